@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+from django.core.checks import register
+from django.db.backends.signals import connection_created
+
+from crm.checks import check_worker_patience, refuse_old_servers
+
+
+class CrmConfig(AppConfig):
+    name = "crm"
+    verbose_name = "Clients & contacts"
+
+    def ready(self) -> None:
+        connection_created.connect(refuse_old_servers, dispatch_uid="crm.refuse_old_servers")
+        register(check_worker_patience)

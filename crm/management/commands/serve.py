@@ -1,0 +1,76 @@
+"""Serve the CRM from this machine."""
+
+import argparse
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from crm.environment import port_number
+from crm.serving import CannotServe, Family, answers, listen, the_only_one
+
+
+class Command(BaseCommand):
+    """The web server and one worker, for a laptop; ARCHITECTURE.md says how to run them in production."""
+
+    help = "Serve the CRM and run one worker, until Ctrl-C."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--port", type=port_number, default=settings.PORT, help="The port (PORT, else 8000)."
+        )
+        parser.add_argument("--host", default="127.0.0.1", help="The address to listen on (127.0.0.1).")
+        parser.add_argument("--no-worker", action="store_true", help="Only the web server.")
+
+    def handle(self, *, host: str, port: int, no_worker: bool, **options: Any) -> None:
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        self._refuse_missing_migrations()
+        try:
+            with the_only_one(settings.DATA_DIR / "serve.lock", address):
+                self._serve(host, port, address, with_worker=not no_worker)
+        except CannotServe as error:
+            raise CommandError(str(error)) from error
+
+    def _refuse_missing_migrations(self) -> None:
+        executor = MigrationExecutor(connection)
+        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        connection.close()
+        if missing:
+            raise CommandError(f"{len(missing)} migrations are not applied: run manage.py migrate first.")
+
+    def _serve(self, host: str, port: int, address: str, *, with_worker: bool) -> None:
+        stop, hurry = threading.Event(), threading.Event()
+
+        def told(number: int, frame: FrameType | None) -> None:
+            (hurry if stop.is_set() else stop).set()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, told)
+        family = Family(settings.BASE_DIR)
+        try:
+            with listen(host, port) as listener:
+                family.start_web(listener)
+            if with_worker:
+                family.start("worker", "manage", "worker")
+            self._watch(family, host, port, address, stop)
+        finally:
+            family.end(hurry)
+        self.stdout.write("Stopped.")
+
+    def _watch(self, family: Family, host: str, port: int, address: str, stop: threading.Event) -> None:
+        """Say where we are once we are there, and return when told to stop."""
+        announced = False
+        while not stop.wait(0.2):
+            if name := family.dead():
+                code = family.members[name].returncode
+                raise CannotServe(
+                    f"The {name} has ended by itself (code {code}), so everything is stopped; see above."
+                )
+            if not announced and answers(host, port):
+                announced = True
+                self.stdout.write(f"The CRM is at {address} (Ctrl-C ends it).")

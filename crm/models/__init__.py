@@ -1,0 +1,33 @@
+"""Who we know, and what every record can do."""
+
+from crm.models.activity import ActivityLog, ActorType
+from crm.models.base import LIVE, LiveManager, Record, RecordQuerySet
+from crm.models.people import (
+    Client,
+    ClientType,
+    Contact,
+    ContactClient,
+    Project,
+    ProjectStatus,
+    Role,
+    User,
+)
+from crm.models.saved_view import SavedView
+
+__all__ = [
+    "LIVE",
+    "ActivityLog",
+    "ActorType",
+    "Client",
+    "ClientType",
+    "Contact",
+    "ContactClient",
+    "LiveManager",
+    "Project",
+    "ProjectStatus",
+    "Record",
+    "RecordQuerySet",
+    "Role",
+    "SavedView",
+    "User",
+]

@@ -1,0 +1,82 @@
+"""What was done, by whom, and on whose timeline it stands."""
+
+import pgtrigger
+from django.contrib.postgres.functions import RandomUUID
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from crm.models.base import json_field, json_is, one_of
+
+
+class ActorType(models.TextChoices):
+    USER = "user"
+    SYSTEM = "system"
+    AI = "ai", "AI"
+    EXTERNAL = "external"
+
+
+class ActivityLogQuerySet(models.QuerySet):
+    def on_timeline_of(self, record: models.Model) -> "ActivityLogQuerySet":
+        """What stands on the timeline of `record`, newest first."""
+        return self.filter(about_type=record._meta.label_lower, about_id=record.pk).order_by(
+            "-occurred_at", "-id"
+        )
+
+    def done_to(self, record: models.Model) -> "ActivityLogQuerySet":
+        """What was done to `record` itself, newest first."""
+        return self.filter(target_type=record._meta.label_lower, target_id=record.pk).order_by(
+            "-occurred_at", "-id"
+        )
+
+
+class ActivityLog(models.Model):
+    """One deed. Append-only: written by `crm.activity.record` alone, refused by the database otherwise."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
+    actor_type = models.CharField(max_length=10, choices=ActorType)
+    actor = models.ForeignKey(
+        "crm.User", null=True, blank=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    verb = models.CharField(max_length=60)
+    summary = models.TextField(blank=True, db_default="")
+    target_type = models.CharField(max_length=60)
+    target_id = models.UUIDField()
+    about_type = models.CharField(max_length=60)
+    about_id = models.UUIDField()
+    metadata = json_field(dict)
+    occurred_at = models.DateTimeField(default=timezone.now, db_default=Now())
+    created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
+
+    objects = models.Manager.from_queryset(ActivityLogQuerySet)()
+
+    class Meta:
+        db_table = "activity_logs"
+        verbose_name = "activity"
+        verbose_name_plural = "activity"
+        default_permissions = ("view",)
+        constraints = [
+            one_of("activity_logs", "actor_type", ActorType),
+            json_is("activity_logs", "metadata", "object"),
+        ]
+        indexes = [
+            models.Index(
+                "about_type",
+                "about_id",
+                models.F("occurred_at").desc(),
+                models.F("id").desc(),
+                name="activity_logs_about",
+            ),
+            models.Index(
+                "target_type",
+                "target_id",
+                models.F("occurred_at").desc(),
+                models.F("id").desc(),
+                name="activity_logs_target",
+            ),
+        ]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return self.summary or self.verb

@@ -1,0 +1,193 @@
+"""What every record has: a time-ordered key, dates, soft deletion, and the database's own refusals."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import pghistory
+import pgtrigger
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.db import models
+from django.db.models.functions import Coalesce, Concat, Lower, Now
+from django.db.models.lookups import Exact
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+LIVE = models.Q(deleted_at__isnull=True)
+
+
+class RecordQuerySet(models.QuerySet):
+    """Sets that every table has."""
+
+    def live(self) -> "RecordQuerySet":
+        return self.filter(deleted_at__isnull=True)
+
+    def deleted(self) -> "RecordQuerySet":
+        return self.filter(deleted_at__isnull=False)
+
+    def visible_to(self, user: Any) -> "RecordQuerySet":
+        """The rows `user` may know of; a table with owners narrows this."""
+        return self
+
+    def update(self, **kwargs: Any) -> int:
+        """As Django's, and keeps `updated_at` true."""
+        kwargs.setdefault("updated_at", Now())
+        return super().update(**kwargs)
+
+
+class LiveManager(models.Manager.from_queryset(RecordQuerySet)):
+    """Sees the rows that are not soft-deleted."""
+
+    def get_queryset(self) -> RecordQuerySet:
+        return super().get_queryset().filter(deleted_at__isnull=True)
+
+
+class Record(models.Model):
+    """A row that people work with. `objects` sees live rows, `everything` all of them."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
+    created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(auto_now=True, db_default=Now(), editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = LiveManager()
+    everything = models.Manager.from_queryset(RecordQuerySet)()
+
+    class Meta:
+        abstract = True
+        base_manager_name = "everything"
+
+    def touched(self, at: datetime) -> None:
+        """Called when something at `at` is written on this record's timeline."""
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.deleted_at is not None
+
+
+def json_field(empty: type[dict] | type[list], **kwargs: Any) -> models.JSONField:
+    """A JSONB column that is never null: `{}` or `[]` where nothing is known, for raw SQL too."""
+    return models.JSONField(
+        default=empty, blank=True, db_default=models.Value(empty(), models.JSONField()), **kwargs
+    )
+
+
+def tags_field() -> ArrayField:
+    return ArrayField(
+        models.CharField(max_length=60),
+        default=list,
+        blank=True,
+        db_default=models.Value([], ArrayField(models.CharField(max_length=60))),
+    )
+
+
+def search_field(*parts: Any) -> models.GeneratedField:
+    """A generated column of the lower-cased `parts`, for one trigram index to search them all."""
+    spaced: list[Any] = []
+    for part in parts:
+        spaced += [Coalesce(part, models.Value(""), output_field=models.TextField()), models.Value(" ")]
+    return models.GeneratedField(
+        expression=Lower(Concat(*spaced, output_field=models.TextField())),
+        output_field=models.TextField(),
+        db_persist=True,
+    )
+
+
+def digits(field: str) -> models.Func:
+    """Only the digits of a phone number, so that it is found however it is written."""
+    return models.Func(
+        models.F(field),
+        models.Value(r"\D"),
+        models.Value(""),
+        models.Value("g"),
+        function="regexp_replace",
+        output_field=models.TextField(),
+    )
+
+
+def search_index(table: str) -> GinIndex:
+    return GinIndex(OpClass("search_text", name="gin_trgm_ops"), condition=LIVE, name=f"{table}_search")
+
+
+def owned_by_or_free(user: Any, field: str = "assigned_to") -> models.Q:
+    """Rows of `user` and rows of nobody: what an agent works on."""
+    return models.Q(**{field: user}) | models.Q(**{f"{field}__isnull": True})
+
+
+def sees_everyone(user: Any) -> bool:
+    return user.has_perm("crm.see_everyone")
+
+
+def one_of(
+    table: str, field: str, choices: type[models.TextChoices], *, null: bool = False
+) -> models.CheckConstraint:
+    """The check that `field` holds one of `choices` (or nothing, where `null`)."""
+    condition = models.Q(**{f"{field}__in": choices.values})
+    if null:
+        condition |= models.Q(**{f"{field}__isnull": True})
+    return models.CheckConstraint(
+        name=f"{table}_{field}_valid",
+        condition=condition,
+        violation_error_message=f"The {field.replace('_', ' ')} must be one of: {', '.join(choices.values)}.",
+    )
+
+
+def between(table: str, field: str, low: Any, high: Any, *, null: bool = True) -> models.CheckConstraint:
+    """The check that `field` lies in low..high (or is empty, where `null`)."""
+    condition = models.Q(**{f"{field}__gte": low, f"{field}__lte": high})
+    if null:
+        condition |= models.Q(**{f"{field}__isnull": True})
+    return models.CheckConstraint(
+        name=f"{table}_{field}_range",
+        condition=condition,
+        violation_error_message=f"The {field.replace('_', ' ')} must lie between {low} and {high}.",
+    )
+
+
+def json_is(table: str, field: str, kind: str) -> models.CheckConstraint:
+    """The check that JSON `field` is of `kind` ("object" or "array")."""
+    found = models.Func(models.F(field), function="jsonb_typeof", output_field=models.TextField())
+    return models.CheckConstraint(
+        name=f"{table}_{field}_{kind}",
+        condition=models.Q(Exact(found, models.Value(kind))),
+        violation_error_message=f"The {field.replace('_', ' ')} must be a JSON {kind}.",
+    )
+
+
+def no_empty_tag(table: str) -> models.CheckConstraint:
+    return models.CheckConstraint(
+        name=f"{table}_tags_not_empty",
+        condition=~models.Q(tags__contains=[""]),
+        violation_error_message="A tag must not be empty.",
+    )
+
+
+def not_blank(table: str, field: str) -> models.CheckConstraint:
+    return models.CheckConstraint(
+        name=f"{table}_{field}_not_blank",
+        condition=~models.Q(**{field: ""}),
+        violation_error_message=f"The {field.replace('_', ' ')} must not be empty.",
+    )
+
+
+def audited(*, exclude: Iterable[str] = ()) -> Any:
+    """Row audit by the database: the old row, who and from where, at each change and purge.
+
+    `exclude` names columns that a machine recomputes by the million; their change alone is no event.
+    """
+    left_out = ["updated_at", *exclude]
+
+    def decorate(model: type[models.Model]) -> type[models.Model]:
+        return pghistory.track(
+            pghistory.UpdateEvent(
+                row=pghistory.Old, condition=pgtrigger.AnyChange(exclude=left_out, exclude_auto=True)
+            ),
+            pghistory.DeleteEvent(),
+            exclude=[name for name in left_out if name != "updated_at"],
+            obj_field=pghistory.ObjForeignKey(related_name="events", db_constraint=False),
+            meta={"db_table": f"{model._meta.db_table}_history", "indexes": []},
+        )(model)
+
+    return decorate

@@ -1,0 +1,259 @@
+"""Who works here, and who we know: users, clients, contacts, projects."""
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.postgres.functions import RandomUUID
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.db import models
+from django.db.models.functions import Lower
+from uuid_utils.compat import uuid7
+
+from crm.models.base import (
+    LIVE,
+    LiveManager,
+    Record,
+    RecordQuerySet,
+    audited,
+    digits,
+    json_field,
+    json_is,
+    no_empty_tag,
+    not_blank,
+    one_of,
+    owned_by_or_free,
+    search_field,
+    search_index,
+    sees_everyone,
+    tags_field,
+)
+
+
+class User(AbstractUser):
+    """A member of staff; what they may do comes from their groups."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
+
+    objects = UserManager()
+
+    class Meta(AbstractUser.Meta):
+        db_table = "users"
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.username
+
+
+class ClientType(models.TextChoices):
+    INDIVIDUAL = "Individual"
+    BUSINESS = "Business"
+
+
+class ClientQuerySet(RecordQuerySet):
+    def visible_to(self, user: Any) -> "ClientQuerySet":
+        return self if sees_everyone(user) else self.filter(owned_by_or_free(user))
+
+
+@audited(exclude=["search_text"])
+class Client(Record):
+    """A person or business that has bought from us."""
+
+    client_type = models.CharField(
+        max_length=20, choices=ClientType, default=ClientType.INDIVIDUAL, db_default=ClientType.INDIVIDUAL
+    )
+    name = models.CharField(max_length=200)
+    email = models.EmailField(blank=True, db_default="")
+    phone = models.CharField(max_length=40, blank=True, db_default="")
+    address = json_field(dict)
+    notes = models.TextField(blank=True, db_default="")
+    assigned_to = models.ForeignKey(
+        "crm.User",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="clients",
+        verbose_name="owner",
+    )
+    tags = tags_field()
+    custom_fields = json_field(dict)
+    search_text = search_field("name", "email", "phone", digits("phone"))
+
+    objects = LiveManager.from_queryset(ClientQuerySet)()
+    everything = models.Manager.from_queryset(ClientQuerySet)()
+
+    class Meta(Record.Meta):
+        db_table = "clients"
+        permissions = [
+            ("see_everyone", "Can see the records of every owner"),
+            ("reassign_client", "Can give a client to another owner"),
+            ("restore_client", "Can restore a deleted client"),
+            ("purge_client", "Can purge a client for ever"),
+        ]
+        constraints = [
+            one_of("clients", "client_type", ClientType),
+            not_blank("clients", "name"),
+            json_is("clients", "address", "object"),
+            json_is("clients", "custom_fields", "object"),
+            no_empty_tag("clients"),
+        ]
+        indexes = [
+            models.Index(Lower("email"), condition=LIVE, name="clients_email"),
+            models.Index("name", "id", condition=LIVE, name="clients_by_name"),
+            GinIndex("tags", condition=LIVE, name="clients_tags"),
+            GinIndex(
+                OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="clients_custom_fields"
+            ),
+            search_index("clients"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ContactQuerySet(RecordQuerySet):
+    def visible_to(self, user: Any) -> "ContactQuerySet":
+        """A contact of nobody is everybody's; otherwise one of its clients or leads must be visible."""
+        if sees_everyone(user):
+            return self
+        clients = ContactClient.objects.filter(contact=models.OuterRef("pk"))
+        leads = self.model._meta.get_field("lead_links").related_model.objects.filter(
+            contact=models.OuterRef("pk")
+        )
+        mine = {
+            "client": owned_by_or_free(user, "client__assigned_to"),
+            "lead": owned_by_or_free(user, "lead__assigned_to"),
+        }
+        return self.filter(
+            (~models.Exists(clients) & ~models.Exists(leads))
+            | models.Exists(clients.filter(mine["client"]))
+            | models.Exists(leads.filter(mine["lead"]))
+        )
+
+
+@audited(exclude=["search_text"])
+class Contact(Record):
+    """A person we talk to; belongs to any number of clients and leads."""
+
+    name = models.CharField(max_length=200)
+    email = models.EmailField(blank=True, db_default="")
+    phone = models.CharField(max_length=40, blank=True, db_default="")
+    title = models.CharField(max_length=120, blank=True, db_default="")
+    tags = tags_field()
+    custom_fields = json_field(dict)
+    search_text = search_field("name", "email", "phone", digits("phone"), "title")
+
+    objects = LiveManager.from_queryset(ContactQuerySet)()
+    everything = models.Manager.from_queryset(ContactQuerySet)()
+
+    class Meta(Record.Meta):
+        db_table = "contacts"
+        permissions = [
+            ("restore_contact", "Can restore a deleted contact"),
+            ("purge_contact", "Can purge a contact for ever"),
+        ]
+        constraints = [
+            not_blank("contacts", "name"),
+            json_is("contacts", "custom_fields", "object"),
+            no_empty_tag("contacts"),
+            models.UniqueConstraint(
+                Lower("email"),
+                condition=LIVE & ~models.Q(email=""),
+                name="contacts_email_unique",
+                violation_error_message="Another contact already has this address.",
+            ),
+        ]
+        indexes = [
+            models.Index("name", "id", condition=LIVE, name="contacts_by_name"),
+            GinIndex("tags", condition=LIVE, name="contacts_tags"),
+            GinIndex(
+                OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="contacts_custom_fields"
+            ),
+            search_index("contacts"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    """What a contact is to a client or in a lead's decision."""
+
+    PRIMARY = "primary"
+    DECISION_MAKER = "decision_maker", "Decision maker"
+    INFLUENCER = "influencer"
+    TECHNICAL = "technical"
+    FINANCIAL = "financial"
+    END_USER = "end_user", "End user"
+    OTHER = "other"
+
+
+@audited()
+class ContactClient(Record):
+    """A contact's place at a client."""
+
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="client_links")
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="contact_links")
+    role = models.CharField(max_length=20, choices=Role, default=Role.OTHER, db_default=Role.OTHER)
+    is_primary = models.BooleanField(default=False, db_default=False)
+
+    class Meta(Record.Meta):
+        db_table = "contact_clients"
+        constraints = [
+            one_of("contact_clients", "role", Role),
+            models.UniqueConstraint(
+                "contact",
+                "client",
+                condition=LIVE,
+                name="contact_clients_once",
+                violation_error_message="This contact is already linked to this client.",
+            ),
+            models.UniqueConstraint(
+                "client",
+                condition=LIVE & models.Q(is_primary=True),
+                name="contact_clients_one_primary",
+                violation_error_message="This client already has a primary contact.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contact} ({self.get_role_display()})"
+
+
+class ProjectStatus(models.TextChoices):
+    ONBOARDING = "ONBOARDING", "Onboarding"
+    ACTIVE = "ACTIVE", "Active"
+    ON_HOLD = "ON_HOLD", "On hold"
+    COMPLETED = "COMPLETED", "Completed"
+
+
+class ProjectQuerySet(RecordQuerySet):
+    def visible_to(self, user: Any) -> "ProjectQuerySet":
+        return self if sees_everyone(user) else self.filter(owned_by_or_free(user, "client__assigned_to"))
+
+
+@audited()
+class Project(Record):
+    """Work we do for a client."""
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="projects")
+    name = models.CharField(max_length=200)
+    status = models.CharField(
+        max_length=20,
+        choices=ProjectStatus,
+        default=ProjectStatus.ONBOARDING,
+        db_default=ProjectStatus.ONBOARDING,
+    )
+
+    objects = LiveManager.from_queryset(ProjectQuerySet)()
+    everything = models.Manager.from_queryset(ProjectQuerySet)()
+
+    class Meta(Record.Meta):
+        db_table = "projects"
+        permissions = [
+            ("restore_project", "Can restore a deleted project"),
+            ("purge_project", "Can purge a project for ever"),
+        ]
+        constraints = [one_of("projects", "status", ProjectStatus), not_blank("projects", "name")]
+        indexes = [models.Index("status", "id", condition=LIVE, name="projects_by_status")]
+
+    def __str__(self) -> str:
+        return self.name

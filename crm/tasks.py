@@ -1,0 +1,48 @@
+"""The jobs that keep the house: what died is put back in the queue, what is over is cleared away."""
+
+import logging
+
+from django.conf import settings
+from django.core.management import call_command
+from procrastinate.contrib.django import app
+from procrastinate.job_context import JobContext
+from procrastinate.jobs import Status
+
+logger = logging.getLogger(__name__)
+
+# A job that was running in so many workers when they died is taken for the reason, and left as failed.
+MOST_ATTEMPTS = 20
+HOURS_SUCCEEDED, HOURS_OTHERS = 72, 24 * 30
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="crm.rescue_stalled_jobs", queueing_lock="crm.rescue_stalled_jobs", pass_context=True)
+async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
+    """Queue again the jobs whose worker gives no sign of life: nothing else brings them back."""
+    manager = context.app.job_manager
+    patience = settings.PROCRASTINATE_WORKER_DEFAULTS["stalled_worker_timeout"]
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=patience):
+        if job.attempts < MOST_ATTEMPTS:
+            logger.warning("The worker of %s died: it is queued again.", job.call_string)
+            await manager.retry_job(job)
+        else:
+            logger.error("The workers of %s died %s times: it is given up.", job.call_string, job.attempts)
+            await manager.finish_job(job, status=Status.FAILED, delete_job=False)
+
+
+@app.periodic(cron="20 3 * * *")
+@app.task(name="crm.delete_old_jobs", queueing_lock="crm.delete_old_jobs", pass_context=True)
+async def delete_old_jobs(context: JobContext, timestamp: int) -> None:
+    """Delete finished jobs: what went well after three days, the rest after a month."""
+    manager = context.app.job_manager
+    await manager.delete_old_jobs(nb_hours=HOURS_SUCCEEDED)
+    await manager.delete_old_jobs(
+        nb_hours=HOURS_OTHERS, include_failed=True, include_cancelled=True, include_aborted=True
+    )
+
+
+@app.periodic(cron="40 3 * * *")
+@app.task(name="crm.clear_sessions", queueing_lock="crm.clear_sessions")
+def clear_sessions(timestamp: int) -> None:
+    """Delete the sessions that have expired."""
+    call_command("clearsessions")

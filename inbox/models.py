@@ -1,0 +1,245 @@
+"""What was said, on any channel."""
+
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models.functions import Lower
+
+from crm.models.base import (
+    LIVE,
+    LiveManager,
+    Record,
+    RecordQuerySet,
+    audited,
+    json_field,
+    json_is,
+    one_of,
+    owned_by_or_free,
+    search_field,
+    search_index,
+    sees_everyone,
+)
+
+
+class ThreadSource(models.TextChoices):
+    EMAIL = "EMAIL", "Email"
+    CALL = "CALL", "Call"
+    SMS = "SMS", "SMS"
+    MEETING = "MEETING", "Meeting"
+    CHAT = "CHAT", "Chat"
+    FORM = "FORM", "Form"
+    NOTE = "NOTE", "Note"
+    DOCUMENT = "DOCUMENT", "Document"
+
+
+class ThreadStatus(models.TextChoices):
+    OPEN = "OPEN", "Open"
+    RESOLVED = "RESOLVED", "Resolved"
+    ARCHIVED = "ARCHIVED", "Archived"
+
+
+TRANSITIONS = {
+    ThreadStatus.OPEN: {ThreadStatus.RESOLVED, ThreadStatus.ARCHIVED},
+    ThreadStatus.RESOLVED: {ThreadStatus.OPEN, ThreadStatus.ARCHIVED},
+    ThreadStatus.ARCHIVED: {ThreadStatus.OPEN},
+}
+
+
+class Sentiment(models.TextChoices):
+    POSITIVE = "positive"
+    NEUTRAL = "neutral"
+    NEGATIVE = "negative"
+    URGENT = "urgent"
+
+
+class Direction(models.TextChoices):
+    IN = "in", "Received"
+    OUT = "out", "Sent"
+
+
+class ThreadQuerySet(RecordQuerySet):
+    """Named sets of conversations."""
+
+    def visible_to(self, user: Any) -> "ThreadQuerySet":
+        if sees_everyone(user):
+            return self
+        return self.filter(
+            owned_by_or_free(user, "lead__assigned_to"), owned_by_or_free(user, "client__assigned_to")
+        )
+
+    def we_owe(self) -> "ThreadQuerySet":
+        """Their last word is unanswered; the longest wait first."""
+        return self.filter(status=ThreadStatus.OPEN, last_direction=Direction.IN).order_by(
+            "last_message_at", "id"
+        )
+
+    def they_owe(self) -> "ThreadQuerySet":
+        """Our last word is unanswered; the longest silence first."""
+        return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by("last_message_at", "id")
+
+
+@audited(exclude=["last_message_at", "message_count", "awaiting_reply", "last_direction", "search_text"])
+class Thread(Record):
+    """A conversation."""
+
+    source = models.CharField(max_length=10, choices=ThreadSource)
+    subject = models.CharField(max_length=500, blank=True, db_default="")
+    status = models.CharField(
+        max_length=10, choices=ThreadStatus, default=ThreadStatus.OPEN, db_default=ThreadStatus.OPEN
+    )
+    lead = models.ForeignKey(
+        "leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads"
+    )
+    client = models.ForeignKey(
+        "crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads"
+    )
+    project = models.ForeignKey(
+        "crm.Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads"
+    )
+    participant_emails = ArrayField(
+        models.EmailField(),
+        default=list,
+        blank=True,
+        db_default=models.Value([], ArrayField(models.EmailField())),
+    )
+    last_message_at = models.DateTimeField(null=True, blank=True)
+    last_direction = models.CharField(max_length=3, choices=Direction, blank=True, db_default="")
+    message_count = models.PositiveIntegerField(default=0, db_default=0)
+    awaiting_reply = models.BooleanField(default=False, db_default=False)
+    sentiment = models.CharField(max_length=10, choices=Sentiment, null=True, blank=True)
+    metadata = json_field(dict)
+    search_text = search_field("subject")
+
+    objects = LiveManager.from_queryset(ThreadQuerySet)()
+    everything = models.Manager.from_queryset(ThreadQuerySet)()
+
+    class Meta(Record.Meta):
+        db_table = "threads"
+        verbose_name = "conversation"
+        permissions = [
+            ("restore_thread", "Can restore a deleted conversation"),
+            ("purge_thread", "Can purge a conversation for ever"),
+        ]
+        constraints = [
+            one_of("threads", "source", ThreadSource),
+            one_of("threads", "status", ThreadStatus),
+            one_of("threads", "sentiment", Sentiment, null=True),
+            models.CheckConstraint(
+                name="threads_last_direction_valid",
+                condition=models.Q(last_direction__in=["", *Direction.values]),
+                violation_error_message="The last direction is in, out or nothing.",
+            ),
+            json_is("threads", "metadata", "object"),
+        ]
+        indexes = [
+            models.Index(
+                models.F("last_message_at").desc(),
+                models.F("id").desc(),
+                condition=LIVE,
+                name="threads_newest",
+            ),
+            models.Index(
+                "status",
+                models.F("last_message_at").desc(),
+                models.F("id").desc(),
+                condition=LIVE,
+                name="threads_by_status",
+            ),
+            models.Index(
+                "last_message_at",
+                "id",
+                condition=LIVE & models.Q(status=ThreadStatus.OPEN, last_direction=Direction.IN),
+                name="threads_we_owe",
+            ),
+            models.Index(
+                "last_message_at",
+                "id",
+                condition=LIVE & models.Q(status=ThreadStatus.OPEN, awaiting_reply=True),
+                name="threads_they_owe",
+            ),
+            GinIndex("participant_emails", condition=LIVE, name="threads_participants"),
+            search_index("threads"),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject or f"{self.get_source_display()} without a subject"
+
+
+class MessageState(models.TextChoices):
+    RECEIVED = "RECEIVED", "Received"
+    QUEUED = "QUEUED", "Queued"
+    SENDING = "SENDING", "Sending"
+    SENT = "SENT", "Sent"
+    FAILED = "FAILED", "Failed"
+    UNCERTAIN = "UNCERTAIN", "Uncertain"
+
+
+class Message(Record):
+    """One thing said: a mail, a call, a note."""
+
+    thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="messages")
+    direction = models.CharField(max_length=3, choices=Direction)
+    state = models.CharField(
+        max_length=10, choices=MessageState, default=MessageState.RECEIVED, db_default=MessageState.RECEIVED
+    )
+    message_id = models.CharField("Message-ID", max_length=998, blank=True, db_default="")
+    in_reply_to = models.CharField(max_length=998, blank=True, db_default="")
+    from_email = models.EmailField("from", blank=True, db_default="", db_column="from")
+    to_emails = ArrayField(
+        models.EmailField(),
+        default=list,
+        blank=True,
+        db_column="to",
+        db_default=models.Value([], ArrayField(models.EmailField())),
+    )
+    cc_emails = ArrayField(
+        models.EmailField(),
+        default=list,
+        blank=True,
+        db_column="cc",
+        db_default=models.Value([], ArrayField(models.EmailField())),
+    )
+    subject = models.CharField(max_length=998, blank=True, db_default="")
+    body_text = models.TextField(blank=True, db_default="")
+    body_html = models.TextField(blank=True, db_default="")
+    snippet = models.CharField(max_length=200, blank=True, db_default="")
+    sent_at = models.DateTimeField()
+    is_read = models.BooleanField(default=False, db_default=False)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    attachments = json_field(list)
+    media = json_field(dict)
+    summary = models.TextField(blank=True, db_default="")
+
+    class Meta(Record.Meta):
+        db_table = "messages"
+        constraints = [
+            one_of("messages", "direction", Direction),
+            one_of("messages", "state", MessageState),
+            models.CheckConstraint(
+                name="messages_received_is_in",
+                condition=models.Q(direction=Direction.IN, state=MessageState.RECEIVED)
+                | (models.Q(direction=Direction.OUT) & ~models.Q(state=MessageState.RECEIVED)),
+                violation_error_message="What came in is received; what goes out has a sending state.",
+            ),
+            json_is("messages", "attachments", "array"),
+            json_is("messages", "media", "object"),
+            models.UniqueConstraint(
+                "thread",
+                "message_id",
+                condition=LIVE & ~models.Q(message_id=""),
+                name="messages_id_once",
+                violation_error_message="This message is already in the conversation.",
+            ),
+        ]
+        indexes = [
+            models.Index("thread", "sent_at", "id", condition=LIVE, name="messages_of_thread"),
+            models.Index("message_id", condition=~models.Q(message_id=""), name="messages_by_message_id"),
+            models.Index(
+                Lower("from_email"), models.F("sent_at").desc(), condition=LIVE, name="messages_by_sender"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject or self.snippet or f"{self.get_direction_display()} {self.sent_at:%d %b %Y}"

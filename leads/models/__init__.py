@@ -1,0 +1,22 @@
+"""Who might buy: leads, stages, lines of insurance, stakeholders, tasks."""
+
+from leads.models.lead import Lead, LossReason, Source, Tier
+from leads.models.line import InsuranceType
+from leads.models.stage import OPEN_CATEGORIES, Category, LeadStageHistory, LeadStatus
+from leads.models.stakeholder import ContactLead
+from leads.models.task import Task, TaskStatus
+
+__all__ = [
+    "OPEN_CATEGORIES",
+    "Category",
+    "ContactLead",
+    "InsuranceType",
+    "Lead",
+    "LeadStageHistory",
+    "LeadStatus",
+    "LossReason",
+    "Source",
+    "Task",
+    "TaskStatus",
+    "Tier",
+]

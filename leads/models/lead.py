@@ -1,0 +1,379 @@
+"""Who might buy."""
+
+from datetime import datetime
+from time import time
+from typing import Any
+
+import pgtrigger
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.db import models
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Coalesce, Extract, Greatest, Lower, Now, Upper
+
+from crm.models.base import (
+    LIVE,
+    LiveManager,
+    Record,
+    RecordQuerySet,
+    audited,
+    between,
+    digits,
+    json_field,
+    json_is,
+    no_empty_tag,
+    not_blank,
+    one_of,
+    owned_by_or_free,
+    search_field,
+    search_index,
+    sees_everyone,
+    tags_field,
+)
+from crm.models.people import ClientType
+from leads.models.line import InsuranceType
+from leads.models.stage import LeadStatus
+
+
+class Source(models.TextChoices):
+    REFERRAL = "REFERRAL", "Referral"
+    WEBSITE = "WEBSITE", "Website"
+    EVENT = "EVENT", "Event"
+    IMPORT = "IMPORT", "Import"
+    EMAIL = "EMAIL", "Email"
+    OTHER = "OTHER", "Other"
+
+
+class Tier(models.TextChoices):
+    HOT = "hot"
+    WARM = "warm"
+    COLD = "cold"
+    DORMANT = "dormant"
+
+
+class LossReason(models.TextChoices):
+    BUDGET = "BUDGET", "Budget"
+    TIMING = "TIMING", "Timing"
+    COMPETITOR = "COMPETITOR", "Competitor"
+    FIT = "FIT", "Not a fit"
+    GHOSTED = "GHOSTED", "Stopped answering"
+    OTHER = "OTHER", "Other"
+
+
+OPEN = models.Q(deleted_at__isnull=True, closed_at__isnull=True)
+
+# The alphabet would put cold before hot: what is worked on first stands first, unscored last.
+URGENCY = {Tier.HOT: 4, Tier.WARM: 3, Tier.COLD: 2, Tier.DORMANT: 1}
+UNSCORED = 0
+PRIORITY = {
+    "urgency": models.Case(
+        *(models.When(priority_tier=tier.value, then=models.Value(rank)) for tier, rank in URGENCY.items()),
+        default=models.Value(UNSCORED),
+        output_field=models.SmallIntegerField(),
+    ),
+    "score_or_less": Coalesce("overall_score", models.Value(-1), output_field=models.DecimalField()),
+}
+LAST_HEARD = Coalesce("last_contact_at", "created_at")
+VALUE = Coalesce("estimated_value", models.Value(-1), output_field=models.DecimalField())
+
+# A signal is {type, timestamp, weight −1..1, …}; the path finds the first that is anything else.
+MALFORMED_SIGNAL = (
+    '$[*] ? ((@.type() <> "object")'
+    ' || (!exists(@.type ? (@.type() == "string" && @ <> "")))'
+    ' || (!exists(@.timestamp ? (@.type() == "string" && @ like_regex "^[0-9]{4}-[0-9]{2}-[0-9]{2}T")))'
+    ' || (!exists(@.weight ? (@.type() == "number" && @ >= -1 && @ <= 1))))'
+)
+# Closing and re-opening follow the stage's category, whoever writes the row.
+FOLLOW_STAGE = """
+    SELECT CASE WHEN category IN ('open', 'paused') THEN NULL ELSE COALESCE(NEW.closed_at, now()) END
+      INTO NEW.closed_at FROM lead_statuses WHERE code = NEW.status_id;
+    RETURN NEW;
+"""
+
+
+def newest_on_top() -> float:
+    """A rank above whatever reached its column of the board before (seconds, negative)."""
+    return -time()
+
+
+def jsonpath_finds(field: str, path: str) -> models.Func:
+    quoted = path.replace("'", "''")
+    return models.Func(
+        models.F(field),
+        template=f"jsonb_path_exists(%(expressions)s, '{quoted}'::jsonpath)",
+        output_field=models.BooleanField(),
+    )
+
+
+class LeadQuerySet(RecordQuerySet):
+    """Named sets of leads."""
+
+    def visible_to(self, user: Any) -> "LeadQuerySet":
+        """An agent's own leads and those of nobody; everything for whoever may see every owner."""
+        return self if sees_everyone(user) else self.filter(owned_by_or_free(user))
+
+    def open(self) -> "LeadQuerySet":
+        return self.filter(closed_at__isnull=True)
+
+    def closed(self) -> "LeadQuerySet":
+        return self.filter(closed_at__isnull=False)
+
+    def of_tier(self, tier: str | None) -> "LeadQuerySet":
+        """Leads of `tier` (None: unscored), asked through the rank so that the priority index serves it."""
+        return self.alias(_urgency=PRIORITY["urgency"]).filter(_urgency=URGENCY.get(tier, UNSCORED))
+
+    def awaiting_reply(self) -> "LeadQuerySet":
+        """They owe us an answer; the longest silence first."""
+        return self.filter(awaiting_reply=True).order_by("last_contact_at")
+
+
+@audited(
+    exclude=[
+        "overall_score",
+        "priority_tier",
+        "signals",
+        "last_scored_at",
+        "predicted_close_probability",
+        "last_contact_at",
+        "last_activity_at",
+        "awaiting_reply",
+        "rank",
+        "search_text",
+    ]
+)
+class Lead(Record):
+    """A possible sale."""
+
+    contact_name = models.CharField("name", max_length=200)
+    contact_email = models.EmailField("email", blank=True, db_default="")
+    contact_phone = models.CharField("phone", max_length=40, blank=True, db_default="")
+    company_name = models.CharField("company", max_length=200, blank=True, db_default="")
+    company_website = models.URLField("website", blank=True, db_default="")
+    client_type = models.CharField(
+        max_length=20, choices=ClientType, default=ClientType.INDIVIDUAL, db_default=ClientType.INDIVIDUAL
+    )
+    source_type = models.CharField(
+        "source", max_length=10, choices=Source, default=Source.OTHER, db_default=Source.OTHER
+    )
+    source_detail = models.CharField(max_length=200, blank=True, db_default="")
+    assigned_to = models.ForeignKey(
+        "crm.User",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="leads",
+        verbose_name="owner",
+    )
+    notes = models.TextField(blank=True, db_default="")
+
+    status = models.ForeignKey(
+        LeadStatus,
+        on_delete=models.PROTECT,
+        related_name="leads",
+        default="NEW_OPPORTUNITIES",
+        db_default="NEW_OPPORTUNITIES",
+        db_index=False,
+        verbose_name="stage",
+    )
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    rank = models.FloatField(
+        default=newest_on_top,
+        db_default=-Extract(Now(), "epoch"),
+        editable=False,
+        help_text="Order within a column of the board, lowest first.",
+    )
+    insurance_type = models.ForeignKey(
+        InsuranceType,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="leads",
+        db_index=False,
+        verbose_name="line",
+    )
+    loss_reason = models.CharField(max_length=12, choices=LossReason, blank=True, db_default="")
+    loss_notes = models.TextField(blank=True, db_default="")
+
+    overall_score = models.DecimalField("score", max_digits=3, decimal_places=2, null=True, blank=True)
+    priority_tier = models.CharField("tier", max_length=8, choices=Tier, null=True, blank=True)
+    tier_override = models.CharField(max_length=8, choices=Tier, null=True, blank=True)
+    signals = json_field(list)
+    last_scored_at = models.DateTimeField(null=True, blank=True)
+    predicted_close_probability = models.DecimalField(
+        "probability", max_digits=3, decimal_places=2, null=True, blank=True
+    )
+    estimated_value = models.DecimalField("value", max_digits=12, decimal_places=2, null=True, blank=True)
+    expected_close_date = models.DateField(null=True, blank=True)
+
+    last_contact_at = models.DateTimeField("last contact", null=True, blank=True)
+    last_activity_at = models.DateTimeField(null=True, blank=True)
+    awaiting_reply = models.BooleanField(default=False, db_default=False)
+
+    converted_at = models.DateTimeField(null=True, blank=True)
+    converted_to_client = models.ForeignKey(
+        "crm.Client", null=True, blank=True, on_delete=models.PROTECT, related_name="converted_leads"
+    )
+
+    auto_data = json_field(dict)
+    home_data = json_field(dict)
+    line_data = json_field(dict)
+    additional_insureds = json_field(list)
+    communications = json_field(dict)
+    tags = tags_field()
+    custom_fields = json_field(dict)
+    search_text = search_field(
+        "contact_name",
+        "contact_email",
+        "company_name",
+        "contact_phone",
+        digits("contact_phone"),
+        KeyTextTransform("vin", "auto_data"),
+    )
+
+    objects = LiveManager.from_queryset(LeadQuerySet)()
+    everything = models.Manager.from_queryset(LeadQuerySet)()
+
+    class Meta(Record.Meta):
+        db_table = "leads"
+        permissions = [
+            ("reassign_lead", "Can give a lead to another owner"),
+            ("restore_lead", "Can restore a deleted lead"),
+            ("purge_lead", "Can purge a lead for ever"),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="closed_follows_stage",
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("status_id"),
+                when=pgtrigger.Before,
+                func=FOLLOW_STAGE,
+            )
+        ]
+        constraints = [
+            not_blank("leads", "contact_name"),
+            one_of("leads", "client_type", ClientType),
+            one_of("leads", "source_type", Source),
+            one_of("leads", "priority_tier", Tier, null=True),
+            one_of("leads", "tier_override", Tier, null=True),
+            models.CheckConstraint(
+                name="leads_override_is_tier",
+                condition=models.Q(tier_override__isnull=True)
+                | models.Q(priority_tier=models.F("tier_override")),
+                violation_error_message="A tier that a person has set is the lead's tier.",
+            ),
+            models.CheckConstraint(
+                name="leads_loss_reason_valid",
+                condition=models.Q(loss_reason__in=["", *LossReason.values]),
+                violation_error_message=f"The loss reason must be one of: {', '.join(LossReason.values)}.",
+            ),
+            between("leads", "overall_score", 0, 1),
+            between("leads", "predicted_close_probability", 0, 1),
+            models.CheckConstraint(
+                name="leads_value_not_negative",
+                condition=models.Q(estimated_value__isnull=True) | models.Q(estimated_value__gte=0),
+                violation_error_message="The value must not be negative.",
+            ),
+            models.CheckConstraint(
+                name="leads_converted_together",
+                condition=models.Q(converted_at__isnull=True, converted_to_client__isnull=True)
+                | models.Q(converted_at__isnull=False, converted_to_client__isnull=False),
+                violation_error_message="The date of conversion and the client are set together or not at all.",
+            ),
+            json_is("leads", "signals", "array"),
+            models.CheckConstraint(
+                name="leads_signals_well_formed",
+                condition=~models.Q(jsonpath_finds("signals", MALFORMED_SIGNAL)),
+                violation_error_message="A signal has a type, an ISO timestamp and a weight from -1 to 1.",
+            ),
+            json_is("leads", "auto_data", "object"),
+            json_is("leads", "home_data", "object"),
+            json_is("leads", "line_data", "object"),
+            json_is("leads", "additional_insureds", "array"),
+            json_is("leads", "communications", "object"),
+            json_is("leads", "custom_fields", "object"),
+            no_empty_tag("leads"),
+            models.UniqueConstraint(
+                Lower("contact_email"),
+                condition=OPEN & ~models.Q(contact_email=""),
+                name="leads_email_unique",
+                violation_error_message="Another open lead already has this address.",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                *(e.desc() for e in PRIORITY.values()),
+                models.F("id").desc(),
+                condition=LIVE,
+                name="leads_priority",
+            ),
+            models.Index(
+                *(e.desc() for e in PRIORITY.values()),
+                models.F("id").desc(),
+                condition=OPEN,
+                name="leads_open_priority",
+            ),
+            models.Index(
+                "status",
+                *(e.desc() for e in PRIORITY.values()),
+                models.F("id").desc(),
+                condition=LIVE,
+                name="leads_status",
+            ),
+            models.Index(
+                "assigned_to",
+                *(e.desc() for e in PRIORITY.values()),
+                models.F("id").desc(),
+                condition=LIVE,
+                name="leads_assigned_to",
+            ),
+            models.Index(
+                "insurance_type",
+                *(e.desc() for e in PRIORITY.values()),
+                models.F("id").desc(),
+                condition=LIVE,
+                name="leads_line",
+            ),
+            models.Index("status", "rank", "id", condition=OPEN, name="leads_board"),
+            models.Index(
+                "awaiting_reply",
+                "last_contact_at",
+                condition=LIVE & models.Q(awaiting_reply=True),
+                name="leads_awaiting",
+            ),
+            models.Index(LAST_HEARD.desc(), models.F("id").desc(), condition=LIVE, name="leads_last_heard"),
+            models.Index(VALUE.desc(), models.F("id").desc(), condition=LIVE, name="leads_value"),
+            models.Index(
+                models.F("closed_at").desc(),
+                models.F("id").desc(),
+                condition=LIVE & models.Q(closed_at__isnull=False),
+                name="leads_closed",
+            ),
+            models.Index(
+                models.F("deleted_at").desc(), models.F("id").desc(), condition=~LIVE, name="leads_deleted"
+            ),
+            GinIndex("tags", condition=LIVE, name="leads_tags"),
+            GinIndex(
+                OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="leads_custom_fields"
+            ),
+            GinIndex(OpClass("auto_data", name="jsonb_path_ops"), condition=LIVE, name="leads_auto_data"),
+            GinIndex(OpClass("home_data", name="jsonb_path_ops"), condition=LIVE, name="leads_home_data"),
+            models.Index(Upper(KeyTextTransform("vin", "auto_data")), condition=LIVE, name="leads_vin"),
+            search_index("leads"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contact_name} · {self.company_name}" if self.company_name else self.contact_name
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at is None
+
+    def touched(self, at: datetime) -> None:
+        """Something happened to this lead or around it at `at`; the date never goes backwards."""
+        newest = Greatest("last_activity_at", models.Value(at, models.DateTimeField()))
+        Lead.everything.filter(pk=self.pk).update(last_activity_at=newest)
+
+    @property
+    def weighted_value(self) -> Any:
+        """Value × probability, or None while either is unknown."""
+        if self.estimated_value is None or self.predicted_close_probability is None:
+            return None
+        return self.estimated_value * self.predicted_close_probability

@@ -1,0 +1,110 @@
+"""Stages a lead goes through. Staff add stages as rows; rules read the category."""
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from crm.models.base import LIVE, Record, audited, not_blank, one_of
+
+
+class Category(models.TextChoices):
+    """What a stage means to the rules."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    WON = "won"
+    LOST = "lost"
+    UNQUALIFIED = "unqualified"
+
+
+OPEN_CATEGORIES = frozenset({Category.OPEN, Category.PAUSED})
+
+
+class Colour(models.TextChoices):
+    """Badge colours; each is readable on light and dark."""
+
+    GREY = "grey"
+    BLUE = "blue"
+    TEAL = "teal"
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+    PURPLE = "purple"
+
+
+class LeadStatusManager(models.Manager):
+    def get_by_natural_key(self, code: str) -> "LeadStatus":
+        return self.get(code=code)
+
+
+@audited()
+class LeadStatus(models.Model):
+    """A stage."""
+
+    code = models.CharField(
+        primary_key=True,
+        max_length=40,
+        help_text="Capitals and underscores; never changes once leads use it.",
+    )
+    label = models.CharField(max_length=60)
+    category = models.CharField(max_length=12, choices=Category)
+    position = models.PositiveSmallIntegerField(unique=True, help_text="Order on the board and in lists.")
+    colour = models.CharField(max_length=10, choices=Colour, default=Colour.GREY, db_default=Colour.GREY)
+    stale_after_days = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Silence beyond this many days is pointed out; empty: never."
+    )
+    guidance = models.TextField(
+        blank=True, db_default="", help_text="What to do in this stage; shown on the lead."
+    )
+    created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(auto_now=True, db_default=Now(), editable=False)
+
+    objects = LeadStatusManager()
+
+    class Meta:
+        db_table = "lead_statuses"
+        verbose_name = "stage"
+        ordering = ["position"]
+        constraints = [
+            one_of("lead_statuses", "category", Category),
+            one_of("lead_statuses", "colour", Colour),
+            not_blank("lead_statuses", "label"),
+            models.CheckConstraint(
+                name="lead_statuses_code_form",
+                condition=models.Q(code__regex=r"^[A-Z][A-Z0-9_]*$"),
+                violation_error_message="A stage's code is capitals, digits and underscores.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    def natural_key(self) -> tuple[str]:
+        return (self.code,)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a lead in this stage can still be won."""
+        return self.category in OPEN_CATEGORIES
+
+
+class LeadStageHistory(Record):
+    """One move of a lead from stage to stage; the first has no `from_status`."""
+
+    lead = models.ForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="stage_history")
+    from_status = models.ForeignKey(
+        LeadStatus, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    to_status = models.ForeignKey(LeadStatus, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(default=timezone.now, db_default=Now())
+    by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta(Record.Meta):
+        db_table = "lead_stage_history"
+        verbose_name_plural = "stage history"
+        indexes = [
+            models.Index("lead", models.F("at").desc(), condition=LIVE, name="lead_stage_history_by_lead")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_status_id or 'new'} → {self.to_status_id}"

@@ -1,0 +1,88 @@
+"""What somebody has promised to do."""
+
+from datetime import date
+from typing import Any
+
+from django.db import models
+
+from crm.models.base import (
+    LIVE,
+    LiveManager,
+    Record,
+    RecordQuerySet,
+    audited,
+    not_blank,
+    one_of,
+    owned_by_or_free,
+    sees_everyone,
+)
+
+
+class TaskStatus(models.TextChoices):
+    ON_DECK = "ON_DECK", "On deck"
+    IN_PROGRESS = "IN_PROGRESS", "In progress"
+    BLOCKED = "BLOCKED", "Blocked"
+    DONE = "DONE", "Done"
+    ARCHIVED = "ARCHIVED", "Archived"
+
+
+UNFINISHED = (TaskStatus.ON_DECK, TaskStatus.IN_PROGRESS, TaskStatus.BLOCKED)
+
+
+class TaskQuerySet(RecordQuerySet):
+    def visible_to(self, user: Any) -> "TaskQuerySet":
+        return self if sees_everyone(user) else self.filter(owned_by_or_free(user, "assignee"))
+
+    def unfinished(self) -> "TaskQuerySet":
+        return self.filter(status__in=UNFINISHED)
+
+    def due(self, day: date) -> "TaskQuerySet":
+        """Unfinished tasks due on `day` or before, the oldest promise first."""
+        return self.unfinished().filter(due_on__lte=day).order_by("due_on", "id")
+
+
+@audited()
+class Task(Record):
+    """A piece of work, for a lead, a client, a project or on its own."""
+
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True, db_default="")
+    status = models.CharField(
+        max_length=12, choices=TaskStatus, default=TaskStatus.ON_DECK, db_default=TaskStatus.ON_DECK
+    )
+    due_on = models.DateField(null=True, blank=True)
+    assignee = models.ForeignKey(
+        "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="tasks"
+    )
+    lead = models.ForeignKey(
+        "leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="tasks"
+    )
+    client = models.ForeignKey(
+        "crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="tasks"
+    )
+    project = models.ForeignKey(
+        "crm.Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="tasks"
+    )
+
+    objects = LiveManager.from_queryset(TaskQuerySet)()
+    everything = models.Manager.from_queryset(TaskQuerySet)()
+
+    class Meta(Record.Meta):
+        db_table = "tasks"
+        permissions = [
+            ("restore_task", "Can restore a deleted task"),
+            ("purge_task", "Can purge a task for ever"),
+        ]
+        constraints = [one_of("tasks", "status", TaskStatus), not_blank("tasks", "title")]
+        indexes = [
+            models.Index(
+                "due_on",
+                "id",
+                condition=LIVE & models.Q(status__in=UNFINISHED),
+                name="tasks_unfinished_by_due",
+            ),
+            models.Index("status", "id", condition=LIVE, name="tasks_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title

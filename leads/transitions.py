@@ -1,0 +1,222 @@
+"""What can be done to a lead and to a task."""
+
+from django.db import connection, transaction
+
+from crm.activity import Actor, record
+from crm.models import User
+from crm.refusals import BadInput, IllegalMove, refusing
+from crm.transitions import named
+from leads.models import Category, Lead, LeadStageHistory, LeadStatus, LossReason, Task, TaskStatus, Tier
+from leads.models.lead import newest_on_top
+from leads.scoring import tier_of
+
+SMALLEST_GAP = 1e-6
+RESPACE = """
+    UPDATE leads SET rank = spaced.place FROM (
+        SELECT id, row_number() OVER (ORDER BY rank, id) AS place FROM leads
+         WHERE status_id = %s AND deleted_at IS NULL AND closed_at IS NULL
+    ) AS spaced WHERE leads.id = spaced.id
+"""
+
+
+@transaction.atomic
+def create_lead(lead: Lead, *, by: Actor | User) -> None:
+    """Save a new `lead` on top of its stage's column, with the first line of its history.
+
+    Raises:
+        NotAllowed: `by` may not add leads.
+        BadInput: a field or constraint refuses it.
+    """
+    actor = Actor.of(by)
+    actor.require("leads.add_lead", "add a lead")
+    with refusing():
+        lead.full_clean()
+        lead.save(force_insert=True)
+    lead.refresh_from_db()
+    LeadStageHistory.objects.create(lead=lead, to_status=lead.status, by=actor.user, at=lead.created_at)
+    record(lead, "created", by=by, summary=f"Created {named(lead)}", status=lead.status_id)
+
+
+@transaction.atomic
+def change_status(
+    lead: Lead,
+    status: LeadStatus,
+    *,
+    by: Actor | User,
+    loss_reason: str = "",
+    loss_notes: str = "",
+    expected: str | None = None,
+) -> None:
+    """Move `lead` to the stage `status` and write its history.
+
+    Losing asks for a reason; re-opening clears what closing set. `expected` is the stage the caller
+    believes the lead to be in; None means whatever it was when `lead` was read.
+
+    Raises:
+        NotAllowed: `by` may not change leads.
+        IllegalMove: deleted, already there, moved meanwhile, or converted to a client.
+        BadInput: a lost lead without a valid reason.
+    """
+    actor = Actor.of(by)
+    actor.require("leads.change_lead", "change the stage of a lead")
+    expected = expected or lead.status_id
+    locked = Lead.everything.select_for_update(of=("self",)).select_related("status").get(pk=lead.pk)
+    guard_move(locked, status, expected)
+    changes = closing(status, loss_reason, loss_notes)
+    was = locked.status
+    Lead.everything.filter(pk=lead.pk).update(status=status, rank=newest_on_top(), **changes)
+    lead.refresh_from_db()
+    LeadStageHistory.objects.create(lead=lead, from_status=was, to_status=status, by=actor.user)
+    why = f" ({LossReason(loss_reason).label})" if changes["loss_reason"] else ""
+    record(
+        lead,
+        "moved",
+        by=by,
+        summary=f"Stage: {was.label} → {status.label}{why}",
+        was=was.pk,
+        now=status.pk,
+        **{key: value for key, value in changes.items() if value},
+    )
+
+
+def guard_move(lead: Lead, status: LeadStatus, expected: str) -> None:
+    """Refuse a move that makes no sense from where `lead` (locked) stands."""
+    if lead.is_deleted:
+        raise IllegalMove(f"The {named(lead)} is deleted; restore it first.")
+    if lead.status_id == status.pk:
+        raise IllegalMove(f"The {named(lead)} is already in {status.label}.")
+    if lead.status_id != expected:
+        raise IllegalMove(f"The {named(lead)} has moved to {lead.status.label} meanwhile. Look again.")
+    if lead.converted_at is not None and status.category != Category.WON:
+        raise IllegalMove(f"The {named(lead)} has become a client and stays won.")
+    if status.is_open and not lead.is_open and lead.contact_email:
+        twin = (
+            Lead.objects.open().filter(contact_email__iexact=lead.contact_email).exclude(pk=lead.pk).first()
+        )
+        if twin:
+            raise IllegalMove(f"Another open lead already has this address: {twin}.")
+
+
+def closing(status: LeadStatus, loss_reason: str, loss_notes: str) -> dict[str, str]:
+    """The loss fields that a move to `status` writes."""
+    if status.category != Category.LOST:
+        return {"loss_reason": "", "loss_notes": ""}
+    if loss_reason not in LossReason.values:
+        raise BadInput(f"Say why the lead was lost, one of: {', '.join(LossReason.values)}.")
+    return {"loss_reason": loss_reason, "loss_notes": loss_notes.strip()}
+
+
+@transaction.atomic
+def place(lead: Lead, *, before: Lead | None, after: Lead | None, by: Actor | User) -> None:
+    """Put `lead` between two neighbours of its column of the board; None is the column's end.
+
+    Raises:
+        NotAllowed: `by` may not change leads.
+        IllegalMove: a neighbour is in another stage by now.
+    """
+    Actor.of(by).require("leads.change_lead", "order the board")
+    neighbours = [row for row in (before, after) if row is not None]
+    list(
+        Lead.objects.select_for_update()
+        .filter(pk__in=[lead.pk, *(row.pk for row in neighbours)])
+        .order_by("pk")
+    )
+    lead.refresh_from_db()
+    for row in neighbours:
+        row.refresh_from_db()
+        if row.status_id != lead.status_id or not row.is_open:
+            raise IllegalMove(f"The board has changed: {named(row)} is in another column. Look again.")
+    if before and after and after.rank - before.rank < SMALLEST_GAP:
+        respace(lead.status_id)
+        before.refresh_from_db()
+        after.refresh_from_db()
+    Lead.objects.filter(pk=lead.pk).update(rank=rank_between(before, after))
+    lead.refresh_from_db()
+
+
+def rank_between(before: Lead | None, after: Lead | None) -> float:
+    if before and after:
+        return (before.rank + after.rank) / 2
+    if before:
+        return before.rank + 1
+    return after.rank - 1 if after else newest_on_top()
+
+
+def respace(status_id: str) -> None:
+    """Spread the ranks of a column evenly again; halving has used up a gap."""
+    with connection.cursor() as cursor:
+        cursor.execute(RESPACE, [status_id])
+
+
+@transaction.atomic
+def set_tier_override(lead: Lead, tier: str | None, *, by: Actor | User) -> None:
+    """Let a person's judgement stand as the tier of `lead`; None hands it back to the score.
+
+    Raises:
+        NotAllowed: `by` may not change leads.
+        BadInput: no such tier.
+        IllegalMove: the override is already that.
+    """
+    Actor.of(by).require("leads.change_lead", "set the tier of a lead")
+    if tier is not None and tier not in Tier.values:
+        raise BadInput(f"The tier must be one of: {', '.join(Tier.values)}.")
+    locked = Lead.everything.select_for_update().get(pk=lead.pk)
+    if locked.is_deleted:
+        raise IllegalMove(f"The {named(lead)} is deleted; restore it first.")
+    if locked.tier_override == tier:
+        raise IllegalMove(
+            f"The tier of {named(lead)} is already {'set to ' + tier if tier else 'the computed one'}."
+        )
+    was, now = locked.priority_tier, tier or tier_of(locked.overall_score)
+    Lead.everything.filter(pk=lead.pk).update(tier_override=tier, priority_tier=now)
+    lead.refresh_from_db()
+    said = f"Tier set to {tier}" if tier else "Tier handed back to the score"
+    record(lead, "tier set", by=by, summary=f"{said} (was {was or 'none'})", was=was, now=now)
+
+
+@transaction.atomic
+def add_task(task: Task, *, by: Actor | User) -> None:
+    """Save a new `task` and put it on its lead's or client's timeline.
+
+    Raises:
+        NotAllowed: `by` may not add tasks.
+        BadInput: a field refuses it.
+    """
+    Actor.of(by).require("leads.add_task", "add a task")
+    with refusing():
+        task.full_clean()
+        task.save(force_insert=True)
+    due = f", due {task.due_on:%d %b %Y}" if task.due_on else ""
+    record(task, "created", by=by, about=subject_of(task), summary=f"Task: {task.title}{due}")
+
+
+@transaction.atomic
+def move_task(task: Task, status: str, *, by: Actor | User) -> None:
+    """Set the status of `task`.
+
+    Raises:
+        NotAllowed: `by` may not change tasks.
+        BadInput: no such status.
+        IllegalMove: it has that status, or is deleted.
+    """
+    Actor.of(by).require("leads.change_task", "change a task")
+    if status not in TaskStatus.values:
+        raise BadInput(f"The status of a task must be one of: {', '.join(TaskStatus.values)}.")
+    if Task.objects.filter(pk=task.pk).exclude(status=status).update(status=status) != 1:
+        raise IllegalMove(f"The task “{task}” is already {TaskStatus(status).label.lower()} or deleted.")
+    was, task.status = task.status, status
+    label = TaskStatus(status).label.lower()
+    record(
+        task,
+        "moved",
+        by=by,
+        about=subject_of(task),
+        summary=f"Task {label}: {task.title}",
+        was=was,
+        now=status,
+    )
+
+
+def subject_of(task: Task) -> "Lead | Task":
+    """Whose timeline a task stands on."""
+    return task.lead or task.client or task.project or task

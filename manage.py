@@ -1,0 +1,27 @@
+#!/usr/bin/env python
+"""Run a command of the CRM: `python manage.py help` lists them."""
+
+import os
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+from django.db import OperationalError
+
+from crm.startup import why_it_cannot_start
+
+
+def main() -> None:
+    """Run the command; what a person can put right is told in a sentence, not in a traceback."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crm.settings")
+    try:
+        execute_from_command_line(sys.argv)
+    except (ImproperlyConfigured, OperationalError) as error:
+        sentence = why_it_cannot_start(error)
+        if sentence is None:
+            raise
+        sys.exit(sentence)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""CHANGE_STATUS: move a lead to another stage."""
+
+from typing import Any
+
+from pydantic import Field
+
+from crm.activity import Actor
+from crm.refusals import BadInput, IllegalMove
+from leads.models import Lead, LeadStatus
+from leads.transitions import change_status, closing, guard_move
+from suggestions.kinds.base import Kind, Payload
+from suggestions.models import Suggestion, SuggestionType
+
+
+class ChangeStatusPayload(Payload):
+    status: str = Field(title="New stage", json_schema_extra={"choices": "stages"})
+    fromStatus: str = Field(title="Stage when proposed", json_schema_extra={"readonly": True})
+    lossReason: str = Field(default="", title="Loss reason", json_schema_extra={"choices": "loss_reasons"})
+    lossNotes: str = Field(
+        default="", max_length=2_000, title="Loss notes", json_schema_extra={"widget": "textarea"}
+    )
+
+
+class ChangeStatusKind(Kind):
+    type = SuggestionType.CHANGE_STATUS
+    Payload = ChangeStatusPayload
+
+    @classmethod
+    def guard(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> None:
+        guard_move(lead_of(suggestion), stage(payload.status), payload.fromStatus)
+        closing(stage(payload.status), payload.lossReason, payload.lossNotes)
+
+    @classmethod
+    def sentence(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> str:
+        stages = LeadStatus.objects.in_bulk([payload.status, payload.fromStatus])
+        was, now = (stages.get(code, code) for code in (payload.fromStatus, payload.status))
+        return f"Moves {suggestion.lead or 'the lead'} from {was} to {now}."
+
+    @classmethod
+    def execute(cls, payload: ChangeStatusPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
+        lead = lead_of(suggestion)
+        change_status(
+            lead,
+            stage(payload.status),
+            by=by,
+            loss_reason=payload.lossReason,
+            loss_notes=payload.lossNotes,
+            expected=payload.fromStatus,
+        )
+        return {"lead": str(lead.pk), "was": payload.fromStatus, "now": payload.status}
+
+
+def lead_of(suggestion: Suggestion) -> Lead:
+    lead = Lead.everything.select_related("status").filter(pk=suggestion.lead_id).first()
+    if lead is None:
+        raise IllegalMove("The lead of this suggestion no longer exists.")
+    return lead
+
+
+def stage(code: str) -> LeadStatus:
+    found = LeadStatus.objects.filter(pk=code).first()
+    if found is None:
+        raise BadInput(f"status: there is no stage “{code}”.")
+    return found

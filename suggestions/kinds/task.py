@@ -1,0 +1,58 @@
+"""TASK: put a task on somebody's list."""
+
+from datetime import date
+from typing import Any
+
+from pydantic import Field
+
+from crm.activity import Actor
+from crm.models import User
+from crm.refusals import BadInput
+from leads.models import Task
+from leads.transitions import add_task
+from suggestions.kinds.base import Kind, Payload
+from suggestions.models import Suggestion, SuggestionType
+
+
+class TaskPayload(Payload):
+    title: str = Field(min_length=1, max_length=200)
+    description: str = Field(default="", max_length=10_000, json_schema_extra={"widget": "textarea"})
+    dueOn: date | None = Field(default=None, title="Due on")
+    assignee: str = Field(default="", title="Assignee", json_schema_extra={"choices": "staff"})
+
+
+class TaskKind(Kind):
+    type = SuggestionType.TASK
+    Payload = TaskPayload
+
+    @classmethod
+    def guard(cls, payload: TaskPayload, suggestion: Suggestion) -> None:
+        if payload.assignee and assignee(payload, suggestion) is None:
+            raise BadInput(f"assignee: nobody of the name “{payload.assignee}” works here.")
+
+    @classmethod
+    def sentence(cls, payload: TaskPayload, suggestion: Suggestion) -> str:
+        due = f", due {payload.dueOn:%-d %b %Y}" if payload.dueOn else ""
+        return f"Adds the task “{payload.title}” for {assignee(payload, suggestion) or 'nobody yet'}{due}."
+
+    @classmethod
+    def execute(cls, payload: TaskPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
+        task = Task(
+            title=payload.title,
+            description=payload.description,
+            due_on=payload.dueOn,
+            assignee=assignee(payload, suggestion),
+            lead=suggestion.lead,
+            client=suggestion.client,
+            project=suggestion.project,
+        )
+        add_task(task, by=by)
+        return {"task": str(task.pk)}
+
+
+def assignee(payload: TaskPayload, suggestion: Suggestion) -> User | None:
+    """Who is named, or the owner of the lead or client where nobody is."""
+    if payload.assignee:
+        return User.objects.filter(username=payload.assignee, is_active=True).first()
+    owner = suggestion.lead or suggestion.client
+    return owner.assigned_to if owner else None
