@@ -1,4 +1,7 @@
+"""The project's bottom app, and the admin site of all of them."""
+
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 from django.core.checks import register
 from django.db.backends.signals import connection_created
 
@@ -12,3 +15,7 @@ class CrmConfig(AppConfig):
     def ready(self) -> None:
         connection_created.connect(refuse_old_servers, dispatch_uid="crm.refuse_old_servers")
         register(check_worker_patience)
+
+
+class AdminSiteConfig(AdminConfig):
+    default_site = "crm.site.CrmSite"

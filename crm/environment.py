@@ -4,9 +4,12 @@ import logging
 import zoneinfo
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import make_conninfo
 
 YES = {"1", "true", "yes", "on"}
 NO = {"0", "false", "no", "off"}
@@ -87,8 +90,10 @@ class Environment:
             )
         try:
             parsed = environ.Env.db_url_config(url)
-        except (ValueError, ImproperlyConfigured) as error:
+            make_conninfo(**parsed.get("OPTIONS", {}))
+        except (ValueError, ImproperlyConfigured, ProgrammingError) as error:
             raise BadVariable(f"{name} cannot be understood: {example}.") from error
         if not parsed["NAME"]:
             raise BadVariable(f"{name} names no database: {example}.")
-        return parsed
+        # A socket's folder is written with %2F for its slashes.
+        return {**parsed, "HOST": unquote(parsed["HOST"])}

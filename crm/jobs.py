@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from dataclasses import dataclass
 
 import psycopg
 from asgiref.sync import sync_to_async
@@ -25,17 +26,31 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 # A shift that lasted this many seconds found a working database, so the next loss starts with short pauses
 # again.
 A_GOOD_WHILE = 60.0
+# Seconds that a query waits for a connection before the database counts as lost.
+LONGEST_WAIT = 10.0
 # Beside one connection for each job: the heartbeat, and the question which jobs to abort.
 SPARE_CONNECTIONS = 2
 
 
-async def work(*, queues: list[str] | None, concurrency: int, stop: asyncio.Event) -> None:
+@dataclass(frozen=True)
+class Crew:
+    """What one worker process takes on."""
+
+    queues: list[str] | None
+    concurrency: int
+    # Whether to wait for more when nothing is left to do.
+    stays: bool = True
+
+
+async def work(crew: Crew, stop: asyncio.Event) -> None:
     """Run jobs until `stop` is set, then let the running ones finish; a lost database is waited for."""
     pause = FIRST_PAUSE
     while not stop.is_set():
         began = time.monotonic()
         try:
-            await _shift(queues, concurrency, stop)
+            await _shift(crew, stop)
+            if not crew.stays:
+                return
         except LOST as error:
             logger.warning("The database went away (%s): the worker tries again.", error)
         if time.monotonic() - began > A_GOOD_WHILE:
@@ -45,13 +60,18 @@ async def work(*, queues: list[str] | None, concurrency: int, stop: asyncio.Even
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
-async def _shift(queues: list[str] | None, concurrency: int, stop: asyncio.Event) -> None:
+async def _shift(crew: Crew, stop: asyncio.Event) -> None:
     """Work until told to stop or until the database is lost."""
     await sync_to_async(_reconnect)()
-    crew = await sync_to_async(_crew)(concurrency)
-    async with crew.open_async():
+    own = _workers_app(crew.concurrency)
+    async with own.open_async():
         working = asyncio.create_task(
-            crew.run_worker_async(queues=queues, concurrency=concurrency, install_signal_handlers=False)
+            own.run_worker_async(
+                queues=crew.queues,
+                concurrency=crew.concurrency,
+                wait=crew.stays,
+                install_signal_handlers=False,
+            )
         )
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -62,7 +82,7 @@ async def _shift(queues: list[str] | None, concurrency: int, stop: asyncio.Event
             await working
 
 
-def _crew(concurrency: int) -> DjangoApp:
+def _workers_app(concurrency: int) -> DjangoApp:
     """An app for the worker's own queries, beside the one that tasks are deferred with.
 
     Swapping the connector of the one app, as procrastinate's own command does, would make a job that is
@@ -70,20 +90,23 @@ def _crew(concurrency: int) -> DjangoApp:
     rollback.
     """
     connector = PsycopgConnector(
-        kwargs=connector_params(), min_size=1, max_size=concurrency + SPARE_CONNECTIONS
+        # Asked anew for each connection, because asking is what starts an embedded server that was killed.
+        kwargs=sync_to_async(connector_params),
+        min_size=1,
+        max_size=concurrency + SPARE_CONNECTIONS,
+        timeout=LONGEST_WAIT,
     )
-    crew = DjangoApp(
+    own = DjangoApp(
         connector=connector,
         worker_defaults=settings.PROCRASTINATE_WORKER_DEFAULTS,
         periodic_defaults=settings.PROCRASTINATE_PERIODIC_DEFAULTS,
     )
-    crew.tasks = app.tasks
-    crew.periodic_registry = app.periodic_registry
-    return crew
+    own.tasks = app.tasks
+    own.periodic_registry = app.periodic_registry
+    return own
 
 
 def _reconnect() -> None:
-    # The thread's connection may be one that the database has dropped; the periodic jobs are deferred through
-    # it.
+    # The thread's connection may be one that the database has dropped; periodic jobs are deferred through it.
     connections.close_all()
     connection.ensure_connection()

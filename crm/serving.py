@@ -40,7 +40,7 @@ def the_only_one(lock: Path, address: str) -> Iterator[None]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """The socket to serve on, taken before anything is started, so that nobody else gets the port meanwhile."""
+    """The socket to serve on, taken before anything starts, so that nobody else gets the port meanwhile."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

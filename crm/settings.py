@@ -7,6 +7,7 @@ from pathlib import Path
 
 from crm.embedded.place import Place
 from crm.environment import BadVariable, Environment
+from crm.theme import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(BASE_DIR / ".env")
@@ -28,10 +29,10 @@ if not DEBUG and not ALLOWED_HOSTS:
     )
 
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
-    "django.contrib.admin",
+    "crm.apps.AdminSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -43,7 +44,7 @@ INSTALLED_APPS = [
     "pgtrigger",
     "pghistory",
     "procrastinate.contrib.django",
-    "crm",
+    "crm.apps.CrmConfig",
     "leads",
     "ai_log",
     "inbox",
@@ -72,6 +73,7 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["crm.templatetags.crm"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -91,9 +93,9 @@ EMBEDDED_DATABASE = {
 }
 DATABASES = {
     "default": {
-        **(env.database("DATABASE_URL") or EMBEDDED_DATABASE),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
+        **(env.database("DATABASE_URL") or EMBEDDED_DATABASE),
     }
 }
 AUTH_USER_MODEL = "crm.User"
@@ -115,6 +117,41 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
+
+# Parts of shared screens, made by the apps to the right; named here so that none is imported to the left.
+TODAY_FIGURES = [
+    "suggestions.today.waiting",
+    "inbox.today.replies_owed",
+    "leads.today.hot_leads",
+    "support.today.tickets_due",
+    "leads.today.tasks_due",
+    "suggestions.today.acceptance",
+    "ai_log.today.spend",
+]
+TODAY_PANELS = [
+    "leads.today.pipeline",
+    "suggestions.today.approvals",
+    "inbox.today.we_owe",
+    "leads.today.hottest",
+    "support.today.next_due",
+    "leads.today.tasks",
+]
+RECORD_SECTIONS = {
+    "leads.lead": [
+        "suggestions.sections.of_lead",
+        "inbox.sections.of_lead",
+        "support.sections.of_lead",
+        "ai_log.sections.of_lead",
+    ],
+    "crm.client": [
+        "leads.sections.of_client",
+        "inbox.sections.of_client",
+        "support.sections.of_client",
+        "suggestions.sections.of_client",
+        "ai_log.sections.of_client",
+    ],
+    "crm.contact": ["leads.sections.of_contact"],
+}
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static_collected"

@@ -171,3 +171,14 @@ def save_view(*, name: str, table: str, query: str, shared: bool, by: User) -> S
         view.full_clean()
         view.save()
     return view
+
+
+@transaction.atomic
+def forget_view(view: SavedView, *, by: User) -> None:
+    """Take a saved view of `by`'s own away.
+
+    Raises:
+        IllegalMove: it is somebody else's, or already forgotten.
+    """
+    if SavedView.objects.filter(pk=view.pk, owner=by).update(deleted_at=Now()) != 1:
+        raise IllegalMove("That view is not yours, or is already forgotten.")

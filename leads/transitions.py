@@ -11,6 +11,7 @@ from leads.models.lead import newest_on_top
 from leads.scoring import tier_of
 
 SMALLEST_GAP = 1e-6
+TAG_LENGTH = 60
 RESPACE = """
     UPDATE leads SET rank = spaced.place FROM (
         SELECT id, row_number() OVER (ORDER BY rank, id) AS place FROM leads
@@ -172,6 +173,29 @@ def set_tier_override(lead: Lead, tier: str | None, *, by: Actor | User) -> None
     lead.refresh_from_db()
     said = f"Tier set to {tier}" if tier else "Tier handed back to the score"
     record(lead, "tier set", by=by, summary=f"{said} (was {was or 'none'})", was=was, now=now)
+
+
+@transaction.atomic
+def add_tag(lead: Lead, tag: str, *, by: Actor | User) -> None:
+    """Put `tag` on `lead`.
+
+    Raises:
+        NotAllowed: `by` may not change leads.
+        BadInput: the tag is empty, too long or holds a comma.
+        IllegalMove: the lead has it already, or is deleted.
+    """
+    Actor.of(by).require("leads.change_lead", "tag a lead")
+    tag = tag.strip()
+    if not tag or len(tag) > TAG_LENGTH or "," in tag:
+        raise BadInput(f"A tag has 1 to {TAG_LENGTH} characters and no comma.")
+    locked = Lead.everything.select_for_update().get(pk=lead.pk)
+    if locked.is_deleted or tag in locked.tags:
+        raise IllegalMove(
+            f"The {named(lead)} {'is deleted' if locked.is_deleted else 'has this tag already'}."
+        )
+    Lead.everything.filter(pk=lead.pk).update(tags=[*locked.tags, tag])
+    lead.refresh_from_db()
+    record(lead, "tagged", by=by, summary=f"Tagged “{tag}”")
 
 
 @transaction.atomic

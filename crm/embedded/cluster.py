@@ -1,5 +1,6 @@
 """One data directory: made, started, stopped, and looked at."""
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -79,7 +80,15 @@ def stop(place: Place) -> None:
     if _postmaster(place) is None:
         return
     account = account_of(place.data)
+    deadline = time.monotonic() + PATIENCE
+    # Told to stop amid a recovery, PostgreSQL 18 ends neither the recovery nor itself. Its own file does not
+    # tell: after the crash of one of its processes it recovers and still calls itself ready there.
+    question = ["pg_isready", "-h", place.sockets, "-p", "5432", "-q"]
+    while _postmaster(place) and _run(question, account).returncode and time.monotonic() < deadline:
+        time.sleep(0.05)
     for mode in ("fast", "immediate"):
+        if _postmaster(place) is None:
+            return
         if _run(["pg_ctl", "stop", "-D", place.data, "-m", mode, "-t", "60", "-s"], account).returncode == 0:
             return
 
@@ -152,10 +161,14 @@ def _launch(place: Place, account: Account) -> None:
 def _clear_away_the_dead(place: Place) -> None:
     """Remove what a killed server left: PostgreSQL would wait for it, or take a stranger for it."""
     orphans = [process for process in psutil.process_iter() if _works_in(process, place.data)]
-    for process in orphans:
-        process.send_signal(signal.SIGQUIT)
-    for process in psutil.wait_procs(orphans, timeout=5)[1]:
-        process.kill()
+    for number in (signal.SIGQUIT, signal.SIGKILL):
+        for process in orphans:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        orphans = psutil.wait_procs(orphans, timeout=5)[1]
+    # The folder is this server's alone, so what lies in it is the dead one's.
+    for remains in (place.sockets / SOCKET, place.sockets / f"{SOCKET}.lock"):
+        remains.unlink(missing_ok=True)
     lines = _pid_file(place)
     pid = _pid(lines)
     # Only an empty file, and one whose pid is another program's by now, stop PostgreSQL; with any other old

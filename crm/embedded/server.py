@@ -47,7 +47,7 @@ class EmbeddedServer:
             return
         # As root the server's own account has to pass through; nobody else ever needs to.
         self.place.root.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-        # An old lease is dropped, not closed: whoever closed it may have opened another file under its number.
+        # An old lease is dropped, not closed: if something closed it, its number may be another file's now.
         # Waits here while a keeper stops the server, and then finds it stopped.
         self._lease = locks.take(self.place.users_lock, locks.SHARED)
 

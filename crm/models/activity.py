@@ -1,5 +1,7 @@
 """What was done, by whom, and on whose timeline it stands."""
 
+from typing import Any
+
 import pgtrigger
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
@@ -7,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from crm.models.base import json_field, json_is, one_of
+from crm.models.base import json_field, json_is, one_of, sees_everyone
 
 
 class ActorType(models.TextChoices):
@@ -18,6 +20,10 @@ class ActorType(models.TextChoices):
 
 
 class ActivityLogQuerySet(models.QuerySet):
+    def visible_to(self, user: Any) -> "ActivityLogQuerySet":
+        """Everybody's deeds for whoever may see everyone, else the user's own."""
+        return self if sees_everyone(user) else self.filter(actor=user)
+
     def on_timeline_of(self, record: models.Model) -> "ActivityLogQuerySet":
         """What stands on the timeline of `record`, newest first."""
         return self.filter(about_type=record._meta.label_lower, about_id=record.pk).order_by(

@@ -121,6 +121,10 @@ class LeadQuerySet(RecordQuerySet):
         """Leads of `tier` (None: unscored), asked through the rank so that the priority index serves it."""
         return self.alias(_urgency=PRIORITY["urgency"]).filter(_urgency=URGENCY.get(tier, UNSCORED))
 
+    def quiet_since(self, moment: datetime) -> "LeadQuerySet":
+        """Leads with no contact in either direction since `moment`; one never spoken to counts from its arrival."""
+        return self.alias(_heard=LAST_HEARD).filter(_heard__lt=moment)
+
     def awaiting_reply(self) -> "LeadQuerySet":
         """They owe us an answer; the longest silence first."""
         return self.filter(awaiting_reply=True).order_by("last_contact_at")

@@ -1,5 +1,7 @@
 """Stages a lead goes through. Staff add stages as rows; rules read the category."""
 
+import pgtrigger
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -65,6 +67,21 @@ class LeadStatus(models.Model):
         db_table = "lead_statuses"
         verbose_name = "stage"
         ordering = ["position"]
+        triggers = [
+            pgtrigger.Trigger(
+                name="category_is_kept",
+                operation=pgtrigger.UpdateOf("category"),
+                when=pgtrigger.Before,
+                condition=pgtrigger.AnyChange("category"),
+                func="""
+                    IF EXISTS (SELECT FROM leads WHERE status_id = OLD.code) THEN
+                        RAISE EXCEPTION 'Leads stand in this stage: its category cannot change.'
+                            USING ERRCODE = 'check_violation';
+                    END IF;
+                    RETURN NEW;
+                """,
+            )
+        ]
         constraints = [
             one_of("lead_statuses", "category", Category),
             one_of("lead_statuses", "colour", Colour),
@@ -81,6 +98,15 @@ class LeadStatus(models.Model):
 
     def natural_key(self) -> tuple[str]:
         return (self.code,)
+
+    def clean(self) -> None:
+        was = type(self).objects.filter(pk=self.pk).first()
+        if was and was.category != self.category and was.leads.exists():
+            raise ValidationError(
+                {
+                    "category": "Leads stand in this stage: its category cannot change. Make a new stage and move them."
+                }
+            )
 
     @property
     def is_open(self) -> bool:

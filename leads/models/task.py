@@ -4,6 +4,8 @@ from datetime import date
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from crm.models.base import (
     LIVE,
@@ -27,6 +29,10 @@ class TaskStatus(models.TextChoices):
 
 
 UNFINISHED = (TaskStatus.ON_DECK, TaskStatus.IN_PROGRESS, TaskStatus.BLOCKED)
+
+
+# A task without a date comes after every dated one.
+DUE = Coalesce("due_on", models.Value(date.max, models.DateField()))
 
 
 class TaskQuerySet(RecordQuerySet):
@@ -86,3 +92,7 @@ class Task(Record):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def is_late(self) -> bool:
+        return self.due_on is not None and self.status in UNFINISHED and self.due_on < timezone.localdate()

@@ -12,6 +12,12 @@ WORK = {  # what is worked with every day, by app
     "inbox": ("thread",),
     "support": ("supportticket",),
 }
+RESTORABLE = {
+    "crm": ("client", "contact", "project"),
+    "leads": ("lead", "task"),
+    "inbox": ("thread",),
+    "support": ("supportticket",),
+}
 READ = {
     **WORK,
     "crm": (*WORK["crm"], "savedview", "activitylog", "user"),
@@ -49,7 +55,8 @@ AGENT = (
 )
 MANAGER = (
     AGENT
-    | each(WORK, "delete", "restore")
+    | each(WORK, "delete")
+    | each(RESTORABLE, "restore")
     | {
         ("crm", "see_everyone"),
         ("crm", "share_savedview"),
@@ -60,7 +67,7 @@ MANAGER = (
         ("suggestions", "restore_suggestion"),
     }
 )
-SCHEMA_ADMIN = VIEWER | each({"leads": ("leadstatus", "insurancetype")}, "add", "change", "delete", "restore")
+SCHEMA_ADMIN = VIEWER | each({"leads": ("leadstatus", "insurancetype")}, "add", "change", "delete")
 ROLES = {"viewer": VIEWER, "agent": AGENT, "manager": MANAGER, "schema admin": SCHEMA_ADMIN}
 EVERYTHING = "administrator"
 
@@ -76,7 +83,7 @@ def create(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         (p.content_type.app_label, p.codename): p for p in permission.objects.select_related("content_type")
     }
     for name, wanted in ROLES.items():
-        group.objects.create(name=name).permissions.set(known[key] for key in wanted if key in known)
+        group.objects.create(name=name).permissions.set(known[key] for key in wanted)
     group.objects.create(name=EVERYTHING).permissions.set(p for (app, _), p in known.items() if app in APPS)
 
 

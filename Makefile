@@ -1,0 +1,75 @@
+# The ways to run the CRM; `make` alone lists them. Needs Python 3.11 or newer, and nothing else.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# The first of these that is new enough makes the virtual environment; PYTHON=/path/to/python decides otherwise.
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
+RECENT := import sys; sys.exit(sys.version_info < (3, 11))
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run worker test lint bench lock clean fresh
+
+help: ## List these targets.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+demo: $(VENV)/.runtime ## Run the whole CRM with demo data: database, one worker, web server (PORT=8000).
+	@$(PY) manage.py migrate --verbosity 0
+	@$(PY) manage.py demo
+	@exec $(PY) manage.py serve
+
+run: $(VENV)/.runtime ## Run the web server only.
+	@exec $(PY) manage.py serve --no-worker
+
+worker: $(VENV)/.runtime ## Run one worker more.
+	@exec $(PY) manage.py worker
+
+test: lint ## Run every check and every test.
+	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py check
+	@exec $(PY) -m pytest -n 2
+
+lint: $(VENV)/.dev ## Run the linter and see that the code is formatted.
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+bench: $(VENV)/.dev ## Measure against the bars of the design.
+	@exec $(PY) -m bench
+
+lock: $(VENV)/.dev ## Write the requirements anew from pyproject.toml, every version pinned with its hashes.
+	$(call COMPILE,requirements.txt,)
+	$(call COMPILE,requirements-dev.txt,--extra dev --constraint requirements.txt)
+
+clean: ## Remove what the targets above make, except the data in .data.
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis static_collected
+
+# For every platform and every Python from 3.11 on; nothing of the machine that it runs on gets into the file.
+COMPILE = $(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(2) --output-file $(1) pyproject.toml
+
+# A virtual environment that is missing, or whose Python has gone, is made afresh.
+ifneq ($(shell $(PY) -c '$(RECENT)' 2>/dev/null && echo usable),usable)
+MISSING := fresh
+endif
+
+fresh:
+	@for python in $(PYTHON); do \
+		if command -v $$python >/dev/null 2>&1 && $$python -c '$(RECENT)' 2>/dev/null; then break; fi; python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "Python 3.11 or newer is needed, and none of these is: $(PYTHON)." >&2; exit 1; \
+	fi; \
+	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "This Python cannot make virtual environments: on Debian or Ubuntu, apt install python3-venv." >&2; exit 1; \
+	fi; \
+	$$python -m venv --clear $(VENV)
+
+$(VENV)/.runtime: requirements.txt $(MISSING)
+	@echo "Installing what the CRM needs; the first time this takes a minute."
+	@$(PIP) --requirement requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@echo "Installing what the tests need."
+	@$(PIP) --requirement requirements-dev.txt
+	@touch $@

@@ -1,0 +1,4 @@
+def spend(*args):
+    return None
+
+

@@ -1,0 +1,242 @@
+"""The screens of clients, contacts, projects, saved views, the activity log and staff."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import path, reverse
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from crm import transitions
+from crm.deeds import DeedForm
+from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilter, SavedViewFilter
+from crm.forms import ClientForm, ContactForm
+from crm.lists import Column, Tab
+from crm.models import ActivityLog, Client, Contact, ContactClient, Project, SavedView, User
+from crm.paging import Order
+from crm.refusals import Refused
+from crm.screens import RecordAdmin
+
+ID = {"id": models.F("id")}
+BY_NAME = {"name": models.F("name"), **ID}
+BIN = ("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted())
+
+
+class NoteRecord(DeedForm):
+    """A note on the timeline."""
+
+    verb, label, icon = "note", "Note", "edit_note"
+    body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
+
+    def perform(self, record: models.Model, by: User) -> str:
+        transitions.note(record, self.cleaned_data["body"], by=by)
+        return "The note is on the timeline."
+
+
+class NoteClient(NoteRecord):
+    permission = "crm.change_client"
+
+
+class NoteContact(NoteRecord):
+    permission = "crm.change_contact"
+
+
+class AssignClient(DeedForm):
+    """Giving a client to somebody."""
+
+    verb, label, permission, icon = "assign", "Assign", "crm.reassign_client", "person_add"
+    owner = forms.ModelChoiceField(User.objects.filter(is_active=True), required=False, empty_label="Nobody")
+
+    def perform(self, record: Client, by: User) -> str:
+        transitions.assign(record, self.cleaned_data["owner"], by=by)
+        return f"{record} now belongs to {self.cleaned_data['owner'] or 'nobody'}."
+
+
+class ContactInline(TabularInline):
+    model = ContactClient
+    fields = ("contact", "role", "is_primary")
+    autocomplete_fields = ("contact",)
+    extra = 0
+
+
+@admin.register(Client)
+class ClientAdmin(RecordAdmin):
+    form = ClientForm
+    filterset_class = ClientFilter
+    search_label = "Search by name, mail or phone"
+    row_template = "crm/rows/client.html"
+    page_template = "crm/client.html"
+    list_select_related = ("assigned_to",)
+    list_defer = ("notes", "address", "custom_fields", "search_text")
+    columns = (
+        Column("Client", "name"),
+        Column("Type"),
+        Column("Email"),
+        Column("Phone"),
+        Column("Owner"),
+        Column("Tags"),
+    )
+    orders = {"name": Order("By name", BY_NAME, descending=False), "newest": Order("Newest first", ID)}
+    tabs = (Tab("All"), Tab(*BIN, "crm.restore_client"))
+    deeds = (NoteClient, AssignClient)
+    bulk = (AssignClient,)
+    inlines = (ContactInline,)
+    fieldsets = (
+        (None, {"fields": (("name", "client_type"), ("email", "phone"), "notes", "tags", "seen")}),
+        ("Address", {"classes": ("tab",), "fields": ("address",)}),
+        ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),
+    )
+
+    def create(self, request: HttpRequest, row: Client) -> None:
+        row.assigned_to = row.assigned_to or request.user
+        super().create(request, row)
+
+    def page_context(self, request: HttpRequest, row: Client) -> dict[str, Any]:
+        return {
+            **super().page_context(request, row),
+            "contacts": row.contact_links.select_related("contact").order_by("-is_primary", "id")[:50],
+            "projects": row.projects.order_by("-id")[:20],
+        }
+
+
+@admin.register(Contact)
+class ContactAdmin(RecordAdmin):
+    form = ContactForm
+    filterset_class = ContactFilter
+    search_label = "Search by name, mail, phone or title"
+    row_template = "crm/rows/contact.html"
+    page_template = "crm/contact.html"
+    list_defer = ("custom_fields", "search_text")
+    columns = (Column("Contact", "name"), Column("Title"), Column("Email"), Column("Phone"), Column("Tags"))
+    orders = {"name": Order("By name", BY_NAME, descending=False), "newest": Order("Newest first", ID)}
+    tabs = (Tab("All"), Tab(*BIN, "crm.restore_contact"))
+    deeds = (NoteContact,)
+    fieldsets = (
+        (None, {"fields": (("name", "title"), ("email", "phone"), "tags", "seen")}),
+        ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),
+    )
+
+    def page_context(self, request: HttpRequest, row: Contact) -> dict[str, Any]:
+        links = row.client_links.filter(client__in=Client.objects.visible_to(request.user)).select_related(
+            "client"
+        )
+        return {**super().page_context(request, row), "links": links[:50]}
+
+
+@admin.register(Project)
+class ProjectAdmin(RecordAdmin):
+    filterset_class = ProjectFilter
+    search_label = "Search projects"
+    row_template = "crm/rows/project.html"
+    page_template = "crm/project.html"
+    list_select_related = ("client",)
+    columns = (Column("Project"), Column("Client"), Column("Status"), Column("Begun", "newest"))
+    orders = {"newest": Order("Newest first", ID)}
+    tabs = (Tab("All"), Tab(*BIN, "crm.restore_project"))
+    autocomplete_fields = ("client",)
+    fields = ("client", ("name", "status"), "seen")
+
+
+@admin.register(ActivityLog)
+class ActivityLogAdmin(RecordAdmin):
+    """What everybody did, newest first; only read."""
+
+    form = forms.ModelForm
+    filterset_class = ActivityFilter
+    search_label = "Search"
+    row_template = "crm/rows/activity.html"
+    list_select_related = ("actor",)
+    columns = (Column("When"), Column("Who"), Column("What"), Column("Where"))
+    orders = {"newest": Order("Newest first", ID)}
+    tabs = (Tab("All", {}, lambda rows, user: rows),)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        return ActivityLog.objects.visible_to(request.user)
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(RecordAdmin):
+    """Views are kept and forgotten from the list they show."""
+
+    filterset_class = SavedViewFilter
+    search_label = "Search views"
+    row_template = "crm/rows/saved_view.html"
+    columns = (Column("View"), Column("List"), Column("Owner"), Column("Shared"))
+    list_select_related = ("owner",)
+    orders = {"newest": Order("Newest first", ID)}
+    fields = ("name", "shared", "seen")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: SavedView | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (
+            obj is None or obj.owner_id == request.user.pk
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: SavedView | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (
+            obj is None or obj.owner_id == request.user.pk
+        )
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("keep/", wrap(require_POST(self.keep)), name="crm_savedview_keep"),
+            path("<uuid:pk>/forget/", wrap(require_POST(self.forget)), name="crm_savedview_forget"),
+            *super().get_urls(),
+        ]
+
+    def keep(self, request: HttpRequest) -> HttpResponse:
+        if not request.user.has_perm("crm.add_savedview"):
+            raise PermissionDenied
+        asked = request.POST
+        try:
+            view = transitions.save_view(
+                name=asked.get("name", ""),
+                table=asked.get("table", ""),
+                query=asked.get("query", ""),
+                shared="shared" in asked,
+                by=request.user,
+            )
+            messages.success(request, f"The view “{view}” is kept.")
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        return HttpResponseRedirect(own_address(asked.get("next")))
+
+    def forget(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        view = get_object_or_404(SavedView.objects.filter(owner=request.user), pk=pk)
+        transitions.forget_view(view, by=request.user)
+        messages.success(request, f"The view “{view}” is forgotten.")
+        return HttpResponseRedirect(own_address(request.POST.get("next")))
+
+
+def own_address(text: str | None) -> str:
+    """`text` if it is a path of this site, else the first screen."""
+    fine = text and text.startswith("/") and not text.startswith(("//", "/\\"))
+    return text if fine else reverse("admin:index")
+
+
+@admin.register(User)
+class StaffAdmin(UserAdmin, ModelAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_superuser")
+    compressed_fields = True
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RoleAdmin(GroupAdmin, ModelAdmin):
+    """A role is a group of permissions."""

@@ -1,0 +1,187 @@
+"""What can be asked of any table of records."""
+
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db import models
+
+from crm.models import (
+    ActivityLog,
+    ActorType,
+    Client,
+    ClientType,
+    Contact,
+    Project,
+    ProjectStatus,
+    SavedView,
+    User,
+)
+
+SHORTEST_SEARCH = 3
+CUSTOM = "cf."
+
+
+def owner_choices() -> list[tuple[str, str]]:
+    staff = User.objects.filter(is_active=True).order_by("first_name", "last_name", "username")
+    return [("me", "Me"), ("none", "Nobody"), *((str(user.pk), str(user)) for user in staff)]
+
+
+class RecordFilter(django_filters.FilterSet):
+    """Search, tags, custom fields and the bin: for every table that has them.
+
+    Custom fields are asked as `cf.<key>=<value>`; a value that reads as a number or as true or false
+    also matches that.
+    """
+
+    has_custom = True
+
+    q = django_filters.CharFilter(method="search", label="Search", min_length=SHORTEST_SEARCH, max_length=200)
+    tags = django_filters.CharFilter(method="tagged", label="Tags, separated by commas", max_length=500)
+    tags_mode = django_filters.ChoiceFilter(
+        method="unfiltered",
+        label="Tags match",
+        choices=[("any", "any of them"), ("all", "all of them")],
+        empty_label=None,
+    )
+    deleted = django_filters.BooleanFilter(method="in_bin", label="Deleted", widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(data, *args, **kwargs)
+        data = data or {}
+        self.custom = {
+            key.removeprefix(CUSTOM): data[key]
+            for key in data
+            if key.startswith(CUSTOM) and len(key) > len(CUSTOM) and data[key] != ""
+        }
+
+    def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
+        queryset = super().filter_queryset(queryset)
+        if not self.form.cleaned_data.get("deleted"):
+            queryset = queryset.filter(deleted_at__isnull=True)
+        for key, value in self.custom.items():
+            queryset = queryset.filter(custom_is(key, value))
+        return queryset
+
+    def search(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        """Rows that contain every word; the trigram index serves words of three letters and more."""
+        for word in search_words(value):
+            queryset = queryset.filter(search_text__contains=word)
+        return queryset
+
+    def tagged(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        tags = [tag.strip() for tag in value.split(",") if tag.strip()]
+        if not tags:
+            return queryset
+        lookup = "tags__contains" if self.data.get("tags_mode") == "all" else "tags__overlap"
+        return queryset.filter(**{lookup: tags})
+
+    def in_bin(self, queryset: models.QuerySet, name: str, value: bool) -> models.QuerySet:
+        return queryset.filter(deleted_at__isnull=False) if value else queryset
+
+    def unfiltered(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
+        """For a field that another one reads."""
+        return queryset
+
+
+def search_words(text: str) -> list[str]:
+    """What to look for: the whole text when it is a number however written, else each word.
+
+    A word too short for the trigram index counts only together with its neighbours.
+    """
+    text = " ".join(text.replace("\x00", "").lower().split())
+    number = "".join(c for c in text if c.isdigit())
+    if number and not any(c.isalpha() or c == "@" for c in text):
+        return [number]
+    words = text.split(" ")
+    return words if all(len(word) >= SHORTEST_SEARCH for word in words) else [text]
+
+
+def custom_is(key: str, value: str) -> models.Q:
+    """The condition that custom field `key` is `value`, as a text, a number or a truth."""
+    condition = models.Q(custom_fields__contains={key: value})
+    if value in {"true", "false"}:
+        condition |= models.Q(custom_fields__contains={key: value == "true"})
+    try:
+        number: int | float = int(value) if value.lstrip("-").isdigit() else float(value)
+    except (ValueError, OverflowError):
+        return condition
+    if number - number == 0:  # neither infinite nor "not a number"
+        condition |= models.Q(custom_fields__contains={key: number})
+    return condition
+
+
+class LiveFilter(django_filters.FilterSet):
+    """A small table: search where it has a search, live rows unless the bin is asked for."""
+
+    deleted = django_filters.BooleanFilter(method="unfiltered", label="Deleted", widget=forms.HiddenInput)
+
+    def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
+        queryset = super().filter_queryset(queryset)
+        return queryset.filter(deleted_at__isnull=not self.form.cleaned_data.get("deleted"))
+
+    def unfiltered(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
+        """For a field that `filter_queryset` reads."""
+        return queryset
+
+
+class ClientFilter(RecordFilter):
+    type = django_filters.ChoiceFilter(field_name="client_type", choices=ClientType.choices, label="Type")
+    owner = django_filters.ChoiceFilter(method="owned", label="Owner", choices=owner_choices)
+
+    class Meta:
+        model = Client
+        fields: list[str] = []
+
+    def owned(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        return owned_by(queryset, value, self.request)
+
+
+class ContactFilter(RecordFilter):
+    class Meta:
+        model = Contact
+        fields: list[str] = []
+
+
+class ProjectFilter(LiveFilter):
+    q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label="Search", max_length=200)
+    status = django_filters.ChoiceFilter(choices=ProjectStatus.choices, label="Status")
+
+    class Meta:
+        model = Project
+        fields: list[str] = []
+
+
+def owned_by(
+    queryset: models.QuerySet, value: str, request: Any, field: str = "assigned_to"
+) -> models.QuerySet:
+    """Rows of `value`: "me", "none", or a user's key."""
+    if value == "none":
+        return queryset.filter(**{f"{field}__isnull": True})
+    return queryset.filter(**{field: request.user.pk if value == "me" else value})
+
+
+class SavedViewFilter(LiveFilter):
+    q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label="Search", max_length=80)
+    shared = django_filters.BooleanFilter(
+        label="Shared", widget=forms.Select(choices=[("", "—"), ("true", "Yes"), ("false", "No")])
+    )
+
+    class Meta:
+        model = SavedView
+        fields: list[str] = []
+
+
+class ActivityFilter(django_filters.FilterSet):
+    who = django_filters.ChoiceFilter(method="done_by", label="Who", choices=owner_choices)
+    kind = django_filters.ChoiceFilter(
+        field_name="actor_type", choices=ActorType.choices, label="Kind of actor"
+    )
+    verb = django_filters.CharFilter(label="Verb", max_length=60)
+
+    class Meta:
+        model = ActivityLog
+        fields: list[str] = []
+
+    def done_by(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        return owned_by(queryset, value, self.request, "actor")

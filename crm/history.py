@@ -1,0 +1,56 @@
+"""What the database's row audit kept of a record: each earlier state, who changed it and from where."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+
+from crm.models import User
+
+MOST_SHOWN = 100
+NOT_SHOWN = frozenset({"id", "created_at", "updated_at"})
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a row: field by field, what it was and what it became."""
+
+    at: datetime
+    who: str
+    where: str
+    fields: list[tuple[str, Any, Any]]
+
+
+def history_of(row: models.Model) -> list[Change]:
+    """The changes of `row`, newest first; the audit keeps the old row, so each is compared with the next."""
+    events = list(
+        row.events.select_related("pgh_context").order_by("-pgh_created_at", "-pgh_id")[:MOST_SHOWN]
+    )
+    contexts = [event.pgh_context.metadata if event.pgh_context else {} for event in events]
+    staff = User.objects.in_bulk({context["user"] for context in contexts if context.get("user")})
+    names = {str(pk): str(user) for pk, user in staff.items()}
+    changes, newer = [], row
+    for event, context in zip(events, contexts, strict=True):
+        changes.append(
+            Change(
+                at=event.pgh_created_at,
+                who=names.get(str(context.get("user")), "The program"),
+                where=context.get("url") or context.get("command") or "",
+                fields=differences(event, newer),
+            )
+        )
+        newer = event
+    return changes
+
+
+def differences(old: models.Model, new: models.Model) -> list[tuple[str, Any, Any]]:
+    """Field by field what differs between two states of a row."""
+    found = []
+    for field in old._meta.concrete_fields:
+        if field.name.startswith("pgh_") or field.name in NOT_SHOWN:
+            continue
+        was, now = getattr(old, field.attname), getattr(new, field.attname)
+        if was != now:
+            found.append((str(field.verbose_name), was, now))
+    return found

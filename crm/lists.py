@@ -1,0 +1,188 @@
+"""Lists of records: a FilterSet asks, a key pages, and nothing counts or sorts a whole table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.db import models
+from django.http import HttpRequest, QueryDict
+from unfold.views import ChangeList
+
+from crm.filters import CUSTOM
+from crm.models import SavedView, User
+from crm.paging import Order, Page, capped, capped_count, capped_counts, page
+from crm.refusals import BadInput
+
+AFTER, BEFORE, ORDER = "after", "before", "order"
+NOT_FILTERS = frozenset({AFTER, BEFORE, ORDER, "e", "_popup", "_to_field", "_changelist_filters"})
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A named part of a list: the query string that shows it and the set whose size it bears."""
+
+    label: str
+    params: dict[str, str] = field(default_factory=dict)
+    narrow: Callable[[models.QuerySet, User], models.QuerySet] = lambda rows, user: rows.live()
+    permission: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading; `order` names the Order that its heading switches to."""
+
+    label: str
+    order: str = ""
+    css: str = ""
+
+
+class KeysetChangeList(ChangeList):
+    """Django's change list with our filters and pages."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> models.QuerySet:
+        self.get = request.GET
+        self.filterset = self.model_admin.filterset_class(request.GET, self.root_queryset, request=request)
+        queryset = self.filterset.qs
+        self.has_filters = self.has_active_filters = False
+        self.clear_all_filters_qs = self.date_hierarchy = None
+        self.filter_specs: list[Any] = []
+        for name, errors in self.filterset.form.errors.items():
+            label = self.filterset.form.fields[name].label if name in self.filterset.form.fields else name
+            messages.error(request, f"{label}: {' '.join(errors)} This filter was left out.")
+        if self.model_admin.list_select_related:
+            queryset = queryset.select_related(*self.model_admin.list_select_related)
+        return queryset.defer(*self.model_admin.list_defer)
+
+    def get_results(self, request: HttpRequest) -> None:
+        orders: dict[str, Order] = self.model_admin.orders
+        wanted = request.GET.get(ORDER, "")
+        self.order_name = wanted if wanted in orders else next(iter(orders))
+        if wanted and wanted not in orders:
+            messages.error(request, f"There is no order “{wanted[:40]}”.")
+        self.page = self.page_of(request, orders[self.order_name])
+        self.result_list = self.page.rows
+        self.result_count = self.full_result_count = capped_count(self.queryset)
+        self.counted = capped(self.result_count)
+        self.show_full_result_count = self.can_show_all = False
+        self.multi_page = bool(self.page.next or self.page.previous)
+        self.paginator = self.formset = None
+        self.tabs = self.shown_tabs(request)
+        self.views = list(
+            SavedView.objects.visible_to(request.user)
+            .filter(table=self.opts.label_lower)
+            .order_by("name", "id")[:50]
+        )
+
+    def page_of(self, request: HttpRequest, order: Order) -> Page:
+        size = self.model_admin.list_per_page
+        try:
+            return page(
+                self.queryset, order, size=size, after=request.GET.get(AFTER), before=request.GET.get(BEFORE)
+            )
+        except BadInput as refusal:
+            messages.error(request, f"{refusal} This is the first.")
+            return page(self.queryset, order, size=size)
+
+    def shown_tabs(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """The tabs this user may open, each with its capped size and whether it is the current one."""
+        tabs = [
+            tab
+            for tab in self.model_admin.tabs
+            if not tab.permission or request.user.has_perm(tab.permission)
+        ]
+        base = self.root_queryset
+        counts = capped_counts({str(index): tab.narrow(base, request.user) for index, tab in enumerate(tabs)})
+        names = {name for tab in tabs for name in tab.params}
+        now = {name: request.GET[name] for name in names if request.GET.get(name)}
+        kept = [(k, v) for k, v in self.kept(ORDER) if k not in names]
+        return [
+            {
+                "label": tab.label,
+                "count": capped(counts[str(index)]),
+                "url": "?" + urlencode([*tab.params.items(), *kept]),
+                "current": tab.params == now,
+            }
+            for index, tab in enumerate(tabs)
+        ]
+
+    def kept(self, *also: str) -> list[tuple[str, str]]:
+        """The filters in force, and the parameters in `also`, as pairs for a link."""
+        return [
+            (key, value)
+            for key, values in self.get.lists()
+            for value in values
+            if value and (key not in NOT_FILTERS or key in also)
+        ]
+
+    def chips(self) -> list[dict[str, str]]:
+        """Each filter in force in words, with the link that takes it away."""
+        found = []
+        for key, value in self.kept():
+            if key in {"tags_mode", *(name for tab in self.model_admin.tabs for name in tab.params)}:
+                continue
+            without = [(k, v) for k, v in self.kept(ORDER) if k != key]
+            found.append(
+                {
+                    "label": self.label_of(key),
+                    "value": self.value_of(key, value),
+                    "url": "?" + urlencode(without),
+                }
+            )
+        return found
+
+    def label_of(self, key: str) -> str:
+        if key.startswith(CUSTOM):
+            return key.removeprefix(CUSTOM)
+        known = self.filterset.form.fields.get(key)
+        return str(known.label) if known is not None else key
+
+    def value_of(self, key: str, value: str) -> str:
+        known = self.filterset.form.fields.get(key)
+        for code, label in getattr(known, "choices", ()):
+            if str(code) == value:
+                return str(label)
+        return value
+
+    def columns(self) -> list[dict[str, Any]]:
+        """The headings, those with an order of their own as links."""
+        kept = self.kept()
+        return [
+            {
+                "label": column.label,
+                "css": column.css,
+                "current": bool(column.order) and column.order == self.order_name,
+                "url": "?" + urlencode([*kept, (ORDER, column.order)]) if column.order else "",
+            }
+            for column in self.model_admin.columns
+        ]
+
+    def orders(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "label": order.label,
+                "current": name == self.order_name,
+                "url": "?" + urlencode([*self.kept(), (ORDER, name)]),
+            }
+            for name, order in self.model_admin.orders.items()
+        ]
+
+    def next_url(self) -> str:
+        return "?" + urlencode([*self.kept(ORDER), (AFTER, self.page.next)]) if self.page.next else ""
+
+    def previous_url(self) -> str:
+        return (
+            "?" + urlencode([*self.kept(ORDER), (BEFORE, self.page.previous)]) if self.page.previous else ""
+        )
+
+    def last_shown(self) -> int:
+        return self.page.offset + len(self.page.rows)
+
+    def query_to_save(self) -> str:
+        return urlencode(self.kept(ORDER))
+
+    def current_view(self) -> SavedView | None:
+        """The saved view that shows just this, if one does."""
+        here = sorted(self.kept(ORDER))
+        return next((view for view in self.views if sorted(QueryDict(view.query).items()) == here), None)

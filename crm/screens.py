@@ -1,0 +1,343 @@
+"""What every screen of a record shares: list, page, form, deeds, history, bin."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.module_loading import import_string
+from unfold.admin import ModelAdmin
+
+from crm import transitions
+from crm.deeds import MOST_AT_ONCE, DeedForm, attempt, report
+from crm.history import history_of
+from crm.lists import Column, KeysetChangeList, Tab
+from crm.models import ActivityLog
+from crm.paging import CappedPaginator, Order
+from crm.refusals import Refused
+
+TIMELINE_LENGTH = 50
+
+
+class RecordForm(forms.ModelForm):
+    """A form that notices when somebody else saved the record since it was opened."""
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and not self.instance._state.adding:
+            self.initial["seen"] = self.instance.updated_at.isoformat()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        seen = self.data.get(self.add_prefix("seen"))
+        if seen and not self.instance._state.adding and seen != self.initial["seen"]:
+            raise forms.ValidationError(
+                "Somebody else has changed this record since you opened it. Copy what you wrote, load the page again "
+                "and make your change on what stands there now."
+            )
+        return cleaned
+
+
+class RecordAdmin(ModelAdmin):
+    """The admin of a record: rows by permission and visibility, deeds through transitions."""
+
+    form = RecordForm
+    filterset_class: ClassVar[Any] = None
+    orders: ClassVar[dict[str, Order]] = {}
+    tabs: ClassVar[tuple[Tab, ...]] = (Tab("All"),)
+    columns: ClassVar[tuple[Column, ...]] = ()
+    row_template: ClassVar[str] = ""
+    page_template: ClassVar[str] = ""
+    deeds: ClassVar[tuple[type[DeedForm], ...]] = ()
+    bulk: ClassVar[tuple[type[DeedForm], ...]] = ()
+    list_defer: ClassVar[tuple[str, ...]] = ()
+    list_per_page = 50
+    paginator = CappedPaginator
+    change_list_template = "crm/list.html"
+    delete_confirmation_template = "crm/confirm.html"
+    actions = None
+    show_full_result_count = False
+    list_fullwidth = True
+    compressed_fields = True
+
+    # Rows
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        rows = self.model.everything.visible_to(request.user)
+        return rows if self.may(request, "restore") else rows.filter(deleted_at__isnull=True)
+
+    def may(self, request: HttpRequest, deed: str) -> bool:
+        return request.user.has_perm(transitions.permission(self.model, deed))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet, term: str
+    ) -> tuple[Any, bool]:
+        """For pickers: the table's own search, live rows only."""
+        queryset = queryset.filter(deleted_at__isnull=True)
+        if not term:
+            return queryset, False
+        return self.filterset_class({"q": term}, queryset, request=request).qs, False
+
+    # A search box is the FilterSet's; pickers need this to be set.
+    search_fields = ("pk",)
+
+    # The list
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        return KeysetChangeList
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        return False
+
+    def get_actions(self, request: HttpRequest) -> dict[str, tuple[Callable[..., Any], str, str]]:
+        if IS_POPUP_VAR in request.GET:
+            return {}
+        return {
+            form.verb: (self.bulk_action(form), form.verb, form.label)
+            for form in self.bulk
+            if request.user.has_perm(form.permission)
+        }
+
+    def bulk_action(self, form_class: type[DeedForm]) -> Callable[..., HttpResponse | None]:
+        """An action that asks once for what the deed needs, then does it to each selected row."""
+
+        def run(_: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
+            rows = list(queryset[: MOST_AT_ONCE + 1])
+            if len(rows) > MOST_AT_ONCE:
+                messages.error(
+                    request, f"At most {MOST_AT_ONCE:,} at once: narrow the list down with a filter."
+                )
+                return None
+            form = form_class(request.POST if "apply" in request.POST else None, user=request.user)
+            if form.is_bound and form.is_valid():
+                report(request, [attempt(form, row, request.user) for row in rows])
+                return None
+            context = {
+                **self.admin_site.each_context(request),
+                "title": f"{form.label}: {len(rows):,} {self.opts.verbose_name_plural}",
+                "opts": self.opts,
+                "form": form,
+                "rows": rows[:20],
+                "more": len(rows) - 20,
+                "selected": request.POST.getlist("_selected_action"),
+                "across": request.POST.get("select_across", "0"),
+                "back": request.get_full_path(),
+            }
+            return TemplateResponse(request, "crm/bulk.html", context)
+
+        return run
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        extra = {"title": str(self.opts.verbose_name_plural).capitalize(), **(extra_context or {})}
+        return super().changelist_view(request, extra)
+
+    # The page of one record
+
+    def get_urls(self) -> list[Any]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        wrap = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/do/<slug:verb>/", wrap(self.deed_view), name=f"{name}_do"),
+            *super().get_urls(),
+        ]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        shows_page = self.page_template and object_id and request.method == "GET"
+        if shows_page and "edit" not in request.GET and IS_POPUP_VAR not in request.GET:
+            return self.page_view(request, object_id)
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return HttpResponseRedirect(request.get_full_path())
+
+    def find(self, request: HttpRequest, object_id: Any) -> models.Model:
+        """The visible record, or 404."""
+        row = self.get_object(request, unquote(str(object_id)))
+        if row is None or not self.has_view_permission(request, row):
+            raise Http404(f"There is no such {self.opts.verbose_name}.")
+        return row
+
+    def page_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        row = self.find(request, object_id)
+        context = {**self.admin_site.each_context(request), **self.page_context(request, row)}
+        return TemplateResponse(request, self.page_template, context)
+
+    def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
+        """What the page of `row` shows; sections that other apps add are named in the settings."""
+        sections = [import_string(name) for name in settings.RECORD_SECTIONS.get(self.opts.label_lower, ())]
+        return {
+            "title": str(row),
+            "opts": self.opts,
+            "original": row,
+            "row": row,
+            "deeds": self.offered(request, row),
+            "sections": [shown for section in sections if (shown := section(request, row)) is not None],
+            "timeline": ActivityLog.objects.on_timeline_of(row).select_related("actor")[:TIMELINE_LENGTH],
+            "can_edit": self.has_change_permission(request, row) and not row.is_deleted,
+            "can_delete": self.has_delete_permission(request, row) and not row.is_deleted,
+            "can_restore": self.may(request, "restore") and row.is_deleted,
+            "can_purge": self.may(request, "purge") and row.is_deleted,
+        }
+
+    def offered(self, request: HttpRequest, row: models.Model) -> list[DeedForm]:
+        """The deeds this user can do to `row` now, as empty forms with their addresses."""
+        if row.is_deleted:
+            return []
+        forms_ = [
+            form(user=request.user, record=row) for form in self.deeds if form.offered(row, request.user)
+        ]
+        for form in forms_:
+            form.url = self.deed_url(row, form.verb)
+        return forms_
+
+    def deed_url(self, row: models.Model, verb: str) -> str:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_do"
+        return reverse(f"{self.admin_site.name}:{name}", args=[row.pk, verb])
+
+    def deed_view(self, request: HttpRequest, pk: Any, verb: str) -> HttpResponse:
+        """Ask for what a deed needs, or do it. A refusal keeps what was typed."""
+        row = self.find(request, pk)
+        known = {form.verb: form for form in (*self.deeds, *self.bin_deeds())}
+        if verb not in known or not request.user.has_perm(known[verb].permission):
+            raise PermissionDenied
+        form = known[verb](request.POST if request.method == "POST" else None, user=request.user, record=row)
+        back = self.page_url(row)
+        if form.is_bound and form.is_valid():
+            try:
+                messages.success(request, form.perform(row, request.user))
+                return HttpResponseRedirect(self.after(request, row, verb))
+            except Refused as refusal:
+                form.add_error(None, str(refusal))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{form.label}: {row}",
+            "opts": self.opts,
+            "original": row,
+            "form": form,
+            "back": back,
+        }
+        status = 422 if form.is_bound else 200
+        return TemplateResponse(request, "crm/deed.html", context, status=status)
+
+    def after(self, request: HttpRequest, row: models.Model, verb: str) -> str:
+        """Where a deed leads: back to where the form stood, if that is one of ours."""
+        back = request.POST.get("next", "")
+        if back.startswith("/") and not back.startswith(("//", "/\\")):
+            return back
+        return self.list_url() if verb == "purge" else self.page_url(row)
+
+    def page_url(self, row: models.Model) -> str:
+        return reverse(
+            f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk]
+        )
+
+    def list_url(self) -> str:
+        return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
+    def bin_deeds(self) -> tuple[type[DeedForm], ...]:
+        """Restore and purge, for rows in the bin."""
+        return (bin_deed(self.model, "restore", "Restore"), bin_deed(self.model, "purge", "Purge for ever"))
+
+    # The form
+
+    def create(self, request: HttpRequest, row: models.Model) -> None:
+        """The deed that adds a record of this table."""
+        transitions.create(row, by=request.user)
+
+    def save_model(
+        self, request: HttpRequest, obj: models.Model, form: forms.ModelForm, change: bool
+    ) -> None:
+        if not change:
+            self.create(request, obj)
+            return
+        own = [name for name in form.changed_data if name in form.cleaned_data and name != "seen"]
+        columns = [field.name for field in self.opts.concrete_fields if field.name in own]
+        obj.save(update_fields=[*columns, "updated_at"])
+        transitions.edited(obj, columns, by=request.user)
+
+    def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
+        """Django's own log is not kept: the activity log is."""
+
+    def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
+        """As `log_addition`."""
+
+    def response_post_save_change(self, request: HttpRequest, obj: models.Model) -> HttpResponse:
+        return HttpResponseRedirect(self.page_url(obj))
+
+    def response_post_save_add(self, request: HttpRequest, obj: models.Model) -> HttpResponse:
+        return HttpResponseRedirect(self.page_url(obj))
+
+    # Deleting is soft
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        row = self.find(request, object_id)
+        if not self.has_delete_permission(request, row):
+            raise PermissionDenied
+        if request.method == "POST":
+            try:
+                transitions.soft_delete(row, by=request.user)
+            except Refused as refusal:
+                messages.error(request, str(refusal))
+                return HttpResponseRedirect(self.page_url(row))
+            messages.success(request, f"The {transitions.named(row)} is deleted.")
+            return HttpResponseRedirect(self.list_url())
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Delete {transitions.named(row)}?",
+            "opts": self.opts,
+            "original": row,
+            "back": self.page_url(row),
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, self.delete_confirmation_template, context)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        row = self.find(request, object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"History of {row}",
+            "opts": self.opts,
+            "original": row,
+            "timeline": ActivityLog.objects.done_to(row).select_related("actor")[:200],
+            "changes": history_of(row),
+            "back": self.page_url(row),
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "crm/history.html", context)
+
+
+def bin_deed(model: type[models.Model], name: str, text: str) -> type[DeedForm]:
+    """The form of `restore` or `purge` for `model`."""
+
+    class BinDeed(DeedForm):
+        verb = name
+        label = text
+        permission = transitions.permission(model, name)
+        danger = name == "purge"
+
+        def perform(self, record: models.Model, by: Any) -> str:
+            getattr(transitions, name)(record, by=by)
+            return f"Done: {text.lower()}."
+
+    return BinDeed

@@ -1,0 +1,67 @@
+"""Chance in SQL: every draw follows from the seed, the row's number and what is drawn, whatever the plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate
+from typing import Any
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+# Functions of the session, gone with it. Each is one expression, so that the planner puts it in place of
+# the call: a call of a function of SQL costs many times the draw itself.
+FUNCTIONS = """
+CREATE OR REPLACE FUNCTION pg_temp.draw(n bigint, what text) RETURNS float8 LANGUAGE sql IMMUTABLE AS $$
+    SELECT (hashint8extended(n, hashtextextended(what, {seed})) & 1073741823) / 1073741824.0::float8
+$$;
+CREATE OR REPLACE FUNCTION pg_temp.whole(low int, high int, chance float8) RETURNS int
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT low + floor((high - low + 1) * chance)::int
+$$;
+CREATE OR REPLACE FUNCTION pg_temp.pick(words text[], chance float8) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT words[1 + floor(cardinality(words) * chance)::int]
+$$;
+CREATE OR REPLACE FUNCTION pg_temp.pick(words text[], shares float8[], chance float8) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT words[1 + width_bucket(chance, shares)]
+$$;
+-- RFC 9562, section 5.7: 48 bits of milliseconds, the version, then bits that only have to differ.
+CREATE OR REPLACE FUNCTION pg_temp.uuid7(at timestamptz, what text, n bigint) RETURNS uuid
+LANGUAGE sql STABLE AS $$
+    SELECT (lpad(to_hex((date_part('epoch', at) * 1000)::bigint), 12, '0') || '7'
+        || overlay(substr(md5(what || ':{seed}:' || n::text), 1, 19) PLACING 'a' FROM 4 FOR 1))::uuid
+$$;
+"""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Leads `first` to `last` of a run that makes `total` of them from number `start` on, as of `now`."""
+
+    start: int
+    total: int
+    first: int
+    last: int
+    now: datetime
+    # How many of the leads have a conversation, a task and so on, 0..1 each.
+    shares: Mapping[str, float]
+
+    def run(self, cursor: CursorWrapper, sql: str, words: Mapping[str, Any] | None = None) -> int:
+        """Execute `sql` with the numbers of this chunk and `words` as its parameters; returns the rows."""
+        cursor.execute(sql, {**vars(self), **self.shares, **(words or {})})
+        return cursor.rowcount
+
+
+def prepare(seed: int) -> None:
+    """Give the session the functions that draw for `seed`."""
+    with connection.cursor() as cursor:
+        cursor.execute(FUNCTIONS.format(seed=int(seed)))
+
+
+def weighted(name: str, shares: Mapping[str, float]) -> dict[str, list[Any]]:
+    """Parameters for `pg_temp.pick(%(name)s, %(name_shares)s, chance)`: a word as often as its share says."""
+    whole = sum(shares.values())
+    totals = [total / whole for total in accumulate(shares.values())]
+    return {name: [str(word) for word in shares], f"{name}_shares": totals[:-1]}

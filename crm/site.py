@@ -1,0 +1,32 @@
+"""The one admin site: a person's first screen is their day."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from unfold.sites import UnfoldAdminSite
+
+
+class CrmSite(UnfoldAdminSite):
+    """The admin with Today as its index."""
+
+    index_template = "crm/today.html"
+    enable_nav_sidebar = True
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Figures and panels of the day, each made by the app that knows it; the settings name them."""
+        now = timezone.now()
+        figures = [import_string(name)(request.user, now) for name in settings.TODAY_FIGURES]
+        panels = [import_string(name)(request.user, now) for name in settings.TODAY_PANELS]
+        context = {
+            **self.each_context(request),
+            "title": "Today",
+            "figures": [figure for figure in figures if figure is not None],
+            "panels": [panel for panel in panels if panel is not None],
+            **(extra_context or {}),
+        }
+        request.current_app = self.name
+        return TemplateResponse(request, self.index_template, context)

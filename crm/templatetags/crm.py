@@ -1,0 +1,94 @@
+"""What the templates of every app need."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import template
+from django.db.models.options import Options
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+
+register = template.Library()
+
+
+@register.filter
+def crm_url(opts: Options, page: str) -> str:
+    """The name of an admin URL: `{% url opts|crm_url:"change" pk %}`."""
+    return f"admin:{opts.app_label}_{opts.model_name}_{page}"
+
+
+@register.filter
+def plus(number: int, more: int) -> int:
+    return number + more
+
+
+@register.filter
+def ago(moment: datetime | None) -> str:
+    """How long since (or until) `moment`, in one unit."""
+    if moment is None:
+        return "never"
+    now = timezone.now()
+    if abs((now - moment).total_seconds()) < 60:
+        return "now"
+    if moment > now:
+        return "in " + timesince(now, moment, depth=1)
+    return timesince(moment, now, depth=1) + " ago"
+
+
+@register.filter
+def percent(share: Decimal | float | None) -> str:
+    return "" if share is None else f"{round(float(share) * 100)} %"
+
+
+@register.filter
+def money(amount: Decimal | float | None) -> str:
+    """Dollars for people: `$1,240`, `$1.2M` from a million on."""
+    if amount is None:
+        return ""
+    value = float(amount)
+    return f"${value / 1_000_000:,.1f}M" if value >= 1_000_000 else f"${value:,.0f}"
+
+
+@register.filter
+def item(mapping: Any, key: str) -> Any:
+    return mapping.get(key, "") if hasattr(mapping, "get") else ""
+
+
+@register.filter
+def words(key: str) -> str:
+    """A key as people write it: `renewal_date` is `Renewal date`."""
+    return str(key).replace("_", " ").strip().capitalize()
+
+
+@register.filter
+def is_web_link(url: Any) -> bool:
+    """Whether a stored URL may be a link: only http and https are."""
+    return isinstance(url, str) and urlsplit(url).scheme in {"http", "https"}
+
+
+@register.filter
+def kind(value: Any) -> str:
+    return type(value).__name__
+
+
+@register.simple_tag
+def list_link(table: str) -> str:
+    """The list of `table` (`leads.lead`), or nothing where there is none."""
+    try:
+        return reverse(f"admin:{table.replace('.', '_')}_changelist")
+    except NoReverseMatch:
+        return ""
+
+
+@register.simple_tag
+def record_link(table: str, pk: Any) -> str:
+    """A link to a record that is known by its table and key."""
+    try:
+        url = reverse(f"admin:{table.replace('.', '_')}_change", args=[pk])
+    except NoReverseMatch:
+        return table
+    return format_html('<a href="{}">{}</a>', url, table.split(".")[-1])

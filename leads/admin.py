@@ -1,0 +1,217 @@
+"""The screens of leads, stages, lines and tasks."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.options import InlineModelAdmin
+from django.db import models
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.admin import ModelAdmin, TabularInline
+
+from crm.lists import Column, Tab
+from crm.paging import Order
+from crm.screens import RecordAdmin
+from leads.deeds import (
+    AddTask,
+    AssignLead,
+    ChangeStage,
+    DeleteLead,
+    FinishTask,
+    MoveTask,
+    NoteLead,
+    SetTier,
+    TagLead,
+    TakeLead,
+)
+from leads.filters import NO_TIER, LeadFilter, TaskFilter
+from leads.forms import InsuranceTypeForm, LeadForm, StakeholderForm
+from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, Task, Tier
+from leads.models.lead import LAST_HEARD, PRIORITY, VALUE
+from leads.models.task import DUE
+from leads.scoring import read_signals
+from leads.transitions import add_task, create_lead
+
+ID = {"id": models.F("id")}
+TASKS_SHOWN = 20
+
+
+def tier_tab(tier: str, label: str) -> Tab:
+    wanted = None if tier == NO_TIER else tier
+    return Tab(label, {"tier": tier}, lambda leads, user: leads.live().open().of_tier(wanted))
+
+
+class StakeholderInline(TabularInline):
+    model = ContactLead
+    form = StakeholderForm
+    fields = ("contact", "role", "is_primary")
+    autocomplete_fields = ("contact",)
+    extra = 0
+
+
+@admin.register(Lead)
+class LeadAdmin(RecordAdmin):
+    form = LeadForm
+    filterset_class = LeadFilter
+    search_label = "Search by name, mail, company, phone or VIN"
+    row_template = "leads/row.html"
+    page_template = "leads/page.html"
+    list_select_related = ("status", "insurance_type", "assigned_to")
+    list_defer = (
+        "notes",
+        "signals",
+        "auto_data",
+        "home_data",
+        "line_data",
+        "additional_insureds",
+        "communications",
+        "custom_fields",
+        "search_text",
+        "loss_notes",
+    )
+    columns = (
+        Column("Lead"),
+        Column("Tier", "priority"),
+        Column("Score"),
+        Column("Stage"),
+        Column("Line"),
+        Column("Owner"),
+        Column("Value × probability", "value", "num"),
+        Column("Last contact", "heard", "num"),
+    )
+    orders = {
+        "priority": Order("Hot first", {**PRIORITY, **ID}),
+        "newest": Order("Newest first", ID),
+        "heard": Order("Last contact first", {"heard": LAST_HEARD, **ID}),
+        "quiet": Order("Longest silence first", {"heard": LAST_HEARD, **ID}, descending=False),
+        "value": Order("Highest value first", {"value": VALUE, **ID}),
+    }
+    tabs = (
+        Tab("Open", {}, lambda leads, user: leads.live().open()),
+        *(tier_tab(tier.value, tier.label) for tier in Tier),
+        tier_tab(NO_TIER, "Not scored"),
+        Tab("Closed", {"state": "closed"}, lambda leads, user: leads.live().closed()),
+        Tab("Deleted", {"deleted": "true"}, lambda leads, user: leads.deleted(), "leads.restore_lead"),
+    )
+    deeds = (
+        ChangeStage,
+        TakeLead,
+        AssignLead,
+        SetTier,
+        NoteLead,
+        AddTask,
+        TagLead,
+    )
+    bulk = (
+        ChangeStage,
+        TakeLead,
+        AssignLead,
+        SetTier,
+        TagLead,
+        DeleteLead,
+    )
+    inlines = (StakeholderInline,)
+    autocomplete_fields = ()
+    fieldsets = (
+        (
+            "Who",
+            {
+                "fields": (
+                    ("contact_name", "client_type"),
+                    ("contact_email", "contact_phone"),
+                    ("company_name", "company_website"),
+                    ("source_type", "source_detail"),
+                    "notes",
+                    "tags",
+                    "seen",
+                )
+            },
+        ),
+        ("What", {"fields": (("insurance_type", "estimated_value"), ("expected_close_date",))}),
+        (
+            "Line data",
+            {"classes": ("tab",), "fields": ("auto_data", "home_data", "line_data", "additional_insureds")},
+        ),
+        ("How to reach them", {"classes": ("tab",), "fields": ("communications",)}),
+        ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),
+    )
+
+    def create(self, request: HttpRequest, row: Lead) -> None:
+        row.assigned_to = row.assigned_to or request.user
+        create_lead(row, by=request.user)
+
+    def get_inlines(self, request: HttpRequest, obj: Lead | None) -> tuple[type[InlineModelAdmin], ...]:
+        return self.inlines if obj else ()
+
+    def page_context(self, request: HttpRequest, row: Lead) -> dict[str, Any]:
+        line = row.insurance_type.name if row.insurance_type else "Line"
+        return {
+            **super().page_context(request, row),
+            "signals": read_signals(row.signals),
+            "stale_days": stale_days(row),
+            "stakeholders": row.contact_links.select_related("contact").order_by("-is_primary", "id"),
+            "tasks": row.tasks.order_by("status", "due_on")[:TASKS_SHOWN],
+            "history": row.stage_history.select_related("from_status", "to_status", "by").order_by(
+                "-at", "-id"
+            )[:20],
+            "data": [
+                ("Auto", row.auto_data),
+                ("Home", row.home_data),
+                (f"{line} data", row.line_data),
+                ("Additional insureds", row.additional_insureds),
+                ("How to reach them", row.communications),
+                ("Custom fields", row.custom_fields),
+            ],
+        }
+
+
+def stale_days(lead: Lead) -> int | None:
+    """Days of silence, where the stage says that is too long."""
+    limit = lead.status.stale_after_days
+    days = (timezone.now() - (lead.last_contact_at or lead.created_at)).days
+    return days if lead.is_open and limit is not None and days > limit else None
+
+
+@admin.register(Task)
+class TaskAdmin(RecordAdmin):
+    filterset_class = TaskFilter
+    search_label = "Search tasks"
+    row_template = "leads/task_row.html"
+    page_template = "leads/task_page.html"
+    list_select_related = ("assignee", "lead", "client")
+    columns = (Column("Task"), Column("Status"), Column("Due", "due"), Column("Assignee"), Column("For"))
+    orders = {
+        "due": Order("Next due first", {"due": DUE, **ID}, descending=False),
+        "newest": Order("Newest first", ID),
+    }
+    tabs = (
+        Tab("Unfinished", {}, lambda tasks, user: tasks.live().unfinished()),
+        Tab("Mine", {"assignee": "me"}, lambda tasks, user: tasks.live().unfinished().filter(assignee=user)),
+        Tab("Done", {"status": "DONE"}, lambda tasks, user: tasks.live().filter(status="DONE")),
+    )
+    deeds = (FinishTask, MoveTask)
+    bulk = (MoveTask,)
+    autocomplete_fields = ("lead", "client", "project")
+    fields = ("title", "description", ("due_on", "assignee"), "lead", "client", "project", "seen")
+
+    def create(self, request: HttpRequest, row: Task) -> None:
+        add_task(row, by=request.user)
+
+
+@admin.register(LeadStatus)
+class LeadStatusAdmin(ModelAdmin):
+    list_display = ("label", "code", "category", "position", "colour", "stale_after_days")
+    ordering = ("position",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: LeadStatus | None = None) -> tuple[str, ...]:
+        return ("code",) if obj else ()
+
+
+@admin.register(InsuranceType)
+class InsuranceTypeAdmin(ModelAdmin):
+    form = InsuranceTypeForm
+    list_display = ("name", "code", "is_personal", "is_commercial", "is_active", "schema_version")
+    ordering = ("name",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: InsuranceType | None = None) -> tuple[str, ...]:
+        return ("code", "schema_version") if obj else ("schema_version",)

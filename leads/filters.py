@@ -1,0 +1,107 @@
+"""What can be asked of leads and tasks; the lists, saved views and commands use the same."""
+
+from datetime import timedelta
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db import models
+from django.utils import timezone
+
+from crm.filters import LiveFilter, RecordFilter, owned_by, owner_choices
+from leads.models import InsuranceType, Lead, LeadStatus, Source, Task, TaskStatus, Tier
+
+NO_TIER = "none"
+
+
+def stage_choices() -> list[tuple[str, str]]:
+    return [(stage.code, stage.label) for stage in LeadStatus.objects.all()]
+
+
+def line_choices() -> list[tuple[str, str]]:
+    return [(line.code, line.name) for line in InsuranceType.objects.order_by("name")]
+
+
+def date_field() -> forms.DateInput:
+    return forms.DateInput(attrs={"type": "date"})
+
+
+class LeadFilter(RecordFilter):
+    """Everything that can be asked of leads. Without `state` the open ones are shown, and in a search all."""
+
+    has_custom = True
+
+    tier = django_filters.ChoiceFilter(
+        method="of_tier", label="Tier", choices=[*Tier.choices, (NO_TIER, "Not scored")]
+    )
+    stage = django_filters.ChoiceFilter(field_name="status_id", label="Stage", choices=stage_choices)
+    owner = django_filters.ChoiceFilter(method="owned", label="Owner", choices=owner_choices)
+    line = django_filters.ChoiceFilter(field_name="insurance_type__code", label="Line", choices=line_choices)
+    source = django_filters.ChoiceFilter(field_name="source_type", label="Source", choices=Source.choices)
+    state = django_filters.ChoiceFilter(
+        method="unfiltered",
+        label="Open or closed",
+        choices=[("open", "Open"), ("closed", "Closed"), ("all", "Open and closed")],
+    )
+    awaiting = django_filters.BooleanFilter(
+        field_name="awaiting_reply",
+        label="They owe us a reply",
+        widget=forms.Select(choices=[("", "—"), ("1", "Yes")]),
+    )
+    value_min = django_filters.NumberFilter(
+        field_name="estimated_value", lookup_expr="gte", label="Value from", min_value=0, max_value=10**10
+    )
+    value_max = django_filters.NumberFilter(
+        field_name="estimated_value", lookup_expr="lte", label="Value to", min_value=0, max_value=10**10
+    )
+    quiet_days = django_filters.NumberFilter(
+        method="quiet_for", label="No contact for (days)", min_value=1, max_value=36_500, decimal_places=0
+    )
+    created_from = django_filters.DateFilter(
+        field_name="created_at", lookup_expr="date__gte", label="Created from", widget=date_field()
+    )
+    created_to = django_filters.DateFilter(
+        field_name="created_at", lookup_expr="date__lte", label="Created to", widget=date_field()
+    )
+
+    class Meta:
+        model = Lead
+        fields: list[str] = []
+
+    def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
+        asked = self.form.cleaned_data
+        state = asked.get("state") or ("all" if asked.get("q") or asked.get("deleted") else "open")
+        if state != "all":
+            queryset = queryset.filter(closed_at__isnull=state == "open")
+        return super().filter_queryset(queryset)
+
+    def of_tier(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        return queryset.of_tier(None if value == NO_TIER else value)
+
+    def owned(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        return owned_by(queryset, value, self.request)
+
+    def quiet_for(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
+        return queryset.quiet_since(timezone.now() - timedelta(days=int(value)))
+
+
+class TaskFilter(LiveFilter):
+    """Everything that can be asked of tasks; without `status` the unfinished ones are shown."""
+
+    q = django_filters.CharFilter(field_name="title", lookup_expr="icontains", label="Search", max_length=200)
+    status = django_filters.ChoiceFilter(label="Status", choices=TaskStatus.choices)
+    assignee = django_filters.ChoiceFilter(method="owned", label="Assignee", choices=owner_choices)
+    due_to = django_filters.DateFilter(
+        field_name="due_on", lookup_expr="lte", label="Due by", widget=date_field()
+    )
+
+    class Meta:
+        model = Task
+        fields: list[str] = []
+
+    def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
+        queryset = super().filter_queryset(queryset)
+        return queryset if self.form.cleaned_data.get("status") else queryset.unfinished()
+
+    def owned(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        return owned_by(queryset, value, self.request, "assignee")

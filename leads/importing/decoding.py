@@ -1,0 +1,126 @@
+"""Bytes into text: what a file is, and in which encoding."""
+
+import codecs
+import re
+from pathlib import Path
+
+from charset_normalizer import from_bytes
+
+from crm.refusals import BadInput
+
+HEAD = 64 * 1024
+CHUNK = 1024 * 1024
+
+SIGNATURES = {
+    b"PK\x03\x04": "an Excel workbook or a zip archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"%PDF": "a PDF",
+    b"\x1f\x8b": "a gzip archive",
+    b"SQLite format 3\x00": "an SQLite database",
+}
+# The longer marks first: the one of UTF-32 begins with the one of UTF-16.
+MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+CONTROL = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
+# What a byte becomes that is none in the file's encoding: no row that holds it is taken.
+BROKEN = "\udcff"
+BROKEN_BYTES = "crm_broken_bytes"
+ESCAPED = re.compile("[\udc80-\udcff]+")
+
+# Statistics fail on a few names, so the commonest legacy encoding is known by its letters: Western words
+# hold single accents; other encodings read as Western give rows of them, or odd signs within words.
+WESTERN = re.compile(
+    r"[\x00-\x7fÀ-ÏÑ-ÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿŠšŽžŒœŸ"
+    "\xa0\xad‘’‚“”„‹›«»–—…•·€£¥§©®™°´ªº¡¿½¼¾×²ˆ˜†‰]*"
+)
+NOT_WESTERN = re.compile("[À-ÖØ-öø-ÿŠšŽžŒœŸ]{3}|[a-z][À-ÞŠŽŒŸ¿¡£¥§‚„†‰•×–—][a-z]")
+LEGACY = [
+    *("cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256"),
+    *("cp932", "gb18030", "big5", "cp949", "koi8_r", "cp850", "mac_roman"),
+]
+
+
+def _mark_broken(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return BROKEN, error.end
+
+
+codecs.register_error(BROKEN_BYTES, _mark_broken)
+
+
+def encoding_of(path: Path) -> str:
+    """The encoding of the text file at `path`, read through once in little memory.
+
+    Raises:
+        BadInput: it cannot be read, is empty, or is no text.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        refuse_what_is_no_text(head, path.name)
+        return marked_encoding(head) or unmarked_encoding(path)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def refuse_what_is_no_text(head: bytes, name: str) -> None:
+    """Refuse the file `name` if its first bytes are those of something other than text."""
+    for signature, kind in SIGNATURES.items():
+        if head.startswith(signature):
+            raise BadInput(f"{name} is {kind}, not a CSV file: open it and save it as CSV.")
+    if marked_encoding(head) is None:
+        controls = len(head) - len(head.translate(None, CONTROL))
+        # A stray control character spoils its row only; text is never full of them.
+        if controls > 2 + len(head) // 100:
+            raise BadInput(f"{name} is a binary file, not a CSV file.")
+    if not head.strip(b"\xff\xfe\xef\xbb\xbf\x00 \t\r\n"):
+        raise BadInput(f"{name} is empty.")
+
+
+def marked_encoding(head: bytes) -> str | None:
+    """The encoding that a byte order mark names, or that the zero bytes of UTF-16 without one show."""
+    for mark, encoding in MARKS.items():
+        if head.startswith(mark):
+            return encoding
+    # Text in a Latin alphabet has a zero as every second byte.
+    even, odd = head[0::2], head[1::2]
+    if odd and odd.count(0) > 0.7 * len(odd) and not even.count(0):
+        return "utf-16-le"
+    if odd and even.count(0) > 0.7 * len(even) and not odd.count(0):
+        return "utf-16-be"
+    return None
+
+
+def unmarked_encoding(path: Path) -> str:
+    """UTF-8 if the file is, but for a little damage; else the legacy encoding it looks like."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    sample, broken, multibyte = b"", 0, 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            text = decoder.decode(chunk)
+            multibyte += len(chunk) - len(text)
+            if not chunk.isascii() and (found := len(ESCAPED.findall(text))):
+                broken += found
+                sample = sample or telling_lines(chunk)
+    # Legacy text read as UTF-8 is nearly all damage.
+    return "utf-8" if 2 * broken <= multibyte else legacy_encoding(sample)
+
+
+def telling_lines(chunk: bytes) -> bytes:
+    """The lines that are not plain ASCII, which alone tell encodings apart."""
+    return b"\n".join(line for line in chunk.split(b"\n") if not line.isascii())[:HEAD]
+
+
+def legacy_encoding(sample: bytes) -> str:
+    """The likeliest encoding of a `sample` that is not UTF-8."""
+    western = sample.decode("cp1252", errors="replace")
+    if WESTERN.fullmatch(western) and not NOT_WESTERN.search(western):
+        return "cp1252"
+    found = from_bytes(sample, cp_isolation=LEGACY).best()
+    return found.encoding if found else "cp1252"

@@ -1,0 +1,234 @@
+"""A CSV file as rows: its dialect, its column names, and every row with the line it begins on."""
+
+import codecs
+import csv
+import io
+import itertools
+import re
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from crm.refusals import BadInput
+from leads.importing.decoding import BROKEN_BYTES, HEAD, encoding_of
+
+DELIMITERS = ",;\t|"
+# Characters. Nothing of a file is held in memory beyond this.
+LONGEST_LINE = 1024 * 1024
+LONGEST_ROW = 4 * LONGEST_LINE
+SAMPLE_ROWS = 1000
+
+EXCEL_SAYS = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)
+ALL_IN_SINGLE_QUOTES = re.compile(r"'[^']*'([,;\t|]'[^']*')*\s*$")
+# A backslash before a quote that ends no cell.
+BACKSLASHED_QUOTE = re.compile(r'(?<!\\)\\"(?!["\r\n,;\t|]|$)')
+# What no cell may hold: the database stores no zero byte, and the others are always damage.
+FORBIDDEN = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
+
+FAULTS = {
+    "unexpected end of data": "opens a quote that is never closed; the file may be cut off",
+    "field larger": "has a cell of more than 131,072 characters, or a quote that is never closed",
+    "' expected after '": "has text after a closing quote",
+    "row too long": "has more than 4 million characters, or a quote that is never closed",
+}
+
+
+class Row(NamedTuple):
+    """A row as it stands in the file; one that is no CSV has its text as the only cell, and its `fault`."""
+
+    line: int
+    cells: list[str]
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How cells are separated and quoted."""
+
+    delimiter: str = ","
+    quote: str = '"'
+    escape: str | None = None
+
+    def __str__(self) -> str:
+        return {"\t": "tab"}.get(self.delimiter, f"“{self.delimiter}”")
+
+    def reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quote,
+            escapechar=self.escape,
+            doublequote=True,
+            strict=True,
+        )
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A file that can be read as rows, as often as one likes."""
+
+    path: Path
+    encoding: str
+    dialect: Dialect
+    header: list[str]
+
+    def rows(self) -> Iterator[Row]:
+        """Every row below the column names; blank ones are passed over."""
+        rows = self._all_rows()
+        next(rows)
+        return rows
+
+    def sample(self) -> list[Row]:
+        return list(itertools.islice(self.rows(), SAMPLE_ROWS))
+
+    def _all_rows(self) -> Iterator[Row]:
+        with opened(self.path, self.encoding) as text:
+            yield from rows_of(text, self.dialect)
+
+
+def open_csv(path: Path, encoding: str | None = None) -> CsvFile:
+    """Look at the file at `path` and say how it is to be read.
+
+    Raises:
+        BadInput: it cannot be read, is empty or no text, or its first row does not name columns.
+    """
+    found = encoding_of(path)
+    encoding = known_encoding(encoding) if encoding else found
+    try:
+        with opened(path, encoding) as text:
+            dialect = dialect_of(text.read(HEAD))
+            text.seek(0)
+            first = next(rows_of(text, dialect), None)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
+    if first is None:
+        raise BadInput(f"{path.name} is empty.")
+    if first.fault:
+        raise BadInput(f"The column names of {path.name} cannot be read: line {first.line} {first.fault}.")
+    return CsvFile(path, encoding, dialect, column_names(first.cells))
+
+
+def known_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except LookupError as error:
+        raise BadInput(f"There is no encoding called “{name}”: write one such as utf-8 or cp1252.") from error
+    return "utf-8-sig" if codecs.lookup(name).name == "utf-8" else name
+
+
+@contextmanager
+def opened(path: Path, encoding: str) -> Iterator[TextIO]:
+    with path.open(encoding=encoding, errors=BROKEN_BYTES, newline="") as text:
+        yield text
+
+
+class Lines:
+    """The lines of a text, counted, and kept until the row they belong to is known to be one."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
+        self._kept: list[str] = []
+        self._given_back: deque[str] = deque()
+        self._characters = 0
+        self.number = 0
+
+    def __iter__(self) -> "Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._given_back.popleft() if self._given_back else self._text.readline(LONGEST_LINE)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self._kept.append(line)
+        self._characters += len(line)
+        if len(line) >= LONGEST_LINE:
+            raise BadInput(
+                f"Line {self.number} has more than {LONGEST_LINE:,} characters: is this a CSV file?"
+            )
+        if self._characters > LONGEST_ROW:
+            raise csv.Error("row too long")
+        return line
+
+    def begin_row(self) -> int:
+        """The number of the line that comes next."""
+        self._kept.clear()
+        self._characters = 0
+        return self.number + 1
+
+    def give_up_row(self) -> str:
+        """The first line of the row; the lines after it will be read again, each as a row of its own."""
+        first, *rest = self._kept
+        self._given_back.extendleft(reversed(rest))
+        self.number -= len(rest)
+        return first
+
+
+def rows_of(text: TextIO, dialect: Dialect) -> Iterator[Row]:
+    """Every row of `text` with something in it. A stray quote costs its own line, not those below."""
+    lines = Lines(text)
+    reader = dialect.reader(lines)
+    while True:
+        line = lines.begin_row()
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Row(line, [lines.give_up_row().rstrip("\r\n")], fault(error))
+            continue
+        if line == 1 and EXCEL_SAYS.match(dialect.delimiter.join(cells)):
+            continue
+        if any(cell and not cell.isspace() for cell in cells):
+            yield Row(line, cells)
+
+
+def fault(error: csv.Error) -> str:
+    for beginning, sentence in FAULTS.items():
+        if beginning in str(error):
+            return sentence
+    return f"is not CSV ({error})"
+
+
+def dialect_of(sample: str) -> Dialect:
+    """The separator, quote and escape that make the most even table of `sample`, the head of a file."""
+    lines = list(io.StringIO(sample, newline=""))
+    first = next((line for line in lines if line.strip()), "")
+    if said := EXCEL_SAYS.match(first):
+        return Dialect(said[1], escape=escape_of(sample))
+    quote = "'" if ALL_IN_SINGLE_QUOTES.match(first) else '"'
+    candidates = [Dialect(delimiter, quote, escape_of(sample)) for delimiter in DELIMITERS]
+    # The sample's last line may be cut off; that of a file of one line is not.
+    return max(candidates, key=lambda dialect: evenness(lines[:-1] or lines, dialect))
+
+
+def escape_of(sample: str) -> str | None:
+    return "\\" if BACKSLASHED_QUOTE.search(sample) else None
+
+
+def evenness(lines: list[str], dialect: Dialect) -> tuple[bool, float, int]:
+    """How well `dialect` fits: more than one column, rows as long as the first, many columns."""
+    lengths = []
+    # What came before an error counts: the sample may end within a cell.
+    with suppress(csv.Error):
+        lengths.extend(len(cells) for cells in dialect.reader(iter(lines)) if cells)
+    if not lengths or lengths[0] < 2:
+        return (False, 0.0, 0)
+    return (True, round(lengths.count(lengths[0]) / len(lengths), 1), lengths[0])
+
+
+def column_names(cells: list[str]) -> list[str]:
+    """The names in the first row, made distinct: `Notes`, `Notes (2)`, `Column 3` for one without."""
+    names: list[str] = []
+    for place, cell in enumerate(cells, start=1):
+        if FORBIDDEN.search(cell):
+            raise BadInput(f"The name of column {place} has a character that is no text: {cell[:40]!r}.")
+        name = base = " ".join(cell.split()) or f"Column {place}"
+        copy = 2
+        while name in names:
+            name, copy = f"{base} ({copy})", copy + 1
+        names.append(name)
+    return names

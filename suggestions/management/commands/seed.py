@@ -1,0 +1,123 @@
+"""Fill the database with made-up leads and what hangs on them."""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
+
+import ai_log.seeding
+import inbox.seeding
+import suggestions.seeding
+import support.seeding
+from crm.models import User
+from crm.seeding.draws import Chunk, prepare
+from crm.seeding.staff import hire
+from leads.seeding import clients, facts, history, leads, stakeholders, tasks
+
+# In this order: each may point to what stands before it.
+STEPS: dict[str, Callable[[CursorWrapper, Chunk], int]] = {
+    "clients": clients.insert_clients,
+    "leads": leads.insert,
+    "projects": clients.insert_projects,
+    "moves": history.insert,
+    "contacts": stakeholders.insert,
+    "tasks": tasks.insert,
+    "interactions": ai_log.seeding.insert,
+    "conversations": inbox.seeding.insert,
+    "tickets": support.seeding.insert,
+    "suggestions": suggestions.seeding.insert,
+}
+SHARES = {
+    "clients": (0.8, "won leads that became a client"),
+    "tickets": (0.3, "clients with a ticket"),
+    "contacts": (0.15, "leads with contacts"),
+    "tasks": (0.2, "leads with a task"),
+    "threads": (0.2, "leads with a conversation"),
+    "interactions": (0.1, "leads a model was asked about"),
+    "suggestions": (0.1, "leads with a suggestion"),
+}
+# Of the session: index entries are gathered and written in large batches.
+SETTINGS = ("SET LOCAL work_mem = '128MB'", "SET LOCAL gin_pending_list_limit = '64MB'")
+ONE_AT_A_TIME = 7_305_142_266
+
+
+class Command(BaseCommand):
+    """Each chunk is a transaction with all that belongs to its leads: a run that is killed leaves whole ones."""
+
+    help = "Add made-up leads, with their clients, conversations, tasks and suggestions. Run it again for more."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--leads", type=int, required=True, help="How many leads to add.")
+        parser.add_argument("--seed", type=int, default=1, help="What the chances follow from (1).")
+        parser.add_argument("--chunk", type=int, default=50_000, help="Leads in a transaction (50000).")
+        for name, (share, what) in SHARES.items():
+            parser.add_argument(f"--{name}", type=float, default=share, help=f"Share of {what} ({share}).")
+
+    def handle(self, *, leads: int, seed: int, chunk: int, **options: Any) -> None:
+        if leads < 1 or chunk < 1:
+            raise CommandError("The number of leads and the size of a chunk must be 1 or more.")
+        shares = {name: options[name] for name in SHARES}
+        for name, share in shares.items():
+            if not 0 <= share <= 1:
+                raise CommandError(f"--{name} is a share: write a number from 0 to 1.")
+        with the_only_seed():
+            prepare(seed)
+            self._seed(leads, chunk, shares)
+            self._tidy_up()
+
+    def _seed(self, total: int, size: int, shares: dict[str, float]) -> None:
+        owners, began, now = hire(), time.monotonic(), timezone.now()
+        with connection.cursor() as cursor:
+            start = facts.next_number(cursor)
+        counts = dict.fromkeys(STEPS, 0)
+        for first in range(start, start + total, size):
+            last = min(first + size, start + total) - 1
+            for name, written in insert_chunk(Chunk(start, total, first, last, now, shares), owners).items():
+                counts[name] += written
+            done, seconds = last + 1 - start, time.monotonic() - began
+            left = seconds / done * (total - done)
+            self.stdout.write(f"{done:,} of {total:,} leads in {seconds:,.0f} s, {left:,.0f} s to go")
+        self.stdout.write("Added " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + ".")
+
+    def _tidy_up(self) -> None:
+        # It cannot run inside a transaction; a caller who has one open does it afterwards.
+        if connection.in_atomic_block:
+            return
+        began = time.monotonic()
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM (ANALYZE)")
+        self.stdout.write(f"Vacuumed and analyzed in {time.monotonic() - began:,.0f} s.")
+
+
+@contextmanager
+def the_only_seed() -> Iterator[None]:
+    """Hold the lock that two seeds of one database would otherwise number their leads alike without.
+
+    Raises:
+        CommandError: another one holds it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [ONE_AT_A_TIME])
+        if not cursor.fetchone()[0]:
+            raise CommandError("Another seed is filling this database; wait until it has ended.")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [ONE_AT_A_TIME])
+
+
+@transaction.atomic
+def insert_chunk(chunk: Chunk, owners: Sequence[User]) -> dict[str, int]:
+    """Write the leads of `chunk` and all that belongs to them; returns how much of each."""
+    with connection.cursor() as cursor:
+        for setting in SETTINGS:
+            cursor.execute(setting)
+        facts.draw_facts(cursor, chunk, owners)
+        return {name: step(cursor, chunk) for name, step in STEPS.items()}

@@ -1,0 +1,144 @@
+"""The worker: nothing that was deferred is lost, nothing that was rolled back is done."""
+
+import os
+import signal
+import time
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from crm import checks
+from crm.startup import DatabaseUnusable
+from crm.tasks import MOST_ATTEMPTS, clear_sessions, delete_old_jobs, rescue_stalled_jobs
+from tests.crm.processes import eventually, line_with, manage, running, url_of_test_database
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FINISHED = []
+
+
+@pytest.fixture(autouse=True)
+def empty_queue(transactional_db):
+    """These tables are no models of Django's to empty between tests."""
+    statement("TRUNCATE procrastinate_jobs, procrastinate_workers, procrastinate_periodic_defers CASCADE")
+
+
+@app.task(name="tests.defers_and_fails")
+def defers_and_fails():
+    with transaction.atomic():
+        clear_sessions.defer(timestamp=1)
+        raise ZeroDivisionError
+
+
+@app.task(name="tests.is_told_to_stop")
+def is_told_to_stop():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.5)
+    FINISHED.append("in spite of it")
+
+
+def statement(sql, *values):
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchall() if cursor.description else None
+
+
+def job_of_a_dead_worker(attempts=0):
+    job = clear_sessions.configure(queueing_lock=None).defer(timestamp=1)
+    [[worker]] = statement(
+        "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id"
+    )
+    change = "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s, attempts = %s WHERE id = %s"
+    statement(change, worker, attempts, job)
+    return ProcrastinateJob.objects.filter(pk=job)
+
+
+def work_until_empty():
+    call_command("worker", "--until-empty", verbosity=0)
+
+
+def test_the_job_of_a_dead_worker_is_done_by_another():
+    job = job_of_a_dead_worker()
+    rescue_stalled_jobs.defer(timestamp=1)
+    work_until_empty()
+    assert job.get().status == "succeeded"
+
+
+def test_a_job_that_always_kills_its_worker_is_given_up():
+    job = job_of_a_dead_worker(attempts=MOST_ATTEMPTS)
+    rescue_stalled_jobs.defer(timestamp=1)
+    work_until_empty()
+    assert job.get().status == "failed"
+
+
+def test_the_job_of_a_live_worker_is_left_alone():
+    job = job_of_a_dead_worker()
+    statement("UPDATE procrastinate_workers SET last_heartbeat = now()")
+    rescue_stalled_jobs.defer(timestamp=1)
+    work_until_empty()
+    assert job.get().status == "doing"
+
+
+def test_what_a_job_defers_is_part_of_its_transaction():
+    defers_and_fails.defer()
+    work_until_empty()
+    assert ProcrastinateJob.objects.get(task_name="tests.defers_and_fails").status == "failed"
+    assert not ProcrastinateJob.objects.filter(task_name="crm.clear_sessions", args={"timestamp": 1}).exists()
+
+
+def test_old_jobs_are_deleted_and_recent_ones_kept():
+    clear_sessions.defer(timestamp=1)
+    work_until_empty()
+    statement("UPDATE procrastinate_events SET at = at - interval '4 days'")
+    clear_sessions.defer(timestamp=2)
+    work_until_empty()
+    delete_old_jobs.defer(timestamp=1)
+    work_until_empty()
+    left = ProcrastinateJob.objects.filter(task_name="crm.clear_sessions")
+    assert [job.args["timestamp"] for job in left if job.args["timestamp"] < 3] == [2]
+
+
+def test_told_to_stop_it_finishes_what_it_has_begun():
+    is_told_to_stop.defer()
+    call_command("worker", verbosity=0)
+    assert FINISHED == ["in spite of it"]
+    assert ProcrastinateJob.objects.get(task_name="tests.is_told_to_stop").status == "succeeded"
+
+
+def test_it_goes_on_after_the_database_has_dropped_it():
+    with running("manage.py", "worker", DATABASE_URL=url_of_test_database()) as worker:
+        line_with(worker, "Working on every queue")
+        assert eventually(lambda: statement("SELECT count(*) FROM procrastinate_workers") == [(1,)])
+        statement("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        job = ProcrastinateJob.objects.filter(
+            pk=clear_sessions.configure(queueing_lock=None).defer(timestamp=1)
+        )
+        assert eventually(lambda: job.get().status == "succeeded")
+        worker.terminate()
+        line_with(worker, "The worker has stopped.")
+
+
+def test_without_a_database_it_ends_with_a_sentence():
+    ended = manage("worker", DATABASE_URL="postgresql://u@127.0.0.1:9/n")
+    assert ended.returncode == 1
+    assert ended.stdout.startswith("The database cannot be reached: ")
+    assert ended.stdout.count("\n") == 1
+
+
+def test_a_worker_that_would_be_taken_for_dead_too_soon_is_an_error(settings):
+    settings.PROCRASTINATE_WORKER_DEFAULTS = {"update_heartbeat_interval": 10, "stalled_worker_timeout": 29}
+    assert [error.id for error in checks.check_worker_patience(None)] == ["crm.E001"]
+    settings.PROCRASTINATE_WORKER_DEFAULTS = {"update_heartbeat_interval": 10, "stalled_worker_timeout": 30}
+    assert checks.check_worker_patience(None) == []
+
+
+def test_a_server_that_is_too_old_is_refused_at_the_first_connection(monkeypatch):
+    monkeypatch.setattr(checks, "OLDEST_SERVER", 99)
+    connection.close()
+    with pytest.raises(
+        DatabaseUnusable, match=r"^The server of DATABASE_URL is PostgreSQL \d+: version 99 or newer"
+    ):
+        connection.ensure_connection()
