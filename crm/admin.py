@@ -125,9 +125,7 @@ class ContactAdmin(RecordAdmin):
     )
 
     def page_context(self, request: HttpRequest, row: Contact) -> dict[str, Any]:
-        links = row.client_links.filter(client__in=Client.objects.visible_to(request.user)).select_related(
-            "client"
-        )
+        links = row.client_links.filter(client__in=Client.objects.visible_to(request.user)).select_related("client")
         return {**super().page_context(request, row), "links": links[:50]}
 
 
@@ -178,14 +176,10 @@ class SavedViewAdmin(RecordAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: SavedView | None = None) -> bool:
-        return super().has_change_permission(request, obj) and (
-            obj is None or obj.owner_id == request.user.pk
-        )
+        return super().has_change_permission(request, obj) and (obj is None or obj.owner_id == request.user.pk)
 
     def has_delete_permission(self, request: HttpRequest, obj: SavedView | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and (
-            obj is None or obj.owner_id == request.user.pk
-        )
+        return super().has_delete_permission(request, obj) and (obj is None or obj.owner_id == request.user.pk)
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view

@@ -85,9 +85,7 @@ class Environment:
             return None
         example = "write postgresql://user:password@host:5432/name"
         if not url.startswith(POSTGRES_SCHEMES):
-            raise BadVariable(
-                f"{name} does not name a PostgreSQL database, the only kind we run on: {example}."
-            )
+            raise BadVariable(f"{name} does not name a PostgreSQL database, the only kind we run on: {example}.")
         try:
             parsed = environ.Env.db_url_config(url)
             make_conninfo(**parsed.get("OPTIONS", {}))

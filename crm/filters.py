@@ -152,9 +152,7 @@ class ProjectFilter(LiveFilter):
         fields: list[str] = []
 
 
-def owned_by(
-    queryset: models.QuerySet, value: str, request: Any, field: str = "assigned_to"
-) -> models.QuerySet:
+def owned_by(queryset: models.QuerySet, value: str, request: Any, field: str = "assigned_to") -> models.QuerySet:
     """Rows of `value`: "me", "none", or a user's key."""
     if value == "none":
         return queryset.filter(**{f"{field}__isnull": True})
@@ -174,9 +172,7 @@ class SavedViewFilter(LiveFilter):
 
 class ActivityFilter(django_filters.FilterSet):
     who = django_filters.ChoiceFilter(method="done_by", label="Who", choices=owner_choices)
-    kind = django_filters.ChoiceFilter(
-        field_name="actor_type", choices=ActorType.choices, label="Kind of actor"
-    )
+    kind = django_filters.ChoiceFilter(field_name="actor_type", choices=ActorType.choices, label="Kind of actor")
     verb = django_filters.CharFilter(label="Verb", max_length=60)
 
     class Meta:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from crm.jsonforms import NamedValuesField, SchemaField
+from django import forms
+
+from crm.jsonforms import NamedValuesField, SchemaField, give_inputs, tags_input
 from crm.models import Client, Contact
 from crm.screens import RecordForm
 
@@ -19,6 +21,10 @@ ADDRESS = {
 }
 
 
+def shared_inputs() -> dict[str, forms.Field]:
+    return {"custom_fields": NamedValuesField(required=False, label="Custom fields"), "tags": tags_input()}
+
+
 class ClientForm(RecordForm):
     class Meta:
         model = Client
@@ -26,13 +32,7 @@ class ClientForm(RecordForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "address" in self.fields:
-            self.fields["address"] = SchemaField(ADDRESS, label="Address")
-            self.fields["custom_fields"] = NamedValuesField(required=False, label="Custom fields")
-            self.fields["address"].kept, self.fields["custom_fields"].kept = (
-                self.instance.address,
-                self.instance.custom_fields,
-            )
+        give_inputs(self, {"address": SchemaField(ADDRESS, label="Address"), **shared_inputs()})
 
 
 class ContactForm(RecordForm):
@@ -42,6 +42,4 @@ class ContactForm(RecordForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "custom_fields" in self.fields:
-            self.fields["custom_fields"] = NamedValuesField(required=False, label="Custom fields")
-            self.fields["custom_fields"].kept = self.instance.custom_fields
+        give_inputs(self, shared_inputs())

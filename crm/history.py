@@ -24,9 +24,7 @@ class Change:
 
 def history_of(row: models.Model) -> list[Change]:
     """The changes of `row`, newest first; the audit keeps the old row, so each is compared with the next."""
-    events = list(
-        row.events.select_related("pgh_context").order_by("-pgh_created_at", "-pgh_id")[:MOST_SHOWN]
-    )
+    events = list(row.events.select_related("pgh_context").order_by("-pgh_created_at", "-pgh_id")[:MOST_SHOWN])
     contexts = [event.pgh_context.metadata if event.pgh_context else {} for event in events]
     staff = User.objects.in_bulk({context["user"] for context in contexts if context.get("user")})
     names = {str(pk): str(user) for pk, user in staff.items()}

@@ -12,9 +12,11 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from jsonschema import Draft202012Validator
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 VERSION = "schema_version"
 LONG_TEXT = 500
+LONGEST_TAG = 60
 SPARE_ROWS = 2
 MOST_ROWS = 100
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,10})?")
@@ -22,7 +24,9 @@ Schema = dict[str, Any]
 
 
 def properties(schema: Schema) -> dict[str, Schema]:
-    return schema.get("properties", {})
+    """The properties of `schema` in its `propertyOrder` (JSONB keeps none of its own)."""
+    found, order = schema.get("properties", {}), schema.get("propertyOrder", [])
+    return {key: found[key] for key in [*(k for k in order if k in found), *(k for k in found if k not in order)]}
 
 
 def read(schema: Schema, data: Any, name: str) -> Any:
@@ -48,9 +52,7 @@ def typed(schema: Schema, raw: Any, path: str, errors: list[str]) -> Any:
         return {key: value for key, value in values.items() if value not in (None, "", [], {})}
     if kind == "array":
         if schema["items"].get("type") == "object":
-            return [
-                typed(schema["items"], row, f"{path} {n}", errors) for n, row in enumerate(raw or [], start=1)
-            ]
+            return [typed(schema["items"], row, f"{path} {n}", errors) for n, row in enumerate(raw or [], start=1)]
         texts = raw if isinstance(raw, list) else str(raw).split(",")
         return [part for text in texts if (part := str(text).strip())]
     return scalar(kind, str(raw).strip(), path, errors)
@@ -63,13 +65,7 @@ def scalar(kind: str | None, text: str, path: str, errors: list[str]) -> Any:
         return text in {"true", "on", "True", "1"}
     if kind in {"number", "integer"}:
         try:
-            return (
-                int(text)
-                if kind == "integer"
-                else float(text)
-                if "." in text or "e" in text.lower()
-                else int(text)
-            )
+            return int(text) if kind == "integer" else float(text) if "." in text or "e" in text.lower() else int(text)
         except ValueError:
             errors.append(f"{path}: “{text[:40]}” is not a {'whole ' if kind == 'integer' else ''}number.")
             return None
@@ -105,9 +101,7 @@ class SchemaWidget(forms.Widget):
 def parts(schema: Schema, value: Any, name: str) -> Iterator[dict[str, Any]]:
     value = value if isinstance(value, dict) else {}
     for key, inner in properties(schema).items():
-        yield part(
-            inner, value.get(key), f"{name}.{key}", inner.get("title") or key.replace("_", " ").capitalize()
-        )
+        yield part(inner, value.get(key), f"{name}.{key}", inner.get("title") or key.replace("_", " ").capitalize())
 
 
 def part(schema: Schema, value: Any, name: str, label: str) -> dict[str, Any]:
@@ -154,11 +148,7 @@ class SchemaField(forms.Field):
         if errors:
             raise ValidationError(errors)
         if isinstance(found, dict):
-            unnamed = {
-                k: v
-                for k, v in (self.kept or {}).items()
-                if k not in properties(self.schema) and k != VERSION
-            }
+            unnamed = {k: v for k, v in (self.kept or {}).items() if k not in properties(self.schema) and k != VERSION}
             found = {**unnamed, **found}
             if found and self.version is not None:
                 found[VERSION] = self.version
@@ -254,3 +244,38 @@ class NamedValuesField(forms.Field):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return (initial or {}) != self.clean(data)
+
+
+class TagsField(forms.CharField):
+    """Tags in one line, separated by commas."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list | tuple) else value
+
+    def clean(self, value: Any) -> list[str]:
+        text = str(value or "").strip()
+        tags = [tag.strip() for tag in text.split(",")] if text else []
+        if "" in tags:
+            raise ValidationError("A tag must not be empty: there is nothing between two commas.")
+        if any(len(tag) > LONGEST_TAG for tag in tags):
+            raise ValidationError(f"A tag has at most {LONGEST_TAG} characters.")
+        return list(dict.fromkeys(tag.replace("\x00", "") for tag in tags))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return list(initial or []) != self.clean(data)
+
+
+def give_inputs(form: forms.ModelForm, fields: dict[str, forms.Field]) -> None:
+    """Put `fields` in place of the plain ones of `form`, each knowing what the record holds now."""
+    for name, field in fields.items():
+        if name not in form.fields:
+            continue
+        if isinstance(field, SchemaField | NamedValuesField):
+            field.kept = getattr(form.instance, name)
+        form.fields[name] = field
+
+
+def tags_input() -> TagsField:
+    return TagsField(
+        required=False, label="Tags", help_text="Separated by commas.", widget=UnfoldAdminTextInputWidget()
+    )

@@ -70,28 +70,20 @@ class KeysetChangeList(ChangeList):
         self.paginator = self.formset = None
         self.tabs = self.shown_tabs(request)
         self.views = list(
-            SavedView.objects.visible_to(request.user)
-            .filter(table=self.opts.label_lower)
-            .order_by("name", "id")[:50]
+            SavedView.objects.visible_to(request.user).filter(table=self.opts.label_lower).order_by("name", "id")[:50]
         )
 
     def page_of(self, request: HttpRequest, order: Order) -> Page:
         size = self.model_admin.list_per_page
         try:
-            return page(
-                self.queryset, order, size=size, after=request.GET.get(AFTER), before=request.GET.get(BEFORE)
-            )
+            return page(self.queryset, order, size=size, after=request.GET.get(AFTER), before=request.GET.get(BEFORE))
         except BadInput as refusal:
             messages.error(request, f"{refusal} This is the first.")
             return page(self.queryset, order, size=size)
 
     def shown_tabs(self, request: HttpRequest) -> list[dict[str, Any]]:
         """The tabs this user may open, each with its capped size and whether it is the current one."""
-        tabs = [
-            tab
-            for tab in self.model_admin.tabs
-            if not tab.permission or request.user.has_perm(tab.permission)
-        ]
+        tabs = [tab for tab in self.model_admin.tabs if not tab.permission or request.user.has_perm(tab.permission)]
         base = self.root_queryset
         counts = capped_counts({str(index): tab.narrow(base, request.user) for index, tab in enumerate(tabs)})
         names = {name for tab in tabs for name in tab.params}
@@ -172,9 +164,7 @@ class KeysetChangeList(ChangeList):
         return "?" + urlencode([*self.kept(ORDER), (AFTER, self.page.next)]) if self.page.next else ""
 
     def previous_url(self) -> str:
-        return (
-            "?" + urlencode([*self.kept(ORDER), (BEFORE, self.page.previous)]) if self.page.previous else ""
-        )
+        return "?" + urlencode([*self.kept(ORDER), (BEFORE, self.page.previous)]) if self.page.previous else ""
 
     def last_shown(self) -> int:
         return self.page.offset + len(self.page.rows)

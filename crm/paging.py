@@ -56,10 +56,7 @@ class Order:
             raise BadInput("That page no longer exists.")
         fields = [expression.output_field for expression in expressions]
         try:
-            return [
-                models.Value(f.to_python(text), output_field=f)
-                for f, text in zip(fields, values, strict=True)
-            ]
+            return [models.Value(f.to_python(text), output_field=f) for f, text in zip(fields, values, strict=True)]
         except (ValidationError, ValueError, TypeError, ArithmeticError) as error:
             raise BadInput("That page no longer exists.") from error
 

@@ -61,6 +61,8 @@ class RecordAdmin(ModelAdmin):
     deeds: ClassVar[tuple[type[DeedForm], ...]] = ()
     bulk: ClassVar[tuple[type[DeedForm], ...]] = ()
     list_defer: ClassVar[tuple[str, ...]] = ()
+    list_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
+    search_label: ClassVar[str] = "Search"
     list_per_page = 50
     paginator = CappedPaginator
     change_list_template = "crm/list.html"
@@ -79,9 +81,7 @@ class RecordAdmin(ModelAdmin):
     def may(self, request: HttpRequest, deed: str) -> bool:
         return request.user.has_perm(transitions.permission(self.model, deed))
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: models.QuerySet, term: str
-    ) -> tuple[Any, bool]:
+    def get_search_results(self, request: HttpRequest, queryset: models.QuerySet, term: str) -> tuple[Any, bool]:
         """For pickers: the table's own search, live rows only."""
         queryset = queryset.filter(deleted_at__isnull=True)
         if not term:
@@ -114,9 +114,7 @@ class RecordAdmin(ModelAdmin):
         def run(_: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
             rows = list(queryset[: MOST_AT_ONCE + 1])
             if len(rows) > MOST_AT_ONCE:
-                messages.error(
-                    request, f"At most {MOST_AT_ONCE:,} at once: narrow the list down with a filter."
-                )
+                messages.error(request, f"At most {MOST_AT_ONCE:,} at once: narrow the list down with a filter.")
                 return None
             form = form_class(request.POST if "apply" in request.POST else None, user=request.user)
             if form.is_bound and form.is_valid():
@@ -137,9 +135,7 @@ class RecordAdmin(ModelAdmin):
 
         return run
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         extra = {"title": str(self.opts.verbose_name_plural).capitalize(), **(extra_context or {})}
         return super().changelist_view(request, extra)
 
@@ -204,9 +200,7 @@ class RecordAdmin(ModelAdmin):
         """The deeds this user can do to `row` now, as empty forms with their addresses."""
         if row.is_deleted:
             return []
-        forms_ = [
-            form(user=request.user, record=row) for form in self.deeds if form.offered(row, request.user)
-        ]
+        forms_ = [form(user=request.user, record=row) for form in self.deeds if form.offered(row, request.user)]
         for form in forms_:
             form.url = self.deed_url(row, form.verb)
         return forms_
@@ -221,7 +215,8 @@ class RecordAdmin(ModelAdmin):
         known = {form.verb: form for form in (*self.deeds, *self.bin_deeds())}
         if verb not in known or not request.user.has_perm(known[verb].permission):
             raise PermissionDenied
-        form = known[verb](request.POST if request.method == "POST" else None, user=request.user, record=row)
+        sent = request.POST if request.method == "POST" else None
+        form = known[verb](sent, user=request.user, record=row, initial=request.GET.dict())
         back = self.page_url(row)
         if form.is_bound and form.is_valid():
             try:
@@ -248,9 +243,7 @@ class RecordAdmin(ModelAdmin):
         return self.list_url() if verb == "purge" else self.page_url(row)
 
     def page_url(self, row: models.Model) -> str:
-        return reverse(
-            f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk]
-        )
+        return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
 
     def list_url(self) -> str:
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_changelist")
@@ -265,9 +258,7 @@ class RecordAdmin(ModelAdmin):
         """The deed that adds a record of this table."""
         transitions.create(row, by=request.user)
 
-    def save_model(
-        self, request: HttpRequest, obj: models.Model, form: forms.ModelForm, change: bool
-    ) -> None:
+    def save_model(self, request: HttpRequest, obj: models.Model, form: forms.ModelForm, change: bool) -> None:
         if not change:
             self.create(request, obj)
             return

@@ -24,9 +24,7 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 if not DEBUG and SECRET_KEY == DEVELOPMENT_KEY:
     raise BadVariable("SECRET_KEY is not set: with DEBUG off it must be a long random text of your own.")
 if not DEBUG and not ALLOWED_HOSTS:
-    raise BadVariable(
-        "ALLOWED_HOSTS is not set: with DEBUG off it must name the hosts people use to reach us."
-    )
+    raise BadVariable("ALLOWED_HOSTS is not set: with DEBUG off it must name the hosts people use to reach us.")
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
@@ -115,6 +113,9 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 

@@ -25,6 +25,10 @@ def script(request: HttpRequest) -> str:
     return static("crm/crm.js")
 
 
+def favicon(request: HttpRequest) -> str:
+    return static("crm/favicon.svg")
+
+
 UNFOLD = {
     "SITE_TITLE": "CRM",
     "SITE_HEADER": "CRM",
@@ -32,6 +36,7 @@ UNFOLD = {
     "SITE_SYMBOL": "handshake",
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": favicon}],
     "STYLES": [stylesheet],
     "SCRIPTS": [script],
     "COLORS": {

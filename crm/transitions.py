@@ -93,9 +93,7 @@ def purge(row: Record, *, by: Actor | User) -> None:
 
 
 @transaction.atomic
-def edited(
-    row: models.Model, changed: list[str], *, by: Actor | User, about: models.Model | None = None
-) -> None:
+def edited(row: models.Model, changed: list[str], *, by: Actor | User, about: models.Model | None = None) -> None:
     """Write down that a person changed the fields named in `changed`."""
     if changed:
         names = ", ".join(str(row._meta.get_field(name).verbose_name) for name in changed)
@@ -132,9 +130,7 @@ def assign(row: Any, owner: User | None, *, by: Actor | User) -> None:
     actor = Actor.of(by)
     locked = type(row).everything.select_for_update().get(pk=row.pk)
     takes_free = locked.assigned_to_id is None and owner is not None and owner == actor.user
-    actor.require(
-        permission(row, "change" if takes_free else "reassign"), f"reassign the {row._meta.verbose_name}"
-    )
+    actor.require(permission(row, "change" if takes_free else "reassign"), f"reassign the {row._meta.verbose_name}")
     if locked.is_deleted:
         raise IllegalMove(f"The {named(row)} is deleted.")
     if locked.assigned_to == owner:

@@ -13,14 +13,15 @@ SELECT n, lead_id, first_name, name, email, owner, our_email, topic, source, is_
        started_at, pg_temp.uuid7(started_at, 'thread', n) AS id,
        1 + width_bucket(pg_temp.draw(n, 'messages'), %(lengths)s) AS length
   FROM (
-    SELECT n, seeded.id AS lead_id, first_name, seeded.name, email, is_open, last_contact_at, awaiting,
+    SELECT n, seeded.id AS lead_id, first_name, name, email, is_open, last_contact_at, awaiting,
            coalesce(owner, 'office') AS owner, coalesce(owner, 'office') || '@example.com' AS our_email,
-           lower(coalesce(line.name, 'insurance')) AS topic,
+           coalesce(called, 'insurance') AS topic,
            CASE WHEN email = '' THEN pg_temp.pick('{CALL,CALL,SMS}', pg_temp.draw(n, 'channel'))
                 ELSE pg_temp.pick(%(sources)s, %(sources_shares)s, pg_temp.draw(n, 'channel')) END AS source,
            greatest(created_at, last_contact_at - interval '30 days' * pg_temp.draw(n, 'length'))
              AS started_at
-      FROM seeded LEFT JOIN insurance_types AS line ON line.id = line_id
+      FROM seeded
+      LEFT JOIN (SELECT code, lower(name) AS called FROM insurance_types) AS line ON code = line_code
      WHERE last_contact_at IS NOT NULL AND pg_temp.draw(n, 'threads') < %(threads)s
      OFFSET 0
   ) AS talked

@@ -4,14 +4,19 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import InlineModelAdmin
+from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin, TabularInline
 
 from crm.lists import Column, Tab
 from crm.paging import Order
 from crm.screens import RecordAdmin
+from leads.board import board_context, move_card
 from leads.deeds import (
     AddTask,
     AssignLead,
@@ -25,7 +30,7 @@ from leads.deeds import (
     TakeLead,
 )
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
-from leads.forms import InsuranceTypeForm, LeadForm, StakeholderForm
+from leads.forms import OWN_COLUMN, InsuranceTypeForm, LeadForm, StakeholderForm
 from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, Task, Tier
 from leads.models.lead import LAST_HEARD, PRIORITY, VALUE
 from leads.models.task import DUE
@@ -34,6 +39,7 @@ from leads.transitions import add_task, create_lead
 
 ID = {"id": models.F("id")}
 TASKS_SHOWN = 20
+LINE_COLUMNS = frozenset({*OWN_COLUMN.values(), "line_data"})
 
 
 def tier_tab(tier: str, label: str) -> Tab:
@@ -54,6 +60,7 @@ class LeadAdmin(RecordAdmin):
     form = LeadForm
     filterset_class = LeadFilter
     search_label = "Search by name, mail, company, phone or VIN"
+    list_links = (("leads_lead_board", "view_kanban", "Board"),)
     row_template = "leads/row.html"
     page_template = "leads/page.html"
     list_select_related = ("status", "insurance_type", "assigned_to")
@@ -136,9 +143,42 @@ class LeadAdmin(RecordAdmin):
         ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),
     )
 
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("board/", wrap(require_safe(self.board)), name="leads_lead_board"),
+            path("board/move/", wrap(require_POST(self.board_move)), name="leads_lead_board_move"),
+            *super().get_urls(),
+        ]
+
+    def board(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), **board_context(request), "opts": self.opts}
+        return TemplateResponse(request, "leads/board.html", context)
+
+    def board_move(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        return move_card(request, request.user)
+
     def create(self, request: HttpRequest, row: Lead) -> None:
         row.assigned_to = row.assigned_to or request.user
         create_lead(row, by=request.user)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Lead | None = None) -> Any:
+        """Only the inputs of lines that the lead is in or has data for; a new lead has none yet."""
+        shown = lines_of(obj) if obj else ()
+        return [
+            (
+                title,
+                {
+                    **options,
+                    "fields": [name for name in options["fields"] if name not in LINE_COLUMNS or name in shown],
+                },
+            )
+            for title, options in super().get_fieldsets(request, obj)
+        ]
 
     def get_inlines(self, request: HttpRequest, obj: Lead | None) -> tuple[type[InlineModelAdmin], ...]:
         return self.inlines if obj else ()
@@ -151,9 +191,7 @@ class LeadAdmin(RecordAdmin):
             "stale_days": stale_days(row),
             "stakeholders": row.contact_links.select_related("contact").order_by("-is_primary", "id"),
             "tasks": row.tasks.order_by("status", "due_on")[:TASKS_SHOWN],
-            "history": row.stage_history.select_related("from_status", "to_status", "by").order_by(
-                "-at", "-id"
-            )[:20],
+            "history": row.stage_history.select_related("from_status", "to_status", "by").order_by("-at", "-id")[:20],
             "data": [
                 ("Auto", row.auto_data),
                 ("Home", row.home_data),
@@ -163,6 +201,13 @@ class LeadAdmin(RecordAdmin):
                 ("Custom fields", row.custom_fields),
             ],
         }
+
+
+def lines_of(lead: Lead) -> set[str]:
+    """The line columns that the form of `lead` shows."""
+    code = lead.insurance_type.code if lead.insurance_type else ""
+    shown = {column for column in LINE_COLUMNS if getattr(lead, column)}
+    return shown | ({OWN_COLUMN.get(code, "line_data")} if code else set())
 
 
 def stale_days(lead: Lead) -> int | None:

@@ -31,9 +31,7 @@ class LeadFilter(RecordFilter):
 
     has_custom = True
 
-    tier = django_filters.ChoiceFilter(
-        method="of_tier", label="Tier", choices=[*Tier.choices, (NO_TIER, "Not scored")]
-    )
+    tier = django_filters.ChoiceFilter(method="of_tier", label="Tier", choices=[*Tier.choices, (NO_TIER, "Not scored")])
     stage = django_filters.ChoiceFilter(field_name="status_id", label="Stage", choices=stage_choices)
     owner = django_filters.ChoiceFilter(method="owned", label="Owner", choices=owner_choices)
     line = django_filters.ChoiceFilter(field_name="insurance_type__code", label="Line", choices=line_choices)
@@ -91,9 +89,7 @@ class TaskFilter(LiveFilter):
     q = django_filters.CharFilter(field_name="title", lookup_expr="icontains", label="Search", max_length=200)
     status = django_filters.ChoiceFilter(label="Status", choices=TaskStatus.choices)
     assignee = django_filters.ChoiceFilter(method="owned", label="Assignee", choices=owner_choices)
-    due_to = django_filters.DateFilter(
-        field_name="due_on", lookup_expr="lte", label="Due by", widget=date_field()
-    )
+    due_to = django_filters.DateFilter(field_name="due_on", lookup_expr="lte", label="Due by", widget=date_field())
 
     class Meta:
         model = Task

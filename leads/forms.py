@@ -3,9 +3,9 @@
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminURLInputWidget
 
-from crm.jsonforms import NamedValuesField, SchemaField
+from crm.jsonforms import NamedValuesField, SchemaField, give_inputs, tags_input
 from crm.screens import RecordForm
 from leads.models import ContactLead, InsuranceType, Lead
 
@@ -47,6 +47,10 @@ OWN_COLUMN = {"auto": "auto_data", "home": "home_data"}
 class LeadForm(RecordForm):
     """A lead with the inputs of its lines."""
 
+    company_website = forms.URLField(
+        label="Website", required=False, max_length=200, assume_scheme="https", widget=UnfoldAdminURLInputWidget
+    )
+
     class Meta:
         model = Lead
         fields = "__all__"
@@ -54,23 +58,22 @@ class LeadForm(RecordForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         lines = {line.code: line for line in InsuranceType.objects.all()}
-        for code, column in OWN_COLUMN.items():
-            if column in self.fields and code in lines:
-                self.fields[column] = SchemaField(
-                    lines[code].form_schema, lines[code].schema_version, label=lines[code].name
-                )
-        if "line_data" in self.fields:
-            self.fields["line_data"] = self.other_lines(lines)
-        for column, field in (
-            ("additional_insureds", SchemaField(INSUREDS, label="Additional insureds")),
-            ("communications", SchemaField(COMMUNICATIONS, label="Channels")),
-            ("custom_fields", NamedValuesField(required=False, label="Custom fields")),
-        ):
-            if column in self.fields:
-                self.fields[column] = field
-        for name, field in self.fields.items():
-            if isinstance(field, SchemaField | NamedValuesField):
-                field.kept = getattr(self.instance, name)
+        own = {
+            column: SchemaField(lines[code].form_schema, lines[code].schema_version, label=lines[code].name)
+            for code, column in OWN_COLUMN.items()
+            if code in lines
+        }
+        give_inputs(
+            self,
+            {
+                **own,
+                "line_data": self.other_lines(lines),
+                "additional_insureds": SchemaField(INSUREDS, label="Additional insureds"),
+                "communications": SchemaField(COMMUNICATIONS, label="Channels"),
+                "custom_fields": NamedValuesField(required=False, label="Custom fields"),
+                "tags": tags_input(),
+            },
+        )
 
     def other_lines(self, lines: dict[str, InsuranceType]) -> SchemaField:
         """The inputs of the lead's own line, and of every line it has data for."""
@@ -82,17 +85,6 @@ class LeadForm(RecordForm):
             if code in lines and code not in OWN_COLUMN
         }
         return SchemaField({"type": "object", "properties": shown}, label="Other lines")
-
-    def clean_tags(self) -> list[str]:
-        return clean_tags(self.cleaned_data["tags"])
-
-
-def clean_tags(tags: list[str] | None) -> list[str]:
-    """Tags without blanks around them and without repetition; an empty one is refused."""
-    stripped = [tag.strip() for tag in tags or []]
-    if "" in stripped:
-        raise ValidationError("A tag must not be empty.")
-    return list(dict.fromkeys(stripped))
 
 
 class StakeholderForm(forms.ModelForm):

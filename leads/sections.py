@@ -23,7 +23,5 @@ def of_contact(request: HttpRequest, contact: Contact) -> Section | None:
     """The leads in which this contact has a say."""
     if not request.user.has_perm("leads.view_lead"):
         return None
-    links = contact.lead_links.filter(lead__in=Lead.objects.visible_to(request.user)).select_related(
-        "lead__status"
-    )
+    links = contact.lead_links.filter(lead__in=Lead.objects.visible_to(request.user)).select_related("lead__status")
     return Section("Leads", "leads/of_contact.html", list(links[:SHOWN]))

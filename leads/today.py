@@ -22,9 +22,7 @@ def hot_leads(user: User, now: datetime) -> Figure | None:
     if not user.has_perm("leads.view_lead"):
         return None
     hot = Lead.objects.visible_to(user).open().of_tier(Tier.HOT)
-    return Figure.counted(
-        "Hot leads", capped_count(hot), reverse("admin:leads_lead_changelist") + "?tier=hot"
-    )
+    return Figure.counted("Hot leads", capped_count(hot), reverse("admin:leads_lead_changelist") + "?tier=hot")
 
 
 def tasks_due(user: User, now: datetime) -> Figure | None:
@@ -50,12 +48,7 @@ def tasks(user: User, now: datetime) -> Section | None:
     """The user's own tasks, the next due first."""
     if not user.has_perm("leads.view_task"):
         return None
-    mine = (
-        Task.objects.unfinished()
-        .filter(assignee=user)
-        .order_by("due_on", "id")
-        .select_related("lead", "client")
-    )
+    mine = Task.objects.unfinished().filter(assignee=user).order_by("due_on", "id").select_related("lead", "client")
     url = reverse("admin:leads_task_changelist") + "?assignee=me"
     return Section("My tasks", "leads/task_list.html", list(mine[:SHOWN]), url=url)
 
@@ -74,10 +67,7 @@ def pipeline(user: User, now: datetime) -> Section | None:
         .values("status_id")
         .annotate(leads=Count("pk"), value=Sum("estimated_value"), weighted=Sum(weighted))
     }
-    rows = [
-        {"stage": stage, **sums.get(pk, {"leads": 0, "value": 0, "weighted": 0})}
-        for pk, stage in stages.items()
-    ]
+    rows = [{"stage": stage, **sums.get(pk, {"leads": 0, "value": 0, "weighted": 0})} for pk, stage in stages.items()]
     most = max((row["value"] or 0 for row in rows), default=0) or 1
     for row in rows:
         row["share"] = round(100 * float((row["value"] or 0) / most), 1)

@@ -91,9 +91,7 @@ def guard_move(lead: Lead, status: LeadStatus, expected: str) -> None:
     if lead.converted_at is not None and status.category != Category.WON:
         raise IllegalMove(f"The {named(lead)} has become a client and stays won.")
     if status.is_open and not lead.is_open and lead.contact_email:
-        twin = (
-            Lead.objects.open().filter(contact_email__iexact=lead.contact_email).exclude(pk=lead.pk).first()
-        )
+        twin = Lead.objects.open().filter(contact_email__iexact=lead.contact_email).exclude(pk=lead.pk).first()
         if twin:
             raise IllegalMove(f"Another open lead already has this address: {twin}.")
 
@@ -117,11 +115,7 @@ def place(lead: Lead, *, before: Lead | None, after: Lead | None, by: Actor | Us
     """
     Actor.of(by).require("leads.change_lead", "order the board")
     neighbours = [row for row in (before, after) if row is not None]
-    list(
-        Lead.objects.select_for_update()
-        .filter(pk__in=[lead.pk, *(row.pk for row in neighbours)])
-        .order_by("pk")
-    )
+    list(Lead.objects.select_for_update().filter(pk__in=[lead.pk, *(row.pk for row in neighbours)]).order_by("pk"))
     lead.refresh_from_db()
     for row in neighbours:
         row.refresh_from_db()
@@ -165,9 +159,7 @@ def set_tier_override(lead: Lead, tier: str | None, *, by: Actor | User) -> None
     if locked.is_deleted:
         raise IllegalMove(f"The {named(lead)} is deleted; restore it first.")
     if locked.tier_override == tier:
-        raise IllegalMove(
-            f"The tier of {named(lead)} is already {'set to ' + tier if tier else 'the computed one'}."
-        )
+        raise IllegalMove(f"The tier of {named(lead)} is already {'set to ' + tier if tier else 'the computed one'}.")
     was, now = locked.priority_tier, tier or tier_of(locked.overall_score)
     Lead.everything.filter(pk=lead.pk).update(tier_override=tier, priority_tier=now)
     lead.refresh_from_db()
@@ -190,9 +182,7 @@ def add_tag(lead: Lead, tag: str, *, by: Actor | User) -> None:
         raise BadInput(f"A tag has 1 to {TAG_LENGTH} characters and no comma.")
     locked = Lead.everything.select_for_update().get(pk=lead.pk)
     if locked.is_deleted or tag in locked.tags:
-        raise IllegalMove(
-            f"The {named(lead)} {'is deleted' if locked.is_deleted else 'has this tag already'}."
-        )
+        raise IllegalMove(f"The {named(lead)} {'is deleted' if locked.is_deleted else 'has this tag already'}.")
     Lead.everything.filter(pk=lead.pk).update(tags=[*locked.tags, tag])
     lead.refresh_from_db()
     record(lead, "tagged", by=by, summary=f"Tagged “{tag}”")

@@ -3,4 +3,4 @@ from django.apps import AppConfig
 
 class SupportConfig(AppConfig):
     name = "support"
-    verbose_name = "Tickets"
+    verbose_name = "Service"

@@ -55,8 +55,7 @@ WORDS: dict[str, Any] = {
         "|Replaced the vehicle on the policy from the date of purchase.",
         "Documents|Certificate of insurance needed|The landlord asks for it before we can move in."
         "|Sent the certificate with the landlord as certificate holder.",
-        "Documents|ID cards did not arrive|I need them for the registration."
-        "|Mailed new cards and sent a copy at once.",
+        "Documents|ID cards did not arrive|I need them for the registration.|Mailed new cards and sent a copy at once.",
         "Billing|Why did the premium go up?|It is eighteen percent more than last year."
         "|Explained the new rate of the state and moved them to a higher deductible.",
         "Cancellation|Cancel the second policy|We sold the condo."

@@ -1,6 +1,17 @@
 """What people, firms and places are called. All made up; addresses and numbers are those kept for examples."""
 
-FIRST_NAMES = """
+
+def words(text: str) -> list[str]:
+    """What blanks separate."""
+    return text.split()
+
+
+def phrases(text: str, between: str = "\n") -> list[str]:
+    """What lines, or another sign, separate, without surrounding blanks."""
+    return [" ".join(phrase.split()) for phrase in text.strip().split(between)]
+
+
+FIRST_NAMES = words("""
     Aaliyah Aaron Abigail Adriana Aisha Alejandro Alice Amara Amir Ana Andre Angela Anita Anthony Aria Arjun
     Ashley Beatriz Ben Bianca Brandon Brenda Brian Caleb Camila Carlos Carmen Chen Chloe Christina Clara
     Connor Crystal Daniel Darnell David Deborah Deepak Demetrius Denise Diana Diego Dmitri Dolores Donna
@@ -15,9 +26,9 @@ FIRST_NAMES = """
     Rosa Ruth Ryan Sadia Samuel Sandra Sanjay Sara Scott Sean Shanice Sofia Stella Stephen Sun Susan Tamika
     Tara Tariq Teresa Thomas Thuy Tiana Tomas Trevor Tyrone Uma Valentina Vanessa Victor Vikram Vivian
     Walter Wei Wendy William Xavier Ximena Yara Yolanda Yusuf Zachary Zainab Zoe
-""".split()
+""")
 
-LAST_NAMES = """
+LAST_NAMES = words("""
     Abbott Abdi Acosta Adeyemi Aguilar Ahmed Ali Allen Alvarez Anderson Andrade Arroyo Bailey Baker Banerjee
     Barnes Bauer Begay Bell Bennett Berg Bianchi Boateng Bowman Brooks Brown Bui Burke Butler Cabrera
     Campbell Cardenas Carlson Carter Castillo Chan Chang Chavez Chen Cho Chowdhury Clark Cohen Coleman
@@ -39,12 +50,10 @@ LAST_NAMES = """
     Turner Valdez Vargas Vasquez Vega Velasco Wagner Walker Wallace Wang Ward Washington Watson Weber Weiss
     West Whitaker White Williams Wilson Wong Wood Wright Wu Yamamoto Yang Yazzie Yoder Yoon Young Yu Zamora
     Zhang Zhao Zhou Zimmerman
-""".split()
+""")
 
 # Town, state, postal code and area code, in one word that `split_part` takes apart.
-TOWNS = [
-    line.strip()
-    for line in """
+TOWNS = phrases("""
     Akron|OH|44308|330
     Albany|NY|12207|518
     Amarillo|TX|79101|806
@@ -143,28 +152,29 @@ TOWNS = [
     Yakima|WA|98901|509
     Youngstown|OH|44503|330
     Yuma|AZ|85364|928
-    """.strip().splitlines()
-]
+""")
 
-STREETS = """
+STREETS = words("""
     Alder Aspen Beacon Birch Bridge Cedar Center Cherry Chestnut Church Clover College Cottonwood Cypress
     Depot Dogwood Elm Fairview Ferry Foundry Garden Grove Harbor Hawthorn Hickory Highland Hill Holly
     Jefferson Juniper Lake Laurel Liberty Linden Locust Madison Magnolia Main Maple Market Meadow Mesquite
     Mill Mulberry Oak Orchard Park Pecan Pine Poplar Prairie Prospect Quarry Railroad Ridge River Sage
     School Spring Spruce Summit Sunset Sycamore Union Valley Vine Walnut Washington Willow
-""".split()
+""")
 STREET_KINDS = ["St", "St", "St", "Ave", "Ave", "Rd", "Ln", "Dr", "Ct", "Blvd", "Way"]
 
-FIRM_NAMES = """
-    Blue Heron|Bright Path|Cascade|Cedar Ridge|Copper Kettle|Cornerstone|Crescent|Dogwood|Eastgate|Evergreen
-    |Fairfield|Five Points|Foxglove|Golden Hour|Granite|Great Plains|Green Valley|Harborview|Heartland
-    |High Desert|Highline|Horizon|Ironwood|Juniper|Keystone|Lakeside|Lantern|Lone Star|Magnolia|Maple Leaf
-    |Meridian|Mesa Verde|Midtown|Monarch|Northside|Oak Hollow|Old Mill|Pacific Crest|Palmetto|Pinnacle
-    |Prairie Sky|Red Rock|Redwood|Ridgeline|River Bend|Riverside|Sagebrush|Silver Creek|Skyline|Southwind
-    |Steel City|Stonebridge|Summit|Sunrise|Tidewater|Timberline|Tri-County|Twin Rivers|Union Square
-    |Westbrook|White Oak|Wildflower|Willow Creek|Yellow Door
-""".replace("\n", "").split("|")
-FIRM_NAMES = [" ".join(name.split()) for name in FIRM_NAMES]
+FIRM_NAMES = phrases(
+    """
+    Blue Heron|Bright Path|Cascade|Cedar Ridge|Copper Kettle|Cornerstone|Crescent|Dogwood|Eastgate|Evergreen|
+    Fairfield|Five Points|Foxglove|Golden Hour|Granite|Great Plains|Green Valley|Harborview|Heartland|
+    High Desert|Highline|Horizon|Ironwood|Juniper|Keystone|Lakeside|Lantern|Lone Star|Magnolia|Maple Leaf|
+    Meridian|Mesa Verde|Midtown|Monarch|Northside|Oak Hollow|Old Mill|Pacific Crest|Palmetto|Pinnacle|
+    Prairie Sky|Red Rock|Redwood|Ridgeline|River Bend|Riverside|Sagebrush|Silver Creek|Skyline|Southwind|
+    Steel City|Stonebridge|Summit|Sunrise|Tidewater|Timberline|Tri-County|Twin Rivers|Union Square|
+    Westbrook|White Oak|Wildflower|Willow Creek|Yellow Door
+""",
+    "|",
+)
 TRADES = [
     "Auto Repair",
     "Bakery",

@@ -1,7 +1,8 @@
 """Which column of a file is which field of a lead. Pure: no database."""
 
+import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from crm.refusals import BadInput
@@ -126,23 +127,83 @@ def plan_of(
     mapped = {place_of(column, header): checked_field(field) for column, field in maps.items()}
     refuse_data_as_names(header, mapped)
     refuse_two_sources([*filter(None, mapped.values()), *map(checked_field, sets)])
-    for template in sets.values():
-        for name in PLACEHOLDER.findall(template):
-            if name != ROW_NUMBER:
-                place_of(name, header)
+    for name in itertools.chain.from_iterable(map(PLACEHOLDER.findall, sets.values())):
+        if name != ROW_NUMBER:
+            place_of(name, header)
     columns = {field: place for place, field in mapped.items() if field}
     free = {place: plain(name) for place, name in enumerate(header) if place not in mapped}
-    for field in missing_fields({*columns, *sets}):
-        texts = {place: list(column_texts(rows, place)) for place in free}
-        if (place := guess(field, free, texts, bears_out)) is not None:
-            columns[field] = place
-            del free[place]
-    if "contact_name" in columns:
-        columns = {field: place for field, place in columns.items() if field not in NAME_PARTS}
+    columns |= guessed(free, rows, bears_out, taken={*columns, *sets})
     plan = Plan(header, columns, sets)
     if not ("contact_name" in {*columns, *sets} or plan.name_parts):
         raise BadInput(
-            "No column holds a person's name. Say which does with --map, or make names of the others with "
-            f"--set, as in --set contact_name='Applicant {{row}}'. The columns are: {', '.join(header)}."
+            "No column holds a person's name. Say which one does with --map, or make names with --set, as in "
+            f"--set contact_name='Applicant {{row}}'. The columns are: {', '.join(header)}."
         )
     return plan
+
+
+def guessed(free: Mapping[int, str], rows: list[list[str]], bears_out: BearsOut, *, taken: set[str]) -> dict[str, int]:
+    """A column for each field that has none yet, of those in `free` (their plain names by their places)."""
+    columns: dict[str, int] = {}
+    for field in (*FIELDS, *NAME_PARTS):
+        if field in taken or says_the_same(field, {*taken, *columns}):
+            continue
+        places = {name: place for place, name in reversed(free.items()) if place not in columns.values()}
+        sure = (places[name] for name in SYNONYMS[field].split() if name in places)
+        doubtful = (
+            places[name]
+            for name in DOUBTFUL.get(field, "").split()
+            if name in places and bears_out(field, column_texts(rows, places[name]))
+        )
+        place = next(itertools.chain(sure, doubtful), None)
+        if place is not None:
+            columns[field] = place
+    return columns
+
+
+def says_the_same(field: str, taken: set[str]) -> bool:
+    """Whether `field` is a person's full name and its parts are taken, or the other way round."""
+    if field == "contact_name":
+        return not taken.isdisjoint(NAME_PARTS)
+    return field in NAME_PARTS and "contact_name" in taken
+
+
+def column_texts(rows: list[list[str]], place: int) -> list[str]:
+    """What stands in a column of `rows`, without blank cells."""
+    return [text for cells in rows if place < len(cells) and (text := cells[place].strip())]
+
+
+def place_of(column: str, header: list[str]) -> int:
+    """The place of `column`, written with any case.
+
+    Raises:
+        BadInput: there is no such column.
+    """
+    for place, name in enumerate(header):
+        if name.casefold() == " ".join(column.split()).casefold():
+            return place
+    raise BadInput(f"There is no column “{column}”. The columns are: {', '.join(header)}.")
+
+
+def checked_field(field: str) -> str:
+    if field and field not in {*FIELDS, *NAME_PARTS}:
+        fields = ", ".join((*FIELDS, *NAME_PARTS))
+        raise BadInput(f"A lead has no field “{field}” to import into. The fields are: {fields}.")
+    return field
+
+
+def refuse_two_sources(fields: list[str]) -> None:
+    for place, field in enumerate(fields):
+        if field in fields[:place] or says_the_same(field, {*fields[:place]}):
+            raise BadInput(f"The field {field} is given twice: leave one --map or --set of it away.")
+
+
+def refuse_data_as_names(header: list[str], mapped: Mapping[int, str]) -> None:
+    """Refuse a first row that is a lead already, and not the names of the columns."""
+    known = {name for names in (*SYNONYMS.values(), *DOUBTFUL.values()) for name in names.split()}
+    named = bool(mapped) or any(plain(cell) in known for cell in header)
+    looks = VALUE if named else re.compile(f"{VALUE.pattern}|{NUMBER_OR_DATE.pattern}", re.IGNORECASE)
+    if data := next((cell for cell in header if looks.fullmatch(cell)), None):
+        raise BadInput(
+            f"The first row must name the columns, and “{data[:60]}” looks like data. Put a row of names above."
+        )

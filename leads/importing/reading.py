@@ -146,9 +146,7 @@ class Lines:
         self._kept.append(line)
         self._characters += len(line)
         if len(line) >= LONGEST_LINE:
-            raise BadInput(
-                f"Line {self.number} has more than {LONGEST_LINE:,} characters: is this a CSV file?"
-            )
+            raise BadInput(f"Line {self.number} has more than {LONGEST_LINE:,} characters: is this a CSV file?")
         if self._characters > LONGEST_ROW:
             raise csv.Error("row too long")
         return line

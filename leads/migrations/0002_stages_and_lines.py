@@ -48,7 +48,8 @@ def form(**properties: Any) -> dict[str, Any]:
         key: {"title": key.replace("_", " ").capitalize().replace("Vin", "VIN"), **schema}
         for key, schema in properties.items()
     }
-    return {"type": "object", "properties": titled}
+    # JSONB keeps no order of keys; the form does.
+    return {"type": "object", "properties": titled, "propertyOrder": list(titled)}
 
 
 def rows(**properties: Any) -> dict[str, Any]:

@@ -259,8 +259,7 @@ class Lead(Record):
             one_of("leads", "tier_override", Tier, null=True),
             models.CheckConstraint(
                 name="leads_override_is_tier",
-                condition=models.Q(tier_override__isnull=True)
-                | models.Q(priority_tier=models.F("tier_override")),
+                condition=models.Q(tier_override__isnull=True) | models.Q(priority_tier=models.F("tier_override")),
                 violation_error_message="A tier that a person has set is the lead's tier.",
             ),
             models.CheckConstraint(
@@ -336,6 +335,13 @@ class Lead(Record):
                 name="leads_line",
             ),
             models.Index("status", "rank", "id", condition=OPEN, name="leads_board"),
+            # The pipeline is summed from the index alone.
+            models.Index(
+                fields=["status"],
+                include=["assigned_to", "estimated_value", "predicted_close_probability"],
+                condition=OPEN,
+                name="leads_pipeline",
+            ),
             models.Index(
                 "awaiting_reply",
                 "last_contact_at",
@@ -350,13 +356,9 @@ class Lead(Record):
                 condition=LIVE & models.Q(closed_at__isnull=False),
                 name="leads_closed",
             ),
-            models.Index(
-                models.F("deleted_at").desc(), models.F("id").desc(), condition=~LIVE, name="leads_deleted"
-            ),
+            models.Index(models.F("deleted_at").desc(), models.F("id").desc(), condition=~LIVE, name="leads_deleted"),
             GinIndex("tags", condition=LIVE, name="leads_tags"),
-            GinIndex(
-                OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="leads_custom_fields"
-            ),
+            GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="leads_custom_fields"),
             GinIndex(OpClass("auto_data", name="jsonb_path_ops"), condition=LIVE, name="leads_auto_data"),
             GinIndex(OpClass("home_data", name="jsonb_path_ops"), condition=LIVE, name="leads_home_data"),
             models.Index(Upper(KeyTextTransform("vin", "auto_data")), condition=LIVE, name="leads_vin"),

@@ -55,9 +55,7 @@ class LeadStatus(models.Model):
     stale_after_days = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="Silence beyond this many days is pointed out; empty: never."
     )
-    guidance = models.TextField(
-        blank=True, db_default="", help_text="What to do in this stage; shown on the lead."
-    )
+    guidance = models.TextField(blank=True, db_default="", help_text="What to do in this stage; shown on the lead.")
     created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True, db_default=Now(), editable=False)
 
@@ -103,9 +101,7 @@ class LeadStatus(models.Model):
         was = type(self).objects.filter(pk=self.pk).first()
         if was and was.category != self.category and was.leads.exists():
             raise ValidationError(
-                {
-                    "category": "Leads stand in this stage: its category cannot change. Make a new stage and move them."
-                }
+                {"category": "Leads stand in this stage: its category cannot change. Make a new stage and move them."}
             )
 
     @property
@@ -118,9 +114,7 @@ class LeadStageHistory(Record):
     """One move of a lead from stage to stage; the first has no `from_status`."""
 
     lead = models.ForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="stage_history")
-    from_status = models.ForeignKey(
-        LeadStatus, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
-    )
+    from_status = models.ForeignKey(LeadStatus, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     to_status = models.ForeignKey(LeadStatus, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField(default=timezone.now, db_default=Now())
     by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
@@ -128,9 +122,7 @@ class LeadStageHistory(Record):
     class Meta(Record.Meta):
         db_table = "lead_stage_history"
         verbose_name_plural = "stage history"
-        indexes = [
-            models.Index("lead", models.F("at").desc(), condition=LIVE, name="lead_stage_history_by_lead")
-        ]
+        indexes = [models.Index("lead", models.F("at").desc(), condition=LIVE, name="lead_stage_history_by_lead")]
 
     def __str__(self) -> str:
         return f"{self.from_status_id or 'new'} → {self.to_status_id}"

@@ -57,18 +57,10 @@ class Task(Record):
         max_length=12, choices=TaskStatus, default=TaskStatus.ON_DECK, db_default=TaskStatus.ON_DECK
     )
     due_on = models.DateField(null=True, blank=True)
-    assignee = models.ForeignKey(
-        "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="tasks"
-    )
-    lead = models.ForeignKey(
-        "leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="tasks"
-    )
-    client = models.ForeignKey(
-        "crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="tasks"
-    )
-    project = models.ForeignKey(
-        "crm.Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="tasks"
-    )
+    assignee = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="tasks")
+    lead = models.ForeignKey("leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="tasks")
+    client = models.ForeignKey("crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="tasks")
+    project = models.ForeignKey("crm.Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="tasks")
 
     objects = LiveManager.from_queryset(TaskQuerySet)()
     everything = models.Manager.from_queryset(TaskQuerySet)()

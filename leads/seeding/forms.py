@@ -1,5 +1,7 @@
 """What a lead has told us of what is to be insured, in the words of its line's form."""
 
+from crm.seeding.words import phrases
+
 # Names of the current insurer are made up, like everything here.
 CARRIERS = [
     "Bluestem Mutual",
@@ -13,7 +15,7 @@ CARRIERS = [
     "Summit Fire & Home",
 ]
 # The first eight characters of a vehicle's number say who built what; the rest is the one vehicle's own.
-VEHICLES = """
+VEHICLES = phrases("""
     1FTFW1E5|Ford|F-150
     1FMCU9G6|Ford|Escape
     1GCUYDED|Chevrolet|Silverado 1500
@@ -36,8 +38,8 @@ VEHICLES = """
     3VWC57BU|Volkswagen|Jetta
     JM3KFBDM|Mazda|CX-5
     5YJ3E1EA|Tesla|Model 3
-""".split("\n")
-VANS = """
+""")
+VANS = phrases("""
     1FTBW2CM|Ford|Transit
     1GCWGAFP|Chevrolet|Express
     3C6LRVDG|Ram|ProMaster
@@ -45,7 +47,7 @@ VANS = """
     JALC4W16|Isuzu|NPR
     1FVACWDT|Freightliner|M2 106
     1HTMMMML|International|MV607
-""".split("\n")
+""")
 
 
 def vehicle(words: str, number: str) -> str:
@@ -132,11 +134,10 @@ OTHER_LINES = {
         'kind', pg_temp.pick('{{term,term,term,whole,universal}}', pg_temp.draw(n, 'kind')))""",
 }
 LINE_DATA = " ".join(
-    f"WHEN line_code = '{code}' THEN jsonb_build_object('{code}', {data})"
-    for code, data in OTHER_LINES.items()
+    f"WHEN line_code = '{code}' THEN jsonb_build_object('{code}', {data})" for code, data in OTHER_LINES.items()
 )
 FORM_WORDS = {
     "carriers": CARRIERS,
-    "vehicles": [line.strip() for line in VEHICLES if line.strip()],
-    "vans": [line.strip() for line in VANS if line.strip()],
+    "vehicles": VEHICLES,
+    "vans": VANS,
 }

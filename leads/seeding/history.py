@@ -58,9 +58,7 @@ def _moves() -> dict[str, list[Any]]:
         for path, stages in PATHS.items()
         for step, stage in enumerate(stages)
     ]
-    return dict(
-        zip(("paths", "steps", "was", "now_in", "parts"), map(list, zip(*rows, strict=True)), strict=True)
-    )
+    return dict(zip(("paths", "steps", "was", "now_in", "parts"), map(list, zip(*rows, strict=True)), strict=True))
 
 
 WORDS = {**_moves(), "program": SYSTEM.name}

@@ -91,12 +91,8 @@ ODDS = {
 WORDS: dict[str, Any] = {
     **FORM_WORDS,
     **PEOPLE,
-    **weighted(
-        "sources", {"WEBSITE": 36, "REFERRAL": 24, "EMAIL": 14, "EVENT": 9, "IMPORT": 12, "OTHER": 5}
-    ),
-    **weighted(
-        "reasons", {"BUDGET": 26, "COMPETITOR": 24, "GHOSTED": 22, "TIMING": 14, "FIT": 9, "OTHER": 5}
-    ),
+    **weighted("sources", {"WEBSITE": 36, "REFERRAL": 24, "EMAIL": 14, "EVENT": 9, "IMPORT": 12, "OTHER": 5}),
+    **weighted("reasons", {"BUDGET": 26, "COMPETITOR": 24, "GHOSTED": 22, "TIMING": 14, "FIT": 9, "OTHER": 5}),
     "odds_of": list(ODDS),
     "odds": list(ODDS.values()),
     "details": [

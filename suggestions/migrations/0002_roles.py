@@ -79,9 +79,7 @@ def create(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         create_permissions(config, apps=apps, verbosity=0)
         config.models_module = None
     group, permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
-    known = {
-        (p.content_type.app_label, p.codename): p for p in permission.objects.select_related("content_type")
-    }
+    known = {(p.content_type.app_label, p.codename): p for p in permission.objects.select_related("content_type")}
     for name, wanted in ROLES.items():
         group.objects.create(name=name).permissions.set(known[key] for key in wanted)
     group.objects.create(name=EVERYTHING).permissions.set(p for (app, _), p in known.items() if app in APPS)

@@ -106,6 +106,14 @@ def children_of(pid: int) -> set[int]:
     return {child.pid for child in psutil.Process(pid).children(recursive=True)}
 
 
+def is_dead(pid: int) -> bool:
+    """Whether the process has ended, be it collected by its parent or not."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def files_below(folder: Path) -> list[Path]:
     """What lies in a folder; nothing when there is none."""
     return sorted(folder.iterdir()) if folder.exists() else []

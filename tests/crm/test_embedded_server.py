@@ -15,7 +15,7 @@ import pytest
 from crm.embedded import cluster, locks
 from crm.embedded.place import LONGEST_SOCKET_PATH, SOCKET, EmbeddedPostgresError, Place
 from crm.embedded.server import EmbeddedServer
-from tests.crm.processes import eventually, files_below, line_with, running, start
+from tests.crm.processes import eventually, files_below, is_dead, line_with, running, start
 
 pytestmark = pytest.mark.storm
 
@@ -76,18 +76,18 @@ def pid_of_server(place):
 
 def pid_of_keeper(place):
     command = ["-m", "crm.embedded.keeper", str(place.root)]
-    return next(
-        each.pid for each in psutil.process_iter(["cmdline"]) if (each.info["cmdline"] or [])[1:] == command
-    )
+    return next(each.pid for each in psutil.process_iter(["cmdline"]) if (each.info["cmdline"] or [])[1:] == command)
 
 
 def kill_server(place):
     """SIGKILL the server and all it started, as a machine that loses power does."""
     server = psutil.Process(pid_of_server(place))
     # The server first: it would take the death of a child for a crash of that child and go on.
-    for process in [server, *server.children()]:
+    all_of_it = [server, *server.children()]
+    for process in all_of_it:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+    assert eventually(lambda: all(is_dead(process.pid) for process in all_of_it))
 
 
 def test_the_last_user_stops_it_and_no_other(place, user):
@@ -130,7 +130,7 @@ def test_it_is_stopped_in_good_order_even_amid_a_recovery(place, user):
 def test_a_user_that_outlives_the_server_starts_it_again(place, user):
     process = user()
     line_with(process, "up")
-    os.kill(pid_of_server(place), signal.SIGKILL)
+    kill_server(place)
     process.stdin.write("server.ensure_running()\n")
     process.stdin.flush()
     line_with(process, "did")
@@ -197,9 +197,7 @@ def test_nobody_else_may_pass_into_the_socket_folder(place, user):
 
 
 def test_a_deep_folder_gets_a_short_socket_path(tmp_path, user):
-    deep = Place(
-        tmp_path.resolve() / "a-folder-with-a-rather-long-name" / "and-another-one-that-is-as-long" / "data"
-    )
+    deep = Place(tmp_path.resolve() / "a-folder-with-a-rather-long-name" / "and-another-one-that-is-as-long" / "data")
     assert len(os.fsencode(deep.root / "run" / SOCKET)) > LONGEST_SOCKET_PATH
     assert len(os.fsencode(deep.sockets / SOCKET)) <= LONGEST_SOCKET_PATH
     process = user(deep.root)
@@ -225,9 +223,7 @@ def test_data_of_another_version_is_refused(place, user):
     (other.data).mkdir(parents=True)
     shutil.chown(other.data, place.data.stat().st_uid)
     (other.data / "PG_VERSION").write_text("14\n")
-    with pytest.raises(
-        EmbeddedPostgresError, match=r"was made by PostgreSQL 14 and ours is 18: move the folder"
-    ):
+    with pytest.raises(EmbeddedPostgresError, match=r"was made by PostgreSQL 14 and ours is 18: move the folder"):
         EmbeddedServer(other).ensure_running()
 
 
@@ -246,20 +242,18 @@ def test_a_removed_folder_is_made_anew(tmp_path, user):
     place = Place(tmp_path.resolve() / "data")
     process = user(place.root)
     line_with(process, "up")
-    orphan = psutil.Process(pid_of_server(place))
+    orphan = pid_of_server(place)
     shutil.rmtree(place.root)
     process.stdin.write("server.ensure_running()\n")
     process.stdin.flush()
     line_with(process, "did")
     assert run(place, "SELECT 1") == [(1,)]
-    orphan.terminate()
+    assert is_dead(orphan), "a server without its files is of no use to anybody"
 
 
 def test_a_full_disk_or_a_closed_folder_is_told_in_a_sentence(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(
-        EmbeddedPostgresError, match=r"^The embedded database cannot be used: Not a directory \("
-    ):
+    with pytest.raises(EmbeddedPostgresError, match=r"^The embedded database cannot be used: Not a directory \("):
         EmbeddedServer(Place(tmp_path.resolve() / "file" / "data")).ensure_running()
 
 

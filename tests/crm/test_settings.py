@@ -1,8 +1,14 @@
 """A value that cannot be used stops the start with one sentence that names its variable."""
 
-import pytest
+import os
+import runpy
+from unittest import mock
 
-from tests.crm.processes import files_below, manage, running
+import pytest
+from django.conf import settings
+
+from crm.environment import BadVariable
+from tests.crm.processes import environment, files_below, manage, running
 
 PRODUCTION = {
     "DEBUG": "false",
@@ -28,32 +34,49 @@ BAD = [
 ]
 
 
+def read_settings(**variables):
+    """What `crm/settings.py` makes of these variables, without a process of its own."""
+    with mock.patch.dict(os.environ, environment(**variables), clear=True):
+        return runpy.run_path(str(settings.BASE_DIR / "crm" / "settings.py"))
+
+
 @pytest.mark.parametrize(("name", "value", "sentence"), BAD)
-def test_a_bad_value_stops_the_start_with_a_sentence(name, value, sentence):
-    ended = manage("check", **{name: value})
-    assert ended.returncode != 0
-    assert ended.stdout.startswith(sentence)
-    assert ended.stdout.count("\n") == 1, "one sentence, and no traceback"
-    assert "secret" not in ended.stdout
+def test_a_bad_value_is_refused_in_a_sentence(name, value, sentence):
+    with pytest.raises(BadVariable) as refusal:
+        read_settings(**{name: value})
+    assert str(refusal.value).startswith(sentence)
+    assert "secret" not in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_command_ends_with_the_sentence_and_no_traceback():
+    ended = manage("check", DEBUG="maybe")
+    assert ended.returncode == 1
+    assert ended.stdout == "DEBUG is 'maybe': write true or false.\n"
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "ALLOWED_HOSTS"])
 def test_production_needs_its_own(name):
-    ended = manage("check", **{**PRODUCTION, name: ""})
-    assert ended.returncode != 0
-    assert ended.stdout.startswith(f"{name} is not set: with DEBUG off it must ")
-    assert ended.stdout.count("\n") == 1
+    with pytest.raises(BadVariable, match=rf"^{name} is not set: with DEBUG off it must "):
+        read_settings(**{**PRODUCTION, name: ""})
+
+
+def test_a_secret_may_begin_with_a_dollar_sign():
+    assert read_settings(**{**PRODUCTION, "SECRET_KEY": "$HOME is mine"})["SECRET_KEY"] == "$HOME is mine"
+
+
+def test_a_database_url_is_taken_apart():
+    url = "postgresql://crm:p%40ss$word@%2Fvar%2Frun%2Fpostgresql:5433/crm?sslmode=require"
+    database = read_settings(DATABASE_URL=url)["DATABASES"]["default"]
+    assert database["HOST"] == "/var/run/postgresql"
+    assert (database["USER"], database["PASSWORD"], database["PORT"]) == ("crm", "p@ss$word", 5433)
+    assert (database["NAME"], database["OPTIONS"]) == ("crm", {"sslmode": "require"})
 
 
 def test_production_is_secure():
     ended = manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
     assert ended.stdout == "System check identified no issues (0 silenced).\n"
     assert ended.returncode == 0
-
-
-def test_a_secret_may_begin_with_a_dollar_sign():
-    ended = manage("check", **{**PRODUCTION, "SECRET_KEY": f"$HOME{PRODUCTION['SECRET_KEY']}"})
-    assert ended.returncode == 0, ended.stdout
 
 
 def test_a_database_that_is_down_is_told_in_a_sentence():
@@ -66,9 +89,7 @@ def test_a_database_that_is_down_is_told_in_a_sentence():
 
 
 def test_an_application_server_gets_the_sentence_and_does_not_try_for_ever():
-    with running(
-        "-m", "gunicorn", "crm.wsgi", "--bind=127.0.0.1:0", "--no-control-socket", DEBUG="maybe"
-    ) as server:
+    with running("-m", "gunicorn", "crm.wsgi", "--bind=127.0.0.1:0", "--no-control-socket", DEBUG="maybe") as server:
         said, _ = server.communicate(timeout=20)
     assert server.returncode == 3
     assert said.count("DEBUG is 'maybe': write true or false.") == 1

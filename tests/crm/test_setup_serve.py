@@ -1,5 +1,6 @@
 """`manage.py serve`: the web server and its worker start together and end together."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -8,7 +9,15 @@ import urllib.request
 import psutil
 import pytest
 
-from tests.crm.processes import children_of, eventually, line_with, manage, running, url_of_test_database
+from tests.crm.processes import (
+    children_of,
+    eventually,
+    is_dead,
+    line_with,
+    manage,
+    running,
+    url_of_test_database,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storm]
 
@@ -35,14 +44,12 @@ def served(ours):
         family = children_of(serve.pid)
         yield serve, family
         for pid in family:
-            if psutil.pid_exists(pid):
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
 
 def all_gone(family):
-    return not any(
-        psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in family
-    )
+    return all(is_dead(pid) for pid in family)
 
 
 def test_it_serves_and_ends_all_of_it_when_told(served, port):

@@ -47,7 +47,7 @@ def statement(sql, *values):
 
 
 def job_of_a_dead_worker(attempts=0):
-    job = clear_sessions.configure(queueing_lock=None).defer(timestamp=1)
+    job = clear_sessions.configure(queueing_lock="of this test").defer(timestamp=1)
     [[worker]] = statement(
         "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id"
     )
@@ -114,7 +114,7 @@ def test_it_goes_on_after_the_database_has_dropped_it():
         assert eventually(lambda: statement("SELECT count(*) FROM procrastinate_workers") == [(1,)])
         statement("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
         job = ProcrastinateJob.objects.filter(
-            pk=clear_sessions.configure(queueing_lock=None).defer(timestamp=1)
+            pk=clear_sessions.configure(queueing_lock="of this test").defer(timestamp=1)
         )
         assert eventually(lambda: job.get().status == "succeeded")
         worker.terminate()
@@ -138,7 +138,5 @@ def test_a_worker_that_would_be_taken_for_dead_too_soon_is_an_error(settings):
 def test_a_server_that_is_too_old_is_refused_at_the_first_connection(monkeypatch):
     monkeypatch.setattr(checks, "OLDEST_SERVER", 99)
     connection.close()
-    with pytest.raises(
-        DatabaseUnusable, match=r"^The server of DATABASE_URL is PostgreSQL \d+: version 99 or newer"
-    ):
+    with pytest.raises(DatabaseUnusable, match=r"^The server of DATABASE_URL is PostgreSQL \d+: version 99 or newer"):
         connection.ensure_connection()

@@ -1,0 +1,92 @@
+"""The board: a column a stage, a card a lead, moved by dragging or by the card's own link."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Count, QuerySet, Sum
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
+
+from crm.models import User
+from crm.refusals import BadInput, Refused
+from leads.filters import LeadFilter
+from leads.models import Category, Lead, LeadStatus
+from leads.transitions import change_status, place
+
+CARDS = 40
+SHOWN = (
+    "id",
+    "contact_name",
+    "company_name",
+    "priority_tier",
+    "overall_score",
+    "estimated_value",
+    "rank",
+    "status",
+    "assigned_to",
+    "last_contact_at",
+)
+
+
+OWNER = ("assigned_to__first_name", "assigned_to__last_name", "assigned_to__username")
+
+
+def columns(leads: QuerySet) -> list[dict[str, Any]]:
+    """Each stage with its size, value and first cards; closed stages only as a place to drop on."""
+    sums = {
+        row["status_id"]: row
+        for row in leads.order_by().values("status_id").annotate(leads=Count("pk"), value=Sum("estimated_value"))
+    }
+    shown = []
+    for stage in LeadStatus.objects.all():
+        cards = leads.filter(status=stage).select_related("assigned_to").only(*SHOWN, *OWNER).order_by("rank", "id")
+        figures = sums.get(stage.pk, {"leads": 0, "value": None})
+        shown.append({**figures, "stage": stage, "cards": list(cards[:CARDS]) if stage.is_open else []})
+    return shown
+
+
+def board_context(request: HttpRequest) -> dict[str, Any]:
+    asked = LeadFilter(request.GET, Lead.objects.visible_to(request.user).open(), request=request)
+    return {"title": "Board", "columns": columns(asked.qs), "filterset": asked, "most": CARDS}
+
+
+def move_card(request: HttpRequest, user: User) -> HttpResponse:
+    """Take the drop of a card: `lead`, `stage`, and the cards now `before` and `after` it.
+
+    Answers JSON: nothing, `ask` (an address where the move asks for more), or `error` (a sentence, 409).
+    """
+    try:
+        lead, stage, before, after = read_drop(request, user)
+        if stage.category == Category.LOST:
+            address = reverse("admin:leads_lead_do", args=[lead.pk, "stage"])
+            return JsonResponse({"ask": f"{address}?stage={stage.pk}"})
+        if lead.status_id != stage.pk:
+            change_status(lead, stage, by=user, expected=request.POST.get("from") or None)
+        if stage.is_open and (before or after):
+            place(lead, before=before, after=after, by=user)
+    except Refused as refusal:
+        return JsonResponse({"error": str(refusal)}, status=409)
+    return JsonResponse({})
+
+
+def read_drop(request: HttpRequest, user: User) -> tuple[Lead, LeadStatus, Lead | None, Lead | None]:
+    """The records that a drop names.
+
+    Raises:
+        BadInput: one of them does not exist or is not the user's to see.
+    """
+    leads = Lead.objects.visible_to(user)
+    lead = found(leads, request.POST.get("lead"))
+    stage = LeadStatus.objects.filter(pk=request.POST.get("stage", "")).first()
+    if lead is None or stage is None:
+        raise BadInput("That lead or stage no longer exists. Load the board again.")
+    return lead, stage, found(leads, request.POST.get("before")), found(leads, request.POST.get("after"))
+
+
+def found(leads: QuerySet, key: str | None) -> Lead | None:
+    """The lead of `key`, or None where there is none."""
+    try:
+        return leads.filter(pk=models.UUIDField().to_python(key)).first() if key else None
+    except ValidationError as error:
+        raise BadInput("That is not a lead's key.") from error

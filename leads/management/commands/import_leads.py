@@ -1,0 +1,126 @@
+"""Import a file of leads."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from crm.activity import SYSTEM
+from crm.refusals import Refused
+from leads.importing.columns import FIELDS, NAME_PARTS
+from leads.importing.deed import import_leads
+from leads.importing.report import Outcome
+
+EXAMPLES = f"""
+examples:
+  manage.py import_leads contacts.csv --dry-run
+  manage.py import_leads hubspot.csv --errors left_out.csv
+  manage.py import_leads people.csv --map "Berater=assigned_to" --map "Status=" --set tags=2026
+  manage.py import_leads claims.csv --set contact_name='Applicant {{row}}' --set notes='From {{policy_state}}'
+
+fields: {", ".join((*FIELDS, *NAME_PARTS))}
+"""
+
+
+def pair(sign: Callable[[str], tuple[str, str, str]], what: str) -> Callable[[str], tuple[str, str]]:
+    """An `argparse` type for two texts with `=` between them."""
+
+    def parse(text: str) -> tuple[str, str]:
+        before, found, after = sign(text)
+        if not (found and before.strip()):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        return before.strip(), after.strip()
+
+    return parse
+
+
+class Command(BaseCommand):
+    """Every row becomes a lead, a duplicate or a reason; a dry run says which and changes nothing."""
+
+    help = "Import a CSV file of leads: any common dialect and encoding, all of it or nothing."
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> argparse.ArgumentParser:
+        return super().create_parser(
+            prog_name,
+            subcommand,
+            epilog=EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **kwargs,
+        )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="The CSV file; its first row names the columns.")
+        parser.add_argument(
+            "--map",
+            action="append",
+            default=[],
+            dest="maps",
+            metavar="COLUMN=FIELD",
+            type=pair(lambda text: text.rpartition("="), "column=field"),
+            help="Import this column into this field; without a field it is kept as a custom field.",
+        )
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            dest="sets",
+            metavar="FIELD=TEXT",
+            type=pair(lambda text: text.partition("="), "field=text"),
+            help="Fill this field of every lead; {Column} stands for the row's cell, {row} for its number.",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="Read and compare all rows, change nothing.")
+        parser.add_argument("--errors", type=Path, metavar="FILE", help="Write the rows left out here, as CSV.")
+        parser.add_argument("--encoding", help="Instead of the encoding that the file looks like.")
+
+    def handle(
+        self,
+        *,
+        file: Path,
+        maps: list[tuple[str, str]],
+        sets: list[tuple[str, str]],
+        errors: Path | None,
+        encoding: str | None,
+        dry_run: bool,
+        **options: Any,
+    ) -> None:
+        try:
+            outcome = import_leads(
+                file,
+                by=SYSTEM,
+                maps=distinct(maps, "--map"),
+                sets=distinct(sets, "--set"),
+                errors=errors,
+                encoding=encoding,
+                dry_run=dry_run,
+                tell=self.stderr.write,
+            )
+        except Refused as error:
+            raise CommandError(str(error)) from error
+        self.report(outcome, errors, dry_run=dry_run)
+
+    def report(self, outcome: Outcome, errors: Path | None, *, dry_run: bool) -> None:
+        if errors is None:
+            for reason in outcome.first:
+                self.stdout.write(reason)
+        for kind, count in outcome.kinds.most_common():
+            self.stdout.write(f"{count:,} × {kind}")
+        if errors:
+            self.stdout.write(f"The rows left out are in {errors}.")
+        self.stdout.write(
+            f"{'Dry run: nothing was changed. ' if dry_run else ''}Read {outcome.read} rows: "
+            f"{outcome.imported} imported, {outcome.duplicates} duplicates, {outcome.refused} refused."
+        )
+
+
+def distinct(pairs: list[tuple[str, str]], option: str) -> dict[str, str]:
+    """The pairs as a dictionary.
+
+    Raises:
+        CommandError: the same thing is said twice.
+    """
+    said = dict(pairs)
+    if len(said) < len(pairs):
+        raise CommandError(f"Of what {option} names, something is named twice.")
+    return said

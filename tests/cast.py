@@ -1,0 +1,88 @@
+"""A small cast for every test: a few people and plain makers of records."""
+
+import itertools
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.test import Client as Browser
+
+from crm.activity import SYSTEM
+from crm.models import Client, Contact, User
+from inbox.models import Thread, ThreadSource
+from leads.models import InsuranceType, Lead
+from leads.transitions import create_lead
+from suggestions.models import Suggestion, SuggestionType
+from suggestions.transitions import propose
+from support.models import SupportTicket
+from support.transitions import open_ticket
+
+PASSWORD = "correct horse battery staple"
+numbers = itertools.count(1)
+
+
+def make_user(username: str, role: str | None = None, **kw: Any) -> User:
+    """A member of staff in the group `role` (None: in no group)."""
+    kw.setdefault("first_name", username.capitalize())
+    user = User.objects.create_user(username, f"{username}@agency.example", PASSWORD, is_staff=True, **kw)
+    if role:
+        user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+def browser(user: User | None) -> Browser:
+    """A browser in which `user` has logged in."""
+    client = Browser()
+    if user is not None:
+        client.force_login(user)
+    return client
+
+
+def make_lead(**kw: Any) -> Lead:
+    """A lead; `line` may be a code, `status_id` a stage."""
+    number = next(numbers)
+    kw.setdefault("contact_name", f"Lee Lead {number}")
+    kw.setdefault("contact_email", f"lead{number}@example.com")
+    if "line" in kw:
+        kw["insurance_type"] = InsuranceType.objects.get(code=kw.pop("line"))
+    lead = Lead(**kw)
+    create_lead(lead, by=SYSTEM)
+    return lead
+
+
+def make_client(**kw: Any) -> Client:
+    kw.setdefault("name", f"Clement Client {next(numbers)}")
+    return Client.objects.create(**kw)
+
+
+def make_contact(**kw: Any) -> Contact:
+    number = next(numbers)
+    kw.setdefault("name", f"Connie Contact {number}")
+    kw.setdefault("email", f"contact{number}@example.com")
+    return Contact.objects.create(**kw)
+
+
+def make_thread(**kw: Any) -> Thread:
+    kw.setdefault("source", ThreadSource.EMAIL)
+    kw.setdefault("subject", f"Question {next(numbers)}")
+    return Thread.objects.create(**kw)
+
+
+def make_ticket(**kw: Any) -> SupportTicket:
+    if "client" not in kw:
+        kw["client"] = make_client()
+    kw.setdefault("subject", f"Trouble {next(numbers)}")
+    ticket = SupportTicket(**kw)
+    open_ticket(ticket, by=SYSTEM)
+    return ticket
+
+
+def make_suggestion(type: str = SuggestionType.TASK, **kw: Any) -> Suggestion:
+    """A waiting suggestion for a lead."""
+    if "lead" not in kw and "client" not in kw:
+        kw["lead"] = make_lead()
+    contents = {
+        SuggestionType.TASK: lambda: {"title": "Call back"},
+        SuggestionType.CHANGE_STATUS: lambda: {"status": "ACTIVE", "fromStatus": kw["lead"].status_id},
+    }
+    kw.setdefault("suggested_content", contents.get(type, dict)())
+    return propose(Suggestion(type=type, **kw), by=SYSTEM)

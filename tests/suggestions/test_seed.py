@@ -1,0 +1,250 @@
+"""`manage.py seed`: big believable data."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from jsonschema import Draft202012Validator
+
+from ai_log.models import AIInteraction
+from crm.models import ActivityLog, Client, Contact, ContactClient, Project, User
+from inbox.models import Message, Thread
+from leads.models import ContactLead, InsuranceType, Lead, LeadStageHistory, Task
+from leads.scoring import tier_of
+from leads.seeding.signals import HALF_LIFE_DAYS, WARNINGS, WEIGHTS
+from suggestions.kinds import KINDS
+from suggestions.management.commands import seed as command
+from suggestions.models import Suggestion, SuggestionStatus
+from suggestions.transitions import digest
+from support.models import SupportTicket
+
+EVERY_TABLE = [
+    AIInteraction,
+    Client,
+    Contact,
+    ContactClient,
+    ContactLead,
+    Lead,
+    LeadStageHistory,
+    Message,
+    Project,
+    Suggestion,
+    SupportTicket,
+    Task,
+    Thread,
+    User,
+]
+ALL = {f"{name}": 1.0 for name in command.SHARES}
+
+
+def seed(leads, **options):
+    said = StringIO()
+    call_command("seed", leads=leads, stdout=said, **{"chunk": 100, **options})
+    return said.getvalue()
+
+
+@pytest.fixture
+def seeded(db):
+    """Two chunks of leads, each with everything a lead can have."""
+    return seed(160, **ALL)
+
+
+def test_it_adds_as_many_leads_as_told_and_what_hangs_on_them(seeded):
+    assert Lead.objects.count() == 160
+    assert "100 of 160 leads" in seeded
+    assert "160 of 160 leads" in seeded
+    for model in EVERY_TABLE:
+        assert model.objects.exists(), model
+    assert LeadStageHistory.objects.count() == ActivityLog.objects.count() >= 160
+
+
+def test_every_row_is_one_that_a_person_could_have_saved(seeded):
+    for model in EVERY_TABLE:
+        for row in model.objects.all()[:12]:
+            row.full_clean(exclude=["password"])
+
+
+def test_the_line_data_fits_the_form_of_the_line(seeded):
+    forms = {
+        line.code: Draft202012Validator(line.form_schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+        for line in InsuranceType.objects.all()
+    }
+    found = Counter()
+    for lead in Lead.objects.select_related("insurance_type"):
+        data = {"auto": lead.auto_data, "home": lead.home_data, **lead.line_data}
+        for code, filled in data.items():
+            forms[code].validate(filled)
+            found[code] += bool(filled)
+        if lead.insurance_type:
+            assert data[lead.insurance_type.code]
+    assert set(found) == set(forms)
+    assert all(len(lead.auto_data["vin"]) == 17 for lead in Lead.objects.exclude(auto_data={}))
+
+
+def test_the_score_follows_from_the_signals_and_the_tier_from_the_score(seeded):
+    for lead in Lead.objects.filter(overall_score__isnull=False):
+        points = 0.0
+        for signal in lead.signals:
+            assert signal["weight"] == (WEIGHTS | WARNINGS)[signal["type"]]
+            age = lead.last_scored_at - datetime.fromisoformat(signal["timestamp"])
+            assert age >= timedelta(0)
+            points += signal["weight"] * 0.5 ** (age / timedelta(days=HALF_LIFE_DAYS))
+        assert abs(float(lead.overall_score) - min(max(points, 0), 1)) < 0.0051
+        if not lead.tier_override and lead.priority_tier != "dormant":
+            assert lead.priority_tier == tier_of(lead.overall_score)
+    for lead in Lead.objects.filter(overall_score__isnull=True, tier_override=None):
+        assert (lead.priority_tier, lead.signals, lead.last_scored_at) == (None, [], None)
+
+
+def test_a_dormant_lead_is_open_and_silent_for_a_month(db):
+    seed(400)
+    dormant = Lead.objects.filter(priority_tier="dormant")
+    assert dormant.exists()
+    for lead in dormant:
+        assert lead.is_open
+        assert lead.last_scored_at - (lead.last_contact_at or lead.created_at) > timedelta(days=29)
+
+
+def test_the_shares_are_those_of_an_agency(db):
+    seed(2_000, chunk=1_000)
+    share = {
+        "open": Lead.objects.open().count() / 2_000,
+        "unscored": Lead.objects.filter(overall_score=None).count() / 2_000,
+        "free": Lead.objects.filter(assigned_to=None).count() / 2_000,
+    }
+    assert share == {
+        "open": pytest.approx(0.55, abs=0.04),
+        "unscored": pytest.approx(0.12, abs=0.03),
+        "free": pytest.approx(0.10, abs=0.03),
+    }
+    assert not Lead.objects.closed().filter(status="CLOSED_LOST", loss_reason="").exists()
+    assert not Lead.objects.open().exclude(loss_reason="").exists()
+    assert User.objects.filter(groups__name="agent", is_staff=True).count() == 14
+
+
+def test_a_closed_lead_keeps_the_date_of_its_closing(seeded):
+    for lead in Lead.objects.closed():
+        last = lead.stage_history.order_by("-at").first()
+        assert (last.to_status_id, last.at) == (lead.status_id, lead.closed_at)
+        assert lead.created_at < lead.closed_at < lead.updated_at + timedelta(seconds=1)
+
+
+def test_a_conversation_ends_with_the_last_contact_of_its_lead(seeded):
+    for thread in Thread.objects.select_related("lead"):
+        messages = list(thread.messages.order_by("sent_at"))
+        assert len(messages) == thread.message_count
+        assert messages[-1].sent_at == thread.last_message_at == thread.lead.last_contact_at
+        assert messages[-1].direction == thread.last_direction
+        assert thread.awaiting_reply == thread.lead.awaiting_reply == (thread.last_direction == "out")
+
+
+def test_suggestions_hold_what_their_type_holds(seeded):
+    assert {suggestion.status for suggestion in Suggestion.objects.all()} > {"PENDING", "APPROVED", "REJECTED"}
+    for suggestion in Suggestion.objects.select_related("lead"):
+        kind = KINDS[suggestion.type]
+        payload = kind.check(suggestion.suggested_content)
+        assert payload.model_dump(mode="json") == suggestion.suggested_content
+        if suggestion.status == SuggestionStatus.PENDING:
+            kind.guard(payload, suggestion)
+        if suggestion.approved_content is not None:
+            assert digest(suggestion.approved_content) == suggestion.content_hash
+            changed = suggestion.approved_content != suggestion.suggested_content
+            assert changed == (suggestion.status == SuggestionStatus.MODIFIED)
+        if suggestion.result and "task" in suggestion.result:
+            assert Task.objects.get(pk=suggestion.result["task"]).title == suggestion.approved_content["title"]
+
+
+def test_keys_are_time_ordered(seeded):
+    for lead in Lead.objects.all():
+        assert lead.pk.version == 7
+        assert abs((lead.pk.int >> 80) - lead.created_at.timestamp() * 1000) <= 1
+
+
+def test_addresses_and_numbers_belong_to_nobody(seeded):
+    for lead in Lead.objects.all():
+        assert lead.contact_email or lead.contact_phone
+        assert lead.contact_email.partition("@")[2] in {"", "example.com", "example.net", "example.org"}
+        assert lead.contact_phone == "" or "555" in lead.contact_phone
+
+
+def test_a_second_run_adds_more(db):
+    seed(30, **ALL)
+    before = set(Lead.objects.values_list("contact_email", flat=True))
+    seed(20, **ALL)
+    assert Lead.objects.count() == 50
+    assert before < set(Lead.objects.values_list("contact_email", flat=True))
+    assert User.objects.count() == 20
+
+
+def test_the_same_seed_makes_the_same_leads(db):
+    def made():
+        seed(40, seed=7)
+        rows = Lead.objects.order_by("created_at").values_list("contact_name", "status", "estimated_value")
+        found = list(rows)
+        Lead.objects.all().delete()
+        Contact.objects.all().delete()
+        return found
+
+    first = made()
+    assert made() == first
+
+
+def test_another_seed_makes_other_leads(db):
+    seed(40, seed=7)
+    names = set(Lead.objects.values_list("contact_name", flat=True))
+    seed(40, seed=8)
+    assert len(set(Lead.objects.values_list("contact_name", flat=True))) > len(names) + 20
+
+
+def test_a_run_that_dies_leaves_whole_chunks_and_the_next_goes_on(db, monkeypatch):
+    def die(cursor, chunk):
+        if chunk.first > 100:
+            raise RuntimeError("killed")
+        return 0
+
+    with monkeypatch.context() as patch:
+        patch.setitem(command.STEPS, "suggestions", die)
+        with pytest.raises(RuntimeError):
+            seed(200, **ALL)
+    assert Lead.objects.count() == 100
+    assert not LeadStageHistory.objects.exclude(lead__in=Lead.objects.all()).exists()
+    seed(100, **ALL)
+    assert Lead.objects.count() == 200
+
+
+@pytest.mark.parametrize("leads", [0, -5])
+def test_it_refuses_to_add_no_leads(db, leads):
+    with pytest.raises(CommandError, match="must be 1 or more"):
+        seed(leads)
+    assert not Lead.objects.exists()
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_it_refuses_a_share_that_is_none(db, share):
+    with pytest.raises(CommandError, match="--threads is a share: write a number from 0 to 1"):
+        seed(5, threads=share)
+    assert not Lead.objects.exists()
+
+
+def test_a_share_of_nothing_adds_nothing(db):
+    seed(50, **dict.fromkeys(ALL, 0.0))
+    assert Lead.objects.count() == 50
+    for model in (Client, Contact, Message, Suggestion, Task, Thread, AIInteraction):
+        assert not model.objects.exists()
+
+
+def test_two_seeds_do_not_run_at_once(db):
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [command.ONE_AT_A_TIME])
+            with pytest.raises(CommandError, match="Another seed is filling this database"):
+                seed(5)
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [command.ONE_AT_A_TIME])
+    finally:
+        other.close()
+    seed(5)
+    assert Lead.objects.count() == 5
