@@ -21,12 +21,16 @@ NOT_FILTERS = frozenset({AFTER, BEFORE, ORDER, "e", "_popup", "_to_field", "_cha
 
 @dataclass(frozen=True)
 class Tab:
-    """A named part of a list: the query string that shows it and the set whose size it bears."""
+    """A named part of a list: the query string that shows it and the set whose size it bears.
+
+    `order` names the Order in which it is read unless a person asks for another; empty is the list's first.
+    """
 
     label: str
     params: dict[str, str] = field(default_factory=dict)
     narrow: Callable[[models.QuerySet, User], models.QuerySet] = lambda rows, user: rows.live()
     permission: str = ""
+    order: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class KeysetChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         orders: dict[str, Order] = self.model_admin.orders
         wanted = request.GET.get(ORDER, "")
-        self.order_name = wanted if wanted in orders else next(iter(orders))
+        self.order_name = wanted if wanted in orders else self.natural_order()
         if wanted and wanted not in orders:
             messages.error(request, f"There is no order “{wanted[:40]}”.")
         self.page = self.page_of(request, orders[self.order_name])
@@ -86,18 +90,35 @@ class KeysetChangeList(ChangeList):
         tabs = [tab for tab in self.model_admin.tabs if not tab.permission or request.user.has_perm(tab.permission)]
         base = self.root_queryset
         counts = capped_counts({str(index): tab.narrow(base, request.user) for index, tab in enumerate(tabs)})
-        names = {name for tab in tabs for name in tab.params}
-        now = {name: request.GET[name] for name in names if request.GET.get(name)}
+        names, current = self.tab_names(), self.open_tab()
         kept = [(k, v) for k, v in self.kept(ORDER) if k not in names]
         return [
             {
                 "label": tab.label,
                 "count": capped(counts[str(index)]),
                 "url": "?" + urlencode([*tab.params.items(), *kept]),
-                "current": tab.params == now,
+                "current": tab is current,
             }
             for index, tab in enumerate(tabs)
         ]
+
+    def tab_names(self) -> set[str]:
+        return {name for tab in self.model_admin.tabs for name in tab.params}
+
+    def open_tab(self) -> Tab | None:
+        """The tab of which the address has every parameter, and none of another's.
+
+        None too where the FilterSet says that what was asked, a search say, looks beyond the list's first tab.
+        """
+        now = {name: self.get[name] for name in self.tab_names() if self.get.get(name)}
+        if not now and getattr(self.filterset, "looks_beyond", False):
+            return None
+        return next((tab for tab in self.model_admin.tabs if tab.params == now), None)
+
+    def natural_order(self) -> str:
+        """The order of the open tab, else the list's first."""
+        tab = self.open_tab()
+        return tab.order if tab and tab.order else next(iter(self.model_admin.orders))
 
     def kept(self, *also: str) -> list[tuple[str, str]]:
         """The filters in force, and the parameters in `also`, as pairs for a link."""
@@ -110,9 +131,9 @@ class KeysetChangeList(ChangeList):
 
     def chips(self) -> list[dict[str, str]]:
         """Each filter in force in words, with the link that takes it away."""
-        found = []
+        found, tab = [], self.open_tab()
         for key, value in self.kept():
-            if key in {"tags_mode", *(name for tab in self.model_admin.tabs for name in tab.params)}:
+            if key == "tags_mode" or (tab and key in tab.params):
                 continue
             without = [(k, v) for k, v in self.kept(ORDER) if k != key]
             found.append(

@@ -190,15 +190,15 @@ class RecordAdmin(ModelAdmin):
             "deeds": self.offered(request, row),
             "sections": [shown for section in sections if (shown := section(request, row)) is not None],
             "timeline": ActivityLog.objects.on_timeline_of(row).select_related("actor")[:TIMELINE_LENGTH],
-            "can_edit": self.has_change_permission(request, row) and not row.is_deleted,
-            "can_delete": self.has_delete_permission(request, row) and not row.is_deleted,
-            "can_restore": self.may(request, "restore") and row.is_deleted,
-            "can_purge": self.may(request, "purge") and row.is_deleted,
+            "can_edit": self.has_change_permission(request, row) and not in_bin(row),
+            "can_delete": self.has_delete_permission(request, row) and not in_bin(row),
+            "can_restore": self.may(request, "restore") and in_bin(row),
+            "can_purge": self.may(request, "purge") and in_bin(row),
         }
 
     def offered(self, request: HttpRequest, row: models.Model) -> list[DeedForm]:
         """The deeds this user can do to `row` now, as empty forms with their addresses."""
-        if row.is_deleted:
+        if in_bin(row):
             return []
         forms_ = [form(user=request.user, record=row) for form in self.deeds if form.offered(row, request.user)]
         for form in forms_:
@@ -316,6 +316,11 @@ class RecordAdmin(ModelAdmin):
             **(extra_context or {}),
         }
         return TemplateResponse(request, "crm/history.html", context)
+
+
+def in_bin(row: models.Model) -> bool:
+    """Whether `row` is soft-deleted; a row of an append-only table never is."""
+    return getattr(row, "is_deleted", False)
 
 
 def bin_deed(model: type[models.Model], name: str, text: str) -> type[DeedForm]:

@@ -8,6 +8,7 @@ from django.db.models import Count, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
+from crm.filters import owner_choices
 from crm.models import User
 from crm.refusals import BadInput, Refused
 from leads.filters import LeadFilter
@@ -48,7 +49,7 @@ def columns(leads: QuerySet) -> list[dict[str, Any]]:
 
 def board_context(request: HttpRequest) -> dict[str, Any]:
     asked = LeadFilter(request.GET, Lead.objects.visible_to(request.user).open(), request=request)
-    return {"title": "Board", "columns": columns(asked.qs), "filterset": asked, "most": CARDS}
+    return {"title": "Board", "columns": columns(asked.qs), "owners": owner_choices(), "most": CARDS}
 
 
 def move_card(request: HttpRequest, user: User) -> HttpResponse:

@@ -32,7 +32,7 @@ MONTHS = (
 )
 # A year of two digits, as POSIX reads it.
 PIVOT = 69
-TAG_SEPARATORS = (":::", ";", "|", ",")
+TAG_SEPARATOR = re.compile(r":::|[;|,]")
 
 url_validator = URLValidator(schemes=["http", "https"])
 
@@ -136,13 +136,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Tags:
-    """Tags between `;`, `|`, `:::` or commas, the first of these that the cell holds."""
+    """Tags with `,`, `;`, `|` or `:::` between them."""
 
     longest: int
 
     def __call__(self, text: str) -> list[str]:
-        separator = next((found for found in TAG_SEPARATORS if found in text), ",")
-        tags = [" ".join(tag.split()) for tag in text.split(separator)]
+        tags = [" ".join(tag.split()) for tag in TAG_SEPARATOR.split(text)]
         if not any(tags):
             return []
         if not all(tags):

@@ -82,6 +82,8 @@ MALFORMED_SIGNAL = (
     ' || (!exists(@.timestamp ? (@.type() == "string" && @ like_regex "^[0-9]{4}-[0-9]{2}-[0-9]{2}T")))'
     ' || (!exists(@.weight ? (@.type() == "number" && @ >= -1 && @ <= 1))))'
 )
+# Strict, because the lax path above looks into a list within the list.
+NOT_AN_OBJECT = 'strict $[*] ? (@.type() <> "object")'
 # Closing and re-opening follow the stage's category, whoever writes the row.
 FOLLOW_STAGE = """
     SELECT CASE WHEN category IN ('open', 'paused') THEN NULL ELSE COALESCE(NEW.closed_at, now()) END
@@ -283,7 +285,8 @@ class Lead(Record):
             json_is("leads", "signals", "array"),
             models.CheckConstraint(
                 name="leads_signals_well_formed",
-                condition=~models.Q(jsonpath_finds("signals", MALFORMED_SIGNAL)),
+                condition=~models.Q(jsonpath_finds("signals", MALFORMED_SIGNAL))
+                & ~models.Q(jsonpath_finds("signals", NOT_AN_OBJECT)),
                 violation_error_message="A signal has a type, an ISO timestamp and a weight from -1 to 1.",
             ),
             json_is("leads", "auto_data", "object"),

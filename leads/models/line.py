@@ -1,5 +1,6 @@
 """Lines of insurance. A new line is a row; its form is a JSON Schema."""
 
+import pgtrigger
 from django.core.exceptions import ValidationError
 from django.db import models
 from jsonschema import Draft202012Validator
@@ -32,6 +33,16 @@ class InsuranceType(Record):
         db_table = "insurance_types"
         verbose_name = "line of insurance"
         verbose_name_plural = "lines of insurance"
+        permissions = [("restore_insurancetype", "Can restore a deleted line of insurance")]
+        triggers = [
+            pgtrigger.Trigger(
+                name="next_version",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                condition=pgtrigger.AnyChange("form_schema"),
+                func="NEW.schema_version = OLD.schema_version + 1; RETURN NEW;",
+            )
+        ]
         constraints = [
             not_blank("insurance_types", "name"),
             json_is("insurance_types", "form_schema", "object"),

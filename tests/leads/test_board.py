@@ -1,0 +1,83 @@
+"""The board."""
+
+import pytest
+
+from crm.refusals import IllegalMove
+from leads.models import Lead
+from leads.transitions import place
+from tests.cast import browser, make_lead
+
+pytestmark = pytest.mark.django_db
+URL, MOVE = "/leads/lead/board/", "/leads/lead/board/move/"
+
+
+def order() -> list[str]:
+    return list(Lead.objects.order_by("rank", "id").values_list("contact_name", flat=True))
+
+
+def test_the_newest_stands_on_top_and_a_card_is_placed_between_two(ann):
+    a, b, c = (make_lead(contact_name=name) for name in "abc")
+    assert order() == ["c", "b", "a"]
+    place(a, before=c, after=b, by=ann)
+    assert order() == ["c", "a", "b"]
+    place(c, before=b, after=None, by=ann)
+    assert order() == ["a", "b", "c"]
+
+
+def test_placing_in_one_gap_for_ever_keeps_the_order(ann):
+    first, second, third = make_lead(), make_lead(), make_lead()
+    Lead.objects.filter(pk=first.pk).update(rank=0)
+    Lead.objects.filter(pk=second.pk).update(rank=1)
+    low, high, moving = first, second, third
+    for _ in range(80):
+        low.refresh_from_db(), high.refresh_from_db()
+        place(moving, before=low, after=high, by=ann)
+        assert low.rank < moving.rank < high.rank or Lead.objects.get(pk=low.pk).rank < moving.rank
+        high, moving = moving, high
+    ranks = list(Lead.objects.order_by("rank").values_list("rank", flat=True))
+    assert len(set(ranks)) == 3
+
+
+def test_a_neighbour_that_left_the_column_refuses_the_drop(ann):
+    lead, neighbour = make_lead(), make_lead()
+    Lead.objects.filter(pk=neighbour.pk).update(status="ACTIVE")
+    with pytest.raises(IllegalMove, match="The board has changed"):
+        place(lead, before=neighbour, after=None, by=ann)
+
+
+def test_a_drop_moves_the_lead_to_the_stage_and_the_place(as_ann, ann):
+    lead, there = make_lead(assigned_to=ann), make_lead(status_id="ACTIVE", assigned_to=ann)
+    answer = as_ann.post(
+        MOVE, {"lead": lead.pk, "stage": "ACTIVE", "from": lead.status_id, "before": there.pk, "after": ""}
+    )
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert order() == [there.contact_name, lead.contact_name]
+
+
+def test_a_drop_on_lost_asks_why(as_ann, ann):
+    lead = make_lead(assigned_to=ann)
+    answer = as_ann.post(MOVE, {"lead": lead.pk, "stage": "CLOSED_LOST"})
+    assert answer.json() == {"ask": f"/leads/lead/{lead.pk}/do/stage/?stage=CLOSED_LOST"}
+    page = as_ann.get(answer.json()["ask"])
+    assert '<option value="CLOSED_LOST" selected>' in page.content.decode()
+
+
+@pytest.mark.parametrize("data", [{}, {"lead": "x", "stage": "ACTIVE"}, {"lead": "", "stage": ""}])
+def test_rubbish_gets_a_sentence(as_ann, data):
+    answer = as_ann.post(MOVE, data)
+    assert answer.status_code == 409
+    assert answer.json()["error"].endswith(".")
+
+
+def test_another_agents_lead_is_not_on_it_and_cannot_be_moved(as_ann, bob):
+    lead = make_lead(assigned_to=bob, contact_name="Bobs own")
+    assert "Bobs own" not in as_ann.get(URL).content.decode()
+    assert as_ann.post(MOVE, {"lead": lead.pk, "stage": "ACTIVE"}).status_code == 409
+    lead.refresh_from_db()
+    assert lead.status_id == "NEW_OPPORTUNITIES"
+
+
+def test_a_viewer_sees_it_but_cannot_move(vera):
+    lead = make_lead()
+    assert browser(vera).get(URL).status_code == 200
+    assert browser(vera).post(MOVE, {"lead": lead.pk, "stage": "ACTIVE"}).status_code == 403

@@ -1,0 +1,126 @@
+"""Moving a lead to another stage."""
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from crm.activity import SYSTEM
+from crm.models import ActivityLog
+from crm.refusals import BadInput, IllegalMove, NotAllowed
+from crm.transitions import soft_delete
+from leads.models import Lead, LeadStageHistory, LeadStatus
+from leads.transitions import change_status
+from tests.cast import make_client, make_lead
+
+pytestmark = pytest.mark.django_db
+
+
+def stage(code: str) -> LeadStatus:
+    return LeadStatus.objects.get(pk=code)
+
+
+def test_it_moves_and_writes_history_and_timeline(ann):
+    lead = make_lead(assigned_to=ann)
+    change_status(lead, stage("ACTIVE"), by=ann)
+    moves = list(
+        LeadStageHistory.objects.filter(lead=lead).order_by("at").values_list("from_status", "to_status", "by")
+    )
+    assert moves == [(None, "NEW_OPPORTUNITIES", None), ("NEW_OPPORTUNITIES", "ACTIVE", ann.pk)]
+    line = ActivityLog.objects.on_timeline_of(lead)[0]
+    assert (line.verb, line.actor, line.metadata["was"], line.metadata["now"]) == (
+        "moved",
+        ann,
+        "NEW_OPPORTUNITIES",
+        "ACTIVE",
+    )
+    assert line.summary == "Stage: New opportunities → Active"
+
+
+def test_closing_and_reopening_set_and_clear_the_date_and_the_reason(ann):
+    lead = make_lead()
+    change_status(lead, stage("CLOSED_LOST"), by=ann, loss_reason="BUDGET", loss_notes=" too dear ")
+    assert lead.closed_at is not None
+    assert (lead.loss_reason, lead.loss_notes, lead.is_open) == ("BUDGET", "too dear", False)
+    change_status(lead, stage("ACTIVE"), by=ann)
+    assert (lead.closed_at, lead.loss_reason, lead.loss_notes, lead.is_open) == (None, "", "", True)
+
+
+@pytest.mark.parametrize("reason", ["", "BORED"])
+def test_losing_needs_a_reason_and_changes_nothing_without(ann, reason):
+    lead = make_lead()
+    with pytest.raises(BadInput, match="Say why the lead was lost"):
+        change_status(lead, stage("CLOSED_LOST"), by=ann, loss_reason=reason)
+    lead.refresh_from_db()
+    assert lead.status_id == "NEW_OPPORTUNITIES"
+    assert lead.stage_history.count() == 1
+
+
+def test_a_move_to_where_it_stands_is_refused(ann):
+    with pytest.raises(IllegalMove, match="already in New opportunities"):
+        change_status(make_lead(), stage("NEW_OPPORTUNITIES"), by=ann)
+
+
+def test_a_lead_that_moved_meanwhile_is_not_moved_again(ann, bob):
+    lead = make_lead()
+    stale = Lead.objects.get(pk=lead.pk)
+    change_status(lead, stage("ACTIVE"), by=ann)
+    with pytest.raises(IllegalMove, match="has moved to Active meanwhile"):
+        change_status(stale, stage("PROPOSAL_SENT"), by=bob)
+
+
+def test_a_deleted_lead_is_not_moved(max):
+    lead = make_lead()
+    soft_delete(lead, by=max)
+    with pytest.raises(IllegalMove, match="is deleted"):
+        change_status(lead, stage("ACTIVE"), by=max)
+
+
+def test_a_converted_lead_stays_won(max):
+    lead = make_lead(status_id="CLOSED_WON")
+    Lead.objects.filter(pk=lead.pk).update(converted_at=lead.created_at, converted_to_client=make_client())
+    with pytest.raises(IllegalMove, match="stays won"):
+        change_status(lead, stage("ACTIVE"), by=max)
+
+
+def test_reopening_is_refused_while_another_open_lead_has_the_address(max):
+    lead = make_lead(contact_email="same@example.com", status_id="CLOSED_UNQUALIFIED")
+    make_lead(contact_email="SAME@example.com")
+    with pytest.raises(IllegalMove, match="Another open lead already has this address"):
+        change_status(lead, stage("ACTIVE"), by=max)
+
+
+def test_a_viewer_and_a_stranger_may_not(vera, stranger):
+    lead = make_lead()
+    for person in (vera, stranger):
+        with pytest.raises(NotAllowed, match="may not change the stage"):
+            change_status(lead, stage("ACTIVE"), by=person)
+
+
+def test_closed_at_follows_the_stage_for_raw_sql_too():
+    lead = make_lead()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE leads SET status_id = 'CLOSED_WON' WHERE id = %s", [lead.pk])
+    lead.refresh_from_db()
+    assert lead.closed_at is not None
+
+
+def test_a_new_stage_is_a_row_and_its_category_rules(ann):
+    LeadStatus.objects.create(code="NO_SHOW", label="No show", category="lost", position=99)
+    lead = make_lead()
+    with pytest.raises(BadInput):
+        change_status(lead, stage("NO_SHOW"), by=ann)
+    change_status(lead, stage("NO_SHOW"), by=ann, loss_reason="GHOSTED")
+    assert not lead.is_open
+
+
+def test_the_category_of_a_stage_in_use_cannot_change():
+    make_lead()
+    with pytest.raises(IntegrityError, match="Leads stand in this stage"), transaction.atomic():
+        LeadStatus.objects.filter(pk="NEW_OPPORTUNITIES").update(category="won")
+    LeadStatus.objects.filter(pk="ON_ICE").update(category="open")
+    assert LeadStatus.objects.get(pk="ON_ICE").is_open
+
+
+def test_the_program_may_without_a_user():
+    lead = make_lead()
+    change_status(lead, stage("ACTIVE"), by=SYSTEM)
+    assert ActivityLog.objects.on_timeline_of(lead)[0].actor_type == "system"
