@@ -167,6 +167,7 @@ class Lead(Record):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="leads",
+        db_index=False,
         verbose_name="owner",
     )
     notes = models.TextField(blank=True, db_default="")
