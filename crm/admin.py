@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
+from procrastinate.contrib.django.models import ProcrastinateJob
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -21,7 +22,7 @@ from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilt
 from crm.forms import ClientForm, ContactForm
 from crm.lists import Column, Tab
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, SavedView, User
-from crm.paging import Order
+from crm.paging import CappedPaginator, Order
 from crm.refusals import Refused
 from crm.screens import RecordAdmin
 
@@ -234,3 +235,27 @@ admin.site.unregister(Group)
 @admin.register(Group)
 class RoleAdmin(GroupAdmin, ModelAdmin):
     """A role is a group of permissions."""
+
+
+admin.site.unregister(ProcrastinateJob)
+
+
+@admin.register(ProcrastinateJob)
+class JobAdmin(ModelAdmin):
+    """What the workers have done and are about to do; only read."""
+
+    list_display = ("id", "task_name", "status", "queue_name", "attempts", "scheduled_at")
+    list_filter = ("status", "task_name")
+    ordering = ("-id",)
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: ProcrastinateJob | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ProcrastinateJob | None = None) -> bool:
+        return False

@@ -24,6 +24,8 @@ class Change:
 
 def history_of(row: models.Model) -> list[Change]:
     """The changes of `row`, newest first; the audit keeps the old row, so each is compared with the next."""
+    if not hasattr(row, "events"):  # a table without an audit
+        return []
     events = list(row.events.select_related("pgh_context").order_by("-pgh_created_at", "-pgh_id")[:MOST_SHOWN])
     contexts = [event.pgh_context.metadata if event.pgh_context else {} for event in events]
     staff = User.objects.in_bulk({context["user"] for context in contexts if context.get("user")})

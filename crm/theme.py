@@ -29,6 +29,7 @@ def favicon(request: HttpRequest) -> str:
     return static("crm/favicon.svg")
 
 
+JOBS = "procrastinate.view_procrastinatejob"
 UNFOLD = {
     "SITE_TITLE": "CRM",
     "SITE_HEADER": "CRM",
@@ -102,6 +103,7 @@ UNFOLD = {
                     ),
                     to("Saved views", "bookmark", "crm_savedview_changelist", "crm.view_savedview"),
                     to("Activity", "history", "crm_activitylog_changelist", "crm.view_activitylog"),
+                    to("Jobs", "work_history", "procrastinate_procrastinatejob_changelist", JOBS),
                     to("Staff", "badge", "crm_user_changelist", "crm.change_user"),
                     to("Roles", "lock_person", "auth_group_changelist", "auth.view_group"),
                 ],

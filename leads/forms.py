@@ -7,6 +7,7 @@ from unfold.widgets import UnfoldAdminURLInputWidget
 
 from crm.jsonforms import NamedValuesField, SchemaField, give_inputs, tags_input
 from crm.screens import RecordForm
+from leads.lineform import ROWS, rows_of, schema_of
 from leads.models import ContactLead, InsuranceType, Lead
 
 TEXT = {"type": "string", "maxLength": 200}
@@ -93,9 +94,26 @@ class StakeholderForm(forms.ModelForm):
         fields = ("contact", "role", "is_primary")
 
 
+class QuestionsField(SchemaField):
+    """The form of a line as a table of questions."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(ROWS, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return rows_of(value) if isinstance(value, dict) else value
+
+    def clean(self, value: Any) -> dict[str, Any]:
+        return schema_of(super().clean(value), self.kept or {})
+
+
 class InsuranceTypeForm(forms.ModelForm):
     """A line; a changed form becomes its next version."""
 
     class Meta:
         model = InsuranceType
         fields = ("name", "code", "is_personal", "is_commercial", "description", "form_schema", "is_active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        give_inputs(self, {"form_schema": QuestionsField(label="What is asked")})

@@ -5,7 +5,7 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
-APPS = ("crm", "leads", "ai_log", "inbox", "support", "suggestions", "auth")
+APPS = ("crm", "leads", "ai_log", "inbox", "support", "suggestions", "auth", "procrastinate")
 WORK = {  # what is worked with every day, by app
     "crm": ("client", "contact", "contactclient", "project"),
     "leads": ("lead", "contactlead", "task"),
@@ -90,5 +90,9 @@ def remove(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("suggestions", "0001_records"), ("auth", "0012_alter_user_first_name_max_length")]
+    dependencies = [
+        ("suggestions", "0001_records"),
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("procrastinate", "0041_post_retry_failed_job"),
+    ]
     operations = [migrations.RunPython(create, remove)]

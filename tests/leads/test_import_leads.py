@@ -15,6 +15,7 @@ from crm.activity import SYSTEM
 from crm.models import ActivityLog
 from crm.refusals import BadInput, IllegalMove, NotAllowed, Refused
 from crm.transitions import soft_delete
+from leads.importing import staging
 from leads.importing.deed import import_leads
 from leads.importing.staging import Staging
 from leads.models import Lead, LeadStageHistory, LeadStatus
@@ -126,6 +127,16 @@ def test_deals_that_are_over_may_share_an_address(put):
 
 def test_leads_without_an_address_are_never_duplicates(put):
     assert counts(import_leads(put("name,email\nAnn,\nAnn,\n"), by=SYSTEM)) == (2, 2, 0, 0)
+
+
+def test_leads_are_made_in_chunks_and_none_is_lost_between_them(put, monkeypatch):
+    monkeypatch.setattr(staging, "CHUNK", 3)
+    said = []
+    rows = "".join(f"Name {number},{number % 7}@x.example\n" for number in range(10))
+    outcome = import_leads(put("name,email\n" + rows), by=SYSTEM, tell=said.append)
+    assert counts(outcome) == (10, 7, 3, 0)
+    assert [sentence for sentence in said if "made" in sentence] == [f"{n} leads made" for n in (3, 6, 7, 7)]
+    assert Lead.objects.count() == LeadStageHistory.objects.count() == ActivityLog.objects.count() == 7
 
 
 def test_a_second_import_of_a_file_adds_nothing(put):
