@@ -42,8 +42,6 @@ SHARES = {
     "interactions": (0.1, "leads a model was asked about"),
     "suggestions": (0.1, "leads with a suggestion"),
 }
-# Of the session: index entries are gathered and written in large batches.
-SETTINGS = ("SET LOCAL work_mem = '128MB'", "SET LOCAL gin_pending_list_limit = '64MB'")
 ONE_AT_A_TIME = 7_305_142_266
 
 
@@ -117,7 +115,5 @@ def the_only_seed() -> Iterator[None]:
 def insert_chunk(chunk: Chunk, owners: Sequence[User]) -> dict[str, int]:
     """Write the leads of `chunk` and all that belongs to them; returns how much of each."""
     with connection.cursor() as cursor:
-        for setting in SETTINGS:
-            cursor.execute(setting)
         facts.draw_facts(cursor, chunk, owners)
         return {name: step(cursor, chunk) for name, step in STEPS.items()}

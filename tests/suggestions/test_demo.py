@@ -1,0 +1,131 @@
+"""`manage.py demo`: what is loaded, when, and what it leaves alone."""
+
+from datetime import date, datetime, timedelta
+from io import StringIO
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.apps import apps
+from django.contrib.auth import authenticate
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from crm.models import Client, Contact, User
+from inbox.models import Message, Thread
+from leads.models import Lead, Task
+from suggestions import demo
+from suggestions.models import Suggestion
+from suggestions.transitions import digest
+from support.models import SupportTicket
+from tests.cast import make_contact, make_user
+
+pytestmark = pytest.mark.django_db
+TABLES = {row["model"] for row in demo.rows()}
+
+
+@pytest.fixture(autouse=True)
+def development(settings):
+    settings.DEBUG = True
+    # What it hashes with is not the question here, and the real hashers are slow on purpose.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def run():
+    said = StringIO()
+    call_command("demo", stdout=said)
+    return said.getvalue()
+
+
+def counts():
+    return {table: apps.get_model(table)._base_manager.count() for table in TABLES}
+
+
+def test_it_prints_a_login_that_works_for_every_role():
+    table = [line.split("  ") for line in run().splitlines() if line.startswith("  ")]
+    logins = [[cell.strip() for cell in line if cell.strip()] for line in table[1:]]
+    assert {role for _, _, role, _ in logins} == {"viewer", "agent", "manager", "schema admin", "administrator"}
+    for username, name, role, password in logins:
+        user = authenticate(username=username, password=password)
+        assert (user.get_full_name(), [group.name for group in user.groups.all()]) == (name, [role])
+        assert user.is_staff
+        assert not user.is_superuser
+
+
+def test_a_second_run_adds_nothing():
+    assert f"{len(demo.rows())} rows" in run()
+    before = counts()
+    assert "nothing is changed" in run()
+    assert counts() == before
+    assert sum(before.values()) == len(demo.rows())
+
+
+def test_a_second_run_leaves_what_people_have_done_since():
+    run()
+    lead = Lead.objects.get(contact_name="Grace Holloway")
+    Lead.objects.filter(pk=lead.pk).update(notes="Called her.")
+    Client.everything.get(name="Eleanor Pruitt").delete()
+    dana = User.objects.get(username="dana")
+    dana.set_password("something of her own")
+    dana.save()
+    assert "(changed)" in next(line for line in run().splitlines() if "dana" in line)
+    lead.refresh_from_db()
+    assert lead.notes == "Called her."
+    assert not Client.everything.filter(name="Eleanor Pruitt").exists()
+
+
+def test_it_is_refused_with_debug_off(settings):
+    settings.DEBUG = False
+    with pytest.raises(CommandError, match="DEBUG off"):
+        run()
+    assert not User.objects.exists()
+
+
+def test_it_does_not_take_over_a_user_of_the_same_name():
+    make_user("dana", "agent")
+    with pytest.raises(CommandError, match="these names are taken: dana"):
+        run()
+    assert User.objects.count() == 1
+
+
+def test_a_row_that_is_refused_leaves_nothing_half_loaded():
+    make_contact(email="JAMAL.whitaker@example.com")
+    with pytest.raises(CommandError, match="Another contact already has this address"):
+        run()
+    assert (User.objects.count(), Client.objects.count(), Contact.objects.count()) == (0, 0, 1)
+
+
+def test_every_date_moves_and_keeps_its_hour(settings):
+    settings.TIME_ZONE = "America/Chicago"
+    today = date(2031, 7, 4)
+    with timezone.override(ZoneInfo("America/Chicago")):
+        demo.load(today)
+    eve = today - timedelta(days=1)
+    accepted = Message.objects.get(body_text__startswith="Anika,\n\nRuss and I have read every page")
+    assert accepted.sent_at == datetime(2031, 7, 3, 7, 38, tzinfo=ZoneInfo("America/Chicago"))
+    assert f"\nOn {eve - timedelta(days=6)} at 09:30, Anika Bose" in accepted.body_text
+    lead = Lead.objects.get(company_name="Whitcomb Orchards")
+    assert lead.signals[-1]["timestamp"] == "2031-07-03T07:38:00-05:00"
+    assert lead.line_data["commercial_property"]["renewal_date"] == "2031-07-15"
+    assert Task.objects.get(title__startswith="Bind Larkspur Court").due_on == today
+    note = SupportTicket.objects.get(subject__startswith="Truck 14").notes[-1]
+    assert note["at"] == "2031-07-03T20:50:00-05:00"
+    approved = Suggestion.objects.get(status="MODIFIED")
+    assert approved.evidence[0]["at"] == "2031-06-27T14:44:00-05:00"
+    assert approved.approved_content["dueOn"] == "2031-07-01"
+    assert approved.content_hash == digest(approved.approved_content)
+
+
+def test_the_fixtures_load_by_themselves():
+    call_command("loaddata", "demo", verbosity=0)
+    assert sum(counts().values()) == len(demo.rows())
+    assert not any(user.has_usable_password() for user in User.objects.all())
+    for suggestion in Suggestion.objects.exclude(approved_content=None):
+        assert suggestion.content_hash == digest(suggestion.approved_content)
+
+
+def test_new_work_stands_above_the_demo():
+    run()
+    thread = Thread.objects.create(source="NOTE", subject="New")
+    assert thread.pk > max(Thread.objects.exclude(pk=thread.pk).values_list("pk", flat=True))
+    new = Lead.objects.create(contact_name="Nora New")
+    assert new.rank < min(Lead.objects.exclude(pk=new.pk).values_list("rank", flat=True))

@@ -1,0 +1,371 @@
+"""The demo's rows tell one story: what one table says, the others bear out."""
+
+import re
+from collections import Counter
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from django.apps import apps
+from django.db import models
+from django.http import QueryDict
+from django.test import RequestFactory, TestCase
+from django.utils import timezone
+from jsonschema import Draft202012Validator
+from pghistory.models import Event
+
+from ai_log.models import AIInteraction, Feedback, InteractionSource, InteractionType
+from crm.models import ActivityLog, Client, Contact, ContactClient, Project, ProjectStatus, SavedView
+from inbox.models import Direction, Message, Sentiment, Thread, ThreadSource, ThreadStatus
+from inbox.transitions import CONTACT, SAID
+from leads.filters import LeadFilter
+from leads.models import (
+    ContactLead,
+    InsuranceType,
+    Lead,
+    LeadStageHistory,
+    LeadStatus,
+    Source,
+    Task,
+    TaskStatus,
+    Tier,
+)
+from leads.scoring import tier_of
+from suggestions import demo
+from suggestions.kinds import KINDS
+from suggestions.models import Suggestion, SuggestionStatus
+from suggestions.transitions import digest
+from support.due import due_times
+from support.models import SupportTicket, TicketPriority, TicketStatus
+
+SILENT = timedelta(days=30)
+CLOCK_CHANGE = timedelta(hours=1)
+ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+\w")
+PLANNED = {"due_on", "expected_close_date", "snoozed_until", "expires_at", "first_response_due_at", "resolve_due_at"}
+VIN_DIGITS = str.maketrans("ABCDEFGHJKLMNPRSTUVWXYZ", "12345678123457923456789")
+VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+
+
+def midnight():
+    return timezone.make_aware(datetime.combine(timezone.localdate(), datetime.min.time()))
+
+
+def texts(value):
+    """Every text in a tree of JSON."""
+    if isinstance(value, dict):
+        return [text for inner in value.values() for text in texts(inner)]
+    if isinstance(value, list):
+        return [text for inner in value for text in texts(inner)]
+    return [value] if isinstance(value, str) else []
+
+
+class TestStory(TestCase):
+    """These tests only read: Django's own class loads the demo once for all of them."""
+
+    @classmethod
+    def setUpTestData(cls):
+        demo.load(timezone.localdate())
+
+    def test_what_has_happened_lies_before_today(self):
+        for table in {row["model"] for row in demo.rows()}:
+            model = apps.get_model(table)
+            for field in model._meta.get_fields():
+                if isinstance(field, models.DateTimeField) and field.name not in PLANNED:
+                    late = model._base_manager.filter(**{f"{field.name}__gte": midnight()})
+                    assert not late.exists(), (field, late.first())
+
+    def test_every_address_and_number_is_one_kept_for_examples(self):
+        for row in demo.rows():
+            whole = {name: value for name, value in row["fields"].items() if name != "snippet"}
+            for text in texts(whole):
+                for address in ADDRESS.findall(text):
+                    assert re.search(r"[@.]example\.(com|org|net)$", address), address
+                for number in re.findall(r"\(\d{3}\) \d{3}-\d{4}", text):
+                    assert re.search(r"555-01\d\d$", number), number
+
+    def test_everything_that_can_be_is_there(self):
+        def present(model, field):
+            return set(model.objects.values_list(field, flat=True)) - {None, ""}
+
+        assert present(Lead, "status") == set(LeadStatus.objects.values_list("pk", flat=True))
+        assert present(Lead, "insurance_type__code") == set(InsuranceType.objects.values_list("code", flat=True))
+        for model, field, choices in [
+            (Lead, "priority_tier", Tier),
+            (Lead, "source_type", Source),
+            (Project, "status", ProjectStatus),
+            (Task, "status", TaskStatus),
+            (Thread, "source", ThreadSource),
+            (Thread, "status", ThreadStatus),
+            (Thread, "sentiment", Sentiment),
+            (SupportTicket, "status", TicketStatus),
+            (SupportTicket, "priority", TicketPriority),
+            (AIInteraction, "type", InteractionType),
+            (AIInteraction, "source", InteractionSource),
+            (AIInteraction, "feedback", Feedback),
+        ]:
+            assert present(model, field) == set(choices.values)
+        assert present(Suggestion, "status") == set(SuggestionStatus.values) - {SuggestionStatus.DRAFT}
+        assert len(present(Lead, "loss_reason")) >= 4
+        assert Lead.objects.filter(assigned_to=None).exists()
+        assert len(present(Lead, "assigned_to")) == 3
+
+    def test_a_thread_follows_from_its_messages(self):
+        for thread in Thread.objects.prefetch_related("messages"):
+            messages = sorted(thread.messages.all(), key=lambda message: message.sent_at)
+            newest = [message for message in messages if message.state in SAID][-1]
+            contact = thread.source in CONTACT
+            assert thread.message_count == len(messages)
+            assert thread.last_message_at == newest.sent_at
+            assert thread.last_direction == (newest.direction if contact else "")
+            assert thread.awaiting_reply == (contact and newest.direction == Direction.OUT)
+            said = {a for m in messages for a in [m.from_email, *m.to_emails, *m.cc_emails] if a}
+            assert said == set(thread.participant_emails)
+            assert thread.created_at <= messages[0].sent_at
+
+    def test_a_mail_answers_one_of_its_own_conversation(self):
+        for thread in Thread.objects.filter(source=ThreadSource.EMAIL).prefetch_related("messages"):
+            known = set()
+            for message in sorted(thread.messages.all(), key=lambda message: message.sent_at):
+                assert message.in_reply_to in known | {""}
+                assert message.in_reply_to or not known, message.subject
+                assert message.message_id not in known
+                known.add(message.message_id)
+                assert " ".join((message.summary or message.body_text).split()).startswith(message.snippet)
+                assert message.snippet
+
+    def test_a_lead_was_last_in_contact_when_its_threads_say(self):
+        for lead in Lead.objects.all():
+            said = Message.objects.filter(thread__lead=lead, thread__source__in=CONTACT, state__in=SAID)
+            newest = said.order_by("-sent_at").first()
+            assert lead.last_contact_at == (newest and newest.sent_at), lead
+            assert lead.awaiting_reply == bool(newest and newest.direction == Direction.OUT), lead
+
+    def test_nothing_on_a_leads_timeline_is_newer_than_its_last_activity(self):
+        for lead in Lead.objects.all():
+            seen = [line.occurred_at for line in ActivityLog.objects.on_timeline_of(lead)]
+            seen += Message.objects.filter(thread__lead=lead).values_list("sent_at", flat=True)
+            assert lead.last_activity_at >= max(seen), lead
+
+    def test_a_score_is_the_sum_of_its_signals(self):
+        for lead in Lead.objects.all():
+            if lead.overall_score is None:
+                assert (lead.signals, lead.priority_tier, lead.last_scored_at) == ([], None, None)
+                continue
+            points = sum((Decimal(str(signal["weight"])) for signal in lead.signals), Decimal(0))
+            assert lead.overall_score == min(max(points, Decimal(0)), Decimal(1)), lead
+            assert lead.last_scored_at >= max(datetime.fromisoformat(s["timestamp"]) for s in lead.signals)
+
+    def test_a_tier_follows_from_score_silence_and_a_persons_word(self):
+        for lead in Lead.objects.exclude(overall_score=None):
+            silent = lead.is_open and (lead.last_contact_at or lead.created_at) < midnight() - SILENT
+            expected = lead.tier_override or (Tier.DORMANT if silent else tier_of(lead.overall_score))
+            assert lead.priority_tier == expected, lead
+        assert Lead.objects.exclude(tier_override=None).exists()
+
+    def test_a_signal_names_the_message_it_came_from(self):
+        weights = {}
+        for lead in Lead.objects.all():
+            messages = {str(m.pk): m for m in Message.objects.filter(thread__lead=lead)}
+            for signal in lead.signals:
+                assert weights.setdefault(signal["type"], signal["weight"]) == signal["weight"]
+                if "source" not in signal:
+                    continue
+                source, at = messages[signal["source"]], datetime.fromisoformat(signal["timestamp"])
+                assert at == (source.opened_at if signal["type"] == "email_opened" else source.sent_at)
+                if signal["type"] == "replied_quickly":
+                    ours = source.thread.messages.filter(direction=Direction.OUT, sent_at__lt=at)
+                    assert at - ours.latest("sent_at").sent_at <= timedelta(hours=24)
+                if signal["type"] == "multiple_stakeholders":
+                    assert signal["count"] == lead.contact_links.count()
+
+    def test_line_data_fits_the_form_of_its_line(self):
+        forms = {line.code: line.form_schema for line in InsuranceType.objects.all()}
+        for lead in Lead.objects.select_related("insurance_type"):
+            data = {**lead.line_data, "auto": lead.auto_data, "home": lead.home_data}
+            data = {code: values for code, values in data.items() if values}
+            assert set(data) <= {lead.insurance_type and lead.insurance_type.code}
+            for code, values in data.items():
+                Draft202012Validator(forms[code], format_checker=Draft202012Validator.FORMAT_CHECKER).validate(values)
+                assert set(values) <= {*forms[code]["properties"], "schema_version"}, lead
+
+    def test_every_vehicle_has_a_number_with_the_right_check_digit(self):
+        found = [text for lead in Lead.objects.all() for text in texts([lead.auto_data, lead.line_data])]
+        vins = [text for text in found if re.fullmatch(r"[A-HJ-NPR-Z0-9]{17}", text)]
+        assert len(vins) == len(set(vins)) >= 10
+        for vin in vins:
+            rest = sum(int(c) * weight for c, weight in zip(vin.translate(VIN_DIGITS), VIN_WEIGHTS, strict=True)) % 11
+            assert vin[8] == ("X" if rest == 10 else str(rest)), vin
+
+    def test_custom_fields_of_one_name_are_of_one_kind(self):
+        for model in (Lead, Client, Contact):
+            kinds = {}
+            for record in model.objects.all():
+                for key, value in record.custom_fields.items():
+                    assert kinds.setdefault(key, type(value)) is type(value), key
+            assert kinds
+
+    def test_the_stage_of_a_lead_is_where_its_history_ends(self):
+        for lead in Lead.objects.select_related("status"):
+            history = list(LeadStageHistory.objects.filter(lead=lead).order_by("at"))
+            assert [step.from_status_id for step in history] == [None, *(step.to_status_id for step in history[:-1])]
+            assert (history[0].at, history[-1].to_status_id) == (lead.created_at, lead.status_id)
+            assert lead.closed_at == (None if lead.status.is_open else history[-1].at)
+            assert bool(lead.loss_reason) == (lead.status.category == "lost")
+            moves = ActivityLog.objects.done_to(lead).filter(verb="moved")
+            assert sorted(moves.values_list("occurred_at", flat=True)) == [step.at for step in history[1:]]
+
+    def test_one_stakeholder_of_a_lead_is_the_primary_one(self):
+        links = ContactLead.objects.select_related("contact", "lead")
+        for lead in Lead.objects.filter(contact_links__isnull=False).distinct():
+            primary = [link.contact for link in links if link.lead_id == lead.pk and link.is_primary]
+            assert [contact.email for contact in primary] == [lead.contact_email]
+        assert max(Counter(link.lead_id for link in links).values()) == 3
+
+    def test_a_converted_lead_has_become_a_client_with_its_people(self):
+        converted = Lead.objects.exclude(converted_at=None)
+        assert len(converted) == 4
+        for lead in converted:
+            client = lead.converted_to_client
+            assert lead.status_id == "CLOSED_WON"
+            assert lead.closed_at <= lead.converted_at == client.created_at
+            people = set(ContactClient.objects.filter(client=client).values_list("contact", flat=True))
+            assert set(lead.contact_links.values_list("contact", flat=True)) <= people
+            assert set(lead.threads.values_list("client", flat=True)) <= {client.pk}
+
+    def test_tasks_are_late_due_today_ahead_and_done(self):
+        today = timezone.localdate()
+        unfinished = Task.objects.unfinished()
+        assert unfinished.filter(due_on__lt=today).count() >= 4
+        assert unfinished.filter(due_on=today).count() >= 4
+        assert unfinished.filter(due_on__gt=today).count() >= 4
+        assert not Task.objects.filter(status=TaskStatus.DONE, due_on__gte=today).exists()
+
+    def test_a_ticket_is_due_as_its_priority_promises(self):
+        for ticket in SupportTicket.objects.all():
+            said = (ticket.first_response_due_at, ticket.resolve_due_at)
+            for due, promised in zip(said, due_times(ticket.priority, ticket.created_at), strict=True):
+                assert abs(due - promised) <= CLOCK_CHANGE, ticket
+            assert ticket.thread is None or ticket.thread.client_id == ticket.client_id
+        tomorrow, unresolved = midnight() + timedelta(days=1), SupportTicket.objects.unresolved()
+        assert unresolved.filter(resolve_due_at__lt=midnight()).count() >= 2
+        assert unresolved.filter(resolve_due_at__range=(midnight(), tomorrow)).count() >= 3
+        assert unresolved.filter(resolve_due_at__gte=tomorrow).count() >= 3
+
+    def test_a_ticket_has_what_its_status_says(self):
+        for ticket in SupportTicket.objects.all():
+            resolved = ticket.status == TicketStatus.RESOLVED
+            assert resolved == (ticket.resolved_at is not None) == bool(ticket.resolution_summary)
+            assert (ticket.status == TicketStatus.ESCALATED) == (ticket.escalated_at is not None)
+            assert (ticket.status == TicketStatus.OPEN) == (ticket.first_responded_at is None)
+            assert resolved or ticket.satisfaction is None
+            for note in ticket.notes:
+                assert set(note) == {"at", "by", "body", "internal"}
+                assert ticket.created_at < datetime.fromisoformat(note["at"]) <= ticket.updated_at
+        numbers = SupportTicket.objects.order_by("created_at").values_list("number", flat=True)
+        assert list(numbers) == sorted(numbers)
+
+    def test_a_suggestion_quotes_its_evidence_word_for_word(self):
+        for suggestion in Suggestion.objects.all():
+            assert suggestion.evidence
+            for piece in suggestion.evidence:
+                message = Message.objects.get(pk=piece["id"], thread=suggestion.thread)
+                assert piece["quote"] in message.body_text
+                assert (piece["source"], datetime.fromisoformat(piece["at"])) == ("message", message.sent_at)
+            outsiders = Message.objects.filter(pk__in=[p["id"] for p in suggestion.evidence], direction=Direction.IN)
+            assert suggestion.tainted == outsiders.exists()
+
+    def test_a_suggestion_holds_what_its_kind_takes(self):
+        for suggestion in Suggestion.objects.all():
+            kind = KINDS[suggestion.type]
+            payload = kind.check(suggestion.suggested_content)
+            assert payload.model_dump(mode="json") == suggestion.suggested_content
+            if suggestion.status == SuggestionStatus.PENDING:
+                kind.guard(payload, suggestion)
+                assert suggestion.reviewed_by is None
+            else:
+                assert suggestion.reviewed_by.has_perm("suggestions.decide_suggestion")
+            if suggestion.approved_content is not None:
+                assert suggestion.content_hash == digest(suggestion.approved_content)
+                changed = suggestion.approved_content != suggestion.suggested_content
+                assert changed == (suggestion.status == SuggestionStatus.MODIFIED)
+
+    def test_what_was_approved_has_been_done(self):
+        done = Suggestion.objects.filter(status__in=["APPROVED", "MODIFIED"])
+        assert len(done) == 3
+        for suggestion in done:
+            if suggestion.type == "TASK":
+                task = Task.objects.get(pk=suggestion.result["task"])
+                content = suggestion.approved_content
+                assert (task.title, task.due_on) == (content["title"], date.fromisoformat(content["dueOn"]))
+                assert (task.lead, task.created_at) == (suggestion.lead, suggestion.executed_at)
+            else:
+                assert LeadStageHistory.objects.filter(
+                    lead_id=suggestion.result["lead"],
+                    from_status=suggestion.result["was"],
+                    to_status=suggestion.result["now"],
+                    at=suggestion.executed_at,
+                    by=suggestion.reviewed_by,
+                ).exists()
+
+    def test_of_what_is_pending_some_waits_one_is_snoozed_and_one_has_expired(self):
+        pending = Suggestion.objects.filter(status=SuggestionStatus.PENDING)
+        now = timezone.now()
+        assert Suggestion.objects.waiting(now).count() == 7
+        assert pending.filter(snoozed_until__gt=now).count() == 1
+        assert pending.filter(expires_at__lt=now).count() == 1
+        assert not Suggestion.objects.filter(status="REJECTED", review_note="").exists()
+
+    def test_an_interaction_says_the_same_in_its_columns_and_in_its_metadata(self):
+        for call in AIInteraction.objects.all():
+            said = call.metadata
+            assert all(key.startswith("gen_ai.") or key == "error.type" for key in said)
+            assert (said["gen_ai.request.model"], said["gen_ai.agent.name"]) == (call.model_used, call.agent)
+            tokens = (said.get("gen_ai.usage.input_tokens"), said.get("gen_ai.usage.output_tokens"))
+            assert tokens == (call.prompt_tokens, call.completion_tokens)
+            assert ("error.type" in said) == bool(call.error_message)
+            assert call.ai_response or call.error_message
+            assert bool(call.feedback) == (call.feedback_by is not None) == (call.feedback_at is not None)
+        assert AIInteraction.objects.filter(cost_usd=None, error_message="").exists()
+        assert AIInteraction.objects.exclude(error_message="").count() >= 3
+
+    def test_a_suggestion_names_the_interaction_it_came_from(self):
+        linked = Suggestion.objects.exclude(interaction=None).select_related("interaction")
+        assert len(linked) >= 6
+        for suggestion in linked:
+            call = suggestion.interaction
+            assert (call.lead_id, call.client_id) in {(suggestion.lead_id, suggestion.client_id), (None, None)}
+            assert call.created_at <= suggestion.created_at
+            assert (call.model_used, call.prompt_tokens, call.completion_tokens) == (
+                suggestion.ai_model_version,
+                suggestion.prompt_tokens,
+                suggestion.completion_tokens,
+            )
+
+    def test_every_line_of_the_log_is_about_something_that_is_there(self):
+        for line in ActivityLog.objects.select_related("actor"):
+            for label, pk in [(line.target_type, line.target_id), (line.about_type, line.about_id)]:
+                assert apps.get_model(label)._base_manager.filter(pk=pk).exists(), line
+            assert (line.actor_type == "user") == (line.actor is not None)
+            assert line.metadata["name"] == (str(line.actor) if line.actor else line.metadata["name"])
+        assert set(ActivityLog.objects.values_list("actor_type", flat=True)) == {"user", "system", "ai", "external"}
+
+    def test_every_saved_view_finds_something_for_its_owner(self):
+        for view in SavedView.objects.select_related("owner"):
+            request = RequestFactory().get("/")
+            request.user = view.owner
+            found = LeadFilter(QueryDict(view.query), Lead.objects.visible_to(view.owner), request=request)
+            assert found.is_valid(), found.errors
+            assert view.table == "leads.lead"
+            assert found.qs.exists(), view
+
+    def test_some_names_and_subjects_are_long_and_some_mails_have_html(self):
+        assert Lead.objects.filter(contact_name="Hans-Joachim Schlotterbeck-Wannenmacher").exists()
+        assert max(len(name) for name in Client.objects.values_list("name", flat=True)) == 60
+        assert max(len(thread.subject) for thread in Thread.objects.all()) > 300
+        assert Message.objects.exclude(body_html="").count() >= 3
+        assert Message.objects.filter(body_text__contains="\n> ").count() >= 20
+        assert Message.objects.filter(state="FAILED").count() == 1
+
+    def test_the_row_audit_is_not_filled(self):
+        audits = [model for model in apps.get_models() if issubclass(model, Event)]
+        assert audits
+        assert not any(model.objects.exists() for model in audits)
