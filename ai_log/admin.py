@@ -1,6 +1,79 @@
+"""The screens of the AI log; only read, except for what people say of an answer."""
+
+from typing import Any
+
 from django.contrib import admin
-from unfold.admin import ModelAdmin
+from django.db import models
+from django.http import HttpRequest, HttpResponse
 
+from ai_log.deeds import Rate
+from ai_log.filters import AIInteractionFilter
 from ai_log.models import AIInteraction
+from crm.lists import Column, Tab
+from crm.paging import Order
+from crm.screens import RecordAdmin
+from leads.admin import LeadAdmin
 
-admin.site.register(AIInteraction, ModelAdmin)
+NEWEST = {"created": models.F("created_at"), "id": models.F("id")}
+CONVERSATION = 50
+
+
+@admin.register(AIInteraction)
+class AIInteractionAdmin(RecordAdmin):
+    filterset_class = AIInteractionFilter
+    search_label = "Search questions and summaries"
+    row_template = "ai_log/row.html"
+    page_template = "ai_log/page.html"
+    list_select_related = ("lead", "client")
+    list_defer = (
+        "ai_response",
+        "metadata",
+        "feedback_comment",
+        *(f"lead__{name}" for name in LeadAdmin.list_defer),
+        *(f"client__{name}" for name in ("notes", "address", "custom_fields", "search_text")),
+    )
+    columns = (
+        Column("What"),
+        Column("About"),
+        Column("Agent"),
+        Column("Model"),
+        Column("Tokens", css="num"),
+        Column("Cost", css="num"),
+        Column("Latency", css="num"),
+        Column("When", "newest", "num"),
+    )
+    orders = {"newest": Order("Newest first", NEWEST), "oldest": Order("Oldest first", NEWEST, descending=False)}
+    tabs = (
+        Tab("All", {}, lambda rows, user: rows),
+        Tab("Failed", {"failed": "true"}, lambda rows, user: rows.exclude(error_message="")),
+    )
+    deeds = (Rate,)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        return AIInteraction.objects.visible_to(request.user)
+
+    # Append-only: nobody writes into the log by hand.
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> HttpResponse:
+        if object_id and request.method in {"GET", "HEAD"}:
+            return self.page_view(request, object_id)
+        return super().changeform_view(request, object_id, *args, **kwargs)
+
+    def page_context(self, request: HttpRequest, row: AIInteraction) -> dict[str, Any]:
+        around = AIInteraction.objects.none()
+        if row.conversation_id:
+            around = self.get_queryset(request).filter(conversation_id=row.conversation_id).order_by("created_at", "id")
+        return {
+            **super().page_context(request, row),
+            "conversation": list(around.defer("ai_response", "metadata")[:CONVERSATION]),
+            "suggestions": list(row.suggestions.filter(deleted_at__isnull=True).order_by("-id")[:20]),
+        }

@@ -44,15 +44,11 @@ class AIInteractionQuerySet(models.QuerySet):
         """Interactions about leads and clients that `user` may see, and those about none."""
         if sees_everyone(user):
             return self
-        return self.filter(
-            owned_by_or_free(user, "lead__assigned_to"), owned_by_or_free(user, "client__assigned_to")
-        )
+        return self.filter(owned_by_or_free(user, "lead__assigned_to"), owned_by_or_free(user, "client__assigned_to"))
 
     def matching(self, words: str) -> "AIInteractionQuerySet":
         """Full-text search over summary and content."""
-        return self.alias(_text=TEXT).filter(
-            _text=SearchQuery(words, config="english", search_type="websearch")
-        )
+        return self.alias(_text=TEXT).filter(_text=SearchQuery(words, config="english", search_type="websearch"))
 
 
 class AIInteraction(models.Model):
@@ -82,9 +78,7 @@ class AIInteraction(models.Model):
     conversation_id = models.CharField(max_length=100, blank=True, db_default="")
     feedback = models.CharField(max_length=4, choices=Feedback, blank=True, db_default="")
     feedback_comment = models.TextField(blank=True, db_default="")
-    feedback_by = models.ForeignKey(
-        "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    feedback_by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     feedback_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
 
@@ -108,9 +102,7 @@ class AIInteraction(models.Model):
         ]
         indexes = [
             models.Index(models.F("created_at").desc(), models.F("id").desc(), name="ai_interactions_newest"),
-            models.Index(
-                "agent", models.F("created_at").desc(), models.F("id").desc(), name="ai_interactions_agent"
-            ),
+            models.Index("agent", models.F("created_at").desc(), models.F("id").desc(), name="ai_interactions_agent"),
             models.Index(
                 "model_used",
                 models.F("created_at").desc(),

@@ -1,0 +1,144 @@
+"""The AI log: read by everybody who may, written by nobody, judged by people."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from ai_log.models import AIInteraction
+from ai_log.today import dollars, spend
+from ai_log.transitions import rate
+from crm.models import ActivityLog
+from crm.refusals import BadInput, NotAllowed
+from tests.cast import browser, make_lead
+
+pytestmark = pytest.mark.django_db
+LIST = "/ai_log/aiinteraction/"
+HOSTILE = "<script>alert(1)</script>"
+
+
+def make_interaction(**kw) -> AIInteraction:
+    kw = {"type": "Chat", "source": "Agent UI", "content": "What does Lee want?", "ai_response": "A roof.", **kw}
+    return AIInteraction.objects.create(**kw)
+
+
+@pytest.mark.parametrize("column", ["content", "ai_response", "cost_usd", "error_message", "agent"])
+def test_the_database_refuses_a_change(column):
+    row = make_interaction()
+    with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
+        AIInteraction.objects.filter(pk=row.pk).update(**{column: "7"})
+
+
+def test_the_database_refuses_deletion():
+    row = make_interaction()
+    with pytest.raises(DatabaseError, match="Cannot delete"), transaction.atomic():
+        row.delete()
+
+
+def test_feedback_is_kept_and_told_on_the_timeline(ann):
+    lead = make_lead()
+    row = make_interaction(lead=lead)
+    rate(row, "down", comment=" Wrong roof ", by=ann)
+    assert (row.feedback, row.feedback_comment, row.feedback_by) == ("down", "Wrong roof", ann)
+    assert "Wrong roof" in ActivityLog.objects.on_timeline_of(lead)[0].summary
+
+
+def test_feedback_is_refused_with_a_sentence(ann, vera):
+    row = make_interaction()
+    with pytest.raises(BadInput, match="up or down"):
+        rate(row, "sideways", by=ann)
+    with pytest.raises(BadInput, match="at most 2,000"):
+        rate(row, "up", comment="x" * 2_001, by=ann)
+    with pytest.raises(NotAllowed):
+        rate(row, "up", by=vera)
+
+
+def test_the_log_finds_words_by_their_stem_and_says_when_there_are_none(as_max):
+    make_interaction(content="Who asked about roofing?", summary="Roof questions")
+    make_interaction(content="The weather", summary="Weather")
+    found = as_max.get(LIST, {"q": "roofs"}).content.decode()
+    assert "Roof questions" in found
+    assert "Weather" not in found
+    assert "Nothing matches" in as_max.get(LIST, {"q": "zebra"}).content.decode()
+
+
+def test_the_words_are_looked_up_in_their_index():
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "ai_interactions_text" in AIInteraction.objects.matching("roof").explain()
+
+
+def test_the_list_costs_the_same_for_one_row_and_for_fifty(as_max):
+    lead = make_lead()
+    make_interaction(lead=lead)
+    as_max.get(LIST)
+    with CaptureQueriesContext(connection) as one:
+        as_max.get(LIST)
+    for _ in range(49):
+        make_interaction(lead=make_lead())
+    with CaptureQueriesContext(connection) as fifty:
+        answer = as_max.get(LIST)
+    assert len(one) == len(fifty) <= 15
+    assert len(answer.content) < 300_000
+
+
+def test_hostile_text_is_shown_as_text(as_max):
+    row = make_interaction(
+        content=HOSTILE,
+        ai_response=HOSTILE,
+        summary=HOSTILE,
+        agent=HOSTILE,
+        model_used=HOSTILE,
+        error_message=HOSTILE,
+        metadata={HOSTILE: HOSTILE},
+        conversation_id="c",
+    )
+    for address in (LIST, f"{LIST}{row.pk}/change/"):
+        page = as_max.get(address).content.decode()
+        assert HOSTILE not in page
+        assert "&lt;script&gt;" in page
+
+
+def test_unknown_tokens_and_cost_are_unknown_and_not_zero(as_max):
+    row = make_interaction()
+    page = as_max.get(f"{LIST}{row.pk}/change/").content.decode()
+    assert page.count("unknown") >= 4
+    assert "$0" not in page
+
+
+def test_an_agent_sees_nothing_about_anothers_lead(as_ann, bob):
+    row = make_interaction(lead=make_lead(assigned_to=bob), summary="Bobs secret")
+    assert "Bobs secret" not in as_ann.get(LIST).content.decode()
+    assert as_ann.get(f"{LIST}{row.pk}/change/").status_code == 404
+
+
+def test_nobody_writes_into_it_by_hand(ada):
+    row = make_interaction()
+    page = browser(ada)
+    assert page.get(f"{LIST}add/").status_code == 403
+    assert page.get(f"{LIST}{row.pk}/delete/").status_code == 403
+    assert page.post(f"{LIST}{row.pk}/change/", {"content": "x"}).status_code == 403
+
+
+def test_the_conversation_around_an_answer_is_shown(as_max):
+    first, second = (make_interaction(conversation_id="c1", summary=text) for text in ("First words", "Second words"))
+    page = as_max.get(f"{LIST}{second.pk}/change/").content.decode()
+    assert "First words" in page
+    assert str(first.pk) in page
+
+
+def test_spend_counts_today_and_the_month_and_names_what_is_unknown(max):
+    make_interaction(cost_usd=Decimal("0.25"))
+    make_interaction(cost_usd=None)
+    figure = spend(max, timezone.now())
+    assert figure.value == "$0.250"
+    assert "1 of unknown cost" in figure.note
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"), [(None, "$0"), ("0.0041", "$0.004"), ("12.3", "$12.30"), ("1234", "$1,234.00")]
+)
+def test_dollars_for_people(amount, text):
+    assert dollars(Decimal(amount) if amount else None) == text
