@@ -14,12 +14,16 @@ from django.core.exceptions import ValidationError
 from jsonschema import Draft202012Validator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from crm.texts import as_sent
+
 VERSION = "schema_version"
 LONG_TEXT = 500
 LONGEST_TAG = 60
 SPARE_ROWS = 2
 MOST_ROWS = 100
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,10})?")
+NUMERAL = re.compile(r"[-+]?(?=\.?[0-9])[0-9]{0,30}(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,2})?")
+TRUTHS = {"true": True, "on": True, "false": False}
 Schema = dict[str, Any]
 
 
@@ -29,16 +33,28 @@ def properties(schema: Schema) -> dict[str, Schema]:
     return {key: found[key] for key in [*(k for k in order if k in found), *(k for k in found if k not in order)]}
 
 
+def holds_rows(schema: Schema) -> bool:
+    return schema.get("type") == "array" and schema["items"].get("type") == "object"
+
+
 def read(schema: Schema, data: Any, name: str) -> Any:
-    """What a form sent for `schema` under `name`, still as text."""
-    kind = schema.get("type")
-    if kind == "object":
+    """What a form sent for `schema` under `name`, still as text; of a list of objects every row, empty or not."""
+    if schema.get("type") == "object":
         return {key: read(inner, data, f"{name}.{key}") for key, inner in properties(schema).items()}
-    if kind == "array" and schema["items"].get("type") == "object":
-        found = {int(m[1]) for key in data if (m := re.match(re.escape(name) + r"\.([0-9]{1,3})\.", key))}
-        rows = [read(schema["items"], data, f"{name}.{index}") for index in sorted(found)[:MOST_ROWS]]
-        return [row for row in rows if any(value not in ("", None, [], False) for value in row.values())]
+    if holds_rows(schema):
+        found = [int(m[1]) for key in data if (m := re.match(re.escape(name) + r"\.([0-9]{1,3})\.", key))]
+        rows = min(max(found, default=-1) + 1, MOST_ROWS)
+        return [read(schema["items"], data, f"{name}.{index}") for index in range(rows)]
     return data.get(name, "")
+
+
+def filled(raw: Any) -> bool:
+    """Whether anything at all was typed into `raw`."""
+    if isinstance(raw, dict):
+        return any(map(filled, raw.values()))
+    if isinstance(raw, list):
+        return any(map(filled, raw))
+    return bool(str(raw).strip())
 
 
 def typed(schema: Schema, raw: Any, path: str, errors: list[str]) -> Any:
@@ -50,26 +66,67 @@ def typed(schema: Schema, raw: Any, path: str, errors: list[str]) -> Any:
             for key, inner in properties(schema).items()
         }
         return {key: value for key, value in values.items() if value not in (None, "", [], {})}
+    if holds_rows(schema):
+        rows = [row for row in raw or [] if filled(row)]
+        return [typed(schema["items"], row, f"{path} {n}", errors) for n, row in enumerate(rows, start=1)]
     if kind == "array":
-        if schema["items"].get("type") == "object":
-            return [typed(schema["items"], row, f"{path} {n}", errors) for n, row in enumerate(raw or [], start=1)]
         texts = raw if isinstance(raw, list) else str(raw).split(",")
-        return [part for text in texts if (part := str(text).strip())]
-    return scalar(kind, str(raw).strip(), path, errors)
+        return [part for text in texts if (part := as_sent(str(text)).strip())]
+    return scalar(kind, as_sent(str(raw)).strip(), path, errors)
 
 
 def scalar(kind: str | None, text: str, path: str, errors: list[str]) -> Any:
     if not text:
         return None
     if kind == "boolean":
-        return text in {"true", "on", "True", "1"}
+        if text not in TRUTHS:
+            errors.append(f"{path}: “{text[:40]}” is neither yes nor no.")
+        return TRUTHS.get(text)
     if kind in {"number", "integer"}:
-        try:
-            return int(text) if kind == "integer" else float(text) if "." in text or "e" in text.lower() else int(text)
-        except ValueError:
+        whole = re.fullmatch(r"[-+]?[0-9]+", text)
+        if not NUMERAL.fullmatch(text) or (kind == "integer" and not whole):
             errors.append(f"{path}: “{text[:40]}” is not a {'whole ' if kind == 'integer' else ''}number.")
             return None
-    return text.replace("\x00", "")
+        return int(text) if whole else float(text)
+    return text
+
+
+def merged(schema: Schema, raw: Any, found: Any, before: Any) -> Any:
+    """`found` (typed from `raw`) together with what stood there `before` under keys that `schema` does not name."""
+    if schema.get("type") == "object":
+        before = before if isinstance(before, dict) else {}
+        named = properties(schema)
+        values = {key: value for key, value in before.items() if key not in named and key != VERSION}
+        for key, inner in named.items():
+            value = merged(inner, raw.get(key), found.get(key, empty(inner)), before.get(key))
+            if value not in (None, {}, []):
+                values[key] = value
+        return versioned(schema, values, before)
+    if holds_rows(schema):
+        rows = rows_in(before)
+        places = [place for place, row in enumerate(raw) if filled(row)]
+        return [
+            merged(schema["items"], raw[place], row, rows[place] if place < len(rows) else None)
+            for place, row in zip(places, found, strict=True)
+        ]
+    return found
+
+
+def empty(schema: Schema) -> Any:
+    return {"object": {}, "array": []}.get(schema.get("type", ""))
+
+
+def rows_in(value: Any) -> list[dict[str, Any]]:
+    """The rows of a list of objects; anything else in it has no inputs."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def versioned(schema: Schema, values: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """`values` with the version of the schema that they were written under."""
+    version = schema.get(VERSION)
+    if values == {key: value for key, value in before.items() if key != VERSION}:
+        version = before.get(VERSION, version)
+    return {**values, VERSION: version} if values and version is not None else values
 
 
 class SchemaWidget(forms.Widget):
@@ -111,32 +168,34 @@ def part(schema: Schema, value: Any, name: str, label: str) -> dict[str, Any]:
         "name": name,
         "label": label,
         "kind": kind,
-        "value": "" if value is None else value,
+        "value": "" if value is None else text_of(value),
+        "choices": [str(choice) for choice in schema.get("enum", [])],
         "schema": schema,
     }
     if kind == "object":
         shown["inputs"] = list(parts(schema, value, name))
-    elif kind == "array" and schema["items"].get("type") == "object":
-        rows = [row for row in value or [] if isinstance(row, dict)]
+    elif holds_rows(schema):
         shown["kind"] = "rows"
         shown["heads"] = [inner.get("title", key) for key, inner in properties(schema["items"]).items()]
         shown["rows"] = [
             list(parts(schema["items"], row, f"{name}.{index}"))
-            for index, row in enumerate([*rows, *({} for _ in range(SPARE_ROWS))])
+            for index, row in enumerate([*rows_in(value), *({} for _ in range(SPARE_ROWS))])
         ]
     elif kind == "array":
         shown["kind"] = "words"
-        shown["value"] = ", ".join(str(item) for item in value or [])
-    elif kind == "string" and schema.get("maxLength", 0) > LONG_TEXT:
+        shown["value"] = value if isinstance(value, str) else ", ".join(str(item) for item in value or [])
+    elif kind == "string" and (schema.get("maxLength", 0) > LONG_TEXT or "\n" in shown["value"]):
         shown["kind"] = "long"
     return shown
 
 
 class SchemaField(forms.Field):
-    """JSON that follows `schema`; objects carry the version they were written under."""
+    """JSON that follows `schema`; what a schema with a `schema_version` describes carries that version."""
 
-    def __init__(self, schema: Schema, version: int | None = None, **kwargs: Any) -> None:
-        self.schema, self.version, self.kept = schema, version, None
+    kept: Any = None
+
+    def __init__(self, schema: Schema, **kwargs: Any) -> None:
+        self.schema = schema
         super().__init__(required=False, widget=SchemaWidget(schema), **kwargs)
 
     def clean(self, value: Any) -> Any:
@@ -147,15 +206,18 @@ class SchemaField(forms.Field):
             errors.append(f"{where(self.schema, error.absolute_path)}: {plain(error)}")
         if errors:
             raise ValidationError(errors)
-        if isinstance(found, dict):
-            unnamed = {k: v for k, v in (self.kept or {}).items() if k not in properties(self.schema) and k != VERSION}
-            found = {**unnamed, **found}
-            if found and self.version is not None:
-                found[VERSION] = self.version
-        return found
+        return merged(self.schema, value, found, self.kept)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return (initial or None) != (self.clean(data) or None)
+        return differs(self, initial, data)
+
+
+def differs(field: forms.Field, initial: Any, data: Any) -> bool:
+    """Whether `data` means something else than `initial`; what cannot be read does."""
+    try:
+        return (initial or None) != (field.clean(data) or None)
+    except ValidationError:
+        return True
 
 
 def where(schema: Schema, path: Any) -> str:
@@ -190,9 +252,10 @@ class NamedValuesWidget(forms.Widget):
     template_name = "crm/named_values_widget.html"
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[tuple[str, str]]:
-        count = sum(1 for key in data if re.fullmatch(re.escape(name) + r"\.[0-9]{1,3}\.key", key))
-        pairs = [(data.get(f"{name}.{n}.key", ""), data.get(f"{name}.{n}.value", "")) for n in range(count)]
-        return [(key.strip(), value.strip()) for key, value in pairs if key.strip() or value.strip()]
+        found = {int(m[1]) for key in data if (m := re.fullmatch(re.escape(name) + r"\.([0-9]{1,3})\.key", key))}
+        pairs = [(data[f"{name}.{n}.key"], data.get(f"{name}.{n}.value", "")) for n in sorted(found)]
+        pairs = [(as_sent(key).strip(), as_sent(value).strip()) for key, value in pairs]
+        return [(key, value) for key, value in pairs if key or value]
 
     def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
         return f"{name}.0.key" not in data
@@ -219,31 +282,36 @@ class NamedValuesField(forms.Field):
     def clean(self, value: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, text in value or []:
-            if not key or len(key) > self.LONGEST_KEY:
-                raise ValidationError(
-                    f"A field's name has 1 to {self.LONGEST_KEY} characters: “{key[:60] or text[:40]}”."
-                )
-            if key in found:
-                raise ValidationError(f"The name “{key}” stands twice.")
-            if len(text) > self.LONGEST_VALUE:
-                raise ValidationError(f"“{key}” is longer than {self.LONGEST_VALUE:,} characters.")
-            if text:
-                found[key] = self.value_of(key, text.replace("\x00", ""))
+            self.check(key, text, found)
+            kept = self.as_before(key, text)
+            if kept or text:
+                found[key] = self.kept[key] if kept else value_of(text)
         return found
 
-    def value_of(self, key: str, text: str) -> Any:
-        """`text` as it stood before if it is unchanged, else as what it reads like."""
-        before = (self.kept or {}).get(key)
-        if before is not None and text_of(before) == text:
-            return before
-        if text in {"true", "false"}:
-            return text == "true"
-        if NUMBER.fullmatch(text):
-            return float(text) if "." in text else int(text)
-        return text
+    def check(self, key: str, text: str, found: dict[str, Any]) -> None:
+        """Refuse a name or value that cannot be kept."""
+        if not key or (len(key) > self.LONGEST_KEY and key not in (self.kept or {})):
+            raise ValidationError(f"A field's name has 1 to {self.LONGEST_KEY} characters: “{key[:60] or text[:40]}”.")
+        if key in found:
+            raise ValidationError(f"The name “{key}” stands twice.")
+        if len(text) > self.LONGEST_VALUE and not self.as_before(key, text):
+            raise ValidationError(f"“{key}” is longer than {self.LONGEST_VALUE:,} characters.")
+
+    def as_before(self, key: str, text: str) -> bool:
+        """Whether `text` is how the value of `key` was shown."""
+        return key in (self.kept or {}) and text_of(self.kept[key]).strip() == text
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return (initial or {}) != self.clean(data)
+        return differs(self, initial, data)
+
+
+def value_of(text: str) -> Any:
+    """`text` as what it reads like: a number, true or false, or a text."""
+    if text in {"true", "false"}:
+        return text == "true"
+    if NUMBER.fullmatch(text):
+        return float(text) if "." in text else int(text)
+    return text
 
 
 class TagsField(forms.CharField):
@@ -253,16 +321,16 @@ class TagsField(forms.CharField):
         return ", ".join(value) if isinstance(value, list | tuple) else value
 
     def clean(self, value: Any) -> list[str]:
-        text = str(value or "").strip()
+        text = as_sent(str(value or "")).strip()
         tags = [tag.strip() for tag in text.split(",")] if text else []
         if "" in tags:
             raise ValidationError("A tag must not be empty: there is nothing between two commas.")
         if any(len(tag) > LONGEST_TAG for tag in tags):
             raise ValidationError(f"A tag has at most {LONGEST_TAG} characters.")
-        return list(dict.fromkeys(tag.replace("\x00", "") for tag in tags))
+        return list(dict.fromkeys(tags))
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return list(initial or []) != self.clean(data)
+        return differs(self, initial, data)
 
 
 def give_inputs(form: forms.ModelForm, fields: dict[str, forms.Field]) -> None:

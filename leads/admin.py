@@ -11,11 +11,13 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 
 from crm.lists import Column, Tab
 from crm.paging import Order
+from crm.pickers import LinkInline
 from crm.screens import RecordAdmin
+from crm.templatetags.crm import words
 from leads.board import board_context, move_card
 from leads.deeds import (
     AddTask,
@@ -30,7 +32,7 @@ from leads.deeds import (
     TakeLead,
 )
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
-from leads.forms import OWN_COLUMN, InsuranceTypeForm, LeadForm, StakeholderForm
+from leads.forms import OWN_COLUMN, InsuranceTypeForm, LeadForm
 from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, Task, Tier
 from leads.models.lead import LAST_HEARD, PRIORITY, VALUE
 from leads.models.task import DUE
@@ -47,12 +49,8 @@ def tier_tab(tier: str, label: str) -> Tab:
     return Tab(label, {"tier": tier}, lambda leads, user: leads.live().open().of_tier(wanted))
 
 
-class StakeholderInline(TabularInline):
+class StakeholderInline(LinkInline):
     model = ContactLead
-    form = StakeholderForm
-    fields = ("contact", "role", "is_primary")
-    autocomplete_fields = ("contact",)
-    extra = 0
 
 
 @admin.register(Lead)
@@ -184,7 +182,6 @@ class LeadAdmin(RecordAdmin):
         return self.inlines if obj else ()
 
     def page_context(self, request: HttpRequest, row: Lead) -> dict[str, Any]:
-        line = row.insurance_type.name if row.insurance_type else "Line"
         return {
             **super().page_context(request, row),
             "signals": read_signals(row.signals),
@@ -195,7 +192,7 @@ class LeadAdmin(RecordAdmin):
             "data": [
                 ("Auto", row.auto_data),
                 ("Home", row.home_data),
-                (f"{line} data", row.line_data),
+                *((words(code), data) for code, data in row.line_data.items()),
                 ("Additional insureds", row.additional_insureds),
                 ("How to reach them", row.communications),
                 ("Custom fields", row.custom_fields),

@@ -8,10 +8,11 @@ from django import forms
 from django.db import models
 from django.utils import timezone
 
-from crm.filters import LiveFilter, RecordFilter, owned_by, owner_choices
+from crm.filters import DayFilter, LiveFilter, RecordFilter, owned_by, owner_choices
 from leads.models import InsuranceType, Lead, LeadStatus, Source, Task, TaskStatus, Tier
 
 NO_TIER = "none"
+AMOUNT = {"min_value": 0, "max_value": 10**10, "decimal_places": 2}
 
 
 def stage_choices() -> list[tuple[str, str]]:
@@ -47,20 +48,14 @@ class LeadFilter(RecordFilter):
         widget=forms.Select(choices=[("", "—"), ("1", "Yes")]),
     )
     value_min = django_filters.NumberFilter(
-        field_name="estimated_value", lookup_expr="gte", label="Value from", min_value=0, max_value=10**10
+        field_name="estimated_value", lookup_expr="gte", label="Value from", **AMOUNT
     )
-    value_max = django_filters.NumberFilter(
-        field_name="estimated_value", lookup_expr="lte", label="Value to", min_value=0, max_value=10**10
-    )
+    value_max = django_filters.NumberFilter(field_name="estimated_value", lookup_expr="lte", label="Value to", **AMOUNT)
     quiet_days = django_filters.NumberFilter(
         method="quiet_for", label="No contact for (days)", min_value=1, max_value=36_500, decimal_places=0
     )
-    created_from = django_filters.DateFilter(
-        field_name="created_at", lookup_expr="date__gte", label="Created from", widget=date_field()
-    )
-    created_to = django_filters.DateFilter(
-        field_name="created_at", lookup_expr="date__lte", label="Created to", widget=date_field()
-    )
+    created_from = DayFilter(field_name="created_at", lookup_expr="gte", label="Created from")
+    created_to = DayFilter(field_name="created_at", lookup_expr="lte", label="Created to")
 
     class Meta:
         model = Lead

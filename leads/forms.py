@@ -5,10 +5,10 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminURLInputWidget
 
-from crm.jsonforms import NamedValuesField, SchemaField, give_inputs, tags_input
+from crm.jsonforms import VERSION, NamedValuesField, SchemaField, give_inputs, tags_input
 from crm.screens import RecordForm
 from leads.lineform import ROWS, rows_of, schema_of
-from leads.models import ContactLead, InsuranceType, Lead
+from leads.models import InsuranceType, Lead
 
 TEXT = {"type": "string", "maxLength": 200}
 CHANNEL = {
@@ -42,6 +42,13 @@ INSUREDS = {
         },
     },
 }
+
+
+def versioned(line: InsuranceType) -> dict[str, Any]:
+    """The form of `line`, with the version that data written by it will carry."""
+    return {**line.form_schema, "title": line.name, VERSION: line.schema_version}
+
+
 OWN_COLUMN = {"auto": "auto_data", "home": "home_data"}
 
 
@@ -60,7 +67,7 @@ class LeadForm(RecordForm):
         super().__init__(*args, **kwargs)
         lines = {line.code: line for line in InsuranceType.objects.all()}
         own = {
-            column: SchemaField(lines[code].form_schema, lines[code].schema_version, label=lines[code].name)
+            column: SchemaField(versioned(lines[code]), label=lines[code].name)
             for code, column in OWN_COLUMN.items()
             if code in lines
         }
@@ -80,18 +87,8 @@ class LeadForm(RecordForm):
         """The inputs of the lead's own line, and of every line it has data for."""
         wanted = [self.instance.insurance_type.code] if self.instance.insurance_type else []
         wanted += [code for code in self.instance.line_data if code not in wanted]
-        shown = {
-            code: {**lines[code].form_schema, "title": lines[code].name}
-            for code in wanted
-            if code in lines and code not in OWN_COLUMN
-        }
+        shown = {code: versioned(lines[code]) for code in wanted if code in lines and code not in OWN_COLUMN}
         return SchemaField({"type": "object", "properties": shown}, label="Other lines")
-
-
-class StakeholderForm(forms.ModelForm):
-    class Meta:
-        model = ContactLead
-        fields = ("contact", "role", "is_primary")
 
 
 class QuestionsField(SchemaField):

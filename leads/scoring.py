@@ -12,7 +12,7 @@ from leads.models import Tier
 
 HOT = Decimal("0.70")
 WARM = Decimal("0.40")
-TOLD = ("count", "value", "source")
+TOLD = ("count", "value")
 
 
 def tier_of(score: Decimal | None) -> str | None:
@@ -32,6 +32,7 @@ class Signal:
     at: datetime | None
     weight: float
     detail: str
+    source: str
 
     @property
     def shown(self) -> str:
@@ -46,6 +47,7 @@ def read_signals(signals: list[dict[str, Any]]) -> list[Signal]:
             at=moment(signal["timestamp"]),
             weight=float(signal["weight"]),
             detail=", ".join(f"{key}: {signal[key]}" for key in TOLD if key in signal),
+            source=str(signal.get("source", "")),
         )
         for signal in signals
     ]

@@ -8,8 +8,8 @@ from charset_normalizer import from_bytes
 
 from crm.refusals import BadInput
 
-HEAD = 64 * 1024
-CHUNK = 1024 * 1024
+# Bytes; a file is read in such blocks, and the first one says what it is.
+BLOCK = 64 * 1024
 
 SIGNATURES = {
     b"PK\x03\x04": "an Excel workbook or a zip archive",
@@ -58,11 +58,11 @@ def encoding_of(path: Path) -> str:
     """The encoding of the text file at `path`, read through once in little memory.
 
     Raises:
-        BadInput: it cannot be read, is empty, or is no text.
+        BadInput: it cannot be read, or is no text.
     """
     try:
         with path.open("rb") as file:
-            head = file.read(HEAD)
+            head = file.read(BLOCK)
         refuse_what_is_no_text(head, path.name)
         return marked_encoding(head) or unmarked_encoding(path)
     except OSError as error:
@@ -79,8 +79,6 @@ def refuse_what_is_no_text(head: bytes, name: str) -> None:
         # A stray control character spoils its row only; text is never full of them.
         if controls > 2 + len(head) // 100:
             raise BadInput(f"{name} is a binary file, not a CSV file.")
-    if not head.strip(b"\xff\xfe\xef\xbb\xbf\x00 \t\r\n"):
-        raise BadInput(f"{name} is empty.")
 
 
 def marked_encoding(head: bytes) -> str | None:
@@ -102,7 +100,7 @@ def unmarked_encoding(path: Path) -> str:
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     sample, broken, multibyte = b"", 0, 0
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
+        while chunk := file.read(BLOCK):
             text = decoder.decode(chunk)
             multibyte += len(chunk) - len(text)
             if not chunk.isascii() and (found := len(ESCAPED.findall(text))):
@@ -114,7 +112,7 @@ def unmarked_encoding(path: Path) -> str:
 
 def telling_lines(chunk: bytes) -> bytes:
     """The lines that are not plain ASCII, which alone tell encodings apart."""
-    return b"\n".join(line for line in chunk.split(b"\n") if not line.isascii())[:HEAD]
+    return b"\n".join(line for line in chunk.split(b"\n") if not line.isascii())[:BLOCK]
 
 
 def legacy_encoding(sample: bytes) -> str:

@@ -182,7 +182,6 @@ def described(file: CsvFile, plan: Plan, reader: LeadReader) -> Iterator[str]:
     yield f"{file.path.name}: {file.encoding}, columns separated by {file.dialect}"
     for step in reader.steps:
         way = f" ({step.parse})" if isinstance(step.parse, Day | Amount) else ""
-        source = f"“{plan.templates[step.label]}”" if step.label in plan.templates else step.label
-        yield f"  {COLUMNS[step.place]} ← {source}{way}"
+        yield f"  {COLUMNS[step.place]} ← {step.source}{way}"
     if plan.custom:
         yield f"  custom fields: {', '.join(plan.custom.values())}"

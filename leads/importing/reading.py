@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from crm.refusals import BadInput
-from leads.importing.decoding import BROKEN_BYTES, HEAD, encoding_of
+from leads.importing.decoding import BLOCK, BROKEN_BYTES, encoding_of
 
 DELIMITERS = ",;\t|"
-# Characters. Nothing of a file is held in memory beyond this.
-LONGEST_LINE = 1024 * 1024
-LONGEST_ROW = 4 * LONGEST_LINE
+# Characters; what is held in memory of a file.
+LONGEST_ROW = 1024 * 1024
 SAMPLE_ROWS = 1000
 
 EXCEL_SAYS = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)
@@ -32,7 +31,6 @@ FAULTS = {
     "unexpected end of data": "opens a quote that is never closed; the file may be cut off",
     "field larger": "has a cell of more than 131,072 characters, or a quote that is never closed",
     "' expected after '": "has text after a closing quote",
-    "row too long": "has more than 4 million characters, or a quote that is never closed",
 }
 
 
@@ -99,7 +97,7 @@ def open_csv(path: Path, encoding: str | None = None) -> CsvFile:
     encoding = known_encoding(encoding) if encoding else found
     try:
         with opened(path, encoding) as text:
-            dialect = dialect_of(text.read(HEAD))
+            dialect = dialect_of(text.read(BLOCK))
             text.seek(0)
             first = next(rows_of(text, dialect), None)
     except OSError as error:
@@ -139,16 +137,15 @@ class Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._given_back.popleft() if self._given_back else self._text.readline(LONGEST_LINE)
+        line = self._given_back.popleft() if self._given_back else self._text.readline(LONGEST_ROW + 1)
         if not line:
             raise StopIteration
         self.number += 1
         self._kept.append(line)
         self._characters += len(line)
-        if len(line) >= LONGEST_LINE:
-            raise BadInput(f"Line {self.number} has more than {LONGEST_LINE:,} characters: is this a CSV file?")
         if self._characters > LONGEST_ROW:
-            raise csv.Error("row too long")
+            begin = self.number - len(self._kept) + 1
+            raise BadInput(f"The row on line {begin} has more than {LONGEST_ROW:,} characters: is this a CSV file?")
         return line
 
     def begin_row(self) -> int:

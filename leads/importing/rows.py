@@ -81,6 +81,7 @@ class Step(NamedTuple):
     text: Text
     parse: Parser
     label: str
+    source: str
     free: bool
 
 
@@ -127,7 +128,7 @@ class LeadReader:
             cells = cells[:width]
         if len(cells) != width:
             raise Refusal(
-                f"The row has {len(cells)} cells for {width} columns; it may be cut off.",
+                f"The row has not as many cells as there are columns ({len(cells)}, not {width}); it may be cut off.",
                 "The row has not as many cells as there are columns.",
             )
         if FORBIDDEN.search("".join(cells)):
@@ -163,16 +164,16 @@ def steps(plan: Plan, known: Known, sample: list[list[str]]) -> list[Step]:
     found = []
     for field, place in plan.columns.items():
         if field in FIELDS:
-            parse = parser(field, known, column_texts(sample, place))
-            found.append(Step(PLACE[field], cell_text(place), parse, plan.header[place], field in FREE_TEXT))
+            parse, name = parser(field, known, column_texts(sample, place)), plan.header[place]
+            found.append(Step(PLACE[field], cell_text(place), parse, name, name, field in FREE_TEXT))
     if plan.name_parts:
         label = " + ".join(plan.header[place] for place in plan.name_parts)
         parse = parser("contact_name", known, [])
-        found.append(Step(PLACE["contact_name"], joined_text(plan.name_parts), parse, label, True))
+        found.append(Step(PLACE["contact_name"], joined_text(plan.name_parts), parse, label, label, True))
     for field, template in plan.templates.items():
         parse = parser(field, known, [template])
         text = template_text(template, plan.header)
-        found.append(Step(PLACE[field], text, parse, field, field in FREE_TEXT))
+        found.append(Step(PLACE[field], text, parse, field, f"“{template}”", field in FREE_TEXT))
     return found
 
 

@@ -98,6 +98,7 @@ class Staging:
 
     def __init__(self, cursor: CursorWrapper) -> None:
         self.cursor = cursor
+        # Those of an earlier import, where the caller's transaction goes on.
         cursor.execute(DROP)
         cursor.execute(CREATE)
 
@@ -135,4 +136,3 @@ class Staging:
             self.cursor.execute(INSERT_HISTORY, chunk)
             self.cursor.execute(INSERT_ACTIVITY, chunk)
             yield made
-        self.cursor.execute(DROP)

@@ -19,7 +19,7 @@ from leads.importing import staging
 from leads.importing.deed import import_leads
 from leads.importing.staging import Staging
 from leads.models import Lead, LeadStageHistory, LeadStatus
-from tests.cast import make_lead
+from tests.cast import make_lead, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -93,10 +93,12 @@ def test_a_closed_stage_closes_the_lead_on_its_day(put):
     assert closed["Cid"] is None
 
 
-def test_the_order_of_the_file_is_the_order_of_the_board(put):
+def test_the_order_of_the_file_is_the_order_of_the_board_above_older_leads(put):
+    make_lead(contact_name="Older")
     import_leads(put("name\n" + "".join(f"Name {number:03}\n" for number in range(200))), by=SYSTEM)
     assert list(Lead.objects.order_by("rank", "id").values_list("contact_name", flat=True)) == [
-        f"Name {number:03}" for number in range(200)
+        *(f"Name {number:03}" for number in range(200)),
+        "Older",
     ]
 
 
@@ -157,7 +159,7 @@ def test_what_is_left_out_is_in_the_error_file_with_line_reason_and_cells(put, t
         ["line", "reason", "name", "email", "note", "score"],
         ["2", "score “1.01” must lie between 0 and 1.", "Ann", "a@x.example", "two\nlines", "1.01"],
         ["4", "The row has no name.", "", "b@x.example", "", ""],
-        ["7", "The row has 1 cells for 4 columns; it may be cut off.", "Eve"],
+        ["7", "The row has not as many cells as there are columns (1, not 4); it may be cut off.", "Eve"],
         ["6", "Duplicate: line 5 has the address C@x.example already.", "Dora", "C@x.example", "=1+1", ""],
     ]
 
@@ -224,6 +226,15 @@ def test_giving_leads_to_owners_needs_the_right_to(put, ann, bob, max):
     assert Lead.objects.get().assigned_to == bob
 
 
+def test_an_owner_is_known_by_login_address_or_full_name_if_only_one_has_it(put, max):
+    for login in ("jo1", "jo2"):
+        make_user(login, first_name="Jo", last_name="Doe")
+    rows = "Ann,max\nBob,Max@agency.example\nCid,jo1\nDora,Jo Doe\n"
+    outcome = import_leads(put("name,assigned_to\n" + rows), by=SYSTEM)
+    assert outcome.first == ["line 5: assigned_to “Jo Doe” is nobody who works here."]
+    assert list(Lead.objects.order_by("id").values_list("assigned_to__username", flat=True)) == ["max", "max", "jo1"]
+
+
 def test_if_the_database_refuses_in_the_end_nothing_is_imported(put, monkeypatch):
     path = put("name,email\nAnn,a@x.example\nBob,b@x.example\n")
     insert = Staging.insert
@@ -279,7 +290,7 @@ def test_a_file_that_is_cut_off_loses_only_its_end(put):
         assert all(reason in said for said in outcome.first)
     cut = import_leads(put(whole[:-12]), by=SYSTEM)
     assert counts(cut) == (2, 1, 0, 1)
-    assert "has 2 cells for 3 columns; it may be cut off" in cut.first[0]
+    assert "(2, not 3); it may be cut off" in cut.first[0]
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])

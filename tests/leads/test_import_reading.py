@@ -49,6 +49,7 @@ def test_western_text_is_read_in_whatever_encoding_it_was_saved(put, encoding):
     ("encoding", "text"),
     [
         ("cp1250", "Łukasz Wójcik,Kraków\nŻółć Świętosława,Łódź\n"),
+        ("cp1251", "Анна Лебедева,Омск\n"),
         ("cp1251", "Иван Петров,Москва\nМария Иванова,Казань\n"),
         ("cp1253", "Γιώργος Παπαδόπουλος,Αθήνα\n"),
         ("cp932", "山田太郎,東京都\n佐藤花子,大阪府\n"),
@@ -146,7 +147,8 @@ def test_names_of_columns_are_made_distinct(put):
         (b"%PDF-1.7", "leads.csv is a PDF"),
         (b'"name,city\nAnn,X\n', "column names of leads.csv cannot be read: line 1 opens a quote"),
         (b"na\x01me,city\nAnn,X\n", "name of column 1 has a character that is no text"),
-        (b"name,city\nAnn," + b"x" * 1_100_000, "Line 2 has more than 1,048,576 characters"),
+        (b"name,city\nAnn," + b"x" * 1_100_000, "The row on line 2 has more than 1,048,576 characters"),
+        (b"name,city\nAnn,X\n" + b'y","z\n' * 200_000, "The row on line 3 has more than 1,048,576 characters"),
     ],
 )
 def test_what_is_no_csv_file_is_refused_in_a_sentence(put, content, sentence):
@@ -161,7 +163,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
         open_csv(tmp_path)
 
 
-@pytest.mark.skipif(not SPECTRUM, reason="the public CSV corner cases are not on this machine")
+@pytest.mark.skipif(not SPECTRUM, reason="the public CSV corner cases are absent")
 @pytest.mark.parametrize("path", SPECTRUM, ids=lambda path: path.stem)
 def test_the_public_corner_cases_are_read_as_expected(path):
     expected = json.loads((SHARED / "csv-spectrum" / "json" / f"{path.stem}.json").read_text())

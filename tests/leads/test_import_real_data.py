@@ -26,7 +26,7 @@ FILES = {
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif(not LEADS.exists(), reason="the public data sets are not on this machine"),
+    pytest.mark.skipif(not LEADS.exists(), reason="the public data sets are absent"),
 ]
 
 

@@ -139,7 +139,7 @@ def test_a_row_without_a_name_is_refused():
 def test_a_row_with_a_cell_too_few_or_too_many_is_refused():
     reader = LeadReader(Plan(["contact_name", "x"], {"contact_name": 0}, {}), KNOWN, [], source_detail="")
     for cells in (["Ann"], ["Ann", "b", "c"]):
-        with pytest.raises(Refusal, match=f"has {len(cells)} cells for 2 columns"):
+        with pytest.raises(Refusal, match=rf"as there are columns \({len(cells)}, not 2\)"):
             reader.read(1, Row(2, cells))
     assert reader.read(1, Row(2, ["Ann", "b", "", ""]))
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,8 @@ class Command(BaseCommand):
                 errors=errors,
                 encoding=encoding,
                 dry_run=dry_run,
-                tell=self.stderr.write,
+                # Not in the colour of errors.
+                tell=partial(self.stderr.write, style_func=str),
             )
         except Refused as error:
             raise CommandError(str(error)) from error
