@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive, make_aware
@@ -32,7 +33,7 @@ class Signal:
     at: datetime | None
     weight: float
     detail: str
-    source: str
+    message: UUID | None
 
     @property
     def shown(self) -> str:
@@ -47,7 +48,7 @@ def read_signals(signals: list[dict[str, Any]]) -> list[Signal]:
             at=moment(signal["timestamp"]),
             weight=float(signal["weight"]),
             detail=", ".join(f"{key}: {signal[key]}" for key in TOLD if key in signal),
-            source=str(signal.get("source", "")),
+            message=key(signal.get("source")),
         )
         for signal in signals
     ]
@@ -61,3 +62,11 @@ def moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return make_aware(at) if at is not None and is_naive(at) else at
+
+
+def key(text: Any) -> UUID | None:
+    """`text` as the key of a record; None if it is none."""
+    try:
+        return UUID(text)
+    except (ValueError, TypeError, AttributeError):
+        return None
