@@ -1,6 +1,180 @@
+"""The approvals screen: a queue, and one suggestion at a time to decide about."""
+
+from typing import Any
+
 from django.contrib import admin
-from unfold.admin import ModelAdmin
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.http import Http404, HttpRequest, QueryDict
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 
+from crm.lists import Column, Tab
+from crm.models import ActivityLog
+from crm.paging import Order, page
+from crm.screens import TIMELINE_LENGTH, RecordAdmin
+from leads.admin import LeadAdmin
+from suggestions.choices import Names
+from suggestions.deeds import Approve, PutBack, Reject, Snooze
+from suggestions.filters import STATES, WAITING, SuggestionFilter
+from suggestions.lists import SHOW, Approvals
 from suggestions.models import Suggestion
+from suggestions.showing import detail
 
-admin.site.register(Suggestion, ModelAdmin)
+NEWEST = {"created": models.F("created_at"), "id": models.F("id")}
+HEAVY = ("suggested_content", "approved_content", "evidence", "result", "reasoning", "error_message", "review_note")
+
+
+def state_tab(name: str) -> Tab:
+    label, narrowed = STATES[name]
+    params = {} if name == WAITING else {"state": name}
+    return Tab(label, params, lambda rows, user: narrowed(rows.live(), timezone.now()))
+
+
+@admin.register(Suggestion)
+class SuggestionAdmin(RecordAdmin):
+    filterset_class = SuggestionFilter
+    search_label = "Search by lead"
+    row_template = "suggestions/row.html"
+    page_template = "suggestions/page.html"
+    change_list_template = "suggestions/approvals.html"
+    list_per_page = 25
+    list_select_related = ("lead", "client")
+    list_defer = (
+        *HEAVY,
+        *(f"lead__{name}" for name in LeadAdmin.list_defer),
+        *(f"client__{name}" for name in ("notes", "address", "custom_fields", "search_text")),
+    )
+    page_select_related = (
+        "lead__status",
+        "lead__assigned_to",
+        "client__assigned_to",
+        "thread",
+        "interaction",
+        "project",
+        "ticket",
+        "reviewed_by",
+    )
+    page_defer = tuple(f"interaction__{name}" for name in ("content", "ai_response", "metadata"))
+    columns = (Column("Suggestion"),)
+    orders = {
+        "newest": Order("Newest first", NEWEST),
+        "oldest": Order("Oldest first", NEWEST, descending=False),
+    }
+    tabs = (
+        *(state_tab(name) for name in STATES),
+        Tab("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted(), "suggestions.restore_suggestion"),
+    )
+    deeds = (Approve, Reject, Snooze, PutBack)
+    bulk = (Approve, Reject, Snooze)
+
+    # A suggestion is proposed by an agent and decided by a person; nobody fills it in or edits it.
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        if object_id and request.method in {"GET", "HEAD"}:
+            return self.page_view(request, object_id)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_object(self, request, object_id, from_field=None):
+        try:
+            rows = self.get_queryset(request).select_related(*self.page_select_related).defer(*self.page_defer)
+            return rows.get(pk=object_id)
+        except (Suggestion.DoesNotExist, ValidationError, ValueError):
+            return None
+
+    # The queue, with one of it beside
+
+    def get_changelist(self, request, **kwargs):
+        return Approvals
+
+    def changelist_view(self, request, extra_context=None):
+        response = super().changelist_view(request, {"title": "Approvals", **(extra_context or {})})
+        context = getattr(response, "context_data", None) or {}
+        if "cl" in context and not context.get("is_popup"):
+            context.update(self.beside(request, context["cl"]))
+        return response
+
+    def beside(self, request: HttpRequest, cl: Approvals) -> dict[str, Any]:
+        """What stands beside the list: the one asked for, or its first."""
+        wanted = request.GET.get(SHOW) or (cl.page.rows[0].pk if cl.page.rows else None)
+        try:
+            row = self.find(request, wanted) if wanted else None
+        except Http404 as missing:
+            self.message_user(request, str(missing), "error")
+            row = self.find(request, cl.page.rows[0].pk) if cl.page.rows else None
+        if row is None:
+            return {"chosen": None}
+        row.names = cl.names
+        forms = {form.verb: form for form in self.offered(request, row)}
+        back = f"{self.list_url()}?{cl.here()}"
+        return {"chosen": row.pk, "forms": forms, "next": back, **detail(row, request.user, cl.names)}
+
+    # The page of one
+
+    def page_context(self, request, row):
+        context = super().page_context(request, row)
+        forms = {form.verb: form for form in context["deeds"]}
+        names = forms["approve"].names if "approve" in forms else Names()
+        following = self.following(request, QueryDict(), row)
+        back = request.POST.get("next") or request.GET.get("next", "")
+        return {
+            **context,
+            **detail(row, request.user, names),
+            "deeds": [],
+            "forms": forms,
+            "next": back if url_has_allowed_host_and_scheme(back, None) else "",
+            "following": self.page_url(following) if following else "",
+            "timeline": ActivityLog.objects.done_to(row).select_related("actor")[:TIMELINE_LENGTH],
+        }
+
+    def deed_view(self, request, pk, verb):
+        """As of any record, but asked, and asked again, on the page of the suggestion itself."""
+        response = super().deed_view(request, pk, verb)
+        asked = getattr(response, "context_data", None)
+        if not asked or verb not in {form.verb for form in self.deeds}:
+            return response
+        row = self.find(request, pk)
+        context = self.page_context(request, row)
+        form = asked["form"]
+        form.url, form.is_open = self.deed_url(row, verb), True
+        context["forms"] = {**context["forms"], verb: form}
+        context = {**self.admin_site.each_context(request), **context, "refused": form.non_field_errors()}
+        return TemplateResponse(request, self.page_template, context, status=response.status_code)
+
+    # Where a decision leads
+
+    def after(self, request, row, verb):
+        url = super().after(request, row, verb)
+        if verb not in {form.verb for form in self.deeds}:
+            return url
+        path, _, query = url.partition("?")
+        stays = verb == PutBack.verb
+        if path == self.list_url():
+            asked = QueryDict(query, mutable=True)
+            following = row if stays else self.following(request, asked, row)
+            asked.pop(SHOW, None)
+            if following is not None:
+                asked[SHOW] = str(following.pk)
+            return f"{path}?{asked.urlencode()}"
+        if path == self.page_url(row) and not stays:
+            following = self.following(request, QueryDict(), row)
+            return self.page_url(following) if following else self.list_url()
+        return url
+
+    def following(self, request: HttpRequest, asked: QueryDict, row: Suggestion) -> Suggestion | None:
+        """The one after `row` in the list that `asked` describes, or its first."""
+        order = self.orders.get(asked.get("order", ""), self.orders["newest"])
+        rows = self.filterset_class(asked, self.get_queryset(request), request=request).qs.defer(*HEAVY)
+        here = order.annotated(Suggestion.everything.defer(*HEAVY)).get(pk=row.pk)
+        for after in (order.cursor_for(here, 0), None):
+            found = [other for other in page(rows, order, size=2, after=after).rows if other.pk != row.pk]
+            if found:
+                return found[0]
+        return None

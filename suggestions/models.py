@@ -129,9 +129,7 @@ class Suggestion(Record):
     )
     suggested_content = json_field(dict)
     approved_content = models.JSONField(null=True, blank=True)
-    reviewed_by = models.ForeignKey(
-        "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    reviewed_by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     reviewed_at = models.DateTimeField(null=True, blank=True)
     review_note = models.TextField(blank=True, db_default="")
     snoozed_until = models.DateTimeField(null=True, blank=True)
@@ -173,10 +171,7 @@ class Suggestion(Record):
             models.CheckConstraint(
                 name="suggestions_approved_has_content",
                 condition=~models.Q(status__in=GO_AHEAD)
-                | (
-                    models.Q(approved_content__isnull=False, reviewed_at__isnull=False)
-                    & ~models.Q(content_hash="")
-                ),
+                | (models.Q(approved_content__isnull=False, reviewed_at__isnull=False) & ~models.Q(content_hash="")),
                 violation_error_message="What is approved has its content, its hash and its date.",
             ),
             models.CheckConstraint(

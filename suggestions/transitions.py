@@ -6,18 +6,23 @@ from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, transaction
-from django.db.models import Q
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from crm.activity import Actor, record
 from crm.models import User
 from crm.models.base import Record
 from crm.refusals import BadInput, IllegalMove, Refused, refusing
+from inbox.models import Message
 from suggestions.kinds import KINDS, Kind
 from suggestions.models import Suggestion, SuggestionStatus
 
 DECIDE = "suggestions.decide_suggestion"
 DECIDABLE = (SuggestionStatus.PENDING, SuggestionStatus.FAILED)
+
+
+class OldNews(IllegalMove):
+    """What the suggestion rests on has changed since it was written; whoever decides must see that first."""
 
 
 def kind_of(suggestion: Suggestion) -> type[Kind]:
@@ -34,6 +39,10 @@ def kind_of(suggestion: Suggestion) -> type[Kind]:
 def digest(content: Any) -> str:
     """SHA-256 of `content` as canonical JSON: what was approved, byte for byte."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def when(moment: datetime) -> str:
+    return f"{timezone.localtime(moment):%-d %b %Y, %H:%M}"
 
 
 def about(suggestion: Suggestion) -> Record:
@@ -53,10 +62,11 @@ def propose(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
     payload = kind.check(suggestion.suggested_content)
     kind.guard(payload, suggestion)
     suggestion.suggested_content = payload.model_dump(mode="json")
-    if suggestion.dedupe_key:
-        twin = Suggestion.objects.filter(dedupe_key=suggestion.dedupe_key, status__in=DECIDABLE).first()
-        if twin:
-            return twin
+    # One that was not given is the database's default, an expression and no text: every other would be its twin.
+    key = suggestion.dedupe_key if isinstance(suggestion.dedupe_key, str) else ""
+    twin = Suggestion.objects.filter(dedupe_key=key, status__in=DECIDABLE).first() if key else None
+    if twin:
+        return twin
     with refusing():
         suggestion.full_clean()
         suggestion.save(force_insert=True)
@@ -66,29 +76,36 @@ def propose(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
 
 @transaction.atomic
 def approve(
-    suggestion: Suggestion, *, by: Actor | User, content: dict[str, Any] | None = None, note: str = ""
+    suggestion: Suggestion,
+    *,
+    by: Actor | User,
+    content: dict[str, Any] | None = None,
+    note: str = "",
+    as_of: datetime | None = None,
 ) -> Suggestion:
     """Let `suggestion` happen, with `content` in place of what was suggested where a person changed it.
 
     The deed is done here; one that is refused leaves the suggestion FAILED with the reason, and it can
-    be approved again. Of two people who approve at once the first wins and the other is told who.
+    be approved again. Of two people who approve at once the first wins and the other is told who. `as_of`
+    is when whoever decides last looked at its conversation; None: not since the suggestion was written.
 
     Raises:
         NotAllowed: `by` may not decide.
         BadInput: the content is not what the type holds.
+        OldNews: the conversation has gone on since `as_of`.
         IllegalMove: already decided, expired, or no longer possible.
     """
     actor = Actor.of(by)
     actor.require(DECIDE, "decide suggestions")
     kind = kind_of(suggestion)
-    payload = kind.check(suggestion.suggested_content if content is None else content)
+    refuse_decided(suggestion)
+    payload = kind.check(proposed(suggestion) if content is None else content)
     approved = payload.model_dump(mode="json")
-    changed = approved != kind.check(suggestion.suggested_content).model_dump(mode="json")
+    refuse_old_news(suggestion, as_of)
     kind.guard(payload, suggestion)
     decide(
         suggestion,
-        DECIDABLE,
-        SuggestionStatus.MODIFIED if changed else SuggestionStatus.APPROVED,
+        SuggestionStatus.MODIFIED if differs(suggestion, approved) else SuggestionStatus.APPROVED,
         by=actor,
         note=note,
         approved_content=approved,
@@ -99,39 +116,80 @@ def approve(
     return suggestion
 
 
-def decide(
-    suggestion: Suggestion,
-    expected: tuple[str, ...],
-    to: str,
-    *,
-    by: Actor,
-    note: str,
-    **changes: Any,
-) -> None:
-    """Compare-and-set: from one of `expected`, live and not expired, to `to`."""
+def proposed(suggestion: Suggestion) -> dict[str, Any]:
+    """The content that is up for decision: what was let through before, where that has failed."""
+    if suggestion.status == SuggestionStatus.FAILED and suggestion.approved_content is not None:
+        return suggestion.approved_content
+    return suggestion.suggested_content
+
+
+def differs(suggestion: Suggestion, approved: dict[str, Any]) -> bool:
+    """Whether `approved` is anything but what was suggested."""
+    try:
+        suggested = kind_of(suggestion).check(suggestion.suggested_content).model_dump(mode="json")
+    except BadInput:
+        return True
+    return approved != suggested
+
+
+def refuse_decided(suggestion: Suggestion) -> None:
+    """Lock `suggestion` and see whether it can still be approved, so that nobody acts on what was."""
+    locked = Suggestion.everything.select_for_update(of=("self",)).filter(pk=suggestion.pk).first()
+    if locked is None:
+        raise IllegalMove("The suggestion no longer exists.")
     now = timezone.now()
-    open_still = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
+    if locked.is_deleted or locked.status not in DECIDABLE or expired(locked, now):
+        raise IllegalMove(why_not(locked, now))
+    suggestion.refresh_from_db()
+
+
+def expired(suggestion: Suggestion, now: datetime) -> bool:
+    return suggestion.expires_at is not None and suggestion.expires_at <= now
+
+
+def news(suggestion: Suggestion, since: datetime | None = None) -> QuerySet[Message]:
+    """What was said in the conversation later than `suggestion` and has come in after `since`, the latest first."""
+    later = Message.objects.filter(thread=suggestion.thread_id, sent_at__gt=suggestion.created_at)
+    if since is not None:
+        later = later.filter(created_at__gt=since)
+    return (later if suggestion.thread_id else later.none()).order_by("-sent_at", "-id")
+
+
+def refuse_old_news(suggestion: Suggestion, as_of: datetime | None) -> None:
+    message = news(suggestion, as_of).first()
+    if message is not None:
+        raise OldNews(
+            f"The conversation has gone on since this was suggested ({when(message.sent_at)}). "
+            "Read what was said, and approve it again if it still holds."
+        )
+
+
+def decide(suggestion: Suggestion, to: str, *, by: Actor, note: str, **changes: Any) -> None:
+    """Compare-and-set: from a state in which it is open for decision to `to`."""
+    now = timezone.now()
     with refusing():
-        won = Suggestion.objects.filter(open_still, pk=suggestion.pk, status__in=expected).update(
+        won = Suggestion.objects.filter(pk=suggestion.pk, status__in=DECIDABLE).update(
             status=to,
             reviewed_by=by.user,
             reviewed_at=now,
-            review_note=note.strip(),
+            review_note=note.strip().replace("\x00", ""),
             snoozed_until=None,
             **changes,
         )
-    stands = Suggestion.everything.select_related("reviewed_by").get(pk=suggestion.pk)
     if won != 1:
+        stands = Suggestion.everything.select_related("reviewed_by").filter(pk=suggestion.pk).first()
         raise IllegalMove(why_not(stands, now))
     suggestion.refresh_from_db()
 
 
-def why_not(stands: Suggestion, now: datetime) -> str:
+def why_not(stands: Suggestion | None, now: datetime) -> str:
     """Why `stands` can no longer be decided."""
+    if stands is None:
+        return "The suggestion no longer exists."
     if stands.is_deleted:
         return "The suggestion has been deleted."
-    if stands.expires_at and stands.expires_at <= now and stands.status == SuggestionStatus.PENDING:
-        return f"The suggestion expired on {timezone.localtime(stands.expires_at):%-d %b %Y, %H:%M}."
+    if stands.status in DECIDABLE and expired(stands, now):
+        return f"The suggestion expired on {when(stands.expires_at)}."
     by = f" by {stands.reviewed_by}" if stands.reviewed_by else ""
     return f"The suggestion is already {stands.get_status_display().lower()}{by}."
 
@@ -156,9 +214,7 @@ def execute(suggestion: Suggestion, *, by: Actor) -> None:
 
 def fail(suggestion: Suggestion, why: str, *, by: Actor) -> None:
     """Keep why the deed was not done; the suggestion can be tried again or rejected."""
-    Suggestion.objects.filter(pk=suggestion.pk).update(
-        status=SuggestionStatus.FAILED, error_message=why or "Unknown."
-    )
+    Suggestion.objects.filter(pk=suggestion.pk).update(status=SuggestionStatus.FAILED, error_message=why or "Unknown.")
     suggestion.refresh_from_db()
     summary = f"{suggestion.get_type_display()} failed: {suggestion.error_message}"
     record(suggestion, "failed", about=about(suggestion), by=by, summary=summary)
@@ -166,7 +222,7 @@ def fail(suggestion: Suggestion, why: str, *, by: Actor) -> None:
 
 @transaction.atomic
 def reject(suggestion: Suggestion, *, reason: str, by: Actor | User) -> Suggestion:
-    """Turn `suggestion` down, saying why.
+    """Turn `suggestion` down, saying why; an expired one, too, to be rid of it.
 
     Raises:
         NotAllowed: `by` may not decide.
@@ -177,7 +233,7 @@ def reject(suggestion: Suggestion, *, reason: str, by: Actor | User) -> Suggesti
     actor.require(DECIDE, "decide suggestions")
     if not reason.strip():
         raise BadInput("Say why: the next suggestion is better for it.")
-    decide(suggestion, DECIDABLE, SuggestionStatus.REJECTED, by=actor, note=reason)
+    decide(suggestion, SuggestionStatus.REJECTED, by=actor, note=reason)
     summary = f"Rejected: {suggestion.get_type_display().lower()} ({reason.strip()})"
     record(suggestion, "rejected", about=about(suggestion), by=by, summary=summary)
     return suggestion
@@ -200,12 +256,14 @@ def put_back(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
             reviewed_at=None,
             review_note="",
             expires_at=None,
-        )
-    if won != 1:
-        raise IllegalMove(
-            f"Only a rejected suggestion is put back; this one is {suggestion.get_status_display()}."
+            approved_content=None,
+            content_hash="",
+            error_message="",
         )
     suggestion.refresh_from_db()
+    if won != 1:
+        stands = "deleted" if suggestion.is_deleted else suggestion.get_status_display().lower()
+        raise IllegalMove(f"Only a rejected suggestion is put back; this one is {stands}.")
     summary = f"Put back: {suggestion.get_type_display().lower()}"
     record(suggestion, "put back", about=about(suggestion), by=by, summary=summary)
     return suggestion
@@ -217,16 +275,19 @@ def snooze(suggestion: Suggestion, until: datetime, *, by: Actor | User) -> Sugg
 
     Raises:
         NotAllowed: `by` may not decide.
-        BadInput: `until` is not in the future.
+        BadInput: `until` is not in the future, or the suggestion will have expired by then.
         IllegalMove: it is not waiting.
     """
     Actor.of(by).require(DECIDE, "decide suggestions")
-    if until <= timezone.now():
+    now = timezone.now()
+    if until <= now:
         raise BadInput("Snooze until a time in the future.")
-    waiting = Suggestion.objects.filter(pk=suggestion.pk, status=SuggestionStatus.PENDING)
-    if waiting.update(snoozed_until=until) != 1:
-        raise IllegalMove(why_not(Suggestion.everything.get(pk=suggestion.pk), timezone.now()))
+    stands = Suggestion.everything.select_for_update(of=("self",)).filter(pk=suggestion.pk).first()
+    if stands is None or stands.is_deleted or stands.status != SuggestionStatus.PENDING or expired(stands, now):
+        raise IllegalMove(why_not(stands, now))
+    if expired(stands, until):
+        raise BadInput(f"It expires on {when(stands.expires_at)}: decide it before.")
+    Suggestion.objects.filter(pk=suggestion.pk).update(snoozed_until=until)
     suggestion.refresh_from_db()
-    until_text = f"{timezone.localtime(until):%-d %b %Y, %H:%M}"
-    record(suggestion, "snoozed", about=about(suggestion), by=by, summary=f"Snoozed until {until_text}")
+    record(suggestion, "snoozed", about=about(suggestion), by=by, summary=f"Snoozed until {when(until)}")
     return suggestion

@@ -1,19 +1,76 @@
 """What a kind of suggestion is: a payload, a sentence, a deed."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from crm.activity import Actor
 from crm.refusals import BadInput
+from suggestions.choices import Names
 from suggestions.models import Suggestion
+
+MOST_TOLD = 10
+
+# What pydantic found wrong, for people; whatever is not here speaks for itself.
+SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "missing": lambda found: "This is needed.",
+    "extra_forbidden": lambda found: "There is no such field.",
+    "string_type": lambda found: "This must be a text.",
+    "string_too_short": lambda found: (
+        "This must not be empty."
+        if found["min_length"] == 1
+        else f"This must have at least {found['min_length']:,} characters."
+    ),
+    "string_too_long": lambda found: f"This must have at most {found['max_length']:,} characters.",
+    "too_long": lambda found: f"There must be at most {found['max_length']:,} of these.",
+    "date_type": lambda found: "This must be a date.",
+    "date_parsing": lambda found: "This must be a date, such as 2026-11-30.",
+    "date_from_datetime_parsing": lambda found: "This must be a date, such as 2026-11-30.",
+    "model_type": lambda found: "The content must be an object with named fields.",
+    "value_error": lambda found: str(found["error"]),
+}
+
+
+class BadContent(BadInput):
+    """A content that is not what its type holds; `fields` says what is wrong with each."""
+
+    def __init__(self, fields: dict[str, list[str]]) -> None:
+        self.fields = fields
+        told = [f"{name or 'content'}: {' '.join(said)}" for name, said in fields.items()]
+        more = f" … and {len(told) - MOST_TOLD:,} more." if len(told) > MOST_TOLD else ""
+        super().__init__(" ".join(told[:MOST_TOLD]) + more)
 
 
 class Payload(BaseModel):
-    """The content of a suggestion; anything not named in it is refused."""
+    """The content of a suggestion; anything not named in it is refused.
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, frozen=True)
+    A field says how people edit it: `title` is its label, and `json_schema_extra` may hold "widget"
+    ("textarea"), "choices" (a source in `suggestions.choices`), "blank" (what choosing none means) and
+    "readonly".
+    """
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def storable(cls, value: Any) -> Any:
+        """PostgreSQL keeps every character but this one."""
+        if "\x00" in texts_in(value):
+            raise ValueError("This holds a null character, which cannot be stored.")
+        return value
+
+
+def texts_in(value: Any) -> str:
+    """The texts in `value`, one after the other."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return "".join(map(texts_in, value))
+    if isinstance(value, dict):
+        return "".join(map(texts_in, [*value.keys(), *value.values()]))
+    return ""
 
 
 class Kind(ABC):
@@ -21,31 +78,47 @@ class Kind(ABC):
 
     type: ClassVar[str]
     Payload: ClassVar[type[Payload]]
+    # The field that says most about it, for a line of a list, and how that is said.
+    gist: ClassVar[str]
+    brief: ClassVar[str] = "{}"
 
     @classmethod
     def check(cls, content: Any) -> Payload:
         """`content` as a payload.
 
         Raises:
-            BadInput: a field is missing, unknown or wrong; the sentence names each.
+            BadContent: a field is missing, unknown or wrong; the sentence names each.
         """
         try:
             payload = cls.Payload.model_validate(content)
         except ValidationError as error:
-            parts = [f"{'.'.join(map(str, e['loc'])) or 'content'}: {e['msg']}" for e in error.errors()]
-            raise BadInput("; ".join(parts) + ".") from error
+            raise BadContent(told(error)) from error
         return payload
 
     @classmethod
+    @abstractmethod
     def guard(cls, payload: Any, suggestion: Suggestion) -> None:
         """Refuse now what could not be carried out anyway; runs when proposed, approved and executed."""
 
     @classmethod
     @abstractmethod
-    def sentence(cls, payload: Any, suggestion: Suggestion) -> str:
-        """What will happen, in words."""
+    def sentence(cls, payload: Any, suggestion: Suggestion, names: Names | None = None) -> str:
+        """What will happen, in words; `names` are those that the screen has read already."""
 
     @classmethod
     @abstractmethod
     def execute(cls, payload: Any, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
         """Do it, inside the caller's transaction; returns what came of it as JSON."""
+
+
+def told(error: ValidationError) -> dict[str, list[str]]:
+    """What `error` found, as sentences by the field they are about ("" for the whole)."""
+    fields: dict[str, list[str]] = {}
+    for found in error.errors():
+        name = str(found["loc"][0])[:60] if found["loc"] else ""
+        say = SENTENCES.get(found["type"])
+        sentence = say(found.get("ctx", {})) if say else f"{found['msg']}."
+        if len(found["loc"]) > 1:
+            sentence = f"{'.'.join(map(str, found['loc'][1:]))}: {sentence}"
+        fields.setdefault(name, []).append(sentence)
+    return fields

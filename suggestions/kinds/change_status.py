@@ -8,22 +8,26 @@ from crm.activity import Actor
 from crm.refusals import BadInput, IllegalMove
 from leads.models import Lead, LeadStatus
 from leads.transitions import change_status, closing, guard_move
+from suggestions.choices import Names
 from suggestions.kinds.base import Kind, Payload
 from suggestions.models import Suggestion, SuggestionType
 
 
 class ChangeStatusPayload(Payload):
-    status: str = Field(title="New stage", json_schema_extra={"choices": "stages"})
-    fromStatus: str = Field(title="Stage when proposed", json_schema_extra={"readonly": True})
-    lossReason: str = Field(default="", title="Loss reason", json_schema_extra={"choices": "loss_reasons"})
-    lossNotes: str = Field(
-        default="", max_length=2_000, title="Loss notes", json_schema_extra={"widget": "textarea"}
+    status: str = Field(max_length=40, title="New stage", json_schema_extra={"choices": "stages"})
+    fromStatus: str = Field(
+        max_length=40, title="Stage when proposed", json_schema_extra={"choices": "stages", "readonly": True}
     )
+    lossReason: str = Field(
+        default="", max_length=12, title="Loss reason", json_schema_extra={"choices": "loss_reasons"}
+    )
+    lossNotes: str = Field(default="", max_length=2_000, title="Loss notes", json_schema_extra={"widget": "textarea"})
 
 
 class ChangeStatusKind(Kind):
     type = SuggestionType.CHANGE_STATUS
     Payload = ChangeStatusPayload
+    gist, brief = "status", "Move to {}"
 
     @classmethod
     def guard(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> None:
@@ -31,9 +35,9 @@ class ChangeStatusKind(Kind):
         closing(stage(payload.status), payload.lossReason, payload.lossNotes)
 
     @classmethod
-    def sentence(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> str:
-        stages = LeadStatus.objects.in_bulk([payload.status, payload.fromStatus])
-        was, now = (stages.get(code, code) for code in (payload.fromStatus, payload.status))
+    def sentence(cls, payload: ChangeStatusPayload, suggestion: Suggestion, names: Names | None = None) -> str:
+        names = names or Names()
+        was, now = (names.label("stages", code) for code in (payload.fromStatus, payload.status))
         return f"Moves {suggestion.lead or 'the lead'} from {was} to {now}."
 
     @classmethod
@@ -60,5 +64,5 @@ def lead_of(suggestion: Suggestion) -> Lead:
 def stage(code: str) -> LeadStatus:
     found = LeadStatus.objects.filter(pk=code).first()
     if found is None:
-        raise BadInput(f"status: there is no stage “{code}”.")
+        raise BadInput(f"There is no stage “{code}”.")
     return found

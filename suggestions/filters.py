@@ -1,0 +1,91 @@
+"""What can be asked of suggestions."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+import django_filters
+from django.db import models
+from django.utils import timezone
+
+from crm.filters import SHORTEST_SEARCH, LiveFilter, PointsTo, owned_by, owner_choices, search_words
+from crm.models import Client
+from leads.models import Lead
+from suggestions.models import GO_AHEAD, Suggestion, SuggestionQuerySet, SuggestionStatus, SuggestionType
+
+WAITING = "waiting"
+# Parts of the queue, each a tab.
+STATES: dict[str, tuple[str, Callable[[SuggestionQuerySet, datetime], models.QuerySet]]] = {
+    WAITING: ("Waiting", lambda rows, now: rows.waiting(now)),
+    "failed": ("Failed", lambda rows, now: rows.filter(status=SuggestionStatus.FAILED)),
+    "snoozed": (
+        "Snoozed",
+        lambda rows, now: rows.filter(status=SuggestionStatus.PENDING, snoozed_until__gt=now),
+    ),
+    "approved": ("Approved", lambda rows, now: rows.filter(status__in=GO_AHEAD)),
+    "rejected": ("Rejected", lambda rows, now: rows.filter(status=SuggestionStatus.REJECTED)),
+    "all": ("All", lambda rows, now: rows),
+}
+
+
+class SuggestionFilter(LiveFilter):
+    """Everything that can be asked of suggestions; without `state` those that wait."""
+
+    q = django_filters.CharFilter(method="search", label="Search", min_length=SHORTEST_SEARCH, max_length=200)
+    state = django_filters.ChoiceFilter(
+        method="unfiltered", label="State", choices=[(name, label) for name, (label, _) in STATES.items()]
+    )
+    type = django_filters.ChoiceFilter(label="Type", choices=SuggestionType.choices)
+    agent = django_filters.CharFilter(method="made_by", label="Agent or model", max_length=100)
+    owner = django_filters.ChoiceFilter(method="owned", label="Owner of the lead", choices=owner_choices)
+    sure = django_filters.NumberFilter(
+        method="sure_of", label="Confidence from (%)", min_value=0, max_value=100, decimal_places=0
+    )
+    older = django_filters.NumberFilter(
+        method="older_than", label="Older than (days)", min_value=0, max_value=36_500, decimal_places=0
+    )
+    newer = django_filters.NumberFilter(
+        method="newer_than", label="Newer than (days)", min_value=1, max_value=36_500, decimal_places=0
+    )
+    lead = PointsTo(Lead)
+    client = PointsTo(Client)
+
+    class Meta:
+        model = Suggestion
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Checked, shown and named in a chip: read once all the same.
+        self.filters["owner"].extra["choices"] = cache(owner_choices)
+
+    def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
+        queryset = super().filter_queryset(queryset)
+        asked = self.form.cleaned_data
+        if asked.get("deleted"):
+            return queryset
+        _, narrowed = STATES[asked.get("state") or WAITING]
+        return narrowed(queryset, timezone.now())
+
+    def search(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        """Suggestions for leads that contain every word; the leads' trigram index serves it."""
+        leads = Lead.objects.all()
+        for word in search_words(value):
+            leads = leads.filter(search_text__contains=word)
+        return queryset.filter(lead__in=leads.values("pk"))
+
+    def made_by(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        return queryset.filter(models.Q(ai_model_version__iexact=value) | models.Q(interaction__agent__iexact=value))
+
+    def owned(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        return owned_by(queryset, value, self.request, "lead__assigned_to")
+
+    def sure_of(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
+        return queryset.filter(confidence__gte=value / 100)
+
+    def older_than(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
+        return queryset.filter(created_at__lt=timezone.now() - timedelta(days=int(value)))
+
+    def newer_than(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
+        return queryset.filter(created_at__gte=timezone.now() - timedelta(days=int(value)))

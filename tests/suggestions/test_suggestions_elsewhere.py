@@ -1,0 +1,124 @@
+"""Suggestions on the first screen, in the navigation, and on the pages of leads and clients."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from suggestions import sections, today
+from suggestions.models import Suggestion, SuggestionStatus
+from suggestions.transitions import approve, reject
+from tests.cast import browser, make_client, make_lead, make_suggestion
+
+
+def asked_by(user):
+    request = RequestFactory().get("/")
+    request.user = user
+    return request
+
+
+def test_what_waits_is_counted_as_far_as_one_sees_it(ann, max, bob, stranger):
+    make_suggestion()
+    make_suggestion(lead=make_lead(assigned_to=bob))
+    make_suggestion(lead=make_lead(assigned_to=ann), expires_at=timezone.now() - timedelta(days=1))
+    now = timezone.now()
+    assert today.waiting(ann, now).value == "1"
+    assert today.waiting(max, now).value == "2"
+    assert today.waiting(stranger, now) is None
+
+
+def test_acceptance_is_what_was_approved_of_what_was_decided(max):
+    rows = [make_suggestion() for _ in range(4)]
+    assert today.acceptance(max, timezone.now()).value == "—"
+    for row in rows[:3]:
+        approve(row, by=max)
+    reject(rows[3], reason="No.", by=max)
+    figure = today.acceptance(max, timezone.now())
+    assert (figure.value, figure.note) == ("75 %", "of 4 decided in 30 days")
+    Suggestion.objects.filter(pk=rows[3].pk).update(reviewed_at=timezone.now() - timedelta(days=31))
+    assert today.acceptance(max, timezone.now()).value == "100 %"
+
+
+def test_acceptance_is_of_what_one_sees(ann, bob, max):
+    reject(make_suggestion(lead=make_lead(assigned_to=bob)), reason="No.", by=bob)
+    approve(make_suggestion(lead=make_lead(assigned_to=ann)), by=ann)
+    assert today.acceptance(ann, timezone.now()).value == "100 %"
+    assert today.acceptance(max, timezone.now()).value == "50 %"
+
+
+def test_the_badge_is_empty_when_nothing_waits_and_counts_no_further_than_it_shows(max, stranger, monkeypatch):
+    assert today.waiting_badge(asked_by(max)) == ""
+    suggestion = make_suggestion()
+    assert today.waiting_badge(asked_by(max)) == "1"
+    monkeypatch.setattr(today, "MOST_IN_BADGE", 2)
+    make_suggestion(lead=suggestion.lead)
+    assert today.waiting_badge(asked_by(max)) == "2"
+    make_suggestion(lead=suggestion.lead)
+    assert today.waiting_badge(asked_by(max)) == "2+"
+    assert today.waiting_badge(asked_by(stranger)) == ""
+
+
+def test_the_first_screen_offers_to_decide_on_the_spot(as_max):
+    suggestion = make_suggestion()
+    shown = as_max.get("/").content.decode()
+    assert "Adds the task “Call back”" in shown
+    assert reverse("admin:suggestions_suggestion_do", args=[suggestion.pk, "approve"]) in shown
+    assert (
+        as_max.post(reverse("admin:suggestions_suggestion_do", args=[suggestion.pk, "approve"]), {"next": "/"}).url
+        == "/"
+    )
+
+
+def test_the_page_of_a_lead_offers_what_waits_and_has_failed_and_tells_what_was_decided(as_max, max):
+    lead = make_lead()
+    waits, failed, decided = (make_suggestion(lead=lead, suggested_content={"title": t}) for t in ("Aa", "Bb", "Cc"))
+    Suggestion.objects.filter(pk=failed.pk).update(status=SuggestionStatus.FAILED, error_message="No line.")
+    reject(decided, reason="Too early.", by=max)
+    shown = as_max.get(reverse("admin:leads_lead_change", args=[lead.pk])).content.decode()
+    for row in (waits, failed):
+        for verb in ("approve", "reject"):
+            assert reverse("admin:suggestions_suggestion_do", args=[row.pk, verb]) in shown
+    assert reverse("admin:suggestions_suggestion_do", args=[decided.pk, "approve"]) not in shown
+    assert "Failed: No line." in shown
+    assert "Too early." in shown
+
+
+def test_a_viewer_reads_them_there_and_decides_nothing(vera):
+    lead = make_lead()
+    suggestion = make_suggestion(lead=lead)
+    shown = browser(vera).get(reverse("admin:leads_lead_change", args=[lead.pk])).content.decode()
+    assert "Call back" in shown
+    assert reverse("admin:suggestions_suggestion_do", args=[suggestion.pk, "reject"]) not in shown
+
+
+def test_the_page_of_a_client_shows_its_own(as_max):
+    client = make_client()
+    make_suggestion(client=client, suggested_content={"title": "Send the certificate"})
+    make_suggestion(client=make_client(), suggested_content={"title": "Something else"})
+    shown = as_max.get(reverse("admin:crm_client_change", args=[client.pk])).content.decode()
+    assert "Send the certificate" in shown
+    assert "Something else" not in shown
+
+
+def test_whoever_may_not_see_suggestions_is_shown_none(stranger):
+    suggestion = make_suggestion()
+    assert sections.of_lead(asked_by(stranger), suggestion.lead) is None
+    assert today.approvals(stranger, timezone.now()) is None
+
+
+@pytest.mark.parametrize("many", [1, 5])
+def test_a_section_costs_the_same_however_many_there_are(max, many):
+    lead = make_lead(assigned_to=max)
+    for number in range(many):
+        row = make_suggestion(lead=lead, suggested_content={"title": f"Task {number}", "assignee": "max"})
+        approve(make_suggestion(lead=lead, suggested_content={"title": "Done", "assignee": "max"}), by=max)
+    request = asked_by(max)
+    request.user.has_perm("suggestions.view_suggestion")
+    with CaptureQueriesContext(connection) as queries:
+        section = sections.of_lead(request, row.lead)
+    assert len(section.shown["open"]) == many
+    assert len(queries) == 3
