@@ -1,6 +1,185 @@
-from django.contrib import admin
-from unfold.admin import ModelAdmin
+"""The screens of conversations."""
 
-from inbox.models import Thread
+from typing import Any
+from uuid import UUID
 
-admin.site.register(Thread, ModelAdmin)
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path
+
+from crm.lists import AFTER, BEFORE, Column, Tab
+from crm.models import ActivityLog
+from crm.paging import Order, Page
+from crm.refusals import BadInput
+from crm.screens import TIMELINE_LENGTH, RecordAdmin
+from inbox.conversation import Said, pages_of, read
+from inbox.deeds import ArchiveThread, LinkThread, MarkRead, NoteThread, ReopenThread, ResolveThread, UnlinkThread
+from inbox.filters import LAST_SAID, ThreadFilter, unlinked
+from inbox.forms import LogForm, ThreadForm
+from inbox.linking import candidates
+from inbox.models import Message, Thread, ThreadStatus
+from inbox.safe_html import formatted
+from inbox.transitions import log_conversation
+
+BESIDE = 10
+UNREAD = Message.objects.filter(thread=models.OuterRef("pk"), is_read=False).order_by().values("thread")
+
+
+def in_status(status: ThreadStatus, label: str) -> Tab:
+    return Tab(label, {"status": status}, lambda rows, user: rows.live().filter(status=status), order="newest")
+
+
+@admin.register(Thread)
+class ThreadAdmin(RecordAdmin):
+    form = ThreadForm
+    filterset_class = ThreadFilter
+    search_label = "Search subjects, or a whole address"
+    row_template = "inbox/row.html"
+    page_template = "inbox/page.html"
+    list_select_related = ("lead", "client")
+    list_defer = (
+        "metadata",
+        "search_text",
+        *(f"lead__{name}" for name in ("notes", "signals", "auto_data", "home_data", "line_data", "search_text")),
+        *(f"lead__{name}" for name in ("additional_insureds", "communications", "custom_fields", "loss_notes")),
+        *(f"client__{name}" for name in ("notes", "address", "custom_fields", "search_text")),
+    )
+    columns = (
+        Column("Conversation"),
+        Column("With"),
+        Column("Channel"),
+        Column("Sentiment"),
+        Column("Messages", css="num"),
+        Column("Last message", "newest", "num"),
+    )
+    orders = {
+        "waiting": Order("Longest wait first", {"said": LAST_SAID, "id": models.F("id")}, descending=False),
+        "newest": Order("Newest first", {"said": LAST_SAID, "id": models.F("id")}),
+    }
+    tabs = (
+        Tab("We owe", {}, lambda rows, user: rows.live().we_owe()),
+        Tab("They owe", {"turn": "theirs"}, lambda rows, user: rows.live().they_owe()),
+        Tab(
+            "Unlinked",
+            {"linked": "no"},
+            lambda rows, user: unlinked(rows.live().filter(status=ThreadStatus.OPEN)),
+            order="newest",
+        ),
+        in_status(ThreadStatus.OPEN, "All open"),
+        in_status(ThreadStatus.RESOLVED, "Resolved"),
+        in_status(ThreadStatus.ARCHIVED, "Archived"),
+        Tab("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted(), "inbox.restore_thread", order="newest"),
+    )
+    deeds = (ResolveThread, ReopenThread, MarkRead, NoteThread, ArchiveThread, LinkThread, UnlinkThread)
+    bulk = (ResolveThread, ArchiveThread, ReopenThread, MarkRead)
+    autocomplete_fields = ("lead", "client")
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        """With the number of messages that nobody has read yet."""
+        unread = models.Subquery(UNREAD.annotate(count=models.Count("pk")).values("count"))
+        return super().get_queryset(request).annotate(unread=Coalesce(unread, 0))
+
+    def get_urls(self) -> list[Any]:
+        show = self.admin_site.admin_view(self.message_view)
+        return [path("message/<uuid:pk>/", show, name="inbox_thread_message"), *super().get_urls()]
+
+    def message_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """One message where it was said, for whatever knows only its key."""
+        message = get_object_or_404(Message, pk=pk)
+        thread = self.find(request, message.thread_id)
+        return HttpResponseRedirect(f"{self.page_url(thread)}#m-{pk}")
+
+    # The forms
+
+    def get_form(self, request: HttpRequest, obj: Thread | None = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, **{"form": self.form if obj else LogForm, **kwargs})
+
+    def get_fields(self, request: HttpRequest, obj: Thread | None = None) -> tuple[Any, ...]:
+        if obj:
+            return ("subject", "sentiment", "seen")
+        return ("lead", "client", ("source", "direction"), "at", "subject", "body", "resolved")
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["queryset"] = db_field.remote_field.model.objects.visible_to(request.user)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Thread, form: forms.ModelForm, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        asked = {name: form.cleaned_data[name] for name in ("source", "direction", "subject", "body", "at", "resolved")}
+        about = form.cleaned_data["lead"] or form.cleaned_data["client"]
+        obj.pk = log_conversation(about, **asked, by=request.user).pk
+
+    # The page
+
+    def page_context(self, request: HttpRequest, row: Thread) -> dict[str, Any]:
+        asked = request.GET
+        page = self.messages_page(request, row)
+        return {
+            **super().page_context(request, row),
+            "said": [self.said(request, row, message) for message in reversed(page.rows)],
+            "earlier": page.next,
+            "later": page.previous if asked.get(AFTER) or asked.get(BEFORE) else None,
+            "tickets": self.beside(request, row, "tickets"),
+            "suggestions": self.beside(request, row, "suggestions"),
+            "timeline": ActivityLog.objects.done_to(row).select_related("actor")[:TIMELINE_LENGTH],
+            "may_link": LinkThread.offered(row, request.user) and not row.is_deleted,
+        }
+
+    def messages_page(self, request: HttpRequest, row: Thread) -> Page:
+        try:
+            return pages_of(row, after=request.GET.get(AFTER), before=request.GET.get(BEFORE))
+        except BadInput as refusal:
+            messages.error(request, f"{refusal} These are the newest.")
+            return pages_of(row)
+
+    def said(self, request: HttpRequest, row: Thread, message: Message) -> Said:
+        """`message` for reading; whole or with its formatted version where the address asks for that."""
+        html = None
+        if message.has_html and request.GET.get("html") == str(message.pk):
+            try:
+                html = formatted(message.body_html)
+            except BadInput as refusal:
+                messages.error(request, str(refusal))
+        return read(message, under=row.subject, whole=request.GET.get("whole") == str(message.pk), html=html)
+
+    def beside(self, request: HttpRequest, row: Thread, name: str) -> list[Any] | None:
+        """The newest records of another app that point to `row`; None where the user may not see such records."""
+        related = getattr(row, name)
+        if not request.user.has_perm(f"{related.model._meta.app_label}.view_{related.model._meta.model_name}"):
+            return None
+        return list(related.visible_to(request.user).order_by("-id")[:BESIDE])
+
+    def offered(self, request: HttpRequest, row: Thread) -> list[Any]:
+        """All but linking, which has a page of its own."""
+        return [form for form in super().offered(request, row) if form.verb != LinkThread.verb]
+
+    def deed_view(self, request: HttpRequest, pk: UUID, verb: str) -> HttpResponse:
+        if verb == LinkThread.verb and request.method == "GET":
+            return self.link_view(request, pk)
+        return super().deed_view(request, pk, verb)
+
+    def link_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Whose conversation it could be: by address, or by a search."""
+        row = self.find(request, pk)
+        if not request.user.has_perm(LinkThread.permission) or row.is_deleted:
+            raise PermissionDenied
+        words = request.GET.get("q", "").strip()[:200]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Link: {row}",
+            "opts": self.opts,
+            "original": row,
+            "words": words,
+            "candidates": candidates(request, row, words),
+            "url": self.deed_url(row, LinkThread.verb),
+            "back": self.page_url(row),
+        }
+        return TemplateResponse(request, "inbox/link.html", context)

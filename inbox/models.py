@@ -65,15 +65,11 @@ class ThreadQuerySet(RecordQuerySet):
     def visible_to(self, user: Any) -> "ThreadQuerySet":
         if sees_everyone(user):
             return self
-        return self.filter(
-            owned_by_or_free(user, "lead__assigned_to"), owned_by_or_free(user, "client__assigned_to")
-        )
+        return self.filter(owned_by_or_free(user, "lead__assigned_to"), owned_by_or_free(user, "client__assigned_to"))
 
     def we_owe(self) -> "ThreadQuerySet":
         """Their last word is unanswered; the longest wait first."""
-        return self.filter(status=ThreadStatus.OPEN, last_direction=Direction.IN).order_by(
-            "last_message_at", "id"
-        )
+        return self.filter(status=ThreadStatus.OPEN, last_direction=Direction.IN).order_by("last_message_at", "id")
 
     def they_owe(self) -> "ThreadQuerySet":
         """Our last word is unanswered; the longest silence first."""
@@ -89,15 +85,9 @@ class Thread(Record):
     status = models.CharField(
         max_length=10, choices=ThreadStatus, default=ThreadStatus.OPEN, db_default=ThreadStatus.OPEN
     )
-    lead = models.ForeignKey(
-        "leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads"
-    )
-    client = models.ForeignKey(
-        "crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads"
-    )
-    project = models.ForeignKey(
-        "crm.Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads"
-    )
+    lead = models.ForeignKey("leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
+    client = models.ForeignKey("crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
+    project = models.ForeignKey("crm.Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
     participant_emails = ArrayField(
         models.EmailField(),
         default=list,
@@ -236,9 +226,7 @@ class Message(Record):
         indexes = [
             models.Index("thread", "sent_at", "id", condition=LIVE, name="messages_of_thread"),
             models.Index("message_id", condition=~models.Q(message_id=""), name="messages_by_message_id"),
-            models.Index(
-                Lower("from_email"), models.F("sent_at").desc(), condition=LIVE, name="messages_by_sender"
-            ),
+            models.Index(Lower("from_email"), models.F("sent_at").desc(), condition=LIVE, name="messages_by_sender"),
         ]
 
     def __str__(self) -> str:

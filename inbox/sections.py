@@ -1,8 +1,46 @@
-def of_client(*args):
-    return None
+"""What the pages of leads and clients show of what was said."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from crm.models import Client
+from crm.paging import capped, capped_count
+from crm.sections import Section
+from inbox.conversation import last_words
+from inbox.filters import LAST_SAID
+from inbox.models import Thread
+from leads.models import Lead
+
+SHOWN = 10
 
 
-def of_lead(*args):
-    return None
+def of_lead(request: HttpRequest, lead: Lead) -> Section | None:
+    return conversations(request, Thread.objects.filter(lead=lead), {"lead": lead.pk})
 
 
+def of_client(request: HttpRequest, client: Client) -> Section | None:
+    return conversations(request, Thread.objects.filter(client=client), {"client": client.pk})
+
+
+def conversations(request: HttpRequest, threads: QuerySet[Thread], whose: dict[str, Any]) -> Section | None:
+    """The newest conversations with their last words, the latest open to read."""
+    if not request.user.has_perm("inbox.view_thread"):
+        return None
+    threads = threads.visible_to(request.user)
+    newest = list(threads.order_by(LAST_SAID.desc(), "-id")[: SHOWN + 1])
+    count = len(newest) if len(newest) <= SHOWN else capped_count(threads)
+    said = last_words(newest[:SHOWN]) if newest else {}
+    asked = urlencode(whose)
+    shown = {
+        "threads": [(thread, said.get(thread.pk, [])) for thread in newest[:SHOWN]],
+        "all": f"{reverse('admin:inbox_thread_changelist')}?{asked}" if count > SHOWN else "",
+    }
+    may_log = request.user.has_perm("inbox.add_thread")
+    url = f"{reverse('admin:inbox_thread_add')}?{asked}" if may_log else ""
+    return Section(
+        "Conversations", "inbox/of_record.html", shown, count=capped(count), url=url, link="Log a conversation"
+    )

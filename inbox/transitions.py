@@ -1,12 +1,14 @@
 """What can be done to a conversation, and the one way a message comes in."""
 
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
-from crm.activity import Actor, record
+from crm.activity import SYSTEM, Actor, record
 from crm.models import Client, User
 from crm.refusals import BadInput, IllegalMove, refusing
 from inbox.models import TRANSITIONS, Direction, Message, MessageState, Thread, ThreadSource, ThreadStatus
@@ -15,6 +17,7 @@ from leads.models import Lead
 # Contact is what reached the other side or came from it; a note or a filed document did neither.
 CONTACT = frozenset(ThreadSource.values) - {ThreadSource.NOTE, ThreadSource.DOCUMENT}
 SAID = (MessageState.RECEIVED, MessageState.SENT)
+DONE = {ThreadStatus.OPEN: "reopened", ThreadStatus.RESOLVED: "resolved", ThreadStatus.ARCHIVED: "archived"}
 
 
 @transaction.atomic
@@ -26,6 +29,7 @@ def take_in(message: Message) -> Message:
     Raises:
         BadInput: a field or constraint refuses it.
     """
+    fill_in(message)
     thread = Thread.everything.select_for_update().get(pk=message.thread_id)
     if message.message_id:
         known = thread.messages.filter(message_id=message.message_id).first()
@@ -41,21 +45,51 @@ def take_in(message: Message) -> Message:
     return message
 
 
+def fill_in(message: Message) -> None:
+    """Give the texts that were left to the database their value now; until saved they are neither empty nor text."""
+    for field in message._meta.concrete_fields:
+        if field.db_default == "" and isinstance(getattr(message, field.attname), DatabaseDefault):
+            setattr(message, field.attname, "")
+
+
 def advance(thread: Thread, message: Message) -> None:
     """Move the contact dates of `thread` and its lead to `message`, if it is the newest."""
-    ours = message.direction == Direction.OUT
     contact = thread.source in CONTACT
-    newer = Q(last_message_at__isnull=True) | Q(last_message_at__lt=message.sent_at)
-    Thread.everything.filter(newer, pk=thread.pk).update(
+    moved = Thread.everything.filter(newer("last_message_at", message), pk=thread.pk).update(
         last_message_at=message.sent_at,
         last_direction=message.direction if contact else "",
-        awaiting_reply=ours and contact,
+        awaiting_reply=contact and message.direction == Direction.OUT,
     )
+    if moved and contact and message.direction == Direction.IN:
+        wake(thread)
     if thread.lead_id and contact:
-        later = Q(last_contact_at__isnull=True) | Q(last_contact_at__lt=message.sent_at)
-        Lead.everything.filter(later, pk=thread.lead_id).update(
-            last_contact_at=message.sent_at, awaiting_reply=ours
+        contacted(thread.lead_id, message)
+
+
+def wake(thread: Thread) -> None:
+    """Open `thread` again, in which they have written once more."""
+    if Thread.objects.filter(pk=thread.pk).exclude(status=ThreadStatus.OPEN).update(status=ThreadStatus.OPEN):
+        record(
+            thread, "reopened", about=subject_of(thread), by=SYSTEM, summary=f"New message in “{thread}”: open again"
         )
+
+
+def subject_of(thread: Thread) -> Lead | Client | Thread:
+    """Whose timeline a conversation stands on."""
+    return thread.lead or thread.client or thread
+
+
+def contacted(lead_id: UUID, message: Message) -> None:
+    """Move the contact date of a lead to `message`, if it is the newest."""
+    Lead.everything.filter(newer("last_contact_at", message), pk=lead_id).update(
+        last_contact_at=message.sent_at, awaiting_reply=message.direction == Direction.OUT
+    )
+
+
+def newer(column: str, message: Message) -> Q:
+    """Rows whose date in `column` lies before `message`; of two at one moment theirs counts as the later one."""
+    comparison = "lte" if message.direction == Direction.IN else "lt"
+    return Q(**{f"{column}__isnull": True}) | Q(**{f"{column}__{comparison}": message.sent_at})
 
 
 @transaction.atomic
@@ -67,15 +101,20 @@ def log_conversation(
     subject: str,
     body: str,
     at: datetime | None = None,
+    resolved: bool = False,
     by: Actor | User,
 ) -> Thread:
     """Write down a call, meeting, text or the like that happened outside the program.
 
+    `resolved` says that nobody owes an answer to it.
+
     Raises:
         NotAllowed: `by` may not add conversations.
-        BadInput: nothing was said, a date in the future, or a field refuses it.
+        BadInput: nothing was said, a date in the future, whom `by` may not see, or a field refuses it.
     """
-    Actor.of(by).require("inbox.add_thread", "log a conversation")
+    actor = Actor.of(by)
+    actor.require("inbox.add_thread", "log a conversation")
+    about = reachable(about, actor)
     at = at or timezone.now()
     if not body.strip():
         raise BadInput("Say what was said.")
@@ -87,13 +126,11 @@ def log_conversation(
         thread.full_clean()
         thread.save(force_insert=True)
     state = MessageState.SENT if direction == Direction.OUT else MessageState.RECEIVED
-    take_in(
-        Message(
-            thread=thread, direction=direction, state=state, body_text=body.strip(), sent_at=at, is_read=True
-        )
-    )
+    take_in(Message(thread=thread, direction=direction, state=state, body_text=body.strip(), sent_at=at, is_read=True))
     thread.refresh_from_db()
     record(thread, "logged", about=about, by=by, at=at, summary=f"{thread.get_source_display()}: {thread}")
+    if resolved:
+        move(thread, ThreadStatus.RESOLVED, by=by)
     return thread
 
 
@@ -112,12 +149,92 @@ def move(thread: Thread, to: str, *, by: Actor | User) -> None:
         state = "deleted" if stands.is_deleted else stands.get_status_display().lower()
         raise IllegalMove(f"The conversation “{stands}” is already {state}.")
     thread.refresh_from_db()
-    label = ThreadStatus(to).label.lower()
-    about = thread.lead or thread.client or thread
-    record(thread, label, about=about, by=by, summary=f"Conversation “{thread}” {label}")
+    done = DONE[ThreadStatus(to)]
+    record(thread, done, about=subject_of(thread), by=by, summary=f"Conversation “{thread}” {done}")
 
 
 @transaction.atomic
-def mark_read(thread: Thread) -> int:
-    """Everything in `thread` has been seen; returns how many messages were new."""
+def link(thread: Thread, *, lead: Lead | None = None, client: Client | None = None, by: Actor | User) -> None:
+    """Say whose conversation `thread` is; a lead's contact date follows, never backwards.
+
+    Raises:
+        NotAllowed: `by` may not change conversations.
+        BadInput: not exactly one of `lead` and `client`, or one that is deleted or that `by` may not see.
+        IllegalMove: the conversation is deleted, or already theirs.
+    """
+    actor = Actor.of(by)
+    actor.require("inbox.change_thread", "link a conversation")
+    if (lead is None) == (client is None):
+        raise BadInput("Choose a lead or a client to link the conversation to.")
+    field = "client" if lead is None else "lead"
+    target = reachable(lead or client, actor)
+    was = getattr(lock(thread), field)
+    if was == target:
+        raise IllegalMove(f"The conversation “{thread}” is already linked to {target}.")
+    Thread.everything.filter(pk=thread.pk).update(**{field: target})
+    thread.refresh_from_db()
+    if lead is not None and thread.source in CONTACT:
+        last = thread.messages.filter(state__in=SAID).order_by("-sent_at", "direction").first()
+        if last is not None:
+            contacted(lead.pk, last)
+    said = f"Conversation “{thread}” linked to {target}" + (f" instead of {was}" if was else "")
+    metadata = {field: str(target.pk), "was": str(was.pk) if was else None}
+    record(thread, "linked", about=target, by=by, summary=said, **metadata)
+
+
+@transaction.atomic
+def unlink(thread: Thread, *, by: Actor | User) -> None:
+    """Take `thread` from its lead and its client; contact dates stay, for they never go backwards.
+
+    Raises:
+        NotAllowed: `by` may not change conversations.
+        IllegalMove: it is deleted, or linked to nobody.
+    """
+    Actor.of(by).require("inbox.change_thread", "unlink a conversation")
+    locked = lock(thread)
+    whose = [one for one in (locked.lead, locked.client) if one is not None]
+    if not whose:
+        raise IllegalMove(f"The conversation “{thread}” is linked to nobody.")
+    Thread.everything.filter(pk=thread.pk).update(lead=None, client=None)
+    thread.refresh_from_db()
+    said = f"Conversation “{thread}” is no longer linked to {' and '.join(str(one) for one in whose)}"
+    for about in whose:
+        record(thread, "unlinked", about=about, by=by, summary=said)
+
+
+def lock(thread: Thread) -> Thread:
+    """The row as it stands, held until the transaction ends.
+
+    Raises:
+        IllegalMove: it is deleted.
+    """
+    locked = Thread.everything.select_for_update().get(pk=thread.pk)
+    if locked.is_deleted:
+        raise IllegalMove(f"The conversation “{locked}” is deleted; restore it first.")
+    return locked
+
+
+def reachable(target: Lead | Client, actor: Actor) -> Lead | Client:
+    """`target` as it stands, if it is live and `actor` may see it.
+
+    Raises:
+        BadInput: it is not.
+    """
+    rows = type(target).objects.filter(pk=target.pk)
+    if actor.user is not None:
+        rows = rows.visible_to(actor.user)
+    found = rows.first()
+    if found is None:
+        raise BadInput(f"There is no such {target._meta.verbose_name}, or it is deleted or not yours to see.")
+    return found
+
+
+@transaction.atomic
+def mark_read(thread: Thread, *, by: Actor | User) -> int:
+    """Everything in `thread` has been seen; returns how many messages were new.
+
+    Raises:
+        NotAllowed: `by` may not change conversations.
+    """
+    Actor.of(by).require("inbox.change_thread", "mark a conversation as read")
     return thread.messages.filter(is_read=False).update(is_read=True)

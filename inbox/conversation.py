@@ -1,0 +1,97 @@
+"""Messages made ready for reading: oldest first, quotes folded, nothing that an outsider sent taken at its word."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import BooleanField, Case, F, QuerySet, Value, When, Window
+from django.db.models.functions import RowNumber
+
+from crm.paging import Order, Page, page
+from inbox.models import Message, Thread
+from inbox.quotes import Part, parts
+from inbox.safe_html import Formatted
+
+SHOWN = 200
+LONGEST = 20_000
+LAST_WORDS = 3
+ANSWER = re.compile(r"^(\s*(re|aw|fwd?|wg|sv|antw|tr|rif)\s*:)+", re.IGNORECASE)
+NEWEST = Order("Newest first", {"sent": F("sent_at"), "id": F("id")})
+
+
+@dataclass(frozen=True)
+class Said:
+    """A message as a screen shows it; `left_out` counts the characters that were cut off."""
+
+    message: Message
+    parts: list[Part]
+    subject: str = ""
+    left_out: int = 0
+    formatted: Formatted | None = None
+
+    @property
+    def summary(self) -> str:
+        return self.message.summary or text_of(self.message.media, "summary")
+
+    @property
+    def transcript(self) -> str:
+        return text_of(self.message.media, "transcript")
+
+    @property
+    def recording(self) -> str:
+        return text_of(self.message.media, "recording_url")
+
+    @property
+    def minutes(self) -> str:
+        """How long a call took, as `6:42`."""
+        seconds = self.message.media.get("duration_seconds")
+        if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < 0:
+            return ""
+        return f"{seconds // 60}:{seconds % 60:02}"
+
+    @property
+    def attachments(self) -> list[dict[str, Any]]:
+        return [file for file in self.message.attachments if isinstance(file, dict)]
+
+
+def text_of(media: dict[str, Any], key: str) -> str:
+    value = media.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def messages_of(threads: Any) -> QuerySet[Message]:
+    """The messages of `threads` without their formatted versions, but with whether there is one (`has_html`)."""
+    has_html = Case(When(body_html="", then=Value(False)), default=Value(True), output_field=BooleanField())
+    return Message.objects.filter(thread__in=threads).annotate(has_html=has_html).defer("body_html")
+
+
+def read(message: Message, *, under: str = "", whole: bool = False, html: Formatted | None = None) -> Said:
+    """`message` made ready; its subject is told only where it differs from `under`, that of the conversation."""
+    text = message.body_text if whole else message.body_text[:LONGEST]
+    subject = "" if bare(message.subject) == bare(under) else message.subject
+    return Said(message, parts(text), subject, len(message.body_text) - len(text), html)
+
+
+def bare(subject: str) -> str:
+    """`subject` without the "Re:" and "Fwd:" that mail programs put before it."""
+    return ANSWER.sub("", subject).strip().casefold()
+
+
+def pages_of(thread: Thread, *, size: int = SHOWN, after: str | None = None, before: str | None = None) -> Page:
+    """The newest messages of `thread`, or those before or after a cursor; the rows newest first.
+
+    Raises:
+        BadInput: the cursor is not one of ours.
+    """
+    return page(messages_of([thread.pk]), NEWEST, size=size, after=after, before=before)
+
+
+def last_words(threads: Iterable[Thread]) -> dict[Any, list[Said]]:
+    """The last few messages of each of `threads`, oldest first, in one query."""
+    place = Window(RowNumber(), partition_by="thread", order_by=(F("sent_at").desc(), F("id").desc()))
+    rows = messages_of([thread.pk for thread in threads]).annotate(place=place).filter(place__lte=LAST_WORDS)
+    said: dict[Any, list[Said]] = {}
+    for message in rows.order_by("sent_at", "id"):
+        said.setdefault(message.thread_id, []).append(read(message))
+    return said

@@ -1,0 +1,98 @@
+"""The forms through which people do deeds to conversations."""
+
+from django import forms
+
+from crm import transitions as any_record
+from crm.deeds import DeedForm
+from crm.models import Client, User
+from crm.refusals import BadInput
+from inbox import transitions
+from inbox.models import TRANSITIONS, Thread, ThreadStatus
+from leads.models import Lead
+
+CHANGE = "inbox.change_thread"
+
+
+class MoveThread(DeedForm):
+    """One move of a conversation."""
+
+    permission = CHANGE
+    to: ThreadStatus
+
+    @classmethod
+    def possible(cls, record: Thread) -> bool:
+        return cls.to in TRANSITIONS[ThreadStatus(record.status)]
+
+    def perform(self, record: Thread, by: User) -> str:
+        transitions.move(record, self.to, by=by)
+        return f"“{record}” is {record.get_status_display().lower()}."
+
+
+class ResolveThread(MoveThread):
+    verb, label, icon, to, primary = "resolve", "Resolve", "check", ThreadStatus.RESOLVED, True
+
+
+class ArchiveThread(MoveThread):
+    verb, label, icon, to = "archive", "Archive", "archive", ThreadStatus.ARCHIVED
+
+
+class ReopenThread(MoveThread):
+    verb, label, icon, to = "reopen", "Reopen", "undo", ThreadStatus.OPEN
+
+
+class MarkRead(DeedForm):
+    """Having seen what is new."""
+
+    verb, label, permission, icon = "read", "Mark read", CHANGE, "mark_email_read"
+
+    @classmethod
+    def possible(cls, record: Thread) -> bool:
+        return record.messages.filter(is_read=False).exists()
+
+    def perform(self, record: Thread, by: User) -> str:
+        count = transitions.mark_read(record, by=by)
+        return f"{count} message{'' if count == 1 else 's'} of “{record}” marked as read."
+
+
+class NoteThread(DeedForm):
+    """A note on the timeline."""
+
+    verb, label, permission, icon = "note", "Note", CHANGE, "edit_note"
+    body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
+
+    def perform(self, record: Thread, by: User) -> str:
+        any_record.note(record, self.cleaned_data["body"], by=by)
+        return "The note is on the timeline."
+
+
+class LinkThread(DeedForm):
+    """Whose conversation it is; the lead or client is picked on a page of its own."""
+
+    verb, label, permission, icon = "link", "Link", CHANGE, "link"
+    lead = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    client = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def perform(self, record: Thread, by: User) -> str:
+        targets = {
+            name: model(pk=self.cleaned_data[name])
+            for name, model in (("lead", Lead), ("client", Client))
+            if self.cleaned_data[name]
+        }
+        if len(targets) != 1:
+            raise BadInput("Choose a lead or a client to link the conversation to.")
+        transitions.link(record, **targets, by=by)
+        return f"“{record}” is linked to {record.lead if 'lead' in targets else record.client}."
+
+
+class UnlinkThread(DeedForm):
+    """Taking it from whom it is linked to."""
+
+    verb, label, permission, icon = "unlink", "Unlink", CHANGE, "link_off"
+
+    @classmethod
+    def possible(cls, record: Thread) -> bool:
+        return bool(record.lead_id or record.client_id)
+
+    def perform(self, record: Thread, by: User) -> str:
+        transitions.unlink(record, by=by)
+        return f"“{record}” is linked to nobody now."

@@ -1,0 +1,80 @@
+"""What can be asked of conversations; the list, saved views and commands use the same."""
+
+import django_filters
+from django.db import models
+from django.db.models.functions import Coalesce
+
+from crm.filters import SHORTEST_SEARCH, DayFilter, LiveFilter, PointsTo, owned_by, owner_choices, search_words
+from crm.models import Client
+from inbox.models import Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
+from leads.models import Lead
+
+# When something was last said; in a conversation in which nothing was, when it began.
+LAST_SAID = Coalesce("last_message_at", "created_at")
+OURS, THEIRS = "ours", "theirs"
+# Whoever asks for one of these means every conversation, not the queue that the list begins with.
+WIDE = ("q", "participant", "lead", "client", "deleted")
+
+
+def unlinked(threads: ThreadQuerySet) -> ThreadQuerySet:
+    """Conversations with somebody we do not know yet."""
+    return threads.filter(lead__isnull=True, client__isnull=True)
+
+
+class ThreadFilter(LiveFilter):
+    """Everything that can be asked of conversations; asked nothing in particular, those in which we owe an answer."""
+
+    q = django_filters.CharFilter(method="search", label="Search", min_length=SHORTEST_SEARCH, max_length=200)
+    turn = django_filters.ChoiceFilter(
+        method="whose_turn", label="Whose turn", choices=[(OURS, "We owe an answer"), (THEIRS, "They owe an answer")]
+    )
+    status = django_filters.ChoiceFilter(label="Status", choices=ThreadStatus.choices)
+    linked = django_filters.ChoiceFilter(
+        method="is_linked", label="Lead or client", choices=[("yes", "Linked"), ("no", "Unlinked")]
+    )
+    source = django_filters.ChoiceFilter(label="Channel", choices=ThreadSource.choices)
+    sentiment = django_filters.ChoiceFilter(label="Sentiment", choices=Sentiment.choices)
+    owner = django_filters.ChoiceFilter(method="owned", label="Owner of the lead", choices=owner_choices)
+    participant = django_filters.CharFilter(method="takes_part", label="Address that takes part", max_length=254)
+    since = DayFilter(field_name="last_message_at", lookup_expr="gte", label="Last message since")
+    until = DayFilter(field_name="last_message_at", lookup_expr="lte", label="Last message until")
+    lead = PointsTo(Lead)
+    client = PointsTo(Client)
+
+    class Meta:
+        model = Thread
+        fields: list[str] = []
+
+    @property
+    def looks_beyond(self) -> bool:
+        return any(self.form.cleaned_data.get(name) for name in WIDE)
+
+    def filter_queryset(self, queryset: ThreadQuerySet) -> ThreadQuerySet:
+        asked = self.form.cleaned_data
+        if not any(asked.get(name) for name in ("turn", "status", "linked", *WIDE)):
+            queryset = queryset.we_owe()
+        elif asked.get("linked") == "no" and not any(asked.get(name) for name in ("turn", "status", *WIDE)):
+            queryset = queryset.filter(status=ThreadStatus.OPEN)
+        return super().filter_queryset(queryset)
+
+    def search(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
+        """Every word in the subject; a whole address is looked for among those who take part."""
+        if "@" in value and " " not in value.strip():
+            return self.takes_part(queryset, name, value)
+        for word in search_words(value):
+            queryset = queryset.filter(search_text__contains=word)
+        return queryset
+
+    def whose_turn(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
+        return queryset.we_owe() if value == OURS else queryset.they_owe()
+
+    def is_linked(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
+        if value == "no":
+            return unlinked(queryset)
+        return queryset.filter(models.Q(lead__isnull=False) | models.Q(client__isnull=False))
+
+    def owned(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
+        return owned_by(queryset, value, self.request, "lead__assigned_to")
+
+    def takes_part(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
+        return queryset.filter(participant_emails__contains=[value.strip().lower()])

@@ -1,0 +1,183 @@
+"""The list of conversations: whose turn it is, what it finds, what it hides and what it costs."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from crm.activity import SYSTEM
+from crm.transitions import soft_delete
+from inbox.models import Message, Thread
+from tests.cast import browser, make_client, make_lead, make_thread
+
+pytestmark = pytest.mark.django_db
+LIST = "/inbox/thread/"
+HOSTILE = "<script>alert(1)</script>"
+
+
+def shown(page, **asked) -> list[str]:
+    return [thread.subject for thread in page.get(LIST, asked).context["cl"].page.rows]
+
+
+def tabs(page, **asked) -> dict[str, str]:
+    return {tab["label"]: tab["count"] for tab in page.get(LIST, asked).context["cl"].tabs}
+
+
+@pytest.fixture
+def threads(ann, bob) -> None:
+    """One conversation for each way in which they differ, one hour apart, the first the oldest."""
+    lead, client = make_lead(contact_name="Mia Muster", assigned_to=ann), make_client(name="Works")
+    begin = timezone.now() - timedelta(days=10)
+    rows = {
+        "Theirs waits longest": {"last_direction": "in", "lead": lead, "sentiment": "urgent"},
+        "Theirs waits": {"last_direction": "in", "client": client, "source": "CALL"},
+        "Ours waits": {"last_direction": "out", "awaiting_reply": True, "lead": lead},
+        "Stranger": {"last_direction": "in", "participant_emails": ["who@example.com"]},
+        "Done": {"last_direction": "in", "lead": lead, "status": "RESOLVED"},
+        "Put away": {"last_direction": "in", "lead": lead, "status": "ARCHIVED"},
+        "Queued only": {"lead": lead},
+    }
+    for hours, (subject, kw) in enumerate(rows.items()):
+        at = begin + timedelta(hours=hours)
+        make_thread(subject=subject, created_at=at, last_message_at=at if "last_direction" in kw else None, **kw)
+
+
+FOUND = [
+    ({}, ["Theirs waits longest", "Theirs waits", "Stranger"]),
+    ({"turn": "ours"}, ["Theirs waits longest", "Theirs waits", "Stranger"]),
+    ({"turn": "theirs"}, ["Ours waits"]),
+    ({"linked": "no"}, ["Stranger"]),
+    ({"status": "OPEN"}, ["Queued only", "Stranger", "Ours waits", "Theirs waits", "Theirs waits longest"]),
+    ({"status": "RESOLVED"}, ["Done"]),
+    ({"status": "ARCHIVED"}, ["Put away"]),
+    ({"source": "CALL"}, ["Theirs waits"]),
+    ({"sentiment": "urgent"}, ["Theirs waits longest"]),
+    ({"owner": "none"}, ["Theirs waits", "Stranger"]),
+    ({"participant": "WHO@example.com "}, ["Stranger"]),
+    ({"q": "who@example.com"}, ["Stranger"]),
+    ({"q": "waits", "order": "newest"}, ["Ours waits", "Theirs waits", "Theirs waits longest"]),
+    ({"q": "zebra"}, []),
+    ({"since": "2200-01-01"}, []),
+    ({"until": "1999-12-31"}, []),
+    ({"linked": "yes", "status": "RESOLVED"}, ["Done"]),
+    ({"status": "OPEN", "order": "waiting", "source": "EMAIL", "linked": "no"}, ["Stranger"]),
+]
+
+
+@pytest.mark.parametrize(("asked", "found"), FOUND, ids=[str(asked) for asked, _ in FOUND])
+def test_the_list_finds_what_is_asked_in_the_order_of_its_tab(threads, as_max, asked, found):
+    assert shown(as_max, **asked) == found
+
+
+def test_the_tabs_count_what_they_hold(threads, as_max):
+    assert tabs(as_max) == {
+        "We owe": "3",
+        "They owe": "1",
+        "Unlinked": "1",
+        "All open": "5",
+        "Resolved": "1",
+        "Archived": "1",
+        "Deleted": "0",
+    }
+
+
+def test_a_search_leaves_the_tabs_and_says_what_it_shows(threads, as_max):
+    answer = as_max.get(LIST, {"q": "done"})
+    assert not [tab for tab in answer.context["cl"].tabs if tab["current"]]
+    assert shown(as_max, q="done") == ["Done"]
+
+
+def test_a_link_narrows_to_one_lead_and_names_it(threads, as_max):
+    lead = Thread.objects.get(subject="Done").lead
+    page = as_max.get(LIST, {"lead": str(lead.pk)}).content.decode()
+    assert "Lead: <b>Mia Muster</b>" in page
+    assert len(shown(as_max, lead=str(lead.pk))) == 5
+
+
+@pytest.mark.parametrize(
+    "asked", [{"lead": "x"}, {"since": "yesterday"}, {"status": "LOST"}, {"q": "ab"}, {"order": "x"}, {"after": "x"}]
+)
+def test_what_cannot_be_asked_gets_a_sentence(threads, as_max, asked):
+    answer = as_max.get(LIST, asked)
+    assert answer.status_code == 200
+    assert [str(message) for message in answer.context["messages"]]
+
+
+@pytest.mark.parametrize("order", ["waiting", "newest"])
+def test_pages_follow_each_other_without_gaps_even_where_nothing_was_said(as_max, monkeypatch, order):
+    monkeypatch.setattr("inbox.admin.ThreadAdmin.list_per_page", 3)
+    at = timezone.now()
+    for number in range(8):
+        make_thread(subject=str(number), last_message_at=at if number % 2 else None)
+    seen, cursor = [], {}
+    while True:
+        answer = as_max.get(LIST, {"status": "OPEN", "order": order, **cursor})
+        page = answer.context["cl"].page
+        seen += [row.subject for row in page.rows]
+        if not page.next:
+            break
+        cursor = {"after": page.next}
+    assert sorted(seen) == [str(number) for number in range(8)]
+
+
+def test_an_agent_sees_neither_rows_nor_counts_of_anothers(as_ann, bob):
+    make_thread(subject="Bobs lead", lead=make_lead(assigned_to=bob), last_direction="in")
+    make_thread(subject="Bobs client", client=make_client(assigned_to=bob), last_direction="in")
+    make_thread(subject="Nobodys", lead=make_lead(), last_direction="in")
+    assert shown(as_ann) == ["Nobodys"]
+    assert tabs(as_ann)["We owe"] == "1"
+    assert "Deleted" not in tabs(as_ann)
+
+
+def test_the_bin_is_for_whoever_may_restore(as_max, as_ann):
+    thread = make_thread(subject="Gone", last_direction="in")
+    soft_delete(thread, by=SYSTEM)
+    assert shown(as_max) == []
+    assert shown(as_max, deleted="true") == ["Gone"]
+    assert shown(as_ann, deleted="true") == []
+
+
+def test_new_messages_are_counted(as_max):
+    thread = make_thread(last_direction="in", last_message_at=timezone.now())
+    for is_read in (True, False, False):
+        Message.objects.create(thread=thread, direction="in", sent_at=thread.created_at, is_read=is_read)
+    assert "2 new" in as_max.get(LIST).content.decode()
+
+
+def test_hostile_text_is_shown_as_text(as_max):
+    lead = make_lead(contact_name=HOSTILE, company_name=HOSTILE)
+    make_thread(subject=HOSTILE, lead=lead, last_direction="in")
+    make_thread(subject=HOSTILE, participant_emails=["<b>@example.com"], last_direction="in")
+    page = as_max.get(LIST).content.decode()
+    assert HOSTILE not in page
+    assert "<b>@example.com" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_list_costs_the_same_for_one_row_and_for_fifty(as_ann):
+    def one():
+        thread = make_thread(
+            lead=make_lead(), client=make_client(), last_direction="in", last_message_at=timezone.now()
+        )
+        Message.objects.create(thread=thread, direction="in", sent_at=thread.created_at)
+
+    one()
+    as_ann.get(LIST)
+    with CaptureQueriesContext(connection) as few:
+        as_ann.get(LIST)
+    for _ in range(49):
+        one()
+    with CaptureQueriesContext(connection) as many:
+        answer = as_ann.get(LIST)
+    assert len(answer.context["cl"].page.rows) == 50
+    assert len(few) == len(many) <= 15
+    assert len(answer.content) < 300_000
+
+
+def test_a_viewer_is_offered_no_deed(vera):
+    make_thread(last_direction="in")
+    answer = browser(vera).get(LIST)
+    assert answer.status_code == 200
+    assert 'name="action"' not in answer.content.decode()
