@@ -6,14 +6,13 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
-from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 from procrastinate.contrib.django.models import ProcrastinateJob
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from crm import transitions
@@ -23,8 +22,9 @@ from crm.forms import ClientForm, ContactForm
 from crm.lists import Column, Tab
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, SavedView, User
 from crm.paging import CappedPaginator, Order
+from crm.pickers import LinkInline
 from crm.refusals import Refused
-from crm.screens import RecordAdmin
+from crm.screens import RecordAdmin, own_address
 
 ID = {"id": models.F("id")}
 BY_NAME = {"name": models.F("name"), **ID}
@@ -61,11 +61,8 @@ class AssignClient(DeedForm):
         return f"{record} now belongs to {self.cleaned_data['owner'] or 'nobody'}."
 
 
-class ContactInline(TabularInline):
+class ContactInline(LinkInline):
     model = ContactClient
-    fields = ("contact", "role", "is_primary")
-    autocomplete_fields = ("contact",)
-    extra = 0
 
 
 @admin.register(Client)
@@ -173,6 +170,9 @@ class SavedViewAdmin(RecordAdmin):
     orders = {"newest": Order("Newest first", ID)}
     fields = ("name", "shared", "seen")
 
+    def get_readonly_fields(self, request: HttpRequest, obj: SavedView | None = None) -> tuple[str, ...]:
+        return () if request.user.has_perm("crm.share_savedview") else ("shared",)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -191,8 +191,6 @@ class SavedViewAdmin(RecordAdmin):
         ]
 
     def keep(self, request: HttpRequest) -> HttpResponse:
-        if not request.user.has_perm("crm.add_savedview"):
-            raise PermissionDenied
         asked = request.POST
         try:
             view = transitions.save_view(
@@ -205,19 +203,16 @@ class SavedViewAdmin(RecordAdmin):
             messages.success(request, f"The view “{view}” is kept.")
         except Refused as refusal:
             messages.error(request, str(refusal))
-        return HttpResponseRedirect(own_address(asked.get("next")))
+        return HttpResponseRedirect(own_address(asked.get("next"), reverse("admin:index")))
 
     def forget(self, request: HttpRequest, pk: Any) -> HttpResponse:
         view = get_object_or_404(SavedView.objects.filter(owner=request.user), pk=pk)
-        transitions.forget_view(view, by=request.user)
-        messages.success(request, f"The view “{view}” is forgotten.")
-        return HttpResponseRedirect(own_address(request.POST.get("next")))
-
-
-def own_address(text: str | None) -> str:
-    """`text` if it is a path of this site, else the first screen."""
-    fine = text and text.startswith("/") and not text.startswith(("//", "/\\"))
-    return text if fine else reverse("admin:index")
+        try:
+            transitions.forget_view(view, by=request.user)
+            messages.success(request, f"The view “{view}” is forgotten.")
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        return HttpResponseRedirect(own_address(request.POST.get("next"), reverse("admin:index")))
 
 
 @admin.register(User)

@@ -1,10 +1,12 @@
 """What can be asked of any table of records."""
 
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import django_filters
 from django import forms
 from django.db import models
+from django.utils import timezone
 
 from crm.models import (
     ActivityLog,
@@ -17,14 +19,54 @@ from crm.models import (
     SavedView,
     User,
 )
+from crm.texts import without_nul
 
 SHORTEST_SEARCH = 3
+NUMBER_LENGTH = 10
 CUSTOM = "cf."
+EARLIEST, LATEST = date(1900, 1, 1), date(2200, 1, 1)
 
 
 def owner_choices() -> list[tuple[str, str]]:
     staff = User.objects.filter(is_active=True).order_by("first_name", "last_name", "username")
     return [("me", "Me"), ("none", "Nobody"), *((str(user.pk), str(user)) for user in staff)]
+
+
+class DayFilter(django_filters.DateFilter):
+    """Moments since the start of a day (`gte`) or until its end (`lte`), as bounds that the column's index serves."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("widget", forms.DateInput(attrs={"type": "date"}))
+        super().__init__(*args, **kwargs)
+
+    def filter(self, qs: models.QuerySet, value: date | None) -> models.QuerySet:
+        if value is None:
+            return qs
+        day = min(max(value, EARLIEST), LATEST)
+        if self.lookup_expr == "gte":
+            return qs.filter(**{f"{self.field_name}__gte": start_of(day)})
+        return qs.filter(**{f"{self.field_name}__lt": start_of(day + timedelta(days=1))})
+
+
+def start_of(day: date) -> datetime:
+    """The first moment of `day` where we work."""
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+class PointsTo(django_filters.UUIDFilter):
+    """Rows that point to one record of `model`, named by a link; must stand under the name of its column."""
+
+    def __init__(self, model: type[models.Model], **kwargs: Any) -> None:
+        self.pointed_to = model  # `model` is the name under which a FilterSet tells its filters its own
+        super().__init__(widget=forms.HiddenInput, label=str(model._meta.verbose_name).capitalize(), **kwargs)
+
+    def filter(self, qs: models.QuerySet, value: Any) -> models.QuerySet:
+        if value is None:
+            return qs
+        shown = self.pointed_to.objects.visible_to(self.parent.request.user).filter(pk=value).first()
+        # The list says in words what it is narrowed to.
+        self.parent.form.fields[self.field_name].choices = [(str(value), str(shown or "not known"))]
+        return qs.filter(**{f"{self.field_name}_id": value})
 
 
 class RecordFilter(django_filters.FilterSet):
@@ -49,11 +91,9 @@ class RecordFilter(django_filters.FilterSet):
     def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(data, *args, **kwargs)
         data = data or {}
-        self.custom = {
-            key.removeprefix(CUSTOM): data[key]
-            for key in data
-            if key.startswith(CUSTOM) and len(key) > len(CUSTOM) and data[key] != ""
-        }
+        custom = [key for key in data if key.startswith(CUSTOM)]
+        asked = {without_nul(key.removeprefix(CUSTOM)): without_nul(data[key]) for key in custom}
+        self.custom = {key: value for key, value in asked.items() if key and value}
 
     def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
         queryset = super().filter_queryset(queryset)
@@ -87,11 +127,13 @@ class RecordFilter(django_filters.FilterSet):
 def search_words(text: str) -> list[str]:
     """What to look for: the whole text when it is a number however written, else each word.
 
-    A word too short for the trigram index counts only together with its neighbours.
+    A telephone number is looked for without the code of its country. A word too short for the trigram
+    index counts only together with its neighbours.
     """
-    text = " ".join(text.replace("\x00", "").lower().split())
-    number = "".join(c for c in text if c.isdigit())
-    if number and not any(c.isalpha() or c == "@" for c in text):
+    # Letter by letter, as the database does it: a whole text in Python would become longer (İ) or end otherwise (Σ).
+    text = " ".join("".join(char.lower()[0] for char in without_nul(text)).split())
+    number = "".join(char for char in text if char.isdigit())[-NUMBER_LENGTH:]
+    if len(number) >= SHORTEST_SEARCH and not any(char.isalpha() or char == "@" for char in text):
         return [number]
     words = text.split(" ")
     return words if all(len(word) >= SHORTEST_SEARCH for word in words) else [text]

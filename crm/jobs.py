@@ -26,8 +26,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 # A shift that lasted this many seconds found a working database, so the next loss starts with short pauses
 # again.
 A_GOOD_WHILE = 60.0
-# Seconds that a query waits for a connection before the database counts as lost.
-LONGEST_WAIT = 10.0
 # Beside one connection for each job: the heartbeat, and the question which jobs to abort.
 SPARE_CONNECTIONS = 2
 
@@ -94,7 +92,6 @@ def _workers_app(concurrency: int) -> DjangoApp:
         kwargs=sync_to_async(connector_params),
         min_size=1,
         max_size=concurrency + SPARE_CONNECTIONS,
-        timeout=LONGEST_WAIT,
     )
     own = DjangoApp(
         connector=connector,

@@ -14,9 +14,9 @@ from crm.filters import CUSTOM
 from crm.models import SavedView, User
 from crm.paging import Order, Page, capped, capped_count, capped_counts, page
 from crm.refusals import BadInput
+from crm.texts import without_nul
 
 AFTER, BEFORE, ORDER = "after", "before", "order"
-NOT_FILTERS = frozenset({AFTER, BEFORE, ORDER, "e", "_popup", "_to_field", "_changelist_filters"})
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,15 @@ class KeysetChangeList(ChangeList):
         )
 
     def page_of(self, request: HttpRequest, order: Order) -> Page:
-        size = self.model_admin.list_per_page
+        size, after, before = self.model_admin.list_per_page, request.GET.get(AFTER), request.GET.get(BEFORE)
         try:
-            return page(self.queryset, order, size=size, after=request.GET.get(AFTER), before=request.GET.get(BEFORE))
+            found = page(self.queryset, order, size=size, after=after, before=before)
+            if (after or before) and not found.rows:
+                raise BadInput("Nothing stands on that page any more.")
         except BadInput as refusal:
             messages.error(request, f"{refusal} This is the first.")
             return page(self.queryset, order, size=size)
+        return found
 
     def shown_tabs(self, request: HttpRequest) -> list[dict[str, Any]]:
         """The tabs this user may open, each with its capped size and whether it is the current one."""
@@ -122,12 +125,15 @@ class KeysetChangeList(ChangeList):
 
     def kept(self, *also: str) -> list[tuple[str, str]]:
         """The filters in force, and the parameters in `also`, as pairs for a link."""
-        return [
-            (key, value)
-            for key, values in self.get.lists()
-            for value in values
-            if value and (key not in NOT_FILTERS or key in also)
-        ]
+        return [(key, value) for key, value in self.get.items() if value and (key in also or self.in_force(key))]
+
+    def in_force(self, key: str) -> bool:
+        """Whether the parameter `key` narrows the list: one that nobody reads, or that was refused, does not."""
+        form = self.filterset.form
+        if key in form.fields:
+            return key not in form.errors
+        custom = getattr(self.filterset, "custom", {})
+        return key.startswith(CUSTOM) and without_nul(key.removeprefix(CUSTOM)) in custom
 
     def chips(self) -> list[dict[str, str]]:
         """Each filter in force in words, with the link that takes it away."""

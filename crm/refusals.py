@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 
 
 class Refused(Exception):
@@ -55,3 +55,5 @@ def refusing() -> Iterator[None]:
         raise BadInput(sentence(error)) from error
     except IntegrityError as error:
         raise BadInput(constraint_sentence(error)) from error
+    except DataError as error:
+        raise BadInput(f"The database cannot keep this: {str(error).splitlines()[0]}.") from error

@@ -1,18 +1,22 @@
 """What every screen of a record shares: list, page, form, deeds, history, bin."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.module_loading import import_string
 from unfold.admin import ModelAdmin
 
@@ -22,33 +26,15 @@ from crm.history import history_of
 from crm.lists import Column, KeysetChangeList, Tab
 from crm.models import ActivityLog
 from crm.paging import CappedPaginator, Order
-from crm.refusals import Refused
+from crm.pickers import VisibleChoices
+from crm.recordforms import CHANGED_MEANWHILE, RecordForm
+from crm.refusals import IllegalMove, Refused, refusing
 
 TIMELINE_LENGTH = 50
+LONGEST_ADDRESS = 2_000
 
 
-class RecordForm(forms.ModelForm):
-    """A form that notices when somebody else saved the record since it was opened."""
-
-    seen = forms.CharField(required=False, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk and not self.instance._state.adding:
-            self.initial["seen"] = self.instance.updated_at.isoformat()
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
-        seen = self.data.get(self.add_prefix("seen"))
-        if seen and not self.instance._state.adding and seen != self.initial["seen"]:
-            raise forms.ValidationError(
-                "Somebody else has changed this record since you opened it. Copy what you wrote, load the page again "
-                "and make your change on what stands there now."
-            )
-        return cleaned
-
-
-class RecordAdmin(ModelAdmin):
+class RecordAdmin(VisibleChoices, ModelAdmin):
     """The admin of a record: rows by permission and visibility, deeds through transitions."""
 
     form = RecordForm
@@ -78,12 +64,15 @@ class RecordAdmin(ModelAdmin):
         rows = self.model.everything.visible_to(request.user)
         return rows if self.may(request, "restore") else rows.filter(deleted_at__isnull=True)
 
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return super().has_change_permission(request, obj) and not in_bin(obj)
+
     def may(self, request: HttpRequest, deed: str) -> bool:
         return request.user.has_perm(transitions.permission(self.model, deed))
 
     def get_search_results(self, request: HttpRequest, queryset: models.QuerySet, term: str) -> tuple[Any, bool]:
-        """For pickers: the table's own search, live rows only."""
-        queryset = queryset.filter(deleted_at__isnull=True)
+        """For pickers: the table's own search, live rows only, the newest first."""
+        queryset = queryset.filter(deleted_at__isnull=True).order_by("-pk")
         if not term:
             return queryset, False
         return self.filterset_class({"q": term}, queryset, request=request).qs, False
@@ -136,6 +125,8 @@ class RecordAdmin(ModelAdmin):
         return run
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "POST":
+            request.POST = with_keys_only(request.POST)
         extra = {"title": str(self.opts.verbose_name_plural).capitalize(), **(extra_context or {})}
         return super().changelist_view(request, extra)
 
@@ -190,7 +181,7 @@ class RecordAdmin(ModelAdmin):
             "deeds": self.offered(request, row),
             "sections": [shown for section in sections if (shown := section(request, row)) is not None],
             "timeline": ActivityLog.objects.on_timeline_of(row).select_related("actor")[:TIMELINE_LENGTH],
-            "can_edit": self.has_change_permission(request, row) and not in_bin(row),
+            "can_edit": self.has_change_permission(request, row),
             "can_delete": self.has_delete_permission(request, row) and not in_bin(row),
             "can_restore": self.may(request, "restore") and in_bin(row),
             "can_purge": self.may(request, "purge") and in_bin(row),
@@ -237,10 +228,7 @@ class RecordAdmin(ModelAdmin):
 
     def after(self, request: HttpRequest, row: models.Model, verb: str) -> str:
         """Where a deed leads: back to where the form stood, if that is one of ours."""
-        back = request.POST.get("next", "")
-        if back.startswith("/") and not back.startswith(("//", "/\\")):
-            return back
-        return self.list_url() if verb == "purge" else self.page_url(row)
+        return own_address(request.POST.get("next"), self.list_url() if verb == "purge" else self.page_url(row))
 
     def page_url(self, row: models.Model) -> str:
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
@@ -262,10 +250,27 @@ class RecordAdmin(ModelAdmin):
         if not change:
             self.create(request, obj)
             return
-        own = [name for name in form.changed_data if name in form.cleaned_data and name != "seen"]
-        columns = [field.name for field in self.opts.concrete_fields if field.name in own]
-        obj.save(update_fields=[*columns, "updated_at"])
+        columns = [field.name for field in self.opts.concrete_fields if field.name in form.changed_data]
+        if not columns:
+            return
+        if not form.stands_as_seen(self.model.everything.select_for_update().get(pk=obj.pk)):
+            raise IllegalMove(CHANGED_MEANWHILE)
+        with refusing():
+            obj.save(update_fields=[*columns, "updated_at"])
         transitions.edited(obj, columns, by=request.user)
+
+    def save_formset(self, request: HttpRequest, form: forms.ModelForm, formset: Any, change: bool) -> None:
+        """Links of the record: each change is a line on its timeline, and what is taken away is only deleted softly."""
+        formset.save(commit=False)
+        for row in formset.deleted_objects:
+            transitions.soft_delete(row, by=request.user, about=form.instance)
+        # Whoever is no longer the primary one goes first, for there can only be one.
+        for row, columns in sorted(formset.changed_objects, key=lambda pair: getattr(pair[0], "is_primary", False)):
+            with refusing():
+                row.save()
+            transitions.edited(row, columns, by=request.user, about=form.instance)
+        for row in formset.new_objects:
+            transitions.create(row, by=request.user, about=form.instance)
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
         """Django's own log is not kept: the activity log is."""
@@ -316,6 +321,24 @@ class RecordAdmin(ModelAdmin):
             **(extra_context or {}),
         }
         return TemplateResponse(request, "crm/history.html", context)
+
+
+def own_address(asked: str | None, otherwise: str) -> str:
+    """`asked` if it is a path of this site, short enough to be gone to; else `otherwise`."""
+    ours = asked and asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None)
+    return asked if ours and len(asked) <= LONGEST_ADDRESS else otherwise
+
+
+def with_keys_only(sent: QueryDict) -> QueryDict:
+    """`sent` with nothing but keys among the selected; "all found" needs none of them ticked."""
+    sent, keys = sent.copy(), []
+    for text in sent.getlist(ACTION_CHECKBOX_NAME):
+        with suppress(ValidationError):
+            keys.append(str(models.UUIDField().to_python(text)))
+    if not keys and sent.get("select_across") == "1":
+        keys.append(str(UUID(int=0)))
+    sent.setlist(ACTION_CHECKBOX_NAME, keys)
+    return sent
 
 
 def in_bin(row: models.Model) -> bool:

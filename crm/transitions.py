@@ -2,16 +2,21 @@
 
 from typing import Any
 
+from django.apps import apps
+from django.core.exceptions import TooManyFieldsSent
 from django.db import models, transaction
 from django.db.models import ProtectedError
 from django.db.models.functions import Now
+from django.http import QueryDict
 
 from crm.activity import Actor, record
 from crm.models import SavedView, User
 from crm.models.base import Record
 from crm.refusals import BadInput, IllegalMove, refusing
+from crm.texts import without_nul
 
 NOTE_LENGTH = 10_000
+LONGEST_QUERY = 2_000
 
 
 def permission(record_or_model: models.Model | type[models.Model], deed: str) -> str:
@@ -40,8 +45,8 @@ def create(row: Record, *, by: Actor | User, about: models.Model | None = None) 
 
 
 @transaction.atomic
-def soft_delete(row: Record, *, by: Actor | User) -> None:
-    """Take `row` out of every list; it can be restored.
+def soft_delete(row: Record, *, by: Actor | User, about: models.Model | None = None) -> None:
+    """Take `row` out of every list; it can be restored. It is told on the timeline of `about`, or its own.
 
     Raises:
         NotAllowed: `by` may not delete such records.
@@ -51,7 +56,7 @@ def soft_delete(row: Record, *, by: Actor | User) -> None:
     if type(row).everything.filter(pk=row.pk, deleted_at__isnull=True).update(deleted_at=Now()) != 1:
         raise IllegalMove(f"The {named(row)} is already deleted.")
     row.refresh_from_db()
-    record(row, "deleted", by=by, summary=f"Deleted {named(row)}")
+    record(row, "deleted", by=by, about=about, summary=f"Deleted {named(row)}")
 
 
 @transaction.atomic
@@ -101,20 +106,23 @@ def edited(row: models.Model, changed: list[str], *, by: Actor | User, about: mo
 
 
 @transaction.atomic
-def note(row: models.Model, body: str, *, by: Actor | User) -> None:
+def note(row: Record, body: str, *, by: Actor | User) -> None:
     """Put a note on the timeline of `row`. A note is activity, not contact.
 
     Raises:
         NotAllowed: `by` may not change such records.
+        IllegalMove: the record is deleted.
         BadInput: the note is empty or longer than 10,000 characters.
     """
     Actor.of(by).require(permission(row, "change"), f"write a note on the {row._meta.verbose_name}")
-    body = body.strip()
+    if row.is_deleted:
+        raise IllegalMove(f"The {named(row)} is deleted; restore it first.")
+    body = without_nul(body).strip()
     if not body:
         raise BadInput("Write something: a note must not be empty.")
     if len(body) > NOTE_LENGTH:
         raise BadInput(f"A note has at most {NOTE_LENGTH:,} characters; this one has {len(body):,}.")
-    record(row, "noted", by=by, summary=body.replace("\x00", ""))
+    record(row, "noted", by=by, summary=body)
 
 
 @transaction.atomic
@@ -155,18 +163,33 @@ def save_view(*, name: str, table: str, query: str, shared: bool, by: User) -> S
     """Keep the query string of a list under a name of `by`'s own, replacing one of the same name.
 
     Raises:
-        NotAllowed: `by` may not share views.
-        BadInput: the name is empty or too long.
+        NotAllowed: `by` may not keep or not share views.
+        BadInput: the name is empty or too long, there is no such table, or the query is none.
     """
+    actor, name = Actor.of(by), without_nul(name).strip()
+    actor.require("crm.add_savedview", "keep a view")
     if shared:
-        Actor.of(by).require("crm.share_savedview", "share a view")
-    view = SavedView.objects.select_for_update().filter(owner=by, table=table, name=name.strip()).first()
-    view = view or SavedView(owner=by, table=table, name=name.strip())
-    view.query, view.shared = query, shared
+        actor.require("crm.share_savedview", "share a view")
+    if table not in {model._meta.label_lower for model in apps.get_models()}:
+        raise BadInput("There is no such list.")
+    view = SavedView.objects.select_for_update().filter(owner=by, table=table, name=name).first()
+    view = view or SavedView(owner=by, table=table, name=name)
+    view.query, view.shared = readable(query), shared
     with refusing():
         view.full_clean()
         view.save()
     return view
+
+
+def readable(query: str) -> str:
+    """`query` if a list can be asked with it."""
+    try:
+        QueryDict(query)
+    except TooManyFieldsSent as error:
+        raise BadInput("That view asks for too much at once.") from error
+    if len(query) > LONGEST_QUERY:
+        raise BadInput(f"A view's query has at most {LONGEST_QUERY:,} characters.")
+    return without_nul(query)
 
 
 @transaction.atomic

@@ -63,9 +63,7 @@ def open_the_way(paths: list[Path]) -> None:
         folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IXOTH)
     if closed:
         names = ", ".join(str(folder) for folder in closed)
-        sys.stderr.write(
-            f"PostgreSQL does not run as root, so others may now pass through (not look into) {names}.\n"
-        )
+        sys.stderr.write(f"PostgreSQL does not run as root, so others may now pass through (not look into) {names}.\n")
 
 
 def _passable(folder: Path) -> bool:

@@ -127,9 +127,7 @@ def _initialise(place: Place, account: Account) -> None:
         done = _run(command, account, words)
         if done.returncode:
             shutil.rmtree(new, ignore_errors=True)
-            raise EmbeddedPostgresError(
-                f"The database could not be made in {place.root}: {_complaint(done.stdout)}."
-            )
+            raise EmbeddedPostgresError(f"The database could not be made in {place.root}: {_complaint(done.stdout)}.")
     new.rename(place.data)
 
 
@@ -153,9 +151,7 @@ def _launch(place: Place, account: Account) -> None:
     ]
     if _run(command, account).returncode:
         said = place.log.read_bytes()[where:].decode(errors="replace")
-        raise EmbeddedPostgresError(
-            f"The embedded PostgreSQL did not start: {_complaint(said)} (see {place.log})."
-        )
+        raise EmbeddedPostgresError(f"The embedded PostgreSQL did not start: {_complaint(said)} (see {place.log}).")
 
 
 def _clear_away_the_dead(place: Place) -> None:
@@ -230,15 +226,11 @@ def _version(account: Account) -> str:
     said = _run(["postgres", "--version"], account).stdout
     number = re.search(r"(\d+)\.", said)
     if not number:
-        raise EmbeddedPostgresError(
-            f"The embedded PostgreSQL does not run on this machine: {_complaint(said)}."
-        )
+        raise EmbeddedPostgresError(f"The embedded PostgreSQL does not run on this machine: {_complaint(said)}.")
     return number.group(1)
 
 
-def _run(
-    command: list[str | Path], account: Account, words: str | None = None
-) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str | Path], account: Account, words: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run a program of PostgreSQL; its output and its complaints come back as one text."""
     program, *arguments = command
     # Into a file: the server inherits it from pg_ctl and would keep a pipe open for ever.

@@ -6,7 +6,6 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
-from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 # Functions of the session, gone with it. Each is one expression, so that the planner puts it in place of
@@ -54,10 +53,9 @@ class Chunk:
         return cursor.rowcount
 
 
-def prepare(seed: int) -> None:
+def prepare(cursor: CursorWrapper, seed: int) -> None:
     """Give the session the functions that draw for `seed`."""
-    with connection.cursor() as cursor:
-        cursor.execute(FUNCTIONS.format(seed=int(seed)))
+    cursor.execute(FUNCTIONS.format(seed=int(seed)))
 
 
 def weighted(name: str, shares: Mapping[str, float]) -> dict[str, list[Any]]:

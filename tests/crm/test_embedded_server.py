@@ -6,6 +6,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,7 @@ import psycopg
 import pytest
 
 from crm.embedded import cluster, locks
+from crm.embedded.account import account_of
 from crm.embedded.place import LONGEST_SOCKET_PATH, SOCKET, EmbeddedPostgresError, Place
 from crm.embedded.server import EmbeddedServer
 from tests.crm.processes import eventually, files_below, is_dead, line_with, running, start
@@ -33,12 +35,30 @@ for line in sys.stdin:
 """
 
 
+@contextlib.contextmanager
+def folder_of_our_own():
+    # Not pytest's: every new session of it closes its folder again for the account that the server runs as.
+    folder = Path(tempfile.mkdtemp(prefix="crm-")).resolve()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def folder():
+    """An empty folder."""
+    with folder_of_our_own() as folder:
+        yield folder
+
+
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place():
     """A server's folder, initialised once for the file."""
-    place = Place(tmp_path_factory.mktemp("embedded").resolve())
-    yield place
-    assert eventually(lambda: is_stopped(place)), "a test left the server running"
+    with folder_of_our_own() as folder:
+        place = Place(folder)
+        yield place
+        assert eventually(lambda: is_stopped(place)), "a test left the server running"
 
 
 @pytest.fixture
@@ -122,6 +142,8 @@ def test_a_killed_server_comes_back_with_its_data(place, user):
 def test_it_is_stopped_in_good_order_even_amid_a_recovery(place, user):
     process = user()
     line_with(process, "up")
+    # Enough to go through that the recovery is not over at once.
+    run(place, "CREATE TABLE much AS SELECT generate_series(1, 500000) AS number")
     psutil.Process(pid_of_server(place)).children()[0].kill()
     process.kill()
     assert eventually(lambda: is_stopped(place), seconds=10)
@@ -196,8 +218,8 @@ def test_nobody_else_may_pass_into_the_socket_folder(place, user):
     assert run(place, "SHOW fsync") == [("on",)]
 
 
-def test_a_deep_folder_gets_a_short_socket_path(tmp_path, user):
-    deep = Place(tmp_path.resolve() / "a-folder-with-a-rather-long-name" / "and-another-one-that-is-as-long" / "data")
+def test_a_deep_folder_gets_a_short_socket_path(folder, user):
+    deep = Place(folder / "a-folder-with-a-rather-long-name" / "and-another-one-that-is-as-long" / "data")
     assert len(os.fsencode(deep.root / "run" / SOCKET)) > LONGEST_SOCKET_PATH
     assert len(os.fsencode(deep.sockets / SOCKET)) <= LONGEST_SOCKET_PATH
     process = user(deep.root)
@@ -208,27 +230,34 @@ def test_a_deep_folder_gets_a_short_socket_path(tmp_path, user):
     shutil.rmtree(deep.sockets)
 
 
-def test_a_socket_folder_of_somebody_else_is_refused(tmp_path):
-    place = Place(tmp_path.resolve() / "data")
-    place.sockets.mkdir(parents=True, mode=0o777)
-    place.sockets.chmod(0o777)
+@pytest.mark.parametrize("mode", [0o777, 0o750])
+def test_a_socket_folder_that_others_may_enter_is_refused(folder, mode):
+    place = Place(folder / "data")
+    place.sockets.mkdir(parents=True)
+    place.sockets.chmod(mode)
+    account_of(place.data).give(place.sockets)
     with pytest.raises(EmbeddedPostgresError, match=r"is not a private one of ours: remove it\.$"):
         EmbeddedServer(place).ensure_running()
 
 
-def test_data_of_another_version_is_refused(place, user):
-    line_with(user(), "up")
-    run(place, "SELECT 1")
-    other = Place(place.root.parent / "other")
-    (other.data).mkdir(parents=True)
-    shutil.chown(other.data, place.data.stat().st_uid)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder that is somebody else's")
+def test_a_socket_folder_of_somebody_else_is_refused(folder):
+    place = Place(folder / "data")
+    place.sockets.mkdir(parents=True, mode=0o700)
+    with pytest.raises(EmbeddedPostgresError, match=r"is not a private one of ours: remove it\.$"):
+        EmbeddedServer(place).ensure_running()
+
+
+def test_data_of_another_version_is_refused(folder):
+    other = Place(folder / "data")
+    other.data.mkdir(parents=True)
     (other.data / "PG_VERSION").write_text("14\n")
     with pytest.raises(EmbeddedPostgresError, match=r"was made by PostgreSQL 14 and ours is 18: move the folder"):
         EmbeddedServer(other).ensure_running()
 
 
-def test_a_kill_while_it_is_initialised_leaves_nothing_half_made(tmp_path, user):
-    place = Place(tmp_path.resolve() / "data")
+def test_a_kill_while_it_is_initialised_leaves_nothing_half_made(folder, user):
+    place = Place(folder / "data")
     process = user(place.root)
     assert eventually(lambda: any(path.name.startswith("postgres.new-") for path in files_below(place.root)))
     process.kill()
@@ -238,8 +267,8 @@ def test_a_kill_while_it_is_initialised_leaves_nothing_half_made(tmp_path, user)
     assert not any(path.name.startswith("postgres.new-") for path in files_below(place.root))
 
 
-def test_a_removed_folder_is_made_anew(tmp_path, user):
-    place = Place(tmp_path.resolve() / "data")
+def test_a_removed_folder_is_made_anew(folder, user):
+    place = Place(folder / "data")
     process = user(place.root)
     line_with(process, "up")
     orphan = pid_of_server(place)
@@ -251,10 +280,10 @@ def test_a_removed_folder_is_made_anew(tmp_path, user):
     assert is_dead(orphan), "a server without its files is of no use to anybody"
 
 
-def test_a_full_disk_or_a_closed_folder_is_told_in_a_sentence(tmp_path):
-    (tmp_path / "file").touch()
+def test_a_full_disk_or_a_closed_folder_is_told_in_a_sentence(folder):
+    (folder / "file").touch()
     with pytest.raises(EmbeddedPostgresError, match=r"^The embedded database cannot be used: Not a directory \("):
-        EmbeddedServer(Place(tmp_path.resolve() / "file" / "data")).ensure_running()
+        EmbeddedServer(Place(folder / "file" / "data")).ensure_running()
 
 
 def test_a_program_started_by_a_user_is_none(place, user):

@@ -1,16 +1,20 @@
 """The worker: nothing that was deferred is lost, nothing that was rolled back is done."""
 
+import asyncio
+import contextlib
 import os
 import signal
 import time
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import ConnectorException
 
-from crm import checks
+from crm import checks, jobs
 from crm.startup import DatabaseUnusable
 from crm.tasks import MOST_ATTEMPTS, clear_sessions, delete_old_jobs, rescue_stalled_jobs
 from tests.crm.processes import eventually, line_with, manage, running, url_of_test_database
@@ -23,13 +27,20 @@ FINISHED = []
 @pytest.fixture(autouse=True)
 def empty_queue(transactional_db):
     """These tables are no models of Django's to empty between tests."""
+    FINISHED.clear()
     statement("TRUNCATE procrastinate_jobs, procrastinate_workers, procrastinate_periodic_defers CASCADE")
+
+
+@app.task(name="tests.does_nothing")
+def does_nothing():
+    pass
 
 
 @app.task(name="tests.defers_and_fails")
 def defers_and_fails():
     with transaction.atomic():
-        clear_sessions.defer(timestamp=1)
+        does_nothing.defer()
+        FINISHED.append("deferred")
         raise ZeroDivisionError
 
 
@@ -85,8 +96,9 @@ def test_the_job_of_a_live_worker_is_left_alone():
 def test_what_a_job_defers_is_part_of_its_transaction():
     defers_and_fails.defer()
     work_until_empty()
+    assert FINISHED == ["deferred"]
     assert ProcrastinateJob.objects.get(task_name="tests.defers_and_fails").status == "failed"
-    assert not ProcrastinateJob.objects.filter(task_name="crm.clear_sessions", args={"timestamp": 1}).exists()
+    assert not ProcrastinateJob.objects.filter(task_name="tests.does_nothing").exists()
 
 
 def test_old_jobs_are_deleted_and_recent_ones_kept():
@@ -108,17 +120,48 @@ def test_told_to_stop_it_finishes_what_it_has_begun():
     assert ProcrastinateJob.objects.get(task_name="tests.is_told_to_stop").status == "succeeded"
 
 
-def test_it_goes_on_after_the_database_has_dropped_it():
+@contextlib.contextmanager
+def database_shut():
+    """For the length of the block the database drops and refuses everybody, as a server that restarts does."""
+    name = connection.settings_dict["NAME"]
+    with psycopg.connect(url_of_test_database("postgres"), autocommit=True) as server:
+        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        try:
+            yield
+        finally:
+            server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+            connection.close()
+
+
+def test_it_goes_on_after_the_database_was_away():
     with running("manage.py", "worker", DATABASE_URL=url_of_test_database()) as worker:
         line_with(worker, "Working on every queue")
         assert eventually(lambda: statement("SELECT count(*) FROM procrastinate_workers") == [(1,)])
-        statement("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-        job = ProcrastinateJob.objects.filter(
-            pk=clear_sessions.configure(queueing_lock="of this test").defer(timestamp=1)
-        )
+        with database_shut():
+            line_with(worker, "Side task listener failed")
+        lock = {"queueing_lock": "of this test"}
+        job = ProcrastinateJob.objects.filter(pk=clear_sessions.configure(**lock).defer(timestamp=1))
         assert eventually(lambda: job.get().status == "succeeded")
         worker.terminate()
-        line_with(worker, "The worker has stopped.")
+        said, _ = worker.communicate(timeout=20)
+        assert "The worker has stopped." in said
+        assert "Side task deferrer failed" not in said, "it works on, but on a dead connection"
+
+
+def test_a_database_that_stays_away_is_waited_for(monkeypatch):
+    stop, shifts = asyncio.Event(), []
+
+    async def shift(crew, stop):
+        shifts.append("another")
+        if len(shifts) < 3:
+            raise ConnectorException
+        stop.set()
+
+    monkeypatch.setattr(jobs, "_shift", shift)
+    monkeypatch.setattr(jobs, "FIRST_PAUSE", 0.01)
+    asyncio.run(jobs.work(jobs.Crew(queues=None, concurrency=1), stop))
+    assert len(shifts) == 3
 
 
 def test_without_a_database_it_ends_with_a_sentence():

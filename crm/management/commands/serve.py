@@ -21,9 +21,7 @@ class Command(BaseCommand):
     help = "Serve the CRM and run one worker, until Ctrl-C."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument(
-            "--port", type=port_number, default=settings.PORT, help="The port (PORT, else 8000)."
-        )
+        parser.add_argument("--port", type=port_number, default=settings.PORT, help="The port (PORT, else 8000).")
         parser.add_argument("--host", default="127.0.0.1", help="The address to listen on (127.0.0.1).")
         parser.add_argument("--no-worker", action="store_true", help="Only the web server.")
 
@@ -68,9 +66,7 @@ class Command(BaseCommand):
         while not stop.wait(0.2):
             if name := family.dead():
                 code = family.members[name].returncode
-                raise CannotServe(
-                    f"The {name} has ended by itself (code {code}), so everything is stopped; see above."
-                )
+                raise CannotServe(f"The {name} has ended by itself (code {code}), so everything is stopped; see above.")
             if not announced and answers(host, port):
                 announced = True
                 self.stdout.write(f"The CRM is at {address} (Ctrl-C ends it).")

@@ -26,24 +26,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--concurrency", type=positive, default=4, help="Jobs at a time (4).")
-        parser.add_argument(
-            "--until-empty", action="store_true", help="One job at a time, until none is waiting."
-        )
-        parser.add_argument(
-            "--queue", action="append", dest="queues", help="Only this queue; may be repeated."
-        )
+        parser.add_argument("--until-empty", action="store_true", help="One job at a time, until none is waiting.")
+        parser.add_argument("--queue", action="append", dest="queues", help="Only this queue; may be repeated.")
 
-    def handle(
-        self, *, concurrency: int, queues: list[str] | None, until_empty: bool, **options: Any
-    ) -> None:
+    def handle(self, *, concurrency: int, queues: list[str] | None, until_empty: bool, **options: Any) -> None:
         # Here and not in the loop, which would wait for ever for a database that is not configured right.
         connection.ensure_connection()
         connections.close_all()
         # With more than one at a time it would end while what runs has still to defer the next.
         crew = Crew(queues=queues, concurrency=1 if until_empty else concurrency, stays=not until_empty)
-        self.stdout.write(
-            f"Working on {', '.join(queues) if queues else 'every queue'}, {crew.concurrency} at a time."
-        )
+        self.stdout.write(f"Working on {', '.join(queues) if queues else 'every queue'}, {crew.concurrency} at a time.")
         asyncio.run(_until_told_to_stop(crew))
         self.stdout.write("The worker has stopped.")
 

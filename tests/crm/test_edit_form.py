@@ -1,0 +1,647 @@
+"""Editing a record in its form."""
+
+import importlib
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.messages import get_messages
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crm import recordforms
+from crm.jsonforms import VERSION, NamedValuesField, SchemaField
+from crm.models import ActivityLog, Contact
+from crm.transitions import note
+from leads.forms import COMMUNICATIONS, INSUREDS
+from leads.models import ContactLead, InsuranceType, Lead
+from tests.cast import make_client, make_contact, make_lead
+from tests.forms import form_of
+
+pytestmark = pytest.mark.django_db
+LINES = importlib.import_module("leads.migrations.0002_stages_and_lines").LINES
+SCHEMAS = {code: schema for code, *_, schema in LINES}
+MEANWHILE = "Somebody else has changed this record since you opened it."
+
+
+def url(row) -> str:
+    return f"/{row._meta.label_lower.replace('.', '/')}/{row.pk}/change/?edit=1"
+
+
+def opened(page, row) -> dict[str, str]:
+    """The form of `row` as a browser holds it."""
+    answer = page.get(url(row))
+    assert answer.status_code == 200
+    return form_of(answer.content.decode(), f"{row._meta.model_name}_form")
+
+
+def save(page, row, data: dict) -> list[str]:
+    """Send the form; the sentences that come back, none if it was saved."""
+    page.cookies.pop("messages", None)
+    answer = page.post(url(row), data)
+    if answer.status_code == 302:
+        said = [str(message) for message in get_messages(answer.wsgi_request)]
+        return [] if "changed successfully" in said[0] else said
+    assert answer.status_code == 200
+    forms = [answer.context["adminform"].form, *(f for s in answer.context["inline_admin_formsets"] for f in s.formset)]
+    lists = [form.errors for form in forms]
+    return [text for errors in lists for texts in errors.values() for text in texts]
+
+
+def edit(page, row, **changes: str) -> list[str]:
+    return save(page, row, {**opened(page, row), **{k.replace("__", "."): v for k, v in changes.items()}})
+
+
+def reload(row):
+    return type(row).everything.get(pk=row.pk)
+
+
+def said_about(row) -> list[str]:
+    return [line.summary for line in ActivityLog.objects.on_timeline_of(row) if line.verb != "created"]
+
+
+# Only what changed
+
+
+def test_a_form_sent_back_untouched_changes_nothing_and_says_nothing(as_max):
+    for row in (full_lead(), make_client(address={"city": "Bonn", "x": 1}, tags=["a"]), make_contact(tags=["a"])):
+        before = reload(row)
+        assert edit(as_max, row) == []
+        now = reload(row)
+        assert {f.name: getattr(now, f.attname) for f in row._meta.concrete_fields} == {
+            f.name: getattr(before, f.attname) for f in row._meta.concrete_fields
+        }
+        assert said_about(row) == []
+
+
+def test_only_the_columns_that_changed_are_written(as_max):
+    lead = full_lead()
+    with CaptureQueriesContext(connection) as ran:
+        assert edit(as_max, lead, contact_name="New name", tags="a, b") == []
+    (sql,) = [query["sql"] for query in ran if query["sql"].startswith('UPDATE "leads" SET "')]
+    written = re.findall(r'"(\w+)" = ', sql.split(" WHERE ")[0])
+    assert sorted(written) == ["contact_name", "tags", "updated_at"]
+    assert said_about(lead) == ["Changed name, tags"]
+
+
+def test_a_score_a_date_and_a_note_written_meanwhile_survive_and_are_no_conflict(as_max, max):
+    lead = make_lead()
+    form = opened(as_max, lead)
+    heard = timezone.now()
+    Lead.objects.filter(pk=lead.pk).update(
+        overall_score="0.81", priority_tier="hot", last_contact_at=heard, awaiting_reply=True
+    )
+    note(lead, "Called.", by=max)
+    assert save(as_max, lead, {**form, "contact_name": "New name"}) == []
+    lead = reload(lead)
+    assert (lead.contact_name, str(lead.overall_score), lead.priority_tier) == ("New name", "0.81", "hot")
+    assert (lead.last_contact_at, lead.awaiting_reply) == (heard, True)
+    assert lead.last_activity_at - heard < timedelta(minutes=1)
+
+
+# Somebody else's change
+
+
+def test_a_change_by_somebody_else_is_noticed_and_not_overwritten(as_max, as_ann, ann):
+    lead = make_lead(assigned_to=ann, notes="old")
+    hers, his = opened(as_ann, lead), opened(as_max, lead)
+    assert save(as_ann, lead, {**hers, "notes": "hers"}) == []
+    (sentence,) = save(as_max, lead, {**his, "contact_phone": "555"})
+    assert sentence.startswith(MEANWHILE)
+    assert (reload(lead).notes, reload(lead).contact_phone) == ("hers", "")
+    assert edit(as_max, lead, contact_phone="555") == []
+    assert reload(lead).notes == "hers"
+
+
+def test_a_change_between_the_check_and_the_saving_is_noticed_too(as_max, monkeypatch):
+    lead = make_lead(notes="old")
+    check = recordforms.RecordForm.clean
+
+    def slow(form):
+        cleaned = check(form)
+        Lead.objects.filter(pk=lead.pk).update(notes="theirs")
+        return cleaned
+
+    monkeypatch.setattr(recordforms.RecordForm, "clean", slow)
+    (sentence,) = edit(as_max, lead, notes="mine")
+    assert sentence.startswith(MEANWHILE)
+    assert reload(lead).notes == "theirs"
+
+
+def test_a_forged_sign_of_what_was_seen_is_a_conflict(as_max):
+    lead = make_lead()
+    for seen in ("x", "\x00", "é" * 3_000):
+        assert edit(as_max, lead, seen=seen, notes="n")[0].startswith(MEANWHILE)
+    assert edit(as_max, lead, seen="", notes="n") == []
+
+
+def test_a_deleted_record_has_no_form(as_max, max):
+    lead = make_lead()
+    form = opened(as_max, lead)
+    Lead.objects.filter(pk=lead.pk).update(deleted_at=timezone.now())
+    assert as_max.post(url(lead), {**form, "notes": "n"}).status_code == 403
+    assert "contact_name" not in form_of(as_max.get(url(lead)).content.decode(), "lead_form")
+
+
+def test_another_agents_lead_cannot_be_edited(as_ann, as_max, bob):
+    lead = make_lead(assigned_to=bob)
+    form = opened(as_max, lead)
+    assert as_ann.post(url(lead), {**form, "notes": "n"}).status_code == 302
+    assert reload(lead).notes == ""
+
+
+# Every kind of input
+
+
+def sample(schema: dict, number: int = 0):
+    """A value that fits `schema`; odd numbers give other ones than even numbers."""
+    kind = schema["type"]
+    if kind == "object":
+        return {key: sample(inner, place) for place, (key, inner) in enumerate(schema["properties"].items())}
+    if kind == "array":
+        return [sample(schema["items"]), sample(schema["items"])]
+    if "enum" in schema:
+        return schema["enum"][number % len(schema["enum"])]
+    if "pattern" in schema:
+        return "1HGCM82633A004352"
+    if kind == "string":
+        return "2024-02-29" if schema.get("format") == "date" else f"Ünï <b>&amp;\" ' {number}"
+    if kind == "boolean":
+        return number % 2 == 0
+    return {"integer": 2000 + number, "number": [0, 1.5, 3, 0.1][number % 4]}[kind]
+
+
+def full_lead() -> Lead:
+    """A lead with data of every line, each with something in it that no form names."""
+    data = {code: {**sample(schema), VERSION: 1, "unknown": {"deep": [1, None]}} for code, schema in SCHEMAS.items()}
+    for rows in ("drivers", "other_vehicles"):
+        data["auto"][rows][1]["unknown"] = [1]
+    return make_lead(
+        line="umbrella",
+        estimated_value="1234.50",
+        expected_close_date="2030-01-31",
+        company_website="https://example.com/?a=1&b=2",
+        notes="two\r\nlines",
+        auto_data=data.pop("auto"),
+        home_data=data.pop("home"),
+        line_data={**data, "a line of old": {"x": 1}},
+        additional_insureds=[{"name": "Zoë", "born": "2001-01-01", "extra": True}, {"relation": "son"}],
+        communications={"preferred": "sms", "email": {"consent": False, "by": "letter"}, "fax": "1"},
+        tags=["red", "two words", 'q"<'],
+        custom_fields=CUSTOM,
+    )
+
+
+CUSTOM = {
+    "text": 'a "b" <c>',
+    "number": 7,
+    "decimal": 2.50,
+    "big": 10**20,
+    "truth": False,
+    "text like a number": "007",
+    "text like a truth": "true",
+    "text that is a number": "12",
+    "nothing": None,
+    "empty": "",
+    "list": [1, "a"],
+    "object": {"a": {"b": None}},
+    "lines": "one\ntwo",
+    "K" * 70: "a name that is too long, but stands there",
+    "long": "x" * 6_000,
+}
+
+
+def values_of(schema: dict) -> st.SearchStrategy:
+    """Anything that `schema` allows."""
+    kind = schema["type"]
+    if kind == "object":
+        return st.fixed_dictionaries({}, optional={k: values_of(v) for k, v in schema["properties"].items()}).map(
+            lambda found: {key: value for key, value in found.items() if value not in ({}, [], "")}
+        )
+    if kind == "array":
+        return st.lists(values_of(schema["items"]).filter(bool), max_size=3)
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    if "pattern" in schema:
+        return st.from_regex(schema["pattern"], fullmatch=True).filter(lambda text: not text.endswith("\n"))
+    if kind == "string":
+        dates = st.dates().map(str)
+        return dates if schema.get("format") == "date" else st.text(max_size=20).map(as_typed)
+    if kind == "boolean":
+        return st.booleans()
+    low, high = schema.get("minimum", -(10**6)), schema.get("maximum", 10**9)
+    whole = st.integers(low, high)
+    return whole if kind == "integer" else whole | st.floats(low, high, allow_nan=False)
+
+
+def as_typed(text: str) -> str:
+    return text.replace("\x00", "").replace("\r", "").encode(errors="ignore").decode().strip()
+
+
+def sent(field: SchemaField, value) -> dict[str, str]:
+    """What the inputs of `field` hold for `value`, by name."""
+    found = {}
+
+    def collect(inputs) -> None:
+        for shown in inputs:
+            collect(shown.get("inputs", ()))
+            for row in shown.get("rows", ()):
+                collect(row)
+            if shown["kind"] not in {"object", "rows"}:
+                found[shown["name"]] = shown["value"]
+
+    collect(field.widget.get_context("data", value)["inputs"])
+    return found
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+@pytest.mark.parametrize("name", [*SCHEMAS, "communications", "insureds"])
+def test_whatever_a_form_allows_comes_back_from_its_inputs_as_it_was(name, data):
+    schema = {**SCHEMAS, "communications": COMMUNICATIONS, "insureds": INSUREDS}[name]
+    value = data.draw(values_of(schema))
+    field = SchemaField(schema)
+    field.kept = value
+    raw = field.widget.value_from_datadict(sent(field, value), {}, "data")
+    assert field.clean(raw) == value
+    assert not field.has_changed(value, raw)
+
+
+def test_a_change_in_one_input_leaves_the_others_and_what_no_form_names(as_max):
+    lead = full_lead()
+    before = reload(lead)
+    changes = {
+        "auto_data.make": "Saab",
+        "auto_data.drivers.1.name": "Bo",
+        "line_data.life.smoker": "false",
+        "home_data.pool": "",
+        "additional_insureds.0.name": "Zoe",
+        "communications.email.consent": "true",
+    }
+    assert save(as_max, lead, {**opened(as_max, lead), **changes}) == []
+    now = reload(lead)
+    auto, life, home = before.auto_data, before.line_data["life"], before.home_data
+    assert now.auto_data == {
+        **auto,
+        "make": "Saab",
+        "drivers": [auto["drivers"][0], {**auto["drivers"][1], "name": "Bo"}],
+    }
+    assert now.line_data == {**before.line_data, "life": {**life, "smoker": False}}
+    assert now.home_data == {key: value for key, value in home.items() if key != "pool"}
+    assert now.additional_insureds[0] == {"name": "Zoe", "born": "2001-01-01", "extra": True}
+    assert now.communications == {"preferred": "sms", "email": {"consent": True, "by": "letter"}, "fax": "1"}
+    assert said_about(lead) == ["Changed auto data, home data, line data, additional insureds, communications"]
+
+
+def test_a_new_version_of_a_form_marks_only_what_is_written_anew(as_max):
+    lead = make_lead(line="auto", auto_data={"make": "Saab", VERSION: 1})
+    line = InsuranceType.objects.get(code="auto")
+    line.form_schema["properties"]["colour"] = {"type": "string"}
+    line.save()
+    assert edit(as_max, lead, notes="n") == []
+    assert reload(lead).auto_data == {"make": "Saab", VERSION: 1}
+    assert edit(as_max, lead, auto_data__colour="red") == []
+    assert reload(lead).auto_data == {"make": "Saab", "colour": "red", VERSION: 2}
+
+
+def test_rows_are_added_emptied_and_kept_in_order(as_max):
+    lead = make_lead(additional_insureds=[{"name": name, "mark": name} for name in "ABC"])
+    changes = {
+        "additional_insureds.1.name": " ",
+        "additional_insureds.3.name": "D",
+        "additional_insureds.7.relation": "aunt",
+        "additional_insureds.250.name": "too far",
+    }
+    assert save(as_max, lead, {**opened(as_max, lead), **changes}) == []
+    assert reload(lead).additional_insureds == [
+        {"name": "A", "mark": "A"},
+        {"name": "C", "mark": "C"},
+        {"name": "D"},
+        {"relation": "aunt"},
+    ]
+
+
+def test_clearing_every_input_leaves_nothing_but_what_no_form_names(as_max):
+    lead = make_lead(line="auto", auto_data={**sample(SCHEMAS["auto"]), VERSION: 1})
+    form = {key: "" if key.startswith("auto_data.") else value for key, value in opened(as_max, lead).items()}
+    assert save(as_max, lead, form) == []
+    assert reload(lead).auto_data == {}
+
+
+WRONG = {
+    "auto_data.year": [
+        ("1899", "Year: at least 1900."),
+        ("2101", "Year: at most 2100."),
+        ("2001.5", "Year: “2001.5” is not a whole number."),
+        ("MMI", "Year: “MMI” is not a whole number."),
+        ("1_999", "Year: “1_999” is not a whole number."),
+        ("9" * 5_000, "is not a whole number."),
+    ],
+    "auto_data.current_premium": [
+        ("-1", "Current premium: at least 0."),
+        ("1e999", "Current premium: “1e999” is not a number."),
+        ("NaN", "Current premium: “NaN” is not a number."),
+        ("Infinity", "is not a number."),
+        ("12,50", "Current premium: “12,50” is not a number."),
+        ("1e", "is not a number."),
+        (".", "is not a number."),
+    ],
+    "auto_data.renewal_date": [
+        ("2023-02-29", "Renewal date: “2023-02-29” is not a date."),
+        ("tomorrow", "Renewal date: “tomorrow” is not a date."),
+        ("20240229", "is not a date."),
+    ],
+    "auto_data.vin": [
+        ("1HGCM82633A00435I", "VIN: “1HGCM82633A00435I” does not have the right form."),
+        ("short", "does not have the right form."),
+    ],
+    "auto_data.use": [("joyride", "Use: choose one of commute, pleasure, business.")],
+    "auto_data.make": [("x" * 201, "Make: at most 200 characters.")],
+    "auto_data.drivers.0.born": [("1990-13-01", "Drivers 1 Born: “1990-13-01” is not a date.")],
+    "auto_data.other_vehicles.1.year": [("1066", "Other vehicles 2 Year: at least 1900.")],
+    "line_data.life.smoker": [("perhaps", "Smoker: “perhaps” is neither yes nor no.")],
+    "line_data.life.coverage": [("a lot", "Coverage: “a lot” is not a number.")],
+    "communications.preferred": [("pigeon", "Preferred: choose one of email, phone, sms, mail.")],
+    "communications.best_time": [("x" * 201, "Best time: at most 200 characters.")],
+    "additional_insureds.0.born": [("never", "1 Born: “never” is not a date.")],
+}
+
+
+def test_a_wrong_value_gets_a_sentence_keeps_what_was_typed_and_changes_nothing(subtests, as_max):
+    lead = make_lead(
+        line="auto",
+        auto_data={"drivers": [{"name": "A"}], "other_vehicles": [{"make": "A"}, {"make": "B"}]},
+        line_data={"life": {"kind": "term"}},
+    )
+    form, before = opened(as_max, lead), reload(lead)
+    for name, tries in WRONG.items():
+        for text, sentence in tries:
+            with subtests.test(f"{name}={text[:20]}"):
+                answer = as_max.post(url(lead), {**form, name: text, "notes": "typed"})
+                page = answer.content.decode()
+                assert answer.status_code == 200
+                assert sentence in " ".join(sum(answer.context["adminform"].form.errors.values(), []))
+                again = form_of(page, "lead_form")
+                assert (again[name], again["notes"]) == (text, "typed")
+                assert reload(lead).updated_at == before.updated_at
+
+
+# Values under names
+
+
+def named(**pairs: str) -> list[tuple[str, str]]:
+    return list(pairs.items())
+
+
+def test_what_is_typed_as_a_value_becomes_what_it_reads_like():
+    field = NamedValuesField()
+    typed = {
+        "a": "12",
+        "b": "-0.5",
+        "c": "true",
+        "d": "false",
+        "e": "012",
+        "f": "1e5",
+        "g": "True",
+        "h": "12 ",
+        "i": "",
+    }
+    typed |= {"j": "1" * 16, "k": "none", "l": "[1]", "m": "+1", "n": "1."}
+    assert field.clean(named(**typed)) == {
+        **typed,
+        "a": 12,
+        "b": -0.5,
+        "c": True,
+        "d": False,
+    } | {"h": "12 "} and "i" not in field.clean(named(**typed))
+
+
+def test_an_untouched_value_keeps_its_type_and_a_changed_one_reads_anew(as_max):
+    lead = make_lead(custom_fields=CUSTOM)
+    form = opened(as_max, lead)
+    names = {value: key for key, value in form.items() if re.fullmatch(r"custom_fields\.[0-9]+\.key", key)}
+
+    def value(name: str) -> str:
+        return names[name].replace(".key", ".value")
+
+    form[value("text like a number")] = "008"
+    form[value("text that is a number")] = "13"
+    form[value("text")] = ""
+    assert save(as_max, lead, form) == []
+    changed = {"text like a number": "008", "text that is a number": 13}
+    assert reload(lead).custom_fields == {key: v for key, v in {**CUSTOM, **changed}.items() if key != "text"}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "sentence"),
+    [
+        ([("a", "1"), (" a ", "2")], "The name “a” stands twice."),
+        ([("", "lonely")], "A field's name has 1 to 60 characters: “lonely”."),
+        ([("\x00", "lonely")], "A field's name has 1 to 60 characters: “lonely”."),
+        ([("x" * 61, "1")], "A field's name has 1 to 60 characters"),
+        ([("a", "x" * 5_001)], "“a” is longer than 5,000 characters."),
+    ],
+)
+def test_names_and_values_that_cannot_be_kept_get_a_sentence(as_max, pairs, sentence):
+    lead = make_lead()
+    data = {}
+    for number, (key, text) in enumerate(pairs):
+        data |= {f"custom_fields.{number}.key": key, f"custom_fields.{number}.value": text}
+    said = save(as_max, lead, {**opened(as_max, lead), **data})
+    assert sentence in " ".join(said)
+    assert reload(lead).custom_fields == {}
+
+
+def test_new_names_are_added_and_null_bytes_dropped(as_max):
+    lead = make_lead(custom_fields={"old": 1})
+    data = {"custom_fields.1.key": "n\x00ew", "custom_fields.1.value": "a\x00b", "custom_fields.9.key": "far"}
+    data |= {"custom_fields.9.value": "x" * 5_000}
+    assert save(as_max, lead, {**opened(as_max, lead), **data}) == []
+    assert reload(lead).custom_fields == {"old": 1, "new": "ab", "far": "x" * 5_000}
+
+
+# Tags, address of the web, unique address
+
+
+@pytest.mark.parametrize(
+    ("typed", "tags"),
+    [
+        ("red, Blue ,two words", ["red", "Blue", "two words"]),
+        ("red,red , red", ["red"]),
+        ("", []),
+        ("  ", []),
+        ("r\x00ed", ["red"]),
+        ("x" * 60, ["x" * 60]),
+    ],
+)
+def test_tags_are_read_from_one_line(as_max, typed, tags):
+    lead = make_lead(tags=["old"])
+    assert edit(as_max, lead, tags=typed) == []
+    assert reload(lead).tags == tags
+
+
+@pytest.mark.parametrize("typed", ["red,,blue", ",", "red,", ", ,red", "\x00,red", "x" * 61])
+def test_tags_with_an_empty_or_too_long_part_are_refused(as_max, typed):
+    lead = make_lead(tags=["old"])
+    (sentence,) = edit(as_max, lead, tags=typed)
+    assert sentence.startswith("A tag ")
+    assert reload(lead).tags == ["old"]
+
+
+def test_a_website_needs_no_scheme_and_must_be_one(as_max):
+    lead = make_lead()
+    assert edit(as_max, lead, company_website="example.com/path") == []
+    assert reload(lead).company_website == "https://example.com/path"
+    for typed in ("javascript:alert(1)", "no site", "https://" + "x" * 200 + ".com", "ftp"):
+        assert edit(as_max, lead, company_website=typed), typed
+    assert reload(lead).company_website == "https://example.com/path"
+
+
+def test_an_address_that_is_taken_gets_a_sentence_and_keeps_what_was_typed(as_max):
+    make_lead(contact_email="taken@example.com")
+    lead = make_lead()
+    answer = as_max.post(url(lead), {**opened(as_max, lead), "contact_email": "TAKEN@example.com", "notes": "typed"})
+    page = answer.content.decode()
+    assert "Another open lead already has this address." in page
+    assert form_of(page, "lead_form")["notes"] == "typed"
+    contact = make_contact(email="taken@example.com")
+    assert edit(as_max, make_contact(), email="Taken@Example.com") == ["Another contact already has this address."]
+    assert Contact.objects.get(email="taken@example.com") == contact
+
+
+def test_a_new_lead_with_a_taken_address_keeps_what_was_typed(as_max):
+    make_lead(contact_email="taken@example.com")
+    page = as_max.get("/leads/lead/add/").content.decode()
+    data = {**form_of(page, "lead_form"), "contact_name": "New", "contact_email": "taken@example.com", "notes": "typed"}
+    answer = as_max.post("/leads/lead/add/", data)
+    assert "Another open lead already has this address." in answer.content.decode()
+    assert form_of(answer.content.decode(), "lead_form")["notes"] == "typed"
+    assert as_max.post("/leads/lead/add/", {**data, "contact_email": "free@example.com"}).status_code == 302
+    assert Lead.objects.get(contact_name="New").notes == "typed"
+
+
+# Links to contacts
+
+
+def link_data(form: dict[str, str], *rows: dict[str, str]) -> dict[str, str]:
+    """`form` with `rows` as its stakeholders, those with an id being there already."""
+    data = {**form, "contact_links-TOTAL_FORMS": str(len(rows))}
+    for number, row in enumerate(rows):
+        data |= {f"contact_links-{number}-{key}": str(value) for key, value in row.items()}
+    return data
+
+
+def test_stakeholders_are_added_changed_and_taken_away_with_a_line_each(as_max):
+    lead, first, second = make_lead(), make_contact(name="First"), make_contact(name="Second")
+    form = opened(as_max, lead)
+    assert save(as_max, lead, link_data(form, {"contact": first.pk, "role": "technical", "is_primary": "on"})) == []
+    link = ContactLead.objects.get(lead=lead)
+    form = opened(as_max, lead)
+    there = {"id": link.pk, "lead": lead.pk, "contact": first.pk, "role": "financial"}
+    assert save(as_max, lead, link_data(form, there, {"contact": second.pk, "role": "other"})) == []
+    link.refresh_from_db()
+    assert (link.role, link.is_primary) == ("financial", False)
+    form = opened(as_max, lead)
+    assert save(as_max, lead, link_data(form, {**there, "DELETE": "on"}, {"contact": second.pk, "role": "other"})) != []
+    other = ContactLead.objects.get(contact=second)
+    rest = {"id": other.pk, "lead": lead.pk, "contact": second.pk, "role": "other"}
+    assert save(as_max, lead, link_data(form, {**there, "DELETE": "on"}, rest)) == []
+    assert list(ContactLead.objects.filter(lead=lead)) == [other]
+    assert ContactLead.everything.filter(pk=link.pk, deleted_at__isnull=False).exists()
+    assert said_about(lead) == [
+        "Deleted stakeholder “First (financial)”",
+        "Changed role, is primary",
+    ]
+    created = ActivityLog.objects.on_timeline_of(lead).filter(verb="created", target_type="leads.contactlead")
+    assert created.count() == 2
+
+
+def test_the_primary_contact_changes_hands_in_one_go_but_there_is_only_one(as_max):
+    lead, a, b = make_lead(), make_contact(), make_contact()
+    links = [
+        ContactLead.objects.create(lead=lead, contact=a, is_primary=True),
+        ContactLead.objects.create(lead=lead, contact=b),
+    ]
+    rows = [{"id": link.pk, "lead": lead.pk, "contact": link.contact_id, "role": "other"} for link in links]
+    form = opened(as_max, lead)
+    assert save(as_max, lead, link_data(form, rows[0], {**rows[1], "is_primary": "on"})) == []
+    assert ContactLead.objects.get(lead=lead, is_primary=True).contact == b
+    both = [{**row, "is_primary": "on"} for row in rows]
+    assert save(as_max, lead, link_data(opened(as_max, lead), *both)) == ["This lead already has a primary contact."]
+    assert ContactLead.objects.get(lead=lead, is_primary=True).contact == b
+
+
+def test_a_contact_is_linked_once(as_max):
+    lead, contact = make_lead(), make_contact()
+    twice = [{"contact": contact.pk, "role": "other"}] * 2
+    sentence = "This contact is already a stakeholder of this lead."
+    assert sentence in save(as_max, lead, link_data(opened(as_max, lead), *twice))
+    assert not ContactLead.objects.exists()
+    ContactLead.objects.create(lead=lead, contact=contact)
+    form = opened(as_max, lead)
+    assert sentence in save(as_max, lead, link_data({**form, "contact_links-INITIAL_FORMS": "0"}, twice[0]))
+
+
+def test_an_agent_cannot_link_what_she_may_not_see(as_ann, ann, bob):
+    lead, contact = make_lead(assigned_to=ann), make_contact()
+    theirs = make_lead(assigned_to=bob)
+    ContactLead.objects.create(lead=theirs, contact=contact)
+    said = save(as_ann, lead, link_data(opened(as_ann, lead), {"contact": contact.pk, "role": "other"}))
+    assert "Select a valid choice" in said[0]
+    answer = as_ann.post("/leads/task/add/", {"title": "Pry", "lead": theirs.pk})
+    assert "Select a valid choice" in answer.content.decode()
+
+
+def test_what_points_to_an_unseen_record_may_stay(as_ann, ann, bob):
+    task = make_lead(assigned_to=bob).tasks.create(title="Help Bob", assignee=ann)
+    assert edit(as_ann, task, title="Help Bob soon") == []
+    assert reload(task).lead is not None
+
+
+# Forms that no browser would send
+
+GARBAGE = ["", "\x00", "x" * 10_000, "-1", "[]", "{", "null", "é\u202e\U0001f600", "1e999", "0190", "on", "%s"]
+
+
+def test_nothing_that_is_sent_breaks_the_form(as_max):
+    lead = full_lead()
+    form = opened(as_max, lead)
+    prefix = "contact_links-"
+    for text in GARBAGE:
+        everything = {key: key if key.startswith(prefix) else text for key in form}
+        assert as_max.post(url(lead), everything).status_code == 200, text
+    for key in sorted(form):
+        for data in ({k: v for k, v in form.items() if k != key}, {**form, key: "\x00\ud7ff[1"}):
+            if not re.search(r"\.[a-z_]+\.[0-9]", key) or "drivers" in key:  # one table of rows stands for all
+                assert as_max.post(url(lead), data).status_code in {200, 302}, key
+
+
+def test_an_empty_form_and_columns_that_it_does_not_show_change_nothing(as_max, max):
+    lead = full_lead()
+    before = reload(lead)
+    assert as_max.post(url(lead), {}).status_code == 200
+    extra = {
+        "overall_score": "1.00",
+        "priority_tier": "hot",
+        "status": "CLOSED_WON",
+        "assigned_to": str(max.pk),
+        "converted_at": "2024-01-01",
+        "deleted_at": "2024-01-01",
+        "signals": "[]",
+        "search_text": "x",
+        "id": "x",
+        "auto_data": json.dumps({"make": "x"}),
+        "auto_data.nothing": "x",
+        "auto_data.drivers.x.name": "x",
+        "custom_fields.x.key": "x",
+        "custom_fields.5000.key": "x",
+    }
+    assert save(as_max, lead, {**opened(as_max, lead), **extra}) == []
+    now = reload(lead)
+    assert [getattr(now, f.attname) for f in Lead._meta.concrete_fields] == [
+        getattr(before, f.attname) for f in Lead._meta.concrete_fields
+    ]
