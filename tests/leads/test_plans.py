@@ -15,17 +15,17 @@ from leads.models import InsuranceType, Lead
 ROWS = 20_000
 FILL = """
     INSERT INTO leads (contact_name, contact_email, contact_phone, company_name, status_id, priority_tier,
-                       overall_score, estimated_value, last_contact_at, awaiting_reply, tags, custom_fields, auto_data, home_data,
-                       assigned_to_id, insurance_type_id, deleted_at, loss_reason)
-    SELECT 'Person ' || md5(n::text), 'p' || n || '@example.com', '(555) 01' || n % 100, md5((n * 7)::text),
-           (ARRAY['NEW_OPPORTUNITIES', 'ACTIVE', 'PROPOSAL_SENT', 'ON_ICE', 'CLOSED_WON', 'CLOSED_LOST'])[n % 6 + 1],
-           (ARRAY['hot', 'warm', 'cold', 'cold', 'dormant', NULL])[n % 37 % 6 + 1], (n %% 101) / 100.0, n,
+                       overall_score, estimated_value, last_contact_at, awaiting_reply, tags, custom_fields,
+                       auto_data, home_data, assigned_to_id, insurance_type_id, deleted_at, loss_reason)
+    SELECT 'Person ' || md5(n::text), 'p' || n || '@example.com', '(555) 01' || n %% 100, md5((n * 7)::text),
+           (ARRAY['NEW_OPPORTUNITIES', 'ACTIVE', 'PROPOSAL_SENT', 'ON_ICE', 'CLOSED_WON', 'CLOSED_LOST'])[n %% 6 + 1],
+           (ARRAY['hot', 'warm', 'cold', 'cold', 'dormant', NULL])[n %% 37 %% 6 + 1], (n %% 101) / 100.0, n,
            now() - n * interval '1 hour', n %% 50 = 0, ARRAY['tag' || n %% 997], jsonb_build_object('key', n),
            jsonb_build_object('vin', 'VIN' || n), jsonb_build_object('address', n::text),
            CASE WHEN n %% 40 = 0 THEN %(user)s::uuid END, CASE WHEN n %% 30 = 0 THEN %(line)s::uuid END,
            CASE WHEN n %% 100 = 0 THEN now() END, CASE WHEN n %% 6 = 5 THEN 'BUDGET' ELSE '' END
       FROM generate_series(1, %(rows)s) AS n
-""".replace("n % ", "n %% ").replace("37 % 6", "37 %% 6")
+"""
 
 
 @pytest.fixture(scope="module")
