@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from ai_log.deeds import Rate
 from ai_log.filters import AIInteractionFilter
 from ai_log.models import AIInteraction
+from crm.deeds import DeedForm
 from crm.lists import Column, Tab
 from crm.paging import Order
 from crm.screens import RecordAdmin
@@ -52,7 +53,10 @@ class AIInteractionAdmin(RecordAdmin):
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         return AIInteraction.objects.visible_to(request.user)
 
-    # Append-only: nobody writes into the log by hand.
+    # Append-only: nobody writes into the log by hand, and there is no bin.
+
+    def bin_deeds(self) -> tuple[type[DeedForm], ...]:
+        return ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -24,7 +24,7 @@ from crm.models import ActivityLog, Client, Contact, ContactClient, Project, Sav
 from crm.paging import CappedPaginator, Order
 from crm.pickers import LinkInline
 from crm.refusals import Refused
-from crm.screens import RecordAdmin, own_address
+from crm.screens import OnlyRead, RecordAdmin, own_address
 
 ID = {"id": models.F("id")}
 BY_NAME = {"name": models.F("name"), **ID}
@@ -142,7 +142,7 @@ class ProjectAdmin(RecordAdmin):
 
 
 @admin.register(ActivityLog)
-class ActivityLogAdmin(RecordAdmin):
+class ActivityLogAdmin(OnlyRead, RecordAdmin):
     """What everybody did, newest first; only read."""
 
     form = forms.ModelForm
@@ -236,7 +236,7 @@ admin.site.unregister(ProcrastinateJob)
 
 
 @admin.register(ProcrastinateJob)
-class JobAdmin(ModelAdmin):
+class JobAdmin(OnlyRead, ModelAdmin):
     """What the workers have done and are about to do; only read."""
 
     list_display = ("id", "task_name", "status", "queue_name", "attempts", "scheduled_at")
@@ -245,12 +245,3 @@ class JobAdmin(ModelAdmin):
     paginator = CappedPaginator
     show_full_result_count = False
     list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: ProcrastinateJob | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: ProcrastinateJob | None = None) -> bool:
-        return False

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -45,12 +46,25 @@ def history_of(row: models.Model) -> list[Change]:
 
 
 def differences(old: models.Model, new: models.Model) -> list[tuple[str, Any, Any]]:
-    """Field by field what differs between two states of a row."""
+    """Field by field what differs between two states of a row, as people read it."""
     found = []
     for field in old._meta.concrete_fields:
         if field.name.startswith("pgh_") or field.name in NOT_SHOWN:
             continue
         was, now = getattr(old, field.attname), getattr(new, field.attname)
         if was != now:
-            found.append((str(field.verbose_name), was, now))
+            found.append((str(field.verbose_name), shown(field, was), shown(field, now)))
     return found
+
+
+def shown(field: models.Field, value: Any) -> Any:
+    """`value` as people read it: a record by its name, a code by its label, numbers and truths in words."""
+    if value is None or isinstance(value, dict | list):
+        return value
+    if field.is_relation:
+        return str(field.related_model._base_manager.filter(pk=value).first() or "no longer known")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    return dict(field.flatchoices).get(value, value)

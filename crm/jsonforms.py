@@ -7,6 +7,7 @@ booleans, and lists of objects or of strings. Keys that the schema does not name
 import json
 import re
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any
 
 from django import forms
@@ -22,7 +23,7 @@ LONGEST_TAG = 60
 SPARE_ROWS = 2
 MOST_ROWS = 100
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,10})?")
-NUMERAL = re.compile(r"[-+]?(?=\.?[0-9])[0-9]{0,30}(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,2})?")
+NUMERAL = re.compile(r"[-+]?(?=\.?[0-9])[0-9]{0,30}(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,3})?")
 TRUTHS = {"true": True, "on": True, "false": False}
 Schema = dict[str, Any]
 
@@ -84,11 +85,15 @@ def scalar(kind: str | None, text: str, path: str, errors: list[str]) -> Any:
         return TRUTHS.get(text)
     if kind in {"number", "integer"}:
         whole = re.fullmatch(r"[-+]?[0-9]+", text)
-        if not NUMERAL.fullmatch(text) or (kind == "integer" and not whole):
+        if not is_number(text) or (kind == "integer" and not whole):
             errors.append(f"{path}: “{text[:40]}” is not a {'whole ' if kind == 'integer' else ''}number.")
             return None
         return int(text) if whole else float(text)
     return text
+
+
+def is_number(text: str) -> bool:
+    return NUMERAL.fullmatch(text) is not None and isfinite(float(text))
 
 
 def merged(schema: Schema, raw: Any, found: Any, before: Any) -> Any:
@@ -264,7 +269,8 @@ class NamedValuesWidget(forms.Widget):
         value = json.loads(value) if isinstance(value, str) else value
         pairs = list(value.items()) if isinstance(value, dict) else list(value or [])
         context = super().get_context(name, None, attrs)
-        context["pairs"] = [(key, text_of(inner)) for key, inner in pairs] + [("", "")] * SPARE_ROWS
+        shown = [(key, text_of(inner)) for key, inner in pairs] + [("", "")] * SPARE_ROWS
+        context["pairs"] = [{"key": key, "text": text, "long": "\n" in text} for key, text in shown]
         return context
 
 

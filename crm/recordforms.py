@@ -7,6 +7,8 @@ from typing import Any
 from django import forms
 from django.db import models
 
+from crm.texts import with_own_ends
+
 CHANGED_MEANWHILE = (
     "Somebody else has changed this record since you opened it. Copy what you wrote, load the page again "
     "and make your change on what stands there now."
@@ -33,6 +35,16 @@ class CheckedForm(forms.ModelForm):
         except forms.ValidationError as error:
             told = self.non_field_errors()
             self.add_error(None, [message for message in error.messages if message not in told])
+
+
+class LinesField(forms.CharField):
+    """A text of several lines: that a browser sends other line ends is no change of it."""
+
+    def to_python(self, value: Any) -> str:
+        return with_own_ends(super().to_python(value))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(with_own_ends(initial or ""), with_own_ends(data or ""))
 
 
 class LinkForm(CheckedForm):

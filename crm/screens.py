@@ -19,6 +19,7 @@ from django.urls import path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.module_loading import import_string
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from crm import transitions
 from crm.deeds import MOST_AT_ONCE, DeedForm, attempt, report
@@ -27,11 +28,27 @@ from crm.lists import Column, KeysetChangeList, Tab
 from crm.models import ActivityLog
 from crm.paging import CappedPaginator, Order
 from crm.pickers import VisibleChoices
-from crm.recordforms import CHANGED_MEANWHILE, RecordForm
+from crm.recordforms import CHANGED_MEANWHILE, LinesField, RecordForm
 from crm.refusals import IllegalMove, Refused, refusing
 
 TIMELINE_LENGTH = 50
 LONGEST_ADDRESS = 2_000
+
+
+class OnlyRead:
+    """For an admin class: nobody writes here, whatever they may do elsewhere."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def bin_deeds(self) -> tuple[type[DeedForm], ...]:
+        return ()
 
 
 class RecordAdmin(VisibleChoices, ModelAdmin):
@@ -50,6 +67,7 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
     list_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     search_label: ClassVar[str] = "Search"
     list_per_page = 50
+    formfield_overrides = {models.TextField: {"form_class": LinesField, "widget": UnfoldAdminTextareaWidget}}
     paginator = CappedPaginator
     change_list_template = "crm/list.html"
     delete_confirmation_template = "crm/confirm.html"

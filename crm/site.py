@@ -16,6 +16,15 @@ class CrmSite(UnfoldAdminSite):
     index_template = "crm/today.html"
     enable_nav_sidebar = True
 
+    def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """The navigation; the theme would draw an empty badge where there is nothing to count."""
+        groups = super().get_sidebar_list(request)
+        for group in groups:
+            for item in group["items"]:
+                if "badge" in item and not str(item.get("badge_callback", "")):
+                    del item["badge"]
+        return groups
+
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Figures and panels of the day, each made by the app that knows it; the settings name them."""
         now = timezone.now()

@@ -6,6 +6,11 @@ def without_nul(text: str) -> str:
     return text.replace("\x00", "")
 
 
+def with_own_ends(text: str) -> str:
+    """`text` with the line ends that it had before a browser sent it."""
+    return text.replace("\r\n", "\n")
+
+
 def as_sent(text: str) -> str:
-    """`text` from a form: with the line ends that it had before a browser sent it."""
-    return without_nul(text).replace("\r\n", "\n")
+    """`text` from a form, as it can be kept."""
+    return with_own_ends(without_nul(text))

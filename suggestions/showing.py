@@ -211,7 +211,7 @@ class Sources:
             return Evidence(entry)
         quote, at, key = entry.get("quote") or entry, moment(entry.get("at")), str(entry.get("id"))
         if entry.get("source") == "message" and (message := self.messages.get(key)):
-            url = f"{page_of('inbox_thread', message.thread_id)}#message-{message.pk}"
+            url = reverse("admin:inbox_thread_message", args=[message.pk])
             return Evidence(quote, message.from_email, at or message.sent_at, url, str(message))
         if entry.get("source") == "thread" and (thread := self.threads.get(key)):
             return Evidence(quote, "", at, page_of("inbox_thread", thread.pk), str(thread))

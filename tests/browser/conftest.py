@@ -44,7 +44,7 @@ def opened(chrome, live_server):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto("/login/")
         if dark:
-            page.evaluate("localStorage.setItem('_x_adminTheme', JSON.stringify('dark'))")
+            page.evaluate("localStorage.setItem('adminTheme', JSON.stringify('dark'))")
         page.fill("#id_username", user.username)
         page.fill("#id_password", PASSWORD)
         page.click("button[type=submit]")

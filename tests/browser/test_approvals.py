@@ -93,8 +93,8 @@ def test_on_a_phone_the_list_leads_to_a_page_and_the_page_to_the_next(opened, ma
     page.goto(QUEUE)
     expect(page.locator("#chosen")).to_be_hidden()
     page.click("a:has-text('Task a') >> visible=true")
-    expect(page.locator("h1")).to_contain_text("Task a")
+    expect(page.locator("h1.sentence")).to_contain_text("Task a")
     with page.expect_navigation():
         page.click("button:has-text('Approve')")
-    expect(page.locator("h1")).to_contain_text("Task b")
+    expect(page.locator("h1.sentence")).to_contain_text("Task b")
     assert page.evaluate("document.documentElement.scrollWidth") == 360

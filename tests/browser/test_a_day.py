@@ -1,0 +1,92 @@
+"""A person's day in a real browser: the hot leads, one of them, a suggestion approved, a ticket resolved."""
+
+import re
+from decimal import Decimal
+
+import pytest
+from playwright.sync_api import expect
+
+from leads.models import Lead, Task
+from suggestions.models import Suggestion
+from support.models import SupportTicket
+from tests.cast import make_client, make_lead, make_suggestion, make_thread, make_ticket
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+
+
+@pytest.fixture
+def agency(max) -> Lead:
+    lead = make_lead(
+        contact_name="Harriet Hot",
+        overall_score=Decimal("0.82"),
+        priority_tier="hot",
+        estimated_value=12_000,
+        line="home",
+        signals=[{"type": "budget_mentioned", "timestamp": "2026-01-05T10:00:00Z", "weight": 0.25}],
+        assigned_to=max,
+    )
+    make_lead(contact_name="Conrad Cold", overall_score=Decimal("0.12"), priority_tier="cold")
+    make_suggestion(lead=lead, suggested_content={"title": "Ring Harriet about the roof"})
+    make_thread(lead=lead, subject="The roof")
+    make_ticket(client=make_client(name="Clara Client"), subject="Certificate missing")
+    return lead
+
+
+def test_from_the_hot_leads_to_an_approved_suggestion_and_a_resolved_ticket(opened, max, agency):
+    page = opened(max)
+    page.click("nav >> text=Leads")
+    page.click(".tabs >> text=hot")
+    expect(page.locator("#result_list")).to_contain_text("Harriet Hot")
+    expect(page.locator("#result_list")).not_to_contain_text("Conrad Cold")
+    page.click("text=Harriet Hot")
+    expect(page.locator(".headline h1")).to_contain_text("Harriet Hot")
+    expect(page.locator("text=Budget mentioned")).to_be_visible()
+    page.locator("form, section").filter(has_text="Ring Harriet").get_by_role("button", name="Approve").first.click()
+    page.wait_for_load_state()
+    assert Task.objects.get().title == "Ring Harriet about the roof"
+    assert Suggestion.objects.get().status == "APPROVED"
+
+    page.click("nav >> text=Tickets")
+    page.click("text=Certificate missing")
+    page.locator("textarea[name=summary]").first.fill("Sent the certificate again.")
+    page.get_by_role("button", name="Resolve").first.click()
+    page.wait_for_load_state()
+    assert SupportTicket.objects.get().status == "Resolved"
+    expect(page.locator("body")).to_contain_text("Sent the certificate again.")
+
+
+def test_dragging_a_card_moves_the_lead(opened, max, agency):
+    page = opened(max)
+    page.goto("/leads/lead/board/")
+    with page.expect_response("**/board/move/") as answered:
+        page.locator(".lead-card", has_text="Harriet Hot").drag_to(page.locator("ol[data-stage=ACTIVE]"))
+    assert answered.value.ok
+    agency.refresh_from_db()
+    assert agency.status_id == "ACTIVE"
+
+
+def test_a_filtered_list_is_kept_as_a_view_and_opened_again(opened, max, agency):
+    page = opened(max)
+    page.goto("/leads/lead/")
+    page.click("summary:has-text('Filter')")
+    page.select_option("[name=line]", "home")
+    page.click("form.sheet >> text=Show")
+    expect(page.locator("#result_list tbody tr")).to_have_count(1)
+    page.click("summary:has-text('Views')")
+    page.fill("#view-name", "Homes")
+    page.click("text=Keep >> visible=true >> nth=-1")
+    page.goto("/leads/lead/")
+    page.click("summary:has-text('Views')")
+    page.click(".sheet >> text=Homes")
+    expect(page).to_have_url(re.compile("line=home"))
+
+
+def test_the_essentials_work_without_scripts(opened, max, agency):
+    page = opened(max, scripts=False)
+    page.goto("/leads/lead/?tier=hot")
+    expect(page.locator("#result_list")).to_be_visible()
+    page.goto(f"/leads/lead/{agency.pk}/do/stage/")
+    page.select_option("[name=stage]", "ACTIVE")
+    page.click("button:has-text('Change stage')")
+    agency.refresh_from_db()
+    assert agency.status_id == "ACTIVE"

@@ -1,0 +1,103 @@
+"""Every main screen: accessible, no wider than a phone, in light and dark."""
+
+from decimal import Decimal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from ai_log.models import AIInteraction
+from crm.models import Project
+from inbox.models import Message
+from inbox.transitions import take_in
+from leads.models import Task
+from tests.cast import make_client, make_contact, make_lead, make_suggestion, make_thread, make_ticket
+from tests.end_to_end.test_every_address import job
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+LONG = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh"
+SERIOUS = {"serious", "critical"}
+
+
+@pytest.fixture
+def addresses(max) -> dict[str, str]:
+    """The main screens, each with something long to show."""
+    client = make_client(name=f"{LONG} & Daughters Moving, Storage and Piano Tuning Company")
+    lead = make_lead(
+        contact_name=f"Maximiliane {LONG}",
+        company_name=LONG * 3,
+        overall_score=Decimal("0.82"),
+        priority_tier="hot",
+        estimated_value=1_250_000,
+        line="auto",
+        auto_data={"vin": "1HGCM82633A004352", "make": LONG},
+        custom_fields={"region": "north", "note": LONG * 2},
+        tags=["vip", LONG[:60]],
+        signals=[{"type": "budget_mentioned", "timestamp": "2026-01-05T10:00:00Z", "weight": 0.25, "source": LONG}],
+    )
+    thread = make_thread(lead=lead, subject=LONG * 4)
+    take_in(
+        Message(
+            thread=thread,
+            direction="in",
+            body_text=f"Hello\n\n> quoted {LONG * 4}\n\nhttps://example.com/{LONG * 4}",
+            from_email="a@example.com",
+            sent_at=lead.created_at,
+        )
+    )
+    ticket = make_ticket(client=client, subject=LONG * 3, issue_description=LONG * 9)
+    suggestion = make_suggestion(lead=lead, reasoning=LONG * 4, suggested_content={"title": LONG * 3})
+    interaction = AIInteraction.objects.create(
+        lead=lead, type="Chat", source="Agent UI", content=LONG * 30, ai_response="x" * 3_000, summary=LONG * 2
+    )
+    job()
+    return {
+        "today": "/",
+        "leads": "/leads/lead/",
+        "board": "/leads/lead/board/",
+        "lead": f"/leads/lead/{lead.pk}/change/",
+        "lead form": f"/leads/lead/{lead.pk}/change/?edit=1",
+        "new lead": "/leads/lead/add/",
+        "deed": f"/leads/lead/{lead.pk}/do/stage/",
+        "history": f"/leads/lead/{lead.pk}/history/",
+        "tasks": "/leads/task/",
+        "task": f"/leads/task/{Task.objects.create(title=LONG * 3, lead=lead).pk}/change/",
+        "inbox": "/inbox/thread/?state=all",
+        "conversation": f"/inbox/thread/{thread.pk}/change/",
+        "approvals": "/suggestions/suggestion/",
+        "suggestion": f"/suggestions/suggestion/{suggestion.pk}/change/",
+        "tickets": "/support/supportticket/",
+        "ticket": f"/support/supportticket/{ticket.pk}/change/",
+        "AI log": "/ai_log/aiinteraction/",
+        "interaction": f"/ai_log/aiinteraction/{interaction.pk}/change/",
+        "clients": "/crm/client/",
+        "client": f"/crm/client/{client.pk}/change/",
+        "contacts": "/crm/contact/",
+        "contact": f"/crm/contact/{make_contact(name=LONG * 3).pk}/change/",
+        "projects": "/crm/project/",
+        "project": f"/crm/project/{Project.objects.create(client=client, name=LONG * 3).pk}/change/",
+        "activity": "/crm/activitylog/",
+        "views": "/crm/savedview/",
+    }
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (360, True)])
+def test_no_screen_has_a_serious_accessibility_fault_or_is_wider_than_its_window(opened, max, addresses, width, dark):
+    page, faults = opened(max, width=width, dark=dark), []
+    for name, address in addresses.items():
+        page.goto(address)
+        page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            faults.append(f"{name}: {wide} pixels wide")
+        for fault in Axe().run(page).response["violations"]:
+            if fault["impact"] in SERIOUS:
+                nodes = "; ".join(node["html"][:160] for node in fault["nodes"][:2])
+                faults.append(f"{name}: {fault['id']} ({fault['help']}): {nodes}")
+    assert faults == [], "\n".join(faults)
+
+
+def test_an_empty_agency_looks_meant(opened, max):
+    page = opened(max)
+    for address in ("/", "/leads/lead/", "/inbox/thread/", "/suggestions/suggestion/", "/support/supportticket/"):
+        page.goto(address)
+        assert page.locator(".empty").count() > 0, address
