@@ -46,9 +46,12 @@ def take_in(message: Message) -> Message:
 
 
 def fill_in(message: Message) -> None:
-    """Give the texts that were left to the database their value now; until saved they are neither empty nor text."""
+    """Make texts of what was left to the database, until saved neither empty nor text, and of what it cannot keep."""
     for field in message._meta.concrete_fields:
-        if field.db_default == "" and isinstance(getattr(message, field.attname), DatabaseDefault):
+        value = getattr(message, field.attname)
+        if isinstance(value, str):
+            setattr(message, field.attname, value.replace("\x00", ""))
+        elif field.db_default == "" and isinstance(value, DatabaseDefault):
             setattr(message, field.attname, "")
 
 
@@ -115,18 +118,18 @@ def log_conversation(
     actor = Actor.of(by)
     actor.require("inbox.add_thread", "log a conversation")
     about = reachable(about, actor)
-    at = at or timezone.now()
-    if not body.strip():
+    at, body, subject = at or timezone.now(), body.replace("\x00", "").strip(), subject.replace("\x00", "").strip()
+    if not body:
         raise BadInput("Say what was said.")
     if at > timezone.now():
         raise BadInput("What happens in the future is a task, not a conversation.")
     whose = {"lead": about} if isinstance(about, Lead) else {"client": about}
-    thread = Thread(source=source, subject=subject.strip(), **whose)
+    thread = Thread(source=source, subject=subject, **whose)
     with refusing():
         thread.full_clean()
         thread.save(force_insert=True)
     state = MessageState.SENT if direction == Direction.OUT else MessageState.RECEIVED
-    take_in(Message(thread=thread, direction=direction, state=state, body_text=body.strip(), sent_at=at, is_read=True))
+    take_in(Message(thread=thread, direction=direction, state=state, body_text=body, sent_at=at, is_read=True))
     thread.refresh_from_db()
     record(thread, "logged", about=about, by=by, at=at, summary=f"{thread.get_source_display()}: {thread}")
     if resolved:

@@ -1,6 +1,169 @@
+"""The screens of tickets."""
+
+from datetime import datetime
+from typing import Any
+
 from django.contrib import admin
-from unfold.admin import ModelAdmin
+from django.db import models
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
-from support.models import SupportTicket
+from crm.lists import Column, Tab
+from crm.models import ActivityLog, User
+from crm.paging import Order
+from crm.screens import TIMELINE_LENGTH, RecordAdmin
+from inbox.conversation import Said, pages_of, read
+from inbox.models import Thread
+from support.deeds import (
+    AssignTicket,
+    EscalateTicket,
+    NoteTicket,
+    PrioritiseTicket,
+    RateTicket,
+    ReopenTicket,
+    ResolveTicket,
+    StartTicket,
+    TakeTicket,
+)
+from support.filters import DUE, TicketFilter
+from support.forms import TicketForm
+from support.models import SupportTicket, TicketQuerySet, TicketStatus
+from support.similar import similar_resolved
+from support.transitions import open_ticket
 
-admin.site.register(SupportTicket, ModelAdmin)
+ID = {"id": models.F("id")}
+MESSAGES_SHOWN = 20
+OTHERS_SHOWN = 10
+LATELY_SHOWN = 8
+
+
+def unresolved(rows: TicketQuerySet) -> TicketQuerySet:
+    return rows.live().unresolved()
+
+
+@admin.register(SupportTicket)
+class SupportTicketAdmin(RecordAdmin):
+    form = TicketForm
+    filterset_class = TicketFilter
+    search_label = "Search number, subject or description"
+    row_template = "support/row.html"
+    page_template = "support/page.html"
+    list_select_related = ("client", "assigned_to")
+    list_defer = (
+        "issue_description",
+        "resolution_summary",
+        "notes",
+        "search_text",
+        *(f"client__{name}" for name in ("notes", "address", "custom_fields", "search_text")),
+    )
+    columns = (
+        Column("Ticket"),
+        Column("Client"),
+        Column("Priority"),
+        Column("Status"),
+        Column("Assignee"),
+        Column("Due", "due"),
+    )
+    orders = {
+        "due": Order("Next due first", {"due": DUE, **ID}, descending=False),
+        "newest": Order("Newest first", {"created": models.F("created_at"), **ID}),
+    }
+    tabs = (
+        Tab("Due next", {}, lambda rows, user: unresolved(rows)),
+        Tab("Mine", {"assignee": "me"}, lambda rows, user: unresolved(rows).filter(assigned_to=user)),
+        Tab("Unassigned", {"assignee": "none"}, lambda rows, user: unresolved(rows).filter(assigned_to=None)),
+        Tab(
+            "Escalated",
+            {"status": TicketStatus.ESCALATED},
+            lambda rows, user: rows.live().filter(status=TicketStatus.ESCALATED),
+        ),
+        Tab(
+            "Resolved",
+            {"status": TicketStatus.RESOLVED},
+            lambda rows, user: rows.live().filter(status=TicketStatus.RESOLVED),
+            order="newest",
+        ),
+        Tab("All", {"state": "all"}, order="newest"),
+        Tab(
+            "Deleted",
+            {"deleted": "true"},
+            lambda rows, user: rows.deleted(),
+            "support.restore_supportticket",
+            order="newest",
+        ),
+    )
+    deeds = (
+        StartTicket,
+        ResolveTicket,
+        ReopenTicket,
+        RateTicket,
+        TakeTicket,
+        AssignTicket,
+        NoteTicket,
+        PrioritiseTicket,
+        EscalateTicket,
+    )
+    bulk = (StartTicket, TakeTicket, AssignTicket, PrioritiseTicket, EscalateTicket)
+    autocomplete_fields = ("client", "lead", "thread")
+
+    def get_fields(self, request: HttpRequest, obj: SupportTicket | None = None) -> tuple[Any, ...]:
+        if obj:
+            return ("subject", "issue_type", "issue_description", "seen")
+        given = ("assigned_to",) if self.may(request, "reassign") else ()
+        return ("client", "subject", ("issue_type", "priority"), "issue_description", *given, "lead", "thread")
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Nobody opens a ticket for whom they may not see, or gives it to somebody who has left."""
+        rows = db_field.remote_field.model.objects
+        staff = db_field.remote_field.model is User
+        kwargs["queryset"] = rows.filter(is_active=True) if staff else rows.visible_to(request.user)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def create(self, request: HttpRequest, row: SupportTicket) -> None:
+        open_ticket(row, by=request.user)
+
+    # The page
+
+    def page_context(self, request: HttpRequest, row: SupportTicket) -> dict[str, Any]:
+        context = super().page_context(request, row)
+        deeds = context["deeds"]
+        tickets = SupportTicket.objects.visible_to(request.user).filter(client=row.client_id).exclude(pk=row.pk)
+        others = tickets.defer("issue_description", "resolution_summary", "notes", "search_text")
+        return {
+            **context,
+            "deeds": [form for form in deeds if form.verb != ResolveTicket.verb],
+            "resolve": next((form for form in deeds if form.verb == ResolveTicket.verb), None),
+            "notes": [noted for line in reversed(row.notes) if (noted := read_note(line))],
+            "said": self.conversation(request, row),
+            "open_tickets": others.unresolved().order_by("resolve_due_at", "id")[:OTHERS_SHOWN],
+            "solved_tickets": others.filter(status=TicketStatus.RESOLVED).order_by("-resolved_at", "-id")[:3],
+            "lately": ActivityLog.objects.on_timeline_of(row.client).select_related("actor")[:LATELY_SHOWN],
+            "similar": similar_resolved(row, request.user) if row.status != TicketStatus.RESOLVED else [],
+            "timeline": ActivityLog.objects.done_to(row).select_related("actor")[:TIMELINE_LENGTH],
+        }
+
+    def conversation(self, request: HttpRequest, row: SupportTicket) -> list[Said]:
+        """The newest messages of the conversation it came from, oldest first, if the user may read it."""
+        if row.thread_id is None or not request.user.has_perm("inbox.view_thread"):
+            return []
+        thread = Thread.objects.visible_to(request.user).filter(pk=row.thread_id).first()
+        if thread is None:
+            return []
+        return [read(message, under=thread.subject) for message in reversed(pages_of(thread, size=MESSAGES_SHOWN).rows)]
+
+
+def read_note(line: Any) -> dict[str, Any] | None:
+    """A note as the page shows it; whatever else stands among the notes is left out."""
+    if not isinstance(line, dict) or not isinstance(line.get("body"), str):
+        return None
+    return {**line, "at": moment(line.get("at"))}
+
+
+def moment(text: Any) -> datetime | None:
+    """A time as it stands in JSON; None where it cannot be read."""
+    try:
+        found = parse_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    return timezone.make_aware(found) if found and timezone.is_naive(found) else found

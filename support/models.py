@@ -78,12 +78,8 @@ class SupportTicket(Record):
         ),
     )
     client = models.ForeignKey("crm.Client", on_delete=models.CASCADE, related_name="tickets")
-    lead = models.ForeignKey(
-        "leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets"
-    )
-    thread = models.ForeignKey(
-        "inbox.Thread", null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets"
-    )
+    lead = models.ForeignKey("leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets")
+    thread = models.ForeignKey("inbox.Thread", null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets")
     created_by = models.CharField(max_length=200, blank=True, db_default="")
     subject = models.CharField(max_length=200)
     issue_type = models.CharField(max_length=80, blank=True, db_default="")
@@ -154,8 +150,4 @@ class SupportTicket(Record):
         return f"#{self.number} {self.subject}" if self.number else self.subject
 
     def is_late(self, now: datetime) -> bool:
-        return (
-            self.status != TicketStatus.RESOLVED
-            and self.resolve_due_at is not None
-            and self.resolve_due_at < now
-        )
+        return self.status != TicketStatus.RESOLVED and self.resolve_due_at is not None and self.resolve_due_at < now

@@ -4,13 +4,14 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
 from crm.activity import Actor, record
 from crm.models import User
 from crm.refusals import BadInput, IllegalMove, refusing
 from support.due import due_times
-from support.models import TRANSITIONS, SupportTicket, TicketStatus
+from support.models import TRANSITIONS, SupportTicket, TicketPriority, TicketStatus
 
 NOTE_LENGTH = 10_000
 
@@ -25,7 +26,9 @@ def open_ticket(ticket: SupportTicket, *, by: Actor | User) -> None:
     """
     actor = Actor.of(by)
     actor.require("support.add_supportticket", "open a ticket")
-    ticket.created_by = ticket.created_by or str(actor)
+    # Left to the database, it is neither empty nor a text until it is saved.
+    named = "" if isinstance(ticket.created_by, DatabaseDefault) else ticket.created_by
+    ticket.created_by = named or str(actor)
     with refusing():
         ticket.full_clean()
         first, resolved = due_times(ticket.priority, ticket.created_at)
@@ -50,9 +53,7 @@ def move(ticket: SupportTicket, to: TicketStatus, *, by: Actor | User, **changes
     stands = SupportTicket.everything.get(pk=ticket.pk)
     if moved != 1:
         state = "deleted" if stands.is_deleted else stands.get_status_display().lower()
-        raise IllegalMove(
-            f"Ticket #{stands.number} is {state} and cannot become {TicketStatus(to).label.lower()}."
-        )
+        raise IllegalMove(f"Ticket #{stands.number} is {state} and cannot become {TicketStatus(to).label.lower()}.")
     ticket.refresh_from_db()
 
 
@@ -74,12 +75,11 @@ def escalate(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
     Raises:
         BadInput: `why` is blank.
     """
-    if not why.strip():
+    why = tidy(why)
+    if not why:
         raise BadInput("Say why the ticket is escalated.")
     move(ticket, TicketStatus.ESCALATED, by=by, escalated_at=timezone.now())
-    record(
-        ticket, "escalated", about=ticket.client, by=by, summary=f"Ticket {ticket} escalated: {why.strip()}"
-    )
+    record(ticket, "escalated", about=ticket.client, by=by, summary=f"Ticket {ticket} escalated: {why}")
 
 
 @transaction.atomic
@@ -90,14 +90,13 @@ def resolve(ticket: SupportTicket, *, summary: str, by: Actor | User) -> None:
         BadInput: `summary` is blank.
         IllegalMove: it is already resolved.
     """
-    if not summary.strip():
+    summary = tidy(summary)
+    if not summary:
         raise BadInput("Say what solved it: a resolution summary is required.")
     now = timezone.now()
-    move(ticket, TicketStatus.RESOLVED, by=by, resolution_summary=summary.strip(), resolved_at=now)
+    move(ticket, TicketStatus.RESOLVED, by=by, resolution_summary=summary, resolved_at=now)
     responded(ticket, now)
-    record(
-        ticket, "resolved", about=ticket.client, by=by, summary=f"Ticket {ticket} resolved: {summary.strip()}"
-    )
+    record(ticket, "resolved", about=ticket.client, by=by, summary=f"Ticket {ticket} resolved: {summary}")
 
 
 @transaction.atomic
@@ -108,12 +107,40 @@ def reopen(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
         BadInput: `why` is blank.
         IllegalMove: it is not resolved.
     """
-    if not why.strip():
+    why = tidy(why)
+    if not why:
         raise BadInput("Say why the ticket is reopened.")
-    said = ticket.resolution_summary
+    said = SupportTicket.everything.select_for_update().get(pk=ticket.pk).resolution_summary
     move(ticket, TicketStatus.OPEN, by=by, resolved_at=None, resolution_summary="", satisfaction=None)
-    append_note(ticket, f"Reopened: {why.strip()}\nResolved before with: {said}", internal=True, by=by)
-    record(ticket, "reopened", about=ticket.client, by=by, summary=f"Ticket {ticket} reopened: {why.strip()}")
+    append_note(ticket, f"Reopened: {why}\nResolved before with: {said}", internal=True, by=by)
+    record(ticket, "reopened", about=ticket.client, by=by, summary=f"Ticket {ticket} reopened: {why}")
+
+
+@transaction.atomic
+def prioritise(ticket: SupportTicket, priority: str, *, by: Actor | User) -> None:
+    """Set the priority; what is promised and not kept yet is due anew, counted from when the ticket was opened.
+
+    Raises:
+        NotAllowed: `by` may not change tickets.
+        BadInput: no such priority.
+        IllegalMove: the ticket is deleted, resolved, or of that priority already.
+    """
+    Actor.of(by).require("support.change_supportticket", "set the priority of a ticket")
+    if priority not in TicketPriority.values:
+        raise BadInput(f"The priority must be one of: {', '.join(TicketPriority.values)}.")
+    locked = SupportTicket.everything.select_for_update().get(pk=ticket.pk)
+    if locked.is_deleted or locked.status == TicketStatus.RESOLVED:
+        raise IllegalMove(f"Ticket #{locked.number} is {'deleted' if locked.is_deleted else 'resolved'}.")
+    if locked.priority == priority:
+        raise IllegalMove(f"Ticket #{locked.number} already has {locked.get_priority_display().lower()} priority.")
+    first, resolved = due_times(priority, locked.created_at)
+    promises = {"resolve_due_at": resolved}
+    if locked.first_responded_at is None:
+        promises["first_response_due_at"] = first
+    SupportTicket.everything.filter(pk=ticket.pk).update(priority=priority, **promises)
+    ticket.refresh_from_db()
+    said = f"Ticket {ticket}: priority {locked.priority} → {priority}"
+    record(ticket, "prioritised", about=ticket.client, by=by, summary=said, was=locked.priority, now=priority)
 
 
 @transaction.atomic
@@ -123,9 +150,10 @@ def note(ticket: SupportTicket, body: str, *, internal: bool, by: Actor | User) 
     Raises:
         NotAllowed: `by` may not change tickets.
         BadInput: the note is empty or longer than 10,000 characters.
+        IllegalMove: the ticket is deleted.
     """
     Actor.of(by).require("support.change_supportticket", "write on a ticket")
-    body = body.strip().replace("\x00", "")
+    body = tidy(body)
     if not body:
         raise BadInput("Write something: a note must not be empty.")
     if len(body) > NOTE_LENGTH:
@@ -133,14 +161,19 @@ def note(ticket: SupportTicket, body: str, *, internal: bool, by: Actor | User) 
     append_note(ticket, body, internal=internal, by=by)
     if not internal:
         responded(ticket, timezone.now())
-    record(
-        ticket, "noted", about=ticket.client, by=by, summary=f"Note on ticket #{ticket.number}: {body[:200]}"
-    )
+    record(ticket, "noted", about=ticket.client, by=by, summary=f"Note on ticket #{ticket.number}: {body[:200]}")
+
+
+def tidy(text: str) -> str:
+    """`text` without blanks around it, and without the one character that PostgreSQL keeps in no text."""
+    return text.replace("\x00", "").strip()
 
 
 def append_note(ticket: SupportTicket, body: str, *, internal: bool, by: Actor | User) -> None:
     """Add to the ticket's notes under a lock, so that two writers lose nothing."""
     locked = SupportTicket.everything.select_for_update().get(pk=ticket.pk)
+    if locked.is_deleted:
+        raise IllegalMove(f"Ticket #{locked.number} is deleted; restore it first.")
     line = {"at": timezone.now().isoformat(), "by": str(Actor.of(by)), "body": body, "internal": internal}
     SupportTicket.everything.filter(pk=ticket.pk).update(notes=[*locked.notes, line])
     ticket.refresh_from_db()

@@ -1,0 +1,31 @@
+"""The forms of a ticket: opening one, and correcting its words."""
+
+from typing import Any
+
+from unfold.widgets import BASE_INPUT_CLASSES
+
+from crm.screens import RecordForm
+from support.filters import Suggesting, issue_types
+from support.models import SupportTicket
+
+LABELS = {
+    "issue_type": "Kind of trouble",
+    "issue_description": "What is wrong",
+    "assigned_to": "Assignee",
+    "thread": "Conversation",
+}
+
+
+class TicketForm(RecordForm):
+    class Meta:
+        model = SupportTicket
+        fields = ("subject", "issue_type", "issue_description")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "issue_type" in self.fields:
+            field = self.fields["issue_type"]
+            field.widget = Suggesting(issue_types, {"class": " ".join(BASE_INPUT_CLASSES), "maxlength": 80})
+        for name, label in LABELS.items():
+            if name in self.fields:
+                self.fields[name].label = label

@@ -1,0 +1,13 @@
+// "Use this" puts what solved a like ticket into the resolution; without scripts the text can be copied.
+document.addEventListener("DOMContentLoaded", () => {
+  const field = document.querySelector("[data-resolution]");
+  if (!field) return;
+  document.querySelectorAll("[data-use]").forEach((button) => {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const text = document.getElementById(button.dataset.use).textContent;
+      field.value = field.value.trim() ? `${field.value.trimEnd()}\n\n${text}` : text;
+      field.focus();
+    });
+  });
+});

@@ -1,0 +1,231 @@
+"""Opening, noting, assigning, taking, rating tickets, and setting their priority."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from crm.activity import SYSTEM
+from crm.models import ActivityLog
+from crm.refusals import BadInput, IllegalMove, NotAllowed
+from crm.transitions import assign, soft_delete
+from support.due import due_times
+from support.models import SupportTicket, TicketPriority, TicketStatus
+from support.transitions import note, open_ticket, prioritise, rate, resolve
+from tests.cast import browser, make_client, make_lead, make_thread, make_ticket
+
+pytestmark = pytest.mark.django_db
+ADD = "/support/supportticket/add/"
+
+
+def form(client, **kw) -> dict[str, str]:
+    return {"client": str(client.pk), "subject": "Wrong address", "priority": "high", "issue_type": "Mail", **kw}
+
+
+def test_a_new_ticket_has_a_number_its_opener_and_its_promises(ann):
+    ticket = SupportTicket(client=make_client(), subject="Wrong address", priority="urgent")
+    open_ticket(ticket, by=ann)
+    assert ticket.number > 1_000
+    assert ticket.created_by == "Ann"
+    assert (ticket.first_response_due_at, ticket.resolve_due_at) == due_times("urgent", ticket.created_at)
+    assert ActivityLog.objects.on_timeline_of(ticket.client)[0].summary == f"Ticket {ticket} opened"
+
+
+def test_numbers_never_repeat(ann):
+    tickets = [make_ticket() for _ in range(3)]
+    assert len({ticket.number for ticket in tickets}) == 3
+
+
+def test_a_ticket_needs_a_subject_and_a_right(ann, vera):
+    with pytest.raises(BadInput, match="Subject"):
+        open_ticket(SupportTicket(client=make_client(), subject=""), by=ann)
+    with pytest.raises(NotAllowed):
+        open_ticket(SupportTicket(client=make_client(), subject="x"), by=vera)
+    assert not SupportTicket.everything.exists()
+
+
+def test_the_form_opens_one_for_what_it_was_opened_from(as_ann):
+    client, lead, thread = make_client(name="Works"), make_lead(contact_name="Mia"), make_thread(subject="Hello")
+    page = as_ann.get(ADD, {"client": client.pk, "lead": lead.pk, "thread": thread.pk}).content.decode()
+    assert "Works" in page
+    assert "Mia" in page
+    assert "Hello" in page
+    answer = as_ann.post(ADD, form(client, lead=str(lead.pk), thread=str(thread.pk)))
+    ticket = SupportTicket.objects.get()
+    assert answer["Location"] == f"/support/supportticket/{ticket.pk}/change/"
+    assert (ticket.client, ticket.lead, ticket.thread, ticket.assigned_to) == (client, lead, thread, None)
+    assert ticket.resolve_due_at is not None
+
+
+def test_the_form_takes_no_client_of_another_and_no_assignee_from_an_agent(as_ann, as_max, bob):
+    hidden = make_client(assigned_to=bob)
+    assert "Select a valid choice" in as_ann.post(ADD, form(hidden)).content.decode()
+    as_ann.post(ADD, form(make_client(), assigned_to=str(bob.pk)))
+    assert SupportTicket.objects.get().assigned_to is None
+    as_max.post(ADD, form(make_client(), assigned_to=str(bob.pk), subject="Second"))
+    assert SupportTicket.objects.get(subject="Second").assigned_to == bob
+
+
+def test_a_note_is_kept_with_who_and_when(ann):
+    ticket = make_ticket()
+    note(ticket, " She called \x00", internal=True, by=ann)
+    line = ticket.notes[0]
+    assert (line["body"], line["by"], line["internal"]) == ("She called", "Ann", True)
+    assert line["at"].startswith(f"{timezone.now():%Y-}")
+    assert ticket.first_responded_at is None
+
+
+def test_a_note_for_the_customer_is_our_first_answer_once(ann):
+    ticket = make_ticket()
+    note(ticket, "On its way", internal=False, by=ann)
+    first = ticket.first_responded_at
+    note(ticket, "Arrived?", internal=False, by=ann)
+    assert ticket.first_responded_at == first is not None
+
+
+@pytest.mark.parametrize(("body", "sentence"), [(" ", "must not be empty"), ("x" * 10_001, "at most 10,000")])
+def test_a_bad_note_gets_a_sentence(ann, body, sentence):
+    ticket = make_ticket()
+    with pytest.raises(BadInput, match=sentence):
+        note(ticket, body, internal=True, by=ann)
+    ticket.refresh_from_db()
+    assert ticket.notes == []
+
+
+def test_a_deleted_ticket_takes_no_note(ann):
+    ticket = make_ticket()
+    soft_delete(ticket, by=SYSTEM)
+    with pytest.raises(IllegalMove, match="is deleted; restore it first"):
+        note(ticket, "Too late", internal=True, by=ann)
+
+
+def test_another_priority_brings_other_promises_but_not_for_what_was_kept(ann):
+    ticket = make_ticket()
+    prioritise(ticket, "urgent", by=ann)
+    assert (ticket.first_response_due_at, ticket.resolve_due_at) == due_times("urgent", ticket.created_at)
+    note(ticket, "On it", internal=False, by=ann)
+    prioritise(ticket, "low", by=ann)
+    assert ticket.first_response_due_at == due_times("urgent", ticket.created_at)[0]
+    assert ticket.resolve_due_at == due_times("low", ticket.created_at)[1]
+
+
+def test_a_priority_that_makes_no_sense_is_refused(ann, vera):
+    ticket = make_ticket()
+    with pytest.raises(BadInput, match="must be one of"):
+        prioritise(ticket, "yesterday", by=ann)
+    with pytest.raises(IllegalMove, match="already has normal priority"):
+        prioritise(ticket, TicketPriority.NORMAL, by=ann)
+    with pytest.raises(NotAllowed):
+        prioritise(ticket, "low", by=vera)
+    resolve(ticket, summary="Sent", by=ann)
+    with pytest.raises(IllegalMove, match="is resolved"):
+        prioritise(ticket, "low", by=ann)
+    other = make_ticket()
+    soft_delete(other, by=SYSTEM)
+    with pytest.raises(IllegalMove, match="is deleted"):
+        prioritise(other, "low", by=ann)
+
+
+@pytest.mark.parametrize("satisfaction", [1, 5])
+def test_a_resolved_ticket_is_rated(ann, satisfaction):
+    ticket = make_ticket()
+    resolve(ticket, summary="Sent", by=ann)
+    rate(ticket, satisfaction, by=ann)
+    assert ticket.satisfaction == satisfaction
+    assert f"satisfaction {satisfaction} of 5" in ActivityLog.objects.done_to(ticket)[0].summary
+
+
+@pytest.mark.parametrize("satisfaction", [0, 6, -1])
+def test_a_rating_out_of_range_is_refused_here_and_by_the_database(ann, satisfaction):
+    ticket = make_ticket()
+    resolve(ticket, summary="Sent", by=ann)
+    with pytest.raises(BadInput, match="from 1 to 5"):
+        rate(ticket, satisfaction, by=ann)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        SupportTicket.objects.filter(pk=ticket.pk).update(satisfaction=satisfaction)
+
+
+def test_what_is_not_resolved_is_not_rated(ann):
+    with pytest.raises(IllegalMove, match="is not resolved yet"):
+        rate(make_ticket(), 5, by=ann)
+
+
+def test_an_agent_takes_what_is_free_and_a_manager_gives(ann, bob, max):
+    ticket = make_ticket()
+    assign(ticket, ann, by=ann)
+    with pytest.raises(NotAllowed):
+        assign(ticket, bob, by=ann)
+    assign(ticket, bob, by=max)
+    assert SupportTicket.objects.get(pk=ticket.pk).assigned_to == bob
+
+
+def test_each_button_does_its_deed(as_max, max):
+    ticket = make_ticket()
+    sent = {
+        "take": {},
+        "note": {"body": "She called"},
+        "priority": {"priority": "high"},
+        "escalate": {"why": "Third time"},
+        "start": {},
+        "resolve": {"summary": "Sent again"},
+        "rate": {"satisfaction": "4"},
+        "reopen": {"why": "It is back"},
+    }
+    for verb, data in sent.items():
+        answer = as_max.post(f"/support/supportticket/{ticket.pk}/do/{verb}/", data)
+        assert answer.status_code == 302, (verb, answer.content.decode()[:2_000])
+    ticket.refresh_from_db()
+    assert (ticket.assigned_to, ticket.priority, ticket.status) == (max, "high", TicketStatus.OPEN)
+    assert [line["body"][:8] for line in ticket.notes] == ["She call", "Reopened"]
+
+
+def test_a_refused_deed_keeps_what_was_typed(as_ann):
+    ticket = make_ticket()
+    answer = as_ann.post(f"/support/supportticket/{ticket.pk}/do/reopen/", {"why": "It is back again"})
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert "is open and cannot become open" in page
+    assert "It is back again" in page
+
+
+def test_the_button_to_resolve_refuses_an_empty_summary(as_ann):
+    ticket = make_ticket()
+    answer = as_ann.post(f"/support/supportticket/{ticket.pk}/do/resolve/", {"summary": "  "})
+    assert answer.status_code == 422
+    ticket.refresh_from_db()
+    assert ticket.status == TicketStatus.OPEN
+
+
+def test_many_are_escalated_at_once_each_with_an_outcome(as_ann, ann):
+    tickets = [make_ticket(), make_ticket()]
+    resolve(tickets[1], summary="Sent", by=ann)
+    data = {"action": "escalate", "index": "0", "apply": "1", "why": "Storm"}
+    data["_selected_action"] = [str(ticket.pk) for ticket in tickets]
+    page = as_ann.post("/support/supportticket/?state=all", data, follow=True).content.decode()
+    assert "Done for 1." in page
+    assert f"Ticket #{tickets[1].number} is resolved and cannot become escalated." in page
+
+
+def test_its_words_can_be_corrected_but_not_its_promises(as_ann):
+    ticket = make_ticket()
+    due = ticket.resolve_due_at
+    data = {"subject": "Better words", "resolve_due_at": "2030-01-01", "status": "Resolved", "priority": "low"}
+    as_ann.post(f"/support/supportticket/{ticket.pk}/change/", data)
+    ticket.refresh_from_db()
+    assert (ticket.subject, ticket.status, ticket.priority) == ("Better words", TicketStatus.OPEN, "normal")
+    assert ticket.resolve_due_at == due
+
+
+def test_a_viewer_is_turned_away(vera):
+    ticket, page = make_ticket(), browser(vera)
+    assert page.get(ADD).status_code == 403
+    for verb in ("start", "resolve", "note", "take"):
+        assert page.post(f"/support/supportticket/{ticket.pk}/do/{verb}/").status_code == 403
+
+
+def test_promises_follow_the_priority():
+    now = timezone.now()
+    ordered = [due_times(priority, now) for priority in ("urgent", "high", "normal", "low")]
+    assert ordered == sorted(ordered)
+    assert all(now + timedelta(minutes=30) < first < resolved for first, resolved in ordered)

@@ -1,0 +1,147 @@
+"""The queue of tickets: what is due next, what it finds, what it hides and what it costs."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from crm.activity import SYSTEM
+from crm.transitions import soft_delete
+from support.models import SupportTicket
+from support.transitions import escalate, resolve
+from tests.cast import browser, make_client, make_lead, make_ticket
+
+pytestmark = pytest.mark.django_db
+LIST = "/support/supportticket/"
+HOSTILE = "<script>alert(1)</script>"
+
+
+def shown(page, **asked) -> list[str]:
+    return [ticket.subject for ticket in page.get(LIST, asked).context["cl"].page.rows]
+
+
+def tabs(page) -> dict[str, str]:
+    return {tab["label"]: tab["count"] for tab in page.get(LIST).context["cl"].tabs}
+
+
+@pytest.fixture
+def tickets(ann, max) -> None:
+    make_ticket(subject="Later", priority="low", issue_type="Billing", issue_description="Two charges in May")
+    make_ticket(subject="Soon", priority="urgent", assigned_to=max)
+    escalate(make_ticket(subject="Help", priority="high"), why="Third time", by=ann)
+    resolve(make_ticket(subject="Solved"), summary="Sent", by=ann)
+    SupportTicket.objects.filter(subject="Later").update(resolve_due_at=timezone.now() - timedelta(hours=1))
+    make_ticket(subject="No promise")
+    SupportTicket.objects.filter(subject="No promise").update(resolve_due_at=None)
+
+
+FOUND = [
+    ({}, ["Later", "Soon", "Help", "No promise"]),
+    ({"assignee": "me"}, ["Soon"]),
+    ({"assignee": "none"}, ["Later", "Help", "No promise"]),
+    ({"status": "Escalated"}, ["Help"]),
+    ({"status": "Resolved"}, ["Solved"]),
+    ({"state": "all"}, ["No promise", "Solved", "Help", "Soon", "Later"]),
+    ({"late": "true"}, ["Later"]),
+    ({"priority": "urgent"}, ["Soon"]),
+    ({"issue_type": "billing"}, ["Later"]),
+    ({"q": "charges"}, ["Later"]),
+    ({"q": "solved"}, ["Solved"]),
+    ({"q": "solved", "state": "unresolved"}, []),
+    ({"status": "Resolved", "assignee": "me"}, []),
+]
+
+
+@pytest.mark.parametrize(("asked", "found"), FOUND, ids=[str(asked) for asked, _ in FOUND])
+def test_the_list_finds_what_is_asked_in_the_order_of_its_tab(tickets, as_max, asked, found):
+    assert shown(as_max, **asked) == found
+
+
+def test_a_number_is_found_with_and_without_its_sign(tickets, as_max):
+    ticket = SupportTicket.objects.get(subject="Solved")
+    assert shown(as_max, q=f"#{ticket.number}") == shown(as_max, q=f" {ticket.number}") == ["Solved"]
+    assert shown(as_max, q=f"#{10**17}") == shown(as_max, q="#" + "9" * 18) == []
+
+
+def test_the_tabs_count_what_they_hold(tickets, as_max):
+    assert tabs(as_max) == {
+        "Due next": "4",
+        "Mine": "1",
+        "Unassigned": "3",
+        "Escalated": "1",
+        "Resolved": "1",
+        "All": "5",
+        "Deleted": "0",
+    }
+
+
+def test_late_is_said_in_words(tickets, as_max):
+    page = as_max.get(LIST).content.decode()
+    assert 'class="bad"' in page
+    assert "late by 1" in page
+
+
+def test_pages_follow_each_other_without_gaps_even_without_promises(as_max, monkeypatch):
+    monkeypatch.setattr("support.admin.SupportTicketAdmin.list_per_page", 3)
+    for number in range(8):
+        make_ticket(subject=str(number))
+    SupportTicket.objects.filter(subject__in="1357").update(resolve_due_at=None)
+    seen, cursor = [], {}
+    while True:
+        page = as_max.get(LIST, cursor).context["cl"].page
+        seen += [row.subject for row in page.rows]
+        if not page.next:
+            break
+        cursor = {"after": page.next}
+    assert sorted(seen) == [str(number) for number in range(8)]
+    assert set(seen[4:]) == set("1357")
+
+
+def test_an_agent_sees_her_own_the_free_and_those_of_her_clients(as_ann, ann, bob):
+    make_ticket(subject="Mine", assigned_to=ann)
+    make_ticket(subject="Free")
+    make_ticket(subject="My client", assigned_to=bob, client=make_client(assigned_to=ann))
+    hidden = make_ticket(subject="Bobs", assigned_to=bob)
+    assert set(shown(as_ann)) == {"Mine", "Free", "My client"}
+    assert tabs(as_ann)["All"] == "3"
+    assert shown(as_ann, q=f"#{hidden.number}") == []
+
+
+def test_the_bin_is_for_whoever_may_restore(as_max, as_ann):
+    soft_delete(make_ticket(subject="Gone"), by=SYSTEM)
+    assert shown(as_max) == []
+    assert shown(as_max, deleted="true") == ["Gone"]
+    assert shown(as_ann, deleted="true") == []
+
+
+@pytest.mark.parametrize("asked", [{"client": "x"}, {"status": "Lost"}, {"q": "x"}, {"late": "x"}, {"after": "x"}])
+def test_nothing_asked_breaks_the_list(tickets, as_max, asked):
+    assert as_max.get(LIST, asked).status_code == 200
+
+
+def test_hostile_text_is_shown_as_text(as_max):
+    make_ticket(subject=HOSTILE, issue_type=HOSTILE, client=make_client(name=HOSTILE))
+    page = as_max.get(LIST).content.decode()
+    assert HOSTILE not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_list_costs_the_same_for_one_row_and_for_fifty(as_ann, ann):
+    make_ticket(assigned_to=ann, lead=make_lead())
+    as_ann.get(LIST)
+    with CaptureQueriesContext(connection) as few:
+        as_ann.get(LIST)
+    for _ in range(49):
+        make_ticket(assigned_to=ann)
+    with CaptureQueriesContext(connection) as many:
+        answer = as_ann.get(LIST)
+    assert len(answer.context["cl"].page.rows) == 50
+    assert len(few) == len(many) <= 15
+    assert len(answer.content) < 300_000
+
+
+def test_a_viewer_is_offered_no_deed(vera):
+    make_ticket()
+    assert 'name="action"' not in browser(vera).get(LIST).content.decode()

@@ -1,0 +1,115 @@
+"""What a ticket can become, and by whom: every move, legal and illegal."""
+
+import itertools
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from crm.activity import SYSTEM
+from crm.models import ActivityLog
+from crm.refusals import BadInput, IllegalMove, NotAllowed
+from crm.transitions import soft_delete
+from support.models import TRANSITIONS, SupportTicket, TicketStatus
+from support.transitions import escalate, reopen, resolve, start
+from tests.cast import make_ticket
+
+pytestmark = pytest.mark.django_db
+DEEDS = {
+    TicketStatus.OPEN: lambda ticket, by: reopen(ticket, why="It is back", by=by),
+    TicketStatus.IN_PROGRESS: lambda ticket, by: start(ticket, by=by),
+    TicketStatus.RESOLVED: lambda ticket, by: resolve(ticket, summary="Sent again", by=by),
+    TicketStatus.ESCALATED: lambda ticket, by: escalate(ticket, why="Third time", by=by),
+}
+LEGAL = {(was, to) for was, following in TRANSITIONS.items() for to in following}
+PAIRS = sorted(itertools.product(TicketStatus.values, TicketStatus.values))
+
+
+def ticket_in(status: str) -> SupportTicket:
+    """A ticket in `status`, put there past every rule but the database's."""
+    ticket = make_ticket()
+    done = {"resolution_summary": "Sent", "resolved_at": timezone.now()} if status == TicketStatus.RESOLVED else {}
+    SupportTicket.objects.filter(pk=ticket.pk).update(status=status, **done)
+    ticket.refresh_from_db()
+    return ticket
+
+
+@pytest.mark.parametrize(("was", "to"), PAIRS)
+def test_each_move_is_done_or_refused_with_a_sentence(ann, was, to):
+    ticket = ticket_in(was)
+    if (was, to) in LEGAL:
+        DEEDS[to](ticket, ann)
+        assert ticket.status == to
+        line = ActivityLog.objects.done_to(ticket)[0]
+        assert (line.actor, line.about_id) == (ann, ticket.client_id)
+    else:
+        told = f"Ticket #{ticket.number} is {TicketStatus(was).label.lower()} and cannot become "
+        with pytest.raises(IllegalMove, match=told + TicketStatus(to).label.lower()):
+            DEEDS[to](ticket, ann)
+        ticket.refresh_from_db()
+        assert ticket.status == was
+
+
+@pytest.mark.parametrize("to", TicketStatus.values)
+def test_a_deleted_ticket_moves_nowhere(ann, to):
+    ticket = ticket_in(next(was for was, found in LEGAL if found == to))
+    soft_delete(ticket, by=SYSTEM)
+    with pytest.raises(IllegalMove, match="is deleted"):
+        DEEDS[to](ticket, ann)
+
+
+@pytest.mark.parametrize("to", TicketStatus.values)
+def test_a_viewer_moves_nothing(vera, to):
+    ticket = ticket_in(next(was for was, found in LEGAL if found == to))
+    with pytest.raises(NotAllowed, match="Vera may not change the status of a ticket"):
+        DEEDS[to](ticket, vera)
+
+
+def test_whoever_starts_a_free_ticket_has_it_and_takes_it_from_nobody(ann, bob):
+    ticket = make_ticket()
+    start(ticket, by=ann)
+    assert ticket.assigned_to == ann
+    other = make_ticket(assigned_to=ann)
+    start(other, by=bob)
+    assert other.assigned_to == ann
+
+
+@pytest.mark.parametrize("why", ["", "  \n "])
+def test_escalating_and_reopening_ask_why(ann, why):
+    with pytest.raises(BadInput, match="Say why the ticket is escalated"):
+        escalate(make_ticket(), why=why, by=ann)
+    with pytest.raises(BadInput, match="Say why the ticket is reopened"):
+        reopen(ticket_in(TicketStatus.RESOLVED), why=why, by=ann)
+
+
+@pytest.mark.parametrize("summary", ["", "  \n "])
+def test_resolving_asks_what_solved_it(ann, summary):
+    ticket = make_ticket()
+    with pytest.raises(BadInput, match="a resolution summary is required"):
+        resolve(ticket, summary=summary, by=ann)
+    ticket.refresh_from_db()
+    assert ticket.status == TicketStatus.OPEN
+
+
+@pytest.mark.parametrize("change", [{}, {"resolution_summary": "Sent"}, {"resolved_at": timezone.now()}])
+def test_the_database_refuses_resolved_without_how_and_when(change):
+    ticket = make_ticket()
+    with pytest.raises(IntegrityError, match="resolved_says_how"), transaction.atomic():
+        SupportTicket.objects.filter(pk=ticket.pk).update(status=TicketStatus.RESOLVED, **change)
+
+
+def test_resolving_is_our_answer_if_there_was_none(ann):
+    ticket = make_ticket()
+    resolve(ticket, summary=" Sent again ", by=ann)
+    assert ticket.resolution_summary == "Sent again"
+    assert ticket.first_responded_at == ticket.resolved_at is not None
+
+
+def test_reopening_keeps_what_was_tried_among_the_notes(ann):
+    ticket = ticket_in(TicketStatus.RESOLVED)
+    SupportTicket.objects.filter(pk=ticket.pk).update(satisfaction=1, resolution_summary="Sent by fax")
+    reopen(ticket, why="The fax is broken", by=ann)
+    assert (ticket.resolution_summary, ticket.resolved_at, ticket.satisfaction) == ("", None, None)
+    note = ticket.notes[-1]
+    assert note["internal"] is True
+    assert note["body"] == "Reopened: The fax is broken\nResolved before with: Sent by fax"
