@@ -3,13 +3,19 @@
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils import timezone
 
 from ai_log.deeds import Rate
 from ai_log.filters import AIInteractionFilter
 from ai_log.models import AIInteraction
+from ai_log.totals import PERIODS, since, totals
 from crm.deeds import DeedForm
+from crm.filters import start_of
 from crm.lists import Column, Tab
 from crm.paging import Order
 from crm.screens import RecordAdmin
@@ -25,6 +31,7 @@ class AIInteractionAdmin(RecordAdmin):
     search_label = "Search questions and summaries"
     row_template = "ai_log/row.html"
     page_template = "ai_log/page.html"
+    list_links = (("ai_log_aiinteraction_totals", "bar_chart", "Totals"),)
     list_select_related = ("lead", "client")
     list_defer = (
         "ai_response",
@@ -52,6 +59,28 @@ class AIInteractionAdmin(RecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         return AIInteraction.objects.visible_to(request.user)
+
+    def get_urls(self) -> list[Any]:
+        show = self.admin_site.admin_view(self.totals_view)
+        return [path("totals/", show, name="ai_log_aiinteraction_totals"), *super().get_urls()]
+
+    def totals_view(self, request: HttpRequest) -> HttpResponse:
+        """What was asked lately, by agent, model and day, as far as the user sees it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        asked = request.GET.get("days", "")
+        days = int(asked) if asked in map(str, PERIODS) else PERIODS[1]
+        first = since(days, timezone.now())
+        found = totals(self.get_queryset(request).filter(created_at__gte=start_of(first)), first)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Totals of the AI log",
+            "opts": self.opts,
+            "periods": PERIODS,
+            "days": days,
+            "tables": [(f"By {name}", rows) for name, rows in found.items()],
+        }
+        return TemplateResponse(request, "ai_log/totals.html", context)
 
     # Append-only: nobody writes into the log by hand, and there is no bin.
 

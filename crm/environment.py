@@ -35,6 +35,13 @@ class Environment:
     """The variables of the process, completed by the file `.env` where the process does not say."""
 
     def __init__(self, env_file: Path) -> None:
+        try:
+            if env_file.exists():
+                # `read_env` takes a file that it may not read for one that is not there: a server would then
+                # run with the defaults for development.
+                env_file.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise BadVariable(f"{env_file} cannot be read: {error}.") from error
         environ.Env.read_env(env_file)
 
     def text(self, name: str, default: str = "") -> str:

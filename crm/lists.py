@@ -23,12 +23,13 @@ AFTER, BEFORE, ORDER = "after", "before", "order"
 class Tab:
     """A named part of a list: the query string that shows it and the set whose size it bears.
 
-    `order` names the Order in which it is read unless a person asks for another; empty is the list's first.
+    Without `narrow` it bears none: the size of an archive says little and costs much. `order` names the Order
+    in which it is read unless a person asks for another; empty is the list's first.
     """
 
     label: str
     params: dict[str, str] = field(default_factory=dict)
-    narrow: Callable[[models.QuerySet, User], models.QuerySet] = lambda rows, user: rows.live()
+    narrow: Callable[[models.QuerySet, User], models.QuerySet] | None = lambda rows, user: rows.live()
     permission: str = ""
     order: str = ""
 
@@ -92,13 +93,14 @@ class KeysetChangeList(ChangeList):
         """The tabs this user may open, each with its capped size and whether it is the current one."""
         tabs = [tab for tab in self.model_admin.tabs if not tab.permission or request.user.has_perm(tab.permission)]
         base = self.root_queryset
-        counts = capped_counts({str(index): tab.narrow(base, request.user) for index, tab in enumerate(tabs)})
+        sets = {str(index): tab.narrow(base, request.user) for index, tab in enumerate(tabs) if tab.narrow}
+        counts = capped_counts(sets)
         names, current = self.tab_names(), self.open_tab()
         kept = [(k, v) for k, v in self.kept(ORDER) if k not in names]
         return [
             {
                 "label": tab.label,
-                "count": capped(counts[str(index)]),
+                "count": capped(counts[str(index)]) if tab.narrow else "",
                 "url": "?" + urlencode([*tab.params.items(), *kept]),
                 "current": tab is current,
             }

@@ -28,8 +28,11 @@ class CannotServe(Exception):
 @contextlib.contextmanager
 def the_only_one(lock: Path, address: str) -> Iterator[None]:
     """Be the one that serves this checkout, or say where it is served already."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    held = locks.try_alone(lock)
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held = locks.try_alone(lock)
+    except OSError as error:
+        raise CannotServe(f"{lock} cannot be used: {error.strerror}.") from error
     if held is None:
         raise CannotServe(f"The CRM is served already, at {lock.read_text()}: stop that one first.")
     try:

@@ -23,16 +23,16 @@ from inbox.deeds import ArchiveThread, LinkThread, MarkRead, NoteThread, ReopenT
 from inbox.filters import LAST_SAID, ThreadFilter, unlinked
 from inbox.forms import LogForm, ThreadForm
 from inbox.linking import candidates
-from inbox.models import Message, Thread, ThreadStatus
+from inbox.models import Direction, Message, Thread, ThreadStatus
 from inbox.safe_html import formatted
 from inbox.transitions import log_conversation
 
 BESIDE = 10
-UNREAD = Message.objects.filter(thread=models.OuterRef("pk"), is_read=False).order_by().values("thread")
-
-
-def in_status(status: ThreadStatus, label: str) -> Tab:
-    return Tab(label, {"status": status}, lambda rows, user: rows.live().filter(status=status), order="newest")
+UNREAD = (
+    Message.objects.filter(thread=models.OuterRef("pk"), direction=Direction.IN, is_read=False)
+    .order_by()
+    .values("thread")
+)
 
 
 @admin.register(Thread)
@@ -71,9 +71,14 @@ class ThreadAdmin(RecordAdmin):
             lambda rows, user: unlinked(rows.live().filter(status=ThreadStatus.OPEN)),
             order="newest",
         ),
-        in_status(ThreadStatus.OPEN, "All open"),
-        in_status(ThreadStatus.RESOLVED, "Resolved"),
-        in_status(ThreadStatus.ARCHIVED, "Archived"),
+        Tab(
+            "All open",
+            {"status": ThreadStatus.OPEN},
+            lambda rows, user: rows.live().filter(status=ThreadStatus.OPEN),
+            order="newest",
+        ),
+        Tab("Resolved", {"status": ThreadStatus.RESOLVED}, narrow=None, order="newest"),
+        Tab("Archived", {"status": ThreadStatus.ARCHIVED}, narrow=None, order="newest"),
         Tab("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted(), "inbox.restore_thread", order="newest"),
     )
     deeds = (ResolveThread, ReopenThread, MarkRead, NoteThread, ArchiveThread, LinkThread, UnlinkThread)

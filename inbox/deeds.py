@@ -7,7 +7,7 @@ from crm.deeds import DeedForm
 from crm.models import Client, User
 from crm.refusals import BadInput
 from inbox import transitions
-from inbox.models import TRANSITIONS, Thread, ThreadStatus
+from inbox.models import TRANSITIONS, Direction, Thread, ThreadStatus
 from leads.models import Lead
 
 CHANGE = "inbox.change_thread"
@@ -47,7 +47,7 @@ class MarkRead(DeedForm):
 
     @classmethod
     def possible(cls, record: Thread) -> bool:
-        return record.messages.filter(is_read=False).exists()
+        return record.messages.filter(direction=Direction.IN, is_read=False).exists()
 
     def perform(self, record: Thread, by: User) -> str:
         count = transitions.mark_read(record, by=by)

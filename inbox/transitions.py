@@ -234,10 +234,10 @@ def reachable(target: Lead | Client, actor: Actor) -> Lead | Client:
 
 @transaction.atomic
 def mark_read(thread: Thread, *, by: Actor | User) -> int:
-    """Everything in `thread` has been seen; returns how many messages were new.
+    """Everything they wrote in `thread` has been seen; returns how many messages were new.
 
     Raises:
         NotAllowed: `by` may not change conversations.
     """
     Actor.of(by).require("inbox.change_thread", "mark a conversation as read")
-    return thread.messages.filter(is_read=False).update(is_read=True)
+    return thread.messages.filter(direction=Direction.IN, is_read=False).update(is_read=True)

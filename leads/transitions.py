@@ -194,14 +194,18 @@ def add_task(task: Task, *, by: Actor | User) -> None:
 
     Raises:
         NotAllowed: `by` may not add tasks.
+        IllegalMove: what it is for is deleted.
         BadInput: a field refuses it.
     """
     Actor.of(by).require("leads.add_task", "add a task")
+    about = subject_of(task)
+    if about.is_deleted:
+        raise IllegalMove(f"The {named(about)} is deleted; restore it first.")
     with refusing():
         task.full_clean()
         task.save(force_insert=True)
     due = f", due {task.due_on:%d %b %Y}" if task.due_on else ""
-    record(task, "created", by=by, about=subject_of(task), summary=f"Task: {task.title}{due}")
+    record(task, "created", by=by, about=about, summary=f"Task: {task.title}{due}")
 
 
 @transaction.atomic

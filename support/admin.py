@@ -78,13 +78,8 @@ class SupportTicketAdmin(RecordAdmin):
             {"status": TicketStatus.ESCALATED},
             lambda rows, user: rows.live().filter(status=TicketStatus.ESCALATED),
         ),
-        Tab(
-            "Resolved",
-            {"status": TicketStatus.RESOLVED},
-            lambda rows, user: rows.live().filter(status=TicketStatus.RESOLVED),
-            order="newest",
-        ),
-        Tab("All", {"state": "all"}, order="newest"),
+        Tab("Resolved", {"status": TicketStatus.RESOLVED}, narrow=None, order="newest"),
+        Tab("All", {"state": "all"}, narrow=None, order="newest"),
         Tab(
             "Deleted",
             {"deleted": "true"},

@@ -6,6 +6,24 @@ from crm.models import User
 from tests.cast import browser, make_user
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(settings) -> None:
+    """A password is hashed in no time: the cast logs in without one."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What migrations seeded (stages, lines, roles) outlives a test that commits.
+
+    Such a test ends with a flush; one of them without the restoration takes the seeds from all that follow.
+    """
+    for item in items:
+        mark = item.get_closest_marker("django_db")
+        commits = (mark and mark.kwargs.get("transaction")) or "live_server" in getattr(item, "fixturenames", ())
+        if commits:
+            item.add_marker(pytest.mark.django_db(transaction=True, serialized_rollback=True), append=False)
+
+
 @pytest.fixture
 def ann(db) -> User:
     """An agent."""

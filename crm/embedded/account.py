@@ -56,9 +56,9 @@ def account_of(data: Path) -> Account:
     return Account(entry.pw_uid, entry.pw_gid)
 
 
-def open_the_way(paths: list[Path]) -> None:
-    """Let other accounts pass, not look, through the folders above `paths`, where they cannot yet."""
-    closed = sorted({parent for path in paths for parent in path.parents if not _passable(parent)})
+def open_the_way(paths: list[Path], account: Account) -> None:
+    """Let others pass, not look, through the folders above `paths`, where `account` cannot yet."""
+    closed = sorted({parent for path in paths for parent in path.parents if not _passable(parent, account)})
     for folder in closed:
         folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IXOTH)
     if closed:
@@ -66,8 +66,11 @@ def open_the_way(paths: list[Path]) -> None:
         sys.stderr.write(f"PostgreSQL does not run as root, so others may now pass through (not look into) {names}.\n")
 
 
-def _passable(folder: Path) -> bool:
-    return bool(folder.stat().st_mode & stat.S_IXOTH)
+def _passable(folder: Path, account: Account) -> bool:
+    found = folder.stat()
+    if found.st_uid == account.uid:
+        return bool(found.st_mode & stat.S_IXUSR)
+    return bool(found.st_mode & (stat.S_IXGRP if found.st_gid == account.gid else stat.S_IXOTH))
 
 
 def _name(uid: int) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -21,6 +22,8 @@ SUPERUSER = "postgres"
 DATABASE = "crm"
 # Seconds; a recovery reads at most max_wal_size of log, which even a slow disk does within it.
 PATIENCE = 600
+# pg_ctl hands the folder's name to a shell between double quotes.
+SHELL_CHARACTERS = set('"$`\\\n')
 LOG_LIMIT = 10 * 1024 * 1024
 # For a laptop. Durable all the same: fsync and synchronous_commit stay on.
 SERVER_SETTINGS = {
@@ -95,9 +98,13 @@ def stop(place: Place) -> None:
 
 def prepare(place: Place) -> Account:
     """Make what is missing: folders, the account, the data directory."""
+    if set(str(place.root)) & SHELL_CHARACTERS:
+        raise EmbeddedPostgresError(
+            f"PostgreSQL's programs cannot work in {place.root}, because of its name: move the folder or set DATA_DIR."
+        )
     account = account_of(place.data)
     if account.is_other:
-        open_the_way([place.data, binaries()])
+        open_the_way([place.data, binaries()], account)
     _make_socket_folder(place, account)
     _roll_log(place, account)
     version = _version(account)
@@ -133,7 +140,7 @@ def _initialise(place: Place, account: Account) -> None:
 
 def _launch(place: Place, account: Account) -> None:
     settings = {**SERVER_SETTINGS, "unix_socket_directories": str(place.sockets), "port": "5432"}
-    options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+    options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
     where = place.log.stat().st_size
     command = [
         "pg_ctl",

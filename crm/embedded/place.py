@@ -34,7 +34,8 @@ class Place:
     def sockets(self) -> Path:
         """The folder of the socket; only the server's account (and root) may enter it."""
         inside = self.root / "run"
-        if len(os.fsencode(inside / SOCKET)) <= LONGEST_SOCKET_PATH:
+        # To a client a comma stands between two hosts.
+        if len(os.fsencode(inside / SOCKET)) <= LONGEST_SOCKET_PATH and "," not in str(inside):
             return inside
         # Not under XDG_RUNTIME_DIR or TMPDIR: processes that share a server may have different ones.
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]

@@ -314,6 +314,8 @@ class Lead(Record):
             models.Index(
                 *(e.desc() for e in PRIORITY.values()),
                 models.F("id").desc(),
+                # The tier itself, so that a tab is counted from the index alone.
+                include=["priority_tier"],
                 condition=OPEN,
                 name="leads_open_priority",
             ),

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from crm.models.base import LIVE, Record, audited, not_blank, one_of
+from crm.models.base import Record, audited, not_blank, one_of
 
 
 class Category(models.TextChoices):
@@ -113,16 +113,23 @@ class LeadStatus(models.Model):
 class LeadStageHistory(Record):
     """One move of a lead from stage to stage; the first has no `from_status`."""
 
-    lead = models.ForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="stage_history")
-    from_status = models.ForeignKey(LeadStatus, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
-    to_status = models.ForeignKey(LeadStatus, on_delete=models.PROTECT, related_name="+")
+    lead = models.ForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="stage_history", db_index=False)
+    from_status = models.ForeignKey(
+        LeadStatus, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    to_status = models.ForeignKey(LeadStatus, on_delete=models.PROTECT, related_name="+", db_index=False)
     at = models.DateTimeField(default=timezone.now, db_default=Now())
     by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta(Record.Meta):
         db_table = "lead_stage_history"
         verbose_name_plural = "stage history"
-        indexes = [models.Index("lead", models.F("at").desc(), condition=LIVE, name="lead_stage_history_by_lead")]
+        # Named here, because the automatic index of a text key is made twice.
+        indexes = [
+            models.Index("lead", models.F("at").desc(), name="lead_stage_history_by_lead"),
+            models.Index(fields=["from_status"], name="lead_stage_history_from"),
+            models.Index(fields=["to_status"], name="lead_stage_history_to"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.from_status_id or 'new'} → {self.to_status_id}"

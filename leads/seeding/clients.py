@@ -10,7 +10,7 @@ INSERT INTO clients (id, created_at, updated_at, client_type, name, email, phone
 SELECT client_id, converted_at, converted_at, CASE WHEN is_firm THEN 'Business' ELSE 'Individual' END,
        CASE WHEN is_firm THEN company ELSE name END, email, phone,
        jsonb_build_object('street', street, 'city', split_part(town, '|', 1), 'state', split_part(town, '|', 2),
-                          'postal_code', split_part(town, '|', 3), 'country', 'US'),
+                          'zip', split_part(town, '|', 3), 'country', 'US'),
        owner_id,
        CASE WHEN pg_temp.draw(n, 'client tag') < 0.3
             THEN ARRAY[pg_temp.pick('{vip,bundle,multi-policy,paperless}', pg_temp.draw(n, 'client tags'))]

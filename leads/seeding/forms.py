@@ -69,7 +69,8 @@ def chance(what: str, share: float) -> str:
     return f"pg_temp.draw(n, '{what}') < {share}"
 
 
-CURRENT = f"""jsonb_build_object(
+# Written under the first version of each line's form.
+CURRENT = f"""jsonb_build_object('schema_version', 1,
     'current_carrier', pg_temp.pick(%(carriers)s, pg_temp.draw(n, 'carrier')),
     'current_premium', {amount("premium", 300, 9_000, 10)},
     'renewal_date', %(now)s::date + pg_temp.whole(-60, 330, pg_temp.draw(n, 'renewal')))"""
@@ -127,7 +128,7 @@ OTHER_LINES = {
         'class_codes', pg_temp.whole(2000, 9200, pg_temp.draw(n, 'class'))::text,
         'experience_modifier', round((0.7 + 0.8 * pg_temp.draw(n, 'modifier'))::numeric, 2),
         'claims_5y', pg_temp.whole(0, 6, power(pg_temp.draw(n, 'claims'), 4)))""",
-    "life": f"""jsonb_build_object(
+    "life": f"""jsonb_build_object('schema_version', 1,
         'born', date '1950-01-01' + pg_temp.whole(0, 19000, pg_temp.draw(n, 'born')),
         'smoker', {chance("smoker", 0.13)}, 'coverage', {amount("coverage", 50_000, 2_000_000, 25_000)},
         'term_years', 5 * pg_temp.whole(2, 6, pg_temp.draw(n, 'term')),

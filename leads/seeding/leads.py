@@ -52,10 +52,9 @@ SELECT id, created_at, greatest(staged_at, last_contact_at, scored_at), name, em
     jsonb_build_object(
         'preferred', pg_temp.pick(%(channels)s, pg_temp.draw(n, 'channel')),
         'best_time', pg_temp.pick(%(hours)s, pg_temp.draw(n, 'hours')),
-        'consent', jsonb_build_object(
-            'email', jsonb_build_object('opted_in', pg_temp.draw(n, 'mail') < 0.85, 'at', created_at),
-            'sms', jsonb_build_object('opted_in', pg_temp.draw(n, 'text') < 0.4, 'at', created_at),
-            'phone', jsonb_build_object('do_not_call', pg_temp.draw(n, 'call') < 0.06))),
+        'email', jsonb_build_object('consent', pg_temp.draw(n, 'mail') < 0.85, 'opted_in_at', created_at::date),
+        'sms', jsonb_build_object('consent', pg_temp.draw(n, 'text') < 0.4, 'opted_in_at', created_at::date),
+        'phone', jsonb_build_object('do_not_contact', pg_temp.draw(n, 'call') < 0.06)),
     ARRAY(SELECT DISTINCT pg_temp.pick(%(tags)s, power(pg_temp.draw(n * 8 + i, 'tag'), 1.7))
             FROM generate_series(1, width_bucket(pg_temp.draw(n, 'tagged'), %(tagged)s)) AS i),
     jsonb_strip_nulls(jsonb_build_object(

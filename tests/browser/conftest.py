@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from django.db import connections
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.cast import PASSWORD
@@ -19,12 +20,15 @@ def chromium() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def chrome() -> Iterator[Browser]:
+def chrome(django_db_setup) -> Iterator[Browser]:
     path = chromium()
     assert path or not os.environ.get("CI"), "Chromium is missing: .ci/run installs it"
     if not path:
         pytest.skip("no Chromium on this machine: install the package chromium")
+    seeds = connections["default"]._test_serialized_contents
     with sync_playwright() as playwright:
+        # While Playwright's loop runs, this thread has another connection; it must know the seeds to restore too.
+        connections["default"]._test_serialized_contents = seeds
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()

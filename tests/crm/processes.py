@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -73,14 +74,19 @@ def running(*command: str, **variables: str) -> Iterator[subprocess.Popen]:
         process.wait()
 
 
-def line_with(process: subprocess.Popen, words: str) -> str:
-    """The first line that `process` prints with `words` in it."""
+def line_with(process: subprocess.Popen, *words: str) -> str:
+    """The first line that `process` prints with any of these in it; it is killed when that takes a minute."""
     said = []
-    for line in process.stdout:
-        if words in line:
-            return line
-        said.append(line)
-    raise AssertionError(f"{words!r} was never printed, but this: {''.join(said)}")
+    patience = threading.Timer(60, process.kill)
+    patience.start()
+    try:
+        for line in process.stdout:
+            if any(each in line for each in words):
+                return line
+            said.append(line)
+    finally:
+        patience.cancel()
+    raise AssertionError(f"{words} was never printed, but this: {''.join(said)}")
 
 
 def eventually(happened: Callable[[], bool], seconds: float = 20) -> bool:

@@ -230,6 +230,21 @@ def test_a_deep_folder_gets_a_short_socket_path(folder, user):
     shutil.rmtree(deep.sockets)
 
 
+def test_a_folder_may_have_a_strange_name(folder, user):
+    strange = Place(folder / "it's a, (strange) & würdig; folder")
+    process = user(strange.root)
+    line_with(process, "up")
+    assert run(strange, "SELECT 1") == [(1,)]
+    process.communicate()
+    assert eventually(lambda: is_stopped(strange))
+    shutil.rmtree(strange.sockets)
+
+
+def test_a_name_that_a_shell_would_understand_is_refused(folder):
+    with pytest.raises(EmbeddedPostgresError, match=r"because of its name: move the folder or set DATA_DIR\.$"):
+        EmbeddedServer(Place(folder / "$(touch x)")).ensure_running()
+
+
 @pytest.mark.parametrize("mode", [0o777, 0o750])
 def test_a_socket_folder_that_others_may_enter_is_refused(folder, mode):
     place = Place(folder / "data")

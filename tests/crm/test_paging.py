@@ -21,6 +21,7 @@ from tests.cast import browser
 pytestmark = pytest.mark.django_db
 URL = "/leads/lead/"
 GONE = "That page no longer exists."
+MANY = 200
 DAY_ONE = datetime(2024, 1, 1, tzinfo=UTC)
 
 # Few values, so that there are ties in every key; None wherever a column may be null.
@@ -70,6 +71,7 @@ def forward(rows: models.QuerySet, order: Order, size: int) -> list[Page]:
     pages = [page(rows, order, size=size)]
     while pages[-1].next:
         pages.append(page(rows, order, size=size, after=pages[-1].next))
+        assert len(pages) < MANY, "the pages never end"
     return pages
 
 
@@ -98,6 +100,7 @@ def test_walking_back_from_the_last_page_shows_the_same_pages(rows, size, name):
         back = [pages[-1]]
         while back[-1].previous:
             back.append(page(all_leads, order, size=size, before=back[-1].previous))
+            assert len(back) < MANY, "the pages never end"
         assert [keys_of([shown]) for shown in reversed(back)] == [keys_of([shown]) for shown in pages]
         assert [shown.offset for shown in reversed(back)] == [shown.offset for shown in pages]
         assert all(shown.next for shown in back[1:])
@@ -113,6 +116,7 @@ def test_rows_that_come_and_go_between_pages_hide_and_repeat_no_other(rows, size
         shown = page(Lead.objects.all(), order, size=size)
         while True:
             met += keys_of([shown])
+            assert len(met) < MANY, "the pages never end"
             staying -= come_and_go(chance)
             if not shown.next:
                 break

@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 from django.conf import settings
 
-from crm.environment import BadVariable
+from crm.environment import BadVariable, Environment
 from tests.crm.processes import environment, files_below, manage, running
 
 PRODUCTION = {
@@ -94,6 +94,11 @@ def test_an_application_server_gets_the_sentence_and_does_not_try_for_ever():
     assert server.returncode == 3
     assert said.count("DEBUG is 'maybe': write true or false.") == 1
     assert "Traceback" not in said
+
+
+def test_a_file_of_variables_that_cannot_be_read_is_not_passed_over(tmp_path):
+    with pytest.raises(BadVariable, match=r"\.env cannot be read: "):
+        Environment((tmp_path / ".env").mkdir() or tmp_path / ".env")
 
 
 def test_a_check_starts_no_database(tmp_path):

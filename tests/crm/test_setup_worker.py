@@ -139,7 +139,7 @@ def test_it_goes_on_after_the_database_was_away():
         line_with(worker, "Working on every queue")
         assert eventually(lambda: statement("SELECT count(*) FROM procrastinate_workers") == [(1,)])
         with database_shut():
-            line_with(worker, "Side task listener failed")
+            line_with(worker, "Side task listener failed", "The database went away")
         lock = {"queueing_lock": "of this test"}
         job = ProcrastinateJob.objects.filter(pk=clear_sessions.configure(**lock).defer(timestamp=1))
         assert eventually(lambda: job.get().status == "succeeded")

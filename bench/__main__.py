@@ -1,0 +1,53 @@
+"""Measure what the design promises: `python -m bench` (`make bench`)."""
+
+import argparse
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
+from django.test import override_settings
+
+from bench import leads_list
+from bench.databases import SIZES, drop
+from bench.measure import PageFailed
+from crm.startup import why_it_cannot_start
+
+TABLES = {"leads": leads_list}
+# As in production, as far as one process without a proxy before it can be.
+SETTINGS = {"DEBUG": False, "ALLOWED_HOSTS": ["testserver"], "ROOT_URLCONF": "bench.urls"}
+
+
+def main() -> int:
+    """Run the tables that were asked for; 0 if every bar was reached."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("tables", nargs="*", metavar="table", help=f"Only these of: {', '.join(TABLES)}.")
+    parser.add_argument("--repeat", type=int, default=7, help="How often each page is timed (7).")
+    parser.add_argument("--plans", action="store_true", help="Print the query plans of our side instead.")
+    parser.add_argument("--fresh", action="store_true", help="Make and fill the databases anew first.")
+    options = parser.parse_args()
+    if unknown := set(options.tables) - set(TABLES):
+        parser.error(f"there is no table {', '.join(sorted(unknown))}: there are {', '.join(TABLES)}")
+    if options.repeat < 1:
+        parser.error("--repeat must be 1 or more")
+    for name in SIZES if options.fresh else ():
+        drop(name)
+    with override_settings(**SETTINGS):
+        tables = [TABLES[name] for name in options.tables or TABLES]
+        if options.plans:
+            for table in tables:
+                table.plans()
+            return 0
+        reached = [table.run(options.repeat) for table in tables]
+    return 0 if all(reached) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except PageFailed as failure:
+        sys.exit(str(failure))
+    except (ImproperlyConfigured, OperationalError) as error:
+        sentence = why_it_cannot_start(error)
+        if sentence is None:
+            raise
+        sys.exit(sentence)

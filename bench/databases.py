@@ -1,0 +1,55 @@
+"""The databases that are measured: made and filled once, and kept for the next run."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.core.management import call_command
+from django.db import connection
+
+from leads.models import Lead
+
+# Leads in each; the names are ours alone, so that nobody's data is ever dropped.
+SIZES = {"bench_100k": 100_000, "bench_1m": 1_000_000}
+
+
+@contextmanager
+def using(name: str) -> Iterator[None]:
+    """Work in the database `name` of the server instead of the usual one."""
+    usual = connection.settings_dict["NAME"]
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = usual
+
+
+def make_ready(name: str, leads: int) -> None:
+    """See to it that `name` exists, has today's tables and at least `leads` leads."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        if cursor.fetchone() is None:
+            cursor.execute(f"CREATE DATABASE {name}")
+    with using(name):
+        call_command("migrate", verbosity=0)
+        missing = leads - Lead.everything.count()
+        if missing > 0:
+            sys.stdout.write(f"{name}: {missing:,} leads are missing; this happens once.\n")
+            call_command("seed", leads=missing)
+        _analyze_if_never_done()
+
+
+def drop(name: str) -> None:
+    """Remove the database `name`, to be made afresh."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _analyze_if_never_done() -> None:
+    # A seed that was killed at its very end leaves all leads and no statistics.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples < 0 FROM pg_class WHERE oid = 'leads'::regclass")
+        if cursor.fetchone()[0]:
+            cursor.execute("VACUUM (ANALYZE)")

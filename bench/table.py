@@ -1,0 +1,30 @@
+"""Figures in columns, for people."""
+
+from collections.abc import Sequence
+
+
+def rendered(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in text: the first column to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in [heading, *rows]) for column in range(len(heading))]
+    lines = [heading, ["-" * width for width in widths], *rows]
+    return "".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        + "\n"
+        for line in lines
+    )
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds * 1000:,.1f} ms"
+
+
+def kilobytes(size: int) -> str:
+    return f"{size / 1000:,.0f} kB"
+
+
+def verdict(missed: Sequence[str]) -> str:
+    """`OK`, or what was missed."""
+    return f"MISSED ({', '.join(missed)})" if missed else "OK"

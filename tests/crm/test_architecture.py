@@ -1,0 +1,184 @@
+"""The rules of the house that a program can read."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import connection, models
+from django.db.models.constraints import BaseConstraint
+
+LAYERS = ["crm", "leads", "ai_log", "inbox", "support", "suggestions", "api"]
+LONGEST_FUNCTION, LONGEST_MODULE = 40, 400
+DRAWERS = {"services", "selectors", "utils", "helpers", "common", "managers", "signals", "constants"}
+
+
+def modules() -> Iterator[Path]:
+    """Every module of ours, migrations too."""
+    for layer in LAYERS:
+        yield from sorted((settings.BASE_DIR / layer).rglob("*.py"))
+
+
+def written() -> list[Path]:
+    """The modules that are written by hand."""
+    return [path for path in modules() if "migrations" not in path.parts]
+
+
+def place(path: Path) -> str:
+    return str(path.relative_to(settings.BASE_DIR))
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """The line and full name of everything that a module imports, wherever it stands."""
+    package = place(path).removesuffix(".py").split("/")[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            yield node.lineno, ".".join([*base, *filter(None, [node.module])])
+
+
+def wrong_arrows(path: Path) -> list[str]:
+    allowed = LAYERS[: LAYERS.index(place(path).split("/")[0]) + 1]
+    return [
+        f"{place(path)}:{line} imports {name}"
+        for line, name in imports(path)
+        if name.split(".")[0] in {*LAYERS, "tests", "bench"} - set(allowed)
+    ]
+
+
+def test_apps_import_only_to_their_left():
+    assert len(list(modules())) > 100
+    assert sum((wrong_arrows(path) for path in modules()), []) == []
+
+
+def test_an_arrow_the_other_way_would_be_seen(tmp_path, settings):
+    settings.BASE_DIR = tmp_path
+    path = tmp_path / "leads" / "deeds" / "x.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("import crm.x\nfrom leads import y\nfrom . import z\ndef f():\n    from inbox.x import Thread\n")
+    assert wrong_arrows(path) == ["leads/deeds/x.py:5 imports inbox.x"]
+    path.write_text("import suggestions as s, leads\nfrom tests.cast import make_lead\nimport api.views\n")
+    assert [line.split(" imports ")[1] for line in wrong_arrows(path)] == ["suggestions", "tests.cast", "api.views"]
+
+
+def test_settings_name_only_what_there_is():
+    for names in (settings.TODAY_FIGURES, settings.TODAY_PANELS, *settings.RECORD_SECTIONS.values()):
+        for name in names:
+            module, function = name.rsplit(".", 1)
+            path = settings.BASE_DIR / (module.replace(".", "/") + ".py")
+            defined = {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
+            assert function in defined, name
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def test_no_function_and_no_module_is_too_long():
+    long_functions = [
+        f"{place(path)}:{node.lineno} {node.name}: {node.end_lineno - node.lineno + 1} lines"
+        for path in written()
+        for node in functions(path)
+        if node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
+    ]
+    lengths = {place(path): len(path.read_text().splitlines()) for path in written()}
+    assert long_functions == []
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_MODULE} == {}
+
+
+def test_nothing_is_imported_inside_a_function():
+    found = [
+        f"{place(path)}:{inner.lineno}"
+        for path in modules()
+        for node in functions(path)
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+    ]
+    assert found == []
+
+
+def test_no_module_is_a_drawer_without_a_label():
+    parts = [path.relative_to(settings.BASE_DIR).with_suffix("").parts for path in written()]
+    # Deeper down a signal is what a lead gives.
+    assert {name for names in parts for name in names[:2]} & DRAWERS == set()
+
+
+def our_models() -> list[type[models.Model]]:
+    """The tables that are ours, without the audit's copies of them."""
+    return [model for model in apps.get_models() if model._meta.app_label in LAYERS and not hasattr(model, "pgh_label")]
+
+
+def leading_columns() -> set[tuple[str, str]]:
+    """Table and first column of every usable index in the database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT indrelid::regclass::text, attname FROM pg_index
+              JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+             WHERE indisvalid
+            """
+        )
+        return set(cursor.fetchall())
+
+
+@pytest.mark.django_db
+def test_every_foreign_key_leads_an_index():
+    indexed = leading_columns()
+    missing = [
+        f"{model._meta.db_table}.{field.column}"
+        for model in our_models()
+        for field in model._meta.concrete_fields
+        if isinstance(field, models.ForeignKey) and (model._meta.db_table, field.column) not in indexed
+    ]
+    assert missing == []
+
+
+def test_every_constraint_is_named_for_its_table_and_says_what_it_refuses():
+    for model in our_models():
+        for constraint in model._meta.constraints:
+            assert constraint.name.startswith(model._meta.db_table), constraint.name
+            sentence = str(constraint.violation_error_message)
+            assert sentence != str(BaseConstraint.default_violation_error_message), constraint.name
+            assert re.fullmatch(r"[A-Z].*\.", sentence), constraint.name
+
+
+@pytest.mark.django_db
+def test_every_choice_is_checked_by_the_database():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT conrelid::regclass::text, string_agg(pg_get_constraintdef(oid), ' ')
+              FROM pg_constraint WHERE contype = 'c' GROUP BY 1
+            """
+        )
+        checks = dict(cursor.fetchall())
+    unchecked = [
+        f"{model._meta.db_table}.{field.column}"
+        for model in our_models()
+        for field in model._meta.concrete_fields
+        if field.choices and not re.search(rf"\b{field.column}\b", checks.get(model._meta.db_table, ""))
+    ]
+    assert unchecked == []
+
+
+def test_every_column_is_read_somewhere():
+    """A word search: it finds a column that nothing mentions, not one that is mentioned in vain."""
+    readers = [path for path in written() if not {"models", "seeding"} & set(path.parts) and path.stem != "models"]
+    readers += [path for layer in LAYERS for path in (settings.BASE_DIR / layer).rglob("*.html")]
+    words = set(re.findall(r"\w+", "\n".join(path.read_text() for path in readers)))
+    unread = [
+        f"{model._meta.db_table}.{field.name}"
+        for model in our_models()
+        for field in model._meta.concrete_fields
+        if not {field.name, field.attname} & words
+        if not (issubclass(model, AbstractUser) and hasattr(AbstractUser, field.name))
+    ]
+    assert unread == []

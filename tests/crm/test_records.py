@@ -1,0 +1,487 @@
+"""What can be done to any record, and what is written down of it."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.contrib.messages import get_messages
+from django.db import InternalError, ProgrammingError, connection, transaction
+from django.utils import timezone
+
+from ai_log.models import AIInteraction
+from crm.activity import SYSTEM, Actor, record
+from crm.history import history_of
+from crm.models import ActivityLog, ActorType, Client, ContactClient, Project, User
+from crm.refusals import BadInput, IllegalMove, NotAllowed, refusing
+from crm.transitions import assign, create, note, permission, purge, restore, soft_delete
+from leads.models import ContactLead, Lead, Task
+from leads.transitions import change_status
+from tests.cast import (
+    browser,
+    make_client,
+    make_contact,
+    make_lead,
+    make_suggestion,
+    make_thread,
+    make_ticket,
+    make_user,
+)
+from tests.forms import form_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def one_of_each():
+    """A record of every kind that is worked with, with the deeds that the roles give for it."""
+    client = make_client()
+    project = Project.objects.create(client=client, name="Onboarding")
+    task = Task.objects.create(title="Call")
+    return [make_lead(), client, make_contact(), project, task, make_thread(), make_ticket(client=client)]
+
+
+def told_of(row) -> list[str]:
+    return list(ActivityLog.objects.done_to(row).values_list("verb", flat=True))
+
+
+# Deleting, restoring, purging
+
+
+def test_a_deleted_record_is_out_of_sight_and_comes_back_as_it_was(one_of_each, max):
+    for row in one_of_each:
+        soft_delete(row, by=max)
+        assert row.is_deleted
+        assert not type(row).objects.filter(pk=row.pk).exists()
+        assert type(row).everything.filter(pk=row.pk).exists()
+        restore(row, by=max)
+        assert not row.is_deleted
+        assert type(row).objects.filter(pk=row.pk).exists()
+        assert told_of(row)[:2] == ["restored", "deleted"]
+
+
+def test_each_deed_needs_its_permission(one_of_each, ann, vera, stranger, max):
+    for row in one_of_each:
+        for who in (vera, stranger):
+            with pytest.raises(NotAllowed, match="may not delete"):
+                soft_delete(row, by=who)
+        soft_delete(row, by=max)
+        for who in (ann, vera, stranger):
+            with pytest.raises(NotAllowed, match="may not restore"):
+                restore(row, by=who)
+        for who in (ann, vera, stranger, max):
+            with pytest.raises(NotAllowed, match="may not purge"):
+                purge(row, by=who)
+        assert type(row).everything.get(pk=row.pk).is_deleted
+
+
+def test_who_has_left_may_do_nothing(max):
+    lead = make_lead()
+    max.is_active = False
+    with pytest.raises(NotAllowed):
+        soft_delete(lead, by=max)
+
+
+def test_the_same_deed_twice_is_refused(one_of_each, ada):
+    for row in one_of_each:
+        with pytest.raises(IllegalMove, match="is not deleted"):
+            restore(row, by=ada)
+        soft_delete(row, by=ada)
+        with pytest.raises(IllegalMove, match="already deleted"):
+            soft_delete(row, by=ada)
+
+
+def test_a_lead_whose_address_is_taken_meanwhile_is_not_restored(max):
+    lead = make_lead(contact_email="same@example.com")
+    soft_delete(lead, by=max)
+    make_lead(contact_email="Same@example.com")
+    with pytest.raises(BadInput, match="Another open lead already has this address"):
+        restore(lead, by=max)
+    assert Lead.everything.get(pk=lead.pk).is_deleted
+    assert told_of(lead)[0] == "deleted"
+    answer = browser(max).post(f"/leads/lead/{lead.pk}/do/restore/")
+    assert answer.status_code == 422
+    assert "Another open lead already has this address" in answer.content.decode()
+
+
+def test_a_contact_whose_address_is_taken_meanwhile_is_not_restored(max):
+    contact = make_contact(email="same@example.com")
+    soft_delete(contact, by=max)
+    make_contact(email="SAME@example.com")
+    with pytest.raises(BadInput, match="Another contact already has this address"):
+        restore(contact, by=max)
+
+
+def test_only_the_deleted_are_purged_and_the_log_keeps_the_fact(one_of_each, ada):
+    for row in reversed(one_of_each):  # what belongs to the client first
+        key = row.pk
+        with pytest.raises(IllegalMove, match="must be deleted before it is purged"):
+            purge(row, by=ada)
+        soft_delete(row, by=ada)
+        purge(row, by=ada)
+        assert not type(row).everything.filter(pk=key).exists()
+        line = ActivityLog.objects.filter(target_id=key, verb="purged").get()
+        assert (line.actor, line.summary) == (ada, f"Purged {row._meta.verbose_name} “{row}”")
+        with pytest.raises(IllegalMove, match="must be deleted before"):
+            purge(row, by=ada)
+
+
+def test_a_client_that_a_lead_became_is_still_needed(ada):
+    client = make_client(name="Needed")
+    lead = make_lead(contact_name="Won one", contact_email="", status_id="CLOSED_WON")
+    Lead.objects.filter(pk=lead.pk).update(converted_at=timezone.now(), converted_to_client=client)
+    soft_delete(client, by=ada)
+    with pytest.raises(IllegalMove, match="“Needed” is still needed by lead “Won one”"):
+        purge(client, by=ada)
+    assert Client.everything.get(pk=client.pk).is_deleted
+    assert "purged" not in told_of(client)
+
+
+def test_a_lead_with_everything_around_it_is_purged_and_what_stays_lets_go(ada):
+    lead, contact = make_lead(), make_contact()
+    change_status(lead, lead.status.__class__.objects.get(pk="ACTIVE"), by=ada)
+    link = ContactLead.objects.create(lead=lead, contact=contact)
+    staying = [
+        Task.objects.create(title="Call", lead=lead),
+        make_thread(lead=lead),
+        make_ticket(lead=lead),
+        make_suggestion(lead=lead),
+        AIInteraction.objects.create(lead=lead, type="Chat", source="Agent UI", content="?"),
+    ]
+    soft_delete(lead, by=ada)
+    purge(lead, by=ada)
+    assert not ContactLead.everything.filter(pk=link.pk).exists()
+    for row in staying:
+        row.refresh_from_db()
+        assert row.lead_id is None, row
+
+
+def test_a_purge_through_the_page_asks_first_and_leads_to_the_list(ada, max):
+    lead = make_lead()
+    soft_delete(lead, by=ada)
+    url = f"/leads/lead/{lead.pk}/do/purge/"
+    assert browser(max).post(url).status_code == 403
+    page = browser(ada)
+    assert "Purge for ever" in page.get(url).content.decode()
+    assert Lead.everything.filter(pk=lead.pk).exists()
+    answer = page.post(url)
+    assert (answer.status_code, answer["Location"]) == (302, "/leads/lead/")
+    assert not Lead.everything.filter(pk=lead.pk).exists()
+
+
+def test_deleting_through_the_page_asks_first(as_max, as_ann, ann):
+    lead = make_lead(assigned_to=ann)
+    url = f"/leads/lead/{lead.pk}/delete/"
+    assert as_ann.post(url, {"post": "yes"}).status_code == 403
+    assert as_max.get(url).status_code == 200
+    assert not Lead.everything.get(pk=lead.pk).is_deleted
+    assert as_max.post(url).status_code == 302
+    assert Lead.everything.get(pk=lead.pk).is_deleted
+    assert as_ann.get(f"/leads/lead/{lead.pk}/change/").status_code == 404
+    assert "Restore" in as_max.get(f"/leads/lead/{lead.pk}/change/").content.decode()
+
+
+def test_a_deleted_record_takes_no_note_and_no_owner(max, as_max):
+    lead = make_lead()
+    soft_delete(lead, by=max)
+    with pytest.raises(IllegalMove, match="is deleted"):
+        note(lead, "n", by=max)
+    with pytest.raises(IllegalMove, match="is deleted"):
+        assign(lead, max, by=max)
+    for verb, data in {
+        "note": {"body": "n"},
+        "stage": {"stage": "ACTIVE"},
+        "tier": {"tier": "hot"},
+        "tag": {"tag": "x"},
+        "task": {"title": "x"},
+        "assign": {"owner": max.pk},
+    }.items():
+        answer = as_max.post(f"/leads/lead/{lead.pk}/do/{verb}/", data)
+        assert answer.status_code == 422, verb
+        assert "deleted" in answer.content.decode(), verb
+    assert not Task.objects.exists()
+
+
+# Notes
+
+
+def test_a_note_is_a_line_on_the_timeline_and_no_contact(ann):
+    lead = make_lead()
+    note(lead, "  Called.\nWill think\x00 about it.  ", by=ann)
+    line = ActivityLog.objects.on_timeline_of(lead)[0]
+    assert (line.verb, line.actor, line.summary) == ("noted", ann, "Called.\nWill think about it.")
+    lead.refresh_from_db()
+    assert (lead.last_contact_at, lead.last_activity_at) == (None, line.occurred_at)
+
+
+@pytest.mark.parametrize("body", ["", " \n\t", "\x00", " \x00 ", "x" * 10_001])
+def test_a_note_that_is_none_or_too_long_is_refused_with_a_sentence(ann, as_ann, body):
+    lead = make_lead()
+    with pytest.raises(BadInput, match="a note must not be empty|at most 10,000 characters"):
+        note(lead, body, by=ann)
+    assert as_ann.post(f"/leads/lead/{lead.pk}/do/note/", {"body": body}).status_code == 422
+    assert told_of(lead) == ["created"]
+
+
+def test_a_note_of_ten_thousand_characters_is_kept(ann):
+    lead = make_lead()
+    note(lead, "x" * 10_000, by=ann)
+    assert len(ActivityLog.objects.on_timeline_of(lead)[0].summary) == 10_000
+
+
+def test_a_viewer_writes_no_notes(vera):
+    lead = make_lead()
+    with pytest.raises(NotAllowed, match="may not write a note"):
+        note(lead, "n", by=vera)
+    assert browser(vera).post(f"/leads/lead/{lead.pk}/do/note/", {"body": "n"}).status_code == 403
+
+
+# Owners
+
+
+def test_who_may_change_a_record_takes_it_when_it_is_free(ann):
+    for row in (make_lead(), make_client(), make_ticket()):
+        assign(row, ann, by=ann)
+        row.refresh_from_db()
+        assert row.assigned_to == ann
+        line = ActivityLog.objects.done_to(row)[0]
+        assert (line.verb, line.summary) == ("assigned", "Owner: nobody → Ann")
+        assert line.metadata == {"name": "Ann", "was": None, "now": str(ann.pk)}
+
+
+def test_anything_else_is_a_reassignment(ann, bob, max):
+    for row in (make_lead(assigned_to=bob), make_client(assigned_to=bob), make_ticket(assigned_to=bob)):
+        for owner in (ann, None):
+            with pytest.raises(NotAllowed, match="may not reassign"):
+                assign(row, owner, by=ann)
+        assign(row, ann, by=max)
+        assign(row, None, by=max)
+        with pytest.raises(NotAllowed, match="may not reassign"):
+            assign(row, bob, by=ann)  # giving what is free to another is no taking
+        row.refresh_from_db()
+        assert row.assigned_to is None
+
+
+def test_nothing_is_given_to_its_owner_or_to_who_has_left(max, ann):
+    lead, gone = make_lead(assigned_to=ann), make_user("gone", "agent", is_active=False)
+    with pytest.raises(IllegalMove, match="already belongs to Ann"):
+        assign(lead, ann, by=max)
+    with pytest.raises(IllegalMove, match="Gone no longer works here"):
+        assign(lead, gone, by=max)
+    with pytest.raises(IllegalMove, match="already belongs to nobody"):
+        assign(make_lead(), None, by=max)
+    lead.refresh_from_db()
+    assert (lead.assigned_to, told_of(lead)) == (ann, ["created"])
+
+
+def test_two_who_take_the_same_lead_leave_one_owner(ann, bob):
+    lead = make_lead()
+    stale = Lead.objects.get(pk=lead.pk)
+    assign(lead, ann, by=ann)
+    with pytest.raises(NotAllowed, match="may not reassign"):
+        assign(stale, bob, by=bob)
+    assert Lead.objects.get(pk=lead.pk).assigned_to == ann
+
+
+# The activity log
+
+
+def test_a_line_holds_who_what_and_on_whose_timeline(ann):
+    lead = make_lead()
+    task, at = Task.objects.create(title="Call", lead=lead), timezone.now() - timedelta(days=1)
+    line = record(task, "moved", by=ann, summary="Done", about=lead, at=at, was="ON_DECK", now="DONE")
+    line.refresh_from_db()
+    assert (line.actor_type, line.actor, line.verb, line.summary) == ("user", ann, "moved", "Done")
+    assert (line.target_type, line.target_id) == ("leads.task", task.pk)
+    assert (line.about_type, line.about_id, line.occurred_at) == ("leads.lead", lead.pk, at)
+    assert line.metadata == {"name": "Ann", "was": "ON_DECK", "now": "DONE"}
+    assert line in ActivityLog.objects.on_timeline_of(lead)
+    assert line in ActivityLog.objects.done_to(task)
+    assert line not in ActivityLog.objects.on_timeline_of(task)
+
+
+def test_a_line_of_a_machine_keeps_its_name():
+    lead = make_lead()
+    record(lead, "scored", by=Actor(ActorType.AI, name="Scorer 2"), summary="0.81")
+    line = ActivityLog.objects.on_timeline_of(lead)[0]
+    assert (line.actor_type, line.actor, line.metadata) == ("ai", None, {"name": "Scorer 2"})
+
+
+def test_a_machine_of_itself_may_do_nothing_and_the_program_everything():
+    lead = make_lead()
+    for kind in (ActorType.AI, ActorType.EXTERNAL):
+        with pytest.raises(NotAllowed, match="Somebody may not"):
+            note(lead, "n", by=Actor(kind, name="Somebody"))
+    note(lead, "n", by=SYSTEM)
+
+
+def test_nobody_changes_or_removes_a_line_of_the_log_not_even_with_sql(ann):
+    note(make_lead(), "kept", by=ann)
+    for attempt in (
+        lambda: ActivityLog.objects.filter(verb="noted").update(summary="other"),
+        lambda: ActivityLog.objects.filter(verb="noted").delete(),
+        lambda: ActivityLog.objects.get(verb="noted").delete(),
+        lambda: connection.cursor().execute("UPDATE activity_logs SET occurred_at = now()"),
+        lambda: connection.cursor().execute("DELETE FROM activity_logs"),
+    ):
+        with pytest.raises((InternalError, ProgrammingError), match="Cannot"), transaction.atomic():
+            attempt()
+    assert ActivityLog.objects.get(verb="noted").summary == "kept"
+
+
+def test_the_log_has_no_form_for_anybody():
+    root = User.objects.create_superuser("root", password="x")
+    line = record(make_lead(), "noted", by=SYSTEM, summary="n")
+    page = browser(root)
+    assert page.get("/crm/activitylog/").status_code == 200
+    assert page.get(f"/crm/activitylog/{line.pk}/change/").status_code == 200
+    for address in ("add/", f"{line.pk}/change/", f"{line.pk}/delete/"):
+        assert page.post(f"/crm/activitylog/{address}", {"verb": "x"}).status_code == 403, address
+    for verb in ("restore", "purge"):
+        assert page.post(f"/crm/activitylog/{line.pk}/do/{verb}/").status_code in {403, 404}
+
+
+def test_an_agent_reads_her_own_lines_and_those_of_her_records(as_ann, ann, bob):
+    hers, theirs = make_lead(assigned_to=ann), make_lead(assigned_to=bob)
+    note(hers, "Hers", by=ann)
+    note(theirs, "Theirs", by=bob)
+    text = as_ann.get("/crm/activitylog/").content.decode()
+    assert "Hers" in text
+    assert "Theirs" not in text
+    assert as_ann.get(f"/leads/lead/{theirs.pk}/history/").status_code == 404
+
+
+def test_the_date_of_the_last_activity_only_moves_forward(ann):
+    lead = make_lead()
+    now = timezone.now()
+    for at, expected in ((now, now), (now - timedelta(days=9), now), (now + timedelta(1), now + timedelta(1))):
+        record(lead, "noted", by=ann, summary="n", at=at)
+        lead.refresh_from_db()
+        assert lead.last_activity_at == expected
+    record(Task.objects.create(title="t", lead=lead), "created", by=ann, summary="t", at=now - timedelta(days=20))
+    lead.refresh_from_db()
+    assert lead.last_activity_at == now + timedelta(1)
+
+
+# The audit of rows
+
+
+def saved(page, lead: Lead, **changes: str) -> None:
+    url = f"/leads/lead/{lead.pk}/change/?edit=1"
+    form = form_of(page.get(url).content.decode(), "lead_form")
+    assert page.post(url, {**form, **changes}).status_code == 302
+
+
+def test_a_change_through_a_page_keeps_the_old_value_who_and_where(as_ann, ann):
+    lead = make_lead(contact_name="Old name", assigned_to=ann)
+    saved(as_ann, lead, contact_name="New name")
+    event = lead.events.select_related("pgh_context").get()
+    assert event.contact_name == "Old name"
+    assert event.pgh_context.metadata == {"user": str(ann.pk), "url": f"/leads/lead/{lead.pk}/change/"}
+    lead.refresh_from_db()
+    (change,) = history_of(lead)
+    assert (change.who, change.where) == ("Ann", f"/leads/lead/{lead.pk}/change/")
+    assert change.fields == [("name", "Old name", "New name")]
+
+
+def test_raw_sql_leaves_a_trace_too():
+    lead = make_lead(contact_name="Old name")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE leads SET contact_name = 'New name', estimated_value = 5 WHERE id = %s", [lead.pk])
+        cursor.execute("UPDATE leads SET contact_name = 'Newer name' WHERE id = %s", [lead.pk])
+    lead.refresh_from_db()
+    newest, oldest = history_of(lead)
+    assert (newest.who, newest.fields) == ("The program", [("name", "New name", "Newer name")])
+    assert oldest.fields == [("name", "Old name", "New name"), ("value", None, "5.00")]
+
+
+def test_scores_and_dates_of_contact_alone_leave_no_trace():
+    lead = make_lead()
+    Lead.objects.filter(pk=lead.pk).update(
+        overall_score="0.50",
+        priority_tier="warm",
+        signals=[{"type": "x", "timestamp": "2024-01-01T00:00:00Z", "weight": 0.5}],
+        last_scored_at=timezone.now(),
+        predicted_close_probability="0.30",
+        last_contact_at=timezone.now(),
+        last_activity_at=timezone.now(),
+        awaiting_reply=True,
+        rank=1,
+    )
+    assert not lead.events.exists()
+    Lead.objects.filter(pk=lead.pk).update(overall_score="0.60", estimated_value=7)
+    assert lead.events.count() == 1
+
+
+def test_a_purge_leaves_the_row_as_it_was(ada):
+    lead = make_lead(contact_name="Gone for good")
+    soft_delete(lead, by=ada)
+    events, key = type(lead).events.rel.related_model, lead.pk
+    purge(lead, by=ada)
+    assert list(events.objects.filter(pgh_obj_id=key).order_by("pgh_id").values_list("contact_name", flat=True)) == [
+        "Gone for good",
+        "Gone for good",
+    ]
+
+
+def test_the_page_of_history_shows_what_was_and_what_is(as_max, ann):
+    lead = make_lead(contact_name="Old name", notes="<b>old</b>")
+    saved(as_max, lead, contact_name="New name", notes="")
+    text = as_max.get(f"/leads/lead/{lead.pk}/history/").content.decode()
+    assert "<del>Old name</del> → <ins>New name</ins>" in text
+    assert "<del>&lt;b&gt;old&lt;/b&gt;</del> → <ins>nothing</ins>" in text
+    assert "Max" in text
+    assert f"/leads/lead/{lead.pk}/change/" in text
+    assert "Changed name, notes" in text
+
+
+def test_the_page_of_history_names_owners_and_says_no(as_max, ann, max):
+    lead, contact = make_lead(), make_contact()
+    assign(lead, ann, by=max)
+    text = as_max.get(f"/leads/lead/{lead.pk}/history/").content.decode()
+    assert "<del>nothing</del> → <ins>Ann</ins>" in text
+    link = ContactClient.objects.create(client=make_client(), contact=contact, is_primary=True)
+    ContactClient.objects.filter(pk=link.pk).update(is_primary=False)
+    link.refresh_from_db()
+    assert history_of(link)[0].fields == [("is primary", "yes", "no")]
+
+
+# Creating
+
+
+def test_a_new_record_needs_its_permission_and_every_constraint(vera, max):
+    with pytest.raises(NotAllowed, match="may not add a client"):
+        create(Client(name="x"), by=vera)
+    for bad in (Client(name=""), Client(name="x" * 201), Client(name="x", tags=[""]), Client(name="x", email="no")):
+        with pytest.raises(BadInput):
+            create(bad, by=max)
+    with pytest.raises(BadInput, match="must be a JSON object"):
+        create(Client(name="x", custom_fields=[1]), by=max)
+    with pytest.raises(BadInput, match="The database cannot keep this"):
+        create(Client(name="x", notes="a\x00b"), by=max)
+    assert not Client.objects.exists()
+
+
+def test_what_the_database_refuses_is_said_as_the_constraint_says_it():
+    with pytest.raises(BadInput, match="The value must not be negative"), refusing():
+        Lead.objects.create(contact_name="x", estimated_value=-1)
+    with pytest.raises(BadInput, match="The database cannot keep this"), refusing():
+        Lead.objects.filter(pk=make_lead().pk).update(contact_phone="5" * 41)
+    with pytest.raises(BadInput, match="cannot keep this"), refusing():
+        Lead.objects.filter(pk=make_lead().pk).update(custom_fields={"a": "\x00"})
+
+
+def test_every_deed_of_every_record_has_its_permission(one_of_each, ada):
+    for row in one_of_each:
+        for deed in ("add", "change", "delete", "restore", "purge"):
+            assert ada.has_perm(permission(row, deed)), (row, deed)
+
+
+def test_a_refused_deed_keeps_what_was_typed(as_max, max):
+    lead = make_lead()
+    answer = as_max.post(f"/leads/lead/{lead.pk}/do/stage/", {"stage": "CLOSED_LOST", "loss_notes": "Typed this"})
+    text = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Say why the lead was lost" in text
+    assert "Typed this" in text
+    assert not list(get_messages(answer.wsgi_request))
+    assert json.dumps(ActivityLog.objects.done_to(lead)[0].metadata)
