@@ -26,15 +26,11 @@ class ActivityLogQuerySet(models.QuerySet):
 
     def on_timeline_of(self, record: models.Model) -> "ActivityLogQuerySet":
         """What stands on the timeline of `record`, newest first."""
-        return self.filter(about_type=record._meta.label_lower, about_id=record.pk).order_by(
-            "-occurred_at", "-id"
-        )
+        return self.filter(about_type=record._meta.label_lower, about_id=record.pk).order_by("-occurred_at", "-id")
 
     def done_to(self, record: models.Model) -> "ActivityLogQuerySet":
         """What was done to `record` itself, newest first."""
-        return self.filter(target_type=record._meta.label_lower, target_id=record.pk).order_by(
-            "-occurred_at", "-id"
-        )
+        return self.filter(target_type=record._meta.label_lower, target_id=record.pk).order_by("-occurred_at", "-id")
 
 
 class ActivityLog(models.Model):

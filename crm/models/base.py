@@ -69,9 +69,7 @@ class Record(models.Model):
 
 def json_field(empty: type[dict] | type[list], **kwargs: Any) -> models.JSONField:
     """A JSONB column that is never null: `{}` or `[]` where nothing is known, for raw SQL too."""
-    return models.JSONField(
-        default=empty, blank=True, db_default=models.Value(empty(), models.JSONField()), **kwargs
-    )
+    return models.JSONField(default=empty, blank=True, db_default=models.Value(empty(), models.JSONField()), **kwargs)
 
 
 def tags_field() -> ArrayField:
@@ -120,9 +118,7 @@ def sees_everyone(user: Any) -> bool:
     return user.has_perm("crm.see_everyone")
 
 
-def one_of(
-    table: str, field: str, choices: type[models.TextChoices], *, null: bool = False
-) -> models.CheckConstraint:
+def one_of(table: str, field: str, choices: type[models.TextChoices], *, null: bool = False) -> models.CheckConstraint:
     """The check that `field` holds one of `choices` (or nothing, where `null`)."""
     condition = models.Q(**{f"{field}__in": choices.values})
     if null:

@@ -99,9 +99,7 @@ class Client(Record):
             models.Index(Lower("email"), condition=LIVE, name="clients_email"),
             models.Index("name", "id", condition=LIVE, name="clients_by_name"),
             GinIndex("tags", condition=LIVE, name="clients_tags"),
-            GinIndex(
-                OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="clients_custom_fields"
-            ),
+            GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="clients_custom_fields"),
             search_index("clients"),
         ]
 
@@ -115,9 +113,7 @@ class ContactQuerySet(RecordQuerySet):
         if sees_everyone(user):
             return self
         clients = ContactClient.objects.filter(contact=models.OuterRef("pk"))
-        leads = self.model._meta.get_field("lead_links").related_model.objects.filter(
-            contact=models.OuterRef("pk")
-        )
+        leads = self.model._meta.get_field("lead_links").related_model.objects.filter(contact=models.OuterRef("pk"))
         mine = {
             "client": owned_by_or_free(user, "client__assigned_to"),
             "lead": owned_by_or_free(user, "lead__assigned_to"),
@@ -164,9 +160,7 @@ class Contact(Record):
         indexes = [
             models.Index("name", "id", condition=LIVE, name="contacts_by_name"),
             GinIndex("tags", condition=LIVE, name="contacts_tags"),
-            GinIndex(
-                OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="contacts_custom_fields"
-            ),
+            GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="contacts_custom_fields"),
             search_index("contacts"),
         ]
 
