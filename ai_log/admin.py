@@ -43,8 +43,7 @@ class AIInteractionAdmin(RecordAdmin):
     columns = (
         Column("What"),
         Column("About"),
-        Column("Agent"),
-        Column("Model"),
+        Column("Agent, model"),
         Column("Tokens", css="num"),
         Column("Cost", css="num"),
         Column("Latency", css="num"),

@@ -23,8 +23,7 @@ logger = logging.getLogger(__name__)
 LOST = (ConnectorException, psycopg.OperationalError, OperationalError)
 # Seconds between attempts to reach a database that went away: doubled each time, up to the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
-# A shift that lasted this many seconds found a working database, so the next loss starts with short pauses
-# again.
+# A shift that lasted this many seconds had a working database: the next loss begins with short pauses again.
 A_GOOD_WHILE = 60.0
 # Beside one connection for each job: the heartbeat, and the question which jobs to abort.
 SPARE_CONNECTIONS = 2

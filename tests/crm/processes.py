@@ -30,7 +30,9 @@ OUR_VARIABLES = {
 
 def environment(**variables: str) -> dict[str, str]:
     """The environment of this process, with these variables of ours and no others."""
-    return {name: value for name, value in os.environ.items() if name not in OUR_VARIABLES} | variables
+    # Playwright's tests set Django's own one for the process they share with others.
+    others = OUR_VARIABLES | {"DJANGO_ALLOW_ASYNC_UNSAFE"}
+    return {name: value for name, value in os.environ.items() if name not in others} | variables
 
 
 def start(*command: str, **variables: str) -> subprocess.Popen:

@@ -2,14 +2,11 @@
 
 import asyncio
 import contextlib
-import os
-import signal
-import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import connection
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import ConnectorException
@@ -21,34 +18,11 @@ from tests.crm.processes import eventually, line_with, manage, running, url_of_t
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-FINISHED = []
-
 
 @pytest.fixture(autouse=True)
 def empty_queue(transactional_db):
     """These tables are no models of Django's to empty between tests."""
-    FINISHED.clear()
     statement("TRUNCATE procrastinate_jobs, procrastinate_workers, procrastinate_periodic_defers CASCADE")
-
-
-@app.task(name="tests.does_nothing")
-def does_nothing():
-    pass
-
-
-@app.task(name="tests.defers_and_fails")
-def defers_and_fails():
-    with transaction.atomic():
-        does_nothing.defer()
-        FINISHED.append("deferred")
-        raise ZeroDivisionError
-
-
-@app.task(name="tests.is_told_to_stop")
-def is_told_to_stop():
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(0.5)
-    FINISHED.append("in spite of it")
 
 
 def statement(sql, *values):
@@ -67,8 +41,18 @@ def job_of_a_dead_worker(attempts=0):
     return ProcrastinateJob.objects.filter(pk=job)
 
 
+def work(*arguments):
+    """Run a worker that knows the jobs of these tests; what it prints."""
+    # In a process of its own, because the browser's tests leave an event loop running in this one.
+    command = ("-m", "tests.crm.jobs_for_tests", *arguments)
+    with running(*command, DATABASE_URL=url_of_test_database()) as worker:
+        said, _ = worker.communicate(timeout=60)
+        assert worker.returncode == 0, said
+        return said
+
+
 def work_until_empty():
-    call_command("worker", "--until-empty", verbosity=0)
+    return work("--until-empty")
 
 
 def test_the_job_of_a_dead_worker_is_done_by_another():
@@ -94,9 +78,8 @@ def test_the_job_of_a_live_worker_is_left_alone():
 
 
 def test_what_a_job_defers_is_part_of_its_transaction():
-    defers_and_fails.defer()
-    work_until_empty()
-    assert FINISHED == ["deferred"]
+    app.configure_task("tests.defers_and_fails").defer()
+    assert "deferred" in work_until_empty()
     assert ProcrastinateJob.objects.get(task_name="tests.defers_and_fails").status == "failed"
     assert not ProcrastinateJob.objects.filter(task_name="tests.does_nothing").exists()
 
@@ -114,9 +97,8 @@ def test_old_jobs_are_deleted_and_recent_ones_kept():
 
 
 def test_told_to_stop_it_finishes_what_it_has_begun():
-    is_told_to_stop.defer()
-    call_command("worker", verbosity=0)
-    assert FINISHED == ["in spite of it"]
+    app.configure_task("tests.is_told_to_stop").defer()
+    assert "finished in spite of it" in work()
     assert ProcrastinateJob.objects.get(task_name="tests.is_told_to_stop").status == "succeeded"
 
 
@@ -160,7 +142,8 @@ def test_a_database_that_stays_away_is_waited_for(monkeypatch):
 
     monkeypatch.setattr(jobs, "_shift", shift)
     monkeypatch.setattr(jobs, "FIRST_PAUSE", 0.01)
-    asyncio.run(jobs.work(jobs.Crew(queues=None, concurrency=1), stop))
+    with ThreadPoolExecutor() as elsewhere:
+        elsewhere.submit(asyncio.run, jobs.work(jobs.Crew(queues=None, concurrency=1), stop)).result()
     assert len(shifts) == 3
 
 
