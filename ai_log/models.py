@@ -16,17 +16,17 @@ from crm.models.base import between, json_field, json_is, one_of, owned_by_or_fr
 
 class InteractionType(models.TextChoices):
     CHAT = "Chat"
-    FOLLOW_UP = "Follow-Up"
+    FOLLOW_UP = "Follow-Up", "Follow-up"
     SUMMARY = "Summary"
     PREDICTION = "Prediction"
     PROMPT_RESPONSE = "PromptResponse", "Prompt and response"
 
 
 class InteractionSource(models.TextChoices):
-    AGENT_UI = "Agent UI"
-    MARKETING_AUTOMATION = "Marketing Automation"
-    AI_ASSISTANT = "AI Assistant"
-    BACKEND_MIDDLEWARE = "Backend Middleware"
+    AGENT_UI = "Agent UI", "Agent UI"
+    MARKETING_AUTOMATION = "Marketing Automation", "Marketing automation"
+    AI_ASSISTANT = "AI Assistant", "AI assistant"
+    BACKEND_MIDDLEWARE = "Backend Middleware", "Backend"
 
 
 class Feedback(models.TextChoices):
@@ -64,20 +64,20 @@ class AIInteraction(models.Model):
     type = models.CharField(max_length=20, choices=InteractionType)
     source = models.CharField(max_length=30, choices=InteractionSource)
     content = models.TextField(help_text="What was asked.")
-    ai_response = models.TextField("answer", blank=True, db_default="")
-    summary = models.TextField(blank=True, db_default="")
-    model_used = models.CharField("model", max_length=100, blank=True, db_default="")
+    ai_response = models.TextField("answer", blank=True, default="", db_default="")
+    summary = models.TextField(blank=True, default="", db_default="")
+    model_used = models.CharField("model", max_length=100, blank=True, default="", db_default="")
     temperature = models.FloatField(null=True, blank=True)
     metadata = json_field(dict)
-    agent = models.CharField(max_length=60, blank=True, db_default="")
+    agent = models.CharField(max_length=60, blank=True, default="", db_default="")
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
     cost_usd = models.DecimalField("cost", max_digits=10, decimal_places=6, null=True, blank=True)
     latency_ms = models.PositiveIntegerField("latency", null=True, blank=True)
-    error_message = models.TextField(blank=True, db_default="")
-    conversation_id = models.CharField(max_length=100, blank=True, db_default="")
-    feedback = models.CharField(max_length=4, choices=Feedback, blank=True, db_default="")
-    feedback_comment = models.TextField(blank=True, db_default="")
+    error_message = models.TextField(blank=True, default="", db_default="")
+    conversation_id = models.CharField(max_length=100, blank=True, default="", db_default="")
+    feedback = models.CharField(max_length=4, choices=Feedback, blank=True, default="", db_default="")
+    feedback_comment = models.TextField(blank=True, default="", db_default="")
     feedback_by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     feedback_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)

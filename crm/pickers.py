@@ -10,6 +10,18 @@ from unfold.admin import TabularInline
 from crm.recordforms import LinkForm
 
 
+class KeyField(forms.ModelChoiceField):
+    """A choice of a record that shows nothing where what was sent is no key at all; Django's picker would break."""
+
+    def prepare_value(self, value: Any) -> Any:
+        value = super().prepare_value(value)
+        try:
+            self.queryset.model._meta.pk.to_python(value)
+        except forms.ValidationError:
+            return None
+        return value
+
+
 class VisibleChoices:
     """For an admin class: a foreign key may point to what its user may see, or to what it points to already."""
 
@@ -17,7 +29,7 @@ class VisibleChoices:
         rows = db_field.remote_field.model._default_manager.all()
         if hasattr(rows, "visible_to"):
             kwargs["queryset"] = rows.visible_to(request.user)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        return super().formfield_for_foreignkey(db_field, request, form_class=KeyField, **kwargs)
 
 
 class LinkInline(VisibleChoices, TabularInline):

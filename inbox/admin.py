@@ -20,10 +20,10 @@ from crm.refusals import BadInput
 from crm.screens import TIMELINE_LENGTH, RecordAdmin
 from inbox.conversation import Said, pages_of, read
 from inbox.deeds import ArchiveThread, LinkThread, MarkRead, NoteThread, ReopenThread, ResolveThread, UnlinkThread
-from inbox.filters import LAST_SAID, ThreadFilter, unlinked
+from inbox.filters import ThreadFilter, unlinked
 from inbox.forms import LogForm, ThreadForm
 from inbox.linking import candidates
-from inbox.models import Direction, Message, Thread, ThreadStatus
+from inbox.models import LAST_SAID, Direction, Message, Thread, ThreadStatus
 from inbox.safe_html import formatted
 from inbox.transitions import log_conversation
 

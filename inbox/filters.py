@@ -2,15 +2,12 @@
 
 import django_filters
 from django.db import models
-from django.db.models.functions import Coalesce
 
 from crm.filters import SHORTEST_SEARCH, DayFilter, LiveFilter, PointsTo, owned_by, owner_choices, search_words
 from crm.models import Client
 from inbox.models import Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
 from leads.models import Lead
 
-# When something was last said; in a conversation in which nothing was, when it began.
-LAST_SAID = Coalesce("last_message_at", "created_at")
 OURS, THEIRS = "ours", "theirs"
 # Whoever asks for one of these means every conversation, not the queue that the list begins with.
 WIDE = ("q", "participant", "lead", "client", "deleted")

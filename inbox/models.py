@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower
 
 from crm.models.base import (
     LIVE,
@@ -59,6 +59,10 @@ class Direction(models.TextChoices):
     OUT = "out", "Sent"
 
 
+# When something was last said; in a conversation in which nothing was, when it began.
+LAST_SAID = Coalesce("last_message_at", "created_at")
+
+
 class ThreadQuerySet(RecordQuerySet):
     """Named sets of conversations."""
 
@@ -69,11 +73,11 @@ class ThreadQuerySet(RecordQuerySet):
 
     def we_owe(self) -> "ThreadQuerySet":
         """Their last word is unanswered; the longest wait first."""
-        return self.filter(status=ThreadStatus.OPEN, last_direction=Direction.IN).order_by("last_message_at", "id")
+        return self.filter(status=ThreadStatus.OPEN, last_direction=Direction.IN).order_by(LAST_SAID, "id")
 
     def they_owe(self) -> "ThreadQuerySet":
         """Our last word is unanswered; the longest silence first."""
-        return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by("last_message_at", "id")
+        return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_SAID, "id")
 
 
 @audited(exclude=["last_message_at", "message_count", "awaiting_reply", "last_direction", "search_text"])
@@ -81,7 +85,7 @@ class Thread(Record):
     """A conversation."""
 
     source = models.CharField(max_length=10, choices=ThreadSource)
-    subject = models.CharField(max_length=500, blank=True, db_default="")
+    subject = models.CharField(max_length=500, blank=True, default="", db_default="")
     status = models.CharField(
         max_length=10, choices=ThreadStatus, default=ThreadStatus.OPEN, db_default=ThreadStatus.OPEN
     )
@@ -95,7 +99,7 @@ class Thread(Record):
         db_default=models.Value([], ArrayField(models.EmailField())),
     )
     last_message_at = models.DateTimeField(null=True, blank=True)
-    last_direction = models.CharField(max_length=3, choices=Direction, blank=True, db_default="")
+    last_direction = models.CharField(max_length=3, choices=Direction, blank=True, default="", db_default="")
     message_count = models.PositiveIntegerField(default=0, db_default=0)
     awaiting_reply = models.BooleanField(default=False, db_default=False)
     sentiment = models.CharField(max_length=10, choices=Sentiment, null=True, blank=True)
@@ -125,29 +129,35 @@ class Thread(Record):
         ]
         indexes = [
             models.Index(
-                models.F("last_message_at").desc(),
+                LAST_SAID.desc(),
                 models.F("id").desc(),
                 condition=LIVE,
                 name="threads_newest",
             ),
             models.Index(
                 "status",
-                models.F("last_message_at").desc(),
+                LAST_SAID.desc(),
                 models.F("id").desc(),
                 condition=LIVE,
                 name="threads_by_status",
             ),
             models.Index(
-                "last_message_at",
+                LAST_SAID,
                 "id",
                 condition=LIVE & models.Q(status=ThreadStatus.OPEN, last_direction=Direction.IN),
                 name="threads_we_owe",
             ),
             models.Index(
-                "last_message_at",
+                LAST_SAID,
                 "id",
                 condition=LIVE & models.Q(status=ThreadStatus.OPEN, awaiting_reply=True),
                 name="threads_they_owe",
+            ),
+            models.Index(
+                LAST_SAID.desc(),
+                models.F("id").desc(),
+                condition=LIVE & models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True),
+                name="threads_unlinked",
             ),
             GinIndex("participant_emails", condition=LIVE, name="threads_participants"),
             search_index("threads"),
@@ -174,9 +184,9 @@ class Message(Record):
     state = models.CharField(
         max_length=10, choices=MessageState, default=MessageState.RECEIVED, db_default=MessageState.RECEIVED
     )
-    message_id = models.CharField("Message-ID", max_length=998, blank=True, db_default="")
-    in_reply_to = models.CharField(max_length=998, blank=True, db_default="")
-    from_email = models.EmailField("from", blank=True, db_default="", db_column="from")
+    message_id = models.CharField("Message-ID", max_length=998, blank=True, default="", db_default="")
+    in_reply_to = models.CharField(max_length=998, blank=True, default="", db_default="")
+    from_email = models.EmailField("from", blank=True, default="", db_default="", db_column="from")
     to_emails = ArrayField(
         models.EmailField(),
         default=list,
@@ -191,16 +201,16 @@ class Message(Record):
         db_column="cc",
         db_default=models.Value([], ArrayField(models.EmailField())),
     )
-    subject = models.CharField(max_length=998, blank=True, db_default="")
-    body_text = models.TextField(blank=True, db_default="")
-    body_html = models.TextField(blank=True, db_default="")
-    snippet = models.CharField(max_length=200, blank=True, db_default="")
+    subject = models.CharField(max_length=998, blank=True, default="", db_default="")
+    body_text = models.TextField(blank=True, default="", db_default="")
+    body_html = models.TextField(blank=True, default="", db_default="")
+    snippet = models.CharField(max_length=200, blank=True, default="", db_default="")
     sent_at = models.DateTimeField()
     is_read = models.BooleanField(default=False, db_default=False)
     opened_at = models.DateTimeField(null=True, blank=True)
     attachments = json_field(list)
     media = json_field(dict)
-    summary = models.TextField(blank=True, db_default="")
+    summary = models.TextField(blank=True, default="", db_default="")
 
     class Meta(Record.Meta):
         db_table = "messages"

@@ -11,8 +11,7 @@ from crm.models import Client
 from crm.paging import capped, capped_count
 from crm.sections import Section
 from inbox.conversation import last_words
-from inbox.filters import LAST_SAID
-from inbox.models import Thread
+from inbox.models import LAST_SAID, Thread
 from leads.models import Lead
 
 SHOWN = 10

@@ -119,9 +119,9 @@ class Suggestion(Record):
         "crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="suggestions"
     )
     confidence = models.DecimalField(max_digits=3, decimal_places=2, null=True, blank=True)
-    reasoning = models.TextField(blank=True, db_default="")
+    reasoning = models.TextField(blank=True, default="", db_default="")
     evidence = json_field(list)
-    ai_model_version = models.CharField(max_length=100, blank=True, db_default="")
+    ai_model_version = models.CharField(max_length=100, blank=True, default="", db_default="")
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
     interaction = models.ForeignKey(
@@ -131,17 +131,17 @@ class Suggestion(Record):
     approved_content = models.JSONField(null=True, blank=True)
     reviewed_by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     reviewed_at = models.DateTimeField(null=True, blank=True)
-    review_note = models.TextField(blank=True, db_default="")
+    review_note = models.TextField(blank=True, default="", db_default="")
     snoozed_until = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
-    content_hash = models.CharField(max_length=64, blank=True, db_default="")
+    content_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
     tainted = models.BooleanField(
         default=False, db_default=False, help_text="Rests on words of somebody outside the team."
     )
     executed_at = models.DateTimeField(null=True, blank=True)
     result = models.JSONField(null=True, blank=True)
-    error_message = models.TextField(blank=True, db_default="")
-    dedupe_key = models.CharField(max_length=200, blank=True, db_default="")
+    error_message = models.TextField(blank=True, default="", db_default="")
+    dedupe_key = models.CharField(max_length=200, blank=True, default="", db_default="")
 
     objects = LiveManager.from_queryset(SuggestionQuerySet)()
     everything = models.Manager.from_queryset(SuggestionQuerySet)()

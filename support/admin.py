@@ -26,9 +26,9 @@ from support.deeds import (
     StartTicket,
     TakeTicket,
 )
-from support.filters import DUE, TicketFilter
+from support.filters import TicketFilter
 from support.forms import TicketForm
-from support.models import SupportTicket, TicketQuerySet, TicketStatus
+from support.models import DUE, SupportTicket, TicketQuerySet, TicketStatus
 from support.similar import similar_resolved
 from support.transitions import open_ticket
 

@@ -1,13 +1,10 @@
 """What can be asked of tickets; the list, saved views and commands use the same."""
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
 from django import forms
-from django.db import models
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from crm.filters import LiveFilter, PointsTo, owned_by, owner_choices, search_words
@@ -15,8 +12,6 @@ from crm.models import Client
 from leads.models import Lead
 from support.models import SupportTicket, TicketPriority, TicketQuerySet, TicketStatus
 
-# A ticket that nobody promised anything about stands behind all promises.
-DUE = Coalesce("resolve_due_at", models.Value(datetime(9999, 1, 1, tzinfo=UTC), models.DateTimeField()))
 NUMBER = re.compile(r"#\s*([0-9]{1,18})")
 SHORTEST_SEARCH = 2
 # Whoever asks for one of these means every ticket, not only the unresolved.

@@ -1,10 +1,10 @@
 """Who needs help."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import models
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce
 
 from crm.models.base import (
     LIVE,
@@ -49,6 +49,10 @@ class TicketPriority(models.TextChoices):
 UNRESOLVED = LIVE & ~models.Q(status=TicketStatus.RESOLVED)
 
 
+# A ticket that nobody promised anything about stands behind all promises.
+DUE = Coalesce("resolve_due_at", models.Value(datetime(9999, 1, 1, tzinfo=UTC), models.DateTimeField()))
+
+
 class TicketQuerySet(RecordQuerySet):
     """Named sets of tickets."""
 
@@ -80,11 +84,11 @@ class SupportTicket(Record):
     client = models.ForeignKey("crm.Client", on_delete=models.CASCADE, related_name="tickets")
     lead = models.ForeignKey("leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets")
     thread = models.ForeignKey("inbox.Thread", null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets")
-    created_by = models.CharField(max_length=200, blank=True, db_default="")
+    created_by = models.CharField(max_length=200, blank=True, default="", db_default="")
     subject = models.CharField(max_length=200)
-    issue_type = models.CharField(max_length=80, blank=True, db_default="")
-    issue_description = models.TextField(blank=True, db_default="")
-    resolution_summary = models.TextField(blank=True, db_default="")
+    issue_type = models.CharField(max_length=80, blank=True, default="", db_default="")
+    issue_description = models.TextField(blank=True, default="", db_default="")
+    resolution_summary = models.TextField(blank=True, default="", db_default="")
     status = models.CharField(
         max_length=12, choices=TicketStatus, default=TicketStatus.OPEN, db_default=TicketStatus.OPEN
     )
@@ -129,7 +133,7 @@ class SupportTicket(Record):
             ),
         ]
         indexes = [
-            models.Index("resolve_due_at", "id", condition=UNRESOLVED, name="support_tickets_due"),
+            models.Index(DUE, "id", condition=UNRESOLVED, name="support_tickets_due"),
             models.Index(
                 "status",
                 models.F("created_at").desc(),
@@ -142,6 +146,13 @@ class SupportTicket(Record):
                 models.F("id").desc(),
                 condition=LIVE,
                 name="support_tickets_newest",
+            ),
+            models.Index(
+                "issue_type",
+                models.F("created_at").desc(),
+                models.F("id").desc(),
+                condition=LIVE,
+                name="support_tickets_of_issue",
             ),
             search_index("support_tickets"),
         ]

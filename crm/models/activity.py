@@ -42,7 +42,7 @@ class ActivityLog(models.Model):
         "crm.User", null=True, blank=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
     )
     verb = models.CharField(max_length=60)
-    summary = models.TextField(blank=True, db_default="")
+    summary = models.TextField(blank=True, default="", db_default="")
     target_type = models.CharField(max_length=60)
     target_id = models.UUIDField()
     about_type = models.CharField(max_length=60)

@@ -61,10 +61,10 @@ class Client(Record):
         max_length=20, choices=ClientType, default=ClientType.INDIVIDUAL, db_default=ClientType.INDIVIDUAL
     )
     name = models.CharField(max_length=200)
-    email = models.EmailField(blank=True, db_default="")
-    phone = models.CharField(max_length=40, blank=True, db_default="")
+    email = models.EmailField(blank=True, default="", db_default="")
+    phone = models.CharField(max_length=40, blank=True, default="", db_default="")
     address = json_field(dict)
-    notes = models.TextField(blank=True, db_default="")
+    notes = models.TextField(blank=True, default="", db_default="")
     assigned_to = models.ForeignKey(
         "crm.User",
         null=True,
@@ -130,9 +130,9 @@ class Contact(Record):
     """A person we talk to; belongs to any number of clients and leads."""
 
     name = models.CharField(max_length=200)
-    email = models.EmailField(blank=True, db_default="")
-    phone = models.CharField(max_length=40, blank=True, db_default="")
-    title = models.CharField(max_length=120, blank=True, db_default="")
+    email = models.EmailField(blank=True, default="", db_default="")
+    phone = models.CharField(max_length=40, blank=True, default="", db_default="")
+    title = models.CharField(max_length=120, blank=True, default="", db_default="")
     tags = tags_field()
     custom_fields = json_field(dict)
     search_text = search_field("name", "email", "phone", digits("phone"), "title")

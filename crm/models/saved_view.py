@@ -19,7 +19,7 @@ class SavedView(Record):
     table = models.CharField(max_length=60)
     owner = models.ForeignKey("crm.User", on_delete=models.CASCADE, related_name="saved_views")
     shared = models.BooleanField(default=False, db_default=False)
-    query = models.TextField(blank=True, db_default="")
+    query = models.TextField(blank=True, default="", db_default="")
 
     objects = LiveManager.from_queryset(SavedViewQuerySet)()
     everything = models.Manager.from_queryset(SavedViewQuerySet)()

@@ -150,17 +150,17 @@ class Lead(Record):
     """A possible sale."""
 
     contact_name = models.CharField("name", max_length=200)
-    contact_email = models.EmailField("email", blank=True, db_default="")
-    contact_phone = models.CharField("phone", max_length=40, blank=True, db_default="")
-    company_name = models.CharField("company", max_length=200, blank=True, db_default="")
-    company_website = models.URLField("website", blank=True, db_default="")
+    contact_email = models.EmailField("email", blank=True, default="", db_default="")
+    contact_phone = models.CharField("phone", max_length=40, blank=True, default="", db_default="")
+    company_name = models.CharField("company", max_length=200, blank=True, default="", db_default="")
+    company_website = models.URLField("website", blank=True, default="", db_default="")
     client_type = models.CharField(
         max_length=20, choices=ClientType, default=ClientType.INDIVIDUAL, db_default=ClientType.INDIVIDUAL
     )
     source_type = models.CharField(
         "source", max_length=10, choices=Source, default=Source.OTHER, db_default=Source.OTHER
     )
-    source_detail = models.CharField(max_length=200, blank=True, db_default="")
+    source_detail = models.CharField(max_length=200, blank=True, default="", db_default="")
     assigned_to = models.ForeignKey(
         "crm.User",
         null=True,
@@ -170,7 +170,7 @@ class Lead(Record):
         db_index=False,
         verbose_name="owner",
     )
-    notes = models.TextField(blank=True, db_default="")
+    notes = models.TextField(blank=True, default="", db_default="")
 
     status = models.ForeignKey(
         LeadStatus,
@@ -197,8 +197,8 @@ class Lead(Record):
         db_index=False,
         verbose_name="line",
     )
-    loss_reason = models.CharField(max_length=12, choices=LossReason, blank=True, db_default="")
-    loss_notes = models.TextField(blank=True, db_default="")
+    loss_reason = models.CharField(max_length=12, choices=LossReason, blank=True, default="", db_default="")
+    loss_notes = models.TextField(blank=True, default="", db_default="")
 
     overall_score = models.DecimalField("score", max_digits=3, decimal_places=2, null=True, blank=True)
     priority_tier = models.CharField("tier", max_length=8, choices=Tier, null=True, blank=True)

@@ -22,7 +22,7 @@ class InsuranceType(Record):
     name = models.CharField(max_length=80)
     is_personal = models.BooleanField(default=False, db_default=False)
     is_commercial = models.BooleanField(default=False, db_default=False)
-    description = models.TextField(blank=True, db_default="")
+    description = models.TextField(blank=True, default="", db_default="")
     form_schema = json_field(dict)
     schema_version = models.PositiveIntegerField(default=1, db_default=1)
     is_active = models.BooleanField(default=True, db_default=True)

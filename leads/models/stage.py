@@ -55,7 +55,9 @@ class LeadStatus(models.Model):
     stale_after_days = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="Silence beyond this many days is pointed out; empty: never."
     )
-    guidance = models.TextField(blank=True, db_default="", help_text="What to do in this stage; shown on the lead.")
+    guidance = models.TextField(
+        blank=True, default="", db_default="", help_text="What to do in this stage; shown on the lead."
+    )
     created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True, db_default=Now(), editable=False)
 

@@ -52,7 +52,7 @@ class Task(Record):
     """A piece of work, for a lead, a client, a project or on its own."""
 
     title = models.CharField(max_length=200)
-    description = models.TextField(blank=True, db_default="")
+    description = models.TextField(blank=True, default="", db_default="")
     status = models.CharField(
         max_length=12, choices=TaskStatus, default=TaskStatus.ON_DECK, db_default=TaskStatus.ON_DECK
     )

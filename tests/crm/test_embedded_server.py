@@ -230,8 +230,9 @@ def test_a_deep_folder_gets_a_short_socket_path(folder, user):
     shutil.rmtree(deep.sockets)
 
 
-def test_a_folder_may_have_a_strange_name(folder, user):
-    strange = Place(folder / "it's a, (strange) & würdig; folder")
+@pytest.mark.parametrize("name", ["it's (strange) & würdig;", "with, a comma"])
+def test_a_folder_may_have_a_strange_name(folder, user, name):
+    strange = Place(folder / name)
     process = user(strange.root)
     line_with(process, "up")
     assert run(strange, "SELECT 1") == [(1,)]

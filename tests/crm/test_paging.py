@@ -21,7 +21,7 @@ from tests.cast import browser
 pytestmark = pytest.mark.django_db
 URL = "/leads/lead/"
 GONE = "That page no longer exists."
-MANY = 200
+MANY = 60
 DAY_ONE = datetime(2024, 1, 1, tzinfo=UTC)
 
 # Few values, so that there are ties in every key; None wherever a column may be null.
@@ -117,7 +117,8 @@ def test_rows_that_come_and_go_between_pages_hide_and_repeat_no_other(rows, size
         while True:
             met += keys_of([shown])
             assert len(met) < MANY, "the pages never end"
-            staying -= come_and_go(chance)
+            if len(met) < len(rows):  # or they might come for ever
+                staying -= come_and_go(chance)
             if not shown.next:
                 break
             shown = page(Lead.objects.all(), order, size=size, after=shown.next)

@@ -353,6 +353,9 @@ LONG = {
 }
 
 
+SHOWN = ["contact_name", "company_name", "contact_email", "contact_phone", "source_detail", "tags"]
+
+
 def test_a_page_of_fifty_costs_as_many_queries_as_a_page_of_one_and_stays_small(as_max, max):
     line = InsuranceType.objects.get(code="auto")
 
