@@ -98,9 +98,10 @@ class ClientAdmin(RecordAdmin):
         super().create(request, row)
 
     def page_context(self, request: HttpRequest, row: Client) -> dict[str, Any]:
+        links = row.contact_links.filter(contact__deleted_at=None)
         return {
             **super().page_context(request, row),
-            "contacts": row.contact_links.select_related("contact").order_by("-is_primary", "id")[:50],
+            "contacts": links.select_related("contact").order_by("-is_primary", "id")[:50],
             "projects": row.projects.order_by("-id")[:20],
         }
 

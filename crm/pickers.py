@@ -18,7 +18,7 @@ class KeyField(forms.ModelChoiceField):
         try:
             self.queryset.model._meta.pk.to_python(value)
         except forms.ValidationError:
-            return None
+            return ""
         return value
 
 

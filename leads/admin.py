@@ -182,11 +182,14 @@ class LeadAdmin(RecordAdmin):
         return self.inlines if obj else ()
 
     def page_context(self, request: HttpRequest, row: Lead) -> dict[str, Any]:
+        stakeholders = row.contact_links.filter(contact__deleted_at=None)
         return {
             **super().page_context(request, row),
             "signals": read_signals(row.signals),
             "stale_days": stale_days(row),
-            "stakeholders": row.contact_links.select_related("contact").order_by("-is_primary", "id"),
+            "stakeholders": row.contact_links.filter(contact__deleted_at=None)
+            .select_related("contact")
+            .order_by("-is_primary", "id"),
             "tasks": row.tasks.order_by("status", "due_on")[:TASKS_SHOWN],
             "history": row.stage_history.select_related("from_status", "to_status", "by").order_by("-at", "-id")[:20],
             "data": [

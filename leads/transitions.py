@@ -5,6 +5,7 @@ from django.db import connection, transaction
 from crm.activity import Actor, record
 from crm.models import User
 from crm.refusals import BadInput, IllegalMove, refusing
+from crm.texts import without_nul
 from crm.transitions import named
 from leads.models import Category, Lead, LeadStageHistory, LeadStatus, LossReason, Task, TaskStatus, Tier
 from leads.models.lead import newest_on_top
@@ -102,7 +103,7 @@ def closing(status: LeadStatus, loss_reason: str, loss_notes: str) -> dict[str, 
         return {"loss_reason": "", "loss_notes": ""}
     if loss_reason not in LossReason.values:
         raise BadInput(f"Say why the lead was lost, one of: {', '.join(LossReason.values)}.")
-    return {"loss_reason": loss_reason, "loss_notes": loss_notes.strip()}
+    return {"loss_reason": loss_reason, "loss_notes": without_nul(loss_notes).strip()}
 
 
 @transaction.atomic
@@ -177,7 +178,7 @@ def add_tag(lead: Lead, tag: str, *, by: Actor | User) -> None:
         IllegalMove: the lead has it already, or is deleted.
     """
     Actor.of(by).require("leads.change_lead", "tag a lead")
-    tag = tag.strip()
+    tag = without_nul(tag).strip()
     if not tag or len(tag) > TAG_LENGTH or "," in tag:
         raise BadInput(f"A tag has 1 to {TAG_LENGTH} characters and no comma.")
     locked = Lead.everything.select_for_update().get(pk=lead.pk)

@@ -111,6 +111,9 @@ def prepare(place: Place) -> Account:
     _make_socket_folder(place, account)
     _roll_log(place, account)
     version = _version(account)
+    for remains in place.root.glob("postgres.new-*"):
+        # An initdb whose starter was killed; it may go on writing for a moment, so the next start looks again.
+        shutil.rmtree(remains, ignore_errors=True)
     if not place.data.exists():
         _initialise(place, account)
     made_by = (place.data / "PG_VERSION").read_text().strip()
@@ -124,8 +127,6 @@ def prepare(place: Place) -> Account:
 
 def _initialise(place: Place, account: Account) -> None:
     """Make the data directory beside its place and move it there whole: a kill leaves nothing half made."""
-    for remains in place.root.glob("postgres.new-*"):
-        shutil.rmtree(remains, ignore_errors=True)
     new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=place.root))
     account.give(new)
     # The builtin provider sorts alike on every machine, so the folder may be moved to another.

@@ -10,8 +10,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.cast import PASSWORD
 
-# Playwright's synchronous interface runs an event loop in the test's thread, where Django expects none.
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
@@ -19,19 +17,23 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chrome(django_db_setup) -> Iterator[Browser]:
+    """The browser. It ends with its module: its event loop would be in the way of tests that run one of their own."""
     path = chromium()
     assert path or not os.environ.get("CI"), "Chromium is missing: .ci/run installs it"
     if not path:
         pytest.skip("no Chromium on this machine: install the package chromium")
     seeds = connections["default"]._test_serialized_contents
-    with sync_playwright() as playwright:
-        # While Playwright's loop runs, this thread has another connection; it must know the seeds to restore too.
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright's synchronous interface runs an event loop in the test's thread, where Django expects none.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        # While the loop runs, this thread has another connection; it must know the seeds to restore too.
         connections["default"]._test_serialized_contents = seeds
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()
+        connections["default"].close()
 
 
 @pytest.fixture

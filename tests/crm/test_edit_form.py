@@ -644,6 +644,19 @@ def test_nothing_that_is_sent_breaks_the_form(as_max):
             assert as_max.post(url(lead), data).status_code in {200, 302}, name
 
 
+def test_a_picker_that_gets_no_key_says_so(as_max):
+    lead, no_keys = make_lead(), ("garbage", "\x00", "0190", "' OR 1=1")
+    for key in no_keys:
+        assert as_max.get("/leads/task/add/", {"lead": key, "assignee": key, "due_on": key}).status_code == 200
+        answer = as_max.post("/leads/task/add/", {"title": "x", "lead": key, "client": key, "assignee": key})
+        assert set(answer.context["adminform"].form.errors) == {"lead", "client", "assignee"}
+        assert save(as_max, lead, link_data(opened(as_max, lead), {"contact": key, "role": "other"}))
+        link = {"contact": make_contact().pk, "role": "other", "id": key, "lead": key}
+        assert save(as_max, lead, link_data(opened(as_max, lead), link))
+        assert not ContactLead.objects.exists()
+    assert as_max.get("/leads/task/add/", {"lead": lead.pk}).context["adminform"].form["lead"].value() == str(lead.pk)
+
+
 def test_an_empty_form_and_columns_that_it_does_not_show_change_nothing(as_max, max):
     lead = full_lead()
     before = reload(lead)

@@ -280,6 +280,8 @@ def test_a_kill_while_it_is_initialised_leaves_nothing_half_made(folder, user):
     assert not place.data.exists()
     line_with(user(place.root), "up")
     assert run(place, "SELECT current_database()") == [("crm",)]
+    kill_server(place)
+    line_with(user(place.root), "up")
     assert not any(path.name.startswith("postgres.new-") for path in files_below(place.root))
 
 

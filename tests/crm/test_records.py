@@ -14,8 +14,8 @@ from crm.history import history_of
 from crm.models import ActivityLog, ActorType, Client, ContactClient, Project, User
 from crm.refusals import BadInput, IllegalMove, NotAllowed, refusing
 from crm.transitions import assign, create, note, permission, purge, restore, soft_delete
-from leads.models import ContactLead, Lead, Task
-from leads.transitions import change_status
+from leads.models import ContactLead, Lead, LeadStatus, Task
+from leads.transitions import add_tag, change_status
 from tests.cast import (
     browser,
     make_client,
@@ -138,7 +138,7 @@ def test_a_client_that_a_lead_became_is_still_needed(ada):
 
 def test_a_lead_with_everything_around_it_is_purged_and_what_stays_lets_go(ada):
     lead, contact = make_lead(), make_contact()
-    change_status(lead, lead.status.__class__.objects.get(pk="ACTIVE"), by=ada)
+    change_status(lead, LeadStatus.objects.get(pk="ACTIVE"), by=ada)
     link = ContactLead.objects.create(lead=lead, contact=contact)
     staying = [
         Task.objects.create(title="Call", lead=lead),
@@ -474,6 +474,30 @@ def test_every_deed_of_every_record_has_its_permission(one_of_each, ada):
     for row in one_of_each:
         for deed in ("add", "change", "delete", "restore", "purge"):
             assert ada.has_perm(permission(row, deed)), (row, deed)
+
+
+INPUTS = ["owner", "stage", "tier", "assignee", "due_on", "body", "title", "tag", "loss_reason", "loss_notes", "next"]
+
+
+def test_nothing_that_is_sent_to_a_deed_breaks_it(as_max):
+    lead = make_lead()
+    for verb in ("stage", "take", "assign", "tier", "note", "task", "tag"):
+        for text in ("\x00", "'", "9" * 400):
+            sent = dict.fromkeys(INPUTS, text)
+            assert as_max.get(f"/leads/lead/{lead.pk}/do/{verb}/", sent).status_code == 200, (verb, text)
+            assert as_max.post(f"/leads/lead/{lead.pk}/do/{verb}/", sent).status_code in {302, 422}, (verb, text)
+    assert as_max.post(f"/leads/lead/{lead.pk}/do/nothing/").status_code == 403
+    assert as_max.post("/leads/lead/0190aaaa-0000-7000-8000-000000000000/do/note/", {"body": "x"}).status_code == 404
+
+
+def test_null_bytes_are_dropped_whoever_does_the_deed():
+    lead = make_lead()
+    add_tag(lead, "r\x00ed", by=SYSTEM)
+    with pytest.raises(BadInput):
+        add_tag(lead, "\x00", by=SYSTEM)
+    lost = LeadStatus.objects.get(pk="CLOSED_LOST")
+    change_status(lead, lost, by=SYSTEM, loss_reason="FIT", loss_notes="too \x00dear")
+    assert (lead.tags, lead.loss_notes) == (["red"], "too dear")
 
 
 def test_a_refused_deed_keeps_what_was_typed(as_max, max):

@@ -1,0 +1,95 @@
+"""What holds for the list of every table."""
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from crm.models import Client, Contact, ContactClient, Project
+from crm.screens import RecordAdmin
+from leads.models import ContactLead, Task
+from tests.cast import browser, make_client, make_contact, make_lead
+
+pytestmark = pytest.mark.django_db
+SCREENS = {
+    model._meta.label_lower: screen for model, screen in admin.site._registry.items() if isinstance(screen, RecordAdmin)
+}
+SCRIPT = "<script>alert('x')</script>"
+
+
+def url(label: str) -> str:
+    return f"/{label.replace('.', '/')}/"
+
+
+@pytest.mark.parametrize("label", SCREENS)
+def test_nothing_that_is_asked_breaks_a_list(ada, label):
+    page, screen = browser(ada), SCREENS[label]
+    known = [*screen.filterset_class.base_filters, "after", "before", "order", "cf.a", "p", "all", "e", "show", "edit"]
+    for text in ("\x00", "a\x00b", "'\"%_\\<", "1e999999999", "9" * 400, "0001-01-01", "me", "٣²\u202e", "true"):
+        assert page.get(url(label), dict.fromkeys(known, text)).status_code == 200, text
+    for name in known:
+        assert page.get(url(label), {name: "\x00"}).status_code == 200, name
+
+
+@pytest.mark.parametrize("label", SCREENS)
+def test_every_order_tab_and_heading_of_a_list_opens(ada, label):
+    page = browser(ada)
+    cl = page.get(url(label)).context["cl"]
+    links = [link["url"] for link in (*cl.orders(), *cl.columns(), *cl.tabs) if link["url"]]
+    for link in links:
+        answer = page.get(url(label) + link)
+        assert answer.status_code == 200
+        assert not list(answer.context["messages"]), link
+
+
+def fill(count: int) -> None:
+    for _ in range(count):
+        client = make_client(notes=SCRIPT, name=SCRIPT, tags=[SCRIPT], custom_fields={SCRIPT: SCRIPT})
+        make_contact(name=SCRIPT, title=SCRIPT, tags=[SCRIPT])
+        Project.objects.create(client=client, name=SCRIPT)
+        Task.objects.create(title=SCRIPT, description=SCRIPT, client=client)
+
+
+@pytest.mark.parametrize("label", ["crm.client", "crm.contact", "crm.project", "leads.task"])
+def test_fifty_rows_cost_as_many_queries_as_one_and_scripts_are_text(as_max, label):
+    def ask() -> tuple[int, str]:
+        with CaptureQueriesContext(connection) as ran:
+            answer = as_max.get(url(label))
+        return len(ran), answer.content.decode()
+
+    fill(1)
+    ask()
+    for_one, _ = ask()
+    fill(50)
+    for_fifty, text = ask()
+    assert for_one == for_fifty <= 15
+    assert len(text) < 300_000
+    assert "&lt;script&gt;alert" in text
+    assert "<script>alert" not in text
+
+
+def test_the_pages_of_records_show_scripts_as_text(as_max):
+    fill(1)
+    for model in (Client, Contact, Project, Task):
+        row = model.objects.get()
+        for rest in ("change/", "change/?edit=1", "history/", "delete/", "do/note/"):
+            text = as_max.get(f"{url(row._meta.label_lower)}{row.pk}/{rest}").content.decode()
+            assert "<script>alert" not in text, (model, rest)
+
+
+def test_an_agent_sees_in_every_list_only_what_is_hers_or_nobodys(as_ann, ann, bob):
+    for owner, name in ((ann, "Hers"), (bob, "His"), (None, "Free")):
+        client = make_client(name=f"{name} client", assigned_to=owner)
+        lead = make_lead(contact_name=f"{name} lead", assigned_to=owner)
+        Project.objects.create(client=client, name=f"{name} project")
+        Task.objects.create(title=f"{name} task", assignee=owner)
+        ContactClient.objects.create(client=client, contact=make_contact(name=f"{name} contact"))
+        ContactLead.objects.create(lead=lead, contact=make_contact(name=f"{name} stakeholder"))
+    for label in ("crm.client", "crm.project", "leads.task", "crm.contact", "leads.lead"):
+        for query in ("", "?owner=" + str(bob.pk), "?assignee=" + str(bob.pk), "?deleted=true", "?q=his", "?state=all"):
+            names = [str(row) for row in as_ann.get(url(label) + query).context["cl"].page.rows]
+            assert not [name for name in names if name.startswith("His")], (label, query)
+        assert {str(row).split()[0] for row in as_ann.get(url(label)).context["cl"].page.rows} == {"Hers", "Free"}
+    for row in (Client.objects.get(name="His client"), Contact.objects.get(name="His stakeholder")):
+        for rest in ("change/", "change/?edit=1", "history/", "do/note/"):
+            assert as_ann.get(f"{url(row._meta.label_lower)}{row.pk}/{rest}").status_code in {302, 404}, (row, rest)
