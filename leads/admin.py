@@ -187,9 +187,7 @@ class LeadAdmin(RecordAdmin):
             **super().page_context(request, row),
             "signals": read_signals(row.signals),
             "stale_days": stale_days(row),
-            "stakeholders": row.contact_links.filter(contact__deleted_at=None)
-            .select_related("contact")
-            .order_by("-is_primary", "id"),
+            "stakeholders": stakeholders.select_related("contact").order_by("-is_primary", "id"),
             "tasks": row.tasks.order_by("status", "due_on")[:TASKS_SHOWN],
             "history": row.stage_history.select_related("from_status", "to_status", "by").order_by("-at", "-id")[:20],
             "data": [

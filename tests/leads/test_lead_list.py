@@ -366,10 +366,10 @@ def test_a_page_of_fifty_costs_as_many_queries_as_a_page_of_one_and_stays_small(
         )
 
     def queries() -> tuple[int, bytes]:
-        with CaptureQueriesContext(
-            connection,
-        ) as ran:
+        with CaptureQueriesContext(connection) as ran:
             answer = as_max.get(URL, {"owner": "me", "tags": "t" * 60, "q": "nnn"})
+        read = next(query["sql"] for query in ran if '"leads"."contact_name"' in query["sql"]).split(" FROM ")[0]
+        assert [name for name in (*LONG, "line_data", "search_text") if f'"leads"."{name}"' in read] == SHOWN
         return len(ran), answer.content
 
     fill(1)
