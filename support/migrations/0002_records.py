@@ -334,9 +334,7 @@ class Migration(migrations.Migration):
             index=models.Index(
                 django.db.models.functions.comparison.Coalesce(
                     "resolve_due_at",
-                    models.Value(
-                        datetime.datetime(9999, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), models.DateTimeField()
-                    ),
+                    models.Value(datetime.datetime(9999, 1, 1, 0, 0, tzinfo=datetime.UTC), models.DateTimeField()),
                 ),
                 models.F("id"),
                 condition=models.Q(("deleted_at__isnull", True), models.Q(("status", "Resolved"), _negated=True)),
