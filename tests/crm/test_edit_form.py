@@ -609,7 +609,7 @@ def test_what_points_to_an_unseen_record_may_stay(as_ann, ann, bob):
 
 # Forms that no browser would send
 
-GARBAGE = ["", "\x00", "x" * 10_000, "-1", '[{"', "é\u202e\U0001f600", "1e999"]
+GARBAGE = ["", "\x00", "x" * 1_000, "-1", '[{"', "é\u202e\U0001f600", "1e999"]
 
 
 NAMES = [

@@ -518,14 +518,13 @@ def test_odd_texts_in_every_parameter_at_once_never_break_the_list(subtests, few
     for value in ODD:
         with subtests.test(ascii(value)[:20]):
             assert as_max.get(URL, dict.fromkeys([*known, f"cf.{value}"], value)).status_code == 200
-            assert as_max.get(URL, {"_to_field": value, "q": value}).status_code in {200, 400}
             assert as_max.get(f"{URL}board/", {"owner": value, "q": value, "cf.key": value}).status_code == 200
+    assert as_max.get(URL, {"_to_field": "\x00"}).status_code == 400
 
 
 def test_an_odd_text_in_one_parameter_never_breaks_the_list(few, as_max):
     for name in [*LeadFilter.base_filters, "after", "before", "order", "cf.key"]:
-        for value in ("\x00", "0e999999999"):
-            assert as_max.get(URL, {name: value}).status_code == 200, (name, value)
+        assert as_max.get(URL, {name: "\x00"}).status_code == 200, name
 
 
 def test_bytes_that_are_no_text_never_break_the_list(few, as_max):
