@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from crm.models.base import between, json_field, json_is, one_of, owned_by_or_free, sees_everyone
+from crm.models.base import between, json_field, json_is, never_emptied, one_of, owned_by_or_free, sees_everyone
 
 
 class InteractionType(models.TextChoices):
@@ -130,6 +130,7 @@ class AIInteraction(models.Model):
                 operation=pgtrigger.Update,
                 condition=pgtrigger.AnyChange(exclude=NOT_THE_RECORD),
             ),
+            never_emptied(),
         ]
 
     def __str__(self) -> str:

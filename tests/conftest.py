@@ -1,15 +1,33 @@
 """What every test may use."""
 
+from collections.abc import Iterator
+
 import pytest
+from django.test import TransactionTestCase
 
 from crm.models import User
 from tests.cast import browser, make_user
+from tests.emptying import tables_may_be_emptied
 
 
 @pytest.fixture(autouse=True)
 def quick_passwords(settings) -> None:
     """A password is hashed in no time: the cast logs in without one."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def flush_between_tests() -> Iterator[None]:
+    """The flush after a test that commits empties the tables that only grow, too."""
+    flush = TransactionTestCase._fixture_teardown
+
+    def flush_all(case: TransactionTestCase) -> None:
+        with tables_may_be_emptied():
+            flush(case)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", flush_all)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from crm.models.base import json_field, json_is, one_of, sees_everyone
+from crm.models.base import json_field, json_is, never_emptied, one_of, sees_everyone
 
 
 class ActorType(models.TextChoices):
@@ -78,7 +78,10 @@ class ActivityLog(models.Model):
                 name="activity_logs_target",
             ),
         ]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            never_emptied(),
+        ]
 
     def __str__(self) -> str:
         return self.summary or self.verb

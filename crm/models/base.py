@@ -168,6 +168,17 @@ def not_blank(table: str, field: str) -> models.CheckConstraint:
     )
 
 
+def never_emptied() -> pgtrigger.Trigger:
+    """The refusal of TRUNCATE, which fires no trigger of a row: for tables that only grow."""
+    return pgtrigger.Trigger(
+        name="no_truncate",
+        level=pgtrigger.Statement,
+        operation=pgtrigger.Truncate,
+        when=pgtrigger.Before,
+        func="RAISE EXCEPTION 'pgtrigger: Cannot truncate table %', TG_TABLE_NAME;",
+    )
+
+
 def audited(*, exclude: Iterable[str] = ()) -> Any:
     """Row audit by the database: the old row, who and from where, at each change and purge.
 

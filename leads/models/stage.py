@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from crm.models.base import Record, audited, not_blank, one_of
+from crm.models.base import Record, audited, never_emptied, not_blank, one_of
 
 
 class Category(models.TextChoices):
@@ -113,7 +113,7 @@ class LeadStatus(models.Model):
 
 
 class LeadStageHistory(Record):
-    """One move of a lead from stage to stage; the first has no `from_status`."""
+    """One move of a lead from stage to stage; the first has no `from_status`. Goes only with its lead."""
 
     lead = models.ForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="stage_history", db_index=False)
     from_status = models.ForeignKey(
@@ -126,6 +126,14 @@ class LeadStageHistory(Record):
     class Meta(Record.Meta):
         db_table = "lead_stage_history"
         verbose_name_plural = "stage history"
+        triggers = [
+            pgtrigger.Protect(
+                name="append_only",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.AnyChange(exclude=["by", "updated_at"]),  # who did it may be purged
+            ),
+            never_emptied(),
+        ]
         # Named here, because the automatic index of a text key is made twice.
         indexes = [
             models.Index("lead", models.F("at").desc(), name="lead_stage_history_by_lead"),

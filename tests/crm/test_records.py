@@ -29,6 +29,8 @@ from tests.cast import (
 from tests.forms import form_of
 
 pytestmark = pytest.mark.django_db
+REFUSED = (InternalError, ProgrammingError)  # by a trigger
+NOTHING_PENDING = "SET CONSTRAINTS ALL IMMEDIATE"
 
 
 @pytest.fixture
@@ -323,9 +325,39 @@ def test_nobody_changes_or_removes_a_line_of_the_log_not_even_with_sql(ann):
         lambda: connection.cursor().execute("UPDATE activity_logs SET occurred_at = now()"),
         lambda: connection.cursor().execute("DELETE FROM activity_logs"),
     ):
-        with pytest.raises((InternalError, ProgrammingError), match="Cannot"), transaction.atomic():
+        with pytest.raises(REFUSED, match="Cannot"), transaction.atomic():
             attempt()
     assert ActivityLog.objects.get(verb="noted").summary == "kept"
+
+
+@pytest.mark.parametrize("table", ["activity_logs", "ai_interactions", "lead_stage_history"])
+def test_what_only_grows_is_not_emptied_either(table):
+    lead = make_lead()
+    AIInteraction.objects.create(lead=lead, type="Chat", source="Agent UI", content="?")
+    with connection.cursor() as cursor:
+        cursor.execute(NOTHING_PENDING)
+        with pytest.raises(REFUSED, match="Cannot truncate table"), transaction.atomic():
+            cursor.execute(f"TRUNCATE {table} CASCADE")
+        cursor.execute(f"SELECT count(*) FROM {table}")
+        assert cursor.fetchone()[0] > 0
+
+
+def test_leads_are_not_emptied_for_what_is_known_of_them_would_go_too():
+    make_lead()
+    with pytest.raises(REFUSED, match="Cannot truncate"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(NOTHING_PENDING)
+        cursor.execute("TRUNCATE leads CASCADE")
+
+
+def test_a_move_between_stages_is_not_written_anew(ada):
+    lead = make_lead()
+    change_status(lead, LeadStatus.objects.get(pk="ACTIVE"), by=ada)
+    moves = lead.stage_history.all()
+    for change in ({"to_status": "PROPOSAL_SENT"}, {"at": timezone.now()}, {"deleted_at": timezone.now()}):
+        with pytest.raises(REFUSED, match="Cannot update"), transaction.atomic():
+            moves.update(**change)
+    ada.delete()
+    assert [move.by for move in moves] == [None, None]
 
 
 def test_the_log_has_no_form_for_anybody():
