@@ -78,7 +78,13 @@ class RecordFilter(django_filters.FilterSet):
 
     has_custom = True
 
-    q = django_filters.CharFilter(method="search", label="Search", min_length=SHORTEST_SEARCH, max_length=200)
+    q = django_filters.CharFilter(
+        method="search",
+        label="Search",
+        min_length=SHORTEST_SEARCH,
+        max_length=200,
+        error_messages={"min_length": f"Type at least {SHORTEST_SEARCH} characters."},
+    )
     tags = django_filters.CharFilter(method="tagged", label="Tags, separated by commas", max_length=500)
     tags_mode = django_filters.ChoiceFilter(
         method="unfiltered",

@@ -127,7 +127,15 @@ class KeysetChangeList(ChangeList):
 
     def kept(self, *also: str) -> list[tuple[str, str]]:
         """The filters in force, and the parameters in `also`, as pairs for a link."""
-        return [(key, value) for key, value in self.get.items() if value and (key in also or self.in_force(key))]
+        return [
+            (key, value)
+            for key, value in self.get.items()
+            if value and ((key in also and self.is_known(key, value)) or self.in_force(key))
+        ]
+
+    def is_known(self, key: str, value: str) -> bool:
+        """Whether `value` may go on standing in links: an order that does not exist may not."""
+        return key != ORDER or value in self.model_admin.orders
 
     def in_force(self, key: str) -> bool:
         """Whether the parameter `key` narrows the list: one that nobody reads, or that was refused, does not."""

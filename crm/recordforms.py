@@ -47,6 +47,16 @@ class LinesField(forms.CharField):
         return super().has_changed(with_own_ends(initial or ""), with_own_ends(data or ""))
 
 
+def refused(form_class: type[forms.ModelForm], sentence: str) -> type[forms.ModelForm]:
+    """`form_class` as it comes back when saving was refused at the last moment: what was typed, and why not."""
+
+    class RefusedForm(form_class):
+        def clean(self) -> dict[str, Any]:
+            raise forms.ValidationError(sentence)
+
+    return RefusedForm
+
+
 class LinkForm(CheckedForm):
     """A link between two records; which of several is the primary one is settled when all are saved."""
 

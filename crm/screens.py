@@ -28,7 +28,7 @@ from crm.lists import Column, KeysetChangeList, Tab
 from crm.models import ActivityLog
 from crm.paging import CappedPaginator, Order
 from crm.pickers import VisibleChoices
-from crm.recordforms import CHANGED_MEANWHILE, LinesField, RecordForm
+from crm.recordforms import CHANGED_MEANWHILE, LinesField, RecordForm, refused
 from crm.refusals import IllegalMove, Refused, refusing
 
 TIMELINE_LENGTH = 50
@@ -89,11 +89,17 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
         return request.user.has_perm(transitions.permission(self.model, deed))
 
     def get_search_results(self, request: HttpRequest, queryset: models.QuerySet, term: str) -> tuple[Any, bool]:
-        """For pickers: the table's own search, live rows only, the newest first."""
+        """For pickers: the table's own search, live rows only, the newest first; nothing if it is no search."""
         queryset = queryset.filter(deleted_at__isnull=True).order_by("-pk")
         if not term:
             return queryset, False
-        return self.filterset_class({"q": term}, queryset, request=request).qs, False
+        asked = self.filterset_class({"q": term}, queryset, request=request)
+        return (queryset.none() if asked.form.errors else asked.qs), False
+
+    def search_refusal(self, request: HttpRequest, term: str) -> str:
+        """Why `term` cannot be searched for, in words; empty if it can be."""
+        asked = self.filterset_class({"q": term}, request=request) if term else None
+        return " ".join(asked.form.errors.get("q", ())) if asked else ""
 
     # A search box is the FilterSet's; pickers need this to be set.
     search_fields = ("pk",)
@@ -171,8 +177,14 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except Refused as refusal:
-            messages.error(request, str(refusal))
-            return HttpResponseRedirect(request.get_full_path())
+            # Once more, for what was typed; this time the form itself refuses.
+            request.refusal = str(refusal)
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        sentence = getattr(request, "refusal", "")
+        return refused(form, sentence) if sentence else form
 
     def find(self, request: HttpRequest, object_id: Any) -> models.Model:
         """The visible record, or 404."""

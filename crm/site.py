@@ -3,11 +3,25 @@
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
+
+
+class Picker(AutocompleteJsonView):
+    """Django's choice of a record, which says why where a text is none to search for."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        answer = super().get(request, *args, **kwargs)
+        why_not = getattr(self.model_admin, "search_refusal", None)
+        sentence = why_not(request, self.term) if why_not and not self.object_list else ""
+        if not sentence:
+            return answer
+        refusal = {"id": "", "text": sentence, "disabled": True}
+        return JsonResponse({"results": [refusal], "pagination": {"more": False}})
 
 
 class CrmSite(UnfoldAdminSite):
@@ -24,6 +38,9 @@ class CrmSite(UnfoldAdminSite):
                 if "badge_callback" in item:
                     item["badge"] = item["badge_callback"] = str(item["badge_callback"])
         return groups
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        return Picker.as_view(admin_site=self)(request)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Figures and panels of the day, each made by the app that knows it; the settings name them."""

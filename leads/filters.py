@@ -61,9 +61,13 @@ class LeadFilter(RecordFilter):
         model = Lead
         fields: list[str] = []
 
+    @property
+    def looks_beyond(self) -> bool:
+        return bool(self.form.cleaned_data.get("q"))
+
     def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
         asked = self.form.cleaned_data
-        state = asked.get("state") or ("all" if asked.get("q") or asked.get("deleted") else "open")
+        state = asked.get("state") or ("all" if self.looks_beyond or asked.get("deleted") else "open")
         if state != "all":
             queryset = queryset.filter(closed_at__isnull=state == "open")
         return super().filter_queryset(queryset)

@@ -14,9 +14,10 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm import recordforms
+from crm import recordforms, transitions
 from crm.jsonforms import VERSION, NamedValuesField, SchemaField
 from crm.models import ActivityLog, Contact
+from crm.refusals import IllegalMove
 from crm.transitions import note
 from leads.forms import COMMUNICATIONS, INSUREDS
 from leads.models import ContactLead, InsuranceType, Lead
@@ -131,6 +132,46 @@ def test_a_change_between_the_check_and_the_saving_is_noticed_too(as_max, monkey
     (sentence,) = edit(as_max, lead, notes="mine")
     assert sentence.startswith(MEANWHILE)
     assert reload(lead).notes != "mine"
+
+
+def refuse(*args, **kwargs):
+    raise IllegalMove("Not now.")
+
+
+def test_a_refusal_at_the_last_moment_keeps_what_was_typed(as_max, monkeypatch):
+    lead, contact = make_lead(line="auto", custom_fields={"region": "north"}), make_contact()
+    typed = {
+        "notes": "typed\r\nin lines",
+        "tags": "a, b",
+        "auto_data.make": "Saab",
+        "custom_fields.0.value": "south",
+        "contact_links-0-role": "technical",
+    }
+    form = link_data(opened(as_max, lead), {"contact": contact.pk, "role": "other"}) | typed
+    before = reload(lead)
+    monkeypatch.setattr(transitions, "edited", refuse)
+    answer = as_max.post(url(lead), form)
+    assert answer.status_code == 200
+    text = answer.content.decode()
+    assert text.count("Not now.") == 1
+    again = form_of(text, "lead_form")
+    assert {name: again[name] for name in typed} == typed
+    assert reload(lead).updated_at == before.updated_at
+    assert not ContactLead.objects.exists()
+    monkeypatch.undo()
+    assert save(as_max, lead, again) == []
+    assert (reload(lead).notes, reload(lead).auto_data["make"]) == ("typed\nin lines", "Saab")
+
+
+def test_a_refusal_to_add_keeps_what_was_typed(as_max, monkeypatch):
+    monkeypatch.setattr(transitions, "create", refuse)
+    page = as_max.get("/crm/contact/add/").content.decode()
+    answer = as_max.post(
+        "/crm/contact/add/", {**form_of(page, "contact_form"), "name": "New", "email": "n@example.com"}
+    )
+    assert "Not now." in answer.content.decode()
+    assert form_of(answer.content.decode(), "contact_form")["name"] == "New"
+    assert not Contact.objects.exists()
 
 
 def test_a_forged_sign_of_what_was_seen_is_a_conflict(as_max):

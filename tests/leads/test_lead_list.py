@@ -219,6 +219,15 @@ def test_the_search_finds_name_mail_company_phone_and_vin_however_written(subtes
             assert sorted(shown(as_max, q=words)) == sorted(found)
 
 
+def test_a_search_looks_beyond_the_tab_of_open_leads_and_no_tab_says_otherwise(few, as_max):
+    def current(**asked) -> list[str]:
+        return [tab["label"] for tab in as_max.get(URL, asked).context["cl"].tabs if tab["current"]]
+
+    assert (current(), current(q="xy")) == (["Open"], ["Open"])  # two letters are no search
+    assert (shown(as_max, q="lost"), current(q="lost")) == (["Lost"], [])
+    assert (current(tier="hot", q="plain"), current(state="closed", q="lost")) == (["Hot"], ["Closed"])
+
+
 def test_a_search_of_under_three_letters_is_refused_with_a_sentence_and_left_out(few, as_max):
     for words in ("a", "ab", " ab ", "5"):
         answer = as_max.get(URL, {"q": words})
@@ -260,6 +269,9 @@ def test_what_cannot_be_asked_is_named_in_a_message_and_left_out(subtests, few, 
 def test_an_unknown_order_is_named_and_the_first_order_is_used(few, as_max):
     assert told(as_max, order="colour") == ["There is no order “colour”."]
     assert shown(as_max, order="colour") == shown(as_max)
+    cl = as_max.get(URL, {"order": "colour", "tier": "none"}).context["cl"]
+    links = [cl.query_to_save(), *(link["url"] for link in (*cl.tabs, *cl.chips()))]
+    assert not [link for link in links if "colour" in link]
 
 
 def test_parameters_that_nobody_reads_are_no_filters(few, as_max):
@@ -419,8 +431,17 @@ def test_a_picker_offers_an_agent_only_what_she_may_see(private, as_ann):
     asked = {"app_label": "leads", "model_name": "task", "field_name": "lead"}
     for term in ("", "deleted", "bobs", "free", "x", "\x00"):
         answer = as_ann.get("/autocomplete/", {**asked, "term": term})
-        assert {result["text"] for result in answer.json()["results"]} <= {"Anns", "Free"}, term
+        names = {result["text"] for result in answer.json()["results"] if result["id"]}
+        assert names == {"": {"Anns", "Free"}, "free": {"Free"}}.get(term, set()), term
     assert [r["text"] for r in as_ann.get("/autocomplete/", {**asked, "term": "free"}).json()["results"]] == ["Free"]
+
+
+@pytest.mark.parametrize("term", ["f", "fr", " fr "])
+def test_a_picker_says_that_one_or_two_letters_are_no_search(private, as_ann, term):
+    asked = {"app_label": "leads", "model_name": "task", "field_name": "lead", "term": term}
+    answer = as_ann.get("/autocomplete/", asked).json()
+    assert answer["results"] == [{"id": "", "text": "Type at least 3 characters.", "disabled": True}]
+    assert as_ann.get("/autocomplete/", {**asked, "term": "nobody at all"}).json()["results"] == []
 
 
 def test_the_deleted_are_for_whoever_may_restore(private, as_max):
