@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -176,6 +177,18 @@ class MessageState(models.TextChoices):
     UNCERTAIN = "UNCERTAIN", "Uncertain"
 
 
+# Held against the row as it was written: only where it stands, when it went and what is known of it may move.
+OUTGOING_CHANGED = """
+    OLD.direction = 'out' AND (
+        OLD.message_id, OLD.in_reply_to, OLD."from", OLD."to", OLD."cc", OLD.subject, OLD.body_text, OLD.body_html,
+        OLD.attachments
+    ) IS DISTINCT FROM (
+        NEW.message_id, NEW.in_reply_to, NEW."from", NEW."to", NEW."cc", NEW.subject, NEW.body_text, NEW.body_html,
+        NEW.attachments
+    )
+"""
+
+
 class Message(Record):
     """One thing said: a mail, a call, a note."""
 
@@ -211,9 +224,21 @@ class Message(Record):
     attachments = json_field(list)
     media = json_field(dict)
     summary = models.TextField(blank=True, default="", db_default="")
+    error_message = models.TextField(
+        blank=True, default="", db_default="", help_text="Why it did not go out, or why nobody knows whether it did."
+    )
 
     class Meta(Record.Meta):
         db_table = "messages"
+        permissions = [("send_message", "Can send messages to people outside")]
+        triggers = [
+            # What goes out is what somebody let go out, to the letter.
+            pgtrigger.Protect(
+                name="outgoing_is_kept",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition(OUTGOING_CHANGED),
+            )
+        ]
         constraints = [
             one_of("messages", "direction", Direction),
             one_of("messages", "state", MessageState),
@@ -222,6 +247,11 @@ class Message(Record):
                 condition=models.Q(direction=Direction.IN, state=MessageState.RECEIVED)
                 | (models.Q(direction=Direction.OUT) & ~models.Q(state=MessageState.RECEIVED)),
                 violation_error_message="What came in is received; what goes out has a sending state.",
+            ),
+            models.CheckConstraint(
+                name="messages_failure_says_why",
+                condition=~models.Q(state__in=["FAILED", "UNCERTAIN"]) | ~models.Q(error_message=""),
+                violation_error_message="A message that did not go out says why.",
             ),
             json_is("messages", "attachments", "array"),
             json_is("messages", "media", "object"),

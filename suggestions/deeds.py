@@ -14,7 +14,7 @@ from suggestions.choices import Names
 from suggestions.forms import PREFIX, content_from, inputs_of
 from suggestions.kinds import KINDS
 from suggestions.kinds.base import BadContent
-from suggestions.models import Suggestion, SuggestionStatus
+from suggestions.models import RejectCode, Suggestion, SuggestionStatus
 
 MORNING = time(9)
 NOTE_LENGTH = 2_000
@@ -103,20 +103,33 @@ class Reject(Decision):
     verb, label, icon = "reject", "Reject", "close"
     danger = True
 
-    reason = forms.CharField(
+    code = forms.ChoiceField(
+        required=False,
         label="Why?",
+        choices=[choice for choice in RejectCode.choices if choice[0] != RejectCode.SUPERSEDED],
+        initial=RejectCode.OTHER,
+    )
+    reason = forms.CharField(
+        required=False,
+        label="In your words",
         max_length=NOTE_LENGTH,
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": "Say why: the next suggestion is better for it."},
         help_text="The next suggestion is better for it.",
     )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if not self.errors and not cleaned["reason"].strip() and cleaned["code"] in {"", RejectCode.OTHER}:
+            self.add_error("reason", "Say why: the next suggestion is better for it.")
+        return cleaned
 
     @classmethod
     def possible(cls, record: Suggestion) -> bool:
         return record.status in transitions.DECIDABLE
 
     def decide(self, record: Suggestion, by: User) -> str:
-        transitions.reject(record, reason=self.cleaned_data["reason"], by=by)
+        asked = self.cleaned_data
+        transitions.reject(record, reason=asked["reason"], code=asked["code"] or RejectCode.OTHER, by=by)
         return f"Rejected: {record}."
 
 

@@ -2,14 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from crm.activity import Actor
-from crm.refusals import BadInput
+from crm.deliveries import Delivery
+from crm.refusals import BadInput, IllegalMove
 from suggestions.choices import Names
-from suggestions.models import Suggestion
+from suggestions.models import Suggestion, SuggestionExecution
 
 MOST_TOLD = 10
 
@@ -78,9 +80,21 @@ class Kind(ABC):
 
     type: ClassVar[str]
     Payload: ClassVar[type[Payload]]
+    # What whoever lets it happen must be allowed to do, and how a refusal calls that.
+    permission: ClassVar[str]
+    deed: ClassVar[str]
     # The field that says most about it, for a line of a list, and how that is said.
     gist: ClassVar[str]
     brief: ClassVar[str] = "{}"
+    # Whether it reaches anybody or anything outside our own database.
+    outward: ClassVar[bool] = False
+    # Whether the worst it can do is to take up somebody's time: then an outsider's words may lead to it.
+    harmless: ClassVar[bool] = False
+    # How long it may wait for a decision, and how long it can be taken back before it is carried out.
+    expires_after: ClassVar[timedelta] = timedelta(days=14)
+    wait: ClassVar[timedelta] = timedelta()
+    # Why it cannot be undone, once done; empty where `undo` can.
+    cannot_be_undone: ClassVar[str] = ""
 
     @classmethod
     def check(cls, content: Any) -> Payload:
@@ -96,6 +110,11 @@ class Kind(ABC):
         return payload
 
     @classmethod
+    def completed(cls, content: dict[str, Any], suggestion: Suggestion) -> dict[str, Any]:
+        """`content` with what follows from the rest filled in, before it is checked when proposed."""
+        return content
+
+    @classmethod
     @abstractmethod
     def guard(cls, payload: Any, suggestion: Suggestion) -> None:
         """Refuse now what could not be carried out anyway; runs when proposed, approved and executed."""
@@ -106,9 +125,80 @@ class Kind(ABC):
         """What will happen, in words; `names` are those that the screen has read already."""
 
     @classmethod
-    @abstractmethod
+    def recipients(cls, payload: Any, suggestion: Suggestion) -> list[str]:
+        """The addresses that it writes to."""
+        return []
+
+    @classmethod
+    def prose(cls, payload: Any, suggestion: Suggestion) -> str:
+        """The words that leave the house with it, as they will be read there."""
+        return ""
+
+    @classmethod
+    def overtaken(cls, payload: Any, suggestion: Suggestion) -> tuple[datetime, str] | None:
+        """When the world moved on since it was proposed, and how; None where it did not."""
+        return None
+
+    @classmethod
+    def renewed(cls, payload: Any, suggestion: Suggestion) -> Any:
+        """The payload for the world as it is now, once whoever decides has seen that it moved on."""
+        return payload
+
+    @classmethod
     def execute(cls, payload: Any, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
-        """Do it, inside the caller's transaction; returns what came of it as JSON."""
+        """Do it, inside the caller's transaction; returns what came of it as JSON. Not for outward kinds."""
+        raise NotImplementedError
+
+    @classmethod
+    def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:
+        """Make undone what was done, as `suggestion.result` tells, inside the caller's transaction.
+
+        Raises:
+            Refused: the world has moved on.
+        """
+        raise IllegalMove(cls.cannot_be_undone or "This cannot be undone.")
+
+
+class OutwardKind(Kind):
+    """A type that reaches the outside world, where nothing can be rolled back.
+
+    `deliver` and `recover` run outside any transaction. The deed is done at most once: what might have happened
+    is UNKNOWN, and a person says.
+    """
+
+    outward = True
+
+    @classmethod
+    @abstractmethod
+    def prepare(cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor) -> None:
+        """Make ready what will be carried out, in the transaction of the decision."""
+
+    @classmethod
+    @abstractmethod
+    def withdraw(cls, execution: SuggestionExecution) -> None:
+        """Take back what `prepare` made; nothing of it has happened."""
+
+    @classmethod
+    @abstractmethod
+    def give_up(cls, execution: SuggestionExecution, why: str, *, certain: bool = True) -> None:
+        """Write down that what `prepare` made did not happen, or (not `certain`) that nobody knows."""
+
+    @classmethod
+    @abstractmethod
+    def deliver(cls, execution: SuggestionExecution, go: Callable[[], Delivery | None]) -> Delivery:
+        """Hand over what was prepared; `go()` is called right before the point of no return, and is None if it may."""
+
+    @classmethod
+    @abstractmethod
+    def recover(cls, execution: SuggestionExecution) -> Delivery:
+        """What can be known of a delivery whose process died in the middle of it."""
+
+    @classmethod
+    def arrived(
+        cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor
+    ) -> dict[str, Any]:
+        """Write down in our own database what follows from its having happened; returns what came of it."""
+        return {}
 
 
 def told(error: ValidationError) -> dict[str, list[str]]:

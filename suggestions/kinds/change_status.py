@@ -1,12 +1,13 @@
 """CHANGE_STATUS: move a lead to another stage."""
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 
 from crm.activity import Actor
 from crm.refusals import BadInput, IllegalMove
-from leads.models import Lead, LeadStatus
+from leads.models import Category, Lead, LeadStageHistory, LeadStatus
 from leads.transitions import change_status, closing, guard_move
 from suggestions.choices import Names
 from suggestions.kinds.base import Kind, Payload
@@ -27,6 +28,7 @@ class ChangeStatusPayload(Payload):
 class ChangeStatusKind(Kind):
     type = SuggestionType.CHANGE_STATUS
     Payload = ChangeStatusPayload
+    permission, deed = "leads.change_lead", "change the stage of a lead"
     gist, brief = "status", "Move to {}"
 
     @classmethod
@@ -52,6 +54,26 @@ class ChangeStatusKind(Kind):
             expected=payload.fromStatus,
         )
         return {"lead": str(lead.pk), "was": payload.fromStatus, "now": payload.status}
+
+    @classmethod
+    def overtaken(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> tuple[datetime, str] | None:
+        lead = lead_of(suggestion)
+        if lead.status_id in (payload.fromStatus, payload.status):
+            return None
+        latest = LeadStageHistory.objects.filter(lead=lead).order_by("-at").first()
+        at = latest.at if latest else lead.updated_at
+        return at, f"{lead} has moved to {lead.status.label} since this was suggested."
+
+    @classmethod
+    def renewed(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> ChangeStatusPayload:
+        return payload.model_copy(update={"fromStatus": lead_of(suggestion).status_id})
+
+    @classmethod
+    def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:
+        lead, was = lead_of(suggestion), stage(suggestion.result["was"])
+        if was.category == Category.LOST:
+            raise IllegalMove(f"{lead} was {was.label} before: move it back by hand, with the reason.")
+        change_status(lead, was, by=by, expected=suggestion.result["now"])
 
 
 def lead_of(suggestion: Suggestion) -> Lead:

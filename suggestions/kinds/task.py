@@ -8,8 +8,8 @@ from pydantic import Field
 from crm.activity import Actor
 from crm.models import User
 from crm.refusals import BadInput, IllegalMove
-from crm.transitions import named
-from leads.models import Task
+from crm.transitions import named, soft_delete
+from leads.models import Task, TaskStatus
 from leads.transitions import add_task
 from suggestions.choices import Names
 from suggestions.kinds.base import Kind, Payload
@@ -31,7 +31,9 @@ class TaskPayload(Payload):
 class TaskKind(Kind):
     type = SuggestionType.TASK
     Payload = TaskPayload
+    permission, deed = "leads.add_task", "add a task"
     gist = "title"
+    harmless = True
 
     @classmethod
     def guard(cls, payload: TaskPayload, suggestion: Suggestion) -> None:
@@ -60,6 +62,15 @@ class TaskKind(Kind):
         )
         add_task(task, by=by)
         return {"task": str(task.pk)}
+
+    @classmethod
+    def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:
+        task = Task.everything.filter(pk=suggestion.result["task"]).first()
+        if task is None or task.is_deleted:
+            return
+        if task.status != TaskStatus.ON_DECK:
+            raise IllegalMove(f"The task “{task}” is {task.get_status_display().lower()}: it has been worked on.")
+        soft_delete(task, by=by)
 
 
 def assignee(payload: TaskPayload, suggestion: Suggestion) -> User | None:

@@ -140,7 +140,8 @@ def test_a_long_conversation_shows_the_newest_and_leads_to_the_earlier(as_max, m
 )
 def test_what_was_not_sent_yet_says_so(as_max, state, words):
     thread = make_thread()
-    say(thread, direction="out", state=state)
+    why = "The line was cut." if state in {MessageState.FAILED, MessageState.UNCERTAIN} else ""
+    say(thread, direction="out", state=state, error_message=why)
     assert words in read(as_max, thread)
 
 

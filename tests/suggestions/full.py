@@ -6,7 +6,9 @@ from typing import Any
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
+from crm.refusals import IllegalMove
 from inbox.models import Direction, Message, Thread
+from suggestions.kinds.task import TaskKind
 from suggestions.models import Suggestion
 from tests.cast import make_lead, make_suggestion, make_thread
 
@@ -16,6 +18,17 @@ def make_message(thread: Thread, body: str = "We would like to go ahead.", **kw:
     return Message.objects.create(
         thread=thread, direction=Direction.IN, from_email="lee@example.com", snippet=body, body_text=body, **kw
     )
+
+
+def breaks(monkeypatch: Any) -> None:
+    """Let the next task that is to be added fail, and only that one."""
+
+    def refuse(payload: Any, suggestion: Suggestion, *, by: Any) -> dict[str, Any]:
+        again.undo()
+        raise IllegalMove("The shelf is full.")
+
+    again = monkeypatch.context().__enter__()
+    again.setattr(TaskKind, "execute", refuse)
 
 
 def make_full(**kw: Any) -> Suggestion:

@@ -14,6 +14,7 @@ from leads.transitions import change_status
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import OldNews, approve, digest
 from tests.cast import make_lead, make_suggestion, make_thread, make_user
+from tests.suggestions.full import breaks
 
 MOVE = SuggestionType.CHANGE_STATUS
 
@@ -96,13 +97,16 @@ def test_an_expired_one_is_refused(ann):
     assert not Task.objects.exists()
 
 
-def test_a_move_of_a_lead_that_has_moved_meanwhile_is_refused(ann):
+def test_a_move_of_a_lead_that_has_moved_meanwhile_asks_again(ann):
     suggestion = make_suggestion(MOVE, lead=make_lead(assigned_to=ann))
     change_status(suggestion.lead, LeadStatus.objects.get(pk="PROPOSAL_SENT"), by=ann)
-    with pytest.raises(IllegalMove, match="has moved to Proposal sent meanwhile"):
+    with pytest.raises(OldNews, match="has moved to Proposal sent since"):
         approve(suggestion, by=ann)
     suggestion.refresh_from_db()
     assert suggestion.status == SuggestionStatus.PENDING
+    approve(suggestion, by=ann, as_of=timezone.now())
+    assert suggestion.status == SuggestionStatus.MODIFIED
+    assert suggestion.result["was"] == "PROPOSAL_SENT"
 
 
 def test_a_newer_message_in_the_conversation_asks_again(ann):
@@ -130,25 +134,33 @@ def test_history_that_is_brought_in_later_is_no_news(ann):
     assert suggestion.status == SuggestionStatus.APPROVED
 
 
-def test_a_deed_that_fails_leaves_it_failed_with_the_reason(db):
-    decider = make_decider()
+def test_whoever_approves_must_be_allowed_to_do_it(db):
+    with pytest.raises(NotAllowed, match="Dex may not add a task"):
+        approve(make_suggestion(), by=make_decider())
+    assert not Task.objects.exists()
+
+
+def test_a_deed_that_fails_leaves_it_failed_with_the_reason(ann, monkeypatch):
+    breaks(monkeypatch)
     suggestion = make_suggestion()
-    approve(suggestion, by=decider, content={"title": "Call twice"})
+    approve(suggestion, by=ann, content={"title": "Call twice"})
     suggestion.refresh_from_db()
     assert suggestion.status == SuggestionStatus.FAILED
-    assert "may not add a task" in suggestion.error_message
+    assert "The shelf is full." in suggestion.error_message
     assert suggestion.executed_at is None
     assert not Task.objects.exists()
     assert ActivityLog.objects.filter(target_id=suggestion.pk, verb="failed").exists()
 
 
-def test_a_failed_one_is_tried_again_with_what_was_let_through(max):
+def test_a_failed_one_is_tried_again_with_what_was_let_through(max, monkeypatch):
+    breaks(monkeypatch)
     suggestion = make_suggestion()
-    approve(suggestion, by=make_decider(), content={"title": "Call twice"})
+    approve(suggestion, by=max, content={"title": "Call twice"})
     approve(suggestion, by=max)
     assert suggestion.status == SuggestionStatus.MODIFIED
     assert suggestion.error_message == ""
     assert Task.objects.get().title == "Call twice"
+    assert [row.state for row in suggestion.executions.order_by("attempt")] == ["FAILED", "SUCCEEDED"]
 
 
 def test_whoever_may_not_decide_is_told_so(vera):

@@ -9,8 +9,9 @@ from crm.activity import SYSTEM
 from crm.models import ActivityLog
 from crm.refusals import BadInput, IllegalMove, NotAllowed
 from leads.models import Task
-from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
-from suggestions.transitions import approve, fail, put_back, reject
+from suggestions.models import RejectCode, Suggestion, SuggestionStatus, SuggestionType
+from suggestions.transitions import approve, put_back, reject
+from suggestions.transitions.executing import fail
 from tests.cast import make_lead, make_suggestion
 
 
@@ -45,6 +46,25 @@ def test_an_expired_one_can_be_rejected_to_be_rid_of_it(ann):
 def test_a_type_that_cannot_be_carried_out_can_be_rejected(ann):
     suggestion = Suggestion.objects.create(type=SuggestionType.SEND_EMAIL, lead=make_lead())
     assert reject(suggestion, reason="Written already.", by=ann).status == SuggestionStatus.REJECTED
+
+
+def test_a_code_says_enough(ann):
+    suggestion = reject(make_suggestion(), code=RejectCode.BAD_TIMING, by=ann)
+    assert (suggestion.reject_code, suggestion.review_note) == ("BAD_TIMING", "")
+    line = ActivityLog.objects.on_timeline_of(suggestion.lead).get(verb="rejected")
+    assert "The wrong time" in line.summary
+
+
+@pytest.mark.parametrize("code", ["NONSENSE", "SUPERSEDED", ""])
+def test_a_code_that_is_not_to_be_chosen_is_refused(ann, code):
+    with pytest.raises(BadInput, match="Choose why"):
+        reject(make_suggestion(), reason="No.", code=code, by=ann)
+
+
+def test_one_that_was_worked_on_meanwhile_is_looked_at_again(ann):
+    suggestion = make_suggestion()
+    with pytest.raises(IllegalMove, match="worked on since"):
+        reject(suggestion, reason="No.", version=suggestion.version - 1, by=ann)
 
 
 def test_a_viewer_may_not(vera):

@@ -110,12 +110,13 @@ def test_whoever_may_not_see_suggestions_is_shown_none(stranger):
     assert today.approvals(stranger, timezone.now()) is None
 
 
-@pytest.mark.parametrize("many", [1, 5])
+@pytest.mark.parametrize("many", [1, 3])
 def test_a_section_costs_the_same_however_many_there_are(max, many):
     lead = make_lead(assigned_to=max)
     for number in range(many):
+        approve(make_suggestion(lead=lead, suggested_content={"title": f"Done {number}", "assignee": "max"}), by=max)
+    for number in range(many):
         row = make_suggestion(lead=lead, suggested_content={"title": f"Task {number}", "assignee": "max"})
-        approve(make_suggestion(lead=lead, suggested_content={"title": "Done", "assignee": "max"}), by=max)
     request = asked_by(max)
     request.user.has_perm("suggestions.view_suggestion")
     with CaptureQueriesContext(connection) as queries:

@@ -1,4 +1,4 @@
-"""What an agent proposes and a person decides."""
+"""A proposal, and what was decided about it."""
 
 from datetime import datetime
 from typing import Any
@@ -19,20 +19,7 @@ from crm.models.base import (
     owned_by_or_free,
     sees_everyone,
 )
-
-
-class SuggestionType(models.TextChoices):
-    TASK = "TASK", "Task"
-    PR = "PR", "Pull request"
-    REPLY = "REPLY", "Reply"
-    FOLLOW_UP = "FOLLOW_UP", "Follow-up"
-    SEND_EMAIL = "SEND_EMAIL", "Email"
-    SCHEDULE_CALL = "SCHEDULE_CALL", "Call"
-    SEND_PROPOSAL = "SEND_PROPOSAL", "Proposal"
-    CHANGE_STATUS = "CHANGE_STATUS", "Stage change"
-    CREATE_LEAD = "CREATE_LEAD", "New lead"
-    LINK_THREAD = "LINK_THREAD", "Link conversation"
-    RESOLVE_TICKET = "RESOLVE_TICKET", "Ticket resolution"
+from suggestions.models.types import Level, SuggestionType
 
 
 class SuggestionStatus(models.TextChoices):
@@ -45,14 +32,15 @@ class SuggestionStatus(models.TextChoices):
 
 
 TRANSITIONS = {
-    SuggestionStatus.DRAFT: {SuggestionStatus.PENDING},
+    SuggestionStatus.DRAFT: {SuggestionStatus.PENDING, SuggestionStatus.REJECTED},
     SuggestionStatus.PENDING: {
         SuggestionStatus.APPROVED,
         SuggestionStatus.MODIFIED,
         SuggestionStatus.REJECTED,
     },
-    SuggestionStatus.APPROVED: {SuggestionStatus.FAILED},
-    SuggestionStatus.MODIFIED: {SuggestionStatus.FAILED},
+    # Undone, it waits again.
+    SuggestionStatus.APPROVED: {SuggestionStatus.FAILED, SuggestionStatus.PENDING},
+    SuggestionStatus.MODIFIED: {SuggestionStatus.FAILED, SuggestionStatus.PENDING},
     SuggestionStatus.FAILED: {
         SuggestionStatus.APPROVED,
         SuggestionStatus.MODIFIED,
@@ -62,6 +50,18 @@ TRANSITIONS = {
 }
 GO_AHEAD = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
 REVIEWABLE = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING, SuggestionStatus.FAILED)
+
+
+class RejectCode(models.TextChoices):
+    NOT_NEEDED = "NOT_NEEDED", "Not needed"
+    ALREADY_DONE = "ALREADY_DONE", "Already done"
+    WRONG_FACTS = "WRONG_FACTS", "The facts are wrong"
+    WRONG_PERSON = "WRONG_PERSON", "The wrong person"
+    BAD_TIMING = "BAD_TIMING", "The wrong time"
+    BAD_WORDING = "BAD_WORDING", "Badly worded"
+    SUSPICIOUS = "SUSPICIOUS", "Looks like a trick"
+    SUPERSEDED = "SUPERSEDED", "Replaced by a newer one"
+    OTHER = "OTHER", "Something else"
 
 
 class SuggestionQuerySet(RecordQuerySet):
@@ -83,6 +83,13 @@ class SuggestionQuerySet(RecordQuerySet):
             status=SuggestionStatus.PENDING,
         )
 
+    def undecided(self, now: datetime) -> "SuggestionQuerySet":
+        """What is yet to be decided and has not expired, seen or not: waiting, snoozed, or a draft."""
+        return self.filter(
+            models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=now),
+            status__in=(SuggestionStatus.DRAFT, SuggestionStatus.PENDING),
+        )
+
 
 @audited()
 class Suggestion(Record):
@@ -94,6 +101,14 @@ class Suggestion(Record):
         choices=SuggestionStatus,
         default=SuggestionStatus.PENDING,
         db_default=SuggestionStatus.PENDING,
+    )
+    # Counts every change of what is decided about: whoever decides names the version that he has seen.
+    version = models.PositiveIntegerField(default=1, db_default=1)
+    agent = models.CharField(
+        max_length=100, blank=True, default="", db_default="", help_text="Which agent proposed it."
+    )
+    proposed_by = models.ForeignKey(
+        "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="Who proposed it."
     )
     lead = models.ForeignKey(
         "leads.Lead",
@@ -132,6 +147,20 @@ class Suggestion(Record):
     reviewed_by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     reviewed_at = models.DateTimeField(null=True, blank=True)
     review_note = models.TextField(blank=True, default="", db_default="")
+    reject_code = models.CharField(max_length=12, choices=RejectCode, blank=True, default="", db_default="")
+    superseded_by = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="superseded"
+    )
+    findings = json_field(list, help_text="What the policy pointed out when it was proposed.")
+    autonomy = models.CharField(
+        max_length=12,
+        choices=Level,
+        default=Level.SUGGEST,
+        db_default=Level.SUGGEST,
+        help_text="How far the program may go by itself, as resolved when it was proposed.",
+    )
+    held_because = json_field(list, help_text="Why a person is asked though the setting would let it happen.")
+    acknowledged = json_field(list, help_text="The findings that whoever approved it has confirmed.")
     snoozed_until = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     content_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
@@ -150,6 +179,7 @@ class Suggestion(Record):
         db_table = "suggestions"
         permissions = [
             ("decide_suggestion", "Can approve, change, reject and restore suggestions"),
+            ("open_pull_request", "Can let pull requests be opened"),
             ("restore_suggestion", "Can restore a deleted suggestion"),
             ("purge_suggestion", "Can purge a suggestion for ever"),
         ]
@@ -165,9 +195,23 @@ class Suggestion(Record):
         constraints = [
             one_of("suggestions", "type", SuggestionType),
             one_of("suggestions", "status", SuggestionStatus),
+            one_of("suggestions", "autonomy", Level),
+            json_is("suggestions", "held_because", "array"),
             between("suggestions", "confidence", 0, 1),
             json_is("suggestions", "evidence", "array"),
             json_is("suggestions", "suggested_content", "object"),
+            json_is("suggestions", "findings", "array"),
+            json_is("suggestions", "acknowledged", "array"),
+            models.CheckConstraint(
+                name="suggestions_reject_code_valid",
+                condition=models.Q(reject_code__in=["", *RejectCode.values]),
+                violation_error_message="The code of a rejection is one of those that are listed.",
+            ),
+            models.CheckConstraint(
+                name="suggestions_rejected_has_code",
+                condition=models.Q(reject_code="") | models.Q(status=SuggestionStatus.REJECTED),
+                violation_error_message="Only what is rejected says why it was.",
+            ),
             models.CheckConstraint(
                 name="suggestions_approved_has_content",
                 condition=~models.Q(status__in=GO_AHEAD)

@@ -1,0 +1,68 @@
+"""How far an agent may go by itself, for each person it works for and each type of suggestion."""
+
+from decimal import Decimal
+
+from django.db import models
+
+from crm.models.base import Record, RecordQuerySet, audited, between, one_of
+from suggestions.models.types import Level, SuggestionType
+
+MOST_UNDO_SECONDS = 24 * 3600
+
+
+@audited()
+class AutonomySetting(Record):
+    """What a person lets agents do by themselves with one type of suggestion; without a person, the house's rule."""
+
+    user = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.CASCADE, related_name="autonomy")
+    type = models.CharField(max_length=16, choices=SuggestionType)
+    level = models.CharField(max_length=12, choices=Level, default=Level.SUGGEST, db_default=Level.SUGGEST)
+    daily_cap = models.PositiveIntegerField(default=20, db_default=20, help_text="Carried out by policy in a day.")
+    value_ceiling = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text="Above this value of the lead a person decides.",
+    )
+    confidence_floor = models.DecimalField(
+        max_digits=3,
+        decimal_places=2,
+        default=Decimal("0.80"),
+        db_default=Decimal("0.80"),
+        help_text="Below this confidence a person decides.",
+    )
+    undo_seconds = models.PositiveIntegerField(
+        default=300, db_default=300, help_text="How long it can be taken back before it is carried out."
+    )
+    lowered_at = models.DateTimeField(null=True, blank=True)
+    lowered_because = models.TextField(blank=True, default="", db_default="")
+
+    objects = models.Manager.from_queryset(RecordQuerySet)()
+    everything = models.Manager.from_queryset(RecordQuerySet)()
+
+    class Meta(Record.Meta):
+        db_table = "autonomy_settings"
+        default_permissions = ("view", "change")
+        permissions = [("change_everyones_autonomy", "Can set the autonomy of the house and of other people")]
+        constraints = [
+            one_of("autonomy_settings", "type", SuggestionType),
+            one_of("autonomy_settings", "level", Level),
+            between("autonomy_settings", "confidence_floor", 0, 1),
+            between("autonomy_settings", "undo_seconds", 0, MOST_UNDO_SECONDS),
+            models.CheckConstraint(
+                name="autonomy_settings_value_ceiling_valid",
+                condition=models.Q(value_ceiling__isnull=True) | models.Q(value_ceiling__gte=0),
+                violation_error_message="The ceiling of the value is not below zero.",
+            ),
+            models.UniqueConstraint(
+                "user",
+                "type",
+                nulls_distinct=False,
+                name="autonomy_settings_once",
+                violation_error_message="There is a setting for this person and type already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_type_display()} for {self.user or 'everybody'}: {self.get_level_display().lower()}"

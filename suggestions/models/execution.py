@@ -1,0 +1,158 @@
+"""The carrying out of what was approved: one row an attempt, and the switches that hold it back."""
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from crm.models.base import Record, RecordQuerySet, audited, one_of
+from suggestions.models.types import SuggestionType
+
+
+class ExecutionState(models.TextChoices):
+    QUEUED = "QUEUED", "Queued"
+    RUNNING = "RUNNING", "Running"
+    SUCCEEDED = "SUCCEEDED", "Done"
+    FAILED = "FAILED", "Failed"
+    UNKNOWN = "UNKNOWN", "Not known"
+    CANCELLED = "CANCELLED", "Taken back"
+    UNDONE = "UNDONE", "Undone"
+
+
+TRANSITIONS = {
+    ExecutionState.QUEUED: {ExecutionState.RUNNING, ExecutionState.CANCELLED, ExecutionState.FAILED},
+    # Back to QUEUED where it is proven that nothing happened.
+    ExecutionState.RUNNING: {
+        ExecutionState.SUCCEEDED,
+        ExecutionState.FAILED,
+        ExecutionState.UNKNOWN,
+        ExecutionState.QUEUED,
+    },
+    # A person says what became of it, or the outside world does.
+    ExecutionState.UNKNOWN: {ExecutionState.SUCCEEDED, ExecutionState.FAILED},
+    ExecutionState.SUCCEEDED: {ExecutionState.UNDONE},
+}
+# Of these a suggestion has at most one: what may still happen, may have happened, or has.
+LIVE_STATES = (ExecutionState.QUEUED, ExecutionState.RUNNING, ExecutionState.SUCCEEDED, ExecutionState.UNKNOWN)
+COLOURS = {
+    ExecutionState.QUEUED: "blue",
+    ExecutionState.RUNNING: "blue",
+    ExecutionState.SUCCEEDED: "green",
+    ExecutionState.FAILED: "red",
+    ExecutionState.UNKNOWN: "amber",
+    ExecutionState.CANCELLED: "grey",
+    ExecutionState.UNDONE: "grey",
+}
+
+
+class ExecutionQuerySet(models.QuerySet):
+    """Named sets of executions."""
+
+    def due(self, now: datetime) -> "ExecutionQuerySet":
+        """Queued ones whose time has come, the longest due first."""
+        return self.filter(state=ExecutionState.QUEUED, run_after__lte=now).order_by("run_after", "id")
+
+
+class SuggestionExecution(models.Model):
+    """One attempt at doing what was approved."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    suggestion = models.ForeignKey(
+        "suggestions.Suggestion", on_delete=models.CASCADE, related_name="executions", db_index=False
+    )
+    attempt = models.PositiveSmallIntegerField()
+    state = models.CharField(
+        max_length=10, choices=ExecutionState, default=ExecutionState.QUEUED, db_default=ExecutionState.QUEUED
+    )
+    # The same for every attempt at the same content: the outside world can tell a second one by it.
+    idempotency_key = models.CharField(max_length=100)
+    external_reference = models.CharField(max_length=998, blank=True, default="", db_default="")
+    error = models.TextField(blank=True, default="", db_default="")
+    ordered_by = models.ForeignKey(
+        "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="Nobody: the policy."
+    )
+    message = models.ForeignKey(
+        "inbox.Message", null=True, blank=True, on_delete=models.SET_NULL, related_name="executions"
+    )
+    created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
+    run_after = models.DateTimeField(default=timezone.now, db_default=Now())
+    # How often the outside world said "later".
+    put_off = models.PositiveSmallIntegerField(default=0, db_default=0)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = models.Manager.from_queryset(ExecutionQuerySet)()
+
+    class Meta:
+        db_table = "suggestion_executions"
+        verbose_name = "execution"
+        default_permissions = ("view",)
+        permissions = [("pause_execution", "Can stop the carrying out of suggestions, and let it go on")]
+        constraints = [
+            one_of("suggestion_executions", "state", ExecutionState),
+            models.UniqueConstraint(
+                "suggestion",
+                condition=models.Q(state__in=LIVE_STATES),
+                name="suggestion_executions_one_live",
+                violation_error_message="This suggestion is being carried out already, or has been.",
+            ),
+            models.UniqueConstraint(
+                "suggestion",
+                "attempt",
+                name="suggestion_executions_attempt_once",
+                violation_error_message="There is such an attempt already.",
+            ),
+            models.CheckConstraint(
+                name="suggestion_executions_failure_says_why",
+                condition=~models.Q(state__in=[ExecutionState.FAILED, ExecutionState.UNKNOWN]) | ~models.Q(error=""),
+                violation_error_message="An attempt that failed says why.",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                "run_after",
+                "id",
+                condition=models.Q(state=ExecutionState.QUEUED),
+                name="suggestion_executions_due",
+            ),
+            models.Index(
+                "started_at",
+                condition=models.Q(state=ExecutionState.RUNNING),
+                name="suggestion_executions_running",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Attempt {self.attempt}: {self.get_state_display().lower()}"
+
+
+@audited()
+class ExecutionPause(Record):
+    """A switch that is off: nothing of `type` is carried out while the row is there."""
+
+    # Empty: of every type.
+    type = models.CharField(max_length=16, choices=SuggestionType, blank=True, default="", db_default="")
+    reason = models.TextField(blank=True, default="", db_default="")
+    by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    objects = models.Manager.from_queryset(RecordQuerySet)()
+    everything = models.Manager.from_queryset(RecordQuerySet)()
+
+    class Meta(Record.Meta):
+        db_table = "execution_pauses"
+        default_permissions = ("view",)
+        constraints = [
+            models.CheckConstraint(
+                name="execution_pauses_type_valid",
+                condition=models.Q(type__in=["", *SuggestionType.values]),
+                violation_error_message="Stop everything, or one of the types there are.",
+            ),
+            models.UniqueConstraint(
+                "type", name="execution_pauses_once", violation_error_message="This is stopped already."
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_type_display() or 'Everything'} is stopped"

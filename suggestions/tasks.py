@@ -1,0 +1,39 @@
+"""The jobs that carry out what was approved."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.utils import timezone
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from suggestions import transitions
+from suggestions.models import ExecutionState, SuggestionExecution
+from suggestions.transitions.executing import JOB, defer
+
+# What is due for so long without having begun has lost its job; what runs for so long has lost its worker.
+LOST_AFTER = timedelta(minutes=2)
+CUT_OFF_AFTER = timedelta(minutes=15)
+MOST_AT_ONCE = 1_000
+
+
+# Tried again when the program itself broke down: the execution's own state says what is left to do.
+@app.task(name=JOB, retry=RetryStrategy(max_attempts=10, exponential_wait=2))
+def carry_out(execution: str) -> None:
+    """Carry out one approved suggestion."""
+    transitions.carry_out(UUID(execution))
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="suggestions.find_lost", queueing_lock="suggestions.find_lost")
+def find_lost(timestamp: int) -> None:
+    """Queue again what is due and has no job any more, and what was cut off in the middle."""
+    now = timezone.now()
+    paused = transitions.paused_types()
+    if "" not in paused:
+        late = SuggestionExecution.objects.due(now - LOST_AFTER).exclude(suggestion__type__in=paused)
+        for execution in late[:MOST_AT_ONCE]:
+            defer(execution)
+    running = SuggestionExecution.objects.filter(state=ExecutionState.RUNNING, started_at__lt=now - CUT_OFF_AFTER)
+    for execution in running[:MOST_AT_ONCE]:
+        defer(execution)

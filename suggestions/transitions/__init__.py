@@ -1,0 +1,51 @@
+"""What can be done to a suggestion: proposing, deciding, carrying out, and holding back."""
+
+from suggestions.transitions.deciding import Unconfirmed, approve, put_back, reject, snooze
+from suggestions.transitions.executing import carry_out, order
+from suggestions.transitions.proposing import propose, submit
+from suggestions.transitions.returning import settle, undo
+from suggestions.transitions.standing import (
+    DECIDABLE,
+    DECIDE,
+    POLICY,
+    OldNews,
+    about,
+    differs,
+    digest,
+    expired,
+    kind_of,
+    news,
+    proposed,
+    when,
+)
+from suggestions.transitions.switches import held, pause, paused_types, resume
+
+__all__ = [
+    "DECIDABLE",
+    "DECIDE",
+    "POLICY",
+    "OldNews",
+    "Unconfirmed",
+    "about",
+    "approve",
+    "carry_out",
+    "differs",
+    "digest",
+    "expired",
+    "held",
+    "kind_of",
+    "news",
+    "order",
+    "pause",
+    "paused_types",
+    "propose",
+    "proposed",
+    "put_back",
+    "reject",
+    "resume",
+    "settle",
+    "snooze",
+    "submit",
+    "undo",
+    "when",
+]

@@ -1,0 +1,306 @@
+"""Carrying out what was approved: exactly that, once.
+
+A kind that changes only our own database is carried out in one transaction with its execution's state. A kind
+that reaches the outside world goes in three steps: claimed in one transaction, handed over outside of any, and
+what came of it written down in another. Whatever dies in between leaves a RUNNING execution, and the kind itself
+says what can be known of it.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
+
+from crm.activity import Actor, record
+from crm.deliveries import Delivery, Outcome
+from crm.refusals import IllegalMove, Refused
+from suggestions.kinds import Kind
+from suggestions.models import GO_AHEAD, ExecutionPause, ExecutionState, Suggestion, SuggestionExecution
+from suggestions.models import SuggestionStatus as Status
+from suggestions.transitions.standing import DECIDE, POLICY, about, differs, digest, kind_of
+
+logger = logging.getLogger(__name__)
+
+JOB = "suggestions.carry_out"
+# Waits before what was put off by the other side is tried again; after the last it has failed.
+BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
+# For how long what is already known is kept in hand while the database is away.
+PATIENCE = timedelta(minutes=2)
+EVER_OPEN = (ExecutionState.QUEUED, ExecutionState.UNKNOWN)
+T = TypeVar("T")
+
+
+def order(suggestion: Suggestion, *, by: Actor, wait: timedelta = timedelta()) -> SuggestionExecution:
+    """Write the order to carry out what was approved, inside the transaction of the decision.
+
+    What stays inside our database and need not wait is done at once; a refusal leaves it FAILED.
+    """
+    kind = kind_of(suggestion)
+    payload = kind.check(suggestion.approved_content)
+    execution = SuggestionExecution(
+        suggestion=suggestion,
+        attempt=suggestion.executions.count() + 1,
+        idempotency_key=f"{suggestion.pk}.{suggestion.content_hash[:16]}",
+        ordered_by=by.user,
+        run_after=timezone.now() + wait,
+    )
+    execution.save(force_insert=True)
+    if kind.outward:
+        kind.prepare(payload, suggestion, execution, by=by)
+    if kind.outward or wait or holding(suggestion.type):
+        defer(execution)
+    else:
+        do_here(execution.pk)
+    suggestion.refresh_from_db()
+    return execution
+
+
+def defer(execution: SuggestionExecution) -> None:
+    """Queue the job that carries `execution` out, as part of the transaction; one that waits already is enough."""
+    name = f"execution {execution.pk}"
+    task = app.configure_task(JOB, lock=name, queueing_lock=name, schedule_at=execution.run_after)
+    try:
+        with transaction.atomic():
+            task.defer(execution=str(execution.pk))
+    except AlreadyEnqueued:
+        logger.debug("The job of %s waits already.", name)
+
+
+def carry_out(pk: UUID) -> None:
+    """Do what the execution `pk` orders, if it is due and nothing holds it back.
+
+    May be called twice, at once, and again after a crash: the deed is done once.
+    """
+    execution = SuggestionExecution.objects.select_related("suggestion").filter(pk=pk).first()
+    if execution is None or execution.state not in (ExecutionState.QUEUED, ExecutionState.RUNNING):
+        return
+    kind = kind_of(execution.suggestion)
+    if not kind.outward:
+        do_here(pk)
+        return
+    interrupted = execution.state == ExecutionState.RUNNING
+    if not interrupted and not begin(pk, kind):
+        return
+    execution.refresh_from_db()
+    delivery = kind.recover(execution) if interrupted else kind.deliver(execution, lambda: may_go(execution))
+    insisting(lambda: finish(pk, delivery))
+
+
+# Inside our own database
+
+
+@transaction.atomic
+def do_here(pk: UUID) -> None:
+    """Carry out the execution `pk` in this transaction, if it is due."""
+    claimed = claim(pk)
+    if claimed is None:
+        return
+    execution, suggestion = claimed
+    by = actor_of(execution)
+    kind = kind_of(suggestion)
+    try:
+        with transaction.atomic():
+            payload = permitted(kind, execution, suggestion)
+            result = kind.execute(payload, suggestion, by=by)
+    except (Refused, DatabaseError) as error:
+        failed(execution, suggestion, str(error), by=by)
+        return
+    succeeded(execution, suggestion, result, by=by)
+
+
+def claim(pk: UUID) -> tuple[SuggestionExecution, Suggestion] | None:
+    """The execution and its suggestion, both held until the transaction ends; None where it is not to be done now."""
+    owner = SuggestionExecution.objects.filter(pk=pk).values("suggestion")
+    # The suggestion first, as every decision does: nobody waits for the other crosswise.
+    suggestion = Suggestion.everything.select_for_update(of=("self",)).filter(pk__in=owner).first()
+    execution = SuggestionExecution.objects.select_for_update(of=("self",)).filter(pk=pk).first()
+    if suggestion is None or execution is None or execution.state != ExecutionState.QUEUED:
+        return None
+    if execution.run_after > timezone.now():
+        defer(execution)
+        return None
+    return None if holding(suggestion.type) else (execution, suggestion)
+
+
+def holding(type: str) -> bool:
+    """Whether a switch keeps what is of `type` from being carried out; asked anew each time."""
+    return ExecutionPause.objects.filter(type__in=("", type)).exists()
+
+
+def permitted(kind: type[Kind], execution: SuggestionExecution, suggestion: Suggestion) -> Any:
+    """The payload, if everything that was true when it was approved is true still.
+
+    Raises:
+        Refused: it is not, and the sentence says what has changed.
+    """
+    if suggestion.is_deleted or suggestion.status not in GO_AHEAD:
+        raise IllegalMove("The suggestion is no longer approved.")
+    if digest(suggestion.approved_content) != suggestion.content_hash:
+        raise IllegalMove("The approved content has been altered since it was approved.")
+    by = actor_of(execution)
+    by.require(DECIDE, "decide suggestions any more")
+    by.require(kind.permission, f"{kind.deed} any more")
+    payload = kind.check(suggestion.approved_content)
+    kind.guard(payload, suggestion)
+    return payload
+
+
+def actor_of(execution: SuggestionExecution) -> Actor:
+    """Who stands behind `execution`."""
+    return Actor.of(execution.ordered_by) if execution.ordered_by else POLICY
+
+
+# Into the outside world
+
+
+@transaction.atomic
+def begin(pk: UUID, kind: type[Kind]) -> bool:
+    """Claim the execution `pk` for handing it over; whether it is ours to do now."""
+    claimed = claim(pk)
+    if claimed is None:
+        return False
+    execution, suggestion = claimed
+    try:
+        with transaction.atomic():
+            permitted(kind, execution, suggestion)
+    except (Refused, DatabaseError) as error:
+        kind.give_up(execution, str(error))
+        failed(execution, suggestion, str(error), by=actor_of(execution))
+        return False
+    moved(execution, ExecutionState.RUNNING, started_at=timezone.now(), error="")
+    return True
+
+
+def may_go(execution: SuggestionExecution) -> Delivery | None:
+    """Asked right before the point of no return: None, or how it ends here, because somebody has stopped it."""
+    state = SuggestionExecution.objects.filter(pk=execution.pk).values_list("state", flat=True).first()
+    if state != ExecutionState.RUNNING:
+        return Delivery(Outcome.LEFT_ALONE)
+    if holding(execution.suggestion.type):
+        return Delivery(Outcome.LATER, "It was stopped before it went out.")
+    return None
+
+
+@transaction.atomic
+def finish(pk: UUID, delivery: Delivery) -> None:
+    """Write down what became of the execution `pk`."""
+    owner = SuggestionExecution.objects.filter(pk=pk).values("suggestion")
+    suggestion = Suggestion.everything.select_for_update(of=("self",)).filter(pk__in=owner).first()
+    execution = SuggestionExecution.objects.select_for_update(of=("self",)).filter(pk=pk).first()
+    if suggestion is None or execution is None or delivery.outcome == Outcome.LEFT_ALONE:
+        return
+    by, kind = actor_of(execution), kind_of(suggestion)
+    # That it happened is the truth wherever the row stands by now.
+    open_to = (*EVER_OPEN, ExecutionState.RUNNING) if delivery.outcome == Outcome.DONE else (ExecutionState.RUNNING,)
+    if execution.state not in open_to:
+        return
+    if delivery.outcome == Outcome.DONE:
+        arrived(execution, suggestion, delivery, by=by)
+    elif delivery.outcome == Outcome.LATER and execution.put_off < len(BACKOFF):
+        put_off(execution, delivery)
+    elif delivery.outcome == Outcome.UNKNOWN:
+        moved(execution, ExecutionState.UNKNOWN, error=delivery.said, finished_at=timezone.now())
+        kind.give_up(execution, delivery.said, certain=False)
+        fail(suggestion, delivery.said, by=by)
+    else:
+        kind.give_up(execution, delivery.said)
+        failed(execution, suggestion, delivery.said, by=by)
+
+
+def arrived(execution: SuggestionExecution, suggestion: Suggestion, delivery: Delivery, *, by: Actor) -> None:
+    """It has happened out there: nothing that goes wrong in here may hide that."""
+    kind = kind_of(suggestion)
+    result = {**delivery.result, **kind.arrived(kind.check(suggestion.approved_content), suggestion, execution, by=by)}
+    execution.external_reference = delivery.reference or execution.external_reference
+    SuggestionExecution.objects.filter(pk=execution.pk).update(external_reference=execution.external_reference)
+    succeeded(execution, suggestion, result, by=by)
+
+
+def put_off(execution: SuggestionExecution, delivery: Delivery) -> None:
+    """Proven not to have happened, and likely to be possible later."""
+    execution.run_after = timezone.now() + BACKOFF[execution.put_off]
+    moved(
+        execution,
+        ExecutionState.QUEUED,
+        run_after=execution.run_after,
+        put_off=execution.put_off + 1,
+        error=delivery.said,
+    )
+    defer(execution)
+
+
+def insisting(write: Callable[[], T]) -> T:
+    """The outcome of `write`, tried again while the database is away: what it writes is known nowhere else."""
+    until = time.monotonic() + PATIENCE.total_seconds()
+    pause = 0.2
+    while True:
+        try:
+            return write()
+        except (OperationalError, InterfaceError) as error:
+            if connection.in_atomic_block or time.monotonic() > until:
+                raise
+            logger.warning("The database is away (%s): what was done is written down as soon as it is back.", error)
+            connection.close()
+            time.sleep(pause)
+            pause = min(pause * 2, 5)
+
+
+# What came of it
+
+
+def moved(execution: SuggestionExecution, state: str, **changes: Any) -> None:
+    """Set the state of `execution`, which the caller holds."""
+    SuggestionExecution.objects.filter(pk=execution.pk).update(state=state, **changes)
+    execution.refresh_from_db()
+
+
+def succeeded(execution: SuggestionExecution, suggestion: Suggestion, result: dict[str, Any], *, by: Actor) -> None:
+    """It is done: on the execution, on the suggestion and on the timeline."""
+    now = timezone.now()
+    moved(
+        execution,
+        ExecutionState.SUCCEEDED,
+        started_at=execution.started_at or now,
+        finished_at=now,
+        error="",
+    )
+    kind = kind_of(suggestion)
+    status = Status.MODIFIED if differs(suggestion, suggestion.approved_content) else Status.APPROVED
+    Suggestion.everything.filter(pk=suggestion.pk).update(
+        status=status, executed_at=now, result=result, error_message=""
+    )
+    suggestion.refresh_from_db()
+    verb = "approved" if status == Status.APPROVED else "approved with changes"
+    said = kind.sentence(kind.check(suggestion.approved_content), suggestion)
+    summary = f"{verb.capitalize()}{' by policy' if execution.ordered_by_id is None else ''}: {said}"
+    record(suggestion, verb, about=about(suggestion), by=by, summary=summary)
+
+
+def failed(execution: SuggestionExecution, suggestion: Suggestion, why: str, *, by: Actor) -> None:
+    """It was not done: proven, and said."""
+    now = timezone.now()
+    moved(
+        execution,
+        ExecutionState.FAILED,
+        error=why or "Unknown.",
+        started_at=execution.started_at or now,
+        finished_at=now,
+    )
+    fail(suggestion, why, by=by)
+
+
+def fail(suggestion: Suggestion, why: str, *, by: Actor) -> None:
+    """Keep why the deed was not done; the suggestion can be tried again or rejected."""
+    Suggestion.everything.filter(pk=suggestion.pk).update(
+        status=Status.FAILED, error_message=why or "Unknown.", version=suggestion.version + 1
+    )
+    suggestion.refresh_from_db()
+    summary = f"{suggestion.get_type_display()} failed: {suggestion.error_message}"
+    record(suggestion, "failed", about=about(suggestion), by=by, summary=summary)
