@@ -11,12 +11,15 @@ from django.http import HttpRequest, QueryDict
 from unfold.views import ChangeList
 
 from crm.filters import CUSTOM
+from crm.filtersheet import filter_sheet
 from crm.models import SavedView, User
-from crm.paging import Order, Page, capped, capped_count, capped_counts, page
+from crm.paging import Count, Order, Page, capped_count, capped_counts, page, whole_count
 from crm.refusals import BadInput
 from crm.texts import without_nul
 
-AFTER, BEFORE, ORDER = "after", "before", "order"
+AFTER, BEFORE, ORDER, COUNT, ALL, SHEET = "after", "before", "order", "count", "all", "sheet"
+# No index alone counts a narrowed list: its rows are read, so only as many as a page can wait for.
+MOST_COUNTED_NARROWED = 1_000
 
 
 @dataclass(frozen=True)
@@ -68,15 +71,35 @@ class KeysetChangeList(ChangeList):
             messages.error(request, f"There is no order “{wanted[:40]}”.")
         self.page = self.page_of(request, orders[self.order_name])
         self.result_list = self.page.rows
-        self.result_count = self.full_result_count = capped_count(self.queryset)
-        self.counted = capped(self.result_count)
+        self.tabs = self.shown_tabs(request)
+        self.counted = self.how_many(request)
+        self.result_count = self.full_result_count = self.counted.number
         self.show_full_result_count = self.can_show_all = False
         self.multi_page = bool(self.page.next or self.page.previous)
         self.paginator = self.formset = None
-        self.tabs = self.shown_tabs(request)
         self.views = list(
             SavedView.objects.visible_to(request.user).filter(table=self.opts.label_lower).order_by("name", "id")[:50]
         )
+
+    def how_many(self, request: HttpRequest) -> Count:
+        """What the open tab says, else few more than a page needs; all of them when that is asked for."""
+        if request.GET.get(COUNT) == ALL:
+            number = whole_count(self.queryset)
+            if number is not None:
+                return Count(number, number)
+            messages.error(request, "There are too many to count them all: narrow the list down.")
+        tab = next((tab for tab in self.tabs if tab["current"]), None)
+        if tab and tab["size"] and not self.is_narrowed():
+            return tab["size"]
+        return Count(capped_count(self.queryset, MOST_COUNTED_NARROWED), MOST_COUNTED_NARROWED)
+
+    def is_narrowed(self) -> bool:
+        """Whether the open tab shows less than it holds."""
+        return dict(self.kept()) != self.open_tab().params
+
+    def count_url(self) -> str:
+        """This page again, with all counted; empty where they are."""
+        return "?" + urlencode([*self.kept(ORDER, AFTER, BEFORE), (COUNT, ALL)]) if self.counted.goes_on else ""
 
     def page_of(self, request: HttpRequest, order: Order) -> Page:
         size, after, before = self.model_admin.list_per_page, request.GET.get(AFTER), request.GET.get(BEFORE)
@@ -97,14 +120,16 @@ class KeysetChangeList(ChangeList):
         counts = capped_counts(sets)
         names, current = self.tab_names(), self.open_tab()
         kept = [(k, v) for k, v in self.kept(ORDER) if k not in names]
+        sizes = [Count(counts[str(index)]) if tab.narrow else None for index, tab in enumerate(tabs)]
         return [
             {
                 "label": tab.label,
-                "count": capped(counts[str(index)]) if tab.narrow else "",
+                "count": str(size or ""),
+                "size": size,
                 "url": "?" + urlencode([*tab.params.items(), *kept]),
                 "current": tab is current,
             }
-            for index, tab in enumerate(tabs)
+            for tab, size in zip(tabs, sizes, strict=True)
         ]
 
     def tab_names(self) -> set[str]:
@@ -202,6 +227,13 @@ class KeysetChangeList(ChangeList):
 
     def previous_url(self) -> str:
         return "?" + urlencode([*self.kept(ORDER), (BEFORE, self.page.previous)]) if self.page.previous else ""
+
+    def sheet(self) -> dict[str, Any] | None:
+        """The filter sheet, where it is asked for with the page: without scripts it is not fetched later."""
+        return filter_sheet(self.filterset) if SHEET in self.get else None
+
+    def sheet_url(self) -> str:
+        return "?" + urlencode([*self.kept(ORDER), (SHEET, "filter")])
 
     def last_shown(self) -> int:
         return self.page.offset + len(self.page.rows)

@@ -7,12 +7,14 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet, ValidationError
 from django.core.paginator import Paginator
 from django.core.signing import BadSignature, Signer
-from django.db import connection, models
+from django.db import OperationalError, connection, models, transaction
 from django.utils.functional import cached_property
+from psycopg.errors import QueryCanceled
 
 from crm.refusals import BadInput
 
 MOST_COUNTED = 10_000
+COUNT_SECONDS = 5
 LONGEST_CURSOR = 2_000
 
 
@@ -121,14 +123,45 @@ def page(
     )
 
 
-def capped_count(queryset: models.QuerySet) -> int:
-    """How many rows, counting no further than one past `MOST_COUNTED`."""
-    return queryset.order_by().values("pk")[: MOST_COUNTED + 1].count()
+def capped_count(queryset: models.QuerySet, most: int | None = None) -> int:
+    """How many rows, counting no further than one past `most` (`MOST_COUNTED`)."""
+    most = MOST_COUNTED if most is None else most
+    return queryset.order_by().values("pk")[: most + 1].count()
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many rows, counted no further than one past `most`; as a text for people: `1,234`, or `10,000+`."""
+
+    number: int
+    most: int = field(default_factory=lambda: MOST_COUNTED)
+
+    def __str__(self) -> str:
+        return f"{self.most:,}+" if self.goes_on else f"{self.number:,}"
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there are more than were counted."""
+        return self.number > self.most
 
 
 def capped(count: int) -> str:
-    """A count for people: `1,234`, or `10,000+`."""
-    return f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else f"{count:,}"
+    """A count that went to `MOST_COUNTED`, for people."""
+    return str(Count(count))
+
+
+def whole_count(queryset: models.QuerySet) -> int | None:
+    """How many rows there are, or None if that cannot be counted in `COUNT_SECONDS`."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = '{COUNT_SECONDS}s'")
+            found = queryset.order_by().count()
+            cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            return None
+        raise
+    return found
 
 
 class CappedPaginator(Paginator):

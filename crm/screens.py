@@ -18,11 +18,13 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.module_loading import import_string
+from django.views.decorators.http import require_safe
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from crm import transitions
 from crm.deeds import MOST_AT_ONCE, DeedForm, attempt, report
+from crm.filtersheet import filter_sheet
 from crm.history import history_of
 from crm.lists import Column, KeysetChangeList, Tab
 from crm.models import ActivityLog
@@ -98,8 +100,7 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
 
     def search_refusal(self, request: HttpRequest, term: str) -> str:
         """Why `term` cannot be searched for, in words; empty if it can be."""
-        asked = self.filterset_class({"q": term}, request=request) if term else None
-        return " ".join(asked.form.errors.get("q", ())) if asked else ""
+        return " ".join(self.filterset_class({"q": term}, request=request).form.errors.get("q", ()))
 
     # A search box is the FilterSet's; pickers need this to be set.
     search_fields = ("pk",)
@@ -154,6 +155,13 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
         extra = {"title": str(self.opts.verbose_name_plural).capitalize(), **(extra_context or {})}
         return super().changelist_view(request, extra)
 
+    def filters_view(self, request: HttpRequest) -> HttpResponse:
+        """The fields of the filter sheet: fetched when it is opened, for they cost more than a page of rows."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        asked = self.filterset_class(request.GET, self.get_queryset(request), request=request)
+        return TemplateResponse(request, "crm/filter_fields.html", {"sheet": filter_sheet(asked)})
+
     # The page of one record
 
     def get_urls(self) -> list[Any]:
@@ -161,6 +169,7 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("<uuid:pk>/do/<slug:verb>/", wrap(self.deed_view), name=f"{name}_do"),
+            path("filters/", wrap(require_safe(self.filters_view)), name=f"{name}_filters"),
             *super().get_urls(),
         ]
 
@@ -182,8 +191,7 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change, **kwargs)
-        sentence = getattr(request, "refusal", "")
+        form, sentence = super().get_form(request, obj, change, **kwargs), getattr(request, "refusal", "")
         return refused(form, sentence) if sentence else form
 
     def find(self, request: HttpRequest, object_id: Any) -> models.Model:

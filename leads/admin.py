@@ -73,6 +73,9 @@ class LeadAdmin(RecordAdmin):
         "custom_fields",
         "search_text",
         "loss_notes",
+        "status__guidance",
+        "insurance_type__description",
+        "insurance_type__form_schema",
     )
     columns = (
         Column("Lead"),

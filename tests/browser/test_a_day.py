@@ -81,10 +81,29 @@ def test_a_filtered_list_is_kept_as_a_view_and_opened_again(opened, max, agency)
     expect(page).to_have_url(re.compile("line=home"))
 
 
+def test_a_custom_field_is_asked_by_a_name_that_is_offered(opened, max, agency):
+    make_lead(contact_name="Norah North", custom_fields={"region": "north"})
+    page = opened(max)
+    page.goto("/leads/lead/?order=newest")
+    page.click("summary:has-text('Filter')")
+    expect(page.locator("#cf-keys option[value=region]")).to_have_count(1)
+    page.fill("#cf-key", "region")
+    page.fill("#cf-value", "north")
+    page.click("form.sheet >> text=Show")
+    expect(page).to_have_url(re.compile(r"\?(.*&)?cf\.region=north"))
+    expect(page.locator("#result_list tbody tr")).to_have_count(1)
+
+
 def test_the_essentials_work_without_scripts(opened, max, agency):
     page = opened(max, scripts=False)
     page.goto("/leads/lead/?tier=hot")
     expect(page.locator("#result_list")).to_be_visible()
+    page.click("summary:has-text('Filter')")
+    page.click("text=Choose what to show")
+    page.select_option("[name=line]", "life")
+    page.click("form.sheet >> text=Show")
+    expect(page.locator(".empty")).to_be_visible()
+    page.goto("/leads/lead/?tier=hot")
     page.goto(f"/leads/lead/{agency.pk}/do/stage/")
     page.select_option("[name=stage]", "ACTIVE")
     page.click("button:has-text('Change stage')")

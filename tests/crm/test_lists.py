@@ -1,14 +1,20 @@
 """What holds for the list of every table."""
 
+import re
+
 import pytest
 from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from crm import filtersheet
 from crm.models import Client, Contact, ContactClient, Project
 from crm.screens import RecordAdmin
-from leads.models import ContactLead, Task
-from tests.cast import browser, make_client, make_contact, make_lead
+from inbox.models import Message
+from inbox.transitions import take_in
+from leads.models import ContactLead, Lead, Task
+from tests.cast import browser, make_client, make_contact, make_lead, make_suggestion, make_thread, make_ticket
 
 pytestmark = pytest.mark.django_db
 SCREENS = {
@@ -38,6 +44,67 @@ def test_every_order_tab_and_heading_of_a_list_opens(ada, label):
         answer = page.get(url(label) + link)
         assert answer.status_code == 200
         assert not list(answer.context["messages"]), link
+
+
+@pytest.mark.parametrize("label", SCREENS)
+def test_a_tab_counts_just_what_its_list_holds(ada, label):
+    page = browser(ada)
+    fill(2)
+    for model in (Client, Contact, Project, Task):
+        model.objects.filter(pk=model.objects.first().pk).update(deleted_at=timezone.now())
+    for thread in (make_thread(), make_thread(lead=make_lead())):
+        incoming = {"direction": "in", "body_text": "Hello", "from_email": "a@example.com", "sent_at": timezone.now()}
+        take_in(Message(thread=thread, **incoming))
+    make_ticket(assigned_to=ada)
+    make_suggestion()
+    for tab in page.get(url(label)).context["cl"].tabs:
+        cl = page.get(url(label) + tab["url"]).context["cl"]
+        assert int(str(cl.counted)) == cl.queryset.count(), tab["label"]
+
+
+@pytest.mark.parametrize("label", SCREENS)
+def test_the_filter_sheet_is_fetched_when_opened_or_comes_with_the_page(ada, vera, stranger, label):
+    page = browser(ada)
+    cl = page.get(url(label)).context["cl"]
+    assert cl.sheet() is None
+    fetched = page.get(url(label) + "filters/")
+    with_page = page.get(url(label) + cl.sheet_url())
+    fields = [field.name for field in with_page.context["cl"].sheet()["fields"]]
+    assert fields == [field.name for field in fetched.context["sheet"]["fields"]]
+    for name in fields:
+        assert f'name="{name}"' in fetched.content.decode()
+        assert f'name="{name}"' in with_page.content.decode()
+    assert browser(stranger).get(url(label) + "filters/").status_code == 403
+    assert page.post(url(label) + "filters/").status_code == 405
+
+
+def test_the_filter_sheet_holds_what_is_asked_and_what_is_wrong_with_it(as_max):
+    text = as_max.get("/leads/lead/filters/", {"stage": "ACTIVE", "q": "<b>", "value_min": "x", "cf.<b>": "<i>"})
+    text = text.content.decode()
+    assert '<option value="ACTIVE" selected>' in text
+    assert '<input type="hidden" name="q" value="&lt;b&gt;">' in text
+    assert 'name="cf.&lt;b&gt;" value="&lt;i&gt;"' in text
+    assert "Enter a number." in text
+    assert "<b>" not in text
+
+
+def test_known_custom_fields_are_offered_from_the_newest_rows_that_one_may_see(as_ann, as_max, bob, monkeypatch):
+    def offered(page) -> list[str]:
+        text = page.get("/leads/lead/filters/").content.decode()
+        return re.findall(r'<option value="([^"]*)"></option>', text.split("<datalist")[1])
+
+    assert offered(as_ann) == []
+    make_lead(custom_fields={"oldest": 1})
+    make_lead(custom_fields={"region": "north", "<b>": [1]})
+    make_lead(custom_fields={"region": "south"}, assigned_to=bob)
+    make_lead(custom_fields={"secret": 1}, assigned_to=bob)
+    Lead.objects.filter(pk=make_lead(custom_fields={"gone": 1}).pk).update(deleted_at=timezone.now())
+    assert offered(as_ann) == ["&lt;b&gt;", "oldest", "region"]
+    assert offered(as_max) == ["&lt;b&gt;", "oldest", "region", "secret"]
+    monkeypatch.setattr(filtersheet, "SAMPLED_ROWS", 4)
+    assert offered(as_max) == ["&lt;b&gt;", "region", "secret"]
+    monkeypatch.setattr(filtersheet, "MOST_KEYS", 2)
+    assert len(offered(as_max)) == 2
 
 
 def fill(count: int) -> None:

@@ -2,17 +2,18 @@
 
 import itertools
 import random
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import models, transaction
+from django.db import DataError, connection, models, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crm import paging
+from crm import lists, paging
 from crm.admin import ClientAdmin
 from crm.models import Client
-from crm.paging import CappedPaginator, Order, Page, capped, capped_count, capped_counts, page
+from crm.paging import CappedPaginator, Count, Order, Page, capped, capped_count, capped_counts, page, whole_count
 from crm.refusals import BadInput
 from leads.admin import LeadAdmin
 from leads.models import Lead
@@ -227,6 +228,11 @@ def test_counts_stop_one_past_the_most_that_is_counted(monkeypatch):
     monkeypatch.setattr(paging, "MOST_COUNTED", 3)
     assert capped_count(Lead.objects.order_by("contact_name")) == 4
     assert (capped(3), capped(4)) == ("3", "3+")
+    assert capped_count(Lead.objects.all(), 1) == 2
+    assert [(str(Count(n, 1_000)), Count(n, 1_000).goes_on) for n in (1_000, 1_001)] == [
+        ("1,000", False),
+        ("1,000+", True),
+    ]
     assert CappedPaginator(Lead.objects.order_by("pk"), 2).count == 3
     parts = {
         "all": Lead.objects.order_by("contact_name"),
@@ -238,9 +244,49 @@ def test_counts_stop_one_past_the_most_that_is_counted(monkeypatch):
     assert capped_counts({}) == {}
 
 
+def test_all_are_counted_unless_that_takes_too_long(monkeypatch):
+    leads_of([(None, None, None, None)] * 5)
+    monkeypatch.setattr(paging, "MOST_COUNTED", 3)
+    assert whole_count(Lead.objects.order_by("contact_name")) == 5
+    slow = Lead.objects.extra(where=["pg_sleep(0.05) IS NOT NULL"])
+    monkeypatch.setattr(paging, "COUNT_SECONDS", 0.1)
+    assert whole_count(slow) is None
+    with connection.cursor() as cursor:  # the limit was only for that
+        cursor.execute("SELECT pg_sleep(0.2)")
+    monkeypatch.setattr(paging, "COUNT_SECONDS", 30)
+    assert whole_count(slow) == 5
+    with pytest.raises(DataError), transaction.atomic():
+        whole_count(Lead.objects.extra(where=["1 / 0 = 1"]))
+
+
 def test_the_list_says_that_there_are_more_than_it_counts(max, monkeypatch):
     leads_of([("hot", None, None, None)] * 4)
     monkeypatch.setattr(paging, "MOST_COUNTED", 3)
     text = browser(max).get(URL).content.decode()
-    assert "1–4 of 3+" in text
+    assert re.search(r'1–4 of <a href="\?count=all"[^>]*>3\+<', text)
     assert ">Hot<span>3+</span>" in text
+
+
+def test_a_narrowed_list_counts_few_more_than_a_page_and_all_when_asked(max, monkeypatch):
+    leads_of([("hot", None, value, None) for value in range(4)])
+    monkeypatch.setattr(lists, "MOST_COUNTED_NARROWED", 2)
+    page_of_max = browser(max)
+    cl = page_of_max.get(URL, {"value_min": "1", "order": "value", "count": "some"}).context["cl"]
+    assert (str(cl.counted), cl.count_url()) == ("2+", "?value_min=1&order=value&count=all")
+    assert 'name="select_across" value="1"> All 2+ found' in page_of_max.get(URL, {"value_min": "1"}).content.decode()
+    cl = page_of_max.get(URL + cl.count_url()).context["cl"]
+    assert (str(cl.counted), cl.count_url(), cl.order_name) == ("3", "", "value")
+    assert "count" not in cl.query_to_save()
+    cl = page_of_max.get(URL, {"tier": "hot"}).context["cl"]  # a tab is counted anyway
+    assert (str(cl.counted), cl.count_url()) == ("4", "")
+    cl = page_of_max.get(URL, {"tier": "hot", "stage": "nowhere"}).context["cl"]  # what is refused narrows nothing
+    assert str(cl.counted) == "4"
+
+
+def test_a_count_that_takes_too_long_is_given_up_with_a_sentence(max, monkeypatch):
+    leads_of([("hot", None, None, None)] * 4)
+    monkeypatch.setattr(lists, "MOST_COUNTED_NARROWED", 2)
+    monkeypatch.setattr(lists, "whole_count", lambda rows: None)
+    answer = browser(max).get(URL, {"state": "all", "count": "all"})
+    assert "There are too many to count them all: narrow the list down." in answer.content.decode()
+    assert str(answer.context["cl"].counted) == "2+"

@@ -18,14 +18,23 @@ document.addEventListener("DOMContentLoaded", () => {
     sheets().forEach((sheet) => { sheet.open = false; sheet.querySelector("summary").focus(); });
   });
 
-  // A custom field becomes a parameter of its own.
-  document.querySelectorAll("[data-custom-filter]").forEach((box) => {
-    const key = box.querySelector("[data-cf-key]"), value = box.querySelector("[data-cf-value]");
-    box.closest("form").addEventListener("submit", () => { if (key.value && value.value) value.name = `cf.${key.value}`; });
-  });
+  // The fields of a filter sheet are fetched when it is first opened; its link does the same without scripts.
+  document.querySelectorAll("details[data-fields]").forEach((sheet) => sheet.addEventListener("toggle", async () => {
+    if (!sheet.open || sheet.dataset.asked) return;
+    sheet.dataset.asked = "1";
+    const form = sheet.querySelector("form");
+    try {
+      const answer = await fetch(sheet.dataset.fields);
+      if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
+      form.innerHTML = await answer.text();
+      form.querySelector("input:not([type=hidden]), select")?.focus();
+    } catch { delete sheet.dataset.asked; }
+  }));
 
-  // Empty filters stay out of the address.
+  // A custom field becomes a parameter of its own; empty filters stay out of the address.
   document.querySelectorAll("form[method=get]").forEach((form) => form.addEventListener("submit", () => {
+    const key = form.querySelector("[data-cf-key]"), value = form.querySelector("[data-cf-value]");
+    if (key && key.value && value.value) value.name = `cf.${key.value}`;
     [...form.elements].forEach((field) => { if (field.name && field.value === "") field.disabled = true; });
   }));
 
