@@ -71,7 +71,7 @@ class ThreadFilter(LiveFilter):
         return queryset.filter(models.Q(lead__isnull=False) | models.Q(client__isnull=False))
 
     def owned(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
-        return owned_by(queryset, value, self.request, "lead__assigned_to")
+        return owned_by(queryset, value, self.request, "owner")
 
     def takes_part(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
         return queryset.filter(participant_emails__contains=[value.strip().lower()])

@@ -70,7 +70,7 @@ class ThreadQuerySet(RecordQuerySet):
     def visible_to(self, user: Any) -> "ThreadQuerySet":
         if sees_everyone(user):
             return self
-        return self.filter(owned_by_or_free(user, "lead__assigned_to"), owned_by_or_free(user, "client__assigned_to"))
+        return self.filter(owned_by_or_free(user, "owner"))
 
     def we_owe(self) -> "ThreadQuerySet":
         """Their last word is unanswered; the longest wait first."""
@@ -81,7 +81,7 @@ class ThreadQuerySet(RecordQuerySet):
         return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_SAID, "id")
 
 
-@audited(exclude=["last_message_at", "message_count", "awaiting_reply", "last_direction", "search_text"])
+@audited(exclude=["last_message_at", "message_count", "awaiting_reply", "last_direction", "search_text", "owner"])
 class Thread(Record):
     """A conversation."""
 
@@ -93,6 +93,10 @@ class Thread(Record):
     lead = models.ForeignKey("leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
     client = models.ForeignKey("crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
     project = models.ForeignKey("crm.Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
+    # Kept by the database (leads/ownership.py).
+    owner = models.ForeignKey(
+        "crm.User", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
     participant_emails = ArrayField(
         models.EmailField(),
         default=list,

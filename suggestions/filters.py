@@ -79,7 +79,7 @@ class SuggestionFilter(LiveFilter):
         return queryset.filter(models.Q(ai_model_version__iexact=value) | models.Q(interaction__agent__iexact=value))
 
     def owned(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        return owned_by(queryset, value, self.request, "lead__assigned_to")
+        return owned_by(queryset, value, self.request, "owner")
 
     def sure_of(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
         return queryset.filter(confidence__gte=value / 100)

@@ -7,6 +7,7 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from leads.ownership import repaired
 from suggestions import transitions
 from suggestions.models import ExecutionState, SuggestionExecution
 from suggestions.transitions.executing import JOB, defer
@@ -37,3 +38,10 @@ def find_lost(timestamp: int) -> None:
     running = SuggestionExecution.objects.filter(state=ExecutionState.RUNNING, started_at__lt=now - CUT_OFF_AFTER)
     for execution in running[:MOST_AT_ONCE]:
         defer(execution)
+
+
+@app.periodic(cron="15 4 * * *")
+@app.task(name="suggestions.repair_owners", queueing_lock="suggestions.repair_owners")
+def repair_owners(timestamp: int) -> None:
+    """Set right the owners of suggestions that were made while their lead changed hands."""
+    repaired("suggestions")

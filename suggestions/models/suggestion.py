@@ -70,10 +70,7 @@ class SuggestionQuerySet(RecordQuerySet):
     def visible_to(self, user: Any) -> "SuggestionQuerySet":
         if sees_everyone(user):
             return self
-        return self.filter(
-            owned_by_or_free(user, "lead__assigned_to"),
-            owned_by_or_free(user, "client__assigned_to"),
-        )
+        return self.filter(owned_by_or_free(user, "owner"))
 
     def waiting(self, now: datetime) -> "SuggestionQuerySet":
         """What a person can decide now: waiting, not snoozed, not expired."""
@@ -91,7 +88,7 @@ class SuggestionQuerySet(RecordQuerySet):
         )
 
 
-@audited()
+@audited(exclude=["owner"])
 class Suggestion(Record):
     """A proposal: what would be done, why, and what became of it."""
 
@@ -132,6 +129,10 @@ class Suggestion(Record):
     )
     client = models.ForeignKey(
         "crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="suggestions"
+    )
+    # Kept by the database (leads/ownership.py).
+    owner = models.ForeignKey(
+        "crm.User", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
     confidence = models.DecimalField(max_digits=3, decimal_places=2, null=True, blank=True)
     reasoning = models.TextField(blank=True, default="", db_default="")

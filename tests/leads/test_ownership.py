@@ -1,0 +1,55 @@
+"""The owner of a conversation and of a suggestion is that of its lead, else of its client."""
+
+import pytest
+
+from crm.transitions import assign
+from inbox.models import Thread
+from inbox.transitions import link, unlink
+from leads.ownership import repaired
+from suggestions.models import Suggestion
+from tests.cast import make_client, make_lead, make_suggestion, make_thread
+
+
+def owners(thread, suggestion):
+    return Thread.objects.get(pk=thread.pk).owner, Suggestion.objects.get(pk=suggestion.pk).owner
+
+
+@pytest.mark.parametrize("maker", [make_lead, make_client])
+def test_it_follows_whoever_the_lead_or_client_is_given_to(ann, bob, max, maker):
+    whose = maker(assigned_to=ann)
+    field = "lead" if maker is make_lead else "client"
+    thread, suggestion = make_thread(**{field: whose}), make_suggestion(**{field: whose})
+    assert owners(thread, suggestion) == (ann, ann)
+    assign(whose, bob, by=max)
+    assert owners(thread, suggestion) == (bob, bob)
+    assign(whose, None, by=max)
+    assert owners(thread, suggestion) == (None, None)
+
+
+def test_the_owner_of_the_lead_comes_before_that_of_the_client(ann, bob, max):
+    lead, client = make_lead(), make_client(assigned_to=bob)
+    thread = make_thread(lead=lead, client=client)
+    assert Thread.objects.get(pk=thread.pk).owner == bob
+    assign(lead, ann, by=ann)
+    assert Thread.objects.get(pk=thread.pk).owner == ann
+    assign(client, None, by=max)
+    assert Thread.objects.get(pk=thread.pk).owner == ann
+
+
+def test_a_conversation_is_its_new_leads_owners_once_it_is_linked(ann, bob):
+    thread = make_thread()
+    link(thread, lead=make_lead(assigned_to=ann), by=ann)
+    assert Thread.objects.get(pk=thread.pk).owner == ann
+    assert thread in Thread.objects.visible_to(ann)
+    assert thread not in Thread.objects.visible_to(bob)
+    unlink(thread, by=ann)
+    assert Thread.objects.get(pk=thread.pk).owner is None
+    assert thread in Thread.objects.visible_to(bob)
+
+
+def test_what_went_wrong_is_set_right(ann, bob):
+    right, wrong = make_thread(lead=make_lead(assigned_to=ann)), make_thread(lead=make_lead(assigned_to=ann))
+    Thread.objects.filter(pk=wrong.pk).update(owner=bob)
+    assert repaired("threads") == 1
+    assert {Thread.objects.get(pk=row.pk).owner for row in (right, wrong)} == {ann}
+    assert repaired("suggestions") == 0
