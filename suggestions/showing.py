@@ -57,6 +57,7 @@ PAGES = {
     "client": "crm_client",
     "thread": "inbox_thread",
     "ticket": "support_supportticket",
+    "suggestions": "suggestions_suggestion",
 }
 
 
@@ -247,10 +248,11 @@ def outcome(row: Suggestion) -> list[tuple[str, str, str]]:
     """What came of it: label, text and the page of each thing it made or changed."""
     result = row.result if isinstance(row.result, dict) else {}
     return [
-        (label.replace("_", " ").capitalize(), "Open", page_of(PAGES[label], value))
+        (label.replace("_", " ").capitalize(), "Open", page_of(PAGES[label], one))
         if label in PAGES
-        else (label.replace("_", " ").capitalize(), str(value), "")
+        else (label.replace("_", " ").capitalize(), str(one), "")
         for label, value in result.items()
+        for one in (value if isinstance(value, list) else [value])
     ]
 
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -73,6 +74,14 @@ def texts_in(value: Any) -> str:
     if isinstance(value, dict):
         return "".join(map(texts_in, [*value.keys(), *value.values()]))
     return ""
+
+
+@dataclass(frozen=True)
+class FollowOn:
+    """What a deed leads to: another suggestion, proposed as soon as the deed is done."""
+
+    suggestion: Suggestion
+    as_draft: bool = False
 
 
 class Kind(ABC):
@@ -148,6 +157,15 @@ class Kind(ABC):
     def execute(cls, payload: Any, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
         """Do it, inside the caller's transaction; returns what came of it as JSON. Not for outward kinds."""
         raise NotImplementedError
+
+    @classmethod
+    def leads_to(cls, payload: Any, suggestion: Suggestion, result: dict[str, Any]) -> list[FollowOn]:
+        """What is to be proposed now that it is done and `result` came of it.
+
+        It is proposed in the transaction that writes down the deed. `suggestion.result` names what was proposed as
+        "suggestions" and says as "not_suggested" why something was not.
+        """
+        return []
 
     @classmethod
     def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:

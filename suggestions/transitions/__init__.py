@@ -2,6 +2,7 @@
 
 from suggestions.transitions.deciding import Unconfirmed, approve, put_back, reject, snooze
 from suggestions.transitions.executing import carry_out, order
+from suggestions.transitions.following import follow
 from suggestions.transitions.proposing import propose, submit
 from suggestions.transitions.returning import settle, undo
 from suggestions.transitions.standing import (
@@ -32,6 +33,7 @@ __all__ = [
     "differs",
     "digest",
     "expired",
+    "follow",
     "held",
     "kind_of",
     "news",

@@ -35,6 +35,16 @@ BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
 PATIENCE = timedelta(minutes=2)
 EVER_OPEN = (ExecutionState.QUEUED, ExecutionState.UNKNOWN)
 T = TypeVar("T")
+# What is called once a deed is done, with the payload, the suggestion and the result; returns the result completed.
+# `following` is: it proposes, which may order a deed in its turn and so stands above this module.
+Afterwards = Callable[[Any, Suggestion, dict[str, Any]], dict[str, Any]]
+AFTERWARDS: list[Afterwards] = []
+
+
+def afterwards(call: Afterwards) -> Afterwards:
+    """Have `call` called in the transaction that writes down that a deed is done."""
+    AFTERWARDS.append(call)
+    return call
 
 
 def order(suggestion: Suggestion, *, by: Actor, wait: timedelta = timedelta()) -> SuggestionExecution:
@@ -272,13 +282,16 @@ def succeeded(execution: SuggestionExecution, suggestion: Suggestion, result: di
         error="",
     )
     kind = kind_of(suggestion)
+    payload = kind.check(suggestion.approved_content)
+    for call in AFTERWARDS:
+        result = call(payload, suggestion, result)
     status = Status.MODIFIED if differs(suggestion, suggestion.approved_content) else Status.APPROVED
     Suggestion.everything.filter(pk=suggestion.pk).update(
         status=status, executed_at=now, result=result, error_message=""
     )
     suggestion.refresh_from_db()
     verb = "approved" if status == Status.APPROVED else "approved with changes"
-    said = kind.sentence(kind.check(suggestion.approved_content), suggestion)
+    said = kind.sentence(payload, suggestion)
     summary = f"{verb.capitalize()}{' by policy' if execution.ordered_by_id is None else ''}: {said}"
     record(suggestion, verb, about=about(suggestion), by=by, summary=summary)
 
