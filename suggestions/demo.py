@@ -15,7 +15,7 @@ from django.utils import timezone
 from crm.models import ActivityLog, User
 from crm.refusals import BadInput, IllegalMove, refusing
 from crm.shifting import moved
-from suggestions.transitions import digest
+from suggestions.transitions import digest, idempotency_key
 
 # Each has `fixtures/demo.json`; `manage.py loaddata demo` takes them as they are, in this order.
 APPS = ("crm", "leads", "ai_log", "inbox", "support", "suggestions")
@@ -68,12 +68,16 @@ def as_of(today: date) -> list[dict[str, Any]]:
     # One for all: hashing is slow on purpose, and a salt for each would guard nothing here.
     password = make_password(PASSWORD)
     found = [{**row, "fields": moved(row["fields"], days, zone)} for row in rows()]
+    keys: dict[str, str] = {}
     for row in found:
         fields = row["fields"]
         if row["model"] == "crm.user":
             fields["password"] = password
         elif fields.get("approved_content") is not None:
             fields["content_hash"] = digest(fields["approved_content"])
+            keys[row["pk"]] = idempotency_key(row["pk"], fields["content_hash"])
+        elif row["model"] == "suggestions.suggestionexecution":
+            fields["idempotency_key"] = keys[fields["suggestion"]]
     return found
 
 

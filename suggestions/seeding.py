@@ -38,17 +38,19 @@ TASK = """'{"assignee":' || to_json(assignee) || ',"description":"","dueOn":' ||
 LATER_TASK = TASK.replace("due_on", "due_on + 7")
 SUGGESTIONS = f"""
 INSERT INTO suggestions (id, created_at, updated_at, type, status, lead_id, confidence, reasoning,
-                         ai_model_version, suggested_content, approved_content, content_hash, reviewed_by_id,
-                         reviewed_at, review_note, executed_at, result, error_message)
+                         agent, ai_model_version, suggested_content, approved_content, content_hash, reviewed_by_id,
+                         reviewed_at, review_note, reject_code, executed_at, result, error_message)
 SELECT id, at, greatest(at, reviewed_at), CASE WHEN move_from IS NULL THEN 'TASK' ELSE 'CHANGE_STATUS' END,
        status, lead_id, round((0.5 + 0.48 * pg_temp.draw(n, 'confidence'))::numeric, 2),
        CASE WHEN move_from IS NULL THEN pg_temp.pick(%(reasons)s, pg_temp.draw(n, 'reason'))
             ELSE 'No contact in either direction for more than 30 days.' END,
+       CASE WHEN move_from IS NULL THEN 'next best action' ELSE 'silence' END,
        CASE WHEN move_from IS NULL THEN 'small-model-1' ELSE '' END,
        suggested::jsonb, approved::jsonb,
        CASE WHEN approved IS NULL THEN '' ELSE encode(sha256(convert_to(approved, 'UTF8')), 'hex') END,
        CASE WHEN reviewed_at IS NOT NULL THEN owner_id END, reviewed_at,
        CASE WHEN status = 'REJECTED' THEN pg_temp.pick(%(refusals)s, pg_temp.draw(n, 'refusal')) ELSE '' END,
+       CASE WHEN status = 'REJECTED' THEN pg_temp.pick(%(codes)s, pg_temp.draw(n, 'refusal')) ELSE '' END,
        CASE WHEN approved IS NOT NULL AND status <> 'FAILED' THEN reviewed_at END,
        CASE WHEN approved IS NULL OR status = 'FAILED' THEN NULL
             WHEN move_from IS NULL
@@ -72,6 +74,16 @@ SELECT pg_temp.uuid7(decided_at, 'proposed task', n), decided_at, decided_at, ti
        CASE WHEN is_open AND pg_temp.draw(n, 'task done') < 0.5 THEN 'ON_DECK' ELSE 'DONE' END,
        due_on + CASE WHEN status = 'MODIFIED' THEN 7 ELSE 0 END, owner_id, lead_id
   FROM seeded_suggestions WHERE move_from IS NULL AND status IN ('APPROVED', 'MODIFIED')
+"""
+EXECUTIONS = """
+INSERT INTO suggestion_executions (id, suggestion_id, attempt, state, idempotency_key, error, ordered_by_id,
+                                   created_at, run_after, started_at, finished_at)
+SELECT pg_temp.uuid7(reviewed_at, 'execution', drawn.n), drawn.id, 1,
+       CASE WHEN suggestions.status = 'FAILED' THEN 'FAILED' ELSE 'SUCCEEDED' END,
+       drawn.id || '.' || left(content_hash, 16), error_message, reviewed_by_id,
+       reviewed_at, reviewed_at, reviewed_at, reviewed_at
+  FROM seeded_suggestions AS drawn JOIN suggestions USING (id)
+ WHERE approved_content IS NOT NULL
 """
 WORDS: dict[str, Any] = {
     **weighted("fates", {"PENDING": 40, "APPROVED": 36, "MODIFIED": 7, "REJECTED": 15, "FAILED": 2}),
@@ -99,13 +111,16 @@ WORDS: dict[str, Any] = {
         "Too early.",
         "Not what they meant.",
     ],
+    # In the order of the refusals.
+    "codes": ["ALREADY_DONE", "BAD_TIMING", "BAD_TIMING", "WRONG_FACTS"],
 }
 
 
 def insert(cursor: CursorWrapper, chunk: Chunk) -> int:
-    """Write one suggestion for a share of `seeded`, and the tasks that approved ones have led to."""
+    """Write one suggestion for a share of `seeded`, and what approved ones have led to."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.seeded_suggestions")
     chunk.run(cursor, DRAWN, WORDS)
     written = chunk.run(cursor, SUGGESTIONS, WORDS)
     chunk.run(cursor, TASKS, WORDS)
+    chunk.run(cursor, EXECUTIONS, WORDS)
     return written

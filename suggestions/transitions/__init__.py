@@ -1,9 +1,9 @@
 """What can be done to a suggestion: proposing, deciding, carrying out, and holding back."""
 
-from suggestions.transitions.deciding import Unconfirmed, approve, put_back, reject, snooze
+from suggestions.transitions.deciding import REJECTABLE, Unconfirmed, approve, put_back, reject, snooze
 from suggestions.transitions.executing import carry_out, order
 from suggestions.transitions.following import follow
-from suggestions.transitions.proposing import propose, submit
+from suggestions.transitions.proposing import PROPOSE, propose, submit
 from suggestions.transitions.returning import settle, undo
 from suggestions.transitions.standing import (
     DECIDABLE,
@@ -14,6 +14,7 @@ from suggestions.transitions.standing import (
     differs,
     digest,
     expired,
+    idempotency_key,
     kind_of,
     news,
     proposed,
@@ -25,6 +26,8 @@ __all__ = [
     "DECIDABLE",
     "DECIDE",
     "POLICY",
+    "PROPOSE",
+    "REJECTABLE",
     "OldNews",
     "Unconfirmed",
     "about",
@@ -35,6 +38,7 @@ __all__ = [
     "expired",
     "follow",
     "held",
+    "idempotency_key",
     "kind_of",
     "news",
     "order",

@@ -24,7 +24,7 @@ from crm.refusals import IllegalMove, Refused
 from suggestions.kinds import Kind
 from suggestions.models import GO_AHEAD, ExecutionPause, ExecutionState, Suggestion, SuggestionExecution
 from suggestions.models import SuggestionStatus as Status
-from suggestions.transitions.standing import DECIDE, POLICY, about, differs, digest, kind_of
+from suggestions.transitions.standing import DECIDE, POLICY, about, differs, digest, idempotency_key, kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def order(suggestion: Suggestion, *, by: Actor, wait: timedelta = timedelta()) -
     execution = SuggestionExecution(
         suggestion=suggestion,
         attempt=suggestion.executions.count() + 1,
-        idempotency_key=f"{suggestion.pk}.{suggestion.content_hash[:16]}",
+        idempotency_key=idempotency_key(suggestion.pk, suggestion.content_hash),
         ordered_by=by.user,
         run_after=timezone.now() + wait,
     )

@@ -55,6 +55,11 @@ def digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def idempotency_key(pk: Any, content_hash: str) -> str:
+    """What every attempt at the same content of the suggestion `pk` is known by, here and outside."""
+    return f"{pk}.{content_hash[:16]}"
+
+
 def when(moment: datetime) -> str:
     return f"{timezone.localtime(moment):%-d %b %Y, %H:%M}"
 
