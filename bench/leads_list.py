@@ -1,31 +1,13 @@
 """The list of leads at 1,000,000, beside the stock admin's and beside itself at 100,000."""
 
-import sys
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
-
 from django.contrib import admin
-from django.db import connection
-from django.test import Client, override_settings
-from django.urls import reverse
 
-from bench import stock
-from bench.databases import SIZES, make_ready, using
-from bench.measure import Page, PageFailed, asked, fetch, measured, next_link
-from bench.table import duration, kilobytes, rendered, verdict
-from crm.models import User
+from bench import lists
+from bench.lists import MANY_PAGES, Listing, Question, Site
 from leads.models import Lead
 
-# The bars of the design, section 7.
-MOST_OF_STOCK = 0.1
-MOST_QUERIES = 15
-MOST_BYTES = 300_000
-MOST_GROWTH = 1.5
-
-MANY_PAGES = 20
 # What is asked, of us and of the stock admin: both show the same rows. What stands in braces is looked up.
-QUESTIONS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+QUESTIONS: dict[str, Question] = {
     "first page": ({}, {"closed_at__isempty": "1"}),
     "first page, closed too": ({"state": "all"}, {}),
     "tier tab": ({"tier": "hot"}, {"priority_tier__exact": "hot", "closed_at__isempty": "1"}),
@@ -44,139 +26,19 @@ QUESTIONS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Figures:
-    """One question, measured three ways."""
-
-    question: str
-    ours: Page
-    small: Page
-    stock: Page
-
-    def missed(self) -> list[str]:
-        """Which bars are missed, in words."""
-        checks = {
-            f"> {MOST_OF_STOCK:g} of stock": self.ours.seconds > MOST_OF_STOCK * self.stock.seconds,
-            f"> {MOST_QUERIES} queries": self.ours.queries > MOST_QUERIES,
-            f"> {MOST_BYTES // 1000} kB": self.ours.size > MOST_BYTES,
-            f"> {MOST_GROWTH:g} of 100,000": self.ours.seconds > MOST_GROWTH * self.small.seconds,
-            "other rows": self.ours.rows != self.stock.rows,
-            "no rows": not self.ours.rows,
-        }
-        return [words for words, is_missed in checks.items() if is_missed]
-
-    def cells(self) -> list[str]:
-        return [
-            self.question,
-            duration(self.ours.seconds),
-            str(self.ours.queries),
-            kilobytes(self.ours.size),
-            duration(self.stock.seconds),
-            str(self.stock.queries),
-            kilobytes(self.stock.size),
-            f"1 : {self.stock.seconds / self.ours.seconds:,.1f}",
-            f"{self.ours.seconds / self.small.seconds:.2f}",
-            verdict(self.missed()),
-        ]
+def look_up(site: Site) -> dict[str, str]:
+    """A name, a VIN and the deep pages of this database."""
+    order = next(iter(admin.site.get_model_admin(Lead).orders.values()))
+    driver = Lead.objects.exclude(auto_data={}).latest("pk")
+    return {"name": driver.contact_name, "vin": driver.auto_data["vin"], **site.deep(order)}
 
 
-class Site:
-    """Somebody who may see everything, with a browser, in one of the databases."""
-
-    def __init__(self, database: str) -> None:
-        self.database = database
-        self.browser = Client()
-        user, _ = User.objects.get_or_create(
-            username="bench", defaults={"is_staff": True, "is_superuser": True, "password": "!"}
-        )
-        self.browser.force_login(user)
-        self.found = self._look_up()
-
-    def ours(self, question: str) -> str:
-        return self._url("admin", QUESTIONS[question][0])
-
-    def stock(self, question: str) -> str:
-        return self._url("stock", QUESTIONS[question][1])
-
-    def _url(self, site: str, params: dict[str, str]) -> str:
-        filled = {key: value.format_map(self.found) for key, value in params.items()}
-        return f"{reverse(f'{site}:leads_lead_changelist')}?{urlencode(filled)}"
-
-    def _look_up(self) -> dict[str, str]:
-        """What the questions need to know of this database."""
-        size, order = our_admin().list_per_page, next(iter(our_admin().orders.values()))
-        pages = Lead.objects.count() // 2 // size
-        half = order.sorted(order.annotated(Lead.objects.all()))[pages * size - 1]
-        driver = Lead.objects.exclude(auto_data={}).latest("pk")
-        return {
-            "name": driver.contact_name,
-            "vin": driver.auto_data["vin"],
-            "21st": self._cursor_after(MANY_PAGES),
-            "half": order.cursor_for(half, pages * size),
-            "half page": str(pages + 1),
-        }
-
-    def _cursor_after(self, pages: int) -> str:
-        """The cursor that people get who click on the next page `pages` times."""
-        here = reverse("admin:leads_lead_changelist") + "?state=all"
-        for _ in range(pages):
-            link = next_link(fetch(self.browser, here))
-            if link is None:
-                raise PageFailed(f"{here} has no next page.")
-            here = f"{urlsplit(here).path}{link}"
-        return parse_qs(urlsplit(here).query)["after"][0]
-
-
-def our_admin() -> Any:
-    return admin.site.get_model_admin(Lead)
-
-
-def compare(large: Site, small: Site, question: str, repeat: int) -> Figures:
-    """`question`, asked of our list in both databases and of the stock admin in the large one."""
-    with using(large.database):
-        ours = measured(large.browser, large.ours(question), repeat)
-    with using(small.database):
-        at_small = measured(small.browser, small.ours(question), repeat)
-    with using(large.database), override_settings(TEMPLATES=stock.TEMPLATES):
-        theirs = measured(large.browser, large.stock(question), repeat)
-    return Figures(question, ours, at_small, theirs)
+LISTING = Listing(__doc__, Lead, QUESTIONS, look_up)
 
 
 def run(repeat: int) -> bool:
-    """Print the table; returns whether every bar was reached."""
-    large, small = sites()
-    figures = []
-    for question in QUESTIONS:
-        sys.stderr.write(f"{question} ...\n")
-        figures.append(compare(large, small, question, repeat))
-    sys.stdout.write(f"\n{__doc__}\nMedian of {repeat} after a warm-up.\n\n")
-    heading = ["", "ours", "queries", "page", "stock", "queries", "page", "faster", "1M : 100k", ""]
-    sys.stdout.write(rendered(heading, [row.cells() for row in figures]))
-    return not any(row.missed() for row in figures)
+    return lists.run(LISTING, repeat)
 
 
 def plans() -> None:
-    """Print how the large database answers each statement of our list that reads leads."""
-    large, _ = sites()
-    with using(large.database):
-        for question in QUESTIONS:
-            _, statements = asked(large.browser, large.ours(question))
-            for sql, params in statements:
-                if 'FROM "leads"' in sql:
-                    sys.stdout.write(f"\n{question}\n{plan(sql, params)}\n")
-
-
-def plan(sql: str, params: Any) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", params)
-        return "\n".join(line for (line,) in cursor.fetchall())
-
-
-def sites() -> tuple[Site, Site]:
-    """The large database and the small one, ready to be asked."""
-    made = {}
-    for name, leads in SIZES.items():
-        make_ready(name, leads)
-        with using(name):
-            made[leads] = Site(name)
-    return made[max(made)], made[min(made)]
+    lists.plans(LISTING)

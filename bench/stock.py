@@ -9,6 +9,7 @@ from django.db.models import Case, F, QuerySet, Value, When
 from django.http import HttpRequest
 
 from leads.models import Lead, Tier
+from suggestions.models import Suggestion
 
 # Django's own templates: in the product's settings those of the theme stand before them.
 TEMPLATES = [
@@ -80,3 +81,13 @@ class LeadAdmin(ModelAdmin):
         """Hot first, then by score: the order of our list, so that both show the same rows."""
         rank = Case(*(When(priority_tier=tier, then=Value(n)) for n, tier in enumerate(Tier)), default=Value(len(Tier)))
         return [rank, F("overall_score").desc(nulls_last=True), "-pk"]
+
+
+@admin.register(Suggestion, site=site)
+class SuggestionAdmin(ModelAdmin):
+    list_display = ("type", "lead", "client", "status", "agent", "confidence", "tainted", "created_at")
+    list_filter = ("status", "type", "agent", "lead__assigned_to")
+    list_select_related = ("lead", "client")
+    list_per_page = admin.site.get_model_admin(Suggestion).list_per_page
+    search_fields = ("lead__contact_name", "lead__company_name", "lead__contact_email")
+    ordering = ("-created_at", "-pk")

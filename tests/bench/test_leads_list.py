@@ -8,7 +8,8 @@ from django.test import override_settings
 
 from bench import stock
 from bench.__main__ import SETTINGS
-from bench.leads_list import MOST_BYTES, MOST_QUERIES, QUESTIONS, Figures, Site, plan
+from bench.leads_list import LISTING, QUESTIONS
+from bench.lists import MOST_BYTES, MOST_QUERIES, Figures, Site, plan
 from bench.measure import Page, PageFailed, asked, fetch, measured, next_link
 from bench.table import rendered
 from suggestions.management.commands.seed import SHARES
@@ -22,7 +23,7 @@ def site(db):
     """Somebody who may see everything, and more leads than the deepest question needs."""
     with override_settings(**SETTINGS):
         call_command("seed", leads=1_300, chunk=1_300, verbosity=0, **dict.fromkeys(SHARES, 0.0))
-        yield Site("the one of this test")
+        yield Site(LISTING, "the one of this test")
 
 
 def test_our_list_and_the_stock_admin_show_the_same_rows(site):

@@ -1,0 +1,59 @@
+"""The approvals at 1,000,000 suggestions, beside the stock admin's list and beside itself at 100,000."""
+
+from django.contrib import admin
+from django.db import connection
+
+from bench import lists
+from bench.databases import make_ready, using
+from bench.lists import MANY_PAGES, Listing, Question, Site
+from suggestions.models import Suggestion
+
+QUESTIONS: dict[str, Question] = {
+    "waiting": ({"order": "newest"}, {"status__exact": "PENDING"}),
+    "all": ({"state": "all"}, {}),
+    "failed": ({"state": "failed"}, {"status__exact": "FAILED"}),
+    "rejected": ({"state": "rejected"}, {"status__exact": "REJECTED"}),
+    "of a type": ({"state": "all", "type": "CHANGE_STATUS"}, {"type__exact": "CHANGE_STATUS"}),
+    "of an agent": ({"state": "all", "agent": "silence"}, {"agent__exact": "silence"}),
+    "search (name)": ({"state": "all", "q": "okafor"}, {"q": "okafor"}),
+    "deep page (21st)": ({"state": "all", "after": "{21st}"}, {"p": str(MANY_PAGES + 1)}),
+    "deep page (half way)": ({"state": "all", "after": "{half}"}, {"p": "{half page}"}),
+}
+# Suggestions of the seed once more, a little earlier each time, until there are enough.
+AGAIN = """
+    INSERT INTO suggestions (created_at, updated_at, type, status, lead_id, confidence, reasoning, agent,
+                             ai_model_version, suggested_content, approved_content, content_hash, reviewed_by_id,
+                             reviewed_at, review_note, reject_code, executed_at, result, error_message)
+    SELECT created_at - random() * interval '90 days', updated_at, type, status, lead_id, confidence, reasoning, agent,
+           ai_model_version, suggested_content, approved_content, content_hash, reviewed_by_id,
+           reviewed_at, review_note, reject_code, executed_at, result, error_message
+      FROM suggestions WHERE deleted_at IS NULL LIMIT %s
+"""
+
+
+def fill(name: str, size: int) -> None:
+    """See to it that `name` holds at least `size` suggestions."""
+    make_ready(name, size)
+    with using(name), connection.cursor() as cursor:
+        grown = False
+        while (missing := size - Suggestion.objects.count()) > 0:
+            cursor.execute(AGAIN, [missing])
+            grown = True
+        if grown:
+            cursor.execute("VACUUM (ANALYZE) suggestions")
+
+
+def look_up(site: Site) -> dict[str, str]:
+    """The deep pages of this database."""
+    return site.deep(admin.site.get_model_admin(Suggestion).orders["newest"])
+
+
+LISTING = Listing(__doc__, Suggestion, QUESTIONS, look_up, fill)
+
+
+def run(repeat: int) -> bool:
+    return lists.run(LISTING, repeat)
+
+
+def plans() -> None:
+    lists.plans(LISTING)
