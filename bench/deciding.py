@@ -1,0 +1,41 @@
+"""One person who decides whatever stands on top of the queue, until nothing waits: `python -m bench.deciding NAME`.
+
+Prints what was answered, as JSON: how many decisions were taken, refused with a sentence, and broken.
+"""
+
+import json
+import random
+import sys
+from collections import Counter
+
+from django.test import Client, override_settings
+from django.urls import reverse
+from django.utils import timezone
+
+from crm.models import User
+from suggestions.models import Suggestion
+
+# Whoever looks at the same few decides the same ones.
+ON_TOP = 8
+ANSWERS = {302: "decided", 422: "refused"}
+SETTINGS = {"ALLOWED_HOSTS": ["testserver"], "DEBUG": False}
+
+
+def decide(name: str) -> Counter[str]:
+    """Decide as `name` through the site, and count the answers."""
+    browser, drawn, answers = Client(raise_request_exception=False), random.Random(name), Counter()
+    browser.force_login(User.objects.get(username=name))
+    while True:
+        rows = Suggestion.objects.waiting(timezone.now()).order_by("created_at", "id").values_list("pk", flat=True)
+        top = list(rows[:ON_TOP])
+        if not top:
+            return answers
+        verb, data = drawn.choice([("approve", {}), ("approve", {}), ("reject", {"reason": "Not now."})])
+        url = reverse("admin:suggestions_suggestion_do", args=[drawn.choice(top), verb])
+        status = browser.post(url, data).status_code
+        answers[ANSWERS.get(status, f"broken ({status})")] += 1
+
+
+if __name__ == "__main__":
+    with override_settings(**SETTINGS):
+        sys.stdout.write(json.dumps(decide(sys.argv[1])) + "\n")
