@@ -89,13 +89,13 @@ class KeysetChangeList(ChangeList):
                 return Count(number, number)
             messages.error(request, "There are too many to count them all: narrow the list down.")
         tab = next((tab for tab in self.tabs if tab["current"]), None)
-        if tab and tab["size"] and not self.is_narrowed():
+        if tab and tab["size"]:
             return tab["size"]
         return Count(capped_count(self.queryset, MOST_COUNTED_NARROWED), MOST_COUNTED_NARROWED)
 
     def is_narrowed(self) -> bool:
-        """Whether the open tab shows less than it holds."""
-        return dict(self.kept()) != self.open_tab().params
+        """Whether there is more in force than what the tabs ask."""
+        return any(key not in self.tab_names() for key, _ in self.kept())
 
     def count_url(self) -> str:
         """This page again, with all counted; empty where they are."""
@@ -113,14 +113,16 @@ class KeysetChangeList(ChangeList):
         return found
 
     def shown_tabs(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """The tabs this user may open, each with its capped size and whether it is the current one."""
+        """The tabs this user may open, each with its capped size and whether it is the current one.
+
+        What the list is narrowed to goes along to the other tabs, so their own sizes would say nothing then.
+        """
         tabs = [tab for tab in self.model_admin.tabs if not tab.permission or request.user.has_perm(tab.permission)]
-        base = self.root_queryset
-        sets = {str(index): tab.narrow(base, request.user) for index, tab in enumerate(tabs) if tab.narrow}
-        counts = capped_counts(sets)
         names, current = self.tab_names(), self.open_tab()
         kept = [(k, v) for k, v in self.kept(ORDER) if k not in names]
-        sizes = [Count(counts[str(index)]) if tab.narrow else None for index, tab in enumerate(tabs)]
+        counted = [] if self.is_narrowed() else [(n, tab) for n, tab in enumerate(tabs) if tab.narrow]
+        counts = capped_counts({str(n): tab.narrow(self.root_queryset, request.user) for n, tab in counted})
+        sizes = [Count(counts[str(n)]) if str(n) in counts else None for n in range(len(tabs))]
         return [
             {
                 "label": tab.label,

@@ -166,6 +166,13 @@ def test_a_tab_keeps_the_other_filters_and_leaves_the_page(few, as_max):
     assert next(t for t in first.context["cl"].tabs if t["label"] == "Hot")["url"] == "?tier=hot&owner=none&order=value"
 
 
+def test_the_tabs_of_a_narrowed_list_bear_no_numbers_for_they_lead_to_fewer(few, as_max):
+    for asked in ({"tags": "red"}, {"q": "plain"}, {"tier": "hot", "cf.a": "1"}):
+        assert {tab["count"] for tab in as_max.get(URL, asked).context["cl"].tabs} == {""}, asked
+    for asked in ({"tier": "hot"}, {"state": "all"}, {"order": "value"}, {"value_min": "x"}, {"foo": "1"}):
+        assert tab(as_max, "Open", **asked)["count"] == "3", asked
+
+
 PEOPLE = {
     "Zoë Ødegård-O'Neil": {"contact_email": "zoe.o@Example.COM", "contact_phone": "(555) 010-2000"},
     "ŞAHİN ÖZGÜR": {"company_name": "100% Pure_Water \\ Sons"},
