@@ -2,9 +2,12 @@
 
 import logging
 import zoneinfo
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.policy import default as mail_policy
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -14,6 +17,9 @@ from psycopg.conninfo import make_conninfo
 YES = {"1", "true", "yes", "on"}
 NO = {"0", "false", "no", "off"}
 POSTGRES_SCHEMES = ("postgres://", "postgresql://")
+# How a mail server is spoken to, and where it listens unless the URL says: openly, encrypted from the start, or
+# encrypted after STARTTLS.
+MAIL_SCHEMES = {"smtp": ("", 25), "smtps": ("SSL", 465), "smtp+ssl": ("SSL", 465), "smtp+tls": ("TLS", 587)}
 
 
 class BadVariable(ImproperlyConfigured):
@@ -102,3 +108,79 @@ class Environment:
             raise BadVariable(f"{name} names no database: {example}.")
         # A socket's folder is written with %2F for its slashes.
         return {**parsed, "HOST": unquote(parsed["HOST"])}
+
+    def web_address(self, name: str) -> str:
+        """Where an HTTP API begins, without a slash at its end; empty where none is given.
+
+        It is never repeated in an error, because somebody may have written a password into it.
+        """
+        url = self.text(name).rstrip("/")
+        if not url:
+            return ""
+        try:
+            parsed = urlsplit(url)
+            whole = bool(parsed.hostname) and (parsed.port is None or parsed.port > 0)
+        except ValueError:
+            whole = False
+        plain = url.isascii() and url.isprintable() and not set(url) & set(" @?#\\")
+        if not (whole and plain and parsed.scheme in {"http", "https"}):
+            raise BadVariable(f"{name} is no web address: write one such as https://api.example.com, and no more.")
+        return url
+
+    def token(self, name: str) -> str:
+        """A secret that is sent in a header; never repeated in an error."""
+        value = self.text(name)
+        if not value.isascii() or not value.isprintable() or " " in value:
+            raise BadVariable(f"{name} holds blanks or characters that no token has.")
+        return value
+
+    def mail_server(self, name: str, default: str) -> dict[str, Any]:
+        """Django's settings of the mail server that the URL names; an empty host where none is given.
+
+        The URL is never repeated in an error, because it holds a password.
+        """
+        url = self.text(name, default)
+        if not url:
+            return {"EMAIL_HOST": ""}
+        example = "write smtp+tls://user:password@host:587, smtps://user:password@host:465 or smtp://host:25"
+        try:
+            parsed = environ.Env.email_url_config(url)
+        except (ValueError, ImproperlyConfigured):
+            raise BadVariable(f"{name} cannot be understood: {example}.") from None
+        scheme = url.split("://")[0].lower()
+        port = parsed["EMAIL_PORT"]
+        if scheme not in MAIL_SCHEMES or not parsed["EMAIL_HOST"] or not (port is None or isinstance(port, int)):
+            raise BadVariable(f"{name} does not name a mail server: {example}.")
+        security, usual = MAIL_SCHEMES[scheme]
+        return {
+            "EMAIL_HOST": parsed["EMAIL_HOST"],
+            "EMAIL_PORT": port or usual,
+            "EMAIL_HOST_USER": parsed["EMAIL_HOST_USER"] or "",
+            "EMAIL_HOST_PASSWORD": parsed["EMAIL_HOST_PASSWORD"] or "",
+            "EMAIL_USE_SSL": security == "SSL",
+            "EMAIL_USE_TLS": security == "TLS",
+        }
+
+    def sender(self, name: str, default: str) -> str:
+        """An address to send from, with a name before it: `Agency <office@example.com>`."""
+        value = self.text(name, default)
+        wrong = BadVariable(f"{name} is {value!r}: write a name and an address, as in Agency <office@example.com>.")
+        try:
+            found = mail_policy.header_factory("From", value)
+        except (ValueError, IndexError, MessageError):
+            raise wrong from None
+        if found.defects or len(found.addresses) != 1 or not good_address(found.addresses[0]):
+            raise wrong
+        return value
+
+    def seconds(self, name: str, default: int) -> int:
+        """A time of at least one second."""
+        value = self.text(name, str(default))
+        if not (value.isascii() and value.isdigit() and 0 < int(value) <= 3_600):
+            raise BadVariable(f"{name} is {value!r}: write a number of seconds from 1 to 3600.")
+        return int(value)
+
+
+def good_address(address: Address) -> bool:
+    """Whether mail can be sent from `address`, and it says by which name."""
+    return bool(address.display_name and address.username and "." in address.domain and address.addr_spec.isascii())

@@ -88,6 +88,10 @@ class Family:
         quiet = ["--log-level=warning", "--no-control-socket"]
         self.start("web server", "gunicorn", "crm.wsgi", *arguments, *quiet, keep=(listener.fileno(),))
 
+    def start_catcher(self, listener: socket.socket) -> None:
+        """Run what catches our mails on a socket that is listening already."""
+        self.start("mail catcher", "manage", "catch_mail", f"--fd={listener.fileno()}", keep=(listener.fileno(),))
+
     def dead(self) -> str | None:
         """The name of a member that has ended by itself."""
         return next((name for name, child in self.members.items() if child.poll() is not None), None)

@@ -114,6 +114,26 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# Where mail goes out. In development, without a server of its own, into the catcher that `manage.py serve` starts.
+MAIL_IS_CAUGHT = DEBUG and not env.text("EMAIL_URL")
+MAIL_CATCHER = ("127.0.0.1", 1025)
+globals().update(env.mail_server("EMAIL_URL", "smtp://{}:{}".format(*MAIL_CATCHER) if MAIL_IS_CAUGHT else ""))
+if env.text("EMAIL_URL") and not env.text("MAIL_FROM"):
+    raise BadVariable("MAIL_FROM is not set: mail that really goes out comes from an address of your own.")
+DEFAULT_FROM_EMAIL = env.sender("MAIL_FROM", "Birchfield Insurance <office@birchfield.example.com>")
+# Seconds that a mail server may be silent.
+EMAIL_TIMEOUT = env.seconds("EMAIL_TIMEOUT", 60)
+
+# Hosts of the agency beside the one its mail comes from: mails may link to them without anybody being asked.
+KNOWN_HOSTS = env.words("KNOWN_HOSTS")
+
+# What is sent along with messages; every machine with a web server or a worker must see the same folder.
+MEDIA_ROOT = DATA_DIR / "files"
+
+# The forge on which pull requests are opened, and what we are let in with; without both none can be suggested.
+FORGE_URL = env.web_address("FORGE_URL")
+FORGE_TOKEN = env.token("FORGE_TOKEN")
+
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 

@@ -1,5 +1,6 @@
 """The screens of conversations."""
 
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -16,8 +17,9 @@ from django.urls import path
 from crm.lists import AFTER, BEFORE, Column, Tab
 from crm.models import ActivityLog
 from crm.paging import Order, Page
-from crm.refusals import BadInput
+from crm.refusals import BadInput, IllegalMove
 from crm.screens import TIMELINE_LENGTH, RecordAdmin
+from inbox.attachments import contents
 from inbox.conversation import Said, pages_of, read
 from inbox.deeds import ArchiveThread, LinkThread, MarkRead, NoteThread, ReopenThread, ResolveThread, UnlinkThread
 from inbox.filters import ThreadFilter, unlinked
@@ -92,13 +94,35 @@ class ThreadAdmin(RecordAdmin):
 
     def get_urls(self) -> list[Any]:
         show = self.admin_site.admin_view(self.message_view)
-        return [path("message/<uuid:pk>/", show, name="inbox_thread_message"), *super().get_urls()]
+        file = self.admin_site.admin_view(self.file_view)
+        return [
+            path("message/<uuid:pk>/", show, name="inbox_thread_message"),
+            path("message/<uuid:pk>/file/<int:place>/", file, name="inbox_thread_file"),
+            *super().get_urls(),
+        ]
 
     def message_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """One message where it was said, for whatever knows only its key."""
         message = get_object_or_404(Message, pk=pk)
         thread = self.find(request, message.thread_id)
         return HttpResponseRedirect(f"{self.page_url(thread)}#m-{pk}")
+
+    def file_view(self, request: HttpRequest, pk: UUID, place: int) -> HttpResponse:
+        """A file that went out with a message, to be saved and never to be opened in its place."""
+        message = get_object_or_404(Message, pk=pk)
+        thread = self.find(request, message.thread_id)
+        entry = message.attachments[place] if place < len(message.attachments) else None
+        if message.direction != Direction.OUT or not isinstance(entry, dict) or "stored" not in entry:
+            raise Http404("There is no such file here.")
+        try:
+            data = contents(entry)
+        except IllegalMove as refusal:
+            messages.error(request, str(refusal))
+            return HttpResponseRedirect(f"{self.page_url(thread)}#m-{pk}")
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+        return FileResponse(
+            BytesIO(data), True, filename=entry["name"], content_type="application/octet-stream", headers=headers
+        )
 
     # The forms
 

@@ -181,14 +181,22 @@ class MessageState(models.TextChoices):
     UNCERTAIN = "UNCERTAIN", "Uncertain"
 
 
+# Of what goes out. Back to QUEUED where it is proven that nobody took it, or where it is tried again.
+OUTGOING = {
+    MessageState.QUEUED: {MessageState.SENDING, MessageState.SENT, MessageState.FAILED, MessageState.UNCERTAIN},
+    MessageState.SENDING: {MessageState.QUEUED, MessageState.SENT, MessageState.FAILED, MessageState.UNCERTAIN},
+    MessageState.FAILED: {MessageState.QUEUED},
+    MessageState.UNCERTAIN: {MessageState.QUEUED, MessageState.SENT, MessageState.FAILED},
+}
+
 # Held against the row as it was written: only where it stands, when it went and what is known of it may move.
 OUTGOING_CHANGED = """
     OLD.direction = 'out' AND (
         OLD.message_id, OLD.in_reply_to, OLD."from", OLD."to", OLD."cc", OLD.subject, OLD.body_text, OLD.body_html,
-        OLD.attachments
+        OLD.attachments, OLD.from_name, OLD.reply_to
     ) IS DISTINCT FROM (
         NEW.message_id, NEW.in_reply_to, NEW."from", NEW."to", NEW."cc", NEW.subject, NEW.body_text, NEW.body_html,
-        NEW.attachments
+        NEW.attachments, NEW.from_name, NEW.reply_to
     )
 """
 
@@ -204,6 +212,8 @@ class Message(Record):
     message_id = models.CharField("Message-ID", max_length=998, blank=True, default="", db_default="")
     in_reply_to = models.CharField(max_length=998, blank=True, default="", db_default="")
     from_email = models.EmailField("from", blank=True, default="", db_default="", db_column="from")
+    from_name = models.CharField(max_length=200, blank=True, default="", db_default="")
+    reply_to = models.EmailField(blank=True, default="", db_default="", help_text="Where an answer goes, if elsewhere.")
     to_emails = ArrayField(
         models.EmailField(),
         default=list,

@@ -8,6 +8,7 @@ from django.test import TransactionTestCase
 from crm.models import User
 from tests.cast import browser, make_user
 from tests.emptying import tables_may_be_emptied
+from tests.servers import Sink, mail_server
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +87,16 @@ def as_ann(ann):
 @pytest.fixture
 def as_max(max):
     return browser(max)
+
+
+@pytest.fixture
+def post(settings) -> Iterator[Sink]:
+    """A mail server, and what it has taken."""
+    with mail_server(settings) as sink:
+        yield sink
+
+
+@pytest.fixture(autouse=True)
+def files_of_tests(settings, tmp_path) -> None:
+    """What is sent along is stored where the test ends with it."""
+    settings.MEDIA_ROOT = tmp_path / "files"

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from crm import catching
 from crm.environment import port_number
 from crm.serving import CannotServe, Family, answers, listen, the_only_one
 
@@ -55,10 +56,23 @@ class Command(BaseCommand):
                 family.start_web(listener)
             if with_worker:
                 family.start("worker", "manage", "worker")
+            if settings.MAIL_IS_CAUGHT:
+                self._catch_mail(family)
             self._watch(family, host, port, address, stop)
         finally:
             family.end(hurry)
         self.stdout.write("Stopped.")
+
+    def _catch_mail(self, family: Family) -> None:
+        """Catch our mails, unless something else does so already on that port."""
+        try:
+            with listen(*settings.MAIL_CATCHER) as listener:
+                family.start_catcher(listener)
+        except CannotServe:
+            where = "{}:{}".format(*settings.MAIL_CATCHER)
+            self.stdout.write(f"Mails are not caught here: another program listens on {where} and gets them.")
+        else:
+            self.stdout.write(f"Mails go nowhere: they are written to {catching.folder()}.")
 
     def _watch(self, family: Family, host: str, port: int, address: str, stop: threading.Event) -> None:
         """Say where we are once we are there, and return when told to stop."""

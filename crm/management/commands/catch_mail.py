@@ -1,0 +1,37 @@
+"""Catch the mails that we send, where no mail server is set."""
+
+import argparse
+import socket
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from crm.catching import catch, folder
+from crm.environment import port_number
+from crm.serving import CannotServe, listen
+
+
+class Command(BaseCommand):
+    """Part of `manage.py serve` while EMAIL_URL is not set; by itself for a mail server that keeps everything."""
+
+    help = "Catch mails on this machine and write each to a file, until Ctrl-C."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        host, port = settings.MAIL_CATCHER
+        parser.add_argument("--port", type=port_number, default=port, help=f"The port on {host} ({port}).")
+        parser.add_argument("--fd", type=int, help="A socket that is listening already, instead.")
+
+    def handle(self, *, port: int, fd: int | None, **options: Any) -> None:
+        try:
+            listener = listen(settings.MAIL_CATCHER[0], port) if fd is None else socket.socket(fileno=fd)
+        except CannotServe as error:
+            raise CommandError(f"Port {port} is in use by another program: choose another with --port.") from error
+        if fd is None:
+            self.stdout.write(f"Mails to 127.0.0.1:{port} are written to {folder()}.")
+        catch(listener, self.say)
+
+    def say(self, sentence: str) -> None:
+        self.stdout.write(sentence)
+        self.stdout.flush()

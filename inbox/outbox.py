@@ -1,0 +1,220 @@
+"""What goes out: mails are composed once, kept to the letter, and handed over at most once.
+
+A message waits as QUEUED, is claimed as SENDING right before its data is said, and ends as SENT, FAILED (nobody
+has it) or UNCERTAIN (nobody here can tell). The contact dates move when it is SENT.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.urls import reverse
+from django.utils import timezone
+
+from crm.activity import Actor
+from crm.deliveries import Delivery, Outcome, insisting
+from crm.models import User
+from crm.refusals import BadInput, IllegalMove
+from inbox.addresses import address, addresses, header, house
+from inbox.handover import hand_over
+from inbox.mime import IDENTIFIER, as_html, letter, plain
+from inbox.models import OUTGOING, Direction, Message, MessageState, Thread
+from inbox.transitions import advance, take_in
+
+SEND = "inbox.send_message"
+LONGEST = 100_000
+MOST_PARTICIPANTS = 200
+# What makes one mail another one.
+KEPT = (
+    "in_reply_to",
+    "from_email",
+    "from_name",
+    "reply_to",
+    "to_emails",
+    "cc_emails",
+    "subject",
+    "body_text",
+    "body_html",
+)
+
+
+@transaction.atomic
+def compose(
+    thread: Thread,
+    *,
+    sender: User | None,
+    to: Iterable[str],
+    subject: str,
+    text: str,
+    message_id: str,
+    cc: Iterable[str] = (),
+    reply_to_message: Message | None = None,
+    attachments: Sequence[dict[str, Any]] = (),
+    by: Actor | User,
+) -> Message:
+    """Add a mail to `thread` that waits to be handed over, from `sender` (None: from the house).
+
+    `message_id` is the caller's: the same mail under it, if it failed before, waits again instead of a second one.
+    `attachments` are what `inbox.attachments.keep` returned.
+
+    Raises:
+        NotAllowed: `by` may not send messages.
+        BadInput: an address, the subject or the text cannot be sent.
+        IllegalMove: that mail is on its way or has gone out already.
+    """
+    Actor.of(by).require(SEND, "send messages")
+    if not IDENTIFIER.fullmatch(message_id):
+        raise BadInput("A Message-ID looks like <name@host>.")
+    message = Message(thread=thread, direction=Direction.OUT, state=MessageState.QUEUED, message_id=message_id)
+    message.sent_at, message.is_read = timezone.now(), True
+    message.from_name, message.from_email, message.reply_to = written_by(sender)
+    message.to_emails, message.cc_emails = addressed(to, cc)
+    message.in_reply_to = reply_to_message.message_id if reply_to_message else ""
+    message.subject, message.body_text = header(subject, "subject"), worded(text)
+    message.body_html = str(as_html(message.body_text))
+    message.attachments = [
+        {**entry, "url": reverse("admin:inbox_thread_file", args=[message.pk, place])}
+        for place, entry in enumerate(attachments)
+    ]
+    Thread.everything.select_for_update().get(pk=thread.pk)
+    earlier = Message.objects.filter(thread=thread, message_id=message_id).first()
+    return again(earlier, message) if earlier else take_in(message)
+
+
+def written_by(sender: User | None) -> tuple[str, str, str]:
+    """The name and address that a mail comes from, and where an answer goes, empty for the same address."""
+    name, ours = house()
+    if sender is None:
+        return name, ours, ""
+    answer = address(sender.email) if sender.email else ""
+    return header(str(sender), "name of the sender"), ours, "" if answer.lower() == ours.lower() else answer
+
+
+def addressed(to: Iterable[str], cc: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Recipients and those who get a copy, nobody twice."""
+    to, cc = list(to), list(cc)
+    everybody = addresses([*to, *cc])
+    first = {one.lower() for one in addresses(to)}
+    if not first:
+        raise BadInput("Say whom it goes to: there is no address.")
+    return [one for one in everybody if one.lower() in first], [one for one in everybody if one.lower() not in first]
+
+
+def worded(text: str) -> str:
+    text = plain(text)
+    if not text.strip():
+        raise BadInput("The mail is empty: write something.")
+    if len(text) > LONGEST:
+        raise BadInput(f"The mail is longer than {LONGEST:,} characters.")
+    return text
+
+
+def again(earlier: Message, message: Message) -> Message:
+    """`earlier` waiting once more if it is the same mail; else `message` in its place."""
+    if earlier.state not in (MessageState.FAILED, MessageState.UNCERTAIN):
+        raise IllegalMove(f"This mail is {earlier.get_state_display().lower()} already.")
+    same = [file["sha256"] for file in earlier.attachments] == [file["sha256"] for file in message.attachments]
+    if same and all(getattr(earlier, name) == getattr(message, name) for name in KEPT):
+        moved(earlier, MessageState.QUEUED, error_message="")
+        return earlier
+    take_out(earlier)
+    return take_in(message)
+
+
+@transaction.atomic
+def withdraw(message: Message) -> None:
+    """Take back a mail that waits.
+
+    Raises:
+        IllegalMove: it is on its way, or has gone out.
+    """
+    if Message.objects.select_for_update().filter(pk=message.pk, state=MessageState.QUEUED).first() is None:
+        raise IllegalMove("The mail is being sent at this moment.")
+    take_out(message)
+
+
+def take_out(message: Message) -> None:
+    """Out of its conversation: it was written, and never went out."""
+    if Message.objects.filter(pk=message.pk).update(deleted_at=timezone.now()):
+        Thread.everything.filter(pk=message.thread_id).update(message_count=F("message_count") - 1)
+
+
+# Out of the house; no transaction is open meanwhile
+
+
+def deliver(message: Message, go: Callable[[], Delivery | None]) -> Delivery:
+    """Hand `message` over to the mail server, unless `go()`, asked at the last moment, says how it ends instead."""
+    message.refresh_from_db()
+    if message.is_deleted:
+        return Delivery(Outcome.REFUSED, "The mail was taken back.")
+    if message.state != MessageState.QUEUED:
+        return recovered(message)
+    try:
+        written = letter(message)
+    except IllegalMove as refusal:
+        return Delivery(Outcome.REFUSED, str(refusal))
+
+    def last_call() -> Delivery | None:
+        return go() or claim(message)
+
+    delivery = hand_over(written, message.from_email, [*message.to_emails, *message.cc_emails], last_call)
+    if delivery.outcome in (Outcome.LATER, Outcome.REFUSED):
+        insisting(lambda: unclaim(message))
+    return Delivery(delivery.outcome, delivery.said, message.message_id)
+
+
+def claim(message: Message) -> Delivery | None:
+    """Of two who have come this far with `message`, only one says its data."""
+    won = Message.objects.filter(pk=message.pk, state=MessageState.QUEUED).update(state=MessageState.SENDING)
+    return None if won else Delivery(Outcome.LEFT_ALONE)
+
+
+def unclaim(message: Message) -> None:
+    """It is proven that nobody took it."""
+    Message.objects.filter(pk=message.pk, state=MessageState.SENDING).update(state=MessageState.QUEUED)
+
+
+def recovered(message: Message) -> Delivery:
+    """What can be known of a mail whose process has died."""
+    message.refresh_from_db()
+    if message.state == MessageState.SENT:
+        return Delivery(Outcome.DONE, reference=message.message_id)
+    if message.state in (MessageState.SENDING, MessageState.UNCERTAIN):
+        said = "The program ended while the mail was being handed over: nobody knows whether it arrived."
+        return Delivery(Outcome.UNKNOWN, said, message.message_id)
+    return Delivery(Outcome.LATER, "The program ended before the mail went out.", message.message_id)
+
+
+# What became of it
+
+
+@transaction.atomic
+def sent(message: Message) -> None:
+    """It went out: the contact dates follow, and whoever it went to takes part in the conversation."""
+    thread = Thread.everything.select_for_update().get(pk=message.thread_id)
+    if not moved(message, MessageState.SENT, sent_at=timezone.now(), error_message=""):
+        return
+    known = {one.lower() for one in thread.participant_emails}
+    new = [one for one in (*message.to_emails, *message.cc_emails) if one.lower() not in known]
+    participants = [*thread.participant_emails, *new][:MOST_PARTICIPANTS]
+    Thread.everything.filter(pk=thread.pk).update(participant_emails=participants)
+    advance(thread, message)
+
+
+def failed(message: Message, why: str) -> None:
+    """It did not go out, and `why`."""
+    moved(message, MessageState.FAILED, error_message=why or "Unknown.")
+
+
+def uncertain(message: Message, why: str) -> None:
+    """It may have gone out: nobody knows, and `why`."""
+    moved(message, MessageState.UNCERTAIN, error_message=why or "Unknown.")
+
+
+def moved(message: Message, to: str, **changes: Any) -> bool:
+    """Compare-and-set the state of `message`; whether it was one from which it gets there."""
+    allowed = [was for was, following in OUTGOING.items() if to in following]
+    done = Message.objects.filter(pk=message.pk, state__in=allowed).update(state=to, **changes)
+    message.refresh_from_db()
+    return done == 1
