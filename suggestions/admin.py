@@ -1,29 +1,45 @@
 """The approvals screen: a queue, and one suggestion at a time to decide about."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, QueryDict
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from crm.deeds import DeedForm
 from crm.lists import Column, Tab
 from crm.models import ActivityLog
 from crm.paging import Order, page
 from crm.screens import TIMELINE_LENGTH, RecordAdmin
 from leads.admin import LeadAdmin
+from suggestions.carried import goes_out_at
 from suggestions.choices import Names
-from suggestions.deeds import Approve, PutBack, Reject, Snooze
+from suggestions.deeds import Approve, ItDidGoOut, ItDidNot, PutBack, Reject, Snooze, Submit, Undo, Worked
 from suggestions.filters import STATES, WAITING, SuggestionFilter
 from suggestions.lists import SHOW, Approvals
-from suggestions.models import Suggestion
+from suggestions.models import Suggestion, SuggestionExecution
 from suggestions.showing import detail
 
 NEWEST = {"created": models.F("created_at"), "id": models.F("id")}
 HEAVY = ("suggested_content", "approved_content", "evidence", "result", "reasoning", "error_message", "review_note")
+
+ATTEMPTS = Prefetch("executions", SuggestionExecution.objects.select_related("ordered_by"))
+# In a person's session: what they decided last. It is offered to be taken back for so long.
+DECIDED = "suggestions.decided"
+LATELY = timedelta(hours=1)
+# Deeds after which the suggestion itself stays on the screen, for it waits again.
+STAYS = {PutBack.verb, Undo.verb, Submit.verb}
+
+
+def worked_on(forms: dict[str, DeedForm]) -> Worked | None:
+    """The form in which the content can be worked on, if one is offered."""
+    return next((form for form in forms.values() if isinstance(form, Worked)), None)
 
 
 def state_tab(name: str) -> Tab:
@@ -55,8 +71,13 @@ class SuggestionAdmin(RecordAdmin):
         "project",
         "ticket",
         "reviewed_by",
+        "proposed_by",
+        "superseded_by",
     )
-    page_defer = tuple(f"interaction__{name}" for name in ("content", "ai_response", "metadata"))
+    page_defer = (
+        *(f"interaction__{name}" for name in ("content", "ai_response", "metadata")),
+        *(f"superseded_by__{name}" for name in HEAVY),
+    )
     columns = (Column("Suggestion"),)
     orders = {
         "newest": Order("Newest first", NEWEST),
@@ -66,7 +87,7 @@ class SuggestionAdmin(RecordAdmin):
         *(state_tab(name) for name in STATES),
         Tab("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted(), "suggestions.restore_suggestion"),
     )
-    deeds = (Approve, Reject, Snooze, PutBack)
+    deeds = (Approve, Submit, Reject, Snooze, PutBack, Undo, ItDidGoOut, ItDidNot)
     bulk = (Approve, Reject, Snooze)
 
     # A suggestion is proposed by an agent and decided by a person; nobody fills it in or edits it.
@@ -85,7 +106,7 @@ class SuggestionAdmin(RecordAdmin):
     def get_object(self, request, object_id, from_field=None):
         try:
             rows = self.get_queryset(request).select_related(*self.page_select_related).defer(*self.page_defer)
-            return rows.get(pk=object_id)
+            return rows.prefetch_related(ATTEMPTS).get(pk=object_id)
         except (Suggestion.DoesNotExist, ValidationError, ValueError):
             return None
 
@@ -110,18 +131,37 @@ class SuggestionAdmin(RecordAdmin):
             self.message_user(request, str(missing), "error")
             row = self.find(request, cl.page.rows[0].pk) if cl.page.rows else None
         if row is None:
-            return {"chosen": None}
+            return {"chosen": None, "last": self.last_decided(request)}
         row.names = cl.names
         forms = {form.verb: form for form in self.offered(request, row)}
         back = f"{self.list_url()}?{cl.here()}"
-        return {"chosen": row.pk, "forms": forms, "next": back, **detail(row, request.user, cl.names)}
+        return {
+            "chosen": row.pk,
+            "forms": forms,
+            "worked": worked_on(forms),
+            "next": back,
+            "last": self.last_decided(request),
+            **detail(row, request.user, cl.names),
+        }
+
+    def last_decided(self, request: HttpRequest) -> dict[str, Any] | None:
+        """What this person decided last, with the form that takes it back; None where it cannot be."""
+        pk = request.session.get(DECIDED)
+        row = self.get_object(request, pk) if pk else None
+        if row is None or row.reviewed_by_id != request.user.pk or row.reviewed_at < timezone.now() - LATELY:
+            return None
+        form = next((form for form in (Undo, PutBack) if form.offered(row, request.user)), None)
+        if form is None or row.is_deleted:
+            return None
+        return {"row": row, "url": self.deed_url(row, form.verb), "goes_out_at": goes_out_at(row)}
 
     # The page of one
 
     def page_context(self, request, row):
         context = super().page_context(request, row)
         forms = {form.verb: form for form in context["deeds"]}
-        names = forms["approve"].names if "approve" in forms else Names()
+        worked = worked_on(forms)
+        names = worked.names if worked else Names()
         following = self.following(request, QueryDict(), row)
         back = request.POST.get("next") or request.GET.get("next", "")
         return {
@@ -129,8 +169,10 @@ class SuggestionAdmin(RecordAdmin):
             **detail(row, request.user, names),
             "deeds": [],
             "forms": forms,
+            "worked": worked,
             "next": back if url_has_allowed_host_and_scheme(back, None) else "",
             "following": self.page_url(following) if following else "",
+            "last": self.last_decided(request),
             "timeline": ActivityLog.objects.done_to(row).select_related("actor")[:TIMELINE_LENGTH],
         }
 
@@ -145,6 +187,7 @@ class SuggestionAdmin(RecordAdmin):
         form = asked["form"]
         form.url, form.is_open = self.deed_url(row, verb), True
         context["forms"] = {**context["forms"], verb: form}
+        context["worked"] = worked_on(context["forms"])
         context = {**self.admin_site.each_context(request), **context, "refused": form.non_field_errors()}
         return TemplateResponse(request, self.page_template, context, status=response.status_code)
 
@@ -154,8 +197,10 @@ class SuggestionAdmin(RecordAdmin):
         url = super().after(request, row, verb)
         if verb not in {form.verb for form in self.deeds}:
             return url
+        if verb in {Approve.verb, Reject.verb}:
+            request.session[DECIDED] = str(row.pk)
         path, _, query = url.partition("?")
-        stays = verb == PutBack.verb
+        stays = verb in STAYS
         if path == self.list_url():
             asked = QueryDict(query, mutable=True)
             following = row if stays else self.following(request, asked, row)

@@ -18,11 +18,13 @@ WAITING = "waiting"
 # Parts of the queue, each a tab.
 STATES: dict[str, tuple[str, Callable[[SuggestionQuerySet, datetime], models.QuerySet]]] = {
     WAITING: ("Waiting", lambda rows, now: rows.waiting(now)),
+    "drafts": ("Drafts", lambda rows, now: rows.filter(status=SuggestionStatus.DRAFT)),
     "failed": ("Failed", lambda rows, now: rows.filter(status=SuggestionStatus.FAILED)),
     "snoozed": (
         "Snoozed",
         lambda rows, now: rows.filter(status=SuggestionStatus.PENDING, snoozed_until__gt=now),
     ),
+    "policy": ("By policy", lambda rows, now: rows.by_policy()),
     "approved": ("Approved", lambda rows, now: rows.filter(status__in=GO_AHEAD)),
     "rejected": ("Rejected", lambda rows, now: rows.filter(status=SuggestionStatus.REJECTED)),
     "all": ("All", lambda rows, now: rows),

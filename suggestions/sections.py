@@ -31,12 +31,12 @@ def of(request: HttpRequest, name: str, record: Any) -> Section | None:
     if not request.user.has_perm("suggestions.view_suggestion"):
         return None
     rows = Suggestion.objects.visible_to(request.user).filter(**{name: record})
-    rows = rows.select_related("lead__assigned_to", "client__assigned_to", "reviewed_by")
+    rows = rows.select_related("lead__assigned_to", "client__assigned_to", "thread", "ticket", "reviewed_by")
     rows = rows.defer("evidence", "result").order_by("-created_at", "-id")
     names = Names()
     shown = {
-        "open": [line_of(row, names) for row in rows.filter(status__in=DECIDABLE)[:SHOWN]],
-        "decided": [line_of(row, names) for row in rows.filter(status__in=DECIDED)[:SHOWN]],
+        "open": [line_of(row, names, request.user) for row in rows.filter(status__in=DECIDABLE)[:SHOWN]],
+        "decided": [line_of(row, names, request.user) for row in rows.filter(status__in=DECIDED)[:SHOWN]],
     }
     url = reverse("admin:suggestions_suggestion_changelist") + f"?state=all&{name}={record.pk}"
     return Section("Suggestions", "suggestions/of_record.html", shown, count=str(len(shown["open"])), url=url)

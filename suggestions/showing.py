@@ -17,14 +17,16 @@ from django.utils.dateparse import parse_datetime
 
 from ai_log.models import AIInteraction
 from crm.models import User
-from crm.refusals import BadInput
+from crm.refusals import BadInput, Refused
 from inbox.models import Message, Thread
 from leads.models import Lead
 from suggestions import transitions
+from suggestions.carried import attempts, goes_out_at, is_unknown
 from suggestions.choices import Names
-from suggestions.forms import label_of, told_of
+from suggestions.forms import fixed_of, label_of, told_of
 from suggestions.kinds import KINDS
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
+from suggestions.pointing import hidden_in, links_in
 
 MOST_EVIDENCE = 20
 RELATED = 5
@@ -44,6 +46,7 @@ ICONS = {
     SuggestionType.RESOLVE_TICKET: "support_agent",
 }
 COLOURS = {
+    SuggestionStatus.DRAFT: "purple",
     SuggestionStatus.PENDING: "blue",
     SuggestionStatus.APPROVED: "green",
     SuggestionStatus.MODIFIED: "teal",
@@ -70,11 +73,16 @@ class Line:
     icon: str
     colour: str
     expired: bool
-    # Whether it can be approved without being opened: of a known type, and not in doubt.
+    # Whether its reader can approve it without opening it: of a known type that is theirs to do, and not in doubt.
     ready: bool
 
 
-def line_of(row: Suggestion, names: Names) -> Line:
+def may_do(row: Suggestion, user: User) -> bool:
+    """Whether `user` may do what `row` would do."""
+    return row.type in KINDS and user.has_perm(KINDS[row.type].permission)
+
+
+def line_of(row: Suggestion, names: Names, user: User) -> Line:
     sentence, problem = said(row, content_now(row), names)
     expired = row.status in transitions.DECIDABLE and transitions.expired(row, timezone.now())
     return Line(
@@ -83,7 +91,7 @@ def line_of(row: Suggestion, names: Names) -> Line:
         ICONS.get(row.type, "lightbulb"),
         COLOURS.get(row.status, "grey"),
         expired,
-        not problem and not expired and row.status in transitions.DECIDABLE,
+        not problem and not expired and row.status in transitions.DECIDABLE and may_do(row, user),
     )
 
 
@@ -110,6 +118,12 @@ def contents(row: Suggestion, content: Any, names: Names) -> list[tuple[str, Any
         fields = content.items() if isinstance(content, dict) else [("content", content)]
         return [(label_of(name), value) for name, value in fields]
     return told_of(kind.Payload, content, names)
+
+
+def fixed(row: Suggestion, names: Names) -> list[tuple[str, Any]]:
+    """What of the content stands and cannot be edited: label and value of each field."""
+    kind = KINDS.get(row.type)
+    return fixed_of(kind.Payload, content_now(row), names) if kind else []
 
 
 @dataclass(frozen=True)
@@ -275,6 +289,59 @@ def related(row: Suggestion, user: User) -> list[Suggestion]:
     return list(rows.order_by("-created_at", "-id").defer(*heavy)[:RELATED])
 
 
+def overtaken(row: Suggestion, content: Any) -> str:
+    """How the world moved on since `row` was proposed; empty where it did not, or nothing is to be decided."""
+    if row.status not in transitions.DECIDABLE or row.type not in KINDS:
+        return ""
+    try:
+        moved = KINDS[row.type].overtaken(KINDS[row.type].check(content), row)
+    except Refused as refusal:
+        return str(refusal)
+    return moved[1] if moved else ""
+
+
+def not_entitled(row: Suggestion, user: User) -> str:
+    """Why `user`, who may decide, is not offered to let this one happen; empty where it is offered."""
+    kind = KINDS.get(row.type)
+    if kind is None or row.status not in transitions.DECIDABLE or not user.has_perm(transitions.DECIDE):
+        return ""
+    return "" if user.has_perm(kind.permission) else f"You may not {kind.deed}: somebody who may has to approve this."
+
+
+def sentences(entries: Any) -> list[str]:
+    """What a list of findings or reasons says: of each its sentence, or itself where it is a mere text."""
+    return [
+        str(entry.get("sentence", "")) if isinstance(entry, dict) else str(entry)
+        for entry in (entries if isinstance(entries, list) else [])
+    ]
+
+
+def what_was_found(row: Suggestion) -> dict[str, Any]:
+    """What the policy said of `row`, and what is to be said of how it is carried out."""
+    is_open = row.status in transitions.DECIDABLE
+    content = transitions.proposed(row) if is_open else content_now(row)
+    read = list(content.items()) if isinstance(content, dict) else [("content", content)]
+    named = [(label_of(name, field_of(row, name)), value) for name, value in read]
+    waits = is_open or goes_out_at(row) is not None or row.executed_at is None
+    return {
+        "attempts": attempts(row),
+        "is_unknown": is_unknown(row),
+        "goes_out_at": goes_out_at(row),
+        "stopped": transitions.held(row.type) if waits and row.status != SuggestionStatus.REJECTED else None,
+        "overtaken": overtaken(row, content),
+        "found": sentences(row.findings),
+        "held_because": sentences(row.held_because),
+        "acknowledged": sentences(row.acknowledged),
+        "hidden": hidden_in(named),
+        "links": links_in(named),
+    }
+
+
+def field_of(row: Suggestion, name: str) -> Any:
+    kind = KINDS.get(row.type)
+    return kind.Payload.model_fields.get(name) if kind else None
+
+
 def detail(row: Suggestion, user: User, names: Names) -> dict[str, Any]:
     """Everything that the page of `row` shows, but the forms of its deeds."""
     now = timezone.now()
@@ -287,6 +354,7 @@ def detail(row: Suggestion, user: User, names: Names) -> dict[str, Any]:
         "icon": ICONS.get(row.type, "lightbulb"),
         "colour": COLOURS.get(row.status, "grey"),
         "content": contents(row, content_now(row), names),
+        "fixed": fixed(row, names),
         "changes": changes(row, names),
         "evidence": sources.evidence(row),
         "thread": sources.threads.get(str(row.thread_id)),
@@ -298,4 +366,6 @@ def detail(row: Suggestion, user: User, names: Names) -> dict[str, Any]:
         "outcome": outcome(row),
         "interaction": interaction_of(row, user),
         "related": related(row, user),
+        "not_entitled": not_entitled(row, user),
+        **what_was_found(row),
     }

@@ -61,9 +61,11 @@ def approvals(user: User, now: datetime) -> Section | None:
     if not user.has_perm(VIEW):
         return None
     rows = Suggestion.objects.visible_to(user).waiting(now).order_by("-created_at", "-id")
-    rows = rows.select_related("lead__assigned_to", "client__assigned_to").defer("evidence", "result")
+    rows = rows.select_related("lead__assigned_to", "client__assigned_to", "thread", "ticket").defer(
+        "evidence", "result"
+    )
     names = Names()
-    shown = [line_of(row, names) for row in rows[:SHOWN]]
+    shown = [line_of(row, names, user) for row in rows[:SHOWN]]
     return Section("Waiting for you", "suggestions/today.html", shown, url=queue())
 
 
