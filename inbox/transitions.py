@@ -186,22 +186,24 @@ def link(thread: Thread, *, lead: Lead | None = None, client: Client | None = No
 
 
 @transaction.atomic
-def unlink(thread: Thread, *, by: Actor | User) -> None:
-    """Take `thread` from its lead and its client; contact dates stay, for they never go backwards.
+def unlink(thread: Thread, whose: Lead | Client | None = None, *, by: Actor | User) -> None:
+    """Take `thread` from its lead and its client, or from `whose` alone; contact dates stay: they never go backwards.
 
     Raises:
         NotAllowed: `by` may not change conversations.
-        IllegalMove: it is deleted, or linked to nobody.
+        IllegalMove: it is deleted, or linked to nobody, or not to `whose`.
     """
     Actor.of(by).require("inbox.change_thread", "unlink a conversation")
     locked = lock(thread)
-    whose = [one for one in (locked.lead, locked.client) if one is not None]
-    if not whose:
-        raise IllegalMove(f"The conversation “{thread}” is linked to nobody.")
-    Thread.everything.filter(pk=thread.pk).update(lead=None, client=None)
+    linked = {"lead": locked.lead, "client": locked.client}
+    taken = {field: one for field, one in linked.items() if one is not None and whose in (None, one)}
+    if not taken:
+        nobody = f"not linked to {whose}" if whose else "linked to nobody"
+        raise IllegalMove(f"The conversation “{thread}” is {nobody}.")
+    Thread.everything.filter(pk=thread.pk).update(**dict.fromkeys(taken))
     thread.refresh_from_db()
-    said = f"Conversation “{thread}” is no longer linked to {' and '.join(str(one) for one in whose)}"
-    for about in whose:
+    said = f"Conversation “{thread}” is no longer linked to {' and '.join(str(one) for one in taken.values())}"
+    for about in taken.values():
         record(thread, "unlinked", about=about, by=by, summary=said)
 
 

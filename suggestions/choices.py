@@ -1,9 +1,14 @@
-"""What a field of a payload may be chosen from: staff, stages, reasons."""
+"""What a field of a payload may be chosen from (staff, stages, reasons), and how the records it names are called."""
 
 from collections.abc import Callable
+from typing import Any
 
-from crm.models import User
-from leads.models import LeadStatus, LossReason
+from django.db.models import Model
+
+from crm.models import Client, User
+from inbox.models import Thread
+from leads.models import InsuranceType, Lead, LeadStatus, LossReason, Source
+from support.models import SupportTicket
 
 
 def staff() -> dict[str, str]:
@@ -19,12 +24,24 @@ def loss_reasons() -> dict[str, str]:
     return dict(LossReason.choices)
 
 
+def lead_sources() -> dict[str, str]:
+    return dict(Source.choices)
+
+
+def lines() -> dict[str, str]:
+    return {line.code: line.name for line in InsuranceType.objects.filter(is_active=True).order_by("name")}
+
+
 # A field of a payload names one of these in its `json_schema_extra` as "choices".
 SOURCES: dict[str, Callable[[], dict[str, str]]] = {
     "staff": staff,
     "stages": stages,
     "loss_reasons": loss_reasons,
+    "lead_sources": lead_sources,
+    "lines": lines,
 }
+# A field that holds the key of a record names one of these as "record".
+RECORDS: dict[str, type[Model]] = {"thread": Thread, "lead": Lead, "client": Client, "ticket": SupportTicket}
 
 
 class Names:
@@ -32,6 +49,7 @@ class Names:
 
     def __init__(self) -> None:
         self.read: dict[str, dict[str, str]] = {}
+        self.met: dict[tuple[str, str], str] = {}
 
     def of(self, source: str) -> dict[str, str]:
         if source not in self.read:
@@ -41,3 +59,11 @@ class Names:
     def label(self, source: str, value: str) -> str:
         """How people call `value`; itself where it is no longer to be chosen."""
         return self.of(source).get(value, value)
+
+    def record(self, kind: str, key: Any) -> str:
+        """How the record of `kind` with `key` is called, deleted or not; that there is none where there is none."""
+        wanted = (kind, str(key))
+        if wanted not in self.met:
+            found = RECORDS[kind].everything.filter(pk=key).first()
+            self.met[wanted] = str(found) if found else f"a {RECORDS[kind]._meta.verbose_name} that no longer exists"
+        return self.met[wanted]

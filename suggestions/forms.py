@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -133,6 +134,7 @@ INPUTS: dict[type, tuple[type[forms.Field], dict[str, str]]] = {
     Decimal: (Plain, NUMBER),
     date: (Plain, {"type": "date"}),
     datetime: (Moment, {"type": "datetime-local"}),
+    UUID: (Plain, {}),
     list: (Lines, {}),
 }
 
@@ -251,6 +253,15 @@ def told_of(payload: type[Payload], content: Any, names: Names) -> list[tuple[st
     return known + [(label_of(name), value) for name, value in content.items() if name not in payload.model_fields]
 
 
+def fixed_of(payload: type[Payload], content: Any, names: Names) -> list[tuple[str, Any]]:
+    """What of `content` is read and not edited: label and value of each such field that holds something."""
+    if not isinstance(content, dict):
+        return []
+    fields = {name: info for name, info in payload.model_fields.items() if hints(info).get("readonly")}
+    told = [(label_of(name, info), readable(info, content.get(name), names)) for name, info in fields.items()]
+    return [(label, value) for label, value in told if value not in (None, "")]
+
+
 def readable(info: FieldInfo, value: Any, names: Names) -> Any:
     """The value of a field as people write it."""
     if not isinstance(value, str):
@@ -259,6 +270,8 @@ def readable(info: FieldInfo, value: Any, names: Names) -> Any:
         return hints(info).get("blank", "")
     wanted = plain_type(info.annotation)
     with suppress(ValueError):
+        if kind := hints(info).get("record"):
+            return names.record(kind, UUID(value))
         if wanted is date:
             return f"{date.fromisoformat(value):%-d %b %Y}"
         if wanted is datetime:

@@ -45,7 +45,9 @@ class Approvals(KeysetChangeList):
 def gist() -> models.Expression:
     """The beginning of what says most about a suggestion, without its whole content."""
     by_kind = [
-        models.When(type=name, then=KeyTextTransform(kind.gist, "suggested_content")) for name, kind in KINDS.items()
+        models.When(type=name, then=KeyTextTransform(kind.gist, "suggested_content"))
+        for name, kind in KINDS.items()
+        if kind.gist
     ]
     whole = models.Case(*by_kind, default=models.F("reasoning"), output_field=models.TextField())
     return Left(whole, GIST_LENGTH)
@@ -54,7 +56,7 @@ def gist() -> models.Expression:
 def headline(row: Suggestion, names: Names) -> str:
     """The gist of `row` for people: a label where it is the code of something."""
     text, kind = row.gist or "", KINDS.get(row.type)
-    if kind is None or not text:
+    if kind is None or not kind.gist or not text:
         return text
     source = hints(kind.Payload.model_fields[kind.gist]).get("choices")
     return kind.brief.format(names.label(source, text) if source else text)

@@ -78,11 +78,26 @@ def make_ticket(**kw: Any) -> SupportTicket:
 
 def make_suggestion(type: str = SuggestionType.TASK, **kw: Any) -> Suggestion:
     """A waiting suggestion for a lead."""
+    if type == SuggestionType.CREATE_LEAD:
+        kw.setdefault("lead", None)
     if "lead" not in kw and "client" not in kw:
         kw["lead"] = make_lead()
+    if type == SuggestionType.LINK_THREAD:
+        kw.setdefault("thread", make_thread())
+    if type == SuggestionType.RESOLVE_TICKET and "ticket" not in kw:
+        kw["ticket"] = make_ticket()
     contents = {
         SuggestionType.TASK: lambda: {"title": "Call back"},
         SuggestionType.CHANGE_STATUS: lambda: {"status": "ACTIVE", "fromStatus": kw["lead"].status_id},
+        SuggestionType.CREATE_LEAD: lambda: {"contactName": "Nora New", "contactEmail": "nora@example.com"},
+        SuggestionType.RESOLVE_TICKET: lambda: {"summary": "Sent the card again."},
+        SuggestionType.FOLLOW_UP: lambda: {"reason": "Silent for a week.", "suggestedAction": "Ask about the quote."},
+        SuggestionType.PR: lambda: {
+            "repository": "agency/website",
+            "title": "Correct the opening hours",
+            "head": "opening-hours",
+            "base": "main",
+        },
     }
     kw.setdefault("suggested_content", contents.get(type, dict)())
     return propose(Suggestion(type=type, **kw), by=SYSTEM)

@@ -2,8 +2,24 @@
 
 from suggestions.kinds.base import FollowOn, Kind, OutwardKind, Payload
 from suggestions.kinds.change_status import ChangeStatusKind
+from suggestions.kinds.create_lead import CreateLeadKind
+from suggestions.kinds.follow_up import FollowUpKind
+from suggestions.kinds.link_thread import LinkThreadKind
+from suggestions.kinds.pull_request import PullRequestKind
+from suggestions.kinds.resolve_ticket import ResolveTicketKind
 from suggestions.kinds.task import TaskKind
 
-KINDS: dict[str, type[Kind]] = {kind.type: kind for kind in (TaskKind, ChangeStatusKind)}
+KINDS: dict[str, type[Kind]] = {
+    kind.type: kind
+    for kind in (
+        TaskKind,
+        ChangeStatusKind,
+        CreateLeadKind,
+        LinkThreadKind,
+        ResolveTicketKind,
+        FollowUpKind,
+        PullRequestKind,
+    )
+}
 
 __all__ = ["KINDS", "FollowOn", "Kind", "OutwardKind", "Payload"]

@@ -15,6 +15,7 @@ from suggestions.choices import Names
 from suggestions.models import Suggestion, SuggestionExecution
 
 MOST_TOLD = 10
+LONGEST_NAME = 60
 
 # What pydantic found wrong, for people; whatever is not here speaks for itself.
 SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
@@ -32,6 +33,16 @@ SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "date_parsing": lambda found: "This must be a date, such as 2026-11-30.",
     "date_from_datetime_parsing": lambda found: "This must be a date, such as 2026-11-30.",
     "model_type": lambda found: "The content must be an object with named fields.",
+    "uuid_parsing": lambda found: "This must be the key of a record.",
+    "uuid_type": lambda found: "This must be the key of a record.",
+    "literal_error": lambda found: f"This must be one of {found['expected']}.",
+    "decimal_type": lambda found: "This must be a number.",
+    "decimal_parsing": lambda found: "This must be a number.",
+    "decimal_max_digits": lambda found: "This number is too long.",
+    "decimal_whole_digits": lambda found: "This number is too large.",
+    "decimal_max_places": lambda found: f"This must have at most {found['decimal_places']} decimal places.",
+    "finite_number": lambda found: "This must be a number.",
+    "greater_than_equal": lambda found: f"This must be at least {found['ge']}.",
     "value_error": lambda found: str(found["error"]),
 }
 
@@ -50,8 +61,8 @@ class Payload(BaseModel):
     """The content of a suggestion; anything not named in it is refused.
 
     A field says how people edit it: `title` is its label, and `json_schema_extra` may hold "widget"
-    ("textarea"), "choices" (a source in `suggestions.choices`), "blank" (what choosing none means) and
-    "readonly".
+    ("textarea"), "choices" (a source in `suggestions.choices`), "blank" (what choosing none means), "readonly" and
+    "record" (it holds the key of such a record, which people are shown by its name).
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, frozen=True, allow_inf_nan=False)
@@ -66,14 +77,17 @@ class Payload(BaseModel):
 
 
 def texts_in(value: Any) -> str:
-    """The texts in `value`, one after the other."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list | tuple):
-        return "".join(map(texts_in, value))
-    if isinstance(value, dict):
-        return "".join(map(texts_in, [*value.keys(), *value.values()]))
-    return ""
+    """The texts in `value`, however deep, one a line."""
+    found, left = [], [value]
+    while left:  # no recursion: what is nested a thousand deep is refused like anything else
+        one = left.pop()
+        if isinstance(one, str):
+            found.append(one)
+        elif isinstance(one, list | tuple):
+            left.extend(one)
+        elif isinstance(one, dict):
+            left.extend([*one.keys(), *one.values()])
+    return "\n".join(found)
 
 
 @dataclass(frozen=True)
@@ -92,7 +106,7 @@ class Kind(ABC):
     # What whoever lets it happen must be allowed to do, and how a refusal calls that.
     permission: ClassVar[str]
     deed: ClassVar[str]
-    # The field that says most about it, for a line of a list, and how that is said.
+    # The field that says most about it, for a line of a list, and how that is said; empty: the reasoning does.
     gist: ClassVar[str]
     brief: ClassVar[str] = "{}"
     # Whether it reaches anybody or anything outside our own database.
@@ -223,10 +237,15 @@ def told(error: ValidationError) -> dict[str, list[str]]:
     """What `error` found, as sentences by the field they are about ("" for the whole)."""
     fields: dict[str, list[str]] = {}
     for found in error.errors():
-        name = str(found["loc"][0])[:60] if found["loc"] else ""
+        name = printable(found["loc"][0]) if found["loc"] else ""
         say = SENTENCES.get(found["type"])
         sentence = say(found.get("ctx", {})) if say else f"{found['msg']}."
         if len(found["loc"]) > 1:
-            sentence = f"{'.'.join(map(str, found['loc'][1:]))}: {sentence}"
+            sentence = f"{'.'.join(map(printable, found['loc'][1:]))}: {sentence}"
         fields.setdefault(name, []).append(sentence)
     return fields
+
+
+def printable(name: Any) -> str:
+    """The name of a field as far as it can be shown: whoever sent it chose it."""
+    return str(name)[:LONGEST_NAME].encode("utf-8", "replace").decode().replace("\x00", "")

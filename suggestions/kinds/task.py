@@ -8,11 +8,12 @@ from pydantic import Field
 from crm.activity import Actor
 from crm.models import User
 from crm.refusals import BadInput, IllegalMove
-from crm.transitions import named, soft_delete
-from leads.models import Task, TaskStatus
+from crm.transitions import named
+from leads.models import Task
 from leads.transitions import add_task
 from suggestions.choices import Names
 from suggestions.kinds.base import Kind, Payload
+from suggestions.kinds.untouched import take_back_task
 from suggestions.models import Suggestion, SuggestionType
 
 
@@ -65,12 +66,7 @@ class TaskKind(Kind):
 
     @classmethod
     def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:
-        task = Task.everything.filter(pk=suggestion.result["task"]).first()
-        if task is None or task.is_deleted:
-            return
-        if task.status != TaskStatus.ON_DECK:
-            raise IllegalMove(f"The task “{task}” is {task.get_status_display().lower()}: it has been worked on.")
-        soft_delete(task, by=by)
+        take_back_task(suggestion.result["task"], by=by)
 
 
 def assignee(payload: TaskPayload, suggestion: Suggestion) -> User | None:
