@@ -122,6 +122,11 @@ class SuggestionExecution(models.Model):
                 condition=models.Q(state=ExecutionState.RUNNING),
                 name="suggestion_executions_running",
             ),
+            models.Index(
+                "created_at",
+                condition=models.Q(ordered_by__isnull=True),
+                name="suggestion_executions_policy",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -51,6 +51,15 @@ TRANSITIONS = {
 GO_AHEAD = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
 REVIEWABLE = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING, SuggestionStatus.FAILED)
 
+# Nobody but the policy has decided about it.
+BY_POLICY = models.Q(
+    reviewed_by__isnull=True,
+    reviewed_at__isnull=False,
+    autonomy=Level.AUTO_EXECUTE,
+    held_because=[],
+    status__in=[SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED, SuggestionStatus.FAILED],
+)
+
 
 class RejectCode(models.TextChoices):
     NOT_NEEDED = "NOT_NEEDED", "Not needed"
@@ -79,6 +88,10 @@ class SuggestionQuerySet(RecordQuerySet):
             models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=now),
             status=SuggestionStatus.PENDING,
         )
+
+    def by_policy(self) -> "SuggestionQuerySet":
+        """What the policy has let happen, whatever became of it."""
+        return self.filter(BY_POLICY)
 
     def undecided(self, now: datetime) -> "SuggestionQuerySet":
         """What is yet to be decided and has not expired, seen or not: waiting, snoozed, or a draft."""
@@ -257,6 +270,20 @@ class Suggestion(Record):
                 models.F("id").desc(),
                 condition=LIVE,
                 name="suggestions_newest",
+            ),
+            # What became of the latest of each agent and type.
+            models.Index(
+                "agent",
+                "type",
+                models.F("created_at").desc(),
+                condition=LIVE & ~models.Q(agent=""),
+                name="suggestions_by_agent",
+            ),
+            models.Index(
+                models.F("created_at").desc(),
+                models.F("id").desc(),
+                condition=LIVE & BY_POLICY,
+                name="suggestions_by_policy",
             ),
         ]
 

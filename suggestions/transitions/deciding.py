@@ -9,9 +9,11 @@ from django.utils import timezone
 from crm.activity import Actor, record
 from crm.models import User
 from crm.refusals import BadInput, IllegalMove, refusing
+from suggestions.autonomy import by_policy
 from suggestions.kinds import Kind
 from suggestions.models import ExecutionState, RejectCode, Suggestion, SuggestionExecution, SuggestionStatus
 from suggestions.policy import Finding, judge
+from suggestions.transitions.autonomy import learn
 from suggestions.transitions.executing import order
 from suggestions.transitions.standing import (
     DECIDABLE,
@@ -176,6 +178,7 @@ def reject(
     told = ": ".join(filter(None, ("" if code == RejectCode.OTHER else RejectCode(code).label, reason)))
     summary = f"Rejected: {suggestion.get_type_display().lower()} ({told})"
     record(suggestion, "rejected", about=about(suggestion), by=by, summary=summary, code=code)
+    learn(suggestion, f"{actor} rejected it", let=by_policy(stands))
     return suggestion
 
 

@@ -7,34 +7,43 @@ says what can be known of it.
 """
 
 import logging
-import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 from crm.activity import Actor, record
-from crm.deliveries import Delivery, Outcome
+from crm.deliveries import Delivery, Outcome, insisting
 from crm.refusals import IllegalMove, Refused
+from suggestions.autonomy import by_policy, held_because, owner_of, setting_for
 from suggestions.kinds import Kind
 from suggestions.models import GO_AHEAD, ExecutionPause, ExecutionState, Suggestion, SuggestionExecution
 from suggestions.models import SuggestionStatus as Status
-from suggestions.transitions.standing import DECIDE, POLICY, about, differs, digest, idempotency_key, kind_of
+from suggestions.policy import judge
+from suggestions.transitions.autonomy import learn
+from suggestions.transitions.standing import (
+    DECIDE,
+    POLICY,
+    UNDECIDED,
+    about,
+    differs,
+    digest,
+    idempotency_key,
+    kind_of,
+    open_again,
+)
 
 logger = logging.getLogger(__name__)
 
 JOB = "suggestions.carry_out"
 # Waits before what was put off by the other side is tried again; after the last it has failed.
 BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
-# For how long what is already known is kept in hand while the database is away.
-PATIENCE = timedelta(minutes=2)
 EVER_OPEN = (ExecutionState.QUEUED, ExecutionState.UNKNOWN)
-T = TypeVar("T")
 # What is called once a deed is done, with the payload, the suggestion and the result; returns the result completed.
 # `following` is: it proposes, which may order a deed in its turn and so stands above this module.
 Afterwards = Callable[[Any, Suggestion, dict[str, Any]], dict[str, Any]]
@@ -45,6 +54,14 @@ def afterwards(call: Afterwards) -> Afterwards:
     """Have `call` called in the transaction that writes down that a deed is done."""
     AFTERWARDS.append(call)
     return call
+
+
+class Withheld(IllegalMove):
+    """The policy had let it happen and no longer would; `because` are the sentences that say why."""
+
+    def __init__(self, because: list[str]) -> None:
+        self.because = because
+        super().__init__(" ".join(because))
 
 
 def order(suggestion: Suggestion, *, by: Actor, wait: timedelta = timedelta()) -> SuggestionExecution:
@@ -119,6 +136,9 @@ def do_here(pk: UUID) -> None:
         with transaction.atomic():
             payload = permitted(kind, execution, suggestion)
             result = kind.execute(payload, suggestion, by=by)
+    except Withheld as change:
+        hand_back(execution, suggestion, change.because)
+        return
     except (Refused, DatabaseError) as error:
         failed(execution, suggestion, str(error), by=by)
         return
@@ -136,7 +156,11 @@ def claim(pk: UUID) -> tuple[SuggestionExecution, Suggestion] | None:
     if execution.run_after > timezone.now():
         defer(execution)
         return None
-    return None if holding(suggestion.type) else (execution, suggestion)
+    if not holding(suggestion.type):
+        return execution, suggestion
+    if by_policy(suggestion):  # nobody has seen it: it does not go out by itself once the switch is on again
+        hand_back(execution, suggestion, ["The carrying out was stopped."])
+    return None
 
 
 def holding(type: str) -> bool:
@@ -159,7 +183,22 @@ def permitted(kind: type[Kind], execution: SuggestionExecution, suggestion: Sugg
     by.require(kind.permission, f"{kind.deed} any more")
     payload = kind.check(suggestion.approved_content)
     kind.guard(payload, suggestion)
+    if by_policy(suggestion):
+        setting = setting_for(owner_of(suggestion), suggestion.type)
+        if because := held_because(kind, payload, suggestion, judge(kind, payload, suggestion), setting):
+            raise Withheld(because)
     return payload
+
+
+def hand_back(execution: SuggestionExecution, suggestion: Suggestion, because: list[str]) -> None:
+    """Leave to a person what the policy had let happen, because it would no longer: nothing of it has happened."""
+    kind = kind_of(suggestion)
+    if kind.outward:
+        kind.withdraw(execution)
+    moved(execution, ExecutionState.CANCELLED, error=" ".join(because), finished_at=timezone.now())
+    open_again(suggestion, **UNDECIDED, held_because=because)
+    summary = f"Left to a person after all: {suggestion.get_type_display().lower()}. {' '.join(because)}"
+    record(suggestion, "handed back", about=about(suggestion), by=POLICY, summary=summary)
 
 
 def actor_of(execution: SuggestionExecution) -> Actor:
@@ -180,6 +219,9 @@ def begin(pk: UUID, kind: type[Kind]) -> bool:
     try:
         with transaction.atomic():
             permitted(kind, execution, suggestion)
+    except Withheld as change:
+        hand_back(execution, suggestion, change.because)
+        return False
     except (Refused, DatabaseError) as error:
         kind.give_up(execution, str(error))
         failed(execution, suggestion, str(error), by=actor_of(execution))
@@ -246,22 +288,6 @@ def put_off(execution: SuggestionExecution, delivery: Delivery) -> None:
     defer(execution)
 
 
-def insisting(write: Callable[[], T]) -> T:
-    """The outcome of `write`, tried again while the database is away: what it writes is known nowhere else."""
-    until = time.monotonic() + PATIENCE.total_seconds()
-    pause = 0.2
-    while True:
-        try:
-            return write()
-        except (OperationalError, InterfaceError) as error:
-            if connection.in_atomic_block or time.monotonic() > until:
-                raise
-            logger.warning("The database is away (%s): what was done is written down as soon as it is back.", error)
-            connection.close()
-            time.sleep(pause)
-            pause = min(pause * 2, 5)
-
-
 # What came of it
 
 
@@ -311,9 +337,8 @@ def failed(execution: SuggestionExecution, suggestion: Suggestion, why: str, *, 
 
 def fail(suggestion: Suggestion, why: str, *, by: Actor) -> None:
     """Keep why the deed was not done; the suggestion can be tried again or rejected."""
-    Suggestion.everything.filter(pk=suggestion.pk).update(
-        status=Status.FAILED, error_message=why or "Unknown.", version=suggestion.version + 1
-    )
-    suggestion.refresh_from_db()
+    let = by_policy(suggestion)
+    open_again(suggestion, status=Status.FAILED, error_message=why or "Unknown.")
     summary = f"{suggestion.get_type_display()} failed: {suggestion.error_message}"
     record(suggestion, "failed", about=about(suggestion), by=by, summary=summary)
+    learn(suggestion, f"it failed ({suggestion.error_message})", let=let)

@@ -1,5 +1,6 @@
 """Proposing: the one way a suggestion comes to be, whoever makes it."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -10,10 +11,14 @@ from crm.activity import SYSTEM, Actor, record
 from crm.models import User
 from crm.refusals import IllegalMove, refusing
 from leads.models import Lead
+from suggestions.autonomy import BY_POLICY, Ruling, rule
 from suggestions.kinds import Kind
-from suggestions.models import REVIEWABLE, RejectCode, Suggestion, SuggestionStatus
+from suggestions.models import REVIEWABLE, Level, RejectCode, Suggestion, SuggestionStatus
+from suggestions.policy import judge
 from suggestions.taint import rests_on_outsiders
-from suggestions.transitions.standing import about, kind_of, lock
+from suggestions.transitions.deciding import decide
+from suggestions.transitions.executing import order
+from suggestions.transitions.standing import POLICY, about, digest, kind_of, lock, when
 
 PROPOSE = "suggestions.add_suggestion"
 # More than a person can take in at once helps nobody.
@@ -30,7 +35,8 @@ def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False)
     Raises:
         NotAllowed: `by` may not suggest.
         BadInput: its content is not what its type holds.
-        IllegalMove: it could not be carried out anyway, or three wait for its lead already.
+        IllegalMove: it could not be carried out anyway, three wait for its lead already, or the program proposes
+            what is switched off.
     """
     actor = Actor.of(by)
     if actor.user is not None:
@@ -48,7 +54,8 @@ def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False)
     refuse_crowd(suggestion, besides=older)
     suggestion.status = SuggestionStatus.DRAFT if as_draft else SuggestionStatus.PENDING
     suggestion.agent, suggestion.proposed_by = ("", actor.user) if actor.user else (str(actor), None)
-    suggestion.tainted = suggestion.tainted is True or rests_on_outsiders(suggestion)
+    suggestion.tainted = suggestion.tainted is True or rests_on_outsiders(suggestion, actor)
+    ruling = judged(kind, payload, suggestion, by=actor)
     suggestion.expires_at = suggestion.expires_at or now + kind.expires_after
     if older is not None:
         retire(older, by=actor)
@@ -58,7 +65,40 @@ def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False)
     if older is not None:
         Suggestion.everything.filter(pk=older.pk).update(superseded_by=suggestion)
     told(suggestion, kind, payload, by=by)
+    if ruling.goes and not as_draft:
+        let_happen(suggestion, kind, payload, ruling)
     return suggestion
+
+
+def judged(kind: type[Kind], payload: Any, suggestion: Suggestion, *, by: Actor) -> Ruling:
+    """Write on `suggestion` what is pointed out about it and how far it may go by itself; what a person proposes waits.
+
+    Raises:
+        IllegalMove: the program proposes it, and its type is switched off.
+    """
+    findings = judge(kind, payload, suggestion)
+    ruling = rule(kind, payload, suggestion, findings) if by.user is None else Ruling(Level.SUGGEST)
+    suggestion.findings = [finding.as_json() for finding in findings]
+    suggestion.autonomy, suggestion.held_because = ruling.level, ruling.because
+    return ruling
+
+
+def let_happen(suggestion: Suggestion, kind: type[Kind], payload: Any, ruling: Ruling) -> None:
+    """Approve `suggestion` by policy; it can be taken back until the setting's time for that is over."""
+    approved = payload.model_dump(mode="json")
+    wait = max(kind.wait, timedelta(seconds=ruling.setting.undo_seconds))
+    decide(
+        suggestion,
+        SuggestionStatus.APPROVED,
+        by=POLICY,
+        note=BY_POLICY,
+        approved_content=approved,
+        content_hash=digest(approved),
+    )
+    until = f", carried out at {when(timezone.now() + wait)} unless it is taken back" if wait else ""
+    summary = f"Let happen by policy{until}: {kind.sentence(payload, suggestion)}"
+    record(suggestion, "let happen", about=about(suggestion), by=POLICY, summary=summary)
+    order(suggestion, by=POLICY, wait=wait)
 
 
 def told(suggestion: Suggestion, kind: type[Kind], payload: Any, *, by: Actor | User) -> None:
@@ -118,12 +158,18 @@ def submit(draft: Suggestion, content: dict[str, Any] | None = None, *, by: Acto
     kind = kind_of(draft)
     payload = kind.check(kind.completed(draft.suggested_content if content is None else content, draft))
     kind.guard(payload, draft)
+    ruling = judged(kind, payload, draft, by=actor)
     with refusing():
         Suggestion.objects.filter(pk=draft.pk).update(
             status=SuggestionStatus.PENDING,
             suggested_content=payload.model_dump(mode="json"),
+            findings=draft.findings,
+            autonomy=draft.autonomy,
+            held_because=draft.held_because,
             version=stands.version + 1,
         )
     draft.refresh_from_db()
     told(draft, kind, payload, by=by)
+    if ruling.goes:
+        let_happen(draft, kind, payload, ruling)
     return draft

@@ -6,24 +6,11 @@ from django.utils import timezone
 from crm.activity import Actor, record
 from crm.models import User
 from crm.refusals import IllegalMove
+from suggestions.autonomy import by_policy
 from suggestions.models import GO_AHEAD, LIVE_STATES, ExecutionState, Suggestion, SuggestionExecution, SuggestionStatus
+from suggestions.transitions.autonomy import learn
 from suggestions.transitions.executing import fail, moved, order, succeeded
-from suggestions.transitions.standing import about, differs, entitled, kind_of, lock
-
-# What a suggestion holds before anybody has decided about it.
-UNDECIDED = {
-    "status": SuggestionStatus.PENDING,
-    "reviewed_by": None,
-    "reviewed_at": None,
-    "review_note": "",
-    "approved_content": None,
-    "content_hash": "",
-    "acknowledged": [],
-    "executed_at": None,
-    "result": None,
-    "error_message": "",
-    "expires_at": None,
-}
+from suggestions.transitions.standing import UNDECIDED, about, differs, entitled, kind_of, lock, open_again
 
 
 @transaction.atomic
@@ -43,10 +30,11 @@ def undo(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
         raise IllegalMove(f"Only what is approved can be undone; this suggestion is {state}.")
     execution = live_execution(suggestion)
     said = taken_back(execution, suggestion, by=actor)
-    Suggestion.objects.filter(pk=suggestion.pk).update(**UNDECIDED, version=stands.version + 1)
-    suggestion.refresh_from_db()
-    was_policy = execution.ordered_by_id is None
-    record(suggestion, "undone", about=about(suggestion), by=by, summary=said, by_policy=was_policy)
+    let = by_policy(stands)
+    held = {"held_because": [f"{actor} took it back."]} if let else {}
+    open_again(suggestion, **UNDECIDED, **held)
+    record(suggestion, "undone", about=about(suggestion), by=by, summary=said, by_policy=let)
+    learn(suggestion, f"{actor} took it back", let=let)
     return suggestion
 
 

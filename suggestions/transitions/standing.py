@@ -5,6 +5,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -20,6 +21,21 @@ DECIDE = "suggestions.decide_suggestion"
 DECIDABLE = (SuggestionStatus.PENDING, SuggestionStatus.FAILED)
 # Who lets happen what a person has left to the program.
 POLICY = Actor(ActorType.SYSTEM, name="Policy")
+
+# What a suggestion holds before anybody has decided about it.
+UNDECIDED = {
+    "status": SuggestionStatus.PENDING,
+    "reviewed_by": None,
+    "reviewed_at": None,
+    "review_note": "",
+    "approved_content": None,
+    "content_hash": "",
+    "acknowledged": [],
+    "executed_at": None,
+    "result": None,
+    "error_message": "",
+    "expires_at": None,
+}
 
 
 class OldNews(IllegalMove):
@@ -108,6 +124,21 @@ def lock(suggestion: Suggestion) -> Suggestion:
         raise IllegalMove("The suggestion no longer exists.")
     suggestion.refresh_from_db()
     return locked
+
+
+def open_again(suggestion: Suggestion, **changes: Any) -> None:
+    """Write `changes` that let `suggestion`, which the caller holds, be decided again.
+
+    Where the same one has been proposed anew since, both can be decided, and only the newer keeps the key.
+    """
+    rows = Suggestion.everything.filter(pk=suggestion.pk)
+    changes["version"] = suggestion.version + 1
+    try:
+        with transaction.atomic():
+            rows.update(**changes)
+    except IntegrityError:
+        rows.update(**changes, dedupe_key="")
+    suggestion.refresh_from_db()
 
 
 def why_not(stands: Suggestion | None, now: datetime) -> str:
