@@ -172,6 +172,8 @@ RECORD_SECTIONS = {
         "ai_log.sections.of_client",
     ],
     "crm.contact": ["leads.sections.of_contact"],
+    "inbox.thread": ["suggestions.sections.of_thread"],
+    "support.supportticket": ["suggestions.sections.of_ticket"],
 }
 
 STATIC_URL = "static/"

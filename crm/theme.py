@@ -25,6 +25,10 @@ def script(request: HttpRequest) -> str:
     return static("crm/crm.js")
 
 
+def badge(request: HttpRequest) -> str:
+    return static("suggestions/badge.js")
+
+
 def favicon(request: HttpRequest) -> str:
     return static("crm/favicon.svg")
 
@@ -39,7 +43,7 @@ UNFOLD = {
     "BORDER_RADIUS": "6px",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": favicon}],
     "STYLES": [stylesheet],
-    "SCRIPTS": [script],
+    "SCRIPTS": [script, badge],
     "COLORS": {
         "primary": {
             "50": "oklch(97.1% .014 230)",
@@ -100,6 +104,12 @@ UNFOLD = {
                         "shield",
                         "leads_insurancetype_changelist",
                         "leads.view_insurancetype",
+                    ),
+                    to(
+                        "Autonomy",
+                        "smart_toy",
+                        "suggestions_autonomysetting_changelist",
+                        "suggestions.view_autonomysetting",
                     ),
                     to("Saved views", "bookmark", "crm_savedview_changelist", "crm.view_savedview"),
                     to("Activity", "history", "crm_activitylog_changelist", "crm.view_activitylog"),

@@ -157,7 +157,6 @@ class ThreadAdmin(RecordAdmin):
             "earlier": page.next,
             "later": page.previous if asked.get(AFTER) or asked.get(BEFORE) else None,
             "tickets": self.beside(request, row, "tickets"),
-            "suggestions": self.beside(request, row, "suggestions"),
             "timeline": ActivityLog.objects.done_to(row).select_related("actor")[:TIMELINE_LENGTH],
             "may_link": LinkThread.offered(row, request.user) and not row.is_deleted,
         }

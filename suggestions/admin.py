@@ -2,13 +2,15 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib import admin
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
-from django.db.models import Prefetch
-from django.http import Http404, HttpRequest, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -18,18 +20,21 @@ from crm.models import ActivityLog
 from crm.paging import Order, page
 from crm.screens import TIMELINE_LENGTH, RecordAdmin
 from leads.admin import LeadAdmin
-from suggestions.carried import goes_out_at
+from suggestions.carried import ATTEMPTS, goes_out_at
+from suggestions.autonomy_screen import AutonomyAdmin
 from suggestions.choices import Names
 from suggestions.deeds import Approve, ItDidGoOut, ItDidNot, PutBack, Reject, Snooze, Submit, Undo, Worked
 from suggestions.filters import STATES, WAITING, SuggestionFilter
+from suggestions.kinds import KINDS
 from suggestions.lists import SHOW, Approvals
-from suggestions.models import Suggestion, SuggestionExecution
-from suggestions.showing import detail
+from suggestions.models import AutonomySetting, Suggestion, SuggestionType
+from suggestions.showing import ICONS, detail, leaving
+from suggestions.suggesting import WORDS, SuggestForm, named_in
+from suggestions.today import waiting_badge
 
 NEWEST = {"created": models.F("created_at"), "id": models.F("id")}
 HEAVY = ("suggested_content", "approved_content", "evidence", "result", "reasoning", "error_message", "review_note")
 
-ATTEMPTS = Prefetch("executions", SuggestionExecution.objects.select_related("ordered_by"))
 # In a person's session: what they decided last. It is offered to be taken back for so long.
 DECIDED = "suggestions.decided"
 LATELY = timedelta(hours=1)
@@ -48,10 +53,14 @@ def state_tab(name: str) -> Tab:
     return Tab(label, params, lambda rows, user: narrowed(rows.live(), timezone.now()))
 
 
+admin.site.register(AutonomySetting, AutonomyAdmin)
+
+
 @admin.register(Suggestion)
 class SuggestionAdmin(RecordAdmin):
     filterset_class = SuggestionFilter
     search_label = "Search by lead"
+    list_links = (("suggestions_suggestion_add", "lightbulb", "Suggest"),)
     row_template = "suggestions/row.html"
     page_template = "suggestions/page.html"
     change_list_template = "suggestions/approvals.html"
@@ -90,10 +99,7 @@ class SuggestionAdmin(RecordAdmin):
     deeds = (Approve, Submit, Reject, Snooze, PutBack, Undo, ItDidGoOut, ItDidNot)
     bulk = (Approve, Reject, Snooze)
 
-    # A suggestion is proposed by an agent and decided by a person; nobody fills it in or edits it.
-
-    def has_add_permission(self, request):
-        return False
+    # A suggestion is proposed, by an agent or a person, and decided by a person; nobody edits it.
 
     def has_change_permission(self, request, obj=None):
         return False
@@ -102,6 +108,65 @@ class SuggestionAdmin(RecordAdmin):
         if object_id and request.method in {"GET", "HEAD"}:
             return self.page_view(request, object_id)
         return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        return [
+            path("waiting/", wrap(self.waiting_view), name="suggestions_suggestion_waiting"),
+            path("<uuid:pk>/preview/", wrap(self.preview_view), name="suggestions_suggestion_preview"),
+            *super().get_urls(),
+        ]
+
+    def waiting_view(self, request: HttpRequest) -> HttpResponse:
+        """How many wait, for the navigation of a page that is open."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return JsonResponse({"waiting": waiting_badge(request)}, headers={"Cache-Control": "no-store"})
+
+    def preview_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """What of a content that is being worked on would leave; nothing is decided, nothing kept."""
+        row = self.find(request, pk)
+        if request.method != "POST":
+            return HttpResponseRedirect(self.page_url(row))
+        offered = next((form for form in (Approve, Submit) if form.offered(row, request.user)), None)
+        if offered is None or row.is_deleted:
+            raise PermissionDenied
+        form = offered(request.POST, user=request.user, record=row)
+        form.is_valid()
+        shown = leaving(row, form.typed(), request.user)
+        if request.headers.get("X-Fragment"):
+            return TemplateResponse(request, "suggestions/leaves.html", shown)
+        form.url = self.deed_url(row, form.verb)
+        context = self.page_context(request, row)
+        context = {**context, "forms": {**context["forms"], form.verb: form}, "worked": form, **shown}
+        return TemplateResponse(request, self.page_template, {**self.admin_site.each_context(request), **context})
+
+    def add_view(self, request, form_url="", extra_context=None):
+        """Suggesting something: first what, then the rest."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        kind, asked = request.GET.get("type", ""), request.GET.dict()
+        context = {**self.admin_site.each_context(request), "title": "Suggest", "opts": self.opts}
+        if kind not in KINDS:
+            context["types"] = [
+                {
+                    "label": SuggestionType(name).label,
+                    "words": WORDS[name],
+                    "icon": ICONS[name],
+                    "url": f"?{urlencode({**asked, 'type': str(name)})}",
+                }
+                for name in KINDS
+            ]
+            return TemplateResponse(request, "suggestions/suggest.html", context)
+        sent = request.POST if request.method == "POST" else None
+        form = SuggestForm(sent, type=kind, user=request.user, initial=named_in(asked, request.user))
+        if form.is_bound and form.is_valid() and (made := form.propose(as_draft="as_draft" in request.POST)):
+            said = "Saved as a draft" if "as_draft" in request.POST else "Proposed"
+            self.message_user(request, f"{said}: {made}.", "success")
+            return HttpResponseRedirect(self.page_url(made))
+        asked.pop("type")
+        context |= {"form": form, "title": f"Suggest: {SuggestionType(kind).label}", "others": f"?{urlencode(asked)}"}
+        return TemplateResponse(request, "suggestions/suggest.html", context, status=422 if form.is_bound else 200)
 
     def get_object(self, request, object_id, from_field=None):
         try:
@@ -199,16 +264,16 @@ class SuggestionAdmin(RecordAdmin):
             return url
         if verb in {Approve.verb, Reject.verb}:
             request.session[DECIDED] = str(row.pk)
-        path, _, query = url.partition("?")
+        place, _, query = url.partition("?")
         stays = verb in STAYS
-        if path == self.list_url():
+        if place == self.list_url():
             asked = QueryDict(query, mutable=True)
             following = row if stays else self.following(request, asked, row)
             asked.pop(SHOW, None)
             if following is not None:
                 asked[SHOW] = str(following.pk)
-            return f"{path}?{asked.urlencode()}"
-        if path == self.page_url(row) and not stays:
+            return f"{place}?{asked.urlencode()}"
+        if place == self.page_url(row) and not stays:
             following = self.following(request, QueryDict(), row)
             return self.page_url(following) if following else self.list_url()
         return url

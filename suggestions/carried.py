@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Prefetch
 from django.utils import timezone
 
 from suggestions.kinds import KINDS
 from suggestions.models import GO_AHEAD, ExecutionState, Suggestion, SuggestionExecution
 from suggestions.models.execution import COLOURS
 
+ATTEMPTS = Prefetch("executions", SuggestionExecution.objects.select_related("ordered_by"))
 # More attempts than this are of no use to anybody who reads.
 MOST_SHOWN = 20
 

@@ -15,7 +15,7 @@ from suggestions.choices import Names
 from suggestions.forms import PREFIX, content_from, inputs_of
 from suggestions.kinds import KINDS
 from suggestions.kinds.base import BadContent
-from suggestions.models import RejectCode, Suggestion, SuggestionStatus
+from suggestions.models import Level, RejectCode, Suggestion, SuggestionStatus
 from suggestions.policy import Finding, judge
 from suggestions.showing import may_do
 
@@ -82,6 +82,12 @@ class Worked(Decision):
         """The inputs of the content alone."""
         return [self[name] for name in self.fields if name.startswith(PREFIX)]
 
+    def typed(self) -> dict[str, Any]:
+        """The content as it stands in the form, valid or not."""
+        if not self.is_bound or self.kind is None or not self.cleaned_data.get("with_content"):
+            return self.was
+        return content_from(self.kind.Payload, self.fields, self.cleaned_data, self.was)
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if self.kind is None or not cleaned.get("with_content") or self.errors:
@@ -112,6 +118,8 @@ class Approve(Worked):
         super().__init__(*args, **kwargs)
         if self.record and self.record.status == SuggestionStatus.FAILED:
             self.label = "Try again"
+        elif self.kind and self.kind.outward and self.record.autonomy == Level.AUTO_DRAFT:
+            self.label, self.icon = "Send", "send"
 
     @classmethod
     def possible(cls, record: Suggestion) -> bool:

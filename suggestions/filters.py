@@ -11,8 +11,17 @@ from django.utils import timezone
 
 from crm.filters import SHORTEST_SEARCH, LiveFilter, PointsTo, owned_by, owner_choices, search_words
 from crm.models import Client
+from inbox.models import Thread
 from leads.models import Lead
-from suggestions.models import GO_AHEAD, Suggestion, SuggestionQuerySet, SuggestionStatus, SuggestionType
+from suggestions.models import (
+    GO_AHEAD,
+    ExecutionState,
+    Suggestion,
+    SuggestionQuerySet,
+    SuggestionStatus,
+    SuggestionType,
+)
+from support.models import SupportTicket
 
 WAITING = "waiting"
 # Parts of the queue, each a tab.
@@ -20,6 +29,10 @@ STATES: dict[str, tuple[str, Callable[[SuggestionQuerySet, datetime], models.Que
     WAITING: ("Waiting", lambda rows, now: rows.waiting(now)),
     "drafts": ("Drafts", lambda rows, now: rows.filter(status=SuggestionStatus.DRAFT)),
     "failed": ("Failed", lambda rows, now: rows.filter(status=SuggestionStatus.FAILED)),
+    "unknown": (
+        "Not known",
+        lambda rows, now: rows.filter(status=SuggestionStatus.FAILED, executions__state=ExecutionState.UNKNOWN),
+    ),
     "snoozed": (
         "Snoozed",
         lambda rows, now: rows.filter(status=SuggestionStatus.PENDING, snoozed_until__gt=now),
@@ -52,6 +65,8 @@ class SuggestionFilter(LiveFilter):
     )
     lead = PointsTo(Lead)
     client = PointsTo(Client)
+    thread = PointsTo(Thread)
+    ticket = PointsTo(SupportTicket)
 
     class Meta:
         model = Suggestion
@@ -78,7 +93,8 @@ class SuggestionFilter(LiveFilter):
         return queryset.filter(lead__in=leads.values("pk"))
 
     def made_by(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        return queryset.filter(models.Q(ai_model_version__iexact=value) | models.Q(interaction__agent__iexact=value))
+        named = models.Q(agent__iexact=value) | models.Q(ai_model_version__iexact=value)
+        return queryset.filter(named | models.Q(interaction__agent__iexact=value))
 
     def owned(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         return owned_by(queryset, value, self.request, "owner")

@@ -316,7 +316,7 @@ def sentences(entries: Any) -> list[str]:
     ]
 
 
-def what_was_found(row: Suggestion) -> dict[str, Any]:
+def what_was_found(row: Suggestion, user: User) -> dict[str, Any]:
     """What the policy said of `row`, and what is to be said of how it is carried out."""
     is_open = row.status in transitions.DECIDABLE
     content = transitions.proposed(row) if is_open else content_now(row)
@@ -334,7 +334,19 @@ def what_was_found(row: Suggestion) -> dict[str, Any]:
         "acknowledged": sentences(row.acknowledged),
         "hidden": hidden_in(named),
         "links": links_in(named),
+        **leaving(row, content, user),
     }
+
+
+def leaving(row: Suggestion, content: Any, user: User) -> dict[str, Any]:
+    """What of `content` would leave the house, as it will be read there: label and text of each part."""
+    kind = KINDS.get(row.type)
+    if kind is None or not kind.outward:
+        return {"preview": None, "preview_refused": ""}
+    try:
+        return {"preview": kind.preview(kind.check(content), row, user), "preview_refused": ""}
+    except Refused as refusal:
+        return {"preview": [], "preview_refused": str(refusal)}
 
 
 def field_of(row: Suggestion, name: str) -> Any:
@@ -367,5 +379,5 @@ def detail(row: Suggestion, user: User, names: Names) -> dict[str, Any]:
         "interaction": interaction_of(row, user),
         "related": related(row, user),
         "not_entitled": not_entitled(row, user),
-        **what_was_found(row),
+        **what_was_found(row, user),
     }

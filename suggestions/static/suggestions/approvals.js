@@ -12,18 +12,18 @@ document.addEventListener("DOMContentLoaded", () => {
   const press = (key) => { const button = document.querySelector(`[data-key="${key}"]`); if (button) button.click(); return button; };
   const ask = (key) => {
     const summary = press(key);
-    if (!summary) return;
-    const field = summary.parentElement.querySelector("textarea, select");
-    if (summary.parentElement.open && field) field.focus();
+    if (!summary || !summary.parentElement.open) return;
+    const field = summary.parentElement.querySelector("textarea, select, button");
+    if (field) field.focus();
   };
   const edit = () => { const field = document.querySelector("[data-content] :is(input:not([type=hidden]), textarea, select)"); if (field) field.focus(); };
-  const keys = { j: () => go(1), k: () => go(-1), a: () => press("a"), e: edit, r: () => ask("r"), s: () => ask("s") };
+  const keys = { j: () => go(1), k: () => go(-1), a: () => ask("a"), e: edit, r: () => ask("r"), s: () => ask("s"), u: () => press("u") };
 
   document.addEventListener("keydown", (event) => {
     // A key that is held down must not decide one suggestion after the other.
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const at = event.target;
-    if (at.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName)) {
+    if (at.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName) && at.type !== "checkbox") {
       if (event.key === "Escape") at.blur();
       return;
     }
@@ -32,18 +32,59 @@ document.addEventListener("DOMContentLoaded", () => {
     keys[event.key]();
   });
 
-  // The button says what it will record as soon as a field differs from what was proposed.
-  const form = document.querySelector("[data-content]"), label = document.querySelector("[data-approve-label]");
-  if (form && label) {
-    const plain = label.textContent;
+  // What differs from what was proposed is marked, and the button says what it will record.
+  const was = (field) => field.type === "checkbox" ? field.defaultChecked : field.tagName === "SELECT" ? [...field.options].find((option) => option.defaultSelected)?.value ?? field.options[0]?.value : field.defaultValue;
+  const is = (field) => field.type === "checkbox" ? field.checked : field.value;
+  const watch = (form) => {
+    const label = form.parentElement.querySelector("[data-approve-label]"), plain = label ? label.textContent : "";
     const inputs = [...form.elements].filter((field) => field.name.startsWith("content."));
-    const was = (field) => field.type === "checkbox" ? field.defaultChecked : field.tagName === "SELECT" ? [...field.options].find((option) => option.defaultSelected)?.value ?? field.options[0]?.value : field.defaultValue;
-    const is = (field) => field.type === "checkbox" ? field.checked : field.value;
-    form.addEventListener("input", () => {
-      const changed = inputs.some((field) => is(field) !== was(field));
-      label.textContent = changed && plain === "Approve" ? "Approve with changes" : plain;
-    });
-  }
+    const mark = () => {
+      let changed = false;
+      inputs.forEach((field) => {
+        const differs = is(field) !== was(field), note = field.closest(".field").querySelector(".was");
+        changed = changed || differs;
+        field.closest(".field").classList.toggle("edited", differs);
+        if (note) note.hidden = !differs;
+      });
+      if (plain === "Approve") label.textContent = changed ? "Approve with changes" : plain;
+    };
+    form.addEventListener("input", mark);
+    mark();
+  };
+  document.querySelectorAll("[data-content]").forEach(watch);
+
+  // What leaves is shown anew a moment after the last key; nothing is decided by that.
+  document.querySelectorAll("[data-preview]").forEach((button) => {
+    const form = button.form, shown = document.querySelector("[data-preview-shown]");
+    let waiting, asked = 0;
+    const show = async () => {
+      const mine = ++asked;
+      try {
+        const answer = await fetch(button.formAction, { method: "POST", body: new FormData(form), headers: { "X-Fragment": "1" } });
+        const html = await answer.text();
+        if (answer.ok && mine === asked) shown.innerHTML = html;
+      } catch { /* the next key asks again */ }
+    };
+    if (!shown) return;
+    form.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(show, 500); });
+    button.addEventListener("click", (event) => { event.preventDefault(); show(); });
+  });
+
+  // How long it can still be taken back.
+  const clocks = [...document.querySelectorAll("[data-until]")];
+  const tick = () => clocks.forEach((clock) => {
+    const left = Math.ceil((new Date(clock.dataset.until) - Date.now()) / 1000);
+    if (left <= 3600) clock.textContent = left > 90 ? `Goes out in ${Math.round(left / 60)} min` : left > 0 ? `Goes out in ${left} s` : "Goes out now";
+  });
+  if (clocks.length) { tick(); setInterval(tick, 1000); }
+
+  // Long texts are seen whole where the browser does not see to that by itself.
+  if (!CSS.supports("field-sizing", "content")) document.querySelectorAll("[data-content] textarea").forEach((area) => {
+    const grow = () => { area.style.height = "auto"; area.style.height = `${Math.min(area.scrollHeight + 2, 640)}px`; };
+    area.addEventListener("input", grow);
+    grow();
+  });
+
   const current = rows[here];
   if (current) current.closest("tr").scrollIntoView({ block: "nearest" });
 });

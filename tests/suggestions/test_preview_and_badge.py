@@ -1,0 +1,93 @@
+"""What would leave is shown without anything being decided; the navigation counts what waits."""
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from crm.deliveries import Delivery, Outcome
+from suggestions.models import Level, Suggestion
+from suggestions.today import MOST_IN_BADGE
+from tests.cast import browser, make_lead, make_suggestion, make_thread
+from tests.suggestions.outward import PostKind, posts
+
+COUNT = reverse("admin:suggestions_suggestion_waiting")
+
+
+def preview_of(suggestion):
+    return reverse("admin:suggestions_suggestion_preview", args=[suggestion.pk])
+
+
+@pytest.fixture
+def card(db, monkeypatch):
+    posts(monkeypatch, Delivery(Outcome.DONE))
+    shown = classmethod(lambda cls, payload, suggestion, by=None: [("Card", f"Dear Lee, {payload.body}")])
+    monkeypatch.setattr(PostKind, "preview", shown)
+    return make_suggestion("PR", suggested_content={"body": "Hello"})
+
+
+def test_what_leaves_stands_beside_the_form(as_max, card):
+    page = reverse("admin:suggestions_suggestion_change", args=[card.pk])
+    assert "Dear Lee, Hello" in as_max.get(page).content.decode()
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Fragment": "1"}])
+def test_it_is_shown_as_typed_and_nothing_is_decided(as_max, card, headers):
+    before = Suggestion.objects.values().get()
+    sent = {"with_content": "1", "content.body": "<b>Bye</b>"}
+    shown = as_max.post(preview_of(card), sent, headers=headers).content.decode()
+    assert "Dear Lee, &lt;b&gt;Bye&lt;/b&gt;" in shown
+    assert ("<html" in shown) is not bool(headers)
+    assert Suggestion.objects.values().get() == before
+    assert not card.executions.exists()
+
+
+def test_without_scripts_what_was_typed_stays_in_the_form(as_max, card):
+    shown = as_max.post(preview_of(card), {"with_content": "1", "content.body": "Bye"})
+    assert shown.context["worked"]["content.body"].value() == "Bye"
+
+
+def test_a_preview_is_for_whoever_may_let_it_happen(as_ann, vera, card):
+    assert as_ann.post(preview_of(card), {}).status_code == 403  # an agent opens no pull request
+    assert browser(vera).post(preview_of(card), {}).status_code == 403
+    assert as_ann.get(preview_of(card)).status_code == 302
+
+
+def test_the_count_is_of_what_one_may_see_and_costs_little(as_ann, bob, vera, stranger):
+    make_suggestion()
+    make_suggestion(lead=make_lead(assigned_to=bob))
+    sessions = list(Session.objects.values())
+    with CaptureQueriesContext(connection) as queries:
+        answer = as_ann.get(COUNT)
+    assert answer.json() == {"waiting": "1"}
+    assert len(queries) <= 5
+    assert list(Session.objects.values()) == sessions
+    assert browser(vera).get(COUNT).status_code == 200
+    assert browser(stranger).get(COUNT).status_code == 403
+    assert browser(None).get(COUNT).status_code == 302
+
+
+def test_the_count_is_capped(as_max):
+    first = make_suggestion()
+    fields = {"type": "TASK", "suggested_content": {"title": "x"}, "lead": first.lead}
+    Suggestion.objects.bulk_create([Suggestion(**fields) for _ in range(MOST_IN_BADGE)])
+    assert as_max.get(COUNT).json() == {"waiting": "99+"}
+
+
+@pytest.mark.parametrize("where", ["lead", "thread"])
+def test_what_is_drafted_in_place_is_open_to_be_worked_on(as_max, where):
+    lead = make_lead()
+    thread = make_thread(lead=lead)
+    suggestion = make_suggestion(lead=lead, thread=thread)
+    pages = {"lead": ("leads_lead", lead), "thread": ("inbox_thread", thread)}
+    name, row = pages[where]
+    url = reverse(f"admin:{name}_change", args=[row.pk])
+    assert "content.title" not in as_max.get(url).content.decode()
+    Suggestion.objects.update(autonomy=Level.AUTO_DRAFT)
+    shown = as_max.get(url).content.decode()
+    assert f'id="id_{suggestion.pk}_content.title"' in shown
+    sent = {"with_content": "1", "content.title": "Call Lee", "version": "1", "next": url}
+    response = as_max.post(reverse("admin:suggestions_suggestion_do", args=[suggestion.pk, "approve"]), sent)
+    assert response.url == url
+    assert "Undo: " in as_max.get(url).content.decode()
