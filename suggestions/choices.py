@@ -8,6 +8,7 @@ from django.db.models import Model
 from crm.models import Client, User
 from inbox.models import Thread
 from leads.models import InsuranceType, Lead, LeadStatus, LossReason, Source
+from suggestions.models import EmailTemplate
 from support.models import SupportTicket
 
 
@@ -32,6 +33,10 @@ def lines() -> dict[str, str]:
     return {line.code: line.name for line in InsuranceType.objects.filter(is_active=True).order_by("name")}
 
 
+def templates() -> dict[str, str]:
+    return {str(template.pk): template.name for template in EmailTemplate.objects.in_use()}
+
+
 # A field of a payload names one of these in its `json_schema_extra` as "choices".
 SOURCES: dict[str, Callable[[], dict[str, str]]] = {
     "staff": staff,
@@ -39,6 +44,7 @@ SOURCES: dict[str, Callable[[], dict[str, str]]] = {
     "loss_reasons": loss_reasons,
     "lead_sources": lead_sources,
     "lines": lines,
+    "templates": templates,
 }
 # A field that holds the key of a record names one of these as "record".
 RECORDS: dict[str, type[Model]] = {"thread": Thread, "lead": Lead, "client": Client, "ticket": SupportTicket}

@@ -6,7 +6,11 @@ from suggestions.kinds.create_lead import CreateLeadKind
 from suggestions.kinds.follow_up import FollowUpKind
 from suggestions.kinds.link_thread import LinkThreadKind
 from suggestions.kinds.pull_request import PullRequestKind
+from suggestions.kinds.reply import ReplyKind
 from suggestions.kinds.resolve_ticket import ResolveTicketKind
+from suggestions.kinds.schedule_call import ScheduleCallKind
+from suggestions.kinds.send_email import SendEmailKind
+from suggestions.kinds.send_proposal import SendProposalKind
 from suggestions.kinds.task import TaskKind
 
 KINDS: dict[str, type[Kind]] = {
@@ -18,6 +22,10 @@ KINDS: dict[str, type[Kind]] = {
         LinkThreadKind,
         ResolveTicketKind,
         FollowUpKind,
+        ReplyKind,
+        SendEmailKind,
+        ScheduleCallKind,
+        SendProposalKind,
         PullRequestKind,
     )
 }

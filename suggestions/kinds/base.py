@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from crm.activity import Actor
 from crm.deliveries import Delivery
+from crm.models import User
 from crm.refusals import BadInput, IllegalMove
 from suggestions.choices import Names
 from suggestions.models import Suggestion, SuggestionExecution
@@ -32,6 +33,16 @@ SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "date_type": lambda found: "This must be a date.",
     "date_parsing": lambda found: "This must be a date, such as 2026-11-30.",
     "date_from_datetime_parsing": lambda found: "This must be a date, such as 2026-11-30.",
+    "timezone_aware": lambda found: "This must say its time zone.",
+    "datetime_from_date_parsing": lambda found: "This must be a date and a time, such as 2026-11-30T14:00+01:00.",
+    "datetime_parsing": lambda found: "This must be a date and a time, such as 2026-11-30T14:00+01:00.",
+    "datetime_type": lambda found: "This must be a date and a time.",
+    "less_than_equal": lambda found: f"This must be at most {found['le']}.",
+    "greater_than": lambda found: f"This must be more than {found['gt']}.",
+    "too_short": lambda found: f"There must be at least {found['min_length']:,} of these.",
+    "list_type": lambda found: "This must be a list.",
+    "int_parsing": lambda found: "This must be a whole number.",
+    "int_type": lambda found: "This must be a whole number.",
     "model_type": lambda found: "The content must be an object with named fields.",
     "uuid_parsing": lambda found: "This must be the key of a record.",
     "uuid_type": lambda found: "This must be the key of a record.",
@@ -156,6 +167,15 @@ class Kind(ABC):
     def prose(cls, payload: Any, suggestion: Suggestion) -> str:
         """The words that leave the house with it, as they will be read there."""
         return ""
+
+    @classmethod
+    def preview(cls, payload: Any, suggestion: Suggestion, by: User | None = None) -> list[tuple[str, str]]:
+        """What exactly will leave the house if `by` lets it, as label and text; nothing where nothing does.
+
+        Raises:
+            Refused: it could not leave as it is.
+        """
+        return []
 
     @classmethod
     def overtaken(cls, payload: Any, suggestion: Suggestion) -> tuple[datetime, str] | None:

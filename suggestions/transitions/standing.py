@@ -14,6 +14,7 @@ from crm.models import ActorType, User
 from crm.models.base import Record
 from crm.refusals import BadInput, IllegalMove
 from inbox.models import Message
+from inbox.transitions import SAID
 from suggestions.kinds import KINDS, Kind
 from suggestions.models import Suggestion, SuggestionStatus
 
@@ -107,7 +108,7 @@ def expired(suggestion: Suggestion, now: datetime) -> bool:
 
 def news(suggestion: Suggestion, since: datetime | None = None) -> QuerySet[Message]:
     """What was said in the conversation later than `suggestion` and has come in after `since`, the latest first."""
-    later = Message.objects.filter(thread=suggestion.thread_id, sent_at__gt=suggestion.created_at)
+    later = Message.objects.filter(thread=suggestion.thread_id, state__in=SAID, sent_at__gt=suggestion.created_at)
     if since is not None:
         later = later.filter(created_at__gt=since)
     return (later if suggestion.thread_id else later.none()).order_by("-sent_at", "-id")

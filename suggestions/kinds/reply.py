@@ -1,0 +1,89 @@
+"""REPLY: answer the last mail of a conversation, to whoever wrote it and nobody else."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from pydantic import Field
+
+from crm.models import User
+from crm.refusals import IllegalMove
+from crm.transitions import named
+from inbox.models import Direction, Message, Thread, ThreadSource
+from suggestions.choices import Names
+from suggestions.kinds.base import Payload
+from suggestions.kinds.mail import Draft, MailKind, fill
+from suggestions.models import Suggestion, SuggestionType
+
+ANSWER = re.compile(r"^\s*re\s*:", re.IGNORECASE)
+LONGEST_QUOTE = 4_000
+
+
+class ReplyPayload(Payload):
+    body: str = Field(min_length=1, max_length=20_000, json_schema_extra={"widget": "textarea"})
+    thread: UUID = Field(title="Conversation", json_schema_extra={"readonly": True, "record": "thread"})
+
+
+class ReplyKind(MailKind):
+    type = SuggestionType.REPLY
+    Payload = ReplyPayload
+    gist = "body"
+
+    @classmethod
+    def completed(cls, content: dict[str, Any], suggestion: Suggestion) -> dict[str, Any]:
+        """With the conversation of the suggestion."""
+        if not isinstance(content, dict) or content.get("thread") or not suggestion.thread_id:
+            return content
+        return {**content, "thread": str(suggestion.thread_id)}
+
+    @classmethod
+    def recipients(cls, payload: ReplyPayload, suggestion: Suggestion) -> list[str]:
+        return [answered(payload, suggestion).from_email]
+
+    @classmethod
+    def sentence(cls, payload: ReplyPayload, suggestion: Suggestion, names: Names | None = None) -> str:
+        thread = (names or Names()).record("thread", payload.thread)
+        return f"Answers “{thread}” with a mail to whoever wrote last."
+
+    @classmethod
+    def draft(cls, payload: ReplyPayload, suggestion: Suggestion, sender: User | None) -> Draft:
+        last = answered(payload, suggestion)
+        subject = " ".join((last.subject or last.thread.subject or "Your message").split())
+        return Draft(
+            to=[last.from_email],
+            subject=subject if ANSWER.match(subject) else f"Re: {subject}",
+            text=fill(payload.body, suggestion, sender),
+            quoted=quoted(last),
+            answers=last,
+        )
+
+
+def answered(payload: ReplyPayload, suggestion: Suggestion) -> Message:
+    """The mail that is answered: the last that came in.
+
+    Raises:
+        IllegalMove: there is none, or it is not the conversation of this suggestion.
+    """
+    thread = Thread.everything.filter(pk=payload.thread).first()
+    if thread is None or payload.thread != suggestion.thread_id:
+        raise IllegalMove("That is not the conversation of this suggestion.")
+    if thread.is_deleted:
+        raise IllegalMove(f"The {named(thread)} is deleted; restore it first.")
+    received = Message.objects.filter(thread=thread, direction=Direction.IN).exclude(from_email="")
+    last = received.select_related("thread").order_by("-sent_at", "-id").first()
+    if thread.source != ThreadSource.EMAIL or last is None:
+        raise IllegalMove(f"In “{thread}” there is no mail to answer.")
+    return last
+
+
+def quoted(message: Message) -> str:
+    """What is answered, as mail programs repeat it."""
+    text = message.body_text.strip()
+    if not text:
+        return ""
+    if len(text) > LONGEST_QUOTE:
+        text = f"{text[:LONGEST_QUOTE].rstrip()}\n[…]"
+    at = timezone.localtime(message.sent_at)
+    lines = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+    return f"On {at:%-d %B %Y at %H:%M}, {message.from_email} wrote:\n{lines}"
