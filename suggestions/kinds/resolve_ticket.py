@@ -66,7 +66,8 @@ class ResolveTicketKind(Kind):
     @classmethod
     def overtaken(cls, payload: ResolveTicketPayload, suggestion: Suggestion) -> tuple[datetime, str] | None:
         ticket = ticket_of(payload)
-        done = ActivityLog.objects.done_to(ticket).filter(occurred_at__gt=suggestion.created_at).first()
+        later = ActivityLog.objects.done_to(ticket).filter(occurred_at__gt=suggestion.created_at)
+        done = later.exclude(verb="opened").first()
         if done is None or ticket.status == TicketStatus.RESOLVED:
             return None
         return done.occurred_at, f"The ticket has been worked on since this was suggested ({done.summary})."

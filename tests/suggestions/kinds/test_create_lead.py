@@ -1,0 +1,178 @@
+"""Somebody who might buy becomes a lead, once, with the conversation they wrote in."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from crm.activity import SYSTEM
+from crm.models import ActivityLog
+from crm.refusals import BadInput, IllegalMove
+from crm.transitions import note, soft_delete
+from inbox.models import Direction, Message
+from inbox.transitions import link, take_in
+from leads.models import InsuranceType, Lead
+from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
+from suggestions.transitions import approve, undo
+from tests.cast import make_lead, make_suggestion, make_thread
+from tests.suggestions.kinds.waiting import approved_and_held, carried_out
+
+NEW = SuggestionType.CREATE_LEAD
+EVERYTHING = {
+    "contactName": "Nora New",
+    "contactEmail": "nora@example.com",
+    "contactPhone": "555 0100",
+    "companyName": "New & Sons",
+    "companyWebsite": "https://new.example.com",
+    "sourceType": "REFERRAL",
+    "sourceDetail": "Lee",
+    "insuranceType": "auto",
+    "estimatedValue": "1200.50",
+    "notes": "Two cars.",
+}
+
+
+def written_by_nora():
+    thread = make_thread(subject="A quote, please")
+    said = timezone.now() - timedelta(days=2)
+    take_in(Message(thread=thread, direction=Direction.IN, from_email="nora@example.com", body_text="Hi", sent_at=said))
+    return thread, said
+
+
+def test_a_lead_comes_to_be_with_everything_that_is_known(ann):
+    thread, said = written_by_nora()
+    suggestion = make_suggestion(NEW, thread=thread, suggested_content=EVERYTHING)
+    approve(suggestion, by=ann, confirmed=())
+    lead = Lead.objects.get()
+    assert (lead.contact_name, lead.contact_email, lead.contact_phone) == ("Nora New", "nora@example.com", "555 0100")
+    assert (lead.company_name, lead.company_website) == ("New & Sons", "https://new.example.com")
+    assert (lead.source_type, lead.source_detail, lead.notes) == ("REFERRAL", "Lee", "Two cars.")
+    assert (lead.insurance_type.code, lead.estimated_value) == ("auto", Decimal("1200.50"))
+    thread.refresh_from_db()
+    assert thread.lead == lead
+    assert lead.last_contact_at == said
+    assert suggestion.result == {"lead": str(lead.pk)}
+    assert suggestion.lead == lead
+    timeline = ActivityLog.objects.on_timeline_of(lead).values_list("verb", flat=True)
+    assert set(timeline) == {"created", "linked", "approved"}
+
+
+def test_from_a_mail_the_source_is_mail(db):
+    suggestion = make_suggestion(NEW, thread=make_thread())
+    assert suggestion.suggested_content["sourceType"] == "EMAIL"
+    assert make_suggestion(NEW).suggested_content["sourceType"] == "OTHER"
+
+
+def test_it_tells_what_it_will_do(db):
+    thread = make_thread(subject="A quote")
+    suggestion = make_suggestion(NEW, thread=thread, suggested_content={**EVERYTHING, "sourceType": "EMAIL"})
+    said = ActivityLog.objects.done_to(suggestion).get().summary
+    expected = (
+        "Creates a lead for Nora New of New & Sons (nora@example.com) and links the conversation “A quote” to it."
+    )
+    assert said == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("contactName", "  ", "contactName: This must not be empty."),
+        ("contactEmail", "nora@example.com\nBcc: all@example.com", "contactEmail: This must be an address"),
+        ("contactEmail", "nora", "contactEmail: This must be an address"),
+        ("companyWebsite", "javascript:alert(1)", "companyWebsite: This must be a web address"),
+        ("sourceType", "DREAM", "sourceType: This must be one of REFERRAL"),
+        ("insuranceType", "dragons", "There is no line of insurance “dragons”."),
+        ("estimatedValue", "-1", "estimatedValue: This must be at least 0."),
+        ("estimatedValue", "1e30", "estimatedValue: "),
+        ("estimatedValue", "NaN", "estimatedValue: This must be a number."),
+        ("contactPhone", "5" * 41, "contactPhone: This must have at most 40 characters."),
+    ],
+)
+def test_what_makes_no_lead_is_refused(db, field, value, sentence):
+    with pytest.raises(BadInput) as refused:
+        make_suggestion(NEW, suggested_content={**EVERYTHING, field: value})
+    assert sentence in str(refused.value)
+    assert not Suggestion.objects.exists()
+
+
+def test_a_line_that_is_no_longer_sold_is_refused(db):
+    InsuranceType.objects.filter(code="auto").update(is_active=False)
+    with pytest.raises(BadInput, match="no line of insurance “auto”"):
+        make_suggestion(NEW, suggested_content=EVERYTHING)
+
+
+def test_an_open_lead_with_the_address_is_named(db):
+    make_lead(contact_name="Nora Old", contact_email="NORA@example.com")
+    with pytest.raises(IllegalMove, match="already has this address: Nora Old"):
+        make_suggestion(NEW, suggested_content=EVERYTHING)
+
+
+def test_a_conversation_that_belongs_to_a_lead_makes_no_other(db):
+    with pytest.raises(IllegalMove, match="belongs to a lead already: Lee"):
+        make_suggestion(NEW, thread=make_thread(lead=make_lead(contact_name="Lee")))
+
+
+def test_the_same_person_become_a_lead_meanwhile_is_found_when_it_is_carried_out(ann):
+    suggestion = make_suggestion(NEW)
+    execution = approved_and_held(suggestion, ann)
+    make_lead(contact_name="Nora Twin", contact_email="nora@example.com")
+    assert carried_out(suggestion, execution).state == "FAILED"
+    assert suggestion.status == SuggestionStatus.FAILED
+    assert suggestion.error_message == "Another open lead already has this address: Nora Twin."
+    assert Lead.objects.count() == 1
+
+
+def test_a_conversation_deleted_meanwhile_leaves_no_lead(ann):
+    suggestion = make_suggestion(NEW, thread=make_thread(subject="Gone"))
+    execution = approved_and_held(suggestion, ann)
+    soft_delete(suggestion.thread, by=SYSTEM)
+    assert carried_out(suggestion, execution).state == "FAILED"
+    assert "“Gone” is deleted; restore it first" in suggestion.error_message
+    assert not Lead.objects.exists()
+
+
+def test_undone_there_is_no_lead_and_it_can_be_approved_again(ann):
+    thread, _ = written_by_nora()
+    suggestion = make_suggestion(NEW, thread=thread)
+    approve(suggestion, by=ann)
+    lead = suggestion.lead
+    undo(suggestion, by=ann)
+    lead.refresh_from_db()
+    thread.refresh_from_db()
+    assert lead.is_deleted
+    assert thread.lead is None
+    assert (suggestion.status, suggestion.lead) == (SuggestionStatus.PENDING, None)
+    approve(suggestion, by=ann)
+    assert Lead.objects.get() == suggestion.lead != lead
+
+
+def test_a_lead_that_was_worked_on_is_not_taken_away(ann):
+    suggestion = make_suggestion(NEW)
+    approve(suggestion, by=ann)
+    note(suggestion.lead, "Has a dog.", by=ann)
+    with pytest.raises(IllegalMove, match="has been worked on since .Has a dog"):
+        undo(suggestion, by=ann)
+    suggestion.lead.refresh_from_db()
+    assert not suggestion.lead.is_deleted
+    assert suggestion.status == SuggestionStatus.APPROVED
+
+
+def test_what_was_only_suggested_for_it_does_not_keep_it(ann):
+    suggestion = make_suggestion(NEW)
+    approve(suggestion, by=ann)
+    make_suggestion(lead=suggestion.lead)
+    undo(suggestion, by=ann)
+    assert not Lead.objects.exists()
+
+
+def test_a_conversation_that_went_elsewhere_since_stays_there(ann):
+    thread, _ = written_by_nora()
+    suggestion = make_suggestion(NEW, thread=thread)
+    approve(suggestion, by=ann)
+    other = make_lead()
+    link(thread, lead=other, by=ann)
+    undo(suggestion, by=ann)
+    thread.refresh_from_db()
+    assert thread.lead == other
+    assert list(Lead.objects.all()) == [other]
