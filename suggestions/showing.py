@@ -82,6 +82,12 @@ def may_do(row: Suggestion, user: User) -> bool:
     return row.type in KINDS and user.has_perm(KINDS[row.type].permission)
 
 
+def can_be_approved(row: Suggestion, user: User) -> bool:
+    """Whether it stands as something that `user` may let happen, now or once more."""
+    unknown = row.status == SuggestionStatus.FAILED and is_unknown(row)
+    return row.status in transitions.DECIDABLE and may_do(row, user) and not unknown
+
+
 def line_of(row: Suggestion, names: Names, user: User) -> Line:
     sentence, problem = said(row, content_now(row), names)
     expired = row.status in transitions.DECIDABLE and transitions.expired(row, timezone.now())
@@ -91,7 +97,7 @@ def line_of(row: Suggestion, names: Names, user: User) -> Line:
         ICONS.get(row.type, "lightbulb"),
         COLOURS.get(row.status, "grey"),
         expired,
-        not problem and not expired and row.status in transitions.DECIDABLE and may_do(row, user),
+        not problem and not expired and can_be_approved(row, user),
     )
 
 

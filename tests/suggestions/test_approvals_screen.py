@@ -194,7 +194,7 @@ def test_many_are_approved_with_an_outcome_for_each(as_max, max):
     told = said(response)
     assert "Done for 2." in told
     assert f"{rows[0]}: The suggestion is already rejected by Max." in told
-    assert f"{mail}: A suggestion of type Email cannot be carried out here." in told
+    assert f"{mail}: subject: This is needed." in told
     assert Task.objects.count() == 2
 
 

@@ -122,4 +122,4 @@ def test_a_section_costs_the_same_however_many_there_are(max, many):
     with CaptureQueriesContext(connection) as queries:
         section = sections.of_lead(request, row.lead)
     assert len(section.shown["open"]) == many
-    assert len(queries) == 3
+    assert len(queries) == 5
