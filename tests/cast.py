@@ -1,14 +1,17 @@
 """A small cast for every test: a few people and plain makers of records."""
 
 import itertools
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
 from django.test import Client as Browser
+from django.utils import timezone
 
 from crm.activity import SYSTEM
 from crm.models import Client, Contact, User
-from inbox.models import Thread, ThreadSource
+from inbox.models import Direction, Message, Thread, ThreadSource
+from inbox.transitions import take_in
 from leads.models import InsuranceType, Lead
 from leads.transitions import create_lead
 from suggestions.models import Suggestion, SuggestionType
@@ -84,6 +87,11 @@ def make_suggestion(type: str = SuggestionType.TASK, **kw: Any) -> Suggestion:
         kw["lead"] = make_lead()
     if type == SuggestionType.LINK_THREAD:
         kw.setdefault("thread", make_thread())
+    if type == SuggestionType.REPLY and "thread" not in kw:
+        kw["thread"] = make_thread(lead=kw.get("lead"), client=kw.get("client"))
+        address = (kw.get("lead") and kw["lead"].contact_email) or "lee@example.com"
+        said = {"direction": Direction.IN, "from_email": address, "body_text": "How much is it?"}
+        take_in(Message(thread=kw["thread"], sent_at=timezone.now() - timedelta(hours=1), **said))
     if type == SuggestionType.RESOLVE_TICKET and "ticket" not in kw:
         kw["ticket"] = make_ticket()
     contents = {
@@ -92,6 +100,17 @@ def make_suggestion(type: str = SuggestionType.TASK, **kw: Any) -> Suggestion:
         SuggestionType.CREATE_LEAD: lambda: {"contactName": "Nora New", "contactEmail": "nora@example.com"},
         SuggestionType.RESOLVE_TICKET: lambda: {"summary": "Sent the card again."},
         SuggestionType.FOLLOW_UP: lambda: {"reason": "Silent for a week.", "suggestedAction": "Ask about the quote."},
+        SuggestionType.REPLY: lambda: {"body": "It is 100 a month."},
+        SuggestionType.SEND_EMAIL: lambda: {"subject": "Your quote", "body": "Dear {{first_name}}, here it is."},
+        SuggestionType.SCHEDULE_CALL: lambda: {
+            "suggestedTimes": [(timezone.now() + timedelta(days=3)).replace(microsecond=0).isoformat()]
+        },
+        SuggestionType.SEND_PROPOSAL: lambda: {
+            "title": "Car insurance",
+            "amount": "1200.50",
+            "validUntil": str(timezone.localdate() + timedelta(days=30)),
+            "body": "Dear {{first_name}}, this is our offer.",
+        },
         SuggestionType.PR: lambda: {
             "repository": "agency/website",
             "title": "Correct the opening hours",

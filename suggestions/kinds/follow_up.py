@@ -9,7 +9,7 @@ from pydantic import Field
 from crm.activity import SYSTEM, Actor
 from crm.refusals import BadInput, IllegalMove
 from crm.transitions import named, soft_delete
-from inbox.models import ThreadSource
+from inbox.models import Direction, Message, ThreadSource
 from leads.models import Task
 from leads.transitions import add_task
 from suggestions.choices import Names
@@ -48,7 +48,7 @@ class FollowUpKind(Kind):
     def sentence(cls, payload: FollowUpPayload, suggestion: Suggestion, names: Names | None = None) -> str:
         days = DUE_IN[payload.urgency].days
         due = f"in {days} days" if days else "today"
-        drafted = ", and drafts the words" if writing_to(suggestion) else ""
+        drafted = ", and drafts the words" if can_write(suggestion) else ""
         return f"Adds the task “{title(payload)}” for {owner(suggestion) or 'nobody yet'}, due {due}{drafted}."
 
     @classmethod
@@ -100,11 +100,25 @@ def title(payload: FollowUpPayload) -> str:
     return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 1]}…"
 
 
+def can_write(suggestion: Suggestion) -> bool:
+    """Whether there is a conversation by mail, or an address."""
+    return answerable(suggestion) or bool(address_of(suggestion))
+
+
+def answerable(suggestion: Suggestion) -> bool:
+    thread = suggestion.thread
+    return thread is not None and not thread.is_deleted and thread.source == ThreadSource.EMAIL
+
+
+def address_of(suggestion: Suggestion) -> str:
+    lead, client = suggestion.lead, suggestion.client
+    return (lead.contact_email if lead else "") or (client.email if client else "")
+
+
 def writing_to(suggestion: Suggestion) -> tuple[str, dict[str, Any]] | None:
     """The type of suggestion that writes to them, and its content but the words; None where there is no way."""
-    thread = suggestion.thread
-    if thread is not None and not thread.is_deleted and thread.source == ThreadSource.EMAIL:
-        return SuggestionType.REPLY, {"thread": str(thread.pk)}
-    lead, client = suggestion.lead, suggestion.client
-    address = (lead.contact_email if lead else "") or (client.email if client else "")
+    said = Message.objects.filter(thread=suggestion.thread_id, direction=Direction.IN).exclude(from_email="")
+    if answerable(suggestion) and said.exists():
+        return SuggestionType.REPLY, {"thread": str(suggestion.thread_id)}
+    address = address_of(suggestion)
     return (SuggestionType.SEND_EMAIL, {"to": [address]}) if address else None

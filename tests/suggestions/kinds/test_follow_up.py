@@ -10,7 +10,6 @@ from crm.refusals import BadInput, IllegalMove
 from crm.transitions import soft_delete
 from leads.models import Task, TaskStatus
 from leads.transitions import move_task
-from suggestions.kinds import KINDS
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, submit, undo
 from tests.cast import make_client, make_lead, make_suggestion, make_thread
@@ -55,13 +54,21 @@ def test_to_a_client_too(ann):
     assert draft_of(suggestion).suggested_content["to"] == ["clem@example.com"]
 
 
-def test_in_a_conversation_by_mail_a_reply_is_what_is_proposed(ann):
+def test_in_a_conversation_by_mail_a_reply_is_drafted(ann):
+    thread = make_suggestion(SuggestionType.REPLY).thread
+    suggestion = make_suggestion(FOLLOW, lead=thread.lead, thread=thread)
+    approve(suggestion, by=ann)
+    draft = draft_of(suggestion)
+    assert (draft.type, draft.status) == (SuggestionType.REPLY, SuggestionStatus.DRAFT)
+    assert draft.suggested_content == {"body": "Ask about the quote.", "thread": str(thread.pk)}
+    assert draft.tainted
+
+
+def test_where_they_have_written_nothing_that_could_be_answered_a_mail_is_drafted(ann):
     lead = make_lead()
     suggestion = make_suggestion(FOLLOW, lead=lead, thread=make_thread(lead=lead))
-    (follow,) = KINDS[FOLLOW].leads_to(KINDS[FOLLOW].check(suggestion.suggested_content), suggestion, {})
-    assert (follow.suggestion.type, follow.as_draft) == (SuggestionType.REPLY, True)
-    words = {"body": "Ask about the quote.", "thread": str(suggestion.thread_id)}
-    assert follow.suggestion.suggested_content == words
+    approve(suggestion, by=ann)
+    assert draft_of(suggestion).suggested_content["to"] == [lead.contact_email]
 
 
 def test_without_an_address_there_is_the_task_alone(ann):

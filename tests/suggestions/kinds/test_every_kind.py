@@ -1,0 +1,156 @@
+"""Whatever is put into the content of whatever type is refused with a sentence, or shown as what it is."""
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils.html import escape
+
+from crm.refusals import BadInput, Refused
+from suggestions.kinds import KINDS
+from suggestions.kinds.base import BadContent
+from suggestions.models import ExecutionState, Suggestion, SuggestionStatus, SuggestionType
+from suggestions.transitions import approve, carry_out
+from tests.cast import browser, make_lead, make_suggestion, make_thread, make_ticket
+from tests.suggestions.kinds.waiting import approved_and_held, carried_out
+
+SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+INSIDE = [type for type, kind in KINDS.items() if not kind.outward]
+
+
+@pytest.fixture(autouse=True)
+def a_forge(settings):
+    settings.FORGE_URL, settings.FORGE_TOKEN = "http://127.0.0.1:9", "secret"
+
+
+def deep(levels: int) -> Any:
+    nested: Any = "end"
+    for _ in range(levels):
+        nested = [nested]
+    return nested
+
+
+def good(type: str) -> dict[str, Any]:
+    """A content of `type` that was taken; the suggestion it is from is turned down."""
+    return make_suggestion(type).suggested_content
+
+
+def texts(content: dict[str, Any]) -> list[str]:
+    return [name for name, value in content.items() if isinstance(value, str)]
+
+
+def refused(type: str, content: Any) -> str:
+    """The sentence with which `content` is refused."""
+    with pytest.raises(BadContent) as error:
+        KINDS[type].check(content)
+    sentence = str(error.value)
+    sentence.encode()
+    assert "Traceback" not in sentence
+    assert 0 < len(sentence) < 3_000
+    return sentence
+
+
+@pytest.mark.parametrize("type", KINDS)
+def test_what_is_no_object_is_refused(db, type):
+    before = Suggestion.objects.count()
+    for content in (None, 7, "a text", [], [{"title": "x"}], True):
+        refused(type, content)
+        with pytest.raises(BadInput):
+            make_suggestion(type, suggested_content=content)
+    assert Suggestion.objects.count() == before
+
+
+@pytest.mark.parametrize("type", KINDS)
+def test_a_content_of_another_type_is_refused(db, type):
+    content = good(type)
+    for other in KINDS:
+        if other != type:
+            refused(other, content)
+
+
+@pytest.mark.parametrize("type", KINDS)
+def test_an_unknown_field_is_refused_by_name(db, type):
+    content = good(type)
+    assert "colour: There is no such field." in refused(type, {**content, "colour": "red"})
+    refused(type, {**content, "\ud800\x00" * 100: 1})
+    refused(type, {**content, **{f"field{number}": 1 for number in range(10_000)}})
+
+
+@pytest.mark.parametrize("type", KINDS)
+def test_every_field_refuses_rubbish(db, type):
+    content = good(type)
+    for name in texts(content):
+        for rubbish in ("x" * 1_000_000, "nul\x00l", "half \ud800", deep(5_000), {"__class__": {"a": [1]}}, [["x"]]):
+            assert refused(type, {**content, name: rubbish}).startswith(f"{name}: "), (name, str(rubbish)[:20])
+
+
+def shown(suggestion: Suggestion, user) -> str:
+    """Its page and the queue with it, in which nothing runs."""
+    pages = [
+        browser(user).get(reverse("admin:suggestions_suggestion_change", args=[suggestion.pk])),
+        browser(user).get(reverse("admin:suggestions_suggestion_changelist") + f"?show={suggestion.pk}"),
+    ]
+    html = "".join(page.content.decode() for page in pages)
+    assert [page.status_code for page in pages] == [200, 200]
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+    assert "for-development-only" not in html
+    return html
+
+
+@pytest.mark.parametrize("words", [SCRIPT, "{{__class__}} {{ settings.SECRET_KEY }} {% load x %}"])
+@pytest.mark.parametrize("type", KINDS)
+def test_what_runs_in_a_browser_is_refused_or_shown_as_what_it_is(ada, type, words):
+    first = make_suggestion(type)
+    about = {name: getattr(first, name) for name in ("lead", "client", "thread", "ticket")}
+    Suggestion.objects.filter(pk=first.pk).delete()
+    taken = []
+    for name in texts(first.suggested_content):
+        with suppress(Refused):
+            content = {**first.suggested_content, name: words}
+            taken.append(make_suggestion(type, suggested_content=content, **about))
+            assert escape(words.split()[0]) in shown(taken[-1], ada)
+            taken[-1].delete()
+    fixed = {SuggestionType.LINK_THREAD}
+    # An unknown placeholder goes into no mail, and so into no suggestion of one.
+    if words == SCRIPT and type not in fixed:
+        assert taken
+
+
+@pytest.mark.parametrize("type", KINDS)
+def test_nor_does_what_it_is_about(ada, type):
+    lead = make_lead(contact_name=SCRIPT)
+    thread = make_thread(subject=SCRIPT)
+    about = {"thread": thread} if type in (SuggestionType.LINK_THREAD, SuggestionType.CREATE_LEAD) else {}
+    if type == SuggestionType.RESOLVE_TICKET:
+        about["ticket"] = make_ticket(subject=SCRIPT)
+    suggestion = make_suggestion(type, lead=None if type == SuggestionType.CREATE_LEAD else lead, **about)
+    assert escape(SCRIPT)[:20] in shown(suggestion, ada)
+
+
+@pytest.mark.parametrize("type", INSIDE)
+def test_it_is_carried_out_once(ada, type):
+    suggestion = make_suggestion(type)
+    execution = approved_and_held(suggestion, ada)
+    assert carried_out(suggestion, execution).state == ExecutionState.SUCCEEDED
+    was, version = suggestion.result, suggestion.executed_at
+    carry_out(execution.pk)
+    suggestion.refresh_from_db()
+    assert (suggestion.result, suggestion.executed_at) == (was, version)
+    with pytest.raises(Refused, match="already approved"):
+        approve(suggestion, by=ada)
+    assert suggestion.executions.count() == 1
+
+
+@pytest.mark.parametrize("type", INSIDE)
+def test_a_permission_revoked_in_between_stops_it(ada, type):
+    suggestion = make_suggestion(type)
+    execution = approved_and_held(suggestion, ada)
+    ada.groups.clear()
+    ada.is_superuser = False
+    ada.save()
+    assert carried_out(suggestion, execution).state == ExecutionState.FAILED
+    assert suggestion.status == SuggestionStatus.FAILED
+    assert suggestion.error_message == "Ada may not decide suggestions any more."
+    assert suggestion.result is None
