@@ -106,6 +106,12 @@ UNFOLD = {
                         "leads.view_insurancetype",
                     ),
                     to(
+                        "Mail templates",
+                        "draft",
+                        "suggestions_emailtemplate_changelist",
+                        "suggestions.view_emailtemplate",
+                    ),
+                    to(
                         "Autonomy",
                         "smart_toy",
                         "suggestions_autonomysetting_changelist",

@@ -121,7 +121,11 @@ class ThreadAdmin(RecordAdmin):
             return HttpResponseRedirect(f"{self.page_url(thread)}#m-{pk}")
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
         return FileResponse(
-            BytesIO(data), True, filename=entry["name"], content_type="application/octet-stream", headers=headers
+            BytesIO(data),
+            as_attachment=True,
+            filename=entry["name"],
+            content_type="application/octet-stream",
+            headers=headers,
         )
 
     # The forms

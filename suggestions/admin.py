@@ -20,16 +20,17 @@ from crm.models import ActivityLog
 from crm.paging import Order, page
 from crm.screens import TIMELINE_LENGTH, RecordAdmin
 from leads.admin import LeadAdmin
-from suggestions.carried import ATTEMPTS, goes_out_at
 from suggestions.autonomy_screen import AutonomyAdmin
+from suggestions.carried import ATTEMPTS, goes_out_at
 from suggestions.choices import Names
 from suggestions.deeds import Approve, ItDidGoOut, ItDidNot, PutBack, Reject, Snooze, Submit, Undo, Worked
 from suggestions.filters import STATES, WAITING, SuggestionFilter
 from suggestions.kinds import KINDS
 from suggestions.lists import SHOW, Approvals
-from suggestions.models import AutonomySetting, Suggestion, SuggestionType
+from suggestions.models import AutonomySetting, EmailTemplate, Suggestion, SuggestionType
 from suggestions.showing import ICONS, detail, leaving
 from suggestions.suggesting import WORDS, SuggestForm, named_in
+from suggestions.template_screen import EmailTemplateAdmin
 from suggestions.today import waiting_badge
 
 NEWEST = {"created": models.F("created_at"), "id": models.F("id")}
@@ -54,6 +55,7 @@ def state_tab(name: str) -> Tab:
 
 
 admin.site.register(AutonomySetting, AutonomyAdmin)
+admin.site.register(EmailTemplate, EmailTemplateAdmin)
 
 
 @admin.register(Suggestion)
@@ -253,6 +255,8 @@ class SuggestionAdmin(RecordAdmin):
         form.url, form.is_open = self.deed_url(row, verb), True
         context["forms"] = {**context["forms"], verb: form}
         context["worked"] = worked_on(context["forms"])
+        if isinstance(form, Worked) and form.is_bound:
+            context |= leaving(row, form.typed(), request.user)
         context = {**self.admin_site.each_context(request), **context, "refused": form.non_field_errors()}
         return TemplateResponse(request, self.page_template, context, status=response.status_code)
 

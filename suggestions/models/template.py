@@ -1,9 +1,13 @@
 """The words that mails are written with, kept for the next one."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 
 from crm.models.base import LIVE, LiveManager, Record, RecordQuerySet, audited, one_of
+from crm.refusals import BadInput
+from inbox.addresses import hidden
+from suggestions.placeholders import refuse_unknown
 
 
 class TemplateCategory(models.TextChoices):
@@ -51,6 +55,19 @@ class EmailTemplate(Record):
                 violation_error_message="There is a template of this name already.",
             ),
         ]
+
+    def clean(self) -> None:
+        """Refuse a gap that nobody could fill in, and a subject of more than one line."""
+        wrong = {}
+        for name in ("subject", "body"):
+            try:
+                refuse_unknown(getattr(self, name))
+            except BadInput as refusal:
+                wrong[name] = str(refusal)
+        if hidden(self.subject):
+            wrong["subject"] = "The subject holds a line break or an invisible character."
+        if wrong:
+            raise ValidationError(wrong)
 
     def __str__(self) -> str:
         return self.name

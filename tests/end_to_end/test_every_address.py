@@ -19,6 +19,7 @@ from crm.models import Project, SavedView, User
 from crm.screens import RecordAdmin
 from crm.transitions import permission
 from leads.models import ContactLead, InsuranceType, LeadStatus, Task
+from suggestions.models import EmailTemplate
 from tests.cast import (
     browser,
     make_client,
@@ -66,6 +67,7 @@ def world() -> dict[type, Any]:
         make_ticket(client=client),
         make_suggestion(lead=lead),
         AIInteraction.objects.create(lead=lead, type="Chat", source="Agent UI", content="?", ai_response="!"),
+        EmailTemplate.objects.create(name="Template", subject="Hi", body="Hi {{lead_name}}"),
         SavedView.objects.create(name="View", table="leads.lead", owner=make_user("owner"), shared=True),
         LeadStatus.objects.get(pk="ACTIVE"),
         InsuranceType.objects.get(code="auto"),
@@ -117,7 +119,7 @@ def of_pattern(name: str, wanted: list[str], rows: dict[str, Any]) -> Iterator[A
             yield Address(reverse(f"admin:{name}", args=[row.pk, form.verb]), name, row, form.verb)
     else:
         assert row is not None, f"no record for {name}: extend the world"
-        yield Address(reverse(f"admin:{name}", args=[row.pk]), name, row)
+        yield Address(reverse(f"admin:{name}", args=[row.pk, *([0] if "place" in wanted else [])]), name, row)
 
 
 def person(role: str) -> User | None:

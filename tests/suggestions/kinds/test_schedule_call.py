@@ -1,0 +1,136 @@
+"""SCHEDULE_CALL: an invitation that calendars understand, and a meeting that is booked."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+from icalendar import Calendar
+
+from crm.refusals import BadInput
+from inbox.models import Thread
+from tests.cast import make_lead, make_suggestion
+from tests.suggestions.mails import carried, let_go, sent
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def in_berlin(settings):
+    settings.TIME_ZONE = "Europe/Berlin"
+    with timezone.override("Europe/Berlin"):
+        yield
+
+
+@pytest.fixture
+def lead(ann):
+    return make_lead(
+        contact_name="Lee Lead", contact_email="lee@example.com", contact_phone="+49 30 1234567", assigned_to=ann
+    )
+
+
+@pytest.fixture
+def first():
+    return (timezone.now() + timedelta(days=3)).replace(microsecond=0, second=0)
+
+
+def call(lead, times, **content):
+    content = {"suggestedTimes": [at.isoformat() for at in times], "duration": 45, "meetingType": "phone", **content}
+    return make_suggestion("SCHEDULE_CALL", lead=lead, suggested_content=content)
+
+
+def unfolded(ics: str) -> dict[str, str]:
+    """The lines of an event by their names, read by hand: RFC 5545, section 3.1."""
+    lines = ics.replace("\r\n", "\n").replace("\n ", "").split("\n")
+    event = lines[lines.index("BEGIN:VEVENT") + 1 : lines.index("END:VEVENT")]
+    return dict(line.split(":", 1) if line.split(":")[0].isalpha() else line.split(";", 1) for line in event)
+
+
+def test_the_invitation_arrives_where_mail_programs_look_for_it(post, lead, ann, first):
+    suggestion = sent(call(lead, [first, first + HOUR]), ann)
+    [mail] = post.mails
+    kinds = [part.get_content_type() for part in mail.walk() if not part.is_multipart()]
+    assert kinds == ["text/plain", "text/html", "text/calendar", "text/calendar"]
+    inline, attached = (part for part in mail.walk() if part.get_content_type() == "text/calendar")
+    assert (inline.get_param("method"), inline.get_filename()) == ("REQUEST", None)
+    assert attached.get_filename() == "invitation.ics"
+    ics = inline.get_content()
+    assert ics.replace("\r\n", "\n").strip() == attached.get_content().replace("\r\n", "\n").strip()
+    read = Calendar.from_ical(ics)
+    assert (read["METHOD"], read["VERSION"]) == ("REQUEST", "2.0")
+    [event] = read.walk("VEVENT")
+    assert event["DTSTART"].dt == first and event["DTEND"].dt == first + timedelta(minutes=45)
+    assert event["UID"] == f"{suggestion.pk}@birchfield.example.com"
+    assert [zone["TZID"] for zone in read.walk("VTIMEZONE")] == ["Europe/Berlin"]
+    by_hand = unfolded(ics)
+    start = datetime.strptime(by_hand["DTSTART"], "TZID=Europe/Berlin:%Y%m%dT%H%M%S")
+    assert start == timezone.localtime(first).replace(tzinfo=None)
+    assert by_hand["SEQUENCE"] == "0"
+    assert by_hand["ORGANIZER"] == "CN=Ann:mailto:ann@agency.example"
+    assert by_hand["ATTENDEE"].endswith("mailto:lee@example.com") and "RSVP=TRUE" in by_hand["ATTENDEE"]
+    assert by_hand["LOCATION"] == "+49 30 1234567"
+
+
+def test_the_other_times_are_offered_in_the_text(post, lead, ann, first):
+    sent(call(lead, [first, first + HOUR, first + 2 * HOUR], message="Let us talk, {{first_name}}."), ann)
+    text = post.mails[0].get_body(("plain",)).get_content()
+    assert text.startswith("Hello Lee,\n\nLet us talk, Lee.\n\nWhen: ")
+    assert text.count("\n- ") == 2 and "Birchfield Insurance" in text
+
+
+def test_the_meeting_is_booked_once_the_invitation_is_out(post, lead, ann, first):
+    suggestion = let_go(call(lead, [first]), ann)
+    assert not Thread.objects.filter(source="MEETING").exists()
+    suggestion = carried(suggestion)
+    meeting = Thread.objects.get(source="MEETING")
+    assert suggestion.result["meeting"] == str(meeting.pk)
+    assert (meeting.lead, meeting.metadata["duration"], meeting.metadata["sequence"]) == (lead, 45, 0)
+    assert datetime.fromisoformat(meeting.metadata["starts_at"]) == first
+    assert meeting.metadata["uid"] == f"{suggestion.pk}@birchfield.example.com"
+
+
+def test_refused_nothing_is_booked(post, lead, ann, first):
+    post.fault = "spam"
+    suggestion = sent(call(lead, [first]), ann)
+    assert not Thread.objects.filter(source="MEETING").exists()
+    post.fault = ""
+    sent(suggestion, ann)
+    assert len(post.data) == Thread.objects.filter(source="MEETING").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ({"suggestedTimes": []}, "suggestedTimes: There must be at least 1"),
+        ({"suggestedTimes": ["2020-01-01T10:00:00+00:00"]}, "is past: suggest times in the future"),
+        ({"suggestedTimes": ["2999-01-01T10:00:00"]}, "This must say its time zone"),
+        ({"suggestedTimes": ["tomorrow"]}, "This must be a date and a time"),
+        ({"suggestedTimes": ["2999-01-01T10:00:00Z", "2999-01-01T11:00:00+01:00"]}, "suggested twice"),
+        ({"duration": 4}, "duration: This must be at least 5"),
+        ({"duration": 481}, "duration: This must be at most 480"),
+        ({"meetingType": "telepathy"}, "meetingType: This must be one of"),
+        ({"location": "x" * 301}, "location: This must have at most 300"),
+    ],
+)
+def test_what_is_no_meeting_is_refused(lead, first, content, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        call(lead, [first], **content)
+
+
+def test_a_place_brings_no_line_into_the_invitation(post, lead, ann, first):
+    sent(call(lead, [first], location="Room 1\r\nATTENDEE:mailto:eve@example.com"), ann)
+    [ics] = [part for part in post.mails[0].walk() if part.get_filename() == "invitation.ics"]
+    assert "\nATTENDEE:mailto:eve" not in ics.get_content()
+    [event] = Calendar.from_ical(ics.get_content()).walk("VEVENT")
+    assert event["ATTENDEE"] == "mailto:lee@example.com"
+
+
+def test_without_an_address_nobody_can_be_invited(db, first):
+    with pytest.raises(BadInput, match="No mail address of"):
+        call(make_lead(contact_email="", contact_phone="1"), [first])
+
+
+def test_a_time_that_has_come_is_not_sent(post, lead, ann, first, monkeypatch):
+    suggestion = let_go(call(lead, [first]), ann)
+    monkeypatch.setattr("suggestions.kinds.schedule_call.timezone.now", lambda: datetime(2999, 1, 1, tzinfo=UTC))
+    suggestion = carried(suggestion)
+    assert "is past" in suggestion.error_message and post.data == []

@@ -1,0 +1,137 @@
+"""SEND_PROPOSAL: the offer on paper, mailed, and the lead moved on."""
+
+import re
+import zlib
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from crm.refusals import BadInput
+from inbox.models import Message
+from suggestions.kinds import KINDS
+from suggestions.models import Suggestion
+from tests.cast import browser, make_lead, make_suggestion
+from tests.suggestions.mails import sent
+
+ESCAPED = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+
+
+@pytest.fixture
+def lead(ann):
+    return make_lead(
+        contact_name="Lee Lead", contact_email="lee@example.com", company_name="Lee & Sons", assigned_to=ann
+    )
+
+
+def proposal(lead, **content):
+    until = (timezone.localdate() + timedelta(days=30)).isoformat()
+    content = {
+        "title": "Your fleet",
+        "amount": "1240.50",
+        "validUntil": until,
+        "body": "Dear {{first_name}},\n\nthis is it.",
+    } | content
+    return make_suggestion("SEND_PROPOSAL", lead=lead, suggested_content=content)
+
+
+def text_of(pdf: bytes) -> str:
+    """The text of a PDF, read by way of its own tables from glyphs to characters."""
+    streams = [inflated(found) for found in re.findall(rb"stream\n(.*?)\nendstream", pdf, re.S)]
+    tables = []
+    for stream in streams:
+        if b"beginbfchar" in stream:
+            pairs = re.findall(rb"<([0-9A-F]{4})> <([0-9A-F]+)>", stream)
+            tables.append({glyph: bytes.fromhex(text.decode()).decode("utf-16-be") for glyph, text in pairs})
+    return "\n".join(shown(stream, tables) for stream in streams if b" Tj" in stream)
+
+
+def inflated(stream: bytes) -> bytes:
+    try:
+        return zlib.decompress(stream)
+    except zlib.error:
+        return stream
+
+
+def shown(stream: bytes, tables: list[dict[bytes, str]]) -> str:
+    """What a page shows; each font's table is tried, for both faces have the same letters under other numbers."""
+    lines = []
+    for raw in re.findall(rb"\(((?:[^\\()]|\\.)*)\) ?Tj", stream, re.S):
+        plain = re.sub(rb"\\(.)", lambda found: ESCAPED.get(found[1], found[1]), raw, flags=re.S)
+        glyphs = [plain[at : at + 2].hex().upper().encode() for at in range(0, len(plain), 2)]
+        lines += ["".join(table.get(glyph, "?") for glyph in glyphs) for table in tables]
+    return "\n".join(lines)
+
+
+def test_the_paper_arrives_and_can_be_opened_from_the_conversation(post, lead, ann, bob, stranger):
+    suggestion = sent(proposal(lead), ann)
+    [mail] = post.mails
+    assert mail["Subject"] == "Your fleet"
+    assert mail.get_body(("plain",)).get_content() == "Dear Lee,\n\nthis is it.\n"
+    [file] = mail.iter_attachments()
+    pdf = file.get_content()
+    assert (file.get_filename(), file.get_content_type(), pdf[:5]) == ("Proposal.pdf", "application/pdf", b"%PDF-")
+    text = text_of(pdf)
+    for words in ("Your fleet", "$1,240.50", "Dear Lee,", "this is it.", "For Lee Lead, Lee & Sons", "Valid until"):
+        assert words in text, words
+    message = Message.objects.get(pk=suggestion.result["message"])
+    [entry] = message.attachments
+    assert {"name", "type", "size", "url", "stored"} <= set(entry) and entry["size"] == len(pdf)
+    served = browser(ann).get(entry["url"])
+    assert b"".join(served.streaming_content) == pdf
+    assert served["Content-Disposition"] == 'attachment; filename="Proposal.pdf"'
+    assert (served["X-Content-Type-Options"], served["Content-Type"]) == ("nosniff", "application/octet-stream")
+    assert browser(bob).get(entry["url"]).status_code in (302, 403, 404)
+    assert browser(stranger).get(entry["url"]).status_code == 403
+    assert entry["url"] in browser(ann).get(f"/inbox/thread/{message.thread_id}/change/").content.decode()
+    assert browser(ann).get(entry["url"].replace("/0/", "/7/")).status_code in (302, 404)
+
+
+def test_the_next_stage_is_suggested(post, lead, ann):
+    suggestion = sent(proposal(lead), ann)
+    [move] = Suggestion.objects.filter(type="CHANGE_STATUS", lead=lead)
+    assert move.suggested_content["status"] == "PROPOSAL_SENT"
+    assert suggestion.result["suggestions"] == [str(move.pk)]
+
+
+def test_no_stage_is_suggested_where_it_stands_already(post, ann):
+    lead = make_lead(contact_email="lee@example.com", status_id="PROPOSAL_SENT")
+    sent(proposal(lead, body="Here."), ann)
+    assert not Suggestion.objects.filter(type="CHANGE_STATUS").exists()
+
+
+def test_letters_of_any_language_are_drawn_and_what_cannot_be_is_told(post, lead, ann):
+    suggestion = proposal(lead, title="Größe Ἑλλάς", body="Привет, Ελλάδα, łódź. 東京 (x) \\ done")
+    kind = KINDS["SEND_PROPOSAL"]
+    shown = dict(kind.preview(kind.check(suggestion.suggested_content), suggestion, ann))
+    assert shown["Not on paper"] == "東 京: marked by \ufffd, as the font of the PDF has no such letters."
+    sent(suggestion, ann)
+    [file] = post.mails[0].iter_attachments()
+    text = text_of(file.get_content())
+    assert "Привет, Ελλάδα, łódź. \ufffd\ufffd (x)" in text
+    assert "東京" in post.mails[0].get_body(("plain",)).get_content()
+
+
+def test_tried_again_it_is_the_same_paper_and_one_mail(post, lead, ann):
+    post.fault = "spam"
+    suggestion = sent(proposal(lead), ann)
+    before = Message.objects.get()
+    post.fault = ""
+    sent(suggestion, ann)
+    assert Message.objects.get() == before and len(post.data) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ({"amount": "0"}, "amount: This must be more than 0"),
+        ({"amount": "NaN"}, "amount: This must be a number"),
+        ({"amount": "1.234"}, "amount: This must have at most 2 decimal places"),
+        ({"validUntil": "2020-01-01"}, "is no day in the future"),
+        ({"title": "x\nBcc: eve@example.com"}, "The subject holds a line break"),
+        ({"body": "{{password}}"}, "There is no placeholder"),
+    ],
+)
+def test_what_is_no_offer_is_refused(lead, content, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        proposal(lead, **content)

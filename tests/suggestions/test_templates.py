@@ -1,0 +1,79 @@
+"""Mail templates: kept, looked after, and tried for a real lead."""
+
+import pytest
+
+from suggestions.models import EmailTemplate
+from suggestions.placeholders import MEANINGS, filled, values_for
+from tests.cast import browser, make_lead
+from tests.forms import form_of
+
+LIST = "/suggestions/emailtemplate/"
+
+
+@pytest.fixture
+def template(db):
+    return EmailTemplate.objects.create(name="Ours", subject="Hi {{first_name}}", body="From {{sender_name}}")
+
+
+def page(template, **asked):
+    return f"{LIST}{template.pk}/change/" + ("?lead=" + asked["lead"] if asked else "")
+
+
+def test_eight_are_there_to_begin_with_and_can_be_filled_in(ann):
+    seeded = EmailTemplate.objects.in_use()
+    assert len(seeded) == 8 and len({template.name for template in seeded}) == 8
+    values = values_for(make_lead(contact_name="Lee Lead"), ann)
+    for template in seeded:
+        text = filled(template.subject, values) + filled(template.body, values)
+        assert "{{" not in text and "Lee" in text and "Ann" in text
+
+
+def test_the_list_and_the_page_tell_what_there_is(template, vera):
+    assert "Ours" in browser(vera).get(LIST).content.decode()
+    shown = browser(vera).get(page(template)).content.decode()
+    for name, meaning in MEANINGS.items():
+        assert f"{{{{{name}}}}}" in shown and meaning in shown
+
+
+def test_it_is_shown_as_a_real_lead_would_read_it(template, ann):
+    lead = make_lead(contact_name="Lee <b>Lead", assigned_to=ann)
+    shown = browser(ann).get(page(template, lead=str(lead.pk))).content.decode()
+    assert "Hi Lee" in shown and "From Ann" in shown and "<b>Lead" not in shown
+
+
+def test_what_cannot_be_filled_in_is_told(ann):
+    template = EmailTemplate.objects.create(name="Firm", subject="Hi", body="{{company_name}}")
+    lead = make_lead(assigned_to=ann, company_name="")
+    assert "There is nothing to fill in for" in browser(ann).get(page(template, lead=str(lead.pk))).content.decode()
+
+
+@pytest.mark.parametrize("key", ["not-a-key", "\x00", "0192f0c1-2345-7678-9abc-def012345678"])
+def test_an_odd_lead_is_refused_in_a_sentence(template, ann, key):
+    answer = browser(ann).get(page(template, lead=key))
+    assert answer.status_code == 200 and 'role="alert"' in answer.content.decode()
+
+
+def test_a_lead_of_somebody_else_is_not_read(template, ann, bob):
+    lead = make_lead(contact_name="Secret Sam", assigned_to=bob)
+    shown = browser(ann).get(page(template, lead=str(lead.pk))).content.decode()
+    assert "Hi Secret" not in shown and 'role="alert"' in shown
+
+
+def test_a_gap_that_nobody_can_fill_is_not_saved(template, max):
+    opened = browser(max).get(f"{LIST}{template.pk}/change/?edit=1")
+    form = form_of(opened.content.decode(), "emailtemplate_form")
+    for body in ("{{__class__}}", "{{ }}", "{{first_name"):
+        answer = browser(max).post(f"{LIST}{template.pk}/change/", {**form, "body": body})
+        assert answer.status_code == 200
+    answer = browser(max).post(f"{LIST}{template.pk}/change/", {**form, "subject": "{{lead.password}}"})
+    assert "There is no placeholder “{{lead.password}}”" in answer.content.decode()
+    template.refresh_from_db()
+    assert (template.subject, template.body) == ("Hi {{first_name}}", "From {{sender_name}}")
+    assert browser(max).post(f"{LIST}{template.pk}/change/", {**form, "body": "Hi {{ lead_name }}"}).status_code == 302
+    template.refresh_from_db()
+    assert template.body == "Hi {{ lead_name }}"
+
+
+def test_an_agent_reads_and_does_not_write(template, ann):
+    assert browser(ann).get(page(template)).status_code == 200
+    assert browser(ann).post(f"{LIST}{template.pk}/change/", {"name": "x"}).status_code == 403
