@@ -76,7 +76,11 @@ class Worked(Decision):
         self.content: dict[str, Any] | None = None
         if self.kind:
             self.was = transitions.proposed(self.record)
-            self.fields.update(inputs_of(self.kind.Payload, self.was, self.names))
+            inputs = inputs_of(self.kind.Payload, self.was, self.names)
+            if self.is_bound:  # what was typed stands in it: the screen marks what differs from this
+                for field in inputs.values():
+                    field.widget.attrs["data-was"] = field.initial
+            self.fields.update(inputs)
 
     def contents(self) -> list[forms.BoundField]:
         """The inputs of the content alone."""

@@ -14,6 +14,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html, format_html_join
+from pydantic import AwareDatetime
 from pydantic.fields import FieldInfo
 
 from suggestions.choices import Names
@@ -21,6 +23,7 @@ from suggestions.kinds import Payload
 
 PREFIX = "content."
 LEAST_ROWS, MOST_ROWS = 3, 20
+MOST_MOMENTS = 10
 
 
 class Text(forms.CharField):
@@ -78,6 +81,40 @@ class Moment(Text):
 
     def prepare_value(self, value: Any) -> Any:
         return self.shown(value)
+
+
+class MomentInputs(forms.Widget):
+    """An input for each of several moments, and room for more."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None, most: int = MOST_MOMENTS) -> None:
+        self.most = most
+        super().__init__(attrs)
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> str:
+        return "\n".join(data.getlist(name) if hasattr(data, "getlist") else data.get(name, []))
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> str:
+        held = str(value or "").split()
+        room = max(len(held), min(self.most, max(LEAST_ROWS, len(held) + 1)))
+        key = (attrs or {}).get("id", name)
+        inputs = (
+            (name, f"{key}_{number}" if number else key, number + 1, held[number] if number < len(held) else "")
+            for number in range(room)
+        )
+        one = '<input type="datetime-local" name="{}" id="{}" aria-label="Time {}" value="{}">'
+        return format_html('<span class="moments">{}</span>', format_html_join("", one, inputs))
+
+
+class Moments(Text):
+    """Several dates and times on the clock of the house."""
+
+    many = True
+
+    def read(self, text: str) -> Any:
+        return [Moment().read(line) for line in text.split("\n") if line.strip()]
+
+    def shown(self, content: Any) -> str:
+        return "\n".join(map(Moment().shown, content)) if isinstance(content, list) else super().shown(content)
 
 
 class Lines(Text):
@@ -179,6 +216,11 @@ def input_for(name: str, info: FieldInfo, value: Any, names: Names) -> forms.Fie
     if choices is not None:
         return Text(widget=forms.Select(choices=offered(info, choices, value)), **made_for)
     wanted = plain_type(info.annotation)
+    if is_moments(wanted):
+        most = next((rule.max_length for rule in info.metadata if hasattr(rule, "max_length")), MOST_MOMENTS)
+        field = Moments(widget=MomentInputs(most=most), **made_for)
+        field.wide = True
+        return field
     if get_origin(wanted) is list and get_args(wanted)[:1] in [(str,), (date,), (datetime,), (int,), (float,)]:
         wanted = list
     field_class, attrs = INPUTS.get(wanted, (Structure, {}))
@@ -190,6 +232,11 @@ def input_for(name: str, info: FieldInfo, value: Any, names: Names) -> forms.Fie
     field = field_class(widget=forms.Textarea({**attrs, "rows": rows}) if long else forms.TextInput(attrs), **made_for)
     field.wide = long or field_class is Text
     return field
+
+
+def is_moments(wanted: Any) -> bool:
+    """Whether `wanted` is a list of dates and times."""
+    return get_origin(wanted) is list and get_args(wanted)[:1] in [(datetime,), (AwareDatetime,)]
 
 
 def offered(info: FieldInfo, choices: Mapping[str, str], value: Any) -> list[tuple[str, str]]:
@@ -264,6 +311,8 @@ def fixed_of(payload: type[Payload], content: Any, names: Names) -> list[tuple[s
 
 def readable(info: FieldInfo, value: Any, names: Names) -> Any:
     """The value of a field as people write it."""
+    if is_moments(plain_type(info.annotation)) and isinstance(value, list):
+        return [said_moment(one) for one in value]
     if not isinstance(value, str):
         return value
     if value == "":
@@ -275,6 +324,14 @@ def readable(info: FieldInfo, value: Any, names: Names) -> Any:
         if wanted is date:
             return f"{date.fromisoformat(value):%-d %b %Y}"
         if wanted is datetime:
-            moment = datetime.fromisoformat(value)
-            return f"{timezone.localtime(moment) if timezone.is_aware(moment) else moment:%-d %b %Y, %H:%M}"
+            return said_moment(value)
     return (choices_of(info, names) or {}).get(value, value)
+
+
+def said_moment(value: Any) -> Any:
+    """A date and time as people write it; anything else as it is."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return value
+    return f"{timezone.localtime(moment) if timezone.is_aware(moment) else moment:%-d %b %Y, %H:%M}"

@@ -326,8 +326,6 @@ def what_was_found(row: Suggestion, user: User) -> dict[str, Any]:
     """What the policy said of `row`, and what is to be said of how it is carried out."""
     is_open = row.status in transitions.DECIDABLE
     content = transitions.proposed(row) if is_open else content_now(row)
-    read = list(content.items()) if isinstance(content, dict) else [("content", content)]
-    named = [(label_of(name, field_of(row, name)), value) for name, value in read]
     waits = is_open or goes_out_at(row) is not None or row.executed_at is None
     return {
         "attempts": attempts(row),
@@ -338,21 +336,22 @@ def what_was_found(row: Suggestion, user: User) -> dict[str, Any]:
         "found": sentences(row.findings),
         "held_because": sentences(row.held_because),
         "acknowledged": sentences(row.acknowledged),
-        "hidden": hidden_in(named),
-        "links": links_in(named),
         **leaving(row, content, user),
     }
 
 
 def leaving(row: Suggestion, content: Any, user: User) -> dict[str, Any]:
-    """What of `content` would leave the house, as it will be read there: label and text of each part."""
+    """What eyes miss in `content`, and what of it would leave the house: label and text of each part."""
+    read = list(content.items()) if isinstance(content, dict) else [("content", content)]
+    named = [(label_of(name, field_of(row, name)), value) for name, value in read]
+    shown = {"hidden": hidden_in(named), "links": links_in(named), "preview": None, "preview_refused": ""}
     kind = KINDS.get(row.type)
-    if kind is None or not kind.outward:
-        return {"preview": None, "preview_refused": ""}
+    if kind is None or not kind.outward or row.status not in transitions.REJECTABLE or is_unknown(row):
+        return shown
     try:
-        return {"preview": kind.preview(kind.check(content), row, user), "preview_refused": ""}
+        return {**shown, "preview": kind.preview(kind.check(content), row, user)}
     except Refused as refusal:
-        return {"preview": [], "preview_refused": str(refusal)}
+        return {**shown, "preview": [], "preview_refused": str(refusal)}
 
 
 def field_of(row: Suggestion, name: str) -> Any:

@@ -94,7 +94,7 @@ def test_every_type_of_field_can_be_changed():
         extra='{"room": 3}',
     )
     payload = CallPayload.model_validate(changed)
-    assert payload.suggestedTimes == [datetime(2026, 12, 3, 8)]
+    assert payload.suggestedTimes == [datetime(2026, 12, 3, 8, tzinfo=UTC)]
     assert (payload.duration, payload.meetingType, payload.amount) == (60, Meeting.PHONE, None)
     assert (payload.until, payload.urgent, payload.mood) == (date(2027, 1, 2), False, "keen")
     assert payload.to == ["c@example.com", "d@example.com"]

@@ -33,7 +33,7 @@ document.addEventListener("DOMContentLoaded", () => {
   });
 
   // What differs from what was proposed is marked, and the button says what it will record.
-  const was = (field) => field.type === "checkbox" ? field.defaultChecked : field.tagName === "SELECT" ? [...field.options].find((option) => option.defaultSelected)?.value ?? field.options[0]?.value : field.defaultValue;
+  const was = (field) => field.dataset.was !== undefined ? (field.type === "checkbox" ? field.dataset.was === "True" : field.dataset.was.replaceAll("\r\n", "\n")) : field.type === "checkbox" ? field.defaultChecked : field.tagName === "SELECT" ? [...field.options].find((option) => option.defaultSelected)?.value ?? field.options[0]?.value : field.defaultValue;
   const is = (field) => field.type === "checkbox" ? field.checked : field.value;
   const watch = (form) => {
     const label = form.parentElement.querySelector("[data-approve-label]"), plain = label ? label.textContent : "";
