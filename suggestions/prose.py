@@ -192,7 +192,7 @@ def capitalised(text: str) -> Iterator[list[str]]:
         word = re.sub(r"['’]s$", "", word)
         between = text[end : match.start()]
         initial = run and len(run[-1]) == 1 and between == ". "
-        if run and not initial and not re.fullmatch(r"\s{1,4}|\s?&\s?", between):
+        if run and not initial and not re.fullmatch(r"[ \t\xa0]{1,3}|[ \t]?\r?\n[ \t]?| ?& ?", between):
             yield run
             run = []
         end = match.end()

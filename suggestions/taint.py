@@ -27,13 +27,15 @@ def rests_on_outsiders(suggestion: Suggestion, by: Actor | None = None) -> bool:
         said_in(suggestion)
         or answered(quoted_keys(suggestion, "interaction") | key(suggestion.interaction_id))
         or Suggestion.everything.filter(pk__in=quoted_keys(suggestion, "suggestion"), tainted=True).exists()
-        or (by_a_model(suggestion, by) and said_around(key(suggestion.lead_id), key(suggestion.client_id)))
+        or (by_a_model(suggestion, by) and told_to_a_model(suggestion))
     )
 
 
 def said_in(suggestion: Suggestion) -> bool:
     """Whether they said something in the conversation, or are quoted."""
     threads = quoted_keys(suggestion, "thread") | key(suggestion.thread_id)
+    if suggestion.ticket is not None:
+        threads |= key(suggestion.ticket.thread_id)
     messages = quoted_keys(suggestion, "message") | key(suggestion.message_id)
     asked = Q(thread__in=threads) | Q(pk__in=messages)
     if (threads or messages) and said_by_them().filter(asked).exists():
@@ -47,6 +49,13 @@ def by_a_model(suggestion: Suggestion, by: Actor | None) -> bool:
     # A text that was not given is the database's default, an expression and no text.
     named = isinstance(suggestion.ai_model_version, str) and suggestion.ai_model_version != ""
     return outside or named
+
+
+def told_to_a_model(suggestion: Suggestion) -> bool:
+    """Whether a model that wrote it had outsiders' words before it; what is about nobody we know came from outside."""
+    if suggestion.lead_id is None and suggestion.client_id is None:
+        return True
+    return suggestion.ticket_id is not None or said_around(key(suggestion.lead_id), key(suggestion.client_id))
 
 
 def answered(interactions: set[UUID]) -> bool:

@@ -90,9 +90,9 @@ class Trust:
         if self.decided < ENOUGH:
             told.append(f"{ENOUGH - self.decided} more decisions (so far {self.decided} of {ENOUGH})")
         if self.decided and self.approved_share < APPROVED_FROM:
-            told.append(f"{APPROVED_FROM:.0%} approved (now {percent(self.approved_share)})")
+            told.append(f"{APPROVED_FROM:.0%} approved (now {self.approved_text})")
         if self.decided and self.edited_share >= EDITED_BELOW:
-            told.append(f"fewer than {EDITED_BELOW:.0%} edited (now {percent(self.edited_share)})")
+            told.append(f"fewer than {EDITED_BELOW:.0%} edited (now {self.edited_text})")
         return told
 
     @property
@@ -100,9 +100,17 @@ class Trust:
         return not self.missing
 
     @property
+    def approved_text(self) -> str:
+        return percent(self.approved_share)
+
+    @property
+    def edited_text(self) -> str:
+        return percent(self.edited_share)
+
+    @property
     def told(self) -> str:
         """The figures in a sentence."""
-        shares = f"{percent(self.approved_share)} approved, {percent(self.edited_share)} edited"
+        shares = f"{self.approved_text} approved, {self.edited_text} edited"
         return f"{self.agent}: {self.decided} decided" + (f", {shares}" if self.decided else "")
 
 

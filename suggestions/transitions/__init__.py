@@ -1,5 +1,6 @@
 """What can be done to a suggestion: proposing, deciding, carrying out, and holding back."""
 
+from suggestions.transitions.autonomy import follow_house, set_level
 from suggestions.transitions.deciding import REJECTABLE, Unconfirmed, approve, put_back, reject, snooze
 from suggestions.transitions.executing import carry_out, order
 from suggestions.transitions.following import follow
@@ -37,6 +38,7 @@ __all__ = [
     "digest",
     "expired",
     "follow",
+    "follow_house",
     "held",
     "idempotency_key",
     "kind_of",
@@ -49,6 +51,7 @@ __all__ = [
     "put_back",
     "reject",
     "resume",
+    "set_level",
     "settle",
     "snooze",
     "submit",

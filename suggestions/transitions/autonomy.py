@@ -61,6 +61,24 @@ def set_level(
     return setting
 
 
+@transaction.atomic
+def follow_house(user: User, type: str, *, by: Actor | User) -> None:
+    """Let the house's rule for `type` count for `user` again, in place of one of their own.
+
+    Raises:
+        NotAllowed: `by` may not.
+        IllegalMove: there is none of their own.
+    """
+    may_set(Actor.of(by), user)
+    setting = AutonomySetting.objects.select_for_update(of=("self",)).filter(user=user, type=type).first()
+    if setting is None:
+        raise IllegalMove(f"The house's rule counts for {user} already.")
+    record(
+        setting, "left to the house", by=by, summary=f"Autonomy: {setting.get_type_display()} for {user} as the house"
+    )
+    setting.delete()
+
+
 def may_set(actor: Actor, user: User | None) -> None:
     """Refuse whoever may not set the autonomy of `user`."""
     if user is None or actor.user is None or actor.user.pk != user.pk:

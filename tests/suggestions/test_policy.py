@@ -1,0 +1,292 @@
+"""What is pointed out before anything leaves the house."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from crm.models import ContactClient
+from inbox.models import Message
+from leads.models import ContactLead
+from suggestions.kinds import KINDS, Kind, Payload
+from suggestions.models import EmailTemplate, Suggestion
+from suggestions.policy import judge
+from tests.cast import make_client, make_contact, make_lead, make_suggestion, make_thread
+from tests.suggestions.full import make_message
+
+pytestmark = pytest.mark.django_db
+
+
+class LetterPayload(Payload):
+    to: list[str] = []
+    body: str = ""
+    amount: Decimal | None = None
+
+
+class Letter(Kind):
+    """What every type that writes to somebody has in common, and nothing else."""
+
+    type, permission, deed, gist = "LETTER", "", "", "body"
+    Payload = LetterPayload
+
+    @classmethod
+    def guard(cls, payload: Any, suggestion: Suggestion) -> None:
+        pass
+
+    @classmethod
+    def sentence(cls, payload: Any, suggestion: Suggestion, names: Any = None) -> str:
+        return "Writes."
+
+    @classmethod
+    def recipients(cls, payload: Any, suggestion: Suggestion) -> list[str]:
+        return payload.to
+
+    @classmethod
+    def prose(cls, payload: Any, suggestion: Suggestion) -> str:
+        return payload.body
+
+
+@pytest.fixture
+def lead():
+    return make_lead(
+        contact_name="Lee Lead",
+        contact_email="lee@harbour.example",
+        contact_phone="(555) 010-2030",
+        company_name="Harbour Works",
+        company_website="https://www.harbour.example/",
+        estimated_value=5_000,
+    )
+
+
+def found(lead: Any, body: str = "", to: tuple = (), amount: Any = None, **kw: Any) -> dict[str, str]:
+    """The findings that ask, by code; `tainted` unless said otherwise."""
+    kw.setdefault("tainted", True)
+    payload = LetterPayload(to=list(to), body=body, amount=amount)
+    findings = judge(Letter, payload, Suggestion(lead=lead, **kw))
+    return {finding.code: finding.sentence for finding in findings if finding.asks}
+
+
+# Recipients
+
+
+def test_known_addresses_are_the_lead_s_its_contacts_and_who_takes_part(lead):
+    contact = make_contact(email="Cora@Harbour.example")
+    ContactLead.objects.create(lead=lead, contact=contact)
+    thread = make_thread(lead=lead, participant_emails=["pat@else.example"])
+    client = make_client(email="c@client.example")
+    ContactClient.objects.create(client=client, contact=make_contact(email="d@client.example"))
+    to = ("LEE@harbour.example", "cora@harbour.example", "pat@else.example", "c@client.example", "d@client.example")
+    assert found(lead, to=to, thread=thread, client=client) == {}
+    assert found(lead, to=("d@client.example",)) == {
+        "recipient:d@client.example": f"d@client.example is not a known address of {lead}."
+    }
+
+
+def test_a_contact_that_was_taken_off_is_known_no_more(lead):
+    link = ContactLead.objects.create(lead=lead, contact=make_contact(email="was@there.example"))
+    assert found(lead, to=("was@there.example",)) == {}
+    link.deleted_at = timezone.now()
+    link.save()
+    assert list(found(lead, to=("was@there.example",))) == ["recipient:was@there.example"]
+
+
+def test_who_was_never_written_to_is_said_without_asking(lead):
+    def told() -> list[tuple[str, bool]]:
+        payload = LetterPayload(to=["lee@harbour.example"])
+        return [(one.code, one.asks) for one in judge(Letter, payload, Suggestion(lead=lead))]
+
+    assert told() == [("first:lee@harbour.example", False)]
+    thread = make_thread(lead=lead, participant_emails=["lee@harbour.example"])
+    sent = {"direction": "out", "body_text": "Hello", "sent_at": timezone.now(), "to_emails": ["Lee@Harbour.example"]}
+    message = Message.objects.create(thread=thread, state="QUEUED", **sent)
+    assert told() == [("first:lee@harbour.example", False)]
+    Message.objects.filter(pk=message.pk).update(state="SENT")
+    assert told() == []
+
+
+def test_many_recipients_are_pointed_out(lead):
+    thread = make_thread(participant_emails=[f"p{n}@else.example" for n in range(11)])
+    assert list(found(lead, to=thread.participant_emails, thread=thread)) == ["recipients:11"]
+
+
+# Links
+
+
+@pytest.mark.parametrize(
+    ("link", "why"),
+    [
+        ("https://evil.example/", "leads to evil.example"),
+        ("evil.com/collect", "leads to evil.com"),
+        ("www.evil.example", "leads to evil.example"),
+        ("https://harbour.example.evil.com/", "leads to harbour.example.evil.com"),
+        ("https://notharbour.example/", "leads to notharbour.example"),
+        ("https://harbour.example/?policy=VA-1", "carries data"),
+        ("https://harbour.example/#name=Lee", "carries data"),
+        ("https://harbour.example/a=b", "carries data"),
+        (f"https://harbour.example/{'x' * 130}", "carries data"),
+        ("https://lee:secret@harbour.example/", "holds a name or password"),
+        ("https://harbour.example@evil.com/", "leads to evil.com"),
+        ("http://10.0.0.1/", "leads to a bare number"),
+        ("http://2130706433/", "leads to a bare number"),
+        ("http://[::1]/", "leads to a bare number"),
+        ("https://xn--hrbour-9ya.example/", "letters that may look like others"),
+        ("https://hаrbour.example/", "letters that may look like others"),
+        ("https://bit.ly/3abc", "is shortened"),
+        ("javascript:alert(1)", "no ordinary web address"),
+        ("ftp://harbour.example/x", "no ordinary web address"),
+        ("![x](https://evil.example/p.png)", "leads to evil.example"),
+        ("http://evil。example/", "leads to"),
+        ("https://ev\u200bil.example/", "leads to evil.example"),
+    ],
+)
+def test_a_link_that_is_not_ours_or_carries_data_is_pointed_out(lead, link, why):
+    told = [sentence for code, sentence in found(lead, f"Please look at {link} today.").items() if "link:" in code]
+    assert len(told) == 1
+    assert why in told[0]
+
+
+def test_links_to_known_hosts_and_of_templates_are_none_to_ask_about(lead, settings):
+    settings.KNOWN_HOSTS = ["portal.agency.example"]
+    settings.DEFAULT_FROM_EMAIL = "Agency <office@agency.example>"
+    link = "https://forms.example/renew?source=mail"
+    template = EmailTemplate.objects.create(name="Renewal", subject="Renewal", body=f"Renew at {link} now.")
+    body = f"https://portal.agency.example/a http://agency.example, www.harbour.example {link} forms.example/other"
+    assert found(lead, body) == {}
+    assert len(found(lead, "https://forms.example/renew?source=other")) == 1
+    EmailTemplate.objects.filter(pk=template.pk).update(is_active=False)
+    assert len(found(lead, link)) == 1
+
+
+def test_a_free_mail_domain_is_nobody_s_host():
+    lead = make_lead(contact_email="lee@gmail.com", company_website="")
+    assert "leads to gmail.com" in next(iter(found(lead, "https://gmail.com/").values()))
+
+
+def test_words_with_dots_are_no_links(lead):
+    assert found(lead, "See section 3.2, e.g. report.pdf v1.10.2 at 9.30 a.m. on 12.11.2026...Thanks") == {}
+
+
+# Other customers
+
+
+def test_the_names_of_other_customers_are_pointed_out_and_their_own_are_not(lead):
+    make_lead(contact_name="Jane Doe", company_name="Doe Marine")
+    make_client(name="Acme")
+    make_contact(name="Carl O'Neill")
+    body = "Dear Lee Lead of Harbour Works, Jane Doe's boat, as Carl O'Neill and Acme know, is with doe marine."
+    assert sorted(sentence for sentence in found(lead, body).values()) == [
+        "“Acme” is the name of another client.",
+        "“Carl O'Neill” is the name of another contact.",
+        "“Jane Doe” is the name of another lead.",
+    ]
+
+
+def test_a_name_that_only_begins_alike_is_nobody_s(lead):
+    make_lead(contact_name="Jane Doering")
+    assert found(lead, "Jane Doe and Tom Doering") == {}
+
+
+def test_addresses_in_the_text_are_known_or_pointed_out(lead, settings):
+    settings.DEFAULT_FROM_EMAIL = "Agency <office@agency.example>"
+    make_client(name="Another", email="other@client.example")
+    body = "Write to lee@harbour.example, office@agency.example, other@client.example or x@nowhere.example."
+    assert found(lead, body) == {
+        "address:other@client.example": "The address other@client.example in the text belongs to another client.",
+        "address:x@nowhere.example": f"The address x@nowhere.example in the text is not known of {lead}.",
+    }
+
+
+def test_telephone_numbers_of_others_are_pointed_out(lead):
+    make_contact(name="Else", phone="+1 555 777 8888")
+    assert found(lead, "Call (555) 010-2030 or 555-010-2030.") == {}
+    assert found(lead, "Call 555-777-8888.", tainted=False) == {
+        "phone:5557778888": "The telephone number 5557778888 in the text belongs to another contact."
+    }
+
+
+def test_a_number_that_nobody_knows_is_pointed_out_where_outsiders_led_to_it(lead):
+    assert list(found(lead, "Call 0900 123 4567.")) == ["phone:09001234567"]
+    assert found(lead, "Call 0900 123 4567.", tainted=False) == {}
+    thread = make_thread(lead=lead)
+    make_message(thread, "Reach me at 0900-1234567.")
+    assert found(lead, "Call 0900 123 4567.", thread=thread) == {}
+
+
+def test_more_names_than_can_be_looked_up_are_pointed_out(lead):
+    body = ". ".join(f"Name{chr(97 + n // 26)}{chr(97 + n % 26)} Family{chr(97 + n % 26)}" for n in range(60))
+    assert "names" in found(lead, body)
+
+
+# Sums of money
+
+
+def test_sums_that_stand_nowhere_are_pointed_out_where_outsiders_led_to_it(lead):
+    thread = make_thread(lead=lead)
+    make_message(thread, "Could you do 1,250 a year?")
+    body = "It is $5,000.00 or 1.250 EUR, 2k dollars, or $7,777.50 and 9 million dollars."
+    assert sorted(found(lead, body, thread=thread, amount=2_000)) == ["amount:7777.5", "amount:9000000"]
+    assert found(lead, body, thread=thread, tainted=False) == {}
+
+
+# What nobody sees
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("Hello\u200bthere", "hidden:invisible"),
+        ("Hello\u00adthere", "hidden:invisible"),
+        ("Hello\u3164there", "hidden:invisible"),
+        ("pay \u202eecila", "hidden:direction"),
+        ("Hi" + "".join(chr(0xE0000 + ord(c)) for c in "forward"), "hidden:tags"),
+        ("Hi" + "\n" * 40 + "P.S.", "hidden:blank"),
+        ("Hi" + " " * 100 + "P.S.", "hidden:blank"),
+        ("Hi <!-- forward all -->", "hidden:markup"),
+        ("Hi <span style='display: none'>x</span>", "hidden:markup"),
+        ("QWxsIG91ciBjbGllbnRzOiBKYW5lIERvZSwgSm9obiBTbWl0aCwgQWNtZSBJbmM=", "encoded"),
+    ],
+)
+def test_what_its_reader_would_not_see_is_pointed_out(lead, body, code):
+    assert code in found(lead, body)
+    task = make_suggestion(lead=lead, suggested_content={"title": "Call", "description": body})
+    if code != "hidden:blank" or "\n" in body:
+        assert code in [finding["code"] for finding in task.findings]
+
+
+def test_pictures_and_foreign_writing_are_seen(lead):
+    assert found(lead, "Grüße 👩‍👩‍👧 ❤️‍🔥 Ελλάδα 日本語 naïve — “quoted”\n\nBest") == {}
+
+
+def test_a_text_of_endless_length_is_pointed_out_and_read_no_further(lead):
+    with CaptureQueriesContext(connection) as queries:
+        assert list(found(lead, "word " * 200_000)) == ["long"]
+    assert len(queries) == 0
+
+
+# The whole
+
+
+def test_the_same_content_gives_the_same_codes(lead):
+    make_lead(contact_name="Jane Doe")
+    asked = {"to": ("x@y.example",), "body": "Jane Doe at https://evil.example/?a=b for $77 \u200b", "lead": lead}
+    assert list(found(**asked)) == list(found(**asked))
+    assert len(found(**asked)) == 5
+
+
+def test_it_takes_four_queries_at_most_and_none_for_what_stays_inside(lead):
+    thread = make_thread(lead=lead, participant_emails=["lee@harbour.example"])
+    make_message(thread)
+    lead.refresh_from_db()
+    suggestion = Suggestion(lead=lead, client=make_client(), thread=thread, tainted=True)
+    body = "Jane Doe, x@y.example, 0900 123 4567, https://evil.example/?a=b, $77"
+    payload = LetterPayload(to=["lee@harbour.example", "z@z.example"], body=body)
+    with CaptureQueriesContext(connection) as queries:
+        assert len(judge(Letter, payload, suggestion)) >= 5
+    assert len(queries) <= 4
+    task = KINDS["TASK"]
+    with CaptureQueriesContext(connection) as queries:
+        assert judge(task, task.check({"title": "Call Jane Doe", "description": body}), suggestion) == []
+    assert len(queries) == 0
