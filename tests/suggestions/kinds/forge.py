@@ -113,6 +113,18 @@ def slow(handler: Handler) -> None:
         say(200, {})(handler)
 
 
+def dripping(handler: Handler) -> None:
+    """An empty list, of which a blank arrives now and then for longer than anybody waits."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "22")
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        for piece in [b" "] * 20 + [b"[]"]:
+            handler.wfile.write(piece)
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+
 @contextlib.contextmanager
 def running_forge(settings: Any, monkeypatch: Any) -> Iterator[Forge]:
     """A forge that the settings name."""

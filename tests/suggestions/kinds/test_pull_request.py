@@ -13,7 +13,7 @@ from suggestions import forge as talking
 from suggestions.models import ExecutionState, Suggestion, SuggestionExecution, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, carry_out, settle, undo
 from tests.cast import browser, make_suggestion, make_user
-from tests.suggestions.kinds.forge import LONG, TOKEN, cut, cut_in_the_middle, running_forge, say, slow
+from tests.suggestions.kinds.forge import LONG, TOKEN, cut, cut_in_the_middle, dripping, running_forge, say, slow
 
 PR = SuggestionType.PR
 FIRST = "https://forge.example.com/agency/website/pulls/1"
@@ -22,6 +22,7 @@ FIRST = "https://forge.example.com/agency/website/pulls/1"
 @pytest.fixture
 def forge(settings, monkeypatch):
     monkeypatch.setattr(talking, "PATIENCE", httpx.Timeout(0.5))
+    monkeypatch.setattr(talking, "WHOLE_ANSWER", 0.5)
     with running_forge(settings, monkeypatch) as running:
         yield running
 
@@ -182,7 +183,8 @@ def test_one_for_the_same_branches_that_is_not_ours_is_told(forge, dev):
     [
         (say(404, {"message": "Not Found"}), ExecutionState.FAILED),
         (say(200, b"<html>Sign in</html>"), ExecutionState.FAILED),
-        (say(200, b"[" * LONG), ExecutionState.FAILED),
+        (say(200, [{"body": "x" * LONG}]), ExecutionState.FAILED),
+        (dripping, ExecutionState.FAILED),
         (say(302, b"", Location="/api/repos/agency/website/pulls?elsewhere"), ExecutionState.FAILED),
         (say(503, b""), ExecutionState.QUEUED),
         (cut, ExecutionState.QUEUED),
