@@ -118,6 +118,11 @@ class SuggestionExecution(models.Model):
                 name="suggestion_executions_due",
             ),
             models.Index(
+                "suggestion",
+                condition=models.Q(state=ExecutionState.UNKNOWN),
+                name="suggestion_executions_unknown",
+            ),
+            models.Index(
                 "started_at",
                 condition=models.Q(state=ExecutionState.RUNNING),
                 name="suggestion_executions_running",
