@@ -116,7 +116,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # Where mail goes out. In development, without a server of its own, into the catcher that `manage.py serve` starts.
 MAIL_IS_CAUGHT = DEBUG and not env.text("EMAIL_URL")
-MAIL_CATCHER = ("127.0.0.1", 1025)
+MAIL_CATCHER = ("127.0.0.1", env.port("MAIL_CATCHER_PORT", 1025))
 globals().update(env.mail_server("EMAIL_URL", "smtp://{}:{}".format(*MAIL_CATCHER) if MAIL_IS_CAUGHT else ""))
 if env.text("EMAIL_URL") and not env.text("MAIL_FROM"):
     raise BadVariable("MAIL_FROM is not set: mail that really goes out comes from an address of your own.")

@@ -80,6 +80,12 @@ def hidden(text: str) -> bool:
     return any(map(unseen, text))
 
 
+def visible(text: str) -> str:
+    """`text` in one line, without what nobody sees."""
+    spaced = "".join(" " if character.isspace() else character for character in text)
+    return " ".join("".join(character for character in spaced if not unseen(character)).split())
+
+
 def unseen(character: str) -> bool:
     return character in HIDING or unicodedata.category(character) in ENDING
 

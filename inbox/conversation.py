@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import BooleanField, Case, F, QuerySet, Value, When, Window
@@ -53,6 +54,25 @@ class Said:
     @property
     def attachments(self) -> list[dict[str, Any]]:
         return [file for file in self.message.attachments if isinstance(file, dict)]
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """When and where a meeting was booked for."""
+
+    starts_at: datetime
+    minutes: int
+    location: str
+
+
+def meeting_of(thread: Thread) -> Meeting | None:
+    """What `thread` was booked as, if it was."""
+    booked = thread.metadata
+    try:
+        starts_at, minutes = datetime.fromisoformat(booked["starts_at"]), int(booked["duration"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return Meeting(starts_at, minutes, text_of(booked, "location")) if starts_at.tzinfo else None
 
 
 def text_of(media: dict[str, Any], key: str) -> str:

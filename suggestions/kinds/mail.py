@@ -150,7 +150,8 @@ class MailKind(OutwardKind):
         thread = suggestion.thread
         if cls.joins and thread is not None and thread.source == ThreadSource.EMAIL:
             return thread
-        earlier = Thread.objects.filter(metadata__contains={OPENED_FOR: str(suggestion.pk)}).first()
+        attempts = suggestion.executions.values("message__thread")
+        earlier = Thread.objects.filter(pk__in=attempts, metadata__has_key=OPENED_FOR).first()
         if earlier is not None:
             return earlier
         thread = Thread(

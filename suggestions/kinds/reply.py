@@ -10,6 +10,7 @@ from pydantic import Field
 from crm.models import User
 from crm.refusals import IllegalMove
 from crm.transitions import named
+from inbox.addresses import visible
 from inbox.models import Direction, Message, Thread, ThreadSource
 from suggestions.choices import Names
 from suggestions.kinds.base import Payload
@@ -17,7 +18,7 @@ from suggestions.kinds.mail import Draft, MailKind, fill
 from suggestions.models import Suggestion, SuggestionType
 
 ANSWER = re.compile(r"^\s*re\s*:", re.IGNORECASE)
-LONGEST_QUOTE = 4_000
+LONGEST_QUOTE, LONGEST_SUBJECT = 4_000, 400
 
 
 class ReplyPayload(Payload):
@@ -49,7 +50,8 @@ class ReplyKind(MailKind):
     @classmethod
     def draft(cls, payload: ReplyPayload, suggestion: Suggestion, sender: User | None) -> Draft:
         last = answered(payload, suggestion)
-        subject = " ".join((last.subject or last.thread.subject or "Your message").split())
+        # Theirs may hold anything.
+        subject = visible(last.subject or last.thread.subject)[:LONGEST_SUBJECT] or "Your message"
         return Draft(
             to=[last.from_email],
             subject=subject if ANSWER.match(subject) else f"Re: {subject}",

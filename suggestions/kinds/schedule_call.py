@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from django.utils import timezone
 from icalendar import Calendar, Event, vCalAddress, vText
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, field_serializer
 
 from crm.activity import Actor, record
 from crm.models import Client, User
@@ -28,12 +28,16 @@ class ScheduleCallPayload(Payload):
         min_length=1,
         max_length=5,
         title="Times",
-        description="One a line. The first is booked, the others are offered.",
+        description="The first is booked, the others are offered.",
     )
     duration: int = Field(default=30, ge=5, le=480, title="Minutes")
     meetingType: Literal["phone", "video", "in person"] = Field(default="phone", title="How")
     location: str = Field(default="", max_length=300, title="Where", description="A number, a link or an address.")
     message: str = Field(default="", max_length=5_000, json_schema_extra={"widget": "textarea"})
+
+    @field_serializer("suggestedTimes", when_used="json")
+    def as_python_writes_them(self, times: list[datetime]) -> list[str]:
+        return [at.isoformat() for at in times]
 
 
 class ScheduleCallKind(MailKind):

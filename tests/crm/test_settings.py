@@ -37,6 +37,15 @@ BAD = [
     ("DATABASE_URL", "postgresql://u:secret@h:port/n", "DATABASE_URL cannot be understood"),
     ("DATABASE_URL", "postgresql://u:secret@h/n?nonsense=1", "DATABASE_URL cannot be understood"),
     ("DATABASE_URL", "postgresql://u:secret@h", "DATABASE_URL names no database"),
+    ("EMAIL_URL", "imap://u:secret@h", "EMAIL_URL cannot be understood: write smtp+tls://"),
+    ("EMAIL_URL", "consolemail://u:secret@h", "EMAIL_URL does not name a mail server: write smtp+tls://"),
+    ("EMAIL_URL", "smtp://u:secret@h:port", "EMAIL_URL cannot be understood"),
+    ("EMAIL_URL", "smtp://u:secret@", "EMAIL_URL does not name a mail server"),
+    ("EMAIL_URL", "smtp+tls://u:secret@h:587", "MAIL_FROM is not set: mail that really goes out"),
+    ("MAIL_FROM", "office@example.com", "MAIL_FROM is 'office@example.com': write a name and an address"),
+    ("MAIL_FROM", "A <a@b.example>, B <c@d.example>", "MAIL_FROM is 'A <a@b.example>, B <c@d.example>'"),
+    ("MAIL_FROM", "Agency <nobody>", "MAIL_FROM is 'Agency <nobody>'"),
+    ("EMAIL_TIMEOUT", "soon", "EMAIL_TIMEOUT is 'soon': write a number of seconds from 1 to 3600."),
 ]
 
 
@@ -77,6 +86,32 @@ def test_a_database_url_is_taken_apart():
     assert database["HOST"] == "/var/run/postgresql"
     assert (database["USER"], database["PASSWORD"], database["PORT"]) == ("crm", "p@ss$word", 5433)
     assert (database["NAME"], database["OPTIONS"]) == ("crm", {"sslmode": "require"})
+
+
+OURS = {"MAIL_FROM": "Agency <office@example.com>"}
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "ssl", "tls"),
+    [
+        ("smtp://crm:p%40ss@mail.example.com", 25, False, False),
+        ("smtps://crm:p%40ss@mail.example.com", 465, True, False),
+        ("smtp+tls://crm:p%40ss@mail.example.com", 587, False, True),
+        ("smtp+tls://crm:p%40ss@mail.example.com:2525", 2525, False, True),
+    ],
+)
+def test_a_mail_url_is_taken_apart(url, port, ssl, tls):
+    found = read_settings(EMAIL_URL=url, **OURS)
+    assert (found["EMAIL_HOST"], found["EMAIL_PORT"]) == ("mail.example.com", port)
+    assert (found["EMAIL_HOST_USER"], found["EMAIL_HOST_PASSWORD"]) == ("crm", "p@ss")
+    assert (found["EMAIL_USE_SSL"], found["EMAIL_USE_TLS"], found["MAIL_IS_CAUGHT"]) == (ssl, tls, False)
+
+
+def test_without_a_mail_server_mail_is_caught_in_development_and_goes_nowhere_in_production():
+    found = read_settings()
+    assert (found["MAIL_IS_CAUGHT"], found["EMAIL_HOST"], found["EMAIL_PORT"]) == (True, "127.0.0.1", 1025)
+    found = read_settings(**PRODUCTION)
+    assert (found["MAIL_IS_CAUGHT"], found["EMAIL_HOST"]) == (False, "")
 
 
 def test_production_is_secure():

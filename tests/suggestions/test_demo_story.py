@@ -309,7 +309,7 @@ class TestStory(TestCase):
     def test_of_what_is_pending_some_waits_one_is_snoozed_and_one_has_expired(self):
         pending = Suggestion.objects.filter(status=SuggestionStatus.PENDING)
         now = timezone.now()
-        assert Suggestion.objects.waiting(now).count() == 7
+        assert Suggestion.objects.waiting(now).count() == 12
         assert pending.filter(snoozed_until__gt=now).count() == 1
         assert pending.filter(expires_at__lt=now).count() == 1
         assert not Suggestion.objects.filter(status="REJECTED", review_note="").exists()

@@ -114,3 +114,19 @@ def test_that_it_failed_itself_is_no_news(post, thread, ann):
     post.fault = ""
     assert sent(suggestion, ann, as_of=None).status == SuggestionStatus.APPROVED
     assert len(post.data) == 1
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("Hi\r\nBcc: eve@example.com", "Re: Hi Bcc: eve@example.com"),
+        ("Hi \u202egnp\u200b", "Re: Hi gnp"),
+        ("RE: Hi", "RE: Hi"),
+        ("x" * 900, "Re: " + "x" * 400),
+        ("\u200b", "Re: Your message"),
+    ],
+)
+def test_an_odd_subject_of_theirs_is_answered_all_the_same(post, thread, ann, theirs, ours):
+    said(thread, "<odd@example.com>", "Hi", timedelta(minutes=1), subject=theirs)
+    sent(answer(thread), ann)
+    assert (post.mails[0]["Subject"], post.mails[0]["Bcc"]) == (ours, None)

@@ -8,7 +8,7 @@ from icalendar import Calendar
 
 from crm.refusals import BadInput
 from inbox.models import Thread
-from tests.cast import make_lead, make_suggestion
+from tests.cast import browser, make_lead, make_suggestion, make_thread
 from tests.suggestions.mails import carried, let_go, sent
 
 HOUR = timedelta(hours=1)
@@ -86,6 +86,14 @@ def test_the_meeting_is_booked_once_the_invitation_is_out(post, lead, ann, first
     assert (meeting.lead, meeting.metadata["duration"], meeting.metadata["sequence"]) == (lead, 45, 0)
     assert datetime.fromisoformat(meeting.metadata["starts_at"]) == first
     assert meeting.metadata["uid"] == f"{suggestion.pk}@birchfield.example.com"
+    shown = browser(ann).get(f"/inbox/thread/{meeting.pk}/change/").content.decode()
+    assert f"{timezone.localtime(first):%H:%M}" in shown and "45 minutes" in shown and "+49 30 1234567" in shown
+
+
+@pytest.mark.parametrize("metadata", [{"starts_at": 7}, {"starts_at": "2026-11-30"}, {"starts_at": "x", "duration": 1}])
+def test_what_was_booked_otherwise_breaks_no_page(as_max, lead, metadata):
+    thread = make_thread(source="MEETING", lead=lead, metadata={"duration": 30, **metadata})
+    assert as_max.get(f"/inbox/thread/{thread.pk}/change/").status_code == 200
 
 
 def test_refused_nothing_is_booked(post, lead, ann, first):

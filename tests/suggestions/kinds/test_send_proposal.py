@@ -82,7 +82,7 @@ def test_the_paper_arrives_and_can_be_opened_from_the_conversation(post, lead, a
     assert served["Content-Disposition"] == 'attachment; filename="Proposal.pdf"'
     assert (served["X-Content-Type-Options"], served["Content-Type"]) == ("nosniff", "application/octet-stream")
     assert browser(bob).get(entry["url"]).status_code in (302, 403, 404)
-    assert browser(stranger).get(entry["url"]).status_code == 403
+    assert browser(stranger).get(entry["url"]).status_code == 404
     assert entry["url"] in browser(ann).get(f"/inbox/thread/{message.thread_id}/change/").content.decode()
     assert browser(ann).get(entry["url"].replace("/0/", "/7/")).status_code in (302, 404)
 
