@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -103,7 +104,7 @@ class Row:
         return {
             "level": AS_HOUSE if follows else str(setting.level),
             "daily_cap": setting.daily_cap,
-            "value_ceiling": setting.value_ceiling,
+            "value_ceiling": without_cents(setting.value_ceiling),
             "confidence": int(setting.confidence_floor * 100),
             "undo_seconds": setting.undo_seconds,
         }
@@ -114,7 +115,12 @@ class Row:
         if self.whose is None:
             return levels
         level = Level(self.house.level if self.house else Level.SUGGEST).label
-        return [(AS_HOUSE, f"As the house ({level.lower()})"), *levels]
+        return [(AS_HOUSE, f"House: {level.lower()}"), *levels]
+
+
+def without_cents(value: Decimal | None) -> Decimal | None:
+    """`value` as people write it: no cents where there are none."""
+    return value.quantize(Decimal(1)) if value is not None and value == value.to_integral_value() else value
 
 
 class StopForm(forms.Form):

@@ -40,7 +40,7 @@ MONEY = re.compile(
 ANY_NUMBER = re.compile(rf"(?P<number>{NUMBER})(?:\s?(?P<times>{TIMES}))?", re.IGNORECASE)
 FACTORS = {"k": 1_000, "thousand": 1_000, "m": 10**6, "mio": 10**6, "million": 10**6, "bn": 10**9, "billion": 10**9}
 WORD = re.compile(r"[^\W\d_][\w'’\-]*")
-DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}|[\d.]+")
+DAY = re.compile(r"(?<!\d)(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./](?:19|20)\d\d)(?!\d)")
 LINKING = frozenset({"&", "and", "of", "the", "de", "da", "del", "der", "di", "du", "la", "le", "van", "von", "y"})
 # Words that mails are made of: none begins or ends the name of anybody whom we know.
 COMMON = """
@@ -122,7 +122,8 @@ def addresses(text: str) -> list[str]:
 
 def phones(text: str) -> list[str]:
     """The digits of what may be telephone numbers in `text`, each once."""
-    found = (re.sub(r"\D", "", match[0]) for match in PHONE.finditer(text) if not DAY.fullmatch(match[0].strip()))
+    without = DAY.sub(" · ", text)
+    found = (re.sub(r"\D", "", match[0]) for match in PHONE.finditer(without))
     return list(dict.fromkeys(one for one in found if SHORTEST_PHONE <= len(one) <= LONGEST_PHONE))
 
 

@@ -88,11 +88,12 @@ class Trust:
         """What is missing until more may be left to it, in words; nothing where it is earned."""
         told = []
         if self.decided < ENOUGH:
-            told.append(f"{ENOUGH - self.decided} more decisions (so far {self.decided} of {ENOUGH})")
+            more = ENOUGH - self.decided
+            told.append(f"{more} more decision{'s' if more > 1 else ''} (so far {self.decided} of {ENOUGH})")
         if self.decided and self.approved_share < APPROVED_FROM:
-            told.append(f"{APPROVED_FROM:.0%} approved (now {self.approved_text})")
+            told.append(f"{percent(APPROVED_FROM)} approved (now {self.approved_text})")
         if self.decided and self.edited_share >= EDITED_BELOW:
-            told.append(f"fewer than {EDITED_BELOW:.0%} edited (now {self.edited_text})")
+            told.append(f"fewer than {percent(EDITED_BELOW)} edited (now {self.edited_text})")
         return told
 
     @property

@@ -12,7 +12,7 @@ from crm.refusals import BadInput, IllegalMove, NotAllowed, refusing
 from suggestions.autonomy import owner_of, setting_for
 from suggestions.kinds import KINDS
 from suggestions.models import LADDER, AutonomySetting, Level, Suggestion, SuggestionType
-from suggestions.trust import APPROVED_FROM, EDITED_BELOW, ENOUGH, Trust, everybody
+from suggestions.trust import APPROVED_FROM, EDITED_BELOW, ENOUGH, Trust, everybody, percent
 
 OWN = "suggestions.change_autonomysetting"
 EVERYONES = "suggestions.change_everyones_autonomy"
@@ -98,8 +98,8 @@ def refuse_unearned(user: User | None, type: str) -> None:
     if any(trust.earned for trust in known):
         return
     needed = (
-        f"an agent needs {ENOUGH} decisions, at least {APPROVED_FROM:.0%} approved and fewer than {EDITED_BELOW:.0%}"
-        " edited"
+        f"an agent needs {ENOUGH} decisions, at least {percent(APPROVED_FROM)} approved"
+        f" and fewer than {percent(EDITED_BELOW)} edited"
     )
     figures = "; ".join(trust.told for trust in known) or "nothing of it has been decided yet"
     raise IllegalMove(f"{label} cannot be left to the program yet: {needed}. So far: {figures}.")

@@ -35,8 +35,7 @@ def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False)
     Raises:
         NotAllowed: `by` may not suggest.
         BadInput: its content is not what its type holds.
-        IllegalMove: it could not be carried out anyway, three wait for its lead already, or the program proposes
-            what is switched off.
+        IllegalMove: it could not be carried out, three wait for its lead already, or it is switched off for agents.
     """
     actor = Actor.of(by)
     if actor.user is not None:

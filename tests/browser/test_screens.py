@@ -64,6 +64,7 @@ def addresses(max) -> dict[str, str]:
         "inbox": "/inbox/thread/?state=all",
         "conversation": f"/inbox/thread/{thread.pk}/change/",
         "approvals": "/suggestions/suggestion/",
+        "autonomy": "/suggestions/autonomysetting/?for=house",
         "suggestion": f"/suggestions/suggestion/{suggestion.pk}/change/",
         "tickets": "/support/supportticket/",
         "ticket": f"/support/supportticket/{ticket.pk}/change/",

@@ -19,7 +19,7 @@ from crm.models import Project, SavedView, User
 from crm.screens import RecordAdmin
 from crm.transitions import permission
 from leads.models import ContactLead, InsuranceType, LeadStatus, Task
-from suggestions.models import EmailTemplate
+from suggestions.models import AutonomySetting, EmailTemplate
 from tests.cast import (
     browser,
     make_client,
@@ -66,6 +66,7 @@ def world() -> dict[type, Any]:
         make_thread(lead=lead),
         make_ticket(client=client),
         make_suggestion(lead=lead),
+        AutonomySetting.objects.create(type="TASK"),
         AIInteraction.objects.create(lead=lead, type="Chat", source="Agent UI", content="?", ai_response="!"),
         EmailTemplate.objects.create(name="Template", subject="Hi", body="Hi {{lead_name}}"),
         SavedView.objects.create(name="View", table="leads.lead", owner=make_user("owner"), shared=True),

@@ -130,7 +130,7 @@ def test_above_the_ceiling_a_person_is_asked(trusted, ann, value, asked):
 def test_who_has_not_earned_it_is_not_let(ann, max):
     make_setting(ann)
     make_past(max, approved=49)
-    assert make_proposal(owner=ann).held_because == ["scout has not earned it yet: 1 more decisions (so far 49 of 50)."]
+    assert make_proposal(owner=ann).held_because == ["scout has not earned it yet: 1 more decision (so far 49 of 50)."]
 
 
 def test_a_stop_keeps_it_for_people(trusted, ann, max):

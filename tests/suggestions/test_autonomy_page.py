@@ -39,8 +39,8 @@ def test_every_type_has_a_row_with_what_agents_have_earned(as_ann, ann):
     answer = as_ann.get(URL).content.decode()
     assert set(rows(as_ann)) == set(SuggestionType.values)
     assert "60 decided, 83.3 % approved, 5 % edited" in answer
-    assert "Missing: 95% approved (now 83.3 %)" in answer
-    assert "As the house (suggest)" in answer
+    assert "Missing: 95 % approved (now 83.3 %)" in answer
+    assert "House: suggest" in answer
 
 
 def test_more_is_only_offered_once_it_is_earned(as_ann, ann):

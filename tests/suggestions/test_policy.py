@@ -215,6 +215,10 @@ def test_a_number_that_nobody_knows_is_pointed_out_where_outsiders_led_to_it(lea
     assert found(lead, "Call 0900 123 4567.", thread=thread) == {}
 
 
+def test_days_are_no_telephone_numbers(lead):
+    assert found(lead, "From 2026-11-30 to 30.12.2026, version 2.5 07/13/2001 and 1.10.2") == {}
+
+
 def test_more_names_than_can_be_looked_up_are_pointed_out(lead):
     body = ". ".join(f"Name{chr(97 + n // 26)}{chr(97 + n % 26)} Family{chr(97 + n % 26)}" for n in range(60))
     assert "names" in found(lead, body)

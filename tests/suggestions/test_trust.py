@@ -40,8 +40,8 @@ def test_what_is_missing_is_said(max):
     make_past(max, approved=8, modified=1, rejected=1)
     assert scout().missing == [
         "40 more decisions (so far 10 of 50)",
-        "95% approved (now 90 %)",
-        "fewer than 10% edited (now 10 %)",
+        "95 % approved (now 90 %)",
+        "fewer than 10 % edited (now 10 %)",
     ]
 
 
