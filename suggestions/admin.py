@@ -28,7 +28,7 @@ from suggestions.filters import STATES, WAITING, SuggestionFilter
 from suggestions.kinds import KINDS
 from suggestions.lists import SHOW, Approvals
 from suggestions.models import AutonomySetting, EmailTemplate, Suggestion, SuggestionType
-from suggestions.showing import ICONS, detail, leaving
+from suggestions.showing import ICONS, content_now, detail, leaving, said
 from suggestions.suggesting import WORDS, SuggestForm, named_in
 from suggestions.template_screen import EmailTemplateAdmin
 from suggestions.today import waiting_badge
@@ -198,7 +198,7 @@ class SuggestionAdmin(RecordAdmin):
             self.message_user(request, str(missing), "error")
             row = self.find(request, cl.page.rows[0].pk) if cl.page.rows else None
         if row is None:
-            return {"chosen": None, "last": self.last_decided(request)}
+            return {"chosen": None, "last": self.last_decided(request, cl.names)}
         row.names = cl.names
         forms = {form.verb: form for form in self.offered(request, row)}
         back = f"{self.list_url()}?{cl.here()}"
@@ -207,11 +207,11 @@ class SuggestionAdmin(RecordAdmin):
             "forms": forms,
             "worked": worked_on(forms),
             "next": back,
-            "last": self.last_decided(request),
+            "last": self.last_decided(request, cl.names),
             **detail(row, request.user, cl.names),
         }
 
-    def last_decided(self, request: HttpRequest) -> dict[str, Any] | None:
+    def last_decided(self, request: HttpRequest, names: Names) -> dict[str, Any] | None:
         """What this person decided last, with the form that takes it back; None where it cannot be."""
         pk = request.session.get(DECIDED)
         row = self.get_object(request, pk) if pk else None
@@ -220,7 +220,9 @@ class SuggestionAdmin(RecordAdmin):
         form = next((form for form in (Undo, PutBack) if form.offered(row, request.user)), None)
         if form is None or row.is_deleted:
             return None
-        return {"row": row, "url": self.deed_url(row, form.verb), "goes_out_at": goes_out_at(row)}
+        sentence, _ = said(row, content_now(row), names)
+        url = self.deed_url(row, form.verb)
+        return {"row": row, "sentence": sentence, "url": url, "goes_out_at": goes_out_at(row)}
 
     # The page of one
 
@@ -239,7 +241,7 @@ class SuggestionAdmin(RecordAdmin):
             "worked": worked,
             "next": back if url_has_allowed_host_and_scheme(back, None) else "",
             "following": self.page_url(following) if following else "",
-            "last": self.last_decided(request),
+            "last": self.last_decided(request, names),
             "timeline": ActivityLog.objects.done_to(row).select_related("actor")[:TIMELINE_LENGTH],
         }
 
