@@ -10,6 +10,7 @@ from procrastinate.contrib.django import app
 from leads.ownership import repaired
 from suggestions import transitions
 from suggestions.models import ExecutionState, SuggestionExecution
+from suggestions.transitions.draining import DRAIN, drain, let_go
 from suggestions.transitions.executing import JOB, defer
 
 # What is due for so long without having begun has lost its job; what runs for so long has lost its worker.
@@ -25,6 +26,12 @@ def carry_out(execution: str) -> None:
     transitions.carry_out(UUID(execution))
 
 
+@app.task(name=DRAIN, retry=RetryStrategy(max_attempts=10, exponential_wait=2))
+def go_through() -> None:
+    """Carry out everything that is due inside our own database."""
+    drain()
+
+
 @app.periodic(cron="* * * * *")
 @app.task(name="suggestions.find_lost", queueing_lock="suggestions.find_lost")
 def find_lost(timestamp: int) -> None:
@@ -33,8 +40,7 @@ def find_lost(timestamp: int) -> None:
     paused = transitions.paused_types()
     if "" not in paused:
         late = SuggestionExecution.objects.due(now - LOST_AFTER).exclude(suggestion__type__in=paused)
-        for execution in late[:MOST_AT_ONCE]:
-            defer(execution)
+        let_go(late[:MOST_AT_ONCE])
     running = SuggestionExecution.objects.filter(state=ExecutionState.RUNNING, started_at__lt=now - CUT_OFF_AFTER)
     for execution in running[:MOST_AT_ONCE]:
         defer(execution)

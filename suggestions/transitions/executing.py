@@ -12,16 +12,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, OperationalError, transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.jobs import JobDeferrer
 
 from crm.activity import Actor, record
 from crm.deliveries import Delivery, Outcome, insisting
 from crm.refusals import IllegalMove, Refused
 from suggestions.autonomy import by_policy, held_because, owner_of, setting_for
-from suggestions.kinds import Kind
+from suggestions.kinds import KINDS, Kind
 from suggestions.models import GO_AHEAD, ExecutionPause, ExecutionState, Suggestion, SuggestionExecution
 from suggestions.models import SuggestionStatus as Status
 from suggestions.policy import judge
@@ -93,11 +94,15 @@ def defer(execution: SuggestionExecution) -> None:
     """Queue the job that carries `execution` out, as part of the transaction; one that waits already is enough."""
     name = f"execution {execution.pk}"
     task = app.configure_task(JOB, lock=name, queueing_lock=name, schedule_at=execution.run_after)
+    enqueue(task, execution=str(execution.pk))
+
+
+def enqueue(task: JobDeferrer, **arguments: str) -> None:
     try:
         with transaction.atomic():
-            task.defer(execution=str(execution.pk))
+            task.defer(**arguments)
     except AlreadyEnqueued:
-        logger.debug("The job of %s waits already.", name)
+        logger.debug("Such a job waits already: %s.", task.job.queueing_lock)
 
 
 def carry_out(pk: UUID) -> None:
@@ -105,17 +110,16 @@ def carry_out(pk: UUID) -> None:
 
     May be called twice, at once, and again after a crash: the deed is done once.
     """
-    execution = SuggestionExecution.objects.select_related("suggestion").filter(pk=pk).first()
-    if execution is None or execution.state not in (ExecutionState.QUEUED, ExecutionState.RUNNING):
+    found = SuggestionExecution.objects.filter(pk=pk).values_list("state", "suggestion__type").first()
+    if found is None or found[0] not in (ExecutionState.QUEUED, ExecutionState.RUNNING):
         return
-    kind = kind_of(execution.suggestion)
+    interrupted, kind = found[0] == ExecutionState.RUNNING, KINDS[found[1]]
     if not kind.outward:
         do_here(pk)
         return
-    interrupted = execution.state == ExecutionState.RUNNING
     if not interrupted and not begin(pk, kind):
         return
-    execution.refresh_from_db()
+    execution = SuggestionExecution.objects.select_related("suggestion").get(pk=pk)
     delivery = kind.recover(execution) if interrupted else kind.deliver(execution, lambda: may_go(execution))
     insisting(lambda: finish(pk, delivery))
 
@@ -127,9 +131,12 @@ def carry_out(pk: UUID) -> None:
 def do_here(pk: UUID) -> None:
     """Carry out the execution `pk` in this transaction, if it is due."""
     claimed = claim(pk)
-    if claimed is None:
-        return
-    execution, suggestion = claimed
+    if claimed is not None:
+        do(*claimed)
+
+
+def do(execution: SuggestionExecution, suggestion: Suggestion) -> None:
+    """Carry out `execution`, which the caller holds, as is `suggestion`."""
     by = actor_of(execution)
     kind = kind_of(suggestion)
     try:
@@ -138,11 +145,16 @@ def do_here(pk: UUID) -> None:
             result = kind.execute(payload, suggestion, by=by)
     except Withheld as change:
         hand_back(execution, suggestion, change.because)
-        return
+    except OperationalError:  # the database is away, or two waited for each other: tried again as a whole
+        raise
     except (Refused, DatabaseError) as error:
         failed(execution, suggestion, str(error), by=by)
-        return
-    succeeded(execution, suggestion, result, by=by)
+    except Exception as error:
+        logger.exception("%s of suggestion %s broke down.", kind.__name__, suggestion.pk)
+        why = f"The program broke down over this ({type(error).__name__}). Tell whoever looks after it, then try again."
+        failed(execution, suggestion, why, by=by)
+    else:
+        succeeded(execution, suggestion, result, by=by)
 
 
 def claim(pk: UUID) -> tuple[SuggestionExecution, Suggestion] | None:
@@ -293,8 +305,10 @@ def put_off(execution: SuggestionExecution, delivery: Delivery) -> None:
 
 def moved(execution: SuggestionExecution, state: str, **changes: Any) -> None:
     """Set the state of `execution`, which the caller holds."""
-    SuggestionExecution.objects.filter(pk=execution.pk).update(state=state, **changes)
-    execution.refresh_from_db()
+    changes["state"] = state
+    SuggestionExecution.objects.filter(pk=execution.pk).update(**changes)
+    for name, value in changes.items():
+        setattr(execution, name, value)
 
 
 def succeeded(execution: SuggestionExecution, suggestion: Suggestion, result: dict[str, Any], *, by: Actor) -> None:
@@ -312,10 +326,10 @@ def succeeded(execution: SuggestionExecution, suggestion: Suggestion, result: di
     for call in AFTERWARDS:
         result = call(payload, suggestion, result)
     status = Status.MODIFIED if differs(suggestion, suggestion.approved_content) else Status.APPROVED
-    Suggestion.everything.filter(pk=suggestion.pk).update(
-        status=status, executed_at=now, result=result, error_message=""
-    )
-    suggestion.refresh_from_db()
+    changes = {"status": status, "executed_at": now, "result": result, "error_message": ""}
+    Suggestion.everything.filter(pk=suggestion.pk).update(**changes)
+    for name, value in changes.items():
+        setattr(suggestion, name, value)
     verb = "approved" if status == Status.APPROVED else "approved with changes"
     said = kind.sentence(payload, suggestion)
     summary = f"{verb.capitalize()}{' by policy' if execution.ordered_by_id is None else ''}: {said}"

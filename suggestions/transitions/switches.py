@@ -7,7 +7,7 @@ from crm.activity import Actor, record
 from crm.models import User
 from crm.refusals import BadInput, IllegalMove, refusing
 from suggestions.models import ExecutionPause, SuggestionExecution, SuggestionType
-from suggestions.transitions.executing import defer
+from suggestions.transitions.draining import let_go
 
 PAUSE = "suggestions.pause_execution"
 
@@ -62,9 +62,7 @@ def resume(type: str = "", *, by: Actor | User) -> int:
     waiting = SuggestionExecution.objects.due(timezone.now())
     if type:
         waiting = waiting.filter(suggestion__type=type)
-    for execution in waiting:
-        defer(execution)
-    return len(waiting)
+    return let_go(waiting)
 
 
 def label(type: str) -> str:

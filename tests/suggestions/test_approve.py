@@ -11,6 +11,7 @@ from crm.refusals import BadInput, IllegalMove, NotAllowed
 from inbox.models import Direction, Message
 from leads.models import LeadStageHistory, LeadStatus, Task
 from leads.transitions import change_status
+from suggestions.kinds import KINDS
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import OldNews, approve, digest
 from tests.cast import make_lead, make_suggestion, make_thread, make_user
@@ -169,7 +170,8 @@ def test_whoever_may_not_decide_is_told_so(vera):
     assert not Task.objects.exists()
 
 
-def test_a_type_that_cannot_be_carried_out_says_so(ann):
+def test_a_type_that_cannot_be_carried_out_says_so(ann, monkeypatch):
+    monkeypatch.delitem(KINDS, SuggestionType.SEND_EMAIL)
     suggestion = Suggestion.objects.create(type=SuggestionType.SEND_EMAIL, lead=make_lead())
     with pytest.raises(IllegalMove, match="Email cannot be carried out here"):
         approve(suggestion, by=ann)

@@ -12,8 +12,10 @@ from crm.refusals import BadInput, IllegalMove, NotAllowed
 from crm.transitions import soft_delete
 from leads.models import Lead, Task
 from suggestions import tasks
+from suggestions.kinds.task import TaskKind
 from suggestions.models import ExecutionPause, ExecutionState, Suggestion, SuggestionExecution, SuggestionStatus
 from suggestions.transitions import approve, carry_out, held, pause, resume, undo
+from suggestions.transitions.draining import drain
 from tests.cast import make_lead, make_suggestion
 
 
@@ -46,7 +48,6 @@ def test_stopped_it_waits_with_a_job_and_is_done_when_it_goes_on(ann, max):
     carry_out(execution.pk)
     assert not Task.objects.exists()
     assert resume(by=max) == 1
-    assert jobs().get().args == {"execution": str(execution.pk)}
     carry_out(execution.pk)
     carry_out(execution.pk)
     assert Task.objects.count() == 1
@@ -170,11 +171,13 @@ def test_a_job_that_was_lost_is_found_again(ann):
     execution = queued(ann)
     ProcrastinateJob.objects.all().delete()
     tasks.find_lost(0)
-    assert not jobs().exists()
+    assert not ProcrastinateJob.objects.exists()
     SuggestionExecution.objects.update(run_after=timezone.now() - tasks.LOST_AFTER)
     tasks.find_lost(0)
     tasks.find_lost(0)
-    assert jobs().get().args == {"execution": str(execution.pk)}
+    assert ProcrastinateJob.objects.get().task_name == "suggestions.drain"
+    tasks.go_through()
+    assert SuggestionExecution.objects.get(pk=execution.pk).state == "SUCCEEDED"
 
 
 def test_what_is_stopped_is_not_looked_for(ann, max):
@@ -183,7 +186,7 @@ def test_what_is_stopped_is_not_looked_for(ann, max):
     SuggestionExecution.objects.update(run_after=timezone.now() - tasks.LOST_AFTER)
     pause("TASK", by=max)
     tasks.find_lost(0)
-    assert not jobs().exists()
+    assert not ProcrastinateJob.objects.exists()
 
 
 def test_the_due_ones_are_read_off_an_index(ann):
@@ -191,3 +194,51 @@ def test_the_due_ones_are_read_off_an_index(ann):
         cursor.execute("SET LOCAL enable_seqscan = off")
         plan = SuggestionExecution.objects.due(timezone.now()).explain()
     assert "suggestion_executions_due" in plan
+
+
+def test_many_that_were_stopped_are_gone_through_by_a_few_jobs(ann, max):
+    pause(by=max)
+    suggestions = [approve(make_suggestion(), by=ann) for _ in range(6)]
+    ProcrastinateJob.objects.all().delete()
+    assert resume(by=max) == 6
+    waiting = ProcrastinateJob.objects.filter(status="todo")
+    assert {job.task_name for job in waiting} == {"suggestions.drain"}
+    assert len(waiting) == 4
+    assert drain() == 6
+    assert drain() == 0
+    assert Task.objects.count() == 6
+    assert {row.executions.get().state for row in suggestions} == {"SUCCEEDED"}
+
+
+def test_going_through_them_passes_over_what_is_stopped_or_not_due(ann, max):
+    early, stopped = queued(ann), None
+    pause("CHANGE_STATUS", by=max)
+    stopped = approve(make_suggestion("CHANGE_STATUS", lead=make_lead()), by=ann).executions.get()
+    SuggestionExecution.objects.filter(pk=early.pk).update(run_after=timezone.now() + timedelta(hours=1))
+    assert drain() == 0
+    assert {SuggestionExecution.objects.get(pk=row.pk).state for row in (early, stopped)} == {"QUEUED"}
+
+
+def test_a_permission_revoked_in_between_counts_when_many_are_gone_through(ann):
+    execution = queued(ann)
+    ann.groups.clear()
+    assert drain() == 1
+    assert SuggestionExecution.objects.get(pk=execution.pk).state == "FAILED"
+
+
+def test_a_program_that_breaks_down_over_one_says_so_and_does_the_others(ann, monkeypatch, caplog):
+    first, second = queued(ann), queued(ann)
+    do = TaskKind.execute
+
+    def breaks(payload, suggestion, *, by):
+        if suggestion.pk == first.suggestion_id:
+            raise ZeroDivisionError("secret words of the lead")
+        return do(payload, suggestion, by=by)
+
+    monkeypatch.setattr(TaskKind, "execute", breaks)
+    assert drain() == 2
+    failed = Suggestion.objects.get(pk=first.suggestion_id)
+    assert failed.status == SuggestionStatus.FAILED
+    assert failed.error_message.startswith("The program broke down over this (ZeroDivisionError).")
+    assert SuggestionExecution.objects.get(pk=second.pk).state == "SUCCEEDED"
+    assert "broke down" in caplog.text
