@@ -21,7 +21,7 @@ from crm.paging import Order, page
 from crm.screens import TIMELINE_LENGTH, RecordAdmin
 from leads.admin import LeadAdmin
 from suggestions.autonomy_screen import AutonomyAdmin
-from suggestions.carried import ATTEMPTS, goes_out_at
+from suggestions.carried import goes_out_at
 from suggestions.choices import Names
 from suggestions.deeds import Approve, ItDidGoOut, ItDidNot, PutBack, Reject, Snooze, Submit, Undo, Worked
 from suggestions.filters import STATES, WAITING, SuggestionFilter
@@ -76,6 +76,7 @@ class SuggestionAdmin(RecordAdmin):
     page_select_related = (
         "lead__status",
         "lead__assigned_to",
+        "lead__insurance_type",
         "client__assigned_to",
         "thread",
         "interaction",
@@ -173,7 +174,7 @@ class SuggestionAdmin(RecordAdmin):
     def get_object(self, request, object_id, from_field=None):
         try:
             rows = self.get_queryset(request).select_related(*self.page_select_related).defer(*self.page_defer)
-            return rows.prefetch_related(ATTEMPTS).get(pk=object_id)
+            return rows.get(pk=object_id)
         except (Suggestion.DoesNotExist, ValidationError, ValueError):
             return None
 
@@ -208,7 +209,7 @@ class SuggestionAdmin(RecordAdmin):
             "worked": worked_on(forms),
             "next": back,
             "last": self.last_decided(request, cl.names),
-            **detail(row, request.user, cl.names),
+            **detail(row, request.user, cl.names, alone=False),
         }
 
     def last_decided(self, request: HttpRequest, names: Names) -> dict[str, Any] | None:

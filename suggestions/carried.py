@@ -7,10 +7,11 @@ from django.db.models import Prefetch
 from django.utils import timezone
 
 from suggestions.kinds import KINDS
-from suggestions.models import GO_AHEAD, ExecutionState, Suggestion, SuggestionExecution
+from suggestions.models import GO_AHEAD, ExecutionState, Suggestion, SuggestionExecution, SuggestionStatus
 from suggestions.models.execution import COLOURS
 
 ATTEMPTS = Prefetch("executions", SuggestionExecution.objects.select_related("ordered_by"))
+UNDECIDED = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
 # More attempts than this are of no use to anybody who reads.
 MOST_SHOWN = 20
 
@@ -30,8 +31,16 @@ class Attempt:
 
 
 def executions(row: Suggestion) -> list[SuggestionExecution]:
-    """The attempts at `row`, the latest first; read once where they were fetched with it."""
-    return sorted(row.executions.all(), key=lambda execution: -execution.attempt)
+    """The attempts at `row`, the latest first; read once for each version of it that is looked at."""
+    if row.version == 1 and row.status in UNDECIDED:  # nothing was ever ordered
+        return []
+    known = row.__dict__.get("_attempts")
+    if known is None or known[0] != (row.version, row.status):
+        fetched = "executions" in getattr(row, "_prefetched_objects_cache", {})
+        rows = row.executions.all() if fetched else row.executions.select_related("ordered_by")
+        known = ((row.version, row.status), sorted(rows, key=lambda execution: -execution.attempt))
+        row.__dict__["_attempts"] = known
+    return known[1]
 
 
 def attempts(row: Suggestion) -> list[Attempt]:

@@ -359,8 +359,8 @@ def field_of(row: Suggestion, name: str) -> Any:
     return kind.Payload.model_fields.get(name) if kind else None
 
 
-def detail(row: Suggestion, user: User, names: Names) -> dict[str, Any]:
-    """Everything that the page of `row` shows, but the forms of its deeds."""
+def detail(row: Suggestion, user: User, names: Names, *, alone: bool = True) -> dict[str, Any]:
+    """Everything that the page of `row` shows, but the forms of its deeds; what else there is where it is `alone`."""
     now = timezone.now()
     sources = Sources.of(row, user)
     sentence, problem = said(row, content_now(row), names)
@@ -382,7 +382,7 @@ def detail(row: Suggestion, user: User, names: Names) -> dict[str, Any]:
         "is_snoozed": row.snoozed_until is not None and row.snoozed_until > now,
         "outcome": outcome(row),
         "interaction": interaction_of(row, user),
-        "related": related(row, user),
+        "related": related(row, user) if alone else [],
         "not_entitled": not_entitled(row, user),
         **what_was_found(row, user),
     }

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from leads.models import LeadStatus, Task
 from leads.transitions import change_status
+from suggestions.kinds import KINDS
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, reject
 from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread
@@ -251,7 +252,8 @@ def test_it_is_snoozed_until_a_moment_of_one_s_own(as_max):
     assert as_max.post(do(suggestion, "snooze"), {"until": "whenever"}).status_code == 422
 
 
-def test_a_type_that_cannot_be_carried_out_says_so_and_can_be_rejected(as_max):
+def test_a_type_that_cannot_be_carried_out_says_so_and_can_be_rejected(as_max, monkeypatch):
+    monkeypatch.delitem(KINDS, SuggestionType.SEND_EMAIL)
     suggestion = Suggestion.objects.create(
         type=SuggestionType.SEND_EMAIL, lead=make_lead(), suggested_content={"subject": "Your quote"}
     )
