@@ -96,7 +96,8 @@ def test_the_next_stage_is_suggested(post, lead, ann):
 
 def test_no_stage_is_suggested_where_it_stands_already(post, ann):
     lead = make_lead(contact_email="lee@example.com", status_id="PROPOSAL_SENT")
-    sent(proposal(lead, body="Here."), ann)
+    suggestion = sent(proposal(lead, body="Here."), ann)
+    assert suggestion.result.keys() == {"thread", "message"}
     assert not Suggestion.objects.filter(type="CHANGE_STATUS").exists()
 
 
