@@ -157,7 +157,7 @@ def report(weather: Weather, folder: Path, seconds: float) -> bool:
     """Print a line a type, and what was done more or less than once."""
     mails = Counter((folder / "mails").read_text().split())
     pulls = (folder / "pulls").read_text().split("\n")[:-1]
-    rows = []
+    rows, told = [], set()
     wrong: dict[str, int] = Counter()
     for name in SuggestionType:
         executions = list(SuggestionExecution.objects.filter(suggestion__type=name).select_related("suggestion"))
@@ -165,6 +165,7 @@ def report(weather: Weather, folder: Path, seconds: float) -> bool:
         rows.append([name.label, *(str(states[state]) for state in OVER), str(len(executions) - sum_of(states))])
         wrong["lost"] += len(executions) - sum_of(states)
         wrong["failed"] += states[ExecutionState.FAILED]
+        told.update(f"{name.label}: {row.error}" for row in executions if row.state == ExecutionState.FAILED)
         if name in MAILS:
             for execution in executions:
                 arrived = mails[execution.message.message_id]
@@ -176,6 +177,7 @@ def report(weather: Weather, folder: Path, seconds: float) -> bool:
     sys.stdout.write(f"{weather.killed} kills, {weather.restarted} restarts, {seconds:,.0f} s; ")
     sys.stdout.write(f"{sum(mails.values())} mails and {len(pulls)} pull requests arrived.\n\n")
     sys.stdout.write(rendered(["", "done", "failed", "not known", "not over"], rows))
+    sys.stdout.write("".join(f"{why}\n" for why in sorted(told)))
     missed = [f"{count} {words}" for words, count in wrong.items() if count]
     sys.stdout.write(f"{verdict(missed)}\n")
     return not missed

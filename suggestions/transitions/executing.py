@@ -117,11 +117,17 @@ def carry_out(pk: UUID) -> None:
     if not kind.outward:
         do_here(pk)
         return
-    if not interrupted and not begin(pk, kind):
-        return
-    execution = SuggestionExecution.objects.select_related("suggestion").get(pk=pk)
-    delivery = kind.recover(execution) if interrupted else kind.deliver(execution, lambda: may_go(execution))
-    insisting(lambda: finish(pk, delivery))
+    rows = SuggestionExecution.objects.select_related("suggestion")
+    if interrupted:
+        known = kind.recover(rows.get(pk=pk))
+        if known.outcome != Outcome.LATER:
+            insisting(lambda: finish(pk, known))
+            return
+        start_over(pk)
+    if begin(pk, kind):
+        execution = rows.get(pk=pk)
+        delivery = kind.deliver(execution, lambda: may_go(execution))
+        insisting(lambda: finish(pk, delivery))
 
 
 # Inside our own database
@@ -240,6 +246,16 @@ def begin(pk: UUID, kind: type[Kind]) -> bool:
         return False
     moved(execution, ExecutionState.RUNNING, started_at=timezone.now(), error="")
     return True
+
+
+@transaction.atomic
+def start_over(pk: UUID) -> None:
+    """Nothing has come of the execution `pk` before whoever was at it died: it counts as not begun."""
+    row = (
+        SuggestionExecution.objects.select_for_update(of=("self",)).filter(pk=pk, state=ExecutionState.RUNNING).first()
+    )
+    if row is not None:
+        moved(row, ExecutionState.QUEUED, started_at=None)
 
 
 def may_go(execution: SuggestionExecution) -> Delivery | None:

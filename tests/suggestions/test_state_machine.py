@@ -1,4 +1,4 @@
-"""Whatever is done to suggestions in whatever order, they stand where a simple model says, and each deed was done once."""
+"""Whatever is done to suggestions, they stand where a simple model says, and each deed was done once."""
 
 from datetime import timedelta
 
