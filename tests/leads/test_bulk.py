@@ -93,7 +93,8 @@ def test_many_refusals_are_summed_up(as_max):
     leads = [make_lead(status_id="ACTIVE") for _ in range(7)]
     said = do(as_max, "stage", leads, stage="ACTIVE")
     assert len(said) == 6
-    assert said[-1] == "… and 2 more were refused."
+    assert "<summary>… and 2 more were refused.</summary>" in said[-1]
+    assert said[-1].count("is already in Active.") == 2
 
 
 def test_what_is_missing_or_wrong_asks_again_and_changes_nothing(as_max, three):

@@ -5,6 +5,7 @@ import pytest
 from crm.activity import SYSTEM
 from crm.models import ActivityLog
 from crm.refusals import BadInput, IllegalMove
+from suggestions.kinds import KINDS
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, propose, reject
 from tests.cast import make_lead, make_suggestion
@@ -37,7 +38,7 @@ def test_one_without_a_key_is_nobody_s_twin(ann):
     assert Suggestion.objects.get(pk=second.pk).status == SuggestionStatus.PENDING
 
 
-def test_what_could_not_be_done_anyway_is_not_proposed(db):
+def test_what_could_not_be_done_anyway_is_not_proposed(db, monkeypatch):
     lead = make_lead()
     with pytest.raises(IllegalMove, match="is already in New opportunities"):
         make_suggestion(
@@ -49,5 +50,6 @@ def test_what_could_not_be_done_anyway_is_not_proposed(db):
         make_suggestion(
             SuggestionType.CHANGE_STATUS, lead=lead, suggested_content={"status": "MARS", "fromStatus": "ACTIVE"}
         )
+    monkeypatch.delitem(KINDS, SuggestionType.PR)
     with pytest.raises(IllegalMove, match="Pull request cannot be carried out here"):
         propose(Suggestion(type=SuggestionType.PR, lead=lead), by=SYSTEM)
