@@ -68,6 +68,8 @@ class Worked(Decision):
     with_content = forms.CharField(required=False, initial="1", widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Nothing of what is decided about comes from the address of the page: anybody can write a link.
+        kwargs.pop("initial", None)
         super().__init__(*args, **kwargs)
         # A list has read names already.
         self.names = getattr(self.record, "names", None) or Names()

@@ -56,8 +56,8 @@ def approve(
     """Let `suggestion` happen, with `content` in place of what was suggested where a person changed it.
 
     The decision and the order to carry it out commit together; of two people who approve at once the first wins.
-    `as_of` is when whoever decides last looked at what it rests on; None: not since it was written. `version` is
-    the one that was looked at, None any; `confirmed` are the codes of the findings that were confirmed.
+    `as_of` is when whoever decides last looked at what it rests on; None or yet to come: not since it was written.
+    `version` is the one that was looked at, None any; `confirmed` are the codes of the findings that were confirmed.
 
     Raises:
         NotAllowed: `by` may not decide, or not do what would be done.
@@ -67,7 +67,7 @@ def approve(
     """
     actor, kind = entitled(by, suggestion)
     refuse_decided(suggestion, version)
-    payload = up_to_date(kind, content, suggestion, as_of)
+    payload = up_to_date(kind, content, suggestion, as_of if as_of and as_of <= timezone.now() else None)
     asked = confirm(judge(kind, payload, suggestion), confirmed)
     approved = payload.model_dump(mode="json")
     status = SuggestionStatus.MODIFIED if differs(suggestion, approved) else SuggestionStatus.APPROVED

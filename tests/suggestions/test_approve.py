@@ -225,3 +225,15 @@ def test_a_content_that_is_not_a_task_is_refused_with_a_sentence(ann, content, s
     assert suggestion.status == SuggestionStatus.PENDING
     with pytest.raises(BadInput):
         make_suggestion(lead=suggestion.lead, suggested_content=content)
+
+
+def test_nobody_has_looked_at_it_in_time_to_come(ann):
+    """What a browser says about when it looked is not believed further than now."""
+    suggestion = make_suggestion(lead=(lead := make_lead()), thread=make_thread(lead=lead))
+    say(suggestion.thread, timezone.now())
+    with pytest.raises(OldNews):
+        approve(suggestion, by=ann, as_of=timezone.now() + timedelta(days=365))
+    moved = make_suggestion(MOVE, lead=make_lead(assigned_to=ann))
+    change_status(moved.lead, LeadStatus.objects.get(pk="PROPOSAL_SENT"), by=ann)
+    with pytest.raises(OldNews):
+        approve(moved, by=ann, as_of=timezone.now() + timedelta(days=365))

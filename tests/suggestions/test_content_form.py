@@ -156,3 +156,12 @@ def test_every_kind_survives_its_own_form(kind, ada, settings):
     assert form.is_valid(), form.errors
     approve(suggestion, by=ada, content=form.content)
     assert suggestion.status == SuggestionStatus.APPROVED
+
+
+def test_nothing_of_what_is_decided_about_comes_from_the_address_of_the_page(ann, as_ann):
+    """Anybody can write a link; what stands in the form is what was proposed."""
+    suggestion = make_suggestion(lead=make_lead(assigned_to=ann), suggested_content={"title": "Call back"})
+    address = f"/suggestions/suggestion/{suggestion.pk}/do/approve/"
+    shown = as_ann.get(f"{address}?content.title=Pay+them&note=Quickly&confirmed=x&with_content=1").content.decode()
+    assert 'value="Call back"' in shown
+    assert "Pay them" not in shown and "Quickly" not in shown
