@@ -1,6 +1,7 @@
 """The carrying out of what was approved: one row an attempt, and the switches that hold it back."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import models
 from django.db.models.functions import Now
@@ -36,6 +37,7 @@ TRANSITIONS = {
 }
 # Of these a suggestion has at most one: what may still happen, may have happened, or has.
 LIVE_STATES = (ExecutionState.QUEUED, ExecutionState.RUNNING, ExecutionState.SUCCEEDED, ExecutionState.UNKNOWN)
+UNDER_WAY = (ExecutionState.QUEUED, ExecutionState.RUNNING)
 COLOURS = {
     ExecutionState.QUEUED: "blue",
     ExecutionState.RUNNING: "blue",
@@ -55,12 +57,23 @@ class ExecutionQuerySet(models.QuerySet):
         return self.filter(state=ExecutionState.QUEUED, run_after__lte=now).order_by("run_after", "id")
 
 
+def unless_on_its_way(collector: Any, field: models.Field, rows: models.QuerySet, using: str) -> None:
+    """Gone with its suggestion, but for an attempt that is on its way: what it has prepared would wait for ever.
+
+    Raises:
+        ProtectedError: there is such an attempt.
+    """
+    if under_way := list(rows.filter(state__in=UNDER_WAY)):
+        raise models.ProtectedError("It is on its way.", set(under_way))
+    models.CASCADE(collector, field, rows, using)
+
+
 class SuggestionExecution(models.Model):
     """One attempt at doing what was approved."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     suggestion = models.ForeignKey(
-        "suggestions.Suggestion", on_delete=models.CASCADE, related_name="executions", db_index=False
+        "suggestions.Suggestion", on_delete=unless_on_its_way, related_name="executions", db_index=False
     )
     attempt = models.PositiveSmallIntegerField()
     state = models.CharField(

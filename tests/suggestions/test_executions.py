@@ -9,7 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from crm.models import ActivityLog
 from crm.refusals import BadInput, IllegalMove, NotAllowed
-from crm.transitions import soft_delete
+from crm.transitions import purge, soft_delete
 from leads.models import Lead, Task
 from suggestions import tasks
 from suggestions.kinds.task import TaskKind
@@ -17,6 +17,7 @@ from suggestions.models import ExecutionPause, ExecutionState, Suggestion, Sugge
 from suggestions.transitions import approve, carry_out, held, pause, resume, undo
 from suggestions.transitions.draining import drain
 from tests.cast import make_lead, make_suggestion
+from tests.suggestions.mails import carried, let_go
 
 
 def queued(by, **kw) -> SuggestionExecution:
@@ -242,3 +243,15 @@ def test_a_program_that_breaks_down_over_one_says_so_and_does_the_others(ann, mo
     assert failed.error_message.startswith("The program broke down over this (ZeroDivisionError).")
     assert SuggestionExecution.objects.get(pk=second.pk).state == "SUCCEEDED"
     assert "broke down" in caplog.text
+
+
+def test_what_is_on_its_way_is_not_purged(ada, ann):
+    """The mail would wait in its conversation for ever, with nobody to send it or give it up."""
+    suggestion = let_go(make_suggestion("SEND_EMAIL", lead=make_lead(assigned_to=ann)), ann)
+    soft_delete(suggestion, by=ada)
+    with pytest.raises(IllegalMove, match="is still needed by execution “Attempt 1: queued”"):
+        purge(suggestion, by=ada)
+    message = carried(suggestion).executions.get().message
+    assert (message.state, message.error_message) == ("FAILED", "The suggestion is no longer approved.")
+    purge(suggestion, by=ada)
+    assert not SuggestionExecution.objects.exists() and not Suggestion.everything.exists()
