@@ -19,7 +19,7 @@ from inbox.models import Message
 IDENTIFIER = re.compile(r"<[!-;=?-~]{1,900}>")
 CHAINS = {"references", "in-reply-to"}
 MOST_REFERENCES = 20
-LINK = re.compile(r"(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]])|([\w.+-]+@[\w-]+(?:\.[\w-]+)+)", re.ASCII)
+LINK = re.compile(r"(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]])|(?<![\w.+-])([\w.+-]+@[\w-]+(?:\.[\w-]+)+)", re.ASCII)
 BREAKS = re.compile("\r\n|[\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 

@@ -5,6 +5,7 @@ and sums are told, and what a reader would not see. The same content always give
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,6 +20,8 @@ from suggestions.models import Suggestion
 
 MOST_RECIPIENTS, MOST_LINKS, LONGEST_PROSE = 10, 10, 20_000
 FIRST = "first:"
+# Names of addresses behind which nobody sits.
+UNREAD = re.compile(r"(?:do[-_.]?)?no[nt]?[-_.]?reply|mailer-daemon@|bounces?[-_.+@]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ def strangers(recipients: list[str], known: Known) -> Iterator[Finding]:
             yield Finding(f"recipient:{address.lower()}", f"{address} is not a known address of {known.whom}.")
         elif address.lower() not in known.written_to:
             yield Finding(f"{FIRST}{address.lower()}", f"{address} has never been written to before.", asks=False)
+        if UNREAD.match(address):
+            yield Finding(f"unread:{address.lower()}", f"Nobody reads {address}, as its name says.", asks=False)
     if len(recipients) > MOST_RECIPIENTS:
         yield Finding(f"recipients:{len(recipients)}", f"It goes to {len(recipients)} people at once.")
 

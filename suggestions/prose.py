@@ -16,6 +16,8 @@ LONGEST_NAME = 4
 BLANK_LINES, BLANK_RUN = 15, 80
 
 ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+# Each pattern begins only where what it looks for can begin: tried at every character of a long run, the time would
+# grow with the square of its length.
 # What mail programs make a link of, with or without its scheme.
 TLDS = (
     "com|net|org|info|biz|io|co|app|dev|ai|me|tv|cc|ws|ly|gl|gd|to|sh|link|click|xyz|top|site|online|shop|store|club"
@@ -23,7 +25,7 @@ TLDS = (
 )
 LINK = re.compile(
     r"(?:[a-z][a-z0-9+.-]{1,15}://|www\.|(?:javascript|data|file|vbscript):)[^\s<>\"“”]+"
-    rf"|(?<![\w@.])(?:[\w-]+\.)+(?:{TLDS})\b(?:[/?#:][^\s<>\"“”]*)?"
+    rf"|(?<![\w@.-])(?:[\w-]+\.)+(?:{TLDS})\b(?:[/?#:][^\s<>\"“”]*)?"
     r"|(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}[:/][^\s<>\"“”]+",
     re.IGNORECASE,
 )
@@ -34,7 +36,7 @@ WORDS = r"(?:US )?(?:dollars?|euros?|pounds?|francs?|bucks)\b"
 TIMES = r"k\b|m\b|mio\b|bn\b|thousand\b|million\b|billion\b"
 MONEY = re.compile(
     rf"(?:{SYMBOL})\s?(?P<before>{NUMBER})(?:\s?(?P<times>{TIMES}))?"
-    rf"|(?P<after>{NUMBER})(?:\s?(?P<times_after>{TIMES}))?\s?(?:{SYMBOL}|{WORDS})",
+    rf"|(?<!\d)(?P<after>{NUMBER})(?:\s?(?P<times_after>{TIMES}))?\s?(?:{SYMBOL}|{WORDS})",
     re.IGNORECASE,
 )
 ANY_NUMBER = re.compile(rf"(?P<number>{NUMBER})(?:\s?(?P<times>{TIMES}))?", re.IGNORECASE)
@@ -54,7 +56,7 @@ COMMON = """
     while who why will wishes with would yes yesterday you your yours april august december
 """
 EVERYDAY = frozenset(COMMON.split())
-ENCODED = re.compile(r"(?<![\w/])(?=[A-Za-z0-9+/_\-]*\d)(?=[A-Za-z0-9+/_\-]*[A-Za-z])[A-Za-z0-9+/_\-]{48,}={0,2}")
+ENCODED = re.compile(r"(?<![\w+/\-])(?=[A-Za-z0-9+/_\-]*\d)(?=[A-Za-z0-9+/_\-]*[A-Za-z])[A-Za-z0-9+/_\-]{48,}={0,2}")
 MARKUP = re.compile(r"<!--|<\s*(?:script|style|iframe|object|embed|form|meta|img)\b|display\s*:\s*none", re.IGNORECASE)
 BLANKS = re.compile(rf"(?:[^\S\n]*\n){{{BLANK_LINES},}}|[^\S\n]{{{BLANK_RUN},}}")
 DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

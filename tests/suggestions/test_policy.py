@@ -1,6 +1,7 @@
 """What is pointed out before anything leaves the house."""
 
 from decimal import Decimal
+from time import process_time
 from typing import Any
 
 import pytest
@@ -105,6 +106,28 @@ def test_who_was_never_written_to_is_said_without_asking(lead):
     assert told() == [("first:lee@harbour.example", False)]
     Message.objects.filter(pk=message.pk).update(state="SENT")
     assert told() == []
+
+
+@pytest.mark.parametrize("name", ["no-reply", "noreply", "do_not_reply", "donotreply", "Mailer-Daemon", "bounces+17"])
+def test_an_address_behind_which_nobody_sits_is_said_without_asking(name):
+    address = f"{name}@shop.example"
+    payload = LetterPayload(to=[address])
+    found = judge(Letter, payload, Suggestion(lead=make_lead(contact_email=address)))
+    assert (f"unread:{address.lower()}", False) in [(one.code, one.asks) for one in found]
+
+
+def test_a_name_that_only_begins_alike_is_none_of_them():
+    for address in ("nora.reply@shop.example", "north@shop.example", "bouncesby@shop.example"):
+        found = judge(Letter, LetterPayload(to=[address]), Suggestion(lead=make_lead(contact_email=address)))
+        assert [one.code for one in found] == [f"first:{address}"]
+
+
+@pytest.mark.parametrize("piece", ["-", "1", "a-", "1-", "a+", "a.", "é", "Ann ", "1 ", "www.", "http://", "_", "A1/"])
+def test_a_long_run_of_anything_is_judged_in_no_time(lead, piece):
+    """What a model is made to write holds nobody up: each was seconds, of digits 40, before."""
+    started = process_time()
+    found(lead, body=(piece * 20_000)[:19_990])
+    assert process_time() - started < 1
 
 
 def test_many_recipients_are_pointed_out(lead):
