@@ -102,12 +102,20 @@ def offered(payload: SendProposalPayload, suggestion: Suggestion, sender: User |
     values = values_for(whom(suggestion), sender)
     company = values["company_name"]
     name = values["lead_name"]
+    body = fill(payload.body, suggestion, sender)
     return paper.Offer(
         title=fill(payload.title, suggestion, sender),
         whom=f"{name}, {company}" if company and company != name else name,
         amount=payload.amount,
         valid_until=payload.validUntil,
-        body=fill(payload.body, suggestion, sender),
+        body=body,
         agency=house()[0],
-        signed=signed(sender),
+        signed=unsigned(signed(sender), body),
     )
+
+
+def unsigned(signature: str, body: str) -> str:
+    """The lines of `signature` with which `body` does not end already: nobody signs twice."""
+    lines, end = signature.split("\n"), [line.strip() for line in body.rstrip().splitlines()]
+    done = next((length for length in range(len(lines), 0, -1) if end[-length:] == lines[:length]), 0)
+    return "\n".join(lines[done:])

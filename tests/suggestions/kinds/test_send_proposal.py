@@ -87,6 +87,14 @@ def test_the_paper_arrives_and_can_be_opened_from_the_conversation(post, lead, a
     assert browser(ann).get(entry["url"].replace("/0/", "/7/")).status_code in (302, 404)
 
 
+@pytest.mark.parametrize("end", ["", "\n\n{{sender_name}}", "\n\n{{sender_name}}\n{{agency_name}}\n"])
+def test_nobody_signs_the_paper_twice(post, lead, ann, end):
+    sent(proposal(lead, body=f"This is it.{end}"), ann)
+    [file] = post.mails[0].iter_attachments()
+    text = text_of(file.get_content())
+    assert text.count("This is it.") == text.count("Ann\n") + text.endswith("Ann") == 1
+
+
 def test_the_next_stage_is_suggested(post, lead, ann):
     suggestion = sent(proposal(lead), ann)
     [move] = Suggestion.objects.filter(type="CHANGE_STATUS", lead=lead)
