@@ -137,6 +137,8 @@ FORGE_TOKEN = env.token("FORGE_TOKEN")
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
+# What there is to choose from: the theme looks all of Django's up on every page.
+LANGUAGES = [("en", "English")]
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 
 # Parts of shared screens, made by the apps to the right; named here so that none is imported to the left.

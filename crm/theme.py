@@ -1,15 +1,20 @@
 """How the admin looks and what its navigation holds. Other apps stand here as URL names only."""
 
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse
+from django.utils.functional import lazy
+
+# The navigation names the same few addresses on every page, each several times.
+address = lazy(cache(reverse), str)
 
 
 def to(title: str, icon: str, page: str, permission: str = "", badge: str = "") -> dict[str, Any]:
     """An entry of the navigation, shown to whoever has `permission`."""
-    entry = {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{page}")}
+    entry = {"title": title, "icon": icon, "link": address(f"admin:{page}")}
     if permission:
         entry["permission"] = lambda request: request.user.has_perm(permission)
     if badge:

@@ -24,7 +24,7 @@ from suggestions.autonomy_screen import AutonomyAdmin
 from suggestions.carried import goes_out_at
 from suggestions.choices import Names
 from suggestions.deeds import Approve, ItDidGoOut, ItDidNot, PutBack, Reject, Snooze, Submit, Undo, Worked
-from suggestions.filters import STATES, WAITING, SuggestionFilter
+from suggestions.filters import DONE_WITH, STATES, WAITING, SuggestionFilter
 from suggestions.kinds import KINDS
 from suggestions.lists import SHOW, Approvals
 from suggestions.models import AutonomySetting, EmailTemplate, Suggestion, SuggestionType
@@ -34,6 +34,17 @@ from suggestions.template_screen import EmailTemplateAdmin
 from suggestions.today import waiting_badge
 
 NEWEST = {"created": models.F("created_at"), "id": models.F("id")}
+POINTERS = (
+    "lead",
+    "client",
+    "thread",
+    "interaction",
+    "project",
+    "ticket",
+    "reviewed_by",
+    "proposed_by",
+    "superseded_by",
+)
 HEAVY = ("suggested_content", "approved_content", "evidence", "result", "reasoning", "error_message", "review_note")
 
 # In a person's session: what they decided last. It is offered to be taken back for so long.
@@ -51,7 +62,8 @@ def worked_on(forms: dict[str, DeedForm]) -> Worked | None:
 def state_tab(name: str) -> Tab:
     label, narrowed = STATES[name]
     params = {} if name == WAITING else {"state": name}
-    return Tab(label, params, lambda rows, user: narrowed(rows.live(), timezone.now()))
+    counted = None if name in DONE_WITH else lambda rows, user: narrowed(rows.live(), timezone.now())
+    return Tab(label, params, counted)
 
 
 admin.site.register(AutonomySetting, AutonomyAdmin)
@@ -97,7 +109,7 @@ class SuggestionAdmin(RecordAdmin):
     }
     tabs = (
         *(state_tab(name) for name in STATES),
-        Tab("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted(), "suggestions.restore_suggestion"),
+        Tab("Deleted", {"deleted": "true"}, None, "suggestions.restore_suggestion"),
     )
     deeds = (Approve, Submit, Reject, Snooze, PutBack, Undo, ItDidGoOut, ItDidNot)
     bulk = (Approve, Reject, Snooze)
@@ -172,11 +184,22 @@ class SuggestionAdmin(RecordAdmin):
         return TemplateResponse(request, "suggestions/suggest.html", context, status=422 if form.is_bound else 200)
 
     def get_object(self, request, object_id, from_field=None):
+        rows = self.get_queryset(request)
         try:
-            rows = self.get_queryset(request).select_related(*self.page_select_related).defer(*self.page_defer)
-            return rows.get(pk=object_id)
+            points_to = rows.values(*POINTERS).get(pk=object_id)
+            return self.whole(request, object_id, {name for name in POINTERS if points_to[name]})
         except (Suggestion.DoesNotExist, ValidationError, ValueError):
             return None
+
+    def whole(self, request: HttpRequest, pk: Any, pointers: set[str]) -> Suggestion:
+        """The suggestion with all that hangs on it; `pointers` are the names of those that it has.
+
+        To plan the joins to what it has not takes longer than to read it.
+        """
+        joined = [name for name in self.page_select_related if name.partition("__")[0] in pointers]
+        left_out = [name for name in self.page_defer if name.partition("__")[0] in pointers]
+        rows = self.get_queryset(request).select_related(*joined) if joined else self.get_queryset(request)
+        return rows.defer(*left_out).get(pk=pk)
 
     # The queue, with one of it beside
 
@@ -194,10 +217,10 @@ class SuggestionAdmin(RecordAdmin):
         """What stands beside the list: the one asked for, or its first."""
         wanted = request.GET.get(SHOW) or (cl.page.rows[0].pk if cl.page.rows else None)
         try:
-            row = self.find(request, wanted) if wanted else None
+            row = self.opened(request, wanted, cl) if wanted else None
         except Http404 as missing:
             self.message_user(request, str(missing), "error")
-            row = self.find(request, cl.page.rows[0].pk) if cl.page.rows else None
+            row = self.opened(request, cl.page.rows[0].pk, cl) if cl.page.rows else None
         if row is None:
             return {"chosen": None, "last": self.last_decided(request, cl.names)}
         row.names = cl.names
@@ -211,6 +234,20 @@ class SuggestionAdmin(RecordAdmin):
             "last": self.last_decided(request, cl.names),
             **detail(row, request.user, cl.names, alone=False),
         }
+
+    def opened(self, request: HttpRequest, wanted: Any, cl: Approvals) -> Suggestion:
+        """The one to be shown; of one in the list is known already what hangs on it.
+
+        Raises:
+            Http404: there is none, or it is not this person's to see.
+        """
+        known = next((row for row in cl.page.rows if str(row.pk) == str(wanted)), None)
+        if known is None or not self.has_view_permission(request, known):
+            return self.find(request, wanted)
+        try:
+            return self.whole(request, known.pk, {name for name in POINTERS if getattr(known, f"{name}_id")})
+        except Suggestion.DoesNotExist as gone:
+            raise Http404("There is no such suggestion.") from gone
 
     def last_decided(self, request: HttpRequest, names: Names) -> dict[str, Any] | None:
         """What this person decided last, with the form that takes it back; None where it cannot be."""

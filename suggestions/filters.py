@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from typing import Any
 
 import django_filters
@@ -42,6 +43,8 @@ STATES: dict[str, tuple[str, Callable[[SuggestionQuerySet, datetime], models.Que
     "rejected": ("Rejected", lambda rows, now: rows.filter(status=SuggestionStatus.REJECTED)),
     "all": ("All", lambda rows, now: rows),
 }
+# An archive only grows: how much is in it says little, and its tab bears no number.
+DONE_WITH = ("policy", "approved", "rejected", "all")
 
 
 class SuggestionFilter(LiveFilter):
@@ -93,8 +96,17 @@ class SuggestionFilter(LiveFilter):
         return queryset.filter(lead__in=leads.values("pk"))
 
     def made_by(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        named = models.Q(agent__iexact=value) | models.Q(ai_model_version__iexact=value)
-        return queryset.filter(named | models.Q(interaction__agent__iexact=value))
+        """Those of the agent or the model of that name, whichever it is, so that one index serves them in order."""
+        known = Suggestion.objects.order_by()
+        named = [
+            wanted
+            for wanted in (
+                ~models.Q(agent="") & models.Q(agent__iexact=value),
+                ~models.Q(ai_model_version="") & models.Q(ai_model_version__iexact=value),
+            )
+            if known.filter(wanted).exists()
+        ]
+        return queryset.filter(reduce(or_, named)) if named else queryset.none()
 
     def owned(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         return owned_by(queryset, value, self.request, "owner")

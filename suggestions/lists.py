@@ -28,7 +28,9 @@ class Approvals(KeysetChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.names = Names()
+        beside = urlencode([*self.kept(ORDER, AFTER, BEFORE), (SHOW, "")])
         for row in self.page.rows:
+            row.beside = f"?{beside}{row.pk}"
             row.headline = headline(row, self.names)
             row.icon = ICONS.get(row.type, "lightbulb")
             row.colour = COLOURS.get(row.status, "grey")
@@ -36,10 +38,6 @@ class Approvals(KeysetChangeList):
     def here(self) -> str:
         """The query string of this page of the list."""
         return urlencode(self.kept(ORDER, AFTER, BEFORE))
-
-    def beside(self) -> str:
-        """The query string that opens a row beside this page; its key is to follow."""
-        return urlencode([*self.kept(ORDER, AFTER, BEFORE), (SHOW, "")])
 
 
 def gist() -> models.Expression:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pgtrigger
 from django.db import models
+from django.db.models.functions import Upper
 
 from crm.models.base import (
     LIVE,
@@ -48,6 +49,7 @@ TRANSITIONS = {
     },
     SuggestionStatus.REJECTED: {SuggestionStatus.PENDING},
 }
+NEWEST = (models.F("created_at").desc(), models.F("id").desc())
 GO_AHEAD = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
 REVIEWABLE = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING, SuggestionStatus.FAILED)
 
@@ -270,6 +272,28 @@ class Suggestion(Record):
                 models.F("id").desc(),
                 condition=LIVE,
                 name="suggestions_newest",
+            ),
+            # All that the queue asks of one that waits, so that what others own or put off is passed over unread.
+            models.Index(
+                *NEWEST,
+                condition=LIVE & models.Q(status=SuggestionStatus.PENDING),
+                include=["owner", "snoozed_until", "expires_at", "type", "confidence"],
+                name="suggestions_waiting",
+            ),
+            models.Index(
+                *NEWEST,
+                condition=LIVE & models.Q(status=SuggestionStatus.PENDING, snoozed_until__isnull=False),
+                include=["snoozed_until", "owner"],
+                name="suggestions_snoozed",
+            ),
+            models.Index(*NEWEST, condition=models.Q(deleted_at__isnull=False), name="suggestions_deleted"),
+            # An agent or a model is asked for by its name, in capitals or not.
+            models.Index(Upper("agent"), *NEWEST, condition=LIVE & ~models.Q(agent=""), name="suggestions_of_agent"),
+            models.Index(
+                Upper("ai_model_version"),
+                *NEWEST,
+                condition=LIVE & ~models.Q(ai_model_version=""),
+                name="suggestions_of_model",
             ),
             # What became of the latest of each agent and type.
             models.Index(

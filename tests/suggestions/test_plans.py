@@ -1,0 +1,104 @@
+"""No tab and no filter of the queue reads all suggestions; what it shows first it finds in order."""
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+
+from crm.models import User
+from suggestions.models import Suggestion
+from tests.emptying import tables_may_be_emptied
+from tests.plans import asked, first_page, indexes_of, reads_whole, sorts
+
+ROWS = 20_000
+FILL = """
+    INSERT INTO leads (contact_name, contact_email, status_id, assigned_to_id)
+    SELECT 'Person ' || md5(n::text), 'p' || n || '@example.com', 'ACTIVE',
+           CASE WHEN n %% 20 > 1 THEN (%(users)s::uuid[])[n %% 20] END
+      FROM generate_series(1, 2000) AS n;
+    INSERT INTO suggestions (created_at, type, status, lead_id, agent, ai_model_version, confidence, reject_code,
+                             approved_content, reviewed_at, content_hash, error_message, snoozed_until, deleted_at)
+    SELECT now() - n * interval '1 minute', (ARRAY['TASK', 'CHANGE_STATUS', 'SEND_EMAIL'])[n %% 3 + 1], status,
+           (SELECT keys[n %% 2000 + 1] FROM leads_there), 'agent ' || n %% 4,
+           CASE WHEN n %% 3 = 0 THEN 'model ' || n %% 2 ELSE '' END, (n %% 100) / 100.0,
+           CASE WHEN status = 'REJECTED' THEN 'OTHER' ELSE '' END,
+           CASE WHEN status IN ('APPROVED', 'FAILED') THEN '{}'::jsonb END,
+           CASE WHEN status IN ('APPROVED', 'FAILED') THEN now() END,
+           CASE WHEN status IN ('APPROVED', 'FAILED') THEN 'hash' ELSE '' END,
+           CASE WHEN status = 'FAILED' THEN 'No line.' ELSE '' END,
+           CASE WHEN status = 'PENDING' AND n %% 50 = 0 THEN now() + interval '1 day' END,
+           CASE WHEN n %% 100 = 0 THEN now() END
+      FROM (SELECT n, CASE WHEN n %% 97 = 0 THEN 'FAILED' WHEN n %% 89 = 0 THEN 'DRAFT'
+                           ELSE (ARRAY['PENDING', 'APPROVED', 'APPROVED', 'REJECTED'])[n %% 4 + 1] END AS status
+              FROM generate_series(1, %(rows)s) AS n) AS drawn
+"""
+KEYS = "CREATE TEMPORARY TABLE leads_there AS SELECT array_agg(id) AS keys FROM leads"
+
+
+@pytest.fixture(scope="module")
+def filled(django_db_setup, django_db_blocker):
+    """A table large enough that the planner means what it says; somebody who sees all of it, and an agent."""
+    with django_db_blocker.unblock():
+        chief = User.objects.create(username="planner", is_superuser=True)
+        agents = [User.objects.create(username=f"agent-{n}") for n in range(19)]
+        leads, suggestions = FILL.split(";")
+        with connection.cursor() as cursor:
+            cursor.execute(leads, {"users": [agent.pk for agent in agents]})
+            cursor.execute(KEYS)
+            cursor.execute(suggestions, {"rows": ROWS})
+            cursor.execute("DROP TABLE leads_there")
+            cursor.execute("VACUUM ANALYZE suggestions, leads")
+        yield {"chief": chief, "agent": agents[3]}
+        with tables_may_be_emptied(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE leads, suggestions CASCADE")
+        for user in (chief, *agents):
+            user.delete()
+
+
+IN_ORDER = {
+    "": "suggestions_waiting",
+    "state=failed": "suggestions_by_status",
+    "state=drafts": "suggestions_by_status",
+    "state=rejected": "suggestions_by_status",
+    "state=policy": "suggestions_by_policy",
+    "state=snoozed": "suggestions_snoozed",
+    "state=all": "suggestions_newest",
+    "deleted=true": "suggestions_deleted",
+    "state=all&type=TASK": "suggestions_by_type",
+    "state=all&agent=Agent+1": "suggestions_of_agent",
+    "state=all&agent=model+1": "suggestions_of_model",
+    "state=all&sure=50": "suggestions_newest",
+    "state=all&newer=3": "suggestions_newest",
+}
+SERVED = ["state=unknown", "state=approved", "type=TASK", "agent=agent+1", "sure=50", "older=5", "q=abcd", "owner=me"]
+
+
+@pytest.mark.parametrize("query", IN_ORDER)
+def test_the_first_page_is_read_in_order_from_its_index(filled, db, query):
+    rows = first_page(Suggestion, query, filled["chief"])
+    assert IN_ORDER[query] in indexes_of(rows)
+    assert not sorts(rows)
+    assert not reads_whole(rows)
+
+
+@pytest.mark.parametrize(
+    ("who", "query"), [("chief", query) for query in SERVED] + [("agent", query) for query in [*IN_ORDER, *SERVED]]
+)
+def test_nothing_that_is_asked_reads_all_suggestions(filled, db, query, who):
+    assert not reads_whole(first_page(Suggestion, query, filled[who]))
+
+
+@pytest.mark.parametrize("tab", [tab for tab in admin.site.get_model_admin(Suggestion).tabs if tab.narrow])
+@pytest.mark.parametrize("who", ["chief", "agent"])
+def test_the_number_on_a_tab_is_counted_in_an_index(filled, db, tab, who):
+    rows = tab.narrow(Suggestion.everything.visible_to(filled[who]), filled[who])
+    assert not reads_whole(rows.order_by().values("pk")[:10_001])
+
+
+def test_what_waits_for_others_is_passed_over_without_being_read(filled, db):
+    waiting = asked(Suggestion, "", filled["agent"]).order_by().values("pk")[:10_001]
+    assert "suggestions_waiting" in indexes_of(waiting)
+
+
+def test_every_capital_or_none_names_an_agent(filled, db):
+    assert asked(Suggestion, "state=all&agent=AGENT+1", filled["chief"]).exists()
+    assert not asked(Suggestion, "state=all&agent=agent+none", filled["chief"]).exists()
