@@ -110,6 +110,7 @@ UNFOLD = {
                         "leads_insurancetype_changelist",
                         "leads.view_insurancetype",
                     ),
+                    to("Mailboxes", "mail", "inbox_mailbox_changelist", "inbox.view_mailbox"),
                     to(
                         "Mail templates",
                         "draft",

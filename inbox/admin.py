@@ -25,7 +25,8 @@ from inbox.deeds import ArchiveThread, LinkThread, MarkRead, NoteThread, ReopenT
 from inbox.filters import ThreadFilter, unlinked
 from inbox.forms import LogForm, ThreadForm
 from inbox.linking import candidates
-from inbox.models import LAST_SAID, Direction, Message, Thread, ThreadStatus
+from inbox.mailbox_screen import MailboxAdmin, SetAsideAdmin
+from inbox.models import LAST_SAID, Direction, Mailbox, Message, SetAside, Thread, ThreadStatus
 from inbox.safe_html import formatted
 from inbox.transitions import log_conversation
 
@@ -35,6 +36,10 @@ UNREAD = (
     .order_by()
     .values("thread")
 )
+
+
+admin.site.register(Mailbox, MailboxAdmin)
+admin.site.register(SetAside, SetAsideAdmin)
 
 
 @admin.register(Thread)
@@ -108,11 +113,11 @@ class ThreadAdmin(RecordAdmin):
         return HttpResponseRedirect(f"{self.page_url(thread)}#m-{pk}")
 
     def file_view(self, request: HttpRequest, pk: UUID, place: int) -> HttpResponse:
-        """A file that went out with a message, to be saved and never to be opened in its place."""
+        """A file of a message, to be saved and never to be opened in its place."""
         message = get_object_or_404(Message, pk=pk)
         thread = self.find(request, message.thread_id)
         entry = message.attachments[place] if place < len(message.attachments) else None
-        if message.direction != Direction.OUT or not isinstance(entry, dict) or "stored" not in entry:
+        if not isinstance(entry, dict) or "stored" not in entry:
             raise Http404("There is no such file here.")
         try:
             data = contents(entry)

@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 
 from crm.refusals import IllegalMove
 
-FOLDER = "outgoing"
+FOLDER, INCOMING = "outgoing", "incoming"
 LARGEST = 10 * 1024 * 1024
 
 
@@ -30,6 +30,15 @@ def keep(name: str, type: str, data: bytes, *, inline: bool = False) -> dict[str
         stored = default_storage.save(stored, ContentFile(data))
     entry = {"name": name, "type": type, "size": len(data), "stored": stored, "sha256": digest}
     return {**entry, "inline": True} if inline else entry
+
+
+def received(name: str, type: str, data: bytes, url: str) -> dict[str, Any]:
+    """Store a file that came in; what a message notes of it. Whatever it is called, it lies under its digest."""
+    digest = hashlib.sha256(data).hexdigest()
+    stored = f"{INCOMING}/{digest[:2]}/{digest}"
+    if not default_storage.exists(stored):
+        stored = default_storage.save(stored, ContentFile(data))
+    return {"name": name, "type": type, "size": len(data), "url": url, "stored": stored, "sha256": digest}
 
 
 def contents(entry: dict[str, Any]) -> bytes:

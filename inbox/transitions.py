@@ -11,7 +11,7 @@ from django.utils import timezone
 from crm.activity import SYSTEM, Actor, record
 from crm.models import Client, User
 from crm.refusals import BadInput, IllegalMove, refusing
-from inbox.models import TRANSITIONS, Direction, Message, MessageState, Thread, ThreadSource, ThreadStatus
+from inbox.models import TRANSITIONS, Direction, Message, MessageState, Nature, Thread, ThreadSource, ThreadStatus
 from leads.models import Lead
 
 # Contact is what reached the other side or came from it; a note or a filed document did neither.
@@ -40,7 +40,7 @@ def take_in(message: Message) -> Message:
         message.full_clean()
         message.save(force_insert=True)
     Thread.everything.filter(pk=thread.pk).update(message_count=F("message_count") + 1)
-    if message.state in SAID:
+    if message.state in SAID and message.nature == Nature.PERSON:
         advance(thread, message)
     return message
 

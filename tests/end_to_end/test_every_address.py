@@ -18,6 +18,7 @@ from crm.activity import SYSTEM, record
 from crm.models import Project, SavedView, User
 from crm.screens import RecordAdmin
 from crm.transitions import permission
+from inbox.models import Mailbox, SetAside
 from leads.models import ContactLead, InsuranceType, LeadStatus, Task
 from suggestions.models import AutonomySetting, EmailTemplate
 from tests.cast import (
@@ -57,6 +58,7 @@ class Address:
 def world() -> dict[type, Any]:
     """One record of every table that has a screen, all free for everybody to see."""
     lead, client = make_lead(line="auto"), make_client()
+    mailbox = Mailbox.objects.create(address="office@agency.example")
     rows = [
         lead,
         client,
@@ -76,6 +78,8 @@ def world() -> dict[type, Any]:
         make_user("colleague"),
         job(),
         record(lead, "noted", by=SYSTEM, summary="A note"),
+        mailbox,
+        SetAside.objects.create(mailbox=mailbox, origin="box#1", reason="It has no header.", size=3, raw=b"abc"),
     ]
     ContactLead.objects.create(lead=lead, contact=rows[2])
     return {type(row): row for row in rows}

@@ -1,0 +1,49 @@
+"""What the groups may do with mailboxes and with mail that was set aside."""
+
+from django.contrib.auth.management import create_permissions
+from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
+
+VIEW = {"view_mailbox"}
+LEAD = VIEW | {
+    "add_mailbox",
+    "change_mailbox",
+    "delete_mailbox",
+    "restore_mailbox",
+    "view_setaside",
+    "restore_setaside",
+    "change_setaside",
+    "delete_setaside",
+}
+MORE = {
+    "viewer": VIEW,
+    "schema admin": VIEW,
+    "agent": VIEW,
+    "manager": LEAD,
+    "administrator": LEAD | {"purge_mailbox"},
+}
+
+
+def wanted(apps: StateApps, names: set[str]) -> list:
+    known = apps.get_model("auth", "Permission").objects.filter(content_type__app_label="inbox")
+    return list(known.filter(codename__in=names))
+
+
+def give(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    config = apps.get_app_config("inbox")  # permissions are otherwise made after all migrations
+    config.models_module = True
+    create_permissions(config, apps=apps, verbosity=0)
+    config.models_module = None
+    for group in apps.get_model("auth", "Group").objects.filter(name__in=MORE):
+        group.permissions.add(*wanted(apps, MORE[group.name]))
+
+
+def take(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    for group in apps.get_model("auth", "Group").objects.filter(name__in=MORE):
+        group.permissions.remove(*wanted(apps, MORE[group.name]))
+
+
+class Migration(migrations.Migration):
+    dependencies = [("inbox", "0006_mailboxes"), ("suggestions", "0005_roles")]
+    operations = [migrations.RunPython(give, take)]

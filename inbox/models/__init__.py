@@ -1,0 +1,34 @@
+"""What was said, on any channel, and where it came from."""
+
+from inbox.models.mailbox import Mailbox, MailboxStatus, Provider, SetAside, ThreadKey
+from inbox.models.message import OUTGOING, Message, MessageState, Nature
+from inbox.models.thread import (
+    LAST_SAID,
+    TRANSITIONS,
+    Direction,
+    Sentiment,
+    Thread,
+    ThreadQuerySet,
+    ThreadSource,
+    ThreadStatus,
+)
+
+__all__ = [
+    "LAST_SAID",
+    "OUTGOING",
+    "TRANSITIONS",
+    "Direction",
+    "Mailbox",
+    "MailboxStatus",
+    "Message",
+    "MessageState",
+    "Nature",
+    "Provider",
+    "Sentiment",
+    "SetAside",
+    "Thread",
+    "ThreadKey",
+    "ThreadQuerySet",
+    "ThreadSource",
+    "ThreadStatus",
+]

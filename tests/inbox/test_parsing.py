@@ -1,0 +1,138 @@
+"""Mails as bytes: what is understood of them, and that nothing in them breaks anything."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inbox.natures import nature_of
+from inbox.parsing import LARGEST, MOST_REFERENCES, Mail, NoMail, bare, parse
+
+PLAIN = (
+    b"From: =?utf-8?q?L=C3=A9a?= Muster <Lea@Example.com>\r\nTo: a@agency.example, Bo <b@agency.example>\r\n"
+    b"Cc: c@example.org\r\nReply-To: <desk@example.com>\r\nSubject: =?iso-8859-1?q?Gr=FC=DFe?=\r\n"
+    b"Date: Mon, 02 Nov 2026 10:00:00 +0100\r\nMessage-ID: <1@example.com>\r\nIn-Reply-To: <0@agency.example>\r\n"
+    b"References: <x@agency.example> <0@agency.example>\r\n\r\nHello.\r\n"
+)
+
+
+def mail(*lines: str, body: str = "Hello.") -> bytes:
+    return "\r\n".join([*lines, "", body]).encode("utf-8", "surrogateescape")
+
+
+def test_a_plain_mail_is_understood():
+    found = parse(PLAIN)
+    assert (found.message_id, found.in_reply_to) == ("<1@example.com>", "<0@agency.example>")
+    assert found.references == ("<x@agency.example>", "<0@agency.example>")
+    assert (found.from_name, found.from_email, found.reply_to) == ("Léa Muster", "lea@example.com", "desk@example.com")
+    assert (found.to, found.cc) == (("a@agency.example", "b@agency.example"), ("c@example.org",))
+    assert found.subject == "Grüße"
+    assert found.sent_at == datetime(2026, 11, 2, 9, tzinfo=UTC)
+    assert found.text.strip() == "Hello."
+    assert found.people == ("lea@example.com", "a@agency.example", "b@agency.example", "c@example.org")
+
+
+def test_one_that_is_only_formatted_gets_its_text_from_what_is_seen():
+    html = '<p>See <b>this</b></p><div style="display:none">hidden words</div><script>alert(1)</script>'
+    found = parse(mail("From: a@example.com", "Content-Type: text/html; charset=utf-8", body=html))
+    assert "See this" in found.text
+    assert "hidden words" not in found.text
+    assert "alert" not in found.text
+
+
+def test_files_come_with_their_bytes():
+    body = (
+        "--b\r\nContent-Type: text/plain\r\n\r\nText\r\n--b\r\nContent-Type: application/pdf\r\n"
+        'Content-Disposition: attachment; filename="../../etc/pass wd.pdf"\r\nContent-Transfer-Encoding: base64\r\n'
+        "\r\nJVBERg==\r\n--b--"
+    )
+    found = parse(mail("From: a@example.com", 'Content-Type: multipart/mixed; boundary="b"', body=body))
+    (file,) = found.files
+    assert (file.type, file.data) == ("application/pdf", b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"", "no header"),
+        (b"just words without any header", "no header"),
+        (b"X: y\r\n\r\n" + b"x" * (LARGEST + 1), "bytes, and at most"),
+    ],
+)
+def test_what_is_no_mail_is_refused_with_a_sentence(raw, why):
+    with pytest.raises(NoMail, match=why):
+        parse(raw)
+
+
+def test_the_same_bytes_without_an_identifier_have_the_same_one():
+    raw = mail("From: a@example.com", "Subject: x")
+    assert parse(raw).message_id == parse(raw).message_id
+    assert parse(raw).message_id != parse(raw + b"!").message_id
+
+
+def test_addresses_that_are_none_and_lines_that_hide_others_are_left_out():
+    found = parse(mail("From: nobody", "To: a@b, ok@example.com, x y@example.com", "Subject: a\r\n b\x00c"))
+    assert (found.from_email, found.to) == ("", ("ok@example.com",))
+    assert "\x00" not in found.subject
+    assert "\n" not in found.subject
+
+
+def test_a_chain_that_is_too_long_keeps_both_ends():
+    chain = " ".join(f"<{number}@example.com>" for number in range(500))
+    found = parse(mail("From: a@example.com", f"References: {chain}"))
+    assert len(found.references) == MOST_REFERENCES
+    assert (found.references[0], found.references[-1]) == ("<0@example.com>", "<499@example.com>")
+
+
+@pytest.mark.parametrize(
+    "date", ["", "yesterday", "Mon, 99 Nov 2026 10:00:00 +0100", "Thu, 01 Jan 1970 00:00:00 +0000"]
+)
+def test_a_date_that_cannot_be_is_not_known(date):
+    assert parse(mail("From: a@example.com", f"Date: {date}")).sent_at is None
+
+
+@pytest.mark.parametrize(
+    ("subject", "stripped"),
+    [
+        ("Re: Fwd: RE[2]: Offer", "offer"),
+        ("AW: WG: Angebot", "angebot"),
+        ("[list] Re: Offer (fwd)", "offer"),
+        ("Reform of the house", "reform of the house"),
+        ("Re:", ""),
+    ],
+)
+def test_what_answering_puts_before_a_subject_is_taken_away(subject, stripped):
+    assert bare(subject) == stripped
+
+
+@pytest.mark.parametrize(
+    ("headers", "subject", "sender", "nature"),
+    [
+        ({}, "Offer", "lee@example.com", "PERSON"),
+        ({"auto-submitted": "no"}, "Offer", "lee@example.com", "PERSON"),
+        ({"auto-submitted": "auto-replied"}, "Offer", "lee@example.com", "AUTO_REPLY"),
+        ({}, "Out of office: back on Monday", "lee@example.com", "AUTO_REPLY"),
+        ({}, "Out of the question", "lee@example.com", "PERSON"),
+        ({"precedence": "bulk"}, "News", "news@example.com", "LIST"),
+        ({"list-id": "<x.example.com>"}, "Re: kernel", "lee@example.com", "LIST"),
+        ({"x-spam-flag": "YES"}, "Win", "win@example.com", "SPAM"),
+        ({}, "Undelivered Mail Returned to Sender", "mailer-daemon@example.com", "BOUNCE"),
+        ({"content-type": "multipart/report; report-type=delivery-status"}, "x", "x@example.com", "BOUNCE"),
+        ({}, "Undeliverable cheques", "lee@example.com", "PERSON"),
+    ],
+)
+def test_what_sort_of_mail_it_is(headers, subject, sender, nature):
+    assert nature_of(Mail("<1@x>", from_email=sender, subject=subject, headers=headers)) == nature
+
+
+@settings(max_examples=150, deadline=None)
+@given(cut=st.integers(0, len(PLAIN)), at=st.integers(0, len(PLAIN)), noise=st.binary(max_size=60))
+def test_no_damage_breaks_it(cut, at, noise):
+    damaged = PLAIN[:at] + noise + PLAIN[at:][:cut]
+    try:
+        found = parse(damaged)
+    except NoMail:
+        return
+    assert "\x00" not in found.text + found.subject + found.message_id
+    assert found.message_id.startswith("<")
