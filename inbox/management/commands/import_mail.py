@@ -8,7 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from crm.refusals import Refused, refusing
+from crm.activity import SYSTEM
+from crm.refusals import Refused
+from crm.transitions import create
 from inbox.models import Mailbox, Message, Provider, SetAside
 from inbox.receiving import our_addresses, receive
 from inbox.sources import mails_in
@@ -59,7 +61,5 @@ def box_of(address: str) -> Mailbox:
     found = Mailbox.objects.filter(address__iexact=address).first()
     if found is None:
         found = Mailbox(address=address.strip().lower(), provider=Provider.IMPORT)
-        with refusing():
-            found.full_clean()
-            found.save(force_insert=True)
+        create(found, by=SYSTEM)
     return found
