@@ -149,11 +149,13 @@ class Environment:
             raise BadVariable(f"{name} cannot be understood: {example}.") from None
         scheme = url.split("://")[0].lower()
         port = parsed["EMAIL_PORT"]
-        if scheme not in MAIL_SCHEMES or not parsed["EMAIL_HOST"] or not (port is None or isinstance(port, int)):
+        host = parsed["EMAIL_HOST"] or ""
+        plain = host.isascii() and host.isprintable() and " " not in host
+        if scheme not in MAIL_SCHEMES or not (host and plain) or not (port is None or isinstance(port, int)):
             raise BadVariable(f"{name} does not name a mail server: {example}.")
         security, usual = MAIL_SCHEMES[scheme]
         return {
-            "EMAIL_HOST": parsed["EMAIL_HOST"],
+            "EMAIL_HOST": host,
             "EMAIL_PORT": port or usual,
             "EMAIL_HOST_USER": parsed["EMAIL_HOST_USER"] or "",
             "EMAIL_HOST_PASSWORD": parsed["EMAIL_HOST_PASSWORD"] or "",

@@ -41,6 +41,7 @@ BAD = [
     ("EMAIL_URL", "consolemail://u:secret@h", "EMAIL_URL does not name a mail server: write smtp+tls://"),
     ("EMAIL_URL", "smtp://u:secret@h:port", "EMAIL_URL cannot be understood"),
     ("EMAIL_URL", "smtp://u:secret@", "EMAIL_URL does not name a mail server"),
+    ("EMAIL_URL", "smtp://u:secret@mail host:25", "EMAIL_URL does not name a mail server"),
     ("EMAIL_URL", "smtp+tls://u:secret@h:587", "MAIL_FROM is not set: mail that really goes out"),
     ("MAIL_FROM", "office@example.com", "MAIL_FROM is 'office@example.com': write a name and an address"),
     ("MAIL_FROM", "A <a@b.example>, B <c@d.example>", "MAIL_FROM is 'A <a@b.example>, B <c@d.example>'"),

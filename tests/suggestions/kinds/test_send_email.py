@@ -219,3 +219,12 @@ def test_changed_after_it_failed_it_is_another_mail_and_the_only_one(post, lead,
     assert len(post.data) == 1
     assert sorted(Message.objects.values_list("state", flat=True)) == ["FAILED", "SENT"]
     assert Thread.objects.count() == 1
+
+
+def test_what_was_put_off_says_why_and_when_it_goes_on(post, ann, as_ann):
+    suggestion = make_suggestion("SEND_EMAIL", lead=make_lead(assigned_to=ann))
+    post.fault = "try later"
+    sent(suggestion, ann)
+    page = as_ann.get(f"/suggestions/suggestion/{suggestion.pk}/change/").content.decode()
+    assert "It was tried before: The mail server refused" in page and "greylisted" in page
+    assert "put off 1 time" in page and ">due " in page
