@@ -137,7 +137,8 @@ FORGE_TOKEN = env.token("FORGE_TOKEN")
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
-# What there is to choose from: the theme looks all of Django's up on every page.
+# The screens speak English: nothing is looked up in a catalogue, nor is there a language to choose.
+USE_I18N = False
 LANGUAGES = [("en", "English")]
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 

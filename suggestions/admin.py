@@ -16,10 +16,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from crm.deeds import DeedForm
 from crm.lists import Column, Tab
-from crm.models import ActivityLog
+from crm.models import ActivityLog, Client
 from crm.paging import Order, page
 from crm.screens import TIMELINE_LENGTH, RecordAdmin
-from leads.admin import LeadAdmin
+from leads.models import Lead
 from suggestions.autonomy_screen import AutonomyAdmin
 from suggestions.carried import goes_out_at
 from suggestions.choices import Names
@@ -59,6 +59,11 @@ def worked_on(forms: dict[str, DeedForm]) -> Worked | None:
     return next((form for form in forms.values() if isinstance(form, Worked)), None)
 
 
+def unnamed(pointer: str, model: type[models.Model], *name: str) -> list[str]:
+    """The columns of `model` that a line does not need which only says its name."""
+    return [f"{pointer}__{field.name}" for field in model._meta.concrete_fields if field.name not in {"id", *name}]
+
+
 def state_tab(name: str) -> Tab:
     label, narrowed = STATES[name]
     params = {} if name == WAITING else {"state": name}
@@ -82,8 +87,9 @@ class SuggestionAdmin(RecordAdmin):
     list_select_related = ("lead", "client")
     list_defer = (
         *HEAVY,
-        *(f"lead__{name}" for name in LeadAdmin.list_defer),
-        *(f"client__{name}" for name in ("notes", "address", "custom_fields", "search_text")),
+        *("findings", "held_because", "acknowledged", "content_hash", "dedupe_key"),
+        *unnamed("lead", Lead, "contact_name", "company_name"),
+        *unnamed("client", Client, "name"),
     )
     page_select_related = (
         "lead__status",

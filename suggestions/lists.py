@@ -31,7 +31,7 @@ class Approvals(KeysetChangeList):
         beside = urlencode([*self.kept(ORDER, AFTER, BEFORE), (SHOW, "")])
         for row in self.page.rows:
             row.beside = f"?{beside}{row.pk}"
-            row.headline = headline(row, self.names)
+            row.headline = headline(row, self.names) or row.type_label
             row.icon = ICONS.get(row.type, "lightbulb")
             row.colour = COLOURS.get(row.status, "grey")
 

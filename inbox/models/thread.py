@@ -167,6 +167,12 @@ class Thread(Record):
                 condition=LIVE & models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True),
                 name="threads_unlinked",
             ),
+            models.Index(
+                LAST_SAID.desc(),
+                models.F("id").desc(),
+                condition=models.Q(deleted_at__isnull=False),
+                name="threads_deleted",
+            ),
             GinIndex("participant_emails", condition=LIVE, name="threads_participants"),
             search_index("threads"),
         ]

@@ -32,6 +32,9 @@ class SuggestionStatus(models.TextChoices):
     FAILED = "FAILED", "Failed"
 
 
+TYPE_LABELS = dict(SuggestionType.choices)
+STATUS_LABELS = dict(SuggestionStatus.choices)
+
 TRANSITIONS = {
     SuggestionStatus.DRAFT: {SuggestionStatus.PENDING, SuggestionStatus.REJECTED},
     SuggestionStatus.PENDING: {
@@ -312,4 +315,14 @@ class Suggestion(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_type_display()} for {self.lead}" if self.lead_id else self.get_type_display()
+        return f"{self.type_label} for {self.lead}" if self.lead_id else self.type_label
+
+    # A list names the type and the state of each row several times; Django goes through all choices each time.
+
+    @property
+    def type_label(self) -> str:
+        return TYPE_LABELS.get(self.type, self.type)
+
+    @property
+    def status_label(self) -> str:
+        return STATUS_LABELS.get(self.status, self.status)

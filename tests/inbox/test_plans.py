@@ -1,0 +1,74 @@
+"""No tab and no filter of the inbox reads all conversations."""
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+
+from crm.models import User
+from inbox.models import Thread
+from tests.emptying import tables_may_be_emptied
+from tests.plans import first_page, indexes_of, reads_whole, sorts
+
+LEADS = """
+    INSERT INTO leads (contact_name, contact_email, status_id, assigned_to_id)
+    SELECT 'Person ' || md5(n::text), 'p' || n || '@example.com', 'ACTIVE',
+           CASE WHEN n %% 20 > 1 THEN (%(users)s::uuid[])[n %% 20] END
+      FROM generate_series(1, 2000) AS n
+"""
+THREADS = """
+    INSERT INTO threads (source, subject, status, lead_id, participant_emails, last_message_at, last_direction,
+                         awaiting_reply, deleted_at)
+    SELECT 'EMAIL', 'About ' || md5(n::text), (ARRAY['OPEN', 'RESOLVED', 'ARCHIVED', 'RESOLVED'])[n %% 4 + 1],
+           CASE WHEN n %% 37 > 0 THEN keys[n %% 2000 + 1] END, ARRAY['p' || n || '@example.com'],
+           now() - n * interval '1 minute', CASE WHEN n %% 3 = 0 THEN 'in' ELSE 'out' END, n %% 3 > 0,
+           CASE WHEN n %% 100 = 0 THEN now() END
+      FROM generate_series(1, 20000) AS n, (SELECT array_agg(id) AS keys FROM leads) AS there
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(django_db_setup, django_db_blocker):
+    """A table large enough that the planner means what it says; somebody who sees all of it, and an agent."""
+    with django_db_blocker.unblock():
+        chief = User.objects.create(username="planner", is_superuser=True)
+        agents = [User.objects.create(username=f"agent-{n}") for n in range(19)]
+        with connection.cursor() as cursor:
+            cursor.execute(LEADS, {"users": [agent.pk for agent in agents]})
+            cursor.execute(THREADS.replace("%%", "%"))
+            cursor.execute("VACUUM ANALYZE threads, leads")
+        yield {"chief": chief, "agent": agents[3]}
+        with tables_may_be_emptied(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE leads, threads CASCADE")
+        for user in (chief, *agents):
+            user.delete()
+
+
+IN_ORDER = [
+    ("", "waiting", "threads_we_owe"),
+    ("turn=theirs", "waiting", "threads_they_owe"),
+    ("linked=no", "newest", "threads_unlinked"),
+    ("status=OPEN", "newest", "threads_by_status"),
+    ("status=RESOLVED", "newest", "threads_by_status"),
+    ("deleted=true", "newest", "threads_deleted"),
+]
+
+
+@pytest.mark.parametrize(("query", "order", "index"), IN_ORDER)
+def test_the_first_page_is_read_in_order_from_its_index(filled, db, query, order, index):
+    rows = first_page(Thread, query, filled["chief"], order)
+    assert index in indexes_of(rows)
+    assert not sorts(rows)
+    assert not reads_whole(rows)
+
+
+@pytest.mark.parametrize("query", ["", "turn=theirs", "linked=no", "owner=me", "participant=p7@example.com", "q=abcd"])
+@pytest.mark.parametrize("who", ["chief", "agent"])
+def test_nothing_that_is_asked_reads_all_conversations(filled, db, query, who):
+    assert not reads_whole(first_page(Thread, query, filled[who]))
+
+
+@pytest.mark.parametrize("tab", [tab for tab in admin.site.get_model_admin(Thread).tabs if tab.narrow])
+@pytest.mark.parametrize("who", ["chief", "agent"])
+def test_the_number_on_a_tab_is_counted_in_an_index(filled, db, tab, who):
+    rows = tab.narrow(Thread.everything.visible_to(filled[who]), filled[who])
+    assert not reads_whole(rows.order_by().values("pk")[:10_001])
