@@ -4,12 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db.models import Model
+from django.utils.text import Truncator
 
 from crm.models import Client, User
 from inbox.models import Thread
 from leads.models import InsuranceType, Lead, LeadStatus, LossReason, Source
 from suggestions.models import EmailTemplate
 from support.models import SupportTicket
+
+# Characters of the name of a record; conversations are called as outsiders like.
+LONGEST_NAME = 120
 
 
 def staff() -> dict[str, str]:
@@ -67,9 +71,13 @@ class Names:
         return self.of(source).get(value, value)
 
     def record(self, kind: str, key: Any) -> str:
-        """How the record of `kind` with `key` is called, deleted or not; that there is none where there is none."""
+        """How the record of `kind` with `key` is called, deleted or not, short enough for a sentence.
+
+        Says that there is none where there is none.
+        """
         wanted = (kind, str(key))
         if wanted not in self.met:
             found = RECORDS[kind].everything.filter(pk=key).first()
-            self.met[wanted] = str(found) if found else f"a {RECORDS[kind]._meta.verbose_name} that no longer exists"
+            none = f"a {RECORDS[kind]._meta.verbose_name} that no longer exists"
+            self.met[wanted] = Truncator(found).chars(LONGEST_NAME) if found else none
         return self.met[wanted]

@@ -130,3 +130,12 @@ def test_an_odd_subject_of_theirs_is_answered_all_the_same(post, thread, ann, th
     said(thread, "<odd@example.com>", "Hi", timedelta(minutes=1), subject=theirs)
     sent(answer(thread), ann)
     assert (post.mails[0]["Subject"], post.mails[0]["Bcc"]) == (ours, None)
+
+
+def test_a_conversation_of_any_name_stands_in_a_sentence(ann):
+    lead = make_lead(assigned_to=ann)
+    suggestion = make_suggestion("REPLY", lead=lead)
+    Thread.objects.filter(pk=suggestion.thread_id).update(subject="Z" * 500)
+    kind = KINDS["REPLY"]
+    said = kind.sentence(kind.check(suggestion.suggested_content), suggestion)
+    assert said == f"Answers “{'Z' * 119}…” with a mail to whoever wrote last."
