@@ -1,5 +1,6 @@
 """Who does a deed, and the one function that writes it down."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,7 +42,19 @@ class Actor:
 SYSTEM = Actor(ActorType.SYSTEM, name="The program")
 
 
-def record(
+def record(target: models.Model, verb: str, **said: Any) -> ActivityLog:
+    """Write one line of history; the arguments are those of `line`."""
+    row = line(target, verb, **said)
+    row.save(force_insert=True)
+    return row
+
+
+def keep(lines: Iterable[ActivityLog]) -> None:
+    """Write many at once that `line` has made, in the same transaction."""
+    ActivityLog.objects.bulk_create(lines)
+
+
+def line(
     target: models.Model,
     verb: str,
     *,
@@ -51,7 +64,7 @@ def record(
     at: datetime | None = None,
     **metadata: Any,
 ) -> ActivityLog:
-    """Write one line of history: `by` did `verb` to `target`, on the timeline of `about`.
+    """One line of history, yet to be kept: `by` did `verb` to `target`, on the timeline of `about`.
 
     `about` is the target itself unless given; `metadata` holds what JSON can hold.
     """
@@ -59,7 +72,7 @@ def record(
     about, at = about or target, at or timezone.now()
     if isinstance(about, Record):
         about.touched(at)
-    return ActivityLog.objects.create(
+    return ActivityLog(
         actor_type=actor.type,
         actor=actor.user,
         verb=verb,

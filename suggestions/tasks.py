@@ -10,8 +10,8 @@ from procrastinate.contrib.django import app
 from leads.ownership import repaired
 from suggestions import transitions
 from suggestions.models import ExecutionState, SuggestionExecution
-from suggestions.transitions.draining import DRAIN, drain, let_go
-from suggestions.transitions.executing import JOB, defer
+from suggestions.transitions.draining import drain, let_go
+from suggestions.transitions.executing import DRAIN, JOB, defer
 
 # What is due for so long without having begun has lost its job; what runs for so long has lost its worker.
 LOST_AFTER = timedelta(minutes=2)
@@ -27,9 +27,9 @@ def carry_out(execution: str) -> None:
 
 
 @app.task(name=DRAIN, retry=RetryStrategy(max_attempts=10, exponential_wait=2))
-def go_through() -> None:
-    """Carry out everything that is due inside our own database."""
-    drain()
+def go_through(number: int = 0) -> None:
+    """Carry out what is due inside our own database; `number` is which of those that do so at a time."""
+    drain(number)
 
 
 @app.periodic(cron="* * * * *")

@@ -34,7 +34,7 @@ class ActivityLogQuerySet(models.QuerySet):
 
 
 class ActivityLog(models.Model):
-    """One deed. Append-only: written by `crm.activity.record` alone, refused by the database otherwise."""
+    """One deed. Append-only: written by `crm.activity` alone, refused by the database otherwise."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
     actor_type = models.CharField(max_length=10, choices=ActorType)

@@ -8,7 +8,7 @@ import pgtrigger
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Coalesce, Extract, Greatest, Lower, Now, Upper
+from django.db.models.functions import Coalesce, Extract, Lower, Now, Upper
 
 from crm.models.base import (
     LIVE,
@@ -126,6 +126,11 @@ class LeadQuerySet(RecordQuerySet):
     def quiet_since(self, moment: datetime) -> "LeadQuerySet":
         """Leads with no contact in either direction since `moment`; one never spoken to counts from its arrival."""
         return self.alias(_heard=LAST_HEARD).filter(_heard__lt=moment)
+
+    def touched(self, at: datetime) -> int:
+        """Something happened to these or around them at `at`; no date goes backwards. Returns how many went on."""
+        behind = models.Q(last_activity_at__isnull=True) | models.Q(last_activity_at__lt=at)
+        return self.filter(behind).update(last_activity_at=at)
 
     def awaiting_reply(self) -> "LeadQuerySet":
         """They owe us an answer; the longest silence first."""
@@ -380,8 +385,8 @@ class Lead(Record):
 
     def touched(self, at: datetime) -> None:
         """Something happened to this lead or around it at `at`; the date never goes backwards."""
-        newest = Greatest("last_activity_at", models.Value(at, models.DateTimeField()))
-        Lead.everything.filter(pk=self.pk).update(last_activity_at=newest)
+        if self.last_activity_at is None or self.last_activity_at < at:
+            Lead.everything.filter(pk=self.pk).touched(at)
 
     @property
     def weighted_value(self) -> Any:

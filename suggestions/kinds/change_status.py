@@ -33,8 +33,9 @@ class ChangeStatusKind(Kind):
 
     @classmethod
     def guard(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> None:
-        guard_move(lead_of(suggestion), stage(payload.status), payload.fromStatus)
-        closing(stage(payload.status), payload.lossReason, payload.lossNotes)
+        status = stage(payload.status)
+        guard_move(lead_of(suggestion), status, payload.fromStatus)
+        closing(status, payload.lossReason, payload.lossNotes)
 
     @classmethod
     def sentence(cls, payload: ChangeStatusPayload, suggestion: Suggestion, names: Names | None = None) -> str:
@@ -77,10 +78,9 @@ class ChangeStatusKind(Kind):
 
 
 def lead_of(suggestion: Suggestion) -> Lead:
-    lead = Lead.everything.select_related("status").filter(pk=suggestion.lead_id).first()
-    if lead is None:
+    if suggestion.lead is None:
         raise IllegalMove("The lead of this suggestion no longer exists.")
-    return lead
+    return suggestion.lead
 
 
 def stage(code: str) -> LeadStatus:

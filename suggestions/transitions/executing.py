@@ -7,7 +7,6 @@ says what can be known of it.
 """
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -22,17 +21,16 @@ from crm.activity import Actor, record
 from crm.deliveries import Delivery, Outcome, insisting
 from crm.refusals import IllegalMove, Refused
 from suggestions.autonomy import by_policy, held_because, owner_of, setting_for
+from suggestions.choices import Names
 from suggestions.kinds import KINDS, Kind
 from suggestions.models import GO_AHEAD, ExecutionPause, ExecutionState, Suggestion, SuggestionExecution
-from suggestions.models import SuggestionStatus as Status
 from suggestions.policy import judge
-from suggestions.transitions.autonomy import learn
+from suggestions.transitions.outcomes import Done, done, fail, failed, moved, succeeded, write_down
 from suggestions.transitions.standing import (
     DECIDE,
     POLICY,
     UNDECIDED,
     about,
-    differs,
     digest,
     idempotency_key,
     kind_of,
@@ -41,20 +39,10 @@ from suggestions.transitions.standing import (
 
 logger = logging.getLogger(__name__)
 
-JOB = "suggestions.carry_out"
+JOB, DRAIN = "suggestions.carry_out", "suggestions.drain"
 # Waits before what was put off by the other side is tried again; after the last it has failed.
 BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
 EVER_OPEN = (ExecutionState.QUEUED, ExecutionState.UNKNOWN)
-# What is called once a deed is done, with the payload, the suggestion and the result; returns the result completed.
-# `following` is: it proposes, which may order a deed in its turn and so stands above this module.
-Afterwards = Callable[[Any, Suggestion, dict[str, Any]], dict[str, Any]]
-AFTERWARDS: list[Afterwards] = []
-
-
-def afterwards(call: Afterwards) -> Afterwards:
-    """Have `call` called in the transaction that writes down that a deed is done."""
-    AFTERWARDS.append(call)
-    return call
 
 
 class Withheld(IllegalMove):
@@ -82,8 +70,10 @@ def order(suggestion: Suggestion, *, by: Actor, wait: timedelta = timedelta()) -
     execution.save(force_insert=True)
     if kind.outward:
         kind.prepare(payload, suggestion, execution, by=by)
-    if kind.outward or wait or holding(suggestion.type):
+    if kind.outward or wait:
         defer(execution)
+    elif holding(suggestion.type):
+        defer_drain()
     else:
         do_here(execution.pk)
     suggestion.refresh_from_db()
@@ -97,7 +87,12 @@ def defer(execution: SuggestionExecution) -> None:
     enqueue(task, execution=str(execution.pk))
 
 
-def enqueue(task: JobDeferrer, **arguments: str) -> None:
+def defer_drain(number: int = 0) -> None:
+    """Queue the job `number` that goes through what is due inside our own database; one that waits is enough."""
+    enqueue(app.configure_task(DRAIN, queueing_lock=f"drain {number}"), number=number)
+
+
+def enqueue(task: JobDeferrer, **arguments: str | int) -> None:
     try:
         with transaction.atomic():
             task.defer(**arguments)
@@ -137,18 +132,20 @@ def carry_out(pk: UUID) -> None:
 def do_here(pk: UUID) -> None:
     """Carry out the execution `pk` in this transaction, if it is due."""
     claimed = claim(pk)
-    if claimed is not None:
-        do(*claimed)
+    one = do(*claimed, Names()) if claimed is not None else None
+    if one is not None:
+        write_down([one])
 
 
-def do(execution: SuggestionExecution, suggestion: Suggestion) -> None:
-    """Carry out `execution`, which the caller holds, as is `suggestion`."""
+def do(execution: SuggestionExecution, suggestion: Suggestion, names: Names) -> Done | None:
+    """Carry out `execution`, which the caller holds, as is `suggestion`; what is to be written down, if it was done."""
     by = actor_of(execution)
     kind = kind_of(suggestion)
     try:
         with transaction.atomic():
             payload = permitted(kind, execution, suggestion)
             result = kind.execute(payload, suggestion, by=by)
+            return done(execution, suggestion, payload, result, by=by, names=names)
     except Withheld as change:
         hand_back(execution, suggestion, change.because)
     except OperationalError:  # the database is away, or two waited for each other: tried again as a whole
@@ -159,8 +156,7 @@ def do(execution: SuggestionExecution, suggestion: Suggestion) -> None:
         logger.exception("%s of suggestion %s broke down.", kind.__name__, suggestion.pk)
         why = f"The program broke down over this ({type(error).__name__}). Tell whoever looks after it, then try again."
         failed(execution, suggestion, why, by=by)
-    else:
-        succeeded(execution, suggestion, result, by=by)
+    return None
 
 
 def claim(pk: UUID) -> tuple[SuggestionExecution, Suggestion] | None:
@@ -314,61 +310,3 @@ def put_off(execution: SuggestionExecution, delivery: Delivery) -> None:
         error=delivery.said,
     )
     defer(execution)
-
-
-# What came of it
-
-
-def moved(execution: SuggestionExecution, state: str, **changes: Any) -> None:
-    """Set the state of `execution`, which the caller holds."""
-    changes["state"] = state
-    SuggestionExecution.objects.filter(pk=execution.pk).update(**changes)
-    for name, value in changes.items():
-        setattr(execution, name, value)
-
-
-def succeeded(execution: SuggestionExecution, suggestion: Suggestion, result: dict[str, Any], *, by: Actor) -> None:
-    """It is done: on the execution, on the suggestion and on the timeline."""
-    now = timezone.now()
-    moved(
-        execution,
-        ExecutionState.SUCCEEDED,
-        started_at=execution.started_at or now,
-        finished_at=now,
-        error="",
-    )
-    kind = kind_of(suggestion)
-    payload = kind.check(suggestion.approved_content)
-    for call in AFTERWARDS:
-        result = call(payload, suggestion, result)
-    status = Status.MODIFIED if differs(suggestion, suggestion.approved_content) else Status.APPROVED
-    changes = {"status": status, "executed_at": now, "result": result, "error_message": ""}
-    Suggestion.everything.filter(pk=suggestion.pk).update(**changes)
-    for name, value in changes.items():
-        setattr(suggestion, name, value)
-    verb = "approved" if status == Status.APPROVED else "approved with changes"
-    said = kind.sentence(payload, suggestion)
-    summary = f"{verb.capitalize()}{' by policy' if execution.ordered_by_id is None else ''}: {said}"
-    record(suggestion, verb, about=about(suggestion), by=by, summary=summary)
-
-
-def failed(execution: SuggestionExecution, suggestion: Suggestion, why: str, *, by: Actor) -> None:
-    """It was not done: proven, and said."""
-    now = timezone.now()
-    moved(
-        execution,
-        ExecutionState.FAILED,
-        error=why or "Unknown.",
-        started_at=execution.started_at or now,
-        finished_at=now,
-    )
-    fail(suggestion, why, by=by)
-
-
-def fail(suggestion: Suggestion, why: str, *, by: Actor) -> None:
-    """Keep why the deed was not done; the suggestion can be tried again or rejected."""
-    let = by_policy(suggestion)
-    open_again(suggestion, status=Status.FAILED, error_message=why or "Unknown.")
-    summary = f"{suggestion.get_type_display()} failed: {suggestion.error_message}"
-    record(suggestion, "failed", about=about(suggestion), by=by, summary=summary)
-    learn(suggestion, f"it failed ({suggestion.error_message})", let=let)

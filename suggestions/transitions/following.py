@@ -7,7 +7,7 @@ from django.db import DatabaseError, transaction
 from crm.activity import SYSTEM
 from crm.refusals import Refused
 from suggestions.models import Suggestion
-from suggestions.transitions.executing import afterwards
+from suggestions.transitions.outcomes import afterwards
 from suggestions.transitions.proposing import propose
 from suggestions.transitions.standing import kind_of
 

@@ -40,13 +40,12 @@ def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False)
     actor = Actor.of(by)
     if actor.user is not None:
         actor.require(PROPOSE, "suggest anything")
-    kind = kind_of(suggestion)
+    kind, now = kind_of(suggestion), timezone.now()
+    if suggestion.lead_id:  # one at a time for each lead, as it stands: what follows counts
+        suggestion.lead = Lead.everything.select_for_update(of=("self",)).filter(pk=suggestion.lead_id).first()
     payload = kind.check(kind.completed(suggestion.suggested_content, suggestion))
     kind.guard(payload, suggestion)
     suggestion.suggested_content = payload.model_dump(mode="json")
-    now = timezone.now()
-    if suggestion.lead_id:  # one at a time for each lead: what follows counts
-        Lead.everything.select_for_update(of=("self",)).filter(pk=suggestion.lead_id).first()
     older = standing_in_the_way(suggestion)
     if older is not None and older.suggested_content == suggestion.suggested_content:
         return older
@@ -59,7 +58,8 @@ def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False)
     if older is not None:
         retire(older, by=actor)
     with refusing():
-        suggestion.full_clean()
+        # The database sees to the constraints, and says the same of them.
+        suggestion.full_clean(validate_constraints=False)
         suggestion.save(force_insert=True)
     if older is not None:
         Suggestion.everything.filter(pk=older.pk).update(superseded_by=suggestion)

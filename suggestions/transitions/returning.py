@@ -9,7 +9,8 @@ from crm.refusals import IllegalMove
 from suggestions.autonomy import by_policy
 from suggestions.models import GO_AHEAD, LIVE_STATES, ExecutionState, Suggestion, SuggestionExecution, SuggestionStatus
 from suggestions.transitions.autonomy import learn
-from suggestions.transitions.executing import fail, moved, order, succeeded
+from suggestions.transitions.executing import order
+from suggestions.transitions.outcomes import fail, moved, succeeded
 from suggestions.transitions.standing import UNDECIDED, about, differs, entitled, kind_of, lock, open_again
 
 

@@ -11,7 +11,7 @@ from crm.refusals import BadInput, IllegalMove, NotAllowed
 from leads.models import Task
 from suggestions.models import RejectCode, Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, put_back, reject
-from suggestions.transitions.executing import fail
+from suggestions.transitions.outcomes import fail
 from tests.cast import make_lead, make_suggestion
 
 
