@@ -1,3 +1,4 @@
+"""The key of an attempt to its suggestion is kept while the attempt is on its way; nothing changes in the database."""
 
 from django.db import migrations, models
 
