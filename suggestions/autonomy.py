@@ -130,7 +130,7 @@ def unearned(suggestion: Suggestion) -> list[str]:
 def used_today(owner: User | None, type: str) -> int:
     """How many of `type` the policy has let happen for `owner` today, taken back or not."""
     began = timezone.make_aware(datetime.combine(timezone.localdate(), time.min))
-    ordered = SuggestionExecution.objects.filter(ordered_by=None, attempt=1, created_at__gte=began)
+    ordered = SuggestionExecution.objects.filter(ordered_by=None, by_policy=True, attempt=1, created_at__gte=began)
     return ordered.filter(
         suggestion__type=type, suggestion__owner=owner, suggestion__autonomy=Level.AUTO_EXECUTE
     ).count()

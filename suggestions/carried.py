@@ -9,6 +9,7 @@ from django.utils import timezone
 from suggestions.kinds import KINDS
 from suggestions.models import GO_AHEAD, ExecutionState, Suggestion, SuggestionExecution, SuggestionStatus
 from suggestions.models.execution import COLOURS
+from suggestions.transitions.standing import GONE
 
 ATTEMPTS = Prefetch("executions", SuggestionExecution.objects.select_related("ordered_by"))
 UNDECIDED = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
@@ -45,7 +46,11 @@ def executions(row: Suggestion) -> list[SuggestionExecution]:
 
 def attempts(row: Suggestion) -> list[Attempt]:
     return [
-        Attempt(execution, COLOURS[execution.state], str(execution.ordered_by or "by policy"))
+        Attempt(
+            execution,
+            COLOURS[execution.state],
+            "by policy" if execution.by_policy else str(execution.ordered_by or GONE),
+        )
         for execution in executions(row)[:MOST_SHOWN]
     ]
 

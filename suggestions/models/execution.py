@@ -83,9 +83,9 @@ class SuggestionExecution(models.Model):
     idempotency_key = models.CharField(max_length=100)
     external_reference = models.CharField(max_length=998, blank=True, default="", db_default="")
     error = models.TextField(blank=True, default="", db_default="")
-    ordered_by = models.ForeignKey(
-        "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="Nobody: the policy."
-    )
+    ordered_by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    # Not to be told from `ordered_by`, which is empty too once whoever ordered it has no account any more.
+    by_policy = models.BooleanField(default=False, db_default=False)
     message = models.ForeignKey(
         "inbox.Message", null=True, blank=True, on_delete=models.SET_NULL, related_name="executions"
     )

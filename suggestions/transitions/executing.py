@@ -28,6 +28,7 @@ from suggestions.policy import judge
 from suggestions.transitions.outcomes import Done, done, fail, failed, moved, succeeded, write_down
 from suggestions.transitions.standing import (
     DECIDE,
+    GONE,
     POLICY,
     UNDECIDED,
     about,
@@ -65,6 +66,7 @@ def order(suggestion: Suggestion, *, by: Actor, wait: timedelta = timedelta()) -
         attempt=suggestion.executions.count() + 1,
         idempotency_key=idempotency_key(suggestion.pk, suggestion.content_hash),
         ordered_by=by.user,
+        by_policy=by == POLICY,
         run_after=timezone.now() + wait,
     )
     execution.save(force_insert=True)
@@ -217,7 +219,9 @@ def hand_back(execution: SuggestionExecution, suggestion: Suggestion, because: l
 
 def actor_of(execution: SuggestionExecution) -> Actor:
     """Who stands behind `execution`."""
-    return Actor.of(execution.ordered_by) if execution.ordered_by else POLICY
+    if execution.by_policy:
+        return POLICY
+    return Actor.of(execution.ordered_by) if execution.ordered_by else GONE
 
 
 # Into the outside world

@@ -73,7 +73,7 @@ def done(
         status = Status.MODIFIED if differs(suggestion, suggestion.approved_content) else Status.APPROVED
     verb = "approved" if status == Status.APPROVED else "approved with changes"
     said = kind_of(suggestion).sentence(payload, suggestion, names)
-    summary = f"{verb.capitalize()}{' by policy' if execution.ordered_by_id is None else ''}: {said}"
+    summary = f"{verb.capitalize()}{' by policy' if execution.by_policy else ''}: {said}"
     told = line(suggestion, verb, about=about(suggestion), by=by, summary=summary)
     return Done(execution, suggestion, status, result, told)
 

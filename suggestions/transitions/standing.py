@@ -22,6 +22,8 @@ DECIDE = "suggestions.decide_suggestion"
 DECIDABLE = (SuggestionStatus.PENDING, SuggestionStatus.FAILED)
 # Who lets happen what a person has left to the program.
 POLICY = Actor(ActorType.SYSTEM, name="Policy")
+# Who decided and has no account any more: such a one may do nothing.
+GONE = Actor(ActorType.USER, name="Somebody who has left")
 
 # What a suggestion holds before anybody has decided about it.
 UNDECIDED = {

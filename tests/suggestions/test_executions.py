@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from crm.models import ActivityLog
+from crm.models import ActivityLog, User
 from crm.refusals import BadInput, IllegalMove, NotAllowed
 from crm.transitions import purge, soft_delete
 from leads.models import Lead, Task
@@ -105,6 +105,16 @@ def test_a_permission_revoked_in_between_fails_it_with_a_sentence(ann):
     carry_out(execution.pk)
     execution.refresh_from_db()
     assert (execution.state, execution.error) == ("FAILED", "Ann may not decide suggestions any more.")
+    assert not Task.objects.exists()
+
+
+def test_what_somebody_approved_who_has_no_account_any_more_is_left_to_others(ann):
+    execution = queued(ann)
+    User.objects.get(pk=ann.pk).delete()
+    carry_out(execution.pk)
+    execution.refresh_from_db()
+    assert (execution.state, execution.ordered_by) == ("FAILED", None)
+    assert execution.error == "Somebody who has left may not decide suggestions any more."
     assert not Task.objects.exists()
 
 
