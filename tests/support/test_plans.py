@@ -42,7 +42,8 @@ def filled(django_db_setup, django_db_blocker):
 IN_ORDER = [
     ("", "due", "support_tickets_due"),
     ("status=Escalated", "newest", "support_tickets_by_status"),
-    ("status=Resolved", "newest", "support_tickets_by_status"),
+    # Of what most tickets are, either index leads to a page at once: only the rarer ones tell.
+    ("status=Open", "newest", "support_tickets_by_status"),
     ("state=all", "newest", "support_tickets_newest"),
     ("deleted=true", "newest", "support_tickets_deleted"),
 ]
