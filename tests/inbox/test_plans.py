@@ -48,7 +48,7 @@ IN_ORDER = [
     ("turn=theirs", "waiting", "threads_they_owe"),
     ("linked=no", "newest", "threads_unlinked"),
     ("status=OPEN", "newest", "threads_by_status"),
-    ("status=RESOLVED", "newest", "threads_by_status"),
+    ("status=ARCHIVED", "newest", "threads_by_status"),
     ("deleted=true", "newest", "threads_deleted"),
 ]
 
