@@ -56,7 +56,9 @@ IN_ORDER = [
 @pytest.mark.parametrize(("query", "order", "index"), IN_ORDER)
 def test_the_first_page_is_read_in_order_from_its_index(filled, db, query, order, index):
     rows = first_page(Thread, query, filled["chief"], order)
-    assert index in indexes_of(rows)
+    # Of a common status the newest of all lead to a page at once, too.
+    also = ["threads_newest"] if index == "threads_by_status" else []
+    assert indexes_of(rows) & {index, *also}
     assert not sorts(rows)
     assert not reads_whole(rows)
 

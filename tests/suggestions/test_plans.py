@@ -69,13 +69,15 @@ IN_ORDER = {
     "state=all&sure=50": "suggestions_newest",
     "state=all&newer=3": "suggestions_newest",
 }
+# So many of all that the newest of all lead to a page of them at once, too.
+COMMON = {"state=rejected", "state=all&type=TASK"}
 SERVED = ["state=unknown", "state=approved", "type=TASK", "agent=agent+1", "sure=50", "older=5", "q=abcd", "owner=me"]
 
 
 @pytest.mark.parametrize("query", IN_ORDER)
 def test_the_first_page_is_read_in_order_from_its_index(filled, db, query):
     rows = first_page(Suggestion, query, filled["chief"])
-    assert IN_ORDER[query] in indexes_of(rows)
+    assert indexes_of(rows) & {IN_ORDER[query], *(["suggestions_newest"] if query in COMMON else [])}
     assert not sorts(rows)
     assert not reads_whole(rows)
 
