@@ -20,7 +20,7 @@ from crm.paging import Order, Page
 from crm.refusals import BadInput, IllegalMove
 from crm.screens import TIMELINE_LENGTH, RecordAdmin
 from inbox.attachments import contents
-from inbox.conversation import Said, meeting_of, pages_of, read
+from inbox.conversation import Said, feeling_of, meeting_of, pages_of, read
 from inbox.deeds import ArchiveThread, LinkThread, MarkRead, NoteThread, ReopenThread, ResolveThread, UnlinkThread
 from inbox.filters import ThreadFilter, unlinked
 from inbox.forms import LogForm, ThreadForm
@@ -166,6 +166,7 @@ class ThreadAdmin(RecordAdmin):
             "earlier": page.next,
             "later": page.previous if asked.get(AFTER) or asked.get(BEFORE) else None,
             "meeting": meeting_of(row),
+            "feeling": feeling_of(row),
             "tickets": self.beside(request, row, "tickets"),
             "timeline": ActivityLog.objects.done_to(row).select_related("actor")[:TIMELINE_LENGTH],
             "may_link": LinkThread.offered(row, request.user) and not row.is_deleted,

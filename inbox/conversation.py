@@ -75,6 +75,14 @@ def meeting_of(thread: Thread) -> Meeting | None:
     return Meeting(starts_at, minutes, text_of(booked, "location")) if starts_at.tzinfo else None
 
 
+def feeling_of(thread: Thread) -> str:
+    """Why `thread` sounds as it does, for the end of a sentence; empty where nobody knows."""
+    judged = thread.metadata.get("sentiment")
+    if not isinstance(judged, dict) or not thread.sentiment:
+        return ""
+    return text_of(judged, "reason") if judged.get("judged") == thread.sentiment else "set by hand"
+
+
 def text_of(media: dict[str, Any], key: str) -> str:
     value = media.get(key)
     return value if isinstance(value, str) else ""

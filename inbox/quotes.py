@@ -39,6 +39,11 @@ def parts(body: str) -> list[Part]:
     return [part for part in found if part.text]
 
 
+def own_words(body: str) -> str:
+    """What of `body` was written for this mail: without what it quotes."""
+    return "\n".join(part.text for part in parts(body) if not part.quoted)
+
+
 def marks(lines: list[str]) -> list[bool]:
     """For each line whether it is quoted."""
     quoted = [line.lstrip().startswith(">") for line in lines]

@@ -1,22 +1,35 @@
 """What can be done to a conversation, and the one way a message comes in."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.expressions import DatabaseDefault
+from django.db.models.functions import Left
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
 from crm.activity import SYSTEM, Actor, record
 from crm.models import Client, User
 from crm.refusals import BadInput, IllegalMove, refusing
 from inbox.models import TRANSITIONS, Direction, Message, MessageState, Nature, Thread, ThreadSource, ThreadStatus
+from inbox.sentiment import judge
 from leads.models import Lead
 
 # Contact is what reached the other side or came from it; a note or a filed document did neither.
 CONTACT = frozenset(ThreadSource.values) - {ThreadSource.NOTE, ThreadSource.DOCUMENT}
 SAID = (MessageState.RECEIVED, MessageState.SENT)
+# Where their own words are kept; what is noted of a call or a meeting are ours.
+IN_THEIR_WORDS = (ThreadSource.EMAIL, ThreadSource.SMS, ThreadSource.CHAT, ThreadSource.FORM)
+LONGEST_JUDGED = 50_000
+FELT = """
+    UPDATE threads SET sentiment = felt.sentiment, metadata = metadata || jsonb_build_object('sentiment', felt.because),
+           updated_at = now()
+      FROM unnest(%s::uuid[], %s::text[], %s::jsonb[]) AS felt (id, sentiment, because)
+     WHERE threads.id = felt.id
+"""
 DONE = {ThreadStatus.OPEN: "reopened", ThreadStatus.RESOLVED: "resolved", ThreadStatus.ARCHIVED: "archived"}
 
 
@@ -67,6 +80,30 @@ def advance(thread: Thread, message: Message) -> None:
         wake(thread)
     if thread.lead_id and contact:
         contacted(thread.lead_id, message)
+    if message.direction == Direction.IN:
+        feel([thread.pk])
+
+
+def feel(threads: Collection[UUID]) -> None:
+    """Judge how the newest that they wrote sounds in each of `threads`, whatever the order in which it came in.
+
+    Where that is what was judged last, the judgement stands, or what a person has put in its place. The reason is kept
+    in `metadata["sentiment"]`: {"message": key, "judged": positive/neutral/negative/urgent or None, "reason": words}.
+    """
+    rows = Message.objects.filter(
+        thread__in=threads, direction=Direction.IN, nature=Nature.PERSON, thread__source__in=IN_THEIR_WORDS
+    )
+    newest = rows.order_by("thread", "-sent_at", "-message_id", "-id").distinct("thread")
+    known = F("thread__metadata__sentiment__message")
+    felt = []
+    for key, thread, text, before in newest.values_list("id", "thread", Left("body_text", LONGEST_JUDGED), known):
+        if before != str(key):
+            found = judge(text)
+            sounds, reason = (found.sentiment.value, found.reason) if found else (None, "")
+            felt.append((thread, sounds, {"message": str(key), "judged": sounds, "reason": reason}))
+    if felt:
+        with connection.cursor() as cursor:
+            cursor.execute(FELT, [[one[0] for one in felt], [one[1] for one in felt], [Jsonb(one[2]) for one in felt]])
 
 
 def wake(thread: Thread) -> None:
