@@ -1,0 +1,277 @@
+"""Dovecot on loopback: a real IMAP server for tests, as root and as an ordinary user alike.
+
+    with dovecot.start({"ann@agency.example": "secret"}, tls=True) as server:
+        server.deliver("ann@agency.example", raw)
+
+Where Dovecot is not installed, `dovecot.needed` marks a test as skipped.
+"""
+
+import contextlib
+import datetime
+import ipaddress
+import itertools
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+PROGRAM = shutil.which("dovecot") or next((path for path in ("/usr/sbin/dovecot",) if os.path.exists(path)), "")
+needed = pytest.mark.skipif(not PROGRAM, reason="Dovecot is not installed (apt install dovecot-imapd).")
+PATIENCE = 15.0
+# What Dovecot keeps of a folder beside the mails; without it, it numbers them anew.
+KEPT = ("dovecot-uidlist", "dovecot.index*", "dovecot-uidvalidity*")
+CONFIG = """
+base_dir = {home}/run
+state_dir = {home}/state
+log_path = {home}/log
+protocols = imap
+listen = 127.0.0.1
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+default_process_limit = 50
+first_valid_uid = 1
+first_valid_gid = 0
+mail_location = maildir:{home}/mail/%u
+mail_fsync = never
+mail_max_userip_connections = 40
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_failure_delay = 0
+{ssl}
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {home}/users
+}}
+userdb {{
+  driver = static
+  args = uid={user} gid={group} home={home}/mail/%u
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+    ssl = yes
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox {sent} {{
+    auto = subscribe
+    special_use = \\Sent
+  }}
+  mailbox Junk {{
+    auto = subscribe
+    special_use = \\Junk
+  }}
+}}
+"""
+
+
+class Dovecot:
+    """A server that runs: `host` and `port` speak openly (and STARTTLS where `tls`), `tls_port` is encrypted at once.
+
+    `certificate` is the path of the one it shows, for whoever is to trust it.
+    """
+
+    def __init__(self, home: Path, users: dict[str, str], *, tls: bool, names: tuple[str, ...], sent: str) -> None:
+        self.home, self.users, self.tls, self.sent = home, users, tls, sent
+        self.host, self.certificate = "127.0.0.1", home / "certificate.pem"
+        self.port, self.tls_port = free_ports(2 if tls else 1) if tls else (*free_ports(1), 0)
+        self.account = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+        self.numbers, self.process = itertools.count(1), None
+        if tls:
+            write_certificate(self.certificate, home / "key.pem", names)
+        self.configure()
+
+    def configure(self) -> None:
+        ssl = f"ssl = yes\nssl_cert = <{self.certificate}\nssl_key = <{self.home}/key.pem" if self.tls else "ssl = no"
+        values = {
+            "home": self.home,
+            "user": self.account.pw_name,
+            "group": group_name(self.account.pw_gid),
+            "port": self.port,
+            "tls_port": self.tls_port,
+            "sent": f'"{self.sent}"',
+            "ssl": ssl,
+        }
+        (self.home / "dovecot.conf").write_text(CONFIG.format(**values))
+        (self.home / "users").write_text("".join(f"{user}:{word}\n" for user, word in self.users.items()))
+        for user in self.users:
+            for part in ("cur", "new", "tmp"):
+                (self.maildir(user) / part).mkdir(parents=True)
+        self.give_away(self.home)
+
+    def give_away(self, path: Path) -> None:
+        """Let the account that the server runs under have `path` and all in it."""
+        if os.getuid() == 0:
+            for one in (path, *path.rglob("*")):
+                os.chown(one, self.account.pw_uid, self.account.pw_gid)
+
+    def run(self) -> None:
+        drop = {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
+        self.process = subprocess.Popen(
+            [PROGRAM, "-F", "-c", str(self.home / "dovecot.conf")],
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **(drop if os.getuid() == 0 else {}),
+        )
+        until = time.monotonic() + PATIENCE
+        while not answers(self.host, self.port):
+            if self.process.poll() is not None or time.monotonic() > until:
+                self.stop()
+                raise AssertionError(f"Dovecot does not start: {self.log()}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End it; `run` starts it again with what it has."""
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def log(self) -> str:
+        """The end of what it has written down."""
+        path = self.home / "log"
+        return path.read_text()[-2_000:] if path.exists() else "no log"
+
+    # What lies in it
+
+    def maildir(self, user: str, folder: str = "INBOX") -> Path:
+        """Where the mails of `folder` lie."""
+        home = self.home / "mail" / user
+        return home if folder == "INBOX" else home / ("." + folder.replace("/", "."))
+
+    def deliver(self, user: str, raw: bytes, folder: str = "INBOX", *, seen: bool = False) -> None:
+        """Put a mail into `folder`, as a mail server does that has taken it."""
+        place = self.maildir(user, folder)
+        if not place.exists():
+            for part in ("cur", "new", "tmp"):
+                (place / part).mkdir(parents=True)
+            self.give_away(place)
+        name = f"{int(time.time())}.{next(self.numbers)}.test"
+        path = place / "tmp" / name
+        path.write_bytes(raw)
+        self.give_away(path)
+        path.rename(place / "cur" / f"{name}:2,S" if seen else place / "new" / name)
+
+    def mails(self, user: str, folder: str = "INBOX") -> list[bytes]:
+        """What lies in `folder`, in the order in which it came."""
+        place = self.maildir(user, folder)
+        paths = [path for part in ("cur", "new") for path in (place / part).glob("*")]
+        return [path.read_bytes() for path in sorted(paths, key=order)]
+
+    def flags(self, user: str, folder: str = "INBOX") -> list[str]:
+        """The flags of each mail of `folder` (S: seen), in their order; of one nobody has looked at, none."""
+        place = self.maildir(user, folder)
+        paths = [path for part in ("cur", "new") for path in (place / part).glob("*")]
+        return [path.name.partition(":2,")[2] for path in sorted(paths, key=order)]
+
+    def renumber(self, user: str, folder: str = "INBOX") -> None:
+        """Let it forget the numbers of the mails: it gives new ones, under another UIDVALIDITY."""
+        self.stop()
+        for place in {self.maildir(user, folder), self.maildir(user)}:
+            for pattern in KEPT:
+                for path in place.glob(pattern):
+                    path.unlink()
+        # The number is made of the second.
+        time.sleep(1.1)
+        self.run()
+
+
+def order(path: Path) -> tuple[str, int]:
+    parts = path.name.split(".")
+    return parts[0], int(parts[1]) if parts[1].isdigit() else 0
+
+
+@contextlib.contextmanager
+def start(
+    users: dict[str, str], *, tls: bool = False, names: tuple[str, ...] = ("localhost", "127.0.0.1"), sent: str = "Sent"
+) -> Iterator[Dovecot]:
+    """An IMAP server with a mailbox for each of `users` (name to password).
+
+    With `tls` it shows a certificate of its own for `names`. `sent` is the folder that it says sent mail is in.
+    """
+    # Not below what pytest gives: the path of a socket may be 107 bytes long.
+    with tempfile.TemporaryDirectory(prefix="dovecot-", ignore_cleanup_errors=True) as folder:
+        server = Dovecot(Path(folder), users, tls=tls, names=names, sent=sent)
+        server.run()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Ports that nobody listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return tuple(one.getsockname()[1] for one in sockets)
+
+
+def answers(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), 1) as connection:
+            return connection.recv(4) == b"* OK"
+    except OSError:
+        return False
+
+
+def group_name(gid: int) -> str:
+    return next(line.split(":")[0] for line in Path("/etc/group").read_text().splitlines() if f":{gid}:" in line)
+
+
+def write_certificate(path: Path, key_path: Path, names: tuple[str, ...]) -> None:
+    """A certificate for `names`, signed by itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(who)
+        .issuer_name(who)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([alternative(name) for name in names]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    key_path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, plain)
+    )
+
+
+def alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
