@@ -28,6 +28,8 @@ ANSWER = re.compile(
     r"^\s*((re|aw|sv|antw|vs|tr|rif|ynt|odp|res|fwd?|wg|vl|enc|doorst|pd|i)\s*(\[\d+\]|\(\d+\))?\s*:|\[[^\]]{1,40}\])\s*",
     re.IGNORECASE,
 )
+# inscriptis joins what stands above and below it.
+LINE_ACROSS = re.compile(r"<hr\b[^<>]{0,500}>", re.IGNORECASE)
 LINES = re.compile(r"[\r\n\t\x00-\x1f\x7f]+")
 # What the standard library raises over text that lies about its own encoding.
 UNREADABLE = (LookupError, UnicodeError, ValueError, AssertionError, AttributeError, TypeError, MessageError)
@@ -222,7 +224,7 @@ def bodies(message: MailMessage) -> tuple[str, str]:
 def text_of(html: str) -> str:
     """What a reader sees of `html`, hidden words left out."""
     try:
-        return get_text(html, ParserConfig(display_links=False))
+        return get_text(LINE_ACROSS.sub("<br>", html), ParserConfig(display_links=False))
     except (*UNREADABLE, RecursionError):
         return re.sub(r"<[^>]{0,2000}>", " ", html)
 

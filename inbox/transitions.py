@@ -15,6 +15,7 @@ from crm.activity import SYSTEM, Actor, record
 from crm.models import Client, User
 from crm.refusals import BadInput, IllegalMove, refusing
 from inbox.models import TRANSITIONS, Direction, Message, MessageState, Nature, Thread, ThreadSource, ThreadStatus
+from inbox.quotes import own_words
 from inbox.sentiment import judge
 from leads.models import Lead
 
@@ -48,7 +49,7 @@ def take_in(message: Message) -> Message:
         known = thread.messages.filter(message_id=message.message_id).first()
         if known:
             return known
-    message.snippet = message.snippet or " ".join((message.summary or message.body_text).split())[:200]
+    message.snippet = message.snippet or " ".join((message.summary or own_words(message.body_text)).split())[:200]
     with refusing():
         message.full_clean()
         message.save(force_insert=True)
