@@ -21,7 +21,17 @@ from crm.refusals import BadInput, IllegalMove
 from crm.screens import TIMELINE_LENGTH, RecordAdmin
 from inbox.attachments import contents
 from inbox.conversation import Said, feeling_of, meeting_of, pages_of, read
-from inbox.deeds import ArchiveThread, LinkThread, MarkRead, NoteThread, ReopenThread, ResolveThread, UnlinkThread
+from inbox.deeds import (
+    ArchiveThread,
+    AssignThread,
+    LinkThread,
+    MarkRead,
+    NoteThread,
+    ReopenThread,
+    ResolveThread,
+    TakeThread,
+    UnlinkThread,
+)
 from inbox.filters import ThreadFilter, unlinked
 from inbox.forms import LogForm, ThreadForm
 from inbox.linking import candidates
@@ -49,7 +59,7 @@ class ThreadAdmin(RecordAdmin):
     search_label = "Search subjects, or a whole address"
     row_template = "inbox/row.html"
     page_template = "inbox/page.html"
-    list_select_related = ("lead", "client")
+    list_select_related = ("lead", "client", "assigned_to")
     list_defer = (
         "metadata",
         "search_text",
@@ -73,7 +83,12 @@ class ThreadAdmin(RecordAdmin):
         Tab("We owe", {}, lambda rows, user: rows.live().we_owe()),
         Tab("They owe", {"turn": "theirs"}, lambda rows, user: rows.live().they_owe()),
         Tab(
-            "Unlinked",
+            "Mine",
+            {"assigned": "me"},
+            lambda rows, user: rows.live().filter(status=ThreadStatus.OPEN, assigned_to=user),
+        ),
+        Tab(
+            "Unmatched",
             {"linked": "no"},
             lambda rows, user: unlinked(rows.live().filter(status=ThreadStatus.OPEN)),
             order="newest",
@@ -88,8 +103,18 @@ class ThreadAdmin(RecordAdmin):
         Tab("Archived", {"status": ThreadStatus.ARCHIVED}, narrow=None, order="newest"),
         Tab("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted(), "inbox.restore_thread", order="newest"),
     )
-    deeds = (ResolveThread, ReopenThread, MarkRead, NoteThread, ArchiveThread, LinkThread, UnlinkThread)
-    bulk = (ResolveThread, ArchiveThread, ReopenThread, MarkRead)
+    deeds = (
+        ResolveThread,
+        ReopenThread,
+        TakeThread,
+        AssignThread,
+        MarkRead,
+        NoteThread,
+        ArchiveThread,
+        LinkThread,
+        UnlinkThread,
+    )
+    bulk = (ResolveThread, AssignThread, ArchiveThread, ReopenThread, MarkRead)
     autocomplete_fields = ("lead", "client")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
@@ -204,6 +229,11 @@ class ThreadAdmin(RecordAdmin):
         if verb == LinkThread.verb and request.method == "GET":
             return self.link_view(request, pk)
         return super().deed_view(request, pk, verb)
+
+    def after(self, request: HttpRequest, row: Thread, verb: str) -> str:
+        """To the list, once it is a colleague's whose conversations one does not see."""
+        seen = Thread.everything.visible_to(request.user).filter(pk=row.pk).exists()
+        return super().after(request, row, verb) if seen else self.list_url()
 
     def link_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Whose conversation it could be: by address, or by a search."""

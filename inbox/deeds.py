@@ -1,5 +1,7 @@
 """The forms through which people do deeds to conversations."""
 
+from typing import Any
+
 from django import forms
 
 from crm import transitions as any_record
@@ -8,6 +10,7 @@ from crm.models import Client, User
 from crm.refusals import BadInput
 from inbox import transitions
 from inbox.models import TRANSITIONS, Direction, Thread, ThreadStatus
+from leads.deeds import staff
 from leads.models import Lead
 
 CHANGE = "inbox.change_thread"
@@ -52,6 +55,46 @@ class MarkRead(DeedForm):
     def perform(self, record: Thread, by: User) -> str:
         count = transitions.mark_read(record, by=by)
         return f"{count} message{'' if count == 1 else 's'} of “{record}” marked as read."
+
+
+class TakeThread(DeedForm):
+    """Answering what nobody answers yet."""
+
+    verb, label, permission, icon = "take", "Take", CHANGE, "front_hand"
+
+    @classmethod
+    def possible(cls, record: Thread) -> bool:
+        return record.owner_id is None
+
+    def perform(self, record: Thread, by: User) -> str:
+        transitions.assign(record, by, by=by)
+        return f"“{record}” is yours to answer."
+
+
+class AssignThread(DeedForm):
+    """Giving a conversation to a colleague."""
+
+    verb, label, permission, icon = "assign", "Assign", CHANGE, "person_add"
+    assignee = forms.ModelChoiceField(
+        User.objects.none(),
+        required=False,
+        label="Who answers it",
+        empty_label="Whoever has the lead or client",
+        help_text="Whoever it is assigned to sees it, even where the lead is a colleague's.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["assignee"].queryset = staff()
+
+    @classmethod
+    def possible(cls, record: Thread) -> bool:
+        return record.status != ThreadStatus.ARCHIVED
+
+    def perform(self, record: Thread, by: User) -> str:
+        assignee = self.cleaned_data["assignee"]
+        transitions.assign(record, assignee, by=by)
+        return f"“{record}” is assigned to {assignee}." if assignee else f"“{record}” is assigned to nobody."
 
 
 class NoteThread(DeedForm):

@@ -31,7 +31,8 @@ class ThreadFilter(LiveFilter):
     )
     source = django_filters.ChoiceFilter(label="Channel", choices=ThreadSource.choices)
     sentiment = django_filters.ChoiceFilter(label="Sentiment", choices=Sentiment.choices)
-    owner = django_filters.ChoiceFilter(method="owned", label="Owner of the lead", choices=owner_choices)
+    assigned = django_filters.ChoiceFilter(method="given_to", label="Assigned to", choices=owner_choices)
+    owner = django_filters.ChoiceFilter(method="owned", label="Whose it is", choices=owner_choices)
     participant = django_filters.CharFilter(method="takes_part", label="Address that takes part", max_length=254)
     since = DayFilter(field_name="last_message_at", lookup_expr="gte", label="Last message since")
     until = DayFilter(field_name="last_message_at", lookup_expr="lte", label="Last message until")
@@ -48,9 +49,11 @@ class ThreadFilter(LiveFilter):
 
     def filter_queryset(self, queryset: ThreadQuerySet) -> ThreadQuerySet:
         asked = self.form.cleaned_data
-        if not any(asked.get(name) for name in ("turn", "status", "linked", *WIDE)):
+        if not any(asked.get(name) for name in ("turn", "status", "linked", "assigned", *WIDE)):
             queryset = queryset.we_owe()
-        elif asked.get("linked") == "no" and not any(asked.get(name) for name in ("turn", "status", *WIDE)):
+        elif (asked.get("linked") == "no" or asked.get("assigned")) and not any(
+            asked.get(name) for name in ("turn", "status", *WIDE)
+        ):
             queryset = queryset.filter(status=ThreadStatus.OPEN)
         return super().filter_queryset(queryset)
 
@@ -69,6 +72,9 @@ class ThreadFilter(LiveFilter):
         if value == "no":
             return unlinked(queryset)
         return queryset.filter(models.Q(lead__isnull=False) | models.Q(client__isnull=False))
+
+    def given_to(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
+        return owned_by(queryset, value, self.request, "assigned_to")
 
     def owned(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
         return owned_by(queryset, value, self.request, "owner")

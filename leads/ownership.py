@@ -1,8 +1,9 @@
 """The owner of what hangs on a lead or client, kept on the row itself by the database.
 
 A list of an agent's own conversations or suggestions then reads one table in the order of its index, and asks
-no other whose each row is. The owner is the lead's, else the client's. Migrations call `follow`: what it returns
-never changes for a table that has it; a new rule is a new function.
+no other whose each row is. The owner is the lead's, else the client's; of a table whose rows can be given to
+somebody themselves (`ASSIGNED`) it is first of all whoever has the row. Migrations call `follow` and
+`follow_assigned`: what they return never changes for a table that has it; a new rule is a new function.
 """
 
 from django.db import connection
@@ -11,6 +12,13 @@ RULE = """coalesce(
     (SELECT assigned_to_id FROM leads WHERE id = {row}.lead_id),
     (SELECT assigned_to_id FROM clients WHERE id = {row}.client_id)
 )"""
+ASSIGNED_RULE = """coalesce(
+    {row}.assigned_to_id,
+    (SELECT assigned_to_id FROM leads WHERE id = {row}.lead_id),
+    (SELECT assigned_to_id FROM clients WHERE id = {row}.client_id)
+)"""
+# The tables that follow `ASSIGNED_RULE`.
+ASSIGNED = {"threads"}
 FOLLOW = """
     CREATE FUNCTION {table}_take_owner() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -36,6 +44,26 @@ FOLLOW = """
         FOR EACH ROW WHEN (OLD.assigned_to_id IS DISTINCT FROM NEW.assigned_to_id)
         EXECUTE FUNCTION {table}_follow_owner();
 """
+# The functions say otherwise from now on; the trigger of the table itself fires for one column more.
+FOLLOW_ASSIGNED = """
+    CREATE OR REPLACE FUNCTION {table}_take_owner() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        NEW.owner_id := {of_new};
+        RETURN NEW;
+    END $$;
+    DROP TRIGGER {table}_take_owner ON {table};
+    CREATE TRIGGER {table}_take_owner BEFORE INSERT OR UPDATE OF {columns} ON {table}
+        FOR EACH ROW EXECUTE FUNCTION {table}_take_owner();
+    CREATE OR REPLACE FUNCTION {table}_follow_owner() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF TG_TABLE_NAME = 'leads' THEN
+            UPDATE {table} SET owner_id = {of_row} WHERE lead_id = NEW.id;
+        ELSE
+            UPDATE {table} SET owner_id = {of_row} WHERE client_id = NEW.id;
+        END IF;
+        RETURN NULL;
+    END $$;
+"""
 LEAVE = """
     DROP TRIGGER {table}_follow_owner ON clients;
     DROP TRIGGER {table}_follow_owner ON leads;
@@ -51,18 +79,32 @@ def follow(table: str) -> str:
     return FOLLOW.format(table=table, of_new=RULE.format(row="NEW"), of_row=RULE.format(row=table))
 
 
+def follow_assigned(table: str) -> str:
+    """SQL that lets `owner_id` of `table`, which follows already, be whoever has the row itself before all others."""
+    of_new, of_row = ASSIGNED_RULE.format(row="NEW"), ASSIGNED_RULE.format(row=table)
+    columns = "lead_id, client_id, assigned_to_id"
+    return FOLLOW_ASSIGNED.format(table=table, of_new=of_new, of_row=of_row, columns=columns)
+
+
+def leave_assigned(table: str) -> str:
+    """SQL that undoes `follow_assigned`."""
+    of_new, of_row = RULE.format(row="NEW"), RULE.format(row=table)
+    return FOLLOW_ASSIGNED.format(table=table, of_new=of_new, of_row=of_row, columns="lead_id, client_id")
+
+
 def leave(table: str) -> str:
     """SQL that undoes `follow`."""
     return LEAVE.format(table=table)
 
 
 def repair(table: str) -> str:
-    """SQL that sets every wrong `owner_id` of `table` right."""
+    """SQL that sets every wrong `owner_id` of `table`, whose rows cannot be given to anybody, right."""
     return REPAIR.format(table=table, of_row=RULE.format(row=table))
 
 
 def repaired(table: str) -> int:
     """Set right the rows that were written while their lead changed hands; returns how many."""
+    rule = ASSIGNED_RULE if table in ASSIGNED else RULE
     with connection.cursor() as cursor:
-        cursor.execute(repair(table))
+        cursor.execute(REPAIR.format(table=table, of_row=rule.format(row=table)))
         return cursor.rowcount

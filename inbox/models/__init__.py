@@ -12,6 +12,7 @@ from inbox.models.thread import (
     ThreadSource,
     ThreadStatus,
 )
+from inbox.models.words import MessageWords
 
 __all__ = [
     "LAST_SAID",
@@ -22,6 +23,7 @@ __all__ = [
     "MailboxStatus",
     "Message",
     "MessageState",
+    "MessageWords",
     "Nature",
     "Provider",
     "Sentiment",

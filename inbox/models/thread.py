@@ -96,7 +96,11 @@ class Thread(Record):
     lead = models.ForeignKey("leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
     client = models.ForeignKey("crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
     project = models.ForeignKey("crm.Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
-    # Kept by the database (leads/ownership.py).
+    # Who answers it, if somebody other than the owner of the lead or client is to.
+    assigned_to = models.ForeignKey(
+        "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    # Kept by the database (leads/ownership.py): whoever it is assigned to, else the owner of the lead or client.
     owner = models.ForeignKey(
         "crm.User", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
@@ -121,6 +125,7 @@ class Thread(Record):
         db_table = "threads"
         verbose_name = "conversation"
         permissions = [
+            ("reassign_thread", "Can give a colleague's conversation to another"),
             ("restore_thread", "Can restore a deleted conversation"),
             ("purge_thread", "Can purge a conversation for ever"),
         ]
@@ -172,6 +177,14 @@ class Thread(Record):
                 models.F("id").desc(),
                 condition=models.Q(deleted_at__isnull=False),
                 name="threads_deleted",
+            ),
+            models.Index(
+                "assigned_to",
+                "status",
+                LAST_SAID,
+                "id",
+                condition=models.Q(assigned_to__isnull=False),
+                name="threads_assigned",
             ),
             GinIndex("participant_emails", condition=LIVE, name="threads_participants"),
             search_index("threads"),

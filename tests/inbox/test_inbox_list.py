@@ -75,7 +75,8 @@ def test_the_tabs_count_what_they_hold(threads, as_max):
     assert tabs(as_max) == {
         "We owe": "3",
         "They owe": "1",
-        "Unlinked": "1",
+        "Mine": "0",
+        "Unmatched": "1",
         "All open": "5",
         "Resolved": "",
         "Archived": "",
