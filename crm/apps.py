@@ -5,7 +5,7 @@ from django.contrib.admin.apps import AdminConfig
 from django.core.checks import register
 from django.db.backends.signals import connection_created
 
-from crm.checks import check_worker_patience, refuse_old_servers
+from crm.checks import check_credentials_keys, check_worker_patience, refuse_old_servers
 
 
 class CrmConfig(AppConfig):
@@ -15,6 +15,7 @@ class CrmConfig(AppConfig):
     def ready(self) -> None:
         connection_created.connect(refuse_old_servers, dispatch_uid="crm.refuse_old_servers")
         register(check_worker_patience)
+        register(check_credentials_keys, deploy=True)
 
 
 class AdminSiteConfig(AdminConfig):

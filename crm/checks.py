@@ -1,4 +1,4 @@
-"""Made sure of before work begins: the database is recent enough, and no live worker is taken for dead."""
+"""Made sure of before work begins: a recent database, patience with live workers, keys for what is kept secret."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from crm.secrets import NO_KEYS
 from crm.startup import DatabaseUnusable
 
 OLDEST_SERVER = 15
@@ -40,3 +41,10 @@ def check_worker_patience(app_configs: list[AppConfig] | None, **kwargs: Any) ->
             id="crm.E001",
         )
     ]
+
+
+def check_credentials_keys(app_configs: list[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """In production passwords of mailboxes need keys of their own."""
+    if settings.CREDENTIALS_KEYS:
+        return []
+    return [Error(NO_KEYS, hint="Keep the keys apart from the database and its backups.", id="crm.E002")]

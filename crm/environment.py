@@ -1,10 +1,13 @@
 """Reading the environment: each variable is understood, or the start stops with a sentence that names it."""
 
+import base64
+import binascii
 import logging
 import zoneinfo
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.policy import default as mail_policy
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -16,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 
 YES = {"1", "true", "yes", "on"}
 NO = {"0", "false", "no", "off"}
+KEY_BYTES = 32
 POSTGRES_SCHEMES = ("postgres://", "postgresql://")
 # How a mail server is spoken to, and where it listens unless the URL says: openly, encrypted from the start, or
 # encrypted after STARTTLS.
@@ -24,6 +28,11 @@ MAIL_SCHEMES = {"smtp": ("", 25), "smtps": ("SSL", 465), "smtp+ssl": ("SSL", 465
 
 class BadVariable(ImproperlyConfigured):
     """A variable that cannot be used as it is; the message is the sentence that a person reads."""
+
+
+def key_from(text: str) -> str:
+    """A key that follows from `text`, for development."""
+    return base64.urlsafe_b64encode(sha256(f"credentials {text}".encode()).digest()).decode()
 
 
 def port_number(text: str) -> int:
@@ -134,6 +143,13 @@ class Environment:
             raise BadVariable(f"{name} holds blanks or characters that no token has.")
         return value
 
+    def keys(self, name: str) -> list[str]:
+        """Keys to encrypt with (Fernet: 32 bytes in base64), written with commas; never repeated in an error."""
+        found = self.words(name)
+        if not all(is_key(key) for key in found):
+            raise BadVariable(f"{name} holds something that is no key: .env.example says how to make one.")
+        return found
+
     def mail_server(self, name: str, default: str) -> dict[str, Any]:
         """Django's settings of the mail server that the URL names; an empty host where none is given.
 
@@ -181,6 +197,14 @@ class Environment:
         if not (value.isascii() and value.isdigit() and 0 < int(value) <= 3_600):
             raise BadVariable(f"{name} is {value!r}: write a number of seconds from 1 to 3600.")
         return int(value)
+
+
+def is_key(text: str) -> bool:
+    """Whether `text` is 32 bytes in base64 of the kind that URLs can hold."""
+    try:
+        return len(base64.b64decode(text.encode(), altchars=b"-_", validate=True)) == KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False
 
 
 def good_address(address: Address) -> bool:

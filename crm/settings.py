@@ -6,7 +6,7 @@
 from pathlib import Path
 
 from crm.embedded.place import Place
-from crm.environment import BadVariable, Environment
+from crm.environment import BadVariable, Environment, key_from
 from crm.theme import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -25,6 +25,8 @@ if not DEBUG and SECRET_KEY == DEVELOPMENT_KEY:
     raise BadVariable("SECRET_KEY is not set: with DEBUG off it must be a long random text of your own.")
 if not DEBUG and not ALLOWED_HOSTS:
     raise BadVariable("ALLOWED_HOSTS is not set: with DEBUG off it must name the hosts people use to reach us.")
+# What passwords of mailboxes are encrypted with: the first encrypts, all decrypt.
+CREDENTIALS_KEYS = env.keys("CREDENTIALS_KEYS") or ([key_from(SECRET_KEY)] if DEBUG else [])
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",

@@ -1,14 +1,15 @@
 """A message as a mail: the bytes that are handed to the mail server."""
 
 import re
+from datetime import UTC
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -43,6 +44,8 @@ POLICY = MailPolicy(linesep="\r\n", cte_type="7bit")
 def letter(message: Message) -> bytes:
     """`message` as it goes to the mail server: text, the same as HTML, and what is attached.
 
+    The same bytes each time: what is filed as sent is what was sent, its date that of the handing over (`sent_at`).
+
     Raises:
         IllegalMove: a file is no longer what was to be sent.
     """
@@ -54,15 +57,23 @@ def letter(message: Message) -> bytes:
     if message.reply_to:
         mail["Reply-To"] = Address(message.from_name, addr_spec=message.reply_to)
     mail["Subject"] = message.subject
-    mail["Date"] = format_datetime(timezone.now())
+    mail["Date"] = format_datetime(message.sent_at.astimezone(UTC))
     mail["Message-ID"] = message.message_id
     if IDENTIFIER.fullmatch(message.in_reply_to):
         mail["In-Reply-To"] = message.in_reply_to
-        mail["References"] = " ".join(references(message))
+        mail["References"] = " ".join(message.references or references(message))
     mail.set_content(message.body_text, cte="quoted-printable")
     mail.add_alternative(message.body_html, subtype="html", cte="quoted-printable")
     attach(mail, message)
+    set_boundaries(mail)
     return mail.as_bytes()
+
+
+def set_boundaries(mail: EmailMessage) -> None:
+    """Part what consists of parts by words that follow from the Message-ID; "=_" stands in no encoded text."""
+    name = sha256(mail["Message-ID"].encode()).hexdigest()[:24]
+    for number, part in enumerate(part for part in mail.walk() if part.is_multipart()):
+        part.set_boundary(f"=_{name}_{number}")
 
 
 def attach(mail: EmailMessage, message: Message) -> None:

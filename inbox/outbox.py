@@ -18,7 +18,8 @@ from crm.models import User
 from crm.refusals import BadInput, IllegalMove
 from inbox.addresses import address, addresses, header, house
 from inbox.handover import hand_over
-from inbox.mime import IDENTIFIER, as_html, letter, plain
+from inbox.imap import filing
+from inbox.mime import IDENTIFIER, as_html, letter, plain, references
 from inbox.models import OUTGOING, Direction, Message, MessageState, Thread
 from inbox.transitions import advance, take_in
 
@@ -70,7 +71,7 @@ def compose(
     message.sent_at, message.is_read = timezone.now(), True
     message.from_name, message.from_email, message.reply_to = written_by(sender)
     message.to_emails, message.cc_emails = addressed(to, cc)
-    message.in_reply_to = reply_to_message.message_id if reply_to_message else ""
+    message.in_reply_to, message.references = answering(reply_to_message)
     message.subject, message.body_text = header(subject, "subject"), worded(text)
     message.body_html = str(as_html(message.body_text))
     message.attachments = [
@@ -99,6 +100,13 @@ def addressed(to: Iterable[str], cc: Iterable[str]) -> tuple[list[str], list[str
     if not first:
         raise BadInput("Say whom it goes to: there is no address.")
     return [one for one in everybody if one.lower() in first], [one for one in everybody if one.lower() not in first]
+
+
+def answering(earlier: Message | None) -> tuple[str, list[str]]:
+    """The identifier of the mail that is answered, and the chain that leads to it."""
+    if earlier is None:
+        return "", []
+    return earlier.message_id, references(Message(thread_id=earlier.thread_id, in_reply_to=earlier.message_id))
 
 
 def worded(text: str) -> str:
@@ -150,6 +158,8 @@ def deliver(message: Message, go: Callable[[], Delivery | None]) -> Delivery:
         return Delivery(Outcome.REFUSED, "The mail was taken back.")
     if message.state != MessageState.QUEUED:
         return recovered(message)
+    # When it is handed over; what is filed as sent says the same.
+    message.sent_at = timezone.now()
     try:
         written = letter(message)
     except IllegalMove as refusal:
@@ -166,7 +176,9 @@ def deliver(message: Message, go: Callable[[], Delivery | None]) -> Delivery:
 
 def claim(message: Message) -> Delivery | None:
     """Of two who have come this far with `message`, only one says its data."""
-    won = Message.objects.filter(pk=message.pk, state=MessageState.QUEUED).update(state=MessageState.SENDING)
+    won = Message.objects.filter(pk=message.pk, state=MessageState.QUEUED).update(
+        state=MessageState.SENDING, sent_at=message.sent_at
+    )
     return None if won else Delivery(Outcome.LEFT_ALONE)
 
 
@@ -193,13 +205,14 @@ def recovered(message: Message) -> Delivery:
 def sent(message: Message) -> None:
     """It went out: the contact dates follow, and whoever it went to takes part in the conversation."""
     thread = Thread.everything.select_for_update().get(pk=message.thread_id)
-    if not moved(message, MessageState.SENT, sent_at=timezone.now(), error_message=""):
+    if not moved(message, MessageState.SENT, error_message=""):
         return
     known = {one.lower() for one in thread.participant_emails}
     new = [one for one in (*message.to_emails, *message.cc_emails) if one.lower() not in known]
     participants = [*thread.participant_emails, *new][:MOST_PARTICIPANTS]
     Thread.everything.filter(pk=thread.pk).update(participant_emails=participants)
     advance(thread, message)
+    filing.order(message)
 
 
 def failed(message: Message, why: str) -> None:

@@ -1,8 +1,18 @@
 """The jobs that keep conversations in order."""
 
+from uuid import UUID
+
+from django.utils import timezone
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from inbox.imap import filing, jobs
+from inbox.imap.visits import visit
+from inbox.models import Mailbox
 from leads.ownership import repaired
+
+# Tried again when the program itself broke down, or the database was away.
+AGAIN = RetryStrategy(max_attempts=10, exponential_wait=2)
 
 
 @app.periodic(cron="10 4 * * *")
@@ -10,3 +20,23 @@ from leads.ownership import repaired
 def repair_owners(timestamp: int) -> None:
     """Set right the owners of conversations that were linked while their lead changed hands."""
     repaired("threads")
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="inbox.fetch_due", queueing_lock="inbox.fetch_due")
+def fetch_due(timestamp: int) -> None:
+    """Queue a run for each mailbox whose turn it is; each runs by itself, so that none holds up another."""
+    for pk in Mailbox.objects.due(timezone.now()).values_list("pk", flat=True):
+        jobs.defer_fetch(pk)
+
+
+@app.task(name=jobs.FETCH, retry=AGAIN)
+def fetch_mail(mailbox: str, gaps: bool = False) -> None:
+    """Fetch what is new in one mailbox."""
+    visit(UUID(mailbox), check_gaps=gaps)
+
+
+@app.task(name=jobs.FILE, retry=AGAIN)
+def file_sent(message: str, attempt: int = 1) -> None:
+    """File one mail of ours in the folder of what was sent."""
+    filing.file(UUID(message), attempt)

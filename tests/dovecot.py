@@ -192,6 +192,14 @@ class Dovecot:
         paths = [path for part in ("cur", "new") for path in (place / part).glob("*")]
         return [path.name.partition(":2,")[2] for path in sorted(paths, key=order)]
 
+    def empty(self) -> None:
+        """Take everything out of every mailbox."""
+        for user in self.users:
+            shutil.rmtree(self.maildir(user))
+            for part in ("cur", "new", "tmp"):
+                (self.maildir(user) / part).mkdir(parents=True)
+            self.give_away(self.maildir(user))
+
     def renumber(self, user: str, folder: str = "INBOX") -> None:
         """Let it forget the numbers of the mails: it gives new ones, under another UIDVALIDITY."""
         self.stop()

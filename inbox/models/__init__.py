@@ -1,6 +1,6 @@
 """What was said, on any channel, and where it came from."""
 
-from inbox.models.mailbox import Mailbox, MailboxStatus, Provider, SetAside, ThreadKey
+from inbox.models.mailbox import PRESETS, FolderMail, Mailbox, MailboxStatus, Provider, Security, SetAside, ThreadKey
 from inbox.models.message import OUTGOING, Message, MessageState, Nature
 from inbox.models.thread import (
     LAST_SAID,
@@ -17,8 +17,10 @@ from inbox.models.words import MessageWords
 __all__ = [
     "LAST_SAID",
     "OUTGOING",
+    "PRESETS",
     "TRANSITIONS",
     "Direction",
+    "FolderMail",
     "Mailbox",
     "MailboxStatus",
     "Message",
@@ -26,6 +28,7 @@ __all__ = [
     "MessageWords",
     "Nature",
     "Provider",
+    "Security",
     "Sentiment",
     "SetAside",
     "Thread",

@@ -1,7 +1,9 @@
 """Where mail comes from, how its conversations hold together, and what could not be read."""
 
+from datetime import datetime
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -11,6 +13,9 @@ from crm.models.base import (
     Record,
     RecordQuerySet,
     audited,
+    between,
+    json_field,
+    json_is,
     one_of,
     owned_by_or_free,
     sees_everyone,
@@ -24,10 +29,31 @@ class Provider(models.TextChoices):
 
 
 class MailboxStatus(models.TextChoices):
+    """Whether mail is fetched; only the first is tried by itself."""
+
     ACTIVE = "ACTIVE", "Active"
-    EXPIRED = "EXPIRED", "Expired"
-    REVOKED = "REVOKED", "Revoked"
-    PENDING_REAUTH = "PENDING_REAUTH", "Log in again"
+    # The server says that the password has run out.
+    EXPIRED = "EXPIRED", "Password expired"
+    # Disconnected by a person.
+    REVOKED = "REVOKED", "Disconnected"
+    PENDING_REAUTH = "PENDING_REAUTH", "Password refused"
+
+
+class Security(models.TextChoices):
+    """How the connection to an IMAP server is encrypted."""
+
+    TLS = "TLS", "TLS from the start (usual)"
+    STARTTLS = "STARTTLS", "STARTTLS"
+    NONE = "NONE", "Not encrypted (only on this machine)"
+
+
+FETCHED = (Provider.IMAP, Provider.GMAIL)
+# Host and port of a provider that everybody reaches at the same place.
+PRESETS = {Provider.GMAIL: ("imap.gmail.com", 993)}
+PORTS = {Security.TLS: 993, Security.STARTTLS: 143, Security.NONE: 143}
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# What changes each minute, and what no copy may be made of.
+NOT_AUDITED = ("credentials", "sync_state", "last_synced_at", "next_sync_at", "failures", "last_error")
 
 
 class MailboxQuerySet(RecordQuerySet):
@@ -36,8 +62,16 @@ class MailboxQuerySet(RecordQuerySet):
     def visible_to(self, user: Any) -> "MailboxQuerySet":
         return self if sees_everyone(user) else self.filter(owned_by_or_free(user, "owner"))
 
+    def connected(self) -> "MailboxQuerySet":
+        """Those whose mail is fetched from a server."""
+        return self.filter(provider__in=FETCHED, status=MailboxStatus.ACTIVE).exclude(credentials="")
 
-@audited()
+    def due(self, now: datetime) -> "MailboxQuerySet":
+        """Those whose mail is to be fetched at `now`."""
+        return self.connected().filter(next_sync_at__lte=now)
+
+
+@audited(exclude=NOT_AUDITED)
 class Mailbox(Record):
     """A mailbox of ours, or files of mail that were brought in."""
 
@@ -47,6 +81,29 @@ class Mailbox(Record):
     status = models.CharField(
         max_length=14, choices=MailboxStatus, default=MailboxStatus.ACTIVE, db_default=MailboxStatus.ACTIVE
     )
+    host = models.CharField("server", max_length=253, blank=True, default="", db_default="")
+    port = models.PositiveIntegerField(null=True, blank=True)
+    security = models.CharField(
+        "encryption", max_length=8, choices=Security, default=Security.TLS, db_default=Security.TLS
+    )
+    username = models.CharField("login", max_length=254, blank=True, default="", db_default="")
+    # Sealed by crm.secrets; never shown, copied or written down anywhere else.
+    credentials = models.TextField(blank=True, default="", db_default="", editable=False)
+    sent_folder = models.CharField("folder of what was sent", max_length=200, blank=True, default="", db_default="")
+    folders = ArrayField(
+        models.CharField(max_length=200),
+        verbose_name="more folders",
+        default=list,
+        blank=True,
+        db_default=models.Value([], ArrayField(models.CharField(max_length=200))),
+    )
+    fetch_since = models.DateField("mail since", null=True, blank=True)
+    # How far each folder has been read (inbox/imap/state.py).
+    sync_state = json_field(dict, editable=False)
+    last_synced_at = models.DateTimeField(null=True, blank=True, editable=False)
+    next_sync_at = models.DateTimeField(null=True, blank=True, editable=False)
+    failures = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    last_error = models.TextField(blank=True, default="", db_default="", editable=False)
 
     objects = LiveManager.from_queryset(MailboxQuerySet)()
     everything = models.Manager.from_queryset(MailboxQuerySet)()
@@ -61,6 +118,24 @@ class Mailbox(Record):
         constraints = [
             one_of("mailboxes", "provider", Provider),
             one_of("mailboxes", "status", MailboxStatus),
+            one_of("mailboxes", "security", Security),
+            between("mailboxes", "port", 1, 65_535),
+            json_is("mailboxes", "sync_state", "object"),
+            models.CheckConstraint(
+                name="mailboxes_server_named",
+                condition=models.Q(provider=Provider.IMPORT) | ~models.Q(host=""),
+                violation_error_message="Name the server that the mail is fetched from.",
+            ),
+            models.CheckConstraint(
+                name="mailboxes_open_on_loopback_only",
+                condition=~models.Q(security=Security.NONE) | models.Q(host__in=["", *LOOPBACK]),
+                violation_error_message="Without encryption only a server on this machine can be used (localhost).",
+            ),
+            models.CheckConstraint(
+                name="mailboxes_revoked_keeps_no_password",
+                condition=~models.Q(status=MailboxStatus.REVOKED) | models.Q(credentials=""),
+                violation_error_message="A mailbox that is disconnected keeps no password.",
+            ),
             models.UniqueConstraint(
                 Lower("address"),
                 condition=LIVE,
@@ -71,6 +146,26 @@ class Mailbox(Record):
 
     def __str__(self) -> str:
         return self.address
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether its mail comes from a server, and not out of files."""
+        return self.provider in FETCHED
+
+    @property
+    def login(self) -> str:
+        """The name that the server knows it by."""
+        return self.username or self.address
+
+    @property
+    def place(self) -> str:
+        """Where its server listens, as `host:port`."""
+        return f"{self.host}:{self.port or PORTS[Security(self.security)]}"
+
+    @property
+    def purpose(self) -> str:
+        """What its password may be used for: at this place, for this login, no less encrypted."""
+        return f"imap {self.security} {self.login}@{self.place}"
 
 
 class ThreadKey(models.Model):
@@ -101,6 +196,33 @@ class ThreadKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class FolderMail(models.Model):
+    """A mail on an IMAP server that has been looked at, by its number: what lies there beside these was passed over."""
+
+    mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE, related_name="folder_mails", db_index=False)
+    folder = models.CharField(max_length=200)
+    # The number that the numbering of the folder has; under another one the same numbers are other mails.
+    uidvalidity = models.BigIntegerField()
+    uid = models.BigIntegerField()
+
+    class Meta:
+        db_table = "folder_mails"
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                "mailbox",
+                "folder",
+                "uidvalidity",
+                "uid",
+                name="folder_mails_once",
+                violation_error_message="This mail has been looked at already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.folder} #{self.uid}"
 
 
 class SetAsideQuerySet(RecordQuerySet):

@@ -14,11 +14,10 @@ from uuid import UUID
 from django.db import DatabaseError, OperationalError, transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import AlreadyEnqueued
-from procrastinate.jobs import JobDeferrer
 
 from crm.activity import Actor, record
 from crm.deliveries import Delivery, Outcome, insisting
+from crm.queueing import enqueue
 from crm.refusals import IllegalMove, Refused
 from suggestions.autonomy import by_policy, held_because, owner_of, setting_for
 from suggestions.choices import Names
@@ -92,14 +91,6 @@ def defer(execution: SuggestionExecution) -> None:
 def defer_drain(number: int = 0) -> None:
     """Queue the job `number` that goes through what is due inside our own database; one that waits is enough."""
     enqueue(app.configure_task(DRAIN, queueing_lock=f"drain {number}"), number=number)
-
-
-def enqueue(task: JobDeferrer, **arguments: str | int) -> None:
-    try:
-        with transaction.atomic():
-            task.defer(**arguments)
-    except AlreadyEnqueued:
-        logger.debug("Such a job waits already: %s.", task.job.queueing_lock)
 
 
 def carry_out(pk: UUID) -> None:

@@ -17,6 +17,7 @@ from django.db import connection
 
 OUR_VARIABLES = {
     "ALLOWED_HOSTS",
+    "CREDENTIALS_KEYS",
     "CSRF_TRUSTED_ORIGINS",
     "DATABASE_URL",
     "DATA_DIR",

@@ -16,6 +16,7 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "crm.example.com",
     "CSRF_TRUSTED_ORIGINS": "https://crm.example.com",
     "DATABASE_URL": "postgresql://crm:secret@db.example.com/crm",
+    "CREDENTIALS_KEYS": f"{'k' * 43}=",
 }
 BAD = [
     ("DEBUG", "maybe", "DEBUG is 'maybe': write true or false."),
@@ -46,6 +47,8 @@ BAD = [
     ("MAIL_FROM", "office@example.com", "MAIL_FROM is 'office@example.com': write a name and an address"),
     ("MAIL_FROM", "A <a@b.example>, B <c@d.example>", "MAIL_FROM is 'A <a@b.example>, B <c@d.example>'"),
     ("MAIL_FROM", "Agency <nobody>", "MAIL_FROM is 'Agency <nobody>'"),
+    ("CREDENTIALS_KEYS", "secret", "CREDENTIALS_KEYS holds something that is no key"),
+    ("CREDENTIALS_KEYS", f"{'k' * 43}=,{'k' * 42}==", "CREDENTIALS_KEYS holds something that is no key"),
     ("EMAIL_TIMEOUT", "soon", "EMAIL_TIMEOUT is 'soon': write a number of seconds from 1 to 3600."),
 ]
 
@@ -146,3 +149,12 @@ def test_a_file_of_variables_that_cannot_be_read_is_not_passed_over(tmp_path):
 def test_a_check_starts_no_database(tmp_path):
     assert manage("check", DATA_DIR=str(tmp_path / "data")).returncode == 0
     assert files_below(tmp_path / "data") == []
+
+
+def test_passwords_are_encrypted_in_development_and_production_asks_for_keys():
+    [key] = read_settings()["CREDENTIALS_KEYS"]
+    assert key != read_settings(SECRET_KEY="another")["CREDENTIALS_KEYS"][0]
+    assert read_settings(**{**PRODUCTION, "CREDENTIALS_KEYS": ""})["CREDENTIALS_KEYS"] == []
+    ended = manage("check", "--deploy", **{**PRODUCTION, "CREDENTIALS_KEYS": ""})
+    assert "CREDENTIALS_KEYS is not set, so no password can be kept" in ended.stdout
+    assert ended.returncode == 1

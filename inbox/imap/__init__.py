@@ -1,0 +1,1 @@
+"""Mailboxes on IMAP servers: connecting, fetching what is new, filing what was sent."""
