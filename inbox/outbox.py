@@ -21,7 +21,8 @@ from inbox.handover import hand_over
 from inbox.imap import filing
 from inbox.mime import IDENTIFIER, as_html, letter, plain, references
 from inbox.models import OUTGOING, Direction, Message, MessageState, Thread
-from inbox.transitions import advance, take_in
+from inbox.standing import advance
+from inbox.transitions import take_in
 
 SEND = "inbox.send_message"
 LONGEST = 100_000
@@ -209,8 +210,7 @@ def sent(message: Message) -> None:
         return
     known = {one.lower() for one in thread.participant_emails}
     new = [one for one in (*message.to_emails, *message.cc_emails) if one.lower() not in known]
-    participants = [*thread.participant_emails, *new][:MOST_PARTICIPANTS]
-    Thread.everything.filter(pk=thread.pk).update(participant_emails=participants)
+    thread.participant_emails = [*thread.participant_emails, *new][:MOST_PARTICIPANTS]
     advance(thread, message)
     filing.order(message)
 

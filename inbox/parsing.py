@@ -22,6 +22,8 @@ LARGEST = 30 * 1024 * 1024
 LONGEST_TEXT, LONGEST_HTML = 500_000, 1_000_000
 LONGEST_SUBJECT, LONGEST_IDENTIFIER, LONGEST_NAME, LONGEST_ADDRESS = 998, 998, 200, 254
 MOST_REFERENCES, MOST_ADDRESSES, MOST_FILES = 100, 200, 100
+# In bytes: what an index of the database can hold whatever it is made of.
+LONGEST_KEY = 1_000
 IDENTIFIER = re.compile(r"<[^<>\s]{1,996}>")
 # What a mail program puts before the subject of an answer or of what it passes on, in many languages.
 ANSWER = re.compile(
@@ -156,18 +158,24 @@ def identifier(source: object, name: str) -> str:
     text = line(str(source.get(name) or ""))
     found = IDENTIFIER.search(text)
     if found:
-        return found[0]
+        return short(found[0])
     bare = text.split()[0].strip("<>") if text.split() else ""
-    return f"<{bare[: LONGEST_IDENTIFIER - 2]}>" if "@" in bare else ""
+    return short(f"<{bare[: LONGEST_IDENTIFIER - 2]}>") if "@" in bare else ""
 
 
 def references(source: object) -> tuple[str, ...]:
     """The chain of identifiers, the oldest first; of one that is too long both ends, which tie it to the rest."""
-    found = list(dict.fromkeys(IDENTIFIER.findall(line(str(source.get("references") or "")))))
+    found = list(dict.fromkeys(map(short, IDENTIFIER.findall(line(str(source.get("references") or ""))))))
     if len(found) > MOST_REFERENCES:
         half = MOST_REFERENCES // 2
         found = found[:half] + found[-half:]
     return tuple(found)
+
+
+def short(key: str) -> str:
+    """`key`, or in place of one that is too long for an index its digest, which ties as well."""
+    long = len(key) > LONGEST_KEY // 4 and len(key.encode()) > LONGEST_KEY
+    return f"<{hashlib.sha256(key.encode()).hexdigest()}@long-message-id.invalid>" if long else key
 
 
 def synthetic(raw: bytes) -> str:

@@ -1,8 +1,9 @@
 """What can be done to a conversation, and the one way a message comes in."""
 
+from inbox.standing import CONTACT, SAID, advance, feel, subject_of
 from inbox.transitions.linking import link, reachable, unlink
 from inbox.transitions.moving import assign, lock, mark_read, move
-from inbox.transitions.taking_in import CONTACT, SAID, advance, feel, subject_of, take_in
+from inbox.transitions.taking_in import take_in
 from inbox.transitions.writing_down import log_conversation
 
 __all__ = [

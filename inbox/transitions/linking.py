@@ -6,8 +6,8 @@ from crm.activity import Actor, record
 from crm.models import Client, User
 from crm.refusals import BadInput, IllegalMove
 from inbox.models import Thread
+from inbox.standing import contacted
 from inbox.transitions.moving import lock
-from inbox.transitions.taking_in import CONTACT, SAID, contacted
 from leads.models import Lead
 
 
@@ -31,10 +31,8 @@ def link(thread: Thread, *, lead: Lead | None = None, client: Client | None = No
         raise IllegalMove(f"The conversation “{thread}” is already linked to {target}.")
     Thread.everything.filter(pk=thread.pk).update(**{field: target})
     thread.refresh_from_db()
-    if lead is not None and thread.source in CONTACT:
-        last = thread.messages.filter(state__in=SAID).order_by("-sent_at", "direction").first()
-        if last is not None:
-            contacted(lead.pk, last)
+    if lead is not None:
+        contacted([thread])
     said = f"Conversation “{thread}” linked to {target}" + (f" instead of {was}" if was else "")
     metadata = {field: str(target.pk), "was": str(was.pk) if was else None}
     record(thread, "linked", about=target, by=by, summary=said, **metadata)

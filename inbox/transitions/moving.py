@@ -6,7 +6,7 @@ from crm.activity import Actor, record
 from crm.models import User
 from crm.refusals import IllegalMove
 from inbox.models import TRANSITIONS, Direction, Thread, ThreadStatus
-from inbox.transitions.taking_in import subject_of
+from inbox.standing import subject_of
 
 DONE = {ThreadStatus.OPEN: "reopened", ThreadStatus.RESOLVED: "resolved", ThreadStatus.ARCHIVED: "archived"}
 

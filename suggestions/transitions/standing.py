@@ -14,7 +14,7 @@ from crm.models import ActorType, User
 from crm.models.base import Record
 from crm.refusals import BadInput, IllegalMove
 from inbox.models import Message
-from inbox.transitions import SAID
+from inbox.standing import SAID
 from suggestions.kinds import KINDS, Kind
 from suggestions.models import Suggestion, SuggestionStatus
 

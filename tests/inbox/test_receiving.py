@@ -9,42 +9,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from inbox.models import Mailbox, Message, Provider, SetAside, Thread, ThreadKey
+from inbox.models import Message, SetAside, Thread, ThreadKey
 from inbox.receiving import receive
 from leads.models import Lead
 from tests.cast import make_client, make_lead
-
-OURS, LEE = "office@agency.example", "lee@example.com"
-START = timezone.now() - timedelta(days=30)
-
-
-@pytest.fixture
-def box(db) -> Mailbox:
-    return Mailbox.objects.create(address=OURS, provider=Provider.IMPORT)
-
-
-def raw(name, *, by=LEE, to=OURS, subject="A question", refs=(), answers="", day=0, **headers) -> bytes:
-    lines = [
-        f"From: {by}",
-        f"To: {to}",
-        f"Subject: {subject}",
-        f"Message-ID: <{name}@x.example>",
-        f"Date: {(START + timedelta(days=day)):%a, %d %b %Y %H:%M:%S +0000}",
-        *(f"{key.replace('_', '-')}: {value}" for key, value in headers.items()),
-    ]
-    if answers:
-        lines.append(f"In-Reply-To: <{answers}@x.example>")
-    if refs:
-        lines.append("References: " + " ".join(f"<{one}@x.example>" for one in refs))
-    return ("\r\n".join(lines) + f"\r\n\r\nBody of {name}\r\n").encode()
+from tests.inbox.mails import LEE, OURS, START, raw, threads
 
 
 def bring(box, *mails):
     return [receive(box, one, origin=f"test#{number}") for number, one in enumerate(mails)]
-
-
-def threads() -> set[frozenset[str]]:
-    return {frozenset(thread.messages.values_list("message_id", flat=True)) for thread in Thread.objects.all()}
 
 
 def test_a_mail_and_its_answer_are_one_conversation(box):

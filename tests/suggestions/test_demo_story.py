@@ -16,7 +16,7 @@ from pghistory.models import Event
 from ai_log.models import AIInteraction, Feedback, InteractionSource, InteractionType
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, ProjectStatus, SavedView
 from inbox.models import Direction, Message, Sentiment, Thread, ThreadSource, ThreadStatus
-from inbox.transitions import CONTACT, SAID
+from inbox.standing import CONTACT, SAID
 from leads.filters import LeadFilter
 from leads.models import (
     ContactLead,

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ from django.core.management.base import BaseCommand, CommandError
 from crm.activity import SYSTEM
 from crm.refusals import Refused
 from crm.transitions import create
-from inbox.models import Mailbox, Message, Provider, SetAside
-from inbox.receiving import our_addresses, receive
+from inbox.models import Mailbox, Provider
+from inbox.receiving import Arrival, Counted, our_addresses, receive_many
 from inbox.sources import mails_in
 
-EVERY = 500
+# Mails and bytes of one transaction.
+MOST, LARGEST = 250, 8_000_000
 
 
 class Command(BaseCommand):
@@ -35,21 +36,35 @@ class Command(BaseCommand):
             box = box_of(mailbox)
         except Refused as refusal:
             raise CommandError(str(refusal)) from refusal
-        before = Message.everything.filter(mailbox=box).count()
-        aside = SetAside.objects.filter(mailbox=box).count()
-        ours, counted = our_addresses(), Counter[str]()
-        for path in paths:
-            for origin, raw in mails_in(path):
-                counted["read"] += 1
-                receive(box, raw, origin=origin, ours=ours)
-                if verbosity and counted["read"] % EVERY == 0:
-                    sys.stderr.write(f"{counted['read']:,} read\n")
-        new = Message.everything.filter(mailbox=box).count() - before
-        kept = SetAside.objects.filter(mailbox=box).count() - aside
-        there = counted["read"] - new - kept
+        ours, counted, read = our_addresses(), Counted(), 0
+        for batch in batches(arrivals(paths)):
+            counted += receive_many(box, batch, ours=ours)
+            read += len(batch)
+            if verbosity:
+                sys.stderr.write(f"{read:,} read\n")
         self.stdout.write(
-            f"{counted['read']:,} mails read: {new:,} taken in, {there:,} there already, {kept:,} set aside."
+            f"{read:,} mails read: {counted.taken:,} taken in, {counted.there:,} there already, "
+            f"{counted.aside:,} set aside."
         )
+
+
+def arrivals(paths: list[Path]) -> Iterator[Arrival]:
+    for path in paths:
+        for origin, raw in mails_in(path):
+            yield Arrival(origin, raw)
+
+
+def batches(mails: Iterable[Arrival]) -> Iterator[list[Arrival]]:
+    """`mails` in lists, none of them long or large."""
+    batch, size = [], 0
+    for mail in mails:
+        batch.append(mail)
+        size += len(mail.raw)
+        if len(batch) >= MOST or size >= LARGEST:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def box_of(address: str) -> Mailbox:
