@@ -110,6 +110,7 @@ UNFOLD = {
                         "leads_insurancetype_changelist",
                         "leads.view_insurancetype",
                     ),
+                    to("Scoring", "speed", "leads_scoringpolicy_changelist", "leads.view_scoringpolicy"),
                     to("Mailboxes", "mail", "inbox_mailbox_changelist", "inbox.view_mailbox"),
                     to(
                         "Mail templates",

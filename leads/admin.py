@@ -33,15 +33,20 @@ from leads.deeds import (
 )
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
 from leads.forms import OWN_COLUMN, InsuranceTypeForm, LeadForm
-from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, Task, Tier
+from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, ScoringPolicy, Task, Tier
 from leads.models.lead import LAST_HEARD, PRIORITY, VALUE
 from leads.models.task import DUE
-from leads.scoring import read_signals
+from leads.policy_screen import ScoringPolicyAdmin
+from leads.scoring import why
 from leads.transitions import add_task, create_lead
 
 ID = {"id": models.F("id")}
 TASKS_SHOWN = 20
+TIERS_SHOWN = 5
 LINE_COLUMNS = frozenset({*OWN_COLUMN.values(), "line_data"})
+
+
+admin.site.register(ScoringPolicy, ScoringPolicyAdmin)
 
 
 def tier_tab(tier: str, label: str) -> Tab:
@@ -188,7 +193,8 @@ class LeadAdmin(RecordAdmin):
         stakeholders = row.contact_links.filter(contact__deleted_at=None)
         return {
             **super().page_context(request, row),
-            "signals": read_signals(row.signals),
+            "why": why(row, ScoringPolicy.objects.active()),
+            "tier_changes": row.tier_changes.order_by("-at", "-id")[:TIERS_SHOWN],
             "stale_days": stale_days(row),
             "stakeholders": stakeholders.select_related("contact").order_by("-is_primary", "id"),
             "tasks": row.tasks.order_by("status", "due_on")[:TASKS_SHOWN],

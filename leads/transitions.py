@@ -1,18 +1,26 @@
 """What can be done to a lead and to a task."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.db import connection, transaction
+from django.utils import timezone
+from procrastinate.contrib.django import app
 
 from crm.activity import Actor, record
 from crm.models import User
 from crm.refusals import BadInput, IllegalMove, refusing
 from crm.texts import without_nul
-from crm.transitions import named
-from leads.models import Category, Lead, LeadStageHistory, LeadStatus, LossReason, Task, TaskStatus, Tier
+from crm.transitions import create, named
+from leads.models import Category, Lead, LeadStageHistory, LeadStatus, LossReason, ScoringPolicy, Task, TaskStatus, Tier
 from leads.models.lead import newest_on_top
-from leads.scoring import tier_of
+from leads.rescoring import rescore
+from leads.scoring import checked, moment, same_sign
 
 SMALLEST_GAP = 1e-6
 TAG_LENGTH = 60
+MOST_SIGNALS = 500
+SCORE_ALL = "leads.score_all"
 RESPACE = """
     UPDATE leads SET rank = spaced.place FROM (
         SELECT id, row_number() OVER (ORDER BY rank, id) AS place FROM leads
@@ -36,6 +44,7 @@ def create_lead(lead: Lead, *, by: Actor | User) -> None:
         lead.save(force_insert=True)
     lead.refresh_from_db()
     LeadStageHistory.objects.create(lead=lead, to_status=lead.status, by=actor.user, at=lead.created_at)
+    scored(lead)
     record(lead, "created", by=by, summary=f"Created {named(lead)}", status=lead.status_id)
 
 
@@ -69,6 +78,7 @@ def change_status(
     Lead.everything.filter(pk=lead.pk).update(status=status, rank=newest_on_top(), **changes)
     lead.refresh_from_db()
     LeadStageHistory.objects.create(lead=lead, from_status=was, to_status=status, by=actor.user)
+    scored(lead)
     why = f" ({LossReason(loss_reason).label})" if changes["loss_reason"] else ""
     record(
         lead,
@@ -161,11 +171,91 @@ def set_tier_override(lead: Lead, tier: str | None, *, by: Actor | User) -> None
         raise IllegalMove(f"The {named(lead)} is deleted; restore it first.")
     if locked.tier_override == tier:
         raise IllegalMove(f"The tier of {named(lead)} is already {'set to ' + tier if tier else 'the computed one'}.")
-    was, now = locked.priority_tier, tier or tier_of(locked.overall_score)
-    Lead.everything.filter(pk=lead.pk).update(tier_override=tier, priority_tier=now)
-    lead.refresh_from_db()
+    was = locked.priority_tier
+    Lead.everything.filter(pk=lead.pk).update(tier_override=tier, priority_tier=tier or was)
+    scored(lead)
+    now = lead.priority_tier
     said = f"Tier set to {tier}" if tier else "Tier handed back to the score"
     record(lead, "tier set", by=by, summary=f"{said} (was {was or 'none'})", was=was, now=now)
+
+
+@transaction.atomic
+def add_signals(lead: Lead, signals: Iterable[dict[str, Any]], *, by: Actor | User) -> int:
+    """Put what `lead` has shown on it and score it; returns how many of `signals` were new.
+
+    Of one source a type of signal counts once, however often it is read. The newest five hundred are kept: what has
+    faded that far counts for nothing.
+
+    Raises:
+        NotAllowed: `by` may not change leads.
+        BadInput: one of `signals` is not well formed; none is added.
+        IllegalMove: the lead is deleted.
+    """
+    Actor.of(by).require("leads.change_lead", "add a signal to a lead")
+    now = timezone.now()
+    wanted = [checked(signal, now) for signal in signals]
+    locked = Lead.everything.select_for_update().get(pk=lead.pk)
+    if locked.is_deleted:
+        raise IllegalMove(f"The {named(lead)} is deleted; restore it first.")
+    kept = list(locked.signals)
+    for signal in wanted:
+        if not any(same_sign(signal, other) for other in kept):
+            kept.append(signal)
+    new = len(kept) - len(locked.signals)
+    if new:
+        kept = sorted(kept, key=lambda signal: moment(signal["timestamp"]))[-MOST_SIGNALS:]
+        with refusing():
+            Lead.everything.filter(pk=lead.pk).update(signals=kept)
+        scored(lead)
+    return new
+
+
+def scored(lead: Lead) -> None:
+    """Bring the score and the tier of `lead` up to date; one that is closed keeps what it had."""
+    rescore([lead.pk], ScoringPolicy.objects.active(), timezone.now())
+    lead.refresh_from_db()
+
+
+@transaction.atomic
+def new_policy(policy: ScoringPolicy, *, by: Actor | User) -> None:
+    """Save `policy` as the next version; it is not in use yet.
+
+    Raises:
+        NotAllowed: `by` may not add policies.
+        BadInput: a field or constraint refuses it.
+    """
+    newest = ScoringPolicy.objects.select_for_update().order_by("-version").first()
+    policy.note = without_nul(policy.note).strip()
+    policy.version = newest.version + 1 if newest else 1
+    create(policy, by=by)
+
+
+@transaction.atomic
+def activate_policy(policy: ScoringPolicy, *, by: Actor | User) -> None:
+    """Score leads by `policy` from now on; a job goes through all of them.
+
+    Raises:
+        NotAllowed: `by` may not choose the policy.
+        IllegalMove: it is in use already.
+    """
+    actor = Actor.of(by)
+    actor.require("leads.activate_scoringpolicy", "choose the scoring policy")
+    locked = {row.pk: row for row in ScoringPolicy.objects.select_for_update().order_by("version")}
+    if locked[policy.pk].is_active:
+        raise IllegalMove(f"{policy} is in use already.")
+    was = next((row for row in locked.values() if row.is_active), None)
+    ScoringPolicy.objects.filter(is_active=True).update(is_active=False)
+    ScoringPolicy.objects.filter(pk=policy.pk).update(
+        is_active=True, activated_at=timezone.now(), activated_by=actor.user
+    )
+    policy.refresh_from_db()
+    app.configure_task(SCORE_ALL).defer(timestamp=0)
+    record(
+        policy,
+        "activated",
+        by=by,
+        summary=f"{policy} is in use" + (f" instead of version {was.version}" if was else ""),
+    )
 
 
 @transaction.atomic

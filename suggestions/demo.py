@@ -1,7 +1,7 @@
 """The demo agency: fixtures that tell a story up to one midnight, loaded as if it were the last one."""
 
 import json
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from django.utils import timezone
 from crm.models import ActivityLog, User
 from crm.refusals import BadInput, IllegalMove, refusing
 from crm.shifting import moved
+from leads.models import ScoringPolicy
+from leads.rescoring import rescore_all
 from suggestions.transitions import digest, idempotency_key
 
 # Each has `fixtures/demo.json`; `manage.py loaddata demo` takes them as they are, in this order.
@@ -53,7 +55,11 @@ def load(today: date) -> int:
     taken = User.objects.filter(username__in=usernames()).values_list("username", flat=True)
     if taken:
         raise IllegalMove(f"It brings its own users, and these names are taken: {', '.join(sorted(taken))}.")
-    return insert(as_of(today))
+    count = insert(as_of(today))
+    eve = timezone.make_aware(datetime.combine(today, time.min)) - timedelta(seconds=1)
+    for _ in rescore_all(ScoringPolicy.objects.active(), eve):
+        pass
+    return count
 
 
 def is_loaded() -> bool:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
+from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
 
 from crm.activity import Actor
@@ -19,7 +20,8 @@ from leads.importing.reading import CsvFile, open_csv
 from leads.importing.report import Outcome, Report, reporting
 from leads.importing.rows import COLUMNS, Known, LeadReader, Refusal, borne_out_by, quoted
 from leads.importing.staging import CHUNK, Staging
-from leads.models import OPEN_CATEGORIES, Category, InsuranceType, Lead, LeadStatus
+from leads.models import OPEN_CATEGORIES, Category, InsuranceType, Lead, LeadStatus, ScoringPolicy
+from leads.transitions import SCORE_ALL
 
 Tell = Callable[[str], None]
 
@@ -107,7 +109,7 @@ def staged(file: CsvFile, reader: LeadReader, report: Report, progress: Progress
 
 
 def insert(staging: Staging, rows: int, path: Path, *, actor: Actor, tell: Tell) -> int:
-    """How many leads were made, each with the first line of its history."""
+    """How many leads were made, each with the first line of its history; a job scores them."""
     metadata = {"file": printable(path.name), "import": str(uuid4())}
     made = 0
     for more in staging.insert(
@@ -120,6 +122,8 @@ def insert(staging: Staging, rows: int, path: Path, *, actor: Actor, tell: Tell)
     ):
         made += more
         tell(f"{made:,} leads made")
+    if made:
+        app.configure_task(SCORE_ALL).defer(timestamp=0)
     return made
 
 
@@ -165,6 +169,7 @@ def known_names() -> Known:
         owner=Choice(owners(), "is nobody who works here"),
         open_stages=frozenset(stage.pk for stage in stages if stage.category in OPEN_CATEGORIES),
         lost_stages=frozenset(stage.pk for stage in stages if stage.category == Category.LOST),
+        policy=ScoringPolicy.objects.active(),
     )
 
 

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from json import JSONEncoder
 from typing import Any, NamedTuple
 
 from django.db.models import TextChoices
+from django.utils import timezone
 from uuid_utils import uuid7
 
 from crm.models import ClientType
@@ -31,11 +33,10 @@ from leads.importing.cells import (
 )
 from leads.importing.columns import FIELDS, PLACEHOLDER, ROW_NUMBER, BearsOut, Plan, column_texts
 from leads.importing.reading import FORBIDDEN, Row
-from leads.models import Lead, LossReason, Source, Tier
-from leads.scoring import tier_of
+from leads.models import Lead, LossReason, ScoringPolicy, Source, Tier
 
 # The columns of a lead that a row decides, in the order of its values.
-COLUMNS = ("id", *FIELDS, "priority_tier", "custom_fields")
+COLUMNS = ("id", *FIELDS, "priority_tier", "signals", "custom_fields")
 PLACE = {field: place for place, field in enumerate(COLUMNS)}
 # In these a word such as “none” may be meant.
 FREE_TEXT = frozenset({"contact_name", "company_name", "source_detail", "notes", "loss_notes", "tags"})
@@ -72,6 +73,7 @@ class Known:
     owner: Choice
     open_stages: frozenset[str]
     lost_stages: frozenset[str]
+    policy: ScoringPolicy
 
 
 class Step(NamedTuple):
@@ -89,7 +91,7 @@ class LeadReader:
     """Reads the rows of one file as its plan says."""
 
     def __init__(self, plan: Plan, known: Known, sample: list[list[str]], *, source_detail: str) -> None:
-        self.known = known
+        self.known, self.began = known, timezone.now().isoformat(timespec="seconds")
         self.header = plan.header
         self.steps = steps(plan, known, sample)
         self.custom = [(place, f"{quoted(name)}:") for place, name in plan.custom.items()]
@@ -115,9 +117,17 @@ class LeadReader:
                 raise Refusal.of_cell(step.label, text, str(error)) from None
         self.check(values)
         values[PLACE["id"]] = str(uuid7())
-        values[PLACE["priority_tier"]] = values[PLACE["tier_override"]] or tier_of(values[PLACE["overall_score"]])
+        score = values[PLACE["overall_score"]]
+        values[PLACE["priority_tier"]] = values[PLACE["tier_override"]] or self.known.policy.tier_of(score)
+        values[PLACE["signals"]] = self.shown_by(score)
         values[PLACE["custom_fields"]] = custom_fields(self.custom, cells)
         return values
+
+    def shown_by(self, score: Decimal | None) -> str:
+        """The JSON list of the one signal that a `score` from elsewhere is: it counts, and fades like any other."""
+        if score is None:
+            return "[]"
+        return f'[{{"type": "imported_score", "timestamp": "{self.began}", "weight": {score}}}]'
 
     def checked_cells(self, row: Row) -> list[str]:
         """The cells of `row`, one for each column and all of them text."""

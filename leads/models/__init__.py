@@ -2,6 +2,7 @@
 
 from leads.models.lead import Lead, LossReason, Source, Tier
 from leads.models.line import InsuranceType
+from leads.models.policy import ScoringPolicy, TierChange
 from leads.models.stage import OPEN_CATEGORIES, Category, LeadStageHistory, LeadStatus
 from leads.models.stakeholder import ContactLead
 from leads.models.task import Task, TaskStatus
@@ -15,8 +16,10 @@ __all__ = [
     "LeadStageHistory",
     "LeadStatus",
     "LossReason",
+    "ScoringPolicy",
     "Source",
     "Task",
     "TaskStatus",
     "Tier",
+    "TierChange",
 ]

@@ -31,6 +31,7 @@ from crm.models.base import (
 )
 from crm.models.people import ClientType
 from leads.models.line import InsuranceType
+from leads.models.signals import MALFORMED_SIGNAL, NOT_AN_OBJECT, REAL_MOMENTS, jsonpath_finds
 from leads.models.stage import LeadStatus
 
 
@@ -75,15 +76,6 @@ PRIORITY = {
 LAST_HEARD = Coalesce("last_contact_at", "created_at")
 VALUE = Coalesce("estimated_value", models.Value(-1), output_field=models.DecimalField())
 
-# A signal is {type, timestamp, weight −1..1, …}; the path finds the first that is anything else.
-MALFORMED_SIGNAL = (
-    '$[*] ? ((@.type() <> "object")'
-    ' || (!exists(@.type ? (@.type() == "string" && @ <> "")))'
-    ' || (!exists(@.timestamp ? (@.type() == "string" && @ like_regex "^[0-9]{4}-[0-9]{2}-[0-9]{2}T")))'
-    ' || (!exists(@.weight ? (@.type() == "number" && @ >= -1 && @ <= 1))))'
-)
-# Strict, because the lax path above looks into a list within the list.
-NOT_AN_OBJECT = 'strict $[*] ? (@.type() <> "object")'
 # Closing and re-opening follow the stage's category, whoever writes the row.
 FOLLOW_STAGE = """
     SELECT CASE WHEN category IN ('open', 'paused') THEN NULL ELSE COALESCE(NEW.closed_at, now()) END
@@ -95,15 +87,6 @@ FOLLOW_STAGE = """
 def newest_on_top() -> float:
     """A rank above whatever reached its column of the board before (seconds, negative)."""
     return -time()
-
-
-def jsonpath_finds(field: str, path: str) -> models.Func:
-    quoted = path.replace("'", "''")
-    return models.Func(
-        models.F(field),
-        template=f"jsonb_path_exists(%(expressions)s, '{quoted}'::jsonpath)",
-        output_field=models.BooleanField(),
-    )
 
 
 class LeadQuerySet(RecordQuerySet):
@@ -257,7 +240,14 @@ class Lead(Record):
                 operation=pgtrigger.Insert | pgtrigger.UpdateOf("status_id"),
                 when=pgtrigger.Before,
                 func=FOLLOW_STAGE,
-            )
+            ),
+            pgtrigger.Trigger(
+                name="signals_have_moments",
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("signals"),
+                when=pgtrigger.Before,
+                condition=pgtrigger.Condition("NEW.signals <> '[]' AND jsonb_typeof(NEW.signals) = 'array'"),
+                func=REAL_MOMENTS,
+            ),
         ]
         constraints = [
             not_blank("leads", "contact_name"),

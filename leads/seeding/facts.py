@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
+from psycopg.types.json import Jsonb
 
 from crm.models import User
 from crm.seeding.draws import Chunk, weighted
 from crm.seeding.words import FIRMS, PEOPLE, PLACES
-from leads.scoring import HOT, WARM
+from leads.models import ScoringPolicy
 from leads.seeding.signals import SIGNALS, SIGNS
 
 # In the order of their time, as rows come in life; the newest are the most, as in an agency that grows.
@@ -59,7 +60,9 @@ HEARD = """
       FROM closed
 """
 SCORED = f"""
-    SELECT heard.*, signals, score
+    SELECT heard.*, signals,
+           CASE WHEN signals IS NOT NULL
+                THEN lead_score(signals, %(policy)s, %(half_life)s, scored_at) END AS score
       FROM heard LEFT JOIN LATERAL ({SIGNALS}) AS shown ON scored_at IS NOT NULL
 """
 # The telephone numbers are the hundred of every area that are kept for fiction, written as people do.
@@ -87,7 +90,7 @@ SELECT scored.*, pg_temp.uuid7(created_at, 'lead', n) AS id, owner_id,
          || pg_temp.pick(%(streets)s, pg_temp.draw(n, 'street')) || ' '
          || pg_temp.pick(%(street_kinds)s, pg_temp.draw(n, 'street kind')) AS street,
        CASE WHEN is_open AND scored_at IS NOT NULL
-             AND coalesce(last_contact_at, created_at) < %(now)s - interval '30 days' THEN 'dormant'
+             AND coalesce(last_contact_at, created_at) < %(now)s - make_interval(days => %(dormant)s) THEN 'dormant'
             WHEN score >= %(hot)s THEN 'hot'
             WHEN score >= %(warm)s THEN 'warm'
             WHEN score IS NOT NULL THEN 'cold' END AS tier,
@@ -153,8 +156,6 @@ DRAWN_FROM: dict[str, Any] = {
     "phone_forms": ["(%s) 555-0%s", "%s-555-0%s", "%s.555.0%s", "+1 %s 555 0%s"],
     "priced": list(PRICES),
     "prices": list(PRICES.values()),
-    "hot": HOT,
-    "warm": WARM,
 }
 
 
@@ -162,7 +163,15 @@ def draw_facts(cursor: CursorWrapper, chunk: Chunk, owners: Sequence[User]) -> N
     """Make the table `seeded` for the leads of `chunk`, gone again when the transaction ends."""
     # A caller's transaction may go on after the chunk, and the table with it.
     cursor.execute("DROP TABLE IF EXISTS pg_temp.seeded")
-    chunk.run(cursor, FACTS, {**DRAWN_FROM, "owners": [owner.username for owner in owners]})
+    policy = ScoringPolicy.objects.active()
+    judged_by = {
+        "policy": Jsonb(policy.weights),
+        "half_life": float(policy.half_life_days),
+        "hot": policy.hot_from,
+        "warm": policy.warm_from,
+        "dormant": policy.dormant_after_days,
+    }
+    chunk.run(cursor, FACTS, {**DRAWN_FROM, **judged_by, "owners": [owner.username for owner in owners]})
     cursor.execute("ANALYZE seeded")
 
 

@@ -1,33 +1,13 @@
-"""What a lead has shown, and the score that follows from it by the design's own formula."""
+"""What a lead has shown; the score follows from it by the policy in use."""
 
-# The fresher and the more, the higher: the sum of weight × 0.5^(age ÷ half-life), at the time of scoring.
-HALF_LIFE_DAYS = 30
-WEIGHTS = {
-    "email_opened": 0.10,
-    "replied_quickly": 0.20,
-    "multiple_stakeholders": 0.15,
-    "budget_mentioned": 0.25,
-    "decision_maker": 0.20,
-    "clear_requirements": 0.15,
-    "urgency_detected": 0.20,
-    "follow_up_requested": 0.15,
-    "meeting_scheduled": 0.25,
-    "proposal_viewed": 0.20,
-    "referral": 0.15,
-}
-WARNINGS = {
-    "competitor_mentioned": -0.10,
-    "price_sensitive": -0.10,
-    "just_exploring": -0.15,
-    "going_cold": -0.15,
-    "bounced": -0.20,
-}
+from leads.scoring import SEEDED
+
+WEIGHTS = {name: weight for name, (weight, _) in SEEDED.items() if weight > 0}
+WARNINGS = {name: weight for name, (weight, _) in SEEDED.items() if weight < 0}
 # One lead in five has a warning among its signals; a third of them a single signal, few have six.
 SIGNALS = f"""
     SELECT jsonb_agg(jsonb_build_object('type', type, 'timestamp', at, 'weight', weight) || more
-                     ORDER BY at) AS signals,
-           round(least(greatest(sum(weight * power(0.5, date_part('epoch', scored_at - at) / 86400
-                                                        / {HALF_LIFE_DAYS})), 0), 1)::numeric, 2) AS score
+                     ORDER BY at) AS signals
       FROM (
         SELECT sign.type, sign.weight::numeric AS weight,
                date_trunc('second', scored_at - power(pg_temp.draw(n * 8 + i, 'age'), 2)

@@ -19,7 +19,7 @@ from crm.models import Project, SavedView, User
 from crm.screens import RecordAdmin
 from crm.transitions import permission
 from inbox.models import Mailbox, SetAside
-from leads.models import ContactLead, InsuranceType, LeadStatus, Task
+from leads.models import ContactLead, InsuranceType, LeadStatus, ScoringPolicy, Task
 from suggestions.models import AutonomySetting, EmailTemplate
 from tests.cast import (
     browser,
@@ -80,6 +80,7 @@ def world() -> dict[type, Any]:
         record(lead, "noted", by=SYSTEM, summary="A note"),
         mailbox,
         SetAside.objects.create(mailbox=mailbox, origin="box#1", reason="It has no header.", size=3, raw=b"abc"),
+        ScoringPolicy.objects.create(version=2, note="Another opinion.", weights={}),
     ]
     ContactLead.objects.create(lead=lead, contact=rows[2])
     return {type(row): row for row in rows}

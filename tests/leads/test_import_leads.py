@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from crm.activity import SYSTEM
 from crm.models import ActivityLog
@@ -19,6 +20,7 @@ from leads.importing import staging
 from leads.importing.deed import import_leads
 from leads.importing.staging import Staging
 from leads.models import Lead, LeadStageHistory, LeadStatus
+from leads.tasks import score_all
 from tests.cast import make_lead, make_user
 
 pytestmark = pytest.mark.django_db
@@ -64,9 +66,11 @@ def test_a_row_becomes_a_lead_with_all_it_says(put, max):
 def test_a_lead_of_an_import_is_one_like_any_other(put):
     make_lead(contact_name="Ann", contact_email="by@hand.example")
     import_leads(put("name,email\nAnn,by@file.example\n"), by=SYSTEM)
+    assert ProcrastinateJob.objects.filter(task_name="leads.score_all").count() == 1
+    score_all(timestamp=0)
     by_hand, by_file = Lead.objects.order_by("id")
     import_only = {"id", "contact_email", "source_type", "source_detail", "search_text"}
-    times = {"created_at", "updated_at", "last_activity_at", "rank"}
+    times = {"created_at", "updated_at", "last_activity_at", "rank", "last_scored_at"}
     for field in Lead._meta.fields:
         if field.name not in import_only | times:
             assert getattr(by_hand, field.name) == getattr(by_file, field.name), field.name

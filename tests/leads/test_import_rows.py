@@ -5,11 +5,14 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 
 from leads.importing.cells import Amount, BadCell, Choice, Day, day_comes_first, decimal_mark
 from leads.importing.columns import Plan
 from leads.importing.reading import Row
 from leads.importing.rows import COLUMNS, Known, LeadReader, Refusal, is_exact_number, parser
+from leads.models import ScoringPolicy
+from leads.scoring import moment
 
 KNOWN = Known(
     stage=Choice({"new": "NEW_OPPORTUNITIES", "won": "CLOSED_WON", "lost": "CLOSED_LOST"}, "is not a stage"),
@@ -17,6 +20,7 @@ KNOWN = Known(
     owner=Choice({"ann": "ann-key"}, "is nobody who works here"),
     open_stages=frozenset({"NEW_OPPORTUNITIES"}),
     lost_stages=frozenset({"CLOSED_LOST"}),
+    policy=ScoringPolicy(version=1, weights={}),
 )
 
 
@@ -158,6 +162,13 @@ def test_a_score_decides_the_tier_and_a_person_overrides_it():
     assert read(overall_score="0.70")["priority_tier"] == "hot"
     assert read(overall_score="0.70", tier_override="Cold")["priority_tier"] == "cold"
     assert read(hobby="chess")["priority_tier"] is None
+
+
+def test_a_score_from_elsewhere_is_a_signal():
+    (signal,) = json.loads(read(overall_score="0.70")["signals"])
+    assert (signal["type"], signal["weight"]) == ("imported_score", 0.7)
+    assert moment(signal["timestamp"]) <= timezone.now()
+    assert json.loads(read(hobby="chess")["signals"]) == []
 
 
 def test_a_template_has_the_cells_and_the_number_of_the_row():

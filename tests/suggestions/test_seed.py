@@ -1,7 +1,7 @@
 """`manage.py seed`: big believable data."""
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from ai_log.models import AIInteraction
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, User
 from inbox.models import Message, Thread
-from leads.models import ContactLead, InsuranceType, Lead, LeadStageHistory, Task
-from leads.scoring import tier_of
-from leads.seeding.signals import HALF_LIFE_DAYS, WARNINGS, WEIGHTS
+from leads.models import ContactLead, InsuranceType, Lead, LeadStageHistory, ScoringPolicy, Task
+from leads.scoring import explained
+from leads.seeding.signals import WARNINGS, WEIGHTS
 from suggestions.kinds import KINDS
 from suggestions.management.commands import seed as command
 from suggestions.models import Suggestion, SuggestionStatus
@@ -85,16 +85,13 @@ def test_the_line_data_fits_the_form_of_the_line(seeded):
 
 
 def test_the_score_follows_from_the_signals_and_the_tier_from_the_score(seeded):
+    policy = ScoringPolicy.objects.active()
     for lead in Lead.objects.filter(overall_score__isnull=False):
-        points = 0.0
-        for signal in lead.signals:
-            assert signal["weight"] == (WEIGHTS | WARNINGS)[signal["type"]]
-            age = lead.last_scored_at - datetime.fromisoformat(signal["timestamp"])
-            assert age >= timedelta(0)
-            points += signal["weight"] * 0.5 ** (age / timedelta(days=HALF_LIFE_DAYS))
-        assert abs(float(lead.overall_score) - min(max(points, 0), 1)) < 0.0051
+        assert all(signal["weight"] == (WEIGHTS | WARNINGS)[signal["type"]] for signal in lead.signals)
+        found = explained(lead.signals, policy, lead.last_scored_at)
+        assert (found.score, len(found.shares)) == (lead.overall_score, len(lead.signals))
         if not lead.tier_override and lead.priority_tier != "dormant":
-            assert lead.priority_tier == tier_of(lead.overall_score)
+            assert lead.priority_tier == policy.tier_of(lead.overall_score)
     for lead in Lead.objects.filter(overall_score__isnull=True, tier_override=None):
         assert (lead.priority_tier, lead.signals, lead.last_scored_at) == (None, [], None)
 

@@ -1,0 +1,30 @@
+"""What a signal may be, as the database holds it against every row."""
+
+from django.db import models
+
+# A signal is {type, timestamp, weight −1..1, …}; the path finds the first that is anything else.
+MALFORMED_SIGNAL = (
+    '$[*] ? ((@.type() <> "object")'
+    ' || (!exists(@.type ? (@.type() == "string" && @ <> "")))'
+    ' || (!exists(@.timestamp ? (@.type() == "string" && @ like_regex "^[0-9]{4}-[0-9]{2}-[0-9]{2}T")))'
+    ' || (!exists(@.weight ? (@.type() == "number" && @ >= -1 && @ <= 1))))'
+)
+# Strict, because the lax path above looks into a list within the list.
+NOT_AN_OBJECT = 'strict $[*] ? (@.type() <> "object")'
+# A moment that no calendar has would stop every run of the scoring; the check of the shape cannot tell.
+REAL_MOMENTS = """
+    PERFORM (signal ->> 'timestamp')::timestamptz FROM jsonb_array_elements(NEW.signals) AS signal;
+    RETURN NEW;
+EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow THEN
+    RAISE check_violation USING CONSTRAINT = 'leads_signals_well_formed', TABLE = 'leads',
+        MESSAGE = 'A signal names a moment that no calendar has.';
+"""
+
+
+def jsonpath_finds(field: str, path: str) -> models.Func:
+    quoted = path.replace("'", "''")
+    return models.Func(
+        models.F(field),
+        template=f"jsonb_path_exists(%(expressions)s, '{quoted}'::jsonpath)",
+        output_field=models.BooleanField(),
+    )
