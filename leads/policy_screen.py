@@ -47,7 +47,9 @@ class WeightsField(SchemaField):
         super().__init__(ROWS, **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
-        return [{"type": name, **counts} for name, counts in value.items()] if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        return [{"type": name, **counts} for name, counts in by_weight(value)]
 
     def clean(self, value: Any) -> dict[str, Any]:
         self.kept = None
@@ -57,6 +59,11 @@ class WeightsField(SchemaField):
                 raise ValidationError(f"The signal “{row['type']}” stands twice.")
             found[row["type"]] = {"weight": row["weight"], "half_life_days": row["half_life_days"]}
         return found
+
+
+def by_weight(weights: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What counts most first, what speaks against a lead last."""
+    return sorted(weights.items(), key=lambda pair: (-pair[1]["weight"], pair[0]))
 
 
 class ScoringPolicyForm(RecordForm):
@@ -140,7 +147,7 @@ class ScoringPolicyAdmin(RecordAdmin):
         moved = {} if row.is_active else preview(row, timezone.now())
         return {
             **super().page_context(request, row),
-            "weights": sorted(row.weights.items(), key=lambda pair: -pair[1]["weight"]),
+            "weights": by_weight(row.weights),
             "moves": [
                 (Tier(was).label if was else "Not scored", [(moved.get((was, now), 0), now) for now in TIERS])
                 for was in ("", *TIERS)
