@@ -64,7 +64,7 @@ class KeysetChangeList(ChangeList):
         return queryset.defer(*self.model_admin.list_defer)
 
     def get_results(self, request: HttpRequest) -> None:
-        orders: dict[str, Order] = self.model_admin.orders
+        orders = self.offered()
         wanted = request.GET.get(ORDER, "")
         self.order_name = wanted if wanted in orders else self.natural_order()
         if wanted and wanted not in orders:
@@ -80,6 +80,14 @@ class KeysetChangeList(ChangeList):
         self.views = list(
             SavedView.objects.visible_to(request.user).filter(table=self.opts.label_lower).order_by("name", "id")[:50]
         )
+
+    def offered(self) -> dict[str, Order]:
+        """The orders in which what is asked for can be read, the natural one first."""
+        return self.model_admin.orders
+
+    def remark(self) -> str:
+        """What is to be known of the rows, in a sentence; empty if nothing is."""
+        return ""
 
     def how_many(self, request: HttpRequest) -> Count:
         """What the open tab says, else few more than a page needs; all of them when that is asked for."""
@@ -150,7 +158,7 @@ class KeysetChangeList(ChangeList):
     def natural_order(self) -> str:
         """The order of the open tab, else the list's first."""
         tab = self.open_tab()
-        return tab.order if tab and tab.order else next(iter(self.model_admin.orders))
+        return tab.order if tab and tab.order else next(iter(self.offered()))
 
     def kept(self, *also: str) -> list[tuple[str, str]]:
         """The filters in force, and the parameters in `also`, as pairs for a link."""
@@ -162,7 +170,7 @@ class KeysetChangeList(ChangeList):
 
     def is_known(self, key: str, value: str) -> bool:
         """Whether `value` may go on standing in links: an order that does not exist may not."""
-        return key != ORDER or value in self.model_admin.orders
+        return key != ORDER or value in self.offered()
 
     def in_force(self, key: str) -> bool:
         """Whether the parameter `key` narrows the list: one that nobody reads, or that was refused, does not."""
@@ -221,7 +229,7 @@ class KeysetChangeList(ChangeList):
                 "current": name == self.order_name,
                 "url": "?" + urlencode([*self.kept(), (ORDER, name)]),
             }
-            for name, order in self.model_admin.orders.items()
+            for name, order in self.offered().items()
         ]
 
     def next_url(self) -> str:

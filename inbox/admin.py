@@ -35,6 +35,7 @@ from inbox.deeds import (
 from inbox.filters import ThreadFilter, unlinked
 from inbox.forms import LogForm, ThreadForm
 from inbox.linking import candidates
+from inbox.lists import ThreadList
 from inbox.mailbox_screen import MailboxAdmin, SetAsideAdmin
 from inbox.models import LAST_SAID, Direction, Mailbox, Message, SetAside, Thread, ThreadStatus
 from inbox.safe_html import formatted
@@ -56,7 +57,7 @@ admin.site.register(SetAside, SetAsideAdmin)
 class ThreadAdmin(RecordAdmin):
     form = ThreadForm
     filterset_class = ThreadFilter
-    search_label = "Search subjects, or a whole address"
+    search_label = "Search subjects, people and text"
     row_template = "inbox/row.html"
     page_template = "inbox/page.html"
     list_select_related = ("lead", "client", "assigned_to")
@@ -121,6 +122,9 @@ class ThreadAdmin(RecordAdmin):
         """With the number of messages that nobody has read yet."""
         unread = models.Subquery(UNREAD.annotate(count=models.Count("pk")).values("count"))
         return super().get_queryset(request).annotate(unread=Coalesce(unread, 0))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ThreadList]:
+        return ThreadList
 
     def get_urls(self) -> list[Any]:
         show = self.admin_site.admin_view(self.message_view)

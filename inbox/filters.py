@@ -3,9 +3,10 @@
 import django_filters
 from django.db import models
 
-from crm.filters import SHORTEST_SEARCH, DayFilter, LiveFilter, PointsTo, owned_by, owner_choices, search_words
+from crm.filters import SHORTEST_SEARCH, DayFilter, LiveFilter, PointsTo, owned_by, owner_choices
 from crm.models import Client
 from inbox.models import Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
+from inbox.searching import Found, can_be_found, search
 from leads.models import Lead
 
 OURS, THEIRS = "ours", "theirs"
@@ -21,7 +22,13 @@ def unlinked(threads: ThreadQuerySet) -> ThreadQuerySet:
 class ThreadFilter(LiveFilter):
     """Everything that can be asked of conversations; asked nothing in particular, those in which we owe an answer."""
 
-    q = django_filters.CharFilter(method="search", label="Search", min_length=SHORTEST_SEARCH, max_length=200)
+    q = django_filters.CharFilter(
+        method="unfiltered",
+        label="Search",
+        min_length=SHORTEST_SEARCH,
+        max_length=200,
+        validators=[can_be_found],
+    )
     turn = django_filters.ChoiceFilter(
         method="whose_turn", label="Whose turn", choices=[(OURS, "We owe an answer"), (THEIRS, "They owe an answer")]
     )
@@ -43,6 +50,9 @@ class ThreadFilter(LiveFilter):
         model = Thread
         fields: list[str] = []
 
+    # What a search has found, once the rows have been asked for.
+    found: Found | None = None
+
     @property
     def looks_beyond(self) -> bool:
         return any(self.form.cleaned_data.get(name) for name in WIDE)
@@ -55,15 +65,16 @@ class ThreadFilter(LiveFilter):
             asked.get(name) for name in ("turn", "status", *WIDE)
         ):
             queryset = queryset.filter(status=ThreadStatus.OPEN)
-        return super().filter_queryset(queryset)
+        return self.searched(super().filter_queryset(queryset), asked.get("q"))
 
-    def search(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
-        """Every word in the subject; a whole address is looked for among those who take part."""
-        if "@" in value and " " not in value.strip():
-            return self.takes_part(queryset, name, value)
-        for word in search_words(value):
-            queryset = queryset.filter(search_text__contains=word)
-        return queryset
+    def searched(self, queryset: ThreadQuerySet, text: str) -> ThreadQuerySet:
+        """Last of all, so that only in what is left is looked; a whole address is looked for among who takes part."""
+        if not text:
+            return queryset
+        if "@" in text and " " not in text.strip():
+            return self.takes_part(queryset, "q", text)
+        self.found = search(text, queryset)
+        return self.found.narrow(queryset)
 
     def whose_turn(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
         return queryset.we_owe() if value == OURS else queryset.they_owe()
