@@ -1,16 +1,25 @@
 """The jobs that keep conversations in order."""
 
+import logging
+from time import monotonic
 from uuid import UUID
 
+from django.db import OperationalError
+from django.db.models import F
 from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from inbox.imap import filing, jobs
 from inbox.imap.visits import visit
-from inbox.models import Mailbox
+from inbox.models import Mailbox, Thread
+from inbox.transitions import notice
 from leads.ownership import repaired
 
+logger = logging.getLogger(__name__)
+
+# Of conversations in one run, and seconds.
+MOST_NOTICED, LONGEST_NOTICING = 2_000, 45
 # Tried again when the program itself broke down, or the database was away.
 AGAIN = RetryStrategy(max_attempts=10, exponential_wait=2)
 
@@ -28,6 +37,23 @@ def fetch_due(timestamp: int) -> None:
     """Queue a run for each mailbox whose turn it is; each runs by itself, so that none holds up another."""
     for pk in Mailbox.objects.due(timezone.now()).values_list("pk", flat=True):
         jobs.defer_fetch(pk)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="inbox.notice", queueing_lock="inbox.notice", lock="inbox.notice")
+def notice_new(timestamp: int) -> None:
+    """Read the signals out of what was said since; as much as a run may take."""
+    until = monotonic() + LONGEST_NOTICING
+    for thread in Thread.objects.unnoticed().order_by("id")[:MOST_NOTICED]:
+        if monotonic() > until:
+            return
+        try:
+            notice(thread)
+        except OperationalError:  # not the conversation's doing: the next run goes on here
+            raise
+        except Exception:
+            logger.exception("No signals could be read out of the conversation %s.", thread.pk)
+            Thread.everything.filter(pk=thread.pk).update(noticed_count=F("message_count"))
 
 
 @app.task(name=jobs.FETCH, retry=AGAIN)

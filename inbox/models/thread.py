@@ -79,8 +79,22 @@ class ThreadQuerySet(RecordQuerySet):
         """Our last word is unanswered; the longest silence first."""
         return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_SAID, "id")
 
+    def unnoticed(self) -> "ThreadQuerySet":
+        """Conversations of leads in which something was said since their signals were read."""
+        return self.live().filter(lead__isnull=False).exclude(noticed_count=models.F("message_count"))
 
-@audited(exclude=["last_message_at", "message_count", "awaiting_reply", "last_direction", "search_text", "owner"])
+
+@audited(
+    exclude=[
+        "last_message_at",
+        "message_count",
+        "awaiting_reply",
+        "last_direction",
+        "search_text",
+        "owner",
+        "noticed_count",
+    ]
+)
 class Thread(Record):
     """A conversation."""
 
@@ -113,6 +127,8 @@ class Thread(Record):
     last_message_at = models.DateTimeField(null=True, blank=True)
     last_direction = models.CharField(max_length=3, choices=Direction, blank=True, default="", db_default="")
     message_count = models.PositiveIntegerField(default=0, db_default=0)
+    # How many messages it had when its signals were read.
+    noticed_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     awaiting_reply = models.BooleanField(default=False, db_default=False)
     sentiment = models.CharField(max_length=10, choices=Sentiment, null=True, blank=True)
     metadata = json_field(dict)
@@ -185,6 +201,11 @@ class Thread(Record):
                 "id",
                 condition=models.Q(assigned_to__isnull=False),
                 name="threads_assigned",
+            ),
+            models.Index(
+                "id",
+                condition=LIVE & models.Q(lead__isnull=False) & ~models.Q(noticed_count=models.F("message_count")),
+                name="threads_unnoticed",
             ),
             GinIndex("participant_emails", condition=LIVE, name="threads_participants"),
             search_index("threads"),

@@ -3,6 +3,7 @@
 from inbox.standing import CONTACT, SAID, advance, feel, subject_of
 from inbox.transitions.linking import link, reachable, unlink
 from inbox.transitions.moving import assign, lock, mark_read, move
+from inbox.transitions.noticing import notice
 from inbox.transitions.taking_in import take_in
 from inbox.transitions.writing_down import log_conversation
 
@@ -17,6 +18,7 @@ __all__ = [
     "log_conversation",
     "mark_read",
     "move",
+    "notice",
     "reachable",
     "subject_of",
     "take_in",

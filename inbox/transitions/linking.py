@@ -29,7 +29,8 @@ def link(thread: Thread, *, lead: Lead | None = None, client: Client | None = No
     was = getattr(lock(thread), field)
     if was == target:
         raise IllegalMove(f"The conversation “{thread}” is already linked to {target}.")
-    Thread.everything.filter(pk=thread.pk).update(**{field: target})
+    # What it shows is read again, for another.
+    Thread.everything.filter(pk=thread.pk).update(**{field: target}, noticed_count=0)
     thread.refresh_from_db()
     if lead is not None:
         contacted([thread])

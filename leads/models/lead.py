@@ -31,7 +31,7 @@ from crm.models.base import (
 )
 from crm.models.people import ClientType
 from leads.models.line import InsuranceType
-from leads.models.signals import MALFORMED_SIGNAL, NOT_AN_OBJECT, REAL_MOMENTS, jsonpath_finds
+from leads.models.shapes import MALFORMED_SIGNAL, NOT_AN_OBJECT, REAL_MOMENTS, jsonpath_finds
 from leads.models.stage import LeadStatus
 
 

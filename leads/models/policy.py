@@ -8,7 +8,7 @@ from django.db import models
 
 from crm.models.base import Record, RecordQuerySet, audited, between, json_field, json_is, not_blank, one_of
 from leads.models.lead import Lead, Tier
-from leads.models.signals import jsonpath_finds
+from leads.models.shapes import jsonpath_finds
 
 # A weight is {weight −1..1, half_life_days > 0}; the path finds the first that is anything else.
 MALFORMED_WEIGHT = (
