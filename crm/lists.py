@@ -1,6 +1,6 @@
 """Lists of records: a FilterSet asks, a key pages, and nothing counts or sorts a whole table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -71,7 +71,7 @@ class KeysetChangeList(ChangeList):
             messages.error(request, f"There is no order “{wanted[:40]}”.")
         self.page = self.page_of(request, orders[self.order_name])
         self.result_list = self.page.rows
-        self.tabs = self.shown_tabs(request)
+        self.tabs, self.links = self.shown_tabs(request), self.links_for(request)
         self.counted = self.how_many(request)
         self.result_count = self.full_result_count = self.counted.number
         self.show_full_result_count = self.can_show_all = False
@@ -100,6 +100,11 @@ class KeysetChangeList(ChangeList):
         if tab and tab["size"]:
             return tab["size"]
         return Count(capped_count(self.queryset, MOST_COUNTED_NARROWED), MOST_COUNTED_NARROWED)
+
+    def links_for(self, request: HttpRequest) -> Iterable[tuple[str, str, str]]:
+        """What leads elsewhere from above the list (page, icon, words); a screen may have it depend on the user."""
+        own = getattr(self.model_admin, "links", None)
+        return own(request) if own else self.model_admin.list_links
 
     def is_narrowed(self) -> bool:
         """Whether there is more in force than what the tabs ask."""

@@ -176,10 +176,14 @@ RECORD_SECTIONS = {
         "suggestions.sections.of_client",
         "ai_log.sections.of_client",
     ],
-    "crm.contact": ["leads.sections.of_contact"],
+    "crm.contact": ["leads.sections.of_contact", "inbox.sections.of_contact"],
     "inbox.thread": ["suggestions.sections.of_thread"],
     "support.supportticket": ["suggestions.sections.of_ticket"],
 }
+
+# The templates that whoever writes a mail can begin with: which there are, and one filled in for a lead or client.
+MAIL_TEMPLATE_CHOICES = "suggestions.composing.choices"
+MAIL_TEMPLATE_FILLED = "suggestions.composing.filled_for"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static_collected"

@@ -16,10 +16,11 @@ from django.urls import path
 
 from crm.lists import AFTER, BEFORE, Column, Tab
 from crm.models import ActivityLog
-from crm.paging import Order, Page
+from crm.paging import Order, Page, capped_count
 from crm.refusals import BadInput, IllegalMove
 from crm.screens import TIMELINE_LENGTH, RecordAdmin
 from inbox.attachments import contents
+from inbox.composing import composer_in
 from inbox.conversation import Said, feeling_of, meeting_of, pages_of, read
 from inbox.deeds import (
     ArchiveThread,
@@ -32,12 +33,14 @@ from inbox.deeds import (
     TakeThread,
     UnlinkThread,
 )
+from inbox.draft_screen import DraftAdmin
 from inbox.filters import ThreadFilter, unlinked
 from inbox.forms import LogForm, ThreadForm
 from inbox.linking import candidates
 from inbox.lists import ThreadList
 from inbox.mailbox_screen import MailboxAdmin, SetAsideAdmin
-from inbox.models import LAST_SAID, Direction, Mailbox, Message, SetAside, Thread, ThreadStatus
+from inbox.models import LAST_SAID, Direction, Draft, Mailbox, Message, SetAside, Thread, ThreadStatus
+from inbox.outbox import SEND
 from inbox.safe_html import formatted
 from inbox.transitions import log_conversation
 
@@ -51,6 +54,7 @@ UNREAD = (
 
 admin.site.register(Mailbox, MailboxAdmin)
 admin.site.register(SetAside, SetAsideAdmin)
+admin.site.register(Draft, DraftAdmin)
 
 
 @admin.register(Thread)
@@ -126,6 +130,14 @@ class ThreadAdmin(RecordAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ThreadList]:
         return ThreadList
 
+    def links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
+        """To write, and to what was begun."""
+        if not request.user.has_perm(SEND):
+            return []
+        begun = capped_count(Draft.objects.visible_to(request.user))
+        write = ("inbox_draft_add", "edit", "Write")
+        return [write, ("inbox_draft_changelist", "drafts", f"Drafts {begun}")] if begun else [write]
+
     def get_urls(self) -> list[Any]:
         show = self.admin_site.admin_view(self.message_view)
         file = self.admin_site.admin_view(self.file_view)
@@ -198,6 +210,7 @@ class ThreadAdmin(RecordAdmin):
             "feeling": feeling_of(row),
             "tickets": self.beside(request, row, "tickets"),
             "timeline": ActivityLog.objects.done_to(row).select_related("actor")[:TIMELINE_LENGTH],
+            "composer": composer_in(request, row),
             "may_link": LinkThread.offered(row, request.user) and not row.is_deleted,
         }
 

@@ -91,7 +91,8 @@ def text_of(media: dict[str, Any], key: str) -> str:
 def messages_of(threads: Any) -> QuerySet[Message]:
     """The messages of `threads` without their formatted versions, but with whether there is one (`has_html`)."""
     has_html = Case(When(body_html="", then=Value(False)), default=Value(True), output_field=BooleanField())
-    return Message.objects.filter(thread__in=threads).annotate(has_html=has_html).defer("body_html")
+    rows = Message.objects.filter(thread__in=threads).select_related("dispatch")
+    return rows.annotate(has_html=has_html).defer("body_html")
 
 
 def read(message: Message, *, under: str = "", whole: bool = False, html: Formatted | None = None) -> Said:

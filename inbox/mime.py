@@ -90,15 +90,19 @@ def attach(mail: EmailMessage, message: Message) -> None:
 
 
 def references(message: Message) -> list[str]:
-    """The identifiers that lead from the first message of the conversation to the one that `message` answers."""
-    answered = dict(
-        Message.objects.filter(thread=message.thread_id).exclude(message_id="").values_list("message_id", "in_reply_to")
-    )
+    """The identifiers that lead from the first message of the conversation to the one that `message` answers.
+
+    Those of messages that we do not have are taken from what the eldest that we have names itself.
+    """
+    rows = Message.objects.filter(thread=message.thread_id).exclude(message_id="")
+    said = {name: (above, named) for name, above, named in rows.values_list("message_id", "in_reply_to", "references")}
     chain: list[str] = []
-    at = message.in_reply_to
+    at, named = message.in_reply_to, []
     while IDENTIFIER.fullmatch(at) and at not in chain:
         chain.insert(0, at)
-        at = answered.get(at, "")
+        at, named = said.get(at, ("", named))
+    before = [one for one in dict.fromkeys(named) if IDENTIFIER.fullmatch(one) and one not in chain]
+    chain = [*before, *chain]
     return chain if len(chain) <= MOST_REFERENCES else [chain[0], *chain[1 - MOST_REFERENCES :]]
 
 

@@ -16,11 +16,11 @@ from crm.activity import Actor
 from crm.deliveries import Delivery, Outcome, insisting
 from crm.models import User
 from crm.refusals import BadInput, IllegalMove
-from inbox.addresses import address, addresses, header, house
+from inbox.addresses import address, addresses, domain, header, house
 from inbox.handover import hand_over
 from inbox.imap import filing
 from inbox.mime import IDENTIFIER, as_html, letter, plain, references
-from inbox.models import OUTGOING, Direction, Message, MessageState, Thread
+from inbox.models import OUTGOING, Direction, Mailbox, Message, MessageState, Provider, Thread, ThreadKey
 from inbox.standing import advance
 from inbox.transitions import take_in
 
@@ -57,8 +57,8 @@ def compose(
 ) -> Message:
     """Add a mail to `thread` that waits to be handed over, from `sender` (None: from the house).
 
-    `message_id` is the caller's: the same mail under it, if it failed before, waits again instead of a second one.
-    `attachments` are what `inbox.attachments.keep` returned.
+    The same mail under its `message_id`, if it failed before, waits again: there is no second. `attachments` are what
+    `inbox.attachments.keep` returned.
 
     Raises:
         NotAllowed: `by` may not send messages.
@@ -70,7 +70,7 @@ def compose(
         raise BadInput("A Message-ID looks like <name@host>.")
     message = Message(thread=thread, direction=Direction.OUT, state=MessageState.QUEUED, message_id=message_id)
     message.sent_at, message.is_read = timezone.now(), True
-    message.from_name, message.from_email, message.reply_to = written_by(sender)
+    message.from_name, message.from_email, message.reply_to = written_by(sender, thread.mailbox)
     message.to_emails, message.cc_emails = addressed(to, cc)
     message.in_reply_to, message.references = answering(reply_to_message)
     message.subject, message.body_text = header(subject, "subject"), worded(text)
@@ -80,17 +80,41 @@ def compose(
         for place, entry in enumerate(attachments)
     ]
     Thread.everything.select_for_update().get(pk=thread.pk)
+    expected(thread, sender, message_id)
     earlier = Message.objects.filter(thread=thread, message_id=message_id).first()
     return again(earlier, message) if earlier else take_in(message)
 
 
-def written_by(sender: User | None) -> tuple[str, str, str]:
-    """The name and address that a mail comes from, and where an answer goes, empty for the same address."""
+def written_by(sender: User | None, mailbox: Mailbox | None = None) -> tuple[str, str, str]:
+    """The name and address that a mail comes from, and where an answer goes, empty for the same address.
+
+    `mailbox` is that of the conversation: answers come back to it. It is written from only where it is of the house's
+    own domain, for of another the mail server would be telling lies.
+    """
     name, ours = house()
-    if sender is None:
-        return name, ours, ""
-    answer = address(sender.email) if sender.email else ""
-    return header(str(sender), "name of the sender"), ours, "" if answer.lower() == ours.lower() else answer
+    name = name if sender is None else header(str(sender), "name of the sender")
+    if takes_answers(mailbox):
+        answer = address(mailbox.address)
+        if answer.rpartition("@")[2].lower() == domain().lower():
+            return name, answer, ""
+    else:
+        answer = address(sender.email) if sender is not None and sender.email else ""
+    return name, ours, "" if answer.lower() == ours.lower() else answer
+
+
+def takes_answers(mailbox: Mailbox | None) -> bool:
+    """Whether what is sent to `mailbox` comes to us: files that were brought in are nobody's to answer to."""
+    return mailbox is not None and mailbox.provider != Provider.IMPORT and not mailbox.is_deleted
+
+
+def expected(thread: Thread, sender: User | None, message_id: str) -> None:
+    """See to it that answers to a mail in `thread` from `sender` find the conversation in the mailbox they come to."""
+    mailbox = thread.mailbox
+    if not takes_answers(mailbox):
+        _, ours, answer = written_by(sender)
+        mailbox = Mailbox.objects.filter(address__iexact=answer or ours).first()
+    if mailbox is not None:
+        ThreadKey.objects.get_or_create(mailbox=mailbox, key=message_id, defaults={"thread": thread})
 
 
 def addressed(to: Iterable[str], cc: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -138,8 +162,13 @@ def withdraw(message: Message) -> None:
     Raises:
         IllegalMove: it is on its way, or has gone out.
     """
-    if Message.objects.select_for_update().filter(pk=message.pk, state=MessageState.QUEUED).first() is None:
+    row = Message.everything.select_for_update().get(pk=message.pk)
+    if row.is_deleted:
+        raise IllegalMove("The mail was taken back already.")
+    if row.state == MessageState.SENDING:
         raise IllegalMove("The mail is being sent at this moment.")
+    if row.state != MessageState.QUEUED:
+        raise IllegalMove(f"It is too late to take the mail back: it is {row.get_state_display().lower()}.")
     take_out(message)
 
 
@@ -203,26 +232,27 @@ def recovered(message: Message) -> Delivery:
 
 
 @transaction.atomic
-def sent(message: Message) -> None:
-    """It went out: the contact dates follow, and whoever it went to takes part in the conversation."""
+def sent(message: Message) -> bool:
+    """It went out: the contact dates follow, and whoever it went to takes part; whether that was news."""
     thread = Thread.everything.select_for_update().get(pk=message.thread_id)
     if not moved(message, MessageState.SENT, error_message=""):
-        return
+        return False
     known = {one.lower() for one in thread.participant_emails}
     new = [one for one in (*message.to_emails, *message.cc_emails) if one.lower() not in known]
     thread.participant_emails = [*thread.participant_emails, *new][:MOST_PARTICIPANTS]
     advance(thread, message)
     filing.order(message)
+    return True
 
 
-def failed(message: Message, why: str) -> None:
-    """It did not go out, and `why`."""
-    moved(message, MessageState.FAILED, error_message=why or "Unknown.")
+def failed(message: Message, why: str) -> bool:
+    """It did not go out, and `why`; whether that was news."""
+    return moved(message, MessageState.FAILED, error_message=why or "Unknown.")
 
 
-def uncertain(message: Message, why: str) -> None:
-    """It may have gone out: nobody knows, and `why`."""
-    moved(message, MessageState.UNCERTAIN, error_message=why or "Unknown.")
+def uncertain(message: Message, why: str) -> bool:
+    """It may have gone out: nobody knows, and `why`; whether that was news."""
+    return moved(message, MessageState.UNCERTAIN, error_message=why or "Unknown.")
 
 
 def moved(message: Message, to: str, **changes: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The jobs that keep conversations in order."""
+"""The jobs that send what people wrote and keep conversations in order."""
 
 import logging
 from time import monotonic
@@ -10,6 +10,7 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from inbox import dispatching
 from inbox.imap import filing, jobs
 from inbox.imap.visits import visit
 from inbox.models import Mailbox, Thread
@@ -22,6 +23,19 @@ logger = logging.getLogger(__name__)
 MOST_NOTICED, LONGEST_NOTICING = 2_000, 45
 # Tried again when the program itself broke down, or the database was away.
 AGAIN = RetryStrategy(max_attempts=10, exponential_wait=2)
+
+
+@app.task(name=dispatching.JOB, retry=AGAIN)
+def dispatch(message: str) -> None:
+    """Hand one mail over that a person wrote."""
+    dispatching.carry_out(UUID(message))
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="inbox.find_lost", queueing_lock="inbox.find_lost")
+def find_lost(timestamp: int) -> None:
+    """Queue again the mails that are due and have no job any more, and those cut off in the middle."""
+    dispatching.find_lost(timezone.now())
 
 
 @app.periodic(cron="10 4 * * *")

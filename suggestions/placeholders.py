@@ -46,6 +46,11 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     return GAP.sub(lambda found: values[found[1].strip()], text)
 
 
+def as_far_as_known(text: str, values: Mapping[str, str]) -> str:
+    """`text` with those gaps filled in for which there is something; the others stay, to be seen."""
+    return GAP.sub(lambda found: values.get(found[1].strip(), "").strip() or found[0], text)
+
+
 def refuse_unknown(text: str) -> None:
     """Refuse a text with a gap that nobody could fill in.
 
@@ -67,8 +72,11 @@ def names_in(text: str) -> list[str]:
 
 def values_for(whom: Lead | Client, sender: User | None) -> dict[str, str]:
     """What the gaps are filled in with, in a mail from `sender` to `whom`."""
+    return {**(of_lead(whom) if isinstance(whom, Lead) else of_client(whom)), **of_sender(sender)}
+
+
+def of_sender(sender: User | None) -> dict[str, str]:
     return {
-        **(of_lead(whom) if isinstance(whom, Lead) else of_client(whom)),
         "sender_name": str(sender) if sender else house()[0],
         "sender_email": (sender.email if sender else "") or house()[1],
         "agency_name": house()[0],

@@ -1,5 +1,7 @@
 """What was said, on any channel, and where it came from."""
 
+from inbox.models.dispatch import MOST_PUT_OFF, Dispatch
+from inbox.models.draft import Draft, DraftQuerySet
 from inbox.models.mailbox import PRESETS, FolderMail, Mailbox, MailboxStatus, Provider, Security, SetAside, ThreadKey
 from inbox.models.message import OUTGOING, Message, MessageState, Nature
 from inbox.models.thread import (
@@ -16,10 +18,14 @@ from inbox.models.words import MessageWords
 
 __all__ = [
     "LAST_SAID",
+    "MOST_PUT_OFF",
     "OUTGOING",
     "PRESETS",
     "TRANSITIONS",
     "Direction",
+    "Dispatch",
+    "Draft",
+    "DraftQuerySet",
     "FolderMail",
     "Mailbox",
     "MailboxStatus",

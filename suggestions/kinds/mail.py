@@ -17,7 +17,7 @@ from crm.transitions import named
 from inbox import outbox
 from inbox.addresses import MOST_RECIPIENTS, addresses, domain, header, house
 from inbox.attachments import keep
-from inbox.models import Message, Thread, ThreadSource
+from inbox.models import Mailbox, Message, Thread, ThreadSource
 from leads.models import Lead
 from suggestions.kinds.base import OutwardKind
 from suggestions.models import Suggestion, SuggestionExecution
@@ -113,7 +113,7 @@ class MailKind(OutwardKind):
     def preview(cls, payload: Any, suggestion: Suggestion, by: User | None = None) -> list[tuple[str, str]]:
         sender = by or owner(suggestion)
         draft = cls.draft(payload, suggestion, sender)
-        name, ours, answer = outbox.written_by(sender)
+        name, ours, answer = outbox.written_by(sender, cls.mailbox(suggestion))
         lines = [("From", f"{name} <{ours}>"), ("Answers go to", answer), ("To", ", ".join(draft.to))]
         lines += [("Subject", header(draft.subject, "subject")), ("Text", outbox.worded(draft.whole))]
         lines += [
@@ -147,8 +147,7 @@ class MailKind(OutwardKind):
     @classmethod
     def conversation(cls, suggestion: Suggestion, draft: Draft) -> Thread:
         """Where the mail stands: that of the suggestion, that of an attempt before, or a new one."""
-        thread = suggestion.thread
-        if cls.joins and thread is not None and thread.source == ThreadSource.EMAIL:
+        if (thread := cls.joined(suggestion)) is not None:
             return thread
         attempts = suggestion.executions.values("message__thread")
         earlier = Thread.objects.filter(pk__in=attempts, metadata__has_key=OPENED_FOR).first()
@@ -166,6 +165,18 @@ class MailKind(OutwardKind):
             thread.full_clean()
             thread.save(force_insert=True)
         return thread
+
+    @classmethod
+    def joined(cls, suggestion: Suggestion) -> Thread | None:
+        """The conversation of the suggestion, where the mail goes into that."""
+        thread = suggestion.thread
+        return thread if cls.joins and thread is not None and thread.source == ThreadSource.EMAIL else None
+
+    @classmethod
+    def mailbox(cls, suggestion: Suggestion) -> Mailbox | None:
+        """That of the conversation which it goes into."""
+        thread = cls.joined(suggestion)
+        return thread.mailbox if thread is not None else None
 
     @classmethod
     def withdraw(cls, execution: SuggestionExecution) -> None:

@@ -1,24 +1,19 @@
 """REPLY: answer the last mail of a conversation, to whoever wrote it and nobody else."""
 
-import re
 from typing import Any
 from uuid import UUID
 
-from django.utils import timezone
 from pydantic import Field
 
 from crm.models import User
 from crm.refusals import IllegalMove
 from crm.transitions import named
-from inbox.addresses import visible
+from inbox.answering import answering, quoted
 from inbox.models import Direction, Message, Thread, ThreadSource
 from suggestions.choices import Names
 from suggestions.kinds.base import Payload
 from suggestions.kinds.mail import Draft, MailKind, fill
 from suggestions.models import Suggestion, SuggestionType
-
-ANSWER = re.compile(r"^\s*re\s*:", re.IGNORECASE)
-LONGEST_QUOTE, LONGEST_SUBJECT = 4_000, 400
 
 
 class ReplyPayload(Payload):
@@ -50,11 +45,9 @@ class ReplyKind(MailKind):
     @classmethod
     def draft(cls, payload: ReplyPayload, suggestion: Suggestion, sender: User | None) -> Draft:
         last = answered(payload, suggestion)
-        # Theirs may hold anything.
-        subject = visible(last.subject or last.thread.subject)[:LONGEST_SUBJECT] or "Your message"
         return Draft(
             to=[last.from_email],
-            subject=subject if ANSWER.match(subject) else f"Re: {subject}",
+            subject=answering(last.subject or last.thread.subject),
             text=fill(payload.body, suggestion, sender),
             quoted=quoted(last),
             answers=last,
@@ -77,15 +70,3 @@ def answered(payload: ReplyPayload, suggestion: Suggestion) -> Message:
     if thread.source != ThreadSource.EMAIL or last is None:
         raise IllegalMove(f"In “{thread}” there is no mail to answer.")
     return last
-
-
-def quoted(message: Message) -> str:
-    """What is answered, as mail programs repeat it."""
-    text = message.body_text.strip()
-    if not text:
-        return ""
-    if len(text) > LONGEST_QUOTE:
-        text = f"{text[:LONGEST_QUOTE].rstrip()}\n[…]"
-    at = timezone.localtime(message.sent_at)
-    lines = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
-    return f"On {at:%-d %B %Y at %H:%M}, {message.from_email} wrote:\n{lines}"

@@ -18,7 +18,8 @@ from crm.activity import SYSTEM, record
 from crm.models import Project, SavedView, User
 from crm.screens import RecordAdmin
 from crm.transitions import permission
-from inbox.models import Mailbox, SetAside
+from inbox.models import Draft, Mailbox, SetAside
+from inbox.outbox import SEND
 from leads.models import ContactLead, InsuranceType, LeadStatus, ScoringPolicy, Task
 from suggestions.models import AutonomySetting, EmailTemplate
 from tests.cast import (
@@ -81,6 +82,7 @@ def world() -> dict[type, Any]:
         mailbox,
         SetAside.objects.create(mailbox=mailbox, origin="box#1", reason="It has no header.", size=3, raw=b"abc"),
         ScoringPolicy.objects.create(version=2, note="Another opinion.", weights={}),
+        Draft.objects.create(author=make_user("writer"), lead=lead, subject="Begun"),
     ]
     ContactLead.objects.create(lead=lead, contact=rows[2])
     return {type(row): row for row in rows}
@@ -156,6 +158,8 @@ def needed(address: Address) -> str:
             return permission(model, address.verb)
         forms = {form.verb: form for form in admin.site.get_model_admin(model).deeds}
         return forms[address.verb].permission
+    if model is Draft:  # whoever may send may write
+        return SEND
     return permission(model, {"add": "add", "delete": "delete"}.get(address.page, "view"))
 
 
