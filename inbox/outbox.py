@@ -57,8 +57,7 @@ def compose(
 ) -> Message:
     """Add a mail to `thread` that waits to be handed over, from `sender` (None: from the house).
 
-    The same mail under its `message_id`, if it failed before, waits again: there is no second. `attachments` are what
-    `inbox.attachments.keep` returned.
+    The same under the same `message_id`, if it failed, waits again. `attachments` are what `attachments.keep` returned.
 
     Raises:
         NotAllowed: `by` may not send messages.

@@ -221,7 +221,7 @@ def test_known_are_the_lead_their_contacts_colleagues_and_whom_we_wrote_to(post,
     ],
 )
 def test_it_comes_from_where_answers_are_read(post, as_ann, thread, address, provider, sender, answers):
-    thread.mailbox = Mailbox.objects.create(address=address, provider=provider)
+    thread.mailbox = Mailbox.objects.create(address=address, provider=provider, host="imap.x.example")
     thread.save()
     press(as_ann, {**composer(as_ann, page_of(thread)), "body": "Hello"}, "send")
     carried(Message.objects.get(direction="out"))
