@@ -14,7 +14,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("crm", "0003_log_is_never_emptied"),
-        ("inbox", "0014_mailbox_connections"),
+        ("inbox", "0016_unnoticed"),
         ("leads", "0004_stage_history_only_grows"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
