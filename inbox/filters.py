@@ -5,13 +5,13 @@ from django.db import models
 
 from crm.filters import SHORTEST_SEARCH, DayFilter, LiveFilter, PointsTo, owned_by, owner_choices
 from crm.models import Client
-from inbox.models import Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
+from inbox.models import Mailbox, Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
 from inbox.searching import Found, can_be_found, search
 from leads.models import Lead
 
 OURS, THEIRS = "ours", "theirs"
 # Whoever asks for one of these means every conversation, not the queue that the list begins with.
-WIDE = ("q", "participant", "lead", "client", "deleted")
+WIDE = ("q", "participant", "lead", "client", "mailbox", "deleted")
 
 
 def unlinked(threads: ThreadQuerySet) -> ThreadQuerySet:
@@ -45,6 +45,7 @@ class ThreadFilter(LiveFilter):
     until = DayFilter(field_name="last_message_at", lookup_expr="lte", label="Last message until")
     lead = PointsTo(Lead)
     client = PointsTo(Client)
+    mailbox = PointsTo(Mailbox)
 
     class Meta:
         model = Thread

@@ -1,10 +1,14 @@
 """The screens of mailboxes and of the mail that could not be taken in."""
 
+from datetime import datetime
 from typing import Any
 
 import django_filters
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.dateparse import parse_datetime
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
 
 from crm.deeds import DeedForm
 from crm.filters import LiveFilter, PointsTo
@@ -12,14 +16,23 @@ from crm.lists import Column, Tab
 from crm.models import User
 from crm.paging import Order
 from crm.screens import RecordAdmin
-from inbox.models import Mailbox, SetAside
+from inbox.filters import unlinked
+from inbox.imap import transitions
+from inbox.imap.folders import sent_folder
+from inbox.imap.state import FolderState, state_of
+from inbox.mailbox_deeds import CheckGaps, Disconnect, FetchNow, TestConnection
+from inbox.mailbox_forms import MailboxForm
+from inbox.models import Mailbox, MailboxStatus, Provider, SetAside, Thread, ThreadStatus
 from inbox.receiving import take_in_again
 
 SHOWN, SHOWN_BYTES = 20, 4_000
+MOST_COUNTED = 1_000
 
 
 class MailboxFilter(LiveFilter):
     q = django_filters.CharFilter(field_name="address", lookup_expr="icontains", label="Search", max_length=254)
+    provider = django_filters.ChoiceFilter(label="Mail from", choices=Provider.choices)
+    status = django_filters.ChoiceFilter(label="Status", choices=MailboxStatus.choices)
 
     class Meta:
         model = Mailbox
@@ -33,14 +46,47 @@ class MailboxAdmin(RecordAdmin):
     page_template = "inbox/mailbox_page.html"
     list_select_related = ("owner",)
     page_select_related = ("owner",)
-    columns = (Column("Mailbox"), Column("Mail from"), Column("Owner"), Column("Set aside", css="num"))
+    columns = (
+        Column("Mailbox"),
+        Column("Health"),
+        Column("Last sync"),
+        Column("Owner"),
+        Column("Set aside", css="num"),
+    )
     orders = {"newest": Order("Newest first", {"id": models.F("id")})}
     tabs = (
         Tab("All"),
         Tab("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted(), "inbox.restore_mailbox"),
     )
-    fields = ("address", "owner", "seen")
+    form = MailboxForm
     autocomplete_fields = ("owner",)
+    deeds = (FetchNow, TestConnection, CheckGaps, Disconnect)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Mailbox | None = None) -> Any:
+        """Folders are chosen once it is known which there are."""
+        more = ("folders",) if obj and (obj.folders or obj.sync_state.get("names")) else ()
+        return (
+            (None, {"fields": ("address", "owner", "provider", "seen")}),
+            (
+                "Server",
+                {
+                    "fields": (("host", "port"), "security", ("username", "password")),
+                    "description": "Whoever may change mailboxes decides which servers the program talks to.",
+                },
+            ),
+            ("What is fetched", {"fields": ("fetch_since", "sent_folder", *more)}),
+        )
+
+    @method_decorator(sensitive_post_parameters("password"))
+    def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        return super().changeform_view(*args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Mailbox, form: MailboxForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if password := form.cleaned_data.get("password"):
+            transitions.enter_password(obj, password, by=request.user)
+        if change:
+            transitions.settled(obj, form.changed_data)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         aside = SetAside.objects.filter(mailbox=models.OuterRef("pk")).order_by().values("mailbox")
@@ -51,7 +97,27 @@ class MailboxAdmin(RecordAdmin):
         kept = []
         if request.user.has_perm("inbox.view_setaside"):
             kept = SetAside.objects.filter(mailbox=row).defer("raw").order_by("-created_at", "-id")[:SHOWN]
-        return {**super().page_context(request, row), "kept": kept}
+        return {
+            **super().page_context(request, row),
+            "kept": kept,
+            "folders": folders_of(row),
+            "sent": sent_folder(row),
+            "unmatched": unmatched(request, row),
+        }
+
+
+def folders_of(mailbox: Mailbox) -> list[tuple[str, FolderState, datetime | None]]:
+    """How far each folder has been read, and when it was last checked for gaps."""
+    states = [(name, state_of(mailbox, name)) for name in mailbox.sync_state.get("folders", {})]
+    return [(name, state, parse_datetime(state.gaps.get("at") or "")) for name, state in states]
+
+
+def unmatched(request: HttpRequest, mailbox: Mailbox) -> int | None:
+    """How many open conversations of `mailbox` are with nobody we know, up to one more than are counted."""
+    if not request.user.has_perm("inbox.view_thread"):
+        return None
+    rows = Thread.objects.visible_to(request.user).filter(mailbox=mailbox, status=ThreadStatus.OPEN)
+    return unlinked(rows)[: MOST_COUNTED + 1].count()
 
 
 class SetAsideFilter(LiveFilter):

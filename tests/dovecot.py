@@ -31,6 +31,7 @@ needed = pytest.mark.skipif(not PROGRAM, reason="Dovecot is not installed (apt i
 PATIENCE = 15.0
 # What Dovecot keeps of a folder beside the mails; without it, it numbers them anew.
 KEPT = ("dovecot-uidlist", "dovecot.index*", "dovecot-uidvalidity*")
+PADDING = b"x" * 98 + b"\r\n"
 CONFIG = """
 base_dir = {home}/run
 state_dir = {home}/state
@@ -45,6 +46,7 @@ first_valid_uid = 1
 first_valid_gid = 0
 mail_location = maildir:{home}/mail/%u
 mail_fsync = never
+mail_save_crlf = yes
 mail_max_userip_connections = 40
 disable_plaintext_auth = no
 auth_mechanisms = plain login
@@ -167,8 +169,8 @@ class Dovecot:
         home = self.home / "mail" / user
         return home if folder == "INBOX" else home / ("." + folder.replace("/", "."))
 
-    def deliver(self, user: str, raw: bytes, folder: str = "INBOX", *, seen: bool = False) -> None:
-        """Put a mail into `folder`, as a mail server does that has taken it."""
+    def deliver(self, user: str, raw: bytes, folder: str = "INBOX", *, seen: bool = False, padding: int = 0) -> None:
+        """Put a mail into `folder`, as a mail server does that has taken it, with `padding` bytes more at its end."""
         place = self.maildir(user, folder)
         if not place.exists():
             for part in ("cur", "new", "tmp"):
@@ -176,7 +178,10 @@ class Dovecot:
             self.give_away(place)
         name = f"{int(time.time())}.{next(self.numbers)}.test"
         path = place / "tmp" / name
-        path.write_bytes(raw)
+        with path.open("wb") as file:
+            file.write(raw)
+            for _ in range(padding // len(PADDING)):
+                file.write(PADDING)
         self.give_away(path)
         path.rename(place / "cur" / f"{name}:2,S" if seen else place / "new" / name)
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 
 from django.db import transaction
-from django.utils import timezone
 
 from inbox.imap.answers import Answer
 from inbox.imap.connection import NotHandedOut, Session
 from inbox.imap.state import FolderState, change, state_of
 from inbox.models import FolderMail, Mailbox, Message, SetAside
 from inbox.parsing import LARGEST, header, identifier, line
-from inbox.receiving import our_addresses, receive
+from inbox.reading import Read, read
+from inbox.receiving import Arrival, Counted, our_addresses, receive_read, set_aside
 
 # Mails and bytes that are in memory at once.
-BATCH, BATCH_BYTES = 50, 20_000_000
+BATCH, BATCH_BYTES = 100, 20_000_000
 # Seconds after which a run ends, and another goes on.
 BUDGET = 45.0
 # A batch that was begun so often without coming to its end is gone through one by one; what still breaks off is let be.
@@ -104,8 +104,9 @@ def step(run: Run, folder: str, uids: Sequence[int]) -> int:
     batch = told_apart(run, folder, uids[:count], give_up=tries > GIVEN_UP_AFTER)
     fetched, kept_back = handed_out(run.session, batch.wanted)
     batch.refused += [(Answer(uid), "The server does not hand it out.") for uid in kept_back]
+    understood = [read(Arrival(origin_of(state, folder, one.uid), one.data, one.seen)) for one in fetched]
     with transaction.atomic():
-        write_down(run, folder, batch, fetched)
+        write_down(run, folder, batch, understood, [one.uid for one in fetched])
     return sum(uid <= batch.last for uid in uids[:count])
 
 
@@ -156,54 +157,44 @@ def handed_out(session: Session, uids: Sequence[int]) -> tuple[list[Answer], lis
     return found, refused
 
 
-def write_down(run: Run, folder: str, batch: Batch, fetched: Sequence[Answer]) -> None:
+def write_down(run: Run, folder: str, batch: Batch, understood: Sequence[Read], fetched: Sequence[int]) -> None:
     """Take in what was fetched, set aside what was not, and move on."""
     mailbox, state = run.mailbox, state_of(run.mailbox, folder)
-    new, known, aside = taken_in(run, folder, fetched)
+    before = set_aside_before(mailbox, understood)
+    new = [one for one in understood if one.arrival.raw not in before]
+    counted = receive_read(mailbox, new, ours=run.ours)
+    counted += Counted(there=len(batch.known) + len(understood) - len(new))
     for head, reason in batch.refused:
-        aside += left_out(mailbox, origin_of(state, folder, head.uid), head.size, reason)
-    looked_at = [*batch.known, *(head.uid for head, _ in batch.refused), *(one.uid for one in fetched)]
+        counted += left_out(mailbox, origin_of(state, folder, head.uid), head.size, reason)
+    looked_at = [*batch.known, *(head.uid for head, _ in batch.refused), *fetched]
     rows = [FolderMail(mailbox=mailbox, folder=folder, uidvalidity=state.uidvalidity, uid=uid) for uid in looked_at]
     FolderMail.objects.bulk_create(rows, ignore_conflicts=True)
     change(
         mailbox,
         folder,
         uid=max(state.uid, batch.last),
-        taken=state.taken + new,
-        known=state.known + known + len(batch.known),
-        aside=state.aside + aside,
+        taken=state.taken + counted.taken,
+        known=state.known + counted.there,
+        aside=state.aside + counted.aside,
         left=max(state.left - len(looked_at), 0),
         tried=0,
         tries=0,
     )
 
 
-def taken_in(run: Run, folder: str, fetched: Sequence[Answer]) -> tuple[int, int, int]:
-    """How many of the mails were new, there already, and set aside."""
-    began, state = timezone.now(), state_of(run.mailbox, folder)
-    counts = [0, 0, 0]
-    for one in fetched:
-        if set_aside_before(run.mailbox, one):
-            counts[1] += 1
-            continue
-        origin = origin_of(state, folder, one.uid)
-        message = receive(run.mailbox, one.data, origin=origin, is_read=one.seen, ours=run.ours)
-        counts[2 if message is None else int(message.created_at < began)] += 1
-    return counts[0], counts[1], counts[2]
+def set_aside_before(mailbox: Mailbox, understood: Sequence[Read]) -> set[bytes]:
+    """Those mails of which these very bytes lie among what was set aside, under another number."""
+    sizes = {len(one.arrival.raw) for one in understood}
+    rows = SetAside.everything.filter(mailbox=mailbox, size__in=sizes).exclude(raw=b"")
+    return {bytes(raw) for raw in rows.values_list("raw", flat=True)}
 
 
-def set_aside_before(mailbox: Mailbox, one: Answer) -> bool:
-    """Whether these very bytes lie among what was set aside, under another number."""
-    rows = SetAside.everything.filter(mailbox=mailbox, size=len(one.data))
-    return any(bytes(raw) == one.data for raw in rows.values_list("raw", flat=True))
-
-
-def left_out(mailbox: Mailbox, origin: str, size: int, reason: str) -> int:
-    """Set aside a mail whose bytes are not here; 1, or 0 where it has been already, under another number perhaps."""
-    if SetAside.everything.filter(mailbox=mailbox, size=size, reason=reason).exclude(size=0).exists():
-        return 0
-    _, made = SetAside.objects.get_or_create(mailbox=mailbox, origin=origin, defaults={"reason": reason, "size": size})
-    return int(made)
+def left_out(mailbox: Mailbox, origin: str, size: int, reason: str) -> Counted:
+    """Set aside a mail whose bytes are not here, unless it has been already, under another number perhaps."""
+    if size and SetAside.everything.filter(mailbox=mailbox, size=size, reason=reason).exists():
+        return Counted(there=1)
+    new = set_aside(mailbox, b"", origin=origin, reason=reason, size=size)
+    return Counted(aside=1) if new else Counted(there=1)
 
 
 def origin_of(state: FolderState, folder: str, uid: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -25,13 +26,13 @@ LONGEST_PASSWORD = 500
 SERVER = ("provider", "host", "port", "security", "username", "address")
 
 
-def preset(mailbox: Mailbox) -> None:
-    """Fill in what follows from the provider, where nothing is said; files have no server."""
-    if mailbox.provider == Provider.IMPORT:
-        mailbox.host, mailbox.port, mailbox.username = "", None, ""
-    host, port = PRESETS.get(mailbox.provider, ("", None))
-    mailbox.host = mailbox.host or host
-    mailbox.port = mailbox.port or (port if mailbox.host == host else None)
+def preset(provider: str | None, host: str, port: int | None, username: str) -> dict[str, Any]:
+    """Server, port and login with what follows from the provider, where nothing is said; files have no server."""
+    if provider == Provider.IMPORT:
+        return {"host": "", "port": None, "username": ""}
+    usual_host, usual_port = PRESETS.get(provider, ("", None))
+    host = host or usual_host
+    return {"host": host, "port": port or (usual_port if host == usual_host else None), "username": username}
 
 
 @transaction.atomic
@@ -60,14 +61,21 @@ def enter_password(mailbox: Mailbox, password: str, *, by: Actor | User) -> None
 
 @transaction.atomic
 def settled(mailbox: Mailbox, columns: Iterable[str]) -> None:
-    """What follows from a change of `columns`: a password is of no use elsewhere, and other mail may be wanted."""
+    """What follows from a change of `columns`.
+
+    A password is of no use elsewhere, nor is one for files; and other mail may be wanted than before.
+    """
     columns = set(columns)
+    if not mailbox.is_fetched:
+        nothing = {"credentials": "", "next_sync_at": None, "failures": 0, "last_error": ""}
+        Mailbox.objects.filter(pk=mailbox.pk).update(status=MailboxStatus.ACTIVE, **nothing)
+        return
     if columns & set(SERVER) and mailbox.credentials:
         try:
             opened(mailbox.credentials, purpose=mailbox.purpose)
         except Unreadable as refusal:
             shut_out(mailbox, LoginRefused(str(refusal)))
-    if columns & {"fetch_since", "folders", "sent_folder"}:
+    if columns & {"fetch_since", "folders", "sent_folder"} and mailbox.has_password:
         defer_fetch(mailbox.pk, gaps=True)
 
 

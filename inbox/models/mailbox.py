@@ -1,11 +1,12 @@
 """Where mail comes from, how its conversations hold together, and what could not be read."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from crm.models.base import (
     LIVE,
@@ -151,6 +152,29 @@ class Mailbox(Record):
     def is_fetched(self) -> bool:
         """Whether its mail comes from a server, and not out of files."""
         return self.provider in FETCHED
+
+    @property
+    def has_password(self) -> bool:
+        return bool(self.credentials)
+
+    @property
+    def is_due(self) -> bool:
+        return self.next_sync_at is not None and self.next_sync_at <= timezone.now() + timedelta(minutes=1)
+
+    @property
+    def health(self) -> tuple[str, str]:
+        """How it stands, in a word or two, and the class of its badge."""
+        if not self.is_fetched:
+            return "Files", ""
+        if self.status != MailboxStatus.ACTIVE:
+            return self.get_status_display(), "" if self.status == MailboxStatus.REVOKED else "b-red"
+        if not self.has_password:
+            return "No password yet", "b-amber"
+        if self.failures:
+            return "Not reached", "b-amber"
+        if self.last_error:
+            return "Fetched, with trouble", "b-amber"
+        return ("Fetched", "b-green") if self.last_synced_at else ("Starting", "")
 
     @property
     def login(self) -> str:

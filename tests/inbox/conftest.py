@@ -1,8 +1,12 @@
 """What every test of conversations may use."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from inbox.models import Mailbox, Provider
+from tests import dovecot
+from tests.inbox.boxes import ANN, BOB, SECRET
 from tests.inbox.mails import OURS
 
 
@@ -10,3 +14,16 @@ from tests.inbox.mails import OURS
 def box(db) -> Mailbox:
     """A mailbox of ours, with nothing in it."""
     return Mailbox.objects.create(address=OURS, provider=Provider.IMPORT)
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[dovecot.Dovecot]:
+    with dovecot.start({ANN: SECRET, BOB: SECRET}, tls=True) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running) -> dovecot.Dovecot:
+    """An IMAP server whose mailboxes are empty; of `dovecot.needed` tests."""
+    running.empty()
+    return running

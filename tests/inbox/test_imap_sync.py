@@ -3,51 +3,16 @@
 import pytest
 from django.db import connection
 
-from crm.activity import SYSTEM
 from inbox.imap import sync
 from inbox.imap.connection import logged_in
 from inbox.imap.state import Overtaken, state_of
-from inbox.imap.transitions import enter_password
 from inbox.imap.visits import visit
-from inbox.models import FolderMail, Mailbox, MailboxStatus, Message, Provider, Security, SetAside, Thread
+from inbox.models import FolderMail, Mailbox, MailboxStatus, Message, SetAside, Thread
 from tests import dovecot
+from tests.inbox.boxes import ANN, connect, mail, run
 from tests.proxy import cutting
 
 pytestmark = [dovecot.needed, pytest.mark.django_db]
-ANN, SECRET = "ann@agency.example", "correct horse"
-
-
-@pytest.fixture(scope="module")
-def running():
-    with dovecot.start({ANN: SECRET, "bob@agency.example": "other"}) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running):
-    """The server, its mailboxes empty."""
-    running.empty()
-    return running
-
-
-def connect(server, address=ANN, password=SECRET, **kw):
-    kw = {"host": "127.0.0.1", "port": server.port, "security": Security.NONE, **kw}
-    box = Mailbox.objects.create(address=address, provider=Provider.IMAP, **kw)
-    enter_password(box, password, by=SYSTEM)
-    return box
-
-
-def mail(number, subject="Hello", sender="lee@example.com", to=ANN, **more):
-    lines = {"From": sender, "To": to, "Subject": subject, "Message-ID": f"<{number}@example.com>", **more}
-    lines = {name: value for name, value in lines.items() if value}
-    head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
-    return f"{head}Date: Mon, 16 Nov 2026 10:00:00 +0000\r\n\r\nMail number {number}.\r\n".encode()
-
-
-def run(box):
-    visit(box.pk)
-    box.refresh_from_db()
-    return box
 
 
 def test_what_lies_there_is_taken_in_once_and_stays_unread_there(server):
@@ -115,7 +80,7 @@ def test_a_connection_cut_in_the_middle_is_gone_on_with(server, monkeypatch):
 
 def test_what_is_too_large_is_set_aside_without_being_fetched(server):
     server.deliver(ANN, mail(1))
-    server.deliver(ANN, mail(2, "The <b>film</b>") + b"x" * 60_000_000)
+    server.deliver(ANN, mail(2, "The <b>film</b>"), padding=60_000_000)
     server.deliver(ANN, mail(3))
     with cutting(server.port) as proxy:
         box = run(connect(server, port=proxy.port))
