@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, F
+from django.db.models import Count, F, QuerySet
 from django.db.models.functions import Left
 from psycopg.types.json import Jsonb
 
@@ -30,7 +30,7 @@ IN_THEIR_WORDS = (ThreadSource.EMAIL, ThreadSource.SMS, ThreadSource.CHAT, Threa
 LONGEST_JUDGED = 50_000
 FELT = """
     UPDATE threads SET sentiment = felt.sentiment, metadata = metadata || jsonb_build_object('sentiment', felt.because),
-           updated_at = now()
+           triaged_at = NULL, updated_at = now()
       FROM unnest(%s::uuid[], %s::text[], %s::jsonb[]) AS felt (id, sentiment, because)
      WHERE threads.id = felt.id
 """
@@ -157,19 +157,25 @@ def contacted(threads: Iterable[Thread]) -> None:
             cursor.execute(CONTACTED, [list(newest), [at for at, _ in dates], [not theirs for _, theirs in dates]])
 
 
+def newest_words(threads: Collection[UUID]) -> QuerySet[Message]:
+    """For each of `threads` the newest that a person outside has written in it."""
+    rows = Message.objects.filter(
+        thread__in=threads, direction=Direction.IN, nature=Nature.PERSON, thread__source__in=IN_THEIR_WORDS
+    )
+    return rows.order_by("thread", "-sent_at", "-message_id", "-id").distinct("thread")
+
+
 def feel(threads: Collection[UUID]) -> None:
     """Judge how the newest that they wrote sounds in each of `threads`, whatever the order in which it came in.
 
     Where that is what was judged last, the judgement stands, or what a person has put in its place. The reason is kept
     in `metadata["sentiment"]`: {"message": key, "judged": positive/neutral/negative/urgent or None, "reason": words}.
+    Whose a conversation with new words could be is looked at again, too.
     """
-    rows = Message.objects.filter(
-        thread__in=threads, direction=Direction.IN, nature=Nature.PERSON, thread__source__in=IN_THEIR_WORDS
-    )
-    newest = rows.order_by("thread", "-sent_at", "-message_id", "-id").distinct("thread")
     known = F("thread__metadata__sentiment__message")
     felt = []
-    for key, thread, text, before in newest.values_list("id", "thread", Left("body_text", LONGEST_JUDGED), known):
+    rows = newest_words(threads).values_list("id", "thread", Left("body_text", LONGEST_JUDGED), known)
+    for key, thread, text, before in rows:
         if before != str(key):
             found = judge(text)
             sounds, reason = (found.sentiment.value, found.reason) if found else (None, "")

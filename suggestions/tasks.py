@@ -51,3 +51,17 @@ def find_lost(timestamp: int) -> None:
 def repair_owners(timestamp: int) -> None:
     """Set right the owners of suggestions that were made while their lead changed hands."""
     repaired("suggestions")
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="suggestions.triage", queueing_lock="suggestions.triage")
+def triage(timestamp: int) -> None:
+    """Look at the conversations that belong to nobody and have news, and propose whose they are."""
+    transitions.triage()
+
+
+@app.periodic(cron="7 * * * *")
+@app.task(name="suggestions.triage_again", queueing_lock="suggestions.triage_again")
+def triage_again(timestamp: int) -> None:
+    """Have those looked at anew in which somebody takes part who has become known since."""
+    transitions.look_again(timezone.now())

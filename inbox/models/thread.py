@@ -61,6 +61,7 @@ class Direction(models.TextChoices):
 
 # When something was last said; in a conversation in which nothing was, when it began.
 LAST_SAID = Coalesce("last_message_at", "created_at")
+UNLINKED = models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True)
 
 
 class ThreadQuerySet(RecordQuerySet):
@@ -83,6 +84,14 @@ class ThreadQuerySet(RecordQuerySet):
         """Conversations of leads in which something was said since their signals were read."""
         return self.live().filter(lead__isnull=False).exclude(noticed_count=models.F("message_count"))
 
+    def unlinked(self) -> "ThreadQuerySet":
+        """Open, and with somebody we do not know."""
+        return self.filter(UNLINKED)
+
+    def untriaged(self) -> "ThreadQuerySet":
+        """Unlinked ones in which something was said since triage last looked at them; the newest first."""
+        return self.filter(UNLINKED, triaged_at__isnull=True).order_by(LAST_SAID.desc(), "-id")
+
 
 @audited(
     exclude=[
@@ -93,6 +102,7 @@ class ThreadQuerySet(RecordQuerySet):
         "search_text",
         "owner",
         "noticed_count",
+        "triaged_at",
     ]
 )
 class Thread(Record):
@@ -131,6 +141,8 @@ class Thread(Record):
     noticed_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     awaiting_reply = models.BooleanField(default=False, db_default=False)
     sentiment = models.CharField(max_length=10, choices=Sentiment, null=True, blank=True)
+    # When triage last looked whose it could be; None once they have written since (`inbox.standing.feel`).
+    triaged_at = models.DateTimeField(null=True, blank=True, editable=False)
     metadata = json_field(dict)
     search_text = search_field("subject")
 
@@ -185,8 +197,14 @@ class Thread(Record):
             models.Index(
                 LAST_SAID.desc(),
                 models.F("id").desc(),
-                condition=LIVE & models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True),
+                condition=LIVE & UNLINKED,
                 name="threads_unlinked",
+            ),
+            models.Index(
+                LAST_SAID.desc(),
+                models.F("id").desc(),
+                condition=LIVE & UNLINKED & models.Q(triaged_at__isnull=True),
+                name="threads_untriaged",
             ),
             models.Index(
                 LAST_SAID.desc(),

@@ -300,6 +300,10 @@ class Lead(Record):
             ),
         ]
         indexes = [
+            # A company is known by the domain of its website, too.
+            models.Index(
+                Lower("company_website"), condition=LIVE & ~models.Q(company_website=""), name="leads_by_website"
+            ),
             models.Index(
                 *(e.desc() for e in PRIORITY.values()),
                 models.F("id").desc(),

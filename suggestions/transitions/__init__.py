@@ -22,6 +22,7 @@ from suggestions.transitions.standing import (
     when,
 )
 from suggestions.transitions.switches import held, pause, paused_types, resume
+from suggestions.transitions.triaging import look_again, triage
 
 __all__ = [
     "DECIDABLE",
@@ -42,6 +43,7 @@ __all__ = [
     "held",
     "idempotency_key",
     "kind_of",
+    "look_again",
     "news",
     "order",
     "pause",
@@ -55,6 +57,7 @@ __all__ = [
     "settle",
     "snooze",
     "submit",
+    "triage",
     "undo",
     "when",
 ]

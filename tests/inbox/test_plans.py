@@ -17,11 +17,11 @@ LEADS = """
 """
 THREADS = """
     INSERT INTO threads (source, subject, status, lead_id, participant_emails, last_message_at, last_direction,
-                         awaiting_reply, deleted_at)
+                         awaiting_reply, deleted_at, triaged_at)
     SELECT 'EMAIL', 'About ' || md5(n::text), (ARRAY['OPEN', 'RESOLVED', 'ARCHIVED', 'RESOLVED'])[n %% 4 + 1],
            CASE WHEN n %% 37 > 0 THEN keys[n %% 2000 + 1] END, ARRAY['p' || n || '@example.com'],
            now() - n * interval '1 minute', CASE WHEN n %% 3 = 0 THEN 'in' ELSE 'out' END, n %% 3 > 0,
-           CASE WHEN n %% 100 = 0 THEN now() END
+           CASE WHEN n %% 100 = 0 THEN now() END, CASE WHEN n %% 1000 > 0 THEN now() END
       FROM generate_series(1, 20000) AS n, (SELECT array_agg(id) AS keys FROM leads) AS there
 """
 
@@ -74,3 +74,22 @@ def test_nothing_that_is_asked_reads_all_conversations(filled, db, query, who):
 def test_the_number_on_a_tab_is_counted_in_an_index(filled, db, tab, who):
     rows = tab.narrow(Thread.everything.visible_to(filled[who]), filled[who])
     assert not reads_whole(rows.order_by().values("pk")[:10_001])
+
+
+@pytest.fixture
+def unlinked(filled, db):
+    """Half of them belong to nobody."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE threads SET lead_id = NULL WHERE id IN (SELECT id FROM threads ORDER BY id LIMIT 10000)")
+        cursor.execute("ANALYZE threads")
+
+
+def test_triage_finds_its_conversations_in_an_index_of_their_own(unlinked):
+    rows = Thread.objects.untriaged().values("pk")[:500]
+    assert indexes_of(rows) == {"threads_untriaged"}
+    assert not sorts(rows)
+
+
+def test_the_conversations_of_an_address_are_found_in_an_index(unlinked):
+    rows = Thread.objects.unlinked().filter(participant_emails__overlap=["p7@example.com", "p8@example.com"])
+    assert "threads_participants" in indexes_of(rows)

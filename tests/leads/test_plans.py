@@ -86,6 +86,12 @@ QUERIES = {
         live().annotate(vin=Upper(KeyTextTransform("vin", "auto_data"))).filter(vin="VIN77")
     ),
     "leads_search": lambda user, line: live().filter(search_text__contains=f"{'abc'}def"),
+    "leads_by_website": lambda user, line: (
+        opened()
+        .alias(site=models.functions.Lower("company_website"))
+        .filter(site__in=["https://company7.example", "https://www.company7.example"])
+        .exclude(company_website="")
+    ),
     "leads_email_unique": lambda user, line: (
         opened()
         .annotate(mail=models.functions.Lower("contact_email"))
