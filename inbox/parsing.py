@@ -11,12 +11,15 @@ from datetime import UTC, datetime
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.utils import getaddresses, parsedate_to_datetime
+from functools import lru_cache
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from imap_tools import MailMessage
 from inscriptis import get_text
 from inscriptis.model.config import ParserConfig
+
+from inbox.quotes import own_words
 
 LARGEST = 30 * 1024 * 1024
 LONGEST_TEXT, LONGEST_HTML = 500_000, 1_000_000
@@ -35,6 +38,10 @@ LINE_ACROSS = re.compile(r"<hr\b[^<>]{0,500}>", re.IGNORECASE)
 LINES = re.compile(r"[\r\n\t\x00-\x1f\x7f]+")
 # What the standard library raises over text that lies about its own encoding.
 UNREADABLE = (LookupError, UnicodeError, ValueError, AssertionError, AttributeError, TypeError, MessageError)
+Head = dict[str, list[str]]
+# What is looked at of a text for its first words, and of a mail for the line that an .mbox puts before it.
+LONGEST_START, LONGEST_SNIPPET, LONGEST_ENVELOPE = 4_000, 200, 300
+ENVELOPE = re.compile(rb"From \S+\s+([A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ [\d:]+ \d{4})")
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 
 
@@ -68,6 +75,8 @@ class Mail:
     sent_at: datetime | None = None
     text: str = ""
     html: str = ""
+    # The first of what it says itself.
+    snippet: str = ""
     files: tuple[File, ...] = ()
     # The header lines that tell what sort of mail it is, by their names in lower case.
     headers: dict[str, str] = field(default_factory=dict)
@@ -102,27 +111,46 @@ def parse(raw: bytes) -> Mail:
     if len(raw) > LARGEST:
         raise NoMail(f"It has {len(raw):,} bytes, and at most {LARGEST:,} are taken in.")
     message = MailMessage.from_bytes(without_envelope(raw))
-    source = message.obj
-    if not source.keys():
+    head = head_of(message)
+    if not head:
         raise NoMail("It has no header: these bytes are no mail.")
     text, html = bodies(message)
-    senders = people(source, "from") or people(source, "sender")
+    senders = people(head, "from") or people(head, "sender")
     return Mail(
-        message_id=identifier(source, "message-id") or synthetic(raw),
-        in_reply_to=identifier(source, "in-reply-to"),
-        references=references(source),
+        message_id=identifier(head, "message-id") or synthetic(raw),
+        in_reply_to=identifier(head, "in-reply-to"),
+        references=references(head),
         from_name=senders[0][0] if senders else "",
         from_email=senders[0][1] if senders else "",
-        reply_to=next((one for _, one in people(source, "reply-to")), ""),
-        to=tuple(one for _, one in people(source, "to"))[:MOST_ADDRESSES],
-        cc=tuple(one for _, one in people(source, "cc"))[:MOST_ADDRESSES],
-        subject=line(header(source, "subject"))[:LONGEST_SUBJECT],
-        sent_at=sent_at(source),
+        reply_to=next((one for _, one in people(head, "reply-to")), ""),
+        to=tuple(one for _, one in people(head, "to"))[:MOST_ADDRESSES],
+        cc=tuple(one for _, one in people(head, "cc"))[:MOST_ADDRESSES],
+        subject=line(header(head, "subject"))[:LONGEST_SUBJECT],
+        sent_at=sent_at(head, raw),
         text=text,
         html=html,
+        snippet=snippet(own_words(text)),
         files=files(message),
-        headers={name: line(header(source, name))[:500] for name in TELLING if source.get(name) is not None},
+        headers={name: line(header(head, name))[:500] for name in TELLING if name in head},
     )
+
+
+def head_of(message: MailMessage) -> Head:
+    """Every header line as it stands, by its name in lower case.
+
+    Letters beyond ASCII are taken for UTF-8, and where they are none, one letter for each byte: nothing is lost.
+    """
+    head: Head = {}
+    for name, value in message.obj.raw_items():
+        text = str(value)
+        if not text.isascii():
+            data = text.encode("utf-8", "surrogateescape")
+            try:
+                text = data.decode()
+            except UnicodeDecodeError:
+                text = data.decode("latin-1")
+        head.setdefault(name.lower(), []).append(text)
+    return head
 
 
 def without_envelope(raw: bytes) -> bytes:
@@ -132,16 +160,15 @@ def without_envelope(raw: bytes) -> bytes:
     return raw
 
 
-def header(source: object, name: str) -> str:
+def header(head: Head, name: str) -> str:
     """The first line of that name, decoded as far as it can be."""
-    value = source.get(name)
-    if value is None:
-        return ""
-    return decoded(str(value))
+    return decoded(head[name][0]) if name in head else ""
 
 
 def decoded(text: str) -> str:
     """`text` with what is encoded in it made readable, or as it stands."""
+    if "=?" not in text:
+        return text
     try:
         return str(make_header(decode_header(text)))
     except UNREADABLE:
@@ -150,12 +177,12 @@ def decoded(text: str) -> str:
 
 def line(text: str) -> str:
     """`text` on one line, with nothing in it that cannot be written down."""
-    return LINES.sub(" ", text.encode("utf-8", "replace").decode()).strip()
+    return LINES.sub(" ", text if text.isascii() else storable(text)).strip()
 
 
-def identifier(source: object, name: str) -> str:
+def identifier(head: Head, name: str) -> str:
     """The identifier that a header line names; one without brackets gets them."""
-    text = line(str(source.get(name) or ""))
+    text = line(head[name][0]) if name in head else ""
     found = IDENTIFIER.search(text)
     if found:
         return short(found[0])
@@ -163,9 +190,9 @@ def identifier(source: object, name: str) -> str:
     return short(f"<{bare[: LONGEST_IDENTIFIER - 2]}>") if "@" in bare else ""
 
 
-def references(source: object) -> tuple[str, ...]:
+def references(head: Head) -> tuple[str, ...]:
     """The chain of identifiers, the oldest first; of one that is too long both ends, which tie it to the rest."""
-    found = list(dict.fromkeys(map(short, IDENTIFIER.findall(line(str(source.get("references") or ""))))))
+    found = list(dict.fromkeys(map(short, IDENTIFIER.findall(line(" ".join(head.get("references", [])))))))
     if len(found) > MOST_REFERENCES:
         half = MOST_REFERENCES // 2
         found = found[:half] + found[-half:]
@@ -183,17 +210,19 @@ def synthetic(raw: bytes) -> str:
     return f"<{hashlib.sha256(raw).hexdigest()}@no-message-id.invalid>"
 
 
-def people(source: object, name: str) -> list[tuple[str, str]]:
+def people(head: Head, name: str) -> list[tuple[str, str]]:
     """Names and addresses of a header line, in their order; what is no address is left out."""
-    lines = [str(value) for value in source.get_all(name, [])]
-    found = []
-    for shown, text in getaddresses(lines):
-        text = text.strip().lower()
-        if is_address(text):
-            found.append((line(decoded(shown))[:LONGEST_NAME], text))
-    return found
+    return [one for value in head.get(name, ()) for one in addressed(value)]
 
 
+@lru_cache(4_096)
+def addressed(value: str) -> tuple[tuple[str, str], ...]:
+    """The names and addresses in `value`; who writes once writes again, so they are kept."""
+    found = ((shown, text.strip().lower()) for shown, text in getaddresses([value]))
+    return tuple((line(decoded(shown))[:LONGEST_NAME], text) for shown, text in found if is_address(text))
+
+
+@lru_cache(4_096)
 def is_address(text: str) -> bool:
     if not text.isascii() or len(text) > LONGEST_ADDRESS:
         return False
@@ -204,15 +233,27 @@ def is_address(text: str) -> bool:
     return True
 
 
-def sent_at(source: object) -> datetime | None:
-    """When it says it was written; None where it does not, or says what cannot be."""
+def sent_at(head: Head, raw: bytes) -> datetime | None:
+    """When it was written, as it says itself; else when it arrived, as the last to pass it on or the .mbox says.
+
+    None where nobody says, or only what cannot be.
+    """
+    now = datetime.now(UTC)
+    told = [*head.get("date", [])[:1]]
+    told += [text.rpartition(";")[2] for text in head.get("received", [])[:1]]
+    for text in told:
+        if (moment := date(text)) and moment <= now:
+            return moment
+    envelope = ENVELOPE.match(raw[:LONGEST_ENVELOPE])
+    return date(envelope[1].decode("ascii", "replace")) if envelope else None
+
+
+def date(text: str) -> datetime | None:
+    """The moment that `text` names; None where it names none, or one that cannot be."""
     try:
-        moment = parsedate_to_datetime(str(source.get("date") or ""))
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return None
-    try:
+        moment = parsedate_to_datetime(line(text))
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (OverflowError, ValueError):
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
     return moment if moment >= EARLIEST else None
 
@@ -253,6 +294,11 @@ def files(message: MailMessage) -> tuple[File, ...]:
     except UNREADABLE:
         return tuple(found)
     return tuple(found)
+
+
+def snippet(text: str) -> str:
+    """The first words of `text`, for a list."""
+    return " ".join(text[:LONGEST_START].split())[:LONGEST_SNIPPET]
 
 
 def bare(subject: str) -> str:

@@ -1,13 +1,15 @@
 """Mails out of files: .eml, .mbox, folders of them, and tar archives. Pure: no database."""
 
-import mailbox
+import re
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from inbox.parsing import LARGEST
 
+# "From ", who, and when: a sentence that begins a paragraph with "From" is none.
+ENVELOPE = re.compile(rb"From \S+(\s+\w{3},?\s+\w{3}\s+\d+\b.*)?\s*$")
 # What an archive may hold beside mails.
 NO_MAILS = {"cmds", "readme", "license"}
 
@@ -26,7 +28,8 @@ def one_file(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
     if tarfile.is_tarfile(path):
         yield from archived(path, name)
     elif is_mbox(path):
-        yield from boxed(path, name)
+        with path.open("rb") as file:
+            yield from boxed(file, name)
     elif path.name.casefold().split(".")[0] not in NO_MAILS:
         with path.open("rb") as file:
             # One byte more than is taken in: what is larger is seen to be.
@@ -36,15 +39,15 @@ def one_file(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
 def archived(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
     """The files of a tar archive, read where they lie: nothing is unpacked."""
     with tarfile.open(path) as archive:
-        for member in archive:
+        while (member := archive.next()) is not None:
+            archive.members.clear()  # it would remember them all
             if not member.isfile() or Path(member.name).name.casefold().split(".")[0] in NO_MAILS:
                 continue
-            data = archive.extractfile(member).read(LARGEST + 1)
-            if data[:5] == b"From " and b"\nFrom " in data:
-                with tempfile.NamedTemporaryFile() as file:
-                    file.write(data)
-                    file.flush()
-                    yield from boxed(Path(file.name), f"{name}/{member.name}")
+            file = archive.extractfile(member)
+            data = file.read(LARGEST + 1)
+            if data[:5] == b"From " and b"\n\nFrom " in data:
+                file.seek(0)
+                yield from boxed(file, f"{name}/{member.name}")
             else:
                 yield f"{name}/{member.name}", data
 
@@ -54,11 +57,19 @@ def is_mbox(path: Path) -> bool:
         return file.read(5) == b"From " and path.suffix != ".eml"
 
 
-def boxed(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
-    """The mails of an .mbox, in their order."""
-    box = mailbox.mbox(path, create=False)
-    try:
-        for number, key in enumerate(box.iterkeys(), 1):
-            yield f"{name}#{number}", box.get_bytes(key)
-    finally:
-        box.close()
+def boxed(file: IO[bytes], name: str) -> Iterator[tuple[str, bytes]]:
+    """The mails of an .mbox, in their order, each with the line that stands before it."""
+    number, lines, size, blank = 0, [], 0, True
+    for line in iter(lambda: file.readline(LARGEST), b""):
+        if blank and ENVELOPE.match(line):
+            if lines:
+                number += 1
+                yield f"{name}#{number}", b"".join(lines)
+            lines, size = [], 0
+        # Of one that is too large it is enough to see that it is.
+        if size <= LARGEST:
+            lines.append(line)
+            size += len(line)
+        blank = not line.strip()
+    if lines:
+        yield f"{name}#{number + 1}", b"".join(lines)

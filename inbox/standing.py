@@ -22,8 +22,6 @@ from leads.models import Lead
 
 # Contact is what reached the other side or came from it; a note or a filed document did neither.
 CONTACT = frozenset(ThreadSource.values) - {ThreadSource.NOTE, ThreadSource.DOCUMENT}
-# What is looked at of a text for its first words.
-LONGEST_START = 4_000
 SAID = (MessageState.RECEIVED, MessageState.SENT)
 # Where their own words are kept; what is noted of a call or a meeting are ours.
 IN_THEIR_WORDS = (ThreadSource.EMAIL, ThreadSource.SMS, ThreadSource.CHAT, ThreadSource.FORM)
@@ -110,11 +108,6 @@ def hear(thread: Thread, said: Iterable[Message]) -> bool:
         if follow(thread, one.sent_at, one.direction) and thread.last_direction == Direction.IN and settled(thread):
             thread.status, woken = ThreadStatus.OPEN, True
     return woken
-
-
-def snippet(text: str) -> str:
-    """The first words of `text`, for a list."""
-    return " ".join(text[:LONGEST_START].split())[:200]
 
 
 def settled(thread: Thread) -> bool:

@@ -14,11 +14,10 @@ from inbox.attachments import received
 from inbox.models import Direction, Mailbox, Message, MessageState, Thread, ThreadKey
 from inbox.natures import nature_of
 from inbox.parsing import Mail, bare
-from inbox.quotes import own_words
 from inbox.receiving.conversations import Conversation, Conversations
 from inbox.receiving.merging import MOST_PARTICIPANTS, unite
 from inbox.receiving.people import Owners, outsiders
-from inbox.standing import contacted, earliest, feel, hear, is_theirs, snippet, store, tell_open
+from inbox.standing import contacted, earliest, feel, hear, is_theirs, store, tell_open
 from inbox.threading import keys_of
 from leads.models import Lead
 
@@ -181,7 +180,7 @@ def message_of(mailbox: Mailbox, mail: Mail, *, is_read: bool, ours: frozenset[s
         subject=mail.subject,
         body_text=mail.text,
         body_html=mail.html,
-        snippet=snippet(own_words(mail.text)),
+        snippet=mail.snippet,
         sent_at=bounded(mail.sent_at),
         is_read=is_read or out,
     )

@@ -5,8 +5,9 @@ from django.db.models.expressions import DatabaseDefault
 
 from crm.refusals import refusing
 from inbox.models import Message, Thread
+from inbox.parsing import snippet
 from inbox.quotes import own_words
-from inbox.standing import advance, snippet
+from inbox.standing import advance
 
 
 @transaction.atomic

@@ -136,3 +136,40 @@ def test_no_damage_breaks_it(cut, at, noise):
         return
     assert "\x00" not in found.text + found.subject + found.message_id
     assert found.message_id.startswith("<")
+
+
+ENVELOPE = "From lee@example.com Thu Aug 22 12:36:23 2002"
+PASSED_ON = "Received: from a by b; Fri, 23 Aug 2002 10:00:00 +0200"
+
+
+@pytest.mark.parametrize(
+    ("lines", "moment"),
+    [
+        (["Date: Thu, 22 Aug 2002 18:26:25 +0700", PASSED_ON], datetime(2002, 8, 22, 11, 26, 25, tzinfo=UTC)),
+        (["Date: in the morning", PASSED_ON], datetime(2002, 8, 23, 8, tzinfo=UTC)),
+        (["Date: Thu, 22 Aug 2099 18:26:25 +0700", PASSED_ON], datetime(2002, 8, 23, 8, tzinfo=UTC)),
+        ([], datetime(2002, 8, 22, 12, 36, 23, tzinfo=UTC)),
+    ],
+)
+def test_what_does_not_say_when_it_was_written_was_written_when_it_arrived(lines, moment):
+    assert parse(ENVELOPE.encode() + b"\n" + mail("From: a@example.com", *lines)).sent_at == moment
+
+
+def test_letters_that_nobody_declared_are_kept_apart():
+    one, other = (
+        parse(b"From: a@example.com\nMessage-ID: <" + byte + b"@x.example>\n\n") for byte in (b"\xe8", b"\xe9")
+    )
+    assert one.message_id != other.message_id
+    assert parse("From: a@example.com\nSubject: Grüße\n\n".encode()).subject == "Grüße"
+
+
+def test_an_identifier_too_long_for_an_index_ties_by_its_digest():
+    long = "é" * 700
+    answered, answer = parse(mail("X: y", f"Message-ID: <{long}@x>")), parse(mail("X: y", f"References: <{long}@x>"))
+    assert (answered.message_id,) == answer.references
+    assert len(answered.message_id.encode()) < 100
+
+
+def test_it_begins_with_what_it_says_itself():
+    body = "Yes, please.\r\n\r\nOn 2 Nov 2026, at 10:00, Ann <ann@agency.example> wrote:\r\n> Shall I?\r\n"
+    assert parse(mail("From: a@example.com", body=body)).snippet == "Yes, please."

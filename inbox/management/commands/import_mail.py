@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,10 @@ from crm.activity import SYSTEM
 from crm.refusals import Refused
 from crm.transitions import create
 from inbox.models import Mailbox, Provider
-from inbox.receiving import Arrival, Counted, our_addresses, receive_many
+from inbox.reading import Arrival
+from inbox.reading_ahead import read_ahead
+from inbox.receiving import Counted, our_addresses, receive_read
 from inbox.sources import mails_in
-
-# Mails and bytes of one transaction.
-MOST, LARGEST = 250, 8_000_000
 
 
 class Command(BaseCommand):
@@ -37,8 +36,8 @@ class Command(BaseCommand):
         except Refused as refusal:
             raise CommandError(str(refusal)) from refusal
         ours, counted, read = our_addresses(), Counted(), 0
-        for batch in batches(arrivals(paths)):
-            counted += receive_many(box, batch, ours=ours)
+        for batch in read_ahead(arrivals(paths)):
+            counted += receive_read(box, batch, ours=ours)
             read += len(batch)
             if verbosity:
                 sys.stderr.write(f"{read:,} read\n")
@@ -52,19 +51,6 @@ def arrivals(paths: list[Path]) -> Iterator[Arrival]:
     for path in paths:
         for origin, raw in mails_in(path):
             yield Arrival(origin, raw)
-
-
-def batches(mails: Iterable[Arrival]) -> Iterator[list[Arrival]]:
-    """`mails` in lists, none of them long or large."""
-    batch, size = [], 0
-    for mail in mails:
-        batch.append(mail)
-        size += len(mail.raw)
-        if len(batch) >= MOST or size >= LARGEST:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def box_of(address: str) -> Mailbox:
