@@ -6,7 +6,7 @@ from django import forms
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 
 from crm.screens import RecordForm
-from inbox.imap.folders import INBOX
+from inbox.imap.folders import INBOX, sent_folder
 from inbox.imap.transitions import LONGEST_PASSWORD, preset
 from inbox.models import Mailbox, Provider
 
@@ -64,7 +64,7 @@ class MailboxForm(RecordForm):
             self.fields["sent_folder"].widget = UnfoldAdminSelectWidget(
                 choices=[("", "Found by itself"), *((name, name) for name in sent)]
             )
-        more = dict.fromkeys([*held.folders, *(name for name in names if name != INBOX)])
+        more = dict.fromkeys([*held.folders, *(name for name in names if name not in (INBOX, sent_folder(held)))])
         if "folders" in self.fields:
             self.fields["folders"].choices = [(name, name) for name in more]
 

@@ -18,7 +18,7 @@ from crm.paging import Order
 from crm.screens import RecordAdmin
 from inbox.filters import unlinked
 from inbox.imap import transitions
-from inbox.imap.folders import sent_folder
+from inbox.imap.folders import read, sent_folder
 from inbox.imap.state import FolderState, state_of
 from inbox.mailbox_deeds import CheckGaps, Disconnect, FetchNow, TestConnection
 from inbox.mailbox_forms import MailboxForm
@@ -107,8 +107,10 @@ class MailboxAdmin(RecordAdmin):
 
 
 def folders_of(mailbox: Mailbox) -> list[tuple[str, FolderState, datetime | None]]:
-    """How far each folder has been read, and when it was last checked for gaps."""
-    states = [(name, state_of(mailbox, name)) for name in mailbox.sync_state.get("folders", {})]
+    """How far each folder has been read, and when it was last checked for gaps; first those that are read still."""
+    held = mailbox.sync_state.get("folders", {})
+    names = dict.fromkeys([*(name for name in read(mailbox) if name in held), *sorted(held)])
+    states = [(name, state_of(mailbox, name)) for name in names]
     return [(name, state, parse_datetime(state.gaps.get("at") or "")) for name, state in states]
 
 
