@@ -6,12 +6,10 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models.functions import Coalesce
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import path
 
 from crm.lists import AFTER, BEFORE, Column, Tab
@@ -25,22 +23,24 @@ from inbox.conversation import Said, feeling_of, meeting_of, pages_of, read
 from inbox.deeds import (
     ArchiveThread,
     AssignThread,
+    JoinThread,
     LinkThread,
     MarkRead,
     NoteThread,
     ReopenThread,
     ResolveThread,
+    SplitThread,
     TakeThread,
     UnlinkThread,
 )
 from inbox.draft_screen import DraftAdmin
 from inbox.filters import ThreadFilter, unlinked
 from inbox.forms import LogForm, ThreadForm
-from inbox.linking import candidates
 from inbox.lists import ThreadList
 from inbox.mailbox_screen import MailboxAdmin, SetAsideAdmin
 from inbox.models import LAST_SAID, Direction, Draft, Mailbox, Message, SetAside, Thread, ThreadStatus
 from inbox.outbox import SEND
+from inbox.pages import PickingPages
 from inbox.safe_html import formatted
 from inbox.transitions import log_conversation
 
@@ -58,7 +58,7 @@ admin.site.register(Draft, DraftAdmin)
 
 
 @admin.register(Thread)
-class ThreadAdmin(RecordAdmin):
+class ThreadAdmin(PickingPages, RecordAdmin):
     form = ThreadForm
     filterset_class = ThreadFilter
     search_label = "Search subjects, people and text"
@@ -118,6 +118,8 @@ class ThreadAdmin(RecordAdmin):
         ArchiveThread,
         LinkThread,
         UnlinkThread,
+        SplitThread,
+        JoinThread,
     )
     bulk = (ResolveThread, AssignThread, ArchiveThread, ReopenThread, MarkRead)
     autocomplete_fields = ("lead", "client")
@@ -212,6 +214,7 @@ class ThreadAdmin(RecordAdmin):
             "timeline": ActivityLog.objects.done_to(row).select_related("actor")[:TIMELINE_LENGTH],
             "composer": composer_in(request, row),
             "may_link": LinkThread.offered(row, request.user) and not row.is_deleted,
+            "picking": self.picking(request, row),
         }
 
     def messages_page(self, request: HttpRequest, row: Thread) -> Page:
@@ -238,34 +241,7 @@ class ThreadAdmin(RecordAdmin):
             return None
         return list(related.visible_to(request.user).order_by("-id")[:BESIDE])
 
-    def offered(self, request: HttpRequest, row: Thread) -> list[Any]:
-        """All but linking, which has a page of its own."""
-        return [form for form in super().offered(request, row) if form.verb != LinkThread.verb]
-
-    def deed_view(self, request: HttpRequest, pk: UUID, verb: str) -> HttpResponse:
-        if verb == LinkThread.verb and request.method == "GET":
-            return self.link_view(request, pk)
-        return super().deed_view(request, pk, verb)
-
     def after(self, request: HttpRequest, row: Thread, verb: str) -> str:
         """To the list, once it is a colleague's whose conversations one does not see."""
         seen = Thread.everything.visible_to(request.user).filter(pk=row.pk).exists()
         return super().after(request, row, verb) if seen else self.list_url()
-
-    def link_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """Whose conversation it could be: by address, or by a search."""
-        row = self.find(request, pk)
-        if not request.user.has_perm(LinkThread.permission) or row.is_deleted:
-            raise PermissionDenied
-        words = request.GET.get("q", "").strip()[:200]
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Link: {row}",
-            "opts": self.opts,
-            "original": row,
-            "words": words,
-            "candidates": candidates(request, row, words),
-            "url": self.deed_url(row, LinkThread.verb),
-            "back": self.page_url(row),
-        }
-        return TemplateResponse(request, "inbox/link.html", context)

@@ -3,13 +3,15 @@
 from typing import Any
 
 from django import forms
+from django.urls import reverse
+from django.utils.html import format_html
 
 from crm import transitions as any_record
 from crm.deeds import DeedForm
 from crm.models import Client, User
 from crm.refusals import BadInput
 from inbox import transitions
-from inbox.models import TRANSITIONS, Direction, Thread, ThreadStatus
+from inbox.models import TRANSITIONS, Direction, Message, Thread, ThreadStatus
 from leads.deeds import staff
 from leads.models import Lead
 
@@ -139,3 +141,60 @@ class UnlinkThread(DeedForm):
     def perform(self, record: Thread, by: User) -> str:
         transitions.unlink(record, by=by)
         return f"“{record}” is linked to nobody now."
+
+
+class SplitThread(DeedForm):
+    """Messages moved into a conversation of their own; they are ticked on a page of its own."""
+
+    verb, label, permission, icon = "split", "Split", CHANGE, "call_split"
+    messages = forms.ModelMultipleChoiceField(
+        Message.objects.none(),
+        widget=forms.MultipleHiddenInput,
+        error_messages={
+            "required": "Choose messages of this conversation.",
+            "invalid_choice": "Choose messages of this conversation.",
+            "invalid_pk_value": "Choose messages of this conversation.",
+        },
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["messages"].queryset = self.record.messages.defer("body_html")
+
+    @classmethod
+    def possible(cls, record: Thread) -> bool:
+        return record.message_count > 1
+
+    def perform(self, record: Thread, by: User) -> str:
+        chosen = list(self.cleaned_data["messages"])
+        new = transitions.split(record, chosen, by=by)
+        url = reverse("admin:inbox_thread_change", args=[new.pk])
+        stand = (
+            "1 message stands in a conversation of its"
+            if len(chosen) == 1
+            else (f"{len(chosen)} messages stand in a conversation of their")
+        )
+        return format_html('{} own now: <a href="{}">{}</a>.', stand, url, new)
+
+
+class JoinThread(DeedForm):
+    """Another conversation made part of this one; it is picked on a page of its own."""
+
+    verb, label, permission, icon = "join", "Join", CHANGE, "call_merge"
+    other = forms.ModelChoiceField(
+        Thread.objects.none(),
+        widget=forms.HiddenInput,
+        error_messages={
+            "required": "Choose a conversation.",
+            "invalid_choice": "There is no such conversation, or it is deleted or not yours to see.",
+        },
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["other"].queryset = Thread.objects.visible_to(self.user)
+
+    def perform(self, record: Thread, by: User) -> str:
+        other = self.cleaned_data["other"]
+        transitions.join(record, other, by=by)
+        return f"“{other}” is part of “{record}” now."

@@ -1,4 +1,4 @@
-"""To whom a conversation could belong: by the addresses that take part, or by a search."""
+"""To whom a conversation could belong, and with which it could be one: by who takes part, or by a search."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,9 @@ from django.http import HttpRequest
 
 from crm.filters import SHORTEST_SEARCH, ClientFilter
 from crm.models import Client, Contact, ContactClient
-from inbox.models import Thread
+from inbox.filters import ThreadFilter
+from inbox.models import LAST_SAID, Thread
+from inbox.transitions.splitting import why_not_one
 from leads.filters import LeadFilter
 from leads.models import ContactLead, Lead
 
@@ -69,3 +71,27 @@ def by_address(
         clients.alias(mail=Lower("email")).filter(Q(mail__in=addresses) | Q(pk__in=their_clients)),
         leads.open().alias(mail=Lower("contact_email")).filter(Q(mail__in=addresses) | Q(pk__in=their_leads)),
     )
+
+
+def to_join(request: HttpRequest, thread: Thread, words: str) -> list[Thread]:
+    """Conversations that could be joined to `thread`: what `words` find, or without words those of the same people."""
+    others = Thread.objects.visible_to(request.user).filter(source=thread.source).exclude(pk=thread.pk)
+    if thread.mailbox_id:
+        others = others.filter(Q(mailbox=thread.mailbox_id) | Q(mailbox=None))
+    others = others.select_related("lead", "client", "mailbox")
+    if words:
+        return found_to_join(request, others, words)
+    sets = [others.filter(participant_emails__overlap=thread.participant_emails)] if thread.participant_emails else []
+    sets += [others.filter(lead=thread.lead_id)] if thread.lead_id else []
+    sets += [others.filter(client=thread.client_id)] if thread.client_id else []
+    rows = {row.pk: row for some in sets for row in some.order_by(LAST_SAID.desc(), "-id")[:SHOWN]}
+    near = sorted(rows.values(), key=lambda row: row.last_message_at or row.created_at, reverse=True)
+    return [row for row in near if not why_not_one(thread, row)][:SHOWN]
+
+
+def found_to_join(request: HttpRequest, others: QuerySet[Thread], words: str) -> list[Thread]:
+    asked = ThreadFilter({"q": words}, others, request=request)
+    if asked.form.errors:
+        return []
+    rows = asked.qs
+    return list(rows.order_by("place")[:SHOWN] if asked.found else rows[:SHOWN])

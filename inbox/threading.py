@@ -6,13 +6,27 @@ two strangers who both write "Question" have nothing to do with each other.
 """
 
 import hashlib
+from collections.abc import Sequence
+from typing import Protocol
 
-from inbox.parsing import Mail, bare
+from inbox.parsing import bare
 
 
-def keys_of(mail: Mail) -> list[str]:
-    """Every identifier that ties `mail` to others, its own first."""
-    tied = [one for one in (mail.in_reply_to, *mail.references) if one]
+class Written(Protocol):
+    """What is asked of a mail, or of the message that it has become."""
+
+    message_id: str
+    in_reply_to: str
+    references: Sequence[str]
+    subject: str
+
+    @property
+    def people(self) -> tuple[str, ...]: ...
+
+
+def keys_of(mail: Written) -> list[str]:
+    """Every identifier that ties `mail` to others: its own, that of what it answers, and the chain, the last first."""
+    tied = [one for one in (mail.in_reply_to, *reversed(mail.references)) if one]
     keys = [mail.message_id, *tied]
     if not tied and (subject := bare(mail.subject)):
         keys.append(subject_key(subject, mail.people))

@@ -149,5 +149,10 @@ class Message(Record):
             models.Index(Lower("from_email"), models.F("sent_at").desc(), condition=LIVE, name="messages_by_sender"),
         ]
 
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Everybody who wrote it or got it."""
+        return tuple(dict.fromkeys(one for one in (self.from_email, *self.to_emails, *self.cc_emails) if one))
+
     def __str__(self) -> str:
         return self.subject or self.snippet or f"{self.get_direction_display()} {self.sent_at:%d %b %Y}"

@@ -67,9 +67,8 @@ class Conversations:
         return found[0]
 
     def nearest(self, keys: list[str]) -> Conversation:
-        """The one that a mail with `keys` answers: what was taken apart by hand stays apart."""
-        # After its own identifier come that of what it answers and the chain, of which the last is the nearest.
-        return next(self.by_key[key] for key in [*keys[:2], *reversed(keys[2:])] if key in self.by_key)
+        """The one that a mail with `keys`, the nearest first, answers: what was taken apart by hand stays apart."""
+        return next(self.by_key[key] for key in keys if key in self.by_key)
 
     def lead_to(self, conversation: Conversation, key: str) -> None:
         self.by_key[key] = conversation

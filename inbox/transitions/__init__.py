@@ -4,6 +4,7 @@ from inbox.standing import CONTACT, SAID, advance, feel, subject_of
 from inbox.transitions.linking import link, reachable, unlink
 from inbox.transitions.moving import assign, lock, mark_read, move
 from inbox.transitions.noticing import notice
+from inbox.transitions.splitting import join, split
 from inbox.transitions.taking_in import take_in
 from inbox.transitions.writing_down import log_conversation
 
@@ -13,6 +14,7 @@ __all__ = [
     "advance",
     "assign",
     "feel",
+    "join",
     "link",
     "lock",
     "log_conversation",
@@ -20,6 +22,7 @@ __all__ = [
     "move",
     "notice",
     "reachable",
+    "split",
     "subject_of",
     "take_in",
     "unlink",
