@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from django.db.models.functions import Lower
 
-from crm.models import Client, ContactClient, User
+from crm.models import Client, Contact, ContactClient, User
 from crm.models.base import Record
 from inbox.addresses import house
 from inbox.models import Mailbox, Message
@@ -32,10 +32,11 @@ class Owners:
         if not addresses:
             return
         clients = Client.objects.alias(low=Lower("email")).filter(low__in=addresses)
-        through = ContactClient.objects.alias(low=Lower("contact__email")).filter(
-            low__in=addresses, contact__deleted_at=None, client__deleted_at=None
-        )
-        leads = Lead.objects.open().alias(low=Lower("contact_email")).filter(low__in=addresses)
+        # Their indexes hold no empty addresses, and are used only by a query that asks for none.
+        contacts = Contact.objects.exclude(email="").alias(low=Lower("email")).filter(low__in=addresses)
+        through = ContactClient.objects.filter(contact__in=list(contacts), client__deleted_at=None)
+        leads = Lead.objects.open().exclude(contact_email="").alias(low=Lower("contact_email"))
+        leads = leads.filter(low__in=addresses)
         for client in clients:
             self.note(client.email, client)
         for row in through.select_related("contact", "client"):

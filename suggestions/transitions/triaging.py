@@ -1,6 +1,7 @@
 """Triage: looking at conversations that belong to nobody, and proposing whose they are."""
 
 import logging
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 TRIAGE = Actor(ActorType.SYSTEM, name="Triage")
 MOST_LOOKED_AT, MOST_PROPOSED, MOST_WAITING, MOST_MATCHES, MOST_OTHERS = 500, 20, 100, 10, 20
 MOST_NEW, NEW_FOR = 2_000, timedelta(hours=25)
+# Seconds, of a job that is queued each minute.
+LONGEST_RUN = 20.0
 SITES = ("https://", "https://www.", "http://", "http://www.")
 WAITING = (SuggestionStatus.PENDING, SuggestionStatus.DRAFT)
 
@@ -41,12 +44,12 @@ def triage(*, most: int = MOST_LOOKED_AT) -> tuple[int, int]:
     """
     waiting = Suggestion.objects.undecided(timezone.now()).filter(agent=str(TRIAGE))
     room = min(MOST_PROPOSED, MOST_WAITING - waiting.values("pk")[:MOST_WAITING].count())
-    looked_at, proposed, ours = 0, 0, our_addresses()
+    looked_at, proposed, ours, began = 0, 0, our_addresses(), time.monotonic()
     lines = dict(InsuranceType.objects.filter(is_active=True).order_by("code").values_list("code", "name"))
     for key in Thread.objects.untriaged().values_list("pk", flat=True)[:most] if room > 0 else ():
         looked_at += 1
         proposed += look_at(key, ours, lines)
-        if proposed >= room:
+        if proposed >= room or time.monotonic() - began > LONGEST_RUN:
             break
     return looked_at, proposed
 

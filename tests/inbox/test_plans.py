@@ -3,9 +3,11 @@
 import pytest
 from django.contrib import admin
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from crm.models import User
 from inbox.models import Thread
+from inbox.receiving.people import Owners
 from tests.emptying import tables_may_be_emptied
 from tests.plans import first_page, indexes_of, reads_whole, sorts
 
@@ -93,3 +95,15 @@ def test_triage_finds_its_conversations_in_an_index_of_their_own(unlinked):
 def test_the_conversations_of_an_address_are_found_in_an_index(unlinked):
     rows = Thread.objects.unlinked().filter(participant_emails__overlap=["p7@example.com", "p8@example.com"])
     assert "threads_participants" in indexes_of(rows)
+
+
+def test_to_whom_addresses_belong_is_read_from_indexes(filled, db):
+    with CaptureQueriesContext(connection) as asked:
+        Owners([f"p{number}@example.com" for number in range(20)])
+    plans = []
+    with connection.cursor() as cursor:
+        for query in asked.captured_queries:
+            cursor.execute(f"EXPLAIN {query['sql']}")
+            plans += [line for (line,) in cursor.fetchall()]
+    assert any("leads_email_unique" in line for line in plans)
+    assert not [line for line in plans if "Seq Scan on leads" in line]
