@@ -7,15 +7,15 @@ has already is known by its Message-ID before it is fetched, even where the serv
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from email import message_from_bytes
 
 from django.db import transaction
+from imap_tools import MailMessage
 
 from inbox.imap.answers import Answer
 from inbox.imap.connection import NotHandedOut, Session
 from inbox.imap.state import FolderState, change, state_of
 from inbox.models import FolderMail, Mailbox, Message, SetAside
-from inbox.parsing import LARGEST, header, identifier, line
+from inbox.parsing import LARGEST, Head, head_of, header, identifier, line
 from inbox.reading import Read, read
 from inbox.receiving import Arrival, Counted, our_addresses, receive_read, set_aside
 
@@ -113,7 +113,7 @@ def step(run: Run, folder: str, uids: Sequence[int]) -> int:
 def told_apart(run: Run, folder: str, uids: Sequence[int], *, give_up: bool) -> Batch:
     """The mails with these numbers by what is to be done with them, as many as fit into memory."""
     heads = run.session.heads(uids)
-    names = {head.uid: identifier(message_from_bytes(head.data), "message-id") for head in heads}
+    names = {head.uid: identifier(lines_of(head), "message-id") for head in heads}
     there = Message.everything.filter(mailbox=run.mailbox, message_id__in=[name for name in names.values() if name])
     there = set(there.values_list("message_id", flat=True))
     batch, size = Batch(last=uids[-1]), 0
@@ -134,10 +134,15 @@ def told_apart(run: Run, folder: str, uids: Sequence[int], *, give_up: bool) -> 
     return batch
 
 
+def lines_of(head: Answer) -> Head:
+    """The header lines that were asked for."""
+    return head_of(MailMessage.from_bytes(head.data))
+
+
 def described(head: Answer) -> str:
     """What a mail that is not fetched is about, in a sentence."""
-    source = message_from_bytes(head.data)
-    subject, sender = line(header(source, "subject"))[:200], line(header(source, "from"))[:200]
+    lines = lines_of(head)
+    subject, sender = line(header(lines, "subject"))[:200], line(header(lines, "from"))[:200]
     return f"It is “{subject or 'no subject'}” from {sender or 'nobody'}."
 
 
