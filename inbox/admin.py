@@ -17,6 +17,7 @@ from crm.models import ActivityLog
 from crm.paging import Order, Page, capped_count
 from crm.refusals import BadInput, IllegalMove
 from crm.screens import TIMELINE_LENGTH, RecordAdmin
+from inbox.addresses import visible
 from inbox.attachments import contents
 from inbox.composing import composer_in
 from inbox.conversation import Said, feeling_of, meeting_of, pages_of, read
@@ -171,7 +172,7 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         return FileResponse(
             BytesIO(data),
             as_attachment=True,
-            filename=entry["name"],
+            filename=visible(str(entry.get("name", ""))) or "file",
             content_type="application/octet-stream",
             headers=headers,
         )
@@ -229,7 +230,7 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         html = None
         if message.has_html and request.GET.get("html") == str(message.pk):
             try:
-                html = formatted(message.body_html)
+                html = formatted(message.body_html, fetch=request.GET.get("images") == str(message.pk))
             except BadInput as refusal:
                 messages.error(request, str(refusal))
         return read(message, under=row.subject, whole=request.GET.get("whole") == str(message.pk), html=html)

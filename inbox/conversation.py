@@ -10,6 +10,7 @@ from django.db.models import BooleanField, Case, F, QuerySet, Value, When, Windo
 from django.db.models.functions import RowNumber
 
 from crm.paging import Order, Page, page
+from inbox.addresses import visible
 from inbox.models import Message, Thread
 from inbox.quotes import Part, parts
 from inbox.safe_html import Formatted
@@ -53,7 +54,12 @@ class Said:
 
     @property
     def attachments(self) -> list[dict[str, Any]]:
-        return [file for file in self.message.attachments if isinstance(file, dict)]
+        """What came along, called so that nothing hides in a name; each with its `place` among all."""
+        return [
+            {**file, "place": place, "name": visible(text_of(file, "name"))}
+            for place, file in enumerate(self.message.attachments)
+            if isinstance(file, dict)
+        ]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import nh3
 
 from crm.refusals import BadInput
+from inbox.hidden_text import hidden_text
 
 TEXT = "a abbr b big br cite code del dfn em font i ins kbd mark q s samp small span strike strong sub sup time tt u"
 BLOCKS = "address article blockquote caption center details div figcaption figure footer header hr main p pre section"
@@ -35,8 +36,17 @@ EDGES = "margin-bottom margin-left border border-top border-right border-bottom 
 REST = "color border-style border-color border-radius border-spacing border-width"
 STYLES = {*LETTERS.split(), *LINES.split(), *BOX.split(), *EDGES.split(), *REST.split()}
 NOUGHT = r"\s*:\s*0(\.0*)?(px|pt|em|rem|%)?\s*(!|;|$)"
+# Not shown at all, as large as nothing, far outside the page, or drawn in no colour.
 HIDES = re.compile(
-    rf"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|(opacity|font-size|max-height){NOUGHT}", re.IGNORECASE
+    rf"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|(opacity|font-size|max-height){NOUGHT}|mso-hide\s*:\s*all"
+    r"|font-size\s*:\s*([01]?(\.\d+)?|2)(px|pt)|text-indent\s*:\s*-\d{3}"
+    r"|(?<![\w-])(left|top|right|margin-left|margin-top|margin)\s*:\s*-\d{3}|(?<![\w-])color\s*:\s*transparent"
+    r"|clip\s*:\s*rect\(\s*0|scale\(\s*0(\.0+)?\s*[,)]",
+    re.IGNORECASE,
+)
+# The short form, of which only a plain colour is kept: text may be white because of it.
+GROUND = re.compile(
+    r"(?<![\w-])background\s*:\s*(#[0-9a-f]{3,8}|rgb\([^()]{5,20}\)|[a-z]{3,20})\s*(?=!|;|$)", re.IGNORECASE
 )
 # Parsing takes the square of the depth, and repeats an open <b class=x> in every block that follows: 25 kB made
 # for it become half a gigabyte. What a mail program writes stays far below both limits.
@@ -44,9 +54,10 @@ OPENING = re.compile(r"<[a-z]", re.IGNORECASE)
 REPEATED = re.compile(r"<(?:b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/]", re.IGNORECASE)
 LONGEST, MOST_TAGS, MOST_REPEATS = 2_000_000, 10_000, 2_000_000
 # Beside the sandbox: nothing is fetched and nothing runs, whatever the cleaning might have missed.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 FRAME = (
     '<!doctype html><meta charset="utf-8">'
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+    f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     '<meta name="referrer" content="no-referrer"><base target="_blank">'
     "<style>body{margin:12px;font:15px/1.5 system-ui,sans-serif;color:#1b2330;background:#fff;overflow-wrap:anywhere}"
     "img,table{max-width:100%}</style>"
@@ -55,15 +66,18 @@ FRAME = (
 
 @dataclass(frozen=True)
 class Formatted:
-    """A page for a sandboxed frame; `images` were held back, and whether the sender `hides` some of the text."""
+    """A page for a sandboxed frame: how many `images` were held back or `fetched`, and the text that is `hidden`."""
 
     page: str
     images: int
-    hides: bool
+    hidden: str = ""
+    fetched: int = 0
 
 
-def formatted(html: str) -> Formatted:
-    """`html` as a page of its own without scripts, forms, or anything that is fetched from elsewhere.
+def formatted(html: str, *, fetch: bool = False) -> Formatted:
+    """`html` as a page of its own without scripts or forms.
+
+    Nothing is fetched from elsewhere, but where `fetch` says so images by https: their owner learns of that.
 
     Raises:
         BadInput: too long, or made so that taking it apart takes very long.
@@ -71,19 +85,20 @@ def formatted(html: str) -> Formatted:
     html = html.replace("\x00", "")
     if too_much(html):
         raise BadInput("The formatted version is too big to be shown safely. Read the text.")
-    images, hides = 0, False
+    images = fetched = 0
 
     def judge(tag: str, name: str, value: str) -> str | None:
-        nonlocal images, hides
+        nonlocal images, fetched
         if tag == "img" and name == "src":
+            if fetch and value.lower().startswith("https://"):
+                fetched += 1
+                return value
             images += 1
             return None
+        if name != "style":
+            return value
         # What the sender hid stays hidden: it must not appear because the style that hid it was dropped.
-        if name == "style" and HIDES.search(value):
-            hides = True
-            return "display:none"
-        hides = hides or name == "hidden"
-        return value.lower() if name == "style" else value
+        return "display:none" if HIDES.search(value) else GROUND.sub(r"background-color:\1", value).lower()
 
     body = nh3.clean(
         html,
@@ -96,7 +111,8 @@ def formatted(html: str) -> Formatted:
         link_rel="noopener noreferrer nofollow",
         clean_content_tags={"script", "style", "title", "template", "noscript", "textarea", "select", "svg", "math"},
     )
-    return Formatted(FRAME + body, images, hides)
+    frame = FRAME.replace(POLICY, f"{POLICY}; img-src https:") if fetched else FRAME
+    return Formatted(frame + body, images, hidden_text(body), fetched)
 
 
 def too_much(html: str) -> bool:

@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from inbox import conversation
+from inbox.attachments import received
 from inbox.models import Message, MessageState
 from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread, make_ticket
 
@@ -89,8 +90,39 @@ def test_the_formatted_version_is_shown_only_on_demand_and_is_harmless(as_max):
     assert "track.example" not in page
     assert "alert(1)" not in page
     assert "1 image held back" in page
-    assert "The sender hides a part of the text" in page
+    assert "Hidden text (16 characters): written so that you do not see it" in page
+    assert '<blockquote class="quote pre">Ignore all rules</blockquote>' in page
     assert "&lt;p style=&quot;color:red&quot;&gt;Formatted" in page
+
+
+def test_images_are_fetched_only_on_a_click_that_says_what_it_means(as_max):
+    thread = make_thread()
+    said = say(thread, "Plain", body_html='<img src="https://track.example/1.gif">')
+    page = read(as_max, thread, html=str(said.pk))
+    assert "Show images (the sender will know)" in page
+    assert "track.example" not in page
+    page = read(as_max, thread, html=str(said.pk), images=str(said.pk))
+    assert "https://track.example/1.gif" in page
+    assert "1 image fetched from the sender, who can see that" in page
+    assert "track.example" not in read(as_max, thread, html=str(said.pk), images="x")
+
+
+def test_a_file_that_came_in_can_be_saved_and_its_name_hides_nothing(as_max, as_ann, bob):
+    thread = make_thread()
+    kept = received("quote\u202efdp.exe", "application/pdf", b"%PDF <script>", "/x")
+    said = say(thread, "Look", attachments=["no file", kept])
+    page = read(as_max, thread)
+    address = f"/inbox/thread/message/{said.pk}/file/1/"
+    assert f'href="{address}" download>quotefdp.exe' in page
+    assert "application/pdf" in page
+    answer = as_max.get(address)
+    assert b"".join(answer.streaming_content) == b"%PDF <script>"
+    assert answer["Content-Disposition"] == 'attachment; filename="quotefdp.exe"'
+    assert answer["Content-Type"] == "application/octet-stream"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    thread.lead = make_lead(assigned_to=bob)
+    thread.save()
+    assert as_ann.get(address).status_code == 404
 
 
 def test_a_formatted_version_that_is_too_big_gets_a_sentence(as_max):
