@@ -144,7 +144,8 @@ class DraftAdmin(RecordAdmin):
         if in_place(request):
             names = ("version", "to", "cc", "subject", "body")
             at = timezone.localtime(draft.updated_at).strftime(SAVED)
-            return JsonResponse({"saved": f"Saved {at}", **{name: getattr(draft, name) for name in names}})
+            texts = {name: getattr(draft, name) for name in names}
+            return JsonResponse({"saved": f"Saved {at}", "url": place_of(draft), **texts})
         return HttpResponseRedirect(place_of(draft))
 
     def save(self, request: HttpRequest, draft: Draft) -> HttpResponse:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
@@ -15,6 +16,7 @@ from uuid_utils.compat import uuid7
 from crm.activity import Actor, record
 from crm.models import Client, User
 from crm.refusals import BadInput, IllegalMove, NotAllowed, refusing
+from crm.texts import without_nul
 from inbox import outbox
 from inbox.addresses import domain, house, visible
 from inbox.answering import quoted
@@ -93,7 +95,7 @@ def save(key: UUID, version: int, words: Words, place: Place, *, by: User) -> Dr
         BadInput: something is too long, or `place` is none for a mail of `by`.
     """
     draft = own(key, by) or begun(key, place, by)
-    changes = vars(words)
+    changes = {name: without_nul(typed) if isinstance(typed, str) else typed for name, typed in vars(words).items()}
     if draft.version and all(getattr(draft, name) == text for name, text in changes.items()):
         return draft
     if draft.version != version:
@@ -121,9 +123,7 @@ def begun(key: UUID, place: Place, by: User) -> Draft:
     draft = Draft(pk=key, author=by, **vars(place))
     check_place(draft, by)
     with refusing():
-        draft.clean_fields()
-        draft.validate_constraints()
-    Draft.objects.bulk_create([draft], ignore_conflicts=True)
+        Draft.objects.bulk_create([draft], ignore_conflicts=True)
     found = own(key, by)
     if found is None:
         raise IllegalMove(ELSEWHERE)
@@ -170,6 +170,12 @@ def discard(draft: Draft, *, by: User) -> None:
     """
     own(draft.pk, by)
     Draft.objects.filter(pk=draft.pk).update(deleted_at=Now())
+
+
+def forget(before: datetime) -> int:
+    """Remove for ever what was sent or discarded before that moment; how many."""
+    count, _ = Draft.everything.filter(deleted_at__lt=before).delete()
+    return count
 
 
 # What is attached
@@ -332,7 +338,7 @@ def handed_back(dispatch: Dispatch, verb: str, by: User) -> Draft:
     over(dispatch)
     said = f"Mail “{message}” to {', '.join(message.to_emails)} {verb}, to be worked on"
     record(thread, verb, about=subject_of(thread), by=by, summary=said)
-    answered = Message.objects.filter(thread=thread, message_id=message.in_reply_to).exclude(message_id="").first()
+    answered = answered_by(message)
     repeated = f"\n\n{quoted(answered)}" if answered and quoted(answered) else ""
     draft = Draft(
         author=by,
@@ -351,6 +357,16 @@ def handed_back(dispatch: Dispatch, verb: str, by: User) -> Draft:
         return written(draft)
     begun_since = Draft.objects.select_for_update().filter(author=by, thread=thread).first()
     return written(joined(draft, begun_since) if begun_since else draft)
+
+
+def answered_by(message: Message) -> Message | None:
+    """What `message` answers: as its draft says, or, where that is gone, as the mail itself does."""
+    began = Draft.everything.filter(message=message).select_related("reply_to").first()
+    if began is not None:
+        return began.reply_to
+    return (
+        Message.objects.filter(thread=message.thread_id, message_id=message.in_reply_to).exclude(message_id="").first()
+    )
 
 
 def joined(draft: Draft, other: Draft) -> Draft:

@@ -1,6 +1,7 @@
 """The jobs that send what people wrote and keep conversations in order."""
 
 import logging
+from datetime import timedelta
 from time import monotonic
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from inbox import dispatching
+from inbox import dispatching, drafting
 from inbox.imap import filing, jobs
 from inbox.imap.visits import visit
 from inbox.models import Mailbox, Thread
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 MOST_NOTICED, LONGEST_NOTICING = 2_000, 45
 # Tried again when the program itself broke down, or the database was away.
 AGAIN = RetryStrategy(max_attempts=10, exponential_wait=2)
+KEPT_DRAFTS = timedelta(days=30)
 
 
 @app.task(name=dispatching.JOB, retry=AGAIN)
@@ -36,6 +38,13 @@ def dispatch(message: str) -> None:
 def find_lost(timestamp: int) -> None:
     """Queue again the mails that are due and have no job any more, and those cut off in the middle."""
     dispatching.find_lost(timezone.now())
+
+
+@app.periodic(cron="50 3 * * *")
+@app.task(name="inbox.forget_drafts", queueing_lock="inbox.forget_drafts")
+def forget_drafts(timestamp: int) -> None:
+    """Remove drafts that were sent or discarded long ago: what was sent stands in its conversation."""
+    drafting.forget(timezone.now() - KEPT_DRAFTS)
 
 
 @app.periodic(cron="10 4 * * *")

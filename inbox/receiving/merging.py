@@ -28,6 +28,17 @@ MESSAGES = f"""
 UPDATE messages SET thread_id = pair.kept, updated_at = statement_timestamp()
   FROM {PAIRS} WHERE thread_id = pair.gone
 """
+# One draft of each author goes along; what would be their second one there becomes a new mail.
+DRAFTS = f"""
+UPDATE drafts SET thread_id = CASE WHEN place = 1 THEN kept END, updated_at = statement_timestamp()
+  FROM (
+    SELECT drafts.id, kept, row_number() OVER (
+               PARTITION BY author_id, coalesce(kept, thread_id) ORDER BY kept IS NOT NULL, drafts.id) AS place
+      FROM drafts LEFT JOIN {PAIRS} ON thread_id = pair.gone
+     WHERE (thread_id = ANY(%(gone)s) OR thread_id = ANY(%(kept)s)) AND deleted_at IS NULL
+  ) AS ranked
+ WHERE drafts.id = ranked.id AND ranked.kept IS NOT NULL
+"""
 KEYS = f"UPDATE thread_keys SET thread_id = pair.kept FROM {PAIRS} WHERE thread_id = pair.gone"
 
 
@@ -41,7 +52,7 @@ def unite(pairs: Sequence[tuple[Thread, Thread]], *, by: Actor | User = SYSTEM, 
     first = earliest({thread.pk for pair in pairs for thread in pair})
     given = {"kept": [kept.pk for kept, _ in pairs], "gone": [gone.pk for _, gone in pairs]}
     with connection.cursor() as cursor:
-        for statement in (ONCE, MESSAGES, KEYS):
+        for statement in (ONCE, MESSAGES, DRAFTS, KEYS):
             cursor.execute(statement, given)
     lines = []
     for kept, gone in pairs:

@@ -42,6 +42,8 @@ document.addEventListener("DOMContentLoaded", () => {
         apply(found, names);
         tell("");
         saved.textContent = found.saved;
+        // A new mail is found again when the page is loaded again.
+        if (location.pathname === new URL(form.action).pathname) history.replaceState(null, "", found.url);
       }).catch(() => { changed = true; saved.textContent = "Not saved: no connection"; });
       return saving;
     };
@@ -73,7 +75,8 @@ document.addEventListener("DOMContentLoaded", () => {
       event.preventDefault();
       event.stopImmediatePropagation();
       const by = event.submitter;
-      saving.then(() => { saving = null; form.requestSubmit(by); });
+      // Later, for a form that is still telling of one sending begins no other.
+      saving.then(() => setTimeout(() => { saving = null; form.requestSubmit(by); }));
     }, true);
   }
 
