@@ -111,6 +111,7 @@ UNFOLD = {
                         "leads.view_insurancetype",
                     ),
                     to("Scoring", "speed", "leads_scoringpolicy_changelist", "leads.view_scoringpolicy"),
+                    to("Prediction", "insights", "leads_predictionmodel_changelist", "leads.view_predictionmodel"),
                     to("Mailboxes", "mail", "inbox_mailbox_changelist", "inbox.view_mailbox"),
                     to(
                         "Mail templates",

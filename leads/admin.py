@@ -33,10 +33,11 @@ from leads.deeds import (
 )
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
 from leads.forms import OWN_COLUMN, InsuranceTypeForm, LeadForm
-from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, ScoringPolicy, Task, Tier
+from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task, Tier
 from leads.models.lead import LAST_HEARD, PRIORITY, VALUE
 from leads.models.task import DUE
 from leads.policy_screen import ScoringPolicyAdmin
+from leads.prediction_screen import PredictionModelAdmin, told
 from leads.scoring import why
 from leads.transitions import add_task, create_lead
 
@@ -47,6 +48,7 @@ LINE_COLUMNS = frozenset({*OWN_COLUMN.values(), "line_data"})
 
 
 admin.site.register(ScoringPolicy, ScoringPolicyAdmin)
+admin.site.register(PredictionModel, PredictionModelAdmin)
 
 
 def tier_tab(tier: str, label: str) -> Tab:
@@ -194,6 +196,7 @@ class LeadAdmin(RecordAdmin):
         return {
             **super().page_context(request, row),
             "why": why(row, ScoringPolicy.objects.active()),
+            "told": told(row),
             "tier_changes": row.tier_changes.order_by("-at", "-id")[:TIERS_SHOWN],
             "stale_days": stale_days(row),
             "stakeholders": stakeholders.select_related("contact").order_by("-is_primary", "id"),

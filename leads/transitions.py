@@ -9,11 +9,13 @@ from procrastinate.contrib.django import app
 
 from crm.activity import Actor, record
 from crm.models import User
+from crm.queueing import enqueue
 from crm.refusals import BadInput, IllegalMove, refusing
 from crm.texts import without_nul
 from crm.transitions import create, named
 from leads.models import Category, Lead, LeadStageHistory, LeadStatus, LossReason, ScoringPolicy, Task, TaskStatus, Tier
 from leads.models.lead import newest_on_top
+from leads.prediction.deed import look_at
 from leads.rescoring import rescore
 from leads.scoring import checked, moment, same_sign
 
@@ -44,7 +46,7 @@ def create_lead(lead: Lead, *, by: Actor | User) -> None:
         lead.save(force_insert=True)
     lead.refresh_from_db()
     LeadStageHistory.objects.create(lead=lead, to_status=lead.status, by=actor.user, at=lead.created_at)
-    scored(lead)
+    weighed(lead)
     record(lead, "created", by=by, summary=f"Created {named(lead)}", status=lead.status_id)
 
 
@@ -78,7 +80,7 @@ def change_status(
     Lead.everything.filter(pk=lead.pk).update(status=status, rank=newest_on_top(), **changes)
     lead.refresh_from_db()
     LeadStageHistory.objects.create(lead=lead, from_status=was, to_status=status, by=actor.user)
-    scored(lead)
+    weighed(lead)
     why = f" ({LossReason(loss_reason).label})" if changes["loss_reason"] else ""
     record(
         lead,
@@ -210,6 +212,12 @@ def add_signals(lead: Lead, signals: Iterable[dict[str, Any]], *, by: Actor | Us
     return new
 
 
+def weighed(lead: Lead) -> None:
+    """Bring score, tier and chance of `lead` up to date."""
+    scored(lead)
+    look_at(lead)
+
+
 def scored(lead: Lead) -> None:
     """Bring the score and the tier of `lead` up to date; one that is closed keeps what it had."""
     rescore([lead.pk], ScoringPolicy.objects.active(), timezone.now())
@@ -249,7 +257,7 @@ def activate_policy(policy: ScoringPolicy, *, by: Actor | User) -> None:
         is_active=True, activated_at=timezone.now(), activated_by=actor.user
     )
     policy.refresh_from_db()
-    app.configure_task(SCORE_ALL).defer(timestamp=0)
+    enqueue(app.configure_task(SCORE_ALL, queueing_lock=SCORE_ALL), timestamp=0)
     record(
         policy,
         "activated",

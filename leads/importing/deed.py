@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from crm.activity import Actor
 from crm.models import User
+from crm.queueing import enqueue
 from crm.refusals import BadInput, IllegalMove, constraint_sentence
 from leads.importing.cells import Amount, Choice, Day, plain
 from leads.importing.columns import Plan, plan_of
@@ -21,6 +22,7 @@ from leads.importing.report import Outcome, Report, reporting
 from leads.importing.rows import COLUMNS, Known, LeadReader, Refusal, borne_out_by, quoted
 from leads.importing.staging import CHUNK, Staging
 from leads.models import OPEN_CATEGORIES, Category, InsuranceType, Lead, LeadStatus, ScoringPolicy
+from leads.prediction.deed import PREDICT_ALL
 from leads.transitions import SCORE_ALL
 
 Tell = Callable[[str], None]
@@ -109,7 +111,7 @@ def staged(file: CsvFile, reader: LeadReader, report: Report, progress: Progress
 
 
 def insert(staging: Staging, rows: int, path: Path, *, actor: Actor, tell: Tell) -> int:
-    """How many leads were made, each with the first line of its history; a job scores them."""
+    """How many leads were made, each with the first line of its history; jobs score them."""
     metadata = {"file": printable(path.name), "import": str(uuid4())}
     made = 0
     for more in staging.insert(
@@ -123,7 +125,8 @@ def insert(staging: Staging, rows: int, path: Path, *, actor: Actor, tell: Tell)
         made += more
         tell(f"{made:,} leads made")
     if made:
-        app.configure_task(SCORE_ALL).defer(timestamp=0)
+        enqueue(app.configure_task(SCORE_ALL, queueing_lock=SCORE_ALL), timestamp=0)
+        enqueue(app.configure_task(PREDICT_ALL, queueing_lock=PREDICT_ALL), timestamp=0)
     return made
 
 

@@ -3,6 +3,7 @@
 from leads.models.lead import Lead, LossReason, Source, Tier
 from leads.models.line import InsuranceType
 from leads.models.policy import ScoringPolicy, TierChange
+from leads.models.prediction import LeadSnapshot, PredictionModel, Rung
 from leads.models.stage import OPEN_CATEGORIES, Category, LeadStageHistory, LeadStatus
 from leads.models.stakeholder import ContactLead
 from leads.models.task import Task, TaskStatus
@@ -13,9 +14,12 @@ __all__ = [
     "ContactLead",
     "InsuranceType",
     "Lead",
+    "LeadSnapshot",
     "LeadStageHistory",
     "LeadStatus",
     "LossReason",
+    "PredictionModel",
+    "Rung",
     "ScoringPolicy",
     "Source",
     "Task",

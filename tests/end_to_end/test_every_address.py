@@ -20,7 +20,7 @@ from crm.screens import RecordAdmin
 from crm.transitions import permission
 from inbox.models import Draft, Mailbox, SetAside
 from inbox.outbox import SEND
-from leads.models import ContactLead, InsuranceType, LeadStatus, ScoringPolicy, Task
+from leads.models import ContactLead, InsuranceType, LeadStatus, PredictionModel, ScoringPolicy, Task
 from suggestions.models import AutonomySetting, EmailTemplate
 from tests.cast import (
     browser,
@@ -83,6 +83,9 @@ def world() -> dict[type, Any]:
         SetAside.objects.create(mailbox=mailbox, origin="box#1", reason="It has no header.", size=3, raw=b"abc"),
         ScoringPolicy.objects.create(version=2, note="Another opinion.", weights={}),
         Draft.objects.create(author=make_user("writer"), lead=lead, subject="Begun"),
+        PredictionModel.objects.create(
+            version=1, rung="STAGES", card={"base": 0.5, "stages": {}}, leads=100, won=50, verdict="The first."
+        ),
     ]
     ContactLead.objects.create(lead=lead, contact=rows[2])
     return {type(row): row for row in rows}

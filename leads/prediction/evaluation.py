@@ -1,0 +1,62 @@
+"""How good probabilities were, held against what happened. Pure.
+
+AUC: the share of pairs of a won and a lost lead that are in the right order. Brier: the mean square of the error.
+Calibration error: the mean difference of predicted and won over ten equal parts, weighted by their size. Lift: how
+many times more often the best tenth was won than all.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+TENTHS = 10
+
+
+def evaluated(predicted: Sequence[float], won: Sequence[bool]) -> dict[str, Any]:
+    """`{n, won, auc, brier, calibration_error, lift, deciles: [{n, predicted, won}]}`; auc is None for one outcome."""
+    total, wins = len(won), sum(won)
+    tenths = deciles(predicted, won)
+    error = sum(part["n"] * abs(part["predicted"] - part["won"]) for part in tenths) / total if total else None
+    top = tenths[-1]["won"] / (wins / total) if wins else None
+    return {
+        "n": total,
+        "won": wins,
+        "auc": rounded(auc(predicted, won)),
+        "brier": rounded(sum((p - w) ** 2 for p, w in zip(predicted, won, strict=True)) / total) if total else None,
+        "calibration_error": rounded(error),
+        "lift": rounded(top),
+        "deciles": [{**part, "predicted": rounded(part["predicted"]), "won": rounded(part["won"])} for part in tenths],
+    }
+
+
+def auc(predicted: Sequence[float], won: Sequence[bool]) -> float | None:
+    """By ranks (Mann and Whitney), ties counting half; None where all ended alike."""
+    wins = sum(won)
+    losses = len(won) - wins
+    if not wins or not losses:
+        return None
+    order = sorted(range(len(won)), key=lambda i: predicted[i])
+    ranks = 0.0
+    at = 0
+    while at < len(order):
+        end = at
+        while end < len(order) and predicted[order[end]] == predicted[order[at]]:
+            end += 1
+        ranks += sum(bool(won[i]) for i in order[at:end]) * (at + 1 + end) / 2
+        at = end
+    return (ranks - wins * (wins + 1) / 2) / (wins * losses)
+
+
+def deciles(predicted: Sequence[float], won: Sequence[bool]) -> list[dict[str, Any]]:
+    """Ten parts of equal size, the least likely first: how many, how likely on average, how many of them were won."""
+    order = sorted(range(len(won)), key=lambda i: predicted[i])
+    found = []
+    for part in range(TENTHS):
+        chosen = order[len(order) * part // TENTHS : len(order) * (part + 1) // TENTHS]
+        if chosen:
+            mean = sum(predicted[i] for i in chosen) / len(chosen)
+            found.append({"n": len(chosen), "predicted": mean, "won": sum(won[i] for i in chosen) / len(chosen)})
+    return found
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

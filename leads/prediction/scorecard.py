@@ -1,0 +1,65 @@
+"""A scorecard: points for what is known, added up and made a probability. Pure: no database, no library.
+
+The card is JSON: `{"intercept": b, "features": {name: feature}}`. A feature is either numbers in bins,
+`{"kind": "number", "edges": [...], "points": [...], "missing": p}` (`len(points) == len(edges) + 1`; a value belongs
+into the first bin whose upper edge it does not exceed), or words,
+`{"kind": "words", "points": {word: p}, "other": p, "missing": p}`. The probability is 1 ÷ (1 + e^−(b + Σ points)).
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from math import exp
+from typing import Any
+
+Card = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What one feature adds: its name, its value as it is shown, and its points (log odds)."""
+
+    feature: str
+    shown: str
+    points: float
+
+
+def reasons(card: Card, features: dict[str, Any]) -> list[Reason]:
+    """What each feature of the card adds for a lead, the weightiest first."""
+    given = {name: features.get(name) for name in card["features"]}
+    found = [Reason(name, shown(given[name]), points(one, given[name])) for name, one in card["features"].items()]
+    return sorted(found, key=lambda reason: -abs(reason.points))
+
+
+def probability(card: Card, features: dict[str, Any]) -> float:
+    """How likely a lead with `features` is to be won, 0..1."""
+    total = card["intercept"] + sum(points(one, features.get(name)) for name, one in card["features"].items())
+    return 1 / (1 + exp(-min(max(total, -30.0), 30.0)))
+
+
+def points(feature: dict[str, Any], value: Any) -> float:
+    """What `value` counts; one that the card does not know counts as another word, or as missing."""
+    if value is None:
+        return feature["missing"]
+    if feature["kind"] == "number":
+        number = as_number(value)
+        return feature["missing"] if number is None else feature["points"][bisect_left(feature["edges"], number)]
+    return feature["points"].get(as_word(value), feature["other"])
+
+
+def as_number(value: Any) -> float | None:
+    """`value` as a number; text that is one counts, as files bring it."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if -1e15 < number < 1e15 else None
+
+
+def as_word(value: Any) -> str:
+    return str(value).strip().casefold()
+
+
+def shown(value: Any) -> str:
+    if value is None:
+        return "not known"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,36 @@
+"""The win rate of a stage: of the leads that came as far and have ended, how many were won, smoothed."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+# So many leads of the average kind are added to each stage: of few leads little follows.
+SMOOTHING = 20
+RATES = """
+SELECT history.to_status_id, count(DISTINCT lead.id),
+       count(DISTINCT lead.id) FILTER (WHERE stage.category = 'won')
+  FROM leads AS lead
+  JOIN lead_statuses AS stage ON stage.code = lead.status_id
+  JOIN lead_stage_history AS history ON history.lead_id = lead.id
+ WHERE lead.id = ANY(%s)
+ GROUP BY 1
+"""
+
+
+def rates(leads: list[UUID], won: int) -> dict[str, Any]:
+    """`{"base": share, "stages": {code: {"rate": share, "n": leads, "won": leads}}}` of ended `leads`."""
+    base = (won + 0.5) / (len(leads) + 1)
+    with connection.cursor() as cursor:
+        cursor.execute(RATES, [leads])
+        counted = cursor.fetchall()
+    stages = {
+        code: {"rate": round((wins + SMOOTHING * base) / (total + SMOOTHING), 4), "n": total, "won": wins}
+        for code, total, wins in counted
+    }
+    return {"base": round(base, 4), "stages": stages}
+
+
+def chance(card: dict[str, Any], stage: str) -> float:
+    """The win rate of `stage`; of one that no ended lead was in, that of all."""
+    return card["stages"].get(stage, {}).get("rate", card["base"])
