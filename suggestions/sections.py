@@ -1,6 +1,6 @@
 """What the pages of leads and clients show of suggestions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import HttpRequest
@@ -34,8 +34,10 @@ def of_client(request: HttpRequest, client: Client) -> Section | None:
 
 
 def of_thread(request: HttpRequest, thread: Thread) -> Section | None:
-    """As `of_lead`, for a conversation."""
-    return of(request, "thread", thread)
+    """As `of_lead`, for a conversation; beside one with somebody unknown, whose it could be is the first question."""
+    section = of(request, "thread", thread)
+    unknown = thread.lead_id is None and thread.client_id is None
+    return replace(section, side=True) if section and unknown and not section.shown["drafted"] else section
 
 
 def of_ticket(request: HttpRequest, ticket: SupportTicket) -> Section | None:

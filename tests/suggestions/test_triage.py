@@ -302,3 +302,16 @@ def test_a_crowd_around_a_lead_is_not_made_larger(mailbox):
         mail(mailbox, PLAIN, f"{number}@newbread.example")
     assert triage() == (5, 3)
     assert Suggestion.objects.filter(lead=lead).count() == 3
+
+
+def test_the_page_of_the_conversation_shows_it_beside_and_lets_it_be_approved_there(mailbox, as_max):
+    said = mail(mailbox)
+    triage()
+    url = f"/inbox/thread/{said.thread_id}/change/"
+    page = as_max.get(url).content.decode()
+    deed = f"/suggestions/suggestion/{proposed().pk}/do/approve/"
+    assert "Looked at now" in page
+    assert page.index('class="side"') < page.index(f'action="{deed}"')
+    answer = as_max.post(deed, {"next": url, "version": proposed().version})
+    assert (answer.status_code, answer["Location"]) == (302, url)
+    assert Thread.objects.get(pk=said.thread_id).lead.contact_email == "nora@newbread.example"
