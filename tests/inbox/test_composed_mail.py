@@ -396,6 +396,15 @@ def test_what_comes_late_from_a_slow_worker_is_the_truth(mail):
     assert mail.state == SENT
 
 
+def test_what_was_cut_off_is_not_taken_for_refused_whoever_has_left_since(post, ann, mail):
+    """Tried again it would arrive twice: what may have gone out is for a person to say."""
+    Message.objects.filter(pk=mail.pk).update(state=SENDING)
+    ann.is_active = False
+    ann.save()
+    assert carried(mail).state == UNCERTAIN
+    assert post.seen == []
+
+
 # Where it belongs
 
 
