@@ -19,7 +19,8 @@ class FolderState:
     """How far a folder has been read.
 
     Mails are numbered upwards (UID) for as long as the folder keeps its `uidvalidity`; all up to `uid` have been
-    looked at. `tries` says how often the batch that begins at number `tried` has been begun without coming to its end.
+    looked at. `tries` says how often the batch that begins at number `tried` has been begun without coming to its end;
+    up to number `alone` they are gone through one by one.
     """
 
     uidvalidity: int = 0
@@ -31,6 +32,7 @@ class FolderState:
     aside: int = 0
     tried: int = 0
     tries: int = 0
+    alone: int = 0
     # When it was last compared with what lies on the server, and what was lacking then.
     gaps: dict[str, Any] = field(default_factory=dict)
 

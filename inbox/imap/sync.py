@@ -24,7 +24,7 @@ BATCH, BATCH_BYTES = 100, 20_000_000
 # Seconds after which a run ends, and another goes on.
 BUDGET = 45.0
 # A batch that was begun so often without coming to its end is gone through one by one; what still breaks off is let be.
-ALONE_AFTER, GIVEN_UP_AFTER = 2, 8
+ALONE_AFTER, GIVEN_UP_AFTER = 2, 5
 TOO_LARGE = f"and at most {LARGEST:,} are taken in"
 
 
@@ -82,7 +82,7 @@ def numbered(mailbox: Mailbox, folder: str, uidvalidity: int) -> FolderState:
     if state.uidvalidity == uidvalidity:
         return state
     FolderMail.objects.filter(mailbox=mailbox, folder=folder).delete()
-    return change(mailbox, folder, uidvalidity=uidvalidity, uid=0, tried=0, tries=0, gaps={})
+    return change(mailbox, folder, uidvalidity=uidvalidity, uid=0, tried=0, tries=0, alone=0, gaps={})
 
 
 def go_through(run: Run, folder: str, uids: Sequence[int]) -> bool:
@@ -99,8 +99,9 @@ def step(run: Run, folder: str, uids: Sequence[int]) -> int:
     """Take in the first batch of `uids`; how many of them are done with then."""
     state = state_of(run.mailbox, folder)
     tries = state.tries + 1 if state.tried == uids[0] else 1
-    change(run.mailbox, folder, tried=uids[0], tries=tries)
-    count = 1 if tries > ALONE_AFTER else BATCH
+    alone = uids[:BATCH][-1] if tries > ALONE_AFTER and uids[0] > state.alone else state.alone
+    change(run.mailbox, folder, tried=uids[0], tries=tries, alone=alone)
+    count = 1 if uids[0] <= alone else BATCH
     batch = told_apart(run, folder, uids[:count], give_up=tries > GIVEN_UP_AFTER)
     fetched, kept_back = handed_out(run.session, batch.wanted)
     batch.refused += [(Answer(uid), "The server does not hand it out.") for uid in kept_back]

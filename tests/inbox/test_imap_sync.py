@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from inbox.imap import sync
-from inbox.imap.connection import logged_in
+from inbox.imap.connection import NoConnection, NotHandedOut, logged_in
 from inbox.imap.state import Overtaken, state_of
 from inbox.imap.visits import visit
 from inbox.models import FolderMail, Mailbox, MailboxStatus, Message, SetAside, Thread
@@ -153,3 +153,48 @@ def test_two_that_are_at_one_mailbox_at_once_take_nothing_in_twice(server):
     with logged_in(other) as session, pytest.raises(Overtaken):
         sync.read_folder(sync.Run(other, session), "INBOX")
     assert Message.objects.count() == 20
+
+
+def test_a_mail_at_which_it_breaks_off_each_time_does_not_hold_up_the_others_for_ever(server, monkeypatch):
+    for number in range(1, 7):
+        server.deliver(ANN, mail(number))
+    wholes = sync.Session.wholes
+
+    def breaking(self, uids):
+        if 4 in uids:
+            raise NoConnection("It broke off.")
+        return wholes(self, uids)
+
+    monkeypatch.setattr(sync.Session, "wholes", breaking)
+    box = connect(server)
+    runs = 0
+    while not SetAside.objects.exists() and runs < 20:
+        runs += 1
+        run(box)
+        assert box.last_error in {"It broke off.", ""}
+    assert runs == sync.ALONE_AFTER + sync.GIVEN_UP_AFTER + 1
+    assert "Each time it was fetched or taken in, something broke off. It is “Hello”" in SetAside.objects.get().reason
+    assert (Message.objects.count(), state_of(box, "INBOX").uid, box.failures) == (5, 6, 0)
+
+
+def test_one_that_the_server_does_not_hand_out_is_set_aside_and_the_others_come(server, monkeypatch):
+    for number in range(1, 4):
+        server.deliver(ANN, mail(number))
+    wholes = sync.Session.wholes
+
+    def refusing(self, uids):
+        if 2 in uids:
+            raise NotHandedOut("No.")
+        return wholes(self, uids)
+
+    monkeypatch.setattr(sync.Session, "wholes", refusing)
+    box = run(connect(server))
+    assert SetAside.objects.get().reason == "The server does not hand it out."
+    assert (Message.objects.count(), box.last_error) == (2, "")
+
+
+def test_a_folder_that_is_gone_is_told_and_the_others_are_read(server):
+    server.deliver(ANN, mail(1))
+    box = run(connect(server, folders=["Gone"]))
+    assert "There is no folder “Gone” that can be read" in box.last_error
+    assert (Message.objects.count(), box.failures, box.health[0]) == (1, 0, "Fetched, with trouble")
