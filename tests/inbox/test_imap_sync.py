@@ -198,3 +198,14 @@ def test_a_folder_that_is_gone_is_told_and_the_others_are_read(server):
     box = run(connect(server, folders=["Gone"]))
     assert "There is no folder “Gone” that can be read" in box.last_error
     assert (Message.objects.count(), box.failures, box.health[0]) == (1, 0, "Fetched, with trouble")
+
+
+def test_what_was_taken_in_and_how_far_it_got_are_written_together_or_not_at_all(server, monkeypatch, caplog):
+    server.deliver(ANN, mail(1))
+    box = connect(server)
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderMail.objects, "bulk_create", lambda *args, **kw: 1 / 0)
+        run(box)
+    assert box.last_error == "The program broke down over it (ZeroDivisionError)."
+    assert (Message.objects.count(), state_of(box, "INBOX").uid) == (0, 0)
+    assert (state_of(run(box), "INBOX").taken, Message.objects.count()) == (1, 1)
