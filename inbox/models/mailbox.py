@@ -52,6 +52,8 @@ FETCHED = (Provider.IMAP, Provider.GMAIL)
 # Host and port of a provider that everybody reaches at the same place.
 PRESETS = {Provider.GMAIL: ("imap.gmail.com", 993)}
 PORTS = {Security.TLS: 993, Security.STARTTLS: 143, Security.NONE: 143}
+# What was to be fetched so long ago is fetched by nobody.
+OVERDUE = timedelta(minutes=10)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # What changes each minute, and what no copy may be made of.
 NOT_AUDITED = ("credentials", "sync_state", "last_synced_at", "next_sync_at", "failures", "last_error")
@@ -162,6 +164,11 @@ class Mailbox(Record):
         return self.next_sync_at is not None and self.next_sync_at <= timezone.now() + timedelta(minutes=1)
 
     @property
+    def is_overdue(self) -> bool:
+        """Whether it should have been fetched from long ago: no worker does it."""
+        return self.next_sync_at is not None and self.next_sync_at < timezone.now() - OVERDUE
+
+    @property
     def health(self) -> tuple[str, str]:
         """How it stands, in a word or two, and the class of its badge."""
         if not self.is_fetched:
@@ -172,6 +179,8 @@ class Mailbox(Record):
             return "No password yet", "b-amber"
         if self.failures:
             return "Not reached", "b-amber"
+        if self.is_overdue:
+            return "Overdue", "b-amber"
         if self.last_error:
             return "Fetched, with trouble", "b-amber"
         return ("Fetched", "b-green") if self.last_synced_at else ("Starting", "")

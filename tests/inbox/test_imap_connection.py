@@ -2,12 +2,14 @@
 
 import json
 import socket
+from datetime import timedelta
 
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from crm.activity import SYSTEM
 from crm.models import ActivityLog
@@ -295,3 +297,14 @@ def test_what_was_sent_is_found_by_flag_and_by_name():
     assert sent_among({"INBOX": (), "Sent": (), "Versandt": ("\\sent",)}) == "Versandt"
     assert sent_among({"INBOX": (), "INBOX.Gesendete Objekte": ()}) == "INBOX.Gesendete Objekte"
     assert sent_among({"INBOX": (), "Presents": ()}) == ""
+
+
+def test_a_mailbox_that_nobody_comes_by_says_so(as_max):
+    at = timezone.now() - timedelta(minutes=30)
+    given = {"provider": "IMAP", "host": "h", "credentials": "x", "last_synced_at": at, "next_sync_at": at}
+    box = Mailbox.objects.create(address=ANN, **given)
+    shown = as_max.get(reverse("admin:inbox_mailbox_change", args=[box.pk])).content.decode()
+    assert "Overdue" in shown and "no worker has come by" in shown
+    Mailbox.objects.update(next_sync_at=timezone.now())
+    shown = as_max.get(reverse("admin:inbox_mailbox_change", args=[box.pk])).content.decode()
+    assert "Overdue" not in shown and "within a minute" in shown
