@@ -5,6 +5,7 @@ and the header lines that the common programs set besides.
 """
 
 import re
+from collections.abc import Collection
 
 from inbox.models import Nature
 from inbox.parsing import Mail
@@ -15,6 +16,13 @@ BOUNCED = re.compile(
     r"|unzustellbar|delivery failure|message could not be delivered)",
     re.IGNORECASE,
 )
+DELAYED = re.compile(
+    r"\bdelayed\b|still being retried|^warning: (could not send|message)|verzögert|différé", re.IGNORECASE
+)
+# Who sends what a list sends, as the list programs call it.
+LISTS = re.compile(r"<?(owner-[^@]+|[^@]+-(owner|bounces?|request))([+=][^@]*)?@", re.IGNORECASE)
+IDENTIFIED = re.compile(r"<([^<>\s]+)>")
+NOBODY = re.compile(r"(no|do[-_.]?not)[-_.]?reply([-_.+][^@]*)?@", re.IGNORECASE)
 AWAY = re.compile(
     r"^(auto(matic|mated)?[ -]?(reply|response)|out of (the )?office|abwesenheit|automatische antwort"
     r"|réponse automatique|respuesta automática|risposta automatica|automatisch antwoord)",
@@ -22,27 +30,46 @@ AWAY = re.compile(
 )
 
 
-def nature_of(mail: Mail) -> Nature:
-    """What `mail` is, by its header lines first and its subject last."""
+def nature_of(mail: Mail, ours: Collection[str] = ()) -> Nature:
+    """What `mail` is, by its header lines first and its subject last.
+
+    Behind an address of ours may stand a mailing list of our own: what comes through it is not from a list.
+    """
     said = {name: value.casefold() for name, value in mail.headers.items()}
-    if is_bounce(mail, said):
-        return Nature.BOUNCE
+    if is_report(mail, said):
+        return Nature.AUTO_REPLY if is_delay(mail, said) else Nature.BOUNCE
     if is_spam(said):
         return Nature.SPAM
-    if "list-id" in said or "list-unsubscribe" in said or said.get("precedence", "") in {"list", "bulk", "junk"}:
-        return Nature.LIST
-    if is_automatic(mail, said):
+    if is_automatic(mail, said) and "list-id" not in said:
         return Nature.AUTO_REPLY
+    if is_listed(said) and not is_through(said, ours):
+        return Nature.LIST
     return Nature.PERSON
 
 
-def is_bounce(mail: Mail, said: dict[str, str]) -> bool:
+def is_report(mail: Mail, said: dict[str, str]) -> bool:
+    """Whether a mail server tells what became of a mail."""
     report = "report-type" in said.get("content-type", "") and "delivery-status" in said.get("content-type", "")
     empty = said.get("return-path", "").strip() == "<>"
     daemon = bool(POSTMASTERS.match(mail.from_email))
-    return (
-        report or "x-failed-recipients" in said or (daemon and bool(BOUNCED.match(mail.subject))) or (empty and daemon)
-    )
+    return report or "x-failed-recipients" in said or (daemon and (empty or bool(BOUNCED.match(mail.subject))))
+
+
+def is_delay(mail: Mail, said: dict[str, str]) -> bool:
+    """Whether that is that it is still being tried."""
+    return bool(DELAYED.search(mail.subject)) or "warning-timeout" in said.get("auto-submitted", "")
+
+
+def is_listed(said: dict[str, str]) -> bool:
+    listed = "list-id" in said or "list-unsubscribe" in said
+    bulk = said.get("precedence", "") in {"list", "bulk", "junk"}
+    return listed or bulk or bool(LISTS.match(said.get("return-path", "")))
+
+
+def is_through(said: dict[str, str], ours: Collection[str]) -> bool:
+    """Whether the list is one of our own addresses, as of a group of colleagues."""
+    found = IDENTIFIED.search(said.get("list-id", ""))
+    return bool(found) and found[1] in {one.replace("@", ".") for one in ours}
 
 
 def is_spam(said: dict[str, str]) -> bool:
@@ -56,4 +83,6 @@ def is_automatic(mail: Mail, said: dict[str, str]) -> bool:
         or "x-autoreply" in said
         or said.get("precedence", "") == "auto_reply"
         or bool(AWAY.match(mail.subject))
+        or bool(NOBODY.match(mail.reply_to or mail.from_email))
+        or "disposition-notification" in said.get("content-type", "")
     )

@@ -93,7 +93,6 @@ TELLING = (
     "list-id",
     "list-unsubscribe",
     "x-autoreply",
-    "x-auto-response-suppress",
     "x-spam-flag",
     "x-spam-status",
     "x-failed-recipients",

@@ -171,7 +171,7 @@ def message_of(mailbox: Mailbox, mail: Mail, *, is_read: bool, ours: frozenset[s
         message_id=mail.message_id,
         in_reply_to=mail.in_reply_to,
         references=list(mail.references),
-        nature=nature_of(mail),
+        nature=nature_of(mail, ours),
         from_email=mail.from_email,
         from_name=mail.from_name,
         reply_to=mail.reply_to,

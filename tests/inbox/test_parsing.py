@@ -120,10 +120,33 @@ def test_what_answering_puts_before_a_subject_is_taken_away(subject, stripped):
         ({}, "Undelivered Mail Returned to Sender", "mailer-daemon@example.com", "BOUNCE"),
         ({"content-type": "multipart/report; report-type=delivery-status"}, "x", "x@example.com", "BOUNCE"),
         ({}, "Undeliverable cheques", "lee@example.com", "PERSON"),
+        ({"return-path": "<>"}, "Delayed Mail (still being retried)", "mailer-daemon@example.com", "AUTO_REPLY"),
+        ({"x-failed-recipients": "a@b.example"}, "Warning: message 1x delayed 24 hours", "d@x.example", "AUTO_REPLY"),
+        ({}, "My claim is delayed", "lee@example.com", "PERSON"),
+        ({"content-type": "multipart/report; report-type=disposition-notification"}, "Read: x", "l@x.de", "AUTO_REPLY"),
+        ({}, "Your parcel", "no-reply@example.com", "AUTO_REPLY"),
+        ({}, "Your parcel", "noreply-orders@example.com", "AUTO_REPLY"),
+        ({}, "Hello", "noreen@example.com", "PERSON"),
+        ({"return-path": "<owner-news@example.com>"}, "News", "editor@example.com", "LIST"),
+        ({"return-path": "<talk-bounces+lee=x.example@example.com>"}, "Re: x", "lee@example.com", "LIST"),
+        ({"return-path": "<owner@example.com>"}, "Our house", "owner@example.com", "PERSON"),
+        ({"auto-submitted": "auto-generated", "list-id": "<x.example.com>"}, "Digest", "x@example.com", "LIST"),
     ],
 )
 def test_what_sort_of_mail_it_is(headers, subject, sender, nature):
     assert nature_of(Mail("<1@x>", from_email=sender, subject=subject, headers=headers)) == nature
+
+
+def test_what_comes_through_a_group_of_our_own_is_from_whoever_wrote_it():
+    headers = {"list-id": "Office <office.agency.example>", "precedence": "list"}
+    mail = Mail("<1@x>", from_email="lee@example.com", headers=headers)
+    assert nature_of(mail, {"office@agency.example"}) == "PERSON"
+    assert nature_of(mail, {"ann@agency.example"}) == "LIST"
+
+
+def test_a_form_that_passes_on_what_somebody_wrote_is_from_somebody():
+    mail = Mail("<1@x>", from_email="no-reply@agency.example", reply_to="lee@example.com", subject="Quote, please")
+    assert nature_of(mail) == "PERSON"
 
 
 @settings(max_examples=150, deadline=None)
