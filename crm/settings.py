@@ -148,6 +148,7 @@ TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 TODAY_FIGURES = [
     "suggestions.today.waiting",
     "inbox.today.replies_owed",
+    "inbox.today.mails_not_sent",
     "leads.today.hot_leads",
     "support.today.tickets_due",
     "leads.today.tasks_due",

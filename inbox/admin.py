@@ -35,7 +35,7 @@ from inbox.deeds import (
     UnlinkThread,
 )
 from inbox.draft_screen import DraftAdmin
-from inbox.filters import ThreadFilter, unlinked
+from inbox.filters import ThreadFilter, not_sent, unlinked
 from inbox.forms import LogForm, ThreadForm
 from inbox.lists import ThreadList
 from inbox.mailbox_screen import MailboxAdmin, SetAsideAdmin
@@ -51,6 +51,8 @@ UNREAD = (
     .order_by()
     .values("thread")
 )
+# FAILED comes before UNCERTAIN.
+UNSENT = Message.objects.not_sent().filter(thread=models.OuterRef("pk")).order_by("state").values("state")[:1]
 
 
 admin.site.register(Mailbox, MailboxAdmin)
@@ -99,6 +101,7 @@ class ThreadAdmin(PickingPages, RecordAdmin):
             lambda rows, user: unlinked(rows.live().filter(status=ThreadStatus.OPEN)),
             order="newest",
         ),
+        Tab("Not sent", {"sent": "no"}, lambda rows, user: not_sent(rows.live()), order="newest"),
         Tab(
             "All open",
             {"status": ThreadStatus.OPEN},
@@ -126,9 +129,9 @@ class ThreadAdmin(PickingPages, RecordAdmin):
     autocomplete_fields = ("lead", "client")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
-        """With the number of messages that nobody has read yet."""
+        """With the number of messages that nobody has read yet, and how the worst of what did not go out stands."""
         unread = models.Subquery(UNREAD.annotate(count=models.Count("pk")).values("count"))
-        return super().get_queryset(request).annotate(unread=Coalesce(unread, 0))
+        return super().get_queryset(request).annotate(unread=Coalesce(unread, 0), unsent=models.Subquery(UNSENT))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ThreadList]:
         return ThreadList

@@ -5,18 +5,23 @@ from django.db import models
 
 from crm.filters import SHORTEST_SEARCH, DayFilter, LiveFilter, PointsTo, owned_by, owner_choices
 from crm.models import Client
-from inbox.models import Mailbox, Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
+from inbox.models import Mailbox, Message, Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
 from inbox.searching import Found, can_be_found, search
 from leads.models import Lead
 
 OURS, THEIRS = "ours", "theirs"
 # Whoever asks for one of these means every conversation, not the queue that the list begins with.
-WIDE = ("q", "participant", "lead", "client", "mailbox", "deleted")
+WIDE = ("q", "participant", "lead", "client", "mailbox", "sent", "deleted")
 
 
 def unlinked(threads: ThreadQuerySet) -> ThreadQuerySet:
     """Conversations with somebody we do not know yet."""
     return threads.filter(lead__isnull=True, client__isnull=True)
+
+
+def not_sent(threads: ThreadQuerySet) -> ThreadQuerySet:
+    """Conversations, settled ones too, with a mail that did not go out or of which nobody knows whether it did."""
+    return threads.filter(pk__in=Message.objects.not_sent().values("thread"))
 
 
 class ThreadFilter(LiveFilter):
@@ -36,6 +41,7 @@ class ThreadFilter(LiveFilter):
     linked = django_filters.ChoiceFilter(
         method="is_linked", label="Lead or client", choices=[("yes", "Linked"), ("no", "Unlinked")]
     )
+    sent = django_filters.ChoiceFilter(method="went_out", label="What we sent", choices=[("no", "Not sent")])
     source = django_filters.ChoiceFilter(label="Channel", choices=ThreadSource.choices)
     sentiment = django_filters.ChoiceFilter(label="Sentiment", choices=Sentiment.choices)
     assigned = django_filters.ChoiceFilter(method="given_to", label="Assigned to", choices=owner_choices)
@@ -84,6 +90,9 @@ class ThreadFilter(LiveFilter):
         if value == "no":
             return unlinked(queryset)
         return queryset.filter(models.Q(lead__isnull=False) | models.Q(client__isnull=False))
+
+    def went_out(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
+        return not_sent(queryset)
 
     def given_to(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
         return owned_by(queryset, value, self.request, "assigned_to")

@@ -8,6 +8,7 @@ from crm.models import User
 from crm.paging import capped_count
 from crm.sections import Section
 from crm.today import Figure
+from inbox.filters import not_sent
 from inbox.models import Thread
 
 SHOWN = 6
@@ -18,6 +19,15 @@ def replies_owed(user: User, now: datetime) -> Figure | None:
         return None
     owed = Thread.objects.visible_to(user).we_owe()
     return Figure.counted("Replies owed", capped_count(owed), reverse("admin:inbox_thread_changelist"))
+
+
+def mails_not_sent(user: User, now: datetime) -> Figure | None:
+    """Only where there are any: it is something to be seen to."""
+    if not user.has_perm("inbox.view_thread"):
+        return None
+    count = capped_count(not_sent(Thread.objects.visible_to(user)))
+    url = f"{reverse('admin:inbox_thread_changelist')}?sent=no"
+    return Figure.counted("Mails not sent", count, url, "conversations to look at") if count else None
 
 
 def we_owe(user: User, now: datetime) -> Section | None:

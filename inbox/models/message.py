@@ -5,7 +5,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 
-from crm.models.base import LIVE, Record, json_field, json_is, one_of
+from crm.models.base import LIVE, LiveManager, Record, RecordQuerySet, json_field, json_is, one_of
 from inbox.models.thread import Direction, Thread
 
 
@@ -46,6 +46,18 @@ OUTGOING_CHANGED = """
         NEW.attachments, NEW.from_name, NEW.reply_to
     )
 """
+
+
+# Nobody has got it, or nobody can tell: somebody must look.
+NOT_SENT = models.Q(state__in=[MessageState.FAILED, MessageState.UNCERTAIN])
+
+
+class MessageQuerySet(RecordQuerySet):
+    """Named sets of messages."""
+
+    def not_sent(self) -> "MessageQuerySet":
+        """What was to go out and did not, or of which nobody knows whether it did; whoever wrote it."""
+        return self.filter(NOT_SENT)
 
 
 class Message(Record):
@@ -100,6 +112,9 @@ class Message(Record):
         blank=True, default="", db_default="", help_text="Why it did not go out, or why nobody knows whether it did."
     )
 
+    objects = LiveManager.from_queryset(MessageQuerySet)()
+    everything = models.Manager.from_queryset(MessageQuerySet)()
+
     class Meta(Record.Meta):
         db_table = "messages"
         permissions = [("send_message", "Can send messages to people outside")]
@@ -147,6 +162,7 @@ class Message(Record):
             models.Index("thread", "sent_at", "id", condition=LIVE, name="messages_of_thread"),
             models.Index("message_id", condition=~models.Q(message_id=""), name="messages_by_message_id"),
             models.Index(Lower("from_email"), models.F("sent_at").desc(), condition=LIVE, name="messages_by_sender"),
+            models.Index("thread", "state", condition=LIVE & NOT_SENT, name="messages_not_sent"),
         ]
 
     @property

@@ -77,6 +77,7 @@ def test_the_tabs_count_what_they_hold(threads, as_max):
         "They owe": "1",
         "Mine": "0",
         "Unmatched": "1",
+        "Not sent": "0",
         "All open": "5",
         "Resolved": "",
         "Archived": "",

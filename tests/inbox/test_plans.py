@@ -9,7 +9,7 @@ from crm.models import User
 from inbox.models import Thread
 from inbox.receiving.people import Owners
 from tests.emptying import tables_may_be_emptied
-from tests.plans import first_page, indexes_of, reads_whole, sorts
+from tests.plans import first_page, indexes_of, nodes, reads_whole, sorts
 
 LEADS = """
     INSERT INTO leads (contact_name, contact_email, status_id, assigned_to_id)
@@ -27,6 +27,14 @@ THREADS = """
       FROM generate_series(1, 20000) AS n, (SELECT array_agg(id) AS keys FROM leads) AS there
 """
 
+# Most went out; of a few nobody knows.
+MESSAGES = """
+    INSERT INTO messages (thread_id, direction, state, sent_at, error_message, deleted_at)
+    SELECT id, 'out', (ARRAY['SENT', 'FAILED', 'UNCERTAIN'])[CASE WHEN n %% 500 < 2 THEN n %% 500 + 2 ELSE 1 END],
+           now(), 'The server said no.', CASE WHEN n %% 7 = 0 THEN now() END
+      FROM (SELECT id, row_number() OVER () AS n FROM threads) AS there
+"""
+
 
 @pytest.fixture(scope="module")
 def filled(django_db_setup, django_db_blocker):
@@ -37,7 +45,8 @@ def filled(django_db_setup, django_db_blocker):
         with connection.cursor() as cursor:
             cursor.execute(LEADS, {"users": [agent.pk for agent in agents]})
             cursor.execute(THREADS.replace("%%", "%"))
-            cursor.execute("VACUUM ANALYZE threads, leads")
+            cursor.execute(MESSAGES.replace("%%", "%"))
+            cursor.execute("VACUUM ANALYZE threads, leads, messages")
         yield {"chief": chief, "agent": agents[3]}
         with tables_may_be_emptied(), connection.cursor() as cursor:
             cursor.execute("TRUNCATE leads, threads CASCADE")
@@ -65,10 +74,20 @@ def test_the_first_page_is_read_in_order_from_its_index(filled, db, query, order
     assert not reads_whole(rows)
 
 
-@pytest.mark.parametrize("query", ["", "turn=theirs", "linked=no", "owner=me", "participant=p7@example.com", "q=abcd"])
+@pytest.mark.parametrize(
+    "query", ["", "turn=theirs", "linked=no", "sent=no", "owner=me", "participant=p7@example.com", "q=abcd"]
+)
 @pytest.mark.parametrize("who", ["chief", "agent"])
 def test_nothing_that_is_asked_reads_all_conversations(filled, db, query, who):
     assert not reads_whole(first_page(Thread, query, filled[who]))
+
+
+@pytest.mark.parametrize("who", ["chief", "agent"])
+def test_what_did_not_go_out_is_found_in_an_index_of_its_own(filled, db, who):
+    rows = first_page(Thread, "sent=no", filled[who], "newest")
+    steps = nodes(rows)
+    assert "messages_not_sent" in indexes_of(rows)
+    assert not [step for step in steps if step["Node Type"] == "Seq Scan" and step["Relation Name"] != "users"]
 
 
 @pytest.mark.parametrize("tab", [tab for tab in admin.site.get_model_admin(Thread).tabs if tab.narrow])
