@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import AdminSite, EmptyFieldListFilter, ModelAdmin, SimpleListFilter
+from django.contrib.admin import AdminSite, EmptyFieldListFilter, ModelAdmin, SimpleListFilter, TabularInline
 from django.db.models import Case, F, QuerySet, Value, When
 from django.http import HttpRequest
 
+from inbox.models import LAST_SAID, Message, Thread
 from leads.models import Lead, Tier
 from suggestions.models import Suggestion
 
@@ -91,3 +92,45 @@ class SuggestionAdmin(ModelAdmin):
     list_per_page = admin.site.get_model_admin(Suggestion).list_per_page
     search_fields = ("lead__contact_name", "lead__company_name", "lead__contact_email")
     ordering = ("-created_at", "-pk")
+
+
+class AddressFilter(SimpleListFilter):
+    title = "address that takes part"
+    parameter_name = "address"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
+        return [("someone@example.com", "someone@example.com")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(participant_emails__contains=[self.value()]) if self.value() else queryset
+
+
+class MessageInline(TabularInline):
+    model = Message
+    fields = readonly_fields = ("direction", "from_email", "sent_at", "subject", "body_text")
+    ordering = ("sent_at",)
+    extra = 0
+
+
+@admin.register(Thread, site=site)
+class ThreadAdmin(ModelAdmin):
+    list_display = ("subject", "lead", "client", "source", "sentiment", "message_count", "last_message_at")
+    list_filter = (
+        "status",
+        "last_direction",
+        "awaiting_reply",
+        ("lead", EmptyFieldListFilter),
+        ("client", EmptyFieldListFilter),
+        "source",
+        AddressFilter,
+    )
+    list_select_related = ("lead", "client")
+    list_per_page = admin.site.get_model_admin(Thread).list_per_page
+    search_fields = ("subject", "messages__subject", "messages__from_name", "messages__body_text")
+    raw_id_fields = ("mailbox", "lead", "client", "project", "assigned_to")
+    inlines = (MessageInline,)
+
+    def get_ordering(self, request: HttpRequest) -> list[Any]:
+        """The newest first, or where somebody waits the oldest: the order of our list."""
+        waiting = {"last_direction__exact", "awaiting_reply__exact"} & set(request.GET)
+        return [LAST_SAID, "id"] if waiting else [LAST_SAID.desc(), "-id"]

@@ -188,7 +188,9 @@ class ThreadAdmin(PickingPages, RecordAdmin):
     def get_fields(self, request: HttpRequest, obj: Thread | None = None) -> tuple[Any, ...]:
         if obj:
             return ("subject", "sentiment", "seen")
-        return ("lead", "client", ("source", "direction"), "at", "subject", "body", "resolved")
+        notes = ("subject", "participants", "summary", "body", "transcript")
+        files = ("recording_url", "document", "document_url")
+        return ("lead", "client", ("source", "direction"), ("at", "minutes"), *notes, *files, "resolved")
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["queryset"] = db_field.remote_field.model.objects.visible_to(request.user)
@@ -200,7 +202,7 @@ class ThreadAdmin(PickingPages, RecordAdmin):
             return
         asked = {name: form.cleaned_data[name] for name in ("source", "direction", "subject", "body", "at", "resolved")}
         about = form.cleaned_data["lead"] or form.cleaned_data["client"]
-        obj.pk = log_conversation(about, **asked, by=request.user).pk
+        obj.pk = log_conversation(about, **asked, kept=form.kept(), by=request.user).pk
 
     # The page
 

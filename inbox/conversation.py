@@ -45,6 +45,11 @@ class Said:
         return text_of(self.message.media, "recording_url")
 
     @property
+    def participants(self) -> list[str]:
+        named = self.message.media.get("participants")
+        return [one for one in named if isinstance(one, str)] if isinstance(named, list) else []
+
+    @property
     def minutes(self) -> str:
         """How long a call took, as `6:42`."""
         seconds = self.message.media.get("duration_seconds")

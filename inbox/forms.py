@@ -5,14 +5,20 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldAdminURLInputWidget,
     UnfoldBooleanWidget,
 )
 
 from crm.screens import RecordForm
+from inbox.attachments import LARGEST
 from inbox.models import Direction, Thread, ThreadSource
+from inbox.transitions import Kept
+from inbox.transitions.writing_down import LONGEST_SUMMARY, LONGEST_TEXT, LONGEST_URL
 
 MINUTE = "%Y-%m-%dT%H:%M"
 
@@ -33,7 +39,42 @@ class LogForm(forms.ModelForm):
     )
     at = forms.DateTimeField(label="When", input_formats=[MINUTE, "%Y-%m-%d %H:%M"])
     body = forms.CharField(
-        label="What was said", max_length=100_000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 8})
+        label="What was said",
+        required=False,
+        max_length=100_000,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 8}),
+        help_text="Your notes. A summary, a transcript or a document will do as well.",
+    )
+    minutes = forms.IntegerField(
+        required=False, min_value=0, max_value=24 * 60, label="Minutes", widget=UnfoldAdminIntegerFieldWidget
+    )
+    participants = forms.CharField(
+        required=False,
+        max_length=5_000,
+        label="Who took part",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Names or addresses, separated by commas.",
+    )
+    summary = forms.CharField(
+        required=False, max_length=LONGEST_SUMMARY, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
+    )
+    transcript = forms.CharField(
+        required=False, max_length=LONGEST_TEXT, widget=UnfoldAdminTextareaWidget(attrs={"rows": 4})
+    )
+    recording_url = forms.CharField(
+        required=False,
+        max_length=LONGEST_URL,
+        label="Recording",
+        widget=UnfoldAdminURLInputWidget,
+        help_text="Where it can be heard, on the web.",
+    )
+    document = forms.FileField(required=False, widget=UnfoldAdminFileFieldWidget, help_text="At most 10 MB.")
+    document_url = forms.CharField(
+        required=False,
+        max_length=LONGEST_URL,
+        label="Document elsewhere",
+        widget=UnfoldAdminURLInputWidget,
+        help_text="Where it lies on the web, instead of a file.",
     )
     resolved = forms.BooleanField(
         required=False,
@@ -60,3 +101,18 @@ class LogForm(forms.ModelForm):
         if not self.errors and bool(cleaned["lead"]) == bool(cleaned["client"]):
             raise forms.ValidationError("Choose with whom it was: a lead or a client.")
         return cleaned
+
+    def kept(self) -> Kept:
+        """What there is of it besides notes."""
+        asked, file = self.cleaned_data, self.cleaned_data["document"]
+        minutes = asked["minutes"]
+        return Kept(
+            summary=asked["summary"],
+            transcript=asked["transcript"],
+            recording_url=asked["recording_url"],
+            duration=None if minutes is None else minutes * 60,
+            participants=asked["participants"].split(","),
+            # No more is read than shows that it is too large.
+            documents=[(file.name, file.content_type or "", file.read(LARGEST + 1))] if file else [],
+            document_url=asked["document_url"],
+        )

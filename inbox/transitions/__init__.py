@@ -6,11 +6,12 @@ from inbox.transitions.moving import assign, lock, mark_read, move
 from inbox.transitions.noticing import notice
 from inbox.transitions.splitting import join, split
 from inbox.transitions.taking_in import take_in
-from inbox.transitions.writing_down import log_conversation
+from inbox.transitions.writing_down import Kept, log_conversation
 
 __all__ = [
     "CONTACT",
     "SAID",
+    "Kept",
     "advance",
     "assign",
     "feel",

@@ -3,14 +3,16 @@
 from datetime import timedelta
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from crm.activity import SYSTEM
 from crm.models import ActivityLog
 from crm.refusals import BadInput, NotAllowed
 from crm.transitions import soft_delete
+from inbox.attachments import LARGEST
 from inbox.models import Thread, ThreadStatus
-from inbox.transitions import log_conversation
+from inbox.transitions import Kept, log_conversation
 from tests.cast import browser, make_client, make_lead
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +24,7 @@ def log(about, by, **kw) -> Thread:
     return log_conversation(about, **kw, by=by)
 
 
-def form(**kw) -> dict[str, str]:
+def form(**kw) -> dict[str, object]:
     at = timezone.localtime().strftime("%Y-%m-%dT%H:%M")
     return {"source": "CALL", "direction": "out", "subject": "Renewal", "body": "A word", "at": at, **kw}
 
@@ -113,3 +115,88 @@ def test_the_form_refuses_the_future_with_a_sentence(as_ann):
 
 def test_a_viewer_gets_no_form(vera):
     assert browser(vera).get(ADD).status_code == 403
+
+
+# What was kept of it
+
+
+def test_what_was_kept_stands_on_the_page_and_is_found(as_ann, ann):
+    kept = Kept(
+        summary="She wants flood cover.",
+        transcript="Well, the windmill stands beside the river.",
+        recording_url="https://calls.example.com/17",
+        duration=402,
+        participants=["Zoe Zimmer", " Lee <lee@example.com>", ""],
+        documents=[("policy <b>.pdf", "application/pdf", b"%PDF")],
+        document_url="https://files.example.com/a/old%20policy.pdf?x=1",
+    )
+    thread = log(make_lead(), ann, kept=kept, body="")
+    message = thread.messages.get()
+    assert (message.summary, message.snippet) == ("She wants flood cover.", "She wants flood cover.")
+    assert message.media["duration_seconds"] == 402
+    assert thread.participant_emails == ["lee@example.com"]
+    assert [file["name"] for file in message.attachments] == ["policy <b>.pdf", "old policy.pdf"]
+    page = as_ann.get(f"/inbox/thread/{thread.pk}/change/").content.decode()
+    for text in ("She wants flood cover.", "the windmill stands", "https://calls.example.com/17", "6:42", "Zoe Zimmer"):
+        assert text in page
+    assert 'href="https://files.example.com/a/old%20policy.pdf?x=1"' in page
+    assert "policy &lt;b&gt;.pdf" in page
+    file = as_ann.get(f"/inbox/thread/message/{message.pk}/file/0/")
+    assert b"".join(file.streaming_content) == b"%PDF"
+    for words in ("flood", "windmill", "policy"):
+        rows = as_ann.get("/inbox/thread/", {"q": words}).context["cl"].page.rows
+        assert [row.pk for row in rows] == [thread.pk], words
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"recording_url": "javascript:alert(1)"}, "must begin with http"),
+        ({"recording_url": "ftp://example.com/x"}, "must begin with http"),
+        ({"document_url": "file:///etc/passwd"}, "must begin with http"),
+        ({"summary": "x" * 5_001}, "A summary has at most 5,000"),
+        ({"transcript": "x" * 200_001}, "A transcript has at most"),
+        ({"duration": -1}, "between nothing and a day"),
+        ({"participants": ["x"] * 51}, "at most 50 people"),
+        ({"participants": ["x" * 300]}, "each in at most"),
+        ({"documents": [("big.bin", "", b"x" * (LARGEST + 1))]}, "is too large"),
+        ({"participants": ["not@anaddress"]}, "is not a mail address"),
+    ],
+)
+def test_what_cannot_be_kept_gets_a_sentence_and_leaves_nothing(ann, wrong, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        log(make_lead(), ann, kept=Kept(**wrong))
+    assert not Thread.everything.exists()
+
+
+def test_the_form_takes_all_of_it(as_ann):
+    file = SimpleUploadedFile("minutes.txt", b"All agreed.", "text/plain")
+    asked = {
+        "summary": "Agreed",
+        "body": "",
+        "minutes": "7",
+        "participants": "Zoe, lee@example.com",
+        "transcript": "So",
+    }
+    more = {"recording_url": "https://calls.example.com/1", "document": file, "document_url": ""}
+    as_ann.post(ADD, form(lead=str(make_lead().pk), source="MEETING", **{**asked, **more}))
+    message = Thread.objects.get().messages.get()
+    assert message.summary == "Agreed"
+    assert message.media == {
+        "recording_url": "https://calls.example.com/1",
+        "transcript": "So",
+        "duration_seconds": 420,
+        "participants": ["Zoe", "lee@example.com"],
+    }
+    assert message.attachments[0]["name"] == "minutes.txt"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"recording_url": "javascript:alert(1)"}, {"minutes": "-1"}, {"minutes": "9999"}, {"body": ""}]
+)
+def test_the_form_says_why_not_and_keeps_what_was_typed(as_ann, wrong):
+    answer = as_ann.post(ADD, form(lead=str(make_lead().pk), subject="Kept subject", **wrong))
+    page = answer.content.decode()
+    assert "Kept subject" in page
+    assert "errorlist" in page or "errornote" in page or "error" in page
+    assert not Thread.objects.exists()

@@ -1,0 +1,116 @@
+"""The inbox at 1,000,000 messages, beside the stock admin's list and beside itself at 100,000."""
+
+from django.contrib import admin
+from django.db import connection
+
+from bench import lists
+from bench.databases import make_ready, using
+from bench.lists import OF, Listing, Question, Site
+from inbox.models import LAST_SAID, Message, Thread
+
+OWED = {"status__exact": "OPEN", "last_direction__exact": "in"}
+COMMON = "policy"
+QUESTIONS: dict[str, Question] = {
+    "we owe": ({"turn": "ours"}, OWED),
+    "they owe": ({"turn": "theirs"}, {"status__exact": "OPEN", "awaiting_reply__exact": "1"}),
+    "unmatched": ({"linked": "no"}, {"status__exact": "OPEN", "lead__isempty": "1", "client__isempty": "1"}),
+    "all open": ({"status": "OPEN"}, {"status__exact": "OPEN"}),
+    "of an address": ({"participant": "{address}"}, {"address": "{address}"}),
+    "search (rare word)": ({"q": "{rare}", "order": "newest"}, {"q": "{rare}"}),
+    "search (common word)": ({"q": COMMON}, {"q": COMMON}),
+    "search (two common words)": ({"q": "premium discount"}, {"q": "premium discount"}),
+    "deep page (half way)": ({"status": "RESOLVED", "after": "{half}"}, {"status__exact": "RESOLVED", "p": "{page}"}),
+    "a conversation of 2,000": ({OF: "{long}"}, {OF: "{long}"}),
+}
+# What the stock admin knows no order for, and a page that is no list.
+UNLIKE = frozenset({"search (common word)", "search (two common words)", "a conversation of 2,000"})
+LONG, LENGTH = "A conversation of 2,000 messages", 2_000
+
+# Conversations of the seed once more, a little earlier each time; what is said in them ends with 40 words of a
+# vocabulary of 50,000, of which a few are common and most are rare.
+DRAWN = """
+    CREATE TEMPORARY TABLE again AS
+    SELECT id AS was, gen_random_uuid() AS id, random() * interval '300 days' AS earlier
+      FROM threads WHERE deleted_at IS NULL AND message_count BETWEEN 1 AND 100 LIMIT %s
+"""
+THREADS = """
+    INSERT INTO threads (id, created_at, updated_at, source, subject, status, lead_id, participant_emails,
+                         last_message_at, last_direction, message_count, awaiting_reply, sentiment)
+    SELECT again.id, created_at - earlier, updated_at, source, subject, status,
+           CASE WHEN random() > 0.02 THEN lead_id END, participant_emails,
+           last_message_at - earlier, last_direction, message_count, awaiting_reply, sentiment
+      FROM threads JOIN again ON was = threads.id
+"""
+MESSAGES = """
+    INSERT INTO messages (id, created_at, updated_at, thread_id, direction, state, "from", "to", subject, body_text,
+                          snippet, sent_at, is_read, media, summary)
+    SELECT gen_random_uuid(), created_at - earlier, updated_at, again.id, direction, state, "from", "to", subject,
+           body_text || E'\n' || said, snippet, sent_at - earlier, is_read, media, summary
+      FROM messages JOIN again ON was = thread_id CROSS JOIN LATERAL (
+        SELECT string_agg(translate(substr(md5(floor(power(random(), 4) * 50000)::text), 1, 7), '0123456789',
+                                    'ghijklmnop'), ' ') AS said
+          FROM generate_series(1, 40) WHERE messages.id IS NOT NULL
+      ) AS drawn
+"""
+LONG_ONE = """
+    WITH thread AS (
+        INSERT INTO threads (source, subject, status, last_message_at, last_direction, message_count)
+        VALUES ('EMAIL', %(subject)s, 'OPEN', now(), 'in', %(length)s) RETURNING id
+    )
+    INSERT INTO messages (thread_id, direction, state, "from", subject, body_text, snippet, sent_at, is_read)
+    SELECT thread.id, CASE WHEN n %% 2 = 0 THEN 'in' ELSE 'out' END,
+           CASE WHEN n %% 2 = 0 THEN 'RECEIVED' ELSE 'SENT' END,
+           'someone@example.com', %(subject)s, repeat('What was said, line by line. ', 20) || E'\n\n> ' ||
+           repeat('What was said before. ', 20), 'What was said', now() - n * interval '1 hour', true
+      FROM thread, generate_series(1, %(length)s) AS n
+"""
+
+
+def fill(name: str, size: int) -> None:
+    """See to it that `name` holds at least `size` messages, and one long conversation."""
+    make_ready(name, size)
+    with using(name), connection.cursor() as cursor:
+        grown = False
+        while (missing := size - Message.objects.count()) > 0:
+            cursor.execute("DROP TABLE IF EXISTS again")
+            cursor.execute(DRAWN, [missing // 2])
+            cursor.execute(THREADS)
+            cursor.execute(MESSAGES)
+            grown = True
+        if not Thread.objects.filter(search_text__contains=LONG.lower()).exists():
+            cursor.execute(LONG_ONE, {"subject": LONG, "length": LENGTH})
+        if grown:
+            cursor.execute("VACUUM (ANALYZE) threads, messages, message_words")
+
+
+def look_up(site: Site) -> dict[str, str]:
+    """An address, a rare word, a page half way, and the long conversation of this database."""
+    own = admin.site.get_model_admin(Thread)
+    order, rows = own.orders["newest"], Thread.objects.filter(status="RESOLVED")
+    pages = rows.count() // 2 // own.list_per_page
+    half = order.sorted(order.annotated(rows))[pages * own.list_per_page - 1]
+    newest = Thread.objects.filter(lead__isnull=False, source="EMAIL").order_by(LAST_SAID.desc())[0]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT word FROM ts_stat('SELECT words FROM message_words ORDER BY message_id DESC LIMIT 20000')"
+            " WHERE ndoc = 1 AND word ~ '^[a-p]{7}$' ORDER BY word LIMIT 1"
+        )
+        rare = cursor.fetchone()[0]
+    return {
+        "address": newest.participant_emails[0],
+        "rare": rare,
+        "half": order.cursor_for(half, pages * own.list_per_page),
+        "page": str(pages + 1),
+        "long": str(Thread.objects.get(search_text__contains=LONG.lower()).pk),
+    }
+
+
+LISTING = Listing(__doc__, Thread, QUESTIONS, look_up, fill, UNLIKE)
+
+
+def run(repeat: int) -> bool:
+    return lists.run(LISTING, repeat)
+
+
+def plans() -> None:
+    lists.plans(LISTING)
