@@ -67,6 +67,7 @@ class ThreadAdmin(PickingPages, RecordAdmin):
     search_label = "Search subjects, people and text"
     row_template = "inbox/row.html"
     page_template = "inbox/page.html"
+    change_list_template = "inbox/list.html"
     list_select_related = ("lead", "client", "assigned_to")
     list_defer = (
         "metadata",

@@ -1,0 +1,51 @@
+// Keys of the inbox, on the list and on a conversation. They follow links and press buttons that stand on the page.
+document.addEventListener("DOMContentLoaded", () => {
+  const help = document.querySelector("[data-keys]");
+  const rows = [...document.querySelectorAll("#result_list tbody tr")];
+  const follow = (link) => { if (link) window.location.assign(link.href); };
+  const press = (verb) => {
+    // A deed that asks for something opens its form; one that has a page is a link.
+    const form = document.querySelector(`.deeds form[action$="/do/${verb}/"]`);
+    if (!form) return follow(document.querySelector(`a[href$="/do/${verb}/"]`));
+    const sheet = form.closest("details");
+    if (!sheet) return form.querySelector("button").click();
+    sheet.open = true;
+    form.querySelector("select, input:not([type=hidden]), textarea")?.focus();
+  };
+  const at = () => rows.findIndex((row) => row.contains(document.activeElement));
+  const go = (steps) => {
+    const there = at() < 0 ? (steps > 0 ? 0 : rows.length - 1) : at() + steps;
+    if (rows[there]) {
+      rows[there].querySelector("a.name").focus();
+      rows[there].scrollIntoView({ block: "nearest" });
+    } else follow(document.querySelector(steps > 0 ? ".foot a[rel=next]" : ".foot a[rel=prev]"));
+  };
+  const parts = () => [...document.querySelectorAll(".said > article.msg")];
+  const read = (steps) => {
+    const all = parts(), here = all.indexOf(document.activeElement);
+    const next = here < 0 ? all[steps > 0 ? 0 : all.length - 1] : all[here + steps];
+    if (!next) return;
+    next.tabIndex = -1;
+    next.focus();
+    next.scrollIntoView({ block: "nearest" });
+  };
+  const pick = () => {
+    const box = rows[at()]?.querySelector("input.action-select");
+    if (box) box.click();
+  };
+  const show = () => { if (help) { help.open = !help.open; if (help.open) help.querySelector("summary").focus(); } };
+  const search = () => document.getElementById("q")?.focus();
+  const onList = { j: () => go(1), k: () => go(-1), o: () => follow(rows[at()]?.querySelector("a.name")), x: pick, "/": search, "?": show };
+  const onPage = { j: () => read(1), k: () => read(-1), e: () => press("resolve"), a: () => press("assign"), l: () => press("link"), y: () => press("archive"), i: () => follow(document.querySelector("[data-inbox]")), "?": show };
+  const keys = document.getElementById("result_list") || document.getElementById("q") ? onList : onPage;
+
+  document.addEventListener("keydown", (event) => {
+    const target = event.target;
+    const typing = target.isContentEditable || (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && target.type !== "checkbox");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !keys[event.key]) return;
+    // A key that is held down moves on, and does nothing else.
+    if (event.repeat && !"jk".includes(event.key)) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
+});
