@@ -87,16 +87,21 @@ def log_conversation(
     with refusing():
         thread.full_clean()
         thread.save(force_insert=True)
-    state = MessageState.SENT if direction == Direction.OUT else MessageState.RECEIVED
-    message = Message(thread=thread, direction=direction, state=state, body_text=body, sent_at=at, is_read=True)
-    message.summary = bounded(kept.summary, LONGEST_SUMMARY, "summary")
-    message.media, message.attachments = media(kept, people), attachments(kept, message)
-    take_in(message)
+    take_in(message_of(thread, kept, people, direction=direction, body_text=body, sent_at=at))
     thread.refresh_from_db()
     record(thread, "logged", about=about, by=by, at=at, summary=f"{thread.get_source_display()}: {thread}")
     if resolved:
         move(thread, ThreadStatus.RESOLVED, by=by)
     return thread
+
+
+def message_of(thread: Thread, kept: Kept, people: list[str], *, direction: str, **said: Any) -> Message:
+    """What was said in `thread`, not saved yet."""
+    state = MessageState.SENT if direction == Direction.OUT else MessageState.RECEIVED
+    message = Message(thread=thread, direction=direction, state=state, is_read=True, **said)
+    message.summary = bounded(kept.summary, LONGEST_SUMMARY, "summary")
+    message.media, message.attachments = media(kept, people), attachments(kept, message)
+    return message
 
 
 def text(given: str) -> str:
