@@ -15,9 +15,12 @@ from inbox.transitions import link, unlink
 from leads.models import Lead
 from suggestions.choices import Names
 from suggestions.kinds.base import Kind, Payload
-from suggestions.models import Suggestion, SuggestionType
+from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 
 LINKINGS = ("linked", "unlinked")
+LET_THROUGH = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
+# In the result: there was nothing left to do.
+ALREADY = "linked_already"
 
 
 def key_of(record: str, title: str, **kwargs: Any) -> Any:
@@ -81,6 +84,8 @@ class LinkThreadKind(Kind):
         if suggestion.thread_id != payload.thread or getattr(suggestion, f"{payload.field}_id") != payload.target:
             raise BadInput("It links the conversation that it is about to the lead or client that it is about.")
         now = getattr(thread, f"{payload.field}_id")
+        if now == payload.target and suggestion.status in LET_THROUGH:
+            return  # somebody else has done it meanwhile, or triage: what was approved is so
         if now == payload.target:
             raise IllegalMove(f"The conversation “{thread}” is already linked to {target}.")
         if now != payload.instead_of:
@@ -96,8 +101,10 @@ class LinkThreadKind(Kind):
 
     @classmethod
     def execute(cls, payload: LinkThreadPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
-        target = target_of(payload)
-        link(thread_of(payload), by=by, **{payload.field: target})
+        target, thread = target_of(payload), thread_of(payload)
+        if getattr(thread, f"{payload.field}_id") == payload.target:
+            return {"thread": str(payload.thread), payload.field: str(target.pk), ALREADY: True}
+        link(thread, by=by, **{payload.field: target})
         was = {f"was_{payload.field}": str(payload.instead_of)} if payload.instead_of else {}
         return {"thread": str(payload.thread), payload.field: str(target.pk), **was}
 
@@ -119,6 +126,8 @@ class LinkThreadKind(Kind):
     def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:
         payload = cls.check(suggestion.approved_content)
         thread = thread_of(payload)
+        if suggestion.result.get(ALREADY):
+            raise IllegalMove(f"The conversation “{thread}” was linked already: unlink it there.")
         if getattr(thread, f"{payload.field}_id") != payload.target:
             raise IllegalMove(moved(payload, thread))
         if payload.instead_of is None:

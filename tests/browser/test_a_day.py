@@ -1,9 +1,9 @@
 """A person's day in a real browser: the hot leads, one of them, a suggestion approved, a ticket resolved."""
 
 import re
-from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from leads.models import Lead, Task
@@ -18,14 +18,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, seria
 def agency(max) -> Lead:
     lead = make_lead(
         contact_name="Harriet Hot",
-        overall_score=Decimal("0.82"),
-        priority_tier="hot",
         estimated_value=12_000,
         line="home",
-        signals=[{"type": "budget_mentioned", "timestamp": "2026-01-05T10:00:00Z", "weight": 0.25}],
+        signals=[
+            {"type": name, "timestamp": timezone.now().isoformat(), "weight": 0.25}
+            for name in ("budget_mentioned", "meeting_scheduled", "decision_maker", "urgency_detected")
+        ],
         assigned_to=max,
     )
-    make_lead(contact_name="Conrad Cold", overall_score=Decimal("0.12"), priority_tier="cold")
+    make_lead(contact_name="Conrad Cold")
     make_suggestion(lead=lead, suggested_content={"title": "Ring Harriet about the roof"})
     make_thread(lead=lead, subject="The roof")
     make_ticket(client=make_client(name="Clara Client"), subject="Certificate missing")

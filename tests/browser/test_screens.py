@@ -1,7 +1,5 @@
 """Every main screen: accessible, no wider than a phone, in light and dark."""
 
-from decimal import Decimal
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
@@ -25,8 +23,6 @@ def addresses(max) -> dict[str, str]:
     lead = make_lead(
         contact_name=f"Maximiliane {LONG}",
         company_name=LONG * 3,
-        overall_score=Decimal("0.82"),
-        priority_tier="hot",
         estimated_value=1_250_000,
         line="auto",
         auto_data={"vin": "1HGCM82633A004352", "make": LONG},

@@ -102,6 +102,18 @@ def test_linked_elsewhere_between_approval_and_execution_it_fails(ann):
     assert "is linked to Olga since this was suggested. Look again." in suggestion.error_message
 
 
+def test_linked_to_the_very_same_between_approval_and_execution_there_is_nothing_left_to_do(ann):
+    suggestion = make_suggestion(LINK)
+    execution = approved_and_held(suggestion, ann)
+    link(suggestion.thread, lead=suggestion.lead, by=SYSTEM)
+    assert carried_out(suggestion, execution).state == "SUCCEEDED"
+    assert suggestion.result["linked_already"] is True
+    with pytest.raises(IllegalMove, match="was linked already"):
+        undo(suggestion, by=ann)
+    suggestion.thread.refresh_from_db()
+    assert suggestion.thread.lead == suggestion.lead
+
+
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_lead_deleted_between_approval_and_execution(ann, gone):
     suggestion = make_suggestion(LINK, lead=make_lead(contact_name="Lee"))
