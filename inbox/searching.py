@@ -24,7 +24,7 @@ from inbox.models import LAST_SAID, Message, ThreadQuerySet
 
 CONFIGURATION = "inbox_words"
 # Messages whose rank is computed; of the newest of all, how many are looked through; conversations listed.
-MOST, NEWEST, LISTED = 5_000, 100_000, 1_000
+MOST, NEWEST, LISTED = 2_000, 50_000, 500
 FEW = 1_000
 # What stands around a word that was found; no text from outside keeps these.
 MARK, UNMARK = "\ue000", "\ue001"
