@@ -12,7 +12,9 @@ from django.utils import timezone
 
 from ai_log.deeds import Rate
 from ai_log.filters import AIInteractionFilter
+from ai_log.genai import OUTSIDE, SYSTEM
 from ai_log.models import AIInteraction
+from ai_log.prompts import pieces
 from ai_log.totals import PERIODS, since, totals
 from crm.deeds import DeedForm
 from crm.filters import start_of
@@ -104,8 +106,15 @@ class AIInteractionAdmin(RecordAdmin):
         around = AIInteraction.objects.none()
         if row.conversation_id:
             around = self.get_queryset(request).filter(conversation_id=row.conversation_id).order_by("created_at", "id")
+        asked = pieces(row.content, row.metadata.get(OUTSIDE))
         return {
             **super().page_context(request, row),
+            "asked": asked,
+            "has_outside": any(outside for _, outside in asked),
+            "details": {name: value for name, value in row.metadata.items() if name not in {OUTSIDE, SYSTEM}},
+            "system": row.metadata.get(SYSTEM, ""),
             "conversation": list(around.defer("ai_response", "metadata")[:CONVERSATION]),
-            "suggestions": list(row.suggestions.filter(deleted_at__isnull=True).order_by("-id")[:20]),
+            "suggestions": list(
+                row.suggestions.filter(deleted_at__isnull=True).select_related("reviewed_by").order_by("-id")[:20]
+            ),
         }

@@ -1,5 +1,6 @@
 """What a model was asked and what it answered."""
 
+import re
 from typing import Any
 
 import pgtrigger
@@ -7,10 +8,11 @@ from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from ai_log.genai import KEPT
 from crm.models.base import between, json_field, json_is, never_emptied, one_of, owned_by_or_free, sees_everyone
 
 
@@ -36,7 +38,23 @@ class Feedback(models.TextChoices):
 
 TEXT = SearchVector("summary", "content", config="english")
 # What may change in a row of the log: a person's feedback, and links to what was purged.
-NOT_THE_RECORD = ["feedback", "feedback_comment", "feedback_by", "feedback_at", "lead", "client"]
+NOT_THE_RECORD = ["feedback", "feedback_comment", "feedback_by", "feedback_at", "lead", "client", "asked_by"]
+# What people and models have written, which can be erased; whoever erases says so to the database, and nothing else
+# than erasing is let through then.
+TEXTS = ["content", "ai_response", "summary", "error_message", "metadata"]
+ERASING = "ai_log.erasing"
+ERASED = "Erased."
+REFUSE_UNLESS_ERASED = f"""
+IF current_setting('{ERASING}', true) IS DISTINCT FROM 'yes'
+   OR NEW.content <> '' OR NEW.ai_response <> '' OR NEW.summary <> ''
+   OR NEW.error_message <> (CASE OLD.error_message WHEN '' THEN '' ELSE '{ERASED}' END)
+   OR NOT NEW.metadata <@ OLD.metadata
+   OR EXISTS (SELECT FROM jsonb_object_keys(NEW.metadata) AS name WHERE name NOT IN ({", ".join(map(repr, KEPT))}))
+THEN
+  RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;
+END IF;
+RETURN NEW;
+"""
 
 
 class AIInteractionQuerySet(models.QuerySet):
@@ -45,6 +63,29 @@ class AIInteractionQuerySet(models.QuerySet):
         if sees_everyone(user):
             return self
         return self.filter(owned_by_or_free(user, "lead__assigned_to"), owned_by_or_free(user, "client__assigned_to"))
+
+    def were_sent(self) -> "AIInteractionQuerySet":
+        """Calls that reached out for a model, whatever came of it; not those that were held back before."""
+        return self.filter(latency_ms__isnull=False)
+
+    def to_erase(self, *, unlink: bool) -> "AIInteractionQuerySet":
+        """Those whose texts have not been erased, and with `unlink` those that still say whom they are about."""
+        left = ~models.Q(content="")
+        if unlink:
+            left |= models.Q(lead__isnull=False) | models.Q(client__isnull=False)
+        return self.filter(left)
+
+    def about_person(self, address: str) -> "AIInteractionQuerySet":
+        """Those about leads and clients of this mail address, binned ones too, and those that it is written in.
+
+        A longer address that ends or begins with this one is another person's. Reads every row.
+        """
+        written = rf"(^|[^a-z0-9._%+-]){re.escape(address)}($|[^a-z0-9.-]|[.-]+($|[^a-z0-9.-]))"
+        texts = ("content", "ai_response", "summary", "error_message", "feedback_comment", "metadata_text")
+        found = models.Q(lead__contact_email__iexact=address) | models.Q(client__email__iexact=address)
+        for text in texts:
+            found |= models.Q(**{f"{text}__iregex": written})
+        return self.alias(metadata_text=Cast("metadata", models.TextField())).filter(found)
 
     def matching(self, words: str) -> "AIInteractionQuerySet":
         """Full-text search over summary and content."""
@@ -76,6 +117,15 @@ class AIInteraction(models.Model):
     latency_ms = models.PositiveIntegerField("latency", null=True, blank=True)
     error_message = models.TextField(blank=True, default="", db_default="")
     conversation_id = models.CharField(max_length=100, blank=True, default="", db_default="")
+    asked_by = models.ForeignKey(
+        "crm.User",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+        help_text="For whom it was asked.",
+    )
     feedback = models.CharField(max_length=4, choices=Feedback, blank=True, default="", db_default="")
     feedback_comment = models.TextField(blank=True, default="", db_default="")
     feedback_by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
@@ -120,6 +170,7 @@ class AIInteraction(models.Model):
                 condition=~models.Q(error_message=""),
                 name="ai_interactions_failed",
             ),
+            models.Index("asked_by", models.F("created_at").desc(), name="ai_interactions_asked_by"),
             BrinIndex("created_at", name="ai_interactions_brin"),
             GinIndex(TEXT, name="ai_interactions_text"),
         ]
@@ -128,7 +179,14 @@ class AIInteraction(models.Model):
             pgtrigger.Protect(
                 name="append_only",
                 operation=pgtrigger.Update,
-                condition=pgtrigger.AnyChange(exclude=NOT_THE_RECORD),
+                condition=pgtrigger.AnyChange(exclude=[*NOT_THE_RECORD, *TEXTS]),
+            ),
+            pgtrigger.Trigger(
+                name="texts_only_erased",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                condition=pgtrigger.AnyChange(*TEXTS),
+                func=REFUSE_UNLESS_ERASED,
             ),
             never_emptied(),
         ]

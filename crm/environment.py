@@ -3,7 +3,9 @@
 import base64
 import binascii
 import logging
+import re
 import zoneinfo
+from decimal import Decimal
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.policy import default as mail_policy
@@ -20,6 +22,8 @@ from psycopg.conninfo import make_conninfo
 YES = {"1", "true", "yes", "on"}
 NO = {"0", "false", "no", "off"}
 KEY_BYTES = 32
+NUMBER = re.compile(r"[0-9]{1,7}(\.[0-9]{1,6})?")
+MOST_COUNTED = 1_000_000
 POSTGRES_SCHEMES = ("postgres://", "postgresql://")
 # How a mail server is spoken to, and where it listens unless the URL says: openly, encrypted from the start, or
 # encrypted after STARTTLS.
@@ -190,6 +194,20 @@ class Environment:
         if found.defects or len(found.addresses) != 1 or not good_address(found.addresses[0]):
             raise wrong
         return value
+
+    def number(self, name: str, default: str, *, most: int) -> Decimal:
+        """A number from nothing to `most`, with a point where it is not whole."""
+        value = self.text(name, default)
+        if not (NUMBER.fullmatch(value) and Decimal(value) <= most):
+            raise BadVariable(f"{name} is {value!r}: write a number from 0 to {most}.")
+        return Decimal(value)
+
+    def count(self, name: str, default: int) -> int:
+        """A whole number from nothing to a million."""
+        value = self.text(name, str(default))
+        if not (value.isascii() and value.isdigit() and int(value) <= MOST_COUNTED):
+            raise BadVariable(f"{name} is {value!r}: write a whole number from 0 to {MOST_COUNTED}.")
+        return int(value)
 
     def seconds(self, name: str, default: int) -> int:
         """A time of at least one second."""

@@ -136,6 +136,22 @@ MEDIA_ROOT = DATA_DIR / "files"
 FORGE_URL = env.web_address("FORGE_URL")
 FORGE_TOKEN = env.token("FORGE_TOKEN")
 
+# The model that agents may ask, by the protocol of OpenAI's chat completions; without both, none is asked.
+AI_MODEL = env.text("AI_MODEL")
+AI_URL = env.web_address("AI_URL")
+if bool(AI_MODEL) != bool(AI_URL):
+    raise BadVariable("AI_MODEL and AI_URL belong together: set both, or neither to ask no model.")
+AI_KEY = env.token("AI_KEY")
+# By whose price list an answer is paid for; without, costs are unknown.
+AI_PROVIDER = env.text("AI_PROVIDER")
+AI_TIMEOUT = env.seconds("AI_TIMEOUT", 30)
+AI_TEMPERATURE = float(env.number("AI_TEMPERATURE", "0.2", most=2))
+# What may be asked in a day by all together, and for one person.
+AI_DAILY_CALLS = env.count("AI_DAILY_CALLS", 2_000)
+AI_DAILY_CALLS_EACH = env.count("AI_DAILY_CALLS_EACH", 200)
+AI_DAILY_DOLLARS = env.number("AI_DAILY_DOLLARS", "20", most=1_000_000)
+AI_DAILY_DOLLARS_EACH = env.number("AI_DAILY_DOLLARS_EACH", "5", most=1_000_000)
+
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.test import TransactionTestCase
+from pydantic_ai import models as pydantic_ai_models
 
 from crm.models import User
 from tests.cast import browser, make_user
@@ -15,6 +16,13 @@ from tests.servers import Sink, mail_server
 def quick_passwords(settings) -> None:
     """A password is hashed in no time: the cast logs in without one."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def no_real_model(settings, monkeypatch) -> None:
+    """Whatever the environment says, no test reaches a model that costs; those on loopback allow themselves."""
+    settings.AI_MODEL = settings.AI_URL = settings.AI_KEY = settings.AI_PROVIDER = ""
+    monkeypatch.setattr(pydantic_ai_models, "ALLOW_MODEL_REQUESTS", False)
 
 
 @pytest.fixture(autouse=True, scope="session")

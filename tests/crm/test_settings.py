@@ -49,6 +49,14 @@ BAD = [
     ("MAIL_FROM", "Agency <nobody>", "MAIL_FROM is 'Agency <nobody>'"),
     ("CREDENTIALS_KEYS", "secret", "CREDENTIALS_KEYS holds something that is no key"),
     ("CREDENTIALS_KEYS", f"{'k' * 43}=,{'k' * 42}==", "CREDENTIALS_KEYS holds something that is no key"),
+    ("AI_MODEL", "some-model", "AI_MODEL and AI_URL belong together: set both"),
+    ("AI_URL", "models.example.com/v1", "AI_URL is no web address"),
+    ("AI_KEY", "two secret words", "AI_KEY holds blanks or characters that no token has."),
+    ("AI_TIMEOUT", "0", "AI_TIMEOUT is '0': write a number of seconds from 1 to 3600."),
+    ("AI_TEMPERATURE", "2.1", "AI_TEMPERATURE is '2.1': write a number from 0 to 2."),
+    ("AI_TEMPERATURE", "warm", "AI_TEMPERATURE is 'warm': write a number from 0 to 2."),
+    ("AI_DAILY_CALLS", "-1", "AI_DAILY_CALLS is '-1': write a whole number from 0 to 1000000."),
+    ("AI_DAILY_DOLLARS", "1e3", "AI_DAILY_DOLLARS is '1e3': write a number from 0 to 1000000."),
     ("EMAIL_TIMEOUT", "soon", "EMAIL_TIMEOUT is 'soon': write a number of seconds from 1 to 3600."),
 ]
 

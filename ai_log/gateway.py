@@ -1,0 +1,209 @@
+"""The one door to a model: what goes through it is in the log, whatever comes of it."""
+
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from pydantic import BaseModel, ValidationError
+
+from ai_log import genai
+from ai_log.budgets import exceeded
+from ai_log.models import AIInteraction, InteractionSource, InteractionType
+from ai_log.prompts import Prompt, keepable
+from ai_log.provider import MOST_TOKENS, Failed, Reply, send, without_key
+from crm.models import Client, User
+from crm.refusals import IllegalMove
+from leads.models import Lead
+
+LONGEST_PROMPT = 200_000
+SUMMARY_LENGTH = 120
+MOST_COUNTED = 2**31 - 1
+MOST_DOLLARS = Decimal("9999.999999")
+FENCE = "`"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a question, and its row in the log.
+
+    `error` is empty where there is an answer: `text`, and where a shape was asked for `value` in that shape.
+    """
+
+    interaction: AIInteraction
+    text: str = ""
+    value: BaseModel | None = None
+    error: str = ""
+
+
+def available() -> bool:
+    """Whether there is a model to ask."""
+    return bool(settings.AI_MODEL and settings.AI_URL)
+
+
+def ask(
+    prompt: Prompt,
+    *,
+    system: str,
+    agent: str,
+    type: InteractionType,
+    source: InteractionSource,
+    answer: type[BaseModel] | None = None,
+    lead: Lead | None = None,
+    client: Client | None = None,
+    conversation_id: str = "",
+    by: User | None = None,
+) -> Answer:
+    """Ask the model once, for `by` if a person wants it, and log what was asked and what came of it.
+
+    A refusal, a budget used up, a time-out, an answer of the wrong shape: each is an Answer with its `error`. What no
+    model could have done wrong is logged, too, and raised again.
+
+    Raises:
+        IllegalMove: there is no model to ask.
+        RuntimeError: called inside a transaction, which would stay open for as long as the model thinks.
+    """
+    if not available():
+        raise IllegalMove("There is no model to ask: AI_MODEL and AI_URL are not set.")
+    rule = f"{keepable(system)}\n\n{prompt.rule()}".strip()
+    row = AIInteraction(
+        type=type,
+        source=source,
+        agent=agent,
+        content=prompt.text[:LONGEST_PROMPT],
+        lead=lead,
+        client=client,
+        asked_by=by,
+        conversation_id=conversation_id,
+    )
+    describe(row, prompt, rule, answer)
+    # A durable block is refused inside another transaction, save for the one that a test is rolled back by.
+    with transaction.atomic(durable=True):
+        held_back = not_to_send(prompt, by)
+    return failed(row, held_back, "held_back") if held_back else sent(row, rule, prompt, answer)
+
+
+def sent(row: AIInteraction, rule: str, prompt: Prompt, answer: type[BaseModel] | None) -> Answer:
+    """Send what `row` is to log, and log what comes of it."""
+    started = time.monotonic()
+    try:
+        reply = send(rule, prompt.text, answer)
+    except Failed as error:
+        return failed(row, str(error), error.kind, started)
+    except BaseException as error:
+        failed(row, f"The call broke down: {error.__class__.__name__}.", error.__class__.__name__, started)
+        raise
+    row.latency_ms = milliseconds(started)
+    return answered(row, reply, answer)
+
+
+def not_to_send(prompt: Prompt, by: User | None) -> str:
+    """Why `prompt` is not sent at all, in a sentence; empty if it is."""
+    if len(prompt.text) > LONGEST_PROMPT:
+        return f"Not asked: the question has {len(prompt.text):,} characters, and {LONGEST_PROMPT:,} are the most."
+    return exceeded(by, timezone.now())
+
+
+def describe(row: AIInteraction, prompt: Prompt, rule: str, answer: type[BaseModel] | None) -> None:
+    """Note on `row` how it is asked: what is known before the call."""
+    row.model_used, row.temperature = settings.AI_MODEL[:100], settings.AI_TEMPERATURE
+    row.metadata = {
+        genai.SCHEMA: genai.SCHEMA_URL,
+        genai.OPERATION: "chat",
+        genai.PROVIDER: settings.AI_PROVIDER or "unknown",
+        genai.AGENT: row.agent,
+        genai.ASKED_MODEL: settings.AI_MODEL,
+        genai.TEMPERATURE: settings.AI_TEMPERATURE,
+        genai.MOST_TOKENS: MOST_TOKENS,
+        genai.OUTPUT_TYPE: "json" if answer else "text",
+        genai.SYSTEM: rule,
+        genai.OUTSIDE: [list(span) for span in prompt.spans if span[1] <= LONGEST_PROMPT],
+    }
+    if row.conversation_id:
+        row.metadata[genai.CONVERSATION] = row.conversation_id
+
+
+def answered(row: AIInteraction, reply: Reply, answer: type[BaseModel] | None) -> Answer:
+    """Log what came back, and say what it is worth."""
+    row.ai_response = reply.text
+    row.prompt_tokens, row.completion_tokens = countable(reply.tokens_in), countable(reply.tokens_out)
+    known = reply.dollars is not None and 0 <= reply.dollars <= MOST_DOLLARS
+    row.cost_usd = round(reply.dollars, 6) if known else None
+    row.model_used = reply.model or row.model_used
+    details = {
+        genai.ANSWERING_MODEL: reply.model,
+        genai.ANSWER_ID: reply.id,
+        genai.FINISH: [reply.finish],
+        genai.TOKENS_IN: row.prompt_tokens,
+        genai.TOKENS_OUT: row.completion_tokens,
+    }
+    row.metadata |= {name: value for name, value in details.items() if value not in (None, "")}
+    error, kind = wrong_with(reply)
+    value = None
+    if not error and answer:
+        try:
+            value = answer.model_validate_json(bare(reply.text))
+        except ValidationError as refusal:
+            error, kind = f"The answer is not of the shape that was asked for: {faults(refusal)}.", "wrong_shape"
+    if error:
+        return failed(row, error, kind)
+    row.summary = " ".join(reply.text.split())[:SUMMARY_LENGTH]
+    keep(row)
+    return Answer(row, reply.text, value)
+
+
+def wrong_with(reply: Reply) -> tuple[str, str]:
+    """Why `reply` is no answer, in a sentence and in a word; both empty if it is one."""
+    if reply.refusal or reply.finish == "content_filter":
+        why = f": {reply.refusal[:300].rstrip('.')}" if reply.refusal else ""
+        return f"The model refused{why}.", "refused"
+    if reply.finish == "length":
+        return f"The answer was cut off after {MOST_TOKENS:,} tokens.", "length"
+    if reply.finish == "tool_call":
+        return "The model asked for a tool, and there is none.", "tool_call"
+    return ("", "") if reply.text.strip() else ("The model answered nothing.", "empty")
+
+
+def failed(row: AIInteraction, error: str, kind: str, started: float | None = None) -> Answer:
+    """Log that there is no answer; without `started`, the latency is what it was."""
+    if started is not None:
+        row.latency_ms = milliseconds(started)
+    row.error_message = error
+    row.metadata[genai.ERROR] = kind
+    keep(row)
+    return Answer(row, row.ai_response, error=error)
+
+
+def keep(row: AIInteraction) -> None:
+    """Write `row`, though what it is about may have been purged while the model thought."""
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        row.lead = row.client = row.asked_by = None
+        row.save(force_insert=True)
+
+
+def faults(refusal: ValidationError) -> str:
+    """The first three things that are wrong with an answer, without its own words."""
+    found = refusal.errors(include_url=False, include_context=False, include_input=False)
+    told = (f"{'.'.join(map(str, fault['loc'])) or 'the whole'}: {fault['msg']}" for fault in found[:3])
+    return without_key("; ".join(told))[:300]
+
+
+def bare(text: str) -> str:
+    """The JSON in `text`, which many a model wraps into a fence of backticks."""
+    text = text.strip()
+    if not text.startswith(FENCE * 3):
+        return text
+    return text.strip(FENCE).removeprefix("json").strip()
+
+
+def countable(number: int | None) -> int | None:
+    return number if number is not None and 0 <= number <= MOST_COUNTED else None
+
+
+def milliseconds(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)

@@ -1,0 +1,166 @@
+"""Texts of the log are erased for good, by age or for a person; the numbers stay, and nothing else is let through."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from ai_log import genai, transitions
+from ai_log.models import ERASING, AIInteraction
+from tests.cast import browser, make_client, make_lead
+
+pytestmark = pytest.mark.django_db
+NUMBERS = (
+    "prompt_tokens",
+    "completion_tokens",
+    "cost_usd",
+    "latency_ms",
+    "created_at",
+    "agent",
+    "model_used",
+    "feedback",
+)
+METADATA = {genai.SYSTEM: "Secret words", genai.TOKENS_IN: 7, "strange": "Lee's roof", genai.FINISH: ["stop"]}
+
+
+def make_interaction(days=0, **kw) -> AIInteraction:
+    kw = {
+        "type": "Chat",
+        "source": "Agent UI",
+        "content": "What does Lee want?",
+        "ai_response": "A roof.",
+        "summary": "Roof",
+        "metadata": METADATA,
+        "prompt_tokens": 7,
+        "cost_usd": Decimal("0.1"),
+        "latency_ms": 5,
+        "created_at": timezone.now() - timedelta(days=days),
+        **kw,
+    }
+    return AIInteraction.objects.create(**kw)
+
+
+def command(name, *args) -> str:
+    lines = []
+    call_command(name, *args, stdout=type("Out", (), {"write": lambda _, text="", **kw: lines.append(text)})())
+    return "".join(lines)
+
+
+def texts(row) -> list[str]:
+    row.refresh_from_db()
+    return [row.content, row.ai_response, row.summary, row.feedback_comment]
+
+
+def before(days) -> str:
+    return str(timezone.localdate() - timedelta(days=days))
+
+
+def test_old_texts_go_and_numbers_stay():
+    old = make_interaction(days=40, feedback="up", feedback_comment="Good", agent="reader", lead=make_lead())
+    broken = make_interaction(days=40, ai_response="", error_message="Lee's server broke")
+    new = make_interaction(days=3)
+    numbers = [getattr(old, name) for name in NUMBERS]
+    assert "2 interactions" in command("prune_ai_log", "--before", before(30))
+    assert texts(old) == [""] * 4
+    assert [getattr(old, name) for name in NUMBERS] == numbers
+    assert old.metadata == {genai.TOKENS_IN: 7, genai.FINISH: ["stop"]}
+    assert old.lead
+    broken.refresh_from_db()
+    assert broken.error_message == "Erased."
+    assert texts(new)[0] == "What does Lee want?"
+    assert "0 interactions" in command("prune_ai_log", "--before", before(30))
+
+
+def test_many_go_in_batches(monkeypatch):
+    monkeypatch.setattr(transitions, "BATCH", 3)
+    at = timezone.now() - timedelta(days=40)
+    rows = [make_interaction(created_at=at) for _ in range(10)]
+    assert list(transitions.erase(AIInteraction.objects.all())) == [3, 3, 3, 1]
+    assert {text for row in rows for text in texts(row)} == {""}
+
+
+def test_a_dry_run_erases_nothing():
+    row = make_interaction(days=40)
+    assert "1 interactions would lose" in command("prune_ai_log", "--before", before(30), "--dry-run")
+    assert "0 interactions would lose" in command("erase_ai_log", "--email", "lee@example.com", "--dry-run")
+    assert texts(row)[0]
+
+
+def test_a_day_that_is_none_or_has_not_come_erases_nothing():
+    row = make_interaction()
+    for day in ("soon", "2026-13-01", before(-2)):
+        with pytest.raises(CommandError):
+            command("prune_ai_log", "--before", day)
+    with pytest.raises(CommandError, match="is no address: nothing was erased"):
+        command("erase_ai_log", "--email", "lee")
+    assert texts(row)[0]
+
+
+def test_a_person_is_erased_wherever_they_are_named():
+    lead = make_lead(contact_email="Ann@X.com")
+    gone = [
+        make_interaction(lead=lead),
+        make_interaction(client=make_client(email="ann@x.com")),
+        make_interaction(content="Write to ANN@x.com."),
+        make_interaction(ai_response="<ann@x.com>, I think"),
+        make_interaction(metadata={genai.SYSTEM: "You write for ann@x.com"}),
+        make_interaction(feedback_comment="ann@x.com called"),
+        make_interaction(content="", ai_response="", summary="", metadata={}, lead=lead),
+    ]
+    left = [
+        make_interaction(content=f"Ask {other}") for other in ("joann@x.com", "ann@x.com.au", "annyx@x.com", "x.com")
+    ]
+    assert command("erase_ai_log", "--email", "ann@x.com").startswith("7 interactions")
+    for row in gone:
+        assert texts(row) == [""] * 4
+        assert (row.lead, row.client) == (None, None)
+        assert row.cost_usd == Decimal("0.1")
+    assert all(texts(row)[0] for row in left)
+    assert command("erase_ai_log", "--email", "ann@x.com").startswith("0 interactions")
+
+
+ERASED = {"content": "", "ai_response": "", "summary": "", "metadata": {}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {**ERASED, "content": "Something else"},
+        {**ERASED, "ai_response": "Something else"},
+        {**ERASED, "summary": "Something else"},
+        {**ERASED, "error_message": "Erased."},
+        {**ERASED, "metadata": {genai.TOKENS_IN: 8}},
+        {**ERASED, "metadata": METADATA},
+        {**ERASED, "cost_usd": 0},
+        {**ERASED, "prompt_tokens": None},
+        {**ERASED, "created_at": timezone.now()},
+        {"content": ""},
+    ],
+)
+def test_erasing_lets_nothing_else_through(change):
+    row = make_interaction(days=1)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config(%s, 'yes', true)", [ERASING])
+    with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
+        AIInteraction.objects.filter(pk=row.pk).update(**change)
+    AIInteraction.objects.filter(pk=row.pk).update(**ERASED)
+
+
+def test_texts_are_not_erased_unless_one_says_so():
+    row = make_interaction()
+    with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
+        AIInteraction.objects.filter(pk=row.pk).update(**ERASED)
+    list(transitions.erase(AIInteraction.objects.filter(pk=row.pk)))
+    other = make_interaction()
+    with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
+        AIInteraction.objects.filter(pk=other.pk).update(**ERASED)
+
+
+def test_the_page_says_that_texts_were_erased(max):
+    row = make_interaction()
+    list(transitions.erase(AIInteraction.objects.all()))
+    page = browser(max).get(f"/ai_log/aiinteraction/{row.pk}/change/").content.decode()
+    assert page.count("Erased.") == 2
