@@ -18,10 +18,10 @@ from tests.cast import make_lead
 from tests.inbox.mails import LEE, OURS, START, raw
 
 pytestmark = pytest.mark.django_db
-SLOW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 # Of each sort one, so that leads never meet in one conversation: whose it is then would be a matter of who came first.
 LEADS = {f"{name}@example.com": name for name in ("lee", "kim")}
-MOST = 9
+MOST = 7
 WRITTEN = ("threads", "messages", "thread_keys", "message_words", "set_aside_mails", "leads", "activity_logs")
 
 
@@ -31,7 +31,7 @@ def mailboxes(draw) -> list[bytes]:
     mails = []
     for number in range(draw(st.integers(1, MOST))):
         who = draw(st.sampled_from(sorted(LEADS)))
-        named = draw(st.lists(st.integers(0, MOST), max_size=3, unique=True))
+        named = draw(st.lists(st.integers(0, MOST // 2), max_size=3, unique=True))
         sent = draw(st.booleans())
         mails.append(
             raw(
@@ -41,8 +41,8 @@ def mailboxes(draw) -> list[bytes]:
                 subject=draw(st.sampled_from(["Offer", "Re: Offer", "Claim", ""])),
                 refs=[f"{LEADS[who]}.{one}" for one in named],
                 answers=f"{LEADS[who]}.{draw(st.integers(0, MOST))}" if draw(st.booleans()) else "",
-                # Some at one moment.
-                day=draw(st.integers(0, 5)),
+                # Many at one moment.
+                day=draw(st.integers(0, 2)),
                 **draw(st.sampled_from([{}, {}, {}, {"List_Id": "<x>"}, {"Auto_Submitted": "auto-replied"}])),
             )
         )
