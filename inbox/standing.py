@@ -52,18 +52,23 @@ UPDATE threads SET {", ".join(f"{name} = given.{name}" for name in COLUMNS)}, up
   FROM jsonb_to_recordset(%s) AS given (id uuid, {", ".join(f"{name} {type}" for name, type in COLUMNS.items())})
  WHERE threads.id = given.id
 """
-# The rows are locked in one order, so that two who write to the same leads never wait for each other.
-CONTACTED = """
+NEWER = """(last_contact_at IS NULL OR last_contact_at < held.at
+            OR last_contact_at = held.at AND awaiting_reply AND NOT held.awaiting)"""
+# The rows are locked in one order, so that two who write to the same leads never wait for each other. What was said
+# is news, even where something later was said elsewhere.
+CONTACTED = f"""
 WITH held AS (
     SELECT id, at, awaiting
       FROM leads JOIN unnest(%s::uuid[], %s::timestamptz[], %s::boolean[]) AS said (id, at, awaiting) USING (id)
      ORDER BY id FOR NO KEY UPDATE OF leads
 )
-UPDATE leads SET last_contact_at = held.at, awaiting_reply = held.awaiting, updated_at = statement_timestamp()
+UPDATE leads
+   SET last_contact_at = CASE WHEN {NEWER} THEN held.at ELSE last_contact_at END,
+       awaiting_reply = CASE WHEN {NEWER} THEN held.awaiting ELSE awaiting_reply END,
+       updated_at = CASE WHEN {NEWER} THEN statement_timestamp() ELSE updated_at END,
+       next_look_at = statement_timestamp()
   FROM held
  WHERE leads.id = held.id
-   AND (last_contact_at IS NULL OR last_contact_at < held.at
-        OR last_contact_at = held.at AND awaiting_reply AND NOT held.awaiting)
 """
 
 
@@ -138,7 +143,10 @@ def store(threads: Iterable[Thread]) -> None:
 
 
 def contacted(threads: Iterable[Thread]) -> None:
-    """Move the contact dates of the leads of `threads` to what was last said in those, where that is newer."""
+    """Move the contact dates of the leads of `threads` to what was last said in those, where that is newer.
+
+    What to do next about them is looked for anew.
+    """
     newest: dict[UUID, tuple[datetime, bool]] = {}
     for one in threads:
         if one.lead_id and one.last_message_at and one.source in CONTACT:

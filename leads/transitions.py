@@ -77,7 +77,8 @@ def change_status(
     guard_move(locked, status, expected)
     changes = closing(status, loss_reason, loss_notes)
     was = locked.status
-    Lead.everything.filter(pk=lead.pk).update(status=status, rank=newest_on_top(), **changes)
+    news = {"next_look_at": timezone.now()}
+    Lead.everything.filter(pk=lead.pk).update(status=status, rank=newest_on_top(), **news, **changes)
     lead.refresh_from_db()
     LeadStageHistory.objects.create(lead=lead, from_status=was, to_status=status, by=actor.user)
     weighed(lead)
@@ -207,7 +208,7 @@ def add_signals(lead: Lead, signals: Iterable[dict[str, Any]], *, by: Actor | Us
     if new:
         kept = sorted(kept, key=lambda signal: moment(signal["timestamp"]))[-MOST_SIGNALS:]
         with refusing():
-            Lead.everything.filter(pk=lead.pk).update(signals=kept)
+            Lead.everything.filter(pk=lead.pk).update(signals=kept, next_look_at=now)
         scored(lead)
     return new
 

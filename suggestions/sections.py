@@ -24,8 +24,11 @@ DECIDED = (*GO_AHEAD, SuggestionStatus.REJECTED)
 
 
 def of_lead(request: HttpRequest, lead: Lead) -> Section | None:
-    """What waits or has failed, to be decided on the spot, and what was decided lately."""
-    return of(request, "lead", lead)
+    """What waits or has failed, to be decided on the spot, what was decided lately, and when it was looked at."""
+    section = of(request, "lead", lead)
+    if section and lead.is_open and not lead.is_deleted:
+        section.shown["looks"] = lead
+    return section
 
 
 def of_client(request: HttpRequest, client: Client) -> Section | None:

@@ -60,6 +60,13 @@ def triage(timestamp: int) -> None:
     transitions.triage()
 
 
+@app.periodic(cron="* * * * *")
+@app.task(name="suggestions.consider", queueing_lock="suggestions.consider")
+def consider(timestamp: int) -> None:
+    """Look at the leads with news or a silence that has become too long, and propose what is best done next."""
+    transitions.consider()
+
+
 @app.periodic(cron="7 * * * *")
 @app.task(name="suggestions.triage_again", queueing_lock="suggestions.triage_again")
 def triage_again(timestamp: int) -> None:

@@ -9,6 +9,7 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce, Extract, Lower, Now, Upper
+from django.utils import timezone
 
 from crm.models.base import (
     LIVE,
@@ -115,6 +116,10 @@ class LeadQuerySet(RecordQuerySet):
         behind = models.Q(last_activity_at__isnull=True) | models.Q(last_activity_at__lt=at)
         return self.filter(behind).update(last_activity_at=at)
 
+    def to_look_at(self, now: datetime) -> "LeadQuerySet":
+        """Open leads whose next best action is due to be looked for, the latest news first."""
+        return self.open().filter(next_look_at__lte=now).order_by("-next_look_at", "-id")
+
     def awaiting_reply(self) -> "LeadQuerySet":
         """They owe us an answer; the longest silence first."""
         return self.filter(awaiting_reply=True).order_by("last_contact_at")
@@ -130,6 +135,8 @@ class LeadQuerySet(RecordQuerySet):
         "last_contact_at",
         "last_activity_at",
         "awaiting_reply",
+        "considered_at",
+        "next_look_at",
         "rank",
         "search_text",
     ]
@@ -202,6 +209,9 @@ class Lead(Record):
     last_contact_at = models.DateTimeField("last contact", null=True, blank=True)
     last_activity_at = models.DateTimeField(null=True, blank=True)
     awaiting_reply = models.BooleanField(default=False, db_default=False)
+    # When the next best action was last looked for, and when it is to be again; news means at once.
+    considered_at = models.DateTimeField(null=True, blank=True, editable=False)
+    next_look_at = models.DateTimeField(null=True, blank=True, editable=False, default=timezone.now, db_default=Now())
 
     converted_at = models.DateTimeField(null=True, blank=True)
     converted_to_client = models.ForeignKey(
@@ -352,6 +362,9 @@ class Lead(Record):
                 "last_contact_at",
                 condition=LIVE & models.Q(awaiting_reply=True),
                 name="leads_awaiting",
+            ),
+            models.Index(
+                models.F("next_look_at").desc(), models.F("id").desc(), condition=OPEN, name="leads_to_look_at"
             ),
             models.Index(LAST_HEARD.desc(), models.F("id").desc(), condition=LIVE, name="leads_last_heard"),
             models.Index(VALUE.desc(), models.F("id").desc(), condition=LIVE, name="leads_value"),

@@ -1,5 +1,6 @@
 """FOLLOW_UP: a task that is due, and the words to begin with."""
 
+import re
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 
 DUE_IN = {"high": timedelta(), "normal": timedelta(days=2), "low": timedelta(days=7)}
 TITLE_LENGTH = 200
+GREETING = re.compile(r"(?:hello|hi|dear|good (?:morning|day|afternoon))\b[^.?!]*,$", re.IGNORECASE)
 
 
 class FollowUpPayload(Payload):
@@ -95,8 +97,9 @@ class FollowUpKind(Kind):
 
 
 def title(payload: FollowUpPayload) -> str:
-    """The first line of what is suggested, as long as a title may be."""
-    line = next(filter(None, map(str.strip, payload.suggestedAction.splitlines())), "Follow up")
+    """The first line of what is suggested that greets nobody, as long as a title may be."""
+    lines = [line for line in map(str.strip, payload.suggestedAction.splitlines()) if line]
+    line = next((one for one in lines if not GREETING.match(one)), lines[0])
     return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 1]}…"
 
 

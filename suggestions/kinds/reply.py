@@ -3,17 +3,20 @@
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Case, When
 from pydantic import Field
 
 from crm.models import User
 from crm.refusals import IllegalMove
 from crm.transitions import named
 from inbox.answering import answering, quoted
-from inbox.models import Direction, Message, Thread, ThreadSource
+from inbox.models import Direction, Message, Nature, Thread, ThreadSource
 from suggestions.choices import Names
 from suggestions.kinds.base import Payload
 from suggestions.kinds.mail import Draft, MailKind, fill
 from suggestions.models import Suggestion, SuggestionType
+
+BY_PERSONS = Case(When(nature=Nature.PERSON, then=0), default=1)
 
 
 class ReplyPayload(Payload):
@@ -55,7 +58,7 @@ class ReplyKind(MailKind):
 
 
 def answered(payload: ReplyPayload, suggestion: Suggestion) -> Message:
-    """The mail that is answered: the last that came in.
+    """The mail that is answered: the last that a person wrote, else the last that came in.
 
     Raises:
         IllegalMove: there is none, or it is not the conversation of this suggestion.
@@ -66,7 +69,7 @@ def answered(payload: ReplyPayload, suggestion: Suggestion) -> Message:
     if thread.is_deleted:
         raise IllegalMove(f"The {named(thread)} is deleted; restore it first.")
     received = Message.objects.filter(thread=thread, direction=Direction.IN).exclude(from_email="")
-    last = received.select_related("thread").order_by("-sent_at", "-id").first()
+    last = received.select_related("thread").order_by(BY_PERSONS, "-sent_at", "-id").first()
     if thread.source != ThreadSource.EMAIL or last is None:
         raise IllegalMove(f"In “{thread}” there is no mail to answer.")
     return last

@@ -1,6 +1,7 @@
 """What can be done to a suggestion: proposing, deciding, carrying out, and holding back."""
 
 from suggestions.transitions.autonomy import follow_house, set_level
+from suggestions.transitions.considering import consider
 from suggestions.transitions.deciding import REJECTABLE, Unconfirmed, approve, put_back, reject, snooze
 from suggestions.transitions.executing import carry_out, order
 from suggestions.transitions.following import follow
@@ -35,6 +36,7 @@ __all__ = [
     "about",
     "approve",
     "carry_out",
+    "consider",
     "differs",
     "digest",
     "expired",

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection, models
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Upper
+from django.utils import timezone
 
 from crm.models import User
 from crm.paging import Order, page
@@ -74,6 +75,7 @@ QUERIES = {
     "leads_board": lambda user, line: opened().filter(status="ACTIVE").order_by("rank", "id")[:40],
     "leads_pipeline": lambda user, line: opened().filter(status="ACTIVE").values("estimated_value"),
     "leads_awaiting": lambda user, line: Lead.objects.awaiting_reply()[:50],
+    "leads_to_look_at": lambda user, line: Lead.objects.to_look_at(timezone.now())[:100],
     "leads_last_heard": lambda user, line: first_page(live(), LeadAdmin.orders["heard"]),
     "leads_value": lambda user, line: first_page(live(), LeadAdmin.orders["value"]),
     "leads_closed": lambda user, line: live().closed().order_by("-closed_at", "-id")[:50],

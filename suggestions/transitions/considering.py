@@ -1,0 +1,106 @@
+"""Considering leads: looking for what is best done next about those with news or a silence that has become too long."""
+
+import logging
+import time
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from crm.activity import Actor
+from crm.models import ActorType
+from crm.refusals import Refused
+from leads.models import Lead
+from suggestions.gathering import House, gather
+from suggestions.models import Suggestion, SuggestionStatus
+from suggestions.next_best import LOOK_AGAIN, next_actions, next_look
+from suggestions.surroundings import Action, Surroundings
+from suggestions.transitions.proposing import propose, retire
+
+logger = logging.getLogger(__name__)
+
+NEXT_BEST = Actor(ActorType.SYSTEM, name="Next best action")
+MOST_CONSIDERED, BATCH = 2_000, 100
+# Of one owner: so much may wait before silence leads to more. Whoever has written is answered all the same.
+MOST_WAITING = 50
+# Seconds, of a job that is queued each minute.
+LONGEST_RUN = 20.0
+WAITING = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
+
+
+def consider(*, most: int = MOST_CONSIDERED) -> tuple[int, int]:
+    """Look at the open leads that are due, those with the latest news first; how many were looked at, and proposed."""
+    looked_at, proposed, began = 0, 0, time.monotonic()
+    house = House(str(NEXT_BEST), MOST_WAITING)
+    while looked_at < most and time.monotonic() - began < LONGEST_RUN:
+        now = timezone.now()
+        due = Lead.objects.to_look_at(now).select_related("insurance_type")
+        leads = list(due.defer("search_text", "notes")[: min(BATCH, most - looked_at)])
+        if not leads:
+            break
+        around = gather(leads, house, now)
+        for lead in leads:
+            made = considered(lead, around[lead.pk])
+            house.left[lead.assigned_to_id] -= made
+            proposed += made
+        looked_at += len(leads)
+    return looked_at, proposed
+
+
+def considered(lead: Lead, about: Surroundings) -> int:
+    """Look at one lead, whatever becomes of it; how many things were proposed. One that fails is tried tomorrow."""
+    try:
+        return look_at(lead, about)
+    except Exception:
+        logger.exception("Nothing could be proposed about the lead %s.", lead.pk)
+        seen = Lead.objects.filter(pk=lead.pk, next_look_at=lead.next_look_at)
+        seen.update(next_look_at=about.now + LOOK_AGAIN)
+        return 0
+
+
+@transaction.atomic
+def look_at(lead: Lead, about: Surroundings) -> int:
+    """Propose what is best done next about `lead`, unless there is news since `about` was asked for, or another did."""
+    seen = Lead.objects.open().filter(pk=lead.pk, next_look_at=lead.next_look_at)
+    if seen.update(considered_at=about.now, next_look_at=next_look(about)) != 1:
+        return 0
+    actions = next_actions(about)
+    withdraw(lead, {one.key for one in actions})
+    mine = {one.key for one in about.waiting}
+    made = 0
+    for action in actions:
+        made += proposed(lead.pk, action) and action.key not in mine
+    return made
+
+
+def withdraw(lead: Lead, wanted: Iterable[str]) -> None:
+    """Retire what this agent had proposed and what no longer holds."""
+    rows = Suggestion.objects.select_for_update(of=("self",)).filter(lead=lead.pk, status__in=WAITING)
+    for one in rows.filter(agent=str(NEXT_BEST)).exclude(dedupe_key__in=wanted):
+        retire(one, by=NEXT_BEST)
+
+
+def proposed(lead: UUID, action: Action) -> bool:
+    """Whether `action` waits now; a refusal (three wait already, switched off, an empty gap) leaves it out."""
+    try:
+        with transaction.atomic():
+            propose(suggestion_of(lead, action), by=NEXT_BEST)
+    except Refused as refusal:
+        logger.info("Not proposed about the lead %s: %s", lead, refusal)
+        return False
+    return True
+
+
+def suggestion_of(lead: UUID, action: Action) -> Suggestion:
+    return Suggestion(
+        type=action.type,
+        lead_id=lead,
+        thread_id=action.thread,
+        message_id=action.message,
+        suggested_content=action.content,
+        confidence=action.confidence,
+        reasoning=action.reasoning,
+        evidence=action.evidence,
+        dedupe_key=action.key,
+    )
