@@ -75,10 +75,9 @@ def change_status(
     expected = expected or lead.status_id
     locked = Lead.everything.select_for_update(of=("self",)).select_related("status").get(pk=lead.pk)
     guard_move(locked, status, expected)
-    changes = closing(status, loss_reason, loss_notes)
-    was = locked.status
-    news = {"next_look_at": timezone.now()}
-    Lead.everything.filter(pk=lead.pk).update(status=status, rank=newest_on_top(), **news, **changes)
+    was, changes = locked.status, closing(status, loss_reason, loss_notes)
+    moved = {"status": status, "rank": newest_on_top(), "next_look_at": timezone.now()}
+    Lead.everything.filter(pk=lead.pk).update(**moved, **changes)
     lead.refresh_from_db()
     LeadStageHistory.objects.create(lead=lead, from_status=was, to_status=status, by=actor.user)
     weighed(lead)
