@@ -32,7 +32,7 @@ from crm.models.base import (
 )
 from crm.models.people import ClientType
 from leads.models.line import InsuranceType
-from leads.models.shapes import MALFORMED_SIGNAL, NOT_AN_OBJECT, REAL_MOMENTS, jsonpath_finds
+from leads.models.shapes import FOLLOW_STAGE, MALFORMED_SIGNAL, NOT_AN_OBJECT, REAL_MOMENTS, jsonpath_finds
 from leads.models.stage import LeadStatus
 
 
@@ -76,13 +76,6 @@ PRIORITY = {
 }
 LAST_HEARD = Coalesce("last_contact_at", "created_at")
 VALUE = Coalesce("estimated_value", models.Value(-1), output_field=models.DecimalField())
-
-# Closing and re-opening follow the stage's category, whoever writes the row.
-FOLLOW_STAGE = """
-    SELECT CASE WHEN category IN ('open', 'paused') THEN NULL ELSE COALESCE(NEW.closed_at, now()) END
-      INTO NEW.closed_at FROM lead_statuses WHERE code = NEW.status_id;
-    RETURN NEW;
-"""
 
 
 def newest_on_top() -> float:

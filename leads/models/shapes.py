@@ -1,4 +1,4 @@
-"""What a signal may be, as the database holds it against every row."""
+"""What a signal may be, and what follows a stage, as the database holds it for every row."""
 
 from django.db import models
 
@@ -18,6 +18,12 @@ REAL_MOMENTS = """
 EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow THEN
     RAISE check_violation USING CONSTRAINT = 'leads_signals_well_formed', TABLE = 'leads',
         MESSAGE = 'A signal names a moment that no calendar has.';
+"""
+# Closing and re-opening follow the stage's category, whoever writes the row.
+FOLLOW_STAGE = """
+    SELECT CASE WHEN category IN ('open', 'paused') THEN NULL ELSE COALESCE(NEW.closed_at, now()) END
+      INTO NEW.closed_at FROM lead_statuses WHERE code = NEW.status_id;
+    RETURN NEW;
 """
 
 
