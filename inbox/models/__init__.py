@@ -6,6 +6,7 @@ from inbox.models.mailbox import PRESETS, FolderMail, Mailbox, MailboxStatus, Pr
 from inbox.models.message import OUTGOING, Message, MessageState, Nature
 from inbox.models.thread import (
     LAST_SAID,
+    PART_OF,
     TRANSITIONS,
     Direction,
     Sentiment,
@@ -20,6 +21,7 @@ __all__ = [
     "LAST_SAID",
     "MOST_PUT_OFF",
     "OUTGOING",
+    "PART_OF",
     "PRESETS",
     "TRANSITIONS",
     "Direction",

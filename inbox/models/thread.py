@@ -64,6 +64,10 @@ LAST_SAID = Coalesce("last_message_at", "created_at")
 UNLINKED = models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True)
 
 
+# In the metadata of a conversation that has become part of another: the key of that.
+PART_OF, MOST_HOPS = "part_of", 20
+
+
 class ThreadQuerySet(RecordQuerySet):
     """Named sets of conversations."""
 
@@ -231,3 +235,15 @@ class Thread(Record):
 
     def __str__(self) -> str:
         return self.subject or f"{self.get_source_display()} without a subject"
+
+    @property
+    def whole(self) -> "Thread":
+        """This conversation, or the one that it has become part of."""
+        found = self
+        for _ in range(MOST_HOPS):
+            key = found.metadata.get(PART_OF)
+            following = Thread.everything.filter(pk=key).first() if found.is_deleted and key else None
+            if following is None:
+                return found
+            found = following
+        return found

@@ -7,10 +7,12 @@ from django.utils import timezone
 
 from crm.activity import SYSTEM, Actor, keep, line
 from crm.models import User
-from inbox.models import Thread, ThreadStatus
+from inbox.models import PART_OF, Thread, ThreadStatus
 from inbox.standing import earliest, recount, subject_of
 
 MOST_PARTICIPANTS, MOST_APART = 200, 200
+# What apps to the right hang on a conversation, by the names under which it knows them.
+HANGING = ("tickets", "suggestions")
 PAIRS = "unnest(%(gone)s::uuid[], %(kept)s::uuid[]) AS pair (gone, kept)"
 # One mail may lie in several of them, each time out of another mailbox: in one conversation it stands once.
 ONCE = f"""
@@ -61,6 +63,10 @@ def unite(pairs: Sequence[tuple[Thread, Thread]], *, by: Actor | User = SYSTEM, 
             first[kept.pk], kept.subject = first[gone.pk], gone.subject
         summary = f"Conversation “{gone}” is one with “{kept}”: {why}"
         lines.append(line(kept, "merged", about=subject_of(kept), by=by, summary=summary, other=str(gone.pk)))
+        gone.metadata = {**gone.metadata, PART_OF: str(kept.pk)}
+        for name in HANGING:
+            getattr(gone, name).update(thread=kept)
+    Thread.everything.bulk_update([gone for _, gone in pairs], ["metadata"])
     emptied = {"message_count": 0, "last_message_at": None, "last_direction": "", "awaiting_reply": False}
     Thread.objects.filter(pk__in=given["gone"]).update(deleted_at=timezone.now(), **emptied)
     recount({kept.pk: kept for kept, _ in pairs}.values())

@@ -70,8 +70,6 @@ def join(thread: Thread, other: Thread, *, by: Actor | User) -> None:
     kept.metadata = {**kept.metadata, APART: marks}
     kept.mailbox_id = kept.mailbox_id or gone.mailbox_id
     Thread.objects.filter(pk=kept.pk).update(mailbox=kept.mailbox_id)
-    for name in ("tickets", "suggestions"):
-        getattr(gone, name).update(thread=kept)
     stand([kept])
     contacted([kept])
     record(gone, "joined", by=by, summary=f"Joined to conversation “{kept}”", other=str(kept.pk))

@@ -81,7 +81,7 @@ class LinkThreadKind(Kind):
     @classmethod
     def guard(cls, payload: LinkThreadPayload, suggestion: Suggestion) -> None:
         thread, target = thread_of(payload), target_of(payload)
-        if suggestion.thread_id != payload.thread or getattr(suggestion, f"{payload.field}_id") != payload.target:
+        if suggestion.thread_id != thread.pk or getattr(suggestion, f"{payload.field}_id") != payload.target:
             raise BadInput("It links the conversation that it is about to the lead or client that it is about.")
         now = getattr(thread, f"{payload.field}_id")
         if now == payload.target and suggestion.status in LET_THROUGH:
@@ -152,7 +152,9 @@ def moved(payload: LinkThreadPayload, thread: Thread) -> str:
 
 
 def thread_of(payload: LinkThreadPayload) -> Thread:
-    return found(Thread, payload.thread)
+    """The conversation, or the one that it has become part of."""
+    meant = Thread.everything.filter(pk=payload.thread).first()
+    return found(Thread, meant.whole.pk if meant else payload.thread)
 
 
 def target_of(payload: LinkThreadPayload) -> Lead | Client:

@@ -63,8 +63,9 @@ def answered(payload: ReplyPayload, suggestion: Suggestion) -> Message:
     Raises:
         IllegalMove: there is none, or it is not the conversation of this suggestion.
     """
-    thread = Thread.everything.filter(pk=payload.thread).first()
-    if thread is None or payload.thread != suggestion.thread_id:
+    meant = Thread.everything.filter(pk=payload.thread).first()
+    thread = meant.whole if meant else None
+    if thread is None or thread.pk != suggestion.thread_id:
         raise IllegalMove("That is not the conversation of this suggestion.")
     if thread.is_deleted:
         raise IllegalMove(f"The {named(thread)} is deleted; restore it first.")

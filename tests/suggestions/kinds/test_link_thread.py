@@ -10,11 +10,13 @@ from django.utils import timezone
 from crm.activity import SYSTEM
 from crm.refusals import BadInput, IllegalMove
 from crm.transitions import purge, soft_delete
-from inbox.models import Direction, Message
+from inbox.models import Direction, Message, Thread
+from inbox.receiving import unite
+from inbox.standing import store
 from inbox.transitions import link, take_in
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import OldNews, approve, undo
-from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread
+from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread, make_ticket
 from tests.suggestions.kinds.waiting import approved_and_held, carried_out
 
 LINK = SuggestionType.LINK_THREAD
@@ -159,3 +161,25 @@ def test_the_queue_lists_it(ann):
     make_suggestion(LINK, reasoning="They wrote from his address.")
     page = browser(ann).get(reverse("admin:suggestions_suggestion_changelist")).content.decode()
     assert "They wrote from his address." in page
+
+
+def test_what_its_conversation_has_become_part_of_is_linked(ann):
+    thread, whole, lead = make_thread(), make_thread(), make_lead()
+    suggestion = make_suggestion(LINK, thread=thread, lead=lead)
+    unite([(whole, thread)], why="a mail ties them together")
+    store([whole])
+    suggestion.refresh_from_db()
+    approve(suggestion, by=ann)
+    whole.refresh_from_db()
+    assert whole.lead == lead
+
+
+def test_a_ticket_goes_along_where_conversations_become_one(db):
+    first, second, third = make_thread(), make_thread(), make_thread()
+    ticket = make_ticket(client=make_client(), thread=first)
+    for kept, gone in ((second, first), (third, second)):
+        unite([(kept, gone)], why="a mail ties them together")
+        store([kept])
+    ticket.refresh_from_db()
+    assert ticket.thread == third
+    assert Thread.everything.get(pk=first.pk).whole == third

@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from crm.refusals import IllegalMove
 from inbox.models import Direction, Message, MessageState, Thread
+from inbox.receiving import unite
+from inbox.standing import store
 from inbox.transitions import take_in
 from suggestions.kinds import KINDS
 from suggestions.models import SuggestionStatus
@@ -139,3 +141,14 @@ def test_a_conversation_of_any_name_stands_in_a_sentence(ann):
     kind = KINDS["REPLY"]
     said = kind.sentence(kind.check(suggestion.suggested_content), suggestion)
     assert said == f"Answers “{'Z' * 119}…” with a mail to whoever wrote last."
+
+
+def test_what_its_conversation_has_become_part_of_is_answered(post, thread, ann):
+    suggestion, whole = answer(thread), make_thread(lead=thread.lead, subject="All of it")
+    unite([(whole, thread)], why="a mail ties them together")
+    store([whole])
+    suggestion.refresh_from_db()
+    assert suggestion.thread == whole
+    sent(suggestion, ann)
+    assert Message.objects.get(direction=Direction.OUT).thread == whole
+    assert [mail["In-Reply-To"] for mail in post.mails] == ["<second@example.com>"]
