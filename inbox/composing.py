@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 from uuid_utils.compat import uuid7
 
@@ -19,6 +20,7 @@ from crm.refusals import BadInput
 from crm.texts import as_sent
 from inbox.answering import Answer, answer_in
 from inbox.drafting import LONGEST_TYPED, Place, Words
+from inbox.meanwhile import newer_than, others_writing, told
 from inbox.models import Draft, Message, Thread, ThreadSource
 from inbox.outbox import LONGEST, SEND
 from leads.models import Lead
@@ -40,6 +42,8 @@ class ComposeForm(forms.Form):
     lead = forms.UUIDField(required=False, widget=forms.HiddenInput)
     client = forms.UUIDField(required=False, widget=forms.HiddenInput)
     reply_to = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    # The message of which whoever writes was told that it came meanwhile.
+    seen = forms.UUIDField(required=False, widget=forms.HiddenInput)
     to = forms.CharField(required=False, max_length=LONGEST_TYPED, label="To")
     cc = forms.CharField(required=False, max_length=LONGEST_TYPED, label="Copy to")
     subject = forms.CharField(required=False, max_length=LONGEST_SUBJECT, label="Subject")
@@ -81,9 +85,28 @@ class Composer:
     place: Place = Place()
     others: list[str] | None = None
     templates: list[tuple[str, str]] | None = None
+    # Whose key it is that writes.
+    writer: UUID | None = None
     # Addresses that nobody knows, each to be ticked.
     unconfirmed: tuple[str, ...] = ()
     refused: str = ""
+    # The message that came meanwhile, where that is why it was refused.
+    newest: UUID | None = None
+
+    @cached_property
+    def newer(self) -> Message | None:
+        """What was said since what is answered; None where nothing was, or where this was told already."""
+        return newer_than(self.draft) if self.draft and not self.form["seen"].value() else None
+
+    @property
+    def news(self) -> str:
+        """Who has written meanwhile, and when."""
+        return told(self.draft, self.newer) if self.draft and self.newer else ""
+
+    @property
+    def others_writing(self) -> list[Draft]:
+        """What colleagues have begun in the same conversation."""
+        return list(others_writing(self.place.thread, but=self.writer)) if self.place.thread and self.writer else []
 
     @property
     def url(self) -> str:
@@ -119,12 +142,14 @@ def composer_in(request: HttpRequest, thread: Thread) -> Composer | None:
     answer = answer_in(thread)
     draft = Draft.objects.visible_to(user).filter(thread=thread).select_related("reply_to").first()
     if draft is not None:
-        draft.thread = thread
+        draft.thread, draft.author = thread, user
         return of_draft(draft, answer)
     initial = {"thread": thread.pk, "to": ", ".join(answer.to), "subject": answer.subject}
     if answer.message is not None:
         initial |= {"reply_to": answer.message.pk, "quotes": True}
-    return fresh(Place(thread=thread, reply_to=answer.message), initial, answer.others)
+    composer = fresh(Place(thread=thread, reply_to=answer.message), initial, answer.others)
+    composer.writer = user.pk
+    return composer
 
 
 def begin(request: HttpRequest) -> Composer:
@@ -182,7 +207,7 @@ def of_draft(draft: Draft, answer: Answer | None = None) -> Composer:
     typed = f"{draft.to},{draft.cc}".lower()
     others = [one for one in (answer.others if answer else []) if one.lower() not in typed]
     form = ComposeForm(initial={"key": draft.pk, **initial, **places})
-    return Composer(form, draft, place, others, template_choices())
+    return Composer(form, draft, place, others, template_choices(), draft.author_id)
 
 
 # Templates: made by an app to the right, which the settings name

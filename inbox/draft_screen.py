@@ -116,7 +116,7 @@ class DraftAdmin(RecordAdmin):
         if not form.is_valid():
             said = " ".join(f"{form[name].label}: {' '.join(errors)}" for name, errors in form.errors.items())
             return self.refused(request, Composer(form, refused=said))
-        composer = Composer(form)
+        composer = Composer(form, writer=user.pk)
         try:
             composer.place = form.place(user)
             key, version = form.cleaned_data["key"], form.cleaned_data["version"]
@@ -132,6 +132,8 @@ class DraftAdmin(RecordAdmin):
                 return HttpResponseRedirect(address_of(gone))
             composer.refused = str(refusal)
             composer.unconfirmed = getattr(refusal, "addresses", ())
+            composer.newest = getattr(refusal, "newest", None)
+            composer.form.initial["seen"] = composer.newest or form.cleaned_data["seen"]
             return self.refused(request, composer)
 
     def refused(self, request: HttpRequest, composer: Composer) -> HttpResponse:
@@ -154,7 +156,8 @@ class DraftAdmin(RecordAdmin):
         return self.kept(request, draft)
 
     def send(self, request: HttpRequest, draft: Draft) -> HttpResponse:
-        message = drafting.send(draft, confirmed=request.POST.getlist("confirmed"), by=request.user)
+        asked = {"confirmed": request.POST.getlist("confirmed"), "seen": key_in(request.POST.get("seen", ""))}
+        message = drafting.send(draft, **asked, by=request.user)
         said = f"“{message}” goes out in {WAIT.seconds} seconds; until then it can be taken back."
         messages.success(request, said)
         return HttpResponseRedirect(address_of(message))
@@ -202,6 +205,11 @@ def asked_for(request: HttpRequest) -> str:
 def in_place(request: HttpRequest) -> bool:
     """Whether a script asks, which goes on showing the page it has."""
     return request.headers.get("X-Fragment") == "1"
+
+
+def key_in(text: str) -> UUID | None:
+    """The key that `text`, which the form has found to be one or nothing, stands for."""
+    return UUID(text.strip()) if text.strip() else None
 
 
 def words_of(draft: Draft) -> drafting.Words:

@@ -22,6 +22,7 @@ from inbox.addresses import domain, house, visible
 from inbox.answering import quoted
 from inbox.attachments import LARGEST, keep
 from inbox.dispatching import entitled, order, over
+from inbox.meanwhile import refuse_overtaken
 from inbox.models import (
     Dispatch,
     Draft,
@@ -222,14 +223,14 @@ def detach(draft: Draft, digest: str, *, by: User) -> Draft:
 
 
 @transaction.atomic
-def send(draft: Draft, *, confirmed: Collection[str] = (), by: User) -> Message:
+def send(draft: Draft, *, confirmed: Collection[str] = (), seen: UUID | None = None, by: User) -> Message:
     """Have `draft` sent in a moment, until which it can be taken back; sent twice, it is one mail.
 
-    `confirmed` are the addresses that nobody knows and that `by` has ticked.
+    `confirmed` are the addresses that nobody knows and that `by` has ticked, `seen` the message that came meanwhile.
 
     Raises:
         NotAllowed: `by` may not send messages, or it is somebody else's.
-        BadInput: it cannot be sent as it stands; `Unconfirmed` where somebody unknown would be written to.
+        BadInput: it cannot be sent as it stands: `Unconfirmed` for somebody unknown, `Overtaken` by what came since.
         IllegalMove: it was discarded, or its conversation is deleted.
     """
     if (gone := sent_as(draft.pk, by=by)) is not None:
@@ -240,6 +241,7 @@ def send(draft: Draft, *, confirmed: Collection[str] = (), by: User) -> Message:
     check_place(draft, by)
     to, cc = outbox.addressed(addresses_in(draft.to), addresses_in(draft.cc))
     refuse_gaps(draft)
+    refuse_overtaken(draft, seen)
     whose = draft.thread or draft
     new = unknown([*to, *cc], thread=draft.thread, lead=whose.lead, client=whose.client)
     if left := [one for one in new if one.lower() not in {tick.lower() for tick in confirmed}]:
