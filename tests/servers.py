@@ -12,6 +12,8 @@ from email.message import EmailMessage
 from aiosmtpd.smtp import SMTP, AuthResult
 
 LONG = 1024 * 1024
+# In seconds.
+MOMENT = 0.08
 
 
 class Sink:
@@ -19,7 +21,8 @@ class Sink:
 
     Faults: "busy" (421 instead of a greeting), "late" (no greeting in time), "no such user" (550 for `unwelcome`),
     "try later" (451 after the data), "spam" (554 after the data), "cut" (the connection is closed instead of an
-    answer), "silent" (no answer to the data), "no" (503 to DATA).
+    answer), "silent" (no answer to the data), "slow" (a moment until it takes the data, and one until it says so), "no"
+    (503 to DATA).
     """
 
     def __init__(self) -> None:
@@ -53,7 +56,11 @@ class Sink:
             return "554 5.7.1 this looks like spam"
         if self.fault == "silent":
             await asyncio.sleep(30)
+        if self.fault == "slow":
+            await asyncio.sleep(MOMENT)
         self.data.append(envelope.original_content)
+        if self.fault == "slow":
+            await asyncio.sleep(MOMENT)
         if self.fault == "taken and cut":
             server.transport.abort()
         return "250 taken"
