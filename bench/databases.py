@@ -55,6 +55,19 @@ def scratch(name: str = "bench_scratch") -> Iterator[None]:
         drop(name)
 
 
+@contextmanager
+def copied(name: str, copy: str = "bench_copy") -> Iterator[None]:
+    """Work in a copy of the database `name`, which is gone afterwards."""
+    drop(copy)
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {copy} TEMPLATE {name} STRATEGY FILE_COPY")
+    try:
+        with using(copy):
+            yield
+    finally:
+        drop(copy)
+
+
 def drop(name: str) -> None:
     """Remove the database `name`, to be made afresh."""
     with connection.cursor() as cursor:
