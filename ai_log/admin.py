@@ -2,24 +2,27 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 
 from ai_log.deeds import Rate
+from ai_log.export import MOST_ROWS, lines
 from ai_log.filters import AIInteractionFilter
 from ai_log.genai import OUTSIDE, SYSTEM
+from ai_log.lists import LogChangeList
 from ai_log.models import AIInteraction
 from ai_log.prompts import pieces
 from ai_log.totals import PERIODS, since, totals
 from crm.deeds import DeedForm
 from crm.filters import start_of
 from crm.lists import Column, Tab
-from crm.paging import Order
+from crm.paging import Order, capped_count
 from crm.screens import RecordAdmin
 from leads.admin import LeadAdmin
 
@@ -33,6 +36,7 @@ class AIInteractionAdmin(RecordAdmin):
     search_label = "Search questions and summaries"
     row_template = "ai_log/row.html"
     page_template = "ai_log/page.html"
+    change_list_template = "ai_log/list.html"
     list_links = (("ai_log_aiinteraction_totals", "bar_chart", "Totals"),)
     list_select_related = ("lead", "client")
     list_defer = (
@@ -63,7 +67,33 @@ class AIInteractionAdmin(RecordAdmin):
 
     def get_urls(self) -> list[Any]:
         show = self.admin_site.admin_view(self.totals_view)
-        return [path("totals/", show, name="ai_log_aiinteraction_totals"), *super().get_urls()]
+        csv = self.admin_site.admin_view(require_safe(self.csv_view))
+        return [
+            path("totals/", show, name="ai_log_aiinteraction_totals"),
+            path("csv/", csv, name="ai_log_aiinteraction_csv"),
+            *super().get_urls(),
+        ]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LogChangeList]:
+        return LogChangeList
+
+    def csv_view(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+        """What is filtered, as a file; what cannot be filtered so, or is too much, is refused in a sentence."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        page = reverse("admin:ai_log_aiinteraction_changelist")
+        asked = self.filterset_class(request.GET, self.get_queryset(request), request=request)
+        if asked.form.errors:
+            messages.error(request, "There is no file of a filter that cannot be used.")
+            return HttpResponseRedirect(f"{page}?{request.GET.urlencode()}")
+        if capped_count(asked.qs, MOST_ROWS) > MOST_ROWS:
+            messages.error(request, f"A file holds {MOST_ROWS:,} calls at most: narrow the list down.")
+            return HttpResponseRedirect(f"{page}?{request.GET.urlencode()}")
+        address = request.build_absolute_uri(f"{page}{{}}/change/").replace("%7B%7D", "{}")
+        file = StreamingHttpResponse(lines(asked.qs, address), content_type="text/csv; charset=utf-8")
+        file["Content-Disposition"] = f'attachment; filename="ai-log-{timezone.localdate()}.csv"'
+        file["Cache-Control"] = "no-store"
+        return file
 
     def totals_view(self, request: HttpRequest) -> HttpResponse:
         """What was asked lately, by agent, model and day, as far as the user sees it."""
