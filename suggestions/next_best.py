@@ -46,8 +46,13 @@ def next_look(about: Surroundings) -> datetime | None:
     if about.stage.category != Category.OPEN:
         return None
     ahead = [about.last_heard + limit for limit in limits(about) if about.last_heard + limit > about.now]
-    held = (about.busy or not about.room) and len(ahead) < len(limits(about))
+    held = (about.busy or not has_room(about)) and len(ahead) < len(limits(about))
     return min([*ahead, about.now + LOOK_AGAIN] if held else ahead, default=None)
+
+
+def has_room(about: Surroundings) -> bool:
+    """Whether silence may lead to something; what waits already has its place."""
+    return about.room or any(one.key for one in about.waiting)
 
 
 def waits_elsewhere(about: Surroundings, action: Action) -> bool:
@@ -216,7 +221,7 @@ def limits(about: Surroundings) -> list[timedelta]:
 def silent(about: Surroundings) -> Iterator[Action]:
     """That silence is broken, or after thirty days taken as an answer."""
     passed = [limit for limit in limits(about) if about.silence >= limit]
-    if about.stage.category != Category.OPEN or not passed or about.busy or not about.room:
+    if about.stage.category != Category.OPEN or not passed or about.busy or not has_room(about):
         return
     if about.stage.stale_days is not None and about.silence >= limits(about)[-1]:
         yield from on_ice(about)

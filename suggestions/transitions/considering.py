@@ -3,9 +3,11 @@
 import logging
 import time
 from collections.abc import Iterable
+from dataclasses import replace
+from operator import itemgetter
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from crm.activity import Actor
@@ -26,6 +28,16 @@ MOST_CONSIDERED, BATCH = 2_000, 100
 MOST_WAITING = 50
 # Seconds, of a job that is queued each minute.
 LONGEST_RUN = 20.0
+FAILED = "Nothing could be proposed about the lead %s."
+# The dates they were read with claim them, in one order of rows; one with news since then is left to the next round.
+NOTHING_TO_DO = """
+WITH quiet AS (
+    SELECT id, again
+      FROM leads JOIN unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[]) AS given (id, seen, again) USING (id)
+     WHERE next_look_at = seen ORDER BY id FOR NO KEY UPDATE OF leads
+)
+UPDATE leads SET considered_at = %s, next_look_at = quiet.again FROM quiet WHERE leads.id = quiet.id
+"""
 WAITING = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
 
 
@@ -39,33 +51,61 @@ def consider(*, most: int = MOST_CONSIDERED) -> tuple[int, int]:
         leads = list(due.defer("search_text", "notes")[: min(BATCH, most - looked_at)])
         if not leads:
             break
-        around = gather(leads, house, now)
-        for lead in leads:
-            made = considered(lead, around[lead.pk])
+        for lead, about, actions in thought_over(leads, gather(leads, house, now)):
+            if about.room and house.left[lead.assigned_to_id] <= 0:  # filled up by those before
+                about = replace(about, room=False)
+                actions = next_actions(about)
+            made = considered(lead, about, actions)
             house.left[lead.assigned_to_id] -= made
             proposed += made
         looked_at += len(leads)
     return looked_at, proposed
 
 
-def considered(lead: Lead, about: Surroundings) -> int:
-    """Look at one lead, whatever becomes of it; how many things were proposed. One that fails is tried tomorrow."""
+def thought_over(leads: list[Lead], around: dict[UUID, Surroundings]) -> list[tuple[Lead, Surroundings, list[Action]]]:
+    """Those of `leads` about which there is something to propose or to withdraw; all others are done with at once."""
+    quiet, rest = [], []
+    for lead in leads:
+        about = around[lead.pk]
+        try:
+            actions, again = next_actions(about), next_look(about)
+        except Exception:
+            logger.exception(FAILED, lead.pk)
+            put_off(lead, about)
+            continue
+        if actions or any(one.key for one in about.waiting):
+            rest.append((lead, about, actions))
+        else:
+            quiet.append((lead.pk, lead.next_look_at, again))
+    if quiet:
+        keys, seen, again = zip(*sorted(quiet, key=itemgetter(0)), strict=True)
+        with connection.cursor() as cursor:
+            cursor.execute(NOTHING_TO_DO, [list(keys), list(seen), list(again), timezone.now()])
+    return rest
+
+
+def considered(lead: Lead, about: Surroundings, actions: list[Action]) -> int:
+    """Do what follows for one lead, whatever becomes of it; how many things were proposed."""
     try:
-        return look_at(lead, about)
+        return look_at(lead, about, actions)
     except Exception:
-        logger.exception("Nothing could be proposed about the lead %s.", lead.pk)
-        seen = Lead.objects.filter(pk=lead.pk, next_look_at=lead.next_look_at)
-        seen.update(next_look_at=about.now + LOOK_AGAIN)
+        logger.exception(FAILED, lead.pk)
+        put_off(lead, about)
         return 0
+
+
+def put_off(lead: Lead, about: Surroundings) -> None:
+    """Leave alone until tomorrow a lead that has just failed: it stops nobody, and is tried again."""
+    seen = Lead.objects.filter(pk=lead.pk, next_look_at=lead.next_look_at)
+    seen.update(next_look_at=about.now + LOOK_AGAIN)
 
 
 @transaction.atomic
-def look_at(lead: Lead, about: Surroundings) -> int:
-    """Propose what is best done next about `lead`, unless there is news since `about` was asked for, or another did."""
+def look_at(lead: Lead, about: Surroundings, actions: list[Action]) -> int:
+    """Propose `actions` about `lead`, unless there is news since `about` was asked for, or another did."""
     seen = Lead.objects.open().filter(pk=lead.pk, next_look_at=lead.next_look_at)
     if seen.update(considered_at=about.now, next_look_at=next_look(about)) != 1:
         return 0
-    actions = next_actions(about)
     withdraw(lead, {one.key for one in actions})
     mine = {one.key for one in about.waiting}
     made = 0

@@ -210,7 +210,10 @@ def test_a_full_queue_keeps_silence_waiting_and_still_answers(monkeypatch, max):
     monkeypatch.setattr(considering, "MOST_WAITING", 2)
     for _ in range(4):
         ours(make_lead(status_id="ACTIVE", assigned_to=max), days=4)
-    assert consider() == (4, 4)
+    assert consider() == (4, 2)
+    due(*Lead.objects.all())
+    assert consider() == (4, 0)
+    assert mine(status="PENDING").count() == 2
     late = make_lead(status_id="ACTIVE", assigned_to=max)
     ours(late, days=4)
     assert consider() == (1, 0)

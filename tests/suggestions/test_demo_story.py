@@ -40,7 +40,15 @@ from support.models import SupportTicket, TicketPriority, TicketStatus
 SILENT = timedelta(days=30)
 CLOCK_CHANGE = timedelta(hours=1)
 ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+\w")
-PLANNED = {"due_on", "expected_close_date", "snoozed_until", "expires_at", "first_response_due_at", "resolve_due_at"}
+PLANNED = {
+    "due_on",
+    "expected_close_date",
+    "snoozed_until",
+    "expires_at",
+    "first_response_due_at",
+    "resolve_due_at",
+    "next_look_at",
+}
 VIN_DIGITS = str.maketrans("ABCDEFGHJKLMNPRSTUVWXYZ", "12345678123457923456789")
 VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 
