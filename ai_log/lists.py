@@ -14,7 +14,7 @@ SUMMED = ("pk", "error_message", "prompt_tokens", "completion_tokens", "cost_usd
 class LogChangeList(KeysetChangeList):
     def remark(self) -> str:
         """What the narrowed list comes to; the whole log has a page of totals."""
-        return self.sums if self.is_narrowed() else ""
+        return self.sums if self.kept() else ""
 
     @cached_property
     def sums(self) -> str:

@@ -103,6 +103,7 @@ def test_what_is_filtered_is_summed(as_max):
     assert remark(as_max, agent="reader") == (
         "2 calls, 1 failed; 1,200 tokens asked and 30 answered; cost $0.500 and 1 of unknown cost."
     )
+    assert remark(as_max, failed="true").startswith("1 call, 1 failed;")
     assert remark(as_max, agent="nobody") == ""
     assert "cost unknown." in remark(as_max, agent="reader", failed="true")
     assert remark(as_max, q="roof", agent="reader").startswith("2 calls")
