@@ -202,6 +202,11 @@ class Kind(ABC):
         return []
 
     @classmethod
+    def clear_away(cls, suggestion: Suggestion, *, but: SuggestionExecution | None = None) -> int:
+        """Take out what failed attempts (`but` that one) have left behind, for good; returns how much that is."""
+        return 0
+
+    @classmethod
     def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:
         """Make undone what was done, as `suggestion.result` tells, inside the caller's transaction.
 

@@ -17,7 +17,7 @@ from crm.transitions import named
 from inbox import outbox
 from inbox.addresses import MOST_RECIPIENTS, addresses, domain, header, house
 from inbox.attachments import keep
-from inbox.models import Mailbox, Message, Thread, ThreadSource
+from inbox.models import Mailbox, Message, MessageState, Thread, ThreadSource
 from leads.models import Lead
 from suggestions.kinds.base import OutwardKind
 from suggestions.models import Suggestion, SuggestionExecution
@@ -143,6 +143,17 @@ class MailKind(OutwardKind):
         )
         execution.external_reference = execution.message.message_id
         execution.save(update_fields=["message", "external_reference"])
+        cls.clear_away(suggestion, but=execution)
+
+    @classmethod
+    def clear_away(cls, suggestion: Suggestion, *, but: SuggestionExecution | None = None) -> int:
+        keys = suggestion.executions.exclude(message=None).values_list("message", flat=True)
+        failed = Message.objects.filter(pk__in=list(keys), state=MessageState.FAILED)
+        left = list(failed.exclude(pk=but.message_id) if but else failed)
+        for message in left:
+            outbox.take_out(message)
+            empty_away(message)
+        return len(left)
 
     @classmethod
     def conversation(cls, suggestion: Suggestion, draft: Draft) -> Thread:
@@ -184,9 +195,7 @@ class MailKind(OutwardKind):
         if message is None:
             return
         outbox.withdraw(message)
-        # The conversation that was begun for it goes with it, unless something else was said there.
-        mine = Thread.objects.filter(pk=message.thread_id, metadata__has_key=OPENED_FOR)
-        mine.exclude(messages__deleted_at__isnull=True).update(deleted_at=timezone.now())
+        empty_away(message)
 
     @classmethod
     def give_up(cls, execution: SuggestionExecution, why: str, *, certain: bool = True) -> None:
@@ -218,6 +227,12 @@ class MailKind(OutwardKind):
             return {}
         outbox.sent(message)
         return {"thread": str(message.thread_id), "message": str(message.pk)}
+
+
+def empty_away(message: Message) -> None:
+    """The conversation that was begun for `message` goes with it, unless something else was said there."""
+    mine = Thread.objects.filter(pk=message.thread_id, metadata__has_key=OPENED_FOR)
+    mine.exclude(messages__deleted_at__isnull=True).update(deleted_at=timezone.now())
 
 
 def whom(suggestion: Suggestion) -> Lead | Client:

@@ -24,6 +24,7 @@ from suggestions.transitions.standing import (
     digest,
     entitled,
     expired,
+    kind_of,
     lock,
     news,
     proposed,
@@ -175,6 +176,7 @@ def reject(
     if SuggestionExecution.objects.filter(suggestion=suggestion.pk, state=ExecutionState.UNKNOWN).exists():
         raise IllegalMove("Nobody knows whether it went out: say whether it did first.")
     decide(suggestion, SuggestionStatus.REJECTED, by=actor, note=reason, reject_code=code)
+    kind_of(suggestion).clear_away(suggestion)
     told = ": ".join(filter(None, ("" if code == RejectCode.OTHER else RejectCode(code).label, reason)))
     summary = f"Rejected: {suggestion.get_type_display().lower()} ({told})"
     record(suggestion, "rejected", about=about(suggestion), by=by, summary=summary, code=code)

@@ -8,10 +8,11 @@ from django.utils import timezone
 from crm.models import ActivityLog
 from crm.refusals import BadInput, IllegalMove
 from crm.transitions import soft_delete
+from inbox.filters import not_sent
 from inbox.models import Message, MessageState, Thread
 from suggestions.kinds import KINDS
 from suggestions.models import EmailTemplate, SuggestionStatus
-from suggestions.transitions import approve, carry_out, settle, undo
+from suggestions.transitions import approve, carry_out, put_back, reject, settle, undo
 from tests.cast import make_client, make_lead, make_suggestion, make_thread
 from tests.suggestions.mails import carried, let_go, sent
 
@@ -217,8 +218,21 @@ def test_changed_after_it_failed_it_is_another_mail_and_the_only_one(post, lead,
     post.fault = ""
     sent(suggestion, ann, content={**suggestion.approved_content, "body": "Another text."})
     assert len(post.data) == 1
-    assert sorted(Message.objects.values_list("state", flat=True)) == ["FAILED", "SENT"]
-    assert Thread.objects.count() == 1
+    assert [one.state for one in Message.objects.all()] == [MessageState.SENT]
+    assert sorted(Message.everything.values_list("state", flat=True)) == ["FAILED", "SENT"]
+    assert (Thread.objects.count(), Thread.objects.get().message_count) == (1, 1)
+
+
+def test_turned_down_after_it_failed_nothing_is_left_to_be_tried_again(post, lead, ann):
+    post.fault = "spam"
+    suggestion = sent(mail_to(lead), ann)
+    assert not_sent(Thread.objects.all()).exists()
+    reject(suggestion, reason="We rang them instead.", by=ann)
+    assert not Message.objects.exists() and not Thread.objects.exists()
+    post.fault = ""
+    put_back(suggestion, by=ann)
+    assert sent(suggestion, ann).status == SuggestionStatus.APPROVED
+    assert ([one.state for one in Message.objects.all()], len(post.data)) == ([MessageState.SENT], 1)
 
 
 def test_what_was_put_off_says_why_and_when_it_goes_on(post, ann, as_ann):
