@@ -292,6 +292,21 @@ def test_news_while_it_is_looked_at_wins(monkeypatch):
     assert not Suggestion.everything.exists()
 
 
+def test_news_of_a_lead_with_nothing_to_do_is_not_lost(monkeypatch):
+    lead = make_lead()
+    gather = considering.gather
+
+    def meanwhile(*args):
+        around = gather(*args)
+        if not Message.objects.exists():
+            say(lead)
+        return around
+
+    monkeypatch.setattr(considering, "gather", meanwhile)
+    assert consider() == (2, 1)
+    assert waiting(lead) == ["REPLY"]
+
+
 def test_one_that_fails_is_put_off_and_stops_nobody(monkeypatch):
     bad, good = make_lead(contact_name="Bad"), make_lead()
     say(bad)

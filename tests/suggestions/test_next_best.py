@@ -241,13 +241,24 @@ def test_a_proposal_goes_out_over_the_price_that_we_named():
         hot(said()),
         hot(said("Hello, the price is $1 for everything.")),
         hot(ours("Our quote is $1,240, or $1,900 with the second van.", days=2), said()),
+        hot(ours("Our quote comes with a deductible of $500.", days=2), said()),
         hot(ours(PRICED, days=2), said(), stage="PROPOSAL_SENT"),
         hot(ours(PRICED, days=2), said("Thank you, but we are no longer interested.")),
         hot(ours(PRICED, days=2), said(), email=""),
         around(ours(PRICED, days=2), said(), tier="hot"),
         replace(hot(ours(PRICED, days=2), said()), tier="warm"),
     ],
-    ids=["no price", "their price", "two prices", "is out", "declined", "no address", "unclear", "not hot"],
+    ids=[
+        "no price",
+        "their price",
+        "two prices",
+        "a deductible",
+        "is out",
+        "declined",
+        "no address",
+        "unclear",
+        "not hot",
+    ],
 )
 def test_no_price_is_made_up(about):
     assert "SEND_PROPOSAL" not in types(about)
