@@ -10,7 +10,7 @@ from crm.activity import Actor, record
 from crm.models import User
 from crm.refusals import BadInput, IllegalMove, refusing
 from suggestions.autonomy import by_policy
-from suggestions.kinds import Kind
+from suggestions.kinds import KINDS, Kind
 from suggestions.models import ExecutionState, RejectCode, Suggestion, SuggestionExecution, SuggestionStatus
 from suggestions.policy import Finding, judge
 from suggestions.transitions.autonomy import learn
@@ -24,7 +24,6 @@ from suggestions.transitions.standing import (
     digest,
     entitled,
     expired,
-    kind_of,
     lock,
     news,
     proposed,
@@ -176,7 +175,8 @@ def reject(
     if SuggestionExecution.objects.filter(suggestion=suggestion.pk, state=ExecutionState.UNKNOWN).exists():
         raise IllegalMove("Nobody knows whether it went out: say whether it did first.")
     decide(suggestion, SuggestionStatus.REJECTED, by=actor, note=reason, reject_code=code)
-    kind_of(suggestion).clear_away(suggestion)
+    if suggestion.type in KINDS:
+        KINDS[suggestion.type].clear_away(suggestion)
     told = ": ".join(filter(None, ("" if code == RejectCode.OTHER else RejectCode(code).label, reason)))
     summary = f"Rejected: {suggestion.get_type_display().lower()} ({told})"
     record(suggestion, "rejected", about=about(suggestion), by=by, summary=summary, code=code)

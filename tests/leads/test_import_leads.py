@@ -70,7 +70,7 @@ def test_a_lead_of_an_import_is_one_like_any_other(put):
     score_all(timestamp=0)
     by_hand, by_file = Lead.objects.order_by("id")
     import_only = {"id", "contact_email", "source_type", "source_detail", "search_text"}
-    times = {"created_at", "updated_at", "last_activity_at", "rank", "last_scored_at"}
+    times = {"created_at", "updated_at", "last_activity_at", "rank", "last_scored_at", "next_look_at"}
     for field in Lead._meta.fields:
         if field.name not in import_only | times:
             assert getattr(by_hand, field.name) == getattr(by_file, field.name), field.name

@@ -12,6 +12,7 @@ from django.utils import timezone
 from jsonschema import Draft202012Validator
 from pghistory.models import Event
 
+from ai_log.genai import OUTSIDE
 from ai_log.models import AIInteraction, Feedback, InteractionSource, InteractionType
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, ProjectStatus, SavedView
 from inbox.models import Direction, Message, Sentiment, Thread, ThreadSource, ThreadStatus
@@ -327,7 +328,7 @@ class TestStory(TestCase):
     def test_an_interaction_says_the_same_in_its_columns_and_in_its_metadata(self):
         for call in AIInteraction.objects.all():
             said = call.metadata
-            assert all(key.startswith("gen_ai.") or key == "error.type" for key in said)
+            assert all(key.startswith("gen_ai.") or key in {"error.type", OUTSIDE} for key in said)
             assert (said["gen_ai.request.model"], said["gen_ai.agent.name"]) == (call.model_used, call.agent)
             tokens = (said.get("gen_ai.usage.input_tokens"), said.get("gen_ai.usage.output_tokens"))
             assert tokens == (call.prompt_tokens, call.completion_tokens)
