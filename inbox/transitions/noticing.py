@@ -27,7 +27,8 @@ def notice(thread: Thread) -> int:
 
     Reading again adds nothing: of one message each type counts once.
     """
-    locked = Thread.everything.select_for_update().get(pk=thread.pk)
+    # Others may point to it meanwhile: whoever suggests something about it holds the lead and wants its key.
+    locked = Thread.everything.select_for_update(no_key=True).get(pk=thread.pk)
     Thread.everything.filter(pk=locked.pk).update(noticed_count=F("message_count"))
     lead = Lead.objects.open().filter(pk=locked.lead_id).first() if locked.lead_id else None
     if lead is None or locked.is_deleted:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from operator import itemgetter
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from crm.activity import Actor
@@ -88,6 +88,9 @@ def considered(lead: Lead, about: Surroundings, actions: list[Action]) -> int:
     """Do what follows for one lead, whatever becomes of it; how many things were proposed."""
     try:
         return look_at(lead, about, actions)
+    except OperationalError:  # not the lead's doing (a deadlock, a database that goes): the next round has it still
+        logger.warning("The lead %s is looked at again: the database gave up.", lead.pk)
+        return 0
     except Exception:
         logger.exception(FAILED, lead.pk)
         put_off(lead, about)

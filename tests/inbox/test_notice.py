@@ -1,9 +1,12 @@
 """What a conversation shows of its lead, told once."""
 
+import threading
+import time
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from crm.activity import SYSTEM
@@ -162,3 +165,39 @@ def test_a_closed_lead_is_left_as_it_ended(ann):
     said(thread, "I am the owner of the place, and it is mine.")
     assert notice(thread) == 0
     assert Lead.objects.get(pk=lead.pk).signals == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_holds_the_lead_may_point_to_the_conversation_meanwhile():
+    lead = make_lead()
+    thread = make_thread(lead=lead)
+    said(thread, "I am the owner of the place, and it is mine.")
+    reading = threading.Thread(target=in_a_thread, args=(notice, thread))
+    with transaction.atomic():
+        Lead.objects.filter(pk=lead.pk).update(notes="Held.")
+        reading.start()
+        wait_until_blocked()
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '2s'")
+        Message(thread=thread, direction=Direction.IN, body_text="Points to it.", sent_at=NOW).save(force_insert=True)
+    reading.join(10)
+    assert types(lead) == ["decision_maker"]
+
+
+def in_a_thread(deed, *arguments):
+    try:
+        deed(*arguments)
+    finally:
+        connection.close()
+
+
+def wait_until_blocked():
+    """Until somebody waits for a lock that this transaction holds."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.02)
+    raise AssertionError("Nobody waits.")
