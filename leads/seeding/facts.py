@@ -10,7 +10,7 @@ from crm.models import User
 from crm.seeding.draws import Chunk, weighted
 from crm.seeding.words import FIRMS, PEOPLE, PLACES
 from leads.models import ScoringPolicy
-from leads.seeding.signals import SIGNALS, SIGNS
+from leads.seeding.shown import SIGNALS, SIGNS
 
 # In the order of their time, as rows come in life; the newest are the most, as in an agency that grows.
 ARRIVED = """

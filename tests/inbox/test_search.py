@@ -112,6 +112,7 @@ def test_no_search_breaks_the_list(as_max, q):
 def test_any_text_can_be_looked_for(django_db_blocker, django_db_setup, text):
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(f"SELECT querytree({searching.QUERY})", [text.replace("\x00", "")])
+        assert cursor.fetchone()[0] is not None
 
 
 # More than can be looked through

@@ -88,7 +88,8 @@ def test_the_reason_quotes_the_words_that_weigh(text, reason):
 
 @given(st.text(max_size=3_000))
 def test_anything_can_be_judged(text):
-    judge(text)
+    found = judge(text)
+    assert found is None or (found.sentiment in Sentiment and found.reason)
 
 
 @pytest.mark.parametrize(

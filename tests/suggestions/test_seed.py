@@ -14,7 +14,7 @@ from crm.models import ActivityLog, Client, Contact, ContactClient, Project, Use
 from inbox.models import Message, Thread
 from leads.models import ContactLead, InsuranceType, Lead, LeadStageHistory, ScoringPolicy, Task
 from leads.scoring import explained
-from leads.seeding.signals import WARNINGS, WEIGHTS
+from leads.seeding.shown import WARNINGS, WEIGHTS
 from suggestions.kinds import KINDS
 from suggestions.management.commands import seed as command
 from suggestions.models import Suggestion, SuggestionStatus
