@@ -149,9 +149,15 @@ def answered(row: AIInteraction, reply: Reply, answer: type[BaseModel] | None) -
             error, kind = f"The answer is not of the shape that was asked for: {faults(refusal)}.", "wrong_shape"
     if error:
         return failed(row, error, kind)
-    row.summary = " ".join(reply.text.split())[:SUMMARY_LENGTH]
+    row.summary = in_short(value, reply.text)
     keep(row)
     return Answer(row, reply.text, value)
+
+
+def in_short(value: BaseModel | None, text: str) -> str:
+    """What is remembered of an answer: what its shape says by `in_short` where it has that, else how it begins."""
+    told = keepable(str(getattr(value, "in_short", "")))
+    return " ".join((told or text).split())[:SUMMARY_LENGTH]
 
 
 def wrong_with(reply: Reply) -> tuple[str, str]:

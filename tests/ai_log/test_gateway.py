@@ -40,6 +40,14 @@ class Verdict(BaseModel):
     sure: float
 
 
+class Summed(Verdict):
+    """One that says what is to be remembered of it."""
+
+    @property
+    def in_short(self) -> str:
+        return f"Wants {self.wants}."
+
+
 @pytest.fixture
 def model(settings, monkeypatch):
     monkeypatch.setattr(pydantic_ai_models, "ALLOW_MODEL_REQUESTS", True)
@@ -72,6 +80,11 @@ def test_an_answer_is_given_and_logged(model, ann):
     assert row.metadata[genai.SCHEMA].endswith(genai.VERSION)
     assert model.words == ["You are brief.", "What does Lee want?"]
     assert model.keys == [f"Bearer {KEY}"]
+
+
+def test_a_shape_says_what_is_remembered_of_it(model):
+    model.answer = say(200, completion('{"wants": "a\\n roof", "sure": 0.9}'))
+    assert question(answer=Summed).interaction.summary == "Wants a roof."
 
 
 def test_an_answer_comes_in_the_shape_that_was_asked_for(model):
