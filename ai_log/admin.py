@@ -19,11 +19,10 @@ from ai_log.lists import LogChangeList
 from ai_log.models import AIInteraction
 from ai_log.prompts import pieces
 from ai_log.totals import PERIODS, since, totals
-from crm.deeds import DeedForm
 from crm.filters import start_of
 from crm.lists import Column, Tab
 from crm.paging import Order, capped_count
-from crm.screens import RecordAdmin
+from crm.screens import OnlyRead, RecordAdmin
 from leads.admin import LeadAdmin
 
 NEWEST = {"created": models.F("created_at"), "id": models.F("id")}
@@ -31,7 +30,7 @@ CONVERSATION = 50
 
 
 @admin.register(AIInteraction)
-class AIInteractionAdmin(RecordAdmin):
+class AIInteractionAdmin(OnlyRead, RecordAdmin):
     filterset_class = AIInteractionFilter
     search_label = "Search questions and summaries"
     row_template = "ai_log/row.html"
@@ -112,20 +111,6 @@ class AIInteractionAdmin(RecordAdmin):
             "tables": [(f"By {name}", rows) for name, rows in found.items()],
         }
         return TemplateResponse(request, "ai_log/totals.html", context)
-
-    # Append-only: nobody writes into the log by hand, and there is no bin.
-
-    def bin_deeds(self) -> tuple[type[DeedForm], ...]:
-        return ()
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> HttpResponse:
         if object_id and request.method in {"GET", "HEAD"}:

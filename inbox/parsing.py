@@ -51,7 +51,7 @@ class NoMail(Exception):
 
 @dataclass(frozen=True)
 class File:
-    """A file that came with a mail."""
+    """A file that comes or goes along with a mail; `inline` is what mail programs show by themselves."""
 
     name: str
     type: str

@@ -13,7 +13,7 @@ from crm.lists import Column, Tab
 from crm.models import User
 from crm.paging import Order
 from crm.queueing import enqueue
-from crm.screens import RecordAdmin
+from crm.screens import OnlyRead, RecordAdmin
 from leads.models import Lead, LeadStatus, PredictionModel, Rung
 from leads.prediction.deed import MAY, TRAIN, use
 from leads.prediction.scorecard import Reason, reasons
@@ -71,7 +71,7 @@ class TrainAnew(DeedForm):
         return "It is being trained; a new version appears in the list, and is put in use if it is better."
 
 
-class PredictionModelAdmin(RecordAdmin):
+class PredictionModelAdmin(OnlyRead, RecordAdmin):
     filterset_class = PredictionModelFilter
     row_template = "leads/prediction_row.html"
     page_template = "leads/prediction_page.html"
@@ -90,18 +90,6 @@ class PredictionModelAdmin(RecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         return PredictionModel.objects.all()
-
-    def bin_deeds(self) -> tuple[type[DeedForm], ...]:
-        return ()
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None

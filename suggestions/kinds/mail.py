@@ -18,6 +18,7 @@ from inbox import outbox
 from inbox.addresses import MOST_RECIPIENTS, addresses, domain, header, house
 from inbox.attachments import keep
 from inbox.models import Mailbox, Message, MessageState, Thread, ThreadSource
+from inbox.parsing import File
 from leads.models import Lead
 from suggestions.kinds.base import OutwardKind
 from suggestions.models import Suggestion, SuggestionExecution
@@ -40,16 +41,6 @@ To = Annotated[
     Field(default_factory=list, max_length=MOST_RECIPIENTS, title="To", description="One address a line."),
     AfterValidator(recipients),
 ]
-
-
-@dataclass(frozen=True)
-class File:
-    """What goes along with a mail; `inline` is what mail programs show by themselves."""
-
-    name: str
-    type: str
-    data: bytes
-    inline: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from crm.refusals import BadInput, refusing
 from inbox.addresses import domain
 from inbox.models import Thread, ThreadSource
 from inbox.outbox import written_by
+from inbox.parsing import File
 from leads.models import Lead
 from suggestions.choices import Names
 from suggestions.kinds.base import Payload
-from suggestions.kinds.mail import Draft, File, MailKind, fill, own_address, signed, whom
+from suggestions.kinds.mail import Draft, MailKind, fill, own_address, signed, whom
 from suggestions.models import Suggestion, SuggestionExecution, SuggestionType
 from suggestions.placeholders import values_for
 

@@ -10,11 +10,12 @@ from pydantic import Field
 from crm.models import User
 from crm.refusals import BadInput
 from inbox.addresses import house
+from inbox.parsing import File
 from leads.models import LeadStatus
 from suggestions import paper
 from suggestions.choices import Names
 from suggestions.kinds.base import FollowOn, Payload
-from suggestions.kinds.mail import Draft, File, MailKind, fill, own_address, owner, signed, whom
+from suggestions.kinds.mail import Draft, MailKind, fill, own_address, owner, signed, whom
 from suggestions.models import Suggestion, SuggestionType
 from suggestions.placeholders import values_for
 

@@ -2,11 +2,11 @@
 
 import contextlib
 import json
-import threading
-import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.http import cut_after, dripping, late, say, serving
 
 KEY = "sk-a-key-that-nobody-sees"
 LONG = 10 * 1024 * 1024
@@ -58,69 +58,17 @@ def completion(text: Any, *, finish: str = "stop", usage: Any = (120, 30), model
     return body
 
 
-def say(status: int, body: Any, **headers: str) -> Any:
-    """An answer; `body` is sent as JSON unless it is bytes."""
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-
-    def answer(handler: Handler) -> None:
-        handler.send_response(status)
-        handler.send_header("Content-Type", "application/json")
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("Content-Length", str(len(data)))
-        handler.end_headers()
-        with contextlib.suppress(OSError):
-            handler.wfile.write(data)
-
-    return answer
-
-
-def cut(handler: Handler) -> None:
-    """The connection ends without an answer."""
-    handler.close_connection = True
-    handler.connection.close()
-
-
-def cut_in_the_middle(handler: Handler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b'{"id": "chatcmpl-1", "choices": [{"mess')
-    handler.wfile.flush()
-    cut(handler)
-
-
-def slow(handler: Handler) -> None:
-    time.sleep(2.5)
-    with contextlib.suppress(OSError):
-        say(200, completion("Late."))(handler)
-
-
-def dripping(handler: Handler) -> None:
-    """An answer of which a blank arrives now and then, so that no single read ever takes too long."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", "100")
-    handler.end_headers()
-    with contextlib.suppress(OSError):
-        for _ in range(12):
-            handler.wfile.write(b" ")
-            handler.wfile.flush()
-            time.sleep(0.3)
+cut_in_the_middle = cut_after(200, b'{"id": "chatcmpl-1", "choices": [{"mess')
+slow = late(2.5, say(200, completion("Late.")))
+# A blank now and then.
+drip = dripping([b" "] * 12, 0.3)
 
 
 @contextlib.contextmanager
 def provider_of_models(settings) -> Iterator[Provider]:
     """A provider on loopback that the settings name."""
     provider = Provider()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"provider": provider}))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    settings.AI_URL, settings.AI_MODEL = f"http://127.0.0.1:{server.server_port}/v1", "gpt-4o-mini"
-    settings.AI_KEY, settings.AI_PROVIDER, settings.AI_TIMEOUT = KEY, "openai", 30
-    try:
+    with serving(Handler, provider=provider) as url:
+        settings.AI_URL, settings.AI_MODEL = f"{url}/v1", "gpt-4o-mini"
+        settings.AI_KEY, settings.AI_PROVIDER, settings.AI_TIMEOUT = KEY, "openai", 30
         yield provider
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)

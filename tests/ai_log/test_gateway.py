@@ -17,18 +17,9 @@ from ai_log.models import AIInteraction
 from ai_log.prompts import Prompt
 from crm.refusals import IllegalMove
 from leads.models import Lead
-from tests.ai_log.provider import (
-    KEY,
-    LONG,
-    completion,
-    cut,
-    cut_in_the_middle,
-    dripping,
-    provider_of_models,
-    say,
-    slow,
-)
+from tests.ai_log.provider import KEY, LONG, completion, cut_in_the_middle, drip, provider_of_models, slow
 from tests.cast import browser, make_lead
+from tests.http import cut, say
 
 pytestmark = pytest.mark.django_db
 
@@ -116,7 +107,7 @@ FAULTS = {
     "cut": (cut, "broke off the connection"),
     "cut in the middle": (cut_in_the_middle, "broke off the connection"),
     "slow": (slow, "did not answer within 1 seconds"),
-    "dripping": (dripping, "did not answer within 1 seconds"),
+    "dripping": (drip, "did not answer within 1 seconds"),
 }
 
 

@@ -2,12 +2,12 @@
 
 import contextlib
 import json
-import threading
-import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.http import cut_after, dripping, late, say, serving
 
 TOKEN = "a-token-that-nobody-sees"
 LONG = 10 * 1024 * 1024
@@ -75,71 +75,19 @@ class Handler(BaseHTTPRequestHandler):
         return None
 
 
-def say(status: int, body: Any, **headers: str) -> Any:
-    """An answer; `body` is sent as JSON unless it is bytes."""
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-
-    def answer(handler: Handler) -> None:
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("Content-Length", str(len(data)))
-        handler.end_headers()
-        with contextlib.suppress(OSError):
-            handler.wfile.write(data)
-
-    return answer
-
-
-def cut(handler: Handler) -> None:
-    """The connection ends without an answer."""
-    handler.close_connection = True
-    handler.connection.close()
-
-
-def cut_in_the_middle(handler: Handler) -> None:
-    """A status, and half a body."""
-    handler.send_response(201)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b'{"html_url": "https://')
-    handler.wfile.flush()
-    cut(handler)
-
-
-def slow(handler: Handler) -> None:
-    time.sleep(2)
-    with contextlib.suppress(OSError):
-        say(200, {})(handler)
-
-
-def dripping(handler: Handler) -> None:
-    """An empty list, of which a blank arrives now and then for longer than anybody waits."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", "22")
-    handler.end_headers()
-    with contextlib.suppress(OSError):
-        for piece in [b" "] * 20 + [b"[]"]:
-            handler.wfile.write(piece)
-            handler.wfile.flush()
-            time.sleep(0.1)
+# A status, and half a body.
+cut_in_the_middle = cut_after(201, b'{"html_url": "https://')
+slow = late(2, say(200, {}))
+# An empty list, of which a blank arrives now and then for longer than anybody waits.
+drip = dripping([b" "] * 20 + [b"[]"], 0.1)
 
 
 @contextlib.contextmanager
 def running_forge(settings: Any, monkeypatch: Any) -> Iterator[Forge]:
     """A forge that the settings name."""
     forge = Forge()
-    handler = type("Handler", (Handler,), {"forge": forge})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    forge.url = settings.FORGE_URL = f"http://127.0.0.1:{server.server_port}/api"
-    settings.FORGE_TOKEN = TOKEN
-    try:
+    with serving(Handler, forge=forge) as url:
+        forge.url = settings.FORGE_URL = f"{url}/api"
+        settings.FORGE_TOKEN = TOKEN
         yield forge
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)

@@ -13,7 +13,8 @@ from suggestions import forge as talking
 from suggestions.models import ExecutionState, Suggestion, SuggestionExecution, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, carry_out, settle, undo
 from tests.cast import browser, make_suggestion, make_user
-from tests.suggestions.kinds.forge import LONG, TOKEN, cut, cut_in_the_middle, dripping, running_forge, say, slow
+from tests.http import cut, say
+from tests.suggestions.kinds.forge import LONG, TOKEN, cut_in_the_middle, drip, running_forge, slow
 
 PR = SuggestionType.PR
 FIRST = "https://forge.example.com/agency/website/pulls/1"
@@ -184,7 +185,7 @@ def test_one_for_the_same_branches_that_is_not_ours_is_told(forge, dev):
         (say(404, {"message": "Not Found"}), ExecutionState.FAILED),
         (say(200, b"<html>Sign in</html>"), ExecutionState.FAILED),
         (say(200, [{"body": "x" * LONG}]), ExecutionState.FAILED),
-        (dripping, ExecutionState.FAILED),
+        (drip, ExecutionState.FAILED),
         (say(302, b"", Location="/api/repos/agency/website/pulls?elsewhere"), ExecutionState.FAILED),
         (say(503, b""), ExecutionState.QUEUED),
         (cut, ExecutionState.QUEUED),
