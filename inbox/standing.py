@@ -16,15 +16,13 @@ from psycopg.types.json import Jsonb
 
 from crm.activity import SYSTEM, keep, line
 from crm.models import Client
-from inbox.models import Direction, Message, MessageState, Nature, Thread, ThreadSource, ThreadStatus
+from inbox.models import IN_THEIR_WORDS, Direction, Message, MessageState, Nature, Thread, ThreadSource, ThreadStatus
 from inbox.sentiment import judge
 from leads.models import Lead
 
 # Contact is what reached the other side or came from it; a note or a filed document did neither.
 CONTACT = frozenset(ThreadSource.values) - {ThreadSource.NOTE, ThreadSource.DOCUMENT}
 SAID = (MessageState.RECEIVED, MessageState.SENT)
-# Where their own words are kept; what is noted of a call or a meeting are ours.
-IN_THEIR_WORDS = (ThreadSource.EMAIL, ThreadSource.SMS, ThreadSource.CHAT, ThreadSource.FORM)
 LONGEST_JUDGED = 50_000
 FELT = """
     UPDATE threads SET sentiment = felt.sentiment, metadata = metadata || jsonb_build_object('sentiment', felt.because),

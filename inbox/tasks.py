@@ -11,11 +11,12 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from ai_log.gateway import available
 from inbox import dispatching, drafting
 from inbox.imap import filing, jobs
 from inbox.imap.visits import visit
 from inbox.models import Mailbox, Thread
-from inbox.transitions import notice
+from inbox.transitions import may_ask, notice, put_off, sense
 from leads.ownership import repaired
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,26 @@ def notice_new(timestamp: int) -> None:
         except Exception:
             logger.exception("No signals could be read out of the conversation %s.", thread.pk)
             Thread.everything.filter(pk=thread.pk).update(noticed_count=F("message_count"))
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="inbox.sense", queueing_lock="inbox.sense", lock="inbox.sense")
+def sense_new(timestamp: int) -> None:
+    """Let a model read what leads have written since, where there is one to ask; as much as a run may take."""
+    until, now = monotonic() + LONGEST_NOTICING, timezone.now()
+    if not available() or not may_ask(now):
+        return
+    for thread in Thread.objects.to_sense(now)[:MOST_NOTICED]:
+        if monotonic() > until:
+            return
+        try:
+            if not sense(thread):
+                return
+        except OperationalError:  # not the conversation's doing: the next run goes on here
+            raise
+        except Exception:
+            logger.exception("The conversation %s could not be read by a model.", thread.pk)
+            put_off(thread)
 
 
 @app.task(name=jobs.FETCH, retry=AGAIN)

@@ -72,6 +72,7 @@ EXTRAS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "count": (lambda value: is_number(value) and value == int(value) and value >= 0, "a whole number"),
     "value": (lambda value: is_number(value), "a number"),
     "source": (lambda value: key(value) is not None, "the key of a message"),
+    "interaction": (lambda value: key(value) is not None, "the key of an answer in the AI log"),
     "note": (
         lambda value: isinstance(value, str) and "\x00" not in value and len(value) <= LONGEST_NOTE,
         f"a text of at most {LONGEST_NOTE} characters",
@@ -91,6 +92,8 @@ class Share:
     share: float
     detail: str
     message: UUID | None
+    # Where a model found it: the row of the AI log.
+    interaction: UUID | None
 
     @property
     def shown_weight(self) -> str:
@@ -197,6 +200,7 @@ def share_of(signal: dict[str, Any], policy: ScoringPolicy, at: datetime) -> Sha
         share=weight * 0.5 ** (age / half_life),
         detail=", ".join(f"{key}: {signal[key]}" for key in TOLD if key in signal),
         message=key(signal.get("source")),
+        interaction=key(signal.get("interaction")),
     )
 
 

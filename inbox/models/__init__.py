@@ -4,7 +4,9 @@ from inbox.models.dispatch import MOST_PUT_OFF, Dispatch
 from inbox.models.draft import Draft, DraftQuerySet
 from inbox.models.mailbox import PRESETS, FolderMail, Mailbox, MailboxStatus, Provider, Security, SetAside, ThreadKey
 from inbox.models.message import OUTGOING, Message, MessageState, Nature
+from inbox.models.reading import Reading
 from inbox.models.thread import (
+    IN_THEIR_WORDS,
     LAST_SAID,
     PART_OF,
     TRANSITIONS,
@@ -18,6 +20,7 @@ from inbox.models.thread import (
 from inbox.models.words import MessageWords
 
 __all__ = [
+    "IN_THEIR_WORDS",
     "LAST_SAID",
     "MOST_PUT_OFF",
     "OUTGOING",
@@ -36,6 +39,7 @@ __all__ = [
     "MessageWords",
     "Nature",
     "Provider",
+    "Reading",
     "Security",
     "Sentiment",
     "SetAside",

@@ -1,12 +1,14 @@
 """One thing that was said."""
 
+from datetime import datetime, timedelta
+
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 
 from crm.models.base import LIVE, LiveManager, Record, RecordQuerySet, json_field, json_is, one_of
-from inbox.models.thread import Direction, Thread
+from inbox.models.thread import IN_THEIR_WORDS, Direction, Thread
 
 
 class Nature(models.TextChoices):
@@ -48,6 +50,8 @@ OUTGOING_CHANGED = """
 """
 
 
+# For so long a model is asked about what somebody wrote.
+NEWS = timedelta(days=7)
 # Nobody has got it, or nobody can tell: somebody must look.
 NOT_SENT = models.Q(state__in=[MessageState.FAILED, MessageState.UNCERTAIN])
 
@@ -58,6 +62,11 @@ class MessageQuerySet(RecordQuerySet):
     def not_sent(self) -> "MessageQuerySet":
         """What was to go out and did not, or of which nobody knows whether it did; whoever wrote it."""
         return self.filter(NOT_SENT)
+
+    def unread_by_model(self, now: datetime) -> "MessageQuerySet":
+        """What people outside wrote of late and no model has read yet; older news is no news, and left alone."""
+        theirs = self.filter(direction=Direction.IN, nature=Nature.PERSON, sent_at__gte=now - NEWS)
+        return theirs.filter(thread__source__in=IN_THEIR_WORDS, reading__isnull=True)
 
 
 class Message(Record):

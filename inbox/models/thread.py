@@ -1,5 +1,6 @@
 """A conversation, on any channel."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -59,6 +60,8 @@ class Direction(models.TextChoices):
     OUT = "out", "Sent"
 
 
+# Where their own words are kept; what is noted of a call or a meeting are ours.
+IN_THEIR_WORDS = (ThreadSource.EMAIL, ThreadSource.SMS, ThreadSource.CHAT, ThreadSource.FORM)
 # When something was last said; in a conversation in which nothing was, when it began.
 LAST_SAID = Coalesce("last_message_at", "created_at")
 UNLINKED = models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True)
@@ -88,6 +91,10 @@ class ThreadQuerySet(RecordQuerySet):
         """Conversations of leads in which something was said since their signals were read."""
         return self.live().filter(lead__isnull=False).exclude(noticed_count=models.F("message_count"))
 
+    def to_sense(self, now: datetime) -> "ThreadQuerySet":
+        """Conversations in which a model has something to read, those first that have waited longest."""
+        return self.live().filter(sense_at__lte=now).order_by("sense_at", "id")
+
     def unlinked(self) -> "ThreadQuerySet":
         """Open, and with somebody we do not know."""
         return self.filter(UNLINKED)
@@ -107,6 +114,7 @@ class ThreadQuerySet(RecordQuerySet):
         "owner",
         "noticed_count",
         "triaged_at",
+        "sense_at",
     ]
 )
 class Thread(Record):
@@ -147,6 +155,8 @@ class Thread(Record):
     sentiment = models.CharField(max_length=10, choices=Sentiment, null=True, blank=True)
     # When triage last looked whose it could be; None once they have written since (`inbox.standing.feel`).
     triaged_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When a model is to read what is new in it (`inbox.transitions.sensing`); None where there is nothing to read.
+    sense_at = models.DateTimeField(null=True, blank=True, editable=False)
     metadata = json_field(dict)
     search_text = search_field("subject")
 
@@ -229,6 +239,7 @@ class Thread(Record):
                 condition=LIVE & models.Q(lead__isnull=False) & ~models.Q(noticed_count=models.F("message_count")),
                 name="threads_unnoticed",
             ),
+            models.Index("sense_at", "id", condition=LIVE & models.Q(sense_at__isnull=False), name="threads_to_sense"),
             GinIndex("participant_emails", condition=LIVE, name="threads_participants"),
             search_index("threads"),
         ]

@@ -4,6 +4,7 @@ from inbox.standing import CONTACT, SAID, advance, feel, subject_of
 from inbox.transitions.linking import link, reachable, unlink
 from inbox.transitions.moving import assign, lock, mark_read, move
 from inbox.transitions.noticing import notice
+from inbox.transitions.sensing import may_ask, put_off, sense
 from inbox.transitions.splitting import join, split
 from inbox.transitions.taking_in import take_in
 from inbox.transitions.writing_down import Kept, log_conversation
@@ -20,9 +21,12 @@ __all__ = [
     "lock",
     "log_conversation",
     "mark_read",
+    "may_ask",
     "move",
     "notice",
+    "put_off",
     "reachable",
+    "sense",
     "split",
     "subject_of",
     "take_in",

@@ -6,7 +6,9 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
+from ai_log.gateway import available
 from crm.activity import SYSTEM, record
 from inbox.detection import detect
 from inbox.models import Direction, Message, Nature, Thread
@@ -29,21 +31,33 @@ def notice(thread: Thread) -> int:
     """
     # Others may point to it meanwhile: whoever suggests something about it holds the lead and wants its key.
     locked = Thread.everything.select_for_update(no_key=True).get(pk=thread.pk)
-    Thread.everything.filter(pk=locked.pk).update(noticed_count=F("message_count"))
     lead = Lead.objects.open().filter(pk=locked.lead_id).first() if locked.lead_id else None
-    if lead is None or locked.is_deleted:
+    about = None if locked.is_deleted else lead
+    Thread.everything.filter(pk=locked.pk).update(noticed_count=F("message_count"), sense_at=sense_at(locked, about))
+    if about is None:
         return 0
-    rows = Message.objects.filter(thread=locked, state__in=SAID).defer("body_html").order_by("-sent_at", "-id")
+    said = Message.objects.filter(thread=locked, state__in=SAID).select_related("reading").defer("body_html")
+    rows = said.order_by("-sent_at", "-id")
     found = [*shown_by(locked, list(rows[:NEWEST])[::-1]), *company(lead)]
     before = [(signal["type"], signal.get("source")) for signal in lead.signals]
     new = add_signals(lead, found, by=SYSTEM) if found else 0
     if new:
-        names = {
-            one["type"].replace("_", " ") for one in lead.signals if (one["type"], one.get("source")) not in before
-        }
+        names = {named(one) for one in lead.signals if (one["type"], one.get("source")) not in before}
         summary = f"Noticed in “{locked}”: {', '.join(sorted(names))}"
         record(lead, "noticed", by=SYSTEM, summary=summary, thread=str(locked.pk))
     return new
+
+
+def sense_at(thread: Thread, lead: Lead | None) -> datetime | None:
+    """When a model is to read what is new in `thread`: at once, or never where there is nothing or no model."""
+    now = timezone.now()
+    if lead is None or not available():
+        return None
+    return now if Message.objects.unread_by_model(now).filter(thread=thread).exists() else None
+
+
+def named(signal: dict[str, Any]) -> str:
+    return signal["type"].replace("_", " ") + (" (by a model)" if "interaction" in signal else "")
 
 
 def shown_by(thread: Thread, messages: Sequence[Message]) -> Iterator[dict[str, Any]]:
@@ -72,6 +86,15 @@ def signs_in(thread: Thread, message: Message, ours: datetime | None) -> Iterato
     if thread.source in IN_THEIR_WORDS:
         for sign in detect(message.body_text[:LONGEST_READ]):
             yield sign.type, {"note": sign.quote, **({"value": sign.value} if sign.value is not None else {})}
+        yield from found_by_model(message)
+
+
+def found_by_model(message: Message) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The types of signal that a model has found in `message`, with the row of the log that says so."""
+    reading = getattr(message, "reading", None)
+    for sign in reading.signs if reading else []:
+        value = {"value": sign["value"]} if "value" in sign else {}
+        yield sign["type"], {"note": sign["quote"], "interaction": str(reading.interaction_id), **value}
 
 
 def waited(length: timedelta) -> str:

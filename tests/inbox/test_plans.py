@@ -4,6 +4,7 @@ import pytest
 from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from crm.models import User
 from inbox.models import Thread
@@ -108,6 +109,12 @@ def unlinked(filled, db):
 def test_triage_finds_its_conversations_in_an_index_of_their_own(unlinked):
     rows = Thread.objects.untriaged().values("pk")[:500]
     assert indexes_of(rows) == {"threads_untriaged"}
+    assert not sorts(rows)
+
+
+def test_what_a_model_is_to_read_is_found_in_an_index_of_its_own(filled, db):
+    rows = Thread.objects.to_sense(timezone.now()).values("pk")[:2_000]
+    assert indexes_of(rows) == {"threads_to_sense"}
     assert not sorts(rows)
 
 

@@ -1,0 +1,113 @@
+"""Letting a model read what leads have written: it may add signals, each found once in the message it came from.
+
+It is asked once for all that is new in a conversation: the rules of the question weigh more than most mails, and two
+mails in a row are mostly one thought. Nothing is held in the database meanwhile.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from ai_log import genai
+from ai_log.budgets import exceeded
+from ai_log.gateway import Answer, ask
+from ai_log.models import AIInteraction, InteractionSource, InteractionType
+from inbox.detection import Sign
+from inbox.models import Message, Reading, Thread
+from inbox.sensing import MEANINGS, SYSTEM, Signals, accepted, legible, question
+from inbox.transitions.noticing import LONGEST_READ, notice
+from leads.models import Lead, ScoringPolicy
+
+AGENT = "Signals"
+MOST_MESSAGES = 10
+# After a call to which no model answered, nobody is asked for as long; a conversation is asked about again after as
+# long as it has waited already.
+REST, LONGEST_PAUSE = timedelta(minutes=5), timedelta(days=1)
+# A model was there and gave no usable answer: asked again it would say no more. That message is decided, too.
+ANSWERED = frozenset({"wrong_shape", "refused", "length", "tool_call", "empty"})
+
+
+def may_ask(now: datetime) -> bool:
+    """Whether to go on asking: the budget of the day lasts, and the last call was answered, or is a while ago."""
+    last = AIInteraction.objects.filter(agent=AGENT).order_by("-created_at", "-id").first()
+    if last is not None and not was_answered(last) and last.created_at > now - REST:
+        return False
+    return not exceeded(None, now)
+
+
+def was_answered(interaction: AIInteraction) -> bool:
+    return interaction.metadata.get(genai.ERROR, "") in {"", *ANSWERED}
+
+
+def sense(thread: Thread) -> bool:
+    """Let a model read what is new in `thread`; False if none answered, and it is left for later.
+
+    Raises:
+        IllegalMove: there is no model to ask.
+        RuntimeError: called inside a transaction.
+    """
+    rows = Message.objects.unread_by_model(timezone.now()).filter(thread=thread).order_by("sent_at", "id")
+    texts = {one.pk: legible(one.body_text[:LONGEST_READ]) for one in rows.defer("body_html")[:MOST_MESSAGES]}
+    lead = Lead.objects.open().filter(pk=thread.lead_id).first() if thread.lead_id else None
+    if lead is None or not texts:
+        Thread.everything.filter(pk=thread.pk).update(sense_at=None)
+        return True
+    wordy = {key: text for key, text in texts.items() if text}
+    keep_read([key for key in texts if key not in wordy], None, [])
+    if wordy:
+        types = {name: meaning for name, meaning in MEANINGS.items() if name in ScoringPolicy.objects.active().weights}
+        answer = asked(thread, lead, list(wordy.values()), types)
+        if not was_answered(answer.interaction):
+            put_off(thread)
+            return False
+        found = answer.value.signals if isinstance(answer.value, Signals) else []
+        keep_read(list(wordy), answer.interaction, accepted(found, list(wordy.values()), types))
+    # The messages may stand in another conversation by now.
+    for one in Thread.everything.filter(messages__in=list(texts)).distinct() or [thread]:
+        notice(one)
+    return True
+
+
+def asked(thread: Thread, lead: Lead, texts: Sequence[str], types: dict[str, str]) -> Answer:
+    return ask(
+        question(texts, types),
+        system=SYSTEM,
+        agent=AGENT,
+        type=InteractionType.PROMPT_RESPONSE,
+        source=InteractionSource.BACKEND_MIDDLEWARE,
+        answer=Signals,
+        lead=lead,
+        conversation_id=str(thread.pk),
+    )
+
+
+@transaction.atomic
+def keep_read(messages: Sequence[UUID], interaction: AIInteraction | None, signs: Sequence[Sequence[Sign]]) -> None:
+    """Keep that `messages` were read, with what counts of each; those purged meanwhile are left out."""
+    found = dict(zip(messages, signs, strict=False))
+    there = Message.everything.select_for_update(no_key=True, of=("self",)).filter(pk__in=messages).order_by("pk")
+    Reading.objects.bulk_create(
+        [
+            Reading(message_id=key, interaction=interaction, signs=kept(found.get(key, [])))
+            for key in there.values_list("pk", flat=True)
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def kept(signs: Sequence[Sign]) -> list[dict[str, object]]:
+    return [
+        {"type": sign.type, "quote": sign.quote, **({} if sign.value is None else {"value": sign.value})}
+        for sign in signs
+    ]
+
+
+def put_off(thread: Thread) -> None:
+    """Ask about `thread` again after as long as the oldest of what is new has waited already."""
+    now = timezone.now()
+    oldest = Message.objects.unread_by_model(now).filter(thread=thread).order_by("created_at").first()
+    waited = now - oldest.created_at if oldest else REST
+    Thread.everything.filter(pk=thread.pk).update(sense_at=now + min(max(waited, REST), LONGEST_PAUSE))
