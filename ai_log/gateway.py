@@ -1,8 +1,11 @@
 """The one door to a model: what goes through it is in the log, whatever comes of it."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -23,6 +26,13 @@ SUMMARY_LENGTH = 120
 MOST_COUNTED = 2**31 - 1
 MOST_DOLLARS = Decimal("9999.999999")
 FENCE = "`"
+# What is wrong with an answer itself: asked again, the model would say the like of it. All else may pass.
+IN_THE_ANSWER = frozenset(
+    {"refused", "length", "tool_call", "empty", "wrong_shape", "not_used", "too_long", "400", "413", "422"}
+)
+# So many calls that failed one after the other within so long, and the provider is left alone.
+FAILED_IN_A_ROW, LATELY = 3, timedelta(minutes=10)
+Check = Callable[[Any], str]
 
 
 @dataclass(frozen=True)
@@ -34,8 +44,24 @@ class Answer:
 
     interaction: AIInteraction
     text: str = ""
-    value: BaseModel | None = None
+    value: Any = None
     error: str = ""
+
+    @property
+    def may_come_yet(self) -> bool:
+        """Whether there is none for a reason that passes: the provider is down, or the day's budget used up."""
+        return bool(self.error) and passes(self.interaction.metadata.get(genai.ERROR))
+
+
+def passes(kind: str | None) -> bool:
+    return kind not in IN_THE_ANSWER
+
+
+def resting(now: datetime) -> bool:
+    """Whether the latest calls all failed for reasons that pass, so that what need not be asked now can wait."""
+    latest = AIInteraction.objects.filter(created_at__gte=now - LATELY).order_by("-created_at", "-id")
+    kinds = [metadata.get(genai.ERROR) for metadata in latest.values_list("metadata", flat=True)[:FAILED_IN_A_ROW]]
+    return len(kinds) == FAILED_IN_A_ROW and all(kind is not None and passes(kind) for kind in kinds)
 
 
 def available() -> bool:
@@ -51,6 +77,7 @@ def ask(
     type: InteractionType,
     source: InteractionSource,
     answer: type[BaseModel] | None = None,
+    check: Check | None = None,
     lead: Lead | None = None,
     client: Client | None = None,
     conversation_id: str = "",
@@ -58,8 +85,9 @@ def ask(
 ) -> Answer:
     """Ask the model once, for `by` if a person wants it, and log what was asked and what came of it.
 
-    A refusal, a budget used up, a time-out, an answer of the wrong shape: each is an Answer with its `error`. What no
-    model could have done wrong is logged, too, and raised again.
+    `check` says of an answer in the shape of `answer` why it is not used, in a sentence; empty if it is. A refusal, a
+    budget used up, a time-out, an answer of the wrong shape or one that is not used: each is an Answer with its
+    `error`. What no model could have done wrong is logged, too, and raised again.
 
     Raises:
         IllegalMove: there is no model to ask.
@@ -68,24 +96,16 @@ def ask(
     if not available():
         raise IllegalMove("There is no model to ask: AI_MODEL and AI_URL are not set.")
     rule = f"{keepable(system)}\n\n{prompt.rule()}".strip()
-    row = AIInteraction(
-        type=type,
-        source=source,
-        agent=agent,
-        content=prompt.text[:LONGEST_PROMPT],
-        lead=lead,
-        client=client,
-        asked_by=by,
-        conversation_id=conversation_id,
-    )
+    about = {"lead": lead, "client": client, "asked_by": by, "conversation_id": conversation_id}
+    row = AIInteraction(type=type, source=source, agent=agent, content=prompt.text[:LONGEST_PROMPT], **about)
     describe(row, prompt, rule, answer)
     # A durable block is refused inside another transaction, save for the one that a test is rolled back by.
     with transaction.atomic(durable=True):
         held_back = not_to_send(prompt, by)
-    return failed(row, held_back, "held_back") if held_back else sent(row, rule, prompt, answer)
+    return failed(row, held_back, "held_back") if held_back else sent(row, rule, prompt, answer, check)
 
 
-def sent(row: AIInteraction, rule: str, prompt: Prompt, answer: type[BaseModel] | None) -> Answer:
+def sent(row: AIInteraction, rule: str, prompt: Prompt, answer: type[BaseModel] | None, check: Check | None) -> Answer:
     """Send what `row` is to log, and log what comes of it."""
     started = time.monotonic()
     try:
@@ -96,7 +116,17 @@ def sent(row: AIInteraction, rule: str, prompt: Prompt, answer: type[BaseModel] 
         failed(row, f"The call broke down: {error.__class__.__name__}.", error.__class__.__name__, started)
         raise
     row.latency_ms = milliseconds(started)
-    return answered(row, reply, answer)
+    note(row, reply)
+    try:
+        value, error, kind = judged(reply, answer, check)
+    except BaseException as error:
+        failed(row, f"The answer could not be judged: {error.__class__.__name__}.", error.__class__.__name__)
+        raise
+    if error:
+        return failed(row, error, kind)
+    row.summary = in_short(value, reply.text)
+    keep(row)
+    return Answer(row, reply.text, value)
 
 
 def not_to_send(prompt: Prompt, by: User | None) -> str:
@@ -125,8 +155,8 @@ def describe(row: AIInteraction, prompt: Prompt, rule: str, answer: type[BaseMod
         row.metadata[genai.CONVERSATION] = row.conversation_id
 
 
-def answered(row: AIInteraction, reply: Reply, answer: type[BaseModel] | None) -> Answer:
-    """Log what came back, and say what it is worth."""
+def note(row: AIInteraction, reply: Reply) -> None:
+    """Write on `row` what came back."""
     row.ai_response = reply.text
     row.prompt_tokens, row.completion_tokens = countable(reply.tokens_in), countable(reply.tokens_out)
     known = reply.dollars is not None and 0 <= reply.dollars <= MOST_DOLLARS
@@ -140,18 +170,19 @@ def answered(row: AIInteraction, reply: Reply, answer: type[BaseModel] | None) -
         genai.TOKENS_OUT: row.completion_tokens,
     }
     row.metadata |= {name: value for name, value in details.items() if value not in (None, "")}
+
+
+def judged(reply: Reply, answer: type[BaseModel] | None, check: Check | None) -> tuple[BaseModel | None, str, str]:
+    """What `reply` says in the shape of `answer`, or why it is no answer, in a sentence and in a word."""
     error, kind = wrong_with(reply)
-    value = None
-    if not error and answer:
-        try:
-            value = answer.model_validate_json(bare(reply.text))
-        except ValidationError as refusal:
-            error, kind = f"The answer is not of the shape that was asked for: {faults(refusal)}.", "wrong_shape"
-    if error:
-        return failed(row, error, kind)
-    row.summary = in_short(value, reply.text)
-    keep(row)
-    return Answer(row, reply.text, value)
+    if error or not answer:
+        return None, error, kind
+    try:
+        value = answer.model_validate_json(bare(reply.text))
+    except ValidationError as refusal:
+        return None, f"The answer is not of the shape that was asked for: {faults(refusal)}.", "wrong_shape"
+    why = check(value) if check else ""
+    return value, f"Not used: {why}" if why else "", "not_used" if why else ""
 
 
 def in_short(value: BaseModel | None, text: str) -> str:

@@ -43,7 +43,7 @@ def said_in(suggestion: Suggestion) -> bool:
     return said_around(quoted_keys(suggestion, "lead"), quoted_keys(suggestion, "client"))
 
 
-def by_a_model(suggestion: Suggestion, by: Actor | None) -> bool:
+def by_a_model(suggestion: Suggestion, by: Actor | None = None) -> bool:
     """Whether a model had a hand in it: it was given what was said, whether or not it says so."""
     outside = by is not None and by.type in {ActorType.AI, ActorType.EXTERNAL}
     # A text that was not given is the database's default, an expression and no text.

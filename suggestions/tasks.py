@@ -10,6 +10,7 @@ from procrastinate.contrib.django import app
 from leads.ownership import repaired
 from suggestions import transitions
 from suggestions.models import ExecutionState, SuggestionExecution
+from suggestions.transitions.asking import ASK
 from suggestions.transitions.draining import drain, let_go
 from suggestions.transitions.executing import DRAIN, JOB, defer
 
@@ -44,6 +45,20 @@ def find_lost(timestamp: int) -> None:
     running = SuggestionExecution.objects.filter(state=ExecutionState.RUNNING, started_at__lt=now - CUT_OFF_AFTER)
     for execution in running[:MOST_AT_ONCE]:
         defer(execution)
+
+
+# Not tried again by itself: whatever came of it is written down, and the rules' words stand.
+@app.task(name=ASK)
+def ask_model(suggestion: str) -> None:
+    """Ask a model to better one suggestion that waits."""
+    transitions.ask_model(UUID(suggestion))
+
+
+@app.periodic(cron="40 4 * * *")
+@app.task(name="suggestions.ask_later", queueing_lock="suggestions.ask_later")
+def ask_later(timestamp: int) -> None:
+    """Have models asked about what waits and could not be asked about by day."""
+    transitions.ask_later()
 
 
 @app.periodic(cron="15 4 * * *")

@@ -156,6 +156,8 @@ class Suggestion(Record):
     reasoning = models.TextField(blank=True, default="", db_default="")
     evidence = json_field(list)
     ai_model_version = models.CharField(max_length=100, blank=True, default="", db_default="")
+    # Once, whatever came of it; empty again where none answered for a reason that passes.
+    model_asked_at = models.DateTimeField(null=True, blank=True, help_text="When a model was asked to better it.")
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
     interaction = models.ForeignKey(

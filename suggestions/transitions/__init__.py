@@ -1,5 +1,6 @@
 """What can be done to a suggestion: proposing, deciding, carrying out, and holding back."""
 
+from suggestions.transitions.asking import ask_later, ask_model
 from suggestions.transitions.autonomy import follow_house, set_level
 from suggestions.transitions.considering import consider
 from suggestions.transitions.deciding import REJECTABLE, Unconfirmed, approve, put_back, reject, snooze
@@ -35,6 +36,8 @@ __all__ = [
     "Unconfirmed",
     "about",
     "approve",
+    "ask_later",
+    "ask_model",
     "carry_out",
     "consider",
     "differs",

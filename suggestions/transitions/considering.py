@@ -10,19 +10,18 @@ from uuid import UUID
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from crm.activity import Actor
-from crm.models import ActorType
 from crm.refusals import Refused
 from leads.models import Lead
 from suggestions.gathering import House, gather
 from suggestions.models import Suggestion, SuggestionStatus
 from suggestions.next_best import LOOK_AGAIN, next_actions, next_look
 from suggestions.surroundings import Action, Surroundings
+from suggestions.transitions.asking import let_ask
 from suggestions.transitions.proposing import propose, retire
+from suggestions.transitions.standing import NEXT_BEST
 
 logger = logging.getLogger(__name__)
 
-NEXT_BEST = Actor(ActorType.SYSTEM, name="Next best action")
 MOST_CONSIDERED, BATCH = 2_000, 100
 # Of one owner: so much may wait before silence leads to more. Whoever has written is answered all the same.
 MOST_WAITING = 50
@@ -126,9 +125,11 @@ def withdraw(lead: Lead, wanted: Iterable[str]) -> None:
 
 def proposed(lead: UUID, action: Action) -> bool:
     """Whether `action` waits now; a refusal (three wait already, switched off, an empty gap) leaves it out."""
+    suggestion = suggestion_of(lead, action)
     try:
         with transaction.atomic():
-            propose(suggestion_of(lead, action), by=NEXT_BEST)
+            if propose(suggestion, by=NEXT_BEST) is suggestion:
+                let_ask(suggestion)
     except Refused as refusal:
         logger.info("Not proposed about the lead %s: %s", lead, refusal)
         return False

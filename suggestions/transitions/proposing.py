@@ -15,10 +15,11 @@ from suggestions.autonomy import BY_POLICY, Ruling, rule
 from suggestions.kinds import Kind
 from suggestions.models import REVIEWABLE, Level, RejectCode, Suggestion, SuggestionStatus
 from suggestions.policy import judge
-from suggestions.taint import rests_on_outsiders
+from suggestions.taint import by_a_model, rests_on_outsiders
 from suggestions.transitions.deciding import decide
 from suggestions.transitions.executing import order
 from suggestions.transitions.standing import POLICY, about, digest, kind_of, lock, when
+from suggestions.worded import apart_from_words
 
 PROPOSE = "suggestions.add_suggestion"
 # More than a person can take in at once helps nobody.
@@ -30,7 +31,7 @@ UNDECIDED = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
 def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False) -> Suggestion:
     """Save `suggestion` as waiting for a person, or as a draft.
 
-    The same one waiting already is returned instead; another content under its key replaces it.
+    The same one waiting already is returned instead, in a model's words too; another content under its key replaces it.
 
     Raises:
         NotAllowed: `by` may not suggest.
@@ -47,7 +48,7 @@ def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False)
     kind.guard(payload, suggestion)
     suggestion.suggested_content = payload.model_dump(mode="json")
     older = standing_in_the_way(suggestion)
-    if older is not None and older.suggested_content == suggestion.suggested_content:
+    if older is not None and stands_for(older, suggestion, actor):
         return older
     refuse_crowd(suggestion, besides=older)
     suggestion.status = SuggestionStatus.DRAFT if as_draft else SuggestionStatus.PENDING
@@ -112,6 +113,15 @@ def standing_in_the_way(suggestion: Suggestion) -> Suggestion | None:
         return None
     same = Suggestion.objects.select_for_update(of=("self",)).filter(dedupe_key=suggestion.dedupe_key)
     return same.filter(status__in=REVIEWABLE).first()
+
+
+def stands_for(older: Suggestion, newer: Suggestion, by: Actor) -> bool:
+    """Whether `older` says what `newer` would: word for word, or on the same grounds in a model's better words."""
+    if older.suggested_content == newer.suggested_content:
+        return by_a_model(older) or not by_a_model(newer)
+    bettered = older.agent == str(by) and by_a_model(older) and not by_a_model(newer)
+    same = bettered and older.type == newer.type and older.message_id == newer.message_id
+    return same and apart_from_words(older) == apart_from_words(newer)
 
 
 def refuse_crowd(suggestion: Suggestion, *, besides: Suggestion | None) -> None:

@@ -22,6 +22,9 @@ DECIDE = "suggestions.decide_suggestion"
 DECIDABLE = (SuggestionStatus.PENDING, SuggestionStatus.FAILED)
 # Who lets happen what a person has left to the program.
 POLICY = Actor(ActorType.SYSTEM, name="Policy")
+# The agents of the house: rules, whose words a model may better.
+NEXT_BEST = Actor(ActorType.SYSTEM, name="Next best action")
+TRIAGE = Actor(ActorType.SYSTEM, name="Triage")
 # Who decided and has no account any more: such a one may do nothing.
 GONE = Actor(ActorType.USER, name="Somebody who has left")
 

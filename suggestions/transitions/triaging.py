@@ -14,8 +14,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from crm.activity import Actor
-from crm.models import ActorType, Client, Contact, ContactClient
+from crm.models import Client, Contact, ContactClient
 from crm.refusals import BadInput, IllegalMove
 from inbox.models import Thread
 from inbox.receiving.people import Owners, our_addresses
@@ -23,12 +22,13 @@ from inbox.standing import LONGEST_JUDGED, newest_words
 from inbox.transitions import link
 from leads.models import ContactLead, InsuranceType, Lead
 from suggestions.models import RejectCode, Suggestion, SuggestionStatus, SuggestionType
+from suggestions.transitions.asking import let_ask
 from suggestions.transitions.proposing import propose
+from suggestions.transitions.standing import TRIAGE
 from suggestions.triage import Match, Proposal, Unlinked, domain_of, proposal
 
 logger = logging.getLogger(__name__)
 
-TRIAGE = Actor(ActorType.SYSTEM, name="Triage")
 MOST_LOOKED_AT, MOST_PROPOSED, MOST_WAITING, MOST_MATCHES, MOST_OTHERS = 500, 20, 100, 10, 20
 MOST_NEW, NEW_FOR = 2_000, timedelta(hours=25)
 # Seconds, of a job that is queued each minute.
@@ -70,8 +70,10 @@ def look_at(key: UUID, ours: frozenset[str], lines: dict[str, str]) -> bool:
     found = proposal(about, now) if about else None
     if found is None or said_already(thread, found, about):
         return False
+    suggestion = suggestion_of(thread, about, found)
     try:
-        propose(suggestion_of(thread, about, found), by=TRIAGE)
+        if propose(suggestion, by=TRIAGE) is suggestion:
+            let_ask(suggestion)
     except IllegalMove:  # three wait for the lead already, or the type is switched off
         return False
     except BadInput:  # what the mail says does not fit into a lead: nobody else's conversation waits for that

@@ -1,0 +1,22 @@
+"""What of a suggestion a model may better, and with what it is told to do so. Everything else comes from the rules."""
+
+from typing import Any
+
+from suggestions.models import Suggestion, SuggestionType
+
+# The field that holds the words, for each type that the rules write words for.
+PROSE = {
+    SuggestionType.REPLY: "body",
+    SuggestionType.FOLLOW_UP: "suggestedAction",
+    SuggestionType.SCHEDULE_CALL: "message",
+    SuggestionType.SEND_PROPOSAL: "body",
+}
+# Of a new lead, what is read in the conversation; the address never is.
+READ = ("contactName", "companyName", "contactPhone", "insuranceType", "notes")
+BETTERED = {**{type: (field,) for type, field in PROSE.items()}, SuggestionType.CREATE_LEAD: READ}
+
+
+def apart_from_words(suggestion: Suggestion) -> dict[str, Any]:
+    """The content of `suggestion` without what a model may have bettered."""
+    words = BETTERED.get(suggestion.type, ())
+    return {name: value for name, value in suggestion.suggested_content.items() if name not in words}
