@@ -21,6 +21,9 @@ WHEN = (
     r"(?:am|pm|o'clock)|the \d{1,2}(?:st|nd|rd|th))"
 )
 MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+# Where anybody finds anybody.
+PLACE = r"(?:[\w-]+ )*(?:adverts?|advertisements?|ads?|directory|exchange|google|internet|list|search|web|web ?site)\b"
+CHEAPER = r"(?:cheaper|cheapest|(?:lower|lowest|best|better) (?:price|premium|rate)s?)"
 NEGATED = re.compile(r"\b(?:not|n['’]t|never|no|cannot|without|unless)\b", re.IGNORECASE)
 
 
@@ -66,14 +69,22 @@ RULES = {
     ),
     "follow_up_requested": Rule(
         words(
-            r"(?:please |could you |can you |would you |you can |kindly )(?:please )?(?:call|ring|phone|text) me\b",
+            r"(?:please,? |could you |can you |would you |you can |kindly )(?:please )?(?:call|ring|phone|text) me\b",
+            r"^call me(?: (?:back|at|on|when|today|tomorrow|this|next|before|after)\b|[.!]?$)",
             r"(?:give|drop) me a (?:call|ring|line)\b",
             r"(?:get|come) back to me (?:on|by|in|when|next|after|with|as)\b",
             r"(?:check (?:back|in)|touch base|follow up|reach out|try me)(?: again| with me)* (?:in|next|after|on)\b",
             r"(?:remind|contact) me (?:in|next|after|on|again)\b",
             r"when can (?:we|you|i) (?:talk|speak|expect|hear)\b",
         ),
-        against=words(r"do not call", r"don['’]t call", r"stop (?:calling|contacting)", r"take me off"),
+        against=words(
+            r"do not call",
+            r"don['’]t call",
+            r"stop (?:calling|contacting)",
+            r"take me off",
+            # How half of all mails end, and how every offer does.
+            r"(?:with|(?:if|should) you have)(?: any| other| further| more)* (?:questions?|thoughts|concerns|comments)",
+        ),
     ),
     "meeting_scheduled": Rule(
         words(
@@ -90,7 +101,7 @@ RULES = {
     "referral": Rule(
         words(
             r"(?:recommended|referred) (?:you|your|me to|us to|by)\b",
-            r"(?:got|have|was given) your (?:name|number|card|address|details) (?:from|by|through)\b",
+            rf"(?:got|have|was given) your (?:name|number|card|address|details) (?:from|by|through)\b(?! {PLACE})",
             r"(?:told me|told us) (?:about you|to (?:call|contact|write|talk to) you)\b",
             r"(?:friend|neighbou?r|colleague|client) of (?:mine|ours) (?:is|uses|has|insures)\b[^.!?\n]{0,40}\byour?\b",
         ),
@@ -102,10 +113,12 @@ RULES = {
             r"other (?:agencies|agents|brokers|insurers|carriers|quotes|offers)\b",
             r"(?:quotes?|offers?) from (?:another|other|two|three|several|a few)\b",
             r"(?:comparing|collecting|shopping for) (?:quotes|offers|prices)\b",
-            r"(?:currently|already|now) (?:insured |covered )?with [A-Z][a-z]+",
+            r"(?:currently|already|now) (?:insured|covered) with (?-i:[A-Z][a-z]+)",
+            r"(?:am|are|is|'m|'re) (?:currently |already |now )?(?:insured |covered )?with (?-i:[A-Z][a-z]+)"
+            r"(?=[,.;!?]| (?:and|but|at|for|since|now|right|until|on)\b|$)",
             r"(?:my|our) (?:current|present|existing) (?:agent|broker|carrier|insurer|provider)\b",
         ),
-        against=words(r"leaving (?:my|our)", r"instead of (?:my|our)"),
+        against=words(r"leaving (?:my|our)", r"instead of (?:my|our)", r"referring", r"commissions?\b"),
         negatable=False,
     ),
     "price_sensitive": Rule(
@@ -113,11 +126,24 @@ RULES = {
             r"too (?:expensive|pricey|steep)\b",
             r"(?:price|premium|cost|quote|rate|pay|paying|charge|charging)s?\b[^.!?\n]{0,40}\btoo (?:high|much)\b",
             r"(?:any|a|some|more|bigger) discounts?\b",
-            r"(?:cheaper|cheapest|lower price|lowest price|best price|better price|lower premium|better rate)\b",
+            # Somebody wants it, has it, or asks for it: that a thing is cheaper is said of anything.
+            rf"(?:want|need|find|found|get|got|was offered|looking for|give|do|is there|are there|anything|something)\b"
+            rf"[^.!?\n]{{0,40}}\b{CHEAPER}\b",
+            rf"{CHEAPER} (?:\w+ ){{0,2}}(?:quotes?|offers?|polic(?:y|ies)|insurance|elsewhere|somewhere|than yours)\b",
             r"(?:bring|get|drive|take) (?:the |that |this )?(?:price|premium|cost|rate) down\b",
-            r"(?:can['’]t|cannot|can not) afford\b",
+            r"(?:can['’]t|cannot|can not) afford\b(?! to (?!pay|spend|buy|insure|keep|renew|take))",
             r"(?:over|out of|above|beyond) (?:my|our|the) budget\b",
-            r"(?:reduce|lower|cut) (?:my|our|the) (?:premium|price|cost|rate)\b",
+            r"(?:reduce|lower|cut) (?:my|our|the) (?:premium|price|cost|rate)\b(?! of (?!the |my |our ))",
+        ),
+        # No complaint, or one who sells.
+        against=words(
+            r"(?:not|never|isn't|aren't|wasn't|n't be) too (?:expensive|pricey|steep|high|much)",
+            r"at a discount",
+            r"who wants? to",
+            r"are you paying",
+            r"on the (?:net|web|internet|market)",
+            r"anywhere else",
+            r"we (?:have|offer|guarantee|help you|will beat|can beat)",
         ),
         negatable=False,
     ),
@@ -140,7 +166,7 @@ MONEY_TALK = words(
     r"(?:can|could|want to|willing to|prepared to|hope to|plan to|like to) (?:spend|pay)",
     r"(?:pay|paying|spend|spending|premium)[^.!?\n]{0,40}(?:a|per|each|every) (?:month|year|quarter)",
     r"(?:keep|stay|come in|be|is) (?:it |this )?(?:under|below|within)",
-    r"up to\b",
+    r"up to (?=[$€£\d]|USD|EUR|GBP|about|around|a maximum)",
 )
 OURS = words(r"(?:i|we|my|our|us|me|the budget)\b")
 NOT_BUDGET = words(
@@ -163,7 +189,13 @@ NOT_BUDGET = words(
     r"win\b",
     r"won\b",
     r"earn",
-    r"save",
+    r"sav(?:e|ing)",
+    r"made\b",
+    r"offering",
+)
+# What every newsletter promises: to take people off its list at once.
+NO_HURRY_OF_THEIRS = words(
+    r"remov", r"unsubscribe", r"taken off", r"take you off", r"opt[ -]?out", r"click", r"honou?red"
 )
 # What an insurer has to know before it can quote. Several in one mail: they know what they want.
 REQUIREMENTS = {
@@ -212,8 +244,8 @@ def signs_of(sentences: list[str], said: str) -> Iterator[Sign]:
                 yield Sign(name, quoted(sentence))
         if (value := budget(sentence)) is not None:
             yield Sign("budget_mentioned", quoted(sentence), value)
-    if hurry := hurried(said):
-        yield Sign("urgency_detected", quoted(hurry))
+        if hurried(sentence) and not NO_HURRY_OF_THEIRS.search(sentence):
+            yield Sign("urgency_detected", quoted(sentence))
     yield from requirements(sentences)
 
 

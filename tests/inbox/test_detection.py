@@ -25,6 +25,8 @@ TELLS = {
         "Please get back to me on Thursday with the numbers.",
         "We are travelling now, so check back with me in January please.",
         "Can you give me a call this week about the trucks?",
+        "Call me. It is about the two cars and the house.",
+        "Please, call me when you have the numbers for us.",
     ],
     "meeting_scheduled": [
         "Tuesday at 10 am works for us, and my partner will be there too.",
@@ -43,12 +45,15 @@ TELLS = {
         "My current agent has not called me in two years.",
         "We are comparing quotes from three companies at the moment.",
         "I am already with Bigsure and would like to see what you can do.",
+        "We are insured with Bigsure at the moment, and that ends in May.",
     ],
     "price_sensitive": [
         "The premium is too high for what we get from it.",
         "Is there any discount if we take both policies with you?",
         "I am looking for the cheapest thing that is legal.",
         "Can you bring the price down a little, please?",
+        "I have found a cheaper policy with all that this one has.",
+        "They have a lower rate elsewhere for the same thing, so what can you do?",
     ],
     "just_exploring": [
         "I am just looking at the moment and have not made up my mind.",
@@ -72,6 +77,8 @@ SILENT = {
         "We had a claim of $12,000 for the damage to the roof.",
         "We have no budget for this at all, and will not have one soon.",
         "Our turnover was $400,000 and we would like to spend more time on this.",
+        "Last month we made $4,000 with it, and are offering you a part of that.",
+        "The savings to our budget this year will be $40,000.",
     ],
     "decision_maker": [
         "I am not the owner, and I don't make the decision on this.",
@@ -82,6 +89,8 @@ SILENT = {
         "Please do not call me, just write an email if there is something.",
         "Take me off the list and stop calling me about this.",
         "I will call you when I have the papers for the house.",
+        "Please call me if you have any questions about the form.",
+        "Call me old, but I like to have my papers in the post.",
     ],
     "meeting_scheduled": [
         "Tuesday doesn't work for me, I have to be in court.",
@@ -91,16 +100,24 @@ SILENT = {
     "referral": [
         "I would recommend that you read the policy first.",
         "Who was your contact before, if I may ask you that?",
+        "I got your address from an advert in the town directory.",
     ],
     "competitor_mentioned": [
         "Can you send me another quote for the house, please?",
         "We are leaving my current agent out of this from now on.",
         "The other driver was insured, and the police have his details.",
+        "You earn commissions by referring other agents to this plan of ours.",
+        "The papers that you wanted are now with me, and I will read them.",
     ],
     "price_sensitive": [
         "There is too much noise in the street for a call just now.",
         "The price is fine, and we would like to go on with this.",
         "The roof is too high for the ladder that we have.",
+        "The wooden fence is cheaper, and easier to mend than the wall was.",
+        "It is not too expensive, and I like what is in it.",
+        "This is a date that we cannot afford to miss, so be there.",
+        "They took it over at a discount when the other shop had to close.",
+        "We have the best price on the market for all that you need.",
     ],
     "just_exploring": [
         "I am just looking over the papers that you have sent.",
@@ -110,6 +127,7 @@ SILENT = {
     "urgency_detected": [
         "It is not urgent, take the time that you need for it.",
         "We will answer as soon as we can about the house.",
+        "Write back if you want to be removed from our list immediately.",
     ],
     "clear_requirements": [
         "We would like to have some insurance, what can you do for us?",
