@@ -1,5 +1,6 @@
 """The databases that are measured: made and filled once, and kept for the next run."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,10 +42,41 @@ def make_ready(name: str, leads: int) -> None:
         _analyze_if_never_done()
 
 
+def own(name: str) -> str:
+    """`name` for this process alone: two benches may run on one server."""
+    return f"bench_{name}_{os.getpid()}"
+
+
+def drop_leftovers(name: str) -> None:
+    """Remove what processes that were killed have left of theirs; whoever still works in one is left alone."""
+    for database in existing(name):
+        if not runs(int(database.rpartition("_")[2])):
+            drop(database)
+
+
+def existing(name: str) -> list[str]:
+    """The databases that processes have made under `name`."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT datname FROM pg_database WHERE datname ~ %s", [rf"^bench_{name}_\d+$"])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def runs(process: int) -> bool:
+    """Whether there is a process of that number."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 @contextmanager
-def scratch(name: str = "bench_scratch") -> Iterator[None]:
+def scratch() -> Iterator[None]:
     """Work in a database of its own with today's tables and nothing in them, which is gone afterwards."""
-    drop(name)
+    drop_leftovers("scratch")
+    name = own("scratch")
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name}")
     try:
@@ -56,9 +88,10 @@ def scratch(name: str = "bench_scratch") -> Iterator[None]:
 
 
 @contextmanager
-def copied(name: str, copy: str = "bench_copy") -> Iterator[None]:
+def copied(name: str) -> Iterator[None]:
     """Work in a copy of the database `name`, which is gone afterwards."""
-    drop(copy)
+    drop_leftovers("copy")
+    copy = own("copy")
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {copy} TEMPLATE {name} STRATEGY FILE_COPY")
     try:

@@ -24,6 +24,12 @@ QUESTIONS: dict[str, Question] = {
 }
 # What the stock admin knows no order for, and a page that is no list.
 UNLIKE = frozenset({"search (common word)", "search (two common words)", "a conversation of 2,000"})
+# A word that about so many messages hold, by how many hold it of so many new ones.
+RARELY, AMONG = 150, 20_000
+RARE = """
+    SELECT word FROM ts_stat(format('SELECT words FROM message_words ORDER BY message_id DESC LIMIT %%s', %(among)s))
+     WHERE word ~ '^[a-p]{7}$' ORDER BY abs(ndoc - %(found)s), word LIMIT 1
+"""
 LONG, LENGTH = "A conversation of 2,000 messages", 2_000
 
 # Conversations of the seed once more, a little earlier each time; what is said in them ends with 40 words of a
@@ -91,10 +97,8 @@ def look_up(site: Site) -> dict[str, str]:
     half = order.sorted(order.annotated(rows))[pages * own.list_per_page - 1]
     newest = Thread.objects.filter(lead__isnull=False, source="EMAIL").order_by(LAST_SAID.desc())[0]
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT word FROM ts_stat('SELECT words FROM message_words ORDER BY message_id DESC LIMIT 20000')"
-            " WHERE ndoc = 1 AND word ~ '^[a-p]{7}$' ORDER BY word LIMIT 1"
-        )
+        # As rare here as there: more of them are more rows to show, of however many it was looked among.
+        cursor.execute(RARE, {"among": AMONG, "found": RARELY * AMONG / Message.objects.count()})
         rare = cursor.fetchone()[0]
     return {
         "address": newest.participant_emails[0],

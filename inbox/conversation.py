@@ -15,7 +15,7 @@ from inbox.models import Message, Thread
 from inbox.quotes import Part, parts
 from inbox.safe_html import Formatted
 
-SHOWN = 200
+SHOWN = 100
 LONGEST = 20_000
 LAST_WORDS = 3
 ANSWER = re.compile(r"^(\s*(re|aw|fwd?|wg|sv|antw|tr|rif)\s*:)+", re.IGNORECASE)

@@ -6,7 +6,7 @@ from django.db import models
 from crm.filters import SHORTEST_SEARCH, DayFilter, LiveFilter, PointsTo, owned_by, owner_choices
 from crm.models import Client
 from inbox.models import Mailbox, Message, Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
-from inbox.searching import Found, can_be_found, search
+from inbox.searching import Found, can_be_found, of_address, search
 from leads.models import Lead
 
 OURS, THEIRS = "ours", "theirs"
@@ -101,4 +101,6 @@ class ThreadFilter(LiveFilter):
         return owned_by(queryset, value, self.request, "owner")
 
     def takes_part(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
-        return queryset.filter(participant_emails__contains=[value.strip().lower()])
+        if self.form.cleaned_data.get("deleted"):
+            return queryset.filter(participant_emails__contains=[value.strip().lower()])
+        return of_address(queryset, value)

@@ -22,7 +22,10 @@ class ThreadList(KeysetChangeList):
         return {"best": BEST, **super().offered()} if self.found else super().offered()
 
     def natural_order(self) -> str:
-        return "best" if self.found else super().natural_order()
+        if self.found:
+            return "best"
+        # Whoever asks for somebody's conversations wants the latest.
+        return "newest" if self.open_tab() is None and self.filterset.looks_beyond else super().natural_order()
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

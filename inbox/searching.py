@@ -20,12 +20,14 @@ from django.db.models.functions import Concat, Left
 
 from crm.filters import search_words
 from crm.texts import without_nul
-from inbox.models import LAST_SAID, Message, ThreadQuerySet
+from inbox.models import LAST_SAID, Message, Thread, ThreadQuerySet
 
 CONFIGURATION = "inbox_words"
 # Messages whose rank is computed; of the newest of all, how many are looked through; conversations listed.
 MOST, NEWEST, LISTED = 2_000, 50_000, 500
 FEW = 1_000
+# Conversations of an address that are all looked at; who has more has some among the newest of all.
+MOST_OF_ADDRESS = 2_000
 # What stands around a word that was found; no text from outside keeps these.
 MARK, UNMARK = "\ue000", "\ue001"
 LONGEST_EXCERPT = 20_000
@@ -57,9 +59,39 @@ class Found:
 
     def narrow(self, threads: ThreadQuerySet) -> ThreadQuerySet:
         """Those of `threads` that were found, each with its `place`."""
-        keys = models.Value(self.threads, output_field=ArrayField(models.UUIDField()))
-        place = models.Func(keys, models.F("pk"), function="array_position", output_field=models.IntegerField())
-        return threads.filter(pk__in=self.threads).annotate(place=place)
+        place = models.Func(
+            as_array(self.threads), models.F("pk"), function="array_position", output_field=models.IntegerField()
+        )
+        return threads.filter(is_one_of(self.threads)).annotate(place=place)
+
+
+def as_array(threads: Iterable[UUID]) -> models.Value:
+    """`threads` as one parameter: a statement with one for each takes longer to write than to answer."""
+    return models.Value(list(threads), output_field=ArrayField(models.UUIDField()))
+
+
+def is_one_of(threads: Iterable[UUID]) -> models.Func:
+    """The condition that a conversation is one of `threads`."""
+    return models.Func(
+        models.F("pk"),
+        as_array(threads),
+        template="%(expressions)s)",
+        arg_joiner=" = ANY(",
+        output_field=models.BooleanField(),
+    )
+
+
+def of_address(threads: ThreadQuerySet, address: str) -> ThreadQuerySet:
+    """Those live ones of `threads` in which `address` takes part.
+
+    How many these are the planner does not know, but what it takes them for decides whether it goes through all of the
+    newest first. So they are fetched by their index here; only whoever takes part in very many is left to it.
+    """
+    found = Thread.objects.filter(participant_emails__contains=[address.strip().lower()])
+    few = list(found.values_list("pk", flat=True)[: MOST_OF_ADDRESS + 1])
+    if len(few) <= MOST_OF_ADDRESS:
+        return threads.filter(is_one_of(few))
+    return threads.filter(participant_emails__contains=[address.strip().lower()])
 
 
 def can_be_found(text: str) -> None:
@@ -83,14 +115,14 @@ def search(text: str, among: ThreadQuerySet) -> Found:
     among = among.order_by()
     rows, whole = messages_with(text, among)
     keys = {row[0] for row in rows}
-    seen = set(among.filter(pk__in=keys).values_list("pk", flat=True)) if keys else set()
+    seen = set(among.filter(is_one_of(keys)).values_list("pk", flat=True)) if keys else set()
     best: dict[UUID, tuple[float, Any, UUID]] = {}
     for thread, message, rank, sent_at in rows:
         if thread in seen:
             best[thread] = max(best.get(thread, (rank, sent_at, message)), (rank, sent_at, message))
     threads = sorted(best, key=best.__getitem__, reverse=True)
     if len(threads) <= LISTED and is_plain(text):
-        threads += in_subjects(text, among.exclude(pk__in=threads))
+        threads += in_subjects(text, among.exclude(is_one_of(threads)))
     listed = threads[:LISTED]
     return Found(listed, {key: best[key][2] for key in listed if key in best}, whole, len(threads) > LISTED)
 

@@ -13,6 +13,7 @@ from crm.sections import Section
 from inbox.conversation import last_words
 from inbox.models import LAST_SAID, Thread
 from inbox.outbox import SEND
+from inbox.searching import of_address
 from leads.models import Lead
 
 SHOWN = 10
@@ -31,7 +32,7 @@ def of_client(request: HttpRequest, client: Client) -> Section | None:
 def of_contact(request: HttpRequest, contact: Contact) -> Section | None:
     """What was said where their address takes part."""
     address = contact.email.lower()
-    theirs = Thread.objects.filter(participant_emails__contains=[address]) if address else Thread.objects.none()
+    theirs = of_address(Thread.objects.all(), address) if address else Thread.objects.none()
     write = {"contact": contact.pk} if not contact.is_deleted else {}
     return conversations(request, theirs, {"participant": address}, write)
 

@@ -107,6 +107,19 @@ def test_what_cannot_be_asked_gets_a_sentence(threads, as_max, asked):
     assert [str(message) for message in answer.context["messages"]]
 
 
+@pytest.mark.parametrize("most", [1, 100])
+def test_an_address_finds_its_conversations_newest_first_however_many_they_are(as_max, monkeypatch, most):
+    monkeypatch.setattr("inbox.searching.MOST_OF_ADDRESS", most)
+    for days in (3, 1, 2):
+        at = timezone.now() - timedelta(days=days)
+        make_thread(subject=f"{days} ago", participant_emails=["who@example.com", "b@example.com"], last_message_at=at)
+    make_thread(subject="Another's", participant_emails=["b@example.com"], status="RESOLVED")
+    soft_delete(make_thread(subject="Gone", participant_emails=["who@example.com"]), by=SYSTEM)
+    assert shown(as_max, participant="who@example.com") == ["1 ago", "2 ago", "3 ago"]
+    assert shown(as_max, participant="who@example.com", order="waiting") == ["3 ago", "2 ago", "1 ago"]
+    assert shown(as_max, participant="who@example.com", deleted="true") == ["Gone"]
+
+
 @pytest.mark.parametrize("order", ["waiting", "newest"])
 def test_pages_follow_each_other_without_gaps_even_where_nothing_was_said(as_max, monkeypatch, order):
     monkeypatch.setattr("inbox.admin.ThreadAdmin.list_per_page", 3)
