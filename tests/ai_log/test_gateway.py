@@ -73,6 +73,21 @@ def test_an_answer_is_given_and_logged(model, ann):
     assert model.keys == [f"Bearer {KEY}"]
 
 
+def test_an_answer_that_is_not_used_says_why_in_the_log(model):
+    model.answer = say(200, completion('{"wants": "a roof", "sure": 0.9}'))
+    got = question(answer=Verdict, check=lambda value: f"Nobody sells {value.wants}.")
+    assert (got.error, got.value, got.may_come_yet) == ("Not used: Nobody sells a roof.", None, False)
+    assert (only_row().error_message, only_row().metadata[genai.ERROR]) == (got.error, "not_used")
+    assert (only_row().summary, only_row().prompt_tokens) == ("", 120)
+
+
+def test_an_answer_that_cannot_be_judged_is_logged_all_the_same(model):
+    model.answer = say(200, completion('{"wants": "a roof", "sure": 0.9}'))
+    with pytest.raises(ZeroDivisionError):
+        question(answer=Verdict, check=lambda value: 1 / 0)
+    assert only_row().error_message == "The answer could not be judged: ZeroDivisionError."
+
+
 def test_a_shape_says_what_is_remembered_of_it(model):
     model.answer = say(200, completion('{"wants": "a\\n roof", "sure": 0.9}'))
     assert question(answer=Summed).interaction.summary == "Wants a roof."

@@ -3,18 +3,22 @@
 import json
 
 import pytest
+from django.urls import reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pydantic_ai import models as pydantic_ai_models
 
 from ai_log import genai
+from ai_log.gateway import ask
 from ai_log.models import AIInteraction
 from crm.refusals import IllegalMove
 from suggestions.models import Suggestion, SuggestionStatus
-from suggestions.transitions import approve, ask_later, ask_model, consider
+from suggestions.transitions import approve, ask_later, ask_model, asking, consider, reject
 from suggestions.transitions.asking import ASK
 from suggestions.transitions.considering import NEXT_BEST
-from tests.ai_log.provider import LONG, completion, cut, cut_in_the_middle, provider_of_models, say, slow
-from tests.cast import make_client, make_lead
+from tests.ai_log.provider import LONG, completion, cut_in_the_middle, provider_of_models, slow
+from tests.cast import browser, make_client, make_lead
+from tests.http import cut, say
+from tests.suggestions.mails import let_go
 from tests.suggestions.test_considering import due, ours
 from tests.suggestions.test_considering import say as they_say
 
@@ -168,3 +172,69 @@ def test_a_provider_that_is_down_is_left_alone_and_asked_at_night(model):
     assert [ask_model(rules.pk) for rules in leads] == [False] * 4
     assert len(model.asked) == AIInteraction.objects.count() == 3
     assert (ask_later(), len(queued())) == (4, 4)
+
+
+def test_the_screens_say_which_model_and_lead_to_what_it_was_asked(model, max):
+    rules = answered(assigned_to=max)
+    model.answer = worded("It costs $999.")
+    ask_model(rules.pk)
+    page = reverse("admin:suggestions_suggestion_change", args=[rules.pk])
+    assert "nothing of its answer is in this" in browser(max).get(page).content.decode()
+    Suggestion.objects.filter(pk=rules.pk).update(model_asked_at=None)
+    model.answer = worded(WORDS)
+    ask_model(rules.pk)
+    found, row = waiting(rules.lead), AIInteraction.objects.latest("created_at")
+    asked = reverse("admin:ai_log_aiinteraction_change", args=[row.pk])
+    own = reverse("admin:suggestions_suggestion_change", args=[found.pk])
+    for page in (own, reverse("admin:suggestions_suggestion_changelist")):
+        shown = browser(max).get(page).content.decode()
+        assert "Worded by a model, gpt-4o-mini." in shown
+        assert asked in shown
+    let_go(found, max)
+    log = browser(max).get(asked).content.decode()
+    assert own in log
+    assert "Approved" in log
+
+
+def test_what_is_decided_or_said_while_a_model_thinks_stays_as_it_is(model, max, monkeypatch):
+    meanwhile = []
+
+    def thinking(*question, **kw):
+        answer = ask(*question, **kw)
+        meanwhile.pop()()
+        return answer
+
+    monkeypatch.setattr(asking, "ask", thinking)
+    first, second, third = (answered(assigned_to=max) for _ in range(3))
+    for rules, deed in (
+        (first, lambda: let_go(first, max)),
+        (second, lambda: ours(second.lead, days=0)),
+        (third, lambda: reject(third, by=max, code="NOT_NEEDED")),
+    ):
+        meanwhile.append(deed)
+        assert not ask_model(rules.pk)
+    states = [Suggestion.objects.get(lead=rules.lead).status for rules in (first, second, third)]
+    assert states == ["APPROVED", "PENDING", "REJECTED"]
+    assert AIInteraction.objects.filter(error_message="").count() == 3
+
+
+def test_a_worker_that_is_killed_while_a_model_thinks_leaves_the_rules_words(model, monkeypatch):
+    rules = answered()
+
+    def killed(*question, **kw):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(asking, "ask", killed)
+    with pytest.raises(KeyboardInterrupt):
+        ask_model(rules.pk)
+    monkeypatch.undo()
+    rules.refresh_from_db()
+    assert (rules.status, rules.model_asked_at is not None, ask_later()) == ("PENDING", True, 0)
+    assert not ask_model(rules.pk)
+    assert model.asked == []
+
+
+def test_without_a_model_nothing_is_queued_and_nothing_is_asked(settings):
+    rules = answered()
+    assert (queued(), ask_later(), ask_model(rules.pk)) == ([], 0, False)
+    assert not AIInteraction.objects.exists()
