@@ -82,12 +82,14 @@ def ask(
     client: Client | None = None,
     conversation_id: str = "",
     by: User | None = None,
+    chat: dict[str, Any] | None = None,
 ) -> Answer:
     """Ask the model once, for `by` if a person wants it, and log what was asked and what came of it.
 
-    `check` says of an answer in the shape of `answer` why it is not used, in a sentence; empty if it is. A refusal, a
-    budget used up, a time-out, an answer of the wrong shape or one that is not used: each is an Answer with its
-    `error`. What no model could have done wrong is logged, too, and raised again.
+    `check` says of an answer in the shape of `answer` why it is not used, in a sentence; empty if it is. `chat` is kept
+    on the row: what a screen shows of a question that a person has asked. A refusal, a budget used up, a time-out, an
+    answer of the wrong shape or one that is not used: each is an Answer with its `error`. What no model could have done
+    wrong is logged, too, and raised again.
 
     Raises:
         IllegalMove: there is no model to ask.
@@ -99,6 +101,8 @@ def ask(
     about = {"lead": lead, "client": client, "asked_by": by, "conversation_id": conversation_id}
     row = AIInteraction(type=type, source=source, agent=agent, content=prompt.text[:LONGEST_PROMPT], **about)
     describe(row, prompt, rule, answer)
+    if chat:
+        row.metadata[genai.CHAT] = chat
     # A durable block is refused inside another transaction, save for the one that a test is rolled back by.
     with transaction.atomic(durable=True):
         held_back = not_to_send(prompt, by)

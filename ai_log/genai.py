@@ -25,6 +25,8 @@ TOKENS_OUT = "gen_ai.usage.output_tokens"
 ERROR = "error.type"
 # Ours: where in the question stands what outsiders wrote, as pairs of positions (from, up to) in characters.
 OUTSIDE = "crm.outside_spans"
+# Ours: what a screen shows of a question that a person has asked, and of the facts that answer it.
+CHAT = "crm.chat"
 
 # What stays when a row's texts are erased: names of machines and numbers, nothing that anybody has written.
 KEPT = (

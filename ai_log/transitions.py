@@ -1,6 +1,7 @@
-"""What can be done to a logged interaction: say whether it helped, and erase its texts."""
+"""What can be done to the log: keep an answer that no model gave, say whether one helped, erase texts."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -8,15 +9,55 @@ from django.db.models import Case, Value, When
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from ai_log.genai import KEPT
-from ai_log.models import ERASED, ERASING, AIInteraction, AIInteractionQuerySet, Feedback
+from ai_log.genai import CHAT, KEPT
+from ai_log.models import (
+    ERASED,
+    ERASING,
+    AIInteraction,
+    AIInteractionQuerySet,
+    Feedback,
+    InteractionSource,
+    InteractionType,
+)
 from crm.activity import Actor, record
 from crm.models import User
 from crm.refusals import BadInput
+from leads.models import Lead
 
-COMMENT_LENGTH = 2_000
+COMMENT_LENGTH, SUMMARY_LENGTH = 2_000, 120
 BATCH = 2_000
 KEPT_OF_METADATA = "coalesce((SELECT jsonb_object_agg(key, value) FROM jsonb_each(metadata) WHERE key = ANY(%s)), '{}')"
+
+
+@transaction.atomic
+def log_chat(
+    lead: Lead,
+    question: str,
+    answer: str,
+    *,
+    agent: str,
+    conversation_id: str,
+    chat: dict[str, Any],
+    took: int,
+    by: User,
+) -> AIInteraction:
+    """Keep what `by` asked about `lead` and what was answered without a model, in `took` milliseconds.
+
+    `chat` is what a screen shows of it. What asks a model is logged by `ai_log.gateway` alone.
+    """
+    return AIInteraction.objects.create(
+        type=InteractionType.CHAT,
+        source=InteractionSource.AGENT_UI,
+        agent=agent,
+        lead=lead,
+        asked_by=by,
+        content=question,
+        ai_response=answer,
+        summary=" ".join(question.split())[:SUMMARY_LENGTH],
+        conversation_id=conversation_id,
+        latency_ms=took,
+        metadata={CHAT: chat},
+    )
 
 
 @transaction.atomic

@@ -6,7 +6,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Section:
-    """A card: `template` sees `shown` and `row`; `side` puts it in the narrow column."""
+    """A card: `template` sees `shown` and `row`; `side` puts it in the narrow column.
+
+    With `beside`, an icon, its link stands as a button beside the deeds, too.
+    """
 
     title: str
     template: str
@@ -16,3 +19,4 @@ class Section:
     url: str = ""
     link: str = "All"
     span: bool = False
+    beside: str = ""

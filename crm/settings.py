@@ -181,6 +181,7 @@ TODAY_PANELS = [
 ]
 RECORD_SECTIONS = {
     "leads.lead": [
+        "suggestions.assistant.screen.of_lead",
         "suggestions.sections.of_lead",
         "inbox.sections.of_lead",
         "support.sections.of_lead",
@@ -198,11 +199,12 @@ RECORD_SECTIONS = {
     "support.supportticket": ["suggestions.sections.of_ticket"],
 }
 
+# Pages of their own about a record, made by the apps to the right.
+SITE_PAGES = ["suggestions.assistant.screen.pages"]
+
 # The templates that whoever writes a mail can begin with: which there are, and one filled in for a lead or client.
 MAIL_TEMPLATE_CHOICES = "suggestions.composing.choices"
 MAIL_TEMPLATE_FILLED = "suggestions.composing.filled_for"
-# What people decided on what came of calls to models.
-AI_JUDGEMENTS = "suggestions.decided.judgements"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static_collected"

@@ -31,6 +31,11 @@ class CrmSite(UnfoldAdminSite):
     index_template = "crm/today.html"
     enable_nav_sidebar = True
 
+    def get_urls(self) -> list[Any]:
+        """Ours and Django's; pages about a record that an app further right makes are named in the settings."""
+        pages = [page for name in settings.SITE_PAGES for page in import_string(name)(self)]
+        return [*pages, *super().get_urls()]
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
         """Django's list of all tables, made when it is looked at: our navigation names its own."""
         return SimpleLazyObject(lambda: super(CrmSite, self).get_app_list(request, app_label))

@@ -69,7 +69,13 @@ def test_an_arrow_the_other_way_would_be_seen(tmp_path, settings):
 
 def test_settings_name_only_what_there_is():
     templates = [settings.MAIL_TEMPLATE_CHOICES, settings.MAIL_TEMPLATE_FILLED]
-    for names in (settings.TODAY_FIGURES, settings.TODAY_PANELS, templates, *settings.RECORD_SECTIONS.values()):
+    for names in (
+        settings.TODAY_FIGURES,
+        settings.TODAY_PANELS,
+        settings.SITE_PAGES,
+        templates,
+        *settings.RECORD_SECTIONS.values(),
+    ):
         for name in names:
             module, function = name.rsplit(".", 1)
             path = settings.BASE_DIR / (module.replace(".", "/") + ".py")

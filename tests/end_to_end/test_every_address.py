@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.apps import apps
@@ -39,6 +40,10 @@ OURS = {"crm", "leads", "ai_log", "inbox", "support", "suggestions"}
 OPEN_TO_ALL = {"login", "logout", "jsi18n"}
 NOT_WALKED = {"view_on_site"}  # it leads to pages outside the admin, of which there are none
 BIN = {"restore", "purge"}
+# What stands in an address behind the key of its record.
+REST = {"place": 0, "conversation": UUID("01990000-0000-7000-8000-000000000001")}
+# Pages of a record for which more is needed than to see it.
+ASKING = {"leads_lead_ask", "leads_lead_ask_conversation"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,8 @@ def of_pattern(name: str, wanted: list[str], rows: dict[str, Any]) -> Iterator[A
             yield Address(reverse(f"admin:{name}", args=[row.pk, form.verb]), name, row, form.verb)
     else:
         assert row is not None, f"no record for {name}: extend the world"
-        yield Address(reverse(f"admin:{name}", args=[row.pk, *([0] if "place" in wanted else [])]), name, row)
+        more = [value for converter, value in REST.items() if converter in wanted]
+        yield Address(reverse(f"admin:{name}", args=[row.pk, *more]), name, row)
 
 
 def person(role: str) -> User | None:
@@ -153,6 +159,8 @@ def snapshot(*but: str) -> dict[str, str]:
 
 def needed(address: Address) -> str:
     """The permission an address asks for, where the rule is plain."""
+    if address.name in ASKING:
+        return "ai_log.view_aiinteraction"
     if address.row is None or address.page not in {"changelist", "change", "add", "delete", "history", "do"}:
         return ""
     model = type(address.row)

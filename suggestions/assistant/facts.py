@@ -1,0 +1,120 @@
+"""What is known about a lead, piece by piece, each with where it stands. Plain values, no rows."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.text import Truncator
+
+from crm.templatetags.crm import words
+from suggestions.assistant.questions import Topic
+
+LONGEST_TEXT, LONGEST_QUOTE = 300, 400
+MOST_FIELDS, DEEPEST = 60, 4
+# The page on which each kind of source stands.
+PAGES = {
+    "lead": "leads_lead_change",
+    "client": "crm_client_change",
+    "contact": "crm_contact_change",
+    "message": "inbox_thread_message",
+    "thread": "inbox_thread_change",
+    "task": "leads_task_change",
+    "ticket": "support_supportticket_change",
+    "suggestion": "suggestions_suggestion_change",
+    "interaction": "ai_log_aiinteraction_change",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a fact stands: a record by its kind and key, a place on its page, and how the link is called."""
+
+    kind: str
+    key: str
+    label: str
+    place: str = ""
+
+    @property
+    def url(self) -> str:
+        try:
+            page = reverse(f"admin:{PAGES[self.kind]}", args=[self.key])
+        except (NoReverseMatch, KeyError):
+            return ""
+        return f"{page}#{self.place}" if self.place else page
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that is known: a sentence of ours, and the words of others that it rests on.
+
+    `ours` says that the sentence holds nothing but our own words and numbers; everything else may come from outside.
+    """
+
+    topic: Topic
+    text: str
+    source: Source
+    quote: str = ""
+    at: datetime | None = None
+    ours: bool = False
+    # Of a field: the words by which it can be asked for.
+    called: frozenset[str] = frozenset()
+
+    def kept(self) -> dict[str, Any]:
+        """As it is kept in the log."""
+        where = [self.source.kind, self.source.key, self.source.label, self.source.place]
+        found = {"topic": self.topic.value, "text": short(self.text, LONGEST_TEXT), "source": where}
+        return {**found, "quote": short(self.quote, LONGEST_QUOTE)} if self.quote else found
+
+    @classmethod
+    def of(cls, kept: Any) -> "Fact | None":
+        """What `kept` has written; None where it is nothing of ours."""
+        try:
+            kind, key, label, place = map(str, kept["source"])
+            return cls(
+                Topic(kept["topic"]), str(kept["text"]), Source(kind, key, label, place), str(kept.get("quote", ""))
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that could be gathered; `none` says of topics what there is to say where no fact is known."""
+
+    facts: tuple[Fact, ...] = ()
+    none: Mapping[Topic, str] = field(default_factory=dict)
+
+    def of(self, topic: Topic) -> list[Fact]:
+        return [fact for fact in self.facts if fact.topic == topic]
+
+
+def short(text: str, length: int) -> str:
+    return Truncator(text).chars(length)
+
+
+def day(at: datetime | None) -> str:
+    """`3 Nov 2026`, in the office's time zone."""
+    if at is None:
+        return "never"
+    local = timezone.localtime(at)
+    return f"{local.day} {local:%b %Y}"
+
+
+def fields_in(title: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Label and value of everything in a JSON `value` that is called `title`; a list says how many it holds."""
+    if depth > DEEPEST or value in (None, "", [], {}):
+        return
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key != "schema_version":
+                yield from fields_in(f"{title}, {words(key).lower()}", inner, depth + 1)
+    elif isinstance(value, list):
+        yield title, f"{len(value)} entr{'y' if len(value) == 1 else 'ies'}"
+        for place, inner in enumerate(value, start=1):
+            yield from fields_in(f"{title} {place}", inner, depth + 1)
+    else:
+        shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+        yield title, short(" ".join(shown.split()), LONGEST_TEXT)

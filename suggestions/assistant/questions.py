@@ -1,0 +1,307 @@
+"""What a question about a lead is after, by rules that a person can read. Pure: no database."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+
+MOST_TOPICS = 5
+FEW_WORDS = 7
+LONGEST_SEARCH = 100
+
+
+class Topic(StrEnum):
+    """What can be asked about a lead; the order is that of an overview."""
+
+    WHO = "who"
+    REACH = "reach"
+    STAGE = "stage"
+    SCORE = "score"
+    CHANCE = "chance"
+    VALUE = "value"
+    CONTACT = "contact"
+    SAID = "said"
+    SEARCH = "search"
+    NEXT = "next"
+    TASKS = "tasks"
+    TICKETS = "tickets"
+    DECIDED = "decided"
+    DATA = "data"
+    PEOPLE = "people"
+    OWNER = "owner"
+    HAPPENED = "happened"
+    NOTES = "notes"
+    ENDED = "ended"
+
+
+HEADINGS = {
+    Topic.WHO: "Who it is",
+    Topic.REACH: "How to reach them",
+    Topic.STAGE: "Stage",
+    Topic.SCORE: "Score and tier",
+    Topic.CHANCE: "Probability",
+    Topic.VALUE: "Value",
+    Topic.CONTACT: "Last contact and whose turn it is",
+    Topic.SAID: "Said last",
+    Topic.SEARCH: "Found in the conversations",
+    Topic.NEXT: "Waiting to be decided",
+    Topic.TASKS: "Open tasks",
+    Topic.TICKETS: "Tickets",
+    Topic.DECIDED: "Proposed and decided",
+    Topic.DATA: "What is insured, and other fields",
+    Topic.PEOPLE: "Who has a say",
+    Topic.OWNER: "Who works on it",
+    Topic.HAPPENED: "What happened",
+    Topic.NOTES: "Notes and tags",
+    Topic.ENDED: "How it ended",
+}
+OVERVIEW = (Topic.WHO, Topic.STAGE, Topic.SCORE, Topic.VALUE, Topic.CONTACT, Topic.SAID, Topic.NEXT)
+
+# Each with what it is asked by. A question may be after several; they are answered in the order of the question.
+RULES: tuple[tuple[Topic, str], ...] = (
+    (Topic.WHO, r"who (is|are|was) (it|this|that|they|he|she|the lead|the (customer|prospect))\b"),
+    (Topic.WHO, r"\b(their|his|her|the) (name|company|employer|firm|business)\b|\bcompany name\b|what company"),
+    (Topic.WHO, r"where (do|did|does) (they|it|he|she|this lead) come from|\bhow did (they|it) find us|\breferred\b"),
+    (Topic.WHO, r"\bsource of (it|this|the lead)|\blead source\b|\b(individual|person) or (a )?business\b"),
+    (Topic.REACH, r"\b(phone|telephone|mobile|cell|number to call|e-?mail address|contact (data|details|info\w*))\b"),
+    (
+        Topic.REACH,
+        r"\b(reach|get hold of|contact) (them|him|her|lee|this|it|the)\b|\bhow (can|do|should) (i|we) (reach|"
+        r"call|contact)\b|\b(may|can|are) we (allowed to )?(call|text|mail|email)\b|"
+        r"\bwebsite\b|\bhomepage\b|\bopt(ed)?.?in\b",
+    ),
+    (Topic.REACH, r"\b(their|his|her|the|what) (e-?mail|address|number)\b|\bis the (e-?mail|number)\b"),
+    (Topic.STAGE, r"\bstages?\b|\bwhere (does|do) (it|they|this|we|things) stand\b|\bpipeline\b|\bstatus\b"),
+    (Topic.STAGE, r"\bhow long (has it|have they|has this) been (in|a lead|here|open)\b|\bhow far (is|are|have)\b"),
+    (
+        Topic.SCORE,
+        r"\bscor(e|es|ed|ing)\b|\btier\b|\bsignals?\b|\bwhy\b.*\b(hot|warm|cold|dormant)\b|\bhow (hot|warm|cold)",
+    ),
+    (Topic.SCORE, r"\bis (it|this|he|she) (a )?(hot|warm|cold|dormant)\b|\bpriority\b"),
+    (Topic.CHANCE, r"\b(probab\w+|likely|likelihood|chances?|odds)\b|\b(will|can) (we|they) (win|close|buy|sign)\b"),
+    (
+        Topic.VALUE,
+        r"\bworth\b|\bvalue\b|\bdeal size\b|\bhow (big|large)\b|\bmoney\b|\brevenue\b|\bhow much is (it|this)\b",
+    ),
+    (
+        Topic.VALUE,
+        r"\bexpect(ed)? (it )?to close\b|\bexpected close\b|\bclos(e|ing) date\b|\bwhen (will|do|does)\b.*\bclose\b",
+    ),
+    (
+        Topic.CONTACT,
+        r"\bwhose turn\b|\b(we|they|who|anybody|i) owes?\b|\bowed?\b.*\b(reply|answer)\b|\blast (contact|"
+        r"spoke|talked|touch)|\blast (speak|talk|hear|heard|reach|write|call|contact)\b|\bin touch\b",
+    ),
+    (
+        Topic.CONTACT,
+        r"\b(have|did|has|had) (they|he|she|anyone|we|lee) (answered|replied|responded|reply|answer|"
+        r"respond|called|call)\b|\bsilen(t|ce)\b|\bwaiting for\b|\bgone quiet\b|\bball\b.*\bcourt\b",
+    ),
+    (
+        Topic.SAID,
+        r"\b(said|say|says|saying|wrote|written|told us|tell us)\b|\b(last|latest|newest|recent) (message|mail|"
+        r"e-?mail|word|conversation|call|reply)s?\b|\bwhat (do|does|did) (they|he|she) (want|write|ask|need)\b",
+    ),
+    (
+        Topic.SAID,
+        r"\bconversations?\b|\bmessages\b|\bcorrespondence\b|\bmood\b|\bsentiment\b|\bhow do(es)? (they|it|he|she) "
+        r"(sound|feel)\b",
+    ),
+    (
+        Topic.NEXT,
+        r"\bnext (step|action|move|best)|\bwhat (should|shall|can|do|must) (i|we)\b.*\b(next|now|do)\b|\bwhat now\b|"
+        r"\bwhat('s| is) next\b|\bwaiting (for|to be) (approv|decid)\w*|\bto (approve|decide)\b|\brecommend\w*",
+    ),
+    (Topic.TASKS, r"\btasks?\b|\bto.?dos?\b|\boverdue\b|\bpromised?\b|\bwhat (do|did) (i|we) have to do\b|\bdue\b"),
+    (
+        Topic.TICKETS,
+        r"\btickets?\b|\bcomplain\w*|\bsupport (case|issue|request)s?\b|\bproblems?\b|\bissues?\b|\btrouble\b",
+    ),
+    (
+        Topic.DECIDED,
+        r"\b(suggested|suggestions?|proposed|proposals? (was|were|did)|approved?|reject(ed)?|turned down|decided?|"
+        r"decisions?)\b",
+    ),
+    (
+        Topic.DATA,
+        r"\b(vin|vehicles?|cars?|drivers?|roof|propert(y|ies)|custom fields?|line of insurance|which line|"
+        r"what line|insured|coverages?|policy number|fields?|square feet|year built)\b|\bline data\b",
+    ),
+    (
+        Topic.PEOPLE,
+        r"\bstakeholders?\b|\bdecision.?makers?\b|\bwho (decides|signs|else|has a say|pays)\b|\bcontacts\b|"
+        r"\binvolved\b|\binfluencers?\b",
+    ),
+    (
+        Topic.OWNER,
+        r"\bowners?\b|\bowns\b|\bwho (works|is working|takes care|looks after|handles|is assigned|of us)\b|"
+        r"\bassigned\b|\bin charge\b|\bresponsible\b|\bwhose (lead|is it)\b",
+    ),
+    (
+        Topic.HAPPENED,
+        r"\bhappen(ed|ing|s)?\b|\bchanged?\b|\bwhat('s| is| was)? new\b|\bhistory\b|\btimeline\b|\bnews\b|"
+        r"\bactivit(y|ies)\b|\bsince (yesterday|last|monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b",
+    ),
+    (Topic.NOTES, r"\bnotes?\b|\btags?\b|\btagged\b|\bremarks?\b"),
+    (
+        Topic.ENDED,
+        r"\b(lose|lost|won|converted|conversion)\b|\bwhy (did|was) (it|we|they).*\b(end|closed?)\b|\bclosed\b|"
+        r"\bbecome a client\b",
+    ),
+)
+KNOWN = tuple((topic, re.compile(words)) for topic, words in RULES)
+ALL = re.compile(
+    r"\b(summar\w+|overview|brief me|catch me up|tell me (more )?(about|everything)|what do (we|i|you) (need to )?know|"
+    r"background|big picture|in short|tl;?dr)\b"
+)
+# Whoever asks what was said about something wants it looked for in the conversations.
+ABOUT = re.compile(
+    r"\b(?:sa(?:y|id|ys)|wr[io]te|written|ask(?:ed)?|talk(?:ed)?|spoken?|discuss(?:ed)?|told|tell|anything|something|"
+    r"mails?|messages?|words?|news|heard?)\b(?: (?:us|me|we|they|to us|last|ever|there))*"
+    r" (?:about|on|of|regarding|concerning)\s+(.+)"
+)
+MENTIONS = re.compile(r"\b(?:mention(?:ed|s)?|bring up|brought up|discuss(?:ed)?|search(?: for)?|look for|find)\s+(.+)")
+QUOTED = re.compile(r"[\"“”„]([^\"“”„]{2,100})[\"“”„]")
+# It goes on from the question before: it says nothing by itself.
+GOES_ON = re.compile(
+    r"^(and|but|so|why|when|since when|who|which|what else|anything else|more|how come|really|ok|what about|until when|"
+    r"where|how)\b"
+)
+WORDS = re.compile(r"[^\W_][\w.@+-]*[^\W_]|[^\W_]")
+SMALL = frozenset(
+    WORDS.findall(
+        "a about all am an and any anything are as at be been before but by can could did do does ever every for from "
+        "give had has have he her him his how i if in into is it its know lead let like many may me mention mentioned "
+        "much my no not of off on once one or our out please say says she should show so some something talk tell "
+        "than that the their them then there these they thing things think this those to too us was we were what when "
+        "where which who whose why will with would yet you your said last latest since until again still"
+    )
+)
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+UNITS = {"day": 1, "week": 7, "month": 30, "year": 365}
+NUMERALS = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "few": 3}
+ISO = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
+DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\.? (?:of )?({'|'.join(MONTHS)})[a-z]*\.?(?: (\d{{4}}))?\b")
+MONTH_DAY = re.compile(rf"\b({'|'.join(MONTHS)})[a-z]*\.? (\d{{1,2}})(?:st|nd|rd|th)?(?:,? (\d{{4}}))?\b")
+SPAN = re.compile(rf"\b(\d{{1,3}}|{'|'.join(NUMERALS)}) (day|week|month|year)s?\b")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a question is after: topics, words to look for in the conversations, and since when."""
+
+    topics: tuple[Topic, ...] = ()
+    search: str = ""
+    since: datetime | None = None
+    # The question itself, for fields that are called like its words.
+    words: frozenset[str] = frozenset()
+
+
+def understood(question: str, now: datetime, before: Iterable[Topic] = ()) -> Wanted:
+    """What `question` is after, as of `now` in the office's time zone; `before` is what the one before it was after.
+
+    Without any topic its words are to be looked for.
+    """
+    text = " ".join(question.casefold().replace("’", "'").split())
+    since, search = since_when(text, now), asked_about(text)
+    found = topics_in(ABOUT.sub(" ", MENTIONS.sub(" ", text)) if search else text)
+    if search:
+        found = [Topic.SEARCH, *(one for one in found if one != Topic.SAID)]
+    if ALL.search(text) and not search:
+        found = [*found, *(one for one in OVERVIEW if one not in found)]
+        return Wanted(tuple(found), "", since, words_of(text))
+    if since is not None and not found:
+        found = [Topic.HAPPENED]
+    before = tuple(before)
+    if not found and before and len(text.split()) <= FEW_WORDS and GOES_ON.search(text):
+        found = [one for one in before if one != Topic.SEARCH]
+    if not found:
+        search = " ".join(terms(text))[:LONGEST_SEARCH]
+    return Wanted(tuple(found[:MOST_TOPICS]), search, since, words_of(text))
+
+
+def topics_in(text: str) -> list[Topic]:
+    """The topics that the rules find in `text`, in the order in which it names them."""
+    places: dict[Topic, int] = {}
+    for topic, pattern in KNOWN:
+        if met := pattern.search(text):
+            places[topic] = min(places.get(topic, met.start()), met.start())
+    return sorted(places, key=places.__getitem__)
+
+
+def asked_about(text: str) -> str:
+    """The words that are to be looked for in what was said; empty where nothing is."""
+    if quoted := QUOTED.search(text):
+        return " ".join(WORDS.findall(quoted[1]))
+    for pattern in (ABOUT, MENTIONS):
+        if (met := pattern.search(text)) and (words := terms(met[1])):
+            return " ".join(words)[:LONGEST_SEARCH]
+    return ""
+
+
+def terms(text: str) -> list[str]:
+    """The words of `text` that say something, each once."""
+    return [word for word in dict.fromkeys(WORDS.findall(text)) if word not in SMALL and len(word) > 1]
+
+
+def words_of(text: str) -> frozenset[str]:
+    """The words of `text` that say something, in the singular as far as an s tells."""
+    return frozenset(singular(word) for word in terms(text.casefold()))
+
+
+def singular(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def since_when(text: str, now: datetime) -> datetime | None:
+    """The moment from which on `text` asks; None where it names none, or none that has been."""
+    day = day_in(text, now.date())
+    if day is None or day > now.date():
+        return None
+    return datetime.combine(day, time.min, tzinfo=now.tzinfo)
+
+
+def day_in(text: str, today: date) -> date | None:
+    """The day that `text` names: a date, a day of the week, so many days ago."""
+    if met := ISO.search(text):
+        return day_of(int(met[1]), int(met[2]), int(met[3]))
+    if met := DAY_MONTH.search(text):
+        return dated(int(met[1]), met[2], met[3], today)
+    if met := MONTH_DAY.search(text):
+        return dated(int(met[2]), met[1], met[3], today)
+    if "today" in text:
+        return today
+    if "yesterday" in text:
+        return today - timedelta(days=1)
+    for place, name in enumerate(DAYS):
+        if re.search(rf"\b{name}\b", text):
+            return today - timedelta(days=(today.weekday() - place) % 7 or 7)
+    return span_before(text, today)
+
+
+def span_before(text: str, today: date) -> date | None:
+    """The day a span before `today` that `text` names ("the last 10 days", "a week ago", "last month")."""
+    for unit, days in UNITS.items():
+        if re.search(rf"\b(last|past|this) {unit}\b", text):
+            return today - timedelta(days=days)
+    if (met := SPAN.search(text)) and re.search(r"\b(last|past|ago|since|within|recent)\b", text):
+        count = NUMERALS[met[1]] if met[1] in NUMERALS else int(met[1])
+        return today - timedelta(days=count * UNITS[met[2]])
+    return None
+
+
+def dated(day: int, month: str, year: str | None, today: date) -> date | None:
+    """The day that is meant; without a year the latest that has been."""
+    found = day_of(int(year or today.year), MONTHS.index(month) + 1, day)
+    if found and not year and found > today:
+        return day_of(today.year - 1, found.month, found.day)
+    return found
+
+
+def day_of(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None

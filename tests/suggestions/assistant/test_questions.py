@@ -1,0 +1,137 @@
+"""What a question about a lead is after: by rules, without a database."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from suggestions.assistant.questions import OVERVIEW, RULES, Topic, asked_about, since_when, understood
+
+# A Monday.
+NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
+T = Topic
+
+ASKED = {
+    "Who is it?": [T.WHO],
+    "Where do they come from?": [T.WHO],
+    "What is their company name?": [T.WHO],
+    "What's the phone number?": [T.REACH],
+    "How can I reach them?": [T.REACH],
+    "What is her email?": [T.REACH],
+    "Are we allowed to call?": [T.REACH],
+    "Which stage is it in, and since when?": [T.STAGE],
+    "Where does it stand?": [T.STAGE],
+    "Why is the score so low?": [T.SCORE],
+    "Why is this lead hot?": [T.SCORE],
+    "What tier is it?": [T.SCORE],
+    "How likely are they to buy?": [T.CHANCE],
+    "What are the odds?": [T.CHANCE],
+    "What is it worth?": [T.VALUE],
+    "When do we expect it to close?": [T.VALUE],
+    "When did we last speak?": [T.CONTACT],
+    "Whose turn is it?": [T.CONTACT],
+    "Do we owe them a reply?": [T.CONTACT],
+    "Have they answered?": [T.CONTACT],
+    "How long have they been silent?": [T.CONTACT],
+    "What did they say last?": [T.SAID],
+    "Show me the last message": [T.SAID],
+    "What do they want?": [T.SAID],
+    "How do they sound?": [T.SAID],
+    "What did they say about the deductible?": [T.SEARCH],
+    "Did they mention a competitor?": [T.SEARCH],
+    "Is there anything about the roof?": [T.SEARCH],
+    "Which tasks are open?": [T.TASKS],
+    "Is anything overdue?": [T.TASKS],
+    "Are there any tickets?": [T.TICKETS],
+    "Did they complain?": [T.TICKETS],
+    "What was suggested and what did we decide?": [T.DECIDED],
+    "What did Dana reject?": [T.DECIDED],
+    "What should I do next?": [T.NEXT],
+    "What is the next best action?": [T.NEXT],
+    "What is the VIN?": [T.DATA],
+    "How many vehicles do they have?": [T.DATA],
+    "Which line of insurance is it?": [T.DATA],
+    "Who decides?": [T.PEOPLE],
+    "List the stakeholders": [T.PEOPLE],
+    "Who works on it?": [T.OWNER],
+    "Who is the owner of this lead?": [T.OWNER],
+    "What happened since last week?": [T.HAPPENED],
+    "What's new?": [T.HAPPENED],
+    "Are there notes?": [T.NOTES],
+    "Why did we lose it?": [T.ENDED],
+    "What is the score and who works on it?": [T.SCORE, T.OWNER],
+    "Open tasks and tickets, please": [T.TASKS, T.TICKETS],
+    "Catch me up": list(OVERVIEW),
+    "Summarise this lead": list(OVERVIEW),
+    # None of these: no topic is guessed.
+    "What is the meaning of life?": [],
+    "Lorem ipsum": [],
+    "??": [],
+    "": [],
+}
+
+
+@pytest.mark.parametrize("question", ASKED)
+def test_a_question_is_after_its_topics(question):
+    assert list(understood(question, NOW).topics) == ASKED[question]
+
+
+def test_every_rule_of_a_topic_is_met_by_a_question():
+    assert {topic for topic, _ in RULES} <= {topic for topics in ASKED.values() for topic in topics}
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("What did they say about the deductible?", "deductible"),
+        ("Did they ever mention the flat roof?", "flat roof"),
+        ('Who wrote "water damage"?', "water damage"),
+        ("Did we talk about -price or “the roof”?", "the roof"),
+        ("What did they say?", ""),
+        ("Did they mention it?", ""),
+    ],
+)
+def test_what_is_asked_about_is_looked_for(question, words):
+    assert asked_about(question.casefold()) == words
+
+
+def test_the_words_of_a_question_that_no_rule_knows_are_looked_for():
+    assert understood("Earthquake retrofit?", NOW).search == "earthquake retrofit"
+    assert len(understood("x" * 2_000, NOW).search) <= 100
+
+
+@pytest.mark.parametrize(
+    ("question", "day"),
+    [
+        ("since 2026-11-03", "2026-11-03"),
+        ("since 3 November", "2026-11-03"),
+        ("since November 3rd, 2025", "2025-11-03"),
+        ("since 24 december", "2025-12-24"),
+        ("since yesterday", "2026-11-22"),
+        ("today", "2026-11-23"),
+        ("since friday", "2026-11-20"),
+        ("since monday", "2026-11-16"),
+        ("in the last 10 days", "2026-11-13"),
+        ("since two weeks ago", "2026-11-09"),
+        ("last month", "2026-10-24"),
+        ("since 31 february", None),
+        ("since 2031-01-01", None),
+        ("since when", None),
+        ("how many weeks", None),
+        ("since 99999 days ago 0000-00-00", None),
+    ],
+)
+def test_a_day_is_read_from_the_question(question, day):
+    found = since_when(question.casefold(), NOW)
+    assert (found and str(found.date())) == day
+
+
+def test_a_date_alone_asks_what_happened():
+    assert understood("And since 3 November?", NOW, [T.STAGE]).topics == (T.HAPPENED,)
+
+
+def test_a_short_question_goes_on_from_the_one_before():
+    assert understood("And why?", NOW, [T.SCORE]).topics == (T.SCORE,)
+    assert understood("Since when?", NOW, [T.STAGE]).topics == (T.STAGE,)
+    assert understood("And the tickets?", NOW, [T.SCORE]).topics == (T.TICKETS,)
+    assert understood("And why?", NOW).topics == ()
+    assert understood("And why does the moon shine over the sea at night?", NOW, [T.SCORE]).topics == ()
