@@ -11,6 +11,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from ai_log import totals_screen
 from ai_log.deeds import Rate
 from ai_log.export import MOST_ROWS, lines
 from ai_log.filters import AIInteractionFilter
@@ -18,8 +19,6 @@ from ai_log.genai import CHAT, OUTSIDE, SYSTEM
 from ai_log.lists import LogChangeList
 from ai_log.models import AIInteraction
 from ai_log.prompts import pieces
-from ai_log.totals import PERIODS, since, totals
-from crm.filters import start_of
 from crm.lists import Column, Tab
 from crm.paging import Order, capped_count
 from crm.screens import OnlyRead, RecordAdmin
@@ -36,7 +35,6 @@ class AIInteractionAdmin(OnlyRead, RecordAdmin):
     row_template = "ai_log/row.html"
     page_template = "ai_log/page.html"
     change_list_template = "ai_log/list.html"
-    list_links = (("ai_log_aiinteraction_totals", "bar_chart", "Totals"),)
     list_select_related = ("lead", "client")
     list_defer = (
         "ai_response",
@@ -65,7 +63,7 @@ class AIInteractionAdmin(OnlyRead, RecordAdmin):
         return AIInteraction.objects.visible_to(request.user)
 
     def get_urls(self) -> list[Any]:
-        show = self.admin_site.admin_view(self.totals_view)
+        show = self.admin_site.admin_view(require_safe(self.totals_view))
         csv = self.admin_site.admin_view(require_safe(self.csv_view))
         return [
             path("totals/", show, name="ai_log_aiinteraction_totals"),
@@ -95,22 +93,15 @@ class AIInteractionAdmin(OnlyRead, RecordAdmin):
         return file
 
     def totals_view(self, request: HttpRequest) -> HttpResponse:
-        """What was asked lately, by agent, model and day, as far as the user sees it."""
+        """What is filtered comes to, in charts and tables, as far as the user sees it."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        asked = request.GET.get("days", "")
-        days = int(asked) if asked in map(str, PERIODS) else PERIODS[1]
-        first = since(days, timezone.now())
-        found = totals(self.get_queryset(request).filter(created_at__gte=start_of(first)), first)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Totals of the AI log",
-            "opts": self.opts,
-            "periods": PERIODS,
-            "days": days,
-            "tables": [(f"By {name}", rows) for name, rows in found.items()],
-        }
-        return TemplateResponse(request, "ai_log/totals.html", context)
+
+        def filtered(asked: dict[str, str]) -> AIInteractionFilter:
+            return self.filterset_class(asked, self.get_queryset(request), request=request)
+
+        shown = {**self.admin_site.each_context(request), "opts": self.opts, **totals_screen.context(request, filtered)}
+        return TemplateResponse(request, "ai_log/totals.html", shown)
 
     def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> HttpResponse:
         if object_id and request.method in {"GET", "HEAD"}:

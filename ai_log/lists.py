@@ -4,7 +4,7 @@ from django.db.models import Count, Q, Sum
 from django.utils.functional import cached_property
 
 from ai_log.models import AIInteractionQuerySet
-from ai_log.totals import cost
+from ai_log.today import cost
 from crm.lists import KeysetChangeList
 
 MOST_SUMMED = 10_000
@@ -40,7 +40,7 @@ def in_words(rows: AIInteractionQuerySet) -> str:
         return f"More than {MOST_SUMMED:,} calls: narrow the list down, to a time for one, to see what they come to."
     if not found["calls"]:
         return ""
-    known = cost(found["dollars"], found["calls"] - found["unknown"])
+    known = cost(found["dollars"] or 0, found["calls"] - found["unknown"])
     parts = [
         f"{found['calls']:,} call{'s' if found['calls'] > 1 else ''}, {found['failed']:,} failed",
         f"{found['asked']:,} tokens asked and {found['answered']:,} answered",

@@ -196,3 +196,37 @@ class AIInteraction(models.Model):
 
     def __str__(self) -> str:
         return self.summary or f"{self.type} · {self.agent or self.source}"
+
+
+class CallDay(models.Model):
+    """What the calls of one day, agent and model come to; made anew from the log whenever that is in doubt."""
+
+    day = models.DateField()
+    agent = models.CharField(max_length=60, blank=True)
+    model_used = models.CharField(max_length=100, blank=True)
+    calls = models.PositiveIntegerField()
+    failed = models.PositiveIntegerField()
+    # Those whose cost is known, which is all that the cost is of.
+    priced = models.PositiveIntegerField()
+    prompt_tokens = models.PositiveBigIntegerField()
+    completion_tokens = models.PositiveBigIntegerField()
+    cost_usd = models.DecimalField(max_digits=14, decimal_places=6, null=True)
+    # How many calls took how long, by steps (ai_log/rollup.py).
+    latencies = json_field(dict)
+
+    class Meta:
+        db_table = "ai_call_days"
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                "day",
+                "agent",
+                "model_used",
+                name="ai_call_days_once",
+                violation_error_message="A day is summed once for each agent and model.",
+            ),
+            json_is("ai_call_days", "latencies", "object"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.calls} calls of {self.agent or 'no agent'}"

@@ -65,5 +65,6 @@ WORDS: dict[str, Any] = {
 
 
 def insert(cursor: CursorWrapper, chunk: Chunk) -> int:
-    """Write one call to a model for a share of `seeded`."""
+    """Write one call to a model for a share of `seeded`; what days came to is summed anew by the next night."""
+    cursor.execute("DELETE FROM ai_call_days")
     return chunk.run(cursor, INTERACTIONS, WORDS)

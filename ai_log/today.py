@@ -3,37 +3,47 @@
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Count, Q, Sum
 from django.urls import reverse
 from django.utils import timezone
 
-from ai_log.models import AIInteraction
+from ai_log.rollup import between, cells, cells_of, summed
 from crm.models import User
+from crm.models.base import sees_everyone
 from crm.today import Figure
+
+MOST_READ = 10_000
+TENTH_OF_A_CENT = Decimal("0.001")
 
 
 def spend(user: User, now: datetime) -> Figure | None:
     """Dollars spent since midnight, with the month so far; answers of unknown cost are counted, not guessed."""
     if not user.has_perm("ai_log.view_aiinteraction"):
         return None
-    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    sums = (
-        AIInteraction.objects.visible_to(user)
-        .filter(created_at__gte=midnight.replace(day=1))
-        .aggregate(
-            month=Sum("cost_usd"),
-            today=Sum("cost_usd", filter=Q(created_at__gte=midnight)),
-            unknown=Count("pk", filter=Q(cost_usd__isnull=True)),
-        )
-    )
-    note = f"{dollars(sums['month'])} this month"
-    if sums["unknown"]:
-        note += f"; {sums['unknown']:,} of unknown cost"
-    return Figure("AI spend today", dollars(sums["today"]), reverse("admin:ai_log_aiinteraction_changelist"), note)
+    today = timezone.localdate(now)
+    first = today.replace(day=1)
+    if sees_everyone(user):
+        found = cells(first, today)
+    else:
+        newest = between(first, today).visible_to(user).order_by("-created_at", "-id")
+        found = cells_of(newest[:MOST_READ])
+    month, day = summed(found), summed(cell for cell in found if cell.day == today)
+    note = f"{cost(month.cost, month.priced) if month.priced else '$0'} this month"
+    if month.calls > month.priced:
+        note += f"; {month.calls - month.priced:,} of unknown cost"
+    if month.calls == MOST_READ and not sees_everyone(user):
+        note += f"; of the newest {MOST_READ:,} calls"
+    return Figure("AI spend today", dollars(day.cost), reverse("admin:ai_log_aiinteraction_totals"), note)
 
 
 def dollars(amount: Decimal | None) -> str:
-    """Small sums to the tenth of a cent: `$0.004`, `$12.30`."""
+    """Small sums to the tenth of a cent: `$0.004`, `$12.30`; smaller ones than that as such."""
     if not amount:
         return "$0"
+    if amount < TENTH_OF_A_CENT:
+        return f"< ${TENTH_OF_A_CENT}"
     return f"${amount:,.2f}" if amount >= 1 else f"${amount:.3f}"
+
+
+def cost(amount: Decimal, known: int) -> str:
+    """What `known` calls cost; unknown if it is of none."""
+    return dollars(amount) if known else "unknown"

@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.test import override_settings
 
-from bench import approvals_list, executions, inbox_list, leads_list, mail, race, scoring, storm
+from bench import approvals_list, executions, inbox_list, leads_list, log_list, mail, race, scoring, storm
 from bench.databases import SIZES, drop
 from bench.measure import PageFailed
 from crm.startup import why_it_cannot_start
@@ -20,6 +20,7 @@ TABLES = {
     "executions": executions,
     "mail": mail,
     "inbox": inbox_list,
+    "log": log_list,
     "scoring": scoring,
 }
 # As in production, as far as one process without a proxy before it can be.
@@ -38,7 +39,7 @@ def main() -> int:
         parser.error(f"there is no table {', '.join(sorted(unknown))}: there are {', '.join(TABLES)}")
     if options.repeat < 1:
         parser.error("--repeat must be 1 or more")
-    for name in SIZES if options.fresh else ():
+    for name in {**SIZES, **log_list.SIZES} if options.fresh else ():
         drop(name)
     with override_settings(**SETTINGS):
         tables = [TABLES[name] for name in options.tables or TABLES]

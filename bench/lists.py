@@ -1,8 +1,8 @@
 """A list of ours beside the stock admin's on the same rows, and beside itself where there are fewer of them."""
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -31,6 +31,8 @@ Question = tuple[dict[str, str], dict[str, str]]
 
 # A question that asks for this asks for the page of one record instead of for the list.
 OF = "of"
+# One that asks for this asks for the screen of that name, with the rest as its query string.
+PAGE = "page"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Listing:
     fill: Callable[[str, int], None] = make_ready
     # Questions to which the stock admin has no answer of the same rows.
     unlike: frozenset[str] = frozenset()
+    # The databases, and how large each is.
+    sizes: Mapping[str, int] = field(default_factory=lambda: SIZES)
 
     @property
     def url(self) -> str:
@@ -103,10 +107,7 @@ class Site:
     def __init__(self, listing: Listing, database: str) -> None:
         self.listing, self.database = listing, database
         self.browser = Client()
-        user, _ = User.objects.get_or_create(
-            username="bench", defaults={"is_staff": True, "is_superuser": True, "password": "!"}
-        )
-        self.browser.force_login(user)
+        self.browser.force_login(somebody())
         self.found = listing.look_up(self)
 
     def ours(self, question: str) -> str:
@@ -119,7 +120,8 @@ class Site:
         filled = {key: value.format_map(self.found) for key, value in params.items()}
         if OF in filled:
             return reverse(f"{site}:{self.listing.page_url}", args=[filled[OF]])
-        return f"{reverse(f'{site}:{self.listing.url}')}?{urlencode(filled)}"
+        page = filled.pop(PAGE, self.listing.url)
+        return f"{reverse(f'{site}:{page}')}?{urlencode(filled)}"
 
     def deep(self, order: Order) -> dict[str, str]:
         """Where the 21st page and the page half way begin, in `order`."""
@@ -144,6 +146,14 @@ class Site:
         return parse_qs(urlsplit(here).query)["after"][0]
 
 
+def somebody() -> User:
+    """Whoever looks: somebody who may see everything."""
+    user, _ = User.objects.get_or_create(
+        username="bench", defaults={"is_staff": True, "is_superuser": True, "password": "!"}
+    )
+    return user
+
+
 def compare(large: Site, small: Site, question: str, repeat: int) -> Figures:
     """`question`, asked of our list in both databases and of the stock admin in the large one."""
     with using(large.database):
@@ -163,7 +173,7 @@ def run(listing: Listing, repeat: int) -> bool:
         sys.stderr.write(f"{question} ...\n")
         figures.append(compare(large, small, question, repeat))
     sys.stdout.write(f"\n{listing.says}\nMedian of {repeat} after a warm-up.\n\n")
-    heading = ["", "ours", "queries", "page", "stock", "queries", "page", "faster", "1M : 100k", ""]
+    heading = ["", "ours", "queries", "page", "stock", "queries", "page", "faster", "large : small", ""]
     sys.stdout.write(rendered(heading, [row.cells() for row in figures]))
     return not any(row.missed() for row in figures)
 
@@ -188,8 +198,8 @@ def plan(sql: str, params: Any) -> str:
 def sites(listing: Listing) -> tuple[Site, Site]:
     """The large database and the small one, ready to be asked."""
     made = {}
-    for name, leads in SIZES.items():
-        listing.fill(name, leads)
+    for name, size in listing.sizes.items():
+        listing.fill(name, size)
         with using(name):
-            made[leads] = Site(listing, name)
+            made[size] = Site(listing, name)
     return made[max(made)], made[min(made)]

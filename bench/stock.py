@@ -8,6 +8,7 @@ from django.contrib.admin import AdminSite, EmptyFieldListFilter, ModelAdmin, Si
 from django.db.models import Case, F, QuerySet, Value, When
 from django.http import HttpRequest
 
+from ai_log.models import AIInteraction
 from inbox.models import LAST_SAID, Message, Thread
 from leads.models import Lead, Tier
 from suggestions.models import Suggestion
@@ -134,3 +135,24 @@ class ThreadAdmin(ModelAdmin):
         """The newest first, or where somebody waits the oldest: the order of our list."""
         waiting = {"last_direction__exact", "awaiting_reply__exact"} & set(request.GET)
         return [LAST_SAID, "id"] if waiting else [LAST_SAID.desc(), "-id"]
+
+
+@admin.register(AIInteraction, site=site)
+class AIInteractionAdmin(ModelAdmin):
+    list_display = (
+        "summary",
+        "lead",
+        "client",
+        "agent",
+        "model_used",
+        "prompt_tokens",
+        "completion_tokens",
+        "cost_usd",
+        "latency_ms",
+        "created_at",
+    )
+    list_filter = ("type", "source", "agent", "model_used", "feedback", ("error_message", EmptyFieldListFilter))
+    list_select_related = ("lead", "client")
+    list_per_page = admin.site.get_model_admin(AIInteraction).list_per_page
+    search_fields = ("summary", "content")
+    ordering = ("-created_at", "-pk")

@@ -205,6 +205,8 @@ SITE_PAGES = ["suggestions.assistant.screen.pages"]
 # The templates that whoever writes a mail can begin with: which there are, and one filled in for a lead or client.
 MAIL_TEMPLATE_CHOICES = "suggestions.composing.choices"
 MAIL_TEMPLATE_FILLED = "suggestions.composing.filled_for"
+# What people decided on what came of calls to models.
+AI_JUDGEMENTS = "suggestions.decided.judgements"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static_collected"

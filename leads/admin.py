@@ -39,7 +39,7 @@ from leads.models.task import DUE
 from leads.policy_screen import ScoringPolicyAdmin
 from leads.prediction_screen import PredictionModelAdmin, told
 from leads.scoring import why
-from leads.transitions import add_task, create_lead
+from leads.transitions import add_task, create_lead, read_facts
 
 ID = {"id": models.F("id")}
 TASKS_SHOWN = 20
@@ -173,6 +173,11 @@ class LeadAdmin(RecordAdmin):
     def create(self, request: HttpRequest, row: Lead) -> None:
         row.assigned_to = row.assigned_to or request.user
         create_lead(row, by=request.user)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if change:
+            read_facts(form.instance, by=request.user)
 
     def get_fieldsets(self, request: HttpRequest, obj: Lead | None = None) -> Any:
         """Only the inputs of lines that the lead is in or has data for; a new lead has none yet."""

@@ -68,17 +68,24 @@ def rescore_all(policy: ScoringPolicy, at: datetime, *, batch: int = BATCH) -> I
 
     Leads that stay as they are are not written.
     """
-    after = FIRST
-    while True:
+    for after, last, read in batches(batch):
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(END, [after, batch])
-            last, read = cursor.fetchone()
-            if last is None:
-                ScoringPolicy.objects.filter(pk=policy.pk).update(ran_at=at)
-                return
             cursor.execute(RANGE, {**asked(policy, at), "after": after, "last": last})
             changed = cursor.fetchone()[0]
         yield read, changed
+    ScoringPolicy.objects.filter(pk=policy.pk).update(ran_at=at)
+
+
+def batches(size: int) -> Iterator[tuple[UUID, UUID, int]]:
+    """All leads in the order of their keys, `size` at a time: after which, up to which, and how many those are."""
+    after = FIRST
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(END, [after, size])
+            last, read = cursor.fetchone()
+        if last is None:
+            return
+        yield after, last, read
         after = last
 
 

@@ -20,6 +20,12 @@ SHOWN = 50
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 NEEDED = {"type", "timestamp", "weight"}
 LONGEST_NOTE = 300
+# Where a signal comes from, if not from a message: what that is called, and its place on the page of the lead.
+PLACES = {
+    "fields": ("the fields", "where"),
+    "stakeholder": ("the stakeholder", "people"),
+    "stage": ("the move", "moves"),
+}
 LEEWAY = timedelta(minutes=1)
 CENT = Decimal("0.01")
 TOLD = ("count", "value", "note")
@@ -67,12 +73,25 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
+def place(source: Any) -> tuple[str, str] | None:
+    """What `source` is called and where it stands on the page of its lead; None where it is no part of that.
+
+    That is "fields", or "stakeholder:" or "stage:" with the key of the link or the move.
+    """
+    kind, _, rest = source.partition(":") if isinstance(source, str) else ("", "", "")
+    known = source == "fields" or (kind in {"stakeholder", "stage"} and key(rest) is not None)
+    return PLACES[kind] if known else None
+
+
 # What a signal may say besides: whether a value is right, and what is.
 EXTRAS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "count": (lambda value: is_number(value) and value == int(value) and value >= 0, "a whole number"),
     "value": (lambda value: is_number(value), "a number"),
-    "source": (lambda value: key(value) is not None, "the key of a message"),
     "interaction": (lambda value: key(value) is not None, "the key of an answer in the AI log"),
+    "source": (
+        lambda value: isinstance(value, str) and (key(value) is not None or place(value) is not None),
+        "the key of a message, or a part of the lead",
+    ),
     "note": (
         lambda value: isinstance(value, str) and "\x00" not in value and len(value) <= LONGEST_NOTE,
         f"a text of at most {LONGEST_NOTE} characters",
@@ -94,6 +113,7 @@ class Share:
     message: UUID | None
     # Where a model found it: the row of the AI log.
     interaction: UUID | None
+    place: tuple[str, str] | None
 
     @property
     def shown_weight(self) -> str:
@@ -201,6 +221,7 @@ def share_of(signal: dict[str, Any], policy: ScoringPolicy, at: datetime) -> Sha
         detail=", ".join(f"{key}: {signal[key]}" for key in TOLD if key in signal),
         message=key(signal.get("source")),
         interaction=key(signal.get("interaction")),
+        place=place(signal.get("source")),
     )
 
 

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from leads.facts import read_all
 from leads.models import PredictionModel, ScoringPolicy, TierChange
 from leads.prediction.deed import PREDICT_ALL, TRAIN, predict_all
 from leads.rescoring import rescore_all
@@ -21,9 +22,11 @@ KEPT = timedelta(days=365)
 @app.periodic(cron="40 2 * * *")
 @app.task(name=SCORE_ALL, lock=SCORE_ALL)
 def score_all(timestamp: int) -> None:
-    """Score every open lead by the policy in use, and forget changes of tier that are older than a year."""
-    now = timezone.now()
-    for _ in rescore_all(ScoringPolicy.objects.active(), now):
+    """Read the facts about every open lead, score it, and forget changes of tier that are older than a year."""
+    now, policy = timezone.now(), ScoringPolicy.objects.active()
+    for _ in read_all(policy, now):
+        pass
+    for _ in rescore_all(policy, now):
         pass
     TierChange.objects.filter(at__lt=now - KEPT).delete()
 

@@ -13,6 +13,7 @@ from crm.queueing import enqueue
 from crm.refusals import BadInput, IllegalMove, refusing
 from crm.texts import without_nul
 from crm.transitions import create, named
+from leads import facts
 from leads.models import Category, Lead, LeadStageHistory, LeadStatus, LossReason, ScoringPolicy, Task, TaskStatus, Tier
 from leads.models.lead import newest_on_top
 from leads.prediction.deed import look_at
@@ -46,6 +47,7 @@ def create_lead(lead: Lead, *, by: Actor | User) -> None:
         lead.save(force_insert=True)
     lead.refresh_from_db()
     LeadStageHistory.objects.create(lead=lead, to_status=lead.status, by=actor.user, at=lead.created_at)
+    facts.read([lead.pk], ScoringPolicy.objects.active(), timezone.now())
     weighed(lead)
     record(lead, "created", by=by, summary=f"Created {named(lead)}", status=lead.status_id)
 
@@ -210,6 +212,20 @@ def add_signals(lead: Lead, signals: Iterable[dict[str, Any]], *, by: Actor | Us
             Lead.everything.filter(pk=lead.pk).update(signals=kept, next_look_at=now)
         scored(lead)
     return new
+
+
+@transaction.atomic
+def read_facts(lead: Lead, *, by: Actor | User) -> bool:
+    """Let the signals of `lead` say what its fields and stakeholders show now; whether any changed, and was scored.
+
+    Raises:
+        NotAllowed: `by` may not change leads.
+    """
+    Actor.of(by).require("leads.change_lead", "read the facts about a lead")
+    changed = facts.read([lead.pk], ScoringPolicy.objects.active(), timezone.now()) > 0
+    if changed:
+        scored(lead)
+    return changed
 
 
 def weighed(lead: Lead) -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from crm.models import ActivityLog, User
 from crm.refusals import BadInput, IllegalMove, refusing
 from crm.shifting import moved
+from leads.facts import read_all
 from leads.models import ScoringPolicy
 from leads.rescoring import rescore_all
 from suggestions.transitions import digest, idempotency_key
@@ -57,7 +58,10 @@ def load(today: date) -> int:
         raise IllegalMove(f"It brings its own users, and these names are taken: {', '.join(sorted(taken))}.")
     count = insert(as_of(today))
     eve = timezone.make_aware(datetime.combine(today, time.min)) - timedelta(seconds=1)
-    for _ in rescore_all(ScoringPolicy.objects.active(), eve):
+    policy = ScoringPolicy.objects.active()
+    for _ in read_all(policy, eve):
+        pass
+    for _ in rescore_all(policy, eve):
         pass
     return count
 

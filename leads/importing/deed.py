@@ -120,6 +120,7 @@ def insert(staging: Staging, rows: int, path: Path, *, actor: Actor, tell: Tell)
         user=actor.user.pk if actor.user else None,
         actor_type=actor.type.value,
         file=printable(path.name),
+        weights=Jsonb(ScoringPolicy.objects.active().weights),
         metadata=Jsonb({"name": actor.name, **metadata} if actor.name else metadata),
     ):
         made += more

@@ -54,9 +54,17 @@ NEW = """
        AND NOT EXISTS (SELECT FROM imported_duplicates twin WHERE twin.number = imported_rows.number)
      ORDER BY number
 """
+# What a row says of the line itself comes later; nobody reads the answers to its form out of a file.
+SIGNALS = """
+    CASE WHEN source_type = 'REFERRAL' OR insurance_type_id IS NOT NULL
+         THEN signals || lead_shown_by_fields(%(weights)s, %(at)s, %(at)s, source_type, client_type, insurance_type_id,
+                                              contact_email, contact_phone, '{}', '{}', '{}', '{}')
+         ELSE signals END
+"""
 INSERT_LEADS = f"""
     INSERT INTO leads (created_at, updated_at, last_activity_at, rank, {NAMES})
-    SELECT %(at)s, %(at)s, %(at)s, -extract(epoch FROM %(at)s::timestamptz), {NAMES} {NEW}
+    SELECT %(at)s, %(at)s, %(at)s, -extract(epoch FROM %(at)s::timestamptz),
+           {NAMES.replace("signals", SIGNALS)} {NEW}
 """
 # A lead has one such row in each table, so its own key serves there too: ordered by time, and at no cost.
 INSERT_HISTORY = f"""

@@ -46,11 +46,11 @@ def worth(lead: Lead) -> Iterator[Fact]:
         weighted = lead.weighted_value
         and_so = f", weighted by its probability {money(weighted)}" if weighted is not None else ""
         said = f"It may be worth {money(lead.estimated_value)}{and_so}."
-        yield Fact(Topic.VALUE, said, field(lead, "Value", "standing"), ours=True)
+        yield Fact(Topic.VALUE, said, field(lead, "Value", "where"), ours=True)
     if lead.expected_close_date:
         at = lead.expected_close_date
         said = f"Expected to close on {at.day} {at:%b %Y}."
-        yield Fact(Topic.VALUE, said, field(lead, "Expected close", "standing"), ours=True)
+        yield Fact(Topic.VALUE, said, field(lead, "Expected close", "where"), ours=True)
 
 
 def stages(lead: Lead) -> Iterator[Fact]:
@@ -58,11 +58,11 @@ def stages(lead: Lead) -> Iterator[Fact]:
     rows = LeadStageHistory.objects.filter(lead=lead).select_related("from_status", "to_status", "by")
     moves = list(rows.order_by("-at", "-id")[:MOST_MOVES])
     since = f" since {day(moves[0].at)}" if moves and moves[0].to_status_id == lead.status_id else ""
-    yield Fact(Topic.STAGE, f"It stands in {lead.status}{since}.", field(lead, "Stage", "standing"))
+    yield Fact(Topic.STAGE, f"It stands in {lead.status}{since}.", field(lead, "Stage", "where"))
     for move in moves:
         came = f"{move.from_status} → {move.to_status}" if move.from_status_id else f"Arrived in {move.to_status}"
         by = f", by {move.by}" if move.by else ""
-        yield Fact(Topic.STAGE, f"{came} on {day(move.at)}{by}.", field(lead, "Stage move", "stages"), at=move.at)
+        yield Fact(Topic.STAGE, f"{came} on {day(move.at)}{by}.", field(lead, "Stage move", "moves"), at=move.at)
 
 
 def score(lead: Lead) -> Iterator[Fact]:
@@ -108,7 +108,7 @@ def data(lead: Lead) -> Iterator[Fact]:
     """Line, line data, additional insureds and custom fields, each field a fact that its words call."""
     if lead.insurance_type:
         said = f"The line is {lead.insurance_type.name}."
-        yield Fact(Topic.DATA, said, field(lead, "Line", "standing"), called=words_of("line insurance"))
+        yield Fact(Topic.DATA, said, field(lead, "Line", "where"), called=words_of("line insurance"))
     parts = (
         ("Auto", lead.auto_data),
         ("Home", lead.home_data),
@@ -131,7 +131,7 @@ def ended(lead: Lead, client: Client | None) -> Iterator[Fact]:
     if lead.closed_at:
         why_lost = f", {lead.get_loss_reason_display().lower()}" if lead.loss_reason else ""
         said = f"Closed as {lead.status} on {day(lead.closed_at)}{why_lost}."
-        yield Fact(Topic.ENDED, said, field(lead, "Closed", "standing"), lead.loss_notes)
+        yield Fact(Topic.ENDED, said, field(lead, "Closed", "where"), lead.loss_notes)
     if client is not None:
         said = f"Became the client {client} on {day(lead.converted_at)}."
         yield Fact(Topic.ENDED, said, Source("client", str(client.pk), "Client"))
@@ -155,7 +155,7 @@ def owner(lead: Lead) -> Iterator[Fact]:
 
 
 def last_contact(lead: Lead, now: datetime) -> Iterator[Fact]:
-    source = field(lead, "Last contact", "standing")
+    source = field(lead, "Last contact", "where")
     if lead.last_contact_at is None:
         said = f"Nobody has spoken with them yet; the lead arrived on {day(lead.created_at)}."
         yield Fact(Topic.CONTACT, said, source, ours=True)

@@ -291,6 +291,20 @@ class Suggestion(Record):
                 include=["snoozed_until", "owner"],
                 name="suggestions_snoozed",
             ),
+            # For whom little waits while much waits for others: read from their own, not passed by in the queue.
+            models.Index(
+                "owner",
+                *NEWEST,
+                condition=LIVE & models.Q(status=SuggestionStatus.PENDING),
+                name="suggestions_waiting_for",
+            ),
+            # What was decided on what came of calls to models, for the charts of the AI log.
+            models.Index(
+                models.F("reviewed_at").desc(),
+                models.F("id").desc(),
+                condition=LIVE & models.Q(interaction__isnull=False, reviewed_by__isnull=False),
+                name="suggestions_judged",
+            ),
             models.Index(*NEWEST, condition=models.Q(deleted_at__isnull=False), name="suggestions_deleted"),
             # An agent or a model is asked for by its name, in capitals or not.
             models.Index(Upper("agent"), *NEWEST, condition=LIVE & ~models.Q(agent=""), name="suggestions_of_agent"),

@@ -138,7 +138,8 @@ def test_spend_counts_today_and_the_month_and_names_what_is_unknown(max):
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"), [(None, "$0"), ("0.0041", "$0.004"), ("12.3", "$12.30"), ("1234", "$1,234.00")]
+    ("amount", "text"),
+    [(None, "$0"), ("0.0004", "< $0.001"), ("0.0041", "$0.004"), ("12.3", "$12.30"), ("1234", "$1,234.00")],
 )
 def test_dollars_for_people(amount, text):
     assert dollars(Decimal(amount) if amount else None) == text

@@ -1,5 +1,6 @@
-"""What models cost: by agent, by model, by day."""
+"""What models cost, and what came of it: by agent, by model, by day; in charts and tables that say the same."""
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,8 +9,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ai_log.models import AIInteraction
-from tests.cast import browser, make_lead
+from ai_log import charts, totals
+from ai_log.models import AIInteraction, CallDay
+from ai_log.rollup import Sums, cells, keep_days
+from ai_log.tasks import sum_days
+from suggestions.models import Suggestion
+from suggestions.transitions import approve, reject
+from tests.cast import browser, make_lead, make_suggestion
 
 pytestmark = pytest.mark.django_db
 URL = "/ai_log/aiinteraction/totals/"
@@ -21,10 +27,32 @@ def call(days: int = 0, **kw) -> AIInteraction:
     return AIInteraction.objects.create(type="Chat", source="Agent UI", content="?", created_at=at, **kw)
 
 
-def tables(page, **asked) -> dict[str, dict]:
+def page_of(page, **asked):
     answer = page.get(URL, asked)
     assert answer.status_code == 200
-    return {title: {row.name: row for row in rows} for title, rows in answer.context["tables"]}
+    return answer
+
+
+def tables(page, **asked) -> dict[str, dict]:
+    return {title: {row.name: row for row in rows} for title, rows in page_of(page, **asked).context["tables"]}
+
+
+def chart(page, title: str, **asked):
+    return next(one for one in page_of(page, **asked).context["charts"] if one.title == title)
+
+
+def lines(one) -> dict[str, list]:
+    return {line["label"]: [n for n in line["data"] if n is not None] for line in json.loads(one.data)["datasets"]}
+
+
+def decided(user, what: str, **kw) -> Suggestion:
+    """A suggestion that came of a call, and what was decided on it."""
+    suggestion = make_suggestion(interaction=call(**kw))
+    if what == "rejected":
+        reject(suggestion, code="NOT_NEEDED", by=user)
+    else:
+        approve(suggestion, by=user, **({"content": {"title": "Other"}} if what == "edited" else {}))
+    return suggestion
 
 
 def test_calls_are_summed_by_agent_and_model_and_day(as_max):
@@ -33,8 +61,13 @@ def test_calls_are_summed_by_agent_and_model_and_day(as_max):
     call(days=1, agent="writer", error_message="timed out", cost_usd=None)
     found = tables(as_max)
     scorer, writer = found["By agent"]["scorer"], found["By agent"]["writer"]
-    assert (scorer.calls, scorer.tokens_in, scorer.tokens_out, scorer.cost) == (2, 150, 15, "$1.00")
-    assert (writer.failed, writer.unknown, writer.cost, writer.seconds) == (1, 1, "unknown", "1.5 s")
+    assert (scorer.calls, scorer.group.sums.tokens_in, scorer.group.sums.tokens_out, scorer.cost) == (
+        2,
+        150,
+        15,
+        "$1.00",
+    )
+    assert (writer.group.sums.failed, writer.unknown, writer.cost, writer.median) == (1, 1, "unknown", "1.5 s")
     assert {name: row.calls for name, row in found["By model"].items()} == {"small": 2, "large": 1}
     assert [row.calls for row in found["By day"].values()] == [2, 1]
 
@@ -44,6 +77,94 @@ def test_a_known_cost_of_nothing_is_nothing_and_an_unknown_one_is_unknown(as_max
     call(agent="mystery", cost_usd=None)
     found = tables(as_max)["By agent"]
     assert (found["free"].cost, found["mystery"].cost) == ("$0", "unknown")
+    assert lines(chart(as_max, "Spend")) == {"free": [0], "mystery": []}
+
+
+def test_without_a_known_price_there_is_no_chart_of_spend(as_max):
+    call(cost_usd=None)
+    assert chart(as_max, "Spend").is_empty
+    assert "Nothing of this is known" in page_of(as_max).content.decode()
+    assert "$0" not in page_of(as_max).content.decode()
+
+
+def test_nothing_asked_is_said(as_max):
+    page = page_of(as_max)
+    assert "No model was asked anything in this time." in page.content.decode()
+    assert all(one.is_empty for one in page.context["charts"])
+
+
+@pytest.mark.parametrize(
+    ("took", "half", "most"),
+    [([1_000] * 100, 1.0, 1.0), ([100] * 90 + [8_000] * 10, 0.1, 8.0), ([1], 0.001, 0.001), ([600_000], 600, 600)],
+)
+def test_latencies_are_true_to_a_twentieth(took, half, most):
+    for one in took[:1] + took[-1:]:
+        call(latency_ms=one, agent="edge")
+    AIInteraction.objects.bulk_create(
+        AIInteraction(type="Chat", source="Agent UI", content="?", latency_ms=one) for one in took
+    )
+    today = timezone.localdate()
+    found = Sums()
+    for cell in cells(today, today):
+        if cell.agent != "edge":
+            found.add(cell.sums)
+    assert found.latency(0.5) == pytest.approx(half, rel=0.05)
+    assert found.latency(0.95) == pytest.approx(most, rel=0.05)
+
+
+def test_what_people_decided_is_told_by_agent_and_model(as_max, max):
+    for what in ("approved", "approved", "edited", "rejected"):
+        decided(max, what)
+    decided(max, "rejected", agent="writer", model_used="large")
+    make_suggestion(interaction=call())
+    row = tables(as_max)["By agent"]["scorer"]
+    assert (row.calls, row.group.judged.decided, row.accepted, row.edited) == (5, 4, "75 %", "33 %")
+    assert lines(chart(as_max, "Accepted", by="model")) == {"small": [75], "large": [0]}
+    assert lines(chart(as_max, "Edited", by="model")) == {"small": [33.3333], "large": []}
+    assert lines(chart(as_max, "Accepted", agent="writer")) == {"writer": [0]}
+
+
+def test_the_table_under_a_chart_says_the_same(as_max):
+    call()
+    call(days=3, agent="writer", cost_usd=Decimal("0.02"))
+    one = chart(as_max, "Spend", days="7")
+    assert one.names == ["scorer", "writer"]
+    assert [cells for _, cells in one.rows] == [["$0.500", ""], ["", "$0.020"]]
+    assert "<summary" in page_of(as_max, days="7").content.decode()
+
+
+def test_the_less_called_have_one_line_together(as_max):
+    for number in range(8):
+        for _ in range(8 - number):
+            call(agent=f"agent {number}", cost_usd=Decimal(1))
+    found = lines(chart(as_max, "Spend"))
+    assert list(found) == [*(f"agent {n}" for n in range(5)), charts.OTHERS]
+    assert found[charts.OTHERS] == [3 + 2 + 1]
+
+
+def test_days_that_are_over_are_told_from_what_was_kept(as_max):
+    for ago in (0, 1, 1, 40):
+        call(days=ago, prompt_tokens=7)
+    call(days=2, agent="writer", cost_usd=None)
+    before = tables(as_max, days="90")
+    sum_days(0)
+    assert {row.calls for row in CallDay.objects.all()} == {1, 2}
+    assert tables(as_max, days="90") == before
+    assert tables(as_max, days="90", model="small")["By model"]["small"].calls == 5
+    assert list(tables(as_max, days="90", agent="writer")["By agent"]) == ["writer"]
+    today = timezone.localdate()
+    with CaptureQueriesContext(connection) as asked:
+        cells(today - timedelta(days=40), today - timedelta(days=1))
+    assert not any("FROM (SELECT" in query["sql"] for query in asked)
+
+
+def test_a_call_that_was_written_late_is_summed_the_next_night(as_max):
+    call(days=2)
+    assert len(list(keep_days(timezone.now()))) == 2
+    call(days=2)
+    assert tables(as_max)["By agent"]["scorer"].calls == 1
+    assert len(list(keep_days(timezone.now()))) == 5
+    assert tables(as_max)["By agent"]["scorer"].calls == 2
 
 
 @pytest.mark.parametrize(("days", "calls"), [("7", 1), ("30", 2), ("90", 3), ("", 2), ("8", 2), ("x", 2)])
@@ -53,34 +174,69 @@ def test_the_period_is_one_of_three(as_max, days, calls):
     assert tables(as_max, days=days)["By agent"]["scorer"].calls == calls
 
 
+def test_what_the_list_is_narrowed_to_narrows_the_charts(as_max):
+    lead, today = make_lead(), timezone.localdate()
+    call(lead=lead)
+    call(days=100)
+    call(error_message="Late")
+    assert tables(as_max, lead=str(lead.pk))["By agent"]["scorer"].calls == 1
+    assert tables(as_max, failed="true")["By agent"]["scorer"].calls == 1
+    assert tables(as_max, since=str(today - timedelta(days=120)))["By agent"]["scorer"].calls == 3
+    assert tables(as_max, until=str(today - timedelta(days=90)))["By agent"]["scorer"].calls == 1
+    page = page_of(as_max, lead=str(lead.pk)).content.decode()
+    assert f"Lead: <b>{lead}" in page
+
+
+@pytest.mark.parametrize("asked", [{"since": "soon"}, {"type": "Nonsense"}, {"lead": "x"}, {"since": "0001-01-01"}])
+def test_a_filter_that_cannot_be_used_is_named(as_max, asked):
+    call()
+    page = page_of(as_max, **asked).content.decode()
+    assert "This filter was left out." in page or "Only the latest 1,096 days are told." in page
+
+
+def test_no_more_calls_are_read_than_can_be(as_max, monkeypatch):
+    monkeypatch.setattr(totals, "MOST_READ", 2)
+    for _ in range(3):
+        call(error_message="Late")
+    answer = page_of(as_max, failed="true")
+    assert "Only the newest 2 calls are told" in answer.content.decode()
+    assert tables(as_max, failed="true")["By agent"]["scorer"].calls == 2
+
+
 def test_each_name_leads_to_its_calls(as_max):
     call()
+    call(days=60)
     row = tables(as_max)["By agent"]["scorer"]
     answer = as_max.get(f"/ai_log/aiinteraction/?{row.asked}")
     assert len(answer.context["cl"].page.rows) == 1
 
 
 def test_hostile_names_are_shown_as_text(as_max):
-    call(agent="<script>alert(1)</script>", model_used="")
-    page = as_max.get(URL).content.decode()
-    assert "<script>alert(1)</script>" not in page
-    assert "not named" in page
+    call(agent='<script>alert(1)</script>"', model_used="")
+    for asked in ({}, {"by": "model"}, {"agent": "<script>alert(1)</script>"}):
+        page = page_of(as_max, **asked).content.decode()
+        assert "<script>alert(1)</script>" not in page
+    assert "not named" in page_of(as_max, by="model").content.decode()
 
 
-def test_an_agent_sums_only_what_she_sees(as_ann, bob, stranger):
-    call(lead=make_lead(assigned_to=bob))
+def test_an_agent_sums_only_what_she_sees(as_ann, ann, bob, max, stranger):
+    decided(max, "approved", lead=make_lead(assigned_to=bob))
+    Suggestion.objects.update(owner=bob)
     call(lead=make_lead())
-    assert tables(as_ann)["By agent"]["scorer"].calls == 1
+    sum_days(0)
+    row = tables(as_ann)["By agent"]["scorer"]
+    assert (row.calls, row.group.judged.decided) == (1, 0)
     assert browser(stranger).get(URL).status_code == 403
 
 
-def test_the_page_costs_the_same_for_one_call_and_for_fifty(as_max):
-    call()
+def test_the_page_costs_the_same_for_one_call_and_for_fifty(as_max, max):
+    decided(max, "approved")
     as_max.get(URL)
     with CaptureQueriesContext(connection) as few:
         as_max.get(URL)
     for number in range(49):
         call(days=number % 20, agent=f"agent {number}")
     with CaptureQueriesContext(connection) as many:
-        as_max.get(URL)
-    assert len(few) == len(many) <= 10
+        answer = as_max.get(URL, {"per": "day"})
+    assert len(few) == len(many) <= 12
+    assert len(answer.content) < 300_000

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from leads.facts import read_all
 from leads.models import ScoringPolicy
 from leads.rescoring import BATCH, rescore_all
 
@@ -16,15 +17,18 @@ EVERY = 20
 class Command(BaseCommand):
     """`score_leads`: what happens every night and whenever another policy is put in use."""
 
-    help = "Score every open lead by the policy in use; those that stay as they are are not written."
+    help = "Read the facts about every open lead and score it by the policy in use; what stays as it is is not written."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--batch", type=int, default=BATCH, help="How many leads to a transaction.")
 
     def handle(self, *, batch: int, verbosity: int, **options: Any) -> None:
         policy, read, changed = ScoringPolicy.objects.active(), 0, 0
-        for number, (seen, moved) in enumerate(rescore_all(policy, timezone.now(), batch=max(batch, 1)), 1):
+        batch, now = max(batch, 1), timezone.now()
+        told = sum(read_all(policy, now, batch=batch))
+        for number, (seen, moved) in enumerate(rescore_all(policy, now, batch=batch), 1):
             read, changed = read + seen, changed + moved
             if verbosity and number % EVERY == 0:
                 sys.stderr.write(f"{read:,} read\n")
-        self.stdout.write(f"{read:,} leads read, {changed:,} scored anew by version {policy.version} of the policy.")
+        by = f"by version {policy.version} of the policy"
+        self.stdout.write(f"{read:,} leads read, {told:,} with other facts, {changed:,} scored anew {by}.")

@@ -86,7 +86,7 @@ def test_each_fact_leads_to_where_it_stands(ann):
             "Call back",
             reverse("admin:suggestions_suggestion_change", args=[suggestion.pk]),
         ),
-        "Which stage is it in?": ("Arrived in New", f"{reverse('admin:leads_lead_change', args=[lead.pk])}#stages"),
+        "Which stage is it in?": ("Arrived in New", f"{reverse('admin:leads_lead_change', args=[lead.pk])}#moves"),
     }
     for number, (question, (words, url)) in enumerate(asked.items()):
         ask(ann, lead, question, key=KEYS[number], talk=UUID(int=number + 1))

@@ -1,0 +1,41 @@
+"""What people decided on what came of calls to models: for the charts of the AI log."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from crm.models import User
+from suggestions.models import GO_AHEAD, RejectCode, Suggestion, SuggestionStatus
+
+# What a person has let through, with changes or without, or turned down; what was merely replaced was not judged.
+JUDGED = Q(reviewed_by__isnull=False) & (
+    Q(status__in=[*GO_AHEAD, SuggestionStatus.FAILED])
+    | (Q(status=SuggestionStatus.REJECTED) & ~Q(reject_code=RejectCode.SUPERSEDED))
+)
+
+
+def judgements(
+    user: User, since: datetime, until: datetime, calls: QuerySet | None, most: int
+) -> Iterator[tuple[datetime, str, str, str]]:
+    """When something was decided that came of a call, the call's agent and model, and what: the newest `most`.
+
+    Of `calls` alone if they are given; of what `user` may see, decided from `since` and before `until`. What was
+    decided is "approved", "edited" (approved with changes) or "rejected".
+    """
+    if not user.has_perm("suggestions.view_suggestion"):
+        return
+    rows = Suggestion.objects.visible_to(user).filter(
+        JUDGED, interaction__isnull=False, reviewed_at__gte=since, reviewed_at__lt=until
+    )
+    if calls is not None:
+        rows = rows.filter(interaction__in=calls.order_by().values("pk"))
+    found: Any = rows.order_by("-reviewed_at", "-id").values_list(
+        "reviewed_at", "interaction__agent", "interaction__model_used", "status"
+    )
+    for at, agent, model, status in found[:most]:
+        yield at, agent, model, WORDS.get(status, "approved")
+
+
+WORDS = {SuggestionStatus.MODIFIED: "edited", SuggestionStatus.REJECTED: "rejected"}

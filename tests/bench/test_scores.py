@@ -1,0 +1,25 @@
+"""The trial that counts scores by hand tells right from wrong."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from bench import scores
+from crm.activity import SYSTEM
+from leads.models import Lead, ScoringPolicy
+from leads.transitions import add_signals
+from tests.cast import make_lead
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_score_is_equal_until_somebody_touches_it():
+    lead, policy = make_lead(), ScoringPolicy.objects.active()
+    at = (timezone.now() - timedelta(days=60)).isoformat()
+    add_signals(lead, [{"type": "budget_mentioned", "timestamp": at, "weight": 0.25}], by=SYSTEM)
+    [(_, [sign], score, verdict)] = scores.compared([lead], policy)
+    assert (round(sign.share, 3), score, verdict) == (0.125, lead.overall_score, scores.SAME)
+    Lead.objects.filter(pk=lead.pk).update(overall_score=score + Decimal("0.01"))
+    assert [row[3] for row in scores.compared(Lead.objects.all(), policy)] == [scores.WRONG]
