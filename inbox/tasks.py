@@ -12,7 +12,7 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from ai_log.gateway import available
-from inbox import dispatching, drafting
+from inbox import dispatching, drafting, transitions
 from inbox.imap import filing, jobs
 from inbox.imap.visits import visit
 from inbox.models import Mailbox, Thread
@@ -98,6 +98,13 @@ def sense_new(timestamp: int) -> None:
         except Exception:
             logger.exception("The conversation %s could not be read by a model.", thread.pk)
             put_off(thread)
+
+
+@app.periodic(cron="20 2 * * *")
+@app.task(name="inbox.warn_of_silence", queueing_lock="inbox.warn_of_silence", lock="inbox.warn_of_silence")
+def warn_of_silence(timestamp: int) -> None:
+    """Put on the leads that have left us without an answer for too long that they are going cold."""
+    transitions.warn_of_silence(timezone.now())
 
 
 @app.task(name=jobs.FETCH, retry=AGAIN)

@@ -16,6 +16,7 @@ from crm.transitions import create, named
 from leads import facts
 from leads.models import Category, Lead, LeadStageHistory, LeadStatus, LossReason, ScoringPolicy, Task, TaskStatus, Tier
 from leads.models.lead import newest_on_top
+from leads.moves import after_move
 from leads.prediction.deed import look_at
 from leads.rescoring import rescore
 from leads.scoring import checked, moment, same_sign
@@ -81,7 +82,7 @@ def change_status(
     moved = {"status": status, "rank": newest_on_top(), "next_look_at": timezone.now()}
     Lead.everything.filter(pk=lead.pk).update(**moved, **changes)
     lead.refresh_from_db()
-    LeadStageHistory.objects.create(lead=lead, from_status=was, to_status=status, by=actor.user)
+    show_move(LeadStageHistory.objects.create(lead=lead, from_status=was, to_status=status, by=actor.user))
     weighed(lead)
     why = f" ({LossReason(loss_reason).label})" if changes["loss_reason"] else ""
     record(
@@ -93,6 +94,14 @@ def change_status(
         now=status.pk,
         **{key: value for key, value in changes.items() if value},
     )
+
+
+def show_move(move: LeadStageHistory) -> None:
+    """Let the signals of the lead say what `move` shows."""
+    lead = move.lead
+    signals = after_move(lead.signals, move, ScoringPolicy.objects.active().weights)
+    if signals != lead.signals:
+        Lead.everything.filter(pk=lead.pk).update(signals=signals)
 
 
 def guard_move(lead: Lead, status: LeadStatus, expected: str) -> None:

@@ -1,6 +1,7 @@
 """What can be done to a conversation, and the one way a message comes in."""
 
 from inbox.standing import CONTACT, SAID, advance, feel, subject_of
+from inbox.transitions.cooling import warn_of_silence
 from inbox.transitions.linking import link, reachable, unlink
 from inbox.transitions.moving import assign, lock, mark_read, move
 from inbox.transitions.noticing import notice
@@ -31,4 +32,5 @@ __all__ = [
     "subject_of",
     "take_in",
     "unlink",
+    "warn_of_silence",
 ]

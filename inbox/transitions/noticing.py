@@ -13,6 +13,7 @@ from crm.activity import SYSTEM, record
 from inbox.detection import detect
 from inbox.models import Direction, Message, Nature, Thread
 from inbox.standing import IN_THEIR_WORDS, SAID, is_contact, is_theirs
+from inbox.transitions.cooling import cooling_down
 from leads.models import Lead, ScoringPolicy
 from leads.transitions import add_signals
 
@@ -38,7 +39,7 @@ def notice(thread: Thread) -> int:
         return 0
     said = Message.objects.filter(thread=locked, state__in=SAID).select_related("reading").defer("body_html")
     rows = said.order_by("-sent_at", "-id")
-    found = [*shown_by(locked, list(rows[:NEWEST])[::-1]), *company(lead)]
+    found = [*shown_by(locked, list(rows[:NEWEST])[::-1]), *company(lead), *cooling_down(lead)]
     before = [(signal["type"], signal.get("source")) for signal in lead.signals]
     new = add_signals(lead, found, by=SYSTEM) if found else 0
     if new:
