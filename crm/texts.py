@@ -14,3 +14,8 @@ def with_own_ends(text: str) -> str:
 def as_sent(text: str) -> str:
     """`text` from a form, as it can be kept."""
     return with_own_ends(without_nul(text))
+
+
+def with_full_stop(sentence: str) -> str:
+    """`sentence` with a full stop, but where it ends with one: that of a company's "Inc."."""
+    return sentence if sentence.endswith(".") else f"{sentence}."

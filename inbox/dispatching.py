@@ -5,6 +5,7 @@ left to it. The switches that stop suggestions do not stop what a person has sen
 """
 
 import logging
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,12 +15,12 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
-from crm.activity import Actor, record
+from crm.activity import SYSTEM, Actor, record
 from crm.deliveries import Delivery, Outcome, insisting
 from crm.models import ActorType, User
 from crm.refusals import IllegalMove, Refused
 from inbox import outbox
-from inbox.models import MOST_PUT_OFF, Dispatch, Message, MessageState, Thread
+from inbox.models import MOST_PUT_OFF, Direction, Dispatch, Mailbox, Message, MessageState, Thread
 from inbox.transitions import lock, subject_of
 
 logger = logging.getLogger(__name__)
@@ -220,6 +221,22 @@ def settle(message: Message, *, arrived: bool, by: User) -> Dispatch:
         return once_more(dispatch, by, "It had not arrived, and is sent again")
     went_out(dispatch, Actor.of(by))
     return dispatch
+
+
+@transaction.atomic
+def proven(mailbox: Mailbox, names: Collection[str]) -> None:
+    """Of the mails called `names` (Message-IDs), which lie among what `mailbox` has sent, those went out after all.
+
+    Only whoever may use the mailbox writes there: it is proof. What belongs to a suggestion is carried on with by it.
+    """
+    home = Q(mailbox=mailbox) | Q(mailbox=None)
+    rows = Message.objects.filter(home, direction=Direction.OUT, state=MessageState.UNCERTAIN, message_id__in=names)
+    for message in rows.order_by("pk"):
+        dispatch = held(message.pk)
+        if dispatch is None:
+            outbox.sent(message)
+        else:
+            went_out(dispatch, SYSTEM)
 
 
 def once_more(dispatch: Dispatch, by: User, what: str) -> Dispatch:

@@ -1,5 +1,6 @@
 """The jobs that carry out what was approved."""
 
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -7,6 +8,8 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from crm.activity import SYSTEM
+from crm.refusals import Refused
 from leads.ownership import repaired
 from suggestions import transitions
 from suggestions.models import ExecutionState, SuggestionExecution
@@ -36,7 +39,7 @@ def go_through(number: int = 0) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="suggestions.find_lost", queueing_lock="suggestions.find_lost")
 def find_lost(timestamp: int) -> None:
-    """Queue again what is due and has no job any more, and what was cut off in the middle."""
+    """Queue again what is due and has no job, and what was cut off; settle of what it is proven that it went out."""
     now = timezone.now()
     paused = transitions.paused_types()
     if "" not in paused:
@@ -45,6 +48,9 @@ def find_lost(timestamp: int) -> None:
     running = SuggestionExecution.objects.filter(state=ExecutionState.RUNNING, started_at__lt=now - CUT_OFF_AFTER)
     for execution in running[:MOST_AT_ONCE]:
         defer(execution)
+    for execution in SuggestionExecution.objects.proven()[:MOST_AT_ONCE]:
+        with suppress(Refused):  # a person may be about to decide, or has
+            transitions.settle(execution.suggestion, happened=True, by=SYSTEM)
 
 
 # Not tried again by itself: whatever came of it is written down, and the rules' words stand.

@@ -69,10 +69,12 @@ def laid_down(home: Mailbox, message: Message) -> None:
 
 @transaction.atomic
 def not_filed(home: Mailbox, message: Message, why: str, attempt: int) -> None:
-    """Try again later, or say that it is given up; the mail itself has gone out."""
+    """Try again later, or say that it is given up, at the mailbox and at the mail, which has gone out."""
     if attempt <= len(PAUSES):
         at = timezone.now() + timedelta(minutes=PAUSES[attempt - 1])
         defer_filing(home.pk, message.pk, at=at, attempt=attempt + 1)
         return
+    told = f"It went out, but could not be filed in the folder of what was sent: {why}"
+    Message.objects.filter(pk=message.pk, state=MessageState.SENT).update(error_message=told)
     summary = f"“{message}” went out, but could not be filed in the folder of what was sent: {why}"
     record(home, "not filed", by=SYSTEM, summary=summary, message=str(message.pk))

@@ -4,17 +4,20 @@ So a run that is cut off at any point is gone on with where it stood, and nothin
 has already is known by its Message-ID before it is fetched, even where the server has numbered all mails anew.
 """
 
+import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
 from imap_tools import MailMessage
 
+from inbox.dispatching import proven
 from inbox.imap.answers import Answer
 from inbox.imap.connection import NotHandedOut, Session
+from inbox.imap.folders import sent_folder
 from inbox.imap.state import FolderState, change, state_of
-from inbox.models import FolderMail, Mailbox, Message, SetAside
+from inbox.models import FolderMail, Mailbox, Message, PurgedMail, SetAside
 from inbox.parsing import LARGEST, Head, head_of, header, identifier, line
 from inbox.reading import Read, read
 from inbox.receiving import Arrival, Counted, our_addresses, receive_read, set_aside
@@ -47,6 +50,7 @@ class Batch:
     """Some mails of a folder, told apart: to be fetched, there already, and not to be fetched with the reason why."""
 
     last: int
+    names: set[str] = field(default_factory=set)
     wanted: list[int] = field(default_factory=list)
     known: list[int] = field(default_factory=list)
     refused: list[tuple[Answer, str]] = field(default_factory=list)
@@ -106,6 +110,8 @@ def step(run: Run, folder: str, uids: Sequence[int]) -> int:
     fetched, kept_back = handed_out(run.session, batch.wanted)
     batch.refused += [(Answer(uid), "The server does not hand it out.") for uid in kept_back]
     understood = [read(Arrival(origin_of(state, folder, one.uid), one.data, one.seen)) for one in fetched]
+    if folder == sent_folder(run.mailbox):
+        proven(run.mailbox, batch.names)
     with transaction.atomic():
         write_down(run, folder, batch, understood, [one.uid for one in fetched])
     return sum(uid <= batch.last for uid in uids[:count])
@@ -116,8 +122,8 @@ def told_apart(run: Run, folder: str, uids: Sequence[int], *, give_up: bool) -> 
     heads = run.session.heads(uids)
     names = {head.uid: identifier(lines_of(head), "message-id") for head in heads}
     there = Message.everything.filter(mailbox=run.mailbox, message_id__in=[name for name in names.values() if name])
-    there = set(there.values_list("message_id", flat=True))
-    batch, size = Batch(last=uids[-1]), 0
+    there = {*there.values_list("message_id", flat=True), *purged(run.mailbox, names.values())}
+    batch, size = Batch(last=uids[-1], names={name for name in names.values() if name}), 0
     for head in heads:
         if names[head.uid] in there:
             batch.known.append(head.uid)
@@ -133,6 +139,13 @@ def told_apart(run: Run, folder: str, uids: Sequence[int], *, give_up: bool) -> 
             batch.wanted.append(head.uid)
             size += head.size
     return batch
+
+
+def purged(mailbox: Mailbox, names: Iterable[str]) -> list[str]:
+    """Those of `names`, Message-IDs, that `mailbox` had and that were purged here."""
+    digests = {hashlib.sha256(name.encode()).hexdigest(): name for name in names if name}
+    found = PurgedMail.objects.filter(mailbox=mailbox, digest__in=list(digests)).values_list("digest", flat=True)
+    return [digests[digest] for digest in found]
 
 
 def lines_of(head: Answer) -> Head:

@@ -2,7 +2,17 @@
 
 from inbox.models.dispatch import MOST_PUT_OFF, Dispatch
 from inbox.models.draft import Draft, DraftQuerySet
-from inbox.models.mailbox import PRESETS, FolderMail, Mailbox, MailboxStatus, Provider, Security, SetAside, ThreadKey
+from inbox.models.mailbox import (
+    PRESETS,
+    FolderMail,
+    Mailbox,
+    MailboxStatus,
+    Provider,
+    PurgedMail,
+    Security,
+    SetAside,
+    ThreadKey,
+)
 from inbox.models.message import OUTGOING, Message, MessageState, Nature
 from inbox.models.reading import Reading
 from inbox.models.thread import (
@@ -39,6 +49,7 @@ __all__ = [
     "MessageWords",
     "Nature",
     "Provider",
+    "PurgedMail",
     "Reading",
     "Security",
     "Sentiment",

@@ -1,5 +1,6 @@
 """Where mail comes from, how its conversations hold together, and what could not be read."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -258,6 +259,35 @@ class FolderMail(models.Model):
         return f"{self.folder} #{self.uid}"
 
 
+class PurgedMail(models.Model):
+    """A mail of a mailbox that was purged here, by its Message-ID (SHA-256 of it): it is not fetched again.
+
+    Kept by the database as a message goes (the trigger `messages_remember_purged`), whatever made it go.
+    """
+
+    mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE, related_name="+", db_index=False)
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "purged_mails"
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                "mailbox",
+                "digest",
+                name="purged_mails_once",
+                violation_error_message="This mail has been purged already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+# A folder, the number of the mail, and the numbering of the folder.
+NUMBERED = re.compile(r"(.+) #(\d+) of \d+")
+
+
 class SetAsideQuerySet(RecordQuerySet):
     """Named sets of mails set aside."""
 
@@ -296,4 +326,10 @@ class SetAside(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.origin}: {self.reason}"[:200]
+        return f"{self.place}: {self.reason}"[:200]
+
+    @property
+    def place(self) -> str:
+        """Where it came from, for people: under which numbering of its folder says nothing to them."""
+        found = NUMBERED.fullmatch(self.origin)
+        return f"{found[1]}, mail {found[2]}" if found else self.origin

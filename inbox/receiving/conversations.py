@@ -55,7 +55,7 @@ class Conversations:
         known = dict.fromkeys(self.by_key[key] for key in keys if key in self.by_key)
         found = sorted(known, key=lambda one: one.age)
         if any_apart(found):
-            found = [self.nearest(keys)]
+            found = that_go_with(self.nearest(keys), found)
         if not found:
             thread = Thread(mailbox=self.mailbox, source=ThreadSource.EMAIL, subject=subject, created_at=timezone.now())
             found = [Conversation(thread, new=True)]
@@ -97,6 +97,15 @@ class Conversations:
             elif self.stored[key] not in one.threads:
                 turned.append(row)
         return new, turned
+
+
+def that_go_with(nearest: Conversation, found: list[Conversation]) -> list[Conversation]:
+    """`nearest` and those of `found` that nobody has taken apart from it or from each other, the oldest first."""
+    together = [nearest]
+    for one in found:
+        if one is not nearest and not any_apart([*together, one]):
+            together.append(one)
+    return sorted(together, key=lambda one: one.age)
 
 
 def any_apart(found: list[Conversation]) -> bool:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from crm.activity import Actor
 from crm.models import ActivityLog, Client
 from crm.refusals import BadInput, IllegalMove
+from crm.texts import with_full_stop
 from crm.transitions import named
 from inbox.models import Thread
 from inbox.transitions import link, unlink
@@ -97,7 +98,7 @@ class LinkThreadKind(Kind):
         thread = named_here(suggestion, "thread", payload.thread, names)
         target = named_here(suggestion, payload.field, payload.target, names)
         instead = f" instead of {names.record(payload.field, payload.instead_of)}" if payload.instead_of else ""
-        return f"Links the conversation “{thread}” to {target}{instead}."
+        return with_full_stop(f"Links the conversation “{thread}” to {target}{instead}")
 
     @classmethod
     def execute(cls, payload: LinkThreadPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:

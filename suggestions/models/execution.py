@@ -9,6 +9,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from crm.models.base import Record, RecordQuerySet, audited, one_of
+from inbox.models import MessageState
 from suggestions.models.types import SuggestionType
 
 
@@ -31,7 +32,7 @@ TRANSITIONS = {
         ExecutionState.UNKNOWN,
         ExecutionState.QUEUED,
     },
-    # A person says what became of it, or the outside world does.
+    # A person says what became of it, or the mail is found among what was sent.
     ExecutionState.UNKNOWN: {ExecutionState.SUCCEEDED, ExecutionState.FAILED},
     ExecutionState.SUCCEEDED: {ExecutionState.UNDONE},
 }
@@ -55,6 +56,10 @@ class ExecutionQuerySet(models.QuerySet):
     def due(self, now: datetime) -> "ExecutionQuerySet":
         """Queued ones whose time has come, the longest due first."""
         return self.filter(state=ExecutionState.QUEUED, run_after__lte=now).order_by("run_after", "id")
+
+    def proven(self) -> "ExecutionQuerySet":
+        """Those of which nobody knew what had become until their mail was found among what was sent."""
+        return self.filter(state=ExecutionState.UNKNOWN, message__state=MessageState.SENT).order_by("id")
 
 
 def unless_on_its_way(collector: Any, field: models.Field, rows: models.QuerySet, using: str) -> None:

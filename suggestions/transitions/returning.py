@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
-from crm.activity import Actor, record
+from crm.activity import SYSTEM, Actor, record
 from crm.models import User
 from crm.refusals import IllegalMove
 from suggestions.autonomy import by_policy
@@ -80,7 +80,10 @@ def settle(suggestion: Suggestion, *, happened: bool, by: Actor | User) -> Sugge
     if happened:
         payload = kind.check(suggestion.approved_content)
         result = kind.arrived(payload, suggestion, execution, by=actor)
-        record(suggestion, "settled", about=about(suggestion), by=by, summary="It did go out, somebody has found out.")
+        found = (
+            "It lies among what was sent: it did go out." if by == SYSTEM else "It did go out, somebody has found out."
+        )
+        record(suggestion, "settled", about=about(suggestion), by=by, summary=found)
         succeeded(execution, suggestion, result, by=actor)
         return suggestion
     why = f"{actor} has found out that it did not happen."

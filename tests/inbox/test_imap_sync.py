@@ -3,13 +3,16 @@
 import pytest
 from django.db import connection
 
+from inbox import outbox
 from inbox.imap import sync
 from inbox.imap.connection import NoConnection, NotHandedOut, logged_in
 from inbox.imap.state import Overtaken, state_of
 from inbox.imap.visits import visit
-from inbox.models import FolderMail, Mailbox, MailboxStatus, Message, SetAside, Thread
+from inbox.models import FolderMail, Mailbox, MailboxStatus, Message, PurgedMail, SetAside, Thread
 from tests import dovecot
+from tests.cast import make_thread
 from tests.inbox.boxes import ANN, connect, mail, run
+from tests.inbox.writing import sent_off
 from tests.proxy import cutting
 
 pytestmark = [dovecot.needed, pytest.mark.django_db]
@@ -44,6 +47,33 @@ def test_what_was_sent_is_ours_and_of_the_same_conversation(server):
     assert state_of(box, "Sent").taken == 1
 
 
+def test_what_was_purged_here_does_not_come_back_when_the_folder_is_numbered_anew(server):
+    for number in range(2):
+        server.deliver(ANN, mail(number, f"About {number}"))
+    box = run(connect(server))
+    Thread.objects.get(messages__message_id="<1@example.com>").delete()
+    assert PurgedMail.objects.filter(mailbox=box).count() == 1
+    server.renumber(ANN)
+    server.deliver(ANN, mail(2))
+    run(box)
+    assert set(Message.objects.values_list("message_id", flat=True)) == {"<0@example.com>", "<2@example.com>"}
+    Mailbox.objects.all().delete()
+    assert not PurgedMail.objects.exists()
+
+
+@pytest.mark.parametrize(("folder", "state"), [("Sent", "SENT"), ("INBOX", "UNCERTAIN")])
+def test_a_mail_of_which_nobody_could_tell_has_gone_out_if_it_lies_in_sent(server, ann, folder, state):
+    ours = sent_off(ann, make_thread(participant_emails=["lee@example.com"]))
+    Message.objects.update(state="SENDING")
+    outbox.uncertain(ours, "It was cut off.")
+    text = f"From: {ANN}\r\nTo: lee@example.com\r\nMessage-ID: {ours.message_id}\r\n\r\nIt is 100 a month."
+    server.deliver(ANN, text.encode(), folder, seen=True)
+    run(connect(server))
+    ours.refresh_from_db()
+    assert (ours.state, ours.dispatch.finished_at is not None) == (state, state == "SENT")
+    assert ours.thread.awaiting_reply is (state == "SENT")
+
+
 def test_numbered_anew_nothing_comes_twice_and_nothing_is_fetched_again(server, monkeypatch):
     for number in range(3):
         server.deliver(ANN, mail(number))
@@ -58,6 +88,7 @@ def test_numbered_anew_nothing_comes_twice_and_nothing_is_fetched_again(server, 
     state = state_of(run(box), "INBOX")
     assert state.uidvalidity != was.uidvalidity
     assert (Message.objects.count(), SetAside.objects.count(), len(fetched)) == (4, 1, 2)
+    assert SetAside.objects.get().place == "INBOX, mail 4"
     assert FolderMail.objects.count() == 5
 
 

@@ -18,14 +18,17 @@ LEADS = """
            CASE WHEN n %% 20 > 1 THEN (%(users)s::uuid[])[n %% 20] END
       FROM generate_series(1, 2000) AS n
 """
+# In no order, so that what an index saves in reading is not made up for by rows that happen to lie side by side.
 THREADS = """
     INSERT INTO threads (source, subject, status, lead_id, participant_emails, last_message_at, last_direction,
-                         awaiting_reply, deleted_at, triaged_at)
+                         awaiting_reply, deleted_at, triaged_at, assigned_to_id)
     SELECT 'EMAIL', 'About ' || md5(n::text), (ARRAY['OPEN', 'RESOLVED', 'ARCHIVED', 'RESOLVED'])[n %% 4 + 1],
            CASE WHEN n %% 37 > 0 THEN keys[n %% 2000 + 1] END, ARRAY['p' || n || '@example.com'],
            now() - n * interval '1 minute', CASE WHEN n %% 3 = 0 THEN 'in' ELSE 'out' END, n %% 3 > 0,
-           CASE WHEN n %% 100 = 0 THEN now() END, CASE WHEN n %% 1000 > 0 THEN now() END
-      FROM generate_series(1, 20000) AS n, (SELECT array_agg(id) AS keys FROM leads) AS there
+           CASE WHEN n %% 100 = 0 THEN now() END, CASE WHEN n %% 20 > 0 THEN now() END,
+           CASE WHEN n %% 50 = 16 THEN (SELECT id FROM users WHERE username = 'planner') END
+      FROM (SELECT n FROM generate_series(1, 20000) AS n ORDER BY md5(n::text)) AS drawn,
+           (SELECT array_agg(id) AS keys FROM leads) AS there
 """
 
 # Most went out; of a few nobody knows.
@@ -62,15 +65,14 @@ IN_ORDER = [
     ("status=OPEN", "newest", "threads_by_status"),
     ("status=ARCHIVED", "newest", "threads_by_status"),
     ("deleted=true", "newest", "threads_deleted"),
+    ("assigned=me", "waiting", "threads_assigned"),
 ]
 
 
 @pytest.mark.parametrize(("query", "order", "index"), IN_ORDER)
 def test_the_first_page_is_read_in_order_from_its_index(filled, db, query, order, index):
     rows = first_page(Thread, query, filled["chief"], order)
-    # Of a common status the newest of all lead to a page at once, too.
-    also = ["threads_newest"] if index == "threads_by_status" else []
-    assert indexes_of(rows) & {index, *also}
+    assert index in indexes_of(rows)
     assert not sorts(rows)
     assert not reads_whole(rows)
 
@@ -107,7 +109,7 @@ def unlinked(filled, db):
 
 
 def test_triage_finds_its_conversations_in_an_index_of_their_own(unlinked):
-    rows = Thread.objects.untriaged().values("pk")[:500]
+    rows = Thread.objects.untriaged().values("pk")[:50]
     assert indexes_of(rows) == {"threads_untriaged"}
     assert not sorts(rows)
 

@@ -124,6 +124,14 @@ def test_a_half_stays_apart_when_a_mail_makes_it_one_with_a_third(ann, mailbox, 
     assert where("d") == [merged]
 
 
+def test_a_third_that_nobody_took_apart_becomes_one_with_the_half_that_is_answered(ann, mailbox, talk):
+    new = split(talk["a"].thread, [talk["c"], talk["d"]], by=ann)
+    take(mailbox, "x", answers="unknown", hours=4)
+    take(mailbox, "e", answers="unknown a d", hours=9)
+    assert where("x", "e", "d") == [new] * 3
+    assert where("a") == [talk["a"].thread] and Thread.objects.count() == 2
+
+
 def test_a_half_that_is_split_again_is_apart_from_all_of_it(ann, mailbox, talk):
     first = split(talk["a"].thread, [talk["c"], talk["d"]], by=ann)
     second = split(first, [talk["d"]], by=ann)

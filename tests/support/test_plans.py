@@ -10,6 +10,7 @@ from tests.cast import make_client
 from tests.emptying import tables_may_be_emptied
 from tests.plans import first_page, indexes_of, reads_whole, sorts
 
+# In no order, so that what an index saves in reading is not made up for by rows that happen to lie side by side.
 FILL = """
     INSERT INTO support_tickets (client_id, subject, status, priority, assigned_to_id, issue_type, created_at,
                                  resolve_due_at, resolved_at, resolution_summary, deleted_at)
@@ -18,7 +19,7 @@ FILL = """
            now() + n * interval '1 minute', CASE WHEN status = 'Resolved' THEN now() END,
            CASE WHEN status = 'Resolved' THEN 'Done.' ELSE '' END, CASE WHEN n %% 100 = 0 THEN now() END
       FROM (SELECT n, CASE WHEN n %% 97 = 0 THEN 'Escalated' WHEN n %% 10 = 0 THEN 'Open' ELSE 'Resolved' END AS status
-              FROM generate_series(1, 20000) AS n) AS drawn
+              FROM generate_series(1, 20000) AS n ORDER BY md5(n::text)) AS drawn
 """
 
 
@@ -52,9 +53,7 @@ IN_ORDER = [
 @pytest.mark.parametrize(("query", "order", "index"), IN_ORDER)
 def test_the_first_page_is_read_in_order_from_its_index(filled, db, query, order, index):
     rows = first_page(SupportTicket, query, filled["chief"], order)
-    # Of a common status the newest of all lead to a page at once, too.
-    also = ["support_tickets_newest"] if index == "support_tickets_by_status" else []
-    assert indexes_of(rows) & {index, *also}
+    assert index in indexes_of(rows)
     assert not sorts(rows)
     assert not reads_whole(rows)
 

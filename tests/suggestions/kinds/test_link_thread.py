@@ -147,9 +147,11 @@ def test_it_is_not_undone_where_somebody_has_linked_it_elsewhere(ann):
 
 
 def test_people_read_names_and_no_keys(ann):
-    suggestion = make_suggestion(LINK, thread=make_thread(subject="The red car"), lead=make_lead(contact_name="Lee"))
+    suggestion = make_suggestion(
+        LINK, thread=make_thread(subject="The red car"), lead=make_lead(contact_name="Lee Inc.")
+    )
     page = browser(ann).get(reverse("admin:suggestions_suggestion_change", args=[suggestion.pk])).content.decode()
-    assert "Links the conversation “The red car” to Lee." in page
+    assert "Links the conversation “The red car” to Lee Inc.<" in page
     assert '<dt>Conversation</dt><dd class="wrap">The red car</dd>' in page
     approve(suggestion, by=ann)
     page = browser(ann).get(reverse("admin:suggestions_suggestion_change", args=[suggestion.pk])).content.decode()

@@ -8,8 +8,10 @@ from django.utils import timezone
 from crm.models import ActivityLog
 from crm.refusals import BadInput, IllegalMove
 from crm.transitions import soft_delete
+from inbox.dispatching import proven
 from inbox.filters import not_sent
-from inbox.models import Message, MessageState, Thread
+from inbox.models import Mailbox, Message, MessageState, Thread
+from suggestions import tasks
 from suggestions.kinds import KINDS
 from suggestions.models import EmailTemplate, SuggestionStatus
 from suggestions.transitions import approve, carry_out, put_back, reject, settle, undo
@@ -113,6 +115,18 @@ def test_cut_off_a_person_says_what_became_of_it(post, lead, ann, happened):
     message = Message.objects.get()
     assert (message.state, len(post.data)) == (MessageState.SENT, 0 if happened else 1)
     assert suggestion.result["message"] == str(message.pk)
+
+
+def test_what_is_found_among_what_was_sent_is_settled_by_itself(post, lead, ann):
+    post.fault = "cut"
+    suggestion = sent(mail_to(lead), ann)
+    tasks.find_lost(0)
+    assert suggestion.executions.get().state == "UNKNOWN"
+    proven(Mailbox.objects.create(address="office@agency.example"), [Message.objects.get().message_id])
+    tasks.find_lost(0)
+    suggestion.refresh_from_db()
+    assert (suggestion.status, suggestion.executions.get().state) == (SuggestionStatus.APPROVED, "SUCCEEDED")
+    assert suggestion.result["message"] == str(Message.objects.get().pk)
 
 
 def test_a_program_that_died_while_sending_leaves_it_to_a_person(post, lead, ann):
