@@ -47,8 +47,8 @@ class Mail:
     ticket: SupportTicket | None = None
 
 
-def leave_everything_to_the_program(reviewer: User) -> None:
-    """The highest level everywhere, no ceiling, no floor, no undo window, and full trust in the obeying model."""
+def leave_everything_to_the_program(reviewer: User, agents: tuple[str, ...] = (str(OBEYING),)) -> None:
+    """The highest level everywhere, no ceiling, no floor, no undo window, and full trust in `agents`."""
     now = timezone.now()
     for type in SuggestionType.values:
         AutonomySetting.objects.update_or_create(
@@ -59,13 +59,14 @@ def leave_everything_to_the_program(reviewer: User) -> None:
         Suggestion.objects.bulk_create(
             Suggestion(
                 type=type,
-                agent=str(OBEYING),
+                agent=agent,
                 status=SuggestionStatus.APPROVED,
                 approved_content={},
                 content_hash="x",
                 reviewed_by=reviewer,
                 reviewed_at=now,
             )
+            for agent in agents
             for _ in range(60)
         )
     Client.objects.create(name="Doe Marine Holdings", email="office@doemarine.example")
