@@ -58,6 +58,11 @@ class Signals(BaseModel):
 
     signals: list[Found]
 
+    @property
+    def in_short(self) -> str:
+        told = sorted({one.type.replace("_", " ") for one in self.signals if one.type in MEANINGS})
+        return f"Shows: {', '.join(told)}" if told else "Shows nothing"
+
 
 def legible(body: str) -> str:
     """What of the mail `body` a model is shown: what was written for it, neither quotes nor signature."""

@@ -11,9 +11,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from ai_log import genai
 from ai_log.budgets import exceeded
-from ai_log.gateway import Answer, ask
+from ai_log.gateway import Answer, ask, resting
 from ai_log.models import AIInteraction, InteractionSource, InteractionType
 from inbox.detection import Sign
 from inbox.models import Message, Reading, Thread
@@ -23,23 +22,16 @@ from leads.models import Lead, ScoringPolicy
 
 AGENT = "Signals"
 MOST_MESSAGES = 10
-# After a call to which no model answered, nobody is asked for as long; a conversation is asked about again after as
-# long as it has waited already.
-REST, LONGEST_PAUSE = timedelta(minutes=5), timedelta(days=1)
-# A model was there and gave no usable answer: asked again it would say no more. That message is decided, too.
-ANSWERED = frozenset({"wrong_shape", "refused", "length", "tool_call", "empty"})
+# Where no model answered, a conversation is asked about again after as long as it has waited already.
+SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(days=1)
 
 
 def may_ask(now: datetime) -> bool:
-    """Whether to go on asking: the budget of the day lasts, and the last call was answered, or is a while ago."""
-    last = AIInteraction.objects.filter(agent=AGENT).order_by("-created_at", "-id").first()
-    if last is not None and not was_answered(last) and last.created_at > now - REST:
-        return False
-    return not exceeded(None, now)
+    """Whether to go on asking: the provider is not left alone for now, and the day's budget lasts.
 
-
-def was_answered(interaction: AIInteraction) -> bool:
-    return interaction.metadata.get(genai.ERROR, "") in {"", *ANSWERED}
+    Looked at before, so that the log has one line that says why nothing is asked, and not one a minute.
+    """
+    return not resting(now) and not exceeded(None, now)
 
 
 def sense(thread: Thread) -> bool:
@@ -60,7 +52,7 @@ def sense(thread: Thread) -> bool:
     if wordy:
         types = {name: meaning for name, meaning in MEANINGS.items() if name in ScoringPolicy.objects.active().weights}
         answer = asked(thread, lead, list(wordy.values()), types)
-        if not was_answered(answer.interaction):
+        if answer.may_come_yet:
             put_off(thread)
             return False
         found = answer.value.signals if isinstance(answer.value, Signals) else []
@@ -109,5 +101,5 @@ def put_off(thread: Thread) -> None:
     """Ask about `thread` again after as long as the oldest of what is new has waited already."""
     now = timezone.now()
     oldest = Message.objects.unread_by_model(now).filter(thread=thread).order_by("created_at").first()
-    waited = now - oldest.created_at if oldest else REST
-    Thread.everything.filter(pk=thread.pk).update(sense_at=now + min(max(waited, REST), LONGEST_PAUSE))
+    waited = now - oldest.created_at if oldest else SHORTEST_PAUSE
+    Thread.everything.filter(pk=thread.pk).update(sense_at=now + min(max(waited, SHORTEST_PAUSE), LONGEST_PAUSE))
