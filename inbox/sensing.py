@@ -15,6 +15,8 @@ from inbox.detection import LARGEST_AMOUNT, LONGEST, Sign, quoted
 from inbox.quotes import own_words
 
 MOST_FOUND = 60
+# Of one message: who finds more in it finds everything in everything.
+MOST_EACH = 4
 SHORTEST_QUOTE = 8
 NUMBER = re.compile(
     r"(?<![\w.,])(\d{1,3}(?:[,' ]\d{3})+|\d{1,9})(?:\.(\d{1,2}))?\s?(k|thousand|m|million)?(?![\w%]|[.,]\d)",
@@ -82,7 +84,8 @@ def accepted(found: Sequence[Found], texts: Sequence[str], types: Mapping[str, s
     """What of `found` counts, for each of `texts`: each type once in each. Everything else is dropped."""
     kept: list[dict[str, Sign]] = [{} for _ in texts]
     for place, sign in signs(found[:MOST_FOUND], [flat(text) for text in texts], types):
-        kept[place].setdefault(sign.type, sign)
+        if len(kept[place]) < MOST_EACH:
+            kept[place].setdefault(sign.type, sign)
     return [list(one.values()) for one in kept]
 
 

@@ -99,6 +99,13 @@ def test_of_one_message_a_type_counts_once_and_what_is_wrong_takes_nobodys_place
     assert [(sign.type, sign.value) for sign in signs] == [("budget_mentioned", 2400)]
 
 
+def test_who_finds_everything_in_one_message_is_not_followed():
+    quote = QUOTES["decision_maker"]
+    found = [Found(message=1, type=name, quote=quote) for name in MEANINGS if name != "budget_mentioned"]
+    (signs,) = accepted(found, [WORDS], MEANINGS)
+    assert len(signs) == 4
+
+
 def test_a_value_counts_only_for_a_budget():
     (signs,) = accepted(
         [Found(message=1, type="decision_maker", quote=QUOTES["decision_maker"], value=float("nan"))], [WORDS], MEANINGS
