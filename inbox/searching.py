@@ -39,6 +39,9 @@ RANKED = f"SELECT thread_id, message_id, ts_rank(words, {QUERY}, 1), sent_at"
 IN_THREADS = f"""
     {RANKED} FROM message_words WHERE thread_id = ANY(%s) AND words @@ {QUERY} ORDER BY sent_at DESC LIMIT %s
 """
+BEST_IN_THREADS = f"""
+    {RANKED} FROM message_words WHERE thread_id = ANY(%s) AND words @@ {QUERY} ORDER BY 3 DESC, sent_at DESC LIMIT %s
+"""
 AMONG_NEWEST = f"""
     {RANKED} FROM (SELECT * FROM message_words ORDER BY sent_at DESC, message_id DESC LIMIT %s) AS newest
      WHERE words @@ {QUERY} LIMIT %s
@@ -141,6 +144,13 @@ def messages_with(text: str, among: ThreadQuerySet) -> tuple[list[tuple[Any, ...
             return rows, len(rows) <= MOST
         cursor.execute(AMONG_NEWEST, [text, NEWEST, text, MOST])
         return rows + cursor.fetchall(), False
+
+
+def messages_in(threads: list[UUID], text: str, most: int) -> list[UUID]:
+    """Up to `most` messages of `threads` in which `text` is said, the best first."""
+    with connection.cursor() as cursor:
+        cursor.execute(BEST_IN_THREADS, [text, threads, text, most])
+        return [row[1] for row in cursor.fetchall()]
 
 
 def is_plain(text: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from suggestions.assistant.facts import Fact, Known
+from suggestions.assistant.facts import ENTRIES, Fact, Known
 from suggestions.assistant.questions import HEADINGS, Topic, Wanted
 
 MOST_OF_TOPIC, MOST_ALONE, MOST_IN_OVERVIEW = 8, 20, 4
@@ -90,10 +90,12 @@ def heading_of(topic: Topic, wanted: Wanted) -> str:
 
 
 def called_like(fields: Iterable[Fact], wanted: Wanted) -> list[Fact]:
-    """Those of `fields` that are called by a word of the question, by the most of them first."""
+    """Those of `fields` that are called by the most words of the question; where it asks how many, their number."""
     met = [(len(fact.called & wanted.words), fact) for fact in fields]
     best = max((count for count, _ in met), default=0)
-    return [fact for count, fact in met if count == best] if best else []
+    found = [fact for count, fact in met if count == best] if best else []
+    counts = [fact for fact in found if fact.text.endswith(ENTRIES)] if wanted.counted else []
+    return counts or found
 
 
 def not_understood(wanted: Wanted, known: Known, fields: list[Fact]) -> FactsAnswer:

@@ -14,6 +14,7 @@ from suggestions.assistant.questions import Topic
 
 LONGEST_TEXT, LONGEST_QUOTE = 300, 400
 MOST_FIELDS, DEEPEST = 60, 4
+ENTRIES = ("entry", "entries")
 # The page on which each kind of source stands.
 PAGES = {
     "lead": "leads_lead_change",
@@ -103,8 +104,11 @@ def day(at: datetime | None) -> str:
     return f"{local.day} {local:%b %Y}"
 
 
-def fields_in(title: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Label and value of everything in a JSON `value` that is called `title`; a list says how many it holds."""
+def fields_in(title: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str, str]]:
+    """Label, value and names of everything in a JSON `value` that is called `title`.
+
+    A list says how many it holds; an entry of plain values is told in one line, and is called by all their names.
+    """
     if depth > DEEPEST or value in (None, "", [], {}):
         return
     if isinstance(value, dict):
@@ -112,9 +116,18 @@ def fields_in(title: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str
             if key != "schema_version":
                 yield from fields_in(f"{title}, {words(key).lower()}", inner, depth + 1)
     elif isinstance(value, list):
-        yield title, f"{len(value)} entr{'y' if len(value) == 1 else 'ies'}"
+        yield title, f"{len(value)} {ENTRIES[len(value) > 1]}", title
         for place, inner in enumerate(value, start=1):
-            yield from fields_in(f"{title} {place}", inner, depth + 1)
+            if isinstance(inner, dict) and not any(isinstance(one, dict | list) for one in inner.values()):
+                parts = [f"{words(key).lower()} {plain(one)}" for key, one in inner.items() if one not in (None, "")]
+                names = " ".join((title, *map(words, inner)))
+                yield f"{title} {place}", short(", ".join(parts), LONGEST_TEXT), names
+            else:
+                yield from fields_in(f"{title} {place}", inner, depth + 1)
     else:
-        shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-        yield title, short(" ".join(shown.split()), LONGEST_TEXT)
+        yield title, plain(value), title
+
+
+def plain(value: Any) -> str:
+    shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    return short(" ".join(shown.split()), LONGEST_TEXT)

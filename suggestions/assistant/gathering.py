@@ -10,7 +10,7 @@ from django.db.models.functions import Left
 from crm.models import ActivityLog, Client, User
 from inbox.models import LAST_SAID, Direction, Message, Nature, Thread, ThreadQuerySet, ThreadStatus
 from inbox.quotes import own_words
-from inbox.searching import excerpts, search
+from inbox.searching import FEW, excerpts, messages_in
 from inbox.standing import SAID
 from leads.models import Lead, Task
 from suggestions.assistant import of_lead
@@ -125,11 +125,11 @@ def quoted(topic: Topic, message: Message, words: str) -> Fact:
 
 def found(words: str, among: ThreadQuerySet) -> Iterator[Fact]:
     """Where in the conversations stand all of `words`, or else any; quoted around them."""
-    hits = search(words, among)
-    if not hits.best and " " in words:
+    threads = list(among.order_by(LAST_SAID.desc(), "-id").values_list("pk", flat=True)[:FEW])
+    best = messages_in(threads, words, MOST_FOUND)
+    if not best and " " in words:
         words = " or ".join(words.split())
-        hits = search(words, among)
-    best = [hits.best[thread] for thread in hits.threads if thread in hits.best][:MOST_FOUND]
+        best = messages_in(threads, words, MOST_FOUND)
     shown = excerpts(words, best) if best else {}
     rows = Message.objects.filter(pk__in=best).select_related("thread").defer("body_text", "body_html", "attachments")
     for message in sorted(rows, key=lambda one: best.index(one.pk)):

@@ -9,7 +9,7 @@ from crm.models import Client, User
 from crm.templatetags.crm import money, percent
 from leads.models import ContactLead, Lead, LeadStageHistory, Rung, ScoringPolicy
 from leads.prediction_screen import told
-from leads.scoring import why
+from leads.scoring import Share, why
 from suggestions.assistant.facts import MOST_FIELDS, Fact, Source, day, fields_in, short
 from suggestions.assistant.questions import Topic, words_of
 
@@ -33,7 +33,7 @@ def who(lead: Lead) -> Iterator[Fact]:
     for label, value in named:
         if value:
             yield Fact(Topic.REACH, f"{label}: {value}", field(lead, label))
-    for label, value in fields_in("How to reach them", lead.communications):
+    for label, value, _ in fields_in("How to reach them", lead.communications):
         yield Fact(Topic.REACH, f"{label}: {value}", field(lead, "How to reach them", "data-how-to-reach-them"))
     if lead.notes:
         yield Fact(Topic.NOTES, "Notes on the record:", field(lead, "Notes"), short(lead.notes, LONGEST_NOTES))
@@ -78,12 +78,18 @@ def score(lead: Lead) -> Iterator[Fact]:
     said = f"The score is {lead.overall_score}.{tier}{moved}"
     yield Fact(Topic.SCORE, said, field(lead, "Why this score", "score"), ours=True)
     for share in sorted(explained.now.shares, key=lambda one: -abs(one.share))[:MOST_SHARES]:
-        when = f", of {day(share.at)}" if share.at else ""
-        source = (
-            Source("message", str(share.message), "Its message") if share.message else field(lead, "Signal", "score")
-        )
-        said = f"{share.label} counts {share.shown_share} of its {share.shown_weight}{when}."
-        yield Fact(Topic.SCORE, said, source, share.detail)
+        detail = f", {share.detail}" if share.detail else ""
+        when = f" ({day(share.at)})" if share.at else ""
+        said = f"{share.label}{detail}{when} counts {share.shown_share} of {share.shown_weight}."
+        yield Fact(Topic.SCORE, said, of_share(lead, share))
+
+
+def of_share(lead: Lead, share: Share) -> Source:
+    """Where a signal comes from: its message, or the part of the lead that gives it."""
+    if share.message:
+        return Source("message", str(share.message), "Its message")
+    label, place = share.place or ("Signal", "score")
+    return field(lead, label.capitalize(), place)
 
 
 def chance(lead: Lead) -> Iterator[Fact]:
@@ -118,12 +124,12 @@ def data(lead: Lead) -> Iterator[Fact]:
     )
     count = 0
     for title, value in parts:
-        for label, shown in fields_in(title, value):
+        for label, shown, names in fields_in(title, value):
             count += 1
             if count > MOST_FIELDS:
                 return
             source = field(lead, title, f"data-{slugify(title)}")
-            yield Fact(Topic.DATA, f"{label}: {shown}", source, called=words_of(label))
+            yield Fact(Topic.DATA, f"{label}: {shown}", source, called=words_of(names))
 
 
 def ended(lead: Lead, client: Client | None) -> Iterator[Fact]:

@@ -168,6 +168,7 @@ GOES_ON = re.compile(
     r"^(and|but|so|why|when|since when|who|which|what else|anything else|more|how come|really|ok|what about|until when|"
     r"where|how)\b"
 )
+HOW_MANY = re.compile(r"\bhow many\b|\bnumber of\b")
 WORDS = re.compile(r"[^\W_][\w.@+-]*[^\W_]|[^\W_]")
 SMALL = frozenset(
     WORDS.findall(
@@ -197,6 +198,7 @@ class Wanted:
     since: datetime | None = None
     # The question itself, for fields that are called like its words.
     words: frozenset[str] = frozenset()
+    counted: bool = False
 
 
 def understood(question: str, now: datetime, before: Iterable[Topic] = ()) -> Wanted:
@@ -205,13 +207,14 @@ def understood(question: str, now: datetime, before: Iterable[Topic] = ()) -> Wa
     Without any topic its words are to be looked for.
     """
     text = " ".join(question.casefold().replace("’", "'").split())
+    counted = HOW_MANY.search(text) is not None
     since, search = since_when(text, now), asked_about(text)
     found = topics_in(ABOUT.sub(" ", MENTIONS.sub(" ", text)) if search else text)
     if search:
         found = [Topic.SEARCH, *(one for one in found if one != Topic.SAID)]
     if ALL.search(text) and not search:
         found = [*found, *(one for one in OVERVIEW if one not in found)]
-        return Wanted(tuple(found), "", since, words_of(text))
+        return Wanted(tuple(found), "", since, words_of(text), counted)
     if since is not None and not found:
         found = [Topic.HAPPENED]
     before = tuple(before)
@@ -219,7 +222,7 @@ def understood(question: str, now: datetime, before: Iterable[Topic] = ()) -> Wa
         found = [one for one in before if one != Topic.SEARCH]
     if not found:
         search = " ".join(terms(text))[:LONGEST_SEARCH]
-    return Wanted(tuple(found[:MOST_TOPICS]), search, since, words_of(text))
+    return Wanted(tuple(found[:MOST_TOPICS]), search, since, words_of(text), counted)
 
 
 def topics_in(text: str) -> list[Topic]:

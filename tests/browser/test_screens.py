@@ -1,5 +1,7 @@
 """Every main screen: accessible, no wider than a phone, in light and dark."""
 
+from uuid import uuid4
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
@@ -8,6 +10,7 @@ from crm.models import Project
 from inbox.models import Message
 from inbox.transitions import take_in
 from leads.models import Task
+from suggestions.transitions.chatting import ask_about
 from tests.cast import make_client, make_contact, make_lead, make_suggestion, make_thread, make_ticket
 from tests.end_to_end.test_every_address import job
 
@@ -45,6 +48,8 @@ def addresses(max) -> dict[str, str]:
     interaction = AIInteraction.objects.create(
         lead=lead, type="Chat", source="Agent UI", content=LONG * 30, ai_response="x" * 3_000, summary=LONG * 2
     )
+    asked = {"conversation": uuid4(), "key": uuid4(), "by": max}
+    ask_about(lead, f"Catch me up, and tell what they said about {LONG}", **asked)
     job()
     return {
         "today": "/",
@@ -52,6 +57,7 @@ def addresses(max) -> dict[str, str]:
         "board": "/leads/lead/board/",
         "lead": f"/leads/lead/{lead.pk}/change/",
         "lead form": f"/leads/lead/{lead.pk}/change/?edit=1",
+        "ask": f"/leads/lead/{lead.pk}/ask/{asked['conversation']}/",
         "new lead": "/leads/lead/add/",
         "deed": f"/leads/lead/{lead.pk}/do/stage/",
         "history": f"/leads/lead/{lead.pk}/history/",

@@ -12,7 +12,7 @@ from django.utils import timezone
 from jsonschema import Draft202012Validator
 from pghistory.models import Event
 
-from ai_log.genai import OUTSIDE
+from ai_log.genai import CHAT, OUTSIDE
 from ai_log.models import AIInteraction, Feedback, InteractionSource, InteractionType
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, ProjectStatus, SavedView
 from inbox.models import Direction, Message, Sentiment, Thread, ThreadSource, ThreadStatus
@@ -32,6 +32,7 @@ from leads.models import (
 )
 from leads.scoring import explained, place, scored_as_of
 from suggestions import demo
+from suggestions.assistant.chats import ASSISTANT
 from suggestions.kinds import KINDS
 from suggestions.models import Suggestion, SuggestionStatus
 from suggestions.transitions import digest
@@ -326,7 +327,10 @@ class TestStory(TestCase):
         assert not Suggestion.objects.filter(status="REJECTED", review_note="").exists()
 
     def test_an_interaction_says_the_same_in_its_columns_and_in_its_metadata(self):
-        for call in AIInteraction.objects.all():
+        assert AIInteraction.objects.filter(model_used="").exists()
+        for call in AIInteraction.objects.filter(model_used=""):
+            assert (set(call.metadata), call.agent, call.cost_usd) == ({CHAT}, ASSISTANT, None)
+        for call in AIInteraction.objects.exclude(model_used=""):
             said = call.metadata
             assert all(key.startswith("gen_ai.") or key in {"error.type", OUTSIDE} for key in said)
             assert (said["gen_ai.request.model"], said["gen_ai.agent.name"]) == (call.model_used, call.agent)

@@ -59,7 +59,7 @@ def test_a_question_is_answered_with_its_sources_and_logged(ann):
     assert row.latency_ms is not None
     assert "1FTFW1E50NFA00001" in row.ai_response
     shown = page(ann, lead)
-    assert "Auto, vehicles 1, vin: 1FTFW1E50NFA00001" in shown
+    assert "Auto, vehicles 1: vin 1FTFW1E50NFA00001, year 2022" in shown
     assert f"{reverse('admin:leads_lead_change', args=[lead.pk])}#data-auto" in shown
 
 
