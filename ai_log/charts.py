@@ -3,15 +3,15 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
+from ai_log.rollup import Cell, Sums
 from ai_log.today import cost
-from ai_log.totals import Figures, Group, in_percent, in_seconds
+from ai_log.totals import LENGTHS, NOT_NAMED, Figures, in_percent, in_seconds, label, start
 
 # The most called have a line each, the others one together.
 MOST_LINES = 5
 OTHERS = "all others"
-NOT_NAMED = "not named"
 MOST_DAYS_BY_DAY = 31
 # Told apart by people who see no red or no green, too, on a light ground and a dark one; and by their dashes.
 COLOURS = ("#2f7ed8", "#d9730d", "#13a08a", "#a855c7", "#c29a00", "#7a8699")
@@ -26,8 +26,8 @@ class Told:
     title: str
     about: str
     unit: str
-    number: Callable[[Group], float | None]
-    words: Callable[[Group], str]
+    number: Callable[[Sums], float | None]
+    words: Callable[[Sums], str]
 
 
 TOLD = (
@@ -35,37 +35,37 @@ TOLD = (
         "Spend",
         "Dollars, of the calls whose cost is known.",
         "$",
-        lambda one: float(one.sums.cost) if one.sums.priced else None,
-        lambda one: cost(one.sums.cost, one.sums.priced) if one.sums.priced else "",
+        lambda one: float(one.cost) if one.priced else None,
+        lambda one: cost(one.cost, one.priced) if one.priced else "",
     ),
     Told(
         "Latency, median",
         "Seconds that half of the calls took at most, to a twentieth.",
         "s",
-        lambda one: one.sums.latency(0.5),
-        lambda one: in_seconds(one.sums.latency(0.5)),
+        lambda one: one.latency(0.5),
+        lambda one: in_seconds(one.latency(0.5)),
     ),
     Told(
         "Latency, 95th percentile",
         "Seconds that 95 of 100 calls took at most, to a twentieth.",
         "s",
-        lambda one: one.sums.latency(0.95),
-        lambda one: in_seconds(one.sums.latency(0.95)),
+        lambda one: one.latency(0.95),
+        lambda one: in_seconds(one.latency(0.95)),
     ),
     Told(
         "Accepted",
         "Of the suggestions that came of calls and that people decided, how many were approved, by the day of the "
         "decision.",
         "%",
-        lambda one: one.judged.accepted_share,
-        lambda one: in_percent(one.judged.accepted_share),
+        lambda one: one.accepted_share,
+        lambda one: in_percent(one.accepted_share),
     ),
     Told(
         "Edited",
         "Of the approved ones, how many were changed first.",
         "%",
-        lambda one: one.judged.edited_share,
-        lambda one: in_percent(one.judged.edited_share),
+        lambda one: one.edited_share,
+        lambda one: in_percent(one.edited_share),
     ),
 )
 
@@ -91,24 +91,27 @@ def charts(found: Figures, by: str, per: str) -> list[Chart]:
     times = periods(found.first, found.last, per)
     names = lines(found, by)
 
-    def place(one: object) -> tuple[date, str]:
-        name = getattr(one, by) or NOT_NAMED
-        return start(one.day, per), name if name in names else OTHERS
+    def place(cell: Cell) -> tuple[date, str]:
+        name = getattr(cell, by) or NOT_NAMED
+        return start(cell.day, per), name if name in names else OTHERS
 
-    groups = found.grouped(place)
+    groups = found.grouped(by, place)
     return [chart(told, names, times, groups, per) for told in TOLD]
 
 
 def lines(found: Figures, by: str) -> list[str]:
     """The names that have a line, the most called first."""
-    groups = found.grouped(lambda one: getattr(one, by) or NOT_NAMED)
-    names = sorted(groups, key=lambda name: (-groups[name].sums.calls, name))
+    calls: dict[str, int] = {}
+    for cell in found.sets[by]:
+        name = getattr(cell, by) or NOT_NAMED
+        calls[name] = calls.get(name, 0) + cell.sums.calls
+    names = sorted(calls, key=lambda name: (-calls[name], name))
     # One more has the line that would be that of the others.
     return names if len(names) <= MOST_LINES + 1 else [*names[:MOST_LINES], OTHERS]
 
 
-def chart(told: Told, names: list[str], times: list[date], groups: dict[tuple[date, str], Group], per: str) -> Chart:
-    empty = Group()
+def chart(told: Told, names: list[str], times: list[date], groups: dict[tuple[date, str], Sums], per: str) -> Chart:
+    empty = Sums()
     of = [[groups.get((at, name), empty) for name in names] for at in times]
     scale = 100 if told.unit == "%" else 1
     numbers = [[told.number(one) for one in row] for row in of]
@@ -151,16 +154,8 @@ def options(unit: str) -> str:
 
 def periods(first: date, last: date, per: str) -> list[date]:
     """The days, or the Mondays of the weeks, from `first` to `last`."""
-    step, at, found = timedelta(days=7 if per == "week" else 1), start(first, per), []
+    at, found = start(first, per), []
     while at <= last:
         found.append(at)
-        at += step
+        at += LENGTHS[per]
     return found
-
-
-def start(day: date, per: str) -> date:
-    return day - timedelta(days=day.weekday()) if per == "week" else day
-
-
-def label(at: date, per: str) -> str:
-    return f"{'week of ' if per == 'week' else ''}{at:%d %b %Y}"

@@ -8,25 +8,27 @@ from ai_log.today import cost
 from crm.lists import KeysetChangeList
 
 MOST_SUMMED = 10_000
+# Where words are looked for, each row is read whole to see whether it has them.
+MOST_SEARCHED = 1_000
 SUMMED = ("pk", "error_message", "prompt_tokens", "completion_tokens", "cost_usd")
 
 
 class LogChangeList(KeysetChangeList):
     def remark(self) -> str:
-        """What the narrowed list comes to; the whole log has a page of totals."""
+        """What the narrowed list comes to; the whole log has a page of its own."""
         return self.sums if self.kept() else ""
 
     @cached_property
     def sums(self) -> str:
-        return in_words(self.queryset)
+        return in_words(self.queryset, MOST_SEARCHED if self.get.get("q") else MOST_SUMMED)
 
 
-def in_words(rows: AIInteractionQuerySet) -> str:
-    """Calls, failures, tokens and dollars of `rows` in a sentence, as long as no more than 10,000 must be read."""
+def in_words(rows: AIInteractionQuerySet, most: int) -> str:
+    """Calls, failures, tokens and dollars of `rows` in a sentence, as long as no more than `most` must be read."""
     found = (
         rows.order_by()
         .select_related(None)
-        .values(*SUMMED)[: MOST_SUMMED + 1]
+        .values(*SUMMED)[: most + 1]
         .aggregate(
             calls=Count("pk"),
             failed=Count("pk", filter=~Q(error_message="")),
@@ -36,8 +38,8 @@ def in_words(rows: AIInteractionQuerySet) -> str:
             unknown=Count("pk", filter=Q(cost_usd=None)),
         )
     )
-    if found["calls"] > MOST_SUMMED:
-        return f"More than {MOST_SUMMED:,} calls: narrow the list down, to a time for one, to see what they come to."
+    if found["calls"] > most:
+        return f"More than {most:,} calls: narrow the list down, to a time for one, to see what they come to."
     if not found["calls"]:
         return ""
     known = cost(found["dollars"] or 0, found["calls"] - found["unknown"])

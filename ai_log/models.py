@@ -174,6 +174,13 @@ class AIInteraction(models.Model):
                 name="ai_interactions_failed",
             ),
             models.Index("asked_by", models.F("created_at").desc(), name="ai_interactions_asked_by"),
+            models.Index(
+                "feedback",
+                models.F("created_at").desc(),
+                models.F("id").desc(),
+                condition=~models.Q(feedback=""),
+                name="ai_interactions_rated",
+            ),
             BrinIndex("created_at", name="ai_interactions_brin"),
             GinIndex(TEXT, name="ai_interactions_text"),
         ]
@@ -199,11 +206,14 @@ class AIInteraction(models.Model):
 
 
 class CallDay(models.Model):
-    """What the calls of one day, agent and model come to; made anew from the log whenever that is in doubt."""
+    """What the calls of one day come to: of one agent and model, of all agents (null) or of all models (null).
+
+    Made anew from the log whenever that is in doubt.
+    """
 
     day = models.DateField()
-    agent = models.CharField(max_length=60, blank=True)
-    model_used = models.CharField(max_length=100, blank=True)
+    agent = models.CharField(max_length=60, null=True, blank=True)
+    model_used = models.CharField(max_length=100, null=True, blank=True)
     calls = models.PositiveIntegerField()
     failed = models.PositiveIntegerField()
     # Those whose cost is known, which is all that the cost is of.
@@ -213,15 +223,18 @@ class CallDay(models.Model):
     cost_usd = models.DecimalField(max_digits=14, decimal_places=6, null=True)
     # How many calls took how long, by steps (ai_log/rollup.py).
     latencies = json_field(dict)
+    # What people decided on this day on what came of calls, whenever those were made.
+    decided = models.PositiveIntegerField(default=0, db_default=0)
+    approved = models.PositiveIntegerField(default=0, db_default=0)
+    edited = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         db_table = "ai_call_days"
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(
-                "day",
-                "agent",
-                "model_used",
+                fields=["day", "agent", "model_used"],
+                nulls_distinct=False,
                 name="ai_call_days_once",
                 violation_error_message="A day is summed once for each agent and model.",
             ),
@@ -229,4 +242,4 @@ class CallDay(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.day}: {self.calls} calls of {self.agent or 'no agent'}"
+        return f"{self.day}: {self.calls} calls of {self.agent or 'all agents'}"

@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.urls import reverse
 from django.utils import timezone
 
-from ai_log.rollup import between, cells, cells_of, summed
+from ai_log.rollup import between, cells_of, sets, summed, told_apart
 from crm.models import User
 from crm.models.base import sees_everyone
 from crm.today import Figure
@@ -22,10 +22,10 @@ def spend(user: User, now: datetime) -> Figure | None:
     today = timezone.localdate(now)
     first = today.replace(day=1)
     if sees_everyone(user):
-        found = cells(first, today)
+        found = sets(first, today, by=["day"])["day"]
     else:
         newest = between(first, today).visible_to(user).order_by("-created_at", "-id")
-        found = cells_of(newest[:MOST_READ])
+        found = told_apart(cells_of(newest[:MOST_READ]))["day"]
     month, day = summed(found), summed(cell for cell in found if cell.day == today)
     note = f"{cost(month.cost, month.priced) if month.priced else '$0'} this month"
     if month.calls > month.priced:

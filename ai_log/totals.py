@@ -1,17 +1,13 @@
 """What models were asked and what it cost: by agent, by model, by day, as far as somebody sees it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
-from django.utils import timezone
-from django.utils.module_loading import import_string
-
 from ai_log.models import AIInteractionQuerySet
-from ai_log.rollup import Cell, Sums, cells, cells_of
+from ai_log.rollup import Cell, Sets, Sums, cells_of, judged, judgements, sets, told_apart
 from ai_log.today import MOST_READ, cost
 from crm.filters import start_of
 from crm.models import User
@@ -20,49 +16,12 @@ from crm.models.base import sees_everyone
 PERIODS = (7, 30, 90)
 # What was kept of each day knows agents and models; asked anything else, calls are read one by one, the newest so many.
 KNOWN = {"agent", "model", "since", "until"}
+MOST_SEARCHED = 2_000
 LONGEST_DAYS = 1_096
 MOST_NAMES = 50
-
-
-@dataclass
-class Judged:
-    """What people decided on what came of calls; `approved` counts the edited ones, too."""
-
-    decided: int = 0
-    approved: int = 0
-    edited: int = 0
-
-    def add(self, what: str, number: int = 1) -> None:
-        self.decided += number
-        self.approved += number if what != "rejected" else 0
-        self.edited += number if what == "edited" else 0
-
-    @property
-    def accepted_share(self) -> float | None:
-        return self.approved / self.decided if self.decided else None
-
-    @property
-    def edited_share(self) -> float | None:
-        """Of the approved, how many had to be changed; None if none was approved."""
-        return self.edited / self.approved if self.approved else None
-
-
-@dataclass
-class Group:
-    """What belongs to one name or time: its calls, and what was decided on what came of them."""
-
-    sums: Sums = field(default_factory=Sums)
-    judged: Judged = field(default_factory=Judged)
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """One decision on what came of a call of `agent` to `model`."""
-
-    day: date
-    agent: str
-    model: str
-    what: str
+NOT_NAMED = "not named"
+DAY = timedelta(days=1)
+LENGTHS = {"day": DAY, "week": 7 * DAY}
 
 
 @dataclass(frozen=True)
@@ -71,17 +30,18 @@ class Figures:
 
     first: date
     last: date
-    cells: list[Cell]
-    judgements: list[Judgement]
+    sets: Sets
     notes: list[str]
 
-    def grouped(self, key: Callable[[Any], Any]) -> dict[Any, Group]:
-        """Calls and decisions together by what `key` says of a cell or a judgement."""
-        found: dict[Any, Group] = {}
-        for cell in self.cells:
-            found.setdefault(key(cell), Group()).sums.add(cell.sums)
-        for one in self.judgements:
-            found.setdefault(key(one), Group()).judged.add(one.what)
+    @property
+    def has_calls(self) -> bool:
+        return any(cell.sums.calls for cell in self.sets["day"])
+
+    def grouped(self, by: str, key: Callable[[Cell], Any]) -> dict[Any, Sums]:
+        """The cells by agent, model or day together by what `key` says of each."""
+        found: dict[Any, Sums] = {}
+        for cell in self.sets[by]:
+            found.setdefault(key(cell), Sums()).add(cell.sums)
         return found
 
 
@@ -89,31 +49,26 @@ def figures(user: User, calls: AIInteractionQuerySet, asked: dict[str, Any], day
     """The figures of `days` (the first and the last) that `user` sees: of `calls`, the log filtered as `asked`.
 
     Months are told from what is kept of each day; where something else than agent and model is asked for, or the user
-    does not see all, from the newest 10,000 calls.
+    does not see all, from the newest 10,000 calls (2,000, if their words must be read).
     """
     first, last = days
-    notes: list[str] = []
-    known = sees_everyone(user) and {name for name, value in asked.items() if value not in (None, "")} <= KNOWN
+    if user.has_perm("suggestions.view_suggestion") and is_kept(user, asked):
+        return Figures(first, last, sets(first, last, agent=asked["agent"] or "", model=asked["model"] or ""), [])
+    most = MOST_SEARCHED if asked.get("q") else MOST_READ
     within = calls.filter(created_at__gte=start_of(first), created_at__lt=start_of(last + timedelta(days=1)))
-    if known:
-        found = cells(first, last, agent=asked.get("agent") or "", model=asked.get("model") or "")
-    else:
-        found = cells_of(within.order_by("-created_at", "-id")[:MOST_READ])
-        if sum(cell.sums.calls for cell in found) == MOST_READ:
-            oldest = min(cell.day for cell in found)
-            notes.append(f"Only the newest {MOST_READ:,} calls are told, those since {oldest:%d %b %Y}.")
-    narrowed = None if known and not (asked.get("agent") or asked.get("model")) else calls
-    judged = judgements(user, first, last, narrowed)
-    if len(judged) == MOST_READ:
-        notes.append(f"Of decisions, only the newest {MOST_READ:,} are told.")
-    return Figures(first, last, found, judged, notes)
+    found, notes = cells_of(within.order_by("-created_at", "-id")[:most]), []
+    if sum(cell.sums.calls for cell in told_apart(found)["day"]) == most:
+        oldest = min(cell.day for cell in found)
+        notes.append(f"Only the newest {most:,} calls are told, those since {oldest:%d %b %Y}.")
+    decided = judgements(user, first, last, calls, most)
+    if len(decided) == most:
+        notes.append(f"Of decisions, only the newest {most:,} are told.")
+    return Figures(first, last, told_apart([*found, *judged(decided)]), notes)
 
 
-def judgements(user: User, first: date, last: date, calls: AIInteractionQuerySet | None) -> list[Judgement]:
-    """What was decided from `first` to `last`, of `calls` if they are given, the newest 10,000."""
-    until = start_of(last + timedelta(days=1))
-    found = import_string(settings.AI_JUDGEMENTS)(user, start_of(first), until, calls, MOST_READ)
-    return [Judgement(timezone.localdate(at), agent, model, what) for at, agent, model, what in found]
+def is_kept(user: User, asked: dict[str, Any]) -> bool:
+    """Whether what is kept of each day can tell what is `asked`."""
+    return sees_everyone(user) and {name for name, value in asked.items() if value not in (None, "")} <= KNOWN
 
 
 @dataclass(frozen=True)
@@ -122,61 +77,63 @@ class Total:
 
     name: str
     asked: str
-    group: Group
-
-    @property
-    def calls(self) -> int:
-        return self.group.sums.calls
+    sums: Sums
 
     @property
     def unknown(self) -> int:
         """Calls of unknown cost: their dollars are in no sum, not even as nothing."""
-        return self.calls - self.group.sums.priced
+        return self.sums.calls - self.sums.priced
 
     @property
     def cost(self) -> str:
-        return cost(self.group.sums.cost, self.group.sums.priced)
+        return cost(self.sums.cost, self.sums.priced)
 
     @property
     def median(self) -> str:
-        return in_seconds(self.group.sums.latency(0.5))
+        return in_seconds(self.sums.latency(0.5))
 
     @property
     def slowest(self) -> str:
         """What 95 of 100 calls took at most."""
-        return in_seconds(self.group.sums.latency(0.95))
+        return in_seconds(self.sums.latency(0.95))
 
     @property
     def accepted(self) -> str:
-        return in_percent(self.group.judged.accepted_share)
+        return in_percent(self.sums.accepted_share)
 
     @property
     def edited(self) -> str:
-        return in_percent(self.group.judged.edited_share)
+        return in_percent(self.sums.edited_share)
 
 
-def totals(found: Figures, kept: Iterable[tuple[str, str]]) -> dict[str, list[Total]]:
-    """By agent and by model the most called first, by day the newest; `kept` are the filters in force."""
+def totals(found: Figures, kept: Iterable[tuple[str, str]], per: str) -> dict[str, list[Total]]:
+    """By agent and by model the most called first, by day or week the newest; `kept` are the filters in force."""
     kept = [(name, value) for name, value in kept if name not in ("since", "until")]
-    span = [("since", str(found.first)), ("until", str(found.last))]
 
-    def asked(*more: tuple[str, str]) -> str:
-        names = {name for name, _ in more}
-        return urlencode([*((name, value) for name, value in kept if name not in names), *more])
+    def asked(first: date, last: date, *named: tuple[str, str]) -> str:
+        rest = [(name, value) for name, value in kept if name not in dict(named)]
+        return urlencode([*rest, *named, ("since", str(first)), ("until", str(last))])
 
     tables = {}
-    for label in ("agent", "model"):
-        groups = found.grouped(lambda one, label=label: getattr(one, label))
-        ranked = sorted(groups.items(), key=lambda item: (-item[1].sums.calls, item[0]))[:MOST_NAMES]
-        tables[label] = [
-            Total(name or "not named", asked(*([(label, name)] if name else []), *span), group)
-            for name, group in ranked
+    for by in ("agent", "model"):
+        groups = found.grouped(by, lambda cell, by=by: getattr(cell, by))
+        ranked = sorted(groups.items(), key=lambda item: (-item[1].calls, item[0]))[:MOST_NAMES]
+        tables[by] = [
+            Total(name or NOT_NAMED, asked(found.first, found.last, *([(by, name)] if name else [])), sums)
+            for name, sums in ranked
         ]
-    days = sorted(found.grouped(lambda one: one.day).items(), reverse=True)
-    tables["day"] = [
-        Total(f"{day:%a, %d %b %Y}", asked(("since", str(day)), ("until", str(day))), group) for day, group in days
-    ]
+    times = sorted(found.grouped("day", lambda cell: start(cell.day, per)).items(), reverse=True)
+    tables[per] = [Total(label(at, per), asked(at, at + LENGTHS[per] - DAY), sums) for at, sums in times]
     return tables
+
+
+def start(day: date, per: str) -> date:
+    """The day itself, or the Monday of its week."""
+    return day - timedelta(days=day.weekday()) if per == "week" else day
+
+
+def label(at: date, per: str) -> str:
+    return f"week of {at:%d %b %Y}" if per == "week" else f"{at:%a, %d %b %Y}"
 
 
 def in_seconds(seconds: float | None) -> str:

@@ -54,8 +54,8 @@ def context(request: HttpRequest, filtered: Callable[[dict[str, str]], Any]) -> 
         "last": days[1],
         "notes": [*faults, *notes, *found.notes],
         "charts": charts(found, by, per),
-        "tables": [(f"By {name}", rows) for name, rows in totals(found, kept).items()],
-        "has_calls": bool(found.cells),
+        "tables": [(f"By {name}", rows) for name, rows in totals(found, kept, per).items()],
+        "has_calls": found.has_calls,
     }
 
 

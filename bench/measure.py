@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db import connection
 from django.test import Client
@@ -59,7 +60,13 @@ def measured(browser: Client, url: str, repeat: int) -> Page:
         began = time.perf_counter()
         fetch(browser, url)
         times.append(time.perf_counter() - began)
-    return Page(statistics.median(times), len(statements), len(html.encode()), tuple(ROW_KEY.findall(html)))
+    return Page(statistics.median(times), len(statements), len(html.encode()), rows_of(html, urlsplit(url).path))
+
+
+def rows_of(html: str, path: str) -> tuple[str, ...]:
+    """The keys of the rows of the list at `path`: of their boxes to tick, or where there are none of their links."""
+    linked = re.findall(rf'href="{re.escape(path)}([0-9a-f-]{{36}})/change/', html)
+    return tuple(ROW_KEY.findall(html)) or tuple(dict.fromkeys(linked))
 
 
 def asked(browser: Client, url: str) -> tuple[str, list[tuple[str, Any]]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from crm.deeds import DeedForm
@@ -17,17 +18,19 @@ from crm.screens import OnlyRead, RecordAdmin
 from leads.models import Lead, LeadStatus, PredictionModel, Rung
 from leads.prediction.deed import MAY, TRAIN, use
 from leads.prediction.scorecard import Reason, reasons
+from leads.prediction.weekly import WeekAgo, week_ago
 
 REASONS_SHOWN, FEATURES_SHOWN = 6, 30
 
 
 @dataclass(frozen=True)
 class Told:
-    """Why a lead has its chance: the model, and either what counts most or what its stage says."""
+    """Why a lead has its chance: the model, and either what counts most or what its stage says; and a week ago."""
 
     model: PredictionModel
     reasons: list[Reason]
     stage: dict[str, Any]
+    week_ago: WeekAgo | None
 
 
 def told(lead: Lead) -> Told | None:
@@ -35,10 +38,11 @@ def told(lead: Lead) -> Told | None:
     model = PredictionModel.objects.active()
     if model is None:
         return None
-    if model.rung == Rung.STAGES:
-        return Told(model, [], model.card["stages"].get(lead.status_id, {}))
     snapshot = getattr(lead, "snapshot", None)
-    return Told(model, reasons(model.card, snapshot.features)[:REASONS_SHOWN] if snapshot else [], {})
+    before = week_ago(lead, model, snapshot.features if snapshot else None, timezone.now()) if lead.is_open else None
+    if model.rung == Rung.STAGES:
+        return Told(model, [], model.card["stages"].get(lead.status_id, {}), before)
+    return Told(model, reasons(model.card, snapshot.features)[:REASONS_SHOWN] if snapshot else [], {}, before)
 
 
 class PredictionModelFilter(LiveFilter):

@@ -17,18 +17,17 @@ JUDGED = Q(reviewed_by__isnull=False) & (
 
 
 def judgements(
-    user: User, since: datetime, until: datetime, calls: QuerySet | None, most: int
+    user: User | None, since: datetime, until: datetime, calls: QuerySet | None, most: int | None
 ) -> Iterator[tuple[datetime, str, str, str]]:
     """When something was decided that came of a call, the call's agent and model, and what: the newest `most`.
 
-    Of `calls` alone if they are given; of what `user` may see, decided from `since` and before `until`. What was
-    decided is "approved", "edited" (approved with changes) or "rejected".
+    Of `calls` alone if they are given; of what `user` may see (None: of all), decided from `since` and before `until`.
+    What was decided is "approved", "edited" (approved with changes) or "rejected".
     """
-    if not user.has_perm("suggestions.view_suggestion"):
+    if user is not None and not user.has_perm("suggestions.view_suggestion"):
         return
-    rows = Suggestion.objects.visible_to(user).filter(
-        JUDGED, interaction__isnull=False, reviewed_at__gte=since, reviewed_at__lt=until
-    )
+    rows = Suggestion.objects.visible_to(user) if user is not None else Suggestion.objects.all()
+    rows = rows.filter(JUDGED, interaction__isnull=False, reviewed_at__gte=since, reviewed_at__lt=until)
     if calls is not None:
         rows = rows.filter(interaction__in=calls.order_by().values("pk"))
     found: Any = rows.order_by("-reviewed_at", "-id").values_list(

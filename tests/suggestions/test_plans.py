@@ -105,3 +105,11 @@ def test_what_waits_for_others_is_passed_over_without_being_read(filled, db):
 def test_every_capital_or_none_names_an_agent(filled, db):
     assert asked(Suggestion, "state=all&agent=AGENT+1", filled["chief"]).exists()
     assert not asked(Suggestion, "state=all&agent=agent+none", filled["chief"]).exists()
+
+
+def test_somebody_for_whom_nothing_waits_passes_by_nothing(filled, db):
+    idle = User.objects.create(username="idle")
+    Suggestion.everything.filter(status="PENDING", owner=None).update(owner=filled["agent"])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE suggestions")
+    assert "suggestions_waiting_for" in indexes_of(first_page(Suggestion, "", idle))
