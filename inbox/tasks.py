@@ -91,7 +91,8 @@ def sense_new(timestamp: int) -> None:
         if monotonic() > until:
             return
         try:
-            if not sense(thread):
+            # One call that failed stops nobody: a provider that is down fails three times in a row.
+            if not sense(thread) and not may_ask(timezone.now()):
                 return
         except OperationalError:  # not the conversation's doing: the next run goes on here
             raise

@@ -262,6 +262,16 @@ def test_a_provider_that_is_down_is_left_alone_and_the_mail_read_later(model, mo
 
 
 @pytest.mark.django_db
+def test_one_call_that_fails_stops_nobody_and_three_in_a_row_stop_the_rest(model):
+    threads = [told() for _ in range(6)]
+    answers = [say(500, b""), model.answer, say(429, b""), say(500, b""), say(500, b""), model.answer]
+    model.answer = lambda handler: answers[len(model.asked) - 1](handler)
+    tasks.sense_new(timestamp=0)
+    assert len(model.asked) == 5
+    assert [len(types(thread.lead)) for thread in threads] == [0, 1, 0, 0, 0, 0]
+
+
+@pytest.mark.django_db
 def test_each_pause_is_as_long_as_it_has_waited(model):
     model.answer = say(429, b"")
     thread = told()
