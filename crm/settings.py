@@ -4,6 +4,9 @@
 """
 
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.http.request import validate_host
 
 from crm.embedded.place import Place
 from crm.environment import BadVariable, Environment, key_from
@@ -128,6 +131,11 @@ EMAIL_TIMEOUT = env.seconds("EMAIL_TIMEOUT", 60)
 
 # Hosts of the agency beside the one its mail comes from: mails may link to them without anybody being asked.
 KNOWN_HOSTS = env.words("KNOWN_HOSTS")
+
+# The address by which people outside reach this program. Without it nothing is noted of what they do with a mail.
+PUBLIC_URL = env.web_address("PUBLIC_URL")
+if PUBLIC_URL and ALLOWED_HOSTS and not validate_host(urlsplit(PUBLIC_URL).hostname, ALLOWED_HOSTS):
+    raise BadVariable("PUBLIC_URL names a host that ALLOWED_HOSTS does not: nobody outside would reach us there.")
 
 # What is sent along with messages; every machine with a web server or a worker must see the same folder.
 MEDIA_ROOT = DATA_DIR / "files"

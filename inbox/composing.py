@@ -18,6 +18,7 @@ from uuid_utils.compat import uuid7
 from crm.models import Client, Contact, User
 from crm.refusals import BadInput
 from crm.texts import as_sent
+from inbox import tracking
 from inbox.answering import Answer, answer_in
 from inbox.drafting import LONGEST_TYPED, Place, Words
 from inbox.meanwhile import newer_than, others_writing, told
@@ -107,6 +108,12 @@ class Composer:
     def others_writing(self) -> list[Draft]:
         """What colleagues have begun in the same conversation."""
         return list(others_writing(self.place.thread, but=self.writer)) if self.place.thread and self.writer else []
+
+    @property
+    def carries(self) -> str:
+        """What the mail carries beside what is written; empty where that is nothing."""
+        thread = self.place.thread
+        return tracking.PICTURE if tracking.is_wanted(thread.lead if thread else self.place.lead) else ""
 
     @property
     def url(self) -> str:

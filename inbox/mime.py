@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 
 from inbox.attachments import contents
 from inbox.models import Message
+from inbox.tracking import without_picture
 
 # What a line of references holds: other people's identifiers, of which some hold anything.
 IDENTIFIER = re.compile(r"<[!-;=?-~]{1,900}>")
@@ -41,10 +42,11 @@ class MailPolicy(EmailPolicy):
 POLICY = MailPolicy(linesep="\r\n", cte_type="7bit")
 
 
-def letter(message: Message) -> bytes:
+def letter(message: Message, *, ours: bool = False) -> bytes:
     """`message` as it goes to the mail server: text, the same as HTML, and what is attached.
 
-    The same bytes each time: what is filed as sent is what was sent, its date that of the handing over (`sent_at`).
+    The same bytes each time: what is filed as sent is what was sent, its date that of the handing over (`sent_at`),
+    but for the picture that notes an opening: the copy that is `ours` has none.
 
     Raises:
         IllegalMove: a file is no longer what was to be sent.
@@ -63,7 +65,8 @@ def letter(message: Message) -> bytes:
         mail["In-Reply-To"] = message.in_reply_to
         mail["References"] = " ".join(message.references or references(message))
     mail.set_content(message.body_text, cte="quoted-printable")
-    mail.add_alternative(message.body_html, subtype="html", cte="quoted-printable")
+    page = without_picture(message.body_html, message.token) if ours and message.token else message.body_html
+    mail.add_alternative(page, subtype="html", cte="quoted-printable")
     attach(mail, message)
     set_boundaries(mail)
     return mail.as_bytes()

@@ -16,6 +16,7 @@ from crm.activity import Actor
 from crm.deliveries import Delivery, Outcome, insisting
 from crm.models import User
 from crm.refusals import BadInput, IllegalMove
+from inbox import tracking
 from inbox.addresses import address, addresses, domain, header, house
 from inbox.handover import hand_over
 from inbox.imap import filing
@@ -53,11 +54,14 @@ def compose(
     cc: Iterable[str] = (),
     reply_to_message: Message | None = None,
     attachments: Sequence[dict[str, Any]] = (),
+    links: bool = False,
     by: Actor | User,
 ) -> Message:
     """Add a mail to `thread` that waits to be handed over, from `sender` (None: from the house).
 
     The same under the same `message_id`, if it failed, waits again. `attachments` are what `attachments.keep` returned.
+    Where it is noted that mails are opened (`tracking.is_wanted`), it carries what that takes, and one that `links` to
+    its proposal a line that leads there.
 
     Raises:
         NotAllowed: `by` may not send messages.
@@ -73,15 +77,30 @@ def compose(
     message.to_emails, message.cc_emails = addressed(to, cc)
     message.in_reply_to, message.references = answering(reply_to_message)
     message.subject, message.body_text = header(subject, "subject"), worded(text)
-    message.body_html = str(as_html(message.body_text))
-    message.attachments = [
-        {**entry, "url": reverse("admin:inbox_thread_file", args=[message.pk, place])}
-        for place, entry in enumerate(attachments)
-    ]
+    carry(message, links=links)
+    message.attachments = with_addresses(attachments, message)
     Thread.everything.select_for_update().get(pk=thread.pk)
     expected(thread, sender, message_id)
     earlier = Message.objects.filter(thread=thread, message_id=message_id).first()
     return again(earlier, message) if earlier else take_in(message)
+
+
+def with_addresses(attachments: Sequence[dict[str, Any]], message: Message) -> list[dict[str, Any]]:
+    """`attachments`, each with the address at which staff open it."""
+    return [
+        {**entry, "url": reverse("admin:inbox_thread_file", args=[message.pk, place])}
+        for place, entry in enumerate(attachments)
+    ]
+
+
+def carry(message: Message, *, links: bool) -> None:
+    """Write the HTML of `message`, and put in what notes that it is opened or its proposal looked at, where wanted."""
+    wanted = tracking.is_wanted(message.thread.lead)
+    message.token = tracking.token_of(message.message_id) if wanted else ""
+    if wanted and links:
+        message.body_text = tracking.with_link(message.body_text, message.token)
+    page = str(as_html(message.body_text))
+    message.body_html = tracking.with_picture(page, message.token) if wanted else page
 
 
 def written_by(sender: User | None, mailbox: Mailbox | None = None) -> tuple[str, str, str]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from unfold.widgets import UnfoldAdminURLInputWidget
 
 from crm.jsonforms import VERSION, NamedValuesField, SchemaField, give_inputs, tags_input
@@ -31,6 +32,7 @@ COMMUNICATIONS = {
         },
     },
 }
+NO_TRACKING = {"type": "boolean", "title": "Do not note when mails are opened"}
 INSUREDS = {
     "type": "array",
     "items": {
@@ -42,6 +44,13 @@ INSUREDS = {
         },
     },
 }
+
+
+def with_tracking(channels: dict[str, Any]) -> dict[str, Any]:
+    """`channels` with the choice of a lead that nothing is noted of what they do with our mails."""
+    email = channels["properties"]["email"]
+    asked = {**email, "properties": {**email["properties"], "no_tracking": NO_TRACKING}}
+    return {**channels, "properties": {**channels["properties"], "email": asked}}
 
 
 def versioned(line: InsuranceType) -> dict[str, Any]:
@@ -66,6 +75,7 @@ class LeadForm(RecordForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         lines = {line.code: line for line in InsuranceType.objects.all()}
+        channels = with_tracking(COMMUNICATIONS) if settings.PUBLIC_URL else COMMUNICATIONS
         own = {
             column: SchemaField(versioned(lines[code]), label=lines[code].name)
             for code, column in OWN_COLUMN.items()
@@ -77,7 +87,7 @@ class LeadForm(RecordForm):
                 **own,
                 "line_data": self.other_lines(lines),
                 "additional_insureds": SchemaField(INSUREDS, label="Additional insureds"),
-                "communications": SchemaField(COMMUNICATIONS, label="Channels"),
+                "communications": SchemaField(channels, label="Channels"),
                 "custom_fields": NamedValuesField(required=False, label="Custom fields"),
                 "tags": tags_input(),
             },

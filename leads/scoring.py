@@ -218,7 +218,9 @@ def share_of(signal: dict[str, Any], policy: ScoringPolicy, at: datetime) -> Sha
         half_life_days=half_life,
         age_days=age,
         share=weight * 0.5 ** (age / half_life),
-        detail=", ".join(f"{key}: {signal[key]}" for key in TOLD if key in signal),
+        detail=", ".join(
+            str(signal[key]) if key == "note" else f"{key}: {signal[key]}" for key in TOLD if key in signal
+        ),
         message=key(signal.get("source")),
         interaction=key(signal.get("interaction")),
         place=place(signal.get("source")),

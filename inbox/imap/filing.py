@@ -64,7 +64,7 @@ def laid_down(home: Mailbox, message: Message) -> None:
         if not folder:
             raise NoFolder("No folder of what was sent is known: choose it on the mailbox.")
         if not session.holds(folder, message.message_id):
-            session.put(folder, letter(message), message.sent_at)
+            session.put(folder, letter(message, ours=True), message.sent_at)
 
 
 @transaction.atomic

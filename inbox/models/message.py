@@ -113,7 +113,10 @@ class Message(Record):
     snippet = models.CharField(max_length=200, blank=True, default="", db_default="")
     sent_at = models.DateTimeField()
     is_read = models.BooleanField(default=False, db_default=False)
+    # By what its picture and its proposal are known outside; empty where nothing is noted.
+    token = models.CharField(max_length=22, blank=True, default="", db_default="", editable=False)
     opened_at = models.DateTimeField(null=True, blank=True)
+    viewed_at = models.DateTimeField("proposal looked at", null=True, blank=True)
     attachments = json_field(list)
     media = json_field(dict)
     summary = models.TextField(blank=True, default="", db_default="")
@@ -168,6 +171,7 @@ class Message(Record):
             ),
         ]
         indexes = [
+            models.Index(fields=["token"], condition=LIVE & ~models.Q(token=""), name="messages_by_token"),
             models.Index("thread", "sent_at", "id", condition=LIVE, name="messages_of_thread"),
             models.Index("message_id", condition=~models.Q(message_id=""), name="messages_by_message_id"),
             models.Index(Lower("from_email"), models.F("sent_at").desc(), condition=LIVE, name="messages_by_sender"),

@@ -3,6 +3,7 @@
 from inbox.standing import CONTACT, SAID, advance, feel, subject_of
 from inbox.transitions.cooling import warn_of_silence
 from inbox.transitions.linking import link, reachable, unlink
+from inbox.transitions.looking import opened, viewed
 from inbox.transitions.moving import assign, lock, mark_read, move
 from inbox.transitions.noticing import notice
 from inbox.transitions.sensing import may_ask, put_off, sense
@@ -25,6 +26,7 @@ __all__ = [
     "may_ask",
     "move",
     "notice",
+    "opened",
     "put_off",
     "reachable",
     "sense",
@@ -32,5 +34,6 @@ __all__ = [
     "subject_of",
     "take_in",
     "unlink",
+    "viewed",
     "warn_of_silence",
 ]

@@ -79,7 +79,9 @@ def signs_in(thread: Thread, message: Message, ours: datetime | None) -> Iterato
     if message.direction == Direction.IN and message.nature == Nature.BOUNCE:
         yield "bounced", {}
     if message.opened_at is not None and message.direction == Direction.OUT:
-        yield "email_opened", {}
+        yield "email_opened", {"timestamp": message.opened_at.isoformat()}
+    if message.viewed_at is not None and message.direction == Direction.OUT:
+        yield "proposal_viewed", {"timestamp": message.viewed_at.isoformat()}
     if not is_theirs(message):
         return
     if ours is not None and message.sent_at - ours <= QUICK:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
+from django.conf import settings
 from django.utils import timezone
 from pydantic import AfterValidator, Field
 
@@ -14,7 +15,7 @@ from crm.deliveries import Delivery, Outcome
 from crm.models import Client, User
 from crm.refusals import BadInput, IllegalMove, refusing
 from crm.transitions import named
-from inbox import outbox
+from inbox import outbox, tracking
 from inbox.addresses import MOST_RECIPIENTS, addresses, domain, header, house
 from inbox.attachments import keep
 from inbox.models import Mailbox, Message, MessageState, Thread, ThreadSource
@@ -67,6 +68,8 @@ class MailKind(OutwardKind):
     cannot_be_undone = "A mail that went out cannot be taken back."
     # Whether it goes into the conversation of the suggestion, or begins one of its own.
     joins: ClassVar[bool] = True
+    # Whether it leads to its proposal, where it may be noted that somebody looks at it.
+    links: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -110,7 +113,16 @@ class MailKind(OutwardKind):
         lines += [
             ("Attached", f"{file.name} ({len(file.data):,} bytes)") for file in cls.files(payload, suggestion, sender)
         ]
-        return [(label, text) for label, text in lines if text]
+        return [(label, text) for label, text in [*lines, *cls.carried(suggestion)] if text]
+
+    @classmethod
+    def carried(cls, suggestion: Suggestion) -> list[tuple[str, str]]:
+        """What the mail carries beside what is written: as `outbox.compose` puts it there."""
+        thread = cls.joined(suggestion)
+        if not tracking.is_wanted(thread.lead if thread is not None else suggestion.lead):
+            return []
+        link = f"{tracking.INVITES} {settings.PUBLIC_URL}/… (an address for this mail alone)" if cls.links else ""
+        return [("Last line", link), ("Carries", tracking.PICTURE)]
 
     # In the transaction of the decision
 
@@ -126,6 +138,7 @@ class MailKind(OutwardKind):
             text=draft.whole,
             message_id=f"<{execution.idempotency_key}@{domain()}>",
             reply_to_message=draft.answers,
+            links=cls.links,
             attachments=[
                 keep(file.name, file.type, file.data, inline=file.inline)
                 for file in cls.files(payload, suggestion, sender)

@@ -39,6 +39,7 @@ class SendProposalKind(MailKind):
     type = SuggestionType.SEND_PROPOSAL
     Payload = SendProposalPayload
     gist = "title"
+    links = True
 
     @classmethod
     def guard(cls, payload: SendProposalPayload, suggestion: Suggestion) -> None:

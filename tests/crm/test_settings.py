@@ -33,6 +33,7 @@ BAD = [
     ("FORGE_URL", "https://u:secret@forge.example.com", "FORGE_URL is no web address"),
     ("FORGE_URL", "https://forge.example.com?token=secret", "FORGE_URL is no web address"),
     ("FORGE_URL", "https://forge.example.com:port", "FORGE_URL is no web address"),
+    ("PUBLIC_URL", "crm.example.com", "PUBLIC_URL is no web address"),
     ("FORGE_TOKEN", "two secret words", "FORGE_TOKEN holds blanks or characters that no token has."),
     ("DATABASE_URL", "mysql://u:secret@h/n", "DATABASE_URL does not name a PostgreSQL database"),
     ("DATABASE_URL", "postgresql://u:secret@h:port/n", "DATABASE_URL cannot be understood"),
@@ -86,6 +87,12 @@ def test_a_command_ends_with_the_sentence_and_no_traceback():
 def test_production_needs_its_own(name):
     with pytest.raises(BadVariable, match=rf"^{name} is not set: with DEBUG off it must "):
         read_settings(**{**PRODUCTION, name: ""})
+
+
+def test_the_public_address_must_be_one_that_we_answer_to():
+    assert read_settings(**PRODUCTION, PUBLIC_URL="https://crm.example.com/")["PUBLIC_URL"] == "https://crm.example.com"
+    with pytest.raises(BadVariable, match=r"^PUBLIC_URL names a host that ALLOWED_HOSTS does not"):
+        read_settings(**PRODUCTION, PUBLIC_URL="https://other.example.com")
 
 
 def test_a_secret_may_begin_with_a_dollar_sign():

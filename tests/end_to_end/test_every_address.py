@@ -37,7 +37,9 @@ from tests.cast import (
 pytestmark = pytest.mark.django_db
 ROLES = ["anonymous", "stranger", "viewer", "agent", "manager", "schema admin", "administrator"]
 OURS = {"crm", "leads", "ai_log", "inbox", "support", "suggestions"}
-OPEN_TO_ALL = {"login", "logout", "jsi18n"}
+# What mails to people outside lead to; the token is nobody's.
+OUTSIDE = {"public_picture": 200, "public_proposal": 404}
+OPEN_TO_ALL = {"login", "logout", "jsi18n", *OUTSIDE}
 NOT_WALKED = {"view_on_site"}  # it leads to pages outside the admin, of which there are none
 BIN = {"restore", "purge"}
 # What stands in an address behind the key of its record.
@@ -125,7 +127,9 @@ def addresses(world: dict[type, Any]) -> Iterator[Address]:
 def of_pattern(name: str, wanted: list[str], rows: dict[str, Any]) -> Iterator[Address]:
     table = next((table for table in rows if name.startswith(table + "_") or name == f"{table}_change"), "")
     row = rows.get(table) or (rows["crm_user"] if name == "auth_user_password_change" else None)
-    if name == "app_list":
+    if name in OUTSIDE:
+        yield Address(reverse(name, args=["A" * 22]), name)
+    elif name == "app_list":
         yield from (Address(reverse(f"admin:{name}", args=[label]), name) for label in ("leads", "crm", "auth"))
     elif not wanted:
         yield Address(reverse(f"admin:{name}"), name, row)
@@ -185,6 +189,7 @@ def test_reading_gives_nobody_more_than_their_role_and_changes_nothing(world, ro
         if user is None and address.name not in OPEN_TO_ALL:
             assert answer.status_code == 302, address
             assert "/login/" in answer["Location"], address
+        assert answer.status_code == OUTSIDE.get(address.name, answer.status_code), address
         wanted = needed(address)
         if user is not None and wanted and not user.has_perm(wanted):
             assert answer.status_code != 200, (role, address)

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from crm.refusals import BadInput
 from inbox.models import Message
+from leads.models import Lead
 from suggestions.kinds import KINDS
 from suggestions.models import Suggestion
 from tests.cast import browser, make_lead, make_suggestion
@@ -144,3 +145,22 @@ def test_tried_again_it_is_the_same_paper_and_one_mail(post, lead, ann):
 def test_what_is_no_offer_is_refused(lead, content, sentence):
     with pytest.raises(BadInput, match=sentence):
         proposal(lead, **content)
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_what_would_leave_says_that_it_carries_a_link_and_a_picture_and_it_does(post, lead, ann, settings, tracked):
+    settings.PUBLIC_URL = "https://crm.example.com"
+    Lead.objects.filter(pk=lead.pk).update(communications={"email": {"no_tracking": not tracked}})
+    suggestion = proposal(Lead.objects.get(pk=lead.pk))
+    page = browser(ann).get(f"/suggestions/suggestion/{suggestion.pk}/change/").content.decode()
+    said = ("The proposal can also be looked at here: https://crm.example.com/", "a small picture that tells us")
+    assert [words in page for words in said] == [tracked, tracked]
+    sent(suggestion, ann)
+    [mail] = post.mails
+    text, html = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    assert ("here: https://crm.example.com/t/" in text) is tracked
+    assert ('.gif" width="1"' in html) is tracked
+    page = browser(ann).get(f"/leads/lead/{lead.pk}/change/?edit=1").content.decode()
+    assert "Do not note when mails are opened" in page
+    composer = browser(ann).get(f"/inbox/draft/add/?lead={lead.pk}").content.decode()
+    assert ("The mail carries a small picture" in composer) is tracked

@@ -1,0 +1,12 @@
+"""The addresses that people outside reach without a login: those that a mail of ours carries."""
+
+from django.urls import re_path
+
+from inbox import public
+
+TOKEN = r"(?P<token>[A-Za-z0-9_-]{22})"
+
+urlpatterns = [
+    re_path(rf"^{TOKEN}\.gif$", public.picture, name="public_picture"),
+    re_path(rf"^{TOKEN}/$", public.proposal, name="public_proposal"),
+]
