@@ -110,7 +110,7 @@ def test_a_person_cannot_let_it_out_without_confirming_what_was_found(house, max
 # The same model behind the gateway, wording what the rules propose
 
 
-@pytest.mark.parametrize("number", [0, 3, 6, 11, 14, 16, 33, 43])
+@pytest.mark.parametrize("number", [3, 6, 14, 16, 43])
 def test_what_a_gullible_model_words_or_reads_does_nothing_and_tells_nothing(max, settings, monkeypatch, number):
     monkeypatch.setattr(pydantic_ai_models, "ALLOW_MODEL_REQUESTS", True)
     settings.DEFAULT_FROM_EMAIL = "Agency <office@agency.example>"

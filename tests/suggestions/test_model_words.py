@@ -11,6 +11,7 @@ from ai_log import genai
 from ai_log.gateway import ask
 from ai_log.models import AIInteraction
 from crm.refusals import IllegalMove
+from suggestions import tasks
 from suggestions.models import Suggestion, SuggestionStatus
 from suggestions.transitions import approve, ask_later, ask_model, asking, consider, reject
 from suggestions.transitions.asking import ASK
@@ -58,7 +59,7 @@ def queued() -> list[str]:
 def test_the_words_change_and_nothing_else(model, max):
     rules = answered(assigned_to=max)
     assert queued() == [str(rules.pk)]
-    assert ask_model(rules.pk)
+    tasks.ask_model(*queued())
     found, row = waiting(rules.lead), AIInteraction.objects.get()
     assert found.suggested_content == {**rules.suggested_content, "body": WORDS}
     assert (found.type, found.thread, found.message, found.dedupe_key, found.evidence, found.confidence) == (
