@@ -164,8 +164,10 @@ def tickets(about: Q, user: User, now: datetime) -> Iterator[Fact]:
 
 def suggestions(about: Q, user: User) -> Iterator[Fact]:
     """What waits to be decided, and what became of what was proposed; the newest first."""
-    rows = Suggestion.objects.filter(about).visible_to(user).select_related("lead", "client", "thread", "ticket")
-    rows = rows.select_related("reviewed_by").defer("evidence").order_by("-created_at", "-id")
+    rows = Suggestion.objects.filter(about).visible_to(user).select_related("thread", "ticket", "reviewed_by")
+    rows = (
+        rows.select_related("lead__assigned_to", "client__assigned_to").defer("evidence").order_by("-created_at", "-id")
+    )
     names = Names()
     waiting = rows.filter(status__in=DECIDABLE)[:MOST_SUGGESTIONS]
     decided = rows.filter(status__in=DECIDED)[:MOST_SUGGESTIONS]

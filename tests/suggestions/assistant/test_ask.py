@@ -147,6 +147,22 @@ def test_a_question_sent_twice_is_asked_once(ann):
     assert AIInteraction.objects.count() == 1
 
 
+def test_of_one_conversation_one_question_is_answered_at_a_time(ann, monkeypatch):
+    held, answer = [], chatting.answer
+
+    def watched(*said):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+            held.append(cursor.fetchone()[0])
+        return answer(*said)
+
+    monkeypatch.setattr(chatting, "answer", watched)
+    ask(ann, make_lead(assigned_to=ann), "Who is it?")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        assert (held, cursor.fetchone()[0]) == ([1], 0)
+
+
 def test_asking_is_only_sent_and_never_done_by_a_link(ann):
     lead = make_lead(assigned_to=ann)
     assert browser(ann).get(address(lead), {"question": "Who is it?", "key": KEYS[0]}).status_code == 200
@@ -262,6 +278,20 @@ def test_a_page_costs_few_queries_however_much_was_asked(ann):
             page_of_ann.get(address(lead))
         counts.append(len(ran))
     assert counts[0] == counts[1] <= 15
+
+
+def test_gathering_costs_as_many_queries_however_much_there_is(ann):
+    lead, counts = make_lead(assigned_to=ann), []
+    for number in range(2):
+        for _ in range(1 + 4 * number):
+            say(lead, "The roof.")
+            Task.objects.create(title="Call", lead=lead)
+            make_ticket(lead=lead)
+        make_suggestion(lead=lead)
+        with CaptureQueriesContext(connection) as ran:
+            ask(ann, lead, "Catch me up, and what did they say about the roof?", key=KEYS[number])
+        counts.append(len(ran))
+    assert counts[1] <= counts[0] <= 60
 
 
 def test_an_erased_answer_says_so(ann):
