@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from ai_log.models import AIInteraction
 from crm.models import Project
-from inbox.models import Message
+from inbox.models import Mailbox, Message, SetAside
 from inbox.transitions import take_in
 from leads.models import Task
 from suggestions.transitions.chatting import ask_about
@@ -50,6 +50,11 @@ def addresses(max) -> dict[str, str]:
     )
     asked = {"conversation": uuid4(), "key": uuid4(), "by": max}
     ask_about(lead, f"Catch me up, and tell what they said about {LONG}", **asked)
+    mailbox = Mailbox.objects.create(address=f"office@{LONG[:50].lower()}.example", last_error=LONG * 4)
+    aside = SetAside.objects.create(
+        mailbox=mailbox, origin=f"{LONG * 3} #3 of 17", reason=LONG * 2, size=9, raw=b"x" * 9
+    )
+    make_thread(lead=lead, subject=LONG * 4)
     job()
     return {
         "today": "/",
@@ -65,6 +70,15 @@ def addresses(max) -> dict[str, str]:
         "task": f"/leads/task/{Task.objects.create(title=LONG * 3, lead=lead).pk}/change/",
         "inbox": "/inbox/thread/?state=all",
         "conversation": f"/inbox/thread/{thread.pk}/change/",
+        "split": f"/inbox/thread/{thread.pk}/do/split/",
+        "join": f"/inbox/thread/{thread.pk}/do/join/",
+        "link": f"/inbox/thread/{thread.pk}/do/link/",
+        "log": f"/inbox/thread/add/?lead={lead.pk}",
+        "write": f"/inbox/draft/add/?lead={lead.pk}",
+        "connect": "/inbox/mailbox/add/",
+        "mailbox": f"/inbox/mailbox/{mailbox.pk}/change/",
+        "mailbox form": f"/inbox/mailbox/{mailbox.pk}/change/?edit=1",
+        "set aside": f"/inbox/setaside/{aside.pk}/change/",
         "approvals": "/suggestions/suggestion/",
         "autonomy": "/suggestions/autonomysetting/?for=house",
         "suggestion": f"/suggestions/suggestion/{suggestion.pk}/change/",

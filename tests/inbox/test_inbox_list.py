@@ -161,6 +161,11 @@ def test_new_messages_are_counted(as_max):
     assert "2 new" in as_max.get(LIST).content.decode()
 
 
+def test_how_long_they_have_been_silent_is_told_by_the_day(as_max):
+    make_thread(last_direction="out", awaiting_reply=True, last_message_at=timezone.now() - timedelta(days=40, hours=3))
+    assert ">40 days ago</span>" in as_max.get(LIST, {"turn": "theirs"}).content.decode()
+
+
 def test_hostile_text_is_shown_as_text(as_max):
     lead = make_lead(contact_name=HOSTILE, company_name=HOSTILE)
     make_thread(subject=HOSTILE, lead=lead, last_direction="in")

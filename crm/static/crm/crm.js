@@ -38,6 +38,21 @@ document.addEventListener("DOMContentLoaded", () => {
     [...form.elements].forEach((field) => { if (field.name && field.value === "") field.disabled = true; });
   }));
 
+  // A field to pick from is called what its label says, empty ones too; the theme makes it when it comes to it.
+  const name = () => document.querySelectorAll(".select2-selection[role=combobox]").forEach((box) => {
+    const field = box.closest(".select2")?.previousElementSibling;
+    const label = field?.id && document.querySelector(`label[for="${CSS.escape(field.id)}"]`);
+    if (!label) return;
+    label.id ||= `${field.id}_label`;
+    const shown = box.querySelector(".select2-selection__rendered");
+    box.setAttribute("aria-labelledby", shown?.id ? `${label.id} ${shown.id}` : label.id);
+    shown?.setAttribute("aria-labelledby", label.id);
+  });
+  if (document.querySelector("select.admin-autocomplete")) {
+    name();
+    new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
+  }
+
   // A deed is sent once, however often its button is pressed.
   document.querySelectorAll("form[method=post]").forEach((form) => form.addEventListener("submit", (event) => {
     if (form.dataset.sent) { event.preventDefault(); return; }
