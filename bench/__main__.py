@@ -7,7 +7,18 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.test import override_settings
 
-from bench import approvals_list, executions, inbox_list, leads_list, log_list, mail, race, scoring, storm
+from bench import (
+    approvals_list,
+    executions,
+    inbox_list,
+    leads_list,
+    log_list,
+    mail,
+    message,
+    race,
+    scoring,
+    storm,
+)
 from bench.databases import SIZES, drop
 from bench.measure import PageFailed
 from crm.startup import why_it_cannot_start
@@ -22,6 +33,7 @@ TABLES = {
     "inbox": inbox_list,
     "log": log_list,
     "scoring": scoring,
+    "message": message,
 }
 # As in production, as far as one process without a proxy before it can be.
 SETTINGS = {"DEBUG": False, "ALLOWED_HOSTS": ["testserver"], "ROOT_URLCONF": "bench.urls"}

@@ -184,7 +184,7 @@ def look_up(site: Site) -> dict[str, str]:
     }
 
 
-LISTING = Listing(__doc__, AIInteraction, QUESTIONS, look_up, fill, UNLIKE, SIZES)
+LISTING = Listing(__doc__, AIInteraction, QUESTIONS, look_up, fill, UNLIKE, SIZES, most_growth=None)
 
 
 def run(repeat: int) -> bool:

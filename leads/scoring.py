@@ -17,6 +17,8 @@ from leads.models import Lead, ScoringPolicy
 DAY = 86_400
 WEEK = timedelta(days=7)
 SHOWN = 50
+# No lead is given more than five hundred; what was written past the program may hold any number.
+MOST_EXPLAINED = 2_000
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 NEEDED = {"type", "timestamp", "weight"}
 LONGEST_NOTE = 300
@@ -166,6 +168,8 @@ class Why:
     now: Explanation
     week_ago: Explanation
     is_current: bool
+    # Signals that are not explained: those before the newest two thousand.
+    left_out: int = 0
 
     @property
     def shown(self) -> list[Share]:
@@ -197,8 +201,11 @@ class Why:
 def why(lead: Lead, policy: ScoringPolicy) -> Why:
     """Why `lead` has its score by `policy`."""
     at = scored_as_of(lead, policy)
-    now = explained(lead.signals, policy, at)
-    return Why(policy, at, now, explained(lead.signals, policy, at - WEEK), now.score == lead.overall_score)
+    # They are kept in the order of their time.
+    signals = lead.signals[-MOST_EXPLAINED:]
+    now, before = explained(signals, policy, at), explained(signals, policy, at - WEEK)
+    left_out = len(lead.signals) - len(signals)
+    return Why(policy, at, now, before, left_out > 0 or now.score == lead.overall_score, left_out)
 
 
 def scored_as_of(lead: Lead, policy: ScoringPolicy) -> datetime:

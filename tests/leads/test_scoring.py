@@ -288,11 +288,16 @@ def test_only_who_may_decides_on_the_policy(ann, max):
         new_policy(ScoringPolicy(note="Mine.", weights={}), by=ann)
 
 
-def test_a_lead_with_a_hundred_thousand_signals_is_scored():
+def test_a_lead_with_a_hundred_thousand_signals_is_scored_and_its_page_says_what_it_leaves_out(as_max):
     lead, now = make_lead(), timezone.now()
     Lead.objects.filter(pk=lead.pk).update(signals=[sign("email_opened", days=n / 100) for n in range(100_000)])
     assert rescore([lead.pk], ScoringPolicy.objects.active(), now) == 1
     assert fresh(lead).overall_score == Decimal("1.00")
+    page = as_max.get(f"/leads/lead/{lead.pk}/change/").content.decode()
+    assert "It has 98,000 more signals" in page
+    assert len(page) < 300_000
+    assert add_signals(fresh(lead), [sign("fit")], by=SYSTEM) == 1
+    assert len(fresh(lead).signals) == 500
 
 
 def test_checked_keeps_what_is_right():
