@@ -54,9 +54,12 @@ NEW = """
        AND NOT EXISTS (SELECT FROM imported_duplicates twin WHERE twin.number = imported_rows.number)
      ORDER BY number
 """
-# What a row says of the line itself comes later; nobody reads the answers to its form out of a file.
+# Nobody reads the answers to a line's form out of a file, so only a line that asks nothing can fit: asked once, not
+# of every row.
 SIGNALS = """
-    CASE WHEN source_type = 'REFERRAL' OR insurance_type_id IS NOT NULL
+    CASE WHEN source_type = 'REFERRAL' OR insurance_type_id IN (
+             SELECT line.id FROM insurance_types AS line, unnest('{Individual,Business}'::text[]) AS type,
+                    lead_fit(type, line.id, 'any', '', '{}', '{}', '{}', '{}') AS fit WHERE fit.share IS NOT NULL)
          THEN signals || lead_shown_by_fields(%(weights)s, %(at)s, %(at)s, source_type, client_type, insurance_type_id,
                                               contact_email, contact_phone, '{}', '{}', '{}', '{}')
          ELSE signals END

@@ -153,15 +153,18 @@ def test_saving_the_form_reads_them_and_the_page_leads_to_where_they_stand(ann, 
 def test_an_imported_file_shows_the_same(tmp_path):
     path = tmp_path / "leads.csv"
     path.write_text(
-        "contact_name,source_type,insurance_type\nRef One,Referral,\nNo Two,Website,Auto\nBoth,Referral,Auto\n"
+        "contact_name,contact_email,source_type,insurance_type\nRef One,,Referral,\nNo Two,,Website,Auto\n"
+        "Both,a@example.com,Referral,Auto\nFit,b@example.com,Website,Auto\nAsked,c@example.com,Website,Home\n"
     )
     InsuranceType.objects.filter(code="auto").update(form_schema={})
-    assert import_leads(path, by=SYSTEM).imported == 3
+    assert import_leads(path, by=SYSTEM).imported == 5
     kept = {lead.contact_name: lead.signals for lead in Lead.objects.all()}
     assert {name: [one["type"] for one in signals] for name, signals in kept.items()} == {
         "Ref One": ["referral"],
         "No Two": [],  # nobody can be reached
-        "Both": ["referral"],
+        "Both": ["referral", "fit"],
+        "Fit": ["fit"],
+        "Asked": [],
     }
     assert sum(read_all(ScoringPolicy.objects.active(), timezone.now())) == 0
 
