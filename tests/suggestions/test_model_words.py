@@ -239,3 +239,11 @@ def test_without_a_model_nothing_is_queued_and_nothing_is_asked(settings):
     rules = answered()
     assert (queued(), ask_later(), ask_model(rules.pk)) == ([], 0, False)
     assert not AIInteraction.objects.exists()
+
+
+def test_what_the_days_budget_does_not_allow_is_asked_at_night(model, settings):
+    settings.AI_DAILY_CALLS = 0
+    rules = answered()
+    assert not ask_model(rules.pk)
+    assert AIInteraction.objects.get().metadata[genai.ERROR] == "held_back"
+    assert (ask_later(), model.asked) == (1, [])
