@@ -26,10 +26,9 @@ SUMMARY_LENGTH = 120
 MOST_COUNTED = 2**31 - 1
 MOST_DOLLARS = Decimal("9999.999999")
 FENCE = "`"
-# What is wrong with an answer itself: asked again, the model would say the like of it. All else may pass.
-IN_THE_ANSWER = frozenset(
-    {"refused", "length", "tool_call", "empty", "wrong_shape", "not_used", "too_long", "400", "413", "422"}
-)
+# What is wrong with an answer itself: asked again, the model would say the like of it. All else may pass; a 400 or 422,
+# too, which mostly says that the model does not know what it was asked by (a JSON Schema), until another is set.
+IN_THE_ANSWER = frozenset({"refused", "length", "tool_call", "empty", "wrong_shape", "not_used", "too_long", "413"})
 # So many calls that failed one after the other within so long, and the provider is left alone.
 FAILED_IN_A_ROW, LATELY = 3, timedelta(minutes=10)
 Check = Callable[[Any], str]

@@ -15,6 +15,7 @@ from bench import (
     log_list,
     mail,
     message,
+    nightly,
     race,
     scoring,
     storm,
@@ -34,6 +35,7 @@ TABLES = {
     "log": log_list,
     "scoring": scoring,
     "message": message,
+    "nightly": nightly,
 }
 # As in production, as far as one process without a proxy before it can be.
 SETTINGS = {"DEBUG": False, "ALLOWED_HOSTS": ["testserver"], "ROOT_URLCONF": "bench.urls"}

@@ -155,13 +155,20 @@ ALL = re.compile(
     r"\b(summar\w+|overview|brief me|catch me up|tell me (more )?(about|everything)|what do (we|i|you) (need to )?know|"
     r"background|big picture|in short|tl;?dr)\b"
 )
+# Where something else is asked.
+ELSE = (
+    r"(?:[?;!]|,? (?:and|but) (?:who|whose|what|when|where|why|how|is|are|do|does|did|has|have|had|can|will|should)\b)"
+)
+THAT = rf"((?:(?!{ELSE}).)+)"
 # Whoever asks what was said about something wants it looked for in the conversations.
 ABOUT = re.compile(
     r"\b(?:sa(?:y|id|ys)|wr[io]te|written|ask(?:ed)?|talk(?:ed)?|spoken?|discuss(?:ed)?|told|tell|anything|something|"
     r"mails?|messages?|words?|news|heard?)\b(?: (?:us|me|we|they|to us|last|ever|there))*"
-    r" (?:about|on|of|regarding|concerning)\s+(.+)"
+    rf" (?:about|on|of|regarding|concerning)\s+{THAT}"
 )
-MENTIONS = re.compile(r"\b(?:mention(?:ed|s)?|bring up|brought up|discuss(?:ed)?|search(?: for)?|look for|find)\s+(.+)")
+MENTIONS = re.compile(
+    r"\b(?:mention(?:ed|s)?|bring up|brought up|discuss(?:ed)?|search(?: for)?|look for|find)\s+" + THAT
+)
 QUOTED = re.compile(r"[\"“”„]([^\"“”„]{2,100})[\"“”„]")
 # It goes on from the question before: it says nothing by itself.
 GOES_ON = re.compile(

@@ -81,6 +81,12 @@ def test_an_answer_that_is_not_used_says_why_in_the_log(model):
     assert (only_row().summary, only_row().prompt_tokens) == ("", 120)
 
 
+@pytest.mark.parametrize(("status", "may_come"), [(400, True), (413, False), (422, True), (503, True)])
+def test_what_another_model_or_day_could_answer_is_asked_again(model, status, may_come):
+    model.answer = say(status, {"error": {"message": "response_format is not known here"}})
+    assert question(answer=Verdict).may_come_yet is may_come
+
+
 def test_an_answer_that_cannot_be_judged_is_logged_all_the_same(model):
     model.answer = say(200, completion('{"wants": "a roof", "sure": 0.9}'))
     with pytest.raises(ZeroDivisionError):

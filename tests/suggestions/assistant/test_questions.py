@@ -38,6 +38,8 @@ ASKED = {
     "How do they sound?": [T.SAID],
     "What did they say about the deductible?": [T.SEARCH],
     "Did they mention a competitor?": [T.SEARCH],
+    "What did they say about the deductible, and whose turn is it?": [T.SEARCH, T.CONTACT],
+    "Did they mention the fence? Who decides?": [T.SEARCH, T.PEOPLE],
     "Is there anything about the roof?": [T.SEARCH],
     "Which tasks are open?": [T.TASKS],
     "Is anything overdue?": [T.TASKS],
