@@ -10,17 +10,20 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from pydantic import BaseModel, ValidationError
 
 from ai_log import genai
 from ai_log.budgets import exceeded
 from ai_log.models import AIInteraction, InteractionSource, InteractionType
 from ai_log.prompts import Prompt, keepable
-from ai_log.provider import MOST_TOKENS, Failed, Reply, send, without_key
+from ai_log.replies import MOST_TOKENS, Failed, Reply, without_key
 from crm.models import Client, User
 from crm.refusals import IllegalMove
 from leads.models import Lead
 
+# Loaded when a model is asked: that takes a second, and most processes never ask one.
+SEND = "ai_log.provider.send"
 LONGEST_PROMPT = 200_000
 SUMMARY_LENGTH = 120
 MOST_COUNTED = 2**31 - 1
@@ -112,7 +115,7 @@ def sent(row: AIInteraction, rule: str, prompt: Prompt, answer: type[BaseModel] 
     """Send what `row` is to log, and log what comes of it."""
     started = time.monotonic()
     try:
-        reply = send(rule, prompt.text, answer)
+        reply = import_string(SEND)(rule, prompt.text, answer)
     except Failed as error:
         return failed(row, str(error), error.kind, started)
     except BaseException as error:

@@ -7,7 +7,6 @@ wants to ask again decides that outside.
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -23,35 +22,12 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from ai_log.prompts import keepable
+from ai_log.replies import MOST_TOKENS, Failed, Reply, without_key
 
 MOST_BYTES = 2_000_000
-MOST_TOKENS = 2_000
 LONGEST_SENTENCE = 300
 # The client will not be made without a key, though many a model in the house wants none.
 NO_KEY = "none"
-
-
-class Failed(Exception):
-    """No answer came; `str(error)` says why, `kind` in a word."""
-
-    def __init__(self, sentence: str, kind: str) -> None:
-        super().__init__(sentence)
-        self.kind = kind
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What came back; `finish` is "stop" where the answer is whole. Tokens and dollars are None where unknown."""
-
-    text: str
-    refusal: str
-    model: str
-    id: str
-    finish: str
-    tokens_in: int | None
-    tokens_out: int | None
-    dollars: Decimal | None
 
 
 class TooLong(Exception):
@@ -153,12 +129,6 @@ def said(body: object) -> str:
     told = body.get("message") if isinstance(body, dict) else None
     words = " ".join(told.split())[:LONGEST_SENTENCE].rstrip(".") if isinstance(told, str) else ""
     return f": {without_key(words)}" if words else ""
-
-
-def without_key(text: str) -> str:
-    """`text` as it can be kept, without our key, should anybody have repeated it."""
-    clean = keepable(text)
-    return clean.replace(settings.AI_KEY, "[key]") if settings.AI_KEY else clean
 
 
 def reply(response: ModelResponse) -> Reply:

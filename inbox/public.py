@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from crm.refusals import IllegalMove
 from inbox.addresses import house
 from inbox.attachments import contents
-from inbox.models import Message, MessageState
+from inbox.models import Message
 from inbox.transitions import opened, viewed
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def page(template: str, shown: dict[str, Any] | None = None, status: int = 200) 
 
 def sent_paper(token: str) -> tuple[Message, dict[str, Any]] | None:
     """The mail known by `token` and the paper that went with it; None where there is none."""
-    sent = Message.objects.filter(token=token, state=MessageState.SENT, thread__deleted_at=None)
+    sent = Message.objects.known_by(token)
     message = sent.only("subject", "from_name", "sent_at", "attachments", "body_text").first()
     papers = [one for one in message.attachments if one.get("type") == PAPER] if message else []
     # A link to it stands in the mail, or nobody was asked to look.

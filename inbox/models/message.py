@@ -63,6 +63,10 @@ class MessageQuerySet(RecordQuerySet):
         """What was to go out and did not, or of which nobody knows whether it did; whoever wrote it."""
         return self.filter(NOT_SENT)
 
+    def known_by(self, token: str) -> "MessageQuerySet":
+        """The mail that went out under `token`, which people outside know it by."""
+        return self.filter(token=token, state=MessageState.SENT, thread__deleted_at=None)
+
     def unread_by_model(self, now: datetime) -> "MessageQuerySet":
         """What people outside wrote of late and no model has read yet; older news is no news, and left alone."""
         theirs = self.filter(direction=Direction.IN, nature=Nature.PERSON, sent_at__gte=now - NEWS)

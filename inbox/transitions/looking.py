@@ -6,7 +6,7 @@ from django.db import connection, transaction
 
 from crm.activity import Actor, record
 from crm.models import ActorType
-from inbox.models import Message, MessageState, Thread
+from inbox.models import Message, Thread
 from inbox.standing import subject_of
 
 OUTSIDE = Actor(ActorType.EXTERNAL, name="The other side")
@@ -30,7 +30,7 @@ def noted(token: str, at: datetime, column: str, verb: str, said: str) -> bool:
 
     However often it is asked, nothing is locked or queued after the first time.
     """
-    sent = Message.objects.filter(token=token, state=MessageState.SENT, thread__deleted_at=None)
+    sent = Message.objects.known_by(token)
     message = sent.filter(**{f"{column}__isnull": True, "sent_at__lte": at - SOONEST}).only("thread", "subject").first()
     if message is None:
         return False

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from pydantic import BaseModel
 from pydantic_ai import models as pydantic_ai_models
 
-from ai_log import gateway, genai, provider
+from ai_log import genai, provider
 from ai_log.budgets import exceeded
 from ai_log.gateway import ask, available
 from ai_log.models import AIInteraction
@@ -193,7 +193,7 @@ def test_a_crash_is_logged_and_goes_on(model, monkeypatch):
     def crash(*args):
         raise ZeroDivisionError("with secret details")
 
-    monkeypatch.setattr(gateway, "send", crash)
+    monkeypatch.setattr("ai_log.provider.send", crash)
     with pytest.raises(ZeroDivisionError):
         question()
     assert only_row().error_message == "The call broke down: ZeroDivisionError."

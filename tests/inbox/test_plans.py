@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from crm.models import User
-from inbox.models import Thread
+from inbox.models import Message, Thread
 from inbox.receiving.people import Owners
 from tests.emptying import tables_may_be_emptied
 from tests.plans import first_page, indexes_of, nodes, reads_whole, sorts
@@ -118,6 +118,10 @@ def test_what_a_model_is_to_read_is_found_in_an_index_of_its_own(filled, db):
     rows = Thread.objects.to_sense(timezone.now()).values("pk")[:2_000]
     assert indexes_of(rows) == {"threads_to_sense"}
     assert not sorts(rows)
+
+
+def test_a_mail_is_found_by_its_token_in_an_index_of_its_own(filled, db):
+    assert "messages_by_token" in indexes_of(Message.objects.known_by("B" * 22))
 
 
 def test_the_conversations_of_an_address_are_found_in_an_index(unlinked):
