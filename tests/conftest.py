@@ -8,7 +8,7 @@ from pydantic_ai import models as pydantic_ai_models
 
 from crm.models import User
 from tests.cast import browser, make_user
-from tests.emptying import tables_may_be_emptied
+from tests.emptying import back_to_seeds, keep_seeds
 from tests.servers import Sink, mail_server
 
 
@@ -26,29 +26,19 @@ def no_real_model(settings, monkeypatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def flush_between_tests() -> Iterator[None]:
-    """The flush after a test that commits empties the tables that only grow, too."""
-    flush = TransactionTestCase._fixture_teardown
+def seeds_between_tests() -> Iterator[None]:
+    """After a test that commits the database is as the migrations left it: stages, lines, roles, and nothing else."""
 
-    def flush_all(case: TransactionTestCase) -> None:
-        with tables_may_be_emptied():
-            flush(case)
+    def begin(case: type[TransactionTestCase]) -> None:
+        keep_seeds()
+
+    def end(case: TransactionTestCase) -> None:
+        back_to_seeds()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", flush_all)
+        patch.setattr(TransactionTestCase, "_fixture_setup", classmethod(begin))
+        patch.setattr(TransactionTestCase, "_fixture_teardown", end)
         yield
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What migrations seeded (stages, lines, roles) outlives a test that commits.
-
-    Such a test ends with a flush; one of them without the restoration takes the seeds from all that follow.
-    """
-    for item in items:
-        mark = item.get_closest_marker("django_db")
-        commits = (mark and mark.kwargs.get("transaction")) or "live_server" in getattr(item, "fixturenames", ())
-        if commits:
-            item.add_marker(pytest.mark.django_db(transaction=True, serialized_rollback=True), append=False)
 
 
 @pytest.fixture

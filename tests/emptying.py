@@ -2,8 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import pgtrigger
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+# Where what the migrations have put into the tables is kept meanwhile.
+SEEDS = "seeds_of_tests"
 
 
 @contextmanager
@@ -12,3 +18,35 @@ def tables_may_be_emptied() -> Iterator[None]:
     uris = [f"{model._meta.label}:{t.name}" for model, t in pgtrigger.registered() if t.name == "no_truncate"]
     with pgtrigger.ignore(*uris):
         yield
+
+
+@cache
+def tables() -> tuple[str, ...]:
+    return tuple(sorted(connection.introspection.django_table_names(only_existing=True, include_views=False)))
+
+
+def filled(cursor: CursorWrapper) -> list[str]:
+    cursor.execute(" UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM \"{name}\")" for name in tables()))
+    return [name for (name,) in cursor.fetchall()]
+
+
+@cache
+def keep_seeds() -> tuple[str, ...]:
+    """Copy what the migrations have put into the tables, before the first test commits; which tables that are."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP SCHEMA IF EXISTS {SEEDS} CASCADE")
+        cursor.execute(f"CREATE SCHEMA {SEEDS}")
+        names = filled(cursor)
+        for name in names:
+            cursor.execute(f'CREATE TABLE {SEEDS}."{name}" AS TABLE "{name}"')
+    return tuple(names)
+
+
+def back_to_seeds() -> None:
+    """Leave nothing but the seeds, without firing a trigger; far quicker than emptying every table and its indexes."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        for name in filled(cursor):
+            cursor.execute(f'DELETE FROM "{name}"')
+        for name in keep_seeds():
+            cursor.execute(f'INSERT INTO "{name}" SELECT * FROM {SEEDS}."{name}"')
