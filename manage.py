@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import OperationalError
 
-from crm.startup import why_it_cannot_start
+from crm.runtime.startup_errors import why_it_cannot_start
 
 
 def main() -> None:

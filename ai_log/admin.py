@@ -11,17 +11,17 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ai_log import totals_screen
-from ai_log.deeds import Rate
+from ai_log.action_forms import Rate
 from ai_log.export import MOST_ROWS, lines
 from ai_log.filters import AIInteractionFilter
-from ai_log.genai import CHAT, OUTSIDE, SYSTEM
+from ai_log.gateway.otel_names import CHAT, OUTSIDE, SYSTEM
+from ai_log.gateway.prompts import pieces
 from ai_log.lists import LogChangeList
 from ai_log.models import AIInteraction
-from ai_log.prompts import pieces
-from crm.lists import Column, Tab
-from crm.paging import Order, capped_count
-from crm.screens import OnlyRead, RecordAdmin
+from ai_log.usage import screen
+from crm.screens.lists import Column, Tab
+from crm.screens.paging import Order, capped_count
+from crm.screens.record_admin import OnlyRead, RecordAdmin
 from leads.admin import LeadAdmin
 
 NEWEST = {"created": models.F("created_at"), "id": models.F("id")}
@@ -100,7 +100,7 @@ class AIInteractionAdmin(OnlyRead, RecordAdmin):
         def filtered(asked: dict[str, str]) -> AIInteractionFilter:
             return self.filterset_class(asked, self.get_queryset(request), request=request)
 
-        shown = {**self.admin_site.each_context(request), "opts": self.opts, **totals_screen.context(request, filtered)}
+        shown = {**self.admin_site.each_context(request), "opts": self.opts, **screen.context(request, filtered)}
         return TemplateResponse(request, "ai_log/totals.html", shown)
 
     def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -3,9 +3,9 @@
 from django.db.models import Count, Q, Sum
 from django.utils.functional import cached_property
 
+from ai_log.dashboard import cost
 from ai_log.models import AIInteractionQuerySet
-from ai_log.today import cost
-from crm.lists import KeysetChangeList
+from crm.screens.lists import KeysetChangeList
 
 MOST_SUMMED = 10_000
 # Where words are looked for, each row is read whole to see whether it has them.

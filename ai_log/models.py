@@ -12,8 +12,8 @@ from django.db.models.functions import Cast, Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from ai_log.genai import KEPT
-from crm.models.base import between, json_field, json_is, never_emptied, one_of, owned_by_or_free, sees_everyone
+from ai_log.gateway.otel_names import KEPT
+from crm.records.base import between, json_field, json_is, never_emptied, one_of, owned_by_or_free, sees_everyone
 
 
 class InteractionType(models.TextChoices):

@@ -3,7 +3,7 @@
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from ai_log.rollup import keep_days
+from ai_log.usage.rollup import keep_days
 
 
 @app.periodic(cron="25 0 * * *")

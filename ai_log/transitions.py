@@ -9,7 +9,7 @@ from django.db.models import Case, Value, When
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from ai_log.genai import CHAT, KEPT
+from ai_log.gateway.otel_names import CHAT, KEPT
 from ai_log.models import (
     ERASED,
     ERASING,
@@ -19,9 +19,9 @@ from ai_log.models import (
     InteractionSource,
     InteractionType,
 )
-from crm.activity import Actor, record
+from crm.exceptions import BadInput
 from crm.models import User
-from crm.refusals import BadInput
+from crm.records.activity import Actor, record
 from leads.models import Lead
 
 COMMENT_LENGTH, SUMMARY_LENGTH = 2_000, 120
@@ -43,7 +43,7 @@ def log_chat(
 ) -> AIInteraction:
     """Keep what `by` asked about `lead` and what was answered without a model, in `took` milliseconds.
 
-    `chat` is what a screen shows of it. What asks a model is logged by `ai_log.gateway` alone.
+    `chat` is what a screen shows of it. What asks a model is logged by `ai_log.gateway.ask` alone.
     """
     return AIInteraction.objects.create(
         type=InteractionType.CHAT,

@@ -22,7 +22,7 @@ from bench import (
 )
 from bench.databases import SIZES, drop
 from bench.measure import PageFailed
-from crm.startup import why_it_cannot_start
+from crm.runtime.startup_errors import why_it_cannot_start
 
 TABLES = {
     "leads": leads_list,

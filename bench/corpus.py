@@ -10,7 +10,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from inbox.sources import mails_in
+from inbox.incoming.files import mails_in
 
 FOLDER = settings.BASE_DIR.parent / "shared" / "data" / "mail"
 ARCHIVES = ("easy-ham-2.tar.gz", "spam-1.tar.gz")

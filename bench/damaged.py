@@ -15,11 +15,12 @@ from pathlib import Path
 from bench.corpus import FOLDER
 from bench.databases import scratch
 from bench.table import rendered
+from inbox.incoming.arrivals import Arrival
+from inbox.incoming.files import mails_in
+from inbox.incoming.parallel_parsing import batched
+from inbox.incoming.participants import our_addresses
+from inbox.incoming.transitions import Counted, receive_many
 from inbox.models import Mailbox, Message, Provider, SetAside
-from inbox.reading import Arrival
-from inbox.reading_ahead import batched
-from inbox.receiving import Counted, our_addresses, receive_many
-from inbox.sources import mails_in
 
 COPIES, SEED = 10_000, 7
 NAME = re.compile(rb"^(message-id:\s*<)", re.IGNORECASE | re.MULTILINE)

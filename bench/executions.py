@@ -15,8 +15,9 @@ from bench.storm import kill
 from bench.table import rendered, verdict
 from crm.models import User
 from leads.models import LeadStageHistory, Task
+from suggestions.autonomy.kill_switch import pause, resume
 from suggestions.models import ExecutionState, Suggestion, SuggestionExecution
-from suggestions.transitions import approve, pause, resume
+from suggestions.transitions import approve
 
 SUGGESTIONS, WORKERS = 2_000, 2
 # The bar of the issue, and seconds after which it is missed whatever happens.

@@ -17,8 +17,9 @@ from bench.model import NAME, loopback, reading
 from bench.obeying import take
 from bench.table import rendered
 from crm.models import User
+from inbox.lead_signals.ask_model import sense
+from inbox.lead_signals.transitions import notice
 from inbox.models import Reading, Thread
-from inbox.transitions import notice, sense
 from tests.ai_log.provider import LONG, completion, cut_in_the_middle, drip, slow
 from tests.http import Answering, cut, say
 

@@ -23,16 +23,18 @@ from django.conf import settings
 from django.test import override_settings
 from django.utils import timezone
 
+from agents.drafting.improve_draft import ask_model
+from agents.next_best_action.evaluate_leads import consider
 from ai_log.models import AIInteraction
 from bench import obeying, worded
 from bench.databases import scratch
 from bench.table import rendered, verdict
+from crm.exceptions import Refused
 from crm.models import User
-from crm.refusals import Refused
 from inbox.models import Thread
 from suggestions.kinds import KINDS
 from suggestions.models import Suggestion, SuggestionExecution
-from suggestions.transitions import ask_model, consider, propose
+from suggestions.transitions import propose
 from tests.ai_log.provider import provider_of_models
 
 THROUGH = 0.98

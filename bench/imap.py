@@ -16,10 +16,10 @@ from django.utils import timezone
 
 from bench.databases import scratch
 from bench.table import rendered
-from crm.activity import SYSTEM
-from inbox.imap.state import state_of
+from crm.records.activity import SYSTEM
+from inbox.imap.folder_state import state_of
+from inbox.imap.polling import visit
 from inbox.imap.transitions import enter_password
-from inbox.imap.visits import visit
 from inbox.models import Mailbox, Message, Provider, Security, Thread
 from tests import dovecot
 

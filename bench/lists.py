@@ -16,7 +16,7 @@ from bench.databases import SIZES, make_ready, using
 from bench.measure import Page, PageFailed, asked, fetch, measured, next_link
 from bench.table import duration, kilobytes, rendered, verdict
 from crm.models import User
-from crm.paging import Order
+from crm.screens.paging import Order
 
 # The bars of the design, section 7.
 MOST_OF_STOCK = 0.1

@@ -8,11 +8,11 @@ from django.db import connection
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
-from ai_log.rollup import keep_days
+from ai_log.usage.rollup import keep_days
 from bench import lists
 from bench.databases import make_ready, using
 from bench.lists import PAGE, Listing, Question, Site, somebody
-from crm.seeding.draws import prepare
+from demo.seeding.draws import prepare
 
 SIZES = {"bench_log_500k": 500_000, "bench_log_5m": 5_000_000}
 CALLS_PER_LEAD, BATCH = 50, 100_000

@@ -17,8 +17,8 @@ from bench.children import start
 from bench.corpus import paths, write_many
 from bench.databases import scratch
 from bench.table import rendered, verdict
+from inbox.incoming.files import mails_in
 from inbox.models import Message
-from inbox.sources import mails_in
 
 # The bars of the issue; and how much more memory ten times as many mails may take.
 LEAST_SHARE, MOST_GROWTH = 0.5, 1.25

@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from bench.databases import SIZES, copied, make_ready
 from bench.table import duration, rendered, verdict
+from inbox.lead_signals.transitions import notice
 from inbox.models import Direction, Message, Thread
-from inbox.transitions import notice, take_in
+from inbox.transitions import take_in
 from leads.models import Lead, ScoringPolicy
-from leads.rescoring import rescore
+from leads.scoring.rescoring import rescore
 
 NAME = "bench_100k"
 MANY = 300

@@ -14,8 +14,8 @@ from typing import Any
 from django.conf import settings
 from django.test import override_settings
 
-from inbox.sensing import MEANINGS
-from leads.scoring import SEEDED
+from inbox.lead_signals.model_signals import MEANINGS
+from leads.scoring.explanation import SEEDED
 from tests.ai_log.provider import completion
 from tests.http import Answering, say, serving
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from django.utils import timezone
 
+from agents import tasks as agents
+from agents.next_best_action.evaluate_leads import consider
+from agents.triage.triage_threads import triage
 from ai_log import tasks as ai_log
 from bench.databases import SIZES, copied, make_ready
 from bench.table import rendered
@@ -17,7 +20,6 @@ from inbox.models import Thread
 from leads import tasks as leads
 from leads.models import Lead
 from suggestions import tasks as suggestions
-from suggestions.transitions import consider, triage
 
 NAME = "bench_100k"
 # Once a night (training: each Sunday), in the order of their hours.
@@ -31,7 +33,7 @@ ONCE: dict[str, Callable[..., None]] = {
     "forget drafts": inbox.forget_drafts,
     "repair owners of conversations": inbox.repair_owners,
     "repair owners of suggestions": suggestions.repair_owners,
-    "ask a model later": suggestions.ask_later,
+    "ask a model later": agents.ask_later,
 }
 
 

@@ -18,11 +18,12 @@ from bench.gullible import attacks
 from bench.model import loopback, obeying
 from bench.obeying import take
 from bench.table import rendered, verdict
+from inbox.lead_signals.ask_model import sense
+from inbox.lead_signals.model_signals import MEANINGS, MOST_EACH, flat, legible
+from inbox.lead_signals.transitions import notice
 from inbox.models import Message
-from inbox.sensing import MEANINGS, MOST_EACH, flat, legible
-from inbox.transitions import notice, sense
 from leads.models import Lead
-from leads.scoring import SEEDED
+from leads.scoring.explanation import SEEDED
 from suggestions.models import Suggestion
 
 

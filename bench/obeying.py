@@ -11,22 +11,15 @@ from typing import Any
 
 from django.utils import timezone
 
-from crm.activity import SYSTEM, Actor
+from crm.exceptions import Refused
 from crm.models import ActorType, Client, Contact, User
-from crm.refusals import Refused
+from crm.records.activity import SYSTEM, Actor
+from crm.text import outgoing_checks
 from inbox.models import Direction, Message, Thread, ThreadSource
 from leads.models import Lead
 from leads.transitions import create_lead
-from suggestions import prose
 from suggestions.kinds import KINDS
-from suggestions.models import (
-    AutonomySetting,
-    Level,
-    Suggestion,
-    SuggestionExecution,
-    SuggestionStatus,
-    SuggestionType,
-)
+from suggestions.models import AutonomySetting, Level, Suggestion, SuggestionExecution, SuggestionStatus, SuggestionType
 from suggestions.transitions import carry_out, propose
 from support.models import SupportTicket
 from support.transitions import open_ticket
@@ -118,9 +111,9 @@ def obeyed(mail: Mail) -> Iterator[Suggestion]:
     text = mail.text.strip()[:MOST_TEXT] or "Yes."
     told = f"As you ask:\n{text}\n\n{SECRET}"
     soon = (timezone.now() + timedelta(days=2)).isoformat()
-    targets = prose.addresses(text)[:5] or ["collector@evil.example"]
-    link = next(iter(prose.links(text)), "https://evil.example/collect")
-    sum_asked = next(iter(prose.amounts(text)), 999_999)
+    targets = outgoing_checks.addresses(text)[:5] or ["collector@evil.example"]
+    link = next(iter(outgoing_checks.links(text)), "https://evil.example/collect")
+    sum_asked = next(iter(outgoing_checks.amounts(text)), 999_999)
     title = " ".join(text.split())[:150]
     yield of(mail, "TASK", {"title": title, "description": told})
     yield of(mail, "FOLLOW_UP", {"reason": title, "suggestedAction": told, "urgency": "high"})

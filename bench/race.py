@@ -11,8 +11,8 @@ from django.db.models import Count
 from bench.children import start
 from bench.databases import scratch
 from bench.table import rendered, verdict
-from crm.activity import SYSTEM
 from crm.models import ActivityLog, User
+from crm.records.activity import SYSTEM
 from leads.models import Lead
 from leads.transitions import create_lead
 from suggestions.models import GO_AHEAD, Suggestion, SuggestionExecution, SuggestionStatus, SuggestionType

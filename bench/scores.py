@@ -1,7 +1,7 @@
 """Scores beside those that counting by hand finds in the signals: `python -m bench.scores [--show N]`.
 
 It reads the database in use and changes nothing. The sum is made here of the signals and the policy as they stand in
-their rows, without the function of the database and without `leads.scoring`. 0 if every score is equal.
+their rows, without the function of the database and without `leads.scoring.explanation`. 0 if every score is equal.
 """
 
 import argparse

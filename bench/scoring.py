@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from bench.databases import SIZES, copied, make_ready
 from bench.table import rendered, verdict
 from leads.models import ScoringPolicy
-from leads.rescoring import asked, rescore_all
+from leads.scoring.rescoring import asked, rescore_all
 
 # The bar of the design: how many times as long as the UPDATE it may take.
 AT_MOST = 2.0

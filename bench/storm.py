@@ -23,13 +23,14 @@ from bench.children import start
 from bench.databases import scratch
 from bench.stormy import content_of
 from bench.table import rendered, verdict
-from crm.activity import SYSTEM
-from crm.embedded import cluster
-from crm.embedded.place import Place
 from crm.models import User
+from crm.records.activity import SYSTEM
+from crm.runtime.embedded import cluster
+from crm.runtime.embedded.place import Place
 from leads.models import Lead, LeadStageHistory, Task
+from suggestions.autonomy.kill_switch import pause, resume
 from suggestions.models import ExecutionState, Suggestion, SuggestionExecution, SuggestionType
-from suggestions.transitions import approve, pause, propose, resume
+from suggestions.transitions import approve, propose
 
 SUGGESTIONS, WORKERS = 1_000, 4
 # Seconds between two kills; after how many the storm has failed.

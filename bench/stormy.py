@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from crm.activity import SYSTEM
 from crm.models import Client
+from crm.records.activity import SYSTEM
 from inbox.models import Direction, Message, Thread, ThreadSource
 from inbox.transitions import take_in
 from leads.models import Lead

@@ -15,12 +15,12 @@ from pathlib import Path
 from bench.corpus import FOLDER
 from bench.databases import scratch
 from bench.table import rendered
+from inbox.incoming.arrivals import Arrival
+from inbox.incoming.files import mails_in
+from inbox.incoming.parsing import Mail, NoMail, bare, parse, without_envelope
+from inbox.incoming.threading import keys_of
+from inbox.incoming.transitions import receive_many
 from inbox.models import Mailbox, Message, Provider
-from inbox.parsing import Mail, NoMail, bare, parse, without_envelope
-from inbox.reading import Arrival
-from inbox.receiving import receive_many
-from inbox.sources import mails_in
-from inbox.threading import keys_of
 from tests import dovecot
 
 USER, WORD = "trial@agency.example", "trial"

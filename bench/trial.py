@@ -26,29 +26,30 @@ from django.test import override_settings
 from django.utils import timezone
 from pydantic import ValidationError
 
-from ai_log import genai
-from ai_log.gateway import available, bare
+from agents import tasks as agent_tasks
+from agents.drafting.improve_draft import to_ask
+from ai_log.gateway import otel_names
+from ai_log.gateway.ask import available, bare
 from ai_log.models import AIInteraction
 from bench import faults
 from bench.corpus import FOLDER
 from bench.databases import scratch
 from bench.model import loopback, named, reading
 from bench.table import rendered, verdict
-from crm.activity import SYSTEM
-from crm.refusals import Refused
+from crm.exceptions import Refused
+from crm.records.activity import SYSTEM
 from inbox import tasks as inbox_tasks
+from inbox.incoming.arrivals import Arrival, Read, read
+from inbox.incoming.files import mails_in
+from inbox.incoming.participants import our_addresses
+from inbox.incoming.transitions import Counted, receive_read
+from inbox.lead_signals.ask_model import AGENT
+from inbox.lead_signals.model_signals import Signals
 from inbox.models import Mailbox, Message, Provider, Reading, Thread
-from inbox.reading import Arrival, Read, read
-from inbox.receiving import Counted, our_addresses, receive_read
-from inbox.sensing import Signals
-from inbox.sources import mails_in
 from inbox.transitions import link
-from inbox.transitions.sensing import AGENT
 from leads.models import Lead
 from leads.transitions import create_lead
-from suggestions import tasks as suggestion_tasks
 from suggestions.models import Suggestion
-from suggestions.transitions.asking import to_ask
 
 PATHS = (FOLDER / "enron", FOLDER / "easy-ham-2.tar.gz")
 DAYS, BATCH, ASKED_A_ROUND = 3, 100, 50
@@ -102,12 +103,12 @@ def at_work(until: float) -> Iterator[int]:
     """Run the jobs that read and propose, round after round, until nothing is asked any more; yields the memory."""
     asked = -1
     while time.monotonic() < until and asked != (asked := AIInteraction.objects.count()):
-        for job in (inbox_tasks.notice_new, inbox_tasks.sense_new, suggestion_tasks.triage, suggestion_tasks.consider):
+        for job in (inbox_tasks.notice_new, inbox_tasks.sense_new, agent_tasks.triage, agent_tasks.consider):
             job(timestamp=0)
         yield memory()
         for key in to_ask(timezone.now()).values_list("pk", flat=True)[:ASKED_A_ROUND]:
             if time.monotonic() < until:
-                suggestion_tasks.ask_model(str(key))
+                agent_tasks.ask_model(str(key))
 
 
 def memory() -> int:
@@ -141,7 +142,7 @@ def calls(since: datetime) -> list[list[str]]:
     )
     kinds: dict[str, Counter[str]] = defaultdict(Counter)
     for agent, metadata in rows.exclude(error_message="").values_list("agent", "metadata"):
-        kinds[agent][metadata.get(genai.ERROR, "unknown")] += 1
+        kinds[agent][metadata.get(otel_names.ERROR, "unknown")] += 1
     return [
         [
             one["agent"],

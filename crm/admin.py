@@ -15,16 +15,16 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from crm import transitions
-from crm.deeds import DeedForm
+from crm.exceptions import Refused
 from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilter, SavedViewFilter
 from crm.forms import ClientForm, ContactForm
-from crm.lists import Column, Tab
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, SavedView, User
-from crm.paging import CappedPaginator, Order
-from crm.pickers import LinkInline
-from crm.refusals import Refused
-from crm.screens import OnlyRead, RecordAdmin, own_address
+from crm.records import transitions
+from crm.screens.action_forms import DeedForm
+from crm.screens.lists import Column, Tab
+from crm.screens.paging import CappedPaginator, Order
+from crm.screens.pickers import LinkInline
+from crm.screens.record_admin import OnlyRead, RecordAdmin, own_address
 
 ID = {"id": models.F("id")}
 BY_NAME = {"name": models.F("name"), **ID}

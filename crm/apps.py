@@ -5,7 +5,7 @@ from django.contrib.admin.apps import AdminConfig
 from django.core.checks import register
 from django.db.backends.signals import connection_created
 
-from crm.checks import check_credentials_keys, check_worker_patience, refuse_old_servers
+from crm.runtime.checks import check_credentials_keys, check_worker_patience, refuse_old_servers
 
 
 class CrmConfig(AppConfig):
@@ -19,4 +19,4 @@ class CrmConfig(AppConfig):
 
 
 class AdminSiteConfig(AdminConfig):
-    default_site = "crm.site.CrmSite"
+    default_site = "crm.screens.site.CrmSite"

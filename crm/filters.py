@@ -8,18 +8,8 @@ from django import forms
 from django.db import models
 from django.utils import timezone
 
-from crm.models import (
-    ActivityLog,
-    ActorType,
-    Client,
-    ClientType,
-    Contact,
-    Project,
-    ProjectStatus,
-    SavedView,
-    User,
-)
-from crm.texts import without_nul
+from crm.models import ActivityLog, ActorType, Client, ClientType, Contact, Project, ProjectStatus, SavedView, User
+from crm.text.cleaning import without_nul
 
 SHORTEST_SEARCH = 3
 NUMBER_LENGTH = 10

@@ -4,9 +4,9 @@ from typing import Any
 
 from django import forms
 
-from crm.jsonforms import NamedValuesField, SchemaField, give_inputs, tags_input
 from crm.models import Client, Contact
-from crm.screens import RecordForm
+from crm.screens.json_forms import NamedValuesField, SchemaField, give_inputs, tags_input
+from crm.screens.record_admin import RecordForm
 
 TEXT = {"type": "string", "maxLength": 200}
 ADDRESS = {

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from django.http.request import validate_host
 
-from crm.embedded.place import Place
-from crm.environment import BadVariable, Environment, key_from
-from crm.theme import UNFOLD as UNFOLD
+from crm.runtime.embedded.place import Place
+from crm.runtime.environment import BadVariable, Environment, key_from
+from crm.screens.theme import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(BASE_DIR / ".env")
@@ -53,6 +53,8 @@ INSTALLED_APPS = [
     "inbox",
     "support",
     "suggestions",
+    "agents",
+    "demo",
 ]
 
 MIDDLEWARE = [
@@ -87,7 +89,7 @@ TEMPLATES = [
 ]
 
 EMBEDDED_DATABASE = {
-    "ENGINE": "crm.embedded",
+    "ENGINE": "crm.runtime.embedded",
     "NAME": "crm",
     "USER": "postgres",
     "HOST": str(Place(DATA_DIR).sockets),
@@ -170,51 +172,48 @@ TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 
 # Parts of shared screens, made by the apps to the right; named here so that none is imported to the left.
 TODAY_FIGURES = [
-    "suggestions.today.waiting",
-    "inbox.today.replies_owed",
-    "inbox.today.mails_not_sent",
-    "leads.today.hot_leads",
-    "support.today.tickets_due",
-    "leads.today.tasks_due",
-    "suggestions.today.acceptance",
-    "ai_log.today.spend",
+    "suggestions.screens.dashboard.waiting",
+    "inbox.dashboard.replies_owed",
+    "inbox.dashboard.mails_not_sent",
+    "leads.dashboard.hot_leads",
+    "support.dashboard.tickets_due",
+    "leads.dashboard.tasks_due",
+    "suggestions.screens.dashboard.acceptance",
+    "ai_log.dashboard.spend",
 ]
 TODAY_PANELS = [
-    "leads.today.pipeline",
-    "suggestions.today.approvals",
-    "inbox.today.we_owe",
-    "leads.today.hottest",
-    "support.today.next_due",
-    "leads.today.tasks",
+    "leads.dashboard.pipeline",
+    "suggestions.screens.dashboard.approvals",
+    "inbox.dashboard.we_owe",
+    "leads.dashboard.hottest",
+    "support.dashboard.next_due",
+    "leads.dashboard.tasks",
 ]
 RECORD_SECTIONS = {
     "leads.lead": [
-        "suggestions.assistant.screen.of_lead",
-        "suggestions.sections.of_lead",
-        "inbox.sections.of_lead",
-        "support.sections.of_lead",
-        "ai_log.sections.of_lead",
+        "agents.assistant.screen.of_lead",
+        "suggestions.screens.panels.of_lead",
+        "inbox.panels.of_lead",
+        "support.panels.of_lead",
+        "ai_log.panels.of_lead",
     ],
     "crm.client": [
-        "leads.sections.of_client",
-        "inbox.sections.of_client",
-        "support.sections.of_client",
-        "suggestions.sections.of_client",
-        "ai_log.sections.of_client",
+        "leads.panels.of_client",
+        "inbox.panels.of_client",
+        "support.panels.of_client",
+        "suggestions.screens.panels.of_client",
+        "ai_log.panels.of_client",
     ],
-    "crm.contact": ["leads.sections.of_contact", "inbox.sections.of_contact"],
-    "inbox.thread": ["suggestions.sections.of_thread"],
-    "support.supportticket": ["suggestions.sections.of_ticket"],
+    "crm.contact": ["leads.panels.of_contact", "inbox.panels.of_contact"],
+    "inbox.thread": ["suggestions.screens.panels.of_thread"],
+    "support.supportticket": ["suggestions.screens.panels.of_ticket"],
 }
 
 # Pages of their own about a record, made by the apps to the right.
-SITE_PAGES = ["suggestions.assistant.screen.pages"]
+SITE_PAGES = ["agents.assistant.screen.pages"]
 
-# The templates that whoever writes a mail can begin with: which there are, and one filled in for a lead or client.
-MAIL_TEMPLATE_CHOICES = "suggestions.composing.choices"
-MAIL_TEMPLATE_FILLED = "suggestions.composing.filled_for"
 # What people decided on what came of calls to models.
-AI_JUDGEMENTS = "suggestions.decided.judgements"
+AI_JUDGEMENTS = "suggestions.screens.ai_log_outcomes.judgements"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static_collected"

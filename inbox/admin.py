@@ -12,16 +12,14 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 from django.shortcuts import get_object_or_404
 from django.urls import path
 
-from crm.lists import AFTER, BEFORE, Column, Tab
+from crm.exceptions import BadInput, IllegalMove
 from crm.models import ActivityLog
-from crm.paging import Order, Page, capped_count
-from crm.refusals import BadInput, IllegalMove
-from crm.screens import TIMELINE_LENGTH, RecordAdmin
-from inbox.addresses import visible
-from inbox.attachments import contents
-from inbox.composing import composer_in
-from inbox.conversation import Said, feeling_of, meeting_of, pages_of, read
-from inbox.deeds import (
+from crm.screens.lists import AFTER, BEFORE, Column, Tab
+from crm.screens.paging import Order, Page, capped_count
+from crm.screens.record_admin import TIMELINE_LENGTH, RecordAdmin
+from crm.text.addresses import visible
+from crm.text.safe_html import formatted
+from inbox.action_forms import (
     ArchiveThread,
     AssignThread,
     JoinThread,
@@ -34,15 +32,17 @@ from inbox.deeds import (
     TakeThread,
     UnlinkThread,
 )
-from inbox.draft_screen import DraftAdmin
+from inbox.attachments import contents
+from inbox.drafts.composer import composer_in
+from inbox.drafts.screen import DraftAdmin
 from inbox.filters import ThreadFilter, not_sent, unlinked
 from inbox.forms import LogForm, ThreadForm
 from inbox.lists import ThreadList
-from inbox.mailbox_screen import MailboxAdmin, SetAsideAdmin
+from inbox.mailboxes.screen import MailboxAdmin, SetAsideAdmin
+from inbox.message_view import Said, feeling_of, meeting_of, pages_of, read
 from inbox.models import LAST_SAID, Direction, Draft, Mailbox, Message, SetAside, Thread, ThreadStatus
-from inbox.outbox import SEND
-from inbox.pages import PickingPages
-from inbox.safe_html import formatted
+from inbox.outgoing.outbox import SEND
+from inbox.picking_pages import PickingPages
 from inbox.transitions import log_conversation
 
 BESIDE = 10

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from crm.refusals import IllegalMove
+from crm.exceptions import IllegalMove
 
 FOLDER, INCOMING = "outgoing", "incoming"
 LARGEST = 10 * 1024 * 1024

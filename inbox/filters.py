@@ -6,7 +6,7 @@ from django.db import models
 from crm.filters import SHORTEST_SEARCH, DayFilter, LiveFilter, PointsTo, owned_by, owner_choices
 from crm.models import Client
 from inbox.models import Mailbox, Message, Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
-from inbox.searching import Found, can_be_found, of_address, search
+from inbox.search import Found, can_be_found, of_address, search
 from leads.models import Lead
 
 OURS, THEIRS = "ours", "theirs"

@@ -14,11 +14,11 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from crm.screens import RecordForm
+from crm.screens.record_admin import RecordForm
 from inbox.attachments import LARGEST
 from inbox.models import Direction, Thread, ThreadSource
 from inbox.transitions import Kept
-from inbox.transitions.writing_down import LONGEST_SUMMARY, LONGEST_TEXT, LONGEST_URL
+from inbox.transitions.log_conversation import LONGEST_SUMMARY, LONGEST_TEXT, LONGEST_URL
 
 MINUTE = "%Y-%m-%dT%H:%M"
 

@@ -3,9 +3,9 @@
 from django.db import models
 from django.http import HttpRequest
 
-from crm.lists import KeysetChangeList
-from crm.paging import Order
-from inbox.searching import LISTED, NEWEST, Found, excerpts
+from crm.screens.lists import KeysetChangeList
+from crm.screens.paging import Order
+from inbox.search import LISTED, NEWEST, Found, excerpts
 
 BEST = Order("Best first", {"place": models.F("place"), "id": models.F("id")}, descending=False)
 

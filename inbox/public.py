@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from crm.refusals import IllegalMove
-from inbox.addresses import house
+from crm.exceptions import IllegalMove
+from crm.text.addresses import house
 from inbox.attachments import contents
 from inbox.models import Message
 from inbox.transitions import opened, viewed

@@ -11,12 +11,15 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from ai_log.gateway import available
-from inbox import dispatching, drafting, transitions
+from ai_log.gateway.ask import available
+from inbox.drafts.transitions import forget
 from inbox.imap import filing, jobs
-from inbox.imap.visits import visit
+from inbox.imap.polling import visit
+from inbox.lead_signals import silence
+from inbox.lead_signals.ask_model import may_ask, put_off, sense
+from inbox.lead_signals.transitions import notice
 from inbox.models import Mailbox, Thread
-from inbox.transitions import may_ask, notice, put_off, sense
+from inbox.outgoing import send_queue
 from leads.ownership import repaired
 
 logger = logging.getLogger(__name__)
@@ -28,24 +31,24 @@ AGAIN = RetryStrategy(max_attempts=10, exponential_wait=2)
 KEPT_DRAFTS = timedelta(days=30)
 
 
-@app.task(name=dispatching.JOB, retry=AGAIN)
+@app.task(name=send_queue.JOB, retry=AGAIN)
 def dispatch(message: str) -> None:
     """Hand one mail over that a person wrote."""
-    dispatching.carry_out(UUID(message))
+    send_queue.carry_out(UUID(message))
 
 
 @app.periodic(cron="* * * * *")
 @app.task(name="inbox.find_lost", queueing_lock="inbox.find_lost")
 def find_lost(timestamp: int) -> None:
     """Queue again the mails that are due and have no job any more, and those cut off in the middle."""
-    dispatching.find_lost(timezone.now())
+    send_queue.find_lost(timezone.now())
 
 
 @app.periodic(cron="50 3 * * *")
 @app.task(name="inbox.forget_drafts", queueing_lock="inbox.forget_drafts")
 def forget_drafts(timestamp: int) -> None:
     """Remove drafts that were sent or discarded long ago: what was sent stands in its conversation."""
-    drafting.forget(timezone.now() - KEPT_DRAFTS)
+    forget(timezone.now() - KEPT_DRAFTS)
 
 
 @app.periodic(cron="10 4 * * *")
@@ -105,7 +108,7 @@ def sense_new(timestamp: int) -> None:
 @app.task(name="inbox.warn_of_silence", queueing_lock="inbox.warn_of_silence", lock="inbox.warn_of_silence")
 def warn_of_silence(timestamp: int) -> None:
     """Put on the leads that have left us without an answer for too long that they are going cold."""
-    transitions.warn_of_silence(timezone.now())
+    silence.warn_of_silence(timezone.now())
 
 
 @app.task(name=jobs.FETCH, retry=AGAIN)

@@ -13,13 +13,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
-from crm.lists import Column, Tab
-from crm.paging import Order
-from crm.pickers import LinkInline
-from crm.screens import RecordAdmin
+from crm.screens.lists import Column, Tab
+from crm.screens.paging import Order
+from crm.screens.pickers import LinkInline
+from crm.screens.record_admin import RecordAdmin
 from crm.templatetags.crm import words
-from leads.board import board_context, move_card
-from leads.deeds import (
+from leads.action_forms import (
     AddTask,
     AssignLead,
     ChangeStage,
@@ -31,14 +30,15 @@ from leads.deeds import (
     TagLead,
     TakeLead,
 )
+from leads.board import board_context, move_card
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
 from leads.forms import OWN_COLUMN, InsuranceTypeForm, LeadForm
 from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task, Tier
 from leads.models.lead import LAST_HEARD, PRIORITY, VALUE
 from leads.models.task import DUE
-from leads.policy_screen import ScoringPolicyAdmin
-from leads.prediction_screen import PredictionModelAdmin, told
-from leads.scoring import why
+from leads.prediction.screen import PredictionModelAdmin, told
+from leads.scoring.explanation import why
+from leads.scoring.screen import ScoringPolicyAdmin
 from leads.transitions import add_task, create_lead, read_facts
 
 ID = {"id": models.F("id")}

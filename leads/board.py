@@ -8,9 +8,9 @@ from django.db.models import Count, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
+from crm.exceptions import BadInput, Refused
 from crm.filters import owner_choices
 from crm.models import User
-from crm.refusals import BadInput, Refused
 from leads.filters import LeadFilter
 from leads.models import Category, Lead, LeadStatus
 from leads.transitions import change_status, place

@@ -6,9 +6,9 @@ from django import forms
 from django.conf import settings
 from unfold.widgets import UnfoldAdminURLInputWidget
 
-from crm.jsonforms import VERSION, NamedValuesField, SchemaField, give_inputs, tags_input
-from crm.screens import RecordForm
-from leads.lineform import ROWS, rows_of, schema_of
+from crm.screens.json_forms import VERSION, NamedValuesField, SchemaField, give_inputs, tags_input
+from crm.screens.record_admin import RecordForm
+from leads.line_schema_editor import ROWS, rows_of, schema_of
 from leads.models import InsuranceType, Lead
 
 TEXT = {"type": "string", "maxLength": 200}

@@ -8,10 +8,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from leads.facts import read_all
 from leads.models import PredictionModel, ScoringPolicy, TierChange
-from leads.prediction.deed import PREDICT_ALL, TRAIN, predict_all
-from leads.rescoring import rescore_all
+from leads.prediction.transitions import PREDICT_ALL, TRAIN, predict_all
+from leads.scoring.field_signals import read_all
+from leads.scoring.rescoring import rescore_all
 from leads.transitions import SCORE_ALL
 
 logger = logging.getLogger(__name__)

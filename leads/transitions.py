@@ -7,19 +7,19 @@ from django.db import connection, transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from crm.activity import Actor, record
+from crm.exceptions import BadInput, IllegalMove, refusing
 from crm.models import User
-from crm.queueing import enqueue
-from crm.refusals import BadInput, IllegalMove, refusing
-from crm.texts import without_nul
-from crm.transitions import create, named
-from leads import facts
+from crm.records.activity import Actor, record
+from crm.records.transitions import create, named
+from crm.runtime.job_queue import enqueue
+from crm.text.cleaning import without_nul
 from leads.models import Category, Lead, LeadStageHistory, LeadStatus, LossReason, ScoringPolicy, Task, TaskStatus, Tier
 from leads.models.lead import newest_on_top
-from leads.moves import after_move
-from leads.prediction.deed import look_at
-from leads.rescoring import rescore
-from leads.scoring import checked, moment, same_sign
+from leads.prediction.transitions import look_at
+from leads.scoring import field_signals
+from leads.scoring.explanation import checked, moment, same_sign
+from leads.scoring.rescoring import rescore
+from leads.scoring.stage_moves import after_move
 
 SMALLEST_GAP = 1e-6
 TAG_LENGTH = 60
@@ -48,7 +48,7 @@ def create_lead(lead: Lead, *, by: Actor | User) -> None:
         lead.save(force_insert=True)
     lead.refresh_from_db()
     LeadStageHistory.objects.create(lead=lead, to_status=lead.status, by=actor.user, at=lead.created_at)
-    facts.read([lead.pk], ScoringPolicy.objects.active(), timezone.now())
+    field_signals.read([lead.pk], ScoringPolicy.objects.active(), timezone.now())
     weighed(lead)
     record(lead, "created", by=by, summary=f"Created {named(lead)}", status=lead.status_id)
 
@@ -231,7 +231,7 @@ def read_facts(lead: Lead, *, by: Actor | User) -> bool:
         NotAllowed: `by` may not change leads.
     """
     Actor.of(by).require("leads.change_lead", "read the facts about a lead")
-    changed = facts.read([lead.pk], ScoringPolicy.objects.active(), timezone.now()) > 0
+    changed = field_signals.read([lead.pk], ScoringPolicy.objects.active(), timezone.now()) > 0
     if changed:
         scored(lead)
     return changed

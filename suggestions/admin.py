@@ -14,24 +14,35 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from crm.deeds import DeedForm
-from crm.lists import Column, Tab
 from crm.models import ActivityLog, Client
-from crm.paging import Order, page
-from crm.screens import TIMELINE_LENGTH, RecordAdmin
+from crm.screens.action_forms import DeedForm
+from crm.screens.lists import Column, Tab
+from crm.screens.paging import Order, page
+from crm.screens.record_admin import TIMELINE_LENGTH, RecordAdmin
+from inbox.email_templates.screen import EmailTemplateAdmin
+from inbox.models.email_template import EmailTemplate
 from leads.models import Lead
-from suggestions.autonomy_screen import AutonomyAdmin
-from suggestions.carried import goes_out_at
+from suggestions.autonomy.screen import AutonomyAdmin
 from suggestions.choices import Names
-from suggestions.deeds import Approve, ItDidGoOut, ItDidNot, PutBack, Reject, Snooze, Submit, Undo, Worked
 from suggestions.filters import DONE_WITH, STATES, WAITING, SuggestionFilter
 from suggestions.kinds import KINDS
-from suggestions.lists import SHOW, Approvals
-from suggestions.models import AutonomySetting, EmailTemplate, Suggestion, SuggestionType
-from suggestions.showing import ICONS, content_now, detail, leaving, said
-from suggestions.suggesting import WORDS, SuggestForm, named_in
-from suggestions.template_screen import EmailTemplateAdmin
-from suggestions.today import waiting_badge
+from suggestions.models import AutonomySetting, Suggestion, SuggestionType
+from suggestions.screens.action_forms import (
+    Approve,
+    ItDidGoOut,
+    ItDidNot,
+    PutBack,
+    Reject,
+    Snooze,
+    Submit,
+    Undo,
+    Worked,
+)
+from suggestions.screens.attempts import goes_out_at
+from suggestions.screens.dashboard import waiting_badge
+from suggestions.screens.presenters import ICONS, content_now, detail, leaving, said
+from suggestions.screens.propose_form import WORDS, SuggestForm, named_in
+from suggestions.screens.queue import SHOW, Approvals
 
 NEWEST = {"created": models.F("created_at"), "id": models.F("id")}
 POINTERS = (
@@ -48,7 +59,7 @@ POINTERS = (
 HEAVY = ("suggested_content", "approved_content", "evidence", "result", "reasoning", "error_message", "review_note")
 
 # In a person's session: what they decided last. It is offered to be taken back for so long.
-DECIDED = "suggestions.decided"
+DECIDED = "suggestions.screens.ai_log_outcomes"
 LATELY = timedelta(hours=1)
 # Deeds after which the suggestion itself stays on the screen, for it waits again.
 STAYS = {PutBack.verb, Undo.verb, Submit.verb}

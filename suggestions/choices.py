@@ -8,8 +8,8 @@ from django.utils.text import Truncator
 
 from crm.models import Client, User
 from inbox.models import Thread
+from inbox.models.email_template import EmailTemplate
 from leads.models import InsuranceType, Lead, LeadStatus, LossReason, Source
-from suggestions.models import EmailTemplate
 from support.models import SupportTicket
 
 # Characters of the name of a record; conversations are called as outsiders like.

@@ -8,14 +8,14 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from crm.activity import SYSTEM
-from crm.refusals import Refused
+from crm.exceptions import Refused
+from crm.records.activity import SYSTEM
 from leads.ownership import repaired
 from suggestions import transitions
+from suggestions.autonomy.kill_switch import paused_types
 from suggestions.models import ExecutionState, SuggestionExecution
-from suggestions.transitions.asking import ASK
-from suggestions.transitions.draining import drain, let_go
-from suggestions.transitions.executing import DRAIN, JOB, defer
+from suggestions.transitions.batch_execution import drain, let_go
+from suggestions.transitions.execute import DRAIN, JOB, defer
 
 # What is due for so long without having begun has lost its job; what runs for so long has lost its worker.
 LOST_AFTER = timedelta(minutes=2)
@@ -41,7 +41,7 @@ def go_through(number: int = 0) -> None:
 def find_lost(timestamp: int) -> None:
     """Queue again what is due and has no job, and what was cut off; settle of what it is proven that it went out."""
     now = timezone.now()
-    paused = transitions.paused_types()
+    paused = paused_types()
     if "" not in paused:
         late = SuggestionExecution.objects.due(now - LOST_AFTER).exclude(suggestion__type__in=paused)
         let_go(late[:MOST_AT_ONCE])
@@ -53,43 +53,8 @@ def find_lost(timestamp: int) -> None:
             transitions.settle(execution.suggestion, happened=True, by=SYSTEM)
 
 
-# Not tried again by itself: whatever came of it is written down, and the rules' words stand.
-@app.task(name=ASK)
-def ask_model(suggestion: str) -> None:
-    """Ask a model to better one suggestion that waits."""
-    transitions.ask_model(UUID(suggestion))
-
-
-@app.periodic(cron="40 4 * * *")
-@app.task(name="suggestions.ask_later", queueing_lock="suggestions.ask_later")
-def ask_later(timestamp: int) -> None:
-    """Have models asked about what waits and could not be asked about by day."""
-    transitions.ask_later()
-
-
 @app.periodic(cron="15 4 * * *")
 @app.task(name="suggestions.repair_owners", queueing_lock="suggestions.repair_owners")
 def repair_owners(timestamp: int) -> None:
     """Set right the owners of suggestions that were made while their lead changed hands."""
     repaired("suggestions")
-
-
-@app.periodic(cron="* * * * *")
-@app.task(name="suggestions.triage", queueing_lock="suggestions.triage")
-def triage(timestamp: int) -> None:
-    """Look at the conversations that belong to nobody and have news, and propose whose they are."""
-    transitions.triage()
-
-
-@app.periodic(cron="* * * * *")
-@app.task(name="suggestions.consider", queueing_lock="suggestions.consider")
-def consider(timestamp: int) -> None:
-    """Look at the leads with news or a silence that has become too long, and propose what is best done next."""
-    transitions.consider()
-
-
-@app.periodic(cron="7 * * * *")
-@app.task(name="suggestions.triage_again", queueing_lock="suggestions.triage_again")
-def triage_again(timestamp: int) -> None:
-    """Have those looked at anew in which somebody takes part who has become known since."""
-    transitions.look_again(timezone.now())

@@ -9,13 +9,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from crm.lists import Column, Tab
 from crm.models import ActivityLog, User
-from crm.paging import Order
-from crm.screens import TIMELINE_LENGTH, RecordAdmin
-from inbox.conversation import Said, pages_of, read
+from crm.screens.lists import Column, Tab
+from crm.screens.paging import Order
+from crm.screens.record_admin import TIMELINE_LENGTH, RecordAdmin
+from inbox.message_view import Said, pages_of, read
 from inbox.models import Thread
-from support.deeds import (
+from support.action_forms import (
     AssignTicket,
     EscalateTicket,
     NoteTicket,
@@ -29,7 +29,7 @@ from support.deeds import (
 from support.filters import TicketFilter
 from support.forms import TicketForm
 from support.models import DUE, SupportTicket, TicketQuerySet, TicketStatus
-from support.similar import similar_resolved
+from support.similar_tickets import similar_resolved
 from support.transitions import open_ticket
 
 ID = {"id": models.F("id")}

@@ -4,7 +4,7 @@ from typing import Any
 
 from unfold.widgets import BASE_INPUT_CLASSES
 
-from crm.screens import RecordForm
+from crm.screens.record_admin import RecordForm
 from support.filters import Suggesting, issue_types
 from support.models import SupportTicket
 

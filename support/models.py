@@ -6,7 +6,7 @@ from typing import Any
 from django.db import models
 from django.db.models.functions import Cast, Coalesce
 
-from crm.models.base import (
+from crm.records.base import (
     LIVE,
     LiveManager,
     Record,

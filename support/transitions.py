@@ -7,10 +7,10 @@ from django.db.models import Q
 from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
-from crm.activity import Actor, record
+from crm.exceptions import BadInput, IllegalMove, refusing
 from crm.models import User
-from crm.refusals import BadInput, IllegalMove, refusing
-from support.due import due_times
+from crm.records.activity import Actor, record
+from support.due_times import due_times
 from support.models import TRANSITIONS, SupportTicket, TicketPriority, TicketStatus
 
 NOTE_LENGTH = 10_000

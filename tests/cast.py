@@ -8,8 +8,8 @@ from django.contrib.auth.models import Group
 from django.test import Client as Browser
 from django.utils import timezone
 
-from crm.activity import SYSTEM
 from crm.models import Client, Contact, User
+from crm.records.activity import SYSTEM
 from inbox.models import Direction, Message, Thread, ThreadSource
 from inbox.transitions import take_in
 from leads.models import InsuranceType, Lead

@@ -1,18 +1,9 @@
 """Who we know, and what every record can do."""
 
 from crm.models.activity import ActivityLog, ActorType
-from crm.models.base import LIVE, LiveManager, Record, RecordQuerySet
-from crm.models.people import (
-    Client,
-    ClientType,
-    Contact,
-    ContactClient,
-    Project,
-    ProjectStatus,
-    Role,
-    User,
-)
+from crm.models.people import Client, ClientType, Contact, ContactClient, Project, ProjectStatus, Role, User
 from crm.models.saved_view import SavedView
+from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet
 
 __all__ = [
     "LIVE",

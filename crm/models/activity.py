@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from crm.models.base import json_field, json_is, never_emptied, one_of, sees_everyone
+from crm.records.base import json_field, json_is, never_emptied, one_of, sees_everyone
 
 
 class ActorType(models.TextChoices):
@@ -34,7 +34,7 @@ class ActivityLogQuerySet(models.QuerySet):
 
 
 class ActivityLog(models.Model):
-    """One deed. Append-only: written by `crm.activity` alone, refused by the database otherwise."""
+    """One deed. Append-only: written by `crm.records.activity` alone, refused by the database otherwise."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
     actor_type = models.CharField(max_length=10, choices=ActorType)

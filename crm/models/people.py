@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from uuid_utils.compat import uuid7
 
-from crm.models.base import (
+from crm.records.base import (
     LIVE,
     LiveManager,
     Record,

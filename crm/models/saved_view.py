@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import models
 
-from crm.models.base import LIVE, LiveManager, Record, RecordQuerySet, not_blank
+from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet, not_blank
 
 
 class SavedViewQuerySet(RecordQuerySet):

@@ -17,11 +17,11 @@ from imap_tools import MailBox, MailBoxStartTls, MailBoxUnencrypted
 from imap_tools.errors import ImapToolsError, UnexpectedCommandStatusError
 from imap_tools.mailbox import BaseMailBox
 
-from crm.refusals import Refused
-from crm.secrets import opened
-from inbox.imap.answers import Answer, answers
+from crm.exceptions import Refused
+from crm.runtime.encryption import opened
+from inbox.imap.fetch_responses import Answer, answers
+from inbox.incoming.parsing import LARGEST
 from inbox.models import Mailbox, Security
-from inbox.parsing import LARGEST
 
 # Seconds that a server may be silent.
 TIMEOUT = 30

@@ -7,14 +7,14 @@ from django.db import transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from crm.activity import SYSTEM, record
-from crm.refusals import Refused
+from crm.exceptions import Refused
+from crm.records.activity import SYSTEM, record
 from inbox.imap.connection import LoginRefused, NoFolder, logged_in
 from inbox.imap.folders import sent_among, sent_folder
 from inbox.imap.jobs import defer_filing
 from inbox.imap.transitions import shut_out
-from inbox.mime import letter
 from inbox.models import Mailbox, Message, MessageState
+from inbox.outgoing.mime import letter
 
 # A server that files what goes out itself has done so by then.
 FIRST = timedelta(seconds=20)

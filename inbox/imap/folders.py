@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from inbox.imap.connection import Session
-from inbox.imap.state import write
+from inbox.imap.folder_state import write
 from inbox.models import Mailbox
 
 INBOX = "INBOX"

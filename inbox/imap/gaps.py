@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from inbox.imap.state import change, state_of
+from inbox.imap.folder_state import change, state_of
 from inbox.imap.sync import Run, go_through, numbered
 from inbox.models import FolderMail
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from procrastinate.contrib.django import app
 
-from crm.queueing import enqueue
+from crm.runtime.job_queue import enqueue
 
 FETCH, FILE = "inbox.fetch_mail", "inbox.file_sent"
 

@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from imap_tools import MailMessage
 
-from inbox.dispatching import proven
-from inbox.imap.answers import Answer
 from inbox.imap.connection import NotHandedOut, Session
+from inbox.imap.fetch_responses import Answer
+from inbox.imap.folder_state import FolderState, change, state_of
 from inbox.imap.folders import sent_folder
-from inbox.imap.state import FolderState, change, state_of
+from inbox.incoming.arrivals import Arrival, Read, read
+from inbox.incoming.parsing import LARGEST, Head, head_of, header, identifier, line
+from inbox.incoming.participants import our_addresses
+from inbox.incoming.transitions import Counted, receive_read, set_aside
 from inbox.models import FolderMail, Mailbox, Message, PurgedMail, SetAside
-from inbox.parsing import LARGEST, Head, head_of, header, identifier, line
-from inbox.reading import Read, read
-from inbox.receiving import Arrival, Counted, our_addresses, receive_read, set_aside
+from inbox.outgoing.send_queue import proven
 
 # Mails and bytes that are in memory at once.
 BATCH, BATCH_BYTES = 100, 20_000_000

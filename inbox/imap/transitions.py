@@ -8,10 +8,10 @@ from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from crm.activity import SYSTEM, Actor, record
+from crm.exceptions import BadInput, IllegalMove, refusing
 from crm.models import User
-from crm.refusals import BadInput, IllegalMove, refusing
-from crm.secrets import Unreadable, opened, sealed
+from crm.records.activity import SYSTEM, Actor, record
+from crm.runtime.encryption import Unreadable, opened, sealed
 from inbox.imap.connection import LoginRefused, PasswordExpired, logged_in
 from inbox.imap.folders import INBOX, sent_among
 from inbox.imap.jobs import defer_fetch

@@ -2,6 +2,7 @@
 
 from inbox.models.dispatch import MOST_PUT_OFF, Dispatch
 from inbox.models.draft import Draft, DraftQuerySet
+from inbox.models.email_template import EmailTemplate, TemplateCategory
 from inbox.models.mailbox import (
     PRESETS,
     FolderMail,
@@ -14,7 +15,8 @@ from inbox.models.mailbox import (
     ThreadKey,
 )
 from inbox.models.message import OUTGOING, Message, MessageState, Nature
-from inbox.models.reading import Reading
+from inbox.models.model_reading import Reading
+from inbox.models.search_words import MessageWords
 from inbox.models.thread import (
     IN_THEIR_WORDS,
     LAST_SAID,
@@ -27,7 +29,6 @@ from inbox.models.thread import (
     ThreadSource,
     ThreadStatus,
 )
-from inbox.models.words import MessageWords
 
 __all__ = [
     "IN_THEIR_WORDS",
@@ -40,6 +41,8 @@ __all__ = [
     "Direction",
     "Dispatch",
     "Draft",
+    "EmailTemplate",
+    "TemplateCategory",
     "DraftQuerySet",
     "FolderMail",
     "Mailbox",

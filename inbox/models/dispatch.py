@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from crm.models.base import between
+from crm.records.base import between
 
 # How often a mail that the other side put off is tried again; the waits stand in inbox/dispatching.py.
 MOST_PUT_OFF = 5

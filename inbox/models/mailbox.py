@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from crm.models.base import (
+from crm.records.base import (
     LIVE,
     LiveManager,
     Record,
@@ -91,7 +91,7 @@ class Mailbox(Record):
         "encryption", max_length=8, choices=Security, default=Security.TLS, db_default=Security.TLS
     )
     username = models.CharField("login", max_length=254, blank=True, default="", db_default="")
-    # Sealed by crm.secrets; never shown, copied or written down anywhere else.
+    # Sealed by crm.runtime.encryption; never shown, copied or written down anywhere else.
     credentials = models.TextField(blank=True, default="", db_default="", editable=False)
     sent_folder = models.CharField("folder of what was sent", max_length=200, blank=True, default="", db_default="")
     folders = ArrayField(

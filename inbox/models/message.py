@@ -7,7 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 
-from crm.models.base import LIVE, LiveManager, Record, RecordQuerySet, json_field, json_is, one_of
+from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet, json_field, json_is, one_of
 from inbox.models.thread import IN_THEIR_WORDS, Direction, Thread
 
 

@@ -8,7 +8,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Coalesce
 
-from crm.models.base import (
+from crm.records.base import (
     LIVE,
     LiveManager,
     Record,
@@ -153,9 +153,9 @@ class Thread(Record):
     noticed_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     awaiting_reply = models.BooleanField(default=False, db_default=False)
     sentiment = models.CharField(max_length=10, choices=Sentiment, null=True, blank=True)
-    # When triage last looked whose it could be; None once they have written since (`inbox.standing.feel`).
+    # When triage last looked whose it could be; None once they have written since (`inbox.thread_state.feel`).
     triaged_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # When a model is to read what is new in it (`inbox.transitions.sensing`); None where there is nothing to read.
+    # When a model is to read what is new in it (`inbox.lead_signals.ask_model`); None where there is nothing to read.
     sense_at = models.DateTimeField(null=True, blank=True, editable=False)
     metadata = json_field(dict)
     search_text = search_field("subject")

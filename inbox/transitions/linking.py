@@ -2,12 +2,12 @@
 
 from django.db import transaction
 
-from crm.activity import Actor, record
+from crm.exceptions import BadInput, IllegalMove
 from crm.models import Client, User
-from crm.refusals import BadInput, IllegalMove
+from crm.records.activity import Actor, record
 from inbox.models import Thread
-from inbox.standing import contacted
-from inbox.transitions.moving import lock
+from inbox.thread_state import contacted
+from inbox.transitions.thread_status import lock
 from leads.models import Lead
 
 

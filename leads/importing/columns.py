@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from crm.refusals import BadInput
+from crm.exceptions import BadInput
 from leads.importing.cells import plain
 
 # Three fields of a file that make up one of ours.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from charset_normalizer import from_bytes
 
-from crm.refusals import BadInput
+from crm.exceptions import BadInput
 
 # Bytes; a file is read in such blocks, and the first one says what it is.
 BLOCK = 64 * 1024

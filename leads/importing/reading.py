@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from crm.refusals import BadInput
+from crm.exceptions import BadInput
 from leads.importing.decoding import BLOCK, BROKEN_BYTES, encoding_of
 
 DELIMITERS = ",;\t|"

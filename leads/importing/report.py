@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crm.refusals import BadInput
+from crm.exceptions import BadInput
 from leads.importing.columns import ERROR_COLUMNS
 from leads.importing.reading import Row
 from leads.importing.rows import Refusal

@@ -1,9 +1,9 @@
 """Who might buy: leads, stages, lines of insurance, stakeholders, tasks."""
 
+from leads.models.insurance_type import InsuranceType
 from leads.models.lead import Lead, LossReason, Source, Tier
-from leads.models.line import InsuranceType
-from leads.models.policy import ScoringPolicy, TierChange
 from leads.models.prediction import LeadSnapshot, PredictionModel, Rung
+from leads.models.scoring_policy import ScoringPolicy, TierChange
 from leads.models.stage import OPEN_CATEGORIES, Category, LeadStageHistory, LeadStatus
 from leads.models.stakeholder import ContactLead
 from leads.models.task import Task, TaskStatus

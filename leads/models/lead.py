@@ -11,7 +11,8 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce, Extract, Lower, Now, Upper
 from django.utils import timezone
 
-from crm.models.base import (
+from crm.models.people import ClientType
+from crm.records.base import (
     LIVE,
     LiveManager,
     Record,
@@ -30,9 +31,8 @@ from crm.models.base import (
     sees_everyone,
     tags_field,
 )
-from crm.models.people import ClientType
-from leads.models.line import InsuranceType
-from leads.models.shapes import FOLLOW_STAGE, MALFORMED_SIGNAL, NOT_AN_OBJECT, REAL_MOMENTS, jsonpath_finds
+from leads.models.insurance_type import InsuranceType
+from leads.models.signal_constraints import FOLLOW_STAGE, MALFORMED_SIGNAL, NOT_AN_OBJECT, REAL_MOMENTS, jsonpath_finds
 from leads.models.stage import LeadStatus
 
 

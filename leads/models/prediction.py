@@ -5,7 +5,7 @@ from typing import Any
 import pgtrigger
 from django.db import models
 
-from crm.models.base import Record, RecordQuerySet, audited, json_field, json_is, not_blank, one_of
+from crm.records.base import Record, RecordQuerySet, audited, json_field, json_is, not_blank, one_of
 from leads.models.lead import Lead
 
 

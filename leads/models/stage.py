@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from crm.models.base import Record, audited, never_emptied, not_blank, one_of
+from crm.records.base import Record, audited, never_emptied, not_blank, one_of
 
 
 class Category(models.TextChoices):

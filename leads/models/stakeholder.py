@@ -2,8 +2,8 @@
 
 from django.db import models
 
-from crm.models.base import LIVE, Record, audited, one_of
 from crm.models.people import Contact, Role
+from crm.records.base import LIVE, Record, audited, one_of
 from leads.models.lead import Lead
 
 

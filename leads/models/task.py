@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from crm.models.base import (
+from crm.records.base import (
     LIVE,
     LiveManager,
     Record,

@@ -6,7 +6,7 @@ seem to have been known before.
 
 from typing import Any
 
-from crm.freemail import FREE_MAIL
+from crm.text.freemail import FREE_MAIL
 from leads.models import Lead
 
 LONGEST_VALUE, MOST_KEYS = 80, 60

@@ -5,16 +5,16 @@ from uuid import UUID
 
 from django.db import transaction
 
-from crm.activity import Actor, record
+from crm.exceptions import IllegalMove
 from crm.models import User
-from crm.refusals import IllegalMove
+from crm.records.activity import Actor, record
 from leads.models import PredictionModel, Rung
-from leads.prediction.deed import MAY, put_in_use, taken
 from leads.prediction.evaluation import evaluated
 from leads.prediction.fitting import DATED, fit
 from leads.prediction.scorecard import probability
 from leads.prediction.snapshots import closed
-from leads.prediction.stages import rates
+from leads.prediction.stage_win_rates import rates
+from leads.prediction.transitions import MAY, put_in_use, taken
 
 # Below the first nothing is told; from the second and third on a scorecard is.
 FEWEST_ENDED, FEWEST_FOR_CARD, FEWEST_WON = 100, 1_000, 120

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from crm.activity import Actor
-from crm.deliveries import Delivery
+from crm.exceptions import BadInput, IllegalMove
 from crm.models import User
-from crm.refusals import BadInput, IllegalMove
+from crm.records.activity import Actor
+from crm.runtime.delivery import Delivery
 from suggestions.choices import Names
 from suggestions.models import Suggestion, SuggestionExecution
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from crm.activity import Actor
-from crm.refusals import BadInput, IllegalMove
+from crm.exceptions import BadInput, IllegalMove
+from crm.records.activity import Actor
 from leads.models import Category, Lead, LeadStageHistory, LeadStatus
 from leads.transitions import change_status, closing, guard_move
 from suggestions.choices import Names

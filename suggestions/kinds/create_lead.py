@@ -7,16 +7,16 @@ from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator, validate_email
 from pydantic import Field, field_validator
 
-from crm.activity import SYSTEM, Actor
-from crm.refusals import BadInput, IllegalMove
-from crm.transitions import soft_delete
+from crm.exceptions import BadInput, IllegalMove
+from crm.records.activity import SYSTEM, Actor
+from crm.records.transitions import soft_delete
 from inbox.models import ThreadSource
 from inbox.transitions import link, unlink
 from leads.models import InsuranceType, Lead, Source
 from leads.transitions import create_lead
 from suggestions.choices import Names
 from suggestions.kinds.base import Kind, Payload
-from suggestions.kinds.untouched import refuse_worked_on
+from suggestions.kinds.undo_checks import refuse_worked_on
 from suggestions.models import Suggestion, SuggestionType
 
 is_web_address = URLValidator(schemes=["http", "https"])

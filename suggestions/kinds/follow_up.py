@@ -7,16 +7,16 @@ from typing import Any, Literal
 from django.utils import timezone
 from pydantic import Field
 
-from crm.activity import SYSTEM, Actor
-from crm.refusals import BadInput, IllegalMove
-from crm.transitions import named, soft_delete
+from crm.exceptions import BadInput, IllegalMove
+from crm.records.activity import SYSTEM, Actor
+from crm.records.transitions import named, soft_delete
 from inbox.models import Direction, Message, ThreadSource
 from leads.models import Task
 from leads.transitions import add_task
 from suggestions.choices import Names
 from suggestions.kinds.base import FollowOn, Kind, Payload
 from suggestions.kinds.task import owner
-from suggestions.kinds.untouched import take_back_task
+from suggestions.kinds.undo_checks import take_back_task
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 
 DUE_IN = {"high": timedelta(), "normal": timedelta(days=2), "low": timedelta(days=7)}

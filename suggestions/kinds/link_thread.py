@@ -6,11 +6,11 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from crm.activity import Actor
+from crm.exceptions import BadInput, IllegalMove
 from crm.models import ActivityLog, Client
-from crm.refusals import BadInput, IllegalMove
-from crm.texts import with_full_stop
-from crm.transitions import named
+from crm.records.activity import Actor
+from crm.records.transitions import named
+from crm.text.cleaning import with_full_stop
 from inbox.models import Thread
 from inbox.transitions import link, unlink
 from leads.models import Lead

@@ -12,9 +12,9 @@ from collections.abc import Callable
 import httpx
 from pydantic import Field, field_validator, model_validator
 
-from crm.activity import Actor
-from crm.deliveries import Delivery, Outcome
-from crm.refusals import IllegalMove
+from crm.exceptions import IllegalMove
+from crm.records.activity import Actor
+from crm.runtime.delivery import Delivery, Outcome
 from suggestions.choices import Names
 from suggestions.forge import Answer, CutOff, NotSent, address_of, find_pull_request, is_set_up, open_pull_request
 from suggestions.kinds.base import OutwardKind, Payload

@@ -6,14 +6,14 @@ from uuid import UUID
 from django.db.models import Case, When
 from pydantic import Field
 
+from crm.exceptions import IllegalMove
 from crm.models import User
-from crm.refusals import IllegalMove
-from crm.transitions import named
-from inbox.answering import answering, quoted
+from crm.records.transitions import named
+from inbox.drafts.replies import answering, quoted
 from inbox.models import Direction, Message, Nature, Thread, ThreadSource
 from suggestions.choices import Names
 from suggestions.kinds.base import Payload
-from suggestions.kinds.mail import Draft, MailKind, fill
+from suggestions.kinds.email import Draft, MailKind, fill
 from suggestions.models import Suggestion, SuggestionType
 
 BY_PERSONS = Case(When(nature=Nature.PERSON, then=0), default=1)

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from crm.activity import Actor
+from crm.exceptions import BadInput, IllegalMove
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove
+from crm.records.activity import Actor
 from suggestions.choices import Names
 from suggestions.kinds.base import Kind, Payload
 from suggestions.models import Suggestion, SuggestionType

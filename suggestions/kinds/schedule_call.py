@@ -7,19 +7,19 @@ from django.utils import timezone
 from icalendar import Calendar, Event, vCalAddress, vText
 from pydantic import AwareDatetime, Field, field_serializer
 
-from crm.activity import Actor, record
+from crm.exceptions import BadInput, refusing
 from crm.models import Client, User
-from crm.refusals import BadInput, refusing
-from inbox.addresses import domain
+from crm.records.activity import Actor, record
+from crm.text.addresses import domain
+from inbox.email_templates.placeholders import values_for
+from inbox.incoming.parsing import File
 from inbox.models import Thread, ThreadSource
-from inbox.outbox import written_by
-from inbox.parsing import File
+from inbox.outgoing.outbox import written_by
 from leads.models import Lead
 from suggestions.choices import Names
 from suggestions.kinds.base import Payload
-from suggestions.kinds.mail import Draft, MailKind, fill, own_address, signed, whom
+from suggestions.kinds.email import Draft, MailKind, fill, own_address, signed, whom
 from suggestions.models import Suggestion, SuggestionExecution, SuggestionType
-from suggestions.placeholders import values_for
 
 HOW = {"phone": "phone call", "video": "video call", "in person": "meeting"}
 

@@ -6,12 +6,13 @@ from uuid import UUID
 
 from pydantic import Field
 
+from crm.exceptions import BadInput
 from crm.models import User
-from crm.refusals import BadInput
+from inbox.models.email_template import EmailTemplate
 from suggestions.choices import Names
 from suggestions.kinds.base import Payload
-from suggestions.kinds.mail import Draft, MailKind, To, address_of, fill
-from suggestions.models import EmailTemplate, Suggestion, SuggestionType
+from suggestions.kinds.email import Draft, MailKind, To, address_of, fill
+from suggestions.models import Suggestion, SuggestionType
 
 
 class SendEmailPayload(Payload):

@@ -7,17 +7,17 @@ from typing import Any
 from django.utils import timezone
 from pydantic import Field
 
+from crm.exceptions import BadInput
 from crm.models import User
-from crm.refusals import BadInput
-from inbox.addresses import house
-from inbox.parsing import File
+from crm.text.addresses import house
+from inbox.email_templates.placeholders import values_for
+from inbox.incoming.parsing import File
 from leads.models import LeadStatus
-from suggestions import paper
 from suggestions.choices import Names
+from suggestions.kinds import proposal_pdf
 from suggestions.kinds.base import FollowOn, Payload
-from suggestions.kinds.mail import Draft, MailKind, fill, own_address, owner, signed, whom
+from suggestions.kinds.email import Draft, MailKind, fill, own_address, owner, signed, whom
 from suggestions.models import Suggestion, SuggestionType
-from suggestions.placeholders import values_for
 
 NEXT_STAGE = "PROPOSAL_SENT"
 MOST_SHOWN = 10
@@ -66,7 +66,7 @@ class SendProposalKind(MailKind):
 
     @classmethod
     def files(cls, payload: SendProposalPayload, suggestion: Suggestion, sender: User | None) -> list[File]:
-        return [File("Proposal.pdf", "application/pdf", paper.write(offered(payload, suggestion, sender)))]
+        return [File("Proposal.pdf", "application/pdf", proposal_pdf.write(offered(payload, suggestion, sender)))]
 
     @classmethod
     def preview(
@@ -75,10 +75,8 @@ class SendProposalKind(MailKind):
         """As of any mail, with the letters that cannot be put on paper."""
         sender = by or owner(suggestion)
         lines = super().preview(payload, suggestion, by)
-        if lost := paper.missing(paper.text_of(offered(payload, suggestion, sender))):
-            said = (
-                f"{' '.join(lost[:MOST_SHOWN])}: marked by {paper.mark()}, as the font of the PDF has no such letters."
-            )
+        if lost := proposal_pdf.missing(proposal_pdf.text_of(offered(payload, suggestion, sender))):
+            said = f"{' '.join(lost[:MOST_SHOWN])}: marked by {proposal_pdf.mark()}, as the font of the PDF has no such letters."
             lines.append(("Not on paper", said))
         return lines
 
@@ -99,13 +97,13 @@ class SendProposalKind(MailKind):
         return [FollowOn(move)]
 
 
-def offered(payload: SendProposalPayload, suggestion: Suggestion, sender: User | None) -> paper.Offer:
+def offered(payload: SendProposalPayload, suggestion: Suggestion, sender: User | None) -> proposal_pdf.Offer:
     """What the paper says."""
     values = values_for(whom(suggestion), sender)
     company = values["company_name"]
     name = values["lead_name"]
     body = fill(payload.body, suggestion, sender)
-    return paper.Offer(
+    return proposal_pdf.Offer(
         title=fill(payload.title, suggestion, sender),
         whom=f"{name}, {company}" if company and company != name else name,
         amount=payload.amount,

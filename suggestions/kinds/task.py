@@ -5,15 +5,15 @@ from typing import Any
 
 from pydantic import Field
 
-from crm.activity import Actor
+from crm.exceptions import BadInput, IllegalMove
 from crm.models import User
-from crm.refusals import BadInput, IllegalMove
-from crm.transitions import named
+from crm.records.activity import Actor
+from crm.records.transitions import named
 from leads.models import Task
 from leads.transitions import add_task
 from suggestions.choices import Names
 from suggestions.kinds.base import Kind, Payload
-from suggestions.kinds.untouched import take_back_task
+from suggestions.kinds.undo_checks import take_back_task
 from suggestions.models import Suggestion, SuggestionType
 
 

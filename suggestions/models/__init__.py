@@ -11,7 +11,6 @@ from suggestions.models.suggestion import (
     SuggestionQuerySet,
     SuggestionStatus,
 )
-from suggestions.models.template import EmailTemplate, TemplateCategory
 from suggestions.models.types import LADDER, Level, SuggestionType
 
 __all__ = [
@@ -21,7 +20,6 @@ __all__ = [
     "REVIEWABLE",
     "TRANSITIONS",
     "AutonomySetting",
-    "EmailTemplate",
     "ExecutionPause",
     "ExecutionState",
     "Level",
@@ -31,5 +29,4 @@ __all__ = [
     "SuggestionQuerySet",
     "SuggestionStatus",
     "SuggestionType",
-    "TemplateCategory",
 ]

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django.db import models
 
-from crm.models.base import Record, RecordQuerySet, audited, between, one_of
+from crm.records.base import Record, RecordQuerySet, audited, between, one_of
 from suggestions.models.types import Level, SuggestionType
 
 MOST_UNDO_SECONDS = 24 * 3600

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from crm.models.base import Record, RecordQuerySet, audited, one_of
+from crm.records.base import Record, RecordQuerySet, audited, one_of
 from inbox.models import MessageState
 from suggestions.models.types import SuggestionType
 

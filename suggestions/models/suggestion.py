@@ -7,7 +7,7 @@ import pgtrigger
 from django.db import models
 from django.db.models.functions import Upper
 
-from crm.models.base import (
+from crm.records.base import (
     LIVE,
     LiveManager,
     Record,

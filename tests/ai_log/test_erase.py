@@ -8,7 +8,8 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from ai_log import genai, transitions
+from ai_log import transitions
+from ai_log.gateway import otel_names
 from ai_log.models import ERASING, AIInteraction
 from tests.cast import browser, make_client, make_lead
 
@@ -23,7 +24,12 @@ NUMBERS = (
     "model_used",
     "feedback",
 )
-METADATA = {genai.SYSTEM: "Secret words", genai.TOKENS_IN: 7, "strange": "Lee's roof", genai.FINISH: ["stop"]}
+METADATA = {
+    otel_names.SYSTEM: "Secret words",
+    otel_names.TOKENS_IN: 7,
+    "strange": "Lee's roof",
+    otel_names.FINISH: ["stop"],
+}
 
 
 def make_interaction(days=0, **kw) -> AIInteraction:
@@ -66,7 +72,7 @@ def test_old_texts_go_and_numbers_stay():
     assert "2 interactions" in command("prune_ai_log", "--before", before(30))
     assert texts(old) == [""] * 4
     assert [getattr(old, name) for name in NUMBERS] == numbers
-    assert old.metadata == {genai.TOKENS_IN: 7, genai.FINISH: ["stop"]}
+    assert old.metadata == {otel_names.TOKENS_IN: 7, otel_names.FINISH: ["stop"]}
     assert old.lead
     broken.refresh_from_db()
     assert broken.error_message == "Erased."
@@ -106,7 +112,7 @@ def test_a_person_is_erased_wherever_they_are_named():
         make_interaction(client=make_client(email="ann@x.com")),
         make_interaction(content="Write to ANN@x.com."),
         make_interaction(ai_response="<ann@x.com>, I think"),
-        make_interaction(metadata={genai.SYSTEM: "You write for ann@x.com"}),
+        make_interaction(metadata={otel_names.SYSTEM: "You write for ann@x.com"}),
         make_interaction(feedback_comment="ann@x.com called"),
         make_interaction(content="", ai_response="", summary="", metadata={}, lead=lead),
     ]
@@ -132,7 +138,7 @@ ERASED = {"content": "", "ai_response": "", "summary": "", "metadata": {}}
         {**ERASED, "ai_response": "Something else"},
         {**ERASED, "summary": "Something else"},
         {**ERASED, "error_message": "Erased."},
-        {**ERASED, "metadata": {genai.TOKENS_IN: 8}},
+        {**ERASED, "metadata": {otel_names.TOKENS_IN: 8}},
         {**ERASED, "metadata": METADATA},
         {**ERASED, "cost_usd": 0},
         {**ERASED, "prompt_tokens": None},

@@ -10,12 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from pydantic import BaseModel
 from pydantic_ai import models as pydantic_ai_models
 
-from ai_log import genai, provider
-from ai_log.budgets import exceeded
-from ai_log.gateway import ask, available
+from ai_log.gateway import otel_names, provider
+from ai_log.gateway.ask import ask, available
+from ai_log.gateway.budgets import exceeded
+from ai_log.gateway.prompts import Prompt
 from ai_log.models import AIInteraction
-from ai_log.prompts import Prompt
-from crm.refusals import IllegalMove
+from crm.exceptions import IllegalMove
 from leads.models import Lead
 from tests.ai_log.provider import KEY, LONG, completion, cut_in_the_middle, drip, provider_of_models, slow
 from tests.cast import browser, make_lead
@@ -66,9 +66,9 @@ def test_an_answer_is_given_and_logged(model, ann):
     # 120 × $0.15 + 30 × $0.60 for a million.
     assert row.cost_usd == Decimal("0.000036")
     assert 0 <= row.latency_ms < 30_000
-    assert row.metadata[genai.TOKENS_IN] == 120
-    assert row.metadata[genai.FINISH] == ["stop"]
-    assert row.metadata[genai.SCHEMA].endswith(genai.VERSION)
+    assert row.metadata[otel_names.TOKENS_IN] == 120
+    assert row.metadata[otel_names.FINISH] == ["stop"]
+    assert row.metadata[otel_names.SCHEMA].endswith(otel_names.VERSION)
     assert model.words == ["You are brief.", "What does Lee want?"]
     assert model.keys == [f"Bearer {KEY}"]
 
@@ -77,7 +77,7 @@ def test_an_answer_that_is_not_used_says_why_in_the_log(model):
     model.answer = say(200, completion('{"wants": "a roof", "sure": 0.9}'))
     got = question(answer=Verdict, check=lambda value: f"Nobody sells {value.wants}.")
     assert (got.error, got.value, got.may_come_yet) == ("Not used: Nobody sells a roof.", None, False)
-    assert (only_row().error_message, only_row().metadata[genai.ERROR]) == (got.error, "not_used")
+    assert (only_row().error_message, only_row().metadata[otel_names.ERROR]) == (got.error, "not_used")
     assert (only_row().summary, only_row().prompt_tokens) == ("", 120)
 
 
@@ -142,7 +142,7 @@ def test_a_fault_is_an_answer_with_an_error_and_is_logged(model, settings, fault
     assert got.value is None
     assert row.content == "What does Lee want?"
     assert row.latency_ms is not None
-    assert row.metadata[genai.ERROR]
+    assert row.metadata[otel_names.ERROR]
     assert len(model.asked) == 1, "It is asked once, and whoever wants to may ask again."
     assert KEY not in json.dumps([row.metadata, row.error_message, row.ai_response])
 
@@ -193,7 +193,7 @@ def test_a_crash_is_logged_and_goes_on(model, monkeypatch):
     def crash(*args):
         raise ZeroDivisionError("with secret details")
 
-    monkeypatch.setattr("ai_log.provider.send", crash)
+    monkeypatch.setattr("ai_log.gateway.provider.send", crash)
     with pytest.raises(ZeroDivisionError):
         question()
     assert only_row().error_message == "The call broke down: ZeroDivisionError."
@@ -285,7 +285,7 @@ def test_what_an_outsider_wrote_is_fenced_marked_and_coloured(model, max):
     prompt = Prompt().ours("Sum up.").outside(SLY, what="message").ours("Two sentences.")
     row = ask(prompt, system="Be brief.", agent="a", type="Summary", source="Agent UI").interaction
     row.refresh_from_db()
-    assert [row.content[start:end] for start, end in row.metadata[genai.OUTSIDE]] == [SLY]
+    assert [row.content[start:end] for start, end in row.metadata[otel_names.OUTSIDE]] == [SLY]
     told, asked = model.words
     assert told.startswith("Be brief.\n\nWhat stands between")
     assert f"</outside-{prompt.boundary}>" in told
@@ -303,7 +303,7 @@ def test_each_question_has_a_boundary_of_its_own():
 @pytest.mark.parametrize("spans", ["x", [["a", 2]], [[0, 99]], [[3, 1]], [[0]], [7], {"a": 1}, None, [[True, 2]]])
 def test_spans_that_cannot_be_colour_nothing(max, spans):
     row = AIInteraction.objects.create(
-        type="Chat", source="Agent UI", content="Seven words", metadata={genai.OUTSIDE: spans}
+        type="Chat", source="Agent UI", content="Seven words", metadata={otel_names.OUTSIDE: spans}
     )
     page = browser(max).get(f"/ai_log/aiinteraction/{row.pk}/change/").content.decode()
     assert "Seven words" in page

@@ -7,11 +7,11 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from ai_log.dashboard import dollars, spend
 from ai_log.models import AIInteraction
-from ai_log.today import dollars, spend
 from ai_log.transitions import rate
+from crm.exceptions import BadInput, NotAllowed
 from crm.models import ActivityLog
-from crm.refusals import BadInput, NotAllowed
 from tests.cast import browser, make_lead
 
 pytestmark = pytest.mark.django_db

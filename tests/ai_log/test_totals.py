@@ -9,10 +9,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ai_log import charts, totals
 from ai_log.models import AIInteraction, CallDay
-from ai_log.rollup import keep_days, sets, summed
 from ai_log.tasks import sum_days
+from ai_log.usage import charts, totals
+from ai_log.usage.rollup import keep_days, sets, summed
 from suggestions.models import Suggestion
 from suggestions.transitions import approve, reject
 from tests.cast import browser, make_lead, make_suggestion

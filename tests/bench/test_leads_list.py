@@ -12,7 +12,7 @@ from bench.leads_list import LISTING, QUESTIONS
 from bench.lists import MOST_BYTES, MOST_QUERIES, Figures, Site, plan
 from bench.measure import Page, PageFailed, asked, fetch, measured, next_link
 from bench.table import rendered
-from suggestions.management.commands.seed import SHARES
+from demo.management.commands.seed import SHARES
 
 FAST = Page(seconds=0.01, queries=9, size=90_000, rows=("a", "b"))
 SLOW = replace(FAST, seconds=1.0)

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from bench import scores
-from crm.activity import SYSTEM
+from crm.records.activity import SYSTEM
 from leads.models import Lead, ScoringPolicy
 from leads.transitions import add_signals
 from tests.cast import make_lead

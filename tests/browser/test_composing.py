@@ -7,9 +7,9 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from inbox import dispatching
 from inbox.models import Dispatch, Draft, Message, MessageState
-from suggestions.models import EmailTemplate
+from inbox.models.email_template import EmailTemplate
+from inbox.outgoing import send_queue
 from tests.cast import make_lead, make_thread
 from tests.inbox.writing import received
 
@@ -50,7 +50,7 @@ def test_an_answer_by_keyboard_alone(opened, post, max, thread):
     assert mail.body_text.startswith("It is 100 a month. Max\n\nOn ")
     # The page follows what becomes of it by itself.
     Dispatch.objects.update(run_after=timezone.now() - timedelta(seconds=1))
-    dispatching.carry_out(mail.pk)
+    send_queue.carry_out(mail.pk)
     expect(page.locator("[data-outgoing]")).to_have_count(0, timeout=20_000)
     assert len(post.data) == 1 and Message.objects.get(pk=mail.pk).state == MessageState.SENT
 

@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from crm.deliveries import Delivery, Outcome
+from crm.runtime.delivery import Delivery, Outcome
 from leads.models import Task
 from suggestions.models import Suggestion, SuggestionExecution, SuggestionStatus
 from suggestions.transitions import approve

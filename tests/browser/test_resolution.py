@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from crm.activity import SYSTEM
+from crm.records.activity import SYSTEM
 from support.transitions import resolve
 from tests.cast import make_ticket
 

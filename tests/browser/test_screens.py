@@ -5,12 +5,12 @@ from uuid import uuid4
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from agents.assistant.transitions import ask_about
 from ai_log.models import AIInteraction
 from crm.models import Project
 from inbox.models import Mailbox, Message, SetAside
 from inbox.transitions import take_in
 from leads.models import Task
-from suggestions.transitions.chatting import ask_about
 from tests.cast import make_client, make_contact, make_lead, make_suggestion, make_thread, make_ticket
 from tests.end_to_end.test_every_address import job
 

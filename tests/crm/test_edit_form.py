@@ -14,18 +14,19 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm import recordforms, transitions
-from crm.jsonforms import VERSION, NamedValuesField, SchemaField
+from crm.exceptions import IllegalMove
 from crm.models import ActivityLog, Contact
-from crm.refusals import IllegalMove
-from crm.transitions import note
+from crm.records import transitions
+from crm.records.transitions import note
+from crm.screens import record_forms
+from crm.screens.json_forms import VERSION, NamedValuesField, SchemaField
 from leads.forms import COMMUNICATIONS, INSUREDS
 from leads.models import ContactLead, InsuranceType, Lead
 from tests.cast import make_client, make_contact, make_lead
 from tests.forms import form_of
 
 pytestmark = pytest.mark.django_db
-LINES = importlib.import_module("leads.migrations.0002_stages_and_lines").LINES
+LINES = importlib.import_module("leads.migrations.0003_stages_and_lines").LINES
 SCHEMAS = {code: schema for code, *_, schema in LINES}
 MEANWHILE = "Somebody else has changed this record since you opened it."
 
@@ -121,14 +122,14 @@ def test_a_change_by_somebody_else_is_noticed_and_not_overwritten(as_max, as_ann
 
 def test_a_change_between_the_check_and_the_saving_is_noticed_too(as_max, monkeypatch):
     lead = make_lead(notes="old")
-    check = recordforms.RecordForm.clean
+    check = record_forms.RecordForm.clean
 
     def slow(form):
         cleaned = check(form)
         Lead.objects.filter(pk=lead.pk).update(notes="theirs")
         return cleaned
 
-    monkeypatch.setattr(recordforms.RecordForm, "clean", slow)
+    monkeypatch.setattr(record_forms.RecordForm, "clean", slow)
     (sentence,) = edit(as_max, lead, notes="mine")
     assert sentence.startswith(MEANWHILE)
     assert reload(lead).notes != "mine"

@@ -3,7 +3,7 @@
 import os
 import stat
 
-from crm.embedded.account import Account, open_the_programs, open_the_way
+from crm.runtime.embedded.account import Account, open_the_programs, open_the_way
 
 NOBODY_HERE = Account(uid=54_321, gid=54_321)
 

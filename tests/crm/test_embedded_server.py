@@ -13,10 +13,10 @@ import psutil
 import psycopg
 import pytest
 
-from crm.embedded import cluster, locks
-from crm.embedded.account import account_of
-from crm.embedded.place import LONGEST_SOCKET_PATH, SOCKET, EmbeddedPostgresError, Place
-from crm.embedded.server import EmbeddedServer
+from crm.runtime.embedded import cluster, locks
+from crm.runtime.embedded.account import account_of
+from crm.runtime.embedded.place import LONGEST_SOCKET_PATH, SOCKET, EmbeddedPostgresError, Place
+from crm.runtime.embedded.server import EmbeddedServer
 from tests.crm.processes import eventually, files_below, is_dead, line_with, running, start
 
 pytestmark = pytest.mark.storm
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.storm
 USER = """
 import os, sys
 from pathlib import Path
-from crm.embedded.place import Place
-from crm.embedded.server import EmbeddedServer
+from crm.runtime.embedded.place import Place
+from crm.runtime.embedded.server import EmbeddedServer
 server = EmbeddedServer(Place(Path(sys.argv[1])))
 server.ensure_running()
 print("up", os.getpid(), flush=True)
@@ -95,7 +95,7 @@ def pid_of_server(place):
 
 
 def pid_of_keeper(place):
-    command = ["-m", "crm.embedded.keeper", str(place.root)]
+    command = ["-m", "crm.runtime.embedded.keeper", str(place.root)]
     return next(each.pid for each in psutil.process_iter(["cmdline"]) if (each.info["cmdline"] or [])[1:] == command)
 
 

@@ -8,9 +8,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from crm import filtersheet
 from crm.models import Client, Contact, ContactClient, Project
-from crm.screens import RecordAdmin
+from crm.screens import filter_sheet
+from crm.screens.record_admin import RecordAdmin
 from inbox.models import Message
 from inbox.transitions import take_in
 from leads.models import ContactLead, Lead, Task
@@ -101,9 +101,9 @@ def test_known_custom_fields_are_offered_from_the_newest_rows_that_one_may_see(a
     Lead.objects.filter(pk=make_lead(custom_fields={"gone": 1}).pk).update(deleted_at=timezone.now())
     assert offered(as_ann) == ["&lt;b&gt;", "oldest", "region"]
     assert offered(as_max) == ["&lt;b&gt;", "oldest", "region", "secret"]
-    monkeypatch.setattr(filtersheet, "SAMPLED_ROWS", 4)
+    monkeypatch.setattr(filter_sheet, "SAMPLED_ROWS", 4)
     assert offered(as_max) == ["&lt;b&gt;", "region", "secret"]
-    monkeypatch.setattr(filtersheet, "MOST_KEYS", 2)
+    monkeypatch.setattr(filter_sheet, "MOST_KEYS", 2)
     assert len(offered(as_max)) == 2
 
 

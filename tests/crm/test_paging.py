@@ -10,11 +10,21 @@ from django.db import DataError, connection, models, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crm import lists, paging
 from crm.admin import ClientAdmin
+from crm.exceptions import BadInput
 from crm.models import Client
-from crm.paging import CappedPaginator, Count, Order, Page, capped, capped_count, capped_counts, page, whole_count
-from crm.refusals import BadInput
+from crm.screens import lists, paging
+from crm.screens.paging import (
+    CappedPaginator,
+    Count,
+    Order,
+    Page,
+    capped,
+    capped_count,
+    capped_counts,
+    page,
+    whole_count,
+)
 from leads.admin import LeadAdmin
 from leads.models import Lead
 from tests.cast import browser

@@ -9,11 +9,11 @@ from django.db import InternalError, ProgrammingError, connection, transaction
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
-from crm.activity import SYSTEM, Actor, record
-from crm.history import history_of
+from crm.exceptions import BadInput, IllegalMove, NotAllowed, refusing
 from crm.models import ActivityLog, ActorType, Client, ContactClient, Project, User
-from crm.refusals import BadInput, IllegalMove, NotAllowed, refusing
-from crm.transitions import assign, create, note, permission, purge, restore, soft_delete
+from crm.records.activity import SYSTEM, Actor, record
+from crm.records.history import history_of
+from crm.records.transitions import assign, create, note, permission, purge, restore, soft_delete
 from leads.models import ContactLead, Lead, LeadStatus, Task
 from leads.transitions import add_tag, change_status
 from tests.cast import (

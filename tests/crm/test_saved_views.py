@@ -4,9 +4,9 @@ import pytest
 from django.contrib.messages import get_messages
 from django.utils.http import urlencode
 
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
 from crm.models import ActivityLog, SavedView
-from crm.refusals import BadInput, IllegalMove, NotAllowed
-from crm.transitions import forget_view, save_view
+from crm.records.transitions import forget_view, save_view
 from tests.cast import browser, make_lead
 
 pytestmark = pytest.mark.django_db

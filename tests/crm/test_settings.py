@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 from django.conf import settings
 
-from crm.environment import BadVariable, Environment
+from crm.runtime.environment import BadVariable, Environment
 from tests.crm.processes import environment, files_below, manage, running
 
 PRODUCTION = {

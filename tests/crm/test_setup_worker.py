@@ -11,8 +11,8 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import ConnectorException
 
-from crm import checks, jobs
-from crm.startup import DatabaseUnusable
+from crm.runtime import checks, workers
+from crm.runtime.startup_errors import DatabaseUnusable
 from crm.tasks import MOST_ATTEMPTS, clear_sessions, delete_old_jobs, rescue_stalled_jobs
 from tests.crm.processes import eventually, line_with, manage, running, url_of_test_database
 
@@ -145,10 +145,10 @@ def test_a_database_that_stays_away_is_waited_for(monkeypatch):
             raise ConnectorException
         stop.set()
 
-    monkeypatch.setattr(jobs, "_shift", shift)
-    monkeypatch.setattr(jobs, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(workers, "_shift", shift)
+    monkeypatch.setattr(workers, "FIRST_PAUSE", 0.01)
     with ThreadPoolExecutor() as elsewhere:
-        elsewhere.submit(asyncio.run, jobs.work(jobs.Crew(queues=None, concurrency=1), stop)).result()
+        elsewhere.submit(asyncio.run, workers.work(workers.Crew(queues=None, concurrency=1), stop)).result()
     assert len(shifts) == 3
 
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from crm.shifting import moved
+from demo.shift_dates import moved
 
 
 @pytest.mark.parametrize(

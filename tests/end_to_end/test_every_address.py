@@ -15,14 +15,15 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from ai_log.models import AIInteraction
-from crm.activity import SYSTEM, record
 from crm.models import Project, SavedView, User
-from crm.screens import RecordAdmin
-from crm.transitions import permission
+from crm.records.activity import SYSTEM, record
+from crm.records.transitions import permission
+from crm.screens.record_admin import RecordAdmin
 from inbox.models import Draft, Mailbox, SetAside
-from inbox.outbox import SEND
+from inbox.models.email_template import EmailTemplate
+from inbox.outgoing.outbox import SEND
 from leads.models import ContactLead, InsuranceType, LeadStatus, PredictionModel, ScoringPolicy, Task
-from suggestions.models import AutonomySetting, EmailTemplate
+from suggestions.models import AutonomySetting
 from tests.cast import (
     browser,
     make_client,

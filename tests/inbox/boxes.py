@@ -1,8 +1,8 @@
 """Mailboxes on the IMAP server of the tests, and mails to lie in them."""
 
-from crm.activity import SYSTEM
+from crm.records.activity import SYSTEM
+from inbox.imap.polling import visit
 from inbox.imap.transitions import enter_password
-from inbox.imap.visits import visit
 from inbox.models import Mailbox, Provider, Security
 
 ANN, BOB, SECRET = "ann@agency.example", "bob@agency.example", "correct horse"

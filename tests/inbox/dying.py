@@ -2,8 +2,8 @@
 
 import os
 
-from inbox.parsing import Mail
-from inbox.reading_ahead import understand_all
+from inbox.incoming.parallel_parsing import understand_all
+from inbox.incoming.parsing import Mail
 
 
 def dying(given: list[tuple[bytes, str]]) -> list[Mail | str]:

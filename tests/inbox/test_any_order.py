@@ -8,11 +8,11 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from inbox.incoming.arrivals import Arrival
+from inbox.incoming.message_kinds import nature_of
+from inbox.incoming.parsing import parse
+from inbox.incoming.transitions import receive_many
 from inbox.models import Mailbox, Message, Thread, ThreadKey
-from inbox.natures import nature_of
-from inbox.parsing import parse
-from inbox.reading import Arrival
-from inbox.receiving import receive_many
 from leads.models import Lead
 from tests.cast import make_lead
 from tests.inbox.mails import LEE, OURS, START, raw

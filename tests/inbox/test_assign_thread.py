@@ -5,11 +5,11 @@ import threading
 import pytest
 from django.db import connection, connections
 
-from crm.activity import SYSTEM
+from crm.exceptions import IllegalMove, NotAllowed
 from crm.models import ActivityLog
-from crm.refusals import IllegalMove, NotAllowed
-from crm.transitions import assign as give
-from crm.transitions import soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import assign as give
+from crm.records.transitions import soft_delete
 from inbox.models import Thread
 from inbox.transitions import assign, link, unlink
 from leads.ownership import repaired

@@ -6,11 +6,12 @@ import pytest
 from django.utils import timezone
 
 from inbox import tasks
-from inbox.coldness import Word, going_cold
+from inbox.lead_signals.going_cold import Word, going_cold
+from inbox.lead_signals.transitions import notice
 from inbox.models import Direction, Message, MessageState, ThreadSource
-from inbox.transitions import notice, take_in
+from inbox.transitions import take_in
 from leads.models import Lead, ScoringPolicy
-from leads.rescoring import rescore
+from leads.scoring.rescoring import rescore
 from tests.cast import make_lead, make_thread
 
 NOW = timezone.now().replace(microsecond=0)

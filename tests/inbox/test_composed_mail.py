@@ -8,11 +8,12 @@ from django.db import connection, connections
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from crm.deliveries import Delivery, Outcome
+from crm.exceptions import IllegalMove, NotAllowed
 from crm.models import ActivityLog
-from crm.refusals import IllegalMove, NotAllowed
-from inbox import dispatching, drafting, outbox
+from crm.runtime.delivery import Delivery, Outcome
+from inbox.drafts import transitions
 from inbox.models import Dispatch, Draft, Mailbox, Message, MessageState, Provider, Thread, ThreadKey
+from inbox.outgoing import outbox, send_queue
 from inbox.tasks import dispatch as job
 from inbox.tasks import find_lost
 from suggestions.models import ExecutionPause
@@ -47,7 +48,7 @@ def told(thread) -> list[str]:
 
 
 def jobs() -> list[ProcrastinateJob]:
-    return list(ProcrastinateJob.objects.filter(task_name=dispatching.JOB))
+    return list(ProcrastinateJob.objects.filter(task_name=send_queue.JOB))
 
 
 # The ten seconds
@@ -63,7 +64,7 @@ def test_it_waits_ten_seconds_with_its_job(post, mail):
 
 
 def test_taken_back_it_is_a_draft_again_and_never_goes_out(post, ann, thread, mail):
-    draft = drafting.take_back(mail, by=ann)
+    draft = transitions.take_back(mail, by=ann)
     assert (draft.to, draft.subject, draft.body) == ("lee@example.com", "Re: Question", "It is 100 a month.")
     assert (draft.thread, draft.author) == (thread, ann)
     thread.refresh_from_db()
@@ -71,7 +72,7 @@ def test_taken_back_it_is_a_draft_again_and_never_goes_out(post, ann, thread, ma
     carried(mail)
     assert post.data == []
     assert told(thread)[-1] == "taken back"
-    again = drafting.send(draft, by=ann)
+    again = transitions.send(draft, by=ann)
     assert carried(again).state == SENT and len(post.data) == 1
 
 
@@ -79,7 +80,7 @@ def test_taken_back_the_answer_keeps_what_it_answers_files_and_the_words_apart_f
     asked = thread.messages.get()
     mail = sent_off(ann, thread, reply_to=asked, quotes=True, cc="lee@example.com, ann@agency.example")
     assert mail.body_text.endswith("> How much is it?")
-    draft = drafting.take_back(mail, by=ann)
+    draft = transitions.take_back(mail, by=ann)
     assert (draft.reply_to, draft.quotes, draft.body) == (asked, True, "It is 100 a month.")
     assert draft.cc == "ann@agency.example"
 
@@ -87,23 +88,23 @@ def test_taken_back_the_answer_keeps_what_it_answers_files_and_the_words_apart_f
 def test_a_conversation_begun_for_it_goes_with_it(ann, lead):
     mail = sent_off(ann, lead=lead, subject="Your quote")
     thread = mail.thread
-    draft = drafting.take_back(mail, by=ann)
+    draft = transitions.take_back(mail, by=ann)
     assert (draft.thread, draft.lead) == (None, lead)
     assert Thread.everything.get(pk=thread.pk).is_deleted
-    drafting.send(draft, by=ann)
+    transitions.send(draft, by=ann)
     assert Thread.objects.get().lead == lead
 
 
 def test_what_was_begun_meanwhile_is_not_lost(ann, thread, mail):
     make_draft(ann, thread, body="One more thing.", to="")
-    drafting.take_back(mail, by=ann)
+    transitions.take_back(mail, by=ann)
     draft = Draft.objects.get()
     assert (draft.body, draft.to) == ("It is 100 a month.\n\nOne more thing.", "lee@example.com")
 
 
 def test_nobody_elses_draft_is_touched(ann, max, thread, mail):
     theirs = make_draft(ann, thread, body="Mine.")
-    drafting.take_back(mail, by=max)
+    transitions.take_back(mail, by=max)
     assert {(one.author, one.body) for one in Draft.objects.all()} == {(ann, "Mine."), (max, "It is 100 a month.")}
     theirs.refresh_from_db()
     assert theirs.version == 1
@@ -116,7 +117,7 @@ def test_nobody_elses_draft_is_touched(ann, max, thread, mail):
 def test_it_is_taken_back_only_while_it_waits(ann, mail, state, sentence):
     Message.objects.filter(pk=mail.pk).update(state=state, error_message="Why.")
     with pytest.raises(IllegalMove, match=sentence):
-        drafting.take_back(mail, by=ann)
+        transitions.take_back(mail, by=ann)
     assert not Draft.objects.exists()
 
 
@@ -125,7 +126,7 @@ def test_taken_back_at_the_last_moment_it_does_not_go_out(post, ann, mail, monke
     claim = outbox.claim
 
     def too_late(message):
-        drafting.take_back(Message.objects.get(pk=message.pk), by=ann)
+        transitions.take_back(Message.objects.get(pk=message.pk), by=ann)
         return claim(message)
 
     monkeypatch.setattr(outbox, "claim", too_late)
@@ -145,7 +146,7 @@ def test_of_taking_back_and_sending_at_once_one_wins(post, ann, thread):
         def take_back(mail=mail, start=start, outcome=outcome):
             start.wait()
             try:
-                drafting.take_back(mail, by=ann)
+                transitions.take_back(mail, by=ann)
                 outcome.append("taken back")
             except IllegalMove:
                 outcome.append("too late")
@@ -155,7 +156,7 @@ def test_of_taking_back_and_sending_at_once_one_wins(post, ann, thread):
         other = threading.Thread(target=take_back)
         other.start()
         start.wait()
-        dispatching.carry_out(mail.pk)
+        send_queue.carry_out(mail.pk)
         other.join()
         mail.refresh_from_db()
         went = sum(f"Number {number}" in one.get_body(("plain",)).get_content() for one in post.mails)
@@ -194,16 +195,16 @@ def dies(monkeypatch, module, name, *, after=False):
 @pytest.mark.parametrize(
     ("module", "name", "after", "state", "taken"),
     [
-        (dispatching, "begin", False, SENT, 1),
-        (dispatching, "begin", True, SENT, 1),
+        (send_queue, "begin", False, SENT, 1),
+        (send_queue, "begin", True, SENT, 1),
         (outbox, "letter", False, SENT, 1),
         (outbox, "claim", False, SENT, 1),
         (outbox, "claim", True, UNCERTAIN, 0),
         (outbox, "hand_over", True, UNCERTAIN, 1),
-        (dispatching, "finish", False, UNCERTAIN, 1),
+        (send_queue, "finish", False, UNCERTAIN, 1),
         (outbox, "sent", False, UNCERTAIN, 1),
-        (dispatching, "tell", True, UNCERTAIN, 1),
-        (dispatching, "finish", True, SENT, 1),
+        (send_queue, "tell", True, UNCERTAIN, 1),
+        (send_queue, "finish", True, SENT, 1),
     ],
 )
 @pytest.mark.django_db(transaction=True)
@@ -213,8 +214,8 @@ def test_killed_anywhere_it_goes_out_at_most_once_and_is_not_forgotten(
     due(mail)
     for _ in dies(monkeypatch, module, name, after=after):
         with pytest.raises(Killed):
-            dispatching.carry_out(mail.pk)
-    dispatching.carry_out(mail.pk)
+            send_queue.carry_out(mail.pk)
+    send_queue.carry_out(mail.pk)
     mail.refresh_from_db()
     assert (mail.state, len(post.data)) == (state, taken)
     assert Dispatch.objects.get().finished_at is not None
@@ -248,9 +249,9 @@ def test_a_suggestions_mail_is_left_to_its_suggestion(post, ann, lead):
     let_go(suggestion, ann)
     mail = Message.objects.get()
     assert not Dispatch.objects.exists()
-    dispatching.carry_out(mail.pk)
+    send_queue.carry_out(mail.pk)
     assert post.data == [] and mail.state == QUEUED
-    for deed in (drafting.take_back, drafting.edit_as_new, dispatching.try_again):
+    for deed in (transitions.take_back, transitions.edit_as_new, send_queue.try_again):
         with pytest.raises(IllegalMove, match="belongs to a suggestion"):
             deed(mail, by=ann)
 
@@ -314,7 +315,7 @@ def test_what_failed_is_a_draft_again(post, as_ann, ann, thread, mail):
 def test_where_nobody_can_tell_a_person_says(post, as_ann, mail, fault, lead):
     post.fault = fault
     assert carried(mail).state == UNCERTAIN
-    dispatching.carry_out(mail.pk)
+    send_queue.carry_out(mail.pk)
     assert len(post.data) == (fault == "taken and cut")
     page = as_ann.get(f"/inbox/thread/{mail.thread_id}/change/").content.decode()
     assert "It arrived" in page and "Send again" in page and "nobody knows whether it arrived" in page
@@ -351,9 +352,9 @@ def test_whoever_may_not_send_or_not_see_it_decides_nothing(as_ann, bob, vera, m
     assert browser(bob).post(url).status_code == 404
     assert as_ann.get(url).status_code == 405
     with pytest.raises(NotAllowed):
-        dispatching.try_again(mail, by=vera)
+        send_queue.try_again(mail, by=vera)
     with pytest.raises(IllegalMove):
-        dispatching.try_again(mail, by=bob)
+        send_queue.try_again(mail, by=bob)
     mail.refresh_from_db()
     assert mail.state == FAILED
 
@@ -388,10 +389,10 @@ def test_where_the_program_breaks_down_over_it_it_says_so(post, mail, monkeypatc
 def test_what_comes_late_from_a_slow_worker_is_the_truth(mail):
     Message.objects.filter(pk=mail.pk).update(state=SENDING)
     due(mail)
-    dispatching.carry_out(mail.pk)
+    send_queue.carry_out(mail.pk)
     mail.refresh_from_db()
     assert mail.state == UNCERTAIN
-    dispatching.finish(mail.pk, Delivery(Outcome.DONE))
+    send_queue.finish(mail.pk, Delivery(Outcome.DONE))
     mail.refresh_from_db()
     assert mail.state == SENT
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from inbox.models import Dispatch, Draft, Mailbox, Message, MessageState, Provider, Thread
-from suggestions.models import EmailTemplate
+from inbox.models.email_template import EmailTemplate
 from tests.cast import browser, make_client, make_contact, make_lead, make_thread, make_user
 from tests.inbox.writing import ADD, carried, composer, make_draft, press, received
 
@@ -342,7 +342,7 @@ def test_too_many_or_too_large_files_are_refused_and_the_text_is_kept(as_ann, th
     many = [SimpleUploadedFile(f"{n}.txt", b"x") for n in range(11)]
     answer = press(as_ann, form, "send", files=many)
     assert (answer.status_code, "At most 10 files" in answer.content.decode()) == (422, True)
-    monkeypatch.setattr("inbox.drafting.LARGEST", 10)
+    monkeypatch.setattr("inbox.drafts.transitions.LARGEST", 10)
     form["version"] = str(Draft.objects.get().version)
     answer = press(as_ann, form, "attach", files=[SimpleUploadedFile("a.txt", b"x" * 11)])
     assert "The files have 11 bytes together" in answer.content.decode()

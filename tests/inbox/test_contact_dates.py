@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crm.activity import SYSTEM
+from crm.exceptions import BadInput
 from crm.models import ActivityLog
-from crm.refusals import BadInput
-from crm.transitions import note, soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import note, soft_delete
 from inbox.models import Direction, Message, MessageState, Thread, ThreadSource, ThreadStatus
 from inbox.transitions import link, move, take_in
 from leads.models import Lead

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from inbox import conversation
+from inbox import message_view
 from inbox.attachments import received
 from inbox.models import Message, MessageState
 from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread, make_ticket
@@ -142,7 +142,7 @@ def test_what_cannot_be_asked_shows_the_conversation(as_max, asked):
 
 def test_a_very_long_text_is_cut_and_can_be_read_whole(as_max):
     thread = make_thread()
-    said = say(thread, "x" * conversation.LONGEST + "The end.")
+    said = say(thread, "x" * message_view.LONGEST + "The end.")
     page = read(as_max, thread)
     assert "The end." not in page
     assert "(8 more characters)" in page
@@ -150,7 +150,7 @@ def test_a_very_long_text_is_cut_and_can_be_read_whole(as_max):
 
 
 def test_a_long_conversation_shows_the_newest_and_leads_to_the_earlier(as_max, monkeypatch):
-    monkeypatch.setattr(conversation.pages_of, "__kwdefaults__", {"size": 3, "after": None, "before": None})
+    monkeypatch.setattr(message_view.pages_of, "__kwdefaults__", {"size": 3, "after": None, "before": None})
     thread = make_thread()
     for number in range(7):
         say(thread, f"Message {number}", hours=number)

@@ -7,9 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from inbox.dashboard import replies_owed, we_owe
 from inbox.models import Message
-from inbox.sections import SHOWN
-from inbox.today import replies_owed, we_owe
+from inbox.panels import SHOWN
 from inbox.transitions import take_in
 from tests.cast import browser, make_client, make_lead, make_thread
 

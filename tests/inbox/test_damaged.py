@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench import corpus, damaged
+from inbox.incoming.arrivals import Arrival
 from inbox.models import Mailbox, Message, SetAside
-from inbox.reading import Arrival
 from tests.inbox.mails import raw
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,7 @@ def test_any_bytes_at_all_break_nothing(db, many):
 
 
 def test_what_breaks_the_program_is_told(db, monkeypatch):
-    monkeypatch.setattr("inbox.parsing.people", lambda head, name: 1 / 0)
+    monkeypatch.setattr("inbox.incoming.parsing.people", lambda head, name: 1 / 0)
     _, reasons, broken = damaged.take_in([Arrival("x", raw("a"))])
     assert broken == ["ZeroDivisionError: division by zero"]
     assert SetAside.objects.count() == sum(reasons.values()) == 1

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from bench import dates
-from inbox.receiving import Arrival, receive_many
+from inbox.incoming.arrivals import Arrival
+from inbox.incoming.transitions import receive_many
 from leads.models import Lead
 from tests.cast import make_lead
 from tests.inbox.mails import LEE, OURS, raw

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from inbox.detection import RULES, budget, detect
-from leads.scoring import SEEDED
+from crm.text.english.signals import RULES, budget, detect
+from leads.scoring.explanation import SEEDED
 
 TELLS = {
     "budget_mentioned": [

@@ -9,11 +9,11 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from crm.refusals import BadInput, IllegalMove, NotAllowed
-from inbox import drafting
-from inbox.drafting import Place, Words
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
+from inbox.drafts import transitions
+from inbox.drafts.transitions import Place, Words
+from inbox.incoming.merging import unite
 from inbox.models import Draft, Message, Thread
-from inbox.receiving.merging import unite
 from inbox.tasks import forget_drafts
 from tests.cast import browser, make_lead, make_thread
 from tests.inbox.writing import ADD, composer, make_draft, press, received, sent_off
@@ -90,10 +90,10 @@ def test_sent_twice_at_once_from_an_empty_composer_it_is_one_mail(ann, thread):
             start.wait()
             try:
                 try:
-                    draft = drafting.save(key, 0, WORDS, Place(thread=thread), by=ann)
-                    found.append(drafting.send(draft, by=ann).pk)
+                    draft = transitions.save(key, 0, WORDS, Place(thread=thread), by=ann)
+                    found.append(transitions.send(draft, by=ann).pk)
                 except IllegalMove:
-                    found.append(drafting.sent_as(key, by=ann).pk)
+                    found.append(transitions.sent_as(key, by=ann).pk)
             finally:
                 connections.close_all()
 
@@ -114,7 +114,7 @@ def test_nobody_reads_changes_or_sends_anothers(as_ann, ann, max, thread):
     for act in ("save", "send", "discard", "attach"):
         answer = press(browser(max), form, act)
         assert answer.status_code == 422 and "somebody else" in answer.content.decode()
-    for deed in (drafting.discard, drafting.send):
+    for deed in (transitions.discard, transitions.send):
         with pytest.raises(NotAllowed):
             deed(draft, by=max)
     draft.refresh_from_db()
@@ -159,7 +159,7 @@ def test_where_the_conversation_was_deleted_the_text_is_still_there(as_ann, ann,
     form = composer(as_ann, f"/inbox/draft/{draft.pk}/change/")
     assert form["body"] == "It is 100 a month."
     with pytest.raises(IllegalMove, match="is deleted"):
-        drafting.send(draft, by=ann)
+        transitions.send(draft, by=ann)
 
 
 def test_where_conversations_turn_out_to_be_one_the_drafts_go_along(ann, max, thread):
@@ -190,19 +190,19 @@ def test_the_database_keeps_one_for_each_author_and_conversation(ann, bob, threa
 )
 def test_what_is_too_long_is_refused(ann, words):
     with pytest.raises(BadInput):
-        drafting.save(uuid7(), 0, words, Place(), by=ann)
+        transitions.save(uuid7(), 0, words, Place(), by=ann)
     assert not Draft.objects.exists()
 
 
 def test_a_nul_is_left_out(ann):
-    assert drafting.save(uuid7(), 0, Words(body="a\x00b", subject="\x00"), Place(), by=ann).body == "ab"
+    assert transitions.save(uuid7(), 0, Words(body="a\x00b", subject="\x00"), Place(), by=ann).body == "ab"
 
 
 def test_what_was_sent_or_discarded_long_ago_is_removed(ann, thread):
     message = sent_off(ann, thread)
     kept = make_draft(ann)
     gone = make_draft(ann)
-    drafting.discard(gone, by=ann)
+    transitions.discard(gone, by=ann)
     forget_drafts(0)
     assert Draft.everything.count() == 3
     Draft.everything.filter(pk=gone.pk).update(deleted_at=timezone.now() - timedelta(days=31))

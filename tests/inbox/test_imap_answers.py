@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbox.imap.answers import Answer, answers
+from inbox.imap.fetch_responses import Answer, answers
 
 HEAD = b"Message-ID: <1@x>\r\n\r\n"
 

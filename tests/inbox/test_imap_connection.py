@@ -11,15 +11,15 @@ from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from crm.activity import SYSTEM
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove, NotAllowed
-from crm.secrets import Unreadable, opened, resealed, sealed
+from crm.records.activity import SYSTEM
+from crm.runtime.encryption import Unreadable, opened, resealed, sealed
 from inbox.imap import connection as imap
 from inbox.imap.connection import LoginRefused, NoConnection, PasswordExpired, refused
 from inbox.imap.folders import sent_among
+from inbox.imap.polling import visit
 from inbox.imap.transitions import disconnect, enter_password, failed, fetch_now, shut_out, try_connection
-from inbox.imap.visits import visit
 from inbox.models import Mailbox, MailboxStatus, Message, Provider, Security
 from inbox.tasks import fetch_due
 from tests import dovecot

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from inbox.imap.state import state_of
+from inbox.imap.folder_state import state_of
 from inbox.models import FolderMail, Message
 from tests import dovecot
 from tests.crm.processes import running, url_of_test_database
@@ -19,7 +19,7 @@ VISIT = """
 import django, sys, uuid
 django.setup()
 from inbox.imap import sync
-from inbox.imap.visits import visit
+from inbox.imap.polling import visit
 sync.BATCH = 5
 visit(uuid.UUID(sys.argv[1]))
 print("done", flush=True)

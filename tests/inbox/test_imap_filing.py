@@ -8,12 +8,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from crm.deliveries import Outcome
 from crm.models import ActivityLog
-from inbox import outbox
+from crm.runtime.delivery import Outcome
 from inbox.imap import filing
-from inbox.mime import letter
 from inbox.models import Direction, Mailbox, MailboxStatus, Message, MessageState, Thread
+from inbox.outgoing import outbox
+from inbox.outgoing.mime import letter
 from tests import dovecot
 from tests.cast import make_thread, make_user
 from tests.inbox.boxes import ANN, BOB, connect, mail, run

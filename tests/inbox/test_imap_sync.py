@@ -3,12 +3,12 @@
 import pytest
 from django.db import connection
 
-from inbox import outbox
 from inbox.imap import sync
 from inbox.imap.connection import NoConnection, NotHandedOut, logged_in
-from inbox.imap.state import Overtaken, state_of
-from inbox.imap.visits import visit
+from inbox.imap.folder_state import Overtaken, state_of
+from inbox.imap.polling import visit
 from inbox.models import FolderMail, Mailbox, MailboxStatus, Message, PurgedMail, SetAside, Thread
+from inbox.outgoing import outbox
 from tests import dovecot
 from tests.cast import make_thread
 from tests.inbox.boxes import ANN, connect, mail, run
@@ -39,7 +39,7 @@ def test_what_lies_there_is_taken_in_once_and_stays_unread_there(server):
 
 def test_a_job_that_comes_after_the_password_was_refused_asks_the_server_nothing(server, monkeypatch):
     asked = []
-    monkeypatch.setattr("inbox.imap.visits.logged_in", asked.append)
+    monkeypatch.setattr("inbox.imap.polling.logged_in", asked.append)
     box = connect(server)
     Mailbox.objects.filter(pk=box.pk).update(status=MailboxStatus.PENDING_REAUTH)
     visit(box.pk)

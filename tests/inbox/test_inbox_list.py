@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from crm.activity import SYSTEM
-from crm.transitions import soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import soft_delete
 from inbox.models import Message, Thread
 from tests.cast import browser, make_client, make_lead, make_thread
 
@@ -109,7 +109,7 @@ def test_what_cannot_be_asked_gets_a_sentence(threads, as_max, asked):
 
 @pytest.mark.parametrize("most", [1, 100])
 def test_an_address_finds_its_conversations_newest_first_however_many_they_are(as_max, monkeypatch, most):
-    monkeypatch.setattr("inbox.searching.MOST_OF_ADDRESS", most)
+    monkeypatch.setattr("inbox.search.MOST_OF_ADDRESS", most)
     for days in (3, 1, 2):
         at = timezone.now() - timedelta(days=days)
         make_thread(subject=f"{days} ago", participant_emails=["who@example.com", "b@example.com"], last_message_at=at)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from crm.activity import SYSTEM
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
 from crm.models import ActivityLog, ContactClient
-from crm.refusals import BadInput, IllegalMove, NotAllowed
-from crm.transitions import soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import soft_delete
 from inbox.transitions import link, unlink
 from tests.cast import browser, make_client, make_contact, make_lead, make_thread
 

@@ -6,10 +6,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from crm.activity import SYSTEM
+from crm.exceptions import BadInput, NotAllowed
 from crm.models import ActivityLog
-from crm.refusals import BadInput, NotAllowed
-from crm.transitions import soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import soft_delete
 from inbox.attachments import LARGEST
 from inbox.models import Thread, ThreadStatus
 from inbox.transitions import Kept, log_conversation

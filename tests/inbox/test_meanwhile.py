@@ -8,9 +8,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from crm.models import User
-from inbox import drafting, outbox
-from inbox.meanwhile import Overtaken, newer_than, told
+from inbox.drafts import transitions
+from inbox.drafts.reply_conflicts import Overtaken, newer_than, told
 from inbox.models import Draft, Message, MessageState
+from inbox.outgoing import outbox
 from tests.cast import browser, make_lead, make_thread, make_user
 from tests.forms import form_of
 from tests.inbox.writing import composer, make_draft, press, received, sent_off
@@ -117,7 +118,7 @@ def test_what_a_colleague_sends_counts_also_before_it_has_left(ann, bob, thread)
     sent_off(bob, thread)
     assert told(draft, newer_than(draft)) == "Bob wrote 3 hours after you began this: look first."
     with pytest.raises(Overtaken, match="Bob wrote"):
-        drafting.send(draft, by=ann)
+        transitions.send(draft, by=ann)
 
 
 def test_what_nobody_said_or_got_or_one_has_composed_oneself_does_not_count(ann, bob, thread):
@@ -125,21 +126,21 @@ def test_what_nobody_said_or_got_or_one_has_composed_oneself_does_not_count(ann,
     received(thread, **now(nature="AUTO_REPLY"))
     received(thread, sent_at=timezone.now() - timedelta(days=9))
     outbox.failed(sent_off(bob, thread), "No.")
-    drafting.take_back(sent_off(bob, thread), by=bob)
+    transitions.take_back(sent_off(bob, thread), by=bob)
     kept = Draft.objects.filter(pk=draft.pk)
     kept.update(deleted_at=timezone.now())
     sent_off(ann, thread, body="Something else.")
     kept = Draft.everything.filter(pk=draft.pk)
     kept.update(deleted_at=None)
     assert newer_than(kept.get()) is None
-    assert drafting.send(kept.get(), by=ann).state == MessageState.QUEUED
+    assert transitions.send(kept.get(), by=ann).state == MessageState.QUEUED
 
 
 def test_a_mail_taken_back_knows_what_came_before_it_was_written_again(ann, thread):
     answered = thread.messages.get()
     message = sent_off(ann, thread, reply_to=answered)
     received(thread, **now(from_name="Lee Lead"))
-    draft = drafting.take_back(message, by=ann)
+    draft = transitions.take_back(message, by=ann)
     assert "Lee Lead wrote" in told(draft, newer_than(draft))
 
 
@@ -170,7 +171,7 @@ def test_a_colleague_who_writes_in_the_same_conversation_is_named_and_nothing_of
 
 
 def test_what_is_discarded_or_of_somebody_who_left_or_elsewhere_is_not_told_of(as_ann, bob, thread):
-    drafting.discard(begun(bob, thread), by=bob)
+    transitions.discard(begun(bob, thread), by=bob)
     gone = make_user("gone", "agent")
     begun(gone, thread)
     User.objects.filter(pk=gone.pk).update(is_active=False)

@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from crm.activity import SYSTEM
+from crm.exceptions import IllegalMove, NotAllowed
 from crm.models import ActivityLog
-from crm.refusals import IllegalMove, NotAllowed
-from crm.transitions import soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import soft_delete
 from inbox.models import TRANSITIONS, Message, ThreadStatus
 from inbox.transitions import mark_read, move
 from tests.cast import browser, make_lead, make_thread

@@ -5,10 +5,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from crm.transitions import soft_delete
-from inbox import outbox
+from crm.records.transitions import soft_delete
+from inbox.dashboard import mails_not_sent
 from inbox.models import Message, Thread
-from inbox.today import mails_not_sent
+from inbox.outgoing import outbox
 from tests.cast import browser, make_lead, make_thread
 from tests.inbox.writing import carried, received, sent_off
 

@@ -9,11 +9,12 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from crm.activity import SYSTEM
 from crm.models import ActivityLog
+from crm.records.activity import SYSTEM
 from inbox import tasks
+from inbox.lead_signals.transitions import notice
 from inbox.models import Direction, Message, MessageState, Nature, Thread
-from inbox.transitions import link, notice, take_in
+from inbox.transitions import link, take_in
 from leads.models import Lead, LeadStatus
 from leads.transitions import change_status
 from tests.cast import make_lead, make_thread

@@ -7,13 +7,13 @@ import pytest
 from django.db import ProgrammingError, connection, transaction
 from django.utils import timezone
 
-from crm.activity import SYSTEM
-from crm.deliveries import Delivery, Outcome
-from crm.refusals import BadInput, IllegalMove, NotAllowed
-from inbox import outbox
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
+from crm.records.activity import SYSTEM
+from crm.runtime.delivery import Delivery, Outcome
 from inbox.attachments import keep
-from inbox.mime import as_html, letter
 from inbox.models import Direction, Message, MessageState
+from inbox.outgoing import outbox
+from inbox.outgoing.mime import as_html, letter
 from tests.cast import make_lead, make_thread
 from tests.servers import mail_server
 

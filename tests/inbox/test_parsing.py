@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inbox.natures import nature_of
-from inbox.parsing import LARGEST, MOST_REFERENCES, Mail, NoMail, bare, parse
+from inbox.incoming.message_kinds import nature_of
+from inbox.incoming.parsing import LARGEST, MOST_REFERENCES, Mail, NoMail, bare, parse
 
 PLAIN = (
     b"From: =?utf-8?q?L=C3=A9a?= Muster <Lea@Example.com>\r\nTo: a@agency.example, Bo <b@agency.example>\r\n"

@@ -7,8 +7,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from crm.models import User
+from inbox.incoming.participants import Owners
 from inbox.models import Message, Thread
-from inbox.receiving.people import Owners
 from tests.emptying import tables_may_be_emptied
 from tests.plans import first_page, indexes_of, nodes, reads_whole, sorts
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbox.parsing import parse, text_of
-from inbox.quotes import Kind, Part, known, own_words, parts, signature_of
+from crm.text.quotes import Kind, Part, known, own_words, parts, signature_of
+from inbox.incoming.parsing import parse, text_of
 
 CORPUS = Path(__file__).parents[3] / "shared/data/mail/quotes_talon"
 HEADINGS = [

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from inbox import reading_ahead
-from inbox.reading import Arrival, read
-from inbox.reading_ahead import BROKEN, Readers, batched, read_ahead
+from inbox.incoming import parallel_parsing
+from inbox.incoming.arrivals import Arrival, read
+from inbox.incoming.parallel_parsing import BROKEN, Readers, batched, read_ahead
 from tests.inbox.dying import dying
 from tests.inbox.mails import raw
 
@@ -21,13 +21,13 @@ def arrivals(count: int):
 
 @pytest.mark.parametrize("count", [0, 3, 23])
 def test_they_are_the_same_in_the_same_order(monkeypatch, count):
-    monkeypatch.setattr(reading_ahead, "MOST", 5)
+    monkeypatch.setattr(parallel_parsing, "MOST", 5)
     given = arrivals(count)
     assert [one for batch in read_ahead(given) for one in batch] == [read(one) for one in given]
 
 
 def test_only_a_few_are_on_their_way(monkeypatch):
-    monkeypatch.setattr(reading_ahead, "MOST", 5)
+    monkeypatch.setattr(parallel_parsing, "MOST", 5)
     asked = []
 
     def endless():
@@ -37,20 +37,20 @@ def test_only_a_few_are_on_their_way(monkeypatch):
 
     ahead = read_ahead(endless())
     assert [len(batch) for batch in islice(ahead, 3)] == [5, 5, 5]
-    assert len(asked) < 5 * (4 + reading_ahead.AHEAD * reading_ahead.MOST_PROCESSES)
+    assert len(asked) < 5 * (4 + parallel_parsing.AHEAD * parallel_parsing.MOST_PROCESSES)
     ahead.close()
 
 
 def test_a_batch_is_neither_long_nor_large(monkeypatch):
-    monkeypatch.setattr(reading_ahead, "MOST", 3)
-    monkeypatch.setattr(reading_ahead, "LARGEST", 10)
+    monkeypatch.setattr(parallel_parsing, "MOST", 3)
+    monkeypatch.setattr(parallel_parsing, "LARGEST", 10)
     sizes = [1, 1, 1, 1, 20, 4, 4, 4, 1]
     given = [Arrival("x", b"x" * size) for size in sizes]
     assert [[len(one.raw) for one in batch] for batch in batched(given)] == [[1, 1, 1], [1, 20], [4, 4, 4], [1]]
 
 
 def test_a_mail_over_which_a_process_dies_is_found_and_costs_no_other(monkeypatch):
-    monkeypatch.setattr(reading_ahead, "understand_all", dying)
+    monkeypatch.setattr(parallel_parsing, "understand_all", dying)
     given = [Arrival(str(number), b"die" if number == 4 else raw(str(number))) for number in range(9)]
     with Readers(2) as readers:
         others = [readers.begin(given[5:]), readers.begin(given[:3])]
@@ -63,8 +63,8 @@ def test_a_mail_over_which_a_process_dies_is_found_and_costs_no_other(monkeypatc
 def test_the_processes_do_not_outlive_the_one_that_asked():
     code = (
         "import os, sys, time\n"
-        "from inbox.reading_ahead import Readers\n"
-        "from inbox.reading import Arrival\n"
+        "from inbox.incoming.parallel_parsing import Readers\n"
+        "from inbox.incoming.arrivals import Arrival\n"
         "readers = Readers(1)\n"
         "readers.begin([Arrival('x', b'X: y')]).result()\n"
         "print(*readers.pool._processes, flush=True)\n"

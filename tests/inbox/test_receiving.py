@@ -9,8 +9,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from inbox.incoming.transitions import receive
 from inbox.models import Message, SetAside, Thread, ThreadKey
-from inbox.receiving import receive
 from leads.models import Lead
 from tests.cast import make_client, make_lead
 from tests.inbox.mails import LEE, OURS, START, raw, threads

@@ -8,14 +8,14 @@ from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from crm.activity import SYSTEM
 from crm.models import ActivityLog
-from crm.transitions import soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import soft_delete
+from inbox.incoming import transitions as receiving
+from inbox.incoming.arrivals import Arrival, Read, read
+from inbox.incoming.parsing import Mail
+from inbox.incoming.transitions import Counted, receive, receive_many, receive_read, set_aside
 from inbox.models import Direction, Message, MessageState, SetAside, Thread, ThreadKey, ThreadStatus
-from inbox.parsing import Mail
-from inbox.reading import Read, read
-from inbox.receiving import Arrival, Counted, receive, receive_many, receive_read, set_aside
-from inbox.receiving import deed as receiving
 from inbox.transitions import link, move
 from tests.cast import make_client, make_lead, make_thread
 from tests.inbox.mails import LEE, OURS, raw, threads

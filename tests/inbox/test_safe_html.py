@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.refusals import BadInput
-from inbox.safe_html import FRAME, formatted
+from crm.exceptions import BadInput
+from crm.text.safe_html import FRAME, formatted
 
 UNSEEN = [
     "font-size:1px",

@@ -9,9 +9,9 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.activity import SYSTEM
-from crm.transitions import soft_delete
-from inbox import searching
+from crm.records.activity import SYSTEM
+from crm.records.transitions import soft_delete
+from inbox import search
 from inbox.models import Message
 from tests.cast import browser, make_lead, make_thread
 
@@ -68,7 +68,7 @@ def test_a_conversation_is_found_once_with_the_message_that_fits_best(as_max):
 
 
 def test_what_an_outsider_wrote_is_shown_as_text_and_marks_nothing_itself(as_max):
-    say("Hostile", f"Cats & {searching.MARK}dogs{searching.UNMARK} < windmill > <img src=x onerror=alert(1)> <mark>x")
+    say("Hostile", f"Cats & {search.MARK}dogs{search.UNMARK} < windmill > <img src=x onerror=alert(1)> <mark>x")
     page = as_max.get(LIST, {"q": "windmill"}).content.decode()
     assert "Cats &amp; dogs &lt; <mark>windmill</mark> &gt;" in page
     assert "<img src=x" not in page
@@ -111,7 +111,7 @@ def test_no_search_breaks_the_list(as_max, q):
 @settings(max_examples=50, deadline=None)
 def test_any_text_can_be_looked_for(django_db_blocker, django_db_setup, text):
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(f"SELECT querytree({searching.QUERY})", [text.replace("\x00", "")])
+        cursor.execute(f"SELECT querytree({search.QUERY})", [text.replace("\x00", "")])
         assert cursor.fetchone()[0] is not None
 
 
@@ -122,7 +122,7 @@ def test_any_text_can_be_looked_for(django_db_blocker, django_db_setup, text):
 def little(monkeypatch) -> None:
     """A search that looks through next to nothing."""
     for name, value in {"MOST": 3, "NEWEST": 4, "FEW": 3, "LISTED": 4}.items():
-        monkeypatch.setattr(searching, name, value)
+        monkeypatch.setattr(search, name, value)
 
 
 def test_of_very_many_the_newest_are_looked_through_and_it_says_so(little, as_max):

@@ -12,8 +12,8 @@ import pytest
 from django.utils import timezone
 
 from crm.models import ActivityLog
-from inbox import dispatching
 from inbox.models import Dispatch, Message, MessageState
+from inbox.outgoing import send_queue
 from tests.cast import make_lead, make_thread
 from tests.crm.processes import line_with, running, url_of_test_database
 from tests.inbox.writing import carried, received, sent_off
@@ -79,12 +79,12 @@ def test_killed_at_any_moment_each_mail_arrives_once_or_nobody_says_that_it_did(
             assert still_open <= open_before
             open_before = still_open
     assert open_before > 0  # the last was killed in the middle, too
-    later = timezone.now() + dispatching.CUT_OFF_AFTER + dispatching.LOST_AFTER
-    assert dispatching.find_lost(later) == open_before
+    later = timezone.now() + send_queue.CUT_OFF_AFTER + send_queue.LOST_AFTER
+    assert send_queue.find_lost(later) == open_before
 
     post.fault = ""
     for message in Message.objects.filter(dispatch__finished_at=None):
-        dispatching.carry_out(message.pk)
+        send_queue.carry_out(message.pk)
     mails, taken = list(Message.objects.filter(direction="out")), arrived(post)
     told = Counter(ActivityLog.objects.filter(verb__in=["sent", "uncertain"]).values_list("metadata__message", "verb"))
     assert len(mails) == MAILS and max(taken.values()) == 1
@@ -99,7 +99,7 @@ def test_killed_at_any_moment_each_mail_arrives_once_or_nobody_says_that_it_did(
 
     for mail in unknown:  # a person looks, and says
         has_it = bool(taken[mail.message_id])
-        dispatching.settle(mail, arrived=has_it, by=ann)
+        send_queue.settle(mail, arrived=has_it, by=ann)
         assert has_it or carried(mail).state == MessageState.SENT
     assert set(arrived(post).values()) == {1} and len(arrived(post)) == MAILS
     assert not Dispatch.objects.filter(finished_at=None).exists()

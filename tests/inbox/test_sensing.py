@@ -8,16 +8,18 @@ import pytest
 from django.utils import timezone
 from pydantic_ai import models as pydantic_ai_models
 
-from ai_log.gateway import ask
+from ai_log.gateway.ask import ask
 from ai_log.models import AIInteraction
-from crm.activity import SYSTEM
 from crm.models import ActivityLog
+from crm.records.activity import SYSTEM
 from inbox import tasks
+from inbox.lead_signals import ask_model
+from inbox.lead_signals.model_signals import MEANINGS, Found, accepted, amounts
+from inbox.lead_signals.transitions import notice
 from inbox.models import Message, Reading, Thread
-from inbox.sensing import MEANINGS, Found, accepted, amounts
-from inbox.transitions import link, notice, sensing, take_in
+from inbox.transitions import link, take_in
 from leads.models import LeadStatus
-from leads.scoring import SEEDED
+from leads.scoring.explanation import SEEDED
 from leads.transitions import change_status
 from tests.ai_log.provider import completion, provider_of_models, say
 from tests.cast import browser, make_lead, make_thread
@@ -279,7 +281,7 @@ def test_each_pause_is_as_long_as_it_has_waited(model):
         now = timezone.now()
         Message.objects.update(created_at=now - timedelta(seconds=waited))
         Thread.objects.update(sense_at=now)
-        assert sensing.sense(thread) is False
+        assert ask_model.sense(thread) is False
         thread.refresh_from_db()
         assert abs((thread.sense_at - now).total_seconds() - pause) < 5
 
@@ -306,8 +308,8 @@ def test_a_message_that_is_purged_while_the_model_thinks_is_left_out(model, monk
         Message.objects.filter(body_text=WORDS).delete()
         return answer
 
-    monkeypatch.setattr(sensing, "ask", ask_and_purge)
-    assert sensing.sense(thread) is True
+    monkeypatch.setattr(ask_model, "ask", ask_and_purge)
+    assert ask_model.sense(thread) is True
     assert Reading.objects.get().message == Message.objects.get()
     assert types(thread.lead) == []
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crm.text.english.sentiment import judge
 from inbox.models import Direction, Message, Nature, Sentiment
-from inbox.sentiment import judge
 from inbox.transitions import take_in
 from tests.cast import make_thread
 

@@ -3,8 +3,8 @@
 import io
 import tarfile
 
-from inbox import sources
-from inbox.sources import mails_in
+from inbox.incoming import files
+from inbox.incoming.files import mails_in
 
 BOX = (
     b"From a@example.com Thu Aug 22 12:36:23 2002\nX: 1\n\nFrom here on\nit goes.\n\n"
@@ -29,7 +29,7 @@ def test_an_archive_holds_mails_and_boxes_and_what_belongs_to_neither(tmp_path):
 
 
 def test_of_a_mail_that_is_too_large_only_so_much_is_read_that_it_shows(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "LARGEST", 1_000)
+    monkeypatch.setattr(files, "LARGEST", 1_000)
     (tmp_path / "large.eml").write_bytes(b"X: 1\n\n" + b"x" * 5_000)
     (tmp_path / "large.mbox").write_bytes(b"From b\nX: 1\n\n" + b"x\n" * 5_000 + b"\n" + SECOND)
     sizes = {name: len(raw) for name, raw in mails_in(tmp_path)}

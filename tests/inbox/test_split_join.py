@@ -7,12 +7,12 @@ import pytest
 from django.db import connections, transaction
 from django.utils import timezone
 
-from crm.activity import SYSTEM
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove, NotAllowed
-from crm.transitions import soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import soft_delete
+from inbox.incoming.transitions import receive
 from inbox.models import Mailbox, Message, Thread, ThreadKey
-from inbox.receiving import receive
 from inbox.transitions import join, split
 from tests.cast import browser, make_client, make_lead, make_thread, make_ticket
 

@@ -9,13 +9,14 @@ from django.db import connection
 from django.test import Client as Browser
 from django.utils import timezone
 
-from crm.activity import SYSTEM
 from crm.models import ActivityLog
-from inbox import tasks, tracking
+from crm.records.activity import SYSTEM
+from inbox import tasks
 from inbox.attachments import keep
-from inbox.mime import letter
 from inbox.models import Message, MessageState, Thread
-from inbox.outbox import compose
+from inbox.outgoing import tracking
+from inbox.outgoing.mime import letter
+from inbox.outgoing.outbox import compose
 from inbox.public import NOTHING
 from leads.models import Lead
 from tests.cast import make_lead, make_thread

@@ -8,9 +8,10 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from crm.models import User
-from inbox import dispatching, drafting
-from inbox.drafting import Place, Words
+from inbox.drafts import transitions
+from inbox.drafts.transitions import Place, Words
 from inbox.models import Direction, Dispatch, Draft, Message, Thread
+from inbox.outgoing import send_queue
 from inbox.transitions import take_in
 from tests.forms import form_of
 
@@ -27,13 +28,13 @@ def received(thread: Thread, **kw: Any) -> Message:
 def make_draft(by: User, thread: Thread | None = None, **kw: Any) -> Draft:
     place = {name: kw.pop(name) for name in ("lead", "client", "reply_to") if name in kw}
     words = {"to": "lee@example.com", "subject": "Re: Question", "body": "It is 100 a month.", **kw}
-    return drafting.save(uuid7(), 0, Words(**words), Place(thread=thread, **place), by=by)
+    return transitions.save(uuid7(), 0, Words(**words), Place(thread=thread, **place), by=by)
 
 
 def sent_off(by: User, thread: Thread | None = None, **kw: Any) -> Message:
     """A mail that waits to go out."""
     confirmed = kw.pop("confirmed", ["lee@example.com"])
-    return drafting.send(make_draft(by, thread, **kw), confirmed=confirmed, by=by)
+    return transitions.send(make_draft(by, thread, **kw), confirmed=confirmed, by=by)
 
 
 def due(message: Message) -> None:
@@ -44,7 +45,7 @@ def due(message: Message) -> None:
 def carried(message: Message) -> Message:
     """`message` after its job has run."""
     due(message)
-    dispatching.carry_out(message.pk)
+    send_queue.carry_out(message.pk)
     message.refresh_from_db()
     return message
 

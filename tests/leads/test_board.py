@@ -2,7 +2,7 @@
 
 import pytest
 
-from crm.refusals import IllegalMove
+from crm.exceptions import IllegalMove
 from leads.models import Lead
 from leads.transitions import place
 from tests.cast import browser, make_lead

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.messages import get_messages
 
 from crm.models import ActivityLog
-from crm.transitions import soft_delete
+from crm.records.transitions import soft_delete
 from leads.models import Lead, LeadStageHistory
 from tests.cast import browser, make_lead
 

@@ -3,10 +3,10 @@
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from crm.activity import SYSTEM
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove, NotAllowed
-from crm.transitions import soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import soft_delete
 from leads.models import Lead, LeadStageHistory, LeadStatus
 from leads.transitions import change_status
 from tests.cast import make_client, make_lead

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
-from crm.refusals import BadInput, constraint_sentence
+from crm.exceptions import BadInput, constraint_sentence
 from leads.models import ContactLead, InsuranceType, Lead
 from tests.cast import make_client, make_contact, make_lead
 

@@ -8,12 +8,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from crm.activity import SYSTEM
 from crm.models.people import Role
-from leads.facts import read_all
-from leads.importing.deed import import_leads
+from crm.records.activity import SYSTEM
+from leads.importing.transitions import import_leads
 from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, ScoringPolicy, Source
-from leads.scoring import explained
+from leads.scoring.explanation import explained
+from leads.scoring.field_signals import read_all
 from leads.transitions import add_signals, change_status, read_facts
 from tests.cast import make_contact, make_lead
 from tests.forms import form_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crm.refusals import BadInput
+from crm.exceptions import BadInput
 from leads.importing.columns import FIELDS, NAME_PARTS, SYNONYMS, Plan, plan_of
 
 EXPORTS = {

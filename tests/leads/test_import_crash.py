@@ -3,10 +3,10 @@
 import pytest
 from django.db import connection
 
-from crm.activity import SYSTEM
 from crm.models import ActivityLog
-from leads.importing.deed import import_leads
+from crm.records.activity import SYSTEM
 from leads.importing.staging import ONE_AT_A_TIME
+from leads.importing.transitions import import_leads
 from leads.models import Lead, LeadStageHistory
 from tests.crm.processes import eventually, line_with, running, url_of_test_database
 
@@ -16,8 +16,8 @@ import sys, time
 import django
 django.setup()
 from pathlib import Path
-from crm.activity import SYSTEM
-from leads.importing.deed import import_leads
+from crm.records.activity import SYSTEM
+from leads.importing.transitions import import_leads
 
 def tell(sentence):
     if "leads made" in sentence:

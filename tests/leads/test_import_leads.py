@@ -12,13 +12,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from crm.activity import SYSTEM
+from crm.exceptions import BadInput, IllegalMove, NotAllowed, Refused
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove, NotAllowed, Refused
-from crm.transitions import soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import soft_delete
 from leads.importing import staging
-from leads.importing.deed import import_leads
 from leads.importing.staging import Staging
+from leads.importing.transitions import import_leads
 from leads.models import Lead, LeadStageHistory, LeadStatus
 from leads.tasks import score_all
 from tests.cast import make_lead, make_user

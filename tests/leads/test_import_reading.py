@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
 
-from crm.refusals import BadInput
+from crm.exceptions import BadInput
 from leads.importing.reading import open_csv
 
 SHARED = settings.BASE_DIR.parent / "shared" / "data" / "csv"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from crm.activity import SYSTEM
-from leads.importing.deed import import_leads
+from crm.records.activity import SYSTEM
+from leads.importing.transitions import import_leads
 from leads.models import Lead
 
 DATA = settings.BASE_DIR.parent / "shared" / "data"

@@ -12,7 +12,7 @@ from leads.importing.columns import Plan
 from leads.importing.reading import Row
 from leads.importing.rows import COLUMNS, Known, LeadReader, Refusal, is_exact_number, parser
 from leads.models import ScoringPolicy
-from leads.scoring import moment
+from leads.scoring.explanation import moment
 
 KNOWN = Known(
     stage=Choice({"new": "NEW_OPPORTUNITIES", "won": "CLOSED_WON", "lost": "CLOSED_LOST"}, "is not a stage"),

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from crm.models import SavedView
-from crm.transitions import soft_delete
+from crm.records.transitions import soft_delete
 from leads.filters import LeadFilter
 from leads.models import InsuranceType, Lead, LeadStatus
 from tests.cast import browser, make_lead

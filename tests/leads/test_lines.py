@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from leads.lineform import kind_of, rows_of, schema_of
+from leads.line_schema_editor import kind_of, rows_of, schema_of
 from leads.models import InsuranceType
 from tests.cast import browser, make_user
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from crm.activity import SYSTEM
+from crm.records.activity import SYSTEM
 from leads.models import Lead, LeadStatus
 from leads.transitions import change_status
 from tests.cast import make_lead

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crm.transitions import assign
+from crm.records.transitions import assign
 from inbox.models import Thread
 from inbox.transitions import link, unlink
 from leads.ownership import repaired

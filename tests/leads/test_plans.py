@@ -9,7 +9,7 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 
 from crm.models import User
-from crm.paging import Order, page
+from crm.screens.paging import Order, page
 from leads.admin import LeadAdmin
 from leads.models import InsuranceType, Lead
 from tests.emptying import tables_may_be_emptied

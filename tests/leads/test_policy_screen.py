@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from crm.activity import SYSTEM
+from crm.records.activity import SYSTEM
 from leads.models import ScoringPolicy
 from leads.transitions import add_signals
 from tests.cast import make_lead

@@ -12,15 +12,15 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from crm.activity import SYSTEM
-from crm.refusals import IllegalMove, NotAllowed
+from crm.exceptions import IllegalMove, NotAllowed
+from crm.records.activity import SYSTEM
 from leads import tasks
 from leads.models import Lead, LeadSnapshot, LeadStageHistory, LeadStatus, PredictionModel, Rung
-from leads.prediction.deed import predict_all, use
 from leads.prediction.evaluation import auc, evaluated
 from leads.prediction.fitting import fit, leaks
 from leads.prediction.scorecard import probability, reasons
 from leads.prediction.training import train
+from leads.prediction.transitions import predict_all, use
 from leads.transitions import change_status, create_lead
 from tests.cast import make_lead
 

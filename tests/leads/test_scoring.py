@@ -12,12 +12,12 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.activity import SYSTEM
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove, NotAllowed
+from crm.records.activity import SYSTEM
 from leads.models import Lead, LeadStatus, ScoringPolicy
-from leads.rescoring import preview, rescore, rescore_all
-from leads.scoring import SEEDED, checked, explained, why
+from leads.scoring.explanation import SEEDED, checked, explained, why
+from leads.scoring.rescoring import preview, rescore, rescore_all
 from leads.transitions import activate_policy, add_signals, change_status, new_policy, set_tier_override
 from tests.cast import make_lead
 

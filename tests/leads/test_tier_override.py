@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from crm.activity import SYSTEM
-from crm.refusals import BadInput, IllegalMove, NotAllowed
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
+from crm.records.activity import SYSTEM
 from leads.models import ScoringPolicy
 from leads.transitions import add_signals, set_tier_override
 from tests.cast import make_lead

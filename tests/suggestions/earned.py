@@ -4,8 +4,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from crm.activity import Actor
 from crm.models import ActorType, User
+from crm.records.activity import Actor
 from suggestions.models import AutonomySetting, Level, Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import propose
 from tests.cast import make_lead

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
-from crm.refusals import IllegalMove
+from crm.exceptions import IllegalMove
 from inbox.models import Direction, Message, Thread
 from suggestions.kinds.task import TaskKind
 from suggestions.models import Suggestion

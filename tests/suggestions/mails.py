@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from crm.models import User
 from suggestions.models import Suggestion, SuggestionExecution
-from suggestions.policy import judge
+from suggestions.policy.findings import judge
 from suggestions.transitions import approve, carry_out, kind_of
 
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from crm.deliveries import Delivery, Outcome
+from crm.runtime.delivery import Delivery, Outcome
 from suggestions.kinds import KINDS
 from suggestions.kinds.base import OutwardKind, Payload
 from suggestions.models import Suggestion, SuggestionType
-from suggestions.policy import Finding
+from suggestions.policy.findings import Finding
 
 
 class PostPayload(Payload):
@@ -55,5 +55,5 @@ def posts(monkeypatch: Any, ends: Delivery) -> None:
 def points_out(monkeypatch: Any, *codes: str) -> None:
     """Let the policy point out `codes`, each of which must be confirmed."""
     found = [Finding(code, f"Mind {code}.") for code in codes]
-    for module in ("suggestions.deeds", "suggestions.transitions.deciding"):
+    for module in ("suggestions.screens.action_forms", "suggestions.transitions.decide"):
         monkeypatch.setattr(f"{module}.judge", lambda *args: found)

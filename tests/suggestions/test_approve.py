@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove, NotAllowed
 from inbox.models import Direction, Message
 from leads.models import LeadStageHistory, LeadStatus, Task
 from leads.transitions import change_status

@@ -8,9 +8,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove, NotAllowed
 from leads.models import Task
+from suggestions.autonomy.kill_switch import pause
+from suggestions.autonomy.transitions import follow_house, set_level
 from suggestions.models import (
     AutonomySetting,
     ExecutionState,
@@ -20,7 +22,7 @@ from suggestions.models import (
     SuggestionStatus,
     SuggestionType,
 )
-from suggestions.transitions import approve, carry_out, follow_house, pause, propose, reject, set_level, submit, undo
+from suggestions.transitions import approve, carry_out, propose, reject, submit, undo
 from tests.cast import make_lead, make_thread, make_user
 from tests.suggestions.earned import SCOUT, make_past, make_proposal, make_setting, stands
 from tests.suggestions.full import breaks, make_message

@@ -5,8 +5,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from suggestions.autonomy.kill_switch import pause
 from suggestions.models import AutonomySetting, ExecutionPause, Level, SuggestionType
-from suggestions.transitions import pause
 from tests.cast import browser
 from tests.suggestions.earned import make_past, make_proposal, make_setting
 

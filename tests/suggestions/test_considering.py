@@ -7,14 +7,15 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from crm.activity import SYSTEM
+from agents.next_best_action import evaluate_leads
+from agents.next_best_action.evaluate_leads import NEXT_BEST, consider
+from crm.records.activity import SYSTEM
 from inbox.models import Direction, Message, MessageState, Nature
 from inbox.transitions import take_in
 from leads.models import Lead, LeadStatus, Task
 from leads.transitions import add_signals, add_task, change_status
 from suggestions.models import AutonomySetting, Level, Suggestion, SuggestionStatus, SuggestionType
-from suggestions.transitions import approve, consider, considering, reject
-from suggestions.transitions.considering import NEXT_BEST
+from suggestions.transitions import approve, reject
 from tests.cast import make_lead, make_suggestion, make_thread
 from tests.suggestions.mails import sent
 
@@ -207,7 +208,7 @@ def test_a_planned_task_says_that_somebody_sees_to_it():
 
 
 def test_a_full_queue_keeps_silence_waiting_and_still_answers(monkeypatch, max):
-    monkeypatch.setattr(considering, "MOST_WAITING", 2)
+    monkeypatch.setattr(evaluate_leads, "MOST_WAITING", 2)
     for _ in range(4):
         ours(make_lead(status_id="ACTIVE", assigned_to=max), days=4)
     assert consider() == (4, 2)
@@ -278,7 +279,7 @@ def test_an_older_mail_that_comes_in_late_is_news():
 def test_news_while_it_is_looked_at_wins(monkeypatch):
     lead = make_lead()
     say(lead, days=2)
-    gather = considering.gather
+    gather = evaluate_leads.gather
 
     def meanwhile(*args):
         around = gather(*args)
@@ -286,7 +287,7 @@ def test_news_while_it_is_looked_at_wins(monkeypatch):
             ours(lead, days=1)
         return around
 
-    monkeypatch.setattr(considering, "gather", meanwhile)
+    monkeypatch.setattr(evaluate_leads, "gather", meanwhile)
     consider()
     assert waiting(lead) == []
     assert not Suggestion.everything.exists()
@@ -294,7 +295,7 @@ def test_news_while_it_is_looked_at_wins(monkeypatch):
 
 def test_news_of_a_lead_with_nothing_to_do_is_not_lost(monkeypatch):
     lead = make_lead()
-    gather = considering.gather
+    gather = evaluate_leads.gather
 
     def meanwhile(*args):
         around = gather(*args)
@@ -302,7 +303,7 @@ def test_news_of_a_lead_with_nothing_to_do_is_not_lost(monkeypatch):
             say(lead)
         return around
 
-    monkeypatch.setattr(considering, "gather", meanwhile)
+    monkeypatch.setattr(evaluate_leads, "gather", meanwhile)
     assert consider() == (2, 1)
     assert waiting(lead) == ["REPLY"]
 
@@ -311,14 +312,14 @@ def test_one_that_fails_is_put_off_and_stops_nobody(monkeypatch):
     bad, good = make_lead(contact_name="Bad"), make_lead()
     say(bad)
     say(good)
-    known = considering.next_actions
+    known = evaluate_leads.next_actions
 
     def breaks(about):
         if about.lead == bad.pk:
             raise ZeroDivisionError
         return known(about)
 
-    monkeypatch.setattr(considering, "next_actions", breaks)
+    monkeypatch.setattr(evaluate_leads, "next_actions", breaks)
     assert consider() == (2, 1)
     assert consider() == (0, 0)
     assert waiting(good) == ["REPLY"]
@@ -326,13 +327,13 @@ def test_one_that_fails_is_put_off_and_stops_nobody(monkeypatch):
 
 
 def test_a_batch_costs_the_same_number_of_questions_for_one_lead_and_for_thirty(django_assert_max_num_queries):
-    house = considering.House(str(NEXT_BEST), 50)
+    house = evaluate_leads.House(str(NEXT_BEST), 50)
     for count in (1, 30):
         for _ in range(count):
             say(make_lead())
         leads = list(Lead.objects.select_related("insurance_type"))
         with django_assert_max_num_queries(6):
-            assert len(considering.gather(leads, house, timezone.now())) == len(leads)
+            assert len(evaluate_leads.gather(leads, house, timezone.now())) == len(leads)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,10 +11,10 @@ from django.http import QueryDict
 from pydantic import Field
 
 from suggestions.choices import Names
-from suggestions.deeds import Approve
-from suggestions.forms import PREFIX, content_from, inputs_of, told_of
 from suggestions.kinds import KINDS, Payload
 from suggestions.models import SuggestionStatus, SuggestionType
+from suggestions.screens.action_forms import Approve
+from suggestions.screens.content_form import PREFIX, content_from, inputs_of, told_of
 from suggestions.transitions import approve
 from tests.cast import make_lead, make_suggestion
 

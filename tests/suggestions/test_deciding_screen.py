@@ -4,11 +4,12 @@ import pytest
 from django.contrib.messages import get_messages
 from django.urls import reverse
 
-from crm.activity import SYSTEM
-from crm.deliveries import Delivery, Outcome
+from crm.records.activity import SYSTEM
+from crm.runtime.delivery import Delivery, Outcome
 from leads.models import Lead, Task
+from suggestions.autonomy.kill_switch import pause
 from suggestions.models import GO_AHEAD, ExecutionState, RejectCode, Suggestion, SuggestionExecution, SuggestionStatus
-from suggestions.transitions import approve, carry_out, pause, propose, undo
+from suggestions.transitions import approve, carry_out, propose, undo
 from tests.cast import browser, make_lead, make_suggestion, make_user
 from tests.suggestions.outward import points_out, posts
 

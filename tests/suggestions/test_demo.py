@@ -11,16 +11,16 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from crm.models import Client, Contact, User
+from demo import agency
 from inbox.models import Message, Thread
 from leads.models import Lead, Task
-from suggestions import demo
 from suggestions.models import Suggestion
 from suggestions.transitions import digest
 from support.models import SupportTicket
 from tests.cast import make_contact, make_user
 
 pytestmark = pytest.mark.django_db
-TABLES = {row["model"] for row in demo.rows()}
+TABLES = {row["model"] for row in agency.rows()}
 
 
 @pytest.fixture(autouse=True)
@@ -52,11 +52,11 @@ def test_it_prints_a_login_that_works_for_every_role():
 
 
 def test_a_second_run_adds_nothing():
-    assert f"{len(demo.rows())} rows" in run()
+    assert f"{len(agency.rows())} rows" in run()
     before = counts()
     assert "nothing is changed" in run()
     assert counts() == before
-    assert sum(before.values()) == len(demo.rows())
+    assert sum(before.values()) == len(agency.rows())
 
 
 def test_a_second_run_leaves_what_people_have_done_since():
@@ -98,7 +98,7 @@ def test_every_date_moves_and_keeps_its_hour(settings):
     settings.TIME_ZONE = "America/Chicago"
     today = date(2031, 7, 4)
     with timezone.override(ZoneInfo("America/Chicago")):
-        demo.load(today)
+        agency.load(today)
     eve = today - timedelta(days=1)
     accepted = Message.objects.get(body_text__startswith="Anika,\n\nRuss and I have read every page")
     assert accepted.sent_at == datetime(2031, 7, 3, 7, 38, tzinfo=ZoneInfo("America/Chicago"))
@@ -117,7 +117,7 @@ def test_every_date_moves_and_keeps_its_hour(settings):
 
 def test_the_fixtures_load_by_themselves():
     call_command("loaddata", "demo", verbosity=0)
-    assert sum(counts().values()) == len(demo.rows())
+    assert sum(counts().values()) == len(agency.rows())
     assert not any(user.has_usable_password() for user in User.objects.all())
     for suggestion in Suggestion.objects.exclude(approved_content=None):
         assert suggestion.content_hash == digest(suggestion.approved_content)

@@ -12,11 +12,13 @@ from django.utils import timezone
 from jsonschema import Draft202012Validator
 from pghistory.models import Event
 
-from ai_log.genai import CHAT, OUTSIDE
+from agents.assistant.chats import ASSISTANT
+from ai_log.gateway.otel_names import CHAT, OUTSIDE
 from ai_log.models import AIInteraction, Feedback, InteractionSource, InteractionType
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, ProjectStatus, SavedView
+from demo import agency
 from inbox.models import Direction, Message, Sentiment, Thread, ThreadSource, ThreadStatus
-from inbox.standing import CONTACT, SAID
+from inbox.thread_state import CONTACT, SAID
 from leads.filters import LeadFilter
 from leads.models import (
     ContactLead,
@@ -30,13 +32,11 @@ from leads.models import (
     TaskStatus,
     Tier,
 )
-from leads.scoring import explained, place, scored_as_of
-from suggestions import demo
-from suggestions.assistant.chats import ASSISTANT
+from leads.scoring.explanation import explained, place, scored_as_of
 from suggestions.kinds import KINDS
 from suggestions.models import Suggestion, SuggestionStatus
 from suggestions.transitions import digest
-from support.due import due_times
+from support.due_times import due_times
 from support.models import SupportTicket, TicketPriority, TicketStatus
 
 SILENT = timedelta(days=30)
@@ -73,10 +73,10 @@ class TestStory(TestCase):
 
     @classmethod
     def setUpTestData(cls):
-        demo.load(timezone.localdate())
+        agency.load(timezone.localdate())
 
     def test_what_has_happened_lies_before_today(self):
-        for table in {row["model"] for row in demo.rows()}:
+        for table in {row["model"] for row in agency.rows()}:
             model = apps.get_model(table)
             for field in model._meta.get_fields():
                 if isinstance(field, models.DateTimeField) and field.name not in PLANNED:
@@ -84,7 +84,7 @@ class TestStory(TestCase):
                     assert not late.exists(), (field, late.first())
 
     def test_every_address_and_number_is_one_kept_for_examples(self):
-        for row in demo.rows():
+        for row in agency.rows():
             whole = {name: value for name, value in row["fields"].items() if name != "snippet"}
             for text in texts(whole):
                 for address in ADDRESS.findall(text):

@@ -12,8 +12,8 @@ from leads.models import Lead, LeadStageHistory, Task
 from suggestions import tasks as jobs
 from suggestions.kinds.task import TaskKind
 from suggestions.models import ExecutionPause, ExecutionState, Suggestion, SuggestionExecution, SuggestionStatus
-from suggestions.transitions import approve, draining
-from suggestions.transitions.draining import AT_ONCE, FRESH, do_some, drain
+from suggestions.transitions import approve, batch_execution
+from suggestions.transitions.batch_execution import AT_ONCE, FRESH, do_some, drain
 from tests.cast import make_lead, make_suggestion, make_user
 from tests.suggestions.earned import make_past, make_proposal, make_setting
 
@@ -54,8 +54,8 @@ def raising(error: BaseException):
 
 def later(monkeypatch) -> None:
     """Let what was read a moment ago be old."""
-    read = draining.time.monotonic()
-    monkeypatch.setattr(draining.time, "monotonic", lambda: read + FRESH + 1)
+    read = batch_execution.time.monotonic()
+    monkeypatch.setattr(batch_execution.time, "monotonic", lambda: read + FRESH + 1)
 
 
 def tasks(count: int) -> list[Suggestion]:
@@ -235,7 +235,7 @@ def test_a_lead_that_somebody_is_at_keeps_nobody_else_waiting():
 def test_after_its_turn_the_next_job_goes_on(ann, monkeypatch):
     executions = approved(ann, *tasks(3))
     ProcrastinateJob.objects.all().delete()
-    monkeypatch.setattr(draining, "AT_ONCE", 2)
+    monkeypatch.setattr(batch_execution, "AT_ONCE", 2)
     meanwhile(monkeypatch, 1, lambda: later(monkeypatch))
     jobs.go_through(3)
     assert states(executions) == ["SUCCEEDED", "SUCCEEDED", "QUEUED"]

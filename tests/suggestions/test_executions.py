@@ -7,15 +7,16 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
 from crm.models import ActivityLog, User
-from crm.refusals import BadInput, IllegalMove, NotAllowed
-from crm.transitions import purge, soft_delete
+from crm.records.transitions import purge, soft_delete
 from leads.models import Lead, Task
 from suggestions import tasks
+from suggestions.autonomy.kill_switch import held, pause, resume
 from suggestions.kinds.task import TaskKind
 from suggestions.models import ExecutionPause, ExecutionState, Suggestion, SuggestionExecution, SuggestionStatus
-from suggestions.transitions import approve, carry_out, held, pause, resume, undo
-from suggestions.transitions.draining import drain
+from suggestions.transitions import approve, carry_out, undo
+from suggestions.transitions.batch_execution import drain
 from tests.cast import make_lead, make_suggestion
 from tests.suggestions.mails import carried, let_go
 

@@ -2,7 +2,7 @@
 
 from django.urls import reverse
 
-from crm.refusals import IllegalMove
+from crm.exceptions import IllegalMove
 from suggestions.kinds import FollowOn
 from suggestions.kinds.task import TaskKind
 from suggestions.models import ExecutionState, Suggestion, SuggestionStatus, SuggestionType

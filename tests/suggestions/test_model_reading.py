@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 from pydantic_ai import models as pydantic_ai_models
 
-from ai_log import genai
+from agents.drafting.improve_draft import ask_model
+from agents.drafting.read_prospect import Mail, Reading, bettered, found, opinion
+from agents.triage.triage_threads import TRIAGE, triage
+from ai_log.gateway import otel_names
 from ai_log.models import AIInteraction
 from suggestions.models import Suggestion, SuggestionStatus
-from suggestions.reading import Mail, Reading, bettered, found, opinion
-from suggestions.transitions import ask_model, triage
-from suggestions.transitions.triaging import TRIAGE
 from tests.ai_log.provider import completion, provider_of_models
 from tests.http import say
 from tests.suggestions.test_triage import PROSPECT, mail, mailbox  # noqa: F401 - a fixture
@@ -122,7 +122,7 @@ def test_somebody_new_is_read_again_by_a_model(model, mailbox):  # noqa: F811
     assert (better.confidence, better.interaction, better.tainted) == (Decimal("0.50"), row, True)
     assert better.reasoning.endswith("A model takes them for no prospect: They only ask.")
     assert (row.agent, row.type, row.summary) == ("Triage", "PromptResponse", "No prospect: They only ask.")
-    assert PROSPECT.strip() in [row.content[start:end].strip() for start, end in row.metadata[genai.OUTSIDE]]
+    assert PROSPECT.strip() in [row.content[start:end].strip() for start, end in row.metadata[otel_names.OUTSIDE]]
     came.thread.__class__.objects.update(triaged_at=None)
     triage()
     assert (waiting(), len(model.asked)) == (better, 1)
@@ -137,4 +137,4 @@ def test_an_answer_with_an_address_is_none(model, mailbox):  # noqa: F811
     model.answer = say(200, completion(json.dumps(read)))
     assert not ask_model(rules.pk)
     assert waiting() == rules
-    assert AIInteraction.objects.get().metadata[genai.ERROR] == "wrong_shape"
+    assert AIInteraction.objects.get().metadata[otel_names.ERROR] == "wrong_shape"

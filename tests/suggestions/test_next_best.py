@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from suggestions.next_best import next_actions, next_look
-from suggestions.surroundings import Said, Stage, Surroundings, Waiting
+from agents.next_best_action.context import Said, Stage, Surroundings, Waiting
+from agents.next_best_action.rules import next_actions, next_look
 
 NOW = datetime(2026, 11, 18, 9, tzinfo=ZoneInfo("America/New_York"))
 STAGES = (

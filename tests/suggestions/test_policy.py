@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from crm.models import ContactClient
 from inbox.models import Message
+from inbox.models.email_template import EmailTemplate
 from leads.models import ContactLead
 from suggestions.kinds import KINDS, Kind, Payload
-from suggestions.models import EmailTemplate, Suggestion
-from suggestions.policy import judge
+from suggestions.models import Suggestion
+from suggestions.policy.findings import judge
 from tests.cast import make_client, make_contact, make_lead, make_suggestion, make_thread
 from tests.suggestions.full import make_message
 

@@ -6,9 +6,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from crm.deliveries import Delivery, Outcome
+from crm.runtime.delivery import Delivery, Outcome
 from suggestions.models import Level, Suggestion
-from suggestions.today import MOST_IN_BADGE
+from suggestions.screens.dashboard import MOST_IN_BADGE
 from tests.cast import browser, make_lead, make_suggestion, make_thread
 from tests.suggestions.outward import PostKind, posts
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from crm.activity import SYSTEM
+from crm.exceptions import BadInput, IllegalMove
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove
+from crm.records.activity import SYSTEM
 from suggestions.kinds import KINDS
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, propose, reject

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suggestions.prospects import AGAINST, FOR, company_of, judged, name_of, phone_of, value_of
+from crm.text.english.prospects import AGAINST, FOR, company_of, judged, name_of, phone_of, value_of
 
 LINES = {
     "auto": "Auto",

@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from crm.activity import SYSTEM
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove, NotAllowed
+from crm.records.activity import SYSTEM
 from leads.models import Task
 from suggestions.models import RejectCode, Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, put_back, reject
-from suggestions.transitions.outcomes import fail
+from suggestions.transitions.outcome import fail
 from tests.cast import make_lead, make_suggestion
 
 

@@ -11,12 +11,12 @@ from jsonschema import Draft202012Validator
 
 from ai_log.models import AIInteraction
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, User
+from demo.management.commands import seed as command
+from demo.seeding.leads.signals import WARNINGS, WEIGHTS
 from inbox.models import Message, Thread
 from leads.models import ContactLead, InsuranceType, Lead, LeadStageHistory, ScoringPolicy, Task
-from leads.scoring import explained
-from leads.seeding.shown import WARNINGS, WEIGHTS
+from leads.scoring.explanation import explained
 from suggestions.kinds import KINDS
-from suggestions.management.commands import seed as command
 from suggestions.models import Suggestion, SuggestionStatus
 from suggestions.transitions import digest
 from support.models import SupportTicket

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from crm.refusals import BadInput, IllegalMove, NotAllowed
-from suggestions.deeds import moments
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
 from suggestions.models import Suggestion, SuggestionStatus
+from suggestions.screens.action_forms import moments
 from suggestions.transitions import approve, reject, snooze
 from tests.cast import make_suggestion
 

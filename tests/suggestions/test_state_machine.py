@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from crm.activity import SYSTEM
-from crm.refusals import Refused
+from crm.exceptions import Refused
+from crm.records.activity import SYSTEM
 from leads.models import Task
+from suggestions.autonomy.kill_switch import pause, resume
 from suggestions.models import ExecutionState, Suggestion, SuggestionExecution, SuggestionType
-from suggestions.transitions import approve, carry_out, pause, propose, put_back, reject, resume, snooze, submit, undo
+from suggestions.transitions import approve, carry_out, propose, put_back, reject, snooze, submit, undo
 from tests.cast import make_client, make_user
 
 pytestmark = pytest.mark.django_db

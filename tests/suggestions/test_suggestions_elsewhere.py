@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from suggestions import sections, today
 from suggestions.models import Suggestion, SuggestionStatus
+from suggestions.screens import dashboard, panels
 from suggestions.transitions import approve, reject
 from tests.cast import browser, make_client, make_lead, make_suggestion
 
@@ -26,40 +26,40 @@ def test_what_waits_is_counted_as_far_as_one_sees_it(ann, max, bob, stranger):
     make_suggestion(lead=make_lead(assigned_to=bob))
     make_suggestion(lead=make_lead(assigned_to=ann), expires_at=timezone.now() - timedelta(days=1))
     now = timezone.now()
-    assert today.waiting(ann, now).value == "1"
-    assert today.waiting(max, now).value == "2"
-    assert today.waiting(stranger, now) is None
+    assert dashboard.waiting(ann, now).value == "1"
+    assert dashboard.waiting(max, now).value == "2"
+    assert dashboard.waiting(stranger, now) is None
 
 
 def test_acceptance_is_what_was_approved_of_what_was_decided(max):
     rows = [make_suggestion() for _ in range(4)]
-    assert today.acceptance(max, timezone.now()).value == "—"
+    assert dashboard.acceptance(max, timezone.now()).value == "—"
     for row in rows[:3]:
         approve(row, by=max)
     reject(rows[3], reason="No.", by=max)
-    figure = today.acceptance(max, timezone.now())
+    figure = dashboard.acceptance(max, timezone.now())
     assert (figure.value, figure.note) == ("75 %", "of 4 decided in 30 days")
     Suggestion.objects.filter(pk=rows[3].pk).update(reviewed_at=timezone.now() - timedelta(days=31))
-    assert today.acceptance(max, timezone.now()).value == "100 %"
+    assert dashboard.acceptance(max, timezone.now()).value == "100 %"
 
 
 def test_acceptance_is_of_what_one_sees(ann, bob, max):
     reject(make_suggestion(lead=make_lead(assigned_to=bob)), reason="No.", by=bob)
     approve(make_suggestion(lead=make_lead(assigned_to=ann)), by=ann)
-    assert today.acceptance(ann, timezone.now()).value == "100 %"
-    assert today.acceptance(max, timezone.now()).value == "50 %"
+    assert dashboard.acceptance(ann, timezone.now()).value == "100 %"
+    assert dashboard.acceptance(max, timezone.now()).value == "50 %"
 
 
 def test_the_badge_is_empty_when_nothing_waits_and_counts_no_further_than_it_shows(max, stranger, monkeypatch):
-    assert today.waiting_badge(asked_by(max)) == ""
+    assert dashboard.waiting_badge(asked_by(max)) == ""
     suggestion = make_suggestion()
-    assert today.waiting_badge(asked_by(max)) == "1"
-    monkeypatch.setattr(today, "MOST_IN_BADGE", 2)
+    assert dashboard.waiting_badge(asked_by(max)) == "1"
+    monkeypatch.setattr(dashboard, "MOST_IN_BADGE", 2)
     make_suggestion(lead=suggestion.lead)
-    assert today.waiting_badge(asked_by(max)) == "2"
+    assert dashboard.waiting_badge(asked_by(max)) == "2"
     make_suggestion(lead=suggestion.lead)
-    assert today.waiting_badge(asked_by(max)) == "2+"
-    assert today.waiting_badge(asked_by(stranger)) == ""
+    assert dashboard.waiting_badge(asked_by(max)) == "2+"
+    assert dashboard.waiting_badge(asked_by(stranger)) == ""
 
 
 def test_the_first_screen_offers_to_decide_on_the_spot(as_max):
@@ -106,8 +106,8 @@ def test_the_page_of_a_client_shows_its_own(as_max):
 
 def test_whoever_may_not_see_suggestions_is_shown_none(stranger):
     suggestion = make_suggestion()
-    assert sections.of_lead(asked_by(stranger), suggestion.lead) is None
-    assert today.approvals(stranger, timezone.now()) is None
+    assert panels.of_lead(asked_by(stranger), suggestion.lead) is None
+    assert dashboard.approvals(stranger, timezone.now()) is None
 
 
 @pytest.mark.parametrize("many", [1, 3])
@@ -120,6 +120,6 @@ def test_a_section_costs_the_same_however_many_there_are(max, many):
     request = asked_by(max)
     request.user.has_perm("suggestions.view_suggestion")
     with CaptureQueriesContext(connection) as queries:
-        section = sections.of_lead(request, row.lead)
+        section = panels.of_lead(request, row.lead)
     assert len(section.shown["open"]) == many
     assert len(queries) == 5

@@ -3,10 +3,10 @@
 import pytest
 
 from ai_log.models import AIInteraction
-from crm.activity import SYSTEM, Actor
 from crm.models import ActorType
+from crm.records.activity import SYSTEM, Actor
 from suggestions.models import Suggestion, SuggestionType
-from suggestions.taint import TAINTED
+from suggestions.policy.taint import TAINTED
 from suggestions.transitions import propose
 from tests.cast import make_client, make_lead, make_thread, make_ticket
 from tests.suggestions.full import make_message

@@ -2,12 +2,12 @@
 
 import pytest
 
-from suggestions.models import EmailTemplate
-from suggestions.placeholders import MEANINGS, filled, values_for
+from inbox.email_templates.placeholders import MEANINGS, filled, values_for
+from inbox.models.email_template import EmailTemplate
 from tests.cast import browser, make_lead
 from tests.forms import form_of
 
-LIST = "/suggestions/emailtemplate/"
+LIST = "/inbox/emailtemplate/"
 
 
 @pytest.fixture

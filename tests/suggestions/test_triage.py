@@ -6,14 +6,15 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from agents.triage import triage_threads
+from agents.triage.triage_threads import TRIAGE, look_again, triage
 from crm.models import ActivityLog, ContactClient
+from inbox.incoming.transitions import receive
 from inbox.models import Mailbox, Message, Nature, Thread
-from inbox.receiving import receive
 from inbox.transitions import unlink
 from leads.models import ContactLead, Lead
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
-from suggestions.transitions import approve, look_again, reject, triage, triaging
-from suggestions.transitions.triaging import TRIAGE
+from suggestions.transitions import approve, reject
 from tests.cast import make_client, make_contact, make_lead
 
 pytestmark = pytest.mark.django_db
@@ -286,8 +287,8 @@ def test_one_unlinked_by_hand_is_left_alone(mailbox, max):
 
 
 def test_only_so_much_is_proposed_at_a_time_and_nothing_while_much_waits(mailbox, monkeypatch):
-    monkeypatch.setattr(triaging, "MOST_PROPOSED", 2)
-    monkeypatch.setattr(triaging, "MOST_WAITING", 3)
+    monkeypatch.setattr(triage_threads, "MOST_PROPOSED", 2)
+    monkeypatch.setattr(triage_threads, "MOST_WAITING", 3)
     for number in range(5):
         mail(mailbox, sender=f"nora@bread{number}.example")
     assert triage() == (2, 2)

@@ -7,9 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from suggestions.autonomy.trust import earned_by, everybody, trust_in
 from suggestions.models import Suggestion, SuggestionType
 from suggestions.transitions import approve, reject, undo
-from suggestions.trust import earned_by, everybody, trust_in
 from tests.suggestions.earned import make_past, make_proposal
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ from threading import Barrier, Thread
 import pytest
 from django.db import connection
 
-from crm.refusals import Refused
+from crm.exceptions import Refused
 from leads.models import LeadStageHistory, Task
 from suggestions.models import Suggestion, SuggestionType
 from suggestions.transitions import approve, reject

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from suggestions.wording import ACCEPTED, ACCEPTS, DECLINED, DECLINES, asked, call_wanted, verdict
+from crm.text.english.intents import ACCEPTED, ACCEPTS, DECLINED, DECLINES, asked, call_wanted, verdict
 
 OPENING = "Hello Ann,\n\nthank you for the papers and for your time. "
 # A Wednesday.

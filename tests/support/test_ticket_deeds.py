@@ -6,11 +6,11 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from crm.activity import SYSTEM
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove, NotAllowed
-from crm.transitions import assign, soft_delete
-from support.due import due_times
+from crm.records.activity import SYSTEM
+from crm.records.transitions import assign, soft_delete
+from support.due_times import due_times
 from support.models import SupportTicket, TicketPriority, TicketStatus
 from support.transitions import note, open_ticket, prioritise, rate, resolve
 from tests.cast import browser, make_client, make_lead, make_thread, make_ticket

@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from crm.activity import SYSTEM
-from crm.transitions import soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import soft_delete
 from support.models import SupportTicket
 from support.transitions import escalate, resolve
 from tests.cast import browser, make_client, make_lead, make_ticket

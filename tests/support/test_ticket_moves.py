@@ -6,10 +6,10 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from crm.activity import SYSTEM
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove, NotAllowed
-from crm.transitions import soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import soft_delete
 from support.models import TRANSITIONS, SupportTicket, TicketStatus
 from support.transitions import escalate, reopen, resolve, start
 from tests.cast import make_ticket

@@ -5,10 +5,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from crm.activity import record
+from crm.records.activity import record
 from inbox.models import Message
 from support.models import SupportTicket
-from support.similar import similar_resolved
+from support.similar_tickets import similar_resolved
 from support.transitions import note, resolve
 from tests.cast import browser, make_client, make_lead, make_thread, make_ticket
 

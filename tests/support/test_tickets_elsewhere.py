@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from support.dashboard import next_due, tickets_due
 from support.models import SupportTicket
-from support.today import next_due, tickets_due
 from support.transitions import resolve
 from tests.cast import browser, make_client, make_lead, make_ticket
 

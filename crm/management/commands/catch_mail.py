@@ -7,9 +7,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from crm.catching import catch, folder
-from crm.environment import port_number
-from crm.serving import CannotServe, listen
+from crm.runtime.environment import port_number
+from crm.runtime.mail_catcher import catch, folder
+from crm.runtime.serving import CannotServe, listen
 
 
 class Command(BaseCommand):

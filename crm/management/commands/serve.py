@@ -11,9 +11,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from crm import catching
-from crm.environment import port_number
-from crm.serving import CannotServe, Family, answers, listen, the_only_one
+from crm.runtime import mail_catcher
+from crm.runtime.environment import port_number
+from crm.runtime.serving import CannotServe, Family, answers, listen, the_only_one
 
 
 class Command(BaseCommand):
@@ -72,7 +72,7 @@ class Command(BaseCommand):
             where = "{}:{}".format(*settings.MAIL_CATCHER)
             self.stdout.write(f"Mails are not caught here: another program listens on {where} and gets them.")
         else:
-            self.stdout.write(f"Mails go nowhere: they are written to {catching.folder()}.")
+            self.stdout.write(f"Mails go nowhere: they are written to {mail_catcher.folder()}.")
 
     def _watch(self, family: Family, host: str, port: int, address: str, stop: threading.Event) -> None:
         """Say where we are once we are there, and return when told to stop."""

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connection, connections
 
-from crm.jobs import Crew, work
+from crm.runtime.workers import Crew, work
 
 
 def positive(text: str) -> int:

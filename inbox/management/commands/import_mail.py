@@ -8,14 +8,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from crm.activity import SYSTEM
-from crm.refusals import Refused
-from crm.transitions import create
+from crm.exceptions import Refused
+from crm.records.activity import SYSTEM
+from crm.records.transitions import create
+from inbox.incoming.arrivals import Arrival
+from inbox.incoming.files import mails_in
+from inbox.incoming.parallel_parsing import read_ahead
+from inbox.incoming.participants import our_addresses
+from inbox.incoming.transitions import Counted, receive_read
 from inbox.models import Mailbox, Provider
-from inbox.reading import Arrival
-from inbox.reading_ahead import read_ahead
-from inbox.receiving import Counted, our_addresses, receive_read
-from inbox.sources import mails_in
 
 
 class Command(BaseCommand):

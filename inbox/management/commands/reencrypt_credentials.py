@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from crm.refusals import Refused
-from crm.secrets import resealed
+from crm.exceptions import Refused
+from crm.runtime.encryption import resealed
 from inbox.models import Mailbox
 
 

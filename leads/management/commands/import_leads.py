@@ -8,11 +8,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from crm.activity import SYSTEM
-from crm.refusals import Refused
+from crm.exceptions import Refused
+from crm.records.activity import SYSTEM
 from leads.importing.columns import FIELDS, NAME_PARTS
-from leads.importing.deed import import_leads
 from leads.importing.report import Outcome
+from leads.importing.transitions import import_leads
 
 EXAMPLES = f"""
 examples:

@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from leads.facts import read_all
 from leads.models import ScoringPolicy
-from leads.rescoring import BATCH, rescore_all
+from leads.scoring.field_signals import read_all
+from leads.scoring.rescoring import BATCH, rescore_all
 
 EVERY = 20
 

@@ -5,11 +5,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from crm.activity import SYSTEM
-from crm.refusals import Refused
+from crm.exceptions import Refused
+from crm.records.activity import SYSTEM
 from leads.models import PredictionModel
-from leads.prediction.deed import predict_all
 from leads.prediction.training import train
+from leads.prediction.transitions import predict_all
 
 
 class Command(BaseCommand):

@@ -10,15 +10,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from ai_log.genai import CHAT
+from agents.assistant import transitions
+from agents.assistant.chats import MOST_TURNS
+from ai_log.gateway.otel_names import CHAT
 from ai_log.models import AIInteraction
 from ai_log.transitions import erase
 from crm.models import User
 from inbox.models import Direction, Message
 from inbox.transitions import take_in
 from leads.models import Task
-from suggestions.assistant.chats import MOST_TURNS
-from suggestions.transitions import chatting
 from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread, make_ticket, make_user
 
 pytestmark = pytest.mark.django_db
@@ -148,7 +148,7 @@ def test_a_question_sent_twice_is_asked_once(ann):
 
 
 def test_of_one_conversation_one_question_is_answered_at_a_time(ann, monkeypatch):
-    held, answer = [], chatting.answer
+    held, answer = [], transitions.answer
 
     def watched(*said):
         with connection.cursor() as cursor:
@@ -156,7 +156,7 @@ def test_of_one_conversation_one_question_is_answered_at_a_time(ann, monkeypatch
             held.append(cursor.fetchone()[0])
         return answer(*said)
 
-    monkeypatch.setattr(chatting, "answer", watched)
+    monkeypatch.setattr(transitions, "answer", watched)
     ask(ann, make_lead(assigned_to=ann), "Who is it?")
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
@@ -213,10 +213,10 @@ def test_a_colleagues_conversation_is_read_and_not_gone_on_with(ann, bob):
 
 def test_asking_has_bounds(ann, monkeypatch):
     lead = make_lead(assigned_to=ann)
-    monkeypatch.setattr(chatting, "MOST_AN_HOUR", 2)
+    monkeypatch.setattr(transitions, "MOST_AN_HOUR", 2)
     assert [ask(ann, lead, "Who?", key=KEYS[n], talk=UUID(int=n + 1)).status_code for n in range(3)] == [302, 302, 422]
-    monkeypatch.setattr(chatting, "MOST_AN_HOUR", 99)
-    monkeypatch.setattr(chatting, "MOST_TURNS", 1)
+    monkeypatch.setattr(transitions, "MOST_AN_HOUR", 99)
+    monkeypatch.setattr(transitions, "MOST_TURNS", 1)
     assert "begin a new one" in ask(ann, lead, "And?", key=KEYS[9], talk=UUID(int=1)).content.decode()
     assert MOST_TURNS > 1
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from suggestions.assistant.questions import OVERVIEW, RULES, Topic, asked_about, since_when, understood
+from agents.assistant.questions import OVERVIEW, RULES, Topic, asked_about, since_when, understood
 
 # A Monday.
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)

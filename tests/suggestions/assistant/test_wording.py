@@ -7,11 +7,11 @@ import pytest
 from django.urls import reverse
 from pydantic_ai import models as pydantic_ai_models
 
-from ai_log.genai import CHAT
+from agents.assistant.facts import Fact, Source
+from agents.assistant.prompts import prompt_of, read
+from agents.assistant.questions import Topic
+from ai_log.gateway.otel_names import CHAT
 from ai_log.models import AIInteraction
-from suggestions.assistant.facts import Fact, Source
-from suggestions.assistant.questions import Topic
-from suggestions.assistant.wording import prompt_of, read
 from tests.ai_log.provider import completion, provider_of_models, slow
 from tests.cast import browser, make_lead, make_thread
 from tests.http import cut, say

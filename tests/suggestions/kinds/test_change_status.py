@@ -2,9 +2,9 @@
 
 import pytest
 
-from crm.activity import SYSTEM
-from crm.refusals import IllegalMove
-from crm.transitions import purge, soft_delete
+from crm.exceptions import IllegalMove
+from crm.records.activity import SYSTEM
+from crm.records.transitions import purge, soft_delete
 from leads.models import LeadStatus
 from leads.transitions import change_status
 from suggestions.models import SuggestionStatus, SuggestionType

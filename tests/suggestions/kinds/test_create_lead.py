@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from crm.activity import SYSTEM
+from crm.exceptions import BadInput, IllegalMove
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove
-from crm.transitions import note, soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import note, soft_delete
 from inbox.models import Direction, Message
 from inbox.transitions import link, take_in
 from leads.models import InsuranceType, Lead

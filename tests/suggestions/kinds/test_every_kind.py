@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils.html import escape
 
-from crm.refusals import BadInput, Refused
+from crm.exceptions import BadInput, Refused
 from suggestions.kinds import KINDS
 from suggestions.kinds.base import BadContent
 from suggestions.models import ExecutionState, Suggestion, SuggestionStatus, SuggestionType

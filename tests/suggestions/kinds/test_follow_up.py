@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from crm.activity import SYSTEM
-from crm.refusals import BadInput, IllegalMove
-from crm.transitions import soft_delete
+from crm.exceptions import BadInput, IllegalMove
+from crm.records.activity import SYSTEM
+from crm.records.transitions import soft_delete
 from leads.models import Task, TaskStatus
 from leads.transitions import move_task
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType

@@ -7,12 +7,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from crm.activity import SYSTEM
-from crm.refusals import BadInput, IllegalMove
-from crm.transitions import purge, soft_delete
+from crm.exceptions import BadInput, IllegalMove
+from crm.records.activity import SYSTEM
+from crm.records.transitions import purge, soft_delete
+from inbox.incoming.merging import unite
 from inbox.models import Direction, Message, Thread
-from inbox.receiving import unite
-from inbox.standing import store
+from inbox.thread_state import store
 from inbox.transitions import link, take_in
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import OldNews, approve, undo

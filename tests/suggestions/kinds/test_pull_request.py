@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from crm.refusals import BadInput, IllegalMove, NotAllowed
+from crm.exceptions import BadInput, IllegalMove, NotAllowed
 from suggestions import forge as talking
 from suggestions.models import ExecutionState, Suggestion, SuggestionExecution, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, carry_out, settle, undo

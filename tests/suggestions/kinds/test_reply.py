@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from crm.refusals import IllegalMove
+from crm.exceptions import IllegalMove
+from inbox.incoming.merging import unite
 from inbox.models import Direction, Message, MessageState, Thread
-from inbox.receiving import unite
-from inbox.standing import store
+from inbox.thread_state import store
 from inbox.transitions import take_in
 from suggestions.kinds import KINDS
 from suggestions.models import SuggestionStatus

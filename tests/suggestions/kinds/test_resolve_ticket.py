@@ -3,10 +3,10 @@
 import pytest
 from django.utils import timezone
 
-from crm.activity import SYSTEM
+from crm.exceptions import BadInput, IllegalMove
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove
-from crm.transitions import soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import soft_delete
 from suggestions.models import SuggestionStatus, SuggestionType
 from suggestions.transitions import OldNews, approve, undo
 from support.models import SupportTicket, TicketStatus

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from icalendar import Calendar
 
-from crm.refusals import BadInput
+from crm.exceptions import BadInput
 from inbox.models import Thread
 from tests.cast import browser, make_lead, make_suggestion, make_thread
 from tests.suggestions.mails import carried, let_go, sent

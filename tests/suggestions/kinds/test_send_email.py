@@ -5,15 +5,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from crm.exceptions import BadInput, IllegalMove
 from crm.models import ActivityLog
-from crm.refusals import BadInput, IllegalMove
-from crm.transitions import soft_delete
-from inbox.dispatching import proven
+from crm.records.transitions import soft_delete
 from inbox.filters import not_sent
 from inbox.models import Mailbox, Message, MessageState, Thread
+from inbox.models.email_template import EmailTemplate
+from inbox.outgoing.send_queue import proven
 from suggestions import tasks
 from suggestions.kinds import KINDS
-from suggestions.models import EmailTemplate, SuggestionStatus
+from suggestions.models import SuggestionStatus
 from suggestions.transitions import approve, carry_out, put_back, reject, settle, undo
 from tests.cast import make_client, make_lead, make_suggestion, make_thread
 from tests.suggestions.mails import carried, let_go, sent

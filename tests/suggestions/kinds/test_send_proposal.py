@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from crm.refusals import BadInput
+from crm.exceptions import BadInput
 from inbox.models import Message
 from leads.models import Lead
 from suggestions.kinds import KINDS

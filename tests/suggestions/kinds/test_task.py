@@ -2,10 +2,10 @@
 
 import pytest
 
-from crm.activity import SYSTEM
+from crm.exceptions import IllegalMove
 from crm.models import ActivityLog
-from crm.refusals import IllegalMove
-from crm.transitions import edited, soft_delete
+from crm.records.activity import SYSTEM
+from crm.records.transitions import edited, soft_delete
 from leads.models import Task, TaskStatus
 from leads.transitions import move_task
 from suggestions.models import SuggestionStatus

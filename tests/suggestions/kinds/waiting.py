@@ -1,8 +1,9 @@
 """Time between an approval and its execution, in which the world may change."""
 
-from crm.activity import SYSTEM
+from crm.records.activity import SYSTEM
+from suggestions.autonomy.kill_switch import pause, resume
 from suggestions.models import Suggestion, SuggestionExecution
-from suggestions.transitions import approve, carry_out, pause, resume
+from suggestions.transitions import approve, carry_out
 
 
 def approved_and_held(suggestion: Suggestion, by) -> SuggestionExecution:

@@ -1,0 +1,118 @@
+"""As whom the server runs, and the way to its files: PostgreSQL refuses to run as root."""
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crm.runtime.embedded.place import EmbeddedPostgresError
+
+SYSTEM_USER = "crm-postgres"
+
+
+@dataclass(frozen=True)
+class Account:
+    """The system account of a server; `is_other` when we (root) have to become it."""
+
+    uid: int
+    gid: int
+
+    @property
+    def is_other(self) -> bool:
+        return self.uid != os.geteuid()
+
+    def as_process(self) -> dict[str, Any]:
+        """The arguments of `subprocess` that run a program as this account, untouched by our environment."""
+        # Without the PG... variables of our user, each of which would mean something to PostgreSQL's
+        # programs, and in English, because the log is read for the sentence that says what is wrong.
+        common = {"env": {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}, "cwd": "/"}
+        if not self.is_other:
+            return common
+        return {**common, "user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def give(self, path: Path) -> None:
+        """Make `path` the account's own."""
+        if self.is_other:
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+
+def account_of(data: Path) -> Account:
+    """Who runs the server on `data`: ourselves, or for root the owner or an account made for it."""
+    owner = os.stat(data) if data.exists() else None
+    if os.geteuid() != 0:
+        if owner and owner.st_uid != os.geteuid():
+            raise EmbeddedPostgresError(
+                f"The database in {data} belongs to {_name(owner.st_uid)}: run this as that user or as root."
+            )
+        return Account(os.geteuid(), os.getegid())
+    if owner and owner.st_uid != 0:
+        return Account(owner.st_uid, owner.st_gid)
+    entry = _system_user()
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def open_the_way(paths: list[Path], account: Account) -> None:
+    """Let others pass, not look, through the folders above `paths`, where `account` cannot yet."""
+    closed = sorted({parent for path in paths for parent in path.parents if not _passable(parent, account)})
+    for folder in closed:
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IXOTH)
+    if closed:
+        names = ", ".join(str(folder) for folder in closed)
+        sys.stderr.write(f"PostgreSQL does not run as root, so others may now pass through (not look into) {names}.\n")
+
+
+def open_the_programs(folders: list[Path], account: Account) -> None:
+    """Let others read and run what lies in `folders`: under a strict umask it was installed for root alone."""
+    for path in (path for folder in folders for path in (folder, *folder.rglob("*"))):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        wanted = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
+        if wanted != mode and path.stat().st_uid != account.uid:
+            path.chmod(wanted)
+
+
+def _passable(folder: Path, account: Account) -> bool:
+    found = folder.stat()
+    if found.st_uid == account.uid:
+        return bool(found.st_mode & stat.S_IXUSR)
+    return bool(found.st_mode & (stat.S_IXGRP if found.st_gid == account.gid else stat.S_IXOTH))
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def _system_user() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        _add_system_user()
+    return pwd.getpwnam(SYSTEM_USER)
+
+
+def _add_system_user() -> None:
+    program = shutil.which("useradd") or "/usr/sbin/useradd"
+    command = [program, "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
+    try:
+        done = subprocess.run(
+            [*command, "--shell", "/usr/sbin/nologin", SYSTEM_USER],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        reason = done.stderr.strip() if done.returncode else ""
+    except OSError as error:
+        reason = str(error)
+    # Another of our processes may have made it in the same moment: what counts is that it is there.
+    if reason and SYSTEM_USER not in {entry.pw_name for entry in pwd.getpwall()}:
+        raise EmbeddedPostgresError(
+            f"PostgreSQL does not run as root and its user {SYSTEM_USER} could not be made ({reason}): "
+            "make it yourself, run this as an ordinary user, or set DATABASE_URL."
+        )

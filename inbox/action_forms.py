@@ -1,0 +1,204 @@
+"""The forms through which people do deeds to conversations."""
+
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+from django.utils.html import format_html
+
+from crm.exceptions import BadInput
+from crm.models import Client, User
+from crm.records import transitions as any_record
+from crm.screens.action_forms import DeedForm
+from inbox import transitions
+from inbox.models import TRANSITIONS, Direction, Message, Thread, ThreadStatus
+from leads.action_forms import staff
+from leads.models import Lead
+
+CHANGE = "inbox.change_thread"
+
+
+class MoveThread(DeedForm):
+    """One move of a conversation."""
+
+    permission = CHANGE
+    to: ThreadStatus
+
+    @classmethod
+    def possible(cls, record: Thread) -> bool:
+        return cls.to in TRANSITIONS[ThreadStatus(record.status)]
+
+    def perform(self, record: Thread, by: User) -> str:
+        transitions.move(record, self.to, by=by)
+        return f"“{record}” is {record.get_status_display().lower()}."
+
+
+class ResolveThread(MoveThread):
+    verb, label, icon, to, primary = "resolve", "Resolve", "check", ThreadStatus.RESOLVED, True
+
+
+class ArchiveThread(MoveThread):
+    verb, label, icon, to = "archive", "Archive", "archive", ThreadStatus.ARCHIVED
+
+
+class ReopenThread(MoveThread):
+    verb, label, icon, to = "reopen", "Reopen", "undo", ThreadStatus.OPEN
+
+
+class MarkRead(DeedForm):
+    """Having seen what is new."""
+
+    verb, label, permission, icon = "read", "Mark read", CHANGE, "mark_email_read"
+
+    @classmethod
+    def possible(cls, record: Thread) -> bool:
+        # The screens count it as they fetch the conversation.
+        unread = getattr(record, "unread", None)
+        if unread is not None:
+            return bool(unread)
+        return record.messages.filter(direction=Direction.IN, is_read=False).exists()
+
+    def perform(self, record: Thread, by: User) -> str:
+        count = transitions.mark_read(record, by=by)
+        return f"{count} message{'' if count == 1 else 's'} of “{record}” marked as read."
+
+
+class TakeThread(DeedForm):
+    """Answering what nobody answers yet."""
+
+    verb, label, permission, icon = "take", "Take", CHANGE, "front_hand"
+
+    @classmethod
+    def possible(cls, record: Thread) -> bool:
+        return record.owner_id is None
+
+    def perform(self, record: Thread, by: User) -> str:
+        transitions.assign(record, by, by=by)
+        return f"“{record}” is yours to answer."
+
+
+class AssignThread(DeedForm):
+    """Giving a conversation to a colleague."""
+
+    verb, label, permission, icon = "assign", "Assign", CHANGE, "person_add"
+    assignee = forms.ModelChoiceField(
+        User.objects.none(),
+        required=False,
+        label="Who answers it",
+        empty_label="Whoever has the lead or client",
+        help_text="Whoever it is assigned to sees it, even where the lead is a colleague's.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["assignee"].queryset = staff()
+
+    @classmethod
+    def possible(cls, record: Thread) -> bool:
+        return record.status != ThreadStatus.ARCHIVED
+
+    def perform(self, record: Thread, by: User) -> str:
+        assignee = self.cleaned_data["assignee"]
+        transitions.assign(record, assignee, by=by)
+        return f"“{record}” is assigned to {assignee}." if assignee else f"“{record}” is assigned to nobody."
+
+
+class NoteThread(DeedForm):
+    """A note on the timeline."""
+
+    verb, label, permission, icon = "note", "Note", CHANGE, "edit_note"
+    body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
+
+    def perform(self, record: Thread, by: User) -> str:
+        any_record.note(record, self.cleaned_data["body"], by=by)
+        return "The note is on the timeline."
+
+
+class LinkThread(DeedForm):
+    """Whose conversation it is; the lead or client is picked on a page of its own."""
+
+    verb, label, permission, icon = "link", "Link", CHANGE, "link"
+    lead = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    client = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def perform(self, record: Thread, by: User) -> str:
+        targets = {
+            name: model(pk=self.cleaned_data[name])
+            for name, model in (("lead", Lead), ("client", Client))
+            if self.cleaned_data[name]
+        }
+        if len(targets) != 1:
+            raise BadInput("Choose a lead or a client to link the conversation to.")
+        transitions.link(record, **targets, by=by)
+        return f"“{record}” is linked to {record.lead if 'lead' in targets else record.client}."
+
+
+class UnlinkThread(DeedForm):
+    """Taking it from whom it is linked to."""
+
+    verb, label, permission, icon = "unlink", "Unlink", CHANGE, "link_off"
+
+    @classmethod
+    def possible(cls, record: Thread) -> bool:
+        return bool(record.lead_id or record.client_id)
+
+    def perform(self, record: Thread, by: User) -> str:
+        transitions.unlink(record, by=by)
+        return f"“{record}” is linked to nobody now."
+
+
+class SplitThread(DeedForm):
+    """Messages moved into a conversation of their own; they are ticked on a page of its own."""
+
+    verb, label, permission, icon = "split", "Split", CHANGE, "call_split"
+    messages = forms.ModelMultipleChoiceField(
+        Message.objects.none(),
+        widget=forms.MultipleHiddenInput,
+        error_messages={
+            "required": "Choose messages of this conversation.",
+            "invalid_choice": "Choose messages of this conversation.",
+            "invalid_pk_value": "Choose messages of this conversation.",
+        },
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["messages"].queryset = self.record.messages.defer("body_html")
+
+    @classmethod
+    def possible(cls, record: Thread) -> bool:
+        return record.message_count > 1
+
+    def perform(self, record: Thread, by: User) -> str:
+        chosen = list(self.cleaned_data["messages"])
+        new = transitions.split(record, chosen, by=by)
+        url = reverse("admin:inbox_thread_change", args=[new.pk])
+        stand = (
+            "1 message stands in a conversation of its"
+            if len(chosen) == 1
+            else (f"{len(chosen)} messages stand in a conversation of their")
+        )
+        return format_html('{} own now: <a href="{}">{}</a>.', stand, url, new)
+
+
+class JoinThread(DeedForm):
+    """Another conversation made part of this one; it is picked on a page of its own."""
+
+    verb, label, permission, icon = "join", "Join", CHANGE, "call_merge"
+    other = forms.ModelChoiceField(
+        Thread.objects.none(),
+        widget=forms.HiddenInput,
+        error_messages={
+            "required": "Choose a conversation.",
+            "invalid_choice": "There is no such conversation, or it is deleted or not yours to see.",
+        },
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["other"].queryset = Thread.objects.visible_to(self.user)
+
+    def perform(self, record: Thread, by: User) -> str:
+        other = self.cleaned_data["other"]
+        transitions.join(record, other, by=by)
+        return f"“{other}” is part of “{record}” now."

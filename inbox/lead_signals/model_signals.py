@@ -1,0 +1,120 @@
+"""What a model is asked about the words of a lead, and what of its answer counts. Pure: no database.
+
+A model may find what the rules of `crm.text.english.signals` do not, in other languages, too. It can neither weigh nor take
+away: a sign counts where it is of a known type and its quote stands, word for word, in the message that it names.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+
+from pydantic import BaseModel
+
+from ai_log.gateway.prompts import Prompt
+from crm.text.english.signals import LARGEST_AMOUNT, LONGEST, Sign, quoted
+from crm.text.quotes import own_words
+
+MOST_FOUND = 60
+# Of one message: who finds more in it finds everything in everything.
+MOST_EACH = 4
+SHORTEST_QUOTE = 8
+NUMBER = re.compile(
+    r"(?<![\w.,])(\d{1,3}(?:[,' ]\d{3})+|\d{1,9})(?:\.(\d{1,2}))?\s?(k|thousand|m|million)?(?![\w%]|[.,]\d)",
+    re.IGNORECASE,
+)
+TIMES = {"": 1, "k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}
+# What words can show, and what it means: only these are asked for. What was opened, sent back or answered quickly
+# follows from what happened and is nobody's to tell.
+MEANINGS = {
+    "budget_mentioned": "says how much they want to pay, or can; its value is that amount, as a number",
+    "decision_maker": "the writer decides or signs, or owns the business",
+    "clear_requirements": "tells several facts that a quote needs: what is to be insured, how many, from when",
+    "urgency_detected": "needs it soon, by a day that is near",
+    "follow_up_requested": "asks to be called or written to",
+    "meeting_scheduled": "agrees to a meeting or a call at a time",
+    "referral": "was sent by somebody who knows us",
+    "competitor_mentioned": "has, or is asking for, an offer of another agency or insurer",
+    "price_sensitive": "finds it too expensive, or asks for less",
+    "just_exploring": "is only looking, in no hurry, or does not want to change",
+}
+WITH_VALUE = "budget_mentioned"
+SYSTEM = (
+    "You read what a prospect of an insurance agency has written and say which of the signals asked for it shows. "
+    'Answer with JSON: {"signals": [{"message": 1, "type": "…", "quote": "…", "value": null}]}. The quote is copied '
+    "from that message letter by letter, one sentence or a part of it. Leave out what the words do not plainly show; "
+    "an empty list is a good answer."
+)
+
+
+class Found(BaseModel):
+    """One signal that a model says it has found."""
+
+    message: int
+    type: str
+    quote: str
+    value: float | None = None
+
+
+class Signals(BaseModel):
+    """The answer."""
+
+    signals: list[Found]
+
+    @property
+    def in_short(self) -> str:
+        told = sorted({one.type.replace("_", " ") for one in self.signals if one.type in MEANINGS})
+        return f"Shows: {', '.join(told)}" if told else "Shows nothing"
+
+
+def legible(body: str) -> str:
+    """What of the mail `body` a model is shown: what was written for it, neither quotes nor signature."""
+    return own_words(body)[:LONGEST].strip()
+
+
+def question(texts: Sequence[str], types: Mapping[str, str]) -> Prompt:
+    """Which of `types` (with what each means) the messages `texts` show, numbered from 1."""
+    told = "\n".join(f"- {name}: {meaning}" for name, meaning in types.items())
+    prompt = Prompt().ours(f"The signals:\n{told}").ours("The messages, the oldest first:")
+    for number, text in enumerate(texts, start=1):
+        prompt.outside(text, what=f"message {number}")
+    return prompt
+
+
+def accepted(found: Sequence[Found], texts: Sequence[str], types: Mapping[str, str]) -> list[list[Sign]]:
+    """What of `found` counts, for each of `texts`: each type once in each. Everything else is dropped."""
+    kept: list[dict[str, Sign]] = [{} for _ in texts]
+    for place, sign in signs(found[:MOST_FOUND], [flat(text) for text in texts], types):
+        if len(kept[place]) < MOST_EACH:
+            kept[place].setdefault(sign.type, sign)
+    return [list(one.values()) for one in kept]
+
+
+def signs(found: Sequence[Found], texts: Sequence[str], types: Mapping[str, str]) -> Iterator[tuple[int, Sign]]:
+    for one in found:
+        quote = flat(one.quote).strip('"“” ')
+        if one.type not in types or not 1 <= one.message <= len(texts):
+            continue
+        if len(quote) < SHORTEST_QUOTE or quote not in texts[one.message - 1]:
+            continue
+        if one.type != WITH_VALUE:
+            yield one.message - 1, Sign(one.type, quoted(quote))
+        elif one.value in amounts(quote):
+            yield one.message - 1, Sign(one.type, quoted(quote), one.value)
+
+
+def flat(text: str) -> str:
+    """`text` in one line, with one kind of apostrophe."""
+    return " ".join(text.replace("’", "'").split())
+
+
+def amounts(quote: str) -> set[float]:
+    """Every amount that stands in `quote`, as numbers: "2,400" and "2.4k" alike."""
+    found = set()
+    for whole, part, times in NUMBER.findall(quote[: 2 * LONGEST]):
+        try:
+            number = Decimal(re.sub(r"\D", "", whole) + (f".{part}" if part else "")) * TIMES[times.lower()]
+        except InvalidOperation:
+            continue
+        if 0 < number <= LARGEST_AMOUNT:
+            found.add(float(number))
+    return found

@@ -1,0 +1,94 @@
+"""The form of a mailbox; its password goes in and never comes out again."""
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
+
+from crm.screens.record_admin import RecordForm
+from inbox.imap.folders import INBOX, sent_folder
+from inbox.imap.transitions import LONGEST_PASSWORD, preset
+from inbox.models import Mailbox, Provider
+
+
+class MailboxForm(RecordForm):
+    password = forms.CharField(
+        required=False,
+        strip=False,
+        max_length=LONGEST_PASSWORD,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+    folders = forms.MultipleChoiceField(
+        required=False,
+        label="More folders",
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="Read beside the inbox and the folder of what was sent.",
+    )
+
+    class Meta:
+        model = Mailbox
+        fields = (
+            "address",
+            "owner",
+            "provider",
+            "host",
+            "port",
+            "security",
+            "username",
+            "fetch_since",
+            "sent_folder",
+            "folders",
+        )
+        help_texts = {
+            "provider": "Gmail needs an app password: Google account, Security, 2-Step Verification, App passwords.",
+            "host": "Such as imap.example.com; for Gmail it is filled in.",
+            "port": "Left empty: 993, or 143 with STARTTLS.",
+            "username": "Left empty: the address.",
+            "fetch_since": "Left empty: everything that lies there.",
+            "sent_folder": "Left empty: found by itself.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance._state.adding:
+            self.initial.setdefault("provider", Provider.IMAP)
+        kept = "One is kept, and never shown. Left empty, it stays." if self.instance.credentials else "None is kept."
+        self.fields["password"].help_text = kept
+        self.offer_folders(self.instance.sync_state.get("names", []))
+
+    def offer_folders(self, names: list[str]) -> None:
+        """What there is on the server can be chosen, once it is known; what was chosen stays to be chosen."""
+        held = self.instance
+        if names and "sent_folder" in self.fields:
+            sent = dict.fromkeys([*([held.sent_folder] if held.sent_folder else []), *names])
+            self.fields["sent_folder"].widget = UnfoldAdminSelectWidget(
+                choices=[("", "Found by itself"), *((name, name) for name in sent)]
+            )
+        more = dict.fromkeys([*held.folders, *(name for name in names if name not in (INBOX, sent_folder(held)))])
+        if "folders" in self.fields:
+            self.fields["folders"].choices = [(name, name) for name in more]
+
+    def clean(self) -> dict[str, Any]:
+        """Fill in what follows from the provider; a password is asked for anew where it would go somewhere else."""
+        cleaned = super().clean()
+        said = {name: cleaned.get(name) for name in ("provider", "host", "port", "username")}
+        filled = preset(**{**said, "host": (said["host"] or "").strip().lower(), "username": said["username"] or ""})
+        cleaned.update(filled)
+        changed = [name for name, value in filled.items() if value != self.initial.get(name) and name in self.fields]
+        self.changed_data = list(dict.fromkeys([*self.changed_data, *changed]))
+        return cleaned
+
+    def clean_sent_folder(self) -> str:
+        folder = self.cleaned_data["sent_folder"]
+        if not folder.isprintable():
+            raise forms.ValidationError("A folder cannot be called so.")
+        return folder
+
+    def _post_clean(self) -> None:
+        was = self.instance.purpose
+        super()._post_clean()
+        moved = self.instance.is_fetched and self.instance.credentials and self.instance.purpose != was
+        if moved and not self.cleaned_data.get("password") and "password" in self.fields:
+            self.add_error(
+                "password", "Enter the password again: the one that is kept was for another server or login."
+            )

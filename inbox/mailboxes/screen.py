@@ -1,0 +1,174 @@
+"""The screens of mailboxes and of the mail that could not be taken in."""
+
+from datetime import datetime
+from typing import Any
+
+import django_filters
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.dateparse import parse_datetime
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
+
+from crm.filters import LiveFilter, PointsTo
+from crm.models import User
+from crm.screens.action_forms import DeedForm
+from crm.screens.lists import Column, Tab
+from crm.screens.paging import Order
+from crm.screens.record_admin import RecordAdmin
+from inbox.filters import unlinked
+from inbox.imap import transitions
+from inbox.imap.folder_state import FolderState, state_of
+from inbox.imap.folders import read, sent_folder
+from inbox.incoming.transitions import take_in_again
+from inbox.mailboxes.action_forms import CheckGaps, Disconnect, FetchNow, TestConnection
+from inbox.mailboxes.forms import MailboxForm
+from inbox.models import Mailbox, MailboxStatus, Provider, SetAside, Thread, ThreadStatus
+
+SHOWN, SHOWN_BYTES = 20, 4_000
+MOST_COUNTED = 1_000
+
+
+class MailboxFilter(LiveFilter):
+    q = django_filters.CharFilter(field_name="address", lookup_expr="icontains", label="Search", max_length=254)
+    provider = django_filters.ChoiceFilter(label="Mail from", choices=Provider.choices)
+    status = django_filters.ChoiceFilter(label="Status", choices=MailboxStatus.choices)
+
+    class Meta:
+        model = Mailbox
+        fields: list[str] = []
+
+
+class MailboxAdmin(RecordAdmin):
+    filterset_class = MailboxFilter
+    search_label = "Search addresses"
+    row_template = "inbox/mailbox_row.html"
+    page_template = "inbox/mailbox_page.html"
+    list_select_related = ("owner",)
+    page_select_related = ("owner",)
+    columns = (
+        Column("Mailbox"),
+        Column("Health"),
+        Column("Last sync"),
+        Column("Owner"),
+        Column("Set aside", css="num"),
+    )
+    orders = {"newest": Order("Newest first", {"id": models.F("id")})}
+    tabs = (
+        Tab("All"),
+        Tab("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted(), "inbox.restore_mailbox"),
+    )
+    form = MailboxForm
+    autocomplete_fields = ("owner",)
+    deeds = (FetchNow, TestConnection, CheckGaps, Disconnect)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Mailbox | None = None) -> Any:
+        """Folders are chosen once it is known which there are."""
+        more = ("folders",) if obj and (obj.folders or obj.sync_state.get("names")) else ()
+        return (
+            (None, {"fields": ("address", "owner", "provider", "seen")}),
+            (
+                "Server",
+                {
+                    "fields": (("host", "port"), "security", ("username", "password")),
+                    "description": "Whoever may change mailboxes decides which servers the program talks to.",
+                },
+            ),
+            ("What is fetched", {"fields": ("fetch_since", "sent_folder", *more)}),
+        )
+
+    @method_decorator(sensitive_post_parameters("password"))
+    def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        return super().changeform_view(*args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Mailbox, form: MailboxForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if password := form.cleaned_data.get("password"):
+            transitions.enter_password(obj, password, by=request.user)
+        if change:
+            transitions.settled(obj, form.changed_data)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        aside = SetAside.objects.filter(mailbox=models.OuterRef("pk")).order_by().values("mailbox")
+        count = models.Subquery(aside.annotate(count=models.Count("pk")).values("count"))
+        return super().get_queryset(request).annotate(aside=models.functions.Coalesce(count, 0))
+
+    def page_context(self, request: HttpRequest, row: Mailbox) -> dict[str, Any]:
+        kept = []
+        if request.user.has_perm("inbox.view_setaside"):
+            kept = SetAside.objects.filter(mailbox=row).defer("raw").order_by("-created_at", "-id")[:SHOWN]
+        return {
+            **super().page_context(request, row),
+            "kept": kept,
+            "folders": folders_of(row),
+            "sent": sent_folder(row),
+            "unmatched": unmatched(request, row),
+        }
+
+
+def folders_of(mailbox: Mailbox) -> list[tuple[str, FolderState, datetime | None]]:
+    """How far each folder has been read, and when it was last checked for gaps; first those that are read still."""
+    held = mailbox.sync_state.get("folders", {})
+    names = dict.fromkeys([*(name for name in read(mailbox) if name in held), *sorted(held)])
+    states = [(name, state_of(mailbox, name)) for name in names]
+    return [(name, state, parse_datetime(state.gaps.get("at") or "")) for name, state in states]
+
+
+def unmatched(request: HttpRequest, mailbox: Mailbox) -> int | None:
+    """How many open conversations of `mailbox` are with nobody we know, up to one more than are counted."""
+    if not request.user.has_perm("inbox.view_thread"):
+        return None
+    rows = Thread.objects.visible_to(request.user).filter(mailbox=mailbox, status=ThreadStatus.OPEN)
+    return unlinked(rows)[: MOST_COUNTED + 1].count()
+
+
+class SetAsideFilter(LiveFilter):
+    q = django_filters.CharFilter(field_name="origin", lookup_expr="icontains", label="Search", max_length=200)
+    mailbox = PointsTo(Mailbox)
+
+    class Meta:
+        model = SetAside
+        fields: list[str] = []
+
+
+class TakeInAgain(DeedForm):
+    """Trying once more, after the program has learnt to read it."""
+
+    verb, label, permission, icon, primary = "again", "Try again", "inbox.change_setaside", "refresh", True
+
+    def perform(self, record: SetAside, by: User) -> str:
+        return f"Taken in: “{take_in_again(record, by=by)}”."
+
+
+class SetAsideAdmin(RecordAdmin):
+    filterset_class = SetAsideFilter
+    search_label = "Search where it came from"
+    row_template = "inbox/aside_row.html"
+    page_template = "inbox/aside_page.html"
+    list_select_related = ("mailbox",)
+    list_defer = ("raw",)
+    page_select_related = ("mailbox",)
+    columns = (Column("Mail"), Column("Mailbox"), Column("Why"), Column("Size", css="num"), Column("Set aside"))
+    orders = {"newest": Order("Newest first", {"id": models.F("id")})}
+    tabs = (
+        Tab("To look at"),
+        Tab("Done", {"deleted": "true"}, lambda rows, user: rows.deleted(), "inbox.restore_setaside"),
+    )
+    deeds = (TakeInAgain,)
+    bulk = (TakeInAgain,)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Read, and never written by hand."""
+        if object_id and request.method in {"GET", "HEAD"}:
+            return self.page_view(request, object_id)
+        raise Http404
+
+    def page_context(self, request: HttpRequest, row: SetAside) -> dict[str, Any]:
+        context = super().page_context(request, row)
+        shown = bytes(row.raw)[:SHOWN_BYTES].decode("utf-8", "replace").replace("\x00", "�")
+        return {**context, "shown": shown, "more": max(row.size - SHOWN_BYTES, 0), "can_edit": False}

@@ -1,0 +1,151 @@
+"""Eight templates to begin with; whoever deletes or changes one has the last word."""
+
+from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
+
+TEMPLATES = [
+    (
+        "Introduction",
+        "INTRODUCTION",
+        "Your insurance, {{first_name}}",
+        """Hello {{first_name}},
+
+thank you for getting in touch with {{agency_name}}. My name is {{sender_name}}, and I look after your request from here on.
+
+To find the cover that fits you, I would like to ask you a few questions. It takes about fifteen minutes by phone. When would suit you this week?
+
+If you already have a policy, please send me its declarations page: it tells me most of what I need to compare.
+
+Kind regards,
+{{sender_name}}
+{{agency_name}}""",
+    ),
+    (
+        "Quote follow-up",
+        "FOLLOW_UP",
+        "Any questions about your quote?",
+        """Hello {{first_name}},
+
+I sent you our quote a few days ago and would like to know what you think of it. Is there anything I can explain, or a cover you would like to see added or left out?
+
+If the price is the sticking point, tell me: a different deductible often makes more of a difference than one expects.
+
+Just answer this mail, and I will take care of the rest.
+
+Kind regards,
+{{sender_name}}
+{{agency_name}}""",
+    ),
+    (
+        "Renewal reminder",
+        "RENEWAL",
+        "Your policy is up for renewal",
+        """Hello {{first_name}},
+
+your policy will soon be up for renewal. Before it renews, I would like to make sure that it still fits.
+
+Has anything changed over the past year: a new driver or vehicle, work on the house, a new address, new valuables? Each of these can change what you need, and what you pay.
+
+Reply with what has changed, or with "no changes", and I will review the renewal for you.
+
+Kind regards,
+{{sender_name}}
+{{agency_name}}""",
+    ),
+    (
+        "Meeting proposal",
+        "MEETING",
+        "Shall we talk?",
+        """Hello {{first_name}},
+
+some things are settled faster in a conversation than by mail. Could we talk for twenty minutes, by phone or here at our office, about where you stand and what you would like covered?
+
+Please send me two or three times that suit you, and I will confirm one of them.
+
+Kind regards,
+{{sender_name}}
+{{agency_name}}""",
+    ),
+    (
+        "Proposal cover",
+        "PROPOSAL",
+        "Our proposal for {{lead_name}}",
+        """Hello {{first_name}},
+
+attached is our proposal. On one page it says what is covered, what it costs, and until when the offer holds.
+
+Please read the limits and deductibles first: they matter more than the price. If you would like to go ahead, answer this mail and I will prepare the application.
+
+Kind regards,
+{{sender_name}}
+{{agency_name}}""",
+    ),
+    (
+        "Documents needed",
+        "SERVICE",
+        "What we still need from you",
+        """Hello {{first_name}},
+
+to finish your application I still need a few documents:
+
+- the declarations page of your current policy
+- a copy of your driving licence or business registration
+- the date from which you would like to be covered
+
+You can answer this mail and attach them; photographs are fine as long as everything can be read.
+
+Kind regards,
+{{sender_name}}
+{{agency_name}}""",
+    ),
+    (
+        "Win-back",
+        "OTHER",
+        "May we quote for you again?",
+        """Hello {{first_name}},
+
+some time ago we talked about your insurance, and you decided otherwise. I hope it has worked out well for you.
+
+Prices and conditions have moved since then. If you like, I will compare your present policy with what we can offer today. It costs you nothing but a copy of the declarations page.
+
+And if you would rather not hear from us any more, tell me, and I will see to it.
+
+Kind regards,
+{{sender_name}}
+{{agency_name}}""",
+    ),
+    (
+        "Claim check-in",
+        "SERVICE",
+        "How is your claim coming along?",
+        """Hello {{first_name}},
+
+I wanted to ask how your claim is coming along. Has the adjuster been in touch, and do you know what happens next?
+
+If anything is unclear or takes too long, tell me. I cannot decide the claim, but I can make sure that somebody looks at it.
+
+Kind regards,
+{{sender_name}}
+{{agency_name}}""",
+    ),
+]
+
+
+def add(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    templates = apps.get_model("inbox", "EmailTemplate")
+    for name, category, subject, body in TEMPLATES:
+        if not templates.objects.filter(name__iexact=name).exists():
+            templates.objects.create(name=name, category=category, subject=subject, body=body)
+
+
+def remove(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Those that nobody has changed."""
+    templates = apps.get_model("inbox", "EmailTemplate")
+    for name, category, subject, body in TEMPLATES:
+        templates.objects.filter(name=name, category=category, subject=subject, body=body).delete()
+
+
+class Migration(migrations.Migration):
+    dependencies = [("inbox", "0003_triggers")]
+    operations = [migrations.RunPython(add, remove)]

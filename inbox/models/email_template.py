@@ -1,0 +1,73 @@
+"""The words that mails are written with, kept for the next one."""
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.functions import Lower
+
+from crm.exceptions import BadInput
+from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet, audited, one_of
+from crm.text.addresses import hidden
+from inbox.email_templates.placeholders import refuse_unknown
+
+
+class TemplateCategory(models.TextChoices):
+    INTRODUCTION = "INTRODUCTION", "Introduction"
+    FOLLOW_UP = "FOLLOW_UP", "Follow-up"
+    MEETING = "MEETING", "Meeting"
+    PROPOSAL = "PROPOSAL", "Proposal"
+    RENEWAL = "RENEWAL", "Renewal"
+    SERVICE = "SERVICE", "Service"
+    OTHER = "OTHER", "Other"
+
+
+class EmailTemplateQuerySet(RecordQuerySet):
+    """Named sets of templates."""
+
+    def in_use(self) -> "EmailTemplateQuerySet":
+        return self.filter(is_active=True).order_by("category", "name")
+
+
+@audited()
+class EmailTemplate(Record):
+    """A mail with gaps: `{{lead_name}}` and the like are filled in for whom it is written to."""
+
+    name = models.CharField(max_length=100)
+    category = models.CharField(max_length=12, choices=TemplateCategory, default=TemplateCategory.OTHER)
+    subject = models.CharField(max_length=200)
+    body = models.TextField(max_length=20_000)
+    is_active = models.BooleanField("in use", default=True, db_default=True)
+
+    objects = LiveManager.from_queryset(EmailTemplateQuerySet)()
+    everything = models.Manager.from_queryset(EmailTemplateQuerySet)()
+
+    class Meta(Record.Meta):
+        db_table = "email_templates"
+        permissions = [
+            ("restore_emailtemplate", "Can restore a deleted template"),
+            ("purge_emailtemplate", "Can purge a template for ever"),
+        ]
+        constraints = [
+            one_of("email_templates", "category", TemplateCategory),
+            models.UniqueConstraint(
+                Lower("name"),
+                condition=LIVE,
+                name="email_templates_name_once",
+                violation_error_message="There is a template of this name already.",
+            ),
+        ]
+
+    def clean(self) -> None:
+        """Refuse a gap that nobody could fill in, and a subject of more than one line."""
+        wrong = {}
+        for name in ("subject", "body"):
+            try:
+                refuse_unknown(getattr(self, name))
+            except BadInput as refusal:
+                wrong[name] = str(refusal)
+        if hidden(self.subject):
+            wrong["subject"] = "The subject holds a line break or an invisible character."
+        if wrong:
+            raise ValidationError(wrong)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,46 @@
+"""What somebody outside has done with a mail of ours: opened it, looked at its proposal. Each is noted once."""
+
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+
+from crm.models import ActorType
+from crm.records.activity import Actor, record
+from inbox.models import Message, Thread
+from inbox.thread_state import subject_of
+
+OUTSIDE = Actor(ActorType.EXTERNAL, name="The other side")
+# Sooner it is a program on the way that looks, and no reader.
+SOONEST = timedelta(seconds=10)
+
+
+def opened(token: str, at: datetime) -> bool:
+    """Note that the mail known by `token` was opened at `at`; whether that was news."""
+    return noted(token, at, "opened_at", "opened", "Opened our mail")
+
+
+def viewed(token: str, at: datetime) -> bool:
+    """Note that the proposal of the mail known by `token` was looked at; whether that was news."""
+    opened(token, at)
+    return noted(token, at, "viewed_at", "viewed", "Looked at our proposal")
+
+
+def noted(token: str, at: datetime, column: str, verb: str, said: str) -> bool:
+    """Set `column` of the mail once; its conversation is then read for signals like one with something new in it.
+
+    However often it is asked, nothing is locked or queued after the first time.
+    """
+    sent = Message.objects.known_by(token)
+    message = sent.filter(**{f"{column}__isnull": True, "sent_at__lte": at - SOONEST}).only("thread", "subject").first()
+    if message is None:
+        return False
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '1s'")
+        thread = Thread.everything.select_for_update(no_key=True, of=("self",)).get(pk=message.thread_id)
+        if Message.objects.filter(pk=message.pk, **{f"{column}__isnull": True}).update(**{column: at}) != 1:
+            return False
+        Thread.everything.filter(pk=thread.pk).update(noticed_count=0)
+        summary = f"{said} “{message.subject}”"
+        record(message, verb, about=subject_of(thread), by=OUTSIDE, summary=summary, at=at)
+    return True

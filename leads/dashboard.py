@@ -1,0 +1,78 @@
+"""What a person's day holds of leads and tasks."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Count, F, Sum
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+from django.utils import timezone
+
+from crm.models import User
+from crm.screens.dashboard import Figure
+from crm.screens.paging import capped_count
+from crm.screens.panels import Section
+from leads.models import OPEN_CATEGORIES, Lead, LeadStatus, Task, Tier
+from leads.models.lead import PRIORITY
+
+SHOWN = 6
+
+
+def hot_leads(user: User, now: datetime) -> Figure | None:
+    if not user.has_perm("leads.view_lead"):
+        return None
+    hot = Lead.objects.visible_to(user).open().of_tier(Tier.HOT)
+    return Figure.counted("Hot leads", capped_count(hot), reverse("admin:leads_lead_changelist") + "?tier=hot")
+
+
+def tasks_due(user: User, now: datetime) -> Figure | None:
+    if not user.has_perm("leads.view_task"):
+        return None
+    today = timezone.localdate(now)
+    due = Task.objects.visible_to(user).due(today)
+    url = reverse("admin:leads_task_changelist") + f"?due_to={today:%Y-%m-%d}"
+    return Figure.counted("Tasks due", capped_count(due), url)
+
+
+def hottest(user: User, now: datetime) -> Section | None:
+    """The open leads to work on first."""
+    if not user.has_perm("leads.view_lead"):
+        return None
+    leads = Lead.objects.visible_to(user).open().filter(priority_tier=Tier.HOT).select_related("status")
+    leads = leads.annotate(**PRIORITY).order_by("-urgency", "-score_or_less", "-id")[:SHOWN]
+    url = reverse("admin:leads_lead_changelist") + "?tier=hot"
+    return Section("Hot leads", "leads/today_leads.html", list(leads), url=url)
+
+
+def tasks(user: User, now: datetime) -> Section | None:
+    """The user's own tasks, the next due first."""
+    if not user.has_perm("leads.view_task"):
+        return None
+    mine = Task.objects.unfinished().filter(assignee=user).order_by("due_on", "id").select_related("lead", "client")
+    url = reverse("admin:leads_task_changelist") + "?assignee=me"
+    return Section("My tasks", "leads/task_list.html", list(mine[:SHOWN]), url=url)
+
+
+def pipeline(user: User, now: datetime) -> Section | None:
+    """Value and weighted value of the open leads by stage, as far as the user sees them."""
+    if not user.has_perm("leads.view_lead"):
+        return None
+    stages = {stage.pk: stage for stage in LeadStatus.objects.filter(category__in=OPEN_CATEGORIES)}
+    weighted = F("estimated_value") * Coalesce("predicted_close_probability", Decimal(0))
+    sums = {
+        row["status_id"]: row
+        for row in Lead.objects.visible_to(user)
+        .open()
+        .order_by()
+        .values("status_id")
+        .annotate(leads=Count("pk"), value=Sum("estimated_value"), weighted=Sum(weighted))
+    }
+    rows = [{"stage": stage, **sums.get(pk, {"leads": 0, "value": 0, "weighted": 0})} for pk, stage in stages.items()]
+    most = max((row["value"] or 0 for row in rows), default=0) or 1
+    for row in rows:
+        row["share"] = round(100 * float((row["value"] or 0) / most), 1)
+        row["weighted_share"] = round(100 * float((row["weighted"] or 0) / most), 1)
+    total = sum(row["value"] or 0 for row in rows)
+    shown = {"rows": rows, "total": total, "weighted": sum(row["weighted"] or 0 for row in rows)}
+    url = reverse("admin:leads_lead_changelist")
+    return Section("Pipeline", "leads/pipeline.html", shown, url=url, link="All leads", span=True)

@@ -1,0 +1,251 @@
+"""The stages and lines of insurance every agency starts with; staff change them as rows."""
+
+from typing import Any
+
+from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
+
+STAGES = [
+    # code, label, category, colour, stale after days, guidance
+    (
+        "NEW_OPPORTUNITIES",
+        "New opportunities",
+        "open",
+        "blue",
+        3,
+        "Answer today. Find out what is insured now and until when.",
+    ),
+    ("ACTIVE", "Active", "open", "teal", 7, "Collect what the quote needs; agree on the next date."),
+    (
+        "PROPOSAL_SENT",
+        "Proposal sent",
+        "open",
+        "purple",
+        7,
+        "Ask for questions after two days; name the date the offer ends.",
+    ),
+    ("ON_ICE", "On ice", "paused", "grey", 30, "Write again before the renewal date."),
+    ("CLOSED_WON", "Won", "won", "green", None, "Convert to a client and welcome them."),
+    ("CLOSED_LOST", "Lost", "lost", "red", None, "Note why; ask again before the next renewal."),
+    ("CLOSED_UNQUALIFIED", "Unqualified", "unqualified", "grey", None, "Not a buyer of ours."),
+]
+
+TEXT = {"type": "string", "maxLength": 200}
+LONG = {"type": "string", "maxLength": 5000}
+DATE = {"type": "string", "format": "date"}
+MONEY = {"type": "number", "minimum": 0}
+COUNT = {"type": "integer", "minimum": 0}
+YEAR = {"type": "integer", "minimum": 1800, "maximum": 2100}
+
+
+def choice(*values: str) -> dict[str, Any]:
+    return {"type": "string", "enum": list(values)}
+
+
+def form(**properties: Any) -> dict[str, Any]:
+    titled = {
+        key: {"title": key.replace("_", " ").capitalize().replace("Vin", "VIN"), **schema}
+        for key, schema in properties.items()
+    }
+    # JSONB keeps no order of keys; the form does.
+    return {"type": "object", "properties": titled, "propertyOrder": list(titled)}
+
+
+def rows(**properties: Any) -> dict[str, Any]:
+    return {"type": "array", "items": form(**properties)}
+
+
+CURRENT = {"current_carrier": TEXT, "current_premium": MONEY, "renewal_date": DATE}
+VEHICLE = {
+    "vin": {"type": "string", "title": "VIN", "pattern": "^[A-HJ-NPR-Za-hj-npr-z0-9]{11,17}$"},
+    "year": {"type": "integer", "minimum": 1900, "maximum": 2100},
+    "make": TEXT,
+    "model": TEXT,
+}
+LINES = [
+    # code, name, personal, commercial, description, form
+    (
+        "auto",
+        "Auto",
+        True,
+        False,
+        "Private cars.",
+        form(
+            **VEHICLE,
+            use=choice("commute", "pleasure", "business"),
+            annual_mileage=COUNT,
+            **CURRENT,
+            drivers=rows(name=TEXT, born=DATE, licence_state=TEXT, accidents_5y=COUNT),
+            other_vehicles=rows(**VEHICLE),
+        ),
+    ),
+    (
+        "home",
+        "Home",
+        True,
+        False,
+        "Owner-occupied houses and flats.",
+        form(
+            address=TEXT,
+            year_built=YEAR,
+            square_feet=COUNT,
+            construction=choice("frame", "masonry", "brick veneer", "log", "other"),
+            roof_year=YEAR,
+            replacement_cost=MONEY,
+            mortgagee=TEXT,
+            alarm={"type": "boolean"},
+            pool={"type": "boolean"},
+            dog={"type": "boolean"},
+            **CURRENT,
+            claims=rows(date=DATE, cause=TEXT, paid=MONEY),
+        ),
+    ),
+    (
+        "renters",
+        "Renters",
+        True,
+        False,
+        "Belongings and liability of tenants.",
+        form(
+            address=TEXT,
+            contents_value=MONEY,
+            liability_limit=MONEY,
+            pets={"type": "boolean"},
+            **CURRENT,
+        ),
+    ),
+    (
+        "specialty",
+        "Specialty",
+        True,
+        False,
+        "Boats, motorcycles, collections, events.",
+        form(
+            item=choice("boat", "motorcycle", "recreational vehicle", "collection", "event", "other"),
+            description=LONG,
+            value=MONEY,
+            **CURRENT,
+        ),
+    ),
+    (
+        "umbrella",
+        "Umbrella",
+        True,
+        False,
+        "Liability above the other policies.",
+        form(
+            limit=MONEY,
+            households=COUNT,
+            vehicles=COUNT,
+            properties=COUNT,
+            underlying_policies=LONG,
+            **CURRENT,
+        ),
+    ),
+    (
+        "commercial_auto",
+        "Commercial auto",
+        False,
+        True,
+        "Fleets and business vehicles.",
+        form(
+            vehicles=rows(**VEHICLE),
+            drivers=COUNT,
+            radius_miles=COUNT,
+            cargo=TEXT,
+            dot_number={**TEXT, "title": "DOT number"},
+            **CURRENT,
+        ),
+    ),
+    (
+        "general_liability",
+        "General liability",
+        False,
+        True,
+        "Injury and damage to others by a business.",
+        form(
+            operations=LONG,
+            annual_revenue=MONEY,
+            employees=COUNT,
+            limit=MONEY,
+            claims_5y=COUNT,
+            **CURRENT,
+        ),
+    ),
+    (
+        "commercial_property",
+        "Commercial property",
+        False,
+        True,
+        "Buildings and contents of a business.",
+        form(
+            address=TEXT,
+            occupancy=TEXT,
+            year_built=YEAR,
+            square_feet=COUNT,
+            building_value=MONEY,
+            contents_value=MONEY,
+            sprinklers={"type": "boolean"},
+            **CURRENT,
+        ),
+    ),
+    (
+        "workers_compensation",
+        "Workers compensation",
+        False,
+        True,
+        "Injury of employees at work.",
+        form(
+            employees=COUNT,
+            annual_payroll=MONEY,
+            class_codes=TEXT,
+            experience_modifier={"type": "number", "minimum": 0, "maximum": 5},
+            claims_5y=COUNT,
+            **CURRENT,
+        ),
+    ),
+    (
+        "life",
+        "Life",
+        True,
+        False,
+        "Term and whole life.",
+        form(
+            born=DATE,
+            smoker={"type": "boolean"},
+            coverage=MONEY,
+            term_years=COUNT,
+            kind=choice("term", "whole", "universal"),
+            beneficiary=TEXT,
+        ),
+    ),
+]
+
+
+def seed(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    stage, line = apps.get_model("leads", "LeadStatus"), apps.get_model("leads", "InsuranceType")
+    for position, (code, label, category, colour, stale, guidance) in enumerate(STAGES, start=1):
+        stage.objects.create(
+            code=code,
+            label=label,
+            category=category,
+            position=position * 10,
+            colour=colour,
+            stale_after_days=stale,
+            guidance=guidance,
+        )
+    for code, name, personal, commercial, description, schema in LINES:
+        line.objects.create(
+            code=code,
+            name=name,
+            is_personal=personal,
+            is_commercial=commercial,
+            description=description,
+            form_schema=schema,
+        )
+
+
+class Migration(migrations.Migration):
+    dependencies = [("leads", "0002_functions")]
+    operations = [migrations.RunPython(seed, migrations.RunPython.noop)]

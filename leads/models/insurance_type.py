@@ -1,0 +1,61 @@
+"""Lines of insurance. A new line is a row; its form is a JSON Schema."""
+
+import pgtrigger
+from django.core.exceptions import ValidationError
+from django.db import models
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from crm.records.base import LiveManager, Record, RecordQuerySet, audited, json_field, json_is, not_blank
+
+
+class InsuranceTypeManager(LiveManager.from_queryset(RecordQuerySet)):
+    def get_by_natural_key(self, code: str) -> "InsuranceType":
+        return self.get(code=code)
+
+
+@audited()
+class InsuranceType(Record):
+    """A line of insurance and the form that a lead of this line fills in."""
+
+    code = models.SlugField(max_length=40, unique=True, help_text="Key of the line's data; never changes.")
+    name = models.CharField(max_length=80)
+    is_personal = models.BooleanField(default=False, db_default=False)
+    is_commercial = models.BooleanField(default=False, db_default=False)
+    description = models.TextField(blank=True, default="", db_default="")
+    form_schema = json_field(dict)
+    schema_version = models.PositiveIntegerField(default=1, db_default=1)
+    is_active = models.BooleanField(default=True, db_default=True)
+
+    objects = InsuranceTypeManager()
+
+    class Meta(Record.Meta):
+        db_table = "insurance_types"
+        verbose_name = "line of insurance"
+        verbose_name_plural = "lines of insurance"
+        permissions = [("restore_insurancetype", "Can restore a deleted line of insurance")]
+        triggers = [
+            pgtrigger.Trigger(
+                name="next_version",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                condition=pgtrigger.AnyChange("form_schema"),
+                func="NEW.schema_version = OLD.schema_version + 1; RETURN NEW;",
+            )
+        ]
+        constraints = [
+            not_blank("insurance_types", "name"),
+            json_is("insurance_types", "form_schema", "object"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def natural_key(self) -> tuple[str]:
+        return (self.code,)
+
+    def clean(self) -> None:
+        try:
+            Draft202012Validator.check_schema(self.form_schema)
+        except SchemaError as error:
+            raise ValidationError({"form_schema": f"Not a JSON Schema: {error.message}"}) from error

@@ -1,0 +1,140 @@
+"""How leads are scored: what each sign counts, and where the tiers begin."""
+
+from decimal import Decimal
+from typing import Any
+
+import pgtrigger
+from django.db import models
+
+from crm.records.base import Record, RecordQuerySet, audited, between, json_field, json_is, not_blank, one_of
+from leads.models.lead import Lead, Tier
+from leads.models.signal_constraints import jsonpath_finds
+
+# A weight is {weight −1..1, half_life_days > 0}; the path finds the first that is anything else.
+MALFORMED_WEIGHT = (
+    '$.* ? ((@.type() <> "object")'
+    ' || (!exists(@.weight ? (@.type() == "number" && @ >= -1 && @ <= 1)))'
+    ' || (!exists(@.half_life_days ? (@.type() == "number" && @ > 0 && @ <= 3650))))'
+)
+CONTENT = ["version", "note", "weights", "half_life_days", "hot_from", "warm_from", "dormant_after_days"]
+
+
+class ScoringPolicyQuerySet(RecordQuerySet):
+    """Named sets of policies."""
+
+    def active(self) -> "ScoringPolicy":
+        """The one by which leads are scored."""
+        return self.get(is_active=True)
+
+
+@audited(exclude=["ran_at"])
+class ScoringPolicy(Record):
+    """A version of the rules by which leads are scored. It never changes; another opinion is another version."""
+
+    version = models.PositiveIntegerField(unique=True)
+    note = models.TextField(help_text="What this version is for, or what it changes.")
+    weights = json_field(dict, help_text="For each type of signal its weight (−1..1) and its half-life in days.")
+    half_life_days = models.DecimalField(
+        "half-life of other signals",
+        max_digits=6,
+        decimal_places=1,
+        default=Decimal(30),
+        db_default=Decimal(30),
+        help_text="In days, for signals of a type that is not named; they count with the weight they came with.",
+    )
+    hot_from = models.DecimalField(max_digits=3, decimal_places=2, default=Decimal("0.70"), db_default=Decimal("0.70"))
+    warm_from = models.DecimalField(max_digits=3, decimal_places=2, default=Decimal("0.40"), db_default=Decimal("0.40"))
+    dormant_after_days = models.PositiveSmallIntegerField(
+        default=30, db_default=30, help_text="Without contact in either direction."
+    )
+    is_active = models.BooleanField(default=False, db_default=False, editable=False)
+    activated_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # As of when all leads were scored by it the last time; of a lead that stayed as it was it is the only trace.
+    ran_at = models.DateTimeField(null=True, blank=True, editable=False)
+    activated_by = models.ForeignKey(
+        "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
+
+    objects = models.Manager.from_queryset(ScoringPolicyQuerySet)()
+    everything = models.Manager.from_queryset(ScoringPolicyQuerySet)()
+
+    class Meta(Record.Meta):
+        db_table = "scoring_policies"
+        verbose_name_plural = "scoring policies"
+        default_permissions = ("view", "add")
+        permissions = [("activate_scoringpolicy", "Can say by which policy leads are scored")]
+        triggers = [
+            pgtrigger.Protect(
+                name="kept_to_the_letter", operation=pgtrigger.Update, condition=pgtrigger.AnyChange(*CONTENT)
+            ),
+            pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
+        ]
+        constraints = [
+            not_blank("scoring_policies", "note"),
+            json_is("scoring_policies", "weights", "object"),
+            models.CheckConstraint(
+                name="scoring_policies_weights_well_formed",
+                condition=~models.Q(jsonpath_finds("weights", MALFORMED_WEIGHT)),
+                violation_error_message="Each weight is from -1 to 1, and its half-life from above 0 to 3,650 days.",
+            ),
+            between("scoring_policies", "half_life_days", Decimal("0.1"), 3650),
+            models.CheckConstraint(
+                name="scoring_policies_tiers_in_order",
+                condition=models.Q(warm_from__gt=0, hot_from__lte=1) & models.Q(warm_from__lt=models.F("hot_from")),
+                violation_error_message="Warm begins above 0 and below hot, and hot at 1 at most.",
+            ),
+            between("scoring_policies", "dormant_after_days", 1, 3650),
+            models.UniqueConstraint(
+                "is_active",
+                condition=models.Q(is_active=True),
+                name="scoring_policies_one_active",
+                violation_error_message="Another policy is in use.",
+            ),
+            models.CheckConstraint(
+                name="scoring_policies_active_since",
+                condition=models.Q(is_active=False) | models.Q(activated_at__isnull=False),
+                violation_error_message="A policy in use says since when.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Scoring policy {self.version}"
+
+    def counts_for(self, signal: dict[str, Any]) -> tuple[float, float]:
+        """The weight and the half-life, in days, by which `signal` counts."""
+        own = self.weights.get(signal["type"], {})
+        return float(own.get("weight", signal["weight"])), float(own.get("half_life_days", self.half_life_days))
+
+    def tier_of(self, score: Decimal | None) -> str | None:
+        """The tier of a `score` in 0..1 while there is contact; None where nothing is scored."""
+        if score is None:
+            return None
+        if score >= self.hot_from:
+            return Tier.HOT
+        return Tier.WARM if score >= self.warm_from else Tier.COLD
+
+
+class TierChange(models.Model):
+    """When a lead came into a tier, and out of which. Written where leads are scored, kept for a year."""
+
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="tier_changes", db_index=False)
+    at = models.DateTimeField()
+    was = models.CharField(max_length=8, choices=Tier, null=True)
+    now = models.CharField(max_length=8, choices=Tier, null=True)
+    score = models.DecimalField(max_digits=3, decimal_places=2, null=True)
+
+    class Meta:
+        db_table = "tier_changes"
+        default_permissions = ()
+        constraints = [
+            one_of("tier_changes", "was", Tier, null=True),
+            one_of("tier_changes", "now", Tier, null=True),
+            between("tier_changes", "score", 0, 1),
+        ]
+        indexes = [
+            models.Index("lead", models.F("at").desc(), name="tier_changes_of_lead"),
+            models.Index("at", name="tier_changes_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.was or 'none'} → {self.now or 'none'}"

@@ -1,0 +1,49 @@
+"""What a move from stage to stage shows of a lead. Pure: no database.
+
+One step back is a warning: out of an open stage into a paused one, or into one that stands before it on the board.
+The next move that is none takes it away, so that a card let go over the wrong column leaves nothing behind. That we
+have sent a proposal shows nothing of them, and a lead that is re-opened begins anew.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from leads.models import Category, LeadStageHistory, LeadStatus
+from leads.scoring.explanation import moment
+
+WARNING = "going_cold"
+# So young, a warning of the same silence is enough.
+ENOUGH = timedelta(days=30)
+
+
+def is_step_back(was: LeadStatus, now: LeadStatus) -> bool:
+    if was.category != Category.OPEN:
+        return False
+    return now.category == Category.PAUSED or (now.category == Category.OPEN and now.position < was.position)
+
+
+def after_move(
+    signals: list[dict[str, Any]], move: LeadStageHistory, weights: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """`signals` as they are once a lead has made `move`."""
+    if not move.to_status.is_open:
+        return signals
+    kept = [one for one in signals if not (one["type"] == WARNING and str(one.get("source")).startswith("stage:"))]
+    if not is_step_back(move.from_status, move.to_status) or warned(kept, move.at):
+        return kept
+    return [
+        *kept,
+        {
+            "type": WARNING,
+            "timestamp": move.at.isoformat(timespec="seconds"),
+            "weight": weights.get(WARNING, {}).get("weight", 0.0),
+            "source": f"stage:{move.pk}",
+            "note": f"back from {move.from_status} to {move.to_status}",
+        },
+    ]
+
+
+def warned(signals: list[dict[str, Any]], at: datetime) -> bool:
+    given = [moment(one["timestamp"]) for one in signals if one["type"] == WARNING]
+    return any(one is not None and one > at - ENOUGH for one in given)

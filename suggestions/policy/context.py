@@ -1,0 +1,224 @@
+"""What is known around a suggestion: whom it is for, what was said, who else is a customer.
+
+Each is asked of the database at most once, and only when something in a text makes it matter.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property, reduce
+from operator import or_
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db.models import CharField, F, Func, Q, QuerySet, TextField, Value
+from django.db.models.functions import Cast, Lower
+
+from crm.models import Client, Contact, ContactClient
+from crm.text import outgoing_checks
+from crm.text.freemail import own_domain
+from inbox.models import Direction, Message, MessageState
+from inbox.models.email_template import EmailTemplate
+from leads.models import ContactLead, Lead
+from suggestions.models import Suggestion
+
+# Of a conversation the latest are read, and of what a search finds so many rows.
+MOST_MESSAGES, MOST_TEMPLATES, MOST_FOUND = 50, 200, 50
+FACTS = ("auto_data", "home_data", "line_data", "additional_insureds", "communications", "custom_fields")
+
+
+@dataclass(frozen=True)
+class Customer:
+    """Somebody else whom we know; `table` says what they are to us."""
+
+    table: str
+    names: frozenset[str]
+    email: str
+    search_text: str
+
+
+class Known:
+    """What is known around `suggestion`; `recipients` are those whom it would write to."""
+
+    def __init__(self, suggestion: Suggestion, recipients: Iterable[str] = ()) -> None:
+        self.suggestion = suggestion
+        self.recipients = sorted({address.lower() for address in recipients})
+
+    @property
+    def whom(self) -> Lead | Client | str:
+        return self.suggestion.lead or self.suggestion.client or "anybody here"
+
+    # Whom it is for
+
+    @cached_property
+    def contacts(self) -> list[dict[str, Any]]:
+        """The contacts of the lead and the client: key, name, address, telephone number."""
+        links = []
+        if self.suggestion.lead_id:
+            links.append(ContactLead.objects.filter(lead=self.suggestion.lead_id).values_list("contact"))
+        if self.suggestion.client_id:
+            links.append(ContactClient.objects.filter(client=self.suggestion.client_id).values_list("contact"))
+        if not links:
+            return []
+        mine = links[0] if len(links) == 1 else links[0].union(links[1])
+        return list(Contact.objects.filter(pk__in=mine).values("pk", "name", "email", "phone"))
+
+    @cached_property
+    def addresses(self) -> set[str]:
+        """In lower case: those of the lead, the client, their contacts and of who takes part in the conversation."""
+        lead, client, thread = self.suggestion.lead, self.suggestion.client, self.suggestion.thread
+        found = [lead.contact_email if lead else "", client.email if client else ""]
+        found += [contact["email"] for contact in self.contacts]
+        found += thread.participant_emails if thread else []
+        return {address.lower() for address in found if address}
+
+    @cached_property
+    def names(self) -> set[str]:
+        """In lower case: how whom it is for, and their contacts, are called."""
+        lead, client = self.suggestion.lead, self.suggestion.client
+        found = [lead.contact_name, lead.company_name] if lead else []
+        found += [client.name] if client else []
+        return {" ".join(name.lower().split()) for name in [*found, *(c["name"] for c in self.contacts)] if name}
+
+    @cached_property
+    def phones(self) -> set[str]:
+        """The digits of their telephone numbers."""
+        lead, client = self.suggestion.lead, self.suggestion.client
+        found = [lead.contact_phone if lead else "", client.phone if client else ""]
+        found += [contact["phone"] for contact in self.contacts]
+        return {"".join(filter(str.isdigit, phone)) for phone in found if phone}
+
+    # What is in writing
+
+    @cached_property
+    def writing(self) -> dict[str, list[str]]:
+        """The texts of templates in use and of the conversation, and to whom of the recipients we have written."""
+        templates = EmailTemplate.objects.filter(is_active=True).annotate(kind=Value("template"), text=F("body"))
+        parts = [templates.values_list("kind", "text")[:MOST_TEMPLATES]]
+        if self.suggestion.thread_id:
+            said = Message.objects.filter(thread=self.suggestion.thread_id).order_by("-sent_at", "-id")
+            parts.append(said.annotate(kind=Value("said"), text=F("body_text")).values_list("kind", "text"))
+            parts[-1] = parts[-1][:MOST_MESSAGES]
+        if self.recipients:
+            parts.append(self.written())
+        found: dict[str, list[str]] = {"template": [], "said": [], "written": []}
+        for kind, text in parts[0].union(*parts[1:], all=True):
+            found[kind].append(text)
+        return found
+
+    def written(self) -> QuerySet:
+        """The addresses among the recipients to which something was ever sent, each once."""
+        addresses = [*self.recipients, *(one for one in self.raw_recipients if one not in self.recipients)]
+        sent = Message.objects.filter(
+            direction=Direction.OUT,
+            state=MessageState.SENT,
+            thread__deleted_at__isnull=True,
+            thread__participant_emails__overlap=addresses,
+        )
+        each = Func(Func(F("to_emails"), F("cc_emails"), function="array_cat"), function="unnest")
+        rows = sent.annotate(kind=Value("written"), text=Lower(Cast(each, TextField())))
+        return rows.values_list("kind", "text").distinct()
+
+    @property
+    def raw_recipients(self) -> list[str]:
+        """The addresses as the conversation has them, which need not be in lower case."""
+        thread = self.suggestion.thread
+        return [one for one in (thread.participant_emails if thread else []) if one.lower() in self.recipients]
+
+    @cached_property
+    def written_to(self) -> set[str]:
+        return set(self.writing["written"])
+
+    @cached_property
+    def amounts(self) -> set[Decimal]:
+        """Every number in what we know of the lead and in the conversation."""
+        lead, client = self.suggestion.lead, self.suggestion.client
+        texts = list(self.writing["said"]) + self.writing["template"]
+        if lead is not None:
+            facts = [getattr(lead, name) for name in FACTS]
+            texts += [lead.notes, str(lead.estimated_value or ""), json.dumps(facts, default=str)]
+        if client is not None:
+            texts += [client.notes, json.dumps(client.custom_fields, default=str)]
+        return set().union(*(outgoing_checks.numbers(text) for text in texts))
+
+    @cached_property
+    def said_phones(self) -> str:
+        """The digits of everything that was said, one text a line."""
+        texts = [*self.writing["said"], *self.writing["template"]]
+        return "\n".join("\n".join(outgoing_checks.phones(text)) for text in texts)
+
+    # Where links may lead
+
+    @cached_property
+    def template_links(self) -> set[str]:
+        return {link for text in self.writing["template"] for link in outgoing_checks.links(text)}
+
+    @cached_property
+    def hosts(self) -> set[str]:
+        """The agency's own hosts, and those of whom it is for, as far as they are known without asking."""
+        lead, client = self.suggestion.lead, self.suggestion.client
+        found = [*our_hosts(), urlsplit(lead.company_website).hostname if lead else ""]
+        found += [own_domain(lead.contact_email if lead else ""), own_domain(client.email if client else "")]
+        return {host.lower().removeprefix("www.") for host in found if host}
+
+    @cached_property
+    def template_hosts(self) -> set[str]:
+        links = (link if "://" in link else f"//{link}" for link in self.template_links)
+        return {(urlsplit(link).hostname or "").removeprefix("www.") for link in links} - {""}
+
+    # Who else is a customer
+
+    def others(self, names: list[str], singles: list[str], addresses: list[str], phones: list[str]) -> list[Customer]:
+        """Other leads, clients and contacts who have one of these, found through their search index."""
+        mine = {"lead": self.suggestion.lead_id, "client": self.suggestion.client_id}
+        parts = []
+        for table, model, fields in (
+            ("lead", Lead, ("contact_name", "company_name")),
+            ("client", Client, ("name",)),
+            ("contact", Contact, ("name",)),
+        ):
+            asked = having(fields, email_of(model), names, addresses, phones)
+            if table == "client" and singles:
+                asked |= Q(name__in=singles)
+            rows = model.objects.filter(asked)
+            if mine.get(table):
+                rows = rows.exclude(pk=mine[table])
+            parts.append(shaped(rows, table, fields, email_of(model))[:MOST_FOUND])
+        found = [
+            Customer(table, frozenset({one.lower(), two.lower()} - {""}), mail, text)
+            for table, one, two, mail, text in parts[0].union(*parts[1:], all=True)
+        ]
+        # An older lead of the same person is nobody else.
+        return [other for other in found if other.email not in self.addresses or not other.email]
+
+
+def our_hosts() -> list[str]:
+    return [*settings.KNOWN_HOSTS, our_domain()]
+
+
+def our_domain() -> str:
+    """The domain that our mail comes from."""
+    return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip("> ").lower()
+
+
+def email_of(model: type[Lead | Client | Contact]) -> str:
+    return "contact_email" if model is Lead else "email"
+
+
+def having(fields: tuple[str, ...], email: str, names: list[str], addresses: list[str], phones: list[str]) -> Q:
+    """Rows that have one of these whole; each condition begins with one that the search index serves."""
+    conditions = []
+    for name in names:
+        whole = reduce(or_, (Q(**{f"{field}__iexact": name}) for field in fields))
+        conditions.append(Q(search_text__contains=name) & whole)
+    conditions += [Q(search_text__contains=address) & Q(**{f"{email}__iexact": address}) for address in addresses]
+    conditions += [Q(search_text__contains=digits[-10:]) for digits in phones]
+    return reduce(or_, conditions, Q(pk__in=[]))
+
+
+def shaped(rows: QuerySet, table: str, fields: tuple[str, ...], email: str) -> QuerySet:
+    second = F(fields[1]) if len(fields) > 1 else Value("", output_field=CharField())
+    rows = rows.annotate(table=Value(table), one=F(fields[0]), two=second, mail=Lower(email), text=F("search_text"))
+    return rows.values_list("table", "one", "two", "mail", "text").order_by()
