@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import OperationalError
 
-from crm.runtime.startup_errors import why_it_cannot_start
+from crm.runtime.startup_errors import startup_error_message
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except (ImproperlyConfigured, OperationalError) as error:
-        sentence = why_it_cannot_start(error)
+        sentence = startup_error_message(error)
         if sentence is None:
             raise
         sys.exit(sentence)

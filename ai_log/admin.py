@@ -11,25 +11,25 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ai_log.action_forms import Rate
-from ai_log.export import MOST_ROWS, lines
+from ai_log.action_forms import RateAnswer
+from ai_log.export import MAX_EXPORT_ROWS, csv_lines
 from ai_log.filters import AIInteractionFilter
-from ai_log.gateway.otel_names import CHAT, OUTSIDE, SYSTEM
-from ai_log.gateway.prompts import pieces
+from ai_log.gateway.otel_names import CHAT_TURN, SYSTEM_INSTRUCTIONS, UNTRUSTED_SPANS
+from ai_log.gateway.prompts import split_untrusted_spans
 from ai_log.lists import LogChangeList
 from ai_log.models import AIInteraction
 from ai_log.usage import screen
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order, capped_count
-from crm.screens.record_admin import OnlyRead, RecordAdmin
+from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
 from leads.admin import LeadAdmin
 
-NEWEST = {"created": models.F("created_at"), "id": models.F("id")}
-CONVERSATION = 50
+CREATED_ORDER = {"created": models.F("created_at"), "id": models.F("id")}
+MAX_CONVERSATION_ROWS = 50
 
 
 @admin.register(AIInteraction)
-class AIInteractionAdmin(OnlyRead, RecordAdmin):
+class AIInteractionAdmin(ReadOnlyMixin, RecordAdmin):
     filterset_class = AIInteractionFilter
     search_label = "Search questions and summaries"
     row_template = "ai_log/row.html"
@@ -47,27 +47,30 @@ class AIInteractionAdmin(OnlyRead, RecordAdmin):
         Column("What"),
         Column("About"),
         Column("Agent, model"),
-        Column("Tokens", css="num"),
-        Column("Cost", css="num"),
-        Column("Latency", css="num"),
+        Column("Tokens", css_class="num"),
+        Column("Cost", css_class="num"),
+        Column("Latency", css_class="num"),
         Column("When", "newest", "num"),
     )
-    orders = {"newest": Order("Newest first", NEWEST), "oldest": Order("Oldest first", NEWEST, descending=False)}
+    orders = {
+        "newest": Order("Newest first", CREATED_ORDER),
+        "oldest": Order("Oldest first", CREATED_ORDER, descending=False),
+    }
     tabs = (
         Tab("All", {}, lambda rows, user: rows),
         Tab("Failed", {"failed": "true"}, lambda rows, user: rows.exclude(error_message="")),
     )
-    deeds = (Rate,)
+    page_actions = (RateAnswer,)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         return AIInteraction.objects.visible_to(request.user)
 
     def get_urls(self) -> list[Any]:
-        show = self.admin_site.admin_view(require_safe(self.totals_view))
-        csv = self.admin_site.admin_view(require_safe(self.csv_view))
+        totals = self.admin_site.admin_view(require_safe(self.totals_view))
+        export = self.admin_site.admin_view(require_safe(self.csv_view))
         return [
-            path("totals/", show, name="ai_log_aiinteraction_totals"),
-            path("csv/", csv, name="ai_log_aiinteraction_csv"),
+            path("totals/", totals, name="ai_log_aiinteraction_totals"),
+            path("csv/", export, name="ai_log_aiinteraction_csv"),
             *super().get_urls(),
         ]
 
@@ -78,16 +81,16 @@ class AIInteractionAdmin(OnlyRead, RecordAdmin):
         """What is filtered, as a file; what cannot be filtered so, or is too much, is refused in a sentence."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        page = reverse("admin:ai_log_aiinteraction_changelist")
-        asked = self.filterset_class(request.GET, self.get_queryset(request), request=request)
-        if asked.form.errors:
+        list_url = reverse("admin:ai_log_aiinteraction_changelist")
+        filterset = self.filterset_class(request.GET, self.get_queryset(request), request=request)
+        if filterset.form.errors:
             messages.error(request, "There is no file of a filter that cannot be used.")
-            return HttpResponseRedirect(f"{page}?{request.GET.urlencode()}")
-        if capped_count(asked.qs, MOST_ROWS) > MOST_ROWS:
-            messages.error(request, f"A file holds {MOST_ROWS:,} calls at most: narrow the list down.")
-            return HttpResponseRedirect(f"{page}?{request.GET.urlencode()}")
-        address = request.build_absolute_uri(f"{page}{{}}/change/").replace("%7B%7D", "{}")
-        file = StreamingHttpResponse(lines(asked.qs, address), content_type="text/csv; charset=utf-8")
+            return HttpResponseRedirect(f"{list_url}?{request.GET.urlencode()}")
+        if capped_count(filterset.qs, MAX_EXPORT_ROWS) > MAX_EXPORT_ROWS:
+            messages.error(request, f"A file holds {MAX_EXPORT_ROWS:,} calls at most: narrow the list down.")
+            return HttpResponseRedirect(f"{list_url}?{request.GET.urlencode()}")
+        url_template = request.build_absolute_uri(f"{list_url}{{}}/change/").replace("%7B%7D", "{}")
+        file = StreamingHttpResponse(csv_lines(filterset.qs, url_template), content_type="text/csv; charset=utf-8")
         file["Content-Disposition"] = f'attachment; filename="ai-log-{timezone.localdate()}.csv"'
         file["Cache-Control"] = "no-store"
         return file
@@ -97,11 +100,15 @@ class AIInteractionAdmin(OnlyRead, RecordAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
 
-        def filtered(asked: dict[str, str]) -> AIInteractionFilter:
-            return self.filterset_class(asked, self.get_queryset(request), request=request)
+        def make_filterset(params: dict[str, str]) -> AIInteractionFilter:
+            return self.filterset_class(params, self.get_queryset(request), request=request)
 
-        shown = {**self.admin_site.each_context(request), "opts": self.opts, **screen.context(request, filtered)}
-        return TemplateResponse(request, "ai_log/totals.html", shown)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            **screen.usage_context(request, make_filterset),
+        }
+        return TemplateResponse(request, "ai_log/totals.html", context)
 
     def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> HttpResponse:
         if object_id and request.method in {"GET", "HEAD"}:
@@ -109,17 +116,23 @@ class AIInteractionAdmin(OnlyRead, RecordAdmin):
         return super().changeform_view(request, object_id, *args, **kwargs)
 
     def page_context(self, request: HttpRequest, row: AIInteraction) -> dict[str, Any]:
-        around = AIInteraction.objects.none()
+        conversation_rows = AIInteraction.objects.none()
         if row.conversation_id:
-            around = self.get_queryset(request).filter(conversation_id=row.conversation_id).order_by("created_at", "id")
-        asked = pieces(row.content, row.metadata.get(OUTSIDE))
+            conversation_rows = (
+                self.get_queryset(request).filter(conversation_id=row.conversation_id).order_by("created_at", "id")
+            )
+        question_parts = split_untrusted_spans(row.content, row.metadata.get(UNTRUSTED_SPANS))
         return {
             **super().page_context(request, row),
-            "asked": asked,
-            "has_outside": any(outside for _, outside in asked),
-            "details": {name: value for name, value in row.metadata.items() if name not in {CHAT, OUTSIDE, SYSTEM}},
-            "system": row.metadata.get(SYSTEM, ""),
-            "conversation": list(around.defer("ai_response", "metadata")[:CONVERSATION]),
+            "question_parts": question_parts,
+            "has_untrusted": any(is_untrusted for _, is_untrusted in question_parts),
+            "details": {
+                name: value
+                for name, value in row.metadata.items()
+                if name not in {CHAT_TURN, UNTRUSTED_SPANS, SYSTEM_INSTRUCTIONS}
+            },
+            "system_prompt": row.metadata.get(SYSTEM_INSTRUCTIONS, ""),
+            "conversation": list(conversation_rows.defer("ai_response", "metadata")[:MAX_CONVERSATION_ROWS]),
             "suggestions": list(
                 row.suggestions.filter(deleted_at__isnull=True).select_related("reviewed_by").order_by("-id")[:20]
             ),

@@ -6,36 +6,38 @@ from decimal import Decimal
 from django.urls import reverse
 from django.utils import timezone
 
-from ai_log.usage.rollup import between, cells_of, sets, summed, told_apart
+from ai_log.usage.rollup import calls_between, group_by_dimension, load_cells, sum_calls, sum_cells
 from crm.models import User
-from crm.records.base import sees_everyone
-from crm.screens.dashboard import Figure
+from crm.records.base import can_see_everyone
+from crm.screens.dashboard import DashboardFigure
 
-MOST_READ = 10_000
+MAX_CALLS_READ = 10_000
 TENTH_OF_A_CENT = Decimal("0.001")
 
 
-def spend(user: User, now: datetime) -> Figure | None:
+def ai_spend_figure(user: User, now: datetime) -> DashboardFigure | None:
     """Dollars spent since midnight, with the month so far; answers of unknown cost are counted, not guessed."""
     if not user.has_perm("ai_log.view_aiinteraction"):
         return None
     today = timezone.localdate(now)
-    first = today.replace(day=1)
-    if sees_everyone(user):
-        found = sets(first, today, by=["day"])["day"]
+    month_start = today.replace(day=1)
+    if can_see_everyone(user):
+        cells = load_cells(month_start, today, by=["day"])["day"]
     else:
-        newest = between(first, today).visible_to(user).order_by("-created_at", "-id")
-        found = told_apart(cells_of(newest[:MOST_READ]))["day"]
-    month, day = summed(found), summed(cell for cell in found if cell.day == today)
-    note = f"{cost(month.cost, month.priced) if month.priced else '$0'} this month"
+        newest = calls_between(month_start, today).visible_to(user).order_by("-created_at", "-id")
+        cells = group_by_dimension(sum_calls(newest[:MAX_CALLS_READ]))["day"]
+    month, day = sum_cells(cells), sum_cells(cell for cell in cells if cell.day == today)
+    note = f"{format_cost(month.cost, month.priced) if month.priced else '$0'} this month"
     if month.calls > month.priced:
         note += f"; {month.calls - month.priced:,} of unknown cost"
-    if month.calls == MOST_READ and not sees_everyone(user):
-        note += f"; of the newest {MOST_READ:,} calls"
-    return Figure("AI spend today", dollars(day.cost), reverse("admin:ai_log_aiinteraction_totals"), note)
+    if month.calls == MAX_CALLS_READ and not can_see_everyone(user):
+        note += f"; of the newest {MAX_CALLS_READ:,} calls"
+    return DashboardFigure(
+        "AI spend today", format_dollars(day.cost), reverse("admin:ai_log_aiinteraction_totals"), note
+    )
 
 
-def dollars(amount: Decimal | None) -> str:
+def format_dollars(amount: Decimal | None) -> str:
     """Small sums to the tenth of a cent: `$0.004`, `$12.30`; smaller ones than that as such."""
     if not amount:
         return "$0"
@@ -44,6 +46,6 @@ def dollars(amount: Decimal | None) -> str:
     return f"${amount:,.2f}" if amount >= 1 else f"${amount:.3f}"
 
 
-def cost(amount: Decimal, known: int) -> str:
-    """What `known` calls cost; unknown if it is of none."""
-    return dollars(amount) if known else "unknown"
+def format_cost(amount: Decimal, priced_calls: int) -> str:
+    """What `priced_calls` calls cost; unknown if it is of none."""
+    return format_dollars(amount) if priced_calls else "unknown"

@@ -8,13 +8,13 @@ from django.db.models.functions import Left
 
 from ai_log.models import AIInteraction, AIInteractionQuerySet
 
-MOST_ROWS = 50_000
-CHUNK = 500
+MAX_EXPORT_ROWS = 50_000
+EXPORT_CHUNK_SIZE = 500
 # A cell of a spreadsheet holds 32,767 characters, and some are left for what marks a text.
-LONGEST_CELL = 32_000
+MAX_CELL_LENGTH = 32_000
 # A spreadsheet takes what begins with one of these for a formula, and runs it.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-HEADINGS = (
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+EXPORT_HEADINGS = (
     "When",
     "Type",
     "Source",
@@ -37,30 +37,30 @@ HEADINGS = (
 )
 
 
-class Line:
+class EchoBuffer:
     """A file that gives back what is written into it."""
 
     def write(self, text: str) -> str:
         return text
 
 
-def lines(rows: AIInteractionQuerySet, address: str) -> Iterator[str]:
-    """CSV of `rows`, the newest first; `address` is that of a row's page, with `{}` for its key."""
-    write = csv.writer(Line()).writerow
+def csv_lines(rows: AIInteractionQuerySet, url_template: str) -> Iterator[str]:
+    """CSV of `rows`, the newest first; `url_template` is that of a row's page, with `{}` for its key."""
+    write = csv.writer(EchoBuffer()).writerow
     # Without it, Excel takes the letters of others for something else.
-    yield "\ufeff" + write(HEADINGS)
-    found = (
+    yield "\ufeff" + write(EXPORT_HEADINGS)
+    queryset = (
         rows.select_related("lead", "client", "asked_by")
-        .only(*READ, *NAMES)
-        .annotate(question=Left("content", LONGEST_CELL), reply=Left("ai_response", LONGEST_CELL))
+        .only(*EXPORT_COLUMNS, *RELATED_NAME_COLUMNS)
+        .annotate(question=Left("content", MAX_CELL_LENGTH), reply=Left("ai_response", MAX_CELL_LENGTH))
         .prefetch_related("suggestions")
         .order_by("-created_at", "-id")
     )
-    for row in found[:MOST_ROWS].iterator(CHUNK):
-        yield write([safe(value) for value in cells(row, address)])
+    for row in queryset[:MAX_EXPORT_ROWS].iterator(EXPORT_CHUNK_SIZE):
+        yield write([escape_formula(value) for value in csv_cells(row, url_template)])
 
 
-READ = (
+EXPORT_COLUMNS = (
     "created_at",
     "type",
     "source",
@@ -77,7 +77,7 @@ READ = (
     "client_id",
     "asked_by_id",
 )
-NAMES = (
+RELATED_NAME_COLUMNS = (
     "lead__contact_name",
     "lead__company_name",
     "client__name",
@@ -87,8 +87,8 @@ NAMES = (
 )
 
 
-def cells(row: AIInteraction, address: str) -> list[Any]:
-    came = (
+def csv_cells(row: AIInteraction, url_template: str) -> list[Any]:
+    outcomes = (
         f"{one.get_type_display()}: {one.get_status_display()}" for one in row.suggestions.all() if not one.is_deleted
     )
     return [
@@ -109,12 +109,12 @@ def cells(row: AIInteraction, address: str) -> list[Any]:
         row.latency_ms,
         row.get_feedback_display(),
         row.feedback_comment,
-        "; ".join(came),
-        address.format(row.pk),
+        "; ".join(outcomes),
+        url_template.format(row.pk),
     ]
 
 
-def safe(value: Any) -> str:
+def escape_formula(value: Any) -> str:
     """`value` as a cell that no spreadsheet runs; nothing where it is unknown."""
-    text = "" if value is None else str(value)[:LONGEST_CELL]
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
+    text = "" if value is None else str(value)[:MAX_CELL_LENGTH]
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_PREFIXES) else text

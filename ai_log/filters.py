@@ -5,7 +5,7 @@ from django import forms
 from django.db import models
 
 from ai_log.models import AIInteraction, AIInteractionQuerySet, Feedback, InteractionSource, InteractionType
-from crm.filters import DayFilter, PointsTo
+from crm.filters import DayFilter, RelatedRecordFilter
 from crm.models import Client
 from leads.models import Lead
 
@@ -22,15 +22,15 @@ class AIInteractionFilter(django_filters.FilterSet):
         field_name="conversation_id", label="Conversation", max_length=100, widget=forms.HiddenInput
     )
     failed = django_filters.BooleanFilter(
-        method="failed_or_not",
+        method="filter_failed",
         label="Failed",
         widget=forms.Select(choices=[("", "—"), ("true", "Yes"), ("false", "No")]),
     )
     feedback = django_filters.ChoiceFilter(choices=Feedback.choices, label="Feedback")
     since = DayFilter(field_name="created_at", lookup_expr="gte", label="Since")
     until = DayFilter(field_name="created_at", lookup_expr="lte", label="Until")
-    lead = PointsTo(Lead)
-    client = PointsTo(Client)
+    lead = RelatedRecordFilter(Lead)
+    client = RelatedRecordFilter(Client)
 
     class Meta:
         model = AIInteraction
@@ -39,5 +39,5 @@ class AIInteractionFilter(django_filters.FilterSet):
     def search(self, queryset: AIInteractionQuerySet, name: str, value: str) -> AIInteractionQuerySet:
         return queryset.matching(value.replace("\x00", ""))
 
-    def failed_or_not(self, queryset: models.QuerySet, name: str, value: bool) -> models.QuerySet:
+    def filter_failed(self, queryset: models.QuerySet, name: str, value: bool) -> models.QuerySet:
         return queryset.exclude(error_message="") if value else queryset.filter(error_message="")

@@ -3,32 +3,32 @@
 from django.db.models import Count, Q, Sum
 from django.utils.functional import cached_property
 
-from ai_log.dashboard import cost
+from ai_log.dashboard import format_cost
 from ai_log.models import AIInteractionQuerySet
 from crm.screens.lists import KeysetChangeList
 
-MOST_SUMMED = 10_000
+MAX_SUMMED_ROWS = 10_000
 # Where words are looked for, each row is read whole to see whether it has them.
-MOST_SEARCHED = 1_000
-SUMMED = ("pk", "error_message", "prompt_tokens", "completion_tokens", "cost_usd")
+MAX_SEARCHED_ROWS = 1_000
+SUMMED_COLUMNS = ("pk", "error_message", "prompt_tokens", "completion_tokens", "cost_usd")
 
 
 class LogChangeList(KeysetChangeList):
-    def remark(self) -> str:
+    def notice(self) -> str:
         """What the narrowed list comes to; the whole log has a page of its own."""
-        return self.sums if self.kept() else ""
+        return self.totals_sentence if self.active_params() else ""
 
     @cached_property
-    def sums(self) -> str:
-        return in_words(self.queryset, MOST_SEARCHED if self.get.get("q") else MOST_SUMMED)
+    def totals_sentence(self) -> str:
+        return describe_totals(self.queryset, MAX_SEARCHED_ROWS if self.get.get("q") else MAX_SUMMED_ROWS)
 
 
-def in_words(rows: AIInteractionQuerySet, most: int) -> str:
-    """Calls, failures, tokens and dollars of `rows` in a sentence, as long as no more than `most` must be read."""
-    found = (
+def describe_totals(rows: AIInteractionQuerySet, max_rows: int) -> str:
+    """Calls, failures, tokens and dollars of `rows` in a sentence, as long as no more than `max_rows` must be read."""
+    totals = (
         rows.order_by()
         .select_related(None)
-        .values(*SUMMED)[: most + 1]
+        .values(*SUMMED_COLUMNS)[: max_rows + 1]
         .aggregate(
             calls=Count("pk"),
             failed=Count("pk", filter=~Q(error_message="")),
@@ -38,15 +38,15 @@ def in_words(rows: AIInteractionQuerySet, most: int) -> str:
             unknown=Count("pk", filter=Q(cost_usd=None)),
         )
     )
-    if found["calls"] > most:
-        return f"More than {most:,} calls: narrow the list down, to a time for one, to see what they come to."
-    if not found["calls"]:
+    if totals["calls"] > max_rows:
+        return f"More than {max_rows:,} calls: narrow the list down, to a time for one, to see what they come to."
+    if not totals["calls"]:
         return ""
-    known = cost(found["dollars"] or 0, found["calls"] - found["unknown"])
+    cost_text = format_cost(totals["dollars"] or 0, totals["calls"] - totals["unknown"])
     parts = [
-        f"{found['calls']:,} call{'s' if found['calls'] > 1 else ''}, {found['failed']:,} failed",
-        f"{found['asked']:,} tokens asked and {found['answered']:,} answered",
-        f"cost {known}"
-        + (f" and {found['unknown']:,} of unknown cost" if 0 < found["unknown"] < found["calls"] else ""),
+        f"{totals['calls']:,} call{'s' if totals['calls'] > 1 else ''}, {totals['failed']:,} failed",
+        f"{totals['asked']:,} tokens asked and {totals['answered']:,} answered",
+        f"cost {cost_text}"
+        + (f" and {totals['unknown']:,} of unknown cost" if 0 < totals["unknown"] < totals["calls"] else ""),
     ]
     return "; ".join(parts) + "."

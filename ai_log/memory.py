@@ -8,10 +8,10 @@ from ai_log.models import AIInteraction
 from crm.models import User
 from leads.models import Lead
 
-MOST_REMEMBERED, LONGEST_LINE = 8, 160
+MAX_MEMORY_LINES, MAX_MEMORY_LINE_LENGTH = 8, 160
 
 
-def memory(lead: Lead, *, by: User | None = None) -> str:
+def load_memory(lead: Lead, *, by: User | None = None) -> str:
     """The latest answers about `lead` in short, one a line with its day and agent, the newest last; empty without any.
 
     With `by` only what that person may see. A model that summed up outsiders' words may have taken theirs for its
@@ -21,9 +21,9 @@ def memory(lead: Lead, *, by: User | None = None) -> str:
     if by is not None:
         rows = rows.visible_to(by)
     newest = rows.order_by("-created_at", "-id").values_list("created_at", "agent", "type", "summary")
-    return "\n".join(line(*row) for row in reversed(newest[:MOST_REMEMBERED]))
+    return "\n".join(memory_line(*row) for row in reversed(newest[:MAX_MEMORY_LINES]))
 
 
-def line(at: datetime, agent: str, type: str, summary: str) -> str:
-    told = f"{timezone.localtime(at):%-d %B %Y}, {agent or type}: {' '.join(summary.split())}"
-    return told if len(told) <= LONGEST_LINE else f"{told[: LONGEST_LINE - 1]}…"
+def memory_line(at: datetime, agent: str, type: str, summary: str) -> str:
+    text = f"{timezone.localtime(at):%-d %B %Y}, {agent or type}: {' '.join(summary.split())}"
+    return text if len(text) <= MAX_MEMORY_LINE_LENGTH else f"{text[: MAX_MEMORY_LINE_LENGTH - 1]}…"

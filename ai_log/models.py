@@ -12,8 +12,16 @@ from django.db.models.functions import Cast, Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from ai_log.gateway.otel_names import KEPT
-from crm.records.base import between, json_field, json_is, never_emptied, one_of, owned_by_or_free, sees_everyone
+from ai_log.gateway.otel_names import KEPT_WHEN_ERASED
+from crm.records.base import (
+    can_see_everyone,
+    choices_check,
+    json_field,
+    json_type_check,
+    owned_by_or_unassigned,
+    range_check,
+    truncate_protection,
+)
 
 
 class InteractionType(models.TextChoices):
@@ -36,20 +44,20 @@ class Feedback(models.TextChoices):
     DOWN = "down", "Not helpful"
 
 
-TEXT = SearchVector("summary", "content", config="english")
+INTERACTION_SEARCH_VECTOR = SearchVector("summary", "content", config="english")
 # What may change in a row of the log: a person's feedback, and links to what was purged.
-NOT_THE_RECORD = ["feedback", "feedback_comment", "feedback_by", "feedback_at", "lead", "client", "asked_by"]
+MUTABLE_FIELDS = ["feedback", "feedback_comment", "feedback_by", "feedback_at", "lead", "client", "asked_by"]
 # What people and models have written, which can be erased; whoever erases says so to the database, and nothing else
 # than erasing is let through then.
-TEXTS = ["content", "ai_response", "summary", "error_message", "metadata"]
-ERASING = "ai_log.erasing"
-ERASED = "Erased."
-REFUSE_UNLESS_ERASED = f"""
-IF current_setting('{ERASING}', true) IS DISTINCT FROM 'yes'
+ERASABLE_FIELDS = ["content", "ai_response", "summary", "error_message", "metadata"]
+ERASING_SETTING = "ai_log.erasing"
+ERASED_TEXT = "Erased."
+REFUSE_UNLESS_ERASED_SQL = f"""
+IF current_setting('{ERASING_SETTING}', true) IS DISTINCT FROM 'yes'
    OR NEW.content <> '' OR NEW.ai_response <> '' OR NEW.summary <> ''
-   OR NEW.error_message <> (CASE OLD.error_message WHEN '' THEN '' ELSE '{ERASED}' END)
+   OR NEW.error_message <> (CASE OLD.error_message WHEN '' THEN '' ELSE '{ERASED_TEXT}' END)
    OR NOT NEW.metadata <@ OLD.metadata
-   OR EXISTS (SELECT FROM jsonb_object_keys(NEW.metadata) AS name WHERE name NOT IN ({", ".join(map(repr, KEPT))}))
+   OR EXISTS (SELECT FROM jsonb_object_keys(NEW.metadata) AS name WHERE name NOT IN ({", ".join(map(repr, KEPT_WHEN_ERASED))}))
 THEN
   RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;
 END IF;
@@ -60,39 +68,43 @@ RETURN NEW;
 class AIInteractionQuerySet(models.QuerySet):
     def visible_to(self, user: Any) -> "AIInteractionQuerySet":
         """Interactions about leads and clients that `user` may see, and those about none."""
-        if sees_everyone(user):
+        if can_see_everyone(user):
             return self
-        return self.filter(owned_by_or_free(user, "lead__assigned_to"), owned_by_or_free(user, "client__assigned_to"))
+        return self.filter(
+            owned_by_or_unassigned(user, "lead__assigned_to"), owned_by_or_unassigned(user, "client__assigned_to")
+        )
 
-    def were_sent(self) -> "AIInteractionQuerySet":
+    def sent_to_model(self) -> "AIInteractionQuerySet":
         """Calls that reached out for a model, whatever came of it.
 
         Not those that were held back before, nor what was answered from facts.
         """
         return self.filter(latency_ms__isnull=False).exclude(model_used="")
 
-    def to_erase(self, *, unlink: bool) -> "AIInteractionQuerySet":
+    def erasable(self, *, unlink: bool) -> "AIInteractionQuerySet":
         """Those whose texts have not been erased, and with `unlink` those that still say whom they are about."""
-        left = ~models.Q(content="")
+        condition = ~models.Q(content="")
         if unlink:
-            left |= models.Q(lead__isnull=False) | models.Q(client__isnull=False)
-        return self.filter(left)
+            condition |= models.Q(lead__isnull=False) | models.Q(client__isnull=False)
+        return self.filter(condition)
 
     def about_person(self, address: str) -> "AIInteractionQuerySet":
         """Those about leads and clients of this mail address, binned ones too, and those that it is written in.
 
         A longer address that ends or begins with this one is another person's. Reads every row.
         """
-        written = rf"(^|[^a-z0-9._%+-]){re.escape(address)}($|[^a-z0-9.-]|[.-]+($|[^a-z0-9.-]))"
+        address_pattern = rf"(^|[^a-z0-9._%+-]){re.escape(address)}($|[^a-z0-9.-]|[.-]+($|[^a-z0-9.-]))"
         texts = ("content", "ai_response", "summary", "error_message", "feedback_comment", "metadata_text")
-        found = models.Q(lead__contact_email__iexact=address) | models.Q(client__email__iexact=address)
+        condition = models.Q(lead__contact_email__iexact=address) | models.Q(client__email__iexact=address)
         for text in texts:
-            found |= models.Q(**{f"{text}__iregex": written})
-        return self.alias(metadata_text=Cast("metadata", models.TextField())).filter(found)
+            condition |= models.Q(**{f"{text}__iregex": address_pattern})
+        return self.alias(metadata_text=Cast("metadata", models.TextField())).filter(condition)
 
     def matching(self, words: str) -> "AIInteractionQuerySet":
         """Full-text search over summary and content."""
-        return self.alias(_text=TEXT).filter(_text=SearchQuery(words, config="english", search_type="websearch"))
+        return self.alias(_text=INTERACTION_SEARCH_VECTOR).filter(
+            _text=SearchQuery(words, config="english", search_type="websearch")
+        )
 
 
 class AIInteraction(models.Model):
@@ -143,15 +155,15 @@ class AIInteraction(models.Model):
         default_permissions = ("view",)
         permissions = [("rate_aiinteraction", "Can say whether an answer helped")]
         constraints = [
-            one_of("ai_interactions", "type", InteractionType),
-            one_of("ai_interactions", "source", InteractionSource),
+            choices_check("ai_interactions", "type", InteractionType),
+            choices_check("ai_interactions", "source", InteractionSource),
             models.CheckConstraint(
                 name="ai_interactions_feedback_valid",
                 condition=models.Q(feedback__in=["", *Feedback.values]),
                 violation_error_message="Feedback is up, down or nothing.",
             ),
-            between("ai_interactions", "temperature", 0, 2),
-            json_is("ai_interactions", "metadata", "object"),
+            range_check("ai_interactions", "temperature", 0, 2),
+            json_type_check("ai_interactions", "metadata", "object"),
         ]
         indexes = [
             models.Index(models.F("created_at").desc(), models.F("id").desc(), name="ai_interactions_newest"),
@@ -182,23 +194,23 @@ class AIInteraction(models.Model):
                 name="ai_interactions_rated",
             ),
             BrinIndex("created_at", name="ai_interactions_brin"),
-            GinIndex(TEXT, name="ai_interactions_text"),
+            GinIndex(INTERACTION_SEARCH_VECTOR, name="ai_interactions_text"),
         ]
         triggers = [
             pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
             pgtrigger.Protect(
                 name="append_only",
                 operation=pgtrigger.Update,
-                condition=pgtrigger.AnyChange(exclude=[*NOT_THE_RECORD, *TEXTS]),
+                condition=pgtrigger.AnyChange(exclude=[*MUTABLE_FIELDS, *ERASABLE_FIELDS]),
             ),
             pgtrigger.Trigger(
                 name="texts_only_erased",
                 operation=pgtrigger.Update,
                 when=pgtrigger.Before,
-                condition=pgtrigger.AnyChange(*TEXTS),
-                func=REFUSE_UNLESS_ERASED,
+                condition=pgtrigger.AnyChange(*ERASABLE_FIELDS),
+                func=REFUSE_UNLESS_ERASED_SQL,
             ),
-            never_emptied(),
+            truncate_protection(),
         ]
 
     def __str__(self) -> str:
@@ -238,7 +250,7 @@ class CallDay(models.Model):
                 name="ai_call_days_once",
                 violation_error_message="A day is summed once for each agent and model.",
             ),
-            json_is("ai_call_days", "latencies", "object"),
+            json_type_check("ai_call_days", "latencies", "object"),
         ]
 
     def __str__(self) -> str:

@@ -6,25 +6,25 @@ from django.urls import reverse
 
 from ai_log.models import AIInteraction
 from crm.models import Client
-from crm.screens.panels import Section
+from crm.screens.panels import Panel
 from leads.models import Lead
 
-SHOWN = 8
+MAX_INTERACTIONS_SHOWN = 8
 
 
-def section(request: HttpRequest, interactions: QuerySet, query: str) -> Section | None:
+def interactions_panel(request: HttpRequest, interactions: QuerySet, query: str) -> Panel | None:
     if not request.user.has_perm("ai_log.view_aiinteraction"):
         return None
     newest = interactions.visible_to(request.user).defer("content", "ai_response", "metadata").order_by("-id")
     url = reverse("admin:ai_log_aiinteraction_changelist") + query
-    return Section("AI interactions", "ai_log/of_record.html", list(newest[:SHOWN]), url=url)
+    return Panel("AI interactions", "ai_log/of_record.html", list(newest[:MAX_INTERACTIONS_SHOWN]), url=url)
 
 
-def of_lead(request: HttpRequest, lead: Lead) -> Section | None:
+def lead_interactions_panel(request: HttpRequest, lead: Lead) -> Panel | None:
     """The newest answers about a lead."""
-    return section(request, AIInteraction.objects.filter(lead=lead), f"?lead={lead.pk}")
+    return interactions_panel(request, AIInteraction.objects.filter(lead=lead), f"?lead={lead.pk}")
 
 
-def of_client(request: HttpRequest, client: Client) -> Section | None:
+def client_interactions_panel(request: HttpRequest, client: Client) -> Panel | None:
     """The newest answers about a client."""
-    return section(request, AIInteraction.objects.filter(client=client), f"?client={client.pk}")
+    return interactions_panel(request, AIInteraction.objects.filter(client=client), f"?client={client.pk}")

@@ -20,9 +20,9 @@ from bench import (
     scoring,
     storm,
 )
-from bench.databases import SIZES, drop
+from bench.databases import DATABASE_SIZES, drop_database
 from bench.measure import PageFailed
-from crm.runtime.startup_errors import why_it_cannot_start
+from crm.runtime.startup_errors import startup_error_message
 
 TABLES = {
     "leads": leads_list,
@@ -53,8 +53,8 @@ def main() -> int:
         parser.error(f"there is no table {', '.join(sorted(unknown))}: there are {', '.join(TABLES)}")
     if options.repeat < 1:
         parser.error("--repeat must be 1 or more")
-    for name in {**SIZES, **log_list.SIZES} if options.fresh else ():
-        drop(name)
+    for name in {**DATABASE_SIZES, **log_list.LOG_SIZES} if options.fresh else ():
+        drop_database(name)
     with override_settings(**SETTINGS):
         tables = [TABLES[name] for name in options.tables or TABLES]
         if options.plans:
@@ -71,7 +71,7 @@ if __name__ == "__main__":
     except PageFailed as failure:
         sys.exit(str(failure))
     except (ImproperlyConfigured, OperationalError) as error:
-        sentence = why_it_cannot_start(error)
+        sentence = startup_error_message(error)
         if sentence is None:
             raise
         sys.exit(sentence)

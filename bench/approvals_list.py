@@ -4,8 +4,8 @@ from django.contrib import admin
 from django.db import connection
 
 from bench import lists
-from bench.databases import make_ready, using
-from bench.lists import MANY_PAGES, Listing, Question, Site
+from bench.databases import prepare_database, use_database
+from bench.lists import DEEP_PAGE, BenchSite, Listing, Question
 from suggestions.models import Suggestion
 
 QUESTIONS: dict[str, Question] = {
@@ -16,11 +16,11 @@ QUESTIONS: dict[str, Question] = {
     "of a type": ({"state": "all", "type": "CHANGE_STATUS"}, {"type__exact": "CHANGE_STATUS"}),
     "of an agent": ({"state": "all", "agent": "silence"}, {"agent__exact": "silence"}),
     "search (name)": ({"state": "all", "q": "okafor"}, {"q": "okafor"}),
-    "deep page (21st)": ({"state": "all", "after": "{21st}"}, {"p": str(MANY_PAGES + 1)}),
+    "deep page (21st)": ({"state": "all", "after": "{21st}"}, {"p": str(DEEP_PAGE + 1)}),
     "deep page (half way)": ({"state": "all", "after": "{half}"}, {"p": "{half page}"}),
 }
 # Suggestions of the seed once more, a little earlier each time, until there are enough.
-AGAIN = """
+COPY_SUGGESTIONS_SQL = """
     INSERT INTO suggestions (created_at, updated_at, type, status, lead_id, confidence, reasoning, agent,
                              ai_model_version, suggested_content, approved_content, content_hash, reviewed_by_id,
                              reviewed_at, review_note, reject_code, executed_at, result, error_message)
@@ -31,24 +31,24 @@ AGAIN = """
 """
 
 
-def fill(name: str, size: int) -> None:
+def fill_database(name: str, size: int) -> None:
     """See to it that `name` holds at least `size` suggestions."""
-    make_ready(name, size)
-    with using(name), connection.cursor() as cursor:
+    prepare_database(name, size)
+    with use_database(name), connection.cursor() as cursor:
         grown = False
         while (missing := size - Suggestion.objects.count()) > 0:
-            cursor.execute(AGAIN, [missing])
+            cursor.execute(COPY_SUGGESTIONS_SQL, [missing])
             grown = True
         if grown:
             cursor.execute("VACUUM (ANALYZE) suggestions")
 
 
-def look_up(site: Site) -> dict[str, str]:
+def look_up_values(site: BenchSite) -> dict[str, str]:
     """The deep pages of this database."""
-    return site.deep(admin.site.get_model_admin(Suggestion).orders["newest"])
+    return site.deep_page_values(admin.site.get_model_admin(Suggestion).orders["newest"])
 
 
-LISTING = Listing(__doc__, Suggestion, QUESTIONS, look_up, fill)
+LISTING = Listing(__doc__, Suggestion, QUESTIONS, look_up_values, fill_database)
 
 
 def run(repeat: int) -> bool:

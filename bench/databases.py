@@ -11,29 +11,29 @@ from django.db import connection
 from leads.models import Lead
 
 # Leads in each; the names are ours alone, so that nobody's data is ever dropped.
-SIZES = {"bench_100k": 100_000, "bench_1m": 1_000_000}
+DATABASE_SIZES = {"bench_100k": 100_000, "bench_1m": 1_000_000}
 
 
 @contextmanager
-def using(name: str) -> Iterator[None]:
+def use_database(name: str) -> Iterator[None]:
     """Work in the database `name` of the server instead of the usual one."""
-    usual = connection.settings_dict["NAME"]
+    default_name = connection.settings_dict["NAME"]
     connection.close()
     connection.settings_dict["NAME"] = name
     try:
         yield
     finally:
         connection.close()
-        connection.settings_dict["NAME"] = usual
+        connection.settings_dict["NAME"] = default_name
 
 
-def make_ready(name: str, leads: int) -> None:
+def prepare_database(name: str, leads: int) -> None:
     """See to it that `name` exists, has today's tables and at least `leads` leads."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
         if cursor.fetchone() is None:
             cursor.execute(f"CREATE DATABASE {name}")
-    with using(name):
+    with use_database(name):
         call_command("migrate", verbosity=0)
         missing = leads - Lead.everything.count()
         if missing > 0:
@@ -42,26 +42,26 @@ def make_ready(name: str, leads: int) -> None:
         _analyze_if_never_done()
 
 
-def own(name: str) -> str:
+def process_database(name: str) -> str:
     """`name` for this process alone: two benches may run on one server."""
     return f"bench_{name}_{os.getpid()}"
 
 
-def drop_leftovers(name: str) -> None:
+def drop_stale_databases(name: str) -> None:
     """Remove what processes that were killed have left of theirs; whoever still works in one is left alone."""
-    for database in existing(name):
-        if not runs(int(database.rpartition("_")[2])):
-            drop(database)
+    for database in list_databases(name):
+        if not is_process_running(int(database.rpartition("_")[2])):
+            drop_database(database)
 
 
-def existing(name: str) -> list[str]:
+def list_databases(name: str) -> list[str]:
     """The databases that processes have made under `name`."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT datname FROM pg_database WHERE datname ~ %s", [rf"^bench_{name}_\d+$"])
         return [row[0] for row in cursor.fetchall()]
 
 
-def runs(process: int) -> bool:
+def is_process_running(process: int) -> bool:
     """Whether there is a process of that number."""
     try:
         os.kill(process, 0)
@@ -73,35 +73,35 @@ def runs(process: int) -> bool:
 
 
 @contextmanager
-def scratch() -> Iterator[None]:
+def scratch_database() -> Iterator[None]:
     """Work in a database of its own with today's tables and nothing in them, which is gone afterwards."""
-    drop_leftovers("scratch")
-    name = own("scratch")
+    drop_stale_databases("scratch")
+    name = process_database("scratch")
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name}")
     try:
-        with using(name):
+        with use_database(name):
             call_command("migrate", verbosity=0)
             yield
     finally:
-        drop(name)
+        drop_database(name)
 
 
 @contextmanager
-def copied(name: str) -> Iterator[None]:
+def database_copy(name: str) -> Iterator[None]:
     """Work in a copy of the database `name`, which is gone afterwards."""
-    drop_leftovers("copy")
-    copy = own("copy")
+    drop_stale_databases("copy")
+    copy = process_database("copy")
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {copy} TEMPLATE {name} STRATEGY FILE_COPY")
     try:
-        with using(copy):
+        with use_database(copy):
             yield
     finally:
-        drop(copy)
+        drop_database(copy)
 
 
-def drop(name: str) -> None:
+def drop_database(name: str) -> None:
     """Remove the database `name`, to be made afresh."""
     with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

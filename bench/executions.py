@@ -8,50 +8,52 @@ from pathlib import Path
 from django.contrib.auth.models import Group
 from django.db.models import Max, Min
 
-from bench.children import start
-from bench.databases import scratch
-from bench.race import fill
+from bench.child_processes import start_python
+from bench.databases import scratch_database
+from bench.race import create_suggestions
 from bench.storm import kill
-from bench.table import rendered, verdict
+from bench.table import format_verdict, render_table
 from crm.models import User
 from leads.models import LeadStageHistory, Task
-from suggestions.autonomy.kill_switch import pause, resume
+from suggestions.autonomy.kill_switch import pause_execution, resume_execution
 from suggestions.models import ExecutionState, Suggestion, SuggestionExecution
 from suggestions.transitions import approve
 
 SUGGESTIONS, WORKERS = 2_000, 2
 # The bar of the issue, and seconds after which it is missed whatever happens.
-LEAST_A_SECOND, PATIENCE = 200, 120.0
+MIN_PER_SECOND, TIMEOUT_SECONDS = 200, 120.0
 
 
 def run(repeat: int) -> bool:
     """Print the table; returns whether the bar was reached."""
-    with scratch():
-        return measure(SUGGESTIONS)
+    with scratch_database():
+        return measure_rate(SUGGESTIONS)
 
 
 def plans() -> None:
     """Nothing of this is a question to the database alone."""
 
 
-def measure(suggestions: int) -> bool:
+def measure_rate(suggestions: int) -> bool:
     """Let the workers loose on as many approved suggestions; whether they were fast enough."""
-    fill(suggestions)
-    boss = User.objects.create_user("boss", is_staff=True)
-    boss.groups.add(Group.objects.get(name="manager"))
-    pause(reason="To have something to do.", by=boss)
+    create_suggestions(suggestions)
+    manager = User.objects.create_user("manager", is_staff=True)
+    manager.groups.add(Group.objects.get(name="manager"))
+    pause_execution(reason="To have something to do.", by=manager)
     for suggestion in Suggestion.objects.all():
-        approve(suggestion, by=boss)
-    resume(by=boss)
-    done = SuggestionExecution.objects.filter(state=ExecutionState.SUCCEEDED)
+        approve(suggestion, by=manager)
+    resume_execution(by=manager)
+    succeeded = SuggestionExecution.objects.filter(state=ExecutionState.SUCCEEDED)
     with tempfile.TemporaryDirectory() as folder:
-        crew = [start("manage.py", "worker", log=Path(folder) / "log", LOG_LEVEL="ERROR") for _ in range(WORKERS)]
+        workers = [
+            start_python("manage.py", "worker", log=Path(folder) / "log", LOG_LEVEL="ERROR") for _ in range(WORKERS)
+        ]
         try:
-            began = time.monotonic()
-            while done.count() < suggestions and time.monotonic() - began < PATIENCE:
+            started = time.monotonic()
+            while succeeded.count() < suggestions and time.monotonic() - started < TIMEOUT_SECONDS:
                 time.sleep(0.2)
         finally:
-            for worker in crew:
+            for worker in workers:
                 kill(worker)
     return report(suggestions)
 
@@ -60,15 +62,15 @@ def report(suggestions: int) -> bool:
     """From the first that began to the last that was done, as the rows say."""
     done = SuggestionExecution.objects.filter(state=ExecutionState.SUCCEEDED)
     span = done.aggregate(first=Min("started_at"), last=Max("finished_at"))
-    seconds = (span["last"] - span["first"]).total_seconds() if done.count() else PATIENCE
+    seconds = (span["last"] - span["first"]).total_seconds() if done.count() else TIMEOUT_SECONDS
     rate = done.count() / seconds
-    deeds = Task.objects.count() + LeadStageHistory.objects.filter(from_status__isnull=False).count()
+    effects = Task.objects.count() + LeadStageHistory.objects.filter(from_status__isnull=False).count()
     figures = [["done", f"{done.count():,}"], ["seconds", f"{seconds:,.1f}"], ["a second", f"{rate:,.0f}"]]
-    wrong = {
-        f"< {LEAST_A_SECOND} a second": rate < LEAST_A_SECOND,
+    failures = {
+        f"< {MIN_PER_SECOND} a second": rate < MIN_PER_SECOND,
         "not all": done.count() < suggestions,
-        "not once": deeds != done.count(),
+        "not once": effects != done.count(),
     }
-    missed = [words for words, is_so in wrong.items() if is_so]
-    sys.stdout.write(f"\n{__doc__}\n\n{rendered(['', ''], figures)}{verdict(missed)}\n")
+    missed = [name for name, is_failed in failures.items() if is_failed]
+    sys.stdout.write(f"\n{__doc__}\n\n{render_table(['', ''], figures)}{format_verdict(missed)}\n")
     return not missed

@@ -12,83 +12,88 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
-from bench.measure import fetch
-from bench.model import NAME, loopback, reading
-from bench.obeying import take
-from bench.table import rendered
+from bench.measure import fetch_page
+from bench.model import MODEL_NAME, answer_honestly, loopback_model
+from bench.obedient_agent import receive_email
+from bench.table import render_table
 from crm.models import User
-from inbox.lead_signals.ask_model import sense
-from inbox.lead_signals.transitions import notice
+from inbox.lead_signals.ask_model import read_with_model
+from inbox.lead_signals.transitions import add_thread_signals
 from inbox.models import Reading, Thread
-from tests.ai_log.provider import LONG, completion, cut_in_the_middle, drip, slow
-from tests.http import Answering, cut, say
+from tests.ai_log.provider import TEN_MEGABYTES, completion, cut_in_the_middle, drip_response, slow
+from tests.http_server import Responder, cut_connection, respond_with
 
-WORDS = "Good morning. We would like to have our house and the two cars with you from the spring on."
-PATIENCE = 1
+EMAIL_TEXT = "Good morning. We would like to have our house and the two cars with you from the spring on."
+TIMEOUT_SECONDS = 1
 # What the provider does, and whether the mail is read later.
-FAULTS: dict[str, tuple[Answering, bool]] = {
-    "429, too many requests": (say(429, {"error": {"message": "Slow down."}}), True),
-    "500": (say(500, b"<html>oops</html>"), True),
-    "401, the key is refused": (say(401, {"error": {"message": "Incorrect key."}}), True),
-    "400, the question is refused": (say(400, {"error": {"message": "Not this."}}), False),
-    "malformed": (say(200, b'{"id": "chatcmpl-1", "choi'), True),
-    "another protocol": (say(200, {"result": "fine"}), True),
-    "another schema": (say(200, completion('{"verdict": "hot"}', model=NAME)), False),
-    "prose": (say(200, completion("I would say they are interested.", model=NAME)), False),
-    "nothing": (say(200, completion("", model=NAME)), False),
-    "a refusal": (say(200, completion(None, refusal="I will not.", model=NAME)), False),
-    "cut off by its own limit": (say(200, completion('{"signals": [', finish="length", model=NAME)), False),
-    "the connection is cut": (cut, True),
+FAULTS: dict[str, tuple[Responder, bool]] = {
+    "429, too many requests": (respond_with(429, {"error": {"message": "Slow down."}}), True),
+    "500": (respond_with(500, b"<html>oops</html>"), True),
+    "401, the key is refused": (respond_with(401, {"error": {"message": "Incorrect key."}}), True),
+    "400, the question is refused": (respond_with(400, {"error": {"message": "Not this."}}), False),
+    "malformed": (respond_with(200, b'{"id": "chatcmpl-1", "choi'), True),
+    "another protocol": (respond_with(200, {"result": "fine"}), True),
+    "another schema": (respond_with(200, completion('{"verdict": "hot"}', model=MODEL_NAME)), False),
+    "prose": (respond_with(200, completion("I would say they are interested.", model=MODEL_NAME)), False),
+    "nothing": (respond_with(200, completion("", model=MODEL_NAME)), False),
+    "a refusal": (respond_with(200, completion(None, refusal="I will not.", model=MODEL_NAME)), False),
+    "cut off by its own limit": (
+        respond_with(200, completion('{"signals": [', finish="length", model=MODEL_NAME)),
+        False,
+    ),
+    "the connection is cut": (cut_connection, True),
     "cut in the middle": (cut_in_the_middle, True),
-    "10 MB": (say(200, completion("x" * LONG, model=NAME)), False),
+    "10 MB": (respond_with(200, completion("x" * TEN_MEGABYTES, model=MODEL_NAME)), False),
     "slow": (slow, True),
-    "drop by drop": (drip, True),
+    "drop by drop": (drip_response, True),
 }
 
 
-def tried() -> list[str]:
+def try_faults() -> list[str]:
     """Print what came of each fault; what was not as it must be."""
     reader = User.objects.create(username="trial", is_staff=True, is_superuser=True)
     browser = Client()
     browser.force_login(reader)
-    with loopback(reading) as faults, override_settings(AI_TIMEOUT=PATIENCE):
-        found = [one_fault(number, name, faults, browser) for number, name in enumerate(FAULTS)]
-        later = Thread.objects.filter(pk__in=[thread.pk for _, thread, _ in found if waits(thread)])
-        read_later = [sense(thread) for thread in later]
-    sys.stdout.write(rendered(["What the provider does", "the log says", "the mail"], [row for row, _, _ in found]))
-    sys.stdout.write(f"\nRead once it worked again: {sum(read_later)} of {len(read_later)}.\n")
-    missed = [one for _, _, wrong in found for one in wrong]
-    return missed + [
-        f"{name}: still not read" for (_, thread, _), name in zip(found, FAULTS, strict=True) if waits(thread)
+    with loopback_model(answer_honestly) as faults, override_settings(AI_TIMEOUT=TIMEOUT_SECONDS):
+        results = [try_fault(number, name, faults, browser) for number, name in enumerate(FAULTS)]
+        unread_threads = Thread.objects.filter(pk__in=[thread.pk for _, thread, _ in results if is_unread(thread)])
+        read_again = [read_with_model(thread) for thread in unread_threads]
+    sys.stdout.write(
+        render_table(["What the provider does", "the log says", "the mail"], [row for row, _, _ in results])
+    )
+    sys.stdout.write(f"\nRead once it worked again: {sum(read_again)} of {len(read_again)}.\n")
+    violations = [one for _, _, row_violations in results for one in row_violations]
+    return violations + [
+        f"{name}: still not read" for (_, thread, _), name in zip(results, FAULTS, strict=True) if is_unread(thread)
     ]
 
 
-def waits(thread: Thread) -> bool:
+def is_unread(thread: Thread) -> bool:
     return not Reading.objects.filter(message__thread=thread, message__direction="in").exists()
 
 
-def one_fault(number: int, name: str, faults: list[Answering], browser: Client) -> tuple[list[str], Thread, list[str]]:
+def try_fault(number: int, name: str, faults: list[Responder], browser: Client) -> tuple[list[str], Thread, list[str]]:
     """A row of the table, the conversation, and what was not as it must be."""
-    mail = take(number, WORDS, sender=f"faulty{number}@faulty{number}.example")
-    notice(mail.thread)
-    mail.lead.refresh_from_db()
-    before, since = mail.lead.signals, timezone.now()
-    fault, later = FAULTS[name]
+    email = receive_email(number, EMAIL_TEXT, sender=f"faulty{number}@faulty{number}.example")
+    add_thread_signals(email.thread)
+    email.lead.refresh_from_db()
+    signals_before, since = email.lead.signals, timezone.now()
+    fault, is_read_later = FAULTS[name]
     faults.append(fault)
-    sense(mail.thread)
+    read_with_model(email.thread)
     faults.clear()
-    mail.lead.refresh_from_db()
-    logged: list[dict[str, Any]] = list(
-        AIInteraction.objects.filter(created_at__gte=since - timedelta(seconds=1), lead=mail.lead).values()
+    email.lead.refresh_from_db()
+    log_rows: list[dict[str, Any]] = list(
+        AIInteraction.objects.filter(created_at__gte=since - timedelta(seconds=1), lead=email.lead).values()
     )
-    wrong = []
-    if len(logged) != 1 or not logged[0]["error_message"]:
-        wrong.append(f"{name}: {len(logged)} lines in the log")
-    if mail.lead.signals != before:
-        wrong.append(f"{name}: something was added")
-    if waits(mail.thread) is not later:
-        wrong.append(f"{name}: {'decided' if later else 'left for later'}")
-    for address in (f"/leads/lead/{mail.lead.pk}/change/", "/ai_log/aiinteraction/"):
-        fetch(browser, address)
-    said = logged[0]["error_message"][:80] if logged else "nothing"
-    return [name, said, "waits" if later else "decided"], mail.thread, wrong
+    violations = []
+    if len(log_rows) != 1 or not log_rows[0]["error_message"]:
+        violations.append(f"{name}: {len(log_rows)} lines in the log")
+    if email.lead.signals != signals_before:
+        violations.append(f"{name}: something was added")
+    if is_unread(email.thread) is not is_read_later:
+        violations.append(f"{name}: {'decided' if is_read_later else 'left for later'}")
+    for address in (f"/leads/lead/{email.lead.pk}/change/", "/ai_log/aiinteraction/"):
+        fetch_page(browser, address)
+    logged_error = log_rows[0]["error_message"][:80] if log_rows else "nothing"
+    return [name, logged_error, "waits" if is_read_later else "decided"], email.thread, violations

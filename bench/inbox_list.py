@@ -4,42 +4,42 @@ from django.contrib import admin
 from django.db import connection
 
 from bench import lists
-from bench.databases import make_ready, using
-from bench.lists import OF, Listing, Question, Site
-from inbox.models import LAST_SAID, Message, Thread
+from bench.databases import prepare_database, use_database
+from bench.lists import RECORD_KEY, BenchSite, Listing, Question
+from inbox.models import LAST_ACTIVITY, Message, Thread
 
-OWED = {"status__exact": "OPEN", "last_direction__exact": "in"}
-COMMON = "policy"
+NEEDS_REPLY_FILTER = {"status__exact": "OPEN", "last_direction__exact": "in"}
+COMMON_WORD = "policy"
 QUESTIONS: dict[str, Question] = {
-    "we owe": ({"turn": "ours"}, OWED),
+    "we owe": ({"turn": "ours"}, NEEDS_REPLY_FILTER),
     "they owe": ({"turn": "theirs"}, {"status__exact": "OPEN", "awaiting_reply__exact": "1"}),
     "unmatched": ({"linked": "no"}, {"status__exact": "OPEN", "lead__isempty": "1", "client__isempty": "1"}),
     "all open": ({"status": "OPEN"}, {"status__exact": "OPEN"}),
     "of an address": ({"participant": "{address}"}, {"address": "{address}"}),
     "search (rare word)": ({"q": "{rare}", "order": "newest"}, {"q": "{rare}"}),
-    "search (common word)": ({"q": COMMON}, {"q": COMMON}),
+    "search (common word)": ({"q": COMMON_WORD}, {"q": COMMON_WORD}),
     "search (two common words)": ({"q": "premium discount"}, {"q": "premium discount"}),
     "deep page (half way)": ({"status": "RESOLVED", "after": "{half}"}, {"status__exact": "RESOLVED", "p": "{page}"}),
-    "a conversation of 2,000": ({OF: "{long}"}, {OF: "{long}"}),
+    "a conversation of 2,000": ({RECORD_KEY: "{long}"}, {RECORD_KEY: "{long}"}),
 }
 # What the stock admin knows no order for, and a page that is no list.
-UNLIKE = frozenset({"search (common word)", "search (two common words)", "a conversation of 2,000"})
+NOT_COMPARABLE = frozenset({"search (common word)", "search (two common words)", "a conversation of 2,000"})
 # A word that about so many messages hold, by how many hold it of so many new ones.
-RARELY, AMONG = 150, 20_000
-RARE = """
+RARE_WORD_COUNT, RARE_WORD_SAMPLE = 150, 20_000
+RARE_WORD_SQL = """
     SELECT word FROM ts_stat(format('SELECT words FROM message_words ORDER BY message_id DESC LIMIT %%s', %(among)s))
      WHERE word ~ '^[a-p]{7}$' ORDER BY abs(ndoc - %(found)s), word LIMIT 1
 """
-LONG, LENGTH = "A conversation of 2,000 messages", 2_000
+LONG_THREAD_SUBJECT, LONG_THREAD_LENGTH = "A conversation of 2,000 messages", 2_000
 
 # Conversations of the seed once more, a little earlier each time; what is said in them ends with 40 words of a
 # vocabulary of 50,000, of which a few are common and most are rare.
-DRAWN = """
+COPIED_THREADS_SQL = """
     CREATE TEMPORARY TABLE again AS
     SELECT id AS was, gen_random_uuid() AS id, random() * interval '300 days' AS earlier
       FROM threads WHERE deleted_at IS NULL AND message_count BETWEEN 1 AND 100 LIMIT %s
 """
-THREADS = """
+INSERT_THREADS_SQL = """
     INSERT INTO threads (id, created_at, updated_at, source, subject, status, lead_id, participant_emails,
                          last_message_at, last_direction, message_count, awaiting_reply, sentiment)
     SELECT again.id, created_at - earlier, updated_at, source, subject, status,
@@ -47,7 +47,7 @@ THREADS = """
            last_message_at - earlier, last_direction, message_count, awaiting_reply, sentiment
       FROM threads JOIN again ON was = threads.id
 """
-MESSAGES = """
+INSERT_MESSAGES_SQL = """
     INSERT INTO messages (id, created_at, updated_at, thread_id, direction, state, "from", "to", subject, body_text,
                           snippet, sent_at, is_read, media, summary)
     SELECT gen_random_uuid(), created_at - earlier, updated_at, again.id, direction, state, "from", "to", subject,
@@ -58,7 +58,7 @@ MESSAGES = """
           FROM generate_series(1, 40) WHERE messages.id IS NOT NULL
       ) AS drawn
 """
-LONG_ONE = """
+INSERT_LONG_THREAD_SQL = """
     WITH thread AS (
         INSERT INTO threads (source, subject, status, last_message_at, last_direction, message_count)
         VALUES ('EMAIL', %(subject)s, 'OPEN', now(), 'in', %(length)s) RETURNING id
@@ -72,44 +72,47 @@ LONG_ONE = """
 """
 
 
-def fill(name: str, size: int) -> None:
+def fill_database(name: str, size: int) -> None:
     """See to it that `name` holds at least `size` messages, and one long conversation."""
-    make_ready(name, size)
-    with using(name), connection.cursor() as cursor:
+    prepare_database(name, size)
+    with use_database(name), connection.cursor() as cursor:
         grown = False
         while (missing := size - Message.objects.count()) > 0:
             cursor.execute("DROP TABLE IF EXISTS again")
-            cursor.execute(DRAWN, [missing // 2])
-            cursor.execute(THREADS)
-            cursor.execute(MESSAGES)
+            cursor.execute(COPIED_THREADS_SQL, [missing // 2])
+            cursor.execute(INSERT_THREADS_SQL)
+            cursor.execute(INSERT_MESSAGES_SQL)
             grown = True
-        if not Thread.objects.filter(search_text__contains=LONG.lower()).exists():
-            cursor.execute(LONG_ONE, {"subject": LONG, "length": LENGTH})
+        if not Thread.objects.filter(search_text__contains=LONG_THREAD_SUBJECT.lower()).exists():
+            cursor.execute(INSERT_LONG_THREAD_SQL, {"subject": LONG_THREAD_SUBJECT, "length": LONG_THREAD_LENGTH})
         if grown:
             cursor.execute("VACUUM (ANALYZE) threads, messages, message_words")
 
 
-def look_up(site: Site) -> dict[str, str]:
+def look_up_values(site: BenchSite) -> dict[str, str]:
     """An address, a rare word, a page half way, and the long conversation of this database."""
-    own = admin.site.get_model_admin(Thread)
-    order, rows = own.orders["newest"], Thread.objects.filter(status="RESOLVED")
-    pages = rows.count() // 2 // own.list_per_page
-    half = order.sorted(order.annotated(rows))[pages * own.list_per_page - 1]
-    newest = Thread.objects.filter(lead__isnull=False, source="EMAIL").order_by(LAST_SAID.desc())[0]
+    model_admin = admin.site.get_model_admin(Thread)
+    order, rows = model_admin.orders["newest"], Thread.objects.filter(status="RESOLVED")
+    pages = rows.count() // 2 // model_admin.list_per_page
+    half = order.sort(order.annotate_keys(rows))[pages * model_admin.list_per_page - 1]
+    newest = Thread.objects.filter(lead__isnull=False, source="EMAIL").order_by(LAST_ACTIVITY.desc())[0]
     with connection.cursor() as cursor:
         # As rare here as there: more of them are more rows to show, of however many it was looked among.
-        cursor.execute(RARE, {"among": AMONG, "found": RARELY * AMONG / Message.objects.count()})
+        cursor.execute(
+            RARE_WORD_SQL,
+            {"among": RARE_WORD_SAMPLE, "found": RARE_WORD_COUNT * RARE_WORD_SAMPLE / Message.objects.count()},
+        )
         rare = cursor.fetchone()[0]
     return {
         "address": newest.participant_emails[0],
         "rare": rare,
-        "half": order.cursor_for(half, pages * own.list_per_page),
+        "half": order.make_cursor(half, pages * model_admin.list_per_page),
         "page": str(pages + 1),
-        "long": str(Thread.objects.get(search_text__contains=LONG.lower()).pk),
+        "long": str(Thread.objects.get(search_text__contains=LONG_THREAD_SUBJECT.lower()).pk),
     }
 
 
-LISTING = Listing(__doc__, Thread, QUESTIONS, look_up, fill, UNLIKE)
+LISTING = Listing(__doc__, Thread, QUESTIONS, look_up_values, fill_database, NOT_COMPARABLE)
 
 
 def run(repeat: int) -> bool:

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from bench import lists
-from bench.lists import MANY_PAGES, Listing, Question, Site
+from bench.lists import DEEP_PAGE, BenchSite, Listing, Question
 from leads.models import Lead
 
 # What is asked, of us and of the stock admin: both show the same rows. What stands in braces is looked up.
@@ -21,19 +21,19 @@ QUESTIONS: dict[str, Question] = {
         {"cf.campaign": "teen-drivers", "state": "all"},
         {"campaign": "teen-drivers"},
     ),
-    "deep page (21st)": ({"state": "all", "after": "{21st}"}, {"p": str(MANY_PAGES + 1)}),
+    "deep page (21st)": ({"state": "all", "after": "{21st}"}, {"p": str(DEEP_PAGE + 1)}),
     "deep page (half way)": ({"state": "all", "after": "{half}"}, {"p": "{half page}"}),
 }
 
 
-def look_up(site: Site) -> dict[str, str]:
+def look_up_values(site: BenchSite) -> dict[str, str]:
     """A name, a VIN and the deep pages of this database."""
     order = next(iter(admin.site.get_model_admin(Lead).orders.values()))
     driver = Lead.objects.exclude(auto_data={}).latest("pk")
-    return {"name": driver.contact_name, "vin": driver.auto_data["vin"], **site.deep(order)}
+    return {"name": driver.contact_name, "vin": driver.auto_data["vin"], **site.deep_page_values(order)}
 
 
-LISTING = Listing(__doc__, Lead, QUESTIONS, look_up)
+LISTING = Listing(__doc__, Lead, QUESTIONS, look_up_values)
 
 
 def run(repeat: int) -> bool:

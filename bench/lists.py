@@ -12,45 +12,45 @@ from django.test import Client, override_settings
 from django.urls import reverse
 
 from bench import stock
-from bench.databases import SIZES, make_ready, using
-from bench.measure import Page, PageFailed, asked, fetch, measured, next_link
-from bench.table import duration, kilobytes, rendered, verdict
+from bench.databases import DATABASE_SIZES, prepare_database, use_database
+from bench.measure import Page, PageFailed, fetch_page, fetch_with_statements, measure_page, next_link
+from bench.table import format_duration, format_kilobytes, format_verdict, render_table
 from crm.models import User
 from crm.screens.paging import Order
 
 # The bars of the design, section 7.
-MOST_OF_STOCK = 0.1
-MOST_QUERIES = 15
-MOST_BYTES = 300_000
-MOST_GROWTH = 1.5
-MANY_PAGES = 20
+MAX_SHARE_OF_STOCK = 0.1
+MAX_QUERIES = 15
+MAX_PAGE_BYTES = 300_000
+MAX_GROWTH = 1.5
+DEEP_PAGE = 20
 
 # What is asked of us, and of the stock admin; what stands in braces is looked up.
 Question = tuple[dict[str, str], dict[str, str]]
 
 
 # A question that asks for this asks for the page of one record instead of for the list.
-OF = "of"
+RECORD_KEY = "of"
 # One that asks for this asks for the screen of that name, with the rest as its query string.
-PAGE = "page"
+SCREEN_KEY = "page"
 
 
 @dataclass(frozen=True)
 class Listing:
     """A list to be measured."""
 
-    says: str
+    description: str
     model: type[models.Model]
     questions: dict[str, Question]
     # What the questions need to know of a database, asked there.
-    look_up: Callable[["Site"], dict[str, str]]
+    look_up: Callable[["BenchSite"], dict[str, str]]
     # Makes the database hold what the list is about; called with its name and how many leads it has.
-    fill: Callable[[str, int], None] = make_ready
+    fill: Callable[[str, int], None] = prepare_database
     # Questions to which the stock admin has no answer of the same rows.
-    unlike: frozenset[str] = frozenset()
+    not_comparable: frozenset[str] = frozenset()
     # The databases, and how large each is; and how many times as long the larger may take, where that is promised.
-    sizes: Mapping[str, int] = field(default_factory=lambda: SIZES)
-    most_growth: float | None = MOST_GROWTH
+    sizes: Mapping[str, int] = field(default_factory=lambda: DATABASE_SIZES)
+    max_growth: float | None = MAX_GROWTH
 
     @property
     def url(self) -> str:
@@ -66,24 +66,24 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Comparison:
     """One question, measured three ways."""
 
     question: str
     ours: Page
-    small: Page
+    ours_small: Page
     stock: Page
     same_rows: bool = True
-    most_growth: float | None = MOST_GROWTH
+    max_growth: float | None = MAX_GROWTH
 
-    def missed(self) -> list[str]:
+    def missed_bars(self) -> list[str]:
         """Which bars are missed, in words."""
         checks = {
-            f"> {MOST_OF_STOCK:g} of stock": self.ours.seconds > MOST_OF_STOCK * self.stock.seconds,
-            f"> {MOST_QUERIES} queries": self.ours.queries > MOST_QUERIES,
-            f"> {MOST_BYTES // 1000} kB": self.ours.size > MOST_BYTES,
-            f"> {self.most_growth} of 100,000": self.most_growth is not None
-            and self.ours.seconds > self.most_growth * self.small.seconds,
+            f"> {MAX_SHARE_OF_STOCK:g} of stock": self.ours.seconds > MAX_SHARE_OF_STOCK * self.stock.seconds,
+            f"> {MAX_QUERIES} queries": self.ours.queries > MAX_QUERIES,
+            f"> {MAX_PAGE_BYTES // 1000} kB": self.ours.size > MAX_PAGE_BYTES,
+            f"> {self.max_growth} of 100,000": self.max_growth is not None
+            and self.ours.seconds > self.max_growth * self.ours_small.seconds,
             "other rows": self.same_rows and self.ours.rows != self.stock.rows,
             "no rows": self.same_rows and not self.ours.rows,
         }
@@ -92,26 +92,26 @@ class Figures:
     def cells(self) -> list[str]:
         return [
             self.question,
-            duration(self.ours.seconds),
+            format_duration(self.ours.seconds),
             str(self.ours.queries),
-            kilobytes(self.ours.size),
-            duration(self.stock.seconds),
+            format_kilobytes(self.ours.size),
+            format_duration(self.stock.seconds),
             str(self.stock.queries),
-            kilobytes(self.stock.size),
+            format_kilobytes(self.stock.size),
             f"1 : {self.stock.seconds / self.ours.seconds:,.1f}",
-            f"{self.ours.seconds / self.small.seconds:.2f}",
-            verdict(self.missed()),
+            f"{self.ours.seconds / self.ours_small.seconds:.2f}",
+            format_verdict(self.missed_bars()),
         ]
 
 
-class Site:
+class BenchSite:
     """Somebody who may see everything, with a browser, in one of the databases."""
 
     def __init__(self, listing: Listing, database: str) -> None:
         self.listing, self.database = listing, database
         self.browser = Client()
-        self.browser.force_login(somebody())
-        self.found = listing.look_up(self)
+        self.browser.force_login(bench_user())
+        self.placeholder_values = listing.look_up(self)
 
     def ours(self, question: str) -> str:
         return self._url("admin", self.listing.questions[question][0])
@@ -120,36 +120,36 @@ class Site:
         return self._url("stock", self.listing.questions[question][1])
 
     def _url(self, site: str, params: dict[str, str]) -> str:
-        filled = {key: value.format_map(self.found) for key, value in params.items()}
-        if OF in filled:
-            return reverse(f"{site}:{self.listing.page_url}", args=[filled[OF]])
-        page = filled.pop(PAGE, self.listing.url)
-        return f"{reverse(f'{site}:{page}')}?{urlencode(filled)}"
+        parameters = {key: value.format_map(self.placeholder_values) for key, value in params.items()}
+        if RECORD_KEY in parameters:
+            return reverse(f"{site}:{self.listing.page_url}", args=[parameters[RECORD_KEY]])
+        page = parameters.pop(SCREEN_KEY, self.listing.url)
+        return f"{reverse(f'{site}:{page}')}?{urlencode(parameters)}"
 
-    def deep(self, order: Order) -> dict[str, str]:
+    def deep_page_values(self, order: Order) -> dict[str, str]:
         """Where the 21st page and the page half way begin, in `order`."""
         rows = self.listing.model.objects
         size = admin.site.get_model_admin(self.listing.model).list_per_page
         pages = rows.count() // 2 // size
-        half = order.sorted(order.annotated(rows.all()))[pages * size - 1]
+        half = order.sort(order.annotate_keys(rows.all()))[pages * size - 1]
         return {
-            "21st": self._cursor_after(MANY_PAGES),
-            "half": order.cursor_for(half, pages * size),
+            "21st": self._cursor_after(DEEP_PAGE),
+            "half": order.make_cursor(half, pages * size),
             "half page": str(pages + 1),
         }
 
     def _cursor_after(self, pages: int) -> str:
         """The cursor that people get who click on the next page `pages` times."""
-        here = reverse(f"admin:{self.listing.url}") + "?state=all"
+        url = reverse(f"admin:{self.listing.url}") + "?state=all"
         for _ in range(pages):
-            link = next_link(fetch(self.browser, here))
+            link = next_link(fetch_page(self.browser, url))
             if link is None:
-                raise PageFailed(f"{here} has no next page.")
-            here = f"{urlsplit(here).path}{link}"
-        return parse_qs(urlsplit(here).query)["after"][0]
+                raise PageFailed(f"{url} has no next page.")
+            url = f"{urlsplit(url).path}{link}"
+        return parse_qs(urlsplit(url).query)["after"][0]
 
 
-def somebody() -> User:
+def bench_user() -> User:
     """Whoever looks: somebody who may see everything."""
     user, _ = User.objects.get_or_create(
         username="bench", defaults={"is_staff": True, "is_superuser": True, "password": "!"}
@@ -157,53 +157,55 @@ def somebody() -> User:
     return user
 
 
-def compare(large: Site, small: Site, question: str, repeat: int) -> Figures:
+def compare(large: BenchSite, small: BenchSite, question: str, repeat: int) -> Comparison:
     """`question`, asked of our list in both databases and of the stock admin in the large one."""
-    with using(large.database):
-        ours = measured(large.browser, large.ours(question), repeat)
-    with using(small.database):
-        at_small = measured(small.browser, small.ours(question), repeat)
-    with using(large.database), override_settings(TEMPLATES=stock.TEMPLATES):
-        theirs = measured(large.browser, large.stock(question), repeat)
+    with use_database(large.database):
+        ours = measure_page(large.browser, large.ours(question), repeat)
+    with use_database(small.database):
+        our_small_page = measure_page(small.browser, small.ours(question), repeat)
+    with use_database(large.database), override_settings(TEMPLATES=stock.TEMPLATES):
+        stock_page = measure_page(large.browser, large.stock(question), repeat)
     listing = large.listing
-    return Figures(question, ours, at_small, theirs, question not in listing.unlike, listing.most_growth)
+    return Comparison(
+        question, ours, our_small_page, stock_page, question not in listing.not_comparable, listing.max_growth
+    )
 
 
 def run(listing: Listing, repeat: int) -> bool:
     """Print the table; returns whether every bar was reached."""
-    large, small = sites(listing)
+    large, small = prepare_sites(listing)
     figures = []
     for question in listing.questions:
         sys.stderr.write(f"{question} ...\n")
         figures.append(compare(large, small, question, repeat))
-    sys.stdout.write(f"\n{listing.says}\nMedian of {repeat} after a warm-up.\n\n")
+    sys.stdout.write(f"\n{listing.description}\nMedian of {repeat} after a warm-up.\n\n")
     heading = ["", "ours", "queries", "page", "stock", "queries", "page", "faster", "large : small", ""]
-    sys.stdout.write(rendered(heading, [row.cells() for row in figures]))
-    return not any(row.missed() for row in figures)
+    sys.stdout.write(render_table(heading, [row.cells() for row in figures]))
+    return not any(row.missed_bars() for row in figures)
 
 
 def plans(listing: Listing) -> None:
     """Print how the large database answers each statement of our list that reads its table."""
-    large, _ = sites(listing)
-    with using(large.database):
+    large, _ = prepare_sites(listing)
+    with use_database(large.database):
         for question in listing.questions:
-            _, statements = asked(large.browser, large.ours(question))
+            _, statements = fetch_with_statements(large.browser, large.ours(question))
             for sql, params in statements:
                 if f'FROM "{listing.table}"' in sql:
-                    sys.stdout.write(f"\n{question}\n{plan(sql, params)}\n")
+                    sys.stdout.write(f"\n{question}\n{explain_query(sql, params)}\n")
 
 
-def plan(sql: str, params: Any) -> str:
+def explain_query(sql: str, params: Any) -> str:
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", params)
         return "\n".join(line for (line,) in cursor.fetchall())
 
 
-def sites(listing: Listing) -> tuple[Site, Site]:
+def prepare_sites(listing: Listing) -> tuple[BenchSite, BenchSite]:
     """The large database and the small one, ready to be asked."""
-    made = {}
+    sites_by_size = {}
     for name, size in listing.sizes.items():
         listing.fill(name, size)
-        with using(name):
-            made[size] = Site(listing, name)
-    return made[max(made)], made[min(made)]
+        with use_database(name):
+            sites_by_size[size] = BenchSite(listing, name)
+    return sites_by_size[max(sites_by_size)], sites_by_size[min(sites_by_size)]

@@ -8,15 +8,15 @@ from django.db import connection
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
-from ai_log.usage.rollup import keep_days
+from ai_log.usage.rollup import store_finished_days
 from bench import lists
-from bench.databases import make_ready, using
-from bench.lists import PAGE, Listing, Question, Site, somebody
-from demo.seeding.draws import prepare
+from bench.databases import prepare_database, use_database
+from bench.lists import SCREEN_KEY, BenchSite, Listing, Question, bench_user
+from demo.seeding.draws import create_sql_functions
 
-SIZES = {"bench_log_500k": 500_000, "bench_log_5m": 5_000_000}
-CALLS_PER_LEAD, BATCH = 50, 100_000
-CHARTS, COMMON = "ai_log_aiinteraction_totals", "renewal"
+LOG_SIZES = {"bench_log_500k": 500_000, "bench_log_5m": 5_000_000}
+CALLS_PER_LEAD, CALLS_PER_BATCH = 50, 100_000
+CHARTS_SCREEN, COMMON_WORD = "ai_log_aiinteraction_totals", "renewal"
 QUESTIONS: dict[str, Question] = {
     "plain": ({}, {}),
     "of an agent": ({"agent": "follow-up writer"}, {"agent__exact": "follow-up writer"}),
@@ -31,25 +31,25 @@ QUESTIONS: dict[str, Question] = {
     "failed": ({"failed": "true"}, {"error_message__isempty": "0"}),
     "not helpful": ({"feedback": "down"}, {"feedback__exact": "down"}),
     "search (rare word)": ({"q": "{rare}"}, {"q": "{rare}"}),
-    "search (common word)": ({"q": COMMON}, {"q": COMMON}),
-    "search (two words)": ({"q": f"{COMMON} {{rare}}"}, {"q": f"{COMMON} {{rare}}"}),
+    "search (common word)": ({"q": COMMON_WORD}, {"q": COMMON_WORD}),
+    "search (two words)": ({"q": f"{COMMON_WORD} {{rare}}"}, {"q": f"{COMMON_WORD} {{rare}}"}),
     "one week, summed": ({"since": "{since}", "agent": "auditor"}, {"agent__exact": "auditor"}),
     "deep page (half way)": ({"after": "{half}"}, {"p": "{page}"}),
-    "charts, 30 days": ({PAGE: CHARTS}, {}),
-    "charts, 90 days": ({PAGE: CHARTS, "days": "90"}, {}),
+    "charts, 30 days": ({SCREEN_KEY: CHARTS_SCREEN}, {}),
+    "charts, 90 days": ({SCREEN_KEY: CHARTS_SCREEN, "days": "90"}, {}),
     "charts of an agent, 90 days": (
-        {PAGE: CHARTS, "days": "90", "agent": "lead chat"},
+        {SCREEN_KEY: CHARTS_SCREEN, "days": "90", "agent": "lead chat"},
         {"agent__exact": "lead chat"},
     ),
-    "charts of a lead": ({PAGE: CHARTS, "days": "90", "lead": "{lead}"}, {"lead__id__exact": "{lead}"}),
-    "charts of a search": ({PAGE: CHARTS, "days": "90", "q": COMMON}, {"q": COMMON}),
+    "charts of a lead": ({SCREEN_KEY: CHARTS_SCREEN, "days": "90", "lead": "{lead}"}, {"lead__id__exact": "{lead}"}),
+    "charts of a search": ({SCREEN_KEY: CHARTS_SCREEN, "days": "90", "q": COMMON_WORD}, {"q": COMMON_WORD}),
 }
 # What the stock admin has no answer of the same rows to.
-UNLIKE = frozenset({"one week, summed", *(name for name in QUESTIONS if name.startswith("charts"))})
+NOT_COMPARABLE = frozenset({"one week, summed", *(name for name in QUESTIONS if name.startswith("charts"))})
 
 # Calls from number `first` to `last` of `total`, spread over two years, more of them of late. The words at the end of
 # a question come from a vocabulary of 50,000, of which a few are common and most are rare.
-CALLS = """
+INSERT_CALLS_SQL = """
 INSERT INTO ai_interactions (id, created_at, lead_id, type, source, agent, content, ai_response, summary, model_used,
                              temperature, metadata, prompt_tokens, completion_tokens, cost_usd, latency_ms,
                              error_message, conversation_id, feedback)
@@ -93,9 +93,11 @@ SELECT pg_temp.uuid7(at, 'logged', n), at, lead, CASE agent WHEN 'lead chat' THE
       ) AS drawn
   ) AS called
 """
-NUMBERED = "CREATE TEMPORARY TABLE numbered AS SELECT id, row_number() OVER (ORDER BY id)::int AS nth FROM leads"
+NUMBERED_LEADS_SQL = (
+    "CREATE TEMPORARY TABLE numbered AS SELECT id, row_number() OVER (ORDER BY id)::int AS nth FROM leads"
+)
 # One call in twenty-five had a suggestion come of it.
-SUGGESTED = """
+INSERT_SUGGESTIONS_SQL = """
 INSERT INTO suggestions (id, created_at, updated_at, type, status, lead_id, agent, ai_model_version, interaction_id,
                          suggested_content, approved_content, content_hash, reviewed_at, reject_code, reviewed_by_id)
 SELECT gen_random_uuid(), created_at, created_at, 'TASK', fate, lead_id, agent, model_used, id, '{"title": "Call"}',
@@ -111,11 +113,11 @@ SELECT gen_random_uuid(), created_at, created_at, 'TASK', fate, lead_id, agent, 
       FROM ai_interactions WHERE error_message = '' AND lead_id IS NOT NULL AND hashtext(id::text) %% 25 = 0
   ) AS drawn
 """
-OTHER_INDEXES = """
+OTHER_INDEXES_SQL = """
 SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
  WHERE indrelid = 'ai_interactions'::regclass AND NOT indisprimary
 """
-WORDS = {
+CALL_PARAMETERS = {
     "questions": [
         "Summarize what the customer wrote about the renewal of the policy in two sentences.",
         "Draft a friendly reminder about the open proposal for the house and the car.",
@@ -135,37 +137,39 @@ WORDS = {
 }
 
 
-def fill(name: str, size: int) -> None:
+def fill_database(name: str, size: int) -> None:
     """See to it that `name` holds `size` calls, about a fiftieth as many leads; done once, in batches."""
-    make_ready(name, size // CALLS_PER_LEAD)
-    with using(name), connection.cursor() as cursor:
+    prepare_database(name, size // CALLS_PER_LEAD)
+    with use_database(name), connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM ai_interactions")
         if cursor.fetchone()[0] >= size:
             return
         sys.stdout.write(f"{name}: {size:,} calls are being made; this happens once.\n")
-        prepare(cursor, seed=1)
-        cursor.execute(NUMBERED)
+        create_sql_functions(cursor, seed=1)
+        cursor.execute(NUMBERED_LEADS_SQL)
         cursor.execute("SELECT count(*) FROM numbered")
-        given = {**WORDS, "now": timezone.now(), "total": size, "leads": cursor.fetchone()[0]}
+        parameters = {**CALL_PARAMETERS, "now": timezone.now(), "total": size, "leads": cursor.fetchone()[0]}
         # Made at the end, they take a fraction of the time.
-        cursor.execute(OTHER_INDEXES)
+        cursor.execute(OTHER_INDEXES_SQL)
         indexes = cursor.fetchall()
         for index, _ in indexes:
             cursor.execute(f"DROP INDEX {index}")
-        for first in range(1, size + 1, BATCH):
-            cursor.execute(CALLS, {**given, "first": first, "last": min(first + BATCH - 1, size)})
+        for first in range(1, size + 1, CALLS_PER_BATCH):
+            cursor.execute(
+                INSERT_CALLS_SQL, {**parameters, "first": first, "last": min(first + CALLS_PER_BATCH - 1, size)}
+            )
         for _, definition in indexes:
             cursor.execute(definition)
-        cursor.execute(SUGGESTED, {**given, "who": somebody().pk})
+        cursor.execute(INSERT_SUGGESTIONS_SQL, {**parameters, "who": bench_user().pk})
         cursor.execute("VACUUM (ANALYZE) ai_interactions, suggestions")
 
 
-def look_up(site: Site) -> dict[str, str]:
+def look_up_values(site: BenchSite) -> dict[str, str]:
     """A lead with calls, a rare word, a week, and a page half way of this database."""
-    own = admin.site.get_model_admin(AIInteraction)
-    order, rows = own.orders["newest"], AIInteraction.objects.all()
-    pages = rows.count() // 2 // own.list_per_page
-    half = order.sorted(order.annotated(rows))[pages * own.list_per_page - 1]
+    model_admin = admin.site.get_model_admin(AIInteraction)
+    order, rows = model_admin.orders["newest"], AIInteraction.objects.all()
+    pages = rows.count() // 2 // model_admin.list_per_page
+    half = order.sort(order.annotate_keys(rows))[pages * model_admin.list_per_page - 1]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT word FROM ts_stat('SELECT to_tsvector(''english'', content) FROM ai_interactions"
@@ -173,18 +177,20 @@ def look_up(site: Site) -> dict[str, str]:
         )
         rare = cursor.fetchone()[0]
     # What days came to is summed by a job, each night.
-    for _ in keep_days(timezone.now()):
+    for _ in store_finished_days(timezone.now()):
         pass
     return {
         "lead": str(rows.filter(lead__isnull=False).order_by("-created_at").values_list("lead", flat=True)[1000]),
         "rare": rare,
         "since": str(timezone.localdate() - timedelta(days=6)),
-        "half": order.cursor_for(half, pages * own.list_per_page),
+        "half": order.make_cursor(half, pages * model_admin.list_per_page),
         "page": str(pages + 1),
     }
 
 
-LISTING = Listing(__doc__, AIInteraction, QUESTIONS, look_up, fill, UNLIKE, SIZES, most_growth=None)
+LISTING = Listing(
+    __doc__, AIInteraction, QUESTIONS, look_up_values, fill_database, NOT_COMPARABLE, LOG_SIZES, max_growth=None
+)
 
 
 def run(repeat: int) -> bool:

@@ -13,24 +13,24 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.children import start
-from bench.corpus import paths, write_many
-from bench.databases import scratch
-from bench.table import rendered, verdict
-from inbox.incoming.files import mails_in
+from bench.child_processes import start_python
+from bench.corpus import corpus_paths, write_mbox
+from bench.databases import scratch_database
+from bench.table import format_verdict, render_table
+from inbox.incoming.files import iter_emails
 from inbox.models import Message
 
 # The bars of the issue; and how much more memory ten times as many mails may take.
-LEAST_SHARE, MOST_GROWTH = 0.5, 1.25
-FEW, MANY, MOST_RUNS = 10_000, 100_000, 3
+MIN_SHARE, MAX_MEMORY_GROWTH = 0.5, 1.25
+FEW_EMAILS, MANY_EMAILS, MAX_RUNS = 10_000, 100_000, 3
 COMPAT = "standard library, compat32, nothing read"
 DEFAULT = "standard library, policy.default, nothing read"
 READ = "standard library, headers and body read"
 OURS = "import_mail"
 HEADERS = ("from", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references")
 # What the standard library raises over text that lies about its own encoding.
-UNREADABLE = (LookupError, UnicodeError, ValueError, AssertionError, AttributeError, TypeError, KeyError)
-PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
+UNREADABLE_ERRORS = (LookupError, UnicodeError, ValueError, AssertionError, AttributeError, TypeError, KeyError)
+PEAK_MEMORY = re.compile(r"VmHWM:\s+(\d+) kB")
 
 
 def plans() -> None:
@@ -42,124 +42,124 @@ def run(repeat: int) -> bool:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         few = folder / "few.mbox"
-        write_many(few, folder, FEW)
-        reached = [rates(paths(folder), min(repeat, MOST_RUNS)), rates([few], 1)]
+        write_mbox(few, folder, FEW_EMAILS)
+        reached = [compare_rates(corpus_paths(folder), min(repeat, MAX_RUNS)), compare_rates([few], 1)]
         few.unlink()
-        return all([*reached, memory(folder)])
+        return all([*reached, measure_memory(folder)])
 
 
 # How fast
 
 
-def bare(raw: bytes) -> None:
+def parse_compat(raw: bytes) -> None:
     """Parsed as older programs do, nothing read."""
     email.message_from_bytes(raw)
 
 
-def parsed(raw: bytes) -> None:
+def parse_default(raw: bytes) -> None:
     """Parsed as is recommended today, nothing read."""
     email.message_from_bytes(raw, policy=email.policy.default)
 
 
-def words(raw: bytes) -> None:
+def parse_and_read(raw: bytes) -> None:
     """Parsed as is recommended today, and read as anybody must who wants the words."""
     message = email.message_from_bytes(raw, policy=email.policy.default)
     for name in HEADERS:
-        with contextlib.suppress(*UNREADABLE):
+        with contextlib.suppress(*UNREADABLE_ERRORS):
             str(message[name])
-    with contextlib.suppress(*UNREADABLE):
+    with contextlib.suppress(*UNREADABLE_ERRORS):
         body = message.get_body(("plain", "html"))
         if body is not None:
             body.get_content()
 
 
-def rates(files: list[Path], runs: int) -> bool:
+def compare_rates(files: list[Path], runs: int) -> bool:
     """Ours and theirs by turns, on the same files; the median of each counts."""
-    ways: dict[str, Callable[[], float]] = {
-        COMPAT: lambda: theirs(files, bare),
-        DEFAULT: lambda: theirs(files, parsed),
-        READ: lambda: theirs(files, words),
-        OURS: lambda: ours(files),
+    methods: dict[str, Callable[[], float]] = {
+        COMPAT: lambda: time_standard_library(files, parse_compat),
+        DEFAULT: lambda: time_standard_library(files, parse_default),
+        READ: lambda: time_standard_library(files, parse_and_read),
+        OURS: lambda: time_import(files),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(runs):
-        for name, way in ways.items():
-            seconds[name].append(way())
-    count = sum(1 for path in files for _ in mails_in(path))
+        for name, method in methods.items():
+            seconds[name].append(method())
+    count = sum(1 for path in files for _ in iter_emails(path))
     rate = {name: count / statistics.median(taken) for name, taken in seconds.items()}
     rows = [[name, f"{one:,.0f}", f"{rate[OURS] / one:.2f}"] for name, one in rate.items()]
     share = rate[OURS] / rate[READ]
-    missed = [f"{share:.2f} < {LEAST_SHARE}"] if share < LEAST_SHARE else []
-    sys.stdout.write(f"\n{__doc__}\n\n{rendered([f'{count:,} mails', 'a second', 'ours ÷ it'], rows)}")
-    sys.stdout.write(f"{verdict(missed)}\n")
+    missed = [f"{share:.2f} < {MIN_SHARE}"] if share < MIN_SHARE else []
+    sys.stdout.write(f"\n{__doc__}\n\n{render_table([f'{count:,} mails', 'a second', 'ours ÷ it'], rows)}")
+    sys.stdout.write(f"{format_verdict(missed)}\n")
     return not missed
 
 
-def theirs(files: list[Path], way: Callable[[bytes], None]) -> float:
-    """Seconds in which the standard library goes `way` with every mail of `files`."""
-    began = time.perf_counter()
+def time_standard_library(files: list[Path], method: Callable[[bytes], None]) -> float:
+    """Seconds in which the standard library goes `method` with every mail of `files`."""
+    started = time.perf_counter()
     for path in files:
-        for _, raw in mails_in(path):
-            way(raw)
-    return time.perf_counter() - began
+        for _, raw in iter_emails(path):
+            method(raw)
+    return time.perf_counter() - started
 
 
-def ours(files: list[Path]) -> float:
+def time_import(files: list[Path]) -> float:
     """Seconds in which the command takes `files` into an empty database, without those in which it starts."""
-    with scratch(), tempfile.TemporaryDirectory() as empty:
-        idle = imported([Path(empty)])[0]
-    with scratch():
-        return imported(files)[0] - idle
+    with scratch_database(), tempfile.TemporaryDirectory() as empty:
+        idle = run_import([Path(empty)])[0]
+    with scratch_database():
+        return run_import(files)[0] - idle
 
 
-def imported(files: list[Path]) -> tuple[float, float]:
+def run_import(files: list[Path]) -> tuple[float, float]:
     """Seconds that the command takes, and the most memory that it and its processes held together, in MB.
 
     Raises:
         RuntimeError: it failed.
     """
     given = [str(path) for path in files]
-    began = time.perf_counter()
-    command = start("manage.py", "import_mail", *given, "--mailbox", "office@agency.example", "--verbosity", "0")
-    with watched(command) as peaks:
-        said = command.communicate()[0]
-    taken = time.perf_counter() - began
+    started = time.perf_counter()
+    command = start_python("manage.py", "import_mail", *given, "--mailbox", "office@agency.example", "--verbosity", "0")
+    with watch_memory(command) as peaks:
+        output = command.communicate()[0]
+    seconds = time.perf_counter() - started
     if command.returncode:
-        raise RuntimeError(said)
-    return taken, sum(peaks.values()) / 1000
+        raise RuntimeError(output)
+    return seconds, sum(peaks.values()) / 1000
 
 
 # How much memory
 
 
-def memory(folder: Path) -> bool:
+def measure_memory(folder: Path) -> bool:
     """Whether ten times as many mails take no more memory."""
     rows, peak = [], {}
-    for count in (FEW, MANY):
+    for count in (FEW_EMAILS, MANY_EMAILS):
         target = folder / f"{count}.mbox"
-        write_many(target, folder, count)
-        with scratch():
-            taken, peak[count] = imported([target])
+        write_mbox(target, folder, count)
+        with scratch_database():
+            seconds, peak[count] = run_import([target])
             there = Message.objects.count()
         target.unlink()
-        rows.append([f"{there:,} mails", f"{there / taken:,.0f}", f"{peak[count]:,.0f} MB"])
-    growth = peak[MANY] / peak[FEW]
-    missed = [f"memory grew {growth:.2f}-fold"] if growth > MOST_GROWTH else []
-    sys.stdout.write(f"\n{rendered(['', 'a second', 'peak, all processes'], rows)}{verdict(missed)}\n")
+        rows.append([f"{there:,} mails", f"{there / seconds:,.0f}", f"{peak[count]:,.0f} MB"])
+    growth = peak[MANY_EMAILS] / peak[FEW_EMAILS]
+    missed = [f"memory grew {growth:.2f}-fold"] if growth > MAX_MEMORY_GROWTH else []
+    sys.stdout.write(f"\n{render_table(['', 'a second', 'peak, all processes'], rows)}{format_verdict(missed)}\n")
     return not missed
 
 
 @contextlib.contextmanager
-def watched(command: subprocess.Popen) -> Iterator[dict[int, int]]:
+def watch_memory(command: subprocess.Popen) -> Iterator[dict[int, int]]:
     """The peak of each process of `command`, in kB, by its number; asked again and again until it ends."""
     peaks: dict[int, int] = {}
     ended = threading.Event()
 
     def watch() -> None:
         while not ended.wait(0.2):
-            for process in family(command.pid):
+            for process in process_tree(command.pid):
                 with contextlib.suppress(OSError, TypeError):
-                    peaks[process] = int(PEAK.search(Path(f"/proc/{process}/status").read_text())[1])
+                    peaks[process] = int(PEAK_MEMORY.search(Path(f"/proc/{process}/status").read_text())[1])
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -170,9 +170,9 @@ def watched(command: subprocess.Popen) -> Iterator[dict[int, int]]:
         thread.join()
 
 
-def family(process: int) -> list[int]:
+def process_tree(process: int) -> list[int]:
     """A process and all that it has started."""
     with contextlib.suppress(OSError):
         children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-        return [process, *(one for child in children for one in family(int(child)))]
+        return [process, *(one for child in children for one in process_tree(int(child)))]
     return []

@@ -33,14 +33,14 @@ class Statements:
     """Everything that is asked of the database while it is installed as an execute wrapper."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, Any]] = []
+        self.recorded: list[tuple[str, Any]] = []
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        self.asked.append((sql, params))
+        self.recorded.append((sql, params))
         return execute(sql, params, many, context)
 
 
-def fetch(browser: Client, url: str) -> str:
+def fetch_page(browser: Client, url: str) -> str:
     """The HTML at `url`.
 
     Raises:
@@ -52,29 +52,29 @@ def fetch(browser: Client, url: str) -> str:
     return response.content.decode()
 
 
-def measured(browser: Client, url: str, repeat: int) -> Page:
+def measure_page(browser: Client, url: str, repeat: int) -> Page:
     """The page at `url`: counted once, which also warms up, then timed `repeat` times (the median counts)."""
-    html, statements = asked(browser, url)
+    html, statements = fetch_with_statements(browser, url)
     times = []
     for _ in range(repeat):
-        began = time.perf_counter()
-        fetch(browser, url)
-        times.append(time.perf_counter() - began)
+        started = time.perf_counter()
+        fetch_page(browser, url)
+        times.append(time.perf_counter() - started)
     return Page(statistics.median(times), len(statements), len(html.encode()), rows_of(html, urlsplit(url).path))
 
 
 def rows_of(html: str, path: str) -> tuple[str, ...]:
     """The keys of the rows of the list at `path`: of their boxes to tick, or where there are none of their links."""
-    linked = re.findall(rf'href="{re.escape(path)}([0-9a-f-]{{36}})/change/', html)
-    return tuple(ROW_KEY.findall(html)) or tuple(dict.fromkeys(linked))
+    linked_keys = re.findall(rf'href="{re.escape(path)}([0-9a-f-]{{36}})/change/', html)
+    return tuple(ROW_KEY.findall(html)) or tuple(dict.fromkeys(linked_keys))
 
 
-def asked(browser: Client, url: str) -> tuple[str, list[tuple[str, Any]]]:
+def fetch_with_statements(browser: Client, url: str) -> tuple[str, list[tuple[str, Any]]]:
     """The HTML at `url` and every statement that it took."""
     statements = Statements()
     with connection.execute_wrapper(statements):
-        html = fetch(browser, url)
-    return html, statements.asked
+        html = fetch_page(browser, url)
+    return html, statements.recorded
 
 
 def next_link(html: str) -> str | None:

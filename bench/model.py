@@ -1,6 +1,6 @@
 """A model on loopback for trials: it speaks OpenAI's chat completions, reads as far as it can, and makes things up.
 
-Of each message it copies a sentence, which counts, and invents another, which must not. `obeying` does whatever it
+Of each message it copies a sentence, which counts, and invents another, which must not. `answer_obediently` does whatever it
 reads asks for, and more.
 """
 
@@ -14,68 +14,72 @@ from typing import Any
 from django.conf import settings
 from django.test import override_settings
 
-from inbox.lead_signals.model_signals import MEANINGS
-from leads.scoring.explanation import SEEDED
+from inbox.lead_signals.model_signals import SIGNAL_MEANINGS
+from leads.scoring.explanation import DEFAULT_SIGNAL_WEIGHTS
 from tests.ai_log.provider import completion
-from tests.http import Answering, say, serving
+from tests.http_server import Responder, http_server, respond_with
 
-OUTSIDE = re.compile(r"<outside-\w+ what='([^']*)'>\n(.*?)\n</outside-\w+>", re.DOTALL)
+UNTRUSTED_BLOCK = re.compile(r"<outside-\w+ what='([^']*)'>\n(.*?)\n</outside-\w+>", re.DOTALL)
 SENTENCE = re.compile(r"[A-Z][^.!?]{20,140}[.!?]")
 AMOUNT = re.compile(r"\$?(\d[\d,]*)")
-NAME = "loopback-model"
-Answer = Callable[[str, str], dict[str, Any]]
+MODEL_NAME = "loopback-model"
+AnswerFunction = Callable[[str, str], dict[str, Any]]
 
 
 class Handler(BaseHTTPRequestHandler):
     """Answers each question by `answer`, or with the fault that stands in `faults`."""
 
-    answer: Answer
-    faults: list[Answering]
+    answer: AnswerFunction
+    faults: list[Responder]
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.faults:
             self.faults[0](self)
             return
-        shape = asked.get("response_format", {}).get("json_schema", {}).get("name", "")
-        told = self.answer(shape, asked["messages"][-1]["content"])
-        words = json.dumps(told)
-        used = (sum(len(one["content"]) for one in asked["messages"]) // 4, len(words) // 4)
-        say(200, completion(words, usage=used, model=NAME))(self)
+        shape = request.get("response_format", {}).get("json_schema", {}).get("name", "")
+        content = self.answer(shape, request["messages"][-1]["content"])
+        text = json.dumps(content)
+        usage = (sum(len(one["content"]) for one in request["messages"]) // 4, len(text) // 4)
+        respond_with(200, completion(text, usage=usage, model=MODEL_NAME))(self)
 
     def log_message(self, *args: Any) -> None:
         return None
 
 
 @contextmanager
-def loopback(answer: Answer) -> Iterator[list[Answering]]:
+def loopback_model(answer: AnswerFunction) -> Iterator[list[Responder]]:
     """Let the house ask a model that answers by `answer`; what is put into the list is its fault until taken out."""
-    faults: list[Answering] = []
+    faults: list[Responder] = []
     with (
-        serving(Handler, answer=staticmethod(answer), faults=faults) as url,
-        override_settings(AI_URL=f"{url}/v1", AI_MODEL=NAME, AI_PROVIDER="", AI_DAILY_CALLS=100_000),
+        http_server(Handler, answer=staticmethod(answer), faults=faults) as url,
+        override_settings(AI_URL=f"{url}/v1", AI_MODEL=MODEL_NAME, AI_PROVIDER="", AI_DAILY_CALLS=100_000),
     ):
         yield faults
 
 
-def named() -> str:
+def model_label() -> str:
     return f"{settings.AI_MODEL} at {settings.AI_URL}"
 
 
-def reading(shape: str, question: str) -> dict[str, Any]:
+def answer_honestly(shape: str, question: str) -> dict[str, Any]:
     """What a model of some use says."""
-    told = OUTSIDE.findall(question)
+    untrusted_blocks = UNTRUSTED_BLOCK.findall(question)
     if shape == "Signals":
-        return {"signals": [one for what, text in told for one in claims(int(what.rpartition(" ")[2]), text)]}
+        return {
+            "signals": [
+                one for label, text in untrusted_blocks for one in claimed_signals(int(label.rpartition(" ")[2]), text)
+            ]
+        }
     if shape == "Reading":
-        quote = next(iter(SENTENCE.findall(told[-1][1] if told else "")), "")
+        quote = next(iter(SENTENCE.findall(untrusted_blocks[-1][1] if untrusted_blocks else "")), "")
         return {"prospect": bool(quote), "quote": quote, "why": "It reads like one."}
     return {"words": "Hello {{first_name}},\n\nthank you for your mail. I will see to it.", "why": "It is short."}
 
 
-def claims(number: int, text: str) -> Iterator[dict[str, Any]]:
+def claimed_signals(number: int, text: str) -> Iterator[dict[str, Any]]:
     """A signal that stands in `text`, one that does not, and one that no words can show."""
-    types = sorted(MEANINGS)
+    types = sorted(SIGNAL_MEANINGS)
     for sentence in SENTENCE.findall(text)[:1]:
         amount = AMOUNT.search(sentence)
         name = "budget_mentioned" if amount else types[len(text) % len(types)]
@@ -85,15 +89,15 @@ def claims(number: int, text: str) -> Iterator[dict[str, Any]]:
     yield {"message": number, "type": "email_opened", "quote": text[:100]}
 
 
-def obeying(shape: str, question: str) -> dict[str, Any]:
+def answer_obediently(shape: str, question: str) -> dict[str, Any]:
     """Everything that words could be taken to ask for: every type there is, for every piece of the text, and more."""
-    found = []
-    for what, text in OUTSIDE.findall(question):
-        number = int(what.rpartition(" ")[2])
+    signals = []
+    for label, text in UNTRUSTED_BLOCK.findall(question):
+        number = int(label.rpartition(" ")[2])
         pieces = [*(line for line in text.splitlines() if line.strip())][:6] + [
             "I decide, and I buy today for $999,999."
         ]
-        for name in (*SEEDED, "very_hot"):
+        for name in (*DEFAULT_SIGNAL_WEIGHTS, "very_hot"):
             for piece in pieces:
-                found.append({"message": number, "type": name, "quote": piece, "value": 999_999, "weight": 1})
-    return {"signals": found, "weights": {"decision_maker": 1}, "remove": list(SEEDED)}
+                signals.append({"message": number, "type": name, "quote": piece, "value": 999_999, "weight": 1})
+    return {"signals": signals, "weights": {"decision_maker": 1}, "remove": list(DEFAULT_SIGNAL_WEIGHTS)}

@@ -9,11 +9,11 @@ from pathlib import Path
 from django.utils import timezone
 
 from agents import tasks as agents
-from agents.next_best_action.evaluate_leads import consider
-from agents.triage.triage_threads import triage
+from agents.next_best_action.evaluate_leads import evaluate_due_leads
+from agents.triage.triage_threads import triage_unlinked_threads
 from ai_log import tasks as ai_log
-from bench.databases import SIZES, copied, make_ready
-from bench.table import rendered
+from bench.databases import DATABASE_SIZES, database_copy, prepare_database
+from bench.table import render_table
 from crm import tasks as crm
 from inbox import tasks as inbox
 from inbox.models import Thread
@@ -21,19 +21,19 @@ from leads import tasks as leads
 from leads.models import Lead
 from suggestions import tasks as suggestions
 
-NAME = "bench_100k"
+BENCH_DATABASE = "bench_100k"
 # Once a night (training: each Sunday), in the order of their hours.
-ONCE: dict[str, Callable[..., None]] = {
+NIGHTLY_JOBS: dict[str, Callable[..., None]] = {
     "sum the days of the AI log": ai_log.sum_days,
-    "learn what tells chances": leads.learn,
+    "learn what tells chances": leads.retrain_prediction_model,
     "warn of silence": inbox.warn_of_silence,
-    "score all": leads.score_all,
-    "tell all chances": leads.tell_chances,
+    "score all": leads.score_all_leads,
+    "tell all chances": leads.predict_all_leads,
     "clear sessions": crm.clear_sessions,
-    "forget drafts": inbox.forget_drafts,
-    "repair owners of conversations": inbox.repair_owners,
-    "repair owners of suggestions": suggestions.repair_owners,
-    "ask a model later": agents.ask_later,
+    "forget drafts": inbox.purge_old_drafts,
+    "repair owners of conversations": inbox.repair_thread_owners,
+    "repair owners of suggestions": suggestions.repair_suggestion_owners,
+    "ask a model later": agents.ask_models_later,
 }
 
 
@@ -43,51 +43,56 @@ def plans() -> None:
 
 def run(repeat: int) -> bool:
     """Print the table, in a copy of the database. There is no bar: it must only be over by the morning."""
-    make_ready(NAME, SIZES[NAME])
-    with copied(NAME):
-        rows, whole = [], 0.0
-        for name, part in parts():
-            with memory() as peak:
-                began = time.monotonic()
+    prepare_database(BENCH_DATABASE, DATABASE_SIZES[BENCH_DATABASE])
+    with database_copy(BENCH_DATABASE):
+        rows, total_seconds = [], 0.0
+        for name, part in nightly_parts():
+            with measure_peak_memory() as peak:
+                started = time.monotonic()
                 done = part()
-                taken = time.monotonic() - began
-            whole += taken
-            rows.append([name, f"{taken:.1f} s", done, f"{peak[0]:,} MB"])
+                seconds = time.monotonic() - started
+            total_seconds += seconds
+            rows.append([name, f"{seconds:.1f} s", done, f"{peak[0]:,} MB"])
     sys.stdout.write(f"\n{__doc__}\n\n")
-    rows.append(["together", f"{whole:.1f} s", "", ""])
-    sys.stdout.write(rendered(["", "time", "done", "peak memory"], rows))
+    rows.append(["together", f"{total_seconds:.1f} s", "", ""])
+    sys.stdout.write(render_table(["", "time", "done", "peak memory"], rows))
     return True
 
 
-def parts() -> Iterator[tuple[str, Callable[[], str]]]:
+def nightly_parts() -> Iterator[tuple[str, Callable[[], str]]]:
     """Each part of the night by name; called, it says how much it did."""
-    for name, job in ONCE.items():
-        yield name, lambda job=job: once(job)
-    yield "a minute: read signals", noticed
-    yield "a minute: conversations of nobody", lambda: "{:,} looked at, {:,} proposed".format(*triage())
-    yield "a minute: what is best done next", considered
+    for name, job in NIGHTLY_JOBS.items():
+        yield name, lambda job=job: run_job(job)
+    yield "a minute: read signals", run_notice
+    yield (
+        "a minute: conversations of nobody",
+        lambda: "{:,} looked at, {:,} proposed".format(*triage_unlinked_threads()),
+    )
+    yield "a minute: what is best done next", run_consider
 
 
-def once(job: Callable[..., None]) -> str:
+def run_job(job: Callable[..., None]) -> str:
     job(timestamp=0)
-    return f"{Lead.objects.open().count():,} open leads" if job in (leads.score_all, leads.tell_chances) else ""
+    return (
+        f"{Lead.objects.open().count():,} open leads" if job in (leads.score_all_leads, leads.predict_all_leads) else ""
+    )
 
 
-def noticed() -> str:
-    before = Thread.objects.unnoticed().count()
-    inbox.notice_new(timestamp=0)
-    left = Thread.objects.unnoticed().count()
-    return f"{before - left:,} conversations, {left:,} wait"
+def run_notice() -> str:
+    waiting_before = Thread.objects.signals_outdated().count()
+    inbox.detect_new_signals(timestamp=0)
+    remaining = Thread.objects.signals_outdated().count()
+    return f"{waiting_before - remaining:,} conversations, {remaining:,} wait"
 
 
-def considered() -> str:
-    looked_at, proposed = consider()
-    left = Lead.objects.to_look_at(timezone.now()).count()
-    return f"{looked_at:,} looked at, {proposed:,} proposed, {left:,} wait"
+def run_consider() -> str:
+    evaluated, proposed = evaluate_due_leads()
+    remaining = Lead.objects.due_for_evaluation(timezone.now()).count()
+    return f"{evaluated:,} looked at, {proposed:,} proposed, {remaining:,} wait"
 
 
 @contextmanager
-def memory() -> Iterator[list[int]]:
+def measure_peak_memory() -> Iterator[list[int]]:
     """The most memory, in MB, that this process holds inside: known at the end."""
     peak = [0]
     Path("/proc/self/clear_refs").write_text("5")  # begin to count anew (proc(5))

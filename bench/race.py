@@ -8,14 +8,14 @@ from collections import Counter
 from django.contrib.auth.models import Group
 from django.db.models import Count
 
-from bench.children import start
-from bench.databases import scratch
-from bench.table import rendered, verdict
+from bench.child_processes import start_python
+from bench.databases import scratch_database
+from bench.table import format_verdict, render_table
 from crm.models import ActivityLog, User
-from crm.records.activity import SYSTEM
+from crm.records.activity import SYSTEM_ACTOR
 from leads.models import Lead
 from leads.transitions import create_lead
-from suggestions.models import GO_AHEAD, Suggestion, SuggestionExecution, SuggestionStatus, SuggestionType
+from suggestions.models import APPROVED_STATUSES, Suggestion, SuggestionExecution, SuggestionStatus, SuggestionType
 from suggestions.transitions import propose
 
 PEOPLE, SUGGESTIONS = 16, 2_000
@@ -24,69 +24,69 @@ DECISIONS = ("approved", "approved with changes", "rejected", "failed")
 
 def run(repeat: int) -> bool:
     """Print the table; returns whether every suggestion was decided once."""
-    with scratch():
-        return race(PEOPLE, SUGGESTIONS)
+    with scratch_database():
+        return run_race(PEOPLE, SUGGESTIONS)
 
 
 def plans() -> None:
     """Nothing of this is a question to the database alone."""
 
 
-def race(people: int, suggestions: int) -> bool:
+def run_race(people: int, suggestions: int) -> bool:
     """Let `people` processes decide `suggestions` suggestions; whether all went as it should."""
-    fill(suggestions)
+    create_suggestions(suggestions)
     names = [f"racer{number}" for number in range(people)]
     for name in names:
         user = User.objects.create_user(name, is_staff=True)
         user.groups.add(Group.objects.get(name="manager"))
-    began = time.monotonic()
-    racers = [start("-m", "bench.deciding", name, LOG_LEVEL="ERROR") for name in names]
+    started = time.monotonic()
+    racers = [start_python("-m", "bench.queue_decider", name, LOG_LEVEL="ERROR") for name in names]
     answers: Counter[str] = Counter()
     for racer in racers:
-        said, _ = racer.communicate()
-        answers.update(json.loads(said) if racer.returncode == 0 else {"broken (process)": 1})
-    seconds = time.monotonic() - began
+        output, _ = racer.communicate()
+        answers.update(json.loads(output) if racer.returncode == 0 else {"broken (process)": 1})
+    seconds = time.monotonic() - started
     return report(suggestions, answers, seconds)
 
 
-def fill(suggestions: int) -> None:
+def create_suggestions(suggestions: int) -> None:
     """As many leads, with a suggestion each: a task, or a change of the stage."""
     for number in range(suggestions):
         lead = Lead(contact_name=f"Racing Lead {number}", contact_email=f"lead{number}@example.com")
-        create_lead(lead, by=SYSTEM)
+        create_lead(lead, by=SYSTEM_ACTOR)
         kind, content = (
             (SuggestionType.TASK, {"title": f"Call {number}"})
             if number % 2
             else (SuggestionType.CHANGE_STATUS, {"status": "ACTIVE", "fromStatus": lead.status_id})
         )
-        propose(Suggestion(type=kind, lead=lead, suggested_content=content), by=SYSTEM)
+        propose(Suggestion(type=kind, lead=lead, suggested_content=content), by=SYSTEM_ACTOR)
 
 
 def report(suggestions: int, answers: Counter[str], seconds: float) -> bool:
     """Print what was answered and what stands in the database."""
-    lines = ActivityLog.objects.filter(target_type="suggestions.suggestion", verb__in=DECISIONS)
-    per_row = lines.values("target_id").annotate(times=Count("id"))
+    activity = ActivityLog.objects.filter(target_type="suggestions.suggestion", verb__in=DECISIONS)
+    per_row = activity.values("target_id").annotate(times=Count("id"))
     broken = sum(count for answer, count in answers.items() if answer.startswith("broken"))
-    done = Suggestion.objects.filter(status__in=GO_AHEAD).count()
+    done = Suggestion.objects.filter(status__in=APPROVED_STATUSES).count()
     figures = {
         "suggestions": suggestions,
         "decided": answers["decided"],
         "refused with a sentence": answers["refused"],
         "error pages": broken,
         "decided twice": per_row.filter(times__gt=1).count(),
-        "never decided": Suggestion.objects.exclude(status__in=(*GO_AHEAD, SuggestionStatus.REJECTED)).count(),
+        "never decided": Suggestion.objects.exclude(status__in=(*APPROVED_STATUSES, SuggestionStatus.REJECTED)).count(),
         "approved": done,
         "executions": SuggestionExecution.objects.count(),
         "done": SuggestionExecution.objects.filter(state="SUCCEEDED").count(),
     }
-    wrong = {
+    failures = {
         "an error page": broken > 0,
         "decided twice": figures["decided twice"] > 0 or figures["decided"] != suggestions,
         "not all decided": figures["never decided"] > 0,
         "not done once": not figures["executions"] == figures["done"] == done,
     }
-    missed = [words for words, is_so in wrong.items() if is_so]
+    missed = [words for words, is_failed in failures.items() if is_failed]
     sys.stdout.write(f"\n{__doc__}\nIn {seconds:,.0f} s.\n\n")
-    sys.stdout.write(rendered(["", ""], [[name, f"{value:,}"] for name, value in figures.items()]))
-    sys.stdout.write(f"{verdict(missed)}\n")
+    sys.stdout.write(render_table(["", ""], [[name, f"{value:,}"] for name, value in figures.items()]))
+    sys.stdout.write(f"{format_verdict(missed)}\n")
     return not missed

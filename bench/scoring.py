@@ -9,16 +9,16 @@ from django.db import connection
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from bench.databases import SIZES, copied, make_ready
-from bench.table import rendered, verdict
+from bench.databases import DATABASE_SIZES, database_copy, prepare_database
+from bench.table import format_verdict, render_table
 from leads.models import ScoringPolicy
-from leads.scoring.rescoring import asked, rescore_all
+from leads.scoring.rescoring import policy_parameters, rescore_all_leads
 
 # The bar of the design: how many times as long as the UPDATE it may take.
-AT_MOST = 2.0
+MAX_RATIO = 2.0
 # So much later, so that nearly every score has faded by a hundredth.
-LATER = timedelta(days=9)
-BY_HAND = """
+DAYS_LATER = timedelta(days=9)
+UPDATE_BY_HAND_SQL = """
 UPDATE leads SET overall_score = new.score, priority_tier = new.tier, last_scored_at = %(at)s
   FROM (
     SELECT id, score, coalesce(tier_override, CASE
@@ -41,23 +41,25 @@ UPDATE leads SET overall_score = new.score, priority_tier = new.tier, last_score
 
 def run(repeat: int) -> bool:
     """Print the table; returns whether the bar was reached. Each side works in a copy of its own, once."""
-    name, leads = "bench_1m", SIZES["bench_1m"]
-    make_ready(name, leads)
-    at = timezone.now() + LATER
-    with copied(name):
-        hand, written, expected = by_hand(at)
-    with copied(name):
-        ours, changed, found = by_us(at)
+    name, leads = "bench_1m", DATABASE_SIZES["bench_1m"]
+    prepare_database(name, leads)
+    at = timezone.now() + DAYS_LATER
+    with database_copy(name):
+        by_hand_seconds, by_hand_rows, by_hand_tiers = time_update_by_hand(at)
+    with database_copy(name):
+        our_seconds, our_rows, our_tiers = time_rescore(at)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    missed = [] if ours <= AT_MOST * hand else [f"{ours / hand:.2f} times the UPDATE"]
-    missed += [] if (written, expected) == (changed, found) else ["they wrote different things"]
-    sys.stdout.write(f"Scoring {leads:,} leads anew, {LATER.days} days later; {peak} MB at most.\n\n")
+    missed = (
+        [] if our_seconds <= MAX_RATIO * by_hand_seconds else [f"{our_seconds / by_hand_seconds:.2f} times the UPDATE"]
+    )
+    missed += [] if (by_hand_rows, by_hand_tiers) == (our_rows, our_tiers) else ["they wrote different things"]
+    sys.stdout.write(f"Scoring {leads:,} leads anew, {DAYS_LATER.days} days later; {peak} MB at most.\n\n")
     rows = [
-        ["one UPDATE by hand", f"{hand:.1f} s", f"{written:,}", ""],
-        ["score_leads", f"{ours:.1f} s", f"{changed:,}", f"{ours / hand:.2f}"],
+        ["one UPDATE by hand", f"{by_hand_seconds:.1f} s", f"{by_hand_rows:,}", ""],
+        ["score_leads", f"{our_seconds:.1f} s", f"{our_rows:,}", f"{our_seconds / by_hand_seconds:.2f}"],
     ]
-    sys.stdout.write(rendered(["", "time", "leads written", "ratio"], rows))
-    sys.stdout.write(f"{verdict(missed)}\n")
+    sys.stdout.write(render_table(["", "time", "leads written", "ratio"], rows))
+    sys.stdout.write(f"{format_verdict(missed)}\n")
     return not missed
 
 
@@ -65,24 +67,24 @@ def plans() -> None:
     """It reads every lead, and is meant to."""
 
 
-def by_hand(at: datetime) -> tuple[float, int, list[tuple[str, int, int]]]:
+def time_update_by_hand(at: datetime) -> tuple[float, int, list[tuple[str, int, int]]]:
     """Seconds, rows written, and how many leads each tier has then."""
     policy = ScoringPolicy.objects.active()
-    values = {**asked(policy, at), "weights": Jsonb(policy.weights)}
+    values = {**policy_parameters(policy, at), "weights": Jsonb(policy.weights)}
     with connection.cursor() as cursor:
-        began = time.monotonic()
-        cursor.execute(BY_HAND, values)
-        return time.monotonic() - began, cursor.rowcount, tiers()
+        started = time.monotonic()
+        cursor.execute(UPDATE_BY_HAND_SQL, values)
+        return time.monotonic() - started, cursor.rowcount, count_tiers()
 
 
-def by_us(at: datetime) -> tuple[float, int, list[tuple[str, int, int]]]:
+def time_rescore(at: datetime) -> tuple[float, int, list[tuple[str, int, int]]]:
     policy = ScoringPolicy.objects.active()
-    began = time.monotonic()
-    changed = sum(moved for _, moved in rescore_all(policy, at))
-    return time.monotonic() - began, changed, tiers()
+    started = time.monotonic()
+    total_changed = sum(changed_rows for _, changed_rows in rescore_all_leads(policy, at))
+    return time.monotonic() - started, total_changed, count_tiers()
 
 
-def tiers() -> list[tuple[str, int, int]]:
+def count_tiers() -> list[tuple[str, int, int]]:
     """How the open leads are spread over the tiers, with the sum of their scores in hundredths."""
     with connection.cursor() as cursor:
         cursor.execute(

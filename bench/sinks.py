@@ -19,10 +19,10 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP as Server
 from aiosmtpd.smtp import Envelope, Session
 
-PULLS = re.compile(r"/repos/([^/]+/[^/]+)/pulls")
+PULLS_PATH = re.compile(r"/repos/([^/]+/[^/]+)/pulls")
 
 
-class Book:
+class AppendOnlyFile:
     """Lines that are on the disk before anybody is told of them."""
 
     def __init__(self, path: Path) -> None:
@@ -35,44 +35,46 @@ class Book:
             os.fsync(self.file.fileno())
 
 
-class Sink:
+class MailSink:
     """Takes every mail and writes down its Message-ID."""
 
-    def __init__(self, book: Book) -> None:
-        self.book = book
+    def __init__(self, log: AppendOnlyFile) -> None:
+        self.log = log
 
     async def handle_DATA(self, server: Server, session: Session, envelope: Envelope) -> str:
-        self.book.write(message_from_bytes(envelope.content)["Message-ID"])
+        self.log.write(message_from_bytes(envelope.content)["Message-ID"])
         return "250 taken"
 
 
-class Forge(BaseHTTPRequestHandler):
+class ForgeHandler(BaseHTTPRequestHandler):
     """Opens one pull request for each pair of branches, as forges do."""
 
-    book: Book
-    opened: dict[tuple[str, str, str], dict[str, Any]] = {}
+    log: AppendOnlyFile
+    pull_requests: dict[tuple[str, str, str], dict[str, Any]] = {}
     lock = threading.Lock()
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        repository = PULLS.fullmatch(urlsplit(self.path).path)[1]
+        payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        repository = PULLS_PATH.fullmatch(urlsplit(self.path).path)[1]
         with self.lock:
-            key = (repository, asked["head"], asked["base"])
-            if key in self.opened:
+            key = (repository, payload["head"], payload["base"])
+            if key in self.pull_requests:
                 self.answer(422, {"message": "A pull request already exists."})
                 return
-            number = len(self.opened) + 1
+            number = len(self.pull_requests) + 1
             url = f"http://forge.example/{repository}/pull/{number}"
-            self.opened[key] = {**asked, "number": number, "html_url": url, "state": "open"}
-            self.book.write(f"{repository} {asked['head']}")
-        self.answer(201, self.opened[key])
+            self.pull_requests[key] = {**payload, "number": number, "html_url": url, "state": "open"}
+            self.log.write(f"{repository} {payload['head']}")
+        self.answer(201, self.pull_requests[key])
 
     def do_GET(self) -> None:
         split = urlsplit(self.path)
-        repository, query = PULLS.fullmatch(split.path)[1], parse_qs(split.query)
+        repository, query = PULLS_PATH.fullmatch(split.path)[1], parse_qs(split.query)
         head = query.get("head", [""])[0].split(":")[-1]
         with self.lock:
-            found = [row for (where, its, _), row in self.opened.items() if where == repository and its == head]
+            found = [
+                row for (repo, branch, _), row in self.pull_requests.items() if repo == repository and branch == head
+            ]
         self.answer(200, found)
 
     def answer(self, status: int, body: Any) -> None:
@@ -95,10 +97,10 @@ def free_port() -> int:
 
 def main(folder: Path) -> None:
     port = free_port()
-    mail = Controller(Sink(Book(folder / "mails")), hostname="127.0.0.1", port=port)
+    mail = Controller(MailSink(AppendOnlyFile(folder / "mails")), hostname="127.0.0.1", port=port)
     mail.start()
-    Forge.book = Book(folder / "pulls")
-    forge = ThreadingHTTPServer(("127.0.0.1", 0), Forge)
+    ForgeHandler.log = AppendOnlyFile(folder / "pulls")
+    forge = ThreadingHTTPServer(("127.0.0.1", 0), ForgeHandler)
     sys.stdout.write(json.dumps({"mail": port, "forge": forge.server_address[1]}) + "\n")
     sys.stdout.flush()
     forge.serve_forever()

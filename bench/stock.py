@@ -9,7 +9,7 @@ from django.db.models import Case, F, QuerySet, Value, When
 from django.http import HttpRequest
 
 from ai_log.models import AIInteraction
-from inbox.models import LAST_SAID, Message, Thread
+from inbox.models import LAST_ACTIVITY, Message, Thread
 from leads.models import Lead, Tier
 from suggestions.models import Suggestion
 
@@ -134,7 +134,7 @@ class ThreadAdmin(ModelAdmin):
     def get_ordering(self, request: HttpRequest) -> list[Any]:
         """The newest first, or where somebody waits the oldest: the order of our list."""
         waiting = {"last_direction__exact", "awaiting_reply__exact"} & set(request.GET)
-        return [LAST_SAID, "id"] if waiting else [LAST_SAID.desc(), "-id"]
+        return [LAST_ACTIVITY, "id"] if waiting else [LAST_ACTIVITY.desc(), "-id"]
 
 
 @admin.register(AIInteraction, site=site)

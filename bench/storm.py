@@ -19,24 +19,24 @@ from django.contrib.auth.models import Group
 from django.db import OperationalError, connection
 from django.test import override_settings
 
-from bench.children import start
-from bench.databases import scratch
-from bench.stormy import content_of
-from bench.table import rendered, verdict
+from bench.child_processes import start_python
+from bench.databases import scratch_database
+from bench.storm_suggestions import build_storm_suggestion
+from bench.table import format_verdict, render_table
 from crm.models import User
-from crm.records.activity import SYSTEM
+from crm.records.activity import SYSTEM_ACTOR
 from crm.runtime.embedded import cluster
 from crm.runtime.embedded.place import Place
 from leads.models import Lead, LeadStageHistory, Task
-from suggestions.autonomy.kill_switch import pause, resume
+from suggestions.autonomy.kill_switch import pause_execution, resume_execution
 from suggestions.models import ExecutionState, Suggestion, SuggestionExecution, SuggestionType
 from suggestions.transitions import approve, propose
 
 SUGGESTIONS, WORKERS = 1_000, 4
 # Seconds between two kills; after how many the storm has failed.
-KILL_EVERY, PATIENCE = 3.0, 900.0
-OVER = (ExecutionState.SUCCEEDED, ExecutionState.FAILED, ExecutionState.UNKNOWN)
-MAILS = {
+KILL_INTERVAL, TIMEOUT_SECONDS = 3.0, 900.0
+FINISHED_STATES = (ExecutionState.SUCCEEDED, ExecutionState.FAILED, ExecutionState.UNKNOWN)
+EMAIL_TYPES = {
     SuggestionType.SEND_EMAIL,
     SuggestionType.REPLY,
     SuggestionType.SCHEDULE_CALL,
@@ -45,48 +45,48 @@ MAILS = {
 
 
 @dataclass
-class Weather:
+class StormOptions:
     """How hard it blows."""
 
     suggestions: int = SUGGESTIONS
-    workers: int = WORKERS
-    kill_every: float = KILL_EVERY
-    kills_at_most: int = 1_000
+    worker_count: int = WORKERS
+    kill_interval: float = KILL_INTERVAL
+    max_kills: int = 1_000
     restarts: bool = True
     killed: int = 0
     restarted: int = 0
-    crew: list[subprocess.Popen[str]] = field(default_factory=list)
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
 
 def run(repeat: int) -> bool:
     """Print the table; returns whether each deed was done once."""
-    with scratch():
-        return storm(Weather())
+    with scratch_database():
+        return run_storm(StormOptions())
 
 
 def plans() -> None:
     """Nothing of this is a question to the database alone."""
 
 
-def storm(weather: Weather) -> bool:
+def run_storm(options: StormOptions) -> bool:
     """Let it blow; whether everything was done once, or says that it is not known."""
-    with tempfile.TemporaryDirectory() as folder, outside(Path(folder)) as variables:
+    with tempfile.TemporaryDirectory() as folder, outside_servers(Path(folder)) as variables:
         with override_settings(FORGE_URL=variables["FORGE_URL"], FORGE_TOKEN=variables["FORGE_TOKEN"]):
-            fill(weather.suggestions)
-        began = time.monotonic()
+            approve_suggestions(options.suggestions)
+        started = time.monotonic()
         try:
-            blow(weather, Path(folder) / "workers.log", variables)
+            run_workers(options, Path(folder) / "workers.log", variables)
         finally:
-            for worker in weather.crew:
+            for worker in options.processes:
                 kill(worker)
-        seconds = time.monotonic() - began
-        return report(weather, Path(folder), seconds)
+        seconds = time.monotonic() - started
+        return report(options, Path(folder), seconds)
 
 
 @contextmanager
-def outside(folder: Path) -> Iterator[dict[str, str]]:
+def outside_servers(folder: Path) -> Iterator[dict[str, str]]:
     """A mail server and a forge; what a worker must know of them."""
-    sinks = start("-m", "bench.sinks", str(folder))
+    sinks = start_python("-m", "bench.sinks", str(folder))
     try:
         ports = json.loads(sinks.stdout.readline())
         yield {
@@ -99,42 +99,42 @@ def outside(folder: Path) -> Iterator[dict[str, str]]:
         kill(sinks)
 
 
-def fill(suggestions: int) -> None:
+def approve_suggestions(suggestions: int) -> None:
     """Approve as many suggestions while everything is stopped, the types in turn, and let them go."""
     boss = User.objects.create_user("boss", email="boss@storm.example.com", first_name="Bo", is_staff=True)
     boss.groups.add(Group.objects.get(name="administrator"))
-    pause(reason="The storm is being prepared.", by=boss)
+    pause_execution(reason="The storm is being prepared.", by=boss)
     types = list(SuggestionType)
     for number in range(suggestions):
-        suggestion = content_of(types[number % len(types)], number)
-        propose(suggestion, by=SYSTEM)
+        suggestion = build_storm_suggestion(types[number % len(types)], number)
+        propose(suggestion, by=SYSTEM_ACTOR)
         approve(suggestion, by=boss)
     # Nobody is left time to take a mail back.
     SuggestionExecution.objects.update(run_after=suggestion.created_at)
-    resume(by=boss)
+    resume_execution(by=boss)
 
 
-def blow(weather: Weather, log: Path, variables: dict[str, str]) -> None:
+def run_workers(options: StormOptions, log: Path, variables: dict[str, str]) -> None:
     """Keep the crew at work, and kill one of them every few seconds, until everything is over."""
-    drawn, began, next_kill = random.Random(1), time.monotonic(), weather.kill_every
-    while (open_still := left()) and time.monotonic() - began < PATIENCE:
-        while len(weather.crew) < weather.workers:
-            weather.crew.append(start("manage.py", "worker", log=log, **variables))
-        if weather.restarts and not weather.restarted and open_still < weather.suggestions / 2:
+    rng, started, next_kill = random.Random(1), time.monotonic(), options.kill_interval
+    while (unfinished := count_unfinished()) and time.monotonic() - started < TIMEOUT_SECONDS:
+        while len(options.processes) < options.worker_count:
+            options.processes.append(start_python("manage.py", "worker", log=log, **variables))
+        if options.restarts and not options.restarted and unfinished < options.suggestions / 2:
             restart_database()
-            weather.restarted += 1
-        if time.monotonic() - began > next_kill and weather.killed < weather.kills_at_most:
-            kill(weather.crew.pop(drawn.randrange(len(weather.crew))))
-            weather.killed += 1
-            next_kill = time.monotonic() - began + weather.kill_every
+            options.restarted += 1
+        if time.monotonic() - started > next_kill and options.killed < options.max_kills:
+            kill(options.processes.pop(rng.randrange(len(options.processes))))
+            options.killed += 1
+            next_kill = time.monotonic() - started + options.kill_interval
         time.sleep(0.2)
 
 
-def left() -> int:
+def count_unfinished() -> int:
     """How many executions are not over yet; asked again while the database is away."""
     while True:
         try:
-            return SuggestionExecution.objects.exclude(state__in=OVER).count()
+            return SuggestionExecution.objects.exclude(state__in=FINISHED_STATES).count()
         except OperationalError:
             connection.close()
             time.sleep(0.2)
@@ -144,8 +144,8 @@ def restart_database() -> None:
     """As an update of the server does: everybody's connection is cut."""
     place = Place(Path(settings.DATA_DIR))
     connection.close()
-    cluster.stop(place)
-    cluster.start(place)
+    cluster.stop_server(place)
+    cluster.start_server(place)
 
 
 def kill(process: subprocess.Popen[str]) -> None:
@@ -154,49 +154,59 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
-def report(weather: Weather, folder: Path, seconds: float) -> bool:
+def report(options: StormOptions, folder: Path, seconds: float) -> bool:
     """Print a line a type, and what was done more or less than once."""
     mails = Counter((folder / "mails").read_text().split())
     pulls = (folder / "pulls").read_text().split("\n")[:-1]
-    rows, told = [], set()
-    wrong: dict[str, int] = Counter()
+    rows, errors = [], set()
+    failures: dict[str, int] = Counter()
     for name in SuggestionType:
         executions = list(SuggestionExecution.objects.filter(suggestion__type=name).select_related("suggestion"))
         states = Counter(execution.state for execution in executions)
-        rows.append([name.label, *(str(states[state]) for state in OVER), str(len(executions) - sum_of(states))])
-        wrong["lost"] += len(executions) - sum_of(states)
-        wrong["failed"] += states[ExecutionState.FAILED]
-        told.update(f"{name.label}: {row.error}" for row in executions if row.state == ExecutionState.FAILED)
-        if name in MAILS:
+        rows.append(
+            [
+                name.label,
+                *(str(states[state]) for state in FINISHED_STATES),
+                str(len(executions) - count_finished(states)),
+            ]
+        )
+        failures["lost"] += len(executions) - count_finished(states)
+        failures["failed"] += states[ExecutionState.FAILED]
+        errors.update(f"{name.label}: {row.error}" for row in executions if row.state == ExecutionState.FAILED)
+        if name in EMAIL_TYPES:
             for execution in executions:
-                arrived = mails[execution.message.message_id]
-                wrong["mails sent twice"] += arrived > 1
-                wrong["said to be sent and not there"] += arrived == 0 and execution.state == "SUCCEEDED"
-    wrong["pull requests opened twice"] = len(pulls) - len(set(pulls))
-    wrong |= deeds_not_done_once()
+                arrivals = mails[execution.message.message_id]
+                failures["mails sent twice"] += arrivals > 1
+                failures["said to be sent and not there"] += arrivals == 0 and execution.state == "SUCCEEDED"
+    failures["pull requests opened twice"] = len(pulls) - len(set(pulls))
+    failures |= count_wrong_effects()
     sys.stdout.write(f"\n{__doc__}\n")
-    sys.stdout.write(f"{weather.killed} kills, {weather.restarted} restarts, {seconds:,.0f} s; ")
+    sys.stdout.write(f"{options.killed} kills, {options.restarted} restarts, {seconds:,.0f} s; ")
     sys.stdout.write(f"{sum(mails.values())} mails and {len(pulls)} pull requests arrived.\n\n")
-    sys.stdout.write(rendered(["", "done", "failed", "not known", "not over"], rows))
-    sys.stdout.write("".join(f"{why}\n" for why in sorted(told)))
-    missed = [f"{count} {words}" for words, count in wrong.items() if count]
-    sys.stdout.write(f"{verdict(missed)}\n")
+    sys.stdout.write(render_table(["", "done", "failed", "not known", "not over"], rows))
+    sys.stdout.write("".join(f"{why}\n" for why in sorted(errors)))
+    missed = [f"{count} {words}" for words, count in failures.items() if count]
+    sys.stdout.write(f"{format_verdict(missed)}\n")
     return not missed
 
 
-def sum_of(states: Counter[str]) -> int:
-    return sum(states[state] for state in OVER)
+def count_finished(states: Counter[str]) -> int:
+    return sum(states[state] for state in FINISHED_STATES)
 
 
-def deeds_not_done_once() -> dict[str, int]:
+def count_wrong_effects() -> dict[str, int]:
     """What our own database holds once too often or not at all, by what it is."""
-    done = Suggestion.objects.filter(executions__state=ExecutionState.SUCCEEDED)
-    tasks = done.filter(type__in=(SuggestionType.TASK, SuggestionType.FOLLOW_UP)).count()
-    moves = done.filter(type=SuggestionType.CHANGE_STATUS).count()
-    made = done.filter(type=SuggestionType.CREATE_LEAD).count()
+    succeeded = Suggestion.objects.filter(executions__state=ExecutionState.SUCCEEDED)
+    tasks = succeeded.filter(type__in=(SuggestionType.TASK, SuggestionType.FOLLOW_UP)).count()
+    stage_changes = succeeded.filter(type=SuggestionType.CHANGE_STATUS).count()
+    created_leads = succeeded.filter(type=SuggestionType.CREATE_LEAD).count()
     return {
         "tasks too many or too few": abs(Task.objects.count() - tasks),
-        "moves too many or too few": abs(LeadStageHistory.objects.filter(from_status__isnull=False).count() - moves),
-        "leads too many or too few": abs(Lead.objects.filter(contact_name__startswith="Made in").count() - made),
-        "results missing": done.filter(result__isnull=True).count(),
+        "moves too many or too few": abs(
+            LeadStageHistory.objects.filter(from_status__isnull=False).count() - stage_changes
+        ),
+        "leads too many or too few": abs(
+            Lead.objects.filter(contact_name__startswith="Made in").count() - created_leads
+        ),
+        "results missing": succeeded.filter(result__isnull=True).count(),
     }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def rendered(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def render_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in text: the first column to the left, the others to the right."""
     widths = [max(len(row[column]) for row in [heading, *rows]) for column in range(len(heading))]
     lines = [heading, ["-" * width for width in widths], *rows]
@@ -17,14 +17,14 @@ def rendered(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     return f"{seconds * 1000:,.1f} ms"
 
 
-def kilobytes(size: int) -> str:
+def format_kilobytes(size: int) -> str:
     return f"{size / 1000:,.0f} kB"
 
 
-def verdict(missed: Sequence[str]) -> str:
+def format_verdict(missed: Sequence[str]) -> str:
     """`OK`, or what was missed."""
     return f"MISSED ({', '.join(missed)})" if missed else "OK"

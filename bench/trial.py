@@ -27,109 +27,121 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from agents import tasks as agent_tasks
-from agents.drafting.improve_draft import to_ask
+from agents.drafting.improve_draft import suggestions_to_improve
 from ai_log.gateway import otel_names
-from ai_log.gateway.ask import available, bare
+from ai_log.gateway.ask import is_model_configured, strip_code_fence
 from ai_log.models import AIInteraction
 from bench import faults
-from bench.corpus import FOLDER
-from bench.databases import scratch
-from bench.model import loopback, named, reading
-from bench.table import rendered, verdict
-from crm.exceptions import Refused
-from crm.records.activity import SYSTEM
+from bench.corpus import CORPUS_FOLDER
+from bench.databases import scratch_database
+from bench.model import answer_honestly, loopback_model, model_label
+from bench.table import format_verdict, render_table
+from crm.exceptions import ActionRefused
+from crm.records.activity import SYSTEM_ACTOR
 from inbox import tasks as inbox_tasks
-from inbox.incoming.arrivals import Arrival, Read, read
-from inbox.incoming.files import mails_in
+from inbox.incoming.arrivals import Arrival, ParsedArrival, parse_arrival
+from inbox.incoming.files import iter_emails
 from inbox.incoming.participants import our_addresses
-from inbox.incoming.transitions import Counted, receive_read
-from inbox.lead_signals.ask_model import AGENT
-from inbox.lead_signals.model_signals import Signals
+from inbox.incoming.transitions import ReceiveCounts, receive_parsed
+from inbox.lead_signals.ask_model import SIGNALS_AGENT
+from inbox.lead_signals.model_signals import SignalsAnswer
 from inbox.models import Mailbox, Message, Provider, Reading, Thread
 from inbox.transitions import link
 from leads.models import Lead
 from leads.transitions import create_lead
 from suggestions.models import Suggestion
 
-PATHS = (FOLDER / "enron", FOLDER / "easy-ham-2.tar.gz")
-DAYS, BATCH, ASKED_A_ROUND = 3, 100, 50
-HELD = re.compile(r"VmRSS:\s+(\d+) kB")
+PATHS = (CORPUS_FOLDER / "enron", CORPUS_FOLDER / "easy-ham-2.tar.gz")
+SPREAD_DAYS, EMAILS_PER_BATCH, CALLS_PER_ROUND = 3, 100, 50
+RESIDENT_MEMORY = re.compile(r"VmRSS:\s+(\d+) kB")
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 SETTINGS = {"ALLOWED_HOSTS": ["testserver"], "ROOT_URLCONF": "bench.urls"}
 
 
-def mails(paths: list[Path], most: int) -> Iterator[Read]:
-    """The first `most` mails of each path, as if people had written them within the last days, in their order.
+def load_trial_emails(paths: list[Path], limit: int) -> Iterator[ParsedArrival]:
+    """The first `limit` mails of each path, as if people had written them within the last days, in their order.
 
     What says that a mail came over a list is taken away: most of the threads given did, and a list is no lead.
     """
-    found = []
+    emails = []
     for path in paths:
-        every = (read(Arrival(origin, raw)) for origin, raw in mails_in(path) if not origin.endswith(".cats"))
-        found += itertools.islice((one for one in every if one.mail and one.mail.from_email), most)
-    found.sort(key=lambda one: one.mail.sent_at or LONG_AGO)
-    began, each = timezone.now() - timedelta(days=DAYS), timedelta(days=DAYS) / (len(found) + 1)
-    for number, one in enumerate(found):
-        yield replace(one, mail=replace(one.mail, sent_at=began + number * each, headers={}))
+        parsed_emails = (
+            parse_arrival(Arrival(origin, raw)) for origin, raw in iter_emails(path) if not origin.endswith(".cats")
+        )
+        emails += itertools.islice((email for email in parsed_emails if email.mail and email.mail.from_email), limit)
+    emails.sort(key=lambda email: email.mail.sent_at or LONG_AGO)
+    first_sent_at, interval = (
+        timezone.now() - timedelta(days=SPREAD_DAYS),
+        timedelta(days=SPREAD_DAYS) / (len(emails) + 1),
+    )
+    for number, email in enumerate(emails):
+        yield replace(email, mail=replace(email.mail, sent_at=first_sent_at + number * interval, headers={}))
 
 
-def leads_of(found: list[Read]) -> dict[str, Lead]:
+def create_leads(emails: list[ParsedArrival]) -> dict[str, Lead]:
     """A lead for every second who wrote, by address."""
-    writers = dict.fromkeys(one.mail.from_email.lower() for one in found)
-    names = {one.mail.from_email.lower(): one.mail.from_name for one in found}
-    made = {}
+    writers = dict.fromkeys(email.mail.from_email.lower() for email in emails)
+    names = {email.mail.from_email.lower(): email.mail.from_name for email in emails}
+    leads_by_address = {}
     for address in list(writers)[::2]:
         lead = Lead(contact_name=(names[address] or address)[:200], contact_email=address)
-        with contextlib.suppress(Refused):
-            create_lead(lead, by=SYSTEM)
-            made[address] = lead
-    return made
+        with contextlib.suppress(ActionRefused):
+            create_lead(lead, by=SYSTEM_ACTOR)
+            leads_by_address[address] = lead
+    return leads_by_address
 
 
-def taken_in(found: list[Read], leads: dict[str, Lead]) -> Counted:
+def receive_emails(emails: list[ParsedArrival], leads: dict[str, Lead]) -> ReceiveCounts:
     """Take the mails in; a conversation that a lead began is linked, as somebody of the agency would."""
-    box = Mailbox.objects.create(address="trial@agency.example", provider=Provider.IMPORT)
-    counted, ours = Counted(), our_addresses()
-    for start in range(0, len(found), BATCH):
-        counted += receive_read(box, found[start : start + BATCH], ours=ours)
-    for thread in Thread.objects.filter(mailbox=box, lead=None, client=None):
+    mailbox = Mailbox.objects.create(address="trial@agency.example", provider=Provider.IMPORT)
+    counts, own_addresses = ReceiveCounts(), our_addresses()
+    for start in range(0, len(emails), EMAILS_PER_BATCH):
+        counts += receive_parsed(mailbox, emails[start : start + EMAILS_PER_BATCH], own_addresses=own_addresses)
+    for thread in Thread.objects.filter(mailbox=mailbox, lead=None, client=None):
         first = Message.objects.filter(thread=thread).order_by("sent_at").first()
         if first and first.from_email.lower() in leads:
-            link(thread, lead=leads[first.from_email.lower()], by=SYSTEM)
-    return counted
+            link(thread, lead=leads[first.from_email.lower()], by=SYSTEM_ACTOR)
+    return counts
 
 
-def at_work(until: float) -> Iterator[int]:
+def run_jobs(deadline: float) -> Iterator[int]:
     """Run the jobs that read and propose, round after round, until nothing is asked any more; yields the memory."""
-    asked = -1
-    while time.monotonic() < until and asked != (asked := AIInteraction.objects.count()):
-        for job in (inbox_tasks.notice_new, inbox_tasks.sense_new, agent_tasks.triage, agent_tasks.consider):
+    call_count = -1
+    while time.monotonic() < deadline and call_count != (call_count := AIInteraction.objects.count()):
+        for job in (
+            inbox_tasks.detect_new_signals,
+            inbox_tasks.ask_model_for_signals,
+            agent_tasks.triage_threads,
+            agent_tasks.propose_next_best_actions,
+        ):
             job(timestamp=0)
-        yield memory()
-        for key in to_ask(timezone.now()).values_list("pk", flat=True)[:ASKED_A_ROUND]:
-            if time.monotonic() < until:
-                agent_tasks.ask_model(str(key))
+        yield resident_memory()
+        for key in suggestions_to_improve(timezone.now()).values_list("pk", flat=True)[:CALLS_PER_ROUND]:
+            if time.monotonic() < deadline:
+                agent_tasks.ask_model_job(str(key))
 
 
-def memory() -> int:
+def resident_memory() -> int:
     """What this process holds, in kB; the database's is its own."""
-    return int(HELD.search(Path("/proc/self/status").read_text())[1])
+    return int(RESIDENT_MEMORY.search(Path("/proc/self/status").read_text())[1])
 
 
-def signals() -> Counter[str]:
+def count_signals() -> Counter[str]:
     """Signals on leads, by who found them; and what the model claimed besides."""
-    found: Counter[str] = Counter()
-    for one in itertools.chain.from_iterable(Lead.objects.values_list("signals", flat=True)):
-        found["by the model" if "interaction" in one else "by rules"] += 1
+    counts: Counter[str] = Counter()
+    for signal in itertools.chain.from_iterable(Lead.objects.values_list("signals", flat=True)):
+        counts["by the model" if "interaction" in signal else "by rules"] += 1
     claimed = 0
-    for answer in AIInteraction.objects.filter(agent=AGENT, error_message="").values_list("ai_response", flat=True):
+    for answer in AIInteraction.objects.filter(agent=SIGNALS_AGENT, error_message="").values_list(
+        "ai_response", flat=True
+    ):
         with contextlib.suppress(ValidationError):
-            claimed += len(Signals.model_validate_json(bare(answer)).signals)
-    kept = sum(map(len, Reading.objects.values_list("signs", flat=True)))
-    return found + Counter({"claimed by the model and dropped": claimed - kept})
+            claimed += len(SignalsAnswer.model_validate_json(strip_code_fence(answer)).signals)
+    kept_count = sum(map(len, Reading.objects.values_list("signs", flat=True)))
+    return counts + Counter({"claimed by the model and dropped": claimed - kept_count})
 
 
-def calls(since: datetime) -> list[list[str]]:
+def summarize_calls(since: datetime) -> list[list[str]]:
     """What was asked by each agent, and what came of it."""
     rows = AIInteraction.objects.filter(created_at__gte=since)
     of_agents = rows.values("agent").annotate(
@@ -142,7 +154,7 @@ def calls(since: datetime) -> list[list[str]]:
     )
     kinds: dict[str, Counter[str]] = defaultdict(Counter)
     for agent, metadata in rows.exclude(error_message="").values_list("agent", "metadata"):
-        kinds[agent][metadata.get(otel_names.ERROR, "unknown")] += 1
+        kinds[agent][metadata.get(otel_names.ERROR_TYPE, "unknown")] += 1
     return [
         [
             one["agent"],
@@ -157,36 +169,36 @@ def calls(since: datetime) -> list[list[str]]:
     ]
 
 
-def tried(paths: list[Path], most: int, seconds: float) -> bool:
+def run_trial(paths: list[Path], limit: int, seconds: float) -> bool:
     """Print what became of the mails; whether it went as it must."""
     with contextlib.redirect_stdout(io.StringIO()):
         call_command("demo", verbosity=0)
-    found = list(mails(paths, most))
-    counted = taken_in(found, leads_of(found))
-    began, started, before = timezone.now(), time.monotonic(), Suggestion.objects.count()
-    held = list(at_work(started + seconds))
-    took = time.monotonic() - started
+    emails = list(load_trial_emails(paths, limit))
+    counts = receive_emails(emails, create_leads(emails))
+    began, started, suggestions_before = timezone.now(), time.monotonic(), Suggestion.objects.count()
+    memory_readings = list(run_jobs(started + seconds))
+    seconds_taken = time.monotonic() - started
     asked = AIInteraction.objects.filter(created_at__gte=began)
-    worded = Suggestion.everything.filter(interaction__in=asked).count()
+    worded_count = Suggestion.everything.filter(interaction__in=asked).count()
     rows = {
-        "mails taken in": counted.taken,
-        "set aside": counted.aside,
+        "mails taken in": counts.taken,
+        "set aside": counts.aside,
         "open leads": Lead.objects.open().count(),
         "conversations of leads": Thread.objects.filter(lead__isnull=False).count(),
         "messages read by the model": Reading.objects.exclude(interaction=None).count(),
         "conversations yet to be read": Thread.objects.live().filter(sense_at__isnull=False).count(),
-        **{f"signals {name}": count for name, count in sorted(signals().items())},
-        "suggestions made": Suggestion.objects.count() - before,
-        "of them in a model's words": worded,
-        "yet to be asked about": to_ask(timezone.now()).count(),
-        "seconds": round(took),
-        "calls a second": round(asked.count() / took, 1),
-        "memory after the first round, MB": held[0] // 1000,
-        "memory at the end, MB": memory() // 1000,
+        **{f"signals {name}": count for name, count in sorted(count_signals().items())},
+        "suggestions made": Suggestion.objects.count() - suggestions_before,
+        "of them in a model's words": worded_count,
+        "yet to be asked about": suggestions_to_improve(timezone.now()).count(),
+        "seconds": round(seconds_taken),
+        "calls a second": round(asked.count() / seconds_taken, 1),
+        "memory after the first round, MB": memory_readings[0] // 1000,
+        "memory at the end, MB": resident_memory() // 1000,
     }
-    sys.stdout.write(rendered([named(), ""], [[name, f"{value:,}"] for name, value in rows.items()]) + "\n")
+    sys.stdout.write(render_table([model_label(), ""], [[name, f"{value:,}"] for name, value in rows.items()]) + "\n")
     heading = ["Agent", "asked", "answered", "failed", "tokens in / out", "cost", "mean latency"]
-    sys.stdout.write(rendered(heading, calls(began)) + "\n")
+    sys.stdout.write(render_table(heading, summarize_calls(began)) + "\n")
     return asked.exists()
 
 
@@ -198,14 +210,16 @@ def main() -> int:
     options = parser.parse_args()
     if missing := [str(path) for path in options.paths if not path.exists()]:
         parser.error(f"there is no {', '.join(missing)}")
-    theirs = available()
-    sys.stdout.write(f"The model: {'that of AI_URL' if theirs else 'our own on loopback, for want of AI_URL'}.\n\n")
-    with override_settings(**SETTINGS), scratch():
-        with nullcontext() if theirs else loopback(reading):
-            went = tried(list(options.paths), options.mails, options.seconds)
-        missed = faults.tried()
-    sys.stdout.write(f"{verdict(missed if went else [*missed, 'nothing was asked'])}\n")
-    return int(bool(missed) or not went)
+    has_real_model = is_model_configured()
+    sys.stdout.write(
+        f"The model: {'that of AI_URL' if has_real_model else 'our own on loopback, for want of AI_URL'}.\n\n"
+    )
+    with override_settings(**SETTINGS), scratch_database():
+        with nullcontext() if has_real_model else loopback_model(answer_honestly):
+            is_completed = run_trial(list(options.paths), options.mails, options.seconds)
+        missed = faults.try_faults()
+    sys.stdout.write(f"{format_verdict(missed if is_completed else [*missed, 'nothing was asked'])}\n")
+    return int(bool(missed) or not is_completed)
 
 
 if __name__ == "__main__":

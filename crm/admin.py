@@ -15,42 +15,42 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from crm.exceptions import Refused
+from crm.exceptions import ActionRefused
 from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilter, SavedViewFilter
 from crm.forms import ClientForm, ContactForm
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, SavedView, User
 from crm.records import transitions
-from crm.screens.action_forms import DeedForm
+from crm.screens.action_forms import ActionForm
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
-from crm.screens.record_admin import OnlyRead, RecordAdmin, own_address
+from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin, safe_next_url
 
-ID = {"id": models.F("id")}
-BY_NAME = {"name": models.F("name"), **ID}
-BIN = ("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted())
+ORDER_BY_ID = {"id": models.F("id")}
+ORDER_BY_NAME = {"name": models.F("name"), **ORDER_BY_ID}
+DELETED_TAB = ("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted())
 
 
-class NoteRecord(DeedForm):
+class AddRecordNote(ActionForm):
     """A note on the timeline."""
 
     verb, label, icon = "note", "Note", "edit_note"
     body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
 
     def perform(self, record: models.Model, by: User) -> str:
-        transitions.note(record, self.cleaned_data["body"], by=by)
+        transitions.add_note(record, self.cleaned_data["body"], by=by)
         return "The note is on the timeline."
 
 
-class NoteClient(NoteRecord):
+class AddClientNote(AddRecordNote):
     permission = "crm.change_client"
 
 
-class NoteContact(NoteRecord):
+class AddContactNote(AddRecordNote):
     permission = "crm.change_contact"
 
 
-class AssignClient(DeedForm):
+class AssignClient(ActionForm):
     """Giving a client to somebody."""
 
     verb, label, permission, icon = "assign", "Assign", "crm.reassign_client", "person_add"
@@ -82,20 +82,20 @@ class ClientAdmin(RecordAdmin):
         Column("Owner"),
         Column("Tags"),
     )
-    orders = {"name": Order("By name", BY_NAME, descending=False), "newest": Order("Newest first", ID)}
-    tabs = (Tab("All"), Tab(*BIN, "crm.restore_client"))
-    deeds = (NoteClient, AssignClient)
-    bulk = (AssignClient,)
+    orders = {"name": Order("By name", ORDER_BY_NAME, descending=False), "newest": Order("Newest first", ORDER_BY_ID)}
+    tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_client"))
+    page_actions = (AddClientNote, AssignClient)
+    bulk_actions = (AssignClient,)
     inlines = (ContactInline,)
     fieldsets = (
-        (None, {"fields": (("name", "client_type"), ("email", "phone"), "notes", "tags", "seen")}),
+        (None, {"fields": (("name", "client_type"), ("email", "phone"), "notes", "tags", "loaded_digest")}),
         ("Address", {"classes": ("tab",), "fields": ("address",)}),
         ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),
     )
 
-    def create(self, request: HttpRequest, row: Client) -> None:
+    def create_record(self, request: HttpRequest, row: Client) -> None:
         row.assigned_to = row.assigned_to or request.user
-        super().create(request, row)
+        super().create_record(request, row)
 
     def page_context(self, request: HttpRequest, row: Client) -> dict[str, Any]:
         links = row.contact_links.filter(contact__deleted_at=None)
@@ -115,11 +115,11 @@ class ContactAdmin(RecordAdmin):
     page_template = "crm/contact.html"
     list_defer = ("custom_fields", "search_text")
     columns = (Column("Contact", "name"), Column("Title"), Column("Email"), Column("Phone"), Column("Tags"))
-    orders = {"name": Order("By name", BY_NAME, descending=False), "newest": Order("Newest first", ID)}
-    tabs = (Tab("All"), Tab(*BIN, "crm.restore_contact"))
-    deeds = (NoteContact,)
+    orders = {"name": Order("By name", ORDER_BY_NAME, descending=False), "newest": Order("Newest first", ORDER_BY_ID)}
+    tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_contact"))
+    page_actions = (AddContactNote,)
     fieldsets = (
-        (None, {"fields": (("name", "title"), ("email", "phone"), "tags", "seen")}),
+        (None, {"fields": (("name", "title"), ("email", "phone"), "tags", "loaded_digest")}),
         ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),
     )
 
@@ -136,14 +136,14 @@ class ProjectAdmin(RecordAdmin):
     page_template = "crm/project.html"
     list_select_related = ("client",)
     columns = (Column("Project"), Column("Client"), Column("Status"), Column("Begun", "newest"))
-    orders = {"newest": Order("Newest first", ID)}
-    tabs = (Tab("All"), Tab(*BIN, "crm.restore_project"))
+    orders = {"newest": Order("Newest first", ORDER_BY_ID)}
+    tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_project"))
     autocomplete_fields = ("client",)
-    fields = ("client", ("name", "status"), "seen")
+    fields = ("client", ("name", "status"), "loaded_digest")
 
 
 @admin.register(ActivityLog)
-class ActivityLogAdmin(OnlyRead, RecordAdmin):
+class ActivityLogAdmin(ReadOnlyMixin, RecordAdmin):
     """What everybody did, newest first; only read."""
 
     form = forms.ModelForm
@@ -152,7 +152,7 @@ class ActivityLogAdmin(OnlyRead, RecordAdmin):
     row_template = "crm/rows/activity.html"
     list_select_related = ("actor",)
     columns = (Column("When"), Column("Who"), Column("What"), Column("Where"))
-    orders = {"newest": Order("Newest first", ID)}
+    orders = {"newest": Order("Newest first", ORDER_BY_ID)}
     tabs = (Tab("All", {}, lambda rows, user: rows),)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
@@ -168,8 +168,8 @@ class SavedViewAdmin(RecordAdmin):
     row_template = "crm/rows/saved_view.html"
     columns = (Column("View"), Column("List"), Column("Owner"), Column("Shared"))
     list_select_related = ("owner",)
-    orders = {"newest": Order("Newest first", ID)}
-    fields = ("name", "shared", "seen")
+    orders = {"newest": Order("Newest first", ORDER_BY_ID)}
+    fields = ("name", "shared", "loaded_digest")
 
     def get_readonly_fields(self, request: HttpRequest, obj: SavedView | None = None) -> tuple[str, ...]:
         return () if request.user.has_perm("crm.share_savedview") else ("shared",)
@@ -186,34 +186,34 @@ class SavedViewAdmin(RecordAdmin):
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
         return [
-            path("keep/", wrap(require_POST(self.keep)), name="crm_savedview_keep"),
-            path("<uuid:pk>/forget/", wrap(require_POST(self.forget)), name="crm_savedview_forget"),
+            path("keep/", wrap(require_POST(self.save_current_view)), name="crm_savedview_keep"),
+            path("<uuid:pk>/forget/", wrap(require_POST(self.delete_saved_view)), name="crm_savedview_forget"),
             *super().get_urls(),
         ]
 
-    def keep(self, request: HttpRequest) -> HttpResponse:
-        asked = request.POST
+    def save_current_view(self, request: HttpRequest) -> HttpResponse:
+        post_data = request.POST
         try:
             view = transitions.save_view(
-                name=asked.get("name", ""),
-                table=asked.get("table", ""),
-                query=asked.get("query", ""),
-                shared="shared" in asked,
+                name=post_data.get("name", ""),
+                table=post_data.get("table", ""),
+                query=post_data.get("query", ""),
+                shared="shared" in post_data,
                 by=request.user,
             )
             messages.success(request, f"The view “{view}” is kept.")
-        except Refused as refusal:
-            messages.error(request, str(refusal))
-        return HttpResponseRedirect(own_address(asked.get("next"), reverse("admin:index")))
+        except ActionRefused as error:
+            messages.error(request, str(error))
+        return HttpResponseRedirect(safe_next_url(post_data.get("next"), reverse("admin:index")))
 
-    def forget(self, request: HttpRequest, pk: Any) -> HttpResponse:
+    def delete_saved_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         view = get_object_or_404(SavedView.objects.filter(owner=request.user), pk=pk)
         try:
-            transitions.forget_view(view, by=request.user)
+            transitions.delete_saved_view(view, by=request.user)
             messages.success(request, f"The view “{view}” is forgotten.")
-        except Refused as refusal:
-            messages.error(request, str(refusal))
-        return HttpResponseRedirect(own_address(request.POST.get("next"), reverse("admin:index")))
+        except ActionRefused as error:
+            messages.error(request, str(error))
+        return HttpResponseRedirect(safe_next_url(request.POST.get("next"), reverse("admin:index")))
 
 
 @admin.register(User)
@@ -237,7 +237,7 @@ admin.site.unregister(ProcrastinateJob)
 
 
 @admin.register(ProcrastinateJob)
-class JobAdmin(OnlyRead, ModelAdmin):
+class JobAdmin(ReadOnlyMixin, ModelAdmin):
     """What the workers have done and are about to do; only read."""
 
     list_display = ("id", "task_name", "status", "queue_name", "attempts", "scheduled_at")

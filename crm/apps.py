@@ -5,7 +5,7 @@ from django.contrib.admin.apps import AdminConfig
 from django.core.checks import register
 from django.db.backends.signals import connection_created
 
-from crm.runtime.checks import check_credentials_keys, check_worker_patience, refuse_old_servers
+from crm.runtime.checks import check_credentials_keys, check_stalled_worker_timeout, require_supported_server
 
 
 class CrmConfig(AppConfig):
@@ -13,8 +13,8 @@ class CrmConfig(AppConfig):
     verbose_name = "Clients & contacts"
 
     def ready(self) -> None:
-        connection_created.connect(refuse_old_servers, dispatch_uid="crm.refuse_old_servers")
-        register(check_worker_patience)
+        connection_created.connect(require_supported_server, dispatch_uid="crm.refuse_old_servers")
+        register(check_stalled_worker_timeout)
         register(check_credentials_keys, deploy=True)
 
 

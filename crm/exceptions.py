@@ -8,23 +8,23 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, transaction
 
 
-class Refused(Exception):
+class ActionRefused(Exception):
     """A deed that was not done; `str(error)` is the sentence to show."""
 
 
-class IllegalMove(Refused):
+class IllegalTransition(ActionRefused):
     """The record is not in a state from which this deed is possible."""
 
 
-class NotAllowed(Refused):
+class NotPermitted(ActionRefused):
     """Whoever asked may not do this."""
 
 
-class BadInput(Refused):
+class InvalidInput(ActionRefused):
     """What was given does not have the right shape or range."""
 
 
-def sentence(error: ValidationError) -> str:
+def validation_message(error: ValidationError) -> str:
     """Every message of `error` in one line, each with the name of its field."""
     if not hasattr(error, "error_dict"):
         return " ".join(error.messages)
@@ -35,25 +35,25 @@ def sentence(error: ValidationError) -> str:
     return " ".join(parts)
 
 
-def constraint_sentence(error: IntegrityError) -> str:
+def constraint_message(error: IntegrityError) -> str:
     """The `violation_error_message` of the constraint that `error` broke."""
-    broken = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+    constraint_name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
     for model in apps.get_models():
         for constraint in model._meta.constraints:
-            if constraint.name == broken:
+            if constraint.name == constraint_name:
                 return str(constraint.violation_error_message)
-    return f"The database refused this: {broken or error}."
+    return f"The database refused this: {constraint_name or error}."
 
 
 @contextmanager
-def refusing() -> Iterator[None]:
-    """Turn what validation or the database refuses into `BadInput`, inside a savepoint."""
+def errors_as_invalid_input() -> Iterator[None]:
+    """Turn what validation or the database refuses into `InvalidInput`, inside a savepoint."""
     try:
         with transaction.atomic():
             yield
     except ValidationError as error:
-        raise BadInput(sentence(error)) from error
+        raise InvalidInput(validation_message(error)) from error
     except IntegrityError as error:
-        raise BadInput(constraint_sentence(error)) from error
+        raise InvalidInput(constraint_message(error)) from error
     except DataError as error:
-        raise BadInput(f"The database cannot keep this: {str(error).splitlines()[0]}.") from error
+        raise InvalidInput(f"The database cannot keep this: {str(error).splitlines()[0]}.") from error

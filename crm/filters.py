@@ -9,12 +9,12 @@ from django.db import models
 from django.utils import timezone
 
 from crm.models import ActivityLog, ActorType, Client, ClientType, Contact, Project, ProjectStatus, SavedView, User
-from crm.text.cleaning import without_nul
+from crm.text.cleaning import strip_nul
 
-SHORTEST_SEARCH = 3
-NUMBER_LENGTH = 10
-CUSTOM = "cf."
-EARLIEST, LATEST = date(1900, 1, 1), date(2200, 1, 1)
+MIN_SEARCH_LENGTH = 3
+PHONE_SEARCH_DIGITS = 10
+CUSTOM_FIELD_PREFIX = "cf."
+MIN_FILTER_DATE, MAX_FILTER_DATE = date(1900, 1, 1), date(2200, 1, 1)
 
 
 def owner_choices() -> list[tuple[str, str]]:
@@ -32,30 +32,30 @@ class DayFilter(django_filters.DateFilter):
     def filter(self, qs: models.QuerySet, value: date | None) -> models.QuerySet:
         if value is None:
             return qs
-        day = min(max(value, EARLIEST), LATEST)
+        day = min(max(value, MIN_FILTER_DATE), MAX_FILTER_DATE)
         if self.lookup_expr == "gte":
-            return qs.filter(**{f"{self.field_name}__gte": start_of(day)})
-        return qs.filter(**{f"{self.field_name}__lt": start_of(day + timedelta(days=1))})
+            return qs.filter(**{f"{self.field_name}__gte": start_of_day(day)})
+        return qs.filter(**{f"{self.field_name}__lt": start_of_day(day + timedelta(days=1))})
 
 
-def start_of(day: date) -> datetime:
+def start_of_day(day: date) -> datetime:
     """The first moment of `day` where we work."""
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
-class PointsTo(django_filters.UUIDFilter):
+class RelatedRecordFilter(django_filters.UUIDFilter):
     """Rows that point to one record of `model`, named by a link; must stand under the name of its column."""
 
     def __init__(self, model: type[models.Model], **kwargs: Any) -> None:
-        self.pointed_to = model  # `model` is the name under which a FilterSet tells its filters its own
+        self.related_model = model  # `model` is the name under which a FilterSet tells its filters its own
         super().__init__(widget=forms.HiddenInput, label=str(model._meta.verbose_name).capitalize(), **kwargs)
 
     def filter(self, qs: models.QuerySet, value: Any) -> models.QuerySet:
         if value is None:
             return qs
-        shown = self.pointed_to.objects.visible_to(self.parent.request.user).filter(pk=value).first()
+        record = self.related_model.objects.visible_to(self.parent.request.user).filter(pk=value).first()
         # The list says in words what it is narrowed to.
-        self.parent.form.fields[self.field_name].choices = [(str(value), str(shown or "not known"))]
+        self.parent.form.fields[self.field_name].choices = [(str(value), str(record or "not known"))]
         return qs.filter(**{f"{self.field_name}_id": value})
 
 
@@ -66,76 +66,76 @@ class RecordFilter(django_filters.FilterSet):
     also matches that.
     """
 
-    has_custom = True
+    has_custom_fields = True
 
     q = django_filters.CharFilter(
         method="search",
         label="Search",
-        min_length=SHORTEST_SEARCH,
+        min_length=MIN_SEARCH_LENGTH,
         max_length=200,
-        error_messages={"min_length": f"Type at least {SHORTEST_SEARCH} characters."},
+        error_messages={"min_length": f"Type at least {MIN_SEARCH_LENGTH} characters."},
     )
-    tags = django_filters.CharFilter(method="tagged", label="Tags, separated by commas", max_length=500)
+    tags = django_filters.CharFilter(method="filter_tags", label="Tags, separated by commas", max_length=500)
     tags_mode = django_filters.ChoiceFilter(
-        method="unfiltered",
+        method="keep_all_rows",
         label="Tags match",
         choices=[("any", "any of them"), ("all", "all of them")],
         empty_label=None,
     )
-    deleted = django_filters.BooleanFilter(method="in_bin", label="Deleted", widget=forms.HiddenInput)
+    deleted = django_filters.BooleanFilter(method="filter_deleted", label="Deleted", widget=forms.HiddenInput)
 
     def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(data, *args, **kwargs)
         data = data or {}
-        custom = [key for key in data if key.startswith(CUSTOM)]
-        asked = {without_nul(key.removeprefix(CUSTOM)): without_nul(data[key]) for key in custom}
-        self.custom = {key: value for key, value in asked.items() if key and value}
+        custom_keys = [key for key in data if key.startswith(CUSTOM_FIELD_PREFIX)]
+        requested = {strip_nul(key.removeprefix(CUSTOM_FIELD_PREFIX)): strip_nul(data[key]) for key in custom_keys}
+        self.custom_filters = {key: value for key, value in requested.items() if key and value}
 
     def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
         queryset = super().filter_queryset(queryset)
         if not self.form.cleaned_data.get("deleted"):
             queryset = queryset.filter(deleted_at__isnull=True)
-        for key, value in self.custom.items():
-            queryset = queryset.filter(custom_is(key, value))
+        for key, value in self.custom_filters.items():
+            queryset = queryset.filter(custom_field_matches(key, value))
         return queryset
 
     def search(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         """Rows that contain every word; the trigram index serves words of three letters and more."""
-        for word in search_words(value):
+        for word in split_search_terms(value):
             queryset = queryset.filter(search_text__contains=word)
         return queryset
 
-    def tagged(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+    def filter_tags(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         tags = [tag.strip() for tag in value.split(",") if tag.strip()]
         if not tags:
             return queryset
         lookup = "tags__contains" if self.data.get("tags_mode") == "all" else "tags__overlap"
         return queryset.filter(**{lookup: tags})
 
-    def in_bin(self, queryset: models.QuerySet, name: str, value: bool) -> models.QuerySet:
+    def filter_deleted(self, queryset: models.QuerySet, name: str, value: bool) -> models.QuerySet:
         return queryset.filter(deleted_at__isnull=False) if value else queryset
 
-    def unfiltered(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
+    def keep_all_rows(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
         """For a field that another one reads."""
         return queryset
 
 
-def search_words(text: str) -> list[str]:
+def split_search_terms(text: str) -> list[str]:
     """What to look for: the whole text when it is a number however written, else each word.
 
     A telephone number is looked for without the code of its country. A word too short for the trigram
     index counts only together with its neighbours.
     """
     # Letter by letter, as the database does it: a whole text in Python would become longer (İ) or end otherwise (Σ).
-    text = " ".join("".join(char.lower()[0] for char in without_nul(text)).split())
-    number = "".join(char for char in text if char.isdigit())[-NUMBER_LENGTH:]
-    if len(number) >= SHORTEST_SEARCH and not any(char.isalpha() or char == "@" for char in text):
+    text = " ".join("".join(char.lower()[0] for char in strip_nul(text)).split())
+    number = "".join(char for char in text if char.isdigit())[-PHONE_SEARCH_DIGITS:]
+    if len(number) >= MIN_SEARCH_LENGTH and not any(char.isalpha() or char == "@" for char in text):
         return [number]
     words = text.split(" ")
-    return words if all(len(word) >= SHORTEST_SEARCH for word in words) else [text]
+    return words if all(len(word) >= MIN_SEARCH_LENGTH for word in words) else [text]
 
 
-def custom_is(key: str, value: str) -> models.Q:
+def custom_field_matches(key: str, value: str) -> models.Q:
     """The condition that custom field `key` is `value`, as a text, a number or a truth."""
     condition = models.Q(custom_fields__contains={key: value})
     if value in {"true", "false"}:
@@ -149,30 +149,30 @@ def custom_is(key: str, value: str) -> models.Q:
     return condition
 
 
-class LiveFilter(django_filters.FilterSet):
+class LiveRowsFilter(django_filters.FilterSet):
     """A small table: search where it has a search, live rows unless the bin is asked for."""
 
-    deleted = django_filters.BooleanFilter(method="unfiltered", label="Deleted", widget=forms.HiddenInput)
+    deleted = django_filters.BooleanFilter(method="keep_all_rows", label="Deleted", widget=forms.HiddenInput)
 
     def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
         queryset = super().filter_queryset(queryset)
         return queryset.filter(deleted_at__isnull=not self.form.cleaned_data.get("deleted"))
 
-    def unfiltered(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
+    def keep_all_rows(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
         """For a field that `filter_queryset` reads."""
         return queryset
 
 
 class ClientFilter(RecordFilter):
     type = django_filters.ChoiceFilter(field_name="client_type", choices=ClientType.choices, label="Type")
-    owner = django_filters.ChoiceFilter(method="owned", label="Owner", choices=owner_choices)
+    owner = django_filters.ChoiceFilter(method="filter_owner", label="Owner", choices=owner_choices)
 
     class Meta:
         model = Client
         fields: list[str] = []
 
-    def owned(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        return owned_by(queryset, value, self.request)
+    def filter_owner(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        return filter_by_owner(queryset, value, self.request)
 
 
 class ContactFilter(RecordFilter):
@@ -181,7 +181,7 @@ class ContactFilter(RecordFilter):
         fields: list[str] = []
 
 
-class ProjectFilter(LiveFilter):
+class ProjectFilter(LiveRowsFilter):
     q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label="Search", max_length=200)
     status = django_filters.ChoiceFilter(choices=ProjectStatus.choices, label="Status")
 
@@ -190,14 +190,14 @@ class ProjectFilter(LiveFilter):
         fields: list[str] = []
 
 
-def owned_by(queryset: models.QuerySet, value: str, request: Any, field: str = "assigned_to") -> models.QuerySet:
+def filter_by_owner(queryset: models.QuerySet, value: str, request: Any, field: str = "assigned_to") -> models.QuerySet:
     """Rows of `value`: "me", "none", or a user's key."""
     if value == "none":
         return queryset.filter(**{f"{field}__isnull": True})
     return queryset.filter(**{field: request.user.pk if value == "me" else value})
 
 
-class SavedViewFilter(LiveFilter):
+class SavedViewFilter(LiveRowsFilter):
     q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label="Search", max_length=80)
     shared = django_filters.BooleanFilter(
         label="Shared", widget=forms.Select(choices=[("", "—"), ("true", "Yes"), ("false", "No")])
@@ -209,7 +209,7 @@ class SavedViewFilter(LiveFilter):
 
 
 class ActivityFilter(django_filters.FilterSet):
-    who = django_filters.ChoiceFilter(method="done_by", label="Who", choices=owner_choices)
+    who = django_filters.ChoiceFilter(method="filter_actor", label="Who", choices=owner_choices)
     kind = django_filters.ChoiceFilter(field_name="actor_type", choices=ActorType.choices, label="Kind of actor")
     verb = django_filters.CharFilter(label="Verb", max_length=60)
 
@@ -217,5 +217,5 @@ class ActivityFilter(django_filters.FilterSet):
         model = ActivityLog
         fields: list[str] = []
 
-    def done_by(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        return owned_by(queryset, value, self.request, "actor")
+    def filter_actor(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        return filter_by_owner(queryset, value, self.request, "actor")

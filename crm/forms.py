@@ -5,24 +5,24 @@ from typing import Any
 from django import forms
 
 from crm.models import Client, Contact
-from crm.screens.json_forms import NamedValuesField, SchemaField, give_inputs, tags_input
+from crm.screens.json_forms import NamedValuesField, SchemaField, make_tags_field, replace_fields
 from crm.screens.record_admin import RecordForm
 
-TEXT = {"type": "string", "maxLength": 200}
-ADDRESS = {
+ADDRESS_TEXT_SCHEMA = {"type": "string", "maxLength": 200}
+ADDRESS_SCHEMA = {
     "type": "object",
     "properties": {
-        "street": {**TEXT, "title": "Street"},
-        "city": {**TEXT, "title": "City"},
-        "state": {**TEXT, "title": "State"},
-        "zip": {**TEXT, "title": "ZIP"},
-        "country": {**TEXT, "title": "Country"},
+        "street": {**ADDRESS_TEXT_SCHEMA, "title": "Street"},
+        "city": {**ADDRESS_TEXT_SCHEMA, "title": "City"},
+        "state": {**ADDRESS_TEXT_SCHEMA, "title": "State"},
+        "zip": {**ADDRESS_TEXT_SCHEMA, "title": "ZIP"},
+        "country": {**ADDRESS_TEXT_SCHEMA, "title": "Country"},
     },
 }
 
 
-def shared_inputs() -> dict[str, forms.Field]:
-    return {"custom_fields": NamedValuesField(required=False, label="Custom fields"), "tags": tags_input()}
+def shared_fields() -> dict[str, forms.Field]:
+    return {"custom_fields": NamedValuesField(required=False, label="Custom fields"), "tags": make_tags_field()}
 
 
 class ClientForm(RecordForm):
@@ -32,7 +32,7 @@ class ClientForm(RecordForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        give_inputs(self, {"address": SchemaField(ADDRESS, label="Address"), **shared_inputs()})
+        replace_fields(self, {"address": SchemaField(ADDRESS_SCHEMA, label="Address"), **shared_fields()})
 
 
 class ContactForm(RecordForm):
@@ -42,4 +42,4 @@ class ContactForm(RecordForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        give_inputs(self, shared_inputs())
+        replace_fields(self, shared_fields())

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.http.request import validate_host
 
 from crm.runtime.embedded.place import Place
-from crm.runtime.environment import BadVariable, Environment, key_from
+from crm.runtime.environment import BadVariable, Environment, derive_key
 from crm.screens.theme import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -22,14 +22,14 @@ PORT = env.port("PORT", 8000)
 
 DEVELOPMENT_KEY = "for-development-only-and-refused-when-debug-is-off"
 SECRET_KEY = env.text("SECRET_KEY", DEVELOPMENT_KEY)
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
-CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+ALLOWED_HOSTS = env.comma_separated("ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = env.comma_separated("CSRF_TRUSTED_ORIGINS")
 if not DEBUG and SECRET_KEY == DEVELOPMENT_KEY:
     raise BadVariable("SECRET_KEY is not set: with DEBUG off it must be a long random text of your own.")
 if not DEBUG and not ALLOWED_HOSTS:
     raise BadVariable("ALLOWED_HOSTS is not set: with DEBUG off it must name the hosts people use to reach us.")
 # What passwords of mailboxes are encrypted with: the first encrypts, all decrypt.
-CREDENTIALS_KEYS = env.keys("CREDENTIALS_KEYS") or ([key_from(SECRET_KEY)] if DEBUG else [])
+CREDENTIALS_KEYS = env.keys("CREDENTIALS_KEYS") or ([derive_key(SECRET_KEY)] if DEBUG else [])
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
@@ -132,7 +132,7 @@ DEFAULT_FROM_EMAIL = env.sender("MAIL_FROM", "Birchfield Insurance <office@birch
 EMAIL_TIMEOUT = env.seconds("EMAIL_TIMEOUT", 60)
 
 # Hosts of the agency beside the one its mail comes from: mails may link to them without anybody being asked.
-KNOWN_HOSTS = env.words("KNOWN_HOSTS")
+KNOWN_HOSTS = env.comma_separated("KNOWN_HOSTS")
 
 # The address by which people outside reach this program. Without it nothing is noted of what they do with a mail.
 PUBLIC_URL = env.web_address("PUBLIC_URL")
@@ -155,12 +155,12 @@ AI_KEY = env.token("AI_KEY")
 # By whose price list an answer is paid for; without, costs are unknown.
 AI_PROVIDER = env.text("AI_PROVIDER")
 AI_TIMEOUT = env.seconds("AI_TIMEOUT", 30)
-AI_TEMPERATURE = float(env.number("AI_TEMPERATURE", "0.2", most=2))
+AI_TEMPERATURE = float(env.number("AI_TEMPERATURE", "0.2", maximum=2))
 # What may be asked in a day by all together, and for one person.
 AI_DAILY_CALLS = env.count("AI_DAILY_CALLS", 2_000)
 AI_DAILY_CALLS_EACH = env.count("AI_DAILY_CALLS_EACH", 200)
-AI_DAILY_DOLLARS = env.number("AI_DAILY_DOLLARS", "20", most=1_000_000)
-AI_DAILY_DOLLARS_EACH = env.number("AI_DAILY_DOLLARS_EACH", "5", most=1_000_000)
+AI_DAILY_DOLLARS = env.number("AI_DAILY_DOLLARS", "20", maximum=1_000_000)
+AI_DAILY_DOLLARS_EACH = env.number("AI_DAILY_DOLLARS_EACH", "5", maximum=1_000_000)
 
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
@@ -172,48 +172,48 @@ TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 
 # Parts of shared screens, made by the apps to the right; named here so that none is imported to the left.
 TODAY_FIGURES = [
-    "suggestions.screens.dashboard.waiting",
-    "inbox.dashboard.replies_owed",
-    "inbox.dashboard.mails_not_sent",
-    "leads.dashboard.hot_leads",
-    "support.dashboard.tickets_due",
-    "leads.dashboard.tasks_due",
-    "suggestions.screens.dashboard.acceptance",
-    "ai_log.dashboard.spend",
+    "suggestions.screens.dashboard.waiting_figure",
+    "inbox.dashboard.needs_reply_figure",
+    "inbox.dashboard.failed_to_send_figure",
+    "leads.dashboard.hot_leads_figure",
+    "support.dashboard.tickets_due_figure",
+    "leads.dashboard.tasks_due_figure",
+    "suggestions.screens.dashboard.acceptance_figure",
+    "ai_log.dashboard.ai_spend_figure",
 ]
 TODAY_PANELS = [
-    "leads.dashboard.pipeline",
-    "suggestions.screens.dashboard.approvals",
-    "inbox.dashboard.we_owe",
-    "leads.dashboard.hottest",
-    "support.dashboard.next_due",
-    "leads.dashboard.tasks",
+    "leads.dashboard.pipeline_panel",
+    "suggestions.screens.dashboard.approvals_panel",
+    "inbox.dashboard.needs_reply_panel",
+    "leads.dashboard.hot_leads_panel",
+    "support.dashboard.tickets_due_panel",
+    "leads.dashboard.my_tasks_panel",
 ]
 RECORD_SECTIONS = {
     "leads.lead": [
-        "agents.assistant.screen.of_lead",
-        "suggestions.screens.panels.of_lead",
-        "inbox.panels.of_lead",
-        "support.panels.of_lead",
-        "ai_log.panels.of_lead",
+        "agents.assistant.screen.ask_panel",
+        "suggestions.screens.panels.lead_suggestions_panel",
+        "inbox.panels.lead_conversations",
+        "support.panels.lead_tickets_panel",
+        "ai_log.panels.lead_interactions_panel",
     ],
     "crm.client": [
-        "leads.panels.of_client",
-        "inbox.panels.of_client",
-        "support.panels.of_client",
-        "suggestions.screens.panels.of_client",
-        "ai_log.panels.of_client",
+        "leads.panels.client_leads_panel",
+        "inbox.panels.client_conversations",
+        "support.panels.client_tickets_panel",
+        "suggestions.screens.panels.client_suggestions_panel",
+        "ai_log.panels.client_interactions_panel",
     ],
-    "crm.contact": ["leads.panels.of_contact", "inbox.panels.of_contact"],
-    "inbox.thread": ["suggestions.screens.panels.of_thread"],
-    "support.supportticket": ["suggestions.screens.panels.of_ticket"],
+    "crm.contact": ["leads.panels.contact_leads_panel", "inbox.panels.contact_conversations"],
+    "inbox.thread": ["suggestions.screens.panels.thread_suggestions_panel"],
+    "support.supportticket": ["suggestions.screens.panels.ticket_suggestions_panel"],
 }
 
 # Pages of their own about a record, made by the apps to the right.
-SITE_PAGES = ["agents.assistant.screen.pages"]
+SITE_PAGES = ["agents.assistant.screen.chat_urls"]
 
 # What people decided on what came of calls to models.
-AI_JUDGEMENTS = "suggestions.screens.ai_log_outcomes.judgements"
+AI_JUDGEMENTS = "suggestions.screens.ai_log_outcomes.decisions_on_model_calls"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static_collected"

@@ -11,8 +11,8 @@ from procrastinate.jobs import Status
 logger = logging.getLogger(__name__)
 
 # A job that was running in so many workers when they died is taken for the reason, and left as failed.
-MOST_ATTEMPTS = 20
-HOURS_SUCCEEDED, HOURS_OTHERS = 72, 24 * 30
+MAX_ATTEMPTS = 20
+KEEP_SUCCEEDED_HOURS, KEEP_OTHER_HOURS = 72, 24 * 30
 
 
 @app.periodic(cron="* * * * *")
@@ -20,9 +20,9 @@ HOURS_SUCCEEDED, HOURS_OTHERS = 72, 24 * 30
 async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
     """Queue again the jobs whose worker gives no sign of life: nothing else brings them back."""
     manager = context.app.job_manager
-    patience = settings.PROCRASTINATE_WORKER_DEFAULTS["stalled_worker_timeout"]
-    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=patience):
-        if job.attempts < MOST_ATTEMPTS:
+    stalled_timeout = settings.PROCRASTINATE_WORKER_DEFAULTS["stalled_worker_timeout"]
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=stalled_timeout):
+        if job.attempts < MAX_ATTEMPTS:
             logger.warning("The worker of %s died: it is queued again.", job.call_string)
             await manager.retry_job(job)
         else:
@@ -35,9 +35,9 @@ async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
 async def delete_old_jobs(context: JobContext, timestamp: int) -> None:
     """Delete finished jobs: what went well after three days, the rest after a month."""
     manager = context.app.job_manager
-    await manager.delete_old_jobs(nb_hours=HOURS_SUCCEEDED)
+    await manager.delete_old_jobs(nb_hours=KEEP_SUCCEEDED_HOURS)
     await manager.delete_old_jobs(
-        nb_hours=HOURS_OTHERS, include_failed=True, include_cancelled=True, include_aborted=True
+        nb_hours=KEEP_OTHER_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
 
 

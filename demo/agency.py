@@ -11,105 +11,107 @@ from django.core.serializers.base import DeserializationError
 from django.db import connection, transaction
 from django.utils import timezone
 
-from crm.exceptions import BadInput, IllegalMove, refusing
+from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import ActivityLog, User
-from demo.shift_dates import moved
+from demo.shift_dates import shift_all_dates
 from leads.models import ScoringPolicy
-from leads.scoring.field_signals import read_all
-from leads.scoring.rescoring import rescore_all
-from suggestions.transitions import digest, idempotency_key
+from leads.scoring.field_signals import sync_all_field_signals
+from leads.scoring.rescoring import rescore_all_leads
+from suggestions.transitions import content_digest, idempotency_key
 
 FIXTURE = Path(__file__).parent / "fixtures" / "demo.json"
 # What has happened in the fixtures lies before this midnight, what is planned lies after it.
-ANCHOR = date(2026, 11, 2)
-PASSWORD = "demo"
+FIXTURE_DATE = date(2026, 11, 2)
+DEMO_PASSWORD = "demo"
 
 
-def rows() -> list[dict[str, Any]]:
+def fixture_rows() -> list[dict[str, Any]]:
     """Return the rows of the fixture, in an order in which they can be inserted."""
     return json.loads(FIXTURE.read_text(encoding="utf-8"))
 
 
-def usernames() -> list[str]:
+def demo_usernames() -> list[str]:
     """Who works at the demo agency."""
-    return [row["fields"]["username"] for row in rows() if row["model"] == "crm.user"]
+    return [row["fields"]["username"] for row in fixture_rows() if row["model"] == "crm.user"]
 
 
 @transaction.atomic
-def load(today: date) -> int:
+def load_demo(today: date) -> int:
     """Insert the demo, its dates moved so that it ends on the eve of `today`.
 
     Returns the number of rows: 0 where the demo was ever loaded before, whatever became of it since.
 
     Raises:
-        IllegalMove: somebody who is not of the demo has a username of its staff.
-        BadInput: the database refuses a row.
+        IllegalTransition: somebody who is not of the demo has a username of its staff.
+        InvalidInput: the database refuses a row.
     """
     with connection.cursor() as cursor:
         # Whoever loads at the same time waits here, and then finds the rows of the first.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('demo'))")
-    if is_loaded():
+    if is_demo_loaded():
         return 0
-    taken = User.objects.filter(username__in=usernames()).values_list("username", flat=True)
-    if taken:
-        raise IllegalMove(f"It brings its own users, and these names are taken: {', '.join(sorted(taken))}.")
-    count = insert(as_of(today))
+    existing_usernames = User.objects.filter(username__in=demo_usernames()).values_list("username", flat=True)
+    if existing_usernames:
+        raise IllegalTransition(
+            f"It brings its own users, and these names are taken: {', '.join(sorted(existing_usernames))}."
+        )
+    count = insert_rows(move_dates_to(today))
     eve = timezone.make_aware(datetime.combine(today, time.min)) - timedelta(seconds=1)
     policy = ScoringPolicy.objects.active()
-    for _ in read_all(policy, eve):
+    for _ in sync_all_field_signals(policy, eve):
         pass
-    for _ in rescore_all(policy, eve):
+    for _ in rescore_all_leads(policy, eve):
         pass
     return count
 
 
-def is_loaded() -> bool:
+def is_demo_loaded() -> bool:
     """Whether the demo was ever loaded here: what stands in the activity log, nobody can delete."""
-    lines = [row["pk"] for row in rows() if row["model"] == "crm.activitylog"]
-    return ActivityLog.objects.filter(pk__in=lines).exists()
+    activity_ids = [row["pk"] for row in fixture_rows() if row["model"] == "crm.activitylog"]
+    return ActivityLog.objects.filter(pk__in=activity_ids).exists()
 
 
-def as_of(today: date) -> list[dict[str, Any]]:
+def move_dates_to(today: date) -> list[dict[str, Any]]:
     """The rows with their dates moved to `today`, and what follows from the dates made to fit."""
-    zone, days = timezone.get_current_timezone(), (today - ANCHOR).days
+    zone, days = timezone.get_current_timezone(), (today - FIXTURE_DATE).days
     # One for all: hashing is slow on purpose, and a salt for each would guard nothing here.
-    password = make_password(PASSWORD)
-    found = [{**row, "fields": moved(row["fields"], days, zone)} for row in rows()]
+    password = make_password(DEMO_PASSWORD)
+    moved_rows = [{**row, "fields": shift_all_dates(row["fields"], days, zone)} for row in fixture_rows()]
     keys: dict[str, str] = {}
-    for row in found:
+    for row in moved_rows:
         fields = row["fields"]
         if row["model"] == "crm.user":
             fields["password"] = password
         elif fields.get("approved_content") is not None:
-            fields["content_hash"] = digest(fields["approved_content"])
+            fields["content_hash"] = content_digest(fields["approved_content"])
             keys[row["pk"]] = idempotency_key(row["pk"], fields["content_hash"])
         elif row["model"] == "suggestions.suggestionexecution":
             fields["idempotency_key"] = keys[fields["suggestion"]]
-    return found
+    return moved_rows
 
 
-def insert(found: list[dict[str, Any]]) -> int:
+def insert_rows(new_rows: list[dict[str, Any]]) -> int:
     """Insert `found`; a row that is there already is refused and not overwritten."""
     try:
-        with refusing():
-            for record in serializers.deserialize("python", found):
+        with errors_as_invalid_input():
+            for record in serializers.deserialize("python", new_rows):
                 record.save(force_insert=True)
     except DeserializationError as error:
-        raise BadInput(f"It needs a group, a stage or a line of insurance that is gone: {error}") from error
-    return len(found)
+        raise InvalidInput(f"It needs a group, a stage or a line of insurance that is gone: {error}") from error
+    return len(new_rows)
 
 
-def logins() -> list[tuple[str, str, str, str]]:
+def demo_logins() -> list[tuple[str, str, str, str]]:
     """Username, name, role and password of the demo's staff; a password changed since is not known."""
-    staff = User.objects.filter(username__in=usernames(), is_active=True).prefetch_related("groups")
-    known = {hashed: check_password(PASSWORD, hashed) for hashed in {user.password for user in staff}}
-    found = [
+    staff = User.objects.filter(username__in=demo_usernames(), is_active=True).prefetch_related("groups")
+    has_demo_password = {hashed: check_password(DEMO_PASSWORD, hashed) for hashed in {user.password for user in staff}}
+    login_rows = [
         (
             user.username,
             str(user),
             ", ".join(group.name for group in user.groups.all()),
-            PASSWORD if known[user.password] else "(changed)",
+            DEMO_PASSWORD if has_demo_password[user.password] else "(changed)",
         )
         for user in staff
     ]
-    return sorted(found, key=lambda login: (login[2], login[0]))
+    return sorted(login_rows, key=lambda login: (login[2], login[0]))

@@ -5,30 +5,30 @@ from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
 # A day as ISO 8601 writes it, alone or with a time; never part of a longer word or number, such as a UUID.
-DAY = r"\d{4}-\d{2}-\d{2}"
-TIME = r"T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?"
-WRITTEN = re.compile(rf"(?<![\w-]){DAY}(?:{TIME})?(?![\w-])")
+DATE_PATTERN = r"\d{4}-\d{2}-\d{2}"
+TIME_PATTERN = r"T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?"
+WRITTEN_DATE = re.compile(rf"(?<![\w-]){DATE_PATTERN}(?:{TIME_PATTERN})?(?![\w-])")
 
 
-def moved(value: Any, days: int, zone: tzinfo) -> Any:
+def shift_all_dates(value: Any, days: int, zone: tzinfo) -> Any:
     """`value` with each date in it `days` later, inside sentences and nested JSON too; keys stay.
 
     A time keeps its hour: 09:12, whatever its offset was, is 09:12 in `zone`.
     """
     if isinstance(value, str):
-        return WRITTEN.sub(lambda found: _later(found[0], days, zone), value)
+        return WRITTEN_DATE.sub(lambda match: _shift_date(match[0], days, zone), value)
     if isinstance(value, dict):
-        return {key: moved(inner, days, zone) for key, inner in value.items()}
+        return {key: shift_all_dates(inner, days, zone) for key, inner in value.items()}
     if isinstance(value, list):
-        return [moved(inner, days, zone) for inner in value]
+        return [shift_all_dates(inner, days, zone) for inner in value]
     return value
 
 
-def _later(text: str, days: int, zone: tzinfo) -> str:
+def _shift_date(text: str, days: int, zone: tzinfo) -> str:
     try:
         if "T" not in text:
             return (date.fromisoformat(text) + timedelta(days=days)).isoformat()
-        wall = datetime.fromisoformat(text).replace(tzinfo=None) + timedelta(days=days)
+        local_time = datetime.fromisoformat(text).replace(tzinfo=None) + timedelta(days=days)
     except (ValueError, OverflowError):
         return text  # looks like a date and is none: a part number, a day after the last
-    return wall.replace(tzinfo=zone).isoformat()
+    return local_time.replace(tzinfo=zone).isoformat()

@@ -6,52 +6,52 @@ from django import forms
 from django.urls import reverse
 from django.utils.html import format_html
 
-from crm.exceptions import BadInput
+from crm.exceptions import InvalidInput
 from crm.models import Client, User
-from crm.records import transitions as any_record
-from crm.screens.action_forms import DeedForm
+from crm.records import transitions as record_transitions
+from crm.screens.action_forms import ActionForm
 from inbox import transitions
-from inbox.models import TRANSITIONS, Direction, Message, Thread, ThreadStatus
-from leads.action_forms import staff
+from inbox.models import THREAD_TRANSITIONS, Direction, Message, Thread, ThreadStatus
+from leads.action_forms import assignable_users
 from leads.models import Lead
 
-CHANGE = "inbox.change_thread"
+CHANGE_THREAD = "inbox.change_thread"
 
 
-class MoveThread(DeedForm):
+class ChangeThreadStatus(ActionForm):
     """One move of a conversation."""
 
-    permission = CHANGE
+    permission = CHANGE_THREAD
     to: ThreadStatus
 
     @classmethod
-    def possible(cls, record: Thread) -> bool:
-        return cls.to in TRANSITIONS[ThreadStatus(record.status)]
+    def is_applicable(cls, record: Thread) -> bool:
+        return cls.to in THREAD_TRANSITIONS[ThreadStatus(record.status)]
 
     def perform(self, record: Thread, by: User) -> str:
-        transitions.move(record, self.to, by=by)
+        transitions.change_thread_status(record, self.to, by=by)
         return f"“{record}” is {record.get_status_display().lower()}."
 
 
-class ResolveThread(MoveThread):
+class ResolveThread(ChangeThreadStatus):
     verb, label, icon, to, primary = "resolve", "Resolve", "check", ThreadStatus.RESOLVED, True
 
 
-class ArchiveThread(MoveThread):
+class ArchiveThread(ChangeThreadStatus):
     verb, label, icon, to = "archive", "Archive", "archive", ThreadStatus.ARCHIVED
 
 
-class ReopenThread(MoveThread):
+class ReopenThread(ChangeThreadStatus):
     verb, label, icon, to = "reopen", "Reopen", "undo", ThreadStatus.OPEN
 
 
-class MarkRead(DeedForm):
+class MarkRead(ActionForm):
     """Having seen what is new."""
 
-    verb, label, permission, icon = "read", "Mark read", CHANGE, "mark_email_read"
+    verb, label, permission, icon = "read", "Mark read", CHANGE_THREAD, "mark_email_read"
 
     @classmethod
-    def possible(cls, record: Thread) -> bool:
+    def is_applicable(cls, record: Thread) -> bool:
         # The screens count it as they fetch the conversation.
         unread = getattr(record, "unread", None)
         if unread is not None:
@@ -63,13 +63,13 @@ class MarkRead(DeedForm):
         return f"{count} message{'' if count == 1 else 's'} of “{record}” marked as read."
 
 
-class TakeThread(DeedForm):
+class TakeThread(ActionForm):
     """Answering what nobody answers yet."""
 
-    verb, label, permission, icon = "take", "Take", CHANGE, "front_hand"
+    verb, label, permission, icon = "take", "Take", CHANGE_THREAD, "front_hand"
 
     @classmethod
-    def possible(cls, record: Thread) -> bool:
+    def is_applicable(cls, record: Thread) -> bool:
         return record.owner_id is None
 
     def perform(self, record: Thread, by: User) -> str:
@@ -77,10 +77,10 @@ class TakeThread(DeedForm):
         return f"“{record}” is yours to answer."
 
 
-class AssignThread(DeedForm):
+class AssignThread(ActionForm):
     """Giving a conversation to a colleague."""
 
-    verb, label, permission, icon = "assign", "Assign", CHANGE, "person_add"
+    verb, label, permission, icon = "assign", "Assign", CHANGE_THREAD, "person_add"
     assignee = forms.ModelChoiceField(
         User.objects.none(),
         required=False,
@@ -91,10 +91,10 @@ class AssignThread(DeedForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["assignee"].queryset = staff()
+        self.fields["assignee"].queryset = assignable_users()
 
     @classmethod
-    def possible(cls, record: Thread) -> bool:
+    def is_applicable(cls, record: Thread) -> bool:
         return record.status != ThreadStatus.ARCHIVED
 
     def perform(self, record: Thread, by: User) -> str:
@@ -103,21 +103,21 @@ class AssignThread(DeedForm):
         return f"“{record}” is assigned to {assignee}." if assignee else f"“{record}” is assigned to nobody."
 
 
-class NoteThread(DeedForm):
+class NoteThread(ActionForm):
     """A note on the timeline."""
 
-    verb, label, permission, icon = "note", "Note", CHANGE, "edit_note"
+    verb, label, permission, icon = "note", "Note", CHANGE_THREAD, "edit_note"
     body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
 
     def perform(self, record: Thread, by: User) -> str:
-        any_record.note(record, self.cleaned_data["body"], by=by)
+        record_transitions.add_note(record, self.cleaned_data["body"], by=by)
         return "The note is on the timeline."
 
 
-class LinkThread(DeedForm):
+class LinkThread(ActionForm):
     """Whose conversation it is; the lead or client is picked on a page of its own."""
 
-    verb, label, permission, icon = "link", "Link", CHANGE, "link"
+    verb, label, permission, icon = "link", "Link", CHANGE_THREAD, "link"
     lead = forms.UUIDField(required=False, widget=forms.HiddenInput)
     client = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
@@ -128,18 +128,18 @@ class LinkThread(DeedForm):
             if self.cleaned_data[name]
         }
         if len(targets) != 1:
-            raise BadInput("Choose a lead or a client to link the conversation to.")
+            raise InvalidInput("Choose a lead or a client to link the conversation to.")
         transitions.link(record, **targets, by=by)
         return f"“{record}” is linked to {record.lead if 'lead' in targets else record.client}."
 
 
-class UnlinkThread(DeedForm):
+class UnlinkThread(ActionForm):
     """Taking it from whom it is linked to."""
 
-    verb, label, permission, icon = "unlink", "Unlink", CHANGE, "link_off"
+    verb, label, permission, icon = "unlink", "Unlink", CHANGE_THREAD, "link_off"
 
     @classmethod
-    def possible(cls, record: Thread) -> bool:
+    def is_applicable(cls, record: Thread) -> bool:
         return bool(record.lead_id or record.client_id)
 
     def perform(self, record: Thread, by: User) -> str:
@@ -147,10 +147,10 @@ class UnlinkThread(DeedForm):
         return f"“{record}” is linked to nobody now."
 
 
-class SplitThread(DeedForm):
+class SplitThread(ActionForm):
     """Messages moved into a conversation of their own; they are ticked on a page of its own."""
 
-    verb, label, permission, icon = "split", "Split", CHANGE, "call_split"
+    verb, label, permission, icon = "split", "Split", CHANGE_THREAD, "call_split"
     messages = forms.ModelMultipleChoiceField(
         Message.objects.none(),
         widget=forms.MultipleHiddenInput,
@@ -166,25 +166,25 @@ class SplitThread(DeedForm):
         self.fields["messages"].queryset = self.record.messages.defer("body_html")
 
     @classmethod
-    def possible(cls, record: Thread) -> bool:
+    def is_applicable(cls, record: Thread) -> bool:
         return record.message_count > 1
 
     def perform(self, record: Thread, by: User) -> str:
-        chosen = list(self.cleaned_data["messages"])
-        new = transitions.split(record, chosen, by=by)
+        selected = list(self.cleaned_data["messages"])
+        new = transitions.split(record, selected, by=by)
         url = reverse("admin:inbox_thread_change", args=[new.pk])
-        stand = (
+        sentence = (
             "1 message stands in a conversation of its"
-            if len(chosen) == 1
-            else (f"{len(chosen)} messages stand in a conversation of their")
+            if len(selected) == 1
+            else (f"{len(selected)} messages stand in a conversation of their")
         )
-        return format_html('{} own now: <a href="{}">{}</a>.', stand, url, new)
+        return format_html('{} own now: <a href="{}">{}</a>.', sentence, url, new)
 
 
-class JoinThread(DeedForm):
+class JoinThread(ActionForm):
     """Another conversation made part of this one; it is picked on a page of its own."""
 
-    verb, label, permission, icon = "join", "Join", CHANGE, "call_merge"
+    verb, label, permission, icon = "join", "Join", CHANGE_THREAD, "call_merge"
     other = forms.ModelChoiceField(
         Thread.objects.none(),
         widget=forms.HiddenInput,

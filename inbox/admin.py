@@ -12,13 +12,13 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 from django.shortcuts import get_object_or_404
 from django.urls import path
 
-from crm.exceptions import BadInput, IllegalMove
+from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import ActivityLog
-from crm.screens.lists import AFTER, BEFORE, Column, Tab
+from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, Column, Tab
 from crm.screens.paging import Order, Page, capped_count
 from crm.screens.record_admin import TIMELINE_LENGTH, RecordAdmin
-from crm.text.addresses import visible
-from crm.text.safe_html import formatted
+from crm.text.addresses import strip_hidden_characters
+from crm.text.safe_html import make_safe_page
 from inbox.action_forms import (
     ArchiveThread,
     AssignThread,
@@ -32,27 +32,35 @@ from inbox.action_forms import (
     TakeThread,
     UnlinkThread,
 )
-from inbox.attachments import contents
-from inbox.drafts.composer import composer_in
+from inbox.attachments import read_attachment
+from inbox.drafts.composer import composer_for_thread
 from inbox.drafts.screen import DraftAdmin
-from inbox.filters import ThreadFilter, not_sent, unlinked
+from inbox.filters import ThreadFilter, unlinked, with_unsent_messages
 from inbox.forms import LogForm, ThreadForm
 from inbox.lists import ThreadList
 from inbox.mailboxes.screen import MailboxAdmin, SetAsideAdmin
-from inbox.message_view import Said, feeling_of, meeting_of, pages_of, read
-from inbox.models import LAST_SAID, Direction, Draft, Mailbox, Message, SetAside, Thread, ThreadStatus
-from inbox.outgoing.outbox import SEND
+from inbox.message_view import (
+    DisplayedMessage,
+    booked_meeting,
+    display_message,
+    load_message_page,
+    sentiment_reason_for,
+)
+from inbox.models import LAST_ACTIVITY, Direction, Draft, Mailbox, Message, SetAside, Thread, ThreadStatus
+from inbox.outgoing.outbox import SEND_PERMISSION
 from inbox.picking_pages import PickingPages
 from inbox.transitions import log_conversation
 
-BESIDE = 10
-UNREAD = (
+MAX_RELATED_RECORDS = 10
+UNREAD_MESSAGES = (
     Message.objects.filter(thread=models.OuterRef("pk"), direction=Direction.IN, is_read=False)
     .order_by()
     .values("thread")
 )
 # FAILED comes before UNCERTAIN.
-UNSENT = Message.objects.not_sent().filter(thread=models.OuterRef("pk")).order_by("state").values("state")[:1]
+WORST_UNSENT_STATE = (
+    Message.objects.not_sent().filter(thread=models.OuterRef("pk")).order_by("state").values("state")[:1]
+)
 
 
 admin.site.register(Mailbox, MailboxAdmin)
@@ -81,16 +89,16 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         Column("With"),
         Column("Channel"),
         Column("Sentiment"),
-        Column("Messages", css="num"),
+        Column("Messages", css_class="num"),
         Column("Last message", "newest", "num"),
     )
     orders = {
-        "waiting": Order("Longest wait first", {"said": LAST_SAID, "id": models.F("id")}, descending=False),
-        "newest": Order("Newest first", {"said": LAST_SAID, "id": models.F("id")}),
+        "waiting": Order("Longest wait first", {"said": LAST_ACTIVITY, "id": models.F("id")}, descending=False),
+        "newest": Order("Newest first", {"said": LAST_ACTIVITY, "id": models.F("id")}),
     }
     tabs = (
-        Tab("We owe", {}, lambda rows, user: rows.live().we_owe()),
-        Tab("They owe", {"turn": "theirs"}, lambda rows, user: rows.live().they_owe()),
+        Tab("We owe", {}, lambda rows, user: rows.live().needs_reply()),
+        Tab("They owe", {"turn": "theirs"}, lambda rows, user: rows.live().waiting_on_them()),
         Tab(
             "Mine",
             {"assigned": "me"},
@@ -102,18 +110,18 @@ class ThreadAdmin(PickingPages, RecordAdmin):
             lambda rows, user: unlinked(rows.live().filter(status=ThreadStatus.OPEN)),
             order="newest",
         ),
-        Tab("Not sent", {"sent": "no"}, lambda rows, user: not_sent(rows.live()), order="newest"),
+        Tab("Not sent", {"sent": "no"}, lambda rows, user: with_unsent_messages(rows.live()), order="newest"),
         Tab(
             "All open",
             {"status": ThreadStatus.OPEN},
             lambda rows, user: rows.live().filter(status=ThreadStatus.OPEN),
             order="newest",
         ),
-        Tab("Resolved", {"status": ThreadStatus.RESOLVED}, narrow=None, order="newest"),
-        Tab("Archived", {"status": ThreadStatus.ARCHIVED}, narrow=None, order="newest"),
+        Tab("Resolved", {"status": ThreadStatus.RESOLVED}, rows_to_count=None, order="newest"),
+        Tab("Archived", {"status": ThreadStatus.ARCHIVED}, rows_to_count=None, order="newest"),
         Tab("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted(), "inbox.restore_thread", order="newest"),
     )
-    deeds = (
+    page_actions = (
         ResolveThread,
         ReopenThread,
         TakeThread,
@@ -126,24 +134,32 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         SplitThread,
         JoinThread,
     )
-    bulk = (ResolveThread, AssignThread, ArchiveThread, ReopenThread, MarkRead)
+    bulk_actions = (ResolveThread, AssignThread, ArchiveThread, ReopenThread, MarkRead)
     autocomplete_fields = ("lead", "client")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         """With the number of messages that nobody has read yet, and how the worst of what did not go out stands."""
-        unread = models.Subquery(UNREAD.annotate(count=models.Count("pk")).values("count"))
-        return super().get_queryset(request).annotate(unread=Coalesce(unread, 0), unsent=models.Subquery(UNSENT))
+        unread = models.Subquery(UNREAD_MESSAGES.annotate(count=models.Count("pk")).values("count"))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(unread=Coalesce(unread, 0), unsent=models.Subquery(WORST_UNSENT_STATE))
+        )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ThreadList]:
         return ThreadList
 
-    def links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
+    def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
         """To write, and to what was begun."""
-        if not request.user.has_perm(SEND):
+        if not request.user.has_perm(SEND_PERMISSION):
             return []
-        begun = capped_count(Draft.objects.visible_to(request.user))
-        write = ("inbox_draft_add", "edit", "Write")
-        return [write, ("inbox_draft_changelist", "drafts", f"Drafts {begun}")] if begun else [write]
+        draft_count = capped_count(Draft.objects.visible_to(request.user))
+        compose_link = ("inbox_draft_add", "edit", "Write")
+        return (
+            [compose_link, ("inbox_draft_changelist", "drafts", f"Drafts {draft_count}")]
+            if draft_count
+            else [compose_link]
+        )
 
     def get_urls(self) -> list[Any]:
         show = self.admin_site.admin_view(self.message_view)
@@ -157,26 +173,26 @@ class ThreadAdmin(PickingPages, RecordAdmin):
     def message_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """One message where it was said, for whatever knows only its key."""
         message = get_object_or_404(Message, pk=pk)
-        thread = self.find(request, message.thread_id)
+        thread = self.get_visible_object(request, message.thread_id)
         return HttpResponseRedirect(f"{self.page_url(thread)}#m-{pk}")
 
     def file_view(self, request: HttpRequest, pk: UUID, place: int) -> HttpResponse:
         """A file of a message, to be saved and never to be opened in its place."""
         message = get_object_or_404(Message, pk=pk)
-        thread = self.find(request, message.thread_id)
+        thread = self.get_visible_object(request, message.thread_id)
         entry = message.attachments[place] if place < len(message.attachments) else None
         if not isinstance(entry, dict) or "stored" not in entry:
             raise Http404("There is no such file here.")
         try:
-            data = contents(entry)
-        except IllegalMove as refusal:
-            messages.error(request, str(refusal))
+            data = read_attachment(entry)
+        except IllegalTransition as error:
+            messages.error(request, str(error))
             return HttpResponseRedirect(f"{self.page_url(thread)}#m-{pk}")
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
         return FileResponse(
             BytesIO(data),
             as_attachment=True,
-            filename=visible(str(entry.get("name", ""))) or "file",
+            filename=strip_hidden_characters(str(entry.get("name", ""))) or "file",
             content_type="application/octet-stream",
             headers=headers,
         )
@@ -188,7 +204,7 @@ class ThreadAdmin(PickingPages, RecordAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Thread | None = None) -> tuple[Any, ...]:
         if obj:
-            return ("subject", "sentiment", "seen")
+            return ("subject", "sentiment", "loaded_digest")
         notes = ("subject", "participants", "summary", "body", "transcript")
         files = ("recording_url", "document", "document_url")
         return ("lead", "client", ("source", "direction"), ("at", "minutes"), *notes, *files, "resolved")
@@ -201,54 +217,58 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
-        asked = {name: form.cleaned_data[name] for name in ("source", "direction", "subject", "body", "at", "resolved")}
+        fields = {
+            name: form.cleaned_data[name] for name in ("source", "direction", "subject", "body", "at", "resolved")
+        }
         about = form.cleaned_data["lead"] or form.cleaned_data["client"]
-        obj.pk = log_conversation(about, **asked, kept=form.kept(), by=request.user).pk
+        obj.pk = log_conversation(about, **fields, details=form.details(), by=request.user).pk
 
     # The page
 
     def page_context(self, request: HttpRequest, row: Thread) -> dict[str, Any]:
-        asked = request.GET
+        params = request.GET
         page = self.messages_page(request, row)
         return {
             **super().page_context(request, row),
-            "said": [self.said(request, row, message) for message in reversed(page.rows)],
+            "displayed": [self.displayed(request, row, message) for message in reversed(page.rows)],
             "earlier": page.next,
-            "later": page.previous if asked.get(AFTER) or asked.get(BEFORE) else None,
-            "meeting": meeting_of(row),
-            "feeling": feeling_of(row),
-            "tickets": self.beside(request, row, "tickets"),
-            "timeline": ActivityLog.objects.done_to(row).select_related("actor")[:TIMELINE_LENGTH],
-            "composer": composer_in(request, row),
-            "may_link": LinkThread.offered(row, request.user) and not row.is_deleted,
-            "picking": self.picking(request, row),
+            "later": page.previous if params.get(AFTER_PARAM) or params.get(BEFORE_PARAM) else None,
+            "meeting": booked_meeting(row),
+            "sentiment_reason": sentiment_reason_for(row),
+            "tickets": self.related_records(request, row, "tickets"),
+            "timeline": ActivityLog.objects.for_target(row).select_related("actor")[:TIMELINE_LENGTH],
+            "composer": composer_for_thread(request, row),
+            "can_link": LinkThread.is_available(row, request.user) and not row.is_deleted,
+            "picker_links": self.picker_links(request, row),
         }
 
     def messages_page(self, request: HttpRequest, row: Thread) -> Page:
         try:
-            return pages_of(row, after=request.GET.get(AFTER), before=request.GET.get(BEFORE))
-        except BadInput as refusal:
-            messages.error(request, f"{refusal} These are the newest.")
-            return pages_of(row)
+            return load_message_page(row, after=request.GET.get(AFTER_PARAM), before=request.GET.get(BEFORE_PARAM))
+        except InvalidInput as error:
+            messages.error(request, f"{error} These are the newest.")
+            return load_message_page(row)
 
-    def said(self, request: HttpRequest, row: Thread, message: Message) -> Said:
+    def displayed(self, request: HttpRequest, row: Thread, message: Message) -> DisplayedMessage:
         """`message` for reading; whole or with its formatted version where the address asks for that."""
         html = None
         if message.has_html and request.GET.get("html") == str(message.pk):
             try:
-                html = formatted(message.body_html, fetch=request.GET.get("images") == str(message.pk))
-            except BadInput as refusal:
-                messages.error(request, str(refusal))
-        return read(message, under=row.subject, whole=request.GET.get("whole") == str(message.pk), html=html)
+                html = make_safe_page(message.body_html, load_images=request.GET.get("images") == str(message.pk))
+            except InvalidInput as error:
+                messages.error(request, str(error))
+        return display_message(
+            message, thread_subject=row.subject, whole=request.GET.get("whole") == str(message.pk), html=html
+        )
 
-    def beside(self, request: HttpRequest, row: Thread, name: str) -> list[Any] | None:
+    def related_records(self, request: HttpRequest, row: Thread, name: str) -> list[Any] | None:
         """The newest records of another app that point to `row`; None where the user may not see such records."""
         related = getattr(row, name)
         if not request.user.has_perm(f"{related.model._meta.app_label}.view_{related.model._meta.model_name}"):
             return None
-        return list(related.visible_to(request.user).order_by("-id")[:BESIDE])
+        return list(related.visible_to(request.user).order_by("-id")[:MAX_RELATED_RECORDS])
 
-    def after(self, request: HttpRequest, row: Thread, verb: str) -> str:
+    def success_url(self, request: HttpRequest, row: Thread, verb: str) -> str:
         """To the list, once it is a colleague's whose conversations one does not see."""
         seen = Thread.everything.visible_to(request.user).filter(pk=row.pk).exists()
-        return super().after(request, row, verb) if seen else self.list_url()
+        return super().success_url(request, row, verb) if seen else self.list_url()

@@ -7,56 +7,58 @@ from typing import Any
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from crm.exceptions import IllegalMove
+from crm.exceptions import IllegalTransition
 
-FOLDER, INCOMING = "outgoing", "incoming"
-LARGEST = 10 * 1024 * 1024
+OUTGOING_FOLDER, INCOMING_FOLDER = "outgoing", "incoming"
+MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
 
 
-def keep(name: str, type: str, data: bytes, *, inline: bool = False) -> dict[str, Any]:
+def store_attachment(name: str, type: str, data: bytes, *, inline: bool = False) -> dict[str, Any]:
     """Store `data`; what a message notes of it: name, type, size, where it is stored, and its digest.
 
     The same bytes under the same name are stored once, however often they are kept. `inline` is what a mail program
     shows by itself, such as an invitation.
 
     Raises:
-        IllegalMove: it is too large to be mailed.
+        IllegalTransition: it is too large to be mailed.
     """
-    if len(data) > LARGEST:
-        raise IllegalMove(f"“{name}” is too large to be mailed: {len(data):,} bytes, and at most {LARGEST:,} go.")
+    if len(data) > MAX_ATTACHMENT_BYTES:
+        raise IllegalTransition(
+            f"“{name}” is too large to be mailed: {len(data):,} bytes, and at most {MAX_ATTACHMENT_BYTES:,} go."
+        )
     digest = hashlib.sha256(data).hexdigest()
-    stored = f"{FOLDER}/{digest[:2]}/{digest}/{plain(name)}"
+    stored = f"{OUTGOING_FOLDER}/{digest[:2]}/{digest}/{safe_filename(name)}"
     if not default_storage.exists(stored):
         stored = default_storage.save(stored, ContentFile(data))
     entry = {"name": name, "type": type, "size": len(data), "stored": stored, "sha256": digest}
     return {**entry, "inline": True} if inline else entry
 
 
-def received(name: str, type: str, data: bytes, url: str) -> dict[str, Any]:
+def store_received_file(name: str, type: str, data: bytes, url: str) -> dict[str, Any]:
     """Store a file that came in; what a message notes of it. Whatever it is called, it lies under its digest."""
     digest = hashlib.sha256(data).hexdigest()
-    stored = f"{INCOMING}/{digest[:2]}/{digest}"
+    stored = f"{INCOMING_FOLDER}/{digest[:2]}/{digest}"
     if not default_storage.exists(stored):
         stored = default_storage.save(stored, ContentFile(data))
     return {"name": name, "type": type, "size": len(data), "url": url, "stored": stored, "sha256": digest}
 
 
-def contents(entry: dict[str, Any]) -> bytes:
+def read_attachment(entry: dict[str, Any]) -> bytes:
     """The bytes that were kept under `entry`.
 
     Raises:
-        IllegalMove: they are no longer there, or no longer the same.
+        IllegalTransition: they are no longer there, or no longer the same.
     """
     try:
         with default_storage.open(entry["stored"]) as file:
             data = file.read()
     except (OSError, KeyError):
-        raise IllegalMove(f"The file “{entry.get('name', '')}” is not where it was stored.") from None
+        raise IllegalTransition(f"The file “{entry.get('name', '')}” is not where it was stored.") from None
     if hashlib.sha256(data).hexdigest() != entry.get("sha256"):
-        raise IllegalMove(f"The file “{entry['name']}” is no longer what was to be sent.")
+        raise IllegalTransition(f"The file “{entry['name']}” is no longer what was to be sent.")
     return data
 
 
-def plain(name: str) -> str:
+def safe_filename(name: str) -> str:
     """`name` as a file of any system may be called."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[-100:] or "file"

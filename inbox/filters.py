@@ -3,15 +3,22 @@
 import django_filters
 from django.db import models
 
-from crm.filters import SHORTEST_SEARCH, DayFilter, LiveFilter, PointsTo, owned_by, owner_choices
+from crm.filters import (
+    MIN_SEARCH_LENGTH,
+    DayFilter,
+    LiveRowsFilter,
+    RelatedRecordFilter,
+    filter_by_owner,
+    owner_choices,
+)
 from crm.models import Client
 from inbox.models import Mailbox, Message, Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
-from inbox.search import Found, can_be_found, of_address, search
+from inbox.search import SearchResult, filter_by_participant, search_threads, validate_search_text
 from leads.models import Lead
 
-OURS, THEIRS = "ours", "theirs"
+OUR_TURN, THEIR_TURN = "ours", "theirs"
 # Whoever asks for one of these means every conversation, not the queue that the list begins with.
-WIDE = ("q", "participant", "lead", "client", "mailbox", "sent", "deleted")
+PARAMS_BEYOND_QUEUE = ("q", "participant", "lead", "client", "mailbox", "sent", "deleted")
 
 
 def unlinked(threads: ThreadQuerySet) -> ThreadQuerySet:
@@ -19,88 +26,92 @@ def unlinked(threads: ThreadQuerySet) -> ThreadQuerySet:
     return threads.filter(lead__isnull=True, client__isnull=True)
 
 
-def not_sent(threads: ThreadQuerySet) -> ThreadQuerySet:
+def with_unsent_messages(threads: ThreadQuerySet) -> ThreadQuerySet:
     """Conversations, settled ones too, with a mail that did not go out or of which nobody knows whether it did."""
     return threads.filter(pk__in=Message.objects.not_sent().values("thread"))
 
 
-class ThreadFilter(LiveFilter):
+class ThreadFilter(LiveRowsFilter):
     """Everything that can be asked of conversations; asked nothing in particular, those in which we owe an answer."""
 
     q = django_filters.CharFilter(
-        method="unfiltered",
+        method="keep_all_rows",
         label="Search",
-        min_length=SHORTEST_SEARCH,
+        min_length=MIN_SEARCH_LENGTH,
         max_length=200,
-        validators=[can_be_found],
+        validators=[validate_search_text],
     )
     turn = django_filters.ChoiceFilter(
-        method="whose_turn", label="Whose turn", choices=[(OURS, "We owe an answer"), (THEIRS, "They owe an answer")]
+        method="filter_turn",
+        label="Whose turn",
+        choices=[(OUR_TURN, "We owe an answer"), (THEIR_TURN, "They owe an answer")],
     )
     status = django_filters.ChoiceFilter(label="Status", choices=ThreadStatus.choices)
     linked = django_filters.ChoiceFilter(
-        method="is_linked", label="Lead or client", choices=[("yes", "Linked"), ("no", "Unlinked")]
+        method="filter_linked", label="Lead or client", choices=[("yes", "Linked"), ("no", "Unlinked")]
     )
-    sent = django_filters.ChoiceFilter(method="went_out", label="What we sent", choices=[("no", "Not sent")])
+    sent = django_filters.ChoiceFilter(method="filter_unsent", label="What we sent", choices=[("no", "Not sent")])
     source = django_filters.ChoiceFilter(label="Channel", choices=ThreadSource.choices)
     sentiment = django_filters.ChoiceFilter(label="Sentiment", choices=Sentiment.choices)
-    assigned = django_filters.ChoiceFilter(method="given_to", label="Assigned to", choices=owner_choices)
-    owner = django_filters.ChoiceFilter(method="owned", label="Whose it is", choices=owner_choices)
-    participant = django_filters.CharFilter(method="takes_part", label="Address that takes part", max_length=254)
+    assigned = django_filters.ChoiceFilter(method="filter_assigned", label="Assigned to", choices=owner_choices)
+    owner = django_filters.ChoiceFilter(method="filter_owner", label="Whose it is", choices=owner_choices)
+    participant = django_filters.CharFilter(
+        method="filter_participant", label="Address that takes part", max_length=254
+    )
     since = DayFilter(field_name="last_message_at", lookup_expr="gte", label="Last message since")
     until = DayFilter(field_name="last_message_at", lookup_expr="lte", label="Last message until")
-    lead = PointsTo(Lead)
-    client = PointsTo(Client)
-    mailbox = PointsTo(Mailbox)
+    lead = RelatedRecordFilter(Lead)
+    client = RelatedRecordFilter(Client)
+    mailbox = RelatedRecordFilter(Mailbox)
 
     class Meta:
         model = Thread
         fields: list[str] = []
 
     # What a search has found, once the rows have been asked for.
-    found: Found | None = None
+    search_result: SearchResult | None = None
 
     @property
-    def looks_beyond(self) -> bool:
-        return any(self.form.cleaned_data.get(name) for name in WIDE)
+    def searches_all_tabs(self) -> bool:
+        return any(self.form.cleaned_data.get(name) for name in PARAMS_BEYOND_QUEUE)
 
     def filter_queryset(self, queryset: ThreadQuerySet) -> ThreadQuerySet:
-        asked = self.form.cleaned_data
-        if not any(asked.get(name) for name in ("turn", "status", "linked", "assigned", *WIDE)):
-            queryset = queryset.we_owe()
-        elif (asked.get("linked") == "no" or asked.get("assigned")) and not any(
-            asked.get(name) for name in ("turn", "status", *WIDE)
+        params = self.form.cleaned_data
+        if not any(params.get(name) for name in ("turn", "status", "linked", "assigned", *PARAMS_BEYOND_QUEUE)):
+            queryset = queryset.needs_reply()
+        elif (params.get("linked") == "no" or params.get("assigned")) and not any(
+            params.get(name) for name in ("turn", "status", *PARAMS_BEYOND_QUEUE)
         ):
             queryset = queryset.filter(status=ThreadStatus.OPEN)
-        return self.searched(super().filter_queryset(queryset), asked.get("q"))
+        return self.apply_search(super().filter_queryset(queryset), params.get("q"))
 
-    def searched(self, queryset: ThreadQuerySet, text: str) -> ThreadQuerySet:
+    def apply_search(self, queryset: ThreadQuerySet, text: str) -> ThreadQuerySet:
         """Last of all, so that only in what is left is looked; a whole address is looked for among who takes part."""
         if not text:
             return queryset
         if "@" in text and " " not in text.strip():
-            return self.takes_part(queryset, "q", text)
-        self.found = search(text, queryset)
-        return self.found.narrow(queryset)
+            return self.filter_participant(queryset, "q", text)
+        self.search_result = search_threads(text, queryset)
+        return self.search_result.filter_threads(queryset)
 
-    def whose_turn(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
-        return queryset.we_owe() if value == OURS else queryset.they_owe()
+    def filter_turn(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
+        return queryset.needs_reply() if value == OUR_TURN else queryset.waiting_on_them()
 
-    def is_linked(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
+    def filter_linked(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
         if value == "no":
             return unlinked(queryset)
         return queryset.filter(models.Q(lead__isnull=False) | models.Q(client__isnull=False))
 
-    def went_out(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
-        return not_sent(queryset)
+    def filter_unsent(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
+        return with_unsent_messages(queryset)
 
-    def given_to(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
-        return owned_by(queryset, value, self.request, "assigned_to")
+    def filter_assigned(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
+        return filter_by_owner(queryset, value, self.request, "assigned_to")
 
-    def owned(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
-        return owned_by(queryset, value, self.request, "owner")
+    def filter_owner(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
+        return filter_by_owner(queryset, value, self.request, "owner")
 
-    def takes_part(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
+    def filter_participant(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
         if self.form.cleaned_data.get("deleted"):
             return queryset.filter(participant_emails__contains=[value.strip().lower()])
-        return of_address(queryset, value)
+        return filter_by_participant(queryset, value)

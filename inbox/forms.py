@@ -15,12 +15,12 @@ from unfold.widgets import (
 )
 
 from crm.screens.record_admin import RecordForm
-from inbox.attachments import LARGEST
+from inbox.attachments import MAX_ATTACHMENT_BYTES
 from inbox.models import Direction, Thread, ThreadSource
-from inbox.transitions import Kept
-from inbox.transitions.log_conversation import LONGEST_SUMMARY, LONGEST_TEXT, LONGEST_URL
+from inbox.transitions import ConversationDetails
+from inbox.transitions.log_conversation import MAX_LOGGED_SUMMARY_LENGTH, MAX_TRANSCRIPT_LENGTH, MAX_URL_LENGTH
 
-MINUTE = "%Y-%m-%dT%H:%M"
+MINUTE_FORMAT = "%Y-%m-%dT%H:%M"
 
 
 class ThreadForm(RecordForm):
@@ -37,7 +37,7 @@ class LogForm(forms.ModelForm):
         label="Who began",
         widget=UnfoldAdminSelectWidget,
     )
-    at = forms.DateTimeField(label="When", input_formats=[MINUTE, "%Y-%m-%d %H:%M"])
+    at = forms.DateTimeField(label="When", input_formats=[MINUTE_FORMAT, "%Y-%m-%d %H:%M"])
     body = forms.CharField(
         label="What was said",
         required=False,
@@ -56,14 +56,14 @@ class LogForm(forms.ModelForm):
         help_text="Names or addresses, separated by commas.",
     )
     summary = forms.CharField(
-        required=False, max_length=LONGEST_SUMMARY, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
+        required=False, max_length=MAX_LOGGED_SUMMARY_LENGTH, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
     )
     transcript = forms.CharField(
-        required=False, max_length=LONGEST_TEXT, widget=UnfoldAdminTextareaWidget(attrs={"rows": 4})
+        required=False, max_length=MAX_TRANSCRIPT_LENGTH, widget=UnfoldAdminTextareaWidget(attrs={"rows": 4})
     )
     recording_url = forms.CharField(
         required=False,
-        max_length=LONGEST_URL,
+        max_length=MAX_URL_LENGTH,
         label="Recording",
         widget=UnfoldAdminURLInputWidget,
         help_text="Where it can be heard, on the web.",
@@ -71,7 +71,7 @@ class LogForm(forms.ModelForm):
     document = forms.FileField(required=False, widget=UnfoldAdminFileFieldWidget, help_text="At most 10 MB.")
     document_url = forms.CharField(
         required=False,
-        max_length=LONGEST_URL,
+        max_length=MAX_URL_LENGTH,
         label="Document elsewhere",
         widget=UnfoldAdminURLInputWidget,
         help_text="Where it lies on the web, instead of a file.",
@@ -89,7 +89,7 @@ class LogForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        now = timezone.localtime().strftime(MINUTE)
+        now = timezone.localtime().strftime(MINUTE_FORMAT)
         field = self.fields["at"]
         field.widget = UnfoldAdminTextInputWidget(attrs={"type": "datetime-local", "max": now})
         self.initial.setdefault("at", now)
@@ -102,17 +102,17 @@ class LogForm(forms.ModelForm):
             raise forms.ValidationError("Choose with whom it was: a lead or a client.")
         return cleaned
 
-    def kept(self) -> Kept:
+    def details(self) -> ConversationDetails:
         """What there is of it besides notes."""
-        asked, file = self.cleaned_data, self.cleaned_data["document"]
-        minutes = asked["minutes"]
-        return Kept(
-            summary=asked["summary"],
-            transcript=asked["transcript"],
-            recording_url=asked["recording_url"],
+        cleaned, file = self.cleaned_data, self.cleaned_data["document"]
+        minutes = cleaned["minutes"]
+        return ConversationDetails(
+            summary=cleaned["summary"],
+            transcript=cleaned["transcript"],
+            recording_url=cleaned["recording_url"],
             duration=None if minutes is None else minutes * 60,
-            participants=asked["participants"].split(","),
+            participants=cleaned["participants"].split(","),
             # No more is read than shows that it is too large.
-            documents=[(file.name, file.content_type or "", file.read(LARGEST + 1))] if file else [],
-            document_url=asked["document_url"],
+            documents=[(file.name, file.content_type or "", file.read(MAX_ATTACHMENT_BYTES + 1))] if file else [],
+            document_url=cleaned["document_url"],
         )

@@ -6,15 +6,15 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 
-from crm.filters import SHORTEST_SEARCH, ClientFilter
+from crm.filters import MIN_SEARCH_LENGTH, ClientFilter
 from crm.models import Client, Contact, ContactClient
 from inbox.filters import ThreadFilter
-from inbox.models import LAST_SAID, Thread
-from inbox.transitions.split_join import why_not_one
+from inbox.models import LAST_ACTIVITY, Thread
+from inbox.transitions.split_join import reason_not_joinable
 from leads.filters import LeadFilter
 from leads.models import ContactLead, Lead
 
-SHOWN = 10
+MAX_LINK_CANDIDATES = 10
 
 
 @dataclass(frozen=True)
@@ -23,42 +23,42 @@ class Candidate:
 
     kind: str
     record: Lead | Client
-    about: str
+    description: str
 
 
-def candidates(request: HttpRequest, thread: Thread, words: str) -> list[Candidate]:
-    """Whom `words` find, or without words whose address takes part; only what the user may see and is not linked."""
+def find_link_candidates(request: HttpRequest, thread: Thread, query: str) -> list[Candidate]:
+    """Whom `query` find, or without words whose address takes part; only what the user may see and is not linked."""
     clients = Client.objects.visible_to(request.user)
     leads = Lead.objects.visible_to(request.user).select_related("status", "assigned_to")
-    if words:
-        clients, leads = searched(request, clients, leads, words)
+    if query:
+        clients, leads = search_clients_and_leads(request, clients, leads, query)
     else:
-        clients, leads = by_address(thread, clients, leads)
+        clients, leads = match_participants(thread, clients, leads)
     clients, leads = clients.exclude(pk=thread.client_id), leads.exclude(pk=thread.lead_id)
     return [
-        *(Candidate("client", one, f"Client · {one.email}".strip(" ·")) for one in clients[:SHOWN]),
-        *(Candidate("lead", one, " · ".join(about(one))) for one in leads[:SHOWN]),
+        *(Candidate("client", one, f"Client · {one.email}".strip(" ·")) for one in clients[:MAX_LINK_CANDIDATES]),
+        *(Candidate("lead", one, " · ".join(describe_lead(one))) for one in leads[:MAX_LINK_CANDIDATES]),
     ]
 
 
-def about(lead: Lead) -> list[str]:
+def describe_lead(lead: Lead) -> list[str]:
     """What tells `lead` from another of the same name."""
     owner = f"owner {lead.assigned_to}" if lead.assigned_to else "nobody's"
     return [part for part in ("Lead", str(lead.status), lead.contact_email, owner) if part]
 
 
-def searched(
-    request: HttpRequest, clients: QuerySet[Client], leads: QuerySet[Lead], words: str
+def search_clients_and_leads(
+    request: HttpRequest, clients: QuerySet[Client], leads: QuerySet[Lead], query: str
 ) -> tuple[QuerySet[Client], QuerySet[Lead]]:
-    if len(words) < SHORTEST_SEARCH:
+    if len(query) < MIN_SEARCH_LENGTH:
         return clients.none(), leads.none()
     return (
-        ClientFilter({"q": words}, clients, request=request).qs,
-        LeadFilter({"q": words}, leads, request=request).qs,
+        ClientFilter({"q": query}, clients, request=request).qs,
+        LeadFilter({"q": query}, leads, request=request).qs,
     )
 
 
-def by_address(
+def match_participants(
     thread: Thread, clients: QuerySet[Client], leads: QuerySet[Lead]
 ) -> tuple[QuerySet[Client], QuerySet[Lead]]:
     """Clients and open leads to whom, or to whose contacts, an address that takes part belongs."""
@@ -73,25 +73,29 @@ def by_address(
     )
 
 
-def to_join(request: HttpRequest, thread: Thread, words: str) -> list[Thread]:
-    """Conversations that could be joined to `thread`: what `words` find, or without words those of the same people."""
+def find_joinable_threads(request: HttpRequest, thread: Thread, query: str) -> list[Thread]:
+    """Conversations that could be joined to `thread`: what `query` find, or without words those of the same people."""
     others = Thread.objects.visible_to(request.user).filter(source=thread.source).exclude(pk=thread.pk)
     if thread.mailbox_id:
         others = others.filter(Q(mailbox=thread.mailbox_id) | Q(mailbox=None))
     others = others.select_related("lead", "client", "mailbox")
-    if words:
-        return found_to_join(request, others, words)
-    sets = [others.filter(participant_emails__overlap=thread.participant_emails)] if thread.participant_emails else []
-    sets += [others.filter(lead=thread.lead_id)] if thread.lead_id else []
-    sets += [others.filter(client=thread.client_id)] if thread.client_id else []
-    rows = {row.pk: row for some in sets for row in some.order_by(LAST_SAID.desc(), "-id")[:SHOWN]}
-    near = sorted(rows.values(), key=lambda row: row.last_message_at or row.created_at, reverse=True)
-    return [row for row in near if not why_not_one(thread, row)][:SHOWN]
+    if query:
+        return search_joinable_threads(request, others, query)
+    querysets = (
+        [others.filter(participant_emails__overlap=thread.participant_emails)] if thread.participant_emails else []
+    )
+    querysets += [others.filter(lead=thread.lead_id)] if thread.lead_id else []
+    querysets += [others.filter(client=thread.client_id)] if thread.client_id else []
+    rows = {
+        row.pk: row for some in querysets for row in some.order_by(LAST_ACTIVITY.desc(), "-id")[:MAX_LINK_CANDIDATES]
+    }
+    related = sorted(rows.values(), key=lambda row: row.last_message_at or row.created_at, reverse=True)
+    return [row for row in related if not reason_not_joinable(thread, row)][:MAX_LINK_CANDIDATES]
 
 
-def found_to_join(request: HttpRequest, others: QuerySet[Thread], words: str) -> list[Thread]:
-    asked = ThreadFilter({"q": words}, others, request=request)
-    if asked.form.errors:
+def search_joinable_threads(request: HttpRequest, others: QuerySet[Thread], query: str) -> list[Thread]:
+    filterset = ThreadFilter({"q": query}, others, request=request)
+    if filterset.form.errors:
         return []
-    rows = asked.qs
-    return list(rows.order_by("place")[:SHOWN] if asked.found else rows[:SHOWN])
+    rows = filterset.qs
+    return list(rows.order_by("place")[:MAX_LINK_CANDIDATES] if filterset.search_result else rows[:MAX_LINK_CANDIDATES])

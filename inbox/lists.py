@@ -5,46 +5,54 @@ from django.http import HttpRequest
 
 from crm.screens.lists import KeysetChangeList
 from crm.screens.paging import Order
-from inbox.search import LISTED, NEWEST, Found, excerpts
+from inbox.search import MAX_NEWEST_SCANNED, MAX_THREADS_LISTED, SearchResult, build_excerpts
 
-BEST = Order("Best first", {"place": models.F("place"), "id": models.F("id")}, descending=False)
+BEST_MATCH_FIRST = Order("Best first", {"place": models.F("place"), "id": models.F("id")}, descending=False)
 
 
 class ThreadList(KeysetChangeList):
     """A list that knows what was found."""
 
     @property
-    def found(self) -> Found | None:
-        return self.filterset.found
+    def search_result(self) -> SearchResult | None:
+        return self.filterset.search_result
 
-    def offered(self) -> dict[str, Order]:
+    def available_orders(self) -> dict[str, Order]:
         """Where something was looked for, also the best first."""
-        return {"best": BEST, **super().offered()} if self.found else super().offered()
+        return (
+            {"best": BEST_MATCH_FIRST, **super().available_orders()}
+            if self.search_result
+            else super().available_orders()
+        )
 
-    def natural_order(self) -> str:
-        if self.found:
+    def default_order(self) -> str:
+        if self.search_result:
             return "best"
         # Whoever asks for somebody's conversations wants the latest.
-        return "newest" if self.open_tab() is None and self.filterset.looks_beyond else super().natural_order()
+        return "newest" if self.current_tab() is None and self.filterset.searches_all_tabs else super().default_order()
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        if self.found is None:
+        if self.search_result is None:
             return
-        best = {row.pk: self.found.best[row.pk] for row in self.page.rows if row.pk in self.found.best}
-        shown = excerpts(self.filterset.form.cleaned_data["q"], best.values()) if best else {}
+        best = {
+            row.pk: self.search_result.best_messages[row.pk]
+            for row in self.page.rows
+            if row.pk in self.search_result.best_messages
+        }
+        excerpts_by_message = build_excerpts(self.filterset.form.cleaned_data["q"], best.values()) if best else {}
         for row in self.page.rows:
-            row.excerpt = shown.get(best.get(row.pk), [])
+            row.excerpt = excerpts_by_message.get(best.get(row.pk), [])
 
-    def remark(self) -> str:
-        if self.found is None:
+    def notice(self) -> str:
+        if self.search_result is None:
             return ""
-        said = []
-        if not self.found.whole:
-            said.append(
-                f"Very many messages hold these words: the newest {NEWEST:,} messages were looked through, and a part"
+        notices = []
+        if not self.search_result.is_complete:
+            notices.append(
+                f"Very many messages hold these words: the newest {MAX_NEWEST_SCANNED:,} messages were looked through, and a part"
                 " of the older ones. A rarer word or a filter looks further."
             )
-        if self.found.more:
-            said.append(f"The best {LISTED:,} conversations are listed.")
-        return " ".join(said)
+        if self.search_result.has_more:
+            notices.append(f"The best {MAX_THREADS_LISTED:,} conversations are listed.")
+        return " ".join(notices)

@@ -8,54 +8,59 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from crm.models import Client, Contact
-from crm.screens.paging import capped, capped_count
-from crm.screens.panels import Section
-from inbox.message_view import last_words
-from inbox.models import LAST_SAID, Thread
-from inbox.outgoing.outbox import SEND
-from inbox.search import of_address
+from crm.screens.paging import capped_count, format_capped_count
+from crm.screens.panels import Panel
+from inbox.message_view import load_recent_messages
+from inbox.models import LAST_ACTIVITY, Thread
+from inbox.outgoing.outbox import SEND_PERMISSION
+from inbox.search import filter_by_participant
 from leads.models import Lead
 
-SHOWN = 10
+MAX_CONVERSATIONS_SHOWN = 10
 
 
-def of_lead(request: HttpRequest, lead: Lead) -> Section | None:
+def lead_conversations(request: HttpRequest, lead: Lead) -> Panel | None:
     write = {"lead": lead.pk} if not lead.is_deleted else {}
-    return conversations(request, Thread.objects.filter(lead=lead), {"lead": lead.pk}, write)
+    return conversations_panel(request, Thread.objects.filter(lead=lead), {"lead": lead.pk}, write)
 
 
-def of_client(request: HttpRequest, client: Client) -> Section | None:
+def client_conversations(request: HttpRequest, client: Client) -> Panel | None:
     write = {"client": client.pk} if not client.is_deleted else {}
-    return conversations(request, Thread.objects.filter(client=client), {"client": client.pk}, write)
+    return conversations_panel(request, Thread.objects.filter(client=client), {"client": client.pk}, write)
 
 
-def of_contact(request: HttpRequest, contact: Contact) -> Section | None:
+def contact_conversations(request: HttpRequest, contact: Contact) -> Panel | None:
     """What was said where their address takes part."""
     address = contact.email.lower()
-    theirs = of_address(Thread.objects.all(), address) if address else Thread.objects.none()
+    threads = filter_by_participant(Thread.objects.all(), address) if address else Thread.objects.none()
     write = {"contact": contact.pk} if not contact.is_deleted else {}
-    return conversations(request, theirs, {"participant": address}, write)
+    return conversations_panel(request, threads, {"participant": address}, write)
 
 
-def conversations(
-    request: HttpRequest, threads: QuerySet[Thread], whose: dict[str, Any], write: dict[str, Any]
-) -> Section | None:
+def conversations_panel(
+    request: HttpRequest, threads: QuerySet[Thread], list_filter: dict[str, Any], write: dict[str, Any]
+) -> Panel | None:
     """The newest conversations with their last words, the latest open to read; `write` says to whom a mail would go."""
     if not request.user.has_perm("inbox.view_thread"):
         return None
     threads = threads.visible_to(request.user)
-    newest = list(threads.order_by(LAST_SAID.desc(), "-id")[: SHOWN + 1])
-    count = len(newest) if len(newest) <= SHOWN else capped_count(threads)
-    said = last_words(newest[:SHOWN]) if newest else {}
-    asked = urlencode(whose)
-    shown = {
-        "threads": [(thread, said.get(thread.pk, [])) for thread in newest[:SHOWN]],
-        "all": f"{reverse('admin:inbox_thread_changelist')}?{asked}" if count > SHOWN else "",
+    newest = list(threads.order_by(LAST_ACTIVITY.desc(), "-id")[: MAX_CONVERSATIONS_SHOWN + 1])
+    count = len(newest) if len(newest) <= MAX_CONVERSATIONS_SHOWN else capped_count(threads)
+    messages_by_thread = load_recent_messages(newest[:MAX_CONVERSATIONS_SHOWN]) if newest else {}
+    query = urlencode(list_filter)
+    context = {
+        "threads": [(thread, messages_by_thread.get(thread.pk, [])) for thread in newest[:MAX_CONVERSATIONS_SHOWN]],
+        "all": f"{reverse('admin:inbox_thread_changelist')}?{query}" if count > MAX_CONVERSATIONS_SHOWN else "",
     }
-    if write and request.user.has_perm(SEND):
-        shown["write"] = f"{reverse('admin:inbox_draft_add')}?{urlencode(write)}"
-    may_log = request.user.has_perm("inbox.add_thread") and "participant" not in whose
-    url = f"{reverse('admin:inbox_thread_add')}?{asked}" if may_log else ""
-    return Section(
-        "Conversations", "inbox/of_record.html", shown, count=capped(count), url=url, link="Log a conversation"
+    if write and request.user.has_perm(SEND_PERMISSION):
+        context["write"] = f"{reverse('admin:inbox_draft_add')}?{urlencode(write)}"
+    may_log = request.user.has_perm("inbox.add_thread") and "participant" not in list_filter
+    url = f"{reverse('admin:inbox_thread_add')}?{query}" if may_log else ""
+    return Panel(
+        "Conversations",
+        "inbox/of_record.html",
+        context,
+        count=format_capped_count(count),
+        url=url,
+        link_label="Log a conversation",
     )

@@ -14,75 +14,79 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from crm.exceptions import IllegalMove
-from crm.text.addresses import house
-from inbox.attachments import contents
+from crm.exceptions import IllegalTransition
+from crm.text.addresses import agency_sender
+from inbox.attachments import read_attachment
 from inbox.models import Message
-from inbox.transitions import opened, viewed
+from inbox.transitions import record_email_opened, record_proposal_viewed
 
 logger = logging.getLogger(__name__)
 
-NOTHING = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
-PAPER = "application/pdf"
-UNSEEN = {"Cache-Control": "no-store, private", "X-Robots-Tag": "noindex, nofollow", "Referrer-Policy": "no-referrer"}
-PRIVATE = {
-    **UNSEEN,
+TRANSPARENT_GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+PROPOSAL_CONTENT_TYPE = "application/pdf"
+NO_STORE_HEADERS = {
+    "Cache-Control": "no-store, private",
+    "X-Robots-Tag": "noindex, nofollow",
+    "Referrer-Policy": "no-referrer",
+}
+PUBLIC_PAGE_HEADERS = {
+    **NO_STORE_HEADERS,
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
 }
 
 
 @require_safe
-def picture(request: HttpRequest, token: str) -> HttpResponse:
+def tracking_pixel(request: HttpRequest, token: str) -> HttpResponse:
     """The same picture of one pixel, whatever `token` is; the mail known by it has been opened."""
     if request.method == "GET":
-        note(request, opened, token)
-    return HttpResponse(NOTHING, content_type="image/gif", headers=UNSEEN)
+        track_visit(request, record_email_opened, token)
+    return HttpResponse(TRANSPARENT_GIF, content_type="image/gif", headers=NO_STORE_HEADERS)
 
 
 # Nobody is logged in here, so there is nothing that a foreign page could do in somebody's name.
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
-def proposal(request: HttpRequest, token: str) -> HttpResponse:
+def proposal_page(request: HttpRequest, token: str) -> HttpResponse:
     """Who sends which proposal, and a button; pressing it shows the paper.
 
     Only that counts as looking at it: the gateways of mail servers follow every link.
     """
-    found = sent_paper(token)
-    if found is None:
-        return page("inbox/no_proposal.html", status=404)
-    message, entry = found
+    match = find_sent_proposal(token)
+    if match is None:
+        return render_public_page("inbox/no_proposal.html", status=404)
+    message, entry = match
     if request.method != "POST":
-        shown = {"message": message, "file": entry, "house": house()[0]}
-        return page("inbox/proposal.html", shown)
+        context = {"message": message, "file": entry, "house": agency_sender()[0]}
+        return render_public_page("inbox/proposal.html", context)
     try:
-        paper = contents(entry)
-    except IllegalMove:
+        document = read_attachment(entry)
+    except IllegalTransition:
         logger.exception("The proposal of the mail %s cannot be shown.", message.pk)
-        return page("inbox/no_proposal.html", status=404)
-    note(request, viewed, token)
+        return render_public_page("inbox/no_proposal.html", status=404)
+    track_visit(request, record_proposal_viewed, token)
     inline = {"Content-Disposition": 'inline; filename="Proposal.pdf"'}
-    return HttpResponse(paper, content_type=PAPER, headers={**UNSEEN, **inline})
+    return HttpResponse(document, content_type=PROPOSAL_CONTENT_TYPE, headers={**NO_STORE_HEADERS, **inline})
 
 
-def page(template: str, shown: dict[str, Any] | None = None, status: int = 200) -> HttpResponse:
+def render_public_page(template: str, context: dict[str, Any] | None = None, status: int = 200) -> HttpResponse:
     """A page for people outside; made without the request, so that no session is ever looked for."""
-    return HttpResponse(render_to_string(template, shown), status=status, headers=PRIVATE)
+    return HttpResponse(render_to_string(template, context), status=status, headers=PUBLIC_PAGE_HEADERS)
 
 
-def sent_paper(token: str) -> tuple[Message, dict[str, Any]] | None:
+def find_sent_proposal(token: str) -> tuple[Message, dict[str, Any]] | None:
     """The mail known by `token` and the paper that went with it; None where there is none."""
-    sent = Message.objects.known_by(token)
-    message = sent.only("subject", "from_name", "sent_at", "attachments", "body_text").first()
-    papers = [one for one in message.attachments if one.get("type") == PAPER] if message else []
+    messages = Message.objects.with_token(token)
+    message = messages.only("subject", "from_name", "sent_at", "attachments", "body_text").first()
+    documents = [one for one in message.attachments if one.get("type") == PROPOSAL_CONTENT_TYPE] if message else []
     # A link to it stands in the mail, or nobody was asked to look.
-    return (message, papers[0]) if papers and f"/{token}/" in message.body_text else None
+    return (message, documents[0]) if documents and f"/{token}/" in message.body_text else None
 
 
-def note(request: HttpRequest, deed: Callable[[str, datetime], bool], token: str) -> None:
-    """Do `deed`, unless it is one of us who looks; what the database cannot do now is left for the next time."""
+def track_visit(request: HttpRequest, transition: Callable[[str, datetime], bool], token: str) -> None:
+    """Do `transition`, unless it is one of us who looks; what the database cannot do now is left for the next time."""
     if settings.SESSION_COOKIE_NAME in request.COOKIES:
         return
     try:
-        deed(token, timezone.now())
+        transition(token, timezone.now())
     except DatabaseError:
         logger.warning("It was not noted that a mail was opened: the database is busy.", exc_info=True)

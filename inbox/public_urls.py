@@ -7,6 +7,6 @@ from inbox import public
 TOKEN = r"(?P<token>[A-Za-z0-9_-]{22})"
 
 urlpatterns = [
-    re_path(rf"^{TOKEN}\.gif$", public.picture, name="public_picture"),
-    re_path(rf"^{TOKEN}/$", public.proposal, name="public_proposal"),
+    re_path(rf"^{TOKEN}\.gif$", public.tracking_pixel, name="public_picture"),
+    re_path(rf"^{TOKEN}/$", public.proposal_page, name="public_proposal"),
 ]

@@ -1,7 +1,7 @@
 """Conversations found by the words of their messages, the best first.
 
 However common a word is, a search reads a bounded part of what was said. Which words are common together nobody knows
-beforehand, so the first `MOST` messages are taken from the index of words (the function `messages_with` of the
+beforehand, so the first `MAX_RANKED_MESSAGES` messages are taken from the index of words (the function `rank_messages` of the
 database). If that is not all of them, then either few conversations were asked about, and those are looked through
 whole, or the newest messages of all are looked through as well.
 """
@@ -18,49 +18,49 @@ from django.db import connection, models
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Concat, Left
 
-from crm.filters import search_words
-from crm.text.cleaning import without_nul
-from inbox.models import LAST_SAID, Message, Thread, ThreadQuerySet
+from crm.filters import split_search_terms
+from crm.text.cleaning import strip_nul
+from inbox.models import LAST_ACTIVITY, Message, Thread, ThreadQuerySet
 
-CONFIGURATION = "inbox_words"
+SEARCH_CONFIG = "inbox_words"
 # Messages whose rank is computed; of the newest of all, how many are looked through; conversations listed.
-MOST, NEWEST, LISTED = 2_000, 50_000, 500
-FEW = 1_000
+MAX_RANKED_MESSAGES, MAX_NEWEST_SCANNED, MAX_THREADS_LISTED = 2_000, 50_000, 500
+MAX_THREADS_SEARCHED_WHOLE = 1_000
 # Conversations of an address that are all looked at; who has more has some among the newest of all.
-MOST_OF_ADDRESS = 2_000
+MAX_THREADS_PER_ADDRESS = 2_000
 # What stands around a word that was found; no text from outside keeps these.
-MARK, UNMARK = "\ue000", "\ue001"
-LONGEST_EXCERPT = 20_000
-LONGEST_PART = 200
+HIGHLIGHT_START, HIGHLIGHT_END = "\ue000", "\ue001"
+MAX_EXCERPT_SOURCE_LENGTH = 20_000
+MAX_EXCERPT_PART_LENGTH = 200
 
-QUERY = f"websearch_to_tsquery('{CONFIGURATION}', %s)"
-FIRST = f"SELECT thread_id, message_id, rank, sent_at FROM messages_with({QUERY}, %s)"
-RANKED = f"SELECT thread_id, message_id, ts_rank(words, {QUERY}, 1), sent_at"
-IN_THREADS = f"""
-    {RANKED} FROM message_words WHERE thread_id = ANY(%s) AND words @@ {QUERY} ORDER BY sent_at DESC LIMIT %s
+TSQUERY_SQL = f"websearch_to_tsquery('{SEARCH_CONFIG}', %s)"
+INDEX_SEARCH_SQL = f"SELECT thread_id, message_id, rank, sent_at FROM messages_with({TSQUERY_SQL}, %s)"
+RANKED_COLUMNS_SQL = f"SELECT thread_id, message_id, ts_rank(words, {TSQUERY_SQL}, 1), sent_at"
+IN_THREADS_SQL = f"""
+    {RANKED_COLUMNS_SQL} FROM message_words WHERE thread_id = ANY(%s) AND words @@ {TSQUERY_SQL} ORDER BY sent_at DESC LIMIT %s
 """
-BEST_IN_THREADS = f"""
-    {RANKED} FROM message_words WHERE thread_id = ANY(%s) AND words @@ {QUERY} ORDER BY 3 DESC, sent_at DESC LIMIT %s
+BEST_IN_THREADS_SQL = f"""
+    {RANKED_COLUMNS_SQL} FROM message_words WHERE thread_id = ANY(%s) AND words @@ {TSQUERY_SQL} ORDER BY 3 DESC, sent_at DESC LIMIT %s
 """
-AMONG_NEWEST = f"""
-    {RANKED} FROM (SELECT * FROM message_words ORDER BY sent_at DESC, message_id DESC LIMIT %s) AS newest
-     WHERE words @@ {QUERY} LIMIT %s
+AMONG_NEWEST_SQL = f"""
+    {RANKED_COLUMNS_SQL} FROM (SELECT * FROM message_words ORDER BY sent_at DESC, message_id DESC LIMIT %s) AS newest
+     WHERE words @@ {TSQUERY_SQL} LIMIT %s
 """
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a search has found: conversations, the best first, and for some the message that fits best.
 
-    `whole` tells whether everything was looked through, `more` whether there are conversations beyond those listed.
+    `whole` tells whether everything was looked through, `has_more` whether there are conversations beyond those listed.
     """
 
     threads: list[UUID] = field(default_factory=list)
-    best: dict[UUID, UUID] = field(default_factory=dict)
-    whole: bool = True
-    more: bool = False
+    best_messages: dict[UUID, UUID] = field(default_factory=dict)
+    is_complete: bool = True
+    has_more: bool = False
 
-    def narrow(self, threads: ThreadQuerySet) -> ThreadQuerySet:
+    def filter_threads(self, threads: ThreadQuerySet) -> ThreadQuerySet:
         """Those of `threads` that were found, each with its `place`."""
         place = models.Func(
             as_array(self.threads), models.F("pk"), function="array_position", output_field=models.IntegerField()
@@ -84,72 +84,77 @@ def is_one_of(threads: Iterable[UUID]) -> models.Func:
     )
 
 
-def of_address(threads: ThreadQuerySet, address: str) -> ThreadQuerySet:
+def filter_by_participant(threads: ThreadQuerySet, address: str) -> ThreadQuerySet:
     """Those live ones of `threads` in which `address` takes part.
 
     How many these are the planner does not know, but what it takes them for decides whether it goes through all of the
     newest first. So they are fetched by their index here; only whoever takes part in very many is left to it.
     """
-    found = Thread.objects.filter(participant_emails__contains=[address.strip().lower()])
-    few = list(found.values_list("pk", flat=True)[: MOST_OF_ADDRESS + 1])
-    if len(few) <= MOST_OF_ADDRESS:
-        return threads.filter(is_one_of(few))
+    matching = Thread.objects.filter(participant_emails__contains=[address.strip().lower()])
+    thread_ids = list(matching.values_list("pk", flat=True)[: MAX_THREADS_PER_ADDRESS + 1])
+    if len(thread_ids) <= MAX_THREADS_PER_ADDRESS:
+        return threads.filter(is_one_of(thread_ids))
     return threads.filter(participant_emails__contains=[address.strip().lower()])
 
 
-def can_be_found(text: str) -> None:
+def validate_search_text(text: str) -> None:
     """Refuse a search that says only what there should not be.
 
     Raises:
         ValidationError: it does.
     """
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT querytree({QUERY})", [without_nul(text)])
+        cursor.execute(f"SELECT querytree({TSQUERY_SQL})", [strip_nul(text)])
         if cursor.fetchone()[0] == "T":
             raise ValidationError("Write a word to look for, too.")
 
 
-def search(text: str, among: ThreadQuerySet) -> Found:
-    """Those of `among` in which something was said that `text` asks for, as people ask search engines.
+def search_threads(text: str, queryset: ThreadQuerySet) -> SearchResult:
+    """Those of `queryset` in which something was said that `text` asks for, as people ask search engines.
 
     Words in quotes stand next to each other, "or" is one of two, a minus is without. Plain words are looked for in
     subjects by their letters as well, and what is found so comes last.
     """
-    among = among.order_by()
-    rows, whole = messages_with(text, among)
+    queryset = queryset.order_by()
+    rows, is_complete = rank_messages(text, queryset)
     keys = {row[0] for row in rows}
-    seen = set(among.filter(is_one_of(keys)).values_list("pk", flat=True)) if keys else set()
-    best: dict[UUID, tuple[float, Any, UUID]] = {}
+    visible_ids = set(queryset.filter(is_one_of(keys)).values_list("pk", flat=True)) if keys else set()
+    best_by_thread: dict[UUID, tuple[float, Any, UUID]] = {}
     for thread, message, rank, sent_at in rows:
-        if thread in seen:
-            best[thread] = max(best.get(thread, (rank, sent_at, message)), (rank, sent_at, message))
-    threads = sorted(best, key=best.__getitem__, reverse=True)
-    if len(threads) <= LISTED and is_plain(text):
-        threads += in_subjects(text, among.exclude(is_one_of(threads)))
-    listed = threads[:LISTED]
-    return Found(listed, {key: best[key][2] for key in listed if key in best}, whole, len(threads) > LISTED)
+        if thread in visible_ids:
+            best_by_thread[thread] = max(best_by_thread.get(thread, (rank, sent_at, message)), (rank, sent_at, message))
+    threads = sorted(best_by_thread, key=best_by_thread.__getitem__, reverse=True)
+    if len(threads) <= MAX_THREADS_LISTED and is_plain(text):
+        threads += find_threads_by_subject(text, queryset.exclude(is_one_of(threads)))
+    listed = threads[:MAX_THREADS_LISTED]
+    return SearchResult(
+        listed,
+        {key: best_by_thread[key][2] for key in listed if key in best_by_thread},
+        is_complete,
+        len(threads) > MAX_THREADS_LISTED,
+    )
 
 
-def messages_with(text: str, among: ThreadQuerySet) -> tuple[list[tuple[Any, ...]], bool]:
-    """Thread, key, rank and date of messages, and whether those are all that there are in `among`."""
+def rank_messages(text: str, queryset: ThreadQuerySet) -> tuple[list[tuple[Any, ...]], bool]:
+    """Thread, key, rank and date of messages, and whether those are all that there are in `queryset`."""
     with connection.cursor() as cursor:
-        cursor.execute(FIRST, [text, MOST + 1])
+        cursor.execute(INDEX_SEARCH_SQL, [text, MAX_RANKED_MESSAGES + 1])
         rows = cursor.fetchall()
-        if len(rows) <= MOST:
+        if len(rows) <= MAX_RANKED_MESSAGES:
             return rows, True
-        few = list(among.values_list("pk", flat=True)[: FEW + 1])
-        if len(few) <= FEW:
-            cursor.execute(IN_THREADS, [text, few, text, MOST + 1])
+        thread_ids = list(queryset.values_list("pk", flat=True)[: MAX_THREADS_SEARCHED_WHOLE + 1])
+        if len(thread_ids) <= MAX_THREADS_SEARCHED_WHOLE:
+            cursor.execute(IN_THREADS_SQL, [text, thread_ids, text, MAX_RANKED_MESSAGES + 1])
             rows = cursor.fetchall()
-            return rows, len(rows) <= MOST
-        cursor.execute(AMONG_NEWEST, [text, NEWEST, text, MOST])
+            return rows, len(rows) <= MAX_RANKED_MESSAGES
+        cursor.execute(AMONG_NEWEST_SQL, [text, MAX_NEWEST_SCANNED, text, MAX_RANKED_MESSAGES])
         return rows + cursor.fetchall(), False
 
 
-def messages_in(threads: list[UUID], text: str, most: int) -> list[UUID]:
-    """Up to `most` messages of `threads` in which `text` is said, the best first."""
+def find_messages_in_threads(threads: list[UUID], text: str, limit: int) -> list[UUID]:
+    """Up to `limit` messages of `threads` in which `text` is said, the best first."""
     with connection.cursor() as cursor:
-        cursor.execute(BEST_IN_THREADS, [text, threads, text, most])
+        cursor.execute(BEST_IN_THREADS_SQL, [text, threads, text, limit])
         return [row[1] for row in cursor.fetchall()]
 
 
@@ -159,48 +164,54 @@ def is_plain(text: str) -> bool:
     return '"' not in text and "or" not in words and not any(word.startswith("-") for word in words)
 
 
-def in_subjects(text: str, among: ThreadQuerySet) -> list[UUID]:
+def find_threads_by_subject(text: str, queryset: ThreadQuerySet) -> list[UUID]:
     """Conversations whose subject holds the letters of every word, the newest first."""
-    for word in search_words(text):
-        among = among.filter(search_text__contains=word)
-    return list(among.order_by(LAST_SAID.desc(), "-id").values_list("pk", flat=True)[: LISTED + 1])
+    for word in split_search_terms(text):
+        queryset = queryset.filter(search_text__contains=word)
+    return list(queryset.order_by(LAST_ACTIVITY.desc(), "-id").values_list("pk", flat=True)[: MAX_THREADS_LISTED + 1])
 
 
-def excerpts(text: str, messages: Iterable[UUID]) -> dict[UUID, list[tuple[str, bool]]]:
+def build_excerpts(text: str, messages: Iterable[UUID]) -> dict[UUID, list[tuple[str, bool]]]:
     """Where in each of `messages` stands what was looked for: pieces of text, each with whether it is that."""
-    said = models.Func(
-        Left("body_text", LONGEST_EXCERPT),
+    own_text = models.Func(
+        Left("body_text", MAX_EXCERPT_SOURCE_LENGTH),
         models.Value(r"^[ \t]*>.*$"),
         models.Value(""),
         models.Value("gn"),
         function="regexp_replace",
     )
-    transcript = Left(KeyTextTransform("transcript", "media"), LONGEST_EXCERPT)
-    whole = Concat("summary", models.Value("\n"), said, models.Value("\n"), transcript, output_field=models.TextField())
-    unmarked = models.Func(
-        whole, models.Value(MARK + UNMARK), models.Value(""), function="translate", output_field=models.TextField()
+    transcript = Left(KeyTextTransform("transcript", "media"), MAX_EXCERPT_SOURCE_LENGTH)
+    full_text = Concat(
+        "summary", models.Value("\n"), own_text, models.Value("\n"), transcript, output_field=models.TextField()
     )
-    query = SearchQuery(text, config=CONFIGURATION, search_type="websearch")
-    shown = SearchHeadline(
+    unmarked = models.Func(
+        full_text,
+        models.Value(HIGHLIGHT_START + HIGHLIGHT_END),
+        models.Value(""),
+        function="translate",
+        output_field=models.TextField(),
+    )
+    query = SearchQuery(text, config=SEARCH_CONFIG, search_type="websearch")
+    headline = SearchHeadline(
         unmarked,
         query,
-        config=CONFIGURATION,
-        start_sel=MARK,
-        stop_sel=UNMARK,
+        config=SEARCH_CONFIG,
+        start_sel=HIGHLIGHT_START,
+        stop_sel=HIGHLIGHT_END,
         max_words=24,
         min_words=12,
         short_word=0,
         max_fragments=2,
         fragment_delimiter=" … ",
     )
-    rows = Message.objects.filter(pk__in=list(messages)).annotate(shown=shown).values_list("pk", "shown")
-    return {key: pieces(shown) for key, shown in rows if MARK in shown}
+    rows = Message.objects.filter(pk__in=list(messages)).annotate(headline=headline).values_list("pk", "headline")
+    return {key: split_highlights(headline) for key, headline in rows if HIGHLIGHT_START in headline}
 
 
-def pieces(shown: str) -> list[tuple[str, bool]]:
-    """`shown` taken apart at its marks."""
-    found = []
-    for part in " ".join(shown.split()).split(MARK):
-        marked, _, after = part.rpartition(UNMARK)
-        found += [(marked[:LONGEST_PART], True), (after[:LONGEST_PART], False)]
-    return [(text, is_marked) for text, is_marked in found if text]
+def split_highlights(headline: str) -> list[tuple[str, bool]]:
+    """`headline` taken apart at its marks."""
+    parts = []
+    for part in " ".join(headline.split()).split(HIGHLIGHT_START):
+        marked, _, after = part.rpartition(HIGHLIGHT_END)
+        parts += [(marked[:MAX_EXCERPT_PART_LENGTH], True), (after[:MAX_EXCERPT_PART_LENGTH], False)]
+    return [(text, is_marked) for text, is_marked in parts if text]

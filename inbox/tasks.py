@@ -11,56 +11,56 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from ai_log.gateway.ask import available
-from inbox.drafts.transitions import forget
+from ai_log.gateway.ask import is_model_configured
+from inbox.drafts.transitions import delete_old_drafts
 from inbox.imap import filing, jobs
-from inbox.imap.polling import visit
+from inbox.imap.polling import poll_mailbox
 from inbox.lead_signals import silence
-from inbox.lead_signals.ask_model import may_ask, put_off, sense
-from inbox.lead_signals.transitions import notice
+from inbox.lead_signals.ask_model import can_ask_model, postpone_model_reading, read_with_model
+from inbox.lead_signals.transitions import add_thread_signals
 from inbox.models import Mailbox, Thread
 from inbox.outgoing import send_queue
-from leads.ownership import repaired
+from leads.ownership import repair_owner_column
 
 logger = logging.getLogger(__name__)
 
 # Of conversations in one run, and seconds.
-MOST_NOTICED, LONGEST_NOTICING = 2_000, 45
+MAX_THREADS_PER_RUN, MAX_RUN_SECONDS = 2_000, 45
 # Tried again when the program itself broke down, or the database was away.
-AGAIN = RetryStrategy(max_attempts=10, exponential_wait=2)
-KEPT_DRAFTS = timedelta(days=30)
+TASK_RETRY = RetryStrategy(max_attempts=10, exponential_wait=2)
+DRAFT_RETENTION = timedelta(days=30)
 
 
-@app.task(name=send_queue.JOB, retry=AGAIN)
-def dispatch(message: str) -> None:
+@app.task(name=send_queue.SEND_TASK, retry=TASK_RETRY)
+def dispatch_message(message: str) -> None:
     """Hand one mail over that a person wrote."""
-    send_queue.carry_out(UUID(message))
+    send_queue.send_queued_email(UUID(message))
 
 
 @app.periodic(cron="* * * * *")
 @app.task(name="inbox.find_lost", queueing_lock="inbox.find_lost")
-def find_lost(timestamp: int) -> None:
+def requeue_lost_messages(timestamp: int) -> None:
     """Queue again the mails that are due and have no job any more, and those cut off in the middle."""
-    send_queue.find_lost(timezone.now())
+    send_queue.requeue_lost_dispatches(timezone.now())
 
 
 @app.periodic(cron="50 3 * * *")
 @app.task(name="inbox.forget_drafts", queueing_lock="inbox.forget_drafts")
-def forget_drafts(timestamp: int) -> None:
+def purge_old_drafts(timestamp: int) -> None:
     """Remove drafts that were sent or discarded long ago: what was sent stands in its conversation."""
-    forget(timezone.now() - KEPT_DRAFTS)
+    delete_old_drafts(timezone.now() - DRAFT_RETENTION)
 
 
 @app.periodic(cron="10 4 * * *")
 @app.task(name="inbox.repair_owners", queueing_lock="inbox.repair_owners")
-def repair_owners(timestamp: int) -> None:
+def repair_thread_owners(timestamp: int) -> None:
     """Set right the owners of conversations that were linked while their lead changed hands."""
-    repaired("threads")
+    repair_owner_column("threads")
 
 
 @app.periodic(cron="* * * * *")
 @app.task(name="inbox.fetch_due", queueing_lock="inbox.fetch_due")
-def fetch_due(timestamp: int) -> None:
+def fetch_due_mailboxes(timestamp: int) -> None:
     """Queue a run for each mailbox whose turn it is; each runs by itself, so that none holds up another."""
     for pk in Mailbox.objects.due(timezone.now()).values_list("pk", flat=True):
         jobs.defer_fetch(pk)
@@ -68,14 +68,14 @@ def fetch_due(timestamp: int) -> None:
 
 @app.periodic(cron="* * * * *")
 @app.task(name="inbox.notice", queueing_lock="inbox.notice", lock="inbox.notice")
-def notice_new(timestamp: int) -> None:
+def detect_new_signals(timestamp: int) -> None:
     """Read the signals out of what was said since; as much as a run may take."""
-    until = monotonic() + LONGEST_NOTICING
-    for thread in Thread.objects.unnoticed().order_by("id")[:MOST_NOTICED]:
-        if monotonic() > until:
+    deadline = monotonic() + MAX_RUN_SECONDS
+    for thread in Thread.objects.signals_outdated().order_by("id")[:MAX_THREADS_PER_RUN]:
+        if monotonic() > deadline:
             return
         try:
-            notice(thread)
+            add_thread_signals(thread)
         except OperationalError:  # not the conversation's doing: the next run goes on here
             raise
         except Exception:
@@ -85,39 +85,39 @@ def notice_new(timestamp: int) -> None:
 
 @app.periodic(cron="* * * * *")
 @app.task(name="inbox.sense", queueing_lock="inbox.sense", lock="inbox.sense")
-def sense_new(timestamp: int) -> None:
+def ask_model_for_signals(timestamp: int) -> None:
     """Let a model read what leads have written since, where there is one to ask; as much as a run may take."""
-    until, now = monotonic() + LONGEST_NOTICING, timezone.now()
-    if not available() or not may_ask(now):
+    deadline, now = monotonic() + MAX_RUN_SECONDS, timezone.now()
+    if not is_model_configured() or not can_ask_model(now):
         return
-    for thread in Thread.objects.to_sense(now)[:MOST_NOTICED]:
-        if monotonic() > until:
+    for thread in Thread.objects.due_for_model_reading(now)[:MAX_THREADS_PER_RUN]:
+        if monotonic() > deadline:
             return
         try:
             # One call that failed stops nobody: a provider that is down fails three times in a row.
-            if not sense(thread) and not may_ask(timezone.now()):
+            if not read_with_model(thread) and not can_ask_model(timezone.now()):
                 return
         except OperationalError:  # not the conversation's doing: the next run goes on here
             raise
         except Exception:
             logger.exception("The conversation %s could not be read by a model.", thread.pk)
-            put_off(thread)
+            postpone_model_reading(thread)
 
 
 @app.periodic(cron="20 2 * * *")
 @app.task(name="inbox.warn_of_silence", queueing_lock="inbox.warn_of_silence", lock="inbox.warn_of_silence")
 def warn_of_silence(timestamp: int) -> None:
     """Put on the leads that have left us without an answer for too long that they are going cold."""
-    silence.warn_of_silence(timezone.now())
+    silence.flag_leads_going_cold(timezone.now())
 
 
-@app.task(name=jobs.FETCH, retry=AGAIN)
+@app.task(name=jobs.FETCH_JOB, retry=TASK_RETRY)
 def fetch_mail(mailbox: str, gaps: bool = False) -> None:
     """Fetch what is new in one mailbox."""
-    visit(UUID(mailbox), check_gaps=gaps)
+    poll_mailbox(UUID(mailbox), check_gaps=gaps)
 
 
-@app.task(name=jobs.FILE, retry=AGAIN)
+@app.task(name=jobs.FILING_JOB, retry=TASK_RETRY)
 def file_sent(message: str, attempt: int = 1) -> None:
     """File one mail of ours in the folder of what was sent."""
-    filing.file(UUID(message), attempt)
+    filing.file_message(UUID(message), attempt)

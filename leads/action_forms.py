@@ -5,17 +5,17 @@ from typing import Any
 from django import forms
 
 from crm.models import User
-from crm.records import transitions as any_record
-from crm.screens.action_forms import DeedForm
+from crm.records import transitions as record_transitions
+from crm.screens.action_forms import ActionForm
 from leads import transitions
 from leads.models import Lead, LeadStatus, LossReason, Task, TaskStatus, Tier
 
 
-def staff() -> Any:
+def assignable_users() -> Any:
     return User.objects.filter(is_active=True).order_by("first_name", "last_name", "username")
 
 
-class ChangeStage(DeedForm):
+class ChangeLeadStage(ActionForm):
     """The move of a lead to another stage."""
 
     verb, label, permission, icon = "stage", "Change stage", "leads.change_lead", "flag"
@@ -28,28 +28,28 @@ class ChangeStage(DeedForm):
     loss_notes = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}), max_length=5_000)
 
     def perform(self, record: Lead, by: User) -> str:
-        asked = self.cleaned_data
+        data = self.cleaned_data
         transitions.change_status(
-            record, asked["stage"], by=by, loss_reason=asked["loss_reason"], loss_notes=asked["loss_notes"]
+            record, data["stage"], by=by, loss_reason=data["loss_reason"], loss_notes=data["loss_notes"]
         )
         return f"{record} is now in {record.status}."
 
 
-class TakeLead(DeedForm):
+class AssignLeadToMe(ActionForm):
     """Taking a lead of nobody."""
 
     verb, label, permission, icon = "take", "Take", "leads.change_lead", "front_hand"
 
     @classmethod
-    def possible(cls, record: Lead) -> bool:
+    def is_applicable(cls, record: Lead) -> bool:
         return record.assigned_to_id is None
 
     def perform(self, record: Lead, by: User) -> str:
-        any_record.assign(record, by, by=by)
+        record_transitions.assign(record, by, by=by)
         return f"{record} is yours."
 
 
-class AssignLead(DeedForm):
+class AssignLead(ActionForm):
     """Giving a lead to somebody."""
 
     verb, label, permission, icon = "assign", "Assign", "leads.reassign_lead", "person_add"
@@ -58,15 +58,15 @@ class AssignLead(DeedForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["owner"].queryset = staff()
+        self.fields["owner"].queryset = assignable_users()
 
     def perform(self, record: Lead, by: User) -> str:
         owner = self.cleaned_data["owner"]
-        any_record.assign(record, owner, by=by)
+        record_transitions.assign(record, owner, by=by)
         return f"{record} now belongs to {owner or 'nobody'}."
 
 
-class SetTier(DeedForm):
+class SetTierOverride(ActionForm):
     """A person's own judgement of a lead."""
 
     verb, label, permission, icon = "tier", "Set tier", "leads.change_lead", "local_fire_department"
@@ -82,7 +82,7 @@ class SetTier(DeedForm):
         return f"{record} is {record.get_priority_tier_display() or 'without a tier'}."
 
 
-class NoteLead(DeedForm):
+class AddLeadNote(ActionForm):
     """A note on the timeline."""
 
     verb, label, permission, icon = "note", "Note", "leads.change_lead", "edit_note"
@@ -90,11 +90,11 @@ class NoteLead(DeedForm):
     body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
 
     def perform(self, record: Lead, by: User) -> str:
-        any_record.note(record, self.cleaned_data["body"], by=by)
+        record_transitions.add_note(record, self.cleaned_data["body"], by=by)
         return "The note is on the timeline."
 
 
-class AddTask(DeedForm):
+class AddLeadTask(ActionForm):
     """A task for a lead."""
 
     verb, label, permission, icon = "task", "Add task", "leads.add_task", "add_task"
@@ -105,7 +105,7 @@ class AddTask(DeedForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["assignee"].queryset = staff()
+        self.fields["assignee"].queryset = assignable_users()
         self.initial.setdefault("assignee", self.user.pk)
 
     def perform(self, record: Lead, by: User) -> str:
@@ -114,18 +114,18 @@ class AddTask(DeedForm):
         return f"The task “{task}” is on the list."
 
 
-class DeleteLead(DeedForm):
+class DeleteLead(ActionForm):
     """Into the bin."""
 
     verb, label, permission, icon = "delete", "Delete", "leads.delete_lead", "delete"
     danger = True
 
     def perform(self, record: Lead, by: User) -> str:
-        any_record.soft_delete(record, by=by)
+        record_transitions.soft_delete(record, by=by)
         return f"{record} is deleted."
 
 
-class TagLead(DeedForm):
+class AddLeadTag(ActionForm):
     """A tag on many leads at once."""
 
     verb, label, permission, icon = "tag", "Add a tag", "leads.change_lead", "sell"
@@ -137,7 +137,7 @@ class TagLead(DeedForm):
         return f"{record} is tagged."
 
 
-class MoveTask(DeedForm):
+class ChangeTaskStatus(ActionForm):
     """Another status for a task."""
 
     verb, label, permission, icon = "move", "Set status", "leads.change_task", "flag"
@@ -146,19 +146,19 @@ class MoveTask(DeedForm):
     status = forms.ChoiceField(choices=TaskStatus.choices)
 
     def perform(self, record: Task, by: User) -> str:
-        transitions.move_task(record, self.cleaned_data["status"], by=by)
+        transitions.change_task_status(record, self.cleaned_data["status"], by=by)
         return f"“{record}” is {record.get_status_display().lower()}."
 
 
-class FinishTask(DeedForm):
+class CompleteTask(ActionForm):
     """Done."""
 
     verb, label, permission, icon = "done", "Done", "leads.change_task", "check"
 
     @classmethod
-    def possible(cls, record: Task) -> bool:
+    def is_applicable(cls, record: Task) -> bool:
         return record.status not in {TaskStatus.DONE, TaskStatus.ARCHIVED}
 
     def perform(self, record: Task, by: User) -> str:
-        transitions.move_task(record, TaskStatus.DONE, by=by)
+        transitions.change_task_status(record, TaskStatus.DONE, by=by)
         return f"“{record}” is done."

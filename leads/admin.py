@@ -17,34 +17,34 @@ from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.pickers import LinkInline
 from crm.screens.record_admin import RecordAdmin
-from crm.templatetags.crm import words
+from crm.templatetags.crm import humanize_key
 from leads.action_forms import (
-    AddTask,
+    AddLeadNote,
+    AddLeadTag,
+    AddLeadTask,
     AssignLead,
-    ChangeStage,
+    AssignLeadToMe,
+    ChangeLeadStage,
+    ChangeTaskStatus,
+    CompleteTask,
     DeleteLead,
-    FinishTask,
-    MoveTask,
-    NoteLead,
-    SetTier,
-    TagLead,
-    TakeLead,
+    SetTierOverride,
 )
 from leads.board import board_context, move_card
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
-from leads.forms import OWN_COLUMN, InsuranceTypeForm, LeadForm
+from leads.forms import COLUMN_BY_LINE, InsuranceTypeForm, LeadForm
 from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task, Tier
-from leads.models.lead import LAST_HEARD, PRIORITY, VALUE
-from leads.models.task import DUE
-from leads.prediction.screen import PredictionModelAdmin, told
-from leads.scoring.explanation import why
+from leads.models.lead import LAST_CONTACT_SORT_KEY, PRIORITY_SORT_KEYS, VALUE_SORT_KEY
+from leads.models.task import DUE_SORT_KEY
+from leads.prediction.screen import PredictionModelAdmin, probability_explanation
+from leads.scoring.explanation import score_explanation
 from leads.scoring.screen import ScoringPolicyAdmin
-from leads.transitions import add_task, create_lead, read_facts
+from leads.transitions import add_task, create_lead, refresh_field_signals
 
-ID = {"id": models.F("id")}
-TASKS_SHOWN = 20
-TIERS_SHOWN = 5
-LINE_COLUMNS = frozenset({*OWN_COLUMN.values(), "line_data"})
+ID_SORT_KEY = {"id": models.F("id")}
+MAX_TASKS_ON_PAGE = 20
+MAX_TIER_CHANGES_ON_PAGE = 5
+LINE_COLUMNS = frozenset({*COLUMN_BY_LINE.values(), "line_data"})
 
 
 admin.site.register(ScoringPolicy, ScoringPolicyAdmin)
@@ -52,8 +52,8 @@ admin.site.register(PredictionModel, PredictionModelAdmin)
 
 
 def tier_tab(tier: str, label: str) -> Tab:
-    wanted = None if tier == NO_TIER else tier
-    return Tab(label, {"tier": tier}, lambda leads, user: leads.live().open().of_tier(wanted))
+    tier_value = None if tier == NO_TIER else tier
+    return Tab(label, {"tier": tier}, lambda leads, user: leads.live().open().of_tier(tier_value))
 
 
 class StakeholderInline(LinkInline):
@@ -95,11 +95,11 @@ class LeadAdmin(RecordAdmin):
         Column("Last contact", "heard", "num"),
     )
     orders = {
-        "priority": Order("Hot first", {**PRIORITY, **ID}),
-        "newest": Order("Newest first", ID),
-        "heard": Order("Last contact first", {"heard": LAST_HEARD, **ID}),
-        "quiet": Order("Longest silence first", {"heard": LAST_HEARD, **ID}, descending=False),
-        "value": Order("Highest value first", {"value": VALUE, **ID}),
+        "priority": Order("Hot first", {**PRIORITY_SORT_KEYS, **ID_SORT_KEY}),
+        "newest": Order("Newest first", ID_SORT_KEY),
+        "heard": Order("Last contact first", {"heard": LAST_CONTACT_SORT_KEY, **ID_SORT_KEY}),
+        "quiet": Order("Longest silence first", {"heard": LAST_CONTACT_SORT_KEY, **ID_SORT_KEY}, descending=False),
+        "value": Order("Highest value first", {"value": VALUE_SORT_KEY, **ID_SORT_KEY}),
     }
     tabs = (
         Tab("Open", {}, lambda leads, user: leads.live().open()),
@@ -108,21 +108,21 @@ class LeadAdmin(RecordAdmin):
         Tab("Closed", {"state": "closed"}, lambda leads, user: leads.live().closed()),
         Tab("Deleted", {"deleted": "true"}, lambda leads, user: leads.deleted(), "leads.restore_lead"),
     )
-    deeds = (
-        ChangeStage,
-        TakeLead,
+    page_actions = (
+        ChangeLeadStage,
+        AssignLeadToMe,
         AssignLead,
-        SetTier,
-        NoteLead,
-        AddTask,
-        TagLead,
+        SetTierOverride,
+        AddLeadNote,
+        AddLeadTask,
+        AddLeadTag,
     )
-    bulk = (
-        ChangeStage,
-        TakeLead,
+    bulk_actions = (
+        ChangeLeadStage,
+        AssignLeadToMe,
         AssignLead,
-        SetTier,
-        TagLead,
+        SetTierOverride,
+        AddLeadTag,
         DeleteLead,
     )
     inlines = (StakeholderInline,)
@@ -138,7 +138,7 @@ class LeadAdmin(RecordAdmin):
                     ("source_type", "source_detail"),
                     "notes",
                     "tags",
-                    "seen",
+                    "loaded_digest",
                 )
             },
         ),
@@ -170,24 +170,26 @@ class LeadAdmin(RecordAdmin):
             raise PermissionDenied
         return move_card(request, request.user)
 
-    def create(self, request: HttpRequest, row: Lead) -> None:
+    def create_record(self, request: HttpRequest, row: Lead) -> None:
         row.assigned_to = row.assigned_to or request.user
         create_lead(row, by=request.user)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         if change:
-            read_facts(form.instance, by=request.user)
+            refresh_field_signals(form.instance, by=request.user)
 
     def get_fieldsets(self, request: HttpRequest, obj: Lead | None = None) -> Any:
         """Only the inputs of lines that the lead is in or has data for; a new lead has none yet."""
-        shown = lines_of(obj) if obj else ()
+        visible_columns = line_columns_for(obj) if obj else ()
         return [
             (
                 title,
                 {
                     **options,
-                    "fields": [name for name in options["fields"] if name not in LINE_COLUMNS or name in shown],
+                    "fields": [
+                        name for name in options["fields"] if name not in LINE_COLUMNS or name in visible_columns
+                    ],
                 },
             )
             for title, options in super().get_fieldsets(request, obj)
@@ -200,17 +202,19 @@ class LeadAdmin(RecordAdmin):
         stakeholders = row.contact_links.filter(contact__deleted_at=None)
         return {
             **super().page_context(request, row),
-            "why": why(row, ScoringPolicy.objects.active()),
-            "told": told(row),
-            "tier_changes": row.tier_changes.order_by("-at", "-id")[:TIERS_SHOWN],
+            "score_explanation": score_explanation(row, ScoringPolicy.objects.active()),
+            "probability_explanation": probability_explanation(row),
+            "tier_changes": row.tier_changes.order_by("-at", "-id")[:MAX_TIER_CHANGES_ON_PAGE],
             "stale_days": stale_days(row),
             "stakeholders": stakeholders.select_related("contact").order_by("-is_primary", "id"),
-            "tasks": row.tasks.order_by("status", "due_on")[:TASKS_SHOWN],
-            "history": row.stage_history.select_related("from_status", "to_status", "by").order_by("-at", "-id")[:20],
-            "data": [
+            "tasks": row.tasks.order_by("status", "due_on")[:MAX_TASKS_ON_PAGE],
+            "stage_history": row.stage_history.select_related("from_status", "to_status", "by").order_by("-at", "-id")[
+                :20
+            ],
+            "detail_sections": [
                 ("Auto", row.auto_data),
                 ("Home", row.home_data),
-                *((words(code), data) for code, data in row.line_data.items()),
+                *((humanize_key(code), data) for code, data in row.line_data.items()),
                 ("Additional insureds", row.additional_insureds),
                 ("How to reach them", row.communications),
                 ("Custom fields", row.custom_fields),
@@ -218,11 +222,11 @@ class LeadAdmin(RecordAdmin):
         }
 
 
-def lines_of(lead: Lead) -> set[str]:
+def line_columns_for(lead: Lead) -> set[str]:
     """The line columns that the form of `lead` shows."""
     code = lead.insurance_type.code if lead.insurance_type else ""
-    shown = {column for column in LINE_COLUMNS if getattr(lead, column)}
-    return shown | ({OWN_COLUMN.get(code, "line_data")} if code else set())
+    visible_columns = {column for column in LINE_COLUMNS if getattr(lead, column)}
+    return visible_columns | ({COLUMN_BY_LINE.get(code, "line_data")} if code else set())
 
 
 def stale_days(lead: Lead) -> int | None:
@@ -241,20 +245,20 @@ class TaskAdmin(RecordAdmin):
     list_select_related = ("assignee", "lead", "client")
     columns = (Column("Task"), Column("Status"), Column("Due", "due"), Column("Assignee"), Column("For"))
     orders = {
-        "due": Order("Next due first", {"due": DUE, **ID}, descending=False),
-        "newest": Order("Newest first", ID),
+        "due": Order("Next due first", {"due": DUE_SORT_KEY, **ID_SORT_KEY}, descending=False),
+        "newest": Order("Newest first", ID_SORT_KEY),
     }
     tabs = (
         Tab("Unfinished", {}, lambda tasks, user: tasks.live().unfinished()),
         Tab("Mine", {"assignee": "me"}, lambda tasks, user: tasks.live().unfinished().filter(assignee=user)),
         Tab("Done", {"status": "DONE"}, lambda tasks, user: tasks.live().filter(status="DONE")),
     )
-    deeds = (FinishTask, MoveTask)
-    bulk = (MoveTask,)
+    page_actions = (CompleteTask, ChangeTaskStatus)
+    bulk_actions = (ChangeTaskStatus,)
     autocomplete_fields = ("lead", "client", "project")
-    fields = ("title", "description", ("due_on", "assignee"), "lead", "client", "project", "seen")
+    fields = ("title", "description", ("due_on", "assignee"), "lead", "client", "project", "loaded_digest")
 
-    def create(self, request: HttpRequest, row: Task) -> None:
+    def create_record(self, request: HttpRequest, row: Task) -> None:
         add_task(row, by=request.user)
 
 

@@ -8,15 +8,15 @@ from django.db.models import Count, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
-from crm.exceptions import BadInput, Refused
+from crm.exceptions import ActionRefused, InvalidInput
 from crm.filters import owner_choices
 from crm.models import User
 from leads.filters import LeadFilter
-from leads.models import Category, Lead, LeadStatus
-from leads.transitions import change_status, place
+from leads.models import Lead, LeadStatus, StageCategory
+from leads.transitions import change_status, place_on_board
 
-CARDS = 40
-SHOWN = (
+MAX_CARDS_PER_COLUMN = 40
+CARD_FIELDS = (
     "id",
     "contact_name",
     "company_name",
@@ -30,26 +30,38 @@ SHOWN = (
 )
 
 
-OWNER = ("assigned_to__first_name", "assigned_to__last_name", "assigned_to__username")
+CARD_OWNER_FIELDS = ("assigned_to__first_name", "assigned_to__last_name", "assigned_to__username")
 
 
-def columns(leads: QuerySet) -> list[dict[str, Any]]:
+def load_board_columns(leads: QuerySet) -> list[dict[str, Any]]:
     """Each stage with its size, value and first cards; closed stages only as a place to drop on."""
     sums = {
         row["status_id"]: row
         for row in leads.order_by().values("status_id").annotate(leads=Count("pk"), value=Sum("estimated_value"))
     }
-    shown = []
+    stage_columns = []
     for stage in LeadStatus.objects.all():
-        cards = leads.filter(status=stage).select_related("assigned_to").only(*SHOWN, *OWNER).order_by("rank", "id")
-        figures = sums.get(stage.pk, {"leads": 0, "value": None})
-        shown.append({**figures, "stage": stage, "cards": list(cards[:CARDS]) if stage.is_open else []})
-    return shown
+        cards = (
+            leads.filter(status=stage)
+            .select_related("assigned_to")
+            .only(*CARD_FIELDS, *CARD_OWNER_FIELDS)
+            .order_by("rank", "id")
+        )
+        totals = sums.get(stage.pk, {"leads": 0, "value": None})
+        stage_columns.append(
+            {**totals, "stage": stage, "cards": list(cards[:MAX_CARDS_PER_COLUMN]) if stage.is_open else []}
+        )
+    return stage_columns
 
 
 def board_context(request: HttpRequest) -> dict[str, Any]:
-    asked = LeadFilter(request.GET, Lead.objects.visible_to(request.user).open(), request=request)
-    return {"title": "Board", "columns": columns(asked.qs), "owners": owner_choices(), "most": CARDS}
+    lead_filter = LeadFilter(request.GET, Lead.objects.visible_to(request.user).open(), request=request)
+    return {
+        "title": "Board",
+        "columns": load_board_columns(lead_filter.qs),
+        "owners": owner_choices(),
+        "max_cards": MAX_CARDS_PER_COLUMN,
+    }
 
 
 def move_card(request: HttpRequest, user: User) -> HttpResponse:
@@ -59,15 +71,15 @@ def move_card(request: HttpRequest, user: User) -> HttpResponse:
     """
     try:
         lead, stage, before, after = read_drop(request, user)
-        if stage.category == Category.LOST:
-            address = reverse("admin:leads_lead_do", args=[lead.pk, "stage"])
-            return JsonResponse({"ask": f"{address}?stage={stage.pk}"})
+        if stage.category == StageCategory.LOST:
+            form_url = reverse("admin:leads_lead_do", args=[lead.pk, "stage"])
+            return JsonResponse({"ask": f"{form_url}?stage={stage.pk}"})
         if lead.status_id != stage.pk:
             change_status(lead, stage, by=user, expected=request.POST.get("from") or None)
         if stage.is_open and (before or after):
-            place(lead, before=before, after=after, by=user)
-    except Refused as refusal:
-        return JsonResponse({"error": str(refusal)}, status=409)
+            place_on_board(lead, before=before, after=after, by=user)
+    except ActionRefused as error:
+        return JsonResponse({"error": str(error)}, status=409)
     return JsonResponse({})
 
 
@@ -75,19 +87,24 @@ def read_drop(request: HttpRequest, user: User) -> tuple[Lead, LeadStatus, Lead 
     """The records that a drop names.
 
     Raises:
-        BadInput: one of them does not exist or is not the user's to see.
+        InvalidInput: one of them does not exist or is not the user's to see.
     """
     leads = Lead.objects.visible_to(user)
-    lead = found(leads, request.POST.get("lead"))
+    lead = find_visible_lead(leads, request.POST.get("lead"))
     stage = LeadStatus.objects.filter(pk=request.POST.get("stage", "")).first()
     if lead is None or stage is None:
-        raise BadInput("That lead or stage no longer exists. Load the board again.")
-    return lead, stage, found(leads, request.POST.get("before")), found(leads, request.POST.get("after"))
+        raise InvalidInput("That lead or stage no longer exists. Load the board again.")
+    return (
+        lead,
+        stage,
+        find_visible_lead(leads, request.POST.get("before")),
+        find_visible_lead(leads, request.POST.get("after")),
+    )
 
 
-def found(leads: QuerySet, key: str | None) -> Lead | None:
+def find_visible_lead(leads: QuerySet, key: str | None) -> Lead | None:
     """The lead of `key`, or None where there is none."""
     try:
         return leads.filter(pk=models.UUIDField().to_python(key)).first() if key else None
     except ValidationError as error:
-        raise BadInput("That is not a lead's key.") from error
+        raise InvalidInput("That is not a lead's key.") from error

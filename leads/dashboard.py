@@ -9,51 +9,53 @@ from django.urls import reverse
 from django.utils import timezone
 
 from crm.models import User
-from crm.screens.dashboard import Figure
+from crm.screens.dashboard import DashboardFigure
 from crm.screens.paging import capped_count
-from crm.screens.panels import Section
+from crm.screens.panels import Panel
 from leads.models import OPEN_CATEGORIES, Lead, LeadStatus, Task, Tier
-from leads.models.lead import PRIORITY
+from leads.models.lead import PRIORITY_SORT_KEYS
 
-SHOWN = 6
+MAX_DASHBOARD_ROWS = 6
 
 
-def hot_leads(user: User, now: datetime) -> Figure | None:
+def hot_leads_figure(user: User, now: datetime) -> DashboardFigure | None:
     if not user.has_perm("leads.view_lead"):
         return None
     hot = Lead.objects.visible_to(user).open().of_tier(Tier.HOT)
-    return Figure.counted("Hot leads", capped_count(hot), reverse("admin:leads_lead_changelist") + "?tier=hot")
+    return DashboardFigure.from_count(
+        "Hot leads", capped_count(hot), reverse("admin:leads_lead_changelist") + "?tier=hot"
+    )
 
 
-def tasks_due(user: User, now: datetime) -> Figure | None:
+def tasks_due_figure(user: User, now: datetime) -> DashboardFigure | None:
     if not user.has_perm("leads.view_task"):
         return None
     today = timezone.localdate(now)
     due = Task.objects.visible_to(user).due(today)
     url = reverse("admin:leads_task_changelist") + f"?due_to={today:%Y-%m-%d}"
-    return Figure.counted("Tasks due", capped_count(due), url)
+    return DashboardFigure.from_count("Tasks due", capped_count(due), url)
 
 
-def hottest(user: User, now: datetime) -> Section | None:
+def hot_leads_panel(user: User, now: datetime) -> Panel | None:
     """The open leads to work on first."""
     if not user.has_perm("leads.view_lead"):
         return None
     leads = Lead.objects.visible_to(user).open().filter(priority_tier=Tier.HOT).select_related("status")
-    leads = leads.annotate(**PRIORITY).order_by("-urgency", "-score_or_less", "-id")[:SHOWN]
+    leads = leads.annotate(**PRIORITY_SORT_KEYS).order_by("-urgency", "-score_or_less", "-id")[:MAX_DASHBOARD_ROWS]
     url = reverse("admin:leads_lead_changelist") + "?tier=hot"
-    return Section("Hot leads", "leads/today_leads.html", list(leads), url=url)
+    return Panel("Hot leads", "leads/today_leads.html", list(leads), url=url)
 
 
-def tasks(user: User, now: datetime) -> Section | None:
+def my_tasks_panel(user: User, now: datetime) -> Panel | None:
     """The user's own tasks, the next due first."""
     if not user.has_perm("leads.view_task"):
         return None
-    mine = Task.objects.unfinished().filter(assignee=user).order_by("due_on", "id").select_related("lead", "client")
+    my_tasks = Task.objects.unfinished().filter(assignee=user).order_by("due_on", "id").select_related("lead", "client")
     url = reverse("admin:leads_task_changelist") + "?assignee=me"
-    return Section("My tasks", "leads/task_list.html", list(mine[:SHOWN]), url=url)
+    return Panel("My tasks", "leads/task_list.html", list(my_tasks[:MAX_DASHBOARD_ROWS]), url=url)
 
 
-def pipeline(user: User, now: datetime) -> Section | None:
+def pipeline_panel(user: User, now: datetime) -> Panel | None:
     """Value and weighted value of the open leads by stage, as far as the user sees them."""
     if not user.has_perm("leads.view_lead"):
         return None
@@ -68,11 +70,11 @@ def pipeline(user: User, now: datetime) -> Section | None:
         .annotate(leads=Count("pk"), value=Sum("estimated_value"), weighted=Sum(weighted))
     }
     rows = [{"stage": stage, **sums.get(pk, {"leads": 0, "value": 0, "weighted": 0})} for pk, stage in stages.items()]
-    most = max((row["value"] or 0 for row in rows), default=0) or 1
+    largest_value = max((row["value"] or 0 for row in rows), default=0) or 1
     for row in rows:
-        row["share"] = round(100 * float((row["value"] or 0) / most), 1)
-        row["weighted_share"] = round(100 * float((row["weighted"] or 0) / most), 1)
+        row["share"] = round(100 * float((row["value"] or 0) / largest_value), 1)
+        row["weighted_share"] = round(100 * float((row["weighted"] or 0) / largest_value), 1)
     total = sum(row["value"] or 0 for row in rows)
-    shown = {"rows": rows, "total": total, "weighted": sum(row["weighted"] or 0 for row in rows)}
+    content = {"rows": rows, "total": total, "weighted": sum(row["weighted"] or 0 for row in rows)}
     url = reverse("admin:leads_lead_changelist")
-    return Section("Pipeline", "leads/pipeline.html", shown, url=url, link="All leads", span=True)
+    return Panel("Pipeline", "leads/pipeline.html", content, url=url, link_label="All leads", is_wide=True)

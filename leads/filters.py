@@ -8,11 +8,11 @@ from django import forms
 from django.db import models
 from django.utils import timezone
 
-from crm.filters import DayFilter, LiveFilter, RecordFilter, owned_by, owner_choices
+from crm.filters import DayFilter, LiveRowsFilter, RecordFilter, filter_by_owner, owner_choices
 from leads.models import InsuranceType, Lead, LeadStatus, Source, Task, TaskStatus, Tier
 
 NO_TIER = "none"
-AMOUNT = {"min_value": 0, "max_value": 10**10, "decimal_places": 2}
+VALUE_FILTER_OPTIONS = {"min_value": 0, "max_value": 10**10, "decimal_places": 2}
 
 
 def stage_choices() -> list[tuple[str, str]]:
@@ -23,22 +23,24 @@ def line_choices() -> list[tuple[str, str]]:
     return [(line.code, line.name) for line in InsuranceType.objects.order_by("name")]
 
 
-def date_field() -> forms.DateInput:
+def date_input() -> forms.DateInput:
     return forms.DateInput(attrs={"type": "date"})
 
 
 class LeadFilter(RecordFilter):
     """Everything that can be asked of leads. Without `state` the open ones are shown, and in a search all."""
 
-    has_custom = True
+    has_custom_fields = True
 
-    tier = django_filters.ChoiceFilter(method="of_tier", label="Tier", choices=[*Tier.choices, (NO_TIER, "Not scored")])
+    tier = django_filters.ChoiceFilter(
+        method="filter_by_tier", label="Tier", choices=[*Tier.choices, (NO_TIER, "Not scored")]
+    )
     stage = django_filters.ChoiceFilter(field_name="status_id", label="Stage", choices=stage_choices)
-    owner = django_filters.ChoiceFilter(method="owned", label="Owner", choices=owner_choices)
-    line = django_filters.ChoiceFilter(method="of_line", label="Line", choices=line_choices)
+    owner = django_filters.ChoiceFilter(method="filter_owner", label="Owner", choices=owner_choices)
+    line = django_filters.ChoiceFilter(method="filter_by_line", label="Line", choices=line_choices)
     source = django_filters.ChoiceFilter(field_name="source_type", label="Source", choices=Source.choices)
     state = django_filters.ChoiceFilter(
-        method="unfiltered",
+        method="keep_all_rows",
         label="Open or closed",
         choices=[("open", "Open"), ("closed", "Closed"), ("all", "Open and closed")],
     )
@@ -48,11 +50,17 @@ class LeadFilter(RecordFilter):
         widget=forms.Select(choices=[("", "—"), ("1", "Yes")]),
     )
     value_min = django_filters.NumberFilter(
-        field_name="estimated_value", lookup_expr="gte", label="Value from", **AMOUNT
+        field_name="estimated_value", lookup_expr="gte", label="Value from", **VALUE_FILTER_OPTIONS
     )
-    value_max = django_filters.NumberFilter(field_name="estimated_value", lookup_expr="lte", label="Value to", **AMOUNT)
+    value_max = django_filters.NumberFilter(
+        field_name="estimated_value", lookup_expr="lte", label="Value to", **VALUE_FILTER_OPTIONS
+    )
     quiet_days = django_filters.NumberFilter(
-        method="quiet_for", label="No contact for (days)", min_value=1, max_value=36_500, decimal_places=0
+        method="filter_by_days_without_contact",
+        label="No contact for (days)",
+        min_value=1,
+        max_value=36_500,
+        decimal_places=0,
     )
     created_from = DayFilter(field_name="created_at", lookup_expr="gte", label="Created from")
     created_to = DayFilter(field_name="created_at", lookup_expr="lte", label="Created to")
@@ -62,38 +70,38 @@ class LeadFilter(RecordFilter):
         fields: list[str] = []
 
     @property
-    def looks_beyond(self) -> bool:
+    def searches_all_tabs(self) -> bool:
         return bool(self.form.cleaned_data.get("q"))
 
     def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
-        asked = self.form.cleaned_data
-        state = asked.get("state") or ("all" if self.looks_beyond or asked.get("deleted") else "open")
+        params = self.form.cleaned_data
+        state = params.get("state") or ("all" if self.searches_all_tabs or params.get("deleted") else "open")
         if state != "all":
             queryset = queryset.filter(closed_at__isnull=state == "open")
         return super().filter_queryset(queryset)
 
-    def of_tier(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+    def filter_by_tier(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         return queryset.of_tier(None if value == NO_TIER else value)
 
-    def of_line(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+    def filter_by_line(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         # By its key, looked up first: a join would hide from the planner how many leads a line has.
         line = InsuranceType.objects.filter(code=value).values_list("pk", flat=True).first()
         return queryset.filter(insurance_type_id=line)
 
-    def owned(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        return owned_by(queryset, value, self.request)
+    def filter_owner(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        return filter_by_owner(queryset, value, self.request)
 
-    def quiet_for(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
-        return queryset.quiet_since(timezone.now() - timedelta(days=int(value)))
+    def filter_by_days_without_contact(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
+        return queryset.without_contact_since(timezone.now() - timedelta(days=int(value)))
 
 
-class TaskFilter(LiveFilter):
+class TaskFilter(LiveRowsFilter):
     """Everything that can be asked of tasks; without `status` the unfinished ones are shown."""
 
     q = django_filters.CharFilter(field_name="title", lookup_expr="icontains", label="Search", max_length=200)
     status = django_filters.ChoiceFilter(label="Status", choices=TaskStatus.choices)
-    assignee = django_filters.ChoiceFilter(method="owned", label="Assignee", choices=owner_choices)
-    due_to = django_filters.DateFilter(field_name="due_on", lookup_expr="lte", label="Due by", widget=date_field())
+    assignee = django_filters.ChoiceFilter(method="filter_owner", label="Assignee", choices=owner_choices)
+    due_to = django_filters.DateFilter(field_name="due_on", lookup_expr="lte", label="Due by", widget=date_input())
 
     class Meta:
         model = Task
@@ -103,5 +111,5 @@ class TaskFilter(LiveFilter):
         queryset = super().filter_queryset(queryset)
         return queryset if self.form.cleaned_data.get("status") else queryset.unfinished()
 
-    def owned(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        return owned_by(queryset, value, self.request, "assignee")
+    def filter_owner(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        return filter_by_owner(queryset, value, self.request, "assignee")

@@ -6,59 +6,59 @@ from django import forms
 from django.conf import settings
 from unfold.widgets import UnfoldAdminURLInputWidget
 
-from crm.screens.json_forms import VERSION, NamedValuesField, SchemaField, give_inputs, tags_input
+from crm.screens.json_forms import VERSION_KEY, NamedValuesField, SchemaField, make_tags_field, replace_fields
 from crm.screens.record_admin import RecordForm
-from leads.line_schema_editor import ROWS, rows_of, schema_of
+from leads.line_schema_editor import QUESTION_TABLE_SCHEMA, questions_from_schema, schema_from_questions
 from leads.models import InsuranceType, Lead
 
-TEXT = {"type": "string", "maxLength": 200}
-CHANNEL = {
+TEXT_SCHEMA = {"type": "string", "maxLength": 200}
+CHANNEL_SCHEMA = {
     "type": "object",
     "properties": {
         "consent": {"type": "boolean", "title": "Has agreed"},
-        "opted_in_at": {**TEXT, "title": "Agreed at"},
+        "opted_in_at": {**TEXT_SCHEMA, "title": "Agreed at"},
         "do_not_contact": {"type": "boolean", "title": "Do not use"},
     },
 }
-COMMUNICATIONS = {
+COMMUNICATIONS_SCHEMA = {
     "type": "object",
     "properties": {
         "preferred": {"type": "string", "enum": ["email", "phone", "sms", "mail"], "title": "Preferred"},
-        "best_time": {**TEXT, "title": "Best time"},
-        "language": {**TEXT, "title": "Language"},
+        "best_time": {**TEXT_SCHEMA, "title": "Best time"},
+        "language": {**TEXT_SCHEMA, "title": "Language"},
         **{
-            channel: {**CHANNEL, "title": title}
+            channel: {**CHANNEL_SCHEMA, "title": title}
             for channel, title in (("email", "Email"), ("phone", "Phone"), ("sms", "SMS"))
         },
     },
 }
-NO_TRACKING = {"type": "boolean", "title": "Do not note when mails are opened"}
-INSUREDS = {
+NO_TRACKING_SCHEMA = {"type": "boolean", "title": "Do not note when mails are opened"}
+ADDITIONAL_INSUREDS_SCHEMA = {
     "type": "array",
     "items": {
         "type": "object",
         "properties": {
-            "name": {**TEXT, "title": "Name"},
-            "relation": {**TEXT, "title": "Relation"},
+            "name": {**TEXT_SCHEMA, "title": "Name"},
+            "relation": {**TEXT_SCHEMA, "title": "Relation"},
             "born": {"type": "string", "format": "date", "title": "Born"},
         },
     },
 }
 
 
-def with_tracking(channels: dict[str, Any]) -> dict[str, Any]:
+def add_tracking_choice(channels: dict[str, Any]) -> dict[str, Any]:
     """`channels` with the choice of a lead that nothing is noted of what they do with our mails."""
     email = channels["properties"]["email"]
-    asked = {**email, "properties": {**email["properties"], "no_tracking": NO_TRACKING}}
-    return {**channels, "properties": {**channels["properties"], "email": asked}}
+    email_channel = {**email, "properties": {**email["properties"], "no_tracking": NO_TRACKING_SCHEMA}}
+    return {**channels, "properties": {**channels["properties"], "email": email_channel}}
 
 
-def versioned(line: InsuranceType) -> dict[str, Any]:
+def line_form_schema(line: InsuranceType) -> dict[str, Any]:
     """The form of `line`, with the version that data written by it will carry."""
-    return {**line.form_schema, "title": line.name, VERSION: line.schema_version}
+    return {**line.form_schema, "title": line.name, VERSION_KEY: line.schema_version}
 
 
-OWN_COLUMN = {"auto": "auto_data", "home": "home_data"}
+COLUMN_BY_LINE = {"auto": "auto_data", "home": "home_data"}
 
 
 class LeadForm(RecordForm):
@@ -75,43 +75,45 @@ class LeadForm(RecordForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         lines = {line.code: line for line in InsuranceType.objects.all()}
-        channels = with_tracking(COMMUNICATIONS) if settings.PUBLIC_URL else COMMUNICATIONS
-        own = {
-            column: SchemaField(versioned(lines[code]), label=lines[code].name)
-            for code, column in OWN_COLUMN.items()
+        channels = add_tracking_choice(COMMUNICATIONS_SCHEMA) if settings.PUBLIC_URL else COMMUNICATIONS_SCHEMA
+        own_line_fields = {
+            column: SchemaField(line_form_schema(lines[code]), label=lines[code].name)
+            for code, column in COLUMN_BY_LINE.items()
             if code in lines
         }
-        give_inputs(
+        replace_fields(
             self,
             {
-                **own,
-                "line_data": self.other_lines(lines),
-                "additional_insureds": SchemaField(INSUREDS, label="Additional insureds"),
+                **own_line_fields,
+                "line_data": self.other_lines_field(lines),
+                "additional_insureds": SchemaField(ADDITIONAL_INSUREDS_SCHEMA, label="Additional insureds"),
                 "communications": SchemaField(channels, label="Channels"),
                 "custom_fields": NamedValuesField(required=False, label="Custom fields"),
-                "tags": tags_input(),
+                "tags": make_tags_field(),
             },
         )
 
-    def other_lines(self, lines: dict[str, InsuranceType]) -> SchemaField:
+    def other_lines_field(self, lines: dict[str, InsuranceType]) -> SchemaField:
         """The inputs of the lead's own line, and of every line it has data for."""
-        wanted = [self.instance.insurance_type.code] if self.instance.insurance_type else []
-        wanted += [code for code in self.instance.line_data if code not in wanted]
-        shown = {code: versioned(lines[code]) for code in wanted if code in lines and code not in OWN_COLUMN}
-        return SchemaField({"type": "object", "properties": shown}, label="Other lines")
+        line_codes = [self.instance.insurance_type.code] if self.instance.insurance_type else []
+        line_codes += [code for code in self.instance.line_data if code not in line_codes]
+        schemas = {
+            code: line_form_schema(lines[code]) for code in line_codes if code in lines and code not in COLUMN_BY_LINE
+        }
+        return SchemaField({"type": "object", "properties": schemas}, label="Other lines")
 
 
 class QuestionsField(SchemaField):
     """The form of a line as a table of questions."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(ROWS, **kwargs)
+        super().__init__(QUESTION_TABLE_SCHEMA, **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
-        return rows_of(value) if isinstance(value, dict) else value
+        return questions_from_schema(value) if isinstance(value, dict) else value
 
     def clean(self, value: Any) -> dict[str, Any]:
-        return schema_of(super().clean(value), self.kept or {})
+        return schema_from_questions(super().clean(value), self.saved_value or {})
 
 
 class InsuranceTypeForm(forms.ModelForm):
@@ -123,4 +125,4 @@ class InsuranceTypeForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        give_inputs(self, {"form_schema": QuestionsField(label="What is asked")})
+        replace_fields(self, {"form_schema": QuestionsField(label="What is asked")})

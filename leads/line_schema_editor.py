@@ -5,10 +5,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from crm.screens.json_forms import properties
+from crm.screens.json_forms import ordered_properties
 
 Schema = dict[str, Any]
-KINDS: dict[str, Schema] = {
+QUESTION_KINDS: dict[str, Schema] = {
     "text": {"type": "string", "maxLength": 200},
     "long text": {"type": "string", "maxLength": 5000},
     "choice": {"type": "string"},
@@ -18,7 +18,7 @@ KINDS: dict[str, Schema] = {
     "date": {"type": "string", "format": "date"},
     "table": {"type": "array"},
 }
-ROWS: Schema = {
+QUESTION_TABLE_SCHEMA: Schema = {
     "type": "array",
     "items": {
         "type": "object",
@@ -26,15 +26,15 @@ ROWS: Schema = {
         "properties": {
             "key": {"type": "string", "maxLength": 60, "title": "Key"},
             "title": {"type": "string", "maxLength": 100, "title": "Question"},
-            "kind": {"type": "string", "enum": list(KINDS), "title": "Kind"},
+            "kind": {"type": "string", "enum": list(QUESTION_KINDS), "title": "Kind"},
             "choices": {"type": "string", "maxLength": 500, "title": "Choices, or columns of a table; by commas"},
         },
     },
 }
-KEY = re.compile(r"[a-z][a-z0-9_]*")
+QUESTION_KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def kind_of(schema: Schema) -> str:
+def question_kind(schema: Schema) -> str:
     if schema.get("enum"):
         return "choice"
     if schema.get("type") == "array":
@@ -45,51 +45,54 @@ def kind_of(schema: Schema) -> str:
     return names.get(schema.get("type", ""), "long text" if schema.get("maxLength", 0) > 500 else "text")
 
 
-def rows_of(schema: Schema) -> list[dict[str, str]]:
+def questions_from_schema(schema: Schema) -> list[dict[str, str]]:
     """The questions of a form's `schema`."""
     return [
-        {"key": key, "title": inner.get("title", key), "kind": kind_of(inner), "choices": listed(inner)}
-        for key, inner in properties(schema).items()
+        {"key": key, "title": inner.get("title", key), "kind": question_kind(inner), "choices": format_choices(inner)}
+        for key, inner in ordered_properties(schema).items()
     ]
 
 
-def listed(schema: Schema) -> str:
+def format_choices(schema: Schema) -> str:
     if schema.get("type") == "array":
-        return ", ".join(properties(schema.get("items", {})))
+        return ", ".join(ordered_properties(schema.get("items", {})))
     return ", ".join(str(choice) for choice in schema.get("enum", []))
 
 
-def schema_of(rows: list[dict[str, str]], before: Schema) -> Schema:
+def schema_from_questions(rows: list[dict[str, str]], before: Schema) -> Schema:
     """The schema that asks the questions in `rows`; limits that a question had before stay.
 
     Raises:
         ValidationError: a key that is no key or stands twice, a choice without choices.
     """
-    known, found = properties(before), {}
+    previous_questions, questions = ordered_properties(before), {}
     for number, row in enumerate(rows, start=1):
         key, kind = row.get("key", ""), row.get("kind", "text")
-        if not KEY.fullmatch(key):
+        if not QUESTION_KEY_PATTERN.fullmatch(key):
             raise ValidationError(f"Question {number}: a key is small letters, digits and underscores, not “{key}”.")
-        if key in found:
+        if key in questions:
             raise ValidationError(f"Question {number}: the key “{key}” stands twice.")
-        old = known.get(key, {})
-        same = kind_of(old) == kind and listed(old) == row.get("choices", "")
-        found[key] = {**(old if old and same else fresh(number, kind, row.get("choices", ""), old))}
-        found[key]["title"] = row.get("title") or key.replace("_", " ").capitalize()
-    return {**before, "type": "object", "properties": found, "propertyOrder": list(found)}
+        old = previous_questions.get(key, {})
+        is_unchanged = question_kind(old) == kind and format_choices(old) == row.get("choices", "")
+        questions[key] = {
+            **(old if old and is_unchanged else new_question_schema(number, kind, row.get("choices", ""), old))
+        }
+        questions[key]["title"] = row.get("title") or key.replace("_", " ").capitalize()
+    return {**before, "type": "object", "properties": questions, "propertyOrder": list(questions)}
 
 
-def fresh(number: int, kind: str, choices: str, old: Schema) -> Schema:
+def new_question_schema(number: int, kind: str, choices: str, old: Schema) -> Schema:
     """The schema of one question; columns that a table had before keep theirs."""
     parts = [part.strip() for part in choices.split(",") if part.strip()]
     if kind not in {"choice", "table"}:
-        return dict(KINDS[kind])
+        return dict(QUESTION_KINDS[kind])
     if not parts:
         raise ValidationError(f"Question {number}: a {kind} needs its {'choices' if kind == 'choice' else 'columns'}.")
     if kind == "choice":
-        return {**KINDS["choice"], "enum": list(dict.fromkeys(parts))}
-    before = properties(old.get("items", {})) if old.get("type") == "array" else {}
+        return {**QUESTION_KINDS["choice"], "enum": list(dict.fromkeys(parts))}
+    before = ordered_properties(old.get("items", {})) if old.get("type") == "array" else {}
     columns = {
-        part: before.get(part, {**KINDS["text"], "title": part.replace("_", " ").capitalize()}) for part in parts
+        part: before.get(part, {**QUESTION_KINDS["text"], "title": part.replace("_", " ").capitalize()})
+        for part in parts
     }
     return {"type": "array", "items": {"type": "object", "properties": columns, "propertyOrder": parts}}

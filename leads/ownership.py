@@ -2,24 +2,24 @@
 
 A list of an agent's own conversations or suggestions then reads one table in the order of its index, and asks
 no other whose each row is. The owner is the lead's, else the client's; of a table whose rows can be given to
-somebody themselves (`ASSIGNED`) it is first of all whoever has the row. Migrations call `follow` and
+somebody themselves (`ASSIGNABLE_TABLES`) it is first of all whoever has the row. Migrations call `follow` and
 `follow_assigned`: what they return never changes for a table that has it; a new rule is a new function.
 """
 
 from django.db import connection
 
-RULE = """coalesce(
+OWNER_SQL = """coalesce(
     (SELECT assigned_to_id FROM leads WHERE id = {row}.lead_id),
     (SELECT assigned_to_id FROM clients WHERE id = {row}.client_id)
 )"""
-ASSIGNED_RULE = """coalesce(
+ASSIGNABLE_OWNER_SQL = """coalesce(
     {row}.assigned_to_id,
     (SELECT assigned_to_id FROM leads WHERE id = {row}.lead_id),
     (SELECT assigned_to_id FROM clients WHERE id = {row}.client_id)
 )"""
-# The tables that follow `ASSIGNED_RULE`.
-ASSIGNED = {"threads"}
-FOLLOW = """
+# The tables that follow `ASSIGNABLE_OWNER_SQL`.
+ASSIGNABLE_TABLES = {"threads"}
+CREATE_OWNER_TRIGGERS_SQL = """
     CREATE FUNCTION {table}_take_owner() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         NEW.owner_id := {of_new};
@@ -45,7 +45,7 @@ FOLLOW = """
         EXECUTE FUNCTION {table}_follow_owner();
 """
 # The functions say otherwise from now on; the trigger of the table itself fires for one column more.
-FOLLOW_ASSIGNED = """
+REPLACE_OWNER_TRIGGERS_SQL = """
     CREATE OR REPLACE FUNCTION {table}_take_owner() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         NEW.owner_id := {of_new};
@@ -64,47 +64,49 @@ FOLLOW_ASSIGNED = """
         RETURN NULL;
     END $$;
 """
-LEAVE = """
+DROP_OWNER_TRIGGERS_SQL = """
     DROP TRIGGER {table}_follow_owner ON clients;
     DROP TRIGGER {table}_follow_owner ON leads;
     DROP FUNCTION {table}_follow_owner();
     DROP TRIGGER {table}_take_owner ON {table};
     DROP FUNCTION {table}_take_owner();
 """
-REPAIR = "UPDATE {table} SET owner_id = {of_row} WHERE owner_id IS DISTINCT FROM {of_row}"
+REPAIR_OWNERS_SQL = "UPDATE {table} SET owner_id = {of_row} WHERE owner_id IS DISTINCT FROM {of_row}"
 
 
 def follow(table: str) -> str:
     """SQL that lets `owner_id` of `table` follow the owner of its lead or client."""
-    return FOLLOW.format(table=table, of_new=RULE.format(row="NEW"), of_row=RULE.format(row=table))
+    return CREATE_OWNER_TRIGGERS_SQL.format(
+        table=table, of_new=OWNER_SQL.format(row="NEW"), of_row=OWNER_SQL.format(row=table)
+    )
 
 
 def follow_assigned(table: str) -> str:
     """SQL that lets `owner_id` of `table`, which follows already, be whoever has the row itself before all others."""
-    of_new, of_row = ASSIGNED_RULE.format(row="NEW"), ASSIGNED_RULE.format(row=table)
+    of_new, of_row = ASSIGNABLE_OWNER_SQL.format(row="NEW"), ASSIGNABLE_OWNER_SQL.format(row=table)
     columns = "lead_id, client_id, assigned_to_id"
-    return FOLLOW_ASSIGNED.format(table=table, of_new=of_new, of_row=of_row, columns=columns)
+    return REPLACE_OWNER_TRIGGERS_SQL.format(table=table, of_new=of_new, of_row=of_row, columns=columns)
 
 
 def leave_assigned(table: str) -> str:
     """SQL that undoes `follow_assigned`."""
-    of_new, of_row = RULE.format(row="NEW"), RULE.format(row=table)
-    return FOLLOW_ASSIGNED.format(table=table, of_new=of_new, of_row=of_row, columns="lead_id, client_id")
+    of_new, of_row = OWNER_SQL.format(row="NEW"), OWNER_SQL.format(row=table)
+    return REPLACE_OWNER_TRIGGERS_SQL.format(table=table, of_new=of_new, of_row=of_row, columns="lead_id, client_id")
 
 
 def leave(table: str) -> str:
     """SQL that undoes `follow`."""
-    return LEAVE.format(table=table)
+    return DROP_OWNER_TRIGGERS_SQL.format(table=table)
 
 
 def repair(table: str) -> str:
     """SQL that sets every wrong `owner_id` of `table`, whose rows cannot be given to anybody, right."""
-    return REPAIR.format(table=table, of_row=RULE.format(row=table))
+    return REPAIR_OWNERS_SQL.format(table=table, of_row=OWNER_SQL.format(row=table))
 
 
-def repaired(table: str) -> int:
+def repair_owner_column(table: str) -> int:
     """Set right the rows that were written while their lead changed hands; returns how many."""
-    rule = ASSIGNED_RULE if table in ASSIGNED else RULE
+    rule = ASSIGNABLE_OWNER_SQL if table in ASSIGNABLE_TABLES else OWNER_SQL
     with connection.cursor() as cursor:
-        cursor.execute(REPAIR.format(table=table, of_row=rule.format(row=table)))
+        cursor.execute(REPAIR_OWNERS_SQL.format(table=table, of_row=rule.format(row=table)))
         return cursor.rowcount

@@ -9,41 +9,41 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from leads.models import PredictionModel, ScoringPolicy, TierChange
-from leads.prediction.transitions import PREDICT_ALL, TRAIN, predict_all
-from leads.scoring.field_signals import read_all
-from leads.scoring.rescoring import rescore_all
-from leads.transitions import SCORE_ALL
+from leads.prediction.transitions import PREDICT_ALL_TASK, TRAIN_TASK, update_all_probabilities
+from leads.scoring.field_signals import sync_all_field_signals
+from leads.scoring.rescoring import rescore_all_leads
+from leads.transitions import SCORE_ALL_TASK
 
 logger = logging.getLogger(__name__)
 
-KEPT = timedelta(days=365)
+TIER_CHANGE_RETENTION = timedelta(days=365)
 
 
 @app.periodic(cron="40 2 * * *")
-@app.task(name=SCORE_ALL, lock=SCORE_ALL)
-def score_all(timestamp: int) -> None:
+@app.task(name=SCORE_ALL_TASK, lock=SCORE_ALL_TASK)
+def score_all_leads(timestamp: int) -> None:
     """Read the facts about every open lead, score it, and forget changes of tier that are older than a year."""
     now, policy = timezone.now(), ScoringPolicy.objects.active()
-    for _ in read_all(policy, now):
+    for _ in sync_all_field_signals(policy, now):
         pass
-    for _ in rescore_all(policy, now):
+    for _ in rescore_all_leads(policy, now):
         pass
-    TierChange.objects.filter(at__lt=now - KEPT).delete()
+    TierChange.objects.filter(at__lt=now - TIER_CHANGE_RETENTION).delete()
 
 
 @app.periodic(cron="10 3 * * *")
-@app.task(name=PREDICT_ALL, lock=PREDICT_ALL)
-def tell_chances(timestamp: int) -> None:
+@app.task(name=PREDICT_ALL_TASK, lock=PREDICT_ALL_TASK)
+def predict_all_leads(timestamp: int) -> None:
     """Look at every open lead that is new, and tell the chance of all by the model in use."""
-    for _ in predict_all(PredictionModel.objects.active(), timezone.now()):
+    for _ in update_all_probabilities(PredictionModel.objects.active(), timezone.now()):
         pass
 
 
 @app.periodic(cron="30 1 * * 0")
-@app.task(name=TRAIN, lock=TRAIN)
-def learn(timestamp: int) -> None:
+@app.task(name=TRAIN_TASK, lock=TRAIN_TASK)
+def retrain_prediction_model(timestamp: int) -> None:
     """Learn anew from the leads that have ended, if they are enough; what that takes is loaded for it alone."""
     try:
         call_command("train_prediction", stdout=StringIO())
-    except CommandError as refusal:
-        logger.info("%s", refusal)
+    except CommandError as error:
+        logger.info("%s", error)

@@ -7,25 +7,35 @@ from django.db import connection, transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from crm.exceptions import BadInput, IllegalMove, refusing
+from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import User
 from crm.records.activity import Actor, record
-from crm.records.transitions import create, named
+from crm.records.transitions import create, describe_record
 from crm.runtime.job_queue import enqueue
-from crm.text.cleaning import without_nul
-from leads.models import Category, Lead, LeadStageHistory, LeadStatus, LossReason, ScoringPolicy, Task, TaskStatus, Tier
+from crm.text.cleaning import strip_nul
+from leads.models import (
+    Lead,
+    LeadStageHistory,
+    LeadStatus,
+    LossReason,
+    ScoringPolicy,
+    StageCategory,
+    Task,
+    TaskStatus,
+    Tier,
+)
 from leads.models.lead import newest_on_top
-from leads.prediction.transitions import look_at
+from leads.prediction.transitions import refresh_prediction
 from leads.scoring import field_signals
-from leads.scoring.explanation import checked, moment, same_sign
-from leads.scoring.rescoring import rescore
-from leads.scoring.stage_moves import after_move
+from leads.scoring.explanation import is_same_signal, parse_signal_timestamp, validate_signal
+from leads.scoring.rescoring import rescore_leads
+from leads.scoring.stage_moves import signals_after_move
 
-SMALLEST_GAP = 1e-6
-TAG_LENGTH = 60
-MOST_SIGNALS = 500
-SCORE_ALL = "leads.score_all"
-RESPACE = """
+MIN_RANK_GAP = 1e-6
+MAX_LEAD_TAG_LENGTH = 60
+MAX_SIGNALS_PER_LEAD = 500
+SCORE_ALL_TASK = "leads.score_all"
+RESPACE_COLUMN_SQL = """
     UPDATE leads SET rank = spaced.place FROM (
         SELECT id, row_number() OVER (ORDER BY rank, id) AS place FROM leads
          WHERE status_id = %s AND deleted_at IS NULL AND closed_at IS NULL
@@ -38,19 +48,19 @@ def create_lead(lead: Lead, *, by: Actor | User) -> None:
     """Save a new `lead` on top of its stage's column, with the first line of its history.
 
     Raises:
-        NotAllowed: `by` may not add leads.
-        BadInput: a field or constraint refuses it.
+        NotPermitted: `by` may not add leads.
+        InvalidInput: a field or constraint refuses it.
     """
     actor = Actor.of(by)
-    actor.require("leads.add_lead", "add a lead")
-    with refusing():
+    actor.require_permission("leads.add_lead", "add a lead")
+    with errors_as_invalid_input():
         lead.full_clean()
         lead.save(force_insert=True)
     lead.refresh_from_db()
     LeadStageHistory.objects.create(lead=lead, to_status=lead.status, by=actor.user, at=lead.created_at)
-    field_signals.read([lead.pk], ScoringPolicy.objects.active(), timezone.now())
-    weighed(lead)
-    record(lead, "created", by=by, summary=f"Created {named(lead)}", status=lead.status_id)
+    field_signals.sync_field_signals([lead.pk], ScoringPolicy.objects.active(), timezone.now())
+    refresh_score_and_prediction(lead)
+    record(lead, "created", by=by, summary=f"Created {describe_record(lead)}", status=lead.status_id)
 
 
 @transaction.atomic
@@ -69,21 +79,21 @@ def change_status(
     believes the lead to be in; None means whatever it was when `lead` was read.
 
     Raises:
-        NotAllowed: `by` may not change leads.
-        IllegalMove: deleted, already there, moved meanwhile, or converted to a client.
-        BadInput: a lost lead without a valid reason.
+        NotPermitted: `by` may not change leads.
+        IllegalTransition: deleted, already there, moved meanwhile, or converted to a client.
+        InvalidInput: a lost lead without a valid reason.
     """
     actor = Actor.of(by)
-    actor.require("leads.change_lead", "change the stage of a lead")
+    actor.require_permission("leads.change_lead", "change the stage of a lead")
     expected = expected or lead.status_id
     locked = Lead.everything.select_for_update(of=("self",)).select_related("status").get(pk=lead.pk)
-    guard_move(locked, status, expected)
-    was, changes = locked.status, closing(status, loss_reason, loss_notes)
-    moved = {"status": status, "rank": newest_on_top(), "next_look_at": timezone.now()}
-    Lead.everything.filter(pk=lead.pk).update(**moved, **changes)
+    check_stage_change(locked, status, expected)
+    was, changes = locked.status, loss_fields(status, loss_reason, loss_notes)
+    stage_values = {"status": status, "rank": newest_on_top(), "next_look_at": timezone.now()}
+    Lead.everything.filter(pk=lead.pk).update(**stage_values, **changes)
     lead.refresh_from_db()
-    show_move(LeadStageHistory.objects.create(lead=lead, from_status=was, to_status=status, by=actor.user))
-    weighed(lead)
+    apply_stage_signals(LeadStageHistory.objects.create(lead=lead, from_status=was, to_status=status, by=actor.user))
+    refresh_score_and_prediction(lead)
     why = f" ({LossReason(loss_reason).label})" if changes["loss_reason"] else ""
     record(
         lead,
@@ -96,57 +106,57 @@ def change_status(
     )
 
 
-def show_move(move: LeadStageHistory) -> None:
+def apply_stage_signals(move: LeadStageHistory) -> None:
     """Let the signals of the lead say what `move` shows."""
     lead = move.lead
-    signals = after_move(lead.signals, move, ScoringPolicy.objects.active().weights)
+    signals = signals_after_move(lead.signals, move, ScoringPolicy.objects.active().weights)
     if signals != lead.signals:
         Lead.everything.filter(pk=lead.pk).update(signals=signals)
 
 
-def guard_move(lead: Lead, status: LeadStatus, expected: str) -> None:
+def check_stage_change(lead: Lead, status: LeadStatus, expected: str) -> None:
     """Refuse a move that makes no sense from where `lead` (locked) stands."""
     if lead.is_deleted:
-        raise IllegalMove(f"The {named(lead)} is deleted; restore it first.")
+        raise IllegalTransition(f"The {describe_record(lead)} is deleted; restore it first.")
     if lead.status_id == status.pk:
-        raise IllegalMove(f"The {named(lead)} is already in {status.label}.")
+        raise IllegalTransition(f"The {describe_record(lead)} is already in {status.label}.")
     if lead.status_id != expected:
-        raise IllegalMove(f"The {named(lead)} has moved to {lead.status.label} meanwhile. Look again.")
-    if lead.converted_at is not None and status.category != Category.WON:
-        raise IllegalMove(f"The {named(lead)} has become a client and stays won.")
+        raise IllegalTransition(f"The {describe_record(lead)} has moved to {lead.status.label} meanwhile. Look again.")
+    if lead.converted_at is not None and status.category != StageCategory.WON:
+        raise IllegalTransition(f"The {describe_record(lead)} has become a client and stays won.")
     if status.is_open and not lead.is_open and lead.contact_email:
-        twin = Lead.objects.open().filter(contact_email__iexact=lead.contact_email).exclude(pk=lead.pk).first()
-        if twin:
-            raise IllegalMove(f"Another open lead already has this address: {twin}.")
+        duplicate = Lead.objects.open().filter(contact_email__iexact=lead.contact_email).exclude(pk=lead.pk).first()
+        if duplicate:
+            raise IllegalTransition(f"Another open lead already has this address: {duplicate}.")
 
 
-def closing(status: LeadStatus, loss_reason: str, loss_notes: str) -> dict[str, str]:
+def loss_fields(status: LeadStatus, loss_reason: str, loss_notes: str) -> dict[str, str]:
     """The loss fields that a move to `status` writes."""
-    if status.category != Category.LOST:
+    if status.category != StageCategory.LOST:
         return {"loss_reason": "", "loss_notes": ""}
     if loss_reason not in LossReason.values:
-        raise BadInput(f"Say why the lead was lost, one of: {', '.join(LossReason.values)}.")
-    return {"loss_reason": loss_reason, "loss_notes": without_nul(loss_notes).strip()}
+        raise InvalidInput(f"Say why the lead was lost, one of: {', '.join(LossReason.values)}.")
+    return {"loss_reason": loss_reason, "loss_notes": strip_nul(loss_notes).strip()}
 
 
 @transaction.atomic
-def place(lead: Lead, *, before: Lead | None, after: Lead | None, by: Actor | User) -> None:
+def place_on_board(lead: Lead, *, before: Lead | None, after: Lead | None, by: Actor | User) -> None:
     """Put `lead` between two neighbours of its column of the board; None is the column's end.
 
     Raises:
-        NotAllowed: `by` may not change leads.
-        IllegalMove: a neighbour is in another stage by now.
+        NotPermitted: `by` may not change leads.
+        IllegalTransition: a neighbour is in another stage by now.
     """
-    Actor.of(by).require("leads.change_lead", "order the board")
+    Actor.of(by).require_permission("leads.change_lead", "order the board")
     neighbours = [row for row in (before, after) if row is not None]
     list(Lead.objects.select_for_update().filter(pk__in=[lead.pk, *(row.pk for row in neighbours)]).order_by("pk"))
     lead.refresh_from_db()
     for row in neighbours:
         row.refresh_from_db()
         if row.status_id != lead.status_id or not row.is_open:
-            raise IllegalMove(f"The board has changed: {named(row)} is in another column. Look again.")
-    if before and after and after.rank - before.rank < SMALLEST_GAP:
-        respace(lead.status_id)
+            raise IllegalTransition(f"The board has changed: {describe_record(row)} is in another column. Look again.")
+    if before and after and after.rank - before.rank < MIN_RANK_GAP:
+        respace_column(lead.status_id)
         before.refresh_from_db()
         after.refresh_from_db()
     Lead.objects.filter(pk=lead.pk).update(rank=rank_between(before, after))
@@ -161,10 +171,10 @@ def rank_between(before: Lead | None, after: Lead | None) -> float:
     return after.rank - 1 if after else newest_on_top()
 
 
-def respace(status_id: str) -> None:
+def respace_column(status_id: str) -> None:
     """Spread the ranks of a column evenly again; halving has used up a gap."""
     with connection.cursor() as cursor:
-        cursor.execute(RESPACE, [status_id])
+        cursor.execute(RESPACE_COLUMN_SQL, [status_id])
 
 
 @transaction.atomic
@@ -172,24 +182,26 @@ def set_tier_override(lead: Lead, tier: str | None, *, by: Actor | User) -> None
     """Let a person's judgement stand as the tier of `lead`; None hands it back to the score.
 
     Raises:
-        NotAllowed: `by` may not change leads.
-        BadInput: no such tier.
-        IllegalMove: the override is already that.
+        NotPermitted: `by` may not change leads.
+        InvalidInput: no such tier.
+        IllegalTransition: the override is already that.
     """
-    Actor.of(by).require("leads.change_lead", "set the tier of a lead")
+    Actor.of(by).require_permission("leads.change_lead", "set the tier of a lead")
     if tier is not None and tier not in Tier.values:
-        raise BadInput(f"The tier must be one of: {', '.join(Tier.values)}.")
+        raise InvalidInput(f"The tier must be one of: {', '.join(Tier.values)}.")
     locked = Lead.everything.select_for_update().get(pk=lead.pk)
     if locked.is_deleted:
-        raise IllegalMove(f"The {named(lead)} is deleted; restore it first.")
+        raise IllegalTransition(f"The {describe_record(lead)} is deleted; restore it first.")
     if locked.tier_override == tier:
-        raise IllegalMove(f"The tier of {named(lead)} is already {'set to ' + tier if tier else 'the computed one'}.")
+        raise IllegalTransition(
+            f"The tier of {describe_record(lead)} is already {'set to ' + tier if tier else 'the computed one'}."
+        )
     was = locked.priority_tier
     Lead.everything.filter(pk=lead.pk).update(tier_override=tier, priority_tier=tier or was)
-    scored(lead)
+    refresh_score(lead)
     now = lead.priority_tier
-    said = f"Tier set to {tier}" if tier else "Tier handed back to the score"
-    record(lead, "tier set", by=by, summary=f"{said} (was {was or 'none'})", was=was, now=now)
+    headline = f"Tier set to {tier}" if tier else "Tier handed back to the score"
+    record(lead, "tier set", by=by, summary=f"{headline} (was {was or 'none'})", was=was, now=now)
 
 
 @transaction.atomic
@@ -200,65 +212,67 @@ def add_signals(lead: Lead, signals: Iterable[dict[str, Any]], *, by: Actor | Us
     faded that far counts for nothing.
 
     Raises:
-        NotAllowed: `by` may not change leads.
-        BadInput: one of `signals` is not well formed; none is added.
-        IllegalMove: the lead is deleted.
+        NotPermitted: `by` may not change leads.
+        InvalidInput: one of `signals` is not well formed; none is added.
+        IllegalTransition: the lead is deleted.
     """
-    Actor.of(by).require("leads.change_lead", "add a signal to a lead")
+    Actor.of(by).require_permission("leads.change_lead", "add a signal to a lead")
     now = timezone.now()
-    wanted = [checked(signal, now) for signal in signals]
+    checked_signals = [validate_signal(signal, now) for signal in signals]
     locked = Lead.everything.select_for_update().get(pk=lead.pk)
     if locked.is_deleted:
-        raise IllegalMove(f"The {named(lead)} is deleted; restore it first.")
-    kept = list(locked.signals)
-    for signal in wanted:
-        if not any(same_sign(signal, other) for other in kept):
-            kept.append(signal)
-    new = len(kept) - len(locked.signals)
-    if new:
-        kept = sorted(kept, key=lambda signal: moment(signal["timestamp"]))[-MOST_SIGNALS:]
-        with refusing():
-            Lead.everything.filter(pk=lead.pk).update(signals=kept, next_look_at=now)
-        scored(lead)
-    return new
+        raise IllegalTransition(f"The {describe_record(lead)} is deleted; restore it first.")
+    merged_signals = list(locked.signals)
+    for signal in checked_signals:
+        if not any(is_same_signal(signal, other) for other in merged_signals):
+            merged_signals.append(signal)
+    added = len(merged_signals) - len(locked.signals)
+    if added:
+        merged_signals = sorted(merged_signals, key=lambda signal: parse_signal_timestamp(signal["timestamp"]))[
+            -MAX_SIGNALS_PER_LEAD:
+        ]
+        with errors_as_invalid_input():
+            Lead.everything.filter(pk=lead.pk).update(signals=merged_signals, next_look_at=now)
+        refresh_score(lead)
+    return added
 
 
 @transaction.atomic
-def read_facts(lead: Lead, *, by: Actor | User) -> bool:
+def refresh_field_signals(lead: Lead, *, by: Actor | User) -> bool:
     """Let the signals of `lead` say what its fields and stakeholders show now; whether any changed, and was scored.
 
     Raises:
-        NotAllowed: `by` may not change leads.
+        NotPermitted: `by` may not change leads.
     """
-    Actor.of(by).require("leads.change_lead", "read the facts about a lead")
-    changed = field_signals.read([lead.pk], ScoringPolicy.objects.active(), timezone.now()) > 0
+    Actor.of(by).require_permission("leads.change_lead", "read the facts about a lead")
+    changed = field_signals.sync_field_signals([lead.pk], ScoringPolicy.objects.active(), timezone.now()) > 0
     if changed:
-        scored(lead)
+        refresh_score(lead)
     return changed
 
 
-def weighed(lead: Lead) -> None:
+def refresh_score_and_prediction(lead: Lead) -> None:
     """Bring score, tier and chance of `lead` up to date."""
-    scored(lead)
-    look_at(lead)
+    refresh_score(lead)
+    refresh_prediction(lead)
 
 
-def scored(lead: Lead) -> None:
+def refresh_score(lead: Lead) -> None:
     """Bring the score and the tier of `lead` up to date; one that is closed keeps what it had."""
-    rescore([lead.pk], ScoringPolicy.objects.active(), timezone.now())
+    rescore_leads([lead.pk], ScoringPolicy.objects.active(), timezone.now())
     lead.refresh_from_db()
 
 
 @transaction.atomic
-def new_policy(policy: ScoringPolicy, *, by: Actor | User) -> None:
+def create_policy_version(policy: ScoringPolicy, *, by: Actor | User) -> None:
     """Save `policy` as the next version; it is not in use yet.
 
     Raises:
-        NotAllowed: `by` may not add policies.
-        BadInput: a field or constraint refuses it.
+        NotPermitted: `by` may not add policies.
+        InvalidInput: a field or constraint refuses it.
     """
     newest = ScoringPolicy.objects.select_for_update().order_by("-version").first()
-    policy.note = without_nul(policy.note).strip()
+    policy.note = strip_nul(policy.note).strip()
     policy.version = newest.version + 1 if newest else 1
     create(policy, by=by)
 
@@ -268,21 +282,21 @@ def activate_policy(policy: ScoringPolicy, *, by: Actor | User) -> None:
     """Score leads by `policy` from now on; a job goes through all of them.
 
     Raises:
-        NotAllowed: `by` may not choose the policy.
-        IllegalMove: it is in use already.
+        NotPermitted: `by` may not choose the policy.
+        IllegalTransition: it is in use already.
     """
     actor = Actor.of(by)
-    actor.require("leads.activate_scoringpolicy", "choose the scoring policy")
+    actor.require_permission("leads.activate_scoringpolicy", "choose the scoring policy")
     locked = {row.pk: row for row in ScoringPolicy.objects.select_for_update().order_by("version")}
     if locked[policy.pk].is_active:
-        raise IllegalMove(f"{policy} is in use already.")
+        raise IllegalTransition(f"{policy} is in use already.")
     was = next((row for row in locked.values() if row.is_active), None)
     ScoringPolicy.objects.filter(is_active=True).update(is_active=False)
     ScoringPolicy.objects.filter(pk=policy.pk).update(
         is_active=True, activated_at=timezone.now(), activated_by=actor.user
     )
     policy.refresh_from_db()
-    enqueue(app.configure_task(SCORE_ALL, queueing_lock=SCORE_ALL), timestamp=0)
+    enqueue(app.configure_task(SCORE_ALL_TASK, queueing_lock=SCORE_ALL_TASK), timestamp=0)
     record(
         policy,
         "activated",
@@ -296,17 +310,19 @@ def add_tag(lead: Lead, tag: str, *, by: Actor | User) -> None:
     """Put `tag` on `lead`.
 
     Raises:
-        NotAllowed: `by` may not change leads.
-        BadInput: the tag is empty, too long or holds a comma.
-        IllegalMove: the lead has it already, or is deleted.
+        NotPermitted: `by` may not change leads.
+        InvalidInput: the tag is empty, too long or holds a comma.
+        IllegalTransition: the lead has it already, or is deleted.
     """
-    Actor.of(by).require("leads.change_lead", "tag a lead")
-    tag = without_nul(tag).strip()
-    if not tag or len(tag) > TAG_LENGTH or "," in tag:
-        raise BadInput(f"A tag has 1 to {TAG_LENGTH} characters and no comma.")
+    Actor.of(by).require_permission("leads.change_lead", "tag a lead")
+    tag = strip_nul(tag).strip()
+    if not tag or len(tag) > MAX_LEAD_TAG_LENGTH or "," in tag:
+        raise InvalidInput(f"A tag has 1 to {MAX_LEAD_TAG_LENGTH} characters and no comma.")
     locked = Lead.everything.select_for_update().get(pk=lead.pk)
     if locked.is_deleted or tag in locked.tags:
-        raise IllegalMove(f"The {named(lead)} {'is deleted' if locked.is_deleted else 'has this tag already'}.")
+        raise IllegalTransition(
+            f"The {describe_record(lead)} {'is deleted' if locked.is_deleted else 'has this tag already'}."
+        )
     Lead.everything.filter(pk=lead.pk).update(tags=[*locked.tags, tag])
     lead.refresh_from_db()
     record(lead, "tagged", by=by, summary=f"Tagged “{tag}”")
@@ -317,49 +333,49 @@ def add_task(task: Task, *, by: Actor | User) -> None:
     """Save a new `task` and put it on its lead's or client's timeline.
 
     Raises:
-        NotAllowed: `by` may not add tasks.
-        IllegalMove: what it is for is deleted.
-        BadInput: a field refuses it.
+        NotPermitted: `by` may not add tasks.
+        IllegalTransition: what it is for is deleted.
+        InvalidInput: a field refuses it.
     """
-    Actor.of(by).require("leads.add_task", "add a task")
-    about = subject_of(task)
-    if about.is_deleted:
-        raise IllegalMove(f"The {named(about)} is deleted; restore it first.")
-    with refusing():
+    Actor.of(by).require_permission("leads.add_task", "add a task")
+    timeline_owner = timeline_owner_of_task(task)
+    if timeline_owner.is_deleted:
+        raise IllegalTransition(f"The {describe_record(timeline_owner)} is deleted; restore it first.")
+    with errors_as_invalid_input():
         # The database sees to the constraints, and says the same of them.
         task.full_clean(validate_constraints=False)
         task.save(force_insert=True)
     due = f", due {task.due_on:%d %b %Y}" if task.due_on else ""
-    record(task, "created", by=by, about=about, summary=f"Task: {task.title}{due}")
+    record(task, "created", by=by, timeline_owner=timeline_owner, summary=f"Task: {task.title}{due}")
 
 
 @transaction.atomic
-def move_task(task: Task, status: str, *, by: Actor | User) -> None:
+def change_task_status(task: Task, status: str, *, by: Actor | User) -> None:
     """Set the status of `task`.
 
     Raises:
-        NotAllowed: `by` may not change tasks.
-        BadInput: no such status.
-        IllegalMove: it has that status, or is deleted.
+        NotPermitted: `by` may not change tasks.
+        InvalidInput: no such status.
+        IllegalTransition: it has that status, or is deleted.
     """
-    Actor.of(by).require("leads.change_task", "change a task")
+    Actor.of(by).require_permission("leads.change_task", "change a task")
     if status not in TaskStatus.values:
-        raise BadInput(f"The status of a task must be one of: {', '.join(TaskStatus.values)}.")
+        raise InvalidInput(f"The status of a task must be one of: {', '.join(TaskStatus.values)}.")
     if Task.objects.filter(pk=task.pk).exclude(status=status).update(status=status) != 1:
-        raise IllegalMove(f"The task “{task}” is already {TaskStatus(status).label.lower()} or deleted.")
+        raise IllegalTransition(f"The task “{task}” is already {TaskStatus(status).label.lower()} or deleted.")
     was, task.status = task.status, status
     label = TaskStatus(status).label.lower()
     record(
         task,
         "moved",
         by=by,
-        about=subject_of(task),
+        timeline_owner=timeline_owner_of_task(task),
         summary=f"Task {label}: {task.title}",
         was=was,
         now=status,
     )
 
 
-def subject_of(task: Task) -> "Lead | Task":
+def timeline_owner_of_task(task: Task) -> "Lead | Task":
     """Whose timeline a task stands on."""
     return task.lead or task.client or task.project or task

@@ -15,37 +15,43 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from crm.models import ActivityLog, Client
-from crm.screens.action_forms import DeedForm
+from crm.screens.action_forms import ActionForm
 from crm.screens.lists import Column, Tab
-from crm.screens.paging import Order, page
+from crm.screens.paging import Order, fetch_page
 from crm.screens.record_admin import TIMELINE_LENGTH, RecordAdmin
 from inbox.email_templates.screen import EmailTemplateAdmin
 from inbox.models.email_template import EmailTemplate
 from leads.models import Lead
 from suggestions.autonomy.screen import AutonomyAdmin
-from suggestions.choices import Names
-from suggestions.filters import DONE_WITH, STATES, WAITING, SuggestionFilter
+from suggestions.choices import LabelCache
+from suggestions.filters import QUEUE_STATES, UNCOUNTED_STATES, WAITING_STATE, SuggestionFilter
 from suggestions.kinds import KINDS
 from suggestions.models import AutonomySetting, Suggestion, SuggestionType
 from suggestions.screens.action_forms import (
     Approve,
-    ItDidGoOut,
-    ItDidNot,
+    ConfirmDelivered,
+    ContentDecisionForm,
     PutBack,
     Reject,
+    RetryUndelivered,
     Snooze,
     Submit,
     Undo,
-    Worked,
 )
-from suggestions.screens.attempts import goes_out_at
+from suggestions.screens.attempts import scheduled_at
 from suggestions.screens.dashboard import waiting_badge
-from suggestions.screens.presenters import ICONS, content_now, detail, leaving, said
-from suggestions.screens.propose_form import WORDS, SuggestForm, named_in
-from suggestions.screens.queue import SHOW, Approvals
+from suggestions.screens.presenters import (
+    TYPE_ICONS,
+    current_content,
+    describe_suggestion,
+    preview_context,
+    suggestion_context,
+)
+from suggestions.screens.propose_form import TYPE_DESCRIPTIONS, ProposeForm, records_from_query
+from suggestions.screens.queue import SELECTED_PARAM, ApprovalsChangeList
 
-NEWEST = {"created": models.F("created_at"), "id": models.F("id")}
-POINTERS = (
+SUGGESTION_ORDER = {"created": models.F("created_at"), "id": models.F("id")}
+RELATION_NAMES = (
     "lead",
     "client",
     "thread",
@@ -56,30 +62,38 @@ POINTERS = (
     "proposed_by",
     "superseded_by",
 )
-HEAVY = ("suggested_content", "approved_content", "evidence", "result", "reasoning", "error_message", "review_note")
+LARGE_COLUMNS = (
+    "suggested_content",
+    "approved_content",
+    "evidence",
+    "result",
+    "reasoning",
+    "error_message",
+    "review_note",
+)
 
 # In a person's session: what they decided last. It is offered to be taken back for so long.
-DECIDED = "suggestions.screens.ai_log_outcomes"
-LATELY = timedelta(hours=1)
+LAST_DECIDED_SESSION_KEY = "suggestions.screens.ai_log_outcomes"
+UNDO_OFFER_PERIOD = timedelta(hours=1)
 # Deeds after which the suggestion itself stays on the screen, for it waits again.
-STAYS = {PutBack.verb, Undo.verb, Submit.verb}
+VERBS_STAYING_ON_RECORD = {PutBack.verb, Undo.verb, Submit.verb}
 
 
-def worked_on(forms: dict[str, DeedForm]) -> Worked | None:
+def find_content_form(forms: dict[str, ActionForm]) -> ContentDecisionForm | None:
     """The form in which the content can be worked on, if one is offered."""
-    return next((form for form in forms.values() if isinstance(form, Worked)), None)
+    return next((form for form in forms.values() if isinstance(form, ContentDecisionForm)), None)
 
 
-def unnamed(pointer: str, model: type[models.Model], *name: str) -> list[str]:
+def columns_not_shown(pointer: str, model: type[models.Model], *name: str) -> list[str]:
     """The columns of `model` that a line does not need which only says its name."""
     return [f"{pointer}__{field.name}" for field in model._meta.concrete_fields if field.name not in {"id", *name}]
 
 
-def state_tab(name: str) -> Tab:
-    label, narrowed = STATES[name]
-    params = {} if name == WAITING else {"state": name}
-    counted = None if name in DONE_WITH else lambda rows, user: narrowed(rows.live(), timezone.now())
-    return Tab(label, params, counted)
+def build_state_tab(name: str) -> Tab:
+    label, apply_state = QUEUE_STATES[name]
+    params = {} if name == WAITING_STATE else {"state": name}
+    count_rows = None if name in UNCOUNTED_STATES else lambda rows, user: apply_state(rows.live(), timezone.now())
+    return Tab(label, params, count_rows)
 
 
 admin.site.register(AutonomySetting, AutonomyAdmin)
@@ -97,10 +111,10 @@ class SuggestionAdmin(RecordAdmin):
     list_per_page = 25
     list_select_related = ("lead", "client")
     list_defer = (
-        *HEAVY,
+        *LARGE_COLUMNS,
         *("findings", "held_because", "acknowledged", "content_hash", "dedupe_key"),
-        *unnamed("lead", Lead, "contact_name", "company_name"),
-        *unnamed("client", Client, "name"),
+        *columns_not_shown("lead", Lead, "contact_name", "company_name"),
+        *columns_not_shown("client", Client, "name"),
     )
     page_select_related = (
         "lead__status",
@@ -117,19 +131,19 @@ class SuggestionAdmin(RecordAdmin):
     )
     page_defer = (
         *(f"interaction__{name}" for name in ("content", "ai_response", "metadata")),
-        *(f"superseded_by__{name}" for name in HEAVY),
+        *(f"superseded_by__{name}" for name in LARGE_COLUMNS),
     )
     columns = (Column("Suggestion"),)
     orders = {
-        "newest": Order("Newest first", NEWEST),
-        "oldest": Order("Oldest first", NEWEST, descending=False),
+        "newest": Order("Newest first", SUGGESTION_ORDER),
+        "oldest": Order("Oldest first", SUGGESTION_ORDER, descending=False),
     }
     tabs = (
-        *(state_tab(name) for name in STATES),
+        *(build_state_tab(name) for name in QUEUE_STATES),
         Tab("Deleted", {"deleted": "true"}, None, "suggestions.restore_suggestion"),
     )
-    deeds = (Approve, Submit, Reject, Snooze, PutBack, Undo, ItDidGoOut, ItDidNot)
-    bulk = (Approve, Reject, Snooze)
+    page_actions = (Approve, Submit, Reject, Snooze, PutBack, Undo, ConfirmDelivered, RetryUndelivered)
+    bulk_actions = (Approve, Reject, Snooze)
 
     # A suggestion is proposed, by an agent or a person, and decided by a person; nobody edits it.
 
@@ -157,102 +171,106 @@ class SuggestionAdmin(RecordAdmin):
 
     def preview_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """What of a content that is being worked on would leave; nothing is decided, nothing kept."""
-        row = self.find(request, pk)
+        row = self.get_visible_object(request, pk)
         if request.method != "POST":
             return HttpResponseRedirect(self.page_url(row))
-        offered = next((form for form in (Approve, Submit) if form.offered(row, request.user)), None)
-        if offered is None or row.is_deleted:
+        is_available = next((form for form in (Approve, Submit) if form.is_available(row, request.user)), None)
+        if is_available is None or row.is_deleted:
             raise PermissionDenied
-        form = offered(request.POST, user=request.user, record=row)
+        form = is_available(request.POST, user=request.user, record=row)
         form.is_valid()
-        shown = leaving(row, form.typed(), request.user)
+        shown = preview_context(row, form.typed_content(), request.user)
         if request.headers.get("X-Fragment"):
             return TemplateResponse(request, "suggestions/leaves.html", shown)
-        form.url = self.deed_url(row, form.verb)
+        form.url = self.action_url(row, form.verb)
         context = self.page_context(request, row)
-        context = {**context, "forms": {**context["forms"], form.verb: form}, "worked": form, **shown}
+        context = {**context, "forms": {**context["forms"], form.verb: form}, "content_form": form, **shown}
         return TemplateResponse(request, self.page_template, {**self.admin_site.each_context(request), **context})
 
     def add_view(self, request, form_url="", extra_context=None):
         """Suggesting something: first what, then the rest."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        kind, asked = request.GET.get("type", ""), request.GET.dict()
+        kind, query_params = request.GET.get("type", ""), request.GET.dict()
         context = {**self.admin_site.each_context(request), "title": "Suggest", "opts": self.opts}
         if kind not in KINDS:
             context["types"] = [
                 {
                     "label": SuggestionType(name).label,
-                    "words": WORDS[name],
-                    "icon": ICONS[name],
-                    "url": f"?{urlencode({**asked, 'type': str(name)})}",
+                    "description": TYPE_DESCRIPTIONS[name],
+                    "icon": TYPE_ICONS[name],
+                    "url": f"?{urlencode({**query_params, 'type': str(name)})}",
                 }
                 for name in KINDS
             ]
             return TemplateResponse(request, "suggestions/suggest.html", context)
         sent = request.POST if request.method == "POST" else None
-        form = SuggestForm(sent, type=kind, user=request.user, initial=named_in(asked, request.user))
-        if form.is_bound and form.is_valid() and (made := form.propose(as_draft="as_draft" in request.POST)):
+        form = ProposeForm(sent, type=kind, user=request.user, initial=records_from_query(query_params, request.user))
+        if form.is_bound and form.is_valid() and (suggestion := form.propose(as_draft="as_draft" in request.POST)):
             said = "Saved as a draft" if "as_draft" in request.POST else "Proposed"
-            self.message_user(request, f"{said}: {made}.", "success")
-            return HttpResponseRedirect(self.page_url(made))
-        asked.pop("type")
-        context |= {"form": form, "title": f"Suggest: {SuggestionType(kind).label}", "others": f"?{urlencode(asked)}"}
+            self.message_user(request, f"{said}: {suggestion}.", "success")
+            return HttpResponseRedirect(self.page_url(suggestion))
+        query_params.pop("type")
+        context |= {
+            "form": form,
+            "title": f"Suggest: {SuggestionType(kind).label}",
+            "others": f"?{urlencode(query_params)}",
+        }
         return TemplateResponse(request, "suggestions/suggest.html", context, status=422 if form.is_bound else 200)
 
     def get_object(self, request, object_id, from_field=None):
         rows = self.get_queryset(request)
         try:
-            points_to = rows.values(*POINTERS).get(pk=object_id)
-            return self.whole(request, object_id, {name for name in POINTERS if points_to[name]})
+            points_to = rows.values(*RELATION_NAMES).get(pk=object_id)
+            return self.load_with_relations(request, object_id, {name for name in RELATION_NAMES if points_to[name]})
         except (Suggestion.DoesNotExist, ValidationError, ValueError):
             return None
 
-    def whole(self, request: HttpRequest, pk: Any, pointers: set[str]) -> Suggestion:
-        """The suggestion with all that hangs on it; `pointers` are the names of those that it has.
+    def load_with_relations(self, request: HttpRequest, pk: Any, relation_names: set[str]) -> Suggestion:
+        """The suggestion with all that hangs on it; `relation_names` are the names of those that it has.
 
         To plan the joins to what it has not takes longer than to read it.
         """
-        joined = [name for name in self.page_select_related if name.partition("__")[0] in pointers]
-        left_out = [name for name in self.page_defer if name.partition("__")[0] in pointers]
+        joined = [name for name in self.page_select_related if name.partition("__")[0] in relation_names]
+        left_out = [name for name in self.page_defer if name.partition("__")[0] in relation_names]
         rows = self.get_queryset(request).select_related(*joined) if joined else self.get_queryset(request)
         return rows.defer(*left_out).get(pk=pk)
 
     # The queue, with one of it beside
 
     def get_changelist(self, request, **kwargs):
-        return Approvals
+        return ApprovalsChangeList
 
     def changelist_view(self, request, extra_context=None):
         response = super().changelist_view(request, {"title": "Approvals", **(extra_context or {})})
         context = getattr(response, "context_data", None) or {}
         if "cl" in context and not context.get("is_popup"):
-            context.update(self.beside(request, context["cl"]))
+            context.update(self.selected_context(request, context["cl"]))
         return response
 
-    def beside(self, request: HttpRequest, cl: Approvals) -> dict[str, Any]:
+    def selected_context(self, request: HttpRequest, cl: ApprovalsChangeList) -> dict[str, Any]:
         """What stands beside the list: the one asked for, or its first."""
-        wanted = request.GET.get(SHOW) or (cl.page.rows[0].pk if cl.page.rows else None)
+        wanted = request.GET.get(SELECTED_PARAM) or (cl.page.rows[0].pk if cl.page.rows else None)
         try:
-            row = self.opened(request, wanted, cl) if wanted else None
+            row = self.load_selected(request, wanted, cl) if wanted else None
         except Http404 as missing:
             self.message_user(request, str(missing), "error")
-            row = self.opened(request, cl.page.rows[0].pk, cl) if cl.page.rows else None
+            row = self.load_selected(request, cl.page.rows[0].pk, cl) if cl.page.rows else None
         if row is None:
-            return {"chosen": None, "last": self.last_decided(request, cl.names)}
+            return {"chosen": None, "last": self.last_decision(request, cl.names)}
         row.names = cl.names
-        forms = {form.verb: form for form in self.offered(request, row)}
-        back = f"{self.list_url()}?{cl.here()}"
+        forms = {form.verb: form for form in self.available_actions(request, row)}
+        back = f"{self.list_url()}?{cl.page_query()}"
         return {
             "chosen": row.pk,
             "forms": forms,
-            "worked": worked_on(forms),
+            "content_form": find_content_form(forms),
             "next": back,
-            "last": self.last_decided(request, cl.names),
-            **detail(row, request.user, cl.names, alone=False),
+            "last": self.last_decision(request, cl.names),
+            **suggestion_context(row, request.user, cl.names, alone=False),
         }
 
-    def opened(self, request: HttpRequest, wanted: Any, cl: Approvals) -> Suggestion:
+    def load_selected(self, request: HttpRequest, wanted: Any, cl: ApprovalsChangeList) -> Suggestion:
         """The one to be shown; of one in the list is known already what hangs on it.
 
         Raises:
@@ -260,92 +278,94 @@ class SuggestionAdmin(RecordAdmin):
         """
         known = next((row for row in cl.page.rows if str(row.pk) == str(wanted)), None)
         if known is None or not self.has_view_permission(request, known):
-            return self.find(request, wanted)
+            return self.get_visible_object(request, wanted)
         try:
-            return self.whole(request, known.pk, {name for name in POINTERS if getattr(known, f"{name}_id")})
+            return self.load_with_relations(
+                request, known.pk, {name for name in RELATION_NAMES if getattr(known, f"{name}_id")}
+            )
         except Suggestion.DoesNotExist as gone:
             raise Http404("There is no such suggestion.") from gone
 
-    def last_decided(self, request: HttpRequest, names: Names) -> dict[str, Any] | None:
+    def last_decision(self, request: HttpRequest, names: LabelCache) -> dict[str, Any] | None:
         """What this person decided last, with the form that takes it back; None where it cannot be."""
-        pk = request.session.get(DECIDED)
+        pk = request.session.get(LAST_DECIDED_SESSION_KEY)
         row = self.get_object(request, pk) if pk else None
-        if row is None or row.reviewed_by_id != request.user.pk or row.reviewed_at < timezone.now() - LATELY:
+        if row is None or row.reviewed_by_id != request.user.pk or row.reviewed_at < timezone.now() - UNDO_OFFER_PERIOD:
             return None
-        form = next((form for form in (Undo, PutBack) if form.offered(row, request.user)), None)
+        form = next((form for form in (Undo, PutBack) if form.is_available(row, request.user)), None)
         if form is None or row.is_deleted:
             return None
-        sentence, _ = said(row, content_now(row), names)
-        url = self.deed_url(row, form.verb)
-        return {"row": row, "sentence": sentence, "url": url, "goes_out_at": goes_out_at(row)}
+        sentence, _ = describe_suggestion(row, current_content(row), names)
+        url = self.action_url(row, form.verb)
+        return {"row": row, "sentence": sentence, "url": url, "goes_out_at": scheduled_at(row)}
 
     # The page of one
 
     def page_context(self, request, row):
         context = super().page_context(request, row)
-        forms = {form.verb: form for form in context["deeds"]}
-        worked = worked_on(forms)
-        names = worked.names if worked else Names()
-        following = self.following(request, QueryDict(), row)
+        forms = {form.verb: form for form in context["page_actions"]}
+        content_form = find_content_form(forms)
+        names = content_form.names if content_form else LabelCache()
+        following = self.next_in_queue(request, QueryDict(), row)
         back = request.POST.get("next") or request.GET.get("next", "")
         return {
             **context,
-            **detail(row, request.user, names),
-            "deeds": [],
+            **suggestion_context(row, request.user, names),
+            "page_actions": [],
             "forms": forms,
-            "worked": worked,
+            "content_form": content_form,
             "next": back if url_has_allowed_host_and_scheme(back, None) else "",
             "following": self.page_url(following) if following else "",
-            "last": self.last_decided(request, names),
-            "timeline": ActivityLog.objects.done_to(row).select_related("actor")[:TIMELINE_LENGTH],
+            "last": self.last_decision(request, names),
+            "timeline": ActivityLog.objects.for_target(row).select_related("actor")[:TIMELINE_LENGTH],
         }
 
-    def deed_view(self, request, pk, verb):
+    def action_view(self, request, pk, verb):
         """As of any record, but asked, and asked again, on the page of the suggestion itself."""
-        response = super().deed_view(request, pk, verb)
-        asked = getattr(response, "context_data", None)
-        if not asked or verb not in {form.verb for form in self.deeds}:
+        response = super().action_view(request, pk, verb)
+        form_context = getattr(response, "context_data", None)
+        if not form_context or verb not in {form.verb for form in self.page_actions}:
             return response
-        row = self.find(request, pk)
+        row = self.get_visible_object(request, pk)
         context = self.page_context(request, row)
-        form = asked["form"]
-        form.url, form.is_open = self.deed_url(row, verb), True
+        form = form_context["form"]
+        form.url, form.is_open = self.action_url(row, verb), True
         context["forms"] = {**context["forms"], verb: form}
-        context["worked"] = worked_on(context["forms"])
-        if isinstance(form, Worked) and form.is_bound:
-            context |= leaving(row, form.typed(), request.user)
+        context["content_form"] = find_content_form(context["forms"])
+        if isinstance(form, ContentDecisionForm) and form.is_bound:
+            context |= preview_context(row, form.typed_content(), request.user)
         context = {**self.admin_site.each_context(request), **context, "refused": form.non_field_errors()}
         return TemplateResponse(request, self.page_template, context, status=response.status_code)
 
     # Where a decision leads
 
-    def after(self, request, row, verb):
-        url = super().after(request, row, verb)
-        if verb not in {form.verb for form in self.deeds}:
+    def success_url(self, request, row, verb):
+        url = super().success_url(request, row, verb)
+        if verb not in {form.verb for form in self.page_actions}:
             return url
         if verb in {Approve.verb, Reject.verb}:
-            request.session[DECIDED] = str(row.pk)
+            request.session[LAST_DECIDED_SESSION_KEY] = str(row.pk)
         place, _, query = url.partition("?")
-        stays = verb in STAYS
+        stays = verb in VERBS_STAYING_ON_RECORD
         if place == self.list_url():
-            asked = QueryDict(query, mutable=True)
-            following = row if stays else self.following(request, asked, row)
-            asked.pop(SHOW, None)
+            query_params = QueryDict(query, mutable=True)
+            following = row if stays else self.next_in_queue(request, query_params, row)
+            query_params.pop(SELECTED_PARAM, None)
             if following is not None:
-                asked[SHOW] = str(following.pk)
-            return f"{place}?{asked.urlencode()}"
+                query_params[SELECTED_PARAM] = str(following.pk)
+            return f"{place}?{query_params.urlencode()}"
         if place == self.page_url(row) and not stays:
-            following = self.following(request, QueryDict(), row)
+            following = self.next_in_queue(request, QueryDict(), row)
             return self.page_url(following) if following else self.list_url()
         return url
 
-    def following(self, request: HttpRequest, asked: QueryDict, row: Suggestion) -> Suggestion | None:
+    def next_in_queue(self, request: HttpRequest, query_params: QueryDict, row: Suggestion) -> Suggestion | None:
         """The one after `row` in the list that `asked` describes, or its first."""
-        order = self.orders.get(asked.get("order", ""), self.orders["newest"])
-        rows = self.filterset_class(asked, self.get_queryset(request), request=request).qs.defer(*HEAVY)
-        here = order.annotated(Suggestion.everything.defer(*HEAVY)).get(pk=row.pk)
-        for after in (order.cursor_for(here, 0), None):
-            found = [other for other in page(rows, order, size=2, after=after).rows if other.pk != row.pk]
+        order = self.orders.get(query_params.get("order", ""), self.orders["newest"])
+        rows = self.filterset_class(query_params, self.get_queryset(request), request=request).qs.defer(*LARGE_COLUMNS)
+        here = order.annotate_keys(Suggestion.everything.defer(*LARGE_COLUMNS)).get(pk=row.pk)
+        for after in (order.make_cursor(here, 0), None):
+            found = [other for other in fetch_page(rows, order, size=2, after=after).rows if other.pk != row.pk]
             if found:
                 return found[0]
         return None

@@ -13,71 +13,76 @@ from leads.models import InsuranceType, Lead, LeadStatus, LossReason, Source
 from support.models import SupportTicket
 
 # Characters of the name of a record; conversations are called as outsiders like.
-LONGEST_NAME = 120
+MAX_RECORD_NAME_LENGTH = 120
 
 
-def staff() -> dict[str, str]:
+def staff_choices() -> dict[str, str]:
     people = User.objects.filter(is_active=True).order_by("first_name", "last_name", "username")
     return {person.username: str(person) for person in people}
 
 
-def stages() -> dict[str, str]:
+def lead_stage_choices() -> dict[str, str]:
     return {stage.code: stage.label for stage in LeadStatus.objects.all()}
 
 
-def loss_reasons() -> dict[str, str]:
+def loss_reason_choices() -> dict[str, str]:
     return dict(LossReason.choices)
 
 
-def lead_sources() -> dict[str, str]:
+def lead_source_choices() -> dict[str, str]:
     return dict(Source.choices)
 
 
-def lines() -> dict[str, str]:
+def insurance_line_choices() -> dict[str, str]:
     return {line.code: line.name for line in InsuranceType.objects.filter(is_active=True).order_by("name")}
 
 
-def templates() -> dict[str, str]:
+def email_template_choices() -> dict[str, str]:
     return {str(template.pk): template.name for template in EmailTemplate.objects.in_use()}
 
 
 # A field of a payload names one of these in its `json_schema_extra` as "choices".
-SOURCES: dict[str, Callable[[], dict[str, str]]] = {
-    "staff": staff,
-    "stages": stages,
-    "loss_reasons": loss_reasons,
-    "lead_sources": lead_sources,
-    "lines": lines,
-    "templates": templates,
+CHOICE_SOURCES: dict[str, Callable[[], dict[str, str]]] = {
+    "staff": staff_choices,
+    "stages": lead_stage_choices,
+    "loss_reasons": loss_reason_choices,
+    "lead_sources": lead_source_choices,
+    "lines": insurance_line_choices,
+    "templates": email_template_choices,
 }
 # A field that holds the key of a record names one of these as "record".
-RECORDS: dict[str, type[Model]] = {"thread": Thread, "lead": Lead, "client": Client, "ticket": SupportTicket}
+NAMED_RECORD_MODELS: dict[str, type[Model]] = {
+    "thread": Thread,
+    "lead": Lead,
+    "client": Client,
+    "ticket": SupportTicket,
+}
 
 
-class Names:
+class LabelCache:
     """Every source as value → label, each read once for a whole screen."""
 
     def __init__(self) -> None:
-        self.read: dict[str, dict[str, str]] = {}
-        self.met: dict[tuple[str, str], str] = {}
+        self.choices: dict[str, dict[str, str]] = {}
+        self.record_labels: dict[tuple[str, str], str] = {}
 
-    def of(self, source: str) -> dict[str, str]:
-        if source not in self.read:
-            self.read[source] = SOURCES[source]()
-        return self.read[source]
+    def load_choices(self, source: str) -> dict[str, str]:
+        if source not in self.choices:
+            self.choices[source] = CHOICE_SOURCES[source]()
+        return self.choices[source]
 
     def label(self, source: str, value: str) -> str:
         """How people call `value`; itself where it is no longer to be chosen."""
-        return self.of(source).get(value, value)
+        return self.load_choices(source).get(value, value)
 
-    def record(self, kind: str, key: Any) -> str:
+    def record_label(self, kind: str, key: Any) -> str:
         """How the record of `kind` with `key` is called, deleted or not, short enough for a sentence.
 
         Says that there is none where there is none.
         """
-        wanted = (kind, str(key))
-        if wanted not in self.met:
-            found = RECORDS[kind].everything.filter(pk=key).first()
-            none = f"a {RECORDS[kind]._meta.verbose_name} that no longer exists"
-            self.met[wanted] = Truncator(found).chars(LONGEST_NAME) if found else none
-        return self.met[wanted]
+        key_pair = (kind, str(key))
+        if key_pair not in self.record_labels:
+            found = NAMED_RECORD_MODELS[kind].everything.filter(pk=key).first()
+            missing_label = f"a {NAMED_RECORD_MODELS[kind]._meta.verbose_name} that no longer exists"
+            self.record_labels[key_pair] = Truncator(found).chars(MAX_RECORD_NAME_LENGTH) if found else missing_label
+        return self.record_labels[key_pair]

@@ -10,12 +10,19 @@ import django_filters
 from django.db import models
 from django.utils import timezone
 
-from crm.filters import SHORTEST_SEARCH, LiveFilter, PointsTo, owned_by, owner_choices, search_words
+from crm.filters import (
+    MIN_SEARCH_LENGTH,
+    LiveRowsFilter,
+    RelatedRecordFilter,
+    filter_by_owner,
+    owner_choices,
+    split_search_terms,
+)
 from crm.models import Client
 from inbox.models import Thread
 from leads.models import Lead
 from suggestions.models import (
-    GO_AHEAD,
+    APPROVED_STATUSES,
     ExecutionState,
     Suggestion,
     SuggestionQuerySet,
@@ -24,10 +31,10 @@ from suggestions.models import (
 )
 from support.models import SupportTicket
 
-WAITING = "waiting"
+WAITING_STATE = "waiting"
 # Parts of the queue, each a tab.
-STATES: dict[str, tuple[str, Callable[[SuggestionQuerySet, datetime], models.QuerySet]]] = {
-    WAITING: ("Waiting", lambda rows, now: rows.waiting(now)),
+QUEUE_STATES: dict[str, tuple[str, Callable[[SuggestionQuerySet, datetime], models.QuerySet]]] = {
+    WAITING_STATE: ("Waiting", lambda rows, now: rows.awaiting_decision(now)),
     "drafts": ("Drafts", lambda rows, now: rows.filter(status=SuggestionStatus.DRAFT)),
     "failed": ("Failed", lambda rows, now: rows.filter(status=SuggestionStatus.FAILED)),
     "unknown": (
@@ -38,38 +45,38 @@ STATES: dict[str, tuple[str, Callable[[SuggestionQuerySet, datetime], models.Que
         "Snoozed",
         lambda rows, now: rows.filter(status=SuggestionStatus.PENDING, snoozed_until__gt=now),
     ),
-    "policy": ("By policy", lambda rows, now: rows.by_policy()),
-    "approved": ("Approved", lambda rows, now: rows.filter(status__in=GO_AHEAD)),
+    "policy": ("By policy", lambda rows, now: rows.auto_approved()),
+    "approved": ("Approved", lambda rows, now: rows.filter(status__in=APPROVED_STATUSES)),
     "rejected": ("Rejected", lambda rows, now: rows.filter(status=SuggestionStatus.REJECTED)),
     "all": ("All", lambda rows, now: rows),
 }
 # An archive only grows: how much is in it says little, and its tab bears no number.
-DONE_WITH = ("policy", "approved", "rejected", "all")
+UNCOUNTED_STATES = ("policy", "approved", "rejected", "all")
 
 
-class SuggestionFilter(LiveFilter):
+class SuggestionFilter(LiveRowsFilter):
     """Everything that can be asked of suggestions; without `state` those that wait."""
 
-    q = django_filters.CharFilter(method="search", label="Search", min_length=SHORTEST_SEARCH, max_length=200)
+    q = django_filters.CharFilter(method="search", label="Search", min_length=MIN_SEARCH_LENGTH, max_length=200)
     state = django_filters.ChoiceFilter(
-        method="unfiltered", label="State", choices=[(name, label) for name, (label, _) in STATES.items()]
+        method="keep_all_rows", label="State", choices=[(name, label) for name, (label, _) in QUEUE_STATES.items()]
     )
     type = django_filters.ChoiceFilter(label="Type", choices=SuggestionType.choices)
-    agent = django_filters.CharFilter(method="made_by", label="Agent or model", max_length=100)
-    owner = django_filters.ChoiceFilter(method="owned", label="Owner of the lead", choices=owner_choices)
+    agent = django_filters.CharFilter(method="filter_by_agent", label="Agent or model", max_length=100)
+    owner = django_filters.ChoiceFilter(method="filter_by_owner", label="Owner of the lead", choices=owner_choices)
     sure = django_filters.NumberFilter(
-        method="sure_of", label="Confidence from (%)", min_value=0, max_value=100, decimal_places=0
+        method="filter_by_confidence", label="Confidence from (%)", min_value=0, max_value=100, decimal_places=0
     )
     older = django_filters.NumberFilter(
-        method="older_than", label="Older than (days)", min_value=0, max_value=36_500, decimal_places=0
+        method="filter_older_than", label="Older than (days)", min_value=0, max_value=36_500, decimal_places=0
     )
     newer = django_filters.NumberFilter(
-        method="newer_than", label="Newer than (days)", min_value=1, max_value=36_500, decimal_places=0
+        method="filter_newer_than", label="Newer than (days)", min_value=1, max_value=36_500, decimal_places=0
     )
-    lead = PointsTo(Lead)
-    client = PointsTo(Client)
-    thread = PointsTo(Thread)
-    ticket = PointsTo(SupportTicket)
+    lead = RelatedRecordFilter(Lead)
+    client = RelatedRecordFilter(Client)
+    thread = RelatedRecordFilter(Thread)
+    ticket = RelatedRecordFilter(SupportTicket)
 
     class Meta:
         model = Suggestion
@@ -82,23 +89,23 @@ class SuggestionFilter(LiveFilter):
 
     def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
         queryset = super().filter_queryset(queryset)
-        asked = self.form.cleaned_data
-        if asked.get("deleted"):
+        data = self.form.cleaned_data
+        if data.get("deleted"):
             return queryset
-        _, narrowed = STATES[asked.get("state") or WAITING]
-        return narrowed(queryset, timezone.now())
+        _, apply_state = QUEUE_STATES[data.get("state") or WAITING_STATE]
+        return apply_state(queryset, timezone.now())
 
     def search(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         """Suggestions for leads that contain every word; the leads' trigram index serves it."""
         leads = Lead.objects.all()
-        for word in search_words(value):
+        for word in split_search_terms(value):
             leads = leads.filter(search_text__contains=word)
         return queryset.filter(lead__in=leads.values("pk"))
 
-    def made_by(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+    def filter_by_agent(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         """Those of the agent or the model of that name, whichever it is, so that one index serves them in order."""
         known = Suggestion.objects.order_by()
-        named = [
+        matching = [
             wanted
             for wanted in (
                 ~models.Q(agent="") & models.Q(agent__iexact=value),
@@ -106,16 +113,16 @@ class SuggestionFilter(LiveFilter):
             )
             if known.filter(wanted).exists()
         ]
-        return queryset.filter(reduce(or_, named)) if named else queryset.none()
+        return queryset.filter(reduce(or_, matching)) if matching else queryset.none()
 
-    def owned(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        return owned_by(queryset, value, self.request, "owner")
+    def filter_by_owner(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        return filter_by_owner(queryset, value, self.request, "owner")
 
-    def sure_of(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
+    def filter_by_confidence(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
         return queryset.filter(confidence__gte=value / 100)
 
-    def older_than(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
+    def filter_older_than(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
         return queryset.filter(created_at__lt=timezone.now() - timedelta(days=int(value)))
 
-    def newer_than(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
+    def filter_newer_than(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
         return queryset.filter(created_at__gte=timezone.now() - timedelta(days=int(value)))

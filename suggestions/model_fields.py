@@ -5,18 +5,21 @@ from typing import Any
 from suggestions.models import Suggestion, SuggestionType
 
 # The field that holds the words, for each type that the rules write words for.
-PROSE = {
+PROSE_FIELDS = {
     SuggestionType.REPLY: "body",
     SuggestionType.FOLLOW_UP: "suggestedAction",
     SuggestionType.SCHEDULE_CALL: "message",
     SuggestionType.SEND_PROPOSAL: "body",
 }
 # Of a new lead, what is read in the conversation; the address never is.
-READ = ("contactName", "companyName", "contactPhone", "insuranceType", "notes")
-BETTERED = {**{type: (field,) for type, field in PROSE.items()}, SuggestionType.CREATE_LEAD: READ}
+EXTRACTED_LEAD_FIELDS = ("contactName", "companyName", "contactPhone", "insuranceType", "notes")
+MODEL_WRITTEN_FIELDS = {
+    **{type: (field,) for type, field in PROSE_FIELDS.items()},
+    SuggestionType.CREATE_LEAD: EXTRACTED_LEAD_FIELDS,
+}
 
 
-def apart_from_words(suggestion: Suggestion) -> dict[str, Any]:
+def content_without_prose(suggestion: Suggestion) -> dict[str, Any]:
     """The content of `suggestion` without what a model may have bettered."""
-    words = BETTERED.get(suggestion.type, ())
-    return {name: value for name, value in suggestion.suggested_content.items() if name not in words}
+    model_fields = MODEL_WRITTEN_FIELDS.get(suggestion.type, ())
+    return {name: value for name, value in suggestion.suggested_content.items() if name not in model_fields}

@@ -5,42 +5,42 @@ from typing import Any
 from django import forms
 
 from crm.models import User
-from crm.records import transitions as any_record
-from crm.screens.action_forms import DeedForm
-from leads.action_forms import staff
+from crm.records import transitions as record_transitions
+from crm.screens.action_forms import ActionForm
+from leads.action_forms import assignable_users
 from support import transitions
-from support.models import TRANSITIONS, SupportTicket, TicketPriority, TicketStatus
+from support.models import TICKET_TRANSITIONS, SupportTicket, TicketPriority, TicketStatus
 
-WORK, CHANGE, REASSIGN = (
+RESOLVE_PERMISSION, CHANGE_PERMISSION, REASSIGN_PERMISSION = (
     "support.resolve_supportticket",
     "support.change_supportticket",
     "support.reassign_supportticket",
 )
 
 
-class MoveTicket(DeedForm):
+class TicketTransitionForm(ActionForm):
     """One move of a ticket."""
 
-    permission = WORK
-    to: TicketStatus
+    permission = RESOLVE_PERMISSION
+    target_status: TicketStatus
 
     @classmethod
-    def possible(cls, record: SupportTicket) -> bool:
-        return cls.to in TRANSITIONS[TicketStatus(record.status)]
+    def is_applicable(cls, record: SupportTicket) -> bool:
+        return cls.target_status in TICKET_TRANSITIONS[TicketStatus(record.status)]
 
 
-class StartTicket(MoveTicket):
-    verb, label, icon, to, primary = "start", "Start", "play_arrow", TicketStatus.IN_PROGRESS, True
+class StartTicket(TicketTransitionForm):
+    verb, label, icon, target_status, primary = "start", "Start", "play_arrow", TicketStatus.IN_PROGRESS, True
 
     def perform(self, record: SupportTicket, by: User) -> str:
-        transitions.start(record, by=by)
+        transitions.start_work(record, by=by)
         return f"Ticket #{record.number} is in progress."
 
 
-class ResolveTicket(MoveTicket):
+class ResolveTicket(TicketTransitionForm):
     """What solved it; stands open on the ticket's page."""
 
-    verb, label, icon, to, primary = "resolve", "Resolve", "check", TicketStatus.RESOLVED, True
+    verb, label, icon, target_status, primary = "resolve", "Resolve", "check", TicketStatus.RESOLVED, True
 
     summary = forms.CharField(
         label="What solved it",
@@ -54,10 +54,10 @@ class ResolveTicket(MoveTicket):
         return f"Ticket #{record.number} is resolved."
 
 
-class EscalateTicket(MoveTicket):
+class EscalateTicket(TicketTransitionForm):
     """Asking for help."""
 
-    verb, label, icon, to = "escalate", "Escalate", "campaign", TicketStatus.ESCALATED
+    verb, label, icon, target_status = "escalate", "Escalate", "campaign", TicketStatus.ESCALATED
 
     why = forms.CharField(max_length=2_000, widget=forms.Textarea(attrs={"rows": 3}))
 
@@ -66,10 +66,10 @@ class EscalateTicket(MoveTicket):
         return f"Ticket #{record.number} is escalated."
 
 
-class ReopenTicket(MoveTicket):
+class ReopenTicket(TicketTransitionForm):
     """It was not solved after all."""
 
-    verb, label, icon, to = "reopen", "Reopen", "undo", TicketStatus.OPEN
+    verb, label, icon, target_status = "reopen", "Reopen", "undo", TicketStatus.OPEN
 
     why = forms.CharField(max_length=2_000, widget=forms.Textarea(attrs={"rows": 3}))
 
@@ -78,36 +78,38 @@ class ReopenTicket(MoveTicket):
         return f"Ticket #{record.number} is open again."
 
 
-class NoteTicket(DeedForm):
+class NoteTicket(ActionForm):
     """A note on the ticket."""
 
-    verb, label, permission, icon = "note", "Note", CHANGE, "edit_note"
+    verb, label, permission, icon = "note", "Note", CHANGE_PERMISSION, "edit_note"
 
-    body = forms.CharField(label="Note", max_length=transitions.NOTE_LENGTH, widget=forms.Textarea(attrs={"rows": 4}))
+    body = forms.CharField(
+        label="Note", max_length=transitions.MAX_NOTE_LENGTH, widget=forms.Textarea(attrs={"rows": 4})
+    )
     internal = forms.BooleanField(
         required=False, initial=True, label="Internal", help_text="What is not internal counts as our first answer."
     )
 
     def perform(self, record: SupportTicket, by: User) -> str:
-        transitions.note(record, self.cleaned_data["body"], internal=self.cleaned_data["internal"], by=by)
+        transitions.add_ticket_note(record, self.cleaned_data["body"], internal=self.cleaned_data["internal"], by=by)
         return f"The note is on ticket #{record.number}."
 
 
-class TakeTicket(DeedForm):
+class TakeTicket(ActionForm):
     """Taking a ticket of nobody."""
 
-    verb, label, permission, icon = "take", "Take", CHANGE, "front_hand"
+    verb, label, permission, icon = "take", "Take", CHANGE_PERMISSION, "front_hand"
 
     @classmethod
-    def possible(cls, record: SupportTicket) -> bool:
+    def is_applicable(cls, record: SupportTicket) -> bool:
         return record.assigned_to_id is None and record.status != TicketStatus.RESOLVED
 
     def perform(self, record: SupportTicket, by: User) -> str:
-        any_record.assign(record, by, by=by)
+        record_transitions.assign(record, by, by=by)
         return f"Ticket #{record.number} is yours."
 
 
-class AssignTicket(DeedForm):
+class AssignTicket(ActionForm):
     """Giving a ticket to somebody."""
 
     verb, label, permission, icon = "assign", "Assign", "support.reassign_supportticket", "person_add"
@@ -116,18 +118,18 @@ class AssignTicket(DeedForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["assignee"].queryset = staff()
+        self.fields["assignee"].queryset = assignable_users()
 
     def perform(self, record: SupportTicket, by: User) -> str:
         assignee = self.cleaned_data["assignee"]
-        any_record.assign(record, assignee, by=by)
+        record_transitions.assign(record, assignee, by=by)
         return f"Ticket #{record.number} now belongs to {assignee or 'nobody'}."
 
 
-class PrioritiseTicket(DeedForm):
+class PrioritiseTicket(ActionForm):
     """Another priority, and with it other promises."""
 
-    verb, label, permission, icon = "priority", "Set priority", CHANGE, "low_priority"
+    verb, label, permission, icon = "priority", "Set priority", CHANGE_PERMISSION, "low_priority"
 
     priority = forms.ChoiceField(choices=TicketPriority.choices, help_text="It changes by when the ticket is due.")
 
@@ -137,18 +139,18 @@ class PrioritiseTicket(DeedForm):
             self.initial.setdefault("priority", self.record.priority)
 
     @classmethod
-    def possible(cls, record: SupportTicket) -> bool:
+    def is_applicable(cls, record: SupportTicket) -> bool:
         return record.status != TicketStatus.RESOLVED
 
     def perform(self, record: SupportTicket, by: User) -> str:
-        transitions.prioritise(record, self.cleaned_data["priority"], by=by)
+        transitions.set_priority(record, self.cleaned_data["priority"], by=by)
         return f"Ticket #{record.number} has {record.get_priority_display().lower()} priority."
 
 
-class RateTicket(DeedForm):
+class RateTicket(ActionForm):
     """How content the customer was."""
 
-    verb, label, permission, icon = "rate", "Rate", CHANGE, "star"
+    verb, label, permission, icon = "rate", "Rate", CHANGE_PERMISSION, "star"
 
     satisfaction = forms.TypedChoiceField(
         coerce=int,
@@ -157,9 +159,9 @@ class RateTicket(DeedForm):
     )
 
     @classmethod
-    def possible(cls, record: SupportTicket) -> bool:
+    def is_applicable(cls, record: SupportTicket) -> bool:
         return record.status == TicketStatus.RESOLVED
 
     def perform(self, record: SupportTicket, by: User) -> str:
-        transitions.rate(record, self.cleaned_data["satisfaction"], by=by)
+        transitions.rate_ticket(record, self.cleaned_data["satisfaction"], by=by)
         return f"Ticket #{record.number}: satisfaction {record.satisfaction} of 5."

@@ -13,7 +13,7 @@ from crm.models import ActivityLog, User
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.record_admin import TIMELINE_LENGTH, RecordAdmin
-from inbox.message_view import Said, pages_of, read
+from inbox.message_view import DisplayedMessage, display_message, load_message_page
 from inbox.models import Thread
 from support.action_forms import (
     AssignTicket,
@@ -28,17 +28,17 @@ from support.action_forms import (
 )
 from support.filters import TicketFilter
 from support.forms import TicketForm
-from support.models import DUE, SupportTicket, TicketQuerySet, TicketStatus
-from support.similar_tickets import similar_resolved
+from support.models import DUE_ORDER, SupportTicket, TicketQuerySet, TicketStatus
+from support.similar_tickets import find_similar_resolved
 from support.transitions import open_ticket
 
-ID = {"id": models.F("id")}
-MESSAGES_SHOWN = 20
-OTHERS_SHOWN = 10
-LATELY_SHOWN = 8
+ID_ORDER = {"id": models.F("id")}
+MAX_MESSAGES_SHOWN = 20
+MAX_OTHER_TICKETS_SHOWN = 10
+MAX_RECENT_ACTIVITY_SHOWN = 8
 
 
-def unresolved(rows: TicketQuerySet) -> TicketQuerySet:
+def live_unresolved(rows: TicketQuerySet) -> TicketQuerySet:
     return rows.live().unresolved()
 
 
@@ -66,20 +66,20 @@ class SupportTicketAdmin(RecordAdmin):
         Column("Due", "due"),
     )
     orders = {
-        "due": Order("Next due first", {"due": DUE, **ID}, descending=False),
-        "newest": Order("Newest first", {"created": models.F("created_at"), **ID}),
+        "due": Order("Next due first", {"due": DUE_ORDER, **ID_ORDER}, descending=False),
+        "newest": Order("Newest first", {"created": models.F("created_at"), **ID_ORDER}),
     }
     tabs = (
-        Tab("Due next", {}, lambda rows, user: unresolved(rows)),
-        Tab("Mine", {"assignee": "me"}, lambda rows, user: unresolved(rows).filter(assigned_to=user)),
-        Tab("Unassigned", {"assignee": "none"}, lambda rows, user: unresolved(rows).filter(assigned_to=None)),
+        Tab("Due next", {}, lambda rows, user: live_unresolved(rows)),
+        Tab("Mine", {"assignee": "me"}, lambda rows, user: live_unresolved(rows).filter(assigned_to=user)),
+        Tab("Unassigned", {"assignee": "none"}, lambda rows, user: live_unresolved(rows).filter(assigned_to=None)),
         Tab(
             "Escalated",
             {"status": TicketStatus.ESCALATED},
             lambda rows, user: rows.live().filter(status=TicketStatus.ESCALATED),
         ),
-        Tab("Resolved", {"status": TicketStatus.RESOLVED}, narrow=None, order="newest"),
-        Tab("All", {"state": "all"}, narrow=None, order="newest"),
+        Tab("Resolved", {"status": TicketStatus.RESOLVED}, rows_to_count=None, order="newest"),
+        Tab("All", {"state": "all"}, rows_to_count=None, order="newest"),
         Tab(
             "Deleted",
             {"deleted": "true"},
@@ -88,7 +88,7 @@ class SupportTicketAdmin(RecordAdmin):
             order="newest",
         ),
     )
-    deeds = (
+    page_actions = (
         StartTicket,
         ResolveTicket,
         ReopenTicket,
@@ -99,14 +99,22 @@ class SupportTicketAdmin(RecordAdmin):
         PrioritiseTicket,
         EscalateTicket,
     )
-    bulk = (StartTicket, TakeTicket, AssignTicket, PrioritiseTicket, EscalateTicket)
+    bulk_actions = (StartTicket, TakeTicket, AssignTicket, PrioritiseTicket, EscalateTicket)
     autocomplete_fields = ("client", "lead", "thread")
 
     def get_fields(self, request: HttpRequest, obj: SupportTicket | None = None) -> tuple[Any, ...]:
         if obj:
-            return ("subject", "issue_type", "issue_description", "seen")
-        given = ("assigned_to",) if self.may(request, "reassign") else ()
-        return ("client", "subject", ("issue_type", "priority"), "issue_description", *given, "lead", "thread")
+            return ("subject", "issue_type", "issue_description", "loaded_digest")
+        assignee_fields = ("assigned_to",) if self.user_can(request, "reassign") else ()
+        return (
+            "client",
+            "subject",
+            ("issue_type", "priority"),
+            "issue_description",
+            *assignee_fields,
+            "lead",
+            "thread",
+        )
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Nobody opens a ticket for whom they may not see, or gives it to somebody who has left."""
@@ -115,50 +123,55 @@ class SupportTicketAdmin(RecordAdmin):
         kwargs["queryset"] = rows.filter(is_active=True) if staff else rows.visible_to(request.user)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    def create(self, request: HttpRequest, row: SupportTicket) -> None:
+    def create_record(self, request: HttpRequest, row: SupportTicket) -> None:
         open_ticket(row, by=request.user)
 
     # The page
 
     def page_context(self, request: HttpRequest, row: SupportTicket) -> dict[str, Any]:
         context = super().page_context(request, row)
-        deeds = context["deeds"]
+        page_actions = context["page_actions"]
         tickets = SupportTicket.objects.visible_to(request.user).filter(client=row.client_id).exclude(pk=row.pk)
-        others = tickets.defer("issue_description", "resolution_summary", "notes", "search_text")
+        other_tickets = tickets.defer("issue_description", "resolution_summary", "notes", "search_text")
         return {
             **context,
-            "deeds": [form for form in deeds if form.verb != ResolveTicket.verb],
-            "resolve": next((form for form in deeds if form.verb == ResolveTicket.verb), None),
-            "notes": [noted for line in reversed(row.notes) if (noted := read_note(line))],
-            "said": self.conversation(request, row),
-            "open_tickets": others.unresolved().order_by("resolve_due_at", "id")[:OTHERS_SHOWN],
-            "solved_tickets": others.filter(status=TicketStatus.RESOLVED).order_by("-resolved_at", "-id")[:3],
-            "lately": ActivityLog.objects.on_timeline_of(row.client).select_related("actor")[:LATELY_SHOWN],
-            "similar": similar_resolved(row, request.user) if row.status != TicketStatus.RESOLVED else [],
-            "timeline": ActivityLog.objects.done_to(row).select_related("actor")[:TIMELINE_LENGTH],
+            "page_actions": [form for form in page_actions if form.verb != ResolveTicket.verb],
+            "resolve_form": next((form for form in page_actions if form.verb == ResolveTicket.verb), None),
+            "notes": [note for line in reversed(row.notes) if (note := parse_note(line))],
+            "displayed": self.conversation(request, row),
+            "open_tickets": other_tickets.unresolved().order_by("resolve_due_at", "id")[:MAX_OTHER_TICKETS_SHOWN],
+            "resolved_tickets": other_tickets.filter(status=TicketStatus.RESOLVED).order_by("-resolved_at", "-id")[:3],
+            "recent_activity": ActivityLog.objects.on_timeline_of(row.client).select_related("actor")[
+                :MAX_RECENT_ACTIVITY_SHOWN
+            ],
+            "similar_tickets": find_similar_resolved(row, request.user) if row.status != TicketStatus.RESOLVED else [],
+            "timeline": ActivityLog.objects.for_target(row).select_related("actor")[:TIMELINE_LENGTH],
         }
 
-    def conversation(self, request: HttpRequest, row: SupportTicket) -> list[Said]:
+    def conversation(self, request: HttpRequest, row: SupportTicket) -> list[DisplayedMessage]:
         """The newest messages of the conversation it came from, oldest first, if the user may read it."""
         if row.thread_id is None or not request.user.has_perm("inbox.view_thread"):
             return []
         thread = Thread.objects.visible_to(request.user).filter(pk=row.thread_id).first()
         if thread is None:
             return []
-        return [read(message, under=thread.subject) for message in reversed(pages_of(thread, size=MESSAGES_SHOWN).rows)]
+        return [
+            display_message(message, thread_subject=thread.subject)
+            for message in reversed(load_message_page(thread, size=MAX_MESSAGES_SHOWN).rows)
+        ]
 
 
-def read_note(line: Any) -> dict[str, Any] | None:
+def parse_note(line: Any) -> dict[str, Any] | None:
     """A note as the page shows it; whatever else stands among the notes is left out."""
     if not isinstance(line, dict) or not isinstance(line.get("body"), str):
         return None
-    return {**line, "at": moment(line.get("at"))}
+    return {**line, "at": parse_time(line.get("at"))}
 
 
-def moment(text: Any) -> datetime | None:
+def parse_time(text: Any) -> datetime | None:
     """A time as it stands in JSON; None where it cannot be read."""
     try:
-        found = parse_datetime(text)
+        parsed = parse_datetime(text)
     except (TypeError, ValueError):
         return None
-    return timezone.make_aware(found) if found and timezone.is_naive(found) else found
+    return timezone.make_aware(parsed) if parsed and timezone.is_naive(parsed) else parsed

@@ -6,31 +6,31 @@ from django.urls import reverse
 from django.utils import timezone
 
 from crm.models import User
-from crm.screens.dashboard import Figure
-from crm.screens.paging import capped, capped_count
-from crm.screens.panels import Section
+from crm.screens.dashboard import DashboardFigure
+from crm.screens.paging import capped_count, format_capped_count
+from crm.screens.panels import Panel
 from support.models import SupportTicket
 
-SHOWN = 6
+MAX_DUE_SHOWN = 6
 
 
-def tickets_due(user: User, now: datetime) -> Figure | None:
+def tickets_due_figure(user: User, now: datetime) -> DashboardFigure | None:
     """Unresolved tickets due by the end of the day, with how many are late already."""
     if not user.has_perm("support.view_supportticket"):
         return None
     tickets = SupportTicket.objects.visible_to(user)
-    tonight = datetime.combine(timezone.localdate(now), time.max, tzinfo=timezone.get_current_timezone())
-    late = capped_count(tickets.due(now))
-    note = f"{capped(late)} late" if late else ""
+    end_of_day = datetime.combine(timezone.localdate(now), time.max, tzinfo=timezone.get_current_timezone())
+    late_count = capped_count(tickets.due(now))
+    note = f"{format_capped_count(late_count)} late" if late_count else ""
     url = reverse("admin:support_supportticket_changelist")
-    return Figure.counted("Tickets due today", capped_count(tickets.due(tonight)), url, note)
+    return DashboardFigure.from_count("Tickets due today", capped_count(tickets.due(end_of_day)), url, note)
 
 
-def next_due(user: User, now: datetime) -> Section | None:
+def tickets_due_panel(user: User, now: datetime) -> Panel | None:
     """The unresolved tickets that are due first."""
     if not user.has_perm("support.view_supportticket"):
         return None
     tickets = SupportTicket.objects.visible_to(user).unresolved().order_by("resolve_due_at", "id")
-    shown = tickets.select_related("client").defer("issue_description", "notes", "search_text")[:SHOWN]
+    shown = tickets.select_related("client").defer("issue_description", "notes", "search_text")[:MAX_DUE_SHOWN]
     url = reverse("admin:support_supportticket_changelist")
-    return Section("Tickets due next", "support/today.html", list(shown), url=url)
+    return Panel("Tickets due next", "support/today.html", list(shown), url=url)

@@ -5,10 +5,10 @@ from typing import Any
 from unfold.widgets import BASE_INPUT_CLASSES
 
 from crm.screens.record_admin import RecordForm
-from support.filters import Suggesting, issue_types
+from support.filters import DatalistInput, recent_issue_types
 from support.models import SupportTicket
 
-LABELS = {
+FIELD_LABELS = {
     "issue_type": "Kind of trouble",
     "issue_description": "What is wrong",
     "assigned_to": "Assignee",
@@ -25,7 +25,7 @@ class TicketForm(RecordForm):
         super().__init__(*args, **kwargs)
         if "issue_type" in self.fields:
             field = self.fields["issue_type"]
-            field.widget = Suggesting(issue_types, {"class": " ".join(BASE_INPUT_CLASSES), "maxlength": 80})
-        for name, label in LABELS.items():
+            field.widget = DatalistInput(recent_issue_types, {"class": " ".join(BASE_INPUT_CLASSES), "maxlength": 80})
+        for name, label in FIELD_LABELS.items():
             if name in self.fields:
                 self.fields[name].label = label

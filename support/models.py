@@ -11,16 +11,16 @@ from crm.records.base import (
     LiveManager,
     Record,
     RecordQuerySet,
-    audited,
-    between,
+    can_see_everyone,
+    choices_check,
     json_field,
-    json_is,
-    not_blank,
-    one_of,
-    owned_by_or_free,
+    json_type_check,
+    not_blank_check,
+    owned_by_or_unassigned,
+    range_check,
     search_field,
     search_index,
-    sees_everyone,
+    with_row_audit,
 )
 
 
@@ -31,7 +31,7 @@ class TicketStatus(models.TextChoices):
     ESCALATED = "Escalated"
 
 
-TRANSITIONS = {
+TICKET_TRANSITIONS = {
     TicketStatus.OPEN: {TicketStatus.IN_PROGRESS, TicketStatus.RESOLVED, TicketStatus.ESCALATED},
     TicketStatus.IN_PROGRESS: {TicketStatus.RESOLVED, TicketStatus.ESCALATED},
     TicketStatus.ESCALATED: {TicketStatus.IN_PROGRESS, TicketStatus.RESOLVED},
@@ -50,7 +50,7 @@ UNRESOLVED = LIVE & ~models.Q(status=TicketStatus.RESOLVED)
 
 
 # A ticket that nobody promised anything about stands behind all promises.
-DUE = Coalesce("resolve_due_at", models.Value(datetime(9999, 1, 1, tzinfo=UTC), models.DateTimeField()))
+DUE_ORDER = Coalesce("resolve_due_at", models.Value(datetime(9999, 1, 1, tzinfo=UTC), models.DateTimeField()))
 
 
 class TicketQuerySet(RecordQuerySet):
@@ -58,9 +58,9 @@ class TicketQuerySet(RecordQuerySet):
 
     def visible_to(self, user: Any) -> "TicketQuerySet":
         """An agent's own tickets, those of nobody, and those of the agent's clients."""
-        if sees_everyone(user):
+        if can_see_everyone(user):
             return self
-        return self.filter(owned_by_or_free(user) | models.Q(client__assigned_to=user))
+        return self.filter(owned_by_or_unassigned(user) | models.Q(client__assigned_to=user))
 
     def unresolved(self) -> "TicketQuerySet":
         return self.exclude(status=TicketStatus.RESOLVED)
@@ -70,7 +70,7 @@ class TicketQuerySet(RecordQuerySet):
         return self.unresolved().filter(resolve_due_at__lte=now).order_by("resolve_due_at", "id")
 
 
-@audited(exclude=["search_text"])
+@with_row_audit(exclude=["search_text"])
 class SupportTicket(Record):
     """A request for help, and what solved it."""
 
@@ -120,11 +120,11 @@ class SupportTicket(Record):
             ("purge_supportticket", "Can purge a ticket for ever"),
         ]
         constraints = [
-            one_of("support_tickets", "status", TicketStatus),
-            one_of("support_tickets", "priority", TicketPriority),
-            between("support_tickets", "satisfaction", 1, 5),
-            not_blank("support_tickets", "subject"),
-            json_is("support_tickets", "notes", "array"),
+            choices_check("support_tickets", "status", TicketStatus),
+            choices_check("support_tickets", "priority", TicketPriority),
+            range_check("support_tickets", "satisfaction", 1, 5),
+            not_blank_check("support_tickets", "subject"),
+            json_type_check("support_tickets", "notes", "array"),
             models.CheckConstraint(
                 name="support_tickets_resolved_says_how",
                 condition=~models.Q(status=TicketStatus.RESOLVED)
@@ -133,7 +133,7 @@ class SupportTicket(Record):
             ),
         ]
         indexes = [
-            models.Index(DUE, "id", condition=UNRESOLVED, name="support_tickets_due"),
+            models.Index(DUE_ORDER, "id", condition=UNRESOLVED, name="support_tickets_due"),
             models.Index(
                 "status",
                 models.F("created_at").desc(),

@@ -7,35 +7,37 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from crm.models import Client
-from crm.screens.panels import Section
+from crm.screens.panels import Panel
 from leads.models import Lead
 from support.models import SupportTicket, TicketQuerySet, TicketStatus
 
-SHOWN = 8
+MAX_TICKETS_SHOWN = 8
 
 
-def of_lead(request: HttpRequest, lead: Lead) -> Section | None:
+def lead_tickets_panel(request: HttpRequest, lead: Lead) -> Panel | None:
     """The tickets of a lead; one can be opened once there is a client to open it for."""
-    known = {"client": lead.converted_to_client_id} if lead.converted_to_client_id else {}
-    section = tickets(request, SupportTicket.objects.filter(lead=lead), {"lead": lead.pk, **known})
-    return section if section and (known or section.shown["tickets"]) else None
+    client_prefill = {"client": lead.converted_to_client_id} if lead.converted_to_client_id else {}
+    panel = tickets_panel(request, SupportTicket.objects.filter(lead=lead), {"lead": lead.pk, **client_prefill})
+    return panel if panel and (client_prefill or panel.content["tickets"]) else None
 
 
-def of_client(request: HttpRequest, client: Client) -> Section | None:
-    return tickets(request, SupportTicket.objects.filter(client=client), {"client": client.pk})
+def client_tickets_panel(request: HttpRequest, client: Client) -> Panel | None:
+    return tickets_panel(request, SupportTicket.objects.filter(client=client), {"client": client.pk})
 
 
-def tickets(request: HttpRequest, rows: TicketQuerySet, whose: dict[str, object]) -> Section | None:
+def tickets_panel(request: HttpRequest, rows: TicketQuerySet, prefill: dict[str, object]) -> Panel | None:
     """The newest tickets, the unresolved ones first."""
     if not request.user.has_perm("support.view_supportticket"):
         return None
-    done = Case(When(status=TicketStatus.RESOLVED, then=Value(1)), default=Value(0), output_field=IntegerField())
-    newest = rows.visible_to(request.user).defer("issue_description", "notes", "search_text").order_by(done, "-id")
-    asked = urlencode(whose)
+    is_resolved = Case(When(status=TicketStatus.RESOLVED, then=Value(1)), default=Value(0), output_field=IntegerField())
+    newest = (
+        rows.visible_to(request.user).defer("issue_description", "notes", "search_text").order_by(is_resolved, "-id")
+    )
+    query = urlencode(prefill)
     shown = {
-        "tickets": list(newest[:SHOWN]),
-        "all": f"{reverse('admin:support_supportticket_changelist')}?{urlencode(list(whose.items())[:1])}",
+        "tickets": list(newest[:MAX_TICKETS_SHOWN]),
+        "all_url": f"{reverse('admin:support_supportticket_changelist')}?{urlencode(list(prefill.items())[:1])}",
     }
-    may_open = request.user.has_perm("support.add_supportticket")
-    url = f"{reverse('admin:support_supportticket_add')}?{asked}" if may_open else ""
-    return Section("Tickets", "support/of_record.html", shown, side=True, url=url, link="Open a ticket")
+    can_open = request.user.has_perm("support.add_supportticket")
+    url = f"{reverse('admin:support_supportticket_add')}?{query}" if can_open else ""
+    return Panel("Tickets", "support/of_record.html", shown, in_side_column=True, url=url, link_label="Open a ticket")

@@ -9,9 +9,9 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from crm.models import Client, Contact, User
-from crm.records.activity import SYSTEM
+from crm.records.activity import SYSTEM_ACTOR
 from inbox.models import Direction, Message, Thread, ThreadSource
-from inbox.transitions import take_in
+from inbox.transitions import add_to_thread
 from leads.models import InsuranceType, Lead
 from leads.transitions import create_lead
 from suggestions.models import Suggestion, SuggestionType
@@ -48,7 +48,7 @@ def make_lead(**kw: Any) -> Lead:
     if "line" in kw:
         kw["insurance_type"] = InsuranceType.objects.get(code=kw.pop("line"))
     lead = Lead(**kw)
-    create_lead(lead, by=SYSTEM)
+    create_lead(lead, by=SYSTEM_ACTOR)
     return lead
 
 
@@ -75,7 +75,7 @@ def make_ticket(**kw: Any) -> SupportTicket:
         kw["client"] = make_client()
     kw.setdefault("subject", f"Trouble {next(numbers)}")
     ticket = SupportTicket(**kw)
-    open_ticket(ticket, by=SYSTEM)
+    open_ticket(ticket, by=SYSTEM_ACTOR)
     return ticket
 
 
@@ -90,8 +90,8 @@ def make_suggestion(type: str = SuggestionType.TASK, **kw: Any) -> Suggestion:
     if type == SuggestionType.REPLY and "thread" not in kw:
         kw["thread"] = make_thread(lead=kw.get("lead"), client=kw.get("client"))
         address = (kw.get("lead") and kw["lead"].contact_email) or "lee@example.com"
-        said = {"direction": Direction.IN, "from_email": address, "body_text": "How much is it?"}
-        take_in(Message(thread=kw["thread"], sent_at=timezone.now() - timedelta(hours=1), **said))
+        message_fields = {"direction": Direction.IN, "from_email": address, "body_text": "How much is it?"}
+        add_to_thread(Message(thread=kw["thread"], sent_at=timezone.now() - timedelta(hours=1), **message_fields))
     if type == SuggestionType.RESOLVE_TICKET and "ticket" not in kw:
         kw["ticket"] = make_ticket()
     contents = {
@@ -119,4 +119,4 @@ def make_suggestion(type: str = SuggestionType.TASK, **kw: Any) -> Suggestion:
         },
     }
     kw.setdefault("suggested_content", contents.get(type, dict)())
-    return propose(Suggestion(type=type, **kw), by=SYSTEM)
+    return propose(Suggestion(type=type, **kw), by=SYSTEM_ACTOR)

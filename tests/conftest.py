@@ -8,8 +8,8 @@ from pydantic_ai import models as pydantic_ai_models
 
 from crm.models import User
 from tests.cast import browser, make_user
-from tests.emptying import back_to_seeds, keep_seeds
-from tests.servers import Sink, mail_server
+from tests.smtp_server import SmtpSink, mail_server
+from tests.table_cleanup import restore_seed_rows, save_seed_rows
 
 
 @pytest.fixture(autouse=True)
@@ -30,10 +30,10 @@ def seeds_between_tests() -> Iterator[None]:
     """After a test that commits the database is as the migrations left it: stages, lines, roles, and nothing else."""
 
     def begin(case: type[TransactionTestCase]) -> None:
-        keep_seeds()
+        save_seed_rows()
 
     def end(case: TransactionTestCase) -> None:
-        back_to_seeds()
+        restore_seed_rows()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_setup", classmethod(begin))
@@ -88,7 +88,7 @@ def as_max(max):
 
 
 @pytest.fixture
-def post(settings) -> Iterator[Sink]:
+def smtp_sink(settings) -> Iterator[SmtpSink]:
     """A mail server, and what it has taken."""
     with mail_server(settings) as sink:
         yield sink

@@ -3,7 +3,7 @@
     with dovecot.start({"ann@agency.example": "secret"}, tls=True) as server:
         server.deliver("ann@agency.example", raw)
 
-Where Dovecot is not installed, `dovecot.needed` marks a test as skipped.
+Where Dovecot is not installed, `dovecot.requires_dovecot` marks a test as skipped.
 """
 
 import contextlib
@@ -27,10 +27,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 PROGRAM = shutil.which("dovecot") or next((path for path in ("/usr/sbin/dovecot",) if os.path.exists(path)), "")
-needed = pytest.mark.skipif(not PROGRAM, reason="Dovecot is not installed (apt install dovecot-imapd).")
-PATIENCE = 15.0
+requires_dovecot = pytest.mark.skipif(not PROGRAM, reason="Dovecot is not installed (apt install dovecot-imapd).")
+TIMEOUT_SECONDS = 15.0
 # What Dovecot keeps of a folder beside the mails; without it, it numbers them anew.
-KEPT = ("dovecot-uidlist", "dovecot.index*", "dovecot-uidvalidity*")
+INDEX_FILES = ("dovecot-uidlist", "dovecot.index*", "dovecot-uidvalidity*")
 PADDING = b"x" * 98 + b"\r\n"
 CONFIG = """
 base_dir = {home}/run
@@ -119,13 +119,13 @@ class Dovecot:
             "ssl": ssl,
         }
         (self.home / "dovecot.conf").write_text(CONFIG.format(**values))
-        (self.home / "users").write_text("".join(f"{user}:{word}\n" for user, word in self.users.items()))
+        (self.home / "users").write_text("".join(f"{user}:{password}\n" for user, password in self.users.items()))
         for user in self.users:
             for part in ("cur", "new", "tmp"):
                 (self.maildir(user) / part).mkdir(parents=True)
-        self.give_away(self.home)
+        self.change_owner(self.home)
 
-    def give_away(self, path: Path) -> None:
+    def change_owner(self, path: Path) -> None:
         """Let the account that the server runs under have `path` and all in it."""
         if os.getuid() == 0:
             for one in (path, *path.rglob("*")):
@@ -141,8 +141,8 @@ class Dovecot:
             stderr=subprocess.DEVNULL,
             **(drop if os.getuid() == 0 else {}),
         )
-        until = time.monotonic() + PATIENCE
-        while not answers(self.host, self.port):
+        until = time.monotonic() + TIMEOUT_SECONDS
+        while not is_answering(self.host, self.port):
             if self.process.poll() is not None or time.monotonic() > until:
                 self.stop()
                 raise AssertionError(f"Dovecot does not start: {self.log()}")
@@ -152,7 +152,7 @@ class Dovecot:
         """End it; `run` starts it again with what it has."""
         self.process.terminate()
         try:
-            self.process.wait(PATIENCE)
+            self.process.wait(TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -171,45 +171,45 @@ class Dovecot:
 
     def deliver(self, user: str, raw: bytes, folder: str = "INBOX", *, seen: bool = False, padding: int = 0) -> None:
         """Put a mail into `folder`, as a mail server does that has taken it, with `padding` bytes more at its end."""
-        place = self.maildir(user, folder)
-        if not place.exists():
+        folder_path = self.maildir(user, folder)
+        if not folder_path.exists():
             for part in ("cur", "new", "tmp"):
-                (place / part).mkdir(parents=True)
-            self.give_away(place)
+                (folder_path / part).mkdir(parents=True)
+            self.change_owner(folder_path)
         name = f"{int(time.time())}.{next(self.numbers)}.test"
-        path = place / "tmp" / name
+        path = folder_path / "tmp" / name
         with path.open("wb") as file:
             file.write(raw)
             for _ in range(padding // len(PADDING)):
                 file.write(PADDING)
-        self.give_away(path)
-        path.rename(place / "cur" / f"{name}:2,S" if seen else place / "new" / name)
+        self.change_owner(path)
+        path.rename(folder_path / "cur" / f"{name}:2,S" if seen else folder_path / "new" / name)
 
-    def mails(self, user: str, folder: str = "INBOX") -> list[bytes]:
+    def emails(self, user: str, folder: str = "INBOX") -> list[bytes]:
         """What lies in `folder`, in the order in which it came."""
-        place = self.maildir(user, folder)
-        paths = [path for part in ("cur", "new") for path in (place / part).glob("*")]
-        return [path.read_bytes() for path in sorted(paths, key=order)]
+        folder_path = self.maildir(user, folder)
+        paths = [path for part in ("cur", "new") for path in (folder_path / part).glob("*")]
+        return [path.read_bytes() for path in sorted(paths, key=delivery_order)]
 
     def flags(self, user: str, folder: str = "INBOX") -> list[str]:
         """The flags of each mail of `folder` (S: seen), in their order; of one nobody has looked at, none."""
-        place = self.maildir(user, folder)
-        paths = [path for part in ("cur", "new") for path in (place / part).glob("*")]
-        return [path.name.partition(":2,")[2] for path in sorted(paths, key=order)]
+        folder_path = self.maildir(user, folder)
+        paths = [path for part in ("cur", "new") for path in (folder_path / part).glob("*")]
+        return [path.name.partition(":2,")[2] for path in sorted(paths, key=delivery_order)]
 
-    def empty(self) -> None:
+    def clear_mailboxes(self) -> None:
         """Take everything out of every mailbox."""
         for user in self.users:
             shutil.rmtree(self.maildir(user))
             for part in ("cur", "new", "tmp"):
                 (self.maildir(user) / part).mkdir(parents=True)
-            self.give_away(self.maildir(user))
+            self.change_owner(self.maildir(user))
 
     def renumber(self, user: str, folder: str = "INBOX") -> None:
         """Let it forget the numbers of the mails: it gives new ones, under another UIDVALIDITY."""
         self.stop()
         for place in {self.maildir(user, folder), self.maildir(user)}:
-            for pattern in KEPT:
+            for pattern in INDEX_FILES:
                 for path in place.glob(pattern):
                     path.unlink()
         # The number is made of the second.
@@ -217,13 +217,13 @@ class Dovecot:
         self.run()
 
 
-def order(path: Path) -> tuple[str, int]:
+def delivery_order(path: Path) -> tuple[str, int]:
     parts = path.name.split(".")
     return parts[0], int(parts[1]) if parts[1].isdigit() else 0
 
 
 @contextlib.contextmanager
-def start(
+def start_dovecot(
     users: dict[str, str], *, tls: bool = False, names: tuple[str, ...] = ("localhost", "127.0.0.1"), sent: str = "Sent"
 ) -> Iterator[Dovecot]:
     """An IMAP server with a mailbox for each of `users` (name to password).
@@ -247,7 +247,7 @@ def free_ports(count: int) -> tuple[int, ...]:
         return tuple(one.getsockname()[1] for one in sockets)
 
 
-def answers(host: str, port: int) -> bool:
+def is_answering(host: str, port: int) -> bool:
     try:
         with socket.create_connection((host, port), 1) as connection:
             return connection.recv(4) == b"* OK"
@@ -262,17 +262,17 @@ def group_name(gid: int) -> str:
 def write_certificate(path: Path, key_path: Path, names: tuple[str, ...]) -> None:
     """A certificate for `names`, signed by itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(who)
-        .issuer_name(who)
+        .subject_name(subject)
+        .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([alternative(name) for name in names]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([alternative_name(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -283,7 +283,7 @@ def write_certificate(path: Path, key_path: Path, names: tuple[str, ...]) -> Non
     )
 
 
-def alternative(name: str) -> x509.GeneralName:
+def alternative_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:

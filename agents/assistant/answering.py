@@ -3,17 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agents.assistant.facts import ENTRIES, Fact, Known
-from agents.assistant.questions import HEADINGS, Topic, Wanted
+from agents.assistant.facts import ENTRY_NOUNS, Fact, LeadFacts
+from agents.assistant.questions import TOPIC_HEADINGS, QuestionIntent, Topic
 
-MOST_OF_TOPIC, MOST_ALONE, MOST_IN_OVERVIEW = 8, 20, 4
-MANY_TOPICS = 4
-CAN_ANSWER = (
+MAX_FACTS_PER_TOPIC, MAX_FACTS_OF_SINGLE_TOPIC, MAX_FACTS_IN_OVERVIEW = 8, 20, 4
+OVERVIEW_TOPIC_COUNT = 4
+CAPABILITIES_TEXT = (
     "I can tell who it is and how to reach them, the stage, the score and why, the probability, the value, the last "
     "contact and whose turn it is, what was said, tasks, tickets, what was proposed and decided, what is insured, who "
     "has a say, who works on it, and what happened since a day."
 )
-EXAMPLES = (
+EXAMPLE_QUESTIONS = (
     "Catch me up on this lead",
     "Whose turn is it?",
     "Why this score?",
@@ -24,7 +24,7 @@ EXAMPLES = (
 
 
 @dataclass(frozen=True)
-class Part:
+class AnswerPart:
     """What is known of one topic; `remark` says what there is to say beside facts, or instead."""
 
     heading: str
@@ -36,7 +36,7 @@ class Part:
 class FactsAnswer:
     """Everything that answers a question, in parts; `remark` stands before them."""
 
-    parts: tuple[Part, ...] = ()
+    parts: tuple[AnswerPart, ...] = ()
     remark: str = ""
 
     @property
@@ -51,60 +51,66 @@ class FactsAnswer:
             lines.append(f"{part.heading}: {part.remark}" if part.remark else f"{part.heading}:")
             for fact in part.facts:
                 number += 1
-                said = f" “{fact.quote}”" if fact.quote else ""
-                lines.append(f"- {fact.text}{said} [{number}: {fact.source.label}]")
+                quoted_text = f" “{fact.quote}”" if fact.quote else ""
+                lines.append(f"- {fact.text}{quoted_text} [{number}: {fact.source.label}]")
         return "\n".join(lines)
 
 
-def answered(wanted: Wanted, known: Known) -> FactsAnswer:
+def answer_from_facts(intent: QuestionIntent, lead_facts: LeadFacts) -> FactsAnswer:
     """What is known of what is wanted; of a question about nothing known, what was found by its words."""
-    fields = called_like(known.of(Topic.DATA), wanted)
-    if not wanted.topics:
-        return not_understood(wanted, known, fields)
-    most = MOST_ALONE if len(wanted.topics) == 1 else MOST_OF_TOPIC
-    most = MOST_IN_OVERVIEW if len(wanted.topics) > MANY_TOPICS else most
-    parts = [part_of(topic, wanted, known, fields, most) for topic in wanted.topics]
-    if fields and Topic.DATA not in wanted.topics and Topic.SEARCH in wanted.topics:
-        parts.append(Part(HEADINGS[Topic.DATA], tuple(fields[:most])))
+    fields = best_matching_fields(lead_facts.about_topic(Topic.DATA), intent)
+    if not intent.topics:
+        return answer_unrecognized_question(intent, lead_facts, fields)
+    limit = MAX_FACTS_OF_SINGLE_TOPIC if len(intent.topics) == 1 else MAX_FACTS_PER_TOPIC
+    limit = MAX_FACTS_IN_OVERVIEW if len(intent.topics) > OVERVIEW_TOPIC_COUNT else limit
+    parts = [build_part(topic, intent, lead_facts, fields, limit) for topic in intent.topics]
+    if fields and Topic.DATA not in intent.topics and Topic.SEARCH in intent.topics:
+        parts.append(AnswerPart(TOPIC_HEADINGS[Topic.DATA], tuple(fields[:limit])))
     return FactsAnswer(tuple(parts))
 
 
-def part_of(topic: Topic, wanted: Wanted, known: Known, fields: list[Fact], most: int) -> Part:
+def build_part(
+    topic: Topic, intent: QuestionIntent, lead_facts: LeadFacts, fields: list[Fact], limit: int
+) -> AnswerPart:
     """What is known of `topic`; fields that are called like a word of the question before all of them."""
-    facts = known.of(topic)
+    facts = lead_facts.about_topic(topic)
     if topic == Topic.DATA and fields:
         facts = fields
     if not facts:
-        return Part(heading_of(topic, wanted), remark=known.none.get(topic, "Not known."))
-    left = len(facts) - most
-    remark = f"The first {most} of {len(facts)}." if left > 0 else ""
-    return Part(heading_of(topic, wanted), tuple(facts[:most]), remark)
+        return AnswerPart(part_heading(topic, intent), remark=lead_facts.missing_notes.get(topic, "Not known."))
+    left = len(facts) - limit
+    remark = f"The first {limit} of {len(facts)}." if left > 0 else ""
+    return AnswerPart(part_heading(topic, intent), tuple(facts[:limit]), remark)
 
 
-def heading_of(topic: Topic, wanted: Wanted) -> str:
+def part_heading(topic: Topic, intent: QuestionIntent) -> str:
     if topic == Topic.SEARCH:
-        return f"{HEADINGS[topic]}: “{wanted.search}”"
-    if topic == Topic.HAPPENED and wanted.since is not None:
-        return f"{HEADINGS[topic]} since {wanted.since.day} {wanted.since:%b %Y}"
-    return HEADINGS[topic]
+        return f"{TOPIC_HEADINGS[topic]}: “{intent.search}”"
+    if topic == Topic.HAPPENED and intent.since is not None:
+        return f"{TOPIC_HEADINGS[topic]} since {intent.since.day} {intent.since:%b %Y}"
+    return TOPIC_HEADINGS[topic]
 
 
-def called_like(fields: Iterable[Fact], wanted: Wanted) -> list[Fact]:
+def best_matching_fields(fields: Iterable[Fact], intent: QuestionIntent) -> list[Fact]:
     """Those of `fields` that are called by the most words of the question; where it asks how many, their number."""
-    met = [(len(fact.called & wanted.words), fact) for fact in fields]
+    met = [(len(fact.keywords & intent.words), fact) for fact in fields]
     best = max((count for count, _ in met), default=0)
     found = [fact for count, fact in met if count == best] if best else []
-    counts = [fact for fact in found if fact.text.endswith(ENTRIES)] if wanted.counted else []
+    counts = [fact for fact in found if fact.text.endswith(ENTRY_NOUNS)] if intent.asks_for_count else []
     return counts or found
 
 
-def not_understood(wanted: Wanted, known: Known, fields: list[Fact]) -> FactsAnswer:
+def answer_unrecognized_question(intent: QuestionIntent, lead_facts: LeadFacts, fields: list[Fact]) -> FactsAnswer:
     """For a question that no rule knows: the fields that are called so, what its words found, what can be asked."""
-    parts = [Part(HEADINGS[Topic.DATA], tuple(fields[:MOST_OF_TOPIC]))] if fields else []
-    found = known.of(Topic.SEARCH)[:MOST_OF_TOPIC]
+    parts = [AnswerPart(TOPIC_HEADINGS[Topic.DATA], tuple(fields[:MAX_FACTS_PER_TOPIC]))] if fields else []
+    found = lead_facts.about_topic(Topic.SEARCH)[:MAX_FACTS_PER_TOPIC]
     if found:
-        parts.append(Part(heading_of(Topic.SEARCH, wanted), tuple(found)))
+        parts.append(AnswerPart(part_heading(Topic.SEARCH, intent), tuple(found)))
     if fields:
         return FactsAnswer(tuple(parts))
-    looked = f" Its words were looked for in the conversations: {'this was found' if found else 'nothing was found'}."
-    return FactsAnswer(tuple(parts), f"I do not know what this asks for. {CAN_ANSWER}{looked if wanted.search else ''}")
+    search_note = (
+        f" Its words were looked for in the conversations: {'this was found' if found else 'nothing was found'}."
+    )
+    return FactsAnswer(
+        tuple(parts), f"I do not know what this asks for. {CAPABILITIES_TEXT}{search_note if intent.search else ''}"
+    )

@@ -10,13 +10,13 @@ from django.utils import timezone
 from django.utils.text import Truncator
 
 from agents.assistant.questions import Topic
-from crm.templatetags.crm import words
+from crm.templatetags.crm import humanize_key
 
-LONGEST_TEXT, LONGEST_QUOTE = 300, 400
-MOST_FIELDS, DEEPEST = 60, 4
-ENTRIES = ("entry", "entries")
+MAX_FACT_TEXT_LENGTH, MAX_FACT_QUOTE_LENGTH = 300, 400
+MAX_FIELD_FACTS, MAX_FIELD_DEPTH = 60, 4
+ENTRY_NOUNS = ("entry", "entries")
 # The page on which each kind of source stands.
-PAGES = {
+SOURCE_PAGES = {
     "lead": "leads_lead_change",
     "client": "crm_client_change",
     "contact": "crm_contact_change",
@@ -30,73 +30,76 @@ PAGES = {
 
 
 @dataclass(frozen=True)
-class Source:
+class FactSource:
     """Where a fact stands: a record by its kind and key, a place on its page, and how the link is called."""
 
     kind: str
     key: str
     label: str
-    place: str = ""
+    anchor: str = ""
 
     @property
     def url(self) -> str:
         try:
-            page = reverse(f"admin:{PAGES[self.kind]}", args=[self.key])
+            page = reverse(f"admin:{SOURCE_PAGES[self.kind]}", args=[self.key])
         except (NoReverseMatch, KeyError):
             return ""
-        return f"{page}#{self.place}" if self.place else page
+        return f"{page}#{self.anchor}" if self.anchor else page
 
 
 @dataclass(frozen=True)
 class Fact:
     """One thing that is known: a sentence of ours, and the words of others that it rests on.
 
-    `ours` says that the sentence holds nothing but our own words and numbers; everything else may come from outside.
+    `is_internal` says that the sentence holds nothing but our own words and numbers; everything else may come from outside.
     """
 
     topic: Topic
     text: str
-    source: Source
+    source: FactSource
     quote: str = ""
     at: datetime | None = None
-    ours: bool = False
+    is_internal: bool = False
     # Of a field: the words by which it can be asked for.
-    called: frozenset[str] = frozenset()
+    keywords: frozenset[str] = frozenset()
 
-    def kept(self) -> dict[str, Any]:
+    def to_log(self) -> dict[str, Any]:
         """As it is kept in the log."""
-        where = [self.source.kind, self.source.key, self.source.label, self.source.place]
-        found = {"topic": self.topic.value, "text": short(self.text, LONGEST_TEXT), "source": where}
-        return {**found, "quote": short(self.quote, LONGEST_QUOTE)} if self.quote else found
+        where = [self.source.kind, self.source.key, self.source.label, self.source.anchor]
+        found = {"topic": self.topic.value, "text": truncate(self.text, MAX_FACT_TEXT_LENGTH), "source": where}
+        return {**found, "quote": truncate(self.quote, MAX_FACT_QUOTE_LENGTH)} if self.quote else found
 
     @classmethod
-    def of(cls, kept: Any) -> "Fact | None":
+    def from_log(cls, logged: Any) -> "Fact | None":
         """What `kept` has written; None where it is nothing of ours."""
         try:
-            kind, key, label, place = map(str, kept["source"])
+            kind, key, label, place = map(str, logged["source"])
             return cls(
-                Topic(kept["topic"]), str(kept["text"]), Source(kind, key, label, place), str(kept.get("quote", ""))
+                Topic(logged["topic"]),
+                str(logged["text"]),
+                FactSource(kind, key, label, place),
+                str(logged.get("quote", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
 
 
 @dataclass(frozen=True)
-class Known:
-    """All that could be gathered; `none` says of topics what there is to say where no fact is known."""
+class LeadFacts:
+    """All that could be gathered; `missing_notes` says of topics what there is to say where no fact is known."""
 
     facts: tuple[Fact, ...] = ()
-    none: Mapping[Topic, str] = field(default_factory=dict)
+    missing_notes: Mapping[Topic, str] = field(default_factory=dict)
 
-    def of(self, topic: Topic) -> list[Fact]:
+    def about_topic(self, topic: Topic) -> list[Fact]:
         return [fact for fact in self.facts if fact.topic == topic]
 
 
-def short(text: str, length: int) -> str:
+def truncate(text: str, length: int) -> str:
     return Truncator(text).chars(length)
 
 
-def day(at: datetime | None) -> str:
+def format_date(at: datetime | None) -> str:
     """`3 Nov 2026`, in the office's time zone."""
     if at is None:
         return "never"
@@ -104,30 +107,34 @@ def day(at: datetime | None) -> str:
     return f"{local.day} {local:%b %Y}"
 
 
-def fields_in(title: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str, str]]:
+def flatten_fields(title: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str, str]]:
     """Label, value and names of everything in a JSON `value` that is called `title`.
 
     A list says how many it holds; an entry of plain values is told in one line, and is called by all their names.
     """
-    if depth > DEEPEST or value in (None, "", [], {}):
+    if depth > MAX_FIELD_DEPTH or value in (None, "", [], {}):
         return
     if isinstance(value, dict):
         for key, inner in value.items():
             if key != "schema_version":
-                yield from fields_in(f"{title}, {words(key).lower()}", inner, depth + 1)
+                yield from flatten_fields(f"{title}, {humanize_key(key).lower()}", inner, depth + 1)
     elif isinstance(value, list):
-        yield title, f"{len(value)} {ENTRIES[len(value) > 1]}", title
+        yield title, f"{len(value)} {ENTRY_NOUNS[len(value) > 1]}", title
         for place, inner in enumerate(value, start=1):
             if isinstance(inner, dict) and not any(isinstance(one, dict | list) for one in inner.values()):
-                parts = [f"{words(key).lower()} {plain(one)}" for key, one in inner.items() if one not in (None, "")]
-                names = " ".join((title, *map(words, inner)))
-                yield f"{title} {place}", short(", ".join(parts), LONGEST_TEXT), names
+                parts = [
+                    f"{humanize_key(key).lower()} {format_plain_value(one)}"
+                    for key, one in inner.items()
+                    if one not in (None, "")
+                ]
+                names = " ".join((title, *map(humanize_key, inner)))
+                yield f"{title} {place}", truncate(", ".join(parts), MAX_FACT_TEXT_LENGTH), names
             else:
-                yield from fields_in(f"{title} {place}", inner, depth + 1)
+                yield from flatten_fields(f"{title} {place}", inner, depth + 1)
     else:
-        yield title, plain(value), title
+        yield title, format_plain_value(value), title
 
 
-def plain(value: Any) -> str:
+def format_plain_value(value: Any) -> str:
     shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-    return short(" ".join(shown.split()), LONGEST_TEXT)
+    return truncate(" ".join(shown.split()), MAX_FACT_TEXT_LENGTH)

@@ -8,24 +8,32 @@ from django.db.models import Case, IntegerField, Q, Value, When
 from django.db.models.functions import Left
 
 from agents.assistant import lead_facts
-from agents.assistant.facts import LONGEST_QUOTE, Fact, Known, Source, day, short
-from agents.assistant.questions import Topic, Wanted
+from agents.assistant.facts import MAX_FACT_QUOTE_LENGTH, Fact, FactSource, LeadFacts, format_date, truncate
+from agents.assistant.questions import QuestionIntent, Topic
 from crm.models import ActivityLog, Client, User
-from crm.text.quotes import own_words
-from inbox.models import LAST_SAID, Direction, Message, Nature, Thread, ThreadQuerySet, ThreadStatus
-from inbox.search import FEW, excerpts, messages_in
-from inbox.thread_state import SAID
+from crm.text.quotes import own_text
+from inbox.models import LAST_ACTIVITY, Direction, Message, Nature, Thread, ThreadQuerySet, ThreadStatus
+from inbox.search import MAX_THREADS_SEARCHED_WHOLE, build_excerpts, find_messages_in_threads
+from inbox.thread_state import DELIVERED_STATES
 from leads.models import Lead, Task
-from suggestions.choices import Names
-from suggestions.models import GO_AHEAD, Suggestion, SuggestionStatus
-from suggestions.screens.presenters import content_now, said
-from suggestions.transitions import DECIDABLE
+from suggestions.choices import LabelCache
+from suggestions.models import APPROVED_STATUSES, Suggestion, SuggestionStatus
+from suggestions.screens.presenters import current_content, describe_suggestion
+from suggestions.transitions import DECIDABLE_STATUSES
 from support.models import SupportTicket, TicketStatus
 
-MOST_THREADS, MOST_SAID, MOST_FOUND, MOST_TASKS, MOST_TICKETS, MOST_SUGGESTIONS, MOST_EVENTS = 20, 6, 6, 12, 8, 10, 25
-LONGEST_BODY = 4_000
-DECIDED = (*GO_AHEAD, SuggestionStatus.REJECTED, SuggestionStatus.FAILED)
-NONE = {
+(
+    MAX_THREADS_READ,
+    MAX_MESSAGE_FACTS,
+    MAX_SEARCH_FACTS,
+    MAX_TASK_FACTS,
+    MAX_TICKET_FACTS,
+    MAX_SUGGESTION_FACTS,
+    MAX_TIMELINE_FACTS,
+) = 20, 6, 6, 12, 8, 10, 25
+MAX_FACT_BODY_LENGTH = 4_000
+DECIDED_OR_FAILED = (*APPROVED_STATUSES, SuggestionStatus.REJECTED, SuggestionStatus.FAILED)
+NO_FACT_NOTES = {
     Topic.REACH: "No way to reach them is known.",
     Topic.SCORE: "It has not been scored yet.",
     Topic.CHANCE: "It is not told yet: there are too few ended leads to learn from, or the lead was not scored.",
@@ -42,7 +50,7 @@ NONE = {
     Topic.NOTES: "There are no notes and no tags.",
     Topic.ENDED: "It has not ended.",
 }
-NOT_SEEN = {
+TOPICS_BY_PERMISSION = {
     "inbox.view_thread": ("conversations", (Topic.SAID, Topic.SEARCH)),
     "leads.view_task": ("tasks", (Topic.TASKS,)),
     "support.view_supportticket": ("tickets", (Topic.TICKETS,)),
@@ -50,148 +58,160 @@ NOT_SEEN = {
 }
 
 
-def gather(lead: Lead, wanted: Wanted, user: User, now: datetime) -> Known:
+def load_lead_facts(lead: Lead, intent: QuestionIntent, user: User, now: datetime) -> LeadFacts:
     """What is known about `lead` (stage, line, owner and client joined) and its client, as `user` may see it."""
     client = lead.converted_to_client
-    if client is not None and not (user.has_perm("crm.view_client") and seen(client, user)):
+    if client is not None and not (user.has_perm("crm.view_client") and is_client_visible(client, user)):
         client = None
     parts = [
-        lead_facts.who(lead),
-        lead_facts.stages(lead),
-        lead_facts.score(lead),
-        lead_facts.chance(lead),
-        lead_facts.worth(lead),
-        lead_facts.last_contact(lead, now),
-        lead_facts.people(lead, user),
-        lead_facts.owner(lead),
-        lead_facts.data(lead),
-        lead_facts.ended(lead, client),
-        happened(lead, wanted),
+        lead_facts.identity_facts(lead),
+        lead_facts.stage_facts(lead),
+        lead_facts.score_facts(lead),
+        lead_facts.probability_facts(lead),
+        lead_facts.value_facts(lead),
+        lead_facts.contact_facts(lead, now),
+        lead_facts.stakeholder_facts(lead, user),
+        lead_facts.owner_facts(lead),
+        lead_facts.field_facts(lead),
+        lead_facts.closing_facts(lead, client),
+        timeline_facts(lead, intent),
     ]
-    about = Q(lead=lead) | Q(client=client) if client else Q(lead=lead)
-    none = dict(NONE)
-    for permission, (what, topics) in NOT_SEEN.items():
+    record_filter = Q(lead=lead) | Q(client=client) if client else Q(lead=lead)
+    missing_notes = dict(NO_FACT_NOTES)
+    for permission, (what, topics) in TOPICS_BY_PERMISSION.items():
         if not user.has_perm(permission):
-            none |= dict.fromkeys(topics, f"You may not see {what}.")
-    asked = {
-        "inbox.view_thread": lambda: conversations(about, wanted, user),
-        "leads.view_task": lambda: tasks(about, user),
-        "support.view_supportticket": lambda: tickets(about, user, now),
-        "suggestions.view_suggestion": lambda: suggestions(about, user),
+            missing_notes |= dict.fromkeys(topics, f"You may not see {what}.")
+    loaders = {
+        "inbox.view_thread": lambda: conversation_facts(record_filter, intent, user),
+        "leads.view_task": lambda: task_facts(record_filter, user),
+        "support.view_supportticket": lambda: ticket_facts(record_filter, user, now),
+        "suggestions.view_suggestion": lambda: suggestion_facts(record_filter, user),
     }
-    parts += [ask() for permission, ask in asked.items() if user.has_perm(permission)]
-    return Known(tuple(chain.from_iterable(parts)), none)
+    parts += [load() for permission, load in loaders.items() if user.has_perm(permission)]
+    return LeadFacts(tuple(chain.from_iterable(parts)), missing_notes)
 
 
-def seen(client: Client, user: User) -> bool:
+def is_client_visible(client: Client, user: User) -> bool:
     return Client.objects.visible_to(user).filter(pk=client.pk).exists()
 
 
-def conversations(about: Q, wanted: Wanted, user: User) -> Iterator[Fact]:
+def conversation_facts(record_filter: Q, intent: QuestionIntent, user: User) -> Iterator[Fact]:
     """Whose turn it is in each conversation, what was said last, and what was looked for."""
-    among = Thread.objects.filter(about).visible_to(user)
-    threads = list(among.select_related("assigned_to").order_by(LAST_SAID.desc(), "-id")[:MOST_THREADS])
+    visible_threads = Thread.objects.filter(record_filter).visible_to(user)
+    threads = list(
+        visible_threads.select_related("assigned_to").order_by(LAST_ACTIVITY.desc(), "-id")[:MAX_THREADS_READ]
+    )
     for thread in threads:
-        source = Source("thread", str(thread.pk), thread.get_source_display())
+        source = FactSource("thread", str(thread.pk), thread.get_source_display())
         if thread.status == ThreadStatus.OPEN and thread.last_direction == Direction.IN:
-            text = f"We owe an answer in “{short(str(thread), 100)}”, since {day(thread.last_message_at)}."
+            text = f"We owe an answer in “{truncate(str(thread), 100)}”, since {format_date(thread.last_message_at)}."
             yield Fact(Topic.CONTACT, text, source)
         if thread.assigned_to:
-            yield Fact(Topic.OWNER, f"“{short(str(thread), 100)}” is answered by {thread.assigned_to}.", source)
-    yield from last_said(threads)
-    if wanted.search:
-        yield from found(wanted.search, among)
+            yield Fact(Topic.OWNER, f"“{truncate(str(thread), 100)}” is answered by {thread.assigned_to}.", source)
+    yield from latest_message_facts(threads)
+    if intent.search:
+        yield from search_facts(intent.search, visible_threads)
 
 
-def last_said(threads: list[Thread]) -> Iterator[Fact]:
+def latest_message_facts(threads: list[Thread]) -> Iterator[Fact]:
     """The newest that was said, by persons first and foremost; of each its own words."""
-    rows = Message.objects.filter(thread__in=threads, state__in=SAID, nature=Nature.PERSON).select_related("thread")
-    rows = rows.annotate(body=Left("body_text", LONGEST_BODY)).defer("body_text", "body_html", "attachments")
-    for message in rows.order_by("-sent_at", "-id")[:MOST_SAID]:
-        words = message.summary or own_words(message.body) or message.snippet
-        yield quoted(Topic.SAID, message, words)
+    rows = Message.objects.filter(thread__in=threads, state__in=DELIVERED_STATES, nature=Nature.PERSON).select_related(
+        "thread"
+    )
+    rows = rows.annotate(body=Left("body_text", MAX_FACT_BODY_LENGTH)).defer("body_text", "body_html", "attachments")
+    for message in rows.order_by("-sent_at", "-id")[:MAX_MESSAGE_FACTS]:
+        words = message.summary or own_text(message.body) or message.snippet
+        yield message_fact(Topic.SAID, message, words)
 
 
-def quoted(topic: Topic, message: Message, words: str) -> Fact:
+def message_fact(topic: Topic, message: Message, words: str) -> Fact:
     """A message as a fact: who said it and when, with its words."""
     ours = message.direction == Direction.OUT
     who = "We" if ours else message.from_name or message.from_email or "They"
-    subject = f" in “{short(str(message.thread), 80)}”"
+    subject = f" in “{truncate(str(message.thread), 80)}”"
     how = "wrote" if message.from_email else "said"
-    text = f"{short(who, 80)} {how} on {day(message.sent_at)}{subject}:"
-    source = Source("message", str(message.pk), f"{message.thread.get_source_display()} of {day(message.sent_at)}")
-    return Fact(topic, text, source, short(" ".join(words.split()), LONGEST_QUOTE), message.sent_at)
+    text = f"{truncate(who, 80)} {how} on {format_date(message.sent_at)}{subject}:"
+    source = FactSource(
+        "message", str(message.pk), f"{message.thread.get_source_display()} of {format_date(message.sent_at)}"
+    )
+    return Fact(topic, text, source, truncate(" ".join(words.split()), MAX_FACT_QUOTE_LENGTH), message.sent_at)
 
 
-def found(words: str, among: ThreadQuerySet) -> Iterator[Fact]:
+def search_facts(words: str, visible_threads: ThreadQuerySet) -> Iterator[Fact]:
     """Where in the conversations stand all of `words`, or else any; quoted around them."""
-    threads = list(among.order_by(LAST_SAID.desc(), "-id").values_list("pk", flat=True)[:FEW])
-    best = messages_in(threads, words, MOST_FOUND)
+    threads = list(
+        visible_threads.order_by(LAST_ACTIVITY.desc(), "-id").values_list("pk", flat=True)[:MAX_THREADS_SEARCHED_WHOLE]
+    )
+    best = find_messages_in_threads(threads, words, MAX_SEARCH_FACTS)
     if not best and " " in words:
         words = " or ".join(words.split())
-        best = messages_in(threads, words, MOST_FOUND)
-    shown = excerpts(words, best) if best else {}
+        best = find_messages_in_threads(threads, words, MAX_SEARCH_FACTS)
+    shown = build_excerpts(words, best) if best else {}
     rows = Message.objects.filter(pk__in=best).select_related("thread").defer("body_text", "body_html", "attachments")
     for message in sorted(rows, key=lambda one: best.index(one.pk)):
-        said_there = "".join(text for text, _ in shown.get(message.pk, [])) or message.snippet
-        yield quoted(Topic.SEARCH, message, said_there)
+        excerpt = "".join(text for text, _ in shown.get(message.pk, [])) or message.snippet
+        yield message_fact(Topic.SEARCH, message, excerpt)
 
 
-def tasks(about: Q, user: User) -> Iterator[Fact]:
-    rows = Task.objects.filter(about).visible_to(user).unfinished().select_related("assignee")
-    for task in rows.order_by("due_on", "id")[:MOST_TASKS]:
+def task_facts(record_filter: Q, user: User) -> Iterator[Fact]:
+    rows = Task.objects.filter(record_filter).visible_to(user).unfinished().select_related("assignee")
+    for task in rows.order_by("due_on", "id")[:MAX_TASK_FACTS]:
         due = f", due {task.due_on.day} {task.due_on:%b %Y}" if task.due_on else ", without a date"
         late = ", overdue" if task.is_late else ""
-        whose = f", {task.assignee}'s" if task.assignee else ", nobody's"
-        text = f"{task.title}: {task.get_status_display().lower()}{due}{late}{whose}."
-        source = Source("task", str(task.pk), "Task")
-        yield Fact(Topic.TASKS, text, source, short(task.description, LONGEST_QUOTE))
+        assignee_text = f", {task.assignee}'s" if task.assignee else ", nobody's"
+        text = f"{task.title}: {task.get_status_display().lower()}{due}{late}{assignee_text}."
+        source = FactSource("task", str(task.pk), "Task")
+        yield Fact(Topic.TASKS, text, source, truncate(task.description, MAX_FACT_QUOTE_LENGTH))
 
 
-def tickets(about: Q, user: User, now: datetime) -> Iterator[Fact]:
+def ticket_facts(record_filter: Q, user: User, now: datetime) -> Iterator[Fact]:
     """The tickets, those that are not resolved first."""
     done = Case(When(status=TicketStatus.RESOLVED, then=Value(1)), default=Value(0), output_field=IntegerField())
-    rows = SupportTicket.objects.filter(about).visible_to(user).select_related("assigned_to").defer("notes")
-    for ticket in rows.order_by(done, "-id")[:MOST_TICKETS]:
+    rows = SupportTicket.objects.filter(record_filter).visible_to(user).select_related("assigned_to").defer("notes")
+    for ticket in rows.order_by(done, "-id")[:MAX_TICKET_FACTS]:
         late = ", late" if ticket.is_late(now) else ""
-        whose = f", {ticket.assigned_to}'s" if ticket.assigned_to else ""
-        state = f"{ticket.get_status_display().lower()}{late}, opened {day(ticket.created_at)}{whose}"
+        assignee_text = f", {ticket.assigned_to}'s" if ticket.assigned_to else ""
+        state = f"{ticket.get_status_display().lower()}{late}, opened {format_date(ticket.created_at)}{assignee_text}"
         words = ticket.resolution_summary or ticket.issue_description
-        source = Source("ticket", str(ticket.pk), f"Ticket #{ticket.number}")
+        source = FactSource("ticket", str(ticket.pk), f"Ticket #{ticket.number}")
         text = f"{ticket}: {state}."
-        yield Fact(Topic.TICKETS, text, source, short(" ".join(words.split()), LONGEST_QUOTE), ticket.created_at)
+        yield Fact(
+            Topic.TICKETS, text, source, truncate(" ".join(words.split()), MAX_FACT_QUOTE_LENGTH), ticket.created_at
+        )
 
 
-def suggestions(about: Q, user: User) -> Iterator[Fact]:
+def suggestion_facts(record_filter: Q, user: User) -> Iterator[Fact]:
     """What waits to be decided, and what became of what was proposed; the newest first."""
-    rows = Suggestion.objects.filter(about).visible_to(user).select_related("thread", "ticket", "reviewed_by")
+    rows = Suggestion.objects.filter(record_filter).visible_to(user).select_related("thread", "ticket", "reviewed_by")
     rows = (
         rows.select_related("lead__assigned_to", "client__assigned_to").defer("evidence").order_by("-created_at", "-id")
     )
-    names = Names()
-    waiting = rows.filter(status__in=DECIDABLE)[:MOST_SUGGESTIONS]
-    decided = rows.filter(status__in=DECIDED)[:MOST_SUGGESTIONS]
+    names = LabelCache()
+    waiting = rows.filter(status__in=DECIDABLE_STATUSES)[:MAX_SUGGESTION_FACTS]
+    decided = rows.filter(status__in=DECIDED_OR_FAILED)[:MAX_SUGGESTION_FACTS]
     for row in waiting:
-        yield suggested(Topic.NEXT, row, names, f"proposed on {day(row.created_at)}")
+        yield suggestion_fact(Topic.NEXT, row, names, f"proposed on {format_date(row.created_at)}")
     for row in decided:
         by = f" by {row.reviewed_by}" if row.reviewed_by else " by policy" if row.reviewed_at else ""
-        when = f" on {day(row.reviewed_at)}" if row.reviewed_at else ""
-        yield suggested(Topic.DECIDED, row, names, f"{row.status_label.lower()}{by}{when}")
+        when = f" on {format_date(row.reviewed_at)}" if row.reviewed_at else ""
+        yield suggestion_fact(Topic.DECIDED, row, names, f"{row.status_label.lower()}{by}{when}")
 
 
-def suggested(topic: Topic, row: Suggestion, names: Names, state: str) -> Fact:
-    sentence, _ = said(row, content_now(row), names)
-    text = f"{row.type_label}, {state}: {short(sentence, 200)}"
+def suggestion_fact(topic: Topic, row: Suggestion, names: LabelCache, state: str) -> Fact:
+    sentence, _ = describe_suggestion(row, current_content(row), names)
+    text = f"{row.type_label}, {state}: {truncate(sentence, 200)}"
     words = row.review_note if topic == Topic.DECIDED else row.reasoning
-    return Fact(topic, text, Source("suggestion", str(row.pk), "Suggestion"), short(words, LONGEST_QUOTE))
+    return Fact(
+        topic, text, FactSource("suggestion", str(row.pk), "Suggestion"), truncate(words, MAX_FACT_QUOTE_LENGTH)
+    )
 
 
-def happened(lead: Lead, wanted: Wanted) -> Iterator[Fact]:
+def timeline_facts(lead: Lead, intent: QuestionIntent) -> Iterator[Fact]:
     """What stands on the timeline, since the day that is asked for; the newest first."""
     rows = ActivityLog.objects.on_timeline_of(lead).select_related("actor")
-    if wanted.since is not None:
-        rows = rows.filter(occurred_at__gte=wanted.since)
-    for line in rows[:MOST_EVENTS]:
+    if intent.since is not None:
+        rows = rows.filter(occurred_at__gte=intent.since)
+    for line in rows[:MAX_TIMELINE_FACTS]:
         who = str(line.actor or line.metadata.get("name") or line.get_actor_type_display())
-        text = f"{day(line.occurred_at)}, {short(who, 60)}: {short(' '.join(line.summary.split()), 200)}"
-        yield Fact(Topic.HAPPENED, text, Source("lead", str(lead.pk), "Timeline", "timeline"), at=line.occurred_at)
+        text = f"{format_date(line.occurred_at)}, {truncate(who, 60)}: {truncate(' '.join(line.summary.split()), 200)}"
+        yield Fact(Topic.HAPPENED, text, FactSource("lead", str(lead.pk), "Timeline", "timeline"), at=line.occurred_at)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
-MOST_TOPICS = 5
-FEW_WORDS = 7
-LONGEST_SEARCH = 100
+MAX_TOPICS = 5
+MAX_FOLLOW_UP_WORDS = 7
+MAX_SEARCH_TEXT_LENGTH = 100
 
 
 class Topic(StrEnum):
@@ -35,7 +35,7 @@ class Topic(StrEnum):
     ENDED = "ended"
 
 
-HEADINGS = {
+TOPIC_HEADINGS = {
     Topic.WHO: "Who it is",
     Topic.REACH: "How to reach them",
     Topic.STAGE: "Stage",
@@ -56,10 +56,10 @@ HEADINGS = {
     Topic.NOTES: "Notes and tags",
     Topic.ENDED: "How it ended",
 }
-OVERVIEW = (Topic.WHO, Topic.STAGE, Topic.SCORE, Topic.VALUE, Topic.CONTACT, Topic.SAID, Topic.NEXT)
+OVERVIEW_TOPICS = (Topic.WHO, Topic.STAGE, Topic.SCORE, Topic.VALUE, Topic.CONTACT, Topic.SAID, Topic.NEXT)
 
 # Each with what it is asked by. A question may be after several; they are answered in the order of the question.
-RULES: tuple[tuple[Topic, str], ...] = (
+TOPIC_RULES: tuple[tuple[Topic, str], ...] = (
     (Topic.WHO, r"who (is|are|was) (it|this|that|they|he|she|the lead|the (customer|prospect))\b"),
     (Topic.WHO, r"\b(their|his|her|the) (name|company|employer|firm|business)\b|\bcompany name\b|what company"),
     (Topic.WHO, r"where (do|did|does) (they|it|he|she|this lead) come from|\bhow did (they|it) find us|\breferred\b"),
@@ -150,35 +150,35 @@ RULES: tuple[tuple[Topic, str], ...] = (
         r"\bbecome a client\b",
     ),
 )
-KNOWN = tuple((topic, re.compile(words)) for topic, words in RULES)
-ALL = re.compile(
+TOPIC_PATTERNS = tuple((topic, re.compile(words)) for topic, words in TOPIC_RULES)
+OVERVIEW_PATTERN = re.compile(
     r"\b(summar\w+|overview|brief me|catch me up|tell me (more )?(about|everything)|what do (we|i|you) (need to )?know|"
     r"background|big picture|in short|tl;?dr)\b"
 )
 # Where something else is asked.
-ELSE = (
+NEXT_CLAUSE = (
     r"(?:[?;!]|,? (?:and|but) (?:who|whose|what|when|where|why|how|is|are|do|does|did|has|have|had|can|will|should)\b)"
 )
-THAT = rf"((?:(?!{ELSE}).)+)"
+SEARCH_OBJECT = rf"((?:(?!{NEXT_CLAUSE}).)+)"
 # Whoever asks what was said about something wants it looked for in the conversations.
-ABOUT = re.compile(
+SAID_ABOUT_PATTERN = re.compile(
     r"\b(?:sa(?:y|id|ys)|wr[io]te|written|ask(?:ed)?|talk(?:ed)?|spoken?|discuss(?:ed)?|told|tell|anything|something|"
     r"mails?|messages?|words?|news|heard?)\b(?: (?:us|me|we|they|to us|last|ever|there))*"
-    rf" (?:about|on|of|regarding|concerning)\s+{THAT}"
+    rf" (?:about|on|of|regarding|concerning)\s+{SEARCH_OBJECT}"
 )
-MENTIONS = re.compile(
-    r"\b(?:mention(?:ed|s)?|bring up|brought up|discuss(?:ed)?|search(?: for)?|look for|find)\s+" + THAT
+MENTION_PATTERN = re.compile(
+    r"\b(?:mention(?:ed|s)?|bring up|brought up|discuss(?:ed)?|search(?: for)?|look for|find)\s+" + SEARCH_OBJECT
 )
-QUOTED = re.compile(r"[\"“”„]([^\"“”„]{2,100})[\"“”„]")
+QUOTED_TEXT = re.compile(r"[\"“”„]([^\"“”„]{2,100})[\"“”„]")
 # It goes on from the question before: it says nothing by itself.
-GOES_ON = re.compile(
+FOLLOW_UP_PATTERN = re.compile(
     r"^(and|but|so|why|when|since when|who|which|what else|anything else|more|how come|really|ok|what about|until when|"
     r"where|how)\b"
 )
-HOW_MANY = re.compile(r"\bhow many\b|\bnumber of\b")
-WORDS = re.compile(r"[^\W_][\w.@+-]*[^\W_]|[^\W_]")
-SMALL = frozenset(
-    WORDS.findall(
+COUNT_PATTERN = re.compile(r"\bhow many\b|\bnumber of\b")
+QUESTION_WORD_PATTERN = re.compile(r"[^\W_][\w.@+-]*[^\W_]|[^\W_]")
+STOP_WORDS = frozenset(
+    QUESTION_WORD_PATTERN.findall(
         "a about all am an and any anything are as at be been before but by can could did do does ever every for from "
         "give had has have he her him his how i if in into is it its know lead let like many may me mention mentioned "
         "much my no not of off on once one or our out please say says she should show so some something talk tell "
@@ -186,18 +186,20 @@ SMALL = frozenset(
         "where which who whose why will with would yet you your said last latest since until again still"
     )
 )
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-UNITS = {"day": 1, "week": 7, "month": 30, "year": 365}
-NUMERALS = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "few": 3}
-ISO = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
-DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\.? (?:of )?({'|'.join(MONTHS)})[a-z]*\.?(?: (\d{{4}}))?\b")
-MONTH_DAY = re.compile(rf"\b({'|'.join(MONTHS)})[a-z]*\.? (\d{{1,2}})(?:st|nd|rd|th)?(?:,? (\d{{4}}))?\b")
-SPAN = re.compile(rf"\b(\d{{1,3}}|{'|'.join(NUMERALS)}) (day|week|month|year)s?\b")
+WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MONTH_PREFIXES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+DAYS_PER_UNIT = {"day": 1, "week": 7, "month": 30, "year": 365}
+NUMBER_WORDS = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "few": 3}
+ISO_DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
+DAY_MONTH = re.compile(
+    rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\.? (?:of )?({'|'.join(MONTH_PREFIXES)})[a-z]*\.?(?: (\d{{4}}))?\b"
+)
+MONTH_DAY = re.compile(rf"\b({'|'.join(MONTH_PREFIXES)})[a-z]*\.? (\d{{1,2}})(?:st|nd|rd|th)?(?:,? (\d{{4}}))?\b")
+TIME_SPAN = re.compile(rf"\b(\d{{1,3}}|{'|'.join(NUMBER_WORDS)}) (day|week|month|year)s?\b")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class QuestionIntent:
     """What a question is after: topics, words to look for in the conversations, and since when."""
 
     topics: tuple[Topic, ...] = ()
@@ -205,112 +207,114 @@ class Wanted:
     since: datetime | None = None
     # The question itself, for fields that are called like its words.
     words: frozenset[str] = frozenset()
-    counted: bool = False
+    asks_for_count: bool = False
 
 
-def understood(question: str, now: datetime, before: Iterable[Topic] = ()) -> Wanted:
-    """What `question` is after, as of `now` in the office's time zone; `before` is what the one before it was after.
+def parse_question(question: str, now: datetime, previous_topics: Iterable[Topic] = ()) -> QuestionIntent:
+    """What `question` is after, as of `now` in the office's time zone; `previous_topics` is what the one before it was after.
 
     Without any topic its words are to be looked for.
     """
     text = " ".join(question.casefold().replace("’", "'").split())
-    counted = HOW_MANY.search(text) is not None
-    since, search = since_when(text, now), asked_about(text)
-    found = topics_in(ABOUT.sub(" ", MENTIONS.sub(" ", text)) if search else text)
+    asks_for_count = COUNT_PATTERN.search(text) is not None
+    since, search = parse_since(text, now), find_search_text(text)
+    found = find_topics(SAID_ABOUT_PATTERN.sub(" ", MENTION_PATTERN.sub(" ", text)) if search else text)
     if search:
         found = [Topic.SEARCH, *(one for one in found if one != Topic.SAID)]
-    if ALL.search(text) and not search:
-        found = [*found, *(one for one in OVERVIEW if one not in found)]
-        return Wanted(tuple(found), "", since, words_of(text), counted)
+    if OVERVIEW_PATTERN.search(text) and not search:
+        found = [*found, *(one for one in OVERVIEW_TOPICS if one not in found)]
+        return QuestionIntent(tuple(found), "", since, keywords_of(text), asks_for_count)
     if since is not None and not found:
         found = [Topic.HAPPENED]
-    before = tuple(before)
-    if not found and before and len(text.split()) <= FEW_WORDS and GOES_ON.search(text):
-        found = [one for one in before if one != Topic.SEARCH]
+    previous_topics = tuple(previous_topics)
+    if not found and previous_topics and len(text.split()) <= MAX_FOLLOW_UP_WORDS and FOLLOW_UP_PATTERN.search(text):
+        found = [one for one in previous_topics if one != Topic.SEARCH]
     if not found:
-        search = " ".join(terms(text))[:LONGEST_SEARCH]
-    return Wanted(tuple(found[:MOST_TOPICS]), search, since, words_of(text), counted)
+        search = " ".join(search_terms(text))[:MAX_SEARCH_TEXT_LENGTH]
+    return QuestionIntent(tuple(found[:MAX_TOPICS]), search, since, keywords_of(text), asks_for_count)
 
 
-def topics_in(text: str) -> list[Topic]:
+def find_topics(text: str) -> list[Topic]:
     """The topics that the rules find in `text`, in the order in which it names them."""
     places: dict[Topic, int] = {}
-    for topic, pattern in KNOWN:
+    for topic, pattern in TOPIC_PATTERNS:
         if met := pattern.search(text):
             places[topic] = min(places.get(topic, met.start()), met.start())
     return sorted(places, key=places.__getitem__)
 
 
-def asked_about(text: str) -> str:
+def find_search_text(text: str) -> str:
     """The words that are to be looked for in what was said; empty where nothing is."""
-    if quoted := QUOTED.search(text):
-        return " ".join(WORDS.findall(quoted[1]))
-    for pattern in (ABOUT, MENTIONS):
-        if (met := pattern.search(text)) and (words := terms(met[1])):
-            return " ".join(words)[:LONGEST_SEARCH]
+    if quoted := QUOTED_TEXT.search(text):
+        return " ".join(QUESTION_WORD_PATTERN.findall(quoted[1]))
+    for pattern in (SAID_ABOUT_PATTERN, MENTION_PATTERN):
+        if (met := pattern.search(text)) and (words := search_terms(met[1])):
+            return " ".join(words)[:MAX_SEARCH_TEXT_LENGTH]
     return ""
 
 
-def terms(text: str) -> list[str]:
+def search_terms(text: str) -> list[str]:
     """The words of `text` that say something, each once."""
-    return [word for word in dict.fromkeys(WORDS.findall(text)) if word not in SMALL and len(word) > 1]
+    return [
+        word for word in dict.fromkeys(QUESTION_WORD_PATTERN.findall(text)) if word not in STOP_WORDS and len(word) > 1
+    ]
 
 
-def words_of(text: str) -> frozenset[str]:
+def keywords_of(text: str) -> frozenset[str]:
     """The words of `text` that say something, in the singular as far as an s tells."""
-    return frozenset(singular(word) for word in terms(text.casefold()))
+    return frozenset(drop_plural_s(word) for word in search_terms(text.casefold()))
 
 
-def singular(word: str) -> str:
+def drop_plural_s(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
-def since_when(text: str, now: datetime) -> datetime | None:
+def parse_since(text: str, now: datetime) -> datetime | None:
     """The moment from which on `text` asks; None where it names none, or none that has been."""
-    day = day_in(text, now.date())
+    day = find_day(text, now.date())
     if day is None or day > now.date():
         return None
     return datetime.combine(day, time.min, tzinfo=now.tzinfo)
 
 
-def day_in(text: str, today: date) -> date | None:
+def find_day(text: str, today: date) -> date | None:
     """The day that `text` names: a date, a day of the week, so many days ago."""
-    if met := ISO.search(text):
-        return day_of(int(met[1]), int(met[2]), int(met[3]))
+    if met := ISO_DATE.search(text):
+        return date_or_none(int(met[1]), int(met[2]), int(met[3]))
     if met := DAY_MONTH.search(text):
-        return dated(int(met[1]), met[2], met[3], today)
+        return resolve_date(int(met[1]), met[2], met[3], today)
     if met := MONTH_DAY.search(text):
-        return dated(int(met[2]), met[1], met[3], today)
+        return resolve_date(int(met[2]), met[1], met[3], today)
     if "today" in text:
         return today
     if "yesterday" in text:
         return today - timedelta(days=1)
-    for place, name in enumerate(DAYS):
+    for place, name in enumerate(WEEKDAY_NAMES):
         if re.search(rf"\b{name}\b", text):
             return today - timedelta(days=(today.weekday() - place) % 7 or 7)
-    return span_before(text, today)
+    return find_span_start(text, today)
 
 
-def span_before(text: str, today: date) -> date | None:
+def find_span_start(text: str, today: date) -> date | None:
     """The day a span before `today` that `text` names ("the last 10 days", "a week ago", "last month")."""
-    for unit, days in UNITS.items():
+    for unit, days in DAYS_PER_UNIT.items():
         if re.search(rf"\b(last|past|this) {unit}\b", text):
             return today - timedelta(days=days)
-    if (met := SPAN.search(text)) and re.search(r"\b(last|past|ago|since|within|recent)\b", text):
-        count = NUMERALS[met[1]] if met[1] in NUMERALS else int(met[1])
-        return today - timedelta(days=count * UNITS[met[2]])
+    if (met := TIME_SPAN.search(text)) and re.search(r"\b(last|past|ago|since|within|recent)\b", text):
+        count = NUMBER_WORDS[met[1]] if met[1] in NUMBER_WORDS else int(met[1])
+        return today - timedelta(days=count * DAYS_PER_UNIT[met[2]])
     return None
 
 
-def dated(day: int, month: str, year: str | None, today: date) -> date | None:
+def resolve_date(day: int, month: str, year: str | None, today: date) -> date | None:
     """The day that is meant; without a year the latest that has been."""
-    found = day_of(int(year or today.year), MONTHS.index(month) + 1, day)
+    found = date_or_none(int(year or today.year), MONTH_PREFIXES.index(month) + 1, day)
     if found and not year and found > today:
-        return day_of(today.year - 1, found.month, found.day)
+        return date_or_none(today.year - 1, found.month, found.day)
     return found
 
 
-def day_of(year: int, month: int, day: int) -> date | None:
+def date_or_none(year: int, month: int, day: int) -> date | None:
     try:
         return date(year, month, day)
     except ValueError:

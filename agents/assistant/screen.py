@@ -14,18 +14,18 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_safe
 from uuid_utils.compat import uuid7
 
-from agents.assistant.answering import EXAMPLES
-from agents.assistant.chats import chats, turns
-from agents.assistant.transitions import LONGEST_QUESTION, MAY, ask_about
+from agents.assistant.answering import EXAMPLE_QUESTIONS
+from agents.assistant.chats import load_recent_chats, load_turns
+from agents.assistant.transitions import ASK_PERMISSIONS, MAX_QUESTION_LENGTH, ask_about_lead
 from ai_log.gateway import ask
 from ai_log.models import Feedback
-from crm.exceptions import Refused
+from crm.exceptions import ActionRefused
 from crm.models import User
-from crm.screens.panels import Section
+from crm.screens.panels import Panel
 from leads.models import Lead
 
-ON_LEAD = 3
-THUMBS = ((Feedback.UP, "Helpful", "thumb_up"), (Feedback.DOWN, "Not helpful", "thumb_down"))
+MAX_ON_LEAD_PAGE = 3
+FEEDBACK_CHOICES = ((Feedback.UP, "Helpful", "thumb_up"), (Feedback.DOWN, "Not helpful", "thumb_down"))
 
 
 class AskForm(forms.Form):
@@ -35,103 +35,115 @@ class AskForm(forms.Form):
     question = forms.CharField(
         label="Your question",
         required=False,
-        widget=forms.Textarea(attrs={"rows": 3, "maxlength": LONGEST_QUESTION}),
+        widget=forms.Textarea(attrs={"rows": 3, "maxlength": MAX_QUESTION_LENGTH}),
     )
     example = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput)
 
     @property
-    def asked(self) -> str:
+    def question_text(self) -> str:
         return self.cleaned_data["example"] or self.cleaned_data["question"]
 
 
-def pages(site: AdminSite) -> list[URLPattern]:
+def chat_urls(site: AdminSite) -> list[URLPattern]:
     """The addresses: a conversation about a lead to be begun, and one of its own for each."""
 
-    def shown(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def wrap_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         return site.admin_view(lambda request, **keys: view(request, site, **keys))
 
     return [
-        path("leads/lead/<uuid:pk>/ask/", shown(begin), name="leads_lead_ask"),
-        path("leads/lead/<uuid:pk>/ask/<uuid:conversation>/", shown(converse), name="leads_lead_ask_conversation"),
+        path("leads/lead/<uuid:pk>/ask/", wrap_view(new_conversation), name="leads_lead_ask"),
+        path(
+            "leads/lead/<uuid:pk>/ask/<uuid:conversation>/",
+            wrap_view(conversation_view),
+            name="leads_lead_ask_conversation",
+        ),
     ]
 
 
-def may_ask(user: User) -> bool:
-    return all(user.has_perm(permission) for permission in MAY)
+def can_ask(user: User) -> bool:
+    return all(user.has_perm(permission) for permission in ASK_PERMISSIONS)
 
 
-def lead_of(request: HttpRequest, pk: UUID) -> Lead:
+def get_lead(request: HttpRequest, pk: UUID) -> Lead:
     """The lead that is asked about, or 404; who may see it may ask."""
-    if not may_ask(request.user):
+    if not can_ask(request.user):
         raise PermissionDenied
     joined = ("status", "insurance_type", "assigned_to", "converted_to_client")
     return get_object_or_404(Lead.objects.visible_to(request.user).select_related(*joined), pk=pk)
 
 
 @require_safe
-def begin(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse:
+def new_conversation(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse:
     """An empty conversation."""
-    return page(site, request, lead_of(request, pk), uuid7())
+    return render_conversation(site, request, get_lead(request, pk), uuid7())
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def converse(request: HttpRequest, site: AdminSite, pk: UUID, conversation: UUID) -> HttpResponse:
+def conversation_view(request: HttpRequest, site: AdminSite, pk: UUID, conversation: UUID) -> HttpResponse:
     """A conversation to be read and gone on with; a refusal keeps what was typed."""
-    lead = lead_of(request, pk)
+    lead = get_lead(request, pk)
     if request.method != "POST":
-        return page(site, request, lead, conversation)
+        return render_conversation(site, request, lead, conversation)
     form = AskForm(request.POST)
     if form.is_valid():
         try:
             key = form.cleaned_data["key"]
-            row = ask_about(lead, form.asked, conversation=conversation, key=key, by=request.user)
-            return HttpResponseRedirect(f"{address(lead, conversation)}#t-{row.pk}")
-        except Refused as refusal:
-            form.add_error("question", str(refusal))
-    return page(site, request, lead, conversation, form)
+            row = ask_about_lead(lead, form.question_text, conversation=conversation, key=key, by=request.user)
+            return HttpResponseRedirect(f"{conversation_url(lead, conversation)}#t-{row.pk}")
+        except ActionRefused as error:
+            form.add_error("question", str(error))
+    return render_conversation(site, request, lead, conversation, form)
 
 
-def address(lead: Lead, conversation: UUID) -> str:
+def conversation_url(lead: Lead, conversation: UUID) -> str:
     return reverse("admin:leads_lead_ask_conversation", args=[lead.pk, conversation])
 
 
-def page(
+def render_conversation(
     site: AdminSite, request: HttpRequest, lead: Lead, conversation: UUID, form: AskForm | None = None
 ) -> HttpResponse:
-    said = turns(lead, conversation, request.user)
-    mine = all(turn.row.asked_by_id == request.user.pk for turn in said)
+    past_turns = load_turns(lead, conversation, request.user)
+    is_own_conversation = all(turn.row.asked_by_id == request.user.pk for turn in past_turns)
     context = {
         **site.each_context(request),
         "title": f"Ask about {lead}",
         "opts": Lead._meta,
         "original": lead,
         "lead": lead,
-        "turns": said,
-        "last": said[-1] if said else None,
-        "mine": mine,
+        "turns": past_turns,
+        "last": past_turns[-1] if past_turns else None,
+        "is_own_conversation": is_own_conversation,
         "form": form or AskForm(initial={"key": uuid7()}),
-        "url": address(lead, conversation),
-        "new": reverse("admin:leads_lead_ask", args=[lead.pk]),
-        "examples": EXAMPLES,
-        "chats": [chat for chat in chats(lead, request.user) if chat.url != address(lead, conversation)],
-        "by_model": ask.available(),
-        "thumbs": THUMBS,
+        "url": conversation_url(lead, conversation),
+        "new_url": reverse("admin:leads_lead_ask", args=[lead.pk]),
+        "examples": EXAMPLE_QUESTIONS,
+        "chats": [
+            chat for chat in load_recent_chats(lead, request.user) if chat.url != conversation_url(lead, conversation)
+        ],
+        "has_model": ask.is_model_configured(),
+        "thumbs": FEEDBACK_CHOICES,
         "may_rate": request.user.has_perm("ai_log.rate_aiinteraction"),
     }
     return TemplateResponse(request, "agents/ask.html", context, status=422 if form is not None else 200)
 
 
-def of_lead(request: HttpRequest, lead: Lead) -> Section | None:
+def ask_panel(request: HttpRequest, lead: Lead) -> Panel | None:
     """On the page of a lead: a question to begin with, and the latest conversations."""
-    if lead.is_deleted or not may_ask(request.user):
+    if lead.is_deleted or not can_ask(request.user):
         return None
-    shown: dict[str, Any] = {
+    panel_context: dict[str, Any] = {
         "form": AskForm(initial={"key": uuid7()}, auto_id="ask_%s"),
-        "url": address(lead, uuid7()),
-        "examples": EXAMPLES[:ON_LEAD],
-        "chats": chats(lead, request.user, ON_LEAD),
+        "url": conversation_url(lead, uuid7()),
+        "examples": EXAMPLE_QUESTIONS[:MAX_ON_LEAD_PAGE],
+        "chats": load_recent_chats(lead, request.user, MAX_ON_LEAD_PAGE),
     }
     url = reverse("admin:leads_lead_ask", args=[lead.pk])
-    return Section(
-        "Ask about this lead", "agents/ask_of_lead.html", shown, side=True, url=url, link="Ask", beside="forum"
+    return Panel(
+        "Ask about this lead",
+        "agents/ask_of_lead.html",
+        panel_context,
+        in_side_column=True,
+        url=url,
+        link_label="Ask",
+        button_icon="forum",
     )

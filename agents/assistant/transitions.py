@@ -10,29 +10,42 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
-from agents.assistant.answering import FactsAnswer, answered
-from agents.assistant.chats import ASSISTANT, MOST_TURNS, Turn, chat_of, kept, numbered, turn_of
-from agents.assistant.facts import Known
-from agents.assistant.load_facts import gather
-from agents.assistant.prompts import SYSTEM, Worded, prompt_of, unfounded
-from agents.assistant.questions import Wanted, understood
+from agents.assistant.answering import FactsAnswer, answer_from_facts
+from agents.assistant.chats import (
+    ASSISTANT_AGENT,
+    MAX_TURNS,
+    ChatTurn,
+    build_turn,
+    chat_metadata,
+    number_facts,
+    turn_log_data,
+)
+from agents.assistant.facts import LeadFacts
+from agents.assistant.load_facts import load_lead_facts
+from agents.assistant.prompts import (
+    ASSISTANT_SYSTEM_PROMPT,
+    AssistantAnswer,
+    build_assistant_prompt,
+    explain_missing_sources,
+)
+from agents.assistant.questions import QuestionIntent, parse_question
 from ai_log.gateway import ask
-from ai_log.gateway.prompts import keepable
-from ai_log.memory import memory
+from ai_log.gateway.prompts import storable_text
+from ai_log.memory import load_memory
 from ai_log.models import AIInteraction, InteractionSource, InteractionType
 from ai_log.transitions import log_chat
-from crm.exceptions import BadInput, IllegalMove
+from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import User
 from crm.records.activity import Actor
-from crm.text.cleaning import as_sent
+from crm.text.cleaning import clean_form_text
 from leads.models import Lead
 
-LONGEST_QUESTION, MOST_AN_HOUR, MOST_REMEMBERED, MOST_TOLD = 2_000, 120, 5, 120
-MAY = ("leads.view_lead", "ai_log.view_aiinteraction")
+MAX_QUESTION_LENGTH, MAX_QUESTIONS_PER_HOUR, MAX_EARLIER_TURNS, MAX_PROMPT_FACTS = 2_000, 120, 5, 120
+ASK_PERMISSIONS = ("leads.view_lead", "ai_log.view_aiinteraction")
 
 
 @dataclass(frozen=True)
-class Asked:
+class LeadQuestion:
     """What a person asks about a lead; the same `key` asks once."""
 
     lead: Lead
@@ -42,107 +55,117 @@ class Asked:
     by: User
 
 
-def ask_about(lead: Lead, question: str, *, conversation: UUID, key: UUID, by: User) -> AIInteraction:
+def ask_about_lead(lead: Lead, question: str, *, conversation: UUID, key: UUID, by: User) -> AIInteraction:
     """Answer what `by` asks about `lead`, which they may see, and keep it as a turn of `conversation`.
 
     From facts; where there is a model it puts them into words. The same `key` asks once.
 
     Raises:
-        NotAllowed: `by` may not see leads, or not the log.
-        BadInput: nothing is asked, or it is longer than 2,000 characters.
-        IllegalMove: the conversation is somebody else's or long enough, or it is asked too often.
+        NotPermitted: `by` may not see leads, or not the log.
+        InvalidInput: nothing is asked, or it is longer than 2,000 characters.
+        IllegalTransition: the conversation is somebody else's or long enough, or it is asked too often.
     """
-    for permission in MAY:
-        Actor.of(by).require(permission, "ask about a lead")
-    asked = Asked(lead, cleaned(question), conversation, key, by)
-    with one_at_a_time(conversation):
+    for permission in ASK_PERMISSIONS:
+        Actor.of(by).require_permission(permission, "ask about a lead")
+    lead_question = LeadQuestion(lead, clean_question(question), conversation, key, by)
+    with conversation_lock(conversation):
         rows = AIInteraction.objects.filter(conversation_id=str(conversation)).order_by("created_at", "id")
-        before = list(rows[:MOST_TURNS])
-        guard(before, asked)
-        same = next((row for row in before if chat_of(row).get("key") == str(key)), None)
+        previous = list(rows[:MAX_TURNS])
+        check_conversation(previous, lead_question)
+        same = next((row for row in previous if chat_metadata(row).get("key") == str(key)), None)
         if same is not None:
             return same
-        not_too_often(before, by)
-        return answer(asked, [turn_of(row) for row in before])
+        check_question_limits(previous, by)
+        return answer_question(lead_question, [build_turn(row) for row in previous])
 
 
-def cleaned(question: str) -> str:
-    question = as_sent(keepable(question)).strip()
+def clean_question(question: str) -> str:
+    question = clean_form_text(storable_text(question)).strip()
     if not question:
-        raise BadInput("Write a question.")
-    if len(question) > LONGEST_QUESTION:
-        raise BadInput(f"A question has at most {LONGEST_QUESTION:,} characters; this one has {len(question):,}.")
+        raise InvalidInput("Write a question.")
+    if len(question) > MAX_QUESTION_LENGTH:
+        raise InvalidInput(
+            f"A question has at most {MAX_QUESTION_LENGTH:,} characters; this one has {len(question):,}."
+        )
     return question
 
 
-def guard(before: list[AIInteraction], asked: Asked) -> None:
+def check_conversation(previous: list[AIInteraction], lead_question: LeadQuestion) -> None:
     """Refuse to go on with a conversation about somebody else, or of a colleague."""
-    if any(row.lead_id != asked.lead.pk or row.agent != ASSISTANT for row in before):
-        raise IllegalMove("This conversation is about something else: begin a new one.")
-    if any(row.asked_by_id != asked.by.pk for row in before):
-        raise IllegalMove("This conversation is a colleague's: begin one of your own.")
+    if any(row.lead_id != lead_question.lead.pk or row.agent != ASSISTANT_AGENT for row in previous):
+        raise IllegalTransition("This conversation is about something else: begin a new one.")
+    if any(row.asked_by_id != lead_question.by.pk for row in previous):
+        raise IllegalTransition("This conversation is a colleague's: begin one of your own.")
 
 
-def not_too_often(before: list[AIInteraction], by: User) -> None:
-    if len(before) >= MOST_TURNS:
-        raise IllegalMove(f"A conversation has {MOST_TURNS} questions at most: begin a new one.")
+def check_question_limits(previous: list[AIInteraction], by: User) -> None:
+    if len(previous) >= MAX_TURNS:
+        raise IllegalTransition(f"A conversation has {MAX_TURNS} questions at most: begin a new one.")
     hour_ago = timezone.now() - timedelta(hours=1)
-    lately = AIInteraction.objects.filter(asked_by=by, created_at__gte=hour_ago, agent=ASSISTANT)
-    if lately.count() >= MOST_AN_HOUR:
-        raise IllegalMove(f"You have asked {MOST_AN_HOUR} questions within an hour: go on a little later.")
+    lately = AIInteraction.objects.filter(asked_by=by, created_at__gte=hour_ago, agent=ASSISTANT_AGENT)
+    if lately.count() >= MAX_QUESTIONS_PER_HOUR:
+        raise IllegalTransition(
+            f"You have asked {MAX_QUESTIONS_PER_HOUR} questions within an hour: go on a little later."
+        )
 
 
-def answer(asked: Asked, before: list[Turn]) -> AIInteraction:
+def answer_question(lead_question: LeadQuestion, previous: list[ChatTurn]) -> AIInteraction:
     """Gather what is known, and answer by a model where there is one, else by the facts alone."""
     started, now = time.monotonic(), timezone.localtime()
-    wanted = understood(asked.question, now, before[-1].topics if before else ())
-    known = gather(asked.lead, wanted, asked.by, now)
-    found = answered(wanted, known)
-    if ask.available():
-        return worded(asked, wanted, found, known, before)
+    intent = parse_question(lead_question.question, now, previous[-1].topics if previous else ())
+    lead_facts = load_lead_facts(lead_question.lead, intent, lead_question.by, now)
+    facts_answer = answer_from_facts(intent, lead_facts)
+    if ask.is_model_configured():
+        return answer_with_model(lead_question, intent, facts_answer, lead_facts, previous)
     return log_chat(
-        asked.lead,
-        asked.question,
-        found.text,
-        agent=ASSISTANT,
-        conversation_id=str(asked.conversation),
-        chat=kept(asked.question, asked.key, wanted, found),
-        took=ask.milliseconds(started),
-        by=asked.by,
+        lead_question.lead,
+        lead_question.question,
+        facts_answer.text,
+        agent=ASSISTANT_AGENT,
+        conversation_id=str(lead_question.conversation),
+        chat=turn_log_data(lead_question.question, lead_question.key, intent, facts_answer),
+        latency_ms=ask.elapsed_ms(started),
+        by=lead_question.by,
     )
 
 
-def worded(asked: Asked, wanted: Wanted, found: FactsAnswer, known: Known, before: list[Turn]) -> AIInteraction:
-    """Ask the model for words; `found` is kept with them, for where it gives none that can be used."""
-    told = known.facts[:MOST_TOLD]
-    earlier = [(turn.question, turn.text) for turn in before[-MOST_REMEMBERED:]]
+def answer_with_model(
+    lead_question: LeadQuestion,
+    intent: QuestionIntent,
+    facts_answer: FactsAnswer,
+    lead_facts: LeadFacts,
+    previous: list[ChatTurn],
+) -> AIInteraction:
+    """Ask the model for words; `facts_answer` is kept with them, for where it gives none that can be used."""
+    prompt_facts = lead_facts.facts[:MAX_PROMPT_FACTS]
+    earlier = [(turn.question, turn.text) for turn in previous[-MAX_EARLIER_TURNS:]]
     today = timezone.localdate()
-    facts = numbered(found, told)
-    prompt = prompt_of(
-        asked.question,
+    facts = number_facts(facts_answer, prompt_facts)
+    prompt = build_assistant_prompt(
+        lead_question.question,
         facts,
         earlier,
-        memory(asked.lead, by=asked.by),
+        load_memory(lead_question.lead, by=lead_question.by),
         f"{today:%A}, {today.day} {today:%B %Y}",
     )
-    said = ask.ask(
+    response = ask.send_prompt(
         prompt,
-        system=SYSTEM,
-        agent=ASSISTANT,
+        system=ASSISTANT_SYSTEM_PROMPT,
+        agent=ASSISTANT_AGENT,
         type=InteractionType.CHAT,
         source=InteractionSource.AGENT_UI,
-        answer=Worded,
-        check=lambda words: unfounded(words, len(facts)),
-        lead=asked.lead,
-        conversation_id=str(asked.conversation),
-        by=asked.by,
-        chat=kept(asked.question, asked.key, wanted, found, told),
+        answer=AssistantAnswer,
+        check=lambda words: explain_missing_sources(words, len(facts)),
+        lead=lead_question.lead,
+        conversation_id=str(lead_question.conversation),
+        by=lead_question.by,
+        chat=turn_log_data(lead_question.question, lead_question.key, intent, facts_answer, prompt_facts),
     )
-    return said.interaction
+    return response.interaction
 
 
 @contextmanager
-def one_at_a_time(conversation: UUID) -> Iterator[None]:
+def conversation_lock(conversation: UUID) -> Iterator[None]:
     """Whoever asks in the same conversation waits, so that a question sent twice is asked once.
 
     A lock of the database's session: no transaction may be open while a model thinks.

@@ -19,69 +19,85 @@ from procrastinate.contrib.django import app
 from pydantic import BaseModel
 
 from agents.drafting import prompts, read_prospect
-from agents.drafting.load_briefs import agency, brief_of, mail_of
-from ai_log.gateway.ask import Answer, ask, available, resting
+from agents.drafting.load_briefs import agency_name, load_brief, load_prospect_email
+from ai_log.gateway.ask import ModelAnswer, is_backing_off, is_model_configured, send_prompt
 from ai_log.gateway.prompts import Prompt
 from ai_log.models import InteractionSource, InteractionType
-from crm.exceptions import Refused
+from crm.exceptions import ActionRefused
 from crm.models import ActorType
 from crm.records.activity import Actor
 from crm.runtime.job_queue import enqueue
 from inbox.models import Message
-from inbox.thread_state import SAID
+from inbox.thread_state import DELIVERED_STATES
 from leads.models import Lead
-from suggestions.model_fields import BETTERED, PROSE
+from suggestions.model_fields import MODEL_WRITTEN_FIELDS, PROSE_FIELDS
 from suggestions.models import Suggestion, SuggestionQuerySet, SuggestionStatus
-from suggestions.policy.findings import Finding, judge
+from suggestions.policy.findings import PolicyFinding, find_policy_findings
 from suggestions.transitions.propose import propose
-from suggestions.transitions.state import NEXT_BEST, TRIAGE, kind_of, lock
+from suggestions.transitions.state import NEXT_BEST_ACTION_AGENT, TRIAGE_AGENT, get_kind, lock_suggestion
 
 logger = logging.getLogger(__name__)
 
-ASK, MOST_A_NIGHT = "agents.ask_model", 200
+ASK_MODEL_TASK, MAX_QUESTIONS_PER_NIGHT = "agents.ask_model", 200
 # So many are asked at a time, however many workers there are: mail that is to go out does not wait for models.
-LANES = 2
-DRAFTING, READING = "Drafting", "Triage"
-WAITS = {"proposed_by": None, "agent__in": (str(NEXT_BEST), str(TRIAGE)), "ai_model_version": ""}
+MAX_PARALLEL_QUESTIONS = 2
+DRAFTING_AGENT, READING_AGENT = "Drafting", "Triage"
+RULE_WORDED_FILTER = {
+    "proposed_by": None,
+    "agent__in": (str(NEXT_BEST_ACTION_AGENT), str(TRIAGE_AGENT)),
+    "ai_model_version": "",
+}
 # What of a suggestion goes into the one in a model's words as it is.
-KEPT = ("type", "lead", "client", "thread", "message", "dedupe_key", "expires_at", "model_asked_at")
+COPIED_FIELDS = ("type", "lead", "client", "thread", "message", "dedupe_key", "expires_at", "model_asked_at")
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is asked about a suggestion, and `renewed`: the suggestion as an answer would have it."""
+class ModelQuestion:
+    """What is asked about a suggestion, and `build_suggestion`: the suggestion as an answer would have it."""
 
     agent: str
     type: InteractionType
     system: str
     prompt: Prompt
     answer: type[BaseModel]
-    renewed: Callable[[Any], Suggestion]
+    build_suggestion: Callable[[Any], Suggestion]
 
 
-def to_ask(now: datetime) -> SuggestionQuerySet:
+def suggestions_to_improve(now: datetime) -> SuggestionQuerySet:
     """What waits in the rules' own words, and no model was asked about."""
-    return Suggestion.objects.waiting(now).filter(**WAITS, type__in=BETTERED, model_asked_at=None)
+    return Suggestion.objects.awaiting_decision(now).filter(
+        **RULE_WORDED_FILTER, type__in=MODEL_WRITTEN_FIELDS, model_asked_at=None
+    )
 
 
-def let_ask(suggestion: Suggestion) -> None:
+def queue_improvement(suggestion: Suggestion) -> None:
     """Queue the question about `suggestion`, as part of the transaction that proposes it."""
-    if available() and suggestion.type in BETTERED and suggestion.status == SuggestionStatus.PENDING:
-        queue(suggestion.pk)
+    if (
+        is_model_configured()
+        and suggestion.type in MODEL_WRITTEN_FIELDS
+        and suggestion.status == SuggestionStatus.PENDING
+    ):
+        enqueue_model_question(suggestion.pk)
 
 
-def queue(pk: UUID) -> None:
-    task = app.configure_task(ASK, lock=f"model {pk.int % LANES}", queueing_lock=f"model {pk}")
+def enqueue_model_question(pk: UUID) -> None:
+    task = app.configure_task(
+        ASK_MODEL_TASK, lock=f"model {pk.int % MAX_PARALLEL_QUESTIONS}", queueing_lock=f"model {pk}"
+    )
     enqueue(task, suggestion=str(pk))
 
 
-def ask_later() -> int:
+def enqueue_skipped_questions() -> int:
     """Queue what no model was asked about because none could be: of tonight the newest two hundred; how many."""
-    if not available():
+    if not is_model_configured():
         return 0
-    keys = list(to_ask(timezone.now()).order_by("-created_at", "-id").values_list("pk", flat=True)[:MOST_A_NIGHT])
+    keys = list(
+        suggestions_to_improve(timezone.now())
+        .order_by("-created_at", "-id")
+        .values_list("pk", flat=True)[:MAX_QUESTIONS_PER_NIGHT]
+    )
     for key in keys:
-        queue(key)
+        enqueue_model_question(key)
     return len(keys)
 
 
@@ -92,105 +108,119 @@ def ask_model(pk: UUID) -> bool:
     that passes (the provider is down, a budget is used up), the night asks.
     """
     now = timezone.now()
-    if not available() or resting(now) or to_ask(now).filter(pk=pk).update(model_asked_at=now) != 1:
+    if (
+        not is_model_configured()
+        or is_backing_off(now)
+        or suggestions_to_improve(now).filter(pk=pk).update(model_asked_at=now) != 1
+    ):
         return False
     joined = ("lead__status", "lead__insurance_type", "lead__assigned_to", "client__assigned_to", "thread", "message")
     older = Suggestion.objects.select_related(*joined).get(pk=pk)
-    question = asked_about(older, now)
+    question = build_model_question(older, now)
     if question is None:
         return False
-    answer = ask(
+    answer = send_prompt(
         question.prompt,
         system=question.system,
         agent=question.agent,
         type=question.type,
         source=InteractionSource.BACKEND_MIDDLEWARE,
         answer=question.answer,
-        check=lambda value: why_not(older, question.renewed(value)),
+        check=lambda value: explain_unusable_answer(older, question.build_suggestion(value)),
         lead=older.lead,
         client=older.client,
         conversation_id=f"suggestion {pk}",
     )
-    if answer.may_come_yet:
+    if answer.is_retryable:
         Suggestion.objects.filter(pk=pk, model_asked_at=now).update(model_asked_at=None)
-    return not answer.error and replaced(older, question.renewed(answer.value), answer)
+    return not answer.error and replace_with_improved(older, question.build_suggestion(answer.value), answer)
 
 
-def asked_about(older: Suggestion, now: datetime) -> Question | None:
+def build_model_question(older: Suggestion, now: datetime) -> ModelQuestion | None:
     """What is asked about `older`; None where what it rests on is gone."""
-    if older.type in PROSE:
-        brief = brief_of(older, now)
-        prompt = prompts.question(brief)
+    if older.type in PROSE_FIELDS:
+        brief = load_brief(older, now)
+        prompt = prompts.build_drafting_prompt(brief)
 
-        def worded(answer: prompts.Words) -> Suggestion:
-            reasons = prompts.reasoned(older.reasoning, answer)
-            return like(older, prompts.worded(brief, answer), reasons, older.confidence)
+        def worded(answer: prompts.DraftAnswer) -> Suggestion:
+            reasons = prompts.append_draft_reason(older.reasoning, answer)
+            return copy_with(older, prompts.apply_draft(brief, answer), reasons, older.confidence)
 
-        system = prompts.rule(brief)
-        return Question(DRAFTING, InteractionType.FOLLOW_UP, system, prompt, prompts.Words, worded)
-    mail = mail_of(older)
-    if mail is None:
+        system = prompts.drafting_system_prompt(brief)
+        return ModelQuestion(DRAFTING_AGENT, InteractionType.FOLLOW_UP, system, prompt, prompts.DraftAnswer, worded)
+    email = load_prospect_email(older)
+    if email is None:
         return None
 
-    def read(answer: read_prospect.Reading) -> Suggestion:
-        sure, said = read_prospect.opinion(mail, answer, older.confidence)
-        content = read_prospect.bettered(older.suggested_content, mail, answer)
-        return like(older, content, f"{older.reasoning}\n\n{said}", sure)
+    def read(answer: read_prospect.ProspectReading) -> Suggestion:
+        confidence, note = read_prospect.adjust_confidence(email, answer, older.confidence)
+        content = read_prospect.improve_lead_content(older.suggested_content, email, answer)
+        return copy_with(older, content, f"{older.reasoning}\n\n{note}", confidence)
 
-    system = read_prospect.RULE.format(house=agency())
-    return Question(
-        READING, InteractionType.PROMPT_RESPONSE, system, read_prospect.question(mail), read_prospect.Reading, read
+    system = read_prospect.READING_RULES.format(house=agency_name())
+    return ModelQuestion(
+        READING_AGENT,
+        InteractionType.PROMPT_RESPONSE,
+        system,
+        read_prospect.build_reading_prompt(email),
+        read_prospect.ProspectReading,
+        read,
     )
 
 
-def like(older: Suggestion, content: dict[str, Any], reasoning: str, sure: Any) -> Suggestion:
+def copy_with(older: Suggestion, content: dict[str, Any], reasoning: str, confidence: Any) -> Suggestion:
     """`older` with other words; what outsiders wrote was before the model, so it rests on that."""
-    same = {name: getattr(older, name) for name in KEPT}
-    said = {"suggested_content": content, "reasoning": reasoning, "confidence": sure, "evidence": older.evidence}
-    return Suggestion(**same, **said, tainted=True)
+    same = {name: getattr(older, name) for name in COPIED_FIELDS}
+    changed = {
+        "suggested_content": content,
+        "reasoning": reasoning,
+        "confidence": confidence,
+        "evidence": older.evidence,
+    }
+    return Suggestion(**same, **changed, tainted=True)
 
 
 # Whether the answer can be used
 
 
-def why_not(older: Suggestion, newer: Suggestion) -> str:
+def explain_unusable_answer(older: Suggestion, newer: Suggestion) -> str:
     """Why `newer` does not take the place of `older`, in a sentence; empty where it may.
 
     It may not where the policy asks about anything in it that the rules' own words do not hold.
     """
     try:
-        before = {finding.code for finding in asking(like(older, older.suggested_content, "", None))}
-    except Refused:
+        before = {finding.code for finding in findings_to_confirm(copy_with(older, older.suggested_content, "", None))}
+    except ActionRefused:
         before = set()
     try:
-        found = [finding for finding in asking(newer) if finding.code not in before]
-    except Refused as refusal:
-        return str(refusal)
+        found = [finding for finding in findings_to_confirm(newer) if finding.code not in before]
+    except ActionRefused as error:
+        return str(error)
     return " ".join(finding.sentence for finding in found)
 
 
-def asking(suggestion: Suggestion) -> list[Finding]:
+def findings_to_confirm(suggestion: Suggestion) -> list[PolicyFinding]:
     """What whoever let `suggestion` go out would have to confirm.
 
     Raises:
-        Refused: it could not be carried out.
+        ActionRefused: it could not be carried out.
     """
     found = []
-    for one in leaving(suggestion):
-        kind = kind_of(one)
-        payload = kind.check(kind.completed(one.suggested_content, one))
+    for one in with_outgoing_draft(suggestion):
+        kind = get_kind(one)
+        payload = kind.parse_content(kind.fill_defaults(one.suggested_content, one))
         kind.guard(payload, one)
-        found += [finding for finding in judge(kind, payload, one) if finding.asks]
+        found += [finding for finding in find_policy_findings(kind, payload, one) if finding.needs_confirmation]
     return found
 
 
-def leaving(suggestion: Suggestion) -> Iterator[Suggestion]:
+def with_outgoing_draft(suggestion: Suggestion) -> Iterator[Suggestion]:
     """`suggestion` and the draft that it would lead to, whose words are the same."""
     yield suggestion
-    kind = kind_of(suggestion)
-    payload = kind.check(kind.completed(suggestion.suggested_content, suggestion))
-    with suppress(Refused):
-        for following in kind.leads_to(payload, suggestion, {}):
+    kind = get_kind(suggestion)
+    payload = kind.parse_content(kind.fill_defaults(suggestion.suggested_content, suggestion))
+    with suppress(ActionRefused):
+        for following in kind.follow_ons(payload, suggestion, {}):
             if following.as_draft:
                 following.suggestion.tainted = True
                 yield following.suggestion
@@ -200,32 +230,32 @@ def leaving(suggestion: Suggestion) -> Iterator[Suggestion]:
 
 
 @transaction.atomic
-def replaced(older: Suggestion, newer: Suggestion, answer: Answer) -> bool:
+def replace_with_improved(older: Suggestion, newer: Suggestion, answer: ModelAnswer) -> bool:
     """Propose `newer` in place of `older`, unless that was changed or decided, or something was said since."""
     if older.lead_id:
         Lead.everything.select_for_update(of=("self",)).filter(pk=older.lead_id).first()
     version = older.version
-    stands = lock(older)
-    waits = Suggestion.objects.waiting(timezone.now()).filter(pk=stands.pk).exists()
-    if not waits or stands.version != version or said_since(stands):
-        logger.info("A model's words for the suggestion %s came too late.", stands.pk)
+    current = lock_suggestion(older)
+    waits = Suggestion.objects.awaiting_decision(timezone.now()).filter(pk=current.pk).exists()
+    if not waits or current.version != version or has_newer_messages(current):
+        logger.info("A model's words for the suggestion %s came too late.", current.pk)
         return False
     row = answer.interaction
     newer.interaction, newer.ai_model_version = row, row.model_used
     newer.prompt_tokens, newer.completion_tokens = row.prompt_tokens, row.completion_tokens
     try:
         with transaction.atomic():
-            propose(newer, by=Actor(ActorType.AI, name=stands.agent))
-    except Refused as refusal:
-        logger.info("A model's words for the suggestion %s are not proposed: %s", stands.pk, refusal)
+            propose(newer, by=Actor(ActorType.AI, name=current.agent))
+    except ActionRefused as error:
+        logger.info("A model's words for the suggestion %s are not proposed: %s", current.pk, error)
         return False
     return True
 
 
-def said_since(suggestion: Suggestion) -> bool:
+def has_newer_messages(suggestion: Suggestion) -> bool:
     """Whether anything has come in or gone out in its conversation, or with its lead, since a model was asked."""
     where = Q(thread=suggestion.thread_id) if suggestion.thread_id else Q()
     if suggestion.lead_id:
         where |= Q(thread__lead=suggestion.lead_id)
-    rows = Message.objects.filter(where, state__in=SAID, created_at__gte=suggestion.model_asked_at)
+    rows = Message.objects.filter(where, state__in=DELIVERED_STATES, created_at__gte=suggestion.model_asked_at)
     return bool(where) and rows.exists()

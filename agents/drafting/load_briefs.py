@@ -4,94 +4,97 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from agents.drafting.prompts import Brief, Quote
-from agents.drafting.read_prospect import Mail
-from ai_log.memory import memory
+from agents.drafting.prompts import DraftBrief, QuotedMessage
+from agents.drafting.read_prospect import ProspectEmail
+from ai_log.memory import load_memory
 from crm.models import Client
-from crm.text.addresses import house
-from crm.text.quotes import own_words
-from inbox.email_templates.placeholders import values_for
+from crm.text.addresses import agency_sender
+from crm.text.quotes import own_text
+from inbox.email_templates.placeholders import placeholder_values
 from inbox.models import Direction, Message, Nature
-from inbox.thread_state import IN_THEIR_WORDS, SAID
+from inbox.thread_state import DELIVERED_STATES, VERBATIM_SOURCES
 from leads.models import InsuranceType, Lead
-from suggestions.kinds.email import owner
+from suggestions.kinds.email import default_sender
 from suggestions.models import Suggestion
 
-MOST_SAID, LONGEST_SAID, LONGEST_BODY = 6, 2_000, 20_000
+MAX_BRIEF_MESSAGES, MAX_BRIEF_MESSAGE_LENGTH, MAX_BRIEF_BODY_LENGTH = 6, 2_000, 20_000
 
 
-def agency() -> str:
-    return house()[0] or "our agency"
+def agency_name() -> str:
+    return agency_sender()[0] or "our agency"
 
 
-def brief_of(suggestion: Suggestion, now: datetime) -> Brief:
+def load_brief(suggestion: Suggestion, now: datetime) -> DraftBrief:
     """What a model is told of `suggestion`: what was said, who they are, nothing that staff noted for themselves."""
-    whom = suggestion.lead or suggestion.client
-    gaps = values_for(whom, owner(suggestion)) if whom else {}
-    return Brief(
+    recipient = suggestion.lead or suggestion.client
+    placeholders = placeholder_values(recipient, default_sender(suggestion)) if recipient else {}
+    return DraftBrief(
         type=suggestion.type,
         content=suggestion.suggested_content,
-        why=suggestion.reasoning,
-        house=agency(),
+        reasoning=suggestion.reasoning,
+        house=agency_name(),
         today=timezone.localdate(now),
-        facts={**facts_of(whom), **fixed(suggestion)},
-        named=named_of(whom),
-        gaps=tuple(name for name, value in gaps.items() if value.strip() and name != "estimated_value"),
-        said=tuple(said_around(suggestion)),
-        memory=memory(suggestion.lead) if suggestion.lead else "",
+        facts={**record_facts(recipient), **fixed_terms(suggestion)},
+        recipient_names=recipient_names_of(recipient),
+        placeholders=tuple(name for name, value in placeholders.items() if value.strip() and name != "estimated_value"),
+        messages=tuple(load_quoted_messages(suggestion)),
+        memory=load_memory(suggestion.lead) if suggestion.lead else "",
     )
 
 
-def facts_of(whom: Lead | Client | None) -> dict[str, str]:
+def record_facts(recipient: Lead | Client | None) -> dict[str, str]:
     """What our records say of them, in words of ours."""
-    if not isinstance(whom, Lead):
+    if not isinstance(recipient, Lead):
         return {}
-    line, last = whom.insurance_type, whom.last_contact_at
+    line, last = recipient.insurance_type, recipient.last_contact_at
     return {
-        "Stage": whom.status.label,
+        "Stage": recipient.status.label,
         "Line of insurance": line.name if line else "not known",
         "Last contact": f"{timezone.localtime(last):%-d %B %Y}" if last else "never",
     }
 
 
-def fixed(suggestion: Suggestion) -> dict[str, str]:
+def fixed_terms(suggestion: Suggestion) -> dict[str, str]:
     """What stands in the suggestion and is not the model's to word."""
     content = suggestion.suggested_content
-    told = {"Offer": content.get("title"), "Sum": content.get("amount"), "Valid until": content.get("validUntil")}
-    return {name: str(value) for name, value in told.items() if value}
+    values = {"Offer": content.get("title"), "Sum": content.get("amount"), "Valid until": content.get("validUntil")}
+    return {name: str(value) for name, value in values.items() if value}
 
 
-def named_of(whom: Lead | Client | None) -> dict[str, str]:
-    if whom is None:
+def recipient_names_of(recipient: Lead | Client | None) -> dict[str, str]:
+    if recipient is None:
         return {}
-    lead = isinstance(whom, Lead)
-    told = {"Name": whom.contact_name if lead else whom.name, "Company": whom.company_name if lead else ""}
-    return {name: value for name, value in told.items() if value}
+    lead = isinstance(recipient, Lead)
+    values = {
+        "Name": recipient.contact_name if lead else recipient.name,
+        "Company": recipient.company_name if lead else "",
+    }
+    return {name: value for name, value in values.items() if value}
 
 
-def said_around(suggestion: Suggestion) -> list[Quote]:
+def load_quoted_messages(suggestion: Suggestion) -> list[QuotedMessage]:
     """The newest that persons said in the conversation, else in those of the lead; the newest last."""
-    rows = Message.objects.filter(state__in=SAID, nature=Nature.PERSON, thread__source__in=IN_THEIR_WORDS)
+    rows = Message.objects.filter(state__in=DELIVERED_STATES, nature=Nature.PERSON, thread__source__in=VERBATIM_SOURCES)
     if suggestion.thread_id:
         rows = rows.filter(thread=suggestion.thread_id)
     elif suggestion.lead_id:
         rows = rows.filter(thread__lead=suggestion.lead_id, thread__deleted_at=None)
     else:
         return []
-    newest = rows.order_by("-sent_at", "-id").values_list("direction", "sent_at", "body_text")[:MOST_SAID]
-    return [quote(*row) for row in reversed(newest)]
+    newest = rows.order_by("-sent_at", "-id").values_list("direction", "sent_at", "body_text")[:MAX_BRIEF_MESSAGES]
+    return [build_quoted_message(*row) for row in reversed(newest)]
 
 
-def quote(direction: str, at: datetime, body: str) -> Quote:
+def build_quoted_message(direction: str, at: datetime, body: str) -> QuotedMessage:
     who = "theirs" if direction == Direction.IN else "ours"
-    words = own_words(body[:LONGEST_BODY]) or body
-    return Quote(f"message of {who}, {timezone.localtime(at):%-d %B %Y}", words[:LONGEST_SAID])
+    words = own_text(body[:MAX_BRIEF_BODY_LENGTH]) or body
+    return QuotedMessage(f"message of {who}, {timezone.localtime(at):%-d %B %Y}", words[:MAX_BRIEF_MESSAGE_LENGTH])
 
 
-def mail_of(suggestion: Suggestion) -> Mail | None:
+def load_prospect_email(suggestion: Suggestion) -> ProspectEmail | None:
     """The mail that whoever may become a lead wrote; None where it is gone."""
     message = suggestion.message
     if message is None:
         return None
     lines = InsuranceType.objects.filter(is_active=True).order_by("code").values_list("code", "name")
-    return Mail(message.subject, message.from_name, message.body_text, dict(lines))
+    return ProspectEmail(message.subject, message.from_name, message.body_text, dict(lines))

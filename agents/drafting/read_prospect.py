@@ -12,118 +12,134 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.drafting.prompts import LONGEST_WHY
-from ai_log.gateway.prompts import Prompt, keepable
+from agents.drafting.prompts import MAX_WHY_LENGTH
+from ai_log.gateway.prompts import Prompt, storable_text
 from crm.text import outgoing_checks
-from crm.text.english.prospects import NAME, TITLES
+from crm.text.english.prospects import JOB_TITLES, PERSON_NAME
 
-LONGEST_READ, LONGEST_NAME, LONGEST_COMPANY, LONGEST_QUOTE, FEWEST_DIGITS = 8_000, 60, 80, 300, 7
+MAX_READ_LENGTH, MAX_PERSON_NAME_LENGTH, MAX_COMPANY_NAME_LENGTH, MAX_COPIED_LENGTH, MIN_PHONE_DIGITS = (
+    8_000,
+    60,
+    80,
+    300,
+    7,
+)
 # How sure the rules may stay where a model, with a quote, takes somebody for no prospect.
-DOUBTED = Decimal("0.50")
-RULE = (
+DOUBTED_CONFIDENCE = Decimal("0.50")
+READING_RULES = (
     "You read mail for {house}, an agency that sells and serves insurance. Say whether whoever wrote may want to buy "
     "insurance from us, and copy out what they say of themselves. Copy letter by letter, and leave empty what they do "
     "not say. Answer with a JSON object."
 )
 
 
-class Reading(BaseModel):
+class ProspectReading(BaseModel):
     """What a model answers; texts are copied from the mail, and empty where it does not say."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     prospect: bool = Field(description="Whether they may want to buy insurance from us.")
-    quote: str = Field(max_length=LONGEST_QUOTE, description="The sentence that shows it, copied.")
-    why: str = Field(min_length=1, max_length=LONGEST_WHY, description="In one line, why you think so.")
+    quote: str = Field(max_length=MAX_COPIED_LENGTH, description="The sentence that shows it, copied.")
+    why: str = Field(min_length=1, max_length=MAX_WHY_LENGTH, description="In one line, why you think so.")
     name: str = Field(default="", max_length=200, description="Their own name, copied.")
     company: str = Field(default="", max_length=200, description="Their company, copied.")
     phone: str = Field(default="", max_length=60, description="Their telephone number, copied.")
     line: str = Field(default="", max_length=40, description="The code of the line of insurance they want.")
-    line_words: str = Field(default="", max_length=LONGEST_QUOTE, description="Their words for that line, copied.")
+    line_words: str = Field(default="", max_length=MAX_COPIED_LENGTH, description="Their words for that line, copied.")
     need: str = Field(
-        default="", max_length=LONGEST_QUOTE, description="The sentence that says what they need, copied."
+        default="", max_length=MAX_COPIED_LENGTH, description="The sentence that says what they need, copied."
     )
 
     @property
-    def in_short(self) -> str:
+    def log_summary(self) -> str:
         return f"{'A prospect' if self.prospect else 'No prospect'}: {self.why}"
 
 
 @dataclass(frozen=True)
-class Mail:
+class ProspectEmail:
     """What is read: a mail, who is shown as its writer, and our lines of insurance by code."""
 
     subject: str
-    shown_name: str
+    display_name: str
     body: str
-    lines: Mapping[str, str]
+    insurance_lines: Mapping[str, str]
 
     @property
     def text(self) -> str:
-        return f"{self.shown_name}\n{self.subject}\n{self.body[:LONGEST_READ]}"
+        return f"{self.display_name}\n{self.subject}\n{self.body[:MAX_READ_LENGTH]}"
 
 
-def question(mail: Mail) -> Prompt:
+def build_reading_prompt(mail: ProspectEmail) -> Prompt:
     """What is asked, with what was written between marks."""
-    lines = "\n".join(f"- {code}: {name}" for code, name in mail.lines.items())
-    prompt = Prompt().ours("Read this mail.").ours(f"Our lines of insurance, by code:\n{lines}")
-    prompt.outside(mail.shown_name, what="the name it came under").outside(mail.subject, what="subject")
-    return prompt.outside(mail.body[:LONGEST_READ], what="mail")
+    lines = "\n".join(f"- {code}: {name}" for code, name in mail.insurance_lines.items())
+    prompt = Prompt().add_trusted("Read this mail.").add_trusted(f"Our lines of insurance, by code:\n{lines}")
+    prompt.add_untrusted(mail.display_name, what="the name it came under").add_untrusted(mail.subject, what="subject")
+    return prompt.add_untrusted(mail.body[:MAX_READ_LENGTH], what="mail")
 
 
-def found(mail: Mail, answer: Reading) -> dict[str, str]:
+def verified_values(email: ProspectEmail, answer: ProspectReading) -> dict[str, str]:
     """What `answer` has read that stands in the mail and can be what it is said to be, by the names of the content."""
     values = {
-        "contactName": answer.name if is_name(answer.name) else "",
-        "companyName": answer.company if is_company(answer.company) else "",
-        "contactPhone": answer.phone if is_phone(answer.phone) else "",
-        "insuranceType": answer.line if answer.line in mail.lines and stands(answer.line_words, mail) else "",
+        "contactName": answer.name if is_plausible_name(answer.name) else "",
+        "companyName": answer.company if is_plausible_company(answer.company) else "",
+        "contactPhone": answer.phone if is_plausible_phone(answer.phone) else "",
+        "insuranceType": answer.line
+        if answer.line in email.insurance_lines and is_quoted_from(answer.line_words, email)
+        else "",
         "notes": answer.need,
     }
-    return {name: value for name, value in values.items() if value and (name == "insuranceType" or stands(value, mail))}
+    return {
+        name: value
+        for name, value in values.items()
+        if value and (name == "insuranceType" or is_quoted_from(value, email))
+    }
 
 
-def bettered(content: Mapping[str, Any], mail: Mail, answer: Reading) -> dict[str, Any]:
+def improve_lead_content(content: Mapping[str, Any], email: ProspectEmail, answer: ProspectReading) -> dict[str, Any]:
     """The content of the suggestion with what was found; what they need stands before what the rules quote."""
-    read = found(mail, answer)
-    need, notes = read.pop("notes", ""), str(content.get("notes", ""))
-    if need and squeezed(need) not in squeezed(notes):
-        read["notes"] = "\n\n".join(filter(None, (need, notes)))
-    return {**content, **read}
+    values = verified_values(email, answer)
+    need, notes = values.pop("notes", ""), str(content.get("notes", ""))
+    if need and collapse_whitespace(need) not in collapse_whitespace(notes):
+        values["notes"] = "\n\n".join(filter(None, (need, notes)))
+    return {**content, **values}
 
 
-def opinion(mail: Mail, answer: Reading, sure: Decimal | None) -> tuple[Decimal | None, str]:
-    """How sure one may be after `answer`, never surer than `sure`, and what it adds to the reasons."""
-    why = keepable(" ".join(answer.why.split()))
+def adjust_confidence(
+    email: ProspectEmail, answer: ProspectReading, confidence: Decimal | None
+) -> tuple[Decimal | None, str]:
+    """How sure one may be after `answer`, never surer than `confidence`, and what it adds to the reasons."""
+    why = storable_text(" ".join(answer.why.split()))
     if answer.prospect:
-        return sure, f"A model takes them for a prospect, too: {why}"
-    if not stands(answer.quote, mail):
-        return sure, "A model takes them for no prospect, and has no sentence of theirs to show it."
-    return (None if sure is None else min(sure, DOUBTED)), f"A model takes them for no prospect: {why}"
+        return confidence, f"A model takes them for a prospect, too: {why}"
+    if not is_quoted_from(answer.quote, email):
+        return confidence, "A model takes them for no prospect, and has no sentence of theirs to show it."
+    return (
+        None if confidence is None else min(confidence, DOUBTED_CONFIDENCE)
+    ), f"A model takes them for no prospect: {why}"
 
 
-def stands(words: str, mail: Mail) -> bool:
+def is_quoted_from(words: str, email: ProspectEmail) -> bool:
     """Whether `words` stand in the mail as they are, however its lines are broken."""
-    return bool(squeezed(words)) and squeezed(words) in squeezed(mail.text)
+    return bool(collapse_whitespace(words)) and collapse_whitespace(words) in collapse_whitespace(email.text)
 
 
-def squeezed(text: str) -> str:
+def collapse_whitespace(text: str) -> str:
     return " ".join(text.split())
 
 
-def is_name(text: str) -> bool:
-    whole = NAME.fullmatch(text) or (len(text) > 1 and text.replace("-", "").replace("'", "").isalpha())
-    return bool(whole) and len(text) <= LONGEST_NAME and not TITLES.search(text)
+def is_plausible_name(text: str) -> bool:
+    whole = PERSON_NAME.fullmatch(text) or (len(text) > 1 and text.replace("-", "").replace("'", "").isalpha())
+    return bool(whole) and len(text) <= MAX_PERSON_NAME_LENGTH and not JOB_TITLES.search(text)
 
 
-def is_company(text: str) -> bool:
-    plain = not ({"\n", "@"} & set(text)) and not outgoing_checks.links(text)
-    return 1 < len(text) <= LONGEST_COMPANY and plain and outgoing_checks.hidden(text) == []
+def is_plausible_company(text: str) -> bool:
+    plain = not ({"\n", "@"} & set(text)) and not outgoing_checks.extract_links(text)
+    return 1 < len(text) <= MAX_COMPANY_NAME_LENGTH and plain and outgoing_checks.find_hidden_content(text) == []
 
 
-def is_phone(text: str) -> bool:
+def is_plausible_phone(text: str) -> bool:
     return (
-        bool(outgoing_checks.PHONE.fullmatch(text))
+        bool(outgoing_checks.PHONE_PATTERN.fullmatch(text))
         and len(text) <= 40
-        and len(re.sub(r"\D", "", text)) >= FEWEST_DIGITS
+        and len(re.sub(r"\D", "", text)) >= MIN_PHONE_DIGITS
     )

@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from inbox.models import Direction, MessageState, ThreadSource
-from inbox.thread_state import IN_THEIR_WORDS
-from leads.models import Category
+from inbox.thread_state import VERBATIM_SOURCES
+from leads.models import StageCategory
 from suggestions.models import SuggestionType
 
-UNDER_WAY = frozenset({MessageState.QUEUED, MessageState.SENDING, MessageState.UNCERTAIN})
-PROPOSAL_STAGE = "PROPOSAL_SENT"
+UNSENT_STATES = frozenset({MessageState.QUEUED, MessageState.SENDING, MessageState.UNCERTAIN})
+PROPOSAL_STAGE_CODE = "PROPOSAL_SENT"
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Said:
+class LeadMessage:
     """Something that a person said, or that is on its way out, with the beginning of its text."""
 
     key: UUID
     thread: UUID
     source: str
-    thread_open: bool
+    is_thread_open: bool
     direction: str
     state: str
     sender: str
@@ -42,20 +42,20 @@ class Said:
     body: str = ""
 
     @property
-    def theirs(self) -> bool:
+    def is_inbound(self) -> bool:
         return self.direction == Direction.IN
 
     @property
-    def mail(self) -> bool:
+    def is_email(self) -> bool:
         return self.source == ThreadSource.EMAIL
 
     @property
-    def their_words(self) -> bool:
-        return self.theirs and self.source in IN_THEIR_WORDS
+    def is_in_their_words(self) -> bool:
+        return self.is_inbound and self.source in VERBATIM_SOURCES
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingSuggestion:
     """A suggestion about the lead that is yet to be decided; `key` is empty where it is not of this agent."""
 
     type: str
@@ -64,11 +64,11 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class LeadContext:
     """All that is known of a lead when its next best action is looked for, as of `now` in the office's time zone.
 
-    `said` begins with the newest; `ours` are our own addresses, in lower case; `done` are the keys of what was
-    proposed before and decided; `busy` is that a task for it is yet to fall due, `room` that its owner's queue has
+    `messages` begins with the newest; `ours` are our own addresses, in lower case; `decided_keys` are the keys of what was
+    proposed before and decided; `has_upcoming_task` is that a task for it is yet to fall due, `has_queue_room` that its owner's queue has
     room for what nobody waits for.
     """
 
@@ -76,75 +76,77 @@ class Surroundings:
     lead: UUID
     stage: Stage
     stages: tuple[Stage, ...]
-    last_heard: datetime
-    spoken: bool = True
-    awaiting: bool = False
-    moved_at: datetime | None = None
+    last_contact_at: datetime
+    has_been_contacted: bool = True
+    is_awaiting_reply: bool = False
+    stage_changed_at: datetime | None = None
     email: str = ""
     phone: str = ""
     closed_channels: frozenset[str] = frozenset()
-    line: str = ""
+    insurance_line: str = ""
     tier: str | None = None
     signals: frozenset[str] = frozenset()
-    said: tuple[Said, ...] = ()
-    waiting: tuple[Waiting, ...] = ()
-    done: frozenset[str] = frozenset()
+    messages: tuple[LeadMessage, ...] = ()
+    pending: tuple[WaitingSuggestion, ...] = ()
+    decided_keys: frozenset[str] = frozenset()
     templates: Mapping[str, str] = field(default_factory=dict)
-    ours: frozenset[str] = frozenset()
-    busy: bool = False
-    room: bool = True
+    own_addresses: frozenset[str] = frozenset()
+    has_upcoming_task: bool = False
+    has_queue_room: bool = True
 
     @property
     def silence(self) -> timedelta:
-        return self.now - self.last_heard
+        return self.now - self.last_contact_at
 
     @property
-    def their_newest(self) -> Said | None:
+    def latest_inbound(self) -> LeadMessage | None:
         """The newest that they wrote themselves."""
-        return next((one for one in self.said if one.their_words and one.sender not in self.ours), None)
+        return next(
+            (one for one in self.messages if one.is_in_their_words and one.sender not in self.own_addresses), None
+        )
 
     @property
-    def proposal_is_out(self) -> bool:
-        return self.stage.code == PROPOSAL_STAGE
+    def is_proposal_sent(self) -> bool:
+        return self.stage.code == PROPOSAL_STAGE_CODE
 
     @property
-    def unanswered(self) -> int:
+    def unanswered_count(self) -> int:
         """How often we have spoken since they last did."""
-        ours = [one for one in self.said if one.state not in UNDER_WAY]
-        return next((place for place, one in enumerate(ours) if one.theirs), len(ours))
+        settled = [one for one in self.messages if one.state not in UNSENT_STATES]
+        return next((place for place, one in enumerate(settled) if one.is_inbound), len(settled))
 
-    def answered(self, said: Said) -> bool:
-        """Whether we have answered `said`, in its conversation or by talking to them, or are about to."""
-        later = [one for one in self.said if not one.theirs and one.at >= said.at]
-        return any(one.thread == said.thread or one.source not in IN_THEIR_WORDS for one in later)
+    def is_answered(self, said: LeadMessage) -> bool:
+        """Whether we have answered `messages`, in its conversation or by talking to them, or are about to."""
+        later = [one for one in self.messages if not one.is_inbound and one.at >= said.at]
+        return any(one.thread == said.thread or one.source not in VERBATIM_SOURCES for one in later)
 
-    def owed(self) -> list[Said]:
+    def unanswered_emails(self) -> list[LeadMessage]:
         """The newest mail of each conversation that nobody has answered, the newest first."""
-        newest: dict[UUID, Said] = {}
-        for one in self.said:
-            if one.theirs and one.mail and one.thread_open:
+        newest: dict[UUID, LeadMessage] = {}
+        for one in self.messages:
+            if one.is_inbound and one.is_email and one.is_thread_open:
                 newest.setdefault(one.thread, one)
-        return [one for one in newest.values() if not self.answered(one)]
+        return [one for one in newest.values() if not self.is_answered(one)]
 
     def first_stage(self, category: str) -> Stage | None:
         """The first stage of `category` on the board."""
         return next((one for one in self.stages if one.category == category), None)
 
-    def before_proposal(self) -> Stage | None:
+    def next_stage_before_proposal(self) -> Stage | None:
         """The open stage that somebody who says yes goes on to before a proposal is out; None where there is none.
 
         From an open stage the next one, from a paused one the last before the proposal.
         """
-        opened = [one for one in self.stages if one.category == Category.OPEN]
-        last = next((one.position for one in opened if one.code == PROPOSAL_STAGE), None)
+        opened = [one for one in self.stages if one.category == StageCategory.OPEN]
+        last = next((one.position for one in opened if one.code == PROPOSAL_STAGE_CODE), None)
         early = [one for one in opened if last is None or one.position < last]
-        if self.stage.category == Category.PAUSED:
+        if self.stage.category == StageCategory.PAUSED:
             return early[-1] if early else None
         return next((one for one in early if one.position > self.stage.position), None)
 
 
 @dataclass(frozen=True)
-class Action:
+class NextAction:
     """What is proposed to be done next; the same `key` means the same deed on the same grounds."""
 
     type: SuggestionType

@@ -10,26 +10,26 @@ from uuid import UUID
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from agents.drafting.improve_draft import let_ask
-from agents.next_best_action.context import Action, Surroundings
-from agents.next_best_action.load_contexts import House, gather
-from agents.next_best_action.rules import LOOK_AGAIN, next_actions, next_look
-from crm.exceptions import Refused
+from agents.drafting.improve_draft import queue_improvement
+from agents.next_best_action.context import LeadContext, NextAction
+from agents.next_best_action.load_contexts import AgencyContext, load_contexts
+from agents.next_best_action.rules import RECHECK_AFTER, next_actions, next_evaluation_at
+from crm.exceptions import ActionRefused
 from leads.models import Lead
 from suggestions.models import Suggestion, SuggestionStatus
-from suggestions.transitions.propose import propose, retire
-from suggestions.transitions.state import NEXT_BEST
+from suggestions.transitions.propose import propose, supersede
+from suggestions.transitions.state import NEXT_BEST_ACTION_AGENT
 
 logger = logging.getLogger(__name__)
 
-MOST_CONSIDERED, BATCH = 2_000, 100
+MAX_LEADS_PER_RUN, LEADS_PER_BATCH = 2_000, 100
 # Of one owner: so much may wait before silence leads to more. Whoever has written is answered all the same.
-MOST_WAITING = 50
+MAX_WAITING_PER_OWNER = 50
 # Seconds, of a job that is queued each minute.
-LONGEST_RUN = 20.0
-FAILED = "Nothing could be proposed about the lead %s."
+MAX_EVALUATION_SECONDS = 20.0
+EVALUATION_FAILED_LOG = "Nothing could be proposed about the lead %s."
 # The dates they were read with claim them, in one order of rows; one with news since then is left to the next round.
-NOTHING_TO_DO = """
+MARK_EVALUATED_SQL = """
 WITH quiet AS (
     SELECT id, again
       FROM leads JOIN unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[]) AS given (id, seen, again) USING (id)
@@ -37,106 +37,108 @@ WITH quiet AS (
 )
 UPDATE leads SET considered_at = %s, next_look_at = quiet.again FROM quiet WHERE leads.id = quiet.id
 """
-WAITING = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
+WITHDRAWABLE_STATUSES = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
 
 
-def consider(*, most: int = MOST_CONSIDERED) -> tuple[int, int]:
+def evaluate_due_leads(*, most: int = MAX_LEADS_PER_RUN) -> tuple[int, int]:
     """Look at the open leads that are due, those with the latest news first; how many were looked at, and proposed."""
-    looked_at, proposed, began = 0, 0, time.monotonic()
-    house = House(str(NEXT_BEST), MOST_WAITING)
-    while looked_at < most and time.monotonic() - began < LONGEST_RUN:
+    evaluated_count, proposed_count, started = 0, 0, time.monotonic()
+    agency = AgencyContext(str(NEXT_BEST_ACTION_AGENT), MAX_WAITING_PER_OWNER)
+    while evaluated_count < most and time.monotonic() - started < MAX_EVALUATION_SECONDS:
         now = timezone.now()
-        due = Lead.objects.to_look_at(now).select_related("insurance_type")
-        leads = list(due.defer("search_text", "notes")[: min(BATCH, most - looked_at)])
+        due = Lead.objects.due_for_evaluation(now).select_related("insurance_type")
+        leads = list(due.defer("search_text", "notes")[: min(LEADS_PER_BATCH, most - evaluated_count)])
         if not leads:
             break
-        for lead, about, actions in thought_over(leads, gather(leads, house, now)):
-            if about.room and house.left[lead.assigned_to_id] <= 0:  # filled up by those before
-                about = replace(about, room=False)
-                actions = next_actions(about)
-            made = considered(lead, about, actions)
-            house.left[lead.assigned_to_id] -= made
-            proposed += made
-        looked_at += len(leads)
-    return looked_at, proposed
+        for lead, context, actions in evaluate_batch(leads, load_contexts(leads, agency, now)):
+            if context.has_queue_room and agency.free_slots[lead.assigned_to_id] <= 0:  # filled up by those before
+                context = replace(context, has_queue_room=False)
+                actions = next_actions(context)
+            count = try_propose_actions(lead, context, actions)
+            agency.free_slots[lead.assigned_to_id] -= count
+            proposed_count += count
+        evaluated_count += len(leads)
+    return evaluated_count, proposed_count
 
 
-def thought_over(leads: list[Lead], around: dict[UUID, Surroundings]) -> list[tuple[Lead, Surroundings, list[Action]]]:
+def evaluate_batch(
+    leads: list[Lead], contexts: dict[UUID, LeadContext]
+) -> list[tuple[Lead, LeadContext, list[NextAction]]]:
     """Those of `leads` about which there is something to propose or to withdraw; all others are done with at once."""
-    quiet, rest = [], []
+    quiet, with_actions = [], []
     for lead in leads:
-        about = around[lead.pk]
+        context = contexts[lead.pk]
         try:
-            actions, again = next_actions(about), next_look(about)
+            actions, next_date = next_actions(context), next_evaluation_at(context)
         except Exception:
-            logger.exception(FAILED, lead.pk)
-            put_off(lead, about)
+            logger.exception(EVALUATION_FAILED_LOG, lead.pk)
+            reschedule_evaluation(lead, context)
             continue
-        if actions or any(one.key for one in about.waiting):
-            rest.append((lead, about, actions))
+        if actions or any(one.key for one in context.pending):
+            with_actions.append((lead, context, actions))
         else:
-            quiet.append((lead.pk, lead.next_look_at, again))
+            quiet.append((lead.pk, lead.next_look_at, next_date))
     if quiet:
-        keys, seen, again = zip(*sorted(quiet, key=itemgetter(0)), strict=True)
+        keys, read_dates, next_date = zip(*sorted(quiet, key=itemgetter(0)), strict=True)
         with connection.cursor() as cursor:
-            cursor.execute(NOTHING_TO_DO, [list(keys), list(seen), list(again), timezone.now()])
-    return rest
+            cursor.execute(MARK_EVALUATED_SQL, [list(keys), list(read_dates), list(next_date), timezone.now()])
+    return with_actions
 
 
-def considered(lead: Lead, about: Surroundings, actions: list[Action]) -> int:
+def try_propose_actions(lead: Lead, context: LeadContext, actions: list[NextAction]) -> int:
     """Do what follows for one lead, whatever becomes of it; how many things were proposed."""
     try:
-        return look_at(lead, about, actions)
+        return propose_actions(lead, context, actions)
     except OperationalError:  # not the lead's doing (a deadlock, a database that goes): the next round has it still
         logger.warning("The lead %s is looked at again: the database gave up.", lead.pk)
         return 0
     except Exception:
-        logger.exception(FAILED, lead.pk)
-        put_off(lead, about)
+        logger.exception(EVALUATION_FAILED_LOG, lead.pk)
+        reschedule_evaluation(lead, context)
         return 0
 
 
-def put_off(lead: Lead, about: Surroundings) -> None:
+def reschedule_evaluation(lead: Lead, context: LeadContext) -> None:
     """Leave alone until tomorrow a lead that has just failed: it stops nobody, and is tried again."""
-    seen = Lead.objects.filter(pk=lead.pk, next_look_at=lead.next_look_at)
-    seen.update(next_look_at=about.now + LOOK_AGAIN)
+    unchanged = Lead.objects.filter(pk=lead.pk, next_look_at=lead.next_look_at)
+    unchanged.update(next_look_at=context.now + RECHECK_AFTER)
 
 
 @transaction.atomic
-def look_at(lead: Lead, about: Surroundings, actions: list[Action]) -> int:
-    """Propose `actions` about `lead`, unless there is news since `about` was asked for, or another did."""
-    seen = Lead.objects.open().filter(pk=lead.pk, next_look_at=lead.next_look_at)
-    if seen.update(considered_at=about.now, next_look_at=next_look(about)) != 1:
+def propose_actions(lead: Lead, context: LeadContext, actions: list[NextAction]) -> int:
+    """Propose `actions` about `lead`, unless there is news since `context` was asked for, or another did."""
+    unchanged = Lead.objects.open().filter(pk=lead.pk, next_look_at=lead.next_look_at)
+    if unchanged.update(considered_at=context.now, next_look_at=next_evaluation_at(context)) != 1:
         return 0
-    withdraw(lead, {one.key for one in actions})
-    mine = {one.key for one in about.waiting}
-    made = 0
+    withdraw_outdated(lead, {one.key for one in actions})
+    own_keys = {one.key for one in context.pending}
+    count = 0
     for action in actions:
-        made += proposed(lead.pk, action) and action.key not in mine
-    return made
+        count += propose_action(lead.pk, action) and action.key not in own_keys
+    return count
 
 
-def withdraw(lead: Lead, wanted: Iterable[str]) -> None:
+def withdraw_outdated(lead: Lead, wanted: Iterable[str]) -> None:
     """Retire what this agent had proposed and what no longer holds."""
-    rows = Suggestion.objects.select_for_update(of=("self",)).filter(lead=lead.pk, status__in=WAITING)
-    for one in rows.filter(agent=str(NEXT_BEST)).exclude(dedupe_key__in=wanted):
-        retire(one, by=NEXT_BEST)
+    rows = Suggestion.objects.select_for_update(of=("self",)).filter(lead=lead.pk, status__in=WITHDRAWABLE_STATUSES)
+    for one in rows.filter(agent=str(NEXT_BEST_ACTION_AGENT)).exclude(dedupe_key__in=wanted):
+        supersede(one, by=NEXT_BEST_ACTION_AGENT)
 
 
-def proposed(lead: UUID, action: Action) -> bool:
+def propose_action(lead: UUID, action: NextAction) -> bool:
     """Whether `action` waits now; a refusal (three wait already, switched off, an empty gap) leaves it out."""
-    suggestion = suggestion_of(lead, action)
+    suggestion = suggestion_from_action(lead, action)
     try:
         with transaction.atomic():
-            if propose(suggestion, by=NEXT_BEST) is suggestion:
-                let_ask(suggestion)
-    except Refused as refusal:
-        logger.info("Not proposed about the lead %s: %s", lead, refusal)
+            if propose(suggestion, by=NEXT_BEST_ACTION_AGENT) is suggestion:
+                queue_improvement(suggestion)
+    except ActionRefused as error:
+        logger.info("Not proposed about the lead %s: %s", lead, error)
         return False
     return True
 
 
-def suggestion_of(lead: UUID, action: Action) -> Suggestion:
+def suggestion_from_action(lead: UUID, action: NextAction) -> Suggestion:
     return Suggestion(
         type=action.type,
         lead_id=lead,

@@ -9,196 +9,219 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from agents.next_best_action.context import UNDER_WAY, Action, Said, Surroundings
+from agents.next_best_action.context import UNSENT_STATES, LeadContext, LeadMessage, NextAction
 from crm.text import outgoing_checks
-from crm.text.english.intents import ACCEPTED, SOONEST, asked, call_wanted, sentences, verdict
-from crm.text.english.signals import quoted, words
+from crm.text.english.intents import (
+    ACCEPTED,
+    MIN_CALL_NOTICE,
+    english_sentences,
+    find_decision,
+    quote_questions,
+    requested_call,
+)
+from crm.text.english.signals import phrase_pattern, shorten_quote
 from inbox.models.email_template import TemplateCategory
-from leads.models import Category, LossReason, Tier
+from leads.models import LossReason, StageCategory, Tier
 from suggestions.models import SuggestionType
-from suggestions.policy.findings import UNREAD
+from suggestions.policy.findings import NO_REPLY_PATTERN
 
-MOST = 3
-OLDEST_ANSWERED = timedelta(days=30)
-SILENT, SILENT_AFTER_PROPOSAL, ON_ICE_AFTER = timedelta(days=3), timedelta(days=5), timedelta(days=30)
+MAX_ACTIONS = 3
+MAX_ANSWERED_AGE = timedelta(days=30)
+FOLLOW_UP_AFTER, PROPOSAL_FOLLOW_UP_AFTER, PAUSE_AFTER = timedelta(days=3), timedelta(days=5), timedelta(days=30)
 # Whoever leaves so many of our words unanswered is left in peace.
-MOST_UNANSWERED = 3
-OFFER_HOLDS = timedelta(days=30)
-LOOK_AGAIN = timedelta(days=1)
-PRICE = words("price", "premium", "quote", "cost", "offer", "proposal")
-NO_PRICE = words(
+MAX_UNANSWERED = 3
+OFFER_VALIDITY = timedelta(days=30)
+RECHECK_AFTER = timedelta(days=1)
+PRICE_WORDS = phrase_pattern("price", "premium", "quote", "cost", "offer", "proposal")
+NON_PRICE_WORDS = phrase_pattern(
     "deductible", "limit", "liability", "claim", "worth", "save", "deposit", "instead of", "per occurrence"
 )
-CLOSING = "Kind regards,\n{{sender_name}}"
+SIGN_OFF = "Kind regards,\n{{sender_name}}"
 GREETING = "Hello {{first_name}},"
-READY, RIPE = "clear_requirements", Tier.HOT
+READY_SIGNAL, READY_TIER = "clear_requirements", Tier.HOT
 
 
-def next_actions(about: Surroundings) -> list[Action]:
+def next_actions(context: LeadContext) -> list[NextAction]:
     """At most three, the most urgent first; what was proposed and decided on the same grounds is left out."""
-    found = [*replies(about), *decided(about), *ready(about)]
+    found = [*reply_actions(context), *decision_actions(context), *readiness_actions(context)]
     if not any(one.type == SuggestionType.REPLY for one in found):
-        found += silent(about)
-    return [one for one in found if one.key not in about.done and not waits_elsewhere(about, one)][:MOST]
+        found += silence_actions(context)
+    return [one for one in found if one.key not in context.decided_keys and not is_proposed_elsewhere(context, one)][
+        :MAX_ACTIONS
+    ]
 
 
-def next_look(about: Surroundings) -> datetime | None:
+def next_evaluation_at(context: LeadContext) -> datetime | None:
     """When silence alone gives a reason to look again; None where only news does."""
-    if about.stage.category != Category.OPEN:
+    if context.stage.category != StageCategory.OPEN:
         return None
-    ahead = [about.last_heard + limit for limit in limits(about) if about.last_heard + limit > about.now]
-    held = (about.busy or not has_room(about)) and len(ahead) < len(limits(about))
-    return min([*ahead, about.now + LOOK_AGAIN] if held else ahead, default=None)
+    ahead = [
+        context.last_contact_at + limit
+        for limit in silence_limits(context)
+        if context.last_contact_at + limit > context.now
+    ]
+    held = (context.has_upcoming_task or not may_act_on_silence(context)) and len(ahead) < len(silence_limits(context))
+    return min([*ahead, context.now + RECHECK_AFTER] if held else ahead, default=None)
 
 
-def has_room(about: Surroundings) -> bool:
+def may_act_on_silence(context: LeadContext) -> bool:
     """Whether silence may lead to something; what waits already has its place."""
-    return about.room or any(one.key for one in about.waiting)
+    return context.has_queue_room or any(one.key for one in context.pending)
 
 
-def waits_elsewhere(about: Surroundings, action: Action) -> bool:
+def is_proposed_elsewhere(context: LeadContext, action: NextAction) -> bool:
     """Whether somebody else has proposed the like already; of a reply, in the same conversation."""
-    others = [one for one in about.waiting if not one.key]
+    others = [one for one in context.pending if not one.key]
     if action.type == SuggestionType.REPLY:
         return any(one.type == action.type and one.thread == action.thread for one in others)
     writing = {SuggestionType.REPLY, SuggestionType.SEND_EMAIL} if action.type == SuggestionType.FOLLOW_UP else set()
     return any(one.type == action.type or one.type in writing for one in others)
 
 
-def key(about: Surroundings, type: str, grounds: Any) -> str:
-    return f"next:{about.lead}:{type}:{grounds}"
+def action_dedupe_key(context: LeadContext, type: str, grounds: Any) -> str:
+    return f"next:{context.lead}:{type}:{grounds}"
 
 
-def quotes(said: Said, *texts: str) -> list[dict[str, Any]]:
-    at = said.at.isoformat()
-    return [{"source": "message", "id": str(said.key), "quote": text, "at": at} for text in texts]
+def quote_evidence(message: LeadMessage, *texts: str) -> list[dict[str, Any]]:
+    at = message.at.isoformat()
+    return [{"source": "message", "id": str(message.key), "quote": text, "at": at} for text in texts]
 
 
 # They have written
 
 
-def replies(about: Surroundings) -> Iterator[Action]:
+def reply_actions(context: LeadContext) -> Iterator[NextAction]:
     """That a mail of theirs is answered, to whoever wrote it."""
-    for said in about.owed():
-        if about.now - said.at > OLDEST_ANSWERED or said.sender in about.ours or UNREAD.match(said.sender):
+    for message in context.unanswered_emails():
+        if (
+            context.now - message.at > MAX_ANSWERED_AGE
+            or message.sender in context.own_addresses
+            or NO_REPLY_PATTERN.match(message.sender)
+        ):
             continue
-        if not said.sender:
+        if not message.sender:
             continue
-        yield Action(
+        yield NextAction(
             SuggestionType.REPLY,
-            key(about, SuggestionType.REPLY, said.key),
-            {"body": answer(about, said), "thread": str(said.thread)},
+            action_dedupe_key(context, SuggestionType.REPLY, message.key),
+            {"body": reply_text(context, message), "thread": str(message.thread)},
             Decimal("0.90"),
-            f"Their mail of {day(said.at)} has not been answered.",
-            quotes(said, *asked(said.body)),
-            thread=said.thread,
-            message=said.key,
+            f"Their mail of {format_long_date(message.at)} has not been answered.",
+            quote_evidence(message, *quote_questions(message.body)),
+            thread=message.thread,
+            message=message.key,
         )
 
 
-def answer(about: Surroundings, said: Said) -> str:
+def reply_text(context: LeadContext, message: LeadMessage) -> str:
     """The beginning of an answer that promises nothing and claims nothing; whoever sends it adds what they asked."""
-    greeting = GREETING if said.sender.lower() == about.email.lower() else "Hello,"
-    found = verdict(said.body)
-    if found is not None and found.decided != ACCEPTED:
-        text = f"thank you for your mail of {day(said.at)}, and for telling us how you have decided."
+    greeting = GREETING if message.sender.lower() == context.email.lower() else "Hello,"
+    decision = find_decision(message.body)
+    if decision is not None and decision.outcome != ACCEPTED:
+        text = f"thank you for your mail of {format_long_date(message.at)}, and for telling us how you have decided."
     else:
         text = (
-            f"thank you for your mail of {day(said.at)}. It has reached me.\n\n"
+            f"thank you for your mail of {format_long_date(message.at)}. It has reached me.\n\n"
             "If there is a day by which you need an answer, please tell me."
         )
-    return f"{greeting}\n\n{text}\n\n{CLOSING}"
+    return f"{greeting}\n\n{text}\n\n{SIGN_OFF}"
 
 
-def decided(about: Surroundings) -> Iterator[Action]:
+def decision_actions(context: LeadContext) -> Iterator[NextAction]:
     """That the lead moves where the newest words of theirs say, unless it has moved since."""
-    said = about.their_newest
-    if said is None or about.now - said.at > OLDEST_ANSWERED:
+    message = context.latest_inbound
+    if message is None or context.now - message.at > MAX_ANSWERED_AGE:
         return
-    if about.moved_at is not None and about.moved_at >= said.at:
+    if context.stage_changed_at is not None and context.stage_changed_at >= message.at:
         return
-    found = verdict(said.body)
-    if found is None:
+    decision = find_decision(message.body)
+    if decision is None:
         return
-    if found.decided != ACCEPTED:
-        stage, what = about.first_stage(Category.LOST), "declines"
-        more = {"lossReason": found.reason, "lossNotes": f"In their words: {found.quote}"}
-    elif about.proposal_is_out:
-        stage, what, more = about.first_stage(Category.WON), "accepts", {}
+    if decision.outcome != ACCEPTED:
+        stage, what = context.first_stage(StageCategory.LOST), "declines"
+        details = {"lossReason": decision.reason, "lossNotes": f"In their words: {decision.quote}"}
+    elif context.is_proposal_sent:
+        stage, what, details = context.first_stage(StageCategory.WON), "accepts", {}
     else:
-        stage, what, more = about.before_proposal(), "wants to go ahead", {}
-    if stage is None or stage.code == about.stage.code:
+        stage, what, details = context.next_stage_before_proposal(), "wants to go ahead", {}
+    if stage is None or stage.code == context.stage.code:
         return
-    yield Action(
+    yield NextAction(
         SuggestionType.CHANGE_STATUS,
-        key(about, SuggestionType.CHANGE_STATUS, said.key),
-        {"status": stage.code, "fromStatus": about.stage.code, **more},
-        Decimal("0.75") if found.reason != LossReason.OTHER else Decimal("0.70"),
-        f"What they wrote on {day(said.at)} {what}.",
-        quotes(said, found.quote),
-        message=said.key,
+        action_dedupe_key(context, SuggestionType.CHANGE_STATUS, message.key),
+        {"status": stage.code, "fromStatus": context.stage.code, **details},
+        Decimal("0.75") if decision.reason != LossReason.OTHER else Decimal("0.70"),
+        f"What they wrote on {format_long_date(message.at)} {what}.",
+        quote_evidence(message, decision.quote),
+        message=message.key,
     )
 
 
-def ready(about: Surroundings) -> Iterator[Action]:
+def readiness_actions(context: LeadContext) -> Iterator[NextAction]:
     """The call that they asked for, at the hour they named, and the offer that we have named the price of."""
-    said = about.their_newest
-    if said is None or about.now - said.at > OLDEST_ANSWERED:
+    message = context.latest_inbound
+    if message is None or context.now - message.at > MAX_ANSWERED_AGE:
         return
-    if about.phone and "phone" not in about.closed_channels and about.email and not about.answered(said):
-        wanted = call_wanted(said.body, said.at)
-        if wanted is not None and wanted[0] > about.now + SOONEST:
-            yield Action(
+    if context.phone and "phone" not in context.closed_channels and context.email and not context.is_answered(message):
+        wanted = requested_call(message.body, message.at)
+        if wanted is not None and wanted[0] > context.now + MIN_CALL_NOTICE:
+            yield NextAction(
                 SuggestionType.SCHEDULE_CALL,
-                key(about, SuggestionType.SCHEDULE_CALL, said.key),
+                action_dedupe_key(context, SuggestionType.SCHEDULE_CALL, message.key),
                 {"suggestedTimes": [wanted[0].isoformat()], "meetingType": "phone"},
                 Decimal("0.75"),
-                f"On {day(said.at)} they asked to be called at that time.",
-                quotes(said, wanted[1]),
-                message=said.key,
+                f"On {format_long_date(message.at)} they asked to be called at that time.",
+                quote_evidence(message, wanted[1]),
+                message=message.key,
             )
-    yield from offers(about, said)
+    yield from proposal_actions(context, message)
 
 
-def offers(about: Surroundings, said: Said) -> Iterator[Action]:
+def proposal_actions(context: LeadContext, message: LeadMessage) -> Iterator[NextAction]:
     """The proposal on paper, where they know what they want and we have named one price, and one only."""
-    found = verdict(said.body)
-    declined = found is not None and found.decided != ACCEPTED
-    wanted = (READY in about.signals and about.tier == RIPE) or (found is not None and not declined)
-    if not wanted or declined or about.proposal_is_out or about.stage.category != Category.OPEN or not about.email:
+    decision = find_decision(message.body)
+    declined = decision is not None and decision.outcome != ACCEPTED
+    wanted = (READY_SIGNAL in context.signals and context.tier == READY_TIER) or (decision is not None and not declined)
+    if (
+        not wanted
+        or declined
+        or context.is_proposal_sent
+        or context.stage.category != StageCategory.OPEN
+        or not context.email
+    ):
         return
-    named = price(about)
+    named = quoted_price(context)
     if named is None:
         return
-    amount, ours, quote = named
-    body = about.templates.get(TemplateCategory.PROPOSAL) or f"{GREETING}\n\nattached is our proposal.\n\n{CLOSING}"
-    until = max(ours.at, said.at).date() + OFFER_HOLDS
-    if until <= about.now.date():
+    amount, price_message, quote = named
+    body = context.templates.get(TemplateCategory.PROPOSAL) or f"{GREETING}\n\nattached is our proposal.\n\n{SIGN_OFF}"
+    until = max(price_message.at, message.at).date() + OFFER_VALIDITY
+    if until <= context.now.date():
         return
-    yield Action(
+    yield NextAction(
         SuggestionType.SEND_PROPOSAL,
-        key(about, SuggestionType.SEND_PROPOSAL, ours.key),
+        action_dedupe_key(context, SuggestionType.SEND_PROPOSAL, price_message.key),
         {
-            "title": f"Proposal: {about.line}" if about.line else "Our proposal",
+            "title": f"Proposal: {context.insurance_line}" if context.insurance_line else "Our proposal",
             "amount": f"{amount:.2f}",
             "validUntil": until.isoformat(),
             "body": body,
         },
         Decimal("0.65"),
-        f"They know what they want, and on {day(ours.at)} we named the price.",
-        [*quotes(ours, quote), *quotes(said, *asked(said.body, 1))],
+        f"They know what they want, and on {format_long_date(price_message.at)} we named the price.",
+        [*quote_evidence(price_message, quote), *quote_evidence(message, *quote_questions(message.body, 1))],
     )
 
 
-def price(about: Surroundings) -> tuple[Decimal, Said, str] | None:
+def quoted_price(context: LeadContext) -> tuple[Decimal, LeadMessage, str] | None:
     """The one price in the newest of our mails that names any, and the sentence in which it stands."""
-    for one in about.said:
-        if one.theirs or not one.mail:
+    for one in context.messages:
+        if one.is_inbound or not one.is_email:
             continue
         named: dict[Decimal, str] = {}
-        for sentence in sentences(one.body):
-            if PRICE.search(sentence) and not NO_PRICE.search(sentence):
-                named.update(dict.fromkeys(outgoing_checks.amounts(sentence), quoted(sentence)))
+        for sentence in english_sentences(one.body):
+            if PRICE_WORDS.search(sentence) and not NON_PRICE_WORDS.search(sentence):
+                named.update(dict.fromkeys(outgoing_checks.extract_amounts(sentence), shorten_quote(sentence)))
         if named:
             amount = next(iter(named))
             return (amount, one, named[amount]) if len(named) == 1 and amount > 0 else None
@@ -208,74 +231,81 @@ def price(about: Surroundings) -> tuple[Decimal, Said, str] | None:
 # Nobody has written
 
 
-def limits(about: Surroundings) -> list[timedelta]:
+def silence_limits(context: LeadContext) -> list[timedelta]:
     """The lengths of silence at which something becomes due in the stage of the lead."""
     found = []
-    if about.awaiting:
-        found.append(SILENT_AFTER_PROPOSAL if about.proposal_is_out else SILENT)
-    if about.stage.stale_days is not None:
-        stale = timedelta(days=about.stage.stale_days)
-        found += [stale, max(ON_ICE_AFTER, stale)]
+    if context.is_awaiting_reply:
+        found.append(PROPOSAL_FOLLOW_UP_AFTER if context.is_proposal_sent else FOLLOW_UP_AFTER)
+    if context.stage.stale_days is not None:
+        stale = timedelta(days=context.stage.stale_days)
+        found += [stale, max(PAUSE_AFTER, stale)]
     return found
 
 
-def silent(about: Surroundings) -> Iterator[Action]:
+def silence_actions(context: LeadContext) -> Iterator[NextAction]:
     """That silence is broken, or after thirty days taken as an answer."""
-    passed = [limit for limit in limits(about) if about.silence >= limit]
-    if about.stage.category != Category.OPEN or not passed or about.busy or not has_room(about):
+    passed = [limit for limit in silence_limits(context) if context.silence >= limit]
+    if (
+        context.stage.category != StageCategory.OPEN
+        or not passed
+        or context.has_upcoming_task
+        or not may_act_on_silence(context)
+    ):
         return
-    if about.stage.stale_days is not None and about.silence >= limits(about)[-1]:
-        yield from on_ice(about)
-    elif about.unanswered < MOST_UNANSWERED and not ("email" in about.closed_channels and not about.phone):
-        yield follow_up(about)
+    if context.stage.stale_days is not None and context.silence >= silence_limits(context)[-1]:
+        yield from pause_actions(context)
+    elif context.unanswered_count < MAX_UNANSWERED and not ("email" in context.closed_channels and not context.phone):
+        yield follow_up_action(context)
 
 
-def on_ice(about: Surroundings) -> Iterator[Action]:
-    stage = about.first_stage(Category.PAUSED)
+def pause_actions(context: LeadContext) -> Iterator[NextAction]:
+    stage = context.first_stage(StageCategory.PAUSED)
     if stage is None:
         return
-    since = day(about.last_heard)
-    yield Action(
+    since = format_long_date(context.last_contact_at)
+    yield NextAction(
         SuggestionType.CHANGE_STATUS,
-        key(about, SuggestionType.CHANGE_STATUS, f"{about.last_heard:%Y%m%d%H%M%S}"),
-        {"status": stage.code, "fromStatus": about.stage.code},
+        action_dedupe_key(context, SuggestionType.CHANGE_STATUS, f"{context.last_contact_at:%Y%m%d%H%M%S}"),
+        {"status": stage.code, "fromStatus": context.stage.code},
         Decimal("0.80"),
-        f"Nobody has said anything since {since}." if about.spoken else f"Nobody has spoken to them since {since}.",
+        f"Nobody has said anything since {since}."
+        if context.has_been_contacted
+        else f"Nobody has spoken to them since {since}.",
     )
 
 
-def follow_up(about: Surroundings) -> Action:
+def follow_up_action(context: LeadContext) -> NextAction:
     """A task to ask again, with words to begin with."""
-    newest = next((one for one in about.said if one.state not in UNDER_WAY), None)
-    thread = next((one.thread for one in about.said if one.mail and one.thread_open), None)
-    since, body = day(about.last_heard), ""
-    if not about.spoken:
+    newest = next((one for one in context.messages if one.state not in UNSENT_STATES), None)
+    thread = next((one.thread for one in context.messages if one.is_email and one.is_thread_open), None)
+    since, body = format_long_date(context.last_contact_at), ""
+    if not context.has_been_contacted:
         reason, question = (
             f"They came on {since}, and nobody has spoken to them.",
             "May I ask what you are looking for?",
         )
-        body = f"{GREETING}\n\n{question}\n\nMy name is {{{{sender_name}}}}, of {{{{agency_name}}}}.\n\n{CLOSING}"
-    elif about.awaiting and about.proposal_is_out:
+        body = f"{GREETING}\n\n{question}\n\nMy name is {{{{sender_name}}}}, of {{{{agency_name}}}}.\n\n{SIGN_OFF}"
+    elif context.is_awaiting_reply and context.is_proposal_sent:
         reason, question = (
             f"Our last word was on {since}; the proposal is unanswered.",
             "What do you think of our proposal?",
         )
-    elif about.awaiting:
+    elif context.is_awaiting_reply:
         reason, question = f"Our last word was on {since}, and they have not answered.", "How do things stand?"
     else:
         reason, question = f"Nothing has been said since {since}.", "How do things stand?"
     if not body:
-        body = f"{GREETING}\n\n{question}\n\nIf anything is unclear, an answer to this mail reaches me.\n\n{CLOSING}"
-    return Action(
+        body = f"{GREETING}\n\n{question}\n\nIf anything is unclear, an answer to this mail reaches me.\n\n{SIGN_OFF}"
+    return NextAction(
         SuggestionType.FOLLOW_UP,
-        key(about, SuggestionType.FOLLOW_UP, f"{about.last_heard:%Y%m%d%H%M%S}"),
-        {"reason": reason, "suggestedAction": body, "urgency": "high" if about.tier == Tier.HOT else "normal"},
+        action_dedupe_key(context, SuggestionType.FOLLOW_UP, f"{context.last_contact_at:%Y%m%d%H%M%S}"),
+        {"reason": reason, "suggestedAction": body, "urgency": "high" if context.tier == Tier.HOT else "normal"},
         Decimal("0.80"),
         reason,
-        quotes(newest, *asked(newest.body, 1)) if newest else [],
+        quote_evidence(newest, *quote_questions(newest.body, 1)) if newest else [],
         thread=thread,
     )
 
 
-def day(moment: datetime) -> str:
+def format_long_date(moment: datetime) -> str:
     return f"{moment:%-d %B %Y}"

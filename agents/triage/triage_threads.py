@@ -14,176 +14,195 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from agents.drafting.improve_draft import let_ask
-from agents.triage.rules import Match, Proposal, Unlinked, domain_of, proposal
-from crm.exceptions import BadInput, IllegalMove
+from agents.drafting.improve_draft import queue_improvement
+from agents.triage.rules import Match, TriageProposal, UnlinkedThread, choose_proposal, company_domain
+from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import Client, Contact, ContactClient
-from inbox.incoming.participants import Owners, our_addresses
+from inbox.incoming.participants import OwnerLookup, our_addresses
 from inbox.models import Thread
-from inbox.thread_state import LONGEST_JUDGED, newest_words
+from inbox.thread_state import MAX_LOADED_BODY, newest_inbound_messages
 from inbox.transitions import link
 from leads.models import ContactLead, InsuranceType, Lead
 from suggestions.models import RejectCode, Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions.propose import propose
-from suggestions.transitions.state import TRIAGE
+from suggestions.transitions.state import TRIAGE_AGENT
 
 logger = logging.getLogger(__name__)
 
-MOST_LOOKED_AT, MOST_PROPOSED, MOST_WAITING, MOST_MATCHES, MOST_OTHERS = 500, 20, 100, 10, 20
-MOST_NEW, NEW_FOR = 2_000, timedelta(hours=25)
+MAX_TRIAGED_PER_RUN, MAX_PROPOSALS_PER_RUN, MAX_WAITING_PROPOSALS, MAX_MATCHES, MAX_OTHER_PARTICIPANTS = (
+    500,
+    20,
+    100,
+    10,
+    20,
+)
+MAX_NEW_RECORDS, NEW_RECORD_AGE = 2_000, timedelta(hours=25)
 # Seconds, of a job that is queued each minute.
-LONGEST_RUN = 20.0
-SITES = ("https://", "https://www.", "http://", "http://www.")
-WAITING = (SuggestionStatus.PENDING, SuggestionStatus.DRAFT)
+MAX_TRIAGE_SECONDS = 20.0
+WEBSITE_PREFIXES = ("https://", "https://www.", "http://", "http://www.")
+OPEN_PROPOSAL_STATUSES = (SuggestionStatus.PENDING, SuggestionStatus.DRAFT)
 
 
-def triage(*, most: int = MOST_LOOKED_AT) -> tuple[int, int]:
+def triage_unlinked_threads(*, most: int = MAX_TRIAGED_PER_RUN) -> tuple[int, int]:
     """Look at the newest `most` unlinked conversations in which there is news; how many were looked at, and proposed.
 
     At most twenty things are proposed at a time, and none while a hundred wait: the rest is looked at next time.
     """
-    waiting = Suggestion.objects.undecided(timezone.now()).filter(agent=str(TRIAGE))
-    room = min(MOST_PROPOSED, MOST_WAITING - waiting.values("pk")[:MOST_WAITING].count())
-    looked_at, proposed, ours, began = 0, 0, our_addresses(), time.monotonic()
-    lines = dict(InsuranceType.objects.filter(is_active=True).order_by("code").values_list("code", "name"))
+    waiting = Suggestion.objects.undecided(timezone.now()).filter(agent=str(TRIAGE_AGENT))
+    room = min(MAX_PROPOSALS_PER_RUN, MAX_WAITING_PROPOSALS - waiting.values("pk")[:MAX_WAITING_PROPOSALS].count())
+    triaged_count, proposed_count, own_addresses, started = 0, 0, our_addresses(), time.monotonic()
+    insurance_lines = dict(InsuranceType.objects.filter(is_active=True).order_by("code").values_list("code", "name"))
     for key in Thread.objects.untriaged().values_list("pk", flat=True)[:most] if room > 0 else ():
-        looked_at += 1
-        proposed += look_at(key, ours, lines)
-        if proposed >= room or time.monotonic() - began > LONGEST_RUN:
+        triaged_count += 1
+        proposed_count += triage_thread(key, own_addresses, insurance_lines)
+        if proposed_count >= room or time.monotonic() - started > MAX_TRIAGE_SECONDS:
             break
-    return looked_at, proposed
+    return triaged_count, proposed_count
 
 
 @transaction.atomic
-def look_at(key: UUID, ours: frozenset[str], lines: dict[str, str]) -> bool:
+def triage_thread(key: UUID, own_addresses: frozenset[str], insurance_lines: dict[str, str]) -> bool:
     """Look at one conversation, unless somebody else has; whether something was proposed."""
     now = timezone.now()
     if Thread.objects.untriaged().order_by().filter(pk=key).update(triaged_at=now) != 1:
         return False
     thread = Thread.objects.get(pk=key)
-    others = [one for one in map(str.lower, thread.participant_emails) if one not in ours]
-    whose = Owners(others).of(others)
-    if whose is not None:  # who has come to be known since the mail came in
-        link(thread, **{"lead" if isinstance(whose, Lead) else "client": whose}, by=TRIAGE)
+    others = [one for one in map(str.lower, thread.participant_emails) if one not in own_addresses]
+    owner = OwnerLookup(others).find_owner(others)
+    if owner is not None:  # who has come to be known since the mail came in
+        link(thread, **{"lead" if isinstance(owner, Lead) else "client": owner}, by=TRIAGE_AGENT)
         return False
-    about = unlinked(thread, ours, lines)
-    found = proposal(about, now) if about else None
-    if found is None or said_already(thread, found, about):
+    unlinked_thread = load_unlinked_thread(thread, own_addresses, insurance_lines)
+    new_proposal = choose_proposal(unlinked_thread, now) if unlinked_thread else None
+    if new_proposal is None or was_already_proposed(thread, new_proposal, unlinked_thread):
         return False
-    suggestion = suggestion_of(thread, about, found)
+    suggestion = suggestion_from_proposal(thread, unlinked_thread, new_proposal)
     try:
-        if propose(suggestion, by=TRIAGE) is suggestion:
-            let_ask(suggestion)
-    except IllegalMove:  # three wait for the lead already, or the type is switched off
+        if propose(suggestion, by=TRIAGE_AGENT) is suggestion:
+            queue_improvement(suggestion)
+    except IllegalTransition:  # three wait for the lead already, or the type is switched off
         return False
-    except BadInput:  # what the mail says does not fit into a lead: nobody else's conversation waits for that
+    except InvalidInput:  # what the mail says does not fit into a lead: nobody else's conversation waits for that
         logger.exception("Nothing could be proposed about the conversation %s.", key)
         return False
     return True
 
 
-def unlinked(thread: Thread, ours: frozenset[str], lines: dict[str, str]) -> Unlinked | None:
+def load_unlinked_thread(
+    thread: Thread, own_addresses: frozenset[str], insurance_lines: dict[str, str]
+) -> UnlinkedThread | None:
     """All that is to be known about `thread`; None where no person outside has written in it."""
-    message = newest_words([thread.pk]).defer("body_html").first()
-    if message is None or message.from_email.lower() in ours:
+    message = newest_inbound_messages([thread.pk]).defer("body_html").first()
+    if message is None or message.from_email.lower() in own_addresses:
         return None
     sender = message.from_email.lower()
-    others = [one.lower() for one in thread.participant_emails if one.lower() not in {sender, *ours}]
-    found = [*by_address([sender]), *by_domain(domain_of(sender, frozenset(one.rpartition("@")[2] for one in ours)))]
-    if not any(match.how in {"address", "contact"} for match in found):
-        found = [*by_address(others[:MOST_OTHERS]), *found]
+    others = [one.lower() for one in thread.participant_emails if one.lower() not in {sender, *own_addresses}]
+    found = [
+        *match_by_address([sender]),
+        *match_by_domain(company_domain(sender, frozenset(one.rpartition("@")[2] for one in own_addresses))),
+    ]
+    if not any(match.matched_by in {"address", "contact"} for match in found):
+        found = [*match_by_address(others[:MAX_OTHER_PARTICIPANTS]), *found]
     matches: dict[UUID, Match] = {}
     for match in found:
         matches.setdefault(match.key, match)
-    return Unlinked(
+    return UnlinkedThread(
         thread=thread.pk,
         message=message.pk,
         subject=thread.subject,
         sender=sender,
-        shown_name=message.from_name,
-        body=message.body_text[:LONGEST_JUDGED],
-        said_at=message.sent_at,
+        display_name=message.from_name,
+        body=message.body_text[:MAX_LOADED_BODY],
+        sent_at=message.sent_at,
         matches=tuple(matches.values()),
-        lines=lines,
+        insurance_lines=insurance_lines,
     )
 
 
-def by_address(addresses: list[str]) -> Iterator[Match]:
+def match_by_address(addresses: list[str]) -> Iterator[Match]:
     """Clients and leads that have one of `addresses`, themselves or through a contact, the newest first."""
     if not addresses:
         return
     clients = Client.objects.annotate(low=Lower("email")).filter(low__in=addresses)
     # Of closed ones, too, which the index of addresses does not hold: that of the search finds those.
-    whose = reduce(or_, (Q(search_text__contains=one, contact_email__iexact=one) for one in addresses))
-    leads = Lead.objects.annotate(low=Lower("contact_email")).filter(whose).select_related("status")
-    yield from (Match("client", one.pk, str(one), "address", one.low) for one in clients.order_by("-pk")[:MOST_MATCHES])
-    for one in leads.order_by("-pk")[:MOST_MATCHES]:
+    address_filter = reduce(or_, (Q(search_text__contains=one, contact_email__iexact=one) for one in addresses))
+    leads = Lead.objects.annotate(low=Lower("contact_email")).filter(address_filter).select_related("status")
+    yield from (Match("client", one.pk, str(one), "address", one.low) for one in clients.order_by("-pk")[:MAX_MATCHES])
+    for one in leads.order_by("-pk")[:MAX_MATCHES]:
         yield Match("lead", one.pk, str(one), "address" if one.is_open else "closed", one.low)
     contacts = Contact.objects.exclude(email="").annotate(low=Lower("email")).filter(low__in=addresses)
-    yield from through(dict(contacts.values_list("pk", "low")), "contact")
+    yield from match_through_contacts(dict(contacts.values_list("pk", "low")), "contact")
 
 
-def by_domain(domain: str) -> Iterator[Match]:
+def match_by_domain(domain: str) -> Iterator[Match]:
     """Clients and open leads with an address or a website of `domain`, the newest first."""
     if not domain:
         return
     at = f"@{domain}"
     clients = Client.objects.filter(search_text__contains=at, email__iendswith=at)
     leads = Lead.objects.open().filter(search_text__contains=at, contact_email__iendswith=at)
-    sites = [f"{start}{domain}{end}" for start in SITES for end in ("", "/")]
+    sites = [f"{start}{domain}{end}" for start in WEBSITE_PREFIXES for end in ("", "/")]
     known = Lead.objects.open().alias(site=Lower("company_website")).filter(site__in=sites).exclude(company_website="")
-    yield from (Match("client", one.pk, str(one), "domain", domain) for one in clients.order_by("-pk")[:MOST_MATCHES])
+    yield from (Match("client", one.pk, str(one), "domain", domain) for one in clients.order_by("-pk")[:MAX_MATCHES])
     for rows in (leads, known):
-        yield from (Match("lead", one.pk, str(one), "domain", domain) for one in rows.order_by("-pk")[:MOST_MATCHES])
+        yield from (Match("lead", one.pk, str(one), "domain", domain) for one in rows.order_by("-pk")[:MAX_MATCHES])
     contacts = Contact.objects.filter(search_text__contains=at, email__iendswith=at).order_by("-pk")
-    yield from through(dict.fromkeys(contacts.values_list("pk", flat=True)[:MOST_MATCHES], domain), "domain")
+    yield from match_through_contacts(
+        dict.fromkeys(contacts.values_list("pk", flat=True)[:MAX_MATCHES], domain), "domain"
+    )
 
 
-def through(contacts: dict[UUID, str], how: str) -> Iterator[Match]:
+def match_through_contacts(contacts: dict[UUID, str], how: str) -> Iterator[Match]:
     """The live clients and open leads that `contacts` belong to."""
     if not contacts:
         return
     clients = ContactClient.objects.filter(contact__in=contacts, client__deleted_at=None).select_related("client")
     leads = ContactLead.objects.filter(contact__in=contacts, lead__in=Lead.objects.open()).select_related("lead")
-    for one in clients.order_by("-client")[:MOST_MATCHES]:
+    for one in clients.order_by("-client")[:MAX_MATCHES]:
         yield Match("client", one.client_id, str(one.client), how, contacts[one.contact_id])
-    for one in leads.order_by("-lead")[:MOST_MATCHES]:
+    for one in leads.order_by("-lead")[:MAX_MATCHES]:
         yield Match("lead", one.lead_id, str(one.lead), how, contacts[one.contact_id])
 
 
-def said_already(thread: Thread, found: Proposal, about: Unlinked) -> bool:
-    """Whether somebody has turned `found` down on the same words, or it waits for the same writer elsewhere."""
-    same = Suggestion.everything.filter(type=found.type, thread=thread, lead=found.lead, client=found.client)
-    turned_down = same.filter(status=SuggestionStatus.REJECTED, message=about.message)
+def was_already_proposed(thread: Thread, new_proposal: TriageProposal, unlinked_thread: UnlinkedThread) -> bool:
+    """Whether somebody has turned `new_proposal` down on the same words, or it waits for the same writer elsewhere."""
+    same = Suggestion.everything.filter(
+        type=new_proposal.type, thread=thread, lead=new_proposal.lead, client=new_proposal.client
+    )
+    turned_down = same.filter(status=SuggestionStatus.REJECTED, message=unlinked_thread.message)
     if turned_down.exclude(reject_code=RejectCode.SUPERSEDED).exists():
         return True
-    if found.type != SuggestionType.CREATE_LEAD:
+    if new_proposal.type != SuggestionType.CREATE_LEAD:
         return False
-    waiting = Suggestion.objects.filter(status__in=WAITING, type=found.type).exclude(thread=thread)
-    return waiting.filter(suggested_content__contactEmail__iexact=about.sender).exists()
+    waiting = Suggestion.objects.filter(status__in=OPEN_PROPOSAL_STATUSES, type=new_proposal.type).exclude(
+        thread=thread
+    )
+    return waiting.filter(suggested_content__contactEmail__iexact=unlinked_thread.sender).exists()
 
 
-def suggestion_of(thread: Thread, about: Unlinked, found: Proposal) -> Suggestion:
+def suggestion_from_proposal(
+    thread: Thread, unlinked_thread: UnlinkedThread, new_proposal: TriageProposal
+) -> Suggestion:
     return Suggestion(
-        type=found.type,
+        type=new_proposal.type,
         thread=thread,
-        message_id=about.message,
-        lead_id=found.lead,
-        client_id=found.client,
-        suggested_content=found.content,
-        confidence=Decimal(f"{found.confidence:.2f}"),
-        reasoning=found.reasoning,
-        evidence=found.evidence,
+        message_id=unlinked_thread.message,
+        lead_id=new_proposal.lead,
+        client_id=new_proposal.client,
+        suggested_content=new_proposal.content,
+        confidence=Decimal(f"{new_proposal.confidence:.2f}"),
+        reasoning=new_proposal.reasoning,
+        evidence=new_proposal.evidence,
         dedupe_key=f"triage:{thread.pk}",
     )
 
 
-def look_again(now: datetime) -> int:
+def reset_triage_for_new_contacts(now: datetime) -> int:
     """Have the conversations looked at anew in which somebody takes part who has become known lately; how many."""
     addresses: set[str] = set()
     for model, column in ((Lead, "contact_email"), (Client, "email"), (Contact, "email")):
         # The keys are in the order of time: the newest are at the end of their index.
-        newest = model.objects.order_by("-pk").values_list(column, "created_at")[:MOST_NEW]
-        addresses |= {address.lower() for address, made in newest if address and made > now - NEW_FOR}
+        newest = model.objects.order_by("-pk").values_list(column, "created_at")[:MAX_NEW_RECORDS]
+        addresses |= {address.lower() for address, made in newest if address and made > now - NEW_RECORD_AGE}
     taking_part = Q(participant_emails__overlap=sorted(addresses))
     return Thread.objects.unlinked().filter(taking_part).update(triaged_at=None) if addresses else 0

@@ -4,43 +4,43 @@ They are still called development there, and change; what was written under an o
 https://opentelemetry.io/docs/specs/semconv/gen-ai/
 """
 
-VERSION = "1.37.0"
+SEMCONV_VERSION = "1.37.0"
 
 SCHEMA = "otel.schema_url"
-SCHEMA_URL = f"https://opentelemetry.io/schemas/{VERSION}"
+SCHEMA_URL = f"https://opentelemetry.io/schemas/{SEMCONV_VERSION}"
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"
 AGENT = "gen_ai.agent.name"
 CONVERSATION = "gen_ai.conversation.id"
-SYSTEM = "gen_ai.system_instructions"
+SYSTEM_INSTRUCTIONS = "gen_ai.system_instructions"
 OUTPUT_TYPE = "gen_ai.output.type"
-ASKED_MODEL = "gen_ai.request.model"
+REQUEST_MODEL = "gen_ai.request.model"
 TEMPERATURE = "gen_ai.request.temperature"
-MOST_TOKENS = "gen_ai.request.max_tokens"
-ANSWERING_MODEL = "gen_ai.response.model"
-ANSWER_ID = "gen_ai.response.id"
-FINISH = "gen_ai.response.finish_reasons"
-TOKENS_IN = "gen_ai.usage.input_tokens"
-TOKENS_OUT = "gen_ai.usage.output_tokens"
-ERROR = "error.type"
+MAX_TOKENS = "gen_ai.request.max_tokens"
+RESPONSE_MODEL = "gen_ai.response.model"
+RESPONSE_ID = "gen_ai.response.id"
+FINISH_REASONS = "gen_ai.response.finish_reasons"
+INPUT_TOKENS = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+ERROR_TYPE = "error.type"
 # Ours: where in the question stands what outsiders wrote, as pairs of positions (from, up to) in characters.
-OUTSIDE = "crm.outside_spans"
+UNTRUSTED_SPANS = "crm.outside_spans"
 # Ours: what a screen shows of a question that a person has asked, and of the facts that answer it.
-CHAT = "crm.chat"
+CHAT_TURN = "crm.chat"
 
 # What stays when a row's texts are erased: names of machines and numbers, nothing that anybody has written.
-KEPT = (
+KEPT_WHEN_ERASED = (
     SCHEMA,
     OPERATION,
     PROVIDER,
     AGENT,
     OUTPUT_TYPE,
-    ASKED_MODEL,
+    REQUEST_MODEL,
     TEMPERATURE,
-    MOST_TOKENS,
-    ANSWERING_MODEL,
-    FINISH,
-    TOKENS_IN,
-    TOKENS_OUT,
-    ERROR,
+    MAX_TOKENS,
+    RESPONSE_MODEL,
+    FINISH_REASONS,
+    INPUT_TOKENS,
+    OUTPUT_TOKENS,
+    ERROR_TYPE,
 )

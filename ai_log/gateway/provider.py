@@ -22,67 +22,75 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from ai_log.gateway.replies import MOST_TOKENS, Failed, Reply, without_key
+from ai_log.gateway.replies import MAX_ANSWER_TOKENS, ProviderError, Reply, redact_key
 
-MOST_BYTES = 2_000_000
-LONGEST_SENTENCE = 300
+MAX_PROVIDER_RESPONSE_BYTES = 2_000_000
+MAX_PROVIDER_ERROR_LENGTH = 300
 # The client will not be made without a key, though many a model in the house wants none.
-NO_KEY = "none"
+PLACEHOLDER_KEY = "none"
 
 
-class TooLong(Exception):
+class ResponseTooLong(Exception):
     """More came than anybody reads, or packed so that nobody can tell how much it is."""
 
 
-class Bounded(httpx2.AsyncHTTPTransport):
+class SizeLimitedTransport(httpx2.AsyncHTTPTransport):
     """A transport that stops reading an answer that grows too long."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         response = await super().handle_async_request(request)
         if response.headers.get("content-encoding", "identity") != "identity":
             await response.aclose()
-            raise TooLong
-        response.stream = BoundedStream(response.stream)
+            raise ResponseTooLong
+        response.stream = SizeLimitedStream(response.stream)
         return response
 
 
-class BoundedStream(httpx2.AsyncByteStream):
+class SizeLimitedStream(httpx2.AsyncByteStream):
     def __init__(self, stream: Any) -> None:
         self.stream = stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        read = 0
+        bytes_read = 0
         async for chunk in self.stream:
-            read += len(chunk)
-            if read > MOST_BYTES:
-                raise TooLong
+            bytes_read += len(chunk)
+            if bytes_read > MAX_PROVIDER_RESPONSE_BYTES:
+                raise ResponseTooLong
             yield chunk
 
     async def aclose(self) -> None:
         await self.stream.aclose()
 
 
-def send(system: str, prompt: str, answer: type[BaseModel] | None) -> Reply:
+def request_reply(system: str, prompt: str, answer: type[BaseModel] | None) -> Reply:
     """Ask the model once; with `answer`, for JSON of its shape. Blocks for AI_TIMEOUT seconds at most.
 
     Raises:
-        Failed: nothing came that could be an answer.
+        ProviderError: nothing came that could be an answer.
     """
     try:
-        response = asyncio.run(asyncio.wait_for(request(system, prompt, answer), settings.AI_TIMEOUT))
+        response = asyncio.run(asyncio.wait_for(request_completion(system, prompt, answer), settings.AI_TIMEOUT))
     except (TimeoutError, ModelTimeoutError):
-        raise Failed(f"The model did not answer within {settings.AI_TIMEOUT} seconds.", "timeout") from None
-    except (AgentRunError, UserError, OpenAIError, httpx2.HTTPError, TooLong, ValueError, RecursionError) as error:
-        raise failure(error) from None
-    return reply(response)
+        raise ProviderError(f"The model did not answer within {settings.AI_TIMEOUT} seconds.", "timeout") from None
+    except (
+        AgentRunError,
+        UserError,
+        OpenAIError,
+        httpx2.HTTPError,
+        ResponseTooLong,
+        ValueError,
+        RecursionError,
+    ) as error:
+        raise to_provider_error(error) from None
+    return parse_response(response)
 
 
-async def request(system: str, prompt: str, answer: type[BaseModel] | None) -> ModelResponse:
-    transport, headers = Bounded(), {"Accept-Encoding": "identity"}
+async def request_completion(system: str, prompt: str, answer: type[BaseModel] | None) -> ModelResponse:
+    transport, headers = SizeLimitedTransport(), {"Accept-Encoding": "identity"}
     async with httpx2.AsyncClient(transport=transport, timeout=settings.AI_TIMEOUT, headers=headers) as http:
         client = AsyncOpenAI(
             base_url=settings.AI_URL,
-            api_key=settings.AI_KEY or NO_KEY,
+            api_key=settings.AI_KEY or PLACEHOLDER_KEY,
             organization="",
             project="",
             max_retries=0,
@@ -92,12 +100,12 @@ async def request(system: str, prompt: str, answer: type[BaseModel] | None) -> M
         return await model_request(
             model,
             [ModelRequest(parts=[SystemPromptPart(system), UserPromptPart(prompt)])],
-            model_settings={"temperature": settings.AI_TEMPERATURE, "max_tokens": MOST_TOKENS},
-            model_request_parameters=parameters(answer),
+            model_settings={"temperature": settings.AI_TEMPERATURE, "max_tokens": MAX_ANSWER_TOKENS},
+            model_request_parameters=request_parameters(answer),
         )
 
 
-def parameters(answer: type[BaseModel] | None) -> ModelRequestParameters:
+def request_parameters(answer: type[BaseModel] | None) -> ModelRequestParameters:
     """How the answer is to look; the shape is checked again when it has come."""
     if answer is None:
         return ModelRequestParameters()
@@ -105,53 +113,57 @@ def parameters(answer: type[BaseModel] | None) -> ModelRequestParameters:
     return ModelRequestParameters(output_mode="native", output_object=wanted)
 
 
-def failure(error: Exception) -> Failed:
+def to_provider_error(error: Exception) -> ProviderError:
     """What went wrong, in a sentence without anything secret."""
     chain, cause = [], error
     while cause is not None and cause not in chain:
         chain.append(cause)
         cause = cause.__cause__ or cause.__context__
-    if any(isinstance(one, TooLong) for one in chain):
-        return Failed(f"The answer was packed or longer than {MOST_BYTES:,} bytes, and not read.", "too_long")
+    if any(isinstance(one, ResponseTooLong) for one in chain):
+        return ProviderError(
+            f"The answer was packed or longer than {MAX_PROVIDER_RESPONSE_BYTES:,} bytes, and not read.", "too_long"
+        )
     if isinstance(error, ModelHTTPError):
-        return Failed(f"The provider answered {error.status_code}{said(error.body)}.", str(error.status_code))
+        return ProviderError(
+            f"The provider answered {error.status_code}{provider_message(error.body)}.", str(error.status_code)
+        )
     if any(isinstance(one, httpx2.TimeoutException) for one in chain):
-        return Failed(f"The model did not answer within {settings.AI_TIMEOUT} seconds.", "timeout")
+        return ProviderError(f"The model did not answer within {settings.AI_TIMEOUT} seconds.", "timeout")
     if any(isinstance(one, httpx2.ConnectError) for one in chain):
-        return Failed("The provider cannot be reached.", "unreachable")
+        return ProviderError("The provider cannot be reached.", "unreachable")
     if any(isinstance(one, httpx2.TransportError) for one in chain):
-        return Failed("The provider broke off the connection.", "cut_off")
-    return Failed("What came back is no answer of a model: see to AI_URL.", "malformed")
+        return ProviderError("The provider broke off the connection.", "cut_off")
+    return ProviderError("What came back is no answer of a model: see to AI_URL.", "malformed")
 
 
-def said(body: object) -> str:
+def provider_message(body: object) -> str:
     """The provider's own words for what is wrong, as far as it has any."""
-    told = body.get("message") if isinstance(body, dict) else None
-    words = " ".join(told.split())[:LONGEST_SENTENCE].rstrip(".") if isinstance(told, str) else ""
-    return f": {without_key(words)}" if words else ""
+    message = body.get("message") if isinstance(body, dict) else None
+    text = " ".join(message.split())[:MAX_PROVIDER_ERROR_LENGTH].rstrip(".") if isinstance(message, str) else ""
+    return f": {redact_key(text)}" if text else ""
 
 
-def reply(response: ModelResponse) -> Reply:
+def parse_response(response: ModelResponse) -> Reply:
     details, usage = response.provider_details or {}, response.usage
-    counted = not usage.unmeasured_requests and bool(usage.input_tokens or usage.output_tokens)
+    has_usage = not usage.unmeasured_requests and bool(usage.input_tokens or usage.output_tokens)
     return Reply(
-        text=without_key(response.text or ""),
-        refusal=without_key(str(details.get("refusal") or "")),
-        model=without_key(response.model_name or "")[:100],
-        id=without_key(response.provider_response_id or "")[:100],
-        finish=str(response.finish_reason or "unknown"),
-        tokens_in=usage.input_tokens if counted else None,
-        tokens_out=usage.output_tokens if counted else None,
-        dollars=dollars(response) if counted else None,
+        text=redact_key(response.text or ""),
+        refusal=redact_key(str(details.get("refusal") or "")),
+        model=redact_key(response.model_name or "")[:100],
+        id=redact_key(response.provider_response_id or "")[:100],
+        finish_reason=str(response.finish_reason or "unknown"),
+        tokens_in=usage.input_tokens if has_usage else None,
+        tokens_out=usage.output_tokens if has_usage else None,
+        cost_usd=price_in_dollars(response) if has_usage else None,
     )
 
 
-def dollars(response: ModelResponse) -> Decimal | None:
+def price_in_dollars(response: ModelResponse) -> Decimal | None:
     """The price of `response` by the list of AI_PROVIDER; None where that has none for this model."""
     if not settings.AI_PROVIDER or not response.model_name:
         return None
-    theirs = dataclasses.replace(response, provider_name=settings.AI_PROVIDER, provider_url=None)
+    priced_response = dataclasses.replace(response, provider_name=settings.AI_PROVIDER, provider_url=None)
     try:
-        return theirs.cost().total_price
+        return priced_response.cost().total_price
     except (LookupError, ValueError, ArithmeticError):
         return None

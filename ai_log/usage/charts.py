@@ -5,67 +5,75 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-from ai_log.dashboard import cost
+from ai_log.dashboard import format_cost
 from ai_log.usage.rollup import Cell, Sums
-from ai_log.usage.totals import LENGTHS, NOT_NAMED, Figures, in_percent, in_seconds, label, start
+from ai_log.usage.totals import (
+    PERIOD_LENGTHS,
+    UNNAMED_LABEL,
+    UsageFigures,
+    format_percent,
+    format_seconds,
+    period_label,
+    period_start,
+)
 
 # The most called have a line each, the others one together.
-MOST_LINES = 5
-OTHERS = "all others"
-MOST_DAYS_BY_DAY = 31
+MAX_CHART_LINES = 5
+OTHERS_LABEL = "all others"
+MAX_DAYS_FOR_DAILY_STEPS = 31
 # Told apart by people who see no red or no green, too, on a light ground and a dark one; and by their dashes.
-COLOURS = ("#2f7ed8", "#d9730d", "#13a08a", "#a855c7", "#c29a00", "#7a8699")
-DASHES: tuple[tuple[int, ...], ...] = ((), (6, 3), (2, 2), (8, 3, 2, 3), (12, 4), (1, 3))
-INK, GRID = "#76818f", "rgba(128, 138, 150, .25)"
+LINE_COLOURS = ("#2f7ed8", "#d9730d", "#13a08a", "#a855c7", "#c29a00", "#7a8699")
+LINE_DASHES: tuple[tuple[int, ...], ...] = ((), (6, 3), (2, 2), (8, 3, 2, 3), (12, 4), (1, 3))
+CHART_TEXT_COLOUR, GRID_COLOUR = "#76818f", "rgba(128, 138, 150, .25)"
 
 
 @dataclass(frozen=True)
-class Told:
+class Metric:
     """Something that is told of a group of calls: as a number, None where it is not known, and for people."""
 
     title: str
-    about: str
+    description: str
     unit: str
-    number: Callable[[Sums], float | None]
-    words: Callable[[Sums], str]
+    value: Callable[[Sums], float | None]
+    format_value: Callable[[Sums], str]
 
 
-TOLD = (
-    Told(
+METRICS = (
+    Metric(
         "Spend",
         "Dollars, of the calls whose cost is known.",
         "$",
         lambda one: float(one.cost) if one.priced else None,
-        lambda one: cost(one.cost, one.priced) if one.priced else "",
+        lambda one: format_cost(one.cost, one.priced) if one.priced else "",
     ),
-    Told(
+    Metric(
         "Latency, median",
         "Seconds that half of the calls took at most, to a twentieth.",
         "s",
-        lambda one: one.latency(0.5),
-        lambda one: in_seconds(one.latency(0.5)),
+        lambda one: one.latency_percentile(0.5),
+        lambda one: format_seconds(one.latency_percentile(0.5)),
     ),
-    Told(
+    Metric(
         "Latency, 95th percentile",
         "Seconds that 95 of 100 calls took at most, to a twentieth.",
         "s",
-        lambda one: one.latency(0.95),
-        lambda one: in_seconds(one.latency(0.95)),
+        lambda one: one.latency_percentile(0.95),
+        lambda one: format_seconds(one.latency_percentile(0.95)),
     ),
-    Told(
+    Metric(
         "Accepted",
         "Of the suggestions that came of calls and that people decided, how many were approved, by the day of the "
         "decision.",
         "%",
         lambda one: one.accepted_share,
-        lambda one: in_percent(one.accepted_share),
+        lambda one: format_percent(one.accepted_share),
     ),
-    Told(
+    Metric(
         "Edited",
         "Of the approved ones, how many were changed first.",
         "%",
         lambda one: one.edited_share,
-        lambda one: in_percent(one.edited_share),
+        lambda one: format_percent(one.edited_share),
     ),
 )
 
@@ -75,7 +83,7 @@ class Chart:
     """One chart and the same as a table; without any figure there is neither."""
 
     title: str
-    about: str
+    description: str
     names: list[str]
     rows: list[tuple[str, list[str]]]
     data: str
@@ -86,57 +94,64 @@ class Chart:
         return not any(cell for _, cells in self.rows for cell in cells)
 
 
-def charts(found: Figures, by: str, per: str) -> list[Chart]:
-    """A chart of each thing that is told, with a line for each agent or model (`by`), per day or week (`per`)."""
-    times = periods(found.first, found.last, per)
-    names = lines(found, by)
+def build_charts(usage: UsageFigures, dimension: str, step: str) -> list[Chart]:
+    """A chart of each thing that is told, with a line for each agent or model (`dimension`), per day or week (`step`)."""
+    period_dates = period_starts(usage.first, usage.last, step)
+    line_names = chart_line_names(usage, dimension)
 
-    def place(cell: Cell) -> tuple[date, str]:
-        name = getattr(cell, by) or NOT_NAMED
-        return start(cell.day, per), name if name in names else OTHERS
+    def cell_key(cell: Cell) -> tuple[date, str]:
+        name = getattr(cell, dimension) or UNNAMED_LABEL
+        return period_start(cell.day, step), name if name in line_names else OTHERS_LABEL
 
-    groups = found.grouped(by, place)
-    return [chart(told, names, times, groups, per) for told in TOLD]
+    groups = usage.sum_by(dimension, cell_key)
+    return [build_chart(metric, line_names, period_dates, groups, step) for metric in METRICS]
 
 
-def lines(found: Figures, by: str) -> list[str]:
+def chart_line_names(usage: UsageFigures, dimension: str) -> list[str]:
     """The names that have a line, the most called first."""
     calls: dict[str, int] = {}
-    for cell in found.sets[by]:
-        name = getattr(cell, by) or NOT_NAMED
+    for cell in usage.cells[dimension]:
+        name = getattr(cell, dimension) or UNNAMED_LABEL
         calls[name] = calls.get(name, 0) + cell.sums.calls
     names = sorted(calls, key=lambda name: (-calls[name], name))
     # One more has the line that would be that of the others.
-    return names if len(names) <= MOST_LINES + 1 else [*names[:MOST_LINES], OTHERS]
+    return names if len(names) <= MAX_CHART_LINES + 1 else [*names[:MAX_CHART_LINES], OTHERS_LABEL]
 
 
-def chart(told: Told, names: list[str], times: list[date], groups: dict[tuple[date, str], Sums], per: str) -> Chart:
+def build_chart(
+    metric: Metric, names: list[str], period_dates: list[date], groups: dict[tuple[date, str], Sums], step: str
+) -> Chart:
     empty = Sums()
-    of = [[groups.get((at, name), empty) for name in names] for at in times]
-    scale = 100 if told.unit == "%" else 1
-    numbers = [[told.number(one) for one in row] for row in of]
-    sets = [
+    sums_by_period = [[groups.get((at, name), empty) for name in names] for at in period_dates]
+    scale = 100 if metric.unit == "%" else 1
+    numbers = [[metric.value(one) for one in row] for row in sums_by_period]
+    datasets = [
         {
             "label": name,
             "data": [None if row[n] is None else round(row[n] * scale, 4) for row in numbers],
-            "borderColor": COLOURS[n],
-            "backgroundColor": COLOURS[n],
-            "borderDash": DASHES[n],
+            "borderColor": LINE_COLOURS[n],
+            "backgroundColor": LINE_COLOURS[n],
+            "borderDash": LINE_DASHES[n],
         }
         for n, name in enumerate(names)
     ]
-    labels = [label(at, per) for at in times]
-    rows = [(shown, [told.words(one) for one in row]) for shown, row in zip(labels, of, strict=True)]
+    labels = [period_label(at, step) for at in period_dates]
+    rows = [
+        (period, [metric.format_value(one) for one in row]) for period, row in zip(labels, sums_by_period, strict=True)
+    ]
     # The newest first, and none in which nothing is known.
-    rows = [(shown, cells) for shown, cells in reversed(rows) if any(cells)]
-    data = json.dumps({"labels": [f"{at:%d %b}" for at in times], "datasets": sets})
-    return Chart(told.title, told.about, names, rows, data, options(told.unit))
+    rows = [(period, cells) for period, cells in reversed(rows) if any(cells)]
+    data = json.dumps({"labels": [f"{at:%d %b}" for at in period_dates], "datasets": datasets})
+    return Chart(metric.title, metric.description, names, rows, data, chart_options(metric.unit))
 
 
-def options(unit: str) -> str:
+def chart_options(unit: str) -> str:
     """How the chart is drawn: a legend, and a scale that begins at nothing and says its unit."""
-    axis = {"ticks": {"color": INK, "maxRotation": 0, "autoSkipPadding": 16}, "grid": {"color": GRID}}
-    upright = {**axis, "beginAtZero": True, "title": {"display": True, "text": unit, "color": INK}}
+    axis = {
+        "ticks": {"color": CHART_TEXT_COLOUR, "maxRotation": 0, "autoSkipPadding": 16},
+        "grid": {"color": GRID_COLOUR},
+    }
+    upright = {**axis, "beginAtZero": True, "title": {"display": True, "text": unit, "color": CHART_TEXT_COLOUR}}
     if unit == "%":
         upright["suggestedMax"] = 100
     return json.dumps(
@@ -146,16 +161,18 @@ def options(unit: str) -> str:
             "maintainAspectRatio": False,
             "interaction": {"mode": "index", "intersect": False},
             "elements": {"line": {"borderWidth": 2, "tension": 0}, "point": {"radius": 2, "hoverRadius": 4}},
-            "plugins": {"legend": {"position": "bottom", "labels": {"color": INK, "boxWidth": 24, "boxHeight": 2}}},
+            "plugins": {
+                "legend": {"position": "bottom", "labels": {"color": CHART_TEXT_COLOUR, "boxWidth": 24, "boxHeight": 2}}
+            },
             "scales": {"x": {**axis, "grid": {"display": False}}, "y": upright},
         }
     )
 
 
-def periods(first: date, last: date, per: str) -> list[date]:
+def period_starts(first: date, last: date, step: str) -> list[date]:
     """The days, or the Mondays of the weeks, from `first` to `last`."""
-    at, found = start(first, per), []
+    at, starts = period_start(first, step), []
     while at <= last:
-        found.append(at)
-        at += LENGTHS[per]
-    return found
+        starts.append(at)
+        at += PERIOD_LENGTHS[step]
+    return starts

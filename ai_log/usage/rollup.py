@@ -1,6 +1,6 @@
 """What a day's calls come to, kept beside the log: whoever asks about months need not read every call.
 
-Days that are over are summed by a job (`keep_days`): for each agent and model, for each agent, for each model, and in
+Days that are over are summed by a job (`store_finished_days`): for each agent and model, for each agent, for each model, and in
 all, so that whatever is asked about is read as few rows. What is newer than the last of them is read from the log
 itself, so figures never lag behind. Days are those where we work.
 """
@@ -18,14 +18,14 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from ai_log.models import AIInteraction, AIInteractionQuerySet, CallDay
-from crm.filters import start_of
+from crm.filters import start_of_day
 from crm.models import User
 
 # Made anew each time, for calls that were written late and decisions that were taken back.
-LATE = timedelta(days=3)
+RESUM_PERIOD = timedelta(days=3)
 # Latencies are counted in steps that are 9 per cent apart: what is read from them is true to a twentieth.
-STEPS = 8
-SUMMED = """
+LATENCY_STEPS = 8
+SUM_CALLS_SQL = """
     SELECT day, agent, model_used, sum(n)::int, sum(failed)::int, sum(priced)::int, coalesce(sum(asked), 0)::bigint,
            coalesce(sum(answered), 0)::bigint, sum(dollars),
            coalesce(json_object_agg(step, n) FILTER (WHERE step >= 0), '{{}}'), 0, 0, 0
@@ -37,7 +37,7 @@ SUMMED = """
           FROM ({calls}) AS call GROUP BY 1, 4, CUBE (agent, model_used)
       ) AS stepped GROUP BY 1, 2, 3
 """
-READ = (
+SUMMED_CALL_COLUMNS = (
     "created_at",
     "agent",
     "model_used",
@@ -47,7 +47,7 @@ READ = (
     "completion_tokens",
     "cost_usd",
 )
-COUNTED = (
+STORED_SUM_COLUMNS = (
     "calls",
     "failed",
     "priced",
@@ -93,19 +93,19 @@ class Sums:
         for step, count in other.latencies.items():
             self.latencies[step] = self.latencies.get(step, 0) + count
 
-    def judge(self, what: str) -> None:
+    def add_decision(self, decision: str) -> None:
         """Count one decision: "approved", "edited" (approved with changes) or "rejected"."""
         self.decided += 1
-        self.approved += what != "rejected"
-        self.edited += what == "edited"
+        self.approved += decision != "rejected"
+        self.edited += decision == "edited"
 
-    def latency(self, share: float) -> float | None:
+    def latency_percentile(self, share: float) -> float | None:
         """The seconds within which that share of the calls had ended, to a twentieth; None if none was timed."""
-        left = share * sum(self.latencies.values())
+        remaining = share * sum(self.latencies.values())
         for step, count in sorted((int(step), count) for step, count in self.latencies.items()):
-            left -= count
-            if left <= 0:
-                return 2 ** ((step + 0.5) / STEPS) / 1000
+            remaining -= count
+            if remaining <= 0:
+                return 2 ** ((step + 0.5) / LATENCY_STEPS) / 1000
         return None
 
     @property
@@ -128,134 +128,140 @@ class Cell:
     sums: Sums
 
 
-def summed(found: Iterable[Cell]) -> Sums:
+def sum_cells(cells: Iterable[Cell]) -> Sums:
     """All of them together; they must not hold the same calls."""
-    whole = Sums()
-    for cell in found:
-        whole.add(cell.sums)
-    return whole
+    total = Sums()
+    for cell in cells:
+        total.add(cell.sums)
+    return total
 
 
 # By agent, by model and in all: what is told apart, so that no call is counted twice.
-Sets = dict[str, list[Cell]]
-BY = ("agent", "model", "day")
+CellsByDimension = dict[str, list[Cell]]
+DIMENSIONS = ("agent", "model", "day")
 
 
-def sets(first: date, last: date, *, agent: str = "", model: str = "", by: Iterable[str] = BY) -> Sets:
+def load_cells(
+    first: date, last: date, *, agent: str = "", model: str = "", by: Iterable[str] = DIMENSIONS
+) -> CellsByDimension:
     """The sums of all calls from `first` to `last`, of one agent or model if one is named."""
-    found = {one: kept(first, last, one, agent, model) for one in by}
-    named = {name: value for name, value in {"agent": agent, "model_used": model}.items() if value}
-    for start, end in gaps(first, last):
-        cells = [
-            *cells_of(between(start, end).filter(**named)),
-            *judged(judgements(None, start, end, None, None), agent, model),
+    cells_by_dimension = {dimension: stored_cells(first, last, dimension, agent, model) for dimension in by}
+    filters = {name: value for name, value in {"agent": agent, "model_used": model}.items() if value}
+    for start, end in unstored_periods(first, last):
+        missing_cells = [
+            *sum_calls(calls_between(start, end).filter(**filters)),
+            *decision_cells(load_decisions(None, start, end, None, None), agent, model),
         ]
-        for one, more in told_apart(cells).items():
-            if one in found:
-                found[one] += more
-    return found
+        for dimension, group in group_by_dimension(missing_cells).items():
+            if dimension in cells_by_dimension:
+                cells_by_dimension[dimension] += group
+    return cells_by_dimension
 
 
-def kept(first: date, last: date, by: str, agent: str, model: str) -> list[Cell]:
+def stored_cells(first: date, last: date, by: str, agent: str, model: str) -> list[Cell]:
     """What is kept of each day, one cell for each agent or model (`by`), or one for all of them."""
     rows = CallDay.objects.filter(day__gte=first, day__lte=last)
     rows = rows.filter(agent=agent) if agent else rows.filter(agent__isnull=by != "agent")
     rows = rows.filter(model_used=model) if model else rows.filter(model_used__isnull=by != "model")
-    return [cell_of(*row) for row in rows.values_list("day", "agent", "model_used", *COUNTED)]
+    return [make_cell(*row) for row in rows.values_list("day", "agent", "model_used", *STORED_SUM_COLUMNS)]
 
 
-def gaps(first: date, last: date) -> Iterator[tuple[date, date]]:
+def unstored_periods(first: date, last: date) -> Iterator[tuple[date, date]]:
     """The days from `first` to `last` before the first and after the last that is kept."""
-    held = CallDay.objects.aggregate(first=Min("day"), last=Max("day"))
-    one = timedelta(days=1)
-    if held["first"] is None:
+    stored = CallDay.objects.aggregate(first=Min("day"), last=Max("day"))
+    one_day = timedelta(days=1)
+    if stored["first"] is None:
         yield first, last
         return
-    if first < held["first"]:
-        yield first, min(last, held["first"] - one)
-    if last > held["last"]:
-        yield max(first, held["last"] + one), last
+    if first < stored["first"]:
+        yield first, min(last, stored["first"] - one_day)
+    if last > stored["last"]:
+        yield max(first, stored["last"] + one_day), last
 
 
-def told_apart(cells: Iterable[Cell]) -> Sets:
+def group_by_dimension(cells: Iterable[Cell]) -> CellsByDimension:
     """Cells of every kind as those by agent, those by model and those in all."""
-    found: Sets = {one: [] for one in BY}
-    kinds = {(True, False): "agent", (False, True): "model", (False, False): "day"}
+    groups: CellsByDimension = {one: [] for one in DIMENSIONS}
+    dimensions = {(True, False): "agent", (False, True): "model", (False, False): "day"}
     for cell in cells:
-        kind = kinds.get((cell.agent is not None, cell.model is not None))
-        if kind:
-            found[kind].append(cell)
-    return found
+        dimension = dimensions.get((cell.agent is not None, cell.model is not None))
+        if dimension:
+            groups[dimension].append(cell)
+    return groups
 
 
-def cells_of(calls: AIInteractionQuerySet) -> list[Cell]:
+def sum_calls(calls: AIInteractionQuerySet) -> list[Cell]:
     """The sums of `calls`, which may be cut to a number of the newest, read one by one."""
-    sql, params = calls.values(*READ).query.sql_with_params()
+    sql, params = calls.values(*SUMMED_CALL_COLUMNS).query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(SUMMED.format(steps=STEPS, calls=sql), [timezone.get_current_timezone_name(), *params])
-        return [cell_of(*row) for row in cursor.fetchall()]
+        cursor.execute(
+            SUM_CALLS_SQL.format(steps=LATENCY_STEPS, calls=sql), [timezone.get_current_timezone_name(), *params]
+        )
+        return [make_cell(*row) for row in cursor.fetchall()]
 
 
-def cell_of(day: date, agent: str | None, model: str | None, *sums: Any) -> Cell:
+def make_cell(day: date, agent: str | None, model: str | None, *sums: Any) -> Cell:
     *counts, cost, latencies, decided, approved, edited = sums
     return Cell(day, agent, model, Sums(*counts, cost or Decimal(0), latencies, decided, approved, edited))
 
 
-def judgements(
-    user: User | None, first: date, last: date, calls: AIInteractionQuerySet | None, most: int | None
+def load_decisions(
+    user: User | None, first: date, last: date, calls: AIInteractionQuerySet | None, limit: int | None
 ) -> list[tuple[date, str, str, str]]:
-    """Day, the call's agent and model, and what was decided: from `first` to `last`, the newest `most`.
+    """Day, the call's agent and model, and what was decided: from `first` to `last`, the newest `limit`.
 
     Of `calls` alone if they are given, and of what `user` may see; without one, of all.
     """
-    until = start_of(last + timedelta(days=1))
-    found = import_string(settings.AI_JUDGEMENTS)(user, start_of(first), until, calls, most)
-    return [(timezone.localdate(at), agent, model, what) for at, agent, model, what in found]
+    until = start_of_day(last + timedelta(days=1))
+    decisions = import_string(settings.AI_JUDGEMENTS)(user, start_of_day(first), until, calls, limit)
+    return [(timezone.localdate(at), agent, model, decision) for at, agent, model, decision in decisions]
 
 
-def judged(found: Iterable[tuple[date, str, str, str]], only_agent: str = "", only_model: str = "") -> list[Cell]:
-    """Decisions as cells of every kind, like those of `cells_of`; of one agent or model if one is named."""
+def decision_cells(
+    decisions: Iterable[tuple[date, str, str, str]], only_agent: str = "", only_model: str = ""
+) -> list[Cell]:
+    """Decisions as cells of every kind, like those of `sum_calls`; of one agent or model if one is named."""
     cells: dict[tuple[date, str | None, str | None], Sums] = {}
-    for day, agent, model, what in found:
+    for day, agent, model, decision in decisions:
         if only_agent not in ("", agent) or only_model not in ("", model):
             continue
         for key in ((day, agent, model), (day, agent, None), (day, None, model), (day, None, None)):
-            cells.setdefault(key, Sums()).judge(what)
+            cells.setdefault(key, Sums()).add_decision(decision)
     return [Cell(*key, sums) for key, sums in cells.items()]
 
 
-def between(first: date, last: date) -> AIInteractionQuerySet:
+def calls_between(first: date, last: date) -> AIInteractionQuerySet:
     """The calls from `first` to `last`."""
     return AIInteraction.objects.filter(
-        created_at__gte=start_of(first), created_at__lt=start_of(last + timedelta(days=1))
+        created_at__gte=start_of_day(first), created_at__lt=start_of_day(last + timedelta(days=1))
     )
 
 
-def keep_days(now: datetime) -> Iterator[date]:
+def store_finished_days(now: datetime) -> Iterator[date]:
     """Sum the days that are over and have not been, and the latest of the others again; yields each."""
     last = CallDay.objects.aggregate(last=Max("day"))["last"]
     if last is None:
         oldest = AIInteraction.objects.order_by("created_at", "id").values_list("created_at", flat=True).first()
         day = timezone.localdate(oldest) if oldest else timezone.localdate(now)
     else:
-        day = last - LATE
+        day = last - RESUM_PERIOD
     while day < timezone.localdate(now):
-        keep(day)
+        store_day(day)
         yield day
         day += timedelta(days=1)
 
 
 @transaction.atomic
-def keep(day: date) -> None:
+def store_day(day: date) -> None:
     """Sum the calls of `day` and what was decided on it anew."""
     CallDay.objects.filter(day=day).delete()
     cells: dict[tuple[str | None, str | None], Sums] = {}
-    for cell in [*cells_of(between(day, day)), *judged(judgements(None, day, day, None, None))]:
+    for cell in [*sum_calls(calls_between(day, day)), *decision_cells(load_decisions(None, day, day, None, None))]:
         cells.setdefault((cell.agent, cell.model), Sums()).add(cell.sums)
     rows = []
     for (agent, model), sums in cells.items():
-        counted = {name: value for name, value in vars(sums).items() if name not in ("tokens_in", "tokens_out", "cost")}
-        row = CallDay(day=day, agent=agent, model_used=model, **counted)
+        fields = {name: value for name, value in vars(sums).items() if name not in ("tokens_in", "tokens_out", "cost")}
+        row = CallDay(day=day, agent=agent, model_used=model, **fields)
         row.prompt_tokens, row.completion_tokens = sums.tokens_in, sums.tokens_out
         row.cost_usd = sums.cost if sums.priced else None
         rows.append(row)

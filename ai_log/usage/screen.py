@@ -9,92 +9,103 @@ from django import forms
 from django.http import HttpRequest
 from django.utils import timezone
 
-from ai_log.usage.charts import MOST_DAYS_BY_DAY, charts
-from ai_log.usage.totals import LONGEST_DAYS, PERIODS, figures, totals
+from ai_log.usage.charts import MAX_DAYS_FOR_DAILY_STEPS, build_charts
+from ai_log.usage.totals import MAX_DAYS, PERIOD_DAYS, load_usage, usage_tables
 
-DAYS = ("since", "until")
-BY = {"agent": "By agent", "model": "By model"}
-PER = {"day": "Per day", "week": "Per week"}
+DATE_FILTERS = ("since", "until")
+DIMENSION_LABELS = {"agent": "By agent", "model": "By model"}
+STEP_LABELS = {"day": "Per day", "week": "Per week"}
 
 
-def context(request: HttpRequest, filtered: Callable[[dict[str, str]], Any]) -> dict[str, Any]:
-    """What the page shows of what is asked; `filtered` makes the list's FilterSet of parameters.
+def usage_context(request: HttpRequest, make_filterset: Callable[[dict[str, str]], Any]) -> dict[str, Any]:
+    """What the page shows of what is asked; `make_filterset` makes the list's FilterSet of parameters.
 
     A filter that cannot be used narrows nothing down and is named; the list does the same.
     """
-    asked = request.GET.dict()
-    form: forms.Form = filtered(asked).form
+    params = request.GET.dict()
+    form: forms.Form = make_filterset(params).form
     # Days bound what is read of calls and of decisions, each by its own time.
-    narrowing = filtered({name: value for name, value in asked.items() if name not in DAYS})
-    calls = narrowing.qs
+    filterset = make_filterset({name: value for name, value in params.items() if name not in DATE_FILTERS})
+    calls = filterset.qs
     form.is_valid()
-    given = form.cleaned_data
-    days, period, notes = span(request.GET.get("days", ""), given.get("since"), given.get("until"))
-    by, per = chosen(request, "by", BY), chosen(request, "per", PER, "week" if length(days) > MOST_DAYS_BY_DAY else "")
-    found = figures(request.user, calls, given, days)
-    kept, faults = in_force(form, asked)
-    narrowed = [(name, value) for name, value in kept if name not in DAYS]
+    cleaned = form.cleaned_data
+    days, period, notes = resolve_period(request.GET.get("days", ""), cleaned.get("since"), cleaned.get("until"))
+    by, per = (
+        choose_option(request, "by", DIMENSION_LABELS),
+        choose_option(request, "per", STEP_LABELS, "week" if count_days(days) > MAX_DAYS_FOR_DAILY_STEPS else ""),
+    )
+    usage = load_usage(request.user, calls, cleaned, days)
+    active_filters, filter_errors = applied_filters(form, params)
+    other_filters = [(name, value) for name, value in active_filters if name not in DATE_FILTERS]
 
-    def address(**changed: Any) -> str:
-        return "?" + urlencode([*kept, *{"days": period, "by": by, "per": per, **changed}.items()])
+    def url_with(**changed: Any) -> str:
+        return "?" + urlencode([*active_filters, *{"days": period, "by": by, "per": per, **changed}.items()])
 
     return {
         "title": "What it cost",
         "periods": [
-            (f"Last {n} days", "?" + urlencode([*narrowed, ("days", n), ("by", by)]), n == period) for n in PERIODS
+            (f"Last {n} days", "?" + urlencode([*other_filters, ("days", n), ("by", by)]), n == period)
+            for n in PERIOD_DAYS
         ],
-        "ways": [(label, address(by=name), name == by) for name, label in BY.items()],
-        "steps": [(label, address(per=name), name == per) for name, label in PER.items()],
+        "dimension_links": [(label, url_with(by=name), name == by) for name, label in DIMENSION_LABELS.items()],
+        "step_links": [(label, url_with(per=name), name == per) for name, label in STEP_LABELS.items()],
         "chips": [
-            (form.fields[name].label, in_words(narrowing.form, name, value), without(asked, name))
-            for name, value in kept
+            (
+                form.fields[name].label,
+                filter_display_value(filterset.form, name, value),
+                url_without_filter(params, name),
+            )
+            for name, value in active_filters
         ],
-        "kept": urlencode(kept),
+        "active_filters": urlencode(active_filters),
         "first": days[0],
         "last": days[1],
-        "notes": [*faults, *notes, *found.notes],
-        "charts": charts(found, by, per),
-        "tables": [(f"By {name}", rows) for name, rows in totals(found, kept, per).items()],
-        "has_calls": found.has_calls,
+        "notes": [*filter_errors, *notes, *usage.notes],
+        "charts": build_charts(usage, by, per),
+        "tables": [(f"By {name}", rows) for name, rows in usage_tables(usage, active_filters, per).items()],
+        "has_calls": usage.has_calls,
     }
 
 
-def in_force(form: forms.Form, asked: dict[str, str]) -> tuple[list[tuple[str, str]], list[str]]:
+def applied_filters(form: forms.Form, params: dict[str, str]) -> tuple[list[tuple[str, str]], list[str]]:
     """The filters that narrow down, as pairs for a link, and sentences about those that cannot be used."""
-    kept = [(name, asked[name]) for name in form.fields if asked.get(name) and name not in form.errors]
-    return kept, [
-        f"{form.fields[name].label}: {' '.join(said)} This filter was left out." for name, said in form.errors.items()
+    pairs = [(name, params[name]) for name in form.fields if params.get(name) and name not in form.errors]
+    return pairs, [
+        f"{form.fields[name].label}: {' '.join(messages)} This filter was left out."
+        for name, messages in form.errors.items()
     ]
 
 
-def without(asked: dict[str, str], name: str) -> str:
-    return "?" + urlencode([(key, value) for key, value in asked.items() if key != name])
+def url_without_filter(params: dict[str, str], name: str) -> str:
+    return "?" + urlencode([(key, value) for key, value in params.items() if key != name])
 
 
-def in_words(form: forms.Form, name: str, value: str) -> str:
-    return next((str(said) for code, said in getattr(form.fields[name], "choices", ()) if str(code) == value), value)
+def filter_display_value(form: forms.Form, name: str, value: str) -> str:
+    return next((str(text) for code, text in getattr(form.fields[name], "choices", ()) if str(code) == value), value)
 
 
-def chosen(request: HttpRequest, name: str, offered: dict[str, str], usual: str = "") -> str:
-    asked = request.GET.get(name, "")
-    return asked if asked in offered else usual or next(iter(offered))
+def choose_option(request: HttpRequest, name: str, choices: dict[str, str], default: str = "") -> str:
+    value = request.GET.get(name, "")
+    return value if value in choices else default or next(iter(choices))
 
 
-def span(asked: str, since: date | None, until: date | None) -> tuple[tuple[date, date], int | None, list[str]]:
+def resolve_period(
+    days: str, since: date | None, until: date | None
+) -> tuple[tuple[date, date], int | None, list[str]]:
     """The first and the last day that are told, which of the periods that is, and what was cut off.
 
     Days that are filtered come before a period; of more than three years the latest are told.
     """
     today = timezone.localdate()
     if since is None and until is None:
-        period = int(asked) if asked in map(str, PERIODS) else PERIODS[1]
+        period = int(days) if days in map(str, PERIOD_DAYS) else PERIOD_DAYS[1]
         return (today - timedelta(days=period - 1), today), period, []
-    last = min(until or today, today)
-    first = min(since or last - timedelta(days=PERIODS[1] - 1), last)
-    if (last - first).days < LONGEST_DAYS:
-        return (first, last), None, []
-    return (last - timedelta(days=LONGEST_DAYS - 1), last), None, [f"Only the latest {LONGEST_DAYS:,} days are told."]
+    last_day = min(until or today, today)
+    first_day = min(since or last_day - timedelta(days=PERIOD_DAYS[1] - 1), last_day)
+    if (last_day - first_day).days < MAX_DAYS:
+        return (first_day, last_day), None, []
+    return (last_day - timedelta(days=MAX_DAYS - 1), last_day), None, [f"Only the latest {MAX_DAYS:,} days are told."]
 
 
-def length(days: tuple[date, date]) -> int:
+def count_days(days: tuple[date, date]) -> int:
     return (days[1] - days[0]).days + 1

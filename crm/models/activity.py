@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from crm.records.base import json_field, json_is, never_emptied, one_of, sees_everyone
+from crm.records.base import can_see_everyone, choices_check, json_field, json_type_check, truncate_protection
 
 
 class ActorType(models.TextChoices):
@@ -22,13 +22,13 @@ class ActorType(models.TextChoices):
 class ActivityLogQuerySet(models.QuerySet):
     def visible_to(self, user: Any) -> "ActivityLogQuerySet":
         """Everybody's deeds for whoever may see everyone, else the user's own."""
-        return self if sees_everyone(user) else self.filter(actor=user)
+        return self if can_see_everyone(user) else self.filter(actor=user)
 
     def on_timeline_of(self, record: models.Model) -> "ActivityLogQuerySet":
         """What stands on the timeline of `record`, newest first."""
         return self.filter(about_type=record._meta.label_lower, about_id=record.pk).order_by("-occurred_at", "-id")
 
-    def done_to(self, record: models.Model) -> "ActivityLogQuerySet":
+    def for_target(self, record: models.Model) -> "ActivityLogQuerySet":
         """What was done to `record` itself, newest first."""
         return self.filter(target_type=record._meta.label_lower, target_id=record.pk).order_by("-occurred_at", "-id")
 
@@ -59,8 +59,8 @@ class ActivityLog(models.Model):
         verbose_name_plural = "activity"
         default_permissions = ("view",)
         constraints = [
-            one_of("activity_logs", "actor_type", ActorType),
-            json_is("activity_logs", "metadata", "object"),
+            choices_check("activity_logs", "actor_type", ActorType),
+            json_type_check("activity_logs", "metadata", "object"),
         ]
         indexes = [
             models.Index(
@@ -80,7 +80,7 @@ class ActivityLog(models.Model):
         ]
         triggers = [
             pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
-            never_emptied(),
+            truncate_protection(),
         ]
 
     def __str__(self) -> str:

@@ -14,18 +14,18 @@ from crm.records.base import (
     LiveManager,
     Record,
     RecordQuerySet,
-    audited,
-    digits,
+    can_see_everyone,
+    choices_check,
+    digits_only,
     json_field,
-    json_is,
-    no_empty_tag,
-    not_blank,
-    one_of,
-    owned_by_or_free,
+    json_type_check,
+    no_empty_tag_check,
+    not_blank_check,
+    owned_by_or_unassigned,
     search_field,
     search_index,
-    sees_everyone,
     tags_field,
+    with_row_audit,
 )
 
 
@@ -50,10 +50,10 @@ class ClientType(models.TextChoices):
 
 class ClientQuerySet(RecordQuerySet):
     def visible_to(self, user: Any) -> "ClientQuerySet":
-        return self if sees_everyone(user) else self.filter(owned_by_or_free(user))
+        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user))
 
 
-@audited(exclude=["search_text"])
+@with_row_audit(exclude=["search_text"])
 class Client(Record):
     """A person or business that has bought from us."""
 
@@ -75,7 +75,7 @@ class Client(Record):
     )
     tags = tags_field()
     custom_fields = json_field(dict)
-    search_text = search_field("name", "email", "phone", digits("phone"))
+    search_text = search_field("name", "email", "phone", digits_only("phone"))
 
     objects = LiveManager.from_queryset(ClientQuerySet)()
     everything = models.Manager.from_queryset(ClientQuerySet)()
@@ -89,11 +89,11 @@ class Client(Record):
             ("purge_client", "Can purge a client for ever"),
         ]
         constraints = [
-            one_of("clients", "client_type", ClientType),
-            not_blank("clients", "name"),
-            json_is("clients", "address", "object"),
-            json_is("clients", "custom_fields", "object"),
-            no_empty_tag("clients"),
+            choices_check("clients", "client_type", ClientType),
+            not_blank_check("clients", "name"),
+            json_type_check("clients", "address", "object"),
+            json_type_check("clients", "custom_fields", "object"),
+            no_empty_tag_check("clients"),
         ]
         indexes = [
             models.Index(Lower("email"), condition=LIVE, name="clients_email"),
@@ -110,22 +110,22 @@ class Client(Record):
 class ContactQuerySet(RecordQuerySet):
     def visible_to(self, user: Any) -> "ContactQuerySet":
         """A contact of nobody is everybody's; otherwise one of its clients or leads must be visible."""
-        if sees_everyone(user):
+        if can_see_everyone(user):
             return self
         clients = ContactClient.objects.filter(contact=models.OuterRef("pk"))
         leads = self.model._meta.get_field("lead_links").related_model.objects.filter(contact=models.OuterRef("pk"))
-        mine = {
-            "client": owned_by_or_free(user, "client__assigned_to"),
-            "lead": owned_by_or_free(user, "lead__assigned_to"),
+        visible_owners = {
+            "client": owned_by_or_unassigned(user, "client__assigned_to"),
+            "lead": owned_by_or_unassigned(user, "lead__assigned_to"),
         }
         return self.filter(
             (~models.Exists(clients) & ~models.Exists(leads))
-            | models.Exists(clients.filter(mine["client"]))
-            | models.Exists(leads.filter(mine["lead"]))
+            | models.Exists(clients.filter(visible_owners["client"]))
+            | models.Exists(leads.filter(visible_owners["lead"]))
         )
 
 
-@audited(exclude=["search_text"])
+@with_row_audit(exclude=["search_text"])
 class Contact(Record):
     """A person we talk to; belongs to any number of clients and leads."""
 
@@ -135,7 +135,7 @@ class Contact(Record):
     title = models.CharField(max_length=120, blank=True, default="", db_default="")
     tags = tags_field()
     custom_fields = json_field(dict)
-    search_text = search_field("name", "email", "phone", digits("phone"), "title")
+    search_text = search_field("name", "email", "phone", digits_only("phone"), "title")
 
     objects = LiveManager.from_queryset(ContactQuerySet)()
     everything = models.Manager.from_queryset(ContactQuerySet)()
@@ -147,9 +147,9 @@ class Contact(Record):
             ("purge_contact", "Can purge a contact for ever"),
         ]
         constraints = [
-            not_blank("contacts", "name"),
-            json_is("contacts", "custom_fields", "object"),
-            no_empty_tag("contacts"),
+            not_blank_check("contacts", "name"),
+            json_type_check("contacts", "custom_fields", "object"),
+            no_empty_tag_check("contacts"),
             models.UniqueConstraint(
                 Lower("email"),
                 condition=LIVE & ~models.Q(email=""),
@@ -180,7 +180,7 @@ class Role(models.TextChoices):
     OTHER = "other"
 
 
-@audited()
+@with_row_audit()
 class ContactClient(Record):
     """A contact's place at a client."""
 
@@ -192,7 +192,7 @@ class ContactClient(Record):
     class Meta(Record.Meta):
         db_table = "contact_clients"
         constraints = [
-            one_of("contact_clients", "role", Role),
+            choices_check("contact_clients", "role", Role),
             models.UniqueConstraint(
                 "contact",
                 "client",
@@ -221,10 +221,10 @@ class ProjectStatus(models.TextChoices):
 
 class ProjectQuerySet(RecordQuerySet):
     def visible_to(self, user: Any) -> "ProjectQuerySet":
-        return self if sees_everyone(user) else self.filter(owned_by_or_free(user, "client__assigned_to"))
+        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user, "client__assigned_to"))
 
 
-@audited()
+@with_row_audit()
 class Project(Record):
     """Work we do for a client."""
 
@@ -246,7 +246,7 @@ class Project(Record):
             ("restore_project", "Can restore a deleted project"),
             ("purge_project", "Can purge a project for ever"),
         ]
-        constraints = [one_of("projects", "status", ProjectStatus), not_blank("projects", "name")]
+        constraints = [choices_check("projects", "status", ProjectStatus), not_blank_check("projects", "name")]
         indexes = [models.Index("status", "id", condition=LIVE, name="projects_by_status")]
 
     def __str__(self) -> str:

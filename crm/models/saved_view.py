@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import models
 
-from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet, not_blank
+from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet, not_blank_check
 
 
 class SavedViewQuerySet(RecordQuerySet):
@@ -28,7 +28,7 @@ class SavedView(Record):
         db_table = "saved_views"
         permissions = [("share_savedview", "Can share a saved view with everybody")]
         constraints = [
-            not_blank("saved_views", "name"),
+            not_blank_check("saved_views", "name"),
             models.UniqueConstraint(
                 "owner",
                 "table",

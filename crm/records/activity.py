@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from crm.exceptions import NotAllowed
+from crm.exceptions import NotPermitted
 from crm.models import ActivityLog, ActorType, User
 from crm.records.base import Record
 
@@ -28,51 +28,51 @@ class Actor:
     def __str__(self) -> str:
         return self.name or self.type.label
 
-    def require(self, permission: str, deed: str) -> None:
-        """Refuse unless this actor may do `deed`; the program itself may do everything.
+    def require_permission(self, permission: str, action: str) -> None:
+        """Refuse unless this actor may do `action`; the program itself may do everything.
 
         Raises:
-            NotAllowed: a person without `permission`, or anybody outside the house.
+            NotPermitted: a person without `permission`, or anybody outside the house.
         """
         if self.type == ActorType.SYSTEM:
             return
         if self.user is None or not self.user.is_active or not self.user.has_perm(permission):
-            raise NotAllowed(f"{self} may not {deed}.")
+            raise NotPermitted(f"{self} may not {action}.")
 
 
-SYSTEM = Actor(ActorType.SYSTEM, name="The program")
+SYSTEM_ACTOR = Actor(ActorType.SYSTEM, name="The program")
 
 
-def record(target: models.Model, verb: str, **said: Any) -> ActivityLog:
-    """Write one line of history; the arguments are those of `line`."""
-    row = line(target, verb, **said)
+def record(target: models.Model, verb: str, **entry_fields: Any) -> ActivityLog:
+    """Write one line of history; the arguments are those of `build_entry`."""
+    row = build_entry(target, verb, **entry_fields)
     row.save(force_insert=True)
     return row
 
 
-def keep(lines: Iterable[ActivityLog]) -> None:
-    """Write many at once that `line` has made, in the same transaction."""
-    ActivityLog.objects.bulk_create(lines)
+def save_entries(entries: Iterable[ActivityLog]) -> None:
+    """Write many at once that `build_entry` has made, in the same transaction."""
+    ActivityLog.objects.bulk_create(entries)
 
 
-def line(
+def build_entry(
     target: models.Model,
     verb: str,
     *,
     by: Actor | User,
     summary: str,
-    about: models.Model | None = None,
+    timeline_owner: models.Model | None = None,
     at: datetime | None = None,
     **metadata: Any,
 ) -> ActivityLog:
-    """One line of history, yet to be kept: `by` did `verb` to `target`, on the timeline of `about`.
+    """One line of history, yet to be kept: `by` did `verb` to `target`, on the timeline of `timeline_owner`.
 
-    `about` is the target itself unless given; `metadata` holds what JSON can hold.
+    `timeline_owner` is the target itself unless given; `metadata` holds what JSON can hold.
     """
     actor = Actor.of(by)
-    about, at = about or target, at or timezone.now()
-    if isinstance(about, Record):
-        about.touched(at)
+    timeline_owner, at = timeline_owner or target, at or timezone.now()
+    if isinstance(timeline_owner, Record):
+        timeline_owner.update_last_activity(at)
     return ActivityLog(
         actor_type=actor.type,
         actor=actor.user,
@@ -80,8 +80,8 @@ def line(
         summary=summary,
         target_type=target._meta.label_lower,
         target_id=target.pk,
-        about_type=about._meta.label_lower,
-        about_id=about.pk,
+        about_type=timeline_owner._meta.label_lower,
+        about_id=timeline_owner.pk,
         metadata={"name": actor.name, **metadata} if actor.name else metadata,
         occurred_at=at,
     )

@@ -59,7 +59,7 @@ class Record(models.Model):
         abstract = True
         base_manager_name = "everything"
 
-    def touched(self, at: datetime) -> None:
+    def update_last_activity(self, at: datetime) -> None:
         """Called when something at `at` is written on this record's timeline."""
 
     @property
@@ -83,17 +83,17 @@ def tags_field() -> ArrayField:
 
 def search_field(*parts: Any) -> models.GeneratedField:
     """A generated column of the lower-cased `parts`, for one trigram index to search them all."""
-    spaced: list[Any] = []
+    expressions: list[Any] = []
     for part in parts:
-        spaced += [Coalesce(part, models.Value(""), output_field=models.TextField()), models.Value(" ")]
+        expressions += [Coalesce(part, models.Value(""), output_field=models.TextField()), models.Value(" ")]
     return models.GeneratedField(
-        expression=Lower(Concat(*spaced, output_field=models.TextField())),
+        expression=Lower(Concat(*expressions, output_field=models.TextField())),
         output_field=models.TextField(),
         db_persist=True,
     )
 
 
-def digits(field: str) -> models.Func:
+def digits_only(field: str) -> models.Func:
     """Only the digits of a phone number, so that it is found however it is written."""
     return models.Func(
         models.F(field),
@@ -109,16 +109,18 @@ def search_index(table: str) -> GinIndex:
     return GinIndex(OpClass("search_text", name="gin_trgm_ops"), condition=LIVE, name=f"{table}_search")
 
 
-def owned_by_or_free(user: Any, field: str = "assigned_to") -> models.Q:
+def owned_by_or_unassigned(user: Any, field: str = "assigned_to") -> models.Q:
     """Rows of `user` and rows of nobody: what an agent works on."""
     return models.Q(**{field: user}) | models.Q(**{f"{field}__isnull": True})
 
 
-def sees_everyone(user: Any) -> bool:
+def can_see_everyone(user: Any) -> bool:
     return user.has_perm("crm.see_everyone")
 
 
-def one_of(table: str, field: str, choices: type[models.TextChoices], *, null: bool = False) -> models.CheckConstraint:
+def choices_check(
+    table: str, field: str, choices: type[models.TextChoices], *, null: bool = False
+) -> models.CheckConstraint:
     """The check that `field` holds one of `choices` (or nothing, where `null`)."""
     condition = models.Q(**{f"{field}__in": choices.values})
     if null:
@@ -130,7 +132,7 @@ def one_of(table: str, field: str, choices: type[models.TextChoices], *, null: b
     )
 
 
-def between(table: str, field: str, low: Any, high: Any, *, null: bool = True) -> models.CheckConstraint:
+def range_check(table: str, field: str, low: Any, high: Any, *, null: bool = True) -> models.CheckConstraint:
     """The check that `field` lies in low..high (or is empty, where `null`)."""
     condition = models.Q(**{f"{field}__gte": low, f"{field}__lte": high})
     if null:
@@ -142,17 +144,17 @@ def between(table: str, field: str, low: Any, high: Any, *, null: bool = True) -
     )
 
 
-def json_is(table: str, field: str, kind: str) -> models.CheckConstraint:
+def json_type_check(table: str, field: str, kind: str) -> models.CheckConstraint:
     """The check that JSON `field` is of `kind` ("object" or "array")."""
-    found = models.Func(models.F(field), function="jsonb_typeof", output_field=models.TextField())
+    json_type = models.Func(models.F(field), function="jsonb_typeof", output_field=models.TextField())
     return models.CheckConstraint(
         name=f"{table}_{field}_{kind}",
-        condition=models.Q(Exact(found, models.Value(kind))),
+        condition=models.Q(Exact(json_type, models.Value(kind))),
         violation_error_message=f"The {field.replace('_', ' ')} must be a JSON {kind}.",
     )
 
 
-def no_empty_tag(table: str) -> models.CheckConstraint:
+def no_empty_tag_check(table: str) -> models.CheckConstraint:
     return models.CheckConstraint(
         name=f"{table}_tags_not_empty",
         condition=~models.Q(tags__contains=[""]),
@@ -160,7 +162,7 @@ def no_empty_tag(table: str) -> models.CheckConstraint:
     )
 
 
-def not_blank(table: str, field: str) -> models.CheckConstraint:
+def not_blank_check(table: str, field: str) -> models.CheckConstraint:
     return models.CheckConstraint(
         name=f"{table}_{field}_not_blank",
         condition=~models.Q(**{field: ""}),
@@ -168,7 +170,7 @@ def not_blank(table: str, field: str) -> models.CheckConstraint:
     )
 
 
-def never_emptied() -> pgtrigger.Trigger:
+def truncate_protection() -> pgtrigger.Trigger:
     """The refusal of TRUNCATE, which fires no trigger of a row: for tables that only grow."""
     return pgtrigger.Trigger(
         name="no_truncate",
@@ -179,20 +181,20 @@ def never_emptied() -> pgtrigger.Trigger:
     )
 
 
-def audited(*, exclude: Iterable[str] = ()) -> Any:
+def with_row_audit(*, exclude: Iterable[str] = ()) -> Any:
     """Row audit by the database: the old row, who and from where, at each change and purge.
 
     `exclude` names columns that a machine recomputes by the million; their change alone is no event.
     """
-    left_out = ["updated_at", *exclude]
+    excluded_fields = ["updated_at", *exclude]
 
     def decorate(model: type[models.Model]) -> type[models.Model]:
         return pghistory.track(
             pghistory.UpdateEvent(
-                row=pghistory.Old, condition=pgtrigger.AnyChange(exclude=left_out, exclude_auto=True)
+                row=pghistory.Old, condition=pgtrigger.AnyChange(exclude=excluded_fields, exclude_auto=True)
             ),
             pghistory.DeleteEvent(),
-            exclude=[name for name in left_out if name != "updated_at"],
+            exclude=[name for name in excluded_fields if name != "updated_at"],
             obj_field=pghistory.ObjForeignKey(related_name="events", db_constraint=False),
             meta={"db_table": f"{model._meta.db_table}_history", "indexes": []},
         )(model)

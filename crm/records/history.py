@@ -9,8 +9,8 @@ from django.db import models
 
 from crm.models import User
 
-MOST_SHOWN = 100
-NOT_SHOWN = frozenset({"id", "created_at", "updated_at"})
+MAX_HISTORY_CHANGES = 100
+HIDDEN_FIELDS = frozenset({"id", "created_at", "updated_at"})
 
 
 @dataclass(frozen=True)
@@ -18,16 +18,16 @@ class Change:
     """One change of a row: field by field, what it was and what it became."""
 
     at: datetime
-    who: str
-    where: str
+    changed_by: str
+    source: str
     fields: list[tuple[str, Any, Any]]
 
 
-def history_of(row: models.Model) -> list[Change]:
+def load_history(row: models.Model) -> list[Change]:
     """The changes of `row`, newest first; the audit keeps the old row, so each is compared with the next."""
     if not hasattr(row, "events"):  # a table without an audit
         return []
-    events = list(row.events.select_related("pgh_context").order_by("-pgh_created_at", "-pgh_id")[:MOST_SHOWN])
+    events = list(row.events.select_related("pgh_context").order_by("-pgh_created_at", "-pgh_id")[:MAX_HISTORY_CHANGES])
     contexts = [event.pgh_context.metadata if event.pgh_context else {} for event in events]
     staff = User.objects.in_bulk({context["user"] for context in contexts if context.get("user")})
     names = {str(pk): str(user) for pk, user in staff.items()}
@@ -36,28 +36,30 @@ def history_of(row: models.Model) -> list[Change]:
         changes.append(
             Change(
                 at=event.pgh_created_at,
-                who=names.get(str(context.get("user")), "The program"),
-                where=context.get("url") or context.get("command") or "",
-                fields=differences(event, newer),
+                changed_by=names.get(str(context.get("user")), "The program"),
+                source=context.get("url") or context.get("command") or "",
+                fields=field_differences(event, newer),
             )
         )
         newer = event
     return changes
 
 
-def differences(old: models.Model, new: models.Model) -> list[tuple[str, Any, Any]]:
+def field_differences(old: models.Model, new: models.Model) -> list[tuple[str, Any, Any]]:
     """Field by field what differs between two states of a row, as people read it."""
-    found = []
+    differences = []
     for field in old._meta.concrete_fields:
-        if field.name.startswith("pgh_") or field.name in NOT_SHOWN:
+        if field.name.startswith("pgh_") or field.name in HIDDEN_FIELDS:
             continue
-        was, now = getattr(old, field.attname), getattr(new, field.attname)
-        if was != now:
-            found.append((str(field.verbose_name), shown(field, was), shown(field, now)))
-    return found
+        old_value, new_value = getattr(old, field.attname), getattr(new, field.attname)
+        if old_value != new_value:
+            differences.append(
+                (str(field.verbose_name), display_value(field, old_value), display_value(field, new_value))
+            )
+    return differences
 
 
-def shown(field: models.Field, value: Any) -> Any:
+def display_value(field: models.Field, value: Any) -> Any:
     """`value` as people read it: a record by its name, a code by its label, numbers and truths in words."""
     if value is None or isinstance(value, dict | list):
         return value

@@ -9,54 +9,54 @@ from django.db.models import ProtectedError
 from django.db.models.functions import Now
 from django.http import QueryDict
 
-from crm.exceptions import BadInput, IllegalMove, refusing
+from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import SavedView, User
 from crm.records.activity import Actor, record
 from crm.records.base import Record
-from crm.text.cleaning import without_nul
+from crm.text.cleaning import strip_nul
 
-NOTE_LENGTH = 10_000
-LONGEST_QUERY = 2_000
+MAX_TIMELINE_NOTE_LENGTH = 10_000
+MAX_VIEW_QUERY_LENGTH = 2_000
 
 
-def permission(record_or_model: models.Model | type[models.Model], deed: str) -> str:
+def permission_name(record_or_model: models.Model | type[models.Model], verb: str) -> str:
     """The permission's full name, such as `leads.purge_lead`."""
     meta = record_or_model._meta
-    return f"{meta.app_label}.{deed}_{meta.model_name}"
+    return f"{meta.app_label}.{verb}_{meta.model_name}"
 
 
-def named(row: models.Model) -> str:
+def describe_record(row: models.Model) -> str:
     return f"{row._meta.verbose_name} “{row}”"
 
 
 @transaction.atomic
-def create(row: Record, *, by: Actor | User, about: models.Model | None = None) -> None:
+def create(row: Record, *, by: Actor | User, timeline_owner: models.Model | None = None) -> None:
     """Save a new `row` and say so on its timeline.
 
     Raises:
-        NotAllowed: `by` may not add such records.
-        BadInput: a field or constraint refuses it.
+        NotPermitted: `by` may not add such records.
+        InvalidInput: a field or constraint refuses it.
     """
-    Actor.of(by).require(permission(row, "add"), f"add a {row._meta.verbose_name}")
-    with refusing():
+    Actor.of(by).require_permission(permission_name(row, "add"), f"add a {row._meta.verbose_name}")
+    with errors_as_invalid_input():
         row.full_clean()
         row.save(force_insert=True)
-    record(row, "created", by=by, about=about, summary=f"Created {named(row)}")
+    record(row, "created", by=by, timeline_owner=timeline_owner, summary=f"Created {describe_record(row)}")
 
 
 @transaction.atomic
-def soft_delete(row: Record, *, by: Actor | User, about: models.Model | None = None) -> None:
-    """Take `row` out of every list; it can be restored. It is told on the timeline of `about`, or its own.
+def soft_delete(row: Record, *, by: Actor | User, timeline_owner: models.Model | None = None) -> None:
+    """Take `row` out of every list; it can be restored. It is told on the timeline of `timeline_owner`, or its own.
 
     Raises:
-        NotAllowed: `by` may not delete such records.
-        IllegalMove: it is already deleted.
+        NotPermitted: `by` may not delete such records.
+        IllegalTransition: it is already deleted.
     """
-    Actor.of(by).require(permission(row, "delete"), f"delete the {row._meta.verbose_name}")
+    Actor.of(by).require_permission(permission_name(row, "delete"), f"delete the {row._meta.verbose_name}")
     if type(row).everything.filter(pk=row.pk, deleted_at__isnull=True).update(deleted_at=Now()) != 1:
-        raise IllegalMove(f"The {named(row)} is already deleted.")
+        raise IllegalTransition(f"The {describe_record(row)} is already deleted.")
     row.refresh_from_db()
-    record(row, "deleted", by=by, about=about, summary=f"Deleted {named(row)}")
+    record(row, "deleted", by=by, timeline_owner=timeline_owner, summary=f"Deleted {describe_record(row)}")
 
 
 @transaction.atomic
@@ -64,16 +64,16 @@ def restore(row: Record, *, by: Actor | User) -> None:
     """Bring a deleted `row` back.
 
     Raises:
-        NotAllowed: `by` may not restore such records.
-        IllegalMove: it is not deleted.
-        BadInput: something live has taken its place since (the same address, say).
+        NotPermitted: `by` may not restore such records.
+        IllegalTransition: it is not deleted.
+        InvalidInput: something live has taken its place since (the same address, say).
     """
-    Actor.of(by).require(permission(row, "restore"), f"restore the {row._meta.verbose_name}")
-    with refusing():
+    Actor.of(by).require_permission(permission_name(row, "restore"), f"restore the {row._meta.verbose_name}")
+    with errors_as_invalid_input():
         if type(row).everything.filter(pk=row.pk, deleted_at__isnull=False).update(deleted_at=None) != 1:
-            raise IllegalMove(f"The {named(row)} is not deleted.")
+            raise IllegalTransition(f"The {describe_record(row)} is not deleted.")
     row.refresh_from_db()
-    record(row, "restored", by=by, summary=f"Restored {named(row)}")
+    record(row, "restored", by=by, summary=f"Restored {describe_record(row)}")
 
 
 @transaction.atomic
@@ -81,47 +81,49 @@ def purge(row: Record, *, by: Actor | User) -> None:
     """Remove a deleted `row` for ever; the activity log keeps the fact.
 
     Raises:
-        NotAllowed: `by` may not purge such records.
-        IllegalMove: it is not deleted first, or other records still need it.
+        NotPermitted: `by` may not purge such records.
+        IllegalTransition: it is not deleted first, or other records still need it.
     """
-    Actor.of(by).require(permission(row, "purge"), f"purge the {row._meta.verbose_name}")
+    Actor.of(by).require_permission(permission_name(row, "purge"), f"purge the {row._meta.verbose_name}")
     current = type(row).everything.select_for_update().filter(pk=row.pk).first()
     if current is None or not current.is_deleted:
-        raise IllegalMove(f"The {named(row)} must be deleted before it is purged.")
-    record(row, "purged", by=by, summary=f"Purged {named(row)}")
+        raise IllegalTransition(f"The {describe_record(row)} must be deleted before it is purged.")
+    record(row, "purged", by=by, summary=f"Purged {describe_record(row)}")
     try:
         with transaction.atomic():
             current.delete()
     except ProtectedError as error:
-        needed = ", ".join(sorted({str(named(other)) for other in error.protected_objects})[:3])
-        raise IllegalMove(f"The {named(row)} is still needed by {needed}.") from error
+        dependents = ", ".join(sorted({str(describe_record(other)) for other in error.protected_objects})[:3])
+        raise IllegalTransition(f"The {describe_record(row)} is still needed by {dependents}.") from error
 
 
 @transaction.atomic
-def edited(row: models.Model, changed: list[str], *, by: Actor | User, about: models.Model | None = None) -> None:
+def record_edit(
+    row: models.Model, changed: list[str], *, by: Actor | User, timeline_owner: models.Model | None = None
+) -> None:
     """Write down that a person changed the fields named in `changed`."""
     if changed:
         names = ", ".join(str(row._meta.get_field(name).verbose_name) for name in changed)
-        record(row, "changed", by=by, about=about, summary=f"Changed {names}", fields=changed)
+        record(row, "changed", by=by, timeline_owner=timeline_owner, summary=f"Changed {names}", fields=changed)
 
 
 @transaction.atomic
-def note(row: Record, body: str, *, by: Actor | User) -> None:
+def add_note(row: Record, body: str, *, by: Actor | User) -> None:
     """Put a note on the timeline of `row`. A note is activity, not contact.
 
     Raises:
-        NotAllowed: `by` may not change such records.
-        IllegalMove: the record is deleted.
-        BadInput: the note is empty or longer than 10,000 characters.
+        NotPermitted: `by` may not change such records.
+        IllegalTransition: the record is deleted.
+        InvalidInput: the note is empty or longer than 10,000 characters.
     """
-    Actor.of(by).require(permission(row, "change"), f"write a note on the {row._meta.verbose_name}")
+    Actor.of(by).require_permission(permission_name(row, "change"), f"write a note on the {row._meta.verbose_name}")
     if row.is_deleted:
-        raise IllegalMove(f"The {named(row)} is deleted; restore it first.")
-    body = without_nul(body).strip()
+        raise IllegalTransition(f"The {describe_record(row)} is deleted; restore it first.")
+    body = strip_nul(body).strip()
     if not body:
-        raise BadInput("Write something: a note must not be empty.")
-    if len(body) > NOTE_LENGTH:
-        raise BadInput(f"A note has at most {NOTE_LENGTH:,} characters; this one has {len(body):,}.")
+        raise InvalidInput("Write something: a note must not be empty.")
+    if len(body) > MAX_TIMELINE_NOTE_LENGTH:
+        raise InvalidInput(f"A note has at most {MAX_TIMELINE_NOTE_LENGTH:,} characters; this one has {len(body):,}.")
     record(row, "noted", by=by, summary=body)
 
 
@@ -132,28 +134,30 @@ def assign(row: Any, owner: User | None, *, by: Actor | User) -> None:
     Taking what is free is open to whoever may change it; anything else is a reassignment.
 
     Raises:
-        NotAllowed: `by` may not.
-        IllegalMove: `owner` has it already, or has left.
+        NotPermitted: `by` may not.
+        IllegalTransition: `owner` has it already, or has left.
     """
     actor = Actor.of(by)
     locked = type(row).everything.select_for_update().get(pk=row.pk)
-    takes_free = locked.assigned_to_id is None and owner is not None and owner == actor.user
-    actor.require(permission(row, "change" if takes_free else "reassign"), f"reassign the {row._meta.verbose_name}")
+    is_taking_unassigned = locked.assigned_to_id is None and owner is not None and owner == actor.user
+    actor.require_permission(
+        permission_name(row, "change" if is_taking_unassigned else "reassign"), f"reassign the {row._meta.verbose_name}"
+    )
     if locked.is_deleted:
-        raise IllegalMove(f"The {named(row)} is deleted.")
+        raise IllegalTransition(f"The {describe_record(row)} is deleted.")
     if locked.assigned_to == owner:
-        raise IllegalMove(f"The {named(row)} already belongs to {owner or 'nobody'}.")
+        raise IllegalTransition(f"The {describe_record(row)} already belongs to {owner or 'nobody'}.")
     if owner is not None and not owner.is_active:
-        raise IllegalMove(f"{owner} no longer works here.")
-    was = locked.assigned_to
+        raise IllegalTransition(f"{owner} no longer works here.")
+    previous_owner = locked.assigned_to
     type(row).everything.filter(pk=row.pk).update(assigned_to=owner)
     row.assigned_to = owner
     record(
         row,
         "assigned",
         by=by,
-        summary=f"Owner: {was or 'nobody'} → {owner or 'nobody'}",
-        was=str(was.pk) if was else None,
+        summary=f"Owner: {previous_owner or 'nobody'} → {owner or 'nobody'}",
+        was=str(previous_owner.pk) if previous_owner else None,
         now=str(owner.pk) if owner else None,
     )
 
@@ -163,41 +167,41 @@ def save_view(*, name: str, table: str, query: str, shared: bool, by: User) -> S
     """Keep the query string of a list under a name of `by`'s own, replacing one of the same name.
 
     Raises:
-        NotAllowed: `by` may not keep or not share views.
-        BadInput: the name is empty or too long, there is no such table, or the query is none.
+        NotPermitted: `by` may not keep or not share views.
+        InvalidInput: the name is empty or too long, there is no such table, or the query is none.
     """
-    actor, name = Actor.of(by), without_nul(name).strip()
-    actor.require("crm.add_savedview", "keep a view")
+    actor, name = Actor.of(by), strip_nul(name).strip()
+    actor.require_permission("crm.add_savedview", "keep a view")
     if shared:
-        actor.require("crm.share_savedview", "share a view")
+        actor.require_permission("crm.share_savedview", "share a view")
     if table not in {model._meta.label_lower for model in apps.get_models()}:
-        raise BadInput("There is no such list.")
+        raise InvalidInput("There is no such list.")
     view = SavedView.objects.select_for_update().filter(owner=by, table=table, name=name).first()
     view = view or SavedView(owner=by, table=table, name=name)
-    view.query, view.shared = readable(query), shared
-    with refusing():
+    view.query, view.shared = clean_view_query(query), shared
+    with errors_as_invalid_input():
         view.full_clean()
         view.save()
     return view
 
 
-def readable(query: str) -> str:
+def clean_view_query(query: str) -> str:
     """`query` if a list can be asked with it."""
     try:
         QueryDict(query)
     except TooManyFieldsSent as error:
-        raise BadInput("That view asks for too much at once.") from error
-    if len(query) > LONGEST_QUERY:
-        raise BadInput(f"A view's query has at most {LONGEST_QUERY:,} characters.")
-    return without_nul(query)
+        raise InvalidInput("That view asks for too much at once.") from error
+    if len(query) > MAX_VIEW_QUERY_LENGTH:
+        raise InvalidInput(f"A view's query has at most {MAX_VIEW_QUERY_LENGTH:,} characters.")
+    return strip_nul(query)
 
 
 @transaction.atomic
-def forget_view(view: SavedView, *, by: User) -> None:
+def delete_saved_view(view: SavedView, *, by: User) -> None:
     """Take a saved view of `by`'s own away.
 
     Raises:
-        IllegalMove: it is somebody else's, or already forgotten.
+        IllegalTransition: it is somebody else's, or already forgotten.
     """
     if SavedView.objects.filter(pk=view.pk, owner=by).update(deleted_at=Now()) != 1:
-        raise IllegalMove("That view is not yours, or is already forgotten.")
+        raise IllegalTransition("That view is not yours, or is already forgotten.")

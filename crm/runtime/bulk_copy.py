@@ -7,8 +7,8 @@ from typing import Any
 from django.db import connection, models
 
 
-def copy_in(rows: Sequence[models.Model], names: Sequence[str]) -> None:
-    """Write `rows`, all of one model, with the fields `names`; the rest is left to the database's defaults.
+def copy_rows(rows: Sequence[models.Model], field_names: Sequence[str]) -> None:
+    """Write `rows`, all of one model, with the fields `field_names`; the rest is left to the database's defaults.
 
     Nothing is validated but by the database, and no signal is sent.
 
@@ -18,18 +18,18 @@ def copy_in(rows: Sequence[models.Model], names: Sequence[str]) -> None:
     if not rows:
         return
     meta = rows[0]._meta
-    fields = [meta.get_field(name) for name in names]
-    converts: list[Callable[[Any], Any]] = [
-        json.dumps if isinstance(field, models.JSONField) else as_it_is for field in fields
+    fields = [meta.get_field(name) for name in field_names]
+    converters: list[Callable[[Any], Any]] = [
+        json.dumps if isinstance(field, models.JSONField) else keep_as_is for field in fields
     ]
-    quoted = connection.ops.quote_name
-    columns = ", ".join(quoted(field.column) for field in fields)
-    statement = f"COPY {quoted(meta.db_table)} ({columns}) FROM STDIN"
+    quote_name_sql = connection.ops.quote_name
+    columns = ", ".join(quote_name_sql(field.column) for field in fields)
+    statement = f"COPY {quote_name_sql(meta.db_table)} ({columns}) FROM STDIN"
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
         for row in rows:
             values = (field.pre_save(row, add=True) for field in fields)
-            copy.write_row([convert(value) for convert, value in zip(converts, values, strict=True)])
+            copy.write_row([convert(value) for convert, value in zip(converters, values, strict=True)])
 
 
-def as_it_is(value: Any) -> Any:
+def keep_as_is(value: Any) -> Any:
     return value

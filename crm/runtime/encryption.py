@@ -10,58 +10,58 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
-from crm.exceptions import BadInput
+from crm.exceptions import InvalidInput
 
-NO_KEYS = "CREDENTIALS_KEYS is not set, so no password can be kept: see .env.example."
+NO_KEYS_MESSAGE = "CREDENTIALS_KEYS is not set, so no password can be kept: see .env.example."
 
 
-class Unreadable(BadInput):
+class SecretUnreadable(InvalidInput):
     """A secret that cannot be opened; the message says why and what to do."""
 
 
-def keys() -> MultiFernet:
+def credential_keys() -> MultiFernet:
     """The keys, the one that seals first.
 
     Raises:
-        BadInput: there are none.
+        InvalidInput: there are none.
     """
     if not settings.CREDENTIALS_KEYS:
-        raise BadInput(NO_KEYS)
+        raise InvalidInput(NO_KEYS_MESSAGE)
     return MultiFernet([Fernet(key) for key in settings.CREDENTIALS_KEYS])
 
 
 @sensitive_variables()
-def sealed(secret: str, *, purpose: str) -> str:
+def encrypt_secret(secret: str, *, purpose: str) -> str:
     """`secret` encrypted, to be opened for the same `purpose` only."""
-    return keys().encrypt(json.dumps([secret, purpose]).encode()).decode()
+    return credential_keys().encrypt(json.dumps([secret, purpose]).encode()).decode()
 
 
 @sensitive_variables()
-def opened(token: str, *, purpose: str) -> str:
-    """What `sealed` was given.
+def decrypt_secret(token: str, *, purpose: str) -> str:
+    """What `encrypt_secret` was given.
 
     Raises:
-        Unreadable: none of the keys opens it, or it was sealed for something else.
+        SecretUnreadable: none of the keys opens it, or it was sealed for something else.
     """
     try:
-        secret, sealed_for = json.loads(keys().decrypt(token.encode()))
+        secret, stored_purpose = json.loads(credential_keys().decrypt(token.encode()))
     except InvalidToken:
-        raise Unreadable(
+        raise SecretUnreadable(
             "The password kept here cannot be read with the keys of CREDENTIALS_KEYS: "
             "put the key back, or enter the password again."
         ) from None
-    if sealed_for != purpose:
-        raise Unreadable("The password was entered for another server or login: enter it again.")
+    if stored_purpose != purpose:
+        raise SecretUnreadable("The password was entered for another server or login: enter it again.")
     return secret
 
 
-def resealed(token: str) -> str:
+def reencrypt_secret(token: str) -> str:
     """`token` under the first key.
 
     Raises:
-        Unreadable: none of the keys opens it.
+        SecretUnreadable: none of the keys opens it.
     """
     try:
-        return keys().rotate(token.encode()).decode()
+        return credential_keys().rotate(token.encode()).decode()
     except InvalidToken:
-        raise Unreadable("None of the keys of CREDENTIALS_KEYS opens it.") from None
+        raise SecretUnreadable("None of the keys of CREDENTIALS_KEYS opens it.") from None

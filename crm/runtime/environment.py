@@ -19,11 +19,11 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import make_conninfo
 
-YES = {"1", "true", "yes", "on"}
-NO = {"0", "false", "no", "off"}
+TRUE_WORDS = {"1", "true", "yes", "on"}
+FALSE_WORDS = {"0", "false", "no", "off"}
 KEY_BYTES = 32
-NUMBER = re.compile(r"[0-9]{1,7}(\.[0-9]{1,6})?")
-MOST_COUNTED = 1_000_000
+DECIMAL_NUMBER = re.compile(r"[0-9]{1,7}(\.[0-9]{1,6})?")
+MAX_COUNT_VALUE = 1_000_000
 POSTGRES_SCHEMES = ("postgres://", "postgresql://")
 # How a mail server is spoken to, and where it listens unless the URL says: openly, encrypted from the start, or
 # encrypted after STARTTLS.
@@ -34,7 +34,7 @@ class BadVariable(ImproperlyConfigured):
     """A variable that cannot be used as it is; the message is the sentence that a person reads."""
 
 
-def key_from(text: str) -> str:
+def derive_key(text: str) -> str:
     """A key that follows from `text`, for development."""
     return base64.urlsafe_b64encode(sha256(f"credentials {text}".encode()).digest()).decode()
 
@@ -68,16 +68,16 @@ class Environment:
         # Not `Env.str`, which takes a value that begins with a dollar sign for the name of another variable.
         return environ.Env.ENVIRON.get(name, "").strip() or default
 
-    def words(self, name: str) -> list[str]:
+    def comma_separated(self, name: str) -> list[str]:
         """A list written with commas."""
         return [word.strip() for word in self.text(name).split(",") if word.strip()]
 
     def flag(self, name: str, *, default: bool) -> bool:
         """Yes or no. Unlike `environ`, which takes every unknown word for no."""
         value = self.text(name, "yes" if default else "no").lower()
-        if value not in YES | NO:
+        if value not in TRUE_WORDS | FALSE_WORDS:
             raise BadVariable(f"{name} is {value!r}: write true or false.")
-        return value in YES
+        return value in TRUE_WORDS
 
     def port(self, name: str, default: int) -> int:
         """A TCP port."""
@@ -132,11 +132,11 @@ class Environment:
             return ""
         try:
             parsed = urlsplit(url)
-            whole = bool(parsed.hostname) and (parsed.port is None or parsed.port > 0)
+            is_complete = bool(parsed.hostname) and (parsed.port is None or parsed.port > 0)
         except ValueError:
-            whole = False
-        plain = url.isascii() and url.isprintable() and not set(url) & set(" @?#\\")
-        if not (whole and plain and parsed.scheme in {"http", "https"}):
+            is_complete = False
+        is_plain = url.isascii() and url.isprintable() and not set(url) & set(" @?#\\")
+        if not (is_complete and is_plain and parsed.scheme in {"http", "https"}):
             raise BadVariable(f"{name} is no web address: write one such as https://api.example.com, and no more.")
         return url
 
@@ -149,10 +149,10 @@ class Environment:
 
     def keys(self, name: str) -> list[str]:
         """Keys to encrypt with (Fernet: 32 bytes in base64), written with commas; never repeated in an error."""
-        found = self.words(name)
-        if not all(is_key(key) for key in found):
+        keys = self.comma_separated(name)
+        if not all(is_fernet_key(key) for key in keys):
             raise BadVariable(f"{name} holds something that is no key: .env.example says how to make one.")
-        return found
+        return keys
 
     def mail_server(self, name: str, default: str) -> dict[str, Any]:
         """Django's settings of the mail server that the URL names; an empty host where none is given.
@@ -170,13 +170,13 @@ class Environment:
         scheme = url.split("://")[0].lower()
         port = parsed["EMAIL_PORT"]
         host = parsed["EMAIL_HOST"] or ""
-        plain = host.isascii() and host.isprintable() and " " not in host
-        if scheme not in MAIL_SCHEMES or not (host and plain) or not (port is None or isinstance(port, int)):
+        is_plain = host.isascii() and host.isprintable() and " " not in host
+        if scheme not in MAIL_SCHEMES or not (host and is_plain) or not (port is None or isinstance(port, int)):
             raise BadVariable(f"{name} does not name a mail server: {example}.")
-        security, usual = MAIL_SCHEMES[scheme]
+        security, default_port = MAIL_SCHEMES[scheme]
         return {
             "EMAIL_HOST": host,
-            "EMAIL_PORT": port or usual,
+            "EMAIL_PORT": port or default_port,
             "EMAIL_HOST_USER": parsed["EMAIL_HOST_USER"] or "",
             "EMAIL_HOST_PASSWORD": parsed["EMAIL_HOST_PASSWORD"] or "",
             "EMAIL_USE_SSL": security == "SSL",
@@ -186,27 +186,27 @@ class Environment:
     def sender(self, name: str, default: str) -> str:
         """An address to send from, with a name before it: `Agency <office@example.com>`."""
         value = self.text(name, default)
-        wrong = BadVariable(f"{name} is {value!r}: write a name and an address, as in Agency <office@example.com>.")
+        invalid = BadVariable(f"{name} is {value!r}: write a name and an address, as in Agency <office@example.com>.")
         try:
-            found = mail_policy.header_factory("From", value)
+            header = mail_policy.header_factory("From", value)
         except (ValueError, IndexError, MessageError):
-            raise wrong from None
-        if found.defects or len(found.addresses) != 1 or not good_address(found.addresses[0]):
-            raise wrong
+            raise invalid from None
+        if header.defects or len(header.addresses) != 1 or not is_valid_sender(header.addresses[0]):
+            raise invalid
         return value
 
-    def number(self, name: str, default: str, *, most: int) -> Decimal:
-        """A number from nothing to `most`, with a point where it is not whole."""
+    def number(self, name: str, default: str, *, maximum: int) -> Decimal:
+        """A number from nothing to `maximum`, with a point where it is not whole."""
         value = self.text(name, default)
-        if not (NUMBER.fullmatch(value) and Decimal(value) <= most):
-            raise BadVariable(f"{name} is {value!r}: write a number from 0 to {most}.")
+        if not (DECIMAL_NUMBER.fullmatch(value) and Decimal(value) <= maximum):
+            raise BadVariable(f"{name} is {value!r}: write a number from 0 to {maximum}.")
         return Decimal(value)
 
     def count(self, name: str, default: int) -> int:
         """A whole number from nothing to a million."""
         value = self.text(name, str(default))
-        if not (value.isascii() and value.isdigit() and int(value) <= MOST_COUNTED):
-            raise BadVariable(f"{name} is {value!r}: write a whole number from 0 to {MOST_COUNTED}.")
+        if not (value.isascii() and value.isdigit() and int(value) <= MAX_COUNT_VALUE):
+            raise BadVariable(f"{name} is {value!r}: write a whole number from 0 to {MAX_COUNT_VALUE}.")
         return int(value)
 
     def seconds(self, name: str, default: int) -> int:
@@ -217,7 +217,7 @@ class Environment:
         return int(value)
 
 
-def is_key(text: str) -> bool:
+def is_fernet_key(text: str) -> bool:
     """Whether `text` is 32 bytes in base64 of the kind that URLs can hold."""
     try:
         return len(base64.b64decode(text.encode(), altchars=b"-_", validate=True)) == KEY_BYTES
@@ -225,6 +225,6 @@ def is_key(text: str) -> bool:
         return False
 
 
-def good_address(address: Address) -> bool:
+def is_valid_sender(address: Address) -> bool:
     """Whether mail can be sent from `address`, and it says by which name."""
     return bool(address.display_name and address.username and "." in address.domain and address.addr_spec.isascii())

@@ -12,20 +12,20 @@ from pathlib import Path
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.conf import settings
 
-LARGEST = 50 * 1024 * 1024
+MAX_EMAIL_BYTES = 50 * 1024 * 1024
 
 
-class Catcher(SMTP):
+class CatcherProtocol(SMTP):
     """Takes whatever a mail program can send, long lines too."""
 
     line_length_limit = 1024 * 1024
 
 
-class Files:
-    """Writes each mail into `folder`, under a name that sorts by time, and tells `say` where."""
+class EmailFileWriter:
+    """Writes each mail into `caught_emails_folder`, under a name that sorts by time, and tells `report` where."""
 
-    def __init__(self, folder: Path, say: Callable[[str], object]) -> None:
-        self.folder, self.say = folder, say
+    def __init__(self, folder: Path, report: Callable[[str], object]) -> None:
+        self.folder, self.report = folder, report
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         data = envelope.original_content or b""
@@ -33,27 +33,31 @@ class Files:
         name = re.sub(r"[^A-Za-z0-9.@_-]+", "", name)[:100]
         path = self.folder / f"{datetime.now():%Y-%m-%d %H.%M.%S.%f} {name}.eml"
         path.write_bytes(data)
-        self.say(f"A mail to {', '.join(envelope.rcpt_tos)}: {path}")
+        self.report(f"A mail to {', '.join(envelope.rcpt_tos)}: {path}")
         return "250 Caught"
 
 
-def folder() -> Path:
+def caught_emails_folder() -> Path:
     """Where caught mails are written."""
     return settings.DATA_DIR / "mail"
 
 
-def catch(listener: socket.socket, say: Callable[[str], object]) -> None:
+def run_catcher(listener: socket.socket, report: Callable[[str], object]) -> None:
     """Catch mails on `listener` until told to end."""
-    folder().mkdir(parents=True, exist_ok=True)
-    files = Files(folder(), say)
-    asyncio.run(serve(listener, lambda: Catcher(files, data_size_limit=LARGEST, enable_SMTPUTF8=True)))
+    caught_emails_folder().mkdir(parents=True, exist_ok=True)
+    files = EmailFileWriter(caught_emails_folder(), report)
+    asyncio.run(
+        serve_until_signal(
+            listener, lambda: CatcherProtocol(files, data_size_limit=MAX_EMAIL_BYTES, enable_SMTPUTF8=True)
+        )
+    )
 
 
-async def serve(listener: socket.socket, make: Callable[[], Catcher]) -> None:
+async def serve_until_signal(listener: socket.socket, make_protocol: Callable[[], CatcherProtocol]) -> None:
     """Answer on `listener` until SIGINT or SIGTERM."""
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
-    server = await loop.create_server(make, sock=listener)
+        loop.add_signal_handler(number, stop.set)
+    server = await loop.create_server(make_protocol, sock=listener)
     async with server:
-        await ended.wait()
+        await stop.wait()

@@ -17,7 +17,7 @@ from pathlib import Path
 from crm.runtime.embedded import locks
 
 # Seconds: gunicorn lets requests finish for 30, a worker its jobs; then they are killed.
-GRACE = 35
+SHUTDOWN_GRACE_SECONDS = 35
 WEB_PROCESSES, WEB_THREADS = 2, 4
 
 
@@ -26,23 +26,23 @@ class CannotServe(Exception):
 
 
 @contextlib.contextmanager
-def the_only_one(lock: Path, address: str) -> Iterator[None]:
+def single_instance_lock(lock: Path, address: str) -> Iterator[None]:
     """Be the one that serves this checkout, or say where it is served already."""
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        held = locks.try_alone(lock)
+        lock_descriptor = locks.try_acquire_exclusive(lock)
     except OSError as error:
         raise CannotServe(f"{lock} cannot be used: {error.strerror}.") from error
-    if held is None:
+    if lock_descriptor is None:
         raise CannotServe(f"The CRM is served already, at {lock.read_text()}: stop that one first.")
     try:
         lock.write_text(address)
         yield
     finally:
-        os.close(held)
+        os.close(lock_descriptor)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
     """The socket to serve on, taken before anything starts, so that nobody else gets the port meanwhile."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -61,19 +61,19 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @dataclass
-class Family:
+class ProcessGroup:
     """The processes that serve; each ends by itself when we are gone (see `crm.runtime.child_process`)."""
 
     folder: Path
-    members: dict[str, subprocess.Popen] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen] = field(default_factory=dict)
 
-    def start(self, name: str, module: str, *arguments: str, keep: tuple[int, ...] = ()) -> None:
+    def start(self, name: str, module: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> None:
         """Run a Python module as a child called `name`."""
-        self.members[name] = subprocess.Popen(
+        self.processes[name] = subprocess.Popen(
             [sys.executable, "-m", "crm.runtime.child_process", module, *arguments],
             cwd=self.folder,
             stdin=subprocess.PIPE,
-            pass_fds=keep,
+            pass_fds=pass_fds,
             # Ctrl-C reaches all processes of a terminal's group at once; we want to be the one who ends them.
             start_new_session=True,
         )
@@ -86,33 +86,33 @@ class Family:
             f"--threads={WEB_THREADS}",
         ]
         quiet = ["--log-level=warning", "--no-control-socket"]
-        self.start("web server", "gunicorn", "crm.wsgi", *arguments, *quiet, keep=(listener.fileno(),))
+        self.start("web server", "gunicorn", "crm.wsgi", *arguments, *quiet, pass_fds=(listener.fileno(),))
 
     def start_catcher(self, listener: socket.socket) -> None:
         """Run what catches our mails on a socket that is listening already."""
-        self.start("mail catcher", "manage", "catch_mail", f"--fd={listener.fileno()}", keep=(listener.fileno(),))
+        self.start("mail catcher", "manage", "catch_mail", f"--fd={listener.fileno()}", pass_fds=(listener.fileno(),))
 
-    def dead(self) -> str | None:
+    def find_ended_process(self) -> str | None:
         """The name of a member that has ended by itself."""
-        return next((name for name, child in self.members.items() if child.poll() is not None), None)
+        return next((name for name, child in self.processes.items() if child.poll() is not None), None)
 
-    def end(self, hurry: threading.Event) -> None:
-        """Ask all to end, wait for them, and kill what does not; set `hurry` to wait no longer."""
-        for child in self.members.values():
+    def stop_all(self, kill_now: threading.Event) -> None:
+        """Ask all to end, wait for them, and kill what does not; set `kill_now` to wait no longer."""
+        for child in self.processes.values():
             child.terminate()
-        deadline = time.monotonic() + GRACE
-        while time.monotonic() < deadline and not hurry.is_set():
-            if all(child.poll() is not None for child in self.members.values()):
+        deadline = time.monotonic() + SHUTDOWN_GRACE_SECONDS
+        while time.monotonic() < deadline and not kill_now.is_set():
+            if all(child.poll() is not None for child in self.processes.values()):
                 return
             time.sleep(0.05)
-        for child in self.members.values():
+        for child in self.processes.values():
             with contextlib.suppress(ProcessLookupError):
                 # Each leads a group of its own, so that the web server's processes go with it.
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
 
 
-def answers(host: str, port: int) -> bool:
+def is_serving(host: str, port: int) -> bool:
     """Whether a page is served; any page will do."""
     connection = HTTPConnection(host, port, timeout=1)
     try:

@@ -20,66 +20,66 @@ from procrastinate.psycopg_connector import PsycopgConnector
 
 logger = logging.getLogger(__name__)
 
-LOST = (ConnectorException, psycopg.OperationalError, OperationalError)
+CONNECTION_ERRORS = (ConnectorException, psycopg.OperationalError, OperationalError)
 # Seconds between attempts to reach a database that went away: doubled each time, up to the longest.
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+FIRST_RETRY_DELAY, MAX_RETRY_DELAY = 0.5, 15.0
 # A shift that lasted this many seconds had a working database: the next loss begins with short pauses again.
-A_GOOD_WHILE = 60.0
+STABLE_AFTER_SECONDS = 60.0
 # Beside one connection for each job: the heartbeat, and the question which jobs to abort.
 SPARE_CONNECTIONS = 2
 
 
 @dataclass(frozen=True)
-class Crew:
+class WorkerOptions:
     """What one worker process takes on."""
 
     queues: list[str] | None
     concurrency: int
     # Whether to wait for more when nothing is left to do.
-    stays: bool = True
+    waits_when_empty: bool = True
 
 
-async def work(crew: Crew, stop: asyncio.Event) -> None:
+async def run_worker(worker_options: WorkerOptions, stop: asyncio.Event) -> None:
     """Run jobs until `stop` is set, then let the running ones finish; a lost database is waited for."""
-    pause = FIRST_PAUSE
+    retry_delay = FIRST_RETRY_DELAY
     while not stop.is_set():
-        began = time.monotonic()
+        started_at = time.monotonic()
         try:
-            await _shift(crew, stop)
-            if not crew.stays:
+            await _run_until_disconnected(worker_options, stop)
+            if not worker_options.waits_when_empty:
                 return
-        except LOST as error:
+        except CONNECTION_ERRORS as error:
             logger.warning("The database went away (%s): the worker tries again.", error)
-        if time.monotonic() - began > A_GOOD_WHILE:
-            pause = FIRST_PAUSE
+        if time.monotonic() - started_at > STABLE_AFTER_SECONDS:
+            retry_delay = FIRST_RETRY_DELAY
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause)
-        pause = min(pause * 2, LONGEST_PAUSE)
+            await asyncio.wait_for(stop.wait(), retry_delay)
+        retry_delay = min(retry_delay * 2, MAX_RETRY_DELAY)
 
 
-async def _shift(crew: Crew, stop: asyncio.Event) -> None:
+async def _run_until_disconnected(worker_options: WorkerOptions, stop: asyncio.Event) -> None:
     """Work until told to stop or until the database is lost."""
     await sync_to_async(_reconnect)()
-    own = _workers_app(crew.concurrency)
-    async with own.open_async():
-        working = asyncio.create_task(
-            own.run_worker_async(
-                queues=crew.queues,
-                concurrency=crew.concurrency,
-                wait=crew.stays,
+    worker_app = _make_worker_app(worker_options.concurrency)
+    async with worker_app.open_async():
+        worker_task = asyncio.create_task(
+            worker_app.run_worker_async(
+                queues=worker_options.queues,
+                concurrency=worker_options.concurrency,
+                wait=worker_options.waits_when_empty,
                 install_signal_handlers=False,
             )
         )
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
+        stop_task = asyncio.create_task(stop.wait())
+        await asyncio.wait({worker_task, stop_task}, return_when=asyncio.FIRST_COMPLETED)
+        stop_task.cancel()
         # Cancelling is how a worker is asked to stop: it waits for the jobs it has begun.
-        working.cancel()
+        worker_task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await working
+            await worker_task
 
 
-def _workers_app(concurrency: int) -> DjangoApp:
+def _make_worker_app(concurrency: int) -> DjangoApp:
     """An app for the worker's own queries, beside the one that tasks are deferred with.
 
     Swapping the connector of the one app, as procrastinate's own command does, would make a job that is
@@ -92,14 +92,14 @@ def _workers_app(concurrency: int) -> DjangoApp:
         min_size=1,
         max_size=concurrency + SPARE_CONNECTIONS,
     )
-    own = DjangoApp(
+    worker_app = DjangoApp(
         connector=connector,
         worker_defaults=settings.PROCRASTINATE_WORKER_DEFAULTS,
         periodic_defaults=settings.PROCRASTINATE_PERIODIC_DEFAULTS,
     )
-    own.tasks = app.tasks
-    own.periodic_registry = app.periodic_registry
-    return own
+    worker_app.tasks = app.tasks
+    worker_app.periodic_registry = app.periodic_registry
+    return worker_app
 
 
 def _reconnect() -> None:

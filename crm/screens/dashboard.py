@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from crm.screens.paging import capped
+from crm.screens.paging import format_capped_count
 
 
 @dataclass(frozen=True)
-class Figure:
+class DashboardFigure:
     """A number that matters today, and the list behind it."""
 
     label: str
@@ -15,5 +15,5 @@ class Figure:
     note: str = ""
 
     @classmethod
-    def counted(cls, label: str, count: int, url: str, note: str = "") -> "Figure":
-        return cls(label, capped(count), url, note)
+    def from_count(cls, label: str, count: int, url: str, note: str = "") -> "DashboardFigure":
+        return cls(label, format_capped_count(count), url, note)

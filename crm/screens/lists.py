@@ -10,29 +10,36 @@ from django.db import models
 from django.http import HttpRequest, QueryDict
 from unfold.views import ChangeList
 
-from crm.exceptions import BadInput
-from crm.filters import CUSTOM
+from crm.exceptions import InvalidInput
+from crm.filters import CUSTOM_FIELD_PREFIX
 from crm.models import SavedView, User
-from crm.screens.filter_sheet import filter_sheet
-from crm.screens.paging import Count, Order, Page, capped_count, capped_counts, page, whole_count
-from crm.text.cleaning import without_nul
+from crm.screens.filter_sheet import build_filter_sheet
+from crm.screens.paging import CappedCount, Order, Page, capped_count, capped_counts, exact_count, fetch_page
+from crm.text.cleaning import strip_nul
 
-AFTER, BEFORE, ORDER, COUNT, ALL, SHEET = "after", "before", "order", "count", "all", "sheet"
+AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, COUNT_PARAM, COUNT_ALL, FILTER_SHEET_PARAM = (
+    "after",
+    "before",
+    "order",
+    "count",
+    "all",
+    "sheet",
+)
 # No index alone counts a narrowed list: its rows are read, so only as many as a page can wait for.
-MOST_COUNTED_NARROWED = 1_000
+MAX_FILTERED_COUNT = 1_000
 
 
 @dataclass(frozen=True)
 class Tab:
     """A named part of a list: the query string that shows it and the set whose size it bears.
 
-    Without `narrow` it bears none: the size of an archive says little and costs much. `order` names the Order
+    Without `rows_to_count` it bears none: the size of an archive says little and costs much. `order` names the Order
     in which it is read unless a person asks for another; empty is the list's first.
     """
 
     label: str
     params: dict[str, str] = field(default_factory=dict)
-    narrow: Callable[[models.QuerySet, User], models.QuerySet] | None = lambda rows, user: rows.live()
+    rows_to_count: Callable[[models.QuerySet, User], models.QuerySet] | None = lambda rows, user: rows.live()
     permission: str = ""
     order: str = ""
 
@@ -43,7 +50,7 @@ class Column:
 
     label: str
     order: str = ""
-    css: str = ""
+    css_class: str = ""
 
 
 class KeysetChangeList(ChangeList):
@@ -64,16 +71,16 @@ class KeysetChangeList(ChangeList):
         return queryset.defer(*self.model_admin.list_defer)
 
     def get_results(self, request: HttpRequest) -> None:
-        orders = self.offered()
-        wanted = request.GET.get(ORDER, "")
-        self.order_name = wanted if wanted in orders else self.natural_order()
-        if wanted and wanted not in orders:
-            messages.error(request, f"There is no order “{wanted[:40]}”.")
-        self.page = self.page_of(request, orders[self.order_name])
+        orders = self.available_orders()
+        requested_order = request.GET.get(ORDER_PARAM, "")
+        self.order_name = requested_order if requested_order in orders else self.default_order()
+        if requested_order and requested_order not in orders:
+            messages.error(request, f"There is no order “{requested_order[:40]}”.")
+        self.page = self.fetch_page_or_first(request, orders[self.order_name])
         self.result_list = self.page.rows
-        self.tabs, self.links = self.shown_tabs(request), self.links_for(request)
-        self.counted = self.how_many(request)
-        self.result_count = self.full_result_count = self.counted.number
+        self.tabs, self.links = self.build_tabs(request), self.get_links(request)
+        self.result_total = self.count_results(request)
+        self.result_count = self.full_result_count = self.result_total.number
         self.show_full_result_count = self.can_show_all = False
         self.multi_page = bool(self.page.next or self.page.previous)
         self.paginator = self.formset = None
@@ -81,148 +88,160 @@ class KeysetChangeList(ChangeList):
             SavedView.objects.visible_to(request.user).filter(table=self.opts.label_lower).order_by("name", "id")[:50]
         )
 
-    def offered(self) -> dict[str, Order]:
+    def available_orders(self) -> dict[str, Order]:
         """The orders in which what is asked for can be read, the natural one first."""
         return self.model_admin.orders
 
-    def remark(self) -> str:
+    def notice(self) -> str:
         """What is to be known of the rows, in a sentence; empty if nothing is."""
         return ""
 
-    def how_many(self, request: HttpRequest) -> Count:
+    def count_results(self, request: HttpRequest) -> CappedCount:
         """What the open tab says, else few more than a page needs; all of them when that is asked for."""
-        if request.GET.get(COUNT) == ALL:
-            number = whole_count(self.queryset)
+        if request.GET.get(COUNT_PARAM) == COUNT_ALL:
+            number = exact_count(self.queryset)
             if number is not None:
-                return Count(number, number)
+                return CappedCount(number, number)
             messages.error(request, "There are too many to count them all: narrow the list down.")
         tab = next((tab for tab in self.tabs if tab["current"]), None)
         if tab and tab["size"]:
             return tab["size"]
-        return Count(capped_count(self.queryset, MOST_COUNTED_NARROWED), MOST_COUNTED_NARROWED)
+        return CappedCount(capped_count(self.queryset, MAX_FILTERED_COUNT), MAX_FILTERED_COUNT)
 
-    def links_for(self, request: HttpRequest) -> Iterable[tuple[str, str, str]]:
+    def get_links(self, request: HttpRequest) -> Iterable[tuple[str, str, str]]:
         """What leads elsewhere from above the list (page, icon, words); a screen may have it depend on the user."""
-        own = getattr(self.model_admin, "links", None)
-        return own(request) if own else self.model_admin.list_links
+        get_links_for_user = getattr(self.model_admin, "get_list_links", None)
+        return get_links_for_user(request) if get_links_for_user else self.model_admin.list_links
 
-    def is_narrowed(self) -> bool:
+    def has_filters_beyond_tab(self) -> bool:
         """Whether there is more in force than what the tabs ask."""
-        return any(key not in self.tab_names() for key, _ in self.kept())
+        return any(key not in self.tab_param_names() for key, _ in self.active_params())
 
-    def count_url(self) -> str:
+    def count_all_url(self) -> str:
         """This page again, with all counted; empty where they are."""
-        return "?" + urlencode([*self.kept(ORDER, AFTER, BEFORE), (COUNT, ALL)]) if self.counted.goes_on else ""
+        return (
+            "?" + urlencode([*self.active_params(ORDER_PARAM, AFTER_PARAM, BEFORE_PARAM), (COUNT_PARAM, COUNT_ALL)])
+            if self.result_total.is_capped
+            else ""
+        )
 
-    def page_of(self, request: HttpRequest, order: Order) -> Page:
-        size, after, before = self.model_admin.list_per_page, request.GET.get(AFTER), request.GET.get(BEFORE)
+    def fetch_page_or_first(self, request: HttpRequest, order: Order) -> Page:
+        size, after, before = (
+            self.model_admin.list_per_page,
+            request.GET.get(AFTER_PARAM),
+            request.GET.get(BEFORE_PARAM),
+        )
         try:
-            found = page(self.queryset, order, size=size, after=after, before=before)
-            if (after or before) and not found.rows:
-                raise BadInput("Nothing stands on that page any more.")
-        except BadInput as refusal:
-            messages.error(request, f"{refusal} This is the first.")
-            return page(self.queryset, order, size=size)
-        return found
+            result_page = fetch_page(self.queryset, order, size=size, after=after, before=before)
+            if (after or before) and not result_page.rows:
+                raise InvalidInput("Nothing stands on that page any more.")
+        except InvalidInput as error:
+            messages.error(request, f"{error} This is the first.")
+            return fetch_page(self.queryset, order, size=size)
+        return result_page
 
-    def shown_tabs(self, request: HttpRequest) -> list[dict[str, Any]]:
+    def build_tabs(self, request: HttpRequest) -> list[dict[str, Any]]:
         """The tabs this user may open, each with its capped size and whether it is the current one.
 
         What the list is narrowed to goes along to the other tabs, so their own sizes would say nothing then.
         """
         tabs = [tab for tab in self.model_admin.tabs if not tab.permission or request.user.has_perm(tab.permission)]
-        names, current = self.tab_names(), self.open_tab()
-        kept = [(k, v) for k, v in self.kept(ORDER) if k not in names]
-        counted = [] if self.is_narrowed() else [(n, tab) for n, tab in enumerate(tabs) if tab.narrow]
-        counts = capped_counts({str(n): tab.narrow(self.root_queryset, request.user) for n, tab in counted})
-        sizes = [Count(counts[str(n)]) if str(n) in counts else None for n in range(len(tabs))]
+        names, current = self.tab_param_names(), self.current_tab()
+        active_params = [(k, v) for k, v in self.active_params(ORDER_PARAM) if k not in names]
+        counted_tabs = (
+            [] if self.has_filters_beyond_tab() else [(n, tab) for n, tab in enumerate(tabs) if tab.rows_to_count]
+        )
+        counts = capped_counts({str(n): tab.rows_to_count(self.root_queryset, request.user) for n, tab in counted_tabs})
+        sizes = [CappedCount(counts[str(n)]) if str(n) in counts else None for n in range(len(tabs))]
         return [
             {
                 "label": tab.label,
                 "count": str(size or ""),
                 "size": size,
-                "url": "?" + urlencode([*tab.params.items(), *kept]),
+                "url": "?" + urlencode([*tab.params.items(), *active_params]),
                 "current": tab is current,
             }
             for tab, size in zip(tabs, sizes, strict=True)
         ]
 
-    def tab_names(self) -> set[str]:
+    def tab_param_names(self) -> set[str]:
         return {name for tab in self.model_admin.tabs for name in tab.params}
 
-    def open_tab(self) -> Tab | None:
+    def current_tab(self) -> Tab | None:
         """The tab of which the address has every parameter, and none of another's.
 
         None too where the FilterSet says that what was asked, a search say, looks beyond the list's first tab.
         """
-        now = {name: self.get[name] for name in self.tab_names() if self.get.get(name)}
-        if not now and getattr(self.filterset, "looks_beyond", False):
+        now = {name: self.get[name] for name in self.tab_param_names() if self.get.get(name)}
+        if not now and getattr(self.filterset, "searches_all_tabs", False):
             return None
         return next((tab for tab in self.model_admin.tabs if tab.params == now), None)
 
-    def natural_order(self) -> str:
+    def default_order(self) -> str:
         """The order of the open tab, else the list's first."""
-        tab = self.open_tab()
-        return tab.order if tab and tab.order else next(iter(self.offered()))
+        tab = self.current_tab()
+        return tab.order if tab and tab.order else next(iter(self.available_orders()))
 
-    def kept(self, *also: str) -> list[tuple[str, str]]:
-        """The filters in force, and the parameters in `also`, as pairs for a link."""
+    def active_params(self, *extra_names: str) -> list[tuple[str, str]]:
+        """The filters in force, and the parameters in `extra_names`, as pairs for a link."""
         return [
             (key, value)
             for key, value in self.get.items()
-            if value and ((key in also and self.is_known(key, value)) or self.in_force(key))
+            if value and ((key in extra_names and self.is_valid_param(key, value)) or self.is_active_filter(key))
         ]
 
-    def is_known(self, key: str, value: str) -> bool:
+    def is_valid_param(self, key: str, value: str) -> bool:
         """Whether `value` may go on standing in links: an order that does not exist may not."""
-        return key != ORDER or value in self.offered()
+        return key != ORDER_PARAM or value in self.available_orders()
 
-    def in_force(self, key: str) -> bool:
+    def is_active_filter(self, key: str) -> bool:
         """Whether the parameter `key` narrows the list: one that nobody reads, or that was refused, does not."""
         form = self.filterset.form
         if key in form.fields:
             return key not in form.errors
-        custom = getattr(self.filterset, "custom", {})
-        return key.startswith(CUSTOM) and without_nul(key.removeprefix(CUSTOM)) in custom
+        custom_filters = getattr(self.filterset, "custom_filters", {})
+        return (
+            key.startswith(CUSTOM_FIELD_PREFIX) and strip_nul(key.removeprefix(CUSTOM_FIELD_PREFIX)) in custom_filters
+        )
 
     def chips(self) -> list[dict[str, str]]:
         """Each filter in force in words, with the link that takes it away."""
-        found, tab = [], self.open_tab()
-        for key, value in self.kept():
+        chips, tab = [], self.current_tab()
+        for key, value in self.active_params():
             if key == "tags_mode" or (tab and key in tab.params):
                 continue
-            without = [(k, v) for k, v in self.kept(ORDER) if k != key]
-            found.append(
+            remaining_params = [(k, v) for k, v in self.active_params(ORDER_PARAM) if k != key]
+            chips.append(
                 {
-                    "label": self.label_of(key),
-                    "value": self.value_of(key, value),
-                    "url": "?" + urlencode(without),
+                    "label": self.filter_label(key),
+                    "value": self.filter_value(key, value),
+                    "url": "?" + urlencode(remaining_params),
                 }
             )
-        return found
+        return chips
 
-    def label_of(self, key: str) -> str:
-        if key.startswith(CUSTOM):
-            return key.removeprefix(CUSTOM)
-        known = self.filterset.form.fields.get(key)
-        return str(known.label) if known is not None else key
+    def filter_label(self, key: str) -> str:
+        if key.startswith(CUSTOM_FIELD_PREFIX):
+            return key.removeprefix(CUSTOM_FIELD_PREFIX)
+        form_field = self.filterset.form.fields.get(key)
+        return str(form_field.label) if form_field is not None else key
 
-    def value_of(self, key: str, value: str) -> str:
-        known = self.filterset.form.fields.get(key)
-        for code, label in getattr(known, "choices", ()):
+    def filter_value(self, key: str, value: str) -> str:
+        form_field = self.filterset.form.fields.get(key)
+        for code, label in getattr(form_field, "choices", ()):
             if str(code) == value:
                 return str(label)
         return value
 
     def columns(self) -> list[dict[str, Any]]:
         """The headings, those with an order of their own as links."""
-        kept = self.kept()
+        active_params = self.active_params()
         return [
             {
                 "label": column.label,
-                "css": column.css,
+                "css_class": column.css_class,
                 "current": bool(column.order) and column.order == self.order_name,
-                "url": "?" + urlencode([*kept, (ORDER, column.order)]) if column.order else "",
+                "url": "?" + urlencode([*active_params, (ORDER_PARAM, column.order)]) if column.order else "",
             }
             for column in self.model_admin.columns
         ]
@@ -232,31 +251,37 @@ class KeysetChangeList(ChangeList):
             {
                 "label": order.label,
                 "current": name == self.order_name,
-                "url": "?" + urlencode([*self.kept(), (ORDER, name)]),
+                "url": "?" + urlencode([*self.active_params(), (ORDER_PARAM, name)]),
             }
-            for name, order in self.offered().items()
+            for name, order in self.available_orders().items()
         ]
 
     def next_url(self) -> str:
-        return "?" + urlencode([*self.kept(ORDER), (AFTER, self.page.next)]) if self.page.next else ""
+        return (
+            "?" + urlencode([*self.active_params(ORDER_PARAM), (AFTER_PARAM, self.page.next)]) if self.page.next else ""
+        )
 
     def previous_url(self) -> str:
-        return "?" + urlencode([*self.kept(ORDER), (BEFORE, self.page.previous)]) if self.page.previous else ""
+        return (
+            "?" + urlencode([*self.active_params(ORDER_PARAM), (BEFORE_PARAM, self.page.previous)])
+            if self.page.previous
+            else ""
+        )
 
     def sheet(self) -> dict[str, Any] | None:
         """The filter sheet, where it is asked for with the page: without scripts it is not fetched later."""
-        return filter_sheet(self.filterset) if SHEET in self.get else None
+        return build_filter_sheet(self.filterset) if FILTER_SHEET_PARAM in self.get else None
 
     def sheet_url(self) -> str:
-        return "?" + urlencode([*self.kept(ORDER), (SHEET, "filter")])
+        return "?" + urlencode([*self.active_params(ORDER_PARAM), (FILTER_SHEET_PARAM, "filter")])
 
-    def last_shown(self) -> int:
+    def last_row_number(self) -> int:
         return self.page.offset + len(self.page.rows)
 
     def query_to_save(self) -> str:
-        return urlencode(self.kept(ORDER))
+        return urlencode(self.active_params(ORDER_PARAM))
 
     def current_view(self) -> SavedView | None:
         """The saved view that shows just this, if one does."""
-        here = sorted(self.kept(ORDER))
+        here = sorted(self.active_params(ORDER_PARAM))
         return next((view for view in self.views if sorted(QueryDict(view.query).items()) == here), None)

@@ -11,11 +11,11 @@ from django.db import OperationalError, connection, models, transaction
 from django.utils.functional import cached_property
 from psycopg.errors import QueryCanceled
 
-from crm.exceptions import BadInput
+from crm.exceptions import InvalidInput
 
-MOST_COUNTED = 10_000
-COUNT_SECONDS = 5
-LONGEST_CURSOR = 2_000
+COUNT_LIMIT = 10_000
+COUNT_TIMEOUT_SECONDS = 5
+MAX_CURSOR_LENGTH = 2_000
 
 
 @dataclass(frozen=True)
@@ -34,38 +34,38 @@ class Order:
         """Signs the cursors of this order; nobody else's, and no other order's, are read."""
         return Signer(salt=f"crm.screens.paging:{'-' if self.descending else ''}{','.join(self.keys)}")
 
-    def annotated(self, queryset: models.QuerySet) -> models.QuerySet:
+    def annotate_keys(self, queryset: models.QuerySet) -> models.QuerySet:
         return queryset.annotate(**{f"_key_{name}": expression for name, expression in self.keys.items()})
 
-    def sorted(self, queryset: models.QuerySet, *, backwards: bool = False) -> models.QuerySet:
+    def sort(self, queryset: models.QuerySet, *, backwards: bool = False) -> models.QuerySet:
         sign = "-" if self.descending != backwards else ""
         return queryset.order_by(*(f"{sign}_key_{name}" for name in self.keys))
 
-    def beyond(self, values: list[Any], *, backwards: bool = False) -> models.Func:
+    def rows_beyond(self, values: list[Any], *, backwards: bool = False) -> models.Func:
         """Rows that come after `values` (before them, when `backwards`), as one row comparison."""
-        here = models.Func(*(models.F(f"_key_{name}") for name in self.keys), function="ROW")
-        there = models.Func(*values, function="ROW")
+        row_key = models.Func(*(models.F(f"_key_{name}") for name in self.keys), function="ROW")
+        cursor_key = models.Func(*values, function="ROW")
         operator = " < " if self.descending != backwards else " > "
         return models.Func(
-            here, there, template="%(expressions)s", arg_joiner=operator, output_field=models.BooleanField()
+            row_key, cursor_key, template="%(expressions)s", arg_joiner=operator, output_field=models.BooleanField()
         )
 
-    def parse(self, queryset: models.QuerySet, values: list[Any]) -> list[models.Value]:
+    def parse_cursor_values(self, queryset: models.QuerySet, values: list[Any]) -> list[models.Value]:
         """The texts of a cursor as typed values.
 
         Raises:
-            BadInput: not as many as keys, or not of their types.
+            InvalidInput: not as many as keys, or not of their types.
         """
         expressions = [queryset.query.annotations[f"_key_{name}"] for name in self.keys]
         if len(values) != len(expressions):
-            raise BadInput("That page no longer exists.")
+            raise InvalidInput("That page no longer exists.")
         fields = [expression.output_field for expression in expressions]
         try:
             return [models.Value(f.to_python(text), output_field=f) for f, text in zip(fields, values, strict=True)]
         except (ValidationError, ValueError, TypeError, ArithmeticError) as error:
-            raise BadInput("That page no longer exists.") from error
+            raise InvalidInput("That page no longer exists.") from error
 
-    def cursor_for(self, row: models.Model, offset: int) -> str:
+    def make_cursor(self, row: models.Model, offset: int) -> str:
         """Where `row` stands, for a link; `offset` is how many rows stand before the page it opens."""
         values = (str(getattr(row, f"_key_{name}")) for name in self.keys)
         return self.signer.sign_object([offset, *values], compress=True)
@@ -74,14 +74,14 @@ class Order:
         """The offset and the texts of the values in a cursor.
 
         Raises:
-            BadInput: it is not one of this order's.
+            InvalidInput: it is not one of this order's.
         """
         try:
-            if len(text) > LONGEST_CURSOR:
+            if len(text) > MAX_CURSOR_LENGTH:
                 raise BadSignature
             offset, *values = self.signer.unsign_object(text)
         except (BadSignature, UnicodeEncodeError) as error:
-            raise BadInput("That page no longer exists.") from error
+            raise InvalidInput("That page no longer exists.") from error
         return offset, values
 
 
@@ -95,81 +95,81 @@ class Page:
     previous: str | None = None
 
 
-def page(
+def fetch_page(
     queryset: models.QuerySet, order: Order, *, size: int, after: str | None = None, before: str | None = None
 ) -> Page:
     """`size` rows of `queryset` after or before a cursor, in `order`.
 
     Raises:
-        BadInput: the cursor is not one of ours.
+        InvalidInput: the cursor is not one of ours.
     """
-    queryset = order.annotated(queryset)
+    queryset = order.annotate_keys(queryset)
     backwards = bool(before) and not after
     cursor = after or before
     offset, values = order.read_cursor(cursor) if cursor else (0, None)
     if values is not None:
-        queryset = queryset.filter(order.beyond(order.parse(queryset, values), backwards=backwards))
-    rows = list(order.sorted(queryset, backwards=backwards)[: size + 1])
-    more, rows = len(rows) > size, rows[:size]
+        queryset = queryset.filter(order.rows_beyond(order.parse_cursor_values(queryset, values), backwards=backwards))
+    rows = list(order.sort(queryset, backwards=backwards)[: size + 1])
+    has_more, rows = len(rows) > size, rows[:size]
     if backwards:
         rows.reverse()
         offset = max(offset - len(rows), 0)
-    has_next, has_previous = (True, more) if backwards else (more, values is not None)
+    has_next, has_previous = (True, has_more) if backwards else (has_more, values is not None)
     return Page(
         rows,
-        offset if not backwards or more else 0,
-        order.cursor_for(rows[-1], offset + len(rows)) if rows and has_next else None,
-        order.cursor_for(rows[0], offset) if rows and has_previous else None,
+        offset if not backwards or has_more else 0,
+        order.make_cursor(rows[-1], offset + len(rows)) if rows and has_next else None,
+        order.make_cursor(rows[0], offset) if rows and has_previous else None,
     )
 
 
-def capped_count(queryset: models.QuerySet, most: int | None = None) -> int:
-    """How many rows, counting no further than one past `most` (`MOST_COUNTED`)."""
-    most = MOST_COUNTED if most is None else most
-    return queryset.order_by().values("pk")[: most + 1].count()
+def capped_count(queryset: models.QuerySet, limit: int | None = None) -> int:
+    """How many rows, counting no further than one past `limit` (`COUNT_LIMIT`)."""
+    limit = COUNT_LIMIT if limit is None else limit
+    return queryset.order_by().values("pk")[: limit + 1].count()
 
 
 @dataclass(frozen=True)
-class Count:
-    """How many rows, counted no further than one past `most`; as a text for people: `1,234`, or `10,000+`."""
+class CappedCount:
+    """How many rows, counted no further than one past `limit`; as a text for people: `1,234`, or `10,000+`."""
 
     number: int
-    most: int = field(default_factory=lambda: MOST_COUNTED)
+    limit: int = field(default_factory=lambda: COUNT_LIMIT)
 
     def __str__(self) -> str:
-        return f"{self.most:,}+" if self.goes_on else f"{self.number:,}"
+        return f"{self.limit:,}+" if self.is_capped else f"{self.number:,}"
 
     @property
-    def goes_on(self) -> bool:
+    def is_capped(self) -> bool:
         """Whether there are more than were counted."""
-        return self.number > self.most
+        return self.number > self.limit
 
 
-def capped(count: int) -> str:
-    """A count that went to `MOST_COUNTED`, for people."""
-    return str(Count(count))
+def format_capped_count(count: int) -> str:
+    """A count that went to `COUNT_LIMIT`, for people."""
+    return str(CappedCount(count))
 
 
-def whole_count(queryset: models.QuerySet) -> int | None:
-    """How many rows there are, or None if that cannot be counted in `COUNT_SECONDS`."""
+def exact_count(queryset: models.QuerySet) -> int | None:
+    """How many rows there are, or None if that cannot be counted in `COUNT_TIMEOUT_SECONDS`."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = '{COUNT_SECONDS}s'")
-            found = queryset.order_by().count()
+            cursor.execute(f"SET LOCAL statement_timeout = '{COUNT_TIMEOUT_SECONDS}s'")
+            row_count = queryset.order_by().count()
             cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             return None
         raise
-    return found
+    return row_count
 
 
 class CappedPaginator(Paginator):
-    """Django's paginator for pickers and the like: counts no further than `MOST_COUNTED`."""
+    """Django's paginator for pickers and the like: counts no further than `COUNT_LIMIT`."""
 
     @cached_property
     def count(self) -> int:
-        return min(capped_count(self.object_list), MOST_COUNTED)
+        return min(capped_count(self.object_list), COUNT_LIMIT)
 
 
 def capped_counts(querysets: Mapping[str, models.QuerySet]) -> dict[str, int]:
@@ -177,7 +177,7 @@ def capped_counts(querysets: Mapping[str, models.QuerySet]) -> dict[str, int]:
     parts, params, counts = [], [], dict.fromkeys(querysets, 0)
     for name, queryset in querysets.items():
         try:
-            sql, values = queryset.order_by().values("pk")[: MOST_COUNTED + 1].query.sql_with_params()
+            sql, values = queryset.order_by().values("pk")[: COUNT_LIMIT + 1].query.sql_with_params()
         except EmptyResultSet:
             continue
         parts.append((name, f"(SELECT count(*) FROM ({sql}) AS counted)"))

@@ -5,18 +5,18 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Section:
-    """A card: `template` sees `shown` and `row`; `side` puts it in the narrow column.
+class Panel:
+    """A card: `template` sees `content` and `row`; `in_side_column` puts it in the narrow column.
 
-    With `beside`, an icon, its link stands as a button beside the deeds, too.
+    With `button_icon`, an icon, its link stands as a button beside the deeds, too.
     """
 
     title: str
     template: str
-    shown: Any = field(default_factory=dict)
-    side: bool = False
+    content: Any = field(default_factory=dict)
+    in_side_column: bool = False
     count: str | None = None
     url: str = ""
-    link: str = "All"
-    span: bool = False
-    beside: str = ""
+    link_label: str = "All"
+    is_wide: bool = False
+    button_icon: str = ""

@@ -10,7 +10,7 @@ from unfold.admin import TabularInline
 from crm.screens.record_forms import LinkForm
 
 
-class KeyField(forms.ModelChoiceField):
+class RecordChoiceField(forms.ModelChoiceField):
     """A choice of a record that shows nothing where what was sent is no key at all; Django's picker would break."""
 
     def prepare_value(self, value: Any) -> Any:
@@ -22,17 +22,17 @@ class KeyField(forms.ModelChoiceField):
         return value
 
 
-class VisibleChoices:
+class VisibleChoicesMixin:
     """For an admin class: a foreign key may point to what its user may see, or to what it points to already."""
 
     def formfield_for_foreignkey(self, db_field: models.ForeignKey, request: HttpRequest, **kwargs: Any) -> forms.Field:
         rows = db_field.remote_field.model._default_manager.all()
         if hasattr(rows, "visible_to"):
             kwargs["queryset"] = rows.visible_to(request.user)
-        return super().formfield_for_foreignkey(db_field, request, form_class=KeyField, **kwargs)
+        return super().formfield_for_foreignkey(db_field, request, form_class=RecordChoiceField, **kwargs)
 
 
-class LinkInline(VisibleChoices, TabularInline):
+class LinkInline(VisibleChoicesMixin, TabularInline):
     """The contacts of a record, each with their role."""
 
     form = LinkForm

@@ -22,22 +22,22 @@ from django.views.decorators.http import require_safe
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from crm.exceptions import IllegalMove, Refused, refusing
+from crm.exceptions import ActionRefused, IllegalTransition, errors_as_invalid_input
 from crm.models import ActivityLog
 from crm.records import transitions
-from crm.records.history import history_of
-from crm.screens.action_forms import MOST_AT_ONCE, DeedForm, attempt, report
-from crm.screens.filter_sheet import filter_sheet
+from crm.records.history import load_history
+from crm.screens.action_forms import MAX_BULK_ROWS, ActionForm, attempt, report
+from crm.screens.filter_sheet import build_filter_sheet
 from crm.screens.lists import Column, KeysetChangeList, Tab
 from crm.screens.paging import CappedPaginator, Order
-from crm.screens.pickers import VisibleChoices
-from crm.screens.record_forms import CHANGED_MEANWHILE, LinesField, RecordForm, refused
+from crm.screens.pickers import VisibleChoicesMixin
+from crm.screens.record_forms import EDIT_CONFLICT_MESSAGE, MultilineField, RecordForm, make_form_with_error
 
 TIMELINE_LENGTH = 50
-LONGEST_ADDRESS = 2_000
+MAX_NEXT_URL_LENGTH = 2_000
 
 
-class OnlyRead:
+class ReadOnlyMixin:
     """For an admin class: nobody writes here, whatever they may do elsewhere."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -49,11 +49,11 @@ class OnlyRead:
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
 
-    def bin_deeds(self) -> tuple[type[DeedForm], ...]:
+    def deleted_row_actions(self) -> tuple[type[ActionForm], ...]:
         return ()
 
 
-class RecordAdmin(VisibleChoices, ModelAdmin):
+class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
     """The admin of a record: rows by permission and visibility, deeds through transitions."""
 
     form = RecordForm
@@ -63,13 +63,13 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
     columns: ClassVar[tuple[Column, ...]] = ()
     row_template: ClassVar[str] = ""
     page_template: ClassVar[str] = ""
-    deeds: ClassVar[tuple[type[DeedForm], ...]] = ()
-    bulk: ClassVar[tuple[type[DeedForm], ...]] = ()
+    page_actions: ClassVar[tuple[type[ActionForm], ...]] = ()
+    bulk_actions: ClassVar[tuple[type[ActionForm], ...]] = ()
     list_defer: ClassVar[tuple[str, ...]] = ()
     list_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     search_label: ClassVar[str] = "Search"
     list_per_page = 50
-    formfield_overrides = {models.TextField: {"form_class": LinesField, "widget": UnfoldAdminTextareaWidget}}
+    formfield_overrides = {models.TextField: {"form_class": MultilineField, "widget": UnfoldAdminTextareaWidget}}
     paginator = CappedPaginator
     change_list_template = "crm/list.html"
     delete_confirmation_template = "crm/confirm.html"
@@ -82,23 +82,23 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         rows = self.model.everything.visible_to(request.user)
-        return rows if self.may(request, "restore") else rows.filter(deleted_at__isnull=True)
+        return rows if self.user_can(request, "restore") else rows.filter(deleted_at__isnull=True)
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return super().has_change_permission(request, obj) and not in_bin(obj)
+        return super().has_change_permission(request, obj) and not is_soft_deleted(obj)
 
-    def may(self, request: HttpRequest, deed: str) -> bool:
-        return request.user.has_perm(transitions.permission(self.model, deed))
+    def user_can(self, request: HttpRequest, verb: str) -> bool:
+        return request.user.has_perm(transitions.permission_name(self.model, verb))
 
     def get_search_results(self, request: HttpRequest, queryset: models.QuerySet, term: str) -> tuple[Any, bool]:
         """For pickers: the table's own search, live rows only, the newest first; nothing if it is no search."""
         queryset = queryset.filter(deleted_at__isnull=True).order_by("-pk")
         if not term:
             return queryset, False
-        asked = self.filterset_class({"q": term}, queryset, request=request)
-        return (queryset.none() if asked.form.errors else asked.qs), False
+        filterset = self.filterset_class({"q": term}, queryset, request=request)
+        return (queryset.none() if filterset.form.errors else filterset.qs), False
 
-    def search_refusal(self, request: HttpRequest, term: str) -> str:
+    def search_error(self, request: HttpRequest, term: str) -> str:
         """Why `term` cannot be searched for, in words; empty if it can be."""
         return " ".join(self.filterset_class({"q": term}, request=request).form.errors.get("q", ()))
 
@@ -117,22 +117,22 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
         if IS_POPUP_VAR in request.GET:
             return {}
         return {
-            form.verb: (self.bulk_action(form), form.verb, form.label)
-            for form in self.bulk
+            form.verb: (self.make_bulk_action(form), form.verb, form.label)
+            for form in self.bulk_actions
             if request.user.has_perm(form.permission)
         }
 
-    def bulk_action(self, form_class: type[DeedForm]) -> Callable[..., HttpResponse | None]:
+    def make_bulk_action(self, form_class: type[ActionForm]) -> Callable[..., HttpResponse | None]:
         """An action that asks once for what the deed needs, then does it to each selected row."""
 
         def run(_: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
-            rows = list(queryset[: MOST_AT_ONCE + 1])
-            if len(rows) > MOST_AT_ONCE:
-                messages.error(request, f"At most {MOST_AT_ONCE:,} at once: narrow the list down with a filter.")
+            rows = list(queryset[: MAX_BULK_ROWS + 1])
+            if len(rows) > MAX_BULK_ROWS:
+                messages.error(request, f"At most {MAX_BULK_ROWS:,} at once: narrow the list down with a filter.")
                 return None
             form = form_class(request.POST if "apply" in request.POST else None, user=request.user)
             if form.is_bound and form.is_valid():
-                report(request, [attempt(form, row, request.user) for row in rows], each=form.each)
+                report(request, [attempt(form, row, request.user) for row in rows], report_each=form.report_each)
                 return None
             context = {
                 **self.admin_site.each_context(request),
@@ -151,7 +151,7 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
-            request.POST = with_keys_only(request.POST)
+            request.POST = drop_invalid_keys(request.POST)
         extra = {"title": str(self.opts.verbose_name_plural).capitalize(), **(extra_context or {})}
         return super().changelist_view(request, extra)
 
@@ -159,8 +159,8 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
         """The fields of the filter sheet: fetched when it is opened, for they cost more than a page of rows."""
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
-        asked = self.filterset_class(request.GET, self.get_queryset(request), request=request)
-        return TemplateResponse(request, "crm/filter_fields.html", {"sheet": filter_sheet(asked)})
+        filterset = self.filterset_class(request.GET, self.get_queryset(request), request=request)
+        return TemplateResponse(request, "crm/filter_fields.html", {"sheet": build_filter_sheet(filterset)})
 
     # The page of one record
 
@@ -168,7 +168,7 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         wrap = self.admin_site.admin_view
         return [
-            path("<uuid:pk>/do/<slug:verb>/", wrap(self.deed_view), name=f"{name}_do"),
+            path("<uuid:pk>/do/<slug:verb>/", wrap(self.action_view), name=f"{name}_do"),
             path("filters/", wrap(require_safe(self.filters_view)), name=f"{name}_filters"),
             *super().get_urls(),
         ]
@@ -185,16 +185,16 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
             return self.page_view(request, object_id)
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        except Refused as refusal:
+        except ActionRefused as error:
             # Once more, for what was typed; this time the form itself refuses.
-            request.refusal = str(refusal)
+            request.error = str(error)
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form, sentence = super().get_form(request, obj, change, **kwargs), getattr(request, "refusal", "")
-        return refused(form, sentence) if sentence else form
+        form, save_error = super().get_form(request, obj, change, **kwargs), getattr(request, "error", "")
+        return make_form_with_error(form, save_error) if save_error else form
 
-    def find(self, request: HttpRequest, object_id: Any) -> models.Model:
+    def get_visible_object(self, request: HttpRequest, object_id: Any) -> models.Model:
         """The visible record, or 404."""
         row = self.get_object(request, unquote(str(object_id)))
         if row is None or not self.has_view_permission(request, row):
@@ -204,55 +204,57 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
     def page_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        row = self.find(request, object_id)
+        row = self.get_visible_object(request, object_id)
         context = {**self.admin_site.each_context(request), **self.page_context(request, row)}
         return TemplateResponse(request, self.page_template, context)
 
     def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
         """What the page of `row` shows; sections that other apps add are named in the settings."""
-        sections = [import_string(name) for name in settings.RECORD_SECTIONS.get(self.opts.label_lower, ())]
+        panels = [import_string(name) for name in settings.RECORD_SECTIONS.get(self.opts.label_lower, ())]
         return {
             "title": str(row),
             "opts": self.opts,
             "original": row,
             "row": row,
-            "deeds": self.offered(request, row),
-            "sections": [shown for section in sections if (shown := section(request, row)) is not None],
+            "page_actions": self.available_actions(request, row),
+            "panels": [panel for make_panel in panels if (panel := make_panel(request, row)) is not None],
             "timeline": ActivityLog.objects.on_timeline_of(row).select_related("actor")[:TIMELINE_LENGTH],
             "can_edit": self.has_change_permission(request, row),
-            "can_delete": self.has_delete_permission(request, row) and not in_bin(row),
-            "can_restore": self.may(request, "restore") and in_bin(row),
-            "can_purge": self.may(request, "purge") and in_bin(row),
+            "can_delete": self.has_delete_permission(request, row) and not is_soft_deleted(row),
+            "can_restore": self.user_can(request, "restore") and is_soft_deleted(row),
+            "can_purge": self.user_can(request, "purge") and is_soft_deleted(row),
         }
 
-    def offered(self, request: HttpRequest, row: models.Model) -> list[DeedForm]:
+    def available_actions(self, request: HttpRequest, row: models.Model) -> list[ActionForm]:
         """The deeds this user can do to `row` now, as empty forms with their addresses."""
-        if in_bin(row):
+        if is_soft_deleted(row):
             return []
-        forms_ = [form(user=request.user, record=row) for form in self.deeds if form.offered(row, request.user)]
-        for form in forms_:
-            form.url = self.deed_url(row, form.verb)
-        return forms_
+        action_forms = [
+            form(user=request.user, record=row) for form in self.page_actions if form.is_available(row, request.user)
+        ]
+        for form in action_forms:
+            form.url = self.action_url(row, form.verb)
+        return action_forms
 
-    def deed_url(self, row: models.Model, verb: str) -> str:
+    def action_url(self, row: models.Model, verb: str) -> str:
         name = f"{self.opts.app_label}_{self.opts.model_name}_do"
         return reverse(f"{self.admin_site.name}:{name}", args=[row.pk, verb])
 
-    def deed_view(self, request: HttpRequest, pk: Any, verb: str) -> HttpResponse:
+    def action_view(self, request: HttpRequest, pk: Any, verb: str) -> HttpResponse:
         """Ask for what a deed needs, or do it. A refusal keeps what was typed."""
-        row = self.find(request, pk)
-        known = {form.verb: form for form in (*self.deeds, *self.bin_deeds())}
-        if verb not in known or not request.user.has_perm(known[verb].permission):
+        row = self.get_visible_object(request, pk)
+        action_classes = {form.verb: form for form in (*self.page_actions, *self.deleted_row_actions())}
+        if verb not in action_classes or not request.user.has_perm(action_classes[verb].permission):
             raise PermissionDenied
-        sent = request.POST if request.method == "POST" else None
-        form = known[verb](sent, user=request.user, record=row, initial=request.GET.dict())
+        post_data = request.POST if request.method == "POST" else None
+        form = action_classes[verb](post_data, user=request.user, record=row, initial=request.GET.dict())
         back = self.page_url(row)
         if form.is_bound and form.is_valid():
             try:
                 messages.success(request, form.perform(row, request.user))
-                return HttpResponseRedirect(self.after(request, row, verb))
-            except Refused as refusal:
-                form.add_error(None, str(refusal))
+                return HttpResponseRedirect(self.success_url(request, row, verb))
+            except ActionRefused as error:
+                form.add_error(None, str(error))
         context = {
             **self.admin_site.each_context(request),
             "title": f"{form.label}: {row}",
@@ -264,9 +266,9 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
         status = 422 if form.is_bound else 200
         return TemplateResponse(request, "crm/deed.html", context, status=status)
 
-    def after(self, request: HttpRequest, row: models.Model, verb: str) -> str:
+    def success_url(self, request: HttpRequest, row: models.Model, verb: str) -> str:
         """Where a deed leads: back to where the form stood, if that is one of ours."""
-        return own_address(request.POST.get("next"), self.list_url() if verb == "purge" else self.page_url(row))
+        return safe_next_url(request.POST.get("next"), self.list_url() if verb == "purge" else self.page_url(row))
 
     def page_url(self, row: models.Model) -> str:
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
@@ -274,41 +276,44 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
     def list_url(self) -> str:
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
-    def bin_deeds(self) -> tuple[type[DeedForm], ...]:
+    def deleted_row_actions(self) -> tuple[type[ActionForm], ...]:
         """Restore and purge, for rows in the bin."""
-        return (bin_deed(self.model, "restore", "Restore"), bin_deed(self.model, "purge", "Purge for ever"))
+        return (
+            make_deleted_row_action(self.model, "restore", "Restore"),
+            make_deleted_row_action(self.model, "purge", "Purge for ever"),
+        )
 
     # The form
 
-    def create(self, request: HttpRequest, row: models.Model) -> None:
+    def create_record(self, request: HttpRequest, row: models.Model) -> None:
         """The deed that adds a record of this table."""
         transitions.create(row, by=request.user)
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: forms.ModelForm, change: bool) -> None:
         if not change:
-            self.create(request, obj)
+            self.create_record(request, obj)
             return
         columns = [field.name for field in self.opts.concrete_fields if field.name in form.changed_data]
         if not columns:
             return
-        if not form.stands_as_seen(self.model.everything.select_for_update().get(pk=obj.pk)):
-            raise IllegalMove(CHANGED_MEANWHILE)
-        with refusing():
+        if not form.is_unchanged_since_load(self.model.everything.select_for_update().get(pk=obj.pk)):
+            raise IllegalTransition(EDIT_CONFLICT_MESSAGE)
+        with errors_as_invalid_input():
             obj.save(update_fields=[*columns, "updated_at"])
-        transitions.edited(obj, columns, by=request.user)
+        transitions.record_edit(obj, columns, by=request.user)
 
     def save_formset(self, request: HttpRequest, form: forms.ModelForm, formset: Any, change: bool) -> None:
         """Links of the record: each change is a line on its timeline, and what is taken away is only deleted softly."""
         formset.save(commit=False)
         for row in formset.deleted_objects:
-            transitions.soft_delete(row, by=request.user, about=form.instance)
+            transitions.soft_delete(row, by=request.user, timeline_owner=form.instance)
         # Whoever is no longer the primary one goes first, for there can only be one.
         for row, columns in sorted(formset.changed_objects, key=lambda pair: getattr(pair[0], "is_primary", False)):
-            with refusing():
+            with errors_as_invalid_input():
                 row.save()
-            transitions.edited(row, columns, by=request.user, about=form.instance)
+            transitions.record_edit(row, columns, by=request.user, timeline_owner=form.instance)
         for row in formset.new_objects:
-            transitions.create(row, by=request.user, about=form.instance)
+            transitions.create(row, by=request.user, timeline_owner=form.instance)
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
         """Django's own log is not kept: the activity log is."""
@@ -325,20 +330,20 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
     # Deleting is soft
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        row = self.find(request, object_id)
+        row = self.get_visible_object(request, object_id)
         if not self.has_delete_permission(request, row):
             raise PermissionDenied
         if request.method == "POST":
             try:
                 transitions.soft_delete(row, by=request.user)
-            except Refused as refusal:
-                messages.error(request, str(refusal))
+            except ActionRefused as error:
+                messages.error(request, str(error))
                 return HttpResponseRedirect(self.page_url(row))
-            messages.success(request, f"The {transitions.named(row)} is deleted.")
+            messages.success(request, f"The {transitions.describe_record(row)} is deleted.")
             return HttpResponseRedirect(self.list_url())
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Delete {transitions.named(row)}?",
+            "title": f"Delete {transitions.describe_record(row)}?",
             "opts": self.opts,
             "original": row,
             "back": self.page_url(row),
@@ -347,54 +352,54 @@ class RecordAdmin(VisibleChoices, ModelAdmin):
         return TemplateResponse(request, self.delete_confirmation_template, context)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        row = self.find(request, object_id)
+        row = self.get_visible_object(request, object_id)
         context = {
             **self.admin_site.each_context(request),
             "title": f"History of {row}",
             "opts": self.opts,
             "original": row,
-            "timeline": ActivityLog.objects.done_to(row).select_related("actor")[:200],
-            "changes": history_of(row),
+            "timeline": ActivityLog.objects.for_target(row).select_related("actor")[:200],
+            "changes": load_history(row),
             "back": self.page_url(row),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "crm/history.html", context)
 
 
-def own_address(asked: str | None, otherwise: str) -> str:
-    """`asked` if it is a path of this site, short enough to be gone to; else `otherwise`."""
-    ours = asked and asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None)
-    return asked if ours and len(asked) <= LONGEST_ADDRESS else otherwise
+def safe_next_url(next_url: str | None, default: str) -> str:
+    """`asked` if it is a path of this site, short enough to be gone to; else `default`."""
+    is_local = next_url and next_url.startswith("/") and url_has_allowed_host_and_scheme(next_url, allowed_hosts=None)
+    return next_url if is_local and len(next_url) <= MAX_NEXT_URL_LENGTH else default
 
 
-def with_keys_only(sent: QueryDict) -> QueryDict:
-    """`sent` with nothing but keys among the selected; "all found" needs none of them ticked."""
-    sent, keys = sent.copy(), []
-    for text in sent.getlist(ACTION_CHECKBOX_NAME):
+def drop_invalid_keys(post_data: QueryDict) -> QueryDict:
+    """`post_data` with nothing but keys among the selected; "all found" needs none of them ticked."""
+    post_data, keys = post_data.copy(), []
+    for raw_key in post_data.getlist(ACTION_CHECKBOX_NAME):
         with suppress(ValidationError):
-            keys.append(str(models.UUIDField().to_python(text)))
-    if not keys and sent.get("select_across") == "1":
+            keys.append(str(models.UUIDField().to_python(raw_key)))
+    if not keys and post_data.get("select_across") == "1":
         keys.append(str(UUID(int=0)))
-    sent.setlist(ACTION_CHECKBOX_NAME, keys)
-    return sent
+    post_data.setlist(ACTION_CHECKBOX_NAME, keys)
+    return post_data
 
 
-def in_bin(row: models.Model) -> bool:
+def is_soft_deleted(row: models.Model) -> bool:
     """Whether `row` is soft-deleted; a row of an append-only table never is."""
     return getattr(row, "is_deleted", False)
 
 
-def bin_deed(model: type[models.Model], name: str, text: str) -> type[DeedForm]:
+def make_deleted_row_action(model: type[models.Model], action: str, action_label: str) -> type[ActionForm]:
     """The form of `restore` or `purge` for `model`."""
 
-    class BinDeed(DeedForm):
-        verb = name
-        label = text
-        permission = transitions.permission(model, name)
-        danger = name == "purge"
+    class DeletedRowAction(ActionForm):
+        verb = action
+        label = action_label
+        permission = transitions.permission_name(model, action)
+        danger = action == "purge"
 
         def perform(self, record: models.Model, by: Any) -> str:
-            getattr(transitions, name)(record, by=by)
-            return f"Done: {text.lower()}."
+            getattr(transitions, action)(record, by=by)
+            return f"Done: {action_label.lower()}."
 
-    return BinDeed
+    return DeletedRowAction

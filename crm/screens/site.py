@@ -12,17 +12,17 @@ from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
 
-class Picker(AutocompleteJsonView):
+class RecordAutocompleteView(AutocompleteJsonView):
     """Django's choice of a record, which says why where a text is none to search for."""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         answer = super().get(request, *args, **kwargs)
-        why_not = getattr(self.model_admin, "search_refusal", None)
-        sentence = why_not(request, self.term) if why_not and not self.object_list else ""
-        if not sentence:
+        get_search_error = getattr(self.model_admin, "search_error", None)
+        search_error_text = get_search_error(request, self.term) if get_search_error and not self.object_list else ""
+        if not search_error_text:
             return answer
-        refusal = {"id": "", "text": sentence, "disabled": True}
-        return JsonResponse({"results": [refusal], "pagination": {"more": False}})
+        disabled_choice = {"id": "", "text": search_error_text, "disabled": True}
+        return JsonResponse({"results": [disabled_choice], "pagination": {"more": False}})
 
 
 class CrmSite(UnfoldAdminSite):
@@ -50,7 +50,7 @@ class CrmSite(UnfoldAdminSite):
         return groups
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
-        return Picker.as_view(admin_site=self)(request)
+        return RecordAutocompleteView.as_view(admin_site=self)(request)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Figures and panels of the day, each made by the app that knows it; the settings name them."""

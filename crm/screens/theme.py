@@ -9,12 +9,12 @@ from django.urls import reverse
 from django.utils.functional import lazy
 
 # The navigation names the same few addresses on every page, each several times.
-address = lazy(cache(reverse), str)
+lazy_url = lazy(cache(reverse), str)
 
 
-def to(title: str, icon: str, page: str, permission: str = "", badge: str = "") -> dict[str, Any]:
+def navigation_item(title: str, icon: str, page: str, permission: str = "", badge: str = "") -> dict[str, Any]:
     """An entry of the navigation, shown to whoever has `permission`."""
-    entry = {"title": title, "icon": icon, "link": address(f"admin:{page}")}
+    entry = {"title": title, "icon": icon, "link": lazy_url(f"admin:{page}")}
     if permission:
         entry["permission"] = lambda request: request.user.has_perm(permission)
     if badge:
@@ -26,11 +26,11 @@ def stylesheet(request: HttpRequest) -> str:
     return static("crm/crm.css")
 
 
-def script(request: HttpRequest) -> str:
+def main_script(request: HttpRequest) -> str:
     return static("crm/crm.js")
 
 
-def badge(request: HttpRequest) -> str:
+def badge_script(request: HttpRequest) -> str:
     return static("suggestions/badge.js")
 
 
@@ -38,7 +38,7 @@ def favicon(request: HttpRequest) -> str:
     return static("crm/favicon.svg")
 
 
-JOBS = "procrastinate.view_procrastinatejob"
+VIEW_JOBS_PERMISSION = "procrastinate.view_procrastinatejob"
 UNFOLD = {
     "SITE_TITLE": "CRM",
     "SITE_HEADER": "CRM",
@@ -48,7 +48,7 @@ UNFOLD = {
     "BORDER_RADIUS": "6px",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": favicon}],
     "STYLES": [stylesheet],
-    "SCRIPTS": [script, badge],
+    "SCRIPTS": [main_script, badge_script],
     "COLORS": {
         "primary": {
             "50": "oklch(97.1% .014 230)",
@@ -70,66 +70,72 @@ UNFOLD = {
         "navigation": [
             {
                 "items": [
-                    to("Today", "today", "index"),
-                    to("Leads", "person_search", "leads_lead_changelist", "leads.view_lead"),
-                    to("Inbox", "inbox", "inbox_thread_changelist", "inbox.view_thread"),
-                    to(
+                    navigation_item("Today", "today", "index"),
+                    navigation_item("Leads", "person_search", "leads_lead_changelist", "leads.view_lead"),
+                    navigation_item("Inbox", "inbox", "inbox_thread_changelist", "inbox.view_thread"),
+                    navigation_item(
                         "Approvals",
                         "task_alt",
                         "suggestions_suggestion_changelist",
                         "suggestions.view_suggestion",
                         badge="suggestions.screens.dashboard.waiting_badge",
                     ),
-                    to(
+                    navigation_item(
                         "Tickets",
                         "support_agent",
                         "support_supportticket_changelist",
                         "support.view_supportticket",
                     ),
-                    to("Tasks", "checklist", "leads_task_changelist", "leads.view_task"),
-                    to("AI log", "neurology", "ai_log_aiinteraction_changelist", "ai_log.view_aiinteraction"),
+                    navigation_item("Tasks", "checklist", "leads_task_changelist", "leads.view_task"),
+                    navigation_item(
+                        "AI log", "neurology", "ai_log_aiinteraction_changelist", "ai_log.view_aiinteraction"
+                    ),
                 ]
             },
             {
                 "title": "Clients & contacts",
                 "separator": True,
                 "items": [
-                    to("Clients", "domain", "crm_client_changelist", "crm.view_client"),
-                    to("Contacts", "contacts", "crm_contact_changelist", "crm.view_contact"),
-                    to("Projects", "folder_open", "crm_project_changelist", "crm.view_project"),
+                    navigation_item("Clients", "domain", "crm_client_changelist", "crm.view_client"),
+                    navigation_item("Contacts", "contacts", "crm_contact_changelist", "crm.view_contact"),
+                    navigation_item("Projects", "folder_open", "crm_project_changelist", "crm.view_project"),
                 ],
             },
             {
                 "title": "Settings",
                 "separator": True,
                 "items": [
-                    to("Stages", "flag", "leads_leadstatus_changelist", "leads.view_leadstatus"),
-                    to(
+                    navigation_item("Stages", "flag", "leads_leadstatus_changelist", "leads.view_leadstatus"),
+                    navigation_item(
                         "Lines of insurance",
                         "shield",
                         "leads_insurancetype_changelist",
                         "leads.view_insurancetype",
                     ),
-                    to("Scoring", "speed", "leads_scoringpolicy_changelist", "leads.view_scoringpolicy"),
-                    to("Prediction", "insights", "leads_predictionmodel_changelist", "leads.view_predictionmodel"),
-                    to("Mailboxes", "mail", "inbox_mailbox_changelist", "inbox.view_mailbox"),
-                    to(
+                    navigation_item("Scoring", "speed", "leads_scoringpolicy_changelist", "leads.view_scoringpolicy"),
+                    navigation_item(
+                        "Prediction", "insights", "leads_predictionmodel_changelist", "leads.view_predictionmodel"
+                    ),
+                    navigation_item("Mailboxes", "mail", "inbox_mailbox_changelist", "inbox.view_mailbox"),
+                    navigation_item(
                         "Mail templates",
                         "draft",
                         "inbox_emailtemplate_changelist",
                         "inbox.view_emailtemplate",
                     ),
-                    to(
+                    navigation_item(
                         "Autonomy",
                         "smart_toy",
                         "suggestions_autonomysetting_changelist",
                         "suggestions.view_autonomysetting",
                     ),
-                    to("Saved views", "bookmark", "crm_savedview_changelist", "crm.view_savedview"),
-                    to("Activity", "history", "crm_activitylog_changelist", "crm.view_activitylog"),
-                    to("Jobs", "work_history", "procrastinate_procrastinatejob_changelist", JOBS),
-                    to("Staff", "badge", "crm_user_changelist", "crm.change_user"),
-                    to("Roles", "lock_person", "auth_group_changelist", "auth.view_group"),
+                    navigation_item("Saved views", "bookmark", "crm_savedview_changelist", "crm.view_savedview"),
+                    navigation_item("Activity", "history", "crm_activitylog_changelist", "crm.view_activitylog"),
+                    navigation_item(
+                        "Jobs", "work_history", "procrastinate_procrastinatejob_changelist", VIEW_JOBS_PERMISSION
+                    ),
+                    navigation_item("Staff", "badge", "crm_user_changelist", "crm.change_user"),
+                    navigation_item("Roles", "lock_person", "auth_group_changelist", "auth.view_group"),
                 ],
             },
         ],

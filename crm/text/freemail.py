@@ -1,6 +1,6 @@
 """Mail domains that anybody can have an address at: they say nothing about whom somebody works for."""
 
-DOMAINS = """
+FREE_MAIL_DOMAIN_LIST = """
     126.com 163.com aim.com aol.co.uk aol.com aol.de att.net bellsouth.net bigfoot.com bluewin.ch bt.com
     btinternet.com charter.net comcast.net cox.net duck.com earthlink.net email.com eudoramail.com excite.com
     facebook.com fastmail.com fastmail.fm free.fr freenet.de freeuk.com frontier.com gmail.com gmx.at gmx.ch
@@ -14,10 +14,10 @@ DOMAINS = """
     yahoo.ca yahoo.co.in yahoo.co.jp yahoo.co.uk yahoo.com yahoo.com.au yahoo.com.br yahoo.de yahoo.es yahoo.fr
     yahoo.it yandex.com yandex.ru ymail.com zoho.com
 """
-FREE_MAIL = frozenset(DOMAINS.split())
+FREE_MAIL_DOMAINS = frozenset(FREE_MAIL_DOMAIN_LIST.split())
 
 
-def own_domain(address: str) -> str:
+def business_domain(address: str) -> str:
     """The domain of a mail `address` that stands for a company, in lower case; empty for free mail and for no mail."""
     domain = address.rpartition("@")[2].strip().lower() if "@" in address else ""
-    return "" if domain in FREE_MAIL else domain
+    return "" if domain in FREE_MAIL_DOMAINS else domain

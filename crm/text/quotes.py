@@ -16,29 +16,29 @@ import quotequail
 from mailparser_reply.constants import MAIL_LANGUAGES
 from mailparser_reply.parser import EmailMessage
 
-from crm.text.signatures import begins_signature
+from crm.text.signatures import find_signature_start
 
-HEADING_LINES, HEADER_LINES, MOST_BLANK = 3, 8, 5
-LONGEST_LINE, LONGEST_HEADING = 400, 300
+MAX_HEADING_LINES, MAX_HEADER_LINES, MAX_BLANK_LINES = 3, 8, 5
+MAX_LINE_LENGTH, MAX_HEADING_LENGTH = 400, 300
 # So many lines of a body are looked at closer, of the first of them the libraries are asked, and in so many of its
 # last stretches a signature is looked for.
-MOST_LOOKED_AT, MOST_ASKED, MOST_STRETCHES = 400, 20, 20
+MAX_CHECKED_LINES, MAX_LIBRARY_CHECKS, MAX_SIGNATURE_PARTS = 400, 20, 20
 # So much of a body is looked at where only its own words count.
-LONGEST_OWN = 20_000
+MAX_OWN_TEXT_SOURCE = 20_000
 # "On Monday Ann <ann@example.com> wrote:", as the common mail programs write it in the common languages.
-WROTE = re.compile(
+WROTE_HEADING = re.compile(
     r"\s*(?:on|am|le|el|il|op|em|den|dne|dnia|på|ons|tir|man|tor|fre|lør|søn|w dniu|na|\d)\b.{1,260}?"
     r"\b(?:wrote|writes|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|skrev|napsal\(a\)|napsal|napisał\(a\)"
     r"|napisał|geschreven|kirjoitti|написал|пишет|написав)(?:\(а\))?\b.{0,80}[:：]\s*",
     re.IGNORECASE,
 )
 # Enough where marked lines follow.
-SAYS = re.compile(r"\b(?:wrote|writes|said|says|thought)\s?:\s*$", re.IGNORECASE)
+SAYS_HEADING = re.compile(r"\b(?:wrote|writes|said|says|thought)\s?:\s*$", re.IGNORECASE)
 # In whatever language: first a date or a time, at the end an address, a word or two, and a colon.
-DATED = re.compile(r"\W{0,3}[^<@]{0,40}\d{1,2}[.:/ ]\s?\d{2}|\W{0,3}[^<@]{0,40}\b(?:19|20)\d\d\b")
-ADDRESSED = re.compile(r"[<\[(\"](?:mailto:)?\s?[^\s<>@]{1,64}@[^\s<>@]{1,190}[>\])\"][^<>@]{0,30}[:：]$")
+DATED_HEADING = re.compile(r"\W{0,3}[^<@]{0,40}\d{1,2}[.:/ ]\s?\d{2}|\W{0,3}[^<@]{0,40}\b(?:19|20)\d\d\b")
+ADDRESS_AT_END = re.compile(r"[<\[(\"](?:mailto:)?\s?[^\s<>@]{1,64}@[^\s<>@]{1,190}[>\])\"][^<>@]{0,30}[:：]$")
 # What follows one of these is the mail that is answered, whole.
-WHOLE_MAIL = re.compile(
+ORIGINAL_MESSAGE = re.compile(
     r"[\s>*]{0,5}(?:-{2,20}\s?(?:original(?: message| appointment)?|forwarded(?: message| by .{1,120})?|reply message"
     r"|ursprüngliche nachricht|weitergeleitete nachricht|message d'origine|message transféré|mensaje original"
     r"|mensaje reenviado|messaggio originale|messaggio inoltrato|oorspronkelijk bericht|doorgestuurd bericht"
@@ -49,43 +49,45 @@ WHOLE_MAIL = re.compile(
     re.IGNORECASE,
 )
 # The names of header lines as Outlook writes them above what it quotes.
-SENDERS = r"from|von|de|da|van|från|fra|od|от|от кого|発信者|差出人|发件人|寄件者|보낸 사람|lähettäjä|kimden|expéditeur"
-OTHERS = (
+SENDER_HEADER_NAMES = (
+    r"from|von|de|da|van|från|fra|od|от|от кого|発信者|差出人|发件人|寄件者|보낸 사람|lähettäjä|kimden|expéditeur"
+)
+OTHER_HEADER_NAMES = (
     r"sent|date|to|cc|subject|gesendet|datum|an|betreff|envoyé|à|objet|enviado(?: el)?|para|asunto|fecha|inviato|data|a"
     r"|oggetto|verzonden|aan|onderwerp|skickat|till|ämne|sendt|til|emne|assunto|odesláno|komu|předmět|wysłano|do|temat"
     r"|кому|тема|дата|отправлено|送信日時|宛先|件名|发送时间|收件人|主题|보낸 날짜|받는 사람|제목|destinataire"
 )
-SENDER = re.compile(rf"[\s*]*(?:{SENDERS})\s?[*]?\s?[:：]\s?\S.*", re.IGNORECASE)
-OTHER = re.compile(rf"[\s*]*(?:{OTHERS})\s?[*]?\s?[:：][*]?(?:\s.*|$)", re.IGNORECASE)
+SENDER_HEADER = re.compile(rf"[\s*]*(?:{SENDER_HEADER_NAMES})\s?[*]?\s?[:：]\s?\S.*", re.IGNORECASE)
+OTHER_HEADER = re.compile(rf"[\s*]*(?:{OTHER_HEADER_NAMES})\s?[*]?\s?[:：][*]?(?:\s.*|$)", re.IGNORECASE)
 # One of them names an address or the time of day.
-TELLING = re.compile(r"@|\d\W{0,3}[:.h]\W{0,3}\d\d")
-HEADER = re.compile(r"[\s*]*[^\W\d][^\W\d\s]*(?: [^\W\d]+){0,2}\s?[*]?\s?[:：]")
-ENDINGS = frozenset(":：->")
-NUMBERED = re.compile(r"[\d@]")
-RULE = re.compile(r"\s*[_=-]{5,}\s*")
-WORDS = re.compile(r"\w")
+ADDRESS_OR_TIME = re.compile(r"@|\d\W{0,3}[:.h]\W{0,3}\d\d")
+HEADER_LINE = re.compile(r"[\s*]*[^\W\d][^\W\d\s]*(?: [^\W\d]+){0,2}\s?[*]?\s?[:：]")
+HEADING_ENDINGS = frozenset(":：->")
+DIGIT_OR_AT = re.compile(r"[\d@]")
+HORIZONTAL_RULE = re.compile(r"\s*[_=-]{5,}\s*")
+WORD_CHARACTER = re.compile(r"\w")
 
 
-class Kind(StrEnum):
+class PartKind(StrEnum):
     WRITTEN = "written"
     QUOTED = "quoted"
     SIGNATURE = "signature"
 
 
 @dataclass(frozen=True)
-class Part:
+class BodyPart:
     """A stretch of a body, to the letter: written for this mail, quoted from an earlier one, or the signature."""
 
     text: str
-    kind: Kind = Kind.WRITTEN
+    kind: PartKind = PartKind.WRITTEN
 
     @property
-    def shown(self) -> str:
+    def trimmed(self) -> str:
         """The text without blank lines around it."""
         return self.text.strip("\r\n ").rstrip()
 
 
-def parts(body: str) -> list[Part]:
+def split_body(body: str) -> list[BodyPart]:
     """The stretches of `body` in order; where hardly anything would be left open, all of it is.
 
     Together they are `body`, character for character; one that holds nothing but blanks has none.
@@ -93,110 +95,120 @@ def parts(body: str) -> list[Part]:
     if not body.strip():
         return []
     whole = body.split("\n")
-    lines = [line.rstrip("\r")[:LONGEST_LINE] for line in whole]
-    kinds = signed(lines, [Kind.QUOTED if quoted else Kind.WRITTEN for quoted in marks(lines)])
-    for kind in (Kind.SIGNATURE, Kind.QUOTED):
-        if not any(one == Kind.WRITTEN and WORDS.search(line) for line, one in zip(lines, kinds, strict=True)):
-            kinds = [Kind.WRITTEN if one == kind else one for one in kinds]
-    return joined(zip(whole, kinds, strict=True))
+    lines = [line.rstrip("\r")[:MAX_LINE_LENGTH] for line in whole]
+    kinds = mark_signatures(
+        lines, [PartKind.QUOTED if quoted else PartKind.WRITTEN for quoted in mark_quoted_lines(lines)]
+    )
+    for kind in (PartKind.SIGNATURE, PartKind.QUOTED):
+        if not any(
+            one == PartKind.WRITTEN and WORD_CHARACTER.search(line) for line, one in zip(lines, kinds, strict=True)
+        ):
+            kinds = [PartKind.WRITTEN if one == kind else one for one in kinds]
+    return merge_lines(zip(whole, kinds, strict=True))
 
 
-def own_words(body: str) -> str:
+def own_text(body: str) -> str:
     """What of the first 20,000 characters of `body` was written for this mail: without quotes and signature."""
-    return "\n".join(part.shown for part in parts(body[:LONGEST_OWN]) if part.kind == Kind.WRITTEN).strip()
+    return "\n".join(
+        part.trimmed for part in split_body(body[:MAX_OWN_TEXT_SOURCE]) if part.kind == PartKind.WRITTEN
+    ).strip()
 
 
-def signature_of(body: str) -> str:
+def extract_signature(body: str) -> str:
     """The signature in the first 20,000 characters of `body`; empty where none is to be seen."""
-    return "\n".join(part.shown for part in parts(body[:LONGEST_OWN]) if part.kind == Kind.SIGNATURE)
+    return "\n".join(part.trimmed for part in split_body(body[:MAX_OWN_TEXT_SOURCE]) if part.kind == PartKind.SIGNATURE)
 
 
-def marks(lines: list[str]) -> list[bool]:
+def mark_quoted_lines(lines: list[str]) -> list[bool]:
     """For each line whether it is quoted."""
     quoted = [line.lstrip()[:1] == ">" for line in lines]
-    looked_at = 0
+    checked = 0
     for index, line in enumerate(lines):
-        if quoted[index] or not may_head(line):
+        if quoted[index] or not may_be_heading(line):
             continue
-        looked_at += 1
-        if looked_at > MOST_LOOKED_AT:
+        checked += 1
+        if checked > MAX_CHECKED_LINES:
             break
-        if whole_mail(lines, index):
-            return to_the_end(quoted, above_rule(lines, index))
-        after = next((n for n in range(index + 1, min(index + MOST_BLANK, len(lines))) if lines[n].strip()), None)
+        if starts_quoted_email(lines, index):
+            return mark_to_end(quoted, include_rule_above(lines, index))
+        after = next((n for n in range(index + 1, min(index + MAX_BLANK_LINES, len(lines))) if lines[n].strip()), None)
         marked = after is not None and quoted[after]
-        length = heading_length(lines, index, ask=looked_at <= MOST_ASKED) or int(marked and bool(SAYS.search(line)))
+        length = heading_length(lines, index, use_libraries=checked <= MAX_LIBRARY_CHECKS) or int(
+            marked and bool(SAYS_HEADING.search(line))
+        )
         if not length:
             continue
         start = index - length + 1
         if not marked:  # a program that quotes without marks quotes to the end
-            return to_the_end(quoted, above_rule(lines, start))
+            return mark_to_end(quoted, include_rule_above(lines, start))
         # What it quotes is marked, and answers may stand between.
         quoted[start:after] = [True] * (after - start)
     return quoted
 
 
-def to_the_end(quoted: list[bool], start: int) -> list[bool]:
+def mark_to_end(quoted: list[bool], start: int) -> list[bool]:
     return quoted[:start] + [True] * (len(quoted) - start)
 
 
-def may_head(line: str) -> bool:
+def may_be_heading(line: str) -> bool:
     """Whether `line` could end or be the heading of what is quoted: most lines cannot, and are not looked at closer."""
-    return line.rstrip()[-1:] in ENDINGS or bool(HEADER.match(line))
+    return line.rstrip()[-1:] in HEADING_ENDINGS or bool(HEADER_LINE.match(line))
 
 
-def whole_mail(lines: list[str], index: int) -> bool:
+def starts_quoted_email(lines: list[str], index: int) -> bool:
     """Whether at `index` a whole mail begins: after a line that says so, or with its header."""
     line = lines[index]
-    if WHOLE_MAIL.fullmatch(line):
+    if ORIGINAL_MESSAGE.fullmatch(line):
         return True
-    if not HEADER.match(line):
+    if not HEADER_LINE.match(line):
         return False
-    block = [text for text in lines[index : index + HEADER_LINES] if text.strip()]
-    if not any(TELLING.search(text) for text in block):
+    block = [text for text in lines[index : index + MAX_HEADER_LINES] if text.strip()]
+    if not any(ADDRESS_OR_TIME.search(text) for text in block):
         return False
-    below = [text for text in block[1:] if HEADER.match(text)]
-    others = sum(bool(OTHER.fullmatch(text)) for text in below)
-    if SENDER.fullmatch(line):
-        return others >= 2 or outlook(block)
-    return bool(OTHER.fullmatch(line)) and others >= 1 and any(SENDER.fullmatch(text) for text in below)
+    below = [text for text in block[1:] if HEADER_LINE.match(text)]
+    others = sum(bool(OTHER_HEADER.fullmatch(text)) for text in below)
+    if SENDER_HEADER.fullmatch(line):
+        return others >= 2 or is_outlook_header(block)
+    return bool(OTHER_HEADER.fullmatch(line)) and others >= 1 and any(SENDER_HEADER.fullmatch(text) for text in below)
 
 
-def outlook(block: list[str]) -> bool:
+def is_outlook_header(block: list[str]) -> bool:
     """Whether mail-parser-reply knows `block` as what Outlook begins with, and a second line of it is a header, too."""
-    return len(block) > 1 and bool(OTHER.fullmatch(block[1])) and bool(known().match("\n".join(block[:4])))
+    return (
+        len(block) > 1 and bool(OTHER_HEADER.fullmatch(block[1])) and bool(known_headings().match("\n".join(block[:4])))
+    )
 
 
-def heading_length(lines: list[str], index: int, *, ask: bool) -> int:
+def heading_length(lines: list[str], index: int, *, use_libraries: bool) -> int:
     """Over how many lines a "… wrote:" stretches that ends at `index`; 0 where none does.
 
-    The libraries are asked only where `ask` says so.
+    The libraries are asked only where `use_libraries` says so.
     """
-    if lines[index].rstrip()[-1] not in ENDINGS:
+    if lines[index].rstrip()[-1] not in HEADING_ENDINGS:
         return 0
-    for length in range(1, HEADING_LINES + 1):
+    for length in range(1, MAX_HEADING_LINES + 1):
         block = lines[max(index - length + 1, 0) : index + 1]
         text = " ".join(line.strip() for line in block)
-        if len(block) < length or len(text) > LONGEST_HEADING or not block[0].strip():
+        if len(block) < length or len(text) > MAX_HEADING_LENGTH or not block[0].strip():
             return 0
-        if WROTE.fullmatch(text) or (DATED.match(text) and ADDRESSED.search(text)):
+        if WROTE_HEADING.fullmatch(text) or (DATED_HEADING.match(text) and ADDRESS_AT_END.search(text)):
             return length
-        if ask and NUMBERED.search(text) and heads(block):
+        if use_libraries and DIGIT_OR_AT.search(text) and is_quote_heading(block):
             return length
     return 0
 
 
-def heads(block: list[str]) -> bool:
+def is_quote_heading(block: list[str]) -> bool:
     """Whether one of the libraries takes `block` for the heading of a quote."""
     text = "\n".join(line.strip() for line in block)
-    if known().fullmatch(text):
+    if known_headings().fullmatch(text):
         return True
     shown = quotequail.quote(text, quote_intro_line=True)
     return len(shown) == 2 and not shown[0][1].strip()
 
 
 @cache
-def known() -> re.Pattern[str]:
+def known_headings() -> re.Pattern[str]:
     """The headings that mail-parser-reply knows, of all its languages.
 
     Not of Polish: there it takes any one line such as "Data: …" for one, in whatever language it is.
@@ -204,26 +216,26 @@ def known() -> re.Pattern[str]:
     return EmailMessage(text="", languages=[code for code in MAIL_LANGUAGES if code != "pl"]).HEADER_REGEX
 
 
-def above_rule(lines: list[str], start: int) -> int:
+def include_rule_above(lines: list[str], start: int) -> int:
     """The line from which the quote is folded: with the rule that a program has drawn above it."""
     before = next((n for n in range(start - 1, max(start - 4, -1), -1) if lines[n].strip()), None)
-    return before if before is not None and RULE.fullmatch(lines[before]) else start
+    return before if before is not None and HORIZONTAL_RULE.fullmatch(lines[before]) else start
 
 
-def signed(lines: list[str], kinds: list[Kind]) -> list[Kind]:
+def mark_signatures(lines: list[str], kinds: list[PartKind]) -> list[PartKind]:
     """`kinds` with the signature at the end of each of the last written stretches marked."""
     edges = [0, *(place for place in range(1, len(kinds)) if kinds[place] != kinds[place - 1]), len(kinds)]
-    written = [(start, end) for start, end in pairwise(edges) if kinds[start] == Kind.WRITTEN]
+    written = [(start, end) for start, end in pairwise(edges) if kinds[start] == PartKind.WRITTEN]
     found = list(kinds)
-    for start, end in written[-MOST_STRETCHES:]:
-        place = start + begins_signature(lines[start:end])
-        found[place:end] = [Kind.SIGNATURE] * (end - place)
+    for start, end in written[-MAX_SIGNATURE_PARTS:]:
+        place = start + find_signature_start(lines[start:end])
+        found[place:end] = [PartKind.SIGNATURE] * (end - place)
     return found
 
 
-def joined(marked: Iterable[tuple[str, Kind]]) -> list[Part]:
+def merge_lines(marked: Iterable[tuple[str, PartKind]]) -> list[BodyPart]:
     """Lines with their kinds as stretches; a blank line belongs to the stretch that it stands in."""
-    stretches: list[tuple[list[str], Kind]] = []
+    stretches: list[tuple[list[str], PartKind]] = []
     for line, kind in marked:
         if stretches and (stretches[-1][1] == kind or not line.strip()):
             stretches[-1][0].append(line)
@@ -231,6 +243,6 @@ def joined(marked: Iterable[tuple[str, Kind]]) -> list[Part]:
             stretches.append(([line], kind))
     texts = ["\n".join(lines) for lines, _ in stretches]
     return [
-        Part(text + ("\n" if number < len(stretches) - 1 else ""), kind)
+        BodyPart(text + ("\n" if number < len(stretches) - 1 else ""), kind)
         for number, (text, (_, kind)) in enumerate(zip(texts, stretches, strict=True))
     ]

@@ -5,15 +5,19 @@ from dataclasses import dataclass
 
 import nh3
 
-from crm.exceptions import BadInput
-from crm.text.hidden import hidden_text
+from crm.exceptions import InvalidInput
+from crm.text.hidden import extract_hidden_text
 
-TEXT = "a abbr b big br cite code del dfn em font i ins kbd mark q s samp small span strike strong sub sup time tt u"
-BLOCKS = "address article blockquote caption center details div figcaption figure footer header hr main p pre section"
-LISTS = "dd dl dt h1 h2 h3 h4 h5 h6 img li ol summary ul"
-TABLES = "col colgroup table tbody td tfoot th thead tr"
-TAGS = {*TEXT.split(), *BLOCKS.split(), *LISTS.split(), *TABLES.split()}
-ATTRIBUTES = {
+INLINE_TAGS = (
+    "a abbr b big br cite code del dfn em font i ins kbd mark q s samp small span strike strong sub sup time tt u"
+)
+BLOCK_TAGS = (
+    "address article blockquote caption center details div figcaption figure footer header hr main p pre section"
+)
+LIST_TAGS = "dd dl dt h1 h2 h3 h4 h5 h6 img li ol summary ul"
+TABLE_TAGS = "col colgroup table tbody td tfoot th thead tr"
+ALLOWED_TAGS = {*INLINE_TAGS.split(), *BLOCK_TAGS.split(), *LIST_TAGS.split(), *TABLE_TAGS.split()}
+ALLOWED_ATTRIBUTES = {
     "*": {"style", "dir", "lang", "title", "align", "hidden"},
     "a": {"href"},
     "img": {"src", "alt", "width", "height"},
@@ -27,37 +31,47 @@ ATTRIBUTES = {
     "col": {"width", "span"},
 }
 # None of these can fetch anything.
-LETTERS = (
+FONT_STYLES = (
     "color font font-family font-size font-style font-weight letter-spacing line-height text-transform white-space"
 )
-LINES = "text-align text-decoration text-indent vertical-align word-break background-color display width max-width"
-BOX = "min-width height padding padding-top padding-right padding-bottom padding-left margin margin-top margin-right"
-EDGES = "margin-bottom margin-left border border-top border-right border-bottom border-left border-collapse"
-REST = "color border-style border-color border-radius border-spacing border-width"
-STYLES = {*LETTERS.split(), *LINES.split(), *BOX.split(), *EDGES.split(), *REST.split()}
-NOUGHT = r"\s*:\s*0(\.0*)?(px|pt|em|rem|%)?\s*(!|;|$)"
+LINE_STYLES = (
+    "text-align text-decoration text-indent vertical-align word-break background-color display width max-width"
+)
+BOX_STYLES = (
+    "min-width height padding padding-top padding-right padding-bottom padding-left margin margin-top margin-right"
+)
+BORDER_STYLES = "margin-bottom margin-left border border-top border-right border-bottom border-left border-collapse"
+OTHER_STYLES = "color border-style border-color border-radius border-spacing border-width"
+ALLOWED_STYLES = {
+    *FONT_STYLES.split(),
+    *LINE_STYLES.split(),
+    *BOX_STYLES.split(),
+    *BORDER_STYLES.split(),
+    *OTHER_STYLES.split(),
+}
+ZERO_VALUE = r"\s*:\s*0(\.0*)?(px|pt|em|rem|%)?\s*(!|;|$)"
 # Not shown at all, as large as nothing, far outside the page, or drawn in no colour.
-HIDES = re.compile(
-    rf"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|(opacity|font-size|max-height){NOUGHT}|mso-hide\s*:\s*all"
+HIDING_STYLE = re.compile(
+    rf"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|(opacity|font-size|max-height){ZERO_VALUE}|mso-hide\s*:\s*all"
     r"|font-size\s*:\s*([01]?(\.\d+)?|2)(px|pt)|text-indent\s*:\s*-\d{3}"
     r"|(?<![\w-])(left|top|right|margin-left|margin-top|margin)\s*:\s*-\d{3}|(?<![\w-])color\s*:\s*transparent"
     r"|clip\s*:\s*rect\(\s*0|scale\(\s*0(\.0+)?\s*[,)]",
     re.IGNORECASE,
 )
 # The short form, of which only a plain colour is kept: text may be white because of it.
-GROUND = re.compile(
+BACKGROUND_SHORTHAND = re.compile(
     r"(?<![\w-])background\s*:\s*(#[0-9a-f]{3,8}|rgb\([^()]{5,20}\)|[a-z]{3,20})\s*(?=!|;|$)", re.IGNORECASE
 )
 # Parsing takes the square of the depth, and repeats an open <b class=x> in every block that follows: 25 kB made
 # for it become half a gigabyte. What a mail program writes stays far below both limits.
-OPENING = re.compile(r"<[a-z]", re.IGNORECASE)
-REPEATED = re.compile(r"<(?:b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/]", re.IGNORECASE)
-LONGEST, MOST_TAGS, MOST_REPEATS = 2_000_000, 10_000, 2_000_000
+OPENING_TAG = re.compile(r"<[a-z]", re.IGNORECASE)
+REPEATED_TAG = re.compile(r"<(?:b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/]", re.IGNORECASE)
+MAX_HTML_SOURCE, MAX_TAGS, MAX_TAG_REPEATS = 2_000_000, 10_000, 2_000_000
 # Beside the sandbox: nothing is fetched and nothing runs, whatever the cleaning might have missed.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-FRAME = (
+FRAME_CSP = "default-src 'none'; style-src 'unsafe-inline'"
+FRAME_HEAD = (
     '<!doctype html><meta charset="utf-8">'
-    f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    f'<meta http-equiv="Content-Security-Policy" content="{FRAME_CSP}">'
     '<meta name="referrer" content="no-referrer"><base target="_blank">'
     "<style>body{margin:12px;font:15px/1.5 system-ui,sans-serif;color:#1b2330;background:#fff;overflow-wrap:anywhere}"
     "img,table{max-width:100%}</style>"
@@ -65,32 +79,32 @@ FRAME = (
 
 
 @dataclass(frozen=True)
-class Formatted:
-    """A page for a sandboxed frame: how many `images` were held back or `fetched`, and the text that is `hidden`."""
+class SafePage:
+    """A page for a sandboxed frame: how many `blocked_images` were held back or `loaded_images`, and the text that is `hidden_text`."""
 
     page: str
-    images: int
-    hidden: str = ""
-    fetched: int = 0
+    blocked_images: int
+    hidden_text: str = ""
+    loaded_images: int = 0
 
 
-def formatted(html: str, *, fetch: bool = False) -> Formatted:
+def make_safe_page(html: str, *, load_images: bool = False) -> SafePage:
     """`html` as a page of its own without scripts or forms.
 
-    Nothing is fetched from elsewhere, but where `fetch` says so images by https: their owner learns of that.
+    Nothing is fetched from elsewhere, but where `load_images` says so images by https: their owner learns of that.
 
     Raises:
-        BadInput: too long, or made so that taking it apart takes very long.
+        InvalidInput: too long, or made so that taking it apart takes very long.
     """
     html = html.replace("\x00", "")
-    if too_much(html):
-        raise BadInput("The formatted version is too big to be shown safely. Read the text.")
+    if is_too_complex(html):
+        raise InvalidInput("The formatted version is too big to be shown safely. Read the text.")
     images = fetched = 0
 
-    def judge(tag: str, name: str, value: str) -> str | None:
+    def filter_attribute(tag: str, name: str, value: str) -> str | None:
         nonlocal images, fetched
         if tag == "img" and name == "src":
-            if fetch and value.lower().startswith("https://"):
+            if load_images and value.lower().startswith("https://"):
                 fetched += 1
                 return value
             images += 1
@@ -98,26 +112,30 @@ def formatted(html: str, *, fetch: bool = False) -> Formatted:
         if name != "style":
             return value
         # What the sender hid stays hidden: it must not appear because the style that hid it was dropped.
-        return "display:none" if HIDES.search(value) else GROUND.sub(r"background-color:\1", value).lower()
+        return (
+            "display:none"
+            if HIDING_STYLE.search(value)
+            else BACKGROUND_SHORTHAND.sub(r"background-color:\1", value).lower()
+        )
 
     body = nh3.clean(
         html,
-        tags=TAGS,
-        attributes=ATTRIBUTES,
-        attribute_filter=judge,
-        filter_style_properties=STYLES,
+        tags=ALLOWED_TAGS,
+        attributes=ALLOWED_ATTRIBUTES,
+        attribute_filter=filter_attribute,
+        filter_style_properties=ALLOWED_STYLES,
         url_schemes={"http", "https", "mailto", "tel"},
         url_relative="deny",
         link_rel="noopener noreferrer nofollow",
         clean_content_tags={"script", "style", "title", "template", "noscript", "textarea", "select", "svg", "math"},
     )
-    frame = FRAME.replace(POLICY, f"{POLICY}; img-src https:") if fetched else FRAME
-    return Formatted(frame + body, images, hidden_text(body), fetched)
+    frame = FRAME_HEAD.replace(FRAME_CSP, f"{FRAME_CSP}; img-src https:") if fetched else FRAME_HEAD
+    return SafePage(frame + body, images, extract_hidden_text(body), fetched)
 
 
-def too_much(html: str) -> bool:
+def is_too_complex(html: str) -> bool:
     """Whether the parser could need more time or memory for `html` than a page should take."""
-    if len(html) > LONGEST:
+    if len(html) > MAX_HTML_SOURCE:
         return True
-    tags = len(OPENING.findall(html))
-    return tags > MOST_TAGS or tags * len(REPEATED.findall(html)) > MOST_REPEATS
+    tags = len(OPENING_TAG.findall(html))
+    return tags > MAX_TAGS or tags * len(REPEATED_TAG.findall(html)) > MAX_TAG_REPEATS

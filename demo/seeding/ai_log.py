@@ -4,10 +4,10 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
-from demo.seeding.draws import Chunk, weighted
+from demo.seeding.draws import Chunk, weighted_choice
 
 # One call in fifty failed: no answer, no tokens, no cost. US dollars for a million tokens in and out.
-INTERACTIONS = """
+INSERT_INTERACTIONS_SQL = """
 INSERT INTO ai_interactions (id, created_at, lead_id, type, source, agent, content, ai_response, summary,
                              model_used, temperature, metadata, prompt_tokens, completion_tokens, cost_usd,
                              latency_ms, error_message, conversation_id, feedback)
@@ -41,8 +41,8 @@ SELECT pg_temp.uuid7(at, 'interaction', n), at, id, type, source, agent, content
      OFFSET 0
   ) AS called
 """
-WORDS: dict[str, Any] = {
-    **weighted("types", {"Summary": 34, "Follow-Up": 26, "Prediction": 18, "PromptResponse": 12, "Chat": 10}),
+INTERACTION_PARAMETERS: dict[str, Any] = {
+    **weighted_choice("types", {"Summary": 34, "Follow-Up": 26, "Prediction": 18, "PromptResponse": 12, "Chat": 10}),
     "callers": ["Agent UI", "AI Assistant", "Backend Middleware", "Backend Middleware", "Marketing Automation"],
     "questions": [
         "Summarize the conversation in two sentences.",
@@ -64,7 +64,7 @@ WORDS: dict[str, Any] = {
 }
 
 
-def insert(cursor: CursorWrapper, chunk: Chunk) -> int:
+def insert_interactions(cursor: CursorWrapper, chunk: Chunk) -> int:
     """Write one call to a model for a share of `seeded`; what days came to is summed anew by the next night."""
     cursor.execute("DELETE FROM ai_call_days")
-    return chunk.run(cursor, INTERACTIONS, WORDS)
+    return chunk.run(cursor, INSERT_INTERACTIONS_SQL, INTERACTION_PARAMETERS)

@@ -4,10 +4,10 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
-from demo.seeding.draws import Chunk, weighted
+from demo.seeding.draws import Chunk, weighted_choice
 
 # The last message is the lead's last contact, and its direction says who owes the answer.
-DRAWN = """
+THREADS_TABLE_SQL = """
 CREATE TEMP TABLE seeded_threads ON COMMIT DROP AS
 SELECT n, lead_id, first_name, name, email, owner, our_email, topic, source, is_open, last_contact_at, awaiting,
        started_at, pg_temp.uuid7(started_at, 'thread', n) AS id,
@@ -26,7 +26,7 @@ SELECT n, lead_id, first_name, name, email, owner, our_email, topic, source, is_
      OFFSET 0
   ) AS talked
 """
-THREADS = """
+INSERT_THREADS_SQL = """
 INSERT INTO threads (id, created_at, updated_at, source, subject, status, lead_id, participant_emails,
                      last_message_at, last_direction, message_count, noticed_count, awaiting_reply, sentiment)
 SELECT id, started_at, last_contact_at, source,
@@ -39,7 +39,7 @@ SELECT id, started_at, last_contact_at, source,
             THEN pg_temp.pick(%(moods)s, %(moods_shares)s, pg_temp.draw(n, 'mood')) END
   FROM seeded_threads
 """
-MESSAGES = """
+INSERT_MESSAGES_SQL = """
 INSERT INTO messages (id, created_at, updated_at, thread_id, direction, state, message_id, in_reply_to,
                       "from", "to", subject, body_text, snippet, sent_at, is_read, opened_at, media, summary)
 SELECT pg_temp.uuid7(sent_at, 'message', n), sent_at, sent_at, thread_id, direction,
@@ -79,9 +79,9 @@ SELECT pg_temp.uuid7(sent_at, 'message', n), sent_at, sent_at, thread_id, direct
      OFFSET 0
   ) AS written
 """
-WORDS: dict[str, Any] = {
-    **weighted("sources", {"EMAIL": 72, "CALL": 12, "SMS": 7, "FORM": 4, "CHAT": 3, "MEETING": 2}),
-    **weighted("moods", {"neutral": 55, "positive": 30, "negative": 11, "urgent": 4}),
+CONVERSATION_PARAMETERS: dict[str, Any] = {
+    **weighted_choice("sources", {"EMAIL": 72, "CALL": 12, "SMS": 7, "FORM": 4, "CHAT": 3, "MEETING": 2}),
+    **weighted_choice("moods", {"neutral": 55, "positive": 30, "negative": 11, "urgent": 4}),
     "lengths": [0.2, 0.5, 0.72, 0.86, 0.95],
     "subjects": [
         "Quote for {topic}",
@@ -142,10 +142,10 @@ WORDS: dict[str, Any] = {
 }
 
 
-def insert(cursor: CursorWrapper, chunk: Chunk) -> int:
+def insert_conversations(cursor: CursorWrapper, chunk: Chunk) -> int:
     """Write the conversations of a share of `seeded`, with their messages; returns the conversations."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.seeded_threads")
-    chunk.run(cursor, DRAWN, WORDS)
-    written = chunk.run(cursor, THREADS, WORDS)
-    chunk.run(cursor, MESSAGES, WORDS)
-    return written
+    chunk.run(cursor, THREADS_TABLE_SQL, CONVERSATION_PARAMETERS)
+    thread_count = chunk.run(cursor, INSERT_THREADS_SQL, CONVERSATION_PARAMETERS)
+    chunk.run(cursor, INSERT_MESSAGES_SQL, CONVERSATION_PARAMETERS)
+    return thread_count

@@ -10,7 +10,7 @@ from django.db.backends.utils import CursorWrapper
 
 # Functions of the session, gone with it. Each is one expression, so that the planner puts it in place of
 # the call: a call of a function of SQL costs many times the draw itself.
-FUNCTIONS = """
+SQL_FUNCTIONS = """
 CREATE OR REPLACE FUNCTION pg_temp.draw(n bigint, what text) RETURNS float8 LANGUAGE sql IMMUTABLE AS $$
     SELECT (hashint8extended(n, hashtextextended(what, {seed})) & 1073741823) / 1073741824.0::float8
 $$;
@@ -47,19 +47,19 @@ class Chunk:
     # How many of the leads have a conversation, a task and so on, 0..1 each.
     shares: Mapping[str, float]
 
-    def run(self, cursor: CursorWrapper, sql: str, words: Mapping[str, Any] | None = None) -> int:
-        """Execute `sql` with the numbers of this chunk and `words` as its parameters; returns the rows."""
-        cursor.execute(sql, {**vars(self), **self.shares, **(words or {})})
+    def run(self, cursor: CursorWrapper, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
+        """Execute `sql` with the numbers of this chunk and `parameters` as its parameters; returns the rows."""
+        cursor.execute(sql, {**vars(self), **self.shares, **(parameters or {})})
         return cursor.rowcount
 
 
-def prepare(cursor: CursorWrapper, seed: int) -> None:
+def create_sql_functions(cursor: CursorWrapper, seed: int) -> None:
     """Give the session the functions that draw for `seed`."""
-    cursor.execute(FUNCTIONS.format(seed=int(seed)))
+    cursor.execute(SQL_FUNCTIONS.format(seed=int(seed)))
 
 
-def weighted(name: str, shares: Mapping[str, float]) -> dict[str, list[Any]]:
+def weighted_choice(name: str, shares: Mapping[str, float]) -> dict[str, list[Any]]:
     """Parameters for `pg_temp.pick(%(name)s, %(name_shares)s, chance)`: a word as often as its share says."""
-    whole = sum(shares.values())
-    totals = [total / whole for total in accumulate(shares.values())]
-    return {name: [str(word) for word in shares], f"{name}_shares": totals[:-1]}
+    share_sum = sum(shares.values())
+    cumulative_shares = [total / share_sum for total in accumulate(shares.values())]
+    return {name: [str(word) for word in shares], f"{name}_shares": cumulative_shares[:-1]}

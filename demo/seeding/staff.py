@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group
 from crm.models import User
 
 # Who works on leads stands first; the others look on and look after.
-OWNERS = {
+STAFF_WITH_LEADS = {
     "agent": [
         "Marisol Reyes",
         "Darnell Washington",
@@ -25,29 +25,29 @@ OWNERS = {
     ],
     "manager": ["Denise Coleman", "Victor Santos", "Ingrid Berg"],
 }
-OTHERS = {
+OTHER_STAFF = {
     "viewer": ["Walter Stein"],
     "schema admin": ["Nikhil Desai"],
     "administrator": ["Joy Abbott"],
 }
 
 
-def hire() -> list[User]:
+def create_staff() -> list[User]:
     """Add whoever is missing, without a password, each in their group; returns who owns leads."""
-    for role, names in {**OWNERS, **OTHERS}.items():
+    for role, names in {**STAFF_WITH_LEADS, **OTHER_STAFF}.items():
         for name in names:
-            _hire(name, Group.objects.filter(name=role).first())
-    usernames = [username_of(name) for names in OWNERS.values() for name in names]
+            _create_staff_member(name, Group.objects.filter(name=role).first())
+    usernames = [make_username(name) for names in STAFF_WITH_LEADS.values() for name in names]
     return list(User.objects.filter(username__in=usernames).order_by("username"))
 
 
-def username_of(name: str) -> str:
+def make_username(name: str) -> str:
     return name.lower().replace(" ", ".")
 
 
-def _hire(name: str, group: Group | None) -> None:
+def _create_staff_member(name: str, group: Group | None) -> None:
     first, last = name.split()
-    username = username_of(name)
+    username = make_username(name)
     user, is_new = User.objects.get_or_create(
         username=username,
         defaults={

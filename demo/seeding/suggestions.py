@@ -4,11 +4,11 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
-from demo.seeding.draws import Chunk, weighted
+from demo.seeding.draws import Chunk, weighted_choice
 
 # A lead that has fallen silent should go on ice: that waits, or was turned down. One that lies on ice got
 # there by an approved suggestion. For every other lead a task was proposed.
-DRAWN = """
+SUGGESTIONS_TABLE_SQL = """
 CREATE TEMP TABLE seeded_suggestions ON COMMIT DROP AS
 SELECT proposed.*, pg_temp.uuid7(at, 'suggestion', n) AS id,
        at + (least(%(now)s, at + interval '2 days') - at) * pg_temp.draw(n, 'decided') AS decided_at,
@@ -32,11 +32,13 @@ SELECT proposed.*, pg_temp.uuid7(at, 'suggestion', n) AS id,
   ) AS proposed
 """
 # Written as `digest` writes them, keys in order and no blanks, so that the hash can be taken of the text.
-MOVE = """'{"fromStatus":' || to_json(move_from) || ',"lossNotes":"","lossReason":"","status":"ON_ICE"}'"""
-TASK = """'{"assignee":' || to_json(assignee) || ',"description":"","dueOn":' || to_json(due_on)
+STAGE_CHANGE_CONTENT_SQL = (
+    """'{"fromStatus":' || to_json(move_from) || ',"lossNotes":"","lossReason":"","status":"ON_ICE"}'"""
+)
+TASK_CONTENT_SQL = """'{"assignee":' || to_json(assignee) || ',"description":"","dueOn":' || to_json(due_on)
           || ',"title":' || to_json(title) || '}'"""
-LATER_TASK = TASK.replace("due_on", "due_on + 7")
-SUGGESTIONS = f"""
+LATER_TASK_CONTENT_SQL = TASK_CONTENT_SQL.replace("due_on", "due_on + 7")
+INSERT_SUGGESTIONS_SQL = f"""
 INSERT INTO suggestions (id, created_at, updated_at, type, status, lead_id, confidence, reasoning,
                          agent, ai_model_version, suggested_content, approved_content, content_hash, reviewed_by_id,
                          reviewed_at, review_note, reject_code, executed_at, result, error_message)
@@ -58,24 +60,24 @@ SELECT id, at, greatest(at, reviewed_at), CASE WHEN move_from IS NULL THEN 'TASK
             ELSE jsonb_build_object('lead', lead_id, 'was', move_from, 'now', 'ON_ICE') END,
        CASE WHEN status = 'FAILED' THEN 'The database was not reachable.' ELSE '' END
   FROM (
-    SELECT seeded_suggestions.*, CASE WHEN move_from IS NULL THEN {TASK} ELSE {MOVE} END AS suggested,
+    SELECT seeded_suggestions.*, CASE WHEN move_from IS NULL THEN {TASK_CONTENT_SQL} ELSE {STAGE_CHANGE_CONTENT_SQL} END AS suggested,
            CASE WHEN status IN ('PENDING', 'REJECTED') THEN NULL
-                WHEN move_from IS NOT NULL THEN {MOVE}
-                WHEN status = 'MODIFIED' THEN {LATER_TASK}
-                ELSE {TASK} END AS approved,
+                WHEN move_from IS NOT NULL THEN {STAGE_CHANGE_CONTENT_SQL}
+                WHEN status = 'MODIFIED' THEN {LATER_TASK_CONTENT_SQL}
+                ELSE {TASK_CONTENT_SQL} END AS approved,
            CASE WHEN status <> 'PENDING' THEN decided_at END AS reviewed_at
       FROM seeded_suggestions
      OFFSET 0
   ) AS decided
 """
-TASKS = """
+INSERT_SUGGESTED_TASKS_SQL = """
 INSERT INTO tasks (id, created_at, updated_at, title, status, due_on, assignee_id, lead_id)
 SELECT pg_temp.uuid7(decided_at, 'proposed task', n), decided_at, decided_at, title,
        CASE WHEN is_open AND pg_temp.draw(n, 'task done') < 0.5 THEN 'ON_DECK' ELSE 'DONE' END,
        due_on + CASE WHEN status = 'MODIFIED' THEN 7 ELSE 0 END, owner_id, lead_id
   FROM seeded_suggestions WHERE move_from IS NULL AND status IN ('APPROVED', 'MODIFIED')
 """
-EXECUTIONS = """
+INSERT_EXECUTIONS_SQL = """
 INSERT INTO suggestion_executions (id, suggestion_id, attempt, state, idempotency_key, error, ordered_by_id,
                                    created_at, run_after, started_at, finished_at)
 SELECT pg_temp.uuid7(reviewed_at, 'execution', drawn.n), drawn.id, 1,
@@ -85,9 +87,9 @@ SELECT pg_temp.uuid7(reviewed_at, 'execution', drawn.n), drawn.id, 1,
   FROM seeded_suggestions AS drawn JOIN suggestions USING (id)
  WHERE approved_content IS NOT NULL
 """
-WORDS: dict[str, Any] = {
-    **weighted("fates", {"PENDING": 40, "APPROVED": 36, "MODIFIED": 7, "REJECTED": 15, "FAILED": 2}),
-    **weighted("past_fates", {"APPROVED": 74, "MODIFIED": 9, "REJECTED": 17}),
+SUGGESTION_PARAMETERS: dict[str, Any] = {
+    **weighted_choice("fates", {"PENDING": 40, "APPROVED": 36, "MODIFIED": 7, "REJECTED": 15, "FAILED": 2}),
+    **weighted_choice("past_fates", {"APPROVED": 74, "MODIFIED": 9, "REJECTED": 17}),
     "titles": [
         "Ask for the declarations page",
         "Call about the open question on the deductible",
@@ -116,11 +118,11 @@ WORDS: dict[str, Any] = {
 }
 
 
-def insert(cursor: CursorWrapper, chunk: Chunk) -> int:
+def insert_suggestions(cursor: CursorWrapper, chunk: Chunk) -> int:
     """Write one suggestion for a share of `seeded`, and what approved ones have led to."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.seeded_suggestions")
-    chunk.run(cursor, DRAWN, WORDS)
-    written = chunk.run(cursor, SUGGESTIONS, WORDS)
-    chunk.run(cursor, TASKS, WORDS)
-    chunk.run(cursor, EXECUTIONS, WORDS)
-    return written
+    chunk.run(cursor, SUGGESTIONS_TABLE_SQL, SUGGESTION_PARAMETERS)
+    suggestion_count = chunk.run(cursor, INSERT_SUGGESTIONS_SQL, SUGGESTION_PARAMETERS)
+    chunk.run(cursor, INSERT_SUGGESTED_TASKS_SQL, SUGGESTION_PARAMETERS)
+    chunk.run(cursor, INSERT_EXECUTIONS_SQL, SUGGESTION_PARAMETERS)
+    return suggestion_count

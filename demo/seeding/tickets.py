@@ -4,11 +4,11 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
-from demo.seeding.draws import Chunk, weighted
-from support.due_times import TARGETS
+from demo.seeding.draws import Chunk, weighted_choice
+from support.due_times import RESPONSE_TARGETS
 
 # What is older than three weeks is resolved but for a few; what is younger is at any point of its way.
-TICKETS = """
+INSERT_TICKETS_SQL = """
 INSERT INTO support_tickets (id, created_at, updated_at, client_id, lead_id, created_by, subject, issue_type,
                              issue_description, resolution_summary, status, priority, assigned_to_id,
                              first_response_due_at, resolve_due_at, first_responded_at, resolved_at,
@@ -38,12 +38,12 @@ SELECT pg_temp.uuid7(at, 'ticket', n), at, coalesce(ended_at, at), client_id, id
      OFFSET 0
   ) AS handled
 """
-WORDS: dict[str, Any] = {
-    **weighted("priorities", {"low": 20, "normal": 55, "high": 19, "urgent": 6}),
-    **weighted("statuses", {"Open": 40, "In Progress": 35, "Escalated": 10, "Resolved": 15}),
-    "promised": [str(priority) for priority in TARGETS],
-    "first_targets": [first for first, _ in TARGETS.values()],
-    "targets": [target for _, target in TARGETS.values()],
+TICKET_PARAMETERS: dict[str, Any] = {
+    **weighted_choice("priorities", {"low": 20, "normal": 55, "high": 19, "urgent": 6}),
+    **weighted_choice("statuses", {"Open": 40, "In Progress": 35, "Escalated": 10, "Resolved": 15}),
+    "promised": [str(priority) for priority in RESPONSE_TARGETS],
+    "first_targets": [first for first, _ in RESPONSE_TARGETS.values()],
+    "targets": [target for _, target in RESPONSE_TARGETS.values()],
     "issues": [
         "Billing|Charged twice this month|The bank shows two payments on the same day."
         "|The second payment was returned and the date of collection corrected.",
@@ -68,6 +68,6 @@ WORDS: dict[str, Any] = {
 }
 
 
-def insert(cursor: CursorWrapper, chunk: Chunk) -> int:
+def insert_tickets(cursor: CursorWrapper, chunk: Chunk) -> int:
     """Write one ticket for a share of the clients of `seeded`."""
-    return chunk.run(cursor, TICKETS, WORDS)
+    return chunk.run(cursor, INSERT_TICKETS_SQL, TICKET_PARAMETERS)

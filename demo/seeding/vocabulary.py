@@ -1,17 +1,17 @@
 """What people, firms and places are called. All made up; addresses and numbers are those kept for examples."""
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """What blanks separate."""
     return text.split()
 
 
-def phrases(text: str, between: str = "\n") -> list[str]:
+def split_phrases(text: str, separator: str = "\n") -> list[str]:
     """What lines, or another sign, separate, without surrounding blanks."""
-    return [" ".join(phrase.split()) for phrase in text.strip().split(between)]
+    return [" ".join(phrase.split()) for phrase in text.strip().split(separator)]
 
 
-FIRST_NAMES = words("""
+FIRST_NAMES = split_words("""
     Aaliyah Aaron Abigail Adriana Aisha Alejandro Alice Amara Amir Ana Andre Angela Anita Anthony Aria Arjun
     Ashley Beatriz Ben Bianca Brandon Brenda Brian Caleb Camila Carlos Carmen Chen Chloe Christina Clara
     Connor Crystal Daniel Darnell David Deborah Deepak Demetrius Denise Diana Diego Dmitri Dolores Donna
@@ -28,7 +28,7 @@ FIRST_NAMES = words("""
     Walter Wei Wendy William Xavier Ximena Yara Yolanda Yusuf Zachary Zainab Zoe
 """)
 
-LAST_NAMES = words("""
+LAST_NAMES = split_words("""
     Abbott Abdi Acosta Adeyemi Aguilar Ahmed Ali Allen Alvarez Anderson Andrade Arroyo Bailey Baker Banerjee
     Barnes Bauer Begay Bell Bennett Berg Bianchi Boateng Bowman Brooks Brown Bui Burke Butler Cabrera
     Campbell Cardenas Carlson Carter Castillo Chan Chang Chavez Chen Cho Chowdhury Clark Cohen Coleman
@@ -53,7 +53,7 @@ LAST_NAMES = words("""
 """)
 
 # Town, state, postal code and area code, in one word that `split_part` takes apart.
-TOWNS = phrases("""
+TOWNS = split_phrases("""
     Akron|OH|44308|330
     Albany|NY|12207|518
     Amarillo|TX|79101|806
@@ -154,7 +154,7 @@ TOWNS = phrases("""
     Yuma|AZ|85364|928
 """)
 
-STREETS = words("""
+STREETS = split_words("""
     Alder Aspen Beacon Birch Bridge Cedar Center Cherry Chestnut Church Clover College Cottonwood Cypress
     Depot Dogwood Elm Fairview Ferry Foundry Garden Grove Harbor Hawthorn Hickory Highland Hill Holly
     Jefferson Juniper Lake Laurel Liberty Linden Locust Madison Magnolia Main Maple Market Meadow Mesquite
@@ -163,7 +163,7 @@ STREETS = words("""
 """)
 STREET_KINDS = ["St", "St", "St", "Ave", "Ave", "Rd", "Ln", "Dr", "Ct", "Blvd", "Way"]
 
-FIRM_NAMES = phrases(
+FIRM_NAMES = split_phrases(
     """
     Blue Heron|Bright Path|Cascade|Cedar Ridge|Copper Kettle|Cornerstone|Crescent|Dogwood|Eastgate|Evergreen|
     Fairfield|Five Points|Foxglove|Golden Hour|Granite|Great Plains|Green Valley|Harborview|Heartland|
@@ -231,6 +231,6 @@ TRADES = [
 ]
 FIRM_ENDINGS = ["", "", "", " LLC", " LLC", " Inc", " Co", " & Sons"]
 
-PEOPLE = {"first_names": FIRST_NAMES, "last_names": LAST_NAMES}
-PLACES = {"towns": TOWNS, "streets": STREETS, "street_kinds": STREET_KINDS}
-FIRMS = {"firm_names": FIRM_NAMES, "trades": TRADES, "firm_endings": FIRM_ENDINGS}
+PEOPLE_PARAMETERS = {"first_names": FIRST_NAMES, "last_names": LAST_NAMES}
+PLACE_PARAMETERS = {"towns": TOWNS, "streets": STREETS, "street_kinds": STREET_KINDS}
+FIRM_PARAMETERS = {"firm_names": FIRM_NAMES, "trades": TRADES, "firm_endings": FIRM_ENDINGS}

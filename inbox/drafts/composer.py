@@ -13,23 +13,23 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from uuid_utils.compat import uuid7
 
-from crm.exceptions import BadInput
+from crm.exceptions import InvalidInput
 from crm.models import Client, Contact, User
-from crm.text.cleaning import as_sent
-from inbox.drafts.replies import Answer, answer_in
-from inbox.drafts.reply_conflicts import newer_than, others_writing, told
-from inbox.drafts.transitions import LONGEST_TYPED, Place, Words
+from crm.text.cleaning import clean_form_text
+from inbox.drafts.replies import ReplyDefaults, load_reply_defaults
+from inbox.drafts.reply_conflicts import concurrent_drafts, describe_newer_message, find_newer_message
+from inbox.drafts.transitions import MAX_RECIPIENTS_LENGTH, DraftContent, DraftDestination
 from inbox.email_templates import for_composer
 from inbox.models import Draft, Message, Thread, ThreadSource
 from inbox.outgoing import tracking
-from inbox.outgoing.outbox import LONGEST, SEND
+from inbox.outgoing.outbox import MAX_EMAIL_LENGTH, SEND_PERMISSION
 from leads.models import Lead
 
-LONGEST_SUBJECT = 500
-LONG = forms.Textarea(attrs={"rows": 8, "aria-label": "Text"})
+MAX_DRAFT_SUBJECT_LENGTH = 500
+BODY_WIDGET = forms.Textarea(attrs={"rows": 8, "aria-label": "Text"})
 
 
-class Files(forms.ClearableFileInput):
+class MultipleFileInput(forms.ClearableFileInput):
     allow_multiple_selected = True
 
 
@@ -44,10 +44,10 @@ class ComposeForm(forms.Form):
     reply_to = forms.UUIDField(required=False, widget=forms.HiddenInput)
     # The message of which whoever writes was told that it came meanwhile.
     seen = forms.UUIDField(required=False, widget=forms.HiddenInput)
-    to = forms.CharField(required=False, max_length=LONGEST_TYPED, label="To")
-    cc = forms.CharField(required=False, max_length=LONGEST_TYPED, label="Copy to")
-    subject = forms.CharField(required=False, max_length=LONGEST_SUBJECT, label="Subject")
-    body = forms.CharField(required=False, max_length=LONGEST, strip=False, widget=LONG, label="Text")
+    to = forms.CharField(required=False, max_length=MAX_RECIPIENTS_LENGTH, label="To")
+    cc = forms.CharField(required=False, max_length=MAX_RECIPIENTS_LENGTH, label="Copy to")
+    subject = forms.CharField(required=False, max_length=MAX_DRAFT_SUBJECT_LENGTH, label="Subject")
+    body = forms.CharField(required=False, max_length=MAX_EMAIL_LENGTH, strip=False, widget=BODY_WIDGET, label="Text")
     quotes = forms.BooleanField(required=False, label="Repeat their message beneath it")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -55,25 +55,25 @@ class ComposeForm(forms.Form):
         for name in ("to", "cc"):
             self.fields[name].widget.attrs.update(autocomplete="off", inputmode="email", spellcheck="false")
 
-    def words(self) -> Words:
-        found = self.cleaned_data
-        texts = {name: as_sent(found[name]) for name in ("to", "cc", "subject", "body")}
-        return Words(**texts, quotes=found["quotes"])
+    def content(self) -> DraftContent:
+        data = self.cleaned_data
+        texts = {name: clean_form_text(data[name]) for name in ("to", "cc", "subject", "body")}
+        return DraftContent(**texts, quotes=data["quotes"])
 
-    def place(self, user: User) -> Place:
+    def destination(self, user: User) -> DraftDestination:
         """Where it belongs, of what `user` may see.
 
         Raises:
-            BadInput: there is no such place for them.
+            InvalidInput: there is no such place for them.
         """
-        asked = self.cleaned_data
-        if asked["thread"]:
-            thread = visible(Thread, asked["thread"], user)
-            answered = Message.objects.filter(pk=asked["reply_to"], thread=thread).first()
-            return Place(thread=thread, reply_to=answered)
-        lead = visible(Lead, asked["lead"], user) if asked["lead"] else None
-        client = visible(Client, asked["client"], user) if asked["client"] else None
-        return Place(lead=lead, client=client)
+        data = self.cleaned_data
+        if data["thread"]:
+            thread = get_visible_record(Thread, data["thread"], user)
+            replied_message = Message.objects.filter(pk=data["reply_to"], thread=thread).first()
+            return DraftDestination(thread=thread, reply_to=replied_message)
+        lead = get_visible_record(Lead, data["lead"], user) if data["lead"] else None
+        client = get_visible_record(Client, data["client"], user) if data["client"] else None
+        return DraftDestination(lead=lead, client=client)
 
 
 @dataclass
@@ -82,138 +82,149 @@ class Composer:
 
     form: ComposeForm
     draft: Draft | None = None
-    place: Place = Place()
-    others: list[str] | None = None
+    destination: DraftDestination = DraftDestination()
+    other_recipients: list[str] | None = None
     templates: list[tuple[str, str]] | None = None
     # Whose key it is that writes.
-    writer: UUID | None = None
+    author_id: UUID | None = None
     # Addresses that nobody knows, each to be ticked.
-    unconfirmed: tuple[str, ...] = ()
-    refused: str = ""
+    unconfirmed_addresses: tuple[str, ...] = ()
+    error: str = ""
     # The message that came meanwhile, where that is why it was refused.
-    newest: UUID | None = None
+    newest_message_id: UUID | None = None
 
     @cached_property
-    def newer(self) -> Message | None:
+    def newer_message(self) -> Message | None:
         """What was said since what is answered; None where nothing was, or where this was told already."""
-        return newer_than(self.draft) if self.draft and not self.form["seen"].value() else None
+        return find_newer_message(self.draft) if self.draft and not self.form["seen"].value() else None
 
     @property
-    def news(self) -> str:
+    def newer_message_notice(self) -> str:
         """Who has written meanwhile, and when."""
-        return told(self.draft, self.newer) if self.draft and self.newer else ""
+        return describe_newer_message(self.draft, self.newer_message) if self.draft and self.newer_message else ""
 
     @property
-    def others_writing(self) -> list[Draft]:
+    def concurrent_drafts(self) -> list[Draft]:
         """What colleagues have begun in the same conversation."""
-        return list(others_writing(self.place.thread, but=self.writer)) if self.place.thread and self.writer else []
+        return (
+            list(concurrent_drafts(self.destination.thread, exclude_author=self.author_id))
+            if self.destination.thread and self.author_id
+            else []
+        )
 
     @property
-    def carries(self) -> str:
+    def tracking_notice(self) -> str:
         """What the mail carries beside what is written; empty where that is nothing."""
-        thread = self.place.thread
-        return tracking.PICTURE if tracking.is_wanted(thread.lead if thread else self.place.lead) else ""
+        thread = self.destination.thread
+        return (
+            tracking.TRACKING_NOTICE if tracking.should_track(thread.lead if thread else self.destination.lead) else ""
+        )
 
     @property
     def url(self) -> str:
         return reverse("admin:inbox_draft_add")
 
     @property
-    def answered(self) -> Message | None:
-        return self.place.reply_to
+    def replied_message(self) -> Message | None:
+        return self.destination.reply_to
 
 
-def visible(model: type[Model], pk: UUID | str, user: User) -> Any:
+def get_visible_record(model: type[Model], pk: UUID | str, user: User) -> Any:
     """The live row `pk` that `user` may see.
 
     Raises:
-        BadInput: there is none.
+        InvalidInput: there is none.
     """
     meta = model._meta
     try:
-        may = user.has_perm(f"{meta.app_label}.view_{meta.model_name}")
-        found = model.objects.visible_to(user).filter(pk=pk).first() if may else None
+        is_permitted = user.has_perm(f"{meta.app_label}.view_{meta.model_name}")
+        row = model.objects.visible_to(user).filter(pk=pk).first() if is_permitted else None
     except ValidationError:  # what was asked for is no key
-        found = None
-    if found is None:
-        raise BadInput(f"There is no such {model._meta.verbose_name}, or it is deleted or not yours to see.")
-    return found
+        row = None
+    if row is None:
+        raise InvalidInput(f"There is no such {model._meta.verbose_name}, or it is deleted or not yours to see.")
+    return row
 
 
-def composer_in(request: HttpRequest, thread: Thread) -> Composer | None:
+def composer_for_thread(request: HttpRequest, thread: Thread) -> Composer | None:
     """What the page of `thread` offers: the draft begun there, or an answer; None where it cannot be answered."""
     user = request.user
-    if thread.source != ThreadSource.EMAIL or thread.is_deleted or not user.has_perm(SEND):
+    if thread.source != ThreadSource.EMAIL or thread.is_deleted or not user.has_perm(SEND_PERMISSION):
         return None
-    answer = answer_in(thread)
+    answer = load_reply_defaults(thread)
     draft = Draft.objects.visible_to(user).filter(thread=thread).select_related("reply_to").first()
     if draft is not None:
         draft.thread, draft.author = thread, user
-        return of_draft(draft, answer)
+        return composer_for_draft(draft, answer)
     initial = {"thread": thread.pk, "to": ", ".join(answer.to), "subject": answer.subject}
     if answer.message is not None:
         initial |= {"reply_to": answer.message.pk, "quotes": True}
-    composer = fresh(Place(thread=thread, reply_to=answer.message), initial, answer.others)
-    composer.writer = user.pk
+    composer = new_composer(DraftDestination(thread=thread, reply_to=answer.message), initial, answer.other_recipients)
+    composer.author_id = user.pk
     return composer
 
 
-def begin(request: HttpRequest) -> Composer:
+def composer_for_new_email(request: HttpRequest) -> Composer:
     """A composer for a new mail, to the lead, client or contact that the address of the page names."""
-    asked, user = request.GET, request.user
+    data, user = request.GET, request.user
     try:
-        place, to = addressed_to(asked, user)
-    except BadInput as refusal:
-        composer = fresh(Place(), {})
-        composer.refused = str(refusal)
+        destination, to = resolve_recipient(data, user)
+    except InvalidInput as error:
+        composer = new_composer(DraftDestination(), {})
+        composer.error = str(error)
         return composer
-    places = {name: getattr(place, name).pk for name in ("lead", "client") if getattr(place, name)}
-    return fresh(place, {"to": to, **places})
+    linked_ids = {name: getattr(destination, name).pk for name in ("lead", "client") if getattr(destination, name)}
+    return new_composer(destination, {"to": to, **linked_ids})
 
 
-def addressed_to(asked: Mapping[str, str], user: User) -> tuple[Place, str]:
+def resolve_recipient(data: Mapping[str, str], user: User) -> tuple[DraftDestination, str]:
     """Whom a new mail is for, and their address.
 
     Raises:
-        BadInput: there is nobody like that whom `user` may see.
+        InvalidInput: there is nobody like that whom `user` may see.
     """
-    if "lead" in asked:
-        lead = visible(Lead, asked["lead"], user)
-        return Place(lead=lead), lead.contact_email
-    if "client" in asked:
-        client = visible(Client, asked["client"], user)
-        return Place(client=client), client.email
-    if "contact" in asked:
-        contact = visible(Contact, asked["contact"], user)
+    if "lead" in data:
+        lead = get_visible_record(Lead, data["lead"], user)
+        return DraftDestination(lead=lead), lead.contact_email
+    if "client" in data:
+        client = get_visible_record(Client, data["client"], user)
+        return DraftDestination(client=client), client.email
+    if "contact" in data:
+        contact = get_visible_record(Contact, data["contact"], user)
         clients = list(Client.objects.visible_to(user).filter(contact_links__contact=contact).distinct()[:2])
         leads = list(Lead.objects.visible_to(user).open().filter(contact_links__contact=contact).distinct()[:2])
         # Theirs only where there is no doubt for whom they stand.
-        only = len(clients) + len(leads) == 1
-        return Place(
-            lead=leads[0] if only and leads else None, client=clients[0] if only and clients else None
+        is_unambiguous = len(clients) + len(leads) == 1
+        return DraftDestination(
+            lead=leads[0] if is_unambiguous and leads else None,
+            client=clients[0] if is_unambiguous and clients else None,
         ), contact.email
-    return Place(), ""
+    return DraftDestination(), ""
 
 
-def fresh(place: Place, initial: dict[str, Any], others: list[str] | None = None) -> Composer:
+def new_composer(
+    destination: DraftDestination, initial: dict[str, Any], other_recipients: list[str] | None = None
+) -> Composer:
     """A composer in which nobody has written yet; its key makes one mail of it however often it is sent."""
     return Composer(
         ComposeForm(initial={"key": uuid7(), "version": 0, **initial}),
-        place=place,
-        others=others,
+        destination=destination,
+        other_recipients=other_recipients,
         templates=template_choices(),
     )
 
 
-def of_draft(draft: Draft, answer: Answer | None = None) -> Composer:
+def composer_for_draft(draft: Draft, answer: ReplyDefaults | None = None) -> Composer:
     """A composer in which `draft` stands as it was kept."""
     initial = {name: getattr(draft, name) for name in ("version", "to", "cc", "subject", "body", "quotes")}
-    places = {f"{name}": getattr(draft, f"{name}_id") for name in ("thread", "lead", "client", "reply_to")}
-    place = Place(draft.thread, draft.lead, draft.client, draft.reply_to)
-    typed = f"{draft.to},{draft.cc}".lower()
-    others = [one for one in (answer.others if answer else []) if one.lower() not in typed]
-    form = ComposeForm(initial={"key": draft.pk, **initial, **places})
-    return Composer(form, draft, place, others, template_choices(), draft.author_id)
+    linked_ids = {f"{name}": getattr(draft, f"{name}_id") for name in ("thread", "lead", "client", "reply_to")}
+    destination = DraftDestination(draft.thread, draft.lead, draft.client, draft.reply_to)
+    entered_addresses = f"{draft.to},{draft.cc}".lower()
+    other_recipients = [
+        one for one in (answer.other_recipients if answer else []) if one.lower() not in entered_addresses
+    ]
+    form = ComposeForm(initial={"key": draft.pk, **initial, **linked_ids})
+    return Composer(form, draft, destination, other_recipients, template_choices(), draft.author_id)
 
 
 # Templates
@@ -221,33 +232,39 @@ def of_draft(draft: Draft, answer: Answer | None = None) -> Composer:
 
 def template_choices() -> list[tuple[str, str]]:
     """The templates in use, by key and name."""
-    return for_composer.choices()
+    return for_composer.composer_template_choices()
 
 
-def from_template(key: str, words: Words, place: Place, user: User) -> Words:
-    """`words` with a template before them, its gaps filled in as far as there is something to fill in.
+def apply_template(key: str, content: DraftContent, destination: DraftDestination, user: User) -> DraftContent:
+    """`content` with a template before them, its gaps filled in as far as there is something to fill in.
 
     Raises:
-        BadInput: there is no such template in use.
+        InvalidInput: there is no such template in use.
     """
-    whose = place.thread or place
-    subject, body = for_composer.filled_for(key, whose.lead or whose.client, user)
-    keeps_subject = bool(words.subject.strip())
-    return Words(
-        to=words.to,
-        cc=words.cc,
-        subject=words.subject if keeps_subject else subject,
-        body=f"{body}\n\n{words.body.strip()}".strip() if words.body.strip() else body,
-        quotes=words.quotes,
+    linked = destination.thread or destination
+    subject, body = for_composer.fill_template(key, linked.lead or linked.client, user)
+    keeps_subject = bool(content.subject.strip())
+    return DraftContent(
+        to=content.to,
+        cc=content.cc,
+        subject=content.subject if keeps_subject else subject,
+        body=f"{body}\n\n{content.body.strip()}".strip() if content.body.strip() else body,
+        quotes=content.quotes,
     )
 
 
-def answering_all(words: Words, place: Place) -> Words:
-    """`words` with everybody who takes part among those who get a copy."""
-    if place.thread is None:
-        raise BadInput("There is nobody else to answer: this begins a conversation.")
-    typed = f"{words.to},{words.cc}".lower()
-    added = [one for one in answer_in(place.thread).others if one.lower() not in typed]
-    return Words(
-        words.to, ", ".join(filter(None, [words.cc.strip(" ,"), *added])), words.subject, words.body, words.quotes
+def add_other_recipients(content: DraftContent, destination: DraftDestination) -> DraftContent:
+    """`content` with everybody who takes part among those who get a copy."""
+    if destination.thread is None:
+        raise InvalidInput("There is nobody else to answer: this begins a conversation.")
+    entered_addresses = f"{content.to},{content.cc}".lower()
+    missing = [
+        one for one in load_reply_defaults(destination.thread).other_recipients if one.lower() not in entered_addresses
+    ]
+    return DraftContent(
+        content.to,
+        ", ".join(filter(None, [content.cc.strip(" ,"), *missing])),
+        content.subject,
+        content.body,
+        content.quotes,
     )

@@ -8,69 +8,71 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from crm.models import User
-from crm.text.addresses import house, visible
+from crm.text.addresses import agency_sender, strip_hidden_characters
 from inbox.models import Direction, Mailbox, Message, Nature, Thread
-from inbox.thread_state import SAID
+from inbox.thread_state import DELIVERED_STATES
 
-RE = re.compile(r"^\s*re\s*:", re.IGNORECASE)
-LONGEST_QUOTE, LONGEST_SUBJECT = 4_000, 400
+REPLY_PREFIX = re.compile(r"^\s*re\s*:", re.IGNORECASE)
+MAX_REPLY_QUOTE_LENGTH, MAX_REPLY_SUBJECT_LENGTH = 4_000, 400
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What answering a conversation begins with; `others` are those whom answering all would add."""
+class ReplyDefaults:
+    """What answering a conversation begins with; `other_recipients` are those whom answering all would add."""
 
     to: list[str] = field(default_factory=list)
-    others: list[str] = field(default_factory=list)
+    other_recipients: list[str] = field(default_factory=list)
     subject: str = ""
     message: Message | None = None
 
 
-def answer_in(thread: Thread) -> Answer:
+def load_reply_defaults(thread: Thread) -> ReplyDefaults:
     """To whoever wrote last in `thread`; if that was us, to whom we wrote."""
-    rows = Message.objects.filter(thread=thread, state__in=SAID).defer("body_html")
+    rows = Message.objects.filter(thread=thread, state__in=DELIVERED_STATES).defer("body_html")
     last = rows.filter(nature=Nature.PERSON).order_by("-sent_at", "direction", "-id").first()
     if last is None:
-        return Answer(subject=answering(thread.subject))
-    wrote = [last.reply_to or last.from_email] if last.direction == Direction.IN else last.to_emails
-    everybody = once([*wrote, last.from_email, *last.to_emails, *last.cc_emails])
-    ours = ours_among(everybody)
-    to = [one for one in once(wrote) if one.lower() not in ours] or once(wrote)
-    taken = ours | {one.lower() for one in (*to, last.from_email)}
-    others = [one for one in everybody if one.lower() not in taken]
-    return Answer(to, others, answering(last.subject or thread.subject), last)
+        return ReplyDefaults(subject=reply_subject(thread.subject))
+    reply_addresses = [last.reply_to or last.from_email] if last.direction == Direction.IN else last.to_emails
+    all_addresses = unique_addresses([*reply_addresses, last.from_email, *last.to_emails, *last.cc_emails])
+    our_addresses = find_our_addresses(all_addresses)
+    to = [one for one in unique_addresses(reply_addresses) if one.lower() not in our_addresses] or unique_addresses(
+        reply_addresses
+    )
+    excluded = our_addresses | {one.lower() for one in (*to, last.from_email)}
+    other_recipients = [one for one in all_addresses if one.lower() not in excluded]
+    return ReplyDefaults(to, other_recipients, reply_subject(last.subject or thread.subject), last)
 
 
-def answering(subject: str) -> str:
+def reply_subject(subject: str) -> str:
     """How the answer to a mail called `subject` is called; theirs may hold anything."""
-    subject = visible(subject)[:LONGEST_SUBJECT] or "Your message"
-    return subject if RE.match(subject) else f"Re: {subject}"
+    subject = strip_hidden_characters(subject)[:MAX_REPLY_SUBJECT_LENGTH] or "Your message"
+    return subject if REPLY_PREFIX.match(subject) else f"Re: {subject}"
 
 
-def quoted(message: Message) -> str:
+def quote_message(message: Message) -> str:
     """What is answered, as mail programs repeat it."""
     text = message.body_text.strip()
     if not text:
         return ""
-    if len(text) > LONGEST_QUOTE:
-        text = f"{text[:LONGEST_QUOTE].rstrip()}\n[…]"
+    if len(text) > MAX_REPLY_QUOTE_LENGTH:
+        text = f"{text[:MAX_REPLY_QUOTE_LENGTH].rstrip()}\n[…]"
     at = timezone.localtime(message.sent_at)
     lines = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
     return f"On {at:%-d %B %Y at %H:%M}, {message.from_email or 'somebody'} wrote:\n{lines}"
 
 
-def once(addresses: Iterable[str]) -> list[str]:
+def unique_addresses(addresses: Iterable[str]) -> list[str]:
     """`addresses` without the empty ones, each once, whatever its case."""
-    found: dict[str, str] = {}
+    unique: dict[str, str] = {}
     for one in addresses:
         if one:
-            found.setdefault(one.lower(), one)
-    return list(found.values())
+            unique.setdefault(one.lower(), one)
+    return list(unique.values())
 
 
-def ours_among(addresses: Iterable[str]) -> set[str]:
+def find_our_addresses(addresses: Iterable[str]) -> set[str]:
     """Those of `addresses`, in lower case, that are a mailbox of ours, a member of staff, or the house."""
     low = {one.lower() for one in addresses}
     boxes = Mailbox.everything.annotate(low=Lower("address")).filter(low__in=low).values_list("low")
     staff = User.objects.annotate(low=Lower("email")).filter(low__in=low).values_list("low")
-    return {one for (one,) in boxes.union(staff)} | (low & {house()[1].lower()})
+    return {one for (one,) in boxes.union(staff)} | (low & {agency_sender()[1].lower()})

@@ -15,25 +15,32 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from crm.exceptions import Refused
-from crm.filters import LiveFilter
+from crm.exceptions import ActionRefused
+from crm.filters import LiveRowsFilter
 from crm.models import User
-from crm.screens.action_forms import DeedForm
+from crm.screens.action_forms import ActionForm
 from crm.screens.lists import Column
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin
 from inbox.drafts import transitions
-from inbox.drafts.composer import ComposeForm, Composer, answering_all, begin, from_template, of_draft
-from inbox.message_view import last_words
+from inbox.drafts.composer import (
+    ComposeForm,
+    Composer,
+    add_other_recipients,
+    apply_template,
+    composer_for_draft,
+    composer_for_new_email,
+)
+from inbox.message_view import load_recent_messages
 from inbox.models import Draft, Message, Thread
 from inbox.outgoing import send_queue
-from inbox.outgoing.outbox import SEND
-from inbox.outgoing.send_queue import WAIT
+from inbox.outgoing.outbox import SEND_PERMISSION
+from inbox.outgoing.send_queue import UNDO_WINDOW
 
-SAVED = "%H:%M"
+SAVED_AT_FORMAT = "%H:%M"
 
 
-class DraftFilter(LiveFilter):
+class DraftFilter(LiveRowsFilter):
     q = django_filters.CharFilter(field_name="subject", lookup_expr="icontains", label="Search", max_length=200)
 
     class Meta:
@@ -41,10 +48,10 @@ class DraftFilter(LiveFilter):
         fields: list[str] = []
 
 
-class DiscardDraft(DeedForm):
+class DiscardDraft(ActionForm):
     """Throwing away what was begun."""
 
-    verb, label, permission, icon, danger = "discard", "Discard", SEND, "delete", True
+    verb, label, permission, icon, danger = "discard", "Discard", SEND_PERMISSION, "delete", True
 
     def perform(self, record: Draft, by: User) -> str:
         transitions.discard(record, by=by)
@@ -57,14 +64,14 @@ class DraftAdmin(RecordAdmin):
     filterset_class = DraftFilter
     search_label = "Search subjects"
     row_template = "inbox/draft_row.html"
-    columns = (Column("Draft"), Column("To"), Column("For"), Column("Saved", css="num"))
+    columns = (Column("Draft"), Column("To"), Column("For"), Column("Saved", css_class="num"))
     orders = {"newest": Order("Newest first", {"at": models.F("updated_at"), "id": models.F("id")})}
     list_select_related = ("thread", "lead", "client")
-    deeds = bulk = (DiscardDraft,)
+    page_actions = bulk_actions = (DiscardDraft,)
     list_links = (("inbox_thread_changelist", "inbox", "Inbox"),)
 
     def has_view_permission(self, request: HttpRequest, obj: Draft | None = None) -> bool:
-        return request.user.has_perm(SEND)
+        return request.user.has_perm(SEND_PERMISSION)
 
     has_add_permission = has_module_permission = has_view_permission
 
@@ -89,79 +96,80 @@ class DraftAdmin(RecordAdmin):
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """An empty composer or that of a draft; whatever is sent is kept, and then done."""
-        if not request.user.has_perm(SEND):
+        if not request.user.has_perm(SEND_PERMISSION):
             raise PermissionDenied
         if request.method == "POST":
-            return self.typed(request)
+            return self.handle_submission(request)
         if object_id is None:
-            return self.compose_page(request, begin(request))
-        draft = self.find(request, object_id)
+            return self.compose_page(request, composer_for_new_email(request))
+        draft = self.get_visible_object(request, object_id)
         if draft.thread is not None and not draft.thread.is_deleted:
-            return HttpResponseRedirect(place_of(draft))
-        return self.compose_page(request, of_draft(draft))
+            return HttpResponseRedirect(draft_url(draft))
+        return self.compose_page(request, composer_for_draft(draft))
 
     def compose_page(self, request: HttpRequest, composer: Composer, status: int = 200) -> HttpResponse:
-        thread = composer.place.thread
+        thread = composer.destination.thread
         context = {
             **self.admin_site.each_context(request),
             "title": f"Answer: {thread}" if thread else "Write a mail",
             "opts": self.opts,
             "composer": composer,
-            "said": last_words([thread]).get(thread.pk, []) if thread else [],
+            "displayed": load_recent_messages([thread]).get(thread.pk, []) if thread else [],
         }
         return TemplateResponse(request, "inbox/compose.html", context, status=status)
 
-    def typed(self, request: HttpRequest) -> HttpResponse:
+    def handle_submission(self, request: HttpRequest) -> HttpResponse:
         """Keep what was typed, then do what was asked; a refusal keeps what was typed."""
-        form, user, asked = ComposeForm(request.POST), request.user, asked_for(request)
+        form, user, action = ComposeForm(request.POST), request.user, requested_action(request)
         if not form.is_valid():
-            said = " ".join(f"{form[name].label}: {' '.join(errors)}" for name, errors in form.errors.items())
-            return self.refused(request, Composer(form, refused=said))
-        composer = Composer(form, writer=user.pk)
+            notice = " ".join(f"{form[name].label}: {' '.join(errors)}" for name, errors in form.errors.items())
+            return self.error_response(request, Composer(form, error=notice))
+        composer = Composer(form, author_id=user.pk)
         try:
-            composer.place = form.place(user)
+            composer.destination = form.destination(user)
             key, version = form.cleaned_data["key"], form.cleaned_data["version"]
-            draft = transitions.save(key, version, form.words(), composer.place, by=user)
-            composer = of_draft(draft)
+            draft = transitions.save(key, version, form.content(), composer.destination, by=user)
+            composer = composer_for_draft(draft)
             if files := request.FILES.getlist("files"):
                 draft = transitions.attach(draft, files, by=user)
-                composer = of_draft(draft)
-            return ACTS[asked](self, request, draft)
-        except Refused as refusal:
-            gone = transitions.sent_as(form.cleaned_data["key"], by=user) if asked == "send" else None
-            if gone is not None:  # pressed twice: it is one mail
-                return HttpResponseRedirect(address_of(gone))
-            composer.refused = str(refusal)
-            composer.unconfirmed = getattr(refusal, "addresses", ())
-            composer.newest = getattr(refusal, "newest", None)
-            composer.form.initial["seen"] = composer.newest or form.cleaned_data["seen"]
-            return self.refused(request, composer)
+                composer = composer_for_draft(draft)
+            return COMPOSER_ACTIONS[action](self, request, draft)
+        except ActionRefused as error:
+            is_send = action == "send"
+            sent_message = transitions.find_sent_message(form.cleaned_data["key"], by=user) if is_send else None
+            if sent_message is not None:  # pressed twice: it is one mail
+                return HttpResponseRedirect(message_url(sent_message))
+            composer.error = str(error)
+            composer.unconfirmed_addresses = getattr(error, "addresses", ())
+            composer.newest_message_id = getattr(error, "newest_message_id", None)
+            composer.form.initial["seen"] = composer.newest_message_id or form.cleaned_data["seen"]
+            return self.error_response(request, composer)
 
-    def refused(self, request: HttpRequest, composer: Composer) -> HttpResponse:
-        if in_place(request):
-            return JsonResponse({"refused": composer.refused}, status=422)
+    def error_response(self, request: HttpRequest, composer: Composer) -> HttpResponse:
+        if is_fragment_request(request):
+            return JsonResponse({"refused": composer.error}, status=422)
         return self.compose_page(request, composer, status=422)
 
-    def kept(self, request: HttpRequest, draft: Draft) -> HttpResponse:
+    def draft_response(self, request: HttpRequest, draft: Draft) -> HttpResponse:
         """The draft as it stands, for the script that typed on, or where it is worked on."""
-        if in_place(request):
+        if is_fragment_request(request):
             names = ("version", "to", "cc", "subject", "body")
-            at = timezone.localtime(draft.updated_at).strftime(SAVED)
+            at = timezone.localtime(draft.updated_at).strftime(SAVED_AT_FORMAT)
             texts = {name: getattr(draft, name) for name in names}
-            return JsonResponse({"saved": f"Saved {at}", "url": place_of(draft), **texts})
-        return HttpResponseRedirect(place_of(draft))
+            return JsonResponse({"saved": f"Saved {at}", "url": draft_url(draft), **texts})
+        return HttpResponseRedirect(draft_url(draft))
 
     def save(self, request: HttpRequest, draft: Draft) -> HttpResponse:
-        if not in_place(request):
+        if not is_fragment_request(request):
             messages.success(request, "The draft is saved.")
-        return self.kept(request, draft)
+        return self.draft_response(request, draft)
 
     def send(self, request: HttpRequest, draft: Draft) -> HttpResponse:
-        asked = {"confirmed": request.POST.getlist("confirmed"), "seen": key_in(request.POST.get("seen", ""))}
-        message = transitions.send(draft, **asked, by=request.user)
-        said = f"“{message}” goes out in {WAIT.seconds} seconds; until then it can be taken back."
-        messages.success(request, said)
-        return HttpResponseRedirect(address_of(message))
+        options = {"confirmed": request.POST.getlist("confirmed"), "seen": parse_key(request.POST.get("seen", ""))}
+        message = transitions.send(draft, **options, by=request.user)
+        notice = f"“{message}” goes out in {UNDO_WINDOW.seconds} seconds; until then it can be taken back."
+        messages.success(request, notice)
+        return HttpResponseRedirect(message_url(message))
 
     def discard(self, request: HttpRequest, draft: Draft) -> HttpResponse:
         transitions.discard(draft, by=request.user)
@@ -169,15 +177,21 @@ class DraftAdmin(RecordAdmin):
         return HttpResponseRedirect(thread_url(draft.thread_id) if draft.thread_id else self.list_url())
 
     def detach(self, request: HttpRequest, draft: Draft) -> HttpResponse:
-        return self.kept(request, transitions.detach(draft, request.POST["remove"], by=request.user))
+        return self.draft_response(request, transitions.detach(draft, request.POST["remove"], by=request.user))
 
-    def fill(self, request: HttpRequest, draft: Draft) -> HttpResponse:
-        words = from_template(request.POST.get("template", ""), words_of(draft), place_in(draft), request.user)
-        return self.kept(request, transitions.save(draft.pk, draft.version, words, place_in(draft), by=request.user))
+    def insert_template(self, request: HttpRequest, draft: Draft) -> HttpResponse:
+        content = apply_template(
+            request.POST.get("template", ""), draft_content(draft), draft_destination(draft), request.user
+        )
+        return self.draft_response(
+            request, transitions.save(draft.pk, draft.version, content, draft_destination(draft), by=request.user)
+        )
 
-    def answer_all(self, request: HttpRequest, draft: Draft) -> HttpResponse:
-        words = answering_all(words_of(draft), place_in(draft))
-        return self.kept(request, transitions.save(draft.pk, draft.version, words, place_in(draft), by=request.user))
+    def reply_all(self, request: HttpRequest, draft: Draft) -> HttpResponse:
+        content = add_other_recipients(draft_content(draft), draft_destination(draft))
+        return self.draft_response(
+            request, transitions.save(draft.pk, draft.version, content, draft_destination(draft), by=request.user)
+        )
 
     # A mail under way
 
@@ -186,94 +200,94 @@ class DraftAdmin(RecordAdmin):
         message = get_object_or_404(Message.everything, pk=pk)
         if not Thread.everything.visible_to(request.user).filter(pk=message.thread_id).exists():
             raise Http404("There is no such mail.")
-        if not request.user.has_perm(SEND) or verb not in OUTGOING_DEEDS:
+        if not request.user.has_perm(SEND_PERMISSION) or verb not in OUTGOING_ACTIONS:
             raise PermissionDenied
         try:
-            draft, said = OUTGOING_DEEDS[verb](message, request.user)
-        except Refused as refusal:
-            messages.error(request, str(refusal))
-            return HttpResponseRedirect(address_of(message))
-        messages.success(request, said)
-        return HttpResponseRedirect(place_of(draft) if draft else address_of(message))
+            draft, notice = OUTGOING_ACTIONS[verb](message, request.user)
+        except ActionRefused as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(message_url(message))
+        messages.success(request, notice)
+        return HttpResponseRedirect(draft_url(draft) if draft else message_url(message))
 
 
-def asked_for(request: HttpRequest) -> str:
+def requested_action(request: HttpRequest) -> str:
     """What is to be done with what was typed; nothing known is only kept."""
-    asked = "remove" if "remove" in request.POST else request.POST.get("do", "")
-    return asked if asked in ACTS else "save"
+    action = "remove" if "remove" in request.POST else request.POST.get("do", "")
+    return action if action in COMPOSER_ACTIONS else "save"
 
 
-def in_place(request: HttpRequest) -> bool:
+def is_fragment_request(request: HttpRequest) -> bool:
     """Whether a script asks, which goes on showing the page it has."""
     return request.headers.get("X-Fragment") == "1"
 
 
-def key_in(text: str) -> UUID | None:
+def parse_key(text: str) -> UUID | None:
     """The key that `text`, which the form has found to be one or nothing, stands for."""
     return UUID(text.strip()) if text.strip() else None
 
 
-def words_of(draft: Draft) -> transitions.Words:
-    return transitions.Words(draft.to, draft.cc, draft.subject, draft.body, draft.quotes)
+def draft_content(draft: Draft) -> transitions.DraftContent:
+    return transitions.DraftContent(draft.to, draft.cc, draft.subject, draft.body, draft.quotes)
 
 
-def place_in(draft: Draft) -> transitions.Place:
-    return transitions.Place(draft.thread, draft.lead, draft.client, draft.reply_to)
+def draft_destination(draft: Draft) -> transitions.DraftDestination:
+    return transitions.DraftDestination(draft.thread, draft.lead, draft.client, draft.reply_to)
 
 
 def thread_url(pk: Any) -> str:
     return reverse("admin:inbox_thread_change", args=[pk])
 
 
-def address_of(message: Message) -> str:
+def message_url(message: Message) -> str:
     return f"{thread_url(message.thread_id)}#m-{message.pk}"
 
 
-def place_of(draft: Draft) -> str:
+def draft_url(draft: Draft) -> str:
     """Where `draft` is worked on."""
     if draft.thread_id and not draft.thread.is_deleted:
         return f"{thread_url(draft.thread_id)}#reply"
     return reverse("admin:inbox_draft_change", args=[draft.pk])
 
 
-ACTS: dict[str, Callable[[DraftAdmin, HttpRequest, Draft], HttpResponse]] = {
+COMPOSER_ACTIONS: dict[str, Callable[[DraftAdmin, HttpRequest, Draft], HttpResponse]] = {
     "save": DraftAdmin.save,
     "send": DraftAdmin.send,
-    "attach": DraftAdmin.kept,
+    "attach": DraftAdmin.draft_response,
     "remove": DraftAdmin.detach,
-    "template": DraftAdmin.fill,
-    "all": DraftAdmin.answer_all,
+    "template": DraftAdmin.insert_template,
+    "all": DraftAdmin.reply_all,
     "discard": DraftAdmin.discard,
 }
 
 
-def taken_back(message: Message, by: User) -> tuple[Draft | None, str]:
+def take_back_email(message: Message, by: User) -> tuple[Draft | None, str]:
     return transitions.take_back(message, by=by), "The mail is taken back: it is a draft again."
 
 
-def made_new(message: Message, by: User) -> tuple[Draft | None, str]:
+def edit_as_new_draft(message: Message, by: User) -> tuple[Draft | None, str]:
     return transitions.edit_as_new(message, by=by), "The mail is a draft again, to be worked on."
 
 
-def tried_again(message: Message, by: User) -> tuple[Draft | None, str]:
-    send_queue.try_again(message, by=by)
-    return None, f"It goes out in {WAIT.seconds} seconds."
+def retry_email(message: Message, by: User) -> tuple[Draft | None, str]:
+    send_queue.retry_send(message, by=by)
+    return None, f"It goes out in {UNDO_WINDOW.seconds} seconds."
 
 
-def arrived(message: Message, by: User) -> tuple[Draft | None, str]:
-    send_queue.settle(message, arrived=True, by=by)
+def mark_delivered(message: Message, by: User) -> tuple[Draft | None, str]:
+    send_queue.resolve_uncertain(message, arrived=True, by=by)
     return None, "It counts as sent."
 
 
-def sent_again(message: Message, by: User) -> tuple[Draft | None, str]:
-    send_queue.settle(message, arrived=False, by=by)
-    return None, f"It is sent once more, in {WAIT.seconds} seconds."
+def resend_email(message: Message, by: User) -> tuple[Draft | None, str]:
+    send_queue.resolve_uncertain(message, arrived=False, by=by)
+    return None, f"It is sent once more, in {UNDO_WINDOW.seconds} seconds."
 
 
-OUTGOING_DEEDS: dict[str, Callable[[Message, User], tuple[Draft | None, str]]] = {
-    "take-back": taken_back,
-    "edit-as-new": made_new,
-    "try-again": tried_again,
-    "arrived": arrived,
-    "send-again": sent_again,
+OUTGOING_ACTIONS: dict[str, Callable[[Message, User], tuple[Draft | None, str]]] = {
+    "take-back": take_back_email,
+    "edit-as-new": edit_as_new_draft,
+    "try-again": retry_email,
+    "arrived": mark_delivered,
+    "send-again": resend_email,
 }

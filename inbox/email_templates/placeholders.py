@@ -9,13 +9,13 @@ from collections.abc import Mapping
 
 from django.utils import timezone
 
-from crm.exceptions import BadInput
+from crm.exceptions import InvalidInput
 from crm.models import Client, ClientType, User
 from crm.templatetags.crm import money
-from crm.text.addresses import house
+from crm.text.addresses import agency_sender
 from leads.models import Lead
 
-MEANINGS = {
+PLACEHOLDER_MEANINGS = {
     "lead_name": "The name of the lead or client",
     "first_name": "Their first name",
     "company_name": "The name of their company",
@@ -26,65 +26,70 @@ MEANINGS = {
     "agency_name": "The name of our agency",
     "today": "The day on which it is approved, such as 3 November 2026",
 }
-OF_SENDER = frozenset({"sender_name", "sender_email"})
-GAP = re.compile(r"\{\{([^{}]*)\}\}")
-TITLES = frozenset({"mr", "mrs", "ms", "miss", "dr", "prof"})
-LONGEST_NAMED, MOST_NAMED = 40, 5
+SENDER_PLACEHOLDERS = frozenset({"sender_name", "sender_email"})
+PLACEHOLDER_PATTERN = re.compile(r"\{\{([^{}]*)\}\}")
+HONORIFICS = frozenset({"mr", "mrs", "ms", "miss", "dr", "prof"})
+MAX_SHOWN_PLACEHOLDER_LENGTH, MAX_SHOWN_PLACEHOLDERS = 40, 5
 
 
-def filled(text: str, values: Mapping[str, str]) -> str:
+def fill_placeholders(text: str, values: Mapping[str, str]) -> str:
     """`text` with its gaps filled in from `values`, which holds every placeholder that is known.
 
     Raises:
-        BadInput: a gap is unknown, or there is nothing to fill it with; the sentence names each.
+        InvalidInput: a gap is unknown, or there is nothing to fill it with; the sentence names each.
     """
-    refuse_unknown(text)
-    empty = [name for name in names_in(text) if not values.get(name, "").strip()]
+    check_placeholders(text)
+    empty = [name for name in find_placeholders(text) if not values.get(name, "").strip()]
     if empty:
-        known = ", ".join(f"{{{{{name}}}}} ({MEANINGS[name].lower()})" for name in empty)
-        raise BadInput(f"There is nothing to fill in for {known}.")
-    return GAP.sub(lambda found: values[found[1].strip()], text)
+        missing = ", ".join(f"{{{{{name}}}}} ({PLACEHOLDER_MEANINGS[name].lower()})" for name in empty)
+        raise InvalidInput(f"There is nothing to fill in for {missing}.")
+    return PLACEHOLDER_PATTERN.sub(lambda match: values[match[1].strip()], text)
 
 
-def as_far_as_known(text: str, values: Mapping[str, str]) -> str:
+def fill_known_placeholders(text: str, values: Mapping[str, str]) -> str:
     """`text` with those gaps filled in for which there is something; the others stay, to be seen."""
-    return GAP.sub(lambda found: values.get(found[1].strip(), "").strip() or found[0], text)
+    return PLACEHOLDER_PATTERN.sub(lambda match: values.get(match[1].strip(), "").strip() or match[0], text)
 
 
-def refuse_unknown(text: str) -> None:
+def check_placeholders(text: str) -> None:
     """Refuse a text with a gap that nobody could fill in.
 
     Raises:
-        BadInput: the sentence names the gaps.
+        InvalidInput: the sentence names the gaps.
     """
-    unknown = [name for name in names_in(text) if name not in MEANINGS]
+    unknown = [name for name in find_placeholders(text) if name not in PLACEHOLDER_MEANINGS]
     if unknown:
-        shown = ", ".join(f"“{{{{{name[:LONGEST_NAMED]}}}}}”" for name in unknown[:MOST_NAMED])
-        raise BadInput(f"There is no placeholder {shown}. There are {', '.join(MEANINGS)}.")
-    if "{{" in GAP.sub("", text):
-        raise BadInput("A “{{” has no “}}” behind it.")
+        shown = ", ".join(
+            f"“{{{{{name[:MAX_SHOWN_PLACEHOLDER_LENGTH]}}}}}”" for name in unknown[:MAX_SHOWN_PLACEHOLDERS]
+        )
+        raise InvalidInput(f"There is no placeholder {shown}. There are {', '.join(PLACEHOLDER_MEANINGS)}.")
+    if "{{" in PLACEHOLDER_PATTERN.sub("", text):
+        raise InvalidInput("A “{{” has no “}}” behind it.")
 
 
-def names_in(text: str) -> list[str]:
+def find_placeholders(text: str) -> list[str]:
     """What stands in the gaps of `text`, each once."""
-    return list(dict.fromkeys(found[1].strip() for found in GAP.finditer(text)))
+    return list(dict.fromkeys(match[1].strip() for match in PLACEHOLDER_PATTERN.finditer(text)))
 
 
-def values_for(whom: Lead | Client, sender: User | None) -> dict[str, str]:
-    """What the gaps are filled in with, in a mail from `sender` to `whom`."""
-    return {**(of_lead(whom) if isinstance(whom, Lead) else of_client(whom)), **of_sender(sender)}
-
-
-def of_sender(sender: User | None) -> dict[str, str]:
+def placeholder_values(recipient: Lead | Client, sender: User | None) -> dict[str, str]:
+    """What the gaps are filled in with, in a mail from `sender` to `recipient`."""
     return {
-        "sender_name": str(sender) if sender else house()[0],
-        "sender_email": (sender.email if sender else "") or house()[1],
-        "agency_name": house()[0],
+        **(lead_values(recipient) if isinstance(recipient, Lead) else client_values(recipient)),
+        **sender_values(sender),
+    }
+
+
+def sender_values(sender: User | None) -> dict[str, str]:
+    return {
+        "sender_name": str(sender) if sender else agency_sender()[0],
+        "sender_email": (sender.email if sender else "") or agency_sender()[1],
+        "agency_name": agency_sender()[0],
         "today": f"{timezone.localdate():%-d %B %Y}",
     }
 
 
-def of_lead(lead: Lead) -> dict[str, str]:
+def lead_values(lead: Lead) -> dict[str, str]:
     return {
         "lead_name": lead.contact_name or lead.company_name,
         "first_name": first_name(lead.contact_name),
@@ -94,7 +99,7 @@ def of_lead(lead: Lead) -> dict[str, str]:
     }
 
 
-def of_client(client: Client) -> dict[str, str]:
+def client_values(client: Client) -> dict[str, str]:
     business = client.client_type == ClientType.BUSINESS
     return {
         "lead_name": client.name,
@@ -108,6 +113,6 @@ def of_client(client: Client) -> dict[str, str]:
 def first_name(name: str) -> str:
     """The first word of `name` that is no title."""
     words = name.split()
-    while len(words) > 1 and words[0].lower().rstrip(".") in TITLES:
+    while len(words) > 1 and words[0].lower().rstrip(".") in HONORIFICS:
         words.pop(0)
     return words[0] if words else ""

@@ -9,20 +9,20 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from django.db import models
 from django.http import HttpRequest
 
-from crm.exceptions import BadInput
-from crm.filters import LiveFilter
+from crm.exceptions import InvalidInput
+from crm.filters import LiveRowsFilter
 from crm.models import User
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
-from crm.screens.pickers import KeyField
+from crm.screens.pickers import RecordChoiceField
 from crm.screens.record_admin import RecordAdmin
-from inbox.email_templates.placeholders import MEANINGS, filled, values_for
+from inbox.email_templates.placeholders import PLACEHOLDER_MEANINGS, fill_placeholders, placeholder_values
 from inbox.models import Thread
 from inbox.models.email_template import EmailTemplate, TemplateCategory
 from leads.models import Lead
 
 
-class EmailTemplateFilter(LiveFilter):
+class EmailTemplateFilter(LiveRowsFilter):
     q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label="Search", max_length=100)
     category = django_filters.ChoiceFilter(choices=TemplateCategory.choices, label="Category")
     is_active = django_filters.BooleanFilter(
@@ -34,14 +34,14 @@ class EmailTemplateFilter(LiveFilter):
         fields: list[str] = []
 
 
-class PreviewForm(forms.Form):
+class TemplatePreviewForm(forms.Form):
     """For whom a template is tried."""
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         widget = AutocompleteSelect(Thread._meta.get_field("lead"), admin.site)
         rows = Lead.objects.visible_to(user).select_related("insurance_type")
-        self.fields["lead"] = KeyField(queryset=rows, required=False, widget=widget, label="For this lead")
+        self.fields["lead"] = RecordChoiceField(queryset=rows, required=False, widget=widget, label="For this lead")
 
 
 class EmailTemplateAdmin(RecordAdmin):
@@ -56,31 +56,38 @@ class EmailTemplateAdmin(RecordAdmin):
         Tab("All"),
         Tab("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted(), "inbox.restore_emailtemplate"),
     )
-    fields = (("name", "category"), "subject", "body", "is_active", "seen")
+    fields = (("name", "category"), "subject", "body", "is_active", "loaded_digest")
 
     def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "body":
-            field.help_text = "Gaps that are filled in: " + ", ".join(f"{{{{{name}}}}}" for name in MEANINGS) + "."
+            field.help_text = (
+                "Gaps that are filled in: " + ", ".join(f"{{{{{name}}}}}" for name in PLACEHOLDER_MEANINGS) + "."
+            )
         return field
 
     def page_context(self, request: HttpRequest, row: EmailTemplate) -> dict[str, Any]:
         may_see = request.user.has_perm("leads.view_lead")
-        form = PreviewForm(request.GET if "lead" in request.GET else None, user=request.user) if may_see else None
+        form = (
+            TemplatePreviewForm(request.GET if "lead" in request.GET else None, user=request.user) if may_see else None
+        )
         lead = form.cleaned_data["lead"] if form is not None and form.is_valid() else None
         return {
             **super().page_context(request, row),
-            "placeholders": MEANINGS.items(),
-            "picker": form,
+            "placeholders": PLACEHOLDER_MEANINGS.items(),
+            "preview_form": form,
             "lead": lead,
-            **(previewed(row, lead, request.user) if lead else {}),
+            **(render_preview(row, lead, request.user) if lead else {}),
         }
 
 
-def previewed(template: EmailTemplate, lead: Lead, user: User) -> dict[str, Any]:
+def render_preview(template: EmailTemplate, lead: Lead, user: User) -> dict[str, Any]:
     """What `template` says in a mail from `user` to `lead`, or why it cannot be said."""
-    values = values_for(lead, user)
+    values = placeholder_values(lead, user)
     try:
-        return {"subject": filled(template.subject, values), "body": filled(template.body, values)}
-    except BadInput as refusal:
-        return {"refused": str(refusal)}
+        return {
+            "subject": fill_placeholders(template.subject, values),
+            "body": fill_placeholders(template.body, values),
+        }
+    except InvalidInput as error:
+        return {"preview_error": str(error)}

@@ -17,32 +17,32 @@ from imap_tools import MailBox, MailBoxStartTls, MailBoxUnencrypted
 from imap_tools.errors import ImapToolsError, UnexpectedCommandStatusError
 from imap_tools.mailbox import BaseMailBox
 
-from crm.exceptions import Refused
-from crm.runtime.encryption import opened
-from inbox.imap.fetch_responses import Answer, answers
-from inbox.incoming.parsing import LARGEST
+from crm.exceptions import ActionRefused
+from crm.runtime.encryption import decrypt_secret
+from inbox.imap.fetch_responses import FetchedEmail, parse_fetch_response
+from inbox.incoming.parsing import MAX_EMAIL_BYTES
 from inbox.models import Mailbox, Security
 
 # Seconds that a server may be silent.
-TIMEOUT = 30
+TIMEOUT_SECONDS = 30
 # A server that announces more than this at once is not listened to.
-LARGEST_LITERAL = LARGEST + 1_000_000
-WRONG = (imaplib.IMAP4.error, ImapToolsError, OSError, UnicodeError)
+MAX_LITERAL_BYTES = MAX_EMAIL_BYTES + 1_000_000
+CONNECTION_ERRORS = (imaplib.IMAP4.error, ImapToolsError, OSError, UnicodeError)
 # What taking apart the answer of a server raises that does not keep to the protocol.
-NONSENSE = (ValueError, IndexError, KeyError, TypeError, AttributeError)
-HEADERS = "(UID FLAGS RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID FROM SUBJECT)])"
-WHOLE = "(UID FLAGS BODY.PEEK[])"
+PROTOCOL_ERRORS = (ValueError, IndexError, KeyError, TypeError, AttributeError)
+FETCH_HEADERS = "(UID FLAGS RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID FROM SUBJECT)])"
+FETCH_WHOLE = "(UID FLAGS BODY.PEEK[])"
 # RFC 5530: what a server says beside NO. The first kind passes by itself.
-PASSING = re.compile(rb"\[(UNAVAILABLE|LIMIT|INUSE|SERVERBUG|CONTACTADMIN)\b", re.IGNORECASE)
-EXPIRED = re.compile(rb"\[EXPIRED\]", re.IGNORECASE)
-PRIVACY = re.compile(rb"\[PRIVACYREQUIRED\]", re.IGNORECASE)
+TEMPORARY_CODES = re.compile(rb"\[(UNAVAILABLE|LIMIT|INUSE|SERVERBUG|CONTACTADMIN)\b", re.IGNORECASE)
+EXPIRED_CODE = re.compile(rb"\[EXPIRED\]", re.IGNORECASE)
+PRIVACY_CODE = re.compile(rb"\[PRIVACYREQUIRED\]", re.IGNORECASE)
 
 
-class NoConnection(Refused):
+class ConnectionFailed(ActionRefused):
     """The mailbox could not be reached; it is tried again later."""
 
 
-class LoginRefused(NoConnection):
+class LoginRefused(ConnectionFailed):
     """The server does not take the password: nothing is tried until a person enters another."""
 
 
@@ -50,16 +50,16 @@ class PasswordExpired(LoginRefused):
     """The server says that the password has run out."""
 
 
-class NoFolder(Refused):
+class FolderUnavailable(ActionRefused):
     """A folder that is not there, or cannot be read."""
 
 
-class NotHandedOut(Refused):
+class FetchRefused(ActionRefused):
     """The server has mails that it does not hand out."""
 
 
 @dataclass(frozen=True)
-class Standing:
+class FolderStatus:
     """How a folder stands: the number that its numbering has, the next mail's number, and how many there are."""
 
     uidvalidity: int
@@ -67,139 +67,143 @@ class Standing:
     total: int
 
 
-class Session:
+class ImapSession:
     """A connection in which the mailbox has logged in."""
 
     def __init__(self, mailbox: Mailbox, box: BaseMailBox) -> None:
-        self.place, self.box = mailbox.place, box
+        self.server_address, self.box = mailbox.server_address, box
 
     def folders(self) -> dict[str, tuple[str, ...]]:
         """The folders that can be read, each with the flags the server gives it, in lower case."""
-        with speaking(self.place):
+        with translate_errors(self.server_address):
             found = self.box.folder.list()
         flags = {one.name: tuple(flag.lower() for flag in one.flags) for one in found}
-        return {name: said for name, said in flags.items() if "\\noselect" not in said and "\\nonexistent" not in said}
+        return {
+            name: folder_flags
+            for name, folder_flags in flags.items()
+            if "\\noselect" not in folder_flags and "\\nonexistent" not in folder_flags
+        }
 
-    def standing(self, folder: str) -> Standing:
+    def folder_status(self, folder: str) -> FolderStatus:
         """How `folder` stands, without opening it.
 
         Raises:
-            NoFolder: it is not there.
+            FolderUnavailable: it is not there.
         """
-        with speaking(self.place, folder):
+        with translate_errors(self.server_address, folder):
             found = self.box.folder.status(folder, ["MESSAGES", "UIDNEXT", "UIDVALIDITY"])
-        return Standing(found.get("UIDVALIDITY", 0), found.get("UIDNEXT", 0), found.get("MESSAGES", 0))
+        return FolderStatus(found.get("UIDVALIDITY", 0), found.get("UIDNEXT", 0), found.get("MESSAGES", 0))
 
     def open(self, folder: str) -> int:
         """Open `folder` only for reading; the number that its numbering has."""
-        with speaking(self.place, folder):
+        with translate_errors(self.server_address, folder):
             self.box.folder.set(folder, readonly=True)
-            told = self.box.client.untagged_responses.get("UIDVALIDITY") or [b"0"]
-        return int(told[-1])
+            responses = self.box.client.untagged_responses.get("UIDVALIDITY") or [b"0"]
+        return int(responses[-1])
 
-    def numbers(self, after: int = 0, since: date | None = None) -> list[int]:
+    def search_uids(self, after: int = 0, since: date | None = None) -> list[int]:
         """The numbers above `after` of the mails in the open folder that came at `since` or later, ascending."""
-        asked = f"UID {after + 1}:*" + (f" SINCE {imap_date(since)}" if since else "")
-        with speaking(self.place):
-            found = self.box.uids(asked, charset=None)
+        criteria = f"UID {after + 1}:*" + (f" SINCE {format_imap_date(since)}" if since else "")
+        with translate_errors(self.server_address):
+            found = self.box.uids(criteria, charset=None)
         # "5:*" names the last one, too, where there is none above 4.
         return sorted(uid for uid in map(int, found) if uid > after)
 
-    def heads(self, uids: Sequence[int]) -> list[Answer]:
+    def fetch_headers(self, uids: Sequence[int]) -> list[FetchedEmail]:
         """Size, whether it was read, and some header lines of each mail that is still there, ascending."""
-        return self.fetched(uids, HEADERS)
+        return self.fetch_parts(uids, FETCH_HEADERS)
 
-    def wholes(self, uids: Sequence[int]) -> list[Answer]:
+    def fetch_emails(self, uids: Sequence[int]) -> list[FetchedEmail]:
         """All of each mail that is still there, ascending."""
-        return self.fetched(uids, WHOLE)
+        return self.fetch_parts(uids, FETCH_WHOLE)
 
-    def fetched(self, uids: Sequence[int], parts: str) -> list[Answer]:
+    def fetch_parts(self, uids: Sequence[int], parts: str) -> list[FetchedEmail]:
         wanted = set(uids)
-        with speaking(self.place):
+        with translate_errors(self.server_address):
             status, found = self.box.client.uid("FETCH", ",".join(map(str, uids)), parts)
             if status != "OK":
-                raise NotHandedOut(f"{self.place} does not hand it out.")
-        unique = {answer.uid: answer for answer in answers(found) if answer.uid in wanted}
+                raise FetchRefused(f"{self.server_address} does not hand it out.")
+        unique = {answer.uid: answer for answer in parse_fetch_response(found) if answer.uid in wanted}
         return [unique[uid] for uid in sorted(unique)]
 
-    def holds(self, folder: str, message_id: str) -> bool:
+    def has_message(self, folder: str, message_id: str) -> bool:
         """Whether a mail with that Message-ID lies in `folder`."""
         self.open(folder)
         quoted = message_id.replace("\\", "\\\\").replace('"', '\\"')
-        with speaking(self.place):
+        with translate_errors(self.server_address):
             return bool(self.box.uids(f'HEADER Message-ID "{quoted}"', charset=None))
 
-    def put(self, folder: str, letter: bytes, at: datetime) -> None:
-        """Lay `letter` into `folder`, as read, under the date `at`."""
-        with speaking(self.place, folder):
-            self.box.append(letter, folder, dt=at, flag_set=["\\Seen"])
+    def append_message(self, folder: str, content: bytes, at: datetime) -> None:
+        """Lay `content` into `folder`, as read, under the date `at`."""
+        with translate_errors(self.server_address, folder):
+            self.box.append(content, folder, dt=at, flag_set=["\\Seen"])
 
 
-def imap_date(day: date) -> str:
+def format_imap_date(day: date) -> str:
     """As IMAP writes it, in English whatever the locale."""
     months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
     return f"{day.day}-{months[day.month - 1]}-{day.year}"
 
 
 @contextmanager
-def logged_in(mailbox: Mailbox) -> Iterator[Session]:
+def open_session(mailbox: Mailbox) -> Iterator[ImapSession]:
     """A session with the server of `mailbox`.
 
     Raises:
-        NoConnection: it cannot be reached, or does not take the password (LoginRefused).
-        Unreadable: the password that is kept cannot be read.
+        ConnectionFailed: it cannot be reached, or does not take the password (LoginRefused).
+        SecretUnreadable: the password that is kept cannot be read.
     """
-    box = begun(mailbox)
+    box = connect_and_log_in(mailbox)
     try:
-        yield Session(mailbox, box)
+        yield ImapSession(mailbox, box)
     finally:
-        ended(box)
+        close_connection(box)
 
 
 @sensitive_variables()
-def begun(mailbox: Mailbox) -> BaseMailBox:
+def connect_and_log_in(mailbox: Mailbox) -> BaseMailBox:
     """A connection in which the mailbox has logged in."""
-    password = opened(mailbox.credentials, purpose=mailbox.purpose)
-    box = reached(mailbox)
+    password = decrypt_secret(mailbox.credentials, purpose=mailbox.purpose)
+    box = open_connection(mailbox)
     try:
         log_in(box, mailbox, password)
-    except NoConnection:
-        ended(box)
+    except ConnectionFailed:
+        close_connection(box)
         raise
     return box
 
 
-def ended(box: BaseMailBox) -> None:
+def close_connection(box: BaseMailBox) -> None:
     """End the connection politely if the server still listens."""
-    with suppress(*WRONG):
+    with suppress(*CONNECTION_ERRORS):
         box.logout()
-    with suppress(*WRONG):
+    with suppress(*CONNECTION_ERRORS):
         box.client.shutdown()
 
 
-def reached(mailbox: Mailbox) -> BaseMailBox:
+def open_connection(mailbox: Mailbox) -> BaseMailBox:
     """A connection in which nothing has been said yet, encrypted as the mailbox wants it."""
-    host, port = mailbox.host, int(mailbox.place.rpartition(":")[2])
-    trusted = ssl.create_default_context()
+    host, port = mailbox.host, int(mailbox.server_address.rpartition(":")[2])
+    ssl_context = ssl.create_default_context()
     try:
         if mailbox.security == Security.TLS:
-            box = MailBox(host, port, timeout=TIMEOUT, ssl_context=trusted)
+            box = MailBox(host, port, timeout=TIMEOUT_SECONDS, ssl_context=ssl_context)
         elif mailbox.security == Security.STARTTLS:
-            box = MailBoxStartTls(host, port, timeout=TIMEOUT, ssl_context=trusted)
+            box = MailBoxStartTls(host, port, timeout=TIMEOUT_SECONDS, ssl_context=ssl_context)
         else:
-            box = MailBoxUnencrypted(host, port, timeout=TIMEOUT)
-    except (*WRONG, ValueError) as error:
-        raise NoConnection(why_not(error, mailbox)) from error
-    bound(box.client)
+            box = MailBoxUnencrypted(host, port, timeout=TIMEOUT_SECONDS)
+    except (*CONNECTION_ERRORS, ValueError) as error:
+        raise ConnectionFailed(describe_connection_error(error, mailbox)) from error
+    limit_literal_size(box.client)
     return box
 
 
-def bound(client: imaplib.IMAP4) -> None:
+def limit_literal_size(client: imaplib.IMAP4) -> None:
     """Let `client` refuse more than any mail that is taken in may be, before it is read into memory."""
     read = client.read
 
     def read_some(size: int) -> bytes:
-        if size > LARGEST_LITERAL:
+        if size > MAX_LITERAL_BYTES:
             raise client.abort("more than can be taken in")
         return read(size)
 
@@ -209,66 +213,68 @@ def bound(client: imaplib.IMAP4) -> None:
 @sensitive_variables()
 def log_in(box: BaseMailBox, mailbox: Mailbox, password: str) -> None:
     """Say login and password; what the server replies is never repeated, for it may repeat them."""
-    plain = mailbox.login.isascii() and password.isascii()
+    is_ascii = mailbox.login.isascii() and password.isascii()
     try:
-        (box.login if plain else box.login_utf8)(mailbox.login, password, initial_folder=None)
+        (box.login if is_ascii else box.login_utf8)(mailbox.login, password, initial_folder=None)
     except imaplib.IMAP4.abort:
-        raise NoConnection(f"{mailbox.place} broke the connection off at the login.") from None
+        raise ConnectionFailed(f"{mailbox.server_address} broke the connection off at the login.") from None
     except (imaplib.IMAP4.error, UnexpectedCommandStatusError) as error:
-        raise refused(mailbox, str(error).encode("utf-8", "replace")) from None
-    except WRONG as error:
-        raise NoConnection(why_not(error, mailbox)) from None
+        raise describe_login_error(mailbox, str(error).encode("utf-8", "replace")) from None
+    except CONNECTION_ERRORS as error:
+        raise ConnectionFailed(describe_connection_error(error, mailbox)) from None
 
 
-def refused(mailbox: Mailbox, reply: bytes) -> NoConnection:
+def describe_login_error(mailbox: Mailbox, reply: bytes) -> ConnectionFailed:
     """Why the login was refused, as far as the code in `reply` tells."""
-    if PASSING.search(reply):
-        return NoConnection(f"{mailbox.place} takes no logins at the moment.")
-    if EXPIRED.search(reply):
+    if TEMPORARY_CODES.search(reply):
+        return ConnectionFailed(f"{mailbox.server_address} takes no logins at the moment.")
+    if EXPIRED_CODE.search(reply):
         return PasswordExpired(f"The password of {mailbox.login} has expired: enter the new one.")
-    if PRIVACY.search(reply):
-        return NoConnection(f"{mailbox.place} takes no password over a connection that is not encrypted.")
+    if PRIVACY_CODE.search(reply):
+        return ConnectionFailed(f"{mailbox.server_address} takes no password over a connection that is not encrypted.")
     hint = " Gmail wants an app password here." if mailbox.host.endswith("gmail.com") else ""
-    return LoginRefused(f"{mailbox.place} refuses the login of {mailbox.login}: wrong login or password.{hint}")
+    return LoginRefused(
+        f"{mailbox.server_address} refuses the login of {mailbox.login}: wrong login or password.{hint}"
+    )
 
 
-def why_not(error: Exception, mailbox: Mailbox) -> str:
+def describe_connection_error(error: Exception, mailbox: Mailbox) -> str:
     """Why there is no connection, in a sentence."""
-    host, place = mailbox.host, mailbox.place
+    host, server_address = mailbox.host, mailbox.server_address
     if isinstance(error, ssl.SSLCertVerificationError):
-        why = error.verify_message.rstrip(".") or "it cannot be verified"
-        return f"The certificate that {place} shows is not trusted for {host}: {why}."
+        reason = error.verify_message.rstrip(".") or "it cannot be verified"
+        return f"The certificate that {server_address} shows is not trusted for {host}: {reason}."
     if isinstance(error, ssl.SSLError):
-        return f"{place} does not speak TLS as expected: another port or STARTTLS may be the right choice."
+        return f"{server_address} does not speak TLS as expected: another port or STARTTLS may be the right choice."
     if isinstance(error, socket.gaierror | UnicodeError):
         return f"There is no server called {host}."
     if isinstance(error, TimeoutError):
-        return f"{place} does not answer within {TIMEOUT} seconds."
+        return f"{server_address} does not answer within {TIMEOUT_SECONDS} seconds."
     if isinstance(error, ConnectionRefusedError):
-        return f"{place} takes no connections: look at server and port."
+        return f"{server_address} takes no connections: look at server and port."
     if "TLS not supported" in str(error):
-        return f"{place} does not offer STARTTLS."
+        return f"{server_address} does not offer STARTTLS."
     if isinstance(error, OSError) and not isinstance(error, ConnectionError):
-        return f"{place} cannot be reached: {error.strerror or 'no answer'}."
-    return f"{place} broke the connection off; it may be no IMAP server, or speak TLS from the start."
+        return f"{server_address} cannot be reached: {error.strerror or 'no answer'}."
+    return f"{server_address} broke the connection off; it may be no IMAP server, or speak TLS from the start."
 
 
 @contextmanager
-def speaking(place: str, folder: str = "") -> Iterator[None]:
+def translate_errors(server_address: str, folder: str = "") -> Iterator[None]:
     """What goes wrong while a command is given, as a sentence.
 
     Raises:
-        NoConnection: the connection is gone.
-        NoFolder: the server refuses the command.
+        ConnectionFailed: the connection is gone.
+        FolderUnavailable: the server refuses the command.
     """
     try:
         yield
     except (imaplib.IMAP4.abort, OSError) as error:
-        silent = isinstance(error, TimeoutError)
-        what = f"did not answer within {TIMEOUT} seconds" if silent else "broke the connection off"
-        raise NoConnection(f"{place} {what}; it is gone on with later.") from error
+        is_timeout = isinstance(error, TimeoutError)
+        problem = f"did not answer within {TIMEOUT_SECONDS} seconds" if is_timeout else "broke the connection off"
+        raise ConnectionFailed(f"{server_address} {problem}; it is gone on with later.") from error
     except (imaplib.IMAP4.error, ImapToolsError) as error:
-        what = f"There is no folder “{folder}” that can be read" if folder else "A command was refused"
-        raise NoFolder(f"{what} ({place}).") from error
-    except NONSENSE as error:
-        raise NoConnection(f"{place} answers what could not be understood.") from error
+        problem = f"There is no folder “{folder}” that can be read" if folder else "A command was refused"
+        raise FolderUnavailable(f"{problem} ({server_address}).") from error
+    except PROTOCOL_ERRORS as error:
+        raise ConnectionFailed(f"{server_address} answers what could not be understood.") from error

@@ -6,11 +6,11 @@
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from crm.exceptions import Refused
+from crm.exceptions import ActionRefused
 from inbox.models import Mailbox, MailboxStatus
 
 
-class Overtaken(Refused):
+class MailboxBusy(ActionRefused):
     """Somebody else is at this mailbox, or it was disconnected: whoever finds this stops."""
 
 
@@ -37,35 +37,35 @@ class FolderState:
     gaps: dict[str, Any] = field(default_factory=dict)
 
 
-NAMES = {one.name for one in fields(FolderState)}
+FOLDER_STATE_FIELDS = {one.name for one in fields(FolderState)}
 
 
-def state_of(mailbox: Mailbox, folder: str) -> FolderState:
-    held = mailbox.sync_state.get("folders", {}).get(folder, {})
-    return FolderState(**{name: value for name, value in held.items() if name in NAMES})
+def folder_state(mailbox: Mailbox, folder: str) -> FolderState:
+    stored = mailbox.sync_state.get("folders", {}).get(folder, {})
+    return FolderState(**{name: value for name, value in stored.items() if name in FOLDER_STATE_FIELDS})
 
 
-def change(mailbox: Mailbox, folder: str, **changes: Any) -> FolderState:
+def update_folder_state(mailbox: Mailbox, folder: str, **changes: Any) -> FolderState:
     """Set what is known of `folder`, in the transaction of what was done.
 
     Raises:
         Overtaken: the row no longer holds what `mailbox` holds, or is not active.
     """
-    state = replace(state_of(mailbox, folder), **changes)
+    state = replace(folder_state(mailbox, folder), **changes)
     folders = {**mailbox.sync_state.get("folders", {}), folder: asdict(state)}
-    write(mailbox, {**mailbox.sync_state, "folders": folders})
+    save_sync_state(mailbox, {**mailbox.sync_state, "folders": folders})
     return state
 
 
-def write(mailbox: Mailbox, state: dict[str, Any]) -> None:
+def save_sync_state(mailbox: Mailbox, state: dict[str, Any]) -> None:
     """Compare-and-set the whole state.
 
     Raises:
-        Overtaken: as `change`.
+        Overtaken: as `update_folder_state`.
     """
     if state == mailbox.sync_state:
         return
     rows = Mailbox.objects.filter(pk=mailbox.pk, status=MailboxStatus.ACTIVE, sync_state=mailbox.sync_state)
     if rows.update(sync_state=state) != 1:
-        raise Overtaken(f"{mailbox} is being worked on elsewhere.")
+        raise MailboxBusy(f"{mailbox} is being worked on elsewhere.")
     mailbox.sync_state = state

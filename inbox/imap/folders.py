@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from inbox.imap.connection import Session
-from inbox.imap.folder_state import write
+from inbox.imap.connection import ImapSession
+from inbox.imap.folder_state import save_sync_state
 from inbox.models import Mailbox
 
 INBOX = "INBOX"
@@ -32,31 +32,31 @@ SENT_NAMES = (
     "odeslané",
     "отправленные",
 )
-MOST_NAMES = 200
+MAX_FOLDER_NAMES = 200
 
 
-def sent_among(folders: Mapping[str, tuple[str, ...]]) -> str:
+def find_sent_folder(folders: Mapping[str, tuple[str, ...]]) -> str:
     """The folder of what was sent: by its flag, else by its name; empty where none is found."""
     flagged = [name for name, flags in folders.items() if SENT_FLAG in flags]
     if flagged:
         return flagged[0]
-    last = {name: name.replace(".", "/").rpartition("/")[2].casefold() for name in folders}
-    named = [name for known in SENT_NAMES for name in folders if last[name] == known]
-    return named[0] if named else ""
+    last_parts = {name: name.replace(".", "/").rpartition("/")[2].casefold() for name in folders}
+    matches = [name for sent_name in SENT_NAMES for name in folders if last_parts[name] == sent_name]
+    return matches[0] if matches else ""
 
 
-def learn(session: Session, mailbox: Mailbox) -> None:
+def save_folder_names(session: ImapSession, mailbox: Mailbox) -> None:
     """Keep in `mailbox` which folders there are on its server, and which holds what was sent."""
     found = session.folders()
-    names = [name for name in sorted(found) if len(name) <= 200 and name.isprintable()][:MOST_NAMES]
-    write(mailbox, {**mailbox.sync_state, "names": names, "sent": sent_among(found)})
+    names = [name for name in sorted(found) if len(name) <= 200 and name.isprintable()][:MAX_FOLDER_NAMES]
+    save_sync_state(mailbox, {**mailbox.sync_state, "names": names, "sent": find_sent_folder(found)})
 
 
-def sent_folder(mailbox: Mailbox) -> str:
+def get_sent_folder(mailbox: Mailbox) -> str:
     """Where what was sent lies: as a person chose, else as it was found; empty where nobody knows."""
     return mailbox.sent_folder or mailbox.sync_state.get("sent", "")
 
 
-def read(mailbox: Mailbox) -> list[str]:
+def folders_to_read(mailbox: Mailbox) -> list[str]:
     """The folders that are read, none twice."""
-    return [name for name in dict.fromkeys([INBOX, sent_folder(mailbox), *mailbox.folders]) if name]
+    return [name for name in dict.fromkeys([INBOX, get_sent_folder(mailbox), *mailbox.folders]) if name]

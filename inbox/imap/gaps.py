@@ -9,37 +9,37 @@ from datetime import timedelta
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from inbox.imap.folder_state import change, state_of
-from inbox.imap.sync import Run, go_through, numbered
+from inbox.imap.folder_state import folder_state, update_folder_state
+from inbox.imap.sync import FetchRun, fetch_in_batches, sync_numbering
 from inbox.models import FolderMail
 
-EVERY = timedelta(hours=24)
+GAP_CHECK_INTERVAL = timedelta(hours=24)
 
 
-def due(run: Run, folder: str) -> bool:
+def is_gap_check_due(run: FetchRun, folder: str) -> bool:
     """Whether `folder` was last compared too long ago."""
-    at = state_of(run.mailbox, folder).gaps.get("at")
-    return at is None or parse_datetime(at) < timezone.now() - EVERY
+    at = folder_state(run.mailbox, folder).gaps.get("at")
+    return at is None or parse_datetime(at) < timezone.now() - GAP_CHECK_INTERVAL
 
 
-def fill(run: Run, folder: str) -> bool:
+def fill_gaps(run: FetchRun, folder: str) -> bool:
     """Compare `folder` and fetch what lacks; whether there is more when the time is up.
 
     Raises:
         As `read_folder`.
     """
-    standing = run.session.standing(folder)
-    state = numbered(run.mailbox, folder, standing.uidvalidity)
+    folder_status = run.session.folder_status(folder)
+    state = sync_numbering(run.mailbox, folder, folder_status.uidvalidity)
     run.session.open(folder)
-    uids = [uid for uid in run.session.numbers(0, run.mailbox.fetch_since) if uid <= state.uid]
+    uids = [uid for uid in run.session.search_uids(0, run.mailbox.fetch_since) if uid <= state.uid]
     rows = FolderMail.objects.filter(mailbox=run.mailbox, folder=folder, uidvalidity=state.uidvalidity)
     looked_at = set(rows.values_list("uid", flat=True))
-    lacking = [uid for uid in uids if uid not in looked_at]
-    ended = go_through(run, folder, lacking)
-    still = len(lacking) - rows.filter(uid__in=lacking).count()
+    missing = [uid for uid in uids if uid not in looked_at]
+    is_complete = fetch_in_batches(run, folder, missing)
+    still_missing = len(missing) - rows.filter(uid__in=missing).count()
     # A check that ran out of time goes on with what it has found.
-    before = 0 if "at" in state.gaps else state.gaps.get("found", 0)
-    found = before + len(lacking) - still
-    gaps = {"compared": len(uids), "found": found, "lacking": still}
-    change(run.mailbox, folder, gaps={**gaps, "at": timezone.now().isoformat()} if ended else gaps)
-    return not ended
+    found_before = 0 if "at" in state.gaps else state.gaps.get("found", 0)
+    found = found_before + len(missing) - still_missing
+    gaps = {"compared": len(uids), "found": found, "lacking": still_missing}
+    update_folder_state(run.mailbox, folder, gaps={**gaps, "at": timezone.now().isoformat()} if is_complete else gaps)
+    return not is_complete

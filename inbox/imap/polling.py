@@ -5,18 +5,18 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
-from crm.exceptions import Refused
+from crm.exceptions import ActionRefused
 from inbox.imap import folders, gaps, transitions
-from inbox.imap.connection import LoginRefused, NoFolder, logged_in
-from inbox.imap.folder_state import Overtaken
+from inbox.imap.connection import FolderUnavailable, LoginRefused, open_session
+from inbox.imap.folder_state import MailboxBusy
 from inbox.imap.jobs import defer_fetch
-from inbox.imap.sync import Run, read_folder
+from inbox.imap.sync import FetchRun, fetch_folder
 from inbox.models import Mailbox
 
 logger = logging.getLogger(__name__)
 
 
-def visit(pk: UUID, *, check_gaps: bool = False) -> None:
+def poll_mailbox(pk: UUID, *, check_gaps: bool = False) -> None:
     """Fetch from the mailbox `pk`, if it is connected, and write down how it went; queue another run if there is more.
 
     May be called twice at once, and again after it was cut off anywhere.
@@ -25,42 +25,42 @@ def visit(pk: UUID, *, check_gaps: bool = False) -> None:
     if mailbox is None:
         return
     try:
-        more, trouble = gone_through(mailbox, check_gaps)
-    except Refused as refusal:
-        ended_by(mailbox, refusal)
+        has_more, warning = poll_folders(mailbox, check_gaps)
+    except ActionRefused as exception:
+        record_poll_failure(mailbox, exception)
     except DatabaseError:  # not the mailbox's doing: the job is tried again
         raise
     except Exception as error:
         logger.exception("Fetching from the mailbox %s broke down.", mailbox.pk)
-        transitions.failed(mailbox, f"The program broke down over it ({type(error).__name__}).")
+        transitions.mark_fetch_failed(mailbox, f"The program broke down over it ({type(error).__name__}).")
     else:
-        transitions.succeeded(mailbox, trouble=trouble)
-        if more:
+        transitions.mark_fetched(mailbox, warning=warning)
+        if has_more:
             defer_fetch(mailbox.pk, gaps=check_gaps)
 
 
-def ended_by(mailbox: Mailbox, refusal: Refused) -> None:
+def record_poll_failure(mailbox: Mailbox, exception: ActionRefused) -> None:
     """Write down what ended a visit."""
-    if isinstance(refusal, LoginRefused):
-        transitions.shut_out(mailbox, refusal)
-    elif not isinstance(refusal, Overtaken):
-        transitions.failed(mailbox, str(refusal))
+    if isinstance(exception, LoginRefused):
+        transitions.mark_login_refused(mailbox, exception)
+    elif not isinstance(exception, MailboxBusy):
+        transitions.mark_fetch_failed(mailbox, str(exception))
 
 
-def gone_through(mailbox: Mailbox, check_gaps: bool) -> tuple[bool, str]:
+def poll_folders(mailbox: Mailbox, check_gaps: bool) -> tuple[bool, str]:
     """Whether there is more to fetch, and what is wrong with single folders, in sentences."""
-    trouble = []
-    with logged_in(mailbox) as session:
-        folders.learn(session, mailbox)
-        run = Run(mailbox, session)
-        for name in folders.read(mailbox):
+    warning = []
+    with open_session(mailbox) as session:
+        folders.save_folder_names(session, mailbox)
+        run = FetchRun(mailbox, session)
+        for name in folders.folders_to_read(mailbox):
             try:
-                more = read_folder(run, name)
-                if not more and (check_gaps or gaps.due(run, name)):
-                    more = gaps.fill(run, name)
-            except NoFolder as refusal:
-                trouble.append(str(refusal))
+                has_more = fetch_folder(run, name)
+                if not has_more and (check_gaps or gaps.is_gap_check_due(run, name)):
+                    has_more = gaps.fill_gaps(run, name)
+            except FolderUnavailable as exception:
+                warning.append(str(exception))
                 continue
-            if more:
-                return True, " ".join(trouble)
-    return False, " ".join(trouble)
+            if has_more:
+                return True, " ".join(warning)
+    return False, " ".join(warning)

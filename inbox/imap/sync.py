@@ -12,211 +12,224 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from imap_tools import MailMessage
 
-from inbox.imap.connection import NotHandedOut, Session
-from inbox.imap.fetch_responses import Answer
-from inbox.imap.folder_state import FolderState, change, state_of
-from inbox.imap.folders import sent_folder
-from inbox.incoming.arrivals import Arrival, Read, read
-from inbox.incoming.parsing import LARGEST, Head, head_of, header, identifier, line
+from inbox.imap.connection import FetchRefused, ImapSession
+from inbox.imap.fetch_responses import FetchedEmail
+from inbox.imap.folder_state import FolderState, folder_state, update_folder_state
+from inbox.imap.folders import get_sent_folder
+from inbox.incoming.arrivals import Arrival, ParsedArrival, parse_arrival
+from inbox.incoming.parsing import (
+    MAX_EMAIL_BYTES,
+    HeaderLines,
+    first_header,
+    parse_identifier,
+    read_headers,
+    single_line,
+)
 from inbox.incoming.participants import our_addresses
-from inbox.incoming.transitions import Counted, receive_read, set_aside
+from inbox.incoming.transitions import ReceiveCounts, receive_parsed, set_aside
 from inbox.models import FolderMail, Mailbox, Message, PurgedMail, SetAside
-from inbox.outgoing.send_queue import proven
+from inbox.outgoing.send_queue import confirm_sent
 
 # Mails and bytes that are in memory at once.
-BATCH, BATCH_BYTES = 100, 20_000_000
+BATCH_SIZE, MAX_FETCH_BYTES = 100, 20_000_000
 # Seconds after which a run ends, and another goes on.
-BUDGET = 45.0
+RUN_SECONDS = 45.0
 # A batch that was begun so often without coming to its end is gone through one by one; what still breaks off is let be.
-ALONE_AFTER, GIVEN_UP_AFTER = 2, 5
-TOO_LARGE = f"and at most {LARGEST:,} are taken in"
+SINGLE_AFTER_TRIES, GIVE_UP_AFTER_TRIES = 2, 5
+TOO_LARGE_REASON = f"and at most {MAX_EMAIL_BYTES:,} are taken in"
 
 
 @dataclass
-class Run:
-    """One go at a mailbox; `until` is when it ends, by the monotonic clock."""
+class FetchRun:
+    """One go at a mailbox; `ends_at` is when it ends, by the monotonic clock."""
 
     mailbox: Mailbox
-    session: Session
-    until: float = field(default_factory=lambda: time.monotonic() + BUDGET)
-    ours: frozenset[str] = field(default_factory=our_addresses)
+    session: ImapSession
+    ends_at: float = field(default_factory=lambda: time.monotonic() + RUN_SECONDS)
+    own_addresses: frozenset[str] = field(default_factory=our_addresses)
 
     @property
-    def over(self) -> bool:
-        return time.monotonic() > self.until
+    def is_over(self) -> bool:
+        return time.monotonic() > self.ends_at
 
 
 @dataclass
-class Batch:
+class FetchBatch:
     """Some mails of a folder, told apart: to be fetched, there already, and not to be fetched with the reason why."""
 
-    last: int
-    names: set[str] = field(default_factory=set)
-    wanted: list[int] = field(default_factory=list)
-    known: list[int] = field(default_factory=list)
-    refused: list[tuple[Answer, str]] = field(default_factory=list)
+    last_uid: int
+    message_ids: set[str] = field(default_factory=set)
+    uids_to_fetch: list[int] = field(default_factory=list)
+    known_uids: list[int] = field(default_factory=list)
+    rejected: list[tuple[FetchedEmail, str]] = field(default_factory=list)
 
 
-def read_folder(run: Run, folder: str) -> bool:
+def fetch_folder(run: FetchRun, folder: str) -> bool:
     """Take in what is new in `folder`; whether there is more when the time is up.
 
     Raises:
-        NoFolder: it is not there.
-        NoConnection: the connection broke off; what was taken in before stays.
+        FolderUnavailable: it is not there.
+        ConnectionFailed: the connection broke off; what was taken in before stays.
         Overtaken: somebody else is at this mailbox.
     """
-    standing = run.session.standing(folder)
-    state = numbered(run.mailbox, folder, standing.uidvalidity)
-    if standing.uidnext and standing.uidnext <= state.uid + 1:
-        change(run.mailbox, folder, total=standing.total, left=0)
+    folder_status = run.session.folder_status(folder)
+    state = sync_numbering(run.mailbox, folder, folder_status.uidvalidity)
+    if folder_status.uidnext and folder_status.uidnext <= state.uid + 1:
+        update_folder_state(run.mailbox, folder, total=folder_status.total, left=0)
         return False
     run.session.open(folder)
-    uids = run.session.numbers(state.uid, run.mailbox.fetch_since)
-    change(run.mailbox, folder, total=standing.total, left=len(uids))
-    if not go_through(run, folder, uids):
+    uids = run.session.search_uids(state.uid, run.mailbox.fetch_since)
+    update_folder_state(run.mailbox, folder, total=folder_status.total, left=len(uids))
+    if not fetch_in_batches(run, folder, uids):
         return True
-    reached = max([state_of(run.mailbox, folder).uid, standing.uidnext - 1, *uids[-1:]])
-    change(run.mailbox, folder, uid=reached, left=0)
+    highest_uid = max([folder_state(run.mailbox, folder).uid, folder_status.uidnext - 1, *uids[-1:]])
+    update_folder_state(run.mailbox, folder, uid=highest_uid, left=0)
     return False
 
 
 @transaction.atomic
-def numbered(mailbox: Mailbox, folder: str, uidvalidity: int) -> FolderState:
+def sync_numbering(mailbox: Mailbox, folder: str, uidvalidity: int) -> FolderState:
     """How far `folder` has been read under this numbering; from the beginning where the server has another now."""
-    state = state_of(mailbox, folder)
+    state = folder_state(mailbox, folder)
     if state.uidvalidity == uidvalidity:
         return state
     FolderMail.objects.filter(mailbox=mailbox, folder=folder).delete()
-    return change(mailbox, folder, uidvalidity=uidvalidity, uid=0, tried=0, tries=0, alone=0, gaps={})
+    return update_folder_state(mailbox, folder, uidvalidity=uidvalidity, uid=0, tried=0, tries=0, alone=0, gaps={})
 
 
-def go_through(run: Run, folder: str, uids: Sequence[int]) -> bool:
+def fetch_in_batches(run: FetchRun, folder: str, uids: Sequence[int]) -> bool:
     """Take in the mails with these numbers, ascending; whether it came to the end within the time."""
-    done = 0
-    while done < len(uids):
-        if run.over:
+    done_count = 0
+    while done_count < len(uids):
+        if run.is_over:
             return False
-        done += step(run, folder, uids[done:])
+        done_count += fetch_next_batch(run, folder, uids[done_count:])
     return True
 
 
-def step(run: Run, folder: str, uids: Sequence[int]) -> int:
+def fetch_next_batch(run: FetchRun, folder: str, uids: Sequence[int]) -> int:
     """Take in the first batch of `uids`; how many of them are done with then."""
-    state = state_of(run.mailbox, folder)
+    state = folder_state(run.mailbox, folder)
     tries = state.tries + 1 if state.tried == uids[0] else 1
-    alone = uids[:BATCH][-1] if tries > ALONE_AFTER and uids[0] > state.alone else state.alone
-    change(run.mailbox, folder, tried=uids[0], tries=tries, alone=alone)
-    count = 1 if uids[0] <= alone else BATCH
-    batch = told_apart(run, folder, uids[:count], give_up=tries > GIVEN_UP_AFTER)
-    fetched, kept_back = handed_out(run.session, batch.wanted)
-    batch.refused += [(Answer(uid), "The server does not hand it out.") for uid in kept_back]
-    understood = [read(Arrival(origin_of(state, folder, one.uid), one.data, one.seen)) for one in fetched]
-    if folder == sent_folder(run.mailbox):
-        proven(run.mailbox, batch.names)
+    alone = uids[:BATCH_SIZE][-1] if tries > SINGLE_AFTER_TRIES and uids[0] > state.alone else state.alone
+    update_folder_state(run.mailbox, folder, tried=uids[0], tries=tries, alone=alone)
+    count = 1 if uids[0] <= alone else BATCH_SIZE
+    batch = classify_batch(run, folder, uids[:count], give_up=tries > GIVE_UP_AFTER_TRIES)
+    fetched, withheld = fetch_available(run.session, batch.uids_to_fetch)
+    batch.rejected += [(FetchedEmail(uid), "The server does not hand it out.") for uid in withheld]
+    parsed = [parse_arrival(Arrival(format_origin(state, folder, one.uid), one.data, one.is_seen)) for one in fetched]
+    if folder == get_sent_folder(run.mailbox):
+        confirm_sent(run.mailbox, batch.message_ids)
     with transaction.atomic():
-        write_down(run, folder, batch, understood, [one.uid for one in fetched])
-    return sum(uid <= batch.last for uid in uids[:count])
+        store_batch(run, folder, batch, parsed, [one.uid for one in fetched])
+    return sum(uid <= batch.last_uid for uid in uids[:count])
 
 
-def told_apart(run: Run, folder: str, uids: Sequence[int], *, give_up: bool) -> Batch:
+def classify_batch(run: FetchRun, folder: str, uids: Sequence[int], *, give_up: bool) -> FetchBatch:
     """The mails with these numbers by what is to be done with them, as many as fit into memory."""
-    heads = run.session.heads(uids)
-    names = {head.uid: identifier(lines_of(head), "message-id") for head in heads}
-    there = Message.everything.filter(mailbox=run.mailbox, message_id__in=[name for name in names.values() if name])
-    there = {*there.values_list("message_id", flat=True), *purged(run.mailbox, names.values())}
-    batch, size = Batch(last=uids[-1], names={name for name in names.values() if name}), 0
+    heads = run.session.fetch_headers(uids)
+    message_ids = {head.uid: parse_identifier(parse_header_lines(head), "message-id") for head in heads}
+    existing = Message.everything.filter(
+        mailbox=run.mailbox, message_id__in=[name for name in message_ids.values() if name]
+    )
+    existing = {*existing.values_list("message_id", flat=True), *purged_message_ids(run.mailbox, message_ids.values())}
+    batch, size = FetchBatch(last_uid=uids[-1], message_ids={name for name in message_ids.values() if name}), 0
     for head in heads:
-        if names[head.uid] in there:
-            batch.known.append(head.uid)
-        elif head.size > LARGEST:
-            batch.refused.append((head, f"It has {head.size:,} bytes, {TOO_LARGE}. {described(head)}"))
+        if message_ids[head.uid] in existing:
+            batch.known_uids.append(head.uid)
+        elif head.size > MAX_EMAIL_BYTES:
+            batch.rejected.append((head, f"It has {head.size:,} bytes, {TOO_LARGE_REASON}. {describe_skipped(head)}"))
         elif give_up:
             why = "Each time it was fetched or taken in, something broke off."
-            batch.refused.append((head, f"{why} {described(head)}"))
-        elif batch.wanted and size + head.size > BATCH_BYTES:
-            batch.last = head.uid - 1
+            batch.rejected.append((head, f"{why} {describe_skipped(head)}"))
+        elif batch.uids_to_fetch and size + head.size > MAX_FETCH_BYTES:
+            batch.last_uid = head.uid - 1
             break
         else:
-            batch.wanted.append(head.uid)
+            batch.uids_to_fetch.append(head.uid)
             size += head.size
     return batch
 
 
-def purged(mailbox: Mailbox, names: Iterable[str]) -> list[str]:
-    """Those of `names`, Message-IDs, that `mailbox` had and that were purged here."""
-    digests = {hashlib.sha256(name.encode()).hexdigest(): name for name in names if name}
+def purged_message_ids(mailbox: Mailbox, message_ids: Iterable[str]) -> list[str]:
+    """Those of `message_ids`, Message-IDs, that `mailbox` had and that were purged here."""
+    digests = {hashlib.sha256(name.encode()).hexdigest(): name for name in message_ids if name}
     found = PurgedMail.objects.filter(mailbox=mailbox, digest__in=list(digests)).values_list("digest", flat=True)
     return [digests[digest] for digest in found]
 
 
-def lines_of(head: Answer) -> Head:
+def parse_header_lines(head: FetchedEmail) -> HeaderLines:
     """The header lines that were asked for."""
-    return head_of(MailMessage.from_bytes(head.data))
+    return read_headers(MailMessage.from_bytes(head.data))
 
 
-def described(head: Answer) -> str:
+def describe_skipped(head: FetchedEmail) -> str:
     """What a mail that is not fetched is about, in a sentence."""
-    lines = lines_of(head)
-    subject, sender = line(header(lines, "subject"))[:200], line(header(lines, "from"))[:200]
+    lines = parse_header_lines(head)
+    subject, sender = single_line(first_header(lines, "subject"))[:200], single_line(first_header(lines, "from"))[:200]
     return f"It is “{subject or 'no subject'}” from {sender or 'nobody'}."
 
 
-def handed_out(session: Session, uids: Sequence[int]) -> tuple[list[Answer], list[int]]:
+def fetch_available(session: ImapSession, uids: Sequence[int]) -> tuple[list[FetchedEmail], list[int]]:
     """The mails with these numbers, and the numbers of those that the server refuses to give."""
     if not uids:
         return [], []
     try:
-        return session.wholes(uids), []
-    except NotHandedOut:
+        return session.fetch_emails(uids), []
+    except FetchRefused:
         if len(uids) == 1:
             return [], list(uids)
-    found, refused = [], []
+    found, rejected = [], []
     for uid in uids:
-        one, not_one = handed_out(session, [uid])
-        found, refused = found + one, refused + not_one
-    return found, refused
+        one, not_one = fetch_available(session, [uid])
+        found, rejected = found + one, rejected + not_one
+    return found, rejected
 
 
-def write_down(run: Run, folder: str, batch: Batch, understood: Sequence[Read], fetched: Sequence[int]) -> None:
+def store_batch(
+    run: FetchRun, folder: str, batch: FetchBatch, parsed: Sequence[ParsedArrival], fetched: Sequence[int]
+) -> None:
     """Take in what was fetched, set aside what was not, and move on."""
-    mailbox, state = run.mailbox, state_of(run.mailbox, folder)
-    before = set_aside_before(mailbox, understood)
-    new = [one for one in understood if one.arrival.raw not in before]
-    counted = receive_read(mailbox, new, ours=run.ours)
-    counted += Counted(there=len(batch.known) + len(understood) - len(new))
-    for head, reason in batch.refused:
-        counted += left_out(mailbox, origin_of(state, folder, head.uid), head.size, reason)
-    looked_at = [*batch.known, *(head.uid for head, _ in batch.refused), *fetched]
-    rows = [FolderMail(mailbox=mailbox, folder=folder, uidvalidity=state.uidvalidity, uid=uid) for uid in looked_at]
+    mailbox, state = run.mailbox, folder_state(run.mailbox, folder)
+    already_set_aside = find_already_set_aside(mailbox, parsed)
+    new = [one for one in parsed if one.arrival.raw not in already_set_aside]
+    counts = receive_parsed(mailbox, new, own_addresses=run.own_addresses)
+    counts += ReceiveCounts(duplicates=len(batch.known_uids) + len(parsed) - len(new))
+    for head, reason in batch.rejected:
+        counts += record_skipped(mailbox, format_origin(state, folder, head.uid), head.size, reason)
+    processed_uids = [*batch.known_uids, *(head.uid for head, _ in batch.rejected), *fetched]
+    rows = [
+        FolderMail(mailbox=mailbox, folder=folder, uidvalidity=state.uidvalidity, uid=uid) for uid in processed_uids
+    ]
     FolderMail.objects.bulk_create(rows, ignore_conflicts=True)
-    change(
+    update_folder_state(
         mailbox,
         folder,
-        uid=max(state.uid, batch.last),
-        taken=state.taken + counted.taken,
-        known=state.known + counted.there,
-        aside=state.aside + counted.aside,
-        left=max(state.left - len(looked_at), 0),
+        uid=max(state.uid, batch.last_uid),
+        taken=state.taken + counts.taken,
+        known=state.known + counts.duplicates,
+        aside=state.aside + counts.aside,
+        left=max(state.left - len(processed_uids), 0),
         tried=0,
         tries=0,
     )
 
 
-def set_aside_before(mailbox: Mailbox, understood: Sequence[Read]) -> set[bytes]:
+def find_already_set_aside(mailbox: Mailbox, parsed: Sequence[ParsedArrival]) -> set[bytes]:
     """Those mails of which these very bytes lie among what was set aside, under another number."""
-    sizes = {len(one.arrival.raw) for one in understood}
+    sizes = {len(one.arrival.raw) for one in parsed}
     rows = SetAside.everything.filter(mailbox=mailbox, size__in=sizes).exclude(raw=b"")
     return {bytes(raw) for raw in rows.values_list("raw", flat=True)}
 
 
-def left_out(mailbox: Mailbox, origin: str, size: int, reason: str) -> Counted:
+def record_skipped(mailbox: Mailbox, origin: str, size: int, reason: str) -> ReceiveCounts:
     """Set aside a mail whose bytes are not here, unless it has been already, under another number perhaps."""
     if size and SetAside.everything.filter(mailbox=mailbox, size=size, reason=reason).exists():
-        return Counted(there=1)
+        return ReceiveCounts(duplicates=1)
     new = set_aside(mailbox, b"", origin=origin, reason=reason, size=size)
-    return Counted(aside=1) if new else Counted(there=1)
+    return ReceiveCounts(aside=1) if new else ReceiveCounts(duplicates=1)
 
 
-def origin_of(state: FolderState, folder: str, uid: int) -> str:
+def format_origin(state: FolderState, folder: str, uid: int) -> str:
     """What a mail is called among those set aside."""
     return f"{folder} #{uid} of {state.uidvalidity}"

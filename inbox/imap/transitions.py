@@ -8,29 +8,29 @@ from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from crm.exceptions import BadInput, IllegalMove, refusing
+from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import User
-from crm.records.activity import SYSTEM, Actor, record
-from crm.runtime.encryption import Unreadable, opened, sealed
-from inbox.imap.connection import LoginRefused, PasswordExpired, logged_in
-from inbox.imap.folders import INBOX, sent_among
+from crm.records.activity import SYSTEM_ACTOR, Actor, record
+from crm.runtime.encryption import SecretUnreadable, decrypt_secret, encrypt_secret
+from inbox.imap.connection import LoginRefused, PasswordExpired, open_session
+from inbox.imap.folders import INBOX, find_sent_folder
 from inbox.imap.jobs import defer_fetch
-from inbox.models import PRESETS, Mailbox, MailboxStatus, Provider
+from inbox.models import PROVIDER_PRESETS, Mailbox, MailboxStatus, Provider
 
-CHANGE = "inbox.change_mailbox"
+CHANGE_MAILBOX_PERMISSION = "inbox.change_mailbox"
 # A little less than the minute in which the periodic job looks.
-INTERVAL = timedelta(seconds=50)
+SYNC_INTERVAL = timedelta(seconds=50)
 # Minutes until it is tried again, after one failure, two, and so on.
-BACKOFF = (1, 5, 15, 60)
-LONGEST_PASSWORD = 500
-SERVER = ("provider", "host", "port", "security", "username", "address")
+RETRY_BACKOFF_MINUTES = (1, 5, 15, 60)
+MAX_PASSWORD_LENGTH = 500
+SERVER_FIELDS = ("provider", "host", "port", "security", "username", "address")
 
 
-def preset(provider: str | None, host: str, port: int | None, username: str) -> dict[str, Any]:
+def apply_provider_preset(provider: str | None, host: str, port: int | None, username: str) -> dict[str, Any]:
     """Server, port and login with what follows from the provider, where nothing is said; files have no server."""
     if provider == Provider.IMPORT:
         return {"host": "", "port": None, "username": ""}
-    usual_host, usual_port = PRESETS.get(provider, ("", None))
+    usual_host, usual_port = PROVIDER_PRESETS.get(provider, ("", None))
     host = host or usual_host
     return {"host": host, "port": port or (usual_port if host == usual_host else None), "username": username}
 
@@ -41,40 +41,40 @@ def enter_password(mailbox: Mailbox, password: str, *, by: Actor | User) -> None
     """Keep `password`, sealed for the server and login that `mailbox` has now, and fetch.
 
     Raises:
-        NotAllowed: `by` may not change mailboxes.
-        BadInput: it cannot be a password, or there are no keys to seal it with.
-        IllegalMove: the mailbox has no server.
+        NotPermitted: `by` may not change mailboxes.
+        InvalidInput: it cannot be a password, or there are no keys to seal it with.
+        IllegalTransition: the mailbox has no server.
     """
-    Actor.of(by).require(CHANGE, "change a mailbox")
+    Actor.of(by).require_permission(CHANGE_MAILBOX_PERMISSION, "change a mailbox")
     if not mailbox.is_fetched:
-        raise IllegalMove("A mailbox of files needs no password: its mail is brought in by import_mail.")
-    if not password or len(password) > LONGEST_PASSWORD or not password.isprintable():
-        raise BadInput("This cannot be a password.")
-    token = sealed(password, purpose=mailbox.purpose)
+        raise IllegalTransition("A mailbox of files needs no password: its mail is brought in by import_mail.")
+    if not password or len(password) > MAX_PASSWORD_LENGTH or not password.isprintable():
+        raise InvalidInput("This cannot be a password.")
+    token = encrypt_secret(password, purpose=mailbox.purpose)
     now = {"status": MailboxStatus.ACTIVE, "failures": 0, "last_error": "", "next_sync_at": timezone.now()}
-    with refusing():
+    with errors_as_invalid_input():
         Mailbox.objects.filter(pk=mailbox.pk).update(credentials=token, **now)
     mailbox.refresh_from_db()
-    record(mailbox, "connected", by=by, summary=f"Password for {mailbox.login} at {mailbox.place} entered")
+    record(mailbox, "connected", by=by, summary=f"Password for {mailbox.login} at {mailbox.server_address} entered")
     defer_fetch(mailbox.pk)
 
 
 @transaction.atomic
-def settled(mailbox: Mailbox, columns: Iterable[str]) -> None:
+def apply_mailbox_changes(mailbox: Mailbox, columns: Iterable[str]) -> None:
     """What follows from a change of `columns`.
 
     A password is of no use elsewhere, nor is one for files; and other mail may be wanted than before.
     """
     columns = set(columns)
     if not mailbox.is_fetched:
-        nothing = {"credentials": "", "next_sync_at": None, "failures": 0, "last_error": ""}
-        Mailbox.objects.filter(pk=mailbox.pk).update(status=MailboxStatus.ACTIVE, **nothing)
+        cleared_fields = {"credentials": "", "next_sync_at": None, "failures": 0, "last_error": ""}
+        Mailbox.objects.filter(pk=mailbox.pk).update(status=MailboxStatus.ACTIVE, **cleared_fields)
         return
-    if columns & set(SERVER) and mailbox.credentials:
+    if columns & set(SERVER_FIELDS) and mailbox.credentials:
         try:
-            opened(mailbox.credentials, purpose=mailbox.purpose)
-        except Unreadable as refusal:
-            shut_out(mailbox, LoginRefused(str(refusal)))
+            decrypt_secret(mailbox.credentials, purpose=mailbox.purpose)
+        except SecretUnreadable as exception:
+            mark_login_refused(mailbox, LoginRefused(str(exception)))
     if columns & {"fetch_since", "folders", "sent_folder"} and mailbox.has_password:
         defer_fetch(mailbox.pk, gaps=True)
 
@@ -84,13 +84,13 @@ def disconnect(mailbox: Mailbox, *, by: Actor | User) -> None:
     """Fetch nothing more from `mailbox` and forget its password; its mail stays.
 
     Raises:
-        NotAllowed: `by` may not change mailboxes.
-        IllegalMove: it is not connected.
+        NotPermitted: `by` may not change mailboxes.
+        IllegalTransition: it is not connected.
     """
-    Actor.of(by).require(CHANGE, "disconnect a mailbox")
+    Actor.of(by).require_permission(CHANGE_MAILBOX_PERMISSION, "disconnect a mailbox")
     rows = Mailbox.objects.filter(pk=mailbox.pk).exclude(status=MailboxStatus.REVOKED).exclude(credentials="")
     if rows.update(status=MailboxStatus.REVOKED, credentials="", next_sync_at=None, last_error="") != 1:
-        raise IllegalMove(f"{mailbox} is not connected.")
+        raise IllegalTransition(f"{mailbox} is not connected.")
     mailbox.refresh_from_db()
     record(mailbox, "disconnected", by=by, summary=f"Disconnected {mailbox}; its password is forgotten")
 
@@ -99,30 +99,32 @@ def try_connection(mailbox: Mailbox, *, by: Actor | User) -> str:
     """Log in and look around; what was found, in a sentence. One that was shut out and is let in again is active.
 
     Raises:
-        NotAllowed: `by` may not change mailboxes.
-        Refused: it does not work, and why.
+        NotPermitted: `by` may not change mailboxes.
+        ActionRefused: it does not work, and why.
     """
-    Actor.of(by).require(CHANGE, "test a mailbox")
+    Actor.of(by).require_permission(CHANGE_MAILBOX_PERMISSION, "test a mailbox")
     if not mailbox.credentials:
-        raise IllegalMove("There is no password to test with: enter one.")
-    with logged_in(mailbox) as session:
-        sent = mailbox.sent_folder or sent_among(session.folders())
-        total = session.standing(INBOX).total
+        raise IllegalTransition("There is no password to test with: enter one.")
+    with open_session(mailbox) as session:
+        sent = mailbox.sent_folder or find_sent_folder(session.folders())
+        total = session.folder_status(INBOX).total
         if sent:
-            session.standing(sent)
-    let_in(mailbox)
-    where = f"What was sent is in “{sent}”." if sent else "No folder of what was sent was found: name it, if there is."
-    return f"The connection works: {total:,} mails in the inbox. {where}"
+            session.folder_status(sent)
+    reactivate_mailbox(mailbox)
+    sent_note = (
+        f"What was sent is in “{sent}”." if sent else "No folder of what was sent was found: name it, if there is."
+    )
+    return f"The connection works: {total:,} mails in the inbox. {sent_note}"
 
 
 @transaction.atomic
-def let_in(mailbox: Mailbox) -> None:
+def reactivate_mailbox(mailbox: Mailbox) -> None:
     """Fetch again from a mailbox that had been shut out."""
-    out = (MailboxStatus.PENDING_REAUTH, MailboxStatus.EXPIRED)
+    refused_statuses = (MailboxStatus.PENDING_REAUTH, MailboxStatus.EXPIRED)
     active = {"status": MailboxStatus.ACTIVE, "failures": 0, "last_error": "", "next_sync_at": timezone.now()}
-    if Mailbox.objects.filter(pk=mailbox.pk, status__in=out).update(**active):
+    if Mailbox.objects.filter(pk=mailbox.pk, status__in=refused_statuses).update(**active):
         mailbox.refresh_from_db()
-        record(mailbox, "connected", by=SYSTEM, summary=f"{mailbox.place} lets {mailbox.login} in again")
+        record(mailbox, "connected", by=SYSTEM_ACTOR, summary=f"{mailbox.server_address} lets {mailbox.login} in again")
         defer_fetch(mailbox.pk)
 
 
@@ -130,46 +132,46 @@ def fetch_now(mailbox: Mailbox, *, gaps: bool = False, by: Actor | User) -> None
     """Queue a run without waiting for its turn.
 
     Raises:
-        NotAllowed: `by` may not change mailboxes.
-        IllegalMove: it is not connected.
+        NotPermitted: `by` may not change mailboxes.
+        IllegalTransition: it is not connected.
     """
-    Actor.of(by).require(CHANGE, "fetch mail")
+    Actor.of(by).require_permission(CHANGE_MAILBOX_PERMISSION, "fetch mail")
     if not Mailbox.objects.connected().filter(pk=mailbox.pk).exists():
-        raise IllegalMove(f"{mailbox} is not connected.")
+        raise IllegalTransition(f"{mailbox} is not connected.")
     defer_fetch(mailbox.pk, gaps=gaps)
 
 
 # What a run came to
 
 
-def succeeded(mailbox: Mailbox, *, trouble: str = "", at: datetime | None = None) -> None:
-    """The server was reached; `trouble` is what lacked all the same."""
+def mark_fetched(mailbox: Mailbox, *, warning: str = "", at: datetime | None = None) -> None:
+    """The server was reached; `warning` is what lacked all the same."""
     now = at or timezone.now()
     rows = Mailbox.objects.filter(pk=mailbox.pk, status=MailboxStatus.ACTIVE)
-    was = rows.values_list("failures", flat=True).first()
-    rows.update(failures=0, last_error=trouble, last_synced_at=now, next_sync_at=now + INTERVAL)
-    if was:
-        record(mailbox, "reached", by=SYSTEM, summary=f"The mail of {mailbox} is fetched again")
+    previous_failures = rows.values_list("failures", flat=True).first()
+    rows.update(failures=0, last_error=warning, last_synced_at=now, next_sync_at=now + SYNC_INTERVAL)
+    if previous_failures:
+        record(mailbox, "reached", by=SYSTEM_ACTOR, summary=f"The mail of {mailbox} is fetched again")
 
 
 @transaction.atomic
-def failed(mailbox: Mailbox, why: str) -> None:
+def mark_fetch_failed(mailbox: Mailbox, reason: str) -> None:
     """The mail could not be fetched; it is tried again, after ever longer pauses."""
     row = Mailbox.objects.select_for_update().filter(pk=mailbox.pk, status=MailboxStatus.ACTIVE).first()
     if row is None:
         return
-    pause = timedelta(minutes=BACKOFF[min(row.failures, len(BACKOFF) - 1)])
+    pause = timedelta(minutes=RETRY_BACKOFF_MINUTES[min(row.failures, len(RETRY_BACKOFF_MINUTES) - 1)])
     rows = Mailbox.objects.filter(pk=row.pk)
-    rows.update(failures=row.failures + 1, last_error=why, next_sync_at=timezone.now() + pause)
+    rows.update(failures=row.failures + 1, last_error=reason, next_sync_at=timezone.now() + pause)
     if row.failures == 0:
-        record(mailbox, "failed", by=SYSTEM, summary=f"The mail of {mailbox} could not be fetched: {why}")
+        record(mailbox, "failed", by=SYSTEM_ACTOR, summary=f"The mail of {mailbox} could not be fetched: {reason}")
 
 
 @transaction.atomic
-def shut_out(mailbox: Mailbox, refusal: LoginRefused) -> None:
+def mark_login_refused(mailbox: Mailbox, exception: LoginRefused) -> None:
     """The server does not take the password: nothing is tried until a person enters another."""
-    status = MailboxStatus.EXPIRED if isinstance(refusal, PasswordExpired) else MailboxStatus.PENDING_REAUTH
+    status = MailboxStatus.EXPIRED if isinstance(exception, PasswordExpired) else MailboxStatus.PENDING_REAUTH
     rows = Mailbox.objects.filter(pk=mailbox.pk, status=MailboxStatus.ACTIVE)
-    if rows.update(status=status, last_error=str(refusal), next_sync_at=None):
+    if rows.update(status=status, last_error=str(exception), next_sync_at=None):
         mailbox.refresh_from_db()
-        record(mailbox, "refused", by=SYSTEM, summary=str(refusal))
+        record(mailbox, "refused", by=SYSTEM_ACTOR, summary=str(exception))

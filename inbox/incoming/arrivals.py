@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from inbox.incoming.parsing import Mail, NoMail, parse
+from inbox.incoming.parsing import NotAnEmail, ParsedEmail, parse_email
 
 logger = logging.getLogger(__name__)
 
@@ -18,26 +18,26 @@ class Arrival:
 
 
 @dataclass(frozen=True)
-class Read:
+class ParsedArrival:
     """What was understood of `arrival`: a mail, or the reason why it is none."""
 
     arrival: Arrival
-    mail: Mail | None
+    mail: ParsedEmail | None
     reason: str = ""
 
 
-def read(arrival: Arrival) -> Read:
+def parse_arrival(arrival: Arrival) -> ParsedArrival:
     """What can be understood of `arrival`; whatever it holds, this raises nothing."""
-    understood = understand(arrival.raw, arrival.origin)
-    return Read(arrival, None, understood) if isinstance(understood, str) else Read(arrival, understood)
+    parsed = parse_or_explain(arrival.raw, arrival.origin)
+    return ParsedArrival(arrival, None, parsed) if isinstance(parsed, str) else ParsedArrival(arrival, parsed)
 
 
-def understand(raw: bytes, origin: str) -> Mail | str:
+def parse_or_explain(raw: bytes, origin: str) -> ParsedEmail | str:
     """`raw` as a mail, or the sentence that says why it is none."""
     try:
-        return parse(raw)
-    except NoMail as refusal:
-        return str(refusal)
+        return parse_email(raw)
+    except NotAnEmail as exception:
+        return str(exception)
     except Exception as error:
         logger.exception("A mail could not be understood: %s.", origin)
         return f"The program could not make sense of it ({type(error).__name__})."

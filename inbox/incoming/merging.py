@@ -6,82 +6,88 @@ from django.db import connection
 from django.utils import timezone
 
 from crm.models import User
-from crm.records.activity import SYSTEM, Actor, keep, line
-from inbox.models import PART_OF, Thread, ThreadStatus
-from inbox.thread_state import earliest, recount, subject_of
+from crm.records.activity import SYSTEM_ACTOR, Actor, build_entry, save_entries
+from inbox.models import MERGED_INTO_KEY, Thread, ThreadStatus
+from inbox.thread_state import load_first_messages, recount_threads, timeline_owner_of
 
-MOST_PARTICIPANTS, MOST_APART = 200, 200
+MAX_PARTICIPANTS, MAX_SPLIT_THREADS = 200, 200
 # What apps to the right hang on a conversation, by the names under which it knows them.
-HANGING = ("tickets", "suggestions")
-PAIRS = "unnest(%(gone)s::uuid[], %(kept)s::uuid[]) AS pair (gone, kept)"
+RELATED_NAMES = ("tickets", "suggestions")
+PAIRS_SQL = "unnest(%(gone)s::uuid[], %(kept)s::uuid[]) AS pair (gone, kept)"
 # One mail may lie in several of them, each time out of another mailbox: in one conversation it stands once.
-ONCE = f"""
+DELETE_DUPLICATES_SQL = f"""
 UPDATE messages SET deleted_at = statement_timestamp(), updated_at = statement_timestamp()
  WHERE id IN (
     SELECT id FROM (
         SELECT id, row_number() OVER (
                    PARTITION BY coalesce(pair.kept, thread_id), message_id ORDER BY pair.kept IS NOT NULL, id) AS place
-          FROM messages LEFT JOIN {PAIRS} ON thread_id = pair.gone
+          FROM messages LEFT JOIN {PAIRS_SQL} ON thread_id = pair.gone
          WHERE (thread_id = ANY(%(gone)s) OR thread_id = ANY(%(kept)s)) AND deleted_at IS NULL AND message_id <> ''
     ) AS ranked WHERE place > 1
  )
 """
-MESSAGES = f"""
+MOVE_MESSAGES_SQL = f"""
 UPDATE messages SET thread_id = pair.kept, updated_at = statement_timestamp()
-  FROM {PAIRS} WHERE thread_id = pair.gone
+  FROM {PAIRS_SQL} WHERE thread_id = pair.gone
 """
 # One draft of each author goes along; what would be their second one there becomes a new mail.
-DRAFTS = f"""
+MOVE_DRAFTS_SQL = f"""
 UPDATE drafts SET thread_id = CASE WHEN place = 1 THEN kept END, updated_at = statement_timestamp()
   FROM (
     SELECT drafts.id, kept, row_number() OVER (
                PARTITION BY author_id, coalesce(kept, thread_id) ORDER BY kept IS NOT NULL, drafts.id) AS place
-      FROM drafts LEFT JOIN {PAIRS} ON thread_id = pair.gone
+      FROM drafts LEFT JOIN {PAIRS_SQL} ON thread_id = pair.gone
      WHERE (thread_id = ANY(%(gone)s) OR thread_id = ANY(%(kept)s)) AND deleted_at IS NULL
   ) AS ranked
  WHERE drafts.id = ranked.id AND ranked.kept IS NOT NULL
 """
-KEYS = f"UPDATE thread_keys SET thread_id = pair.kept FROM {PAIRS} WHERE thread_id = pair.gone"
+MOVE_KEYS_SQL = f"UPDATE thread_keys SET thread_id = pair.kept FROM {PAIRS_SQL} WHERE thread_id = pair.gone"
 
 
-def unite(pairs: Sequence[tuple[Thread, Thread]], *, by: Actor | User = SYSTEM, why: str) -> None:
-    """Make the second of each pair part of the first, of which none is the second of another, and say `why`.
+def merge_threads(pairs: Sequence[tuple[Thread, Thread]], *, by: Actor | User = SYSTEM_ACTOR, reason: str) -> None:
+    """Make the second of each pair part of the first, of which none is the second of another, and say `reason`.
 
     The caller holds the rows, and calls `store` and `contacted` for those that stay.
     """
     if not pairs:
         return
-    first = earliest({thread.pk for pair in pairs for thread in pair})
-    given = {"kept": [kept.pk for kept, _ in pairs], "gone": [gone.pk for _, gone in pairs]}
+    first_messages = load_first_messages({thread.pk for pair in pairs for thread in pair})
+    params = {"kept": [kept.pk for kept, _ in pairs], "gone": [gone.pk for _, gone in pairs]}
     with connection.cursor() as cursor:
-        for statement in (ONCE, MESSAGES, DRAFTS, KEYS):
-            cursor.execute(statement, given)
+        for statement in (DELETE_DUPLICATES_SQL, MOVE_MESSAGES_SQL, MOVE_DRAFTS_SQL, MOVE_KEYS_SQL):
+            cursor.execute(statement, params)
     lines = []
     for kept, gone in pairs:
-        absorb(kept, gone)
-        if gone.pk in first and (kept.pk not in first or first[gone.pk] < first[kept.pk]):
-            first[kept.pk], kept.subject = first[gone.pk], gone.subject
-        summary = f"Conversation “{gone}” is one with “{kept}”: {why}"
-        lines.append(line(kept, "merged", about=subject_of(kept), by=by, summary=summary, other=str(gone.pk)))
-        gone.metadata = {**gone.metadata, PART_OF: str(kept.pk)}
-        for name in HANGING:
+        absorb_thread(kept, gone)
+        if gone.pk in first_messages and (
+            kept.pk not in first_messages or first_messages[gone.pk] < first_messages[kept.pk]
+        ):
+            first_messages[kept.pk], kept.subject = first_messages[gone.pk], gone.subject
+        summary = f"Conversation “{gone}” is one with “{kept}”: {reason}"
+        lines.append(
+            build_entry(
+                kept, "merged", timeline_owner=timeline_owner_of(kept), by=by, summary=summary, other=str(gone.pk)
+            )
+        )
+        gone.metadata = {**gone.metadata, MERGED_INTO_KEY: str(kept.pk)}
+        for name in RELATED_NAMES:
             getattr(gone, name).update(thread=kept)
     Thread.everything.bulk_update([gone for _, gone in pairs], ["metadata"])
     emptied = {"message_count": 0, "last_message_at": None, "last_direction": "", "awaiting_reply": False}
-    Thread.objects.filter(pk__in=given["gone"]).update(deleted_at=timezone.now(), **emptied)
-    recount({kept.pk: kept for kept, _ in pairs}.values())
-    keep(lines)
+    Thread.objects.filter(pk__in=params["gone"]).update(deleted_at=timezone.now(), **emptied)
+    recount_threads({kept.pk: kept for kept, _ in pairs}.values())
+    save_entries(lines)
 
 
-def absorb(kept: Thread, gone: Thread) -> None:
+def absorb_thread(kept: Thread, gone: Thread) -> None:
     """What `kept` has of `gone` besides its messages, from whom it was taken apart too; in memory."""
     people = [*kept.participant_emails, *gone.participant_emails]
-    kept.participant_emails = list(dict.fromkeys(people))[:MOST_PARTICIPANTS]
+    kept.participant_emails = list(dict.fromkeys(people))[:MAX_PARTICIPANTS]
     for name in ("lead", "client", "project", "assigned_to"):
         if getattr(kept, f"{name}_id") is None:
             setattr(kept, name, getattr(gone, name))
-    apart = [*kept.metadata.get("apart_from", []), *gone.metadata.get("apart_from", [])]
-    if apart:
-        kept.metadata = {**kept.metadata, "apart_from": list(dict.fromkeys(apart))[-MOST_APART:]}
+    split_from = [*kept.metadata.get("apart_from", []), *gone.metadata.get("apart_from", [])]
+    if split_from:
+        kept.metadata = {**kept.metadata, "apart_from": list(dict.fromkeys(split_from))[-MAX_SPLIT_THREADS:]}
     if gone.status == ThreadStatus.OPEN:
         kept.status = ThreadStatus.OPEN

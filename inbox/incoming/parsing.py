@@ -19,38 +19,38 @@ from imap_tools import MailMessage
 from inscriptis import get_text
 from inscriptis.model.config import ParserConfig
 
-from crm.text.quotes import own_words
+from crm.text.quotes import own_text
 
-LARGEST = 30 * 1024 * 1024
-LONGEST_TEXT, LONGEST_HTML = 500_000, 1_000_000
-LONGEST_SUBJECT, LONGEST_IDENTIFIER, LONGEST_NAME, LONGEST_ADDRESS = 998, 998, 200, 254
-MOST_REFERENCES, MOST_ADDRESSES, MOST_FILES = 100, 200, 100
+MAX_EMAIL_BYTES = 30 * 1024 * 1024
+MAX_TEXT_LENGTH, MAX_HTML_LENGTH = 500_000, 1_000_000
+MAX_SUBJECT_LENGTH, MAX_IDENTIFIER_LENGTH, MAX_DISPLAY_NAME_LENGTH, MAX_ADDRESS_LENGTH = 998, 998, 200, 254
+MAX_REFERENCES, MAX_ADDRESSES, MAX_FILES = 100, 200, 100
 # In bytes: what an index of the database can hold whatever it is made of.
-LONGEST_KEY = 1_000
-IDENTIFIER = re.compile(r"<[^<>\s]{1,996}>")
+MAX_INDEX_KEY_BYTES = 1_000
+MESSAGE_ID_PATTERN = re.compile(r"<[^<>\s]{1,996}>")
 # What a mail program puts before the subject of an answer or of what it passes on, in many languages.
-ANSWER = re.compile(
+SUBJECT_PREFIX = re.compile(
     r"^\s*((re|aw|sv|antw|vs|tr|rif|ynt|odp|res|fwd?|wg|vl|enc|doorst|pd|i)\s*(\[\d+\]|\(\d+\))?\s*:|\[[^\]]{1,40}\])\s*",
     re.IGNORECASE,
 )
 # inscriptis joins what stands above and below it.
-LINE_ACROSS = re.compile(r"<hr\b[^<>]{0,500}>", re.IGNORECASE)
-LINES = re.compile(r"[\r\n\t\x00-\x1f\x7f]+")
+HR_TAG = re.compile(r"<hr\b[^<>]{0,500}>", re.IGNORECASE)
+LINE_BREAKS = re.compile(r"[\r\n\t\x00-\x1f\x7f]+")
 # What the standard library raises over text that lies about its own encoding.
-UNREADABLE = (LookupError, UnicodeError, ValueError, AssertionError, AttributeError, TypeError, MessageError)
-Head = dict[str, list[str]]
+DECODING_ERRORS = (LookupError, UnicodeError, ValueError, AssertionError, AttributeError, TypeError, MessageError)
+HeaderLines = dict[str, list[str]]
 # What is looked at of a text for its first words, and of a mail for the line that an .mbox puts before it.
-LONGEST_START, LONGEST_SNIPPET, LONGEST_ENVELOPE = 4_000, 200, 300
-ENVELOPE = re.compile(rb"From \S+\s+([A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ [\d:]+ \d{4})")
-EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+MAX_SNIPPET_SOURCE, MAX_SNIPPET_LENGTH, MAX_ENVELOPE_LENGTH = 4_000, 200, 300
+MBOX_ENVELOPE_DATE = re.compile(rb"From \S+\s+([A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ [\d:]+ \d{4})")
+EARLIEST_DATE = datetime(1971, 1, 1, tzinfo=UTC)
 
 
-class NoMail(Exception):
+class NotAnEmail(Exception):
     """These bytes are no mail that can be taken in; the message says why."""
 
 
 @dataclass(frozen=True)
-class File:
+class EmailFile:
     """A file that comes or goes along with a mail; `inline` is what mail programs show by themselves."""
 
     name: str
@@ -60,8 +60,8 @@ class File:
 
 
 @dataclass(frozen=True)
-class Mail:
-    """A mail. Identifiers have their angle brackets, addresses are in lower case, `sent_at` may be unknown."""
+class ParsedEmail:
+    """A mail. Identifiers have their angle brackets, addresses are in lower case, `parse_sent_at` may be unknown."""
 
     message_id: str
     in_reply_to: str = ""
@@ -77,17 +77,17 @@ class Mail:
     html: str = ""
     # The first of what it says itself.
     snippet: str = ""
-    files: tuple[File, ...] = ()
+    files: tuple[EmailFile, ...] = ()
     # The header lines that tell what sort of mail it is, by their names in lower case.
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
-    def people(self) -> tuple[str, ...]:
+    def participants(self) -> tuple[str, ...]:
         """Everybody who wrote it or got it."""
         return tuple(dict.fromkeys(one for one in (self.from_email, *self.to, *self.cc) if one))
 
 
-TELLING = (
+CLASSIFYING_HEADERS = (
     "auto-submitted",
     "precedence",
     "list-id",
@@ -101,45 +101,45 @@ TELLING = (
 )
 
 
-def parse(raw: bytes) -> Mail:
+def parse_email(raw: bytes) -> ParsedEmail:
     """`raw` as a mail.
 
     Raises:
-        NoMail: it is empty, too large, or has no header at all.
+        NotAnEmail: it is empty, too large, or has no header at all.
     """
-    if len(raw) > LARGEST:
-        raise NoMail(f"It has {len(raw):,} bytes, and at most {LARGEST:,} are taken in.")
-    message = MailMessage.from_bytes(without_envelope(raw))
-    head = head_of(message)
+    if len(raw) > MAX_EMAIL_BYTES:
+        raise NotAnEmail(f"It has {len(raw):,} bytes, and at most {MAX_EMAIL_BYTES:,} are taken in.")
+    message = MailMessage.from_bytes(strip_envelope(raw))
+    head = read_headers(message)
     if not head:
-        raise NoMail("It has no header: these bytes are no mail.")
-    text, html = bodies(message)
-    senders = people(head, "from") or people(head, "sender")
-    return Mail(
-        message_id=identifier(head, "message-id") or synthetic(raw),
-        in_reply_to=identifier(head, "in-reply-to"),
-        references=references(head),
+        raise NotAnEmail("It has no header: these bytes are no mail.")
+    text, html = extract_bodies(message)
+    senders = parse_addresses(head, "from") or parse_addresses(head, "sender")
+    return ParsedEmail(
+        message_id=parse_identifier(head, "message-id") or synthetic_identifier(raw),
+        in_reply_to=parse_identifier(head, "in-reply-to"),
+        references=parse_references(head),
         from_name=senders[0][0] if senders else "",
         from_email=senders[0][1] if senders else "",
-        reply_to=next((one for _, one in people(head, "reply-to")), ""),
-        to=tuple(one for _, one in people(head, "to"))[:MOST_ADDRESSES],
-        cc=tuple(one for _, one in people(head, "cc"))[:MOST_ADDRESSES],
-        subject=line(header(head, "subject"))[:LONGEST_SUBJECT],
-        sent_at=sent_at(head, raw),
+        reply_to=next((one for _, one in parse_addresses(head, "reply-to")), ""),
+        to=tuple(one for _, one in parse_addresses(head, "to"))[:MAX_ADDRESSES],
+        cc=tuple(one for _, one in parse_addresses(head, "cc"))[:MAX_ADDRESSES],
+        subject=single_line(first_header(head, "subject"))[:MAX_SUBJECT_LENGTH],
+        sent_at=parse_sent_at(head, raw),
         text=text,
         html=html,
-        snippet=snippet(own_words(text)),
-        files=files(message),
-        headers={name: line(header(head, name))[:500] for name in TELLING if name in head},
+        snippet=make_snippet(own_text(text)),
+        files=extract_files(message),
+        headers={name: single_line(first_header(head, name))[:500] for name in CLASSIFYING_HEADERS if name in head},
     )
 
 
-def head_of(message: MailMessage) -> Head:
+def read_headers(message: MailMessage) -> HeaderLines:
     """Every header line as it stands, by its name in lower case.
 
     Letters beyond ASCII are taken for UTF-8, and where they are none, one letter for each byte: nothing is lost.
     """
-    head: Head = {}
+    head: HeaderLines = {}
     for name, value in message.obj.raw_items():
         text = str(value)
         if not text.isascii():
@@ -152,78 +152,86 @@ def head_of(message: MailMessage) -> Head:
     return head
 
 
-def without_envelope(raw: bytes) -> bytes:
+def strip_envelope(raw: bytes) -> bytes:
     """`raw` without the line that an .mbox puts before each mail."""
     if raw[:5] in (b"From ", b">From"):
         _, _, raw = raw.partition(b"\n")
     return raw
 
 
-def header(head: Head, name: str) -> str:
+def first_header(head: HeaderLines, name: str) -> str:
     """The first line of that name, decoded as far as it can be."""
-    return decoded(head[name][0]) if name in head else ""
+    return decode_encoded_words(head[name][0]) if name in head else ""
 
 
-def decoded(text: str) -> str:
+def decode_encoded_words(text: str) -> str:
     """`text` with what is encoded in it made readable, or as it stands."""
     if "=?" not in text:
         return text
     try:
         return str(make_header(decode_header(text)))
-    except UNREADABLE:
+    except DECODING_ERRORS:
         return text
 
 
-def line(text: str) -> str:
+def single_line(text: str) -> str:
     """`text` on one line, with nothing in it that cannot be written down."""
-    return LINES.sub(" ", text if text.isascii() else storable(text)).strip()
+    return LINE_BREAKS.sub(" ", text if text.isascii() else remove_unstorable(text)).strip()
 
 
-def identifier(head: Head, name: str) -> str:
+def parse_identifier(head: HeaderLines, name: str) -> str:
     """The identifier that a header line names; one without brackets gets them."""
-    text = line(head[name][0]) if name in head else ""
-    found = IDENTIFIER.search(text)
+    text = single_line(head[name][0]) if name in head else ""
+    found = MESSAGE_ID_PATTERN.search(text)
     if found:
-        return short(found[0])
+        return bounded_identifier(found[0])
     bare = text.split()[0].strip("<>") if text.split() else ""
-    return short(f"<{bare[: LONGEST_IDENTIFIER - 2]}>") if "@" in bare else ""
+    return bounded_identifier(f"<{bare[: MAX_IDENTIFIER_LENGTH - 2]}>") if "@" in bare else ""
 
 
-def references(head: Head) -> tuple[str, ...]:
+def parse_references(head: HeaderLines) -> tuple[str, ...]:
     """The chain of identifiers, the oldest first; of one that is too long both ends, which tie it to the rest."""
-    found = list(dict.fromkeys(map(short, IDENTIFIER.findall(line(" ".join(head.get("references", [])))))))
-    if len(found) > MOST_REFERENCES:
-        half = MOST_REFERENCES // 2
+    found = list(
+        dict.fromkeys(
+            map(bounded_identifier, MESSAGE_ID_PATTERN.findall(single_line(" ".join(head.get("references", [])))))
+        )
+    )
+    if len(found) > MAX_REFERENCES:
+        half = MAX_REFERENCES // 2
         found = found[:half] + found[-half:]
     return tuple(found)
 
 
-def short(key: str) -> str:
+def bounded_identifier(key: str) -> str:
     """`key`, or in place of one that is too long for an index its digest, which ties as well."""
-    long = len(key) > LONGEST_KEY // 4 and len(key.encode()) > LONGEST_KEY
+    long = len(key) > MAX_INDEX_KEY_BYTES // 4 and len(key.encode()) > MAX_INDEX_KEY_BYTES
     return f"<{hashlib.sha256(key.encode()).hexdigest()}@long-message-id.invalid>" if long else key
 
 
-def synthetic(raw: bytes) -> str:
+def synthetic_identifier(raw: bytes) -> str:
     """An identifier for a mail that has none: the same bytes have the same."""
     return f"<{hashlib.sha256(raw).hexdigest()}@no-message-id.invalid>"
 
 
-def people(head: Head, name: str) -> list[tuple[str, str]]:
+def parse_addresses(head: HeaderLines, name: str) -> list[tuple[str, str]]:
     """Names and addresses of a header line, in their order; what is no address is left out."""
-    return [one for value in head.get(name, ()) for one in addressed(value)]
+    return [one for value in head.get(name, ()) for one in parse_address_list(value)]
 
 
 @lru_cache(4_096)
-def addressed(value: str) -> tuple[tuple[str, str], ...]:
+def parse_address_list(value: str) -> tuple[tuple[str, str], ...]:
     """The names and addresses in `value`; who writes once writes again, so they are kept."""
-    found = ((shown, text.strip().lower()) for shown, text in getaddresses([value]))
-    return tuple((line(decoded(shown))[:LONGEST_NAME], text) for shown, text in found if is_address(text))
+    found = ((display_name, text.strip().lower()) for display_name, text in getaddresses([value]))
+    return tuple(
+        (single_line(decode_encoded_words(display_name))[:MAX_DISPLAY_NAME_LENGTH], text)
+        for display_name, text in found
+        if is_valid_address(text)
+    )
 
 
 @lru_cache(4_096)
-def is_address(text: str) -> bool:
-    if not text.isascii() or len(text) > LONGEST_ADDRESS:
+def is_valid_address(text: str) -> bool:
+    if not text.isascii() or len(text) > MAX_ADDRESS_LENGTH:
         return False
     try:
         validate_email(text)
@@ -232,77 +240,77 @@ def is_address(text: str) -> bool:
     return True
 
 
-def sent_at(head: Head, raw: bytes) -> datetime | None:
+def parse_sent_at(head: HeaderLines, raw: bytes) -> datetime | None:
     """When it was written, as it says itself; else when it arrived, as the last to pass it on or the .mbox says.
 
     None where nobody says, or only what cannot be.
     """
     now = datetime.now(UTC)
-    told = [*head.get("date", [])[:1]]
-    told += [text.rpartition(";")[2] for text in head.get("received", [])[:1]]
-    for text in told:
-        if (moment := date(text)) and moment <= now:
+    candidates = [*head.get("date", [])[:1]]
+    candidates += [text.rpartition(";")[2] for text in head.get("received", [])[:1]]
+    for text in candidates:
+        if (moment := parse_date(text)) and moment <= now:
             return moment
-    envelope = ENVELOPE.match(raw[:LONGEST_ENVELOPE])
-    return date(envelope[1].decode("ascii", "replace")) if envelope else None
+    envelope = MBOX_ENVELOPE_DATE.match(raw[:MAX_ENVELOPE_LENGTH])
+    return parse_date(envelope[1].decode("ascii", "replace")) if envelope else None
 
 
-def date(text: str) -> datetime | None:
+def parse_date(text: str) -> datetime | None:
     """The moment that `text` names; None where it names none, or one that cannot be."""
     try:
-        moment = parsedate_to_datetime(line(text))
+        moment = parsedate_to_datetime(single_line(text))
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    return moment if moment >= EARLIEST else None
+    return moment if moment >= EARLIEST_DATE else None
 
 
-def bodies(message: MailMessage) -> tuple[str, str]:
+def extract_bodies(message: MailMessage) -> tuple[str, str]:
     """The text and the formatted version; a mail that is only formatted gets its text from that."""
     try:
         text, html = message.text or "", message.html or ""
-    except UNREADABLE:
+    except DECODING_ERRORS:
         text, html = "", ""
-    html = storable(html)[:LONGEST_HTML]
+    html = remove_unstorable(html)[:MAX_HTML_LENGTH]
     if not text.strip() and html.strip():
-        text = text_of(html)
-    return storable(text.replace("\r\n", "\n").replace("\r", "\n"))[:LONGEST_TEXT], html
+        text = html_to_text(html)
+    return remove_unstorable(text.replace("\r\n", "\n").replace("\r", "\n"))[:MAX_TEXT_LENGTH], html
 
 
-def text_of(html: str) -> str:
+def html_to_text(html: str) -> str:
     """What a reader sees of `html`, hidden words left out."""
     try:
-        return get_text(LINE_ACROSS.sub("<br>", html), ParserConfig(display_links=False))
-    except (*UNREADABLE, RecursionError):
+        return get_text(HR_TAG.sub("<br>", html), ParserConfig(display_links=False))
+    except (*DECODING_ERRORS, RecursionError):
         return re.sub(r"<[^>]{0,2000}>", " ", html)
 
 
-def storable(text: str) -> str:
+def remove_unstorable(text: str) -> str:
     """`text` as a database can keep it."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
-def files(message: MailMessage) -> tuple[File, ...]:
+def extract_files(message: MailMessage) -> tuple[EmailFile, ...]:
     """What is attached, each with its bytes."""
     found = []
     try:
-        for part in message.attachments[:MOST_FILES]:
-            name = line(part.filename or "")[:LONGEST_NAME] or "file"
+        for part in message.attachments[:MAX_FILES]:
+            name = single_line(part.filename or "")[:MAX_DISPLAY_NAME_LENGTH] or "file"
             inline = (part.content_disposition or "") == "inline"
-            found.append(File(name, line(part.content_type or "")[:100], part.payload or b"", inline))
-    except UNREADABLE:
+            found.append(EmailFile(name, single_line(part.content_type or "")[:100], part.payload or b"", inline))
+    except DECODING_ERRORS:
         return tuple(found)
     return tuple(found)
 
 
-def snippet(text: str) -> str:
+def make_snippet(text: str) -> str:
     """The first words of `text`, for a list."""
-    return " ".join(text[:LONGEST_START].split())[:LONGEST_SNIPPET]
+    return " ".join(text[:MAX_SNIPPET_SOURCE].split())[:MAX_SNIPPET_LENGTH]
 
 
-def bare(subject: str) -> str:
+def normalize_subject(subject: str) -> str:
     """`subject` without what answering and passing on put before it, to be compared."""
     text = " ".join(subject.split())
-    while (shorter := ANSWER.sub("", text, count=1)) != text:
+    while (shorter := SUBJECT_PREFIX.sub("", text, count=1)) != text:
         text = shorter
     return text.removesuffix("(fwd)").strip().casefold()

@@ -9,10 +9,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
-from inbox.incoming.parsing import bare
+from inbox.incoming.parsing import normalize_subject
 
 
-class Written(Protocol):
+class ThreadedMessage(Protocol):
     """What is asked of a mail, or of the message that it has become."""
 
     message_id: str
@@ -21,15 +21,15 @@ class Written(Protocol):
     subject: str
 
     @property
-    def people(self) -> tuple[str, ...]: ...
+    def participants(self) -> tuple[str, ...]: ...
 
 
-def keys_of(mail: Written) -> list[str]:
+def threading_keys(mail: ThreadedMessage) -> list[str]:
     """Every identifier that ties `mail` to others: its own, that of what it answers, and the chain, the last first."""
-    tied = [one for one in (mail.in_reply_to, *reversed(mail.references)) if one]
-    keys = [mail.message_id, *tied]
-    if not tied and (subject := bare(mail.subject)):
-        keys.append(subject_key(subject, mail.people))
+    related_ids = [one for one in (mail.in_reply_to, *reversed(mail.references)) if one]
+    keys = [mail.message_id, *related_ids]
+    if not related_ids and (subject := normalize_subject(mail.subject)):
+        keys.append(subject_key(subject, mail.participants))
     return list(dict.fromkeys(keys))
 
 

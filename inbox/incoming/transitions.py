@@ -7,76 +7,88 @@ from dataclasses import dataclass
 from django.db import DatabaseError, transaction
 from psycopg.errors import ProgramLimitExceeded
 
-from crm.exceptions import BadInput, refusing
+from crm.exceptions import InvalidInput, errors_as_invalid_input
 from crm.models import User
-from crm.records.activity import SYSTEM, Actor
+from crm.records.activity import SYSTEM_ACTOR, Actor
 from crm.records.transitions import soft_delete
-from inbox.incoming.arrivals import Arrival, Read, read
-from inbox.incoming.batch_storage import Outcome, take_in_all
+from inbox.incoming.arrivals import Arrival, ParsedArrival, parse_arrival
+from inbox.incoming.batch_storage import ReceiveOutcome, store_emails
 from inbox.incoming.participants import our_addresses
 from inbox.models import Mailbox, Message, SetAside
 
 logger = logging.getLogger(__name__)
 
 # What is larger is not kept a second time, only named.
-LARGEST_KEPT = 5_000_000
+MAX_STORED_BYTES = 5_000_000
 
 
 @dataclass(frozen=True)
-class Counted:
+class ReceiveCounts:
     """What became of mails: taken in, there already, set aside."""
 
     taken: int = 0
-    there: int = 0
+    duplicates: int = 0
     aside: int = 0
 
-    def __add__(self, other: "Counted") -> "Counted":
-        return Counted(self.taken + other.taken, self.there + other.there, self.aside + other.aside)
+    def __add__(self, other: "ReceiveCounts") -> "ReceiveCounts":
+        return ReceiveCounts(self.taken + other.taken, self.duplicates + other.duplicates, self.aside + other.aside)
 
 
-def receive_many(mailbox: Mailbox, arrivals: Iterable[Arrival], *, ours: frozenset[str] | None = None) -> Counted:
+def receive_many(
+    mailbox: Mailbox, arrivals: Iterable[Arrival], *, own_addresses: frozenset[str] | None = None
+) -> ReceiveCounts:
     """Take in a batch of mails in one transaction, which may be part of the caller's.
 
     What the mailbox has already changes nothing. What cannot be read, or what the database refuses, is set aside with
-    its reason, once. `ours` are `our_addresses()`, for whoever brings many batches.
+    its reason, once. `own_addresses` are `our_addresses()`, for whoever brings many batches.
 
     Raises:
         DatabaseError: the database gave up, which is not the mails' doing; nothing of the batch was taken in.
     """
-    return receive_read(mailbox, [read(arrival) for arrival in arrivals], ours=ours)
+    return receive_parsed(mailbox, [parse_arrival(arrival) for arrival in arrivals], own_addresses=own_addresses)
 
 
-def receive_read(mailbox: Mailbox, batch: Sequence[Read], *, ours: frozenset[str] | None = None) -> Counted:
+def receive_parsed(
+    mailbox: Mailbox, batch: Sequence[ParsedArrival], *, own_addresses: frozenset[str] | None = None
+) -> ReceiveCounts:
     """As `receive_many`, of mails that have been understood already."""
-    outcomes = received(mailbox, batch, ours)
+    outcomes = receive_batch(mailbox, batch, own_addresses)
     taken = sum(one.is_new for one in outcomes)
     aside = sum(one.is_aside for one in outcomes)
-    return Counted(taken, len(outcomes) - taken - aside, aside)
+    return ReceiveCounts(taken, len(outcomes) - taken - aside, aside)
 
 
 def receive(
-    mailbox: Mailbox, raw: bytes, *, origin: str, is_read: bool = False, ours: frozenset[str] | None = None
+    mailbox: Mailbox, raw: bytes, *, origin: str, is_read: bool = False, own_addresses: frozenset[str] | None = None
 ) -> Message | None:
     """Take in one mail; the message that is kept, or None where it was set aside."""
-    (outcome,) = received(mailbox, [read(Arrival(origin, raw, is_read))], ours)
+    (outcome,) = receive_batch(mailbox, [parse_arrival(Arrival(origin, raw, is_read))], own_addresses)
     return outcome.message
 
 
-def received(mailbox: Mailbox, batch: Sequence[Read], ours: frozenset[str] | None) -> list[Outcome]:
+def receive_batch(
+    mailbox: Mailbox, batch: Sequence[ParsedArrival], own_addresses: frozenset[str] | None
+) -> list[ReceiveOutcome]:
     """What became of each mail of `batch`."""
-    ours = our_addresses() if ours is None else ours
+    own_addresses = our_addresses() if own_addresses is None else own_addresses
     with transaction.atomic():
-        outcomes = iter(taken(mailbox, [one for one in batch if one.mail], ours))
-        return [next(outcomes) if one.mail else put_aside(mailbox, one.arrival, one.reason) for one in batch]
+        outcomes = iter(store_parsed(mailbox, [one for one in batch if one.mail], own_addresses))
+        return [next(outcomes) if one.mail else set_aside_arrival(mailbox, one.arrival, one.reason) for one in batch]
 
 
-def taken(mailbox: Mailbox, batch: Sequence[Read], ours: frozenset[str]) -> list[Outcome]:
+def store_parsed(
+    mailbox: Mailbox, batch: Sequence[ParsedArrival], own_addresses: frozenset[str]
+) -> list[ReceiveOutcome]:
     """What became of mails that were understood; what is refused is looked for by halves, and set aside alone."""
     try:
-        with refusing():
-            return take_in_all(mailbox, [(one.mail, one.arrival.is_read) for one in batch], ours) if batch else []
-    except BadInput as refusal:
-        reason = str(refusal)
+        with errors_as_invalid_input():
+            return (
+                store_emails(mailbox, [(one.mail, one.arrival.is_read) for one in batch], own_addresses)
+                if batch
+                else []
+            )
+    except InvalidInput as exception:
+        reason = str(exception)
     except DatabaseError as error:
         if not isinstance(error.__cause__, ProgramLimitExceeded):  # not the mail's doing: it will be brought again
             raise
@@ -85,13 +97,13 @@ def taken(mailbox: Mailbox, batch: Sequence[Read], ours: frozenset[str]) -> list
         logger.exception("Mails could not be taken in, the first of %d: %s.", len(batch), batch[0].arrival.origin)
         reason = f"The program could not make sense of it ({type(error).__name__})."
     if len(batch) == 1:
-        return [put_aside(mailbox, batch[0].arrival, reason)]
+        return [set_aside_arrival(mailbox, batch[0].arrival, reason)]
     half = len(batch) // 2
-    return taken(mailbox, batch[:half], ours) + taken(mailbox, batch[half:], ours)
+    return store_parsed(mailbox, batch[:half], own_addresses) + store_parsed(mailbox, batch[half:], own_addresses)
 
 
-def put_aside(mailbox: Mailbox, arrival: Arrival, reason: str) -> Outcome:
-    return Outcome(is_aside=set_aside(mailbox, arrival.raw, origin=arrival.origin, reason=reason))
+def set_aside_arrival(mailbox: Mailbox, arrival: Arrival, reason: str) -> ReceiveOutcome:
+    return ReceiveOutcome(is_aside=set_aside(mailbox, arrival.raw, origin=arrival.origin, reason=reason))
 
 
 @transaction.atomic
@@ -103,26 +115,26 @@ def set_aside(mailbox: Mailbox, raw: bytes, *, origin: str, reason: str, size: i
     size, origin = len(raw) if size is None else size, origin[:500].replace("\x00", "")
     if SetAside.everything.filter(mailbox=mailbox, origin=origin, size=size).exists():
         return False
-    kept = raw if len(raw) == size <= LARGEST_KEPT else b""
-    given = {"reason": reason, "size": size, "raw": kept}
-    return SetAside.objects.get_or_create(mailbox=mailbox, origin=origin, defaults=given)[1]
+    stored_raw = raw if len(raw) == size <= MAX_STORED_BYTES else b""
+    defaults = {"reason": reason, "size": size, "raw": stored_raw}
+    return SetAside.objects.get_or_create(mailbox=mailbox, origin=origin, defaults=defaults)[1]
 
 
 @transaction.atomic
-def take_in_again(kept: SetAside, *, by: Actor | User) -> Message:
+def retry_set_aside(row: SetAside, *, by: Actor | User) -> Message:
     """Try once more to take in what was set aside; it is off the list then.
 
     Raises:
-        NotAllowed: `by` may not.
-        BadInput: it still cannot be read, or its bytes are not here.
+        NotPermitted: `by` may not.
+        InvalidInput: it still cannot be read, or its bytes are not here.
     """
-    Actor.of(by).require("inbox.change_setaside", "take in what was set aside")
-    if not kept.raw:
-        raise BadInput("It is too large to be kept here: look at it in the mailbox itself.")
-    again = read(Arrival(kept.origin, bytes(kept.raw)))
-    if again.mail is None:
-        raise BadInput(f"It still cannot be read. {again.reason}")
-    with refusing():
-        (outcome,) = take_in_all(kept.mailbox, [(again.mail, False)], our_addresses())
-    soft_delete(kept, by=SYSTEM, about=outcome.message.thread)
+    Actor.of(by).require_permission("inbox.change_setaside", "take in what was set aside")
+    if not row.raw:
+        raise InvalidInput("It is too large to be kept here: look at it in the mailbox itself.")
+    parsed = parse_arrival(Arrival(row.origin, bytes(row.raw)))
+    if parsed.mail is None:
+        raise InvalidInput(f"It still cannot be read. {parsed.reason}")
+    with errors_as_invalid_input():
+        (outcome,) = store_emails(row.mailbox, [(parsed.mail, False)], our_addresses())
+    soft_delete(row, by=SYSTEM_ACTOR, timeline_owner=outcome.message.thread)
     return outcome.message

@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-DAY = timedelta(days=1)
+ONE_DAY = timedelta(days=1)
 # Of our words, a day apart, and how long they have had to answer the last of them.
-UNANSWERED, PATIENCE = 2, timedelta(days=3)
+MIN_UNANSWERED_MESSAGES, REPLY_WAIT = 2, timedelta(days=3)
 # Of their answers one after another, each so many times as slow as the one before, the last slower than this.
-SLOWER, TIMES, SLOW = 3, 2, timedelta(days=3)
+SLOW_REPLY_COUNT, SLOWDOWN_FACTOR, SLOW_REPLY_WAIT = 3, 2, timedelta(days=3)
 
 
 @dataclass(frozen=True)
-class Word:
+class ContactEvent:
     """One thing that was said to the other side, or by it."""
 
     at: datetime
-    theirs: bool
+    is_inbound: bool
     message: UUID
 
 
 @dataclass(frozen=True)
-class Cold:
+class ColdSignal:
     """That somebody is going cold: since when, the message that shows it, and why in words."""
 
     at: datetime
@@ -33,44 +33,48 @@ class Cold:
     note: str
 
 
-def going_cold(said: Sequence[Word], now: datetime) -> Cold | None:
-    """What `said`, the oldest first, shows as of `now`; None while nothing points to it."""
-    return unanswered(said, now) or slower(said)
+def detect_going_cold(events: Sequence[ContactEvent], now: datetime) -> ColdSignal | None:
+    """What `events`, the oldest first, shows as of `now`; None while nothing points to it."""
+    return detect_unanswered(events, now) or detect_slower_replies(events)
 
 
-def unanswered(said: Sequence[Word], now: datetime) -> Cold | None:
+def detect_unanswered(events: Sequence[ContactEvent], now: datetime) -> ColdSignal | None:
     """That two or more of our words, a day apart, have had no answer, the last of them for three days."""
-    last = max((place for place, word in enumerate(said) if word.theirs), default=-1)
-    apart: list[Word] = []
-    for word in said[last + 1 :]:
-        if not apart or word.at - apart[-1].at >= DAY:
-            apart.append(word)
-    if len(apart) < UNANSWERED or now - said[-1].at < PATIENCE:
+    last = max((place for place, event in enumerate(events) if event.is_inbound), default=-1)
+    spaced_events: list[ContactEvent] = []
+    for event in events[last + 1 :]:
+        if not spaced_events or event.at - spaced_events[-1].at >= ONE_DAY:
+            spaced_events.append(event)
+    if len(spaced_events) < MIN_UNANSWERED_MESSAGES or now - events[-1].at < REPLY_WAIT:
         return None
-    first = apart[0]
-    return Cold(apart[UNANSWERED - 1].at + PATIENCE, first.message, f"{len(apart)} of our words have had no answer")
+    first = spaced_events[0]
+    return ColdSignal(
+        spaced_events[MIN_UNANSWERED_MESSAGES - 1].at + REPLY_WAIT,
+        first.message,
+        f"{len(spaced_events)} of our words have had no answer",
+    )
 
 
-def slower(said: Sequence[Word]) -> Cold | None:
+def detect_slower_replies(events: Sequence[ContactEvent]) -> ColdSignal | None:
     """That each of their last three answers took twice as long as the one before, the last more than three days."""
-    waits, ours = [], None
-    for word in said:
-        if not word.theirs:
-            ours = word
-        elif ours is not None:
-            waits.append((word.at - ours.at, word))
-            ours = None
-    newest = waits[-SLOWER:]
-    if len(newest) < SLOWER or newest[-1][0] <= SLOW or not said[-1].theirs:
+    waits, last_outbound = [], None
+    for event in events:
+        if not event.is_inbound:
+            last_outbound = event
+        elif last_outbound is not None:
+            waits.append((event.at - last_outbound.at, event))
+            last_outbound = None
+    newest = waits[-SLOW_REPLY_COUNT:]
+    if len(newest) < SLOW_REPLY_COUNT or newest[-1][0] <= SLOW_REPLY_WAIT or not events[-1].is_inbound:
         return None
     if any(
-        later < TIMES * max(earlier, timedelta(hours=1))
+        later < SLOWDOWN_FACTOR * max(earlier, timedelta(hours=1))
         for (earlier, _), (later, _) in zip(newest, newest[1:], strict=False)
     ):
         return None
-    taken = ", ".join(shown(wait) for wait, _ in newest)
-    return Cold(newest[-1][1].at, newest[-1][1].message, f"their answers take ever longer: {taken}")
+    durations = ", ".join(format_wait(wait) for wait, _ in newest)
+    return ColdSignal(newest[-1][1].at, newest[-1][1].message, f"their answers take ever longer: {durations}")
 
 
-def shown(wait: timedelta) -> str:
-    return f"{wait // DAY} days" if wait >= 2 * DAY else f"{max(wait // timedelta(hours=1), 1)} hours"
+def format_wait(wait: timedelta) -> str:
+    return f"{wait // ONE_DAY} days" if wait >= 2 * ONE_DAY else f"{max(wait // timedelta(hours=1), 1)} hours"

@@ -11,21 +11,21 @@ from decimal import Decimal, InvalidOperation
 from pydantic import BaseModel
 
 from ai_log.gateway.prompts import Prompt
-from crm.text.english.signals import LARGEST_AMOUNT, LONGEST, Sign, quoted
-from crm.text.quotes import own_words
+from crm.text.english.signals import MAX_AMOUNT, MAX_ANALYZED_LENGTH, DetectedSignal, shorten_quote
+from crm.text.quotes import own_text
 
-MOST_FOUND = 60
+MAX_SIGNALS = 60
 # Of one message: who finds more in it finds everything in everything.
-MOST_EACH = 4
-SHORTEST_QUOTE = 8
-NUMBER = re.compile(
+MAX_SIGNALS_PER_MESSAGE = 4
+MIN_QUOTE_LENGTH = 8
+AMOUNT_PATTERN = re.compile(
     r"(?<![\w.,])(\d{1,3}(?:[,' ]\d{3})+|\d{1,9})(?:\.(\d{1,2}))?\s?(k|thousand|m|million)?(?![\w%]|[.,]\d)",
     re.IGNORECASE,
 )
-TIMES = {"": 1, "k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}
+MULTIPLIERS = {"": 1, "k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}
 # What words can show, and what it means: only these are asked for. What was opened, sent back or answered quickly
 # follows from what happened and is nobody's to tell.
-MEANINGS = {
+SIGNAL_MEANINGS = {
     "budget_mentioned": "says how much they want to pay, or can; its value is that amount, as a number",
     "decision_maker": "the writer decides or signs, or owns the business",
     "clear_requirements": "tells several facts that a quote needs: what is to be insured, how many, from when",
@@ -37,8 +37,8 @@ MEANINGS = {
     "price_sensitive": "finds it too expensive, or asks for less",
     "just_exploring": "is only looking, in no hurry, or does not want to change",
 }
-WITH_VALUE = "budget_mentioned"
-SYSTEM = (
+VALUED_SIGNAL = "budget_mentioned"
+SIGNALS_SYSTEM_PROMPT = (
     "You read what a prospect of an insurance agency has written and say which of the signals asked for it shows. "
     'Answer with JSON: {"signals": [{"message": 1, "type": "…", "quote": "…", "value": null}]}. The quote is copied '
     "from that message letter by letter, one sentence or a part of it. Leave out what the words do not plainly show; "
@@ -46,7 +46,7 @@ SYSTEM = (
 )
 
 
-class Found(BaseModel):
+class ModelSignal(BaseModel):
     """One signal that a model says it has found."""
 
     message: int
@@ -55,66 +55,70 @@ class Found(BaseModel):
     value: float | None = None
 
 
-class Signals(BaseModel):
+class SignalsAnswer(BaseModel):
     """The answer."""
 
-    signals: list[Found]
+    signals: list[ModelSignal]
 
     @property
-    def in_short(self) -> str:
-        told = sorted({one.type.replace("_", " ") for one in self.signals if one.type in MEANINGS})
-        return f"Shows: {', '.join(told)}" if told else "Shows nothing"
+    def log_summary(self) -> str:
+        shown_types = sorted({one.type.replace("_", " ") for one in self.signals if one.type in SIGNAL_MEANINGS})
+        return f"Shows: {', '.join(shown_types)}" if shown_types else "Shows nothing"
 
 
-def legible(body: str) -> str:
+def text_for_model(body: str) -> str:
     """What of the mail `body` a model is shown: what was written for it, neither quotes nor signature."""
-    return own_words(body)[:LONGEST].strip()
+    return own_text(body)[:MAX_ANALYZED_LENGTH].strip()
 
 
-def question(texts: Sequence[str], types: Mapping[str, str]) -> Prompt:
+def build_signals_prompt(texts: Sequence[str], types: Mapping[str, str]) -> Prompt:
     """Which of `types` (with what each means) the messages `texts` show, numbered from 1."""
-    told = "\n".join(f"- {name}: {meaning}" for name, meaning in types.items())
-    prompt = Prompt().ours(f"The signals:\n{told}").ours("The messages, the oldest first:")
+    meanings = "\n".join(f"- {name}: {meaning}" for name, meaning in types.items())
+    prompt = Prompt().add_trusted(f"The signals:\n{meanings}").add_trusted("The messages, the oldest first:")
     for number, text in enumerate(texts, start=1):
-        prompt.outside(text, what=f"message {number}")
+        prompt.add_untrusted(text, what=f"message {number}")
     return prompt
 
 
-def accepted(found: Sequence[Found], texts: Sequence[str], types: Mapping[str, str]) -> list[list[Sign]]:
+def accept_signals(
+    found: Sequence[ModelSignal], texts: Sequence[str], types: Mapping[str, str]
+) -> list[list[DetectedSignal]]:
     """What of `found` counts, for each of `texts`: each type once in each. Everything else is dropped."""
-    kept: list[dict[str, Sign]] = [{} for _ in texts]
-    for place, sign in signs(found[:MOST_FOUND], [flat(text) for text in texts], types):
-        if len(kept[place]) < MOST_EACH:
-            kept[place].setdefault(sign.type, sign)
-    return [list(one.values()) for one in kept]
+    accepted_signals: list[dict[str, DetectedSignal]] = [{} for _ in texts]
+    for index, signal in valid_signals(found[:MAX_SIGNALS], [flatten_text(text) for text in texts], types):
+        if len(accepted_signals[index]) < MAX_SIGNALS_PER_MESSAGE:
+            accepted_signals[index].setdefault(signal.type, signal)
+    return [list(one.values()) for one in accepted_signals]
 
 
-def signs(found: Sequence[Found], texts: Sequence[str], types: Mapping[str, str]) -> Iterator[tuple[int, Sign]]:
+def valid_signals(
+    found: Sequence[ModelSignal], texts: Sequence[str], types: Mapping[str, str]
+) -> Iterator[tuple[int, DetectedSignal]]:
     for one in found:
-        quote = flat(one.quote).strip('"“” ')
+        quote = flatten_text(one.quote).strip('"“” ')
         if one.type not in types or not 1 <= one.message <= len(texts):
             continue
-        if len(quote) < SHORTEST_QUOTE or quote not in texts[one.message - 1]:
+        if len(quote) < MIN_QUOTE_LENGTH or quote not in texts[one.message - 1]:
             continue
-        if one.type != WITH_VALUE:
-            yield one.message - 1, Sign(one.type, quoted(quote))
-        elif one.value in amounts(quote):
-            yield one.message - 1, Sign(one.type, quoted(quote), one.value)
+        if one.type != VALUED_SIGNAL:
+            yield one.message - 1, DetectedSignal(one.type, shorten_quote(quote))
+        elif one.value in parse_amounts(quote):
+            yield one.message - 1, DetectedSignal(one.type, shorten_quote(quote), one.value)
 
 
-def flat(text: str) -> str:
+def flatten_text(text: str) -> str:
     """`text` in one line, with one kind of apostrophe."""
     return " ".join(text.replace("’", "'").split())
 
 
-def amounts(quote: str) -> set[float]:
+def parse_amounts(quote: str) -> set[float]:
     """Every amount that stands in `quote`, as numbers: "2,400" and "2.4k" alike."""
     found = set()
-    for whole, part, times in NUMBER.findall(quote[: 2 * LONGEST]):
+    for whole, part, times in AMOUNT_PATTERN.findall(quote[: 2 * MAX_ANALYZED_LENGTH]):
         try:
-            number = Decimal(re.sub(r"\D", "", whole) + (f".{part}" if part else "")) * TIMES[times.lower()]
+            number = Decimal(re.sub(r"\D", "", whole) + (f".{part}" if part else "")) * MULTIPLIERS[times.lower()]
         except InvalidOperation:
             continue
-        if 0 < number <= LARGEST_AMOUNT:
+        if 0 < number <= MAX_AMOUNT:
             found.add(float(number))
     return found

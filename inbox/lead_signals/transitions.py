@@ -8,24 +8,24 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from ai_log.gateway.ask import available
-from crm.records.activity import SYSTEM, record
-from crm.text.english.signals import detect
-from inbox.lead_signals.silence import cooling_down
+from ai_log.gateway.ask import is_model_configured
+from crm.records.activity import SYSTEM_ACTOR, record
+from crm.text.english.signals import detect_signals
+from inbox.lead_signals.silence import find_going_cold_signals
 from inbox.models import Direction, Message, Nature, Thread
-from inbox.thread_state import IN_THEIR_WORDS, SAID, is_contact, is_theirs
+from inbox.thread_state import DELIVERED_STATES, VERBATIM_SOURCES, is_contact, is_inbound_contact
 from leads.models import Lead, ScoringPolicy
 from leads.transitions import add_signals
 
-NEWEST = 100
-LONGEST_READ = 50_000
-QUICK = timedelta(hours=24)
+MAX_MESSAGES_SCANNED = 100
+MAX_SCANNED_LENGTH = 50_000
+QUICK_REPLY = timedelta(hours=24)
 # What a type weighs that the policy in use does not name: it was found, and counts for nothing.
-UNNAMED = 0.0
+DEFAULT_SIGNAL_WEIGHT = 0.0
 
 
 @transaction.atomic
-def notice(thread: Thread) -> int:
+def add_thread_signals(thread: Thread) -> int:
     """Put on the lead of `thread` what its newest hundred messages show; returns how many signals are new.
 
     Reading again adds nothing: of one message each type counts once.
@@ -33,66 +33,76 @@ def notice(thread: Thread) -> int:
     # Others may point to it meanwhile: whoever suggests something about it holds the lead and wants its key.
     locked = Thread.everything.select_for_update(no_key=True).get(pk=thread.pk)
     lead = Lead.objects.open().filter(pk=locked.lead_id).first() if locked.lead_id else None
-    about = None if locked.is_deleted else lead
-    Thread.everything.filter(pk=locked.pk).update(noticed_count=F("message_count"), sense_at=sense_at(locked, about))
-    if about is None:
+    open_lead = None if locked.is_deleted else lead
+    Thread.everything.filter(pk=locked.pk).update(
+        noticed_count=F("message_count"), sense_at=next_model_reading_at(locked, open_lead)
+    )
+    if open_lead is None:
         return 0
-    said = Message.objects.filter(thread=locked, state__in=SAID).select_related("reading").defer("body_html")
-    rows = said.order_by("-sent_at", "-id")
-    found = [*shown_by(locked, list(rows[:NEWEST])[::-1]), *company(lead), *cooling_down(lead)]
-    before = [(signal["type"], signal.get("source")) for signal in lead.signals]
-    new = add_signals(lead, found, by=SYSTEM) if found else 0
+    messages = (
+        Message.objects.filter(thread=locked, state__in=DELIVERED_STATES).select_related("reading").defer("body_html")
+    )
+    rows = messages.order_by("-sent_at", "-id")
+    signals = [
+        *signals_in_messages(locked, list(rows[:MAX_MESSAGES_SCANNED])[::-1]),
+        *stakeholder_signals(lead),
+        *find_going_cold_signals(lead),
+    ]
+    known_signals = [(signal["type"], signal.get("source")) for signal in lead.signals]
+    new = add_signals(lead, signals, by=SYSTEM_ACTOR) if signals else 0
     if new:
-        names = {named(one) for one in lead.signals if (one["type"], one.get("source")) not in before}
-        summary = f"Noticed in “{locked}”: {', '.join(sorted(names))}"
-        record(lead, "noticed", by=SYSTEM, summary=summary, thread=str(locked.pk))
+        labels = {signal_label(one) for one in lead.signals if (one["type"], one.get("source")) not in known_signals}
+        summary = f"Noticed in “{locked}”: {', '.join(sorted(labels))}"
+        record(lead, "noticed", by=SYSTEM_ACTOR, summary=summary, thread=str(locked.pk))
     return new
 
 
-def sense_at(thread: Thread, lead: Lead | None) -> datetime | None:
+def next_model_reading_at(thread: Thread, lead: Lead | None) -> datetime | None:
     """When a model is to read what is new in `thread`: at once, or never where there is nothing or no model."""
     now = timezone.now()
-    if lead is None or not available():
+    if lead is None or not is_model_configured():
         return None
     return now if Message.objects.unread_by_model(now).filter(thread=thread).exists() else None
 
 
-def named(signal: dict[str, Any]) -> str:
+def signal_label(signal: dict[str, Any]) -> str:
     return signal["type"].replace("_", " ") + (" (by a model)" if "interaction" in signal else "")
 
 
-def shown_by(thread: Thread, messages: Sequence[Message]) -> Iterator[dict[str, Any]]:
+def signals_in_messages(thread: Thread, messages: Sequence[Message]) -> Iterator[dict[str, Any]]:
     """The signals in `messages`, oldest first."""
     weights = ScoringPolicy.objects.active().weights
-    ours: datetime | None = None
+    last_outgoing_at: datetime | None = None
     for message in messages:
-        for name, more in signs_in(thread, message, ours):
-            weight = weights.get(name, {}).get("weight", UNNAMED)
+        for name, details in signals_in_message(thread, message, last_outgoing_at):
+            weight = weights.get(name, {}).get("weight", DEFAULT_SIGNAL_WEIGHT)
             at = message.sent_at.isoformat()
-            yield {"type": name, "timestamp": at, "weight": weight, "source": str(message.pk), **more}
+            yield {"type": name, "timestamp": at, "weight": weight, "source": str(message.pk), **details}
         if is_contact(message):
-            ours = message.sent_at if message.direction == Direction.OUT else None
+            last_outgoing_at = message.sent_at if message.direction == Direction.OUT else None
 
 
-def signs_in(thread: Thread, message: Message, ours: datetime | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The types of signal in `message`, before which our last unanswered word was said at `ours`."""
+def signals_in_message(
+    thread: Thread, message: Message, last_outgoing_at: datetime | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The types of signal in `message`, before which our last unanswered word was said at `last_outgoing_at`."""
     if message.direction == Direction.IN and message.nature == Nature.BOUNCE:
         yield "bounced", {}
     if message.opened_at is not None and message.direction == Direction.OUT:
         yield "email_opened", {"timestamp": message.opened_at.isoformat()}
     if message.viewed_at is not None and message.direction == Direction.OUT:
         yield "proposal_viewed", {"timestamp": message.viewed_at.isoformat()}
-    if not is_theirs(message):
+    if not is_inbound_contact(message):
         return
-    if ours is not None and message.sent_at - ours <= QUICK:
-        yield "replied_quickly", {"note": waited(message.sent_at - ours)}
-    if thread.source in IN_THEIR_WORDS:
-        for sign in detect(message.body_text[:LONGEST_READ]):
+    if last_outgoing_at is not None and message.sent_at - last_outgoing_at <= QUICK_REPLY:
+        yield "replied_quickly", {"note": describe_reply_delay(message.sent_at - last_outgoing_at)}
+    if thread.source in VERBATIM_SOURCES:
+        for sign in detect_signals(message.body_text[:MAX_SCANNED_LENGTH]):
             yield sign.type, {"note": sign.quote, **({"value": sign.value} if sign.value is not None else {})}
-        yield from found_by_model(message)
+        yield from signals_from_model_reading(message)
 
 
-def found_by_model(message: Message) -> Iterator[tuple[str, dict[str, Any]]]:
+def signals_from_model_reading(message: Message) -> Iterator[tuple[str, dict[str, Any]]]:
     """The types of signal that a model has found in `message`, with the row of the log that says so."""
     reading = getattr(message, "reading", None)
     for sign in reading.signs if reading else []:
@@ -100,24 +110,26 @@ def found_by_model(message: Message) -> Iterator[tuple[str, dict[str, Any]]]:
         yield sign["type"], {"note": sign["quote"], "interaction": str(reading.interaction_id), **value}
 
 
-def waited(length: timedelta) -> str:
-    minutes = max(int(length.total_seconds() // 60), 1)
+def describe_reply_delay(delay: timedelta) -> str:
+    minutes = max(int(delay.total_seconds() // 60), 1)
     return f"within {minutes} minutes" if minutes < 120 else f"within {minutes // 60} hours"
 
 
-def company(lead: Lead) -> Iterator[dict[str, Any]]:
+def stakeholder_signals(lead: Lead) -> Iterator[dict[str, Any]]:
     """That more than one person writes for `lead`: told once, with the message of the second."""
     if any(signal["type"] == "multiple_stakeholders" for signal in lead.signals):
         return
-    wrote = Message.objects.filter(
+    incoming = Message.objects.filter(
         thread__lead=lead, thread__deleted_at=None, direction=Direction.IN, nature=Nature.PERSON
     ).exclude(from_email="")
-    first = wrote.order_by("from_email", "sent_at", "id").distinct("from_email")
-    people = sorted(first.values_list("sent_at", "id", "from_email")[:NEWEST])
+    first_by_sender = incoming.order_by("from_email", "sent_at", "id").distinct("from_email")
+    people = sorted(first_by_sender.values_list("sent_at", "id", "from_email")[:MAX_MESSAGES_SCANNED])
     distinct = {email.lower(): (at, key) for at, key, email in reversed(people)}
     if len(distinct) > 1:
         at, key = sorted(distinct.values())[1]
-        weight = ScoringPolicy.objects.active().weights.get("multiple_stakeholders", {}).get("weight", UNNAMED)
+        weight = (
+            ScoringPolicy.objects.active().weights.get("multiple_stakeholders", {}).get("weight", DEFAULT_SIGNAL_WEIGHT)
+        )
         yield {
             "type": "multiple_stakeholders",
             "timestamp": at.isoformat(),

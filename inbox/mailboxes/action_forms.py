@@ -1,22 +1,22 @@
 """The deeds to a mailbox."""
 
 from crm.models import User
-from crm.screens.action_forms import DeedForm
+from crm.screens.action_forms import ActionForm
 from inbox.imap import transitions
 from inbox.models import Mailbox, MailboxStatus
 
 
-class MailboxDeed(DeedForm):
+class MailboxActionForm(ActionForm):
     """A deed to a mailbox that is connected."""
 
-    permission = transitions.CHANGE
+    permission = transitions.CHANGE_MAILBOX_PERMISSION
 
     @classmethod
-    def possible(cls, record: Mailbox) -> bool:
+    def is_applicable(cls, record: Mailbox) -> bool:
         return record.is_fetched and record.has_password and record.status == MailboxStatus.ACTIVE
 
 
-class FetchNow(MailboxDeed):
+class FetchNow(MailboxActionForm):
     verb, label, icon, primary = "sync", "Sync now", "sync", True
 
     def perform(self, record: Mailbox, by: User) -> str:
@@ -24,20 +24,20 @@ class FetchNow(MailboxDeed):
         return f"What is new in {record} is fetched in a moment; this page tells how far it is."
 
 
-class TestConnection(MailboxDeed):
+class TestConnection(MailboxActionForm):
     """Logging in, here and now."""
 
     verb, label, icon = "test", "Test connection", "network_check"
 
     @classmethod
-    def possible(cls, record: Mailbox) -> bool:
+    def is_applicable(cls, record: Mailbox) -> bool:
         return record.is_fetched and record.has_password
 
     def perform(self, record: Mailbox, by: User) -> str:
         return transitions.try_connection(record, by=by)
 
 
-class CheckGaps(MailboxDeed):
+class CheckGaps(MailboxActionForm):
     verb, label, icon = "gaps", "Check for gaps", "rule"
 
     def perform(self, record: Mailbox, by: User) -> str:
@@ -45,13 +45,13 @@ class CheckGaps(MailboxDeed):
         return f"{record} is compared with what was taken in; what lacks is fetched in a moment."
 
 
-class Disconnect(MailboxDeed):
+class Disconnect(MailboxActionForm):
     """Forgetting the password; what was taken in stays."""
 
     verb, label, icon, danger = "disconnect", "Disconnect", "link_off", True
 
     @classmethod
-    def possible(cls, record: Mailbox) -> bool:
+    def is_applicable(cls, record: Mailbox) -> bool:
         return record.is_fetched and record.has_password
 
     def perform(self, record: Mailbox, by: User) -> str:

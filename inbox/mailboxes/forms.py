@@ -6,8 +6,8 @@ from django import forms
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 
 from crm.screens.record_admin import RecordForm
-from inbox.imap.folders import INBOX, sent_folder
-from inbox.imap.transitions import LONGEST_PASSWORD, preset
+from inbox.imap.folders import INBOX, get_sent_folder
+from inbox.imap.transitions import MAX_PASSWORD_LENGTH, apply_provider_preset
 from inbox.models import Mailbox, Provider
 
 
@@ -15,7 +15,7 @@ class MailboxForm(RecordForm):
     password = forms.CharField(
         required=False,
         strip=False,
-        max_length=LONGEST_PASSWORD,
+        max_length=MAX_PASSWORD_LENGTH,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
     )
     folders = forms.MultipleChoiceField(
@@ -52,27 +52,33 @@ class MailboxForm(RecordForm):
         super().__init__(*args, **kwargs)
         if self.instance._state.adding:
             self.initial.setdefault("provider", Provider.IMAP)
-        kept = "One is kept, and never shown. Left empty, it stays." if self.instance.credentials else "None is kept."
-        self.fields["password"].help_text = kept
+        password_help = (
+            "One is kept, and never shown. Left empty, it stays." if self.instance.credentials else "None is kept."
+        )
+        self.fields["password"].help_text = password_help
         self.offer_folders(self.instance.sync_state.get("names", []))
 
     def offer_folders(self, names: list[str]) -> None:
         """What there is on the server can be chosen, once it is known; what was chosen stays to be chosen."""
-        held = self.instance
+        mailbox = self.instance
         if names and "sent_folder" in self.fields:
-            sent = dict.fromkeys([*([held.sent_folder] if held.sent_folder else []), *names])
+            sent_choices = dict.fromkeys([*([mailbox.sent_folder] if mailbox.sent_folder else []), *names])
             self.fields["sent_folder"].widget = UnfoldAdminSelectWidget(
-                choices=[("", "Found by itself"), *((name, name) for name in sent)]
+                choices=[("", "Found by itself"), *((name, name) for name in sent_choices)]
             )
-        more = dict.fromkeys([*held.folders, *(name for name in names if name not in (INBOX, sent_folder(held)))])
+        extra_folders = dict.fromkeys(
+            [*mailbox.folders, *(name for name in names if name not in (INBOX, get_sent_folder(mailbox)))]
+        )
         if "folders" in self.fields:
-            self.fields["folders"].choices = [(name, name) for name in more]
+            self.fields["folders"].choices = [(name, name) for name in extra_folders]
 
     def clean(self) -> dict[str, Any]:
         """Fill in what follows from the provider; a password is asked for anew where it would go somewhere else."""
         cleaned = super().clean()
-        said = {name: cleaned.get(name) for name in ("provider", "host", "port", "username")}
-        filled = preset(**{**said, "host": (said["host"] or "").strip().lower(), "username": said["username"] or ""})
+        typed = {name: cleaned.get(name) for name in ("provider", "host", "port", "username")}
+        filled = apply_provider_preset(
+            **{**typed, "host": (typed["host"] or "").strip().lower(), "username": typed["username"] or ""}
+        )
         cleaned.update(filled)
         changed = [name for name, value in filled.items() if value != self.initial.get(name) and name in self.fields]
         self.changed_data = list(dict.fromkeys([*self.changed_data, *changed]))
@@ -85,10 +91,12 @@ class MailboxForm(RecordForm):
         return folder
 
     def _post_clean(self) -> None:
-        was = self.instance.purpose
+        previous_purpose = self.instance.purpose
         super()._post_clean()
-        moved = self.instance.is_fetched and self.instance.credentials and self.instance.purpose != was
-        if moved and not self.cleaned_data.get("password") and "password" in self.fields:
+        has_new_target = (
+            self.instance.is_fetched and self.instance.credentials and self.instance.purpose != previous_purpose
+        )
+        if has_new_target and not self.cleaned_data.get("password") and "password" in self.fields:
             self.add_error(
                 "password", "Enter the password again: the one that is kept was for another server or login."
             )

@@ -10,26 +10,26 @@ from django.utils.dateparse import parse_datetime
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from crm.filters import LiveFilter, PointsTo
+from crm.filters import LiveRowsFilter, RelatedRecordFilter
 from crm.models import User
-from crm.screens.action_forms import DeedForm
+from crm.screens.action_forms import ActionForm
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin
 from inbox.filters import unlinked
 from inbox.imap import transitions
-from inbox.imap.folder_state import FolderState, state_of
-from inbox.imap.folders import read, sent_folder
-from inbox.incoming.transitions import take_in_again
+from inbox.imap.folder_state import FolderState, folder_state
+from inbox.imap.folders import folders_to_read, get_sent_folder
+from inbox.incoming.transitions import retry_set_aside
 from inbox.mailboxes.action_forms import CheckGaps, Disconnect, FetchNow, TestConnection
 from inbox.mailboxes.forms import MailboxForm
 from inbox.models import Mailbox, MailboxStatus, Provider, SetAside, Thread, ThreadStatus
 
-SHOWN, SHOWN_BYTES = 20, 4_000
-MOST_COUNTED = 1_000
+MAX_SET_ASIDE_SHOWN, MAX_RAW_BYTES_SHOWN = 20, 4_000
+MAX_UNLINKED_COUNTED = 1_000
 
 
-class MailboxFilter(LiveFilter):
+class MailboxFilter(LiveRowsFilter):
     q = django_filters.CharFilter(field_name="address", lookup_expr="icontains", label="Search", max_length=254)
     provider = django_filters.ChoiceFilter(label="Mail from", choices=Provider.choices)
     status = django_filters.ChoiceFilter(label="Status", choices=MailboxStatus.choices)
@@ -51,7 +51,7 @@ class MailboxAdmin(RecordAdmin):
         Column("Health"),
         Column("Last sync"),
         Column("Owner"),
-        Column("Set aside", css="num"),
+        Column("Set aside", css_class="num"),
     )
     orders = {"newest": Order("Newest first", {"id": models.F("id")})}
     tabs = (
@@ -60,13 +60,13 @@ class MailboxAdmin(RecordAdmin):
     )
     form = MailboxForm
     autocomplete_fields = ("owner",)
-    deeds = (FetchNow, TestConnection, CheckGaps, Disconnect)
+    page_actions = (FetchNow, TestConnection, CheckGaps, Disconnect)
 
     def get_fieldsets(self, request: HttpRequest, obj: Mailbox | None = None) -> Any:
         """Folders are chosen once it is known which there are."""
-        more = ("folders",) if obj and (obj.folders or obj.sync_state.get("names")) else ()
+        folder_fields = ("folders",) if obj and (obj.folders or obj.sync_state.get("names")) else ()
         return (
-            (None, {"fields": ("address", "owner", "provider", "seen")}),
+            (None, {"fields": ("address", "owner", "provider", "loaded_digest")}),
             (
                 "Server",
                 {
@@ -74,7 +74,7 @@ class MailboxAdmin(RecordAdmin):
                     "description": "Whoever may change mailboxes decides which servers the program talks to.",
                 },
             ),
-            ("What is fetched", {"fields": ("fetch_since", "sent_folder", *more)}),
+            ("What is fetched", {"fields": ("fetch_since", "sent_folder", *folder_fields)}),
         )
 
     @method_decorator(sensitive_post_parameters("password"))
@@ -86,7 +86,7 @@ class MailboxAdmin(RecordAdmin):
         if password := form.cleaned_data.get("password"):
             transitions.enter_password(obj, password, by=request.user)
         if change:
-            transitions.settled(obj, form.changed_data)
+            transitions.apply_mailbox_changes(obj, form.changed_data)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         aside = SetAside.objects.filter(mailbox=models.OuterRef("pk")).order_by().values("mailbox")
@@ -94,50 +94,54 @@ class MailboxAdmin(RecordAdmin):
         return super().get_queryset(request).annotate(aside=models.functions.Coalesce(count, 0))
 
     def page_context(self, request: HttpRequest, row: Mailbox) -> dict[str, Any]:
-        kept = []
+        set_aside_rows = []
         if request.user.has_perm("inbox.view_setaside"):
-            kept = SetAside.objects.filter(mailbox=row).defer("raw").order_by("-created_at", "-id")[:SHOWN]
+            set_aside_rows = (
+                SetAside.objects.filter(mailbox=row).defer("raw").order_by("-created_at", "-id")[:MAX_SET_ASIDE_SHOWN]
+            )
         return {
             **super().page_context(request, row),
-            "kept": kept,
-            "folders": folders_of(row),
-            "sent": sent_folder(row),
-            "unmatched": unmatched(request, row),
+            "set_aside_rows": set_aside_rows,
+            "folders": load_folder_states(row),
+            "sent_folder_name": get_sent_folder(row),
+            "unlinked_count": unlinked_count(request, row),
         }
 
 
-def folders_of(mailbox: Mailbox) -> list[tuple[str, FolderState, datetime | None]]:
+def load_folder_states(mailbox: Mailbox) -> list[tuple[str, FolderState, datetime | None]]:
     """How far each folder has been read, and when it was last checked for gaps; first those that are read still."""
-    held = mailbox.sync_state.get("folders", {})
-    names = dict.fromkeys([*(name for name in read(mailbox) if name in held), *sorted(held)])
-    states = [(name, state_of(mailbox, name)) for name in names]
+    synced_folders = mailbox.sync_state.get("folders", {})
+    names = dict.fromkeys(
+        [*(name for name in folders_to_read(mailbox) if name in synced_folders), *sorted(synced_folders)]
+    )
+    states = [(name, folder_state(mailbox, name)) for name in names]
     return [(name, state, parse_datetime(state.gaps.get("at") or "")) for name, state in states]
 
 
-def unmatched(request: HttpRequest, mailbox: Mailbox) -> int | None:
+def unlinked_count(request: HttpRequest, mailbox: Mailbox) -> int | None:
     """How many open conversations of `mailbox` are with nobody we know, up to one more than are counted."""
     if not request.user.has_perm("inbox.view_thread"):
         return None
     rows = Thread.objects.visible_to(request.user).filter(mailbox=mailbox, status=ThreadStatus.OPEN)
-    return unlinked(rows)[: MOST_COUNTED + 1].count()
+    return unlinked(rows)[: MAX_UNLINKED_COUNTED + 1].count()
 
 
-class SetAsideFilter(LiveFilter):
+class SetAsideFilter(LiveRowsFilter):
     q = django_filters.CharFilter(field_name="origin", lookup_expr="icontains", label="Search", max_length=200)
-    mailbox = PointsTo(Mailbox)
+    mailbox = RelatedRecordFilter(Mailbox)
 
     class Meta:
         model = SetAside
         fields: list[str] = []
 
 
-class TakeInAgain(DeedForm):
+class RetryImport(ActionForm):
     """Trying once more, after the program has learnt to read it."""
 
     verb, label, permission, icon, primary = "again", "Try again", "inbox.change_setaside", "refresh", True
 
     def perform(self, record: SetAside, by: User) -> str:
-        return f"Taken in: “{take_in_again(record, by=by)}”."
+        return f"Taken in: “{retry_set_aside(record, by=by)}”."
 
 
 class SetAsideAdmin(RecordAdmin):
@@ -148,14 +152,14 @@ class SetAsideAdmin(RecordAdmin):
     list_select_related = ("mailbox",)
     list_defer = ("raw",)
     page_select_related = ("mailbox",)
-    columns = (Column("Mail"), Column("Mailbox"), Column("Why"), Column("Size", css="num"), Column("Set aside"))
+    columns = (Column("Mail"), Column("Mailbox"), Column("Why"), Column("Size", css_class="num"), Column("Set aside"))
     orders = {"newest": Order("Newest first", {"id": models.F("id")})}
     tabs = (
         Tab("To look at"),
         Tab("Done", {"deleted": "true"}, lambda rows, user: rows.deleted(), "inbox.restore_setaside"),
     )
-    deeds = (TakeInAgain,)
-    bulk = (TakeInAgain,)
+    page_actions = (RetryImport,)
+    bulk_actions = (RetryImport,)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -170,5 +174,10 @@ class SetAsideAdmin(RecordAdmin):
 
     def page_context(self, request: HttpRequest, row: SetAside) -> dict[str, Any]:
         context = super().page_context(request, row)
-        shown = bytes(row.raw)[:SHOWN_BYTES].decode("utf-8", "replace").replace("\x00", "�")
-        return {**context, "shown": shown, "more": max(row.size - SHOWN_BYTES, 0), "can_edit": False}
+        raw_excerpt = bytes(row.raw)[:MAX_RAW_BYTES_SHOWN].decode("utf-8", "replace").replace("\x00", "�")
+        return {
+            **context,
+            "raw_excerpt": raw_excerpt,
+            "omitted_bytes": max(row.size - MAX_RAW_BYTES_SHOWN, 0),
+            "can_edit": False,
+        }

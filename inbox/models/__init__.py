@@ -1,10 +1,10 @@
 """What was said, on any channel, and where it came from."""
 
-from inbox.models.dispatch import MOST_PUT_OFF, Dispatch
+from inbox.models.dispatch import MAX_SEND_RETRIES, Dispatch
 from inbox.models.draft import Draft, DraftQuerySet
 from inbox.models.email_template import EmailTemplate, TemplateCategory
 from inbox.models.mailbox import (
-    PRESETS,
+    PROVIDER_PRESETS,
     FolderMail,
     Mailbox,
     MailboxStatus,
@@ -14,14 +14,14 @@ from inbox.models.mailbox import (
     SetAside,
     ThreadKey,
 )
-from inbox.models.message import OUTGOING, Message, MessageState, Nature
+from inbox.models.message import OUTGOING_TRANSITIONS, Message, MessageState, Nature
 from inbox.models.model_reading import Reading
 from inbox.models.search_words import MessageWords
 from inbox.models.thread import (
-    IN_THEIR_WORDS,
-    LAST_SAID,
-    PART_OF,
-    TRANSITIONS,
+    LAST_ACTIVITY,
+    MERGED_INTO_KEY,
+    THREAD_TRANSITIONS,
+    VERBATIM_SOURCES,
     Direction,
     Sentiment,
     Thread,
@@ -31,13 +31,13 @@ from inbox.models.thread import (
 )
 
 __all__ = [
-    "IN_THEIR_WORDS",
-    "LAST_SAID",
-    "MOST_PUT_OFF",
-    "OUTGOING",
-    "PART_OF",
-    "PRESETS",
-    "TRANSITIONS",
+    "VERBATIM_SOURCES",
+    "LAST_ACTIVITY",
+    "MAX_SEND_RETRIES",
+    "OUTGOING_TRANSITIONS",
+    "MERGED_INTO_KEY",
+    "PROVIDER_PRESETS",
+    "THREAD_TRANSITIONS",
     "Direction",
     "Dispatch",
     "Draft",

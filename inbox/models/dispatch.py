@@ -2,10 +2,10 @@
 
 from django.db import models
 
-from crm.records.base import between
+from crm.records.base import range_check
 
 # How often a mail that the other side put off is tried again; the waits stand in inbox/dispatching.py.
-MOST_PUT_OFF = 5
+MAX_SEND_RETRIES = 5
 
 
 class Dispatch(models.Model):
@@ -27,7 +27,7 @@ class Dispatch(models.Model):
     class Meta:
         db_table = "dispatches"
         default_permissions = ()
-        constraints = [between("dispatches", "put_off", 0, MOST_PUT_OFF, null=False)]
+        constraints = [range_check("dispatches", "put_off", 0, MAX_SEND_RETRIES, null=False)]
         indexes = [
             models.Index("run_after", condition=models.Q(finished_at__isnull=True), name="dispatches_open"),
         ]

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import models
 
-from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet, json_field, json_is
+from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet, json_field, json_type_check
 
 
 class DraftQuerySet(RecordQuerySet):
@@ -45,7 +45,7 @@ class Draft(Record):
         # Whoever may send may write one; and nobody sees another's.
         default_permissions = ()
         constraints = [
-            json_is("drafts", "attachments", "array"),
+            json_type_check("drafts", "attachments", "array"),
             models.CheckConstraint(
                 name="drafts_one_place",
                 condition=models.Q(thread=None) | models.Q(lead=None, client=None),

@@ -4,10 +4,10 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 
-from crm.exceptions import BadInput
-from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet, audited, one_of
-from crm.text.addresses import hidden
-from inbox.email_templates.placeholders import refuse_unknown
+from crm.exceptions import InvalidInput
+from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet, choices_check, with_row_audit
+from crm.text.addresses import has_hidden_characters
+from inbox.email_templates.placeholders import check_placeholders
 
 
 class TemplateCategory(models.TextChoices):
@@ -27,7 +27,7 @@ class EmailTemplateQuerySet(RecordQuerySet):
         return self.filter(is_active=True).order_by("category", "name")
 
 
-@audited()
+@with_row_audit()
 class EmailTemplate(Record):
     """A mail with gaps: `{{lead_name}}` and the like are filled in for whom it is written to."""
 
@@ -47,7 +47,7 @@ class EmailTemplate(Record):
             ("purge_emailtemplate", "Can purge a template for ever"),
         ]
         constraints = [
-            one_of("email_templates", "category", TemplateCategory),
+            choices_check("email_templates", "category", TemplateCategory),
             models.UniqueConstraint(
                 Lower("name"),
                 condition=LIVE,
@@ -58,16 +58,16 @@ class EmailTemplate(Record):
 
     def clean(self) -> None:
         """Refuse a gap that nobody could fill in, and a subject of more than one line."""
-        wrong = {}
+        errors = {}
         for name in ("subject", "body"):
             try:
-                refuse_unknown(getattr(self, name))
-            except BadInput as refusal:
-                wrong[name] = str(refusal)
-        if hidden(self.subject):
-            wrong["subject"] = "The subject holds a line break or an invisible character."
-        if wrong:
-            raise ValidationError(wrong)
+                check_placeholders(getattr(self, name))
+            except InvalidInput as exception:
+                errors[name] = str(exception)
+        if has_hidden_characters(self.subject):
+            errors["subject"] = "The subject holds a line break or an invisible character."
+        if errors:
+            raise ValidationError(errors)
 
     def __str__(self) -> str:
         return self.name

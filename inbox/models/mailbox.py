@@ -14,13 +14,13 @@ from crm.records.base import (
     LiveManager,
     Record,
     RecordQuerySet,
-    audited,
-    between,
+    can_see_everyone,
+    choices_check,
     json_field,
-    json_is,
-    one_of,
-    owned_by_or_free,
-    sees_everyone,
+    json_type_check,
+    owned_by_or_unassigned,
+    range_check,
+    with_row_audit,
 )
 
 
@@ -49,33 +49,33 @@ class Security(models.TextChoices):
     NONE = "NONE", "Not encrypted (only on this machine)"
 
 
-FETCHED = (Provider.IMAP, Provider.GMAIL)
+FETCHED_PROVIDERS = (Provider.IMAP, Provider.GMAIL)
 # Host and port of a provider that everybody reaches at the same place.
-PRESETS = {Provider.GMAIL: ("imap.gmail.com", 993)}
-PORTS = {Security.TLS: 993, Security.STARTTLS: 143, Security.NONE: 143}
+PROVIDER_PRESETS = {Provider.GMAIL: ("imap.gmail.com", 993)}
+DEFAULT_PORTS = {Security.TLS: 993, Security.STARTTLS: 143, Security.NONE: 143}
 # What was to be fetched so long ago is fetched by nobody.
-OVERDUE = timedelta(minutes=10)
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+OVERDUE_AFTER = timedelta(minutes=10)
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 # What changes each minute, and what no copy may be made of.
-NOT_AUDITED = ("credentials", "sync_state", "last_synced_at", "next_sync_at", "failures", "last_error")
+UNAUDITED_FIELDS = ("credentials", "sync_state", "last_synced_at", "next_sync_at", "failures", "last_error")
 
 
 class MailboxQuerySet(RecordQuerySet):
     """Named sets of mailboxes."""
 
     def visible_to(self, user: Any) -> "MailboxQuerySet":
-        return self if sees_everyone(user) else self.filter(owned_by_or_free(user, "owner"))
+        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user, "owner"))
 
     def connected(self) -> "MailboxQuerySet":
         """Those whose mail is fetched from a server."""
-        return self.filter(provider__in=FETCHED, status=MailboxStatus.ACTIVE).exclude(credentials="")
+        return self.filter(provider__in=FETCHED_PROVIDERS, status=MailboxStatus.ACTIVE).exclude(credentials="")
 
     def due(self, now: datetime) -> "MailboxQuerySet":
         """Those whose mail is to be fetched at `now`."""
         return self.connected().filter(next_sync_at__lte=now)
 
 
-@audited(exclude=NOT_AUDITED)
+@with_row_audit(exclude=UNAUDITED_FIELDS)
 class Mailbox(Record):
     """A mailbox of ours, or files of mail that were brought in."""
 
@@ -120,11 +120,11 @@ class Mailbox(Record):
             ("purge_mailbox", "Can purge a mailbox for ever"),
         ]
         constraints = [
-            one_of("mailboxes", "provider", Provider),
-            one_of("mailboxes", "status", MailboxStatus),
-            one_of("mailboxes", "security", Security),
-            between("mailboxes", "port", 1, 65_535),
-            json_is("mailboxes", "sync_state", "object"),
+            choices_check("mailboxes", "provider", Provider),
+            choices_check("mailboxes", "status", MailboxStatus),
+            choices_check("mailboxes", "security", Security),
+            range_check("mailboxes", "port", 1, 65_535),
+            json_type_check("mailboxes", "sync_state", "object"),
             models.CheckConstraint(
                 name="mailboxes_server_named",
                 condition=models.Q(provider=Provider.IMPORT) | ~models.Q(host=""),
@@ -132,7 +132,7 @@ class Mailbox(Record):
             ),
             models.CheckConstraint(
                 name="mailboxes_open_on_loopback_only",
-                condition=~models.Q(security=Security.NONE) | models.Q(host__in=["", *LOOPBACK]),
+                condition=~models.Q(security=Security.NONE) | models.Q(host__in=["", *LOOPBACK_HOSTS]),
                 violation_error_message="Without encryption only a server on this machine can be used (localhost).",
             ),
             models.CheckConstraint(
@@ -154,7 +154,7 @@ class Mailbox(Record):
     @property
     def is_fetched(self) -> bool:
         """Whether its mail comes from a server, and not out of files."""
-        return self.provider in FETCHED
+        return self.provider in FETCHED_PROVIDERS
 
     @property
     def has_password(self) -> bool:
@@ -167,7 +167,7 @@ class Mailbox(Record):
     @property
     def is_overdue(self) -> bool:
         """Whether it should have been fetched from long ago: no worker does it."""
-        return self.next_sync_at is not None and self.next_sync_at < timezone.now() - OVERDUE
+        return self.next_sync_at is not None and self.next_sync_at < timezone.now() - OVERDUE_AFTER
 
     @property
     def health(self) -> tuple[str, str]:
@@ -192,14 +192,14 @@ class Mailbox(Record):
         return self.username or self.address
 
     @property
-    def place(self) -> str:
+    def server_address(self) -> str:
         """Where its server listens, as `host:port`."""
-        return f"{self.host}:{self.port or PORTS[Security(self.security)]}"
+        return f"{self.host}:{self.port or DEFAULT_PORTS[Security(self.security)]}"
 
     @property
     def purpose(self) -> str:
         """What its password may be used for: at this place, for this login, no less encrypted."""
-        return f"imap {self.security} {self.login}@{self.place}"
+        return f"imap {self.security} {self.login}@{self.server_address}"
 
 
 class ThreadKey(models.Model):
@@ -285,14 +285,14 @@ class PurgedMail(models.Model):
 
 
 # A folder, the number of the mail, and the numbering of the folder.
-NUMBERED = re.compile(r"(.+) #(\d+) of \d+")
+FOLDER_ORIGIN = re.compile(r"(.+) #(\d+) of \d+")
 
 
 class SetAsideQuerySet(RecordQuerySet):
     """Named sets of mails set aside."""
 
     def visible_to(self, user: Any) -> "SetAsideQuerySet":
-        return self if sees_everyone(user) else self.filter(owned_by_or_free(user, "mailbox__owner"))
+        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user, "mailbox__owner"))
 
 
 class SetAside(Record):
@@ -326,10 +326,10 @@ class SetAside(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.reason}"[:200]
+        return f"{self.origin_label}: {self.reason}"[:200]
 
     @property
-    def place(self) -> str:
+    def origin_label(self) -> str:
         """Where it came from, for people: under which numbering of its folder says nothing to them."""
-        found = NUMBERED.fullmatch(self.origin)
+        found = FOLDER_ORIGIN.fullmatch(self.origin)
         return f"{found[1]}, mail {found[2]}" if found else self.origin

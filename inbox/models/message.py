@@ -7,8 +7,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 
-from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet, json_field, json_is, one_of
-from inbox.models.thread import IN_THEIR_WORDS, Direction, Thread
+from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet, choices_check, json_field, json_type_check
+from inbox.models.thread import VERBATIM_SOURCES, Direction, Thread
 
 
 class Nature(models.TextChoices):
@@ -31,7 +31,7 @@ class MessageState(models.TextChoices):
 
 
 # Of what goes out. Back to QUEUED where it is proven that nobody took it, or where it is tried again.
-OUTGOING = {
+OUTGOING_TRANSITIONS = {
     MessageState.QUEUED: {MessageState.SENDING, MessageState.SENT, MessageState.FAILED, MessageState.UNCERTAIN},
     MessageState.SENDING: {MessageState.QUEUED, MessageState.SENT, MessageState.FAILED, MessageState.UNCERTAIN},
     MessageState.FAILED: {MessageState.QUEUED},
@@ -39,7 +39,7 @@ OUTGOING = {
 }
 
 # Held against the row as it was written: only where it stands, when it went and what is known of it may move.
-OUTGOING_CHANGED = """
+OUTGOING_CHANGED_SQL = """
     OLD.direction = 'out' AND (
         OLD.message_id, OLD.in_reply_to, OLD."from", OLD."to", OLD."cc", OLD.subject, OLD.body_text, OLD.body_html,
         OLD.attachments, OLD.from_name, OLD.reply_to
@@ -51,9 +51,9 @@ OUTGOING_CHANGED = """
 
 
 # For so long a model is asked about what somebody wrote.
-NEWS = timedelta(days=7)
+MODEL_READING_WINDOW = timedelta(days=7)
 # Nobody has got it, or nobody can tell: somebody must look.
-NOT_SENT = models.Q(state__in=[MessageState.FAILED, MessageState.UNCERTAIN])
+IS_NOT_SENT = models.Q(state__in=[MessageState.FAILED, MessageState.UNCERTAIN])
 
 
 class MessageQuerySet(RecordQuerySet):
@@ -61,16 +61,16 @@ class MessageQuerySet(RecordQuerySet):
 
     def not_sent(self) -> "MessageQuerySet":
         """What was to go out and did not, or of which nobody knows whether it did; whoever wrote it."""
-        return self.filter(NOT_SENT)
+        return self.filter(IS_NOT_SENT)
 
-    def known_by(self, token: str) -> "MessageQuerySet":
+    def with_token(self, token: str) -> "MessageQuerySet":
         """The mail that went out under `token`, which people outside know it by."""
         return self.filter(token=token, state=MessageState.SENT, thread__deleted_at=None)
 
     def unread_by_model(self, now: datetime) -> "MessageQuerySet":
         """What people outside wrote of late and no model has read yet; older news is no news, and left alone."""
-        theirs = self.filter(direction=Direction.IN, nature=Nature.PERSON, sent_at__gte=now - NEWS)
-        return theirs.filter(thread__source__in=IN_THEIR_WORDS, reading__isnull=True)
+        theirs = self.filter(direction=Direction.IN, nature=Nature.PERSON, sent_at__gte=now - MODEL_READING_WINDOW)
+        return theirs.filter(thread__source__in=VERBATIM_SOURCES, reading__isnull=True)
 
 
 class Message(Record):
@@ -139,13 +139,13 @@ class Message(Record):
             pgtrigger.Protect(
                 name="outgoing_is_kept",
                 operation=pgtrigger.Update,
-                condition=pgtrigger.Condition(OUTGOING_CHANGED),
+                condition=pgtrigger.Condition(OUTGOING_CHANGED_SQL),
             )
         ]
         constraints = [
-            one_of("messages", "direction", Direction),
-            one_of("messages", "state", MessageState),
-            one_of("messages", "nature", Nature),
+            choices_check("messages", "direction", Direction),
+            choices_check("messages", "state", MessageState),
+            choices_check("messages", "nature", Nature),
             models.CheckConstraint(
                 name="messages_received_is_in",
                 condition=models.Q(direction=Direction.IN, state=MessageState.RECEIVED)
@@ -157,8 +157,8 @@ class Message(Record):
                 condition=~models.Q(state__in=["FAILED", "UNCERTAIN"]) | ~models.Q(error_message=""),
                 violation_error_message="A message that did not go out says why.",
             ),
-            json_is("messages", "attachments", "array"),
-            json_is("messages", "media", "object"),
+            json_type_check("messages", "attachments", "array"),
+            json_type_check("messages", "media", "object"),
             models.UniqueConstraint(
                 "thread",
                 "message_id",
@@ -179,11 +179,11 @@ class Message(Record):
             models.Index("thread", "sent_at", "id", condition=LIVE, name="messages_of_thread"),
             models.Index("message_id", condition=~models.Q(message_id=""), name="messages_by_message_id"),
             models.Index(Lower("from_email"), models.F("sent_at").desc(), condition=LIVE, name="messages_by_sender"),
-            models.Index("thread", "state", condition=LIVE & NOT_SENT, name="messages_not_sent"),
+            models.Index("thread", "state", condition=LIVE & IS_NOT_SENT, name="messages_not_sent"),
         ]
 
     @property
-    def people(self) -> tuple[str, ...]:
+    def participants(self) -> tuple[str, ...]:
         """Everybody who wrote it or got it."""
         return tuple(dict.fromkeys(one for one in (self.from_email, *self.to_emails, *self.cc_emails) if one))
 

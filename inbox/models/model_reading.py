@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from crm.records.base import json_field, json_is
+from crm.records.base import json_field, json_type_check
 
 
 class Reading(models.Model):
@@ -21,7 +21,7 @@ class Reading(models.Model):
     class Meta:
         db_table = "message_readings"
         default_permissions = ()
-        constraints = [json_is("message_readings", "signs", "array")]
+        constraints = [json_type_check("message_readings", "signs", "array")]
 
     def __str__(self) -> str:
         return f"Reading of {self.message_id}"

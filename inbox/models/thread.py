@@ -13,14 +13,14 @@ from crm.records.base import (
     LiveManager,
     Record,
     RecordQuerySet,
-    audited,
+    can_see_everyone,
+    choices_check,
     json_field,
-    json_is,
-    one_of,
-    owned_by_or_free,
+    json_type_check,
+    owned_by_or_unassigned,
     search_field,
     search_index,
-    sees_everyone,
+    with_row_audit,
 )
 
 
@@ -41,7 +41,7 @@ class ThreadStatus(models.TextChoices):
     ARCHIVED = "ARCHIVED", "Archived"
 
 
-TRANSITIONS = {
+THREAD_TRANSITIONS = {
     ThreadStatus.OPEN: {ThreadStatus.RESOLVED, ThreadStatus.ARCHIVED},
     ThreadStatus.RESOLVED: {ThreadStatus.OPEN, ThreadStatus.ARCHIVED},
     ThreadStatus.ARCHIVED: {ThreadStatus.OPEN},
@@ -61,50 +61,50 @@ class Direction(models.TextChoices):
 
 
 # Where their own words are kept; what is noted of a call or a meeting are ours.
-IN_THEIR_WORDS = (ThreadSource.EMAIL, ThreadSource.SMS, ThreadSource.CHAT, ThreadSource.FORM)
+VERBATIM_SOURCES = (ThreadSource.EMAIL, ThreadSource.SMS, ThreadSource.CHAT, ThreadSource.FORM)
 # When something was last said; in a conversation in which nothing was, when it began.
-LAST_SAID = Coalesce("last_message_at", "created_at")
-UNLINKED = models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True)
+LAST_ACTIVITY = Coalesce("last_message_at", "created_at")
+IS_UNLINKED = models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True)
 
 
 # In the metadata of a conversation that has become part of another: the key of that.
-PART_OF, MOST_HOPS = "part_of", 20
+MERGED_INTO_KEY, MAX_MERGE_HOPS = "part_of", 20
 
 
 class ThreadQuerySet(RecordQuerySet):
     """Named sets of conversations."""
 
     def visible_to(self, user: Any) -> "ThreadQuerySet":
-        if sees_everyone(user):
+        if can_see_everyone(user):
             return self
-        return self.filter(owned_by_or_free(user, "owner"))
+        return self.filter(owned_by_or_unassigned(user, "owner"))
 
-    def we_owe(self) -> "ThreadQuerySet":
+    def needs_reply(self) -> "ThreadQuerySet":
         """Their last word is unanswered; the longest wait first."""
-        return self.filter(status=ThreadStatus.OPEN, last_direction=Direction.IN).order_by(LAST_SAID, "id")
+        return self.filter(status=ThreadStatus.OPEN, last_direction=Direction.IN).order_by(LAST_ACTIVITY, "id")
 
-    def they_owe(self) -> "ThreadQuerySet":
+    def waiting_on_them(self) -> "ThreadQuerySet":
         """Our last word is unanswered; the longest silence first."""
-        return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_SAID, "id")
+        return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_ACTIVITY, "id")
 
-    def unnoticed(self) -> "ThreadQuerySet":
+    def signals_outdated(self) -> "ThreadQuerySet":
         """Conversations of leads in which something was said since their signals were read."""
         return self.live().filter(lead__isnull=False).exclude(noticed_count=models.F("message_count"))
 
-    def to_sense(self, now: datetime) -> "ThreadQuerySet":
+    def due_for_model_reading(self, now: datetime) -> "ThreadQuerySet":
         """Conversations in which a model has something to read, those first that have waited longest."""
         return self.live().filter(sense_at__lte=now).order_by("sense_at", "id")
 
     def unlinked(self) -> "ThreadQuerySet":
         """Open, and with somebody we do not know."""
-        return self.filter(UNLINKED)
+        return self.filter(IS_UNLINKED)
 
     def untriaged(self) -> "ThreadQuerySet":
         """Unlinked ones in which something was said since triage last looked at them; the newest first."""
-        return self.filter(UNLINKED, triaged_at__isnull=True).order_by(LAST_SAID.desc(), "-id")
+        return self.filter(IS_UNLINKED, triaged_at__isnull=True).order_by(LAST_ACTIVITY.desc(), "-id")
 
 
-@audited(
+@with_row_audit(
     exclude=[
         "last_message_at",
         "message_count",
@@ -172,56 +172,56 @@ class Thread(Record):
             ("purge_thread", "Can purge a conversation for ever"),
         ]
         constraints = [
-            one_of("threads", "source", ThreadSource),
-            one_of("threads", "status", ThreadStatus),
-            one_of("threads", "sentiment", Sentiment, null=True),
+            choices_check("threads", "source", ThreadSource),
+            choices_check("threads", "status", ThreadStatus),
+            choices_check("threads", "sentiment", Sentiment, null=True),
             models.CheckConstraint(
                 name="threads_last_direction_valid",
                 condition=models.Q(last_direction__in=["", *Direction.values]),
                 violation_error_message="The last direction is in, out or nothing.",
             ),
-            json_is("threads", "metadata", "object"),
+            json_type_check("threads", "metadata", "object"),
         ]
         indexes = [
             models.Index(
-                LAST_SAID.desc(),
+                LAST_ACTIVITY.desc(),
                 models.F("id").desc(),
                 condition=LIVE,
                 name="threads_newest",
             ),
             models.Index(
                 "status",
-                LAST_SAID.desc(),
+                LAST_ACTIVITY.desc(),
                 models.F("id").desc(),
                 condition=LIVE,
                 name="threads_by_status",
             ),
             models.Index(
-                LAST_SAID,
+                LAST_ACTIVITY,
                 "id",
                 condition=LIVE & models.Q(status=ThreadStatus.OPEN, last_direction=Direction.IN),
                 name="threads_we_owe",
             ),
             models.Index(
-                LAST_SAID,
+                LAST_ACTIVITY,
                 "id",
                 condition=LIVE & models.Q(status=ThreadStatus.OPEN, awaiting_reply=True),
                 name="threads_they_owe",
             ),
             models.Index(
-                LAST_SAID.desc(),
+                LAST_ACTIVITY.desc(),
                 models.F("id").desc(),
-                condition=LIVE & UNLINKED,
+                condition=LIVE & IS_UNLINKED,
                 name="threads_unlinked",
             ),
             models.Index(
-                LAST_SAID.desc(),
+                LAST_ACTIVITY.desc(),
                 models.F("id").desc(),
-                condition=LIVE & UNLINKED & models.Q(triaged_at__isnull=True),
+                condition=LIVE & IS_UNLINKED & models.Q(triaged_at__isnull=True),
                 name="threads_untriaged",
             ),
             models.Index(
-                LAST_SAID.desc(),
+                LAST_ACTIVITY.desc(),
                 models.F("id").desc(),
                 condition=models.Q(deleted_at__isnull=False),
                 name="threads_deleted",
@@ -229,7 +229,7 @@ class Thread(Record):
             models.Index(
                 "assigned_to",
                 "status",
-                LAST_SAID,
+                LAST_ACTIVITY,
                 "id",
                 condition=models.Q(assigned_to__isnull=False),
                 name="threads_assigned",
@@ -248,13 +248,13 @@ class Thread(Record):
         return self.subject or f"{self.get_source_display()} without a subject"
 
     @property
-    def whole(self) -> "Thread":
+    def merged_thread(self) -> "Thread":
         """This conversation, or the one that it has become part of."""
-        found = self
-        for _ in range(MOST_HOPS):
-            key = found.metadata.get(PART_OF)
-            following = Thread.everything.filter(pk=key).first() if found.is_deleted and key else None
-            if following is None:
-                return found
-            found = following
-        return found
+        current = self
+        for _ in range(MAX_MERGE_HOPS):
+            key = current.metadata.get(MERGED_INTO_KEY)
+            next_thread = Thread.everything.filter(pk=key).first() if current.is_deleted and key else None
+            if next_thread is None:
+                return current
+            current = next_thread
+        return current

@@ -13,24 +13,26 @@ from urllib.parse import quote
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from inbox.attachments import contents
+from inbox.attachments import read_attachment
 from inbox.models import Message
-from inbox.outgoing.tracking import without_picture
+from inbox.outgoing.tracking import remove_tracking_pixel
 
 # What a line of references holds: other people's identifiers, of which some hold anything.
-IDENTIFIER = re.compile(r"<[!-;=?-~]{1,900}>")
-CHAINS = {"references", "in-reply-to"}
-MOST_REFERENCES = 20
-LINK = re.compile(r"(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]])|(?<![\w.+-])([\w.+-]+@[\w-]+(?:\.[\w-]+)+)", re.ASCII)
-BREAKS = re.compile("\r\n|[\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
-CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+SENDABLE_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
+REFERENCE_HEADERS = {"references", "in-reply-to"}
+MAX_SENT_REFERENCES = 20
+URL_OR_EMAIL = re.compile(
+    r"(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]])|(?<![\w.+-])([\w.+-]+@[\w-]+(?:\.[\w-]+)+)", re.ASCII
+)
+ANY_LINE_BREAK = re.compile("\r\n|[\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
+CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 
 class MailPolicy(EmailPolicy):
     """As for SMTP, but identifiers are never taken apart: the standard one encodes those that are long."""
 
     def fold(self, name: str, value: Any) -> str:
-        if name.lower() in CHAINS:
+        if name.lower() in REFERENCE_HEADERS:
             return f"{name}: " + "\r\n ".join(str(value).split()) + "\r\n"
         return super().fold(name, value)
 
@@ -39,94 +41,101 @@ class MailPolicy(EmailPolicy):
 
 
 # Every byte below 128, so that any server takes it as it is.
-POLICY = MailPolicy(linesep="\r\n", cte_type="7bit")
+SMTP_POLICY = MailPolicy(linesep="\r\n", cte_type="7bit")
 
 
-def letter(message: Message, *, ours: bool = False) -> bytes:
+def build_email(message: Message, *, for_sent_folder: bool = False) -> bytes:
     """`message` as it goes to the mail server: text, the same as HTML, and what is attached.
 
     The same bytes each time: what is filed as sent is what was sent, its date that of the handing over (`sent_at`),
-    but for the picture that notes an opening: the copy that is `ours` has none.
+    but for the picture that notes an opening: the copy that is `for_sent_folder` has none.
 
     Raises:
-        IllegalMove: a file is no longer what was to be sent.
+        IllegalTransition: a file is no longer what was to be sent.
     """
-    mail = EmailMessage(policy=POLICY)
-    mail["From"] = Address(message.from_name, addr_spec=message.from_email)
-    mail["To"] = [Address(addr_spec=one) for one in message.to_emails]
+    email_message = EmailMessage(policy=SMTP_POLICY)
+    email_message["From"] = Address(message.from_name, addr_spec=message.from_email)
+    email_message["To"] = [Address(addr_spec=one) for one in message.to_emails]
     if message.cc_emails:
-        mail["Cc"] = [Address(addr_spec=one) for one in message.cc_emails]
+        email_message["Cc"] = [Address(addr_spec=one) for one in message.cc_emails]
     if message.reply_to:
-        mail["Reply-To"] = Address(message.from_name, addr_spec=message.reply_to)
-    mail["Subject"] = message.subject
-    mail["Date"] = format_datetime(message.sent_at.astimezone(UTC))
-    mail["Message-ID"] = message.message_id
-    if IDENTIFIER.fullmatch(message.in_reply_to):
-        mail["In-Reply-To"] = message.in_reply_to
-        mail["References"] = " ".join(message.references or references(message))
-    mail.set_content(message.body_text, cte="quoted-printable")
-    page = without_picture(message.body_html, message.token) if ours and message.token else message.body_html
-    mail.add_alternative(page, subtype="html", cte="quoted-printable")
-    attach(mail, message)
-    set_boundaries(mail)
-    return mail.as_bytes()
+        email_message["Reply-To"] = Address(message.from_name, addr_spec=message.reply_to)
+    email_message["Subject"] = message.subject
+    email_message["Date"] = format_datetime(message.sent_at.astimezone(UTC))
+    email_message["Message-ID"] = message.message_id
+    if SENDABLE_MESSAGE_ID.fullmatch(message.in_reply_to):
+        email_message["In-Reply-To"] = message.in_reply_to
+        email_message["References"] = " ".join(message.references or reference_chain(message))
+    email_message.set_content(message.body_text, cte="quoted-printable")
+    html = (
+        remove_tracking_pixel(message.body_html, message.token)
+        if for_sent_folder and message.token
+        else message.body_html
+    )
+    email_message.add_alternative(html, subtype="html", cte="quoted-printable")
+    add_attachments(email_message, message)
+    set_boundaries(email_message)
+    return email_message.as_bytes()
 
 
-def set_boundaries(mail: EmailMessage) -> None:
+def set_boundaries(email_message: EmailMessage) -> None:
     """Part what consists of parts by words that follow from the Message-ID; "=_" stands in no encoded text."""
-    name = sha256(mail["Message-ID"].encode()).hexdigest()[:24]
-    for number, part in enumerate(part for part in mail.walk() if part.is_multipart()):
+    name = sha256(email_message["Message-ID"].encode()).hexdigest()[:24]
+    for number, part in enumerate(part for part in email_message.walk() if part.is_multipart()):
         part.set_boundary(f"=_{name}_{number}")
 
 
-def attach(mail: EmailMessage, message: Message) -> None:
-    """Put the files of `message` into `mail`; an invitation also where mail programs look for one."""
-    files = [(entry, contents(entry)) for entry in message.attachments]
+def add_attachments(email_message: EmailMessage, message: Message) -> None:
+    """Put the files of `message` into `email_message`; an invitation also where mail programs look for one."""
+    files = [(entry, read_attachment(entry)) for entry in message.attachments]
     for entry, data in files:
         if entry.get("inline"):
-            mail.add_alternative(
+            email_message.add_alternative(
                 data.decode(), subtype="calendar", params={"method": "REQUEST"}, cte="quoted-printable"
             )
     for entry, data in files:
         kind, _, subtype = entry["type"].partition("/")
-        mail.add_attachment(data, maintype=kind, subtype=subtype, filename=entry["name"], cte="base64")
+        email_message.add_attachment(data, maintype=kind, subtype=subtype, filename=entry["name"], cte="base64")
 
 
-def references(message: Message) -> list[str]:
+def reference_chain(message: Message) -> list[str]:
     """The identifiers that lead from the first message of the conversation to the one that `message` answers.
 
     Those of messages that we do not have are taken from what the eldest that we have names itself.
     """
     rows = Message.objects.filter(thread=message.thread_id).exclude(message_id="")
-    said = {name: (above, named) for name, above, named in rows.values_list("message_id", "in_reply_to", "references")}
+    headers_by_id = {
+        name: (parent, named_ids)
+        for name, parent, named_ids in rows.values_list("message_id", "in_reply_to", "references")
+    }
     chain: list[str] = []
-    at, named = message.in_reply_to, []
-    while IDENTIFIER.fullmatch(at) and at not in chain:
-        chain.insert(0, at)
-        at, named = said.get(at, ("", named))
-    before = [one for one in dict.fromkeys(named) if IDENTIFIER.fullmatch(one) and one not in chain]
-    chain = [*before, *chain]
-    return chain if len(chain) <= MOST_REFERENCES else [chain[0], *chain[1 - MOST_REFERENCES :]]
+    current, named_ids = message.in_reply_to, []
+    while SENDABLE_MESSAGE_ID.fullmatch(current) and current not in chain:
+        chain.insert(0, current)
+        current, named_ids = headers_by_id.get(current, ("", named_ids))
+    older = [one for one in dict.fromkeys(named_ids) if SENDABLE_MESSAGE_ID.fullmatch(one) and one not in chain]
+    chain = [*older, *chain]
+    return chain if len(chain) <= MAX_SENT_REFERENCES else [chain[0], *chain[1 - MAX_SENT_REFERENCES :]]
 
 
-def plain(text: str) -> str:
+def clean_body_text(text: str) -> str:
     """`text` with one kind of line break, and without what no screen shows."""
-    return CONTROL.sub("", BREAKS.sub("\n", text)).strip("\n")
+    return CONTROL_CHARACTERS.sub("", ANY_LINE_BREAK.sub("\n", text)).strip("\n")
 
 
-def as_html(text: str) -> SafeString:
+def text_to_html(text: str) -> SafeString:
     """`text` as HTML: paragraphs, lines, and links where an address of a page or of a mailbox stands."""
-    paragraphs = ([linked(line) for line in block.split("\n")] for block in re.split(r"\n{2,}", text))
+    paragraphs = ([linkify(line) for line in block.split("\n")] for block in re.split(r"\n{2,}", text))
     lines = ((format_html_join(SafeString("<br>\n"), "{}", ((line,) for line in block)),) for block in paragraphs)
     return format_html("<html><body>\n{}\n</body></html>\n", format_html_join("\n", "<p>{}</p>", lines))
 
 
-def linked(line: str) -> SafeString:
+def linkify(line: str) -> SafeString:
     """`line` escaped, its addresses made into links."""
-    parts, done = [], 0
-    for found in LINK.finditer(line):
-        page, mailbox = found.groups()
+    parts, position = [], 0
+    for match in URL_OR_EMAIL.finditer(line):
+        page, mailbox = match.groups()
         target = page or f"mailto:{quote(mailbox, safe='@+')}"
-        parts += [line[done : found.start()], format_html('<a href="{}">{}</a>', target, found[0])]
-        done = found.end()
-    return format_html_join("", "{}", ((part,) for part in [*parts, line[done:]]))
+        parts += [line[position : match.start()], format_html('<a href="{}">{}</a>', target, match[0])]
+        position = match.end()
+    return format_html_join("", "{}", ((part,) for part in [*parts, line[position:]]))

@@ -12,73 +12,79 @@ from contextlib import suppress
 
 from django.conf import settings
 
-from crm.runtime.delivery import Delivery, Outcome
-from crm.text.addresses import domain
+from crm.runtime.delivery import Delivery, DeliveryOutcome
+from crm.text.addresses import agency_domain
 
-LONGEST_REPLY = 200
+MAX_SMTP_REPLY_LENGTH = 200
 
 
-class Turned(Exception):
+class SmtpRejected(Exception):
     """The mail server did not get as far as the data; `delivery` says how it ended."""
 
-    def __init__(self, outcome: Outcome, said: str) -> None:
-        self.delivery = Delivery(outcome, said)
-        super().__init__(said)
+    def __init__(self, outcome: DeliveryOutcome, explanation: str) -> None:
+        self.delivery = Delivery(outcome, explanation)
+        super().__init__(explanation)
 
 
-def hand_over(letter: bytes, sender: str, recipients: list[str], last_call: Callable[[], Delivery | None]) -> Delivery:
-    """Give `letter` to the mail server of the settings.
+def send_via_smtp(
+    email_bytes: bytes, sender: str, recipients: list[str], final_check: Callable[[], Delivery | None]
+) -> Delivery:
+    """Give `email_bytes` to the mail server of the settings.
 
-    `last_call` is asked when nothing but the data is left to be said; what it returns, if anything, ends it there.
+    `final_check` is asked when nothing but the data is left to be said; what it returns, if anything, ends it there.
     """
     if not settings.EMAIL_HOST:
-        return Delivery(Outcome.REFUSED, "No mail server is set (EMAIL_URL), so nothing can be sent.")
+        return Delivery(DeliveryOutcome.REJECTED, "No mail server is set (EMAIL_URL), so nothing can be sent.")
     try:
-        server = begun(sender, recipients)
-    except Turned as turned:
-        return turned.delivery
+        server = open_smtp_session(sender, recipients)
+    except SmtpRejected as rejection:
+        return rejection.delivery
     try:
-        if (held := last_call()) is not None:
-            return held
-        return data(server, letter)
+        if (early_result := final_check()) is not None:
+            return early_result
+        return send_data(server, email_bytes)
     finally:
-        goodbye(server)
+        close_session(server)
 
 
-def begun(sender: str, recipients: list[str]) -> smtplib.SMTP:
+def open_smtp_session(sender: str, recipients: list[str]) -> smtplib.SMTP:
     """A connection in which the server has taken the sender and every recipient.
 
     Raises:
-        Turned: it has not; nobody got anything.
+        SmtpRejected: it has not; nobody got anything.
     """
     server = None
     try:
-        server = connected()
-        envelope(server, sender, recipients)
+        server = connect_smtp()
+        send_envelope(server, sender, recipients)
     except (smtplib.SMTPException, OSError, ValueError) as error:
-        goodbye(server)
-        raise turned(error) from error
-    except Turned:
-        goodbye(server)
+        close_session(server)
+        raise rejection_from_error(error) from error
+    except SmtpRejected:
+        close_session(server)
         raise
     return server
 
 
-def connected() -> smtplib.SMTP:
+def connect_smtp() -> smtplib.SMTP:
     """A connection to the mail server, encrypted and logged in as the settings say."""
-    at = {
+    connection_args = {
         "host": settings.EMAIL_HOST,
         "port": settings.EMAIL_PORT,
         "timeout": settings.EMAIL_TIMEOUT,
         # How we call ourselves; otherwise it is asked of the name servers, which may take long.
-        "local_hostname": domain(),
+        "local_hostname": agency_domain(),
     }
-    trusted = ssl.create_default_context()
-    server = smtplib.SMTP_SSL(**at, context=trusted) if settings.EMAIL_USE_SSL else smtplib.SMTP(**at)
+    tls_context = ssl.create_default_context()
+    server = (
+        smtplib.SMTP_SSL(**connection_args, context=tls_context)
+        if settings.EMAIL_USE_SSL
+        else smtplib.SMTP(**connection_args)
+    )
     try:
         server.ehlo_or_helo_if_needed()
         if settings.EMAIL_USE_TLS:
-            server.starttls(context=trusted)
+            server.starttls(context=tls_context)
             server.ehlo_or_helo_if_needed()
         if settings.EMAIL_HOST_USER:
             server.login(settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD)
@@ -88,72 +94,80 @@ def connected() -> smtplib.SMTP:
     return server
 
 
-def envelope(server: smtplib.SMTP, sender: str, recipients: list[str]) -> None:
+def send_envelope(server: smtplib.SMTP, sender: str, recipients: list[str]) -> None:
     """Name the sender and the recipients; if one of them is refused, nobody gets the mail."""
     code, reply = server.mail(sender)
     if code >= 300:
-        raise Turned(*verdict(code, "The mail server refused our address", reply))
+        raise SmtpRejected(*classify_reply(code, "The mail server refused our address", reply))
     for recipient in recipients:
         code, reply = server.rcpt(recipient)
         if code >= 300:
             with suppress(smtplib.SMTPException, OSError):
                 server.rset()
-            raise Turned(*verdict(code, f"The mail server refused {recipient}, so nobody got it", reply))
+            raise SmtpRejected(*classify_reply(code, f"The mail server refused {recipient}, so nobody got it", reply))
 
 
-def data(server: smtplib.SMTP, letter: bytes) -> Delivery:
+def send_data(server: smtplib.SMTP, email_bytes: bytes) -> Delivery:
     """Say the mail itself; from here on a broken connection leaves it open whether it was taken."""
     try:
         code, reply = server.docmd("DATA")
     except (smtplib.SMTPException, OSError) as error:
-        return turned(error).delivery
+        return rejection_from_error(error).delivery
     if code != 354:
-        return Delivery(*verdict(code, "The mail server refused the mail", reply))
+        return Delivery(*classify_reply(code, "The mail server refused the mail", reply))
     try:
         # A line that begins with a dot gets another: one alone ends the mail.
-        server.send(re.sub(rb"(?m)^\.", b"..", letter) + b".\r\n")
+        server.send(re.sub(rb"(?m)^\.", b"..", email_bytes) + b".\r\n")
         code, reply = server.getreply()
     except (smtplib.SMTPException, OSError):
-        said = "The connection broke while the mail server was taking the mail: nobody knows whether it arrived."
-        return Delivery(Outcome.UNKNOWN, said)
+        explanation = "The connection broke while the mail server was taking the mail: nobody knows whether it arrived."
+        return Delivery(DeliveryOutcome.UNCONFIRMED, explanation)
     if 200 <= code < 300:
-        return Delivery(Outcome.DONE)
+        return Delivery(DeliveryOutcome.DELIVERED)
     if 400 <= code < 600:
-        return Delivery(*verdict(code, "The mail server refused the mail", reply))
-    return Delivery(Outcome.UNKNOWN, "The mail server gave no clear answer: nobody knows whether the mail arrived.")
+        return Delivery(*classify_reply(code, "The mail server refused the mail", reply))
+    return Delivery(
+        DeliveryOutcome.UNCONFIRMED, "The mail server gave no clear answer: nobody knows whether the mail arrived."
+    )
 
 
-def verdict(code: int, what: str, reply: bytes) -> tuple[Outcome, str]:
+def classify_reply(code: int, prefix: str, reply: bytes) -> tuple[DeliveryOutcome, str]:
     """How a refusal with `code` ends it, and the sentence that says so."""
-    outcome = Outcome.LATER if 400 <= code < 500 else Outcome.REFUSED
-    return outcome, f"{what}: {code} {told(reply)}".rstrip() + "."
+    outcome = DeliveryOutcome.RETRY_LATER if 400 <= code < 500 else DeliveryOutcome.REJECTED
+    return outcome, f"{prefix}: {code} {readable_reply(reply)}".rstrip() + "."
 
 
-def told(reply: bytes | str) -> str:
+def readable_reply(reply: bytes | str) -> str:
     """What the server replied, as far as it belongs into a sentence."""
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:LONGEST_REPLY].rstrip(".")
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_SMTP_REPLY_LENGTH].rstrip(".")
 
 
-def turned(error: Exception) -> Turned:
+def rejection_from_error(error: Exception) -> SmtpRejected:
     """How it ended when `error` came before any data: nobody got anything."""
-    where = f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
+    server_name = f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
     if isinstance(error, smtplib.SMTPAuthenticationError):
         # Not what it replied, which may repeat what we said.
-        outcome = Outcome.LATER if error.smtp_code < 500 else Outcome.REFUSED
-        return Turned(outcome, f"The mail server refused our login: {error.smtp_code}.")
+        outcome = DeliveryOutcome.RETRY_LATER if error.smtp_code < 500 else DeliveryOutcome.REJECTED
+        return SmtpRejected(outcome, f"The mail server refused our login: {error.smtp_code}.")
     if isinstance(error, smtplib.SMTPResponseException):
-        return Turned(*verdict(error.smtp_code, "The mail server refused to talk", error.smtp_error))
+        return SmtpRejected(*classify_reply(error.smtp_code, "The mail server refused to talk", error.smtp_error))
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Turned(Outcome.REFUSED, f"The certificate of the mail server {where} is not trusted; nothing was said.")
-    if isinstance(error, smtplib.SMTPNotSupportedError | ValueError):
-        return Turned(
-            Outcome.REFUSED, "The mail server does not offer what EMAIL_URL asks for (encryption or a login)."
+        return SmtpRejected(
+            DeliveryOutcome.REJECTED,
+            f"The certificate of the mail server {server_name} is not trusted; nothing was said.",
         )
-    return Turned(Outcome.LATER, f"The mail server {where} could not be reached: {told(str(error)) or 'no answer'}.")
+    if isinstance(error, smtplib.SMTPNotSupportedError | ValueError):
+        return SmtpRejected(
+            DeliveryOutcome.REJECTED, "The mail server does not offer what EMAIL_URL asks for (encryption or a login)."
+        )
+    return SmtpRejected(
+        DeliveryOutcome.RETRY_LATER,
+        f"The mail server {server_name} could not be reached: {readable_reply(str(error)) or 'no answer'}.",
+    )
 
 
-def goodbye(server: smtplib.SMTP | None) -> None:
+def close_session(server: smtplib.SMTP | None) -> None:
     """End the connection politely if the server still listens; what was taken stays taken."""
     if server is None:
         return

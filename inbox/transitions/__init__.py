@@ -1,25 +1,25 @@
 """What can be done to a conversation, and the one way a message comes in."""
 
-from inbox.transitions.email_tracking import opened, viewed
-from inbox.transitions.linking import link, reachable, unlink
-from inbox.transitions.log_conversation import Kept, log_conversation
+from inbox.transitions.email_tracking import record_email_opened, record_proposal_viewed
+from inbox.transitions.linking import link, require_visible, unlink
+from inbox.transitions.log_conversation import ConversationDetails, log_conversation
 from inbox.transitions.split_join import join, split
-from inbox.transitions.store_message import take_in
-from inbox.transitions.thread_status import assign, lock, mark_read, move
+from inbox.transitions.store_message import add_to_thread
+from inbox.transitions.thread_status import assign, change_thread_status, lock_thread, mark_read
 
 __all__ = [
-    "Kept",
+    "ConversationDetails",
     "assign",
     "join",
     "link",
-    "lock",
+    "lock_thread",
     "log_conversation",
     "mark_read",
-    "move",
-    "opened",
-    "reachable",
+    "change_thread_status",
+    "record_email_opened",
+    "require_visible",
     "split",
-    "take_in",
+    "add_to_thread",
     "unlink",
-    "viewed",
+    "record_proposal_viewed",
 ]

@@ -7,31 +7,35 @@ from django.db import connection, transaction
 from crm.models import ActorType
 from crm.records.activity import Actor, record
 from inbox.models import Message, Thread
-from inbox.thread_state import subject_of
+from inbox.thread_state import timeline_owner_of
 
-OUTSIDE = Actor(ActorType.EXTERNAL, name="The other side")
+EXTERNAL_ACTOR = Actor(ActorType.EXTERNAL, name="The other side")
 # Sooner it is a program on the way that looks, and no reader.
-SOONEST = timedelta(seconds=10)
+MIN_OPEN_DELAY = timedelta(seconds=10)
 
 
-def opened(token: str, at: datetime) -> bool:
+def record_email_opened(token: str, at: datetime) -> bool:
     """Note that the mail known by `token` was opened at `at`; whether that was news."""
-    return noted(token, at, "opened_at", "opened", "Opened our mail")
+    return record_tracking_event(token, at, "opened_at", "opened", "Opened our mail")
 
 
-def viewed(token: str, at: datetime) -> bool:
+def record_proposal_viewed(token: str, at: datetime) -> bool:
     """Note that the proposal of the mail known by `token` was looked at; whether that was news."""
-    opened(token, at)
-    return noted(token, at, "viewed_at", "viewed", "Looked at our proposal")
+    record_email_opened(token, at)
+    return record_tracking_event(token, at, "viewed_at", "viewed", "Looked at our proposal")
 
 
-def noted(token: str, at: datetime, column: str, verb: str, said: str) -> bool:
+def record_tracking_event(token: str, at: datetime, column: str, verb: str, label: str) -> bool:
     """Set `column` of the mail once; its conversation is then read for signals like one with something new in it.
 
     However often it is asked, nothing is locked or queued after the first time.
     """
-    sent = Message.objects.known_by(token)
-    message = sent.filter(**{f"{column}__isnull": True, "sent_at__lte": at - SOONEST}).only("thread", "subject").first()
+    messages = Message.objects.with_token(token)
+    message = (
+        messages.filter(**{f"{column}__isnull": True, "sent_at__lte": at - MIN_OPEN_DELAY})
+        .only("thread", "subject")
+        .first()
+    )
     if message is None:
         return False
     with transaction.atomic():
@@ -41,6 +45,6 @@ def noted(token: str, at: datetime, column: str, verb: str, said: str) -> bool:
         if Message.objects.filter(pk=message.pk, **{f"{column}__isnull": True}).update(**{column: at}) != 1:
             return False
         Thread.everything.filter(pk=thread.pk).update(noticed_count=0)
-        summary = f"{said} “{message.subject}”"
-        record(message, verb, about=subject_of(thread), by=OUTSIDE, summary=summary, at=at)
+        summary = f"{label} “{message.subject}”"
+        record(message, verb, timeline_owner=timeline_owner_of(thread), by=EXTERNAL_ACTOR, summary=summary, at=at)
     return True

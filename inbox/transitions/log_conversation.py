@@ -13,26 +13,26 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from crm.exceptions import BadInput, refusing
+from crm.exceptions import InvalidInput, errors_as_invalid_input
 from crm.models import Client, User
 from crm.records.activity import Actor, record
-from crm.text.addresses import address
-from crm.text.cleaning import without_nul
-from inbox.attachments import LARGEST, received
+from crm.text.addresses import clean_address
+from crm.text.cleaning import strip_nul
+from inbox.attachments import MAX_ATTACHMENT_BYTES, store_received_file
 from inbox.models import Direction, Message, MessageState, Thread, ThreadStatus
-from inbox.transitions.linking import reachable
-from inbox.transitions.store_message import take_in
-from inbox.transitions.thread_status import move
+from inbox.transitions.linking import require_visible
+from inbox.transitions.store_message import add_to_thread
+from inbox.transitions.thread_status import change_thread_status
 from leads.models import Lead
 
-LONGEST_SUMMARY, LONGEST_TEXT, LONGEST_NAME, LONGEST_URL = 5_000, 200_000, 200, 2_000
-LONGEST_CALL = 24 * 60 * 60
-MOST_PARTICIPANTS = 50
-WEB = URLValidator(schemes=["http", "https"])
+MAX_LOGGED_SUMMARY_LENGTH, MAX_TRANSCRIPT_LENGTH, MAX_LOGGED_NAME_LENGTH, MAX_URL_LENGTH = 5_000, 200_000, 200, 2_000
+MAX_CALL_SECONDS = 24 * 60 * 60
+MAX_LOGGED_PARTICIPANTS = 50
+WEB_URL_VALIDATOR = URLValidator(schemes=["http", "https"])
 
 
 @dataclass(frozen=True)
-class Kept:
+class ConversationDetails:
     """What there is of something said besides notes of it.
 
     `duration` is in seconds, `participants` are names or addresses, `documents` are name, type and bytes.
@@ -47,119 +47,141 @@ class Kept:
     document_url: str = ""
 
     @property
-    def is_telling(self) -> bool:
+    def has_content(self) -> bool:
         """Whether it tells what was said, notes or no notes."""
         return bool(self.summary.strip() or self.transcript.strip() or self.documents or self.document_url)
 
 
 @transaction.atomic
 def log_conversation(
-    about: Lead | Client,
+    timeline_owner: Lead | Client,
     *,
     source: str,
     direction: str,
     subject: str,
     body: str,
     at: datetime | None = None,
-    kept: Kept | None = None,
+    details: ConversationDetails | None = None,
     resolved: bool = False,
     by: Actor | User,
 ) -> Thread:
-    """Write down a call, meeting, text or the like that happened outside the program, with what was `kept` of it.
+    """Write down a call, meeting, text or the like that happened outside the program, with what was `details` of it.
 
     `resolved` says that nobody owes an answer to it.
 
     Raises:
-        NotAllowed: `by` may not add conversations.
-        BadInput: nothing was said, a date in the future, whom `by` may not see, or a field refuses it.
+        NotPermitted: `by` may not add conversations.
+        InvalidInput: nothing was said, a date in the future, whom `by` may not see, or a field refuses it.
     """
     actor = Actor.of(by)
-    actor.require("inbox.add_thread", "log a conversation")
-    about = reachable(about, actor)
-    at, body, subject, kept = at or timezone.now(), text(body), text(subject), kept or Kept()
-    if not body and not kept.is_telling:
-        raise BadInput("Say what was said, or add a summary, a transcript or a document.")
+    actor.require_permission("inbox.add_thread", "log a conversation")
+    timeline_owner = require_visible(timeline_owner, actor)
+    at, body, subject, details = (
+        at or timezone.now(),
+        clean_text(body),
+        clean_text(subject),
+        details or ConversationDetails(),
+    )
+    if not body and not details.has_content:
+        raise InvalidInput("Say what was said, or add a summary, a transcript or a document.")
     if at > timezone.now():
-        raise BadInput("What happens in the future is a task, not a conversation.")
-    whose = {"lead": about} if isinstance(about, Lead) else {"client": about}
-    people = [text(one) for one in kept.participants if text(one)]
-    thread = Thread(source=source, subject=subject, participant_emails=addresses_among(people), **whose)
-    with refusing():
+        raise InvalidInput("What happens in the future is a task, not a conversation.")
+    link = {"lead": timeline_owner} if isinstance(timeline_owner, Lead) else {"client": timeline_owner}
+    participants = [clean_text(one) for one in details.participants if clean_text(one)]
+    thread = Thread(source=source, subject=subject, participant_emails=participant_addresses(participants), **link)
+    with errors_as_invalid_input():
         thread.full_clean()
         thread.save(force_insert=True)
-    take_in(message_of(thread, kept, people, direction=direction, body_text=body, sent_at=at))
+    add_to_thread(build_logged_message(thread, details, participants, direction=direction, body_text=body, sent_at=at))
     thread.refresh_from_db()
-    record(thread, "logged", about=about, by=by, at=at, summary=f"{thread.get_source_display()}: {thread}")
+    record(
+        thread,
+        "logged",
+        timeline_owner=timeline_owner,
+        by=by,
+        at=at,
+        summary=f"{thread.get_source_display()}: {thread}",
+    )
     if resolved:
-        move(thread, ThreadStatus.RESOLVED, by=by)
+        change_thread_status(thread, ThreadStatus.RESOLVED, by=by)
     return thread
 
 
-def message_of(thread: Thread, kept: Kept, people: list[str], *, direction: str, **said: Any) -> Message:
+def build_logged_message(
+    thread: Thread, details: ConversationDetails, participants: list[str], *, direction: str, **fields: Any
+) -> Message:
     """What was said in `thread`, not saved yet."""
     state = MessageState.SENT if direction == Direction.OUT else MessageState.RECEIVED
-    message = Message(thread=thread, direction=direction, state=state, is_read=True, **said)
-    message.summary = bounded(kept.summary, LONGEST_SUMMARY, "summary")
-    message.media, message.attachments = media(kept, people), attachments(kept, message)
+    message = Message(thread=thread, direction=direction, state=state, is_read=True, **fields)
+    message.summary = check_length(details.summary, MAX_LOGGED_SUMMARY_LENGTH, "summary")
+    message.media, message.attachments = build_media(details, participants), build_attachments(details, message)
     return message
 
 
-def text(given: str) -> str:
-    return without_nul(given).strip()
+def clean_text(value: str) -> str:
+    return strip_nul(value).strip()
 
 
-def bounded(given: str, longest: int, what: str) -> str:
-    given = text(given)
-    if len(given) > longest:
-        raise BadInput(f"A {what} has at most {longest:,} characters; this one has {len(given):,}.")
-    return given
+def check_length(value: str, max_length: int, label: str) -> str:
+    value = clean_text(value)
+    if len(value) > max_length:
+        raise InvalidInput(f"A {label} has at most {max_length:,} characters; this one has {len(value):,}.")
+    return value
 
 
-def web_address(given: str, what: str) -> str:
+def check_web_url(url: str, label: str) -> str:
     """`given` if it is one of the web, which a link may lead to."""
-    given = bounded(given, LONGEST_URL, "web address")
+    url = check_length(url, MAX_URL_LENGTH, "web address")
     try:
-        if given:
-            WEB(given)
+        if url:
+            WEB_URL_VALIDATOR(url)
     except ValidationError:
-        raise BadInput(f"The address of the {what} must begin with http:// or https://.") from None
-    return given
+        raise InvalidInput(f"The address of the {label} must begin with http:// or https://.") from None
+    return url
 
 
-def media(kept: Kept, people: list[str]) -> dict[str, Any]:
+def build_media(details: ConversationDetails, participants: list[str]) -> dict[str, Any]:
     """What the message notes of its recording; what there is not is left out."""
-    if kept.duration is not None and not 0 <= kept.duration <= LONGEST_CALL:
-        raise BadInput("It took between nothing and a day.")
-    if len(people) > MOST_PARTICIPANTS or any(len(one) > LONGEST_NAME for one in people):
-        raise BadInput(f"Name at most {MOST_PARTICIPANTS} people, each in at most {LONGEST_NAME} characters.")
-    noted = {
-        "recording_url": web_address(kept.recording_url, "recording"),
-        "transcript": bounded(kept.transcript, LONGEST_TEXT, "transcript"),
-        "duration_seconds": kept.duration,
-        "participants": people,
+    if details.duration is not None and not 0 <= details.duration <= MAX_CALL_SECONDS:
+        raise InvalidInput("It took between nothing and a day.")
+    if len(participants) > MAX_LOGGED_PARTICIPANTS or any(len(one) > MAX_LOGGED_NAME_LENGTH for one in participants):
+        raise InvalidInput(
+            f"Name at most {MAX_LOGGED_PARTICIPANTS} people, each in at most {MAX_LOGGED_NAME_LENGTH} characters."
+        )
+    values = {
+        "recording_url": check_web_url(details.recording_url, "recording"),
+        "transcript": check_length(details.transcript, MAX_TRANSCRIPT_LENGTH, "transcript"),
+        "duration_seconds": details.duration,
+        "participants": participants,
     }
-    return {name: value for name, value in noted.items() if value not in ("", None, [])}
+    return {name: value for name, value in values.items() if value not in ("", None, [])}
 
 
-def attachments(kept: Kept, message: Message) -> list[dict[str, Any]]:
+def build_attachments(details: ConversationDetails, message: Message) -> list[dict[str, Any]]:
     """What the message notes of documents: those that are stored here, and one that lies elsewhere."""
-    noted = []
-    for name, type_, data in kept.documents:
-        if len(data) > LARGEST:
-            raise BadInput(f"“{name}” is too large: {len(data):,} bytes, and at most {LARGEST:,} are kept.")
-        url = reverse("admin:inbox_thread_file", args=[message.pk, len(noted)])
-        noted.append(received(text(name)[:LONGEST_NAME] or "document", type_[:LONGEST_NAME], data, url))
-    if url := web_address(kept.document_url, "document"):
-        name = text(unquote(urlsplit(url).path)).rsplit("/", 1)[-1]
-        noted.append({"name": name[:LONGEST_NAME] or urlsplit(url).hostname, "url": url})
-    return noted
+    entries = []
+    for name, type_, data in details.documents:
+        if len(data) > MAX_ATTACHMENT_BYTES:
+            raise InvalidInput(
+                f"“{name}” is too large: {len(data):,} bytes, and at most {MAX_ATTACHMENT_BYTES:,} are kept."
+            )
+        url = reverse("admin:inbox_thread_file", args=[message.pk, len(entries)])
+        entries.append(
+            store_received_file(
+                clean_text(name)[:MAX_LOGGED_NAME_LENGTH] or "document", type_[:MAX_LOGGED_NAME_LENGTH], data, url
+            )
+        )
+    if url := check_web_url(details.document_url, "document"):
+        name = clean_text(unquote(urlsplit(url).path)).rsplit("/", 1)[-1]
+        entries.append({"name": name[:MAX_LOGGED_NAME_LENGTH] or urlsplit(url).hostname, "url": url})
+    return entries
 
 
-def addresses_among(people: list[str]) -> list[str]:
+def participant_addresses(participants: list[str]) -> list[str]:
     """Of names and addresses ("Lee <lee@x>", too) the addresses."""
-    found = []
-    for one in people:
-        given = re.search(r"[^\s<>,;]+@[^\s<>,;]+", one)
-        if given:
-            found.append(address(given[0]).lower())
-    return list(dict.fromkeys(found))
+    addresses = []
+    for one in participants:
+        match = re.search(r"[^\s<>,;]+@[^\s<>,;]+", one)
+        if match:
+            addresses.append(clean_address(match[0]).lower())
+    return list(dict.fromkeys(addresses))

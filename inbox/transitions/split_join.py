@@ -5,18 +5,25 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from crm.exceptions import BadInput, IllegalMove
+from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import User
 from crm.records.activity import Actor, record
-from inbox.incoming.batch_storage import LOCK, readable
-from inbox.incoming.merging import MOST_APART, MOST_PARTICIPANTS, unite
-from inbox.incoming.participants import our_addresses, outsiders
-from inbox.incoming.threading import keys_of
+from inbox.incoming.batch_storage import LOCK_MAILBOX_SQL, readable_subject
+from inbox.incoming.merging import MAX_PARTICIPANTS, MAX_SPLIT_THREADS, merge_threads
+from inbox.incoming.participants import external_participants, our_addresses
+from inbox.incoming.threading import threading_keys
 from inbox.models import Message, Thread, ThreadKey
-from inbox.thread_state import SAID, contacted, feel, recount, store, subject_of
+from inbox.thread_state import (
+    DELIVERED_STATES,
+    recount_threads,
+    store_threads,
+    timeline_owner_of,
+    update_contact_dates,
+    update_sentiment,
+)
 
-APART = "apart_from"
-BY_HAND = "joined by hand"
+APART_KEY = "apart_from"
+JOINED_MANUALLY = "joined by hand"
 
 
 @transaction.atomic
@@ -26,25 +33,35 @@ def split(thread: Thread, messages: Collection[Message], *, by: Actor | User) ->
     What answers either half from then on goes to that half, and ties them together no more.
 
     Raises:
-        NotAllowed: `by` may not change conversations.
-        BadInput: none or all of the messages, one of another conversation or one that has not gone out.
-        IllegalMove: the conversation is deleted, or not there for `by`.
+        NotPermitted: `by` may not change conversations.
+        InvalidInput: none or all of the messages, one of another conversation or one that has not gone out.
+        IllegalTransition: the conversation is deleted, or not there for `by`.
     """
     actor = Actor.of(by)
-    actor.require("inbox.change_thread", "split a conversation")
-    (held,) = hold([thread], actor)
-    moved = chosen(held, {one.pk for one in messages})
-    new = half_of(held, moved)
-    keys = {one.pk for one in moved}
+    actor.require_permission("inbox.change_thread", "split a conversation")
+    (locked,) = lock_threads([thread], actor)
+    moved_messages = load_messages_to_split(locked, {one.pk for one in messages})
+    new = create_split_thread(locked, moved_messages)
+    keys = {one.pk for one in moved_messages}
     Message.objects.filter(pk__in=keys).update(thread=new)
-    staying = list(Message.objects.filter(thread=held).order_by("sent_at", "message_id").defer("body_html"))
-    move_identifiers(held, new, moved, staying)
-    held.suggestions.filter(message__in=keys).update(thread=new)
-    left_behind(held, moved, staying)
-    stand([held, new])
-    said = f"{count(len(moved))} of conversation “{held}” moved into a conversation of their own, “{new}”"
-    record(held, "split", about=subject_of(held), by=by, summary=said, other=str(new.pk), messages=[*map(str, keys)])
-    record(new, "began", by=by, summary=f"Split from conversation “{held}”", other=str(held.pk))
+    remaining_messages = list(
+        Message.objects.filter(thread=locked).order_by("sent_at", "message_id").defer("body_html")
+    )
+    move_identifiers(locked, new, moved_messages, remaining_messages)
+    locked.suggestions.filter(message__in=keys).update(thread=new)
+    update_remaining_thread(locked, moved_messages, remaining_messages)
+    store_thread_state([locked, new])
+    summary = f"{message_count_label(len(moved_messages))} of conversation “{locked}” moved into a conversation of their own, “{new}”"
+    record(
+        locked,
+        "split",
+        timeline_owner=timeline_owner_of(locked),
+        by=by,
+        summary=summary,
+        other=str(new.pk),
+        messages=[*map(str, keys)],
+    )
+    record(new, "began", by=by, summary=f"Split from conversation “{locked}”", other=str(locked.pk))
     thread.refresh_from_db()
     return new
 
@@ -54,137 +71,143 @@ def join(thread: Thread, other: Thread, *, by: Actor | User) -> None:
     """Make `other` part of `thread`: all that was said in it, and what hangs on it. Splitting undoes it.
 
     Raises:
-        NotAllowed: `by` may not change conversations.
-        BadInput: they are one and the same, of two mailboxes or channels, or linked to different people.
-        IllegalMove: one of them is deleted, or not there for `by`.
+        NotPermitted: `by` may not change conversations.
+        InvalidInput: they are one and the same, of two mailboxes or channels, or linked to different people.
+        IllegalTransition: one of them is deleted, or not there for `by`.
     """
     actor = Actor.of(by)
-    actor.require("inbox.change_thread", "join conversations")
+    actor.require_permission("inbox.change_thread", "join conversations")
     if thread.pk == other.pk:
-        raise BadInput("Choose another conversation: this one cannot be joined to itself.")
-    kept, gone = hold([thread, other], actor)
-    if reason := why_not_one(kept, gone):
-        raise BadInput(reason)
-    unite([(kept, gone)], by=by, why=BY_HAND)
-    marks = [key for key in kept.metadata.get(APART, []) if key not in {str(kept.pk), str(gone.pk)}]
-    kept.metadata = {**kept.metadata, APART: marks}
-    kept.mailbox_id = kept.mailbox_id or gone.mailbox_id
-    Thread.objects.filter(pk=kept.pk).update(mailbox=kept.mailbox_id)
-    stand([kept])
-    contacted([kept])
-    record(gone, "joined", by=by, summary=f"Joined to conversation “{kept}”", other=str(kept.pk))
+        raise InvalidInput("Choose another conversation: this one cannot be joined to itself.")
+    target, absorbed = lock_threads([thread, other], actor)
+    if reason := reason_not_joinable(target, absorbed):
+        raise InvalidInput(reason)
+    merge_threads([(target, absorbed)], by=by, reason=JOINED_MANUALLY)
+    apart_ids = [key for key in target.metadata.get(APART_KEY, []) if key not in {str(target.pk), str(absorbed.pk)}]
+    target.metadata = {**target.metadata, APART_KEY: apart_ids}
+    target.mailbox_id = target.mailbox_id or absorbed.mailbox_id
+    Thread.objects.filter(pk=target.pk).update(mailbox=target.mailbox_id)
+    store_thread_state([target])
+    update_contact_dates([target])
+    record(absorbed, "joined", by=by, summary=f"Joined to conversation “{target}”", other=str(target.pk))
     thread.refresh_from_db()
 
 
-def hold(threads: Sequence[Thread], actor: Actor) -> list[Thread]:
+def lock_threads(threads: Sequence[Thread], actor: Actor) -> list[Thread]:
     """`threads` as they stand, held until the transaction ends; no mail of their mailboxes is taken in meanwhile.
 
     Raises:
-        IllegalMove: one of them is deleted, or not there for `actor`.
+        IllegalTransition: one of them is deleted, or not there for `actor`.
     """
     keys = [one.pk for one in threads]
-    boxes = {*ThreadKey.objects.filter(thread__in=keys).values_list("mailbox", flat=True)}
-    boxes |= {one.mailbox_id for one in threads}
+    mailbox_ids = {*ThreadKey.objects.filter(thread__in=keys).values_list("mailbox", flat=True)}
+    mailbox_ids |= {one.mailbox_id for one in threads}
     with connection.cursor() as cursor:
-        for box in sorted(str(box) for box in boxes if box):
-            cursor.execute(LOCK, [box])
+        for box in sorted(str(box) for box in mailbox_ids if box):
+            cursor.execute(LOCK_MAILBOX_SQL, [box])
     rows = Thread.objects.filter(pk__in=keys).order_by("pk").select_for_update(of=("self",))
     if actor.user is not None:
         rows = rows.visible_to(actor.user)
-    found = {row.pk: row for row in rows}
+    locked_by_id = {row.pk: row for row in rows}
     for one in threads:
-        if one.pk not in found:
-            raise IllegalMove(f"The conversation “{one}” is deleted, or not yours to see.")
-    return [found[key] for key in keys]
+        if one.pk not in locked_by_id:
+            raise IllegalTransition(f"The conversation “{one}” is deleted, or not yours to see.")
+    return [locked_by_id[key] for key in keys]
 
 
-def chosen(held: Thread, keys: set[UUID]) -> list[Message]:
+def load_messages_to_split(thread: Thread, keys: set[UUID]) -> list[Message]:
     """The messages of `held` that `keys` name, the oldest first.
 
     Raises:
-        BadInput: they cannot stand for themselves.
+        InvalidInput: they cannot stand for themselves.
     """
-    rows = Message.objects.filter(thread=held)
-    found = list(rows.filter(pk__in=keys).order_by("sent_at", "message_id").defer("body_html"))
-    if not found or len(found) != len(keys):
-        raise BadInput("Choose messages of this conversation.")
-    if any(one.state not in SAID for one in found):
-        raise BadInput("A mail that has not gone out stays where it was written.")
+    rows = Message.objects.filter(thread=thread)
+    messages = list(rows.filter(pk__in=keys).order_by("sent_at", "message_id").defer("body_html"))
+    if not messages or len(messages) != len(keys):
+        raise InvalidInput("Choose messages of this conversation.")
+    if any(one.state not in DELIVERED_STATES for one in messages):
+        raise InvalidInput("A mail that has not gone out stays where it was written.")
     if not rows.exclude(pk__in=keys).exists():
-        raise BadInput("Leave at least one message in this conversation.")
-    return found
+        raise InvalidInput("Leave at least one message in this conversation.")
+    return messages
 
 
-def half_of(held: Thread, moved: list[Message]) -> Thread:
-    """A new conversation for `moved`, of the same people and apart from `held`, which is apart from it; kept."""
-    before = held.metadata.get(APART, [])
+def create_split_thread(thread: Thread, moved_messages: list[Message]) -> Thread:
+    """A new conversation for `moved_messages`, of the same people and apart from `held`, which is apart from it; kept."""
+    apart_ids = thread.metadata.get(APART_KEY, [])
     new = Thread(
-        mailbox_id=held.mailbox_id,
-        source=held.source,
-        status=held.status,
-        subject=readable(moved[0].subject) or held.subject,
-        lead_id=held.lead_id,
-        client_id=held.client_id,
-        project_id=held.project_id,
-        assigned_to_id=held.assigned_to_id,
-        metadata={APART: [*before, str(held.pk)][-MOST_APART:]},
+        mailbox_id=thread.mailbox_id,
+        source=thread.source,
+        status=thread.status,
+        subject=readable_subject(moved_messages[0].subject) or thread.subject,
+        lead_id=thread.lead_id,
+        client_id=thread.client_id,
+        project_id=thread.project_id,
+        assigned_to_id=thread.assigned_to_id,
+        metadata={APART_KEY: [*apart_ids, str(thread.pk)][-MAX_SPLIT_THREADS:]},
     )
-    ours = our_addresses()
-    people = [person for one in moved for person in outsiders(one, ours)]
-    new.participant_emails = list(dict.fromkeys(people))[:MOST_PARTICIPANTS]
+    own_addresses = our_addresses()
+    people = [person for one in moved_messages for person in external_participants(one, own_addresses)]
+    new.participant_emails = list(dict.fromkeys(people))[:MAX_PARTICIPANTS]
     new.save(force_insert=True)
-    held.metadata = {**held.metadata, APART: [*before, str(new.pk)][-MOST_APART:]}
+    thread.metadata = {**thread.metadata, APART_KEY: [*apart_ids, str(new.pk)][-MAX_SPLIT_THREADS:]}
     return new
 
 
-def move_identifiers(held: Thread, new: Thread, moved: list[Message], staying: list[Message]) -> None:
-    """Let the identifiers of `moved`, and those that only they refer to, lead to `new`."""
-    theirs = {key for one in moved for key in keys_of(one)}
-    others = {key for one in staying for key in keys_of(one)}
-    goes = {one.message_id for one in moved} | (theirs - others)
-    ThreadKey.objects.filter(thread=held, key__in=goes).update(thread=new)
+def move_identifiers(
+    thread: Thread, new: Thread, moved_messages: list[Message], remaining_messages: list[Message]
+) -> None:
+    """Let the identifiers of `moved_messages`, and those that only they refer to, lead to `new`."""
+    moved_keys = {key for one in moved_messages for key in threading_keys(one)}
+    remaining_keys = {key for one in remaining_messages for key in threading_keys(one)}
+    keys_to_move = {one.message_id for one in moved_messages} | (moved_keys - remaining_keys)
+    ThreadKey.objects.filter(thread=thread, key__in=keys_to_move).update(thread=new)
 
 
-def left_behind(held: Thread, moved: list[Message], staying: list[Message]) -> None:
-    """Take out of `held`, in memory, who took part only in `moved`, and their subject where they began it."""
-    ours = our_addresses()
-    gone = {person for one in moved for person in outsiders(one, ours)}
-    gone -= {person for one in staying for person in outsiders(one, ours)}
-    held.participant_emails = [person for person in held.participant_emails if person not in gone]
-    began, left = moved[0], staying[0]
-    if began.sent_at <= left.sent_at and held.subject == readable(began.subject) and left.subject:
-        held.subject = readable(left.subject)
+def update_remaining_thread(thread: Thread, moved_messages: list[Message], remaining_messages: list[Message]) -> None:
+    """Take out of `held`, in memory, who took part only in `moved_messages`, and their subject where they began it."""
+    own_addresses = our_addresses()
+    departed = {person for one in moved_messages for person in external_participants(one, own_addresses)}
+    departed -= {person for one in remaining_messages for person in external_participants(one, own_addresses)}
+    thread.participant_emails = [person for person in thread.participant_emails if person not in departed]
+    first_moved, first_remaining = moved_messages[0], remaining_messages[0]
+    if (
+        first_moved.sent_at <= first_remaining.sent_at
+        and thread.subject == readable_subject(first_moved.subject)
+        and first_remaining.subject
+    ):
+        thread.subject = readable_subject(first_remaining.subject)
 
 
-def stand(threads: list[Thread]) -> None:
+def store_thread_state(threads: list[Thread]) -> None:
     """Write down where `threads` stand now; how they sound follows from what is left in them."""
-    recount(threads)
-    store(threads)
+    recount_threads(threads)
+    store_threads(threads)
     for one in threads:
-        judged = one.metadata.get("sentiment", {}).get("message")
-        if judged and not Message.objects.filter(pk=judged, thread=one).exists():
+        judged_message = one.metadata.get("sentiment", {}).get("message")
+        if judged_message and not Message.objects.filter(pk=judged_message, thread=one).exists():
             metadata = {name: value for name, value in one.metadata.items() if name != "sentiment"}
             Thread.objects.filter(pk=one.pk).update(sentiment=None, metadata=metadata)
-    feel([one.pk for one in threads])
+    update_sentiment([one.pk for one in threads])
     for one in threads:
         one.refresh_from_db()
 
 
-def why_not_one(kept: Thread, gone: Thread) -> str:
+def reason_not_joinable(target: Thread, absorbed: Thread) -> str:
     """Why the two cannot be one, in a sentence; empty if they can."""
-    if kept.source != gone.source:
-        return f"They are of different channels: {kept.get_source_display()} and {gone.get_source_display()}."
-    if kept.mailbox_id and gone.mailbox_id and kept.mailbox_id != gone.mailbox_id:
-        return f"They lie in different mailboxes: {kept.mailbox} and {gone.mailbox}."
-    pairs = [(kept.lead, gone.lead), (kept.client, gone.client)]
+    if target.source != absorbed.source:
+        return f"They are of different channels: {target.get_source_display()} and {absorbed.get_source_display()}."
+    if target.mailbox_id and absorbed.mailbox_id and target.mailbox_id != absorbed.mailbox_id:
+        return f"They lie in different mailboxes: {target.mailbox} and {absorbed.mailbox}."
+    pairs = [(target.lead, absorbed.lead), (target.client, absorbed.client)]
     if any(one and another and one != another for one, another in pairs) or (
         any(one for one, _ in pairs)
         and any(another for _, another in pairs)
         and not any(one and one == another for one, another in pairs)
     ):
-        return f"They are linked to different people: {subject_of(kept)} and {subject_of(gone)}. Unlink one first."
+        return f"They are linked to different people: {timeline_owner_of(target)} and {timeline_owner_of(absorbed)}. Unlink one first."
     return ""
 
 
-def count(number: int) -> str:
+def message_count_label(number: int) -> str:
     return f"{number} message{'' if number == 1 else 's'}"

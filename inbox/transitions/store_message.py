@@ -3,38 +3,38 @@
 from django.db import transaction
 from django.db.models.expressions import DatabaseDefault
 
-from crm.exceptions import refusing
-from crm.text.quotes import own_words
-from inbox.incoming.parsing import snippet
+from crm.exceptions import errors_as_invalid_input
+from crm.text.quotes import own_text
+from inbox.incoming.parsing import make_snippet
 from inbox.models import Message, Thread
-from inbox.thread_state import advance
+from inbox.thread_state import apply_message
 
 
 @transaction.atomic
-def take_in(message: Message) -> Message:
+def add_to_thread(message: Message) -> Message:
     """Add `message` to its thread and move the dates of thread and lead, never backwards.
 
     A message whose Message-ID the thread already has changes nothing; the one kept is returned.
 
     Raises:
-        BadInput: a field or constraint refuses it.
+        InvalidInput: a field or constraint refuses it.
     """
-    fill_in(message)
+    normalize_text_fields(message)
     thread = Thread.everything.select_for_update().get(pk=message.thread_id)
     if message.message_id:
-        known = thread.messages.filter(message_id=message.message_id).first()
-        if known:
-            return known
-    message.snippet = message.snippet or snippet(message.summary or own_words(message.body_text))
-    with refusing():
+        existing = thread.messages.filter(message_id=message.message_id).first()
+        if existing:
+            return existing
+    message.snippet = message.snippet or make_snippet(message.summary or own_text(message.body_text))
+    with errors_as_invalid_input():
         message.full_clean()
         message.save(force_insert=True)
     thread.message_count += 1
-    advance(thread, message)
+    apply_message(thread, message)
     return message
 
 
-def fill_in(message: Message) -> None:
+def normalize_text_fields(message: Message) -> None:
     """Make texts of what was left to the database, until saved neither empty nor text, and of what it cannot keep."""
     for field in message._meta.concrete_fields:
         value = getattr(message, field.attname)

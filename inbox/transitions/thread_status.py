@@ -2,57 +2,59 @@
 
 from django.db import transaction
 
-from crm.exceptions import IllegalMove
+from crm.exceptions import IllegalTransition
 from crm.models import User
 from crm.records.activity import Actor, record
-from inbox.models import TRANSITIONS, Direction, Thread, ThreadStatus
-from inbox.thread_state import subject_of
+from inbox.models import THREAD_TRANSITIONS, Direction, Thread, ThreadStatus
+from inbox.thread_state import timeline_owner_of
 
-DONE = {ThreadStatus.OPEN: "reopened", ThreadStatus.RESOLVED: "resolved", ThreadStatus.ARCHIVED: "archived"}
+STATUS_VERBS = {ThreadStatus.OPEN: "reopened", ThreadStatus.RESOLVED: "resolved", ThreadStatus.ARCHIVED: "archived"}
 
 
 @transaction.atomic
-def move(thread: Thread, to: str, *, by: Actor | User) -> None:
+def change_thread_status(thread: Thread, status: str, *, by: Actor | User) -> None:
     """Resolve, archive or reopen a conversation.
 
     Raises:
-        NotAllowed: `by` may not change conversations.
-        IllegalMove: not possible from where it stands.
+        NotPermitted: `by` may not change conversations.
+        IllegalTransition: not possible from where it stands.
     """
-    Actor.of(by).require("inbox.change_thread", "change a conversation")
-    allowed = [was for was, following in TRANSITIONS.items() if to in following]
-    if Thread.objects.filter(pk=thread.pk, status__in=allowed).update(status=to) != 1:
-        stands = Thread.everything.get(pk=thread.pk)
-        state = "deleted" if stands.is_deleted else stands.get_status_display().lower()
-        raise IllegalMove(f"The conversation “{stands}” is already {state}.")
+    Actor.of(by).require_permission("inbox.change_thread", "change a conversation")
+    allowed = [was for was, targets in THREAD_TRANSITIONS.items() if status in targets]
+    if Thread.objects.filter(pk=thread.pk, status__in=allowed).update(status=status) != 1:
+        current = Thread.everything.get(pk=thread.pk)
+        state = "deleted" if current.is_deleted else current.get_status_display().lower()
+        raise IllegalTransition(f"The conversation “{current}” is already {state}.")
     thread.refresh_from_db()
-    done = DONE[ThreadStatus(to)]
-    record(thread, done, about=subject_of(thread), by=by, summary=f"Conversation “{thread}” {done}")
+    verb = STATUS_VERBS[ThreadStatus(status)]
+    record(thread, verb, timeline_owner=timeline_owner_of(thread), by=by, summary=f"Conversation “{thread}” {verb}")
 
 
 @transaction.atomic
-def assign(thread: Thread, to: User | None, *, by: Actor | User) -> None:
+def assign(thread: Thread, assignee: User | None, *, by: Actor | User) -> None:
     """Let `to` answer `thread`, whoever has its lead or client; None gives it back to them.
 
     What is nobody's or one's own is open to whoever may change conversations; a colleague's is a reassignment.
 
     Raises:
-        NotAllowed: `by` may not.
-        IllegalMove: the conversation is deleted, `to` has it already, or has left.
+        NotPermitted: `by` may not.
+        IllegalTransition: the conversation is deleted, `to` has it already, or has left.
     """
-    actor, locked = Actor.of(by), lock(thread)
-    others = locked.owner_id is not None and (actor.user is None or locked.owner_id != actor.user.pk)
-    actor.require(f"inbox.{'reassign' if others else 'change'}_thread", "give this conversation to somebody")
+    actor, locked = Actor.of(by), lock_thread(thread)
+    is_reassignment = locked.owner_id is not None and (actor.user is None or locked.owner_id != actor.user.pk)
+    actor.require_permission(
+        f"inbox.{'reassign' if is_reassignment else 'change'}_thread", "give this conversation to somebody"
+    )
     was = locked.assigned_to
-    if was == to:
-        raise IllegalMove(f"The conversation “{locked}” is already assigned to {to or 'nobody'}.")
-    if to is not None and not to.is_active:
-        raise IllegalMove(f"{to} no longer works here.")
-    Thread.everything.filter(pk=thread.pk).update(assigned_to=to)
+    if was == assignee:
+        raise IllegalTransition(f"The conversation “{locked}” is already assigned to {assignee or 'nobody'}.")
+    if assignee is not None and not assignee.is_active:
+        raise IllegalTransition(f"{assignee} no longer works here.")
+    Thread.everything.filter(pk=thread.pk).update(assigned_to=assignee)
     thread.refresh_from_db()
-    said = f"Conversation “{thread}” assigned: {was or 'nobody'} → {to or 'nobody'}"
-    keys = {"was": str(was.pk) if was else None, "now": str(to.pk) if to else None}
-    record(thread, "assigned", about=subject_of(thread), by=by, summary=said, **keys)
+    summary = f"Conversation “{thread}” assigned: {was or 'nobody'} → {assignee or 'nobody'}"
+    metadata = {"was": str(was.pk) if was else None, "now": str(assignee.pk) if assignee else None}
+    record(thread, "assigned", timeline_owner=timeline_owner_of(thread), by=by, summary=summary, **metadata)
 
 
 @transaction.atomic
@@ -60,19 +62,19 @@ def mark_read(thread: Thread, *, by: Actor | User) -> int:
     """Everything they wrote in `thread` has been seen; returns how many messages were new.
 
     Raises:
-        NotAllowed: `by` may not change conversations.
+        NotPermitted: `by` may not change conversations.
     """
-    Actor.of(by).require("inbox.change_thread", "mark a conversation as read")
+    Actor.of(by).require_permission("inbox.change_thread", "mark a conversation as read")
     return thread.messages.filter(direction=Direction.IN, is_read=False).update(is_read=True)
 
 
-def lock(thread: Thread) -> Thread:
+def lock_thread(thread: Thread) -> Thread:
     """The row as it stands, held until the transaction ends.
 
     Raises:
-        IllegalMove: it is deleted.
+        IllegalTransition: it is deleted.
     """
     locked = Thread.everything.select_for_update().get(pk=thread.pk)
     if locked.is_deleted:
-        raise IllegalMove(f"The conversation “{locked}” is deleted; restore it first.")
+        raise IllegalTransition(f"The conversation “{locked}” is deleted; restore it first.")
     return locked

@@ -5,12 +5,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from crm.exceptions import BadInput
-from leads.importing.cells import plain
+from crm.exceptions import InvalidInput
+from leads.importing.cells import normalize_name
 
 # Three fields of a file that make up one of ours.
 NAME_PARTS = ("first_name", "middle_name", "last_name")
-FIELDS = (
+IMPORTABLE_FIELDS = (
     *("contact_name", "contact_email", "contact_phone", "company_name", "company_website", "client_type"),
     *("source_type", "source_detail", "assigned_to", "notes", "status", "insurance_type"),
     *("loss_reason", "loss_notes", "overall_score", "tier_override", "predicted_close_probability"),
@@ -18,15 +18,15 @@ FIELDS = (
 )
 # What the error file puts before the columns of the file: a corrected one is imported as it is.
 ERROR_COLUMNS = ["line", "reason"]
-ROW_NUMBER = "row"
-PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-VALUE = re.compile(r"\S+@\S+|https?://.*", re.IGNORECASE)
-NUMBER_OR_DATE = re.compile(r"[-+$€£]?\d[\d.,:/ -]*%?")
+ROW_NUMBER_PLACEHOLDER = "row"
+TEMPLATE_PLACEHOLDER_PATTERN = re.compile(r"\{([^{}]*)\}")
+EMAIL_OR_URL_PATTERN = re.compile(r"\S+@\S+|https?://.*", re.IGNORECASE)
+NUMBER_OR_DATE_PATTERN = re.compile(r"[-+$€£]?\d[\d.,:/ -]*%?")
 
 # Names of the same thing in the exports of HubSpot, Salesforce, Pipedrive, Zoho, Dynamics, Google and Outlook
 # contacts, LinkedIn, Mailchimp, and the agency systems Applied Epic, AMS360, EZLynx and HawkSoft, without case
 # and punctuation. Of several columns, the one that stands first here is taken.
-SYNONYMS = {
+FIELD_SYNONYMS = {
     "contact_name": """contactname fullname name contactfullname personname leadname primarycontact
         primarycontactname clientname customername insuredname namedinsured applicantname prospectname
         dealcontactperson associatedcontact displayname fileas""",
@@ -72,7 +72,7 @@ SYNONYMS = {
     "tags": "tags tag labels label categories groupmembership leadlabels deallabel personlabel",
 }
 # Names that mean one thing here and another there: taken only where the cells bear it out.
-DOUBTFUL = {
+AMBIGUOUS_SYNONYMS = {
     "client_type": "type customertype accounttype recordtype prospecttype",
     "source_type": "source leadsource originalsource",
     "assigned_to": """owner leadowner contactowner dealowner opportunityowner accountowner producer agent
@@ -85,11 +85,11 @@ DOUBTFUL = {
 }
 
 # Whether the texts of a column can be values of a field.
-BearsOut = Callable[[str, list[str]], bool]
+CellsMatchField = Callable[[str, list[str]], bool]
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImportPlan:
     """Where each field of a lead comes from: a column, by its place, or a template."""
 
     header: list[str]
@@ -97,113 +97,119 @@ class Plan:
     templates: Mapping[str, str]
 
     @property
-    def custom(self) -> dict[int, str]:
+    def custom_columns(self) -> dict[int, str]:
         """The columns that are no field, by their place: each becomes a custom field of its own name."""
-        ours = range(len(ERROR_COLUMNS)) if self.header[: len(ERROR_COLUMNS)] == ERROR_COLUMNS else ()
-        used = {*self.columns.values(), *ours}
-        return {place: name for place, name in enumerate(self.header) if place not in used}
+        error_columns = range(len(ERROR_COLUMNS)) if self.header[: len(ERROR_COLUMNS)] == ERROR_COLUMNS else ()
+        used = {*self.columns.values(), *error_columns}
+        return {index: name for index, name in enumerate(self.header) if index not in used}
 
     @property
     def name_parts(self) -> list[int]:
         return [self.columns[part] for part in NAME_PARTS if part in self.columns]
 
 
-def plan_of(
+def plan_import(
     header: list[str],
     rows: list[list[str]],
-    bears_out: BearsOut,
+    cells_match: CellsMatchField,
     *,
-    maps: Mapping[str, str],
-    sets: Mapping[str, str],
-) -> Plan:
-    """What is to become of each column: as `maps` and `sets` say, else as its name lets guess.
+    column_fields: Mapping[str, str],
+    field_templates: Mapping[str, str],
+) -> ImportPlan:
+    """What is to become of each column: as `column_fields` and `field_templates` say, else as its name lets guess.
 
-    `maps` gives a column's field, or "" to keep it as a custom field; `sets` gives a field's template.
+    `column_fields` gives a column's field, or "" to keep it as a custom field; `field_templates` gives a field's template.
     `rows` are the first ones of the file.
 
     Raises:
-        BadInput: there is no such column or field, a field has two sources, or the name has none.
+        InvalidInput: there is no such column or field, a field has two sources, or the name has none.
     """
-    mapped = {place_of(column, header): checked_field(field) for column, field in maps.items()}
-    refuse_data_as_names(header, mapped)
-    refuse_two_sources([*filter(None, mapped.values()), *map(checked_field, sets)])
-    for name in itertools.chain.from_iterable(map(PLACEHOLDER.findall, sets.values())):
-        if name != ROW_NUMBER:
-            place_of(name, header)
-    columns = {field: place for place, field in mapped.items() if field}
-    free = {place: plain(name) for place, name in enumerate(header) if place not in mapped}
-    columns |= guessed(free, rows, bears_out, taken={*columns, *sets})
-    plan = Plan(header, columns, sets)
-    if not ("contact_name" in {*columns, *sets} or plan.name_parts):
-        raise BadInput(
+    mapped = {column_index(column, header): validate_field(field) for column, field in column_fields.items()}
+    check_header_row(header, mapped)
+    check_single_source([*filter(None, mapped.values()), *map(validate_field, field_templates)])
+    for name in itertools.chain.from_iterable(map(TEMPLATE_PLACEHOLDER_PATTERN.findall, field_templates.values())):
+        if name != ROW_NUMBER_PLACEHOLDER:
+            column_index(name, header)
+    columns = {field: index for index, field in mapped.items() if field}
+    unmapped = {index: normalize_name(name) for index, name in enumerate(header) if index not in mapped}
+    columns |= guess_columns(unmapped, rows, cells_match, used={*columns, *field_templates})
+    plan = ImportPlan(header, columns, field_templates)
+    if not ("contact_name" in {*columns, *field_templates} or plan.name_parts):
+        raise InvalidInput(
             "No column holds a person's name. Say which one does with --map, or make names with --set, as in "
             f"--set contact_name='Applicant {{row}}'. The columns are: {', '.join(header)}."
         )
     return plan
 
 
-def guessed(free: Mapping[int, str], rows: list[list[str]], bears_out: BearsOut, *, taken: set[str]) -> dict[str, int]:
-    """A column for each field that has none yet, of those in `free` (their plain names by their places)."""
+def guess_columns(
+    unmapped: Mapping[int, str], rows: list[list[str]], cells_match: CellsMatchField, *, used: set[str]
+) -> dict[str, int]:
+    """A column for each field that has none yet, of those in `unmapped` (their plain names by their places)."""
     columns: dict[str, int] = {}
-    for field in (*FIELDS, *NAME_PARTS):
-        if field in taken or says_the_same(field, {*taken, *columns}):
+    for field in (*IMPORTABLE_FIELDS, *NAME_PARTS):
+        if field in used or conflicts_with_name_parts(field, {*used, *columns}):
             continue
-        places = {name: place for place, name in reversed(free.items()) if place not in columns.values()}
-        sure = (places[name] for name in SYNONYMS[field].split() if name in places)
-        doubtful = (
-            places[name]
-            for name in DOUBTFUL.get(field, "").split()
-            if name in places and bears_out(field, column_texts(rows, places[name]))
+        indexes = {name: index for index, name in reversed(unmapped.items()) if index not in columns.values()}
+        certain = (indexes[name] for name in FIELD_SYNONYMS[field].split() if name in indexes)
+        ambiguous = (
+            indexes[name]
+            for name in AMBIGUOUS_SYNONYMS.get(field, "").split()
+            if name in indexes and cells_match(field, non_blank_cells(rows, indexes[name]))
         )
-        place = next(itertools.chain(sure, doubtful), None)
-        if place is not None:
-            columns[field] = place
+        index = next(itertools.chain(certain, ambiguous), None)
+        if index is not None:
+            columns[field] = index
     return columns
 
 
-def says_the_same(field: str, taken: set[str]) -> bool:
+def conflicts_with_name_parts(field: str, used: set[str]) -> bool:
     """Whether `field` is a person's full name and its parts are taken, or the other way round."""
     if field == "contact_name":
-        return not taken.isdisjoint(NAME_PARTS)
-    return field in NAME_PARTS and "contact_name" in taken
+        return not used.isdisjoint(NAME_PARTS)
+    return field in NAME_PARTS and "contact_name" in used
 
 
-def column_texts(rows: list[list[str]], place: int) -> list[str]:
+def non_blank_cells(rows: list[list[str]], index: int) -> list[str]:
     """What stands in a column of `rows`, without blank cells."""
-    return [text for cells in rows if place < len(cells) and (text := cells[place].strip())]
+    return [text for cells in rows if index < len(cells) and (text := cells[index].strip())]
 
 
-def place_of(column: str, header: list[str]) -> int:
+def column_index(column: str, header: list[str]) -> int:
     """The place of `column`, written with any case.
 
     Raises:
-        BadInput: there is no such column.
+        InvalidInput: there is no such column.
     """
-    for place, name in enumerate(header):
+    for index, name in enumerate(header):
         if name.casefold() == " ".join(column.split()).casefold():
-            return place
-    raise BadInput(f"There is no column “{column}”. The columns are: {', '.join(header)}.")
+            return index
+    raise InvalidInput(f"There is no column “{column}”. The columns are: {', '.join(header)}.")
 
 
-def checked_field(field: str) -> str:
-    if field and field not in {*FIELDS, *NAME_PARTS}:
-        fields = ", ".join((*FIELDS, *NAME_PARTS))
-        raise BadInput(f"A lead has no field “{field}” to import into. The fields are: {fields}.")
+def validate_field(field: str) -> str:
+    if field and field not in {*IMPORTABLE_FIELDS, *NAME_PARTS}:
+        fields = ", ".join((*IMPORTABLE_FIELDS, *NAME_PARTS))
+        raise InvalidInput(f"A lead has no field “{field}” to import into. The fields are: {fields}.")
     return field
 
 
-def refuse_two_sources(fields: list[str]) -> None:
-    for place, field in enumerate(fields):
-        if field in fields[:place] or says_the_same(field, {*fields[:place]}):
-            raise BadInput(f"The field {field} is given twice: leave one --map or --set of it away.")
+def check_single_source(fields: list[str]) -> None:
+    for index, field in enumerate(fields):
+        if field in fields[:index] or conflicts_with_name_parts(field, {*fields[:index]}):
+            raise InvalidInput(f"The field {field} is given twice: leave one --map or --set of it away.")
 
 
-def refuse_data_as_names(header: list[str], mapped: Mapping[int, str]) -> None:
+def check_header_row(header: list[str], mapped: Mapping[int, str]) -> None:
     """Refuse a first row that is a lead already, and not the names of the columns."""
-    known = {name for names in (*SYNONYMS.values(), *DOUBTFUL.values()) for name in names.split()}
-    named = bool(mapped) or any(plain(cell) in known for cell in header)
-    looks = VALUE if named else re.compile(f"{VALUE.pattern}|{NUMBER_OR_DATE.pattern}", re.IGNORECASE)
-    if data := next((cell for cell in header if looks.fullmatch(cell)), None):
-        raise BadInput(
+    known = {name for names in (*FIELD_SYNONYMS.values(), *AMBIGUOUS_SYNONYMS.values()) for name in names.split()}
+    has_column_names = bool(mapped) or any(normalize_name(cell) in known for cell in header)
+    data_pattern = (
+        EMAIL_OR_URL_PATTERN
+        if has_column_names
+        else re.compile(f"{EMAIL_OR_URL_PATTERN.pattern}|{NUMBER_OR_DATE_PATTERN.pattern}", re.IGNORECASE)
+    )
+    if data := next((cell for cell in header if data_pattern.fullmatch(cell)), None):
+        raise InvalidInput(
             f"The first row must name the columns, and “{data[:60]}” looks like data. Put a row of names above."
         )

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from charset_normalizer import from_bytes
 
-from crm.exceptions import BadInput
+from crm.exceptions import InvalidInput
 
 # Bytes; a file is read in such blocks, and the first one says what it is.
-BLOCK = 64 * 1024
+BLOCK_SIZE = 64 * 1024
 
-SIGNATURES = {
+FILE_SIGNATURES = {
     b"PK\x03\x04": "an Excel workbook or a zip archive",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"%PDF": "a PDF",
@@ -19,71 +19,71 @@ SIGNATURES = {
     b"SQLite format 3\x00": "an SQLite database",
 }
 # The longer marks first: the one of UTF-32 begins with the one of UTF-16.
-MARKS = {
+BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-CONTROL = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
+CONTROL_BYTES = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
 # What a byte becomes that is none in the file's encoding: no row that holds it is taken.
-BROKEN = "\udcff"
-BROKEN_BYTES = "crm_broken_bytes"
-ESCAPED = re.compile("[\udc80-\udcff]+")
+BROKEN_BYTE_MARK = "\udcff"
+BROKEN_BYTES_HANDLER = "crm_broken_bytes"
+ESCAPED_BYTES_PATTERN = re.compile("[\udc80-\udcff]+")
 
 # Statistics fail on a few names, so the commonest legacy encoding is known by its letters: Western words
 # hold single accents; other encodings read as Western give rows of them, or odd signs within words.
-WESTERN = re.compile(
+WESTERN_TEXT_PATTERN = re.compile(
     r"[\x00-\x7fÀ-ÏÑ-ÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿŠšŽžŒœŸ"
     "\xa0\xad‘’‚“”„‹›«»–—…•·€£¥§©®™°´ªº¡¿½¼¾×²ˆ˜†‰]*"
 )
-NOT_WESTERN = re.compile("[À-ÖØ-öø-ÿŠšŽžŒœŸ]{3}|[a-z][À-ÞŠŽŒŸ¿¡£¥§‚„†‰•×–—][a-z]")
-LEGACY = [
+NOT_WESTERN_PATTERN = re.compile("[À-ÖØ-öø-ÿŠšŽžŒœŸ]{3}|[a-z][À-ÞŠŽŒŸ¿¡£¥§‚„†‰•×–—][a-z]")
+LEGACY_ENCODINGS = [
     *("cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256"),
     *("cp932", "gb18030", "big5", "cp949", "koi8_r", "cp850", "mac_roman"),
 ]
 
 
-def _mark_broken(error: UnicodeError) -> tuple[str, int]:
+def _mark_broken_byte(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    return BROKEN, error.end
+    return BROKEN_BYTE_MARK, error.end
 
 
-codecs.register_error(BROKEN_BYTES, _mark_broken)
+codecs.register_error(BROKEN_BYTES_HANDLER, _mark_broken_byte)
 
 
-def encoding_of(path: Path) -> str:
+def detect_encoding(path: Path) -> str:
     """The encoding of the text file at `path`, read through once in little memory.
 
     Raises:
-        BadInput: it cannot be read, or is no text.
+        InvalidInput: it cannot be read, or is no text.
     """
     try:
         with path.open("rb") as file:
-            head = file.read(BLOCK)
-        refuse_what_is_no_text(head, path.name)
-        return marked_encoding(head) or unmarked_encoding(path)
+            head = file.read(BLOCK_SIZE)
+        check_is_text(head, path.name)
+        return detect_marked_encoding(head) or detect_unmarked_encoding(path)
     except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def refuse_what_is_no_text(head: bytes, name: str) -> None:
+def check_is_text(head: bytes, name: str) -> None:
     """Refuse the file `name` if its first bytes are those of something other than text."""
-    for signature, kind in SIGNATURES.items():
+    for signature, kind in FILE_SIGNATURES.items():
         if head.startswith(signature):
-            raise BadInput(f"{name} is {kind}, not a CSV file: open it and save it as CSV.")
-    if marked_encoding(head) is None:
-        controls = len(head) - len(head.translate(None, CONTROL))
+            raise InvalidInput(f"{name} is {kind}, not a CSV file: open it and save it as CSV.")
+    if detect_marked_encoding(head) is None:
+        controls = len(head) - len(head.translate(None, CONTROL_BYTES))
         # A stray control character spoils its row only; text is never full of them.
         if controls > 2 + len(head) // 100:
-            raise BadInput(f"{name} is a binary file, not a CSV file.")
+            raise InvalidInput(f"{name} is a binary file, not a CSV file.")
 
 
-def marked_encoding(head: bytes) -> str | None:
+def detect_marked_encoding(head: bytes) -> str | None:
     """The encoding that a byte order mark names, or that the zero bytes of UTF-16 without one show."""
-    for mark, encoding in MARKS.items():
+    for mark, encoding in BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
             return encoding
     # Text in a Latin alphabet has a zero as every second byte.
@@ -95,30 +95,30 @@ def marked_encoding(head: bytes) -> str | None:
     return None
 
 
-def unmarked_encoding(path: Path) -> str:
+def detect_unmarked_encoding(path: Path) -> str:
     """UTF-8 if the file is, but for a little damage; else the legacy encoding it looks like."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    sample, broken, multibyte = b"", 0, 0
+    sample, damaged_count, multibyte_count = b"", 0, 0
     with path.open("rb") as file:
-        while chunk := file.read(BLOCK):
+        while chunk := file.read(BLOCK_SIZE):
             text = decoder.decode(chunk)
-            multibyte += len(chunk) - len(text)
-            if not chunk.isascii() and (found := len(ESCAPED.findall(text))):
-                broken += found
-                sample = sample or telling_lines(chunk)
+            multibyte_count += len(chunk) - len(text)
+            if not chunk.isascii() and (found := len(ESCAPED_BYTES_PATTERN.findall(text))):
+                damaged_count += found
+                sample = sample or non_ascii_lines(chunk)
     # Legacy text read as UTF-8 is nearly all damage.
-    return "utf-8" if 2 * broken <= multibyte else legacy_encoding(sample)
+    return "utf-8" if 2 * damaged_count <= multibyte_count else detect_legacy_encoding(sample)
 
 
-def telling_lines(chunk: bytes) -> bytes:
+def non_ascii_lines(chunk: bytes) -> bytes:
     """The lines that are not plain ASCII, which alone tell encodings apart."""
-    return b"\n".join(line for line in chunk.split(b"\n") if not line.isascii())[:BLOCK]
+    return b"\n".join(line for line in chunk.split(b"\n") if not line.isascii())[:BLOCK_SIZE]
 
 
-def legacy_encoding(sample: bytes) -> str:
+def detect_legacy_encoding(sample: bytes) -> str:
     """The likeliest encoding of a `sample` that is not UTF-8."""
     western = sample.decode("cp1252", errors="replace")
-    if WESTERN.fullmatch(western) and not NOT_WESTERN.search(western):
+    if WESTERN_TEXT_PATTERN.fullmatch(western) and not NOT_WESTERN_PATTERN.search(western):
         return "cp1252"
-    found = from_bytes(sample, cp_isolation=LEGACY).best()
+    found = from_bytes(sample, cp_isolation=LEGACY_ENCODINGS).best()
     return found.encoding if found else "cp1252"

@@ -12,30 +12,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from crm.exceptions import BadInput
-from leads.importing.decoding import BLOCK, BROKEN_BYTES, encoding_of
+from crm.exceptions import InvalidInput
+from leads.importing.decoding import BLOCK_SIZE, BROKEN_BYTES_HANDLER, detect_encoding
 
 DELIMITERS = ",;\t|"
 # Characters; what is held in memory of a file.
-LONGEST_ROW = 1024 * 1024
+MAX_ROW_LENGTH = 1024 * 1024
 SAMPLE_ROWS = 1000
 
-EXCEL_SAYS = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)
-ALL_IN_SINGLE_QUOTES = re.compile(r"'[^']*'([,;\t|]'[^']*')*\s*$")
+EXCEL_SEPARATOR_PATTERN = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)
+ALL_IN_SINGLE_QUOTES_PATTERN = re.compile(r"'[^']*'([,;\t|]'[^']*')*\s*$")
 # A backslash before a quote that ends no cell.
-BACKSLASHED_QUOTE = re.compile(r'(?<!\\)\\"(?!["\r\n,;\t|]|$)')
+BACKSLASHED_QUOTE_PATTERN = re.compile(r'(?<!\\)\\"(?!["\r\n,;\t|]|$)')
 # What no cell may hold: the database stores no zero byte, and the others are always damage.
-FORBIDDEN = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
+FORBIDDEN_CHARACTERS = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
-FAULTS = {
+FAULT_MESSAGES = {
     "unexpected end of data": "opens a quote that is never closed; the file may be cut off",
     "field larger": "has a cell of more than 131,072 characters, or a quote that is never closed",
     "' expected after '": "has text after a closing quote",
 }
 
 
-class Row(NamedTuple):
-    """A row as it stands in the file; one that is no CSV has its text as the only cell, and its `fault`."""
+class CsvRow(NamedTuple):
+    """A row as it stands in the file; one that is no CSV has its text as the only cell, and its `describe_fault`."""
 
     line: int
     cells: list[str]
@@ -73,98 +73,100 @@ class CsvFile:
     dialect: Dialect
     header: list[str]
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[CsvRow]:
         """Every row below the column names; blank ones are passed over."""
         rows = self._all_rows()
         next(rows)
         return rows
 
-    def sample(self) -> list[Row]:
+    def sample(self) -> list[CsvRow]:
         return list(itertools.islice(self.rows(), SAMPLE_ROWS))
 
-    def _all_rows(self) -> Iterator[Row]:
-        with opened(self.path, self.encoding) as text:
-            yield from rows_of(text, self.dialect)
+    def _all_rows(self) -> Iterator[CsvRow]:
+        with open_csv_text(self.path, self.encoding) as text:
+            yield from read_rows(text, self.dialect)
 
 
 def open_csv(path: Path, encoding: str | None = None) -> CsvFile:
     """Look at the file at `path` and say how it is to be read.
 
     Raises:
-        BadInput: it cannot be read, is empty or no text, or its first row does not name columns.
+        InvalidInput: it cannot be read, is empty or no text, or its first row does not name columns.
     """
-    found = encoding_of(path)
-    encoding = known_encoding(encoding) if encoding else found
+    detected = detect_encoding(path)
+    encoding = validate_encoding(encoding) if encoding else detected
     try:
-        with opened(path, encoding) as text:
-            dialect = dialect_of(text.read(BLOCK))
+        with open_csv_text(path, encoding) as text:
+            dialect = detect_dialect(text.read(BLOCK_SIZE))
             text.seek(0)
-            first = next(rows_of(text, dialect), None)
+            first = next(read_rows(text, dialect), None)
     except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
     if first is None:
-        raise BadInput(f"{path.name} is empty.")
+        raise InvalidInput(f"{path.name} is empty.")
     if first.fault:
-        raise BadInput(f"The column names of {path.name} cannot be read: line {first.line} {first.fault}.")
-    return CsvFile(path, encoding, dialect, column_names(first.cells))
+        raise InvalidInput(f"The column names of {path.name} cannot be read: line {first.line} {first.fault}.")
+    return CsvFile(path, encoding, dialect, make_column_names(first.cells))
 
 
-def known_encoding(name: str) -> str:
+def validate_encoding(name: str) -> str:
     try:
         "".encode(name)
     except LookupError as error:
-        raise BadInput(f"There is no encoding called “{name}”: write one such as utf-8 or cp1252.") from error
+        raise InvalidInput(f"There is no encoding called “{name}”: write one such as utf-8 or cp1252.") from error
     return "utf-8-sig" if codecs.lookup(name).name == "utf-8" else name
 
 
 @contextmanager
-def opened(path: Path, encoding: str) -> Iterator[TextIO]:
-    with path.open(encoding=encoding, errors=BROKEN_BYTES, newline="") as text:
+def open_csv_text(path: Path, encoding: str) -> Iterator[TextIO]:
+    with path.open(encoding=encoding, errors=BROKEN_BYTES_HANDLER, newline="") as text:
         yield text
 
 
-class Lines:
+class CountedLines:
     """The lines of a text, counted, and kept until the row they belong to is known to be one."""
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
-        self._kept: list[str] = []
-        self._given_back: deque[str] = deque()
+        self._row_lines: list[str] = []
+        self._returned_lines: deque[str] = deque()
         self._characters = 0
         self.number = 0
 
-    def __iter__(self) -> "Lines":
+    def __iter__(self) -> "CountedLines":
         return self
 
     def __next__(self) -> str:
-        line = self._given_back.popleft() if self._given_back else self._text.readline(LONGEST_ROW + 1)
+        line = self._returned_lines.popleft() if self._returned_lines else self._text.readline(MAX_ROW_LENGTH + 1)
         if not line:
             raise StopIteration
         self.number += 1
-        self._kept.append(line)
+        self._row_lines.append(line)
         self._characters += len(line)
-        if self._characters > LONGEST_ROW:
-            begin = self.number - len(self._kept) + 1
-            raise BadInput(f"The row on line {begin} has more than {LONGEST_ROW:,} characters: is this a CSV file?")
+        if self._characters > MAX_ROW_LENGTH:
+            begin = self.number - len(self._row_lines) + 1
+            raise InvalidInput(
+                f"The row on line {begin} has more than {MAX_ROW_LENGTH:,} characters: is this a CSV file?"
+            )
         return line
 
     def begin_row(self) -> int:
         """The number of the line that comes next."""
-        self._kept.clear()
+        self._row_lines.clear()
         self._characters = 0
         return self.number + 1
 
-    def give_up_row(self) -> str:
+    def abandon_row(self) -> str:
         """The first line of the row; the lines after it will be read again, each as a row of its own."""
-        first, *rest = self._kept
-        self._given_back.extendleft(reversed(rest))
+        first, *rest = self._row_lines
+        self._returned_lines.extendleft(reversed(rest))
         self.number -= len(rest)
         return first
 
 
-def rows_of(text: TextIO, dialect: Dialect) -> Iterator[Row]:
+def read_rows(text: TextIO, dialect: Dialect) -> Iterator[CsvRow]:
     """Every row of `text` with something in it. A stray quote costs its own line, not those below."""
-    lines = Lines(text)
+    lines = CountedLines(text)
     reader = dialect.reader(lines)
     while True:
         line = lines.begin_row()
@@ -173,38 +175,38 @@ def rows_of(text: TextIO, dialect: Dialect) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Row(line, [lines.give_up_row().rstrip("\r\n")], fault(error))
+            yield CsvRow(line, [lines.abandon_row().rstrip("\r\n")], describe_fault(error))
             continue
-        if line == 1 and EXCEL_SAYS.match(dialect.delimiter.join(cells)):
+        if line == 1 and EXCEL_SEPARATOR_PATTERN.match(dialect.delimiter.join(cells)):
             continue
         if any(cell and not cell.isspace() for cell in cells):
-            yield Row(line, cells)
+            yield CsvRow(line, cells)
 
 
-def fault(error: csv.Error) -> str:
-    for beginning, sentence in FAULTS.items():
+def describe_fault(error: csv.Error) -> str:
+    for beginning, sentence in FAULT_MESSAGES.items():
         if beginning in str(error):
             return sentence
     return f"is not CSV ({error})"
 
 
-def dialect_of(sample: str) -> Dialect:
+def detect_dialect(sample: str) -> Dialect:
     """The separator, quote and escape that make the most even table of `sample`, the head of a file."""
     lines = list(io.StringIO(sample, newline=""))
     first = next((line for line in lines if line.strip()), "")
-    if said := EXCEL_SAYS.match(first):
-        return Dialect(said[1], escape=escape_of(sample))
-    quote = "'" if ALL_IN_SINGLE_QUOTES.match(first) else '"'
-    candidates = [Dialect(delimiter, quote, escape_of(sample)) for delimiter in DELIMITERS]
+    if match := EXCEL_SEPARATOR_PATTERN.match(first):
+        return Dialect(match[1], escape=detect_escape(sample))
+    quote = "'" if ALL_IN_SINGLE_QUOTES_PATTERN.match(first) else '"'
+    candidates = [Dialect(delimiter, quote, detect_escape(sample)) for delimiter in DELIMITERS]
     # The sample's last line may be cut off; that of a file of one line is not.
-    return max(candidates, key=lambda dialect: evenness(lines[:-1] or lines, dialect))
+    return max(candidates, key=lambda dialect: rate_dialect(lines[:-1] or lines, dialect))
 
 
-def escape_of(sample: str) -> str | None:
-    return "\\" if BACKSLASHED_QUOTE.search(sample) else None
+def detect_escape(sample: str) -> str | None:
+    return "\\" if BACKSLASHED_QUOTE_PATTERN.search(sample) else None
 
 
-def evenness(lines: list[str], dialect: Dialect) -> tuple[bool, float, int]:
+def rate_dialect(lines: list[str], dialect: Dialect) -> tuple[bool, float, int]:
     """How well `dialect` fits: more than one column, rows as long as the first, many columns."""
     lengths = []
     # What came before an error counts: the sample may end within a cell.
@@ -215,12 +217,12 @@ def evenness(lines: list[str], dialect: Dialect) -> tuple[bool, float, int]:
     return (True, round(lengths.count(lengths[0]) / len(lengths), 1), lengths[0])
 
 
-def column_names(cells: list[str]) -> list[str]:
+def make_column_names(cells: list[str]) -> list[str]:
     """The names in the first row, made distinct: `Notes`, `Notes (2)`, `Column 3` for one without."""
     names: list[str] = []
     for place, cell in enumerate(cells, start=1):
-        if FORBIDDEN.search(cell):
-            raise BadInput(f"The name of column {place} has a character that is no text: {cell[:40]!r}.")
+        if FORBIDDEN_CHARACTERS.search(cell):
+            raise InvalidInput(f"The name of column {place} has a character that is no text: {cell[:40]!r}.")
         name = base = " ".join(cell.split()) or f"Column {place}"
         copy = 2
         while name in names:

@@ -13,45 +13,52 @@ from uuid_utils import uuid7
 
 from crm.models import ClientType
 from leads.importing.cells import (
-    Amount,
-    BadCell,
-    Choice,
-    Day,
-    Email,
-    Line,
-    Parser,
-    PastDay,
-    Phone,
-    Share,
-    Tags,
-    Website,
-    day_comes_first,
-    decimal_mark,
-    is_nothing,
-    long_text,
-    plain,
+    AmountParser,
+    CellParser,
+    ChoiceParser,
+    DateParser,
+    EmailParser,
+    FractionParser,
+    InvalidCell,
+    LineParser,
+    PastDateParser,
+    PhoneParser,
+    TagsParser,
+    WebsiteParser,
+    guess_day_first,
+    guess_decimal_mark,
+    is_empty_cell,
+    normalize_name,
+    parse_long_text,
 )
-from leads.importing.columns import FIELDS, PLACEHOLDER, ROW_NUMBER, BearsOut, Plan, column_texts
-from leads.importing.reading import FORBIDDEN, Row
+from leads.importing.columns import (
+    IMPORTABLE_FIELDS,
+    ROW_NUMBER_PLACEHOLDER,
+    TEMPLATE_PLACEHOLDER_PATTERN,
+    CellsMatchField,
+    ImportPlan,
+    non_blank_cells,
+)
+from leads.importing.reading import FORBIDDEN_CHARACTERS, CsvRow
 from leads.models import Lead, LossReason, ScoringPolicy, Source, Tier
 
 # The columns of a lead that a row decides, in the order of its values.
-COLUMNS = ("id", *FIELDS, "priority_tier", "signals", "custom_fields")
-PLACE = {field: place for place, field in enumerate(COLUMNS)}
+LEAD_COLUMNS = ("id", *IMPORTABLE_FIELDS, "priority_tier", "signals", "custom_fields")
+COLUMN_INDEX = {field: index for index, field in enumerate(LEAD_COLUMNS)}
 # In these a word such as “none” may be meant.
-FREE_TEXT = frozenset({"contact_name", "company_name", "source_detail", "notes", "loss_notes", "tags"})
+FREE_TEXT_FIELDS = frozenset({"contact_name", "company_name", "source_detail", "notes", "loss_notes", "tags"})
 # A number that comes back from JSON as it was written: no sign, zero or digit would be lost.
-EXACT_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{0,14}[1-9])?")
-MOST_DIGITS = 15
+EXACT_NUMBER_PATTERN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{0,14}[1-9])?")
+MAX_EXACT_DIGITS = 15
 # Of the cells of a column with a doubtful name.
-BORNE_OUT = 0.5
-SHOWN = 60
+MIN_MATCHING_SHARE = 0.5
+MAX_QUOTED_CHARACTERS = 60
 
-quoted = JSONEncoder(ensure_ascii=False).encode
-Text = Callable[[list[str], int], str]
+encode_json = JSONEncoder(ensure_ascii=False).encode
+TextSource = Callable[[list[str], int], str]
 
 
-class Refusal(Exception):
+class RowRejected(Exception):
     """Why a row is not taken: a sentence, and its `kind`, which many rows may share."""
 
     def __init__(self, reason: str, kind: str = "") -> None:
@@ -59,109 +66,115 @@ class Refusal(Exception):
         self.kind = kind or reason
 
     @classmethod
-    def of_cell(cls, label: str, text: str, why: str) -> "Refusal":
-        shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-        return cls(f"{label} “{shown}” {why}.", f"{label} {why}.")
+    def for_cell(cls, label: str, text: str, why: str) -> "RowRejected":
+        excerpt = text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}…"
+        return cls(f"{label} “{excerpt}” {why}.", f"{label} {why}.")
 
 
 @dataclass(frozen=True)
-class Known:
+class ImportContext:
     """What a cell may name that stands in other tables."""
 
-    stage: Choice
-    line: Choice
-    owner: Choice
+    stage: ChoiceParser
+    line: ChoiceParser
+    owner: ChoiceParser
     open_stages: frozenset[str]
     lost_stages: frozenset[str]
     policy: ScoringPolicy
 
 
-class Step(NamedTuple):
-    """How one field gets its value; `free` text may be a word that elsewhere means nothing."""
+class FieldStep(NamedTuple):
+    """How one field gets its value; `is_free_text` text may be a word that elsewhere means nothing."""
 
-    place: int
-    text: Text
-    parse: Parser
+    index: int
+    text: TextSource
+    parse: CellParser
     label: str
     source: str
-    free: bool
+    is_free_text: bool
 
 
 class LeadReader:
     """Reads the rows of one file as its plan says."""
 
-    def __init__(self, plan: Plan, known: Known, sample: list[list[str]], *, source_detail: str) -> None:
-        self.known, self.began = known, timezone.now().isoformat(timespec="seconds")
+    def __init__(
+        self, plan: ImportPlan, context: ImportContext, sample: list[list[str]], *, source_detail: str
+    ) -> None:
+        self.context, self.started_at = context, timezone.now().isoformat(timespec="seconds")
         self.header = plan.header
-        self.steps = steps(plan, known, sample)
-        self.custom = [(place, f"{quoted(name)}:") for place, name in plan.custom.items()]
-        self.defaults = [defaults(field) for field in COLUMNS]
-        self.defaults[PLACE["source_type"]] = Source.IMPORT.value
-        self.defaults[PLACE["source_detail"]] = source_detail
+        self.steps = build_steps(plan, context, sample)
+        self.custom_columns = [(index, f"{encode_json(name)}:") for index, name in plan.custom_columns.items()]
+        self.defaults = [default_value(field) for field in LEAD_COLUMNS]
+        self.defaults[COLUMN_INDEX["source_type"]] = Source.IMPORT.value
+        self.defaults[COLUMN_INDEX["source_detail"]] = source_detail
 
-    def read(self, number: int, row: Row) -> list[Any]:
-        """The values of `COLUMNS` for the row that is the file's `number`th.
+    def read_row(self, number: int, row: CsvRow) -> list[Any]:
+        """The values of `LEAD_COLUMNS` for the row that is the file's `number`th.
 
         Raises:
-            Refusal: something in it cannot be taken.
+            RowRejected: something in it cannot be taken.
         """
-        cells = self.checked_cells(row)
+        cells = self.validate_cells(row)
         values = self.defaults.copy()
         for step in self.steps:
             text = step.text(cells, number).strip()
-            if not text or (not step.free and is_nothing(text)):
+            if not text or (not step.is_free_text and is_empty_cell(text)):
                 continue
             try:
-                values[step.place] = step.parse(text)
-            except BadCell as error:
-                raise Refusal.of_cell(step.label, text, str(error)) from None
-        self.check(values)
-        values[PLACE["id"]] = str(uuid7())
-        score = values[PLACE["overall_score"]]
-        values[PLACE["priority_tier"]] = values[PLACE["tier_override"]] or self.known.policy.tier_of(score)
-        values[PLACE["signals"]] = self.shown_by(score)
-        values[PLACE["custom_fields"]] = custom_fields(self.custom, cells)
+                values[step.index] = step.parse(text)
+            except InvalidCell as error:
+                raise RowRejected.for_cell(step.label, text, str(error)) from None
+        self.check_lead(values)
+        values[COLUMN_INDEX["id"]] = str(uuid7())
+        score = values[COLUMN_INDEX["overall_score"]]
+        values[COLUMN_INDEX["priority_tier"]] = values[
+            COLUMN_INDEX["tier_override"]
+        ] or self.context.policy.tier_for_score(score)
+        values[COLUMN_INDEX["signals"]] = self.imported_score_signals(score)
+        values[COLUMN_INDEX["custom_fields"]] = custom_fields_json(self.custom_columns, cells)
         return values
 
-    def shown_by(self, score: Decimal | None) -> str:
+    def imported_score_signals(self, score: Decimal | None) -> str:
         """The JSON list of the one signal that a `score` from elsewhere is: it counts, and fades like any other."""
         if score is None:
             return "[]"
-        return f'[{{"type": "imported_score", "timestamp": "{self.began}", "weight": {score}}}]'
+        return f'[{{"type": "imported_score", "timestamp": "{self.started_at}", "weight": {score}}}]'
 
-    def checked_cells(self, row: Row) -> list[str]:
+    def validate_cells(self, row: CsvRow) -> list[str]:
         """The cells of `row`, one for each column and all of them text."""
         if row.fault:
-            raise Refusal(f"The row {row.fault}.")
+            raise RowRejected(f"The row {row.fault}.")
         cells, width = row.cells, len(self.header)
         if len(cells) > width and not any(cells[width:]):
             cells = cells[:width]
         if len(cells) != width:
-            raise Refusal(
+            raise RowRejected(
                 f"The row has not as many cells as there are columns ({len(cells)}, not {width}); it may be cut off.",
                 "The row has not as many cells as there are columns.",
             )
-        if FORBIDDEN.search("".join(cells)):
-            place, cell = next((p, cell) for p, cell in enumerate(cells) if FORBIDDEN.search(cell))
-            raise Refusal.of_cell(
-                self.header[place],
-                FORBIDDEN.sub("\ufffd", cell),
+        if FORBIDDEN_CHARACTERS.search("".join(cells)):
+            index, cell = next((p, cell) for p, cell in enumerate(cells) if FORBIDDEN_CHARACTERS.search(cell))
+            raise RowRejected.for_cell(
+                self.header[index],
+                FORBIDDEN_CHARACTERS.sub("\ufffd", cell),
                 "holds a control character, or bytes that are no text in this encoding",
             )
         return cells
 
-    def check(self, values: list[Any]) -> None:
+    def check_lead(self, values: list[Any]) -> None:
         """Refuse what is wrong with the lead as a whole."""
-        stage = values[PLACE["status"]]
-        if not values[PLACE["contact_name"]]:
-            raise Refusal("The row has no name.")
-        if stage not in self.known.lost_stages and (values[PLACE["loss_reason"]] or values[PLACE["loss_notes"]]):
-            raise Refusal("The row says why the lead was lost, and its stage is no lost one.")
-        if stage in self.known.open_stages and values[PLACE["closed_at"]]:
-            raise Refusal("The row says when the lead was closed, and its stage is an open one.")
+        stage = values[COLUMN_INDEX["status"]]
+        if not values[COLUMN_INDEX["contact_name"]]:
+            raise RowRejected("The row has no name.")
+        if stage not in self.context.lost_stages and (
+            values[COLUMN_INDEX["loss_reason"]] or values[COLUMN_INDEX["loss_notes"]]
+        ):
+            raise RowRejected("The row says why the lead was lost, and its stage is no lost one.")
+        if stage in self.context.open_stages and values[COLUMN_INDEX["closed_at"]]:
+            raise RowRejected("The row says when the lead was closed, and its stage is an open one.")
 
 
-def defaults(field: str) -> Any:
+def default_value(field: str) -> Any:
     """What a lead has where a row says nothing."""
     column = Lead._meta.get_field(field)
     if column.has_default():
@@ -170,80 +183,84 @@ def defaults(field: str) -> Any:
     return None if column.null else ""
 
 
-def steps(plan: Plan, known: Known, sample: list[list[str]]) -> list[Step]:
+def build_steps(plan: ImportPlan, context: ImportContext, sample: list[list[str]]) -> list[FieldStep]:
     found = []
-    for field, place in plan.columns.items():
-        if field in FIELDS:
-            parse, name = parser(field, known, column_texts(sample, place)), plan.header[place]
-            found.append(Step(PLACE[field], cell_text(place), parse, name, name, field in FREE_TEXT))
+    for field, index in plan.columns.items():
+        if field in IMPORTABLE_FIELDS:
+            parse, name = parser_for_field(field, context, non_blank_cells(sample, index)), plan.header[index]
+            found.append(
+                FieldStep(COLUMN_INDEX[field], cell_source(index), parse, name, name, field in FREE_TEXT_FIELDS)
+            )
     if plan.name_parts:
-        label = " + ".join(plan.header[place] for place in plan.name_parts)
-        parse = parser("contact_name", known, [])
-        found.append(Step(PLACE["contact_name"], joined_text(plan.name_parts), parse, label, label, True))
+        label = " + ".join(plan.header[index] for index in plan.name_parts)
+        parse = parser_for_field("contact_name", context, [])
+        found.append(FieldStep(COLUMN_INDEX["contact_name"], joined_source(plan.name_parts), parse, label, label, True))
     for field, template in plan.templates.items():
-        parse = parser(field, known, [template])
-        text = template_text(template, plan.header)
-        found.append(Step(PLACE[field], text, parse, field, f"“{template}”", field in FREE_TEXT))
+        parse = parser_for_field(field, context, [template])
+        text = template_source(template, plan.header)
+        found.append(FieldStep(COLUMN_INDEX[field], text, parse, field, f"“{template}”", field in FREE_TEXT_FIELDS))
     return found
 
 
-def cell_text(place: int) -> Text:
-    return lambda cells, number: cells[place]
+def cell_source(index: int) -> TextSource:
+    return lambda cells, number: cells[index]
 
 
-def joined_text(places: list[int]) -> Text:
-    return lambda cells, number: " ".join([cells[place] for place in places])
+def joined_source(indexes: list[int]) -> TextSource:
+    return lambda cells, number: " ".join([cells[index] for index in indexes])
 
 
-def template_text(template: str, header: list[str]) -> Text:
+def template_source(template: str, header: list[str]) -> TextSource:
     """`template` with the cell of the column in place of each `{Column}`, and the row's number for `{row}`."""
-    places = {name.casefold(): place for place, name in enumerate(header)}
+    indexes = {name.casefold(): index for index, name in enumerate(header)}
 
     def text(cells: list[str], number: int) -> str:
         def cell(found: re.Match[str]) -> str:
             name = " ".join(found[1].split())
-            return str(number) if name == ROW_NUMBER else cells[places[name.casefold()]].strip()
+            return str(number) if name == ROW_NUMBER_PLACEHOLDER else cells[indexes[name.casefold()]].strip()
 
-        return PLACEHOLDER.sub(cell, template)
+        return TEMPLATE_PLACEHOLDER_PATTERN.sub(cell, template)
 
     return text
 
 
-def parser(field: str, known: Known, texts: list[str]) -> Parser:
+def parser_for_field(field: str, context: ImportContext, texts: list[str]) -> CellParser:
     """What reads a cell of `field`; `texts` are some of its column, for the way it writes dates and numbers."""
     model_field = Lead._meta.get_field(field)
-    longest = getattr(model_field, "max_length", None) or 0
-    special: dict[str, Callable[[], Parser]] = {
-        "contact_email": lambda: Email(longest),
-        "contact_phone": lambda: Phone(longest),
-        "company_website": lambda: Website(longest),
-        "client_type": lambda: CLIENT_TYPE,
-        "source_type": lambda: choice(Source),
-        "assigned_to": lambda: known.owner,
-        "status": lambda: known.stage,
-        "insurance_type": lambda: known.line,
-        "loss_reason": lambda: choice(LossReason),
-        "tier_override": lambda: choice(Tier),
-        "overall_score": lambda: Share(decimal_mark(texts)),
-        "predicted_close_probability": lambda: Share(decimal_mark(texts)),
-        "estimated_value": lambda: Amount(model_field.max_digits, model_field.decimal_places, decimal_mark(texts)),
-        "expected_close_date": lambda: Day(day_comes_first(texts)),
-        "closed_at": lambda: PastDay(day_comes_first(texts)),
-        "tags": lambda: Tags(model_field.base_field.max_length),
-        "notes": lambda: long_text,
-        "loss_notes": lambda: long_text,
+    max_length = getattr(model_field, "max_length", None) or 0
+    special: dict[str, Callable[[], CellParser]] = {
+        "contact_email": lambda: EmailParser(max_length),
+        "contact_phone": lambda: PhoneParser(max_length),
+        "company_website": lambda: WebsiteParser(max_length),
+        "client_type": lambda: CLIENT_TYPE_PARSER,
+        "source_type": lambda: choice_parser(Source),
+        "assigned_to": lambda: context.owner,
+        "status": lambda: context.stage,
+        "insurance_type": lambda: context.line,
+        "loss_reason": lambda: choice_parser(LossReason),
+        "tier_override": lambda: choice_parser(Tier),
+        "overall_score": lambda: FractionParser(guess_decimal_mark(texts)),
+        "predicted_close_probability": lambda: FractionParser(guess_decimal_mark(texts)),
+        "estimated_value": lambda: AmountParser(
+            model_field.max_digits, model_field.decimal_places, guess_decimal_mark(texts)
+        ),
+        "expected_close_date": lambda: DateParser(guess_day_first(texts)),
+        "closed_at": lambda: PastDateParser(guess_day_first(texts)),
+        "tags": lambda: TagsParser(model_field.base_field.max_length),
+        "notes": lambda: parse_long_text,
+        "loss_notes": lambda: parse_long_text,
     }
-    return special.get(field, lambda: Line(longest))()
+    return special.get(field, lambda: LineParser(max_length))()
 
 
-def choice(choices: type[TextChoices], **aliases: str) -> Choice:
+def choice_parser(choices: type[TextChoices], **aliases: str) -> ChoiceParser:
     """One of `choices`, by its value or its label."""
-    options = {plain(name): value for value, label in choices.choices for name in (value, label)}
+    options = {normalize_name(name): value for value, label in choices.choices for name in (value, label)}
     names = ", ".join(str(label) for label in choices.labels)
-    return Choice({**options, **aliases}, f"is none of: {names}")
+    return ChoiceParser({**options, **aliases}, f"is none of: {names}")
 
 
-CLIENT_TYPE = choice(
+CLIENT_TYPE_PARSER = choice_parser(
     ClientType,
     personal=ClientType.INDIVIDUAL,
     person=ClientType.INDIVIDUAL,
@@ -252,38 +269,38 @@ CLIENT_TYPE = choice(
 )
 
 
-def borne_out_by(known: Known) -> BearsOut:
+def make_cell_matcher(context: ImportContext) -> CellsMatchField:
     """Whether at least half of some texts can be values of a field."""
 
-    def bears_out(field: str, texts: list[str]) -> bool:
-        parse = parser(field, known, texts)
-        return bool(texts) and sum(can_be(parse, text) for text in texts) >= BORNE_OUT * len(texts)
+    def cells_match(field: str, texts: list[str]) -> bool:
+        parse = parser_for_field(field, context, texts)
+        return bool(texts) and sum(can_parse(parse, text) for text in texts) >= MIN_MATCHING_SHARE * len(texts)
 
-    return bears_out
+    return cells_match
 
 
-def can_be(parse: Parser, text: str) -> bool:
+def can_parse(parse: CellParser, text: str) -> bool:
     try:
         parse(text)
-    except BadCell:
+    except InvalidCell:
         return False
     return True
 
 
-def custom_fields(columns: list[tuple[int, str]], cells: list[str]) -> str:
+def custom_fields_json(columns: list[tuple[int, str]], cells: list[str]) -> str:
     """The JSON object of the cells that have something in them; `columns` gives each place with its key."""
     members = []
-    for place, key in columns:
-        if text := cells[place].strip():
-            members.append(key + (text if is_exact_number(text) else quoted(text)))
+    for index, key in columns:
+        if text := cells[index].strip():
+            members.append(key + (text if is_exact_number(text) else encode_json(text)))
     return "{" + ",".join(members) + "}"
 
 
 def is_exact_number(text: str) -> bool:
     """Whether `text`, as a JSON number, comes back from the database exactly as it is written."""
-    found = EXACT_NUMBER.fullmatch(text)
+    found = EXACT_NUMBER_PATTERN.fullmatch(text)
     if not found or text == "-0":
         return False
     if not found[2]:
         return True
-    return len(text) <= MOST_DIGITS and repr(float(text)) == text
+    return len(text) <= MAX_EXACT_DIGITS and repr(float(text)) == text

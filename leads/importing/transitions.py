@@ -11,124 +11,136 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
 
-from crm.exceptions import BadInput, IllegalMove, constraint_sentence
+from crm.exceptions import IllegalTransition, InvalidInput, constraint_message
 from crm.models import User
 from crm.records.activity import Actor
 from crm.runtime.job_queue import enqueue
-from leads.importing.cells import Amount, Choice, Day, plain
-from leads.importing.columns import Plan, plan_of
+from leads.importing.cells import AmountParser, ChoiceParser, DateParser, normalize_name
+from leads.importing.columns import ImportPlan, plan_import
 from leads.importing.reading import CsvFile, open_csv
-from leads.importing.report import Outcome, Report, reporting
-from leads.importing.rows import COLUMNS, Known, LeadReader, Refusal, borne_out_by, quoted
-from leads.importing.staging import CHUNK, Staging
-from leads.models import OPEN_CATEGORIES, Category, InsuranceType, Lead, LeadStatus, ScoringPolicy
-from leads.prediction.transitions import PREDICT_ALL
-from leads.transitions import SCORE_ALL
+from leads.importing.report import ImportOutcome, ImportReport, open_report
+from leads.importing.rows import LEAD_COLUMNS, ImportContext, LeadReader, RowRejected, encode_json, make_cell_matcher
+from leads.importing.staging import STAGING_CHUNK_SIZE, StagingTable
+from leads.models import OPEN_CATEGORIES, InsuranceType, Lead, LeadStatus, ScoringPolicy, StageCategory
+from leads.prediction.transitions import PREDICT_ALL_TASK
+from leads.transitions import SCORE_ALL_TASK
 
-Tell = Callable[[str], None]
+ProgressCallback = Callable[[str], None]
 
 
 def import_leads(
     path: Path,
     *,
     by: Actor | User,
-    maps: Mapping[str, str] | None = None,
-    sets: Mapping[str, str] | None = None,
+    column_fields: Mapping[str, str] | None = None,
+    field_templates: Mapping[str, str] | None = None,
     errors: Path | None = None,
     encoding: str | None = None,
     dry_run: bool = False,
-    tell: Tell = lambda sentence: None,
-) -> Outcome:
+    tell: ProgressCallback = lambda sentence: None,
+) -> ImportOutcome:
     """Make a lead of every row of the CSV file at `path` that can be one, in one transaction.
 
-    `maps` gives the field of a column ("" keeps it as a custom field), `sets` the text of a field, with
+    `column_fields` gives the field of a column ("" keeps it as a custom field), `field_templates` the text of a field, with
     `{Column}` and `{row}` in it. What is left out goes to the file `errors`, with line and reason. `tell` is
     told how the file is read, and how far the import is.
 
     Raises:
-        NotAllowed: `by` may not add leads, or may not give them to owners.
-        BadInput: the file is no CSV file that can be read, or a column or field is not known.
-        IllegalMove: something changed in the database meanwhile that the rows conflict with.
+        NotPermitted: `by` may not add leads, or may not give them to owners.
+        InvalidInput: the file is no CSV file that can be read, or a column or field is not known.
+        IllegalTransition: something changed in the database meanwhile that the rows conflict with.
     """
     actor = Actor.of(by)
-    actor.require("leads.add_lead", "import leads")
+    actor.require_permission("leads.add_lead", "import leads")
     file = open_csv(path, encoding)
     first_rows = file.sample()
     if not first_rows:
-        raise BadInput(f"{path.name} has column names and no rows below them.")
+        raise InvalidInput(f"{path.name} has column names and no rows below them.")
     sample = [row.cells for row in first_rows if not row.fault]
-    known = known_names()
-    plan = plan_of(file.header, sample, borne_out_by(known), maps=maps or {}, sets=sets or {})
+    context = load_import_context()
+    plan = plan_import(
+        file.header,
+        sample,
+        make_cell_matcher(context),
+        column_fields=column_fields or {},
+        field_templates=field_templates or {},
+    )
     if "assigned_to" in {*plan.columns, *plan.templates}:
-        actor.require("leads.reassign_lead", "give leads to their owners")
-    reader = LeadReader(plan, known, sample, source_detail=printable(path.name))
-    for sentence in described(file, plan, reader):
+        actor.require_permission("leads.reassign_lead", "give leads to their owners")
+    reader = LeadReader(plan, context, sample, source_detail=printable_file_name(path.name))
+    for sentence in describe_import(file, plan, reader):
         tell(sentence)
-    with reporting(file.header, path, errors) as report, all_or_nothing(path):
-        return carry_out(file, reader, report, actor=actor, dry_run=dry_run, tell=tell)
+    with open_report(file.header, path, errors) as report, all_or_nothing(path):
+        return import_rows(file, reader, report, actor=actor, dry_run=dry_run, tell=tell)
 
 
-def carry_out(file: CsvFile, reader: LeadReader, report: Report, *, actor: Actor, dry_run: bool, tell: Tell) -> Outcome:
+def import_rows(
+    file: CsvFile, reader: LeadReader, report: ImportReport, *, actor: Actor, dry_run: bool, tell: ProgressCallback
+) -> ImportOutcome:
     """Stage the rows of `file`, compare them, and insert those that are new."""
     with connection.cursor() as cursor:
-        staging = Staging(cursor)
-        progress = Progress(tell)
-        staging.copy(staged(file, reader, report, progress))
+        staging = StagingTable(cursor)
+        progress = ImportProgress(tell)
+        staging.copy(staging_rows(file, reader, report, progress))
         duplicates = staging.find_duplicates()
         for duplicate in staging.duplicates():
-            report.duplicate(duplicate)
-        new = progress.rows - report.refused - duplicates
-        imported = new if dry_run else insert(staging, progress.rows, file.path, actor=actor, tell=tell)
+            report.add_duplicate(duplicate)
+        new = progress.rows - report.rejected - duplicates
+        imported = new if dry_run else insert_new_leads(staging, progress.rows, file.path, actor=actor, tell=tell)
     if imported != new:
         raise RuntimeError(f"{new} rows should have become leads, and {imported} did.")
-    return Outcome(progress.rows, imported, duplicates, report.refused, report.kinds, report.first)
+    return ImportOutcome(
+        progress.rows, imported, duplicates, report.rejected, report.reason_counts, report.first_reasons
+    )
 
 
-class Progress:
+class ImportProgress:
     """Counts the rows read, and says so now and then."""
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: ProgressCallback) -> None:
         self.rows = 0
         self._tell = tell
 
     def count(self) -> int:
         self.rows += 1
-        if self.rows % CHUNK == 0:
+        if self.rows % STAGING_CHUNK_SIZE == 0:
             self._tell(f"{self.rows:,} rows read")
         return self.rows
 
 
-def staged(file: CsvFile, reader: LeadReader, report: Report, progress: Progress) -> Iterator[list[Any]]:
+def staging_rows(
+    file: CsvFile, reader: LeadReader, report: ImportReport, progress: ImportProgress
+) -> Iterator[list[Any]]:
     """Each row that can be a lead, as the staging table takes it."""
     for row in file.rows():
         number = progress.count()
         try:
-            values = reader.read(number, row)
-        except Refusal as refusal:
-            report.refuse(row, refusal)
+            values = reader.read_row(number, row)
+        except RowRejected as rejection:
+            report.add_rejected(row, rejection)
             continue
-        yield [number, row.line, quoted(row.cells) if report.wants_cells else "", *values]
+        yield [number, row.line, encode_json(row.cells) if report.wants_cells else "", *values]
 
 
-def insert(staging: Staging, rows: int, path: Path, *, actor: Actor, tell: Tell) -> int:
+def insert_new_leads(staging: StagingTable, rows: int, path: Path, *, actor: Actor, tell: ProgressCallback) -> int:
     """How many leads were made, each with the first line of its history; jobs score them."""
-    metadata = {"file": printable(path.name), "import": str(uuid4())}
-    made = 0
-    for more in staging.insert(
+    metadata = {"file": printable_file_name(path.name), "import": str(uuid4())}
+    created = 0
+    for inserted in staging.insert(
         rows,
         at=timezone.now(),
         user=actor.user.pk if actor.user else None,
         actor_type=actor.type.value,
-        file=printable(path.name),
+        file=printable_file_name(path.name),
         weights=Jsonb(ScoringPolicy.objects.active().weights),
         metadata=Jsonb({"name": actor.name, **metadata} if actor.name else metadata),
     ):
-        made += more
-        tell(f"{made:,} leads made")
-    if made:
-        enqueue(app.configure_task(SCORE_ALL, queueing_lock=SCORE_ALL), timestamp=0)
-        enqueue(app.configure_task(PREDICT_ALL, queueing_lock=PREDICT_ALL), timestamp=0)
-    return made
+        created += inserted
+        tell(f"{created:,} leads made")
+    if created:
+        enqueue(app.configure_task(SCORE_ALL_TASK, queueing_lock=SCORE_ALL_TASK), timestamp=0)
+        enqueue(app.configure_task(PREDICT_ALL_TASK, queueing_lock=PREDICT_ALL_TASK), timestamp=0)
+    return created
 
 
 @contextmanager
@@ -138,59 +150,61 @@ def all_or_nothing(path: Path) -> Iterator[None]:
         with transaction.atomic():
             yield
     except IntegrityError as error:
-        raise IllegalMove(
-            f"{constraint_sentence(error)} Something has changed while {path.name} was read, so nothing was "
+        raise IllegalTransition(
+            f"{constraint_message(error)} Something has changed while {path.name} was read, so nothing was "
             "imported. Import it again."
         ) from error
     except (DataError, OperationalError) as error:
-        raise BadInput(f"The database stopped the import, and nothing was imported: {error}") from error
+        raise InvalidInput(f"The database stopped the import, and nothing was imported: {error}") from error
     except OSError as error:
         where = error.filename or path
-        raise BadInput(f"The import stopped, and nothing was imported: {error.strerror} ({where}).") from error
+        raise InvalidInput(f"The import stopped, and nothing was imported: {error.strerror} ({where}).") from error
 
 
-def printable(name: str) -> str:
+def printable_file_name(name: str) -> str:
     """A file's name as text that the database takes, however it is spelt, and no longer than a field."""
-    longest = Lead._meta.get_field("source_detail").max_length
-    return name.encode(errors="replace").decode()[:longest]
+    max_length = Lead._meta.get_field("source_detail").max_length
+    return name.encode(errors="replace").decode()[:max_length]
 
 
-def known_names() -> Known:
+def load_import_context() -> ImportContext:
     """The stages, lines and owners that a file may name, as they are now."""
     stages = list(LeadStatus.objects.all())
     labels = ", ".join(stage.label for stage in stages)
     lines = list(InsuranceType.objects.filter(is_active=True).order_by("name"))
     names = ", ".join(line.name for line in lines)
-    return Known(
-        stage=Choice(
-            {plain(name): stage.pk for stage in stages for name in (stage.label, stage.pk)},
+    return ImportContext(
+        stage=ChoiceParser(
+            {normalize_name(name): stage.pk for stage in stages for name in (stage.label, stage.pk)},
             f"is not a stage; the stages are: {labels}",
         ),
-        line=Choice(
-            {plain(name): line.pk for line in lines for name in (line.name, line.code)},
+        line=ChoiceParser(
+            {normalize_name(name): line.pk for line in lines for name in (line.name, line.code)},
             f"is not a line of insurance; the lines are: {names}",
         ),
-        owner=Choice(owners(), "is nobody who works here"),
+        owner=ChoiceParser(user_ids_by_name(), "is nobody who works here"),
         open_stages=frozenset(stage.pk for stage in stages if stage.category in OPEN_CATEGORIES),
-        lost_stages=frozenset(stage.pk for stage in stages if stage.category == Category.LOST),
+        lost_stages=frozenset(stage.pk for stage in stages if stage.category == StageCategory.LOST),
         policy=ScoringPolicy.objects.active(),
     )
 
 
-def owners() -> dict[str, Any]:
+def user_ids_by_name() -> dict[str, Any]:
     """The people who work here by login, address and full name; a name that two of them have is left out."""
     found: dict[str, set[Any]] = {}
     for user in User.objects.filter(is_active=True):
-        for name in filter(None, {plain(user.username), plain(user.email), plain(user.get_full_name())}):
+        for name in filter(
+            None, {normalize_name(user.username), normalize_name(user.email), normalize_name(user.get_full_name())}
+        ):
             found.setdefault(name, set()).add(user.pk)
     return {name: keys.pop() for name, keys in found.items() if len(keys) == 1}
 
 
-def described(file: CsvFile, plan: Plan, reader: LeadReader) -> Iterator[str]:
+def describe_import(file: CsvFile, plan: ImportPlan, reader: LeadReader) -> Iterator[str]:
     """How the file is read: its encoding, each field with its source, and what is kept as it is."""
     yield f"{file.path.name}: {file.encoding}, columns separated by {file.dialect}"
     for step in reader.steps:
-        way = f" ({step.parse})" if isinstance(step.parse, Day | Amount) else ""
-        yield f"  {COLUMNS[step.place]} ← {step.source}{way}"
-    if plan.custom:
-        yield f"  custom fields: {', '.join(plan.custom.values())}"
+        notation = f" ({step.parse})" if isinstance(step.parse, DateParser | AmountParser) else ""
+        yield f"  {LEAD_COLUMNS[step.index]} ← {step.source}{notation}"
+    if plan.custom_columns:
+        yield f"  custom fields: {', '.join(plan.custom_columns.values())}"

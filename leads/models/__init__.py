@@ -4,13 +4,13 @@ from leads.models.insurance_type import InsuranceType
 from leads.models.lead import Lead, LossReason, Source, Tier
 from leads.models.prediction import LeadSnapshot, PredictionModel, Rung
 from leads.models.scoring_policy import ScoringPolicy, TierChange
-from leads.models.stage import OPEN_CATEGORIES, Category, LeadStageHistory, LeadStatus
+from leads.models.stage import OPEN_CATEGORIES, LeadStageHistory, LeadStatus, StageCategory
 from leads.models.stakeholder import ContactLead
 from leads.models.task import Task, TaskStatus
 
 __all__ = [
     "OPEN_CATEGORIES",
-    "Category",
+    "StageCategory",
     "ContactLead",
     "InsuranceType",
     "Lead",

@@ -6,7 +6,15 @@ from django.db import models
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
-from crm.records.base import LiveManager, Record, RecordQuerySet, audited, json_field, json_is, not_blank
+from crm.records.base import (
+    LiveManager,
+    Record,
+    RecordQuerySet,
+    json_field,
+    json_type_check,
+    not_blank_check,
+    with_row_audit,
+)
 
 
 class InsuranceTypeManager(LiveManager.from_queryset(RecordQuerySet)):
@@ -14,7 +22,7 @@ class InsuranceTypeManager(LiveManager.from_queryset(RecordQuerySet)):
         return self.get(code=code)
 
 
-@audited()
+@with_row_audit()
 class InsuranceType(Record):
     """A line of insurance and the form that a lead of this line fills in."""
 
@@ -44,8 +52,8 @@ class InsuranceType(Record):
             )
         ]
         constraints = [
-            not_blank("insurance_types", "name"),
-            json_is("insurance_types", "form_schema", "object"),
+            not_blank_check("insurance_types", "name"),
+            json_type_check("insurance_types", "form_schema", "object"),
         ]
 
     def __str__(self) -> str:

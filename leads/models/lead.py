@@ -17,22 +17,28 @@ from crm.records.base import (
     LiveManager,
     Record,
     RecordQuerySet,
-    audited,
-    between,
-    digits,
+    can_see_everyone,
+    choices_check,
+    digits_only,
     json_field,
-    json_is,
-    no_empty_tag,
-    not_blank,
-    one_of,
-    owned_by_or_free,
+    json_type_check,
+    no_empty_tag_check,
+    not_blank_check,
+    owned_by_or_unassigned,
+    range_check,
     search_field,
     search_index,
-    sees_everyone,
     tags_field,
+    with_row_audit,
 )
 from leads.models.insurance_type import InsuranceType
-from leads.models.signal_constraints import FOLLOW_STAGE, MALFORMED_SIGNAL, NOT_AN_OBJECT, REAL_MOMENTS, jsonpath_finds
+from leads.models.signal_constraints import (
+    CHECK_SIGNAL_TIMESTAMPS_SQL,
+    MALFORMED_SIGNAL_PATH,
+    NON_OBJECT_SIGNAL_PATH,
+    SYNC_CLOSED_AT_SQL,
+    jsonpath_exists,
+)
 from leads.models.stage import LeadStatus
 
 
@@ -61,21 +67,21 @@ class LossReason(models.TextChoices):
     OTHER = "OTHER", "Other"
 
 
-OPEN = models.Q(deleted_at__isnull=True, closed_at__isnull=True)
+OPEN_LEADS = models.Q(deleted_at__isnull=True, closed_at__isnull=True)
 
 # The alphabet would put cold before hot: what is worked on first stands first, unscored last.
-URGENCY = {Tier.HOT: 4, Tier.WARM: 3, Tier.COLD: 2, Tier.DORMANT: 1}
-UNSCORED = 0
-PRIORITY = {
+TIER_RANK = {Tier.HOT: 4, Tier.WARM: 3, Tier.COLD: 2, Tier.DORMANT: 1}
+UNSCORED_RANK = 0
+PRIORITY_SORT_KEYS = {
     "urgency": models.Case(
-        *(models.When(priority_tier=tier.value, then=models.Value(rank)) for tier, rank in URGENCY.items()),
-        default=models.Value(UNSCORED),
+        *(models.When(priority_tier=tier.value, then=models.Value(rank)) for tier, rank in TIER_RANK.items()),
+        default=models.Value(UNSCORED_RANK),
         output_field=models.SmallIntegerField(),
     ),
     "score_or_less": Coalesce("overall_score", models.Value(-1), output_field=models.DecimalField()),
 }
-LAST_HEARD = Coalesce("last_contact_at", "created_at")
-VALUE = Coalesce("estimated_value", models.Value(-1), output_field=models.DecimalField())
+LAST_CONTACT_SORT_KEY = Coalesce("last_contact_at", "created_at")
+VALUE_SORT_KEY = Coalesce("estimated_value", models.Value(-1), output_field=models.DecimalField())
 
 
 def newest_on_top() -> float:
@@ -88,7 +94,7 @@ class LeadQuerySet(RecordQuerySet):
 
     def visible_to(self, user: Any) -> "LeadQuerySet":
         """An agent's own leads and those of nobody; everything for whoever may see every owner."""
-        return self if sees_everyone(user) else self.filter(owned_by_or_free(user))
+        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user))
 
     def open(self) -> "LeadQuerySet":
         return self.filter(closed_at__isnull=True)
@@ -98,18 +104,18 @@ class LeadQuerySet(RecordQuerySet):
 
     def of_tier(self, tier: str | None) -> "LeadQuerySet":
         """Leads of `tier` (None: unscored), asked through the rank so that the priority index serves it."""
-        return self.alias(_urgency=PRIORITY["urgency"]).filter(_urgency=URGENCY.get(tier, UNSCORED))
+        return self.alias(_urgency=PRIORITY_SORT_KEYS["urgency"]).filter(_urgency=TIER_RANK.get(tier, UNSCORED_RANK))
 
-    def quiet_since(self, moment: datetime) -> "LeadQuerySet":
+    def without_contact_since(self, moment: datetime) -> "LeadQuerySet":
         """Leads with no contact in either direction since `moment`; one never spoken to counts from its arrival."""
-        return self.alias(_heard=LAST_HEARD).filter(_heard__lt=moment)
+        return self.alias(_heard=LAST_CONTACT_SORT_KEY).filter(_heard__lt=moment)
 
-    def touched(self, at: datetime) -> int:
+    def update_last_activity(self, at: datetime) -> int:
         """Something happened to these or around them at `at`; no date goes backwards. Returns how many went on."""
         behind = models.Q(last_activity_at__isnull=True) | models.Q(last_activity_at__lt=at)
         return self.filter(behind).update(last_activity_at=at)
 
-    def to_look_at(self, now: datetime) -> "LeadQuerySet":
+    def due_for_evaluation(self, now: datetime) -> "LeadQuerySet":
         """Open leads whose next best action is due to be looked for, the latest news first."""
         return self.open().filter(next_look_at__lte=now).order_by("-next_look_at", "-id")
 
@@ -118,7 +124,7 @@ class LeadQuerySet(RecordQuerySet):
         return self.filter(awaiting_reply=True).order_by("last_contact_at")
 
 
-@audited(
+@with_row_audit(
     exclude=[
         "overall_score",
         "priority_tier",
@@ -223,7 +229,7 @@ class Lead(Record):
         "contact_email",
         "company_name",
         "contact_phone",
-        digits("contact_phone"),
+        digits_only("contact_phone"),
         KeyTextTransform("vin", "auto_data"),
     )
 
@@ -242,22 +248,22 @@ class Lead(Record):
                 name="closed_follows_stage",
                 operation=pgtrigger.Insert | pgtrigger.UpdateOf("status_id"),
                 when=pgtrigger.Before,
-                func=FOLLOW_STAGE,
+                func=SYNC_CLOSED_AT_SQL,
             ),
             pgtrigger.Trigger(
                 name="signals_have_moments",
                 operation=pgtrigger.Insert | pgtrigger.UpdateOf("signals"),
                 when=pgtrigger.Before,
                 condition=pgtrigger.Condition("NEW.signals <> '[]' AND jsonb_typeof(NEW.signals) = 'array'"),
-                func=REAL_MOMENTS,
+                func=CHECK_SIGNAL_TIMESTAMPS_SQL,
             ),
         ]
         constraints = [
-            not_blank("leads", "contact_name"),
-            one_of("leads", "client_type", ClientType),
-            one_of("leads", "source_type", Source),
-            one_of("leads", "priority_tier", Tier, null=True),
-            one_of("leads", "tier_override", Tier, null=True),
+            not_blank_check("leads", "contact_name"),
+            choices_check("leads", "client_type", ClientType),
+            choices_check("leads", "source_type", Source),
+            choices_check("leads", "priority_tier", Tier, null=True),
+            choices_check("leads", "tier_override", Tier, null=True),
             models.CheckConstraint(
                 name="leads_override_is_tier",
                 condition=models.Q(tier_override__isnull=True) | models.Q(priority_tier=models.F("tier_override")),
@@ -268,8 +274,8 @@ class Lead(Record):
                 condition=models.Q(loss_reason__in=["", *LossReason.values]),
                 violation_error_message=f"The loss reason must be one of: {', '.join(LossReason.values)}.",
             ),
-            between("leads", "overall_score", 0, 1),
-            between("leads", "predicted_close_probability", 0, 1),
+            range_check("leads", "overall_score", 0, 1),
+            range_check("leads", "predicted_close_probability", 0, 1),
             models.CheckConstraint(
                 name="leads_value_not_negative",
                 condition=models.Q(estimated_value__isnull=True) | models.Q(estimated_value__gte=0),
@@ -281,23 +287,23 @@ class Lead(Record):
                 | models.Q(converted_at__isnull=False, converted_to_client__isnull=False),
                 violation_error_message="The date of conversion and the client are set together or not at all.",
             ),
-            json_is("leads", "signals", "array"),
+            json_type_check("leads", "signals", "array"),
             models.CheckConstraint(
                 name="leads_signals_well_formed",
-                condition=~models.Q(jsonpath_finds("signals", MALFORMED_SIGNAL))
-                & ~models.Q(jsonpath_finds("signals", NOT_AN_OBJECT)),
+                condition=~models.Q(jsonpath_exists("signals", MALFORMED_SIGNAL_PATH))
+                & ~models.Q(jsonpath_exists("signals", NON_OBJECT_SIGNAL_PATH)),
                 violation_error_message="A signal has a type, an ISO timestamp and a weight from -1 to 1.",
             ),
-            json_is("leads", "auto_data", "object"),
-            json_is("leads", "home_data", "object"),
-            json_is("leads", "line_data", "object"),
-            json_is("leads", "additional_insureds", "array"),
-            json_is("leads", "communications", "object"),
-            json_is("leads", "custom_fields", "object"),
-            no_empty_tag("leads"),
+            json_type_check("leads", "auto_data", "object"),
+            json_type_check("leads", "home_data", "object"),
+            json_type_check("leads", "line_data", "object"),
+            json_type_check("leads", "additional_insureds", "array"),
+            json_type_check("leads", "communications", "object"),
+            json_type_check("leads", "custom_fields", "object"),
+            no_empty_tag_check("leads"),
             models.UniqueConstraint(
                 Lower("contact_email"),
-                condition=OPEN & ~models.Q(contact_email=""),
+                condition=OPEN_LEADS & ~models.Q(contact_email=""),
                 name="leads_email_unique",
                 violation_error_message="Another open lead already has this address.",
             ),
@@ -308,46 +314,46 @@ class Lead(Record):
                 Lower("company_website"), condition=LIVE & ~models.Q(company_website=""), name="leads_by_website"
             ),
             models.Index(
-                *(e.desc() for e in PRIORITY.values()),
+                *(e.desc() for e in PRIORITY_SORT_KEYS.values()),
                 models.F("id").desc(),
                 condition=LIVE,
                 name="leads_priority",
             ),
             models.Index(
-                *(e.desc() for e in PRIORITY.values()),
+                *(e.desc() for e in PRIORITY_SORT_KEYS.values()),
                 models.F("id").desc(),
                 # The tier itself, so that a tab is counted from the index alone.
                 include=["priority_tier"],
-                condition=OPEN,
+                condition=OPEN_LEADS,
                 name="leads_open_priority",
             ),
             models.Index(
                 "status",
-                *(e.desc() for e in PRIORITY.values()),
+                *(e.desc() for e in PRIORITY_SORT_KEYS.values()),
                 models.F("id").desc(),
                 condition=LIVE,
                 name="leads_status",
             ),
             models.Index(
                 "assigned_to",
-                *(e.desc() for e in PRIORITY.values()),
+                *(e.desc() for e in PRIORITY_SORT_KEYS.values()),
                 models.F("id").desc(),
                 condition=LIVE,
                 name="leads_assigned_to",
             ),
             models.Index(
                 "insurance_type",
-                *(e.desc() for e in PRIORITY.values()),
+                *(e.desc() for e in PRIORITY_SORT_KEYS.values()),
                 models.F("id").desc(),
                 condition=LIVE,
                 name="leads_line",
             ),
-            models.Index("status", "rank", "id", condition=OPEN, name="leads_board"),
+            models.Index("status", "rank", "id", condition=OPEN_LEADS, name="leads_board"),
             # The pipeline is summed from the index alone.
             models.Index(
                 fields=["status"],
                 include=["assigned_to", "estimated_value", "predicted_close_probability"],
-                condition=OPEN,
+                condition=OPEN_LEADS,
                 name="leads_pipeline",
             ),
             models.Index(
@@ -357,10 +363,10 @@ class Lead(Record):
                 name="leads_awaiting",
             ),
             models.Index(
-                models.F("next_look_at").desc(), models.F("id").desc(), condition=OPEN, name="leads_to_look_at"
+                models.F("next_look_at").desc(), models.F("id").desc(), condition=OPEN_LEADS, name="leads_to_look_at"
             ),
-            models.Index(LAST_HEARD.desc(), models.F("id").desc(), condition=LIVE, name="leads_last_heard"),
-            models.Index(VALUE.desc(), models.F("id").desc(), condition=LIVE, name="leads_value"),
+            models.Index(LAST_CONTACT_SORT_KEY.desc(), models.F("id").desc(), condition=LIVE, name="leads_last_heard"),
+            models.Index(VALUE_SORT_KEY.desc(), models.F("id").desc(), condition=LIVE, name="leads_value"),
             models.Index(
                 models.F("closed_at").desc(),
                 models.F("id").desc(),
@@ -383,10 +389,10 @@ class Lead(Record):
     def is_open(self) -> bool:
         return self.closed_at is None
 
-    def touched(self, at: datetime) -> None:
+    def update_last_activity(self, at: datetime) -> None:
         """Something happened to this lead or around it at `at`; the date never goes backwards."""
         if self.last_activity_at is None or self.last_activity_at < at:
-            Lead.everything.filter(pk=self.pk).touched(at)
+            Lead.everything.filter(pk=self.pk).update_last_activity(at)
 
     @property
     def weighted_value(self) -> Any:

@@ -5,7 +5,15 @@ from typing import Any
 import pgtrigger
 from django.db import models
 
-from crm.records.base import Record, RecordQuerySet, audited, json_field, json_is, not_blank, one_of
+from crm.records.base import (
+    Record,
+    RecordQuerySet,
+    choices_check,
+    json_field,
+    json_type_check,
+    not_blank_check,
+    with_row_audit,
+)
 from leads.models.lead import Lead
 
 
@@ -16,7 +24,7 @@ class Rung(models.TextChoices):
     SCORECARD = "SCORECARD", "Scorecard of ended leads"
 
 
-CONTENT = ["version", "rung", "card", "evaluation", "refused", "leads", "won", "verdict"]
+IMMUTABLE_MODEL_FIELDS = ["version", "rung", "card", "evaluation", "refused", "leads", "won", "verdict"]
 
 
 class PredictionModelQuerySet(RecordQuerySet):
@@ -27,7 +35,7 @@ class PredictionModelQuerySet(RecordQuerySet):
         return self.filter(is_active=True).first()
 
 
-@audited(exclude=["ran_at"])
+@with_row_audit(exclude=["ran_at"])
 class PredictionModel(Record):
     """One training: what was learnt, from how many leads, and how it did on the newest, which it had not seen."""
 
@@ -53,16 +61,18 @@ class PredictionModel(Record):
         permissions = [("activate_predictionmodel", "Can train models of prediction and say which is used")]
         triggers = [
             pgtrigger.Protect(
-                name="kept_to_the_letter", operation=pgtrigger.Update, condition=pgtrigger.AnyChange(*CONTENT)
+                name="kept_to_the_letter",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.AnyChange(*IMMUTABLE_MODEL_FIELDS),
             ),
             pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
         ]
         constraints = [
-            one_of("prediction_models", "rung", Rung),
-            not_blank("prediction_models", "verdict"),
-            json_is("prediction_models", "card", "object"),
-            json_is("prediction_models", "evaluation", "object"),
-            json_is("prediction_models", "refused", "object"),
+            choices_check("prediction_models", "rung", Rung),
+            not_blank_check("prediction_models", "verdict"),
+            json_type_check("prediction_models", "card", "object"),
+            json_type_check("prediction_models", "evaluation", "object"),
+            json_type_check("prediction_models", "refused", "object"),
             models.CheckConstraint(
                 name="prediction_models_won_of_leads",
                 condition=models.Q(won__lte=models.F("leads")),
@@ -99,7 +109,7 @@ class LeadSnapshot(models.Model):
     class Meta:
         db_table = "lead_snapshots"
         default_permissions = ()
-        constraints = [json_is("lead_snapshots", "features", "object")]
+        constraints = [json_type_check("lead_snapshots", "features", "object")]
         triggers = [
             pgtrigger.Protect(name="never_changes", operation=pgtrigger.Update),
         ]

@@ -6,17 +6,34 @@ from typing import Any
 import pgtrigger
 from django.db import models
 
-from crm.records.base import Record, RecordQuerySet, audited, between, json_field, json_is, not_blank, one_of
+from crm.records.base import (
+    Record,
+    RecordQuerySet,
+    choices_check,
+    json_field,
+    json_type_check,
+    not_blank_check,
+    range_check,
+    with_row_audit,
+)
 from leads.models.lead import Lead, Tier
-from leads.models.signal_constraints import jsonpath_finds
+from leads.models.signal_constraints import jsonpath_exists
 
 # A weight is {weight −1..1, half_life_days > 0}; the path finds the first that is anything else.
-MALFORMED_WEIGHT = (
+MALFORMED_WEIGHT_PATH = (
     '$.* ? ((@.type() <> "object")'
     ' || (!exists(@.weight ? (@.type() == "number" && @ >= -1 && @ <= 1)))'
     ' || (!exists(@.half_life_days ? (@.type() == "number" && @ > 0 && @ <= 3650))))'
 )
-CONTENT = ["version", "note", "weights", "half_life_days", "hot_from", "warm_from", "dormant_after_days"]
+IMMUTABLE_POLICY_FIELDS = [
+    "version",
+    "note",
+    "weights",
+    "half_life_days",
+    "hot_from",
+    "warm_from",
+    "dormant_after_days",
+]
 
 
 class ScoringPolicyQuerySet(RecordQuerySet):
@@ -27,7 +44,7 @@ class ScoringPolicyQuerySet(RecordQuerySet):
         return self.get(is_active=True)
 
 
-@audited(exclude=["ran_at"])
+@with_row_audit(exclude=["ran_at"])
 class ScoringPolicy(Record):
     """A version of the rules by which leads are scored. It never changes; another opinion is another version."""
 
@@ -65,25 +82,27 @@ class ScoringPolicy(Record):
         permissions = [("activate_scoringpolicy", "Can say by which policy leads are scored")]
         triggers = [
             pgtrigger.Protect(
-                name="kept_to_the_letter", operation=pgtrigger.Update, condition=pgtrigger.AnyChange(*CONTENT)
+                name="kept_to_the_letter",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.AnyChange(*IMMUTABLE_POLICY_FIELDS),
             ),
             pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
         ]
         constraints = [
-            not_blank("scoring_policies", "note"),
-            json_is("scoring_policies", "weights", "object"),
+            not_blank_check("scoring_policies", "note"),
+            json_type_check("scoring_policies", "weights", "object"),
             models.CheckConstraint(
                 name="scoring_policies_weights_well_formed",
-                condition=~models.Q(jsonpath_finds("weights", MALFORMED_WEIGHT)),
+                condition=~models.Q(jsonpath_exists("weights", MALFORMED_WEIGHT_PATH)),
                 violation_error_message="Each weight is from -1 to 1, and its half-life from above 0 to 3,650 days.",
             ),
-            between("scoring_policies", "half_life_days", Decimal("0.1"), 3650),
+            range_check("scoring_policies", "half_life_days", Decimal("0.1"), 3650),
             models.CheckConstraint(
                 name="scoring_policies_tiers_in_order",
                 condition=models.Q(warm_from__gt=0, hot_from__lte=1) & models.Q(warm_from__lt=models.F("hot_from")),
                 violation_error_message="Warm begins above 0 and below hot, and hot at 1 at most.",
             ),
-            between("scoring_policies", "dormant_after_days", 1, 3650),
+            range_check("scoring_policies", "dormant_after_days", 1, 3650),
             models.UniqueConstraint(
                 "is_active",
                 condition=models.Q(is_active=True),
@@ -100,12 +119,12 @@ class ScoringPolicy(Record):
     def __str__(self) -> str:
         return f"Scoring policy {self.version}"
 
-    def counts_for(self, signal: dict[str, Any]) -> tuple[float, float]:
+    def weight_and_half_life(self, signal: dict[str, Any]) -> tuple[float, float]:
         """The weight and the half-life, in days, by which `signal` counts."""
         own = self.weights.get(signal["type"], {})
         return float(own.get("weight", signal["weight"])), float(own.get("half_life_days", self.half_life_days))
 
-    def tier_of(self, score: Decimal | None) -> str | None:
+    def tier_for_score(self, score: Decimal | None) -> str | None:
         """The tier of a `score` in 0..1 while there is contact; None where nothing is scored."""
         if score is None:
             return None
@@ -127,9 +146,9 @@ class TierChange(models.Model):
         db_table = "tier_changes"
         default_permissions = ()
         constraints = [
-            one_of("tier_changes", "was", Tier, null=True),
-            one_of("tier_changes", "now", Tier, null=True),
-            between("tier_changes", "score", 0, 1),
+            choices_check("tier_changes", "was", Tier, null=True),
+            choices_check("tier_changes", "now", Tier, null=True),
+            range_check("tier_changes", "score", 0, 1),
         ]
         indexes = [
             models.Index("lead", models.F("at").desc(), name="tier_changes_of_lead"),

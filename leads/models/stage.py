@@ -6,10 +6,10 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from crm.records.base import Record, audited, never_emptied, not_blank, one_of
+from crm.records.base import Record, choices_check, not_blank_check, truncate_protection, with_row_audit
 
 
-class Category(models.TextChoices):
+class StageCategory(models.TextChoices):
     """What a stage means to the rules."""
 
     OPEN = "open"
@@ -19,7 +19,7 @@ class Category(models.TextChoices):
     UNQUALIFIED = "unqualified"
 
 
-OPEN_CATEGORIES = frozenset({Category.OPEN, Category.PAUSED})
+OPEN_CATEGORIES = frozenset({StageCategory.OPEN, StageCategory.PAUSED})
 
 
 class Colour(models.TextChoices):
@@ -39,7 +39,7 @@ class LeadStatusManager(models.Manager):
         return self.get(code=code)
 
 
-@audited()
+@with_row_audit()
 class LeadStatus(models.Model):
     """A stage."""
 
@@ -49,7 +49,7 @@ class LeadStatus(models.Model):
         help_text="Capitals and underscores; never changes once leads use it.",
     )
     label = models.CharField(max_length=60)
-    category = models.CharField(max_length=12, choices=Category)
+    category = models.CharField(max_length=12, choices=StageCategory)
     position = models.PositiveSmallIntegerField(unique=True, help_text="Order on the board and in lists.")
     colour = models.CharField(max_length=10, choices=Colour, default=Colour.GREY, db_default=Colour.GREY)
     stale_after_days = models.PositiveSmallIntegerField(
@@ -83,9 +83,9 @@ class LeadStatus(models.Model):
             )
         ]
         constraints = [
-            one_of("lead_statuses", "category", Category),
-            one_of("lead_statuses", "colour", Colour),
-            not_blank("lead_statuses", "label"),
+            choices_check("lead_statuses", "category", StageCategory),
+            choices_check("lead_statuses", "colour", Colour),
+            not_blank_check("lead_statuses", "label"),
             models.CheckConstraint(
                 name="lead_statuses_code_form",
                 condition=models.Q(code__regex=r"^[A-Z][A-Z0-9_]*$"),
@@ -132,7 +132,7 @@ class LeadStageHistory(Record):
                 operation=pgtrigger.Update,
                 condition=pgtrigger.AnyChange(exclude=["by", "updated_at"]),  # who did it may be purged
             ),
-            never_emptied(),
+            truncate_protection(),
         ]
         # Named here, because the automatic index of a text key is made twice.
         indexes = [

@@ -3,11 +3,11 @@
 from django.db import models
 
 from crm.models.people import Contact, Role
-from crm.records.base import LIVE, Record, audited, one_of
+from crm.records.base import LIVE, Record, choices_check, with_row_audit
 from leads.models.lead import Lead
 
 
-@audited()
+@with_row_audit()
 class ContactLead(Record):
     """A contact's part in a lead."""
 
@@ -20,7 +20,7 @@ class ContactLead(Record):
         db_table = "contact_leads"
         verbose_name = "stakeholder"
         constraints = [
-            one_of("contact_leads", "role", Role),
+            choices_check("contact_leads", "role", Role),
             models.UniqueConstraint(
                 "contact",
                 "lead",

@@ -12,11 +12,11 @@ from crm.records.base import (
     LiveManager,
     Record,
     RecordQuerySet,
-    audited,
-    not_blank,
-    one_of,
-    owned_by_or_free,
-    sees_everyone,
+    can_see_everyone,
+    choices_check,
+    not_blank_check,
+    owned_by_or_unassigned,
+    with_row_audit,
 )
 
 
@@ -28,26 +28,26 @@ class TaskStatus(models.TextChoices):
     ARCHIVED = "ARCHIVED", "Archived"
 
 
-UNFINISHED = (TaskStatus.ON_DECK, TaskStatus.IN_PROGRESS, TaskStatus.BLOCKED)
+UNFINISHED_STATUSES = (TaskStatus.ON_DECK, TaskStatus.IN_PROGRESS, TaskStatus.BLOCKED)
 
 
 # A task without a date comes after every dated one.
-DUE = Coalesce("due_on", models.Value(date.max, models.DateField()))
+DUE_SORT_KEY = Coalesce("due_on", models.Value(date.max, models.DateField()))
 
 
 class TaskQuerySet(RecordQuerySet):
     def visible_to(self, user: Any) -> "TaskQuerySet":
-        return self if sees_everyone(user) else self.filter(owned_by_or_free(user, "assignee"))
+        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user, "assignee"))
 
     def unfinished(self) -> "TaskQuerySet":
-        return self.filter(status__in=UNFINISHED)
+        return self.filter(status__in=UNFINISHED_STATUSES)
 
     def due(self, day: date) -> "TaskQuerySet":
         """Unfinished tasks due on `day` or before, the oldest promise first."""
         return self.unfinished().filter(due_on__lte=day).order_by("due_on", "id")
 
 
-@audited()
+@with_row_audit()
 class Task(Record):
     """A piece of work, for a lead, a client, a project or on its own."""
 
@@ -71,12 +71,12 @@ class Task(Record):
             ("restore_task", "Can restore a deleted task"),
             ("purge_task", "Can purge a task for ever"),
         ]
-        constraints = [one_of("tasks", "status", TaskStatus), not_blank("tasks", "title")]
+        constraints = [choices_check("tasks", "status", TaskStatus), not_blank_check("tasks", "title")]
         indexes = [
             models.Index(
                 "due_on",
                 "id",
-                condition=LIVE & models.Q(status__in=UNFINISHED),
+                condition=LIVE & models.Q(status__in=UNFINISHED_STATUSES),
                 name="tasks_unfinished_by_due",
             ),
             models.Index("status", "id", condition=LIVE, name="tasks_by_status"),
@@ -87,4 +87,4 @@ class Task(Record):
 
     @property
     def is_late(self) -> bool:
-        return self.due_on is not None and self.status in UNFINISHED and self.due_on < timezone.localdate()
+        return self.due_on is not None and self.status in UNFINISHED_STATUSES and self.due_on < timezone.localdate()

@@ -8,23 +8,27 @@ many times more often the best tenth was won than all.
 from collections.abc import Sequence
 from typing import Any
 
-TENTHS = 10
+DECILE_COUNT = 10
 
 
-def evaluated(predicted: Sequence[float], won: Sequence[bool]) -> dict[str, Any]:
+def evaluate_predictions(predicted: Sequence[float], won: Sequence[bool]) -> dict[str, Any]:
     """`{n, won, auc, brier, calibration_error, lift, deciles: [{n, predicted, won}]}`; auc is None for one outcome."""
     total, wins = len(won), sum(won)
     tenths = deciles(predicted, won)
     error = sum(part["n"] * abs(part["predicted"] - part["won"]) for part in tenths) / total if total else None
-    top = tenths[-1]["won"] / (wins / total) if wins else None
+    lift = tenths[-1]["won"] / (wins / total) if wins else None
     return {
         "n": total,
         "won": wins,
-        "auc": rounded(auc(predicted, won)),
-        "brier": rounded(sum((p - w) ** 2 for p, w in zip(predicted, won, strict=True)) / total) if total else None,
-        "calibration_error": rounded(error),
-        "lift": rounded(top),
-        "deciles": [{**part, "predicted": rounded(part["predicted"]), "won": rounded(part["won"])} for part in tenths],
+        "auc": round_metric(auc(predicted, won)),
+        "brier": round_metric(sum((p - w) ** 2 for p, w in zip(predicted, won, strict=True)) / total)
+        if total
+        else None,
+        "calibration_error": round_metric(error),
+        "lift": round_metric(lift),
+        "deciles": [
+            {**part, "predicted": round_metric(part["predicted"]), "won": round_metric(part["won"])} for part in tenths
+        ],
     }
 
 
@@ -49,14 +53,20 @@ def auc(predicted: Sequence[float], won: Sequence[bool]) -> float | None:
 def deciles(predicted: Sequence[float], won: Sequence[bool]) -> list[dict[str, Any]]:
     """Ten parts of equal size, the least likely first: how many, how likely on average, how many of them were won."""
     order = sorted(range(len(won)), key=lambda i: predicted[i])
-    found = []
-    for part in range(TENTHS):
-        chosen = order[len(order) * part // TENTHS : len(order) * (part + 1) // TENTHS]
-        if chosen:
-            mean = sum(predicted[i] for i in chosen) / len(chosen)
-            found.append({"n": len(chosen), "predicted": mean, "won": sum(won[i] for i in chosen) / len(chosen)})
-    return found
+    parts = []
+    for part in range(DECILE_COUNT):
+        part_indexes = order[len(order) * part // DECILE_COUNT : len(order) * (part + 1) // DECILE_COUNT]
+        if part_indexes:
+            mean = sum(predicted[i] for i in part_indexes) / len(part_indexes)
+            parts.append(
+                {
+                    "n": len(part_indexes),
+                    "predicted": mean,
+                    "won": sum(won[i] for i in part_indexes) / len(part_indexes),
+                }
+            )
+    return parts
 
 
-def rounded(value: float | None) -> float | None:
+def round_metric(value: float | None) -> float | None:
     return None if value is None else round(value, 4)

@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from leads.prediction.evaluation import auc, evaluated
+from leads.prediction.evaluation import auc, evaluate_predictions
 from leads.prediction.scorecard import Card, as_number, as_word, probability
 
-BINS, FEWEST_IN_A_BIN, MOST_WORDS = 8, 20, 40
-NUMERIC = 0.95
-STRENGTH = 0.3
+BIN_COUNT, MIN_BIN_SIZE, MAX_FEATURE_WORDS = 8, 20, 40
+MIN_NUMERIC_SHARE = 0.95
+INVERSE_REGULARIZATION = 0.3
 # The oldest are learnt from, the next say how likely winning is of late, the newest are what it is held against.
-LEARNT, DATED = 0.6, 0.8
+TRAINING_END, CALIBRATION_END = 0.6, 0.8
 # A single feature that orders won and lost this well was written down afterwards.
-TOO_GOOD = 0.95
+LEAK_AUC = 0.95
 # Where all together do, so was one without which the mistakes of the others double.
-TOO_TELLING, SUSPECT = 0.5, 0.60
+LEAK_ERROR_RATIO, SUSPECT_AUC = 0.5, 0.60
 # What is recorded while or after somebody works on a lead, as such columns are called.
-AFTERWARDS = (
+RECORDED_LATER_WORDS = (
     "last ",
     "tags",
     "quality",
@@ -39,14 +39,14 @@ AFTERWARDS = (
     "reason",
     "disposition",
 )
-AFTERWARDS_ENDS = ("activity index", "activity score", "profile index", "profile score", "profile")
+RECORDED_LATER_SUFFIXES = ("activity index", "activity score", "profile index", "profile score", "profile")
 # So many leads of the average kind are added to each bin when one feature is looked at by itself.
-PRIOR = 5
-Rows = Sequence[dict[str, Any]]
+PRIOR_WEIGHT = 5
+FeatureRows = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Fit:
+class FittedScorecard:
     """A card, how it did on the newest leads, which it had not seen, and the features that were refused with why."""
 
     card: Card
@@ -54,79 +54,83 @@ class Fit:
     refused: dict[str, str]
 
 
-def fit(rows: Rows, won: Sequence[bool], names: Sequence[str] | None = None) -> Fit:
+def fit_scorecard(rows: FeatureRows, won: Sequence[bool], names: Sequence[str] | None = None) -> FittedScorecard:
     """A scorecard learnt from `rows`, of which `won` says how each ended.
 
     `names` are the features to use (all that are known often enough, unless given).
     """
-    learnt, dated = int(len(rows) * LEARNT), int(len(rows) * DATED)
-    given = list(names) if names is not None else usable(rows[:learnt])
-    refused = leaks(rows[:dated], won[:dated], given)
-    card = fitted(rows[:learnt], won[:learnt], [name for name in given if name not in refused])
-    card["intercept"] += shift(card, rows[learnt:dated], won[learnt:dated])
-    newest = [probability(card, row) for row in rows[dated:]]
-    return Fit(card, evaluated(newest, won[dated:]), refused)
+    training_count, calibration_count = int(len(rows) * TRAINING_END), int(len(rows) * CALIBRATION_END)
+    candidates = list(names) if names is not None else usable_features(rows[:training_count])
+    refused = find_leaking_features(rows[:calibration_count], won[:calibration_count], candidates)
+    card = fit_card(rows[:training_count], won[:training_count], [name for name in candidates if name not in refused])
+    card["intercept"] += intercept_correction(
+        card, rows[training_count:calibration_count], won[training_count:calibration_count]
+    )
+    newest = [probability(card, row) for row in rows[calibration_count:]]
+    return FittedScorecard(card, evaluate_predictions(newest, won[calibration_count:]), refused)
 
 
-def usable(rows: Rows) -> list[str]:
+def usable_features(rows: FeatureRows) -> list[str]:
     """The features that are known of enough leads, and that do not have another value for each."""
     counts = Counter(name for row in rows for name in row)
-    names = sorted(name for name, count in counts.items() if count >= FEWEST_IN_A_BIN)
-    return [name for name in names if tells(rows, name)]
+    names = sorted(name for name, count in counts.items() if count >= MIN_BIN_SIZE)
+    return [name for name in names if is_informative(rows, name)]
 
 
-def tells(rows: Rows, name: str) -> bool:
+def is_informative(rows: FeatureRows, name: str) -> bool:
     values = [row.get(name) for row in rows]
     words = Counter(as_word(value) for value in values if value is not None)
-    return is_numeric(values) or any(count >= FEWEST_IN_A_BIN for count in words.values())
+    return is_numeric(values) or any(count >= MIN_BIN_SIZE for count in words.values())
 
 
 def is_numeric(values: Sequence[Any]) -> bool:
     known = [value for value in values if value is not None and not isinstance(value, bool)]
     numbers = [number for number in map(as_number, known) if number is not None]
-    return bool(known) and len(numbers) >= NUMERIC * len(known) and len(set(numbers)) > BINS
+    return bool(known) and len(numbers) >= MIN_NUMERIC_SHARE * len(known) and len(set(numbers)) > BIN_COUNT
 
 
 # The card
 
 
-def fitted(rows: Rows, won: Sequence[bool], names: Sequence[str]) -> Card:
+def fit_card(rows: FeatureRows, won: Sequence[bool], names: Sequence[str]) -> Card:
     """A card learnt from `rows` by logistic regression over its bins, whose points are its coefficients."""
-    features = {name: binned([row.get(name) for row in rows]) for name in names}
+    features = {name: make_bins([row.get(name) for row in rows]) for name in names}
     if len(set(won)) < 2:
         return {"intercept": logit(sum(won), len(won)), "features": {}}
-    slots = {name: {slot: at for at, slot in enumerate(slots_of(feature))} for name, feature in features.items()}
+    slots = {name: {slot: at for at, slot in enumerate(feature_slots(feature))} for name, feature in features.items()}
     blocks = [one_hot(rows, name, features[name], slots[name]) for name in names] or [np.zeros((len(rows), 1))]
-    model = LogisticRegression(C=STRENGTH, max_iter=1_000).fit(np.hstack(blocks), np.asarray(won, dtype=int))
-    written, start = {}, 0
+    model = LogisticRegression(C=INVERSE_REGULARIZATION, max_iter=1_000).fit(
+        np.hstack(blocks), np.asarray(won, dtype=int)
+    )
+    card_features, start = {}, 0
     for name, feature in features.items():
         weights = {slot: round(float(model.coef_[0][start + at]), 6) for slot, at in slots[name].items()}
-        written[name], start = with_points(feature, weights), start + len(weights)
-    return {"intercept": float(model.intercept_[0]), "features": written}
+        card_features[name], start = bins_with_points(feature, weights), start + len(weights)
+    return {"intercept": float(model.intercept_[0]), "features": card_features}
 
 
-def one_hot(rows: Rows, name: str, feature: dict[str, Any], slots: dict[Any, int]) -> np.ndarray:
+def one_hot(rows: FeatureRows, name: str, feature: dict[str, Any], slots: dict[Any, int]) -> np.ndarray:
     """A column for each slot of a feature, a row for each of `rows`."""
-    at = np.fromiter((slots[slot_of(feature, row.get(name))] for row in rows), dtype=int, count=len(rows))
+    at = np.fromiter((slots[slot_for_value(feature, row.get(name))] for row in rows), dtype=int, count=len(rows))
     return np.eye(len(slots), dtype=np.float32)[at]
 
 
-def binned(values: Sequence[Any]) -> dict[str, Any]:
+def make_bins(values: Sequence[Any]) -> dict[str, Any]:
     """The bins of a feature, without points yet."""
     if is_numeric(values):
         numbers = [number for number in map(as_number, values) if number is not None]
-        quantiles = np.quantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1])
+        quantiles = np.quantile(numbers, np.linspace(0, 1, BIN_COUNT + 1)[1:-1])
         return {"kind": "number", "edges": sorted({round(float(edge), 6) for edge in quantiles})}
     counts = Counter(as_word(value) for value in values if value is not None)
-    return {"kind": "words", "words": [word for word, n in counts.most_common(MOST_WORDS) if n >= FEWEST_IN_A_BIN]}
+    return {"kind": "words", "words": [word for word, n in counts.most_common(MAX_FEATURE_WORDS) if n >= MIN_BIN_SIZE]}
 
 
-def slots_of(feature: dict[str, Any]) -> Sequence[Any]:
+def feature_slots(feature: dict[str, Any]) -> Sequence[Any]:
     inner = range(len(feature["edges"]) + 1) if feature["kind"] == "number" else [*feature["words"], ("other",)]
     return [*inner, ("missing",)]
 
 
-def slot_of(feature: dict[str, Any], value: Any) -> Any:
+def slot_for_value(feature: dict[str, Any], value: Any) -> Any:
     if value is None:
         return ("missing",)
     if feature["kind"] == "number":
@@ -136,7 +140,7 @@ def slot_of(feature: dict[str, Any], value: Any) -> Any:
     return word if word in feature["words"] else ("other",)
 
 
-def with_points(feature: dict[str, Any], weights: dict[Any, float]) -> dict[str, Any]:
+def bins_with_points(feature: dict[str, Any], weights: dict[Any, float]) -> dict[str, Any]:
     if feature["kind"] == "number":
         inner = [weights[at] for at in range(len(feature["edges"]) + 1)]
         return {"kind": "number", "edges": feature["edges"], "points": inner, "missing": weights["missing",]}
@@ -144,7 +148,7 @@ def with_points(feature: dict[str, Any], weights: dict[Any, float]) -> dict[str,
     return {"kind": "words", "points": known, "other": weights["other",], "missing": weights["missing",]}
 
 
-def shift(card: Card, rows: Rows, won: Sequence[bool]) -> float:
+def intercept_correction(card: Card, rows: FeatureRows, won: Sequence[bool]) -> float:
     """What the intercept has to move so that as many are expected as were won of late."""
     if not rows:
         return 0.0
@@ -160,48 +164,61 @@ def logit(wins: float, total: int) -> float:
 # The guard
 
 
-def leaks(rows: Rows, won: Sequence[bool], names: Sequence[str]) -> dict[str, str]:
+def find_leaking_features(rows: FeatureRows, won: Sequence[bool], names: Sequence[str]) -> dict[str, str]:
     """The features among `names` that tell how a lead ended because they were written down afterwards, with why."""
     half = len(rows) // 2
-    found: dict[str, str] = {}
-    single = {name: alone(rows, won, name, half) for name in names}
+    leaking: dict[str, str] = {}
+    auc_by_feature = {name: single_feature_auc(rows, won, name, half) for name in names}
     for name in names:
-        if single[name] > TOO_GOOD:
-            found[name] = f"It tells won from lost almost by itself (AUC {single[name]:.2f})."
-        elif is_afterwards(name) and single[name] > SUSPECT:
-            found[name] = f"By its name it is written down while somebody works on the lead (AUC {single[name]:.2f})."
-    rest = [name for name in names if name not in found]
+        if auc_by_feature[name] > LEAK_AUC:
+            leaking[name] = f"It tells won from lost almost by itself (AUC {auc_by_feature[name]:.2f})."
+        elif is_recorded_later(name) and auc_by_feature[name] > SUSPECT_AUC:
+            leaking[name] = (
+                f"By its name it is written down while somebody works on the lead (AUC {auc_by_feature[name]:.2f})."
+            )
+    rest = [name for name in names if name not in leaking]
     while rest:
-        whole = together(rows, won, rest, half)
-        if whole <= TOO_GOOD:
-            return found
-        without = {
-            name: together(rows, won, [n for n in rest if n != name], half) for name in rest if single[name] > SUSPECT
+        auc_of_all = combined_auc(rows, won, rest, half)
+        if auc_of_all <= LEAK_AUC:
+            return leaking
+        auc_without = {
+            name: combined_auc(rows, won, [n for n in rest if n != name], half)
+            for name in rest
+            if auc_by_feature[name] > SUSPECT_AUC
         }
-        worst = min(without, key=lambda name: without[name], default=None)
-        if worst is None or (1 - without[worst]) * TOO_TELLING < 1 - whole:
-            return found
-        found[worst] = f"Without it all others together are far worse (AUC {without[worst]:.2f}, with it {whole:.2f})."
+        worst = min(auc_without, key=lambda name: auc_without[name], default=None)
+        if worst is None or (1 - auc_without[worst]) * LEAK_ERROR_RATIO < 1 - auc_of_all:
+            return leaking
+        leaking[worst] = (
+            f"Without it all others together are far worse (AUC {auc_without[worst]:.2f}, with it {auc_of_all:.2f})."
+        )
         rest.remove(worst)
-    return found
+    return leaking
 
 
-def is_afterwards(name: str) -> bool:
-    low = name.removeprefix("custom: ").casefold()
-    return low.startswith(AFTERWARDS) or low.endswith(AFTERWARDS_ENDS) or any(f" {word}" in low for word in AFTERWARDS)
+def is_recorded_later(name: str) -> bool:
+    lowered = name.removeprefix("custom: ").casefold()
+    return (
+        lowered.startswith(RECORDED_LATER_WORDS)
+        or lowered.endswith(RECORDED_LATER_SUFFIXES)
+        or any(f" {word}" in lowered for word in RECORDED_LATER_WORDS)
+    )
 
 
-def alone(rows: Rows, won: Sequence[bool], name: str, half: int) -> float:
+def single_feature_auc(rows: FeatureRows, won: Sequence[bool], name: str, half: int) -> float:
     """The AUC that one feature reaches on the later half by the win rates that its bins had in the earlier."""
-    feature = binned([row.get(name) for row in rows[:half]])
-    placed = [slot_of(feature, row.get(name)) for row in rows]
-    total, wins = Counter(placed[:half]), Counter(slot for slot, one in zip(placed[:half], won, strict=False) if one)
+    feature = make_bins([row.get(name) for row in rows[:half]])
+    row_slots = [slot_for_value(feature, row.get(name)) for row in rows]
+    total, wins = (
+        Counter(row_slots[:half]),
+        Counter(slot for slot, one in zip(row_slots[:half], won, strict=False) if one),
+    )
     base = (sum(won[:half]) + 0.5) / (half + 1)
-    rate = {slot: (wins[slot] + PRIOR * base) / (count + PRIOR) for slot, count in total.items()}
-    return auc([rate.get(slot, base) for slot in placed[half:]], won[half:]) or 0.5
+    rate = {slot: (wins[slot] + PRIOR_WEIGHT * base) / (count + PRIOR_WEIGHT) for slot, count in total.items()}
+    return auc([rate.get(slot, base) for slot in row_slots[half:]], won[half:]) or 0.5
 
 
-def together(rows: Rows, won: Sequence[bool], names: Sequence[str], half: int) -> float:
+def combined_auc(rows: FeatureRows, won: Sequence[bool], names: Sequence[str], half: int) -> float:
     """The AUC that `names` reach on the later half, learnt from the earlier."""
-    card = fitted(rows[:half], won[:half], names)
+    card = fit_card(rows[:half], won[:half], names)
     return auc([probability(card, row) for row in rows[half:]], won[half:]) or 0.5

@@ -19,24 +19,27 @@ class Reason:
     """What one feature adds: its name, its value as it is shown, and its points (log odds)."""
 
     feature: str
-    shown: str
+    value_text: str
     points: float
 
 
 def reasons(card: Card, features: dict[str, Any]) -> list[Reason]:
     """What each feature of the card adds for a lead, the weightiest first."""
-    given = {name: features.get(name) for name in card["features"]}
-    found = [Reason(name, shown(given[name]), points(one, given[name])) for name, one in card["features"].items()]
-    return sorted(found, key=lambda reason: -abs(reason.points))
+    values = {name: features.get(name) for name in card["features"]}
+    contributions = [
+        Reason(name, format_value(values[name]), feature_points(one, values[name]))
+        for name, one in card["features"].items()
+    ]
+    return sorted(contributions, key=lambda reason: -abs(reason.points))
 
 
 def probability(card: Card, features: dict[str, Any]) -> float:
     """How likely a lead with `features` is to be won, 0..1."""
-    total = card["intercept"] + sum(points(one, features.get(name)) for name, one in card["features"].items())
+    total = card["intercept"] + sum(feature_points(one, features.get(name)) for name, one in card["features"].items())
     return 1 / (1 + exp(-min(max(total, -30.0), 30.0)))
 
 
-def points(feature: dict[str, Any], value: Any) -> float:
+def feature_points(feature: dict[str, Any], value: Any) -> float:
     """What `value` counts; one that the card does not know counts as another word, or as missing."""
     if value is None:
         return feature["missing"]
@@ -59,7 +62,7 @@ def as_word(value: Any) -> str:
     return str(value).strip().casefold()
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     if value is None:
         return "not known"
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -8,74 +8,78 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from crm.filters import LiveFilter
+from crm.filters import LiveRowsFilter
 from crm.models import User
 from crm.runtime.job_queue import enqueue
-from crm.screens.action_forms import DeedForm
+from crm.screens.action_forms import ActionForm
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
-from crm.screens.record_admin import OnlyRead, RecordAdmin
+from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
 from leads.models import Lead, LeadStatus, PredictionModel, Rung
 from leads.prediction.scorecard import Reason, reasons
-from leads.prediction.transitions import MAY, TRAIN, use
-from leads.prediction.weekly_change import WeekAgo, week_ago
+from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION, TRAIN_TASK, activate_prediction_model
+from leads.prediction.weekly_change import WeeklyChange, weekly_change
 
-REASONS_SHOWN, FEATURES_SHOWN = 6, 30
+MAX_REASONS_SHOWN, MAX_FEATURES_SHOWN = 6, 30
 
 
 @dataclass(frozen=True)
-class Told:
+class ProbabilityExplanation:
     """Why a lead has its chance: the model, and either what counts most or what its stage says; and a week ago."""
 
     model: PredictionModel
     reasons: list[Reason]
     stage: dict[str, Any]
-    week_ago: WeekAgo | None
+    weekly_change: WeeklyChange | None
 
 
-def told(lead: Lead) -> Told | None:
+def probability_explanation(lead: Lead) -> ProbabilityExplanation | None:
     """Why `lead` has its chance; None while no model is in use."""
     model = PredictionModel.objects.active()
     if model is None:
         return None
     snapshot = getattr(lead, "snapshot", None)
-    before = week_ago(lead, model, snapshot.features if snapshot else None, timezone.now()) if lead.is_open else None
+    change = (
+        weekly_change(lead, model, snapshot.features if snapshot else None, timezone.now()) if lead.is_open else None
+    )
     if model.rung == Rung.STAGES:
-        return Told(model, [], model.card["stages"].get(lead.status_id, {}), before)
-    return Told(model, reasons(model.card, snapshot.features)[:REASONS_SHOWN] if snapshot else [], {}, before)
+        return ProbabilityExplanation(model, [], model.card["stages"].get(lead.status_id, {}), change)
+    return ProbabilityExplanation(
+        model, reasons(model.card, snapshot.features)[:MAX_REASONS_SHOWN] if snapshot else [], {}, change
+    )
 
 
-class PredictionModelFilter(LiveFilter):
+class PredictionModelFilter(LiveRowsFilter):
     class Meta:
         model = PredictionModel
         fields: list[str] = []
 
 
-class UseModel(DeedForm):
+class ActivatePredictionModel(ActionForm):
     """Telling chances by this one, be it an earlier one."""
 
-    verb, label, permission, icon, primary = "use", "Put in use", MAY, "check", True
+    verb, label, permission, icon, primary = "use", "Put in use", ACTIVATE_MODEL_PERMISSION, "check", True
 
     @classmethod
-    def possible(cls, record: PredictionModel) -> bool:
+    def is_applicable(cls, record: PredictionModel) -> bool:
         return not record.is_active
 
     def perform(self, record: PredictionModel, by: User) -> str:
-        use(record, by=by)
+        activate_prediction_model(record, by=by)
         return f"{record} is in use: the chances are being told anew."
 
 
-class TrainAnew(DeedForm):
+class TrainPredictionModel(ActionForm):
     """Learning from all that has ended by now."""
 
-    verb, label, permission, icon = "train", "Train anew", MAY, "model_training"
+    verb, label, permission, icon = "train", "Train anew", ACTIVATE_MODEL_PERMISSION, "model_training"
 
     def perform(self, record: PredictionModel, by: User) -> str:
-        enqueue(app.configure_task(TRAIN, queueing_lock=TRAIN), timestamp=0)
+        enqueue(app.configure_task(TRAIN_TASK, queueing_lock=TRAIN_TASK), timestamp=0)
         return "It is being trained; a new version appears in the list, and is put in use if it is better."
 
 
-class PredictionModelAdmin(OnlyRead, RecordAdmin):
+class PredictionModelAdmin(ReadOnlyMixin, RecordAdmin):
     filterset_class = PredictionModelFilter
     row_template = "leads/prediction_row.html"
     page_template = "leads/prediction_page.html"
@@ -83,14 +87,14 @@ class PredictionModelAdmin(OnlyRead, RecordAdmin):
     columns = (
         Column("Version"),
         Column("Rests on"),
-        Column("Learnt from", css="num"),
-        Column("AUC", css="num"),
-        Column("Calibration error", css="num"),
+        Column("Learnt from", css_class="num"),
+        Column("AUC", css_class="num"),
+        Column("Calibration error", css_class="num"),
         Column("In use"),
     )
     orders = {"newest": Order("Newest first", {"version": models.F("version")})}
     tabs = (Tab("All", {}, lambda rows, user: rows),)
-    deeds = (UseModel, TrainAnew)
+    page_actions = (ActivatePredictionModel, TrainPredictionModel)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         return PredictionModel.objects.all()
@@ -108,17 +112,19 @@ class PredictionModelAdmin(OnlyRead, RecordAdmin):
         stages = row.card.get("stages", {})
         return {
             **super().page_context(request, row),
-            "features": weightiest(row.card.get("features", {}))[:FEATURES_SHOWN],
+            "features": features_by_spread(row.card.get("features", {}))[:MAX_FEATURES_SHOWN],
             "stages": [(labels.get(code, code), one) for code, one in stages.items()],
             "can_edit": False,
         }
 
 
-def weightiest(features: dict[str, Any]) -> list[dict[str, Any]]:
+def features_by_spread(features: dict[str, Any]) -> list[dict[str, Any]]:
     """The features of a card with the lowest and the highest points, the widest apart first."""
-    found = []
+    ranges = []
     for name, feature in features.items():
-        known = feature["points"] if feature["kind"] == "number" else [*feature["points"].values(), feature["other"]]
-        low, high = min([*known, feature["missing"]]), max([*known, feature["missing"]])
-        found.append({"name": name, "low": low, "high": high, "spread": high - low})
-    return sorted(found, key=lambda one: -one["spread"])
+        all_points = (
+            feature["points"] if feature["kind"] == "number" else [*feature["points"].values(), feature["other"]]
+        )
+        low, high = min([*all_points, feature["missing"]]), max([*all_points, feature["missing"]])
+        ranges.append({"name": name, "low": low, "high": high, "spread": high - low})
+    return sorted(ranges, key=lambda one: -one["spread"])

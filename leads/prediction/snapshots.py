@@ -6,11 +6,11 @@ seem to have been known before.
 
 from typing import Any
 
-from crm.text.freemail import FREE_MAIL
+from crm.text.freemail import FREE_MAIL_DOMAINS
 from leads.models import Lead
 
-LONGEST_VALUE, MOST_KEYS = 80, 60
-COLUMNS = (
+MAX_VALUE_LENGTH, MAX_CUSTOM_FIELDS = 80, 60
+SNAPSHOT_COLUMNS = (
     "source_type",
     "client_type",
     "insurance_type__code",
@@ -24,48 +24,48 @@ COLUMNS = (
 )
 
 
-def snapshot(row: dict[str, Any]) -> dict[str, Any]:
-    """The features of a lead whose `COLUMNS` are `row`: text, numbers and yes or no; what is unknown is left out."""
+def build_features(row: dict[str, Any]) -> dict[str, Any]:
+    """The features of a lead whose `SNAPSHOT_COLUMNS` are `row`: text, numbers and yes or no; what is unknown is left out."""
     value = row["estimated_value"]
-    found: dict[str, Any] = {
+    features: dict[str, Any] = {
         "source": row["source_type"],
         "type of client": row["client_type"],
         "line": row["insurance_type__code"],
         "has a company": bool(row["company_name"]),
         "has a phone": bool(row["contact_phone"]),
         "has a website": bool(row["company_website"]),
-        "address": address(row["contact_email"]),
+        "address": email_address_kind(row["contact_email"]),
         "value": float(value) if value is not None else None,
         "weekday": row["created_at"].strftime("%A"),
     }
     custom = row["custom_fields"] if isinstance(row["custom_fields"], dict) else {}
-    for key, told in list(custom.items())[:MOST_KEYS]:
-        found[f"custom: {key[:LONGEST_VALUE]}"] = plain(told)
-    return {name: told for name, told in found.items() if told is not None}
+    for key, raw_value in list(custom.items())[:MAX_CUSTOM_FIELDS]:
+        features[f"custom: {key[:MAX_VALUE_LENGTH]}"] = feature_value(raw_value)
+    return {name: raw_value for name, raw_value in features.items() if raw_value is not None}
 
 
-def address(email: str) -> str:
+def email_address_kind(email: str) -> str:
     """What sort of address a lead has written from."""
     if not email:
         return "none"
-    return "free" if email.rpartition("@")[2].lower() in FREE_MAIL else "own domain"
+    return "free" if email.rpartition("@")[2].lower() in FREE_MAIL_DOMAINS else "own domain"
 
 
-def plain(told: Any) -> Any:
-    """`told` as a feature; lists and objects are none."""
-    if isinstance(told, bool | int | float):
-        return told
-    if isinstance(told, str) and told.strip():
-        return told.strip()[:LONGEST_VALUE]
+def feature_value(raw_value: Any) -> Any:
+    """`raw_value` as a feature; lists and objects are none."""
+    if isinstance(raw_value, bool | int | float):
+        return raw_value
+    if isinstance(raw_value, str) and raw_value.strip():
+        return raw_value.strip()[:MAX_VALUE_LENGTH]
     return None
 
 
-def snapshots_of(leads: Any) -> dict[Any, dict[str, Any]]:
+def build_features_of_leads(leads: Any) -> dict[Any, dict[str, Any]]:
     """The features of each of `leads` (a QuerySet) as they stand now, by key."""
-    return {row["id"]: snapshot(row) for row in leads.values("id", *COLUMNS).iterator(chunk_size=2_000)}
+    return {row["id"]: build_features(row) for row in leads.values("id", *SNAPSHOT_COLUMNS).iterator(chunk_size=2_000)}
 
 
-def closed() -> Any:
+def closed_leads() -> Any:
     """The leads that ended, won or lost, the oldest end first."""
     rows = Lead.objects.closed().exclude(status__category="unqualified")
     return rows.order_by("closed_at", "id")

@@ -6,8 +6,8 @@ from uuid import UUID
 from django.db import connection
 
 # So many leads of the average kind are added to each stage: of few leads little follows.
-SMOOTHING = 20
-RATES = """
+SMOOTHING_LEADS = 20
+STAGE_WIN_COUNTS_SQL = """
 SELECT history.to_status_id, count(DISTINCT lead.id),
        count(DISTINCT lead.id) FILTER (WHERE stage.category = 'won')
   FROM leads AS lead
@@ -18,19 +18,19 @@ SELECT history.to_status_id, count(DISTINCT lead.id),
 """
 
 
-def rates(leads: list[UUID], won: int) -> dict[str, Any]:
+def compute_win_rates(leads: list[UUID], won: int) -> dict[str, Any]:
     """`{"base": share, "stages": {code: {"rate": share, "n": leads, "won": leads}}}` of ended `leads`."""
     base = (won + 0.5) / (len(leads) + 1)
     with connection.cursor() as cursor:
-        cursor.execute(RATES, [leads])
-        counted = cursor.fetchall()
+        cursor.execute(STAGE_WIN_COUNTS_SQL, [leads])
+        win_counts = cursor.fetchall()
     stages = {
-        code: {"rate": round((wins + SMOOTHING * base) / (total + SMOOTHING), 4), "n": total, "won": wins}
-        for code, total, wins in counted
+        code: {"rate": round((wins + SMOOTHING_LEADS * base) / (total + SMOOTHING_LEADS), 4), "n": total, "won": wins}
+        for code, total, wins in win_counts
     }
     return {"base": round(base, 4), "stages": stages}
 
 
-def chance(card: dict[str, Any], stage: str) -> float:
+def stage_win_rate(card: dict[str, Any], stage: str) -> float:
     """The win rate of `stage`; of one that no ended lead was in, that of all."""
     return card["stages"].get(stage, {}).get("rate", card["base"])

@@ -14,9 +14,9 @@ from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
 from leads.models import ScoringPolicy
-from leads.scoring.rescoring import BATCH, batches
+from leads.scoring.rescoring import SCORING_BATCH_SIZE, lead_batches
 
-SHOWN = """
+FIELD_SIGNALS_SQL = """
     SELECT lead_shown_by_fields(
                %(weights)s, %(at)s, lead.created_at, lead.source_type, lead.client_type, lead.insurance_type_id,
                lead.contact_email, lead.contact_phone, lead.communications, lead.auto_data, lead.home_data,
@@ -29,54 +29,63 @@ SHOWN = """
                   AND link.deleted_at IS NULL AND contact.deleted_at IS NULL), '[]') AS signs
 """
 # Nobody else tells of a fit or a referral without naming a message.
-OWN = """(signal ->> 'type' IN ('referral', 'fit') AND coalesce(signal ->> 'source', 'fields') = 'fields'
+IS_FIELD_SIGNAL_SQL = """(signal ->> 'type' IN ('referral', 'fit') AND coalesce(signal ->> 'source', 'fields') = 'fields'
           OR coalesce(signal ->> 'source', '') LIKE 'stakeholder:%%')"""
-MERGED = f"""
+MERGED_SIGNALS_SQL = f"""
     SELECT coalesce(jsonb_agg(signal ORDER BY place, fresh), '[]') AS signals
       FROM (
         SELECT signal, place, 0 AS fresh
-          FROM jsonb_array_elements(lead.signals) WITH ORDINALITY AS stands (signal, place) WHERE NOT {OWN}
+          FROM jsonb_array_elements(lead.signals) WITH ORDINALITY AS stands (signal, place) WHERE NOT {IS_FIELD_SIGNAL_SQL}
         UNION ALL
         SELECT sign || coalesce(kept, jsonb_build_object()), place, fresh
           FROM jsonb_array_elements(shown.signs) WITH ORDINALITY AS new (sign, fresh)
           LEFT JOIN LATERAL (
             SELECT place, jsonb_build_object('timestamp', signal -> 'timestamp', 'weight', signal -> 'weight') AS kept
               FROM jsonb_array_elements(lead.signals) WITH ORDINALITY AS stands (signal, place)
-             WHERE {OWN} AND signal ->> 'type' = sign ->> 'type'
+             WHERE {IS_FIELD_SIGNAL_SQL} AND signal ->> 'type' = sign ->> 'type'
                AND coalesce(signal ->> 'source', 'fields') = sign ->> 'source'
              LIMIT 1
           ) AS stood ON true
          WHERE NOT EXISTS (
             SELECT FROM jsonb_array_elements(lead.signals) AS signal
-             WHERE signal ->> 'type' = sign ->> 'type' AND NOT {OWN})
+             WHERE signal ->> 'type' = sign ->> 'type' AND NOT {IS_FIELD_SIGNAL_SQL})
       ) AS told
 """
 # Only rows that change are locked and written; of many, one that somebody is at waits for the next run.
-READ = f"""
+UPDATE_FIELD_SIGNALS_SQL = f"""
 WITH told AS MATERIALIZED (
     SELECT lead.id, merged.signals
-      FROM leads AS lead, LATERAL ({SHOWN}) AS shown, LATERAL ({MERGED}) AS merged
+      FROM leads AS lead, LATERAL ({FIELD_SIGNALS_SQL}) AS shown, LATERAL ({MERGED_SIGNALS_SQL}) AS merged
      WHERE lead.deleted_at IS NULL AND lead.closed_at IS NULL AND {{which}}
        AND merged.signals IS DISTINCT FROM lead.signals
        FOR NO KEY UPDATE OF lead {{lock}}
 )
 UPDATE leads SET signals = told.signals{{news}} FROM told WHERE leads.id = told.id
 """
-THESE = READ.format(which="lead.id = ANY(%(leads)s)", lock="", news=", next_look_at = %(at)s")
-RANGE = READ.format(which="lead.id > %(after)s AND lead.id <= %(last)s", lock="SKIP LOCKED", news="")
+UPDATE_FIELD_SIGNALS_OF_LEADS_SQL = UPDATE_FIELD_SIGNALS_SQL.format(
+    which="lead.id = ANY(%(leads)s)", lock="", news=", next_look_at = %(at)s"
+)
+UPDATE_FIELD_SIGNALS_OF_RANGE_SQL = UPDATE_FIELD_SIGNALS_SQL.format(
+    which="lead.id > %(after)s AND lead.id <= %(last)s", lock="SKIP LOCKED", news=""
+)
 
 
-def read(leads: Iterable[UUID], policy: ScoringPolicy, at: datetime) -> int:
+def sync_field_signals(leads: Iterable[UUID], policy: ScoringPolicy, at: datetime) -> int:
     """Bring what the facts about those of `leads` that are open show up to date; returns how many changed."""
     with connection.cursor() as cursor:
-        cursor.execute(THESE, {"weights": Jsonb(policy.weights), "at": at, "leads": list(leads)})
+        cursor.execute(
+            UPDATE_FIELD_SIGNALS_OF_LEADS_SQL, {"weights": Jsonb(policy.weights), "at": at, "leads": list(leads)}
+        )
         return cursor.rowcount
 
 
-def read_all(policy: ScoringPolicy, at: datetime, *, batch: int = BATCH) -> Iterator[int]:
+def sync_all_field_signals(policy: ScoringPolicy, at: datetime, *, batch: int = SCORING_BATCH_SIZE) -> Iterator[int]:
     """The same for every open lead, `batch` to a transaction; yields how many changed."""
-    for after, last, _ in batches(batch):
+    for after, last, _ in lead_batches(batch):
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(RANGE, {"weights": Jsonb(policy.weights), "at": at, "after": after, "last": last})
+            cursor.execute(
+                UPDATE_FIELD_SIGNALS_OF_RANGE_SQL,
+                {"weights": Jsonb(policy.weights), "at": at, "after": after, "last": last},
+            )
             changed = cursor.rowcount
         yield changed

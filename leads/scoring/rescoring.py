@@ -3,7 +3,7 @@
 The score is `lead_score(signals, weights, half_life_days, at)`, a function of the database (migration
 `leads/0007_score`): the sum of weight × 0.5^(age ÷ half-life), clamped to 0..1 and rounded to two decimals. What a
 signal weighs and how fast it fades says the policy by its type; one of a type that the policy does not name counts
-with the weight it came with. `leads.scoring.explanation.Explanation` comes to the same number, share by share.
+with the weight it came with. `leads.scoring.explanation.ScoreBreakdown` comes to the same number, share by share.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,9 +15,9 @@ from psycopg.types.json import Jsonb
 
 from leads.models import ScoringPolicy
 
-BATCH = 5_000
+SCORING_BATCH_SIZE = 5_000
 # Of many, only rows that change are locked and written, and one that somebody is at waits for the next run.
-JUDGED = """
+COMPUTED_TIERS_SQL = """
     SELECT lead.id, lead.priority_tier AS was, scored.score, judged.tier
       FROM leads AS lead,
    LATERAL (SELECT lead_score(lead.signals, %(weights)s, %(half_life)s, %(at)s) AS score) AS scored,
@@ -28,10 +28,10 @@ JUDGED = """
                 ELSE 'cold' END) AS tier) AS judged
      WHERE lead.deleted_at IS NULL AND lead.closed_at IS NULL AND {which}
 """
-DIFFERENT = "(lead.overall_score, lead.priority_tier) IS DISTINCT FROM (scored.score, judged.tier)"
-RESCORE = f"""
+SCORE_DIFFERS_SQL = "(lead.overall_score, lead.priority_tier) IS DISTINCT FROM (scored.score, judged.tier)"
+RESCORE_SQL = f"""
 WITH judged AS MATERIALIZED (
-    {JUDGED} FOR NO KEY UPDATE OF lead {{lock}}
+    {COMPUTED_TIERS_SQL} FOR NO KEY UPDATE OF lead {{lock}}
 ), changed AS (
     UPDATE leads SET overall_score = judged.score, priority_tier = judged.tier, last_scored_at = %(at)s
       FROM judged WHERE leads.id = judged.id
@@ -42,46 +42,50 @@ WITH judged AS MATERIALIZED (
 )
 SELECT count(*) FROM changed
 """
-THESE = RESCORE.format(which="lead.id = ANY(%(leads)s)", lock="")
-RANGE = RESCORE.format(which=f"lead.id > %(after)s AND lead.id <= %(last)s AND {DIFFERENT}", lock="SKIP LOCKED")
+RESCORE_LEADS_SQL = RESCORE_SQL.format(which="lead.id = ANY(%(leads)s)", lock="")
+RESCORE_RANGE_SQL = RESCORE_SQL.format(
+    which=f"lead.id > %(after)s AND lead.id <= %(last)s AND {SCORE_DIFFERS_SQL}", lock="SKIP LOCKED"
+)
 # Where the batch ends that begins after a key; the index of the primary key gives it.
-END = """
+BATCH_END_SQL = """
 SELECT max(id::text)::uuid, count(*) FROM (SELECT id FROM leads WHERE id > %s ORDER BY id LIMIT %s) AS batch
 """
-PREVIEW = f"""
+PREVIEW_TIERS_SQL = f"""
 SELECT coalesce(was, ''), tier, count(*) FROM (
-    {JUDGED.format(which="true")} AND lead.priority_tier IS DISTINCT FROM judged.tier
+    {COMPUTED_TIERS_SQL.format(which="true")} AND lead.priority_tier IS DISTINCT FROM judged.tier
 ) AS moved GROUP BY 1, 2
 """
-FIRST = UUID(int=0)
+LOWEST_UUID = UUID(int=0)
 
 
-def rescore(leads: Iterable[UUID], policy: ScoringPolicy, at: datetime) -> int:
+def rescore_leads(leads: Iterable[UUID], policy: ScoringPolicy, at: datetime) -> int:
     """Score those of `leads` that are open, as of `at`; returns how many those are."""
     with connection.cursor() as cursor:
-        cursor.execute(THESE, {**asked(policy, at), "leads": list(leads)})
+        cursor.execute(RESCORE_LEADS_SQL, {**policy_parameters(policy, at), "leads": list(leads)})
         return cursor.fetchone()[0]
 
 
-def rescore_all(policy: ScoringPolicy, at: datetime, *, batch: int = BATCH) -> Iterator[tuple[int, int]]:
+def rescore_all_leads(
+    policy: ScoringPolicy, at: datetime, *, batch: int = SCORING_BATCH_SIZE
+) -> Iterator[tuple[int, int]]:
     """Score every open lead as of `at`, `batch` to a transaction; yields how many were read and how many changed.
 
     Leads that stay as they are are not written.
     """
-    for after, last, read in batches(batch):
+    for after, last, read in lead_batches(batch):
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(RANGE, {**asked(policy, at), "after": after, "last": last})
+            cursor.execute(RESCORE_RANGE_SQL, {**policy_parameters(policy, at), "after": after, "last": last})
             changed = cursor.fetchone()[0]
         yield read, changed
     ScoringPolicy.objects.filter(pk=policy.pk).update(ran_at=at)
 
 
-def batches(size: int) -> Iterator[tuple[UUID, UUID, int]]:
+def lead_batches(size: int) -> Iterator[tuple[UUID, UUID, int]]:
     """All leads in the order of their keys, `size` at a time: after which, up to which, and how many those are."""
-    after = FIRST
+    after = LOWEST_UUID
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(END, [after, size])
+            cursor.execute(BATCH_END_SQL, [after, size])
             last, read = cursor.fetchone()
         if last is None:
             return
@@ -89,14 +93,14 @@ def batches(size: int) -> Iterator[tuple[UUID, UUID, int]]:
         after = last
 
 
-def preview(policy: ScoringPolicy, at: datetime) -> dict[tuple[str, str], int]:
+def preview_tier_changes(policy: ScoringPolicy, at: datetime) -> dict[tuple[str, str], int]:
     """How many open leads `policy` would move from which tier ("" for none) to which; nothing is changed."""
     with connection.cursor() as cursor:
-        cursor.execute(PREVIEW, asked(policy, at))
+        cursor.execute(PREVIEW_TIERS_SQL, policy_parameters(policy, at))
         return {(was, now): count for was, now, count in cursor.fetchall()}
 
 
-def asked(policy: ScoringPolicy, at: datetime) -> dict[str, object]:
+def policy_parameters(policy: ScoringPolicy, at: datetime) -> dict[str, object]:
     """What the statements ask of a policy."""
     return {
         "weights": Jsonb(policy.weights),

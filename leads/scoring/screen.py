@@ -7,20 +7,20 @@ from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 
-from crm.filters import LiveFilter
+from crm.filters import LiveRowsFilter
 from crm.models import User
-from crm.screens.action_forms import DeedForm
-from crm.screens.json_forms import SchemaField, give_inputs
+from crm.screens.action_forms import ActionForm
+from crm.screens.json_forms import SchemaField, replace_fields
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin
 from crm.screens.record_forms import RecordForm
 from leads.models import ScoringPolicy, Tier
-from leads.scoring.rescoring import preview
-from leads.transitions import activate_policy, new_policy
+from leads.scoring.rescoring import preview_tier_changes
+from leads.transitions import activate_policy, create_policy_version
 
-TIERS = [*Tier.values]
-ROWS: dict[str, Any] = {
+TIER_VALUES = [*Tier.values]
+WEIGHT_TABLE_SCHEMA: dict[str, Any] = {
     "type": "array",
     "items": {
         "type": "object",
@@ -44,24 +44,24 @@ class WeightsField(SchemaField):
     """The weights of a policy as a table: one row a type of signal."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(ROWS, **kwargs)
+        super().__init__(WEIGHT_TABLE_SCHEMA, **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return [{"type": name, **counts} for name, counts in by_weight(value)]
+        return [{"type": name, **counts} for name, counts in sort_by_weight(value)]
 
     def clean(self, value: Any) -> dict[str, Any]:
-        self.kept = None
-        found: dict[str, Any] = {}
+        self.saved_value = None
+        parsed_weights: dict[str, Any] = {}
         for row in super().clean(value) or []:
-            if row["type"] in found:
+            if row["type"] in parsed_weights:
                 raise ValidationError(f"The signal “{row['type']}” stands twice.")
-            found[row["type"]] = {"weight": row["weight"], "half_life_days": row["half_life_days"]}
-        return found
+            parsed_weights[row["type"]] = {"weight": row["weight"], "half_life_days": row["half_life_days"]}
+        return parsed_weights
 
 
-def by_weight(weights: dict[str, Any]) -> list[tuple[str, Any]]:
+def sort_by_weight(weights: dict[str, Any]) -> list[tuple[str, Any]]:
     """What counts most first, what speaks against a lead last."""
     return sorted(weights.items(), key=lambda pair: (-pair[1]["weight"], pair[0]))
 
@@ -75,23 +75,23 @@ class ScoringPolicyForm(RecordForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        give_inputs(self, {"weights": WeightsField(label="What signals count")})
+        replace_fields(self, {"weights": WeightsField(label="What signals count")})
 
 
-class ScoringPolicyFilter(LiveFilter):
+class ScoringPolicyFilter(LiveRowsFilter):
     class Meta:
         model = ScoringPolicy
         fields: list[str] = []
 
 
-class ActivatePolicy(DeedForm):
+class ActivatePolicy(ActionForm):
     """Scoring by it from now on; its page shows beforehand whom that moves."""
 
     verb, label, permission = "activate", "Put in use", "leads.activate_scoringpolicy"
     icon, primary = "check", True
 
     @classmethod
-    def possible(cls, record: ScoringPolicy) -> bool:
+    def is_applicable(cls, record: ScoringPolicy) -> bool:
         return not record.is_active
 
     def perform(self, record: ScoringPolicy, by: User) -> str:
@@ -109,13 +109,13 @@ class ScoringPolicyAdmin(RecordAdmin):
     columns = (Column("Policy"), Column("What for"), Column("Hot, warm"), Column("Dormant after"), Column("In use"))
     orders = {"newest": Order("Newest first", {"version": models.F("version")})}
     tabs = (Tab("All", {}, lambda rows, user: rows),)
-    deeds = (ActivatePolicy,)
-    fields = ("note", ("hot_from", "warm_from"), ("dormant_after_days", "half_life_days"), "weights", "seen")
+    page_actions = (ActivatePolicy,)
+    fields = ("note", ("hot_from", "warm_from"), ("dormant_after_days", "half_life_days"), "weights", "loaded_digest")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         return ScoringPolicy.objects.all()
 
-    def bin_deeds(self) -> tuple[type[DeedForm], ...]:
+    def deleted_row_actions(self) -> tuple[type[ActionForm], ...]:
         """Every version stays: scores of the past were made by it."""
         return ()
 
@@ -126,12 +126,15 @@ class ScoringPolicyAdmin(RecordAdmin):
         return False
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        used = ScoringPolicy.objects.active()
+        active_policy = ScoringPolicy.objects.active()
         names = ("hot_from", "warm_from", "dormant_after_days", "half_life_days", "weights")
-        return {**super().get_changeform_initial_data(request), **{name: getattr(used, name) for name in names}}
+        return {
+            **super().get_changeform_initial_data(request),
+            **{name: getattr(active_policy, name) for name in names},
+        }
 
-    def create(self, request: HttpRequest, row: ScoringPolicy) -> None:
-        new_policy(row, by=request.user)
+    def create_record(self, request: HttpRequest, row: ScoringPolicy) -> None:
+        create_policy_version(row, by=request.user)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -144,15 +147,18 @@ class ScoringPolicyAdmin(RecordAdmin):
         raise Http404
 
     def page_context(self, request: HttpRequest, row: ScoringPolicy) -> dict[str, Any]:
-        moved = {} if row.is_active else preview(row, timezone.now())
+        affected_leads = {} if row.is_active else preview_tier_changes(row, timezone.now())
         return {
             **super().page_context(request, row),
-            "weights": by_weight(row.weights),
-            "moves": [
-                (Tier(was).label if was else "Not scored", [(moved.get((was, now), 0), now) for now in TIERS])
-                for was in ("", *TIERS)
+            "weights": sort_by_weight(row.weights),
+            "tier_matrix": [
+                (
+                    Tier(was).label if was else "Not scored",
+                    [(affected_leads.get((was, now), 0), now) for now in TIER_VALUES],
+                )
+                for was in ("", *TIER_VALUES)
             ],
-            "moved": sum(moved.values()),
-            "tiers": [Tier(tier).label for tier in TIERS],
+            "affected_leads": sum(affected_leads.values()),
+            "tiers": [Tier(tier).label for tier in TIER_VALUES],
             "can_edit": False,
         }

@@ -9,41 +9,45 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from leads.models import Category, LeadStageHistory, LeadStatus
-from leads.scoring.explanation import moment
+from leads.models import LeadStageHistory, LeadStatus, StageCategory
+from leads.scoring.explanation import parse_signal_timestamp
 
-WARNING = "going_cold"
+WARNING_SIGNAL_TYPE = "going_cold"
 # So young, a warning of the same silence is enough.
-ENOUGH = timedelta(days=30)
+MIN_WARNING_INTERVAL = timedelta(days=30)
 
 
 def is_step_back(was: LeadStatus, now: LeadStatus) -> bool:
-    if was.category != Category.OPEN:
+    if was.category != StageCategory.OPEN:
         return False
-    return now.category == Category.PAUSED or (now.category == Category.OPEN and now.position < was.position)
+    return now.category == StageCategory.PAUSED or (now.category == StageCategory.OPEN and now.position < was.position)
 
 
-def after_move(
+def signals_after_move(
     signals: list[dict[str, Any]], move: LeadStageHistory, weights: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """`signals` as they are once a lead has made `move`."""
     if not move.to_status.is_open:
         return signals
-    kept = [one for one in signals if not (one["type"] == WARNING and str(one.get("source")).startswith("stage:"))]
-    if not is_step_back(move.from_status, move.to_status) or warned(kept, move.at):
-        return kept
+    remaining = [
+        one
+        for one in signals
+        if not (one["type"] == WARNING_SIGNAL_TYPE and str(one.get("source")).startswith("stage:"))
+    ]
+    if not is_step_back(move.from_status, move.to_status) or has_recent_warning(remaining, move.at):
+        return remaining
     return [
-        *kept,
+        *remaining,
         {
-            "type": WARNING,
+            "type": WARNING_SIGNAL_TYPE,
             "timestamp": move.at.isoformat(timespec="seconds"),
-            "weight": weights.get(WARNING, {}).get("weight", 0.0),
+            "weight": weights.get(WARNING_SIGNAL_TYPE, {}).get("weight", 0.0),
             "source": f"stage:{move.pk}",
             "note": f"back from {move.from_status} to {move.to_status}",
         },
     ]
 
 
-def warned(signals: list[dict[str, Any]], at: datetime) -> bool:
-    given = [moment(one["timestamp"]) for one in signals if one["type"] == WARNING]
-    return any(one is not None and one > at - ENOUGH for one in given)
+def has_recent_warning(signals: list[dict[str, Any]], at: datetime) -> bool:
+    warning_times = [parse_signal_timestamp(one["timestamp"]) for one in signals if one["type"] == WARNING_SIGNAL_TYPE]
+    return any(one is not None and one > at - MIN_WARNING_INTERVAL for one in warning_times)

@@ -3,16 +3,16 @@
 from django.db import transaction
 from django.utils import timezone
 
-from crm.exceptions import BadInput, IllegalMove, refusing
+from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import User
 from crm.records.activity import Actor, record
 from suggestions.models import ExecutionPause, SuggestionExecution, SuggestionType
-from suggestions.transitions.batch_execution import let_go
+from suggestions.transitions.batch_execution import enqueue_due_executions
 
-PAUSE = "suggestions.pause_execution"
+PAUSE_PERMISSION = "suggestions.pause_execution"
 
 
-def held(type: str) -> ExecutionPause | None:
+def find_pause(type: str) -> ExecutionPause | None:
     """The switch that keeps suggestions of `type` from being carried out, if one is off."""
     return ExecutionPause.objects.filter(type__in=("", type)).order_by("type").first()
 
@@ -23,47 +23,47 @@ def paused_types() -> set[str]:
 
 
 @transaction.atomic
-def pause(type: str = "", *, reason: str = "", by: Actor | User) -> ExecutionPause:
+def pause_execution(type: str = "", *, reason: str = "", by: Actor | User) -> ExecutionPause:
     """Let nothing of `type` (empty: nothing at all) be carried out from now on; what is approved waits.
 
     Raises:
-        NotAllowed: `by` may not.
-        BadInput: there is no such type, or it is stopped already.
+        NotPermitted: `by` may not.
+        InvalidInput: there is no such type, or it is stopped already.
     """
     actor = Actor.of(by)
-    actor.require(PAUSE, "stop the carrying out of suggestions")
+    actor.require_permission(PAUSE_PERMISSION, "stop the carrying out of suggestions")
     switch = ExecutionPause(type=type, reason=reason.replace("\x00", "").strip(), by=actor.user)
-    with refusing():
+    with errors_as_invalid_input():
         switch.full_clean()
         switch.save(force_insert=True)
     why = f": {switch.reason}" if switch.reason else ""
-    record(switch, "stopped", by=by, summary=f"Carrying out stopped ({label(type)}){why}")
+    record(switch, "stopped", by=by, summary=f"Carrying out stopped ({pause_scope_label(type)}){why}")
     return switch
 
 
 @transaction.atomic
-def resume(type: str = "", *, by: Actor | User) -> int:
+def resume_execution(type: str = "", *, by: Actor | User) -> int:
     """Let suggestions of `type` (empty: all of which no type is stopped by itself) be carried out again.
 
     Returns how many had been waiting.
 
     Raises:
-        NotAllowed: `by` may not.
-        IllegalMove: it is not stopped.
+        NotPermitted: `by` may not.
+        IllegalTransition: it is not stopped.
     """
-    Actor.of(by).require(PAUSE, "let the carrying out of suggestions go on")
+    Actor.of(by).require_permission(PAUSE_PERMISSION, "let the carrying out of suggestions go on")
     if type and type not in SuggestionType.values:
-        raise BadInput(f"There is no type of suggestion “{type}”.")
+        raise InvalidInput(f"There is no type of suggestion “{type}”.")
     switch = ExecutionPause.objects.select_for_update().filter(type=type).first()
     if switch is None:
-        raise IllegalMove(f"It is not stopped ({label(type)}).")
-    record(switch, "resumed", by=by, summary=f"Carrying out goes on ({label(type)})")
+        raise IllegalTransition(f"It is not stopped ({pause_scope_label(type)}).")
+    record(switch, "resumed", by=by, summary=f"Carrying out goes on ({pause_scope_label(type)})")
     switch.delete()
-    waiting = SuggestionExecution.objects.due(timezone.now())
+    queued = SuggestionExecution.objects.due(timezone.now())
     if type:
-        waiting = waiting.filter(suggestion__type=type)
-    return let_go(waiting)
+        queued = queued.filter(suggestion__type=type)
+    return enqueue_due_executions(queued)
 
 
-def label(type: str) -> str:
+def pause_scope_label(type: str) -> str:
     return SuggestionType(type).label.lower() if type else "everything"

@@ -14,14 +14,20 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from unfold.admin import ModelAdmin
 
-from crm.exceptions import Refused
+from crm.exceptions import ActionRefused
 from crm.models import User
-from suggestions.autonomy.kill_switch import PAUSE, pause, resume
-from suggestions.autonomy.transitions import EVERYONES, OWN, follow_house, set_level, step
-from suggestions.autonomy.trust import Trust, everybody
+from suggestions.autonomy.kill_switch import PAUSE_PERMISSION, pause_execution, resume_execution
+from suggestions.autonomy.transitions import (
+    CHANGE_EVERYONES_PERMISSION,
+    CHANGE_OWN_PERMISSION,
+    level_rank,
+    reset_to_agency_setting,
+    set_autonomy_level,
+)
+from suggestions.autonomy.trust import AgentTrust, load_all_trust
 from suggestions.kinds import KINDS
 from suggestions.models import (
-    LADDER,
+    LEVELS_ASCENDING,
     AutonomySetting,
     ExecutionPause,
     ExecutionState,
@@ -29,11 +35,11 @@ from suggestions.models import (
     SuggestionExecution,
     SuggestionType,
 )
-from suggestions.models.autonomy import MOST_UNDO_SECONDS
-from suggestions.screens.presenters import ICONS
+from suggestions.models.autonomy import MAX_UNDO_SECONDS
+from suggestions.screens.presenters import TYPE_ICONS
 
-HOUSE, ME = "house", "me"
-AS_HOUSE = ""
+FOR_AGENCY, FOR_ME = "house", "me"
+AGENCY_LEVEL = ""
 
 
 class LevelForm(forms.Form):
@@ -45,16 +51,16 @@ class LevelForm(forms.Form):
         label="Value up to", required=False, min_value=0, max_digits=12, decimal_places=2
     )
     confidence = forms.IntegerField(label="Sure from (%)", min_value=0, max_value=100)
-    undo_seconds = forms.IntegerField(label="Undo window (s)", min_value=0, max_value=MOST_UNDO_SECONDS)
+    undo_seconds = forms.IntegerField(label="Undo window (s)", min_value=0, max_value=MAX_UNDO_SECONDS)
 
-    def __init__(self, *args: Any, row: "Row", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, row: "AutonomyRow", **kwargs: Any) -> None:
         super().__init__(*args, prefix=row.type, **kwargs)
-        self.fields["level"].choices = row.offered()
+        self.fields["level"].choices = row.level_choices()
         for name, bound in self.fields.items():
             bound.widget.attrs["aria-label"] = f"{row.label}: {bound.label}"
-            bound.disabled = not row.may_set
+            bound.disabled = not row.can_edit
             bound.widget.attrs["form"] = "levels"
-            self.initial.setdefault(name, row.shown[name])
+            self.initial.setdefault(name, row.initial_values[name])
 
     @property
     def bounds(self) -> dict[str, Any]:
@@ -68,15 +74,15 @@ class LevelForm(forms.Form):
 
 
 @dataclass
-class Row:
+class AutonomyRow:
     """One type on the screen: the setting that counts, whose it is, and what agents have earned."""
 
     type: str
-    whose: User | None
-    own: AutonomySetting | None
-    house: AutonomySetting | None
-    trust: list[Trust]
-    may_set: bool
+    selected_user: User | None
+    own_setting: AutonomySetting | None
+    agency_setting: AutonomySetting | None
+    trust: list[AgentTrust]
+    can_edit: bool
     form: LevelForm | None = None
 
     @property
@@ -85,44 +91,48 @@ class Row:
 
     @property
     def icon(self) -> str:
-        return ICONS.get(self.type, "lightbulb")
+        return TYPE_ICONS.get(self.type, "lightbulb")
 
     @property
-    def counts(self) -> AutonomySetting:
-        return self.own or self.house or AutonomySetting(type=self.type)
+    def effective_setting(self) -> AutonomySetting:
+        return self.own_setting or self.agency_setting or AutonomySetting(type=self.type)
 
     @property
-    def earned(self) -> bool:
-        return self.type in KINDS and any(trust.earned for trust in self.trust)
+    def has_earned_level(self) -> bool:
+        return self.type in KINDS and any(trust.is_earned for trust in self.trust)
 
     @property
-    def shown(self) -> dict[str, Any]:
+    def initial_values(self) -> dict[str, Any]:
         """What the inputs hold."""
-        setting = self.counts
-        follows = self.whose is not None and self.own is None
+        setting = self.effective_setting
+        follows = self.selected_user is not None and self.own_setting is None
         return {
-            "level": AS_HOUSE if follows else str(setting.level),
+            "level": AGENCY_LEVEL if follows else str(setting.level),
             "daily_cap": setting.daily_cap,
-            "value_ceiling": without_cents(setting.value_ceiling),
+            "value_ceiling": strip_cents(setting.value_ceiling),
             "confidence": int(setting.confidence_floor * 100),
             "undo_seconds": setting.undo_seconds,
         }
 
-    def offered(self) -> list[tuple[str, str]]:
-        top = len(LADDER) - 1 if self.earned else max(step(Level.SUGGEST), step(self.counts.level))
-        levels = [(str(level), Level(level).label) for level in LADDER[: top + 1]]
-        if self.whose is None:
+    def level_choices(self) -> list[tuple[str, str]]:
+        top = (
+            len(LEVELS_ASCENDING) - 1
+            if self.has_earned_level
+            else max(level_rank(Level.SUGGEST), level_rank(self.effective_setting.level))
+        )
+        levels = [(str(level), Level(level).label) for level in LEVELS_ASCENDING[: top + 1]]
+        if self.selected_user is None:
             return levels
-        level = Level(self.house.level if self.house else Level.SUGGEST).label
-        return [(AS_HOUSE, f"House: {level.lower()}"), *levels]
+        level = Level(self.agency_setting.level if self.agency_setting else Level.SUGGEST).label
+        return [(AGENCY_LEVEL, f"House: {level.lower()}"), *levels]
 
 
-def without_cents(value: Decimal | None) -> Decimal | None:
+def strip_cents(value: Decimal | None) -> Decimal | None:
     """`value` as people write it: no cents where there are none."""
     return value.quantize(Decimal(1)) if value is not None and value == value.to_integral_value() else value
 
 
-class StopForm(forms.Form):
+class PauseForm(forms.Form):
     """What is to be stopped, and why."""
 
     type = forms.ChoiceField(
@@ -152,57 +162,63 @@ class AutonomyAdmin(ModelAdmin):
     def page_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        whose = self.whose(request)
-        rows = rows_for(whose, may_set=may_set(request.user, whose))
+        selected_user = self.selected_user(request)
+        rows = build_rows(selected_user, can_edit=can_edit(request.user, selected_user))
         posted = request.POST if request.method == "POST" else None
         for row in rows:
             row.form = LevelForm(posted, row=row)
-        if posted is not None and self.save(request, rows):
+        if posted is not None and self.save_rows(request, rows):
             return HttpResponseRedirect(request.get_full_path())
         context = {
             **self.admin_site.each_context(request),
             "title": "Autonomy",
             "opts": self.opts,
             "rows": rows,
-            "whose": whose,
-            "asked": request.GET.get("for", ME),
-            "may_set": may_set(request.user, whose),
-            "people": people(request.user),
-            **switches(request.user),
+            "selected_user": selected_user,
+            "selected_key": request.GET.get("for", FOR_ME),
+            "can_edit": can_edit(request.user, selected_user),
+            "selectable_users": selectable_users(request.user),
+            **pause_context(request.user),
         }
         return TemplateResponse(request, "suggestions/autonomy.html", context)
 
-    def whose(self, request: HttpRequest) -> User | None:
+    def selected_user(self, request: HttpRequest) -> User | None:
         """Whose settings are asked for; None: the house's."""
-        asked = request.GET.get("for", ME)
-        if asked in {HOUSE, ME}:
-            return None if asked == HOUSE else request.user
-        found = next((person for person in people(request.user) if str(person.pk) == asked), None)
+        selected_key = request.GET.get("for", FOR_ME)
+        if selected_key in {FOR_AGENCY, FOR_ME}:
+            return None if selected_key == FOR_AGENCY else request.user
+        found = next((person for person in selectable_users(request.user) if str(person.pk) == selected_key), None)
         if found is None:
             raise Http404("There is nobody of that name whose settings you may see.")
         return found
 
-    def save(self, request: HttpRequest, rows: list[Row]) -> bool:
+    def save_rows(self, request: HttpRequest, rows: list[AutonomyRow]) -> bool:
         """Set what was changed; whether all of it was. What is refused keeps what was typed, and says why."""
         changed = [row for row in rows if row.form.has_changed()]
-        done = [row.label for row in changed if row.form.is_valid() and self.set(request, row)]
-        if done:
-            messages.success(request, f"Saved: {', '.join(done)}.")
+        saved = [row.label for row in changed if row.form.is_valid() and self.save_row(request, row)]
+        if saved:
+            messages.success(request, f"Saved: {', '.join(saved)}.")
         if not changed:
             messages.info(request, "Nothing was changed.")
-        return len(done) == len(changed)
+        return len(saved) == len(changed)
 
-    def set(self, request: HttpRequest, row: Row) -> bool:
+    def save_row(self, request: HttpRequest, row: AutonomyRow) -> bool:
         form = row.form
         level = form.cleaned_data["level"]
         try:
-            if level == AS_HOUSE and row.own is not None:
-                follow_house(row.whose, row.type, by=request.user)
+            if level == AGENCY_LEVEL and row.own_setting is not None:
+                reset_to_agency_setting(row.selected_user, row.type, by=request.user)
             else:
                 # Bounds of one's own without a level: the level that counts now becomes one's own, too.
-                set_level(row.whose, row.type, level or row.counts.level, bounds=form.bounds, by=request.user)
-        except Refused as refusal:
-            form.add_error(None, str(refusal))
+                set_autonomy_level(
+                    row.selected_user,
+                    row.type,
+                    level or row.effective_setting.level,
+                    bounds=form.bounds,
+                    by=request.user,
+                )
+        except ActionRefused as error:
+            form.add_error(None, str(error))
             return False
         return True
 
@@ -215,62 +231,62 @@ class AutonomyAdmin(ModelAdmin):
             return HttpResponseRedirect(page)
         if not self.has_view_permission(request):
             raise PermissionDenied
-        form = StopForm(request.POST)
+        form = PauseForm(request.POST)
         try:
             if not form.is_valid():
                 messages.error(request, "Choose what to stop from the list, and say why in at most 500 characters.")
             elif request.POST.get("deed") == "resume":
-                waiting = resume(form.cleaned_data["type"], by=request.user)
+                waiting = resume_execution(form.cleaned_data["type"], by=request.user)
                 messages.success(request, f"It goes on; {waiting} had been waiting.")
             else:
-                pause(form.cleaned_data["type"], reason=form.cleaned_data["reason"], by=request.user)
+                pause_execution(form.cleaned_data["type"], reason=form.cleaned_data["reason"], by=request.user)
                 messages.success(request, "Stopped: nothing of it is carried out until it is let go on.")
-        except Refused as refusal:
-            messages.error(request, str(refusal))
+        except ActionRefused as error:
+            messages.error(request, str(error))
         return HttpResponseRedirect(page)
 
 
-def may_set(user: User, whose: User | None) -> bool:
-    own = whose is not None and whose.pk == user.pk
-    return user.has_perm(OWN if own else EVERYONES)
+def can_edit(user: User, selected_user: User | None) -> bool:
+    is_own = selected_user is not None and selected_user.pk == user.pk
+    return user.has_perm(CHANGE_OWN_PERMISSION if is_own else CHANGE_EVERYONES_PERMISSION)
 
 
-def people(user: User) -> list[User]:
+def selectable_users(user: User) -> list[User]:
     """Whose settings `user` may look at beside their own."""
-    if not user.has_perm(EVERYONES):
+    if not user.has_perm(CHANGE_EVERYONES_PERMISSION):
         return []
     return list(User.objects.filter(is_active=True).exclude(pk=user.pk).order_by("first_name", "username"))
 
 
-def rows_for(whose: User | None, *, may_set: bool) -> list[Row]:
+def build_rows(selected_user: User | None, *, can_edit: bool) -> list[AutonomyRow]:
     """A row for every type, in as many queries for one as for all."""
-    wanted = AutonomySetting.objects.filter(Q(user=None) | Q(user=whose) if whose else Q(user=None))
-    found = {(setting.type, setting.user_id): setting for setting in wanted}
-    known = everybody()
+    wanted = AutonomySetting.objects.filter(Q(user=None) | Q(user=selected_user) if selected_user else Q(user=None))
+    settings = {(setting.type, setting.user_id): setting for setting in wanted}
+    trusts = load_all_trust()
     return [
-        Row(
+        AutonomyRow(
             type,
-            whose,
-            found.get((type, whose.pk if whose else None)),
-            found.get((type, None)),
-            [trust for trust in known if trust.type == type],
-            may_set,
+            selected_user,
+            settings.get((type, selected_user.pk if selected_user else None)),
+            settings.get((type, None)),
+            [trust for trust in trusts if trust.type == type],
+            can_edit,
         )
         for type in SuggestionType.values
     ]
 
 
-def switches(user: User) -> dict[str, Any]:
+def pause_context(user: User) -> dict[str, Any]:
     """What is stopped, by whom and why, and how much of it waits."""
     queued = SuggestionExecution.objects.filter(state=ExecutionState.QUEUED).values("suggestion__type")
     waiting = Counter({row["suggestion__type"]: row["n"] for row in queued.annotate(n=Count("pk")).order_by()})
-    stopped = list(ExecutionPause.objects.select_related("by").order_by("type"))
-    for switch in stopped:
+    pauses = list(ExecutionPause.objects.select_related("by").order_by("type"))
+    for switch in pauses:
         switch.waiting = waiting[switch.type] if switch.type else waiting.total()
     return {
-        "stopped": stopped,
-        "everything_stopped": any(not switch.type for switch in stopped),
+        "pauses": pauses,
+        "is_everything_paused": any(not switch.type for switch in pauses),
         "waiting": waiting.total(),
-        "may_stop": user.has_perm(PAUSE),
-        "stop_form": StopForm(),
+        "can_pause": user.has_perm(PAUSE_PERMISSION),
+        "pause_form": PauseForm(),
     }

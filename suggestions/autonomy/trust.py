@@ -1,6 +1,6 @@
 """How far an agent has earned that people need not look: what became of its suggestions of a type.
 
-Per agent and type over the latest `WINDOW` suggestions of the last `DAYS` days. What people decided counts for the
+Per agent and type over the latest `TRUST_WINDOW` suggestions of the last `TRUST_DAYS` days. What people decided counts for the
 shares; what failed or was taken back is told beside them.
 """
 
@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from suggestions.models import RejectCode
 
-WINDOW, DAYS = 200, 180
-ENOUGH, APPROVED_FROM, EDITED_BELOW = 50, 0.95, 0.10
+TRUST_WINDOW, TRUST_DAYS = 200, 180
+MIN_DECISIONS, MIN_APPROVED_SHARE, EDITED_SHARE_LIMIT = 50, 0.95, 0.10
 
 # The pairs that there are are read off the index one by one, and the latest of each pair from the same index.
-PAIRS = """
+ALL_PAIRS_SQL = """
     RECURSIVE pairs (agent, type) AS (
         (SELECT agent, type FROM suggestions WHERE agent <> '' AND deleted_at IS NULL ORDER BY agent, type LIMIT 1)
         UNION ALL
@@ -28,8 +28,8 @@ PAIRS = """
         ) following
     )
 """
-ONE = "pairs (agent, type) AS (VALUES (%(agent)s, %(type)s))"
-FIGURES = """
+ONE_PAIR_SQL = "pairs (agent, type) AS (VALUES (%(agent)s, %(type)s))"
+TRUST_SQL = """
     WITH {pairs}
     SELECT pairs.agent, pairs.type,
            count(*) FILTER (WHERE decided),
@@ -63,7 +63,7 @@ FIGURES = """
 
 
 @dataclass(frozen=True)
-class Trust:
+class AgentTrust:
     """What became of the suggestions of `type` that `agent` made; `approved` counts the edited ones, too."""
 
     agent: str
@@ -84,61 +84,63 @@ class Trust:
         return self.edited / self.decided if self.decided else 0.0
 
     @property
-    def missing(self) -> list[str]:
+    def missing_requirements(self) -> list[str]:
         """What is missing until more may be left to it, in words; nothing where it is earned."""
-        told = []
-        if self.decided < ENOUGH:
-            more = ENOUGH - self.decided
-            told.append(f"{more} more decision{'s' if more > 1 else ''} (so far {self.decided} of {ENOUGH})")
-        if self.decided and self.approved_share < APPROVED_FROM:
-            told.append(f"{percent(APPROVED_FROM)} approved (now {self.approved_text})")
-        if self.decided and self.edited_share >= EDITED_BELOW:
-            told.append(f"fewer than {percent(EDITED_BELOW)} edited (now {self.edited_text})")
-        return told
+        requirements = []
+        if self.decided < MIN_DECISIONS:
+            remaining = MIN_DECISIONS - self.decided
+            requirements.append(
+                f"{remaining} more decision{'s' if remaining > 1 else ''} (so far {self.decided} of {MIN_DECISIONS})"
+            )
+        if self.decided and self.approved_share < MIN_APPROVED_SHARE:
+            requirements.append(f"{format_share(MIN_APPROVED_SHARE)} approved (now {self.approved_text})")
+        if self.decided and self.edited_share >= EDITED_SHARE_LIMIT:
+            requirements.append(f"fewer than {format_share(EDITED_SHARE_LIMIT)} edited (now {self.edited_text})")
+        return requirements
 
     @property
-    def earned(self) -> bool:
-        return not self.missing
+    def is_earned(self) -> bool:
+        return not self.missing_requirements
 
     @property
     def approved_text(self) -> str:
-        return percent(self.approved_share)
+        return format_share(self.approved_share)
 
     @property
     def edited_text(self) -> str:
-        return percent(self.edited_share)
+        return format_share(self.edited_share)
 
     @property
-    def told(self) -> str:
+    def figures_text(self) -> str:
         """The figures in a sentence."""
         shares = f"{self.approved_text} approved, {self.edited_text} edited"
         return f"{self.agent}: {self.decided} decided" + (f", {shares}" if self.decided else "")
 
 
-def percent(share: float) -> str:
+def format_share(share: float) -> str:
     """A share in per cent, never rounded up to what it has not reached."""
     return f"{int(share * 1000) / 10:g} %"
 
 
-def trust_in(agent: str, type: str) -> Trust:
+def load_trust(agent: str, type: str) -> AgentTrust:
     """What became of what `agent` suggested of `type`."""
-    return next(iter(figures(ONE, agent=agent, type=type)), Trust(agent, type))
+    return next(iter(query_trust(ONE_PAIR_SQL, agent=agent, type=type)), AgentTrust(agent, type))
 
 
-def everybody() -> list[Trust]:
+def load_all_trust() -> list[AgentTrust]:
     """That of every agent and type of which anything was decided."""
-    return list(figures(PAIRS))
+    return list(query_trust(ALL_PAIRS_SQL))
 
 
-def earned_by(type: str) -> list[Trust]:
+def trusted_agents(type: str) -> list[AgentTrust]:
     """The agents that have earned that more of `type` is left to them."""
-    return [trust for trust in everybody() if trust.type == type and trust.earned]
+    return [trust for trust in load_all_trust() if trust.type == type and trust.is_earned]
 
 
-def figures(pairs: str, **names: str) -> Iterable[Trust]:
-    since = timezone.now() - timedelta(days=DAYS)
-    asked = {"superseded": RejectCode.SUPERSEDED.value, "since": since, **names}
+def query_trust(pairs: str, **names: str) -> Iterable[AgentTrust]:
+    since = timezone.now() - timedelta(days=TRUST_DAYS)
+    parameters = {"superseded": RejectCode.SUPERSEDED.value, "since": since, **names}
     with connection.cursor() as cursor:
-        cursor.execute(FIGURES.format(pairs=pairs, window=WINDOW), asked)
+        cursor.execute(TRUST_SQL.format(pairs=pairs, window=TRUST_WINDOW), parameters)
         rows = cursor.fetchall()
-    return (Trust(*row) for row in rows)
+    return (AgentTrust(*row) for row in rows)

@@ -8,18 +8,18 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from crm.exceptions import BadInput, IllegalMove
+from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import User
 from crm.records.activity import Actor
 from crm.runtime.delivery import Delivery
-from suggestions.choices import Names
+from suggestions.choices import LabelCache
 from suggestions.models import Suggestion, SuggestionExecution
 
-MOST_TOLD = 10
-LONGEST_NAME = 60
+MAX_ERRORS_SHOWN = 10
+MAX_FIELD_NAME_LENGTH = 60
 
 # What pydantic found wrong, for people; whatever is not here speaks for itself.
-SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+ERROR_SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda found: "This is needed.",
     "extra_forbidden": lambda found: "There is no such field.",
     "string_type": lambda found: "This must be a text.",
@@ -58,14 +58,14 @@ SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-class BadContent(BadInput):
+class InvalidContent(InvalidInput):
     """A content that is not what its type holds; `fields` says what is wrong with each."""
 
     def __init__(self, fields: dict[str, list[str]]) -> None:
         self.fields = fields
-        told = [f"{name or 'content'}: {' '.join(said)}" for name, said in fields.items()]
-        more = f" … and {len(told) - MOST_TOLD:,} more." if len(told) > MOST_TOLD else ""
-        super().__init__(" ".join(told[:MOST_TOLD]) + more)
+        messages = [f"{name or 'content'}: {' '.join(said)}" for name, said in fields.items()]
+        more = f" … and {len(messages) - MAX_ERRORS_SHOWN:,} more." if len(messages) > MAX_ERRORS_SHOWN else ""
+        super().__init__(" ".join(messages[:MAX_ERRORS_SHOWN]) + more)
 
 
 class Payload(BaseModel):
@@ -82,12 +82,12 @@ class Payload(BaseModel):
     @classmethod
     def storable(cls, value: Any) -> Any:
         """PostgreSQL keeps every character but this one."""
-        if "\x00" in texts_in(value):
+        if "\x00" in collect_texts(value):
             raise ValueError("This holds a null character, which cannot be stored.")
         return value
 
 
-def texts_in(value: Any) -> str:
+def collect_texts(value: Any) -> str:
     """The texts in `value`, however deep, one a line."""
     found, left = [], [value]
     while left:  # no recursion: what is nested a thousand deep is refused like anything else
@@ -116,35 +116,35 @@ class Kind(ABC):
     Payload: ClassVar[type[Payload]]
     # What whoever lets it happen must be allowed to do, and how a refusal calls that.
     permission: ClassVar[str]
-    deed: ClassVar[str]
+    action_phrase: ClassVar[str]
     # The field that says most about it, for a line of a list, and how that is said; empty: the reasoning does.
-    gist: ClassVar[str]
-    brief: ClassVar[str] = "{}"
+    summary_field: ClassVar[str]
+    summary_format: ClassVar[str] = "{}"
     # Whether it reaches anybody or anything outside our own database.
-    outward: ClassVar[bool] = False
+    is_outward: ClassVar[bool] = False
     # Whether the worst it can do is to take up somebody's time: then an outsider's words may lead to it.
-    harmless: ClassVar[bool] = False
+    is_harmless: ClassVar[bool] = False
     # How long it may wait for a decision, and how long it can be taken back before it is carried out.
     expires_after: ClassVar[timedelta] = timedelta(days=14)
-    wait: ClassVar[timedelta] = timedelta()
+    undo_window: ClassVar[timedelta] = timedelta()
     # Why it cannot be undone, once done; empty where `undo` can.
-    cannot_be_undone: ClassVar[str] = ""
+    irreversible_reason: ClassVar[str] = ""
 
     @classmethod
-    def check(cls, content: Any) -> Payload:
+    def parse_content(cls, content: Any) -> Payload:
         """`content` as a payload.
 
         Raises:
-            BadContent: a field is missing, unknown or wrong; the sentence names each.
+            InvalidContent: a field is missing, unknown or wrong; the sentence names each.
         """
         try:
             payload = cls.Payload.model_validate(content)
         except ValidationError as error:
-            raise BadContent(told(error)) from error
+            raise InvalidContent(describe_errors(error)) from error
         return payload
 
     @classmethod
-    def completed(cls, content: dict[str, Any], suggestion: Suggestion) -> dict[str, Any]:
+    def fill_defaults(cls, content: dict[str, Any], suggestion: Suggestion) -> dict[str, Any]:
         """`content` with what follows from the rest filled in, before it is checked when proposed."""
         return content
 
@@ -155,8 +155,8 @@ class Kind(ABC):
 
     @classmethod
     @abstractmethod
-    def sentence(cls, payload: Any, suggestion: Suggestion, names: Names | None = None) -> str:
-        """What will happen, in words; `names` are those that the screen has read already."""
+    def sentence(cls, payload: Any, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
+        """What will happen, in words; `labels` are those that the screen has read already."""
 
     @classmethod
     def recipients(cls, payload: Any, suggestion: Suggestion) -> list[str]:
@@ -164,7 +164,7 @@ class Kind(ABC):
         return []
 
     @classmethod
-    def prose(cls, payload: Any, suggestion: Suggestion) -> str:
+    def outgoing_text(cls, payload: Any, suggestion: Suggestion) -> str:
         """The words that leave the house with it, as they will be read there."""
         return ""
 
@@ -173,17 +173,17 @@ class Kind(ABC):
         """What exactly will leave the house if `by` lets it, as label and text; nothing where nothing does.
 
         Raises:
-            Refused: it could not leave as it is.
+            ActionRefused: it could not leave as it is.
         """
         return []
 
     @classmethod
-    def overtaken(cls, payload: Any, suggestion: Suggestion) -> tuple[datetime, str] | None:
+    def change_since_proposed(cls, payload: Any, suggestion: Suggestion) -> tuple[datetime, str] | None:
         """When the world moved on since it was proposed, and how; None where it did not."""
         return None
 
     @classmethod
-    def renewed(cls, payload: Any, suggestion: Suggestion) -> Any:
+    def refresh_payload(cls, payload: Any, suggestion: Suggestion) -> Any:
         """The payload for the world as it is now, once whoever decides has seen that it moved on."""
         return payload
 
@@ -193,7 +193,7 @@ class Kind(ABC):
         raise NotImplementedError
 
     @classmethod
-    def leads_to(cls, payload: Any, suggestion: Suggestion, result: dict[str, Any]) -> list[FollowOn]:
+    def follow_ons(cls, payload: Any, suggestion: Suggestion, result: dict[str, Any]) -> list[FollowOn]:
         """What is to be proposed now that it is done and `result` came of it.
 
         It is proposed in the transaction that writes down the deed. `suggestion.result` names what was proposed as
@@ -202,8 +202,10 @@ class Kind(ABC):
         return []
 
     @classmethod
-    def clear_away(cls, suggestion: Suggestion, *, but: SuggestionExecution | None = None) -> int:
-        """Take out what failed attempts (`but` that one) have left behind, for good; returns how much that is."""
+    def discard_failed_attempts(
+        cls, suggestion: Suggestion, *, except_execution: SuggestionExecution | None = None
+    ) -> int:
+        """Take out what failed attempts (`except_execution` that one) have left behind, for good; returns how much that is."""
         return 0
 
     @classmethod
@@ -211,9 +213,9 @@ class Kind(ABC):
         """Make undone what was done, as `suggestion.result` tells, inside the caller's transaction.
 
         Raises:
-            Refused: the world has moved on.
+            ActionRefused: the world has moved on.
         """
-        raise IllegalMove(cls.cannot_be_undone or "This cannot be undone.")
+        raise IllegalTransition(cls.irreversible_reason or "This cannot be undone.")
 
 
 class OutwardKind(Kind):
@@ -223,7 +225,7 @@ class OutwardKind(Kind):
     is UNKNOWN, and a person says.
     """
 
-    outward = True
+    is_outward = True
 
     @classmethod
     @abstractmethod
@@ -237,13 +239,13 @@ class OutwardKind(Kind):
 
     @classmethod
     @abstractmethod
-    def give_up(cls, execution: SuggestionExecution, why: str, *, certain: bool = True) -> None:
+    def mark_undelivered(cls, execution: SuggestionExecution, why: str, *, certain: bool = True) -> None:
         """Write down that what `prepare` made did not happen, or (not `certain`) that nobody knows."""
 
     @classmethod
     @abstractmethod
-    def deliver(cls, execution: SuggestionExecution, go: Callable[[], Delivery | None]) -> Delivery:
-        """Hand over what was prepared; `go()` is called right before the point of no return, and is None if it may."""
+    def deliver(cls, execution: SuggestionExecution, last_check: Callable[[], Delivery | None]) -> Delivery:
+        """Hand over what was prepared; `last_check()` is called right before the point of no return, and is None if it may."""
 
     @classmethod
     @abstractmethod
@@ -251,26 +253,26 @@ class OutwardKind(Kind):
         """What can be known of a delivery whose process died in the middle of it."""
 
     @classmethod
-    def arrived(
+    def record_delivery(
         cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor
     ) -> dict[str, Any]:
         """Write down in our own database what follows from its having happened; returns what came of it."""
         return {}
 
 
-def told(error: ValidationError) -> dict[str, list[str]]:
+def describe_errors(error: ValidationError) -> dict[str, list[str]]:
     """What `error` found, as sentences by the field they are about ("" for the whole)."""
     fields: dict[str, list[str]] = {}
     for found in error.errors():
-        name = printable(found["loc"][0]) if found["loc"] else ""
-        say = SENTENCES.get(found["type"])
+        name = printable_name(found["loc"][0]) if found["loc"] else ""
+        say = ERROR_SENTENCES.get(found["type"])
         sentence = say(found.get("ctx", {})) if say else f"{found['msg']}."
         if len(found["loc"]) > 1:
-            sentence = f"{'.'.join(map(printable, found['loc'][1:]))}: {sentence}"
+            sentence = f"{'.'.join(map(printable_name, found['loc'][1:]))}: {sentence}"
         fields.setdefault(name, []).append(sentence)
     return fields
 
 
-def printable(name: Any) -> str:
+def printable_name(name: Any) -> str:
     """The name of a field as far as it can be shown: whoever sent it chose it."""
-    return str(name)[:LONGEST_NAME].encode("utf-8", "replace").decode().replace("\x00", "")
+    return str(name)[:MAX_FIELD_NAME_LENGTH].encode("utf-8", "replace").decode().replace("\x00", "")

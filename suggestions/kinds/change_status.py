@@ -5,11 +5,11 @@ from typing import Any
 
 from pydantic import Field
 
-from crm.exceptions import BadInput, IllegalMove
+from crm.exceptions import IllegalTransition, InvalidInput
 from crm.records.activity import Actor
-from leads.models import Category, Lead, LeadStageHistory, LeadStatus
-from leads.transitions import change_status, closing, guard_move
-from suggestions.choices import Names
+from leads.models import Lead, LeadStageHistory, LeadStatus, StageCategory
+from leads.transitions import change_status, check_stage_change, loss_fields
+from suggestions.choices import LabelCache
 from suggestions.kinds.base import Kind, Payload
 from suggestions.models import Suggestion, SuggestionType
 
@@ -28,27 +28,27 @@ class ChangeStatusPayload(Payload):
 class ChangeStatusKind(Kind):
     type = SuggestionType.CHANGE_STATUS
     Payload = ChangeStatusPayload
-    permission, deed = "leads.change_lead", "change the stage of a lead"
-    gist, brief = "status", "Move to {}"
+    permission, action_phrase = "leads.change_lead", "change the stage of a lead"
+    summary_field, summary_format = "status", "Move to {}"
 
     @classmethod
     def guard(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> None:
-        status = stage(payload.status)
-        guard_move(lead_of(suggestion), status, payload.fromStatus)
-        closing(status, payload.lossReason, payload.lossNotes)
+        status = get_stage(payload.status)
+        check_stage_change(require_lead(suggestion), status, payload.fromStatus)
+        loss_fields(status, payload.lossReason, payload.lossNotes)
 
     @classmethod
-    def sentence(cls, payload: ChangeStatusPayload, suggestion: Suggestion, names: Names | None = None) -> str:
-        names = names or Names()
-        was, now = (names.label("stages", code) for code in (payload.fromStatus, payload.status))
+    def sentence(cls, payload: ChangeStatusPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
+        labels = labels or LabelCache()
+        was, now = (labels.label("stages", code) for code in (payload.fromStatus, payload.status))
         return f"Moves {suggestion.lead or 'the lead'} from {was} to {now}."
 
     @classmethod
     def execute(cls, payload: ChangeStatusPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
-        lead = lead_of(suggestion)
+        lead = require_lead(suggestion)
         change_status(
             lead,
-            stage(payload.status),
+            get_stage(payload.status),
             by=by,
             loss_reason=payload.lossReason,
             loss_notes=payload.lossNotes,
@@ -57,8 +57,8 @@ class ChangeStatusKind(Kind):
         return {"lead": str(lead.pk), "was": payload.fromStatus, "now": payload.status}
 
     @classmethod
-    def overtaken(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> tuple[datetime, str] | None:
-        lead = lead_of(suggestion)
+    def change_since_proposed(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> tuple[datetime, str] | None:
+        lead = require_lead(suggestion)
         if lead.status_id in (payload.fromStatus, payload.status):
             return None
         latest = LeadStageHistory.objects.filter(lead=lead).order_by("-at").first()
@@ -66,25 +66,25 @@ class ChangeStatusKind(Kind):
         return at, f"{lead} has moved to {lead.status.label} since this was suggested."
 
     @classmethod
-    def renewed(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> ChangeStatusPayload:
-        return payload.model_copy(update={"fromStatus": lead_of(suggestion).status_id})
+    def refresh_payload(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> ChangeStatusPayload:
+        return payload.model_copy(update={"fromStatus": require_lead(suggestion).status_id})
 
     @classmethod
     def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:
-        lead, was = lead_of(suggestion), stage(suggestion.result["was"])
-        if was.category == Category.LOST:
-            raise IllegalMove(f"{lead} was {was.label} before: move it back by hand, with the reason.")
+        lead, was = require_lead(suggestion), get_stage(suggestion.result["was"])
+        if was.category == StageCategory.LOST:
+            raise IllegalTransition(f"{lead} was {was.label} before: move it back by hand, with the reason.")
         change_status(lead, was, by=by, expected=suggestion.result["now"])
 
 
-def lead_of(suggestion: Suggestion) -> Lead:
+def require_lead(suggestion: Suggestion) -> Lead:
     if suggestion.lead is None:
-        raise IllegalMove("The lead of this suggestion no longer exists.")
+        raise IllegalTransition("The lead of this suggestion no longer exists.")
     return suggestion.lead
 
 
-def stage(code: str) -> LeadStatus:
+def get_stage(code: str) -> LeadStatus:
     found = LeadStatus.objects.filter(pk=code).first()
     if found is None:
-        raise BadInput(f"There is no stage “{code}”.")
+        raise InvalidInput(f"There is no stage “{code}”.")
     return found

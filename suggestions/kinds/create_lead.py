@@ -7,19 +7,19 @@ from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator, validate_email
 from pydantic import Field, field_validator
 
-from crm.exceptions import BadInput, IllegalMove
-from crm.records.activity import SYSTEM, Actor
+from crm.exceptions import IllegalTransition, InvalidInput
+from crm.records.activity import SYSTEM_ACTOR, Actor
 from crm.records.transitions import soft_delete
 from inbox.models import ThreadSource
 from inbox.transitions import link, unlink
 from leads.models import InsuranceType, Lead, Source
 from leads.transitions import create_lead
-from suggestions.choices import Names
+from suggestions.choices import LabelCache
 from suggestions.kinds.base import Kind, Payload
-from suggestions.kinds.undo_checks import refuse_worked_on
+from suggestions.kinds.undo_checks import check_lead_untouched
 from suggestions.models import Suggestion, SuggestionType
 
-is_web_address = URLValidator(schemes=["http", "https"])
+validate_web_address = URLValidator(schemes=["http", "https"])
 
 
 class CreateLeadPayload(Payload):
@@ -43,27 +43,27 @@ class CreateLeadPayload(Payload):
 
     @field_validator("contactEmail")
     @classmethod
-    def an_address(cls, value: str) -> str:
+    def check_email(cls, value: str) -> str:
         if value:
-            valid(value, validate_email, "This must be an address, such as lee@example.com.")
+            run_validator(value, validate_email, "This must be an address, such as lee@example.com.")
         return value
 
     @field_validator("companyWebsite")
     @classmethod
-    def a_web_address(cls, value: str) -> str:
+    def check_website(cls, value: str) -> str:
         if value:
-            valid(value, is_web_address, "This must be a web address, such as https://example.com.")
+            run_validator(value, validate_web_address, "This must be a web address, such as https://example.com.")
         return value
 
     @field_validator("sourceType")
     @classmethod
-    def a_source(cls, value: str) -> str:
+    def check_source(cls, value: str) -> str:
         if value not in Source.values:
             raise ValueError(f"This must be one of {', '.join(Source.values)}.")
         return value
 
 
-def valid(value: str, validate: Any, sentence: str) -> None:
+def run_validator(value: str, validate: Any, sentence: str) -> None:
     try:
         validate(value)
     except ValidationError as error:
@@ -73,34 +73,38 @@ def valid(value: str, validate: Any, sentence: str) -> None:
 class CreateLeadKind(Kind):
     type = SuggestionType.CREATE_LEAD
     Payload = CreateLeadPayload
-    permission, deed = "leads.add_lead", "add a lead"
-    gist, brief = "contactName", "New lead {}"
+    permission, action_phrase = "leads.add_lead", "add a lead"
+    summary_field, summary_format = "contactName", "New lead {}"
 
     @classmethod
-    def completed(cls, content: Any, suggestion: Suggestion) -> Any:
-        by_mail = suggestion.thread is not None and suggestion.thread.source == ThreadSource.EMAIL
-        return {"sourceType": Source.EMAIL.value, **content} if by_mail and isinstance(content, dict) else content
+    def fill_defaults(cls, content: Any, suggestion: Suggestion) -> Any:
+        is_email_thread = suggestion.thread is not None and suggestion.thread.source == ThreadSource.EMAIL
+        return (
+            {"sourceType": Source.EMAIL.value, **content} if is_email_thread and isinstance(content, dict) else content
+        )
 
     @classmethod
     def guard(cls, payload: CreateLeadPayload, suggestion: Suggestion) -> None:
         thread = suggestion.thread
         if suggestion.lead is not None:
-            raise IllegalMove(f"This is about a lead already: {suggestion.lead}.")
+            raise IllegalTransition(f"This is about a lead already: {suggestion.lead}.")
         if thread is not None and thread.is_deleted:
-            raise IllegalMove(f"The conversation “{thread}” is deleted; restore it first.")
+            raise IllegalTransition(f"The conversation “{thread}” is deleted; restore it first.")
         if thread is not None and thread.lead is not None:
-            raise IllegalMove(f"The conversation “{thread}” belongs to a lead already: {thread.lead}.")
-        twin = payload.contactEmail and Lead.objects.open().filter(contact_email__iexact=payload.contactEmail).first()
-        if twin:
-            raise IllegalMove(f"Another open lead already has this address: {twin}.")
-        line_of(payload)
+            raise IllegalTransition(f"The conversation “{thread}” belongs to a lead already: {thread.lead}.")
+        existing = (
+            payload.contactEmail and Lead.objects.open().filter(contact_email__iexact=payload.contactEmail).first()
+        )
+        if existing:
+            raise IllegalTransition(f"Another open lead already has this address: {existing}.")
+        find_insurance_line(payload)
 
     @classmethod
-    def sentence(cls, payload: CreateLeadPayload, suggestion: Suggestion, names: Names | None = None) -> str:
+    def sentence(cls, payload: CreateLeadPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         who = payload.contactName + (f" of {payload.companyName}" if payload.companyName else "")
-        reached = f" ({payload.contactEmail})" if payload.contactEmail else ""
+        email_text = f" ({payload.contactEmail})" if payload.contactEmail else ""
         linked = f" and links the conversation “{suggestion.thread}” to it" if suggestion.thread else ""
-        return f"Creates a lead for {who}{reached}{linked}."
+        return f"Creates a lead for {who}{email_text}{linked}."
 
     @classmethod
     def execute(cls, payload: CreateLeadPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
@@ -112,39 +116,39 @@ class CreateLeadKind(Kind):
             company_website=payload.companyWebsite,
             source_type=payload.sourceType,
             source_detail=payload.sourceDetail,
-            insurance_type=line_of(payload),
+            insurance_type=find_insurance_line(payload),
             estimated_value=payload.estimatedValue,
             notes=payload.notes,
         )
         create_lead(lead, by=by)
         if suggestion.thread is not None:
             link(suggestion.thread, lead=lead, by=by)
-        stand_on(suggestion, lead)
+        attach_to_lead(suggestion, lead)
         return {"lead": str(lead.pk)}
 
     @classmethod
     def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:
         lead = Lead.objects.select_for_update(of=("self",)).filter(pk=suggestion.result["lead"]).first()
         if lead is not None:
-            refuse_worked_on(lead, suggestion)
+            check_lead_untouched(lead, suggestion)
             thread = suggestion.thread
             if thread is not None and not thread.is_deleted and thread.lead_id == lead.pk:
                 unlink(thread, lead, by=by)
             # Whoever may let it come to be may take it back; that needs no right to delete any lead.
-            soft_delete(lead, by=SYSTEM)
-        stand_on(suggestion, None)
+            soft_delete(lead, by=SYSTEM_ACTOR)
+        attach_to_lead(suggestion, None)
 
 
-def line_of(payload: CreateLeadPayload) -> InsuranceType | None:
+def find_insurance_line(payload: CreateLeadPayload) -> InsuranceType | None:
     if not payload.insuranceType:
         return None
     line = InsuranceType.objects.filter(code=payload.insuranceType, is_active=True).first()
     if line is None:
-        raise BadInput(f"There is no line of insurance “{payload.insuranceType}”.")
+        raise InvalidInput(f"There is no line of insurance “{payload.insuranceType}”.")
     return line
 
 
-def stand_on(suggestion: Suggestion, lead: Lead | None) -> None:
+def attach_to_lead(suggestion: Suggestion, lead: Lead | None) -> None:
     """Put `suggestion` on the timeline of `lead`."""
     Suggestion.everything.filter(pk=suggestion.pk).update(lead=lead)
     suggestion.lead = lead

@@ -10,187 +10,196 @@ from django.conf import settings
 from django.utils import timezone
 from pydantic import AfterValidator, Field
 
-from crm.exceptions import BadInput, IllegalMove, refusing
+from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import Client, User
 from crm.records.activity import Actor
-from crm.records.transitions import named
-from crm.runtime.delivery import Delivery, Outcome
-from crm.text.addresses import MOST_RECIPIENTS, addresses, domain, header, house
-from inbox.attachments import keep
-from inbox.email_templates.placeholders import filled, values_for
-from inbox.incoming.parsing import File
+from crm.records.transitions import describe_record
+from crm.runtime.delivery import Delivery, DeliveryOutcome
+from crm.text.addresses import MAX_RECIPIENTS, agency_domain, agency_sender, clean_addresses, clean_header
+from inbox.attachments import store_attachment
+from inbox.email_templates.placeholders import fill_placeholders, placeholder_values
+from inbox.incoming.parsing import EmailFile
 from inbox.models import Mailbox, Message, MessageState, Thread, ThreadSource
 from inbox.outgoing import outbox, tracking
 from leads.models import Lead
 from suggestions.kinds.base import OutwardKind
 from suggestions.models import Suggestion, SuggestionExecution
 
-GONE = "The mail that was written for this is no longer there."
-OPENED_FOR = "opened_for_suggestion"
+EMAIL_MISSING = "The mail that was written for this is no longer there."
+OPENED_FOR_KEY = "opened_for_suggestion"
 
 
-def recipients(texts: list[str]) -> list[str]:
+def parse_recipients(texts: list[str]) -> list[str]:
     """Addresses of a payload; what is wrong with one is told as the fault of its field."""
     try:
-        return addresses(texts)
-    except BadInput as refusal:
-        raise ValueError(str(refusal)) from None
+        return clean_addresses(texts)
+    except InvalidInput as exception:
+        raise ValueError(str(exception)) from None
 
 
-To = Annotated[
+RecipientList = Annotated[
     list[str],
-    Field(default_factory=list, max_length=MOST_RECIPIENTS, title="To", description="One address a line."),
-    AfterValidator(recipients),
+    Field(default_factory=list, max_length=MAX_RECIPIENTS, title="To", description="One address a line."),
+    AfterValidator(parse_recipients),
 ]
 
 
 @dataclass(frozen=True)
-class Draft:
-    """A mail with its gaps filled in, before anybody has let it go out; `quoted` is what it repeats of theirs."""
+class EmailDraft:
+    """A mail with its gaps filled in, before anybody has let it go out; `quoted_text` is what it repeats of theirs."""
 
     to: list[str]
     subject: str
     text: str
-    quoted: str = ""
-    answers: Message | None = None
+    quoted_text: str = ""
+    in_reply_to: Message | None = None
 
     @property
-    def whole(self) -> str:
-        return f"{self.text}\n\n{self.quoted}" if self.quoted else self.text
+    def full_text(self) -> str:
+        return f"{self.text}\n\n{self.quoted_text}" if self.quoted_text else self.text
 
 
-class MailKind(OutwardKind):
+class EmailKind(OutwardKind):
     """A type that sends one mail. Subclasses say what is in it."""
 
-    permission, deed = outbox.SEND, "send messages"
+    permission, action_phrase = outbox.SEND_PERMISSION, "send messages"
     # In which whoever has let it go out can think again.
-    wait = timedelta(seconds=10)
-    cannot_be_undone = "A mail that went out cannot be taken back."
+    undo_window = timedelta(seconds=10)
+    irreversible_reason = "A mail that went out cannot be taken back."
     # Whether it goes into the conversation of the suggestion, or begins one of its own.
-    joins: ClassVar[bool] = True
+    uses_existing_thread: ClassVar[bool] = True
     # Whether it leads to its proposal, where it may be noted that somebody looks at it.
-    links: ClassVar[bool] = False
+    links_to_proposal: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
-    def draft(cls, payload: Any, suggestion: Suggestion, sender: User | None) -> Draft:
+    def draft(cls, payload: Any, suggestion: Suggestion, sender: User | None) -> EmailDraft:
         """The mail from `sender`.
 
         Raises:
-            Refused: it cannot be written.
+            ActionRefused: it cannot be written.
         """
 
     @classmethod
-    def files(cls, payload: Any, suggestion: Suggestion, sender: User | None) -> list[File]:
+    def attachments(cls, payload: Any, suggestion: Suggestion, sender: User | None) -> list[EmailFile]:
         """What goes along with it."""
         return []
 
     @classmethod
     def guard(cls, payload: Any, suggestion: Suggestion) -> None:
-        draft = cls.draft(payload, suggestion, owner(suggestion))
-        header(draft.subject, "subject")
-        outbox.worded(draft.whole)
-        outbox.addressed(draft.to, [])
+        draft = cls.draft(payload, suggestion, default_sender(suggestion))
+        clean_header(draft.subject, "subject")
+        outbox.check_body(draft.full_text)
+        outbox.check_recipients(draft.to, [])
         if suggestion.thread is not None and suggestion.thread.is_deleted:
-            raise IllegalMove(f"The {named(suggestion.thread)} is deleted; restore it first.")
+            raise IllegalTransition(f"The {describe_record(suggestion.thread)} is deleted; restore it first.")
 
     @classmethod
     def recipients(cls, payload: Any, suggestion: Suggestion) -> list[str]:
         return list(payload.to)
 
     @classmethod
-    def prose(cls, payload: Any, suggestion: Suggestion) -> str:
-        draft = cls.draft(payload, suggestion, owner(suggestion))
+    def outgoing_text(cls, payload: Any, suggestion: Suggestion) -> str:
+        draft = cls.draft(payload, suggestion, default_sender(suggestion))
         return f"{draft.subject}\n\n{draft.text}"
 
     @classmethod
     def preview(cls, payload: Any, suggestion: Suggestion, by: User | None = None) -> list[tuple[str, str]]:
-        sender = by or owner(suggestion)
+        sender = by or default_sender(suggestion)
         draft = cls.draft(payload, suggestion, sender)
-        name, ours, answer = outbox.written_by(sender, cls.mailbox(suggestion))
-        lines = [("From", f"{name} <{ours}>"), ("Answers go to", answer), ("To", ", ".join(draft.to))]
-        lines += [("Subject", header(draft.subject, "subject")), ("Text", outbox.worded(draft.whole))]
+        name, from_address, reply_to = outbox.sender_headers(sender, cls.mailbox(suggestion))
+        lines = [("From", f"{name} <{from_address}>"), ("Answers go to", reply_to), ("To", ", ".join(draft.to))]
+        lines += [("Subject", clean_header(draft.subject, "subject")), ("Text", outbox.check_body(draft.full_text))]
         lines += [
-            ("Attached", f"{file.name} ({len(file.data):,} bytes)") for file in cls.files(payload, suggestion, sender)
+            ("Attached", f"{file.name} ({len(file.data):,} bytes)")
+            for file in cls.attachments(payload, suggestion, sender)
         ]
-        return [(label, text) for label, text in [*lines, *cls.carried(suggestion)] if text]
+        return [(label, text) for label, text in [*lines, *cls.tracking_lines(suggestion)] if text]
 
     @classmethod
-    def carried(cls, suggestion: Suggestion) -> list[tuple[str, str]]:
+    def tracking_lines(cls, suggestion: Suggestion) -> list[tuple[str, str]]:
         """What the mail carries beside what is written: as `outbox.compose` puts it there."""
-        thread = cls.joined(suggestion)
-        if not tracking.is_wanted(thread.lead if thread is not None else suggestion.lead):
+        thread = cls.existing_thread(suggestion)
+        if not tracking.should_track(thread.lead if thread is not None else suggestion.lead):
             return []
-        link = f"{tracking.INVITES} {settings.PUBLIC_URL}/… (an address for this mail alone)" if cls.links else ""
-        return [("Last line", link), ("Carries", tracking.PICTURE)]
+        link = (
+            f"{tracking.PROPOSAL_LINK_TEXT} {settings.PUBLIC_URL}/… (an address for this mail alone)"
+            if cls.links_to_proposal
+            else ""
+        )
+        return [("Last line", link), ("Carries", tracking.TRACKING_NOTICE)]
 
     # In the transaction of the decision
 
     @classmethod
     def prepare(cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor) -> None:
-        sender = by.user or owner(suggestion)
+        sender = by.user or default_sender(suggestion)
         draft = cls.draft(payload, suggestion, sender)
         execution.message = outbox.compose(
-            cls.conversation(suggestion, draft),
+            cls.get_or_create_thread(suggestion, draft),
             sender=sender,
             to=draft.to,
             subject=draft.subject,
-            text=draft.whole,
-            message_id=f"<{execution.idempotency_key}@{domain()}>",
-            reply_to_message=draft.answers,
-            links=cls.links,
+            text=draft.full_text,
+            message_id=f"<{execution.idempotency_key}@{agency_domain()}>",
+            reply_to_message=draft.in_reply_to,
+            links_to_proposal=cls.links_to_proposal,
             attachments=[
-                keep(file.name, file.type, file.data, inline=file.inline)
-                for file in cls.files(payload, suggestion, sender)
+                store_attachment(file.name, file.type, file.data, inline=file.inline)
+                for file in cls.attachments(payload, suggestion, sender)
             ],
             by=by,
         )
         execution.external_reference = execution.message.message_id
         execution.save(update_fields=["message", "external_reference"])
-        cls.clear_away(suggestion, but=execution)
+        cls.discard_failed_attempts(suggestion, except_execution=execution)
 
     @classmethod
-    def clear_away(cls, suggestion: Suggestion, *, but: SuggestionExecution | None = None) -> int:
-        keys = suggestion.executions.exclude(message=None).values_list("message", flat=True)
-        failed = Message.objects.filter(pk__in=list(keys), state=MessageState.FAILED)
-        left = list(failed.exclude(pk=but.message_id) if but else failed)
-        for message in left:
-            outbox.take_out(message)
-            empty_away(message)
-        return len(left)
+    def discard_failed_attempts(
+        cls, suggestion: Suggestion, *, except_execution: SuggestionExecution | None = None
+    ) -> int:
+        message_keys = suggestion.executions.exclude(message=None).values_list("message", flat=True)
+        failed = Message.objects.filter(pk__in=list(message_keys), state=MessageState.FAILED)
+        failed_messages = list(failed.exclude(pk=except_execution.message_id) if except_execution else failed)
+        for message in failed_messages:
+            outbox.remove_from_thread(message)
+            delete_empty_thread(message)
+        return len(failed_messages)
 
     @classmethod
-    def conversation(cls, suggestion: Suggestion, draft: Draft) -> Thread:
+    def get_or_create_thread(cls, suggestion: Suggestion, draft: EmailDraft) -> Thread:
         """Where the mail stands: that of the suggestion, that of an attempt before, or a new one."""
-        if (thread := cls.joined(suggestion)) is not None:
+        if (thread := cls.existing_thread(suggestion)) is not None:
             return thread
         attempts = suggestion.executions.values("message__thread")
-        earlier = Thread.objects.filter(pk__in=attempts, metadata__has_key=OPENED_FOR).first()
-        if earlier is not None:
-            return earlier
+        previous_thread = Thread.objects.filter(pk__in=attempts, metadata__has_key=OPENED_FOR_KEY).first()
+        if previous_thread is not None:
+            return previous_thread
         thread = Thread(
             source=ThreadSource.EMAIL,
             subject=draft.subject[:500],
             lead=suggestion.lead,
             client=suggestion.client,
             project=suggestion.project,
-            metadata={OPENED_FOR: str(suggestion.pk)},
+            metadata={OPENED_FOR_KEY: str(suggestion.pk)},
         )
-        with refusing():
+        with errors_as_invalid_input():
             thread.full_clean()
             thread.save(force_insert=True)
         return thread
 
     @classmethod
-    def joined(cls, suggestion: Suggestion) -> Thread | None:
+    def existing_thread(cls, suggestion: Suggestion) -> Thread | None:
         """The conversation of the suggestion, where the mail goes into that."""
         thread = suggestion.thread
-        return thread if cls.joins and thread is not None and thread.source == ThreadSource.EMAIL else None
+        return (
+            thread if cls.uses_existing_thread and thread is not None and thread.source == ThreadSource.EMAIL else None
+        )
 
     @classmethod
     def mailbox(cls, suggestion: Suggestion) -> Mailbox | None:
         """That of the conversation which it goes into."""
-        thread = cls.joined(suggestion)
+        thread = cls.existing_thread(suggestion)
         return thread.mailbox if thread is not None else None
 
     @classmethod
@@ -199,91 +208,91 @@ class MailKind(OutwardKind):
         if message is None:
             return
         outbox.withdraw(message)
-        empty_away(message)
+        delete_empty_thread(message)
 
     @classmethod
-    def give_up(cls, execution: SuggestionExecution, why: str, *, certain: bool = True) -> None:
+    def mark_undelivered(cls, execution: SuggestionExecution, why: str, *, certain: bool = True) -> None:
         if execution.message is not None:
-            (outbox.failed if certain else outbox.uncertain)(execution.message, why)
+            (outbox.mark_email_failed if certain else outbox.mark_email_uncertain)(execution.message, why)
 
     # Outside of any transaction
 
     @classmethod
-    def deliver(cls, execution: SuggestionExecution, go: Callable[[], Delivery | None]) -> Delivery:
+    def deliver(cls, execution: SuggestionExecution, last_check: Callable[[], Delivery | None]) -> Delivery:
         if execution.message is None:
-            return Delivery(Outcome.REFUSED, GONE)
-        return outbox.deliver(execution.message, go)
+            return Delivery(DeliveryOutcome.REJECTED, EMAIL_MISSING)
+        return outbox.deliver(execution.message, last_check)
 
     @classmethod
     def recover(cls, execution: SuggestionExecution) -> Delivery:
         if execution.message is None:
-            return Delivery(Outcome.UNKNOWN, GONE)
-        return outbox.recovered(execution.message)
+            return Delivery(DeliveryOutcome.UNCONFIRMED, EMAIL_MISSING)
+        return outbox.recover_delivery(execution.message)
 
     # Once it is there
 
     @classmethod
-    def arrived(
+    def record_delivery(
         cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor
     ) -> dict[str, Any]:
         message = execution.message
         if message is None:
             return {}
-        outbox.sent(message)
+        outbox.mark_email_sent(message)
         return {"thread": str(message.thread_id), "message": str(message.pk)}
 
 
-def empty_away(message: Message) -> None:
+def delete_empty_thread(message: Message) -> None:
     """The conversation that was begun for `message` goes with it, unless something else was said there."""
-    mine = Thread.objects.filter(pk=message.thread_id, metadata__has_key=OPENED_FOR)
-    mine.exclude(messages__deleted_at__isnull=True).update(deleted_at=timezone.now())
+    own_threads = Thread.objects.filter(pk=message.thread_id, metadata__has_key=OPENED_FOR_KEY)
+    own_threads.exclude(messages__deleted_at__isnull=True).update(deleted_at=timezone.now())
 
 
-def whom(suggestion: Suggestion) -> Lead | Client:
+def require_recipient(suggestion: Suggestion) -> Lead | Client:
     """The lead or client that it is written to.
 
     Raises:
-        IllegalMove: there is none, or it is deleted.
+        IllegalTransition: there is none, or it is deleted.
     """
     found = suggestion.lead or suggestion.client
     if found is None:
-        raise IllegalMove("This is for no lead and no client, or for one that no longer exists.")
+        raise IllegalTransition("This is for no lead and no client, or for one that no longer exists.")
     if found.is_deleted:
-        raise IllegalMove(f"The {named(found)} is deleted; restore it first.")
+        raise IllegalTransition(f"The {describe_record(found)} is deleted; restore it first.")
     return found
 
 
-def address_of(target: Lead | Client | None) -> str:
+def customer_email(target: Lead | Client | None) -> str:
     if target is None:
         return ""
     return target.contact_email if isinstance(target, Lead) else target.email
 
 
-def own_address(suggestion: Suggestion) -> list[str]:
+def recipient_addresses(suggestion: Suggestion) -> list[str]:
     """The address of the lead or client, for what goes to nobody else.
 
     Raises:
-        BadInput: none is known.
+        InvalidInput: none is known.
     """
-    target = whom(suggestion)
-    if not address_of(target):
-        raise BadInput(f"No mail address of {target} is known: add one first.")
-    return [address_of(target)]
+    target = require_recipient(suggestion)
+    if not customer_email(target):
+        raise InvalidInput(f"No mail address of {target} is known: add one first.")
+    return [customer_email(target)]
 
 
-def owner(suggestion: Suggestion) -> User | None:
+def default_sender(suggestion: Suggestion) -> User | None:
     """Who writes where nobody has let it go out yet, or the policy has: the owner, if they still work here."""
     found = suggestion.lead or suggestion.client
     person = found.assigned_to if found else None
     return person if person is not None and person.is_active else None
 
 
-def fill(text: str, suggestion: Suggestion, sender: User | None) -> str:
+def fill_for_recipient(text: str, suggestion: Suggestion, sender: User | None) -> str:
     """`text` with its gaps filled in for the lead or client, in a mail from `sender`."""
-    return filled(text, values_for(whom(suggestion), sender))
+    return fill_placeholders(text, placeholder_values(require_recipient(suggestion), sender))
 
 
-def signed(sender: User | None) -> str:
+def email_signature(sender: User | None) -> str:
     """How a mail that we word ourselves ends."""
-    name = house()[0]
+    name = agency_sender()[0]
     return f"{sender}\n{name}" if sender else name

@@ -7,21 +7,21 @@ from typing import Any, Literal
 from django.utils import timezone
 from pydantic import Field
 
-from crm.exceptions import BadInput, IllegalMove
-from crm.records.activity import SYSTEM, Actor
-from crm.records.transitions import named, soft_delete
+from crm.exceptions import IllegalTransition, InvalidInput
+from crm.records.activity import SYSTEM_ACTOR, Actor
+from crm.records.transitions import describe_record, soft_delete
 from inbox.models import Direction, Message, ThreadSource
 from leads.models import Task
 from leads.transitions import add_task
-from suggestions.choices import Names
+from suggestions.choices import LabelCache
 from suggestions.kinds.base import FollowOn, Kind, Payload
-from suggestions.kinds.task import owner
-from suggestions.kinds.undo_checks import take_back_task
+from suggestions.kinds.task import active_owner
+from suggestions.kinds.undo_checks import delete_untouched_task
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 
 DUE_IN = {"high": timedelta(), "normal": timedelta(days=2), "low": timedelta(days=7)}
-TITLE_LENGTH = 200
-GREETING = re.compile(r"(?:hello|hi|dear|good (?:morning|day|afternoon))\b[^.?!]*,$", re.IGNORECASE)
+MAX_TASK_TITLE_LENGTH = 200
+GREETING_PATTERN = re.compile(r"(?:hello|hi|dear|good (?:morning|day|afternoon))\b[^.?!]*,$", re.IGNORECASE)
 
 
 class FollowUpPayload(Payload):
@@ -33,33 +33,33 @@ class FollowUpPayload(Payload):
 class FollowUpKind(Kind):
     type = SuggestionType.FOLLOW_UP
     Payload = FollowUpPayload
-    permission, deed = "leads.add_task", "add a task"
-    gist = "suggestedAction"
-    harmless = True
+    permission, action_phrase = "leads.add_task", "add a task"
+    summary_field = "suggestedAction"
+    is_harmless = True
 
     @classmethod
     def guard(cls, payload: FollowUpPayload, suggestion: Suggestion) -> None:
-        whom = [one for one in (suggestion.lead, suggestion.client) if one is not None]
-        if not whom:
-            raise BadInput("A follow-up is for a lead or a client.")
-        for one in whom:
+        customers = [one for one in (suggestion.lead, suggestion.client) if one is not None]
+        if not customers:
+            raise InvalidInput("A follow-up is for a lead or a client.")
+        for one in customers:
             if one.is_deleted:
-                raise IllegalMove(f"The {named(one)} is deleted; restore it first.")
+                raise IllegalTransition(f"The {describe_record(one)} is deleted; restore it first.")
 
     @classmethod
-    def sentence(cls, payload: FollowUpPayload, suggestion: Suggestion, names: Names | None = None) -> str:
+    def sentence(cls, payload: FollowUpPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         days = DUE_IN[payload.urgency].days
         due = f"in {days} days" if days else "today"
-        drafted = ", and drafts the words" if can_write(suggestion) else ""
-        return f"Adds the task “{title(payload)}” for {owner(suggestion) or 'nobody yet'}, due {due}{drafted}."
+        draft_text = ", and drafts the words" if can_email(suggestion) else ""
+        return f"Adds the task “{task_title(payload)}” for {active_owner(suggestion) or 'nobody yet'}, due {due}{draft_text}."
 
     @classmethod
     def execute(cls, payload: FollowUpPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
         task = Task(
-            title=title(payload),
+            title=task_title(payload),
             description=f"{payload.reason}\n\n{payload.suggestedAction}",
             due_on=timezone.localdate() + DUE_IN[payload.urgency],
-            assignee=owner(suggestion),
+            assignee=active_owner(suggestion),
             lead=suggestion.lead,
             client=suggestion.client,
             project=suggestion.project,
@@ -68,11 +68,11 @@ class FollowUpKind(Kind):
         return {"task": str(task.pk)}
 
     @classmethod
-    def leads_to(cls, payload: FollowUpPayload, suggestion: Suggestion, result: dict[str, Any]) -> list[FollowOn]:
-        wanted = writing_to(suggestion)
-        if wanted is None:
-            raise IllegalMove("There is no address to write to: only the task was added.")
-        type, content = wanted
+    def follow_ons(cls, payload: FollowUpPayload, suggestion: Suggestion, result: dict[str, Any]) -> list[FollowOn]:
+        draft_spec = draft_type_and_content(suggestion)
+        if draft_spec is None:
+            raise IllegalTransition("There is no address to write to: only the task was added.")
+        type, content = draft_spec
         draft = Suggestion(
             type=type,
             lead=suggestion.lead,
@@ -83,45 +83,45 @@ class FollowUpKind(Kind):
             suggested_content={**content, "body": payload.suggestedAction},
         )
         if type == SuggestionType.SEND_EMAIL:
-            draft.suggested_content["subject"] = title(payload)
+            draft.suggested_content["subject"] = task_title(payload)
         return [FollowOn(draft, as_draft=True)]
 
     @classmethod
     def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:
-        take_back_task(suggestion.result["task"], by=by)
+        delete_untouched_task(suggestion.result["task"], by=by)
         drafts = Suggestion.objects.filter(
             pk__in=suggestion.result.get("suggestions", []), status=SuggestionStatus.DRAFT
         )
         for draft in drafts:
-            soft_delete(draft, by=SYSTEM, about=suggestion.lead or suggestion.client)
+            soft_delete(draft, by=SYSTEM_ACTOR, timeline_owner=suggestion.lead or suggestion.client)
 
 
-def title(payload: FollowUpPayload) -> str:
+def task_title(payload: FollowUpPayload) -> str:
     """The first line of what is suggested that greets nobody, as long as a title may be."""
     lines = [line for line in map(str.strip, payload.suggestedAction.splitlines()) if line]
-    line = next((one for one in lines if not GREETING.match(one)), lines[0])
-    return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 1]}…"
+    line = next((one for one in lines if not GREETING_PATTERN.match(one)), lines[0])
+    return line if len(line) <= MAX_TASK_TITLE_LENGTH else f"{line[: MAX_TASK_TITLE_LENGTH - 1]}…"
 
 
-def can_write(suggestion: Suggestion) -> bool:
+def can_email(suggestion: Suggestion) -> bool:
     """Whether there is a conversation by mail, or an address."""
-    return answerable(suggestion) or bool(address_of(suggestion))
+    return has_email_thread(suggestion) or bool(contact_address(suggestion))
 
 
-def answerable(suggestion: Suggestion) -> bool:
+def has_email_thread(suggestion: Suggestion) -> bool:
     thread = suggestion.thread
     return thread is not None and not thread.is_deleted and thread.source == ThreadSource.EMAIL
 
 
-def address_of(suggestion: Suggestion) -> str:
+def contact_address(suggestion: Suggestion) -> str:
     lead, client = suggestion.lead, suggestion.client
     return (lead.contact_email if lead else "") or (client.email if client else "")
 
 
-def writing_to(suggestion: Suggestion) -> tuple[str, dict[str, Any]] | None:
+def draft_type_and_content(suggestion: Suggestion) -> tuple[str, dict[str, Any]] | None:
     """The type of suggestion that writes to them, and its content but the words; None where there is no way."""
-    said = Message.objects.filter(thread=suggestion.thread_id, direction=Direction.IN).exclude(from_email="")
-    if answerable(suggestion) and said.exists():
+    inbound = Message.objects.filter(thread=suggestion.thread_id, direction=Direction.IN).exclude(from_email="")
+    if has_email_thread(suggestion) and inbound.exists():
         return SuggestionType.REPLY, {"thread": str(suggestion.thread_id)}
-    address = address_of(suggestion)
+    address = contact_address(suggestion)
     return (SuggestionType.SEND_EMAIL, {"to": [address]}) if address else None

@@ -6,34 +6,34 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from crm.exceptions import BadInput, IllegalMove
+from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import ActivityLog, Client
 from crm.records.activity import Actor
-from crm.records.transitions import named
-from crm.text.cleaning import with_full_stop
+from crm.records.transitions import describe_record
+from crm.text.cleaning import ensure_full_stop
 from inbox.models import Thread
 from inbox.transitions import link, unlink
 from leads.models import Lead
-from suggestions.choices import Names
+from suggestions.choices import LabelCache
 from suggestions.kinds.base import Kind, Payload
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 
-LINKINGS = ("linked", "unlinked")
-LET_THROUGH = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
+LINK_VERBS = ("linked", "unlinked")
+APPROVED_STATUSES = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
 # In the result: there was nothing left to do.
-ALREADY = "linked_already"
+ALREADY_LINKED = "linked_already"
 
 
-def key_of(record: str, title: str, **kwargs: Any) -> Any:
+def record_key_field(record: str, title: str, **kwargs: Any) -> Any:
     return Field(title=title, json_schema_extra={"readonly": True, "record": record}, **kwargs)
 
 
 class LinkThreadPayload(Payload):
-    thread: UUID = key_of("thread", "Conversation")
-    lead: UUID | None = key_of("lead", "Lead", default=None)
-    client: UUID | None = key_of("client", "Client", default=None)
-    insteadOfLead: UUID | None = key_of("lead", "Instead of the lead", default=None)
-    insteadOfClient: UUID | None = key_of("client", "Instead of the client", default=None)
+    thread: UUID = record_key_field("thread", "Conversation")
+    lead: UUID | None = record_key_field("lead", "Lead", default=None)
+    client: UUID | None = record_key_field("client", "Client", default=None)
+    insteadOfLead: UUID | None = record_key_field("lead", "Instead of the lead", default=None)
+    insteadOfClient: UUID | None = record_key_field("client", "Instead of the client", default=None)
 
     @model_validator(mode="after")
     def exactly_one_target(self) -> "LinkThreadPayload":
@@ -58,119 +58,123 @@ class LinkThreadPayload(Payload):
 class LinkThreadKind(Kind):
     type = SuggestionType.LINK_THREAD
     Payload = LinkThreadPayload
-    permission, deed = "inbox.change_thread", "link a conversation"
+    permission, action_phrase = "inbox.change_thread", "link a conversation"
     # Keys say nothing to people.
-    gist = ""
+    summary_field = ""
 
     @classmethod
-    def completed(cls, content: Any, suggestion: Suggestion) -> Any:
+    def fill_defaults(cls, content: Any, suggestion: Suggestion) -> Any:
         """The conversation and the target are those of the suggestion where it names none, and the other way round."""
         if not isinstance(content, dict):
             return content
-        content = {"thread": text(suggestion.thread_id), **content}
+        content = {"thread": key_text(suggestion.thread_id), **content}
         if not content.get("lead") and not content.get("client"):
             field = "lead" if suggestion.lead_id else "client"
-            content[field] = text(getattr(suggestion, f"{field}_id"))
-        payload = cls.check(content)
-        thread = thread_of(payload)
+            content[field] = key_text(getattr(suggestion, f"{field}_id"))
+        payload = cls.parse_content(content)
+        thread = require_thread(payload)
         suggestion.thread = suggestion.thread or thread
         if suggestion.lead_id is None and suggestion.client_id is None:
             # Whose timeline it stands on, and who may see it.
-            setattr(suggestion, payload.field, target_of(payload))
-        return cls.renewed(payload, suggestion).model_dump(mode="json")
+            setattr(suggestion, payload.field, require_target(payload))
+        return cls.refresh_payload(payload, suggestion).model_dump(mode="json")
 
     @classmethod
     def guard(cls, payload: LinkThreadPayload, suggestion: Suggestion) -> None:
-        thread, target = thread_of(payload), target_of(payload)
+        thread, target = require_thread(payload), require_target(payload)
         if suggestion.thread_id != thread.pk or getattr(suggestion, f"{payload.field}_id") != payload.target:
-            raise BadInput("It links the conversation that it is about to the lead or client that it is about.")
+            raise InvalidInput("It links the conversation that it is about to the lead or client that it is about.")
         now = getattr(thread, f"{payload.field}_id")
-        if now == payload.target and suggestion.status in LET_THROUGH:
+        if now == payload.target and suggestion.status in APPROVED_STATUSES:
             return  # somebody else has done it meanwhile, or triage: what was approved is so
         if now == payload.target:
-            raise IllegalMove(f"The conversation “{thread}” is already linked to {target}.")
+            raise IllegalTransition(f"The conversation “{thread}” is already linked to {target}.")
         if now != payload.instead_of:
-            raise IllegalMove(f"{moved(payload, thread)} Look again.")
+            raise IllegalTransition(f"{describe_current_link(payload, thread)} Look again.")
 
     @classmethod
-    def sentence(cls, payload: LinkThreadPayload, suggestion: Suggestion, names: Names | None = None) -> str:
-        names = names or Names()
-        thread = named_here(suggestion, "thread", payload.thread, names)
-        target = named_here(suggestion, payload.field, payload.target, names)
-        instead = f" instead of {names.record(payload.field, payload.instead_of)}" if payload.instead_of else ""
-        return with_full_stop(f"Links the conversation “{thread}” to {target}{instead}")
+    def sentence(cls, payload: LinkThreadPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
+        labels = labels or LabelCache()
+        thread = record_name(suggestion, "thread", payload.thread, labels)
+        target = record_name(suggestion, payload.field, payload.target, labels)
+        instead = f" instead of {labels.record_label(payload.field, payload.instead_of)}" if payload.instead_of else ""
+        return ensure_full_stop(f"Links the conversation “{thread}” to {target}{instead}")
 
     @classmethod
     def execute(cls, payload: LinkThreadPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
-        target, thread = target_of(payload), thread_of(payload)
+        target, thread = require_target(payload), require_thread(payload)
         if getattr(thread, f"{payload.field}_id") == payload.target:
-            return {"thread": str(payload.thread), payload.field: str(target.pk), ALREADY: True}
+            return {"thread": str(payload.thread), payload.field: str(target.pk), ALREADY_LINKED: True}
         link(thread, by=by, **{payload.field: target})
         was = {f"was_{payload.field}": str(payload.instead_of)} if payload.instead_of else {}
         return {"thread": str(payload.thread), payload.field: str(target.pk), **was}
 
     @classmethod
-    def overtaken(cls, payload: LinkThreadPayload, suggestion: Suggestion) -> tuple[datetime, str] | None:
-        thread = thread_of(payload)
+    def change_since_proposed(cls, payload: LinkThreadPayload, suggestion: Suggestion) -> tuple[datetime, str] | None:
+        thread = require_thread(payload)
         if getattr(thread, f"{payload.field}_id") in (payload.instead_of, payload.target):
             return None
-        latest = ActivityLog.objects.done_to(thread).filter(verb__in=LINKINGS).first()
-        return (latest.occurred_at if latest else thread.updated_at), moved(payload, thread)
+        latest = ActivityLog.objects.for_target(thread).filter(verb__in=LINK_VERBS).first()
+        return (latest.occurred_at if latest else thread.updated_at), describe_current_link(payload, thread)
 
     @classmethod
-    def renewed(cls, payload: LinkThreadPayload, suggestion: Suggestion) -> LinkThreadPayload:
-        thread = thread_of(payload)
+    def refresh_payload(cls, payload: LinkThreadPayload, suggestion: Suggestion) -> LinkThreadPayload:
+        thread = require_thread(payload)
         instead = {"insteadOfLead": thread.lead_id} if payload.lead else {"insteadOfClient": thread.client_id}
         return payload.model_copy(update={"insteadOfLead": None, "insteadOfClient": None, **instead})
 
     @classmethod
     def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:
-        payload = cls.check(suggestion.approved_content)
-        thread = thread_of(payload)
-        if suggestion.result.get(ALREADY):
-            raise IllegalMove(f"The conversation “{thread}” was linked already: unlink it there.")
+        payload = cls.parse_content(suggestion.approved_content)
+        thread = require_thread(payload)
+        if suggestion.result.get(ALREADY_LINKED):
+            raise IllegalTransition(f"The conversation “{thread}” was linked already: unlink it there.")
         if getattr(thread, f"{payload.field}_id") != payload.target:
-            raise IllegalMove(moved(payload, thread))
+            raise IllegalTransition(describe_current_link(payload, thread))
         if payload.instead_of is None:
             unlink(thread, getattr(thread, payload.field), by=by)
         else:
-            was = found(Lead if payload.lead else Client, payload.instead_of)
+            was = require_live(Lead if payload.lead else Client, payload.instead_of)
             link(thread, by=by, **{payload.field: was})
 
 
-def text(key: UUID | None) -> str | None:
+def key_text(key: UUID | None) -> str | None:
     return str(key) if key else None
 
 
-def named_here(suggestion: Suggestion, field: str, key: UUID, names: Names) -> str:
+def record_name(suggestion: Suggestion, field: str, key: UUID, labels: LabelCache) -> str:
     """How the record is called; what the suggestion is about has been read with it."""
-    return str(getattr(suggestion, field)) if getattr(suggestion, f"{field}_id") == key else names.record(field, key)
+    return (
+        str(getattr(suggestion, field))
+        if getattr(suggestion, f"{field}_id") == key
+        else labels.record_label(field, key)
+    )
 
 
-def moved(payload: LinkThreadPayload, thread: Thread) -> str:
+def describe_current_link(payload: LinkThreadPayload, thread: Thread) -> str:
     now = getattr(thread, payload.field)
     return f"The conversation “{thread}” is linked to {now or f'no {payload.field}'} since this was suggested."
 
 
-def thread_of(payload: LinkThreadPayload) -> Thread:
+def require_thread(payload: LinkThreadPayload) -> Thread:
     """The conversation, or the one that it has become part of."""
-    meant = Thread.everything.filter(pk=payload.thread).first()
-    return found(Thread, meant.whole.pk if meant else payload.thread)
+    thread = Thread.everything.filter(pk=payload.thread).first()
+    return require_live(Thread, thread.merged_thread.pk if thread else payload.thread)
 
 
-def target_of(payload: LinkThreadPayload) -> Lead | Client:
-    return found(Lead if payload.lead else Client, payload.target)
+def require_target(payload: LinkThreadPayload) -> Lead | Client:
+    return require_live(Lead if payload.lead else Client, payload.target)
 
 
-def found(model: type[Any], key: UUID) -> Any:
+def require_live(model: type[Any], key: UUID) -> Any:
     """The live record.
 
     Raises:
-        IllegalMove: it is deleted, or gone.
+        IllegalTransition: it is deleted, or gone.
     """
     row = model.everything.filter(pk=key).first()
     if row is None:
-        raise IllegalMove(f"The {model._meta.verbose_name} of this suggestion no longer exists.")
+        raise IllegalTransition(f"The {model._meta.verbose_name} of this suggestion no longer exists.")
     if row.is_deleted:
-        raise IllegalMove(f"The {named(row)} is deleted; restore it first.")
+        raise IllegalTransition(f"The {describe_record(row)} is deleted; restore it first.")
     return row

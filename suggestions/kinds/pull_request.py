@@ -12,26 +12,34 @@ from collections.abc import Callable
 import httpx
 from pydantic import Field, field_validator, model_validator
 
-from crm.exceptions import IllegalMove
+from crm.exceptions import IllegalTransition
 from crm.records.activity import Actor
-from crm.runtime.delivery import Delivery, Outcome
-from suggestions.choices import Names
-from suggestions.forge import Answer, CutOff, NotSent, address_of, find_pull_request, is_set_up, open_pull_request
+from crm.runtime.delivery import Delivery, DeliveryOutcome
+from suggestions.choices import LabelCache
+from suggestions.forge import (
+    ForgeResponse,
+    RequestInterrupted,
+    RequestNotSent,
+    find_pull_request,
+    is_forge_configured,
+    open_pull_request,
+    pull_request_url,
+)
 from suggestions.kinds.base import OutwardKind, Payload
 from suggestions.models import Suggestion, SuggestionExecution, SuggestionType
 
-NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"
-REPOSITORY = re.compile(f"{NAME}/{NAME}")
-BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._/+-]{0,253}[A-Za-z0-9_+-])?")
-FORK = re.compile(f"(?:{NAME}:)?")
+NAME_REGEX = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"
+REPOSITORY_PATTERN = re.compile(f"{NAME_REGEX}/{NAME_REGEX}")
+BRANCH_PATTERN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._/+-]{0,253}[A-Za-z0-9_+-])?")
+FORK_PATTERN = re.compile(f"(?:{NAME_REGEX}:)?")
 # What git itself takes in no branch.
-NO_BRANCH = re.compile(r"\.\.|//|/\.|\./|\.lock(?:/|$)")
+INVALID_BRANCH_PATTERN = re.compile(r"\.\.|//|/\.|\./|\.lock(?:/|$)")
 
-NOT_SET_UP = "No forge is set up here: FORGE_URL and FORGE_TOKEN name one."
-NOT_THERE = "The pull request is not on the forge. It is tried again."
-TOO_EARLY = (408, 425, 429)
+FORGE_NOT_CONFIGURED = "No forge is set up here: FORGE_URL and FORGE_TOKEN name one."
+PULL_REQUEST_MISSING = "The pull request is not on the forge. It is tried again."
+RETRY_STATUSES = (408, 425, 429)
 # The forge says so where there is one for these branches already, perhaps ours.
-THERE_ALREADY = (httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY)
+DUPLICATE_STATUSES = (httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY)
 
 
 class PullRequestPayload(Payload):
@@ -43,36 +51,36 @@ class PullRequestPayload(Payload):
 
     @field_validator("repository")
     @classmethod
-    def a_repository(cls, value: str) -> str:
-        if not REPOSITORY.fullmatch(value) or ".." in value:
+    def check_repository(cls, value: str) -> str:
+        if not REPOSITORY_PATTERN.fullmatch(value) or ".." in value:
             raise ValueError("This must be owner/name.")
         return value
 
     @field_validator("title")
     @classmethod
-    def one_line(cls, value: str) -> str:
+    def check_one_line(cls, value: str) -> str:
         if not value.isprintable():
             raise ValueError("This must be one line.")
         return value
 
     @field_validator("base")
     @classmethod
-    def a_branch(cls, value: str) -> str:
-        if not BRANCH.fullmatch(value) or NO_BRANCH.search(value):
+    def check_branch(cls, value: str) -> str:
+        if not BRANCH_PATTERN.fullmatch(value) or INVALID_BRANCH_PATTERN.search(value):
             raise ValueError("This is no name of a branch.")
         return value
 
     @field_validator("head")
     @classmethod
-    def a_branch_perhaps_of_a_fork(cls, value: str) -> str:
+    def check_head(cls, value: str) -> str:
         fork, colon, branch = value.rpartition(":")
-        if not FORK.fullmatch(fork + colon) or ".." in fork:
+        if not FORK_PATTERN.fullmatch(fork + colon) or ".." in fork:
             raise ValueError("This is no name of a branch.")
-        cls.a_branch(branch)
+        cls.check_branch(branch)
         return value
 
     @model_validator(mode="after")
-    def two_branches(self) -> "PullRequestPayload":
+    def check_branches_differ(self) -> "PullRequestPayload":
         if self.head == self.base:
             raise ValueError("The two branches must not be the same.")
         return self
@@ -81,22 +89,22 @@ class PullRequestPayload(Payload):
 class PullRequestKind(OutwardKind):
     type = SuggestionType.PR
     Payload = PullRequestPayload
-    permission, deed = "suggestions.open_pull_request", "open a pull request"
-    gist = "title"
-    cannot_be_undone = "A pull request cannot be taken back from here: close it on the forge."
+    permission, action_phrase = "suggestions.open_pull_request", "open a pull request"
+    summary_field = "title"
+    irreversible_reason = "A pull request cannot be taken back from here: close it on the forge."
 
     @classmethod
     def guard(cls, payload: PullRequestPayload, suggestion: Suggestion) -> None:
-        if not is_set_up():
-            raise IllegalMove(NOT_SET_UP)
+        if not is_forge_configured():
+            raise IllegalTransition(FORGE_NOT_CONFIGURED)
 
     @classmethod
-    def sentence(cls, payload: PullRequestPayload, suggestion: Suggestion, names: Names | None = None) -> str:
+    def sentence(cls, payload: PullRequestPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         where = f"{payload.repository}, from {payload.head} into {payload.base}"
         return f"Opens the pull request “{payload.title}” in {where}."
 
     @classmethod
-    def prose(cls, payload: PullRequestPayload, suggestion: Suggestion) -> str:
+    def outgoing_text(cls, payload: PullRequestPayload, suggestion: Suggestion) -> str:
         return f"{payload.title}\n\n{payload.body}"
 
     @classmethod
@@ -110,91 +118,93 @@ class PullRequestKind(OutwardKind):
         """Nothing was made beforehand."""
 
     @classmethod
-    def give_up(cls, execution: SuggestionExecution, why: str, *, certain: bool = True) -> None:
+    def mark_undelivered(cls, execution: SuggestionExecution, why: str, *, certain: bool = True) -> None:
         """Nothing was made beforehand: the execution itself says what became of it."""
 
     @classmethod
-    def deliver(cls, execution: SuggestionExecution, go: Callable[[], Delivery | None]) -> Delivery:
-        if not is_set_up():
-            return Delivery(Outcome.REFUSED, NOT_SET_UP)
-        payload = cls.check(execution.suggestion.approved_content)
-        found = before_sending(payload, execution)
-        stopped = found or go()
-        return stopped or sent(payload, execution)
+    def deliver(cls, execution: SuggestionExecution, last_check: Callable[[], Delivery | None]) -> Delivery:
+        if not is_forge_configured():
+            return Delivery(DeliveryOutcome.REJECTED, FORGE_NOT_CONFIGURED)
+        payload = cls.parse_content(execution.suggestion.approved_content)
+        found = check_before_sending(payload, execution)
+        stopped = found or last_check()
+        return stopped or send_and_interpret(payload, execution)
 
     @classmethod
     def recover(cls, execution: SuggestionExecution) -> Delivery:
-        if not is_set_up():
-            return Delivery(Outcome.UNKNOWN, f"It was cut off while it was sent. {NOT_SET_UP}")
-        payload = cls.check(execution.suggestion.approved_content)
-        return afterwards(payload, execution, "It was cut off while it was sent.", missing=later(NOT_THERE))
+        if not is_forge_configured():
+            return Delivery(DeliveryOutcome.UNCONFIRMED, f"It was cut off while it was sent. {FORGE_NOT_CONFIGURED}")
+        payload = cls.parse_content(execution.suggestion.approved_content)
+        return check_arrival(
+            payload, execution, "It was cut off while it was sent.", missing=delivery_later(PULL_REQUEST_MISSING)
+        )
 
 
-def marker(execution: SuggestionExecution) -> str:
+def body_marker(execution: SuggestionExecution) -> str:
     return f"<!-- suggestion {execution.idempotency_key} -->"
 
 
-def look(payload: PullRequestPayload, execution: SuggestionExecution) -> Answer | str | None:
-    mark = marker(execution)
+def find_existing(payload: PullRequestPayload, execution: SuggestionExecution) -> ForgeResponse | str | None:
+    mark = body_marker(execution)
     return find_pull_request(payload.repository, head=payload.head, base=payload.base, marker=mark)
 
 
-def before_sending(payload: PullRequestPayload, execution: SuggestionExecution) -> Delivery | None:
+def check_before_sending(payload: PullRequestPayload, execution: SuggestionExecution) -> Delivery | None:
     """How it ends without anything being sent: it is there already, or the forge will not have it; None: go on."""
     try:
-        found = look(payload, execution)
-    except (NotSent, CutOff) as error:  # asking does nothing
-        return later(str(error))
+        found = find_existing(payload, execution)
+    except (RequestNotSent, RequestInterrupted) as error:  # asking does nothing
+        return delivery_later(str(error))
     if isinstance(found, str):
-        return done(found)
-    if not isinstance(found, Answer):
+        return delivery_done(found)
+    if not isinstance(found, ForgeResponse):
         return None
-    if found.status in TOO_EARLY or found.retry_after or found.status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return later(f"{found.sentence}.")
-    return Delivery(Outcome.REFUSED, f"{found.sentence}. Nothing was sent.")
+    if found.status in RETRY_STATUSES or found.retry_after or found.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return delivery_later(f"{found.sentence}.")
+    return Delivery(DeliveryOutcome.REJECTED, f"{found.sentence}. Nothing was sent.")
 
 
-def sent(payload: PullRequestPayload, execution: SuggestionExecution) -> Delivery:
+def send_and_interpret(payload: PullRequestPayload, execution: SuggestionExecution) -> Delivery:
     """Send it, and find out what became of it."""
     content = payload.model_dump(include={"title", "head", "base"})
-    content["body"] = f"{payload.body}\n\n{marker(execution)}"
+    content["body"] = f"{payload.body}\n\n{body_marker(execution)}"
     try:
         answer = open_pull_request(payload.repository, content)
-    except NotSent as error:
-        return later(str(error))
-    except CutOff as error:
-        return afterwards(payload, execution, str(error), missing=later(f"{error} {NOT_THERE}"))
-    return judged(answer, payload, execution)
+    except RequestNotSent as error:
+        return delivery_later(str(error))
+    except RequestInterrupted as error:
+        return check_arrival(payload, execution, str(error), missing=delivery_later(f"{error} {PULL_REQUEST_MISSING}"))
+    return interpret_response(answer, payload, execution)
 
 
-def judged(answer: Answer, payload: PullRequestPayload, execution: SuggestionExecution) -> Delivery:
+def interpret_response(answer: ForgeResponse, payload: PullRequestPayload, execution: SuggestionExecution) -> Delivery:
     """What `answer` to sending it means.
 
     Whoever answers 429 has turned it away at the door. A gateway that answers 5xx may have handed it on before, so
     the forge is asked; so it is where the answer is none that a forge gives.
     """
-    said = f"{answer.sentence}."
+    reason = f"{answer.sentence}."
     if answer.status == httpx.codes.CREATED:
-        return created(answer, payload, execution)
+        return delivery_of_created(answer, payload, execution)
     if answer.status == httpx.codes.TOO_MANY_REQUESTS or (answer.retry_after and answer.status == 403):
-        return later(said)
-    if answer.status in TOO_EARLY or answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return afterwards(payload, execution, said, missing=later(said))
-    refused = Delivery(Outcome.REFUSED, said)
-    if answer.status in THERE_ALREADY:
-        return afterwards(payload, execution, said, missing=refused, unclear=later(said))
+        return delivery_later(reason)
+    if answer.status in RETRY_STATUSES or answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return check_arrival(payload, execution, reason, missing=delivery_later(reason))
+    rejected = Delivery(DeliveryOutcome.REJECTED, reason)
+    if answer.status in DUPLICATE_STATUSES:
+        return check_arrival(payload, execution, reason, missing=rejected, unclear=delivery_later(reason))
     if answer.status >= httpx.codes.BAD_REQUEST:
-        return refused
-    return afterwards(payload, execution, said, missing=refused)
+        return rejected
+    return check_arrival(payload, execution, reason, missing=rejected)
 
 
-def created(answer: Answer, payload: PullRequestPayload, execution: SuggestionExecution) -> Delivery:
+def delivery_of_created(answer: ForgeResponse, payload: PullRequestPayload, execution: SuggestionExecution) -> Delivery:
     """It is there; where, the forge is asked if its answer could not be read."""
-    there = done(address_of(answer.body))
-    return there if answer.body else afterwards(payload, execution, "", missing=there, unclear=there)
+    delivery = delivery_done(pull_request_url(answer.body))
+    return delivery if answer.body else check_arrival(payload, execution, "", missing=delivery, unclear=delivery)
 
 
-def afterwards(
+def check_arrival(
     payload: PullRequestPayload,
     execution: SuggestionExecution,
     why: str,
@@ -204,19 +214,19 @@ def afterwards(
 ) -> Delivery:
     """Ask the forge whether it is there: done, or `missing`, or (where it does not say) nobody knows."""
     try:
-        found = look(payload, execution)
-    except (NotSent, CutOff) as error:
-        return unclear or Delivery(Outcome.UNKNOWN, f"{why} Asked whether it arrived: {error}")
+        found = find_existing(payload, execution)
+    except (RequestNotSent, RequestInterrupted) as error:
+        return unclear or Delivery(DeliveryOutcome.UNCONFIRMED, f"{why} Asked whether it arrived: {error}")
     if isinstance(found, str):
-        return done(found)
-    if isinstance(found, Answer):
-        return unclear or Delivery(Outcome.UNKNOWN, f"{why} Asked whether it arrived: {found.sentence}.")
+        return delivery_done(found)
+    if isinstance(found, ForgeResponse):
+        return unclear or Delivery(DeliveryOutcome.UNCONFIRMED, f"{why} Asked whether it arrived: {found.sentence}.")
     return missing
 
 
-def done(address: str) -> Delivery:
-    return Delivery(Outcome.DONE, reference=address, result={"pull_request": address})
+def delivery_done(address: str) -> Delivery:
+    return Delivery(DeliveryOutcome.DELIVERED, reference=address, result={"pull_request": address})
 
 
-def later(said: str) -> Delivery:
-    return Delivery(Outcome.LATER, said)
+def delivery_later(said: str) -> Delivery:
+    return Delivery(DeliveryOutcome.RETRY_LATER, said)

@@ -6,17 +6,17 @@ from uuid import UUID
 from django.db.models import Case, When
 from pydantic import Field
 
-from crm.exceptions import IllegalMove
+from crm.exceptions import IllegalTransition
 from crm.models import User
-from crm.records.transitions import named
-from inbox.drafts.replies import answering, quoted
+from crm.records.transitions import describe_record
+from inbox.drafts.replies import quote_message, reply_subject
 from inbox.models import Direction, Message, Nature, Thread, ThreadSource
-from suggestions.choices import Names
+from suggestions.choices import LabelCache
 from suggestions.kinds.base import Payload
-from suggestions.kinds.email import Draft, MailKind, fill
+from suggestions.kinds.email import EmailDraft, EmailKind, fill_for_recipient
 from suggestions.models import Suggestion, SuggestionType
 
-BY_PERSONS = Case(When(nature=Nature.PERSON, then=0), default=1)
+PERSONS_FIRST = Case(When(nature=Nature.PERSON, then=0), default=1)
 
 
 class ReplyPayload(Payload):
@@ -24,13 +24,13 @@ class ReplyPayload(Payload):
     thread: UUID = Field(title="Conversation", json_schema_extra={"readonly": True, "record": "thread"})
 
 
-class ReplyKind(MailKind):
+class ReplyKind(EmailKind):
     type = SuggestionType.REPLY
     Payload = ReplyPayload
-    gist = "body"
+    summary_field = "body"
 
     @classmethod
-    def completed(cls, content: dict[str, Any], suggestion: Suggestion) -> dict[str, Any]:
+    def fill_defaults(cls, content: dict[str, Any], suggestion: Suggestion) -> dict[str, Any]:
         """With the conversation of the suggestion."""
         if not isinstance(content, dict) or content.get("thread") or not suggestion.thread_id:
             return content
@@ -38,39 +38,39 @@ class ReplyKind(MailKind):
 
     @classmethod
     def recipients(cls, payload: ReplyPayload, suggestion: Suggestion) -> list[str]:
-        return [answered(payload, suggestion).from_email]
+        return [message_to_answer(payload, suggestion).from_email]
 
     @classmethod
-    def sentence(cls, payload: ReplyPayload, suggestion: Suggestion, names: Names | None = None) -> str:
-        thread = (names or Names()).record("thread", payload.thread)
+    def sentence(cls, payload: ReplyPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
+        thread = (labels or LabelCache()).record_label("thread", payload.thread)
         return f"Answers “{thread}” with a mail to whoever wrote last."
 
     @classmethod
-    def draft(cls, payload: ReplyPayload, suggestion: Suggestion, sender: User | None) -> Draft:
-        last = answered(payload, suggestion)
-        return Draft(
+    def draft(cls, payload: ReplyPayload, suggestion: Suggestion, sender: User | None) -> EmailDraft:
+        last = message_to_answer(payload, suggestion)
+        return EmailDraft(
             to=[last.from_email],
-            subject=answering(last.subject or last.thread.subject),
-            text=fill(payload.body, suggestion, sender),
-            quoted=quoted(last),
-            answers=last,
+            subject=reply_subject(last.subject or last.thread.subject),
+            text=fill_for_recipient(payload.body, suggestion, sender),
+            quoted_text=quote_message(last),
+            in_reply_to=last,
         )
 
 
-def answered(payload: ReplyPayload, suggestion: Suggestion) -> Message:
+def message_to_answer(payload: ReplyPayload, suggestion: Suggestion) -> Message:
     """The mail that is answered: the last that a person wrote, else the last that came in.
 
     Raises:
-        IllegalMove: there is none, or it is not the conversation of this suggestion.
+        IllegalTransition: there is none, or it is not the conversation of this suggestion.
     """
-    meant = Thread.everything.filter(pk=payload.thread).first()
-    thread = meant.whole if meant else None
+    named_thread = Thread.everything.filter(pk=payload.thread).first()
+    thread = named_thread.merged_thread if named_thread else None
     if thread is None or thread.pk != suggestion.thread_id:
-        raise IllegalMove("That is not the conversation of this suggestion.")
+        raise IllegalTransition("That is not the conversation of this suggestion.")
     if thread.is_deleted:
-        raise IllegalMove(f"The {named(thread)} is deleted; restore it first.")
+        raise IllegalTransition(f"The {describe_record(thread)} is deleted; restore it first.")
     received = Message.objects.filter(thread=thread, direction=Direction.IN).exclude(from_email="")
-    last = received.select_related("thread").order_by(BY_PERSONS, "-sent_at", "-id").first()
+    last = received.select_related("thread").order_by(PERSONS_FIRST, "-sent_at", "-id").first()
     if thread.source != ThreadSource.EMAIL or last is None:
-        raise IllegalMove(f"In “{thread}” there is no mail to answer.")
+        raise IllegalTransition(f"In “{thread}” there is no mail to answer.")
     return last

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from crm.exceptions import BadInput, IllegalMove
+from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import ActivityLog
 from crm.records.activity import Actor
-from suggestions.choices import Names
+from suggestions.choices import LabelCache
 from suggestions.kinds.base import Kind, Payload
 from suggestions.models import Suggestion, SuggestionType
 from support.models import SupportTicket, TicketStatus
@@ -26,17 +26,17 @@ class ResolveTicketPayload(Payload):
 class ResolveTicketKind(Kind):
     type = SuggestionType.RESOLVE_TICKET
     Payload = ResolveTicketPayload
-    permission, deed = "support.resolve_supportticket", "change the status of a ticket"
-    gist = "summary"
+    permission, action_phrase = "support.resolve_supportticket", "change the status of a ticket"
+    summary_field = "summary"
 
     @classmethod
-    def completed(cls, content: Any, suggestion: Suggestion) -> Any:
+    def fill_defaults(cls, content: Any, suggestion: Suggestion) -> Any:
         """The ticket is the suggestion's where it names none, and the other way round."""
         if not isinstance(content, dict):
             return content
         if suggestion.ticket_id:
             content = {"ticket": str(suggestion.ticket_id), **content}
-        ticket = ticket_of(cls.check(content))
+        ticket = require_ticket(cls.parse_content(content))
         suggestion.ticket = suggestion.ticket or ticket
         if suggestion.lead_id is None and suggestion.client_id is None:
             suggestion.client = ticket.client
@@ -44,49 +44,54 @@ class ResolveTicketKind(Kind):
 
     @classmethod
     def guard(cls, payload: ResolveTicketPayload, suggestion: Suggestion) -> None:
-        ticket = ticket_of(payload)
+        ticket = require_ticket(payload)
         if suggestion.ticket_id != payload.ticket:
-            raise BadInput("It resolves the ticket that it is about.")
+            raise InvalidInput("It resolves the ticket that it is about.")
         if ticket.status == TicketStatus.RESOLVED:
-            raise IllegalMove(f"Ticket #{ticket.number} is resolved already.")
+            raise IllegalTransition(f"Ticket #{ticket.number} is resolved already.")
 
     @classmethod
-    def sentence(cls, payload: ResolveTicketPayload, suggestion: Suggestion, names: Names | None = None) -> str:
-        read = suggestion.ticket_id == payload.ticket
-        ticket = suggestion.ticket if read else (names or Names()).record("ticket", payload.ticket)
+    def sentence(cls, payload: ResolveTicketPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
+        is_loaded = suggestion.ticket_id == payload.ticket
+        ticket = suggestion.ticket if is_loaded else (labels or LabelCache()).record_label("ticket", payload.ticket)
         return f"Resolves the ticket {ticket}: {payload.summary}"
 
     @classmethod
     def execute(cls, payload: ResolveTicketPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
-        ticket = ticket_of(payload)
+        ticket = require_ticket(payload)
         was = ticket.get_status_display()
         resolve(ticket, summary=payload.summary, by=by)
         return {"ticket": str(ticket.pk), "was": was}
 
     @classmethod
-    def overtaken(cls, payload: ResolveTicketPayload, suggestion: Suggestion) -> tuple[datetime, str] | None:
-        ticket = ticket_of(payload)
-        later = ActivityLog.objects.done_to(ticket).filter(occurred_at__gt=suggestion.created_at)
-        done = later.exclude(verb="opened").first()
-        if done is None or ticket.status == TicketStatus.RESOLVED:
+    def change_since_proposed(
+        cls, payload: ResolveTicketPayload, suggestion: Suggestion
+    ) -> tuple[datetime, str] | None:
+        ticket = require_ticket(payload)
+        later = ActivityLog.objects.for_target(ticket).filter(occurred_at__gt=suggestion.created_at)
+        newer_entry = later.exclude(verb="opened").first()
+        if newer_entry is None or ticket.status == TicketStatus.RESOLVED:
             return None
-        return done.occurred_at, f"The ticket has been worked on since this was suggested ({done.summary})."
+        return (
+            newer_entry.occurred_at,
+            f"The ticket has been worked on since this was suggested ({newer_entry.summary}).",
+        )
 
     @classmethod
     def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:
-        payload = cls.check(suggestion.approved_content)
-        ticket = ticket_of(payload)
+        payload = cls.parse_content(suggestion.approved_content)
+        ticket = require_ticket(payload)
         if ticket.status != TicketStatus.RESOLVED:
             return
         if ticket.resolution_summary != payload.summary:
-            raise IllegalMove(f"Ticket #{ticket.number} has been resolved otherwise since: reopen it by hand.")
+            raise IllegalTransition(f"Ticket #{ticket.number} has been resolved otherwise since: reopen it by hand.")
         reopen(ticket, why="Its resolution was undone.", by=by)
 
 
-def ticket_of(payload: ResolveTicketPayload) -> SupportTicket:
+def require_ticket(payload: ResolveTicketPayload) -> SupportTicket:
     ticket = SupportTicket.everything.select_related("client").filter(pk=payload.ticket).first()
     if ticket is None:
-        raise IllegalMove("The ticket of this suggestion no longer exists.")
+        raise IllegalTransition("The ticket of this suggestion no longer exists.")
     if ticket.is_deleted:
-        raise IllegalMove(f"Ticket #{ticket.number} is deleted; restore it first.")
+        raise IllegalTransition(f"Ticket #{ticket.number} is deleted; restore it first.")
     return ticket

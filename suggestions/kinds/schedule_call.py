@@ -7,21 +7,28 @@ from django.utils import timezone
 from icalendar import Calendar, Event, vCalAddress, vText
 from pydantic import AwareDatetime, Field, field_serializer
 
-from crm.exceptions import BadInput, refusing
+from crm.exceptions import InvalidInput, errors_as_invalid_input
 from crm.models import Client, User
 from crm.records.activity import Actor, record
-from crm.text.addresses import domain
-from inbox.email_templates.placeholders import values_for
-from inbox.incoming.parsing import File
+from crm.text.addresses import agency_domain
+from inbox.email_templates.placeholders import placeholder_values
+from inbox.incoming.parsing import EmailFile
 from inbox.models import Thread, ThreadSource
-from inbox.outgoing.outbox import written_by
+from inbox.outgoing.outbox import sender_headers
 from leads.models import Lead
-from suggestions.choices import Names
+from suggestions.choices import LabelCache
 from suggestions.kinds.base import Payload
-from suggestions.kinds.email import Draft, MailKind, fill, own_address, signed, whom
+from suggestions.kinds.email import (
+    EmailDraft,
+    EmailKind,
+    email_signature,
+    fill_for_recipient,
+    recipient_addresses,
+    require_recipient,
+)
 from suggestions.models import Suggestion, SuggestionExecution, SuggestionType
 
-HOW = {"phone": "phone call", "video": "video call", "in person": "meeting"}
+MEETING_LABELS = {"phone": "phone call", "video": "video call", "in person": "meeting"}
 
 
 class ScheduleCallPayload(Payload):
@@ -37,100 +44,102 @@ class ScheduleCallPayload(Payload):
     message: str = Field(default="", max_length=5_000, json_schema_extra={"widget": "textarea"})
 
     @field_serializer("suggestedTimes", when_used="json")
-    def as_python_writes_them(self, times: list[datetime]) -> list[str]:
+    def serialize_times(self, times: list[datetime]) -> list[str]:
         return [at.isoformat() for at in times]
 
 
-class ScheduleCallKind(MailKind):
+class ScheduleCallKind(EmailKind):
     type = SuggestionType.SCHEDULE_CALL
     Payload = ScheduleCallPayload
-    gist, brief = "meetingType", "Invite: {}"
+    summary_field, summary_format = "meetingType", "Invite: {}"
 
     @classmethod
     def guard(cls, payload: ScheduleCallPayload, suggestion: Suggestion) -> None:
         now = timezone.now()
-        if past := [said(at) for at in payload.suggestedTimes if at <= now]:
-            raise BadInput(f"{past[0]} is past: suggest times in the future.")
+        if past := [format_time(at) for at in payload.suggestedTimes if at <= now]:
+            raise InvalidInput(f"{past[0]} is past: suggest times in the future.")
         if len(set(payload.suggestedTimes)) != len(payload.suggestedTimes):
-            raise BadInput("The same time is suggested twice.")
+            raise InvalidInput("The same time is suggested twice.")
         super().guard(payload, suggestion)
 
     @classmethod
     def recipients(cls, payload: ScheduleCallPayload, suggestion: Suggestion) -> list[str]:
-        return own_address(suggestion)
+        return recipient_addresses(suggestion)
 
     @classmethod
-    def sentence(cls, payload: ScheduleCallPayload, suggestion: Suggestion, names: Names | None = None) -> str:
+    def sentence(cls, payload: ScheduleCallPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         target = suggestion.lead or suggestion.client or "the lead"
-        how = HOW[payload.meetingType]
-        return f"Invites {target} to a {how} of {payload.duration} minutes on {said(payload.suggestedTimes[0])}."
+        how = MEETING_LABELS[payload.meetingType]
+        return f"Invites {target} to a {how} of {payload.duration} minutes on {format_time(payload.suggestedTimes[0])}."
 
     @classmethod
-    def prose(cls, payload: ScheduleCallPayload, suggestion: Suggestion) -> str:
+    def outgoing_text(cls, payload: ScheduleCallPayload, suggestion: Suggestion) -> str:
         """What somebody wrote into it; the rest is worded here."""
         return "\n\n".join(filter(None, (payload.location, payload.message)))
 
     @classmethod
-    def draft(cls, payload: ScheduleCallPayload, suggestion: Suggestion, sender: User | None) -> Draft:
-        to, target = own_address(suggestion), whom(suggestion)
-        at = said(payload.suggestedTimes[0])
-        return Draft(
+    def draft(cls, payload: ScheduleCallPayload, suggestion: Suggestion, sender: User | None) -> EmailDraft:
+        to, target = recipient_addresses(suggestion), require_recipient(suggestion)
+        at = format_time(payload.suggestedTimes[0])
+        return EmailDraft(
             to=to,
-            subject=f"Invitation: {HOW[payload.meetingType]}, {at}",
+            subject=f"Invitation: {MEETING_LABELS[payload.meetingType]}, {at}",
             text=invitation_text(payload, suggestion, target, sender),
         )
 
     @classmethod
-    def files(cls, payload: ScheduleCallPayload, suggestion: Suggestion, sender: User | None) -> list[File]:
-        return [File("invitation.ics", "text/calendar", calendar(payload, suggestion, sender), inline=True)]
+    def attachments(cls, payload: ScheduleCallPayload, suggestion: Suggestion, sender: User | None) -> list[EmailFile]:
+        return [
+            EmailFile("invitation.ics", "text/calendar", build_invitation(payload, suggestion, sender), inline=True)
+        ]
 
     @classmethod
-    def arrived(
+    def record_delivery(
         cls, payload: ScheduleCallPayload, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor
     ) -> dict[str, Any]:
-        result = super().arrived(payload, suggestion, execution, by=by)
-        return {**result, "meeting": str(booked(payload, suggestion, by=by).pk)}
+        result = super().record_delivery(payload, suggestion, execution, by=by)
+        return {**result, "meeting": str(book_meeting(payload, suggestion, by=by).pk)}
 
 
-def booked(payload: ScheduleCallPayload, suggestion: Suggestion, *, by: Actor) -> Thread:
+def book_meeting(payload: ScheduleCallPayload, suggestion: Suggestion, *, by: Actor) -> Thread:
     """The meeting as a conversation that is yet to be held."""
     start = payload.suggestedTimes[0]
     thread = Thread(
         source=ThreadSource.MEETING,
-        subject=f"{HOW[payload.meetingType].capitalize()}, {said(start)}",
+        subject=f"{MEETING_LABELS[payload.meetingType].capitalize()}, {format_time(start)}",
         lead=suggestion.lead,
         client=suggestion.client,
         project=suggestion.project,
-        participant_emails=own_address_or_none(suggestion),
+        participant_emails=known_addresses(suggestion),
         metadata={
             "starts_at": start.isoformat(),
             "duration": payload.duration,
-            "location": place(payload, suggestion),
-            "uid": uid(suggestion),
+            "location": meeting_place(payload, suggestion),
+            "uid": invitation_uid(suggestion),
             "sequence": 0,
         },
     )
-    with refusing():
+    with errors_as_invalid_input():
         thread.full_clean()
         thread.save(force_insert=True)
-    about = suggestion.lead or suggestion.client or thread
-    record(thread, "booked", about=about, by=by, summary=f"Booked: {thread}")
+    timeline_owner = suggestion.lead or suggestion.client or thread
+    record(thread, "booked", timeline_owner=timeline_owner, by=by, summary=f"Booked: {thread}")
     return thread
 
 
-def own_address_or_none(suggestion: Suggestion) -> list[str]:
+def known_addresses(suggestion: Suggestion) -> list[str]:
     """Whoever it went to has it, even if they were deleted since."""
     target = suggestion.lead or suggestion.client
     found = getattr(target, "contact_email", None) or getattr(target, "email", None)
     return [found] if found else []
 
 
-def said(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     local = timezone.localtime(at)
     return f"{local:%a %-d %b %Y, %H:%M %Z}"
 
 
-def place(payload: ScheduleCallPayload, suggestion: Suggestion) -> str:
+def meeting_place(payload: ScheduleCallPayload, suggestion: Suggestion) -> str:
     """Where it takes place: what was said, or the number that is called."""
     target = suggestion.lead or suggestion.client
     if payload.location or payload.meetingType != "phone":
@@ -141,57 +150,63 @@ def place(payload: ScheduleCallPayload, suggestion: Suggestion) -> str:
 def invitation_text(
     payload: ScheduleCallPayload, suggestion: Suggestion, target: Lead | Client, sender: User | None
 ) -> str:
-    values = values_for(target, sender)
+    values = placeholder_values(target, sender)
     message = (
-        fill(payload.message, suggestion, sender) or f"I would like to invite you to a {HOW[payload.meetingType]}."
+        fill_for_recipient(payload.message, suggestion, sender)
+        or f"I would like to invite you to a {MEETING_LABELS[payload.meetingType]}."
     )
-    where = place(payload, suggestion)
+    where = meeting_place(payload, suggestion)
     parts = [
         f"Hello {values['first_name'] or values['lead_name']},",
         message,
-        f"When: {said(payload.suggestedTimes[0])}\nHow long: {payload.duration} minutes"
+        f"When: {format_time(payload.suggestedTimes[0])}\nHow long: {payload.duration} minutes"
         + (f"\nWhere: {where}" if where else ""),
     ]
-    if others := payload.suggestedTimes[1:]:
+    if other_times := payload.suggestedTimes[1:]:
         parts.append(
-            "If that does not suit you, these times would, too:\n" + "\n".join(f"- {said(at)}" for at in others)
+            "If that does not suit you, these times would, too:\n"
+            + "\n".join(f"- {format_time(at)}" for at in other_times)
         )
-    return "\n\n".join([*parts, signed(sender)])
+    return "\n\n".join([*parts, email_signature(sender)])
 
 
-def uid(suggestion: Suggestion) -> str:
+def invitation_uid(suggestion: Suggestion) -> str:
     """The same for every attempt at the same invitation, so that calendars know it again."""
-    return f"{suggestion.pk}@{domain()}"
+    return f"{suggestion.pk}@{agency_domain()}"
 
 
-def calendar(payload: ScheduleCallPayload, suggestion: Suggestion, sender: User | None) -> bytes:
+def build_invitation(payload: ScheduleCallPayload, suggestion: Suggestion, sender: User | None) -> bytes:
     """The invitation to the first of the times, as calendars read it (RFC 5546, METHOD:REQUEST)."""
     start = timezone.localtime(payload.suggestedTimes[0])
-    name, ours, answer = written_by(sender)
+    name, ours, answer = sender_headers(sender)
     event = Event()
-    event.add("uid", uid(suggestion))
+    event.add("uid", invitation_uid(suggestion))
     event.add("sequence", 0)
     # Of two invitations to the same the later one counts.
     event.add("dtstamp", suggestion.reviewed_at or suggestion.created_at)
     event.add("dtstart", start)
     event.add("dtend", start + timedelta(minutes=payload.duration))
-    event.add("summary", HOW[payload.meetingType].capitalize() + f" with {name}")
+    event.add("summary", MEETING_LABELS[payload.meetingType].capitalize() + f" with {name}")
     event.add("status", "CONFIRMED")
-    if where := place(payload, suggestion):
+    if where := meeting_place(payload, suggestion):
         event.add("location", where)
-    event.add("organizer", party(answer or ours, name), encode=0)
-    for one in own_address(suggestion):
-        event.add("attendee", party(one, "", ROLE="REQ-PARTICIPANT", PARTSTAT="NEEDS-ACTION", RSVP="TRUE"), encode=0)
-    whole = Calendar()
-    whole.add("prodid", f"-//{domain()}//CRM//EN")
-    whole.add("version", "2.0")
-    whole.add("method", "REQUEST")
-    whole.add_component(event)
-    whole.add_missing_timezones()
-    return whole.to_ical()
+    event.add("organizer", calendar_address(answer or ours, name), encode=0)
+    for one in recipient_addresses(suggestion):
+        event.add(
+            "attendee",
+            calendar_address(one, "", ROLE="REQ-PARTICIPANT", PARTSTAT="NEEDS-ACTION", RSVP="TRUE"),
+            encode=0,
+        )
+    invitation = Calendar()
+    invitation.add("prodid", f"-//{agency_domain()}//CRM//EN")
+    invitation.add("version", "2.0")
+    invitation.add("method", "REQUEST")
+    invitation.add_component(event)
+    invitation.add_missing_timezones()
+    return invitation.to_ical()
 
 
-def party(address: str, name: str, **parameters: str) -> vCalAddress:
+def calendar_address(address: str, name: str, **parameters: str) -> vCalAddress:
     found = vCalAddress(f"mailto:{address}")
     if name:
         found.params["cn"] = vText(name)

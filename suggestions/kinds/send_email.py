@@ -6,17 +6,17 @@ from uuid import UUID
 
 from pydantic import Field
 
-from crm.exceptions import BadInput
+from crm.exceptions import InvalidInput
 from crm.models import User
 from inbox.models.email_template import EmailTemplate
-from suggestions.choices import Names
+from suggestions.choices import LabelCache
 from suggestions.kinds.base import Payload
-from suggestions.kinds.email import Draft, MailKind, To, address_of, fill
+from suggestions.kinds.email import EmailDraft, EmailKind, RecipientList, customer_email, fill_for_recipient
 from suggestions.models import Suggestion, SuggestionType
 
 
 class SendEmailPayload(Payload):
-    to: To
+    to: RecipientList
     subject: str = Field(min_length=1, max_length=300)
     body: str = Field(
         min_length=1,
@@ -33,21 +33,21 @@ class SendEmailPayload(Payload):
     )
 
 
-class SendEmailKind(MailKind):
+class SendEmailKind(EmailKind):
     type = SuggestionType.SEND_EMAIL
     Payload = SendEmailPayload
-    gist = "subject"
+    summary_field = "subject"
 
     @classmethod
-    def completed(cls, content: dict[str, Any], suggestion: Suggestion) -> dict[str, Any]:
+    def fill_defaults(cls, content: dict[str, Any], suggestion: Suggestion) -> dict[str, Any]:
         """With the address of the lead or client, and the words of the template where there are none."""
         if not isinstance(content, dict):
             return content
         content = dict(content)
-        address = address_of(suggestion.lead or suggestion.client)
+        address = customer_email(suggestion.lead or suggestion.client)
         if not content.get("to") and address:
             content["to"] = [address]
-        template = template_of(content.get("templateId"))
+        template = find_template(content.get("templateId"))
         for name in ("subject", "body"):
             if template is not None and not content.get(name):
                 content[name] = getattr(template, name)
@@ -55,24 +55,24 @@ class SendEmailKind(MailKind):
 
     @classmethod
     def guard(cls, payload: SendEmailPayload, suggestion: Suggestion) -> None:
-        if payload.templateId and template_of(payload.templateId) is None:
-            raise BadInput("There is no such template.")
+        if payload.templateId and find_template(payload.templateId) is None:
+            raise InvalidInput("There is no such template.")
         super().guard(payload, suggestion)
 
     @classmethod
-    def sentence(cls, payload: SendEmailPayload, suggestion: Suggestion, names: Names | None = None) -> str:
+    def sentence(cls, payload: SendEmailPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         return f"Sends “{payload.subject}” to {', '.join(payload.to) or 'nobody yet'}."
 
     @classmethod
-    def draft(cls, payload: SendEmailPayload, suggestion: Suggestion, sender: User | None) -> Draft:
-        return Draft(
+    def draft(cls, payload: SendEmailPayload, suggestion: Suggestion, sender: User | None) -> EmailDraft:
+        return EmailDraft(
             to=payload.to,
-            subject=fill(payload.subject, suggestion, sender),
-            text=fill(payload.body, suggestion, sender),
+            subject=fill_for_recipient(payload.subject, suggestion, sender),
+            text=fill_for_recipient(payload.body, suggestion, sender),
         )
 
 
-def template_of(key: Any) -> EmailTemplate | None:
+def find_template(key: Any) -> EmailTemplate | None:
     """The template `key`, one that is deleted or out of use too: what was written from it stands."""
     with suppress(ValueError, TypeError, AttributeError):
         return EmailTemplate.everything.filter(pk=UUID(str(key))).first()

@@ -7,20 +7,28 @@ from typing import Any
 from django.utils import timezone
 from pydantic import Field
 
-from crm.exceptions import BadInput
+from crm.exceptions import InvalidInput
 from crm.models import User
-from crm.text.addresses import house
-from inbox.email_templates.placeholders import values_for
-from inbox.incoming.parsing import File
+from crm.text.addresses import agency_sender
+from inbox.email_templates.placeholders import placeholder_values
+from inbox.incoming.parsing import EmailFile
 from leads.models import LeadStatus
-from suggestions.choices import Names
+from suggestions.choices import LabelCache
 from suggestions.kinds import proposal_pdf
 from suggestions.kinds.base import FollowOn, Payload
-from suggestions.kinds.email import Draft, MailKind, fill, own_address, owner, signed, whom
+from suggestions.kinds.email import (
+    EmailDraft,
+    EmailKind,
+    default_sender,
+    email_signature,
+    fill_for_recipient,
+    recipient_addresses,
+    require_recipient,
+)
 from suggestions.models import Suggestion, SuggestionType
 
-NEXT_STAGE = "PROPOSAL_SENT"
-MOST_SHOWN = 10
+PROPOSAL_SENT_STAGE = "PROPOSAL_SENT"
+MAX_LETTERS_SHOWN = 10
 
 
 class SendProposalPayload(Payload):
@@ -35,24 +43,26 @@ class SendProposalPayload(Payload):
     )
 
 
-class SendProposalKind(MailKind):
+class SendProposalKind(EmailKind):
     type = SuggestionType.SEND_PROPOSAL
     Payload = SendProposalPayload
-    gist = "title"
-    links = True
+    summary_field = "title"
+    links_to_proposal = True
 
     @classmethod
     def guard(cls, payload: SendProposalPayload, suggestion: Suggestion) -> None:
         if payload.validUntil <= timezone.localdate():
-            raise BadInput(f"{payload.validUntil:%-d %b %Y} is no day in the future: an offer must hold for a while.")
+            raise InvalidInput(
+                f"{payload.validUntil:%-d %b %Y} is no day in the future: an offer must hold for a while."
+            )
         super().guard(payload, suggestion)
 
     @classmethod
     def recipients(cls, payload: SendProposalPayload, suggestion: Suggestion) -> list[str]:
-        return own_address(suggestion)
+        return recipient_addresses(suggestion)
 
     @classmethod
-    def sentence(cls, payload: SendProposalPayload, suggestion: Suggestion, names: Names | None = None) -> str:
+    def sentence(cls, payload: SendProposalPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         target = suggestion.lead or suggestion.client or "the lead"
         until = f"{payload.validUntil:%-d %b %Y}"
         return (
@@ -60,31 +70,40 @@ class SendProposalKind(MailKind):
         )
 
     @classmethod
-    def draft(cls, payload: SendProposalPayload, suggestion: Suggestion, sender: User | None) -> Draft:
-        title, body = fill(payload.title, suggestion, sender), fill(payload.body, suggestion, sender)
-        return Draft(to=own_address(suggestion), subject=title, text=body)
+    def draft(cls, payload: SendProposalPayload, suggestion: Suggestion, sender: User | None) -> EmailDraft:
+        title, body = (
+            fill_for_recipient(payload.title, suggestion, sender),
+            fill_for_recipient(payload.body, suggestion, sender),
+        )
+        return EmailDraft(to=recipient_addresses(suggestion), subject=title, text=body)
 
     @classmethod
-    def files(cls, payload: SendProposalPayload, suggestion: Suggestion, sender: User | None) -> list[File]:
-        return [File("Proposal.pdf", "application/pdf", proposal_pdf.write(offered(payload, suggestion, sender)))]
+    def attachments(cls, payload: SendProposalPayload, suggestion: Suggestion, sender: User | None) -> list[EmailFile]:
+        return [
+            EmailFile(
+                "Proposal.pdf", "application/pdf", proposal_pdf.render_pdf(build_document(payload, suggestion, sender))
+            )
+        ]
 
     @classmethod
     def preview(
         cls, payload: SendProposalPayload, suggestion: Suggestion, by: User | None = None
     ) -> list[tuple[str, str]]:
         """As of any mail, with the letters that cannot be put on paper."""
-        sender = by or owner(suggestion)
+        sender = by or default_sender(suggestion)
         lines = super().preview(payload, suggestion, by)
-        if lost := proposal_pdf.missing(proposal_pdf.text_of(offered(payload, suggestion, sender))):
-            said = f"{' '.join(lost[:MOST_SHOWN])}: marked by {proposal_pdf.mark()}, as the font of the PDF has no such letters."
-            lines.append(("Not on paper", said))
+        if undrawable := proposal_pdf.undrawable_letters(
+            proposal_pdf.document_text(build_document(payload, suggestion, sender))
+        ):
+            explanation = f"{' '.join(undrawable[:MAX_LETTERS_SHOWN])}: marked by {proposal_pdf.replacement_mark()}, as the font of the PDF has no such letters."
+            lines.append(("Not on paper", explanation))
         return lines
 
     @classmethod
-    def leads_to(cls, payload: SendProposalPayload, suggestion: Suggestion, result: dict[str, Any]) -> list[FollowOn]:
+    def follow_ons(cls, payload: SendProposalPayload, suggestion: Suggestion, result: dict[str, Any]) -> list[FollowOn]:
         """That the lead moves to the stage in which a proposal is out, if it is open and not there yet."""
         lead = suggestion.lead
-        stage = LeadStatus.objects.filter(pk=NEXT_STAGE).first()
+        stage = LeadStatus.objects.filter(pk=PROPOSAL_SENT_STAGE).first()
         if lead is None or lead.is_deleted or not lead.is_open or stage is None or lead.status_id == stage.pk:
             return []
         move = Suggestion(
@@ -92,29 +111,31 @@ class SendProposalKind(MailKind):
             lead=lead,
             suggested_content={"status": stage.pk, "fromStatus": lead.status_id},
             reasoning=f"The proposal “{payload.title}” has gone out.",
-            dedupe_key=f"{NEXT_STAGE}:{lead.pk}",
+            dedupe_key=f"{PROPOSAL_SENT_STAGE}:{lead.pk}",
         )
         return [FollowOn(move)]
 
 
-def offered(payload: SendProposalPayload, suggestion: Suggestion, sender: User | None) -> proposal_pdf.Offer:
+def build_document(
+    payload: SendProposalPayload, suggestion: Suggestion, sender: User | None
+) -> proposal_pdf.ProposalDocument:
     """What the paper says."""
-    values = values_for(whom(suggestion), sender)
+    values = placeholder_values(require_recipient(suggestion), sender)
     company = values["company_name"]
     name = values["lead_name"]
-    body = fill(payload.body, suggestion, sender)
-    return proposal_pdf.Offer(
-        title=fill(payload.title, suggestion, sender),
-        whom=f"{name}, {company}" if company and company != name else name,
+    body = fill_for_recipient(payload.body, suggestion, sender)
+    return proposal_pdf.ProposalDocument(
+        title=fill_for_recipient(payload.title, suggestion, sender),
+        recipient=f"{name}, {company}" if company and company != name else name,
         amount=payload.amount,
         valid_until=payload.validUntil,
         body=body,
-        agency=house()[0],
-        signed=unsigned(signed(sender), body),
+        agency=agency_sender()[0],
+        signature=missing_signature_lines(email_signature(sender), body),
     )
 
 
-def unsigned(signature: str, body: str) -> str:
+def missing_signature_lines(signature: str, body: str) -> str:
     """The lines of `signature` with which `body` does not end already: nobody signs twice."""
     lines, end = signature.split("\n"), [line.strip() for line in body.rstrip().splitlines()]
     done = next((length for length in range(len(lines), 0, -1) if end[-length:] == lines[:length]), 0)

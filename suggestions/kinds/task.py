@@ -5,15 +5,15 @@ from typing import Any
 
 from pydantic import Field
 
-from crm.exceptions import BadInput, IllegalMove
+from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import User
 from crm.records.activity import Actor
-from crm.records.transitions import named
+from crm.records.transitions import describe_record
 from leads.models import Task
 from leads.transitions import add_task
-from suggestions.choices import Names
+from suggestions.choices import LabelCache
 from suggestions.kinds.base import Kind, Payload
-from suggestions.kinds.undo_checks import take_back_task
+from suggestions.kinds.undo_checks import delete_untouched_task
 from suggestions.models import Suggestion, SuggestionType
 
 
@@ -32,22 +32,24 @@ class TaskPayload(Payload):
 class TaskKind(Kind):
     type = SuggestionType.TASK
     Payload = TaskPayload
-    permission, deed = "leads.add_task", "add a task"
-    gist = "title"
-    harmless = True
+    permission, action_phrase = "leads.add_task", "add a task"
+    summary_field = "title"
+    is_harmless = True
 
     @classmethod
     def guard(cls, payload: TaskPayload, suggestion: Suggestion) -> None:
-        for whom in (suggestion.lead, suggestion.client, suggestion.project):
-            if whom is not None and whom.is_deleted:
-                raise IllegalMove(f"The {named(whom)} is deleted; restore it first.")
-        if payload.assignee and assignee(payload, suggestion) is None:
-            raise BadInput(f"Nobody of the name “{payload.assignee}” works here.")
+        for record in (suggestion.lead, suggestion.client, suggestion.project):
+            if record is not None and record.is_deleted:
+                raise IllegalTransition(f"The {describe_record(record)} is deleted; restore it first.")
+        if payload.assignee and resolve_assignee(payload, suggestion) is None:
+            raise InvalidInput(f"Nobody of the name “{payload.assignee}” works here.")
 
     @classmethod
-    def sentence(cls, payload: TaskPayload, suggestion: Suggestion, names: Names | None = None) -> str:
+    def sentence(cls, payload: TaskPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         due = f", due {payload.dueOn:%-d %b %Y}" if payload.dueOn else ""
-        who = (names or Names()).label("staff", payload.assignee) if payload.assignee else owner(suggestion)
+        who = (
+            (labels or LabelCache()).label("staff", payload.assignee) if payload.assignee else active_owner(suggestion)
+        )
         return f"Adds the task “{payload.title}” for {who or 'nobody yet'}{due}."
 
     @classmethod
@@ -56,7 +58,7 @@ class TaskKind(Kind):
             title=payload.title,
             description=payload.description,
             due_on=payload.dueOn,
-            assignee=assignee(payload, suggestion),
+            assignee=resolve_assignee(payload, suggestion),
             lead=suggestion.lead,
             client=suggestion.client,
             project=suggestion.project,
@@ -66,18 +68,18 @@ class TaskKind(Kind):
 
     @classmethod
     def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:
-        take_back_task(suggestion.result["task"], by=by)
+        delete_untouched_task(suggestion.result["task"], by=by)
 
 
-def assignee(payload: TaskPayload, suggestion: Suggestion) -> User | None:
+def resolve_assignee(payload: TaskPayload, suggestion: Suggestion) -> User | None:
     """Who is named, or the owner of the lead or client where nobody is."""
     if payload.assignee:
         return User.objects.filter(username=payload.assignee, is_active=True).first()
-    return owner(suggestion)
+    return active_owner(suggestion)
 
 
-def owner(suggestion: Suggestion) -> User | None:
+def active_owner(suggestion: Suggestion) -> User | None:
     """Whose the lead or client of `suggestion` is, if they still work here."""
-    whose = suggestion.lead or suggestion.client
-    person = whose.assigned_to if whose else None
+    customer = suggestion.lead or suggestion.client
+    person = customer.assigned_to if customer else None
     return person if person is not None and person.is_active else None

@@ -3,22 +3,22 @@
 from suggestions.models.autonomy import AutonomySetting
 from suggestions.models.execution import LIVE_STATES, ExecutionPause, ExecutionState, SuggestionExecution
 from suggestions.models.suggestion import (
-    GO_AHEAD,
-    REVIEWABLE,
-    TRANSITIONS,
+    APPROVED_STATUSES,
+    OPEN_STATUSES,
+    SUGGESTION_TRANSITIONS,
     RejectCode,
     Suggestion,
     SuggestionQuerySet,
     SuggestionStatus,
 )
-from suggestions.models.types import LADDER, Level, SuggestionType
+from suggestions.models.types import LEVELS_ASCENDING, Level, SuggestionType
 
 __all__ = [
-    "GO_AHEAD",
-    "LADDER",
+    "APPROVED_STATUSES",
+    "LEVELS_ASCENDING",
     "LIVE_STATES",
-    "REVIEWABLE",
-    "TRANSITIONS",
+    "OPEN_STATUSES",
+    "SUGGESTION_TRANSITIONS",
     "AutonomySetting",
     "ExecutionPause",
     "ExecutionState",

@@ -4,13 +4,13 @@ from decimal import Decimal
 
 from django.db import models
 
-from crm.records.base import Record, RecordQuerySet, audited, between, one_of
+from crm.records.base import Record, RecordQuerySet, choices_check, range_check, with_row_audit
 from suggestions.models.types import Level, SuggestionType
 
-MOST_UNDO_SECONDS = 24 * 3600
+MAX_UNDO_SECONDS = 24 * 3600
 
 
-@audited()
+@with_row_audit()
 class AutonomySetting(Record):
     """What a person lets agents do by themselves with one type of suggestion; without a person, the house's rule."""
 
@@ -46,10 +46,10 @@ class AutonomySetting(Record):
         default_permissions = ("view", "change")
         permissions = [("change_everyones_autonomy", "Can set the autonomy of the house and of other people")]
         constraints = [
-            one_of("autonomy_settings", "type", SuggestionType),
-            one_of("autonomy_settings", "level", Level),
-            between("autonomy_settings", "confidence_floor", 0, 1),
-            between("autonomy_settings", "undo_seconds", 0, MOST_UNDO_SECONDS),
+            choices_check("autonomy_settings", "type", SuggestionType),
+            choices_check("autonomy_settings", "level", Level),
+            range_check("autonomy_settings", "confidence_floor", 0, 1),
+            range_check("autonomy_settings", "undo_seconds", 0, MAX_UNDO_SECONDS),
             models.CheckConstraint(
                 name="autonomy_settings_value_ceiling_valid",
                 condition=models.Q(value_ceiling__isnull=True) | models.Q(value_ceiling__gte=0),

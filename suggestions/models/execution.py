@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from crm.records.base import Record, RecordQuerySet, audited, one_of
+from crm.records.base import Record, RecordQuerySet, choices_check, with_row_audit
 from inbox.models import MessageState
 from suggestions.models.types import SuggestionType
 
@@ -23,7 +23,7 @@ class ExecutionState(models.TextChoices):
     UNDONE = "UNDONE", "Undone"
 
 
-TRANSITIONS = {
+EXECUTION_TRANSITIONS = {
     ExecutionState.QUEUED: {ExecutionState.RUNNING, ExecutionState.CANCELLED, ExecutionState.FAILED},
     # Back to QUEUED where it is proven that nothing happened.
     ExecutionState.RUNNING: {
@@ -38,8 +38,8 @@ TRANSITIONS = {
 }
 # Of these a suggestion has at most one: what may still happen, may have happened, or has.
 LIVE_STATES = (ExecutionState.QUEUED, ExecutionState.RUNNING, ExecutionState.SUCCEEDED, ExecutionState.UNKNOWN)
-UNDER_WAY = (ExecutionState.QUEUED, ExecutionState.RUNNING)
-COLOURS = {
+IN_PROGRESS_STATES = (ExecutionState.QUEUED, ExecutionState.RUNNING)
+EXECUTION_STATE_COLOURS = {
     ExecutionState.QUEUED: "blue",
     ExecutionState.RUNNING: "blue",
     ExecutionState.SUCCEEDED: "green",
@@ -57,7 +57,7 @@ class ExecutionQuerySet(models.QuerySet):
         """Queued ones whose time has come, the longest due first."""
         return self.filter(state=ExecutionState.QUEUED, run_after__lte=now).order_by("run_after", "id")
 
-    def proven(self) -> "ExecutionQuerySet":
+    def confirmed_sent(self) -> "ExecutionQuerySet":
         """Those of which nobody knew what had become until their mail was found among what was sent."""
         return self.filter(state=ExecutionState.UNKNOWN, message__state=MessageState.SENT).order_by("id")
 
@@ -68,8 +68,8 @@ def unless_on_its_way(collector: Any, field: models.Field, rows: models.QuerySet
     Raises:
         ProtectedError: there is such an attempt.
     """
-    if under_way := list(rows.filter(state__in=UNDER_WAY)):
-        raise models.ProtectedError("It is on its way.", set(under_way))
+    if in_progress := list(rows.filter(state__in=IN_PROGRESS_STATES)):
+        raise models.ProtectedError("It is on its way.", set(in_progress))
     models.CASCADE(collector, field, rows, using)
 
 
@@ -109,7 +109,7 @@ class SuggestionExecution(models.Model):
         default_permissions = ("view",)
         permissions = [("pause_execution", "Can stop the carrying out of suggestions, and let it go on")]
         constraints = [
-            one_of("suggestion_executions", "state", ExecutionState),
+            choices_check("suggestion_executions", "state", ExecutionState),
             models.UniqueConstraint(
                 "suggestion",
                 condition=models.Q(state__in=LIVE_STATES),
@@ -156,7 +156,7 @@ class SuggestionExecution(models.Model):
         return f"Attempt {self.attempt}: {self.get_state_display().lower()}"
 
 
-@audited()
+@with_row_audit()
 class ExecutionPause(Record):
     """A switch that is off: nothing of `type` is carried out while the row is there."""
 

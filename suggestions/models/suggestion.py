@@ -12,13 +12,13 @@ from crm.records.base import (
     LiveManager,
     Record,
     RecordQuerySet,
-    audited,
-    between,
+    can_see_everyone,
+    choices_check,
     json_field,
-    json_is,
-    one_of,
-    owned_by_or_free,
-    sees_everyone,
+    json_type_check,
+    owned_by_or_unassigned,
+    range_check,
+    with_row_audit,
 )
 from suggestions.models.types import Level, SuggestionType
 
@@ -35,7 +35,7 @@ class SuggestionStatus(models.TextChoices):
 TYPE_LABELS = dict(SuggestionType.choices)
 STATUS_LABELS = dict(SuggestionStatus.choices)
 
-TRANSITIONS = {
+SUGGESTION_TRANSITIONS = {
     SuggestionStatus.DRAFT: {SuggestionStatus.PENDING, SuggestionStatus.REJECTED},
     SuggestionStatus.PENDING: {
         SuggestionStatus.APPROVED,
@@ -52,12 +52,12 @@ TRANSITIONS = {
     },
     SuggestionStatus.REJECTED: {SuggestionStatus.PENDING},
 }
-NEWEST = (models.F("created_at").desc(), models.F("id").desc())
-GO_AHEAD = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
-REVIEWABLE = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING, SuggestionStatus.FAILED)
+NEWEST_FIRST = (models.F("created_at").desc(), models.F("id").desc())
+APPROVED_STATUSES = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
+OPEN_STATUSES = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING, SuggestionStatus.FAILED)
 
 # Nobody but the policy has decided about it.
-BY_POLICY = models.Q(
+AUTO_APPROVED = models.Q(
     reviewed_by__isnull=True,
     reviewed_at__isnull=False,
     autonomy=Level.AUTO_EXECUTE,
@@ -82,11 +82,11 @@ class SuggestionQuerySet(RecordQuerySet):
     """Named sets of suggestions."""
 
     def visible_to(self, user: Any) -> "SuggestionQuerySet":
-        if sees_everyone(user):
+        if can_see_everyone(user):
             return self
-        return self.filter(owned_by_or_free(user, "owner"))
+        return self.filter(owned_by_or_unassigned(user, "owner"))
 
-    def waiting(self, now: datetime) -> "SuggestionQuerySet":
+    def awaiting_decision(self, now: datetime) -> "SuggestionQuerySet":
         """What a person can decide now: waiting, not snoozed, not expired."""
         return self.filter(
             models.Q(snoozed_until__isnull=True) | models.Q(snoozed_until__lte=now),
@@ -94,9 +94,9 @@ class SuggestionQuerySet(RecordQuerySet):
             status=SuggestionStatus.PENDING,
         )
 
-    def by_policy(self) -> "SuggestionQuerySet":
+    def auto_approved(self) -> "SuggestionQuerySet":
         """What the policy has let happen, whatever became of it."""
-        return self.filter(BY_POLICY)
+        return self.filter(AUTO_APPROVED)
 
     def undecided(self, now: datetime) -> "SuggestionQuerySet":
         """What is yet to be decided and has not expired, seen or not: waiting, snoozed, or a draft."""
@@ -106,7 +106,7 @@ class SuggestionQuerySet(RecordQuerySet):
         )
 
 
-@audited(exclude=["owner"])
+@with_row_audit(exclude=["owner"])
 class Suggestion(Record):
     """A proposal: what would be done, why, and what became of it."""
 
@@ -214,15 +214,15 @@ class Suggestion(Record):
             )
         ]
         constraints = [
-            one_of("suggestions", "type", SuggestionType),
-            one_of("suggestions", "status", SuggestionStatus),
-            one_of("suggestions", "autonomy", Level),
-            json_is("suggestions", "held_because", "array"),
-            between("suggestions", "confidence", 0, 1),
-            json_is("suggestions", "evidence", "array"),
-            json_is("suggestions", "suggested_content", "object"),
-            json_is("suggestions", "findings", "array"),
-            json_is("suggestions", "acknowledged", "array"),
+            choices_check("suggestions", "type", SuggestionType),
+            choices_check("suggestions", "status", SuggestionStatus),
+            choices_check("suggestions", "autonomy", Level),
+            json_type_check("suggestions", "held_because", "array"),
+            range_check("suggestions", "confidence", 0, 1),
+            json_type_check("suggestions", "evidence", "array"),
+            json_type_check("suggestions", "suggested_content", "object"),
+            json_type_check("suggestions", "findings", "array"),
+            json_type_check("suggestions", "acknowledged", "array"),
             models.CheckConstraint(
                 name="suggestions_reject_code_valid",
                 condition=models.Q(reject_code__in=["", *RejectCode.values]),
@@ -235,7 +235,7 @@ class Suggestion(Record):
             ),
             models.CheckConstraint(
                 name="suggestions_approved_has_content",
-                condition=~models.Q(status__in=GO_AHEAD)
+                condition=~models.Q(status__in=APPROVED_STATUSES)
                 | (models.Q(approved_content__isnull=False, reviewed_at__isnull=False) & ~models.Q(content_hash="")),
                 violation_error_message="What is approved has its content, its hash and its date.",
             ),
@@ -246,7 +246,7 @@ class Suggestion(Record):
             ),
             models.UniqueConstraint(
                 "dedupe_key",
-                condition=LIVE & models.Q(status__in=REVIEWABLE) & ~models.Q(dedupe_key=""),
+                condition=LIVE & models.Q(status__in=OPEN_STATUSES) & ~models.Q(dedupe_key=""),
                 name="suggestions_one_live_per_key",
                 violation_error_message="The same suggestion is already waiting.",
             ),
@@ -280,13 +280,13 @@ class Suggestion(Record):
             ),
             # All that the queue asks of one that waits, so that what others own or put off is passed over unread.
             models.Index(
-                *NEWEST,
+                *NEWEST_FIRST,
                 condition=LIVE & models.Q(status=SuggestionStatus.PENDING),
                 include=["owner", "snoozed_until", "expires_at", "type", "confidence"],
                 name="suggestions_waiting",
             ),
             models.Index(
-                *NEWEST,
+                *NEWEST_FIRST,
                 condition=LIVE & models.Q(status=SuggestionStatus.PENDING, snoozed_until__isnull=False),
                 include=["snoozed_until", "owner"],
                 name="suggestions_snoozed",
@@ -294,7 +294,7 @@ class Suggestion(Record):
             # For whom little waits while much waits for others: read from their own, not passed by in the queue.
             models.Index(
                 "owner",
-                *NEWEST,
+                *NEWEST_FIRST,
                 condition=LIVE & models.Q(status=SuggestionStatus.PENDING),
                 name="suggestions_waiting_for",
             ),
@@ -305,12 +305,14 @@ class Suggestion(Record):
                 condition=LIVE & models.Q(interaction__isnull=False, reviewed_by__isnull=False),
                 name="suggestions_judged",
             ),
-            models.Index(*NEWEST, condition=models.Q(deleted_at__isnull=False), name="suggestions_deleted"),
+            models.Index(*NEWEST_FIRST, condition=models.Q(deleted_at__isnull=False), name="suggestions_deleted"),
             # An agent or a model is asked for by its name, in capitals or not.
-            models.Index(Upper("agent"), *NEWEST, condition=LIVE & ~models.Q(agent=""), name="suggestions_of_agent"),
+            models.Index(
+                Upper("agent"), *NEWEST_FIRST, condition=LIVE & ~models.Q(agent=""), name="suggestions_of_agent"
+            ),
             models.Index(
                 Upper("ai_model_version"),
-                *NEWEST,
+                *NEWEST_FIRST,
                 condition=LIVE & ~models.Q(ai_model_version=""),
                 name="suggestions_of_model",
             ),
@@ -325,7 +327,7 @@ class Suggestion(Record):
             models.Index(
                 models.F("created_at").desc(),
                 models.F("id").desc(),
-                condition=LIVE & BY_POLICY,
+                condition=LIVE & AUTO_APPROVED,
                 name="suggestions_by_policy",
             ),
         ]

@@ -25,4 +25,4 @@ class Level(models.TextChoices):
 
 
 # From the least to the most that is left to the program.
-LADDER = (Level.OFF, Level.SUGGEST, Level.AUTO_DRAFT, Level.AUTO_EXECUTE)
+LEVELS_ASCENDING = (Level.OFF, Level.SUGGEST, Level.AUTO_DRAFT, Level.AUTO_EXECUTE)

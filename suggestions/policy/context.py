@@ -18,19 +18,19 @@ from django.db.models.functions import Cast, Lower
 
 from crm.models import Client, Contact, ContactClient
 from crm.text import outgoing_checks
-from crm.text.freemail import own_domain
+from crm.text.freemail import business_domain
 from inbox.models import Direction, Message, MessageState
 from inbox.models.email_template import EmailTemplate
 from leads.models import ContactLead, Lead
 from suggestions.models import Suggestion
 
 # Of a conversation the latest are read, and of what a search finds so many rows.
-MOST_MESSAGES, MOST_TEMPLATES, MOST_FOUND = 50, 200, 50
-FACTS = ("auto_data", "home_data", "line_data", "additional_insureds", "communications", "custom_fields")
+MAX_MESSAGES_READ, MAX_TEMPLATES_READ, MAX_CUSTOMER_MATCHES = 50, 200, 50
+LEAD_FACT_FIELDS = ("auto_data", "home_data", "line_data", "additional_insureds", "communications", "custom_fields")
 
 
 @dataclass(frozen=True)
-class Customer:
+class OtherCustomer:
     """Somebody else whom we know; `table` says what they are to us."""
 
     table: str
@@ -39,7 +39,7 @@ class Customer:
     search_text: str
 
 
-class Known:
+class PolicyContext:
     """What is known around `suggestion`; `recipients` are those whom it would write to."""
 
     def __init__(self, suggestion: Suggestion, recipients: Iterable[str] = ()) -> None:
@@ -47,7 +47,7 @@ class Known:
         self.recipients = sorted({address.lower() for address in recipients})
 
     @property
-    def whom(self) -> Lead | Client | str:
+    def customer(self) -> Lead | Client | str:
         return self.suggestion.lead or self.suggestion.client or "anybody here"
 
     # Whom it is for
@@ -62,8 +62,8 @@ class Known:
             links.append(ContactClient.objects.filter(client=self.suggestion.client_id).values_list("contact"))
         if not links:
             return []
-        mine = links[0] if len(links) == 1 else links[0].union(links[1])
-        return list(Contact.objects.filter(pk__in=mine).values("pk", "name", "email", "phone"))
+        own_contacts = links[0] if len(links) == 1 else links[0].union(links[1])
+        return list(Contact.objects.filter(pk__in=own_contacts).values("pk", "name", "email", "phone"))
 
     @cached_property
     def addresses(self) -> set[str]:
@@ -93,22 +93,22 @@ class Known:
     # What is in writing
 
     @cached_property
-    def writing(self) -> dict[str, list[str]]:
+    def texts_by_source(self) -> dict[str, list[str]]:
         """The texts of templates in use and of the conversation, and to whom of the recipients we have written."""
         templates = EmailTemplate.objects.filter(is_active=True).annotate(kind=Value("template"), text=F("body"))
-        parts = [templates.values_list("kind", "text")[:MOST_TEMPLATES]]
+        parts = [templates.values_list("kind", "text")[:MAX_TEMPLATES_READ]]
         if self.suggestion.thread_id:
-            said = Message.objects.filter(thread=self.suggestion.thread_id).order_by("-sent_at", "-id")
-            parts.append(said.annotate(kind=Value("said"), text=F("body_text")).values_list("kind", "text"))
-            parts[-1] = parts[-1][:MOST_MESSAGES]
+            messages = Message.objects.filter(thread=self.suggestion.thread_id).order_by("-sent_at", "-id")
+            parts.append(messages.annotate(kind=Value("messages"), text=F("body_text")).values_list("kind", "text"))
+            parts[-1] = parts[-1][:MAX_MESSAGES_READ]
         if self.recipients:
-            parts.append(self.written())
-        found: dict[str, list[str]] = {"template": [], "said": [], "written": []}
+            parts.append(self.emailed_addresses_query())
+        found: dict[str, list[str]] = {"template": [], "messages": [], "emailed": []}
         for kind, text in parts[0].union(*parts[1:], all=True):
             found[kind].append(text)
         return found
 
-    def written(self) -> QuerySet:
+    def emailed_addresses_query(self) -> QuerySet:
         """The addresses among the recipients to which something was ever sent, each once."""
         addresses = [*self.recipients, *(one for one in self.raw_recipients if one not in self.recipients)]
         sent = Message.objects.filter(
@@ -118,7 +118,7 @@ class Known:
             thread__participant_emails__overlap=addresses,
         )
         each = Func(Func(F("to_emails"), F("cc_emails"), function="array_cat"), function="unnest")
-        rows = sent.annotate(kind=Value("written"), text=Lower(Cast(each, TextField())))
+        rows = sent.annotate(kind=Value("emailed"), text=Lower(Cast(each, TextField())))
         return rows.values_list("kind", "text").distinct()
 
     @property
@@ -128,39 +128,39 @@ class Known:
         return [one for one in (thread.participant_emails if thread else []) if one.lower() in self.recipients]
 
     @cached_property
-    def written_to(self) -> set[str]:
-        return set(self.writing["written"])
+    def emailed_addresses(self) -> set[str]:
+        return set(self.texts_by_source["emailed"])
 
     @cached_property
-    def amounts(self) -> set[Decimal]:
+    def known_numbers(self) -> set[Decimal]:
         """Every number in what we know of the lead and in the conversation."""
         lead, client = self.suggestion.lead, self.suggestion.client
-        texts = list(self.writing["said"]) + self.writing["template"]
+        texts = list(self.texts_by_source["messages"]) + self.texts_by_source["template"]
         if lead is not None:
-            facts = [getattr(lead, name) for name in FACTS]
+            facts = [getattr(lead, name) for name in LEAD_FACT_FIELDS]
             texts += [lead.notes, str(lead.estimated_value or ""), json.dumps(facts, default=str)]
         if client is not None:
             texts += [client.notes, json.dumps(client.custom_fields, default=str)]
-        return set().union(*(outgoing_checks.numbers(text) for text in texts))
+        return set().union(*(outgoing_checks.extract_numbers(text) for text in texts))
 
     @cached_property
-    def said_phones(self) -> str:
+    def mentioned_phones(self) -> str:
         """The digits of everything that was said, one text a line."""
-        texts = [*self.writing["said"], *self.writing["template"]]
-        return "\n".join("\n".join(outgoing_checks.phones(text)) for text in texts)
+        texts = [*self.texts_by_source["messages"], *self.texts_by_source["template"]]
+        return "\n".join("\n".join(outgoing_checks.extract_phones(text)) for text in texts)
 
     # Where links may lead
 
     @cached_property
     def template_links(self) -> set[str]:
-        return {link for text in self.writing["template"] for link in outgoing_checks.links(text)}
+        return {link for text in self.texts_by_source["template"] for link in outgoing_checks.extract_links(text)}
 
     @cached_property
     def hosts(self) -> set[str]:
         """The agency's own hosts, and those of whom it is for, as far as they are known without asking."""
         lead, client = self.suggestion.lead, self.suggestion.client
-        found = [*our_hosts(), urlsplit(lead.company_website).hostname if lead else ""]
-        found += [own_domain(lead.contact_email if lead else ""), own_domain(client.email if client else "")]
+        found = [*agency_hosts(), urlsplit(lead.company_website).hostname if lead else ""]
+        found += [business_domain(lead.contact_email if lead else ""), business_domain(client.email if client else "")]
         return {host.lower().removeprefix("www.") for host in found if host}
 
     @cached_property
@@ -170,55 +170,57 @@ class Known:
 
     # Who else is a customer
 
-    def others(self, names: list[str], singles: list[str], addresses: list[str], phones: list[str]) -> list[Customer]:
+    def find_other_customers(
+        self, names: list[str], singles: list[str], addresses: list[str], phones: list[str]
+    ) -> list[OtherCustomer]:
         """Other leads, clients and contacts who have one of these, found through their search index."""
-        mine = {"lead": self.suggestion.lead_id, "client": self.suggestion.client_id}
+        own_keys = {"lead": self.suggestion.lead_id, "client": self.suggestion.client_id}
         parts = []
         for table, model, fields in (
             ("lead", Lead, ("contact_name", "company_name")),
             ("client", Client, ("name",)),
             ("contact", Contact, ("name",)),
         ):
-            asked = having(fields, email_of(model), names, addresses, phones)
+            condition = matches_any(fields, email_field_of(model), names, addresses, phones)
             if table == "client" and singles:
-                asked |= Q(name__in=singles)
-            rows = model.objects.filter(asked)
-            if mine.get(table):
-                rows = rows.exclude(pk=mine[table])
-            parts.append(shaped(rows, table, fields, email_of(model))[:MOST_FOUND])
+                condition |= Q(name__in=singles)
+            rows = model.objects.filter(condition)
+            if own_keys.get(table):
+                rows = rows.exclude(pk=own_keys[table])
+            parts.append(as_customer_rows(rows, table, fields, email_field_of(model))[:MAX_CUSTOMER_MATCHES])
         found = [
-            Customer(table, frozenset({one.lower(), two.lower()} - {""}), mail, text)
+            OtherCustomer(table, frozenset({one.lower(), two.lower()} - {""}), mail, text)
             for table, one, two, mail, text in parts[0].union(*parts[1:], all=True)
         ]
         # An older lead of the same person is nobody else.
         return [other for other in found if other.email not in self.addresses or not other.email]
 
 
-def our_hosts() -> list[str]:
-    return [*settings.KNOWN_HOSTS, our_domain()]
+def agency_hosts() -> list[str]:
+    return [*settings.KNOWN_HOSTS, sender_domain()]
 
 
-def our_domain() -> str:
+def sender_domain() -> str:
     """The domain that our mail comes from."""
     return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip("> ").lower()
 
 
-def email_of(model: type[Lead | Client | Contact]) -> str:
+def email_field_of(model: type[Lead | Client | Contact]) -> str:
     return "contact_email" if model is Lead else "email"
 
 
-def having(fields: tuple[str, ...], email: str, names: list[str], addresses: list[str], phones: list[str]) -> Q:
+def matches_any(fields: tuple[str, ...], email: str, names: list[str], addresses: list[str], phones: list[str]) -> Q:
     """Rows that have one of these whole; each condition begins with one that the search index serves."""
     conditions = []
     for name in names:
-        whole = reduce(or_, (Q(**{f"{field}__iexact": name}) for field in fields))
-        conditions.append(Q(search_text__contains=name) & whole)
+        exact_name = reduce(or_, (Q(**{f"{field}__iexact": name}) for field in fields))
+        conditions.append(Q(search_text__contains=name) & exact_name)
     conditions += [Q(search_text__contains=address) & Q(**{f"{email}__iexact": address}) for address in addresses]
     conditions += [Q(search_text__contains=digits[-10:]) for digits in phones]
     return reduce(or_, conditions, Q(pk__in=[]))
 
 
-def shaped(rows: QuerySet, table: str, fields: tuple[str, ...], email: str) -> QuerySet:
+def as_customer_rows(rows: QuerySet, table: str, fields: tuple[str, ...], email: str) -> QuerySet:
     second = F(fields[1]) if len(fields) > 1 else Value("", output_field=CharField())
     rows = rows.annotate(table=Value(table), one=F(fields[0]), two=second, mail=Lower(email), text=F("search_text"))
     return rows.values_list("table", "one", "two", "mail", "text").order_by()

@@ -17,78 +17,80 @@ from inbox.models import Direction, Message
 from suggestions.models import Suggestion
 
 # In the metadata of an interaction: the question held an outsider's words, whoever it was about.
-TAINTED = "crm.tainted"
-MOST_OF_A_CONVERSATION = 100
+TAINTED_METADATA_KEY = "crm.tainted"
+MAX_CHAT_INTERACTIONS = 100
 
 
-def rests_on_outsiders(suggestion: Suggestion, by: Actor | None = None) -> bool:
+def has_untrusted_content(suggestion: Suggestion, by: Actor | None = None) -> bool:
     """Whether outsiders' words are among what `suggestion` was made of; `by` is who proposes it."""
     return (
-        said_in(suggestion)
-        or answered(quoted_keys(suggestion, "interaction") | key(suggestion.interaction_id))
-        or Suggestion.everything.filter(pk__in=quoted_keys(suggestion, "suggestion"), tainted=True).exists()
-        or (by_a_model(suggestion, by) and told_to_a_model(suggestion))
+        cites_untrusted_messages(suggestion)
+        or interactions_are_untrusted(evidence_keys(suggestion, "interaction") | as_key_set(suggestion.interaction_id))
+        or Suggestion.everything.filter(pk__in=evidence_keys(suggestion, "suggestion"), tainted=True).exists()
+        or (is_model_written(suggestion, by) and model_saw_untrusted_content(suggestion))
     )
 
 
-def said_in(suggestion: Suggestion) -> bool:
+def cites_untrusted_messages(suggestion: Suggestion) -> bool:
     """Whether they said something in the conversation, or are quoted."""
-    threads = quoted_keys(suggestion, "thread") | key(suggestion.thread_id)
+    threads = evidence_keys(suggestion, "thread") | as_key_set(suggestion.thread_id)
     if suggestion.ticket is not None:
-        threads |= key(suggestion.ticket.thread_id)
-    messages = quoted_keys(suggestion, "message") | key(suggestion.message_id)
-    asked = Q(thread__in=threads) | Q(pk__in=messages)
-    if (threads or messages) and said_by_them().filter(asked).exists():
+        threads |= as_key_set(suggestion.ticket.thread_id)
+    messages = evidence_keys(suggestion, "message") | as_key_set(suggestion.message_id)
+    cited = Q(thread__in=threads) | Q(pk__in=messages)
+    if (threads or messages) and inbound_messages().filter(cited).exists():
         return True
-    return said_around(quoted_keys(suggestion, "lead"), quoted_keys(suggestion, "client"))
+    return has_inbound_messages(evidence_keys(suggestion, "lead"), evidence_keys(suggestion, "client"))
 
 
-def by_a_model(suggestion: Suggestion, by: Actor | None = None) -> bool:
+def is_model_written(suggestion: Suggestion, by: Actor | None = None) -> bool:
     """Whether a model had a hand in it: it was given what was said, whether or not it says so."""
-    outside = by is not None and by.type in {ActorType.AI, ActorType.EXTERNAL}
+    is_external_actor = by is not None and by.type in {ActorType.AI, ActorType.EXTERNAL}
     # A text that was not given is the database's default, an expression and no text.
-    named = isinstance(suggestion.ai_model_version, str) and suggestion.ai_model_version != ""
-    return outside or named
+    names_model = isinstance(suggestion.ai_model_version, str) and suggestion.ai_model_version != ""
+    return is_external_actor or names_model
 
 
-def told_to_a_model(suggestion: Suggestion) -> bool:
+def model_saw_untrusted_content(suggestion: Suggestion) -> bool:
     """Whether a model that wrote it had outsiders' words before it; what is about nobody we know came from outside."""
     if suggestion.lead_id is None and suggestion.client_id is None:
         return True
-    return suggestion.ticket_id is not None or said_around(key(suggestion.lead_id), key(suggestion.client_id))
+    return suggestion.ticket_id is not None or has_inbound_messages(
+        as_key_set(suggestion.lead_id), as_key_set(suggestion.client_id)
+    )
 
 
-def answered(interactions: set[UUID]) -> bool:
+def interactions_are_untrusted(interactions: set[UUID]) -> bool:
     """Whether one of `interactions`, or of the talk that it belongs to, was about somebody who had said something."""
     if not interactions:
         return False
     rows = AIInteraction.objects.filter(pk__in=interactions)
-    talks = {row.conversation_id for row in rows if row.conversation_id}
-    if talks:
-        earlier = AIInteraction.objects.filter(conversation_id__in=talks).order_by("-created_at")
-        rows = [*rows, *earlier.only("lead", "client", "metadata")[:MOST_OF_A_CONVERSATION]]
-    if any(row.metadata.get(TAINTED) for row in rows):
+    conversations = {row.conversation_id for row in rows if row.conversation_id}
+    if conversations:
+        earlier = AIInteraction.objects.filter(conversation_id__in=conversations).order_by("-created_at")
+        rows = [*rows, *earlier.only("lead", "client", "metadata")[:MAX_CHAT_INTERACTIONS]]
+    if any(row.metadata.get(TAINTED_METADATA_KEY) for row in rows):
         return True
-    return said_around({row.lead_id for row in rows} - {None}, {row.client_id for row in rows} - {None})
+    return has_inbound_messages({row.lead_id for row in rows} - {None}, {row.client_id for row in rows} - {None})
 
 
-def said_around(leads: set[UUID], clients: set[UUID]) -> bool:
+def has_inbound_messages(leads: set[UUID], clients: set[UUID]) -> bool:
     """Whether somebody outside wrote in any conversation of these."""
     return any(
-        pks and said_by_them().filter(**{f"thread__{whose}__in": pks}).exists()
-        for whose, pks in (("lead", leads), ("client", clients))
+        pks and inbound_messages().filter(**{f"thread__{relation}__in": pks}).exists()
+        for relation, pks in (("lead", leads), ("client", clients))
     )
 
 
-def said_by_them() -> QuerySet[Message]:
+def inbound_messages() -> QuerySet[Message]:
     return Message.objects.filter(direction=Direction.IN)
 
 
-def key(pk: UUID | None) -> set[UUID]:
+def as_key_set(pk: UUID | None) -> set[UUID]:
     return {pk} if pk else set()
 
 
-def quoted_keys(suggestion: Suggestion, source: str) -> set[UUID]:
+def evidence_keys(suggestion: Suggestion, source: str) -> set[UUID]:
     """The keys of what its evidence quotes of `source`; what is no key is passed over."""
     found = set()
     for entry in suggestion.evidence if isinstance(suggestion.evidence, list) else []:

@@ -18,52 +18,52 @@ from django.utils.html import format_html, format_html_join
 from pydantic import AwareDatetime
 from pydantic.fields import FieldInfo
 
-from suggestions.choices import Names
+from suggestions.choices import LabelCache
 from suggestions.kinds import Payload
 
-PREFIX = "content."
-LEAST_ROWS, MOST_ROWS = 3, 20
-MOST_MOMENTS = 10
+CONTENT_PREFIX = "content."
+MIN_ROWS, MAX_ROWS = 3, 20
+MAX_DATETIMES = 10
 
 
-class Text(forms.CharField):
+class TextContentField(forms.CharField):
     """A text as it was typed; other inputs make of it what JSON holds. The payload alone validates."""
 
-    many: ClassVar[bool] = False
+    is_multiline: ClassVar[bool] = False
     wide = False
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=False, strip=False, **kwargs)
 
     def to_python(self, value: Any) -> Any:
-        return self.read(str(value or "").replace("\r\n", "\n"))
+        return self.parse(str(value or "").replace("\r\n", "\n"))
 
-    def read(self, text: str) -> Any:
+    def parse(self, text: str) -> Any:
         return text
 
-    def shown(self, content: Any) -> Any:
+    def to_input(self, content: Any) -> Any:
         """What the input holds for `content`."""
         return "" if content is None else str(content)
 
     def prepare_value(self, value: Any) -> Any:
-        return value if isinstance(value, str) else self.shown(value)
+        return value if isinstance(value, str) else self.to_input(value)
 
-    def kept(self, typed: Any, was: Any) -> Any:
+    def keep_if_unchanged(self, typed: Any, was: Any) -> Any:
         """`was` itself when what was typed is what the input held for it, else what was typed."""
-        return was if typed == self.to_python(self.shown(was)) else typed
+        return was if typed == self.to_python(self.to_input(was)) else typed
 
 
-class Plain(Text):
+class OptionalTextField(TextContentField):
     """A number or a date: nothing where nothing is typed."""
 
-    def read(self, text: str) -> Any:
+    def parse(self, text: str) -> Any:
         return text.strip() or None
 
 
-class Moment(Text):
+class DateTimeContentField(TextContentField):
     """A date and time on the clock of the house."""
 
-    def read(self, text: str) -> Any:
+    def parse(self, text: str) -> Any:
         try:
             moment = parse_datetime(text.strip())
         except ValueError:
@@ -72,82 +72,86 @@ class Moment(Text):
             return text.strip() or None
         return (moment if timezone.is_aware(moment) else timezone.make_aware(moment)).isoformat()
 
-    def shown(self, content: Any) -> str:
+    def to_input(self, content: Any) -> str:
         moment = parse_datetime(content) if isinstance(content, str) else content
         if not isinstance(moment, datetime):
-            return super().shown(content)
+            return super().to_input(content)
         local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
         return local.strftime("%Y-%m-%dT%H:%M")
 
     def prepare_value(self, value: Any) -> Any:
-        return self.shown(value)
+        return self.to_input(value)
 
 
-class MomentInputs(forms.Widget):
+class DateTimeListWidget(forms.Widget):
     """An input for each of several moments, and room for more."""
 
-    def __init__(self, attrs: dict[str, Any] | None = None, most: int = MOST_MOMENTS) -> None:
-        self.most = most
+    def __init__(self, attrs: dict[str, Any] | None = None, max_count: int = MAX_DATETIMES) -> None:
+        self.max_count = max_count
         super().__init__(attrs)
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> str:
         return "\n".join(data.getlist(name) if hasattr(data, "getlist") else data.get(name, []))
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> str:
-        held = str(value or "").split()
-        room = max(len(held), min(self.most, max(LEAST_ROWS, len(held) + 1)))
+        values = str(value or "").split()
+        room = max(len(values), min(self.max_count, max(MIN_ROWS, len(values) + 1)))
         key = (attrs or {}).get("id", name)
         inputs = (
-            (name, f"{key}_{number}" if number else key, number + 1, held[number] if number < len(held) else "")
+            (name, f"{key}_{number}" if number else key, number + 1, values[number] if number < len(values) else "")
             for number in range(room)
         )
         one = '<input type="datetime-local" name="{}" id="{}" aria-label="Time {}" value="{}">'
         return format_html('<span class="moments">{}</span>', format_html_join("", one, inputs))
 
 
-class Moments(Text):
+class DateTimeListField(TextContentField):
     """Several dates and times on the clock of the house."""
 
-    many = True
+    is_multiline = True
 
-    def read(self, text: str) -> Any:
-        return [Moment().read(line) for line in text.split("\n") if line.strip()]
+    def parse(self, text: str) -> Any:
+        return [DateTimeContentField().parse(line) for line in text.split("\n") if line.strip()]
 
-    def shown(self, content: Any) -> str:
-        return "\n".join(map(Moment().shown, content)) if isinstance(content, list) else super().shown(content)
+    def to_input(self, content: Any) -> str:
+        return (
+            "\n".join(map(DateTimeContentField().to_input, content))
+            if isinstance(content, list)
+            else super().to_input(content)
+        )
 
 
-class Lines(Text):
+class LineListField(TextContentField):
     """A list, one entry a line."""
 
-    many = True
+    is_multiline = True
 
-    def read(self, text: str) -> Any:
+    def parse(self, text: str) -> Any:
         return [line.strip() for line in text.split("\n") if line.strip()]
 
-    def shown(self, content: Any) -> str:
-        return "\n".join(map(str, content)) if isinstance(content, list) else super().shown(content)
+    def to_input(self, content: Any) -> str:
+        return "\n".join(map(str, content)) if isinstance(content, list) else super().to_input(content)
 
 
-class Structure(Text):
+class JsonContentField(TextContentField):
     """Anything else, as JSON."""
 
-    many = True
+    is_multiline = True
 
-    def read(self, text: str) -> Any:
+    def parse(self, text: str) -> Any:
         try:
             return json.loads(text) if text.strip() else None
         except (ValueError, RecursionError) as error:
             raise ValidationError("This must be JSON.") from error
 
-    def shown(self, content: Any) -> str:
+    def to_input(self, content: Any) -> str:
         return "" if content is None else json.dumps(content, indent=2, ensure_ascii=False)
 
-    def kept(self, typed: Any, was: Any) -> Any:
+    def keep_if_unchanged(self, typed: Any, was: Any) -> Any:
         return typed
 
 
-class Truth(forms.BooleanField):
+class CheckboxField(forms.BooleanField):
     """A yes or no."""
 
     wide = False
@@ -155,33 +159,33 @@ class Truth(forms.BooleanField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=False, **kwargs)
 
-    def shown(self, content: Any) -> Any:
+    def to_input(self, content: Any) -> Any:
         return content
 
-    def kept(self, typed: Any, was: Any) -> Any:
+    def keep_if_unchanged(self, typed: Any, was: Any) -> Any:
         return typed
 
 
-NUMBER = {"type": "number", "step": "any"}
-INPUTS: dict[type, tuple[type[forms.Field], dict[str, str]]] = {
-    str: (Text, {}),
-    bool: (Truth, {}),
-    int: (Plain, {"type": "number"}),
-    float: (Plain, NUMBER),
-    Decimal: (Plain, NUMBER),
-    date: (Plain, {"type": "date"}),
-    datetime: (Moment, {"type": "datetime-local"}),
-    UUID: (Plain, {}),
-    list: (Lines, {}),
+NUMBER_ATTRS = {"type": "number", "step": "any"}
+FIELD_INPUTS: dict[type, tuple[type[forms.Field], dict[str, str]]] = {
+    str: (TextContentField, {}),
+    bool: (CheckboxField, {}),
+    int: (OptionalTextField, {"type": "number"}),
+    float: (OptionalTextField, NUMBER_ATTRS),
+    Decimal: (OptionalTextField, NUMBER_ATTRS),
+    date: (OptionalTextField, {"type": "date"}),
+    datetime: (DateTimeContentField, {"type": "datetime-local"}),
+    UUID: (OptionalTextField, {}),
+    list: (LineListField, {}),
 }
 
 
-def hints(info: FieldInfo) -> dict[str, Any]:
+def field_hints(info: FieldInfo) -> dict[str, Any]:
     """What the payload says of how a field is edited."""
     return info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
 
 
-def label_of(name: str, info: FieldInfo | None = None) -> str:
+def field_label(name: str, info: FieldInfo | None = None) -> str:
     """The title of a field, or its name as people write it: `dueOn` is `Due on`."""
     if info is not None and info.title:
         return info.title
@@ -189,7 +193,7 @@ def label_of(name: str, info: FieldInfo | None = None) -> str:
     return spaced.replace("_", " ").strip().capitalize()
 
 
-def plain_type(annotation: Any) -> Any:
+def unwrap_optional(annotation: Any) -> Any:
     """`annotation` without its None."""
     if get_origin(annotation) in {Union, types.UnionType}:
         some = [part for part in get_args(annotation) if part is not type(None)]
@@ -197,11 +201,11 @@ def plain_type(annotation: Any) -> Any:
     return annotation
 
 
-def choices_of(info: FieldInfo, names: Names) -> dict[str, str] | None:
+def field_choices(info: FieldInfo, names: LabelCache) -> dict[str, str] | None:
     """What a field may be chosen from, value → label; None where anything may be written."""
-    wanted = plain_type(info.annotation)
-    if source := hints(info).get("choices"):
-        return names.of(source)
+    wanted = unwrap_optional(info.annotation)
+    if source := field_hints(info).get("choices"):
+        return names.load_choices(source)
     if get_origin(wanted) is Literal:
         return {str(value): str(value) for value in get_args(wanted)}
     if isinstance(wanted, type) and issubclass(wanted, Enum):
@@ -209,45 +213,47 @@ def choices_of(info: FieldInfo, names: Names) -> dict[str, str] | None:
     return None
 
 
-def input_for(name: str, info: FieldInfo, value: Any, names: Names) -> forms.Field:
+def build_content_input(name: str, info: FieldInfo, value: Any, names: LabelCache) -> forms.Field:
     """The input of one field of a payload; `value` is what it holds at first."""
-    made_for = {"label": label_of(name, info), "help_text": info.description or ""}
-    choices = choices_of(info, names)
+    field_kwargs = {"label": field_label(name, info), "help_text": info.description or ""}
+    choices = field_choices(info, names)
     if choices is not None:
-        return Text(widget=forms.Select(choices=offered(info, choices, value)), **made_for)
-    wanted = plain_type(info.annotation)
-    if is_moments(wanted):
-        most = next((rule.max_length for rule in info.metadata if hasattr(rule, "max_length")), MOST_MOMENTS)
-        field = Moments(widget=MomentInputs(most=most), **made_for)
+        return TextContentField(widget=forms.Select(choices=select_options(info, choices, value)), **field_kwargs)
+    wanted = unwrap_optional(info.annotation)
+    if is_datetime_list(wanted):
+        max_count = next((rule.max_length for rule in info.metadata if hasattr(rule, "max_length")), MAX_DATETIMES)
+        field = DateTimeListField(widget=DateTimeListWidget(max_count=max_count), **field_kwargs)
         field.wide = True
         return field
     if get_origin(wanted) is list and get_args(wanted)[:1] in [(str,), (date,), (datetime,), (int,), (float,)]:
         wanted = list
-    field_class, attrs = INPUTS.get(wanted, (Structure, {}))
-    if field_class is Truth:
-        return Truth(**made_for)
-    attrs = {**attrs, **limits(info), "autocomplete": "off"}
-    long = field_class.many or hints(info).get("widget") == "textarea" or "\n" in str(value or "")
-    rows = min(max(LEAST_ROWS, str(value or "").count("\n") + 2), MOST_ROWS)
-    field = field_class(widget=forms.Textarea({**attrs, "rows": rows}) if long else forms.TextInput(attrs), **made_for)
-    field.wide = long or field_class is Text
+    field_class, attrs = FIELD_INPUTS.get(wanted, (JsonContentField, {}))
+    if field_class is CheckboxField:
+        return CheckboxField(**field_kwargs)
+    attrs = {**attrs, **input_limits(info), "autocomplete": "off"}
+    long = field_class.is_multiline or field_hints(info).get("widget") == "textarea" or "\n" in str(value or "")
+    rows = min(max(MIN_ROWS, str(value or "").count("\n") + 2), MAX_ROWS)
+    field = field_class(
+        widget=forms.Textarea({**attrs, "rows": rows}) if long else forms.TextInput(attrs), **field_kwargs
+    )
+    field.wide = long or field_class is TextContentField
     return field
 
 
-def is_moments(wanted: Any) -> bool:
+def is_datetime_list(wanted: Any) -> bool:
     """Whether `wanted` is a list of dates and times."""
     return get_origin(wanted) is list and get_args(wanted)[:1] in [(datetime,), (AwareDatetime,)]
 
 
-def offered(info: FieldInfo, choices: Mapping[str, str], value: Any) -> list[tuple[str, str]]:
+def select_options(info: FieldInfo, choices: Mapping[str, str], value: Any) -> list[tuple[str, str]]:
     """The options of a select: none where that is allowed, and what stands there even if it is no longer offered."""
-    options = [] if info.is_required() else [("", hints(info).get("blank", "—"))]
+    options = [] if info.is_required() else [("", field_hints(info).get("blank", "—"))]
     if value not in (None, "") and value not in choices:
         options.append((str(value), f"{value} (no longer offered)"))
     return [*options, *choices.items()]
 
 
-def limits(info: FieldInfo) -> dict[str, Any]:
+def input_limits(info: FieldInfo) -> dict[str, Any]:
     """What the browser can see to by itself."""
     most = next((rule.max_length for rule in info.metadata if hasattr(rule, "max_length")), None)
     least = next((rule.min_length for rule in info.metadata if hasattr(rule, "min_length")), 0)
@@ -255,19 +261,21 @@ def limits(info: FieldInfo) -> dict[str, Any]:
     return attrs if most is None or get_origin(info.annotation) is list else {**attrs, "maxlength": most}
 
 
-def inputs_of(payload: type[Payload], content: Mapping[str, Any], names: Names) -> dict[str, forms.Field]:
+def build_content_inputs(
+    payload: type[Payload], content: Mapping[str, Any], names: LabelCache
+) -> dict[str, forms.Field]:
     """An input for every field of `payload` that may be edited, holding `content`."""
-    found = {}
+    inputs = {}
     for name, info in payload.model_fields.items():
-        if hints(info).get("readonly"):
+        if field_hints(info).get("readonly"):
             continue
         value = content.get(name, None if info.is_required() else info.get_default(call_default_factory=True))
-        found[PREFIX + name] = field = input_for(name, info, value, names)
-        field.initial = field.shown(value)
-    return found
+        inputs[CONTENT_PREFIX + name] = field = build_content_input(name, info, value, names)
+        field.initial = field.to_input(value)
+    return inputs
 
 
-def content_from(
+def read_content(
     payload: type[Payload],
     fields: Mapping[str, forms.Field],
     typed: Mapping[str, Any],
@@ -276,59 +284,63 @@ def content_from(
     """The content that was typed into `fields`; what is not edited, or was left alone, stays as it `was`."""
     content: dict[str, Any] = {}
     for name, info in payload.model_fields.items():
-        key = PREFIX + name
+        key = CONTENT_PREFIX + name
         if key not in fields:
             if name in was:
                 content[name] = was[name]
             continue
         value = typed.get(key)
-        value = fields[key].kept(value, was[name]) if name in was else value
+        value = fields[key].keep_if_unchanged(value, was[name]) if name in was else value
         if value is not None or type(None) in get_args(info.annotation):
             content[name] = value
     return content
 
 
-def told_of(payload: type[Payload], content: Any, names: Names) -> list[tuple[str, Any]]:
+def readable_fields(payload: type[Payload], content: Any, names: LabelCache) -> list[tuple[str, Any]]:
     """`content` to be read: label and value of each field, in the payload's order, then what it does not know."""
     if not isinstance(content, dict):
         return [("Content", content)]
-    known = [
-        (label_of(name, info), readable(info, content[name], names))
+    labelled = [
+        (field_label(name, info), readable_value(info, content[name], names))
         for name, info in payload.model_fields.items()
         if name in content
     ]
-    return known + [(label_of(name), value) for name, value in content.items() if name not in payload.model_fields]
+    return labelled + [
+        (field_label(name), value) for name, value in content.items() if name not in payload.model_fields
+    ]
 
 
-def fixed_of(payload: type[Payload], content: Any, names: Names) -> list[tuple[str, Any]]:
+def readonly_fields(payload: type[Payload], content: Any, names: LabelCache) -> list[tuple[str, Any]]:
     """What of `content` is read and not edited: label and value of each such field that holds something."""
     if not isinstance(content, dict):
         return []
-    fields = {name: info for name, info in payload.model_fields.items() if hints(info).get("readonly")}
-    told = [(label_of(name, info), readable(info, content.get(name), names)) for name, info in fields.items()]
-    return [(label, value) for label, value in told if value not in (None, "")]
+    fields = {name: info for name, info in payload.model_fields.items() if field_hints(info).get("readonly")}
+    labelled_values = [
+        (field_label(name, info), readable_value(info, content.get(name), names)) for name, info in fields.items()
+    ]
+    return [(label, value) for label, value in labelled_values if value not in (None, "")]
 
 
-def readable(info: FieldInfo, value: Any, names: Names) -> Any:
+def readable_value(info: FieldInfo, value: Any, names: LabelCache) -> Any:
     """The value of a field as people write it."""
-    if is_moments(plain_type(info.annotation)) and isinstance(value, list):
-        return [said_moment(one) for one in value]
+    if is_datetime_list(unwrap_optional(info.annotation)) and isinstance(value, list):
+        return [format_datetime(one) for one in value]
     if not isinstance(value, str):
         return value
     if value == "":
-        return hints(info).get("blank", "")
-    wanted = plain_type(info.annotation)
+        return field_hints(info).get("blank", "")
+    wanted = unwrap_optional(info.annotation)
     with suppress(ValueError):
-        if kind := hints(info).get("record"):
-            return names.record(kind, UUID(value))
+        if kind := field_hints(info).get("record"):
+            return names.record_label(kind, UUID(value))
         if wanted is date:
             return f"{date.fromisoformat(value):%-d %b %Y}"
         if wanted is datetime:
-            return said_moment(value)
-    return (choices_of(info, names) or {}).get(value, value)
+            return format_datetime(value)
+    return (field_choices(info, names) or {}).get(value, value)
 
 
-def said_moment(value: Any) -> Any:
+def format_datetime(value: Any) -> Any:
     """A date and time as people write it; anything else as it is."""
     try:
         moment = datetime.fromisoformat(value)

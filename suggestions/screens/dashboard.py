@@ -8,71 +8,71 @@ from django.urls import reverse
 from django.utils import timezone
 
 from crm.models import User
-from crm.screens.dashboard import Figure
+from crm.screens.dashboard import DashboardFigure
 from crm.screens.paging import capped_count
-from crm.screens.panels import Section
-from suggestions.choices import Names
+from crm.screens.panels import Panel
+from suggestions.choices import LabelCache
 from suggestions.models import Suggestion, SuggestionStatus
-from suggestions.screens.presenters import line_of
+from suggestions.screens.presenters import build_suggestion_line
 
-VIEW = "suggestions.view_suggestion"
-SHOWN = 5
-MOST_IN_BADGE = 99
-LATELY = timedelta(days=30)
+VIEW_SUGGESTIONS = "suggestions.view_suggestion"
+MAX_APPROVALS_SHOWN = 5
+MAX_BADGE_COUNT = 99
+ACCEPTANCE_PERIOD = timedelta(days=30)
 # What is decided now was hardly ever suggested longer ago than this; it bounds what is read.
-WAITS_AT_MOST = timedelta(days=60)
-MOST_DECIDED = 1_000
-UNDECIDED = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
+MAX_SUGGESTION_AGE = timedelta(days=60)
+MAX_DECISIONS_READ = 1_000
+UNREVIEWED_STATUSES = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
 
 
-def queue() -> str:
+def queue_url() -> str:
     return reverse("admin:suggestions_suggestion_changelist")
 
 
-def waiting(user: User, now: datetime) -> Figure | None:
-    if not user.has_perm(VIEW):
+def waiting_figure(user: User, now: datetime) -> DashboardFigure | None:
+    if not user.has_perm(VIEW_SUGGESTIONS):
         return None
-    waits = Suggestion.objects.visible_to(user).waiting(now)
-    return Figure.counted("Approvals waiting", capped_count(waits), queue())
+    waiting_rows = Suggestion.objects.visible_to(user).awaiting_decision(now)
+    return DashboardFigure.from_count("Approvals waiting", capped_count(waiting_rows), queue_url())
 
 
-def acceptance(user: User, now: datetime) -> Figure | None:
+def acceptance_figure(user: User, now: datetime) -> DashboardFigure | None:
     """Approved ÷ decided in the last 30 days, over the latest thousand that `user` sees.
 
     What failed counts as approved: a person had let it through.
     """
-    if not user.has_perm(VIEW):
+    if not user.has_perm(VIEW_SUGGESTIONS):
         return None
-    decided = Suggestion.objects.visible_to(user).exclude(status__in=UNDECIDED)
-    decided = decided.filter(created_at__gte=now - WAITS_AT_MOST, reviewed_at__gte=now - LATELY)
-    latest = decided.order_by("-created_at", "-id").values("pk")[:MOST_DECIDED]
-    counted = Suggestion.objects.filter(pk__in=latest).aggregate(
+    decided = Suggestion.objects.visible_to(user).exclude(status__in=UNREVIEWED_STATUSES)
+    decided = decided.filter(created_at__gte=now - MAX_SUGGESTION_AGE, reviewed_at__gte=now - ACCEPTANCE_PERIOD)
+    latest = decided.order_by("-created_at", "-id").values("pk")[:MAX_DECISIONS_READ]
+    counts = Suggestion.objects.filter(pk__in=latest).aggregate(
         decided=Count("pk"), rejected=Count("pk", filter=Q(status=SuggestionStatus.REJECTED))
     )
-    total = counted["decided"]
-    share = f"{100 * (total - counted['rejected']) / total:.0f} %" if total else "—"
-    latest_of = "the latest " if total == MOST_DECIDED else ""
+    total = counts["decided"]
+    share = f"{100 * (total - counts['rejected']) / total:.0f} %" if total else "—"
+    latest_of = "the latest " if total == MAX_DECISIONS_READ else ""
     note = f"of {latest_of}{total:,} decided in 30 days" if total else "nothing decided in 30 days"
-    return Figure("Suggestions accepted", share, f"{queue()}?state=approved", note)
+    return DashboardFigure("Suggestions accepted", share, f"{queue_url()}?state=approved", note)
 
 
-def approvals(user: User, now: datetime) -> Section | None:
+def approvals_panel(user: User, now: datetime) -> Panel | None:
     """The latest that wait, to be decided on the spot."""
-    if not user.has_perm(VIEW):
+    if not user.has_perm(VIEW_SUGGESTIONS):
         return None
-    rows = Suggestion.objects.visible_to(user).waiting(now).order_by("-created_at", "-id")
+    rows = Suggestion.objects.visible_to(user).awaiting_decision(now).order_by("-created_at", "-id")
     rows = rows.select_related("lead__assigned_to", "client__assigned_to", "thread", "ticket").defer(
         "evidence", "result"
     )
-    names = Names()
-    shown = [line_of(row, names, user) for row in rows[:SHOWN]]
-    return Section("Waiting for you", "suggestions/today.html", shown, url=queue())
+    names = LabelCache()
+    shown = [build_suggestion_line(row, names, user) for row in rows[:MAX_APPROVALS_SHOWN]]
+    return Panel("Waiting for you", "suggestions/today.html", shown, url=queue_url())
 
 
 def waiting_badge(request: HttpRequest) -> str:
     """How many wait, for the navigation; empty when none do."""
-    if not request.user.has_perm(VIEW):
+    if not request.user.has_perm(VIEW_SUGGESTIONS):
         return ""
-    waits = Suggestion.objects.visible_to(request.user).waiting(timezone.now())
-    count = waits.order_by().values("pk")[: MOST_IN_BADGE + 1].count()
-    return f"{MOST_IN_BADGE}+" if count > MOST_IN_BADGE else str(count or "")
+    waiting_rows = Suggestion.objects.visible_to(request.user).awaiting_decision(timezone.now())
+    count = waiting_rows.order_by().values("pk")[: MAX_BADGE_COUNT + 1].count()
+    return f"{MAX_BADGE_COUNT}+" if count > MAX_BADGE_COUNT else str(count or "")

@@ -7,106 +7,109 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"'\]\)]+", re.IGNORECASE)
-MOST_LINKS = 20
+SHOWN_LINK_PATTERN = re.compile(r"(?:https?://|www\.)[^\s<>\"'\]\)]+", re.IGNORECASE)
+MAX_LINKS_SHOWN = 20
 # Not drawn, or drawn as nothing, or turning round what stands beside them; line ends and tabs are no secret.
-UNSEEN = {"Cf", "Cc", "Co", "Cn", "Cs", "Zl", "Zp"}
-PLAIN = {"\n", "\t", "\r"}
-JOINER = "\u200d"
+INVISIBLE_CATEGORIES = {"Cf", "Cc", "Co", "Cn", "Cs", "Zl", "Zp"}
+LINE_CHARACTERS = {"\n", "\t", "\r"}
+PICTURE_JOINER = "\u200d"
 # Blanks that pass for letters.
-BLANKS = {"\u115f", "\u1160", "\u3164", "\uffa0", "\u2800"}
-AROUND = 30
-MOST_HIDDEN = 10
-LONGEST_AROUND = 400
+BLANK_LETTERS = {"\u115f", "\u1160", "\u3164", "\uffa0", "\u2800"}
+EXCERPT_MARGIN = 30
+MAX_HIDDEN_SHOWN = 10
+MAX_EXCERPT_LENGTH = 400
 
 
-def may_hide(char: str) -> bool:
-    return char not in PLAIN and (char in BLANKS or unicodedata.category(char) in UNSEEN)
+def may_be_hidden(char: str) -> bool:
+    return char not in LINE_CHARACTERS and (char in BLANK_LETTERS or unicodedata.category(char) in INVISIBLE_CATEGORIES)
 
 
-def is_hidden(text: str, at: int) -> bool:
+def is_hidden_at(text: str, at: int) -> bool:
     """Whether the character of `text` at `at` is one that nobody sees."""
-    if text[at] == JOINER and 0 < at < len(text) - 1:  # joins two pictures into one
-        return not (unicodedata.category(text[at - 1]) in {"So", "Mn", "Sk"} and drawn(text[at + 1]))
-    return may_hide(text[at])
+    if text[at] == PICTURE_JOINER and 0 < at < len(text) - 1:  # joins two pictures into one
+        return not (unicodedata.category(text[at - 1]) in {"So", "Mn", "Sk"} and is_picture(text[at + 1]))
+    return may_be_hidden(text[at])
 
 
-def hidden_places(text: str) -> list[int]:
-    if not any(map(may_hide, set(text))):
+def hidden_positions(text: str) -> list[int]:
+    if not any(map(may_be_hidden, set(text))):
         return []
-    return [at for at in range(len(text)) if is_hidden(text, at)]
+    return [at for at in range(len(text)) if is_hidden_at(text, at)]
 
 
-def drawn(char: str) -> bool:
+def is_picture(char: str) -> bool:
     return unicodedata.category(char) in {"So", "Sm"}
 
 
 @dataclass(frozen=True)
-class Piece:
+class TextPiece:
     """A stretch of a text; a hidden one is written as its code."""
 
     text: str
-    hidden: bool = False
+    is_hidden: bool = False
 
 
-def pieces(text: str) -> list[Piece]:
+def mark_hidden_characters(text: str) -> list[TextPiece]:
     """`text` with every hidden character written out as `U+200B`."""
-    found: list[Piece] = []
+    found: list[TextPiece] = []
     start = 0
-    for at in hidden_places(text):
-        found += [Piece(text[start:at]), Piece(f"U+{ord(text[at]):04X}", True)]
+    for at in hidden_positions(text):
+        found += [TextPiece(text[start:at]), TextPiece(f"U+{ord(text[at]):04X}", True)]
         start = at + 1
-    return [piece for piece in [*found, Piece(text[start:])] if piece.text]
+    return [piece for piece in [*found, TextPiece(text[start:])] if piece.text]
 
 
-def texts(value: Any) -> Iterator[str]:
+def iter_texts(value: Any) -> Iterator[str]:
     """Every text in `value`, as deep as contents go."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list | dict):
         for one in value.values() if isinstance(value, dict) else value:
-            yield from texts(one)
+            yield from iter_texts(one)
 
 
 @dataclass(frozen=True)
-class Hidden:
+class HiddenText:
     """A field in which characters are hidden: how many, and the words around the first of them."""
 
     label: str
     count: int
-    around: list[Piece]
+    excerpt: list[TextPiece]
 
 
-def hidden_in(contents: list[tuple[str, Any]]) -> list[Hidden]:
+def find_hidden_text(contents: list[tuple[str, Any]]) -> list[HiddenText]:
     """The fields among `contents` (label, value) that hold hidden characters."""
     found = []
     for label, value in contents:
-        text = " ".join(texts(value))
-        if places := hidden_places(text):
-            around = text[max(0, places[0] - AROUND) : places[min(len(places), MOST_HIDDEN) - 1] + AROUND]
-            found.append(Hidden(label, len(places), pieces(around[:LONGEST_AROUND])))
+        text = " ".join(iter_texts(value))
+        if positions := hidden_positions(text):
+            excerpt = text[
+                max(0, positions[0] - EXCERPT_MARGIN) : positions[min(len(positions), MAX_HIDDEN_SHOWN) - 1]
+                + EXCERPT_MARGIN
+            ]
+            found.append(HiddenText(label, len(positions), mark_hidden_characters(excerpt[:MAX_EXCERPT_LENGTH])))
     return found
 
 
 @dataclass(frozen=True)
-class Link:
+class LinkTarget:
     """A link in a text, and the host that it leads to, as computers read it."""
 
     url: str
     host: str
 
 
-def links_in(contents: list[tuple[str, Any]]) -> list[Link]:
+def find_link_targets(contents: list[tuple[str, Any]]) -> list[LinkTarget]:
     """Where the links in `contents` (label, value) lead, each once."""
-    found: dict[str, Link] = {}
+    found: dict[str, LinkTarget] = {}
     for _, value in contents:
-        for url in LINK.findall(" ".join(texts(value))):
-            if len(found) < MOST_LINKS:
-                found.setdefault(url, Link(url, host_of(url)))
+        for url in SHOWN_LINK_PATTERN.findall(" ".join(iter_texts(value))):
+            if len(found) < MAX_LINKS_SHOWN:
+                found.setdefault(url, LinkTarget(url, ascii_host(url)))
     return list(found.values())
 
 
-def host_of(url: str) -> str:
+def ascii_host(url: str) -> str:
     """The host of `url` in ASCII, so that no letter passes for another; empty where it has none."""
     try:
         host = urlsplit(url if "://" in url else f"http://{url}").hostname or ""

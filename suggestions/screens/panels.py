@@ -7,49 +7,49 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from crm.models import Client, User
-from crm.screens.panels import Section
+from crm.screens.panels import Panel
 from inbox.models import Thread
 from leads.models import Lead
-from suggestions.choices import Names
-from suggestions.models import GO_AHEAD, Level, Suggestion, SuggestionStatus
+from suggestions.choices import LabelCache
+from suggestions.models import APPROVED_STATUSES, Level, Suggestion, SuggestionStatus
 from suggestions.screens.action_forms import Approve, Undo
-from suggestions.screens.attempts import ATTEMPTS
-from suggestions.screens.presenters import Line, line_of
-from suggestions.transitions import DECIDABLE, PROPOSE
+from suggestions.screens.attempts import EXECUTIONS_PREFETCH
+from suggestions.screens.presenters import SuggestionLine, build_suggestion_line
+from suggestions.transitions import DECIDABLE_STATUSES, PROPOSE_PERMISSION
 from support.models import SupportTicket
 
-SHOWN = 5
-MOST_OPENED = 2
-DECIDED = (*GO_AHEAD, SuggestionStatus.REJECTED)
+MAX_PANEL_SUGGESTIONS = 5
+MAX_INLINE_DRAFTS = 2
+DECIDED_STATUSES = (*APPROVED_STATUSES, SuggestionStatus.REJECTED)
 
 
-def of_lead(request: HttpRequest, lead: Lead) -> Section | None:
+def lead_suggestions_panel(request: HttpRequest, lead: Lead) -> Panel | None:
     """What waits or has failed, to be decided on the spot, what was decided lately, and when it was looked at."""
-    section = of(request, "lead", lead)
+    section = suggestions_panel(request, "lead", lead)
     if section and lead.is_open and not lead.is_deleted:
-        section.shown["looks"] = lead
+        section.content["evaluated_lead"] = lead
     return section
 
 
-def of_client(request: HttpRequest, client: Client) -> Section | None:
-    """As `of_lead`, for a client."""
-    return of(request, "client", client)
+def client_suggestions_panel(request: HttpRequest, client: Client) -> Panel | None:
+    """As `lead_suggestions_panel`, for a client."""
+    return suggestions_panel(request, "client", client)
 
 
-def of_thread(request: HttpRequest, thread: Thread) -> Section | None:
-    """As `of_lead`, for a conversation; beside one with somebody unknown, whose it could be is the first question."""
-    section = of(request, "thread", thread)
+def thread_suggestions_panel(request: HttpRequest, thread: Thread) -> Panel | None:
+    """As `lead_suggestions_panel`, for a conversation; beside one with somebody unknown, whose it could be is the first question."""
+    section = suggestions_panel(request, "thread", thread)
     unknown = thread.lead_id is None and thread.client_id is None
-    return replace(section, side=True) if section and unknown and not section.shown["drafted"] else section
+    return replace(section, in_side_column=True) if section and unknown and not section.content["drafted"] else section
 
 
-def of_ticket(request: HttpRequest, ticket: SupportTicket) -> Section | None:
-    """As `of_lead`, for a ticket."""
-    return of(request, "ticket", ticket)
+def ticket_suggestions_panel(request: HttpRequest, ticket: SupportTicket) -> Panel | None:
+    """As `lead_suggestions_panel`, for a ticket."""
+    return suggestions_panel(request, "ticket", ticket)
 
 
 @dataclass(frozen=True)
-class Drafted:
+class InlineDraft:
     """A suggestion that is opened where it belongs, for a person to work on and send."""
 
     row: Suggestion
@@ -57,41 +57,48 @@ class Drafted:
     form: Approve
 
 
-def of(request: HttpRequest, name: str, record: Any) -> Section | None:
+def suggestions_panel(request: HttpRequest, name: str, record: Any) -> Panel | None:
     user = request.user
     if not user.has_perm("suggestions.view_suggestion"):
         return None
     rows = Suggestion.objects.visible_to(user).filter(**{name: record})
     rows = rows.select_related("lead__assigned_to", "client__assigned_to", "thread", "ticket", "reviewed_by")
-    rows = rows.defer("evidence").order_by("-created_at", "-id").prefetch_related(ATTEMPTS)
-    names = Names()
-    lines = [line_of(row, names, user) for row in rows.filter(status__in=DECIDABLE)[:SHOWN]]
-    drafted = [opened(line, names, user) for line in lines if is_drafted(line, user)][:MOST_OPENED]
-    apart = {draft.row.pk for draft in drafted}
+    rows = rows.defer("evidence").order_by("-created_at", "-id").prefetch_related(EXECUTIONS_PREFETCH)
+    names = LabelCache()
+    lines = [
+        build_suggestion_line(row, names, user)
+        for row in rows.filter(status__in=DECIDABLE_STATUSES)[:MAX_PANEL_SUGGESTIONS]
+    ]
+    drafted = [build_inline_draft(line, names, user) for line in lines if is_inline_draft(line, user)][
+        :MAX_INLINE_DRAFTS
+    ]
+    inline_ids = {draft.row.pk for draft in drafted}
     shown = {
         "drafted": drafted,
-        "open": [line for line in lines if line.row.pk not in apart],
-        "decided": [decided(row, names, user) for row in rows.filter(status__in=DECIDED)[:SHOWN]],
+        "open": [line for line in lines if line.row.pk not in inline_ids],
+        "decided": [
+            decided_line(row, names, user) for row in rows.filter(status__in=DECIDED_STATUSES)[:MAX_PANEL_SUGGESTIONS]
+        ],
     }
-    if user.has_perm(PROPOSE) and not getattr(record, "is_deleted", False):
+    if user.has_perm(PROPOSE_PERMISSION) and not getattr(record, "is_deleted", False):
         shown["suggest"] = reverse("admin:suggestions_suggestion_add") + f"?{name}={record.pk}"
     url = reverse("admin:suggestions_suggestion_changelist") + f"?state=all&{name}={record.pk}"
-    return Section("Suggestions", "suggestions/of_record.html", shown, count=str(len(lines)), url=url)
+    return Panel("Suggestions", "suggestions/of_record.html", shown, count=str(len(lines)), url=url)
 
 
-def is_drafted(line: Line, user: User) -> bool:
+def is_inline_draft(line: SuggestionLine, user: User) -> bool:
     """Whether the setting wants it prepared in place, and `user` may send it from there."""
-    return line.ready and line.row.autonomy == Level.AUTO_DRAFT and Approve.offered(line.row, user)
+    return line.is_approvable and line.row.autonomy == Level.AUTO_DRAFT and Approve.is_available(line.row, user)
 
 
-def opened(line: Line, names: Names, user: User) -> Drafted:
+def build_inline_draft(line: SuggestionLine, names: LabelCache, user: User) -> InlineDraft:
     line.row.names = names
     form = Approve(user=user, record=line.row, auto_id=f"id_{line.row.pk}_%s")
     form.url = reverse("admin:suggestions_suggestion_do", args=[line.row.pk, Approve.verb])
-    return Drafted(line.row, line.sentence, form)
+    return InlineDraft(line.row, line.sentence, form)
 
 
-def decided(row: Suggestion, names: Names, user: User) -> dict[str, Any]:
+def decided_line(row: Suggestion, names: LabelCache, user: User) -> dict[str, Any]:
     """A line of what was decided, and whether `user` may take it back from here."""
-    line = line_of(row, names, user)
-    return {"row": row, "sentence": line.sentence, "colour": line.colour, "undo": Undo.offered(row, user)}
+    line = build_suggestion_line(row, names, user)
+    return {"row": row, "sentence": line.sentence, "colour": line.colour, "undo": Undo.is_available(row, user)}

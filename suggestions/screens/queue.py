@@ -8,53 +8,53 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Left
 from django.http import HttpRequest
 
-from crm.screens.lists import AFTER, BEFORE, ORDER, KeysetChangeList
-from suggestions.choices import Names
+from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, KeysetChangeList
+from suggestions.choices import LabelCache
 from suggestions.kinds import KINDS
 from suggestions.models import Suggestion
-from suggestions.screens.content_form import hints
-from suggestions.screens.presenters import COLOURS, ICONS
+from suggestions.screens.content_form import field_hints
+from suggestions.screens.presenters import STATUS_COLOURS, TYPE_ICONS
 
-SHOW = "show"
+SELECTED_PARAM = "show"
 GIST_LENGTH = 160
 
 
-class Approvals(KeysetChangeList):
+class ApprovalsChangeList(KeysetChangeList):
     """A list whose rows open beside it."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> models.QuerySet:
-        return super().get_queryset(request, exclude_parameters).annotate(gist=gist())
+        return super().get_queryset(request, exclude_parameters).annotate(gist=gist_expression())
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.names = Names()
-        beside = urlencode([*self.kept(ORDER, AFTER, BEFORE), (SHOW, "")])
+        self.names = LabelCache()
+        select_url = urlencode([*self.active_params(ORDER_PARAM, AFTER_PARAM, BEFORE_PARAM), (SELECTED_PARAM, "")])
         for row in self.page.rows:
-            row.beside = f"?{beside}{row.pk}"
-            row.headline = headline(row, self.names) or row.type_label
-            row.icon = ICONS.get(row.type, "lightbulb")
-            row.colour = COLOURS.get(row.status, "grey")
+            row.select_url = f"?{select_url}{row.pk}"
+            row.headline = row_headline(row, self.names) or row.type_label
+            row.icon = TYPE_ICONS.get(row.type, "lightbulb")
+            row.colour = STATUS_COLOURS.get(row.status, "grey")
 
-    def here(self) -> str:
+    def page_query(self) -> str:
         """The query string of this page of the list."""
-        return urlencode(self.kept(ORDER, AFTER, BEFORE))
+        return urlencode(self.active_params(ORDER_PARAM, AFTER_PARAM, BEFORE_PARAM))
 
 
-def gist() -> models.Expression:
+def gist_expression() -> models.Expression:
     """The beginning of what says most about a suggestion, without its whole content."""
     by_kind = [
-        models.When(type=name, then=KeyTextTransform(kind.gist, "suggested_content"))
+        models.When(type=name, then=KeyTextTransform(kind.summary_field, "suggested_content"))
         for name, kind in KINDS.items()
-        if kind.gist
+        if kind.summary_field
     ]
-    whole = models.Case(*by_kind, default=models.F("reasoning"), output_field=models.TextField())
-    return Left(whole, GIST_LENGTH)
+    gist_text = models.Case(*by_kind, default=models.F("reasoning"), output_field=models.TextField())
+    return Left(gist_text, GIST_LENGTH)
 
 
-def headline(row: Suggestion, names: Names) -> str:
+def row_headline(row: Suggestion, names: LabelCache) -> str:
     """The gist of `row` for people: a label where it is the code of something."""
     text, kind = row.gist or "", KINDS.get(row.type)
-    if kind is None or not kind.gist or not text:
+    if kind is None or not kind.summary_field or not text:
         return text
-    source = hints(kind.Payload.model_fields[kind.gist]).get("choices")
-    return kind.brief.format(names.label(source, text) if source else text)
+    source = field_hints(kind.Payload.model_fields[kind.summary_field]).get("choices")
+    return kind.summary_format.format(names.label(source, text) if source else text)

@@ -1,52 +1,59 @@
 """What can be done to a suggestion: proposing, deciding, carrying out, and holding back."""
 
-from suggestions.transitions.decide import REJECTABLE, Unconfirmed, approve, put_back, reject, snooze
-from suggestions.transitions.execute import carry_out, order
-from suggestions.transitions.follow_on import follow
-from suggestions.transitions.propose import PROPOSE, propose, submit
-from suggestions.transitions.state import (
-    DECIDABLE,
-    DECIDE,
-    POLICY,
-    OldNews,
-    about,
-    differs,
-    digest,
-    expired,
-    idempotency_key,
-    kind_of,
-    news,
-    proposed,
-    when,
+from suggestions.transitions.decide import (
+    REJECTABLE_STATUSES,
+    UnconfirmedFindings,
+    approve,
+    reject,
+    restore_rejected,
+    snooze,
 )
-from suggestions.transitions.undo import settle, undo
+from suggestions.transitions.execute import enqueue_execution, run_execution
+from suggestions.transitions.follow_on import propose_follow_ons
+from suggestions.transitions.propose import PROPOSE_PERMISSION, propose, submit
+from suggestions.transitions.state import (
+    DECIDABLE_STATUSES,
+    DECIDE_PERMISSION,
+    POLICY_ACTOR,
+    StaleSuggestion,
+    content_digest,
+    content_to_decide,
+    format_moment,
+    get_kind,
+    idempotency_key,
+    is_expired,
+    newer_messages,
+    timeline_owner,
+    was_modified,
+)
+from suggestions.transitions.undo import settle_unknown_outcome, undo
 
 __all__ = [
-    "DECIDABLE",
-    "DECIDE",
-    "POLICY",
-    "PROPOSE",
-    "REJECTABLE",
-    "OldNews",
-    "Unconfirmed",
-    "about",
+    "DECIDABLE_STATUSES",
+    "DECIDE_PERMISSION",
+    "POLICY_ACTOR",
+    "PROPOSE_PERMISSION",
+    "REJECTABLE_STATUSES",
+    "StaleSuggestion",
+    "UnconfirmedFindings",
+    "timeline_owner",
     "approve",
-    "carry_out",
-    "differs",
-    "digest",
-    "expired",
-    "follow",
+    "run_execution",
+    "was_modified",
+    "content_digest",
+    "is_expired",
+    "propose_follow_ons",
     "idempotency_key",
-    "kind_of",
-    "news",
-    "order",
+    "get_kind",
+    "newer_messages",
+    "enqueue_execution",
     "propose",
-    "proposed",
-    "put_back",
+    "content_to_decide",
+    "restore_rejected",
     "reject",
-    "settle",
+    "settle_unknown_outcome",
     "snooze",
     "submit",
     "undo",
-    "when",
+    "format_moment",
 ]

@@ -15,85 +15,93 @@ from django.db import DatabaseError, OperationalError, transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from crm.exceptions import IllegalMove, Refused
+from crm.exceptions import ActionRefused, IllegalTransition
 from crm.records.activity import Actor, record
-from crm.runtime.delivery import Delivery, Outcome, insisting
+from crm.runtime.delivery import Delivery, DeliveryOutcome, retry_while_database_down
 from crm.runtime.job_queue import enqueue
-from suggestions.autonomy.rules import by_policy, held_because, owner_of, setting_for
-from suggestions.choices import Names
+from suggestions.autonomy.rules import effective_setting, is_auto_approved, reasons_to_hold, suggestion_owner
+from suggestions.choices import LabelCache
 from suggestions.kinds import KINDS, Kind
-from suggestions.models import GO_AHEAD, ExecutionPause, ExecutionState, Suggestion, SuggestionExecution
-from suggestions.policy.findings import judge
-from suggestions.transitions.outcome import Done, done, fail, failed, moved, succeeded, write_down
+from suggestions.models import APPROVED_STATUSES, ExecutionPause, ExecutionState, Suggestion, SuggestionExecution
+from suggestions.policy.findings import find_policy_findings
+from suggestions.transitions.outcome import (
+    Completion,
+    mark_failed,
+    mark_succeeded,
+    mark_suggestion_failed,
+    prepare_completion,
+    save_completions,
+    set_state,
+)
 from suggestions.transitions.state import (
-    DECIDE,
-    GONE,
-    POLICY,
-    UNDECIDED,
-    about,
-    digest,
+    CLEARED_DECISION,
+    DECIDE_PERMISSION,
+    DELETED_USER,
+    POLICY_ACTOR,
+    content_digest,
+    get_kind,
     idempotency_key,
-    kind_of,
-    open_again,
+    reopen_suggestion,
+    timeline_owner,
 )
 
 logger = logging.getLogger(__name__)
 
-JOB, DRAIN = "suggestions.carry_out", "suggestions.drain"
+EXECUTE_JOB, BATCH_JOB = "suggestions.carry_out", "suggestions.drain"
 # Waits before what was put off by the other side is tried again; after the last it has failed.
-BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
-EVER_OPEN = (ExecutionState.QUEUED, ExecutionState.UNKNOWN)
+EXECUTION_RETRY_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
+UNSETTLED_STATES = (ExecutionState.QUEUED, ExecutionState.UNKNOWN)
 
 
-class Withheld(IllegalMove):
-    """The policy had let it happen and no longer would; `because` are the sentences that say why."""
+class AutoApprovalWithdrawn(IllegalTransition):
+    """The policy had let it happen and no longer would; `hold_reasons` are the sentences that say why."""
 
-    def __init__(self, because: list[str]) -> None:
-        self.because = because
-        super().__init__(" ".join(because))
+    def __init__(self, hold_reasons: list[str]) -> None:
+        self.hold_reasons = hold_reasons
+        super().__init__(" ".join(hold_reasons))
 
 
-def order(suggestion: Suggestion, *, by: Actor, wait: timedelta = timedelta()) -> SuggestionExecution:
+def enqueue_execution(suggestion: Suggestion, *, by: Actor, wait: timedelta = timedelta()) -> SuggestionExecution:
     """Write the order to carry out what was approved, inside the transaction of the decision.
 
     What stays inside our database and need not wait is done at once; a refusal leaves it FAILED.
     """
-    kind = kind_of(suggestion)
-    payload = kind.check(suggestion.approved_content)
+    kind = get_kind(suggestion)
+    payload = kind.parse_content(suggestion.approved_content)
     execution = SuggestionExecution(
         suggestion=suggestion,
         attempt=suggestion.executions.count() + 1,
         idempotency_key=idempotency_key(suggestion.pk, suggestion.content_hash),
         ordered_by=by.user,
-        by_policy=by == POLICY,
+        by_policy=by == POLICY_ACTOR,
         run_after=timezone.now() + wait,
     )
     execution.save(force_insert=True)
-    if kind.outward:
+    if kind.is_outward:
         kind.prepare(payload, suggestion, execution, by=by)
-    if kind.outward or wait:
-        defer(execution)
-    elif holding(suggestion.type):
-        defer_drain()
+    if kind.is_outward or wait:
+        defer_execution(execution)
+    elif is_paused(suggestion.type):
+        defer_batch()
     else:
-        do_here(execution.pk)
+        execute_locally(execution.pk)
     suggestion.refresh_from_db()
     return execution
 
 
-def defer(execution: SuggestionExecution) -> None:
+def defer_execution(execution: SuggestionExecution) -> None:
     """Queue the job that carries `execution` out, as part of the transaction; one that waits already is enough."""
     name = f"execution {execution.pk}"
-    task = app.configure_task(JOB, lock=name, queueing_lock=name, schedule_at=execution.run_after)
+    task = app.configure_task(EXECUTE_JOB, lock=name, queueing_lock=name, schedule_at=execution.run_after)
     enqueue(task, execution=str(execution.pk))
 
 
-def defer_drain(number: int = 0) -> None:
+def defer_batch(number: int = 0) -> None:
     """Queue the job `number` that goes through what is due inside our own database; one that waits is enough."""
-    enqueue(app.configure_task(DRAIN, queueing_lock=f"drain {number}"), number=number)
+    enqueue(app.configure_task(BATCH_JOB, queueing_lock=f"drain {number}"), number=number)
 
 
-def carry_out(pk: UUID) -> None:
+def run_execution(pk: UUID) -> None:
     """Do what the execution `pk` orders, if it is due and nothing holds it back.
 
     May be called twice, at once, and again after a crash: the deed is done once.
@@ -102,57 +110,57 @@ def carry_out(pk: UUID) -> None:
     if found is None or found[0] not in (ExecutionState.QUEUED, ExecutionState.RUNNING):
         return
     interrupted, kind = found[0] == ExecutionState.RUNNING, KINDS[found[1]]
-    if not kind.outward:
-        do_here(pk)
+    if not kind.is_outward:
+        execute_locally(pk)
         return
     rows = SuggestionExecution.objects.select_related("suggestion")
     if interrupted:
-        known = kind.recover(rows.get(pk=pk))
-        if known.outcome != Outcome.LATER:
-            insisting(lambda: finish(pk, known))
+        recovered = kind.recover(rows.get(pk=pk))
+        if recovered.outcome != DeliveryOutcome.RETRY_LATER:
+            retry_while_database_down(lambda: record_outcome(pk, recovered))
             return
-        start_over(pk)
-    if begin(pk, kind):
+        requeue_interrupted(pk)
+    if begin_delivery(pk, kind):
         execution = rows.get(pk=pk)
-        delivery = kind.deliver(execution, lambda: may_go(execution))
-        insisting(lambda: finish(pk, delivery))
+        delivery = kind.deliver(execution, lambda: check_before_delivery(execution))
+        retry_while_database_down(lambda: record_outcome(pk, delivery))
 
 
 # Inside our own database
 
 
 @transaction.atomic
-def do_here(pk: UUID) -> None:
+def execute_locally(pk: UUID) -> None:
     """Carry out the execution `pk` in this transaction, if it is due."""
-    claimed = claim(pk)
-    one = do(*claimed, Names()) if claimed is not None else None
-    if one is not None:
-        write_down([one])
+    claimed = claim_execution(pk)
+    completion = execute_claimed(*claimed, LabelCache()) if claimed is not None else None
+    if completion is not None:
+        save_completions([completion])
 
 
-def do(execution: SuggestionExecution, suggestion: Suggestion, names: Names) -> Done | None:
+def execute_claimed(execution: SuggestionExecution, suggestion: Suggestion, labels: LabelCache) -> Completion | None:
     """Carry out `execution`, which the caller holds, as is `suggestion`; what is to be written down, if it was done."""
-    by = actor_of(execution)
-    kind = kind_of(suggestion)
+    by = execution_actor(execution)
+    kind = get_kind(suggestion)
     try:
         with transaction.atomic():
-            payload = permitted(kind, execution, suggestion)
+            payload = recheck_payload(kind, execution, suggestion)
             result = kind.execute(payload, suggestion, by=by)
-            return done(execution, suggestion, payload, result, by=by, names=names)
-    except Withheld as change:
-        hand_back(execution, suggestion, change.because)
+            return prepare_completion(execution, suggestion, payload, result, by=by, labels=labels)
+    except AutoApprovalWithdrawn as withdrawal:
+        return_to_reviewer(execution, suggestion, withdrawal.hold_reasons)
     except OperationalError:  # the database is away, or two waited for each other: tried again as a whole
         raise
-    except (Refused, DatabaseError) as error:
-        failed(execution, suggestion, str(error), by=by)
+    except (ActionRefused, DatabaseError) as error:
+        mark_failed(execution, suggestion, str(error), by=by)
     except Exception as error:
         logger.exception("%s of suggestion %s broke down.", kind.__name__, suggestion.pk)
         why = f"The program broke down over this ({type(error).__name__}). Tell whoever looks after it, then try again."
-        failed(execution, suggestion, why, by=by)
+        mark_failed(execution, suggestion, why, by=by)
     return None
 
 
-def claim(pk: UUID) -> tuple[SuggestionExecution, Suggestion] | None:
+def claim_execution(pk: UUID) -> tuple[SuggestionExecution, Suggestion] | None:
     """The execution and its suggestion, both held until the transaction ends; None where it is not to be done now."""
     owner = SuggestionExecution.objects.filter(pk=pk).values("suggestion")
     # The suggestion first, as every decision does: nobody waits for the other crosswise.
@@ -161,147 +169,156 @@ def claim(pk: UUID) -> tuple[SuggestionExecution, Suggestion] | None:
     if suggestion is None or execution is None or execution.state != ExecutionState.QUEUED:
         return None
     if execution.run_after > timezone.now():
-        defer(execution)
+        defer_execution(execution)
         return None
-    if not holding(suggestion.type):
+    if not is_paused(suggestion.type):
         return execution, suggestion
-    if by_policy(suggestion):  # nobody has seen it: it does not go out by itself once the switch is on again
-        hand_back(execution, suggestion, ["The carrying out was stopped."])
+    if is_auto_approved(suggestion):  # nobody has seen it: it does not go out by itself once the switch is on again
+        return_to_reviewer(execution, suggestion, ["The carrying out was stopped."])
     return None
 
 
-def holding(type: str) -> bool:
+def is_paused(type: str) -> bool:
     """Whether a switch keeps what is of `type` from being carried out; asked anew each time."""
     return ExecutionPause.objects.filter(type__in=("", type)).exists()
 
 
-def permitted(kind: type[Kind], execution: SuggestionExecution, suggestion: Suggestion) -> Any:
+def recheck_payload(kind: type[Kind], execution: SuggestionExecution, suggestion: Suggestion) -> Any:
     """The payload, if everything that was true when it was approved is true still.
 
     Raises:
-        Refused: it is not, and the sentence says what has changed.
+        ActionRefused: it is not, and the sentence says what has changed.
     """
-    if suggestion.is_deleted or suggestion.status not in GO_AHEAD:
-        raise IllegalMove("The suggestion is no longer approved.")
-    if digest(suggestion.approved_content) != suggestion.content_hash:
-        raise IllegalMove("The approved content has been altered since it was approved.")
-    by = actor_of(execution)
-    by.require(DECIDE, "decide suggestions any more")
-    by.require(kind.permission, f"{kind.deed} any more")
-    payload = kind.check(suggestion.approved_content)
+    if suggestion.is_deleted or suggestion.status not in APPROVED_STATUSES:
+        raise IllegalTransition("The suggestion is no longer approved.")
+    if content_digest(suggestion.approved_content) != suggestion.content_hash:
+        raise IllegalTransition("The approved content has been altered since it was approved.")
+    by = execution_actor(execution)
+    by.require_permission(DECIDE_PERMISSION, "decide suggestions any more")
+    by.require_permission(kind.permission, f"{kind.action_phrase} any more")
+    payload = kind.parse_content(suggestion.approved_content)
     kind.guard(payload, suggestion)
-    if by_policy(suggestion):
-        setting = setting_for(owner_of(suggestion), suggestion.type)
-        if because := held_because(kind, payload, suggestion, judge(kind, payload, suggestion), setting):
-            raise Withheld(because)
+    if is_auto_approved(suggestion):
+        setting = effective_setting(suggestion_owner(suggestion), suggestion.type)
+        if hold_reasons := reasons_to_hold(
+            kind, payload, suggestion, find_policy_findings(kind, payload, suggestion), setting
+        ):
+            raise AutoApprovalWithdrawn(hold_reasons)
     return payload
 
 
-def hand_back(execution: SuggestionExecution, suggestion: Suggestion, because: list[str]) -> None:
+def return_to_reviewer(execution: SuggestionExecution, suggestion: Suggestion, hold_reasons: list[str]) -> None:
     """Leave to a person what the policy had let happen, because it would no longer: nothing of it has happened."""
-    kind = kind_of(suggestion)
-    if kind.outward:
+    kind = get_kind(suggestion)
+    if kind.is_outward:
         kind.withdraw(execution)
-    moved(execution, ExecutionState.CANCELLED, error=" ".join(because), finished_at=timezone.now())
-    open_again(suggestion, **UNDECIDED, held_because=because)
-    summary = f"Left to a person after all: {suggestion.get_type_display().lower()}. {' '.join(because)}"
-    record(suggestion, "handed back", about=about(suggestion), by=POLICY, summary=summary)
+    set_state(execution, ExecutionState.CANCELLED, error=" ".join(hold_reasons), finished_at=timezone.now())
+    reopen_suggestion(suggestion, **CLEARED_DECISION, held_because=hold_reasons)
+    summary = f"Left to a person after all: {suggestion.get_type_display().lower()}. {' '.join(hold_reasons)}"
+    record(suggestion, "handed back", timeline_owner=timeline_owner(suggestion), by=POLICY_ACTOR, summary=summary)
 
 
-def actor_of(execution: SuggestionExecution) -> Actor:
+def execution_actor(execution: SuggestionExecution) -> Actor:
     """Who stands behind `execution`."""
     if execution.by_policy:
-        return POLICY
-    return Actor.of(execution.ordered_by) if execution.ordered_by else GONE
+        return POLICY_ACTOR
+    return Actor.of(execution.ordered_by) if execution.ordered_by else DELETED_USER
 
 
 # Into the outside world
 
 
 @transaction.atomic
-def begin(pk: UUID, kind: type[Kind]) -> bool:
+def begin_delivery(pk: UUID, kind: type[Kind]) -> bool:
     """Claim the execution `pk` for handing it over; whether it is ours to do now."""
-    claimed = claim(pk)
+    claimed = claim_execution(pk)
     if claimed is None:
         return False
     execution, suggestion = claimed
     try:
         with transaction.atomic():
-            permitted(kind, execution, suggestion)
-    except Withheld as change:
-        hand_back(execution, suggestion, change.because)
+            recheck_payload(kind, execution, suggestion)
+    except AutoApprovalWithdrawn as withdrawal:
+        return_to_reviewer(execution, suggestion, withdrawal.hold_reasons)
         return False
-    except (Refused, DatabaseError) as error:
-        kind.give_up(execution, str(error))
-        failed(execution, suggestion, str(error), by=actor_of(execution))
+    except (ActionRefused, DatabaseError) as error:
+        kind.mark_undelivered(execution, str(error))
+        mark_failed(execution, suggestion, str(error), by=execution_actor(execution))
         return False
-    moved(execution, ExecutionState.RUNNING, started_at=timezone.now(), error="")
+    set_state(execution, ExecutionState.RUNNING, started_at=timezone.now(), error="")
     return True
 
 
 @transaction.atomic
-def start_over(pk: UUID) -> None:
+def requeue_interrupted(pk: UUID) -> None:
     """Nothing has come of the execution `pk` before whoever was at it died: it counts as not begun."""
     row = (
         SuggestionExecution.objects.select_for_update(of=("self",)).filter(pk=pk, state=ExecutionState.RUNNING).first()
     )
     if row is not None:
-        moved(row, ExecutionState.QUEUED, started_at=None)
+        set_state(row, ExecutionState.QUEUED, started_at=None)
 
 
-def may_go(execution: SuggestionExecution) -> Delivery | None:
+def check_before_delivery(execution: SuggestionExecution) -> Delivery | None:
     """Asked right before the point of no return: None, or how it ends here, because somebody has stopped it."""
     state = SuggestionExecution.objects.filter(pk=execution.pk).values_list("state", flat=True).first()
     if state != ExecutionState.RUNNING:
-        return Delivery(Outcome.LEFT_ALONE)
-    if holding(execution.suggestion.type):
-        return Delivery(Outcome.LATER, "It was stopped before it went out.")
+        return Delivery(DeliveryOutcome.SKIPPED)
+    if is_paused(execution.suggestion.type):
+        return Delivery(DeliveryOutcome.RETRY_LATER, "It was stopped before it went out.")
     return None
 
 
 @transaction.atomic
-def finish(pk: UUID, delivery: Delivery) -> None:
+def record_outcome(pk: UUID, delivery: Delivery) -> None:
     """Write down what became of the execution `pk`."""
     owner = SuggestionExecution.objects.filter(pk=pk).values("suggestion")
     suggestion = Suggestion.everything.select_for_update(of=("self",)).filter(pk__in=owner).first()
     execution = SuggestionExecution.objects.select_for_update(of=("self",)).filter(pk=pk).first()
-    if suggestion is None or execution is None or delivery.outcome == Outcome.LEFT_ALONE:
+    if suggestion is None or execution is None or delivery.outcome == DeliveryOutcome.SKIPPED:
         return
-    by, kind = actor_of(execution), kind_of(suggestion)
+    by, kind = execution_actor(execution), get_kind(suggestion)
     # That it happened is the truth wherever the row stands by now.
-    open_to = (*EVER_OPEN, ExecutionState.RUNNING) if delivery.outcome == Outcome.DONE else (ExecutionState.RUNNING,)
-    if execution.state not in open_to:
+    allowed_from = (
+        (*UNSETTLED_STATES, ExecutionState.RUNNING)
+        if delivery.outcome == DeliveryOutcome.DELIVERED
+        else (ExecutionState.RUNNING,)
+    )
+    if execution.state not in allowed_from:
         return
-    if delivery.outcome == Outcome.DONE:
-        arrived(execution, suggestion, delivery, by=by)
-    elif delivery.outcome == Outcome.LATER and execution.put_off < len(BACKOFF):
-        put_off(execution, delivery)
-    elif delivery.outcome == Outcome.UNKNOWN:
-        moved(execution, ExecutionState.UNKNOWN, error=delivery.said, finished_at=timezone.now())
-        kind.give_up(execution, delivery.said, certain=False)
-        fail(suggestion, delivery.said, by=by)
+    if delivery.outcome == DeliveryOutcome.DELIVERED:
+        complete_delivery(execution, suggestion, delivery, by=by)
+    elif delivery.outcome == DeliveryOutcome.RETRY_LATER and execution.put_off < len(EXECUTION_RETRY_DELAYS):
+        reschedule(execution, delivery)
+    elif delivery.outcome == DeliveryOutcome.UNCONFIRMED:
+        set_state(execution, ExecutionState.UNKNOWN, error=delivery.message, finished_at=timezone.now())
+        kind.mark_undelivered(execution, delivery.message, certain=False)
+        mark_suggestion_failed(suggestion, delivery.message, by=by)
     else:
-        kind.give_up(execution, delivery.said)
-        failed(execution, suggestion, delivery.said, by=by)
+        kind.mark_undelivered(execution, delivery.message)
+        mark_failed(execution, suggestion, delivery.message, by=by)
 
 
-def arrived(execution: SuggestionExecution, suggestion: Suggestion, delivery: Delivery, *, by: Actor) -> None:
+def complete_delivery(execution: SuggestionExecution, suggestion: Suggestion, delivery: Delivery, *, by: Actor) -> None:
     """It has happened out there: nothing that goes wrong in here may hide that."""
-    kind = kind_of(suggestion)
-    result = {**delivery.result, **kind.arrived(kind.check(suggestion.approved_content), suggestion, execution, by=by)}
+    kind = get_kind(suggestion)
+    result = {
+        **delivery.result,
+        **kind.record_delivery(kind.parse_content(suggestion.approved_content), suggestion, execution, by=by),
+    }
     execution.external_reference = delivery.reference or execution.external_reference
     SuggestionExecution.objects.filter(pk=execution.pk).update(external_reference=execution.external_reference)
-    succeeded(execution, suggestion, result, by=by)
+    mark_succeeded(execution, suggestion, result, by=by)
 
 
-def put_off(execution: SuggestionExecution, delivery: Delivery) -> None:
+def reschedule(execution: SuggestionExecution, delivery: Delivery) -> None:
     """Proven not to have happened, and likely to be possible later."""
-    execution.run_after = timezone.now() + BACKOFF[execution.put_off]
-    moved(
+    execution.run_after = timezone.now() + EXECUTION_RETRY_DELAYS[execution.put_off]
+    set_state(
         execution,
         ExecutionState.QUEUED,
         run_after=execution.run_after,
         put_off=execution.put_off + 1,
-        error=delivery.said,
+        error=delivery.message,
     )
-    defer(execution)
+    defer_execution(execution)

@@ -22,8 +22,8 @@ def late_by(ticket: SupportTicket) -> str:
 
 
 @register.filter
-def owes_answer(ticket: SupportTicket) -> bool:
+def is_first_response_late(ticket: SupportTicket) -> bool:
     """Whether even the first answer is overdue now."""
     due = ticket.first_response_due_at
-    waiting = ticket.first_responded_at is None and ticket.status != TicketStatus.RESOLVED
-    return waiting and due is not None and due < timezone.now()
+    is_unanswered = ticket.first_responded_at is None and ticket.status != TicketStatus.RESOLVED
+    return is_unanswered and due is not None and due < timezone.now()

@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.http import cut_after, dripping, late, say, serving
+from tests.http_server import cut_connection_after, http_server, respond_in_pieces, respond_late, respond_with
 
 KEY = "sk-a-key-that-nobody-sees"
-LONG = 10 * 1024 * 1024
+TEN_MEGABYTES = 10 * 1024 * 1024
 
 
 class Provider:
     """What it was asked, and `answer`: what it does with the next question."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
-        self.answer: Any = say(200, completion("A roof."))
+        self.answer: Any = respond_with(200, completion("A roof."))
 
     @property
-    def words(self) -> list[str]:
+    def sent_texts(self) -> list[str]:
         """Everything that was said to it, in order."""
-        return [message["content"] for asked in self.asked for message in asked["messages"]]
+        return [message["content"] for asked in self.requests for message in asked["messages"]]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -31,9 +31,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.provider.keys.append(self.headers["Authorization"])
-        self.provider.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.provider.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         if self.path != "/v1/chat/completions":
-            say(404, {"error": {"message": "no such address"}})(self)
+            respond_with(404, {"error": {"message": "no such address"}})(self)
             return
         self.provider.answer(self)
 
@@ -41,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
         return None
 
 
-def completion(text: Any, *, finish: str = "stop", usage: Any = (120, 30), model: str = "gpt-4o-mini", **said: Any):
+def completion(text: Any, *, finish: str = "stop", usage: Any = (120, 30), model: str = "gpt-4o-mini", **fields: Any):
     """The body of an answer; without `usage` the provider does not say what was used."""
     body = {
         "id": "chatcmpl-1",
@@ -49,7 +49,7 @@ def completion(text: Any, *, finish: str = "stop", usage: Any = (120, 30), model
         "created": 1_790_000_000,
         "model": model,
         "choices": [
-            {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text, **said}},
+            {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text, **fields}},
         ],
     }
     if usage:
@@ -58,17 +58,17 @@ def completion(text: Any, *, finish: str = "stop", usage: Any = (120, 30), model
     return body
 
 
-cut_in_the_middle = cut_after(200, b'{"id": "chatcmpl-1", "choices": [{"mess')
-slow = late(2.5, say(200, completion("Late.")))
+cut_in_the_middle = cut_connection_after(200, b'{"id": "chatcmpl-1", "choices": [{"mess')
+slow = respond_late(2.5, respond_with(200, completion("Late.")))
 # A blank now and then.
-drip = dripping([b" "] * 12, 0.3)
+drip_response = respond_in_pieces([b" "] * 12, 0.3)
 
 
 @contextlib.contextmanager
-def provider_of_models(settings) -> Iterator[Provider]:
+def fake_provider(settings) -> Iterator[Provider]:
     """A provider on loopback that the settings name."""
     provider = Provider()
-    with serving(Handler, provider=provider) as url:
+    with http_server(Handler, provider=provider) as url:
         settings.AI_URL, settings.AI_MODEL = f"{url}/v1", "gpt-4o-mini"
         settings.AI_KEY, settings.AI_PROVIDER, settings.AI_TIMEOUT = KEY, "openai", 30
         yield provider

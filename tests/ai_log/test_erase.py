@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ai_log import transitions
 from ai_log.gateway import otel_names
-from ai_log.models import ERASING, AIInteraction
+from ai_log.models import ERASING_SETTING, AIInteraction
 from tests.cast import browser, make_client, make_lead
 
 pytestmark = pytest.mark.django_db
@@ -25,10 +25,10 @@ NUMBERS = (
     "feedback",
 )
 METADATA = {
-    otel_names.SYSTEM: "Secret words",
-    otel_names.TOKENS_IN: 7,
+    otel_names.SYSTEM_INSTRUCTIONS: "Secret words",
+    otel_names.INPUT_TOKENS: 7,
     "strange": "Lee's roof",
-    otel_names.FINISH: ["stop"],
+    otel_names.FINISH_REASONS: ["stop"],
 }
 
 
@@ -60,44 +60,44 @@ def texts(row) -> list[str]:
     return [row.content, row.ai_response, row.summary, row.feedback_comment]
 
 
-def before(days) -> str:
+def day_before(days) -> str:
     return str(timezone.localdate() - timedelta(days=days))
 
 
-def test_old_texts_go_and_numbers_stay():
+def test_old_texts_are_erased_and_numbers_kept():
     old = make_interaction(days=40, feedback="up", feedback_comment="Good", agent="reader", lead=make_lead())
     broken = make_interaction(days=40, ai_response="", error_message="Lee's server broke")
     new = make_interaction(days=3)
     numbers = [getattr(old, name) for name in NUMBERS]
-    assert "2 interactions" in command("prune_ai_log", "--before", before(30))
+    assert "2 interactions" in command("prune_ai_log", "--before", day_before(30))
     assert texts(old) == [""] * 4
     assert [getattr(old, name) for name in NUMBERS] == numbers
-    assert old.metadata == {otel_names.TOKENS_IN: 7, otel_names.FINISH: ["stop"]}
+    assert old.metadata == {otel_names.INPUT_TOKENS: 7, otel_names.FINISH_REASONS: ["stop"]}
     assert old.lead
     broken.refresh_from_db()
     assert broken.error_message == "Erased."
     assert texts(new)[0] == "What does Lee want?"
-    assert "0 interactions" in command("prune_ai_log", "--before", before(30))
+    assert "0 interactions" in command("prune_ai_log", "--before", day_before(30))
 
 
-def test_many_go_in_batches(monkeypatch):
-    monkeypatch.setattr(transitions, "BATCH", 3)
+def test_erasing_runs_in_batches(monkeypatch):
+    monkeypatch.setattr(transitions, "ERASE_BATCH_SIZE", 3)
     at = timezone.now() - timedelta(days=40)
     rows = [make_interaction(created_at=at) for _ in range(10)]
-    assert list(transitions.erase(AIInteraction.objects.all())) == [3, 3, 3, 1]
+    assert list(transitions.erase_texts(AIInteraction.objects.all())) == [3, 3, 3, 1]
     assert {text for row in rows for text in texts(row)} == {""}
 
 
-def test_a_dry_run_erases_nothing():
+def test_dry_run_erases_nothing():
     row = make_interaction(days=40)
-    assert "1 interactions would lose" in command("prune_ai_log", "--before", before(30), "--dry-run")
+    assert "1 interactions would lose" in command("prune_ai_log", "--before", day_before(30), "--dry-run")
     assert "0 interactions would lose" in command("erase_ai_log", "--email", "lee@example.com", "--dry-run")
     assert texts(row)[0]
 
 
-def test_a_day_that_is_none_or_has_not_come_erases_nothing():
+def test_invalid_or_future_date_erases_nothing():
     row = make_interaction()
-    for day in ("soon", "2026-13-01", before(-2)):
+    for day in ("soon", "2026-13-01", day_before(-2)):
         with pytest.raises(CommandError):
             command("prune_ai_log", "--before", day)
     with pytest.raises(CommandError, match="is no address: nothing was erased"):
@@ -105,14 +105,14 @@ def test_a_day_that_is_none_or_has_not_come_erases_nothing():
     assert texts(row)[0]
 
 
-def test_a_person_is_erased_wherever_they_are_named():
+def test_person_is_erased_everywhere():
     lead = make_lead(contact_email="Ann@X.com")
     gone = [
         make_interaction(lead=lead),
         make_interaction(client=make_client(email="ann@x.com")),
         make_interaction(content="Write to ANN@x.com."),
         make_interaction(ai_response="<ann@x.com>, I think"),
-        make_interaction(metadata={otel_names.SYSTEM: "You write for ann@x.com"}),
+        make_interaction(metadata={otel_names.SYSTEM_INSTRUCTIONS: "You write for ann@x.com"}),
         make_interaction(feedback_comment="ann@x.com called"),
         make_interaction(content="", ai_response="", summary="", metadata={}, lead=lead),
     ]
@@ -138,7 +138,7 @@ ERASED = {"content": "", "ai_response": "", "summary": "", "metadata": {}}
         {**ERASED, "ai_response": "Something else"},
         {**ERASED, "summary": "Something else"},
         {**ERASED, "error_message": "Erased."},
-        {**ERASED, "metadata": {otel_names.TOKENS_IN: 8}},
+        {**ERASED, "metadata": {otel_names.INPUT_TOKENS: 8}},
         {**ERASED, "metadata": METADATA},
         {**ERASED, "cost_usd": 0},
         {**ERASED, "prompt_tokens": None},
@@ -146,27 +146,27 @@ ERASED = {"content": "", "ai_response": "", "summary": "", "metadata": {}}
         {"content": ""},
     ],
 )
-def test_erasing_lets_nothing_else_through(change):
+def test_erasing_allows_no_other_change(change):
     row = make_interaction(days=1)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config(%s, 'yes', true)", [ERASING])
+        cursor.execute("SELECT set_config(%s, 'yes', true)", [ERASING_SETTING])
     with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
         AIInteraction.objects.filter(pk=row.pk).update(**change)
     AIInteraction.objects.filter(pk=row.pk).update(**ERASED)
 
 
-def test_texts_are_not_erased_unless_one_says_so():
+def test_texts_are_protected_outside_the_erase_transition():
     row = make_interaction()
     with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
         AIInteraction.objects.filter(pk=row.pk).update(**ERASED)
-    list(transitions.erase(AIInteraction.objects.filter(pk=row.pk)))
+    list(transitions.erase_texts(AIInteraction.objects.filter(pk=row.pk)))
     other = make_interaction()
     with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
         AIInteraction.objects.filter(pk=other.pk).update(**ERASED)
 
 
-def test_the_page_says_that_texts_were_erased(max):
+def test_page_shows_erased_texts(max):
     row = make_interaction()
-    list(transitions.erase(AIInteraction.objects.all()))
+    list(transitions.erase_texts(AIInteraction.objects.all()))
     page = browser(max).get(f"/ai_log/aiinteraction/{row.pk}/change/").content.decode()
     assert page.count("Erased.") == 2

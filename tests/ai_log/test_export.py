@@ -21,7 +21,7 @@ def make_interaction(**kw) -> AIInteraction:
     return AIInteraction.objects.create(**{"type": "Chat", "source": "Agent UI", "content": "Which roof?", **kw})
 
 
-def rows(page, **asked) -> list[dict[str, str]]:
+def exported_rows(page, **asked) -> list[dict[str, str]]:
     answer = page.get(FILE, asked)
     assert answer.status_code == 200
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
@@ -29,17 +29,17 @@ def rows(page, **asked) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def remark(page, **asked) -> str:
-    return page.get(LIST, asked).context["cl"].remark()
+def list_notice(page, **asked) -> str:
+    return page.get(LIST, asked).context["cl"].notice()
 
 
-def test_the_file_holds_what_is_filtered_the_newest_first(as_max, max):
+def test_export_contains_filtered_calls_newest_first(as_max, max):
     lead = make_lead(contact_name="Lee", company_name="Roofs")
     make_interaction(agent="other")
     old = make_interaction(agent="reader", ai_response="Line one\nline, two", cost_usd=Decimal("0.00012"))
     new = make_interaction(agent="reader", lead=lead, asked_by=max, prompt_tokens=7, error_message="Late")
     make_suggestion(lead=lead, interaction=new)
-    first, second = rows(as_max, agent="reader")
+    first, second = exported_rows(as_max, agent="reader")
     assert first["Address"] == f"http://testserver{LIST}{new.pk}/change/"
     assert (first["Lead"], first["Asked for"], first["Error"]) == ("Lee · Roofs", "Max", "Late")
     assert (first["Tokens asked"], first["Tokens answered"], first["Cost in dollars"]) == ("7", "", "")
@@ -48,69 +48,69 @@ def test_the_file_holds_what_is_filtered_the_newest_first(as_max, max):
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "＝"])
-def test_no_cell_is_a_formula(as_max, start):
+def test_cells_never_start_a_formula(as_max, start):
     hostile = f'{start}HYPERLINK("http://evil.example","x")'
     make_interaction(content=hostile, ai_response=hostile, error_message=hostile, agent=hostile)
-    row = rows(as_max)[0]
+    row = exported_rows(as_max)[0]
     for heading in ("Question", "Answer", "Error", "Agent"):
         assert row[heading] == f"'{hostile}"
 
 
-def test_a_long_text_is_cut_to_what_a_cell_holds(as_max):
+def test_long_text_is_truncated(as_max):
     make_interaction(content="x" * 100_000)
-    assert len(rows(as_max)[0]["Question"]) == 32_000
+    assert len(exported_rows(as_max)[0]["Question"]) == 32_000
 
 
-def test_an_agent_takes_along_nothing_about_anothers_lead(as_ann, bob):
+def test_agent_exports_visible_calls_only(as_ann, bob):
     make_interaction(lead=make_lead(assigned_to=bob))
     free = make_interaction()
-    assert [str(free.pk) in row["Address"] for row in rows(as_ann)] == [True]
+    assert [str(free.pk) in row["Address"] for row in exported_rows(as_ann)] == [True]
 
 
 @pytest.mark.parametrize("asked", [{"since": "soon"}, {"type": "Nonsense"}, {"lead": "x"}])
-def test_a_filter_that_cannot_be_used_gives_no_file_of_everything(as_max, asked):
+def test_invalid_filter_exports_nothing(as_max, asked):
     make_interaction()
     answer = as_max.get(FILE, asked, follow=True)
     assert "There is no file of a filter that cannot be used." in answer.content.decode()
 
 
-def test_too_many_are_refused_in_a_sentence(as_max, monkeypatch):
-    monkeypatch.setattr(screen, "MOST_ROWS", 2)
+def test_too_many_rows_are_refused(as_max, monkeypatch):
+    monkeypatch.setattr(screen, "MAX_EXPORT_ROWS", 2)
     for _ in range(3):
         make_interaction(agent="reader")
     make_interaction(agent="other")
     answer = as_max.get(FILE, {"agent": "reader"}, follow=True)
     assert "A file holds 2 calls at most" in answer.content.decode()
-    assert len(rows(as_max, agent="other")) == 1
+    assert len(exported_rows(as_max, agent="other")) == 1
 
 
-def test_the_file_costs_the_same_for_one_row_and_for_fifty(as_max):
+def test_export_query_count_is_constant(as_max):
     make_suggestion(interaction=make_interaction(lead=make_lead()))
     with CaptureQueriesContext(connection) as one:
-        rows(as_max)
+        exported_rows(as_max)
     for _ in range(49):
         make_suggestion(interaction=make_interaction(lead=make_lead()))
     with CaptureQueriesContext(connection) as fifty:
-        assert len(rows(as_max)) == 50
+        assert len(exported_rows(as_max)) == 50
     assert len(one) == len(fifty)
 
 
-def test_what_is_filtered_is_summed(as_max):
+def test_filtered_list_shows_totals(as_max):
     make_interaction(agent="other", prompt_tokens=1_000)
     make_interaction(agent="reader", prompt_tokens=1_200, completion_tokens=30, cost_usd=Decimal("0.5"))
     make_interaction(agent="reader", error_message="Late")
-    assert remark(as_max) == ""
-    assert remark(as_max, agent="reader") == (
+    assert list_notice(as_max) == ""
+    assert list_notice(as_max, agent="reader") == (
         "2 calls, 1 failed; 1,200 tokens asked and 30 answered; cost $0.500 and 1 of unknown cost."
     )
-    assert remark(as_max, failed="true").startswith("1 call, 1 failed;")
-    assert remark(as_max, agent="nobody") == ""
-    assert "cost unknown." in remark(as_max, agent="reader", failed="true")
-    assert remark(as_max, q="roof", agent="reader").startswith("2 calls")
+    assert list_notice(as_max, failed="true").startswith("1 call, 1 failed;")
+    assert list_notice(as_max, agent="nobody") == ""
+    assert "cost unknown." in list_notice(as_max, agent="reader", failed="true")
+    assert list_notice(as_max, q="roof", agent="reader").startswith("2 calls")
 
 
-def test_a_sum_reads_no_more_than_it_must(as_max, monkeypatch):
-    monkeypatch.setattr(lists, "MOST_SUMMED", 2)
+def test_totals_are_limited(as_max, monkeypatch):
+    monkeypatch.setattr(lists, "MAX_SUMMED_ROWS", 2)
     for _ in range(3):
         make_interaction(agent="reader")
-    assert remark(as_max, agent="reader").startswith("More than 2 calls: narrow the list down")
+    assert list_notice(as_max, agent="reader").startswith("More than 2 calls: narrow the list down")

@@ -7,10 +7,10 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ai_log.dashboard import dollars, spend
+from ai_log.dashboard import ai_spend_figure, format_dollars
 from ai_log.models import AIInteraction
-from ai_log.transitions import rate
-from crm.exceptions import BadInput, NotAllowed
+from ai_log.transitions import rate_answer
+from crm.exceptions import InvalidInput, NotPermitted
 from crm.models import ActivityLog
 from tests.cast import browser, make_lead
 
@@ -25,37 +25,37 @@ def make_interaction(**kw) -> AIInteraction:
 
 
 @pytest.mark.parametrize("column", ["content", "ai_response", "cost_usd", "error_message", "agent"])
-def test_the_database_refuses_a_change(column):
+def test_database_refuses_update(column):
     row = make_interaction()
     with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
         AIInteraction.objects.filter(pk=row.pk).update(**{column: "7"})
 
 
-def test_the_database_refuses_deletion():
+def test_database_refuses_delete():
     row = make_interaction()
     with pytest.raises(DatabaseError, match="Cannot delete"), transaction.atomic():
         row.delete()
 
 
-def test_feedback_is_kept_and_told_on_the_timeline(ann):
+def test_feedback_is_stored_and_on_timeline(ann):
     lead = make_lead()
     row = make_interaction(lead=lead)
-    rate(row, "down", comment=" Wrong roof ", by=ann)
+    rate_answer(row, "down", comment=" Wrong roof ", by=ann)
     assert (row.feedback, row.feedback_comment, row.feedback_by) == ("down", "Wrong roof", ann)
     assert "Wrong roof" in ActivityLog.objects.on_timeline_of(lead)[0].summary
 
 
-def test_feedback_is_refused_with_a_sentence(ann, vera):
+def test_invalid_feedback_is_refused(ann, vera):
     row = make_interaction()
-    with pytest.raises(BadInput, match="up or down"):
-        rate(row, "sideways", by=ann)
-    with pytest.raises(BadInput, match="at most 2,000"):
-        rate(row, "up", comment="x" * 2_001, by=ann)
-    with pytest.raises(NotAllowed):
-        rate(row, "up", by=vera)
+    with pytest.raises(InvalidInput, match="up or down"):
+        rate_answer(row, "sideways", by=ann)
+    with pytest.raises(InvalidInput, match="at most 2,000"):
+        rate_answer(row, "up", comment="x" * 2_001, by=ann)
+    with pytest.raises(NotPermitted):
+        rate_answer(row, "up", by=vera)
 
 
-def test_the_log_finds_words_by_their_stem_and_says_when_there_are_none(as_max):
+def test_search_matches_word_stems(as_max):
     make_interaction(content="Who asked about roofing?", summary="Roof questions")
     make_interaction(content="The weather", summary="Weather")
     found = as_max.get(LIST, {"q": "roofs"}).content.decode()
@@ -64,13 +64,13 @@ def test_the_log_finds_words_by_their_stem_and_says_when_there_are_none(as_max):
     assert "Nothing matches" in as_max.get(LIST, {"q": "zebra"}).content.decode()
 
 
-def test_the_words_are_looked_up_in_their_index():
+def test_search_uses_its_index():
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
     assert "ai_interactions_text" in AIInteraction.objects.matching("roof").explain()
 
 
-def test_the_list_costs_the_same_for_one_row_and_for_fifty(as_max):
+def test_query_count_is_constant_for_1_and_50_rows(as_max):
     lead = make_lead()
     make_interaction(lead=lead)
     as_max.get(LIST)
@@ -84,7 +84,7 @@ def test_the_list_costs_the_same_for_one_row_and_for_fifty(as_max):
     assert len(answer.content) < 300_000
 
 
-def test_hostile_text_is_shown_as_text(as_max):
+def test_hostile_text_is_escaped(as_max):
     row = make_interaction(
         content=HOSTILE,
         ai_response=HOSTILE,
@@ -101,20 +101,20 @@ def test_hostile_text_is_shown_as_text(as_max):
         assert "&lt;script&gt;" in page
 
 
-def test_unknown_tokens_and_cost_are_unknown_and_not_zero(as_max):
+def test_unknown_tokens_and_cost_are_shown_as_unknown(as_max):
     row = make_interaction()
     page = as_max.get(f"{LIST}{row.pk}/change/").content.decode()
     assert page.count("unknown") >= 4
     assert "$0" not in page
 
 
-def test_an_agent_sees_nothing_about_anothers_lead(as_ann, bob):
+def test_agent_cannot_see_calls_about_a_colleagues_lead(as_ann, bob):
     row = make_interaction(lead=make_lead(assigned_to=bob), summary="Bobs secret")
     assert "Bobs secret" not in as_ann.get(LIST).content.decode()
     assert as_ann.get(f"{LIST}{row.pk}/change/").status_code == 404
 
 
-def test_nobody_writes_into_it_by_hand(ada):
+def test_log_cannot_be_edited(ada):
     row = make_interaction()
     page = browser(ada)
     assert page.get(f"{LIST}add/").status_code == 403
@@ -122,17 +122,17 @@ def test_nobody_writes_into_it_by_hand(ada):
     assert page.post(f"{LIST}{row.pk}/change/", {"content": "x"}).status_code == 403
 
 
-def test_the_conversation_around_an_answer_is_shown(as_max):
+def test_page_shows_the_conversation(as_max):
     first, second = (make_interaction(conversation_id="c1", summary=text) for text in ("First words", "Second words"))
     page = as_max.get(f"{LIST}{second.pk}/change/").content.decode()
     assert "First words" in page
     assert str(first.pk) in page
 
 
-def test_spend_counts_today_and_the_month_and_names_what_is_unknown(max):
+def test_spend_shows_today_and_month_with_unknown_costs(max):
     make_interaction(cost_usd=Decimal("0.25"))
     make_interaction(cost_usd=None)
-    figure = spend(max, timezone.now())
+    figure = ai_spend_figure(max, timezone.now())
     assert figure.value == "$0.250"
     assert "1 of unknown cost" in figure.note
 
@@ -141,5 +141,5 @@ def test_spend_counts_today_and_the_month_and_names_what_is_unknown(max):
     ("amount", "text"),
     [(None, "$0"), ("0.0004", "< $0.001"), ("0.0041", "$0.004"), ("12.3", "$12.30"), ("1234", "$1,234.00")],
 )
-def test_dollars_for_people(amount, text):
-    assert dollars(Decimal(amount) if amount else None) == text
+def test_dollars_are_formatted(amount, text):
+    assert format_dollars(Decimal(amount) if amount else None) == text

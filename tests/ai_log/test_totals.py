@@ -12,7 +12,7 @@ from django.utils import timezone
 from ai_log.models import AIInteraction, CallDay
 from ai_log.tasks import sum_days
 from ai_log.usage import charts, totals
-from ai_log.usage.rollup import keep_days, sets, summed
+from ai_log.usage.rollup import load_cells, store_finished_days, sum_cells
 from suggestions.models import Suggestion
 from suggestions.transitions import approve, reject
 from tests.cast import browser, make_lead, make_suggestion
@@ -21,33 +21,33 @@ pytestmark = pytest.mark.django_db
 URL = "/ai_log/aiinteraction/totals/"
 
 
-def call(days: int = 0, **kw) -> AIInteraction:
+def make_call(days: int = 0, **kw) -> AIInteraction:
     kw = {"agent": "scorer", "model_used": "small", "cost_usd": Decimal("0.5"), "latency_ms": 1_500, **kw}
     at = timezone.now() - timedelta(days=days)
     return AIInteraction.objects.create(type="Chat", source="Agent UI", content="?", created_at=at, **kw)
 
 
-def page_of(page, **asked):
+def get_page(page, **asked):
     answer = page.get(URL, asked)
     assert answer.status_code == 200
     return answer
 
 
 def tables(page, **asked) -> dict[str, dict]:
-    return {title: {row.name: row for row in rows} for title, rows in page_of(page, **asked).context["tables"]}
+    return {title: {row.name: row for row in rows} for title, rows in get_page(page, **asked).context["tables"]}
 
 
-def chart(page, title: str, **asked):
-    return next(one for one in page_of(page, **asked).context["charts"] if one.title == title)
+def get_chart(page, title: str, **asked):
+    return next(one for one in get_page(page, **asked).context["charts"] if one.title == title)
 
 
-def lines(one) -> dict[str, list]:
+def chart_lines(one) -> dict[str, list]:
     return {line["label"]: [n for n in line["data"] if n is not None] for line in json.loads(one.data)["datasets"]}
 
 
-def decided(user, what: str, **kw) -> Suggestion:
+def make_decided_suggestion(user, what: str, **kw) -> Suggestion:
     """A suggestion that came of a call, and what was decided on it."""
-    suggestion = make_suggestion(interaction=call(**kw))
+    suggestion = make_suggestion(interaction=make_call(**kw))
     if what == "rejected":
         reject(suggestion, code="NOT_NEEDED", by=user)
     else:
@@ -55,10 +55,10 @@ def decided(user, what: str, **kw) -> Suggestion:
     return suggestion
 
 
-def test_calls_are_summed_by_agent_and_model_and_day(as_max):
-    call(prompt_tokens=100, completion_tokens=10)
-    call(prompt_tokens=50, completion_tokens=5, model_used="large")
-    call(days=1, agent="writer", error_message="timed out", cost_usd=None)
+def test_calls_are_summed_by_agent_model_and_day(as_max):
+    make_call(prompt_tokens=100, completion_tokens=10)
+    make_call(prompt_tokens=50, completion_tokens=5, model_used="large")
+    make_call(days=1, agent="writer", error_message="timed out", cost_usd=None)
     found = tables(as_max)
     scorer, writer = found["By agent"]["scorer"], found["By agent"]["writer"]
     assert (scorer.sums.calls, scorer.sums.tokens_in, scorer.sums.tokens_out, scorer.cost) == (
@@ -67,28 +67,33 @@ def test_calls_are_summed_by_agent_and_model_and_day(as_max):
         15,
         "$1.00",
     )
-    assert (writer.sums.failed, writer.unknown, writer.cost, writer.median) == (1, 1, "unknown", "1.5 s")
+    assert (writer.sums.failed, writer.unknown_cost_calls, writer.cost, writer.median_latency) == (
+        1,
+        1,
+        "unknown",
+        "1.5 s",
+    )
     assert {name: row.sums.calls for name, row in found["By model"].items()} == {"small": 2, "large": 1}
     assert [row.sums.calls for row in found["By day"].values()] == [2, 1]
 
 
-def test_a_known_cost_of_nothing_is_nothing_and_an_unknown_one_is_unknown(as_max):
-    call(agent="free", cost_usd=Decimal(0))
-    call(agent="mystery", cost_usd=None)
+def test_zero_cost_and_unknown_cost_are_distinct(as_max):
+    make_call(agent="free", cost_usd=Decimal(0))
+    make_call(agent="mystery", cost_usd=None)
     found = tables(as_max)["By agent"]
     assert (found["free"].cost, found["mystery"].cost) == ("$0", "unknown")
-    assert lines(chart(as_max, "Spend")) == {"free": [0], "mystery": []}
+    assert chart_lines(get_chart(as_max, "Spend")) == {"free": [0], "mystery": []}
 
 
-def test_without_a_known_price_there_is_no_chart_of_spend(as_max):
-    call(cost_usd=None)
-    assert chart(as_max, "Spend").is_empty
-    assert "Nothing of this is known" in page_of(as_max).content.decode()
-    assert "$0" not in page_of(as_max).content.decode()
+def test_spend_chart_is_empty_without_known_prices(as_max):
+    make_call(cost_usd=None)
+    assert get_chart(as_max, "Spend").is_empty
+    assert "Nothing of this is known" in get_page(as_max).content.decode()
+    assert "$0" not in get_page(as_max).content.decode()
 
 
-def test_nothing_asked_is_said(as_max):
-    page = page_of(as_max)
+def test_empty_period_shows_message(as_max):
+    page = get_page(as_max)
     assert "No model was asked anything in this time." in page.content.decode()
     assert all(one.is_empty for one in page.context["charts"])
 
@@ -97,52 +102,52 @@ def test_nothing_asked_is_said(as_max):
     ("took", "half", "most"),
     [([1_000] * 100, 1.0, 1.0), ([100] * 90 + [8_000] * 10, 0.1, 8.0), ([1], 0.001, 0.001), ([600_000], 600, 600)],
 )
-def test_latencies_are_true_to_a_twentieth(took, half, most):
+def test_latency_percentiles_are_within_five_percent(took, half, most):
     for one in took[:1] + took[-1:]:
-        call(latency_ms=one, agent="edge")
+        make_call(latency_ms=one, agent="edge")
     AIInteraction.objects.bulk_create(
         AIInteraction(type="Chat", source="Agent UI", content="?", latency_ms=one) for one in took
     )
     today = timezone.localdate()
-    found = summed(cell for cell in sets(today, today)["agent"] if cell.agent != "edge")
-    assert found.latency(0.5) == pytest.approx(half, rel=0.05)
-    assert found.latency(0.95) == pytest.approx(most, rel=0.05)
+    found = sum_cells(cell for cell in load_cells(today, today)["agent"] if cell.agent != "edge")
+    assert found.latency_percentile(0.5) == pytest.approx(half, rel=0.05)
+    assert found.latency_percentile(0.95) == pytest.approx(most, rel=0.05)
 
 
-def test_what_people_decided_is_told_by_agent_and_model(as_max, max):
+def test_decisions_are_counted_by_agent_and_model(as_max, max):
     for what in ("approved", "approved", "edited", "rejected"):
-        decided(max, what)
-    decided(max, "rejected", agent="writer", model_used="large")
-    make_suggestion(interaction=call())
+        make_decided_suggestion(max, what)
+    make_decided_suggestion(max, "rejected", agent="writer", model_used="large")
+    make_suggestion(interaction=make_call())
     row = tables(as_max)["By agent"]["scorer"]
-    assert (row.sums.calls, row.sums.decided, row.accepted, row.edited) == (5, 4, "75 %", "33 %")
-    assert lines(chart(as_max, "Accepted", by="model")) == {"small": [75], "large": [0]}
-    assert lines(chart(as_max, "Edited", by="model")) == {"small": [33.3333], "large": []}
-    assert lines(chart(as_max, "Accepted", agent="writer")) == {"writer": [0]}
+    assert (row.sums.calls, row.sums.decided, row.accepted_percent, row.edited_percent) == (5, 4, "75 %", "33 %")
+    assert chart_lines(get_chart(as_max, "Accepted", by="model")) == {"small": [75], "large": [0]}
+    assert chart_lines(get_chart(as_max, "Edited", by="model")) == {"small": [33.3333], "large": []}
+    assert chart_lines(get_chart(as_max, "Accepted", agent="writer")) == {"writer": [0]}
 
 
-def test_the_table_under_a_chart_says_the_same(as_max):
-    call()
-    call(days=3, agent="writer", cost_usd=Decimal("0.02"))
-    one = chart(as_max, "Spend", days="7")
+def test_table_matches_its_chart(as_max):
+    make_call()
+    make_call(days=3, agent="writer", cost_usd=Decimal("0.02"))
+    one = get_chart(as_max, "Spend", days="7")
     assert one.names == ["scorer", "writer"]
     assert [cells for _, cells in one.rows] == [["$0.500", ""], ["", "$0.020"]]
-    assert "<summary" in page_of(as_max, days="7").content.decode()
+    assert "<summary" in get_page(as_max, days="7").content.decode()
 
 
-def test_the_less_called_have_one_line_together(as_max):
+def test_rare_agents_share_one_line(as_max):
     for number in range(8):
         for _ in range(8 - number):
-            call(agent=f"agent {number}", cost_usd=Decimal(1))
-    found = lines(chart(as_max, "Spend"))
-    assert list(found) == [*(f"agent {n}" for n in range(5)), charts.OTHERS]
-    assert found[charts.OTHERS] == [3 + 2 + 1]
+            make_call(agent=f"agent {number}", cost_usd=Decimal(1))
+    found = chart_lines(get_chart(as_max, "Spend"))
+    assert list(found) == [*(f"agent {n}" for n in range(5)), charts.OTHERS_LABEL]
+    assert found[charts.OTHERS_LABEL] == [3 + 2 + 1]
 
 
-def test_days_that_are_over_are_told_from_what_was_kept(as_max):
+def test_past_days_are_read_from_rollup(as_max):
     for ago in (0, 1, 1, 40):
-        call(days=ago, prompt_tokens=7)
-    call(days=2, agent="writer", cost_usd=None)
+        make_call(days=ago, prompt_tokens=7)
+    make_call(days=2, agent="writer", cost_usd=None)
     before = tables(as_max, days="90")
     sum_days(0)
     assert set(CallDay.objects.values_list("agent", "model_used", "calls").filter(calls=2)) == {
@@ -153,88 +158,88 @@ def test_days_that_are_over_are_told_from_what_was_kept(as_max):
     assert list(tables(as_max, days="90", agent="writer")["By agent"]) == ["writer"]
     today = timezone.localdate()
     with CaptureQueriesContext(connection) as asked:
-        sets(today - timedelta(days=40), today - timedelta(days=1))
+        load_cells(today - timedelta(days=40), today - timedelta(days=1))
     assert not any("FROM (SELECT" in query["sql"] for query in asked)
 
 
-def test_a_call_that_was_written_late_is_summed_the_next_night(as_max):
-    call(days=2)
-    assert len(list(keep_days(timezone.now()))) == 2
-    call(days=2)
+def test_late_call_is_summed_the_next_night(as_max):
+    make_call(days=2)
+    assert len(list(store_finished_days(timezone.now()))) == 2
+    make_call(days=2)
     assert tables(as_max)["By agent"]["scorer"].sums.calls == 1
-    assert len(list(keep_days(timezone.now()))) == 5
+    assert len(list(store_finished_days(timezone.now()))) == 5
     assert tables(as_max)["By agent"]["scorer"].sums.calls == 2
 
 
 @pytest.mark.parametrize(("days", "calls"), [("7", 1), ("30", 2), ("90", 3), ("", 2), ("8", 2), ("x", 2)])
-def test_the_period_is_one_of_three(as_max, days, calls):
+def test_period_is_7_30_or_90_days(as_max, days, calls):
     for ago in (0, 20, 80, 100):
-        call(days=ago)
+        make_call(days=ago)
     assert tables(as_max, days=days)["By agent"]["scorer"].sums.calls == calls
 
 
-def test_what_the_list_is_narrowed_to_narrows_the_charts(as_max):
+def test_list_filters_apply_to_charts(as_max):
     lead, today = make_lead(), timezone.localdate()
-    call(lead=lead)
-    call(days=100)
-    call(error_message="Late")
+    make_call(lead=lead)
+    make_call(days=100)
+    make_call(error_message="Late")
     assert tables(as_max, lead=str(lead.pk))["By agent"]["scorer"].sums.calls == 1
     assert tables(as_max, failed="true")["By agent"]["scorer"].sums.calls == 1
     assert tables(as_max, since=str(today - timedelta(days=120)))["By agent"]["scorer"].sums.calls == 3
     assert tables(as_max, until=str(today - timedelta(days=90)))["By agent"]["scorer"].sums.calls == 1
-    page = page_of(as_max, lead=str(lead.pk)).content.decode()
+    page = get_page(as_max, lead=str(lead.pk)).content.decode()
     assert f"Lead: <b>{lead}" in page
 
 
 @pytest.mark.parametrize("asked", [{"since": "soon"}, {"type": "Nonsense"}, {"lead": "x"}, {"since": "0001-01-01"}])
-def test_a_filter_that_cannot_be_used_is_named(as_max, asked):
-    call()
-    page = page_of(as_max, **asked).content.decode()
+def test_invalid_filter_is_reported(as_max, asked):
+    make_call()
+    page = get_page(as_max, **asked).content.decode()
     assert "This filter was left out." in page or "Only the latest 1,096 days are told." in page
 
 
-def test_no_more_calls_are_read_than_can_be(as_max, monkeypatch):
-    monkeypatch.setattr(totals, "MOST_READ", 2)
+def test_number_of_calls_read_is_limited(as_max, monkeypatch):
+    monkeypatch.setattr(totals, "MAX_CALLS_READ", 2)
     for _ in range(3):
-        call(error_message="Late")
-    answer = page_of(as_max, failed="true")
+        make_call(error_message="Late")
+    answer = get_page(as_max, failed="true")
     assert "Only the newest 2 calls are told" in answer.content.decode()
     assert tables(as_max, failed="true")["By agent"]["scorer"].sums.calls == 2
 
 
-def test_each_name_leads_to_its_calls(as_max):
-    call()
-    call(days=60)
+def test_names_link_to_their_calls(as_max):
+    make_call()
+    make_call(days=60)
     row = tables(as_max)["By agent"]["scorer"]
-    answer = as_max.get(f"/ai_log/aiinteraction/?{row.asked}")
+    answer = as_max.get(f"/ai_log/aiinteraction/?{row.query_string}")
     assert len(answer.context["cl"].page.rows) == 1
 
 
-def test_hostile_names_are_shown_as_text(as_max):
-    call(agent='<script>alert(1)</script>"', model_used="")
+def test_hostile_names_are_escaped(as_max):
+    make_call(agent='<script>alert(1)</script>"', model_used="")
     for asked in ({}, {"by": "model"}, {"agent": "<script>alert(1)</script>"}):
-        page = page_of(as_max, **asked).content.decode()
+        page = get_page(as_max, **asked).content.decode()
         assert "<script>alert(1)</script>" not in page
-    assert "not named" in page_of(as_max, by="model").content.decode()
+    assert "not named" in get_page(as_max, by="model").content.decode()
 
 
-def test_an_agent_sums_only_what_she_sees(as_ann, ann, bob, max, stranger):
-    decided(max, "approved", lead=make_lead(assigned_to=bob))
+def test_agent_totals_respect_visibility(as_ann, ann, bob, max, stranger):
+    make_decided_suggestion(max, "approved", lead=make_lead(assigned_to=bob))
     Suggestion.objects.update(owner=bob)
-    call(lead=make_lead())
+    make_call(lead=make_lead())
     sum_days(0)
     row = tables(as_ann)["By agent"]["scorer"]
     assert (row.sums.calls, row.sums.decided) == (1, 0)
     assert browser(stranger).get(URL).status_code == 403
 
 
-def test_the_page_costs_the_same_for_one_call_and_for_fifty(as_max, max):
-    decided(max, "approved")
+def test_query_count_is_constant_for_1_and_50_calls(as_max, max):
+    make_decided_suggestion(max, "approved")
     as_max.get(URL)
     with CaptureQueriesContext(connection) as few:
         as_max.get(URL)
     for number in range(49):
-        call(days=number % 20, agent=f"agent {number}")
+        make_call(days=number % 20, agent=f"agent {number}")
     with CaptureQueriesContext(connection) as many:
         answer = as_max.get(URL, {"per": "day"})
     assert len(few) == len(many) <= 12

@@ -5,16 +5,16 @@ import os
 from bench import databases
 
 
-def test_each_process_has_a_database_of_its_own(monkeypatch):
-    mine = databases.own("scratch")
+def test_each_process_has_its_own_database(monkeypatch):
+    mine = databases.process_database("scratch")
     monkeypatch.setattr(os, "getpid", lambda: 7)
-    assert databases.own("scratch") == "bench_scratch_7" != mine
+    assert databases.process_database("scratch") == "bench_scratch_7" != mine
 
 
-def test_only_what_a_process_that_has_gone_left_behind_is_removed(monkeypatch):
-    dropped, mine = [], databases.own("scratch")
+def test_only_databases_of_dead_processes_are_removed(monkeypatch):
+    dropped, mine = [], databases.process_database("scratch")
     names = [mine, "bench_scratch_4194304"]
-    monkeypatch.setattr(databases, "existing", lambda name: names)
-    monkeypatch.setattr(databases, "drop", dropped.append)
-    databases.drop_leftovers("scratch")
+    monkeypatch.setattr(databases, "list_databases", lambda name: names)
+    monkeypatch.setattr(databases, "drop_database", dropped.append)
+    databases.drop_stale_databases("scratch")
     assert dropped == ["bench_scratch_4194304"]

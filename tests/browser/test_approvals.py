@@ -13,7 +13,7 @@ QUEUE = "/suggestions/suggestion/"
 
 
 @pytest.fixture
-def three(max) -> list[Suggestion]:
+def three_suggestions(max) -> list[Suggestion]:
     """Three that wait, as the queue shows them."""
     return [make_suggestion(suggested_content={"title": f"Task {name}"}) for name in "cba"][::-1]
 
@@ -27,8 +27,8 @@ def status(suggestion: Suggestion) -> str:
     return Suggestion.objects.get(pk=suggestion.pk).status
 
 
-def test_the_keys_go_through_the_queue_and_decide(opened, max, three):
-    first, second, third = three
+def test_keyboard_navigates_queue_and_decides(opened, max, three_suggestions):
+    first, second, third = three_suggestions
     page = opened(max, width=1440)
     page.goto(QUEUE)
     shown = page.locator("#chosen h2.sentence")
@@ -52,7 +52,7 @@ def test_the_keys_go_through_the_queue_and_decide(opened, max, three):
     assert Suggestion.objects.get(pk=second.pk).review_note == "a s j k: done by phone"
 
 
-def test_a_letter_typed_into_the_content_is_no_command(opened, max, three):
+def test_typing_in_content_triggers_no_shortcut(opened, max, three_suggestions):
     page = opened(max, width=1440)
     page.goto(QUEUE)
     page.keyboard.press("e")
@@ -63,10 +63,10 @@ def test_a_letter_typed_into_the_content_is_no_command(opened, max, three):
     page.keyboard.press("Escape")
     press(page, "a")
     assert Task.objects.get().title == "Task a as asked"
-    assert status(three[0]) == SuggestionStatus.MODIFIED
+    assert status(three_suggestions[0]) == SuggestionStatus.MODIFIED
 
 
-def test_a_key_that_is_held_down_decides_nothing_more(opened, max, three):
+def test_repeated_key_decides_once(opened, max, three_suggestions):
     page = opened(max, width=1440)
     page.goto(QUEUE)
     page.evaluate("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'a', repeat: true, bubbles: true}))")
@@ -74,8 +74,8 @@ def test_a_key_that_is_held_down_decides_nothing_more(opened, max, three):
     assert not Task.objects.exists()
 
 
-def test_everything_is_decided_without_scripts(opened, max, three):
-    first, second, _ = three
+def test_queue_works_without_scripts(opened, max, three_suggestions):
+    first, second, _ = three_suggestions
     page = opened(max, width=1440, scripts=False)
     page.goto(QUEUE)
     page.click("a:has-text('Task b') >> visible=true")
@@ -88,7 +88,7 @@ def test_everything_is_decided_without_scripts(opened, max, three):
     assert status(first) == SuggestionStatus.REJECTED
 
 
-def test_on_a_phone_the_list_leads_to_a_page_and_the_page_to_the_next(opened, max, three):
+def test_phone_goes_from_list_to_page_to_next(opened, max, three_suggestions):
     page = opened(max, width=360)
     page.goto(QUEUE)
     expect(page.locator("#chosen")).to_be_hidden()

@@ -7,7 +7,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from inbox.models import Message, Thread
-from inbox.transitions import take_in
+from inbox.transitions import add_to_thread
 from tests.cast import make_thread
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
@@ -15,31 +15,31 @@ LIST = "/inbox/thread/"
 
 
 @pytest.fixture
-def three(max) -> list[Thread]:
+def three_threads(max) -> list[Thread]:
     """Three that wait for an answer, the oldest first."""
     rows = []
     for hours, name in enumerate("abc"):
         thread = make_thread(subject=f"Question {name}")
         at = timezone.now() - timedelta(hours=9 - hours)
-        take_in(Message(thread=thread, direction="in", body_text="How much?", sent_at=at))
+        add_to_thread(Message(thread=thread, direction="in", body_text="How much?", sent_at=at))
         rows.append(thread)
     return rows
 
 
-def focused(page) -> str:
+def focused_text(page) -> str:
     return page.evaluate("document.activeElement.textContent.trim()")
 
 
-def test_the_keys_go_through_the_list_and_open_one(opened, max, three):
+def test_keyboard_navigates_list_and_opens_thread(opened, max, three_threads):
     page = opened(max)
     page.goto(LIST)
     page.keyboard.press("j")
     page.keyboard.press("j")
-    assert focused(page) == "Question b"
+    assert focused_text(page) == "Question b"
     page.keyboard.press("x")
     expect(page.locator("input.action-select:checked")).to_have_count(1)
     page.keyboard.press("k")
-    assert focused(page) == "Question a"
+    assert focused_text(page) == "Question a"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("?")
     expect(page.get_by_text("next and previous conversation")).to_be_visible()
@@ -49,8 +49,8 @@ def test_the_keys_go_through_the_list_and_open_one(opened, max, three):
     expect(page.get_by_role("heading", name="Question a", exact=True)).to_be_visible()
 
 
-def test_the_keys_of_a_conversation_press_its_buttons_but_never_while_typing(opened, max, three):
-    page, thread = opened(max), three[0]
+def test_thread_shortcuts_work_but_not_while_typing(opened, max, three_threads):
+    page, thread = opened(max), three_threads[0]
     page.goto(f"{LIST}{thread.pk}/change/")
     page.keyboard.press("a")
     expect(page.locator('.deeds form[action$="/do/assign/"] select')).to_be_focused()
@@ -58,7 +58,7 @@ def test_the_keys_of_a_conversation_press_its_buttons_but_never_while_typing(ope
     assert Thread.objects.get(pk=thread.pk).status == "OPEN"
     page.keyboard.press("Escape")
     page.keyboard.press("j")
-    assert "How much?" in focused(page)
+    assert "How much?" in focused_text(page)
     with page.expect_navigation():
         page.keyboard.press("e")
     assert Thread.objects.get(pk=thread.pk).status == "RESOLVED"
@@ -67,7 +67,7 @@ def test_the_keys_of_a_conversation_press_its_buttons_but_never_while_typing(ope
     assert page.url.endswith("/do/link/")
 
 
-def test_typing_a_search_moves_nothing(opened, max, three):
+def test_typing_in_search_triggers_no_shortcut(opened, max, three_threads):
     page = opened(max)
     page.goto(LIST)
     page.keyboard.press("/")

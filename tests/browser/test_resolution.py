@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from crm.records.activity import SYSTEM
+from crm.records.activity import SYSTEM_ACTOR
 from support.transitions import resolve
 from tests.cast import make_ticket
 
@@ -13,11 +13,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, seria
 @pytest.fixture
 def address() -> str:
     """A ticket's page that offers what solved another."""
-    resolve(make_ticket(subject="Certificate missing"), summary="Sent the certificate again.", by=SYSTEM)
+    resolve(make_ticket(subject="Certificate missing"), summary="Sent the certificate again.", by=SYSTEM_ACTOR)
     return f"/support/supportticket/{make_ticket(subject='Certificate is missing').pk}/change/"
 
 
-def test_use_this_puts_the_earlier_resolution_into_the_form_and_keeps_what_was_typed(opened, max, address):
+def test_use_this_button_appends_earlier_resolution(opened, max, address):
     page = opened(max)
     page.goto(address)
     field = page.locator("textarea[name=summary]")
@@ -29,7 +29,7 @@ def test_use_this_puts_the_earlier_resolution_into_the_form_and_keeps_what_was_t
     expect(field).to_have_value("Called her first.\n\nSent the certificate again.")
 
 
-def test_without_scripts_the_text_is_there_to_copy(opened, max, address):
+def test_resolution_can_be_copied_without_scripts(opened, max, address):
     page = opened(max, scripts=False)
     page.goto(address)
     expect(page.get_by_text("Sent the certificate again.")).to_be_visible()

@@ -5,14 +5,14 @@ from uuid import uuid4
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from agents.assistant.transitions import ask_about
+from agents.assistant.transitions import ask_about_lead
 from ai_log.models import AIInteraction
 from crm.models import Project
 from inbox.models import Mailbox, Message, SetAside
-from inbox.transitions import take_in
+from inbox.transitions import add_to_thread
 from leads.models import Task
 from tests.cast import make_client, make_contact, make_lead, make_suggestion, make_thread, make_ticket
-from tests.end_to_end.test_every_address import job
+from tests.end_to_end.test_every_url import job
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh"
@@ -34,7 +34,7 @@ def addresses(max) -> dict[str, str]:
         signals=[{"type": "budget_mentioned", "timestamp": "2026-01-05T10:00:00Z", "weight": 0.25, "source": LONG}],
     )
     thread = make_thread(lead=lead, subject=LONG * 4)
-    take_in(
+    add_to_thread(
         Message(
             thread=thread,
             direction="in",
@@ -49,7 +49,7 @@ def addresses(max) -> dict[str, str]:
         lead=lead, type="Chat", source="Agent UI", content=LONG * 30, ai_response="x" * 3_000, summary=LONG * 2
     )
     asked = {"conversation": uuid4(), "key": uuid4(), "by": max}
-    ask_about(lead, f"Catch me up, and tell what they said about {LONG}", **asked)
+    ask_about_lead(lead, f"Catch me up, and tell what they said about {LONG}", **asked)
     mailbox = Mailbox.objects.create(address=f"office@{LONG[:50].lower()}.example", last_error=LONG * 4)
     aside = SetAside.objects.create(
         mailbox=mailbox, origin=f"{LONG * 3} #3 of 17", reason=LONG * 2, size=9, raw=b"x" * 9
@@ -98,7 +98,7 @@ def addresses(max) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (360, True)])
-def test_no_screen_has_a_serious_accessibility_fault_or_is_wider_than_its_window(opened, max, addresses, width, dark):
+def test_screens_are_accessible_and_fit_their_window(opened, max, addresses, width, dark):
     page, faults = opened(max, width=width, dark=dark), []
     for name, address in addresses.items():
         page.goto(address)
@@ -113,7 +113,7 @@ def test_no_screen_has_a_serious_accessibility_fault_or_is_wider_than_its_window
     assert faults == [], "\n".join(faults)
 
 
-def test_an_empty_agency_looks_meant(opened, max):
+def test_empty_agency_shows_empty_states(opened, max):
     page = opened(max)
     for address in ("/", "/leads/lead/", "/inbox/thread/", "/suggestions/suggestion/", "/support/supportticket/"):
         page.goto(address)

@@ -33,19 +33,19 @@ OUR_VARIABLES = {
 }
 
 
-def environment(**variables: str) -> dict[str, str]:
+def process_environment(**variables: str) -> dict[str, str]:
     """The environment of this process, with these variables of ours and no others."""
     # Playwright's tests set Django's own one for the process they share with others.
     others = OUR_VARIABLES | {"DJANGO_ALLOW_ASYNC_UNSAFE"}
     return {name: value for name, value in os.environ.items() if name not in others} | variables
 
 
-def start(*command: str, **variables: str) -> subprocess.Popen:
+def start_process(*command: str, **variables: str) -> subprocess.Popen:
     """Start `python COMMAND` in the project folder; what it prints is read from its `stdout`."""
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=settings.BASE_DIR,
-        env=environment(**variables),
+        env=process_environment(**variables),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -59,7 +59,7 @@ def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=settings.BASE_DIR,
-        env=environment(**variables),
+        env=process_environment(**variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -71,7 +71,7 @@ def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess:
 @contextlib.contextmanager
 def running(*command: str, **variables: str) -> Iterator[subprocess.Popen]:
     """A started process that is gone after the block, whatever happens in it."""
-    process = start(*command, **variables)
+    process = start_process(*command, **variables)
     try:
         yield process
     finally:
@@ -81,32 +81,32 @@ def running(*command: str, **variables: str) -> Iterator[subprocess.Popen]:
         process.wait()
 
 
-def line_with(process: subprocess.Popen, *words: str) -> str:
+def wait_for_line(process: subprocess.Popen, *words: str) -> str:
     """The first line that `process` prints with any of these in it; it is killed when that takes a minute."""
-    said = []
+    output_lines = []
     patience = threading.Timer(60, process.kill)
     patience.start()
     try:
         for line in process.stdout:
-            if any(each in line for each in words):
+            if any(word in line for word in words):
                 return line
-            said.append(line)
+            output_lines.append(line)
     finally:
         patience.cancel()
-    raise AssertionError(f"{words} was never printed, but this: {''.join(said)}")
+    raise AssertionError(f"{words} was never printed, but this: {''.join(output_lines)}")
 
 
-def eventually(happened: Callable[[], bool], seconds: float = 20) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
     """Whether it happens in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if happened():
+        if condition():
             return True
         time.sleep(0.05)
     return False
 
 
-def url_of_test_database(name: str | None = None) -> str:
+def test_database_url(name: str | None = None) -> str:
     """DATABASE_URL for a process that is to use the database of this test, or another on its server."""
     its = connection.settings_dict
     name = name or its["NAME"]
@@ -127,6 +127,6 @@ def is_dead(pid: int) -> bool:
         return True
 
 
-def files_below(folder: Path) -> list[Path]:
+def list_files(folder: Path) -> list[Path]:
     """What lies in a folder; nothing when there is none."""
     return sorted(folder.iterdir()) if folder.exists() else []

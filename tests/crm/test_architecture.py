@@ -23,7 +23,7 @@ def modules() -> Iterator[Path]:
         yield from sorted((settings.BASE_DIR / layer).rglob("*.py"))
 
 
-def written() -> list[Path]:
+def handwritten_modules() -> list[Path]:
     """The modules that are written by hand."""
     return [path for path in modules() if "migrations" not in path.parts]
 
@@ -43,7 +43,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, ".".join([*base, *filter(None, [node.module])])
 
 
-def wrong_arrows(path: Path) -> list[str]:
+def forbidden_imports(path: Path) -> list[str]:
     allowed = LAYERS[: LAYERS.index(place(path).split("/")[0]) + 1]
     return [
         f"{place(path)}:{line} imports {name}"
@@ -54,20 +54,24 @@ def wrong_arrows(path: Path) -> list[str]:
 
 def test_apps_import_only_to_their_left():
     assert len(list(modules())) > 100
-    assert sum((wrong_arrows(path) for path in modules()), []) == []
+    assert sum((forbidden_imports(path) for path in modules()), []) == []
 
 
-def test_an_arrow_the_other_way_would_be_seen(tmp_path, settings):
+def test_forbidden_import_is_detected(tmp_path, settings):
     settings.BASE_DIR = tmp_path
     path = tmp_path / "leads" / "deeds" / "x.py"
     path.parent.mkdir(parents=True)
     path.write_text("import crm.x\nfrom leads import y\nfrom . import z\ndef f():\n    from inbox.x import Thread\n")
-    assert wrong_arrows(path) == ["leads/deeds/x.py:5 imports inbox.x"]
+    assert forbidden_imports(path) == ["leads/deeds/x.py:5 imports inbox.x"]
     path.write_text("import suggestions as s, leads\nfrom tests.cast import make_lead\nimport agents.tasks\n")
-    assert [line.split(" imports ")[1] for line in wrong_arrows(path)] == ["suggestions", "tests.cast", "agents.tasks"]
+    assert [line.split(" imports ")[1] for line in forbidden_imports(path)] == [
+        "suggestions",
+        "tests.cast",
+        "agents.tasks",
+    ]
 
 
-def test_settings_name_only_what_there_is():
+def test_settings_name_existing_functions():
     for names in (
         settings.TODAY_FIGURES,
         settings.TODAY_PANELS,
@@ -87,19 +91,19 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
-def test_no_function_and_no_module_is_too_long():
+def test_functions_and_modules_are_short():
     long_functions = [
         f"{place(path)}:{node.lineno} {node.name}: {node.end_lineno - node.lineno + 1} lines"
-        for path in written()
+        for path in handwritten_modules()
         for node in functions(path)
         if node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
     ]
-    lengths = {place(path): len(path.read_text().splitlines()) for path in written()}
+    lengths = {place(path): len(path.read_text().splitlines()) for path in handwritten_modules()}
     assert long_functions == []
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST_MODULE} == {}
 
 
-def test_nothing_is_imported_inside_a_function():
+def test_no_imports_inside_functions():
     found = [
         f"{place(path)}:{inner.lineno}"
         for path in modules()
@@ -110,8 +114,8 @@ def test_nothing_is_imported_inside_a_function():
     assert found == []
 
 
-def test_no_module_is_a_drawer_without_a_label():
-    parts = [path.relative_to(settings.BASE_DIR).with_suffix("").parts for path in written()]
+def test_no_catch_all_module_names():
+    parts = [path.relative_to(settings.BASE_DIR).with_suffix("").parts for path in handwritten_modules()]
     # Deeper down a signal is what a lead gives.
     assert {name for names in parts for name in names[:2]} & DRAWERS == set()
 
@@ -135,7 +139,7 @@ def leading_columns() -> set[tuple[str, str]]:
 
 
 @pytest.mark.django_db
-def test_every_foreign_key_leads_an_index():
+def test_every_foreign_key_has_an_index():
     indexed = leading_columns()
     missing = [
         f"{model._meta.db_table}.{field.column}"
@@ -146,7 +150,7 @@ def test_every_foreign_key_leads_an_index():
     assert missing == []
 
 
-def test_every_constraint_is_named_for_its_table_and_says_what_it_refuses():
+def test_constraints_are_named_and_have_messages():
     for model in our_models():
         for constraint in model._meta.constraints:
             assert constraint.name.startswith(model._meta.db_table), constraint.name
@@ -156,7 +160,7 @@ def test_every_constraint_is_named_for_its_table_and_says_what_it_refuses():
 
 
 @pytest.mark.django_db
-def test_every_choice_is_checked_by_the_database():
+def test_every_choice_has_a_check_constraint():
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -174,9 +178,11 @@ def test_every_choice_is_checked_by_the_database():
     assert unchecked == []
 
 
-def test_every_column_is_read_somewhere():
+def test_every_column_is_used():
     """A word search: it finds a column that nothing mentions, not one that is mentioned in vain."""
-    readers = [path for path in written() if not {"models", "seeding"} & set(path.parts) and path.stem != "models"]
+    readers = [
+        path for path in handwritten_modules() if not {"models", "seeding"} & set(path.parts) and path.stem != "models"
+    ]
     readers += [path for layer in LAYERS for path in (settings.BASE_DIR / layer).rglob("*.html")]
     words = set(re.findall(r"\w+", "\n".join(path.read_text() for path in readers)))
     unread = [

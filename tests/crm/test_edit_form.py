@@ -14,32 +14,32 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.exceptions import IllegalMove
+from crm.exceptions import IllegalTransition
 from crm.models import ActivityLog, Contact
 from crm.records import transitions
-from crm.records.transitions import note
+from crm.records.transitions import add_note
 from crm.screens import record_forms
-from crm.screens.json_forms import VERSION, NamedValuesField, SchemaField
-from leads.forms import COMMUNICATIONS, INSUREDS
+from crm.screens.json_forms import VERSION_KEY, NamedValuesField, SchemaField
+from leads.forms import ADDITIONAL_INSUREDS_SCHEMA, COMMUNICATIONS_SCHEMA
 from leads.models import ContactLead, InsuranceType, Lead
 from tests.cast import make_client, make_contact, make_lead
-from tests.forms import form_of
+from tests.form_parser import read_form
 
 pytestmark = pytest.mark.django_db
 LINES = importlib.import_module("leads.migrations.0003_stages_and_lines").LINES
 SCHEMAS = {code: schema for code, *_, schema in LINES}
-MEANWHILE = "Somebody else has changed this record since you opened it."
+EDIT_CONFLICT = "Somebody else has changed this record since you opened it."
 
 
 def url(row) -> str:
     return f"/{row._meta.label_lower.replace('.', '/')}/{row.pk}/change/?edit=1"
 
 
-def opened(page, row) -> dict[str, str]:
+def form_values(page, row) -> dict[str, str]:
     """The form of `row` as a browser holds it."""
     answer = page.get(url(row))
     assert answer.status_code == 200
-    return form_of(answer.content.decode(), f"{row._meta.model_name}_form")
+    return read_form(answer.content.decode(), f"{row._meta.model_name}_form")
 
 
 def save(page, row, data: dict) -> list[str]:
@@ -56,21 +56,21 @@ def save(page, row, data: dict) -> list[str]:
 
 
 def edit(page, row, **changes: str) -> list[str]:
-    return save(page, row, {**opened(page, row), **{k.replace("__", "."): v for k, v in changes.items()}})
+    return save(page, row, {**form_values(page, row), **{k.replace("__", "."): v for k, v in changes.items()}})
 
 
 def reload(row):
     return type(row).everything.get(pk=row.pk)
 
 
-def said_about(row) -> list[str]:
+def activity_summaries(row) -> list[str]:
     return [line.summary for line in ActivityLog.objects.on_timeline_of(row) if line.verb != "created"]
 
 
 # Only what changed
 
 
-def test_a_form_sent_back_untouched_changes_nothing_and_says_nothing(as_max):
+def test_unchanged_form_saves_and_logs_nothing(as_max):
     for row in (full_lead(), make_client(address={"city": "Bonn", "x": 1}, tags=["a"]), make_contact(tags=["a"])):
         before = reload(row)
         assert edit(as_max, row) == []
@@ -78,27 +78,27 @@ def test_a_form_sent_back_untouched_changes_nothing_and_says_nothing(as_max):
         assert {f.name: getattr(now, f.attname) for f in row._meta.concrete_fields} == {
             f.name: getattr(before, f.attname) for f in row._meta.concrete_fields
         }
-        assert said_about(row) == []
+        assert activity_summaries(row) == []
 
 
-def test_only_the_columns_that_changed_are_written(as_max):
+def test_only_changed_columns_are_written(as_max):
     lead = full_lead()
     with CaptureQueriesContext(connection) as ran:
         assert edit(as_max, lead, contact_name="New name", tags="a, b") == []
     sql = next(query["sql"] for query in ran if 'UPDATE "leads" SET "' in query["sql"])
     written = re.findall(r'"(\w+)" = ', sql.split('UPDATE "leads" SET ')[1].split(" WHERE ")[0])
     assert sorted(written) == ["contact_name", "tags", "updated_at"]
-    assert said_about(lead) == ["Changed name, tags"]
+    assert activity_summaries(lead) == ["Changed name, tags"]
 
 
-def test_a_score_a_date_and_a_note_written_meanwhile_survive_and_are_no_conflict(as_max, max):
+def test_automatic_changes_are_no_conflict_and_survive(as_max, max):
     lead = make_lead()
-    form = opened(as_max, lead)
+    form = form_values(as_max, lead)
     heard = timezone.now()
     Lead.objects.filter(pk=lead.pk).update(
         overall_score="0.81", priority_tier="hot", last_contact_at=heard, awaiting_reply=True
     )
-    note(lead, "Called.", by=max)
+    add_note(lead, "Called.", by=max)
     assert save(as_max, lead, {**form, "contact_name": "New name"}) == []
     lead = reload(lead)
     assert (lead.contact_name, str(lead.overall_score), lead.priority_tier) == ("New name", "0.81", "hot")
@@ -109,18 +109,18 @@ def test_a_score_a_date_and_a_note_written_meanwhile_survive_and_are_no_conflict
 # Somebody else's change
 
 
-def test_a_change_by_somebody_else_is_noticed_and_not_overwritten(as_max, as_ann, ann):
+def test_concurrent_edit_is_detected(as_max, as_ann, ann):
     lead = make_lead(assigned_to=ann, notes="old")
-    hers, his = opened(as_ann, lead), opened(as_max, lead)
+    hers, his = form_values(as_ann, lead), form_values(as_max, lead)
     assert save(as_ann, lead, {**hers, "notes": "hers"}) == []
     (sentence,) = save(as_max, lead, {**his, "contact_phone": "555"})
-    assert sentence.startswith(MEANWHILE)
+    assert sentence.startswith(EDIT_CONFLICT)
     assert (reload(lead).notes, reload(lead).contact_phone) == ("hers", "")
     assert edit(as_max, lead, contact_phone="555") == []
     assert reload(lead).notes == "hers"
 
 
-def test_a_change_between_the_check_and_the_saving_is_noticed_too(as_max, monkeypatch):
+def test_edit_between_check_and_save_is_detected(as_max, monkeypatch):
     lead = make_lead(notes="old")
     check = record_forms.RecordForm.clean
 
@@ -131,15 +131,15 @@ def test_a_change_between_the_check_and_the_saving_is_noticed_too(as_max, monkey
 
     monkeypatch.setattr(record_forms.RecordForm, "clean", slow)
     (sentence,) = edit(as_max, lead, notes="mine")
-    assert sentence.startswith(MEANWHILE)
+    assert sentence.startswith(EDIT_CONFLICT)
     assert reload(lead).notes != "mine"
 
 
 def refuse(*args, **kwargs):
-    raise IllegalMove("Not now.")
+    raise IllegalTransition("Not now.")
 
 
-def test_a_refusal_at_the_last_moment_keeps_what_was_typed(as_max, monkeypatch):
+def test_refused_save_keeps_typed_values(as_max, monkeypatch):
     lead, contact = make_lead(line="auto", custom_fields={"region": "north"}), make_contact()
     typed = {
         "notes": "typed\r\nin lines",
@@ -148,14 +148,14 @@ def test_a_refusal_at_the_last_moment_keeps_what_was_typed(as_max, monkeypatch):
         "custom_fields.0.value": "south",
         "contact_links-0-role": "technical",
     }
-    form = link_data(opened(as_max, lead), {"contact": contact.pk, "role": "other"}) | typed
+    form = link_data(form_values(as_max, lead), {"contact": contact.pk, "role": "other"}) | typed
     before = reload(lead)
-    monkeypatch.setattr(transitions, "edited", refuse)
+    monkeypatch.setattr(transitions, "record_edit", refuse)
     answer = as_max.post(url(lead), form)
     assert answer.status_code == 200
     text = answer.content.decode()
     assert text.count("Not now.") == 1
-    again = form_of(text, "lead_form")
+    again = read_form(text, "lead_form")
     assert {name: again[name] for name in typed} == typed
     assert reload(lead).updated_at == before.updated_at
     assert not ContactLead.objects.exists()
@@ -164,35 +164,35 @@ def test_a_refusal_at_the_last_moment_keeps_what_was_typed(as_max, monkeypatch):
     assert (reload(lead).notes, reload(lead).auto_data["make"]) == ("typed\nin lines", "Saab")
 
 
-def test_a_refusal_to_add_keeps_what_was_typed(as_max, monkeypatch):
+def test_refused_add_keeps_typed_values(as_max, monkeypatch):
     monkeypatch.setattr(transitions, "create", refuse)
     page = as_max.get("/crm/contact/add/").content.decode()
     answer = as_max.post(
-        "/crm/contact/add/", {**form_of(page, "contact_form"), "name": "New", "email": "n@example.com"}
+        "/crm/contact/add/", {**read_form(page, "contact_form"), "name": "New", "email": "n@example.com"}
     )
     assert "Not now." in answer.content.decode()
-    assert form_of(answer.content.decode(), "contact_form")["name"] == "New"
+    assert read_form(answer.content.decode(), "contact_form")["name"] == "New"
     assert not Contact.objects.exists()
 
 
-def test_a_forged_sign_of_what_was_seen_is_a_conflict(as_max):
+def test_forged_version_token_is_a_conflict(as_max):
     lead = make_lead()
-    for seen in ("x", "é" * 3_000):
-        assert edit(as_max, lead, seen=seen, notes="n")[0].startswith(MEANWHILE)
-    assert edit(as_max, lead, seen="", notes="n") == []
+    for loaded_digest in ("x", "é" * 3_000):
+        assert edit(as_max, lead, loaded_digest=loaded_digest, notes="n")[0].startswith(EDIT_CONFLICT)
+    assert edit(as_max, lead, loaded_digest="", notes="n") == []
 
 
-def test_a_deleted_record_has_no_form(as_max, max):
+def test_deleted_record_has_no_form(as_max, max):
     lead = make_lead()
-    form = opened(as_max, lead)
+    form = form_values(as_max, lead)
     Lead.objects.filter(pk=lead.pk).update(deleted_at=timezone.now())
     assert as_max.post(url(lead), {**form, "notes": "n"}).status_code == 403
-    assert "contact_name" not in form_of(as_max.get(url(lead)).content.decode(), "lead_form")
+    assert "contact_name" not in read_form(as_max.get(url(lead)).content.decode(), "lead_form")
 
 
-def test_another_agents_lead_cannot_be_edited(as_ann, as_max, bob):
+def test_colleagues_lead_cannot_be_edited(as_ann, as_max, bob):
     lead = make_lead(assigned_to=bob)
-    form = opened(as_max, lead)
+    form = form_values(as_max, lead)
     assert as_ann.post(url(lead), {**form, "notes": "n"}).status_code == 302
     assert reload(lead).notes == ""
 
@@ -200,13 +200,13 @@ def test_another_agents_lead_cannot_be_edited(as_ann, as_max, bob):
 # Every kind of input
 
 
-def sample(schema: dict, number: int = 0):
+def sample_value(schema: dict, number: int = 0):
     """A value that fits `schema`; odd numbers give other ones than even numbers."""
     kind = schema["type"]
     if kind == "object":
-        return {key: sample(inner, place) for place, (key, inner) in enumerate(schema["properties"].items())}
+        return {key: sample_value(inner, place) for place, (key, inner) in enumerate(schema["properties"].items())}
     if kind == "array":
-        return [sample(schema["items"]), sample(schema["items"])]
+        return [sample_value(schema["items"]), sample_value(schema["items"])]
     if "enum" in schema:
         return schema["enum"][number % len(schema["enum"])]
     if "pattern" in schema:
@@ -220,7 +220,10 @@ def sample(schema: dict, number: int = 0):
 
 def full_lead() -> Lead:
     """A lead with data of every line, each with something in it that no form names."""
-    data = {code: {**sample(schema), VERSION: 1, "unknown": {"deep": [1, None]}} for code, schema in SCHEMAS.items()}
+    data = {
+        code: {**sample_value(schema), VERSION_KEY: 1, "unknown": {"deep": [1, None]}}
+        for code, schema in SCHEMAS.items()
+    }
     for rows in ("drivers", "other_vehicles"):
         data["auto"][rows][1]["unknown"] = [1]
     return make_lead(
@@ -258,22 +261,22 @@ CUSTOM = {
 }
 
 
-def values_of(schema: dict) -> st.SearchStrategy:
+def values_for_schema(schema: dict) -> st.SearchStrategy:
     """Anything that `schema` allows."""
     kind = schema["type"]
     if kind == "object":
-        return st.fixed_dictionaries({}, optional={k: values_of(v) for k, v in schema["properties"].items()}).map(
-            lambda found: {key: value for key, value in found.items() if value not in ({}, [], "")}
-        )
+        return st.fixed_dictionaries(
+            {}, optional={k: values_for_schema(v) for k, v in schema["properties"].items()}
+        ).map(lambda found: {key: value for key, value in found.items() if value not in ({}, [], "")})
     if kind == "array":
-        return st.lists(values_of(schema["items"]).filter(bool), max_size=3)
+        return st.lists(values_for_schema(schema["items"]).filter(bool), max_size=3)
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     if "pattern" in schema:
         return st.from_regex(schema["pattern"], fullmatch=True).filter(lambda text: not text.endswith("\n"))
     if kind == "string":
         dates = st.dates().map(str)
-        return dates if schema.get("format") == "date" else st.text(max_size=20).map(as_typed)
+        return dates if schema.get("format") == "date" else st.text(max_size=20).map(normalise_text)
     if kind == "boolean":
         return st.booleans()
     low, high = schema.get("minimum", -(10**6)), schema.get("maximum", 10**9)
@@ -281,11 +284,11 @@ def values_of(schema: dict) -> st.SearchStrategy:
     return whole if kind == "integer" else whole | st.floats(low, high, allow_nan=False)
 
 
-def as_typed(text: str) -> str:
+def normalise_text(text: str) -> str:
     return text.replace("\x00", "").replace("\r", "").encode(errors="ignore").decode().strip()
 
 
-def sent(field: SchemaField, value) -> dict[str, str]:
+def input_values(field: SchemaField, value) -> dict[str, str]:
     """What the inputs of `field` hold for `value`, by name."""
     found = {}
 
@@ -304,17 +307,17 @@ def sent(field: SchemaField, value) -> dict[str, str]:
 @settings(max_examples=10, deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize("name", ["auto", "home", "specialty", "communications", "insureds"])
-def test_whatever_a_form_allows_comes_back_from_its_inputs_as_it_was(name, data):
-    schema = {**SCHEMAS, "communications": COMMUNICATIONS, "insureds": INSUREDS}[name]
-    value = data.draw(values_of(schema))
+def test_any_schema_value_round_trips_through_its_inputs(name, data):
+    schema = {**SCHEMAS, "communications": COMMUNICATIONS_SCHEMA, "insureds": ADDITIONAL_INSUREDS_SCHEMA}[name]
+    value = data.draw(values_for_schema(schema))
     field = SchemaField(schema)
-    field.kept = value
-    raw = field.widget.value_from_datadict(sent(field, value), {}, "data")
+    field.saved_value = value
+    raw = field.widget.value_from_datadict(input_values(field, value), {}, "data")
     assert field.clean(raw) == value
     assert not field.has_changed(value, raw)
 
 
-def test_a_change_in_one_input_leaves_the_others_and_what_no_form_names(as_max):
+def test_changing_one_input_keeps_others_and_unknown_keys(as_max):
     lead = full_lead()
     before = reload(lead)
     changes = {
@@ -325,7 +328,7 @@ def test_a_change_in_one_input_leaves_the_others_and_what_no_form_names(as_max):
         "additional_insureds.0.name": "Zoe",
         "communications.email.consent": "true",
     }
-    assert save(as_max, lead, {**opened(as_max, lead), **changes}) == []
+    assert save(as_max, lead, {**form_values(as_max, lead), **changes}) == []
     now = reload(lead)
     auto, life, home = before.auto_data, before.line_data["life"], before.home_data
     drivers = [auto["drivers"][0], {**auto["drivers"][1], "name": "Bo"}]
@@ -334,21 +337,21 @@ def test_a_change_in_one_input_leaves_the_others_and_what_no_form_names(as_max):
     assert now.home_data == {key: value for key, value in home.items() if key != "pool"}
     assert now.additional_insureds[0] == {"name": "Zoe", "born": "2001-01-01", "extra": True}
     assert now.communications == {"preferred": "sms", "email": {"consent": True, "by": "letter"}, "fax": "1"}
-    assert said_about(lead) == ["Changed auto data, home data, line data, additional insureds, communications"]
+    assert activity_summaries(lead) == ["Changed auto data, home data, line data, additional insureds, communications"]
 
 
-def test_a_new_version_of_a_form_marks_only_what_is_written_anew(as_max):
-    lead = make_lead(line="auto", auto_data={"make": "Saab", VERSION: 1})
+def test_new_schema_version_is_stored_only_on_change(as_max):
+    lead = make_lead(line="auto", auto_data={"make": "Saab", VERSION_KEY: 1})
     line = InsuranceType.objects.get(code="auto")
     line.form_schema["properties"]["colour"] = {"type": "string"}
     line.save()
     assert edit(as_max, lead, notes="n") == []
-    assert reload(lead).auto_data == {"make": "Saab", VERSION: 1}
+    assert reload(lead).auto_data == {"make": "Saab", VERSION_KEY: 1}
     assert edit(as_max, lead, auto_data__colour="red") == []
-    assert reload(lead).auto_data == {"make": "Saab", "colour": "red", VERSION: 2}
+    assert reload(lead).auto_data == {"make": "Saab", "colour": "red", VERSION_KEY: 2}
 
 
-def test_rows_are_added_emptied_and_kept_in_order(as_max):
+def test_rows_can_be_added_and_removed_in_order(as_max):
     lead = make_lead(additional_insureds=[{"name": name, "mark": name} for name in "ABC"])
     changes = {
         "additional_insureds.1.name": " ",
@@ -356,7 +359,7 @@ def test_rows_are_added_emptied_and_kept_in_order(as_max):
         "additional_insureds.7.relation": "aunt",
         "additional_insureds.250.name": "too far",
     }
-    assert save(as_max, lead, {**opened(as_max, lead), **changes}) == []
+    assert save(as_max, lead, {**form_values(as_max, lead), **changes}) == []
     assert reload(lead).additional_insureds == [
         {"name": "A", "mark": "A"},
         {"name": "C", "mark": "C"},
@@ -365,9 +368,9 @@ def test_rows_are_added_emptied_and_kept_in_order(as_max):
     ]
 
 
-def test_clearing_every_input_leaves_nothing_but_what_no_form_names(as_max):
-    lead = make_lead(line="auto", auto_data={**sample(SCHEMAS["auto"]), VERSION: 1})
-    form = {key: "" if key.startswith("auto_data.") else value for key, value in opened(as_max, lead).items()}
+def test_clearing_all_inputs_empties_the_data(as_max):
+    lead = make_lead(line="auto", auto_data={**sample_value(SCHEMAS["auto"]), VERSION_KEY: 1})
+    form = {key: "" if key.startswith("auto_data.") else value for key, value in form_values(as_max, lead).items()}
     assert save(as_max, lead, form) == []
     assert reload(lead).auto_data == {}
 
@@ -411,13 +414,13 @@ WRONG = {
 }
 
 
-def test_a_wrong_value_gets_a_sentence():
+def test_invalid_value_has_an_error_message():
     lines = {code: schema for code, schema in SCHEMAS.items() if code not in {"auto", "home"}}
     columns = {
         "auto_data": SCHEMAS["auto"],
         "line_data": {"type": "object", "properties": lines},
-        "communications": COMMUNICATIONS,
-        "additional_insureds": INSUREDS,
+        "communications": COMMUNICATIONS_SCHEMA,
+        "additional_insureds": ADDITIONAL_INSUREDS_SCHEMA,
     }
     for name, tries in WRONG.items():
         column = name.split(".")[0]
@@ -432,9 +435,9 @@ def test_a_wrong_value_gets_a_sentence():
             assert field.has_changed({}, raw)
 
 
-def test_a_refused_form_shows_what_was_typed_and_changes_nothing(as_max):
+def test_refused_form_shows_typed_values_and_changes_nothing(as_max):
     lead = make_lead(line="auto", auto_data={"drivers": [{"name": "A"}]}, line_data={"life": {"kind": "term"}})
-    form, before = opened(as_max, lead), reload(lead)
+    form, before = form_values(as_max, lead), reload(lead)
     typed = {
         "auto_data.year": "MMI",
         "auto_data.use": "joyride",
@@ -448,7 +451,7 @@ def test_a_refused_form_shows_what_was_typed_and_changes_nothing(as_max):
     }
     answer = as_max.post(url(lead), {**form, **typed})
     assert answer.status_code == 200
-    again = form_of(answer.content.decode(), "lead_form")
+    again = read_form(answer.content.decode(), "lead_form")
     assert {name: again[name] for name in typed} == typed
     assert reload(lead).updated_at == before.updated_at
     errors = answer.context["adminform"].form.errors
@@ -458,7 +461,7 @@ def test_a_refused_form_shows_what_was_typed_and_changes_nothing(as_max):
 # Values under names
 
 
-def test_what_is_typed_as_a_value_becomes_what_it_reads_like():
+def test_typed_value_is_converted_to_number_or_boolean():
     reads = {"12": 12, "-0.5": -0.5, "true": True, "false": False, "0": 0, "9" * 15: 999_999_999_999_999}
     texts = ["012", "1e5", "True", "none", "[1]", "+1", "1.", ".5", "1" * 16, "1,000", "-", "٣"]
     typed = {f"key {number}": text for number, text in enumerate([*reads, *texts])}
@@ -467,9 +470,9 @@ def test_what_is_typed_as_a_value_becomes_what_it_reads_like():
     assert [type(value) for value in found.values()][:4] == [int, float, bool, bool]
 
 
-def test_an_untouched_value_keeps_its_type_and_a_changed_one_reads_anew(as_max):
+def test_unchanged_custom_value_keeps_its_type(as_max):
     lead = make_lead(custom_fields=CUSTOM)
-    form = opened(as_max, lead)
+    form = form_values(as_max, lead)
     names = {value: key for key, value in form.items() if re.fullmatch(r"custom_fields\.[0-9]+\.key", key)}
 
     def value(name: str) -> str:
@@ -493,21 +496,21 @@ def test_an_untouched_value_keeps_its_type_and_a_changed_one_reads_anew(as_max):
         ([("a", "x" * 5_001)], "“a” is longer than 5,000 characters."),
     ],
 )
-def test_names_and_values_that_cannot_be_kept_get_a_sentence(as_max, pairs, sentence):
+def test_invalid_custom_field_is_refused(as_max, pairs, sentence):
     lead = make_lead()
     data = {}
     for number, (key, text) in enumerate(pairs):
         data |= {f"custom_fields.{number}.key": key, f"custom_fields.{number}.value": text}
-    said = save(as_max, lead, {**opened(as_max, lead), **data})
+    said = save(as_max, lead, {**form_values(as_max, lead), **data})
     assert sentence in " ".join(said)
     assert reload(lead).custom_fields == {}
 
 
-def test_new_names_are_added_and_null_bytes_dropped(as_max):
+def test_custom_fields_are_added_without_null_bytes(as_max):
     lead = make_lead(custom_fields={"old": 1})
     data = {"custom_fields.1.key": "n\x00ew", "custom_fields.1.value": "a\x00b", "custom_fields.9.key": "far"}
     data |= {"custom_fields.9.value": "x" * 5_000}
-    assert save(as_max, lead, {**opened(as_max, lead), **data}) == []
+    assert save(as_max, lead, {**form_values(as_max, lead), **data}) == []
     assert reload(lead).custom_fields == {"old": 1, "new": "ab", "far": "x" * 5_000}
 
 
@@ -525,21 +528,21 @@ def test_new_names_are_added_and_null_bytes_dropped(as_max):
         ("x" * 60, ["x" * 60]),
     ],
 )
-def test_tags_are_read_from_one_line(as_max, typed, tags):
+def test_tags_are_parsed_from_one_line(as_max, typed, tags):
     lead = make_lead(tags=["old"])
     assert edit(as_max, lead, tags=typed) == []
     assert reload(lead).tags == tags
 
 
 @pytest.mark.parametrize("typed", ["red,,blue", ",", "red,", ", ,red", "\x00,red", "x" * 61])
-def test_tags_with_an_empty_or_too_long_part_are_refused(as_max, typed):
+def test_empty_or_long_tags_are_refused(as_max, typed):
     lead = make_lead(tags=["old"])
     (sentence,) = edit(as_max, lead, tags=typed)
     assert sentence.startswith("A tag ")
     assert reload(lead).tags == ["old"]
 
 
-def test_a_website_needs_no_scheme_and_must_be_one(as_max):
+def test_website_gets_a_scheme_and_must_be_valid(as_max):
     lead = make_lead()
     assert edit(as_max, lead, company_website="example.com/path") == []
     assert reload(lead).company_website == "https://example.com/path"
@@ -548,25 +551,32 @@ def test_a_website_needs_no_scheme_and_must_be_one(as_max):
     assert reload(lead).company_website == "https://example.com/path"
 
 
-def test_an_address_that_is_taken_gets_a_sentence_and_keeps_what_was_typed(as_max):
+def test_duplicate_address_shows_error_and_keeps_typed_values(as_max):
     make_lead(contact_email="taken@example.com")
     lead = make_lead()
-    answer = as_max.post(url(lead), {**opened(as_max, lead), "contact_email": "TAKEN@example.com", "notes": "typed"})
+    answer = as_max.post(
+        url(lead), {**form_values(as_max, lead), "contact_email": "TAKEN@example.com", "notes": "typed"}
+    )
     page = answer.content.decode()
     assert "Another open lead already has this address." in page
-    assert form_of(page, "lead_form")["notes"] == "typed"
+    assert read_form(page, "lead_form")["notes"] == "typed"
     contact = make_contact(email="taken@example.com")
     assert edit(as_max, make_contact(), email="Taken@Example.com") == ["Another contact already has this address."]
     assert Contact.objects.get(email="taken@example.com") == contact
 
 
-def test_a_new_lead_with_a_taken_address_keeps_what_was_typed(as_max):
+def test_new_lead_with_duplicate_address_keeps_typed_values(as_max):
     make_lead(contact_email="taken@example.com")
     page = as_max.get("/leads/lead/add/").content.decode()
-    data = {**form_of(page, "lead_form"), "contact_name": "New", "contact_email": "taken@example.com", "notes": "typed"}
+    data = {
+        **read_form(page, "lead_form"),
+        "contact_name": "New",
+        "contact_email": "taken@example.com",
+        "notes": "typed",
+    }
     answer = as_max.post("/leads/lead/add/", data)
     assert "Another open lead already has this address." in answer.content.decode()
-    assert form_of(answer.content.decode(), "lead_form")["notes"] == "typed"
+    assert read_form(answer.content.decode(), "lead_form")["notes"] == "typed"
     assert as_max.post("/leads/lead/add/", {**data, "contact_email": "free@example.com"}).status_code == 302
     assert Lead.objects.get(contact_name="New").notes == "typed"
 
@@ -583,23 +593,23 @@ def link_data(form: dict[str, str], *rows: dict[str, str]) -> dict[str, str]:
     return data
 
 
-def test_stakeholders_are_added_changed_and_taken_away_with_a_line_each(as_max):
+def test_stakeholders_can_be_added_changed_and_removed(as_max):
     lead, first, second = make_lead(), make_contact(name="First"), make_contact(name="Second")
-    form = opened(as_max, lead)
+    form = form_values(as_max, lead)
     assert save(as_max, lead, link_data(form, {"contact": first.pk, "role": "technical", "is_primary": "on"})) == []
     link = ContactLead.objects.get(lead=lead)
-    form = opened(as_max, lead)
+    form = form_values(as_max, lead)
     there = {"id": link.pk, "lead": lead.pk, "contact": first.pk, "role": "financial"}
     assert save(as_max, lead, link_data(form, there, {"contact": second.pk, "role": "other"})) == []
     link.refresh_from_db()
     assert (link.role, link.is_primary) == ("financial", False)
-    form = opened(as_max, lead)
+    form = form_values(as_max, lead)
     other = ContactLead.objects.get(contact=second)
     rest = {"id": other.pk, "lead": lead.pk, "contact": second.pk, "role": "other"}
     assert save(as_max, lead, link_data(form, {**there, "DELETE": "on"}, rest)) == []
     assert list(ContactLead.objects.filter(lead=lead)) == [other]
     assert ContactLead.everything.filter(pk=link.pk, deleted_at__isnull=False).exists()
-    assert said_about(lead) == [
+    assert activity_summaries(lead) == [
         "Deleted stakeholder “First (Financial)”",
         "Changed role, is primary",
     ]
@@ -607,43 +617,45 @@ def test_stakeholders_are_added_changed_and_taken_away_with_a_line_each(as_max):
     assert created.count() == 2
 
 
-def test_the_primary_contact_changes_hands_in_one_go_but_there_is_only_one(as_max):
+def test_primary_contact_can_be_switched_but_not_duplicated(as_max):
     lead, a, b = make_lead(), make_contact(), make_contact()
     links = [
         ContactLead.objects.create(lead=lead, contact=a, is_primary=True),
         ContactLead.objects.create(lead=lead, contact=b),
     ]
     rows = [{"id": link.pk, "lead": lead.pk, "contact": link.contact_id, "role": "other"} for link in links]
-    form = opened(as_max, lead)
+    form = form_values(as_max, lead)
     assert save(as_max, lead, link_data(form, rows[0], {**rows[1], "is_primary": "on"})) == []
     assert ContactLead.objects.get(lead=lead, is_primary=True).contact == b
     both = [{**row, "is_primary": "on"} for row in rows]
-    assert save(as_max, lead, link_data(opened(as_max, lead), *both)) == ["This lead already has a primary contact."]
+    assert save(as_max, lead, link_data(form_values(as_max, lead), *both)) == [
+        "This lead already has a primary contact."
+    ]
     assert ContactLead.objects.get(lead=lead, is_primary=True).contact == b
 
 
-def test_a_contact_is_linked_once(as_max):
+def test_contact_is_linked_once(as_max):
     lead, contact = make_lead(), make_contact()
     twice = [{"contact": contact.pk, "role": "other"}] * 2
     sentence = "This contact is already a stakeholder of this lead."
-    assert sentence in save(as_max, lead, link_data(opened(as_max, lead), *twice))
+    assert sentence in save(as_max, lead, link_data(form_values(as_max, lead), *twice))
     assert not ContactLead.objects.exists()
     ContactLead.objects.create(lead=lead, contact=contact)
-    form = opened(as_max, lead)
+    form = form_values(as_max, lead)
     assert sentence in save(as_max, lead, link_data({**form, "contact_links-INITIAL_FORMS": "0"}, twice[0]))
 
 
-def test_an_agent_cannot_link_what_she_may_not_see(as_ann, ann, bob):
+def test_agent_cannot_link_invisible_records(as_ann, ann, bob):
     lead, contact = make_lead(assigned_to=ann), make_contact()
     theirs = make_lead(assigned_to=bob)
     ContactLead.objects.create(lead=theirs, contact=contact)
-    said = save(as_ann, lead, link_data(opened(as_ann, lead), {"contact": contact.pk, "role": "other"}))
+    said = save(as_ann, lead, link_data(form_values(as_ann, lead), {"contact": contact.pk, "role": "other"}))
     assert "Select a valid choice" in said[0]
     answer = as_ann.post("/leads/task/add/", {"title": "Pry", "lead": theirs.pk})
     assert "Select a valid choice" in answer.content.decode()
 
 
-def test_what_points_to_an_unseen_record_may_stay(as_ann, ann, bob):
+def test_link_to_invisible_record_can_stay(as_ann, ann, bob):
     task = make_lead(assigned_to=bob).tasks.create(title="Help Bob", assignee=ann)
     assert edit(as_ann, task, title="Help Bob soon") == []
     assert reload(task).lead is not None
@@ -658,7 +670,7 @@ NAMES = [
     "contact_name",
     "insurance_type",
     "estimated_value",
-    "seen",
+    "loaded_digest",
     "tags",
     "auto_data.year",
     "auto_data.drivers.0.name",
@@ -670,9 +682,9 @@ NAMES = [
 ]
 
 
-def test_nothing_that_is_sent_breaks_the_form(as_max):
+def test_garbage_input_never_breaks_the_form(as_max):
     lead = make_lead(line="auto", auto_data={"drivers": [{"name": "A"}]}, custom_fields={"a": 1})
-    form = opened(as_max, lead)
+    form = form_values(as_max, lead)
     for text in GARBAGE:
         everything = {key: value if "_FORMS" in key else text for key, value in form.items()}
         assert as_max.post(url(lead), everything).status_code == 200, text
@@ -682,20 +694,20 @@ def test_nothing_that_is_sent_breaks_the_form(as_max):
             assert as_max.post(url(lead), data).status_code in {200, 302}, name
 
 
-def test_a_picker_that_gets_no_key_says_so(as_max):
+def test_invalid_picker_key_shows_error(as_max):
     lead, no_keys = make_lead(), ("garbage", "\x00")
     for key in no_keys:
         assert as_max.get("/leads/task/add/", {"lead": key, "assignee": key, "due_on": key}).status_code == 200
         answer = as_max.post("/leads/task/add/", {"title": "x", "lead": key, "client": key, "assignee": key})
         assert set(answer.context["adminform"].form.errors) == {"lead", "client", "assignee"}
-        assert save(as_max, lead, link_data(opened(as_max, lead), {"contact": key, "role": "other"}))
+        assert save(as_max, lead, link_data(form_values(as_max, lead), {"contact": key, "role": "other"}))
         link = {"contact": make_contact().pk, "role": "other", "id": key, "lead": key}
-        assert save(as_max, lead, link_data(opened(as_max, lead), link))
+        assert save(as_max, lead, link_data(form_values(as_max, lead), link))
         assert not ContactLead.objects.exists()
     assert as_max.get("/leads/task/add/", {"lead": lead.pk}).context["adminform"].form["lead"].value() == str(lead.pk)
 
 
-def test_an_empty_form_and_columns_that_it_does_not_show_change_nothing(as_max, max):
+def test_empty_form_and_hidden_columns_change_nothing(as_max, max):
     lead = full_lead()
     before = reload(lead)
     assert as_max.post(url(lead), {}).status_code == 200
@@ -715,7 +727,7 @@ def test_an_empty_form_and_columns_that_it_does_not_show_change_nothing(as_max, 
         "custom_fields.x.key": "x",
         "custom_fields.5000.key": "x",
     }
-    assert save(as_max, lead, {**opened(as_max, lead), **extra}) == []
+    assert save(as_max, lead, {**form_values(as_max, lead), **extra}) == []
     now = reload(lead)
     assert [getattr(now, f.attname) for f in Lead._meta.concrete_fields] == [
         getattr(before, f.attname) for f in Lead._meta.concrete_fields

@@ -15,9 +15,9 @@ import pytest
 
 from crm.runtime.embedded import cluster, locks
 from crm.runtime.embedded.account import account_of
-from crm.runtime.embedded.place import LONGEST_SOCKET_PATH, SOCKET, EmbeddedPostgresError, Place
+from crm.runtime.embedded.place import MAX_SOCKET_PATH_BYTES, SOCKET_NAME, EmbeddedPostgresError, Place
 from crm.runtime.embedded.server import EmbeddedServer
-from tests.crm.processes import eventually, files_below, is_dead, line_with, running, start
+from tests.crm.processes import is_dead, list_files, running, start_process, wait_for_line, wait_until
 
 pytestmark = pytest.mark.storm
 
@@ -36,7 +36,7 @@ for line in sys.stdin:
 
 
 @contextlib.contextmanager
-def folder_of_our_own():
+def make_temporary_folder():
     # Not pytest's: every new session of it closes its folder again for the account that the server runs as.
     folder = Path(tempfile.mkdtemp(prefix="crm-")).resolve()
     try:
@@ -48,26 +48,26 @@ def folder_of_our_own():
 @pytest.fixture
 def folder():
     """An empty folder."""
-    with folder_of_our_own() as folder:
+    with make_temporary_folder() as folder:
         yield folder
 
 
 @pytest.fixture(scope="module")
 def place():
     """A server's folder, initialised once for the file."""
-    with folder_of_our_own() as folder:
+    with make_temporary_folder() as folder:
         place = Place(folder)
         yield place
-        assert eventually(lambda: is_stopped(place)), "a test left the server running"
+        assert wait_until(lambda: is_stopped(place)), "a test left the server running"
 
 
 @pytest.fixture
-def user(place):
+def start_user(place):
     """Starts a process that uses the server: wait for "up", then end it, or have it run a line of Python."""
     started = []
 
     def begin(folder: Path = place.root) -> subprocess.Popen:
-        started.append(start("-c", USER, str(folder)))
+        started.append(start_process("-c", USER, str(folder)))
         return started[-1]
 
     yield begin
@@ -76,14 +76,14 @@ def user(place):
         process.wait()
         process.stdin.close()
         process.stdout.close()
-    assert eventually(lambda: is_stopped(place)), "the server did not stop after its users"
+    assert wait_until(lambda: is_stopped(place)), "the server did not stop after its users"
 
 
 def is_stopped(place):
-    return not cluster.answers(place) and locks.is_free(place.keeper_lock)
+    return not cluster.accepts_connections(place) and locks.is_free(place.keeper_lock)
 
 
-def run(place, statement):
+def run_sql(place, statement):
     host = str(place.sockets)
     with psycopg.connect(dbname="crm", user="postgres", host=host, port=5432, autocommit=True) as connection:
         cursor = connection.execute(statement)
@@ -107,157 +107,157 @@ def kill_server(place):
     for process in all_of_it:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    assert eventually(lambda: all(is_dead(process.pid) for process in all_of_it))
+    assert wait_until(lambda: all(is_dead(process.pid) for process in all_of_it))
 
 
-def test_the_last_user_stops_it_and_no_other(place, user):
-    first, second = user(), user()
-    line_with(first, "up"), line_with(second, "up")
+def test_server_stops_with_its_last_user(place, start_user):
+    first, second = start_user(), start_user()
+    wait_for_line(first, "up"), wait_for_line(second, "up")
     first.communicate()
-    assert not eventually(lambda: is_stopped(place), seconds=1)
+    assert not wait_until(lambda: is_stopped(place), seconds=1)
     said_before = place.log.stat().st_size
     second.kill()
-    assert eventually(lambda: is_stopped(place))
+    assert wait_until(lambda: is_stopped(place))
     assert b"database system is shut down" in place.log.read_bytes()[said_before:]
     assert not (place.data / "postmaster.pid").exists()
 
 
-def test_many_at_once_start_one(place, user):
+def test_many_users_start_one_server(place, start_user):
     said_before = place.log.stat().st_size if place.log.exists() else 0
-    crowd = [user() for _ in range(4)]
+    crowd = [start_user() for _ in range(4)]
     for process in crowd:
-        line_with(process, "up")
+        wait_for_line(process, "up")
     said = place.log.read_bytes()[said_before:]
     assert said.count(b"starting PostgreSQL") == said.count(b"ready to accept connections") == 1
 
 
-def test_a_killed_server_comes_back_with_its_data(place, user):
-    line_with(user(), "up")
-    run(place, "CREATE TABLE IF NOT EXISTS kept (what text); TRUNCATE kept; INSERT INTO kept VALUES ('this')")
+def test_killed_server_restarts_with_its_data(place, start_user):
+    wait_for_line(start_user(), "up")
+    run_sql(place, "CREATE TABLE IF NOT EXISTS kept (what text); TRUNCATE kept; INSERT INTO kept VALUES ('this')")
     kill_server(place)
-    line_with(user(), "up")
-    assert run(place, "SELECT what FROM kept") == [("this",)]
+    wait_for_line(start_user(), "up")
+    assert run_sql(place, "SELECT what FROM kept") == [("this",)]
 
 
-def test_it_is_stopped_in_good_order_even_amid_a_recovery(place, user):
-    process = user()
-    line_with(process, "up")
+def test_server_stops_cleanly_during_recovery(place, start_user):
+    process = start_user()
+    wait_for_line(process, "up")
     # Enough to go through that the recovery is not over at once.
-    run(place, "CREATE TABLE much AS SELECT generate_series(1, 500000) AS number")
+    run_sql(place, "CREATE TABLE much AS SELECT generate_series(1, 500000) AS number")
     psutil.Process(pid_of_server(place)).children()[0].kill()
     process.kill()
-    assert eventually(lambda: is_stopped(place), seconds=10)
+    assert wait_until(lambda: is_stopped(place), seconds=10)
 
 
-def test_a_user_that_outlives_the_server_starts_it_again(place, user):
-    process = user()
-    line_with(process, "up")
+def test_surviving_user_restarts_the_server(place, start_user):
+    process = start_user()
+    wait_for_line(process, "up")
     kill_server(place)
     process.stdin.write("server.ensure_running()\n")
     process.stdin.flush()
-    line_with(process, "did")
-    assert cluster.answers(place)
+    wait_for_line(process, "did")
+    assert cluster.accepts_connections(place)
 
 
-def test_a_killed_keeper_is_replaced_by_the_next_user(place, user):
-    first = user()
-    line_with(first, "up")
+def test_killed_keeper_is_replaced_by_next_user(place, start_user):
+    first = start_user()
+    wait_for_line(first, "up")
     os.kill(pid_of_keeper(place), signal.SIGKILL)
     first.communicate()
-    assert cluster.answers(place), "nobody is left to stop it"
-    line_with(user(), "up")
+    assert cluster.accepts_connections(place), "nobody is left to stop it"
+    wait_for_line(start_user(), "up")
     assert not locks.is_free(place.keeper_lock)
 
 
-def test_everything_killed_at_once_is_recovered_from(place, user):
-    first = user()
-    line_with(first, "up")
+def test_killing_everything_is_recovered(place, start_user):
+    first = start_user()
+    wait_for_line(first, "up")
     keeper = pid_of_keeper(place)
     kill_server(place)
     os.kill(keeper, signal.SIGKILL)
     first.kill()
-    line_with(user(), "up")
-    assert run(place, "SELECT 1") == [(1,)]
+    wait_for_line(start_user(), "up")
+    assert run_sql(place, "SELECT 1") == [(1,)]
 
 
 @pytest.mark.parametrize("left", ["", "{our_pid}\n", "no number\n"])
-def test_a_pid_file_left_behind_is_not_believed(place, user, left):
-    place.data.exists() or line_with(user(), "up")
-    kill_server(place) if cluster.answers(place) else None
+def test_stale_pid_file_is_ignored(place, start_user, left):
+    place.data.exists() or wait_for_line(start_user(), "up")
+    kill_server(place) if cluster.accepts_connections(place) else None
     (place.data / "postmaster.pid").write_text(left.format(our_pid=os.getpid()))
-    line_with(user(), "up")
+    wait_for_line(start_user(), "up")
 
 
-def test_a_newcomer_while_it_stops_finds_it_running(place, user):
+def test_user_arriving_during_shutdown_gets_a_running_server(place, start_user):
     for _ in range(5):
-        last = user()
-        line_with(last, "up")
+        last = start_user()
+        wait_for_line(last, "up")
         last.stdin.close()
-        newcomer = user()
-        line_with(newcomer, "up")
-        assert run(place, "SELECT 1") == [(1,)]
+        newcomer = start_user()
+        wait_for_line(newcomer, "up")
+        assert run_sql(place, "SELECT 1") == [(1,)]
         newcomer.kill()
 
 
-def test_a_forked_child_is_a_user_too(place, user):
-    process = user()
-    line_with(process, "up")
+def test_forked_child_counts_as_user(place, start_user):
+    process = start_user()
+    wait_for_line(process, "up")
     process.stdin.write("os.fork() and os._exit(0)\n")
     process.stdin.flush()
-    line_with(process, "did")
+    wait_for_line(process, "did")
     process.wait()
-    assert not eventually(lambda: is_stopped(place), seconds=1)
+    assert not wait_until(lambda: is_stopped(place), seconds=1)
 
 
-def test_nobody_else_may_pass_into_the_socket_folder(place, user):
-    line_with(user(), "up")
+def test_socket_folder_is_private(place, start_user):
+    wait_for_line(start_user(), "up")
     found = place.sockets.stat()
     assert stat.S_IMODE(found.st_mode) == 0o700
     assert found.st_uid == place.data.stat().st_uid
-    assert run(place, "SHOW listen_addresses") == [("",)]
-    assert run(place, "SHOW fsync") == [("on",)]
+    assert run_sql(place, "SHOW listen_addresses") == [("",)]
+    assert run_sql(place, "SHOW fsync") == [("on",)]
 
 
-def test_a_deep_folder_gets_a_short_socket_path(folder, user):
+def test_deep_folder_gets_a_short_socket_path(folder, start_user):
     deep = Place(folder / "a-folder-with-a-rather-long-name" / "and-another-one-that-is-as-long" / "data")
-    assert len(os.fsencode(deep.root / "run" / SOCKET)) > LONGEST_SOCKET_PATH
-    assert len(os.fsencode(deep.sockets / SOCKET)) <= LONGEST_SOCKET_PATH
-    process = user(deep.root)
-    line_with(process, "up")
+    assert len(os.fsencode(deep.root / "run" / SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES
+    assert len(os.fsencode(deep.sockets / SOCKET_NAME)) <= MAX_SOCKET_PATH_BYTES
+    process = start_user(deep.root)
+    wait_for_line(process, "up")
     assert stat.S_IMODE(deep.sockets.stat().st_mode) == 0o700
     process.communicate()
-    assert eventually(lambda: is_stopped(deep))
+    assert wait_until(lambda: is_stopped(deep))
     shutil.rmtree(deep.sockets)
 
 
 @pytest.mark.parametrize("name", ["it's (strange) & würdig;", "with, a comma"])
-def test_a_folder_may_have_a_strange_name(folder, user, name):
+def test_folder_name_may_have_special_characters(folder, start_user, name):
     strange = Place(folder / name)
-    process = user(strange.root)
-    line_with(process, "up")
-    assert run(strange, "SELECT 1") == [(1,)]
+    process = start_user(strange.root)
+    wait_for_line(process, "up")
+    assert run_sql(strange, "SELECT 1") == [(1,)]
     process.communicate()
-    assert eventually(lambda: is_stopped(strange))
+    assert wait_until(lambda: is_stopped(strange))
     shutil.rmtree(strange.sockets)
 
 
-def test_a_name_that_a_shell_would_understand_is_refused(folder):
+def test_shell_expression_as_folder_name_is_refused(folder):
     with pytest.raises(EmbeddedPostgresError, match=r"because of its name: move the folder or set DATA_DIR\.$"):
         EmbeddedServer(Place(folder / "$(touch x)")).ensure_running()
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o750])
-def test_a_socket_folder_that_others_may_enter_is_refused(folder, mode):
+def test_open_socket_folder_is_refused(folder, mode):
     place = Place(folder / "data")
     place.sockets.mkdir(parents=True)
     place.sockets.chmod(mode)
-    account_of(place.data).give(place.sockets)
+    account_of(place.data).take_ownership(place.sockets)
     with pytest.raises(EmbeddedPostgresError, match=r"is not a private one of ours: remove it\.$"):
         EmbeddedServer(place).ensure_running()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder that is somebody else's")
-def test_a_socket_folder_of_somebody_else_is_refused(folder):
+def test_foreign_socket_folder_is_refused(folder):
     place = Place(folder / "data")
     place.sockets.mkdir(parents=True, mode=0o700)
     with pytest.raises(EmbeddedPostgresError, match=r"is not a private one of ours: remove it\.$"):
@@ -272,44 +272,44 @@ def test_data_of_another_version_is_refused(folder):
         EmbeddedServer(other).ensure_running()
 
 
-def test_a_kill_while_it_is_initialised_leaves_nothing_half_made(folder, user):
+def test_kill_during_initialisation_leaves_nothing_partial(folder, start_user):
     place = Place(folder / "data")
-    process = user(place.root)
-    assert eventually(lambda: any(path.name.startswith("postgres.new-") for path in files_below(place.root)))
+    process = start_user(place.root)
+    assert wait_until(lambda: any(path.name.startswith("postgres.new-") for path in list_files(place.root)))
     process.kill()
     assert not place.data.exists()
-    line_with(user(place.root), "up")
-    assert run(place, "SELECT current_database()") == [("crm",)]
+    wait_for_line(start_user(place.root), "up")
+    assert run_sql(place, "SELECT current_database()") == [("crm",)]
     kill_server(place)
-    line_with(user(place.root), "up")
-    assert not any(path.name.startswith("postgres.new-") for path in files_below(place.root))
+    wait_for_line(start_user(place.root), "up")
+    assert not any(path.name.startswith("postgres.new-") for path in list_files(place.root))
 
 
-def test_a_removed_folder_is_made_anew(folder, user):
+def test_removed_folder_is_created_again(folder, start_user):
     place = Place(folder / "data")
-    process = user(place.root)
-    line_with(process, "up")
+    process = start_user(place.root)
+    wait_for_line(process, "up")
     orphan = pid_of_server(place)
     shutil.rmtree(place.root)
     process.stdin.write("server.ensure_running()\n")
     process.stdin.flush()
-    line_with(process, "did")
-    assert run(place, "SELECT 1") == [(1,)]
+    wait_for_line(process, "did")
+    assert run_sql(place, "SELECT 1") == [(1,)]
     assert is_dead(orphan), "a server without its files is of no use to anybody"
 
 
-def test_a_full_disk_or_a_closed_folder_is_told_in_a_sentence(folder):
+def test_unusable_folder_is_reported_in_a_sentence(folder):
     (folder / "file").touch()
     with pytest.raises(EmbeddedPostgresError, match=r"^The embedded database cannot be used: Not a directory \("):
         EmbeddedServer(Place(folder / "file" / "data")).ensure_running()
 
 
-def test_a_program_started_by_a_user_is_none(place, user):
-    process = user()
-    line_with(process, "up")
+def test_subprocess_of_a_user_is_not_a_user(place, start_user):
+    process = start_user()
+    wait_for_line(process, "up")
     with running("-c", "print('on', flush=True); import sys; sys.stdin.read()"):
         process.stdin.write("import subprocess; subprocess.Popen(['sleep', '5'])\n")
         process.stdin.flush()
-        line_with(process, "did")
+        wait_for_line(process, "did")
         process.kill()
-        assert eventually(lambda: is_stopped(place), seconds=4)
+        assert wait_until(lambda: is_stopped(place), seconds=4)

@@ -12,7 +12,7 @@ from crm.models import Client, Contact, ContactClient, Project
 from crm.screens import filter_sheet
 from crm.screens.record_admin import RecordAdmin
 from inbox.models import Message
-from inbox.transitions import take_in
+from inbox.transitions import add_to_thread
 from leads.models import ContactLead, Lead, Task
 from tests.cast import browser, make_client, make_contact, make_lead, make_suggestion, make_thread, make_ticket
 
@@ -28,7 +28,7 @@ def url(label: str) -> str:
 
 
 @pytest.mark.parametrize("label", SCREENS)
-def test_nothing_that_is_asked_breaks_a_list(ada, label):
+def test_odd_parameters_never_break_a_list(ada, label):
     page, screen = browser(ada), SCREENS[label]
     known = [*screen.filterset_class.base_filters, "after", "before", "order", "cf.a", "p", "all", "e", "show", "edit"]
     for text in ("a\x00b", "'\"%_\\<\u202e", "1e999999999", "0001-01-01", "me"):
@@ -36,7 +36,7 @@ def test_nothing_that_is_asked_breaks_a_list(ada, label):
 
 
 @pytest.mark.parametrize("label", SCREENS)
-def test_every_order_tab_and_heading_of_a_list_opens(ada, label):
+def test_every_order_tab_and_heading_opens(ada, label):
     page = browser(ada)
     cl = page.get(url(label)).context["cl"]
     links = [link["url"] for link in (*cl.orders(), *cl.columns(), *cl.tabs) if link["url"]]
@@ -47,23 +47,23 @@ def test_every_order_tab_and_heading_of_a_list_opens(ada, label):
 
 
 @pytest.mark.parametrize("label", SCREENS)
-def test_a_tab_counts_just_what_its_list_holds(ada, label):
+def test_tab_counts_match_their_lists(ada, label):
     page = browser(ada)
     fill(2)
     for model in (Client, Contact, Project, Task):
         model.objects.filter(pk=model.objects.first().pk).update(deleted_at=timezone.now())
     for thread in (make_thread(), make_thread(lead=make_lead())):
         incoming = {"direction": "in", "body_text": "Hello", "from_email": "a@example.com", "sent_at": timezone.now()}
-        take_in(Message(thread=thread, **incoming))
+        add_to_thread(Message(thread=thread, **incoming))
     make_ticket(assigned_to=ada)
     make_suggestion()
     for tab in page.get(url(label)).context["cl"].tabs:
         cl = page.get(url(label) + tab["url"]).context["cl"]
-        assert int(str(cl.counted)) == cl.queryset.count(), tab["label"]
+        assert int(str(cl.result_total)) == cl.queryset.count(), tab["label"]
 
 
 @pytest.mark.parametrize("label", SCREENS)
-def test_the_filter_sheet_is_fetched_when_opened_or_comes_with_the_page(ada, vera, stranger, label):
+def test_filter_sheet_is_loaded_on_demand_or_with_page(ada, vera, stranger, label):
     page = browser(ada)
     cl = page.get(url(label)).context["cl"]
     assert cl.sheet() is None
@@ -78,7 +78,7 @@ def test_the_filter_sheet_is_fetched_when_opened_or_comes_with_the_page(ada, ver
     assert page.post(url(label) + "filters/").status_code == 405
 
 
-def test_the_filter_sheet_holds_what_is_asked_and_what_is_wrong_with_it(as_max):
+def test_filter_sheet_shows_values_and_errors(as_max):
     text = as_max.get("/leads/lead/filters/", {"stage": "ACTIVE", "q": "<b>", "value_min": "x", "cf.<b>": "<i>"})
     text = text.content.decode()
     assert '<option value="ACTIVE" selected>' in text
@@ -88,23 +88,23 @@ def test_the_filter_sheet_holds_what_is_asked_and_what_is_wrong_with_it(as_max):
     assert "<b>" not in text
 
 
-def test_known_custom_fields_are_offered_from_the_newest_rows_that_one_may_see(as_ann, as_max, bob, monkeypatch):
-    def offered(page) -> list[str]:
+def test_custom_field_names_are_offered_from_visible_rows(as_ann, as_max, bob, monkeypatch):
+    def suggested_names(page) -> list[str]:
         text = page.get("/leads/lead/filters/").content.decode()
         return re.findall(r'<option value="([^"]*)"></option>', text.split("<datalist")[1])
 
-    assert offered(as_ann) == []
+    assert suggested_names(as_ann) == []
     make_lead(custom_fields={"oldest": 1})
     make_lead(custom_fields={"region": "north", "<b>": [1]})
     make_lead(custom_fields={"region": "south"}, assigned_to=bob)
     make_lead(custom_fields={"secret": 1}, assigned_to=bob)
     Lead.objects.filter(pk=make_lead(custom_fields={"gone": 1}).pk).update(deleted_at=timezone.now())
-    assert offered(as_ann) == ["&lt;b&gt;", "oldest", "region"]
-    assert offered(as_max) == ["&lt;b&gt;", "oldest", "region", "secret"]
-    monkeypatch.setattr(filter_sheet, "SAMPLED_ROWS", 4)
-    assert offered(as_max) == ["&lt;b&gt;", "region", "secret"]
-    monkeypatch.setattr(filter_sheet, "MOST_KEYS", 2)
-    assert len(offered(as_max)) == 2
+    assert suggested_names(as_ann) == ["&lt;b&gt;", "oldest", "region"]
+    assert suggested_names(as_max) == ["&lt;b&gt;", "oldest", "region", "secret"]
+    monkeypatch.setattr(filter_sheet, "SAMPLED_ROW_COUNT", 4)
+    assert suggested_names(as_max) == ["&lt;b&gt;", "region", "secret"]
+    monkeypatch.setattr(filter_sheet, "MAX_FIELD_NAMES", 2)
+    assert len(suggested_names(as_max)) == 2
 
 
 def fill(count: int) -> None:
@@ -116,7 +116,7 @@ def fill(count: int) -> None:
 
 
 @pytest.mark.parametrize("label", ["crm.client", "crm.contact", "crm.project", "leads.task"])
-def test_fifty_rows_cost_as_many_queries_as_one_and_scripts_are_text(as_max, label):
+def test_query_count_is_constant_and_scripts_are_escaped(as_max, label):
     def ask() -> tuple[int, str]:
         with CaptureQueriesContext(connection) as ran:
             answer = as_max.get(url(label))
@@ -133,7 +133,7 @@ def test_fifty_rows_cost_as_many_queries_as_one_and_scripts_are_text(as_max, lab
     assert "<script>alert" not in text
 
 
-def test_the_pages_of_records_show_scripts_as_text(as_max):
+def test_record_pages_escape_scripts(as_max):
     fill(1)
     for model in (Client, Contact, Project, Task):
         row = model.objects.get()
@@ -142,7 +142,7 @@ def test_the_pages_of_records_show_scripts_as_text(as_max):
             assert "<script>alert" not in text, (model, rest)
 
 
-def test_an_agent_sees_in_every_list_only_what_is_hers_or_nobodys(as_ann, ann, bob):
+def test_agent_sees_own_and_unassigned_records_only(as_ann, ann, bob):
     for owner, name in ((ann, "Hers"), (bob, "His"), (None, "Free")):
         client = make_client(name=f"{name} client", assigned_to=owner)
         lead = make_lead(contact_name=f"{name} lead", assigned_to=owner)

@@ -11,19 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crm.admin import ClientAdmin
-from crm.exceptions import BadInput
+from crm.exceptions import InvalidInput
 from crm.models import Client
 from crm.screens import lists, paging
 from crm.screens.paging import (
+    CappedCount,
     CappedPaginator,
-    Count,
     Order,
     Page,
-    capped,
     capped_count,
     capped_counts,
-    page,
-    whole_count,
+    exact_count,
+    fetch_page,
+    format_capped_count,
 )
 from leads.admin import LeadAdmin
 from leads.models import Lead
@@ -50,7 +50,7 @@ ORDERS = st.sampled_from(sorted(LeadAdmin.orders))
 several = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def leads_of(rows: list[tuple]) -> list[Lead]:
+def make_leads(rows: list[tuple]) -> list[Lead]:
     return Lead.objects.bulk_create(
         Lead(
             contact_name=f"Lead {number}",
@@ -64,7 +64,7 @@ def leads_of(rows: list[tuple]) -> list[Lead]:
     )
 
 
-def in_order(name: str) -> list:
+def expected_keys(name: str) -> list:
     """The keys of all leads as the list called `name` must show them, worked out without the database."""
     urgency = {"hot": 4, "cold": 2, None: 0}
     keys = {
@@ -77,11 +77,11 @@ def in_order(name: str) -> list:
     return [lead.pk for lead in sorted(Lead.objects.all(), key=keys[name], reverse=name != "quiet")]
 
 
-def forward(rows: models.QuerySet, order: Order, size: int) -> list[Page]:
+def all_pages(rows: models.QuerySet, order: Order, size: int) -> list[Page]:
     """Every page from the first to the last, by the links to the next."""
-    pages = [page(rows, order, size=size)]
+    pages = [fetch_page(rows, order, size=size)]
     while pages[-1].next:
-        pages.append(page(rows, order, size=size, after=pages[-1].next))
+        pages.append(fetch_page(rows, order, size=size, after=pages[-1].next))
         assert len(pages) < MANY, "the pages never end"
     return pages
 
@@ -92,25 +92,25 @@ def keys_of(pages: list[Page]) -> list:
 
 @several
 @given(rows=ROWS, size=SIZES, name=ORDERS)
-def test_walking_forward_meets_every_row_once_and_in_order(rows, size, name):
+def test_forward_paging_visits_every_row_once_in_order(rows, size, name):
     with transaction.atomic():
-        leads_of(rows)
-        pages = forward(Lead.objects.all(), LeadAdmin.orders[name], size)
-        assert keys_of(pages) == in_order(name)
+        make_leads(rows)
+        pages = all_pages(Lead.objects.all(), LeadAdmin.orders[name], size)
+        assert keys_of(pages) == expected_keys(name)
         assert [shown.offset for shown in pages] == list(range(0, max(len(rows), 1), size))
         transaction.set_rollback(True)
 
 
 @several
 @given(rows=ROWS, size=SIZES, name=ORDERS)
-def test_walking_back_from_the_last_page_shows_the_same_pages(rows, size, name):
+def test_backward_paging_shows_same_pages(rows, size, name):
     with transaction.atomic():
-        leads_of(rows)
+        make_leads(rows)
         order, all_leads = LeadAdmin.orders[name], Lead.objects.all()
-        pages = forward(all_leads, order, size)
+        pages = all_pages(all_leads, order, size)
         back = [pages[-1]]
         while back[-1].previous:
-            back.append(page(all_leads, order, size=size, before=back[-1].previous))
+            back.append(fetch_page(all_leads, order, size=size, before=back[-1].previous))
             assert len(back) < MANY, "the pages never end"
         assert [keys_of([shown]) for shown in reversed(back)] == [keys_of([shown]) for shown in pages]
         assert [shown.offset for shown in reversed(back)] == [shown.offset for shown in pages]
@@ -120,60 +120,60 @@ def test_walking_back_from_the_last_page_shows_the_same_pages(rows, size, name):
 
 @several
 @given(rows=ROWS, size=SIZES, name=ORDERS, chance=st.randoms(use_true_random=False))
-def test_rows_that_come_and_go_between_pages_hide_and_repeat_no_other(rows, size, name, chance):
+def test_concurrent_changes_hide_and_repeat_no_row(rows, size, name, chance):
     with transaction.atomic():
-        staying = {lead.pk for lead in leads_of(rows)}
+        staying = {lead.pk for lead in make_leads(rows)}
         order, met = LeadAdmin.orders[name], []
-        shown = page(Lead.objects.all(), order, size=size)
+        shown = fetch_page(Lead.objects.all(), order, size=size)
         while True:
             met += keys_of([shown])
             assert len(met) < MANY, "the pages never end"
             if len(met) < len(rows):  # or they might come for ever
-                staying -= come_and_go(chance)
+                staying -= add_and_remove_leads(chance)
             if not shown.next:
                 break
-            shown = page(Lead.objects.all(), order, size=size, after=shown.next)
+            shown = fetch_page(Lead.objects.all(), order, size=size, after=shown.next)
         assert len(met) == len(set(met))
-        order_now = {pk: place for place, pk in enumerate(in_order(name))}
+        order_now = {pk: place for place, pk in enumerate(expected_keys(name))}
         still = [pk for pk in met if pk in staying]
         assert still == sorted(staying, key=order_now.get)
         transaction.set_rollback(True)
 
 
-def come_and_go(chance: random.Random) -> set:
+def add_and_remove_leads(chance: random.Random) -> set:
     """One lead more, and at times one less; the keys of those that went."""
-    leads_of([(chance.choice(["hot", None]), chance.choice(["0.10", None]), 2, chance.choice([0, None]))])
+    make_leads([(chance.choice(["hot", None]), chance.choice(["0.10", None]), 2, chance.choice([0, None]))])
     gone = chance.choice([None, *Lead.objects.values_list("pk", flat=True)])
     return {gone} if gone and Lead.objects.filter(pk=gone).delete() else set()
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
-def test_names_are_paged_in_the_order_in_which_the_database_sorts_them(size):
+def test_text_order_follows_database_collation(size):
     names = ["", "a", "A", "a", "ä", "Z", "z z", "z-z", "É", "e", "ZZ", "10", "9", "\U0001f600" * 200, "漢" * 200]
     Client.objects.bulk_create(Client(name=name or "-") for name in names)
     order = ClientAdmin.orders["name"]
     expected = list(Client.objects.order_by("name", "id").values_list("pk", flat=True))
-    pages = forward(Client.objects.all(), order, size)
+    pages = all_pages(Client.objects.all(), order, size)
     assert keys_of(pages) == expected
     for earlier, later in itertools.pairwise(pages):
-        assert page(Client.objects.all(), order, size=size, before=later.previous).rows == earlier.rows
+        assert fetch_page(Client.objects.all(), order, size=size, before=later.previous).rows == earlier.rows
 
 
-def test_a_page_of_which_all_rows_are_gone_is_empty_and_the_list_shows_the_first(as_max):
-    first, second, third = leads_of([(None, None, value, None) for value in (3, 2, 1)])
+def test_emptied_page_falls_back_to_first_page(as_max):
+    first, second, third = make_leads([(None, None, value, None) for value in (3, 2, 1)])
     order = LeadAdmin.orders["value"]
-    after = page(Lead.objects.all(), order, size=2).next
+    after = fetch_page(Lead.objects.all(), order, size=2).next
     Lead.objects.filter(pk=third.pk).delete()
-    assert page(Lead.objects.all(), order, size=2, after=after).rows == []
+    assert fetch_page(Lead.objects.all(), order, size=2, after=after).rows == []
     answer = as_max.get(URL, {"order": "value", "after": after})
     assert "Nothing stands on that page any more. This is the first." in answer.content.decode()
     assert keys_of([answer.context["cl"].page]) == [first.pk, second.pk]
 
 
-def cursors() -> dict[str, str]:
+def invalid_cursors() -> dict[str, str]:
     """Texts that are no cursor of the order by value."""
-    leads_of([("hot", "0.70", 3, 0), ("hot", "0.70", 2, 0), ("cold", None, 1, 1)])
-    pages = {name: page(Lead.objects.all(), order, size=2).next for name, order in LeadAdmin.orders.items()}
+    make_leads([("hot", "0.70", 3, 0), ("hot", "0.70", 2, 0), ("cold", None, 1, 1)])
+    pages = {name: fetch_page(Lead.objects.all(), order, size=2).next for name, order in LeadAdmin.orders.items()}
     ours = pages["value"]
     data, signature = ours.rsplit(":", 1)
     return {
@@ -203,43 +203,45 @@ def cursors() -> dict[str, str]:
         "of another order with keys of other types",
     ],
 )
-def test_a_cursor_that_is_not_this_orders_is_refused_and_the_list_shows_the_first_page(as_max, kind):
-    cursor = cursors()[kind]
+def test_invalid_cursor_falls_back_to_first_page(as_max, kind):
+    cursor = invalid_cursors()[kind]
     for where in ("after", "before"):
-        with pytest.raises(BadInput, match=GONE):
-            page(Lead.objects.all(), LeadAdmin.orders["value"], size=2, **{where: cursor})
+        with pytest.raises(InvalidInput, match=GONE):
+            fetch_page(Lead.objects.all(), LeadAdmin.orders["value"], size=2, **{where: cursor})
         if kind != "a lone surrogate":  # no address can hold one
             answer = as_max.get(URL, {"order": "value", where: cursor})
             assert answer.status_code == 200
             assert f"{GONE} This is the first." in answer.content.decode()
-            assert keys_of([answer.context["cl"].page]) == in_order("value")
+            assert keys_of([answer.context["cl"].page]) == expected_keys("value")
 
 
-def test_a_cursor_of_the_same_keys_the_other_way_round_is_refused():
-    leads_of([(None, None, None, day) for day in (0, 1, None)])
-    cursor = page(Lead.objects.all(), LeadAdmin.orders["heard"], size=1).next
-    with pytest.raises(BadInput, match=GONE):
-        page(Lead.objects.all(), LeadAdmin.orders["quiet"], size=1, after=cursor)
+def test_cursor_of_reversed_order_is_refused():
+    make_leads([(None, None, None, day) for day in (0, 1, None)])
+    cursor = fetch_page(Lead.objects.all(), LeadAdmin.orders["heard"], size=1).next
+    with pytest.raises(InvalidInput, match=GONE):
+        fetch_page(Lead.objects.all(), LeadAdmin.orders["quiet"], size=1, after=cursor)
 
 
-def test_an_empty_cursor_is_the_first_page_and_after_wins_over_before():
-    leads_of([(None, None, value, None) for value in (3, 2, 1)])
+def test_empty_cursor_is_first_page_and_after_wins_over_before():
+    make_leads([(None, None, value, None) for value in (3, 2, 1)])
     order, all_leads = LeadAdmin.orders["value"], Lead.objects.all()
-    first = page(all_leads, order, size=1)
-    assert page(all_leads, order, size=1, after="", before="") == first
-    second = page(all_leads, order, size=1, after=first.next, before=first.next)
-    assert keys_of([second]) == in_order("value")[1:2]
-    assert keys_of([page(all_leads, order, size=1, after="", before=second.previous)]) == in_order("value")[:1]
+    first = fetch_page(all_leads, order, size=1)
+    assert fetch_page(all_leads, order, size=1, after="", before="") == first
+    second = fetch_page(all_leads, order, size=1, after=first.next, before=first.next)
+    assert keys_of([second]) == expected_keys("value")[1:2]
+    assert (
+        keys_of([fetch_page(all_leads, order, size=1, after="", before=second.previous)]) == expected_keys("value")[:1]
+    )
 
 
-def test_counts_stop_one_past_the_most_that_is_counted(monkeypatch):
-    leads_of([(None, None, None, None)] * 5)
+def test_capped_count_stops_one_past_its_limit(monkeypatch):
+    make_leads([(None, None, None, None)] * 5)
     assert capped_count(Lead.objects.all()) == 5
-    monkeypatch.setattr(paging, "MOST_COUNTED", 3)
+    monkeypatch.setattr(paging, "COUNT_LIMIT", 3)
     assert capped_count(Lead.objects.order_by("contact_name")) == 4
-    assert (capped(3), capped(4)) == ("3", "3+")
+    assert (format_capped_count(3), format_capped_count(4)) == ("3", "3+")
     assert capped_count(Lead.objects.all(), 1) == 2
-    assert [(str(Count(n, 1_000)), Count(n, 1_000).goes_on) for n in (1_000, 1_001)] == [
+    assert [(str(CappedCount(n, 1_000)), CappedCount(n, 1_000).is_capped) for n in (1_000, 1_001)] == [
         ("1,000", False),
         ("1,000+", True),
     ]
@@ -254,49 +256,49 @@ def test_counts_stop_one_past_the_most_that_is_counted(monkeypatch):
     assert capped_counts({}) == {}
 
 
-def test_all_are_counted_unless_that_takes_too_long(monkeypatch):
-    leads_of([(None, None, None, None)] * 5)
-    monkeypatch.setattr(paging, "MOST_COUNTED", 3)
-    assert whole_count(Lead.objects.order_by("contact_name")) == 5
+def test_full_count_gives_up_when_slow(monkeypatch):
+    make_leads([(None, None, None, None)] * 5)
+    monkeypatch.setattr(paging, "COUNT_LIMIT", 3)
+    assert exact_count(Lead.objects.order_by("contact_name")) == 5
     slow = Lead.objects.extra(where=["pg_sleep(0.05) IS NOT NULL"])
-    monkeypatch.setattr(paging, "COUNT_SECONDS", 0.1)
-    assert whole_count(slow) is None
+    monkeypatch.setattr(paging, "COUNT_TIMEOUT_SECONDS", 0.1)
+    assert exact_count(slow) is None
     with connection.cursor() as cursor:  # the limit was only for that
         cursor.execute("SELECT pg_sleep(0.2)")
-    monkeypatch.setattr(paging, "COUNT_SECONDS", 30)
-    assert whole_count(slow) == 5
+    monkeypatch.setattr(paging, "COUNT_TIMEOUT_SECONDS", 30)
+    assert exact_count(slow) == 5
     with pytest.raises(DataError), transaction.atomic():
-        whole_count(Lead.objects.extra(where=["1 / 0 = 1"]))
+        exact_count(Lead.objects.extra(where=["1 / 0 = 1"]))
 
 
-def test_the_list_says_that_there_are_more_than_it_counts(max, monkeypatch):
-    leads_of([("hot", None, None, None)] * 4)
-    monkeypatch.setattr(paging, "MOST_COUNTED", 3)
+def test_list_shows_capped_count(max, monkeypatch):
+    make_leads([("hot", None, None, None)] * 4)
+    monkeypatch.setattr(paging, "COUNT_LIMIT", 3)
     text = browser(max).get(URL).content.decode()
     assert re.search(r'1–4 of <a href="\?count=all"[^>]*>3\+<', text)
     assert ">Hot<span>3+</span>" in text
 
 
-def test_a_narrowed_list_counts_few_more_than_a_page_and_all_when_asked(max, monkeypatch):
-    leads_of([("hot", None, value, None) for value in range(4)])
-    monkeypatch.setattr(lists, "MOST_COUNTED_NARROWED", 2)
+def test_filtered_list_counts_little_and_all_on_request(max, monkeypatch):
+    make_leads([("hot", None, value, None) for value in range(4)])
+    monkeypatch.setattr(lists, "MAX_FILTERED_COUNT", 2)
     page_of_max = browser(max)
     cl = page_of_max.get(URL, {"value_min": "1", "order": "value", "count": "some"}).context["cl"]
-    assert (str(cl.counted), cl.count_url()) == ("2+", "?value_min=1&order=value&count=all")
+    assert (str(cl.result_total), cl.count_all_url()) == ("2+", "?value_min=1&order=value&count=all")
     assert 'name="select_across" value="1"> All 2+ found' in page_of_max.get(URL, {"value_min": "1"}).content.decode()
-    cl = page_of_max.get(URL + cl.count_url()).context["cl"]
-    assert (str(cl.counted), cl.count_url(), cl.order_name) == ("3", "", "value")
+    cl = page_of_max.get(URL + cl.count_all_url()).context["cl"]
+    assert (str(cl.result_total), cl.count_all_url(), cl.order_name) == ("3", "", "value")
     assert "count" not in cl.query_to_save()
     cl = page_of_max.get(URL, {"tier": "hot"}).context["cl"]  # a tab is counted anyway
-    assert (str(cl.counted), cl.count_url()) == ("4", "")
+    assert (str(cl.result_total), cl.count_all_url()) == ("4", "")
     cl = page_of_max.get(URL, {"tier": "hot", "stage": "nowhere"}).context["cl"]  # what is refused narrows nothing
-    assert str(cl.counted) == "4"
+    assert str(cl.result_total) == "4"
 
 
-def test_a_count_that_takes_too_long_is_given_up_with_a_sentence(max, monkeypatch):
-    leads_of([("hot", None, None, None)] * 4)
-    monkeypatch.setattr(lists, "MOST_COUNTED_NARROWED", 2)
-    monkeypatch.setattr(lists, "whole_count", lambda rows: None)
+def test_slow_count_shows_message(max, monkeypatch):
+    make_leads([("hot", None, None, None)] * 4)
+    monkeypatch.setattr(lists, "MAX_FILTERED_COUNT", 2)
+    monkeypatch.setattr(lists, "exact_count", lambda rows: None)
     answer = browser(max).get(URL, {"state": "all", "count": "all"})
     assert "There are too many to count them all: narrow the list down." in answer.content.decode()
-    assert str(answer.context["cl"].counted) == "2+"
+    assert str(answer.context["cl"].result_total) == "2+"

@@ -9,11 +9,11 @@ from django.db import InternalError, ProgrammingError, connection, transaction
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
-from crm.exceptions import BadInput, IllegalMove, NotAllowed, refusing
+from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors_as_invalid_input
 from crm.models import ActivityLog, ActorType, Client, ContactClient, Project, User
-from crm.records.activity import SYSTEM, Actor, record
-from crm.records.history import history_of
-from crm.records.transitions import assign, create, note, permission, purge, restore, soft_delete
+from crm.records.activity import SYSTEM_ACTOR, Actor, record
+from crm.records.history import load_history
+from crm.records.transitions import add_note, assign, create, permission_name, purge, restore, soft_delete
 from leads.models import ContactLead, Lead, LeadStatus, Task
 from leads.transitions import add_tag, change_status
 from tests.cast import (
@@ -26,7 +26,7 @@ from tests.cast import (
     make_ticket,
     make_user,
 )
-from tests.forms import form_of
+from tests.form_parser import read_form
 
 pytestmark = pytest.mark.django_db
 REFUSED = (InternalError, ProgrammingError)  # by a trigger
@@ -42,14 +42,14 @@ def one_of_each():
     return [make_lead(), client, make_contact(), project, task, make_thread(), make_ticket(client=client)]
 
 
-def told_of(row) -> list[str]:
-    return list(ActivityLog.objects.done_to(row).values_list("verb", flat=True))
+def logged_verbs(row) -> list[str]:
+    return list(ActivityLog.objects.for_target(row).values_list("verb", flat=True))
 
 
 # Deleting, restoring, purging
 
 
-def test_a_deleted_record_is_out_of_sight_and_comes_back_as_it_was(one_of_each, max):
+def test_deleted_record_is_hidden_and_can_be_restored(one_of_each, max):
     for row in one_of_each:
         soft_delete(row, by=max)
         assert row.is_deleted
@@ -58,87 +58,87 @@ def test_a_deleted_record_is_out_of_sight_and_comes_back_as_it_was(one_of_each, 
         restore(row, by=max)
         assert not row.is_deleted
         assert type(row).objects.filter(pk=row.pk).exists()
-        assert told_of(row)[:2] == ["restored", "deleted"]
+        assert logged_verbs(row)[:2] == ["restored", "deleted"]
 
 
-def test_each_deed_needs_its_permission(one_of_each, ann, vera, stranger, max):
+def test_record_actions_need_permission(one_of_each, ann, vera, stranger, max):
     for row in one_of_each:
         for who in (vera, stranger):
-            with pytest.raises(NotAllowed, match="may not delete"):
+            with pytest.raises(NotPermitted, match="may not delete"):
                 soft_delete(row, by=who)
         soft_delete(row, by=max)
         for who in (ann, vera, stranger):
-            with pytest.raises(NotAllowed, match="may not restore"):
+            with pytest.raises(NotPermitted, match="may not restore"):
                 restore(row, by=who)
         for who in (ann, vera, stranger, max):
-            with pytest.raises(NotAllowed, match="may not purge"):
+            with pytest.raises(NotPermitted, match="may not purge"):
                 purge(row, by=who)
         assert type(row).everything.get(pk=row.pk).is_deleted
 
 
-def test_who_has_left_may_do_nothing(max):
+def test_inactive_user_cannot_delete(max):
     lead = make_lead()
     max.is_active = False
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotPermitted):
         soft_delete(lead, by=max)
 
 
-def test_the_same_deed_twice_is_refused(one_of_each, ada):
+def test_repeated_delete_or_restore_is_refused(one_of_each, ada):
     for row in one_of_each:
-        with pytest.raises(IllegalMove, match="is not deleted"):
+        with pytest.raises(IllegalTransition, match="is not deleted"):
             restore(row, by=ada)
         soft_delete(row, by=ada)
-        with pytest.raises(IllegalMove, match="already deleted"):
+        with pytest.raises(IllegalTransition, match="already deleted"):
             soft_delete(row, by=ada)
 
 
-def test_a_lead_whose_address_is_taken_meanwhile_is_not_restored(max):
+def test_lead_with_duplicate_address_cannot_be_restored(max):
     lead = make_lead(contact_email="same@example.com")
     soft_delete(lead, by=max)
     make_lead(contact_email="Same@example.com")
-    with pytest.raises(BadInput, match="Another open lead already has this address"):
+    with pytest.raises(InvalidInput, match="Another open lead already has this address"):
         restore(lead, by=max)
     assert Lead.everything.get(pk=lead.pk).is_deleted
-    assert told_of(lead)[0] == "deleted"
+    assert logged_verbs(lead)[0] == "deleted"
     answer = browser(max).post(f"/leads/lead/{lead.pk}/do/restore/")
     assert answer.status_code == 422
     assert "Another open lead already has this address" in answer.content.decode()
 
 
-def test_a_contact_whose_address_is_taken_meanwhile_is_not_restored(max):
+def test_contact_with_duplicate_address_cannot_be_restored(max):
     contact = make_contact(email="same@example.com")
     soft_delete(contact, by=max)
     make_contact(email="SAME@example.com")
-    with pytest.raises(BadInput, match="Another contact already has this address"):
+    with pytest.raises(InvalidInput, match="Another contact already has this address"):
         restore(contact, by=max)
 
 
-def test_only_the_deleted_are_purged_and_the_log_keeps_the_fact(one_of_each, ada):
+def test_only_deleted_records_can_be_purged_and_purge_is_logged(one_of_each, ada):
     for row in reversed(one_of_each):  # what belongs to the client first
         key = row.pk
-        with pytest.raises(IllegalMove, match="must be deleted before it is purged"):
+        with pytest.raises(IllegalTransition, match="must be deleted before it is purged"):
             purge(row, by=ada)
         soft_delete(row, by=ada)
         purge(row, by=ada)
         assert not type(row).everything.filter(pk=key).exists()
         line = ActivityLog.objects.filter(target_id=key, verb="purged").get()
         assert (line.actor, line.summary) == (ada, f"Purged {row._meta.verbose_name} “{row}”")
-        with pytest.raises(IllegalMove, match="must be deleted before"):
+        with pytest.raises(IllegalTransition, match="must be deleted before"):
             purge(row, by=ada)
 
 
-def test_a_client_that_a_lead_became_is_still_needed(ada):
+def test_client_of_converted_lead_cannot_be_purged(ada):
     client = make_client(name="Needed")
     lead = make_lead(contact_name="Won one", contact_email="", status_id="CLOSED_WON")
     Lead.objects.filter(pk=lead.pk).update(converted_at=timezone.now(), converted_to_client=client)
     soft_delete(client, by=ada)
-    with pytest.raises(IllegalMove, match="“Needed” is still needed by lead “Won one”"):
+    with pytest.raises(IllegalTransition, match="“Needed” is still needed by lead “Won one”"):
         purge(client, by=ada)
     assert Client.everything.get(pk=client.pk).is_deleted
-    assert "purged" not in told_of(client)
+    assert "purged" not in logged_verbs(client)
 
 
-def test_a_lead_with_everything_around_it_is_purged_and_what_stays_lets_go(ada):
+def test_purging_lead_deletes_links_and_keeps_related_records(ada):
     lead, contact = make_lead(), make_contact()
     change_status(lead, LeadStatus.objects.get(pk="ACTIVE"), by=ada)
     link = ContactLead.objects.create(lead=lead, contact=contact)
@@ -157,7 +157,7 @@ def test_a_lead_with_everything_around_it_is_purged_and_what_stays_lets_go(ada):
         assert row.lead_id is None, row
 
 
-def test_a_purge_through_the_page_asks_first_and_leads_to_the_list(ada, max):
+def test_purge_page_confirms_and_redirects_to_list(ada, max):
     lead = make_lead()
     soft_delete(lead, by=ada)
     url = f"/leads/lead/{lead.pk}/do/purge/"
@@ -170,7 +170,7 @@ def test_a_purge_through_the_page_asks_first_and_leads_to_the_list(ada, max):
     assert not Lead.everything.filter(pk=lead.pk).exists()
 
 
-def test_deleting_through_the_page_asks_first(as_max, as_ann, ann):
+def test_delete_page_confirms(as_max, as_ann, ann):
     lead = make_lead(assigned_to=ann)
     url = f"/leads/lead/{lead.pk}/delete/"
     assert as_ann.post(url, {"post": "yes"}).status_code == 403
@@ -182,12 +182,12 @@ def test_deleting_through_the_page_asks_first(as_max, as_ann, ann):
     assert "Restore" in as_max.get(f"/leads/lead/{lead.pk}/change/").content.decode()
 
 
-def test_a_deleted_record_takes_no_note_and_no_owner(max, as_max):
+def test_deleted_record_takes_no_note_and_no_owner(max, as_max):
     lead = make_lead()
     soft_delete(lead, by=max)
-    with pytest.raises(IllegalMove, match="is deleted"):
-        note(lead, "n", by=max)
-    with pytest.raises(IllegalMove, match="is deleted"):
+    with pytest.raises(IllegalTransition, match="is deleted"):
+        add_note(lead, "n", by=max)
+    with pytest.raises(IllegalTransition, match="is deleted"):
         assign(lead, max, by=max)
     for verb, data in {
         "note": {"body": "n"},
@@ -206,9 +206,9 @@ def test_a_deleted_record_takes_no_note_and_no_owner(max, as_max):
 # Notes
 
 
-def test_a_note_is_a_line_on_the_timeline_and_no_contact(ann):
+def test_note_is_on_timeline_and_is_not_a_contact(ann):
     lead = make_lead()
-    note(lead, "  Called.\nWill think\x00 about it.  ", by=ann)
+    add_note(lead, "  Called.\nWill think\x00 about it.  ", by=ann)
     line = ActivityLog.objects.on_timeline_of(lead)[0]
     assert (line.verb, line.actor, line.summary) == ("noted", ann, "Called.\nWill think about it.")
     lead.refresh_from_db()
@@ -216,70 +216,70 @@ def test_a_note_is_a_line_on_the_timeline_and_no_contact(ann):
 
 
 @pytest.mark.parametrize("body", ["", " \n\t", "\x00", " \x00 ", "x" * 10_001])
-def test_a_note_that_is_none_or_too_long_is_refused_with_a_sentence(ann, as_ann, body):
+def test_empty_or_overlong_note_is_refused(ann, as_ann, body):
     lead = make_lead()
-    with pytest.raises(BadInput, match="a note must not be empty|at most 10,000 characters"):
-        note(lead, body, by=ann)
+    with pytest.raises(InvalidInput, match="a note must not be empty|at most 10,000 characters"):
+        add_note(lead, body, by=ann)
     assert as_ann.post(f"/leads/lead/{lead.pk}/do/note/", {"body": body}).status_code == 422
-    assert told_of(lead) == ["created"]
+    assert logged_verbs(lead) == ["created"]
 
 
-def test_a_note_of_ten_thousand_characters_is_kept(ann):
+def test_note_of_10000_characters_is_stored(ann):
     lead = make_lead()
-    note(lead, "x" * 10_000, by=ann)
+    add_note(lead, "x" * 10_000, by=ann)
     assert len(ActivityLog.objects.on_timeline_of(lead)[0].summary) == 10_000
 
 
-def test_a_viewer_writes_no_notes(vera):
+def test_viewer_cannot_write_notes(vera):
     lead = make_lead()
-    with pytest.raises(NotAllowed, match="may not write a note"):
-        note(lead, "n", by=vera)
+    with pytest.raises(NotPermitted, match="may not write a note"):
+        add_note(lead, "n", by=vera)
     assert browser(vera).post(f"/leads/lead/{lead.pk}/do/note/", {"body": "n"}).status_code == 403
 
 
 # Owners
 
 
-def test_who_may_change_a_record_takes_it_when_it_is_free(ann):
+def test_user_with_change_permission_can_take_unassigned_record(ann):
     for row in (make_lead(), make_client(), make_ticket()):
         assign(row, ann, by=ann)
         row.refresh_from_db()
         assert row.assigned_to == ann
-        line = ActivityLog.objects.done_to(row)[0]
+        line = ActivityLog.objects.for_target(row)[0]
         assert (line.verb, line.summary) == ("assigned", "Owner: nobody → Ann")
         assert line.metadata == {"name": "Ann", "was": None, "now": str(ann.pk)}
 
 
-def test_anything_else_is_a_reassignment(ann, bob, max):
+def test_other_assignments_need_reassign_permission(ann, bob, max):
     for row in (make_lead(assigned_to=bob), make_client(assigned_to=bob), make_ticket(assigned_to=bob)):
         for owner in (ann, None):
-            with pytest.raises(NotAllowed, match="may not reassign"):
+            with pytest.raises(NotPermitted, match="may not reassign"):
                 assign(row, owner, by=ann)
         assign(row, ann, by=max)
         assign(row, None, by=max)
-        with pytest.raises(NotAllowed, match="may not reassign"):
+        with pytest.raises(NotPermitted, match="may not reassign"):
             assign(row, bob, by=ann)  # giving what is free to another is no taking
         row.refresh_from_db()
         assert row.assigned_to is None
 
 
-def test_nothing_is_given_to_its_owner_or_to_who_has_left(max, ann):
+def test_assigning_to_current_owner_or_inactive_user_is_refused(max, ann):
     lead, gone = make_lead(assigned_to=ann), make_user("gone", "agent", is_active=False)
-    with pytest.raises(IllegalMove, match="already belongs to Ann"):
+    with pytest.raises(IllegalTransition, match="already belongs to Ann"):
         assign(lead, ann, by=max)
-    with pytest.raises(IllegalMove, match="Gone no longer works here"):
+    with pytest.raises(IllegalTransition, match="Gone no longer works here"):
         assign(lead, gone, by=max)
-    with pytest.raises(IllegalMove, match="already belongs to nobody"):
+    with pytest.raises(IllegalTransition, match="already belongs to nobody"):
         assign(make_lead(), None, by=max)
     lead.refresh_from_db()
-    assert (lead.assigned_to, told_of(lead)) == (ann, ["created"])
+    assert (lead.assigned_to, logged_verbs(lead)) == (ann, ["created"])
 
 
-def test_two_who_take_the_same_lead_leave_one_owner(ann, bob):
+def test_concurrent_take_leaves_one_owner(ann, bob):
     lead = make_lead()
     stale = Lead.objects.get(pk=lead.pk)
     assign(lead, ann, by=ann)
-    with pytest.raises(NotAllowed, match="may not reassign"):
+    with pytest.raises(NotPermitted, match="may not reassign"):
         assign(stale, bob, by=bob)
     assert Lead.objects.get(pk=lead.pk).assigned_to == ann
 
@@ -287,37 +287,37 @@ def test_two_who_take_the_same_lead_leave_one_owner(ann, bob):
 # The activity log
 
 
-def test_a_line_holds_who_what_and_on_whose_timeline(ann):
+def test_record_stores_actor_target_and_timeline(ann):
     lead = make_lead()
     task, at = Task.objects.create(title="Call", lead=lead), timezone.now() - timedelta(days=1)
-    line = record(task, "moved", by=ann, summary="Done", about=lead, at=at, was="ON_DECK", now="DONE")
+    line = record(task, "moved", by=ann, summary="Done", timeline_owner=lead, at=at, was="ON_DECK", now="DONE")
     line.refresh_from_db()
     assert (line.actor_type, line.actor, line.verb, line.summary) == ("user", ann, "moved", "Done")
     assert (line.target_type, line.target_id) == ("leads.task", task.pk)
     assert (line.about_type, line.about_id, line.occurred_at) == ("leads.lead", lead.pk, at)
     assert line.metadata == {"name": "Ann", "was": "ON_DECK", "now": "DONE"}
     assert line in ActivityLog.objects.on_timeline_of(lead)
-    assert line in ActivityLog.objects.done_to(task)
+    assert line in ActivityLog.objects.for_target(task)
     assert line not in ActivityLog.objects.on_timeline_of(task)
 
 
-def test_a_line_of_a_machine_keeps_its_name():
+def test_machine_actor_keeps_its_name():
     lead = make_lead()
     record(lead, "scored", by=Actor(ActorType.AI, name="Scorer 2"), summary="0.81")
     line = ActivityLog.objects.on_timeline_of(lead)[0]
     assert (line.actor_type, line.actor, line.metadata) == ("ai", None, {"name": "Scorer 2"})
 
 
-def test_a_machine_of_itself_may_do_nothing_and_the_program_everything():
+def test_machine_actor_is_refused_and_system_is_allowed():
     lead = make_lead()
     for kind in (ActorType.AI, ActorType.EXTERNAL):
-        with pytest.raises(NotAllowed, match="Somebody may not"):
-            note(lead, "n", by=Actor(kind, name="Somebody"))
-    note(lead, "n", by=SYSTEM)
+        with pytest.raises(NotPermitted, match="Somebody may not"):
+            add_note(lead, "n", by=Actor(kind, name="Somebody"))
+    add_note(lead, "n", by=SYSTEM_ACTOR)
 
 
-def test_nobody_changes_or_removes_a_line_of_the_log_not_even_with_sql(ann):
-    note(make_lead(), "kept", by=ann)
+def test_log_entries_cannot_be_changed_even_with_sql(ann):
+    add_note(make_lead(), "kept", by=ann)
     for attempt in (
         lambda: ActivityLog.objects.filter(verb="noted").update(summary="other"),
         lambda: ActivityLog.objects.filter(verb="noted").delete(),
@@ -331,7 +331,7 @@ def test_nobody_changes_or_removes_a_line_of_the_log_not_even_with_sql(ann):
 
 
 @pytest.mark.parametrize("table", ["activity_logs", "ai_interactions", "lead_stage_history"])
-def test_what_only_grows_is_not_emptied_either(table):
+def test_append_only_tables_cannot_be_truncated(table):
     lead = make_lead()
     AIInteraction.objects.create(lead=lead, type="Chat", source="Agent UI", content="?")
     with connection.cursor() as cursor:
@@ -342,14 +342,14 @@ def test_what_only_grows_is_not_emptied_either(table):
         assert cursor.fetchone()[0] > 0
 
 
-def test_leads_are_not_emptied_for_what_is_known_of_them_would_go_too():
+def test_leads_cannot_be_truncated():
     make_lead()
     with pytest.raises(REFUSED, match="Cannot truncate"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(NOTHING_PENDING)
         cursor.execute("TRUNCATE leads CASCADE")
 
 
-def test_a_move_between_stages_is_not_written_anew(ada):
+def test_stage_history_cannot_be_changed(ada):
     lead = make_lead()
     change_status(lead, LeadStatus.objects.get(pk="ACTIVE"), by=ada)
     moves = lead.stage_history.all()
@@ -360,9 +360,9 @@ def test_a_move_between_stages_is_not_written_anew(ada):
     assert [move.by for move in moves] == [None, None]
 
 
-def test_the_log_has_no_form_for_anybody():
+def test_log_has_no_forms():
     root = User.objects.create_superuser("root", password="x")
-    line = record(make_lead(), "noted", by=SYSTEM, summary="n")
+    line = record(make_lead(), "noted", by=SYSTEM_ACTOR, summary="n")
     page = browser(root)
     assert page.get("/crm/activitylog/").status_code == 200
     assert page.get(f"/crm/activitylog/{line.pk}/change/").status_code == 200
@@ -372,17 +372,17 @@ def test_the_log_has_no_form_for_anybody():
         assert page.post(f"/crm/activitylog/{line.pk}/do/{verb}/").status_code in {403, 404}
 
 
-def test_an_agent_reads_her_own_lines_and_those_of_her_records(as_ann, ann, bob):
+def test_agent_sees_own_log_entries_and_those_of_own_records(as_ann, ann, bob):
     hers, theirs = make_lead(assigned_to=ann), make_lead(assigned_to=bob)
-    note(hers, "Hers", by=ann)
-    note(theirs, "Theirs", by=bob)
+    add_note(hers, "Hers", by=ann)
+    add_note(theirs, "Theirs", by=bob)
     text = as_ann.get("/crm/activitylog/").content.decode()
     assert "Hers" in text
     assert "Theirs" not in text
     assert as_ann.get(f"/leads/lead/{theirs.pk}/history/").status_code == 404
 
 
-def test_the_date_of_the_last_activity_only_moves_forward(ann):
+def test_last_activity_date_only_moves_forward(ann):
     lead = make_lead()
     now = timezone.now()
     for at, expected in ((now, now), (now - timedelta(days=9), now), (now + timedelta(1), now + timedelta(1))):
@@ -397,36 +397,36 @@ def test_the_date_of_the_last_activity_only_moves_forward(ann):
 # The audit of rows
 
 
-def saved(page, lead: Lead, **changes: str) -> None:
+def save_form(page, lead: Lead, **changes: str) -> None:
     url = f"/leads/lead/{lead.pk}/change/?edit=1"
-    form = form_of(page.get(url).content.decode(), "lead_form")
+    form = read_form(page.get(url).content.decode(), "lead_form")
     assert page.post(url, {**form, **changes}).status_code == 302
 
 
-def test_a_change_through_a_page_keeps_the_old_value_who_and_where(as_ann, ann):
+def test_change_on_page_keeps_old_value_user_and_url(as_ann, ann):
     lead = make_lead(contact_name="Old name", assigned_to=ann)
-    saved(as_ann, lead, contact_name="New name")
+    save_form(as_ann, lead, contact_name="New name")
     event = lead.events.select_related("pgh_context").get()
     assert event.contact_name == "Old name"
     assert event.pgh_context.metadata == {"user": str(ann.pk), "url": f"/leads/lead/{lead.pk}/change/"}
     lead.refresh_from_db()
-    (change,) = history_of(lead)
-    assert (change.who, change.where) == ("Ann", f"/leads/lead/{lead.pk}/change/")
+    (change,) = load_history(lead)
+    assert (change.changed_by, change.source) == ("Ann", f"/leads/lead/{lead.pk}/change/")
     assert change.fields == [("name", "Old name", "New name")]
 
 
-def test_raw_sql_leaves_a_trace_too():
+def test_raw_sql_changes_are_audited():
     lead = make_lead(contact_name="Old name")
     with connection.cursor() as cursor:
         cursor.execute("UPDATE leads SET contact_name = 'New name', estimated_value = 5 WHERE id = %s", [lead.pk])
         cursor.execute("UPDATE leads SET contact_name = 'Newer name' WHERE id = %s", [lead.pk])
     lead.refresh_from_db()
-    newest, oldest = history_of(lead)
-    assert (newest.who, newest.fields) == ("The program", [("name", "New name", "Newer name")])
+    newest, oldest = load_history(lead)
+    assert (newest.changed_by, newest.fields) == ("The program", [("name", "New name", "Newer name")])
     assert oldest.fields == [("name", "Old name", "New name"), ("value", None, "5.00")]
 
 
-def test_scores_and_dates_of_contact_alone_leave_no_trace():
+def test_scores_and_contact_dates_are_not_audited():
     lead = make_lead()
     Lead.objects.filter(pk=lead.pk).update(
         overall_score="0.50",
@@ -444,7 +444,7 @@ def test_scores_and_dates_of_contact_alone_leave_no_trace():
     assert lead.events.count() == 1
 
 
-def test_a_purge_leaves_the_row_as_it_was(ada):
+def test_purge_keeps_audited_row(ada):
     lead = make_lead(contact_name="Gone for good")
     soft_delete(lead, by=ada)
     events, key = type(lead).events.rel.related_model, lead.pk
@@ -455,9 +455,9 @@ def test_a_purge_leaves_the_row_as_it_was(ada):
     ]
 
 
-def test_the_page_of_history_shows_what_was_and_what_is(as_max, ann):
+def test_history_page_shows_old_and_new_values(as_max, ann):
     lead = make_lead(contact_name="Old name", notes="<b>old</b>")
-    saved(as_max, lead, contact_name="New name", notes="")
+    save_form(as_max, lead, contact_name="New name", notes="")
     text = as_max.get(f"/leads/lead/{lead.pk}/history/").content.decode()
     assert "<del>Old name</del> → <ins>New name</ins>" in text
     assert "<del>&lt;b&gt;old&lt;/b&gt;</del> → <ins>nothing</ins>" in text
@@ -466,7 +466,7 @@ def test_the_page_of_history_shows_what_was_and_what_is(as_max, ann):
     assert "Changed name, notes" in text
 
 
-def test_the_page_of_history_names_owners_and_says_no(as_max, ann, max):
+def test_history_page_shows_owner_names_and_booleans(as_max, ann, max):
     lead, contact = make_lead(), make_contact()
     assign(lead, ann, by=max)
     text = as_max.get(f"/leads/lead/{lead.pk}/history/").content.decode()
@@ -474,44 +474,44 @@ def test_the_page_of_history_names_owners_and_says_no(as_max, ann, max):
     link = ContactClient.objects.create(client=make_client(), contact=contact, is_primary=True)
     ContactClient.objects.filter(pk=link.pk).update(is_primary=False)
     link.refresh_from_db()
-    assert history_of(link)[0].fields == [("is primary", "yes", "no")]
+    assert load_history(link)[0].fields == [("is primary", "yes", "no")]
 
 
 # Creating
 
 
-def test_a_new_record_needs_its_permission_and_every_constraint(vera, max):
-    with pytest.raises(NotAllowed, match="may not add a client"):
+def test_creating_needs_permission_and_valid_values(vera, max):
+    with pytest.raises(NotPermitted, match="may not add a client"):
         create(Client(name="x"), by=vera)
     for bad in (Client(name=""), Client(name="x" * 201), Client(name="x", tags=[""]), Client(name="x", email="no")):
-        with pytest.raises(BadInput):
+        with pytest.raises(InvalidInput):
             create(bad, by=max)
-    with pytest.raises(BadInput, match="must be a JSON object"):
+    with pytest.raises(InvalidInput, match="must be a JSON object"):
         create(Client(name="x", custom_fields=[1]), by=max)
-    with pytest.raises(BadInput, match="The database cannot keep this"):
+    with pytest.raises(InvalidInput, match="The database cannot keep this"):
         create(Client(name="x", notes="a\x00b"), by=max)
     assert not Client.objects.exists()
 
 
-def test_what_the_database_refuses_is_said_as_the_constraint_says_it():
-    with pytest.raises(BadInput, match="The value must not be negative"), refusing():
+def test_database_refusal_uses_constraint_message():
+    with pytest.raises(InvalidInput, match="The value must not be negative"), errors_as_invalid_input():
         Lead.objects.create(contact_name="x", estimated_value=-1)
-    with pytest.raises(BadInput, match="The database cannot keep this"), refusing():
+    with pytest.raises(InvalidInput, match="The database cannot keep this"), errors_as_invalid_input():
         Lead.objects.filter(pk=make_lead().pk).update(contact_phone="5" * 41)
-    with pytest.raises(BadInput, match="cannot keep this"), refusing():
+    with pytest.raises(InvalidInput, match="cannot keep this"), errors_as_invalid_input():
         Lead.objects.filter(pk=make_lead().pk).update(custom_fields={"a": "\x00"})
 
 
-def test_every_deed_of_every_record_has_its_permission(one_of_each, ada):
+def test_every_record_action_has_a_permission(one_of_each, ada):
     for row in one_of_each:
         for deed in ("add", "change", "delete", "restore", "purge"):
-            assert ada.has_perm(permission(row, deed)), (row, deed)
+            assert ada.has_perm(permission_name(row, deed)), (row, deed)
 
 
 INPUTS = ["owner", "stage", "tier", "assignee", "due_on", "body", "title", "tag", "loss_reason", "loss_notes", "next"]
 
 
-def test_nothing_that_is_sent_to_a_deed_breaks_it(as_max):
+def test_garbage_input_never_breaks_an_action(as_max):
     lead = make_lead()
     for verb in ("stage", "take", "assign", "tier", "note", "task", "tag"):
         for text in ("\x00", "'", "9" * 400):
@@ -522,17 +522,17 @@ def test_nothing_that_is_sent_to_a_deed_breaks_it(as_max):
     assert as_max.post("/leads/lead/0190aaaa-0000-7000-8000-000000000000/do/note/", {"body": "x"}).status_code == 404
 
 
-def test_null_bytes_are_dropped_whoever_does_the_deed():
+def test_null_bytes_are_removed():
     lead = make_lead()
-    add_tag(lead, "r\x00ed", by=SYSTEM)
-    with pytest.raises(BadInput):
-        add_tag(lead, "\x00", by=SYSTEM)
+    add_tag(lead, "r\x00ed", by=SYSTEM_ACTOR)
+    with pytest.raises(InvalidInput):
+        add_tag(lead, "\x00", by=SYSTEM_ACTOR)
     lost = LeadStatus.objects.get(pk="CLOSED_LOST")
-    change_status(lead, lost, by=SYSTEM, loss_reason="FIT", loss_notes="too \x00dear")
+    change_status(lead, lost, by=SYSTEM_ACTOR, loss_reason="FIT", loss_notes="too \x00dear")
     assert (lead.tags, lead.loss_notes) == (["red"], "too dear")
 
 
-def test_a_refused_deed_keeps_what_was_typed(as_max, max):
+def test_refused_action_keeps_typed_values(as_max, max):
     lead = make_lead()
     answer = as_max.post(f"/leads/lead/{lead.pk}/do/stage/", {"stage": "CLOSED_LOST", "loss_notes": "Typed this"})
     text = answer.content.decode()
@@ -540,4 +540,4 @@ def test_a_refused_deed_keeps_what_was_typed(as_max, max):
     assert "Say why the lead was lost" in text
     assert "Typed this" in text
     assert not list(get_messages(answer.wsgi_request))
-    assert json.dumps(ActivityLog.objects.done_to(lead)[0].metadata)
+    assert json.dumps(ActivityLog.objects.for_target(lead)[0].metadata)

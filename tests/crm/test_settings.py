@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from crm.runtime.environment import BadVariable, Environment
-from tests.crm.processes import environment, files_below, manage, running
+from tests.crm.processes import list_files, manage, process_environment, running
 
 PRODUCTION = {
     "DEBUG": "false",
@@ -64,12 +64,12 @@ BAD = [
 
 def read_settings(**variables):
     """What `crm/settings.py` makes of these variables, without a process of its own."""
-    with mock.patch.dict(os.environ, environment(**variables), clear=True):
+    with mock.patch.dict(os.environ, process_environment(**variables), clear=True):
         return runpy.run_path(str(settings.BASE_DIR / "crm" / "settings.py"))
 
 
 @pytest.mark.parametrize(("name", "value", "sentence"), BAD)
-def test_a_bad_value_is_refused_in_a_sentence(name, value, sentence):
+def test_invalid_value_is_refused_with_variable_name(name, value, sentence):
     with pytest.raises(BadVariable) as refusal:
         read_settings(**{name: value})
     assert str(refusal.value).startswith(sentence)
@@ -77,29 +77,29 @@ def test_a_bad_value_is_refused_in_a_sentence(name, value, sentence):
     assert "\n" not in str(refusal.value)
 
 
-def test_a_command_ends_with_the_sentence_and_no_traceback():
+def test_command_prints_error_without_traceback():
     ended = manage("check", DEBUG="maybe")
     assert ended.returncode == 1
     assert ended.stdout == "DEBUG is 'maybe': write true or false.\n"
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "ALLOWED_HOSTS"])
-def test_production_needs_its_own(name):
+def test_production_requires_variable(name):
     with pytest.raises(BadVariable, match=rf"^{name} is not set: with DEBUG off it must "):
         read_settings(**{**PRODUCTION, name: ""})
 
 
-def test_the_public_address_must_be_one_that_we_answer_to():
+def test_public_url_must_be_an_allowed_host():
     assert read_settings(**PRODUCTION, PUBLIC_URL="https://crm.example.com/")["PUBLIC_URL"] == "https://crm.example.com"
     with pytest.raises(BadVariable, match=r"^PUBLIC_URL names a host that ALLOWED_HOSTS does not"):
         read_settings(**PRODUCTION, PUBLIC_URL="https://other.example.com")
 
 
-def test_a_secret_may_begin_with_a_dollar_sign():
+def test_secret_may_start_with_dollar_sign():
     assert read_settings(**{**PRODUCTION, "SECRET_KEY": "$HOME is mine"})["SECRET_KEY"] == "$HOME is mine"
 
 
-def test_a_database_url_is_taken_apart():
+def test_database_url_is_parsed():
     url = "postgresql://crm:p%40ss$word@%2Fvar%2Frun%2Fpostgresql:5433/crm?sslmode=require"
     database = read_settings(DATABASE_URL=url)["DATABASES"]["default"]
     assert database["HOST"] == "/var/run/postgresql"
@@ -119,27 +119,27 @@ OURS = {"MAIL_FROM": "Agency <office@example.com>"}
         ("smtp+tls://crm:p%40ss@mail.example.com:2525", 2525, False, True),
     ],
 )
-def test_a_mail_url_is_taken_apart(url, port, ssl, tls):
+def test_email_url_is_parsed(url, port, ssl, tls):
     found = read_settings(EMAIL_URL=url, **OURS)
     assert (found["EMAIL_HOST"], found["EMAIL_PORT"]) == ("mail.example.com", port)
     assert (found["EMAIL_HOST_USER"], found["EMAIL_HOST_PASSWORD"]) == ("crm", "p@ss")
     assert (found["EMAIL_USE_SSL"], found["EMAIL_USE_TLS"], found["MAIL_IS_CAUGHT"]) == (ssl, tls, False)
 
 
-def test_without_a_mail_server_mail_is_caught_in_development_and_goes_nowhere_in_production():
+def test_missing_mail_server_uses_catcher_in_development_only():
     found = read_settings()
     assert (found["MAIL_IS_CAUGHT"], found["EMAIL_HOST"], found["EMAIL_PORT"]) == (True, "127.0.0.1", 1025)
     found = read_settings(**PRODUCTION)
     assert (found["MAIL_IS_CAUGHT"], found["EMAIL_HOST"]) == (False, "")
 
 
-def test_production_is_secure():
+def test_production_settings_pass_deploy_check():
     ended = manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
     assert ended.stdout == "System check identified no issues (0 silenced).\n"
     assert ended.returncode == 0
 
 
-def test_a_database_that_is_down_is_told_in_a_sentence():
+def test_unreachable_database_is_reported_in_a_sentence():
     ended = manage("migrate", "--check", DATABASE_URL="postgresql://u:secret@127.0.0.1:9/n")
     assert ended.returncode == 1
     assert ended.stdout.startswith("The database cannot be reached: ")
@@ -148,7 +148,7 @@ def test_a_database_that_is_down_is_told_in_a_sentence():
     assert "secret" not in ended.stdout
 
 
-def test_an_application_server_gets_the_sentence_and_does_not_try_for_ever():
+def test_gunicorn_exits_with_the_error_message():
     with running("-m", "gunicorn", "crm.wsgi", "--bind=127.0.0.1:0", "--no-control-socket", DEBUG="maybe") as server:
         said, _ = server.communicate(timeout=20)
     assert server.returncode == 3
@@ -156,17 +156,17 @@ def test_an_application_server_gets_the_sentence_and_does_not_try_for_ever():
     assert "Traceback" not in said
 
 
-def test_a_file_of_variables_that_cannot_be_read_is_not_passed_over(tmp_path):
+def test_unreadable_env_file_is_reported(tmp_path):
     with pytest.raises(BadVariable, match=r"\.env cannot be read: "):
         Environment((tmp_path / ".env").mkdir() or tmp_path / ".env")
 
 
-def test_a_check_starts_no_database(tmp_path):
+def test_check_starts_no_database(tmp_path):
     assert manage("check", DATA_DIR=str(tmp_path / "data")).returncode == 0
-    assert files_below(tmp_path / "data") == []
+    assert list_files(tmp_path / "data") == []
 
 
-def test_passwords_are_encrypted_in_development_and_production_asks_for_keys():
+def test_production_requires_credentials_keys():
     [key] = read_settings()["CREDENTIALS_KEYS"]
     assert key != read_settings(SECRET_KEY="another")["CREDENTIALS_KEYS"][0]
     assert read_settings(**{**PRODUCTION, "CREDENTIALS_KEYS": ""})["CREDENTIALS_KEYS"] == []

@@ -6,8 +6,8 @@ import pytest
 
 from inbox.models import Mailbox, Provider
 from tests import dovecot
-from tests.inbox.boxes import ANN, BOB, SECRET
-from tests.inbox.mails import OURS
+from tests.inbox.imap_mailboxes import ANN, BOB, SECRET
+from tests.inbox.raw_emails import OURS
 
 
 @pytest.fixture
@@ -18,12 +18,12 @@ def box(db) -> Mailbox:
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[dovecot.Dovecot]:
-    with dovecot.start({ANN: SECRET, BOB: SECRET}, tls=True) as server:
+    with dovecot.start_dovecot({ANN: SECRET, BOB: SECRET}, tls=True) as server:
         yield server
 
 
 @pytest.fixture
 def server(running) -> dovecot.Dovecot:
     """An IMAP server whose mailboxes are empty; of `dovecot.needed` tests."""
-    running.empty()
+    running.clear_mailboxes()
     return running

@@ -5,29 +5,29 @@ import threading
 import pytest
 from django.db import connection, connections
 
-from crm.exceptions import IllegalMove, NotAllowed
+from crm.exceptions import IllegalTransition, NotPermitted
 from crm.models import ActivityLog
-from crm.records.activity import SYSTEM
+from crm.records.activity import SYSTEM_ACTOR
 from crm.records.transitions import assign as give
 from crm.records.transitions import soft_delete
 from inbox.models import Thread
 from inbox.transitions import assign, link, unlink
-from leads.ownership import repaired
+from leads.ownership import repair_owner_column
 from tests.cast import browser, make_client, make_lead, make_thread, make_user
 
 pytestmark = pytest.mark.django_db
 LIST = "/inbox/thread/"
 
 
-def owner(thread):
+def current_owner(thread):
     return Thread.objects.get(pk=thread.pk).owner
 
 
-def test_whoever_it_is_assigned_to_sees_it_and_the_timeline_tells(ann, bob):
+def test_assigning_makes_thread_visible_to_assignee_and_logs_it(ann, bob):
     lead = make_lead(assigned_to=ann)
     thread = make_thread(lead=lead)
     assign(thread, bob, by=ann)
-    assert owner(thread) == bob
+    assert current_owner(thread) == bob
     assert thread in Thread.objects.visible_to(bob)
     assert thread not in Thread.objects.visible_to(ann)
     line = ActivityLog.objects.on_timeline_of(lead)[0]
@@ -35,76 +35,76 @@ def test_whoever_it_is_assigned_to_sees_it_and_the_timeline_tells(ann, bob):
     assert line.summary.endswith("assigned: nobody → Bob")
 
 
-def test_given_back_it_is_again_whose_the_lead_is(ann, bob, max):
+def test_unassigned_thread_follows_lead_owner_again(ann, bob, max):
     lead = make_lead(assigned_to=ann)
     thread = make_thread(lead=lead)
     assign(thread, bob, by=max)
     give(lead, None, by=max)
-    assert owner(thread) == bob
+    assert current_owner(thread) == bob
     give(lead, ann, by=ann)
     assign(thread, None, by=bob)
-    assert owner(thread) == ann
+    assert current_owner(thread) == ann
 
 
 @pytest.mark.parametrize("maker", [make_lead, make_client])
-def test_it_stays_whose_it_is_whatever_becomes_of_the_link(ann, bob, max, maker):
+def test_assigned_owner_survives_linking_and_unlinking(ann, bob, max, maker):
     whose, thread = maker(assigned_to=ann), make_thread()
     assign(thread, bob, by=bob)
     link(thread, **{"lead" if maker is make_lead else "client": whose}, by=max)
-    assert owner(thread) == bob
+    assert current_owner(thread) == bob
     give(whose, None, by=max)
-    assert owner(thread) == bob
+    assert current_owner(thread) == bob
     unlink(thread, by=bob)
-    assert owner(thread) == bob
+    assert current_owner(thread) == bob
 
 
-def test_a_colleagues_conversation_is_given_away_only_by_who_may_reassign(ann, bob, max, vera):
+def test_assigning_a_colleagues_thread_needs_reassign_permission(ann, bob, max, vera):
     thread = make_thread(lead=make_lead(assigned_to=bob))
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotPermitted):
         assign(thread, ann, by=ann)
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotPermitted):
         assign(make_thread(), vera, by=vera)
     assert not Thread.objects.exclude(assigned_to=None).exists()
     assign(thread, ann, by=max)
-    assert owner(thread) == ann
+    assert current_owner(thread) == ann
 
 
-def test_what_makes_no_sense_is_refused_in_words(ann):
+def test_invalid_assignment_is_refused_with_reason(ann):
     thread, gone = make_thread(), make_thread()
-    soft_delete(gone, by=SYSTEM)
+    soft_delete(gone, by=SYSTEM_ACTOR)
     assign(thread, ann, by=ann)
-    with pytest.raises(IllegalMove, match="already assigned to Ann"):
+    with pytest.raises(IllegalTransition, match="already assigned to Ann"):
         assign(thread, ann, by=ann)
-    with pytest.raises(IllegalMove, match="is deleted"):
+    with pytest.raises(IllegalTransition, match="is deleted"):
         assign(gone, ann, by=ann)
-    with pytest.raises(IllegalMove, match="no longer works here"):
+    with pytest.raises(IllegalTransition, match="no longer works here"):
         assign(thread, make_user("former", "agent", is_active=False), by=ann)
-    assert owner(thread) == ann
+    assert current_owner(thread) == ann
 
 
-def test_owners_gone_wrong_are_set_right_by_the_rule_of_conversations(ann, bob):
+def test_repair_restores_thread_owners(ann, bob):
     given, followed = make_thread(lead=make_lead(assigned_to=ann)), make_thread(lead=make_lead(assigned_to=ann))
     assign(given, bob, by=ann)
-    assert repaired("threads") == 0
+    assert repair_owner_column("threads") == 0
     Thread.objects.update(owner=None)
-    assert repaired("threads") == 2
-    assert (owner(given), owner(followed)) == (bob, ann)
+    assert repair_owner_column("threads") == 2
+    assert (current_owner(given), current_owner(followed)) == (bob, ann)
 
 
-def test_the_deeds_of_the_page_assign_and_take(as_ann, ann, bob):
+def test_assign_and_take_actions_on_thread_page(as_ann, ann, bob):
     thread = make_thread()
     url = f"{LIST}{thread.pk}/do/"
     assert "Take" in as_ann.get(f"{LIST}{thread.pk}/change/").content.decode()
     as_ann.post(f"{url}take/")
-    assert owner(thread) == ann
+    assert current_owner(thread) == ann
     answer = as_ann.post(f"{url}assign/", {"assignee": str(bob.pk)}, follow=True)
-    assert owner(thread) == bob
+    assert current_owner(thread) == bob
     # It is not hers to see any more.
     assert answer.redirect_chain == [(LIST, 302)]
     assert "is assigned to Bob" in answer.content.decode()
 
 
-def test_many_are_assigned_at_once_and_found_under_mine(as_ann, ann, bob):
+def test_bulk_assign_threads_and_filter_by_assignee(as_ann, ann, bob):
     rows = [make_thread(subject=f"Nobody's {n}", last_direction="in") for n in range(3)]
     sent = {"action": "assign", "_selected_action": [str(row.pk) for row in rows], "apply": "1"}
     as_ann.post(LIST, {**sent, "assignee": str(ann.pk)})
@@ -117,7 +117,7 @@ def test_many_are_assigned_at_once_and_found_under_mine(as_ann, ann, bob):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_given_back_while_the_lead_changes_hands_it_is_the_new_owners(ann, bob, max):
+def test_unassigning_during_lead_handover_gives_thread_to_new_owner(ann, bob, max):
     """Whoever comes second waits, and then sees what the first has done."""
     lead = make_lead(assigned_to=ann)
     thread = make_thread(lead=lead)
@@ -139,4 +139,4 @@ def test_given_back_while_the_lead_changes_hands_it_is_the_new_owners(ann, bob, 
     finally:
         connection.set_autocommit(True)
     other.join(10)
-    assert owner(thread) == bob
+    assert current_owner(thread) == bob

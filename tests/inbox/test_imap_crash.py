@@ -6,42 +6,42 @@ import time
 
 import pytest
 
-from inbox.imap.folder_state import state_of
+from inbox.imap.folder_state import folder_state
 from inbox.models import FolderMail, Message
 from tests import dovecot
-from tests.crm.processes import running, url_of_test_database
-from tests.inbox.boxes import ANN, connect, mail, run
+from tests.crm.processes import running, test_database_url
+from tests.inbox.imap_mailboxes import ANN, connect, make_email, poll
 
-pytestmark = [dovecot.needed, pytest.mark.django_db(transaction=True), pytest.mark.storm]
+pytestmark = [dovecot.requires_dovecot, pytest.mark.django_db(transaction=True), pytest.mark.storm]
 MAILS = 300
 # Small batches, so that there is much to be killed in between.
 VISIT = """
 import django, sys, uuid
 django.setup()
 from inbox.imap import sync
-from inbox.imap.polling import visit
-sync.BATCH = 5
-visit(uuid.UUID(sys.argv[1]))
+from inbox.imap.polling import poll_mailbox
+sync.BATCH_SIZE = 5
+poll_mailbox(uuid.UUID(sys.argv[1]))
 print("done", flush=True)
 """
 
 
-def fetching(box):
+def start_fetching(box):
     """A process that fetches from `box`."""
-    return running("-c", VISIT, str(box.pk), DATABASE_URL=url_of_test_database(), DJANGO_SETTINGS_MODULE="crm.settings")
+    return running("-c", VISIT, str(box.pk), DATABASE_URL=test_database_url(), DJANGO_SETTINGS_MODULE="crm.settings")
 
 
-def filled(server):
+def make_filled_mailbox(server):
     for number in range(MAILS):
-        server.deliver(ANN, mail(number))
+        server.deliver(ANN, make_email(number))
     return connect(server)
 
 
-def test_killed_again_and_again_it_goes_on_where_it_was(server):
-    box = filled(server)
+def test_killed_sync_resumes_without_loss(server):
+    box = make_filled_mailbox(server)
     seen = []
     for _ in range(4):
-        with fetching(box) as process:
+        with start_fetching(box) as process:
             until = time.monotonic() + 60
             while Message.objects.count() < len(seen) * 60 + 20 and time.monotonic() < until:
                 time.sleep(0.02)
@@ -50,18 +50,18 @@ def test_killed_again_and_again_it_goes_on_where_it_was(server):
         box.refresh_from_db()
         seen.append(Message.objects.count())
         # How far it got and what was taken in are one.
-        assert state_of(box, "INBOX").taken == seen[-1] == FolderMail.objects.count()
+        assert folder_state(box, "INBOX").taken == seen[-1] == FolderMail.objects.count()
     assert sorted(set(seen)) == seen and seen[0] > 0 and seen[-1] < MAILS
-    run(box)
-    assert Message.objects.count() == state_of(box, "INBOX").taken == MAILS
+    poll(box)
+    assert Message.objects.count() == folder_state(box, "INBOX").taken == MAILS
     assert box.last_error == ""
 
 
-def test_two_processes_at_one_mailbox_at_once_take_in_everything_once(server):
-    box = filled(server)
-    with fetching(box) as one, fetching(box) as other:
+def test_concurrent_syncs_store_each_email_once(server):
+    box = make_filled_mailbox(server)
+    with start_fetching(box) as one, start_fetching(box) as other:
         ends = [process.stdout.read() for process in (one, other)]
     assert ends == ["done\n", "done\n"]
-    run(box)
-    assert Message.objects.count() == state_of(box, "INBOX").taken == MAILS
+    poll(box)
+    assert Message.objects.count() == folder_state(box, "INBOX").taken == MAILS
     assert (box.last_error, box.failures) == ("", 0)

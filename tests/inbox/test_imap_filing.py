@@ -9,17 +9,17 @@ from django.db import connection
 from django.utils import timezone
 
 from crm.models import ActivityLog
-from crm.runtime.delivery import Outcome
+from crm.runtime.delivery import DeliveryOutcome
 from inbox.imap import filing
 from inbox.models import Direction, Mailbox, MailboxStatus, Message, MessageState, Thread
 from inbox.outgoing import outbox
-from inbox.outgoing.mime import letter
+from inbox.outgoing.mime import build_email
 from tests import dovecot
 from tests.cast import make_thread, make_user
-from tests.inbox.boxes import ANN, BOB, connect, mail, run
-from tests.proxy import cutting
+from tests.cutting_proxy import cutting_proxy
+from tests.inbox.imap_mailboxes import ANN, BOB, connect, make_email, poll
 
-pytestmark = [dovecot.needed, pytest.mark.django_db]
+pytestmark = [dovecot.requires_dovecot, pytest.mark.django_db]
 ID = "<ours.1@birchfield.example.com>"
 
 
@@ -28,21 +28,21 @@ def ann(db):
     return make_user("ann", "agent")
 
 
-def go():
+def proceed():
     return None
 
 
-def answer(thread, ann, **kw):
+def send_reply(thread, ann, **kw):
     """A mail of ours in `thread` that has gone out."""
     earlier = thread.messages.filter(direction=Direction.IN).first()
     asked = {"to": ["lee@example.com"], "subject": "Re: Hello", "text": "Here it is.", "message_id": ID, **kw}
     message = outbox.compose(thread, sender=ann, reply_to_message=earlier, by=ann, **asked)
-    assert outbox.deliver(message, go).outcome == Outcome.DONE
-    outbox.sent(message)
+    assert outbox.deliver(message, proceed).outcome == DeliveryOutcome.DELIVERED
+    outbox.mark_email_sent(message)
     return message
 
 
-def waiting():
+def queued_filings():
     """The filings that wait: when, and the how manieth attempt each is."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -51,97 +51,97 @@ def waiting():
         return cursor.fetchall()
 
 
-def test_a_reply_lies_in_sent_as_it_was_sent_and_is_known_when_it_comes_back(server, post, ann):
-    server.deliver(ANN, mail(1))
-    box = run(connect(server))
-    message = answer(Thread.objects.get(), ann)
-    [(at, attempt)] = waiting()
+def test_reply_is_filed_in_sent_folder_and_recognised_on_fetch(server, smtp_sink, ann):
+    server.deliver(ANN, make_email(1))
+    box = poll(connect(server))
+    message = send_reply(Thread.objects.get(), ann)
+    [(at, attempt)] = queued_filings()
     assert attempt == 1 and timezone.now() < at < timezone.now() + timedelta(minutes=1)
-    filing.file(message.pk, 1)
-    assert server.mails(ANN, "Sent") == post.data
+    filing.file_message(message.pk, 1)
+    assert server.emails(ANN, "Sent") == smtp_sink.data
     assert server.flags(ANN, "Sent") == ["S"]
-    filed = email.message_from_bytes(server.mails(ANN, "Sent")[0], policy=email.policy.default)
+    filed = email.message_from_bytes(server.emails(ANN, "Sent")[0], policy=email.policy.default)
     message.refresh_from_db()
     assert filed["Date"].datetime == message.sent_at.replace(microsecond=0)
     assert filed["References"] == "<1@example.com>"
-    run(box)
+    poll(box)
     assert Message.objects.count() == 2
     message.refresh_from_db()
     assert (message.mailbox, message.state, message.thread.message_count) == (box, MessageState.SENT, 2)
 
 
-def test_a_reply_arrives_in_the_other_mailbox_and_their_answer_here(server, post, ann):
-    server.deliver(ANN, mail(1, sender=BOB))
-    box = run(connect(server))
-    answer(Thread.objects.get(), ann, to=[BOB])
-    server.deliver(BOB, post.data[0])
-    [theirs] = server.mails(BOB)
+def test_reply_and_its_answer_share_one_thread(server, smtp_sink, ann):
+    server.deliver(ANN, make_email(1, sender=BOB))
+    box = poll(connect(server))
+    send_reply(Thread.objects.get(), ann, to=[BOB])
+    server.deliver(BOB, smtp_sink.data[0])
+    [theirs] = server.emails(BOB)
     arrived = email.message_from_bytes(theirs, policy=email.policy.default)
     assert (arrived["Message-ID"], arrived["In-Reply-To"]) == (ID, "<1@example.com>")
     more = {"In_Reply_To": ID, "References": f"<1@example.com> {ID}"}
-    server.deliver(ANN, mail(2, "Re: Hello", BOB, **more))
-    run(box)
+    server.deliver(ANN, make_email(2, "Re: Hello", BOB, **more))
+    poll(box)
     assert Thread.objects.get().messages.count() == 3
 
 
-def test_it_is_filed_once_however_often_it_is_tried_and_where_the_server_did_it_itself(server, post, ann):
-    server.deliver(ANN, mail(1))
-    run(connect(server))
-    message = answer(Thread.objects.get(), ann)
+def test_reply_is_filed_only_once(server, smtp_sink, ann):
+    server.deliver(ANN, make_email(1))
+    poll(connect(server))
+    message = send_reply(Thread.objects.get(), ann)
     server.deliver(ANN, b"Subject: filed by the server\r\nMessage-ID: " + ID.encode() + b"\r\n\r\nHi\r\n", "Sent")
-    filing.file(message.pk, 1)
-    filing.file(message.pk, 1)
-    assert len(server.mails(ANN, "Sent")) == 1
+    filing.file_message(message.pk, 1)
+    filing.file_message(message.pk, 1)
+    assert len(server.emails(ANN, "Sent")) == 1
 
 
-def test_the_same_bytes_come_of_the_same_mail_each_time(post, ann):
+def test_rendered_email_is_byte_identical_each_time(smtp_sink, ann):
     thread = make_thread()
-    message = answer(thread, ann)
-    again = letter(Message.objects.get(pk=message.pk))
+    message = send_reply(thread, ann)
+    again = build_email(Message.objects.get(pk=message.pk))
     Message.objects.create(
         thread=thread, direction=Direction.IN, sent_at=timezone.now(), message_id="<later@example.com>"
     )
-    assert [again] == post.data == [letter(Message.objects.get(pk=message.pk))]
+    assert [again] == smtp_sink.data == [build_email(Message.objects.get(pk=message.pk))]
 
 
-def test_where_no_conversation_has_a_mailbox_the_senders_is_used_and_else_none(server, post, ann):
-    message = answer(make_thread(), ann)
-    assert waiting() == []
-    filing.file(message.pk, 1)
-    assert server.mails(ANN, "Sent") == []
+def test_filing_falls_back_to_senders_mailbox(server, smtp_sink, ann):
+    message = send_reply(make_thread(), ann)
+    assert queued_filings() == []
+    filing.file_message(message.pk, 1)
+    assert server.emails(ANN, "Sent") == []
     box = connect(server)
-    other = answer(make_thread(), ann, message_id="<ours.2@birchfield.example.com>")
-    assert len(waiting()) == 1
-    filing.file(other.pk, 1)
-    assert len(server.mails(ANN, "Sent")) == 1
+    other = send_reply(make_thread(), ann, message_id="<ours.2@birchfield.example.com>")
+    assert len(queued_filings()) == 1
+    filing.file_message(other.pk, 1)
+    assert len(server.emails(ANN, "Sent")) == 1
     Mailbox.objects.filter(pk=box.pk).update(status=MailboxStatus.PENDING_REAUTH)
-    assert filing.home_of(other) is None
+    assert filing.find_home_mailbox(other) is None
 
 
-def test_what_cannot_be_filed_is_tried_again_and_then_told_and_the_mail_stays_sent(server, post, ann):
-    server.deliver(ANN, mail(1))
-    with cutting(server.port) as proxy:
-        box = run(connect(server, port=proxy.port))
-        message = answer(Thread.objects.get(), ann)
+def test_failed_filing_is_retried_then_reported_and_email_stays_sent(server, smtp_sink, ann):
+    server.deliver(ANN, make_email(1))
+    with cutting_proxy(server.port) as proxy:
+        box = poll(connect(server, port=proxy.port))
+        message = send_reply(Thread.objects.get(), ann)
         connection.cursor().execute("DELETE FROM procrastinate_jobs")
-        proxy.after = 10
-        for attempt in range(1, len(filing.PAUSES) + 2):
-            filing.file(message.pk, attempt)
+        proxy.cut_after_bytes = 10
+        for attempt in range(1, len(filing.FILING_RETRY_MINUTES) + 2):
+            filing.file_message(message.pk, attempt)
             told = ActivityLog.objects.filter(verb="not filed")
-            if attempt <= len(filing.PAUSES):
-                assert [row[1] for row in waiting()] == [attempt + 1]
+            if attempt <= len(filing.FILING_RETRY_MINUTES):
+                assert [row[1] for row in queued_filings()] == [attempt + 1]
                 connection.cursor().execute("DELETE FROM procrastinate_jobs")
                 assert not told.exists()
-    assert waiting() == []
+    assert queued_filings() == []
     assert told.get().about_id == box.pk
     message.refresh_from_db()
     assert message.state == MessageState.SENT
     assert message.error_message.startswith("It went out, but could not be filed in the folder of what was sent: ")
 
 
-def test_a_refused_login_ends_the_filing_and_shuts_the_mailbox_out(server, post, ann):
+def test_rejected_login_stops_filing_and_requires_reauth(server, smtp_sink, ann):
     box = connect(server, password="wrong")
-    message = answer(make_thread(), ann)
-    filing.file(message.pk, 1)
+    message = send_reply(make_thread(), ann)
+    filing.file_message(message.pk, 1)
     box.refresh_from_db()
     assert box.status == MailboxStatus.PENDING_REAUTH

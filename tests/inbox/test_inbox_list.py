@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from crm.records.activity import SYSTEM
+from crm.records.activity import SYSTEM_ACTOR
 from crm.records.transitions import soft_delete
 from inbox.models import Message, Thread
 from tests.cast import browser, make_client, make_lead, make_thread
@@ -17,11 +17,11 @@ LIST = "/inbox/thread/"
 HOSTILE = "<script>alert(1)</script>"
 
 
-def shown(page, **asked) -> list[str]:
+def listed_subjects(page, **asked) -> list[str]:
     return [thread.subject for thread in page.get(LIST, asked).context["cl"].page.rows]
 
 
-def tabs(page, **asked) -> dict[str, str]:
+def tab_counts(page, **asked) -> dict[str, str]:
     return {tab["label"]: tab["count"] for tab in page.get(LIST, asked).context["cl"].tabs}
 
 
@@ -67,12 +67,12 @@ FOUND = [
 
 
 @pytest.mark.parametrize(("asked", "found"), FOUND, ids=[str(asked) for asked, _ in FOUND])
-def test_the_list_finds_what_is_asked_in_the_order_of_its_tab(threads, as_max, asked, found):
-    assert shown(as_max, **asked) == found
+def test_filters_return_expected_threads_in_tab_order(threads, as_max, asked, found):
+    assert listed_subjects(as_max, **asked) == found
 
 
-def test_the_tabs_count_what_they_hold(threads, as_max):
-    assert tabs(as_max) == {
+def test_tabs_show_counts(threads, as_max):
+    assert tab_counts(as_max) == {
         "We owe": "3",
         "They owe": "1",
         "Mine": "0",
@@ -85,43 +85,43 @@ def test_the_tabs_count_what_they_hold(threads, as_max):
     }
 
 
-def test_a_search_leaves_the_tabs_and_says_what_it_shows(threads, as_max):
+def test_search_selects_no_tab(threads, as_max):
     answer = as_max.get(LIST, {"q": "done"})
     assert not [tab for tab in answer.context["cl"].tabs if tab["current"]]
-    assert shown(as_max, q="done") == ["Done"]
+    assert listed_subjects(as_max, q="done") == ["Done"]
 
 
-def test_a_link_narrows_to_one_lead_and_names_it(threads, as_max):
+def test_lead_filter_narrows_list_and_shows_lead_name(threads, as_max):
     lead = Thread.objects.get(subject="Done").lead
     page = as_max.get(LIST, {"lead": str(lead.pk)}).content.decode()
     assert "Lead: <b>Mia Muster</b>" in page
-    assert len(shown(as_max, lead=str(lead.pk))) == 5
+    assert len(listed_subjects(as_max, lead=str(lead.pk))) == 5
 
 
 @pytest.mark.parametrize(
     "asked", [{"lead": "x"}, {"since": "yesterday"}, {"status": "LOST"}, {"q": "ab"}, {"order": "x"}, {"after": "x"}]
 )
-def test_what_cannot_be_asked_gets_a_sentence(threads, as_max, asked):
+def test_invalid_filter_shows_message(threads, as_max, asked):
     answer = as_max.get(LIST, asked)
     assert answer.status_code == 200
     assert [str(message) for message in answer.context["messages"]]
 
 
 @pytest.mark.parametrize("most", [1, 100])
-def test_an_address_finds_its_conversations_newest_first_however_many_they_are(as_max, monkeypatch, most):
-    monkeypatch.setattr("inbox.search.MOST_OF_ADDRESS", most)
+def test_participant_filter_lists_threads_newest_first(as_max, monkeypatch, most):
+    monkeypatch.setattr("inbox.search.MAX_THREADS_PER_ADDRESS", most)
     for days in (3, 1, 2):
         at = timezone.now() - timedelta(days=days)
         make_thread(subject=f"{days} ago", participant_emails=["who@example.com", "b@example.com"], last_message_at=at)
     make_thread(subject="Another's", participant_emails=["b@example.com"], status="RESOLVED")
-    soft_delete(make_thread(subject="Gone", participant_emails=["who@example.com"]), by=SYSTEM)
-    assert shown(as_max, participant="who@example.com") == ["1 ago", "2 ago", "3 ago"]
-    assert shown(as_max, participant="who@example.com", order="waiting") == ["3 ago", "2 ago", "1 ago"]
-    assert shown(as_max, participant="who@example.com", deleted="true") == ["Gone"]
+    soft_delete(make_thread(subject="Gone", participant_emails=["who@example.com"]), by=SYSTEM_ACTOR)
+    assert listed_subjects(as_max, participant="who@example.com") == ["1 ago", "2 ago", "3 ago"]
+    assert listed_subjects(as_max, participant="who@example.com", order="waiting") == ["3 ago", "2 ago", "1 ago"]
+    assert listed_subjects(as_max, participant="who@example.com", deleted="true") == ["Gone"]
 
 
 @pytest.mark.parametrize("order", ["waiting", "newest"])
-def test_pages_follow_each_other_without_gaps_even_where_nothing_was_said(as_max, monkeypatch, order):
+def test_pagination_has_no_gaps_with_undated_threads(as_max, monkeypatch, order):
     monkeypatch.setattr("inbox.admin.ThreadAdmin.list_per_page", 3)
     at = timezone.now()
     for number in range(8):
@@ -137,36 +137,36 @@ def test_pages_follow_each_other_without_gaps_even_where_nothing_was_said(as_max
     assert sorted(seen) == [str(number) for number in range(8)]
 
 
-def test_an_agent_sees_neither_rows_nor_counts_of_anothers(as_ann, bob):
+def test_agent_sees_neither_rows_nor_counts_of_colleagues(as_ann, bob):
     make_thread(subject="Bobs lead", lead=make_lead(assigned_to=bob), last_direction="in")
     make_thread(subject="Bobs client", client=make_client(assigned_to=bob), last_direction="in")
     make_thread(subject="Nobodys", lead=make_lead(), last_direction="in")
-    assert shown(as_ann) == ["Nobodys"]
-    assert tabs(as_ann)["We owe"] == "1"
-    assert "Deleted" not in tabs(as_ann)
+    assert listed_subjects(as_ann) == ["Nobodys"]
+    assert tab_counts(as_ann)["We owe"] == "1"
+    assert "Deleted" not in tab_counts(as_ann)
 
 
-def test_the_bin_is_for_whoever_may_restore(as_max, as_ann):
+def test_bin_needs_restore_permission(as_max, as_ann):
     thread = make_thread(subject="Gone", last_direction="in")
-    soft_delete(thread, by=SYSTEM)
-    assert shown(as_max) == []
-    assert shown(as_max, deleted="true") == ["Gone"]
-    assert shown(as_ann, deleted="true") == []
+    soft_delete(thread, by=SYSTEM_ACTOR)
+    assert listed_subjects(as_max) == []
+    assert listed_subjects(as_max, deleted="true") == ["Gone"]
+    assert listed_subjects(as_ann, deleted="true") == []
 
 
-def test_new_messages_are_counted(as_max):
+def test_unread_messages_are_counted(as_max):
     thread = make_thread(last_direction="in", last_message_at=timezone.now())
     for is_read in (True, False, False):
         Message.objects.create(thread=thread, direction="in", sent_at=thread.created_at, is_read=is_read)
     assert "2 new" in as_max.get(LIST).content.decode()
 
 
-def test_how_long_they_have_been_silent_is_told_by_the_day(as_max):
+def test_silence_is_shown_in_days(as_max):
     make_thread(last_direction="out", awaiting_reply=True, last_message_at=timezone.now() - timedelta(days=40, hours=3))
     assert ">40 days ago</span>" in as_max.get(LIST, {"turn": "theirs"}).content.decode()
 
 
-def test_hostile_text_is_shown_as_text(as_max):
+def test_hostile_text_is_escaped(as_max):
     lead = make_lead(contact_name=HOSTILE, company_name=HOSTILE)
     make_thread(subject=HOSTILE, lead=lead, last_direction="in")
     make_thread(subject=HOSTILE, participant_emails=["<b>@example.com"], last_direction="in")
@@ -176,7 +176,7 @@ def test_hostile_text_is_shown_as_text(as_max):
     assert "&lt;script&gt;" in page
 
 
-def test_the_list_costs_the_same_for_one_row_and_for_fifty(as_ann):
+def test_query_count_is_constant_for_1_and_50_rows(as_ann):
     def one():
         thread = make_thread(
             lead=make_lead(), client=make_client(), last_direction="in", last_message_at=timezone.now()
@@ -196,7 +196,7 @@ def test_the_list_costs_the_same_for_one_row_and_for_fifty(as_ann):
     assert len(answer.content) < 300_000
 
 
-def test_a_viewer_is_offered_no_deed(vera):
+def test_viewer_has_no_bulk_actions(vera):
     make_thread(last_direction="in")
     answer = browser(vera).get(LIST)
     assert answer.status_code == 200

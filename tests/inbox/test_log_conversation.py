@@ -6,32 +6,32 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from crm.exceptions import BadInput, NotAllowed
+from crm.exceptions import InvalidInput, NotPermitted
 from crm.models import ActivityLog
-from crm.records.activity import SYSTEM
+from crm.records.activity import SYSTEM_ACTOR
 from crm.records.transitions import soft_delete
-from inbox.attachments import LARGEST
+from inbox.attachments import MAX_ATTACHMENT_BYTES
 from inbox.models import Thread, ThreadStatus
-from inbox.transitions import Kept, log_conversation
+from inbox.transitions import ConversationDetails, log_conversation
 from tests.cast import browser, make_client, make_lead
 
 pytestmark = pytest.mark.django_db
 ADD = "/inbox/thread/add/"
 
 
-def log(about, by, **kw) -> Thread:
+def log_call(about, by, **kw) -> Thread:
     kw = {"source": "CALL", "direction": "out", "subject": "Renewal", "body": "She will think about it.", **kw}
     return log_conversation(about, **kw, by=by)
 
 
-def form(**kw) -> dict[str, object]:
+def form_data(**kw) -> dict[str, object]:
     at = timezone.localtime().strftime("%Y-%m-%dT%H:%M")
     return {"source": "CALL", "direction": "out", "subject": "Renewal", "body": "A word", "at": at, **kw}
 
 
-def test_a_call_is_kept_with_its_date_on_the_leads_timeline(ann):
+def test_logged_call_sets_contact_date_and_lead_timeline(ann):
     lead, at = make_lead(), timezone.now() - timedelta(days=2)
-    thread = log(lead, ann, at=at)
+    thread = log_call(lead, ann, at=at)
     lead.refresh_from_db()
     assert (thread.message_count, thread.last_message_at, thread.awaiting_reply) == (1, at, True)
     assert (lead.last_contact_at, lead.awaiting_reply) == (at, True)
@@ -39,16 +39,16 @@ def test_a_call_is_kept_with_its_date_on_the_leads_timeline(ann):
     assert thread.messages.get().is_read
 
 
-def test_one_with_a_client_stands_on_the_clients_timeline(ann):
+def test_client_conversation_is_on_client_timeline(ann):
     client = make_client()
-    thread = log(client, ann, direction="in")
+    thread = log_call(client, ann, direction="in")
     assert thread.client == client
     assert ActivityLog.objects.on_timeline_of(client)[0].target_id == thread.pk
 
 
-def test_what_is_settled_is_put_among_the_resolved(ann):
-    assert log(make_lead(), ann, direction="in", resolved=True).status == ThreadStatus.RESOLVED
-    assert not Thread.objects.we_owe().exists()
+def test_resolved_conversation_is_stored_as_resolved(ann):
+    assert log_call(make_lead(), ann, direction="in", resolved=True).status == ThreadStatus.RESOLVED
+    assert not Thread.objects.needs_reply().exists()
 
 
 @pytest.mark.parametrize(
@@ -61,67 +61,67 @@ def test_what_is_settled_is_put_among_the_resolved(ann):
         ({"subject": "x" * 501}, "500"),
     ],
 )
-def test_bad_input_gets_a_sentence_and_leaves_nothing(ann, wrong, sentence):
-    with pytest.raises(BadInput, match=sentence):
-        log(make_lead(), ann, **wrong)
+def test_invalid_input_is_refused_and_nothing_saved(ann, wrong, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        log_call(make_lead(), ann, **wrong)
     assert not Thread.everything.exists()
 
 
-def test_nobody_logs_for_a_lead_that_is_not_theirs_or_deleted(ann, bob, vera):
-    with pytest.raises(BadInput, match="not yours to see"):
-        log(make_lead(assigned_to=bob), ann)
+def test_logging_needs_visible_lead_and_permission(ann, bob, vera):
+    with pytest.raises(InvalidInput, match="not yours to see"):
+        log_call(make_lead(assigned_to=bob), ann)
     gone = make_lead()
-    soft_delete(gone, by=SYSTEM)
-    with pytest.raises(BadInput, match="deleted"):
-        log(gone, ann)
-    with pytest.raises(NotAllowed):
-        log(make_lead(), vera)
+    soft_delete(gone, by=SYSTEM_ACTOR)
+    with pytest.raises(InvalidInput, match="deleted"):
+        log_call(gone, ann)
+    with pytest.raises(NotPermitted):
+        log_call(make_lead(), vera)
 
 
-def test_the_form_knows_the_lead_it_was_opened_from(as_ann):
+def test_form_is_prefilled_with_lead(as_ann):
     lead = make_lead(contact_name="Mia Muster")
     page = as_ann.get(ADD, {"lead": lead.pk}).content.decode()
     assert "Mia Muster" in page
 
 
-def test_the_form_writes_it_down_and_leads_to_the_conversation(as_ann):
+def test_form_logs_conversation_and_redirects_to_it(as_ann):
     lead = make_lead()
-    answer = as_ann.post(ADD, form(lead=str(lead.pk), resolved="on"))
+    answer = as_ann.post(ADD, form_data(lead=str(lead.pk), resolved="on"))
     thread = Thread.objects.get()
     assert answer["Location"] == f"/inbox/thread/{thread.pk}/change/"
     assert (thread.lead, thread.status, thread.message_count) == (lead, ThreadStatus.RESOLVED, 1)
 
 
-def test_the_form_asks_for_a_lead_or_a_client(as_ann):
+def test_form_needs_exactly_one_lead_or_client(as_ann):
     lead, client = make_lead(), make_client()
     for whose in ({}, {"lead": str(lead.pk), "client": str(client.pk)}):
-        page = as_ann.post(ADD, form(**whose)).content.decode()
+        page = as_ann.post(ADD, form_data(**whose)).content.decode()
         assert "Choose with whom it was" in page
     assert not Thread.objects.exists()
 
 
-def test_the_form_takes_no_lead_of_another(as_ann, bob):
-    answer = as_ann.post(ADD, form(lead=str(make_lead(assigned_to=bob).pk)))
+def test_form_rejects_a_colleagues_lead(as_ann, bob):
+    answer = as_ann.post(ADD, form_data(lead=str(make_lead(assigned_to=bob).pk)))
     assert "Select a valid choice" in answer.content.decode()
     assert not Thread.objects.exists()
 
 
-def test_the_form_refuses_the_future_with_a_sentence(as_ann):
+def test_form_rejects_future_date(as_ann):
     later = (timezone.localtime() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
-    page = as_ann.post(ADD, form(lead=str(make_lead().pk), at=later), follow=True).content.decode()
+    page = as_ann.post(ADD, form_data(lead=str(make_lead().pk), at=later), follow=True).content.decode()
     assert "is a task, not a conversation" in page
     assert not Thread.objects.exists()
 
 
-def test_a_viewer_gets_no_form(vera):
+def test_viewer_cannot_open_form(vera):
     assert browser(vera).get(ADD).status_code == 403
 
 
 # What was kept of it
 
 
-def test_what_was_kept_stands_on_the_page_and_is_found(as_ann, ann):
-    kept = Kept(
+def test_recording_transcript_and_files_are_shown_and_searchable(as_ann, ann):
+    details = ConversationDetails(
         summary="She wants flood cover.",
         transcript="Well, the windmill stands beside the river.",
         recording_url="https://calls.example.com/17",
@@ -130,7 +130,7 @@ def test_what_was_kept_stands_on_the_page_and_is_found(as_ann, ann):
         documents=[("policy <b>.pdf", "application/pdf", b"%PDF")],
         document_url="https://files.example.com/a/old%20policy.pdf?x=1",
     )
-    thread = log(make_lead(), ann, kept=kept, body="")
+    thread = log_call(make_lead(), ann, details=details, body="")
     message = thread.messages.get()
     assert (message.summary, message.snippet) == ("She wants flood cover.", "She wants flood cover.")
     assert message.media["duration_seconds"] == 402
@@ -159,17 +159,17 @@ def test_what_was_kept_stands_on_the_page_and_is_found(as_ann, ann):
         ({"duration": -1}, "between nothing and a day"),
         ({"participants": ["x"] * 51}, "at most 50 people"),
         ({"participants": ["x" * 300]}, "each in at most"),
-        ({"documents": [("big.bin", "", b"x" * (LARGEST + 1))]}, "is too large"),
+        ({"documents": [("big.bin", "", b"x" * (MAX_ATTACHMENT_BYTES + 1))]}, "is too large"),
         ({"participants": ["not@anaddress"]}, "is not a mail address"),
     ],
 )
-def test_what_cannot_be_kept_gets_a_sentence_and_leaves_nothing(ann, wrong, sentence):
-    with pytest.raises(BadInput, match=sentence):
-        log(make_lead(), ann, kept=Kept(**wrong))
+def test_invalid_recording_details_are_refused_and_nothing_saved(ann, wrong, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        log_call(make_lead(), ann, details=ConversationDetails(**wrong))
     assert not Thread.everything.exists()
 
 
-def test_the_form_takes_all_of_it(as_ann):
+def test_form_saves_all_details(as_ann):
     file = SimpleUploadedFile("minutes.txt", b"All agreed.", "text/plain")
     asked = {
         "summary": "Agreed",
@@ -179,7 +179,7 @@ def test_the_form_takes_all_of_it(as_ann):
         "transcript": "So",
     }
     more = {"recording_url": "https://calls.example.com/1", "document": file, "document_url": ""}
-    as_ann.post(ADD, form(lead=str(make_lead().pk), source="MEETING", **{**asked, **more}))
+    as_ann.post(ADD, form_data(lead=str(make_lead().pk), source="MEETING", **{**asked, **more}))
     message = Thread.objects.get().messages.get()
     assert message.summary == "Agreed"
     assert message.media == {
@@ -194,8 +194,8 @@ def test_the_form_takes_all_of_it(as_ann):
 @pytest.mark.parametrize(
     "wrong", [{"recording_url": "javascript:alert(1)"}, {"minutes": "-1"}, {"minutes": "9999"}, {"body": ""}]
 )
-def test_the_form_says_why_not_and_keeps_what_was_typed(as_ann, wrong):
-    answer = as_ann.post(ADD, form(lead=str(make_lead().pk), subject="Kept subject", **wrong))
+def test_form_shows_errors_and_keeps_typed_text(as_ann, wrong):
+    answer = as_ann.post(ADD, form_data(lead=str(make_lead().pk), subject="Kept subject", **wrong))
     page = answer.content.decode()
     assert "Kept subject" in page
     assert "errorlist" in page or "errornote" in page or "error" in page

@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inbox.incoming.message_kinds import nature_of
-from inbox.incoming.parsing import LARGEST, MOST_REFERENCES, Mail, NoMail, bare, parse
+from inbox.incoming.message_kinds import classify_message
+from inbox.incoming.parsing import (
+    MAX_EMAIL_BYTES,
+    MAX_REFERENCES,
+    NotAnEmail,
+    ParsedEmail,
+    normalize_subject,
+    parse_email,
+)
 
 PLAIN = (
     b"From: =?utf-8?q?L=C3=A9a?= Muster <Lea@Example.com>\r\nTo: a@agency.example, Bo <b@agency.example>\r\n"
@@ -17,12 +24,12 @@ PLAIN = (
 )
 
 
-def mail(*lines: str, body: str = "Hello.") -> bytes:
+def raw_email(*lines: str, body: str = "Hello.") -> bytes:
     return "\r\n".join([*lines, "", body]).encode("utf-8", "surrogateescape")
 
 
-def test_a_plain_mail_is_understood():
-    found = parse(PLAIN)
+def test_plain_email_is_parsed():
+    found = parse_email(PLAIN)
     assert (found.message_id, found.in_reply_to) == ("<1@example.com>", "<0@agency.example>")
     assert found.references == ("<x@agency.example>", "<0@agency.example>")
     assert (found.from_name, found.from_email, found.reply_to) == ("Léa Muster", "lea@example.com", "desk@example.com")
@@ -30,24 +37,24 @@ def test_a_plain_mail_is_understood():
     assert found.subject == "Grüße"
     assert found.sent_at == datetime(2026, 11, 2, 9, tzinfo=UTC)
     assert found.text.strip() == "Hello."
-    assert found.people == ("lea@example.com", "a@agency.example", "b@agency.example", "c@example.org")
+    assert found.participants == ("lea@example.com", "a@agency.example", "b@agency.example", "c@example.org")
 
 
-def test_one_that_is_only_formatted_gets_its_text_from_what_is_seen():
+def test_html_only_email_gets_its_visible_text():
     html = '<p>See <b>this</b></p><div style="display:none">hidden words</div><script>alert(1)</script>'
-    found = parse(mail("From: a@example.com", "Content-Type: text/html; charset=utf-8", body=html))
+    found = parse_email(raw_email("From: a@example.com", "Content-Type: text/html; charset=utf-8", body=html))
     assert "See this" in found.text
     assert "hidden words" not in found.text
     assert "alert" not in found.text
 
 
-def test_files_come_with_their_bytes():
+def test_attachments_have_their_bytes():
     body = (
         "--b\r\nContent-Type: text/plain\r\n\r\nText\r\n--b\r\nContent-Type: application/pdf\r\n"
         'Content-Disposition: attachment; filename="../../etc/pass wd.pdf"\r\nContent-Transfer-Encoding: base64\r\n'
         "\r\nJVBERg==\r\n--b--"
     )
-    found = parse(mail("From: a@example.com", 'Content-Type: multipart/mixed; boundary="b"', body=body))
+    found = parse_email(raw_email("From: a@example.com", 'Content-Type: multipart/mixed; boundary="b"', body=body))
     (file,) = found.files
     assert (file.type, file.data) == ("application/pdf", b"%PDF")
 
@@ -57,39 +64,39 @@ def test_files_come_with_their_bytes():
     [
         (b"", "no header"),
         (b"just words without any header", "no header"),
-        (b"X: y\r\n\r\n" + b"x" * (LARGEST + 1), "bytes, and at most"),
+        (b"X: y\r\n\r\n" + b"x" * (MAX_EMAIL_BYTES + 1), "bytes, and at most"),
     ],
 )
-def test_what_is_no_mail_is_refused_with_a_sentence(raw, why):
-    with pytest.raises(NoMail, match=why):
-        parse(raw)
+def test_invalid_email_is_refused_with_reason(raw, why):
+    with pytest.raises(NotAnEmail, match=why):
+        parse_email(raw)
 
 
-def test_the_same_bytes_without_an_identifier_have_the_same_one():
-    raw = mail("From: a@example.com", "Subject: x")
-    assert parse(raw).message_id == parse(raw).message_id
-    assert parse(raw).message_id != parse(raw + b"!").message_id
+def test_missing_message_id_is_derived_from_bytes():
+    raw = raw_email("From: a@example.com", "Subject: x")
+    assert parse_email(raw).message_id == parse_email(raw).message_id
+    assert parse_email(raw).message_id != parse_email(raw + b"!").message_id
 
 
-def test_addresses_that_are_none_and_lines_that_hide_others_are_left_out():
-    found = parse(mail("From: nobody", "To: a@b, ok@example.com, x y@example.com", "Subject: a\r\n b\x00c"))
+def test_invalid_addresses_and_control_characters_are_removed():
+    found = parse_email(raw_email("From: nobody", "To: a@b, ok@example.com, x y@example.com", "Subject: a\r\n b\x00c"))
     assert (found.from_email, found.to) == ("", ("ok@example.com",))
     assert "\x00" not in found.subject
     assert "\n" not in found.subject
 
 
-def test_a_chain_that_is_too_long_keeps_both_ends():
+def test_long_references_keep_both_ends():
     chain = " ".join(f"<{number}@example.com>" for number in range(500))
-    found = parse(mail("From: a@example.com", f"References: {chain}"))
-    assert len(found.references) == MOST_REFERENCES
+    found = parse_email(raw_email("From: a@example.com", f"References: {chain}"))
+    assert len(found.references) == MAX_REFERENCES
     assert (found.references[0], found.references[-1]) == ("<0@example.com>", "<499@example.com>")
 
 
 @pytest.mark.parametrize(
     "date", ["", "yesterday", "Mon, 99 Nov 2026 10:00:00 +0100", "Thu, 01 Jan 1970 00:00:00 +0000"]
 )
-def test_a_date_that_cannot_be_is_not_known(date):
-    assert parse(mail("From: a@example.com", f"Date: {date}")).sent_at is None
+def test_impossible_date_is_none(date):
+    assert parse_email(raw_email("From: a@example.com", f"Date: {date}")).sent_at is None
 
 
 @pytest.mark.parametrize(
@@ -102,8 +109,8 @@ def test_a_date_that_cannot_be_is_not_known(date):
         ("Re:", ""),
     ],
 )
-def test_what_answering_puts_before_a_subject_is_taken_away(subject, stripped):
-    assert bare(subject) == stripped
+def test_reply_prefixes_are_removed_from_subject(subject, stripped):
+    assert normalize_subject(subject) == stripped
 
 
 @pytest.mark.parametrize(
@@ -133,29 +140,31 @@ def test_what_answering_puts_before_a_subject_is_taken_away(subject, stripped):
         ({"auto-submitted": "auto-generated", "list-id": "<x.example.com>"}, "Digest", "x@example.com", "LIST"),
     ],
 )
-def test_what_sort_of_mail_it_is(headers, subject, sender, nature):
-    assert nature_of(Mail("<1@x>", from_email=sender, subject=subject, headers=headers)) == nature
+def test_message_kind_is_classified(headers, subject, sender, nature):
+    assert classify_message(ParsedEmail("<1@x>", from_email=sender, subject=subject, headers=headers)) == nature
 
 
-def test_what_comes_through_a_group_of_our_own_is_from_whoever_wrote_it():
+def test_email_through_our_own_group_is_from_a_person():
     headers = {"list-id": "Office <office.agency.example>", "precedence": "list"}
-    mail = Mail("<1@x>", from_email="lee@example.com", headers=headers)
-    assert nature_of(mail, {"office@agency.example"}) == "PERSON"
-    assert nature_of(mail, {"ann@agency.example"}) == "LIST"
+    mail = ParsedEmail("<1@x>", from_email="lee@example.com", headers=headers)
+    assert classify_message(mail, {"office@agency.example"}) == "PERSON"
+    assert classify_message(mail, {"ann@agency.example"}) == "LIST"
 
 
-def test_a_form_that_passes_on_what_somebody_wrote_is_from_somebody():
-    mail = Mail("<1@x>", from_email="no-reply@agency.example", reply_to="lee@example.com", subject="Quote, please")
-    assert nature_of(mail) == "PERSON"
+def test_web_form_email_with_reply_to_is_from_a_person():
+    mail = ParsedEmail(
+        "<1@x>", from_email="no-reply@agency.example", reply_to="lee@example.com", subject="Quote, please"
+    )
+    assert classify_message(mail) == "PERSON"
 
 
 @settings(max_examples=150, deadline=None)
 @given(cut=st.integers(0, len(PLAIN)), at=st.integers(0, len(PLAIN)), noise=st.binary(max_size=60))
-def test_no_damage_breaks_it(cut, at, noise):
+def test_damaged_email_never_raises(cut, at, noise):
     damaged = PLAIN[:at] + noise + PLAIN[at:][:cut]
     try:
-        found = parse(damaged)
-    except NoMail:
+        found = parse_email(damaged)
+    except NotAnEmail:
         return
     assert "\x00" not in found.text + found.subject + found.message_id
     assert found.message_id.startswith("<")
@@ -174,25 +183,28 @@ PASSED_ON = "Received: from a by b; Fri, 23 Aug 2002 10:00:00 +0200"
         ([], datetime(2002, 8, 22, 12, 36, 23, tzinfo=UTC)),
     ],
 )
-def test_what_does_not_say_when_it_was_written_was_written_when_it_arrived(lines, moment):
-    assert parse(ENVELOPE.encode() + b"\n" + mail("From: a@example.com", *lines)).sent_at == moment
+def test_missing_date_uses_received_date(lines, moment):
+    assert parse_email(ENVELOPE.encode() + b"\n" + raw_email("From: a@example.com", *lines)).sent_at == moment
 
 
-def test_letters_that_nobody_declared_are_kept_apart():
+def test_undeclared_bytes_give_distinct_message_ids():
     one, other = (
-        parse(b"From: a@example.com\nMessage-ID: <" + byte + b"@x.example>\n\n") for byte in (b"\xe8", b"\xe9")
+        parse_email(b"From: a@example.com\nMessage-ID: <" + byte + b"@x.example>\n\n") for byte in (b"\xe8", b"\xe9")
     )
     assert one.message_id != other.message_id
-    assert parse("From: a@example.com\nSubject: Grüße\n\n".encode()).subject == "Grüße"
+    assert parse_email("From: a@example.com\nSubject: Grüße\n\n".encode()).subject == "Grüße"
 
 
-def test_an_identifier_too_long_for_an_index_ties_by_its_digest():
+def test_overlong_message_id_is_hashed_consistently():
     long = "é" * 700
-    answered, answer = parse(mail("X: y", f"Message-ID: <{long}@x>")), parse(mail("X: y", f"References: <{long}@x>"))
+    answered, answer = (
+        parse_email(raw_email("X: y", f"Message-ID: <{long}@x>")),
+        parse_email(raw_email("X: y", f"References: <{long}@x>")),
+    )
     assert (answered.message_id,) == answer.references
     assert len(answered.message_id.encode()) < 100
 
 
-def test_it_begins_with_what_it_says_itself():
+def test_snippet_excludes_quoted_text():
     body = "Yes, please.\r\n\r\nOn 2 Nov 2026, at 10:00, Ann <ann@agency.example> wrote:\r\n> Shall I?\r\n"
-    assert parse(mail("From: a@example.com", body=body)).snippet == "Yes, please."
+    assert parse_email(raw_email("From: a@example.com", body=body)).snippet == "Yes, please."

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.text.quotes import Kind, Part, known, own_words, parts, signature_of
-from inbox.incoming.parsing import parse, text_of
+from crm.text.quotes import BodyPart, PartKind, extract_signature, known_headings, own_text, split_body
+from inbox.incoming.parsing import html_to_text, parse_email
 
 CORPUS = Path(__file__).parents[3] / "shared/data/mail/quotes_talon"
 HEADINGS = [
@@ -91,36 +91,36 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
-def test_what_follows_a_heading_is_quoted(heading):
-    assert parts(f"Yes, please.\n\n{heading}\n\nShall I?\nDana") == [
-        Part("Yes, please.\n\n"),
-        Part(f"{heading}\n\nShall I?\nDana", Kind.QUOTED),
+def test_text_after_a_heading_is_quoted(heading):
+    assert split_body(f"Yes, please.\n\n{heading}\n\nShall I?\nDana") == [
+        BodyPart("Yes, please.\n\n"),
+        BodyPart(f"{heading}\n\nShall I?\nDana", PartKind.QUOTED),
     ]
 
 
 @pytest.mark.parametrize("signature", SIGNATURES)
-def test_signatures_are_told_apart(signature):
+def test_signatures_are_separated(signature):
     body = f"Please send the form.\nWe need it for the bank.\n\n{signature}"
-    assert own_words(body) == "Please send the form.\nWe need it for the bank."
-    assert signature_of(body) == signature
+    assert own_text(body) == "Please send the form.\nWe need it for the bank."
+    assert extract_signature(body) == signature
     answered = f"{body}\n\n{HEADINGS[0]}\n> Which form?"
-    assert (own_words(answered), signature_of(answered)) == (own_words(body), signature)
+    assert (own_text(answered), extract_signature(answered)) == (own_text(body), signature)
 
 
-def test_answers_between_quotes_stay_in_the_open():
+def test_replies_between_quotes_stay_visible():
     body = "On Monday Dana wrote:\n> One?\nYes.\n> Two?\nNo."
-    assert parts(body) == [
-        Part("On Monday Dana wrote:\n> One?\n", Kind.QUOTED),
-        Part("Yes.\n"),
-        Part("> Two?\n", Kind.QUOTED),
-        Part("No."),
+    assert split_body(body) == [
+        BodyPart("On Monday Dana wrote:\n> One?\n", PartKind.QUOTED),
+        BodyPart("Yes.\n"),
+        BodyPart("> Two?\n", PartKind.QUOTED),
+        BodyPart("No."),
     ]
 
 
 @pytest.mark.parametrize("heading", ["Dana Whitlock wrote:", "Once upon a time, Dana said:"])
-def test_a_plain_heading_counts_where_marked_lines_follow(heading):
-    assert own_words(f"{heading}\n> One?\nYes.") == "Yes."
-    assert own_words(f"{heading}\nOne. And yes.") == f"{heading}\nOne. And yes."
+def test_plain_heading_needs_quoted_lines_after_it(heading):
+    assert own_text(f"{heading}\n> One?\nYes.") == "Yes."
+    assert own_text(f"{heading}\nOne. And yes.") == f"{heading}\nOne. And yes."
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_a_plain_heading_counts_where_marked_lines_follow(heading):
         "My details:\n\nDana Whitlock\ndana@example.com\n555-010-0100",
     ],
 )
-def test_ordinary_sentences_are_no_headings_and_no_signatures(body):
-    assert parts(body) == [Part(body)]
+def test_ordinary_sentences_are_neither_heading_nor_signature(body):
+    assert split_body(body) == [BodyPart(body)]
 
 
 @pytest.mark.parametrize(
@@ -152,50 +152,50 @@ def test_ordinary_sentences_are_no_headings_and_no_signatures(body):
         "--",
     ],
 )
-def test_where_nothing_would_be_left_all_stays_open(body):
-    assert parts(body)[0].kind == Kind.WRITTEN
-    assert own_words(body)
+def test_fully_quoted_text_stays_visible(body):
+    assert split_body(body)[0].kind == PartKind.WRITTEN
+    assert own_text(body)
 
 
-def test_nothing_is_no_part():
-    assert parts("") == parts(" \n\n") == []
-    assert own_words(" \n") == signature_of("") == ""
+def test_empty_text_has_no_parts():
+    assert split_body("") == split_body(" \n\n") == []
+    assert own_text(" \n") == extract_signature("") == ""
 
 
 @given(st.one_of(lines.map("\n".join), lines.map("\r\n".join), st.text(max_size=300)))
-def test_together_the_parts_are_the_body_to_the_letter(body):
-    assert "".join(part.text for part in parts(body)) == (body if body.strip() else "")
+def test_parts_joined_equal_the_body(body):
+    assert "".join(part.text for part in split_body(body)) == (body if body.strip() else "")
 
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
-def test_a_body_made_to_be_slow_is_not(body):
-    known()
+def test_hostile_body_is_fast(body):
+    known_headings()
     began = time.process_time()
-    assert "".join(part.text for part in parts(body)) == body
+    assert "".join(part.text for part in split_body(body)) == body
     assert time.process_time() - began < 0.1
 
 
 needs_corpus = pytest.mark.skipif(not CORPUS.exists(), reason="needs ../shared/data/mail/quotes_talon")
 
 
-def squeezed(text: str) -> str:
+def normalise_spaces(text: str) -> str:
     return " ".join(text.split())
 
 
-def open_text(body: str) -> str:
-    return squeezed("".join(part.text for part in parts(body) if part.kind != Kind.QUOTED))
+def visible_text(body: str) -> str:
+    return normalise_spaces("".join(part.text for part in split_body(body) if part.kind != PartKind.QUOTED))
 
 
 @needs_corpus
-def test_real_answers_of_many_mail_programs_are_read_as_people_read_them():
+def test_real_replies_are_split_correctly():
     wrong = []
     for path in sorted(CORPUS.glob("standard_replies/*.eml")):
         expected = path.with_name(f"{path.stem}_reply_text")
         wanted = expected.read_text() if expected.exists() else "Hello"
-        if open_text(parse(path.read_bytes()).text) != squeezed(wanted):
+        if visible_text(parse_email(path.read_bytes()).text) != normalise_spaces(wanted):
             wrong.append(path.name)
     for path in sorted(CORPUS.glob("html_replies/*.html")):
-        if open_text(text_of(path.read_text(encoding="utf-8"))) != "Hi. I am fine. Thanks, Alex":
+        if visible_text(html_to_text(path.read_text(encoding="utf-8"))) != "Hi. I am fine. Thanks, Alex":
             wrong.append(path.name)
     assert wrong == []
 
@@ -207,7 +207,7 @@ def test_real_signatures_are_found():
         signature = path.with_name(path.name.replace("_body", "_signature"))
         body = path.read_text()
         wanted = body.replace(signature.read_text(), "") if signature.exists() else body
-        if squeezed(own_words(body)) != squeezed(wanted):
+        if normalise_spaces(own_text(body)) != normalise_spaces(wanted):
             wrong.append(path.name)
     # One is a name and no more, the other was marked by hand where a sentence ends.
     assert wrong == ["jeff_body"]

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.exceptions import BadInput
-from crm.text.safe_html import FRAME, formatted
+from crm.exceptions import InvalidInput
+from crm.text.safe_html import FRAME_HEAD, make_safe_page
 
-UNSEEN = [
+INVISIBLE_STYLES = [
     "font-size:1px",
     "font-size: 0.5pt",
     "text-indent:-9999px",
@@ -43,41 +43,49 @@ FORBIDDEN = ("<script", "onerror", "onload", "javascript:", "data:", "evil.examp
 
 
 @pytest.mark.parametrize("html", HOSTILE)
-def test_hostile_markup_is_gone(html):
-    body = formatted(f"<p>Hello</p>{html}<p>Bye</p>").page.removeprefix(FRAME).lower()
+def test_hostile_markup_is_removed(html):
+    body = make_safe_page(f"<p>Hello</p>{html}<p>Bye</p>").page.removeprefix(FRAME_HEAD).lower()
     assert not [word for word in (*FORBIDDEN, "position", "url(") if word in body]
     assert "<p>hello</p>" in body
 
 
 @given(st.lists(st.sampled_from([*HOSTILE, "<p>", "</p>", "<b", ">", '"', "'", "<!--", "-->", "text"]), max_size=8))
-def test_no_mixture_of_hostile_markup_brings_any_back(pieces):
-    body = formatted("".join(pieces)).page.removeprefix(FRAME).lower()
+def test_mixed_hostile_markup_is_removed(pieces):
+    body = make_safe_page("".join(pieces)).page.removeprefix(FRAME_HEAD).lower()
     assert "<script" not in body
     assert "<iframe" not in body
     assert "<form" not in body
 
 
-def test_images_are_held_back_and_counted():
-    shown = formatted('<img src="https://t.example/1.gif" alt="Logo"><img src="http://t.example/2.gif" width=1>')
-    assert shown.images == 2
+def test_images_are_blocked_and_counted():
+    shown = make_safe_page('<img src="https://t.example/1.gif" alt="Logo"><img src="http://t.example/2.gif" width=1>')
+    assert shown.blocked_images == 2
     assert "t.example" not in shown.page
     assert 'alt="Logo"' in shown.page
 
 
 @pytest.mark.parametrize(
     "style",
-    ["display:none", "DISPLAY: None !important", "font-size:0", "font-size:0px;", "opacity:0", "max-height:0", *UNSEEN],
+    [
+        "display:none",
+        "DISPLAY: None !important",
+        "font-size:0",
+        "font-size:0px;",
+        "opacity:0",
+        "max-height:0",
+        *INVISIBLE_STYLES,
+    ],
 )
-def test_what_the_sender_hides_stays_hidden_and_is_told(style):
-    shown = formatted(f'<p style="color:red;{style}">Approve everything</p>')
-    assert shown.hidden == "Approve everything"
+def test_hidden_text_stays_hidden_and_is_reported(style):
+    shown = make_safe_page(f'<p style="color:red;{style}">Approve everything</p>')
+    assert shown.hidden_text == "Approve everything"
     assert '<p style="display:none">Approve everything</p>' in shown.page
-    assert formatted("<p hidden>Approve</p>").hidden == "Approve"
+    assert make_safe_page("<p hidden>Approve</p>").hidden_text == "Approve"
 
 
 @pytest.mark.parametrize("style", ["font-size:0.9em", "opacity:0.5", "color:red", "max-height:0.5rem"])
-def test_small_print_is_not_hidden(style):
-    assert not formatted(f'<p style="{style}">Terms</p>').hidden
+def test_small_print_is_not_hidden_text(style):
+    assert not make_safe_page(f'<p style="{style}">Terms</p>').hidden_text
 
 
 @pytest.mark.parametrize(
@@ -91,8 +99,8 @@ def test_small_print_is_not_hidden(style):
         '<div style="display:none"><b>Approve</b></div>',
     ],
 )
-def test_what_is_written_in_the_colour_of_its_ground_is_told(html):
-    assert formatted(f"<p>Hello</p>{html}<p>Bye</p>").hidden == "Approve"
+def test_text_in_background_colour_is_reported_as_hidden(html):
+    assert make_safe_page(f"<p>Hello</p>{html}<p>Bye</p>").hidden_text == "Approve"
 
 
 @pytest.mark.parametrize(
@@ -105,20 +113,20 @@ def test_what_is_written_in_the_colour_of_its_ground_is_told(html):
         '<p style="display:none"> &nbsp; </p>',
     ],
 )
-def test_what_can_be_read_is_not_hidden(html):
-    assert formatted(html).hidden == ""
+def test_readable_text_is_not_reported_as_hidden(html):
+    assert make_safe_page(html).hidden_text == ""
 
 
-def test_what_is_told_of_hidden_text_is_bounded():
-    assert len(formatted(f"<p hidden>{'x' * 100_000}</p>").hidden) == 5_000
+def test_reported_hidden_text_is_truncated():
+    assert len(make_safe_page(f"<p hidden>{'x' * 100_000}</p>").hidden_text) == 5_000
 
 
-def test_images_are_fetched_only_where_somebody_says_so_and_only_safely():
+def test_images_load_only_on_request_over_https():
     html = '<img src="https://t.example/1.gif"><img src="http://t.example/2.gif"><img src="data:image/gif;base64,x">'
-    held, shown = formatted(html), formatted(html, fetch=True)
-    assert (held.images, held.fetched) == (2, 0)
+    held, shown = make_safe_page(html), make_safe_page(html, load_images=True)
+    assert (held.blocked_images, held.loaded_images) == (2, 0)
     assert "img-src" not in held.page
-    assert (shown.images, shown.fetched) == (1, 1)
+    assert (shown.blocked_images, shown.loaded_images) == (1, 1)
     assert "default-src 'none'; style-src 'unsafe-inline'; img-src https:" in shown.page
     assert "https://t.example/1.gif" in shown.page
     assert "2.gif" not in shown.page
@@ -126,13 +134,18 @@ def test_images_are_fetched_only_where_somebody_says_so_and_only_safely():
 
 
 @pytest.mark.parametrize("html", HOSTILE)
-def test_fetching_images_lets_nothing_else_in(html):
-    body = formatted(f"<p>Hello</p>{html}", fetch=True).page.partition("<style>")[2].partition("</style>")[2].lower()
+def test_loading_images_allows_nothing_else(html):
+    body = (
+        make_safe_page(f"<p>Hello</p>{html}", load_images=True)
+        .page.partition("<style>")[2]
+        .partition("</style>")[2]
+        .lower()
+    )
     assert not [word for word in FORBIDDEN if word in body]
 
 
-def test_the_frame_allows_no_fetching_whatever_the_cleaning_missed():
-    page = formatted("<p>Hello</p>").page
+def test_frame_policy_blocks_all_fetching():
+    page = make_safe_page("<p>Hello</p>").page
     assert "default-src 'none'; style-src 'unsafe-inline'" in page
 
 
@@ -140,7 +153,7 @@ def test_ordinary_formatting_is_kept():
     html = (
         '<table width="600"><tr><td bgcolor="#eee"><b style="color:red">Hi</b> <a href="https://a.example/?b=1">a</a>'
     )
-    page = formatted(html).page
+    page = make_safe_page(html).page
     assert '<b style="color:red">Hi</b>' in page
     assert 'href="https://a.example/?b=1" rel="noopener noreferrer nofollow"' in page
 
@@ -149,6 +162,6 @@ def test_ordinary_formatting_is_kept():
     "html",
     ["<div>" * 10_001, "x" * 2_000_001, "".join(f"<b a={n}><p>" for n in range(2_000))],
 )
-def test_what_would_take_too_long_to_take_apart_is_refused(html):
-    with pytest.raises(BadInput, match="too big to be shown safely"):
-        formatted(html)
+def test_oversized_html_is_refused(html):
+    with pytest.raises(InvalidInput, match="too big to be shown safely"):
+        make_safe_page(html)

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.text.english.sentiment import judge
+from crm.text.english.sentiment import detect_sentiment
 from inbox.models import Direction, Message, Nature, Sentiment
-from inbox.transitions import take_in
+from inbox.transitions import add_to_thread
 from tests.cast import make_thread
 
 POSITIVE, NEUTRAL, NEGATIVE, URGENT = Sentiment.POSITIVE, Sentiment.NEUTRAL, Sentiment.NEGATIVE, Sentiment.URGENT
-SOUNDS = [
+SENTIMENT_EXAMPLES = [
     (POSITIVE, "Thank you so much, the new certificate arrived and it is exactly what we needed."),
     (POSITIVE, "The quote looks good to me, let's go ahead."),
     (POSITIVE, "We are very happy with how the renewal went this year."),
@@ -75,20 +75,20 @@ UNHAPPY, HAPPY, HASTY = (
 )
 
 
-@pytest.mark.parametrize(("sentiment", "text"), SOUNDS)
-def test_sentences_sound_as_people_would_say(sentiment, text):
-    judged = judge(text)
+@pytest.mark.parametrize(("sentiment", "text"), SENTIMENT_EXAMPLES)
+def test_sentences_get_expected_sentiment(sentiment, text):
+    judged = detect_sentiment(text)
     assert (judged and judged.sentiment) == sentiment
 
 
 @pytest.mark.parametrize(("text", "reason"), REASONS)
-def test_the_reason_quotes_the_words_that_weigh(text, reason):
-    assert judge(text).reason == reason
+def test_reason_quotes_the_deciding_words(text, reason):
+    assert detect_sentiment(text).reason == reason
 
 
 @given(st.text(max_size=3_000))
-def test_anything_can_be_judged(text):
-    found = judge(text)
+def test_any_text_can_be_judged(text):
+    found = detect_sentiment(text)
     assert found is None or (found.sentiment in Sentiment and found.reason)
 
 
@@ -96,26 +96,26 @@ def test_anything_can_be_judged(text):
     "text",
     ["please " * 70_000, "not " * 100_000, "need " * 100_000, ("you are late" + " " * 500) * 100, "a.b" * 90_000],
 )
-def test_a_text_made_to_be_slow_is_not(text):
-    judge("This is here so that the words are known.")
+def test_hostile_text_is_fast(text):
+    detect_sentiment("This is here so that the words are known.")
     began = time.perf_counter()
-    judge(text)
+    detect_sentiment(text)
     assert time.perf_counter() - began < 0.5
 
 
-def said(thread, body: str, hours: int, **kw) -> Message:
+def add_message(thread, body: str, hours: int, **kw) -> Message:
     kw = {"direction": Direction.IN, "body_text": body, "sent_at": NOON + timedelta(hours=hours), **kw}
-    return take_in(Message(thread=thread, message_id=f"<{hours}.{thread.pk}@example.com>", **kw))
+    return add_to_thread(Message(thread=thread, message_id=f"<{hours}.{thread.pk}@example.com>", **kw))
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(4))
-def test_a_conversation_sounds_like_their_newest_words_whatever_the_order_of_arrival(seed):
+def test_thread_sentiment_follows_newest_inbound_message(seed):
     thread = make_thread()
     news = [(UNHAPPY, 1), (HAPPY, 2), (HASTY, 3)]
     random.Random(seed).shuffle(news)
     for body, hours in news:
-        said(thread, body, hours)
+        add_message(thread, body, hours)
     thread.refresh_from_db()
     newest = thread.messages.get(body_text=HASTY)
     assert thread.sentiment == URGENT
@@ -124,44 +124,44 @@ def test_a_conversation_sounds_like_their_newest_words_whatever_the_order_of_arr
 
 
 @pytest.mark.django_db
-def test_our_own_words_and_those_of_machines_do_not_count():
+def test_outbound_and_automatic_messages_are_ignored():
     thread = make_thread(metadata={"apart_from": ["x"]})
-    said(thread, UNHAPPY, 1)
-    said(thread, HAPPY, 2, direction=Direction.OUT, state="SENT")
-    said(thread, HAPPY, 3, nature=Nature.AUTO_REPLY)
+    add_message(thread, UNHAPPY, 1)
+    add_message(thread, HAPPY, 2, direction=Direction.OUT, state="SENT")
+    add_message(thread, HAPPY, 3, nature=Nature.AUTO_REPLY)
     thread.refresh_from_db()
     assert thread.sentiment == NEGATIVE
     assert thread.metadata["apart_from"] == ["x"], "what else is kept there stays"
 
 
 @pytest.mark.django_db
-def test_what_is_noted_of_a_call_are_our_words_and_not_theirs():
+def test_call_notes_are_ignored():
     thread = make_thread(source="CALL")
-    said(thread, UNHAPPY, 1)
+    add_message(thread, UNHAPPY, 1)
     thread.refresh_from_db()
     assert thread.sentiment is None
 
 
 @pytest.mark.django_db
-def test_new_words_that_nobody_can_judge_leave_it_unknown():
+def test_unrated_newest_message_clears_sentiment():
     thread = make_thread()
-    said(thread, UNHAPPY, 1)
-    said(thread, "Vielen Dank, jetzt ist alles gut.", 2)
+    add_message(thread, UNHAPPY, 1)
+    add_message(thread, "Vielen Dank, jetzt ist alles gut.", 2)
     thread.refresh_from_db()
     assert thread.sentiment is None
 
 
 @pytest.mark.django_db
-def test_what_a_person_has_set_stands_until_they_write_again(as_max):
+def test_manual_sentiment_stays_until_next_inbound_message(as_max):
     thread = make_thread()
-    said(thread, UNHAPPY, 2)
+    add_message(thread, UNHAPPY, 2)
     page = f"/inbox/thread/{thread.pk}/change/"
     assert "says “disappointed”, “cancel”" in as_max.get(page).content.decode()
     as_max.post(page, {"subject": thread.subject, "sentiment": "neutral"})
-    said(thread, HASTY, 1)
+    add_message(thread, HASTY, 1)
     thread.refresh_from_db()
     assert thread.sentiment == NEUTRAL
     assert "set by hand" in as_max.get(page).content.decode()
-    said(thread, HAPPY, 3)
+    add_message(thread, HAPPY, 3)
     thread.refresh_from_db()
     assert thread.sentiment == POSITIVE

@@ -2,59 +2,59 @@
 
 import pytest
 
-from crm.exceptions import IllegalMove
+from crm.exceptions import IllegalTransition
 from leads.models import Lead
-from leads.transitions import place
+from leads.transitions import place_on_board
 from tests.cast import browser, make_lead
 
 pytestmark = pytest.mark.django_db
 URL, MOVE = "/leads/lead/board/", "/leads/lead/board/move/"
 
 
-def order() -> list[str]:
+def board_order() -> list[str]:
     return list(Lead.objects.order_by("rank", "id").values_list("contact_name", flat=True))
 
 
-def test_the_newest_stands_on_top_and_a_card_is_placed_between_two(ann):
+def test_newest_lead_is_first_and_card_can_be_placed_between(ann):
     a, b, c = (make_lead(contact_name=name) for name in "abc")
-    assert order() == ["c", "b", "a"]
-    place(a, before=c, after=b, by=ann)
-    assert order() == ["c", "a", "b"]
-    place(c, before=b, after=None, by=ann)
-    assert order() == ["a", "b", "c"]
+    assert board_order() == ["c", "b", "a"]
+    place_on_board(a, before=c, after=b, by=ann)
+    assert board_order() == ["c", "a", "b"]
+    place_on_board(c, before=b, after=None, by=ann)
+    assert board_order() == ["a", "b", "c"]
 
 
-def test_placing_in_one_gap_for_ever_keeps_the_order(ann):
+def test_repeated_placement_in_one_gap_keeps_order(ann):
     first, second, third = make_lead(), make_lead(), make_lead()
     Lead.objects.filter(pk=first.pk).update(rank=0)
     Lead.objects.filter(pk=second.pk).update(rank=1)
     low, high, moving = first, second, third
     for _ in range(80):
         low.refresh_from_db(), high.refresh_from_db()
-        place(moving, before=low, after=high, by=ann)
+        place_on_board(moving, before=low, after=high, by=ann)
         assert low.rank < moving.rank < high.rank or Lead.objects.get(pk=low.pk).rank < moving.rank
         high, moving = moving, high
     ranks = list(Lead.objects.order_by("rank").values_list("rank", flat=True))
     assert len(set(ranks)) == 3
 
 
-def test_a_neighbour_that_left_the_column_refuses_the_drop(ann):
+def test_stale_neighbour_refuses_the_drop(ann):
     lead, neighbour = make_lead(), make_lead()
     Lead.objects.filter(pk=neighbour.pk).update(status="ACTIVE")
-    with pytest.raises(IllegalMove, match="The board has changed"):
-        place(lead, before=neighbour, after=None, by=ann)
+    with pytest.raises(IllegalTransition, match="The board has changed"):
+        place_on_board(lead, before=neighbour, after=None, by=ann)
 
 
-def test_a_drop_moves_the_lead_to_the_stage_and_the_place(as_ann, ann):
+def test_drop_changes_stage_and_position(as_ann, ann):
     lead, there = make_lead(assigned_to=ann), make_lead(status_id="ACTIVE", assigned_to=ann)
     answer = as_ann.post(
         MOVE, {"lead": lead.pk, "stage": "ACTIVE", "from": lead.status_id, "before": there.pk, "after": ""}
     )
     assert (answer.status_code, answer.json()) == (200, {})
-    assert order() == [there.contact_name, lead.contact_name]
+    assert board_order() == [there.contact_name, lead.contact_name]
 
 
-def test_a_drop_on_lost_asks_why(as_ann, ann):
+def test_drop_on_lost_asks_for_reason(as_ann, ann):
     lead = make_lead(assigned_to=ann)
     answer = as_ann.post(MOVE, {"lead": lead.pk, "stage": "CLOSED_LOST"})
     assert answer.json() == {"ask": f"/leads/lead/{lead.pk}/do/stage/?stage=CLOSED_LOST"}
@@ -63,13 +63,13 @@ def test_a_drop_on_lost_asks_why(as_ann, ann):
 
 
 @pytest.mark.parametrize("data", [{}, {"lead": "x", "stage": "ACTIVE"}, {"lead": "", "stage": ""}])
-def test_rubbish_gets_a_sentence(as_ann, data):
+def test_invalid_drop_is_refused(as_ann, data):
     answer = as_ann.post(MOVE, data)
     assert answer.status_code == 409
     assert answer.json()["error"].endswith(".")
 
 
-def test_another_agents_lead_is_not_on_it_and_cannot_be_moved(as_ann, bob):
+def test_colleagues_lead_is_hidden_and_cannot_be_moved(as_ann, bob):
     lead = make_lead(assigned_to=bob, contact_name="Bobs own")
     assert "Bobs own" not in as_ann.get(URL).content.decode()
     assert as_ann.post(MOVE, {"lead": lead.pk, "stage": "ACTIVE"}).status_code == 409
@@ -77,7 +77,7 @@ def test_another_agents_lead_is_not_on_it_and_cannot_be_moved(as_ann, bob):
     assert lead.status_id == "NEW_OPPORTUNITIES"
 
 
-def test_a_viewer_sees_it_but_cannot_move(vera):
+def test_viewer_can_see_board_but_not_move(vera):
     lead = make_lead()
     assert browser(vera).get(URL).status_code == 200
     assert browser(vera).post(MOVE, {"lead": lead.pk, "stage": "ACTIVE"}).status_code == 403

@@ -3,9 +3,9 @@
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from crm.exceptions import BadInput, IllegalMove, NotAllowed
+from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import ActivityLog
-from crm.records.activity import SYSTEM
+from crm.records.activity import SYSTEM_ACTOR
 from crm.records.transitions import soft_delete
 from leads.models import Lead, LeadStageHistory, LeadStatus
 from leads.transitions import change_status
@@ -18,7 +18,7 @@ def stage(code: str) -> LeadStatus:
     return LeadStatus.objects.get(pk=code)
 
 
-def test_it_moves_and_writes_history_and_timeline(ann):
+def test_stage_change_writes_history_and_timeline(ann):
     lead = make_lead(assigned_to=ann)
     change_status(lead, stage("ACTIVE"), by=ann)
     moves = list(
@@ -35,7 +35,7 @@ def test_it_moves_and_writes_history_and_timeline(ann):
     assert line.summary == "Stage: New opportunities → Active"
 
 
-def test_closing_and_reopening_set_and_clear_the_date_and_the_reason(ann):
+def test_closing_sets_date_and_reason_and_reopening_clears_them(ann):
     lead = make_lead()
     change_status(lead, stage("CLOSED_LOST"), by=ann, loss_reason="BUDGET", loss_notes=" too dear ")
     assert lead.closed_at is not None
@@ -45,57 +45,57 @@ def test_closing_and_reopening_set_and_clear_the_date_and_the_reason(ann):
 
 
 @pytest.mark.parametrize("reason", ["", "BORED"])
-def test_losing_needs_a_reason_and_changes_nothing_without(ann, reason):
+def test_closing_as_lost_needs_a_valid_reason(ann, reason):
     lead = make_lead()
-    with pytest.raises(BadInput, match="Say why the lead was lost"):
+    with pytest.raises(InvalidInput, match="Say why the lead was lost"):
         change_status(lead, stage("CLOSED_LOST"), by=ann, loss_reason=reason)
     lead.refresh_from_db()
     assert lead.status_id == "NEW_OPPORTUNITIES"
     assert lead.stage_history.count() == 1
 
 
-def test_a_move_to_where_it_stands_is_refused(ann):
-    with pytest.raises(IllegalMove, match="already in New opportunities"):
+def test_change_to_same_stage_is_refused(ann):
+    with pytest.raises(IllegalTransition, match="already in New opportunities"):
         change_status(make_lead(), stage("NEW_OPPORTUNITIES"), by=ann)
 
 
-def test_a_lead_that_moved_meanwhile_is_not_moved_again(ann, bob):
+def test_stale_lead_is_not_moved_again(ann, bob):
     lead = make_lead()
     stale = Lead.objects.get(pk=lead.pk)
     change_status(lead, stage("ACTIVE"), by=ann)
-    with pytest.raises(IllegalMove, match="has moved to Active meanwhile"):
+    with pytest.raises(IllegalTransition, match="has moved to Active meanwhile"):
         change_status(stale, stage("PROPOSAL_SENT"), by=bob)
 
 
-def test_a_deleted_lead_is_not_moved(max):
+def test_deleted_lead_cannot_change_stage(max):
     lead = make_lead()
     soft_delete(lead, by=max)
-    with pytest.raises(IllegalMove, match="is deleted"):
+    with pytest.raises(IllegalTransition, match="is deleted"):
         change_status(lead, stage("ACTIVE"), by=max)
 
 
-def test_a_converted_lead_stays_won(max):
+def test_converted_lead_stays_won(max):
     lead = make_lead(status_id="CLOSED_WON")
     Lead.objects.filter(pk=lead.pk).update(converted_at=lead.created_at, converted_to_client=make_client())
-    with pytest.raises(IllegalMove, match="stays won"):
+    with pytest.raises(IllegalTransition, match="stays won"):
         change_status(lead, stage("ACTIVE"), by=max)
 
 
-def test_reopening_is_refused_while_another_open_lead_has_the_address(max):
+def test_reopening_is_refused_with_duplicate_address(max):
     lead = make_lead(contact_email="same@example.com", status_id="CLOSED_UNQUALIFIED")
     make_lead(contact_email="SAME@example.com")
-    with pytest.raises(IllegalMove, match="Another open lead already has this address"):
+    with pytest.raises(IllegalTransition, match="Another open lead already has this address"):
         change_status(lead, stage("ACTIVE"), by=max)
 
 
-def test_a_viewer_and_a_stranger_may_not(vera, stranger):
+def test_changing_stage_needs_permission(vera, stranger):
     lead = make_lead()
     for person in (vera, stranger):
-        with pytest.raises(NotAllowed, match="may not change the stage"):
+        with pytest.raises(NotPermitted, match="may not change the stage"):
             change_status(lead, stage("ACTIVE"), by=person)
 
 
-def test_closed_at_follows_the_stage_for_raw_sql_too():
+def test_closed_at_follows_stage_for_raw_sql():
     lead = make_lead()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE leads SET status_id = 'CLOSED_WON' WHERE id = %s", [lead.pk])
@@ -103,16 +103,16 @@ def test_closed_at_follows_the_stage_for_raw_sql_too():
     assert lead.closed_at is not None
 
 
-def test_a_new_stage_is_a_row_and_its_category_rules(ann):
+def test_custom_stage_follows_its_category(ann):
     LeadStatus.objects.create(code="NO_SHOW", label="No show", category="lost", position=99)
     lead = make_lead()
-    with pytest.raises(BadInput):
+    with pytest.raises(InvalidInput):
         change_status(lead, stage("NO_SHOW"), by=ann)
     change_status(lead, stage("NO_SHOW"), by=ann, loss_reason="GHOSTED")
     assert not lead.is_open
 
 
-def test_the_category_of_a_stage_in_use_cannot_change():
+def test_category_of_stage_in_use_cannot_change():
     make_lead()
     with pytest.raises(IntegrityError, match="Leads stand in this stage"), transaction.atomic():
         LeadStatus.objects.filter(pk="NEW_OPPORTUNITIES").update(category="won")
@@ -120,7 +120,7 @@ def test_the_category_of_a_stage_in_use_cannot_change():
     assert LeadStatus.objects.get(pk="ON_ICE").is_open
 
 
-def test_the_program_may_without_a_user():
+def test_system_can_change_stage():
     lead = make_lead()
-    change_status(lead, stage("ACTIVE"), by=SYSTEM)
+    change_status(lead, stage("ACTIVE"), by=SYSTEM_ACTOR)
     assert ActivityLog.objects.on_timeline_of(lead)[0].actor_type == "system"

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
-from crm.exceptions import BadInput, constraint_sentence
+from crm.exceptions import InvalidInput, constraint_message
 from leads.models import ContactLead, InsuranceType, Lead
 from tests.cast import make_client, make_contact, make_lead
 
@@ -14,11 +14,11 @@ pytestmark = pytest.mark.django_db
 SIGNAL = {"type": "email_opened", "timestamp": "2026-01-05T10:00:00Z", "weight": 0.1}
 
 
-def refused(lead: Lead, **values) -> str:
+def refusal_message(lead: Lead, **values) -> str:
     """The sentence with which the database refuses `values`; fails if it takes them."""
     with pytest.raises(IntegrityError) as caught, transaction.atomic():
         Lead.objects.filter(pk=lead.pk).update(**values)
-    return constraint_sentence(caught.value)
+    return constraint_message(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def refused(lead: Lead, **values) -> str:
         ({"converted_at": datetime(2026, 1, 1, tzinfo=UTC)}, "The date of conversion and the client are set together"),
     ],
 )
-def test_the_database_refuses_with_a_sentence(values, sentence):
-    assert refused(make_lead(), **values).startswith(sentence)
+def test_database_refuses_invalid_values_with_a_sentence(values, sentence):
+    assert refusal_message(make_lead(), **values).startswith(sentence)
 
 
-def test_the_client_of_a_conversion_needs_its_date():
-    assert "set together" in refused(make_lead(), converted_to_client=make_client())
+def test_converted_client_needs_converted_date():
+    assert "set together" in refusal_message(make_lead(), converted_to_client=make_client())
 
 
 @pytest.mark.parametrize(
@@ -71,23 +71,23 @@ def test_the_client_of_a_conversion_needs_its_date():
         [SIGNAL],
     ],
 )
-def test_a_malformed_signal_is_refused(signal):
-    assert "A signal has a type" in refused(make_lead(), signals=[SIGNAL, signal])
+def test_malformed_signal_is_refused(signal):
+    assert "A signal has a type" in refusal_message(make_lead(), signals=[SIGNAL, signal])
 
 
-def test_well_formed_signals_are_taken():
+def test_valid_signals_are_accepted():
     lead = make_lead(signals=[SIGNAL, {**SIGNAL, "weight": -1, "count": 3, "source": "m1", "value": 10}])
     lead.refresh_from_db()
     assert len(lead.signals) == 2
 
 
-def test_an_address_is_unique_among_open_live_leads_whatever_its_case():
+def test_address_is_unique_among_open_leads_ignoring_case():
     make_lead(contact_email="Same@Example.com")
-    with pytest.raises(BadInput, match="Another open lead already has this address"):
+    with pytest.raises(InvalidInput, match="Another open lead already has this address"):
         make_lead(contact_email="same@example.com")
 
 
-def test_an_address_is_free_again_when_its_lead_is_closed_or_deleted():
+def test_address_is_free_after_closing_or_deleting():
     make_lead(contact_email="a@example.com", status_id="CLOSED_WON")
     second = make_lead(contact_email="a@example.com")
     Lead.objects.filter(pk=second.pk).update(deleted_at=second.created_at)
@@ -97,17 +97,17 @@ def test_an_address_is_free_again_when_its_lead_is_closed_or_deleted():
     assert Lead.objects.count() == 4
 
 
-def test_a_lead_has_one_live_primary_contact():
+def test_lead_has_one_primary_contact():
     lead, links = make_lead(), [make_contact(), make_contact()]
     first = ContactLead.objects.create(lead=lead, contact=links[0], is_primary=True)
     with pytest.raises(IntegrityError) as caught, transaction.atomic():
         ContactLead.objects.create(lead=lead, contact=links[1], is_primary=True)
-    assert constraint_sentence(caught.value) == "This lead already has a primary contact."
+    assert constraint_message(caught.value) == "This lead already has a primary contact."
     ContactLead.objects.filter(pk=first.pk).update(deleted_at=first.created_at)
     ContactLead.objects.create(lead=lead, contact=links[1], is_primary=True)
 
 
-def test_validation_says_the_same_as_the_database():
+def test_validation_matches_database_message():
     lead = make_lead()
     lead.overall_score = 2
     lead.tags = ["", "x"]
@@ -116,14 +116,14 @@ def test_validation_says_the_same_as_the_database():
     assert "The overall score must lie between 0 and 1." in str(caught.value)
 
 
-def test_raw_sql_can_insert_a_lead_with_a_name_alone():
+def test_raw_sql_insert_needs_only_a_name():
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO leads (contact_name) VALUES ('Rita Raw') RETURNING id")
         lead = Lead.objects.get(pk=cursor.fetchone()[0])
     assert (lead.status_id, lead.signals, lead.custom_fields, lead.tags) == ("NEW_OPPORTUNITIES", [], {}, [])
 
 
-def test_a_changed_form_of_a_line_is_its_next_version():
+def test_changed_form_schema_increments_version():
     line = InsuranceType.objects.get(code="life")
     InsuranceType.objects.filter(pk=line.pk).update(description="Longer")
     line.refresh_from_db()

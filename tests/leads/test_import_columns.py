@@ -2,8 +2,8 @@
 
 import pytest
 
-from crm.exceptions import BadInput
-from leads.importing.columns import FIELDS, NAME_PARTS, SYNONYMS, Plan, plan_of
+from crm.exceptions import InvalidInput
+from leads.importing.columns import FIELD_SYNONYMS, IMPORTABLE_FIELDS, NAME_PARTS, ImportPlan, plan_import
 
 EXPORTS = {
     "HubSpot": (
@@ -104,92 +104,108 @@ EXPORTS = {
 }
 
 
-def plan(header: str | list[str], *, borne_out: bool = True, maps=None, sets=None) -> Plan:
+def make_plan(
+    header: str | list[str], *, borne_out: bool = True, column_fields=None, field_templates=None
+) -> ImportPlan:
     header = header.split(",") if isinstance(header, str) else header
-    return plan_of(header, [], lambda field, texts: borne_out, maps=maps or {}, sets=sets or {})
+    return plan_import(
+        header,
+        [],
+        lambda field, texts: borne_out,
+        column_fields=column_fields or {},
+        field_templates=field_templates or {},
+    )
 
 
-def columns(found: Plan) -> dict[str, str]:
+def columns(found: ImportPlan) -> dict[str, str]:
     return {field: found.header[place] for field, place in found.columns.items()}
 
 
 @pytest.mark.parametrize("export", EXPORTS)
-def test_the_columns_of_a_known_export_are_recognised(export):
+def test_columns_of_known_exports_are_recognised(export):
     header, expected = EXPORTS[export]
-    assert columns(plan(header)) == expected
+    assert columns(make_plan(header)) == expected
 
 
 def test_every_field_is_recognised_by_its_own_name():
-    assert columns(plan([*FIELDS])) == {field: field for field in FIELDS}
-    assert set(SYNONYMS) == {*FIELDS, *NAME_PARTS}
+    assert columns(make_plan([*IMPORTABLE_FIELDS])) == {field: field for field in IMPORTABLE_FIELDS}
+    assert set(FIELD_SYNONYMS) == {*IMPORTABLE_FIELDS, *NAME_PARTS}
 
 
-def test_what_matches_nothing_is_kept_under_its_own_name():
-    assert plan("Name,E-Mail,Hobby,Shoe size").custom == {2: "Hobby", 3: "Shoe size"}
+def test_unknown_column_becomes_custom_field():
+    assert make_plan("Name,E-Mail,Hobby,Shoe size").custom_columns == {2: "Hobby", 3: "Shoe size"}
 
 
-def test_of_two_columns_for_a_field_the_likelier_is_taken_and_the_other_kept():
-    found = plan("Name,Home Phone,Phone,Email,Personal Email")
+def test_likelier_of_two_columns_is_used_and_other_kept():
+    found = make_plan("Name,Home Phone,Phone,Email,Personal Email")
     assert columns(found)["contact_phone"] == "Phone"
-    assert set(found.custom.values()) == {"Home Phone", "Personal Email"}
+    assert set(found.custom_columns.values()) == {"Home Phone", "Personal Email"}
 
 
-def test_a_doubtful_name_is_taken_only_if_its_cells_bear_it_out():
-    assert columns(plan("Name,Lead Source", borne_out=True))["source_type"] == "Lead Source"
-    assert columns(plan("Name,Lead Source", borne_out=False))["source_detail"] == "Lead Source"
-    assert "status" not in columns(plan("Name,Lead Status", borne_out=False))
+def test_ambiguous_column_needs_matching_cells():
+    assert columns(make_plan("Name,Lead Source", borne_out=True))["source_type"] == "Lead Source"
+    assert columns(make_plan("Name,Lead Source", borne_out=False))["source_detail"] == "Lead Source"
+    assert "status" not in columns(make_plan("Name,Lead Status", borne_out=False))
 
 
-def test_what_is_mapped_wins_over_what_is_guessed():
-    found = plan("Name,Email,Office mail", maps={"office MAIL": "contact_email"})
+def test_explicit_mapping_overrides_guess():
+    found = make_plan("Name,Email,Office mail", column_fields={"office MAIL": "contact_email"})
     assert columns(found)["contact_email"] == "Office mail"
-    assert found.custom == {1: "Email"}
+    assert found.custom_columns == {1: "Email"}
 
 
-def test_a_column_mapped_to_nothing_is_kept_as_a_custom_field():
-    assert plan("Name,Status", maps={"Status": ""}).custom == {1: "Status"}
+def test_column_mapped_to_nothing_becomes_custom_field():
+    assert make_plan("Name,Status", column_fields={"Status": ""}).custom_columns == {1: "Status"}
 
 
-def test_what_is_set_is_not_guessed():
-    found = plan("Name,Notes", sets={"notes": "From {Name}"})
+def test_fixed_value_prevents_guessing():
+    found = make_plan("Name,Notes", field_templates={"notes": "From {Name}"})
     assert "notes" not in found.columns
-    assert found.custom == {1: "Notes"}
+    assert found.custom_columns == {1: "Notes"}
 
 
-def test_parts_of_a_name_that_are_mapped_stand_for_the_whole():
-    found = plan("Name,Vorname,Nachname", maps={"Vorname": "first_name", "Nachname": "last_name"})
+def test_mapped_name_parts_replace_full_name():
+    found = make_plan("Name,Vorname,Nachname", column_fields={"Vorname": "first_name", "Nachname": "last_name"})
     assert found.name_parts == [1, 2]
-    assert found.custom == {0: "Name"}
+    assert found.custom_columns == {0: "Name"}
 
 
-def test_an_error_file_is_read_without_its_first_two_columns():
-    assert plan("line,reason,Name,Hobby").custom == {3: "Hobby"}
+def test_error_file_columns_are_skipped():
+    assert make_plan("line,reason,Name,Hobby").custom_columns == {3: "Hobby"}
 
 
 @pytest.mark.parametrize(
     ("header", "options", "sentence"),
     [
         ("Hobby,Shoe size", {}, "No column holds a person's name.*The columns are: Hobby, Shoe size"),
-        ("Name,Hobby", {"maps": {"Hubby": "notes"}}, "There is no column “Hubby”. The columns are: Name, Hobby"),
         (
             "Name,Hobby",
-            {"maps": {"Hobby": "pastime"}},
+            {"column_fields": {"Hubby": "notes"}},
+            "There is no column “Hubby”. The columns are: Name, Hobby",
+        ),
+        (
+            "Name,Hobby",
+            {"column_fields": {"Hobby": "pastime"}},
             "no field “pastime” to import into. The fields are: contact_name",
         ),
-        ("Name,Hobby", {"sets": {"pastime": "x"}}, "no field “pastime”"),
-        ("Name,Hobby", {"sets": {"notes": "{Hubby}"}}, "There is no column “Hubby”"),
-        ("Name,A,B", {"maps": {"A": "notes", "B": "notes"}}, "The field notes is given twice"),
-        ("Name,A", {"maps": {"A": "notes"}, "sets": {"notes": "x"}}, "The field notes is given twice"),
-        ("Name,A", {"maps": {"A": "first_name"}, "sets": {"contact_name": "x"}}, "is given twice"),
+        ("Name,Hobby", {"field_templates": {"pastime": "x"}}, "no field “pastime”"),
+        ("Name,Hobby", {"field_templates": {"notes": "{Hubby}"}}, "There is no column “Hubby”"),
+        ("Name,A,B", {"column_fields": {"A": "notes", "B": "notes"}}, "The field notes is given twice"),
+        (
+            "Name,A",
+            {"column_fields": {"A": "notes"}, "field_templates": {"notes": "x"}},
+            "The field notes is given twice",
+        ),
+        ("Name,A", {"column_fields": {"A": "first_name"}, "field_templates": {"contact_name": "x"}}, "is given twice"),
         ("Ann Lee,ann@example.com,Berlin", {}, "must name the columns, and “ann@example.com” looks like data"),
         ("1,2,3", {}, "“1” looks like data"),
         ("Ann Lee,01/02/2024,Berlin", {}, "“01/02/2024” looks like data"),
     ],
 )
-def test_what_cannot_be_planned_is_refused_in_a_sentence(header, options, sentence):
-    with pytest.raises(BadInput, match=sentence):
-        plan(header, **options)
+def test_invalid_plan_is_refused_with_reason(header, options, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        make_plan(header, **options)
 
 
-def test_years_may_be_columns_where_others_have_names():
-    assert plan("Name,2024,2025").custom == {1: "2024", 2: "2025"}
+def test_year_columns_count_as_header_names():
+    assert make_plan("Name,2024,2025").custom_columns == {1: "2024", 2: "2025"}

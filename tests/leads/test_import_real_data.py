@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from crm.records.activity import SYSTEM
+from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.transitions import import_leads
 from leads.models import Lead
 
@@ -31,16 +31,16 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_row_of_a_public_file_is_accounted_for(name):
+def test_every_row_of_public_files_is_accounted_for(name):
     names, *expected = FILES[name]
-    outcome = import_leads(LEADS / name, by=SYSTEM, sets=names)
-    assert [outcome.read, outcome.imported, outcome.duplicates, outcome.refused] == expected
+    outcome = import_leads(LEADS / name, by=SYSTEM_ACTOR, field_templates=names)
+    assert [outcome.rows_read, outcome.imported, outcome.duplicates, outcome.rejected] == expected
     assert Lead.objects.count() == outcome.imported
 
 
-def test_columns_that_match_nothing_are_kept_exactly():
+def test_unknown_columns_are_kept_exactly():
     path = LEADS / "insurance_claims_300.csv"
-    import_leads(path, by=SYSTEM, sets=APPLICANT)
+    import_leads(path, by=SYSTEM_ACTOR, field_templates=APPLICANT)
     with path.open(newline="") as file:
         source = list(csv.DictReader(file))
     for lead, row in zip(Lead.objects.order_by("id"), source, strict=True):
@@ -48,9 +48,11 @@ def test_columns_that_match_nothing_are_kept_exactly():
         assert {key: str(value) for key, value in kept.items()} == {key: text for key, text in row.items() if text}
 
 
-def test_stages_and_days_of_a_sales_pipeline_are_understood():
-    outcome = import_leads(LEADS / "maven_sales_pipeline.csv", by=SYSTEM, sets={"contact_name": "{account}"})
-    assert list(outcome.kinds.values()) == [2089]
+def test_sales_pipeline_stages_and_dates_are_recognised():
+    outcome = import_leads(
+        LEADS / "maven_sales_pipeline.csv", by=SYSTEM_ACTOR, field_templates={"contact_name": "{account}"}
+    )
+    assert list(outcome.reason_counts.values()) == [2089]
     assert Lead.objects.filter(status="CLOSED_WON").count() == 4238
     assert Lead.objects.filter(status="CLOSED_LOST").count() == 2473
     lead = Lead.objects.get(custom_fields__opportunity_id="1C1I7A6R")
@@ -61,11 +63,11 @@ def naughty() -> list[str]:
     return json.loads(NAUGHTY.read_text())
 
 
-def test_naughty_strings_are_stored_as_they_are_or_refused(tmp_path):
+def test_naughty_strings_are_stored_or_refused(tmp_path):
     path = write(tmp_path / "naughty.csv", ["who", "what"], [[f"Name {n}", text] for n, text in enumerate(naughty())])
-    outcome = import_leads(path, by=SYSTEM, maps={"who": "contact_name", "what": "notes"})
-    assert (outcome.read, outcome.read) == (len(naughty()), outcome.imported + outcome.refused)
-    assert all("holds a control character" in kind for kind in outcome.kinds)
+    outcome = import_leads(path, by=SYSTEM_ACTOR, column_fields={"who": "contact_name", "what": "notes"})
+    assert (outcome.rows_read, outcome.rows_read) == (len(naughty()), outcome.imported + outcome.rejected)
+    assert all("holds a control character" in kind for kind in outcome.reason_counts)
     for lead in Lead.objects.order_by("id"):
         text = naughty()[int(lead.contact_name.split()[1])]
         assert lead.notes == text.strip().replace("\r\n", "\n").replace("\r", "\n")
@@ -79,17 +81,19 @@ def test_naughty_strings_are_stored_as_they_are_or_refused(tmp_path):
 def test_naughty_strings_break_no_field(tmp_path, field):
     header = ["who", "what"] if field else ["who", "<b>'\"; DROP TABLE leads; --"]
     path = write(tmp_path / "naughty.csv", header, [["Ann", text] for text in naughty()])
-    maps = {"what": field} if field == "contact_name" else {"who": "contact_name", header[1]: field}
-    outcome = import_leads(path, by=SYSTEM, maps=maps, errors=tmp_path / "errors.csv")
-    assert outcome.read == len(naughty()) == outcome.imported + outcome.refused + outcome.duplicates
+    column_fields = {"what": field} if field == "contact_name" else {"who": "contact_name", header[1]: field}
+    outcome = import_leads(path, by=SYSTEM_ACTOR, column_fields=column_fields, errors=tmp_path / "errors.csv")
+    assert outcome.rows_read == len(naughty()) == outcome.imported + outcome.rejected + outcome.duplicates
     assert Lead.objects.count() == outcome.imported
 
 
 @pytest.mark.parametrize("path", SPECTRUM, ids=lambda path: path.stem)
 def test_corner_cases_are_imported_row_by_row(path):
     rows = len(json.loads((path.parent.parent / "json" / f"{path.stem}.json").read_text()))
-    outcome = import_leads(path, by=SYSTEM, sets={"contact_name": "Somebody {row}"})
-    assert outcome.imported + outcome.refused == outcome.read == (1 if path.stem == "location_coordinates" else rows)
+    outcome = import_leads(path, by=SYSTEM_ACTOR, field_templates={"contact_name": "Somebody {row}"})
+    assert (
+        outcome.imported + outcome.rejected == outcome.rows_read == (1 if path.stem == "location_coordinates" else rows)
+    )
 
 
 def write(path: Path, header: list[str], rows: list[list[str]]) -> Path:

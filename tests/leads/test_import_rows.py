@@ -7,37 +7,44 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from leads.importing.cells import Amount, BadCell, Choice, Day, day_comes_first, decimal_mark
-from leads.importing.columns import Plan
-from leads.importing.reading import Row
-from leads.importing.rows import COLUMNS, Known, LeadReader, Refusal, is_exact_number, parser
+from leads.importing.cells import (
+    AmountParser,
+    ChoiceParser,
+    DateParser,
+    InvalidCell,
+    guess_day_first,
+    guess_decimal_mark,
+)
+from leads.importing.columns import ImportPlan
+from leads.importing.reading import CsvRow
+from leads.importing.rows import LEAD_COLUMNS, ImportContext, LeadReader, RowRejected, is_exact_number, parser_for_field
 from leads.models import ScoringPolicy
-from leads.scoring.explanation import moment
+from leads.scoring.explanation import parse_signal_timestamp
 
-KNOWN = Known(
-    stage=Choice({"new": "NEW_OPPORTUNITIES", "won": "CLOSED_WON", "lost": "CLOSED_LOST"}, "is not a stage"),
-    line=Choice({"auto": "auto-key"}, "is not a line of insurance"),
-    owner=Choice({"ann": "ann-key"}, "is nobody who works here"),
+KNOWN = ImportContext(
+    stage=ChoiceParser({"new": "NEW_OPPORTUNITIES", "won": "CLOSED_WON", "lost": "CLOSED_LOST"}, "is not a stage"),
+    line=ChoiceParser({"auto": "auto-key"}, "is not a line of insurance"),
+    owner=ChoiceParser({"ann": "ann-key"}, "is nobody who works here"),
     open_stages=frozenset({"NEW_OPPORTUNITIES"}),
     lost_stages=frozenset({"CLOSED_LOST"}),
     policy=ScoringPolicy(version=1, weights={}),
 )
 
 
-def read(sets: dict[str, str] | None = None, **row: str) -> dict:
+def read_row(sets: dict[str, str] | None = None, **row: str) -> dict:
     """The lead that a row makes whose columns are called as the fields, or else are no field."""
     header = list(row)
-    columns = {name: place for place, name in enumerate(header) if name in COLUMNS}
+    columns = {name: place for place, name in enumerate(header) if name in LEAD_COLUMNS}
     if "contact_name" not in {*columns, *(sets or {})}:
         sets = {**(sets or {}), "contact_name": "Ann Lee"}
-    plan = Plan(header, columns, sets or {})
+    plan = ImportPlan(header, columns, sets or {})
     reader = LeadReader(plan, KNOWN, [[*row.values()]], source_detail="leads.csv")
-    return dict(zip(COLUMNS, reader.read(7, Row(2, [*row.values()])), strict=True))
+    return dict(zip(LEAD_COLUMNS, reader.read_row(7, CsvRow(2, [*row.values()])), strict=True))
 
 
-def refused(**row: str) -> str:
-    with pytest.raises(Refusal) as refusal:
-        read(**row)
+def refusal_message(**row: str) -> str:
+    with pytest.raises(RowRejected) as refusal:
+        read_row(**row)
     return str(refusal.value)
 
 
@@ -84,8 +91,8 @@ def refused(**row: str) -> str:
         ("tags", " , ;", []),
     ],
 )
-def test_a_cell_is_understood(field, text, value):
-    assert read(**{field: text})[field] == value
+def test_cell_is_parsed(field, text, value):
+    assert read_row(**{field: text})[field] == value
 
 
 @pytest.mark.parametrize(
@@ -125,64 +132,66 @@ def test_a_cell_is_understood(field, text, value):
         ("tags", "a" * 61, "holds a tag of more than 60 characters"),
     ],
 )
-def test_a_cell_that_cannot_be_taken_is_refused_with_its_column(field, text, reason):
-    said = refused(**{field: text})
+def test_invalid_cell_is_refused_with_column_name(field, text, reason):
+    said = refusal_message(**{field: text})
     assert said.startswith(f"{field} “{text[:60]}")
     assert reason in said
 
 
 @pytest.mark.parametrize("bad", ["\x00", "\x01", "\x1b", "\x7f", "\udcff"])
-def test_a_control_character_or_broken_byte_refuses_the_row(bad):
-    assert "hobby “a\ufffdb” holds a control character" in refused(hobby=f"a{bad}b")
+def test_control_character_refuses_row(bad):
+    assert "hobby “a\ufffdb” holds a control character" in refusal_message(hobby=f"a{bad}b")
 
 
-def test_a_row_without_a_name_is_refused():
-    assert refused(contact_name="  ", contact_email="ann@example.com") == "The row has no name."
+def test_row_without_name_is_refused():
+    assert refusal_message(contact_name="  ", contact_email="ann@example.com") == "The row has no name."
 
 
-def test_a_row_with_a_cell_too_few_or_too_many_is_refused():
-    reader = LeadReader(Plan(["contact_name", "x"], {"contact_name": 0}, {}), KNOWN, [], source_detail="")
+def test_row_with_wrong_cell_count_is_refused():
+    reader = LeadReader(ImportPlan(["contact_name", "x"], {"contact_name": 0}, {}), KNOWN, [], source_detail="")
     for cells in (["Ann"], ["Ann", "b", "c"]):
-        with pytest.raises(Refusal, match=rf"as there are columns \({len(cells)}, not 2\)"):
-            reader.read(1, Row(2, cells))
-    assert reader.read(1, Row(2, ["Ann", "b", "", ""]))
+        with pytest.raises(RowRejected, match=rf"as there are columns \({len(cells)}, not 2\)"):
+            reader.read_row(1, CsvRow(2, cells))
+    assert reader.read_row(1, CsvRow(2, ["Ann", "b", "", ""]))
 
 
-def test_why_a_lead_was_lost_belongs_to_a_lost_stage():
-    assert read(status="lost", loss_reason="Stopped answering")["loss_reason"] == "GHOSTED"
-    assert "its stage is no lost one" in refused(status="won", loss_reason="Budget")
+def test_loss_reason_needs_lost_stage():
+    assert read_row(status="lost", loss_reason="Stopped answering")["loss_reason"] == "GHOSTED"
+    assert "its stage is no lost one" in refusal_message(status="won", loss_reason="Budget")
 
 
-def test_when_a_lead_was_closed_belongs_to_a_closed_stage():
-    assert read(status="won", closed_at="2020-05-06")["closed_at"].date() == date(2020, 5, 6)
-    assert "its stage is an open one" in refused(status="new", closed_at="2020-05-06")
+def test_closed_date_needs_closed_stage():
+    assert read_row(status="won", closed_at="2020-05-06")["closed_at"].date() == date(2020, 5, 6)
+    assert "its stage is an open one" in refusal_message(status="new", closed_at="2020-05-06")
 
 
-def test_a_score_decides_the_tier_and_a_person_overrides_it():
-    assert read(overall_score="0.70")["priority_tier"] == "hot"
-    assert read(overall_score="0.70", tier_override="Cold")["priority_tier"] == "cold"
-    assert read(hobby="chess")["priority_tier"] is None
+def test_score_sets_tier_and_override_wins():
+    assert read_row(overall_score="0.70")["priority_tier"] == "hot"
+    assert read_row(overall_score="0.70", tier_override="Cold")["priority_tier"] == "cold"
+    assert read_row(hobby="chess")["priority_tier"] is None
 
 
-def test_a_score_from_elsewhere_is_a_signal():
-    (signal,) = json.loads(read(overall_score="0.70")["signals"])
+def test_imported_score_becomes_signal():
+    (signal,) = json.loads(read_row(overall_score="0.70")["signals"])
     assert (signal["type"], signal["weight"]) == ("imported_score", 0.7)
-    assert moment(signal["timestamp"]) <= timezone.now()
-    assert json.loads(read(hobby="chess")["signals"]) == []
+    assert parse_signal_timestamp(signal["timestamp"]) <= timezone.now()
+    assert json.loads(read_row(hobby="chess")["signals"]) == []
 
 
-def test_a_template_has_the_cells_and_the_number_of_the_row():
-    row = read({"contact_name": "{Given} {row}", "notes": "from { city }"}, Given=" Ann ", City="Köln")
+def test_template_is_filled_with_cells_and_row_number():
+    row = read_row({"contact_name": "{Given} {row}", "notes": "from { city }"}, Given=" Ann ", City="Köln")
     assert (row["contact_name"], row["notes"]) == ("Ann 7", "from Köln")
 
 
-def test_nothing_is_executed_or_expanded_in_a_template():
-    row = read({"contact_name": "{a}"}, a="{row} {0.__class__} %s =1+1")
+def test_template_never_executes_or_expands_values():
+    row = read_row({"contact_name": "{a}"}, a="{row} {0.__class__} %s =1+1")
     assert row["contact_name"] == "{row} {0.__class__} %s =1+1"
 
 
-def test_custom_fields_keep_text_as_text_and_exact_numbers_as_numbers():
-    row = read(plain="7", zero="007", plus="+7", money="1,000", half="2.50", share="2.5", big="1234567890123456", no="")
+def test_custom_fields_keep_text_and_exact_numbers():
+    row = read_row(
+        plain="7", zero="007", plus="+7", money="1,000", half="2.50", share="2.5", big="1234567890123456", no=""
+    )
     assert json.loads(row["custom_fields"]) == {
         "plain": 7,
         "zero": "007",
@@ -195,36 +204,36 @@ def test_custom_fields_keep_text_as_text_and_exact_numbers_as_numbers():
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "12.5", "999999999999999", "0.1", "-0.25"])
-def test_a_number_that_comes_back_as_written_is_exact(text):
+def test_number_that_round_trips_is_exact(text):
     assert is_exact_number(text)
     assert str(json.loads(text)) == text
 
 
 @pytest.mark.parametrize("text", ["", "-0", "00", "1.0", "1e5", "0.00001", "1_000", "٣", "0x10", "NaN", "1" * 16])
-def test_a_number_that_would_come_back_otherwise_is_not(text):
+def test_number_that_changes_is_not_exact(text):
     assert not is_exact_number(text)
 
 
-def test_a_column_of_numbers_is_read_with_one_decimal_mark():
-    assert decimal_mark(["1.234", "12,5"]) == ","
-    assert decimal_mark(["1,234", "12.5"]) == "."
-    assert decimal_mark(["1.234.567"]) == ","
-    assert decimal_mark(["1.234"]) == "."
-    assert Amount(12, 2, ",")("1.234") == 1234
-    with pytest.raises(BadCell, match="more than 2 decimals"):
-        Amount(12, 2, ".")("1.234")
+def test_number_column_uses_one_decimal_mark():
+    assert guess_decimal_mark(["1.234", "12,5"]) == ","
+    assert guess_decimal_mark(["1,234", "12.5"]) == "."
+    assert guess_decimal_mark(["1.234.567"]) == ","
+    assert guess_decimal_mark(["1.234"]) == "."
+    assert AmountParser(12, 2, ",")("1.234") == 1234
+    with pytest.raises(InvalidCell, match="more than 2 decimals"):
+        AmountParser(12, 2, ".")("1.234")
 
 
-def test_a_column_of_dates_is_read_in_one_order():
-    assert day_comes_first(["01/02/2026", "25/02/2026"])
-    assert not day_comes_first(["01/02/2026", "02/25/2026"])
-    assert not day_comes_first(["01/02/2026"])
-    assert day_comes_first(["01-02-26"])
-    assert Day(day_first=True)("01/02/2026") == date(2026, 2, 1)
-    with pytest.raises(BadCell, match="no calendar has"):
-        Day(day_first=True)("02/25/2026")
+def test_date_column_uses_one_day_month_order():
+    assert guess_day_first(["01/02/2026", "25/02/2026"])
+    assert not guess_day_first(["01/02/2026", "02/25/2026"])
+    assert not guess_day_first(["01/02/2026"])
+    assert guess_day_first(["01-02-26"])
+    assert DateParser(day_first=True)("01/02/2026") == date(2026, 2, 1)
+    with pytest.raises(InvalidCell, match="no calendar has"):
+        DateParser(day_first=True)("02/25/2026")
 
 
 def test_every_field_has_a_parser():
-    for field in COLUMNS[1:-2]:
-        assert callable(parser(field, KNOWN, []))
+    for field in LEAD_COLUMNS[1:-2]:
+        assert callable(parser_for_field(field, KNOWN, []))

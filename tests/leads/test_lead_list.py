@@ -19,19 +19,19 @@ URL = "/leads/lead/"
 SCRIPT = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 
 
-def shown(page, **asked) -> list[str]:
+def listed_names(page, **asked) -> list[str]:
     """The names on the list that `page` gets for what is asked, in its order."""
     answer = page.get(URL, asked)
     assert answer.status_code == 200
     return [row.contact_name for row in answer.context["cl"].page.rows]
 
 
-def told(page, **asked) -> list[str]:
+def shown_messages(page, **asked) -> list[str]:
     return [str(message) for message in page.get(URL, asked).context["messages"]]
 
 
 @pytest.fixture
-def few(ann, bob):
+def varied_leads(ann, bob):
     """Leads that differ in everything that can be asked."""
     old, auto = datetime(2020, 5, 17, 12, tzinfo=UTC), InsuranceType.objects.get(code="auto")
     kinds = {
@@ -87,16 +87,16 @@ FOUND = [
 ]
 
 
-def test_each_filter_finds_just_its_leads(subtests, few, as_max):
+def test_each_filter_finds_its_leads(subtests, varied_leads, as_max):
     for asked, found in FOUND:
         with subtests.test(str(asked)):
-            assert set(shown(as_max, **asked)) == found
+            assert set(listed_names(as_max, **asked)) == found
 
 
-def test_the_owner_is_asked_by_key(few, as_max, ann, max):
-    assert shown(as_max, owner=str(ann.pk)) == ["Anns"]
+def test_owner_filter(varied_leads, as_max, ann, max):
+    assert listed_names(as_max, owner=str(ann.pk)) == ["Anns"]
     Lead.objects.filter(contact_name="Won").update(assigned_to=max)
-    assert shown(as_max, owner="me", state="all") == ["Won"]
+    assert listed_names(as_max, owner="me", state="all") == ["Won"]
 
 
 CUSTOM = {
@@ -127,25 +127,25 @@ ASKED = {
 }
 
 
-def test_a_custom_field_is_asked_as_text_number_and_truth(as_max):
+def test_custom_field_filter_matches_text_number_and_boolean(as_max):
     key = "Ke y.ü"
     Lead.objects.bulk_create(Lead(contact_name=name, custom_fields={key: value}) for name, value in CUSTOM.items())
-    assert {value: set(shown(as_max, **{f"cf.{key}": value})) for value in ASKED} == ASKED
-    assert shown(as_max, **{"cf.other": "10"}) == []
+    assert {value: set(listed_names(as_max, **{f"cf.{key}": value})) for value in ASKED} == ASKED
+    assert listed_names(as_max, **{"cf.other": "10"}) == []
 
 
-def test_custom_fields_are_asked_together_and_an_empty_one_is_not_asked(as_max):
+def test_custom_field_filters_combine_and_empty_ones_are_ignored(as_max):
     make_lead(contact_name="Both", custom_fields={"a": 1, "b": "x"})
     make_lead(contact_name="One", custom_fields={"a": 1})
-    assert shown(as_max, **{"cf.a": "1", "cf.b": "x"}) == ["Both"]
-    assert set(shown(as_max, **{"cf.a": "1", "cf.b": "", "cf.": "x"})) == {"Both", "One"}
+    assert listed_names(as_max, **{"cf.a": "1", "cf.b": "x"}) == ["Both"]
+    assert set(listed_names(as_max, **{"cf.a": "1", "cf.b": "", "cf.": "x"})) == {"Both", "One"}
 
 
 def tab(page, label: str, **asked) -> dict:
     return next(tab for tab in page.get(URL, asked).context["cl"].tabs if tab["label"] == label)
 
 
-def test_every_tab_shows_as_many_as_it_says(few, as_max, max):
+def test_tab_counts_match_their_lists(varied_leads, as_max, max):
     Lead.objects.filter(contact_name="Anns").update(priority_tier="dormant")
     soft_delete(make_lead(contact_name="Gone"), by=max)
     labels = [tab["label"] for tab in as_max.get(URL).context["cl"].tabs]
@@ -161,12 +161,12 @@ def test_every_tab_shows_as_many_as_it_says(few, as_max, max):
     assert [n for _, n in counts.values()] == [3, 1, 0, 0, 1, 1, 2, 1]
 
 
-def test_a_tab_keeps_the_other_filters_and_leaves_the_page(few, as_max):
+def test_tab_link_keeps_filters_and_drops_page(varied_leads, as_max):
     first = as_max.get(URL, {"owner": "none", "tier": "cold", "after": "x", "order": "value"})
     assert next(t for t in first.context["cl"].tabs if t["label"] == "Hot")["url"] == "?tier=hot&owner=none&order=value"
 
 
-def test_the_tabs_of_a_narrowed_list_bear_no_numbers_for_they_lead_to_fewer(few, as_max):
+def test_tabs_of_filtered_list_have_no_counts(varied_leads, as_max):
     for asked in ({"tags": "red"}, {"q": "plain"}, {"tier": "hot", "cf.a": "1"}):
         assert {tab["count"] for tab in as_max.get(URL, asked).context["cl"].tabs} == {""}, asked
     for asked in ({"tier": "hot"}, {"state": "all"}, {"order": "value"}, {"value_min": "x"}, {"foo": "1"}):
@@ -219,23 +219,23 @@ SEARCHES = [
 ]
 
 
-def test_the_search_finds_name_mail_company_phone_and_vin_however_written(subtests, as_max):
+def test_search_finds_name_email_company_phone_and_vin(subtests, as_max):
     Lead.objects.bulk_create(Lead(contact_name=name, **kind) for name, kind in PEOPLE.items())
     for words, found in SEARCHES:
         with subtests.test(str(words)):
-            assert sorted(shown(as_max, q=words)) == sorted(found)
+            assert sorted(listed_names(as_max, q=words)) == sorted(found)
 
 
-def test_a_search_looks_beyond_the_tab_of_open_leads_and_no_tab_says_otherwise(few, as_max):
+def test_search_includes_closed_leads_and_selects_no_tab(varied_leads, as_max):
     def current(**asked) -> list[str]:
         return [tab["label"] for tab in as_max.get(URL, asked).context["cl"].tabs if tab["current"]]
 
     assert (current(), current(q="xy")) == (["Open"], ["Open"])  # two letters are no search
-    assert (shown(as_max, q="lost"), current(q="lost")) == (["Lost"], [])
+    assert (listed_names(as_max, q="lost"), current(q="lost")) == (["Lost"], [])
     assert (current(tier="hot", q="plain"), current(state="closed", q="lost")) == (["Hot"], ["Closed"])
 
 
-def test_a_search_of_under_three_letters_is_refused_with_a_sentence_and_left_out(few, as_max):
+def test_search_under_three_letters_is_ignored_with_message(varied_leads, as_max):
     for words in ("a", "ab", " ab ", "5"):
         answer = as_max.get(URL, {"q": words})
         assert "at least 3 characters" in answer.content.decode(), words
@@ -263,7 +263,7 @@ NOT_ASKED = [
 ]
 
 
-def test_what_cannot_be_asked_is_named_in_a_message_and_left_out(subtests, few, as_max):
+def test_invalid_filter_is_ignored_with_message(subtests, varied_leads, as_max):
     for name, value, label in NOT_ASKED:
         with subtests.test(f"{name}={value[:20]}"):
             answer = as_max.get(URL, {name: value})
@@ -273,22 +273,22 @@ def test_what_cannot_be_asked_is_named_in_a_message_and_left_out(subtests, few, 
             assert answer.context["cl"].chips() == []
 
 
-def test_an_unknown_order_is_named_and_the_first_order_is_used(few, as_max):
-    assert told(as_max, order="colour") == ["There is no order “colour”."]
-    assert shown(as_max, order="colour") == shown(as_max)
+def test_unknown_order_is_reported_and_default_is_used(varied_leads, as_max):
+    assert shown_messages(as_max, order="colour") == ["There is no order “colour”."]
+    assert listed_names(as_max, order="colour") == listed_names(as_max)
     cl = as_max.get(URL, {"order": "colour", "tier": "none"}).context["cl"]
     links = [cl.query_to_save(), *(link["url"] for link in (*cl.tabs, *cl.chips()))]
     assert not [link for link in links if "colour" in link]
 
 
-def test_parameters_that_nobody_reads_are_no_filters(few, as_max):
+def test_unknown_parameters_are_ignored(varied_leads, as_max):
     answer = as_max.get(URL, {"foo": "bar", "p": "2", "all": "1", "assigned_to__username": "x", "status__exact": "x"})
     assert {row.contact_name for row in answer.context["cl"].page.rows} == OPEN
     assert answer.context["cl"].chips() == []
     assert "foo" not in answer.context["cl"].query_to_save()
 
 
-def test_a_chip_names_each_filter_in_words_and_takes_just_it_away(few, as_max, ann):
+def test_chip_names_its_filter_and_removes_it(varied_leads, as_max, ann):
     asked = {"owner": str(ann.pk), "tags": "red", "tags_mode": "all", "cf.Ke y": "1 & 2", "tier": "none"}
     cl = as_max.get(URL, {**asked, "order": "value", "after": ""}).context["cl"]
     chips = {chip["label"]: chip for chip in cl.chips()}
@@ -299,7 +299,7 @@ def test_a_chip_names_each_filter_in_words_and_takes_just_it_away(few, as_max, a
     }
     for label, key in (("Owner", "owner"), ("Ke y", "cf.Ke y")):
         now = as_max.get(URL + chips[label]["url"]).context["cl"]
-        assert dict(now.kept()) == {k: v for k, v in asked.items() if k != key}
+        assert dict(now.active_params()) == {k: v for k, v in asked.items() if k != key}
         assert now.order_name == "value"
 
 
@@ -312,7 +312,7 @@ SORTED = {
 }
 
 
-def test_each_order_sorts_as_it_says_and_hot_first_unless_asked(as_max):
+def test_each_order_sorts_and_priority_is_default(as_max):
     now = timezone.now()
     kinds = {
         "hot high": ("hot", "0.95", None, None),
@@ -332,11 +332,11 @@ def test_each_order_sorts_as_it_says_and_hot_first_unless_asked(as_max):
         )
         for number, (name, (tier, score, value, heard)) in enumerate(kinds.items())
     )
-    assert {order: shown(as_max, order=order) for order in SORTED} == SORTED
-    assert shown(as_max) == SORTED["priority"]
+    assert {order: listed_names(as_max, order=order) for order in SORTED} == SORTED
+    assert listed_names(as_max) == SORTED["priority"]
 
 
-def test_a_heading_with_an_order_is_a_link_that_keeps_the_filters(few, as_max):
+def test_column_heading_links_keep_filters(varied_leads, as_max):
     answer = as_max.get(URL, {"owner": "none", "order": "value"})
     links = {column["label"]: (column["url"], column["current"]) for column in answer.context["cl"].columns()}
     assert links["Tier"] == ("?owner=none&order=priority", False)
@@ -346,11 +346,11 @@ def test_a_heading_with_an_order_is_a_link_that_keeps_the_filters(few, as_max):
     assert 'aria-sort="descending"' in answer.content.decode()
 
 
-def test_the_links_to_other_pages_keep_filters_and_order(as_max):
+def test_page_links_keep_filters_and_order(as_max):
     Lead.objects.bulk_create(Lead(contact_name=f"Lead {n}", tags=["t"]) for n in range(51))
     first = as_max.get(URL, {"tags": "t", "order": "newest"}).context["cl"]
     second = as_max.get(URL + first.next_url()).context["cl"]
-    assert (dict(second.kept("order")), second.page.offset, second.last_shown()) == (
+    assert (dict(second.active_params("order")), second.page.offset, second.last_row_number()) == (
         {"tags": "t", "order": "newest"},
         50,
         51,
@@ -375,7 +375,7 @@ LONG = {
 SHOWN = ["contact_name", "company_name", "contact_email", "contact_phone", "source_detail", "tags"]
 
 
-def test_a_page_of_fifty_costs_as_many_queries_as_a_page_of_one_and_stays_small(as_max, max):
+def test_query_count_is_constant_for_1_and_50_leads(as_max, max):
     line = InsuranceType.objects.get(code="auto")
 
     def fill(count: int) -> None:
@@ -402,7 +402,7 @@ def test_a_page_of_fifty_costs_as_many_queries_as_a_page_of_one_and_stays_small(
 
 
 @pytest.fixture
-def private(ann, bob):
+def private_leads(ann, bob):
     """One lead of each agent, one of nobody, and a deleted one of each kind."""
     for name, owner in (("Anns", ann), ("Bobs", bob), ("Free", None)):
         make_lead(contact_name=name, assigned_to=owner)
@@ -410,12 +410,12 @@ def private(ann, bob):
     Lead.objects.filter(contact_name__endswith="deleted").update(deleted_at=timezone.now())
 
 
-def test_an_agent_sees_only_her_own_leads_and_those_of_nobody(private, as_ann):
-    assert set(shown(as_ann)) == {"Anns", "Free"}
+def test_agent_sees_own_and_unassigned_leads_only(private_leads, as_ann):
+    assert set(listed_names(as_ann)) == {"Anns", "Free"}
     assert tab(as_ann, "Open")["count"] == "2"
 
 
-def test_no_parameter_shows_an_agent_more(private, as_ann, bob):
+def test_no_parameter_reveals_hidden_leads(private_leads, as_ann, bob):
     tries = [
         {"owner": str(bob.pk)},
         {"owner": str(bob.pk), "state": "all"},
@@ -430,11 +430,11 @@ def test_no_parameter_shows_an_agent_more(private, as_ann, bob):
         {"e": "1"},
     ]
     for asked in tries:
-        assert set(shown(as_ann, **asked)) <= {"Anns", "Free"}, asked
+        assert set(listed_names(as_ann, **asked)) <= {"Anns", "Free"}, asked
     assert "Deleted" not in [tab["label"] for tab in as_ann.get(URL).context["cl"].tabs]
 
 
-def test_a_picker_offers_an_agent_only_what_she_may_see(private, as_ann):
+def test_picker_offers_visible_leads_only(private_leads, as_ann):
     asked = {"app_label": "leads", "model_name": "task", "field_name": "lead"}
     for term in ("", "deleted", "bobs", "free", "x", "\x00"):
         answer = as_ann.get("/autocomplete/", {**asked, "term": term})
@@ -444,24 +444,24 @@ def test_a_picker_offers_an_agent_only_what_she_may_see(private, as_ann):
 
 
 @pytest.mark.parametrize("term", ["f", "fr", " fr "])
-def test_a_picker_says_that_one_or_two_letters_are_no_search(private, as_ann, term):
+def test_picker_requires_three_letters(private_leads, as_ann, term):
     asked = {"app_label": "leads", "model_name": "task", "field_name": "lead", "term": term}
     answer = as_ann.get("/autocomplete/", asked).json()
     assert answer["results"] == [{"id": "", "text": "Type at least 3 characters.", "disabled": True}]
     assert as_ann.get("/autocomplete/", {**asked, "term": "nobody at all"}).json()["results"] == []
 
 
-def test_the_deleted_are_for_whoever_may_restore(private, as_max):
-    assert set(shown(as_max, deleted="true")) == {"Anns deleted", "Bobs deleted", "Free deleted"}
-    assert set(shown(as_max)) == {"Anns", "Bobs", "Free"}
+def test_deleted_leads_need_restore_permission(private_leads, as_max):
+    assert set(listed_names(as_max, deleted="true")) == {"Anns deleted", "Bobs deleted", "Free deleted"}
+    assert set(listed_names(as_max)) == {"Anns", "Bobs", "Free"}
 
 
-def test_the_list_asks_for_the_right_to_see_leads(stranger):
+def test_list_needs_view_permission(stranger):
     assert browser(stranger).get(URL).status_code == 403
     assert browser(None).get(URL).status_code == 302
 
 
-def spoil(row: models.Model) -> None:
+def fill_with_script(row: models.Model) -> None:
     """Put a script into every text of `row` that is not a choice."""
     texts = {
         field.name: SCRIPT[: field.max_length]
@@ -472,7 +472,7 @@ def spoil(row: models.Model) -> None:
     type(row)._base_manager.filter(pk=row.pk).update(**texts)
 
 
-def test_scripts_in_any_column_are_shown_as_text(max):
+def test_scripts_in_any_column_are_escaped(max):
     data = {SCRIPT: SCRIPT, "list": [SCRIPT, {SCRIPT: SCRIPT}]}
     lead = make_lead(
         assigned_to=max,
@@ -489,7 +489,7 @@ def test_scripts_in_any_column_are_shown_as_text(max):
     )
     view = SavedView.objects.create(owner=max, table="leads.lead", name="v", query="tags=" + quote(SCRIPT))
     for row in (lead, view, LeadStatus.objects.get(pk="CLOSED_LOST"), InsuranceType.objects.get(code="auto")):
-        spoil(row)
+        fill_with_script(row)
     for field in ("first_name", "last_name"):
         setattr(max, field, SCRIPT[:30])
     max.save()
@@ -509,7 +509,7 @@ def test_scripts_in_any_column_are_shown_as_text(max):
         assert "<img src=x" not in text, answer.request
 
 
-def test_only_a_web_address_becomes_a_link(max):
+def test_only_web_addresses_become_links(max):
     lead = make_lead()
     Lead.objects.filter(pk=lead.pk).update(company_website="javascript:alert(1)")
     assert 'href="javascript:' not in browser(max).get(f"{URL}{lead.pk}/change/").content.decode()
@@ -541,7 +541,7 @@ ODD = [
 ]
 
 
-def test_odd_texts_in_every_parameter_at_once_never_break_the_list(subtests, few, as_max):
+def test_odd_values_in_all_parameters_never_break_list(subtests, varied_leads, as_max):
     known = [*LeadFilter.base_filters, "after", "before", "order", "cf.key", "p", "e", "all", "_popup"]
     for value in ODD:
         with subtests.test(ascii(value)[:20]):
@@ -550,12 +550,12 @@ def test_odd_texts_in_every_parameter_at_once_never_break_the_list(subtests, few
     assert as_max.get(URL, {"_to_field": "\x00"}).status_code == 400
 
 
-def test_an_odd_text_in_one_parameter_never_breaks_the_list(few, as_max):
+def test_odd_value_in_one_parameter_never_breaks_list(varied_leads, as_max):
     for name in [*LeadFilter.base_filters, "after", "before", "order", "cf.key"]:
         assert as_max.get(URL, {name: "\x00"}).status_code == 200, name
 
 
-def test_bytes_that_are_no_text_never_break_the_list(few, as_max):
+def test_invalid_bytes_never_break_list(varied_leads, as_max):
     query = "?q=%ff%fe%fd&tags=%ff&cf.%ff=%c3%28&stage=%ed%a0%80&order=%ff&after=%ff&%00=%00&=&&;"
     assert as_max.get(URL + query).status_code == 200
     assert as_max.get(f"{URL}%ff%00/change/").status_code == 404

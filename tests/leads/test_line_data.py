@@ -12,27 +12,27 @@ pytestmark = pytest.mark.django_db
 UMBRELLA = {"limit": 1_000_000, "agreed_by": "phone", "schema_version": 1}
 
 
-def form(lead, **data) -> LeadForm:
+def make_form(lead, **data) -> LeadForm:
     fields = ["auto_data", "home_data", "line_data", "communications"]
     kind = type("Form", (LeadForm,), {"Meta": type("Meta", (LeadForm.Meta,), {"fields": fields})})
     return kind(data, instance=lead)
 
 
-def test_every_line_carries_the_version_it_was_written_under():
+def test_line_data_stores_its_schema_version():
     lead = make_lead(line="umbrella")
-    filled = form(lead, **{"line_data.umbrella.limit": "2000000", "auto_data.make": "Saab"})
+    filled = make_form(lead, **{"line_data.umbrella.limit": "2000000", "auto_data.make": "Saab"})
     assert filled.is_valid(), filled.errors
     assert filled.cleaned_data["line_data"] == {"umbrella": {"limit": 2_000_000, "schema_version": 1}}
     assert filled.cleaned_data["auto_data"] == {"make": "Saab", "schema_version": 1}
 
 
-def test_what_no_form_names_stays_at_every_depth():
+def test_keys_outside_the_schema_are_kept():
     lead = make_lead(
         line="umbrella",
         line_data={"umbrella": UMBRELLA, "old_line": {"kept": 1}},
         communications={"email": {"consent": True, "by": "letter"}, "fax": "555-0100"},
     )
-    filled = form(lead, **{"line_data.umbrella.limit": "5", "communications.email.consent": "true"})
+    filled = make_form(lead, **{"line_data.umbrella.limit": "5", "communications.email.consent": "true"})
     assert filled.is_valid(), filled.errors
     assert filled.cleaned_data["line_data"] == {
         "umbrella": {"limit": 5, "agreed_by": "phone", "schema_version": 1},
@@ -41,16 +41,16 @@ def test_what_no_form_names_stays_at_every_depth():
     assert filled.cleaned_data["communications"] == {"email": {"consent": True, "by": "letter"}, "fax": "555-0100"}
 
 
-def test_a_wrong_value_gets_a_sentence_with_the_name_of_its_question():
+def test_invalid_answer_names_its_question():
     lead = make_lead(line="umbrella")
-    filled = form(lead, **{"line_data.umbrella.limit": "plenty", "auto_data.year": "1066", "auto_data.vin": "I"})
+    filled = make_form(lead, **{"line_data.umbrella.limit": "plenty", "auto_data.year": "1066", "auto_data.vin": "I"})
     assert not filled.is_valid()
     assert "Limit: “plenty” is not a number." in str(filled.errors)
     assert "Year: at least 1900." in str(filled.errors)
     assert "VIN: “I” does not have the right form." in str(filled.errors)
 
 
-def test_a_new_lead_is_not_asked_about_any_line(rf, max):
+def test_new_lead_form_has_no_line_questions(rf, max):
     request = rf.get("/")
     request.user = max
     shown = str(LeadAdmin(Lead, admin.site).get_fieldsets(request))

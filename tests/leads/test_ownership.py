@@ -5,7 +5,7 @@ import pytest
 from crm.records.transitions import assign
 from inbox.models import Thread
 from inbox.transitions import link, unlink
-from leads.ownership import repaired
+from leads.ownership import repair_owner_column
 from suggestions.models import Suggestion
 from tests.cast import make_client, make_lead, make_suggestion, make_thread
 
@@ -15,7 +15,7 @@ def owners(thread, suggestion):
 
 
 @pytest.mark.parametrize("maker", [make_lead, make_client])
-def test_it_follows_whoever_the_lead_or_client_is_given_to(ann, bob, max, maker):
+def test_owner_follows_the_lead_or_client(ann, bob, max, maker):
     whose = maker(assigned_to=ann)
     field = "lead" if maker is make_lead else "client"
     thread, suggestion = make_thread(**{field: whose}), make_suggestion(**{field: whose})
@@ -26,7 +26,7 @@ def test_it_follows_whoever_the_lead_or_client_is_given_to(ann, bob, max, maker)
     assert owners(thread, suggestion) == (None, None)
 
 
-def test_the_owner_of_the_lead_comes_before_that_of_the_client(ann, bob, max):
+def test_lead_owner_precedes_client_owner(ann, bob, max):
     lead, client = make_lead(), make_client(assigned_to=bob)
     thread = make_thread(lead=lead, client=client)
     assert Thread.objects.get(pk=thread.pk).owner == bob
@@ -36,7 +36,7 @@ def test_the_owner_of_the_lead_comes_before_that_of_the_client(ann, bob, max):
     assert Thread.objects.get(pk=thread.pk).owner == ann
 
 
-def test_a_conversation_is_its_new_leads_owners_once_it_is_linked(ann, bob):
+def test_linked_thread_belongs_to_lead_owner(ann, bob):
     thread = make_thread()
     link(thread, lead=make_lead(assigned_to=ann), by=ann)
     assert Thread.objects.get(pk=thread.pk).owner == ann
@@ -47,9 +47,9 @@ def test_a_conversation_is_its_new_leads_owners_once_it_is_linked(ann, bob):
     assert thread in Thread.objects.visible_to(bob)
 
 
-def test_what_went_wrong_is_set_right(ann, bob):
+def test_repair_restores_owners(ann, bob):
     right, wrong = make_thread(lead=make_lead(assigned_to=ann)), make_thread(lead=make_lead(assigned_to=ann))
     Thread.objects.filter(pk=wrong.pk).update(owner=bob)
-    assert repaired("threads") == 1
+    assert repair_owner_column("threads") == 1
     assert {Thread.objects.get(pk=row.pk).owner for row in (right, wrong)} == {ann}
-    assert repaired("suggestions") == 0
+    assert repair_owner_column("suggestions") == 0

@@ -4,17 +4,17 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from crm.records.activity import SYSTEM
+from crm.records.activity import SYSTEM_ACTOR
 from leads.models import ScoringPolicy
 from leads.transitions import add_signals
 from tests.cast import make_lead
-from tests.forms import form_of
+from tests.form_parser import read_form
 
 pytestmark = pytest.mark.django_db
 ADD = "/leads/scoringpolicy/add/"
 
 
-def page(policy):
+def policy_url(policy):
     return reverse("admin:leads_scoringpolicy_change", args=[policy.pk])
 
 
@@ -24,28 +24,28 @@ def warm_lead():
         {"type": name, "timestamp": timezone.now().isoformat(), "weight": 0.2}
         for name in ("referral", "decision_maker")
     ]
-    add_signals(lead, [*signs, {**signs[0], "type": "replied_quickly"}], by=SYSTEM)
+    add_signals(lead, [*signs, {**signs[0], "type": "replied_quickly"}], by=SYSTEM_ACTOR)
     return lead
 
 
-def test_a_new_version_begins_as_the_one_in_use_and_shows_whom_it_would_move(as_max):
+def test_new_version_copies_active_policy_and_previews_tier_changes(as_max):
     lead = warm_lead()
     assert lead.priority_tier == "warm"
-    data = form_of(as_max.get(ADD).content.decode(), "scoringpolicy_form") | {
+    data = read_form(as_max.get(ADD).content.decode(), "scoringpolicy_form") | {
         "note": "Hot earlier.",
         "hot_from": "0.50",
     }
     assert as_max.post(ADD, data).status_code == 302
     made = ScoringPolicy.objects.get(version=2)
     assert made.weights == ScoringPolicy.objects.active().weights
-    shown = as_max.get(page(made)).content.decode()
+    shown = as_max.get(policy_url(made)).content.decode()
     assert "1 open lead would change tier" in shown and "Put in use" in shown
     lead.refresh_from_db()
     assert lead.priority_tier == "warm"
     do = reverse("admin:leads_scoringpolicy_do", args=[made.pk, "activate"])
     assert as_max.post(do, follow=True).status_code == 200
     assert ScoringPolicy.objects.active() == made
-    assert "Put in use" not in as_max.get(page(made)).content.decode()
+    assert "Put in use" not in as_max.get(policy_url(made)).content.decode()
 
 
 @pytest.mark.parametrize(
@@ -58,23 +58,23 @@ def test_a_new_version_begins_as_the_one_in_use_and_shows_whom_it_would_move(as_
         ({"dormant_after_days": "0"}, "between 1 and 3650"),
     ],
 )
-def test_what_makes_no_sense_keeps_what_was_typed_and_changes_nothing(as_max, changes, said):
-    data = form_of(as_max.get(ADD).content.decode(), "scoringpolicy_form") | {"note": "Another."} | changes
+def test_invalid_policy_shows_error_and_keeps_typed_values(as_max, changes, said):
+    data = read_form(as_max.get(ADD).content.decode(), "scoringpolicy_form") | {"note": "Another."} | changes
     answer = as_max.post(ADD, data)
     assert answer.status_code != 302 and said in answer.content.decode()
     assert ScoringPolicy.objects.count() == 1
 
 
-def test_an_agent_reads_it_and_decides_nothing(as_ann):
+def test_agent_can_read_but_not_activate_policy(as_ann):
     used = ScoringPolicy.objects.active()
-    assert "budget_mentioned" in as_ann.get(page(used)).content.decode()
+    assert "budget_mentioned" in as_ann.get(policy_url(used)).content.decode()
     assert as_ann.get(ADD).status_code == 403
     do = reverse("admin:leads_scoringpolicy_do", args=[used.pk, "activate"])
     assert as_ann.post(do).status_code == 403
 
 
-def test_a_version_is_never_written_again(as_max):
+def test_policy_version_cannot_be_edited(as_max):
     used = ScoringPolicy.objects.active()
-    assert as_max.post(page(used), {"note": "Changed."}).status_code in {403, 404}
+    assert as_max.post(policy_url(used), {"note": "Changed."}).status_code in {403, 404}
     used.refresh_from_db()
     assert used.note != "Changed."

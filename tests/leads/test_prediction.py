@@ -12,15 +12,15 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from crm.exceptions import IllegalMove, NotAllowed
-from crm.records.activity import SYSTEM
+from crm.exceptions import IllegalTransition, NotPermitted
+from crm.records.activity import SYSTEM_ACTOR
 from leads import tasks
 from leads.models import Lead, LeadSnapshot, LeadStageHistory, LeadStatus, PredictionModel, Rung
-from leads.prediction.evaluation import auc, evaluated
-from leads.prediction.fitting import fit, leaks
+from leads.prediction.evaluation import auc, evaluate_predictions
+from leads.prediction.fitting import find_leaking_features, fit_scorecard
 from leads.prediction.scorecard import probability, reasons
-from leads.prediction.training import train
-from leads.prediction.transitions import predict_all, use
+from leads.prediction.training import train_model
+from leads.prediction.transitions import activate_prediction_model, update_all_probabilities
 from leads.transitions import change_status, create_lead
 from tests.cast import make_lead
 
@@ -34,7 +34,7 @@ CARD = {
 }
 
 
-def ended(count, *, seed=1, share=lambda referral: 0.6 if referral else 0.2):
+def make_closed_leads(count, *, seed=1, share=lambda referral: 0.6 if referral else 0.2):
     """`count` leads that ended, referrals won more often, one a day."""
     draw, now = random.Random(seed), timezone.now()
     stages = {code: LeadStatus.objects.get(pk=code) for code in ("CLOSED_WON", "CLOSED_LOST", "ACTIVE")}
@@ -59,29 +59,31 @@ def ended(count, *, seed=1, share=lambda referral: 0.6 if referral else 0.2):
 
 
 class TestCard:
-    def test_points_worked_out_by_hand(self):
+    def test_probability_matches_hand_calculation(self):
         assert probability(CARD, {"value": 20, "source": "Referral"}) == pytest.approx(1 / (1 + 2.718281828**-1.5))
         assert probability(CARD, {"value": 20.01, "source": "web"}) == pytest.approx(1 / (1 + 2.718281828**-1.75))
         assert probability(CARD, {}) == pytest.approx(1 / (1 + 2.718281828**0.5))
         assert probability(CARD, {"value": "much", "source": "referral"}) == pytest.approx(1 / (1 + 2.718281828**-1.0))
 
-    def test_reasons_are_the_points_the_weightiest_first(self):
-        told = [(one.feature, one.shown, one.points) for one in reasons(CARD, {"value": 5, "source": "referral"})]
+    def test_reasons_are_sorted_by_weight(self):
+        told = [(one.feature, one.value_text, one.points) for one in reasons(CARD, {"value": 5, "source": "referral"})]
         assert told == [("source", "referral", 1.5), ("value", "5", -1.0)]
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), "1e400", [], {}, True, "x" * 1000])
-    def test_no_value_breaks_it(self, value):
+    def test_any_value_gives_a_valid_probability(self, value):
         assert 0 <= probability(CARD, {"value": value, "source": value}) <= 1
 
 
 class TestFigures:
-    def test_auc_by_hand(self):
+    def test_auc_matches_hand_calculation(self):
         assert auc([0.1, 0.4, 0.35, 0.8], [False, False, True, True]) == 0.75
         assert auc([0.5, 0.5], [True, False]) == 0.5
         assert auc([0.5, 0.5], [True, True]) is None
 
-    def test_a_true_word_has_no_calibration_error(self):
-        found = evaluated([0.2] * 100 + [0.8] * 100, [n % 5 == 0 for n in range(100)] + [n % 5 > 0 for n in range(100)])
+    def test_calibrated_predictions_have_no_calibration_error(self):
+        found = evaluate_predictions(
+            [0.2] * 100 + [0.8] * 100, [n % 5 == 0 for n in range(100)] + [n % 5 > 0 for n in range(100)]
+        )
         assert (found["calibration_error"], found["n"], found["won"]) == (0.0, 200, 100)
         assert found["lift"] == pytest.approx(1.6)
         assert len(found["deciles"]) == 10
@@ -98,35 +100,35 @@ class TestFit:
             won.append(draw.random() < chance)
         return rows, won
 
-    def test_it_learns_what_there_is_to_learn_and_its_word_is_true(self):
+    def test_fit_learns_and_is_calibrated(self):
         rows, won = self.rows()
-        found = fit(rows, won)
+        found = fit_scorecard(rows, won)
         assert found.refused == {}
         assert found.evaluation["n"] == 1_000
         assert found.evaluation["auc"] > 0.72
         assert found.evaluation["calibration_error"] < 0.06
 
-    def test_what_was_written_down_afterwards_is_refused_and_named(self):
+    def test_leaking_fields_are_refused_by_name(self):
         rows, won = self.rows()
         for row, outcome in zip(rows, won, strict=True):
             row["contract number"] = "yes" if outcome else "no"
             row["lead quality"] = "high" if outcome != (random.Random(str(row)).random() < 0.2) else "low"
-        refused = fit(rows, won).refused
+        refused = fit_scorecard(rows, won).refused
         assert set(refused) == {"contract number", "lead quality"}
         assert "almost by itself" in refused["contract number"] and "By its name" in refused["lead quality"]
 
-    def test_a_leak_without_a_name_is_found_by_what_it_adds(self):
+    def test_unnamed_leak_is_detected_by_its_gain(self):
         rows, won = self.rows()
         draw = random.Random(3)
         for row, outcome in zip(rows, won, strict=True):
             row["colour"] = "red" if outcome != (draw.random() < 0.06) else "blue"
-        assert "colour" in leaks(rows, won, ["size", "source", "colour"])
+        assert "colour" in find_leaking_features(rows, won, ["size", "source", "colour"])
 
-    def test_a_drift_of_the_wins_is_followed(self):
+    def test_fit_follows_drift_of_win_rate(self):
         rows, won = self.rows(3_000)
         draw = random.Random(5)
         won = won[:1_500] + [one and draw.random() < 0.4 for one in won[1_500:]]
-        found = fit(rows, won).evaluation
+        found = fit_scorecard(rows, won).evaluation
         expected = sum(part["n"] * part["predicted"] for part in found["deciles"]) / found["n"]
         assert abs(expected - found["won"] / found["n"]) < 0.08
 
@@ -150,38 +152,38 @@ class TestPublicData:
         ]
         return known, won
 
-    def test_x_education(self):
-        found = fit(*self.given("x_education_3000.csv", "Converted", ["Prospect ID", "Lead Number"]))
+    def test_x_education_data_set(self):
+        found = fit_scorecard(*self.given("x_education_3000.csv", "Converted", ["Prospect ID", "Lead Number"]))
         assert {"Tags", "Lead Quality", "Last Activity", "Last Notable Activity"} <= set(found.refused)
         assert found.evaluation["auc"] >= 0.86
         assert found.evaluation["calibration_error"] <= 0.05
 
-    def test_bank_marketing_without_the_length_of_the_call(self):
+    def test_bank_marketing_data_set_without_call_duration(self):
         rows, won = self.given("bank_marketing_45211.csv", "will_subscribe", ["last_call_duration_secs"])
-        assert fit(rows[:24_000], won[:24_000]).evaluation["auc"] >= 0.75
+        assert fit_scorecard(rows[:24_000], won[:24_000]).evaluation["auc"] >= 0.75
 
 
 @pytest.mark.django_db
 class TestLadder:
-    def test_with_few_ended_leads_nothing_is_told(self):
-        ended(99)
-        with pytest.raises(IllegalMove, match="Not enough data: 99 leads have ended, and 100 are needed"):
-            train(by=SYSTEM)
+    def test_too_few_closed_leads_give_no_prediction(self):
+        make_closed_leads(99)
+        with pytest.raises(IllegalTransition, match="Not enough data: 99 leads have ended, and 100 are needed"):
+            train_model(by=SYSTEM_ACTOR)
         with pytest.raises(CommandError, match="Not enough data"):
             call_command("train_prediction")
-        tasks.learn(timestamp=0)
+        tasks.retrain_prediction_model(timestamp=0)
         assert not PredictionModel.objects.exists()
         assert make_lead().predicted_close_probability is None
 
-    def test_with_some_the_stages_win_rate_is_told(self, as_max):
-        rows = ended(150)
+    def test_some_closed_leads_give_stage_win_rates(self, as_max):
+        rows = make_closed_leads(150)
         lead = make_lead(status=LeadStatus.objects.get(pk="ACTIVE"))
-        model = train(by=SYSTEM)
+        model = train_model(by=SYSTEM_ACTOR)
         wins = sum(row.status_id == "CLOSED_WON" for row in rows)
         base = (wins + 0.5) / 151
         assert (model.rung, model.is_active) == (Rung.STAGES, True)
         assert model.card["stages"]["ACTIVE"]["rate"] == pytest.approx((wins + 20 * base) / 170, abs=0.0001)
-        list(predict_all(model, timezone.now()))
+        list(update_all_probabilities(model, timezone.now()))
         lead.refresh_from_db()
         assert lead.predicted_close_probability == Decimal(str(model.card["stages"]["ACTIVE"]["rate"])).quantize(
             Decimal("0.01")
@@ -189,8 +191,8 @@ class TestLadder:
         page = as_max.get(f"/leads/lead/{lead.pk}/change/").content.decode()
         assert f"Of 150 leads that came as far as {lead.status} and have ended, {wins} were won" in page
 
-    def test_with_many_a_scorecard_is_and_its_page_shows_how_good_it_is(self, as_max):
-        ended(1_200)
+    def test_many_closed_leads_give_a_scorecard_with_quality_page(self, as_max):
+        make_closed_leads(1_200)
         lead = make_lead(source_type="REFERRAL")
         call_command("train_prediction", verbosity=0)
         model = PredictionModel.objects.active()
@@ -201,21 +203,21 @@ class TestLadder:
         page = as_max.get(f"/leads/predictionmodel/{model.pk}/change/").content.decode()
         assert "What was said, and what happened" in page and "Train anew" in page
 
-    def test_a_scorecard_that_knows_no_more_than_the_average_is_not_used(self):
-        ended(1_000, share=lambda referral: 0.4)
-        model = train(by=SYSTEM)
+    def test_scorecard_no_better_than_average_is_not_used(self):
+        make_closed_leads(1_000, share=lambda referral: 0.4)
+        model = train_model(by=SYSTEM_ACTOR)
         assert (model.rung, model.is_active) == (Rung.STAGES, True)
         assert "did no better than the average" in model.verdict
 
-    def test_a_new_lead_is_told_its_chance_at_once_and_what_was_known_is_kept(self):
-        ended(1_200)
-        train(by=SYSTEM)
+    def test_new_lead_is_predicted_at_once_and_snapshot_is_kept(self):
+        make_closed_leads(1_200)
+        train_model(by=SYSTEM_ACTOR)
         lead = Lead(contact_name="New", source_type="REFERRAL")
-        create_lead(lead, by=SYSTEM)
+        create_lead(lead, by=SYSTEM_ACTOR)
         assert lead.predicted_close_probability is not None
         kept = LeadSnapshot.objects.get(lead=lead).features
         Lead.objects.filter(pk=lead.pk).update(source_type="WEBSITE", custom_fields={"outcome": "won"})
-        list(predict_all(PredictionModel.objects.active(), timezone.now()))
+        list(update_all_probabilities(PredictionModel.objects.active(), timezone.now()))
         assert LeadSnapshot.objects.get(lead=lead).features == kept
         assert kept["source"] == "REFERRAL"
         with pytest.raises(DatabaseError), transaction.atomic():
@@ -224,52 +226,52 @@ class TestLadder:
 
 @pytest.mark.django_db
 class TestChampion:
-    def test_a_challenger_takes_over_only_if_it_does_better(self):
-        ended(1_200)
-        first = train(by=SYSTEM)
-        assert train(by=SYSTEM).is_active is False  # the same leads, the same card
+    def test_challenger_replaces_champion_only_if_better(self):
+        make_closed_leads(1_200)
+        first = train_model(by=SYSTEM_ACTOR)
+        assert train_model(by=SYSTEM_ACTOR).is_active is False  # the same leads, the same card
         Lead.objects.filter(status_id="CLOSED_WON").update(closed_at=timezone.now() - timedelta(days=5_000))
         first.refresh_from_db()
         assert first.is_active
-        ended(1_500, seed=2, share=lambda referral: 0.1 if referral else 0.7)
-        third = train(by=SYSTEM)
+        make_closed_leads(1_500, seed=2, share=lambda referral: 0.1 if referral else 0.7)
+        third = train_model(by=SYSTEM_ACTOR)
         assert third.is_active and "square error" in third.verdict
         first.refresh_from_db()
         assert not first.is_active
 
-    def test_an_earlier_one_is_put_back(self, max, ann):
-        ended(150)
-        first, second = train(by=SYSTEM), train(by=SYSTEM)
-        with pytest.raises(NotAllowed):
-            use(first, by=ann)
-        use(first, by=max)
+    def test_earlier_model_can_be_reactivated(self, max, ann):
+        make_closed_leads(150)
+        first, second = train_model(by=SYSTEM_ACTOR), train_model(by=SYSTEM_ACTOR)
+        with pytest.raises(NotPermitted):
+            activate_prediction_model(first, by=ann)
+        activate_prediction_model(first, by=max)
         second.refresh_from_db()
         assert (PredictionModel.objects.active(), second.is_active) == (first, False)
-        with pytest.raises(IllegalMove, match="in use already"):
-            use(first, by=max)
+        with pytest.raises(IllegalTransition, match="in use already"):
+            activate_prediction_model(first, by=max)
         assert ProcrastinateJob.objects.filter(task_name="leads.predict_all").exists()
 
-    def test_what_was_learnt_never_changes(self):
-        ended(150)
-        model = train(by=SYSTEM)
+    def test_trained_model_cannot_be_modified(self):
+        make_closed_leads(150)
+        model = train_model(by=SYSTEM_ACTOR)
         with pytest.raises(DatabaseError), transaction.atomic():
             PredictionModel.objects.filter(pk=model.pk).update(card={})
         with pytest.raises(DatabaseError), transaction.atomic():
             PredictionModel.objects.filter(pk=model.pk).delete()
 
-    def test_a_closed_lead_keeps_the_chance_it_had(self, ann):
-        ended(150)
-        model = train(by=SYSTEM)
+    def test_closed_lead_keeps_its_prediction(self, ann):
+        make_closed_leads(150)
+        model = train_model(by=SYSTEM_ACTOR)
         lead = make_lead()
         change_status(lead, LeadStatus.objects.get(pk="CLOSED_WON"), by=ann)
         Lead.objects.filter(pk=lead.pk).update(predicted_close_probability=Decimal("0.99"))
-        list(predict_all(model, timezone.now()))
+        list(update_all_probabilities(model, timezone.now()))
         lead.refresh_from_db()
         assert lead.predicted_close_probability == Decimal("0.99")
 
-    def test_training_is_queued_from_the_page(self, as_max, as_ann):
-        ended(150)
-        model = train(by=SYSTEM)
+    def test_training_can_be_queued_from_the_page(self, as_max, as_ann):
+        make_closed_leads(150)
+        model = train_model(by=SYSTEM_ACTOR)
         do = f"/leads/predictionmodel/{model.pk}/do/train/"
         assert as_ann.post(do).status_code == 403
         assert as_max.post(do).status_code == 302

@@ -6,21 +6,21 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from crm.exceptions import BadInput, IllegalMove, NotAllowed
+from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import ActivityLog
 from inbox.models import Direction, Message
 from leads.models import LeadStageHistory, LeadStatus, Task
 from leads.transitions import change_status
 from suggestions.kinds import KINDS
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
-from suggestions.transitions import OldNews, approve, digest
+from suggestions.transitions import StaleSuggestion, approve, content_digest
 from tests.cast import make_lead, make_suggestion, make_thread, make_user
-from tests.suggestions.full import breaks
+from tests.suggestions.full_suggestion import break_next_task
 
 MOVE = SuggestionType.CHANGE_STATUS
 
 
-def say(thread, when, body="One more thing.") -> Message:
+def add_message(thread, when, body="One more thing.") -> Message:
     return Message.objects.create(
         thread=thread, direction=Direction.IN, from_email="lee@example.com", snippet=body, sent_at=when
     )
@@ -33,7 +33,7 @@ def make_decider():
     return type(decider).objects.get(pk=decider.pk)
 
 
-def test_a_task_is_put_on_the_list_once(ann):
+def test_approving_adds_task_once(ann):
     suggestion = make_suggestion(suggested_content={"title": "Call back", "dueOn": "2026-12-01", "assignee": "ann"})
     approve(suggestion, by=ann)
     task = Task.objects.get(lead=suggestion.lead)
@@ -42,29 +42,29 @@ def test_a_task_is_put_on_the_list_once(ann):
     assert suggestion.result == {"task": str(task.pk)}
     assert suggestion.reviewed_by == ann
     assert suggestion.executed_at is not None
-    with pytest.raises(IllegalMove, match="already approved by Ann"):
+    with pytest.raises(IllegalTransition, match="already approved by Ann"):
         approve(suggestion, by=ann)
     assert Task.objects.count() == 1
 
 
-def test_a_lead_is_moved_once(ann):
+def test_approving_moves_lead_once(ann):
     suggestion = make_suggestion(MOVE, lead=make_lead(assigned_to=ann))
     approve(suggestion, by=ann)
     suggestion.lead.refresh_from_db()
     assert suggestion.lead.status_id == "ACTIVE"
     assert LeadStageHistory.objects.filter(lead=suggestion.lead, from_status="NEW_OPPORTUNITIES").count() == 1
-    with pytest.raises(IllegalMove, match="already approved by Ann"):
+    with pytest.raises(IllegalTransition, match="already approved by Ann"):
         approve(suggestion, by=ann)
 
 
-def test_what_is_let_through_is_kept_with_its_hash(ann):
+def test_approved_content_is_stored_with_hash(ann):
     suggestion = make_suggestion()
     approve(suggestion, by=ann)
     assert suggestion.approved_content == suggestion.suggested_content
-    assert suggestion.content_hash == digest(suggestion.approved_content)
+    assert suggestion.content_hash == content_digest(suggestion.approved_content)
 
 
-def test_a_changed_field_makes_it_modified_and_both_contents_are_kept(ann):
+def test_edited_content_is_modified_and_both_versions_are_kept(ann):
     suggestion = make_suggestion()
     changed = {**suggestion.suggested_content, "title": "Call back tomorrow"}
     approve(suggestion, by=ann, content=changed, note="Not today.")
@@ -76,13 +76,13 @@ def test_a_changed_field_makes_it_modified_and_both_contents_are_kept(ann):
     assert Task.objects.get().title == "Call back tomorrow"
 
 
-def test_the_same_content_sent_back_is_no_change(ann):
+def test_equivalent_content_counts_as_unmodified(ann):
     suggestion = make_suggestion()
     approve(suggestion, by=ann, content={"title": "  Call back "})
     assert suggestion.status == SuggestionStatus.APPROVED
 
 
-def test_it_stands_on_the_timeline_of_the_lead(ann):
+def test_approval_is_on_lead_timeline(ann):
     suggestion = make_suggestion()
     approve(suggestion, by=ann)
     line = ActivityLog.objects.on_timeline_of(suggestion.lead).get(target_id=suggestion.pk, verb="approved")
@@ -90,18 +90,18 @@ def test_it_stands_on_the_timeline_of_the_lead(ann):
     assert "Call back" in line.summary
 
 
-def test_an_expired_one_is_refused(ann):
+def test_expired_suggestion_is_refused(ann):
     suggestion = make_suggestion(expires_at=timezone.now() + timedelta(days=1))
     Suggestion.objects.filter(pk=suggestion.pk).update(expires_at=timezone.now() - timedelta(minutes=1))
-    with pytest.raises(IllegalMove, match="The suggestion expired on"):
+    with pytest.raises(IllegalTransition, match="The suggestion expired on"):
         approve(suggestion, by=ann)
     assert not Task.objects.exists()
 
 
-def test_a_move_of_a_lead_that_has_moved_meanwhile_asks_again(ann):
+def test_stage_changed_since_proposal_asks_again(ann):
     suggestion = make_suggestion(MOVE, lead=make_lead(assigned_to=ann))
     change_status(suggestion.lead, LeadStatus.objects.get(pk="PROPOSAL_SENT"), by=ann)
-    with pytest.raises(OldNews, match="has moved to Proposal sent since"):
+    with pytest.raises(StaleSuggestion, match="has moved to Proposal sent since"):
         approve(suggestion, by=ann)
     suggestion.refresh_from_db()
     assert suggestion.status == SuggestionStatus.PENDING
@@ -110,39 +110,39 @@ def test_a_move_of_a_lead_that_has_moved_meanwhile_asks_again(ann):
     assert suggestion.result["was"] == "PROPOSAL_SENT"
 
 
-def test_a_newer_message_in_the_conversation_asks_again(ann):
+def test_newer_message_asks_again(ann):
     suggestion = make_suggestion(lead=(lead := make_lead()), thread=make_thread(lead=lead))
-    say(suggestion.thread, timezone.now())
-    with pytest.raises(OldNews, match="The conversation has gone on since this was suggested"):
+    add_message(suggestion.thread, timezone.now())
+    with pytest.raises(StaleSuggestion, match="The conversation has gone on since this was suggested"):
         approve(suggestion, by=ann)
     approve(suggestion, by=ann, as_of=timezone.now())
     assert suggestion.status == SuggestionStatus.APPROVED
 
 
-def test_a_message_that_comes_in_while_it_is_being_read_asks_again(ann):
+def test_message_arriving_while_reading_asks_again(ann):
     suggestion = make_suggestion(lead=(lead := make_lead()), thread=make_thread(lead=lead))
-    say(suggestion.thread, timezone.now())
+    add_message(suggestion.thread, timezone.now())
     read = timezone.now()
-    say(suggestion.thread, timezone.now())
-    with pytest.raises(OldNews):
+    add_message(suggestion.thread, timezone.now())
+    with pytest.raises(StaleSuggestion):
         approve(suggestion, by=ann, as_of=read)
 
 
-def test_history_that_is_brought_in_later_is_no_news(ann):
+def test_imported_older_message_does_not_ask_again(ann):
     suggestion = make_suggestion(lead=(lead := make_lead()), thread=make_thread(lead=lead))
-    say(suggestion.thread, suggestion.created_at - timedelta(days=3))
+    add_message(suggestion.thread, suggestion.created_at - timedelta(days=3))
     approve(suggestion, by=ann)
     assert suggestion.status == SuggestionStatus.APPROVED
 
 
-def test_whoever_approves_must_be_allowed_to_do_it(db):
-    with pytest.raises(NotAllowed, match="Dex may not add a task"):
+def test_approving_needs_permission_for_the_action(db):
+    with pytest.raises(NotPermitted, match="Dex may not add a task"):
         approve(make_suggestion(), by=make_decider())
     assert not Task.objects.exists()
 
 
-def test_a_deed_that_fails_leaves_it_failed_with_the_reason(ann, monkeypatch):
-    breaks(monkeypatch)
+def test_failed_execution_stores_reason(ann, monkeypatch):
+    break_next_task(monkeypatch)
     suggestion = make_suggestion()
     approve(suggestion, by=ann, content={"title": "Call twice"})
     suggestion.refresh_from_db()
@@ -153,8 +153,8 @@ def test_a_deed_that_fails_leaves_it_failed_with_the_reason(ann, monkeypatch):
     assert ActivityLog.objects.filter(target_id=suggestion.pk, verb="failed").exists()
 
 
-def test_a_failed_one_is_tried_again_with_what_was_let_through(max, monkeypatch):
-    breaks(monkeypatch)
+def test_failed_suggestion_is_retried_with_approved_content(max, monkeypatch):
+    break_next_task(monkeypatch)
     suggestion = make_suggestion()
     approve(suggestion, by=max, content={"title": "Call twice"})
     approve(suggestion, by=max)
@@ -164,35 +164,35 @@ def test_a_failed_one_is_tried_again_with_what_was_let_through(max, monkeypatch)
     assert [row.state for row in suggestion.executions.order_by("attempt")] == ["FAILED", "SUCCEEDED"]
 
 
-def test_whoever_may_not_decide_is_told_so(vera):
-    with pytest.raises(NotAllowed, match="Vera may not decide suggestions"):
+def test_approving_needs_decide_permission(vera):
+    with pytest.raises(NotPermitted, match="Vera may not decide suggestions"):
         approve(make_suggestion(), by=vera)
     assert not Task.objects.exists()
 
 
-def test_a_type_that_cannot_be_carried_out_says_so(ann, monkeypatch):
+def test_unsupported_type_is_refused(ann, monkeypatch):
     monkeypatch.delitem(KINDS, SuggestionType.SEND_EMAIL)
     suggestion = Suggestion.objects.create(type=SuggestionType.SEND_EMAIL, lead=make_lead())
-    with pytest.raises(IllegalMove, match="Email cannot be carried out here"):
+    with pytest.raises(IllegalTransition, match="Email cannot be carried out here"):
         approve(suggestion, by=ann)
     suggestion.refresh_from_db()
     assert suggestion.status == SuggestionStatus.PENDING
 
 
-def test_a_deleted_or_purged_one_is_refused(ann):
+def test_deleted_or_purged_suggestion_is_refused(ann):
     suggestion = make_suggestion()
     Suggestion.objects.filter(pk=suggestion.pk).update(deleted_at=timezone.now())
-    with pytest.raises(IllegalMove, match="has been deleted"):
+    with pytest.raises(IllegalTransition, match="has been deleted"):
         approve(suggestion, by=ann)
     Suggestion.everything.filter(pk=suggestion.pk).delete()
-    with pytest.raises(IllegalMove, match="no longer exists"):
+    with pytest.raises(IllegalTransition, match="no longer exists"):
         approve(suggestion, by=ann)
 
 
-def test_nothing_is_done_for_a_deleted_lead(ann):
+def test_suggestion_for_deleted_lead_is_refused(ann):
     suggestion = make_suggestion()
     type(suggestion.lead).objects.filter(pk=suggestion.lead_id).update(deleted_at=timezone.now())
-    with pytest.raises(IllegalMove, match="is deleted; restore it first"):
+    with pytest.raises(IllegalTransition, match="is deleted; restore it first"):
         approve(suggestion, by=ann)
 
 
@@ -215,25 +215,25 @@ def test_nothing_is_done_for_a_deleted_lead(ann):
         ({f"extra{n}": n for n in range(500)}, "and 491 more"),
     ],
 )
-def test_a_content_that_is_not_a_task_is_refused_with_a_sentence(ann, content, said):
+def test_invalid_content_is_refused_with_reason(ann, content, said):
     suggestion = make_suggestion()
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         approve(suggestion, by=ann, content=content)
     assert said in str(refused.value)
     assert len(str(refused.value)) < 1_000
     suggestion.refresh_from_db()
     assert suggestion.status == SuggestionStatus.PENDING
-    with pytest.raises(BadInput):
+    with pytest.raises(InvalidInput):
         make_suggestion(lead=suggestion.lead, suggested_content=content)
 
 
-def test_nobody_has_looked_at_it_in_time_to_come(ann):
+def test_future_as_of_is_not_trusted(ann):
     """What a browser says about when it looked is not believed further than now."""
     suggestion = make_suggestion(lead=(lead := make_lead()), thread=make_thread(lead=lead))
-    say(suggestion.thread, timezone.now())
-    with pytest.raises(OldNews):
+    add_message(suggestion.thread, timezone.now())
+    with pytest.raises(StaleSuggestion):
         approve(suggestion, by=ann, as_of=timezone.now() + timedelta(days=365))
     moved = make_suggestion(MOVE, lead=make_lead(assigned_to=ann))
     change_status(moved.lead, LeadStatus.objects.get(pk="PROPOSAL_SENT"), by=ann)
-    with pytest.raises(OldNews):
+    with pytest.raises(StaleSuggestion):
         approve(moved, by=ann, as_of=timezone.now() + timedelta(days=365))

@@ -8,11 +8,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from crm.exceptions import BadInput, IllegalMove, NotAllowed
+from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import ActivityLog
 from leads.models import Task
-from suggestions.autonomy.kill_switch import pause
-from suggestions.autonomy.transitions import follow_house, set_level
+from suggestions.autonomy.kill_switch import pause_execution
+from suggestions.autonomy.transitions import reset_to_agency_setting, set_autonomy_level
 from suggestions.models import (
     AutonomySetting,
     ExecutionState,
@@ -22,21 +22,21 @@ from suggestions.models import (
     SuggestionStatus,
     SuggestionType,
 )
-from suggestions.transitions import approve, carry_out, propose, reject, submit, undo
+from suggestions.transitions import approve, propose, reject, run_execution, submit, undo
 from tests.cast import make_lead, make_thread, make_user
-from tests.suggestions.earned import SCOUT, make_past, make_proposal, make_setting, stands
-from tests.suggestions.full import breaks, make_message
+from tests.suggestions.full_suggestion import break_next_task, make_message
+from tests.suggestions.trust_history import SCOUT, make_decided_suggestions, make_proposal, make_setting, status_label
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def trusted(max) -> None:
+def trusted_agent(max) -> None:
     """The scout has earned it for tasks."""
-    make_past(max, approved=60)
+    make_decided_suggestions(max, approved=60)
 
 
-def due(suggestion: Suggestion) -> SuggestionExecution:
+def make_due(suggestion: Suggestion) -> SuggestionExecution:
     """Its execution, whose time has come."""
     rows = SuggestionExecution.objects.filter(suggestion=suggestion)
     rows.update(run_after=timezone.now() - timedelta(seconds=1))
@@ -46,26 +46,26 @@ def due(suggestion: Suggestion) -> SuggestionExecution:
 # Levels
 
 
-def test_without_a_setting_it_waits_for_a_person(trusted, ann):
+def test_default_level_waits_for_approval(trusted_agent, ann):
     suggestion = make_proposal(owner=ann)
     assert (suggestion.status, suggestion.autonomy, suggestion.held_because) == ("PENDING", "suggest", [])
 
 
-def test_what_is_off_is_not_proposed_by_the_program_but_by_people(trusted, ann):
+def test_level_off_blocks_agents_but_not_people(trusted_agent, ann):
     make_setting(ann, level=Level.OFF)
-    with pytest.raises(IllegalMove, match="Suggestions of type Task are switched off for Ann"):
+    with pytest.raises(IllegalTransition, match="Suggestions of type Task are switched off for Ann"):
         make_proposal(owner=ann)
     assert make_proposal(by=ann, owner=ann).status == SuggestionStatus.PENDING
 
 
-def test_a_draft_in_place_waits_and_says_so(trusted, ann):
+def test_level_auto_draft_waits_for_approval(trusted_agent, ann):
     make_setting(ann, level=Level.AUTO_DRAFT)
     suggestion = make_proposal(owner=ann)
     assert (suggestion.status, suggestion.autonomy) == (SuggestionStatus.PENDING, Level.AUTO_DRAFT)
     assert not SuggestionExecution.objects.filter(suggestion=suggestion).exists()
 
 
-def test_what_may_go_is_let_happen_by_policy_and_done_after_the_undo_window(trusted, ann):
+def test_level_auto_execute_runs_after_undo_window(trusted_agent, ann):
     make_setting(ann)
     suggestion = make_proposal(owner=ann)
     assert (suggestion.status, suggestion.reviewed_by, suggestion.review_note) == ("APPROVED", None, "By policy")
@@ -73,26 +73,26 @@ def test_what_may_go_is_let_happen_by_policy_and_done_after_the_undo_window(trus
     assert (execution.state, execution.ordered_by) == (ExecutionState.QUEUED, None)
     assert timedelta(seconds=290) < execution.run_after - timezone.now() <= timedelta(seconds=300)
     assert not Task.objects.exists()
-    carry_out(due(suggestion).pk)
+    run_execution(make_due(suggestion).pk)
     assert Task.objects.get().title == "Call back"
     told = ActivityLog.objects.on_timeline_of(suggestion.lead).filter(target_id=suggestion.pk)
     assert [line.verb for line in told] == ["approved", "let happen", "proposed"]
     assert "by policy" in told[0].summary
     assert "unless it is taken back" in told[1].summary
-    assert list(Suggestion.objects.by_policy()) == [suggestion]
+    assert list(Suggestion.objects.auto_approved()) == [suggestion]
 
 
-def test_it_is_taken_back_before_it_happens(trusted, ann):
+def test_automatic_approval_can_be_undone_before_execution(trusted_agent, ann):
     make_setting(ann)
     suggestion = undo(make_proposal(owner=ann), by=ann)
     assert (suggestion.status, suggestion.held_because) == ("PENDING", ["Ann took it back."])
-    carry_out(SuggestionExecution.objects.get(suggestion=suggestion).pk)
+    run_execution(SuggestionExecution.objects.get(suggestion=suggestion).pk)
     assert not Task.objects.exists()
     approve(suggestion, by=ann)
     assert Task.objects.count() == 1
 
 
-def test_the_owner_s_setting_counts_before_the_house_s(trusted, ann, bob):
+def test_owner_setting_overrides_agency_setting(trusted_agent, ann, bob):
     make_setting(None, level=Level.AUTO_EXECUTE)
     make_setting(ann, level=Level.SUGGEST)
     assert make_proposal(owner=ann).status == SuggestionStatus.PENDING
@@ -100,7 +100,7 @@ def test_the_owner_s_setting_counts_before_the_house_s(trusted, ann, bob):
     assert make_proposal().status == SuggestionStatus.APPROVED
 
 
-def test_what_a_person_proposes_waits(trusted, ann):
+def test_persons_proposal_always_waits(trusted_agent, ann):
     make_setting(ann)
     assert make_proposal(by=ann, owner=ann).status == SuggestionStatus.PENDING
 
@@ -116,35 +116,35 @@ def test_what_a_person_proposes_waits(trusted, ann):
         ({"suggested_content": {"title": "Call\u200b back"}}, "It holds invisible characters."),
     ],
 )
-def test_a_person_is_asked_all_the_same(trusted, ann, kw, said):
+def test_limits_hold_suggestion_for_approval(trusted_agent, ann, kw, said):
     make_setting(ann)
     suggestion = make_proposal(owner=ann, **kw)
     assert (suggestion.status, suggestion.held_because) == (SuggestionStatus.PENDING, [said])
 
 
 @pytest.mark.parametrize(("value", "asked"), [(10_001, True), (None, True), (10_000, False)])
-def test_above_the_ceiling_a_person_is_asked(trusted, ann, value, asked):
+def test_value_ceiling_holds_suggestion(trusted_agent, ann, value, asked):
     make_setting(ann, value_ceiling=10_000)
     suggestion = make_proposal(lead=make_lead(assigned_to=ann, estimated_value=value))
     assert bool(suggestion.held_because) is asked
 
 
-def test_who_has_not_earned_it_is_not_let(ann, max):
+def test_untrusted_agent_is_held(ann, max):
     make_setting(ann)
-    make_past(max, approved=49)
+    make_decided_suggestions(max, approved=49)
     assert make_proposal(owner=ann).held_because == ["scout has not earned it yet: 1 more decision (so far 49 of 50)."]
 
 
-def test_a_stop_keeps_it_for_people(trusted, ann, max):
+def test_execution_pause_holds_suggestion(trusted_agent, ann, max):
     make_setting(ann)
-    pause(by=max)
+    pause_execution(by=max)
     assert make_proposal(owner=ann).held_because == ["The carrying out is stopped."]
 
 
-def test_words_from_outside_are_never_acted_on_by_itself_but_for_harmless_types(ann, max):
+def test_tainted_suggestion_is_held_unless_type_is_harmless(ann, max):
     for type in (SuggestionType.TASK, SuggestionType.CHANGE_STATUS):
         make_setting(ann, type=type)
-        make_past(max, type=type, approved=60)
+        make_decided_suggestions(max, type=type, approved=60)
     lead = make_lead(assigned_to=ann)
     thread = make_thread(lead=lead)
     make_message(thread)
@@ -156,13 +156,13 @@ def test_words_from_outside_are_never_acted_on_by_itself_but_for_harmless_types(
     assert moved.held_because == ["It rests on words of somebody outside the team."]
 
 
-def test_nothing_is_done_in_the_name_of_whoever_may_not(trusted):
+def test_owner_without_permission_holds_suggestion(trusted_agent):
     viewer = make_user("viewer", "viewer")
     make_setting(viewer)
     assert "may not add a task" in make_proposal(owner=viewer).held_because[0]
 
 
-def test_the_day_s_number_is_reached(trusted, ann, bob):
+def test_daily_cap_holds_suggestion(trusted_agent, ann, bob):
     make_setting(None, daily_cap=2)
     made = [make_proposal(owner=ann) for _ in range(3)]
     assert [one.status for one in made] == ["APPROVED", "APPROVED", "PENDING"]
@@ -174,8 +174,8 @@ def test_the_day_s_number_is_reached(trusted, ann, bob):
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_the_day_s_number_holds_for_eight_at_once(ann, max):
-    make_past(max, approved=60)
+def test_daily_cap_holds_under_concurrency(ann, max):
+    make_decided_suggestions(max, approved=60)
     make_setting(ann, daily_cap=3)
     leads = [make_lead(assigned_to=ann) for _ in range(8)]
 
@@ -192,12 +192,12 @@ def test_the_day_s_number_holds_for_eight_at_once(ann, max):
 # What changes before its time has come
 
 
-def test_a_level_that_was_lowered_meanwhile_leaves_it_to_a_person(trusted, ann):
+def test_lowered_level_returns_suggestion_to_reviewer(trusted_agent, ann):
     setting = make_setting(ann)
     suggestion = make_proposal(owner=ann)
-    set_level(ann, setting.type, Level.SUGGEST, by=ann)
-    carry_out(due(suggestion).pk)
-    assert stands(suggestion) == "Waiting"
+    set_autonomy_level(ann, setting.type, Level.SUGGEST, by=ann)
+    run_execution(make_due(suggestion).pk)
+    assert status_label(suggestion) == "Waiting"
     assert suggestion.held_because == ["The setting no longer lets this happen by itself."]
     assert SuggestionExecution.objects.get(suggestion=suggestion).state == ExecutionState.CANCELLED
     assert not Task.objects.exists()
@@ -205,41 +205,41 @@ def test_a_level_that_was_lowered_meanwhile_leaves_it_to_a_person(trusted, ann):
     assert Task.objects.count() == 1
 
 
-def test_a_stop_meanwhile_leaves_it_to_a_person_and_not_to_the_end_of_the_stop(trusted, ann, max):
+def test_pause_before_execution_returns_suggestion_to_reviewer(trusted_agent, ann, max):
     make_setting(ann)
     suggestion = make_proposal(owner=ann)
-    pause(SuggestionType.TASK, by=max)
-    carry_out(due(suggestion).pk)
-    assert stands(suggestion) == "Waiting"
+    pause_execution(SuggestionType.TASK, by=max)
+    run_execution(make_due(suggestion).pk)
+    assert status_label(suggestion) == "Waiting"
     assert suggestion.held_because == ["The carrying out was stopped."]
     assert not Task.objects.exists()
 
 
-def test_one_that_was_proposed_anew_meanwhile_stands_in_nobody_s_way(trusted, ann):
+def test_returned_suggestion_with_same_key_waits_beside_newer_one(trusted_agent, ann):
     make_setting(ann)
     first = make_proposal(owner=ann, dedupe_key="call")
     AutonomySetting.objects.update(level=Level.SUGGEST)
     second = make_proposal(lead=first.lead, dedupe_key="call")
-    carry_out(due(first).pk)
-    assert stands(first) == stands(second) == "Waiting"
+    run_execution(make_due(first).pk)
+    assert status_label(first) == status_label(second) == "Waiting"
 
 
 # What comes down by itself
 
 
-def test_a_failure_takes_the_level_down_a_step(trusted, ann, monkeypatch):
+def test_failure_lowers_level(trusted_agent, ann, monkeypatch):
     setting = make_setting(ann)
     suggestion = make_proposal(owner=ann)
-    breaks(monkeypatch)
-    carry_out(due(suggestion).pk)
-    assert stands(suggestion) == "Failed"
+    break_next_task(monkeypatch)
+    run_execution(make_due(suggestion).pk)
+    assert status_label(suggestion) == "Failed"
     setting.refresh_from_db()
     assert setting.level == Level.AUTO_DRAFT
     assert "it failed (The shelf is full.)" in setting.lowered_because
     assert ActivityLog.objects.get(verb="lowered").summary.startswith("Autonomy lowered: Task for Ann: draft in place")
 
 
-def test_taking_back_takes_the_level_down_a_step(trusted, ann):
+def test_undo_lowers_level(trusted_agent, ann):
     setting = make_setting(None)
     undo(make_proposal(owner=ann), by=ann)
     setting.refresh_from_db()
@@ -247,15 +247,15 @@ def test_taking_back_takes_the_level_down_a_step(trusted, ann):
     assert setting.lowered_because.endswith("Ann took it back")
 
 
-def test_what_a_person_let_happen_takes_no_level_down(trusted, ann):
+def test_undo_of_manual_approval_keeps_level(trusted_agent, ann):
     setting = make_setting(ann, level=Level.AUTO_DRAFT)
     undo(approve(make_proposal(owner=ann), by=ann), by=ann)
     setting.refresh_from_db()
     assert (setting.level, setting.lowered_at) == (Level.AUTO_DRAFT, None)
 
 
-def test_a_rejection_after_which_nobody_has_earned_it_takes_it_down_to_suggest(ann, max):
-    make_past(max, approved=57, rejected=3)
+def test_rejection_that_loses_trust_lowers_level_to_suggest(ann, max):
+    make_decided_suggestions(max, approved=57, rejected=3)
     mine, house = make_setting(ann), make_setting(None, level=Level.AUTO_DRAFT)
     waiting = make_proposal(owner=ann, confidence="0.5")
     reject(waiting, reason="No.", by=ann)
@@ -265,7 +265,7 @@ def test_a_rejection_after_which_nobody_has_earned_it_takes_it_down_to_suggest(a
         assert "93.4 % approved" in setting.lowered_because
 
 
-def test_a_rejection_that_leaves_it_earned_takes_nothing_down(trusted, ann):
+def test_rejection_that_keeps_trust_keeps_level(trusted_agent, ann):
     setting = make_setting(ann)
     reject(make_proposal(owner=ann, confidence="0.5"), reason="No.", by=ann)
     setting.refresh_from_db()
@@ -275,37 +275,39 @@ def test_a_rejection_that_leaves_it_earned_takes_nothing_down(trusted, ann):
 # Setting it
 
 
-def test_a_level_is_raised_once_it_is_earned(ann, max):
-    make_past(max, approved=49)
-    with pytest.raises(IllegalMove, match="Task cannot be left to the program yet.*scout: 49 decided, 100 % approved"):
-        set_level(ann, SuggestionType.TASK, Level.AUTO_DRAFT, by=ann)
+def test_level_can_be_raised_only_with_trust(ann, max):
+    make_decided_suggestions(max, approved=49)
+    with pytest.raises(
+        IllegalTransition, match="Task cannot be left to the program yet.*scout: 49 decided, 100 % approved"
+    ):
+        set_autonomy_level(ann, SuggestionType.TASK, Level.AUTO_DRAFT, by=ann)
     assert not AutonomySetting.objects.exists()
-    make_past(max, approved=1)
-    setting = set_level(ann, SuggestionType.TASK, Level.AUTO_EXECUTE, bounds={"daily_cap": 5}, by=ann)
+    make_decided_suggestions(max, approved=1)
+    setting = set_autonomy_level(ann, SuggestionType.TASK, Level.AUTO_EXECUTE, bounds={"daily_cap": 5}, by=ann)
     assert (setting.level, setting.daily_cap, setting.undo_seconds) == (Level.AUTO_EXECUTE, 5, 300)
     assert ActivityLog.objects.get(verb="set").summary == "Autonomy: Task for Ann: carry out (daily cap 5)"
 
 
-def test_down_it_goes_without_being_earned(ann):
+def test_level_can_be_lowered_without_trust(ann):
     make_setting(ann)
-    assert set_level(ann, SuggestionType.TASK, Level.AUTO_DRAFT, by=ann).level == Level.AUTO_DRAFT
-    assert set_level(ann, SuggestionType.TASK, Level.OFF, by=ann).level == Level.OFF
-    assert set_level(ann, SuggestionType.TASK, Level.SUGGEST, by=ann).level == Level.SUGGEST
+    assert set_autonomy_level(ann, SuggestionType.TASK, Level.AUTO_DRAFT, by=ann).level == Level.AUTO_DRAFT
+    assert set_autonomy_level(ann, SuggestionType.TASK, Level.OFF, by=ann).level == Level.OFF
+    assert set_autonomy_level(ann, SuggestionType.TASK, Level.SUGGEST, by=ann).level == Level.SUGGEST
 
 
-def test_only_who_may_sets_it_for_others(trusted, ann, bob, max, stranger):
+def test_setting_others_levels_needs_permission(trusted_agent, ann, bob, max, stranger):
     for whose, by in ((bob, ann), (None, ann), (stranger, stranger)):
-        with pytest.raises(NotAllowed):
-            set_level(whose, SuggestionType.TASK, Level.OFF, by=by)
-    set_level(None, SuggestionType.TASK, Level.OFF, by=max)
-    set_level(bob, SuggestionType.TASK, Level.AUTO_EXECUTE, by=max)
+        with pytest.raises(NotPermitted):
+            set_autonomy_level(whose, SuggestionType.TASK, Level.OFF, by=by)
+    set_autonomy_level(None, SuggestionType.TASK, Level.OFF, by=max)
+    set_autonomy_level(bob, SuggestionType.TASK, Level.AUTO_EXECUTE, by=max)
     assert AutonomySetting.objects.count() == 2
 
 
-def test_nobody_leaves_to_the_program_what_they_may_not_do(ann, max):
-    make_past(max, type=SuggestionType.PR, approved=60)
-    with pytest.raises(NotAllowed, match="Ann may not"):
-        set_level(ann, SuggestionType.PR, Level.AUTO_EXECUTE, by=ann)
+def test_level_cannot_be_raised_beyond_own_permissions(ann, max):
+    make_decided_suggestions(max, type=SuggestionType.PR, approved=60)
+    with pytest.raises(NotPermitted, match="Ann may not"):
+        set_autonomy_level(ann, SuggestionType.PR, Level.AUTO_EXECUTE, by=ann)
 
 
 @pytest.mark.parametrize(
@@ -318,31 +320,31 @@ def test_nobody_leaves_to_the_program_what_they_may_not_do(ann, max):
         ("suggest", {"undo_seconds": 90_000}),
     ],
 )
-def test_bad_input_gets_a_sentence_and_changes_nothing(ann, level, bounds):
-    with pytest.raises(BadInput):
-        set_level(ann, SuggestionType.TASK, level, bounds=bounds, by=ann)
+def test_invalid_setting_is_refused(ann, level, bounds):
+    with pytest.raises(InvalidInput):
+        set_autonomy_level(ann, SuggestionType.TASK, level, bounds=bounds, by=ann)
     assert not AutonomySetting.objects.exists()
 
 
-def test_one_s_own_setting_is_given_up_for_the_house_s(trusted, ann):
+def test_own_setting_can_be_reset_to_agency_setting(trusted_agent, ann):
     make_setting(ann, level=Level.OFF)
-    follow_house(ann, SuggestionType.TASK, by=ann)
+    reset_to_agency_setting(ann, SuggestionType.TASK, by=ann)
     assert make_proposal(owner=ann).status == SuggestionStatus.PENDING
-    with pytest.raises(IllegalMove):
-        follow_house(ann, SuggestionType.TASK, by=ann)
+    with pytest.raises(IllegalTransition):
+        reset_to_agency_setting(ann, SuggestionType.TASK, by=ann)
 
 
-def test_what_was_lowered_says_so_until_it_is_set_again(trusted, ann):
+def test_lowered_reason_is_kept_until_level_is_raised(trusted_agent, ann):
     setting = make_setting(ann, level=Level.AUTO_DRAFT, lowered_at=timezone.now(), lowered_because="it failed")
-    set_level(ann, setting.type, Level.AUTO_DRAFT, bounds={"confidence_floor": Decimal("0.9")}, by=ann)
+    set_autonomy_level(ann, setting.type, Level.AUTO_DRAFT, bounds={"confidence_floor": Decimal("0.9")}, by=ann)
     setting.refresh_from_db()
     assert setting.lowered_because == "it failed"
-    set_level(ann, setting.type, Level.AUTO_EXECUTE, by=ann)
+    set_autonomy_level(ann, setting.type, Level.AUTO_EXECUTE, by=ann)
     setting.refresh_from_db()
     assert (setting.lowered_at, setting.lowered_because) == (None, "")
 
 
-def test_a_draft_goes_when_it_is_submitted_by_the_program(trusted, ann):
+def test_submitted_draft_is_approved_automatically(trusted_agent, ann):
     make_setting(ann)
     draft = Suggestion(
         type=SuggestionType.TASK,

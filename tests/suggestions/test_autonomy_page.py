@@ -5,10 +5,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from suggestions.autonomy.kill_switch import pause
+from suggestions.autonomy.kill_switch import pause_execution
 from suggestions.models import AutonomySetting, ExecutionPause, Level, SuggestionType
 from tests.cast import browser
-from tests.suggestions.earned import make_past, make_proposal, make_setting
+from tests.suggestions.trust_history import make_decided_suggestions, make_proposal, make_setting
 
 pytestmark = pytest.mark.django_db
 URL = "/suggestions/autonomysetting/"
@@ -21,21 +21,21 @@ def rows(page, **asked):
     return {row.type: row for row in answer.context["rows"]}
 
 
-def typed(page, asked: str = "me", **changes) -> dict[str, str]:
+def form_data(page, asked: str = "me", **changes) -> dict[str, str]:
     """What the form of the page sends: every row as it is shown, with `changes` (TASK__level="off")."""
     data = {}
     for type, row in rows(page, **{"for": asked}).items():
-        for name, value in row.shown.items():
+        for name, value in row.initial_values.items():
             data[f"{type}-{name}"] = "" if value is None else str(value)
     return data | {name.replace("__", "-"): value for name, value in changes.items()}
 
 
 def save(page, asked: str = "me", **changes):
-    return page.post(f"{URL}?for={asked}", typed(page, asked, **changes), follow=True)
+    return page.post(f"{URL}?for={asked}", form_data(page, asked, **changes), follow=True)
 
 
-def test_every_type_has_a_row_with_what_agents_have_earned(as_ann, ann):
-    make_past(ann, approved=47, modified=3, rejected=10)
+def test_every_type_has_a_row_with_agent_trust(as_ann, ann):
+    make_decided_suggestions(ann, approved=47, modified=3, rejected=10)
     answer = as_ann.get(URL).content.decode()
     assert set(rows(as_ann)) == set(SuggestionType.values)
     assert "60 decided, 83.3 % approved, 5 % edited" in answer
@@ -43,15 +43,15 @@ def test_every_type_has_a_row_with_what_agents_have_earned(as_ann, ann):
     assert "House: suggest" in answer
 
 
-def test_more_is_only_offered_once_it_is_earned(as_ann, ann):
-    assert [value for value, _ in rows(as_ann)["TASK"].offered()] == ["", "off", "suggest"]
-    make_past(ann, approved=60)
-    offered = [value for value, _ in rows(as_ann)["TASK"].offered()]
-    assert offered == ["", "off", "suggest", "auto_draft", "auto_execute"]
+def test_automatic_levels_are_offered_only_with_trust(as_ann, ann):
+    assert [value for value, _ in rows(as_ann)["TASK"].level_choices()] == ["", "off", "suggest"]
+    make_decided_suggestions(ann, approved=60)
+    level_choices = [value for value, _ in rows(as_ann)["TASK"].level_choices()]
+    assert level_choices == ["", "off", "suggest", "auto_draft", "auto_execute"]
 
 
-def test_what_was_changed_is_saved_and_nothing_else(as_ann, ann):
-    make_past(ann, approved=60)
+def test_only_changed_rows_are_saved(as_ann, ann):
+    make_decided_suggestions(ann, approved=60)
     answer = save(as_ann, TASK__level="auto_execute", TASK__daily_cap="5", TASK__value_ceiling="900.50")
     assert "Saved: Task." in answer.content.decode()
     setting = AutonomySetting.objects.get()
@@ -60,7 +60,7 @@ def test_what_was_changed_is_saved_and_nothing_else(as_ann, ann):
     assert "Nothing was changed." in save(as_ann).content.decode()
 
 
-def test_going_back_to_the_house_gives_up_one_s_own(as_ann, ann):
+def test_empty_level_resets_to_agency_setting(as_ann, ann):
     make_setting(ann, level=Level.OFF)
     save(as_ann, TASK__level="")
     assert not AutonomySetting.objects.exists()
@@ -79,7 +79,7 @@ def test_going_back_to_the_house_gives_up_one_s_own(as_ann, ann):
         {"TASK__value_ceiling": "-5"},
     ],
 )
-def test_bad_input_gets_a_sentence_keeps_what_was_typed_and_changes_nothing(as_ann, changes):
+def test_invalid_input_shows_error_and_keeps_typed_value(as_ann, changes):
     answer = save(as_ann, **changes)
     form = next(row.form for row in answer.context["rows"] if row.type == "TASK")
     assert form.errors
@@ -88,14 +88,14 @@ def test_bad_input_gets_a_sentence_keeps_what_was_typed_and_changes_nothing(as_a
     assert not AutonomySetting.objects.exists()
 
 
-def test_one_bad_row_does_not_keep_another_from_being_saved(as_ann):
+def test_invalid_row_does_not_block_other_rows(as_ann):
     answer = save(as_ann, TASK__daily_cap="-1", REPLY__level="off")
     assert "Saved: Reply." in answer.content.decode()
     assert AutonomySetting.objects.get().type == "REPLY"
 
 
-def test_the_house_and_others_are_for_whoever_may(as_ann, as_max, ann, max):
-    assert not rows(as_ann, **{"for": "house"})["TASK"].may_set
+def test_editing_others_autonomy_needs_permission(as_ann, as_max, ann, max):
+    assert not rows(as_ann, **{"for": "house"})["TASK"].can_edit
     save(as_ann, "house", TASK__level="off")
     assert not AutonomySetting.objects.exists()
     assert as_ann.get(URL, {"for": str(max.pk)}).status_code == 404
@@ -105,7 +105,7 @@ def test_the_house_and_others_are_for_whoever_may(as_ann, as_max, ann, max):
     assert {(row.user, row.level) for row in AutonomySetting.objects.all()} == {(None, "off"), (ann, "suggest")}
 
 
-def test_a_viewer_reads_and_a_stranger_does_not(vera, stranger):
+def test_viewer_can_read_and_user_without_role_is_forbidden(vera, stranger):
     page = browser(vera)
     assert "You can read these settings and not change them." in page.get(URL).content.decode()
     save(page, TASK__level="off")
@@ -114,13 +114,13 @@ def test_a_viewer_reads_and_a_stranger_does_not(vera, stranger):
     assert browser(stranger).post(SWITCH, {"type": ""}).status_code == 403
 
 
-def test_why_a_level_came_down_is_said(as_ann, ann):
+def test_lowered_reason_is_shown_escaped(as_ann, ann):
     make_setting(ann, level=Level.AUTO_DRAFT, lowered_at=timezone.now(), lowered_because="it failed <b>hard</b>")
     assert "it failed &lt;b&gt;hard&lt;/b&gt;" in as_ann.get(URL).content.decode()
 
 
-def test_everything_and_one_type_are_stopped_and_let_go_on(as_max, max, ann):
-    make_past(max, approved=60)
+def test_pausing_and_resuming_all_types_and_one_type(as_max, max, ann):
+    make_decided_suggestions(max, approved=60)
     make_setting(None)
     make_proposal(owner=ann)
     answer = as_max.post(SWITCH, {"deed": "pause", "type": "", "reason": "A storm of mails"}, follow=True)
@@ -135,12 +135,12 @@ def test_everything_and_one_type_are_stopped_and_let_go_on(as_max, max, ann):
     assert "This is stopped already." in again.content.decode()
 
 
-def test_only_who_may_stops_it_and_a_get_never_does(as_ann, as_max):
+def test_pausing_needs_permission_and_post(as_ann, as_max):
     as_ann.post(SWITCH, {"deed": "pause", "type": ""})
     as_max.get(SWITCH, {"deed": "pause", "type": ""})
     as_max.post(SWITCH, {"deed": "pause", "type": "MARS"})
     assert not ExecutionPause.objects.exists()
-    pause(by=browser_user(as_max))
+    pause_execution(by=browser_user(as_max))
     as_ann.post(SWITCH, {"deed": "resume", "type": ""})
     assert ExecutionPause.objects.exists()
 
@@ -149,20 +149,20 @@ def browser_user(page):
     return page.get(URL).wsgi_request.user
 
 
-def test_it_costs_as_many_queries_for_one_agent_as_for_fifty(as_max, max):
-    make_past(max, approved=1)
+def test_query_count_is_constant_for_many_agents(as_max, max):
+    make_decided_suggestions(max, approved=1)
     as_max.get(URL)
     with CaptureQueriesContext(connection) as few:
         as_max.get(URL)
     for number in range(50):
-        make_past(max, agent=f"agent {number}", approved=1)
+        make_decided_suggestions(max, agent=f"agent {number}", approved=1)
     with CaptureQueriesContext(connection) as many:
         as_max.get(URL)
     assert len(many) == len(few) <= 15
 
 
-def test_what_happened_by_policy_is_a_tab_of_its_own(as_max, max, ann):
-    make_past(max, approved=60)
+def test_automatic_suggestions_have_their_own_tab(as_max, max, ann):
+    make_decided_suggestions(max, approved=60)
     make_setting(None)
     made = make_proposal(owner=ann)
     make_proposal(owner=ann, confidence="0.1")

@@ -10,11 +10,11 @@ from django import forms
 from django.http import QueryDict
 from pydantic import Field
 
-from suggestions.choices import Names
+from suggestions.choices import LabelCache
 from suggestions.kinds import KINDS, Payload
 from suggestions.models import SuggestionStatus, SuggestionType
 from suggestions.screens.action_forms import Approve
-from suggestions.screens.content_form import PREFIX, content_from, inputs_of, told_of
+from suggestions.screens.content_form import CONTENT_PREFIX, build_content_inputs, read_content, readable_fields
 from suggestions.transitions import approve
 from tests.cast import make_lead, make_suggestion
 
@@ -55,33 +55,33 @@ CONTENT = {
 }
 
 
-def posted(fields, **changes) -> QueryDict:
+def form_data(fields, **changes) -> QueryDict:
     """What a browser sends for `fields` when somebody has made `changes`, line ends included."""
     form = type("Inputs", (forms.Form,), dict(fields))()
     data = QueryDict(mutable=True)
     for bound in form:
-        value = changes.get(bound.name.removeprefix(PREFIX), bound.value())
+        value = changes.get(bound.name.removeprefix(CONTENT_PREFIX), bound.value())
         if value is not False:
             data[bound.name] = "on" if value is True else str(value).replace("\r\n", "\n").replace("\n", "\r\n")
     return data
 
 
-def sent(content, payload=CallPayload, **changes) -> dict[str, Any]:
+def round_trip(content, payload=CallPayload, **changes) -> dict[str, Any]:
     """The content that comes back from a form that held `content`."""
-    fields = inputs_of(payload, content, Names())
-    form = type("Inputs", (forms.Form,), dict(fields))(posted(fields, **changes))
+    fields = build_content_inputs(payload, content, LabelCache())
+    form = type("Inputs", (forms.Form,), dict(fields))(form_data(fields, **changes))
     assert form.is_valid(), form.errors
-    return content_from(payload, form.fields, form.cleaned_data, content)
+    return read_content(payload, form.fields, form.cleaned_data, content)
 
 
-def test_what_is_left_alone_comes_back_as_it_was():
-    assert sent(CONTENT) == CONTENT
+def test_unchanged_form_returns_same_content():
+    assert round_trip(CONTENT) == CONTENT
     odd = {**CONTENT, "body": "A line\r\nanother\n", "to": ["a@example.com ", ""], "suggestedTimes": []}
-    assert sent(odd) == odd
+    assert round_trip(odd) == odd
 
 
-def test_every_type_of_field_can_be_changed():
-    changed = sent(
+def test_every_field_type_can_be_edited():
+    changed = round_trip(
         CONTENT,
         suggestedTimes="2026-12-03T08:00",
         duration="60",
@@ -101,13 +101,13 @@ def test_every_type_of_field_can_be_changed():
     assert (payload.body, payload.extra, payload.source) == ("No.", {"room": 3}, "a mail")
 
 
-def test_a_field_that_is_only_read_cannot_be_sent():
-    fields = inputs_of(CallPayload, CONTENT, Names())
-    assert PREFIX + "source" not in fields
+def test_read_only_field_cannot_be_posted():
+    fields = build_content_inputs(CallPayload, CONTENT, LabelCache())
+    assert CONTENT_PREFIX + "source" not in fields
 
 
-def test_labels_hints_and_choices_come_from_the_payload():
-    fields = inputs_of(CallPayload, CONTENT, Names())
+def test_labels_and_choices_come_from_payload():
+    fields = build_content_inputs(CallPayload, CONTENT, LabelCache())
     assert fields["content.until"].label == "Valid until"
     assert fields["content.meetingType"].label == "Meeting type"
     assert fields["content.meetingType"].widget.choices == [("", "—"), ("phone", "phone"), ("video", "video")]
@@ -116,20 +116,20 @@ def test_labels_hints_and_choices_come_from_the_payload():
     assert fields["content.until"].widget.input_type == "date"
 
 
-def test_a_moment_is_shown_on_the_clock_of_the_house(settings):
+def test_datetime_field_uses_the_agency_time_zone(settings):
     settings.TIME_ZONE = "America/New_York"
 
     class Once(Payload):
         at: datetime
 
     content = {"at": "2026-12-01T14:30:20Z"}
-    assert inputs_of(Once, content, Names())["content.at"].initial == "2026-12-01T09:30"
-    assert sent(content, Once) == content
-    later = Once.model_validate(sent(content, Once, at="2026-12-01T10:00"))
+    assert build_content_inputs(Once, content, LabelCache())["content.at"].initial == "2026-12-01T09:30"
+    assert round_trip(content, Once) == content
+    later = Once.model_validate(round_trip(content, Once, at="2026-12-01T10:00"))
     assert later.at == datetime(2026, 12, 1, 15, 0, tzinfo=UTC)
 
 
-def test_a_choice_that_is_no_longer_offered_is_kept(ann):
+def test_removed_choice_is_kept(ann):
     suggestion = make_suggestion(lead=make_lead(), suggested_content={"title": "x", "assignee": "ann"})
     ann.is_active = False
     ann.save()
@@ -137,20 +137,20 @@ def test_a_choice_that_is_no_longer_offered_is_kept(ann):
     assert ("ann", "ann (no longer offered)") in field.widget.choices
 
 
-def test_it_is_read_in_the_order_and_the_words_of_the_payload(ann):
+def test_content_is_described_in_payload_order(ann):
     payload = KINDS[SuggestionType.TASK].Payload
-    told = told_of(payload, {"assignee": "ann", "dueOn": "2026-12-01", "title": "Call", "odd": 1}, Names())
+    told = readable_fields(payload, {"assignee": "ann", "dueOn": "2026-12-01", "title": "Call", "odd": 1}, LabelCache())
     assert told == [("Title", "Call"), ("Due on", "1 Dec 2026"), ("Assignee", "Ann"), ("Odd", 1)]
-    assert told_of(payload, ["no", "task"], Names()) == [("Content", ["no", "task"])]
+    assert readable_fields(payload, ["no", "task"], LabelCache()) == [("Content", ["no", "task"])]
 
 
 @pytest.mark.parametrize("kind", list(KINDS.values()))
-def test_every_kind_survives_its_own_form(kind, ada, settings):
+def test_every_kind_round_trips_through_its_form(kind, ada, settings):
     settings.FORGE_URL, settings.FORGE_TOKEN = "https://forge.example.com", "secret"
     suggestion = make_suggestion(kind.type)
     form = Approve(user=ada, record=suggestion)
-    fields = {name: field for name, field in form.fields.items() if name.startswith(PREFIX)}
-    data = posted(fields)
+    fields = {name: field for name, field in form.fields.items() if name.startswith(CONTENT_PREFIX)}
+    data = form_data(fields)
     data["with_content"] = "1"
     form = Approve(data, user=ada, record=suggestion)
     assert form.is_valid(), form.errors
@@ -158,7 +158,7 @@ def test_every_kind_survives_its_own_form(kind, ada, settings):
     assert suggestion.status == SuggestionStatus.APPROVED
 
 
-def test_nothing_of_what_is_decided_about_comes_from_the_address_of_the_page(ann, as_ann):
+def test_query_string_does_not_prefill_content(ann, as_ann):
     """Anybody can write a link; what stands in the form is what was proposed."""
     suggestion = make_suggestion(lead=make_lead(assigned_to=ann), suggested_content={"title": "Call back"})
     address = f"/suggestions/suggestion/{suggestion.pk}/do/approve/"

@@ -15,12 +15,12 @@ from demo import agency
 from inbox.models import Message, Thread
 from leads.models import Lead, Task
 from suggestions.models import Suggestion
-from suggestions.transitions import digest
+from suggestions.transitions import content_digest
 from support.models import SupportTicket
 from tests.cast import make_contact, make_user
 
 pytestmark = pytest.mark.django_db
-TABLES = {row["model"] for row in agency.rows()}
+TABLES = {row["model"] for row in agency.fixture_rows()}
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def counts():
     return {table: apps.get_model(table)._base_manager.count() for table in TABLES}
 
 
-def test_it_prints_a_login_that_works_for_every_role():
+def test_demo_prints_a_working_login_for_every_role():
     table = [line.split("  ") for line in run().splitlines() if line.startswith("  ")]
     logins = [[cell.strip() for cell in line if cell.strip()] for line in table[1:]]
     assert {role for _, _, role, _ in logins} == {"viewer", "agent", "manager", "schema admin", "administrator"}
@@ -51,15 +51,15 @@ def test_it_prints_a_login_that_works_for_every_role():
         assert not user.is_superuser
 
 
-def test_a_second_run_adds_nothing():
-    assert f"{len(agency.rows())} rows" in run()
+def test_second_run_adds_nothing():
+    assert f"{len(agency.fixture_rows())} rows" in run()
     before = counts()
     assert "nothing is changed" in run()
     assert counts() == before
-    assert sum(before.values()) == len(agency.rows())
+    assert sum(before.values()) == len(agency.fixture_rows())
 
 
-def test_a_second_run_leaves_what_people_have_done_since():
+def test_second_run_keeps_user_changes():
     run()
     lead = Lead.objects.get(contact_name="Grace Holloway")
     Lead.objects.filter(pk=lead.pk).update(notes="Called her.")
@@ -73,32 +73,32 @@ def test_a_second_run_leaves_what_people_have_done_since():
     assert not Client.everything.filter(name="Eleanor Pruitt").exists()
 
 
-def test_it_is_refused_with_debug_off(settings):
+def test_demo_is_refused_without_debug(settings):
     settings.DEBUG = False
     with pytest.raises(CommandError, match="DEBUG off"):
         run()
     assert not User.objects.exists()
 
 
-def test_it_does_not_take_over_a_user_of_the_same_name():
+def test_existing_username_is_refused():
     make_user("dana", "agent")
     with pytest.raises(CommandError, match="these names are taken: dana"):
         run()
     assert User.objects.count() == 1
 
 
-def test_a_row_that_is_refused_leaves_nothing_half_loaded():
+def test_refused_row_rolls_back_everything():
     make_contact(email="JAMAL.whitaker@example.com")
     with pytest.raises(CommandError, match="Another contact already has this address"):
         run()
     assert (User.objects.count(), Client.objects.count(), Contact.objects.count()) == (0, 0, 1)
 
 
-def test_every_date_moves_and_keeps_its_hour(settings):
+def test_dates_shift_and_keep_their_hour(settings):
     settings.TIME_ZONE = "America/Chicago"
     today = date(2031, 7, 4)
     with timezone.override(ZoneInfo("America/Chicago")):
-        agency.load(today)
+        agency.load_demo(today)
     eve = today - timedelta(days=1)
     accepted = Message.objects.get(body_text__startswith="Anika,\n\nRuss and I have read every page")
     assert accepted.sent_at == datetime(2031, 7, 3, 7, 38, tzinfo=ZoneInfo("America/Chicago"))
@@ -112,18 +112,18 @@ def test_every_date_moves_and_keeps_its_hour(settings):
     approved = Suggestion.objects.get(status="MODIFIED")
     assert approved.evidence[0]["at"] == "2031-06-27T14:44:00-05:00"
     assert approved.approved_content["dueOn"] == "2031-07-01"
-    assert approved.content_hash == digest(approved.approved_content)
+    assert approved.content_hash == content_digest(approved.approved_content)
 
 
-def test_the_fixtures_load_by_themselves():
+def test_fixture_loads_without_the_command():
     call_command("loaddata", "demo", verbosity=0)
-    assert sum(counts().values()) == len(agency.rows())
+    assert sum(counts().values()) == len(agency.fixture_rows())
     assert not any(user.has_usable_password() for user in User.objects.all())
     for suggestion in Suggestion.objects.exclude(approved_content=None):
-        assert suggestion.content_hash == digest(suggestion.approved_content)
+        assert suggestion.content_hash == content_digest(suggestion.approved_content)
 
 
-def test_new_work_stands_above_the_demo():
+def test_new_records_sort_above_demo_records():
     run()
     thread = Thread.objects.create(source="NOTE", subject="New")
     assert thread.pk > max(Thread.objects.exclude(pk=thread.pk).values_list("pk", flat=True))

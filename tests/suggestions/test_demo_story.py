@@ -12,13 +12,13 @@ from django.utils import timezone
 from jsonschema import Draft202012Validator
 from pghistory.models import Event
 
-from agents.assistant.chats import ASSISTANT
-from ai_log.gateway.otel_names import CHAT, OUTSIDE
+from agents.assistant.chats import ASSISTANT_AGENT
+from ai_log.gateway.otel_names import CHAT_TURN, UNTRUSTED_SPANS
 from ai_log.models import AIInteraction, Feedback, InteractionSource, InteractionType
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, ProjectStatus, SavedView
 from demo import agency
 from inbox.models import Direction, Message, Sentiment, Thread, ThreadSource, ThreadStatus
-from inbox.thread_state import CONTACT, SAID
+from inbox.thread_state import CONTACT_SOURCES, DELIVERED_STATES
 from leads.filters import LeadFilter
 from leads.models import (
     ContactLead,
@@ -32,11 +32,11 @@ from leads.models import (
     TaskStatus,
     Tier,
 )
-from leads.scoring.explanation import explained, place, scored_as_of
+from leads.scoring.explanation import break_down_score, scored_as_of, source_link
 from suggestions.kinds import KINDS
 from suggestions.models import Suggestion, SuggestionStatus
-from suggestions.transitions import digest
-from support.due_times import due_times
+from suggestions.transitions import content_digest
+from support.due_times import compute_due_times
 from support.models import SupportTicket, TicketPriority, TicketStatus
 
 SILENT = timedelta(days=30)
@@ -73,18 +73,18 @@ class TestStory(TestCase):
 
     @classmethod
     def setUpTestData(cls):
-        agency.load(timezone.localdate())
+        agency.load_demo(timezone.localdate())
 
-    def test_what_has_happened_lies_before_today(self):
-        for table in {row["model"] for row in agency.rows()}:
+    def test_all_past_dates_are_before_today(self):
+        for table in {row["model"] for row in agency.fixture_rows()}:
             model = apps.get_model(table)
             for field in model._meta.get_fields():
                 if isinstance(field, models.DateTimeField) and field.name not in PLANNED:
                     late = model._base_manager.filter(**{f"{field.name}__gte": midnight()})
                     assert not late.exists(), (field, late.first())
 
-    def test_every_address_and_number_is_one_kept_for_examples(self):
-        for row in agency.rows():
+    def test_addresses_and_phone_numbers_are_reserved_examples(self):
+        for row in agency.fixture_rows():
             whole = {name: value for name, value in row["fields"].items() if name != "snippet"}
             for text in texts(whole):
                 for address in ADDRESS.findall(text):
@@ -92,7 +92,7 @@ class TestStory(TestCase):
                 for number in re.findall(r"\(\d{3}\) \d{3}-\d{4}", text):
                     assert re.search(r"555-01\d\d$", number), number
 
-    def test_everything_that_can_be_is_there(self):
+    def test_demo_covers_every_choice(self):
         def present(model, field):
             return set(model.objects.values_list(field, flat=True)) - {None, ""}
 
@@ -118,11 +118,11 @@ class TestStory(TestCase):
         assert Lead.objects.filter(assigned_to=None).exists()
         assert len(present(Lead, "assigned_to")) == 3
 
-    def test_a_thread_follows_from_its_messages(self):
+    def test_thread_fields_match_its_messages(self):
         for thread in Thread.objects.prefetch_related("messages"):
             messages = sorted(thread.messages.all(), key=lambda message: message.sent_at)
-            newest = [message for message in messages if message.state in SAID][-1]
-            contact = thread.source in CONTACT
+            newest = [message for message in messages if message.state in DELIVERED_STATES][-1]
+            contact = thread.source in CONTACT_SOURCES
             assert thread.message_count == len(messages)
             assert thread.last_message_at == newest.sent_at
             assert thread.last_direction == (newest.direction if contact else "")
@@ -131,7 +131,7 @@ class TestStory(TestCase):
             assert said == set(thread.participant_emails)
             assert thread.created_at <= messages[0].sent_at
 
-    def test_a_mail_answers_one_of_its_own_conversation(self):
+    def test_emails_answer_emails_of_their_own_thread(self):
         for thread in Thread.objects.filter(source=ThreadSource.EMAIL).prefetch_related("messages"):
             known = set()
             for message in sorted(thread.messages.all(), key=lambda message: message.sent_at):
@@ -142,44 +142,46 @@ class TestStory(TestCase):
                 assert " ".join((message.summary or message.body_text).split()).startswith(message.snippet)
                 assert message.snippet
 
-    def test_a_lead_was_last_in_contact_when_its_threads_say(self):
+    def test_lead_contact_dates_match_their_threads(self):
         for lead in Lead.objects.all():
-            said = Message.objects.filter(thread__lead=lead, thread__source__in=CONTACT, state__in=SAID)
+            said = Message.objects.filter(
+                thread__lead=lead, thread__source__in=CONTACT_SOURCES, state__in=DELIVERED_STATES
+            )
             newest = said.order_by("-sent_at").first()
             assert lead.last_contact_at == (newest and newest.sent_at), lead
             assert lead.awaiting_reply == bool(newest and newest.direction == Direction.OUT), lead
 
-    def test_nothing_on_a_leads_timeline_is_newer_than_its_last_activity(self):
+    def test_last_activity_is_the_newest_timeline_entry(self):
         for lead in Lead.objects.all():
             seen = [line.occurred_at for line in ActivityLog.objects.on_timeline_of(lead)]
             seen += Message.objects.filter(thread__lead=lead).values_list("sent_at", flat=True)
             assert lead.last_activity_at >= max(seen), lead
 
-    def test_a_score_is_the_sum_of_what_its_signals_count(self):
+    def test_score_is_the_sum_of_its_signals(self):
         policy = ScoringPolicy.objects.active()
         for lead in Lead.objects.all():
             if not lead.is_open and lead.overall_score is None:
                 continue
-            found = explained(lead.signals, policy, scored_as_of(lead, policy))
-            assert len(found.shares) == len(lead.signals), lead
+            found = break_down_score(lead.signals, policy, scored_as_of(lead, policy))
+            assert len(found.contributions) == len(lead.signals), lead
             if lead.is_open:
                 assert found.score == lead.overall_score, lead
 
-    def test_a_tier_follows_from_score_silence_and_a_persons_word(self):
+    def test_tier_matches_score_silence_and_override(self):
         policy = ScoringPolicy.objects.active()
         for lead in Lead.objects.open():
             silent = (lead.last_contact_at or lead.created_at) < policy.ran_at - SILENT
-            expected = lead.tier_override or (Tier.DORMANT if silent else policy.tier_of(lead.overall_score))
+            expected = lead.tier_override or (Tier.DORMANT if silent else policy.tier_for_score(lead.overall_score))
             assert lead.priority_tier == expected, lead
         assert Lead.objects.exclude(tier_override=None).exists()
 
-    def test_a_signal_names_the_message_it_came_from(self):
+    def test_signals_name_their_source_message(self):
         weights = {}
         for lead in Lead.objects.all():
             messages = {str(m.pk): m for m in Message.objects.filter(thread__lead=lead)}
             for signal in lead.signals:
                 assert weights.setdefault(signal["type"], signal["weight"]) == signal["weight"]
-                if "source" not in signal or place(signal["source"]):
+                if "source" not in signal or source_link(signal["source"]):
                     continue
                 source, at = messages[signal["source"]], datetime.fromisoformat(signal["timestamp"])
                 assert at == (source.opened_at if signal["type"] == "email_opened" else source.sent_at)
@@ -189,7 +191,7 @@ class TestStory(TestCase):
                 if signal["type"] == "multiple_stakeholders":
                     assert signal["count"] == lead.contact_links.count()
 
-    def test_line_data_fits_the_form_of_its_line(self):
+    def test_line_data_matches_its_schema(self):
         forms = {line.code: line.form_schema for line in InsuranceType.objects.all()}
         for lead in Lead.objects.select_related("insurance_type"):
             data = {**lead.line_data, "auto": lead.auto_data, "home": lead.home_data}
@@ -199,7 +201,7 @@ class TestStory(TestCase):
                 Draft202012Validator(forms[code], format_checker=Draft202012Validator.FORMAT_CHECKER).validate(values)
                 assert set(values) <= {*forms[code]["properties"], "schema_version"}, lead
 
-    def test_every_vehicle_has_a_number_with_the_right_check_digit(self):
+    def test_vins_have_valid_check_digits(self):
         found = [text for lead in Lead.objects.all() for text in texts([lead.auto_data, lead.line_data])]
         vins = [text for text in found if re.fullmatch(r"[A-HJ-NPR-Z0-9]{17}", text)]
         assert len(vins) == len(set(vins)) >= 10
@@ -207,7 +209,7 @@ class TestStory(TestCase):
             rest = sum(int(c) * weight for c, weight in zip(vin.translate(VIN_DIGITS), VIN_WEIGHTS, strict=True)) % 11
             assert vin[8] == ("X" if rest == 10 else str(rest)), vin
 
-    def test_custom_fields_of_one_name_are_of_one_kind(self):
+    def test_custom_fields_of_one_name_have_one_type(self):
         for model in (Lead, Client, Contact):
             kinds = {}
             for record in model.objects.all():
@@ -215,24 +217,24 @@ class TestStory(TestCase):
                     assert kinds.setdefault(key, type(value)) is type(value), key
             assert kinds
 
-    def test_the_stage_of_a_lead_is_where_its_history_ends(self):
+    def test_lead_stage_is_the_end_of_its_history(self):
         for lead in Lead.objects.select_related("status"):
             history = list(LeadStageHistory.objects.filter(lead=lead).order_by("at"))
             assert [step.from_status_id for step in history] == [None, *(step.to_status_id for step in history[:-1])]
             assert (history[0].at, history[-1].to_status_id) == (lead.created_at, lead.status_id)
             assert lead.closed_at == (None if lead.status.is_open else history[-1].at)
             assert bool(lead.loss_reason) == (lead.status.category == "lost")
-            moves = ActivityLog.objects.done_to(lead).filter(verb="moved")
+            moves = ActivityLog.objects.for_target(lead).filter(verb="moved")
             assert sorted(moves.values_list("occurred_at", flat=True)) == [step.at for step in history[1:]]
 
-    def test_one_stakeholder_of_a_lead_is_the_primary_one(self):
+    def test_each_lead_has_one_primary_contact(self):
         links = ContactLead.objects.select_related("contact", "lead")
         for lead in Lead.objects.filter(contact_links__isnull=False).distinct():
             primary = [link.contact for link in links if link.lead_id == lead.pk and link.is_primary]
             assert [contact.email for contact in primary] == [lead.contact_email]
         assert max(Counter(link.lead_id for link in links).values()) == 3
 
-    def test_a_converted_lead_has_become_a_client_with_its_people(self):
+    def test_converted_lead_has_a_client_with_its_contacts(self):
         converted = Lead.objects.exclude(converted_at=None)
         assert len(converted) == 4
         for lead in converted:
@@ -243,7 +245,7 @@ class TestStory(TestCase):
             assert set(lead.contact_links.values_list("contact", flat=True)) <= people
             assert set(lead.threads.values_list("client", flat=True)) <= {client.pk}
 
-    def test_tasks_are_late_due_today_ahead_and_done(self):
+    def test_tasks_are_overdue_due_today_upcoming_and_done(self):
         today = timezone.localdate()
         unfinished = Task.objects.unfinished()
         assert unfinished.filter(due_on__lt=today).count() >= 4
@@ -251,10 +253,10 @@ class TestStory(TestCase):
         assert unfinished.filter(due_on__gt=today).count() >= 4
         assert not Task.objects.filter(status=TaskStatus.DONE, due_on__gte=today).exists()
 
-    def test_a_ticket_is_due_as_its_priority_promises(self):
+    def test_ticket_due_times_match_priority(self):
         for ticket in SupportTicket.objects.all():
             said = (ticket.first_response_due_at, ticket.resolve_due_at)
-            for due, promised in zip(said, due_times(ticket.priority, ticket.created_at), strict=True):
+            for due, promised in zip(said, compute_due_times(ticket.priority, ticket.created_at), strict=True):
                 assert abs(due - promised) <= CLOCK_CHANGE, ticket
             assert ticket.thread is None or ticket.thread.client_id == ticket.client_id
         tomorrow, unresolved = midnight() + timedelta(days=1), SupportTicket.objects.unresolved()
@@ -262,7 +264,7 @@ class TestStory(TestCase):
         assert unresolved.filter(resolve_due_at__range=(midnight(), tomorrow)).count() >= 3
         assert unresolved.filter(resolve_due_at__gte=tomorrow).count() >= 3
 
-    def test_a_ticket_has_what_its_status_says(self):
+    def test_ticket_fields_match_its_status(self):
         for ticket in SupportTicket.objects.all():
             resolved = ticket.status == TicketStatus.RESOLVED
             assert resolved == (ticket.resolved_at is not None) == bool(ticket.resolution_summary)
@@ -275,7 +277,7 @@ class TestStory(TestCase):
         numbers = SupportTicket.objects.order_by("created_at").values_list("number", flat=True)
         assert list(numbers) == sorted(numbers)
 
-    def test_a_suggestion_quotes_its_evidence_word_for_word(self):
+    def test_evidence_quotes_its_message_verbatim(self):
         for suggestion in Suggestion.objects.all():
             assert suggestion.evidence
             for piece in suggestion.evidence:
@@ -285,10 +287,10 @@ class TestStory(TestCase):
             outsiders = Message.objects.filter(pk__in=[p["id"] for p in suggestion.evidence], direction=Direction.IN)
             assert suggestion.tainted == outsiders.exists()
 
-    def test_a_suggestion_holds_what_its_kind_takes(self):
+    def test_suggestion_content_is_valid_for_its_kind(self):
         for suggestion in Suggestion.objects.all():
             kind = KINDS[suggestion.type]
-            payload = kind.check(suggestion.suggested_content)
+            payload = kind.parse_content(suggestion.suggested_content)
             assert payload.model_dump(mode="json") == suggestion.suggested_content
             if suggestion.status == SuggestionStatus.PENDING:
                 kind.guard(payload, suggestion)
@@ -296,11 +298,11 @@ class TestStory(TestCase):
             else:
                 assert suggestion.reviewed_by.has_perm("suggestions.decide_suggestion")
             if suggestion.approved_content is not None:
-                assert suggestion.content_hash == digest(suggestion.approved_content)
+                assert suggestion.content_hash == content_digest(suggestion.approved_content)
                 changed = suggestion.approved_content != suggestion.suggested_content
                 assert changed == (suggestion.status == SuggestionStatus.MODIFIED)
 
-    def test_what_was_approved_has_been_done(self):
+    def test_approved_suggestions_were_executed(self):
         done = Suggestion.objects.filter(status__in=["APPROVED", "MODIFIED"])
         assert len(done) == 3
         for suggestion in done:
@@ -318,21 +320,21 @@ class TestStory(TestCase):
                     by=suggestion.reviewed_by,
                 ).exists()
 
-    def test_of_what_is_pending_some_waits_one_is_snoozed_and_one_has_expired(self):
+    def test_pending_suggestions_include_snoozed_and_expired(self):
         pending = Suggestion.objects.filter(status=SuggestionStatus.PENDING)
         now = timezone.now()
-        assert Suggestion.objects.waiting(now).count() == 12
+        assert Suggestion.objects.awaiting_decision(now).count() == 12
         assert pending.filter(snoozed_until__gt=now).count() == 1
         assert pending.filter(expires_at__lt=now).count() == 1
         assert not Suggestion.objects.filter(status="REJECTED", review_note="").exists()
 
-    def test_an_interaction_says_the_same_in_its_columns_and_in_its_metadata(self):
+    def test_interaction_columns_match_metadata(self):
         assert AIInteraction.objects.filter(model_used="").exists()
         for call in AIInteraction.objects.filter(model_used=""):
-            assert (set(call.metadata), call.agent, call.cost_usd) == ({CHAT}, ASSISTANT, None)
+            assert (set(call.metadata), call.agent, call.cost_usd) == ({CHAT_TURN}, ASSISTANT_AGENT, None)
         for call in AIInteraction.objects.exclude(model_used=""):
             said = call.metadata
-            assert all(key.startswith("gen_ai.") or key in {"error.type", OUTSIDE} for key in said)
+            assert all(key.startswith("gen_ai.") or key in {"error.type", UNTRUSTED_SPANS} for key in said)
             assert (said["gen_ai.request.model"], said["gen_ai.agent.name"]) == (call.model_used, call.agent)
             tokens = (said.get("gen_ai.usage.input_tokens"), said.get("gen_ai.usage.output_tokens"))
             assert tokens == (call.prompt_tokens, call.completion_tokens)
@@ -342,7 +344,7 @@ class TestStory(TestCase):
         assert AIInteraction.objects.filter(cost_usd=None, error_message="").exists()
         assert AIInteraction.objects.exclude(error_message="").count() >= 3
 
-    def test_a_suggestion_names_the_interaction_it_came_from(self):
+    def test_suggestion_matches_its_interaction(self):
         linked = Suggestion.objects.exclude(interaction=None).select_related("interaction")
         assert len(linked) >= 6
         for suggestion in linked:
@@ -355,7 +357,7 @@ class TestStory(TestCase):
                 suggestion.completion_tokens,
             )
 
-    def test_every_line_of_the_log_is_about_something_that_is_there(self):
+    def test_log_entries_point_to_existing_records(self):
         for line in ActivityLog.objects.select_related("actor"):
             for label, pk in [(line.target_type, line.target_id), (line.about_type, line.about_id)]:
                 assert apps.get_model(label)._base_manager.filter(pk=pk).exists(), line
@@ -363,7 +365,7 @@ class TestStory(TestCase):
             assert line.metadata["name"] == (str(line.actor) if line.actor else line.metadata["name"])
         assert set(ActivityLog.objects.values_list("actor_type", flat=True)) == {"user", "system", "ai", "external"}
 
-    def test_every_saved_view_finds_something_for_its_owner(self):
+    def test_saved_views_find_something_for_their_owner(self):
         for view in SavedView.objects.select_related("owner"):
             request = RequestFactory().get("/")
             request.user = view.owner
@@ -372,7 +374,7 @@ class TestStory(TestCase):
             assert view.table == "leads.lead"
             assert found.qs.exists(), view
 
-    def test_some_names_and_subjects_are_long_and_some_mails_have_html(self):
+    def test_demo_has_long_names_and_html_emails(self):
         assert Lead.objects.filter(contact_name="Hans-Joachim Schlotterbeck-Wannenmacher").exists()
         assert max(len(name) for name in Client.objects.values_list("name", flat=True)) == 60
         assert max(len(thread.subject) for thread in Thread.objects.all()) > 300
@@ -380,7 +382,7 @@ class TestStory(TestCase):
         assert Message.objects.filter(body_text__contains="\n> ").count() >= 20
         assert Message.objects.filter(state="FAILED").count() == 1
 
-    def test_the_row_audit_is_not_filled(self):
+    def test_row_audit_is_empty(self):
         audits = [model for model in apps.get_models() if issubclass(model, Event)]
         assert audits
         assert not any(model.objects.exists() for model in audits)

@@ -15,9 +15,9 @@ from inbox.models.email_template import EmailTemplate
 from leads.models import ContactLead
 from suggestions.kinds import KINDS, Kind, Payload
 from suggestions.models import Suggestion
-from suggestions.policy.findings import judge
+from suggestions.policy.findings import find_policy_findings
 from tests.cast import make_client, make_contact, make_lead, make_suggestion, make_thread
-from tests.suggestions.full import make_message
+from tests.suggestions.full_suggestion import make_message
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ class LetterPayload(Payload):
 class Letter(Kind):
     """What every type that writes to somebody has in common, and nothing else."""
 
-    type, permission, deed, gist = "LETTER", "", "", "body"
+    type, permission, action_phrase, summary_field = "LETTER", "", "", "body"
     Payload = LetterPayload
 
     @classmethod
@@ -47,7 +47,7 @@ class Letter(Kind):
         return payload.to
 
     @classmethod
-    def prose(cls, payload: Any, suggestion: Suggestion) -> str:
+    def outgoing_text(cls, payload: Any, suggestion: Suggestion) -> str:
         return payload.body
 
 
@@ -63,42 +63,44 @@ def lead():
     )
 
 
-def found(lead: Any, body: str = "", to: tuple = (), amount: Any = None, **kw: Any) -> dict[str, str]:
+def confirmable_findings(lead: Any, body: str = "", to: tuple = (), amount: Any = None, **kw: Any) -> dict[str, str]:
     """The findings that ask, by code; `tainted` unless said otherwise."""
     kw.setdefault("tainted", True)
     payload = LetterPayload(to=list(to), body=body, amount=amount)
-    findings = judge(Letter, payload, Suggestion(lead=lead, **kw))
-    return {finding.code: finding.sentence for finding in findings if finding.asks}
+    findings = find_policy_findings(Letter, payload, Suggestion(lead=lead, **kw))
+    return {finding.code: finding.sentence for finding in findings if finding.needs_confirmation}
 
 
 # Recipients
 
 
-def test_known_addresses_are_the_lead_s_its_contacts_and_who_takes_part(lead):
+def test_lead_contacts_and_participants_are_known_addresses(lead):
     contact = make_contact(email="Cora@Harbour.example")
     ContactLead.objects.create(lead=lead, contact=contact)
     thread = make_thread(lead=lead, participant_emails=["pat@else.example"])
     client = make_client(email="c@client.example")
     ContactClient.objects.create(client=client, contact=make_contact(email="d@client.example"))
     to = ("LEE@harbour.example", "cora@harbour.example", "pat@else.example", "c@client.example", "d@client.example")
-    assert found(lead, to=to, thread=thread, client=client) == {}
-    assert found(lead, to=("d@client.example",)) == {
+    assert confirmable_findings(lead, to=to, thread=thread, client=client) == {}
+    assert confirmable_findings(lead, to=("d@client.example",)) == {
         "recipient:d@client.example": f"d@client.example is not a known address of {lead}."
     }
 
 
-def test_a_contact_that_was_taken_off_is_known_no_more(lead):
+def test_removed_contact_is_unknown(lead):
     link = ContactLead.objects.create(lead=lead, contact=make_contact(email="was@there.example"))
-    assert found(lead, to=("was@there.example",)) == {}
+    assert confirmable_findings(lead, to=("was@there.example",)) == {}
     link.deleted_at = timezone.now()
     link.save()
-    assert list(found(lead, to=("was@there.example",))) == ["recipient:was@there.example"]
+    assert list(confirmable_findings(lead, to=("was@there.example",))) == ["recipient:was@there.example"]
 
 
-def test_who_was_never_written_to_is_said_without_asking(lead):
+def test_first_email_to_address_is_noted_without_confirmation(lead):
     def told() -> list[tuple[str, bool]]:
         payload = LetterPayload(to=["lee@harbour.example"])
-        return [(one.code, one.asks) for one in judge(Letter, payload, Suggestion(lead=lead))]
+        return [
+            (one.code, one.needs_confirmation) for one in find_policy_findings(Letter, payload, Suggestion(lead=lead))
+        ]
 
     assert told() == [("first:lee@harbour.example", False)]
     thread = make_thread(lead=lead, participant_emails=["lee@harbour.example"])
@@ -110,30 +112,32 @@ def test_who_was_never_written_to_is_said_without_asking(lead):
 
 
 @pytest.mark.parametrize("name", ["no-reply", "noreply", "do_not_reply", "donotreply", "Mailer-Daemon", "bounces+17"])
-def test_an_address_behind_which_nobody_sits_is_said_without_asking(name):
+def test_no_reply_address_is_noted_without_confirmation(name):
     address = f"{name}@shop.example"
     payload = LetterPayload(to=[address])
-    found = judge(Letter, payload, Suggestion(lead=make_lead(contact_email=address)))
-    assert (f"unread:{address.lower()}", False) in [(one.code, one.asks) for one in found]
+    found = find_policy_findings(Letter, payload, Suggestion(lead=make_lead(contact_email=address)))
+    assert (f"unread:{address.lower()}", False) in [(one.code, one.needs_confirmation) for one in found]
 
 
-def test_a_name_that_only_begins_alike_is_none_of_them():
+def test_similar_local_part_is_not_no_reply():
     for address in ("nora.reply@shop.example", "north@shop.example", "bouncesby@shop.example"):
-        found = judge(Letter, LetterPayload(to=[address]), Suggestion(lead=make_lead(contact_email=address)))
+        found = find_policy_findings(
+            Letter, LetterPayload(to=[address]), Suggestion(lead=make_lead(contact_email=address))
+        )
         assert [one.code for one in found] == [f"first:{address}"]
 
 
 @pytest.mark.parametrize("piece", ["-", "1", "a-", "1-", "a+", "a.", "é", "Ann ", "1 ", "www.", "http://", "_", "A1/"])
-def test_a_long_run_of_anything_is_judged_in_no_time(lead, piece):
+def test_hostile_text_is_fast(lead, piece):
     """What a model is made to write holds nobody up: each was seconds, of digits 40, before."""
     started = process_time()
-    found(lead, body=(piece * 20_000)[:19_990])
+    confirmable_findings(lead, body=(piece * 20_000)[:19_990])
     assert process_time() - started < 1
 
 
-def test_many_recipients_are_pointed_out(lead):
+def test_many_recipients_are_reported(lead):
     thread = make_thread(participant_emails=[f"p{n}@else.example" for n in range(11)])
-    assert list(found(lead, to=thread.participant_emails, thread=thread)) == ["recipients:11"]
+    assert list(confirmable_findings(lead, to=thread.participant_emails, thread=thread)) == ["recipients:11"]
 
 
 # Links
@@ -166,97 +170,103 @@ def test_many_recipients_are_pointed_out(lead):
         ("https://ev\u200bil.example/", "leads to evil.example"),
     ],
 )
-def test_a_link_that_is_not_ours_or_carries_data_is_pointed_out(lead, link, why):
-    told = [sentence for code, sentence in found(lead, f"Please look at {link} today.").items() if "link:" in code]
+def test_foreign_or_data_carrying_link_is_reported(lead, link, why):
+    told = [
+        sentence
+        for code, sentence in confirmable_findings(lead, f"Please look at {link} today.").items()
+        if "link:" in code
+    ]
     assert len(told) == 1
     assert why in told[0]
 
 
-def test_links_to_known_hosts_and_of_templates_are_none_to_ask_about(lead, settings):
+def test_known_hosts_and_template_links_are_allowed(lead, settings):
     settings.KNOWN_HOSTS = ["portal.agency.example"]
     settings.DEFAULT_FROM_EMAIL = "Agency <office@agency.example>"
     link = "https://forms.example/renew?source=mail"
     template = EmailTemplate.objects.create(name="Renewal", subject="Renewal", body=f"Renew at {link} now.")
     body = f"https://portal.agency.example/a http://agency.example, www.harbour.example {link} forms.example/other"
-    assert found(lead, body) == {}
-    assert len(found(lead, "https://forms.example/renew?source=other")) == 1
+    assert confirmable_findings(lead, body) == {}
+    assert len(confirmable_findings(lead, "https://forms.example/renew?source=other")) == 1
     EmailTemplate.objects.filter(pk=template.pk).update(is_active=False)
-    assert len(found(lead, link)) == 1
+    assert len(confirmable_findings(lead, link)) == 1
 
 
-def test_a_free_mail_domain_is_nobody_s_host():
+def test_freemail_domain_is_not_a_known_host():
     lead = make_lead(contact_email="lee@gmail.com", company_website="")
-    assert "leads to gmail.com" in next(iter(found(lead, "https://gmail.com/").values()))
+    assert "leads to gmail.com" in next(iter(confirmable_findings(lead, "https://gmail.com/").values()))
 
 
-def test_words_with_dots_are_no_links(lead):
-    assert found(lead, "See section 3.2, e.g. report.pdf v1.10.2 at 9.30 a.m. on 12.11.2026...Thanks") == {}
+def test_words_with_dots_are_not_links(lead):
+    assert (
+        confirmable_findings(lead, "See section 3.2, e.g. report.pdf v1.10.2 at 9.30 a.m. on 12.11.2026...Thanks") == {}
+    )
 
 
 # Other customers
 
 
-def test_the_names_of_other_customers_are_pointed_out_and_their_own_are_not(lead):
+def test_other_customers_names_are_reported(lead):
     make_lead(contact_name="Jane Doe", company_name="Doe Marine")
     make_client(name="Acme")
     make_contact(name="Carl O'Neill")
     body = "Dear Lee Lead of Harbour Works, Jane Doe's boat, as Carl O'Neill and Acme know, is with doe marine."
-    assert sorted(sentence for sentence in found(lead, body).values()) == [
+    assert sorted(sentence for sentence in confirmable_findings(lead, body).values()) == [
         "“Acme” is the name of another client.",
         "“Carl O'Neill” is the name of another contact.",
         "“Jane Doe” is the name of another lead.",
     ]
 
 
-def test_a_name_that_only_begins_alike_is_nobody_s(lead):
+def test_similar_name_is_not_reported(lead):
     make_lead(contact_name="Jane Doering")
-    assert found(lead, "Jane Doe and Tom Doering") == {}
+    assert confirmable_findings(lead, "Jane Doe and Tom Doering") == {}
 
 
-def test_addresses_in_the_text_are_known_or_pointed_out(lead, settings):
+def test_unknown_addresses_in_text_are_reported(lead, settings):
     settings.DEFAULT_FROM_EMAIL = "Agency <office@agency.example>"
     make_client(name="Another", email="other@client.example")
     body = "Write to lee@harbour.example, office@agency.example, other@client.example or x@nowhere.example."
-    assert found(lead, body) == {
+    assert confirmable_findings(lead, body) == {
         "address:other@client.example": "The address other@client.example in the text belongs to another client.",
         "address:x@nowhere.example": f"The address x@nowhere.example in the text is not known of {lead}.",
     }
 
 
-def test_telephone_numbers_of_others_are_pointed_out(lead):
+def test_other_peoples_phone_numbers_are_reported(lead):
     make_contact(name="Else", phone="+1 555 777 8888")
-    assert found(lead, "Call (555) 010-2030 or 555-010-2030.") == {}
-    assert found(lead, "Call 555-777-8888.", tainted=False) == {
+    assert confirmable_findings(lead, "Call (555) 010-2030 or 555-010-2030.") == {}
+    assert confirmable_findings(lead, "Call 555-777-8888.", tainted=False) == {
         "phone:5557778888": "The telephone number 5557778888 in the text belongs to another contact."
     }
 
 
-def test_a_number_that_nobody_knows_is_pointed_out_where_outsiders_led_to_it(lead):
-    assert list(found(lead, "Call 0900 123 4567.")) == ["phone:09001234567"]
-    assert found(lead, "Call 0900 123 4567.", tainted=False) == {}
+def test_unknown_phone_number_in_tainted_content_is_reported(lead):
+    assert list(confirmable_findings(lead, "Call 0900 123 4567.")) == ["phone:09001234567"]
+    assert confirmable_findings(lead, "Call 0900 123 4567.", tainted=False) == {}
     thread = make_thread(lead=lead)
     make_message(thread, "Reach me at 0900-1234567.")
-    assert found(lead, "Call 0900 123 4567.", thread=thread) == {}
+    assert confirmable_findings(lead, "Call 0900 123 4567.", thread=thread) == {}
 
 
-def test_days_are_no_telephone_numbers(lead):
-    assert found(lead, "From 2026-11-30 to 30.12.2026, version 2.5 07/13/2001 and 1.10.2") == {}
+def test_dates_are_not_phone_numbers(lead):
+    assert confirmable_findings(lead, "From 2026-11-30 to 30.12.2026, version 2.5 07/13/2001 and 1.10.2") == {}
 
 
-def test_more_names_than_can_be_looked_up_are_pointed_out(lead):
+def test_too_many_names_are_reported(lead):
     body = ". ".join(f"Name{chr(97 + n // 26)}{chr(97 + n % 26)} Family{chr(97 + n % 26)}" for n in range(60))
-    assert "names" in found(lead, body)
+    assert "names" in confirmable_findings(lead, body)
 
 
 # Sums of money
 
 
-def test_sums_that_stand_nowhere_are_pointed_out_where_outsiders_led_to_it(lead):
+def test_unsupported_amounts_in_tainted_content_are_reported(lead):
     thread = make_thread(lead=lead)
     make_message(thread, "Could you do 1,250 a year?")
     body = "It is $5,000.00 or 1.250 EUR, 2k dollars, or $7,777.50 and 9 million dollars."
-    assert sorted(found(lead, body, thread=thread, amount=2_000)) == ["amount:7777.5", "amount:9000000"]
-    assert found(lead, body, thread=thread, tainted=False) == {}
+    assert sorted(confirmable_findings(lead, body, thread=thread, amount=2_000)) == ["amount:7777.5", "amount:9000000"]
+    assert confirmable_findings(lead, body, thread=thread, tainted=False) == {}
 
 
 # What nobody sees
@@ -277,34 +287,34 @@ def test_sums_that_stand_nowhere_are_pointed_out_where_outsiders_led_to_it(lead)
         ("QWxsIG91ciBjbGllbnRzOiBKYW5lIERvZSwgSm9obiBTbWl0aCwgQWNtZSBJbmM=", "encoded"),
     ],
 )
-def test_what_its_reader_would_not_see_is_pointed_out(lead, body, code):
-    assert code in found(lead, body)
+def test_hidden_text_is_reported(lead, body, code):
+    assert code in confirmable_findings(lead, body)
     task = make_suggestion(lead=lead, suggested_content={"title": "Call", "description": body})
     if code != "hidden:blank" or "\n" in body:
         assert code in [finding["code"] for finding in task.findings]
 
 
-def test_pictures_and_foreign_writing_are_seen(lead):
-    assert found(lead, "Grüße 👩‍👩‍👧 ❤️‍🔥 Ελλάδα 日本語 naïve — “quoted”\n\nBest") == {}
+def test_emoji_and_foreign_scripts_are_allowed(lead):
+    assert confirmable_findings(lead, "Grüße 👩‍👩‍👧 ❤️‍🔥 Ελλάδα 日本語 naïve — “quoted”\n\nBest") == {}
 
 
-def test_a_text_of_endless_length_is_pointed_out_and_read_no_further(lead):
+def test_overlong_text_is_reported_without_queries(lead):
     with CaptureQueriesContext(connection) as queries:
-        assert list(found(lead, "word " * 200_000)) == ["long"]
+        assert list(confirmable_findings(lead, "word " * 200_000)) == ["long"]
     assert len(queries) == 0
 
 
 # The whole
 
 
-def test_the_same_content_gives_the_same_codes(lead):
+def test_findings_are_deterministic(lead):
     make_lead(contact_name="Jane Doe")
     asked = {"to": ("x@y.example",), "body": "Jane Doe at https://evil.example/?a=b for $77 \u200b", "lead": lead}
-    assert list(found(**asked)) == list(found(**asked))
-    assert len(found(**asked)) == 5
+    assert list(confirmable_findings(**asked)) == list(confirmable_findings(**asked))
+    assert len(confirmable_findings(**asked)) == 5
 
 
-def test_it_takes_four_queries_at_most_and_none_for_what_stays_inside(lead):
+def test_query_count_is_bounded_and_zero_for_internal_types(lead):
     thread = make_thread(lead=lead, participant_emails=["lee@harbour.example"])
     make_message(thread)
     lead.refresh_from_db()
@@ -312,9 +322,12 @@ def test_it_takes_four_queries_at_most_and_none_for_what_stays_inside(lead):
     body = "Jane Doe, x@y.example, 0900 123 4567, https://evil.example/?a=b, $77"
     payload = LetterPayload(to=["lee@harbour.example", "z@z.example"], body=body)
     with CaptureQueriesContext(connection) as queries:
-        assert len(judge(Letter, payload, suggestion)) >= 5
+        assert len(find_policy_findings(Letter, payload, suggestion)) >= 5
     assert len(queries) <= 4
     task = KINDS["TASK"]
     with CaptureQueriesContext(connection) as queries:
-        assert judge(task, task.check({"title": "Call Jane Doe", "description": body}), suggestion) == []
+        assert (
+            find_policy_findings(task, task.parse_content({"title": "Call Jane Doe", "description": body}), suggestion)
+            == []
+        )
     assert len(queries) == 0

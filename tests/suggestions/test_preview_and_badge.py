@@ -6,55 +6,55 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from crm.runtime.delivery import Delivery, Outcome
+from crm.runtime.delivery import Delivery, DeliveryOutcome
 from suggestions.models import Level, Suggestion
-from suggestions.screens.dashboard import MOST_IN_BADGE
+from suggestions.screens.dashboard import MAX_BADGE_COUNT
 from tests.cast import browser, make_lead, make_suggestion, make_thread
-from tests.suggestions.outward import PostKind, posts
+from tests.suggestions.outward_kind import PostKind, use_post_kind
 
 COUNT = reverse("admin:suggestions_suggestion_waiting")
 
 
-def preview_of(suggestion):
+def preview_url(suggestion):
     return reverse("admin:suggestions_suggestion_preview", args=[suggestion.pk])
 
 
 @pytest.fixture
 def card(db, monkeypatch):
-    posts(monkeypatch, Delivery(Outcome.DONE))
+    use_post_kind(monkeypatch, Delivery(DeliveryOutcome.DELIVERED))
     shown = classmethod(lambda cls, payload, suggestion, by=None: [("Card", f"Dear Lee, {payload.body}")])
     monkeypatch.setattr(PostKind, "preview", shown)
     return make_suggestion("PR", suggested_content={"body": "Hello"})
 
 
-def test_what_leaves_stands_beside_the_form(as_max, card):
+def test_email_preview_is_beside_the_form(as_max, card):
     page = reverse("admin:suggestions_suggestion_change", args=[card.pk])
     assert "Dear Lee, Hello" in as_max.get(page).content.decode()
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Fragment": "1"}])
-def test_it_is_shown_as_typed_and_nothing_is_decided(as_max, card, headers):
+def test_preview_shows_typed_text_and_decides_nothing(as_max, card, headers):
     before = Suggestion.objects.values().get()
     sent = {"with_content": "1", "content.body": "<b>Bye</b>"}
-    shown = as_max.post(preview_of(card), sent, headers=headers).content.decode()
+    shown = as_max.post(preview_url(card), sent, headers=headers).content.decode()
     assert "Dear Lee, &lt;b&gt;Bye&lt;/b&gt;" in shown
     assert ("<html" in shown) is not bool(headers)
     assert Suggestion.objects.values().get() == before
     assert not card.executions.exists()
 
 
-def test_without_scripts_what_was_typed_stays_in_the_form(as_max, card):
-    shown = as_max.post(preview_of(card), {"with_content": "1", "content.body": "Bye"})
-    assert shown.context["worked"]["content.body"].value() == "Bye"
+def test_preview_without_scripts_keeps_typed_text(as_max, card):
+    shown = as_max.post(preview_url(card), {"with_content": "1", "content.body": "Bye"})
+    assert shown.context["content_form"]["content.body"].value() == "Bye"
 
 
-def test_a_preview_is_for_whoever_may_let_it_happen(as_ann, vera, card):
-    assert as_ann.post(preview_of(card), {}).status_code == 403  # an agent opens no pull request
-    assert browser(vera).post(preview_of(card), {}).status_code == 403
-    assert as_ann.get(preview_of(card)).status_code == 302
+def test_preview_needs_approve_permission(as_ann, vera, card):
+    assert as_ann.post(preview_url(card), {}).status_code == 403  # an agent opens no pull request
+    assert browser(vera).post(preview_url(card), {}).status_code == 403
+    assert as_ann.get(preview_url(card)).status_code == 302
 
 
-def test_the_count_is_of_what_one_may_see_and_costs_little(as_ann, bob, vera, stranger):
+def test_pending_count_respects_visibility_and_costs_few_queries(as_ann, bob, vera, stranger):
     make_suggestion()
     make_suggestion(lead=make_lead(assigned_to=bob))
     sessions = list(Session.objects.values())
@@ -68,15 +68,15 @@ def test_the_count_is_of_what_one_may_see_and_costs_little(as_ann, bob, vera, st
     assert browser(None).get(COUNT).status_code == 302
 
 
-def test_the_count_is_capped(as_max):
+def test_pending_count_is_capped(as_max):
     first = make_suggestion()
     fields = {"type": "TASK", "suggested_content": {"title": "x"}, "lead": first.lead}
-    Suggestion.objects.bulk_create([Suggestion(**fields) for _ in range(MOST_IN_BADGE)])
+    Suggestion.objects.bulk_create([Suggestion(**fields) for _ in range(MAX_BADGE_COUNT)])
     assert as_max.get(COUNT).json() == {"waiting": "99+"}
 
 
 @pytest.mark.parametrize("where", ["lead", "thread"])
-def test_what_is_drafted_in_place_is_open_to_be_worked_on(as_max, where):
+def test_auto_draft_suggestion_is_editable_on_record_pages(as_max, where):
     lead = make_lead()
     thread = make_thread(lead=lead)
     suggestion = make_suggestion(lead=lead, thread=thread)

@@ -2,35 +2,35 @@
 
 import pytest
 
-from crm.exceptions import BadInput, IllegalMove
+from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import ActivityLog
-from crm.records.activity import SYSTEM
+from crm.records.activity import SYSTEM_ACTOR
 from suggestions.kinds import KINDS
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, propose, reject
 from tests.cast import make_lead, make_suggestion
 
 
-def test_it_waits_and_stands_on_the_timeline_of_its_lead(db):
+def test_proposed_suggestion_is_pending_and_on_lead_timeline(db):
     suggestion = make_suggestion()
     assert suggestion.status == SuggestionStatus.PENDING
     line = ActivityLog.objects.on_timeline_of(suggestion.lead).get(target_id=suggestion.pk)
     assert line.summary == "Adds the task “Call back” for nobody yet."
 
 
-def test_its_content_is_kept_whole(db):
+def test_content_is_normalised(db):
     content = {"title": "Call back", "description": "", "dueOn": None, "assignee": ""}
     assert make_suggestion(suggested_content={"title": " Call back "}).suggested_content == content
 
 
-def test_the_same_one_is_not_proposed_twice(ann):
+def test_same_dedupe_key_is_proposed_once(ann):
     first = make_suggestion(dedupe_key="call")
     assert make_suggestion(lead=first.lead, dedupe_key="call") == first
     approve(first, by=ann)
     assert make_suggestion(lead=first.lead, dedupe_key="call") != first
 
 
-def test_one_without_a_key_is_nobody_s_twin(ann):
+def test_suggestions_without_dedupe_key_are_independent(ann):
     first = make_suggestion()
     second = make_suggestion(lead=first.lead)
     assert first != second
@@ -38,18 +38,18 @@ def test_one_without_a_key_is_nobody_s_twin(ann):
     assert Suggestion.objects.get(pk=second.pk).status == SuggestionStatus.PENDING
 
 
-def test_what_could_not_be_done_anyway_is_not_proposed(db, monkeypatch):
+def test_impossible_suggestion_is_refused(db, monkeypatch):
     lead = make_lead()
-    with pytest.raises(IllegalMove, match="is already in New opportunities"):
+    with pytest.raises(IllegalTransition, match="is already in New opportunities"):
         make_suggestion(
             SuggestionType.CHANGE_STATUS,
             lead=lead,
             suggested_content={"status": "NEW_OPPORTUNITIES", "fromStatus": "NEW_OPPORTUNITIES"},
         )
-    with pytest.raises(BadInput, match="There is no stage “MARS”"):
+    with pytest.raises(InvalidInput, match="There is no stage “MARS”"):
         make_suggestion(
             SuggestionType.CHANGE_STATUS, lead=lead, suggested_content={"status": "MARS", "fromStatus": "ACTIVE"}
         )
     monkeypatch.delitem(KINDS, SuggestionType.PR)
-    with pytest.raises(IllegalMove, match="Pull request cannot be carried out here"):
-        propose(Suggestion(type=SuggestionType.PR, lead=lead), by=SYSTEM)
+    with pytest.raises(IllegalTransition, match="Pull request cannot be carried out here"):
+        propose(Suggestion(type=SuggestionType.PR, lead=lead), by=SYSTEM_ACTOR)

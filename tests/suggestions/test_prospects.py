@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.text.english.prospects import AGAINST, FOR, company_of, judged, name_of, phone_of, value_of
+from crm.text.english.prospects import (
+    NEGATIVE_RULES,
+    POSITIVE_RULES,
+    extract_company,
+    extract_name,
+    extract_phone,
+    extract_yearly_value,
+    score_prospect,
+)
 
 LINES = {
     "auto": "Auto",
@@ -54,33 +62,33 @@ NONE = [
 CLOSING = ["Nora New", "New Bread", "(419) 555-0188"]
 
 
-@pytest.mark.parametrize("rule", [*FOR, *AGAINST], ids=lambda rule: rule.reason)
-def test_each_rule_finds_what_it_is_for_and_not_what_only_looks_like_it(rule):
-    assert rule.pattern.search(rule.true)
-    assert not rule.pattern.search(rule.false)
+@pytest.mark.parametrize("rule", [*POSITIVE_RULES, *NEGATIVE_RULES], ids=lambda rule: rule.reason)
+def test_each_rule_matches_its_example_only(rule):
+    assert rule.pattern.search(rule.example)
+    assert not rule.pattern.search(rule.counterexample)
 
 
 @pytest.mark.parametrize(("words", "line"), PROSPECTS)
-def test_who_asks_for_cover_is_a_prospect(words, line):
-    verdict = judged("A question", words, LINES)
-    assert verdict.likely, verdict
+def test_request_for_cover_is_a_prospect(words, line):
+    verdict = score_prospect("A question", words, LINES)
+    assert verdict.is_prospect, verdict
     assert verdict.line == line
     assert verdict.quotes
 
 
 @pytest.mark.parametrize("words", NONE)
-def test_who_sells_to_us_or_wants_something_else_is_none(words):
-    verdict = judged("Hello", words, LINES)
-    assert not verdict.likely, verdict
+def test_vendor_email_is_not_a_prospect(words):
+    verdict = score_prospect("Hello", words, LINES)
+    assert not verdict.is_prospect, verdict
 
 
 @given(st.text(max_size=2_000))
-def test_anything_can_be_judged(words):
-    assert 0 <= judged(words, words, LINES).score <= 1
-    assert len(phone_of(words)) <= 40
-    assert len(company_of(words, words.splitlines(), "")) <= 80
-    assert name_of(words, "a@example.com", words.splitlines())
-    value_of(words)
+def test_any_text_can_be_judged(words):
+    assert 0 <= score_prospect(words, words, LINES).score <= 1
+    assert len(extract_phone(words)) <= 40
+    assert len(extract_company(words, words.splitlines(), "")) <= 80
+    assert extract_name(words, "a@example.com", words.splitlines())
+    extract_yearly_value(words)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +103,8 @@ def test_anything_can_be_judged(words):
         ("", "12345@example.com", [], "12345@example.com"),
     ],
 )
-def test_the_name_is_what_the_mail_says(shown, address, closing, name):
-    assert name_of(shown, address, closing) == name
+def test_name_is_extracted(shown, address, closing, name):
+    assert extract_name(shown, address, closing) == name
 
 
 @pytest.mark.parametrize(
@@ -109,8 +117,8 @@ def test_the_name_is_what_the_mail_says(shown, address, closing, name):
         ("Frame 12345 of 2026", ""),
     ],
 )
-def test_a_telephone_number_is_called_one_or_looks_like_one(text, phone):
-    assert phone_of(text) == phone
+def test_phone_number_is_extracted(text, phone):
+    assert extract_phone(text) == phone
 
 
 @pytest.mark.parametrize(
@@ -122,8 +130,8 @@ def test_a_telephone_number_is_called_one_or_looks_like_one(text, phone):
         ("Hello there", [], ""),
     ],
 )
-def test_the_company_stands_under_the_name_or_is_written_as_one(text, closing, company):
-    assert company_of(text, closing, "Nora New") == company
+def test_company_is_extracted(text, closing, company):
+    assert extract_company(text, closing, "Nora New") == company
 
 
 @pytest.mark.parametrize(
@@ -136,5 +144,5 @@ def test_the_company_stands_under_the_name_or_is_written_as_one(text, closing, c
         ("Our budget is $99,999,999,999.", None),
     ],
 )
-def test_the_value_is_what_they_pay_a_year(text, value):
-    assert value_of(text) == value
+def test_yearly_value_is_extracted(text, value):
+    assert extract_yearly_value(text) == value

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from crm.exceptions import Refused
-from crm.records.activity import SYSTEM
+from crm.exceptions import ActionRefused
+from crm.records.activity import SYSTEM_ACTOR
 from leads.models import Task
-from suggestions.autonomy.kill_switch import pause, resume
+from suggestions.autonomy.kill_switch import pause_execution, resume_execution
 from suggestions.models import ExecutionState, Suggestion, SuggestionExecution, SuggestionType
-from suggestions.transitions import approve, carry_out, propose, put_back, reject, snooze, submit, undo
+from suggestions.transitions import approve, propose, reject, restore_rejected, run_execution, snooze, submit, undo
 from tests.cast import make_client, make_user
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ class Suggestions(RuleBasedStateMachine):
         try:
             with transaction.atomic():
                 deed(*args, **kwargs)
-        except Refused as refusal:
+        except ActionRefused as refusal:
             assert not allowed, f"refused: {refusal}"
             assert str(refusal).endswith(".")
             return False
@@ -67,7 +67,7 @@ class Suggestions(RuleBasedStateMachine):
             suggested_content={"title": "Call"},
             expires_at=timezone.now() + timedelta(days=9) if expires else None,
         )
-        propose(suggestion, by=SYSTEM, as_draft=as_draft)
+        propose(suggestion, by=SYSTEM_ACTOR, as_draft=as_draft)
         self.model[suggestion.pk] = ["DRAFT" if as_draft else "PENDING", ""]
         return suggestion.pk
 
@@ -91,7 +91,7 @@ class Suggestions(RuleBasedStateMachine):
 
     @rule(pk=rows)
     def put_back(self, pk):
-        if self.attempt(self.model[pk][0] == "REJECTED", put_back, self.fresh(pk), by=self.by):
+        if self.attempt(self.model[pk][0] == "REJECTED", restore_rejected, self.fresh(pk), by=self.by):
             self.model[pk][0] = "PENDING"
 
     @rule(pk=rows)
@@ -108,21 +108,21 @@ class Suggestions(RuleBasedStateMachine):
     def work(self, pk):
         """A worker comes by, once more than it has to."""
         for execution in SuggestionExecution.objects.filter(suggestion=pk):
-            carry_out(execution.pk)
-            carry_out(execution.pk)
+            run_execution(execution.pk)
+            run_execution(execution.pk)
         if self.model[pk][1] == "QUEUED" and not self.stopped:
             self.model[pk][1] = "DONE"
 
     @precondition(lambda self: not self.stopped)
     @rule()
     def stop(self):
-        pause(by=self.by)
+        pause_execution(by=self.by)
         self.stopped = True
 
     @precondition(lambda self: self.stopped)
     @rule()
     def go_on(self):
-        waiting = resume(by=self.by)
+        waiting = resume_execution(by=self.by)
         self.stopped = False
         assert waiting == sum(state == "QUEUED" for _, state in self.model.values())
 
@@ -139,7 +139,7 @@ class Suggestions(RuleBasedStateMachine):
             assert (row.approved_content is not None) == (status in GO_AHEAD)
 
 
-def test_every_order_of_deeds_ends_where_the_model_says(db):
+def test_any_sequence_of_transitions_matches_the_model(db):
     run_state_machine_as_test(
         Suggestions,
         settings=settings(

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from agents.triage import triage_threads
-from agents.triage.triage_threads import TRIAGE, look_again, triage
+from agents.triage.triage_threads import TRIAGE_AGENT, reset_triage_for_new_contacts, triage_unlinked_threads
 from crm.models import ActivityLog, ContactClient
 from inbox.incoming.transitions import receive
 from inbox.models import Mailbox, Message, Nature, Thread
@@ -52,19 +52,19 @@ def mail(mailbox, body=PROSPECT, sender="nora@newbread.example", *, name="", day
 
 
 def proposed() -> Suggestion:
-    return Suggestion.objects.get(agent=str(TRIAGE))
+    return Suggestion.objects.get(agent=str(TRIAGE_AGENT))
 
 
-def none_proposed() -> bool:
+def nothing_proposed() -> bool:
     return not Suggestion.everything.exists()
 
 
 # Who reads like a prospect
 
 
-def test_from_the_bytes_of_a_mail_to_a_lead_with_its_conversation(mailbox, max):
+def test_email_becomes_lead_with_linked_thread(mailbox, max):
     said = mail(mailbox)
-    assert triage() == (1, 1)
+    assert triage_unlinked_threads() == (1, 1)
     found = proposed()
     assert found.type == SuggestionType.CREATE_LEAD
     assert {key: value for key, value in found.suggested_content.items() if value} == {
@@ -92,45 +92,45 @@ def test_from_the_bytes_of_a_mail_to_a_lead_with_its_conversation(mailbox, max):
 @pytest.mark.parametrize(
     "nature", [{"Auto_Submitted": "auto-replied"}, {"List_Id": "<l.example>"}, {"X_Spam_Flag": "YES"}]
 )
-def test_machines_lists_and_spam_are_no_prospects(mailbox, nature):
+def test_automatic_messages_are_no_prospects(mailbox, nature):
     assert mail(mailbox, **nature).nature != Nature.PERSON
-    triage()
-    assert none_proposed()
+    triage_unlinked_threads()
+    assert nothing_proposed()
 
 
-def test_old_mail_makes_no_leads(mailbox):
+def test_old_email_proposes_nothing(mailbox):
     mail(mailbox, days=31)
-    assert triage() == (1, 0)
-    assert none_proposed()
+    assert triage_unlinked_threads() == (1, 0)
+    assert nothing_proposed()
 
 
-def test_what_we_wrote_makes_no_lead(mailbox):
+def test_outbound_email_proposes_nothing(mailbox):
     mail(mailbox, sender="office@agency.example")
-    triage()
-    assert none_proposed()
+    triage_unlinked_threads()
+    assert nothing_proposed()
 
 
-def test_an_ordinary_mail_proposes_nothing(mailbox):
+def test_ordinary_email_proposes_nothing(mailbox):
     mail(mailbox, PLAIN)
-    assert triage() == (1, 0)
+    assert triage_unlinked_threads() == (1, 0)
 
 
-def test_two_mails_of_one_writer_make_one_proposal(mailbox):
+def test_two_emails_of_one_sender_make_one_proposal(mailbox):
     mail(mailbox)
     mail(mailbox, subject="Another question")
-    assert triage() == (2, 1)
+    assert triage_unlinked_threads() == (2, 1)
 
 
-def test_what_is_quoted_makes_nobody_a_prospect(mailbox):
+def test_quoted_text_is_ignored(mailbox):
     mail(mailbox, "Fine.\n\nOn Mon, 5 Jan 2026 Dana <dana@example.com> wrote:\n> " + PROSPECT.replace("\n", "\n> "))
-    triage()
-    assert none_proposed()
+    triage_unlinked_threads()
+    assert nothing_proposed()
 
 
-def test_hostile_names_and_numbers_stay_within_bounds(mailbox):
+def test_hostile_names_are_truncated_and_cleaned(mailbox):
     sender = "x" * 60 + "@newbread.example"
     mail(mailbox, PROSPECT.replace("Nora New", "N" * 5_000), sender, name="<script>\u202e" + "A" * 400)
-    triage()
+    triage_unlinked_threads()
     content = proposed().suggested_content
     assert len(content["contactName"]) <= 60
     assert "\u202e" not in str(content)
@@ -139,7 +139,7 @@ def test_hostile_names_and_numbers_stay_within_bounds(mailbox):
 # Whose it is
 
 
-def test_an_address_of_two_is_proposed_with_the_client_first(mailbox, max):
+def test_shared_address_proposes_client_first(mailbox, max):
     client, lead = make_client(name="Works"), make_lead()
     both = make_contact(email="nora@newbread.example")
     ContactClient.objects.create(contact=both, client=client)
@@ -147,7 +147,7 @@ def test_an_address_of_two_is_proposed_with_the_client_first(mailbox, max):
     make_lead(contact_email="nora@newbread.example")
     thread = mail(mailbox).thread
     assert thread.client is None
-    triage()
+    triage_unlinked_threads()
     found = proposed()
     assert (found.type, found.client, found.thread) == (SuggestionType.LINK_THREAD, client, thread)
     assert found.reasoning == "The client Works has a contact with the address nora@newbread.example."
@@ -156,11 +156,11 @@ def test_an_address_of_two_is_proposed_with_the_client_first(mailbox, max):
     assert thread.client == client
 
 
-def test_two_of_the_same_rank_are_both_named_and_less_sure(mailbox):
+def test_two_matching_clients_lower_confidence(mailbox):
     for name in ("First", "Second"):
         make_client(name=name, email="nora@newbread.example")
     mail(mailbox)
-    triage()
+    triage_unlinked_threads()
     assert float(proposed().confidence) == 0.47
     assert "So does client First" in proposed().reasoning
 
@@ -178,136 +178,136 @@ def test_two_of_the_same_rank_are_both_named_and_less_sure(mailbox):
         ),
     ],
 )
-def test_a_company_is_known_by_its_domain(mailbox, known):
+def test_company_is_matched_by_email_domain(mailbox, known):
     record = known()
     mail(mailbox)
-    triage()
+    triage_unlinked_threads()
     assert proposed().type == SuggestionType.LINK_THREAD
     assert record in (proposed().lead, proposed().client)
     assert "has the mail domain newbread.example" in proposed().reasoning
 
 
-def test_a_domain_that_only_ends_alike_is_another(mailbox):
+def test_similar_domain_is_not_matched(mailbox):
     make_client(email="office@oldnewbread.example")
     make_client(email="office@newbread.example.org")
     mail(mailbox, PLAIN)
-    triage()
-    assert none_proposed()
+    triage_unlinked_threads()
+    assert nothing_proposed()
 
 
-def test_free_mail_never_matches_by_domain(mailbox):
+def test_freemail_domain_is_not_matched(mailbox):
     make_client(email="somebody@gmail.com")
     mail(mailbox, PLAIN, "nora@gmail.com")
-    triage()
-    assert none_proposed()
+    triage_unlinked_threads()
+    assert nothing_proposed()
 
 
-def test_our_own_domain_never_matches(mailbox):
+def test_own_domain_is_not_matched(mailbox):
     make_client(email="a@agency.example")
     mail(mailbox, PLAIN, "new-colleague@agency.example")
-    triage()
-    assert none_proposed()
+    triage_unlinked_threads()
+    assert nothing_proposed()
 
 
-def test_a_domain_of_many_says_nothing(mailbox):
+def test_domain_of_many_leads_is_not_matched(mailbox):
     for number in range(4):
         make_lead(contact_email=f"{number}@newbread.example")
     mail(mailbox)
-    triage()
-    assert none_proposed()
+    triage_unlinked_threads()
+    assert nothing_proposed()
 
 
-def test_exact_beats_domain_and_a_closed_lead_is_still_somebody(mailbox, max):
+def test_exact_address_beats_domain_even_for_closed_lead(mailbox, max):
     make_client(email="office@newbread.example")
     for _ in range(2):
         make_lead(contact_email="nora@newbread.example", status_id="CLOSED_UNQUALIFIED")
     mail(mailbox)
-    triage()
+    triage_unlinked_threads()
     assert "has the mail domain" in proposed().reasoning or "and is closed" in proposed().reasoning
 
 
 # Once, and again when there is news
 
 
-def test_nothing_is_looked_at_twice_without_news(mailbox):
+def test_thread_is_triaged_again_only_after_new_message(mailbox):
     said = mail(mailbox, PLAIN)
-    triage()
+    triage_unlinked_threads()
     assert Thread.objects.get(pk=said.thread_id).triaged_at is not None
-    assert triage() == (0, 0)
+    assert triage_unlinked_threads() == (0, 0)
     mail(mailbox, PROSPECT, days=0, In_Reply_To=said.message_id)
-    assert triage() == (1, 1)
+    assert triage_unlinked_threads() == (1, 1)
 
 
-def test_old_words_that_come_in_later_are_no_news(mailbox):
+def test_late_older_message_is_not_triaged_again(mailbox):
     said = mail(mailbox, PLAIN)
-    triage()
+    triage_unlinked_threads()
     mail(mailbox, PLAIN, days=2, In_Reply_To=said.message_id)
-    assert triage() == (0, 0)
+    assert triage_unlinked_threads() == (0, 0)
 
 
-def test_what_was_turned_down_waits_for_new_words(mailbox, max):
+def test_rejected_proposal_returns_only_after_new_message(mailbox, max):
     said = mail(mailbox)
-    triage()
+    triage_unlinked_threads()
     reject(proposed(), code="NOT_NEEDED", by=max)
     Thread.objects.update(triaged_at=None)
-    assert triage() == (1, 0)
+    assert triage_unlinked_threads() == (1, 0)
     mail(mailbox, PROSPECT, days=0, In_Reply_To=said.message_id)
-    assert triage() == (1, 1)
+    assert triage_unlinked_threads() == (1, 1)
 
 
-def test_a_newer_view_takes_the_place_of_the_older(mailbox):
+def test_newer_proposal_replaces_older_one(mailbox):
     mail(mailbox)
-    triage()
+    triage_unlinked_threads()
     make_client(email="office@newbread.example")
     Thread.objects.update(triaged_at=None)
-    assert triage() == (1, 1)
+    assert triage_unlinked_threads() == (1, 1)
     waiting = Suggestion.objects.filter(status=SuggestionStatus.PENDING)
     assert [one.type for one in waiting] == [SuggestionType.LINK_THREAD]
 
 
-def test_whoever_becomes_known_later_gets_the_conversation(mailbox):
+def test_later_known_address_links_its_thread(mailbox):
     thread = mail(mailbox, PLAIN).thread
     other = mail(mailbox, PLAIN, "else@other.example").thread
-    triage()
+    triage_unlinked_threads()
     lead = make_lead(contact_email="Nora@newbread.example")
-    assert look_again(timezone.now()) == 1
-    assert triage() == (1, 0)
+    assert reset_triage_for_new_contacts(timezone.now()) == 1
+    assert triage_unlinked_threads() == (1, 0)
     thread.refresh_from_db()
     assert thread.lead == lead
-    assert ActivityLog.objects.done_to(thread)[0].metadata["name"] == "Triage"
+    assert ActivityLog.objects.for_target(thread)[0].metadata["name"] == "Triage"
     assert Thread.objects.get(pk=other.pk).lead is None
 
 
-def test_one_unlinked_by_hand_is_left_alone(mailbox, max):
+def test_manually_unlinked_thread_is_skipped(mailbox, max):
     make_lead(contact_email="nora@newbread.example")
     thread = mail(mailbox, PLAIN).thread
     Thread.objects.update(triaged_at=timezone.now())
     unlink(Thread.objects.get(pk=thread.pk), by=max)
-    assert triage() == (0, 0)
+    assert triage_unlinked_threads() == (0, 0)
 
 
-def test_only_so_much_is_proposed_at_a_time_and_nothing_while_much_waits(mailbox, monkeypatch):
-    monkeypatch.setattr(triage_threads, "MOST_PROPOSED", 2)
-    monkeypatch.setattr(triage_threads, "MOST_WAITING", 3)
+def test_proposals_are_limited_per_run_and_by_queue(mailbox, monkeypatch):
+    monkeypatch.setattr(triage_threads, "MAX_PROPOSALS_PER_RUN", 2)
+    monkeypatch.setattr(triage_threads, "MAX_WAITING_PROPOSALS", 3)
     for number in range(5):
         mail(mailbox, sender=f"nora@bread{number}.example")
-    assert triage() == (2, 2)
-    assert triage() == (1, 1)
-    assert triage() == (0, 0)
+    assert triage_unlinked_threads() == (2, 2)
+    assert triage_unlinked_threads() == (1, 1)
+    assert triage_unlinked_threads() == (0, 0)
     assert Thread.objects.untriaged().count() == 2
 
 
-def test_a_crowd_around_a_lead_is_not_made_larger(mailbox):
+def test_lead_limit_is_respected(mailbox):
     lead = make_lead(contact_email="boss@newbread.example")
     for number in range(5):
         mail(mailbox, PLAIN, f"{number}@newbread.example")
-    assert triage() == (5, 3)
+    assert triage_unlinked_threads() == (5, 3)
     assert Suggestion.objects.filter(lead=lead).count() == 3
 
 
-def test_the_page_of_the_conversation_shows_it_beside_and_lets_it_be_approved_there(mailbox, as_max):
+def test_thread_page_shows_proposal_and_can_approve_it(mailbox, as_max):
     said = mail(mailbox)
-    triage()
+    triage_unlinked_threads()
     url = f"/inbox/thread/{said.thread_id}/change/"
     page = as_max.get(url).content.decode()
     deed = f"/suggestions/suggestion/{proposed().pk}/do/approve/"

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from crm.records.activity import SYSTEM
+from crm.records.activity import SYSTEM_ACTOR
 from crm.records.transitions import soft_delete
 from support.models import SupportTicket
 from support.transitions import escalate, resolve
@@ -18,11 +18,11 @@ LIST = "/support/supportticket/"
 HOSTILE = "<script>alert(1)</script>"
 
 
-def shown(page, **asked) -> list[str]:
+def listed_subjects(page, **asked) -> list[str]:
     return [ticket.subject for ticket in page.get(LIST, asked).context["cl"].page.rows]
 
 
-def tabs(page) -> dict[str, str]:
+def tab_counts(page) -> dict[str, str]:
     return {tab["label"]: tab["count"] for tab in page.get(LIST).context["cl"].tabs}
 
 
@@ -37,7 +37,7 @@ def tickets(ann, max) -> None:
     SupportTicket.objects.filter(subject="No promise").update(resolve_due_at=None)
 
 
-FOUND = [
+EXPECTED_ROWS = [
     ({}, ["Later", "Soon", "Help", "No promise"]),
     ({"assignee": "me"}, ["Soon"]),
     ({"assignee": "none"}, ["Later", "Help", "No promise"]),
@@ -54,19 +54,21 @@ FOUND = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "found"), FOUND, ids=[str(asked) for asked, _ in FOUND])
-def test_the_list_finds_what_is_asked_in_the_order_of_its_tab(tickets, as_max, asked, found):
-    assert shown(as_max, **asked) == found
+@pytest.mark.parametrize(("asked", "found"), EXPECTED_ROWS, ids=[str(asked) for asked, _ in EXPECTED_ROWS])
+def test_filters_return_expected_tickets_in_tab_order(tickets, as_max, asked, found):
+    assert listed_subjects(as_max, **asked) == found
 
 
-def test_a_number_is_found_with_and_without_its_sign(tickets, as_max):
+def test_ticket_number_is_found_with_and_without_hash(tickets, as_max):
     ticket = SupportTicket.objects.get(subject="Solved")
-    assert shown(as_max, q=f"#{ticket.number}") == shown(as_max, q=f" {ticket.number}") == ["Solved"]
-    assert shown(as_max, q=f"#{10**17}") == shown(as_max, q="#" + "9" * 18) == []
+    assert (
+        listed_subjects(as_max, q=f"#{ticket.number}") == listed_subjects(as_max, q=f" {ticket.number}") == ["Solved"]
+    )
+    assert listed_subjects(as_max, q=f"#{10**17}") == listed_subjects(as_max, q="#" + "9" * 18) == []
 
 
-def test_the_tabs_count_what_they_hold(tickets, as_max):
-    assert tabs(as_max) == {
+def test_tabs_show_counts(tickets, as_max):
+    assert tab_counts(as_max) == {
         "Due next": "4",
         "Mine": "1",
         "Unassigned": "3",
@@ -77,13 +79,13 @@ def test_the_tabs_count_what_they_hold(tickets, as_max):
     }
 
 
-def test_late_is_said_in_words(tickets, as_max):
+def test_overdue_time_is_shown(tickets, as_max):
     page = as_max.get(LIST).content.decode()
     assert 'class="bad"' in page
     assert "late by 1" in page
 
 
-def test_pages_follow_each_other_without_gaps_even_without_promises(as_max, monkeypatch):
+def test_pagination_has_no_gaps_without_due_times(as_max, monkeypatch):
     monkeypatch.setattr("support.admin.SupportTicketAdmin.list_per_page", 3)
     for number in range(8):
         make_ticket(subject=str(number))
@@ -99,36 +101,36 @@ def test_pages_follow_each_other_without_gaps_even_without_promises(as_max, monk
     assert set(seen[4:]) == set("1357")
 
 
-def test_an_agent_sees_her_own_the_free_and_those_of_her_clients(as_ann, ann, bob):
+def test_agent_sees_own_unassigned_and_own_clients_tickets(as_ann, ann, bob):
     make_ticket(subject="Mine", assigned_to=ann)
     make_ticket(subject="Free")
     make_ticket(subject="My client", assigned_to=bob, client=make_client(assigned_to=ann))
     hidden = make_ticket(subject="Bobs", assigned_to=bob)
-    assert set(shown(as_ann)) == {"Mine", "Free", "My client"}
-    assert tabs(as_ann)["Due next"] == "3"
-    assert shown(as_ann, q=f"#{hidden.number}") == []
+    assert set(listed_subjects(as_ann)) == {"Mine", "Free", "My client"}
+    assert tab_counts(as_ann)["Due next"] == "3"
+    assert listed_subjects(as_ann, q=f"#{hidden.number}") == []
 
 
-def test_the_bin_is_for_whoever_may_restore(as_max, as_ann):
-    soft_delete(make_ticket(subject="Gone"), by=SYSTEM)
-    assert shown(as_max) == []
-    assert shown(as_max, deleted="true") == ["Gone"]
-    assert shown(as_ann, deleted="true") == []
+def test_bin_needs_restore_permission(as_max, as_ann):
+    soft_delete(make_ticket(subject="Gone"), by=SYSTEM_ACTOR)
+    assert listed_subjects(as_max) == []
+    assert listed_subjects(as_max, deleted="true") == ["Gone"]
+    assert listed_subjects(as_ann, deleted="true") == []
 
 
 @pytest.mark.parametrize("asked", [{"client": "x"}, {"status": "Lost"}, {"q": "x"}, {"late": "x"}, {"after": "x"}])
-def test_nothing_asked_breaks_the_list(tickets, as_max, asked):
+def test_invalid_filter_never_breaks_list(tickets, as_max, asked):
     assert as_max.get(LIST, asked).status_code == 200
 
 
-def test_hostile_text_is_shown_as_text(as_max):
+def test_hostile_text_is_escaped(as_max):
     make_ticket(subject=HOSTILE, issue_type=HOSTILE, client=make_client(name=HOSTILE))
     page = as_max.get(LIST).content.decode()
     assert HOSTILE not in page
     assert "&lt;script&gt;" in page
 
 
-def test_the_list_costs_the_same_for_one_row_and_for_fifty(as_ann, ann):
+def test_query_count_is_constant_for_1_and_50_rows(as_ann, ann):
     make_ticket(assigned_to=ann, lead=make_lead())
     as_ann.get(LIST)
     with CaptureQueriesContext(connection) as few:
@@ -142,6 +144,6 @@ def test_the_list_costs_the_same_for_one_row_and_for_fifty(as_ann, ann):
     assert len(answer.content) < 300_000
 
 
-def test_a_viewer_is_offered_no_deed(vera):
+def test_viewer_has_no_bulk_actions(vera):
     make_ticket()
     assert 'name="action"' not in browser(vera).get(LIST).content.decode()

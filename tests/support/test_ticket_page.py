@@ -8,141 +8,141 @@ from django.utils import timezone
 from crm.records.activity import record
 from inbox.models import Message
 from support.models import SupportTicket
-from support.similar_tickets import similar_resolved
-from support.transitions import note, resolve
+from support.similar_tickets import find_similar_resolved
+from support.transitions import add_ticket_note, resolve
 from tests.cast import browser, make_client, make_lead, make_thread, make_ticket
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "<script>alert(1)</script>"
 
 
-def read(page, ticket) -> str:
+def read_page(page, ticket) -> str:
     answer = page.get(f"/support/supportticket/{ticket.pk}/change/")
     assert answer.status_code == 200
     return answer.content.decode()
 
 
-def solved(by, summary="Sent again", **kw) -> SupportTicket:
+def make_resolved_ticket(by, summary="Sent again", **kw) -> SupportTicket:
     ticket = make_ticket(**kw)
     resolve(ticket, summary=summary, by=by)
     return ticket
 
 
-def test_the_form_to_resolve_stands_open_while_it_can_be_used(as_ann, ann, vera):
+def test_resolve_form_is_open_while_usable(as_ann, ann, vera):
     ticket = make_ticket()
     form = f'action="/support/supportticket/{ticket.pk}/do/resolve/" class="in stack"'
-    assert form in read(as_ann, ticket)
-    assert form not in read(browser(vera), ticket)
+    assert form in read_page(as_ann, ticket)
+    assert form not in read_page(browser(vera), ticket)
     resolve(ticket, summary="Sent by courier", by=ann)
-    page = read(as_ann, ticket)
+    page = read_page(as_ann, ticket)
     assert form not in page
     assert "Sent by courier" in page
 
 
-def test_what_solved_similar_tickets_is_offered(as_ann, ann):
-    alike = solved(ann, "Corrected with the carrier", subject="Address on the declarations page is wrong")
-    kind = solved(ann, "Reprinted", subject="Logo missing", issue_type="Mail")
-    other = solved(ann, "Tow truck", subject="Car broke down", issue_type="Roadside")
+def test_similar_resolutions_are_offered(as_ann, ann):
+    alike = make_resolved_ticket(ann, "Corrected with the carrier", subject="Address on the declarations page is wrong")
+    kind = make_resolved_ticket(ann, "Reprinted", subject="Logo missing", issue_type="Mail")
+    other = make_resolved_ticket(ann, "Tow truck", subject="Car broke down", issue_type="Roadside")
     ticket = make_ticket(subject="Wrong address on declarations page", issue_type="Mail")
-    page = read(as_ann, ticket)
+    page = read_page(as_ann, ticket)
     assert page.index("Corrected with the carrier") < page.index("Reprinted")
     assert "Tow truck" not in page
     assert f'data-use="solved-{alike.pk}" hidden' in page
-    assert [alike, kind] == similar_resolved(ticket, ann)
-    assert other not in similar_resolved(ticket, ann)
+    assert [alike, kind] == find_similar_resolved(ticket, ann)
+    assert other not in find_similar_resolved(ticket, ann)
 
 
-def test_what_solved_anothers_ticket_is_not_shown(ann, bob):
-    solved(bob, subject="Wrong address", assigned_to=bob, client=make_client(assigned_to=bob))
-    assert similar_resolved(make_ticket(subject="Wrong address"), ann) == []
+def test_resolution_of_invisible_ticket_is_not_offered(ann, bob):
+    make_resolved_ticket(bob, subject="Wrong address", assigned_to=bob, client=make_client(assigned_to=bob))
+    assert find_similar_resolved(make_ticket(subject="Wrong address"), ann) == []
 
 
-def test_the_customers_history_stands_beside_it(as_ann, ann):
+def test_page_shows_client_history(as_ann, ann):
     client = make_client(name="Works", email="works@example.com")
     make_ticket(client=client, subject="Another trouble")
     record(client, "noted", by=ann, summary="Prefers the phone")
-    page = read(as_ann, make_ticket(client=client))
+    page = read_page(as_ann, make_ticket(client=client))
     for text in ("Works", "works@example.com", "Another trouble", "Prefers the phone"):
         assert text in page
 
 
-def test_the_conversation_it_came_from_is_folded_in(as_ann, bob):
+def test_source_thread_is_shown_only_if_visible(as_ann, bob):
     client = make_client()
     thread = make_thread(client=client)
     Message.objects.create(thread=thread, direction="in", body_text="It is wrong", sent_at=timezone.now())
-    page = read(as_ann, make_ticket(client=client, thread=thread))
+    page = read_page(as_ann, make_ticket(client=client, thread=thread))
     assert page.index('<details class="talk">') < page.index("It is wrong")
     hidden = make_thread(lead=make_lead(assigned_to=bob))
     Message.objects.create(thread=hidden, direction="in", body_text="Bobs secret", sent_at=timezone.now())
-    assert "Bobs secret" not in read(as_ann, make_ticket(thread=hidden))
+    assert "Bobs secret" not in read_page(as_ann, make_ticket(thread=hidden))
 
 
-def test_notes_say_who_may_read_them(as_ann, ann):
+def test_notes_show_their_audience(as_ann, ann):
     ticket = make_ticket()
-    note(ticket, "Not a word to her", internal=True, by=ann)
-    note(ticket, "On its way", internal=False, by=ann)
-    page = read(as_ann, ticket)
+    add_ticket_note(ticket, "Not a word to her", internal=True, by=ann)
+    add_ticket_note(ticket, "On its way", internal=False, by=ann)
+    page = read_page(as_ann, ticket)
     assert page.index("for the customer") < page.index("On its way") < page.index("internal</span>")
 
 
-def test_notes_of_any_shape_are_shown_or_left_out(as_ann):
+def test_malformed_notes_never_break_page(as_ann):
     ticket = make_ticket()
     strange = [{"body": "No date"}, {"body": "Bad date", "at": "soon"}, {"at": 5}, "text", None, {"body": 7}, [1]]
     SupportTicket.objects.filter(pk=ticket.pk).update(notes=strange)
-    page = read(as_ann, ticket)
+    page = read_page(as_ann, ticket)
     assert "No date" in page
     assert "Bad date" in page
 
 
-def test_late_is_said_in_words(as_ann):
+def test_overdue_times_are_shown(as_ann):
     ticket, long_ago = make_ticket(), timezone.now() - timezone.timedelta(days=3)
     SupportTicket.objects.filter(pk=ticket.pk).update(resolve_due_at=long_ago, first_response_due_at=long_ago)
-    page = read(as_ann, ticket)
+    page = read_page(as_ann, ticket)
     assert "late by 3" in page
     assert "no first answer yet" in page
 
 
-def test_hostile_text_is_shown_as_text(as_ann, ann):
+def test_hostile_text_is_escaped(as_ann, ann):
     client = make_client(name=HOSTILE)
-    solved(ann, HOSTILE, subject=HOSTILE, client=client)
+    make_resolved_ticket(ann, HOSTILE, subject=HOSTILE, client=client)
     ticket = make_ticket(
         client=client, subject=HOSTILE, issue_type=HOSTILE, issue_description=HOSTILE, created_by=HOSTILE
     )
-    note(ticket, HOSTILE, internal=True, by=ann)
-    page = read(as_ann, ticket)
+    add_ticket_note(ticket, HOSTILE, internal=True, by=ann)
+    page = read_page(as_ann, ticket)
     assert HOSTILE not in page
     assert page.count("&lt;script&gt;") > 5
 
 
-def test_an_agent_does_not_read_anothers(as_ann, bob):
+def test_agent_cannot_open_a_colleagues_ticket(as_ann, bob):
     ticket = make_ticket(assigned_to=bob)
     for where in ("change", "history", "do/resolve"):
         assert as_ann.get(f"/support/supportticket/{ticket.pk}/{where}/").status_code == 404
 
 
-def test_the_page_costs_the_same_with_much_around_it(as_ann, ann):
+def test_query_count_is_constant(as_ann, ann):
     client = make_client()
     ticket = make_ticket(client=client, issue_type="Mail", thread=make_thread(client=client), lead=make_lead())
-    around(ann, client, ticket)
-    read(as_ann, ticket)
+    add_surrounding_records(ann, client, ticket)
+    read_page(as_ann, ticket)
     with CaptureQueriesContext(connection) as few:
-        read(as_ann, ticket)
+        read_page(as_ann, ticket)
     for _ in range(10):
-        around(ann, client, ticket)
+        add_surrounding_records(ann, client, ticket)
     with CaptureQueriesContext(connection) as many:
-        read(as_ann, ticket)
+        read_page(as_ann, ticket)
     assert len(few) == len(many) <= 25
 
 
-def around(by, client, ticket) -> None:
+def add_surrounding_records(by, client, ticket) -> None:
     make_ticket(client=client)
-    solved(by, client=client, issue_type="Mail")
-    note(ticket, "A word", internal=True, by=by)
+    make_resolved_ticket(by, client=client, issue_type="Mail")
+    add_ticket_note(ticket, "A word", internal=True, by=by)
     Message.objects.create(thread=ticket.thread, direction="in", body_text="Hello", sent_at=timezone.now())
 
 
-def test_opening_it_changes_nothing(as_ann):
+def test_viewing_ticket_changes_nothing(as_ann):
     ticket = make_ticket()
     before = SupportTicket.objects.values().get(pk=ticket.pk)
-    read(as_ann, ticket)
+    read_page(as_ann, ticket)
     assert SupportTicket.objects.values().get(pk=ticket.pk) == before

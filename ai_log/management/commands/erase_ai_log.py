@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
 
 from ai_log.models import AIInteraction
-from ai_log.transitions import erase
+from ai_log.transitions import erase_texts
 
 
 class Command(BaseCommand):
@@ -31,10 +31,10 @@ class Command(BaseCommand):
             raise CommandError(f"{email!r} is no address: nothing was erased.") from None
         rows = AIInteraction.objects.about_person(email)
         if dry_run:
-            self.stdout.write(f"{rows.to_erase(unlink=True).count():,} interactions would lose their texts.")
+            self.stdout.write(f"{rows.erasable(unlink=True).count():,} interactions would lose their texts.")
             return
         erased = 0
-        for number in erase(rows, unlink=True):
+        for number in erase_texts(rows, unlink=True):
             erased += number
             if verbosity:
                 sys.stderr.write(f"{erased:,} erased\n")

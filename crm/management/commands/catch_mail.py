@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from crm.runtime.environment import port_number
-from crm.runtime.mail_catcher import catch, folder
-from crm.runtime.serving import CannotServe, listen
+from crm.runtime.mail_catcher import caught_emails_folder, run_catcher
+from crm.runtime.serving import CannotServe, open_listener
 
 
 class Command(BaseCommand):
@@ -25,13 +25,13 @@ class Command(BaseCommand):
 
     def handle(self, *, port: int, fd: int | None, **options: Any) -> None:
         try:
-            listener = listen(settings.MAIL_CATCHER[0], port) if fd is None else socket.socket(fileno=fd)
+            listener = open_listener(settings.MAIL_CATCHER[0], port) if fd is None else socket.socket(fileno=fd)
         except CannotServe as error:
             raise CommandError(f"Port {port} is in use by another program: choose another with --port.") from error
         if fd is None:
-            self.stdout.write(f"Mails to 127.0.0.1:{port} are written to {folder()}.")
-        catch(listener, self.say)
+            self.stdout.write(f"Mails to 127.0.0.1:{port} are written to {caught_emails_folder()}.")
+        run_catcher(listener, self.report)
 
-    def say(self, sentence: str) -> None:
-        self.stdout.write(sentence)
+    def report(self, message: str) -> None:
+        self.stdout.write(message)
         self.stdout.flush()

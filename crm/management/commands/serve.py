@@ -13,7 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from crm.runtime import mail_catcher
 from crm.runtime.environment import port_number
-from crm.runtime.serving import CannotServe, Family, answers, listen, the_only_one
+from crm.runtime.serving import CannotServe, ProcessGroup, is_serving, open_listener, single_instance_lock
 
 
 class Command(BaseCommand):
@@ -28,14 +28,14 @@ class Command(BaseCommand):
 
     def handle(self, *, host: str, port: int, no_worker: bool, **options: Any) -> None:
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-        self._refuse_missing_migrations()
+        self._check_migrations()
         try:
-            with the_only_one(settings.DATA_DIR / "serve.lock", address):
+            with single_instance_lock(settings.DATA_DIR / "serve.lock", address):
                 self._serve(host, port, address, with_worker=not no_worker)
         except CannotServe as error:
             raise CommandError(str(error)) from error
 
-    def _refuse_missing_migrations(self) -> None:
+    def _check_migrations(self) -> None:
         executor = MigrationExecutor(connection)
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
         connection.close()
@@ -43,44 +43,44 @@ class Command(BaseCommand):
             raise CommandError(f"{len(missing)} migrations are not applied: run manage.py migrate first.")
 
     def _serve(self, host: str, port: int, address: str, *, with_worker: bool) -> None:
-        stop, hurry = threading.Event(), threading.Event()
+        stop, kill_now = threading.Event(), threading.Event()
 
-        def told(number: int, frame: FrameType | None) -> None:
-            (hurry if stop.is_set() else stop).set()
+        def handle_signal(number: int, frame: FrameType | None) -> None:
+            (kill_now if stop.is_set() else stop).set()
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, told)
-        family = Family(settings.BASE_DIR)
+            signal.signal(number, handle_signal)
+        process_group = ProcessGroup(settings.BASE_DIR)
         try:
-            with listen(host, port) as listener:
-                family.start_web(listener)
+            with open_listener(host, port) as listener:
+                process_group.start_web(listener)
             if with_worker:
-                family.start("worker", "manage", "worker")
+                process_group.start("worker", "manage", "worker")
             if settings.MAIL_IS_CAUGHT:
-                self._catch_mail(family)
-            self._watch(family, host, port, address, stop)
+                self._catch_mail(process_group)
+            self._watch(process_group, host, port, address, stop)
         finally:
-            family.end(hurry)
+            process_group.stop_all(kill_now)
         self.stdout.write("Stopped.")
 
-    def _catch_mail(self, family: Family) -> None:
+    def _catch_mail(self, process_group: ProcessGroup) -> None:
         """Catch our mails, unless something else does so already on that port."""
         try:
-            with listen(*settings.MAIL_CATCHER) as listener:
-                family.start_catcher(listener)
+            with open_listener(*settings.MAIL_CATCHER) as listener:
+                process_group.start_catcher(listener)
         except CannotServe:
-            where = "{}:{}".format(*settings.MAIL_CATCHER)
-            self.stdout.write(f"Mails are not caught here: another program listens on {where} and gets them.")
+            catcher_address = "{}:{}".format(*settings.MAIL_CATCHER)
+            self.stdout.write(f"Mails are not caught here: another program listens on {catcher_address} and gets them.")
         else:
-            self.stdout.write(f"Mails go nowhere: they are written to {mail_catcher.folder()}.")
+            self.stdout.write(f"Mails go nowhere: they are written to {mail_catcher.caught_emails_folder()}.")
 
-    def _watch(self, family: Family, host: str, port: int, address: str, stop: threading.Event) -> None:
+    def _watch(self, process_group: ProcessGroup, host: str, port: int, address: str, stop: threading.Event) -> None:
         """Say where we are once we are there, and return when told to stop."""
         announced = False
         while not stop.wait(0.2):
-            if name := family.dead():
-                code = family.members[name].returncode
+            if name := process_group.find_ended_process():
+                code = process_group.processes[name].returncode
                 raise CannotServe(f"The {name} has ended by itself (code {code}), so everything is stopped; see above.")
-            if not announced and answers(host, port):
+            if not announced and is_serving(host, port):
                 announced = True
                 self.stdout.write(f"The CRM is at {address} (Ctrl-C ends it).")

@@ -26,7 +26,7 @@ class Account:
     def is_other(self) -> bool:
         return self.uid != os.geteuid()
 
-    def as_process(self) -> dict[str, Any]:
+    def subprocess_options(self) -> dict[str, Any]:
         """The arguments of `subprocess` that run a program as this account, untouched by our environment."""
         # Without the PG... variables of our user, each of which would mean something to PostgreSQL's
         # programs, and in English, because the log is read for the sentence that says what is wrong.
@@ -35,7 +35,7 @@ class Account:
             return common
         return {**common, "user": self.uid, "group": self.gid, "extra_groups": []}
 
-    def give(self, path: Path) -> None:
+    def take_ownership(self, path: Path) -> None:
         """Make `path` the account's own."""
         if self.is_other:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
@@ -47,7 +47,7 @@ def account_of(data: Path) -> Account:
     if os.geteuid() != 0:
         if owner and owner.st_uid != os.geteuid():
             raise EmbeddedPostgresError(
-                f"The database in {data} belongs to {_name(owner.st_uid)}: run this as that user or as root."
+                f"The database in {data} belongs to {_user_name(owner.st_uid)}: run this as that user or as root."
             )
         return Account(os.geteuid(), os.getegid())
     if owner and owner.st_uid != 0:
@@ -56,33 +56,35 @@ def account_of(data: Path) -> Account:
     return Account(entry.pw_uid, entry.pw_gid)
 
 
-def open_the_way(paths: list[Path], account: Account) -> None:
+def allow_traversal(paths: list[Path], account: Account) -> None:
     """Let others pass, not look, through the folders above `paths`, where `account` cannot yet."""
-    closed = sorted({parent for path in paths for parent in path.parents if not _passable(parent, account)})
-    for folder in closed:
+    blocked_folders = sorted(
+        {parent for path in paths for parent in path.parents if not _can_traverse(parent, account)}
+    )
+    for folder in blocked_folders:
         folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IXOTH)
-    if closed:
-        names = ", ".join(str(folder) for folder in closed)
+    if blocked_folders:
+        names = ", ".join(str(folder) for folder in blocked_folders)
         sys.stderr.write(f"PostgreSQL does not run as root, so others may now pass through (not look into) {names}.\n")
 
 
-def open_the_programs(folders: list[Path], account: Account) -> None:
+def make_programs_readable(folders: list[Path], account: Account) -> None:
     """Let others read and run what lies in `folders`: under a strict umask it was installed for root alone."""
     for path in (path for folder in folders for path in (folder, *folder.rglob("*"))):
         mode = stat.S_IMODE(path.stat().st_mode)
-        wanted = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
-        if wanted != mode and path.stat().st_uid != account.uid:
-            path.chmod(wanted)
+        wanted_mode = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
+        if wanted_mode != mode and path.stat().st_uid != account.uid:
+            path.chmod(wanted_mode)
 
 
-def _passable(folder: Path, account: Account) -> bool:
-    found = folder.stat()
-    if found.st_uid == account.uid:
-        return bool(found.st_mode & stat.S_IXUSR)
-    return bool(found.st_mode & (stat.S_IXGRP if found.st_gid == account.gid else stat.S_IXOTH))
+def _can_traverse(folder: Path, account: Account) -> bool:
+    folder_stat = folder.stat()
+    if folder_stat.st_uid == account.uid:
+        return bool(folder_stat.st_mode & stat.S_IXUSR)
+    return bool(folder_stat.st_mode & (stat.S_IXGRP if folder_stat.st_gid == account.gid else stat.S_IXOTH))
 
 
-def _name(uid: int) -> str:
+def _user_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -101,13 +103,13 @@ def _add_system_user() -> None:
     program = shutil.which("useradd") or "/usr/sbin/useradd"
     command = [program, "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             [*command, "--shell", "/usr/sbin/nologin", SYSTEM_USER],
             capture_output=True,
             text=True,
             check=False,
         )
-        reason = done.stderr.strip() if done.returncode else ""
+        reason = result.stderr.strip() if result.returncode else ""
     except OSError as error:
         reason = str(error)
     # Another of our processes may have made it in the same moment: what counts is that it is there.

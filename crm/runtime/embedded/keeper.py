@@ -12,7 +12,7 @@ from crm.runtime.embedded.place import Place
 def main(root: str) -> None:
     """Take the keeper's lock, go to the background, wait until nobody uses the server, stop it."""
     place = Place(Path(root))
-    post = locks.take(place.keeper_lock, locks.ALONE)
+    keeper_descriptor = locks.acquire(place.keeper_lock, locks.EXCLUSIVE)
     # The one that called us returns only now and knows that the lock is held; the child goes on holding it.
     if os.fork():
         return
@@ -21,12 +21,12 @@ def main(root: str) -> None:
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
     users = os.open(place.users_lock, os.O_RDONLY)
-    locks.wait_alone(users)
+    locks.acquire_exclusive(users)
     # If the folder was removed, and perhaps made anew, the server in it is not the one we keep.
-    if locks.is_still(place.users_lock, users):
-        cluster.stop(place)
+    if locks.is_same_file(place.users_lock, users):
+        cluster.stop_server(place)
     # In this order: who gets the users' lock after us must find the keeper's free, and post the next one.
-    os.close(post)
+    os.close(keeper_descriptor)
     os.close(users)
 
 

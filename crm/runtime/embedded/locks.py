@@ -12,49 +12,49 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SHARED = fcntl.LOCK_SH
-ALONE = fcntl.LOCK_EX
+EXCLUSIVE = fcntl.LOCK_EX
 
 
-def take(path: Path, kind: int) -> int:
+def acquire(path: Path, kind: int) -> int:
     """Wait for the lock and return the file descriptor that holds it."""
     while True:
-        held = _opened(path)
-        fcntl.flock(held, kind)
-        if is_still(path, held):
-            return held
+        descriptor = _open_lock_file(path)
+        fcntl.flock(descriptor, kind)
+        if is_same_file(path, descriptor):
+            return descriptor
         # The folder was removed while we waited: what we got is a lock on nothing.
-        os.close(held)
+        os.close(descriptor)
 
 
-def wait_alone(held: int) -> None:
+def acquire_exclusive(descriptor: int) -> None:
     """Wait until nobody else holds the opened file, and hold it alone."""
-    fcntl.flock(held, ALONE)
+    fcntl.flock(descriptor, EXCLUSIVE)
 
 
 @contextmanager
-def holding(path: Path, kind: int) -> Iterator[None]:
+def hold_lock(path: Path, kind: int) -> Iterator[None]:
     """Hold the lock for the length of a block."""
-    held = take(path, kind)
+    descriptor = acquire(path, kind)
     try:
         yield
     finally:
-        os.close(held)
+        os.close(descriptor)
 
 
-def try_alone(path: Path) -> int | None:
+def try_acquire_exclusive(path: Path) -> int | None:
     """Take the lock alone if it is to be had at once: the file descriptor that holds it, or None."""
-    held = _opened(path)
+    descriptor = _open_lock_file(path)
     try:
-        fcntl.flock(held, ALONE | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, EXCLUSIVE | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(held)
+        os.close(descriptor)
         return None
-    return held
+    return descriptor
 
 
 def is_free(path: Path) -> bool:
     """Whether nobody holds the lock alone at this moment."""
-    probe = _opened(path)
+    probe = _open_lock_file(path)
     try:
         fcntl.flock(probe, SHARED | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -64,18 +64,18 @@ def is_free(path: Path) -> bool:
     return True
 
 
-def is_still(path: Path, held: int) -> bool:
-    """Whether `held` is the file that stands at `path` now; a removed folder takes its locks with it."""
+def is_same_file(path: Path, descriptor: int) -> bool:
+    """Whether `descriptor` is the file that stands at `path` now; a removed folder takes its locks with it."""
     try:
-        return os.path.samestat(os.fstat(held), os.stat(path))
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except OSError:
         return False
 
 
-def _opened(path: Path) -> int:
+def _open_lock_file(path: Path) -> int:
     # For reading, which is enough for flock and lets an ordinary user take what root has made.
-    held = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
     if os.geteuid() == 0:
         folder = os.stat(path.parent)
-        os.fchown(held, folder.st_uid, folder.st_gid)
-    return held
+        os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    return descriptor

@@ -5,9 +5,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-SOCKET = ".s.PGSQL.5432"
+SOCKET_NAME = ".s.PGSQL.5432"
 # What fits into sockaddr_un, without the closing zero: 103 bytes on macOS, 107 on Linux.
-LONGEST_SOCKET_PATH = 103
+MAX_SOCKET_PATH_BYTES = 103
 
 
 class EmbeddedPostgresError(Exception):
@@ -33,10 +33,10 @@ class Place:
     @property
     def sockets(self) -> Path:
         """The folder of the socket; only the server's account (and root) may enter it."""
-        inside = self.root / "run"
+        socket_folder = self.root / "run"
         # To a client a comma stands between two hosts.
-        if len(os.fsencode(inside / SOCKET)) <= LONGEST_SOCKET_PATH and "," not in str(inside):
-            return inside
+        if len(os.fsencode(socket_folder / SOCKET_NAME)) <= MAX_SOCKET_PATH_BYTES and "," not in str(socket_folder):
+            return socket_folder
         # Not under XDG_RUNTIME_DIR or TMPDIR: processes that share a server may have different ones.
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
         return Path("/tmp") / f"crm-{digest}"

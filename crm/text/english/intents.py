@@ -10,184 +10,194 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from crm.text.english.sentiment import is_english
-from crm.text.english.signals import LONGEST, LONGEST_SENTENCE, MOST_SENTENCES, SENTENCE, quoted
-from crm.text.quotes import own_words
+from crm.text.english.signals import (
+    MAX_ANALYZED_LENGTH,
+    MAX_SENTENCE_LENGTH,
+    MAX_SENTENCES,
+    SENTENCE_PATTERN,
+    shorten_quote,
+)
+from crm.text.quotes import own_text
 
 ACCEPTED, DECLINED = "accepted", "declined"
-US = r"(?:i|we)(?:'d| would| will|'ll| am|'m| are|'re| have|'ve)?"
+SUBJECT_PATTERN = r"(?:i|we)(?:'d| would| will|'ll| am|'m| are|'re| have|'ve)?"
 # Nothing is decided in a sentence that holds one of these.
-OPEN_STILL = re.compile(
+UNDECIDED_PATTERN = re.compile(
     r"\?|\b(?:if|unless|until|before (?:i|we)|once|maybe|perhaps|might|would need|not sure|think(?:ing)? about|depends"
     r"|consider\w*|almost|when (?:i|we))\b",
     re.IGNORECASE,
 )
-DENIED = re.compile(r"\b(?:not|never|no|cannot|can't|won't|don't|didn't|isn't|aren't|haven't)\b", re.IGNORECASE)
+NEGATION_PATTERN = re.compile(
+    r"\b(?:not|never|no|cannot|can't|won't|don't|didn't|isn't|aren't|haven't)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class StatedDecision:
     """That they accept, or decline for `reason` (a loss reason), in the words of `quote`."""
 
-    decided: str
+    outcome: str
     quote: str
     reason: str = ""
 
 
 @dataclass(frozen=True)
-class Rule:
+class DecisionRule:
     """Words that decide something, a sentence that says so and one that does not."""
 
     pattern: re.Pattern[str]
-    true: str
-    false: str
+    example: str
+    counterexample: str
     reason: str = ""
 
 
-def rule(pattern: str, *, true: str, false: str, reason: str = "") -> Rule:
-    return Rule(re.compile(pattern, re.IGNORECASE), true, false, reason)
+def decision_rule(pattern: str, *, example: str, counterexample: str, reason: str = "") -> DecisionRule:
+    return DecisionRule(re.compile(pattern, re.IGNORECASE), example, counterexample, reason)
 
 
 # The reason that is told decides before the mere no.
-DECLINES = (
-    rule(
-        rf"\b{US} (?:\w+ )?(?:chosen|choose|picked|signed(?: up)?|gone|going|went|decided to go|bought|switched) "
+DECLINE_RULES = (
+    decision_rule(
+        rf"\b{SUBJECT_PATTERN} (?:\w+ )?(?:chosen|choose|picked|signed(?: up)?|gone|going|went|decided to go|bought|switched) "
         r"(?:with |for |to |from )?(?:another|a different|somebody else|someone else|the other|a competitor|elsewhere)",
-        true="We have decided to go with another agency.",
-        false="We are leaving another agency.",
+        example="We have decided to go with another agency.",
+        counterexample="We are leaving another agency.",
         reason="COMPETITOR",
     ),
-    rule(
-        rf"\b{US} (?:can't|cannot|can not|could not|couldn't) afford (?:it|this|that|the|your)\b"
+    decision_rule(
+        rf"\b{SUBJECT_PATTERN} (?:can't|cannot|can not|could not|couldn't) afford (?:it|this|that|the|your)\b"
         r"|\bit(?:'s| is) (?:just |simply |really )?(?:too expensive|over (?:my|our) budget) for (?:me|us)\b"
         r"[^.!?]{0,40}\b(?:pass|decline|not go)",
-        true="I am afraid we cannot afford it.",
-        false="It is a lot of money.",
+        example="I am afraid we cannot afford it.",
+        counterexample="It is a lot of money.",
         reason="BUDGET",
     ),
-    rule(
+    decision_rule(
         r"\b(?:put|putting) (?:this|it|everything|the whole thing|the search) on hold\b"
         r"|\bnot (?:this|until next) year\b|\bthe timing (?:is not|isn't|is) (?:right|wrong|bad)\b",
-        true="We are putting this on hold for now.",
-        false="Please hold the line.",
+        example="We are putting this on hold for now.",
+        counterexample="Please hold the line.",
         reason="TIMING",
     ),
-    rule(
+    decision_rule(
         r"\b(?:is not|isn't) (?:what (?:i|we) (?:need|want|were looking for)|a (?:good )?fit|right for (?:me|us))\b",
-        true="I am sorry, but this is not what we were looking for.",
-        false="This is what we were looking for.",
+        example="I am sorry, but this is not what we were looking for.",
+        counterexample="This is what we were looking for.",
         reason="FIT",
     ),
-    rule(
+    decision_rule(
         r"\b(?:not|no longer|n't) (?:\w+ )?(?:interested|going ahead|moving forward|going to (?:go ahead|proceed|buy"
         r"|sign))\b|\b(?:will|must|have to|going to|'ll) (?:\w+ )?(?:pass on|decline) (?:it|this|that|your|the)\b"
         r"|\bdecided (?:against|not to (?:go|proceed|buy|sign|take|accept|switch))\b"
         r"|\b(?:please )?(?:close|cancel) (?:my|our) (?:request|enquiry|inquiry|file|application)\b",
-        true="Thank you, but we are no longer interested.",
-        false="We are interested in your offer.",
+        example="Thank you, but we are no longer interested.",
+        counterexample="We are interested in your offer.",
         reason="OTHER",
     ),
 )
-ACCEPTS = (
-    rule(
-        rf"\b{US} (?:\w+ )?accept(?:ed)? (?:your|the|this|it)\b",
-        true="We accept your offer.",
-        false="Do you accept cards?",
+ACCEPT_RULES = (
+    decision_rule(
+        rf"\b{SUBJECT_PATTERN} (?:\w+ )?accept(?:ed)? (?:your|the|this|it)\b",
+        example="We accept your offer.",
+        counterexample="Do you accept cards?",
     ),
-    rule(
+    decision_rule(
         r"\b(?:let's|let us|please|happy to|want to|like to|ready to|decided to) (?:go ahead|proceed|move ahead"
         r"|move forward|sign)\b",
-        true="We would like to go ahead.",
-        false="The work on the house goes ahead.",
+        example="We would like to go ahead.",
+        counterexample="The work on the house goes ahead.",
     ),
-    rule(
-        rf"\b(?:{US} (?:\w+ )?|let's )(?:go|going) (?:ahead )?with (?:you\b(?! to)|your (?:offer|proposal|quote)\b)"
+    decision_rule(
+        rf"\b(?:{SUBJECT_PATTERN} (?:\w+ )?|let's )(?:go|going) (?:ahead )?with (?:you\b(?! to)|your (?:offer|proposal|quote)\b)"
         r"|\b(?:take|taking) (?:your|the) (?:offer|proposal|quote)\b",
-        true="We will go with your proposal.",
-        false="My brother will go with you to the site.",
+        example="We will go with your proposal.",
+        counterexample="My brother will go with you to the site.",
     ),
-    rule(
+    decision_rule(
         r"\b(?:signed (?:it|the (?:proposal|offer|application|papers|contract))|(?:proposal|offer|application|contract)"
         r" is signed|sign(?:ed)? (?:copy|proposal|application) (?:is )?attached)\b",
-        true="I have signed the proposal and attach it.",
-        false="The lease was signed in May.",
+        example="I have signed the proposal and attach it.",
+        counterexample="The lease was signed in May.",
     ),
 )
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-ASKS_A_CALL = re.compile(
+CALL_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+CALL_REQUEST = re.compile(
     r"\b(?:call|ring|phone) (?:me|us)\b|\b(?:have|arrange|schedule|set up) a (?:\w+ )?call\b"
     r"|\b(?:talk|speak) (?:on|by|over) the phone\b",
     re.IGNORECASE,
 )
-AT = re.compile(
-    rf"\b(?P<day>{'|'.join(DAYS)}|tomorrow)\b[^.!?\n]{{0,20}}?\bat (?P<hour>\d{{1,2}})(?::(?P<minute>[0-5]\d))?"
+CALL_TIME = re.compile(
+    rf"\b(?P<day>{'|'.join(CALL_DAYS)}|tomorrow)\b[^.!?\n]{{0,20}}?\bat (?P<hour>\d{{1,2}})(?::(?P<minute>[0-5]\d))?"
     r"\s?(?P<half>am|pm|a\.m\.|p\.m\.)?(?!\w)",
     re.IGNORECASE,
 )
-SOONEST, FIRST_HOUR, LAST_HOUR, NOON = timedelta(hours=1), 7, 20, 12
+MIN_CALL_NOTICE, FIRST_CALL_HOUR, LAST_CALL_HOUR, NOON = timedelta(hours=1), 7, 20, 12
 
 
-def sentences(body: str) -> list[str]:
+def english_sentences(body: str) -> list[str]:
     """What was written for the mail `body` itself, sentence by sentence; nothing where it is not English."""
-    said = own_words(body)[:LONGEST].replace("’", "'")
-    if not is_english(said):
+    body_text = own_text(body)[:MAX_ANALYZED_LENGTH].replace("’", "'")
+    if not is_english(body_text):
         return []
-    return [" ".join(one.split())[:LONGEST_SENTENCE] for one in SENTENCE.findall(said)[:MOST_SENTENCES]]
+    return [" ".join(one.split())[:MAX_SENTENCE_LENGTH] for one in SENTENCE_PATTERN.findall(body_text)[:MAX_SENTENCES]]
 
 
-def verdict(body: str) -> Verdict | None:
+def find_decision(body: str) -> StatedDecision | None:
     """What the mail `body` decides; None where nothing, or the one and the other."""
-    said = sentences(body)
-    no, yes = next(declines(said), None), next(accepts(said), None)
+    statements = english_sentences(body)
+    no, yes = next(find_declines(statements), None), next(find_accepts(statements), None)
     return None if no and yes else no or yes
 
 
-def declines(said: list[str]) -> Iterator[Verdict]:
-    for rule in DECLINES:
-        for one in said:
-            if rule.pattern.search(one) and not OPEN_STILL.search(one):
-                yield Verdict(DECLINED, quoted(one), rule.reason)
+def find_declines(statements: list[str]) -> Iterator[StatedDecision]:
+    for rule in DECLINE_RULES:
+        for one in statements:
+            if rule.pattern.search(one) and not UNDECIDED_PATTERN.search(one):
+                yield StatedDecision(DECLINED, shorten_quote(one), rule.reason)
 
 
-def accepts(said: list[str]) -> Iterator[Verdict]:
-    for one in said:
-        if OPEN_STILL.search(one) or DENIED.search(one):
+def find_accepts(statements: list[str]) -> Iterator[StatedDecision]:
+    for one in statements:
+        if UNDECIDED_PATTERN.search(one) or NEGATION_PATTERN.search(one):
             continue
-        if any(rule.pattern.search(one) for rule in ACCEPTS):
-            yield Verdict(ACCEPTED, quoted(one))
+        if any(rule.pattern.search(one) for rule in ACCEPT_RULES):
+            yield StatedDecision(ACCEPTED, shorten_quote(one))
 
 
-def call_wanted(body: str, said_at: datetime) -> tuple[datetime, str] | None:
+def requested_call(body: str, said_at: datetime) -> tuple[datetime, str] | None:
     """The one moment for which they ask to be called, in the time zone of `said_at`, and their words.
 
     None where no day and hour are told, or several, or none that is an hour of the day for calls.
     """
-    said = [one for one in sentences(body) if ASKS_A_CALL.search(one)]
-    named = [(found, one) for one in said for found in AT.finditer(one)]
-    if len(named) != 1 or DENIED.search(named[0][1]):
+    statements = [one for one in english_sentences(body) if CALL_REQUEST.search(one)]
+    named = [(found, one) for one in statements for found in CALL_TIME.finditer(one)]
+    if len(named) != 1 or NEGATION_PATTERN.search(named[0][1]):
         return None
     found, quote = named[0]
-    moment = moment_of(found, said_at)
-    return (moment, quoted(quote)) if moment else None
+    moment = call_datetime(found, said_at)
+    return (moment, shorten_quote(quote)) if moment else None
 
 
-def moment_of(found: re.Match[str], said_at: datetime) -> datetime | None:
+def call_datetime(found: re.Match[str], said_at: datetime) -> datetime | None:
     hour, half = int(found["hour"]), (found["half"] or "").replace(".", "").lower()
     if half and not 1 <= hour <= NOON:
         return None
     if half:
         hour = hour % NOON + (NOON if half == "pm" else 0)
-    if not FIRST_HOUR <= hour <= LAST_HOUR:
+    if not FIRST_CALL_HOUR <= hour <= LAST_CALL_HOUR:
         return None
     day = found["day"].lower()
-    ahead = 1 if day == "tomorrow" else (DAYS.index(day) - said_at.weekday()) % 7
+    ahead = 1 if day == "tomorrow" else (CALL_DAYS.index(day) - said_at.weekday()) % 7
     at = time(hour, int(found["minute"] or 0), tzinfo=said_at.tzinfo)
     moment = datetime.combine(said_at.date() + timedelta(days=ahead), at)
     return moment if moment > said_at else moment + timedelta(days=7)
 
 
-def asked(body: str, most: int = 2) -> list[str]:
+def quote_questions(body: str, most: int = 2) -> list[str]:
     """What the mail `body` asks, else what it begins with, in its own words and whatever its language."""
-    said = own_words(body)[:LONGEST]
-    whole = [" ".join(one.split()) for one in SENTENCE.findall(said)[:MOST_SENTENCES]]
-    questions = [one for one in whole if one.endswith("?")] or [one for one in whole if len(one.split()) > 2][:1]
-    return [quoted(one) for one in questions[:most]]
+    body_text = own_text(body)[:MAX_ANALYZED_LENGTH]
+    all_sentences = [" ".join(one.split()) for one in SENTENCE_PATTERN.findall(body_text)[:MAX_SENTENCES]]
+    questions = [one for one in all_sentences if one.endswith("?")] or [
+        one for one in all_sentences if len(one.split()) > 2
+    ][:1]
+    return [shorten_quote(one) for one in questions[:most]]

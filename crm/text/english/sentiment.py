@@ -13,18 +13,18 @@ from itertools import pairwise
 
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer, SentiText
 
-from crm.text.quotes import own_words
+from crm.text.quotes import own_text
 
-POSITIVE, NEUTRAL, NEGATIVE, URGENT = "positive", "neutral", "negative", "urgent"
-THRESHOLD = 0.05
+POSITIVE, NEUTRAL, NEGATIVE, URGENT_PHRASE = "positive", "neutral", "negative", "urgent"
+SENTIMENT_THRESHOLD = 0.05
 # VADER's own constant, with which a sum of weights becomes a figure between -1 and 1.
 ALPHA = 15
-LONGEST, LONGEST_SENTENCE, MOST_SENTENCES = 2_500, 400, 40
-FEWEST_WORDS, SHARE_OF_ENGLISH = 3, 0.12
-MOST_TOLD = 3
+MAX_JUDGED_LENGTH, MAX_SENTENCE_LENGTH, MAX_SENTENCES = 2_500, 400, 40
+MIN_WORDS, MIN_ENGLISH_SHARE = 3, 0.12
+MAX_QUOTED_WORDS = 3
 
 # What is said in every letter, and what an insurer insures: neither tells how anybody feels.
-COURTESY = """
+COURTESY_WORDS = """
     agree agreed agreement agreements alone assurance assure assured authority best care certain certainly chance
     clear clearly commitment confidence credit dear demand demands ease easily easy effective engage engaged
     faithfully fine free freely gain greet greetings help helped helping helps hope hopefully hoping important
@@ -33,7 +33,7 @@ COURTESY = """
     shares sharing sincerely support supported supporting supports sure thank trust trusted trusts urgent urgently
     value valued values warm warmest well yes yours
 """
-INSURED = """
+INSURANCE_WORDS = """
     accident accidents benefit benefits bomb broken collision crash critical damage damaged damages dead death debt
     defect destroyed die died dies disability disabled disaster dying emergency exclude excluded exclusion fatal
     fire hazard hazards hospital hurt ill illness injured injuries injury kill liabilities liability loss losses
@@ -41,7 +41,7 @@ INSURED = """
     sue sued suffered terror terrorism theft vandalism violent war weapon
 """
 # On VADER's scale, from -4 to 4.
-TRADE = {
+TRADE_WEIGHTS = {
     "cancel": -2.0,
     "cancelled": -2.0,
     "canceled": -2.0,
@@ -71,7 +71,7 @@ TRADE = {
     "proceed": 1.2,
 }
 # What weighs only as a whole.
-PHRASES = {
+PHRASE_WEIGHTS = {
     "another agency": -2.0,
     "another broker": -2.0,
     "another company": -2.0,
@@ -109,7 +109,9 @@ PHRASES = {
     "waste of time": -2.6,
     "went with": -1.4,
 }
-PHRASE = re.compile(rf"\b(?:{'|'.join(sorted(PHRASES, key=len, reverse=True))})\b".replace(" ", r"\s+"), re.IGNORECASE)
+PHRASE_PATTERN = re.compile(
+    rf"\b(?:{'|'.join(sorted(PHRASE_WEIGHTS, key=len, reverse=True))})\b".replace(" ", r"\s+"), re.IGNORECASE
+)
 # Words that hardly any text in English does without, and that hardly any other language has.
 ENGLISH_WORDS = """
     about and are because been but can could did does doesn't don't for from get had has have here how i'd i'll i'm
@@ -117,12 +119,12 @@ ENGLISH_WORDS = """
     them then there these they this to us want was we we're were what when where which who why will with would yes
     yet you you're your
 """
-ENGLISH = frozenset(ENGLISH_WORDS.split())
-WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+COMMON_ENGLISH = frozenset(ENGLISH_WORDS.split())
+WORD_PATTERN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 # Up to a full stop or a blank line: a line alone is where the mail program broke it.
-SENTENCE = re.compile(r"(?:[^.!?\n]|\.(?=\w)|\n(?!\s*\n))+[.!?]*")
+SENTENCE_PATTERN = re.compile(r"(?:[^.!?\n]|\.(?=\w)|\n(?!\s*\n))+[.!?]*")
 
-URGENT = re.compile(
+URGENT_PHRASE = re.compile(
     r"\b(?:urgent(?:ly)?|a\.?s\.?a\.?p\b\.?|as soon as (?:possible|you can|humanly possible)"
     r"|(?:need|please|must|have to|call|reply|respond|answer|send|fix|help)\b(?:(?!notify|delete)[^.!?\n]){0,60}"
     r"\b(?:immediately|right away|straight away|at once)"
@@ -135,7 +137,7 @@ URGENT = re.compile(
     re.IGNORECASE,
 )
 # Who takes their time, and who promises to be quick, is in no hurry.
-UNHURRIED = re.compile(
+NOT_URGENT_CONTEXT = re.compile(
     r"\b(?:not|isn['’]t|nothing|no|never|n['’]t|hardly|less|non)\b[^.!?\n]{0,20}$"
     r"|\b(?:i|we|they|he|she)(?:['’]ll| will| shall| am| are| can| would)\b[^.!?\n]{0,60}$",
     re.IGNORECASE,
@@ -143,7 +145,7 @@ UNHURRIED = re.compile(
 
 
 @dataclass(frozen=True)
-class Judgement:
+class SentimentResult:
     """How a text sounds, and why, as the rest of a sentence about it."""
 
     sentiment: str
@@ -155,10 +157,10 @@ class Lexicon(SentimentIntensityAnalyzer):
 
     def __init__(self) -> None:
         super().__init__()
-        for word in (*COURTESY.split(), *INSURED.split()):
+        for word in (*COURTESY_WORDS.split(), *INSURANCE_WORDS.split()):
             self.lexicon.pop(word, None)
-        self.lexicon.update(TRADE)
-        self.lexicon.update({as_one_word(phrase): weight for phrase, weight in PHRASES.items()})
+        self.lexicon.update(TRADE_WEIGHTS)
+        self.lexicon.update({phrase_key(phrase): weight for phrase, weight in PHRASE_WEIGHTS.items()})
 
     def score_valence(self, sentiments: list[float], text: str) -> list[tuple[str, float]]:
         """Every word of `text` with its weight, in place of the sums."""
@@ -166,31 +168,31 @@ class Lexicon(SentimentIntensityAnalyzer):
 
 
 @cache
-def lexicon() -> Lexicon:
+def get_lexicon() -> Lexicon:
     return Lexicon()
 
 
-def judge(text: str) -> Judgement | None:
+def detect_sentiment(text: str) -> SentimentResult | None:
     """How the body `text` of a mail sounds in what was written for it; None where that cannot be told.
 
     Only the first 2,500 characters count, and neither quotes nor the signature.
     """
-    said = own_words(text)[:LONGEST].replace("’", "'")
-    if not is_english(said):
+    written = own_text(text)[:MAX_JUDGED_LENGTH].replace("’", "'")
+    if not is_english(written):
         return None
-    hurry = hurried(said)
-    if hurry:
-        return Judgement(URGENT, f"says “{hurry}”")
-    sentences = weighed(said)
-    compound = sum(map(normalised, sentences)) / max(len(sentences), 1)
-    if compound >= THRESHOLD:
-        return Judgement(POSITIVE, telling(sentences, 1))
-    if compound <= -THRESHOLD:
-        return Judgement(NEGATIVE, telling(sentences, -1))
-    return Judgement(NEUTRAL, "its words balance out" if any(sentences) else "no word weighs either way")
+    urgent_words = find_urgency(written)
+    if urgent_words:
+        return SentimentResult(URGENT_PHRASE, f"says “{urgent_words}”")
+    sentences = weigh_sentences(written)
+    compound = sum(map(normalize_score, sentences)) / max(len(sentences), 1)
+    if compound >= SENTIMENT_THRESHOLD:
+        return SentimentResult(POSITIVE, explain_sentiment(sentences, 1))
+    if compound <= -SENTIMENT_THRESHOLD:
+        return SentimentResult(NEGATIVE, explain_sentiment(sentences, -1))
+    return SentimentResult(NEUTRAL, "its words balance out" if any(sentences) else "no word weighs either way")
 
 
-def normalised(sentence: list[tuple[str, float]]) -> float:
+def normalize_score(sentence: list[tuple[str, float]]) -> float:
     """The weights of a sentence as a figure between -1 and 1."""
     total = sum(weight for _, weight in sentence)
     return total / math.sqrt(total * total + ALPHA)
@@ -198,51 +200,55 @@ def normalised(sentence: list[tuple[str, float]]) -> float:
 
 def is_english(text: str) -> bool:
     """Whether enough of the words of `text` are such as only English has; of very few words nobody can tell."""
-    words = [word.lower() for word in WORD.findall(text)]
-    if len(words) < FEWEST_WORDS:
+    words = [word.lower() for word in WORD_PATTERN.findall(text)]
+    if len(words) < MIN_WORDS:
         return False
-    known = sum(word in ENGLISH for word in words)
-    return known / len(words) >= SHARE_OF_ENGLISH
+    known = sum(word in COMMON_ENGLISH for word in words)
+    return known / len(words) >= MIN_ENGLISH_SHARE
 
 
-def hurried(text: str) -> str:
+def find_urgency(text: str) -> str:
     """The words of `text` that ask for haste; empty where none do."""
-    for match in URGENT.finditer(text):
-        if not UNHURRIED.search(text[max(0, match.start() - 80) : match.start()]):
+    for match in URGENT_PHRASE.finditer(text):
+        if not NOT_URGENT_CONTEXT.search(text[max(0, match.start() - 80) : match.start()]):
             return " ".join(match[0].split())
     return ""
 
 
-def weighed(text: str) -> list[list[tuple[str, float]]]:
+def weigh_sentences(text: str) -> list[list[tuple[str, float]]]:
     """For each sentence of `text` the words that weigh anything, with their weight as they are used there."""
-    marked = PHRASE.sub(lambda match: as_one_word(match[0]), text)
+    marked = PHRASE_PATTERN.sub(lambda match: phrase_key(match[0]), text)
     found = []
-    for sentence in SENTENCE.findall(marked)[:MOST_SENTENCES]:
-        words = lexicon().polarity_scores(sentence[:LONGEST_SENTENCE].strip())
+    for sentence in SENTENCE_PATTERN.findall(marked)[:MAX_SENTENCES]:
+        words = get_lexicon().polarity_scores(sentence[:MAX_SENTENCE_LENGTH].strip())
         if words:
-            found.append([(negated(before, *one), one[1]) for before, one in told(words) if one[1]])
+            found.append(
+                [(quote_with_negation(before, *one), one[1]) for before, one in with_previous_word(words) if one[1]]
+            )
     return found
 
 
-def told(words: list[tuple[str, float]]) -> list[tuple[str, tuple[str, float]]]:
+def with_previous_word(words: list[tuple[str, float]]) -> list[tuple[str, tuple[str, float]]]:
     """Each of `words` with the word before it."""
     return [(before[0], one) for before, one in pairwise([("", 0.0), *words])]
 
 
-def negated(before: str, word: str, weight: float) -> str:
+def quote_with_negation(before: str, word: str, weight: float) -> str:
     """`word` as it is quoted: with the "not" before it that turns its weight around."""
-    turned = weight * lexicon().lexicon.get(word.lower(), weight) < 0
-    negation = before if turned and before.lower() not in lexicon().lexicon else ""
+    is_inverted = weight * get_lexicon().lexicon.get(word.lower(), weight) < 0
+    negation = before if is_inverted and before.lower() not in get_lexicon().lexicon else ""
     return f"{negation} {word}".strip().replace("_", " ")
 
 
-def as_one_word(phrase: str) -> str:
+def phrase_key(phrase: str) -> str:
     """How the lexicon knows a phrase."""
     return "_".join(phrase.lower().split())
 
 
-def telling(sentences: list[list[tuple[str, float]]], sign: int) -> str:
+def explain_sentiment(sentences: list[list[tuple[str, float]]], sign: int) -> str:
     """The words that weigh the most towards `sign`, quoted."""
-    towards = sorted((one for said in sentences for one in said if one[1] * sign > 0), key=lambda one: -abs(one[1]))
-    words = list(dict.fromkeys(word.lower() for word, _ in towards))[:MOST_TOLD]
+    matching = sorted(
+        (one for sentence in sentences for one in sentence if one[1] * sign > 0), key=lambda one: -abs(one[1])
+    )
+    words = list(dict.fromkeys(word.lower() for word, _ in matching))[:MAX_QUOTED_WORDS]
     return f"says {', '.join(f'“{word[:40]}”' for word in words)}"

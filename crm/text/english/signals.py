@@ -9,26 +9,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from crm.text.english.sentiment import hurried, is_english
-from crm.text.quotes import own_words
+from crm.text.english.sentiment import find_urgency, is_english
+from crm.text.quotes import own_text
 
-LONGEST, MOST_SENTENCES, LONGEST_SENTENCE, LONGEST_QUOTE = 6_000, 80, 500, 160
-SENTENCE = re.compile(r"(?:[^.!?\n]|\.(?=\w)|\n(?!\s*[\n•*\-]))+[.!?]*")
-AMOUNT = re.compile(r"(?:[$€£]|USD|EUR|GBP)\s?(\d{1,3}(?:,\d{3})+|\d{1,9})(?:\.\d{1,2})?\s?(k)?\b", re.IGNORECASE)
-LARGEST_AMOUNT = Decimal(10_000_000)
-WHEN = (
+MAX_ANALYZED_LENGTH, MAX_SENTENCES, MAX_SENTENCE_LENGTH, MAX_QUOTE_LENGTH = 6_000, 80, 500, 160
+SENTENCE_PATTERN = re.compile(r"(?:[^.!?\n]|\.(?=\w)|\n(?!\s*[\n•*\-]))+[.!?]*")
+MONEY_PATTERN = re.compile(
+    r"(?:[$€£]|USD|EUR|GBP)\s?(\d{1,3}(?:,\d{3})+|\d{1,9})(?:\.\d{1,2})?\s?(k)?\b", re.IGNORECASE
+)
+MAX_AMOUNT = Decimal(10_000_000)
+DAY_OR_TIME = (
     r"(?:on |for |at |this |next )*(?:monday|tuesday|wednesday|thursday|friday|saturday|tomorrow|\d{1,2}(?::\d\d)?\s?"
     r"(?:am|pm|o'clock)|the \d{1,2}(?:st|nd|rd|th))"
 )
 MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 # Where anybody finds anybody.
-PLACE = r"(?:[\w-]+ )*(?:adverts?|advertisements?|ads?|directory|exchange|google|internet|list|search|web|web ?site)\b"
+PUBLIC_SOURCE = (
+    r"(?:[\w-]+ )*(?:adverts?|advertisements?|ads?|directory|exchange|google|internet|list|search|web|web ?site)\b"
+)
 CHEAPER = r"(?:cheaper|cheapest|(?:lower|lowest|best|better) (?:price|premium|rate)s?)"
-NEGATED = re.compile(r"\b(?:not|n['’]t|never|no|cannot|without|unless)\b", re.IGNORECASE)
+NEGATION = re.compile(r"\b(?:not|n['’]t|never|no|cannot|without|unless)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Sign:
+class DetectedSignal:
     """A signal found in a text: its type, the words that show it, and a value where one was named."""
 
     type: str
@@ -37,28 +41,28 @@ class Sign:
 
 
 @dataclass(frozen=True)
-class Rule:
+class SignalRule:
     """Patterns of which one must be found in a sentence, and of which none may be."""
 
-    tells: re.Pattern[str]
-    against: re.Pattern[str] | None = None
+    pattern: re.Pattern[str]
+    exclusions: re.Pattern[str] | None = None
     # Whether "not" anywhere before the words turns them into something else.
-    negatable: bool = True
+    is_negatable: bool = True
 
-    def found(self, sentence: str) -> bool:
-        match = self.tells.search(sentence)
-        if match is None or (self.against and self.against.search(sentence)):
+    def matches(self, sentence: str) -> bool:
+        match = self.pattern.search(sentence)
+        if match is None or (self.exclusions and self.exclusions.search(sentence)):
             return False
-        return not (self.negatable and NEGATED.search(sentence[: match.start()]))
+        return not (self.is_negatable and NEGATION.search(sentence[: match.start()]))
 
 
-def words(*patterns: str) -> re.Pattern[str]:
+def phrase_pattern(*patterns: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{'|'.join(patterns)})", re.IGNORECASE)
 
 
-RULES = {
-    "decision_maker": Rule(
-        words(
+SIGNAL_RULES = {
+    "decision_maker": SignalRule(
+        phrase_pattern(
             r"(?:i|we) (?:make|will make|'ll make|take) the (?:final )?decision",
             r"(?:it is|it's|that is|that's) my (?:call|decision) to make|it(?:'s| is) my (?:call|decision)\b",
             r"i(?: a|')m the (?:owner|sole owner|co-owner|ceo|cfo|president|managing (?:director|partner)|founder)\b",
@@ -67,8 +71,8 @@ RULES = {
             r"i am authori[sz]ed to (?:sign|decide|buy)",
         ),
     ),
-    "follow_up_requested": Rule(
-        words(
+    "follow_up_requested": SignalRule(
+        phrase_pattern(
             r"(?:please,? |could you |can you |would you |you can |kindly )(?:please )?(?:call|ring|phone|text) me\b",
             r"^call me(?: (?:back|at|on|when|today|tomorrow|this|next|before|after)\b|[.!]?$)",
             r"(?:give|drop) me a (?:call|ring|line)\b",
@@ -77,7 +81,7 @@ RULES = {
             r"(?:remind|contact) me (?:in|next|after|on|again)\b",
             r"when can (?:we|you|i) (?:talk|speak|expect|hear)\b",
         ),
-        against=words(
+        exclusions=phrase_pattern(
             r"do not call",
             r"don['’]t call",
             r"stop (?:calling|contacting)",
@@ -86,28 +90,28 @@ RULES = {
             r"(?:with|(?:if|should) you have)(?: any| other| further| more)* (?:questions?|thoughts|concerns|comments)",
         ),
     ),
-    "meeting_scheduled": Rule(
-        words(
-            rf"(?:see|talk to|speak to|speak with|meet|meet with) you {WHEN}",
-            rf"(?:talk|speak|meet|see you) (?:again )?{WHEN}",
-            rf"{WHEN}[^.!?\n]{{0,30}} (?:works|is fine|is good|suits|is perfect)\b",
-            rf"(?:works|suits) (?:well |fine |great )?for (?:me|us)\b[^.!?\n]{{0,40}}{WHEN}",
+    "meeting_scheduled": SignalRule(
+        phrase_pattern(
+            rf"(?:see|talk to|speak to|speak with|meet|meet with) you {DAY_OR_TIME}",
+            rf"(?:talk|speak|meet|see you) (?:again )?{DAY_OR_TIME}",
+            rf"{DAY_OR_TIME}[^.!?\n]{{0,30}} (?:works|is fine|is good|suits|is perfect)\b",
+            rf"(?:works|suits) (?:well |fine |great )?for (?:me|us)\b[^.!?\n]{{0,40}}{DAY_OR_TIME}",
             r"(?:meeting|call|appointment|visit) is (?:set|confirmed|booked|scheduled)",
-            rf"confirmed? (?:for|the (?:call|meeting|appointment)) {WHEN}",
+            rf"confirmed? (?:for|the (?:call|meeting|appointment)) {DAY_OR_TIME}",
             r"(?:i(?: ha|')ve |i )?(?:accepted|booked) (?:the|your) (?:invite|invitation|meeting|slot|appointment)",
         ),
-        against=words(r"doesn['’]t work", r"can['’]?not make", r"can['’]t make", r"reschedule", r"cancel"),
+        exclusions=phrase_pattern(r"doesn['’]t work", r"can['’]?not make", r"can['’]t make", r"reschedule", r"cancel"),
     ),
-    "referral": Rule(
-        words(
+    "referral": SignalRule(
+        phrase_pattern(
             r"(?:recommended|referred) (?:you|your|me to|us to|by)\b",
-            rf"(?:got|have|was given) your (?:name|number|card|address|details) (?:from|by|through)\b(?! {PLACE})",
+            rf"(?:got|have|was given) your (?:name|number|card|address|details) (?:from|by|through)\b(?! {PUBLIC_SOURCE})",
             r"(?:told me|told us) (?:about you|to (?:call|contact|write|talk to) you)\b",
             r"(?:friend|neighbou?r|colleague|client) of (?:mine|ours) (?:is|uses|has|insures)\b[^.!?\n]{0,40}\byour?\b",
         ),
     ),
-    "competitor_mentioned": Rule(
-        words(
+    "competitor_mentioned": SignalRule(
+        phrase_pattern(
             r"(?:another|a different) (?:agency|agent|broker|insurer|carrier|company's quote)\b",
             r"competing (?:agency|agent|broker|insurer|carrier|quotes?|offers?)\b",
             r"other (?:agencies|agents|brokers|insurers|carriers|quotes|offers)\b",
@@ -118,11 +122,11 @@ RULES = {
             r"(?=[,.;!?]| (?:and|but|at|for|since|now|right|until|on)\b|$)",
             r"(?:my|our) (?:current|present|existing) (?:agent|broker|carrier|insurer|provider)\b",
         ),
-        against=words(r"leaving (?:my|our)", r"instead of (?:my|our)", r"referring", r"commissions?\b"),
-        negatable=False,
+        exclusions=phrase_pattern(r"leaving (?:my|our)", r"instead of (?:my|our)", r"referring", r"commissions?\b"),
+        is_negatable=False,
     ),
-    "price_sensitive": Rule(
-        words(
+    "price_sensitive": SignalRule(
+        phrase_pattern(
             r"too (?:expensive|pricey|steep)\b",
             r"(?:price|premium|cost|quote|rate|pay|paying|charge|charging)s?\b[^.!?\n]{0,40}\btoo (?:high|much)\b",
             r"(?:any|a|some|more|bigger) discounts?\b",
@@ -136,7 +140,7 @@ RULES = {
             r"(?:reduce|lower|cut) (?:my|our|the) (?:premium|price|cost|rate)\b(?! of (?!the |my |our ))",
         ),
         # No complaint, or one who sells.
-        against=words(
+        exclusions=phrase_pattern(
             r"(?:not|never|isn't|aren't|wasn't|n't be) too (?:expensive|pricey|steep|high|much)",
             r"at a discount",
             r"who wants? to",
@@ -145,10 +149,10 @@ RULES = {
             r"anywhere else",
             r"we (?:have|offer|guarantee|help you|will beat|can beat)",
         ),
-        negatable=False,
+        is_negatable=False,
     ),
-    "just_exploring": Rule(
-        words(
+    "just_exploring": SignalRule(
+        phrase_pattern(
             r"(?:just|only|merely|simply) (?:looking|browsing|exploring|shopping) ?(?:around)?\b",
             r"(?:no|not in a|in no) (?:rush|hurry)\b",
             r"not (?:ready|planning|looking) to (?:buy|switch|change|decide|commit|move)\b",
@@ -156,11 +160,11 @@ RULES = {
             r"(?:just|only) (?:gathering|collecting) (?:some )?(?:information|info|ideas)\b",
             r"(?:maybe|perhaps|possibly) (?:next year|later|in the future|some day)\b",
         ),
-        against=words(r"looking (?:at (?!the moment)|over|through|forward|into|for people)\b"),
-        negatable=False,
+        exclusions=phrase_pattern(r"looking (?:at (?!the moment)|over|through|forward|into|for people)\b"),
+        is_negatable=False,
     ),
 }
-MONEY_TALK = words(
+BUDGET_PHRASES = phrase_pattern(
     r"budget",
     r"afford",
     r"(?:can|could|want to|willing to|prepared to|hope to|plan to|like to) (?:spend|pay)",
@@ -168,8 +172,8 @@ MONEY_TALK = words(
     r"(?:keep|stay|come in|be|is) (?:it |this )?(?:under|below|within)",
     r"up to (?=[$€£\d]|USD|EUR|GBP|about|around|a maximum)",
 )
-OURS = words(r"(?:i|we|my|our|us|me|the budget)\b")
-NOT_BUDGET = words(
+FIRST_PERSON = phrase_pattern(r"(?:i|we|my|our|us|me|the budget)\b")
+NON_BUDGET_PHRASES = phrase_pattern(
     r"deductible",
     r"claim",
     r"damage",
@@ -194,70 +198,72 @@ NOT_BUDGET = words(
     r"offering",
 )
 # What every newsletter promises: to take people off its list at once.
-NO_HURRY_OF_THEIRS = words(
+NEWSLETTER_PHRASES = phrase_pattern(
     r"remov", r"unsubscribe", r"taken off", r"take you off", r"opt[ -]?out", r"click", r"honou?red"
 )
 # What an insurer has to know before it can quote. Several in one mail: they know what they want.
-REQUIREMENTS = {
-    "a number of things": words(
+REQUIREMENT_PATTERNS = {
+    "a number of things": phrase_pattern(
         r"\d{1,4} (?:vehicles?|trucks?|vans?|cars?|employees|drivers|units|rooms|locations|staff)"
     ),
-    "a size": words(r"\d[\d,]{2,8} (?:sq\.? ?(?:ft|feet|m)|square (?:feet|foot|metres|meters))"),
-    "a year and a thing": words(
+    "a size": phrase_pattern(r"\d[\d,]{2,8} (?:sq\.? ?(?:ft|feet|m)|square (?:feet|foot|metres|meters))"),
+    "a year and a thing": phrase_pattern(
         r"(?:19[5-9]\d|20[0-4]\d) (?:ford|toyota|honda|chevy|chevrolet|gmc|ram|jeep|nissan|subaru|tesla|bmw|audi|vw"
         r"|volkswagen|hyundai|kia|mazda|volvo|mercedes|dodge|freightliner|kenworth|peterbilt)",
         r"built in (?:18|19|20)\d\d",
     ),
-    "a date": words(
+    "a date": phrase_pattern(
         r"(?:renews?|renewal|expires?|effective|start(?:s|ing)?|begin(?:s|ning)?|clos(?:es|ing))\b[^.!?\n]{0,25}"
         rf"(?:\d{{1,2}}[/.]\d{{1,2}}|\d{{1,2}}(?:st|nd|rd|th)|{MONTH}[a-z]*\.? \d{{1,2}}|\d{{1,2}} {MONTH})"
     ),
-    "a limit": words(
+    "a limit": phrase_pattern(
         r"(?:[$€£]\s?\d[\d,]*(?:\.\d+)?\s?(?:k|m|million|mio)?|\d+ million)[^.!?\n]{0,30}"
         r"(?:limit|liability|per occurrence|aggregate|deductible|of cover)",
         r"(?:limit|liability|deductible)s?[^.!?\n]{0,20}[$€£]\s?\d",
     ),
-    "a wish": words(
+    "a wish": phrase_pattern(
         r"(?:i|we) (?:need|want|require|would like|'d like|are looking for|am looking for) "
         r"(?:[a-z\-]+ ){0,4}(?:cover|coverage|insurance|policy|policies|quote|certificate)"
     ),
 }
-ENOUGH_REQUIREMENTS = 2
+MIN_REQUIREMENTS = 2
 
 
-def detect(body: str) -> list[Sign]:
+def detect_signals(body: str) -> list[DetectedSignal]:
     """The signals in what was written for the mail `body`, neither quotes nor signature; each type once."""
-    said = own_words(body)[:LONGEST].replace("’", "'")
-    if not is_english(said):
+    body_text = own_text(body)[:MAX_ANALYZED_LENGTH].replace("’", "'")
+    if not is_english(body_text):
         return []
-    sentences = [" ".join(one.split())[:LONGEST_SENTENCE] for one in SENTENCE.findall(said)[:MOST_SENTENCES]]
-    found: dict[str, Sign] = {}
-    for sign in signs_of(sentences, said):
+    sentences = [
+        " ".join(one.split())[:MAX_SENTENCE_LENGTH] for one in SENTENCE_PATTERN.findall(body_text)[:MAX_SENTENCES]
+    ]
+    found: dict[str, DetectedSignal] = {}
+    for sign in find_signals(sentences, body_text):
         found.setdefault(sign.type, sign)
     return list(found.values())
 
 
-def signs_of(sentences: list[str], said: str) -> Iterator[Sign]:
+def find_signals(sentences: list[str], body_text: str) -> Iterator[DetectedSignal]:
     for sentence in sentences:
-        for name, rule in RULES.items():
-            if rule.found(sentence):
-                yield Sign(name, quoted(sentence))
-        if (value := budget(sentence)) is not None:
-            yield Sign("budget_mentioned", quoted(sentence), value)
-        if hurried(sentence) and not NO_HURRY_OF_THEIRS.search(sentence):
-            yield Sign("urgency_detected", quoted(sentence))
-    yield from requirements(sentences)
+        for name, rule in SIGNAL_RULES.items():
+            if rule.matches(sentence):
+                yield DetectedSignal(name, shorten_quote(sentence))
+        if (value := extract_budget(sentence)) is not None:
+            yield DetectedSignal("budget_mentioned", shorten_quote(sentence), value)
+        if find_urgency(sentence) and not NEWSLETTER_PHRASES.search(sentence):
+            yield DetectedSignal("urgency_detected", shorten_quote(sentence))
+    yield from find_requirements(sentences)
 
 
-def budget(sentence: str) -> float | None:
+def extract_budget(sentence: str) -> float | None:
     """The most that a sentence says somebody wants to pay; None where it speaks of other money, or of none."""
-    if not OURS.search(sentence) or not MONEY_TALK.search(sentence) or NOT_BUDGET.search(sentence):
+    if not FIRST_PERSON.search(sentence) or not BUDGET_PHRASES.search(sentence) or NON_BUDGET_PHRASES.search(sentence):
         return None
-    amounts = [amount for amount in map(value_of, AMOUNT.findall(sentence)) if 0 < amount <= LARGEST_AMOUNT]
+    amounts = [amount for amount in map(parse_amount, MONEY_PATTERN.findall(sentence)) if 0 < amount <= MAX_AMOUNT]
     return float(max(amounts)) if amounts else None
 
 
-def value_of(found: tuple[str, str]) -> Decimal:
+def parse_amount(found: tuple[str, str]) -> Decimal:
     number, thousands = found
     try:
         return Decimal(number.replace(",", "")) * (1_000 if thousands else 1)
@@ -265,12 +271,12 @@ def value_of(found: tuple[str, str]) -> Decimal:
         return Decimal(0)
 
 
-def requirements(sentences: list[str]) -> Iterator[Sign]:
+def find_requirements(sentences: list[str]) -> Iterator[DetectedSignal]:
     """Whether several of what an insurer has to know are told."""
-    told = {name: one for name, pattern in REQUIREMENTS.items() for one in sentences if pattern.search(one)}
-    if len(told) >= ENOUGH_REQUIREMENTS:
-        yield Sign("clear_requirements", quoted(f"{', '.join(told)}: {next(iter(told.values()))}"))
+    facts = {name: one for name, pattern in REQUIREMENT_PATTERNS.items() for one in sentences if pattern.search(one)}
+    if len(facts) >= MIN_REQUIREMENTS:
+        yield DetectedSignal("clear_requirements", shorten_quote(f"{', '.join(facts)}: {next(iter(facts.values()))}"))
 
 
-def quoted(text: str) -> str:
-    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1].rstrip()}…"
+def shorten_quote(text: str) -> str:
+    return text if len(text) <= MAX_QUOTE_LENGTH else f"{text[: MAX_QUOTE_LENGTH - 1].rstrip()}…"

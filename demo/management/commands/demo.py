@@ -7,10 +7,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError
 from django.utils import timezone
 
-from crm.exceptions import Refused
+from crm.exceptions import ActionRefused
 from demo import agency
 
-HEADINGS = ("Username", "Name", "Role", "Password")
+LOGIN_HEADINGS = ("Username", "Name", "Role", "Password")
 
 
 class Command(BaseCommand):
@@ -22,8 +22,8 @@ class Command(BaseCommand):
         if not settings.DEBUG:
             raise CommandError("Everybody knows the passwords of the demo: it is not loaded with DEBUG off.")
         try:
-            count = agency.load(timezone.localdate())
-        except Refused as error:
+            count = agency.load_demo(timezone.localdate())
+        except ActionRefused as error:
             raise CommandError(f"The demo was not loaded. {error}") from error
         except ProgrammingError as error:
             raise CommandError(f"Run manage.py migrate first: {str(error).splitlines()[0]}.") from error
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         self._print_logins()
 
     def _print_logins(self) -> None:
-        table = [HEADINGS, *agency.logins()]
+        table = [LOGIN_HEADINGS, *agency.demo_logins()]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         for line in table:
             cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))

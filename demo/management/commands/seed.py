@@ -17,24 +17,24 @@ from django.utils import timezone
 
 from crm.models import User
 from demo.seeding import ai_log, conversations, suggestions, tickets
-from demo.seeding.draws import Chunk, prepare
+from demo.seeding.draws import Chunk, create_sql_functions
 from demo.seeding.leads import clients, history, leads, stakeholders, tasks, timeline
-from demo.seeding.staff import hire
+from demo.seeding.staff import create_staff
 
 # In this order: each may point to what stands before it.
-STEPS: dict[str, Callable[[CursorWrapper, Chunk], int]] = {
+SEED_STEPS: dict[str, Callable[[CursorWrapper, Chunk], int]] = {
     "clients": clients.insert_clients,
-    "leads": leads.insert,
+    "leads": leads.insert_leads,
     "projects": clients.insert_projects,
-    "moves": history.insert,
-    "contacts": stakeholders.insert,
-    "tasks": tasks.insert,
-    "interactions": ai_log.insert,
-    "conversations": conversations.insert,
-    "tickets": tickets.insert,
-    "suggestions": suggestions.insert,
+    "moves": history.insert_stage_moves,
+    "contacts": stakeholders.insert_contacts,
+    "tasks": tasks.insert_tasks,
+    "interactions": ai_log.insert_interactions,
+    "conversations": conversations.insert_conversations,
+    "tickets": tickets.insert_tickets,
+    "suggestions": suggestions.insert_suggestions,
 }
-SHARES = {
+SHARE_OPTIONS = {
     "clients": (0.8, "won leads that became a client"),
     "tickets": (0.3, "clients with a ticket"),
     "contacts": (0.15, "leads with contacts"),
@@ -43,9 +43,9 @@ SHARES = {
     "interactions": (0.1, "leads a model was asked about"),
     "suggestions": (0.1, "leads with a suggestion"),
 }
-ONE_AT_A_TIME = 7_305_142_266
+SEED_LOCK_KEY = 7_305_142_266
 # The database server works on as many chunks at once as a small machine has cores.
-AT_A_TIME = 2
+PARALLEL_CHUNKS = 2
 
 
 class Command(BaseCommand):
@@ -57,42 +57,42 @@ class Command(BaseCommand):
         parser.add_argument("--leads", type=int, required=True, help="How many leads to add.")
         parser.add_argument("--seed", type=int, default=1, help="What the chances follow from (1).")
         parser.add_argument("--chunk", type=int, default=50_000, help="Leads in a transaction (50000).")
-        for name, (share, what) in SHARES.items():
-            parser.add_argument(f"--{name}", type=float, default=share, help=f"Share of {what} ({share}).")
+        for name, (share, description) in SHARE_OPTIONS.items():
+            parser.add_argument(f"--{name}", type=float, default=share, help=f"Share of {description} ({share}).")
 
     def handle(self, *, leads: int, seed: int, chunk: int, **options: Any) -> None:
         if leads < 1 or chunk < 1:
             raise CommandError("The number of leads and the size of a chunk must be 1 or more.")
-        shares = {name: options[name] for name in SHARES}
+        shares = {name: options[name] for name in SHARE_OPTIONS}
         for name, share in shares.items():
             if not 0 <= share <= 1:
                 raise CommandError(f"--{name} is a share: write a number from 0 to 1.")
-        with the_only_seed():
-            run = Run(seed, timezone.now(), shares, hire())
+        with seed_lock():
+            run = SeedRun(seed, timezone.now(), shares, create_staff())
             self._insert(run, run.chunks(leads, chunk), leads)
-            self._tidy_up()
+            self._vacuum()
 
-    def _insert(self, run: "Run", chunks: list[Chunk], total: int) -> None:
-        done, began, counts = 0, time.monotonic(), Counter()
-        for written in run.insert(chunks):
-            counts.update(written)
-            done, seconds = done + written["leads"], time.monotonic() - began
-            left = seconds / done * (total - done)
-            self.stdout.write(f"{done:,} of {total:,} leads in {seconds:,.0f} s, {left:,.0f} s to go")
+    def _insert(self, run: "SeedRun", chunks: list[Chunk], total: int) -> None:
+        done, started, counts = 0, time.monotonic(), Counter()
+        for inserted in run.insert(chunks):
+            counts.update(inserted)
+            done, seconds = done + inserted["leads"], time.monotonic() - started
+            seconds_left = seconds / done * (total - done)
+            self.stdout.write(f"{done:,} of {total:,} leads in {seconds:,.0f} s, {seconds_left:,.0f} s to go")
         self.stdout.write("Added " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + ".")
 
-    def _tidy_up(self) -> None:
+    def _vacuum(self) -> None:
         # It cannot run inside a transaction; a caller who has one open does it afterwards.
         if connection.in_atomic_block:
             return
-        began = time.monotonic()
+        started = time.monotonic()
         with connection.cursor() as cursor:
             cursor.execute("VACUUM (ANALYZE)")
-        self.stdout.write(f"Vacuumed and analyzed in {time.monotonic() - began:,.0f} s.")
+        self.stdout.write(f"Vacuumed and analyzed in {time.monotonic() - started:,.0f} s.")
 
 
 @dataclass(frozen=True)
-class Run:
+class SeedRun:
     """What all chunks of a run have in common."""
 
     seed: int
@@ -103,7 +103,7 @@ class Run:
     def chunks(self, total: int, size: int) -> list[Chunk]:
         """`total` leads from the next free number on, `size` in each chunk but the last."""
         with connection.cursor() as cursor:
-            start = timeline.next_number(cursor)
+            start = timeline.next_lead_number(cursor)
         stop = start + total
         return [
             Chunk(start, total, first, min(first + size, stop) - 1, self.now, self.shares)
@@ -116,14 +116,14 @@ class Run:
         if connection.in_atomic_block:
             yield from (self._insert_chunk(chunk) for chunk in chunks)
             return
-        pool = ThreadPoolExecutor(AT_A_TIME)
+        pool = ThreadPoolExecutor(PARALLEL_CHUNKS)
         try:
-            for future in as_completed([pool.submit(self._insert_apart, chunk) for chunk in chunks]):
+            for future in as_completed([pool.submit(self._insert_chunk_in_thread, chunk) for chunk in chunks]):
                 yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _insert_apart(self, chunk: Chunk) -> dict[str, int]:
+    def _insert_chunk_in_thread(self, chunk: Chunk) -> dict[str, int]:
         """In a thread, with a connection of its own."""
         try:
             return self._insert_chunk(chunk)
@@ -134,24 +134,24 @@ class Run:
     def _insert_chunk(self, chunk: Chunk) -> dict[str, int]:
         """Write the leads of `chunk` and all that belongs to them; returns how much of each."""
         with connection.cursor() as cursor:
-            prepare(cursor, self.seed)
-            timeline.draw_facts(cursor, chunk, self.owners)
-            return {name: step(cursor, chunk) for name, step in STEPS.items()}
+            create_sql_functions(cursor, self.seed)
+            timeline.create_seeded_table(cursor, chunk, self.owners)
+            return {name: step(cursor, chunk) for name, step in SEED_STEPS.items()}
 
 
 @contextmanager
-def the_only_seed() -> Iterator[None]:
+def seed_lock() -> Iterator[None]:
     """Hold the lock that two seeds of one database would otherwise number their leads alike without.
 
     Raises:
         CommandError: another one holds it.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [ONE_AT_A_TIME])
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [SEED_LOCK_KEY])
         if not cursor.fetchone()[0]:
             raise CommandError("Another seed is filling this database; wait until it has ended.")
     try:
         yield
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [ONE_AT_A_TIME])
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [SEED_LOCK_KEY])

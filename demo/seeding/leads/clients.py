@@ -4,7 +4,7 @@ from django.db.backends.utils import CursorWrapper
 
 from demo.seeding.draws import Chunk
 
-CLIENTS = """
+INSERT_CLIENTS_SQL = """
 INSERT INTO clients (id, created_at, updated_at, client_type, name, email, phone, address, assigned_to_id,
                      tags, custom_fields)
 SELECT client_id, converted_at, converted_at, CASE WHEN is_firm THEN 'Business' ELSE 'Individual' END,
@@ -18,7 +18,7 @@ SELECT client_id, converted_at, converted_at, CASE WHEN is_firm THEN 'Business' 
        jsonb_build_object('policies', pg_temp.whole(1, 4, power(pg_temp.draw(n, 'policies'), 2)))
   FROM seeded WHERE client_id IS NOT NULL
 """
-PROJECTS = """
+INSERT_PROJECTS_SQL = """
 INSERT INTO projects (id, created_at, updated_at, client_id, name, status)
 SELECT pg_temp.uuid7(converted_at, 'project', n), converted_at, converted_at, client_id,
        pg_temp.pick('{Onboarding,Policy review,Annual renewal,Claims history,Certificate set-up}',
@@ -32,9 +32,9 @@ SELECT pg_temp.uuid7(converted_at, 'project', n), converted_at, converted_at, cl
 
 def insert_clients(cursor: CursorWrapper, chunk: Chunk) -> int:
     """Write the clients that leads of `seeded` were converted to."""
-    return chunk.run(cursor, CLIENTS)
+    return chunk.run(cursor, INSERT_CLIENTS_SQL)
 
 
 def insert_projects(cursor: CursorWrapper, chunk: Chunk) -> int:
     """Write a first project for one client in five."""
-    return chunk.run(cursor, PROJECTS)
+    return chunk.run(cursor, INSERT_PROJECTS_SQL)

@@ -4,11 +4,11 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
-from crm.records.activity import SYSTEM
+from crm.records.activity import SYSTEM_ACTOR
 from demo.seeding.draws import Chunk
 
 # The stages on the way to each stage; one lead in three is lost before there is a proposal.
-PATHS = {
+STAGE_PATHS = {
     "NEW_OPPORTUNITIES": ["NEW_OPPORTUNITIES"],
     "ACTIVE": ["NEW_OPPORTUNITIES", "ACTIVE"],
     "PROPOSAL_SENT": ["NEW_OPPORTUNITIES", "ACTIVE", "PROPOSAL_SENT"],
@@ -18,7 +18,7 @@ PATHS = {
     "lost early": ["NEW_OPPORTUNITIES", "CLOSED_LOST"],
     "CLOSED_UNQUALIFIED": ["NEW_OPPORTUNITIES", "CLOSED_UNQUALIFIED"],
 }
-MOVES = """
+STAGE_MOVES_SQL = """
 CREATE TEMP TABLE seeded_moves ON COMMIT DROP AS
 SELECT lead.n * 8 + step AS n, lead.id AS lead_id, lead.name, lead.company, lead.owner_id, was, now_in,
        created_at + (staged_at - created_at) * part AS at
@@ -28,11 +28,11 @@ SELECT lead.n * 8 + step AS n, lead.id AS lead_id, lead.name, lead.company, lead
     ON path = CASE WHEN status_id = 'CLOSED_LOST' AND pg_temp.draw(n, 'lost early') < 0.33 THEN 'lost early'
                    ELSE status_id END
 """
-HISTORY = """
+INSERT_HISTORY_SQL = """
 INSERT INTO lead_stage_history (id, created_at, updated_at, lead_id, from_status_id, to_status_id, at, by_id)
 SELECT pg_temp.uuid7(at, 'move', n), at, at, lead_id, was, now_in, at, owner_id FROM seeded_moves
 """
-TIMELINE = """
+INSERT_ACTIVITY_SQL = """
 INSERT INTO activity_logs (id, actor_type, actor_id, verb, summary, target_type, target_id, about_type,
                            about_id, metadata, occurred_at, created_at)
 SELECT pg_temp.uuid7(at, 'activity', n), CASE WHEN owner_id IS NULL THEN 'system' ELSE 'user' END, owner_id,
@@ -51,22 +51,22 @@ SELECT pg_temp.uuid7(at, 'activity', n), CASE WHEN owner_id IS NULL THEN 'system
 """
 
 
-def _moves() -> dict[str, list[Any]]:
+def _stage_moves() -> dict[str, list[Any]]:
     """Each move of each path: its number, from, to, and when, as a part of the time to the last move."""
     rows = [
         (path, step, stages[step - 1] if step else None, stage, step / max(len(stages) - 1, 1))
-        for path, stages in PATHS.items()
+        for path, stages in STAGE_PATHS.items()
         for step, stage in enumerate(stages)
     ]
     return dict(zip(("paths", "steps", "was", "now_in", "parts"), map(list, zip(*rows, strict=True)), strict=True))
 
 
-WORDS = {**_moves(), "program": SYSTEM.name}
+STAGE_MOVE_PARAMETERS = {**_stage_moves(), "program": SYSTEM_ACTOR.name}
 
 
-def insert(cursor: CursorWrapper, chunk: Chunk) -> int:
+def insert_stage_moves(cursor: CursorWrapper, chunk: Chunk) -> int:
     """Write every move of the leads of `seeded`, twice: as history and as activity; returns the moves."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.seeded_moves")
-    chunk.run(cursor, MOVES, WORDS)
-    chunk.run(cursor, HISTORY, WORDS)
-    return chunk.run(cursor, TIMELINE, WORDS)
+    chunk.run(cursor, STAGE_MOVES_SQL, STAGE_MOVE_PARAMETERS)
+    chunk.run(cursor, INSERT_HISTORY_SQL, STAGE_MOVE_PARAMETERS)
+    return chunk.run(cursor, INSERT_ACTIVITY_SQL, STAGE_MOVE_PARAMETERS)

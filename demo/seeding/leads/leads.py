@@ -4,11 +4,11 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
-from demo.seeding.draws import Chunk, weighted
-from demo.seeding.leads.line_answers import AUTO, FORM_WORDS, HOME, LINE_DATA
-from demo.seeding.vocabulary import PEOPLE
+from demo.seeding.draws import Chunk, weighted_choice
+from demo.seeding.leads.line_answers import ANSWER_PARAMETERS, AUTO_SQL, HOME_SQL, LINE_DATA_SQL
+from demo.seeding.vocabulary import PEOPLE_PARAMETERS
 
-LEADS = f"""
+INSERT_LEADS_SQL = f"""
 INSERT INTO leads (
     id, created_at, updated_at, contact_name, contact_email, contact_phone, company_name, company_website,
     client_type, source_type, source_detail, assigned_to_id, notes,
@@ -41,10 +41,10 @@ SELECT id, created_at, greatest(staged_at, last_contact_at, scored_at), name, em
          WHEN pg_temp.draw(n, 'expected') < 0.7
          THEN %(now)s::date + pg_temp.whole(-12, 100, pg_temp.draw(n, 'due')) END,
     last_contact_at, greatest(created_at, staged_at, last_contact_at), awaiting, converted_at, client_id,
-    CASE WHEN line_code = 'auto' THEN {AUTO} ELSE '{{}}' END,
+    CASE WHEN line_code = 'auto' THEN {AUTO_SQL} ELSE '{{}}' END,
     CASE WHEN line_code = 'home' OR line_code = 'auto' AND pg_temp.draw(n, 'bundled') < 0.15
-         THEN {HOME} ELSE '{{}}' END,
-    CASE {LINE_DATA} ELSE '{{}}' END,
+         THEN {HOME_SQL} ELSE '{{}}' END,
+    CASE {LINE_DATA_SQL} ELSE '{{}}' END,
     CASE WHEN NOT is_firm AND pg_temp.draw(n, 'spouse') < 0.12
          THEN jsonb_build_array(jsonb_build_object('relation', 'spouse', 'name',
                 pg_temp.pick(%(first_names)s, pg_temp.draw(n, 'spouse name')) || ' ' || last_name))
@@ -78,7 +78,7 @@ SELECT id, created_at, greatest(staged_at, last_contact_at, scored_at), name, em
      OFFSET 0
   ) AS facts
 """
-ODDS = {
+STAGE_ODDS = {
     "NEW_OPPORTUNITIES": 0.10,
     "ACTIVE": 0.22,
     "PROPOSAL_SENT": 0.38,
@@ -87,13 +87,13 @@ ODDS = {
     "CLOSED_LOST": 0.18,
     "CLOSED_UNQUALIFIED": 0.05,
 }
-WORDS: dict[str, Any] = {
-    **FORM_WORDS,
-    **PEOPLE,
-    **weighted("sources", {"WEBSITE": 36, "REFERRAL": 24, "EMAIL": 14, "EVENT": 9, "IMPORT": 12, "OTHER": 5}),
-    **weighted("reasons", {"BUDGET": 26, "COMPETITOR": 24, "GHOSTED": 22, "TIMING": 14, "FIT": 9, "OTHER": 5}),
-    "odds_of": list(ODDS),
-    "odds": list(ODDS.values()),
+LEAD_PARAMETERS: dict[str, Any] = {
+    **ANSWER_PARAMETERS,
+    **PEOPLE_PARAMETERS,
+    **weighted_choice("sources", {"WEBSITE": 36, "REFERRAL": 24, "EMAIL": 14, "EVENT": 9, "IMPORT": 12, "OTHER": 5}),
+    **weighted_choice("reasons", {"BUDGET": 26, "COMPETITOR": 24, "GHOSTED": 22, "TIMING": 14, "FIT": 9, "OTHER": 5}),
+    "odds_of": list(STAGE_ODDS),
+    "odds": list(STAGE_ODDS.values()),
     "details": [
         "",
         "",
@@ -168,6 +168,6 @@ WORDS: dict[str, Any] = {
 }
 
 
-def insert(cursor: CursorWrapper, chunk: Chunk) -> int:
+def insert_leads(cursor: CursorWrapper, chunk: Chunk) -> int:
     """Write the leads of `seeded`; their clients stand already."""
-    return chunk.run(cursor, LEADS, WORDS)
+    return chunk.run(cursor, INSERT_LEADS_SQL, LEAD_PARAMETERS)

@@ -1,11 +1,11 @@
 """What a lead has shown; the score follows from it by the policy in use."""
 
-from leads.scoring.explanation import SEEDED
+from leads.scoring.explanation import DEFAULT_SIGNAL_WEIGHTS
 
-WEIGHTS = {name: weight for name, (weight, _) in SEEDED.items() if weight > 0}
-WARNINGS = {name: weight for name, (weight, _) in SEEDED.items() if weight < 0}
+POSITIVE_WEIGHTS = {name: weight for name, (weight, _) in DEFAULT_SIGNAL_WEIGHTS.items() if weight > 0}
+NEGATIVE_WEIGHTS = {name: weight for name, (weight, _) in DEFAULT_SIGNAL_WEIGHTS.items() if weight < 0}
 # One lead in five has a warning among its signals; a third of them a single signal, few have six.
-SIGNALS = f"""
+SIGNALS_SQL = f"""
     SELECT jsonb_agg(jsonb_build_object('type', type, 'timestamp', at, 'weight', weight) || more
                      ORDER BY at) AS signals
       FROM (
@@ -23,12 +23,12 @@ SIGNALS = f"""
                  1 + width_bucket(pg_temp.draw(n, 'warmth'), %(counts)s)) AS i
           JOIN unnest(%(signs)s::text[], %(weights)s::float8[]) WITH ORDINALITY AS sign (type, weight, place)
             ON sign.place = CASE WHEN i = 0
-                 THEN pg_temp.whole({len(WEIGHTS) + 1}, {len(WEIGHTS | WARNINGS)}, pg_temp.draw(n, 'warning'))
-                 ELSE pg_temp.whole(1, {len(WEIGHTS)}, pg_temp.draw(n * 8 + i, 'sign')) END
+                 THEN pg_temp.whole({len(POSITIVE_WEIGHTS) + 1}, {len(POSITIVE_WEIGHTS | NEGATIVE_WEIGHTS)}, pg_temp.draw(n, 'warning'))
+                 ELSE pg_temp.whole(1, {len(POSITIVE_WEIGHTS)}, pg_temp.draw(n * 8 + i, 'sign')) END
       ) AS drawn
 """
-SIGNS = {
-    "signs": [*WEIGHTS, *WARNINGS],
-    "weights": [*WEIGHTS.values(), *WARNINGS.values()],
+SIGNAL_PARAMETERS = {
+    "signs": [*POSITIVE_WEIGHTS, *NEGATIVE_WEIGHTS],
+    "weights": [*POSITIVE_WEIGHTS.values(), *NEGATIVE_WEIGHTS.values()],
     "counts": [0.32, 0.52, 0.70, 0.84, 0.94],
 }

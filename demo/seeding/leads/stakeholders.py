@@ -3,10 +3,10 @@
 from django.db.backends.utils import CursorWrapper
 
 from demo.seeding.draws import Chunk
-from demo.seeding.vocabulary import PEOPLE
+from demo.seeding.vocabulary import PEOPLE_PARAMETERS
 
 # The first contact of a lead is whoever asked; a firm has up to two more.
-CONTACTS = """
+CONTACTS_TABLE_SQL = """
 CREATE TEMP TABLE seeded_contacts ON COMMIT DROP AS
 SELECT lead.id AS lead_id, lead.client_id, lead.is_firm, lead.created_at, i,
        pg_temp.uuid7(lead.created_at, 'contact', n * 4 + i) AS id, lead.n * 4 + i AS n,
@@ -20,7 +20,7 @@ SELECT lead.id AS lead_id, lead.client_id, lead.is_firm, lead.created_at, i,
        AS i
  WHERE pg_temp.draw(n, 'contacts') < %(contacts)s
 """
-INSERT_CONTACTS = """
+INSERT_CONTACTS_SQL = """
 INSERT INTO contacts (id, created_at, updated_at, name, email, phone, title)
 SELECT id, created_at, created_at, name,
        CASE WHEN i = 0 THEN email
@@ -29,24 +29,24 @@ SELECT id, created_at, created_at, name,
        phone, CASE WHEN is_firm THEN pg_temp.pick(%(titles)s, pg_temp.draw(n, 'title')) ELSE '' END
   FROM seeded_contacts
 """
-INSERT_LINKS = """
+INSERT_LINKS_SQL = """
 INSERT INTO {table} (id, created_at, updated_at, contact_id, {owner}, role, is_primary)
 SELECT pg_temp.uuid7(created_at, '{table}', n), created_at, created_at, id, {owner},
        CASE WHEN i = 0 THEN 'primary' ELSE pg_temp.pick(%(roles)s, pg_temp.draw(n, 'role')) END, i = 0
   FROM seeded_contacts WHERE {owner} IS NOT NULL
 """
-WORDS = {
-    **PEOPLE,
+CONTACT_PARAMETERS = {
+    **PEOPLE_PARAMETERS,
     "roles": ["decision_maker", "decision_maker", "influencer", "technical", "financial", "end_user", "other"],
     "titles": ["Owner", "Owner", "Office manager", "Bookkeeper", "Partner", "Operations lead", "Treasurer"],
 }
 
 
-def insert(cursor: CursorWrapper, chunk: Chunk) -> int:
+def insert_contacts(cursor: CursorWrapper, chunk: Chunk) -> int:
     """Write the contacts of a share of `seeded`, and their links; returns the contacts."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.seeded_contacts")
-    chunk.run(cursor, CONTACTS, WORDS)
-    written = chunk.run(cursor, INSERT_CONTACTS, WORDS)
-    chunk.run(cursor, INSERT_LINKS.format(table="contact_leads", owner="lead_id"), WORDS)
-    chunk.run(cursor, INSERT_LINKS.format(table="contact_clients", owner="client_id"), WORDS)
-    return written
+    chunk.run(cursor, CONTACTS_TABLE_SQL, CONTACT_PARAMETERS)
+    contact_count = chunk.run(cursor, INSERT_CONTACTS_SQL, CONTACT_PARAMETERS)
+    chunk.run(cursor, INSERT_LINKS_SQL.format(table="contact_leads", owner="lead_id"), CONTACT_PARAMETERS)
+    chunk.run(cursor, INSERT_LINKS_SQL.format(table="contact_clients", owner="client_id"), CONTACT_PARAMETERS)
+    return contact_count

@@ -4,10 +4,10 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
-from demo.seeding.draws import Chunk, weighted
+from demo.seeding.draws import Chunk, weighted_choice
 
 # For an open lead the work lies ahead or is late; for a closed one it is behind us.
-TASKS = """
+INSERT_TASKS_SQL = """
 INSERT INTO tasks (id, created_at, updated_at, title, description, status, due_on, assignee_id, lead_id)
 SELECT pg_temp.uuid7(at, 'task', n), at, at, pg_temp.pick(%(titles)s, pg_temp.draw(n, 'task')),
        CASE WHEN pg_temp.draw(n, 'described') < 0.3
@@ -23,8 +23,8 @@ SELECT pg_temp.uuid7(at, 'task', n), at, at, pg_temp.pick(%(titles)s, pg_temp.dr
      OFFSET 0
   ) AS promised
 """
-WORDS: dict[str, Any] = {
-    **weighted("ahead", {"ON_DECK": 40, "IN_PROGRESS": 14, "BLOCKED": 6, "DONE": 36, "ARCHIVED": 4}),
+TASK_PARAMETERS: dict[str, Any] = {
+    **weighted_choice("ahead", {"ON_DECK": 40, "IN_PROGRESS": 14, "BLOCKED": 6, "DONE": 36, "ARCHIVED": 4}),
     "titles": [
         "Call back about the quote",
         "Ask for the current declarations page",
@@ -45,6 +45,6 @@ WORDS: dict[str, Any] = {
 }
 
 
-def insert(cursor: CursorWrapper, chunk: Chunk) -> int:
+def insert_tasks(cursor: CursorWrapper, chunk: Chunk) -> int:
     """Write a task for a share of `seeded`."""
-    return chunk.run(cursor, TASKS, WORDS)
+    return chunk.run(cursor, INSERT_TASKS_SQL, TASK_PARAMETERS)

@@ -7,13 +7,13 @@ from django.db.backends.utils import CursorWrapper
 from psycopg.types.json import Jsonb
 
 from crm.models import User
-from demo.seeding.draws import Chunk, weighted
-from demo.seeding.leads.signals import SIGNALS, SIGNS
-from demo.seeding.vocabulary import FIRMS, PEOPLE, PLACES
+from demo.seeding.draws import Chunk, weighted_choice
+from demo.seeding.leads.signals import SIGNAL_PARAMETERS, SIGNALS_SQL
+from demo.seeding.vocabulary import FIRM_PARAMETERS, PEOPLE_PARAMETERS, PLACE_PARAMETERS
 from leads.models import ScoringPolicy
 
 # In the order of their time, as rows come in life; the newest are the most, as in an agency that grows.
-ARRIVED = """
+ARRIVED_SQL = """
     SELECT n, (n - %(start)s)::float8 / %(total)s AS progress,
            %(now)s::timestamptz - interval '3 years'
              * power(1 - (n - %(start)s + pg_temp.draw(n, 'arrival')) / %(total)s, 1.6) AS created_at,
@@ -26,7 +26,7 @@ ARRIVED = """
       FROM generate_series(%(first)s::bigint, %(last)s) AS n
 """
 # Of the oldest three in ten are still open, of the newest eight.
-STAGED = """
+STAGED_SQL = """
     SELECT arrived.*, line_id, coalesce(is_commercial, false) AS is_firm,
            CASE WHEN pg_temp.draw(n, 'open') >= 0.3 + progress / 2
                 THEN pg_temp.pick(%(ends)s, %(ends_shares)s, pg_temp.draw(n, 'stage'))
@@ -37,14 +37,14 @@ STAGED = """
       FROM arrived
       LEFT JOIN (SELECT id AS line_id, code, is_commercial FROM insurance_types) AS line ON code = line_code
 """
-CLOSED = """
+CLOSED_SQL = """
     SELECT staged.*, category IN ('open', 'paused') AS is_open,
            CASE WHEN category NOT IN ('open', 'paused')
                 THEN created_at + (0.03 + 0.96 * power(pg_temp.draw(n, 'closing'), 2))
                        * least(%(now)s - created_at, interval '200 days') END AS closed_at
       FROM staged JOIN (SELECT code, category FROM lead_statuses) AS stage ON code = status_id
 """
-HEARD = """
+CONTACTED_SQL = """
     SELECT closed.*,
            CASE WHEN NOT is_open
                 THEN closed_at - (closed_at - created_at) * 0.3 * pg_temp.draw(n, 'contact')
@@ -59,20 +59,20 @@ HEARD = """
                        %(now)s - interval '1 day' * pg_temp.draw(n, 'scoring'))) END AS scored_at
       FROM closed
 """
-SCORED = f"""
+SCORED_SQL = f"""
     SELECT heard.*, signals,
            CASE WHEN signals IS NOT NULL
                 THEN lead_score(signals, %(policy)s, %(half_life)s, scored_at) END AS score
-      FROM heard LEFT JOIN LATERAL ({SIGNALS}) AS shown ON scored_at IS NOT NULL
+      FROM heard LEFT JOIN LATERAL ({SIGNALS_SQL}) AS shown ON scored_at IS NOT NULL
 """
 # The telephone numbers are the hundred of every area that are kept for fiction, written as people do.
-FACTS = f"""
+SEEDED_TABLE_SQL = f"""
 CREATE TEMP TABLE seeded ON COMMIT DROP AS
-WITH arrived AS MATERIALIZED ({ARRIVED}),
-     staged AS MATERIALIZED ({STAGED}),
-     closed AS MATERIALIZED ({CLOSED}),
-     heard AS MATERIALIZED ({HEARD}),
-     scored AS MATERIALIZED ({SCORED})
+WITH arrived AS MATERIALIZED ({ARRIVED_SQL}),
+     staged AS MATERIALIZED ({STAGED_SQL}),
+     closed AS MATERIALIZED ({CLOSED_SQL}),
+     heard AS MATERIALIZED ({CONTACTED_SQL}),
+     scored AS MATERIALIZED ({SCORED_SQL})
 SELECT scored.*, pg_temp.uuid7(created_at, 'lead', n) AS id, owner_id,
        first_name || ' ' || last_name AS name,
        CASE WHEN pg_temp.draw(n, 'email') < 0.94
@@ -110,14 +110,14 @@ SELECT scored.*, pg_temp.uuid7(created_at, 'lead', n) AS id, owner_id,
   LEFT JOIN (SELECT id AS owner_id, username FROM users) AS agents ON username = owner
   LEFT JOIN unnest(%(priced)s::text[], %(prices)s::float8[]) AS price (code, usual) ON price.code = line_code
 """
-HIGHEST_NUMBER = r"""
+HIGHEST_NUMBER_SQL = r"""
 SELECT coalesce(max(substring(email FROM '\.(\d{1,12})(?:\.[a-z]+)?@example\.(?:com|net|org)$')::bigint), 0)
   FROM (SELECT contact_email FROM leads UNION ALL SELECT contacts.email FROM contacts) AS known (email)
  WHERE email LIKE '%@example.%'
 """
 
 # The share of each line among new leads, and what a policy of it usually costs in a year.
-SHARES = {
+LINE_SHARES = {
     "auto": 30,
     "home": 19,
     "renters": 7,
@@ -130,7 +130,7 @@ SHARES = {
     "life": 5,
     "": 2,
 }
-PRICES = {
+LINE_PRICES = {
     "auto": 1_900.0,
     "home": 2_300.0,
     "renters": 280.0,
@@ -143,39 +143,43 @@ PRICES = {
     "life": 1_200.0,
     "": 1_500.0,
 }
-DRAWN_FROM: dict[str, Any] = {
-    **PEOPLE,
-    **PLACES,
-    **FIRMS,
-    **SIGNS,
-    **weighted("lines", SHARES),
-    **weighted("fresh", {"NEW_OPPORTUNITIES": 58, "ACTIVE": 30, "PROPOSAL_SENT": 11, "ON_ICE": 1}),
-    **weighted("stages", {"NEW_OPPORTUNITIES": 14, "ACTIVE": 41, "PROPOSAL_SENT": 22, "ON_ICE": 23}),
-    **weighted("ends", {"CLOSED_WON": 35, "CLOSED_LOST": 47, "CLOSED_UNQUALIFIED": 18}),
+TIMELINE_PARAMETERS: dict[str, Any] = {
+    **PEOPLE_PARAMETERS,
+    **PLACE_PARAMETERS,
+    **FIRM_PARAMETERS,
+    **SIGNAL_PARAMETERS,
+    **weighted_choice("lines", LINE_SHARES),
+    **weighted_choice("fresh", {"NEW_OPPORTUNITIES": 58, "ACTIVE": 30, "PROPOSAL_SENT": 11, "ON_ICE": 1}),
+    **weighted_choice("stages", {"NEW_OPPORTUNITIES": 14, "ACTIVE": 41, "PROPOSAL_SENT": 22, "ON_ICE": 23}),
+    **weighted_choice("ends", {"CLOSED_WON": 35, "CLOSED_LOST": 47, "CLOSED_UNQUALIFIED": 18}),
     "domains": ["com", "com", "com", "net", "org"],
     "phone_forms": ["(%s) 555-0%s", "%s-555-0%s", "%s.555.0%s", "+1 %s 555 0%s"],
-    "priced": list(PRICES),
-    "prices": list(PRICES.values()),
+    "priced": list(LINE_PRICES),
+    "prices": list(LINE_PRICES.values()),
 }
 
 
-def draw_facts(cursor: CursorWrapper, chunk: Chunk, owners: Sequence[User]) -> None:
+def create_seeded_table(cursor: CursorWrapper, chunk: Chunk, owners: Sequence[User]) -> None:
     """Make the table `seeded` for the leads of `chunk`, gone again when the transaction ends."""
     # A caller's transaction may go on after the chunk, and the table with it.
     cursor.execute("DROP TABLE IF EXISTS pg_temp.seeded")
     policy = ScoringPolicy.objects.active()
-    judged_by = {
+    policy_parameters = {
         "policy": Jsonb(policy.weights),
         "half_life": float(policy.half_life_days),
         "hot": policy.hot_from,
         "warm": policy.warm_from,
         "dormant": policy.dormant_after_days,
     }
-    chunk.run(cursor, FACTS, {**DRAWN_FROM, **judged_by, "owners": [owner.username for owner in owners]})
+    chunk.run(
+        cursor,
+        SEEDED_TABLE_SQL,
+        {**TIMELINE_PARAMETERS, **policy_parameters, "owners": [owner.username for owner in owners]},
+    )
     cursor.execute("ANALYZE seeded")
 
 
-def next_number(cursor: CursorWrapper) -> int:
+def next_lead_number(cursor: CursorWrapper) -> int:
     """The number of the next lead: every address made by a seed carries one, and none may come twice."""
-    cursor.execute(HIGHEST_NUMBER)
+    cursor.execute(HIGHEST_NUMBER_SQL)
     return cursor.fetchone()[0] + 1

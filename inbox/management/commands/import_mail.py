@@ -8,14 +8,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from crm.exceptions import Refused
-from crm.records.activity import SYSTEM
+from crm.exceptions import ActionRefused
+from crm.records.activity import SYSTEM_ACTOR
 from crm.records.transitions import create
 from inbox.incoming.arrivals import Arrival
-from inbox.incoming.files import mails_in
-from inbox.incoming.parallel_parsing import read_ahead
+from inbox.incoming.files import iter_emails
+from inbox.incoming.parallel_parsing import parse_in_parallel
 from inbox.incoming.participants import our_addresses
-from inbox.incoming.transitions import Counted, receive_read
+from inbox.incoming.transitions import ReceiveCounts, receive_parsed
 from inbox.models import Mailbox, Provider
 
 
@@ -33,35 +33,35 @@ class Command(BaseCommand):
             if not path.exists():
                 raise CommandError(f"There is no {path}.")
         try:
-            box = box_of(mailbox)
-        except Refused as refusal:
-            raise CommandError(str(refusal)) from refusal
-        ours, counted, read = our_addresses(), Counted(), 0
-        for batch in read_ahead(arrivals(paths)):
-            counted += receive_read(box, batch, ours=ours)
-            read += len(batch)
+            box = get_or_create_mailbox(mailbox)
+        except ActionRefused as exception:
+            raise CommandError(str(exception)) from exception
+        own_addresses, counts, read_count = our_addresses(), ReceiveCounts(), 0
+        for batch in parse_in_parallel(iter_arrivals(paths)):
+            counts += receive_parsed(box, batch, own_addresses=own_addresses)
+            read_count += len(batch)
             if verbosity:
-                sys.stderr.write(f"{read:,} read\n")
+                sys.stderr.write(f"{read_count:,} read\n")
         self.stdout.write(
-            f"{read:,} mails read: {counted.taken:,} taken in, {counted.there:,} there already, "
-            f"{counted.aside:,} set aside."
+            f"{read_count:,} mails read: {counts.taken:,} taken in, {counts.duplicates:,} there already, "
+            f"{counts.aside:,} set aside."
         )
 
 
-def arrivals(paths: list[Path]) -> Iterator[Arrival]:
+def iter_arrivals(paths: list[Path]) -> Iterator[Arrival]:
     for path in paths:
-        for origin, raw in mails_in(path):
+        for origin, raw in iter_emails(path):
             yield Arrival(origin, raw)
 
 
-def box_of(address: str) -> Mailbox:
+def get_or_create_mailbox(address: str) -> Mailbox:
     """The mailbox of that address, made where there is none.
 
     Raises:
-        BadInput: it is no address.
+        InvalidInput: it is no address.
     """
     found = Mailbox.objects.filter(address__iexact=address).first()
     if found is None:
         found = Mailbox(address=address.strip().lower(), provider=Provider.IMPORT)
-        create(found, by=SYSTEM)
+        create(found, by=SYSTEM_ACTOR)
     return found

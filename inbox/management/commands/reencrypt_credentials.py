@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from crm.exceptions import Refused
-from crm.runtime.encryption import resealed
+from crm.exceptions import ActionRefused
+from crm.runtime.encryption import reencrypt_secret
 from inbox.models import Mailbox
 
 
@@ -18,9 +18,9 @@ class Command(BaseCommand):
         count, unreadable = 0, []
         for box in Mailbox.everything.exclude(credentials=""):
             try:
-                token = resealed(box.credentials)
-            except Refused as refusal:
-                unreadable.append(f"{box}: {refusal}")
+                token = reencrypt_secret(box.credentials)
+            except ActionRefused as exception:
+                unreadable.append(f"{box}: {exception}")
                 continue
             # Not if somebody has entered another one meanwhile, which is under the first key then.
             count += Mailbox.everything.filter(pk=box.pk, credentials=box.credentials).update(credentials=token)

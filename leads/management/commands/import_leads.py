@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from crm.exceptions import Refused
-from crm.records.activity import SYSTEM
-from leads.importing.columns import FIELDS, NAME_PARTS
-from leads.importing.report import Outcome
+from crm.exceptions import ActionRefused
+from crm.records.activity import SYSTEM_ACTOR
+from leads.importing.columns import IMPORTABLE_FIELDS, NAME_PARTS
+from leads.importing.report import ImportOutcome
 from leads.importing.transitions import import_leads
 
 EXAMPLES = f"""
@@ -21,17 +21,17 @@ examples:
   manage.py import_leads people.csv --map "Berater=assigned_to" --map "Status=" --set tags=2026
   manage.py import_leads claims.csv --set contact_name='Applicant {{row}}' --set notes='From {{policy_state}}'
 
-fields: {", ".join((*FIELDS, *NAME_PARTS))}
+fields: {", ".join((*IMPORTABLE_FIELDS, *NAME_PARTS))}
 """
 
 
-def pair(sign: Callable[[str], tuple[str, str, str]], what: str) -> Callable[[str], tuple[str, str]]:
+def pair_type(partition: Callable[[str], tuple[str, str, str]], description: str) -> Callable[[str], tuple[str, str]]:
     """An `argparse` type for two texts with `=` between them."""
 
     def parse(text: str) -> tuple[str, str]:
-        before, found, after = sign(text)
-        if not (found and before.strip()):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        before, separator, after = partition(text)
+        if not (separator and before.strip()):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {description}")
         return before.strip(), after.strip()
 
     return parse
@@ -57,18 +57,18 @@ class Command(BaseCommand):
             "--map",
             action="append",
             default=[],
-            dest="maps",
+            dest="column_fields",
             metavar="COLUMN=FIELD",
-            type=pair(lambda text: text.rpartition("="), "column=field"),
+            type=pair_type(lambda text: text.rpartition("="), "column=field"),
             help="Import this column into this field; without a field it is kept as a custom field.",
         )
         parser.add_argument(
             "--set",
             action="append",
             default=[],
-            dest="sets",
+            dest="field_templates",
             metavar="FIELD=TEXT",
-            type=pair(lambda text: text.partition("="), "field=text"),
+            type=pair_type(lambda text: text.partition("="), "field=text"),
             help="Fill this field of every lead; {Column} stands for the row's cell, {row} for its number.",
         )
         parser.add_argument("--dry-run", action="store_true", help="Read and compare all rows, change nothing.")
@@ -79,8 +79,8 @@ class Command(BaseCommand):
         self,
         *,
         file: Path,
-        maps: list[tuple[str, str]],
-        sets: list[tuple[str, str]],
+        column_fields: list[tuple[str, str]],
+        field_templates: list[tuple[str, str]],
         errors: Path | None,
         encoding: str | None,
         dry_run: bool,
@@ -89,40 +89,40 @@ class Command(BaseCommand):
         try:
             outcome = import_leads(
                 file,
-                by=SYSTEM,
-                maps=distinct(maps, "--map"),
-                sets=distinct(sets, "--set"),
+                by=SYSTEM_ACTOR,
+                column_fields=to_mapping(column_fields, "--map"),
+                field_templates=to_mapping(field_templates, "--set"),
                 errors=errors,
                 encoding=encoding,
                 dry_run=dry_run,
                 # Not in the colour of errors.
                 tell=partial(self.stderr.write, style_func=str),
             )
-        except Refused as error:
+        except ActionRefused as error:
             raise CommandError(str(error)) from error
         self.report(outcome, errors, dry_run=dry_run)
 
-    def report(self, outcome: Outcome, errors: Path | None, *, dry_run: bool) -> None:
+    def report(self, outcome: ImportOutcome, errors: Path | None, *, dry_run: bool) -> None:
         if errors is None:
-            for reason in outcome.first:
+            for reason in outcome.first_reasons:
                 self.stdout.write(reason)
-        for kind, count in outcome.kinds.most_common():
+        for kind, count in outcome.reason_counts.most_common():
             self.stdout.write(f"{count:,} × {kind}")
         if errors:
             self.stdout.write(f"The rows left out are in {errors}.")
         self.stdout.write(
-            f"{'Dry run: nothing was changed. ' if dry_run else ''}Read {outcome.read} rows: "
-            f"{outcome.imported} imported, {outcome.duplicates} duplicates, {outcome.refused} refused."
+            f"{'Dry run: nothing was changed. ' if dry_run else ''}Read {outcome.rows_read} rows: "
+            f"{outcome.imported} imported, {outcome.duplicates} duplicates, {outcome.rejected} refused."
         )
 
 
-def distinct(pairs: list[tuple[str, str]], option: str) -> dict[str, str]:
+def to_mapping(pairs: list[tuple[str, str]], option: str) -> dict[str, str]:
     """The pairs as a dictionary.
 
     Raises:
         CommandError: the same thing is said twice.
     """
-    said = dict(pairs)
-    if len(said) < len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
         raise CommandError(f"Of what {option} names, something is named twice.")
-    return said
+    return mapping

@@ -8,10 +8,10 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from leads.models import ScoringPolicy
-from leads.scoring.field_signals import read_all
-from leads.scoring.rescoring import BATCH, rescore_all
+from leads.scoring.field_signals import sync_all_field_signals
+from leads.scoring.rescoring import SCORING_BATCH_SIZE, rescore_all_leads
 
-EVERY = 20
+PROGRESS_INTERVAL = 20
 
 
 class Command(BaseCommand):
@@ -20,15 +20,15 @@ class Command(BaseCommand):
     help = "Read the facts about every open lead and score it by the policy in use; what stays as it is is not written."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--batch", type=int, default=BATCH, help="How many leads to a transaction.")
+        parser.add_argument("--batch", type=int, default=SCORING_BATCH_SIZE, help="How many leads to a transaction.")
 
     def handle(self, *, batch: int, verbosity: int, **options: Any) -> None:
         policy, read, changed = ScoringPolicy.objects.active(), 0, 0
         batch, now = max(batch, 1), timezone.now()
-        told = sum(read_all(policy, now, batch=batch))
-        for number, (seen, moved) in enumerate(rescore_all(policy, now, batch=batch), 1):
-            read, changed = read + seen, changed + moved
-            if verbosity and number % EVERY == 0:
+        changed_signals = sum(sync_all_field_signals(policy, now, batch=batch))
+        for number, (batch_read, batch_changed) in enumerate(rescore_all_leads(policy, now, batch=batch), 1):
+            read, changed = read + batch_read, changed + batch_changed
+            if verbosity and number % PROGRESS_INTERVAL == 0:
                 sys.stderr.write(f"{read:,} read\n")
         by = f"by version {policy.version} of the policy"
-        self.stdout.write(f"{read:,} leads read, {told:,} with other facts, {changed:,} scored anew {by}.")
+        self.stdout.write(f"{read:,} leads read, {changed_signals:,} with other facts, {changed:,} scored anew {by}.")

@@ -5,11 +5,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from crm.exceptions import Refused
-from crm.records.activity import SYSTEM
+from crm.exceptions import ActionRefused
+from crm.records.activity import SYSTEM_ACTOR
 from leads.models import PredictionModel
-from leads.prediction.training import train
-from leads.prediction.transitions import predict_all
+from leads.prediction.training import train_model
+from leads.prediction.transitions import update_all_probabilities
 
 
 class Command(BaseCommand):
@@ -19,17 +19,17 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         try:
-            made = train(by=SYSTEM)
-        except Refused as refusal:
-            raise CommandError(str(refusal)) from refusal
-        told = made.evaluation
-        figures = f" AUC {told['auc']}, calibration error {told['calibration_error']}." if told else ""
+            model = train_model(by=SYSTEM_ACTOR)
+        except ActionRefused as error:
+            raise CommandError(str(error)) from error
+        metrics = model.evaluation
+        metrics_text = f" AUC {metrics['auc']}, calibration error {metrics['calibration_error']}." if metrics else ""
         self.stdout.write(
-            f"{made} ({made.get_rung_display().lower()}) from {made.leads:,} leads.{figures} {made.verdict}"
+            f"{model} ({model.get_rung_display().lower()}) from {model.leads:,} leads.{metrics_text} {model.verdict}"
         )
-        for name, why in made.refused.items():
-            self.stdout.write(f"  not used: {name}: {why}")
+        for name, reason in model.refused.items():
+            self.stdout.write(f"  not used: {name}: {reason}")
         read = written = 0
-        for seen, changed in predict_all(PredictionModel.objects.active(), timezone.now()):
-            read, written = read + seen, written + changed
+        for batch_read, changed in update_all_probabilities(PredictionModel.objects.active(), timezone.now()):
+            read, written = read + batch_read, written + changed
         self.stdout.write(f"{read:,} open leads, {written:,} with another chance than before.")

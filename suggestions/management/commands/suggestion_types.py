@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from suggestions.kinds import KINDS
-from suggestions.kinds.catalogue import catalogue
+from suggestions.kinds.catalogue import build_catalogue
 
 
 class Command(BaseCommand):
@@ -21,45 +21,45 @@ class Command(BaseCommand):
         wanted = options["type"]
         if wanted is not None and wanted not in KINDS:
             raise CommandError(f"There is no type {wanted}. There are: {', '.join(sorted(KINDS))}.")
-        entries = [entry for entry in catalogue() if wanted in (None, entry["type"])]
+        entries = [entry for entry in build_catalogue() if wanted in (None, entry["type"])]
         if options["json"]:
             self.stdout.write(json.dumps(entries if wanted is None else entries[0], indent=2))
             return
-        self.stdout.write("\n\n".join(map(told, entries)))
+        self.stdout.write("\n\n".join(map(format_type, entries)))
 
 
-def told(entry: dict[str, Any]) -> str:
+def format_type(entry: dict[str, Any]) -> str:
     """One type in a few lines."""
     reach = "reaches the outside world" if entry["outward"] else "stays in our database"
-    undo = entry["cannot_be_undone"] or "Can be undone."
-    head = [
+    undo_note = entry["cannot_be_undone"] or "Can be undone."
+    header = [
         f"{entry['type']}: {entry['description']}",
         f"  It {reach}; who lets it happen needs {entry['permission']}.",
     ]
-    return "\n".join([*head, f"  {undo}", *fields(entry["content"])])
+    return "\n".join([*header, f"  {undo_note}", *format_fields(entry["content"])])
 
 
-def fields(schema: dict[str, Any]) -> list[str]:
+def format_fields(schema: dict[str, Any]) -> list[str]:
     """A line for each field of a content."""
-    needed = schema.get("required", [])
+    required = schema.get("required", [])
     return [
-        f"  {name}{'' if name in needed else '?'}: {kind_of(about)}{said(about)}"
-        for name, about in schema["properties"].items()
+        f"  {name}{'' if name in required else '?'}: {field_type(field_schema)}{format_description(field_schema)}"
+        for name, field_schema in schema["properties"].items()
     ]
 
 
-def kind_of(about: dict[str, Any]) -> str:
+def field_type(field_schema: dict[str, Any]) -> str:
     """The type of a field, as short as it can be said."""
-    if "enum" in about:
-        return " | ".join(map(str, about["enum"]))
-    if "anyOf" in about:
-        return " | ".join(dict.fromkeys(kind_of(one) for one in about["anyOf"] if one.get("type") != "null"))
-    if about.get("type") == "array":
-        return f"list of {kind_of(about.get('items', {}))}"
-    if "$ref" in about:
-        return str(about["$ref"]).rpartition("/")[2]
-    return str(about.get("format") or about.get("type", "anything"))
+    if "enum" in field_schema:
+        return " | ".join(map(str, field_schema["enum"]))
+    if "anyOf" in field_schema:
+        return " | ".join(dict.fromkeys(field_type(one) for one in field_schema["anyOf"] if one.get("type") != "null"))
+    if field_schema.get("type") == "array":
+        return f"list of {field_type(field_schema.get('items', {}))}"
+    if "$ref" in field_schema:
+        return str(field_schema["$ref"]).rpartition("/")[2]
+    return str(field_schema.get("format") or field_schema.get("type", "anything"))
 
 
-def said(about: dict[str, Any]) -> str:
-    return f" ({about['description']})" if about.get("description") else ""
+def format_description(field_schema: dict[str, Any]) -> str:
+    return f" ({field_schema['description']})" if field_schema.get("description") else ""

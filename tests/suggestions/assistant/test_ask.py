@@ -11,13 +11,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agents.assistant import transitions
-from agents.assistant.chats import MOST_TURNS
-from ai_log.gateway.otel_names import CHAT
+from agents.assistant.chats import MAX_TURNS
+from ai_log.gateway.otel_names import CHAT_TURN
 from ai_log.models import AIInteraction
-from ai_log.transitions import erase
+from ai_log.transitions import erase_texts
 from crm.models import User
 from inbox.models import Direction, Message
-from inbox.transitions import take_in
+from inbox.transitions import add_to_thread
 from leads.models import Task
 from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread, make_ticket, make_user
 
@@ -44,11 +44,11 @@ def say(lead, body, *, thread=None, days=1, direction=Direction.IN, **kw):
     if direction == Direction.OUT:
         sent["state"] = "SENT"
     message = Message(thread=thread, from_email=kw.pop("sender", lead.contact_email), **sent, **kw)
-    take_in(message)
+    add_to_thread(message)
     return message
 
 
-def test_a_question_is_answered_with_its_sources_and_logged(ann):
+def test_question_is_answered_with_sources_and_logged(ann):
     lead = make_lead(line="auto", assigned_to=ann, auto_data={"vehicles": [{"vin": "1FTFW1E50NFA00001", "year": 2022}]})
     answer = ask(ann, lead, "What is the VIN?")
     row = AIInteraction.objects.get()
@@ -63,7 +63,7 @@ def test_a_question_is_answered_with_its_sources_and_logged(ann):
     assert f"{reverse('admin:leads_lead_change', args=[lead.pk])}#data-auto" in shown
 
 
-def test_each_fact_leads_to_where_it_stands(ann):
+def test_each_fact_links_to_its_source(ann):
     client = make_client(assigned_to=ann)
     lead = make_lead(assigned_to=ann)
     said = say(lead, "The deductible is too high for us.")
@@ -95,17 +95,17 @@ def test_each_fact_leads_to_where_it_stands(ann):
         assert f'href="{url}"' in shown, question
 
 
-def test_a_second_question_knows_the_first_and_reloading_keeps_both(ann):
+def test_follow_up_question_uses_previous_topic_and_both_persist(ann):
     lead = make_lead(assigned_to=ann)
     ask(ann, lead, "Which stage is it in?")
     ask(ann, lead, "Since when?", key=KEYS[1])
     rows = AIInteraction.objects.order_by("created_at")
-    assert [row.metadata[CHAT]["topics"] for row in rows] == [["stage"], ["stage"]]
+    assert [row.metadata[CHAT_TURN]["topics"] for row in rows] == [["stage"], ["stage"]]
     shown = page(ann, lead)
     assert shown.index("Which stage is it in?") < shown.index("Since when?")
 
 
-def test_what_no_rule_knows_is_said_and_looked_for(ann):
+def test_unknown_question_falls_back_to_search(ann):
     lead = make_lead(assigned_to=ann)
     say(lead, "We also keep bees in the garden.")
     ask(ann, lead, "Bees?")
@@ -125,7 +125,7 @@ def test_what_no_rule_knows_is_said_and_looked_for(ann):
         ("x" * 2_001, "at most 2,000 characters"),
     ],
 )
-def test_a_bad_question_is_refused_with_what_was_typed(ann, question, sentence):
+def test_invalid_question_is_refused_and_kept_in_form(ann, question, sentence):
     lead = make_lead(assigned_to=ann)
     answer = ask(ann, lead, question)
     assert answer.status_code == 422
@@ -135,42 +135,42 @@ def test_a_bad_question_is_refused_with_what_was_typed(ann, question, sentence):
 
 
 @pytest.mark.parametrize("key", ["", "no-key"])
-def test_a_form_without_its_key_asks_nothing(ann, key):
+def test_request_without_key_asks_nothing(ann, key):
     assert ask(ann, make_lead(assigned_to=ann), "Who is it?", key=key).status_code == 422
     assert not AIInteraction.objects.exists()
 
 
-def test_a_question_sent_twice_is_asked_once(ann):
+def test_duplicate_question_is_answered_once(ann):
     lead = make_lead(assigned_to=ann)
     first, second = ask(ann, lead, "Who is it?"), ask(ann, lead, "Who is it?")
     assert first["Location"] == second["Location"]
     assert AIInteraction.objects.count() == 1
 
 
-def test_of_one_conversation_one_question_is_answered_at_a_time(ann, monkeypatch):
-    held, answer = [], transitions.answer
+def test_one_question_per_chat_is_answered_at_a_time(ann, monkeypatch):
+    held, answer_question = [], transitions.answer_question
 
     def watched(*said):
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
             held.append(cursor.fetchone()[0])
-        return answer(*said)
+        return answer_question(*said)
 
-    monkeypatch.setattr(transitions, "answer", watched)
+    monkeypatch.setattr(transitions, "answer_question", watched)
     ask(ann, make_lead(assigned_to=ann), "Who is it?")
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
         assert (held, cursor.fetchone()[0]) == ([1], 0)
 
 
-def test_asking_is_only_sent_and_never_done_by_a_link(ann):
+def test_get_request_never_asks(ann):
     lead = make_lead(assigned_to=ann)
     assert browser(ann).get(address(lead), {"question": "Who is it?", "key": KEYS[0]}).status_code == 200
     assert not AIInteraction.objects.exists()
     assert browser(ann).post(reverse("admin:leads_lead_ask", args=[lead.pk]), {}).status_code == 405
 
 
-def test_only_who_may_see_the_lead_may_ask(ann, bob):
+def test_asking_needs_access_to_lead(ann, bob):
     lead = make_lead(assigned_to=ann)
     viewer, stranger = make_user("vera", "viewer"), make_user("sam")
     assert ask(bob, lead, "Who is it?").status_code == 404
@@ -179,7 +179,7 @@ def test_only_who_may_see_the_lead_may_ask(ann, bob):
     assert ask(viewer, make_lead(), "Who is it?").status_code == 302
 
 
-def test_nothing_is_told_that_whoever_asks_may_not_see(ann, bob):
+def test_answer_excludes_records_user_cannot_see(ann, bob):
     lead = make_lead()
     hidden = say(lead, "A secret about llamas.", thread=make_thread(lead=lead, assigned_to=bob, subject="Hush"))
     assert hidden.thread.assigned_to == bob
@@ -199,7 +199,7 @@ def test_nothing_is_told_that_whoever_asks_may_not_see(ann, bob):
     assert "You may not see conversations." in shown
 
 
-def test_a_colleagues_conversation_is_read_and_not_gone_on_with(ann, bob):
+def test_colleagues_chat_is_readable_but_cannot_be_continued(ann, bob):
     lead = make_lead()
     ask(ann, lead, "Who is it?")
     assert "This is a conversation of Ann" in page(bob, lead)
@@ -211,17 +211,17 @@ def test_a_colleagues_conversation_is_read_and_not_gone_on_with(ann, bob):
     assert AIInteraction.objects.count() == 1
 
 
-def test_asking_has_bounds(ann, monkeypatch):
+def test_questions_are_rate_limited(ann, monkeypatch):
     lead = make_lead(assigned_to=ann)
-    monkeypatch.setattr(transitions, "MOST_AN_HOUR", 2)
+    monkeypatch.setattr(transitions, "MAX_QUESTIONS_PER_HOUR", 2)
     assert [ask(ann, lead, "Who?", key=KEYS[n], talk=UUID(int=n + 1)).status_code for n in range(3)] == [302, 302, 422]
-    monkeypatch.setattr(transitions, "MOST_AN_HOUR", 99)
-    monkeypatch.setattr(transitions, "MOST_TURNS", 1)
+    monkeypatch.setattr(transitions, "MAX_QUESTIONS_PER_HOUR", 99)
+    monkeypatch.setattr(transitions, "MAX_TURNS", 1)
     assert "begin a new one" in ask(ann, lead, "And?", key=KEYS[9], talk=UUID(int=1)).content.decode()
-    assert MOST_TURNS > 1
+    assert MAX_TURNS > 1
 
 
-def test_asking_does_nothing_but_log(ann):
+def test_asking_changes_nothing_on_the_lead(ann):
     lead = make_lead(assigned_to=ann)
     lead.refresh_from_db()
     before = lead.last_activity_at, lead.updated_at, lead.events.count()
@@ -231,7 +231,7 @@ def test_asking_does_nothing_but_log(ann):
     assert AIInteraction.objects.count() == 1
 
 
-def test_what_outsiders_wrote_is_escaped_and_bounded(ann):
+def test_untrusted_text_is_escaped_and_truncated(ann):
     lead = make_lead(assigned_to=ann, contact_name="<b>Lee</b>")
     say(lead, "<script>alert(1)</script> " + "roof " * 5_000, subject="<img src=x>", from_name="<i>Lee</i>")
     ask(ann, lead, "Who is it and what did they say last?")
@@ -243,7 +243,7 @@ def test_what_outsiders_wrote_is_escaped_and_bounded(ann):
     assert shown.count("roof ") < 200
 
 
-def test_an_answer_is_rated_where_it_stands(ann):
+def test_answer_can_be_rated_on_its_page(ann):
     lead = make_lead(assigned_to=ann)
     ask(ann, lead, "Who is it?")
     row = AIInteraction.objects.get()
@@ -253,7 +253,7 @@ def test_an_answer_is_rated_where_it_stands(ann):
     assert "Helpful, now" in page(ann, lead)
 
 
-def test_the_page_of_the_lead_and_the_log_lead_there(ann):
+def test_lead_page_and_ai_log_link_to_chat(ann):
     lead = make_lead(assigned_to=ann)
     ask(ann, lead, "Whose turn is it?")
     shown = browser(ann).get(reverse("admin:leads_lead_change", args=[lead.pk])).content.decode()
@@ -266,7 +266,7 @@ def test_the_page_of_the_lead_and_the_log_lead_there(ann):
     assert "Nothing has been asked here yet" in empty
 
 
-def test_a_page_costs_few_queries_however_much_was_asked(ann):
+def test_chat_page_query_count_is_bounded(ann):
     lead = make_lead(assigned_to=ann)
     page_of_ann = browser(ann)
     counts = []
@@ -280,7 +280,7 @@ def test_a_page_costs_few_queries_however_much_was_asked(ann):
     assert counts[0] == counts[1] <= 15
 
 
-def test_gathering_costs_as_many_queries_however_much_there_is(ann):
+def test_loading_facts_query_count_is_bounded(ann):
     lead, counts = make_lead(assigned_to=ann), []
     for number in range(2):
         for _ in range(1 + 4 * number):
@@ -294,8 +294,8 @@ def test_gathering_costs_as_many_queries_however_much_there_is(ann):
     assert counts[1] <= counts[0] <= 60
 
 
-def test_an_erased_answer_says_so(ann):
+def test_erased_answer_is_shown_as_erased(ann):
     lead = make_lead(assigned_to=ann)
     ask(ann, lead, "Who is it?")
-    assert sum(erase(AIInteraction.objects.all())) == 1
+    assert sum(erase_texts(AIInteraction.objects.all())) == 1
     assert "Erased." in page(ann, lead)

@@ -4,7 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agents.assistant.questions import OVERVIEW, RULES, Topic, asked_about, since_when, understood
+from agents.assistant.questions import (
+    OVERVIEW_TOPICS,
+    TOPIC_RULES,
+    Topic,
+    find_search_text,
+    parse_question,
+    parse_since,
+)
 
 # A Monday.
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -62,8 +69,8 @@ ASKED = {
     "Why did we lose it?": [T.ENDED],
     "What is the score and who works on it?": [T.SCORE, T.OWNER],
     "Open tasks and tickets, please": [T.TASKS, T.TICKETS],
-    "Catch me up": list(OVERVIEW),
-    "Summarise this lead": list(OVERVIEW),
+    "Catch me up": list(OVERVIEW_TOPICS),
+    "Summarise this lead": list(OVERVIEW_TOPICS),
     # None of these: no topic is guessed.
     "What is the meaning of life?": [],
     "Lorem ipsum": [],
@@ -73,12 +80,12 @@ ASKED = {
 
 
 @pytest.mark.parametrize("question", ASKED)
-def test_a_question_is_after_its_topics(question):
-    assert list(understood(question, NOW).topics) == ASKED[question]
+def test_question_maps_to_topics(question):
+    assert list(parse_question(question, NOW).topics) == ASKED[question]
 
 
-def test_every_rule_of_a_topic_is_met_by_a_question():
-    assert {topic for topic, _ in RULES} <= {topic for topics in ASKED.values() for topic in topics}
+def test_every_topic_rule_has_an_example():
+    assert {topic for topic, _ in TOPIC_RULES} <= {topic for topics in ASKED.values() for topic in topics}
 
 
 @pytest.mark.parametrize(
@@ -92,13 +99,13 @@ def test_every_rule_of_a_topic_is_met_by_a_question():
         ("Did they mention it?", ""),
     ],
 )
-def test_what_is_asked_about_is_looked_for(question, words):
-    assert asked_about(question.casefold()) == words
+def test_search_words_are_extracted_from_question(question, words):
+    assert find_search_text(question.casefold()) == words
 
 
-def test_the_words_of_a_question_that_no_rule_knows_are_looked_for():
-    assert understood("Earthquake retrofit?", NOW).search == "earthquake retrofit"
-    assert len(understood("x" * 2_000, NOW).search) <= 100
+def test_unknown_question_becomes_search_words():
+    assert parse_question("Earthquake retrofit?", NOW).search == "earthquake retrofit"
+    assert len(parse_question("x" * 2_000, NOW).search) <= 100
 
 
 @pytest.mark.parametrize(
@@ -122,18 +129,18 @@ def test_the_words_of_a_question_that_no_rule_knows_are_looked_for():
         ("since 99999 days ago 0000-00-00", None),
     ],
 )
-def test_a_day_is_read_from_the_question(question, day):
-    found = since_when(question.casefold(), NOW)
+def test_date_is_parsed_from_question(question, day):
+    found = parse_since(question.casefold(), NOW)
     assert (found and str(found.date())) == day
 
 
-def test_a_date_alone_asks_what_happened():
-    assert understood("And since 3 November?", NOW, [T.STAGE]).topics == (T.HAPPENED,)
+def test_date_alone_asks_for_events():
+    assert parse_question("And since 3 November?", NOW, [T.STAGE]).topics == (T.HAPPENED,)
 
 
-def test_a_short_question_goes_on_from_the_one_before():
-    assert understood("And why?", NOW, [T.SCORE]).topics == (T.SCORE,)
-    assert understood("Since when?", NOW, [T.STAGE]).topics == (T.STAGE,)
-    assert understood("And the tickets?", NOW, [T.SCORE]).topics == (T.TICKETS,)
-    assert understood("And why?", NOW).topics == ()
-    assert understood("And why does the moon shine over the sea at night?", NOW, [T.SCORE]).topics == ()
+def test_short_question_continues_previous_topic():
+    assert parse_question("And why?", NOW, [T.SCORE]).topics == (T.SCORE,)
+    assert parse_question("Since when?", NOW, [T.STAGE]).topics == (T.STAGE,)
+    assert parse_question("And the tickets?", NOW, [T.SCORE]).topics == (T.TICKETS,)
+    assert parse_question("And why?", NOW).topics == ()
+    assert parse_question("And why does the moon shine over the sea at night?", NOW, [T.SCORE]).topics == ()

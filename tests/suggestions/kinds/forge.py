@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.http import cut_after, dripping, late, say, serving
+from tests.http_server import cut_connection_after, http_server, respond_in_pieces, respond_late, respond_with
 
 TOKEN = "a-token-that-nobody-sees"
 LONG = 10 * 1024 * 1024
@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
             self.forge.get(self)
             return
         if not self.path.startswith("/api/repos/agency/website/pulls?"):
-            say(404, {"message": "Not Found"})(self)
+            respond_with(404, {"message": "Not Found"})(self)
             return
         asked = parse_qs(urlsplit(self.path).query)
         matching = [
@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
             for pull in self.forge.pulls
             if asked["head"] == [f"agency:{pull['head']}"] and asked["base"] == [pull["base"]]
         ]
-        say(200, [pull for pull in matching if asked["state"] == ["all"] or pull["state"] == "open"])(self)
+        respond_with(200, [pull for pull in matching if asked["state"] == ["all"] or pull["state"] == "open"])(self)
 
     def do_POST(self) -> None:
         self.forge.asked.append(("POST", self.path))
@@ -56,12 +56,12 @@ class Handler(BaseHTTPRequestHandler):
             self.forge.post(self)
             return
         if self.headers["Authorization"] != f"Bearer {TOKEN}":
-            say(401, {"message": "Bad credentials"})(self)
+            respond_with(401, {"message": "Bad credentials"})(self)
             return
         twins = [pull for pull in self.forge.pulls if pull["state"] == "open" and pull["head"] == content["head"]]
         if twins:
             there = [{"message": "A pull request already exists for agency:opening-hours."}]
-            say(422, {"message": "Validation Failed", "errors": there})(self)
+            respond_with(422, {"message": "Validation Failed", "errors": there})(self)
             return
         number = len(self.forge.pulls) + 1
         html_url = f"https://forge.example.com/agency/website/pulls/{number}"
@@ -69,17 +69,17 @@ class Handler(BaseHTTPRequestHandler):
         if self.forge.post_after:
             self.forge.post_after(self)
             return
-        say(201, self.forge.pulls[-1])(self)
+        respond_with(201, self.forge.pulls[-1])(self)
 
     def log_message(self, *args: Any) -> None:
         return None
 
 
 # A status, and half a body.
-cut_in_the_middle = cut_after(201, b'{"html_url": "https://')
-slow = late(2, say(200, {}))
+cut_in_the_middle = cut_connection_after(201, b'{"html_url": "https://')
+slow = respond_late(2, respond_with(200, {}))
 # An empty list, of which a blank arrives now and then for longer than anybody waits.
-drip = dripping([b" "] * 20 + [b"[]"], 0.1)
+drip = respond_in_pieces([b" "] * 20 + [b"[]"], 0.1)
 
 
 @contextlib.contextmanager
@@ -87,7 +87,7 @@ def running_forge(settings: Any, monkeypatch: Any) -> Iterator[Forge]:
     """A forge that the settings name."""
     forge = Forge()
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving(Handler, forge=forge) as url:
+    with http_server(Handler, forge=forge) as url:
         forge.url = settings.FORGE_URL = f"{url}/api"
         settings.FORGE_TOKEN = TOKEN
         yield forge

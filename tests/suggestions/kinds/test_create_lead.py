@@ -6,17 +6,17 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from crm.exceptions import BadInput, IllegalMove
+from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import ActivityLog
-from crm.records.activity import SYSTEM
-from crm.records.transitions import note, soft_delete
+from crm.records.activity import SYSTEM_ACTOR
+from crm.records.transitions import add_note, soft_delete
 from inbox.models import Direction, Message
-from inbox.transitions import link, take_in
+from inbox.transitions import add_to_thread, link
 from leads.models import InsuranceType, Lead
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, undo
 from tests.cast import make_lead, make_suggestion, make_thread
-from tests.suggestions.kinds.waiting import approved_and_held, carried_out
+from tests.suggestions.kinds.held_execution import approve_while_paused, resume_and_run
 
 NEW = SuggestionType.CREATE_LEAD
 EVERYTHING = {
@@ -33,15 +33,17 @@ EVERYTHING = {
 }
 
 
-def written_by_nora():
+def make_thread_by_nora():
     thread = make_thread(subject="A quote, please")
     said = timezone.now() - timedelta(days=2)
-    take_in(Message(thread=thread, direction=Direction.IN, from_email="nora@example.com", body_text="Hi", sent_at=said))
+    add_to_thread(
+        Message(thread=thread, direction=Direction.IN, from_email="nora@example.com", body_text="Hi", sent_at=said)
+    )
     return thread, said
 
 
-def test_a_lead_comes_to_be_with_everything_that_is_known(ann):
-    thread, said = written_by_nora()
+def test_lead_is_created_with_all_details_and_linked_thread(ann):
+    thread, said = make_thread_by_nora()
     suggestion = make_suggestion(NEW, thread=thread, suggested_content=EVERYTHING)
     approve(suggestion, by=ann, confirmed=())
     lead = Lead.objects.get()
@@ -58,16 +60,16 @@ def test_a_lead_comes_to_be_with_everything_that_is_known(ann):
     assert set(timeline) == {"created", "linked", "approved"}
 
 
-def test_from_a_mail_the_source_is_mail(db):
+def test_source_type_defaults_to_email_with_thread(db):
     suggestion = make_suggestion(NEW, thread=make_thread())
     assert suggestion.suggested_content["sourceType"] == "EMAIL"
     assert make_suggestion(NEW).suggested_content["sourceType"] == "OTHER"
 
 
-def test_it_tells_what_it_will_do(db):
+def test_summary_names_lead_and_thread(db):
     thread = make_thread(subject="A quote")
     suggestion = make_suggestion(NEW, thread=thread, suggested_content={**EVERYTHING, "sourceType": "EMAIL"})
-    said = ActivityLog.objects.done_to(suggestion).get().summary
+    said = ActivityLog.objects.for_target(suggestion).get().summary
     expected = (
         "Creates a lead for Nora New of New & Sons (nora@example.com) and links the conversation “A quote” to it."
     )
@@ -89,51 +91,51 @@ def test_it_tells_what_it_will_do(db):
         ("contactPhone", "5" * 41, "contactPhone: This must have at most 40 characters."),
     ],
 )
-def test_what_makes_no_lead_is_refused(db, field, value, sentence):
-    with pytest.raises(BadInput) as refused:
+def test_invalid_lead_is_refused(db, field, value, sentence):
+    with pytest.raises(InvalidInput) as refused:
         make_suggestion(NEW, suggested_content={**EVERYTHING, field: value})
     assert sentence in str(refused.value)
     assert not Suggestion.objects.exists()
 
 
-def test_a_line_that_is_no_longer_sold_is_refused(db):
+def test_inactive_insurance_type_is_refused(db):
     InsuranceType.objects.filter(code="auto").update(is_active=False)
-    with pytest.raises(BadInput, match="no line of insurance “auto”"):
+    with pytest.raises(InvalidInput, match="no line of insurance “auto”"):
         make_suggestion(NEW, suggested_content=EVERYTHING)
 
 
-def test_an_open_lead_with_the_address_is_named(db):
+def test_duplicate_address_is_refused_with_lead_name(db):
     make_lead(contact_name="Nora Old", contact_email="NORA@example.com")
-    with pytest.raises(IllegalMove, match="already has this address: Nora Old"):
+    with pytest.raises(IllegalTransition, match="already has this address: Nora Old"):
         make_suggestion(NEW, suggested_content=EVERYTHING)
 
 
-def test_a_conversation_that_belongs_to_a_lead_makes_no_other(db):
-    with pytest.raises(IllegalMove, match="belongs to a lead already: Lee"):
+def test_thread_with_a_lead_is_refused(db):
+    with pytest.raises(IllegalTransition, match="belongs to a lead already: Lee"):
         make_suggestion(NEW, thread=make_thread(lead=make_lead(contact_name="Lee")))
 
 
-def test_the_same_person_become_a_lead_meanwhile_is_found_when_it_is_carried_out(ann):
+def test_duplicate_lead_before_execution_fails(ann):
     suggestion = make_suggestion(NEW)
-    execution = approved_and_held(suggestion, ann)
+    execution = approve_while_paused(suggestion, ann)
     make_lead(contact_name="Nora Twin", contact_email="nora@example.com")
-    assert carried_out(suggestion, execution).state == "FAILED"
+    assert resume_and_run(suggestion, execution).state == "FAILED"
     assert suggestion.status == SuggestionStatus.FAILED
     assert suggestion.error_message == "Another open lead already has this address: Nora Twin."
     assert Lead.objects.count() == 1
 
 
-def test_a_conversation_deleted_meanwhile_leaves_no_lead(ann):
+def test_thread_deleted_before_execution_fails(ann):
     suggestion = make_suggestion(NEW, thread=make_thread(subject="Gone"))
-    execution = approved_and_held(suggestion, ann)
-    soft_delete(suggestion.thread, by=SYSTEM)
-    assert carried_out(suggestion, execution).state == "FAILED"
+    execution = approve_while_paused(suggestion, ann)
+    soft_delete(suggestion.thread, by=SYSTEM_ACTOR)
+    assert resume_and_run(suggestion, execution).state == "FAILED"
     assert "“Gone” is deleted; restore it first" in suggestion.error_message
     assert not Lead.objects.exists()
 
 
-def test_undone_there_is_no_lead_and_it_can_be_approved_again(ann):
-    thread, _ = written_by_nora()
+def test_undo_deletes_lead_and_can_be_approved_again(ann):
+    thread, _ = make_thread_by_nora()
     suggestion = make_suggestion(NEW, thread=thread)
     approve(suggestion, by=ann)
     lead = suggestion.lead
@@ -147,18 +149,18 @@ def test_undone_there_is_no_lead_and_it_can_be_approved_again(ann):
     assert Lead.objects.get() == suggestion.lead != lead
 
 
-def test_a_lead_that_was_worked_on_is_not_taken_away(ann):
+def test_undo_is_refused_when_lead_was_modified(ann):
     suggestion = make_suggestion(NEW)
     approve(suggestion, by=ann)
-    note(suggestion.lead, "Has a dog.", by=ann)
-    with pytest.raises(IllegalMove, match="has been worked on since .Has a dog"):
+    add_note(suggestion.lead, "Has a dog.", by=ann)
+    with pytest.raises(IllegalTransition, match="has been worked on since .Has a dog"):
         undo(suggestion, by=ann)
     suggestion.lead.refresh_from_db()
     assert not suggestion.lead.is_deleted
     assert suggestion.status == SuggestionStatus.APPROVED
 
 
-def test_what_was_only_suggested_for_it_does_not_keep_it(ann):
+def test_undo_ignores_pending_suggestions_for_the_lead(ann):
     suggestion = make_suggestion(NEW)
     approve(suggestion, by=ann)
     make_suggestion(lead=suggestion.lead)
@@ -166,8 +168,8 @@ def test_what_was_only_suggested_for_it_does_not_keep_it(ann):
     assert not Lead.objects.exists()
 
 
-def test_a_conversation_that_went_elsewhere_since_stays_there(ann):
-    thread, _ = written_by_nora()
+def test_undo_keeps_thread_that_was_linked_elsewhere(ann):
+    thread, _ = make_thread_by_nora()
     suggestion = make_suggestion(NEW, thread=thread)
     approve(suggestion, by=ann)
     other = make_lead()

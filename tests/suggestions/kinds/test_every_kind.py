@@ -7,16 +7,16 @@ import pytest
 from django.urls import reverse
 from django.utils.html import escape
 
-from crm.exceptions import BadInput, Refused
+from crm.exceptions import ActionRefused, InvalidInput
 from suggestions.kinds import KINDS
-from suggestions.kinds.base import BadContent
+from suggestions.kinds.base import InvalidContent
 from suggestions.models import ExecutionState, Suggestion, SuggestionStatus, SuggestionType
-from suggestions.transitions import approve, carry_out
+from suggestions.transitions import approve, run_execution
 from tests.cast import browser, make_lead, make_suggestion, make_thread, make_ticket
-from tests.suggestions.kinds.waiting import approved_and_held, carried_out
+from tests.suggestions.kinds.held_execution import approve_while_paused, resume_and_run
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
-INSIDE = [type for type, kind in KINDS.items() if not kind.outward]
+INSIDE = [type for type, kind in KINDS.items() if not kind.is_outward]
 
 
 @pytest.fixture(autouse=True)
@@ -24,26 +24,26 @@ def a_forge(settings):
     settings.FORGE_URL, settings.FORGE_TOKEN = "http://127.0.0.1:9", "secret"
 
 
-def deep(levels: int) -> Any:
+def nested_list(levels: int) -> Any:
     nested: Any = "end"
     for _ in range(levels):
         nested = [nested]
     return nested
 
 
-def good(type: str) -> dict[str, Any]:
+def valid_content(type: str) -> dict[str, Any]:
     """A content of `type` that was taken; the suggestion it is from is turned down."""
     return make_suggestion(type).suggested_content
 
 
-def texts(content: dict[str, Any]) -> list[str]:
+def text_fields(content: dict[str, Any]) -> list[str]:
     return [name for name, value in content.items() if isinstance(value, str)]
 
 
-def refused(type: str, content: Any) -> str:
+def refusal_message(type: str, content: Any) -> str:
     """The sentence with which `content` is refused."""
-    with pytest.raises(BadContent) as error:
-        KINDS[type].check(content)
+    with pytest.raises(InvalidContent) as error:
+        KINDS[type].parse_content(content)
     sentence = str(error.value)
     sentence.encode()
     assert "Traceback" not in sentence
@@ -52,40 +52,47 @@ def refused(type: str, content: Any) -> str:
 
 
 @pytest.mark.parametrize("type", KINDS)
-def test_what_is_no_object_is_refused(db, type):
+def test_non_object_content_is_refused(db, type):
     before = Suggestion.objects.count()
     for content in (None, 7, "a text", [], [{"title": "x"}], True):
-        refused(type, content)
-        with pytest.raises(BadInput):
+        refusal_message(type, content)
+        with pytest.raises(InvalidInput):
             make_suggestion(type, suggested_content=content)
     assert Suggestion.objects.count() == before
 
 
 @pytest.mark.parametrize("type", KINDS)
-def test_a_content_of_another_type_is_refused(db, type):
-    content = good(type)
+def test_content_of_another_type_is_refused(db, type):
+    content = valid_content(type)
     for other in KINDS:
         if other != type:
-            refused(other, content)
+            refusal_message(other, content)
 
 
 @pytest.mark.parametrize("type", KINDS)
-def test_an_unknown_field_is_refused_by_name(db, type):
-    content = good(type)
-    assert "colour: There is no such field." in refused(type, {**content, "colour": "red"})
-    refused(type, {**content, "\ud800\x00" * 100: 1})
-    refused(type, {**content, **{f"field{number}": 1 for number in range(10_000)}})
+def test_unknown_field_is_refused_by_name(db, type):
+    content = valid_content(type)
+    assert "colour: There is no such field." in refusal_message(type, {**content, "colour": "red"})
+    refusal_message(type, {**content, "\ud800\x00" * 100: 1})
+    refusal_message(type, {**content, **{f"field{number}": 1 for number in range(10_000)}})
 
 
 @pytest.mark.parametrize("type", KINDS)
-def test_every_field_refuses_rubbish(db, type):
-    content = good(type)
-    for name in texts(content):
-        for rubbish in ("x" * 1_000_000, "nul\x00l", "half \ud800", deep(5_000), {"__class__": {"a": [1]}}, [["x"]]):
-            assert refused(type, {**content, name: rubbish}).startswith(f"{name}: "), (name, str(rubbish)[:20])
+def test_every_field_refuses_garbage(db, type):
+    content = valid_content(type)
+    for name in text_fields(content):
+        for rubbish in (
+            "x" * 1_000_000,
+            "nul\x00l",
+            "half \ud800",
+            nested_list(5_000),
+            {"__class__": {"a": [1]}},
+            [["x"]],
+        ):
+            assert refusal_message(type, {**content, name: rubbish}).startswith(f"{name}: "), (name, str(rubbish)[:20])
 
 
-def shown(suggestion: Suggestion, user) -> str:
+def assert_pages_are_safe(suggestion: Suggestion, user) -> str:
     """Its page and the queue with it, in which nothing runs."""
     pages = [
         browser(user).get(reverse("admin:suggestions_suggestion_change", args=[suggestion.pk])),
@@ -101,16 +108,16 @@ def shown(suggestion: Suggestion, user) -> str:
 
 @pytest.mark.parametrize("words", [SCRIPT, "{{__class__}} {{ settings.SECRET_KEY }} {% load x %}"])
 @pytest.mark.parametrize("type", KINDS)
-def test_what_runs_in_a_browser_is_refused_or_shown_as_what_it_is(ada, type, words):
+def test_script_in_content_is_refused_or_escaped(ada, type, words):
     first = make_suggestion(type)
     about = {name: getattr(first, name) for name in ("lead", "client", "thread", "ticket")}
     Suggestion.objects.filter(pk=first.pk).delete()
     taken = []
-    for name in texts(first.suggested_content):
-        with suppress(Refused):
+    for name in text_fields(first.suggested_content):
+        with suppress(ActionRefused):
             content = {**first.suggested_content, name: words}
             taken.append(make_suggestion(type, suggested_content=content, **about))
-            assert escape(words.split()[0]) in shown(taken[-1], ada)
+            assert escape(words.split()[0]) in assert_pages_are_safe(taken[-1], ada)
             taken[-1].delete()
     fixed = {SuggestionType.LINK_THREAD}
     # An unknown placeholder goes into no mail, and so into no suggestion of one.
@@ -119,38 +126,38 @@ def test_what_runs_in_a_browser_is_refused_or_shown_as_what_it_is(ada, type, wor
 
 
 @pytest.mark.parametrize("type", KINDS)
-def test_nor_does_what_it_is_about(ada, type):
+def test_script_in_related_records_is_escaped(ada, type):
     lead = make_lead(contact_name=SCRIPT)
     thread = make_thread(subject=SCRIPT)
     about = {"thread": thread} if type in (SuggestionType.LINK_THREAD, SuggestionType.CREATE_LEAD) else {}
     if type == SuggestionType.RESOLVE_TICKET:
         about["ticket"] = make_ticket(subject=SCRIPT)
     suggestion = make_suggestion(type, lead=None if type == SuggestionType.CREATE_LEAD else lead, **about)
-    assert escape(SCRIPT)[:20] in shown(suggestion, ada)
+    assert escape(SCRIPT)[:20] in assert_pages_are_safe(suggestion, ada)
 
 
 @pytest.mark.parametrize("type", INSIDE)
-def test_it_is_carried_out_once(ada, type):
+def test_execution_runs_once(ada, type):
     suggestion = make_suggestion(type)
-    execution = approved_and_held(suggestion, ada)
-    assert carried_out(suggestion, execution).state == ExecutionState.SUCCEEDED
+    execution = approve_while_paused(suggestion, ada)
+    assert resume_and_run(suggestion, execution).state == ExecutionState.SUCCEEDED
     was, version = suggestion.result, suggestion.executed_at
-    carry_out(execution.pk)
+    run_execution(execution.pk)
     suggestion.refresh_from_db()
     assert (suggestion.result, suggestion.executed_at) == (was, version)
-    with pytest.raises(Refused, match="already approved"):
+    with pytest.raises(ActionRefused, match="already approved"):
         approve(suggestion, by=ada)
     assert suggestion.executions.count() == 1
 
 
 @pytest.mark.parametrize("type", INSIDE)
-def test_a_permission_revoked_in_between_stops_it(ada, type):
+def test_permission_revoked_before_execution_fails(ada, type):
     suggestion = make_suggestion(type)
-    execution = approved_and_held(suggestion, ada)
+    execution = approve_while_paused(suggestion, ada)
     ada.groups.clear()
     ada.is_superuser = False
     ada.save()
-    assert carried_out(suggestion, execution).state == ExecutionState.FAILED
+    assert resume_and_run(suggestion, execution).state == ExecutionState.FAILED
     assert suggestion.status == SuggestionStatus.FAILED
     assert suggestion.error_message == "Ada may not decide suggestions any more."
     assert suggestion.result is None

@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from crm.exceptions import BadInput, IllegalMove
-from crm.records.activity import SYSTEM
+from crm.exceptions import IllegalTransition, InvalidInput
+from crm.records.activity import SYSTEM_ACTOR
 from crm.records.transitions import soft_delete
 from leads.models import Task, TaskStatus
-from leads.transitions import move_task
+from leads.transitions import change_task_status
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, submit, undo
 from tests.cast import make_client, make_lead, make_suggestion, make_thread
-from tests.suggestions.kinds.waiting import approved_and_held, carried_out
+from tests.suggestions.kinds.held_execution import approve_while_paused, resume_and_run
 
 FOLLOW = SuggestionType.FOLLOW_UP
 WORDS = {"reason": "Silent for a week.", "suggestedAction": "Ask about the quote.\nAnd the second car."}
@@ -24,7 +24,7 @@ def draft_of(suggestion) -> Suggestion:
 
 
 @pytest.mark.parametrize(("urgency", "days"), [("high", 0), ("normal", 2), ("low", 7)])
-def test_a_task_is_due_for_whoever_owns_the_lead(ann, urgency, days):
+def test_follow_up_adds_task_for_lead_owner_by_urgency(ann, urgency, days):
     suggestion = make_suggestion(
         FOLLOW, lead=make_lead(assigned_to=ann), suggested_content={**WORDS, "urgency": urgency}
     )
@@ -36,7 +36,7 @@ def test_a_task_is_due_for_whoever_owns_the_lead(ann, urgency, days):
     assert suggestion.result["task"] == str(task.pk)
 
 
-def test_a_mail_to_the_known_address_is_drafted(ann):
+def test_follow_up_drafts_email_to_lead_address(ann):
     suggestion = make_suggestion(FOLLOW, suggested_content=WORDS, tainted=True)
     approve(suggestion, by=ann)
     draft = draft_of(suggestion)
@@ -48,13 +48,13 @@ def test_a_mail_to_the_known_address_is_drafted(ann):
     assert (draft.lead, draft.reasoning) == (suggestion.lead, "Silent for a week.")
 
 
-def test_to_a_client_too(ann):
+def test_follow_up_for_client_drafts_email_to_client(ann):
     suggestion = make_suggestion(FOLLOW, client=make_client(email="clem@example.com"))
     approve(suggestion, by=ann)
     assert draft_of(suggestion).suggested_content["to"] == ["clem@example.com"]
 
 
-def test_in_a_conversation_by_mail_a_reply_is_drafted(ann):
+def test_follow_up_in_email_thread_drafts_reply(ann):
     thread = make_suggestion(SuggestionType.REPLY).thread
     suggestion = make_suggestion(FOLLOW, lead=thread.lead, thread=thread)
     approve(suggestion, by=ann)
@@ -64,14 +64,14 @@ def test_in_a_conversation_by_mail_a_reply_is_drafted(ann):
     assert draft.tainted
 
 
-def test_where_they_have_written_nothing_that_could_be_answered_a_mail_is_drafted(ann):
+def test_follow_up_without_inbound_email_drafts_new_email(ann):
     lead = make_lead()
     suggestion = make_suggestion(FOLLOW, lead=lead, thread=make_thread(lead=lead))
     approve(suggestion, by=ann)
     assert draft_of(suggestion).suggested_content["to"] == [lead.contact_email]
 
 
-def test_without_an_address_there_is_the_task_alone(ann):
+def test_follow_up_without_address_adds_task_only(ann):
     suggestion = make_suggestion(FOLLOW, lead=make_lead(contact_email=""))
     approve(suggestion, by=ann)
     assert suggestion.result["not_suggested"] == "There is no address to write to: only the task was added."
@@ -80,31 +80,31 @@ def test_without_an_address_there_is_the_task_alone(ann):
 
 
 @pytest.mark.parametrize("field", ["reason", "suggestedAction"])
-def test_it_says_why_and_what(db, field):
-    with pytest.raises(BadInput, match=f"{field}: This must not be empty."):
+def test_reason_and_action_are_required(db, field):
+    with pytest.raises(InvalidInput, match=f"{field}: This must not be empty."):
         make_suggestion(FOLLOW, suggested_content={**WORDS, field: " "})
 
 
-def test_an_urgency_is_one_of_three(db):
-    with pytest.raises(BadInput, match="urgency: This must be one of 'low', 'normal' or 'high'."):
+def test_urgency_must_be_a_known_value(db):
+    with pytest.raises(InvalidInput, match="urgency: This must be one of 'low', 'normal' or 'high'."):
         make_suggestion(FOLLOW, suggested_content={**WORDS, "urgency": "now"})
 
 
-def test_it_is_about_somebody(db):
-    with pytest.raises(BadInput, match="for a lead or a client"):
+def test_lead_or_client_is_required(db):
+    with pytest.raises(InvalidInput, match="for a lead or a client"):
         make_suggestion(FOLLOW, lead=None)
 
 
-def test_a_lead_deleted_between_approval_and_execution(ann):
+def test_lead_deleted_before_execution_fails(ann):
     suggestion = make_suggestion(FOLLOW, lead=make_lead(contact_name="Lee"))
-    execution = approved_and_held(suggestion, ann)
-    soft_delete(suggestion.lead, by=SYSTEM)
-    assert carried_out(suggestion, execution).state == "FAILED"
+    execution = approve_while_paused(suggestion, ann)
+    soft_delete(suggestion.lead, by=SYSTEM_ACTOR)
+    assert resume_and_run(suggestion, execution).state == "FAILED"
     assert suggestion.error_message == "The lead “Lee” is deleted; restore it first."
     assert not Task.objects.exists()
 
 
-def test_undone_there_is_neither_task_nor_draft(ann):
+def test_undo_deletes_task_and_draft(ann):
     suggestion = make_suggestion(FOLLOW)
     approve(suggestion, by=ann)
     draft = draft_of(suggestion)
@@ -115,20 +115,20 @@ def test_undone_there_is_neither_task_nor_draft(ann):
     assert suggestion.status == SuggestionStatus.PENDING
 
 
-def test_a_draft_that_somebody_has_submitted_waits_on(ann, ada):
+def test_undo_keeps_submitted_draft(ann, ada):
     suggestion = make_suggestion(FOLLOW)
     approve(suggestion, by=ann)
     draft = draft_of(suggestion)
-    submit(draft, by=SYSTEM)
+    submit(draft, by=SYSTEM_ACTOR)
     undo(suggestion, by=ann)
     draft.refresh_from_db()
     assert not draft.is_deleted
 
 
-def test_a_task_that_was_begun_is_not_taken_away(ann):
+def test_undo_is_refused_when_task_was_started(ann):
     suggestion = make_suggestion(FOLLOW)
     approve(suggestion, by=ann)
-    move_task(Task.objects.get(), TaskStatus.IN_PROGRESS, by=ann)
-    with pytest.raises(IllegalMove, match="in progress: it has been worked on"):
+    change_task_status(Task.objects.get(), TaskStatus.IN_PROGRESS, by=ann)
+    with pytest.raises(IllegalTransition, match="in progress: it has been worked on"):
         undo(suggestion, by=ann)
     assert not draft_of(suggestion).is_deleted

@@ -3,21 +3,21 @@
 import pytest
 from django.utils import timezone
 
-from crm.exceptions import BadInput, IllegalMove
+from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import ActivityLog
-from crm.records.activity import SYSTEM
+from crm.records.activity import SYSTEM_ACTOR
 from crm.records.transitions import soft_delete
 from suggestions.models import SuggestionStatus, SuggestionType
-from suggestions.transitions import OldNews, approve, undo
+from suggestions.transitions import StaleSuggestion, approve, undo
 from support.models import SupportTicket, TicketStatus
-from support.transitions import note, reopen, resolve
+from support.transitions import add_ticket_note, reopen, resolve
 from tests.cast import make_suggestion, make_ticket
-from tests.suggestions.kinds.waiting import approved_and_held, carried_out
+from tests.suggestions.kinds.held_execution import approve_while_paused, resume_and_run
 
 RESOLVE = SuggestionType.RESOLVE_TICKET
 
 
-def test_it_is_resolved_with_the_summary(ann):
+def test_ticket_is_resolved_with_summary(ann):
     suggestion = make_suggestion(RESOLVE)
     approve(suggestion, by=ann)
     ticket = SupportTicket.objects.get()
@@ -25,18 +25,18 @@ def test_it_is_resolved_with_the_summary(ann):
     assert suggestion.result == {"ticket": str(ticket.pk), "was": "Open"}
 
 
-def test_the_ticket_may_stand_in_the_content_alone(ann):
+def test_ticket_is_taken_from_content(ann):
     ticket = make_ticket()
     content = {"ticket": str(ticket.pk), "summary": "Done."}
     suggestion = make_suggestion(RESOLVE, lead=None, ticket=None, suggested_content=content)
     assert (suggestion.ticket, suggestion.client) == (ticket, ticket.client)
 
 
-def test_it_says_which(ann):
+def test_summary_names_ticket(ann):
     ticket = make_ticket(subject="No card")
     suggestion = make_suggestion(RESOLVE, ticket=ticket)
     approve(suggestion, by=ann)
-    summary = ActivityLog.objects.done_to(suggestion).first().summary
+    summary = ActivityLog.objects.for_target(suggestion).first().summary
     assert summary == f"Approved: Resolves the ticket {ticket}: Sent the card again."
 
 
@@ -48,45 +48,45 @@ def test_it_says_which(ann):
         ({"ticket": "17", "summary": "Done."}, "ticket: This must be the key of a record."),
     ],
 )
-def test_what_resolves_nothing_is_refused(db, content, sentence):
-    with pytest.raises(BadInput) as refused:
+def test_invalid_content_is_refused(db, content, sentence):
+    with pytest.raises(InvalidInput) as refused:
         make_suggestion(RESOLVE, suggested_content=content)
     assert sentence in str(refused.value)
 
 
-def test_another_ticket_than_it_is_about_is_refused(ann):
+def test_changing_the_ticket_on_approval_is_refused(ann):
     suggestion, other = make_suggestion(RESOLVE), make_ticket()
-    with pytest.raises(BadInput, match="It resolves the ticket"):
+    with pytest.raises(InvalidInput, match="It resolves the ticket"):
         approve(suggestion, by=ann, content={"ticket": str(other.pk), "summary": "Done."})
 
 
-def test_worked_on_meanwhile_it_is_shown_before_it_is_approved(ann):
+def test_ticket_changed_before_approval_asks_again(ann):
     suggestion = make_suggestion(RESOLVE)
-    note(suggestion.ticket, "They called again.", internal=True, by=SYSTEM)
-    with pytest.raises(OldNews, match="worked on since this was suggested .*They called again"):
+    add_ticket_note(suggestion.ticket, "They called again.", internal=True, by=SYSTEM_ACTOR)
+    with pytest.raises(StaleSuggestion, match="worked on since this was suggested .*They called again"):
         approve(suggestion, by=ann)
     approve(suggestion, by=ann, as_of=timezone.now())
     assert suggestion.status == SuggestionStatus.APPROVED
 
 
-def test_resolved_by_somebody_meanwhile_it_fails(ann):
+def test_ticket_resolved_before_execution_fails(ann):
     suggestion = make_suggestion(RESOLVE)
-    execution = approved_and_held(suggestion, ann)
-    resolve(suggestion.ticket, summary="By hand.", by=SYSTEM)
-    assert carried_out(suggestion, execution).state == "FAILED"
+    execution = approve_while_paused(suggestion, ann)
+    resolve(suggestion.ticket, summary="By hand.", by=SYSTEM_ACTOR)
+    assert resume_and_run(suggestion, execution).state == "FAILED"
     assert suggestion.error_message == f"Ticket #{suggestion.ticket.number} is resolved already."
     assert SupportTicket.objects.get().resolution_summary == "By hand."
 
 
-def test_a_ticket_deleted_between_approval_and_execution(ann):
+def test_ticket_deleted_before_execution_fails(ann):
     suggestion = make_suggestion(RESOLVE)
-    execution = approved_and_held(suggestion, ann)
-    soft_delete(suggestion.ticket, by=SYSTEM)
-    assert carried_out(suggestion, execution).state == "FAILED"
+    execution = approve_while_paused(suggestion, ann)
+    soft_delete(suggestion.ticket, by=SYSTEM_ACTOR)
+    assert resume_and_run(suggestion, execution).state == "FAILED"
     assert suggestion.error_message == f"Ticket #{suggestion.ticket.number} is deleted; restore it first."
 
 
-def test_undone_it_is_open_and_says_why(ann):
+def test_undo_reopens_ticket_with_note(ann):
     suggestion = make_suggestion(RESOLVE)
     approve(suggestion, by=ann)
     undo(suggestion, by=ann)
@@ -95,7 +95,7 @@ def test_undone_it_is_open_and_says_why(ann):
     assert "Its resolution was undone." in ticket.notes[-1]["body"]
 
 
-def test_one_that_was_reopened_since_stays_so(ann):
+def test_undo_keeps_already_reopened_ticket(ann):
     suggestion = make_suggestion(RESOLVE)
     approve(suggestion, by=ann)
     reopen(suggestion.ticket, why="Still broken.", by=ann)
@@ -103,11 +103,11 @@ def test_one_that_was_reopened_since_stays_so(ann):
     assert len(SupportTicket.objects.get().notes) == 1
 
 
-def test_one_that_was_resolved_otherwise_since_stays_so(ann):
+def test_undo_is_refused_after_another_resolution(ann):
     suggestion = make_suggestion(RESOLVE)
     approve(suggestion, by=ann)
     reopen(suggestion.ticket, why="Still broken.", by=ann)
     resolve(suggestion.ticket, summary="A new card.", by=ann)
-    with pytest.raises(IllegalMove, match="resolved otherwise since"):
+    with pytest.raises(IllegalTransition, match="resolved otherwise since"):
         undo(suggestion, by=ann)
     assert SupportTicket.objects.get().resolution_summary == "A new card."

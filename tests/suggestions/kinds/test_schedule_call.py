@@ -6,10 +6,10 @@ import pytest
 from django.utils import timezone
 from icalendar import Calendar
 
-from crm.exceptions import BadInput
+from crm.exceptions import InvalidInput
 from inbox.models import Thread
 from tests.cast import browser, make_lead, make_suggestion, make_thread
-from tests.suggestions.mails import carried, let_go, sent
+from tests.suggestions.email_execution import approve_and_send, approve_confirming_all, run_latest_execution
 
 HOUR = timedelta(hours=1)
 
@@ -33,21 +33,21 @@ def first():
     return (timezone.now() + timedelta(days=3)).replace(microsecond=0, second=0)
 
 
-def call(lead, times, **content):
+def make_call_suggestion(lead, times, **content):
     content = {"suggestedTimes": [at.isoformat() for at in times], "duration": 45, "meetingType": "phone", **content}
     return make_suggestion("SCHEDULE_CALL", lead=lead, suggested_content=content)
 
 
-def unfolded(ics: str) -> dict[str, str]:
+def event_lines(ics: str) -> dict[str, str]:
     """The lines of an event by their names, read by hand: RFC 5545, section 3.1."""
     lines = ics.replace("\r\n", "\n").replace("\n ", "").split("\n")
     event = lines[lines.index("BEGIN:VEVENT") + 1 : lines.index("END:VEVENT")]
     return dict(line.split(":", 1) if line.split(":")[0].isalpha() else line.split(";", 1) for line in event)
 
 
-def test_the_invitation_arrives_where_mail_programs_look_for_it(post, lead, ann, first):
-    suggestion = sent(call(lead, [first, first + HOUR]), ann)
-    [mail] = post.mails
+def test_invitation_email_has_calendar_part(smtp_sink, lead, ann, first):
+    suggestion = approve_and_send(make_call_suggestion(lead, [first, first + HOUR]), ann)
+    [mail] = smtp_sink.emails
     kinds = [part.get_content_type() for part in mail.walk() if not part.is_multipart()]
     assert kinds == ["text/plain", "text/html", "text/calendar", "text/calendar"]
     inline, attached = (part for part in mail.walk() if part.get_content_type() == "text/calendar")
@@ -61,7 +61,7 @@ def test_the_invitation_arrives_where_mail_programs_look_for_it(post, lead, ann,
     assert event["DTSTART"].dt == first and event["DTEND"].dt == first + timedelta(minutes=45)
     assert event["UID"] == f"{suggestion.pk}@birchfield.example.com"
     assert [zone["TZID"] for zone in read.walk("VTIMEZONE")] == ["Europe/Berlin"]
-    by_hand = unfolded(ics)
+    by_hand = event_lines(ics)
     start = datetime.strptime(by_hand["DTSTART"], "TZID=Europe/Berlin:%Y%m%dT%H%M%S")
     assert start == timezone.localtime(first).replace(tzinfo=None)
     assert by_hand["SEQUENCE"] == "0"
@@ -70,17 +70,19 @@ def test_the_invitation_arrives_where_mail_programs_look_for_it(post, lead, ann,
     assert by_hand["LOCATION"] == "+49 30 1234567"
 
 
-def test_the_other_times_are_offered_in_the_text(post, lead, ann, first):
-    sent(call(lead, [first, first + HOUR, first + 2 * HOUR], message="Let us talk, {{first_name}}."), ann)
-    text = post.mails[0].get_body(("plain",)).get_content()
+def test_alternative_times_are_listed_in_the_email(smtp_sink, lead, ann, first):
+    approve_and_send(
+        make_call_suggestion(lead, [first, first + HOUR, first + 2 * HOUR], message="Let us talk, {{first_name}}."), ann
+    )
+    text = smtp_sink.emails[0].get_body(("plain",)).get_content()
     assert text.startswith("Hello Lee,\n\nLet us talk, Lee.\n\nWhen: ")
     assert text.count("\n- ") == 2 and "Birchfield Insurance" in text
 
 
-def test_the_meeting_is_booked_once_the_invitation_is_out(post, lead, ann, first):
-    suggestion = let_go(call(lead, [first]), ann)
+def test_meeting_is_booked_after_invitation_is_sent(smtp_sink, lead, ann, first):
+    suggestion = approve_confirming_all(make_call_suggestion(lead, [first]), ann)
     assert not Thread.objects.filter(source="MEETING").exists()
-    suggestion = carried(suggestion)
+    suggestion = run_latest_execution(suggestion)
     meeting = Thread.objects.get(source="MEETING")
     assert suggestion.result["meeting"] == str(meeting.pk)
     assert (meeting.lead, meeting.metadata["duration"], meeting.metadata["sequence"]) == (lead, 45, 0)
@@ -91,18 +93,18 @@ def test_the_meeting_is_booked_once_the_invitation_is_out(post, lead, ann, first
 
 
 @pytest.mark.parametrize("metadata", [{"starts_at": 7}, {"starts_at": "2026-11-30"}, {"starts_at": "x", "duration": 1}])
-def test_what_was_booked_otherwise_breaks_no_page(as_max, lead, metadata):
+def test_malformed_meeting_metadata_does_not_break_page(as_max, lead, metadata):
     thread = make_thread(source="MEETING", lead=lead, metadata={"duration": 30, **metadata})
     assert as_max.get(f"/inbox/thread/{thread.pk}/change/").status_code == 200
 
 
-def test_refused_nothing_is_booked(post, lead, ann, first):
-    post.fault = "spam"
-    suggestion = sent(call(lead, [first]), ann)
+def test_rejected_invitation_books_nothing(smtp_sink, lead, ann, first):
+    smtp_sink.fault = "spam"
+    suggestion = approve_and_send(make_call_suggestion(lead, [first]), ann)
     assert not Thread.objects.filter(source="MEETING").exists()
-    post.fault = ""
-    sent(suggestion, ann)
-    assert len(post.data) == Thread.objects.filter(source="MEETING").count() == 1
+    smtp_sink.fault = ""
+    approve_and_send(suggestion, ann)
+    assert len(smtp_sink.data) == Thread.objects.filter(source="MEETING").count() == 1
 
 
 @pytest.mark.parametrize(
@@ -119,26 +121,26 @@ def test_refused_nothing_is_booked(post, lead, ann, first):
         ({"location": "x" * 301}, "location: This must have at most 300"),
     ],
 )
-def test_what_is_no_meeting_is_refused(lead, first, content, sentence):
-    with pytest.raises(BadInput, match=sentence):
-        call(lead, [first], **content)
+def test_invalid_meeting_is_refused(lead, first, content, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        make_call_suggestion(lead, [first], **content)
 
 
-def test_a_place_brings_no_line_into_the_invitation(post, lead, ann, first):
-    sent(call(lead, [first], location="Room 1\r\nATTENDEE:mailto:eve@example.com"), ann)
-    [ics] = [part for part in post.mails[0].walk() if part.get_filename() == "invitation.ics"]
+def test_location_cannot_inject_calendar_lines(smtp_sink, lead, ann, first):
+    approve_and_send(make_call_suggestion(lead, [first], location="Room 1\r\nATTENDEE:mailto:eve@example.com"), ann)
+    [ics] = [part for part in smtp_sink.emails[0].walk() if part.get_filename() == "invitation.ics"]
     assert "\nATTENDEE:mailto:eve" not in ics.get_content()
     [event] = Calendar.from_ical(ics.get_content()).walk("VEVENT")
     assert event["ATTENDEE"] == "mailto:lee@example.com"
 
 
-def test_without_an_address_nobody_can_be_invited(db, first):
-    with pytest.raises(BadInput, match="No mail address of"):
-        call(make_lead(contact_email="", contact_phone="1"), [first])
+def test_lead_without_address_is_refused(db, first):
+    with pytest.raises(InvalidInput, match="No mail address of"):
+        make_call_suggestion(make_lead(contact_email="", contact_phone="1"), [first])
 
 
-def test_a_time_that_has_come_is_not_sent(post, lead, ann, first, monkeypatch):
-    suggestion = let_go(call(lead, [first]), ann)
+def test_past_meeting_time_is_not_sent(smtp_sink, lead, ann, first, monkeypatch):
+    suggestion = approve_confirming_all(make_call_suggestion(lead, [first]), ann)
     monkeypatch.setattr("suggestions.kinds.schedule_call.timezone.now", lambda: datetime(2999, 1, 1, tzinfo=UTC))
-    suggestion = carried(suggestion)
-    assert "is past" in suggestion.error_message and post.data == []
+    suggestion = run_latest_execution(suggestion)
+    assert "is past" in suggestion.error_message and smtp_sink.data == []

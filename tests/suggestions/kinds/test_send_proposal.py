@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from crm.exceptions import BadInput
+from crm.exceptions import InvalidInput
 from inbox.models import Message
 from leads.models import Lead
 from suggestions.kinds import KINDS
 from suggestions.models import Suggestion
 from tests.cast import browser, make_lead, make_suggestion
-from tests.suggestions.mails import sent
+from tests.suggestions.email_execution import approve_and_send
 
 ESCAPED = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
@@ -25,7 +25,7 @@ def lead(ann):
     )
 
 
-def proposal(lead, **content):
+def make_proposal_suggestion(lead, **content):
     until = (timezone.localdate() + timedelta(days=30)).isoformat()
     content = {
         "title": "Your fleet",
@@ -36,7 +36,7 @@ def proposal(lead, **content):
     return make_suggestion("SEND_PROPOSAL", lead=lead, suggested_content=content)
 
 
-def text_of(pdf: bytes) -> str:
+def pdf_text(pdf: bytes) -> str:
     """The text of a PDF, read by way of its own tables from glyphs to characters."""
     streams = [inflated(found) for found in re.findall(rb"stream\n(.*?)\nendstream", pdf, re.S)]
     tables = []
@@ -44,7 +44,7 @@ def text_of(pdf: bytes) -> str:
         if b"beginbfchar" in stream:
             pairs = re.findall(rb"<([0-9A-F]{4})> <([0-9A-F]+)>", stream)
             tables.append({glyph: bytes.fromhex(text.decode()).decode("utf-16-be") for glyph, text in pairs})
-    return "\n".join(shown(stream, tables) for stream in streams if b" Tj" in stream)
+    return "\n".join(shown_text(stream, tables) for stream in streams if b" Tj" in stream)
 
 
 def inflated(stream: bytes) -> bytes:
@@ -54,7 +54,7 @@ def inflated(stream: bytes) -> bytes:
         return stream
 
 
-def shown(stream: bytes, tables: list[dict[bytes, str]]) -> str:
+def shown_text(stream: bytes, tables: list[dict[bytes, str]]) -> str:
     """What a page shows; each font's table is tried, for both faces have the same letters under other numbers."""
     lines = []
     for raw in re.findall(rb"\(((?:[^\\()]|\\.)*)\) ?Tj", stream, re.S):
@@ -64,15 +64,15 @@ def shown(stream: bytes, tables: list[dict[bytes, str]]) -> str:
     return "\n".join(lines)
 
 
-def test_the_paper_arrives_and_can_be_opened_from_the_conversation(post, lead, ann, bob, stranger):
-    suggestion = sent(proposal(lead), ann)
-    [mail] = post.mails
+def test_proposal_pdf_is_delivered_and_downloadable_from_thread(smtp_sink, lead, ann, bob, stranger):
+    suggestion = approve_and_send(make_proposal_suggestion(lead), ann)
+    [mail] = smtp_sink.emails
     assert mail["Subject"] == "Your fleet"
     assert mail.get_body(("plain",)).get_content() == "Dear Lee,\n\nthis is it.\n"
     [file] = mail.iter_attachments()
     pdf = file.get_content()
     assert (file.get_filename(), file.get_content_type(), pdf[:5]) == ("Proposal.pdf", "application/pdf", b"%PDF-")
-    text = text_of(pdf)
+    text = pdf_text(pdf)
     for words in ("Your fleet", "$1,240.50", "Dear Lee,", "this is it.", "For Lee Lead, Lee & Sons", "Valid until"):
         assert words in text, words
     message = Message.objects.get(pk=suggestion.result["message"])
@@ -89,46 +89,46 @@ def test_the_paper_arrives_and_can_be_opened_from_the_conversation(post, lead, a
 
 
 @pytest.mark.parametrize("end", ["", "\n\n{{sender_name}}", "\n\n{{sender_name}}\n{{agency_name}}\n"])
-def test_nobody_signs_the_paper_twice(post, lead, ann, end):
-    sent(proposal(lead, body=f"This is it.{end}"), ann)
-    [file] = post.mails[0].iter_attachments()
-    text = text_of(file.get_content())
+def test_proposal_pdf_has_one_signature(smtp_sink, lead, ann, end):
+    approve_and_send(make_proposal_suggestion(lead, body=f"This is it.{end}"), ann)
+    [file] = smtp_sink.emails[0].iter_attachments()
+    text = pdf_text(file.get_content())
     assert text.count("This is it.") == text.count("Ann\n") + text.endswith("Ann") == 1
 
 
-def test_the_next_stage_is_suggested(post, lead, ann):
-    suggestion = sent(proposal(lead), ann)
+def test_next_stage_is_suggested(smtp_sink, lead, ann):
+    suggestion = approve_and_send(make_proposal_suggestion(lead), ann)
     [move] = Suggestion.objects.filter(type="CHANGE_STATUS", lead=lead)
     assert move.suggested_content["status"] == "PROPOSAL_SENT"
     assert suggestion.result["suggestions"] == [str(move.pk)]
 
 
-def test_no_stage_is_suggested_where_it_stands_already(post, ann):
+def test_no_stage_is_suggested_when_already_there(smtp_sink, ann):
     lead = make_lead(contact_email="lee@example.com", status_id="PROPOSAL_SENT")
-    suggestion = sent(proposal(lead, body="Here."), ann)
+    suggestion = approve_and_send(make_proposal_suggestion(lead, body="Here."), ann)
     assert suggestion.result.keys() == {"thread", "message"}
     assert not Suggestion.objects.filter(type="CHANGE_STATUS").exists()
 
 
-def test_letters_of_any_language_are_drawn_and_what_cannot_be_is_told(post, lead, ann):
-    suggestion = proposal(lead, title="Größe Ἑλλάς", body="Привет, Ελλάδα, łódź. 東京 (x) \\ done")
+def test_unsupported_characters_in_pdf_are_reported(smtp_sink, lead, ann):
+    suggestion = make_proposal_suggestion(lead, title="Größe Ἑλλάς", body="Привет, Ελλάδα, łódź. 東京 (x) \\ done")
     kind = KINDS["SEND_PROPOSAL"]
-    shown = dict(kind.preview(kind.check(suggestion.suggested_content), suggestion, ann))
+    shown = dict(kind.preview(kind.parse_content(suggestion.suggested_content), suggestion, ann))
     assert shown["Not on paper"] == "東 京: marked by \ufffd, as the font of the PDF has no such letters."
-    sent(suggestion, ann)
-    [file] = post.mails[0].iter_attachments()
-    text = text_of(file.get_content())
+    approve_and_send(suggestion, ann)
+    [file] = smtp_sink.emails[0].iter_attachments()
+    text = pdf_text(file.get_content())
     assert "Привет, Ελλάδα, łódź. \ufffd\ufffd (x)" in text
-    assert "東京" in post.mails[0].get_body(("plain",)).get_content()
+    assert "東京" in smtp_sink.emails[0].get_body(("plain",)).get_content()
 
 
-def test_tried_again_it_is_the_same_paper_and_one_mail(post, lead, ann):
-    post.fault = "spam"
-    suggestion = sent(proposal(lead), ann)
+def test_retry_sends_same_pdf_once(smtp_sink, lead, ann):
+    smtp_sink.fault = "spam"
+    suggestion = approve_and_send(make_proposal_suggestion(lead), ann)
     before = Message.objects.get()
-    post.fault = ""
-    sent(suggestion, ann)
-    assert Message.objects.get() == before and len(post.data) == 1
+    smtp_sink.fault = ""
+    approve_and_send(suggestion, ann)
+    assert Message.objects.get() == before and len(smtp_sink.data) == 1
 
 
 @pytest.mark.parametrize(
@@ -142,21 +142,21 @@ def test_tried_again_it_is_the_same_paper_and_one_mail(post, lead, ann):
         ({"body": "{{password}}"}, "There is no placeholder"),
     ],
 )
-def test_what_is_no_offer_is_refused(lead, content, sentence):
-    with pytest.raises(BadInput, match=sentence):
-        proposal(lead, **content)
+def test_invalid_proposal_is_refused(lead, content, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        make_proposal_suggestion(lead, **content)
 
 
 @pytest.mark.parametrize("tracked", [True, False])
-def test_what_would_leave_says_that_it_carries_a_link_and_a_picture_and_it_does(post, lead, ann, settings, tracked):
+def test_preview_announces_tracking_only_when_allowed(smtp_sink, lead, ann, settings, tracked):
     settings.PUBLIC_URL = "https://crm.example.com"
     Lead.objects.filter(pk=lead.pk).update(communications={"email": {"no_tracking": not tracked}})
-    suggestion = proposal(Lead.objects.get(pk=lead.pk))
+    suggestion = make_proposal_suggestion(Lead.objects.get(pk=lead.pk))
     page = browser(ann).get(f"/suggestions/suggestion/{suggestion.pk}/change/").content.decode()
     said = ("The proposal can also be looked at here: https://crm.example.com/", "a small picture that tells us")
     assert [words in page for words in said] == [tracked, tracked]
-    sent(suggestion, ann)
-    [mail] = post.mails
+    approve_and_send(suggestion, ann)
+    [mail] = smtp_sink.emails
     text, html = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
     assert ("here: https://crm.example.com/t/" in text) is tracked
     assert ('.gif" width="1"' in html) is tracked

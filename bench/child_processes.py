@@ -1,0 +1,31 @@
+"""Programs of ours in processes of their own, on the database that is measured."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+from django.conf import settings
+from django.db import connection
+
+
+def database_url() -> str:
+    """The database in use here, for a child; the server itself is kept up by this process."""
+    database = connection.settings_dict
+    host, user, password = (quote(str(database[key]), safe="") for key in ("HOST", "USER", "PASSWORD"))
+    return f"postgresql://{user}:{password}@{host}:{database['PORT'] or 5432}/{database['NAME']}"
+
+
+def start_python(*command: str, log: Path | None = None, **variables: str) -> subprocess.Popen[str]:
+    """Start `python COMMAND` on the database in use; what it prints goes to `log`, else to its `stdout`."""
+    return subprocess.Popen(
+        [sys.executable, *command],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "DATABASE_URL": database_url(), **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=log.open("a") if log else subprocess.PIPE,
+        stderr=subprocess.STDOUT if log else None,
+        text=True,
+        start_new_session=True,
+    )

@@ -1,0 +1,44 @@
+"""What stops a request before any page of ours is reached still ends in a sentence."""
+
+import pytest
+from django.test import Client as Browser
+
+from tests.cast import make_lead, make_suggestion
+
+pytestmark = pytest.mark.django_db
+
+
+def approve_url(ann) -> str:
+    return f"/suggestions/suggestion/{make_suggestion(lead=make_lead(assigned_to=ann)).pk}/do/approve/"
+
+
+def test_stale_csrf_token_shows_instructions(ann):
+    careful = Browser(enforce_csrf_checks=True)
+    careful.force_login(ann)
+    answer = careful.post(approve_url(ann), {})
+    assert answer.status_code == 403
+    assert "load the page anew and do it again" in answer.content.decode()
+
+
+def test_oversized_request_shows_message(ann, as_ann, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
+    answer = as_ann.post(approve_url(ann), {"note": "x" * 2_000})
+    assert answer.status_code == 400
+    assert "too large. Nothing was changed" in answer.content.decode()
+
+
+def test_not_found_page_explains(as_ann, ann, bob):
+    answer = as_ann.get(approve_url(bob))
+    assert answer.status_code == 404
+    assert "It may have been deleted" in answer.content.decode()
+
+
+def test_server_error_page_explains(as_ann, ann, monkeypatch):
+    def breaks(*args, **kwargs):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("suggestions.admin.suggestion_context", breaks)
+    as_ann.raise_request_exception = False
+    answer = as_ann.get(approve_url(ann))
+    assert answer.status_code == 500
+    assert "The program broke down over this" in answer.content.decode()

@@ -1,0 +1,175 @@
+"""The worker: nothing that was deferred is lost, nothing that was rolled back is done."""
+
+import asyncio
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from django.db import connection
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import ConnectorException
+
+from crm.runtime import checks, workers
+from crm.runtime.startup_errors import DatabaseUnusable
+from crm.tasks import MAX_ATTEMPTS, clear_sessions, delete_old_jobs, rescue_stalled_jobs
+from tests.crm.processes import manage, running, test_database_url, wait_for_line, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def empty_queue(transactional_db):
+    """These tables are no models of Django's to empty between tests."""
+    execute_sql("TRUNCATE procrastinate_jobs, procrastinate_workers, procrastinate_periodic_defers CASCADE")
+
+
+def execute_sql(sql, *values):
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchall() if cursor.description else None
+
+
+def make_stalled_job(attempts=0):
+    job = clear_sessions.configure(queueing_lock="of this test").defer(timestamp=1)
+    [[worker]] = execute_sql(
+        "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id"
+    )
+    change = "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s, attempts = %s WHERE id = %s"
+    execute_sql(change, worker, attempts, job)
+    return ProcrastinateJob.objects.filter(pk=job)
+
+
+def run_worker(*arguments):
+    """Run a worker that knows the jobs of these tests; what it prints."""
+    # In a process of its own, because the browser's tests leave an event loop running in this one.
+    command = ("-m", "tests.crm.jobs_for_tests", *arguments)
+    with running(*command, DATABASE_URL=test_database_url()) as worker:
+        said, _ = worker.communicate(timeout=60)
+        assert worker.returncode == 0, said
+        return said
+
+
+def run_worker_until_empty():
+    return run_worker("--until-empty")
+
+
+def test_job_of_dead_worker_is_retried():
+    job = make_stalled_job()
+    rescue_stalled_jobs.defer(timestamp=1)
+    run_worker_until_empty()
+    assert job.get().status == "succeeded"
+
+
+def test_job_that_always_kills_its_worker_fails():
+    job = make_stalled_job(attempts=MAX_ATTEMPTS)
+    rescue_stalled_jobs.defer(timestamp=1)
+    run_worker_until_empty()
+    assert job.get().status == "failed"
+
+
+def test_job_of_live_worker_is_left_alone():
+    job = make_stalled_job()
+    execute_sql("UPDATE procrastinate_workers SET last_heartbeat = now()")
+    rescue_stalled_jobs.defer(timestamp=1)
+    run_worker_until_empty()
+    assert job.get().status == "doing"
+
+
+def test_deferred_job_rolls_back_with_its_transaction():
+    app.configure_task("tests.defers_and_fails").defer()
+    assert "deferred" in run_worker_until_empty()
+    assert ProcrastinateJob.objects.get(task_name="tests.defers_and_fails").status == "failed"
+    assert not ProcrastinateJob.objects.filter(task_name="tests.does_nothing").exists()
+
+
+def test_old_jobs_are_deleted():
+    clear_sessions.defer(timestamp=1)
+    run_worker_until_empty()
+    execute_sql("UPDATE procrastinate_events SET at = at - interval '4 days'")
+    clear_sessions.defer(timestamp=2)
+    run_worker_until_empty()
+    delete_old_jobs.defer(timestamp=1)
+    run_worker_until_empty()
+    left = ProcrastinateJob.objects.filter(task_name="crm.clear_sessions")
+    assert [job.args["timestamp"] for job in left if job.args["timestamp"] < 3] == [2]
+
+
+def test_stopping_worker_finishes_its_job():
+    app.configure_task("tests.is_told_to_stop").defer()
+    assert "finished in spite of it" in run_worker()
+    assert ProcrastinateJob.objects.get(task_name="tests.is_told_to_stop").status == "succeeded"
+
+
+@contextlib.contextmanager
+def closed_database():
+    """For the length of the block the database drops and refuses everybody, as a server that restarts does."""
+    name = connection.settings_dict["NAME"]
+    with psycopg.connect(test_database_url("postgres"), autocommit=True) as server:
+        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        try:
+            yield
+        finally:
+            server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+            connection.close()
+
+
+def periodic_jobs_are_deferred():
+    return execute_sql("SELECT count(*) > 0 FROM procrastinate_periodic_defers") == [(True,)]
+
+
+def test_worker_survives_database_restart():
+    with running("manage.py", "worker", DATABASE_URL=test_database_url()) as worker:
+        wait_for_line(worker, "Working on every queue")
+        assert wait_until(periodic_jobs_are_deferred)
+        execute_sql("TRUNCATE procrastinate_periodic_defers")
+        with closed_database():
+            wait_for_line(worker, "error connecting", "Side task ", "The database went away")
+        lock = {"queueing_lock": "of this test"}
+        job = ProcrastinateJob.objects.filter(pk=clear_sessions.configure(**lock).defer(timestamp=1))
+        assert wait_until(lambda: job.get().status == "succeeded", seconds=40)
+        assert wait_until(periodic_jobs_are_deferred), "it works on, but on a dead connection"
+        worker.terminate()
+        said, _ = worker.communicate(timeout=20)
+        assert "The worker has stopped." in said
+
+
+def test_worker_waits_for_unavailable_database(monkeypatch):
+    stop, shifts = asyncio.Event(), []
+
+    async def shift(crew, stop):
+        shifts.append("another")
+        if len(shifts) < 3:
+            raise ConnectorException
+        stop.set()
+
+    monkeypatch.setattr(workers, "_run_until_disconnected", shift)
+    monkeypatch.setattr(workers, "FIRST_RETRY_DELAY", 0.01)
+    with ThreadPoolExecutor() as elsewhere:
+        elsewhere.submit(
+            asyncio.run, workers.run_worker(workers.WorkerOptions(queues=None, concurrency=1), stop)
+        ).result()
+    assert len(shifts) == 3
+
+
+def test_worker_without_database_exits_with_message():
+    ended = manage("worker", DATABASE_URL="postgresql://u@127.0.0.1:9/n")
+    assert ended.returncode == 1
+    assert ended.stdout.startswith("The database cannot be reached: ")
+    assert ended.stdout.count("\n") == 1
+
+
+def test_too_short_stalled_worker_timeout_fails_check(settings):
+    settings.PROCRASTINATE_WORKER_DEFAULTS = {"update_heartbeat_interval": 10, "stalled_worker_timeout": 29}
+    assert [error.id for error in checks.check_stalled_worker_timeout(None)] == ["crm.E001"]
+    settings.PROCRASTINATE_WORKER_DEFAULTS = {"update_heartbeat_interval": 10, "stalled_worker_timeout": 30}
+    assert checks.check_stalled_worker_timeout(None) == []
+
+
+def test_old_postgresql_server_is_refused(monkeypatch):
+    monkeypatch.setattr(checks, "MIN_POSTGRES_VERSION", 99)
+    connection.close()
+    with pytest.raises(DatabaseUnusable, match=r"^The server of DATABASE_URL is PostgreSQL \d+: version 99 or newer"):
+        connection.ensure_connection()

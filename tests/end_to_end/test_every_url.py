@@ -1,0 +1,237 @@
+"""Every address of the admin, by every role, read and sent: nobody gets more than their role, nothing breaks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, transaction
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from ai_log.models import AIInteraction
+from crm.models import Project, SavedView, User
+from crm.records.activity import SYSTEM_ACTOR, record
+from crm.records.transitions import permission_name
+from crm.screens.record_admin import RecordAdmin
+from inbox.models import Draft, Mailbox, SetAside
+from inbox.models.email_template import EmailTemplate
+from inbox.outgoing.outbox import SEND_PERMISSION
+from leads.models import ContactLead, InsuranceType, LeadStatus, PredictionModel, ScoringPolicy, Task
+from suggestions.models import AutonomySetting
+from tests.cast import (
+    browser,
+    make_client,
+    make_contact,
+    make_lead,
+    make_suggestion,
+    make_thread,
+    make_ticket,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+ROLES = ["anonymous", "stranger", "viewer", "agent", "manager", "schema admin", "administrator"]
+OURS = {"crm", "leads", "ai_log", "inbox", "support", "suggestions"}
+# What mails to people outside lead to; the token is nobody's.
+OUTSIDE = {"public_picture": 200, "public_proposal": 404}
+OPEN_TO_ALL = {"login", "logout", "jsi18n", *OUTSIDE}
+NOT_WALKED = {"view_on_site"}  # it leads to pages outside the admin, of which there are none
+BIN = {"restore", "purge"}
+# What stands in an address behind the key of its record.
+REST = {"place": 0, "conversation": UUID("01990000-0000-7000-8000-000000000001")}
+# Pages of a record for which more is needed than to see it.
+ASKING = {"leads_lead_ask", "leads_lead_ask_conversation"}
+
+
+@dataclass(frozen=True)
+class Address:
+    """One address: the URL, its pattern's name, and the record and verb in it."""
+
+    url: str
+    name: str
+    row: Any = None
+    verb: str = ""
+
+    @property
+    def page(self) -> str:
+        return self.name.rsplit("_", 1)[-1]
+
+
+@pytest.fixture
+def world() -> dict[type, Any]:
+    """One record of every table that has a screen, all free for everybody to see."""
+    lead, client = make_lead(line="auto"), make_client()
+    mailbox = Mailbox.objects.create(address="office@agency.example")
+    rows = [
+        lead,
+        client,
+        make_contact(),
+        Project.objects.create(client=client, name="Onboarding"),
+        Task.objects.create(title="Call", lead=lead),
+        make_thread(lead=lead),
+        make_ticket(client=client),
+        make_suggestion(lead=lead),
+        AutonomySetting.objects.create(type="TASK"),
+        AIInteraction.objects.create(lead=lead, type="Chat", source="Agent UI", content="?", ai_response="!"),
+        EmailTemplate.objects.create(name="Template", subject="Hi", body="Hi {{lead_name}}"),
+        SavedView.objects.create(name="View", table="leads.lead", owner=make_user("owner"), shared=True),
+        LeadStatus.objects.get(pk="ACTIVE"),
+        InsuranceType.objects.get(code="auto"),
+        Group.objects.get(name="viewer"),
+        make_user("colleague"),
+        job(),
+        record(lead, "noted", by=SYSTEM_ACTOR, summary="A note"),
+        mailbox,
+        SetAside.objects.create(mailbox=mailbox, origin="box#1", reason="It has no header.", size=3, raw=b"abc"),
+        ScoringPolicy.objects.create(version=2, note="Another opinion.", weights={}),
+        Draft.objects.create(author=make_user("writer"), lead=lead, subject="Begun"),
+        PredictionModel.objects.create(
+            version=1, rung="STAGES", card={"base": 0.5, "stages": {}}, leads=100, won=50, verdict="The first."
+        ),
+    ]
+    ContactLead.objects.create(lead=lead, contact=rows[2])
+    return {type(row): row for row in rows}
+
+
+def job() -> ProcrastinateJob:
+    """A job that waits, as deferring leaves it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('default', 'crm.tasks.none') RETURNING id"
+        )
+        return ProcrastinateJob.objects.get(pk=cursor.fetchone()[0])
+
+
+def patterns(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
+    for entry in (resolver or get_resolver()).url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from patterns(entry)
+        else:
+            yield entry
+
+
+def addresses(world: dict[type, Any]) -> Iterator[Address]:
+    """Every address there is, with the records of `world` in the places of keys."""
+    rows = {f"{model._meta.app_label}_{model._meta.model_name}": row for model, row in world.items()}
+    for pattern in patterns():
+        if not pattern.name or pattern.name in NOT_WALKED:
+            continue
+        yield from of_pattern(pattern.name, list(pattern.pattern.converters), rows)
+
+
+def of_pattern(name: str, wanted: list[str], rows: dict[str, Any]) -> Iterator[Address]:
+    table = next((table for table in rows if name.startswith(table + "_") or name == f"{table}_change"), "")
+    row = rows.get(table) or (rows["crm_user"] if name == "auth_user_password_change" else None)
+    if name in OUTSIDE:
+        yield Address(reverse(name, args=["A" * 22]), name)
+    elif name == "app_list":
+        yield from (Address(reverse(f"admin:{name}", args=[label]), name) for label in ("leads", "crm", "auth"))
+    elif not wanted:
+        yield Address(reverse(f"admin:{name}"), name, row)
+    elif "verb" in wanted:
+        screen = admin.site.get_model_admin(type(row))
+        for form in (*screen.page_actions, *screen.deleted_row_actions()):
+            yield Address(reverse(f"admin:{name}", args=[row.pk, form.verb]), name, row, form.verb)
+    else:
+        assert row is not None, f"no record for {name}: extend the world"
+        more = [value for converter, value in REST.items() if converter in wanted]
+        yield Address(reverse(f"admin:{name}", args=[row.pk, *more]), name, row)
+
+
+def make_role_user(role: str) -> User | None:
+    if role == "anonymous":
+        return None
+    return make_user(role.replace(" ", "-") + "-walker", None if role == "stranger" else role)
+
+
+def snapshot(*but: str) -> dict[str, str]:
+    """What every table of ours holds, as a digest."""
+    found = {}
+    with connection.cursor() as cursor:
+        for model in apps.get_models():
+            table = model._meta.db_table
+            if model._meta.app_label in OURS and table not in but and table != "users":
+                cursor.execute(f'SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM "{table}" t')
+                found[table] = cursor.fetchone()[0]
+    return found
+
+
+def needed(address: Address) -> str:
+    """The permission an address asks for, where the rule is plain."""
+    if address.name in ASKING:
+        return "ai_log.view_aiinteraction"
+    if address.row is None or address.page not in {"changelist", "change", "add", "delete", "history", "do"}:
+        return ""
+    model = type(address.row)
+    if address.page == "do":
+        if address.verb in BIN:
+            return permission_name(model, address.verb)
+        forms = {form.verb: form for form in admin.site.get_model_admin(model).page_actions}
+        return forms[address.verb].permission
+    if model is Draft:  # whoever may send may write
+        return SEND_PERMISSION
+    return permission_name(model, {"add": "add", "delete": "delete"}.get(address.page, "view"))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_get_requests_respect_roles_and_change_nothing(world, role):
+    user = make_role_user(role)
+    page, before, seen = browser(user), snapshot(), 0
+    for address in addresses(world):
+        answer = page.get(address.url)
+        seen += 1
+        assert answer.status_code < 500, address
+        if user is None and address.name not in OPEN_TO_ALL:
+            assert answer.status_code == 302, address
+            assert "/login/" in answer["Location"], address
+        assert answer.status_code == OUTSIDE.get(address.name, answer.status_code), address
+        wanted = needed(address)
+        if user is not None and wanted and not user.has_perm(wanted):
+            assert answer.status_code != 200, (role, address)
+    assert seen > 100
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_empty_posts_respect_roles_and_never_fail(world, role):
+    user = make_role_user(role)
+    for address in addresses(world):
+        with transaction.atomic():
+            answer = browser(user).post(address.url, {})
+            assert answer.status_code < 500, address
+            wanted = needed(address)
+            if wanted and (user is None or not user.has_perm(wanted)):
+                assert answer.status_code in {302, 403, 404, 405}, (role, address)
+            transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("role", ["anonymous", "stranger", "viewer"])
+def test_read_only_roles_change_nothing_with_any_post(world, role):
+    user = make_role_user(role)
+    data = {"name": "x", "title": "x", "body": "x", "summary": "x", "reason": "x", "stage": "ACTIVE", "tier": "hot"}
+    before = snapshot("saved_views")
+    for address in addresses(world):
+        browser(user).post(address.url, data)
+    assert snapshot("saved_views") == before
+
+
+def test_every_record_screen_pages_by_key():
+    for model, screen in admin.site._registry.items():
+        if isinstance(screen, RecordAdmin):
+            assert screen.orders, model
+            assert screen.filterset_class, model
+            assert screen.row_template, model
+
+
+def test_role_permissions_can_be_extended(world, ann):
+    url = reverse("admin:leads_lead_delete", args=[world[type(make_lead())].pk])
+    assert browser(ann).get(url).status_code == 403
+    lead_type = ContentType.objects.get(app_label="leads", model="lead")
+    Group.objects.get(name="agent").permissions.add(lead_type.permission_set.get(codename="delete_lead"))
+    assert browser(User.objects.get(pk=ann.pk)).get(url).status_code == 200

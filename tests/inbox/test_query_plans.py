@@ -1,0 +1,141 @@
+"""No tab and no filter of the inbox reads all conversations."""
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from crm.models import User
+from inbox.incoming.participants import OwnerLookup
+from inbox.models import Message, Thread
+from tests.query_plans import first_page, has_seq_scan, has_sort, plan_indexes, plan_nodes
+from tests.table_cleanup import allow_truncate
+
+LEADS = """
+    INSERT INTO leads (contact_name, contact_email, status_id, assigned_to_id)
+    SELECT 'Person ' || md5(n::text), 'p' || n || '@example.com', 'ACTIVE',
+           CASE WHEN n %% 20 > 1 THEN (%(users)s::uuid[])[n %% 20] END
+      FROM generate_series(1, 2000) AS n
+"""
+# In no order, so that what an index saves in reading is not made up for by rows that happen to lie side by side.
+THREADS = """
+    INSERT INTO threads (source, subject, status, lead_id, participant_emails, last_message_at, last_direction,
+                         awaiting_reply, deleted_at, triaged_at, assigned_to_id)
+    SELECT 'EMAIL', 'About ' || md5(n::text), (ARRAY['OPEN', 'RESOLVED', 'ARCHIVED', 'RESOLVED'])[n %% 4 + 1],
+           CASE WHEN n %% 37 > 0 THEN keys[n %% 2000 + 1] END, ARRAY['p' || n || '@example.com'],
+           now() - n * interval '1 minute', CASE WHEN n %% 3 = 0 THEN 'in' ELSE 'out' END, n %% 3 > 0,
+           CASE WHEN n %% 100 = 0 THEN now() END, CASE WHEN n %% 20 > 0 THEN now() END,
+           CASE WHEN n %% 50 = 16 THEN (SELECT id FROM users WHERE username = 'planner') END
+      FROM (SELECT n FROM generate_series(1, 20000) AS n ORDER BY md5(n::text)) AS drawn,
+           (SELECT array_agg(id) AS keys FROM leads) AS there
+"""
+
+# Most went out; of a few nobody knows.
+MESSAGES = """
+    INSERT INTO messages (thread_id, direction, state, sent_at, error_message, deleted_at)
+    SELECT id, 'out', (ARRAY['SENT', 'FAILED', 'UNCERTAIN'])[CASE WHEN n %% 500 < 2 THEN n %% 500 + 2 ELSE 1 END],
+           now(), 'The server said no.', CASE WHEN n %% 7 = 0 THEN now() END
+      FROM (SELECT id, row_number() OVER () AS n FROM threads) AS there
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(django_db_setup, django_db_blocker):
+    """A table large enough that the planner means what it says; somebody who sees all of it, and an agent."""
+    with django_db_blocker.unblock():
+        chief = User.objects.create(username="planner", is_superuser=True)
+        agents = [User.objects.create(username=f"agent-{n}") for n in range(19)]
+        with connection.cursor() as cursor:
+            cursor.execute(LEADS, {"users": [agent.pk for agent in agents]})
+            cursor.execute(THREADS.replace("%%", "%"))
+            cursor.execute(MESSAGES.replace("%%", "%"))
+            cursor.execute("VACUUM ANALYZE threads, leads, messages")
+        yield {"chief": chief, "agent": agents[3]}
+        with allow_truncate(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE leads, threads CASCADE")
+        for user in (chief, *agents):
+            user.delete()
+
+
+IN_ORDER = [
+    ("", "waiting", "threads_we_owe"),
+    ("turn=theirs", "waiting", "threads_they_owe"),
+    ("linked=no", "newest", "threads_unlinked"),
+    ("status=OPEN", "newest", "threads_by_status"),
+    ("status=ARCHIVED", "newest", "threads_by_status"),
+    ("deleted=true", "newest", "threads_deleted"),
+    ("assigned=me", "waiting", "threads_assigned"),
+]
+
+
+@pytest.mark.parametrize(("query", "order", "index"), IN_ORDER)
+def test_first_page_is_read_in_index_order(filled, db, query, order, index):
+    rows = first_page(Thread, query, filled["chief"], order)
+    assert index in plan_indexes(rows)
+    assert not has_sort(rows)
+    assert not has_seq_scan(rows)
+
+
+@pytest.mark.parametrize(
+    "query", ["", "turn=theirs", "linked=no", "sent=no", "owner=me", "participant=p7@example.com", "q=abcd"]
+)
+@pytest.mark.parametrize("who", ["chief", "agent"])
+def test_filters_never_read_all_threads(filled, db, query, who):
+    assert not has_seq_scan(first_page(Thread, query, filled[who]))
+
+
+@pytest.mark.parametrize("who", ["chief", "agent"])
+def test_not_sent_filter_uses_its_index(filled, db, who):
+    rows = first_page(Thread, "sent=no", filled[who], "newest")
+    steps = plan_nodes(rows)
+    assert "messages_not_sent" in plan_indexes(rows)
+    assert not [step for step in steps if step["Node Type"] == "Seq Scan" and step["Relation Name"] != "users"]
+
+
+@pytest.mark.parametrize("tab", [tab for tab in admin.site.get_model_admin(Thread).tabs if tab.rows_to_count])
+@pytest.mark.parametrize("who", ["chief", "agent"])
+def test_tab_counts_use_an_index(filled, db, tab, who):
+    rows = tab.rows_to_count(Thread.everything.visible_to(filled[who]), filled[who])
+    assert not has_seq_scan(rows.order_by().values("pk")[:10_001])
+
+
+@pytest.fixture
+def unlinked(filled, db):
+    """Half of them belong to nobody."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE threads SET lead_id = NULL WHERE id IN (SELECT id FROM threads ORDER BY id LIMIT 10000)")
+        cursor.execute("ANALYZE threads")
+
+
+def test_untriaged_threads_use_their_index(unlinked):
+    rows = Thread.objects.untriaged().values("pk")[:50]
+    assert plan_indexes(rows) == {"threads_untriaged"}
+    assert not has_sort(rows)
+
+
+def test_threads_for_the_model_use_their_index(filled, db):
+    rows = Thread.objects.due_for_model_reading(timezone.now()).values("pk")[:2_000]
+    assert plan_indexes(rows) == {"threads_to_sense"}
+    assert not has_sort(rows)
+
+
+def test_tracking_token_uses_its_index(filled, db):
+    assert "messages_by_token" in plan_indexes(Message.objects.with_token("B" * 22))
+
+
+def test_participant_lookup_uses_its_index(unlinked):
+    rows = Thread.objects.unlinked().filter(participant_emails__overlap=["p7@example.com", "p8@example.com"])
+    assert "threads_participants" in plan_indexes(rows)
+
+
+def test_address_owners_are_read_from_indexes(filled, db):
+    with CaptureQueriesContext(connection) as asked:
+        OwnerLookup([f"p{number}@example.com" for number in range(20)])
+    plans = []
+    with connection.cursor() as cursor:
+        for query in asked.captured_queries:
+            cursor.execute(f"EXPLAIN {query['sql']}")
+            plans += [line for (line,) in cursor.fetchall()]
+    assert any("leads_email_unique" in line for line in plans)
+    assert not [line for line in plans if "Seq Scan on leads" in line]

@@ -1,0 +1,106 @@
+"""Killed again and again over what people wrote: no mail arrives twice, none is lost, and each says how it stands."""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from contextlib import ExitStack
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from crm.models import ActivityLog
+from inbox.models import Dispatch, Message, MessageState
+from inbox.outgoing import send_queue
+from tests.cast import make_lead, make_thread
+from tests.crm.processes import running, test_database_url, wait_for_line
+from tests.inbox.draft_fixtures import add_incoming_email, run_send_job, send_draft
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storm]
+EMAILS, KILLS = 16, 4
+# Does what the jobs do, one mail after another; it is ready long before it is let go.
+DELIVER = """
+import django, sys
+django.setup()
+from inbox.outgoing import send_queue
+from inbox.models import Dispatch
+Dispatch.objects.exists()
+print("ready", flush=True)
+sys.stdin.readline()
+for pk in Dispatch.objects.filter(finished_at=None).order_by("?").values_list("pk", flat=True):
+    send_queue.send_queued_email(pk)
+"""
+
+
+def start_delivery(settings):
+    """A process that will deliver what is due."""
+    variables = {"EMAIL_URL": f"smtp://127.0.0.1:{settings.EMAIL_PORT}", "MAIL_FROM": settings.DEFAULT_FROM_EMAIL}
+    variables |= {"DATABASE_URL": test_database_url(), "DJANGO_SETTINGS_MODULE": "crm.settings"}
+    return running("-c", DELIVER, **variables)
+
+
+def queue_emails(by) -> None:
+    """Mails of which nobody can take one back any more."""
+    lead = make_lead(contact_email="lee@example.com", assigned_to=by)
+    for number in range(EMAILS):
+        thread = make_thread(lead=lead)
+        add_incoming_email(thread)
+        send_draft(by, thread, body=f"Number {number}.")
+    Dispatch.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+
+
+def wait_to_kill(drawn, smtp_sink, aimed) -> None:
+    """At any moment; or, `aimed`, when the server has taken a mail and has not said so yet."""
+    moment, taken = time.monotonic() + drawn.uniform(0.02, 0.6), len(smtp_sink.data)
+    until = time.monotonic() + 10
+    while time.monotonic() < until and (len(smtp_sink.data) == taken if aimed else time.monotonic() < moment):
+        time.sleep(0.001)
+
+
+def received_counts(smtp_sink) -> Counter[str]:
+    return Counter(mail["Message-ID"] for mail in smtp_sink.emails)
+
+
+def test_killed_senders_deliver_each_email_once_or_mark_it_uncertain(ann, smtp_sink, settings):
+    queue_emails(ann)
+    smtp_sink.fault, drawn, open_before = "slow", random.Random(), EMAILS
+    with ExitStack() as stack:
+        crew = [stack.enter_context(start_delivery(settings)) for _ in range(KILLS)]
+        for number, process in enumerate(crew):
+            wait_for_line(process, "ready")
+            process.stdin.write("go\n")
+            process.stdin.flush()
+            wait_to_kill(drawn, smtp_sink, aimed=number % 2)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            still_open = Dispatch.objects.filter(finished_at=None).count()
+            assert still_open <= open_before
+            open_before = still_open
+    assert open_before > 0  # the last was killed in the middle, too
+    later = timezone.now() + send_queue.DEAD_WORKER_AFTER + send_queue.LOST_AFTER
+    assert send_queue.requeue_lost_dispatches(later) == open_before
+
+    smtp_sink.fault = ""
+    for message in Message.objects.filter(dispatch__finished_at=None):
+        send_queue.send_queued_email(message.pk)
+    mails, taken = list(Message.objects.filter(direction="out")), received_counts(smtp_sink)
+    told = Counter(ActivityLog.objects.filter(verb__in=["sent", "uncertain"]).values_list("metadata__message", "verb"))
+    assert len(mails) == EMAILS and max(taken.values()) == 1
+    unknown = [mail for mail in mails if mail.state == MessageState.UNCERTAIN]
+    assert any(taken[mail.message_id] for mail in unknown) and len(unknown) <= KILLS
+    for mail in mails:
+        if mail in unknown:
+            assert "nobody knows whether it arrived" in mail.error_message
+        else:
+            assert (mail.state, mail.error_message, taken[mail.message_id]) == (MessageState.SENT, "", 1)
+        assert told[str(mail.pk), mail.state.lower()] == 1
+
+    for mail in unknown:  # a person looks, and says
+        has_it = bool(taken[mail.message_id])
+        send_queue.resolve_uncertain(mail, arrived=has_it, by=ann)
+        assert has_it or run_send_job(mail).state == MessageState.SENT
+    assert set(received_counts(smtp_sink).values()) == {1} and len(received_counts(smtp_sink)) == EMAILS
+    assert not Dispatch.objects.filter(finished_at=None).exists()
+    assert set(Message.objects.filter(direction="out").values_list("state", flat=True)) == {MessageState.SENT}

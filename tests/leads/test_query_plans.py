@@ -1,0 +1,136 @@
+"""The plan of each index's query, read from EXPLAIN on tables of some size."""
+
+import json
+
+import pytest
+from django.db import connection, models
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Upper
+from django.utils import timezone
+
+from crm.models import User
+from crm.screens.paging import Order, fetch_page
+from leads.admin import LeadAdmin
+from leads.models import InsuranceType, Lead
+from tests.table_cleanup import allow_truncate
+
+ROWS = 20_000
+FILL = """
+    INSERT INTO leads (contact_name, contact_email, contact_phone, company_name, status_id, priority_tier,
+                       overall_score, estimated_value, last_contact_at, awaiting_reply, tags, custom_fields,
+                       auto_data, home_data, assigned_to_id, insurance_type_id, deleted_at, loss_reason)
+    SELECT 'Person ' || md5(n::text), 'p' || n || '@example.com', '(555) 01' || n %% 100, md5((n * 7)::text),
+           (ARRAY['NEW_OPPORTUNITIES', 'ACTIVE', 'PROPOSAL_SENT', 'ON_ICE', 'CLOSED_WON', 'CLOSED_LOST'])[n %% 6 + 1],
+           (ARRAY['hot', 'warm', 'cold', 'cold', 'dormant', NULL])[n %% 37 %% 6 + 1], (n %% 101) / 100.0, n,
+           now() - n * interval '1 hour', n %% 50 = 0, ARRAY['tag' || n %% 997], jsonb_build_object('key', n),
+           jsonb_build_object('vin', 'VIN' || n), jsonb_build_object('address', n::text),
+           CASE WHEN n %% 40 = 0 THEN %(user)s::uuid END, CASE WHEN n %% 30 = 0 THEN %(line)s::uuid END,
+           CASE WHEN n %% 100 = 0 THEN now() END, CASE WHEN n %% 6 = 5 THEN 'BUDGET' ELSE '' END
+      FROM generate_series(1, %(rows)s) AS n
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(django_db_setup, django_db_blocker):
+    """A table large enough that the planner means what it says."""
+    with django_db_blocker.unblock():
+        user = User.objects.create(username="planner")
+        line = InsuranceType.objects.get(code="auto")
+        with connection.cursor() as cursor:
+            cursor.execute(FILL, {"user": user.pk, "line": line.pk, "rows": ROWS})
+            cursor.execute("VACUUM ANALYZE leads")
+        yield user, line
+        with allow_truncate(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE leads CASCADE")
+        user.delete()
+
+
+def indexes_of(queryset: models.QuerySet) -> set[str]:
+    """The names of the indexes that PostgreSQL's plan for `queryset` reads."""
+    plan = json.loads(queryset.explain(format="json"))
+    found: set[str] = set()
+
+    def walk(node: dict) -> None:
+        found.update(filter(None, [node.get("Index Name")]))
+        assert node["Node Type"] != "Seq Scan" or node["Relation Name"] != "leads", plan
+        for child in node.get("Plans", ()):
+            walk(child)
+
+    walk(plan[0]["Plan"])
+    return found
+
+
+def first_page(queryset: models.QuerySet, order: Order) -> models.QuerySet:
+    return order.sort(order.annotate_keys(queryset))[:50]
+
+
+live, opened = Lead.objects.all, lambda: Lead.objects.open()
+PRIORITY = LeadAdmin.orders["priority"]
+QUERIES = {
+    "leads_priority": lambda user, line: first_page(live(), PRIORITY),
+    "leads_open_priority": lambda user, line: first_page(opened().of_tier("cold"), PRIORITY),
+    "leads_status": lambda user, line: first_page(live().filter(status="CLOSED_LOST"), PRIORITY),
+    "leads_assigned_to": lambda user, line: first_page(live().filter(assigned_to=user), PRIORITY),
+    "leads_line": lambda user, line: first_page(live().filter(insurance_type=line), PRIORITY),
+    "leads_board": lambda user, line: opened().filter(status="ACTIVE").order_by("rank", "id")[:40],
+    "leads_pipeline": lambda user, line: opened().filter(status="ACTIVE").values("estimated_value"),
+    "leads_awaiting": lambda user, line: Lead.objects.awaiting_reply()[:50],
+    "leads_to_look_at": lambda user, line: Lead.objects.due_for_evaluation(timezone.now())[:100],
+    "leads_last_heard": lambda user, line: first_page(live(), LeadAdmin.orders["heard"]),
+    "leads_value": lambda user, line: first_page(live(), LeadAdmin.orders["value"]),
+    "leads_closed": lambda user, line: live().closed().order_by("-closed_at", "-id")[:50],
+    "leads_deleted": lambda user, line: Lead.everything.deleted().order_by("-deleted_at", "-id")[:50],
+    "leads_tags": lambda user, line: live().filter(tags__overlap=["tag5", "tag6"]),
+    "leads_custom_fields": lambda user, line: live().filter(custom_fields__contains={"key": 77}),
+    "leads_auto_data": lambda user, line: live().filter(auto_data__contains={"vin": "VIN77"}),
+    "leads_home_data": lambda user, line: live().filter(home_data__contains={"address": "77"}),
+    "leads_vin": lambda user, line: (
+        live().annotate(vin=Upper(KeyTextTransform("vin", "auto_data"))).filter(vin="VIN77")
+    ),
+    "leads_search": lambda user, line: live().filter(search_text__contains=f"{'abc'}def"),
+    "leads_by_website": lambda user, line: (
+        opened()
+        .alias(site=models.functions.Lower("company_website"))
+        .filter(site__in=["https://company7.example", "https://www.company7.example"])
+        .exclude(company_website="")
+    ),
+    "leads_email_unique": lambda user, line: (
+        opened()
+        .annotate(mail=models.functions.Lower("contact_email"))
+        .filter(mail="p7@example.com")
+        .exclude(contact_email="")
+    ),
+}
+
+
+@pytest.mark.parametrize("index", QUERIES)
+def test_each_index_is_used_by_its_query(filled, db, index):
+    assert index in indexes_of(QUERIES[index](*filled))
+
+
+def test_every_lead_index_has_a_query():
+    named = {index.name for index in Lead._meta.indexes}
+    assert named <= set(QUERIES), "an index without a query is a cost without a use"
+
+
+@pytest.mark.parametrize("name", LeadAdmin.orders)
+def test_deep_pages_read_one_index_without_sorting(filled, db, name):
+    order = LeadAdmin.orders[name]
+    cursor = fetch_page(live(), order, size=1_000).next
+    with connection.execute_wrapper(explain := Explained()):
+        fetch_page(live(), order, size=50, after=cursor)
+    assert "Index" in explain.plan
+    assert "Sort" not in explain.plan
+
+
+class Explained:
+    """Keeps the plan of the last SELECT that ran."""
+
+    plan = ""
+
+    def __call__(self, execute, sql, params, many, context):
+        if sql.startswith("SELECT"):
+            with connection.connection.cursor() as cursor:
+                cursor.execute("EXPLAIN " + sql, params)
+                self.plan = "\n".join(line for (line,) in cursor.fetchall())
+        return execute(sql, params, many, context)

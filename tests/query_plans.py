@@ -1,0 +1,50 @@
+"""How PostgreSQL means to answer what a list is asked: read from EXPLAIN on a table of some size."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import QueryDict
+
+
+def filtered_rows(model: type[models.Model], query: str, user: Any) -> models.QuerySet:
+    """The rows of the list of `model` that `query`, a query string, shows to `user`."""
+    model_admin = admin.site.get_model_admin(model)
+    request = SimpleNamespace(user=user, GET=QueryDict(query))
+    return model_admin.filterset_class(request.GET, model_admin.get_queryset(request), request=request).qs
+
+
+def first_page(model: type[models.Model], query: str, user: Any, order: str = "") -> models.QuerySet:
+    model_admin = admin.site.get_model_admin(model)
+    ordering = model_admin.orders[order or next(iter(model_admin.orders))]
+    return ordering.sort(ordering.annotate_keys(filtered_rows(model, query, user)))[: model_admin.list_per_page]
+
+
+def plan_nodes(queryset: models.QuerySet) -> list[dict]:
+    """Every step of the plan for `queryset`."""
+    collected = []
+
+    def walk(node: dict) -> None:
+        collected.append(node)
+        for child in node.get("Plans", ()):
+            walk(child)
+
+    walk(json.loads(queryset.explain(format="json"))[0]["Plan"])
+    return collected
+
+
+def plan_indexes(queryset: models.QuerySet) -> set[str]:
+    """The names of the indexes that the plan for `queryset` reads."""
+    return {node["Index Name"] for node in plan_nodes(queryset) if "Index Name" in node}
+
+
+def has_seq_scan(queryset: models.QuerySet) -> bool:
+    """Whether the plan for `queryset` reads its whole table."""
+    table = queryset.model._meta.db_table
+    return any(node["Node Type"] == "Seq Scan" and node["Relation Name"] == table for node in plan_nodes(queryset))
+
+
+def has_sort(queryset: models.QuerySet) -> bool:
+    return any("Sort" in node["Node Type"] for node in plan_nodes(queryset))

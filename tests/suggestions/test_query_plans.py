@@ -1,0 +1,115 @@
+"""No tab and no filter of the queue reads all suggestions; what it shows first it finds in order."""
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+
+from crm.models import User
+from suggestions.models import Suggestion
+from tests.query_plans import filtered_rows, first_page, has_seq_scan, has_sort, plan_indexes
+from tests.table_cleanup import allow_truncate
+
+ROWS = 20_000
+# In no order, so that what an index saves in reading is not made up for by rows that happen to lie side by side.
+FILL = """
+    INSERT INTO leads (contact_name, contact_email, status_id, assigned_to_id)
+    SELECT 'Person ' || md5(n::text), 'p' || n || '@example.com', 'ACTIVE',
+           CASE WHEN n %% 20 > 1 THEN (%(users)s::uuid[])[n %% 20] END
+      FROM generate_series(1, 2000) AS n;
+    INSERT INTO suggestions (created_at, type, status, lead_id, agent, ai_model_version, confidence, reject_code,
+                             approved_content, reviewed_at, content_hash, error_message, snoozed_until, deleted_at)
+    SELECT now() - n * interval '1 minute', (ARRAY['TASK', 'CHANGE_STATUS', 'SEND_EMAIL'])[n %% 3 + 1], status,
+           (SELECT keys[n %% 2000 + 1] FROM leads_there), 'agent ' || n %% 4,
+           CASE WHEN n %% 3 = 0 THEN 'model ' || n %% 2 ELSE '' END, (n %% 100) / 100.0,
+           CASE WHEN status = 'REJECTED' THEN 'OTHER' ELSE '' END,
+           CASE WHEN status IN ('APPROVED', 'FAILED') THEN '{}'::jsonb END,
+           CASE WHEN status IN ('APPROVED', 'FAILED') THEN now() END,
+           CASE WHEN status IN ('APPROVED', 'FAILED') THEN 'hash' ELSE '' END,
+           CASE WHEN status = 'FAILED' THEN 'No line.' ELSE '' END,
+           CASE WHEN status = 'PENDING' AND n %% 50 = 0 THEN now() + interval '1 day' END,
+           CASE WHEN n %% 100 = 0 THEN now() END
+      FROM (SELECT n, CASE WHEN n %% 97 = 0 THEN 'FAILED' WHEN n %% 89 = 0 THEN 'DRAFT'
+                           ELSE (ARRAY['PENDING', 'APPROVED', 'APPROVED', 'REJECTED'])[n %% 4 + 1] END AS status
+              FROM generate_series(1, %(rows)s) AS n ORDER BY md5(n::text)) AS drawn
+"""
+KEYS = "CREATE TEMPORARY TABLE leads_there AS SELECT array_agg(id) AS keys FROM leads"
+
+
+@pytest.fixture(scope="module")
+def filled(django_db_setup, django_db_blocker):
+    """A table large enough that the planner means what it says; somebody who sees all of it, and an agent."""
+    with django_db_blocker.unblock():
+        chief = User.objects.create(username="planner", is_superuser=True)
+        agents = [User.objects.create(username=f"agent-{n}") for n in range(19)]
+        leads, suggestions = FILL.split(";")
+        with connection.cursor() as cursor:
+            cursor.execute(leads, {"users": [agent.pk for agent in agents]})
+            cursor.execute(KEYS)
+            cursor.execute(suggestions, {"rows": ROWS})
+            cursor.execute("DROP TABLE leads_there")
+            cursor.execute("VACUUM ANALYZE suggestions, leads")
+        yield {"chief": chief, "agent": agents[3]}
+        with allow_truncate(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE leads, suggestions CASCADE")
+        for user in (chief, *agents):
+            user.delete()
+
+
+IN_ORDER = {
+    "": "suggestions_waiting",
+    "state=failed": "suggestions_by_status",
+    "state=drafts": "suggestions_by_status",
+    "state=rejected": "suggestions_by_status",
+    "state=policy": "suggestions_by_policy",
+    "state=snoozed": "suggestions_snoozed",
+    "state=all": "suggestions_newest",
+    "deleted=true": "suggestions_deleted",
+    "state=all&type=TASK": "suggestions_by_type",
+    "state=all&agent=Agent+1": "suggestions_of_agent",
+    "state=all&agent=model+1": "suggestions_of_model",
+    "state=all&sure=50": "suggestions_newest",
+    "state=all&newer=3": "suggestions_newest",
+}
+SERVED = ["state=unknown", "state=approved", "type=TASK", "agent=agent+1", "sure=50", "older=5", "q=abcd", "owner=me"]
+
+
+@pytest.mark.parametrize("query", IN_ORDER)
+def test_first_page_is_read_in_index_order(filled, db, query):
+    rows = first_page(Suggestion, query, filled["chief"])
+    # What waits stands in both in the same order; what the one of its own is for is tested below.
+    same = {"suggestions_by_status"} if query == "" else set()
+    assert plan_indexes(rows) & {IN_ORDER[query], *same}
+    assert not has_sort(rows)
+    assert not has_seq_scan(rows)
+
+
+@pytest.mark.parametrize(
+    ("who", "query"), [("chief", query) for query in SERVED] + [("agent", query) for query in [*IN_ORDER, *SERVED]]
+)
+def test_filters_never_read_all_suggestions(filled, db, query, who):
+    assert not has_seq_scan(first_page(Suggestion, query, filled[who]))
+
+
+@pytest.mark.parametrize("tab", [tab for tab in admin.site.get_model_admin(Suggestion).tabs if tab.rows_to_count])
+@pytest.mark.parametrize("who", ["chief", "agent"])
+def test_tab_counts_use_an_index(filled, db, tab, who):
+    rows = tab.rows_to_count(Suggestion.everything.visible_to(filled[who]), filled[who])
+    assert not has_seq_scan(rows.order_by().values("pk")[:10_001])
+
+
+def test_other_users_suggestions_are_skipped_by_index(filled, db):
+    waiting = filtered_rows(Suggestion, "", filled["agent"]).order_by().values("pk")[:10_001]
+    assert "suggestions_waiting" in plan_indexes(waiting)
+
+
+def test_agent_filter_is_case_insensitive_and_unknown_finds_nothing(filled, db):
+    assert filtered_rows(Suggestion, "state=all&agent=AGENT+1", filled["chief"]).exists()
+    assert not filtered_rows(Suggestion, "state=all&agent=agent+none", filled["chief"]).exists()
+
+
+def test_user_without_pending_suggestions_uses_owner_index(filled, db):
+    idle = User.objects.create(username="idle")
+    Suggestion.everything.filter(status="PENDING", owner=None).update(owner=filled["agent"])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE suggestions")
+    assert "suggestions_waiting_for" in plan_indexes(first_page(Suggestion, "", idle))

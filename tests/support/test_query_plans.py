@@ -1,0 +1,72 @@
+"""No tab and no filter of the tickets reads all of them."""
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+
+from crm.models import User
+from support.models import SupportTicket
+from tests.cast import make_client
+from tests.query_plans import first_page, has_seq_scan, has_sort, plan_indexes
+from tests.table_cleanup import allow_truncate
+
+# In no order, so that what an index saves in reading is not made up for by rows that happen to lie side by side.
+FILL = """
+    INSERT INTO support_tickets (client_id, subject, status, priority, assigned_to_id, issue_type, created_at,
+                                 resolve_due_at, resolved_at, resolution_summary, deleted_at)
+    SELECT %(client)s, 'Trouble ' || md5(n::text), status, 'normal',
+           CASE WHEN n %% 20 > 1 THEN (%(users)s::uuid[])[n %% 20] END, 'Billing', now() - n * interval '1 minute',
+           now() + n * interval '1 minute', CASE WHEN status = 'Resolved' THEN now() END,
+           CASE WHEN status = 'Resolved' THEN 'Done.' ELSE '' END, CASE WHEN n %% 100 = 0 THEN now() END
+      FROM (SELECT n, CASE WHEN n %% 97 = 0 THEN 'Escalated' WHEN n %% 10 = 0 THEN 'Open' ELSE 'Resolved' END AS status
+              FROM generate_series(1, 20000) AS n ORDER BY md5(n::text)) AS drawn
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(django_db_setup, django_db_blocker):
+    """A table large enough that the planner means what it says; somebody who sees all of it, and an agent."""
+    with django_db_blocker.unblock():
+        chief = User.objects.create(username="planner", is_superuser=True)
+        agents = [User.objects.create(username=f"agent-{n}") for n in range(19)]
+        client = make_client()
+        with connection.cursor() as cursor:
+            cursor.execute(FILL, {"client": client.pk, "users": [agent.pk for agent in agents]})
+            cursor.execute("VACUUM ANALYZE support_tickets")
+        yield {"chief": chief, "agent": agents[3]}
+        with allow_truncate(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE support_tickets, clients CASCADE")
+        for user in (chief, *agents):
+            user.delete()
+
+
+IN_ORDER = [
+    ("", "due", "support_tickets_due"),
+    ("status=Escalated", "newest", "support_tickets_by_status"),
+    # Of what most tickets are, either index leads to a page at once: only the rarer ones tell.
+    ("status=Open", "newest", "support_tickets_by_status"),
+    ("state=all", "newest", "support_tickets_newest"),
+    ("deleted=true", "newest", "support_tickets_deleted"),
+]
+
+
+@pytest.mark.parametrize(("query", "order", "index"), IN_ORDER)
+def test_first_page_is_read_in_index_order(filled, db, query, order, index):
+    rows = first_page(SupportTicket, query, filled["chief"], order)
+    assert index in plan_indexes(rows)
+    assert not has_sort(rows)
+    assert not has_seq_scan(rows)
+
+
+@pytest.mark.parametrize("query", ["", "assignee=me", "assignee=none", "late=true", "state=all", "q=%231003", "q=abcd"])
+@pytest.mark.parametrize("who", ["chief", "agent"])
+def test_filters_never_read_all_tickets(filled, db, query, who):
+    order = "newest" if query == "state=all" else "due"
+    assert not has_seq_scan(first_page(SupportTicket, query, filled[who], order))
+
+
+@pytest.mark.parametrize("tab", [tab for tab in admin.site.get_model_admin(SupportTicket).tabs if tab.rows_to_count])
+@pytest.mark.parametrize("who", ["chief", "agent"])
+def test_tab_counts_use_an_index(filled, db, tab, who):
+    rows = tab.rows_to_count(SupportTicket.everything.visible_to(filled[who]), filled[who])
+    assert not has_seq_scan(rows.order_by().values("pk")[:10_001])

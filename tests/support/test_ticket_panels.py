@@ -1,0 +1,57 @@
+"""Tickets on the pages of leads and clients, and on the first screen."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from support.dashboard import tickets_due_figure, tickets_due_panel
+from support.models import SupportTicket
+from support.transitions import resolve
+from tests.cast import browser, make_client, make_lead, make_ticket
+
+pytestmark = pytest.mark.django_db
+
+
+def test_client_page_lists_unresolved_tickets_first(as_ann, ann):
+    client = make_client()
+    make_ticket(client=client, subject="Unsolved")
+    resolve(make_ticket(client=client, subject="Solved"), summary="Sent", by=ann)
+    page = as_ann.get(f"/crm/client/{client.pk}/change/").content.decode()
+    tickets = page[page.index('aria-label="Tickets"') :]
+    assert tickets.index("Unsolved") < tickets.index("Solved")
+    assert f"/support/supportticket/add/?client={client.pk}" in page
+
+
+def test_lead_page_shows_tickets_panel_with_tickets_or_client(as_ann):
+    lead = make_lead()
+    assert "Open a ticket" not in as_ann.get(f"/leads/lead/{lead.pk}/change/").content.decode()
+    make_ticket(lead=lead, subject="Wrong address")
+    assert "Wrong address" in as_ann.get(f"/leads/lead/{lead.pk}/change/").content.decode()
+    client = make_client()
+    won = make_lead(status_id="CLOSED_WON", converted_at=timezone.now(), converted_to_client=client)
+    page = as_ann.get(f"/leads/lead/{won.pk}/change/").content.decode()
+    assert f"/support/supportticket/add/?lead={won.pk}&amp;client={client.pk}" in page
+
+
+def test_viewer_has_no_open_ticket_button(vera):
+    client = make_client()
+    make_ticket(client=client, subject="Wrong address")
+    page = browser(vera).get(f"/crm/client/{client.pk}/change/").content.decode()
+    assert "Wrong address" in page
+    assert "Open a ticket" not in page
+
+
+def test_dashboard_shows_due_tickets_in_order(ann, bob, stranger):
+    now = timezone.now()
+    for subject, days, kw in (
+        ("Late", -1, {}),
+        ("Next week", 7, {"assigned_to": ann}),
+        ("Bobs", -2, {"assigned_to": bob}),
+    ):
+        ticket = make_ticket(subject=subject, **kw)
+        SupportTicket.objects.filter(pk=ticket.pk).update(resolve_due_at=now + timedelta(days=days))
+    figure = tickets_due_figure(ann, now)
+    assert (figure.value, figure.note) == ("1", "1 late")
+    assert [ticket.subject for ticket in tickets_due_panel(ann, now).content] == ["Late", "Next week"]
+    assert tickets_due_figure(stranger, now) is tickets_due_panel(stranger, now) is None

@@ -1,0 +1,115 @@
+"""What a ticket can become, and by whom: every move, legal and illegal."""
+
+import itertools
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
+from crm.models import ActivityLog
+from crm.records.activity import SYSTEM_ACTOR
+from crm.records.transitions import soft_delete
+from support.models import TICKET_TRANSITIONS, SupportTicket, TicketStatus
+from support.transitions import escalate, reopen, resolve, start_work
+from tests.cast import make_ticket
+
+pytestmark = pytest.mark.django_db
+ACTIONS = {
+    TicketStatus.OPEN: lambda ticket, by: reopen(ticket, why="It is back", by=by),
+    TicketStatus.IN_PROGRESS: lambda ticket, by: start_work(ticket, by=by),
+    TicketStatus.RESOLVED: lambda ticket, by: resolve(ticket, summary="Sent again", by=by),
+    TicketStatus.ESCALATED: lambda ticket, by: escalate(ticket, why="Third time", by=by),
+}
+LEGAL = {(was, to) for was, following in TICKET_TRANSITIONS.items() for to in following}
+PAIRS = sorted(itertools.product(TicketStatus.values, TicketStatus.values))
+
+
+def ticket_in(status: str) -> SupportTicket:
+    """A ticket in `status`, put there past every rule but the database's."""
+    ticket = make_ticket()
+    done = {"resolution_summary": "Sent", "resolved_at": timezone.now()} if status == TicketStatus.RESOLVED else {}
+    SupportTicket.objects.filter(pk=ticket.pk).update(status=status, **done)
+    ticket.refresh_from_db()
+    return ticket
+
+
+@pytest.mark.parametrize(("was", "to"), PAIRS)
+def test_each_status_change_is_applied_or_refused(ann, was, to):
+    ticket = ticket_in(was)
+    if (was, to) in LEGAL:
+        ACTIONS[to](ticket, ann)
+        assert ticket.status == to
+        line = ActivityLog.objects.for_target(ticket)[0]
+        assert (line.actor, line.about_id) == (ann, ticket.client_id)
+    else:
+        sentence = f"Ticket #{ticket.number} is {TicketStatus(was).label.lower()} and cannot become "
+        with pytest.raises(IllegalTransition, match=sentence + TicketStatus(to).label.lower()):
+            ACTIONS[to](ticket, ann)
+        ticket.refresh_from_db()
+        assert ticket.status == was
+
+
+@pytest.mark.parametrize("to", TicketStatus.values)
+def test_deleted_ticket_cannot_change_status(ann, to):
+    ticket = ticket_in(next(was for was, found in LEGAL if found == to))
+    soft_delete(ticket, by=SYSTEM_ACTOR)
+    with pytest.raises(IllegalTransition, match="is deleted"):
+        ACTIONS[to](ticket, ann)
+
+
+@pytest.mark.parametrize("to", TicketStatus.values)
+def test_viewer_cannot_change_status(vera, to):
+    ticket = ticket_in(next(was for was, found in LEGAL if found == to))
+    with pytest.raises(NotPermitted, match="Vera may not change the status of a ticket"):
+        ACTIONS[to](ticket, vera)
+
+
+def test_starting_assigns_unassigned_ticket_only(ann, bob):
+    ticket = make_ticket()
+    start_work(ticket, by=ann)
+    assert ticket.assigned_to == ann
+    other = make_ticket(assigned_to=ann)
+    start_work(other, by=bob)
+    assert other.assigned_to == ann
+
+
+@pytest.mark.parametrize("why", ["", "  \n "])
+def test_escalating_and_reopening_need_a_reason(ann, why):
+    with pytest.raises(InvalidInput, match="Say why the ticket is escalated"):
+        escalate(make_ticket(), why=why, by=ann)
+    with pytest.raises(InvalidInput, match="Say why the ticket is reopened"):
+        reopen(ticket_in(TicketStatus.RESOLVED), why=why, by=ann)
+
+
+@pytest.mark.parametrize("summary", ["", "  \n "])
+def test_resolving_needs_a_summary(ann, summary):
+    ticket = make_ticket()
+    with pytest.raises(InvalidInput, match="a resolution summary is required"):
+        resolve(ticket, summary=summary, by=ann)
+    ticket.refresh_from_db()
+    assert ticket.status == TicketStatus.OPEN
+
+
+@pytest.mark.parametrize("change", [{}, {"resolution_summary": "Sent"}, {"resolved_at": timezone.now()}])
+def test_database_requires_summary_and_time_when_resolved(change):
+    ticket = make_ticket()
+    with pytest.raises(IntegrityError, match="resolved_says_how"), transaction.atomic():
+        SupportTicket.objects.filter(pk=ticket.pk).update(status=TicketStatus.RESOLVED, **change)
+
+
+def test_resolving_sets_first_response_if_missing(ann):
+    ticket = make_ticket()
+    resolve(ticket, summary=" Sent again ", by=ann)
+    assert ticket.resolution_summary == "Sent again"
+    assert ticket.first_responded_at == ticket.resolved_at is not None
+
+
+def test_reopening_moves_resolution_to_notes(ann):
+    ticket = ticket_in(TicketStatus.RESOLVED)
+    SupportTicket.objects.filter(pk=ticket.pk).update(satisfaction=1, resolution_summary="Sent by fax")
+    reopen(ticket, why="The fax is broken", by=ann)
+    assert (ticket.resolution_summary, ticket.resolved_at, ticket.satisfaction) == ("", None, None)
+    note = ticket.notes[-1]
+    assert note["internal"] is True
+    assert note["body"] == "Reopened: The fax is broken\nResolved before with: Sent by fax"
