@@ -273,16 +273,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Dispatch',
+            name='EmailDelivery',
             fields=[
-                ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='dispatch', serialize=False, to='inbox.message')),
+                ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='delivery', serialize=False, to='inbox.message')),
+                ('origin', models.CharField(choices=[('composer', 'Composer'), ('suggestion', 'Suggestion')], db_default='composer', default='composer', max_length=12)),
                 ('run_after', models.DateTimeField()),
-                ('put_off', models.PositiveSmallIntegerField(db_default=0, default=0)),
+                ('retry_count', models.PositiveSmallIntegerField(db_default=0, default=0)),
                 ('claimed_at', models.DateTimeField(null=True)),
                 ('finished_at', models.DateTimeField(null=True)),
             ],
             options={
-                'db_table': 'dispatches',
+                'db_table': 'email_deliveries',
                 'default_permissions': (),
             },
         ),
@@ -509,7 +510,7 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='keys', to='inbox.thread'),
         ),
         migrations.AddField(
-            model_name='dispatch',
+            model_name='emaildelivery',
             name='ordered_by',
             field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
@@ -736,12 +737,16 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(models.F('mailbox'), models.F('key'), name='thread_keys_once', nulls_distinct=False, violation_error_message='This identifier belongs to a conversation already.'),
         ),
         migrations.AddIndex(
-            model_name='dispatch',
-            index=models.Index(models.F('run_after'), condition=models.Q(('finished_at__isnull', True)), name='dispatches_open'),
+            model_name='emaildelivery',
+            index=models.Index(models.F('run_after'), condition=models.Q(('finished_at__isnull', True)), name='email_deliveries_open'),
         ),
         migrations.AddConstraint(
-            model_name='dispatch',
-            constraint=models.CheckConstraint(condition=models.Q(('put_off__gte', 0), ('put_off__lte', 5)), name='dispatches_put_off_range', violation_error_message='The put off must lie between 0 and 5.'),
+            model_name='emaildelivery',
+            constraint=models.CheckConstraint(condition=models.Q(('origin__in', ['composer', 'suggestion'])), name='email_deliveries_origin_valid', violation_error_message='The origin must be one of: composer, suggestion.'),
+        ),
+        migrations.AddConstraint(
+            model_name='emaildelivery',
+            constraint=models.CheckConstraint(condition=models.Q(('retry_count__gte', 0), ('retry_count__lte', 5)), name='email_deliveries_retry_count_range', violation_error_message='The retry count must lie between 0 and 5.'),
         ),
         migrations.AddIndex(
             model_name='messagewords',

@@ -1,4 +1,4 @@
-"""What a kind of suggestion is: a payload, a sentence, a deed."""
+"""What a kind of suggestion is: a payload, a sentence, an action."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -120,8 +120,9 @@ class Kind(ABC):
     # The field that says most about it, for a line of a list, and how that is said; empty: the reasoning does.
     summary_field: ClassVar[str]
     summary_format: ClassVar[str] = "{}"
-    # Whether it reaches anybody or anything outside our own database.
+    # Whether it reaches a person or a system outside our own database, and whether it does so by email.
     is_outward: ClassVar[bool] = False
+    sends_email: ClassVar[bool] = False
     # Whether the worst it can do is to take up somebody's time: then an outsider's words may lead to it.
     is_harmless: ClassVar[bool] = False
     # How long it may wait for a decision, and how long it can be taken back before it is carried out.
@@ -209,6 +210,18 @@ class Kind(ABC):
         return 0
 
     @classmethod
+    def withdraw(cls, execution: SuggestionExecution) -> None:
+        """Take back what was queued for `execution`, which has not begun."""
+        return None
+
+    @classmethod
+    def record_delivery(
+        cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor
+    ) -> dict[str, Any]:
+        """Write what follows from a delivery into our own database; return the result as JSON. For outward kinds."""
+        return {}
+
+    @classmethod
     def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:
         """Make undone what was done, as `suggestion.result` tells, inside the caller's transaction.
 
@@ -219,28 +232,13 @@ class Kind(ABC):
 
 
 class OutwardKind(Kind):
-    """A type that reaches the outside world, where nothing can be rolled back.
+    """A type that changes another system over its own connection, where nothing can be rolled back.
 
-    `deliver` and `recover` run outside any transaction. The deed is done at most once: what might have happened
-    is UNKNOWN, and a person says.
+    `deliver` and `recover` run outside any transaction. It happens at most once: what may have happened is UNKNOWN,
+    and a person settles it.
     """
 
     is_outward = True
-
-    @classmethod
-    @abstractmethod
-    def prepare(cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor) -> None:
-        """Make ready what will be carried out, in the transaction of the decision."""
-
-    @classmethod
-    @abstractmethod
-    def withdraw(cls, execution: SuggestionExecution) -> None:
-        """Take back what `prepare` made; nothing of it has happened."""
-
-    @classmethod
-    @abstractmethod
-    def mark_undelivered(cls, execution: SuggestionExecution, why: str, *, certain: bool = True) -> None:
-        """Write down that what `prepare` made did not happen, or (not `certain`) that nobody knows."""
 
     @classmethod
     @abstractmethod
@@ -251,13 +249,6 @@ class OutwardKind(Kind):
     @abstractmethod
     def recover(cls, execution: SuggestionExecution) -> Delivery:
         """What can be known of a delivery whose process died in the middle of it."""
-
-    @classmethod
-    def record_delivery(
-        cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor
-    ) -> dict[str, Any]:
-        """Write down in our own database what follows from its having happened; returns what came of it."""
-        return {}
 
 
 def describe_errors(error: ValidationError) -> dict[str, list[str]]:

@@ -16,10 +16,9 @@ from inbox.transitions import link, unlink
 from leads.models import Lead
 from suggestions.choices import LabelCache
 from suggestions.kinds.base import Kind, Payload
-from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
+from suggestions.models import APPROVED_STATUSES, Suggestion, SuggestionType
 
 LINK_VERBS = ("linked", "unlinked")
-APPROVED_STATUSES = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
 # In the result: there was nothing left to do.
 ALREADY_LINKED = "linked_already"
 

@@ -13,7 +13,6 @@ import httpx
 from pydantic import Field, field_validator, model_validator
 
 from crm.exceptions import IllegalTransition
-from crm.records.activity import Actor
 from crm.runtime.delivery import Delivery, DeliveryOutcome
 from suggestions.choices import LabelCache
 from suggestions.forge import (
@@ -106,20 +105,6 @@ class PullRequestKind(OutwardKind):
     @classmethod
     def outgoing_text(cls, payload: PullRequestPayload, suggestion: Suggestion) -> str:
         return f"{payload.title}\n\n{payload.body}"
-
-    @classmethod
-    def prepare(
-        cls, payload: PullRequestPayload, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor
-    ) -> None:
-        """Nothing is made beforehand: the payload is all that is sent."""
-
-    @classmethod
-    def withdraw(cls, execution: SuggestionExecution) -> None:
-        """Nothing was made beforehand."""
-
-    @classmethod
-    def mark_undelivered(cls, execution: SuggestionExecution, why: str, *, certain: bool = True) -> None:
-        """Nothing was made beforehand: the execution itself says what became of it."""
 
     @classmethod
     def deliver(cls, execution: SuggestionExecution, last_check: Callable[[], Delivery | None]) -> Delivery:

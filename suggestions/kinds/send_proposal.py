@@ -14,7 +14,7 @@ from inbox.email_templates.placeholders import placeholder_values
 from inbox.incoming.parsing import EmailFile
 from leads.models import LeadStatus
 from suggestions.choices import LabelCache
-from suggestions.kinds import proposal_pdf
+from suggestions import proposal_pdf
 from suggestions.kinds.base import FollowOn, Payload
 from suggestions.kinds.email import (
     EmailDraft,

@@ -254,7 +254,7 @@ class Migration(migrations.Migration):
                 ('by_policy', models.BooleanField(db_default=False, default=False)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now, editable=False)),
                 ('run_after', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now)),
-                ('put_off', models.PositiveSmallIntegerField(db_default=0, default=0)),
+                ('retry_count', models.PositiveSmallIntegerField(db_default=0, default=0)),
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('message', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='executions', to='inbox.message')),

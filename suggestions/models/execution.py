@@ -9,7 +9,6 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from crm.records.base import Record, RecordQuerySet, choices_check, with_row_audit
-from inbox.models import MessageState
 from suggestions.models.types import SuggestionType
 
 
@@ -24,15 +23,22 @@ class ExecutionState(models.TextChoices):
 
 
 EXECUTION_TRANSITIONS = {
-    ExecutionState.QUEUED: {ExecutionState.RUNNING, ExecutionState.CANCELLED, ExecutionState.FAILED},
-    # Back to QUEUED where it is proven that nothing happened.
+    # An email stays QUEUED until its delivery is settled.
+    ExecutionState.QUEUED: {
+        ExecutionState.RUNNING,
+        ExecutionState.SUCCEEDED,
+        ExecutionState.FAILED,
+        ExecutionState.UNKNOWN,
+        ExecutionState.CANCELLED,
+    },
+    # Back to QUEUED where nothing happened.
     ExecutionState.RUNNING: {
         ExecutionState.SUCCEEDED,
         ExecutionState.FAILED,
         ExecutionState.UNKNOWN,
         ExecutionState.QUEUED,
     },
-    # A person says what became of it, or the mail is found among what was sent.
+    # A person settles it, or the Sent folder of the mailbox does.
     ExecutionState.UNKNOWN: {ExecutionState.SUCCEEDED, ExecutionState.FAILED},
     ExecutionState.SUCCEEDED: {ExecutionState.UNDONE},
 }
@@ -56,10 +62,6 @@ class ExecutionQuerySet(models.QuerySet):
     def due(self, now: datetime) -> "ExecutionQuerySet":
         """Queued ones whose time has come, the longest due first."""
         return self.filter(state=ExecutionState.QUEUED, run_after__lte=now).order_by("run_after", "id")
-
-    def confirmed_sent(self) -> "ExecutionQuerySet":
-        """Those of which nobody knew what had become until their mail was found among what was sent."""
-        return self.filter(state=ExecutionState.UNKNOWN, message__state=MessageState.SENT).order_by("id")
 
 
 def unless_on_its_way(collector: Any, field: models.Field, rows: models.QuerySet, using: str) -> None:
@@ -96,8 +98,8 @@ class SuggestionExecution(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
     run_after = models.DateTimeField(default=timezone.now, db_default=Now())
-    # How often the outside world said "later".
-    put_off = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # How often the outside world asked to try again later.
+    retry_count = models.PositiveSmallIntegerField(default=0, db_default=0)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

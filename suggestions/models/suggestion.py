@@ -54,6 +54,11 @@ SUGGESTION_TRANSITIONS = {
 }
 NEWEST_FIRST = (models.F("created_at").desc(), models.F("id").desc())
 APPROVED_STATUSES = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
+# Not decided yet.
+UNDECIDED_STATUSES = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
+# A person can approve these.
+DECIDABLE_STATUSES = (SuggestionStatus.PENDING, SuggestionStatus.FAILED)
+# A person can reject these; of them there is one for each `dedupe_key`.
 OPEN_STATUSES = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING, SuggestionStatus.FAILED)
 
 # Nobody but the policy has decided about it.
@@ -102,7 +107,7 @@ class SuggestionQuerySet(RecordQuerySet):
         """What is yet to be decided and has not expired, seen or not: waiting, snoozed, or a draft."""
         return self.filter(
             models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=now),
-            status__in=(SuggestionStatus.DRAFT, SuggestionStatus.PENDING),
+            status__in=UNDECIDED_STATUSES,
         )
 
 

@@ -13,6 +13,7 @@ from crm.models import ActivityLog
 from leads.models import Task
 from suggestions.autonomy.kill_switch import pause_execution
 from suggestions.autonomy.transitions import reset_to_agency_setting, set_autonomy_level
+from inbox.models import EmailDelivery
 from suggestions.models import (
     AutonomySetting,
     ExecutionState,
@@ -40,6 +41,7 @@ def make_due(suggestion: Suggestion) -> SuggestionExecution:
     """Its execution, whose time has come."""
     rows = SuggestionExecution.objects.filter(suggestion=suggestion)
     rows.update(run_after=timezone.now() - timedelta(seconds=1))
+    EmailDelivery.objects.filter(message__executions__suggestion=suggestion).update(run_after=timezone.now())
     return rows.get()
 
 
@@ -211,7 +213,7 @@ def test_pause_before_execution_returns_suggestion_to_reviewer(trusted_agent, an
     pause_execution(SuggestionType.TASK, by=max)
     run_execution(make_due(suggestion).pk)
     assert status_label(suggestion) == "Waiting"
-    assert suggestion.held_because == ["The carrying out was stopped."]
+    assert suggestion.held_because == ["Execution was stopped."]
     assert not Task.objects.exists()
 
 

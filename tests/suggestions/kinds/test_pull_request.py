@@ -131,7 +131,7 @@ def test_rate_limited_request_is_retried(forge, dev, answer):
     forge.post = answer
     suggestion, execution = approve_and_execute(dev)
     assert (execution.state, suggestion.status) == (ExecutionState.QUEUED, SuggestionStatus.APPROVED)
-    assert execution.put_off == 1
+    assert execution.retry_count == 1
     forge.post = None
     assert execute_again(suggestion).state == ExecutionState.SUCCEEDED
     assert len(forge.pulls) == 1

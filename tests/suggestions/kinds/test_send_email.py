@@ -9,10 +9,9 @@ from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import ActivityLog
 from crm.records.transitions import soft_delete
 from inbox.filters import with_unsent_messages
-from inbox.models import Mailbox, Message, MessageState, Thread
+from inbox.models import EmailDelivery, Mailbox, Message, MessageState, Thread
 from inbox.models.email_template import EmailTemplate
 from inbox.outgoing.send_queue import confirm_sent
-from suggestions import tasks
 from suggestions.kinds import KINDS
 from suggestions.models import SuggestionStatus
 from suggestions.transitions import approve, reject, restore_rejected, run_execution, settle_unknown_outcome, undo
@@ -74,7 +73,7 @@ def test_email_can_be_undone_for_ten_seconds(smtp_sink, lead, ann):
 
 def test_sent_email_cannot_be_undone(smtp_sink, lead, ann):
     suggestion = approve_and_send(make_email_suggestion(lead), ann)
-    with pytest.raises(IllegalTransition, match="A mail that went out cannot be taken back."):
+    with pytest.raises(IllegalTransition, match="An email that was sent cannot be taken back."):
         undo(suggestion, by=ann)
 
 
@@ -97,7 +96,7 @@ def test_deferred_email_is_retried(smtp_sink, lead, ann):
     smtp_sink.fault = "try later"
     suggestion = approve_and_send(make_email_suggestion(lead), ann)
     execution = suggestion.executions.get()
-    assert (execution.state, execution.put_off) == ("QUEUED", 1)
+    assert (execution.state, execution.retry_count) == ("QUEUED", 1)
     smtp_sink.fault = ""
     assert run_latest_execution(suggestion).executed_at
     assert len(smtp_sink.data) == 1
@@ -123,18 +122,18 @@ def test_uncertain_delivery_is_settled_by_a_person(smtp_sink, lead, ann, happene
 def test_uncertain_delivery_is_settled_by_the_sent_folder(smtp_sink, lead, ann):
     smtp_sink.fault = "cut"
     suggestion = approve_and_send(make_email_suggestion(lead), ann)
-    tasks.recover_lost_executions(0)
+    confirm_sent(Mailbox.objects.create(address="office@agency.example"), ["<another@agency.example>"])
     assert suggestion.executions.get().state == "UNKNOWN"
-    confirm_sent(Mailbox.objects.create(address="office@agency.example"), [Message.objects.get().message_id])
-    tasks.recover_lost_executions(0)
+    confirm_sent(Mailbox.objects.get(address="office@agency.example"), [Message.objects.get().message_id])
     suggestion.refresh_from_db()
+    assert ActivityLog.objects.get(verb="settled").summary == "Found in the Sent folder: it was sent."
     assert (suggestion.status, suggestion.executions.get().state) == (SuggestionStatus.APPROVED, "SUCCEEDED")
     assert suggestion.result["message"] == str(Message.objects.get().pk)
 
 
 def test_worker_killed_while_sending_leaves_delivery_unconfirmed(smtp_sink, lead, ann):
     suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
-    suggestion.executions.update(state="RUNNING", run_after=timezone.now())
+    EmailDelivery.objects.update(claimed_at=timezone.now(), run_after=timezone.now())
     Message.objects.update(state=MessageState.SENDING)
     run_execution(suggestion.executions.get().pk)
     assert (suggestion.executions.get().state, smtp_sink.data) == ("UNKNOWN", [])
@@ -142,7 +141,7 @@ def test_worker_killed_while_sending_leaves_delivery_unconfirmed(smtp_sink, lead
 
 def test_worker_killed_before_sending_sends_once(smtp_sink, lead, ann):
     suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
-    suggestion.executions.update(state="RUNNING", run_after=timezone.now())
+    EmailDelivery.objects.update(claimed_at=timezone.now(), run_after=timezone.now())
     run_execution(suggestion.executions.get().pk)
     assert suggestion.executions.get().state == "SUCCEEDED"
     assert len(smtp_sink.data) == 1
