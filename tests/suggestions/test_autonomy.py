@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import ActivityLog
+from inbox.models import EmailDelivery
 from leads.models import Task
 from suggestions.autonomy.kill_switch import pause_execution
 from suggestions.autonomy.transitions import reset_to_agency_setting, set_autonomy_level
-from inbox.models import EmailDelivery
 from suggestions.models import (
     AutonomySetting,
     ExecutionState,
@@ -80,7 +80,7 @@ def test_level_auto_execute_runs_after_undo_window(trusted_agent, ann):
     told = ActivityLog.objects.on_timeline_of(suggestion.lead).filter(target_id=suggestion.pk)
     assert [line.verb for line in told] == ["approved", "let happen", "proposed"]
     assert "by policy" in told[0].summary
-    assert "unless it is taken back" in told[1].summary
+    assert "unless it is undone" in told[1].summary
     assert list(Suggestion.objects.auto_approved()) == [suggestion]
 
 
