@@ -22,7 +22,7 @@ DELETED_SENDER = Actor(ActorType.USER, name="A former colleague")
 
 
 class DeliveryOwner:
-    """What owns one delivery. This one is for the emails that people write in the composer."""
+    """The owner of one delivery. This one is for the emails that people write in the composer."""
 
     @classmethod
     def lock(cls, message_id: UUID) -> Self:
@@ -31,8 +31,8 @@ class DeliveryOwner:
 
     @classmethod
     def check_before_data(cls, message_id: UUID) -> Delivery | None:
-        """Return None to go on, or how the delivery ends instead. Called outside any transaction, right before the
-        email is handed over."""
+        """Return None to go on, or how the delivery ends instead. Called right before the data is sent, outside any
+        transaction."""
         return None
 
     @classmethod
@@ -55,7 +55,7 @@ class DeliveryOwner:
         record_on_thread(delivery, "sent", f"Sent: {describe_email(delivery.message)}", by)
 
     def on_failed(self, delivery: EmailDelivery, by: Actor | None) -> None:
-        """Record that the email was not sent; the message says why. `by` found out, or is None if the mail server did."""
+        """Record that the email was not sent; the message says why. `by` is as in `on_sent`."""
         message = delivery.message
         record_on_thread(delivery, "failed", f"Not sent: {describe_email(message)}. {message.error_message}", by)
 

@@ -253,7 +253,7 @@ def resolve_uncertain(message: Message, *, was_delivered: bool, by: User) -> Ema
 
 
 def confirm_sent(mailbox: Mailbox, message_ids: Collection[str]) -> None:
-    """Settle as sent the unconfirmed emails whose `message_ids` (Message-IDs) were found in the Sent folder of `mailbox`.
+    """Settle as sent the unconfirmed emails with `message_ids` (Message-IDs) found in the Sent folder of `mailbox`.
 
     Only the owner of a mailbox can write to its Sent folder, so this is proof.
     """

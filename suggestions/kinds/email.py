@@ -1,4 +1,4 @@
-"""What all kinds that send an email have in common: it is composed and queued at the approval, and sent once, unchanged.
+"""What all kinds that send an email have in common: it is composed and queued at the approval, and sent unchanged.
 
 The send queue of the inbox delivers it, and tells its execution the outcome (`suggestions.transitions.email_delivery`).
 """

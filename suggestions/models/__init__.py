@@ -1,4 +1,4 @@
-"""What is proposed, decided and carried out, and the words it is written with."""
+"""Suggestions, their executions, and how far agents may go by themselves."""
 
 from suggestions.models.autonomy import AutonomySetting
 from suggestions.models.execution import LIVE_STATES, ExecutionPause, ExecutionState, SuggestionExecution

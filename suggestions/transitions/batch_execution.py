@@ -106,9 +106,9 @@ def run_batch(limit: int) -> int | None:
 
 
 def lock_leads(claimed: list[SuggestionExecution], *, wait: bool) -> list[SuggestionExecution]:
-    """Return those of `claimed` whose leads can be locked, with all that they need read at once.
+    """Lock the leads of `claimed`, and read all that the executions need at once; return those with a locked lead.
 
-    Executions whose lead is locked by another transaction are left for later, unless `wait`.
+    If another transaction has locked a lead, its execution is left for later, unless `wait`.
     """
     users = User.objects.in_bulk({execution.ordered_by_id for execution in claimed} - {None})
     rows = Lead.everything.filter(pk__in={execution.suggestion.lead_id for execution in claimed} - {None})

@@ -110,7 +110,7 @@ def check_confirmed(decision: Decision, confirmed: tuple[str, ...]) -> list[Poli
 
 
 def check_still_decidable(suggestion: Suggestion, version: int | None) -> None:
-    """Refuse a suggestion, locked by the caller, that can no longer be approved or is not in the `version` looked at."""
+    """Refuse a suggestion, locked by the caller, that can no longer be approved or is newer than `version`."""
     now = timezone.now()
     if suggestion.is_deleted or suggestion.status not in DECIDABLE_STATUSES or is_expired(suggestion, now):
         raise IllegalTransition(explain_not_decidable(suggestion, now))

@@ -70,7 +70,7 @@ class ExecutionOwner(DeliveryOwner):
         return True
 
     def on_sent(self, delivery: EmailDelivery, by: Actor | None) -> None:
-        """Complete the execution. `by` confirmed an unconfirmed delivery: a person, or SYSTEM_ACTOR (the Sent folder)."""
+        """Complete the execution. `by` confirmed it after it was unconfirmed; SYSTEM_ACTOR did in the Sent folder."""
         decision = self.decision_by(by)
         if decision is None:
             return

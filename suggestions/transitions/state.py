@@ -32,7 +32,7 @@ POLICY_ACTOR = Actor(ActorType.SYSTEM, name="Policy")
 # Our own agents: rules, whose wording a model may improve.
 NEXT_BEST_ACTION_AGENT = Actor(ActorType.SYSTEM, name="Next best action")
 TRIAGE_AGENT = Actor(ActorType.SYSTEM, name="Triage")
-# The approver has no account any more: such an approver may do nothing.
+# For an approver without an account any more: may do nothing.
 DELETED_USER = Actor(ActorType.USER, name="A former colleague")
 
 # The fields of a suggestion that is not decided yet.
@@ -156,7 +156,7 @@ def format_moment(moment: datetime) -> str:
 
 
 def timeline_owner(suggestion: Suggestion) -> Record:
-    """Return the record whose timeline shows `suggestion`."""
+    """Return the record that has `suggestion` on its timeline."""
     return suggestion.lead or suggestion.client or suggestion
 
 

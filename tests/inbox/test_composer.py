@@ -155,7 +155,7 @@ def test_reply_without_quote_omits_quoted_text(as_ann, thread):
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ({"body": " "}, "The mail is empty"),
+        ({"body": " "}, "The email is empty"),
         ({"to": ""}, "there is no address"),
         ({"to": "lee"}, "“lee” is not a mail address"),
         ({"to": "lee@example.com\u200b"}, "invisible character"),

@@ -14,8 +14,8 @@ from crm.runtime.delivery import Delivery, DeliveryOutcome
 from inbox.drafts import transitions
 from inbox.models import Draft, EmailDelivery, EmailOrigin, Mailbox, Message, MessageState, Provider, Thread, ThreadKey
 from inbox.outgoing import delivery_owners, outbox, send_queue
-from inbox.tasks import send_email as job
 from inbox.tasks import requeue_lost_messages
+from inbox.tasks import send_email as job
 from suggestions.models import ExecutionPause
 from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread
 from tests.inbox.draft_fixtures import add_incoming_email, make_draft, make_due, run_send_job, send_draft
@@ -294,7 +294,7 @@ def test_rejected_email_fails_and_can_be_retried_or_edited(smtp_sink, as_ann, an
     smtp_sink.fault = fault
     assert run_send_job(mail).state == FAILED
     page = as_ann.get(f"/inbox/thread/{mail.thread_id}/change/").content.decode()
-    assert "Not sent" in page and "Try again" in page and "Edit as new" in page and "refused the mail" in page
+    assert "Not sent" in page and "Try again" in page and "Edit as new" in page and "rejected the email" in page
     smtp_sink.fault = ""
     as_ann.post(f"/inbox/draft/message/{mail.pk}/try-again/")
     assert (run_send_job(mail).state, len(smtp_sink.data)) == (SENT, 1)
@@ -320,7 +320,7 @@ def test_unconfirmed_delivery_can_be_marked_as_arrived(smtp_sink, as_ann, mail, 
     send_queue.send_queued_email(mail.pk)
     assert len(smtp_sink.data) == (fault == "taken and cut")
     page = as_ann.get(f"/inbox/thread/{mail.thread_id}/change/").content.decode()
-    assert "It arrived" in page and "Send again" in page and "nobody knows whether it arrived" in page
+    assert "It arrived" in page and "Send again" in page and "delivery unconfirmed" in page
     claimed = EmailDelivery.objects.get().claimed_at
     as_ann.post(f"/inbox/draft/message/{mail.pk}/arrived/")
     mail.refresh_from_db()

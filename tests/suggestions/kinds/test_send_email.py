@@ -81,7 +81,7 @@ def test_rejected_email_fails_and_can_be_retried(smtp_sink, lead, ann):
     smtp_sink.fault = "spam"
     suggestion = approve_and_send(make_email_suggestion(lead), ann)
     assert suggestion.status == SuggestionStatus.FAILED
-    assert suggestion.error_message == "The mail server refused the mail: 554 5.7.1 this looks like spam."
+    assert suggestion.error_message == "The mail server rejected the email: 554 5.7.1 this looks like spam."
     message = Message.objects.get()
     assert (message.state, message.error_message) == (MessageState.FAILED, suggestion.error_message)
     lead.refresh_from_db()
@@ -106,7 +106,7 @@ def test_deferred_email_is_retried(smtp_sink, lead, ann):
 def test_uncertain_delivery_is_settled_by_a_person(smtp_sink, lead, ann, happened):
     smtp_sink.fault = "cut"
     suggestion = approve_and_send(make_email_suggestion(lead), ann)
-    assert "nobody knows" in suggestion.error_message
+    assert "delivery unconfirmed" in suggestion.error_message
     assert Message.objects.get().state == MessageState.UNCERTAIN
     assert suggestion.executions.get().state == "UNKNOWN"
     smtp_sink.fault = ""
@@ -256,5 +256,5 @@ def test_deferred_email_shows_reason_and_retry_time(smtp_sink, ann, as_ann):
     smtp_sink.fault = "try later"
     approve_and_send(suggestion, ann)
     page = as_ann.get(f"/suggestions/suggestion/{suggestion.pk}/change/").content.decode()
-    assert "It was tried before: The mail server refused" in page and "greylisted" in page
+    assert "It was tried before: The mail server rejected" in page and "greylisted" in page
     assert "put off 1 time" in page and ">due " in page
