@@ -19,6 +19,7 @@ from inbox.tasks import send_email as job
 from suggestions.models import ExecutionPause
 from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread
 from tests.inbox.draft_fixtures import add_incoming_email, make_draft, make_due, run_send_job, send_draft
+from tests.killing import Killed, kill_at
 from tests.suggestions.email_execution import approve_confirming_all
 
 pytestmark = pytest.mark.django_db
@@ -172,24 +173,6 @@ def test_running_send_job_repeatedly_sends_once(smtp_sink, mail):
     for _ in range(3):
         job(str(mail.pk))
     assert len(smtp_sink.data) == 1
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-def kill_at(monkeypatch, module, name, *, after=False):
-    """Let the process be killed in `name`, or right after it."""
-    whole = getattr(module, name)
-
-    def killed(*args, **kw):
-        if after:
-            whole(*args, **kw)
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, name, killed)
-        yield
 
 
 @pytest.mark.parametrize(

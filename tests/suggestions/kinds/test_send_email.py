@@ -1,9 +1,11 @@
 """SEND_EMAIL: what was approved arrives, once, or fails visibly."""
 
 from datetime import timedelta
+from unittest.mock import ANY
 
 import pytest
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import ActivityLog
@@ -11,11 +13,23 @@ from crm.records.transitions import soft_delete
 from inbox.filters import with_unsent_messages
 from inbox.models import EmailDelivery, Mailbox, Message, MessageState, Thread
 from inbox.models.email_template import EmailTemplate
+from inbox.outgoing import outbox, send_queue
 from inbox.outgoing.send_queue import confirm_sent
+from suggestions.autonomy.kill_switch import pause_execution, resume_execution
 from suggestions.kinds import KINDS
-from suggestions.models import SuggestionStatus
-from suggestions.transitions import approve, reject, restore_rejected, run_execution, settle_unknown_outcome, undo
+from suggestions.models import ExecutionPause, SuggestionStatus
+from suggestions.tasks import recover_lost_executions
+from suggestions.transitions import (
+    approve,
+    email_delivery,
+    reject,
+    restore_rejected,
+    run_execution,
+    settle_unknown_outcome,
+    undo,
+)
 from tests.cast import make_client, make_lead, make_suggestion, make_thread
+from tests.killing import Killed, kill_at
 from tests.suggestions.email_execution import approve_and_send, approve_confirming_all, run_latest_execution
 
 HELLO = {"subject": "Your quote, {{first_name}}", "body": "Dear {{ lead_name }},\n\nhere it is.\n\n{{sender_name}}"}
@@ -258,3 +272,99 @@ def test_deferred_email_shows_reason_and_retry_time(smtp_sink, ann, as_ann):
     page = as_ann.get(f"/suggestions/suggestion/{suggestion.pk}/change/").content.decode()
     assert "It was tried before: The mail server rejected" in page and "greylisted" in page
     assert "put off 1 time" in page and ">due " in page
+
+
+def pause_while_building(monkeypatch, by) -> None:
+    """Stop the execution of everything after the email was claimed, and before it is handed over."""
+    build_email = outbox.build_email
+
+    def stop_and_build(message, **kw):
+        ExecutionPause.objects.get_or_create(type="", defaults={"reason": "Wait.", "by": by})
+        return build_email(message, **kw)
+
+    monkeypatch.setattr(outbox, "build_email", stop_and_build)
+
+
+def test_paused_email_waits_without_jobs_and_is_sent_after_resume(smtp_sink, lead, ann, max):
+    suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
+    pause_execution("SEND_EMAIL", by=max)
+    run_latest_execution(suggestion)
+    assert (suggestion.executions.get().state, Message.objects.get().state) == ("QUEUED", MessageState.QUEUED)
+    ProcrastinateJob.objects.all().delete()
+    EmailDelivery.objects.update(run_after=timezone.now() - timedelta(hours=1))
+    assert send_queue.requeue_lost_deliveries(timezone.now()) == 0
+    assert resume_execution("SEND_EMAIL", by=max) == 1
+    assert [job.task_name for job in ProcrastinateJob.objects.all()] == [send_queue.SEND_TASK]
+    assert (run_latest_execution(suggestion).status, len(smtp_sink.data)) == (SuggestionStatus.APPROVED, 1)
+
+
+def test_pause_right_before_the_data_keeps_the_email_queued(smtp_sink, lead, ann, max, monkeypatch):
+    suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
+    pause_while_building(monkeypatch, max)
+    run_latest_execution(suggestion)
+    execution, delivery = suggestion.executions.get(), EmailDelivery.objects.get()
+    assert (execution.state, execution.error, smtp_sink.data) == ("QUEUED", "It was stopped before it went out.", [])
+    assert (execution.retry_count, execution.run_after) == (delivery.retry_count, delivery.run_after) == (1, ANY)
+
+
+def test_undo_right_before_the_data_wins(smtp_sink, lead, ann, monkeypatch):
+    suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
+    build_email = outbox.build_email
+
+    def undo_and_build(message, **kw):
+        undo(suggestion, by=ann)
+        return build_email(message, **kw)
+
+    monkeypatch.setattr(outbox, "build_email", undo_and_build)
+    suggestion = run_latest_execution(suggestion)
+    assert (suggestion.status, suggestion.executions.get().state) == (SuggestionStatus.PENDING, "CANCELLED")
+    assert smtp_sink.data == [] and not Message.objects.exists()
+    assert EmailDelivery.objects.get().finished_at is not None
+
+
+def test_lost_job_of_an_email_is_requeued_by_the_send_queue_alone(lead, ann):
+    suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
+    ProcrastinateJob.objects.all().delete()
+    for rows in (suggestion.executions.all(), EmailDelivery.objects.all()):
+        rows.update(run_after=timezone.now() - timedelta(hours=1))
+    recover_lost_executions(0)
+    assert not ProcrastinateJob.objects.exists()
+    assert send_queue.requeue_lost_deliveries(timezone.now()) == 1
+
+
+def test_execution_without_its_email_fails(lead, ann):
+    suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
+    Message.objects.all().delete()
+    suggestion.executions.update(run_after=timezone.now() - timedelta(hours=1))
+    recover_lost_executions(0)
+    suggestion = run_latest_execution(suggestion)
+    assert suggestion.status == SuggestionStatus.FAILED
+    assert suggestion.error_message == "The email that was composed for this no longer exists."
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "after", "state", "arrived"),
+    [
+        (send_queue, "claim_delivery", False, "SUCCEEDED", 1),
+        (send_queue, "claim_delivery", True, "SUCCEEDED", 1),
+        (outbox, "claim", False, "SUCCEEDED", 1),
+        (outbox, "claim", True, "UNKNOWN", 0),
+        (outbox, "send_via_smtp", True, "UNKNOWN", 1),
+        (outbox, "mark_email_sent", True, "UNKNOWN", 1),
+        (email_delivery, "mark_succeeded", True, "UNKNOWN", 1),
+        (send_queue, "settle_delivery", True, "SUCCEEDED", 1),
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+def test_killed_worker_sends_at_most_once_and_execution_follows(
+    smtp_sink, lead, ann, monkeypatch, module, name, after, state, arrived
+):
+    suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
+    for _ in kill_at(monkeypatch, module, name, after=after):
+        with pytest.raises(Killed):
+            run_latest_execution(suggestion)
+    suggestion = run_latest_execution(suggestion)
+    execution, message = suggestion.executions.get(), Message.objects.get()
+    assert (execution.state, len(smtp_sink.data)) == (state, arrived)
+    assert message.state == (MessageState.SENT if state == "SUCCEEDED" else MessageState.UNCERTAIN)
+    assert EmailDelivery.objects.get().finished_at is not None
