@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from crm.exceptions import IllegalTransition
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
 from crm.runtime.delivery import Delivery, DeliveryOutcome
-from inbox.models import EmailDelivery
+from inbox.models import EmailDelivery, MessageState
 from inbox.outgoing.delivery_owners import DeliveryOwner
 from suggestions.models import LIVE_STATES, ExecutionPause, ExecutionState, SuggestionExecution, SuggestionType
 from suggestions.transitions.execute import (
@@ -53,7 +53,9 @@ class ExecutionOwner(DeliveryOwner):
             return rows
         types = SuggestionType.values if "" in paused else paused
         held = SuggestionExecution.objects.filter(state=ExecutionState.QUEUED, suggestion__type__in=types)
-        return rows.exclude(pk__in=held.filter(message__isnull=False).values("message"))
+        # An email that was cut off while it was sent is recovered all the same.
+        held = held.filter(message__state=MessageState.QUEUED)
+        return rows.exclude(pk__in=held.values("message"))
 
     def may_send(self, delivery: EmailDelivery) -> bool:
         decision = self.decision

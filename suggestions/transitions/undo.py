@@ -9,7 +9,7 @@ from crm.records.activity import SYSTEM_ACTOR, Actor, record
 from inbox.outgoing import send_queue
 from suggestions.autonomy.rules import is_auto_approved
 from suggestions.autonomy.transitions import adjust_autonomy
-from suggestions.models import ExecutionState, Suggestion
+from suggestions.models import ExecutionState, Suggestion, SuggestionExecution
 from suggestions.transitions.execute import enqueue_execution
 from suggestions.transitions.outcome import mark_failed, mark_succeeded, set_state
 from suggestions.transitions.state import (
@@ -100,7 +100,7 @@ def settle_unknown_outcome(suggestion: Suggestion, *, happened: bool, by: Actor 
 def settle_as_done(decision: Decision) -> None:
     """Record that an unconfirmed execution happened. The delivery of an email tells its execution."""
     suggestion, execution, actor = decision.suggestion, decision.execution, decision.actor
-    delivery = send_queue.lock_delivery(execution.message_id) if execution.message_id else None
+    delivery = lock_email_delivery(execution)
     if delivery is not None:
         send_queue.settle_sent(delivery, actor)
         return
@@ -114,11 +114,17 @@ def settle_as_not_done(decision: Decision) -> None:
     """Record that an unconfirmed execution did not happen. The delivery of an email tells its execution."""
     execution, actor = decision.execution, decision.actor
     reason = f"{actor} found out that it did not happen."
-    delivery = send_queue.lock_delivery(execution.message_id) if execution.message_id else None
+    delivery = lock_email_delivery(execution)
     if delivery is not None:
         send_queue.settle_failed(delivery, reason, actor)
     else:
         mark_failed(decision, reason)
+
+
+def lock_email_delivery(execution: SuggestionExecution) -> send_queue.LockedDelivery | None:
+    """Lock the delivery of the email of `execution`; None if there is no email, or it was deleted."""
+    delivery = send_queue.lock_delivery(execution.message_id) if execution.message_id else None
+    return None if delivery is None or delivery.message.is_deleted else delivery
 
 
 def execute_again(decision: Decision) -> None:
