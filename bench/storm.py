@@ -27,6 +27,7 @@ from crm.models import User
 from crm.records.activity import SYSTEM_ACTOR
 from crm.runtime.embedded import cluster
 from crm.runtime.embedded.place import Place
+from inbox.models import EmailDelivery
 from leads.models import Lead, LeadStageHistory, Task
 from suggestions.autonomy.kill_switch import pause_execution, resume_execution
 from suggestions.models import ExecutionState, Suggestion, SuggestionExecution, SuggestionType
@@ -109,8 +110,9 @@ def approve_suggestions(suggestions: int) -> None:
         suggestion = build_storm_suggestion(types[number % len(types)], number)
         propose(suggestion, by=SYSTEM_ACTOR)
         approve(suggestion, by=boss)
-    # Nobody is left time to take a mail back.
+    # The undo window of every email is over.
     SuggestionExecution.objects.update(run_after=suggestion.created_at)
+    EmailDelivery.objects.update(run_after=suggestion.created_at)
     resume_execution(by=boss)
 
 

@@ -102,7 +102,7 @@ def text_value(media: dict[str, Any], key: str) -> str:
 def messages_in_threads(threads: Any) -> QuerySet[Message]:
     """The messages of `threads` without their formatted versions, but with whether there is one (`has_html`)."""
     has_html = Case(When(body_html="", then=Value(False)), default=Value(True), output_field=BooleanField())
-    rows = Message.objects.filter(thread__in=threads).select_related("dispatch")
+    rows = Message.objects.filter(thread__in=threads).select_related("delivery")
     return rows.annotate(has_html=has_html).defer("body_html")
 
 

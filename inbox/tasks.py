@@ -1,4 +1,4 @@
-"""The jobs that send what people wrote and keep conversations in order."""
+"""The jobs that send queued emails and keep conversations in order."""
 
 import logging
 from datetime import timedelta
@@ -32,8 +32,8 @@ DRAFT_RETENTION = timedelta(days=30)
 
 
 @app.task(name=send_queue.SEND_TASK, retry=TASK_RETRY)
-def dispatch_message(message: str) -> None:
-    """Hand one mail over that a person wrote."""
+def send_email(message: str) -> None:
+    """Hand one queued email over to the mail server."""
     send_queue.send_queued_email(UUID(message))
 
 
@@ -41,7 +41,7 @@ def dispatch_message(message: str) -> None:
 @app.task(name="inbox.find_lost", queueing_lock="inbox.find_lost")
 def requeue_lost_messages(timestamp: int) -> None:
     """Queue again the mails that are due and have no job any more, and those cut off in the middle."""
-    send_queue.requeue_lost_dispatches(timezone.now())
+    send_queue.requeue_lost_deliveries(timezone.now())
 
 
 @app.periodic(cron="50 3 * * *")

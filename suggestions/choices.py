@@ -1,4 +1,4 @@
-"""What a field of a payload may be chosen from (staff, stages, reasons), and how the records it names are called."""
+"""The choices of payload fields (staff, stages, loss reasons), and the names of the records they refer to."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from inbox.models.email_template import EmailTemplate
 from leads.models import InsuranceType, Lead, LeadStatus, LossReason, Source
 from support.models import SupportTicket
 
-# Characters of the name of a record; conversations are called as outsiders like.
+# Characters of a record name: the subject of a conversation can be of any length.
 MAX_RECORD_NAME_LENGTH = 120
 
 
@@ -60,7 +60,7 @@ NAMED_RECORD_MODELS: dict[str, type[Model]] = {
 
 
 class LabelCache:
-    """Every source as value → label, each read once for a whole screen."""
+    """The labels of every source by value, each read once for a whole screen."""
 
     def __init__(self) -> None:
         self.choices: dict[str, dict[str, str]] = {}
@@ -72,14 +72,11 @@ class LabelCache:
         return self.choices[source]
 
     def label(self, source: str, value: str) -> str:
-        """How people call `value`; itself where it is no longer to be chosen."""
+        """Return the label of `value`, or `value` itself if it is no longer a choice."""
         return self.load_choices(source).get(value, value)
 
     def record_label(self, kind: str, key: Any) -> str:
-        """How the record of `kind` with `key` is called, deleted or not, short enough for a sentence.
-
-        Says that there is none where there is none.
-        """
+        """Return the name of the record of `kind` with `key`, deleted or not, short enough for a sentence."""
         key_pair = (kind, str(key))
         if key_pair not in self.record_labels:
             found = NAMED_RECORD_MODELS[kind].everything.filter(pk=key).first()

@@ -1,6 +1,6 @@
-"""Talking to the forge that holds our repositories, over the HTTP API that GitHub, Gitea and Forgejo share.
+"""The client of the forge that hosts our repositories, for the HTTP API that GitHub, Gitea and Forgejo share.
 
-Everything that it answers is data: bounded, and never followed anywhere.
+Its answers are untrusted: limited in size and time, and no link or redirect is followed.
 """
 
 import json
@@ -12,25 +12,25 @@ import httpx
 from django.conf import settings
 
 REQUEST_TIMEOUT = httpx.Timeout(20.0, connect=5.0)
-# Seconds in which an answer must have arrived as a whole, however slowly it drips, and its most bytes.
+# The whole answer must arrive in so many seconds, and has at most so many bytes.
 MAX_RESPONSE_SECONDS = 30.0
 MAX_RESPONSE_BYTES = 2_000_000
 MAX_ERROR_LENGTH = 300
-# Of those that match the branches, the newest: what we have just opened is among them.
+# The newest pull requests of the branches: the one just opened is among them.
 PULL_REQUESTS_PER_PAGE = 30
 
 
 class RequestNotSent(Exception):
-    """Nothing has reached the forge; `str(error)` says why."""
+    """Nothing reached the forge; `str(error)` says why."""
 
 
 class RequestInterrupted(Exception):
-    """It was sent, and whether it arrived nobody can tell; `str(error)` says why."""
+    """It was sent, and it is not known whether it arrived; `str(error)` says why."""
 
 
 @dataclass(frozen=True)
 class ForgeResponse:
-    """What the forge said; `body` is None where it is no JSON, too long, or was cut off."""
+    """The answer of the forge; `body` is None if it is not JSON, too long, or incomplete."""
 
     status: int
     body: Any
@@ -38,9 +38,9 @@ class ForgeResponse:
 
     @property
     def sentence(self) -> str:
-        """What went wrong, in the forge's own words as far as it has any."""
+        """Return what went wrong, in the forge's own words if it has any."""
         if self.status < httpx.codes.BAD_REQUEST:
-            return f"What answered {self.status} does not speak as a forge does: see to FORGE_URL and the repository"
+            return f"The answer {self.status} is not that of a forge: check FORGE_URL and the repository"
         body = self.body if isinstance(self.body, dict) else {}
         errors = body.get("errors") if isinstance(body.get("errors"), list) else []
         messages = [body.get("message"), *(one.get("message") if isinstance(one, dict) else one for one in errors)]
@@ -54,11 +54,11 @@ def is_forge_configured() -> bool:
 
 
 def send_request(method: str, path: str, *, query: dict[str, Any] | None = None, content: Any = None) -> ForgeResponse:
-    """Send one request to the forge; never a second one, and never where a redirect points.
+    """Send one request to the forge, without retry and without following redirects.
 
     Raises:
-        RequestNotSent: no connection came about.
-        RequestInterrupted: one did, and broke.
+        RequestNotSent: there was no connection.
+        RequestInterrupted: the connection broke.
     """
     headers = {"Authorization": f"Bearer {settings.FORGE_TOKEN}", "Accept": "application/json"}
     try:
@@ -76,7 +76,7 @@ def send_request(method: str, path: str, *, query: dict[str, Any] | None = None,
 
 
 def read_json(response: httpx.Response) -> Any:
-    """The answer as JSON; None where it is none. That it came at all is known by its status already."""
+    """Return the body as JSON, or None if it is not JSON."""
     deadline, content = time.monotonic() + MAX_RESPONSE_SECONDS, bytearray()
     try:
         for chunk in response.iter_bytes():
@@ -93,12 +93,12 @@ def pull_requests_path(repository: str) -> str:
 
 
 def find_pull_request(repository: str, *, head: str, base: str, marker: str) -> ForgeResponse | str | None:
-    """The address of the pull request whose body holds `marker`, whatever became of it since; None: there is none.
+    """Return the URL of the pull request, open or closed, that has `marker` in its body; None if there is none.
 
-    Where the forge gives no list, what it answered instead.
+    If the forge answers with no list, return its answer.
 
     Raises:
-        NotSent, CutOff: as `send_request`.
+        RequestNotSent, RequestInterrupted: as in `send_request`.
     """
     qualified_head = head if ":" in head else f"{repository.split('/')[0]}:{head}"
     query = {
@@ -117,16 +117,16 @@ def find_pull_request(repository: str, *, head: str, base: str, marker: str) -> 
 
 
 def open_pull_request(repository: str, content: dict[str, str]) -> ForgeResponse:
-    """Ask for a pull request with `content` (title, body, head, base).
+    """Open a pull request with `content` (title, body, head, base).
 
     Raises:
-        NotSent, CutOff: as `send_request`.
+        RequestNotSent, RequestInterrupted: as in `send_request`.
     """
     return send_request("POST", pull_requests_path(repository), content=content)
 
 
 def pull_request_url(pull_request: Any) -> str:
-    """Where people look at a pull request, or its number, as far as the forge has said."""
+    """Return the URL of a pull request, or its number, as far as the forge says."""
     data = pull_request if isinstance(pull_request, dict) else {}
     url, number = data.get("html_url"), data.get("number")
     if isinstance(url, str) and url.startswith(("https://", "http://")) and url.isprintable():

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
@@ -26,9 +25,7 @@ def open_ticket(ticket: SupportTicket, *, by: Actor | User) -> None:
     """
     actor = Actor.of(by)
     actor.require_permission("support.add_supportticket", "open a ticket")
-    # Left to the database, it is neither empty nor a text until it is saved.
-    opener = "" if isinstance(ticket.created_by, DatabaseDefault) else ticket.created_by
-    ticket.created_by = opener or str(actor)
+    ticket.created_by = ticket.created_by or str(actor)
     with errors_as_invalid_input():
         ticket.full_clean()
         first_response_due, resolution_due = compute_due_times(ticket.priority, ticket.created_at)

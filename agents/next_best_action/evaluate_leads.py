@@ -16,7 +16,7 @@ from agents.next_best_action.load_contexts import AgencyContext, load_contexts
 from agents.next_best_action.rules import RECHECK_AFTER, next_actions, next_evaluation_at
 from crm.exceptions import ActionRefused
 from leads.models import Lead
-from suggestions.models import Suggestion, SuggestionStatus
+from suggestions.models import UNDECIDED_STATUSES, Suggestion
 from suggestions.transitions.propose import propose, supersede
 from suggestions.transitions.state import NEXT_BEST_ACTION_AGENT
 
@@ -37,7 +37,6 @@ WITH quiet AS (
 )
 UPDATE leads SET considered_at = %s, next_look_at = quiet.again FROM quiet WHERE leads.id = quiet.id
 """
-WITHDRAWABLE_STATUSES = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
 
 
 def evaluate_due_leads(*, most: int = MAX_LEADS_PER_RUN) -> tuple[int, int]:
@@ -120,7 +119,7 @@ def propose_actions(lead: Lead, context: LeadContext, actions: list[NextAction])
 
 def withdraw_outdated(lead: Lead, wanted: Iterable[str]) -> None:
     """Retire what this agent had proposed and what no longer holds."""
-    rows = Suggestion.objects.select_for_update(of=("self",)).filter(lead=lead.pk, status__in=WITHDRAWABLE_STATUSES)
+    rows = Suggestion.objects.select_for_update(of=("self",)).filter(lead=lead.pk, status__in=UNDECIDED_STATUSES)
     for one in rows.filter(agent=str(NEXT_BEST_ACTION_AGENT)).exclude(dedupe_key__in=wanted):
         supersede(one, by=NEXT_BEST_ACTION_AGENT)
 

@@ -17,11 +17,10 @@ from inbox.models import Direction, Message, Nature, ThreadStatus
 from inbox.models.email_template import EmailTemplate, TemplateCategory
 from inbox.thread_state import CONTACT_SOURCES, DELIVERED_STATES
 from leads.models import Lead, LeadStageHistory, LeadStatus, Task
-from suggestions.models import RejectCode, Suggestion, SuggestionStatus
+from suggestions.models import UNDECIDED_STATUSES, RejectCode, Suggestion
 
 # Of each lead. Quotes stand below what was written, so a body is read twice as far as its own words are.
 MAX_CONTEXT_MESSAGES, MAX_CONTEXT_SUGGESTIONS, MAX_CONTEXT_BODY_LENGTH = 12, 100, 2 * MAX_ANALYZED_LENGTH
-WAITING_STATUSES = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
 
 
 class AgencyContext:
@@ -129,7 +128,7 @@ def suggestion_context_fields(rows: Iterable[Suggestion], agent: str, now: datet
     for one in rows:
         mine = one.dedupe_key if one.agent == agent else ""
         lives = one.expires_at is None or one.expires_at > now
-        if lives and one.status in WAITING_STATUSES:
+        if lives and one.status in UNDECIDED_STATUSES:
             pending.append(WaitingSuggestion(one.type, one.thread_id, mine))
         elif mine and one.reject_code != RejectCode.SUPERSEDED:
             decided_keys.add(mine)

@@ -23,7 +23,7 @@ from inbox.models import Thread
 from inbox.thread_state import MAX_LOADED_BODY, newest_inbound_messages
 from inbox.transitions import link
 from leads.models import ContactLead, InsuranceType, Lead
-from suggestions.models import RejectCode, Suggestion, SuggestionStatus, SuggestionType
+from suggestions.models import UNDECIDED_STATUSES, RejectCode, Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions.propose import propose
 from suggestions.transitions.state import TRIAGE_AGENT
 
@@ -40,7 +40,6 @@ MAX_NEW_RECORDS, NEW_RECORD_AGE = 2_000, timedelta(hours=25)
 # Seconds, of a job that is queued each minute.
 MAX_TRIAGE_SECONDS = 20.0
 WEBSITE_PREFIXES = ("https://", "https://www.", "http://", "http://www.")
-OPEN_PROPOSAL_STATUSES = (SuggestionStatus.PENDING, SuggestionStatus.DRAFT)
 
 
 def triage_unlinked_threads(*, most: int = MAX_TRIAGED_PER_RUN) -> tuple[int, int]:
@@ -174,9 +173,7 @@ def was_already_proposed(thread: Thread, new_proposal: TriageProposal, unlinked_
         return True
     if new_proposal.type != SuggestionType.CREATE_LEAD:
         return False
-    waiting = Suggestion.objects.filter(status__in=OPEN_PROPOSAL_STATUSES, type=new_proposal.type).exclude(
-        thread=thread
-    )
+    waiting = Suggestion.objects.filter(status__in=UNDECIDED_STATUSES, type=new_proposal.type).exclude(thread=thread)
     return waiting.filter(suggested_content__contactEmail__iexact=unlinked_thread.sender).exists()
 
 

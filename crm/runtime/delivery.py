@@ -14,6 +14,8 @@ logger = logging.getLogger(__name__)
 
 # For how long what is already known is kept in hand while the database is away.
 MAX_RETRY_TIME = timedelta(minutes=2)
+# The waits before a delivery that may succeed later is tried again; after the last one it has failed.
+RETRY_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
 T = TypeVar("T")
 
 

@@ -8,7 +8,7 @@ from django.utils.timesince import timesince
 
 from crm.exceptions import InvalidInput
 from crm.text.addresses import strip_hidden_characters
-from inbox.models import Direction, Draft, Message, MessageState, Nature, Thread
+from inbox.models import Direction, Draft, EmailOrigin, Message, MessageState, Nature, Thread
 
 MAX_WRITER_NAME_LENGTH, MAX_CONCURRENT_DRAFTS = 60, 3
 
@@ -42,7 +42,9 @@ def find_newer_message(draft: Draft) -> Message | None:
         return None
     since = draft.reply_to.sent_at if draft.reply_to else draft.created_at
     rows = Message.objects.filter(thread=draft.thread_id, nature=Nature.PERSON, sent_at__gt=since)
-    rows = rows.exclude(state=MessageState.FAILED).exclude(dispatch__ordered_by=draft.author_id)
+    rows = rows.exclude(state=MessageState.FAILED).exclude(
+        delivery__ordered_by=draft.author_id, delivery__origin=EmailOrigin.COMPOSER
+    )
     return rows.defer("body_text", "body_html").order_by("-sent_at", "-id").first()
 
 

@@ -22,9 +22,9 @@ from inbox.attachments import MAX_ATTACHMENT_BYTES, store_attachment
 from inbox.drafts.recipients import find_unknown_addresses, parse_typed_addresses
 from inbox.drafts.replies import quote_message
 from inbox.drafts.reply_conflicts import check_reply_conflict
-from inbox.models import Dispatch, Draft, Mailbox, Message, MessageState, Thread, ThreadSource
+from inbox.models import Draft, EmailDelivery, Mailbox, Message, MessageState, Thread, ThreadSource
 from inbox.outgoing import outbox
-from inbox.outgoing.send_queue import close_dispatch, enqueue_send, lock_dispatch_for_user
+from inbox.outgoing.send_queue import enqueue_send, finish, lock_delivery_for_user, withdraw
 from inbox.thread_state import timeline_owner_of
 from inbox.transitions import require_visible
 from leads.models import Lead
@@ -314,9 +314,9 @@ def take_back(message: Message, *, by: User) -> Draft:
         NotPermitted: `by` may not send messages.
         IllegalTransition: it is on its way or has gone out, or it belongs to a suggestion.
     """
-    dispatch = lock_dispatch_for_user(message, by)
-    outbox.withdraw(message)
-    return restore_as_draft(dispatch, "taken back", by)
+    delivery = lock_delivery_for_user(message, by)
+    withdraw(message)
+    return restore_as_draft(delivery.row, "taken back", by)
 
 
 @transaction.atomic
@@ -327,15 +327,15 @@ def edit_as_new(message: Message, *, by: User) -> Draft:
         NotPermitted: `by` may not send messages.
         IllegalTransition: it has gone out, or may have, or it belongs to a suggestion.
     """
-    dispatch = lock_dispatch_for_user(message, by, MessageState.FAILED)
+    delivery = lock_delivery_for_user(message, by, MessageState.FAILED)
     outbox.remove_from_thread(message)
-    return restore_as_draft(dispatch, "handed back", by)
+    return restore_as_draft(delivery.row, "handed back", by)
 
 
-def restore_as_draft(dispatch: Dispatch, verb: str, by: User) -> Draft:
-    """The mail of `dispatch`, which is no longer in its conversation, as a draft of `by`."""
-    message, thread = dispatch.message, dispatch.message.thread
-    close_dispatch(dispatch)
+def restore_as_draft(delivery: EmailDelivery, verb: str, by: User) -> Draft:
+    """The mail of `delivery`, which is no longer in its conversation, as a draft of `by`."""
+    message, thread = delivery.message, delivery.message.thread
+    finish(delivery)
     summary = f"Mail “{message}” to {', '.join(message.to_emails)} {verb}, to be worked on"
     record(thread, verb, timeline_owner=timeline_owner_of(thread), by=by, summary=summary)
     replied_message = find_replied_message(message)

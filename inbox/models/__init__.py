@@ -1,7 +1,7 @@
 """What was said, on any channel, and where it came from."""
 
-from inbox.models.dispatch import MAX_SEND_RETRIES, Dispatch
 from inbox.models.draft import Draft, DraftQuerySet
+from inbox.models.email_delivery import EmailDelivery, EmailOrigin
 from inbox.models.email_template import EmailTemplate, TemplateCategory
 from inbox.models.mailbox import (
     PROVIDER_PRESETS,
@@ -33,14 +33,14 @@ from inbox.models.thread import (
 __all__ = [
     "VERBATIM_SOURCES",
     "LAST_ACTIVITY",
-    "MAX_SEND_RETRIES",
     "OUTGOING_TRANSITIONS",
     "MERGED_INTO_KEY",
     "PROVIDER_PRESETS",
     "THREAD_TRANSITIONS",
     "Direction",
-    "Dispatch",
     "Draft",
+    "EmailDelivery",
+    "EmailOrigin",
     "EmailTemplate",
     "TemplateCategory",
     "DraftQuerySet",

@@ -1,4 +1,4 @@
-"""A message as a mail: the bytes that are handed to the mail server."""
+"""A message as MIME: the bytes that are handed to the mail server."""
 
 import re
 from datetime import UTC
@@ -17,7 +17,7 @@ from inbox.attachments import read_attachment
 from inbox.models import Message
 from inbox.outgoing.tracking import remove_tracking_pixel
 
-# What a line of references holds: other people's identifiers, of which some hold anything.
+# The Message-IDs that we repeat in a reference header; other programs put anything into theirs.
 SENDABLE_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
 REFERENCE_HEADERS = {"references", "in-reply-to"}
 MAX_SENT_REFERENCES = 20
@@ -29,7 +29,7 @@ CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 
 class MailPolicy(EmailPolicy):
-    """As for SMTP, but identifiers are never taken apart: the standard one encodes those that are long."""
+    """The SMTP policy, but Message-IDs are never split: the standard policy encodes long ones."""
 
     def fold(self, name: str, value: Any) -> str:
         if name.lower() in REFERENCE_HEADERS:
@@ -40,18 +40,18 @@ class MailPolicy(EmailPolicy):
         return self.fold(name, value).encode("ascii", "surrogateescape")
 
 
-# Every byte below 128, so that any server takes it as it is.
+# ASCII only, so that every server takes it unchanged.
 SMTP_POLICY = MailPolicy(linesep="\r\n", cte_type="7bit")
 
 
 def build_email(message: Message, *, for_sent_folder: bool = False) -> bytes:
-    """`message` as it goes to the mail server: text, the same as HTML, and what is attached.
+    """Return the bytes of `message`: the text, the same as HTML, and the attachments.
 
-    The same bytes each time: what is filed as sent is what was sent, its date that of the handing over (`sent_at`),
-    but for the picture that notes an opening: the copy that is `for_sent_folder` has none.
+    They are the same each time, so the copy in the Sent folder is what was sent; its date is `sent_at`. Only the copy
+    `for_sent_folder` has no tracking picture.
 
     Raises:
-        IllegalTransition: a file is no longer what was to be sent.
+        IllegalTransition: an attached file has changed since.
     """
     email_message = EmailMessage(policy=SMTP_POLICY)
     email_message["From"] = Address(message.from_name, addr_spec=message.from_email)
@@ -79,14 +79,14 @@ def build_email(message: Message, *, for_sent_folder: bool = False) -> bytes:
 
 
 def set_boundaries(email_message: EmailMessage) -> None:
-    """Part what consists of parts by words that follow from the Message-ID; "=_" stands in no encoded text."""
+    """Set boundaries that follow from the Message-ID; encoded text never contains "=_"."""
     name = sha256(email_message["Message-ID"].encode()).hexdigest()[:24]
     for number, part in enumerate(part for part in email_message.walk() if part.is_multipart()):
         part.set_boundary(f"=_{name}_{number}")
 
 
 def add_attachments(email_message: EmailMessage, message: Message) -> None:
-    """Put the files of `message` into `email_message`; an invitation also where mail programs look for one."""
+    """Add the files of `message` to `email_message`; an invitation also as the part that calendars read."""
     files = [(entry, read_attachment(entry)) for entry in message.attachments]
     for entry, data in files:
         if entry.get("inline"):
@@ -99,9 +99,9 @@ def add_attachments(email_message: EmailMessage, message: Message) -> None:
 
 
 def reference_chain(message: Message) -> list[str]:
-    """The identifiers that lead from the first message of the conversation to the one that `message` answers.
+    """Return the Message-IDs from the first message of the thread to the one that `message` answers.
 
-    Those of messages that we do not have are taken from what the eldest that we have names itself.
+    Those of messages that we do not have come from the references of the oldest message that we have.
     """
     rows = Message.objects.filter(thread=message.thread_id).exclude(message_id="")
     headers_by_id = {
@@ -119,19 +119,19 @@ def reference_chain(message: Message) -> list[str]:
 
 
 def clean_body_text(text: str) -> str:
-    """`text` with one kind of line break, and without what no screen shows."""
+    """Return `text` with one kind of line break and without control characters."""
     return CONTROL_CHARACTERS.sub("", ANY_LINE_BREAK.sub("\n", text)).strip("\n")
 
 
 def text_to_html(text: str) -> SafeString:
-    """`text` as HTML: paragraphs, lines, and links where an address of a page or of a mailbox stands."""
+    """Return `text` as HTML: paragraphs, line breaks, and links for web and email addresses."""
     paragraphs = ([linkify(line) for line in block.split("\n")] for block in re.split(r"\n{2,}", text))
     lines = ((format_html_join(SafeString("<br>\n"), "{}", ((line,) for line in block)),) for block in paragraphs)
     return format_html("<html><body>\n{}\n</body></html>\n", format_html_join("\n", "<p>{}</p>", lines))
 
 
 def linkify(line: str) -> SafeString:
-    """`line` escaped, its addresses made into links."""
+    """Return `line` escaped, with links for its web and email addresses."""
     parts, position = [], 0
     for match in URL_OR_EMAIL.finditer(line):
         page, mailbox = match.groups()

@@ -1,7 +1,7 @@
-"""What goes out: mails are composed once, kept to the letter, and handed over at most once.
+"""The outbox: an email is composed once, never changes afterwards, and is handed over at most once.
 
-A message waits as QUEUED, is claimed as SENDING right before its data is said, and ends as SENT, FAILED (nobody
-has it) or UNCERTAIN (nobody here can tell). The contact dates move when it is SENT.
+A message waits as QUEUED, is claimed as SENDING right before its data is sent, and ends as SENT, FAILED (the mail
+server did not take it) or UNCERTAIN (delivery unconfirmed). The contact dates move when it is SENT.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +28,7 @@ from inbox.transitions import add_to_thread
 SEND_PERMISSION = "inbox.send_message"
 MAX_EMAIL_LENGTH = 100_000
 MAX_THREAD_PARTICIPANTS = 200
-# What makes one mail another one.
+# Two emails that differ in one of these are different emails.
 IDENTITY_FIELDS = (
     "in_reply_to",
     "from_email",
@@ -57,20 +57,20 @@ def compose(
     links_to_proposal: bool = False,
     by: Actor | User,
 ) -> Message:
-    """Add a mail to `thread` that waits to be handed over, from `sender` (None: from the house).
+    """Add an email to `thread` that waits to be handed over, from `sender` (None: from the agency).
 
-    The same under the same `message_id`, if it failed, waits again. `attachments` are what `attachments.keep` returned.
-    Where it is noted that mails are opened (`tracking.should_track`), it carries what that takes, and one that `links_to_proposal` to
-    its proposal a line that leads there.
+    If the same email with the same `message_id` failed before, it waits again. `attachments` are what
+    `store_attachment` returned. Where opening is tracked (`tracking.should_track`), the email carries the tracking
+    picture, and one that `links_to_proposal` a link to its proposal.
 
     Raises:
         NotPermitted: `by` may not send messages.
         InvalidInput: an address, the subject or the text cannot be sent.
-        IllegalTransition: that mail is on its way or has gone out already.
+        IllegalTransition: this email is being sent, or was sent already.
     """
     Actor.of(by).require_permission(SEND_PERMISSION, "send messages")
     if not SENDABLE_MESSAGE_ID.fullmatch(message_id):
-        raise InvalidInput("A Message-ID looks like <name@host>.")
+        raise InvalidInput(f"{message_id!r} is not a Message-ID: it must look like <name@host>.")
     message = Message(thread=thread, direction=Direction.OUT, state=MessageState.QUEUED, message_id=message_id)
     message.sent_at, message.is_read = timezone.now(), True
     message.from_name, message.from_email, message.reply_to = sender_headers(sender, thread.mailbox)
@@ -86,7 +86,7 @@ def compose(
 
 
 def with_file_urls(attachments: Sequence[dict[str, Any]], message: Message) -> list[dict[str, Any]]:
-    """`attachments`, each with the address at which staff open it."""
+    """Return `attachments`, each with the URL at which staff open it."""
     return [
         {**entry, "url": reverse("admin:inbox_thread_file", args=[message.pk, place])}
         for place, entry in enumerate(attachments)
@@ -94,7 +94,7 @@ def with_file_urls(attachments: Sequence[dict[str, Any]], message: Message) -> l
 
 
 def add_html_and_tracking(message: Message, *, links_to_proposal: bool) -> None:
-    """Write the HTML of `message`, and put in what notes that it is opened or its proposal looked at, where wanted."""
+    """Write the HTML of `message`, with the tracking picture and the link to its proposal where opening is tracked."""
     is_tracked = tracking.should_track(message.thread.lead)
     message.token = tracking.tracking_token(message.message_id) if is_tracked else ""
     if is_tracked and links_to_proposal:
@@ -104,13 +104,13 @@ def add_html_and_tracking(message: Message, *, links_to_proposal: bool) -> None:
 
 
 def sender_headers(sender: User | None, mailbox: Mailbox | None = None) -> tuple[str, str, str]:
-    """The name and address that a mail comes from, and where an answer goes, empty for the same address.
+    """Return the name and address that an email is sent from, and its Reply-To, empty where it is the same address.
 
-    `mailbox` is that of the conversation: answers come back to it. It is written from only where it is of the house's
-    own domain, for of another the mail server would be telling lies.
+    `mailbox` is the mailbox of the thread, to which replies come. It is the sender only if it is in the agency's own
+    domain: for another domain our mail server may not send.
     """
     name, agency_address = agency_sender()
-    name = name if sender is None else clean_header(str(sender), "name of the sender")
+    name = name if sender is None else clean_header(str(sender), "sender name")
     if accepts_replies(mailbox):
         reply_address = clean_address(mailbox.address)
         if reply_address.rpartition("@")[2].lower() == agency_domain().lower():
@@ -121,12 +121,12 @@ def sender_headers(sender: User | None, mailbox: Mailbox | None = None) -> tuple
 
 
 def accepts_replies(mailbox: Mailbox | None) -> bool:
-    """Whether what is sent to `mailbox` comes to us: files that were brought in are nobody's to answer to."""
+    """Return whether we receive what is sent to `mailbox`: an import has no mailbox that receives."""
     return mailbox is not None and mailbox.provider != Provider.IMPORT and not mailbox.is_deleted
 
 
 def register_reply_key(thread: Thread, sender: User | None, message_id: str) -> None:
-    """See to it that answers to a mail in `thread` from `sender` find the conversation in the mailbox they come to."""
+    """Register `message_id`, so that a reply to `sender` is put into `thread` in the mailbox that receives it."""
     mailbox = thread.mailbox
     if not accepts_replies(mailbox):
         _, agency_address, reply_address = sender_headers(sender)
@@ -136,19 +136,19 @@ def register_reply_key(thread: Thread, sender: User | None, message_id: str) -> 
 
 
 def check_recipients(to: Iterable[str], cc: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Recipients and those who get a copy, nobody twice."""
+    """Return the To and Cc addresses, each address once."""
     to, cc = list(to), list(cc)
     all_addresses = clean_addresses([*to, *cc])
     to_addresses = {one.lower() for one in clean_addresses(to)}
     if not to_addresses:
-        raise InvalidInput("Say whom it goes to: there is no address.")
+        raise InvalidInput("There is no recipient: enter at least one address.")
     return [one for one in all_addresses if one.lower() in to_addresses], [
         one for one in all_addresses if one.lower() not in to_addresses
     ]
 
 
 def reply_headers(earlier: Message | None) -> tuple[str, list[str]]:
-    """The identifier of the mail that is answered, and the chain that leads to it."""
+    """Return the Message-ID of the email that is answered, and the references that lead to it."""
     if earlier is None:
         return "", []
     return earlier.message_id, reference_chain(Message(thread_id=earlier.thread_id, in_reply_to=earlier.message_id))
@@ -157,16 +157,16 @@ def reply_headers(earlier: Message | None) -> tuple[str, list[str]]:
 def check_body(text: str) -> str:
     text = clean_body_text(text)
     if not text.strip():
-        raise InvalidInput("The mail is empty: write something.")
+        raise InvalidInput("The email is empty: write something.")
     if len(text) > MAX_EMAIL_LENGTH:
-        raise InvalidInput(f"The mail is longer than {MAX_EMAIL_LENGTH:,} characters.")
+        raise InvalidInput(f"The email has {len(text):,} characters: shorten it to {MAX_EMAIL_LENGTH:,}.")
     return text
 
 
 def requeue_or_replace(earlier: Message, message: Message) -> Message:
-    """`earlier` waiting once more if it is the same mail; else `message` in its place."""
+    """Queue `earlier` again if it is the same email; otherwise put `message` in its place."""
     if earlier.state not in (MessageState.FAILED, MessageState.UNCERTAIN):
-        raise IllegalTransition(f"This mail is {earlier.get_state_display().lower()} already.")
+        raise IllegalTransition(f"This email is {earlier.get_state_display().lower()} already.")
     has_same_files = [file["sha256"] for file in earlier.attachments] == [
         file["sha256"] for file in message.attachments
     ]
@@ -179,38 +179,38 @@ def requeue_or_replace(earlier: Message, message: Message) -> Message:
 
 @transaction.atomic
 def withdraw(message: Message) -> None:
-    """Take back a mail that waits.
+    """Take back a queued email; it leaves its thread.
 
     Raises:
-        IllegalTransition: it is on its way, or has gone out.
+        IllegalTransition: it is being sent, or was sent.
     """
     row = Message.everything.select_for_update().get(pk=message.pk)
     if row.is_deleted:
-        raise IllegalTransition("The mail was taken back already.")
+        raise IllegalTransition("The email was taken back already.")
     if row.state == MessageState.SENDING:
-        raise IllegalTransition("The mail is being sent at this moment.")
+        raise IllegalTransition("The email is being sent at this moment.")
     if row.state != MessageState.QUEUED:
-        raise IllegalTransition(f"It is too late to take the mail back: it is {row.get_state_display().lower()}.")
+        raise IllegalTransition(f"It is too late to take the email back: it is {row.get_state_display().lower()}.")
     remove_from_thread(message)
 
 
 def remove_from_thread(message: Message) -> None:
-    """Out of its conversation: it was written, and never went out."""
+    """Delete `message`, which was never sent, from its thread."""
     if Message.objects.filter(pk=message.pk).update(deleted_at=timezone.now()):
         Thread.everything.filter(pk=message.thread_id).update(message_count=F("message_count") - 1)
 
 
-# Out of the house; no transaction is open meanwhile
+# Handing over, outside any transaction
 
 
 def deliver(message: Message, final_check: Callable[[], Delivery | None]) -> Delivery:
-    """Hand `message` over to the mail server, unless `final_check()`, asked at the last moment, says how it ends instead."""
+    """Hand `message` over to the mail server, unless `final_check()`, called right before, returns another outcome."""
     message.refresh_from_db()
     if message.is_deleted:
-        return Delivery(DeliveryOutcome.REJECTED, "The mail was taken back.")
+        return Delivery(DeliveryOutcome.REJECTED, "The email was taken back.")
     if message.state != MessageState.QUEUED:
         return recover_delivery(message)
-    # When it is handed over; what is filed as sent says the same.
+    # The time of handing over; the copy in the Sent folder has the same date.
     message.sent_at = timezone.now()
     try:
         email_bytes = build_email(message)
@@ -227,7 +227,7 @@ def deliver(message: Message, final_check: Callable[[], Delivery | None]) -> Del
 
 
 def claim(message: Message) -> Delivery | None:
-    """Of two who have come this far with `message`, only one says its data."""
+    """Claim `message`: of two workers that come this far, only one sends its data."""
     is_claimed = Message.objects.filter(pk=message.pk, state=MessageState.QUEUED).update(
         state=MessageState.SENDING, sent_at=message.sent_at
     )
@@ -235,27 +235,31 @@ def claim(message: Message) -> Delivery | None:
 
 
 def unclaim(message: Message) -> None:
-    """It is proven that nobody took it."""
+    """Queue `message` again: the mail server provably did not take it."""
     Message.objects.filter(pk=message.pk, state=MessageState.SENDING).update(state=MessageState.QUEUED)
 
 
 def recover_delivery(message: Message) -> Delivery:
-    """What can be known of a mail whose process has died."""
+    """Return what is known of an email after its worker died."""
     message.refresh_from_db()
     if message.state == MessageState.SENT:
         return Delivery(DeliveryOutcome.DELIVERED, reference=message.message_id)
     if message.state in (MessageState.SENDING, MessageState.UNCERTAIN):
-        explanation = "The program ended while the mail was being handed over: nobody knows whether it arrived."
+        explanation = "The program stopped while it was sending the email: delivery unconfirmed."
         return Delivery(DeliveryOutcome.UNCONFIRMED, explanation, message.message_id)
-    return Delivery(DeliveryOutcome.RETRY_LATER, "The program ended before the mail went out.", message.message_id)
+    return Delivery(DeliveryOutcome.RETRY_LATER, "The program stopped before it sent the email.", message.message_id)
 
 
-# What became of it
+# Outcomes
 
 
 @transaction.atomic
 def mark_email_sent(message: Message) -> bool:
-    """It went out: the contact dates follow, and whoever it went to takes part; whether that was news."""
+    """Mark `message` as sent, move the contact dates, and add the recipients to its participants.
+
+    Returns:
+        Whether the state changed.
+    """
     thread = Thread.everything.select_for_update().get(pk=message.thread_id)
     if not set_email_state(message, MessageState.SENT, error_message=""):
         return False
@@ -268,17 +272,17 @@ def mark_email_sent(message: Message) -> bool:
 
 
 def mark_email_failed(message: Message, reason: str) -> bool:
-    """It did not go out, and `reason`; whether that was news."""
+    """Mark `message` as failed because of `reason`; return whether the state changed."""
     return set_email_state(message, MessageState.FAILED, error_message=reason or "Unknown.")
 
 
 def mark_email_uncertain(message: Message, reason: str) -> bool:
-    """It may have gone out: nobody knows, and `reason`; whether that was news."""
+    """Mark the delivery of `message` as unconfirmed because of `reason`; return whether the state changed."""
     return set_email_state(message, MessageState.UNCERTAIN, error_message=reason or "Unknown.")
 
 
 def set_email_state(message: Message, to: str, **changes: Any) -> bool:
-    """Compare-and-set the state of `message`; whether it was one from which it gets there."""
+    """Move `message` to the state `to` if its transitions allow it; return whether they did."""
     allowed = [was for was, targets in OUTGOING_TRANSITIONS.items() if to in targets]
     updated = Message.objects.filter(pk=message.pk, state__in=allowed).update(state=to, **changes)
     message.refresh_from_db()

@@ -1,11 +1,12 @@
-"""Seeing to it that the mails that people write go out: ordered, handed over at most once, tried again, settled.
+"""The send queue: every outgoing email is queued here, handed over at most once, tried again, and settled.
 
-Only what has a `Dispatch` is seen to here; every other mail belongs to the suggestion that was approved, and is
-left to it. The switches that stop suggestions do not stop what a person has sent.
+An email has one `EmailDelivery`, whether a person composed it or an approved suggestion did. What differs between
+the two (the checks before it goes out, and what follows from the outcome) is in the owner of the delivery.
 """
 
 import logging
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,276 +14,289 @@ from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import AlreadyEnqueued
 
 from crm.exceptions import ActionRefused, IllegalTransition
-from crm.models import ActorType, User
-from crm.records.activity import SYSTEM_ACTOR, Actor, record
-from crm.runtime.delivery import Delivery, DeliveryOutcome, retry_while_database_down
-from inbox.models import MAX_SEND_RETRIES, Direction, Dispatch, Mailbox, Message, MessageState, Thread
+from crm.models import User
+from crm.records.activity import SYSTEM_ACTOR, Actor
+from crm.runtime.delivery import RETRY_DELAYS, Delivery, DeliveryOutcome, retry_while_database_down
+from crm.runtime.job_queue import enqueue
+from inbox.models import Direction, EmailDelivery, EmailOrigin, Mailbox, Message, MessageState, Thread
 from inbox.outgoing import outbox
-from inbox.thread_state import timeline_owner_of
+from inbox.outgoing.delivery_owners import OWNERS, DeliveryOwner, describe_email, record_on_thread
 from inbox.transitions import lock_thread
 
 logger = logging.getLogger(__name__)
 
-SEND_TASK = "inbox.dispatch"
-# In which whoever has sent it can think again.
+SEND_TASK = "inbox.send_email"
+# How long the sender can take an email back.
 UNDO_WINDOW = timedelta(seconds=10)
-# Waits before what was put off by the other side is tried again; after the last it has failed.
-SEND_RETRY_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240)[:MAX_SEND_RETRIES])
-# What is due for so long without having begun has lost its job; what was begun so long ago has lost its worker.
+# A delivery that is due for so long without a claim has lost its job; one claimed so long ago has lost its worker.
 LOST_AFTER, DEAD_WORKER_AFTER = timedelta(minutes=2), timedelta(minutes=15)
 MAX_REQUEUED = 1_000
-# Who sent it and has no account any more: such a one may do nothing.
-DELETED_SENDER = Actor(ActorType.USER, name="Somebody who has left")
 
 
-def enqueue_send(message: Message, *, by: User) -> Dispatch:
-    """Have `message` handed over once it can no longer be taken back, inside the caller's transaction."""
-    dispatch, _ = Dispatch.objects.update_or_create(
+@dataclass(frozen=True)
+class LockedDelivery:
+    """A delivery and its owner, both locked until the transaction ends."""
+
+    row: EmailDelivery
+    owner: DeliveryOwner
+
+    @property
+    def message(self) -> Message:
+        return self.row.message
+
+
+def enqueue_send(
+    message: Message, *, by: User | None, origin: str = EmailOrigin.COMPOSER, run_after: datetime | None = None
+) -> EmailDelivery:
+    """Queue `message` for delivery at `run_after` (default: after the undo window), in the caller's transaction."""
+    delivery, _ = EmailDelivery.objects.update_or_create(
         message=message,
         defaults={
+            "origin": origin,
             "ordered_by": by,
-            "run_after": timezone.now() + UNDO_WINDOW,
-            "put_off": 0,
+            "run_after": run_after or timezone.now() + UNDO_WINDOW,
+            "retry_count": 0,
             "claimed_at": None,
             "finished_at": None,
         },
     )
-    defer_send_job(dispatch)
-    return dispatch
+    defer_send_job(delivery)
+    return delivery
 
 
-def defer_send_job(dispatch: Dispatch) -> None:
-    """Queue the job that hands it over, as part of the transaction; one that waits already is enough."""
-    name = f"mail {dispatch.pk}"
-    task = app.configure_task(SEND_TASK, lock=name, queueing_lock=name, schedule_at=dispatch.run_after)
-    try:
-        with transaction.atomic():
-            task.defer(message=str(dispatch.pk))
-    except AlreadyEnqueued:
-        logger.debug("Such a job waits already: %s.", name)
+def defer_send_job(delivery: EmailDelivery) -> None:
+    """Queue the job that hands the email over, in the caller's transaction, unless such a job is waiting already."""
+    name = f"email {delivery.pk}"
+    task = app.configure_task(SEND_TASK, lock=name, queueing_lock=name, schedule_at=delivery.run_after)
+    enqueue(task, message=str(delivery.pk))
 
 
-# What the job does
+# The job
 
 
 def send_queued_email(pk: UUID) -> None:
-    """Hand the mail `pk` over, if it is due; what came of it is written down.
+    """Hand the email `pk` over if it is due, and settle its delivery.
 
-    May be called twice, at once, and again after a crash: the mail goes out at most once.
+    May be called twice, concurrently, and again after a crash: the email goes out at most once.
     """
-    dispatch = Dispatch.objects.select_related("message").filter(pk=pk, finished_at=None).first()
-    if dispatch is None:
+    delivery = EmailDelivery.objects.select_related("message").filter(pk=pk, finished_at=None).first()
+    if delivery is None:
         return
-    message = dispatch.message
-    if message.state != MessageState.QUEUED:  # whoever was at it has died
-        recovered_delivery = outbox.recover_delivery(message)
-        retry_while_database_down(lambda: record_delivery(pk, recovered_delivery))
-    elif claim_dispatch(pk):
-        delivery = attempt_delivery(message)
-        retry_while_database_down(lambda: record_delivery(pk, delivery))
+    if delivery.message.state != MessageState.QUEUED:  # the worker that claimed it died
+        outcome = outbox.recover_delivery(delivery.message)
+    elif claim_delivery(pk):
+        outcome = attempt_delivery(delivery)
+    else:
+        return
+    retry_while_database_down(lambda: settle_delivery(pk, outcome))
 
 
-def attempt_delivery(message: Message) -> Delivery:
-    """What came of handing `message` over, also where the program itself broke down over it."""
+def attempt_delivery(delivery: EmailDelivery) -> Delivery:
+    """Hand the email over and return the outcome, also when the program raises an unexpected exception."""
+    message, owner = delivery.message, OWNERS[delivery.origin]
     try:
-        return outbox.deliver(message, lambda: None)
-    except DatabaseError:  # the database is away: tried again as a whole
+        return outbox.deliver(message, lambda: owner.check_before_data(message.pk))
+    except DatabaseError:  # the database is down: the job is tried again
         raise
     except Exception as error:
-        logger.exception("The mail %s could not be handed over.", message.pk)
-        recovered_delivery = outbox.recover_delivery(message)
-        if recovered_delivery.outcome != DeliveryOutcome.RETRY_LATER:
-            return recovered_delivery
-        reason = (
-            f"The program broke down over this ({type(error).__name__}). Tell whoever looks after it, then try again."
-        )
+        logger.exception("The email %s could not be handed over.", message.pk)
+        recovered = outbox.recover_delivery(message)
+        if recovered.outcome != DeliveryOutcome.RETRY_LATER:
+            return recovered
+        reason = f"The program failed over this ({type(error).__name__}). Tell your administrator, then try again."
         return Delivery(DeliveryOutcome.REJECTED, reason)
 
 
 @transaction.atomic
-def claim_dispatch(pk: UUID) -> bool:
-    """Claim the mail `pk` for handing it over; whether it is to be done now."""
-    dispatch = lock_dispatch(pk)
-    if dispatch is None or dispatch.finished_at is not None:
+def claim_delivery(pk: UUID) -> bool:
+    """Claim the email `pk` for handing it over; return whether it may go out now."""
+    delivery = lock_delivery(pk)
+    if delivery is None or delivery.row.finished_at is not None:
         return False
-    if dispatch.run_after > timezone.now():
-        defer_send_job(dispatch)
+    if delivery.row.run_after > timezone.now():
+        defer_send_job(delivery.row)
         return False
     try:
-        dispatch_actor(dispatch).require_permission(outbox.SEND_PERMISSION, "send messages any more")
-        lock_thread(dispatch.message.thread)
+        if not delivery.owner.may_send(delivery.row):
+            return False
     except ActionRefused as error:
-        finish_as_failed(dispatch, str(error))
+        settle_failed(delivery, str(error))
         return False
-    Dispatch.objects.filter(pk=pk).update(claimed_at=timezone.now())
+    EmailDelivery.objects.filter(pk=pk).update(claimed_at=timezone.now())
     return True
 
 
 @transaction.atomic
-def record_delivery(pk: UUID, delivery: Delivery) -> None:
-    """Write down what became of the mail `pk`."""
-    dispatch = lock_dispatch(pk)
-    if dispatch is None or delivery.outcome == DeliveryOutcome.SKIPPED:
+def settle_delivery(pk: UUID, outcome: Delivery) -> None:
+    """Write down the outcome of handing over the email `pk`."""
+    delivery = lock_delivery(pk)
+    if delivery is None or outcome.outcome == DeliveryOutcome.SKIPPED:
         return
-    message = dispatch.message
-    # That it went out is the truth wherever it stands by now.
-    if delivery.outcome == DeliveryOutcome.DELIVERED:
-        finish_as_sent(dispatch)
-    elif dispatch.finished_at is not None or message.is_deleted:
+    # The mail server has taken it: that holds in whatever state the row is by now.
+    if outcome.outcome == DeliveryOutcome.DELIVERED:
+        settle_sent(delivery)
+    elif delivery.row.finished_at is not None or delivery.message.is_deleted:
         return
-    elif delivery.outcome == DeliveryOutcome.RETRY_LATER and dispatch.put_off < len(SEND_RETRY_DELAYS):
-        retry_later(dispatch, delivery.message)
-    elif delivery.outcome == DeliveryOutcome.UNCONFIRMED:
-        if outbox.mark_email_uncertain(message, delivery.message):
-            record_dispatch_event(
-                dispatch, "uncertain", f"Nobody knows whether it arrived: {describe_email(message)}. {delivery.message}"
-            )
-        close_dispatch(dispatch)
+    elif outcome.outcome == DeliveryOutcome.RETRY_LATER and delivery.row.retry_count < len(RETRY_DELAYS):
+        retry_later(delivery, outcome.message)
+    elif outcome.outcome == DeliveryOutcome.UNCONFIRMED:
+        settle_uncertain(delivery, outcome.message)
     else:
-        finish_as_failed(dispatch, delivery.message)
+        settle_failed(delivery, outcome.message)
 
 
-def finish_as_sent(dispatch: Dispatch, by: Actor | None = None) -> None:
-    if outbox.mark_email_sent(dispatch.message):
-        record_dispatch_event(dispatch, "sent", f"Sent: {describe_email(dispatch.message)}", by)
-    close_dispatch(dispatch)
+def settle_sent(delivery: LockedDelivery, by: Actor | None = None) -> None:
+    if outbox.mark_email_sent(delivery.message):
+        delivery.owner.on_sent(delivery.row, by)
+    finish(delivery.row)
 
 
-def finish_as_failed(dispatch: Dispatch, reason: str) -> None:
-    if outbox.mark_email_failed(dispatch.message, reason):
-        record_dispatch_event(
-            dispatch, "failed", f"Not sent: {describe_email(dispatch.message)}. {dispatch.message.error_message}"
-        )
-    close_dispatch(dispatch)
+def settle_failed(delivery: LockedDelivery, reason: str, by: Actor | None = None) -> None:
+    if outbox.mark_email_failed(delivery.message, reason):
+        delivery.owner.on_failed(delivery.row, by)
+    finish(delivery.row)
 
 
-def retry_later(dispatch: Dispatch, reason: str) -> None:
-    """Proven not to have been taken, and likely to be taken later."""
-    dispatch.run_after = timezone.now() + SEND_RETRY_DELAYS[dispatch.put_off]
-    Dispatch.objects.filter(pk=dispatch.pk).update(
-        run_after=dispatch.run_after, put_off=dispatch.put_off + 1, claimed_at=None
-    )
-    Message.objects.filter(pk=dispatch.pk, state=MessageState.QUEUED).update(error_message=reason)
-    defer_send_job(dispatch)
+def settle_uncertain(delivery: LockedDelivery, reason: str) -> None:
+    if outbox.mark_email_uncertain(delivery.message, reason):
+        delivery.owner.on_uncertain(delivery.row)
+    finish(delivery.row)
 
 
-def requeue_lost_dispatches(now: datetime) -> int:
-    """Queue again what is due and has no job any more, and what was cut off in the middle; how many."""
+def retry_later(delivery: LockedDelivery, reason: str) -> None:
+    """Reschedule an email that the mail server provably did not take and may take later."""
+    row = delivery.row
+    row.run_after, row.retry_count = timezone.now() + RETRY_DELAYS[row.retry_count], row.retry_count + 1
+    row.claimed_at = None
+    row.save(update_fields=["run_after", "retry_count", "claimed_at"])
+    Message.objects.filter(pk=row.pk, state=MessageState.QUEUED).update(error_message=reason)
+    delivery.owner.on_retry(row, reason)
+    defer_send_job(row)
+
+
+def requeue_lost_deliveries(now: datetime) -> int:
+    """Queue again deliveries that lost their job or their worker; return how many."""
     lost = Q(claimed_at=None, run_after__lt=now - LOST_AFTER) | Q(claimed_at__lt=now - DEAD_WORKER_AFTER)
-    dispatches = Dispatch.objects.filter(lost, finished_at=None, run_after__lt=now).order_by("run_after")[:MAX_REQUEUED]
-    for dispatch in dispatches:
-        defer_send_job(dispatch)
-    return len(dispatches)
+    rows = EmailDelivery.objects.filter(lost, finished_at=None, run_after__lt=now)
+    for owner in OWNERS.values():
+        rows = owner.exclude_paused(rows)
+    deliveries = rows.order_by("run_after")[:MAX_REQUEUED]
+    for delivery in deliveries:
+        defer_send_job(delivery)
+    return len(deliveries)
 
 
-# What people do to a mail under way
+# What a person does to an email that is queued or was not sent
 
 
-def lock_dispatch_for_user(message: Message, by: User, *states: str) -> Dispatch:
-    """The sending of `message`, held with its conversation until the transaction ends; `by` may decide about it.
+@transaction.atomic
+def withdraw(message: Message) -> None:
+    """Take a queued email back; it leaves its thread. The caller has locked the owner of the delivery.
+
+    Raises:
+        IllegalTransition: it is being sent, or was sent.
+    """
+    EmailDelivery.objects.select_for_update().filter(pk=message.pk).first()
+    outbox.withdraw(message)
+    EmailDelivery.objects.filter(pk=message.pk).update(finished_at=timezone.now())
+
+
+def lock_delivery_for_user(message: Message, by: User, *states: str) -> LockedDelivery:
+    """Lock the delivery of `message` and its thread, for the sender `by`.
 
     Raises:
         NotPermitted: `by` may not send messages.
-        IllegalTransition: it is not theirs to see, belongs to a suggestion, or is in none of `states`.
+        IllegalTransition: `by` may not see it, it belongs to a suggestion, or it is in none of `states`.
     """
     Actor.of(by).require_permission(outbox.SEND_PERMISSION, "send messages")
-    dispatch = lock_dispatch(message.pk)
-    if dispatch is None:
-        raise IllegalTransition("This mail belongs to a suggestion: it is decided about there.")
-    if not Thread.everything.visible_to(by).filter(pk=dispatch.message.thread_id).exists():
-        raise IllegalTransition("There is no such conversation, or it is not yours to see.")
-    Thread.everything.select_for_update().get(pk=dispatch.message.thread_id)
+    delivery = lock_delivery(message.pk)
+    if delivery is None or not delivery.row.is_from_composer:
+        raise IllegalTransition("This email belongs to a suggestion: decide about it there.")
+    if not Thread.everything.visible_to(by).filter(pk=delivery.message.thread_id).exists():
+        raise IllegalTransition("This conversation does not exist, or you may not see it.")
+    Thread.everything.select_for_update().get(pk=delivery.message.thread_id)
     message.refresh_from_db()
     if states and (message.is_deleted or message.state not in states):
         state = "no longer there" if message.is_deleted else message.get_state_display().lower()
-        raise IllegalTransition(f"That is no longer possible: the mail is {state}.")
-    dispatch.message = message
-    return dispatch
+        raise IllegalTransition(f"That is no longer possible: the email is {state}.")
+    delivery.row.message = message
+    return delivery
 
 
 @transaction.atomic
-def retry_send(message: Message, *, by: User) -> Dispatch:
-    """Have a mail that did not go out sent once more, the same.
+def retry_send(message: Message, *, by: User) -> EmailDelivery:
+    """Send an email again, unchanged, that failed.
 
     Raises:
         NotPermitted: `by` may not send messages.
-        IllegalTransition: it has gone out, or may have, or it belongs to a suggestion.
+        IllegalTransition: it was sent or may have been, or it belongs to a suggestion.
     """
-    dispatch = lock_dispatch_for_user(message, by, MessageState.FAILED)
-    return resend(dispatch, by, "Tried again")
+    delivery = lock_delivery_for_user(message, by, MessageState.FAILED)
+    return resend(delivery.row, by, "Tried again")
 
 
 @transaction.atomic
-def resolve_uncertain(message: Message, *, was_delivered: bool, by: User) -> Dispatch:
-    """Say what became of a mail of which nobody could tell: it `was_delivered`, or it did not and is sent again.
+def resolve_uncertain(message: Message, *, was_delivered: bool, by: User) -> EmailDelivery:
+    """Settle an unconfirmed delivery: the email `was_delivered`, or it was not and is sent again.
 
     Raises:
         NotPermitted: `by` may not send messages.
-        IllegalTransition: what became of it is known, or it belongs to a suggestion.
+        IllegalTransition: the delivery is not unconfirmed, or the email belongs to a suggestion.
     """
-    dispatch = lock_dispatch_for_user(message, by, MessageState.UNCERTAIN)
+    delivery = lock_delivery_for_user(message, by, MessageState.UNCERTAIN)
     if not was_delivered:
-        return resend(dispatch, by, "It had not arrived, and is sent again")
-    finish_as_sent(dispatch, Actor.of(by))
-    return dispatch
+        return resend(delivery.row, by, "It had not arrived, and is sent again")
+    settle_sent(delivery, Actor.of(by))
+    return delivery.row
 
 
-@transaction.atomic
 def confirm_sent(mailbox: Mailbox, message_ids: Collection[str]) -> None:
-    """Of the mails called `message_ids` (Message-IDs), which lie among what `mailbox` has sent, those went out after all.
+    """Settle as sent the unconfirmed emails with `message_ids` (Message-IDs) found in the Sent folder of `mailbox`.
 
-    Only whoever may use the mailbox writes there: it is proof. What belongs to a suggestion is carried on with by it.
+    Only the owner of a mailbox can write to its Sent folder, so this is proof.
     """
     in_mailbox = Q(mailbox=mailbox) | Q(mailbox=None)
     rows = Message.objects.filter(
         in_mailbox, direction=Direction.OUT, state=MessageState.UNCERTAIN, message_id__in=message_ids
     )
     for message in rows.order_by("pk"):
-        dispatch = lock_dispatch(message.pk)
-        if dispatch is None:
-            outbox.mark_email_sent(message)
-        else:
-            finish_as_sent(dispatch, SYSTEM_ACTOR)
+        confirm_one_sent(message)
 
 
-def resend(dispatch: Dispatch, by: User, reason: str) -> Dispatch:
-    lock_thread(dispatch.message.thread)
-    outbox.set_email_state(dispatch.message, MessageState.QUEUED, error_message="")
-    record_dispatch_event(dispatch, "tried again", f"{reason}: {describe_email(dispatch.message)}", Actor.of(by))
-    return enqueue_send(dispatch.message, by=by)
+@transaction.atomic
+def confirm_one_sent(message: Message) -> None:
+    delivery = lock_delivery(message.pk)
+    if delivery is None:
+        outbox.mark_email_sent(message)
+    else:
+        settle_sent(delivery, SYSTEM_ACTOR)
+
+
+def resend(delivery: EmailDelivery, by: User, reason: str) -> EmailDelivery:
+    lock_thread(delivery.message.thread)
+    outbox.set_email_state(delivery.message, MessageState.QUEUED, error_message="")
+    record_on_thread(delivery, "tried again", f"{reason}: {describe_email(delivery.message)}", Actor.of(by))
+    return enqueue_send(delivery.message, by=by)
 
 
 # Shared
 
 
-def lock_dispatch(pk: UUID) -> Dispatch | None:
-    """The row, held until the transaction ends, with its message as it stands."""
-    return (
-        Dispatch.objects.select_for_update(of=("self",))
-        .select_related("message__thread", "ordered_by")
-        .filter(pk=pk)
-        .first()
-    )
+def lock_delivery(pk: UUID) -> LockedDelivery | None:
+    """Lock the delivery `pk` and its owner until the transaction ends, with the message as it is now.
+
+    The owner is locked first, as every decision about a suggestion does: two transactions never wait for each other.
+    """
+    origin = EmailDelivery.objects.filter(pk=pk).values_list("origin", flat=True).first()
+    if origin is None:
+        return None
+    owner = OWNERS[origin].lock(pk)
+    rows = EmailDelivery.objects.select_for_update(of=("self",)).select_related("message__thread", "ordered_by")
+    row = rows.filter(pk=pk).first()
+    return None if row is None else LockedDelivery(row, owner)
 
 
-def close_dispatch(dispatch: Dispatch) -> None:
-    Dispatch.objects.filter(pk=dispatch.pk).update(finished_at=timezone.now())
-
-
-def dispatch_actor(dispatch: Dispatch) -> Actor:
-    return Actor.of(dispatch.ordered_by) if dispatch.ordered_by else DELETED_SENDER
-
-
-def describe_email(message: Message) -> str:
-    """A mail in a sentence."""
-    return f"“{message}” to {', '.join(message.to_emails)}"
-
-
-def record_dispatch_event(dispatch: Dispatch, verb: str, summary: str, by: Actor | None = None) -> None:
-    """A line on the timeline."""
-    thread = dispatch.message.thread
-    actor = by or dispatch_actor(dispatch)
-    record(thread, verb, timeline_owner=timeline_owner_of(thread), by=actor, summary=summary, message=str(dispatch.pk))
+def finish(delivery: EmailDelivery) -> None:
+    EmailDelivery.objects.filter(pk=delivery.pk).update(finished_at=timezone.now())

@@ -1,7 +1,7 @@
-"""Handing a mail to the mail server, step by step, so that it is always known whether it was taken.
+"""Handing an email to the mail server, step by step, so that it is known whether the server took it.
 
-Until the server has answered the end of the data nobody has the mail; a connection that breaks while that answer
-is due is the one case of which nobody can tell.
+Until the server has answered the end of the data it has not taken the email. A connection that breaks while that
+answer is due is the one case in which the delivery is unconfirmed.
 """
 
 import re
@@ -19,7 +19,7 @@ MAX_SMTP_REPLY_LENGTH = 200
 
 
 class SmtpRejected(Exception):
-    """The mail server did not get as far as the data; `delivery` says how it ended."""
+    """The mail server ended the session before the data; `delivery` is the outcome."""
 
     def __init__(self, outcome: DeliveryOutcome, explanation: str) -> None:
         self.delivery = Delivery(outcome, explanation)
@@ -29,12 +29,12 @@ class SmtpRejected(Exception):
 def send_via_smtp(
     email_bytes: bytes, sender: str, recipients: list[str], final_check: Callable[[], Delivery | None]
 ) -> Delivery:
-    """Give `email_bytes` to the mail server of the settings.
+    """Hand `email_bytes` to the mail server of the settings.
 
-    `final_check` is asked when nothing but the data is left to be said; what it returns, if anything, ends it there.
+    `final_check` is called when only the data is left to send; if it returns an outcome, no data is sent.
     """
     if not settings.EMAIL_HOST:
-        return Delivery(DeliveryOutcome.REJECTED, "No mail server is set (EMAIL_URL), so nothing can be sent.")
+        return Delivery(DeliveryOutcome.REJECTED, "There is no mail server: set EMAIL_URL, then try again.")
     try:
         server = open_smtp_session(sender, recipients)
     except SmtpRejected as rejection:
@@ -48,10 +48,10 @@ def send_via_smtp(
 
 
 def open_smtp_session(sender: str, recipients: list[str]) -> smtplib.SMTP:
-    """A connection in which the server has taken the sender and every recipient.
+    """Return a session in which the server has accepted the sender and every recipient.
 
     Raises:
-        SmtpRejected: it has not; nobody got anything.
+        SmtpRejected: it has not accepted them; no recipient gets the email.
     """
     server = None
     try:
@@ -67,12 +67,12 @@ def open_smtp_session(sender: str, recipients: list[str]) -> smtplib.SMTP:
 
 
 def connect_smtp() -> smtplib.SMTP:
-    """A connection to the mail server, encrypted and logged in as the settings say."""
+    """Return a connection to the mail server, encrypted and logged in according to the settings."""
     connection_args = {
         "host": settings.EMAIL_HOST,
         "port": settings.EMAIL_PORT,
         "timeout": settings.EMAIL_TIMEOUT,
-        # How we call ourselves; otherwise it is asked of the name servers, which may take long.
+        # Our own host name; without it smtplib asks the name servers, which can take long.
         "local_hostname": agency_domain(),
     }
     tls_context = ssl.create_default_context()
@@ -95,71 +95,72 @@ def connect_smtp() -> smtplib.SMTP:
 
 
 def send_envelope(server: smtplib.SMTP, sender: str, recipients: list[str]) -> None:
-    """Name the sender and the recipients; if one of them is refused, nobody gets the mail."""
+    """Send the sender and the recipients; if the server rejects one of them, no recipient gets the email."""
     code, reply = server.mail(sender)
     if code >= 300:
-        raise SmtpRejected(*classify_reply(code, "The mail server refused our address", reply))
+        raise SmtpRejected(*classify_reply(code, "The mail server rejected our address", reply))
     for recipient in recipients:
         code, reply = server.rcpt(recipient)
         if code >= 300:
             with suppress(smtplib.SMTPException, OSError):
                 server.rset()
-            raise SmtpRejected(*classify_reply(code, f"The mail server refused {recipient}, so nobody got it", reply))
+            raise SmtpRejected(
+                *classify_reply(code, f"The mail server rejected {recipient}, so no recipient got the email", reply)
+            )
 
 
 def send_data(server: smtplib.SMTP, email_bytes: bytes) -> Delivery:
-    """Say the mail itself; from here on a broken connection leaves it open whether it was taken."""
+    """Send the email itself; from here on a broken connection leaves the delivery unconfirmed."""
     try:
         code, reply = server.docmd("DATA")
     except (smtplib.SMTPException, OSError) as error:
         return rejection_from_error(error).delivery
     if code != 354:
-        return Delivery(*classify_reply(code, "The mail server refused the mail", reply))
+        return Delivery(*classify_reply(code, "The mail server rejected the email", reply))
     try:
-        # A line that begins with a dot gets another: one alone ends the mail.
+        # A line that begins with a dot gets another one: a dot alone ends the email.
         server.send(re.sub(rb"(?m)^\.", b"..", email_bytes) + b".\r\n")
         code, reply = server.getreply()
     except (smtplib.SMTPException, OSError):
-        explanation = "The connection broke while the mail server was taking the mail: nobody knows whether it arrived."
+        explanation = "The connection broke while the mail server was taking the email: delivery unconfirmed."
         return Delivery(DeliveryOutcome.UNCONFIRMED, explanation)
     if 200 <= code < 300:
         return Delivery(DeliveryOutcome.DELIVERED)
     if 400 <= code < 600:
-        return Delivery(*classify_reply(code, "The mail server refused the mail", reply))
-    return Delivery(
-        DeliveryOutcome.UNCONFIRMED, "The mail server gave no clear answer: nobody knows whether the mail arrived."
-    )
+        return Delivery(*classify_reply(code, "The mail server rejected the email", reply))
+    return Delivery(DeliveryOutcome.UNCONFIRMED, "The mail server gave no clear answer: delivery unconfirmed.")
 
 
 def classify_reply(code: int, prefix: str, reply: bytes) -> tuple[DeliveryOutcome, str]:
-    """How a refusal with `code` ends it, and the sentence that says so."""
+    """Return the outcome of a rejection with `code`, and the sentence that explains it."""
     outcome = DeliveryOutcome.RETRY_LATER if 400 <= code < 500 else DeliveryOutcome.REJECTED
     return outcome, f"{prefix}: {code} {readable_reply(reply)}".rstrip() + "."
 
 
 def readable_reply(reply: bytes | str) -> str:
-    """What the server replied, as far as it belongs into a sentence."""
+    """Return the reply of the server as one printable line, shortened for a sentence."""
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_SMTP_REPLY_LENGTH].rstrip(".")
 
 
 def rejection_from_error(error: Exception) -> SmtpRejected:
-    """How it ended when `error` came before any data: nobody got anything."""
+    """Return the rejection for an `error` before any data was sent: no recipient got the email."""
     server_name = f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
     if isinstance(error, smtplib.SMTPAuthenticationError):
-        # Not what it replied, which may repeat what we said.
+        # Without its reply, which may repeat our password.
         outcome = DeliveryOutcome.RETRY_LATER if error.smtp_code < 500 else DeliveryOutcome.REJECTED
-        return SmtpRejected(outcome, f"The mail server refused our login: {error.smtp_code}.")
+        return SmtpRejected(outcome, f"The mail server rejected our login: {error.smtp_code}.")
     if isinstance(error, smtplib.SMTPResponseException):
-        return SmtpRejected(*classify_reply(error.smtp_code, "The mail server refused to talk", error.smtp_error))
+        return SmtpRejected(*classify_reply(error.smtp_code, "The mail server refused the session", error.smtp_error))
     if isinstance(error, ssl.SSLCertVerificationError):
         return SmtpRejected(
             DeliveryOutcome.REJECTED,
-            f"The certificate of the mail server {server_name} is not trusted; nothing was said.",
+            f"The certificate of the mail server {server_name} is not trusted; nothing was sent.",
         )
     if isinstance(error, smtplib.SMTPNotSupportedError | ValueError):
         return SmtpRejected(
-            DeliveryOutcome.REJECTED, "The mail server does not offer what EMAIL_URL asks for (encryption or a login)."
+            DeliveryOutcome.REJECTED,
+            "The mail server does not support what EMAIL_URL asks for (encryption or a login).",
         )
     return SmtpRejected(
         DeliveryOutcome.RETRY_LATER,
@@ -168,7 +169,7 @@ def rejection_from_error(error: Exception) -> SmtpRejected:
 
 
 def close_session(server: smtplib.SMTP | None) -> None:
-    """End the connection politely if the server still listens; what was taken stays taken."""
+    """End the session; what the server has taken stays taken."""
     if server is None:
         return
     with suppress(smtplib.SMTPException, OSError):

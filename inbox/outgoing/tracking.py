@@ -1,7 +1,7 @@
-"""What a mail of ours carries, so that we learn that it was opened and that its proposal was looked at.
+"""Tracking whether an email was opened and its proposal was viewed.
 
-Only where PUBLIC_URL says by which address people outside reach us, and only to leads who have not refused. An opening
-is a weak sign: many mail programs fetch every picture by themselves, and others none.
+Only where PUBLIC_URL is set, and only for leads who have not opted out. An opening is a weak signal: many mail
+programs fetch every picture by themselves, and others none.
 """
 
 import base64
@@ -16,17 +16,17 @@ from django.utils.html import format_html
 from leads.models import Lead
 
 TOKEN_BYTES = 16
-PROPOSAL_LINK_TEXT = "The proposal can also be looked at here:"
-TRACKING_NOTICE = "a small picture that tells us when it is opened"
+PROPOSAL_LINK_TEXT = "You can also view the proposal here:"
+TRACKING_NOTICE = "a tracking picture that tells us when it is opened"
 
 
 def should_track(lead: Lead | None) -> bool:
-    """Whether a mail to `lead` tells us of its being opened."""
+    """Return whether the opening of an email to `lead` is tracked."""
     return bool(settings.PUBLIC_URL) and lead is not None and allows_tracking(lead.communications)
 
 
 def allows_tracking(communications: dict[str, Any]) -> bool:
-    """Whether a lead with these `communications` has refused neither mail nor that its opening is noted."""
+    """Return whether a lead with these `communications` has opted out of neither email nor tracking."""
     email = communications.get("email")
     if not isinstance(email, dict):
         return True
@@ -35,31 +35,31 @@ def allows_tracking(communications: dict[str, Any]) -> bool:
 
 
 def tracking_token(message_id: str) -> str:
-    """What the address of a picture or proposal is known by: it tells nothing, and nobody else can make it.
+    """Return the secret part of the URL of a picture or proposal, which only we can compute.
 
-    Kept with the message, so that it works as long as that, whatever becomes of our keys.
+    It is stored with the message, so that it stays valid when our keys change.
     """
     digest = salted_hmac("inbox.outgoing.tracking", message_id, algorithm="sha256").digest()[:TOKEN_BYTES]
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def public_page_url(name: str, token: str) -> str:
-    """Where people outside find the page `name` of inbox/public_urls.py."""
+    """Return the public URL of the page `name` of inbox/public_urls.py."""
     return f"{settings.PUBLIC_URL}{reverse(name, args=[token])}"
 
 
 def add_proposal_link(text: str, token: str) -> str:
-    """`text` with a line that leads to the proposal."""
+    """Return `text` with a line that links to the proposal."""
     return f"{text}\n\n{PROPOSAL_LINK_TEXT} {public_page_url('public_proposal', token)}"
 
 
 def add_tracking_pixel(html: str, token: str) -> str:
-    """The HTML `html` with a picture at its end that nobody sees."""
+    """Return `html` with an invisible picture at its end."""
     picture = format_html('<img src="{}" width="1" height="1" alt="">\n', public_page_url("public_picture", token))
     before, closing_tag, after = html.rpartition("</body>")
     return f"{before}{picture}{closing_tag}{after}"
 
 
 def remove_tracking_pixel(html: str, token: str) -> str:
-    """`html` as our own mailbox keeps it: there it is we who open it."""
+    """Return `html` without the tracking picture, for our own Sent folder: there we open it ourselves."""
     return re.sub(rf'<img src="[^"]*/{re.escape(token)}\.gif"[^>]*>\n', "", html)

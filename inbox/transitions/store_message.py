@@ -1,7 +1,6 @@
 """The way in for what is not a mail that came: calls and notes that were logged, and what we send."""
 
 from django.db import transaction
-from django.db.models.expressions import DatabaseDefault
 
 from crm.exceptions import errors_as_invalid_input
 from crm.text.quotes import own_text
@@ -35,10 +34,8 @@ def add_to_thread(message: Message) -> Message:
 
 
 def normalize_text_fields(message: Message) -> None:
-    """Make texts of what was left to the database, until saved neither empty nor text, and of what it cannot keep."""
+    """Remove the null characters, which the database cannot keep, from every text of `message`."""
     for field in message._meta.concrete_fields:
         value = getattr(message, field.attname)
         if isinstance(value, str):
             setattr(message, field.attname, value.replace("\x00", ""))
-        elif field.db_default == "" and isinstance(value, DatabaseDefault):
-            setattr(message, field.attname, "")

@@ -102,7 +102,7 @@ def reasons_to_hold(
         for finding in findings
         if finding.needs_confirmation or finding.code.startswith(FIRST_CONTACT_PREFIX)
     ]
-    if suggestion.tainted is True and not kind.is_harmless:
+    if suggestion.tainted and not kind.is_harmless:
         reasons.append("It rests on words of somebody outside the team.")
     reasons += [
         *check_confidence(suggestion, setting),

@@ -1,4 +1,4 @@
-"""The kinds of suggestion that can be carried out. A new one is a module and a line here."""
+"""The kinds of suggestion that can be executed. A new kind is a module and a line here."""
 
 from suggestions.kinds.base import FollowOn, Kind, OutwardKind, Payload
 from suggestions.kinds.change_status import ChangeStatusKind

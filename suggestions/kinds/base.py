@@ -1,4 +1,4 @@
-"""What a kind of suggestion is: a payload, a sentence, a deed."""
+"""What a kind of suggestion is: a payload, a sentence, an action."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from suggestions.models import Suggestion, SuggestionExecution
 MAX_ERRORS_SHOWN = 10
 MAX_FIELD_NAME_LENGTH = 60
 
-# What pydantic found wrong, for people; whatever is not here speaks for itself.
+# The errors of pydantic in plain words; others keep its own message.
 ERROR_SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda found: "This is needed.",
     "extra_forbidden": lambda found: "There is no such field.",
@@ -59,7 +59,7 @@ ERROR_SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 class InvalidContent(InvalidInput):
-    """A content that is not what its type holds; `fields` says what is wrong with each."""
+    """The content is not valid for its type; `fields` has the errors of each field."""
 
     def __init__(self, fields: dict[str, list[str]]) -> None:
         self.fields = fields
@@ -69,11 +69,11 @@ class InvalidContent(InvalidInput):
 
 
 class Payload(BaseModel):
-    """The content of a suggestion; anything not named in it is refused.
+    """The content of a suggestion; an unknown field is an error.
 
-    A field says how people edit it: `title` is its label, and `json_schema_extra` may hold "widget"
-    ("textarea"), "choices" (a source in `suggestions.choices`), "blank" (what choosing none means), "readonly" and
-    "record" (it holds the key of such a record, which people are shown by its name).
+    A field defines its form input: `title` is its label, and `json_schema_extra` may have "widget" ("textarea"),
+    "choices" (a source in `suggestions.choices`), "blank" (the label of no choice), "readonly" and "record" (the field
+    holds the key of such a record, which is shown by its name).
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, frozen=True, allow_inf_nan=False)
@@ -81,16 +81,16 @@ class Payload(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def storable(cls, value: Any) -> Any:
-        """PostgreSQL keeps every character but this one."""
+        """Reject the one character that PostgreSQL cannot store."""
         if "\x00" in collect_texts(value):
             raise ValueError("This holds a null character, which cannot be stored.")
         return value
 
 
 def collect_texts(value: Any) -> str:
-    """The texts in `value`, however deep, one a line."""
+    """Return all texts in `value`, at any depth, one a line."""
     found, left = [], [value]
-    while left:  # no recursion: what is nested a thousand deep is refused like anything else
+    while left:  # no recursion: deeply nested input must not exhaust the stack
         one = left.pop()
         if isinstance(one, str):
             found.append(one)
@@ -103,39 +103,40 @@ def collect_texts(value: Any) -> str:
 
 @dataclass(frozen=True)
 class FollowOn:
-    """What a deed leads to: another suggestion, proposed as soon as the deed is done."""
+    """A suggestion to propose once another one is executed."""
 
     suggestion: Suggestion
     as_draft: bool = False
 
 
 class Kind(ABC):
-    """One type of suggestion. Subclasses say what it holds, what it will do, and do it."""
+    """One type of suggestion. Subclasses define its content, describe what it does, and do it."""
 
     type: ClassVar[str]
     Payload: ClassVar[type[Payload]]
-    # What whoever lets it happen must be allowed to do, and how a refusal calls that.
+    # The permission that the approver needs, and the action as a refusal names it.
     permission: ClassVar[str]
     action_phrase: ClassVar[str]
-    # The field that says most about it, for a line of a list, and how that is said; empty: the reasoning does.
+    # The field that summarizes it in a list, and the format; empty: the reasoning does.
     summary_field: ClassVar[str]
     summary_format: ClassVar[str] = "{}"
-    # Whether it reaches anybody or anything outside our own database.
+    # Whether it reaches a person or a system outside our own database, and whether it does so by email.
     is_outward: ClassVar[bool] = False
-    # Whether the worst it can do is to take up somebody's time: then an outsider's words may lead to it.
+    sends_email: ClassVar[bool] = False
+    # Whether it can do no harm but take up time: then untrusted content may lead to it.
     is_harmless: ClassVar[bool] = False
-    # How long it may wait for a decision, and how long it can be taken back before it is carried out.
+    # How long it may wait for a decision, and how long it can be undone before it is executed.
     expires_after: ClassVar[timedelta] = timedelta(days=14)
     undo_window: ClassVar[timedelta] = timedelta()
-    # Why it cannot be undone, once done; empty where `undo` can.
+    # Why it cannot be undone once it is executed; empty if it can.
     irreversible_reason: ClassVar[str] = ""
 
     @classmethod
     def parse_content(cls, content: Any) -> Payload:
-        """`content` as a payload.
+        """Return `content` as a payload.
 
         Raises:
-            InvalidContent: a field is missing, unknown or wrong; the sentence names each.
+            InvalidContent: a field is missing, unknown or wrong; the message names each.
         """
         try:
             payload = cls.Payload.model_validate(content)
@@ -145,59 +146,59 @@ class Kind(ABC):
 
     @classmethod
     def fill_defaults(cls, content: dict[str, Any], suggestion: Suggestion) -> dict[str, Any]:
-        """`content` with what follows from the rest filled in, before it is checked when proposed."""
+        """Return `content` with defaults filled in, before it is validated at the proposal."""
         return content
 
     @classmethod
     @abstractmethod
     def guard(cls, payload: Any, suggestion: Suggestion) -> None:
-        """Refuse now what could not be carried out anyway; runs when proposed, approved and executed."""
+        """Refuse what could not be executed. Called at the proposal, the approval and the execution."""
 
     @classmethod
     @abstractmethod
     def sentence(cls, payload: Any, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
-        """What will happen, in words; `labels` are those that the screen has read already."""
+        """Return the sentence that says what will happen; `labels` are those that the screen has read already."""
 
     @classmethod
     def recipients(cls, payload: Any, suggestion: Suggestion) -> list[str]:
-        """The addresses that it writes to."""
+        """Return the addresses that it writes to."""
         return []
 
     @classmethod
     def outgoing_text(cls, payload: Any, suggestion: Suggestion) -> str:
-        """The words that leave the house with it, as they will be read there."""
+        """Return the text that leaves the agency, as its readers will see it."""
         return ""
 
     @classmethod
     def preview(cls, payload: Any, suggestion: Suggestion, by: User | None = None) -> list[tuple[str, str]]:
-        """What exactly will leave the house if `by` lets it, as label and text; nothing where nothing does.
+        """Return exactly what leaves the agency if `by` approves it, as labels and texts.
 
         Raises:
-            ActionRefused: it could not leave as it is.
+            ActionRefused: it cannot be sent as it is.
         """
         return []
 
     @classmethod
     def change_since_proposed(cls, payload: Any, suggestion: Suggestion) -> tuple[datetime, str] | None:
-        """When the world moved on since it was proposed, and how; None where it did not."""
+        """Return when something it is based on changed since the proposal, and what; None if nothing did."""
         return None
 
     @classmethod
     def refresh_payload(cls, payload: Any, suggestion: Suggestion) -> Any:
-        """The payload for the world as it is now, once whoever decides has seen that it moved on."""
+        """Return the payload for the current state, once the approver has seen the change."""
         return payload
 
     @classmethod
     def execute(cls, payload: Any, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
-        """Do it, inside the caller's transaction; returns what came of it as JSON. Not for outward kinds."""
+        """Execute it in the caller's transaction; return the result as JSON. Not for outward kinds."""
         raise NotImplementedError
 
     @classmethod
     def follow_ons(cls, payload: Any, suggestion: Suggestion, result: dict[str, Any]) -> list[FollowOn]:
-        """What is to be proposed now that it is done and `result` came of it.
+        """Return what to propose after an execution with this `result`.
 
-        It is proposed in the transaction that writes down the deed. `suggestion.result` names what was proposed as
-        "suggestions" and says as "not_suggested" why something was not.
+        It is proposed in the transaction that records the execution. `suggestion.result` lists the keys of the
+        proposals as "suggestions", and the refusals as "not_suggested".
         """
         return []
 
@@ -205,63 +206,53 @@ class Kind(ABC):
     def discard_failed_attempts(
         cls, suggestion: Suggestion, *, except_execution: SuggestionExecution | None = None
     ) -> int:
-        """Take out what failed attempts (`except_execution` that one) have left behind, for good; returns how much that is."""
+        """Delete what failed attempts, except `except_execution`, have left behind; return how many records."""
         return 0
 
     @classmethod
+    def withdraw(cls, execution: SuggestionExecution) -> None:
+        """Take back what was queued for `execution`, which has not begun."""
+        return  # most kinds queue nothing outside the execution itself
+
+    @classmethod
+    def record_delivery(
+        cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor
+    ) -> dict[str, Any]:
+        """Write what follows from a delivery into our own database; return the result as JSON. For outward kinds."""
+        return {}
+
+    @classmethod
     def undo(cls, suggestion: Suggestion, *, by: Actor) -> None:
-        """Make undone what was done, as `suggestion.result` tells, inside the caller's transaction.
+        """Undo the execution that `suggestion.result` describes, in the caller's transaction.
 
         Raises:
-            ActionRefused: the world has moved on.
+            ActionRefused: it can no longer be undone.
         """
         raise IllegalTransition(cls.irreversible_reason or "This cannot be undone.")
 
 
 class OutwardKind(Kind):
-    """A type that reaches the outside world, where nothing can be rolled back.
+    """A type that changes another system over its own connection, where nothing can be rolled back.
 
-    `deliver` and `recover` run outside any transaction. The deed is done at most once: what might have happened
-    is UNKNOWN, and a person says.
+    `deliver` and `recover` run outside any transaction. It happens at most once: what may have happened is UNKNOWN,
+    and a person settles it.
     """
 
     is_outward = True
 
     @classmethod
     @abstractmethod
-    def prepare(cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor) -> None:
-        """Make ready what will be carried out, in the transaction of the decision."""
-
-    @classmethod
-    @abstractmethod
-    def withdraw(cls, execution: SuggestionExecution) -> None:
-        """Take back what `prepare` made; nothing of it has happened."""
-
-    @classmethod
-    @abstractmethod
-    def mark_undelivered(cls, execution: SuggestionExecution, why: str, *, certain: bool = True) -> None:
-        """Write down that what `prepare` made did not happen, or (not `certain`) that nobody knows."""
-
-    @classmethod
-    @abstractmethod
     def deliver(cls, execution: SuggestionExecution, last_check: Callable[[], Delivery | None]) -> Delivery:
-        """Hand over what was prepared; `last_check()` is called right before the point of no return, and is None if it may."""
+        """Deliver it. `last_check()` is called right before the point of no return, and returns None to go on."""
 
     @classmethod
     @abstractmethod
     def recover(cls, execution: SuggestionExecution) -> Delivery:
-        """What can be known of a delivery whose process died in the middle of it."""
-
-    @classmethod
-    def record_delivery(
-        cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor
-    ) -> dict[str, Any]:
-        """Write down in our own database what follows from its having happened; returns what came of it."""
-        return {}
+        """Return what is known of a delivery after its worker died."""
 
 
 def describe_errors(error: ValidationError) -> dict[str, list[str]]:
-    """What `error` found, as sentences by the field they are about ("" for the whole)."""
+    """Return the sentences of `error` by field ("" for the whole content)."""
     fields: dict[str, list[str]] = {}
     for found in error.errors():
         name = printable_name(found["loc"][0]) if found["loc"] else ""
@@ -274,5 +265,5 @@ def describe_errors(error: ValidationError) -> dict[str, list[str]]:
 
 
 def printable_name(name: Any) -> str:
-    """The name of a field as far as it can be shown: whoever sent it chose it."""
+    """Return the name of a field, shortened and printable: it is untrusted input."""
     return str(name)[:MAX_FIELD_NAME_LENGTH].encode("utf-8", "replace").decode().replace("\x00", "")

@@ -1,7 +1,4 @@
-"""What can be suggested, told to people and to models: each type with its content, from its one definition.
-
-Not imported by `suggestions.kinds` itself, whose registry it reads.
-"""
+"""The catalogue of suggestion types, for people and for models: each type and its content, from one definition."""
 
 import sys
 from typing import Any
@@ -9,12 +6,12 @@ from typing import Any
 from suggestions.kinds import KINDS, Kind
 from suggestions.models import SuggestionType
 
-# What only our own screens know what to do with.
+# The hints that only our own screens understand.
 SCREEN_HINTS = ("widget", "choices", "blank", "readonly", "record")
 
 
 def content_schema(kind: type[Kind]) -> dict[str, Any]:
-    """JSON Schema (2020-12) of the content of `kind`, without what is meant for our own screens."""
+    """Return the JSON Schema (2020-12) of the content of `kind`, without the hints for our own screens."""
     schema = kind.Payload.model_json_schema()
     parts = [schema, *schema.get("$defs", {}).values()]
     for part in parts:
@@ -26,13 +23,13 @@ def content_schema(kind: type[Kind]) -> dict[str, Any]:
 
 
 def describe_kind(kind: type[Kind]) -> str:
-    """The first line of the module in which `kind` stands, without the type's name."""
+    """Return the first line of the docstring of the module of `kind`, without the type."""
     words = (sys.modules[kind.__module__].__doc__ or "").strip()
     return words.partition("\n")[0].removeprefix(f"{kind.type}: ").capitalize()
 
 
 def catalogue_entry(kind: type[Kind]) -> dict[str, Any]:
-    """Everything that is to be known of `kind` before one is proposed, as JSON."""
+    """Return as JSON what an agent must know of `kind` to propose one."""
     return {
         "type": str(kind.type),
         "label": SuggestionType(kind.type).label,
@@ -47,5 +44,5 @@ def catalogue_entry(kind: type[Kind]) -> dict[str, Any]:
 
 
 def build_catalogue() -> list[dict[str, Any]]:
-    """An entry for each type, by its name."""
+    """Return an entry for each type, sorted by name."""
     return [catalogue_entry(KINDS[name]) for name in sorted(KINDS)]

@@ -1,4 +1,4 @@
-"""CREATE_LEAD: somebody who might buy becomes a lead, with the conversation they wrote in."""
+"""CREATE_LEAD: create a lead for a prospect, and link their conversation to it."""
 
 from decimal import Decimal
 from typing import Any
@@ -87,7 +87,7 @@ class CreateLeadKind(Kind):
     def guard(cls, payload: CreateLeadPayload, suggestion: Suggestion) -> None:
         thread = suggestion.thread
         if suggestion.lead is not None:
-            raise IllegalTransition(f"This is about a lead already: {suggestion.lead}.")
+            raise IllegalTransition(f"This suggestion has a lead already: {suggestion.lead}.")
         if thread is not None and thread.is_deleted:
             raise IllegalTransition(f"The conversation “{thread}” is deleted; restore it first.")
         if thread is not None and thread.lead is not None:
@@ -134,7 +134,7 @@ class CreateLeadKind(Kind):
             thread = suggestion.thread
             if thread is not None and not thread.is_deleted and thread.lead_id == lead.pk:
                 unlink(thread, lead, by=by)
-            # Whoever may let it come to be may take it back; that needs no right to delete any lead.
+            # The approver may undo it without the permission to delete leads.
             soft_delete(lead, by=SYSTEM_ACTOR)
         attach_to_lead(suggestion, None)
 

@@ -1,9 +1,10 @@
-"""What every type has in common that sends a mail: written when approved, sent as it was written, once."""
+"""What all kinds that send an email have in common: it is composed and queued at the approval, and sent unchanged.
+
+The send queue of the inbox delivers it, and tells its execution the outcome (`suggestions.transitions.email_delivery`).
+"""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
 from django.conf import settings
@@ -14,23 +15,21 @@ from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_in
 from crm.models import Client, User
 from crm.records.activity import Actor
 from crm.records.transitions import describe_record
-from crm.runtime.delivery import Delivery, DeliveryOutcome
 from crm.text.addresses import MAX_RECIPIENTS, agency_domain, agency_sender, clean_addresses, clean_header
 from inbox.attachments import store_attachment
 from inbox.email_templates.placeholders import fill_placeholders, placeholder_values
 from inbox.incoming.parsing import EmailFile
-from inbox.models import Mailbox, Message, MessageState, Thread, ThreadSource
-from inbox.outgoing import outbox, tracking
+from inbox.models import EmailOrigin, Mailbox, Message, MessageState, Thread, ThreadSource
+from inbox.outgoing import outbox, send_queue, tracking
 from leads.models import Lead
-from suggestions.kinds.base import OutwardKind
+from suggestions.kinds.base import Kind
 from suggestions.models import Suggestion, SuggestionExecution
 
-EMAIL_MISSING = "The mail that was written for this is no longer there."
 OPENED_FOR_KEY = "opened_for_suggestion"
 
 
 def parse_recipients(texts: list[str]) -> list[str]:
-    """Addresses of a payload; what is wrong with one is told as the fault of its field."""
+    """Return the addresses of a payload; an invalid one is an error of its field."""
     try:
         return clean_addresses(texts)
     except InvalidInput as exception:
@@ -46,7 +45,7 @@ RecipientList = Annotated[
 
 @dataclass(frozen=True)
 class EmailDraft:
-    """A mail with its gaps filled in, before anybody has let it go out; `quoted_text` is what it repeats of theirs."""
+    """An email with its placeholders filled in, before approval; `quoted_text` is what it quotes."""
 
     to: list[str]
     subject: str
@@ -59,30 +58,30 @@ class EmailDraft:
         return f"{self.text}\n\n{self.quoted_text}" if self.quoted_text else self.text
 
 
-class EmailKind(OutwardKind):
-    """A type that sends one mail. Subclasses say what is in it."""
+class EmailKind(Kind):
+    """A kind that sends one email. Subclasses say what is in it."""
 
+    is_outward = sends_email = True
     permission, action_phrase = outbox.SEND_PERMISSION, "send messages"
-    # In which whoever has let it go out can think again.
-    undo_window = timedelta(seconds=10)
-    irreversible_reason = "A mail that went out cannot be taken back."
-    # Whether it goes into the conversation of the suggestion, or begins one of its own.
+    undo_window = send_queue.UNDO_WINDOW
+    irreversible_reason = "An email that was sent cannot be taken back."
+    # Whether it goes into the thread of the suggestion, or begins one of its own.
     uses_existing_thread: ClassVar[bool] = True
-    # Whether it leads to its proposal, where it may be noted that somebody looks at it.
+    # Whether it links to its proposal, where looking at it can be tracked.
     links_to_proposal: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
     def draft(cls, payload: Any, suggestion: Suggestion, sender: User | None) -> EmailDraft:
-        """The mail from `sender`.
+        """Return the email from `sender`.
 
         Raises:
-            ActionRefused: it cannot be written.
+            ActionRefused: it cannot be composed.
         """
 
     @classmethod
     def attachments(cls, payload: Any, suggestion: Suggestion, sender: User | None) -> list[EmailFile]:
-        """What goes along with it."""
+        """Return the files that go with it."""
         return []
 
     @classmethod
@@ -118,24 +117,35 @@ class EmailKind(OutwardKind):
 
     @classmethod
     def tracking_lines(cls, suggestion: Suggestion) -> list[tuple[str, str]]:
-        """What the mail carries beside what is written: as `outbox.compose` puts it there."""
+        """Return what `outbox.compose` adds to the text for tracking, as label and text."""
         thread = cls.existing_thread(suggestion)
         if not tracking.should_track(thread.lead if thread is not None else suggestion.lead):
             return []
         link = (
-            f"{tracking.PROPOSAL_LINK_TEXT} {settings.PUBLIC_URL}/… (an address for this mail alone)"
+            f"{tracking.PROPOSAL_LINK_TEXT} {settings.PUBLIC_URL}/… (an address for this email alone)"
             if cls.links_to_proposal
             else ""
         )
         return [("Last line", link), ("Carries", tracking.TRACKING_NOTICE)]
 
-    # In the transaction of the decision
+    # In the transaction of the approval
 
     @classmethod
-    def prepare(cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor) -> None:
+    def queue_email(cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor) -> None:
+        """Compose the email, and queue it for delivery when `execution` is due."""
+        message = cls.compose_email(payload, suggestion, execution, by=by)
+        execution.message, execution.external_reference = message, message.message_id
+        execution.save(update_fields=["message", "external_reference"])
+        cls.discard_failed_attempts(suggestion, except_execution=execution)
+        send_queue.enqueue_send(message, by=by.user, origin=EmailOrigin.SUGGESTION, run_after=execution.run_after)
+
+    @classmethod
+    def compose_email(
+        cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor
+    ) -> Message:
         sender = by.user or default_sender(suggestion)
         draft = cls.draft(payload, suggestion, sender)
-        execution.message = outbox.compose(
+        return outbox.compose(
             cls.get_or_create_thread(suggestion, draft),
             sender=sender,
             to=draft.to,
@@ -150,9 +160,6 @@ class EmailKind(OutwardKind):
             ],
             by=by,
         )
-        execution.external_reference = execution.message.message_id
-        execution.save(update_fields=["message", "external_reference"])
-        cls.discard_failed_attempts(suggestion, except_execution=execution)
 
     @classmethod
     def discard_failed_attempts(
@@ -168,7 +175,7 @@ class EmailKind(OutwardKind):
 
     @classmethod
     def get_or_create_thread(cls, suggestion: Suggestion, draft: EmailDraft) -> Thread:
-        """Where the mail stands: that of the suggestion, that of an attempt before, or a new one."""
+        """Return the thread of the email: that of the suggestion, that of an earlier attempt, or a new one."""
         if (thread := cls.existing_thread(suggestion)) is not None:
             return thread
         attempts = suggestion.executions.values("message__thread")
@@ -190,7 +197,7 @@ class EmailKind(OutwardKind):
 
     @classmethod
     def existing_thread(cls, suggestion: Suggestion) -> Thread | None:
-        """The conversation of the suggestion, where the mail goes into that."""
+        """Return the thread of the suggestion, where the email goes into it."""
         thread = suggestion.thread
         return (
             thread if cls.uses_existing_thread and thread is not None and thread.source == ThreadSource.EMAIL else None
@@ -198,65 +205,41 @@ class EmailKind(OutwardKind):
 
     @classmethod
     def mailbox(cls, suggestion: Suggestion) -> Mailbox | None:
-        """That of the conversation which it goes into."""
+        """Return the mailbox of the existing thread that it goes into."""
         thread = cls.existing_thread(suggestion)
         return thread.mailbox if thread is not None else None
 
     @classmethod
     def withdraw(cls, execution: SuggestionExecution) -> None:
-        message = execution.message
-        if message is None:
-            return
-        outbox.withdraw(message)
-        delete_empty_thread(message)
-
-    @classmethod
-    def mark_undelivered(cls, execution: SuggestionExecution, why: str, *, certain: bool = True) -> None:
         if execution.message is not None:
-            (outbox.mark_email_failed if certain else outbox.mark_email_uncertain)(execution.message, why)
+            send_queue.withdraw(execution.message)
+            delete_empty_thread(execution.message)
 
-    # Outside of any transaction
-
-    @classmethod
-    def deliver(cls, execution: SuggestionExecution, last_check: Callable[[], Delivery | None]) -> Delivery:
-        if execution.message is None:
-            return Delivery(DeliveryOutcome.REJECTED, EMAIL_MISSING)
-        return outbox.deliver(execution.message, last_check)
-
-    @classmethod
-    def recover(cls, execution: SuggestionExecution) -> Delivery:
-        if execution.message is None:
-            return Delivery(DeliveryOutcome.UNCONFIRMED, EMAIL_MISSING)
-        return outbox.recover_delivery(execution.message)
-
-    # Once it is there
+    # Once it is sent
 
     @classmethod
     def record_delivery(
         cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor
     ) -> dict[str, Any]:
         message = execution.message
-        if message is None:
-            return {}
-        outbox.mark_email_sent(message)
-        return {"thread": str(message.thread_id), "message": str(message.pk)}
+        return {} if message is None else {"thread": str(message.thread_id), "message": str(message.pk)}
 
 
 def delete_empty_thread(message: Message) -> None:
-    """The conversation that was begun for `message` goes with it, unless something else was said there."""
+    """Delete the thread that was created for `message`, unless it holds other messages."""
     own_threads = Thread.objects.filter(pk=message.thread_id, metadata__has_key=OPENED_FOR_KEY)
     own_threads.exclude(messages__deleted_at__isnull=True).update(deleted_at=timezone.now())
 
 
 def require_recipient(suggestion: Suggestion) -> Lead | Client:
-    """The lead or client that it is written to.
+    """Return the lead or client that the email is for.
 
     Raises:
         IllegalTransition: there is none, or it is deleted.
     """
     found = suggestion.lead or suggestion.client
     if found is None:
-        raise IllegalTransition("This is for no lead and no client, or for one that no longer exists.")
+        raise IllegalTransition("There is no lead or client to write to, or it no longer exists.")
     if found.is_deleted:
         raise IllegalTransition(f"The {describe_record(found)} is deleted; restore it first.")
     return found
@@ -269,30 +252,30 @@ def customer_email(target: Lead | Client | None) -> str:
 
 
 def recipient_addresses(suggestion: Suggestion) -> list[str]:
-    """The address of the lead or client, for what goes to nobody else.
+    """Return the address of the lead or client, for emails that go to no other recipient.
 
     Raises:
-        InvalidInput: none is known.
+        InvalidInput: it has no email address.
     """
     target = require_recipient(suggestion)
     if not customer_email(target):
-        raise InvalidInput(f"No mail address of {target} is known: add one first.")
+        raise InvalidInput(f"{target} has no email address: add one first.")
     return [customer_email(target)]
 
 
 def default_sender(suggestion: Suggestion) -> User | None:
-    """Who writes where nobody has let it go out yet, or the policy has: the owner, if they still work here."""
+    """Return the sender until a person approves it, and of what the policy approves: the owner, if still active."""
     found = suggestion.lead or suggestion.client
     person = found.assigned_to if found else None
     return person if person is not None and person.is_active else None
 
 
 def fill_for_recipient(text: str, suggestion: Suggestion, sender: User | None) -> str:
-    """`text` with its gaps filled in for the lead or client, in a mail from `sender`."""
+    """Return `text` with its placeholders filled in for the lead or client, in an email from `sender`."""
     return fill_placeholders(text, placeholder_values(require_recipient(suggestion), sender))
 
 
 def email_signature(sender: User | None) -> str:
-    """How a mail that we word ourselves ends."""
+    """Return the signature of an email that the program words."""
     name = agency_sender()[0]
     return f"{sender}\n{name}" if sender else name

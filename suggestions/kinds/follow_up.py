@@ -1,4 +1,4 @@
-"""FOLLOW_UP: a task that is due, and the words to begin with."""
+"""FOLLOW_UP: add a task that is due, with a draft email."""
 
 import re
 from datetime import timedelta
@@ -50,8 +50,9 @@ class FollowUpKind(Kind):
     def sentence(cls, payload: FollowUpPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         days = DUE_IN[payload.urgency].days
         due = f"in {days} days" if days else "today"
-        draft_text = ", and drafts the words" if can_email(suggestion) else ""
-        return f"Adds the task “{task_title(payload)}” for {active_owner(suggestion) or 'nobody yet'}, due {due}{draft_text}."
+        draft_text = ", with a draft email" if can_email(suggestion) else ""
+        who = active_owner(suggestion) or "no one yet"
+        return f"Adds the task “{task_title(payload)}” for {who}, due {due}{draft_text}."
 
     @classmethod
     def execute(cls, payload: FollowUpPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
@@ -97,14 +98,14 @@ class FollowUpKind(Kind):
 
 
 def task_title(payload: FollowUpPayload) -> str:
-    """The first line of what is suggested that greets nobody, as long as a title may be."""
+    """Return the first line of the suggested action that is not a greeting, shortened to a title."""
     lines = [line for line in map(str.strip, payload.suggestedAction.splitlines()) if line]
     line = next((one for one in lines if not GREETING_PATTERN.match(one)), lines[0])
     return line if len(line) <= MAX_TASK_TITLE_LENGTH else f"{line[: MAX_TASK_TITLE_LENGTH - 1]}…"
 
 
 def can_email(suggestion: Suggestion) -> bool:
-    """Whether there is a conversation by mail, or an address."""
+    """Return whether there is an email thread or an address."""
     return has_email_thread(suggestion) or bool(contact_address(suggestion))
 
 
@@ -119,7 +120,7 @@ def contact_address(suggestion: Suggestion) -> str:
 
 
 def draft_type_and_content(suggestion: Suggestion) -> tuple[str, dict[str, Any]] | None:
-    """The type of suggestion that writes to them, and its content but the words; None where there is no way."""
+    """Return the type that writes to the customer, and its content without the text; None without an address."""
     inbound = Message.objects.filter(thread=suggestion.thread_id, direction=Direction.IN).exclude(from_email="")
     if has_email_thread(suggestion) and inbound.exists():
         return SuggestionType.REPLY, {"thread": str(suggestion.thread_id)}

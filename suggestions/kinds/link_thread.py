@@ -1,4 +1,4 @@
-"""LINK_THREAD: say whose conversation it is."""
+"""LINK_THREAD: link a conversation to its lead or client."""
 
 from datetime import datetime
 from typing import Any
@@ -16,11 +16,10 @@ from inbox.transitions import link, unlink
 from leads.models import Lead
 from suggestions.choices import LabelCache
 from suggestions.kinds.base import Kind, Payload
-from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
+from suggestions.models import APPROVED_STATUSES, Suggestion, SuggestionType
 
 LINK_VERBS = ("linked", "unlinked")
-APPROVED_STATUSES = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
-# In the result: there was nothing left to do.
+# In the result: the conversation was linked already.
 ALREADY_LINKED = "linked_already"
 
 
@@ -43,7 +42,7 @@ class LinkThreadPayload(Payload):
 
     @property
     def field(self) -> str:
-        """Which column of the conversation it sets."""
+        """Return the column of the thread that it sets."""
         return "lead" if self.lead else "client"
 
     @property
@@ -59,12 +58,12 @@ class LinkThreadKind(Kind):
     type = SuggestionType.LINK_THREAD
     Payload = LinkThreadPayload
     permission, action_phrase = "inbox.change_thread", "link a conversation"
-    # Keys say nothing to people.
+    # Keys are of no use to a reader.
     summary_field = ""
 
     @classmethod
     def fill_defaults(cls, content: Any, suggestion: Suggestion) -> Any:
-        """The conversation and the target are those of the suggestion where it names none, and the other way round."""
+        """Fill in the thread and the target from the suggestion, and the other way round."""
         if not isinstance(content, dict):
             return content
         content = {"thread": key_text(suggestion.thread_id), **content}
@@ -75,7 +74,7 @@ class LinkThreadKind(Kind):
         thread = require_thread(payload)
         suggestion.thread = suggestion.thread or thread
         if suggestion.lead_id is None and suggestion.client_id is None:
-            # Whose timeline it stands on, and who may see it.
+            # This sets its timeline, and who may see it.
             setattr(suggestion, payload.field, require_target(payload))
         return cls.refresh_payload(payload, suggestion).model_dump(mode="json")
 
@@ -86,7 +85,7 @@ class LinkThreadKind(Kind):
             raise InvalidInput("It links the conversation that it is about to the lead or client that it is about.")
         now = getattr(thread, f"{payload.field}_id")
         if now == payload.target and suggestion.status in APPROVED_STATUSES:
-            return  # somebody else has done it meanwhile, or triage: what was approved is so
+            return  # linked in the meantime, by a person or by triage, as approved
         if now == payload.target:
             raise IllegalTransition(f"The conversation “{thread}” is already linked to {target}.")
         if now != payload.instead_of:
@@ -143,7 +142,7 @@ def key_text(key: UUID | None) -> str | None:
 
 
 def record_name(suggestion: Suggestion, field: str, key: UUID, labels: LabelCache) -> str:
-    """How the record is called; what the suggestion is about has been read with it."""
+    """Return the name of the record, without a query if it is a record of the suggestion."""
     return (
         str(getattr(suggestion, field))
         if getattr(suggestion, f"{field}_id") == key
@@ -157,7 +156,7 @@ def describe_current_link(payload: LinkThreadPayload, thread: Thread) -> str:
 
 
 def require_thread(payload: LinkThreadPayload) -> Thread:
-    """The conversation, or the one that it has become part of."""
+    """Return the thread, or the thread that it was merged into."""
     thread = Thread.everything.filter(pk=payload.thread).first()
     return require_live(Thread, thread.merged_thread.pk if thread else payload.thread)
 
@@ -167,7 +166,7 @@ def require_target(payload: LinkThreadPayload) -> Lead | Client:
 
 
 def require_live(model: type[Any], key: UUID) -> Any:
-    """The live record.
+    """Return the live record.
 
     Raises:
         IllegalTransition: it is deleted, or gone.

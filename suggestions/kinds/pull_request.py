@@ -1,9 +1,8 @@
 """PR: open a pull request on the forge, once.
 
-Its body carries a mark that nobody sees, made of the execution's key, which is the same for every attempt at the
-same content. Before anything is sent, and whenever it is not known what became of it, the forge is asked whether a
-pull request with that mark is there. A forge holds one open pull request for two branches at most, so that even a
-request that arrives late makes no second one.
+Its body has an invisible marker, made of the key of the execution, which is the same for every attempt at the same
+content. Before anything is sent, and whenever the outcome is unconfirmed, the forge is asked for a pull request with
+that marker. A forge has at most one open pull request for two branches, so even a late request makes no second one.
 """
 
 import re
@@ -13,7 +12,6 @@ import httpx
 from pydantic import Field, field_validator, model_validator
 
 from crm.exceptions import IllegalTransition
-from crm.records.activity import Actor
 from crm.runtime.delivery import Delivery, DeliveryOutcome
 from suggestions.choices import LabelCache
 from suggestions.forge import (
@@ -32,13 +30,13 @@ NAME_REGEX = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"
 REPOSITORY_PATTERN = re.compile(f"{NAME_REGEX}/{NAME_REGEX}")
 BRANCH_PATTERN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._/+-]{0,253}[A-Za-z0-9_+-])?")
 FORK_PATTERN = re.compile(f"(?:{NAME_REGEX}:)?")
-# What git itself takes in no branch.
+# What git allows in no branch name.
 INVALID_BRANCH_PATTERN = re.compile(r"\.\.|//|/\.|\./|\.lock(?:/|$)")
 
-FORGE_NOT_CONFIGURED = "No forge is set up here: FORGE_URL and FORGE_TOKEN name one."
+FORGE_NOT_CONFIGURED = "There is no forge: set FORGE_URL and FORGE_TOKEN."
 PULL_REQUEST_MISSING = "The pull request is not on the forge. It is tried again."
 RETRY_STATUSES = (408, 425, 429)
-# The forge says so where there is one for these branches already, perhaps ours.
+# The answer if these branches have a pull request already, perhaps ours.
 DUPLICATE_STATUSES = (httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY)
 
 
@@ -67,7 +65,7 @@ class PullRequestPayload(Payload):
     @classmethod
     def check_branch(cls, value: str) -> str:
         if not BRANCH_PATTERN.fullmatch(value) or INVALID_BRANCH_PATTERN.search(value):
-            raise ValueError("This is no name of a branch.")
+            raise ValueError("This is not a branch name.")
         return value
 
     @field_validator("head")
@@ -75,7 +73,7 @@ class PullRequestPayload(Payload):
     def check_head(cls, value: str) -> str:
         fork, colon, branch = value.rpartition(":")
         if not FORK_PATTERN.fullmatch(fork + colon) or ".." in fork:
-            raise ValueError("This is no name of a branch.")
+            raise ValueError("This is not a branch name.")
         cls.check_branch(branch)
         return value
 
@@ -108,20 +106,6 @@ class PullRequestKind(OutwardKind):
         return f"{payload.title}\n\n{payload.body}"
 
     @classmethod
-    def prepare(
-        cls, payload: PullRequestPayload, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor
-    ) -> None:
-        """Nothing is made beforehand: the payload is all that is sent."""
-
-    @classmethod
-    def withdraw(cls, execution: SuggestionExecution) -> None:
-        """Nothing was made beforehand."""
-
-    @classmethod
-    def mark_undelivered(cls, execution: SuggestionExecution, why: str, *, certain: bool = True) -> None:
-        """Nothing was made beforehand: the execution itself says what became of it."""
-
-    @classmethod
     def deliver(cls, execution: SuggestionExecution, last_check: Callable[[], Delivery | None]) -> Delivery:
         if not is_forge_configured():
             return Delivery(DeliveryOutcome.REJECTED, FORGE_NOT_CONFIGURED)
@@ -133,10 +117,12 @@ class PullRequestKind(OutwardKind):
     @classmethod
     def recover(cls, execution: SuggestionExecution) -> Delivery:
         if not is_forge_configured():
-            return Delivery(DeliveryOutcome.UNCONFIRMED, f"It was cut off while it was sent. {FORGE_NOT_CONFIGURED}")
+            return Delivery(
+                DeliveryOutcome.UNCONFIRMED, f"It was interrupted while it was sent. {FORGE_NOT_CONFIGURED}"
+            )
         payload = cls.parse_content(execution.suggestion.approved_content)
         return check_arrival(
-            payload, execution, "It was cut off while it was sent.", missing=delivery_later(PULL_REQUEST_MISSING)
+            payload, execution, "It was interrupted while it was sent.", missing=delivery_later(PULL_REQUEST_MISSING)
         )
 
 
@@ -150,10 +136,10 @@ def find_existing(payload: PullRequestPayload, execution: SuggestionExecution) -
 
 
 def check_before_sending(payload: PullRequestPayload, execution: SuggestionExecution) -> Delivery | None:
-    """How it ends without anything being sent: it is there already, or the forge will not have it; None: go on."""
+    """Return the outcome if nothing must be sent: it exists already, or the forge rejects it; None to go on."""
     try:
         found = find_existing(payload, execution)
-    except (RequestNotSent, RequestInterrupted) as error:  # asking does nothing
+    except (RequestNotSent, RequestInterrupted) as error:  # asking changes nothing
         return delivery_later(str(error))
     if isinstance(found, str):
         return delivery_done(found)
@@ -165,7 +151,7 @@ def check_before_sending(payload: PullRequestPayload, execution: SuggestionExecu
 
 
 def send_and_interpret(payload: PullRequestPayload, execution: SuggestionExecution) -> Delivery:
-    """Send it, and find out what became of it."""
+    """Send it, and find out the outcome."""
     content = payload.model_dump(include={"title", "head", "base"})
     content["body"] = f"{payload.body}\n\n{body_marker(execution)}"
     try:
@@ -178,10 +164,10 @@ def send_and_interpret(payload: PullRequestPayload, execution: SuggestionExecuti
 
 
 def interpret_response(answer: ForgeResponse, payload: PullRequestPayload, execution: SuggestionExecution) -> Delivery:
-    """What `answer` to sending it means.
+    """Return the outcome that `answer` means.
 
-    Whoever answers 429 has turned it away at the door. A gateway that answers 5xx may have handed it on before, so
-    the forge is asked; so it is where the answer is none that a forge gives.
+    A forge that answers 429 has not processed it. A gateway that answers 5xx may have passed it on before, so the
+    forge is asked, as it is after an answer that no forge gives.
     """
     reason = f"{answer.sentence}."
     if answer.status == httpx.codes.CREATED:
@@ -199,7 +185,7 @@ def interpret_response(answer: ForgeResponse, payload: PullRequestPayload, execu
 
 
 def delivery_of_created(answer: ForgeResponse, payload: PullRequestPayload, execution: SuggestionExecution) -> Delivery:
-    """It is there; where, the forge is asked if its answer could not be read."""
+    """Return it as delivered, with its URL; the forge is asked for that if its answer is unreadable."""
     delivery = delivery_done(pull_request_url(answer.body))
     return delivery if answer.body else check_arrival(payload, execution, "", missing=delivery, unclear=delivery)
 
@@ -212,7 +198,7 @@ def check_arrival(
     missing: Delivery,
     unclear: Delivery | None = None,
 ) -> Delivery:
-    """Ask the forge whether it is there: done, or `missing`, or (where it does not say) nobody knows."""
+    """Ask the forge whether it exists: delivered, else `missing`; if it cannot tell, `unclear` or unconfirmed."""
     try:
         found = find_existing(payload, execution)
     except (RequestNotSent, RequestInterrupted) as error:

@@ -1,4 +1,4 @@
-"""REPLY: answer the last mail of a conversation, to whoever wrote it and nobody else."""
+"""REPLY: answer the last email of a conversation, to its sender only."""
 
 from typing import Any
 from uuid import UUID
@@ -31,7 +31,7 @@ class ReplyKind(EmailKind):
 
     @classmethod
     def fill_defaults(cls, content: dict[str, Any], suggestion: Suggestion) -> dict[str, Any]:
-        """With the conversation of the suggestion."""
+        """Fill in the thread of the suggestion."""
         if not isinstance(content, dict) or content.get("thread") or not suggestion.thread_id:
             return content
         return {**content, "thread": str(suggestion.thread_id)}
@@ -43,7 +43,7 @@ class ReplyKind(EmailKind):
     @classmethod
     def sentence(cls, payload: ReplyPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         thread = (labels or LabelCache()).record_label("thread", payload.thread)
-        return f"Answers “{thread}” with a mail to whoever wrote last."
+        return f"Replies to the last sender in “{thread}”."
 
     @classmethod
     def draft(cls, payload: ReplyPayload, suggestion: Suggestion, sender: User | None) -> EmailDraft:
@@ -58,19 +58,19 @@ class ReplyKind(EmailKind):
 
 
 def message_to_answer(payload: ReplyPayload, suggestion: Suggestion) -> Message:
-    """The mail that is answered: the last that a person wrote, else the last that came in.
+    """Return the email to answer: the last one that a person wrote, else the last one received.
 
     Raises:
-        IllegalTransition: there is none, or it is not the conversation of this suggestion.
+        IllegalTransition: there is none, or it is in another thread.
     """
     named_thread = Thread.everything.filter(pk=payload.thread).first()
     thread = named_thread.merged_thread if named_thread else None
     if thread is None or thread.pk != suggestion.thread_id:
-        raise IllegalTransition("That is not the conversation of this suggestion.")
+        raise IllegalTransition("This suggestion belongs to another conversation.")
     if thread.is_deleted:
         raise IllegalTransition(f"The {describe_record(thread)} is deleted; restore it first.")
     received = Message.objects.filter(thread=thread, direction=Direction.IN).exclude(from_email="")
     last = received.select_related("thread").order_by(PERSONS_FIRST, "-sent_at", "-id").first()
     if thread.source != ThreadSource.EMAIL or last is None:
-        raise IllegalTransition(f"In “{thread}” there is no mail to answer.")
+        raise IllegalTransition(f"There is no email to answer in “{thread}”.")
     return last

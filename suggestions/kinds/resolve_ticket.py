@@ -1,4 +1,4 @@
-"""RESOLVE_TICKET: close a ticket with what solved it."""
+"""RESOLVE_TICKET: resolve a ticket with a summary of the solution."""
 
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,7 @@ class ResolveTicketKind(Kind):
 
     @classmethod
     def fill_defaults(cls, content: Any, suggestion: Suggestion) -> Any:
-        """The ticket is the suggestion's where it names none, and the other way round."""
+        """Fill in the ticket from the suggestion, and the other way round."""
         if not isinstance(content, dict):
             return content
         if suggestion.ticket_id:
@@ -46,7 +46,7 @@ class ResolveTicketKind(Kind):
     def guard(cls, payload: ResolveTicketPayload, suggestion: Suggestion) -> None:
         ticket = require_ticket(payload)
         if suggestion.ticket_id != payload.ticket:
-            raise InvalidInput("It resolves the ticket that it is about.")
+            raise InvalidInput("The ticket is not the one of this suggestion.")
         if ticket.status == TicketStatus.RESOLVED:
             raise IllegalTransition(f"Ticket #{ticket.number} is resolved already.")
 

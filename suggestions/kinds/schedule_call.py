@@ -1,4 +1,4 @@
-"""SCHEDULE_CALL: invite to a call or a meeting, and book it."""
+"""SCHEDULE_CALL: invite the lead or client to a call or a meeting, and book it."""
 
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -74,7 +74,7 @@ class ScheduleCallKind(EmailKind):
 
     @classmethod
     def outgoing_text(cls, payload: ScheduleCallPayload, suggestion: Suggestion) -> str:
-        """What somebody wrote into it; the rest is worded here."""
+        """Return what the proposer wrote; the rest of the email is worded here."""
         return "\n\n".join(filter(None, (payload.location, payload.message)))
 
     @classmethod
@@ -102,7 +102,7 @@ class ScheduleCallKind(EmailKind):
 
 
 def book_meeting(payload: ScheduleCallPayload, suggestion: Suggestion, *, by: Actor) -> Thread:
-    """The meeting as a conversation that is yet to be held."""
+    """Create the thread of the meeting."""
     start = payload.suggestedTimes[0]
     thread = Thread(
         source=ThreadSource.MEETING,
@@ -128,7 +128,7 @@ def book_meeting(payload: ScheduleCallPayload, suggestion: Suggestion, *, by: Ac
 
 
 def known_addresses(suggestion: Suggestion) -> list[str]:
-    """Whoever it went to has it, even if they were deleted since."""
+    """Return the address that the invitation went to, also if the lead or client was deleted since."""
     target = suggestion.lead or suggestion.client
     found = getattr(target, "contact_email", None) or getattr(target, "email", None)
     return [found] if found else []
@@ -140,7 +140,7 @@ def format_time(at: datetime) -> str:
 
 
 def meeting_place(payload: ScheduleCallPayload, suggestion: Suggestion) -> str:
-    """Where it takes place: what was said, or the number that is called."""
+    """Return the location, or for a call the phone number."""
     target = suggestion.lead or suggestion.client
     if payload.location or payload.meetingType != "phone":
         return payload.location
@@ -171,18 +171,18 @@ def invitation_text(
 
 
 def invitation_uid(suggestion: Suggestion) -> str:
-    """The same for every attempt at the same invitation, so that calendars know it again."""
+    """Return the UID, the same for every attempt, so that calendars recognize the invitation."""
     return f"{suggestion.pk}@{agency_domain()}"
 
 
 def build_invitation(payload: ScheduleCallPayload, suggestion: Suggestion, sender: User | None) -> bytes:
-    """The invitation to the first of the times, as calendars read it (RFC 5546, METHOD:REQUEST)."""
+    """Return the iCalendar invitation to the first of the times (RFC 5546, METHOD:REQUEST)."""
     start = timezone.localtime(payload.suggestedTimes[0])
     name, ours, answer = sender_headers(sender)
     event = Event()
     event.add("uid", invitation_uid(suggestion))
     event.add("sequence", 0)
-    # Of two invitations to the same the later one counts.
+    # Of two invitations with one UID the later one counts.
     event.add("dtstamp", suggestion.reviewed_at or suggestion.created_at)
     event.add("dtstart", start)
     event.add("dtend", start + timedelta(minutes=payload.duration))

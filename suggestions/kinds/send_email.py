@@ -1,4 +1,4 @@
-"""SEND_EMAIL: write a mail, from a template or freely."""
+"""SEND_EMAIL: send an email, written from a template or freely."""
 
 from contextlib import suppress
 from typing import Any
@@ -22,14 +22,14 @@ class SendEmailPayload(Payload):
         min_length=1,
         max_length=20_000,
         json_schema_extra={"widget": "textarea"},
-        description="Gaps such as {{first_name}} are filled in when it is approved.",
+        description="Placeholders such as {{first_name}} are filled in at the approval.",
     )
     templateId: str = Field(
         default="",
         max_length=40,
         title="Template",
         json_schema_extra={"choices": "templates", "blank": "None"},
-        description="What it was written from.",
+        description="The template it was written from.",
     )
 
 
@@ -40,7 +40,7 @@ class SendEmailKind(EmailKind):
 
     @classmethod
     def fill_defaults(cls, content: dict[str, Any], suggestion: Suggestion) -> dict[str, Any]:
-        """With the address of the lead or client, and the words of the template where there are none."""
+        """Fill in the address of the lead or client, and the subject and body of the template."""
         if not isinstance(content, dict):
             return content
         content = dict(content)
@@ -61,7 +61,7 @@ class SendEmailKind(EmailKind):
 
     @classmethod
     def sentence(cls, payload: SendEmailPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
-        return f"Sends “{payload.subject}” to {', '.join(payload.to) or 'nobody yet'}."
+        return f"Sends “{payload.subject}” to {', '.join(payload.to) or 'no one yet'}."
 
     @classmethod
     def draft(cls, payload: SendEmailPayload, suggestion: Suggestion, sender: User | None) -> EmailDraft:
@@ -73,7 +73,7 @@ class SendEmailKind(EmailKind):
 
 
 def find_template(key: Any) -> EmailTemplate | None:
-    """The template `key`, one that is deleted or out of use too: what was written from it stands."""
+    """Return the template `key`, also a deleted or inactive one: what was written from it stays valid."""
     with suppress(ValueError, TypeError, AttributeError):
         return EmailTemplate.everything.filter(pk=UUID(str(key))).first()
     return None

@@ -1,4 +1,4 @@
-"""SEND_PROPOSAL: put an offer on paper and mail it."""
+"""SEND_PROPOSAL: send a proposal as a PDF by email."""
 
 from datetime import date
 from decimal import Decimal
@@ -13,8 +13,8 @@ from crm.text.addresses import agency_sender
 from inbox.email_templates.placeholders import placeholder_values
 from inbox.incoming.parsing import EmailFile
 from leads.models import LeadStatus
+from suggestions import proposal_pdf
 from suggestions.choices import LabelCache
-from suggestions.kinds import proposal_pdf
 from suggestions.kinds.base import FollowOn, Payload
 from suggestions.kinds.email import (
     EmailDraft,
@@ -39,7 +39,7 @@ class SendProposalPayload(Payload):
         min_length=1,
         max_length=20_000,
         json_schema_extra={"widget": "textarea"},
-        description="Stands in the mail and on the paper that goes with it.",
+        description="Goes into the email and into the PDF.",
     )
 
 
@@ -53,7 +53,7 @@ class SendProposalKind(EmailKind):
     def guard(cls, payload: SendProposalPayload, suggestion: Suggestion) -> None:
         if payload.validUntil <= timezone.localdate():
             raise InvalidInput(
-                f"{payload.validUntil:%-d %b %Y} is no day in the future: an offer must hold for a while."
+                f"{payload.validUntil:%-d %b %Y} is not in the future: choose a later day for “Valid until”."
             )
         super().guard(payload, suggestion)
 
@@ -89,19 +89,19 @@ class SendProposalKind(EmailKind):
     def preview(
         cls, payload: SendProposalPayload, suggestion: Suggestion, by: User | None = None
     ) -> list[tuple[str, str]]:
-        """As of any mail, with the letters that cannot be put on paper."""
+        """Return the preview of the email, with the characters that the PDF cannot show."""
         sender = by or default_sender(suggestion)
         lines = super().preview(payload, suggestion, by)
         if undrawable := proposal_pdf.undrawable_letters(
             proposal_pdf.document_text(build_document(payload, suggestion, sender))
         ):
-            explanation = f"{' '.join(undrawable[:MAX_LETTERS_SHOWN])}: marked by {proposal_pdf.replacement_mark()}, as the font of the PDF has no such letters."
-            lines.append(("Not on paper", explanation))
+            letters, mark = " ".join(undrawable[:MAX_LETTERS_SHOWN]), proposal_pdf.replacement_mark()
+            lines.append(("Not in the PDF", f"{letters}: shown as {mark}, because the font of the PDF lacks them."))
         return lines
 
     @classmethod
     def follow_ons(cls, payload: SendProposalPayload, suggestion: Suggestion, result: dict[str, Any]) -> list[FollowOn]:
-        """That the lead moves to the stage in which a proposal is out, if it is open and not there yet."""
+        """Propose to move the lead to the stage after a proposal, if it is open and not there yet."""
         lead = suggestion.lead
         stage = LeadStatus.objects.filter(pk=PROPOSAL_SENT_STAGE).first()
         if lead is None or lead.is_deleted or not lead.is_open or stage is None or lead.status_id == stage.pk:
@@ -110,7 +110,7 @@ class SendProposalKind(EmailKind):
             type=SuggestionType.CHANGE_STATUS,
             lead=lead,
             suggested_content={"status": stage.pk, "fromStatus": lead.status_id},
-            reasoning=f"The proposal “{payload.title}” has gone out.",
+            reasoning=f"The proposal “{payload.title}” was sent.",
             dedupe_key=f"{PROPOSAL_SENT_STAGE}:{lead.pk}",
         )
         return [FollowOn(move)]
@@ -119,7 +119,7 @@ class SendProposalKind(EmailKind):
 def build_document(
     payload: SendProposalPayload, suggestion: Suggestion, sender: User | None
 ) -> proposal_pdf.ProposalDocument:
-    """What the paper says."""
+    """Return the contents of the PDF."""
     values = placeholder_values(require_recipient(suggestion), sender)
     company = values["company_name"]
     name = values["lead_name"]
@@ -136,7 +136,7 @@ def build_document(
 
 
 def missing_signature_lines(signature: str, body: str) -> str:
-    """The lines of `signature` with which `body` does not end already: nobody signs twice."""
+    """Return the lines of `signature` that the end of `body` does not have yet, so that there is one signature."""
     lines, end = signature.split("\n"), [line.strip() for line in body.rstrip().splitlines()]
     done = next((length for length in range(len(lines), 0, -1) if end[-length:] == lines[:length]), 0)
     return "\n".join(lines[done:])

@@ -1,4 +1,4 @@
-"""TASK: put a task on somebody's list."""
+"""TASK: add a task for a member of staff."""
 
 from datetime import date
 from typing import Any
@@ -25,7 +25,7 @@ class TaskPayload(Payload):
         default="",
         max_length=150,
         title="Assignee",
-        json_schema_extra={"choices": "staff", "blank": "Whoever owns the lead or client"},
+        json_schema_extra={"choices": "staff", "blank": "The owner of the lead or client"},
     )
 
 
@@ -42,7 +42,7 @@ class TaskKind(Kind):
             if record is not None and record.is_deleted:
                 raise IllegalTransition(f"The {describe_record(record)} is deleted; restore it first.")
         if payload.assignee and resolve_assignee(payload, suggestion) is None:
-            raise InvalidInput(f"Nobody of the name “{payload.assignee}” works here.")
+            raise InvalidInput(f"There is no active member of staff “{payload.assignee}”.")
 
     @classmethod
     def sentence(cls, payload: TaskPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
@@ -50,7 +50,7 @@ class TaskKind(Kind):
         who = (
             (labels or LabelCache()).label("staff", payload.assignee) if payload.assignee else active_owner(suggestion)
         )
-        return f"Adds the task “{payload.title}” for {who or 'nobody yet'}{due}."
+        return f"Adds the task “{payload.title}” for {who or 'no one yet'}{due}."
 
     @classmethod
     def execute(cls, payload: TaskPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
@@ -72,14 +72,14 @@ class TaskKind(Kind):
 
 
 def resolve_assignee(payload: TaskPayload, suggestion: Suggestion) -> User | None:
-    """Who is named, or the owner of the lead or client where nobody is."""
+    """Return the named assignee, or else the owner of the lead or client."""
     if payload.assignee:
         return User.objects.filter(username=payload.assignee, is_active=True).first()
     return active_owner(suggestion)
 
 
 def active_owner(suggestion: Suggestion) -> User | None:
-    """Whose the lead or client of `suggestion` is, if they still work here."""
+    """Return the owner of the lead or client of `suggestion`, if still active."""
     customer = suggestion.lead or suggestion.client
     person = customer.assigned_to if customer else None
     return person if person is not None and person.is_active else None

@@ -1,4 +1,4 @@
-"""Whether something that was made can be taken away again: nobody has done anything with it since."""
+"""Checks before an undo: what was created must not have been worked on since."""
 
 from django.db.models import Q
 
@@ -11,10 +11,10 @@ from suggestions.models import Suggestion
 
 
 def delete_untouched_task(key: str, *, by: Actor) -> None:
-    """Delete the task `key`, which a suggestion has added; one that is gone already is as it should be.
+    """Delete the task `key`, which a suggestion added, unless it is deleted already.
 
     Raises:
-        IllegalTransition: somebody has worked on it since.
+        IllegalTransition: it has been worked on since.
     """
     task = Task.objects.select_for_update(of=("self",)).filter(pk=key).first()
     if task is None:
@@ -26,10 +26,10 @@ def delete_untouched_task(key: str, *, by: Actor) -> None:
 
 
 def check_lead_untouched(lead: Lead, suggestion: Suggestion) -> None:
-    """See whether anything was done with `lead` since `suggestion` created it; what was only suggested is nothing.
+    """Refuse if `lead` was worked on since `suggestion` created it; other suggestions do not count.
 
     Raises:
-        IllegalTransition: something was, and the sentence says what.
+        IllegalTransition: it was; the message says how.
     """
     mine = Q(verb="created", target_id=lead.pk) | Q(verb="linked", target_id=suggestion.thread_id)
     later = ActivityLog.objects.on_timeline_of(lead).exclude(mine).exclude(target_type=Suggestion._meta.label_lower)

@@ -1,4 +1,4 @@
-"""How far an agent may go by itself, for each person it works for and each type of suggestion."""
+"""How far agents may go by themselves, for each user and each type of suggestion."""
 
 from decimal import Decimal
 
@@ -12,18 +12,20 @@ MAX_UNDO_SECONDS = 24 * 3600
 
 @with_row_audit()
 class AutonomySetting(Record):
-    """What a person lets agents do by themselves with one type of suggestion; without a person, the house's rule."""
+    """What agents may do by themselves with one type of suggestion for a user; without a user, the agency's rule."""
 
     user = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.CASCADE, related_name="autonomy")
     type = models.CharField(max_length=16, choices=SuggestionType)
     level = models.CharField(max_length=12, choices=Level, default=Level.SUGGEST, db_default=Level.SUGGEST)
-    daily_cap = models.PositiveIntegerField(default=20, db_default=20, help_text="Carried out by policy in a day.")
+    daily_cap = models.PositiveIntegerField(
+        default=20, db_default=20, help_text="How many may be executed automatically in a day."
+    )
     value_ceiling = models.DecimalField(
         max_digits=12,
         decimal_places=2,
         null=True,
         blank=True,
-        help_text="Above this value of the lead a person decides.",
+        help_text="If the lead is worth more, a person decides.",
     )
     confidence_floor = models.DecimalField(
         max_digits=3,
@@ -33,7 +35,7 @@ class AutonomySetting(Record):
         help_text="Below this confidence a person decides.",
     )
     undo_seconds = models.PositiveIntegerField(
-        default=300, db_default=300, help_text="How long it can be taken back before it is carried out."
+        default=300, db_default=300, help_text="How long it can be undone before it is executed."
     )
     lowered_at = models.DateTimeField(null=True, blank=True)
     lowered_because = models.TextField(blank=True, default="", db_default="")
@@ -44,7 +46,7 @@ class AutonomySetting(Record):
     class Meta(Record.Meta):
         db_table = "autonomy_settings"
         default_permissions = ("view", "change")
-        permissions = [("change_everyones_autonomy", "Can set the autonomy of the house and of other people")]
+        permissions = [("change_everyones_autonomy", "Can set the autonomy of the agency and of other users")]
         constraints = [
             choices_check("autonomy_settings", "type", SuggestionType),
             choices_check("autonomy_settings", "level", Level),
@@ -53,16 +55,16 @@ class AutonomySetting(Record):
             models.CheckConstraint(
                 name="autonomy_settings_value_ceiling_valid",
                 condition=models.Q(value_ceiling__isnull=True) | models.Q(value_ceiling__gte=0),
-                violation_error_message="The ceiling of the value is not below zero.",
+                violation_error_message="The value ceiling must not be negative.",
             ),
             models.UniqueConstraint(
                 "user",
                 "type",
                 nulls_distinct=False,
                 name="autonomy_settings_once",
-                violation_error_message="There is a setting for this person and type already.",
+                violation_error_message="This user has a setting for this type already.",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_type_display()} for {self.user or 'everybody'}: {self.get_level_display().lower()}"
+        return f"{self.get_type_display()} for {self.user or 'all users'}: {self.get_level_display().lower()}"

@@ -1,4 +1,4 @@
-"""The carrying out of what was approved: one row an attempt, and the switches that hold it back."""
+"""The execution of what was approved: one row for each attempt, and the switches that stop execution."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,6 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from crm.records.base import Record, RecordQuerySet, choices_check, with_row_audit
-from inbox.models import MessageState
 from suggestions.models.types import SuggestionType
 
 
@@ -18,25 +17,32 @@ class ExecutionState(models.TextChoices):
     RUNNING = "RUNNING", "Running"
     SUCCEEDED = "SUCCEEDED", "Done"
     FAILED = "FAILED", "Failed"
-    UNKNOWN = "UNKNOWN", "Not known"
-    CANCELLED = "CANCELLED", "Taken back"
+    UNKNOWN = "UNKNOWN", "Delivery unconfirmed"
+    CANCELLED = "CANCELLED", "Cancelled"
     UNDONE = "UNDONE", "Undone"
 
 
 EXECUTION_TRANSITIONS = {
-    ExecutionState.QUEUED: {ExecutionState.RUNNING, ExecutionState.CANCELLED, ExecutionState.FAILED},
-    # Back to QUEUED where it is proven that nothing happened.
+    # An email stays QUEUED until its delivery is settled.
+    ExecutionState.QUEUED: {
+        ExecutionState.RUNNING,
+        ExecutionState.SUCCEEDED,
+        ExecutionState.FAILED,
+        ExecutionState.UNKNOWN,
+        ExecutionState.CANCELLED,
+    },
+    # Back to QUEUED where nothing happened.
     ExecutionState.RUNNING: {
         ExecutionState.SUCCEEDED,
         ExecutionState.FAILED,
         ExecutionState.UNKNOWN,
         ExecutionState.QUEUED,
     },
-    # A person says what became of it, or the mail is found among what was sent.
+    # A person settles it, or the Sent folder of the mailbox does.
     ExecutionState.UNKNOWN: {ExecutionState.SUCCEEDED, ExecutionState.FAILED},
     ExecutionState.SUCCEEDED: {ExecutionState.UNDONE},
 }
-# Of these a suggestion has at most one: what may still happen, may have happened, or has.
+# A suggestion has at most one attempt in these states: it may happen, may have happened, or has happened.
 LIVE_STATES = (ExecutionState.QUEUED, ExecutionState.RUNNING, ExecutionState.SUCCEEDED, ExecutionState.UNKNOWN)
 IN_PROGRESS_STATES = (ExecutionState.QUEUED, ExecutionState.RUNNING)
 EXECUTION_STATE_COLOURS = {
@@ -54,27 +60,23 @@ class ExecutionQuerySet(models.QuerySet):
     """Named sets of executions."""
 
     def due(self, now: datetime) -> "ExecutionQuerySet":
-        """Queued ones whose time has come, the longest due first."""
+        """Return the queued executions that are due, the longest due first."""
         return self.filter(state=ExecutionState.QUEUED, run_after__lte=now).order_by("run_after", "id")
-
-    def confirmed_sent(self) -> "ExecutionQuerySet":
-        """Those of which nobody knew what had become until their mail was found among what was sent."""
-        return self.filter(state=ExecutionState.UNKNOWN, message__state=MessageState.SENT).order_by("id")
 
 
 def unless_on_its_way(collector: Any, field: models.Field, rows: models.QuerySet, using: str) -> None:
-    """Gone with its suggestion, but for an attempt that is on its way: what it has prepared would wait for ever.
+    """Delete attempts with their suggestion, unless one is in progress: its email would wait in the outbox for ever.
 
     Raises:
-        ProtectedError: there is such an attempt.
+        ProtectedError: an attempt is in progress.
     """
     if in_progress := list(rows.filter(state__in=IN_PROGRESS_STATES)):
-        raise models.ProtectedError("It is on its way.", set(in_progress))
+        raise models.ProtectedError("It is in progress.", set(in_progress))
     models.CASCADE(collector, field, rows, using)
 
 
 class SuggestionExecution(models.Model):
-    """One attempt at doing what was approved."""
+    """One attempt to execute what was approved."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     suggestion = models.ForeignKey(
@@ -84,20 +86,20 @@ class SuggestionExecution(models.Model):
     state = models.CharField(
         max_length=10, choices=ExecutionState, default=ExecutionState.QUEUED, db_default=ExecutionState.QUEUED
     )
-    # The same for every attempt at the same content: the outside world can tell a second one by it.
+    # The same for every attempt at the same content: other systems recognize a second attempt by it.
     idempotency_key = models.CharField(max_length=100)
     external_reference = models.CharField(max_length=998, blank=True, default="", db_default="")
     error = models.TextField(blank=True, default="", db_default="")
     ordered_by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    # Not to be told from `ordered_by`, which is empty too once whoever ordered it has no account any more.
+    # `ordered_by` cannot tell: it is also empty once the approver has no account any more.
     by_policy = models.BooleanField(default=False, db_default=False)
     message = models.ForeignKey(
         "inbox.Message", null=True, blank=True, on_delete=models.SET_NULL, related_name="executions"
     )
     created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
     run_after = models.DateTimeField(default=timezone.now, db_default=Now())
-    # How often the outside world said "later".
-    put_off = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # How often the other side asked to try again later.
+    retry_count = models.PositiveSmallIntegerField(default=0, db_default=0)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -107,25 +109,25 @@ class SuggestionExecution(models.Model):
         db_table = "suggestion_executions"
         verbose_name = "execution"
         default_permissions = ("view",)
-        permissions = [("pause_execution", "Can stop the carrying out of suggestions, and let it go on")]
+        permissions = [("pause_execution", "Can stop and resume the execution of suggestions")]
         constraints = [
             choices_check("suggestion_executions", "state", ExecutionState),
             models.UniqueConstraint(
                 "suggestion",
                 condition=models.Q(state__in=LIVE_STATES),
                 name="suggestion_executions_one_live",
-                violation_error_message="This suggestion is being carried out already, or has been.",
+                violation_error_message="This suggestion is being executed, or was executed already.",
             ),
             models.UniqueConstraint(
                 "suggestion",
                 "attempt",
                 name="suggestion_executions_attempt_once",
-                violation_error_message="There is such an attempt already.",
+                violation_error_message="This attempt exists already.",
             ),
             models.CheckConstraint(
                 name="suggestion_executions_failure_says_why",
                 condition=~models.Q(state__in=[ExecutionState.FAILED, ExecutionState.UNKNOWN]) | ~models.Q(error=""),
-                violation_error_message="An attempt that failed says why.",
+                violation_error_message="A failed attempt needs a reason.",
             ),
         ]
         indexes = [
@@ -158,9 +160,9 @@ class SuggestionExecution(models.Model):
 
 @with_row_audit()
 class ExecutionPause(Record):
-    """A switch that is off: nothing of `type` is carried out while the row is there."""
+    """A stop: nothing of `type` is executed while the row exists."""
 
-    # Empty: of every type.
+    # Empty: every type.
     type = models.CharField(max_length=16, choices=SuggestionType, blank=True, default="", db_default="")
     reason = models.TextField(blank=True, default="", db_default="")
     by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
@@ -175,7 +177,7 @@ class ExecutionPause(Record):
             models.CheckConstraint(
                 name="execution_pauses_type_valid",
                 condition=models.Q(type__in=["", *SuggestionType.values]),
-                violation_error_message="Stop everything, or one of the types there are.",
+                violation_error_message="Stop everything, or a type that exists.",
             ),
             models.UniqueConstraint(
                 "type", name="execution_pauses_once", violation_error_message="This is stopped already."

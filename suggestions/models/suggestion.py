@@ -1,4 +1,4 @@
-"""A proposal, and what was decided about it."""
+"""A suggestion, and the decision about it."""
 
 from datetime import datetime
 from typing import Any
@@ -42,7 +42,7 @@ SUGGESTION_TRANSITIONS = {
         SuggestionStatus.MODIFIED,
         SuggestionStatus.REJECTED,
     },
-    # Undone, it waits again.
+    # After an undo it waits again.
     SuggestionStatus.APPROVED: {SuggestionStatus.FAILED, SuggestionStatus.PENDING},
     SuggestionStatus.MODIFIED: {SuggestionStatus.FAILED, SuggestionStatus.PENDING},
     SuggestionStatus.FAILED: {
@@ -54,9 +54,14 @@ SUGGESTION_TRANSITIONS = {
 }
 NEWEST_FIRST = (models.F("created_at").desc(), models.F("id").desc())
 APPROVED_STATUSES = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
+# Not decided yet.
+UNDECIDED_STATUSES = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
+# A person can approve these.
+DECIDABLE_STATUSES = (SuggestionStatus.PENDING, SuggestionStatus.FAILED)
+# A person can reject these; of them there is one for each `dedupe_key`.
 OPEN_STATUSES = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING, SuggestionStatus.FAILED)
 
-# Nobody but the policy has decided about it.
+# Approved by the policy alone.
 AUTO_APPROVED = models.Q(
     reviewed_by__isnull=True,
     reviewed_at__isnull=False,
@@ -87,7 +92,7 @@ class SuggestionQuerySet(RecordQuerySet):
         return self.filter(owned_by_or_unassigned(user, "owner"))
 
     def awaiting_decision(self, now: datetime) -> "SuggestionQuerySet":
-        """What a person can decide now: waiting, not snoozed, not expired."""
+        """Return the suggestions that wait for a decision now: pending, not snoozed, not expired."""
         return self.filter(
             models.Q(snoozed_until__isnull=True) | models.Q(snoozed_until__lte=now),
             models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=now),
@@ -95,20 +100,20 @@ class SuggestionQuerySet(RecordQuerySet):
         )
 
     def auto_approved(self) -> "SuggestionQuerySet":
-        """What the policy has let happen, whatever became of it."""
+        """Return the suggestions that the policy approved, whatever their outcome."""
         return self.filter(AUTO_APPROVED)
 
     def undecided(self, now: datetime) -> "SuggestionQuerySet":
-        """What is yet to be decided and has not expired, seen or not: waiting, snoozed, or a draft."""
+        """Return the suggestions that are not decided or expired yet, snoozed ones and drafts included."""
         return self.filter(
             models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=now),
-            status__in=(SuggestionStatus.DRAFT, SuggestionStatus.PENDING),
+            status__in=UNDECIDED_STATUSES,
         )
 
 
 @with_row_audit(exclude=["owner"])
 class Suggestion(Record):
-    """A proposal: what would be done, why, and what became of it."""
+    """A proposal: what to do, why, what was decided, and the result."""
 
     type = models.CharField(max_length=16, choices=SuggestionType)
     status = models.CharField(
@@ -117,13 +122,18 @@ class Suggestion(Record):
         default=SuggestionStatus.PENDING,
         db_default=SuggestionStatus.PENDING,
     )
-    # Counts every change of what is decided about: whoever decides names the version that he has seen.
+    # Counts the changes: the approver names the version that they have seen.
     version = models.PositiveIntegerField(default=1, db_default=1)
     agent = models.CharField(
-        max_length=100, blank=True, default="", db_default="", help_text="Which agent proposed it."
+        max_length=100, blank=True, default="", db_default="", help_text="The agent that proposed it."
     )
     proposed_by = models.ForeignKey(
-        "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="Who proposed it."
+        "crm.User",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="The user who proposed it.",
     )
     lead = models.ForeignKey(
         "leads.Lead",
@@ -148,7 +158,7 @@ class Suggestion(Record):
     client = models.ForeignKey(
         "crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="suggestions"
     )
-    # Kept by the database (leads/ownership.py).
+    # Maintained by triggers (leads/ownership.py).
     owner = models.ForeignKey(
         "crm.User", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
@@ -156,8 +166,10 @@ class Suggestion(Record):
     reasoning = models.TextField(blank=True, default="", db_default="")
     evidence = json_field(list)
     ai_model_version = models.CharField(max_length=100, blank=True, default="", db_default="")
-    # Once, whatever came of it; empty again where none answered for a reason that passes.
-    model_asked_at = models.DateTimeField(null=True, blank=True, help_text="When a model was asked to better it.")
+    # A model is asked once; cleared if it did not answer for a temporary reason.
+    model_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a model was asked to improve the draft."
+    )
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
     interaction = models.ForeignKey(
@@ -172,22 +184,20 @@ class Suggestion(Record):
     superseded_by = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="superseded"
     )
-    findings = json_field(list, help_text="What the policy pointed out when it was proposed.")
+    findings = json_field(list, help_text="The findings of the policy when it was proposed.")
     autonomy = models.CharField(
         max_length=12,
         choices=Level,
         default=Level.SUGGEST,
         db_default=Level.SUGGEST,
-        help_text="How far the program may go by itself, as resolved when it was proposed.",
+        help_text="The level of autonomy when it was proposed.",
     )
-    held_because = json_field(list, help_text="Why a person is asked though the setting would let it happen.")
-    acknowledged = json_field(list, help_text="The findings that whoever approved it has confirmed.")
+    held_because = json_field(list, help_text="Why a person decides although the level is to carry it out.")
+    acknowledged = json_field(list, help_text="The findings that the approver confirmed.")
     snoozed_until = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     content_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
-    tainted = models.BooleanField(
-        default=False, db_default=False, help_text="Rests on words of somebody outside the team."
-    )
+    tainted = models.BooleanField(default=False, db_default=False, help_text="Based on untrusted content.")
     executed_at = models.DateTimeField(null=True, blank=True)
     result = models.JSONField(null=True, blank=True)
     error_message = models.TextField(blank=True, default="", db_default="")
@@ -200,9 +210,9 @@ class Suggestion(Record):
         db_table = "suggestions"
         permissions = [
             ("decide_suggestion", "Can approve, change, reject and restore suggestions"),
-            ("open_pull_request", "Can let pull requests be opened"),
+            ("open_pull_request", "Can approve pull requests"),
             ("restore_suggestion", "Can restore a deleted suggestion"),
-            ("purge_suggestion", "Can purge a suggestion for ever"),
+            ("purge_suggestion", "Can permanently delete a suggestion"),
         ]
         triggers = [
             pgtrigger.Protect(
@@ -226,23 +236,23 @@ class Suggestion(Record):
             models.CheckConstraint(
                 name="suggestions_reject_code_valid",
                 condition=models.Q(reject_code__in=["", *RejectCode.values]),
-                violation_error_message="The code of a rejection is one of those that are listed.",
+                violation_error_message="Choose a reject code from the list.",
             ),
             models.CheckConstraint(
                 name="suggestions_rejected_has_code",
                 condition=models.Q(reject_code="") | models.Q(status=SuggestionStatus.REJECTED),
-                violation_error_message="Only what is rejected says why it was.",
+                violation_error_message="Only a rejected suggestion has a reject code.",
             ),
             models.CheckConstraint(
                 name="suggestions_approved_has_content",
                 condition=~models.Q(status__in=APPROVED_STATUSES)
                 | (models.Q(approved_content__isnull=False, reviewed_at__isnull=False) & ~models.Q(content_hash="")),
-                violation_error_message="What is approved has its content, its hash and its date.",
+                violation_error_message="An approved suggestion needs its content, hash and date.",
             ),
             models.CheckConstraint(
                 name="suggestions_failed_says_why",
                 condition=~models.Q(status=SuggestionStatus.FAILED) | ~models.Q(error_message=""),
-                violation_error_message="A failed suggestion says why.",
+                violation_error_message="A failed suggestion needs a reason.",
             ),
             models.UniqueConstraint(
                 "dedupe_key",
@@ -278,7 +288,7 @@ class Suggestion(Record):
                 condition=LIVE,
                 name="suggestions_newest",
             ),
-            # All that the queue asks of one that waits, so that what others own or put off is passed over unread.
+            # All columns that the queue filters by, so that it skips the rows of others without reading them.
             models.Index(
                 *NEWEST_FIRST,
                 condition=LIVE & models.Q(status=SuggestionStatus.PENDING),
@@ -291,14 +301,14 @@ class Suggestion(Record):
                 include=["snoozed_until", "owner"],
                 name="suggestions_snoozed",
             ),
-            # For whom little waits while much waits for others: read from their own, not passed by in the queue.
+            # For an owner with few suggestions among many of other owners.
             models.Index(
                 "owner",
                 *NEWEST_FIRST,
                 condition=LIVE & models.Q(status=SuggestionStatus.PENDING),
                 name="suggestions_waiting_for",
             ),
-            # What was decided on what came of calls to models, for the charts of the AI log.
+            # The decisions about suggestions of models, for the charts of the AI log.
             models.Index(
                 models.F("reviewed_at").desc(),
                 models.F("id").desc(),
@@ -306,7 +316,7 @@ class Suggestion(Record):
                 name="suggestions_judged",
             ),
             models.Index(*NEWEST_FIRST, condition=models.Q(deleted_at__isnull=False), name="suggestions_deleted"),
-            # An agent or a model is asked for by its name, in capitals or not.
+            # Agents and models are filtered by name, in any case.
             models.Index(
                 Upper("agent"), *NEWEST_FIRST, condition=LIVE & ~models.Q(agent=""), name="suggestions_of_agent"
             ),
@@ -316,7 +326,7 @@ class Suggestion(Record):
                 condition=LIVE & ~models.Q(ai_model_version=""),
                 name="suggestions_of_model",
             ),
-            # What became of the latest of each agent and type.
+            # The latest decisions for each agent and type.
             models.Index(
                 "agent",
                 "type",
@@ -335,7 +345,7 @@ class Suggestion(Record):
     def __str__(self) -> str:
         return f"{self.type_label} for {self.lead}" if self.lead_id else self.type_label
 
-    # A list names the type and the state of each row several times; Django goes through all choices each time.
+    # A list shows the type and status of each row several times; Django's `get_…_display` is slower.
 
     @property
     def type_label(self) -> str:

@@ -1,4 +1,4 @@
-"""What can be suggested, and how much of it is left to the program."""
+"""The types of suggestion, and the levels of autonomy."""
 
 from django.db import models
 
@@ -24,5 +24,5 @@ class Level(models.TextChoices):
     AUTO_EXECUTE = "auto_execute", "Carry out"
 
 
-# From the least to the most that is left to the program.
+# From the least to the most autonomy.
 LEVELS_ASCENDING = (Level.OFF, Level.SUGGEST, Level.AUTO_DRAFT, Level.AUTO_EXECUTE)

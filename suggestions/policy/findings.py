@@ -50,7 +50,7 @@ def find_policy_findings(kind: type[Kind], payload: Any, suggestion: Suggestion)
         return [*found, PolicyFinding("long", f"The text has {len(text):,} characters: nobody reads that to the end.")]
     found += link_findings(text, context)
     found += other_customer_findings(text, context)
-    if suggestion.tainted is True:
+    if suggestion.tainted:
         found += amount_findings(text, payload, context)
     return found
 
@@ -151,7 +151,7 @@ def phone_findings(
             yield PolicyFinding(
                 f"phone:{digits}", f"The telephone number {digits} in the text belongs to another {table}."
             )
-        elif context.suggestion.tainted is True and digits[-10:] not in context.mentioned_phones:
+        elif context.suggestion.tainted and digits[-10:] not in context.mentioned_phones:
             yield PolicyFinding(f"phone:{digits}", f"The telephone number {digits} stands nowhere in what we know.")
 
 

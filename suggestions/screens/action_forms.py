@@ -13,7 +13,7 @@ from suggestions import transitions
 from suggestions.choices import LabelCache
 from suggestions.kinds import KINDS
 from suggestions.kinds.base import InvalidContent
-from suggestions.models import Level, RejectCode, Suggestion, SuggestionStatus
+from suggestions.models import OPEN_STATUSES, Level, RejectCode, Suggestion, SuggestionStatus
 from suggestions.policy.findings import PolicyFinding, find_policy_findings
 from suggestions.screens.attempts import can_undo, is_delivery_unconfirmed
 from suggestions.screens.content_form import CONTENT_PREFIX, build_content_inputs, read_content
@@ -222,7 +222,7 @@ class Reject(DecisionForm):
 
     @classmethod
     def is_applicable(cls, record: Suggestion) -> bool:
-        return record.status in transitions.REJECTABLE_STATUSES and not is_delivery_unconfirmed(record)
+        return record.status in OPEN_STATUSES and not is_delivery_unconfirmed(record)
 
     def decide(self, record: Suggestion, by: User) -> str:
         data = self.cleaned_data

@@ -7,12 +7,11 @@ from django.db.models import Prefetch
 from django.utils import timezone
 
 from suggestions.kinds import KINDS
-from suggestions.models import APPROVED_STATUSES, ExecutionState, Suggestion, SuggestionExecution, SuggestionStatus
+from suggestions.models import APPROVED_STATUSES, UNDECIDED_STATUSES, ExecutionState, Suggestion, SuggestionExecution
 from suggestions.models.execution import EXECUTION_STATE_COLOURS
 from suggestions.transitions.state import DELETED_USER
 
 EXECUTIONS_PREFETCH = Prefetch("executions", SuggestionExecution.objects.select_related("ordered_by"))
-UNDECIDED_STATUSES = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
 # More attempts than this are of no use to anybody who reads.
 MAX_ATTEMPTS_SHOWN = 20
 

@@ -12,7 +12,7 @@ from crm.screens.dashboard import DashboardFigure
 from crm.screens.paging import capped_count
 from crm.screens.panels import Panel
 from suggestions.choices import LabelCache
-from suggestions.models import Suggestion, SuggestionStatus
+from suggestions.models import UNDECIDED_STATUSES, Suggestion, SuggestionStatus
 from suggestions.screens.presenters import build_suggestion_line
 
 VIEW_SUGGESTIONS = "suggestions.view_suggestion"
@@ -22,7 +22,6 @@ ACCEPTANCE_PERIOD = timedelta(days=30)
 # What is decided now was hardly ever suggested longer ago than this; it bounds what is read.
 MAX_SUGGESTION_AGE = timedelta(days=60)
 MAX_DECISIONS_READ = 1_000
-UNREVIEWED_STATUSES = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
 
 
 def queue_url() -> str:
@@ -43,7 +42,7 @@ def acceptance_figure(user: User, now: datetime) -> DashboardFigure | None:
     """
     if not user.has_perm(VIEW_SUGGESTIONS):
         return None
-    decided = Suggestion.objects.visible_to(user).exclude(status__in=UNREVIEWED_STATUSES)
+    decided = Suggestion.objects.visible_to(user).exclude(status__in=UNDECIDED_STATUSES)
     decided = decided.filter(created_at__gte=now - MAX_SUGGESTION_AGE, reviewed_at__gte=now - ACCEPTANCE_PERIOD)
     latest = decided.order_by("-created_at", "-id").values("pk")[:MAX_DECISIONS_READ]
     counts = Suggestion.objects.filter(pk__in=latest).aggregate(

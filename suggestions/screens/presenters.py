@@ -24,7 +24,7 @@ from suggestions import transitions
 from suggestions.autonomy.kill_switch import find_pause
 from suggestions.choices import LabelCache
 from suggestions.kinds import KINDS
-from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
+from suggestions.models import OPEN_STATUSES, Suggestion, SuggestionStatus, SuggestionType
 from suggestions.screens.attempts import build_attempts, is_delivery_unconfirmed, scheduled_at
 from suggestions.screens.content_form import field_label, readable_fields, readonly_fields
 from suggestions.screens.hidden_marks import find_hidden_text, find_link_targets
@@ -364,12 +364,7 @@ def preview_context(row: Suggestion, content: Any, user: User) -> dict[str, Any]
         "preview_refused": "",
     }
     kind = KINDS.get(row.type)
-    if (
-        kind is None
-        or not kind.is_outward
-        or row.status not in transitions.REJECTABLE_STATUSES
-        or is_delivery_unconfirmed(row)
-    ):
+    if kind is None or not kind.is_outward or row.status not in OPEN_STATUSES or is_delivery_unconfirmed(row):
         return shown
     try:
         return {**shown, "preview": kind.preview(kind.parse_content(content), row, user)}

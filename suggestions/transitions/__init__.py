@@ -1,18 +1,12 @@
-"""What can be done to a suggestion: proposing, deciding, carrying out, and holding back."""
+"""The transitions of a suggestion: proposing, deciding, executing, undoing."""
 
-from suggestions.transitions.decide import (
-    REJECTABLE_STATUSES,
-    UnconfirmedFindings,
-    approve,
-    reject,
-    restore_rejected,
-    snooze,
-)
-from suggestions.transitions.execute import enqueue_execution, run_execution
+from suggestions.models import DECIDABLE_STATUSES
+from suggestions.transitions.decide import UnconfirmedFindings, approve, reject, restore_rejected, snooze
+from suggestions.transitions.execute import enqueue_execution
 from suggestions.transitions.follow_on import propose_follow_ons
+from suggestions.transitions.outward import run_execution
 from suggestions.transitions.propose import PROPOSE_PERMISSION, propose, submit
 from suggestions.transitions.state import (
-    DECIDABLE_STATUSES,
     DECIDE_PERMISSION,
     POLICY_ACTOR,
     StaleSuggestion,
@@ -33,27 +27,26 @@ __all__ = [
     "DECIDE_PERMISSION",
     "POLICY_ACTOR",
     "PROPOSE_PERMISSION",
-    "REJECTABLE_STATUSES",
     "StaleSuggestion",
     "UnconfirmedFindings",
-    "timeline_owner",
     "approve",
-    "run_execution",
-    "was_modified",
     "content_digest",
-    "is_expired",
-    "propose_follow_ons",
-    "idempotency_key",
-    "get_kind",
-    "newer_messages",
-    "enqueue_execution",
-    "propose",
     "content_to_decide",
-    "restore_rejected",
+    "enqueue_execution",
+    "format_moment",
+    "get_kind",
+    "idempotency_key",
+    "is_expired",
+    "newer_messages",
+    "propose",
+    "propose_follow_ons",
     "reject",
+    "restore_rejected",
+    "run_execution",
     "settle_unknown_outcome",
     "snooze",
     "submit",
+    "timeline_owner",
     "undo",
-    "format_moment",
+    "was_modified",
 ]

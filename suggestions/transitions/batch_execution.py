@@ -1,4 +1,4 @@
-"""Going through much at once: what had been stopped, what has come due, what has lost its job."""
+"""Executing many suggestions at once: what a switch had stopped, what is due, and what has lost its job."""
 
 import logging
 import time
@@ -9,44 +9,51 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from crm.models import User
+from inbox.models import EmailDelivery
+from inbox.outgoing.send_queue import defer_send_job
 from leads.models import Lead
 from suggestions.choices import LabelCache
 from suggestions.kinds import KINDS
 from suggestions.models import ExecutionPause, SuggestionExecution
 from suggestions.transitions.execute import defer_batch, defer_execution, execute_claimed
 from suggestions.transitions.outcome import save_completions
+from suggestions.transitions.state import decision_of
 
 logger = logging.getLogger(__name__)
 
-# How many jobs go through what is due inside our own database, and after how many seconds each queues the next in
-# its place: so all workers get their share, and what waits meanwhile its turn.
+# How many batch jobs work at a time, and after how many seconds each queues its successor, so that all workers get
+# their share and other jobs get their turn.
 MAX_BATCH_JOBS, BATCH_JOB_SECONDS = 4, 1.0
-# How many are carried out in one transaction, and the seconds after which it ends all the same: for so long the
-# switches and everybody's permissions are taken for what they were.
+# How many are executed in one transaction, and the seconds after which it ends all the same: for so long the switches
+# and the permissions are taken for what they were at its start.
 EXECUTIONS_PER_BATCH, BATCH_TRANSACTION_SECONDS = 25, 1.0
-# A foreign key that leads nowhere is that deed's failure and is found at once, not at the end of the transaction.
+# A broken foreign key fails the one execution that caused it, at once and not at the end of the transaction.
 CHECK_CONSTRAINTS_AT_EACH = "SET CONSTRAINTS ALL IMMEDIATE"
 
 
 def enqueue_due_executions(executions: QuerySet[SuggestionExecution]) -> int:
-    """Queue what carries out `executions`, as part of the transaction; returns how many they are."""
-    rows = list(executions.values_list("pk", "suggestion__type", "run_after"))
-    outward = [SuggestionExecution(pk=pk, run_after=at) for pk, type, at in rows if KINDS[type].is_outward]
+    """Queue the jobs that run `executions`, in the caller's transaction; return how many executions there are."""
+    rows = list(executions.values_list("pk", "suggestion__type", "run_after", "message"))
+    emails = [message for _, _, _, message in rows if message is not None]
+    for delivery in EmailDelivery.objects.filter(pk__in=emails, finished_at=None):
+        defer_send_job(delivery)
+    others = [row for row in rows if row[3] is None]
+    outward = [SuggestionExecution(pk=pk, run_after=at) for pk, type, at, _ in others if KINDS[type].is_outward]
     for execution in outward:
         defer_execution(execution)
-    for number in range(min(MAX_BATCH_JOBS, len(rows) - len(outward))):
+    for number in range(min(MAX_BATCH_JOBS, len(others) - len(outward))):
         defer_batch(number)
     return len(rows)
 
 
 def run_due_executions(number: int = 0) -> int:
-    """Carry out what is due that stays inside our own database and that nobody else is at; returns how many.
+    """Execute what is due, changes only our own database, and is not locked by others; return how many.
 
-    For many at once: a job and a transaction for each would cost as much again as the deeds themselves. What is left
-    after its turn is for the next job of the same `number`, which it queues.
+    A job and a transaction for each would cost as much again as the executions themselves. What is left after its
+    turn is for the next job of the same `number`, which it queues.
 
     Raises:
-        DatabaseError: the database would not have one even by itself; what was done before is done.
+        DatabaseError: the database refuses one even by itself; what was executed before stays.
     """
     total, one_by_one, began = 0, 0, time.monotonic()
     while time.monotonic() - began < BATCH_JOB_SECONDS:
@@ -55,14 +62,14 @@ def run_due_executions(number: int = 0) -> int:
         except DatabaseError:
             if one_by_one:
                 raise
-            # Nothing of it is done: each by itself now, so that what came in between meets that one alone.
-            logger.warning("Many at once were not carried out; each by itself.", exc_info=True)
+            # The whole batch was rolled back: each by itself now, so that the cause fails only one.
+            logger.warning("A batch of executions failed and was rolled back; executing one at a time.", exc_info=True)
             one_by_one = EXECUTIONS_PER_BATCH
             continue
         if count is None:
             return total
         total += count
-        # Where people are at every one of their leads, the next waits for them.
+        # If all their leads are locked, the next one waits for its lock.
         one_by_one = max(one_by_one - 1, 0 if count else 1)
     defer_batch(number)
     return total
@@ -70,9 +77,9 @@ def run_due_executions(number: int = 0) -> int:
 
 @transaction.atomic
 def run_batch(limit: int) -> int | None:
-    """Carry out up to `limit` of what has been due the longest; returns how many, None where nothing is due.
+    """Execute up to `limit` that have been due the longest; return how many, or None where nothing is due.
 
-    Each fails alone. A crash leaves all of them to be done again.
+    Each fails alone. After a crash all of them are executed again.
     """
     began = time.monotonic()
     paused = set(ExecutionPause.objects.values_list("type", flat=True))
@@ -89,19 +96,19 @@ def run_batch(limit: int) -> int | None:
         if time.monotonic() - began > BATCH_TRANSACTION_SECONDS:
             break
         attempted += 1
-        completion = execute_claimed(execution, execution.suggestion, labels)
+        completion = execute_claimed(decision_of(execution, execution.suggestion), labels)
         if completion is not None:
             completions.append(completion)
         if completion is None or completion.result.get("suggestions"):
-            break  # a setting of the autonomy may be held by now, after which nothing more is locked
+            break  # an autonomy setting may be locked by now, after which nothing else may be locked
     save_completions(completions)
     return attempted
 
 
 def lock_leads(claimed: list[SuggestionExecution], *, wait: bool) -> list[SuggestionExecution]:
-    """Those of `claimed` whose leads can be held, with what all of them need read at once.
+    """Lock the leads of `claimed`, and read all that the executions need at once; return those with a locked lead.
 
-    What concerns a lead that somebody is at is left for later, unless `wait`.
+    If another transaction has locked a lead, its execution is left for later, unless `wait`.
     """
     users = User.objects.in_bulk({execution.ordered_by_id for execution in claimed} - {None})
     rows = Lead.everything.filter(pk__in={execution.suggestion.lead_id for execution in claimed} - {None})
@@ -112,7 +119,7 @@ def lock_leads(claimed: list[SuggestionExecution], *, wait: bool) -> list[Sugges
     for execution in ready_executions:
         if execution.ordered_by_id is not None:
             execution.ordered_by = users[execution.ordered_by_id]
-        # A second one for the same lead reads it when its turn comes, as the first has left it.
+        # A second execution for the same lead reads it after the first one has changed it.
         lead = leads.pop(execution.suggestion.lead_id, None)
         if lead is not None:
             execution.suggestion.lead = lead
@@ -120,7 +127,7 @@ def lock_leads(claimed: list[SuggestionExecution], *, wait: bool) -> list[Sugges
 
 
 def touch_leads(leads: list[Lead]) -> None:
-    """Note on all of `leads`, which the caller holds, what will be told on their timelines while this is fresh."""
+    """Set the last activity of all `leads`, which the caller has locked, for the entries that this batch will write."""
     until = timezone.now() + timedelta(seconds=BATCH_TRANSACTION_SECONDS)
     Lead.everything.filter(pk__in=[lead.pk for lead in leads]).update_last_activity(until)
     for lead in leads:

@@ -1,4 +1,4 @@
-"""Deciding: of two people who press approve, one wins and the other is told who."""
+"""Deciding about a suggestion: of two people who approve at once, the first wins and the other is told who did."""
 
 from datetime import datetime
 from typing import Any
@@ -11,15 +11,23 @@ from crm.models import User
 from crm.records.activity import Actor, record
 from suggestions.autonomy.rules import is_auto_approved
 from suggestions.autonomy.transitions import adjust_autonomy
-from suggestions.kinds import KINDS, Kind
-from suggestions.models import ExecutionState, RejectCode, Suggestion, SuggestionExecution, SuggestionStatus
+from suggestions.kinds import KINDS
+from suggestions.models import (
+    DECIDABLE_STATUSES,
+    OPEN_STATUSES,
+    ExecutionState,
+    RejectCode,
+    Suggestion,
+    SuggestionExecution,
+    SuggestionStatus,
+)
 from suggestions.policy.findings import PolicyFinding, find_policy_findings
 from suggestions.transitions.execute import enqueue_execution
 from suggestions.transitions.state import (
-    DECIDABLE_STATUSES,
     DECIDE_PERMISSION,
+    Decision,
     StaleSuggestion,
-    authorize_decision,
+    approved_status,
     content_digest,
     content_to_decide,
     explain_not_decidable,
@@ -27,15 +35,15 @@ from suggestions.transitions.state import (
     is_expired,
     lock_suggestion,
     newer_messages,
+    open_decision,
     timeline_owner,
-    was_modified,
 )
 
-REJECTABLE_STATUSES = (SuggestionStatus.DRAFT, *DECIDABLE_STATUSES)
+WORKED_ON_SINCE = "The suggestion has been worked on since you opened it. Look again."
 
 
 class UnconfirmedFindings(InvalidInput):
-    """Something was pointed out that whoever approves must confirm; `findings` are those."""
+    """The policy has findings that the approver must confirm: `findings`."""
 
     def __init__(self, findings: list[PolicyFinding]) -> None:
         self.findings = findings
@@ -53,40 +61,48 @@ def approve(
     version: int | None = None,
     confirmed: tuple[str, ...] = (),
 ) -> Suggestion:
-    """Let `suggestion` happen, with `content` in place of what was suggested where a person changed it.
+    """Approve `suggestion`, with `content` in place of the suggested content where the approver changed it.
 
-    The decision and the order to carry it out commit together; of two people who approve at once the first wins.
-    `as_of` is when whoever decides last looked at what it rests on; None or yet to come: not since it was written.
-    `version` is the one that was looked at, None any; `confirmed` are the codes of the findings that were confirmed.
+    The decision and the order to execute it commit together.
+
+    Args:
+        as_of: when the approver last looked at what it is based on; None or in the future: not since it was proposed.
+        version: the version that the approver looked at; None: any.
+        confirmed: the codes of the findings that the approver confirmed.
 
     Raises:
-        NotPermitted: `by` may not decide, or not do what would be done.
-        InvalidInput: the content is not what the type holds, or (Unconfirmed) something must be confirmed.
-        StaleSuggestion: the world has moved on since `as_of`.
-        IllegalTransition: already decided, expired, or no longer possible.
+        NotPermitted: `by` may not decide, or may not do what the suggestion does.
+        InvalidInput: the content is not valid for its type, or (UnconfirmedFindings) a finding must be confirmed.
+        StaleSuggestion: what it is based on has changed since `as_of`.
+        IllegalTransition: it is already decided, expired, or no longer possible.
     """
-    actor, kind = authorize_decision(by, suggestion)
+    decision = open_decision(suggestion, by=by)
     check_still_decidable(suggestion, version)
-    payload = load_current_payload(kind, content, suggestion, as_of if as_of and as_of <= timezone.now() else None)
-    acknowledged = check_confirmed(find_policy_findings(kind, payload, suggestion), confirmed)
-    approved = payload.model_dump(mode="json")
-    status = SuggestionStatus.MODIFIED if was_modified(suggestion, approved) else SuggestionStatus.APPROVED
+    seen_at = as_of if as_of and as_of <= timezone.now() else None
+    decision = decision.with_payload(load_current_payload(decision, content, seen_at))
+    acknowledged = check_confirmed(decision, confirmed)
+    approved = decision.payload.model_dump(mode="json")
     save_decision(
         suggestion,
-        status,
-        by=actor,
+        approved_status(suggestion, approved),
+        by=decision.actor,
         note=note,
         approved_content=approved,
         content_hash=content_digest(approved),
         acknowledged=[finding.as_json() for finding in acknowledged],
         error_message="",
     )
-    enqueue_execution(suggestion, by=actor, wait=kind.undo_window)
+    enqueue_execution(decision, wait=decision.kind.undo_window)
     return suggestion
 
 
-def check_confirmed(findings: list[PolicyFinding], confirmed: tuple[str, ...]) -> list[PolicyFinding]:
-    """Those of `findings` that had to be confirmed, and were."""
+def check_confirmed(decision: Decision, confirmed: tuple[str, ...]) -> list[PolicyFinding]:
+    """Return the findings that the approver had to confirm, and did.
+
+    Raises:
+        UnconfirmedFindings: some are not among `confirmed`.
+    """
+    findings = find_policy_findings(decision.kind, decision.payload, decision.suggestion)
     acknowledged = [finding for finding in findings if finding.needs_confirmation]
     if missing := [finding for finding in acknowledged if finding.code not in confirmed]:
         raise UnconfirmedFindings(missing)
@@ -94,14 +110,18 @@ def check_confirmed(findings: list[PolicyFinding], confirmed: tuple[str, ...]) -
 
 
 def check_still_decidable(suggestion: Suggestion, version: int | None) -> None:
-    """Lock `suggestion` and see whether it can still be approved, so that nobody acts on what was."""
-    locked, now = lock_suggestion(suggestion), timezone.now()
-    if locked.is_deleted or locked.status not in DECIDABLE_STATUSES or is_expired(locked, now):
-        raise IllegalTransition(explain_not_decidable(locked, now))
-    if version is not None and locked.version != version:
-        raise IllegalTransition("The suggestion has been worked on since you opened it. Look again.")
-    if SuggestionExecution.objects.filter(suggestion=suggestion.pk, state=ExecutionState.UNKNOWN).exists():
-        raise IllegalTransition("Nobody knows whether it went out: say whether it did, before it is tried again.")
+    """Refuse a suggestion, locked by the caller, that can no longer be approved or is newer than `version`."""
+    now = timezone.now()
+    if suggestion.is_deleted or suggestion.status not in DECIDABLE_STATUSES or is_expired(suggestion, now):
+        raise IllegalTransition(explain_not_decidable(suggestion, now))
+    if version is not None and suggestion.version != version:
+        raise IllegalTransition(WORKED_ON_SINCE)
+    if is_unconfirmed(suggestion):
+        raise IllegalTransition("Its delivery is unconfirmed: say whether it was sent before you try again.")
+
+
+def is_unconfirmed(suggestion: Suggestion) -> bool:
+    return SuggestionExecution.objects.filter(suggestion=suggestion.pk, state=ExecutionState.UNKNOWN).exists()
 
 
 def check_no_newer_messages(suggestion: Suggestion, as_of: datetime | None) -> None:
@@ -109,12 +129,17 @@ def check_no_newer_messages(suggestion: Suggestion, as_of: datetime | None) -> N
     if message is not None:
         raise StaleSuggestion(
             f"The conversation has gone on since this was suggested ({format_moment(message.sent_at)}). "
-            "Read what was said, and approve it again if it still holds."
+            "Read the newer messages, and approve it again if it still holds."
         )
 
 
-def load_current_payload(kind: type[Kind], content: Any, suggestion: Suggestion, as_of: datetime | None) -> Any:
-    """`content`, or what was proposed, as a payload for the world as it is, if whoever decides has seen that."""
+def load_current_payload(decision: Decision, content: Any, as_of: datetime | None) -> Any:
+    """Return `content`, or the proposed content, as a payload that can be executed now.
+
+    Raises:
+        StaleSuggestion: something it is based on has changed after `as_of`.
+    """
+    kind, suggestion = decision.kind, decision.suggestion
     payload = kind.parse_content(content_to_decide(suggestion) if content is None else content)
     check_no_newer_messages(suggestion, as_of)
     if change_since_proposed := kind.change_since_proposed(payload, suggestion):
@@ -127,9 +152,9 @@ def load_current_payload(kind: type[Kind], content: Any, suggestion: Suggestion,
 
 
 def save_decision(suggestion: Suggestion, to: str, *, by: Actor, note: str, **changes: Any) -> None:
-    """Compare-and-set: from a state in which it is open for decision to `to`."""
+    """Move `suggestion` to the status `to`, by compare-and-set from a status in which it can be decided."""
     now = timezone.now()
-    allowed_from = REJECTABLE_STATUSES if to == SuggestionStatus.REJECTED else DECIDABLE_STATUSES
+    allowed_from = OPEN_STATUSES if to == SuggestionStatus.REJECTED else DECIDABLE_STATUSES
     with errors_as_invalid_input():
         updated = Suggestion.objects.filter(
             pk=suggestion.pk, status__in=allowed_from, version=suggestion.version
@@ -157,42 +182,43 @@ def reject(
     version: int | None = None,
     by: Actor | User,
 ) -> Suggestion:
-    """Turn `suggestion` down, saying why; an expired one, too, to be rid of it.
+    """Reject `suggestion`, also a draft or an expired one, with a reason.
 
     Raises:
         NotPermitted: `by` may not decide.
-        InvalidInput: no such code, or the code says nothing and neither does `reason`.
-        IllegalTransition: already decided.
+        InvalidInput: `code` does not exist, or it is OTHER and `reason` is blank.
+        IllegalTransition: it is already decided.
     """
     actor = Actor.of(by)
     actor.require_permission(DECIDE_PERMISSION, "decide suggestions")
     reason = reason.strip()
     if code not in RejectCode.values or code == RejectCode.SUPERSEDED:
-        raise InvalidInput("Choose why from the list.")
+        raise InvalidInput("Choose a reason from the list.")
     if code == RejectCode.OTHER and not reason:
         raise InvalidInput("Say why: the next suggestion is better for it.")
-    current = lock_suggestion(suggestion)
-    if version is not None and current.version != version and current.status in REJECTABLE_STATUSES:
-        raise IllegalTransition("The suggestion has been worked on since you opened it. Look again.")
-    if SuggestionExecution.objects.filter(suggestion=suggestion.pk, state=ExecutionState.UNKNOWN).exists():
-        raise IllegalTransition("Nobody knows whether it went out: say whether it did first.")
+    lock_suggestion(suggestion)
+    if version is not None and suggestion.version != version and suggestion.status in OPEN_STATUSES:
+        raise IllegalTransition(WORKED_ON_SINCE)
+    if is_unconfirmed(suggestion):
+        raise IllegalTransition("Its delivery is unconfirmed: say whether it was sent before you reject it.")
+    was_auto_approved = is_auto_approved(suggestion)
     save_decision(suggestion, SuggestionStatus.REJECTED, by=actor, note=reason, reject_code=code)
     if suggestion.type in KINDS:
         KINDS[suggestion.type].discard_failed_attempts(suggestion)
     reason_text = ": ".join(filter(None, ("" if code == RejectCode.OTHER else RejectCode(code).label, reason)))
     summary = f"Rejected: {suggestion.get_type_display().lower()} ({reason_text})"
     record(suggestion, "rejected", timeline_owner=timeline_owner(suggestion), by=by, summary=summary, code=code)
-    adjust_autonomy(suggestion, f"{actor} rejected it", was_auto_approved=is_auto_approved(current))
+    adjust_autonomy(suggestion, f"{actor} rejected it", was_auto_approved=was_auto_approved)
     return suggestion
 
 
 @transaction.atomic
 def restore_rejected(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
-    """Let a rejected `suggestion` wait again.
+    """Put a rejected `suggestion` back, so that it waits for a decision again.
 
     Raises:
         NotPermitted: `by` may not decide.
-        IllegalTransition: it is not rejected, or the same one waits already.
+        IllegalTransition: it is not rejected, or the same suggestion is waiting already.
     """
     actor = Actor.of(by)
     actor.require_permission(DECIDE_PERMISSION, "decide suggestions")
@@ -215,7 +241,7 @@ def restore_rejected(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
     suggestion.refresh_from_db()
     if updated != 1:
         current = "deleted" if suggestion.is_deleted else suggestion.get_status_display().lower()
-        raise IllegalTransition(f"Only a rejected suggestion is put back; this one is {current}.")
+        raise IllegalTransition(f"Only a rejected suggestion can be put back; this one is {current}.")
     summary = f"Put back: {suggestion.get_type_display().lower()}"
     record(suggestion, "put back", timeline_owner=timeline_owner(suggestion), by=by, summary=summary)
     return suggestion
@@ -234,11 +260,11 @@ def snooze(suggestion: Suggestion, until: datetime, *, by: Actor | User) -> Sugg
     now = timezone.now()
     if until <= now:
         raise InvalidInput("Snooze until a time in the future.")
-    current = lock_suggestion(suggestion)
-    if current.is_deleted or current.status != SuggestionStatus.PENDING or is_expired(current, now):
-        raise IllegalTransition(explain_not_decidable(current, now))
-    if is_expired(current, until):
-        raise InvalidInput(f"It expires on {format_moment(current.expires_at)}: decide it before.")
+    lock_suggestion(suggestion)
+    if suggestion.is_deleted or suggestion.status != SuggestionStatus.PENDING or is_expired(suggestion, now):
+        raise IllegalTransition(explain_not_decidable(suggestion, now))
+    if is_expired(suggestion, until):
+        raise InvalidInput(f"It expires on {format_moment(suggestion.expires_at)}: decide it before then.")
     Suggestion.objects.filter(pk=suggestion.pk).update(snoozed_until=until)
     suggestion.refresh_from_db()
     record(

@@ -1,10 +1,9 @@
-"""Proposing: the one way a suggestion comes to be, whoever makes it."""
+"""Proposing: the one way in which people and agents make a suggestion."""
 
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, errors_as_invalid_input
@@ -21,6 +20,7 @@ from suggestions.transitions.decide import save_decision
 from suggestions.transitions.execute import enqueue_execution
 from suggestions.transitions.state import (
     POLICY_ACTOR,
+    Decision,
     content_digest,
     format_moment,
     get_kind,
@@ -29,27 +29,27 @@ from suggestions.transitions.state import (
 )
 
 PROPOSE_PERMISSION = "suggestions.add_suggestion"
-# More than a person can take in at once helps nobody.
+# A reviewer is not asked more at a time about one lead.
 MAX_OPEN_PER_LEAD = 3
-UNDECIDED_STATUSES = (SuggestionStatus.DRAFT, SuggestionStatus.PENDING)
 
 
 @transaction.atomic
 def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False) -> Suggestion:
-    """Save `suggestion` as waiting for a person, or as a draft.
+    """Save `suggestion` as waiting for a decision, or as a draft.
 
-    The same one waiting already is returned instead, in a model's words too; another content under its key replaces it.
+    If the same suggestion is waiting already, also in a model's wording, that one is returned instead. One with the
+    same key and other content is replaced.
 
     Raises:
-        NotPermitted: `by` may not suggest.
-        InvalidInput: its content is not what its type holds.
-        IllegalTransition: it could not be carried out, three wait for its lead already, or it is switched off for agents.
+        NotPermitted: `by` may not propose.
+        InvalidInput: the content is not valid for its type.
+        IllegalTransition: it could not be executed, too many are waiting for its lead, or its type is switched off.
     """
     actor = Actor.of(by)
     if actor.user is not None:
-        actor.require_permission(PROPOSE_PERMISSION, "suggest anything")
+        actor.require_permission(PROPOSE_PERMISSION, "propose suggestions")
     kind, now = get_kind(suggestion), timezone.now()
-    if suggestion.lead_id:  # one at a time for each lead, as it stands: what follows counts
+    if suggestion.lead_id:  # one proposal at a time for each lead: the limit below counts them
         suggestion.lead = Lead.everything.select_for_update(of=("self",)).filter(pk=suggestion.lead_id).first()
     payload = kind.parse_content(kind.fill_defaults(suggestion.suggested_content, suggestion))
     kind.guard(payload, suggestion)
@@ -60,25 +60,25 @@ def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False)
     check_lead_limit(suggestion, replacing=existing)
     suggestion.status = SuggestionStatus.DRAFT if as_draft else SuggestionStatus.PENDING
     suggestion.agent, suggestion.proposed_by = ("", actor.user) if actor.user else (str(actor), None)
-    suggestion.tainted = suggestion.tainted is True or has_untrusted_content(suggestion, actor)
-    decision = apply_policy(kind, payload, suggestion, by=actor)
+    suggestion.tainted = suggestion.tainted or has_untrusted_content(suggestion, actor)
+    autonomy = apply_policy(kind, payload, suggestion, by=actor)
     suggestion.expires_at = suggestion.expires_at or now + kind.expires_after
     if existing is not None:
         supersede(existing, by=actor)
     with errors_as_invalid_input():
-        # The database sees to the constraints, and says the same of them.
+        # The database checks the constraints, with the same messages.
         suggestion.full_clean(validate_constraints=False)
         suggestion.save(force_insert=True)
     if existing is not None:
         Suggestion.everything.filter(pk=existing.pk).update(superseded_by=suggestion)
     record_proposed(suggestion, kind, payload, by=by)
-    if decision.is_auto_approved and not as_draft:
-        auto_approve(suggestion, kind, payload, decision)
+    if autonomy.is_auto_approved and not as_draft:
+        auto_approve(Decision(suggestion, kind, POLICY_ACTOR, payload), autonomy.setting.undo_seconds)
     return suggestion
 
 
 def apply_policy(kind: type[Kind], payload: Any, suggestion: Suggestion, *, by: Actor) -> AutonomyDecision:
-    """Write on `suggestion` what is pointed out about it and how far it may go by itself; what a person proposes waits.
+    """Write the findings and the autonomy on `suggestion`; what a person proposes always waits for a decision.
 
     Raises:
         IllegalTransition: the program proposes it, and its type is switched off.
@@ -92,22 +92,22 @@ def apply_policy(kind: type[Kind], payload: Any, suggestion: Suggestion, *, by: 
     return decision
 
 
-def auto_approve(suggestion: Suggestion, kind: type[Kind], payload: Any, decision: AutonomyDecision) -> None:
-    """Approve `suggestion` by policy; it can be taken back until the setting's time for that is over."""
-    approved = payload.model_dump(mode="json")
-    wait = max(kind.undo_window, timedelta(seconds=decision.setting.undo_seconds))
+def auto_approve(decision: Decision, undo_seconds: int) -> None:
+    """Approve by policy; it can be undone for `undo_seconds`, or for the undo window of its kind if that is longer."""
+    suggestion, kind, approved = decision.suggestion, decision.kind, decision.payload.model_dump(mode="json")
+    wait = max(kind.undo_window, timedelta(seconds=undo_seconds))
     save_decision(
         suggestion,
         SuggestionStatus.APPROVED,
-        by=POLICY_ACTOR,
+        by=decision.actor,
         note=AUTO_APPROVED_NOTE,
         approved_content=approved,
         content_hash=content_digest(approved),
     )
-    until = f", carried out at {format_moment(timezone.now() + wait)} unless it is taken back" if wait else ""
-    summary = f"Let happen by policy{until}: {kind.sentence(payload, suggestion)}"
-    record(suggestion, "let happen", timeline_owner=timeline_owner(suggestion), by=POLICY_ACTOR, summary=summary)
-    enqueue_execution(suggestion, by=POLICY_ACTOR, wait=wait)
+    until = f", done at {format_moment(timezone.now() + wait)} unless it is undone" if wait else ""
+    summary = f"Approved automatically{until}: {kind.sentence(decision.payload, suggestion)}"
+    record(suggestion, "let happen", timeline_owner=timeline_owner(suggestion), by=decision.actor, summary=summary)
+    enqueue_execution(decision, wait=wait)
 
 
 def record_proposed(suggestion: Suggestion, kind: type[Kind], payload: Any, *, by: Actor | User) -> None:
@@ -118,16 +118,15 @@ def record_proposed(suggestion: Suggestion, kind: type[Kind], payload: Any, *, b
 
 
 def existing_with_same_key(suggestion: Suggestion) -> Suggestion | None:
-    """The live one under the same key, held until the transaction ends."""
-    # One that was not given is the database's default, an expression and no text: every other would be its twin.
-    if isinstance(suggestion.dedupe_key, DatabaseDefault) or not suggestion.dedupe_key:
+    """Lock and return the open suggestion with the same key."""
+    if not suggestion.dedupe_key:
         return None
     same = Suggestion.objects.select_for_update(of=("self",)).filter(dedupe_key=suggestion.dedupe_key)
     return same.filter(status__in=OPEN_STATUSES).first()
 
 
 def makes_redundant(existing: Suggestion, newer: Suggestion, by: Actor) -> bool:
-    """Whether `existing` says what `newer` would: word for word, or on the same grounds in a model's better words."""
+    """Return whether `existing` makes `newer` redundant: the same content, or the same in a model's better wording."""
     if existing.suggested_content == newer.suggested_content:
         return is_model_written(existing) or not is_model_written(newer)
     is_improvement = existing.agent == str(by) and is_model_written(existing) and not is_model_written(newer)
@@ -136,7 +135,7 @@ def makes_redundant(existing: Suggestion, newer: Suggestion, by: Actor) -> bool:
 
 
 def check_lead_limit(suggestion: Suggestion, *, replacing: Suggestion | None) -> None:
-    """See to it that a person is never asked more than a few things about one lead at a time."""
+    """Refuse a suggestion for a lead that has MAX_OPEN_PER_LEAD undecided ones, not counting `replacing`."""
     if suggestion.lead_id is None:
         return
     undecided_for_lead = Suggestion.objects.undecided(timezone.now()).filter(lead=suggestion.lead_id)
@@ -144,12 +143,12 @@ def check_lead_limit(suggestion: Suggestion, *, replacing: Suggestion | None) ->
         undecided_for_lead = undecided_for_lead.exclude(pk=replacing.pk)
     if len(undecided_for_lead.values_list("pk", flat=True)[:MAX_OPEN_PER_LEAD]) == MAX_OPEN_PER_LEAD:
         raise IllegalTransition(
-            f"{MAX_OPEN_PER_LEAD} suggestions wait for {suggestion.lead} already: decide one of them first."
+            f"{MAX_OPEN_PER_LEAD} suggestions are waiting for {suggestion.lead} already: decide one of them first."
         )
 
 
 def supersede(existing: Suggestion, *, by: Actor) -> None:
-    """Turn down `existing`, because a newer one says better what it says."""
+    """Reject `existing`, because a newer suggestion replaces it."""
     Suggestion.objects.filter(pk=existing.pk, status__in=OPEN_STATUSES).update(
         status=SuggestionStatus.REJECTED,
         reject_code=RejectCode.SUPERSEDED,
@@ -169,24 +168,24 @@ def supersede(existing: Suggestion, *, by: Actor) -> None:
 
 @transaction.atomic
 def submit(draft: Suggestion, content: dict[str, Any] | None = None, *, by: Actor | User) -> Suggestion:
-    """Let `draft` wait for a decision, with `content` where it was worked on; from then on it never changes.
+    """Submit `draft` for a decision, with `content` where it was edited. From then on the content never changes.
 
     Raises:
-        NotPermitted: `by` may not suggest.
-        InvalidInput: the content is not what the type holds.
-        IllegalTransition: it is no draft, or could not be carried out.
+        NotPermitted: `by` may not propose.
+        InvalidInput: the content is not valid for its type.
+        IllegalTransition: it is not a draft, or could not be executed.
     """
     actor = Actor.of(by)
     if actor.user is not None:
-        actor.require_permission(PROPOSE_PERMISSION, "suggest anything")
-    current = lock_suggestion(draft)
-    if current.is_deleted or current.status != SuggestionStatus.DRAFT:
-        state = "deleted" if current.is_deleted else current.get_status_display().lower()
-        raise IllegalTransition(f"Only a draft is submitted; this one is {state}.")
+        actor.require_permission(PROPOSE_PERMISSION, "propose suggestions")
+    lock_suggestion(draft)
+    if draft.is_deleted or draft.status != SuggestionStatus.DRAFT:
+        state = "deleted" if draft.is_deleted else draft.get_status_display().lower()
+        raise IllegalTransition(f"Only a draft can be submitted; this suggestion is {state}.")
     kind = get_kind(draft)
     payload = kind.parse_content(kind.fill_defaults(draft.suggested_content if content is None else content, draft))
     kind.guard(payload, draft)
-    decision = apply_policy(kind, payload, draft, by=actor)
+    autonomy = apply_policy(kind, payload, draft, by=actor)
     with errors_as_invalid_input():
         Suggestion.objects.filter(pk=draft.pk).update(
             status=SuggestionStatus.PENDING,
@@ -194,10 +193,10 @@ def submit(draft: Suggestion, content: dict[str, Any] | None = None, *, by: Acto
             findings=draft.findings,
             autonomy=draft.autonomy,
             held_because=draft.held_because,
-            version=current.version + 1,
+            version=draft.version + 1,
         )
     draft.refresh_from_db()
     record_proposed(draft, kind, payload, by=by)
-    if decision.is_auto_approved:
-        auto_approve(draft, kind, payload, decision)
+    if autonomy.is_auto_approved:
+        auto_approve(Decision(draft, kind, POLICY_ACTOR, payload), autonomy.setting.undo_seconds)
     return draft

@@ -1,7 +1,8 @@
-"""Where a suggestion stands: who carries it out, what was approved, why it can no longer be decided."""
+"""What every transition of a suggestion needs: its kind, its content, who acts, and why it can no longer be decided."""
 
 import hashlib
 import json
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,19 +17,25 @@ from crm.records.base import Record
 from inbox.models import Message
 from inbox.thread_state import DELIVERED_STATES
 from suggestions.kinds import KINDS, Kind
-from suggestions.models import Suggestion, SuggestionStatus
+from suggestions.models import (
+    APPROVED_STATUSES,
+    DECIDABLE_STATUSES,
+    LIVE_STATES,
+    Suggestion,
+    SuggestionExecution,
+    SuggestionStatus,
+)
 
 DECIDE_PERMISSION = "suggestions.decide_suggestion"
-DECIDABLE_STATUSES = (SuggestionStatus.PENDING, SuggestionStatus.FAILED)
-# Who lets happen what a person has left to the program.
+# Approves what the autonomy settings leave to the program.
 POLICY_ACTOR = Actor(ActorType.SYSTEM, name="Policy")
-# The agents of the house: rules, whose words a model may better.
+# Our own agents: rules, whose wording a model may improve.
 NEXT_BEST_ACTION_AGENT = Actor(ActorType.SYSTEM, name="Next best action")
 TRIAGE_AGENT = Actor(ActorType.SYSTEM, name="Triage")
-# Who decided and has no account any more: such a one may do nothing.
-DELETED_USER = Actor(ActorType.USER, name="Somebody who has left")
+# For an approver without an account any more: may do nothing.
+DELETED_USER = Actor(ActorType.USER, name="A former colleague")
 
-# What a suggestion holds before anybody has decided about it.
+# The fields of a suggestion that is not decided yet.
 CLEARED_DECISION = {
     "status": SuggestionStatus.PENDING,
     "reviewed_by": None,
@@ -45,11 +52,43 @@ CLEARED_DECISION = {
 
 
 class StaleSuggestion(IllegalTransition):
-    """What the suggestion rests on has changed since it was written; whoever decides must see that first."""
+    """What the suggestion is based on has changed since it was proposed; the approver must see the change first."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One suggestion with all that a transition needs of it, fetched once and passed along.
+
+    `suggestion` and, where there is one, `execution` are locked until the transaction ends. `payload` is the
+    validated content that is decided about or executed.
+    """
+
+    suggestion: Suggestion
+    kind: type[Kind]
+    actor: Actor
+    payload: Any = None
+    execution: SuggestionExecution | None = None
+
+    def with_payload(self, payload: Any) -> "Decision":
+        return replace(self, payload=payload)
+
+    def with_actor(self, actor: Actor) -> "Decision":
+        return replace(self, actor=actor)
+
+    def with_execution(self, execution: SuggestionExecution) -> "Decision":
+        return replace(self, execution=execution)
+
+    def parse_approved(self) -> Any:
+        """Return the approved content as a payload.
+
+        Raises:
+            InvalidContent: its type no longer accepts it.
+        """
+        return self.kind.parse_content(self.suggestion.approved_content)
 
 
 def get_kind(suggestion: Suggestion) -> type[Kind]:
-    """The kind that carries out `suggestion`.
+    """Return the kind of `suggestion`.
 
     Raises:
         IllegalTransition: this program cannot carry out its type.
@@ -59,26 +98,56 @@ def get_kind(suggestion: Suggestion) -> type[Kind]:
     return KINDS[suggestion.type]
 
 
-def authorize_decision(by: Actor | User, suggestion: Suggestion) -> tuple[Actor, type[Kind]]:
-    """Whoever decides about `suggestion`, and the kind that carries it out.
+def open_decision(suggestion: Suggestion, *, by: Actor | User) -> Decision:
+    """Lock `suggestion` for a decision by `by`, who may decide about it and do what it does.
 
     Raises:
-        NotPermitted: `by` may not decide, or not do what would be done.
-        IllegalTransition: this program cannot carry out its type.
+        NotPermitted: `by` may not decide, or may not do what the suggestion does.
+        IllegalTransition: this program cannot carry out its type, or the suggestion no longer exists.
     """
     actor, kind = Actor.of(by), get_kind(suggestion)
     actor.require_permission(DECIDE_PERMISSION, "decide suggestions")
     actor.require_permission(kind.permission, kind.action_phrase)
-    return actor, kind
+    lock_suggestion(suggestion)
+    return Decision(suggestion, kind, actor)
+
+
+def open_execution(execution_pk: Any) -> Decision | None:
+    """Lock the execution `execution_pk` and its suggestion; None where there is no such execution.
+
+    The suggestion is locked first, as every decision does: two transactions never wait for each other.
+    """
+    owner = SuggestionExecution.objects.filter(pk=execution_pk).values("suggestion")
+    suggestion = Suggestion.everything.select_for_update(of=("self",)).filter(pk__in=owner).first()
+    execution = SuggestionExecution.objects.select_for_update(of=("self",)).filter(pk=execution_pk).first()
+    return None if suggestion is None or execution is None else decision_of(execution, suggestion)
+
+
+def decision_of(execution: SuggestionExecution, suggestion: Suggestion) -> Decision:
+    """Return the decision that `execution` carries out; the caller has locked both rows."""
+    return Decision(suggestion, get_kind(suggestion), execution_actor(execution), execution=execution)
+
+
+def execution_actor(execution: SuggestionExecution) -> Actor:
+    """Return who approved what `execution` carries out."""
+    if execution.by_policy:
+        return POLICY_ACTOR
+    return Actor.of(execution.ordered_by) if execution.ordered_by else DELETED_USER
+
+
+def find_live_execution(suggestion: Suggestion) -> SuggestionExecution | None:
+    """Lock and return the attempt of `suggestion` that is queued, running, done or unconfirmed."""
+    rows = SuggestionExecution.objects.select_for_update(of=("self",))
+    return rows.filter(suggestion=suggestion.pk, state__in=LIVE_STATES).first()
 
 
 def content_digest(content: Any) -> str:
-    """SHA-256 of `content` as canonical JSON: what was approved, byte for byte."""
+    """Return the SHA-256 of `content` as canonical JSON: what was approved, byte for byte."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def idempotency_key(pk: Any, content_hash: str) -> str:
-    """What every attempt at the same content of the suggestion `pk` is known by, here and outside."""
+    """Return the key of every attempt at the same content of the suggestion `pk`, here and in other systems."""
     return f"{pk}.{content_hash[:16]}"
 
 
@@ -87,19 +156,19 @@ def format_moment(moment: datetime) -> str:
 
 
 def timeline_owner(suggestion: Suggestion) -> Record:
-    """Whose timeline a suggestion stands on."""
+    """Return the record that has `suggestion` on its timeline."""
     return suggestion.lead or suggestion.client or suggestion
 
 
 def content_to_decide(suggestion: Suggestion) -> dict[str, Any]:
-    """The content that is up for decision: what was let through before, where that has failed."""
+    """Return the content to decide about: after a failure the content that was approved."""
     if suggestion.status == SuggestionStatus.FAILED and suggestion.approved_content is not None:
         return suggestion.approved_content
     return suggestion.suggested_content
 
 
 def was_modified(suggestion: Suggestion, approved: dict[str, Any]) -> bool:
-    """Whether `approved` is anything but what was suggested."""
+    """Return whether `approved` differs from the suggested content."""
     try:
         original = get_kind(suggestion).parse_content(suggestion.suggested_content).model_dump(mode="json")
     except InvalidInput:
@@ -107,12 +176,21 @@ def was_modified(suggestion: Suggestion, approved: dict[str, Any]) -> bool:
     return approved != original
 
 
+def approved_status(suggestion: Suggestion, approved: dict[str, Any]) -> str:
+    """Return the status of `suggestion` once `approved` is its approved content."""
+    return SuggestionStatus.MODIFIED if was_modified(suggestion, approved) else SuggestionStatus.APPROVED
+
+
+def is_approved(suggestion: Suggestion) -> bool:
+    return suggestion.status in APPROVED_STATUSES and not suggestion.is_deleted
+
+
 def is_expired(suggestion: Suggestion, now: datetime) -> bool:
     return suggestion.expires_at is not None and suggestion.expires_at <= now
 
 
 def newer_messages(suggestion: Suggestion, since: datetime | None = None) -> QuerySet[Message]:
-    """What was said in the conversation later than `suggestion` and has come in after `since`, the latest first."""
+    """Return the messages of the thread that are newer than `suggestion` and arrived after `since`, newest first."""
     newer = Message.objects.filter(
         thread=suggestion.thread_id, state__in=DELIVERED_STATES, sent_at__gt=suggestion.created_at
     )
@@ -122,7 +200,7 @@ def newer_messages(suggestion: Suggestion, since: datetime | None = None) -> Que
 
 
 def lock_suggestion(suggestion: Suggestion) -> Suggestion:
-    """The row as it stands, held until the transaction ends; `suggestion` itself is brought up to date.
+    """Lock the row until the transaction ends and return it; `suggestion` itself is refreshed.
 
     Raises:
         IllegalTransition: it no longer exists.
@@ -135,9 +213,9 @@ def lock_suggestion(suggestion: Suggestion) -> Suggestion:
 
 
 def reopen_suggestion(suggestion: Suggestion, **changes: Any) -> None:
-    """Write `changes` that let `suggestion`, which the caller holds, be decided again.
+    """Write `changes` that make `suggestion`, which the caller has locked, decidable again.
 
-    Where the same one has been proposed anew since, both can be decided, and only the newer keeps the key.
+    If the same one has been proposed again since, both can be decided, and only the newer one keeps the key.
     """
     rows = Suggestion.everything.filter(pk=suggestion.pk)
     changes["version"] = suggestion.version + 1
@@ -150,7 +228,7 @@ def reopen_suggestion(suggestion: Suggestion, **changes: Any) -> None:
 
 
 def explain_not_decidable(current: Suggestion | None, now: datetime) -> str:
-    """Why `current` can no longer be decided."""
+    """Return the sentence that says why `current` can no longer be decided."""
     if current is None:
         return "The suggestion no longer exists."
     if current.is_deleted:

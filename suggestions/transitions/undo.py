@@ -1,4 +1,4 @@
-"""Taking back what was approved, and saying what became of what nobody could tell."""
+"""Undoing what was approved, and settling what is unconfirmed."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -6,47 +6,43 @@ from django.utils import timezone
 from crm.exceptions import IllegalTransition
 from crm.models import User
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
+from inbox.outgoing import send_queue
 from suggestions.autonomy.rules import is_auto_approved
 from suggestions.autonomy.transitions import adjust_autonomy
-from suggestions.models import (
-    APPROVED_STATUSES,
-    LIVE_STATES,
-    ExecutionState,
-    Suggestion,
-    SuggestionExecution,
-    SuggestionStatus,
-)
+from suggestions.models import ExecutionState, Suggestion, SuggestionExecution
 from suggestions.transitions.execute import enqueue_execution
-from suggestions.transitions.outcome import mark_succeeded, mark_suggestion_failed, set_state
+from suggestions.transitions.outcome import mark_failed, mark_succeeded, set_state
 from suggestions.transitions.state import (
     CLEARED_DECISION,
-    authorize_decision,
-    get_kind,
-    lock_suggestion,
+    Decision,
+    approved_status,
+    find_live_execution,
+    is_approved,
+    open_decision,
     reopen_suggestion,
     timeline_owner,
-    was_modified,
 )
 
 
 @transaction.atomic
 def undo(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
-    """Take an approval back: what has not begun is not carried out, what is done is undone where that is possible.
+    """Undo an approval: what has not begun is cancelled, what is done is undone where that is possible.
 
-    Then it waits for a decision again.
+    The suggestion then waits for a decision again.
 
     Raises:
-        NotPermitted: `by` may not decide, or not do what would be undone.
-        IllegalTransition: it is not approved, on its way out, or cannot be undone.
+        NotPermitted: `by` may not decide, or may not do what would be undone.
+        IllegalTransition: it is not approved, is being executed, or cannot be undone.
     """
-    actor, kind = authorize_decision(by, suggestion)
-    current = lock_suggestion(suggestion)
-    if current.is_deleted or current.status not in APPROVED_STATUSES:
-        state = "deleted" if current.is_deleted else current.get_status_display().lower()
-        raise IllegalTransition(f"Only what is approved can be undone; this suggestion is {state}.")
-    execution = lock_live_execution(suggestion)
-    summary_text = cancel_or_undo(execution, suggestion, by=actor)
-    was_auto_approved = is_auto_approved(current)
+    decision = open_decision(suggestion, by=by)
+    if not is_approved(suggestion):
+        state = "deleted" if suggestion.is_deleted else suggestion.get_status_display().lower()
+        raise IllegalTransition(f"Only an approved suggestion can be undone; this suggestion is {state}.")
+    execution = find_live_execution(suggestion)
+    if execution is None:
+        raise IllegalTransition("Nothing was executed: there is nothing to undo.")
+    actor, was_auto_approved = decision.actor, is_auto_approved(suggestion)
+    summary = cancel_or_undo(decision.with_execution(execution))
     hold_reason = {"held_because": [f"{actor} took it back."]} if was_auto_approved else {}
     reopen_suggestion(suggestion, **CLEARED_DECISION, **hold_reason)
     record(
@@ -54,75 +50,91 @@ def undo(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
         "undone",
         timeline_owner=timeline_owner(suggestion),
         by=by,
-        summary=summary_text,
+        summary=summary,
         by_policy=was_auto_approved,
     )
     adjust_autonomy(suggestion, f"{actor} took it back", was_auto_approved=was_auto_approved)
     return suggestion
 
 
-def cancel_or_undo(execution: SuggestionExecution, suggestion: Suggestion, *, by: Actor) -> str:
-    """See to it that `execution` does not happen, or has not; says which."""
-    kind = get_kind(suggestion)
+def cancel_or_undo(decision: Decision) -> str:
+    """Cancel the execution if it has not begun, else undo it; return the sentence that says which.
+
+    Raises:
+        IllegalTransition: it is being executed, or cannot be undone.
+    """
+    suggestion, kind, execution = decision.suggestion, decision.kind, decision.execution
     if execution.state == ExecutionState.QUEUED:
-        if kind.is_outward:
-            kind.withdraw(execution)
+        kind.withdraw(execution)
         set_state(execution, ExecutionState.CANCELLED, finished_at=timezone.now())
-        return f"Taken back before it happened: {suggestion.get_type_display().lower()}"
+        return f"Cancelled before it happened: {suggestion.get_type_display().lower()}"
     if execution.state == ExecutionState.SUCCEEDED:
-        kind.undo(suggestion, by=by)
+        kind.undo(suggestion, by=decision.actor)
         set_state(execution, ExecutionState.UNDONE)
-        return f"Undone: {kind.sentence(kind.parse_content(suggestion.approved_content), suggestion)}"
-    raise IllegalTransition("It is being carried out at this moment.")
-
-
-def lock_live_execution(suggestion: Suggestion) -> SuggestionExecution:
-    """The attempt that counts, held until the transaction ends."""
-    rows = SuggestionExecution.objects.select_for_update(of=("self",)).filter(suggestion=suggestion.pk)
-    found = rows.filter(state__in=LIVE_STATES).first()
-    if found is None:
-        raise IllegalTransition("Nothing was carried out: there is nothing to undo.")
-    return found
+        return f"Undone: {kind.sentence(decision.parse_approved(), suggestion)}"
+    raise IllegalTransition("It is being executed at this moment.")
 
 
 @transaction.atomic
 def settle_unknown_outcome(suggestion: Suggestion, *, happened: bool, by: Actor | User) -> Suggestion:
-    """Say what became of a deed of which nobody could tell: it `happened`, or it did not and is done again.
+    """Settle an unconfirmed execution: it `happened`, or it did not and is executed again.
 
     Raises:
-        NotPermitted: `by` may not decide, or not do what would be done.
-        IllegalTransition: what became of it is known.
+        NotPermitted: `by` may not decide, or may not do what the suggestion does.
+        IllegalTransition: its outcome is known.
     """
-    actor, kind = authorize_decision(by, suggestion)
-    lock_suggestion(suggestion)
-    rows = SuggestionExecution.objects.select_for_update(of=("self",))
-    execution = rows.filter(suggestion=suggestion.pk, state=ExecutionState.UNKNOWN).first()
-    if execution is None:
-        raise IllegalTransition("What became of it is known already.")
+    decision = open_decision(suggestion, by=by)
+    execution = find_live_execution(suggestion)
+    if execution is None or execution.state != ExecutionState.UNKNOWN:
+        raise IllegalTransition("The outcome is known already.")
+    decision = decision.with_execution(execution)
     if happened:
-        payload = kind.parse_content(suggestion.approved_content)
-        result = kind.record_delivery(payload, suggestion, execution, by=actor)
-        found = (
-            "It lies among what was sent: it did go out."
-            if by == SYSTEM_ACTOR
-            else "It did go out, somebody has found out."
-        )
-        record(suggestion, "settled", timeline_owner=timeline_owner(suggestion), by=by, summary=found)
-        mark_succeeded(execution, suggestion, result, by=actor)
-        return suggestion
-    why = f"{actor} has found out that it did not happen."
-    if kind.is_outward:
-        kind.mark_undelivered(execution, why)
-    set_state(execution, ExecutionState.FAILED, error=why)
-    mark_suggestion_failed(suggestion, why, by=actor)
+        settle_as_done(decision)
+    else:
+        settle_as_not_done(decision)
+        execute_again(decision)
+    suggestion.refresh_from_db()
+    return suggestion
+
+
+def settle_as_done(decision: Decision) -> None:
+    """Record that an unconfirmed execution happened. The delivery of an email tells its execution."""
+    suggestion, execution, actor = decision.suggestion, decision.execution, decision.actor
+    delivery = lock_email_delivery(execution)
+    if delivery is not None:
+        send_queue.settle_sent(delivery, actor)
+        return
+    found = "Found out by the program: it was done." if actor == SYSTEM_ACTOR else "Confirmed: it was done."
+    record(suggestion, "settled", timeline_owner=timeline_owner(suggestion), by=actor, summary=found)
+    result = decision.kind.record_delivery(decision.parse_approved(), suggestion, execution, by=actor)
+    mark_succeeded(decision, result)
+
+
+def settle_as_not_done(decision: Decision) -> None:
+    """Record that an unconfirmed execution did not happen. The delivery of an email tells its execution."""
+    execution, actor = decision.execution, decision.actor
+    reason = f"{actor} found out that it did not happen."
+    delivery = lock_email_delivery(execution)
+    if delivery is not None:
+        send_queue.settle_failed(delivery, reason, actor)
+    else:
+        mark_failed(decision, reason)
+
+
+def lock_email_delivery(execution: SuggestionExecution) -> send_queue.LockedDelivery | None:
+    """Lock the delivery of the email of `execution`; None if there is no email, or it was deleted."""
+    delivery = send_queue.lock_delivery(execution.message_id) if execution.message_id else None
+    return None if delivery is None or delivery.message.is_deleted else delivery
+
+
+def execute_again(decision: Decision) -> None:
+    """Approve the same content once more, and queue its execution."""
+    suggestion = decision.suggestion
     Suggestion.objects.filter(pk=suggestion.pk).update(
-        status=SuggestionStatus.MODIFIED
-        if was_modified(suggestion, suggestion.approved_content)
-        else SuggestionStatus.APPROVED,
-        reviewed_by=actor.user,
+        status=approved_status(suggestion, suggestion.approved_content),
+        reviewed_by=decision.actor.user,
         reviewed_at=timezone.now(),
         error_message="",
     )
     suggestion.refresh_from_db()
-    enqueue_execution(suggestion, by=actor)
-    return suggestion
+    enqueue_execution(decision.with_payload(decision.parse_approved()))

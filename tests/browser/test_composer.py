@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from inbox.models import Dispatch, Draft, Message, MessageState
+from inbox.models import Draft, EmailDelivery, Message, MessageState
 from inbox.models.email_template import EmailTemplate
 from inbox.outgoing import send_queue
 from tests.cast import make_lead, make_thread
@@ -49,7 +49,7 @@ def test_reply_by_keyboard_is_sent(opened, smtp_sink, max, thread):
     mail = Message.objects.get(direction="out")
     assert mail.body_text.startswith("It is 100 a month. Max\n\nOn ")
     # The page follows what becomes of it by itself.
-    Dispatch.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+    EmailDelivery.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     send_queue.send_queued_email(mail.pk)
     expect(page.locator("[data-outgoing]")).to_have_count(0, timeout=20_000)
     assert len(smtp_sink.data) == 1 and Message.objects.get(pk=mail.pk).state == MessageState.SENT

@@ -193,3 +193,16 @@ def test_every_column_is_used():
         if not (issubclass(model, AbstractUser) and hasattr(AbstractUser, field.name))
     ]
     assert unread == []
+
+
+def test_every_plain_database_default_has_a_python_default():
+    """Without one, an unsaved record holds an expression where its readers expect a value."""
+    computed = {"updated_at", "number", "sent_at"}
+    missing = [
+        str(field)
+        for model in apps.get_models()
+        if model._meta.app_label in LAYERS
+        for field in model._meta.concrete_fields
+        if field.has_db_default() and not field.has_default() and field.name not in computed
+    ]
+    assert missing == []

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from crm.models import User
 from inbox.drafts import transitions
 from inbox.drafts.transitions import DraftContent, DraftDestination
-from inbox.models import Direction, Dispatch, Draft, Message, Thread
+from inbox.models import Direction, Draft, EmailDelivery, Message, Thread
 from inbox.outgoing import send_queue
 from inbox.transitions import add_to_thread
 from tests.form_parser import read_form
@@ -39,7 +39,7 @@ def send_draft(by: User, thread: Thread | None = None, **kw: Any) -> Message:
 
 def make_due(message: Message) -> None:
     """Let the time be over in which it can be taken back."""
-    Dispatch.objects.filter(message=message).update(run_after=timezone.now() - timedelta(seconds=1))
+    EmailDelivery.objects.filter(message=message).update(run_after=timezone.now() - timedelta(seconds=1))
 
 
 def run_send_job(message: Message) -> Message:

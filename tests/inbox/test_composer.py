@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from inbox.models import Dispatch, Draft, Mailbox, Message, MessageState, Provider, Thread
+from inbox.models import Draft, EmailDelivery, Mailbox, Message, MessageState, Provider, Thread
 from inbox.models.email_template import EmailTemplate
 from tests.cast import browser, make_client, make_contact, make_lead, make_thread, make_user
 from tests.inbox.draft_fixtures import (
@@ -142,7 +142,7 @@ def test_sending_twice_creates_one_email(as_ann, thread):
     form = {**composer_form(as_ann, page_of(thread)), "body": "It is 100 a month."}
     first, second = submit_composer(as_ann, form, "send"), submit_composer(as_ann, form, "send")
     assert first["Location"] == second["Location"]
-    assert Message.objects.filter(direction="out").count() == Dispatch.objects.count() == 1
+    assert Message.objects.filter(direction="out").count() == EmailDelivery.objects.count() == 1
 
 
 def test_reply_without_quote_omits_quoted_text(as_ann, thread):
@@ -155,7 +155,7 @@ def test_reply_without_quote_omits_quoted_text(as_ann, thread):
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ({"body": " "}, "The mail is empty"),
+        ({"body": " "}, "The email is empty"),
         ({"to": ""}, "there is no address"),
         ({"to": "lee"}, "“lee” is not a mail address"),
         ({"to": "lee@example.com\u200b"}, "invisible character"),

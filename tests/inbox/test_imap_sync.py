@@ -82,7 +82,7 @@ def test_uncertain_email_is_confirmed_when_found_in_sent_folder(server, ann, fol
     server.deliver(ANN, text.encode(), folder, seen=True)
     poll(connect(server))
     ours.refresh_from_db()
-    assert (ours.state, ours.dispatch.finished_at is not None) == (state, state == "SENT")
+    assert (ours.state, ours.delivery.finished_at is not None) == (state, state == "SENT")
     assert ours.thread.awaiting_reply is (state == "SENT")
 
 

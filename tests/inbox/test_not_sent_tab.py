@@ -26,7 +26,7 @@ def count_on_tab(page) -> str:
 
 
 def make_message(state: str, thread: Thread | None = None, **kw) -> Message:
-    """A mail of ours without a dispatch, as those of suggestions are."""
+    """An outgoing email in `state`, without a delivery."""
     thread = thread or make_thread(subject=state, lead=make_lead())
     why = "The server said no." if state in ("FAILED", "UNCERTAIN") else ""
     return Message.objects.create(

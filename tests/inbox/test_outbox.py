@@ -121,9 +121,9 @@ def test_message_id_cannot_inject_header(smtp_sink, thread, ann):
         ({"to": ["Lee <lee@example.com>"]}, "is not a mail address"),
         ({"to": []}, "there is no address"),
         ({"to": [f"x{n}@example.com" for n in range(11)]}, "at most 10 people"),
-        ({"text": " \n "}, "The mail is empty"),
-        ({"text": "x" * 100_001}, "longer than 100,000 characters"),
-        ({"message_id": "<one\n@x>"}, "A Message-ID looks like"),
+        ({"text": " \n "}, "The email is empty"),
+        ({"text": "x" * 100_001}, "100,001 characters: shorten it to 100,000"),
+        ({"message_id": "<one\n@x>"}, "is not a Message-ID"),
     ],
 )
 def test_invalid_email_is_refused_with_reason(thread, ann, changed, sentence):
@@ -134,7 +134,7 @@ def test_invalid_email_is_refused_with_reason(thread, ann, changed, sentence):
 
 def test_sender_name_cannot_inject_header(thread, ann):
     ann.last_name = "Agent\r\nBcc: eve@example.com"
-    with pytest.raises(InvalidInput, match="The name of the sender holds a line break"):
+    with pytest.raises(InvalidInput, match="The sender name holds a line break"):
         compose_email(thread, ann)
 
 
@@ -146,11 +146,11 @@ def test_user_without_role_cannot_send(thread, ann, stranger):
 @pytest.mark.parametrize(
     ("fault", "outcome", "sentence"),
     [
-        ("busy", DeliveryOutcome.RETRY_LATER, "refused to talk: 421 4.3.2 too many connections."),
+        ("busy", DeliveryOutcome.RETRY_LATER, "refused the session: 421 4.3.2 too many connections."),
         ("late", DeliveryOutcome.RETRY_LATER, "could not be reached"),
-        ("try later", DeliveryOutcome.RETRY_LATER, "refused the mail: 451 4.7.1 greylisted, try again later."),
-        ("spam", DeliveryOutcome.REJECTED, "refused the mail: 554 5.7.1 this looks like spam."),
-        ("no", DeliveryOutcome.REJECTED, "refused the mail: 503 5.5.1 not now."),
+        ("try later", DeliveryOutcome.RETRY_LATER, "rejected the email: 451 4.7.1 greylisted, try again later."),
+        ("spam", DeliveryOutcome.REJECTED, "rejected the email: 554 5.7.1 this looks like spam."),
+        ("no", DeliveryOutcome.REJECTED, "rejected the email: 503 5.5.1 not now."),
     ],
 )
 def test_email_not_accepted_by_server_is_queued_again(smtp_sink, thread, ann, fault, outcome, sentence):
@@ -171,7 +171,7 @@ def test_connection_lost_after_data_is_uncertain(smtp_sink, thread, ann, fault, 
     mail = compose_email(thread, ann)
     delivery = outbox.deliver(mail, proceed)
     assert (delivery.outcome, delivery.reference) == (DeliveryOutcome.UNCONFIRMED, ID)
-    assert "nobody knows whether it arrived" in delivery.message
+    assert "delivery unconfirmed" in delivery.message
     assert len(smtp_sink.data) == taken
     mail.refresh_from_db()
     assert mail.state == MessageState.SENDING
@@ -185,7 +185,7 @@ def test_one_rejected_recipient_cancels_delivery(smtp_sink, thread, ann):
     smtp_sink.rejected_addresses = {"gone@example.com"}
     delivery = outbox.deliver(compose_email(thread, ann, to=["lee@example.com", "gone@example.com"]), proceed)
     assert delivery.outcome == DeliveryOutcome.REJECTED
-    assert delivery.message.startswith("The mail server refused gone@example.com, so nobody got it: 550")
+    assert delivery.message.startswith("The mail server rejected gone@example.com, so no recipient got the email: 550")
     assert smtp_sink.data == [] and smtp_sink.received_commands == ["lee@example.com", "gone@example.com", "RSET"]
 
 
@@ -202,7 +202,7 @@ def test_missing_mail_server_setting_is_reported(settings, thread, ann):
     settings.EMAIL_HOST = ""
     delivery = outbox.deliver(compose_email(thread, ann), proceed)
     assert delivery.outcome == DeliveryOutcome.REJECTED
-    assert delivery.message == "No mail server is set (EMAIL_URL), so nothing can be sent."
+    assert delivery.message == "There is no mail server: set EMAIL_URL, then try again."
 
 
 def test_final_check_can_stop_delivery(smtp_sink, thread, ann):

@@ -12,13 +12,14 @@ from crm.exceptions import IllegalTransition, NotPermitted
 from crm.models import ActivityLog
 from crm.runtime.delivery import Delivery, DeliveryOutcome
 from inbox.drafts import transitions
-from inbox.models import Dispatch, Draft, Mailbox, Message, MessageState, Provider, Thread, ThreadKey
-from inbox.outgoing import outbox, send_queue
-from inbox.tasks import dispatch_message as job
+from inbox.models import Draft, EmailDelivery, EmailOrigin, Mailbox, Message, MessageState, Provider, Thread, ThreadKey
+from inbox.outgoing import delivery_owners, outbox, send_queue
 from inbox.tasks import requeue_lost_messages
+from inbox.tasks import send_email as job
 from suggestions.models import ExecutionPause
 from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread
 from tests.inbox.draft_fixtures import add_incoming_email, make_draft, make_due, run_send_job, send_draft
+from tests.killing import Killed, kill_at
 from tests.suggestions.email_execution import approve_confirming_all
 
 pytestmark = pytest.mark.django_db
@@ -174,41 +175,23 @@ def test_running_send_job_repeatedly_sends_once(smtp_sink, mail):
     assert len(smtp_sink.data) == 1
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
-def kill_at(monkeypatch, module, name, *, after=False):
-    """Let the process be killed in `name`, or right after it."""
-    whole = getattr(module, name)
-
-    def killed(*args, **kw):
-        if after:
-            whole(*args, **kw)
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, name, killed)
-        yield
-
-
 @pytest.mark.parametrize(
     ("module", "name", "after", "state", "taken"),
     [
-        (send_queue, "begin", False, SENT, 1),
-        (send_queue, "begin", True, SENT, 1),
+        (send_queue, "claim_delivery", False, SENT, 1),
+        (send_queue, "claim_delivery", True, SENT, 1),
         (outbox, "build_email", False, SENT, 1),
         (outbox, "claim", False, SENT, 1),
         (outbox, "claim", True, UNCERTAIN, 0),
         (outbox, "send_via_smtp", True, UNCERTAIN, 1),
-        (send_queue, "finish", False, UNCERTAIN, 1),
+        (send_queue, "settle_delivery", False, UNCERTAIN, 1),
         (outbox, "mark_email_sent", False, UNCERTAIN, 1),
-        (send_queue, "tell", True, UNCERTAIN, 1),
-        (send_queue, "finish", True, SENT, 1),
+        (delivery_owners, "record_on_thread", True, UNCERTAIN, 1),
+        (send_queue, "settle_delivery", True, SENT, 1),
     ],
 )
 @pytest.mark.django_db(transaction=True)
-def test_killed_worker_sends_at_most_once_and_dispatch_finishes(
+def test_killed_worker_sends_at_most_once_and_delivery_finishes(
     smtp_sink, mail, monkeypatch, module, name, after, state, taken
 ):
     make_due(mail)
@@ -218,37 +201,39 @@ def test_killed_worker_sends_at_most_once_and_dispatch_finishes(
     send_queue.send_queued_email(mail.pk)
     mail.refresh_from_db()
     assert (mail.state, len(smtp_sink.data)) == (state, taken)
-    assert Dispatch.objects.get().finished_at is not None
+    assert EmailDelivery.objects.get().finished_at is not None
 
 
-def test_dispatch_with_lost_job_or_worker_is_requeued(mail, ann, thread):
+def test_delivery_with_lost_job_or_worker_is_requeued(mail, ann, thread):
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM procrastinate_jobs")
     requeue_lost_messages(0)
     assert send_jobs() == []
-    Dispatch.objects.update(run_after=timezone.now() - timedelta(minutes=3))
+    EmailDelivery.objects.update(run_after=timezone.now() - timedelta(minutes=3))
     requeue_lost_messages(0)
     assert [one.args for one in send_jobs()] == [{"message": str(mail.pk)}]
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM procrastinate_jobs")
-    Dispatch.objects.update(claimed_at=timezone.now() - timedelta(minutes=14))
+    EmailDelivery.objects.update(claimed_at=timezone.now() - timedelta(minutes=14))
     requeue_lost_messages(0)
     assert send_jobs() == []
-    Dispatch.objects.update(claimed_at=timezone.now() - timedelta(minutes=16))
+    EmailDelivery.objects.update(claimed_at=timezone.now() - timedelta(minutes=16))
     requeue_lost_messages(0)
     assert len(send_jobs()) == 1
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM procrastinate_jobs")
-    Dispatch.objects.update(finished_at=timezone.now())
+    EmailDelivery.objects.update(finished_at=timezone.now())
     requeue_lost_messages(0)
     assert send_jobs() == []
 
 
-def test_suggestion_email_is_not_handled_by_dispatch(smtp_sink, ann, lead):
+def test_suggestion_email_is_queued_but_not_for_the_composer_to_change(smtp_sink, ann, lead):
     suggestion = make_suggestion("SEND_EMAIL", lead=lead)
     approve_confirming_all(suggestion, ann)
     mail = Message.objects.get()
-    assert not Dispatch.objects.exists()
+    delivery = EmailDelivery.objects.get()
+    assert (delivery.message, delivery.origin, delivery.ordered_by) == (mail, EmailOrigin.SUGGESTION, ann)
+    assert delivery.run_after == suggestion.executions.get().run_after
     send_queue.send_queued_email(mail.pk)
     assert smtp_sink.data == [] and mail.state == QUEUED
     for deed in (transitions.take_back, transitions.edit_as_new, send_queue.retry_send):
@@ -270,7 +255,7 @@ def test_deferred_email_is_retried_after_1_5_15_60_and_240_minutes(smtp_sink, ma
     waits = []
     for _ in range(5):
         assert run_send_job(mail).state == QUEUED
-        waiting = Dispatch.objects.get()
+        waiting = EmailDelivery.objects.get()
         waits.append(round((waiting.run_after - timezone.now()).total_seconds() / 60))
         assert mail.error_message and len(send_jobs()) == 1
     assert waits == [1, 5, 15, 60, 240]
@@ -292,11 +277,11 @@ def test_rejected_email_fails_and_can_be_retried_or_edited(smtp_sink, as_ann, an
     smtp_sink.fault = fault
     assert run_send_job(mail).state == FAILED
     page = as_ann.get(f"/inbox/thread/{mail.thread_id}/change/").content.decode()
-    assert "Not sent" in page and "Try again" in page and "Edit as new" in page and "refused the mail" in page
+    assert "Not sent" in page and "Try again" in page and "Edit as new" in page and "rejected the email" in page
     smtp_sink.fault = ""
     as_ann.post(f"/inbox/draft/message/{mail.pk}/try-again/")
     assert (run_send_job(mail).state, len(smtp_sink.data)) == (SENT, 1)
-    assert Dispatch.objects.get().ordered_by == ann
+    assert EmailDelivery.objects.get().ordered_by == ann
 
 
 def test_failed_email_can_be_edited_as_new_draft(smtp_sink, as_ann, ann, thread, mail):
@@ -318,8 +303,8 @@ def test_unconfirmed_delivery_can_be_marked_as_arrived(smtp_sink, as_ann, mail, 
     send_queue.send_queued_email(mail.pk)
     assert len(smtp_sink.data) == (fault == "taken and cut")
     page = as_ann.get(f"/inbox/thread/{mail.thread_id}/change/").content.decode()
-    assert "It arrived" in page and "Send again" in page and "nobody knows whether it arrived" in page
-    claimed = Dispatch.objects.get().claimed_at
+    assert "It arrived" in page and "Send again" in page and "delivery unconfirmed" in page
+    claimed = EmailDelivery.objects.get().claimed_at
     as_ann.post(f"/inbox/draft/message/{mail.pk}/arrived/")
     mail.refresh_from_db()
     lead.refresh_from_db()
@@ -368,11 +353,11 @@ def test_email_of_deactivated_sender_fails(smtp_sink, ann, mail):
 
 def test_email_of_deleted_account_fails(smtp_sink, ann, mail):
     Draft.everything.all().delete()
-    Dispatch.objects.update(ordered_by=None)
+    EmailDelivery.objects.update(ordered_by=None)
     assert run_send_job(mail).state == FAILED
     assert (smtp_sink.received_commands, mail.error_message) == (
         [],
-        "Somebody who has left may not send messages any more.",
+        "A former colleague may not send messages any more.",
     )
 
 
@@ -385,7 +370,7 @@ def test_email_in_deleted_thread_fails(smtp_sink, thread, mail):
 def test_unexpected_error_marks_email_failed_without_logging_body(smtp_sink, mail, monkeypatch, caplog):
     monkeypatch.setattr(outbox, "build_email", lambda message: 1 / 0)
     assert run_send_job(mail).state == FAILED
-    assert "broke down over this (ZeroDivisionError)" in mail.error_message
+    assert "failed over this (ZeroDivisionError)" in mail.error_message
     assert "It is 100 a month" not in caplog.text
 
 
@@ -395,7 +380,7 @@ def test_late_result_of_slow_worker_overrides_uncertain_state(mail):
     send_queue.send_queued_email(mail.pk)
     mail.refresh_from_db()
     assert mail.state == UNCERTAIN
-    send_queue.record_delivery(mail.pk, Delivery(DeliveryOutcome.DELIVERED))
+    send_queue.settle_delivery(mail.pk, Delivery(DeliveryOutcome.DELIVERED))
     mail.refresh_from_db()
     assert mail.state == SENT
 

@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from crm.models import ActivityLog
-from inbox.models import Dispatch, Message, MessageState
+from inbox.models import EmailDelivery, Message, MessageState
 from inbox.outgoing import send_queue
 from tests.cast import make_lead, make_thread
 from tests.crm.processes import running, test_database_url, wait_for_line
@@ -25,11 +25,11 @@ DELIVER = """
 import django, sys
 django.setup()
 from inbox.outgoing import send_queue
-from inbox.models import Dispatch
-Dispatch.objects.exists()
+from inbox.models import EmailDelivery
+EmailDelivery.objects.exists()
 print("ready", flush=True)
 sys.stdin.readline()
-for pk in Dispatch.objects.filter(finished_at=None).order_by("?").values_list("pk", flat=True):
+for pk in EmailDelivery.objects.filter(finished_at=None).order_by("?").values_list("pk", flat=True):
     send_queue.send_queued_email(pk)
 """
 
@@ -48,7 +48,7 @@ def queue_emails(by) -> None:
         thread = make_thread(lead=lead)
         add_incoming_email(thread)
         send_draft(by, thread, body=f"Number {number}.")
-    Dispatch.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+    EmailDelivery.objects.update(run_after=timezone.now() - timedelta(seconds=1))
 
 
 def wait_to_kill(drawn, smtp_sink, aimed) -> None:
@@ -75,15 +75,15 @@ def test_killed_senders_deliver_each_email_once_or_mark_it_uncertain(ann, smtp_s
             wait_to_kill(drawn, smtp_sink, aimed=number % 2)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            still_open = Dispatch.objects.filter(finished_at=None).count()
+            still_open = EmailDelivery.objects.filter(finished_at=None).count()
             assert still_open <= open_before
             open_before = still_open
     assert open_before > 0  # the last was killed in the middle, too
     later = timezone.now() + send_queue.DEAD_WORKER_AFTER + send_queue.LOST_AFTER
-    assert send_queue.requeue_lost_dispatches(later) == open_before
+    assert send_queue.requeue_lost_deliveries(later) == open_before
 
     smtp_sink.fault = ""
-    for message in Message.objects.filter(dispatch__finished_at=None):
+    for message in Message.objects.filter(delivery__finished_at=None):
         send_queue.send_queued_email(message.pk)
     mails, taken = list(Message.objects.filter(direction="out")), received_counts(smtp_sink)
     told = Counter(ActivityLog.objects.filter(verb__in=["sent", "uncertain"]).values_list("metadata__message", "verb"))
@@ -92,15 +92,15 @@ def test_killed_senders_deliver_each_email_once_or_mark_it_uncertain(ann, smtp_s
     assert any(taken[mail.message_id] for mail in unknown) and len(unknown) <= KILLS
     for mail in mails:
         if mail in unknown:
-            assert "nobody knows whether it arrived" in mail.error_message
+            assert "delivery unconfirmed" in mail.error_message
         else:
             assert (mail.state, mail.error_message, taken[mail.message_id]) == (MessageState.SENT, "", 1)
         assert told[str(mail.pk), mail.state.lower()] == 1
 
     for mail in unknown:  # a person looks, and says
         has_it = bool(taken[mail.message_id])
-        send_queue.resolve_uncertain(mail, arrived=has_it, by=ann)
+        send_queue.resolve_uncertain(mail, was_delivered=has_it, by=ann)
         assert has_it or run_send_job(mail).state == MessageState.SENT
     assert set(received_counts(smtp_sink).values()) == {1} and len(received_counts(smtp_sink)) == EMAILS
-    assert not Dispatch.objects.filter(finished_at=None).exists()
+    assert not EmailDelivery.objects.filter(finished_at=None).exists()
     assert set(Message.objects.filter(direction="out").values_list("state", flat=True)) == {MessageState.SENT}

@@ -1,4 +1,4 @@
-"""Letting a mail go out in a test, without waiting."""
+"""Sending the email of a suggestion in a test, without waiting."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,13 +6,14 @@ from typing import Any
 from django.utils import timezone
 
 from crm.models import User
+from inbox.models import EmailDelivery
 from suggestions.models import Suggestion, SuggestionExecution
 from suggestions.policy.findings import find_policy_findings
 from suggestions.transitions import approve, get_kind, run_execution
 
 
 def approve_confirming_all(suggestion: Suggestion, by: User, **kw: Any) -> Suggestion:
-    """Approve `suggestion`, with everything that is pointed out confirmed; it waits to be carried out."""
+    """Approve `suggestion` with all findings confirmed; its execution is queued."""
     kind = get_kind(suggestion)
     content = kw.get("content") or suggestion.approved_content or suggestion.suggested_content
     found = find_policy_findings(kind, kind.parse_content(content), suggestion)
@@ -21,9 +22,11 @@ def approve_confirming_all(suggestion: Suggestion, by: User, **kw: Any) -> Sugge
 
 
 def run_latest_execution(suggestion: Suggestion) -> Suggestion:
-    """`suggestion` after its order was carried out, as if the time in which it can be taken back were over."""
+    """Return `suggestion` after its execution, as if its undo window were over."""
     execution = suggestion.executions.latest("attempt")
-    SuggestionExecution.objects.filter(pk=execution.pk).update(run_after=timezone.now() - timedelta(seconds=1))
+    due = timezone.now() - timedelta(seconds=1)
+    SuggestionExecution.objects.filter(pk=execution.pk).update(run_after=due)
+    EmailDelivery.objects.filter(message=execution.message_id).update(run_after=due)
     run_execution(execution.pk)
     suggestion.refresh_from_db()
     return suggestion

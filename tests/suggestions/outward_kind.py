@@ -32,12 +32,6 @@ class PostKind(OutwardKind):
         return f"Posts “{payload.body}”."
 
     @classmethod
-    def prepare(cls, payload: Any, suggestion: Any, execution: Any, *, by: Any) -> None:
-        return None
-
-    withdraw = mark_undelivered = classmethod(lambda cls, *args, **kw: None)
-
-    @classmethod
     def deliver(cls, execution: Any, last_check: Any) -> Delivery:
         return last_check() or cls.delivery
 

@@ -209,7 +209,7 @@ def test_suggestion_for_deleted_lead_is_refused(ann):
         ({"title": "x" * 1_000_000}, "title: This must have at most 200 characters."),
         ({"title": "x", "description": "y" * 1_000_000}, "description: This must have at most 10,000 characters."),
         ({"title": "nul\x00"}, "null character"),
-        ({"title": "x", "assignee": "nobody-here"}, "Nobody of the name “nobody-here” works here."),
+        ({"title": "x", "assignee": "nobody-here"}, "There is no active member of staff “nobody-here”."),
         ([], "The content must be an object"),
         ("task", "The content must be an object"),
         ({f"extra{n}": n for n in range(500)}, "and 491 more"),

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import ActivityLog
+from inbox.models import EmailDelivery
 from leads.models import Task
 from suggestions.autonomy.kill_switch import pause_execution
 from suggestions.autonomy.transitions import reset_to_agency_setting, set_autonomy_level
@@ -40,6 +41,7 @@ def make_due(suggestion: Suggestion) -> SuggestionExecution:
     """Its execution, whose time has come."""
     rows = SuggestionExecution.objects.filter(suggestion=suggestion)
     rows.update(run_after=timezone.now() - timedelta(seconds=1))
+    EmailDelivery.objects.filter(message__executions__suggestion=suggestion).update(run_after=timezone.now())
     return rows.get()
 
 
@@ -78,7 +80,7 @@ def test_level_auto_execute_runs_after_undo_window(trusted_agent, ann):
     told = ActivityLog.objects.on_timeline_of(suggestion.lead).filter(target_id=suggestion.pk)
     assert [line.verb for line in told] == ["approved", "let happen", "proposed"]
     assert "by policy" in told[0].summary
-    assert "unless it is taken back" in told[1].summary
+    assert "unless it is undone" in told[1].summary
     assert list(Suggestion.objects.auto_approved()) == [suggestion]
 
 
@@ -211,7 +213,7 @@ def test_pause_before_execution_returns_suggestion_to_reviewer(trusted_agent, an
     pause_execution(SuggestionType.TASK, by=max)
     run_execution(make_due(suggestion).pk)
     assert status_label(suggestion) == "Waiting"
-    assert suggestion.held_because == ["The carrying out was stopped."]
+    assert suggestion.held_because == ["Execution was stopped."]
     assert not Task.objects.exists()
 
 

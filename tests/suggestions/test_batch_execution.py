@@ -245,11 +245,11 @@ def test_job_requeues_itself_after_its_time_slice(ann, monkeypatch):
     jobs.run_batch_job(3)
     assert states(executions) == ["SUCCEEDED", "SUCCEEDED", "QUEUED"]
     job = ProcrastinateJob.objects.get()
-    assert (job.task_name, job.args, job.queueing_lock) == ("suggestions.drain", {"number": 3}, "drain 3")
+    assert (job.task_name, job.args, job.queueing_lock) == ("suggestions.execute_batch", {"number": 3}, "batch 3")
     jobs.run_batch_job(3)
     assert states(executions) == ["SUCCEEDED"] * 3
 
 
 def test_suggestions_approved_while_paused_share_one_job(ann):
     approve_while_paused(ann, *make_tasks(3))
-    assert ProcrastinateJob.objects.get().task_name == "suggestions.drain"
+    assert ProcrastinateJob.objects.get().task_name == "suggestions.execute_batch"

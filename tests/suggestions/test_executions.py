@@ -31,7 +31,7 @@ def make_queued_execution(by, **kw) -> SuggestionExecution:
 
 
 def jobs():
-    return ProcrastinateJob.objects.filter(task_name="suggestions.carry_out", status="todo")
+    return ProcrastinateJob.objects.filter(task_name="suggestions.execute", status="todo")
 
 
 def test_approval_records_execution_with_user_and_times(ann):
@@ -115,7 +115,7 @@ def test_execution_by_deleted_user_fails(ann):
     run_execution(execution.pk)
     execution.refresh_from_db()
     assert (execution.state, execution.ordered_by) == ("FAILED", None)
-    assert execution.error == "Somebody who has left may not decide suggestions any more."
+    assert execution.error == "A former colleague may not decide suggestions any more."
     assert not Task.objects.exists()
 
 
@@ -159,7 +159,7 @@ def test_undo_returns_suggestion_to_pending_and_is_logged(ann):
     assert [row.state for row in suggestion.executions.all()] == ["UNDONE"]
     line = ActivityLog.objects.on_timeline_of(suggestion.lead).get(verb="undone")
     assert line.summary.startswith("Undone: Adds the task")
-    with pytest.raises(IllegalTransition, match="Only what is approved can be undone"):
+    with pytest.raises(IllegalTransition, match="Only an approved suggestion can be undone"):
         undo(suggestion, by=ann)
 
 
@@ -187,7 +187,7 @@ def test_lost_job_is_requeued(ann):
     SuggestionExecution.objects.update(run_after=timezone.now() - tasks.LOST_AFTER)
     tasks.recover_lost_executions(0)
     tasks.recover_lost_executions(0)
-    assert ProcrastinateJob.objects.get().task_name == "suggestions.drain"
+    assert ProcrastinateJob.objects.get().task_name == "suggestions.execute_batch"
     tasks.run_batch_job()
     assert SuggestionExecution.objects.get(pk=execution.pk).state == "SUCCEEDED"
 
@@ -214,7 +214,7 @@ def test_resume_runs_many_executions_with_few_jobs(ann, max):
     ProcrastinateJob.objects.all().delete()
     assert resume_execution(by=max) == 6
     waiting = ProcrastinateJob.objects.filter(status="todo")
-    assert {job.task_name for job in waiting} == {"suggestions.drain"}
+    assert {job.task_name for job in waiting} == {"suggestions.execute_batch"}
     assert len(waiting) == 4
     assert run_due_executions() == 6
     assert run_due_executions() == 0
@@ -251,9 +251,9 @@ def test_unexpected_error_fails_one_execution_only(ann, monkeypatch, caplog):
     assert run_due_executions() == 2
     failed = Suggestion.objects.get(pk=first.suggestion_id)
     assert failed.status == SuggestionStatus.FAILED
-    assert failed.error_message.startswith("The program broke down over this (ZeroDivisionError).")
+    assert failed.error_message.startswith("The program failed over this (ZeroDivisionError).")
     assert SuggestionExecution.objects.get(pk=second.pk).state == "SUCCEEDED"
-    assert "broke down" in caplog.text
+    assert "failed." in caplog.text
 
 
 def test_suggestion_with_queued_execution_cannot_be_purged(ada, ann):

@@ -86,7 +86,7 @@ def test_putting_back_clears_the_decision(ann, max):
 
 def test_only_rejected_suggestion_can_be_put_back(ann):
     suggestion = make_suggestion()
-    with pytest.raises(IllegalTransition, match="Only a rejected suggestion is put back; this one is waiting"):
+    with pytest.raises(IllegalTransition, match="Only a rejected suggestion can be put back; this one is waiting"):
         restore_rejected(suggestion, by=ann)
 
 

@@ -41,7 +41,7 @@ def test_page_shows_action_reason_and_evidence(as_max):
     suggestion = make_complete_suggestion()
     shown = page_text(as_max.get(page_url(suggestion)))
     for words in (
-        "Adds the task “Call back” for nobody yet.",
+        "Adds the task “Call back” for no one yet.",
         "They asked for it.",
         "“go ahead”",
         "83 %",
@@ -170,7 +170,7 @@ def test_approving_unchanged_content_is_not_modified(as_max):
         ({"dueOn": "some day"}, "This must be a date, such as 2026-11-30."),
         ({"description": "y" * 1_000_000}, "This must have at most 10,000 characters."),
         ({"title": "nul\x00"}, "Null characters are not allowed."),
-        ({"assignee": "nobody-here"}, "Nobody of the name “nobody-here” works here."),
+        ({"assignee": "nobody-here"}, "There is no active member of staff “nobody-here”."),
     ],
 )
 def test_invalid_approval_shows_error_and_keeps_typed_text(as_max, changes, said):

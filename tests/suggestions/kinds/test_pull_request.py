@@ -103,9 +103,9 @@ def test_undo_before_execution_sends_nothing(forge, dev):
         (respond_with(422, {"message": 7, "errors": {"a": 1}}), "The forge answered 422 and does not say why."),
         (
             respond_with(301, b"", Location="http://127.0.0.1:9/elsewhere"),
-            "What answered 301 does not speak as a forge does",
+            "The answer 301 is not that of a forge",
         ),
-        (respond_with(200, b"<html>Welcome</html>"), "What answered 200 does not speak as a forge does"),
+        (respond_with(200, b"<html>Welcome</html>"), "The answer 200 is not that of a forge"),
     ],
 )
 def test_forge_error_fails_with_its_message(forge, dev, answer, sentence):
@@ -131,7 +131,7 @@ def test_rate_limited_request_is_retried(forge, dev, answer):
     forge.post = answer
     suggestion, execution = approve_and_execute(dev)
     assert (execution.state, suggestion.status) == (ExecutionState.QUEUED, SuggestionStatus.APPROVED)
-    assert execution.put_off == 1
+    assert execution.retry_count == 1
     forge.post = None
     assert execute_again(suggestion).state == ExecutionState.SUCCEEDED
     assert len(forge.pulls) == 1
@@ -269,7 +269,7 @@ def test_missing_forge_settings_refuse_proposal_and_execution(forge, settings, d
     suggestion = make_suggestion(PR)
     approve(suggestion, by=dev)
     setattr(settings, missing, "")
-    with pytest.raises(IllegalTransition, match="No forge is set up here"):
+    with pytest.raises(IllegalTransition, match="There is no forge"):
         make_suggestion(PR)
     assert execute_again(suggestion).state == ExecutionState.FAILED
     assert forge.asked == []

@@ -91,14 +91,14 @@ def test_reply_is_tainted(thread):
 
 
 def test_thread_without_inbound_email_is_refused(lead):
-    with pytest.raises(IllegalTransition, match="there is no mail to answer"):
+    with pytest.raises(IllegalTransition, match="There is no email to answer"):
         make_reply(make_thread(lead=lead))
 
 
 def test_thread_of_another_lead_is_refused(lead, thread):
     other = make_thread(lead=make_lead())
     add_message(other, "<x@example.com>", "Hi", timedelta(hours=1))
-    with pytest.raises(IllegalTransition, match="not the conversation of this suggestion"):
+    with pytest.raises(IllegalTransition, match="belongs to another conversation"):
         make_suggestion("REPLY", lead=lead, thread=thread, suggested_content={"body": "Hi", "thread": str(other.pk)})
 
 
@@ -140,7 +140,7 @@ def test_long_thread_subject_is_truncated_in_summary(ann):
     Thread.objects.filter(pk=suggestion.thread_id).update(subject="Z" * 500)
     kind = KINDS["REPLY"]
     said = kind.sentence(kind.parse_content(suggestion.suggested_content), suggestion)
-    assert said == f"Answers “{'Z' * 119}…” with a mail to whoever wrote last."
+    assert said == f"Replies to the last sender in “{'Z' * 119}…”."
 
 
 def test_reply_goes_to_merged_thread(smtp_sink, thread, ann):

@@ -56,7 +56,7 @@ def test_invalid_content_is_refused(db, content, sentence):
 
 def test_changing_the_ticket_on_approval_is_refused(ann):
     suggestion, other = make_suggestion(RESOLVE), make_ticket()
-    with pytest.raises(InvalidInput, match="It resolves the ticket"):
+    with pytest.raises(InvalidInput, match="The ticket is not the one of this suggestion"):
         approve(suggestion, by=ann, content={"ticket": str(other.pk), "summary": "Done."})
 
 

@@ -135,7 +135,7 @@ def test_location_cannot_inject_calendar_lines(smtp_sink, lead, ann, first):
 
 
 def test_lead_without_address_is_refused(db, first):
-    with pytest.raises(InvalidInput, match="No mail address of"):
+    with pytest.raises(InvalidInput, match="has no email address"):
         make_call_suggestion(make_lead(contact_email="", contact_phone="1"), [first])
 
 

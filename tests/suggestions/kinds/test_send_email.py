@@ -1,22 +1,35 @@
 """SEND_EMAIL: what was approved arrives, once, or fails visibly."""
 
 from datetime import timedelta
+from unittest.mock import ANY
 
 import pytest
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import ActivityLog
 from crm.records.transitions import soft_delete
 from inbox.filters import with_unsent_messages
-from inbox.models import Mailbox, Message, MessageState, Thread
+from inbox.models import EmailDelivery, Mailbox, Message, MessageState, Thread
 from inbox.models.email_template import EmailTemplate
+from inbox.outgoing import outbox, send_queue
 from inbox.outgoing.send_queue import confirm_sent
-from suggestions import tasks
+from suggestions.autonomy.kill_switch import pause_execution, resume_execution
 from suggestions.kinds import KINDS
-from suggestions.models import SuggestionStatus
-from suggestions.transitions import approve, reject, restore_rejected, run_execution, settle_unknown_outcome, undo
+from suggestions.models import ExecutionPause, SuggestionStatus
+from suggestions.tasks import recover_lost_executions
+from suggestions.transitions import (
+    approve,
+    email_delivery,
+    reject,
+    restore_rejected,
+    run_execution,
+    settle_unknown_outcome,
+    undo,
+)
 from tests.cast import make_client, make_lead, make_suggestion, make_thread
+from tests.killing import Killed, kill_at
 from tests.suggestions.email_execution import approve_and_send, approve_confirming_all, run_latest_execution
 
 HELLO = {"subject": "Your quote, {{first_name}}", "body": "Dear {{ lead_name }},\n\nhere it is.\n\n{{sender_name}}"}
@@ -74,7 +87,7 @@ def test_email_can_be_undone_for_ten_seconds(smtp_sink, lead, ann):
 
 def test_sent_email_cannot_be_undone(smtp_sink, lead, ann):
     suggestion = approve_and_send(make_email_suggestion(lead), ann)
-    with pytest.raises(IllegalTransition, match="A mail that went out cannot be taken back."):
+    with pytest.raises(IllegalTransition, match="An email that was sent cannot be taken back."):
         undo(suggestion, by=ann)
 
 
@@ -82,7 +95,7 @@ def test_rejected_email_fails_and_can_be_retried(smtp_sink, lead, ann):
     smtp_sink.fault = "spam"
     suggestion = approve_and_send(make_email_suggestion(lead), ann)
     assert suggestion.status == SuggestionStatus.FAILED
-    assert suggestion.error_message == "The mail server refused the mail: 554 5.7.1 this looks like spam."
+    assert suggestion.error_message == "The mail server rejected the email: 554 5.7.1 this looks like spam."
     message = Message.objects.get()
     assert (message.state, message.error_message) == (MessageState.FAILED, suggestion.error_message)
     lead.refresh_from_db()
@@ -97,7 +110,7 @@ def test_deferred_email_is_retried(smtp_sink, lead, ann):
     smtp_sink.fault = "try later"
     suggestion = approve_and_send(make_email_suggestion(lead), ann)
     execution = suggestion.executions.get()
-    assert (execution.state, execution.put_off) == ("QUEUED", 1)
+    assert (execution.state, execution.retry_count) == ("QUEUED", 1)
     smtp_sink.fault = ""
     assert run_latest_execution(suggestion).executed_at
     assert len(smtp_sink.data) == 1
@@ -107,7 +120,7 @@ def test_deferred_email_is_retried(smtp_sink, lead, ann):
 def test_uncertain_delivery_is_settled_by_a_person(smtp_sink, lead, ann, happened):
     smtp_sink.fault = "cut"
     suggestion = approve_and_send(make_email_suggestion(lead), ann)
-    assert "nobody knows" in suggestion.error_message
+    assert "delivery unconfirmed" in suggestion.error_message
     assert Message.objects.get().state == MessageState.UNCERTAIN
     assert suggestion.executions.get().state == "UNKNOWN"
     smtp_sink.fault = ""
@@ -123,18 +136,18 @@ def test_uncertain_delivery_is_settled_by_a_person(smtp_sink, lead, ann, happene
 def test_uncertain_delivery_is_settled_by_the_sent_folder(smtp_sink, lead, ann):
     smtp_sink.fault = "cut"
     suggestion = approve_and_send(make_email_suggestion(lead), ann)
-    tasks.recover_lost_executions(0)
+    confirm_sent(Mailbox.objects.create(address="office@agency.example"), ["<another@agency.example>"])
     assert suggestion.executions.get().state == "UNKNOWN"
-    confirm_sent(Mailbox.objects.create(address="office@agency.example"), [Message.objects.get().message_id])
-    tasks.recover_lost_executions(0)
+    confirm_sent(Mailbox.objects.get(address="office@agency.example"), [Message.objects.get().message_id])
     suggestion.refresh_from_db()
+    assert ActivityLog.objects.get(verb="settled").summary == "Found in the Sent folder: it was sent."
     assert (suggestion.status, suggestion.executions.get().state) == (SuggestionStatus.APPROVED, "SUCCEEDED")
     assert suggestion.result["message"] == str(Message.objects.get().pk)
 
 
 def test_worker_killed_while_sending_leaves_delivery_unconfirmed(smtp_sink, lead, ann):
     suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
-    suggestion.executions.update(state="RUNNING", run_after=timezone.now())
+    EmailDelivery.objects.update(claimed_at=timezone.now(), run_after=timezone.now())
     Message.objects.update(state=MessageState.SENDING)
     run_execution(suggestion.executions.get().pk)
     assert (suggestion.executions.get().state, smtp_sink.data) == ("UNKNOWN", [])
@@ -142,7 +155,7 @@ def test_worker_killed_while_sending_leaves_delivery_unconfirmed(smtp_sink, lead
 
 def test_worker_killed_before_sending_sends_once(smtp_sink, lead, ann):
     suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
-    suggestion.executions.update(state="RUNNING", run_after=timezone.now())
+    EmailDelivery.objects.update(claimed_at=timezone.now(), run_after=timezone.now())
     run_execution(suggestion.executions.get().pk)
     assert suggestion.executions.get().state == "SUCCEEDED"
     assert len(smtp_sink.data) == 1
@@ -257,5 +270,101 @@ def test_deferred_email_shows_reason_and_retry_time(smtp_sink, ann, as_ann):
     smtp_sink.fault = "try later"
     approve_and_send(suggestion, ann)
     page = as_ann.get(f"/suggestions/suggestion/{suggestion.pk}/change/").content.decode()
-    assert "It was tried before: The mail server refused" in page and "greylisted" in page
+    assert "It was tried before: The mail server rejected" in page and "greylisted" in page
     assert "put off 1 time" in page and ">due " in page
+
+
+def pause_while_building(monkeypatch, by) -> None:
+    """Stop the execution of everything after the email was claimed, and before it is handed over."""
+    build_email = outbox.build_email
+
+    def stop_and_build(message, **kw):
+        ExecutionPause.objects.get_or_create(type="", defaults={"reason": "Wait.", "by": by})
+        return build_email(message, **kw)
+
+    monkeypatch.setattr(outbox, "build_email", stop_and_build)
+
+
+def test_paused_email_waits_without_jobs_and_is_sent_after_resume(smtp_sink, lead, ann, max):
+    suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
+    pause_execution("SEND_EMAIL", by=max)
+    run_latest_execution(suggestion)
+    assert (suggestion.executions.get().state, Message.objects.get().state) == ("QUEUED", MessageState.QUEUED)
+    ProcrastinateJob.objects.all().delete()
+    EmailDelivery.objects.update(run_after=timezone.now() - timedelta(hours=1))
+    assert send_queue.requeue_lost_deliveries(timezone.now()) == 0
+    assert resume_execution("SEND_EMAIL", by=max) == 1
+    assert [job.task_name for job in ProcrastinateJob.objects.all()] == [send_queue.SEND_TASK]
+    assert (run_latest_execution(suggestion).status, len(smtp_sink.data)) == (SuggestionStatus.APPROVED, 1)
+
+
+def test_pause_right_before_the_data_keeps_the_email_queued(smtp_sink, lead, ann, max, monkeypatch):
+    suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
+    pause_while_building(monkeypatch, max)
+    run_latest_execution(suggestion)
+    execution, delivery = suggestion.executions.get(), EmailDelivery.objects.get()
+    assert (execution.state, execution.error, smtp_sink.data) == ("QUEUED", "It was stopped before it went out.", [])
+    assert (execution.retry_count, execution.run_after) == (delivery.retry_count, delivery.run_after) == (1, ANY)
+
+
+def test_undo_right_before_the_data_wins(smtp_sink, lead, ann, monkeypatch):
+    suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
+    build_email = outbox.build_email
+
+    def undo_and_build(message, **kw):
+        undo(suggestion, by=ann)
+        return build_email(message, **kw)
+
+    monkeypatch.setattr(outbox, "build_email", undo_and_build)
+    suggestion = run_latest_execution(suggestion)
+    assert (suggestion.status, suggestion.executions.get().state) == (SuggestionStatus.PENDING, "CANCELLED")
+    assert smtp_sink.data == [] and not Message.objects.exists()
+    assert EmailDelivery.objects.get().finished_at is not None
+
+
+def test_lost_job_of_an_email_is_requeued_by_the_send_queue_alone(lead, ann):
+    suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
+    ProcrastinateJob.objects.all().delete()
+    for rows in (suggestion.executions.all(), EmailDelivery.objects.all()):
+        rows.update(run_after=timezone.now() - timedelta(hours=1))
+    recover_lost_executions(0)
+    assert not ProcrastinateJob.objects.exists()
+    assert send_queue.requeue_lost_deliveries(timezone.now()) == 1
+
+
+def test_execution_without_its_email_fails(lead, ann):
+    suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
+    Message.objects.all().delete()
+    suggestion.executions.update(run_after=timezone.now() - timedelta(hours=1))
+    recover_lost_executions(0)
+    suggestion = run_latest_execution(suggestion)
+    assert suggestion.status == SuggestionStatus.FAILED
+    assert suggestion.error_message == "The email that was composed for this no longer exists."
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "after", "state", "arrived"),
+    [
+        (send_queue, "claim_delivery", False, "SUCCEEDED", 1),
+        (send_queue, "claim_delivery", True, "SUCCEEDED", 1),
+        (outbox, "claim", False, "SUCCEEDED", 1),
+        (outbox, "claim", True, "UNKNOWN", 0),
+        (outbox, "send_via_smtp", True, "UNKNOWN", 1),
+        (outbox, "mark_email_sent", True, "UNKNOWN", 1),
+        (email_delivery, "mark_succeeded", True, "UNKNOWN", 1),
+        (send_queue, "settle_delivery", True, "SUCCEEDED", 1),
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+def test_killed_worker_sends_at_most_once_and_execution_follows(
+    smtp_sink, lead, ann, monkeypatch, module, name, after, state, arrived
+):
+    suggestion = approve_confirming_all(make_email_suggestion(lead), ann)
+    for _ in kill_at(monkeypatch, module, name, after=after):
+        with pytest.raises(Killed):
+            run_latest_execution(suggestion)
+    suggestion = run_latest_execution(suggestion)
+    execution, message = suggestion.executions.get(), Message.objects.get()
+    assert (execution.state, len(smtp_sink.data)) == (state, arrived)
+    assert message.state == (MessageState.SENT if state == "SUCCEEDED" else MessageState.UNCERTAIN)
+    assert EmailDelivery.objects.get().finished_at is not None

@@ -114,7 +114,7 @@ def test_unsupported_characters_in_pdf_are_reported(smtp_sink, lead, ann):
     suggestion = make_proposal_suggestion(lead, title="Größe Ἑλλάς", body="Привет, Ελλάδα, łódź. 東京 (x) \\ done")
     kind = KINDS["SEND_PROPOSAL"]
     shown = dict(kind.preview(kind.parse_content(suggestion.suggested_content), suggestion, ann))
-    assert shown["Not on paper"] == "東 京: marked by \ufffd, as the font of the PDF has no such letters."
+    assert shown["Not in the PDF"] == "東 京: shown as \ufffd, because the font of the PDF lacks them."
     approve_and_send(suggestion, ann)
     [file] = smtp_sink.emails[0].iter_attachments()
     text = pdf_text(file.get_content())
@@ -137,7 +137,7 @@ def test_retry_sends_same_pdf_once(smtp_sink, lead, ann):
         ({"amount": "0"}, "amount: This must be more than 0"),
         ({"amount": "NaN"}, "amount: This must be a number"),
         ({"amount": "1.234"}, "amount: This must have at most 2 decimal places"),
-        ({"validUntil": "2020-01-01"}, "is no day in the future"),
+        ({"validUntil": "2020-01-01"}, "is not in the future"),
         ({"title": "x\nBcc: eve@example.com"}, "The subject holds a line break"),
         ({"body": "{{password}}"}, "There is no placeholder"),
     ],
@@ -153,7 +153,7 @@ def test_preview_announces_tracking_only_when_allowed(smtp_sink, lead, ann, sett
     Lead.objects.filter(pk=lead.pk).update(communications={"email": {"no_tracking": not tracked}})
     suggestion = make_proposal_suggestion(Lead.objects.get(pk=lead.pk))
     page = browser(ann).get(f"/suggestions/suggestion/{suggestion.pk}/change/").content.decode()
-    said = ("The proposal can also be looked at here: https://crm.example.com/", "a small picture that tells us")
+    said = ("You can also view the proposal here: https://crm.example.com/", "a tracking picture that tells us")
     assert [words in page for words in said] == [tracked, tracked]
     approve_and_send(suggestion, ann)
     [mail] = smtp_sink.emails
@@ -163,4 +163,4 @@ def test_preview_announces_tracking_only_when_allowed(smtp_sink, lead, ann, sett
     page = browser(ann).get(f"/leads/lead/{lead.pk}/change/?edit=1").content.decode()
     assert "Do not note when mails are opened" in page
     composer = browser(ann).get(f"/inbox/draft/add/?lead={lead.pk}").content.decode()
-    assert ("The mail carries a small picture" in composer) is tracked
+    assert ("The mail carries a tracking picture" in composer) is tracked

@@ -1,4 +1,4 @@
-"""A proposal on paper: one PDF, in any language that the font can draw."""
+"""The PDF of a proposal, in any language that the font can draw."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from font_roboto import Roboto, RobotoBold
 from fontTools.ttLib import TTFont
 from fpdf import FPDF
 
-# What stands, and is seen, for a letter that the font cannot draw: the first of these that it can.
+# The visible mark for a letter that the font cannot draw: the first of these that it can draw.
 REPLACEMENT_MARKS = "\ufffd\u25a1?"
 FONT_FAMILY = "Roboto"
 PAGE_MARGIN, LINE_HEIGHT = 22, 6.2
@@ -19,7 +19,7 @@ QUIET_COLOUR, TEXT_COLOUR, ACCENT_COLOUR = (100, 116, 139), (15, 23, 42), (3, 10
 
 @dataclass(frozen=True)
 class ProposalDocument:
-    """What a proposal says."""
+    """The contents of a proposal."""
 
     title: str
     recipient: str
@@ -32,33 +32,33 @@ class ProposalDocument:
 
 @cache
 def drawable_characters() -> frozenset[int]:
-    """The characters that both faces of the font can draw."""
+    """Return the characters that both faces of the font can draw."""
     faces = (set(TTFont(file, lazy=True).getBestCmap()) for file in (Roboto, RobotoBold))
     return frozenset(set.intersection(*faces))
 
 
 @cache
 def replacement_mark() -> str:
-    """What stands for a letter that cannot be drawn."""
+    """Return the mark for a letter that the font cannot draw."""
     return next(letter for letter in REPLACEMENT_MARKS if ord(letter) in drawable_characters())
 
 
 def document_text(document: ProposalDocument) -> str:
-    """Every text on the paper."""
+    """Return all text of the document."""
     return "\n".join((document.title, document.recipient, document.body, document.agency, document.signature))
 
 
 def undrawable_letters(text: str) -> list[str]:
-    """The letters of `text` that cannot be drawn, each once."""
+    """Return the letters of `text` that the font cannot draw, each once."""
     return [
         letter for letter in dict.fromkeys(text) if letter not in " \n" and ord(letter) not in drawable_characters()
     ]
 
 
 def replace_undrawable(text: str) -> str:
-    """`text` with a visible mark for each letter that cannot be drawn."""
+    """Return `text` with a visible mark for each letter that the font cannot draw."""
     text = unicodedata.normalize("NFC", text)
-    # Joiners and variants of emoji stand for nothing by themselves.
+    # Joiners and variation selectors of emoji have no mark of their own.
     letters = (
         letter
         for letter in text
@@ -70,9 +70,9 @@ def replace_undrawable(text: str) -> str:
 
 
 def render_pdf(document: ProposalDocument) -> bytes:
-    """`document` as a PDF of as many pages as it takes; the same offer gives the same bytes."""
+    """Return `document` as a PDF; the same document gives the same bytes."""
     pdf = FPDF(format="A4")
-    # Not the time of writing: a second attempt is the same paper.
+    # A fixed date: a second attempt must give the same bytes.
     pdf.set_creation_date(datetime(2000, 1, 1, tzinfo=UTC))
     pdf.set_title(replace_undrawable(document.title))
     pdf.set_author(replace_undrawable(document.agency))
@@ -98,7 +98,7 @@ def render_pdf(document: ProposalDocument) -> bytes:
 def add_paragraph(
     pdf: FPDF, text: str, size: float, style: str = "", colour: tuple[int, int, int] = TEXT_COLOUR
 ) -> None:
-    """Write a paragraph and go below it."""
+    """Write a paragraph, and move below it."""
     pdf.set_font(FONT_FAMILY, style, size)
     pdf.set_text_color(*colour)
     pdf.multi_cell(0, max(LINE_HEIGHT, size * 0.5), replace_undrawable(text), new_x="LMARGIN", new_y="NEXT", align="L")
