@@ -219,11 +219,9 @@ class Migration(migrations.Migration):
                 ('last_message_at', models.DateTimeField(blank=True, null=True)),
                 ('last_direction', models.CharField(blank=True, choices=[('in', 'Received'), ('out', 'Sent')], db_default='', default='', max_length=3)),
                 ('message_count', models.PositiveIntegerField(db_default=0, default=0)),
-                ('noticed_count', models.PositiveIntegerField(db_default=0, default=0, editable=False)),
                 ('awaiting_reply', models.BooleanField(db_default=False, default=False)),
                 ('sentiment', models.CharField(blank=True, choices=[('positive', 'Positive'), ('neutral', 'Neutral'), ('negative', 'Negative'), ('urgent', 'Urgent')], max_length=10, null=True)),
-                ('triaged_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('sense_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('processed_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('metadata', models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict)),
                 ('search_text', models.GeneratedField(db_persist=True, expression=django.db.models.functions.text.Lower(django.db.models.functions.text.Concat(django.db.models.functions.comparison.Coalesce('subject', models.Value(''), output_field=models.TextField()), models.Value(' '), output_field=models.TextField())), output_field=models.TextField())),
             ],
@@ -601,7 +599,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='thread',
-            index=models.Index(models.OrderBy(django.db.models.functions.comparison.Coalesce('last_message_at', 'created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), ('client__isnull', True), ('lead__isnull', True), ('status', 'OPEN'), ('triaged_at__isnull', True)), name='threads_untriaged'),
+            index=models.Index(models.OrderBy(django.db.models.functions.comparison.Coalesce('last_message_at', 'created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), models.Q(('lead__isnull', False), models.Q(('client__isnull', True), ('lead__isnull', True), ('status', 'OPEN')), _connector='OR'), ('processed_at__isnull', True)), name='threads_unprocessed'),
         ),
         migrations.AddIndex(
             model_name='thread',
@@ -610,14 +608,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='thread',
             index=models.Index(models.F('assigned_to'), models.F('status'), django.db.models.functions.comparison.Coalesce('last_message_at', 'created_at'), models.F('id'), condition=models.Q(('assigned_to__isnull', False)), name='threads_assigned'),
-        ),
-        migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(models.F('id'), condition=models.Q(('deleted_at__isnull', True), ('lead__isnull', False), models.Q(('noticed_count', models.F('message_count')), _negated=True)), name='threads_unnoticed'),
-        ),
-        migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(models.F('sense_at'), models.F('id'), condition=models.Q(('deleted_at__isnull', True), ('sense_at__isnull', False)), name='threads_to_sense'),
         ),
         migrations.AddIndex(
             model_name='thread',
