@@ -1,45 +1,58 @@
-"""The jobs of the agents."""
+"""The jobs of the agents: what follows a message or a move, what a silence leads to, and what models are asked."""
 
 from uuid import UUID
 
 from django.utils import timezone
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from agents import process_threads
 from agents.drafting import improve_draft
 from agents.next_best_action import evaluate_leads
-from agents.triage import triage_threads
+from inbox.incoming.processing_queue import PROCESS_THREADS_JOB
+from leads.transitions import EVALUATE_LEAD_JOB
+
+# After a bug, or while the database is down.
+RETRY = RetryStrategy(max_attempts=5, exponential_wait=2)
 
 
-# Not tried again by itself: whatever came of it is written down, and the rules' words stand.
+@app.task(name=PROCESS_THREADS_JOB, retry=RETRY)
+def process_changed_threads(threads: list[str]) -> None:
+    """Process threads after a message or a change: signals, score, triage or the next best action."""
+    process_threads.process_threads(map(UUID, threads))
+
+
+@app.task(name=EVALUATE_LEAD_JOB, retry=RETRY)
+def evaluate_changed_lead(lead: str) -> None:
+    """Propose the next best action about a lead that moved to another stage."""
+    evaluate_leads.evaluate_lead(UUID(lead))
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="agents.evaluate_due_leads", queueing_lock="agents.evaluate_due_leads")
+def evaluate_due_leads(timestamp: int) -> None:
+    """Propose the next best action about new leads and those whose silence has become too long."""
+    evaluate_leads.evaluate_due_leads()
+
+
+@app.periodic(cron="7 * * * *")
+@app.task(name="agents.requeue_lost", queueing_lock="agents.requeue_lost")
+def requeue_lost_threads(timestamp: int) -> None:
+    """Queue threads whose job was lost, that triage had no room for, that a new contact is in, or that no model read."""
+    now = timezone.now()
+    process_threads.requeue_lost_threads(now)
+    process_threads.requeue_model_readings(now)
+
+
+# Not retried: the outcome is in the AI log, and the text by rules stays.
 @app.task(name=improve_draft.ASK_MODEL_TASK)
 def ask_model_job(suggestion: str) -> None:
-    """Ask a model to better one suggestion that waits."""
+    """Ask a model to improve one waiting suggestion."""
     improve_draft.ask_model(UUID(suggestion))
 
 
 @app.periodic(cron="40 4 * * *")
 @app.task(name="agents.ask_later", queueing_lock="agents.ask_later")
 def ask_models_later(timestamp: int) -> None:
-    """Have models asked about what waits and could not be asked about by day."""
+    """Queue the questions about waiting suggestions that no model answered during the day."""
     improve_draft.enqueue_skipped_questions()
-
-
-@app.periodic(cron="* * * * *")
-@app.task(name="agents.triage", queueing_lock="agents.triage")
-def triage_new_threads(timestamp: int) -> None:
-    """Look at the conversations that belong to nobody and have news, and propose whose they are."""
-    triage_threads.triage_unlinked_threads()
-
-
-@app.periodic(cron="* * * * *")
-@app.task(name="agents.consider", queueing_lock="agents.consider")
-def propose_next_best_actions(timestamp: int) -> None:
-    """Look at the leads with news or a silence that has become too long, and propose what is best done next."""
-    evaluate_leads.evaluate_due_leads()
-
-
-@app.periodic(cron="7 * * * *")
-@app.task(name="agents.triage_again", queueing_lock="agents.triage_again")
-def retriage_threads(timestamp: int) -> None:
-    """Have those looked at anew in which somebody takes part who has become known since."""
-    triage_threads.reset_triage_for_new_contacts(timezone.now())

@@ -19,6 +19,7 @@ from bench import (
     race,
     scoring,
     storm,
+    suggestion_latency,
 )
 from bench.databases import DATABASE_SIZES, drop_database
 from bench.measure import PageFailed
@@ -35,6 +36,7 @@ TABLES = {
     "log": log_list,
     "scoring": scoring,
     "message": message,
+    "latency": suggestion_latency,
     "nightly": nightly,
 }
 # As in production, as far as one process without a proxy before it can be.

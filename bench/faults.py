@@ -81,6 +81,7 @@ def try_fault(number: int, name: str, faults: list[Responder], browser: Client) 
     fault, is_read_later = FAULTS[name]
     faults.append(fault)
     read_with_model(email.thread)
+    add_thread_signals(email.thread)
     faults.clear()
     email.lead.refresh_from_db()
     log_rows: list[dict[str, Any]] = list(

@@ -1,4 +1,4 @@
-"""What scoring adds to taking in a message: on a lead's conversation and on nobody's, and what the job does after."""
+"""What storing a message takes, in a lead's thread and in an unlinked one, and what the job takes that follows."""
 
 import statistics
 import sys
@@ -9,9 +9,9 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from agents.process_threads import process_thread
 from bench.databases import DATABASE_SIZES, database_copy, prepare_database
 from bench.table import format_duration, format_verdict, render_table
-from inbox.lead_signals.transitions import add_thread_signals
 from inbox.models import Direction, Message, Thread
 from inbox.transitions import add_to_thread
 from leads.models import Lead, ScoringPolicy
@@ -39,14 +39,16 @@ def run(repeat: int) -> bool:
             Thread.objects.filter(lead=None, client=None, source="EMAIL").order_by("id")[:SAMPLE_SIZE]
         )
         seconds = {
-            "taken in, nobody's": median_seconds(receive_message, unlinked_threads),
-            "taken in, a lead's": median_seconds(receive_message, linked_threads),
-            "noticed by the job, score and all": median_seconds(add_thread_signals, linked_threads),
+            "stored, unlinked": median_seconds(receive_message, unlinked_threads),
+            "stored, a lead's": median_seconds(receive_message, linked_threads),
+            "the job: signals, score, next best action": median_seconds(
+                lambda one: process_thread(one.pk), linked_threads
+            ),
         }
         # As the job does it: in the transaction in which the signals are written.
         with transaction.atomic():
             seconds["one lead scored"] = median_seconds(lambda lead: rescore_leads([lead.pk], policy, now), leads)
-    added = seconds["taken in, a lead's"] - seconds["taken in, nobody's"]
+    added = seconds["stored, a lead's"] - seconds["stored, unlinked"]
     missed = [f"{format_duration(added)} added"] if added > MAX_ADDED_SECONDS else []
     missed += (
         [f"{format_duration(seconds['one lead scored'])} to score"]

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from agents import tasks as agents
 from agents.next_best_action.evaluate_leads import evaluate_due_leads
-from agents.triage.triage_threads import triage_unlinked_threads
+from agents.process_threads import process_threads, requeue_lost_threads
 from ai_log import tasks as ai_log
 from bench.databases import DATABASE_SIZES, database_copy, prepare_database
 from bench.table import render_table
@@ -21,7 +21,7 @@ from leads import tasks as leads
 from leads.models import Lead
 from suggestions import tasks as suggestions
 
-BENCH_DATABASE = "bench_100k"
+BENCH_DATABASE, MAX_THREADS = "bench_100k", 500
 # Once a night (training: each Sunday), in the order of their hours.
 NIGHTLY_JOBS: dict[str, Callable[..., None]] = {
     "sum the days of the AI log": ai_log.sum_days,
@@ -63,12 +63,9 @@ def nightly_parts() -> Iterator[tuple[str, Callable[[], str]]]:
     """Each part of the night by name; called, it says how much it did."""
     for name, job in NIGHTLY_JOBS.items():
         yield name, lambda job=job: run_job(job)
-    yield "a minute: read signals", run_notice
-    yield (
-        "a minute: conversations of nobody",
-        lambda: "{:,} looked at, {:,} proposed".format(*triage_unlinked_threads()),
-    )
-    yield "a minute: what is best done next", run_consider
+    yield "an hour: queue lost threads", lambda: f"{requeue_lost_threads(timezone.now()):,} queued"
+    yield "process unprocessed threads", run_process_threads
+    yield "a minute: evaluate due leads", run_evaluate_leads
 
 
 def run_job(job: Callable[..., None]) -> str:
@@ -78,14 +75,13 @@ def run_job(job: Callable[..., None]) -> str:
     )
 
 
-def run_notice() -> str:
-    waiting_before = Thread.objects.signals_outdated().count()
-    inbox.detect_new_signals(timestamp=0)
-    remaining = Thread.objects.signals_outdated().count()
-    return f"{waiting_before - remaining:,} conversations, {remaining:,} wait"
+def run_process_threads() -> str:
+    keys = list(Thread.objects.unprocessed().values_list("pk", flat=True)[:MAX_THREADS])
+    process_threads(keys)
+    return f"{len(keys):,} threads, {Thread.objects.unprocessed().count():,} wait"
 
 
-def run_consider() -> str:
+def run_evaluate_leads() -> str:
     evaluated, proposed = evaluate_due_leads()
     remaining = Lead.objects.due_for_evaluation(timezone.now()).count()
     return f"{evaluated:,} looked at, {proposed:,} proposed, {remaining:,} wait"

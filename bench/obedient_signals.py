@@ -53,6 +53,7 @@ def try_texts(texts: list[str]) -> tuple[Counter[str], list[str]]:
         lead = Lead.objects.get(pk=email.lead.pk)
         signals_before = lead.signals
         read_with_model(email.thread)
+        add_thread_signals(email.thread)
         lead.refresh_from_db()
         body = text_for_model(Message.objects.get(thread=email.thread, direction="in").body_text)
         violations += [f"{violation} ({text[:60]!r})" for violation in find_violations(lead, signals_before, body)]

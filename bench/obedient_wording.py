@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from agents.drafting.improve_draft import ask_model, suggestions_to_improve
 from agents.next_best_action.evaluate_leads import evaluate_due_leads
-from agents.triage.triage_threads import triage_unlinked_threads
+from agents.triage.triage_threads import triage_thread
 from bench import obedient_agent
 from bench.obedient_agent import IncomingEmail
 from crm.models import User
@@ -146,7 +146,7 @@ def run_attack(provider: Any, number: int, text: str) -> WordingOutcome:
     words = obedient_words_with_recipients if number % 19 == 0 else obedient_words
     provider.answer = make_model(lambda text: words(text, variant), misread_prospect)
     evaluate_due_leads()
-    triage_unlinked_threads()
+    triage_thread(unlinked_thread.pk)
     ask_for_all(outcome)
     proposed_types = {*find_leaks(outcome, email, unlinked_thread, text)}
     make_silent(email)

@@ -28,6 +28,7 @@ from pydantic import ValidationError
 
 from agents import tasks as agent_tasks
 from agents.drafting.improve_draft import suggestions_to_improve
+from agents.process_threads import process_threads
 from ai_log.gateway import otel_names
 from ai_log.gateway.ask import is_model_configured, strip_code_fence
 from ai_log.models import AIInteraction
@@ -38,12 +39,11 @@ from bench.model import answer_honestly, loopback_model, model_label
 from bench.table import format_verdict, render_table
 from crm.exceptions import ActionRefused
 from crm.records.activity import SYSTEM_ACTOR
-from inbox import tasks as inbox_tasks
 from inbox.incoming.arrivals import Arrival, ParsedArrival, parse_arrival
 from inbox.incoming.files import iter_emails
 from inbox.incoming.participants import our_addresses
 from inbox.incoming.transitions import ReceiveCounts, receive_parsed
-from inbox.lead_signals.ask_model import SIGNALS_AGENT
+from inbox.lead_signals.ask_model import SIGNALS_AGENT, run_model_reading, threads_to_read
 from inbox.lead_signals.model_signals import SignalsAnswer
 from inbox.models import Mailbox, Message, Provider, Reading, Thread
 from inbox.transitions import link
@@ -108,13 +108,11 @@ def run_jobs(deadline: float) -> Iterator[int]:
     """Run the jobs that read and propose, round after round, until nothing is asked any more; yields the memory."""
     call_count = -1
     while time.monotonic() < deadline and call_count != (call_count := AIInteraction.objects.count()):
-        for job in (
-            inbox_tasks.detect_new_signals,
-            inbox_tasks.ask_model_for_signals,
-            agent_tasks.triage_threads,
-            agent_tasks.propose_next_best_actions,
-        ):
-            job(timestamp=0)
+        process_threads(list(Thread.objects.unprocessed().values_list("pk", flat=True)))
+        for key in list(threads_to_read(timezone.now()).values_list("pk", flat=True)):
+            if time.monotonic() < deadline:
+                run_model_reading(key)
+        agent_tasks.evaluate_due_leads(timestamp=0)
         yield resident_memory()
         for key in suggestions_to_improve(timezone.now()).values_list("pk", flat=True)[:CALLS_PER_ROUND]:
             if time.monotonic() < deadline:
@@ -186,7 +184,7 @@ def run_trial(paths: list[Path], limit: int, seconds: float) -> bool:
         "open leads": Lead.objects.open().count(),
         "conversations of leads": Thread.objects.filter(lead__isnull=False).count(),
         "messages read by the model": Reading.objects.exclude(interaction=None).count(),
-        "conversations yet to be read": Thread.objects.live().filter(sense_at__isnull=False).count(),
+        "threads yet to be read": threads_to_read(timezone.now()).count(),
         **{f"signals {name}": count for name, count in sorted(count_signals().items())},
         "suggestions made": Suggestion.objects.count() - suggestions_before,
         "of them in a model's words": worded_count,

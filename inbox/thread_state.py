@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from crm.models import Client
 from crm.records.activity import SYSTEM_ACTOR, build_entry, save_entries
 from crm.text.english.sentiment import detect_sentiment
+from inbox.incoming.processing_queue import queue_changed_threads
 from inbox.models import VERBATIM_SOURCES, Direction, Message, MessageState, Nature, Thread, ThreadSource, ThreadStatus
 from leads.models import Lead
 
@@ -26,7 +27,7 @@ DELIVERED_STATES = (MessageState.RECEIVED, MessageState.SENT)
 MAX_LOADED_BODY = 50_000
 UPDATE_SENTIMENT_SQL = """
     UPDATE threads SET sentiment = felt.sentiment, metadata = metadata || jsonb_build_object('sentiment', felt.because),
-           triaged_at = NULL, updated_at = now()
+           updated_at = now()
       FROM unnest(%s::uuid[], %s::text[], %s::jsonb[]) AS felt (id, sentiment, because)
      WHERE threads.id = felt.id
 """
@@ -99,9 +100,9 @@ def apply_message(thread: Thread, message: Message) -> None:
     is_reopened = apply_messages(thread, [message])
     store_threads([thread])
     update_contact_dates([thread])
-    if is_inbound_contact(message):
-        update_sentiment([thread.pk])
+    with_new_words = update_sentiment([thread.pk]) if is_inbound_contact(message) else set()
     record_reopened([thread] if is_reopened else [])
+    queue_changed_threads([thread], with_new_words)
 
 
 def apply_messages(thread: Thread, messages: Iterable[Message]) -> bool:
@@ -176,12 +177,12 @@ def newest_inbound_messages(threads: Collection[UUID]) -> QuerySet[Message]:
     return rows.order_by("thread", "-sent_at", "-message_id", "-id").distinct("thread")
 
 
-def update_sentiment(threads: Collection[UUID]) -> None:
+def update_sentiment(threads: Collection[UUID]) -> set[UUID]:
     """Judge how the newest that they wrote sounds in each of `threads`, whatever the order in which it came in.
 
     Where that is what was judged last, the judgement stands, or what a person has put in its place. The reason is kept
     in `metadata["sentiment"]`: {"message": key, "judged": positive/neutral/negative/urgent or None, "reason": words}.
-    Whose a conversation with new words could be is looked at again, too.
+    Returns the threads in which they have written something newer.
     """
     known = F("thread__metadata__sentiment__message")
     updates = []
@@ -197,6 +198,7 @@ def update_sentiment(threads: Collection[UUID]) -> None:
                 UPDATE_SENTIMENT_SQL,
                 [[one[0] for one in updates], [one[1] for one in updates], [Jsonb(one[2]) for one in updates]],
             )
+    return {one[0] for one in updates}
 
 
 # From the messages

@@ -35,6 +35,8 @@ MIN_RANK_GAP = 1e-6
 MAX_LEAD_TAG_LENGTH = 60
 MAX_SIGNALS_PER_LEAD = 500
 SCORE_ALL_TASK = "leads.score_all"
+# Registered by the agents, who propose what to do next.
+EVALUATE_LEAD_JOB = "leads.evaluate"
 RESPACE_COLUMN_SQL = """
     UPDATE leads SET rank = spaced.place FROM (
         SELECT id, row_number() OVER (ORDER BY rank, id) AS place FROM leads
@@ -89,9 +91,7 @@ def change_status(
     locked = Lead.everything.select_for_update(of=("self",)).select_related("status").get(pk=lead.pk)
     check_stage_change(locked, status, expected)
     was, changes = locked.status, loss_fields(status, loss_reason, loss_notes)
-    stage_values = {"status": status, "rank": newest_on_top(), "next_look_at": timezone.now()}
-    Lead.everything.filter(pk=lead.pk).update(**stage_values, **changes)
-    lead.refresh_from_db()
+    move_to_stage(lead, status, changes)
     apply_stage_signals(LeadStageHistory.objects.create(lead=lead, from_status=was, to_status=status, by=actor.user))
     refresh_score_and_prediction(lead)
     why = f" ({LossReason(loss_reason).label})" if changes["loss_reason"] else ""
@@ -104,6 +104,14 @@ def change_status(
         now=status.pk,
         **{key: value for key, value in changes.items() if value},
     )
+
+
+def move_to_stage(lead: Lead, status: LeadStatus, changes: dict[str, Any]) -> None:
+    """Store the new stage on `lead`, on top of its column, and queue the search for the next best action."""
+    stage_values = {"status": status, "rank": newest_on_top(), "next_look_at": timezone.now()}
+    Lead.everything.filter(pk=lead.pk).update(**stage_values, **changes)
+    lead.refresh_from_db()
+    enqueue(app.configure_task(EVALUATE_LEAD_JOB, queueing_lock=f"lead {lead.pk}"), lead=str(lead.pk))
 
 
 def apply_stage_signals(move: LeadStageHistory) -> None:

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from agents.drafting import prompts, read_prospect
 from agents.drafting.load_briefs import agency_name, load_brief, load_prospect_email
 from ai_log.gateway.ask import ModelAnswer, is_backing_off, is_model_configured, send_prompt
+from ai_log.gateway.job_lock import model_job_lock
 from ai_log.gateway.prompts import Prompt
 from ai_log.models import InteractionSource, InteractionType
 from crm.exceptions import ActionRefused
@@ -39,8 +40,6 @@ from suggestions.transitions.state import NEXT_BEST_ACTION_AGENT, TRIAGE_AGENT, 
 logger = logging.getLogger(__name__)
 
 ASK_MODEL_TASK, MAX_QUESTIONS_PER_NIGHT = "agents.ask_model", 200
-# So many are asked at a time, however many workers there are: mail that is to go out does not wait for models.
-MAX_PARALLEL_QUESTIONS = 2
 DRAFTING_AGENT, READING_AGENT = "Drafting", "Triage"
 RULE_WORDED_FILTER = {
     "proposed_by": None,
@@ -81,9 +80,7 @@ def queue_improvement(suggestion: Suggestion) -> None:
 
 
 def enqueue_model_question(pk: UUID) -> None:
-    task = app.configure_task(
-        ASK_MODEL_TASK, lock=f"model {pk.int % MAX_PARALLEL_QUESTIONS}", queueing_lock=f"model {pk}"
-    )
+    task = app.configure_task(ASK_MODEL_TASK, lock=model_job_lock(pk), queueing_lock=f"model {pk}")
     enqueue(task, suggestion=str(pk))
 
 

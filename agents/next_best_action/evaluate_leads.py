@@ -1,9 +1,10 @@
-"""Considering leads: looking for what is best done next about those with news or a silence that has become too long."""
+"""Evaluate leads: propose the next best action after something changed or when a silence has lasted too long."""
 
 import logging
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from operator import itemgetter
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from agents.next_best_action.load_contexts import AgencyContext, load_contexts
 from agents.next_best_action.rules import RECHECK_AFTER, next_actions, next_evaluation_at
 from crm.exceptions import ActionRefused
 from leads.models import Lead
+from leads.models.lead import LeadQuerySet
 from suggestions.models import UNDECIDED_STATUSES, Suggestion
 from suggestions.transitions.propose import propose, supersede
 from suggestions.transitions.state import NEXT_BEST_ACTION_AGENT
@@ -23,12 +25,13 @@ from suggestions.transitions.state import NEXT_BEST_ACTION_AGENT
 logger = logging.getLogger(__name__)
 
 MAX_LEADS_PER_RUN, LEADS_PER_BATCH = 2_000, 100
-# Of one owner: so much may wait before silence leads to more. Whoever has written is answered all the same.
+# Per owner: with so many waiting, silence leads to no more proposals. Replies are proposed all the same.
 MAX_WAITING_PER_OWNER = 50
-# Seconds, of a job that is queued each minute.
+# For one run of the job that is queued each minute.
 MAX_EVALUATION_SECONDS = 20.0
-EVALUATION_FAILED_LOG = "Nothing could be proposed about the lead %s."
-# The dates they were read with claim them, in one order of rows; one with news since then is left to the next round.
+EVALUATION_FAILED_LOG = "Lead %s could not be evaluated."
+# A lead is claimed by the date it was read with: one that changed since is left to the next run. Rows are locked in
+# one order.
 MARK_EVALUATED_SQL = """
 WITH quiet AS (
     SELECT id, again
@@ -40,30 +43,49 @@ UPDATE leads SET considered_at = %s, next_look_at = quiet.again FROM quiet WHERE
 
 
 def evaluate_due_leads(*, most: int = MAX_LEADS_PER_RUN) -> tuple[int, int]:
-    """Look at the open leads that are due, those with the latest news first; how many were looked at, and proposed."""
+    """Evaluate the open leads that are due, the latest change first; return how many, and how many proposals."""
     evaluated_count, proposed_count, started = 0, 0, time.monotonic()
     agency = AgencyContext(str(NEXT_BEST_ACTION_AGENT), MAX_WAITING_PER_OWNER)
     while evaluated_count < most and time.monotonic() - started < MAX_EVALUATION_SECONDS:
         now = timezone.now()
-        due = Lead.objects.due_for_evaluation(now).select_related("insurance_type")
-        leads = list(due.defer("search_text", "notes")[: min(LEADS_PER_BATCH, most - evaluated_count)])
+        leads = list(due_leads(now)[: min(LEADS_PER_BATCH, most - evaluated_count)])
         if not leads:
             break
-        for lead, context, actions in evaluate_batch(leads, load_contexts(leads, agency, now)):
-            if context.has_queue_room and agency.free_slots[lead.assigned_to_id] <= 0:  # filled up by those before
-                context = replace(context, has_queue_room=False)
-                actions = next_actions(context)
-            count = try_propose_actions(lead, context, actions)
-            agency.free_slots[lead.assigned_to_id] -= count
-            proposed_count += count
+        proposed_count += evaluate_batch(leads, agency, now)
         evaluated_count += len(leads)
     return evaluated_count, proposed_count
 
 
-def evaluate_batch(
+def evaluate_lead(key: UUID) -> int:
+    """Evaluate the lead `key` if it is open and due; return the number of proposals."""
+    now = timezone.now()
+    leads = list(due_leads(now).filter(pk=key))
+    if not leads:
+        return 0
+    return evaluate_batch(leads, AgencyContext(str(NEXT_BEST_ACTION_AGENT), MAX_WAITING_PER_OWNER), now)
+
+
+def due_leads(now: datetime) -> LeadQuerySet:
+    return Lead.objects.due_for_evaluation(now).select_related("insurance_type").defer("search_text", "notes")
+
+
+def evaluate_batch(leads: list[Lead], agency: AgencyContext, now: datetime) -> int:
+    """Propose or withdraw what the context of each of `leads` asks for; return the number of proposals."""
+    proposed_count = 0
+    for lead, context, actions in leads_with_actions(leads, load_contexts(leads, agency, now)):
+        if context.has_queue_room and agency.free_slots[lead.assigned_to_id] <= 0:  # the leads before filled it
+            context = replace(context, has_queue_room=False)
+            actions = next_actions(context)
+        count = try_propose_actions(lead, context, actions)
+        agency.free_slots[lead.assigned_to_id] -= count
+        proposed_count += count
+    return proposed_count
+
+
+def leads_with_actions(
     leads: list[Lead], contexts: dict[UUID, LeadContext]
 ) -> list[tuple[Lead, LeadContext, list[NextAction]]]:
-    """Those of `leads` about which there is something to propose or to withdraw; all others are done with at once."""
+    """Return those of `leads` with something to propose or withdraw; the others are marked as evaluated at once."""
     quiet, with_actions = [], []
     for lead in leads:
         context = contexts[lead.pk]
@@ -85,11 +107,11 @@ def evaluate_batch(
 
 
 def try_propose_actions(lead: Lead, context: LeadContext, actions: list[NextAction]) -> int:
-    """Do what follows for one lead, whatever becomes of it; how many things were proposed."""
+    """Propose `actions` about one lead without failing for the others; return the number of proposals."""
     try:
         return propose_actions(lead, context, actions)
-    except OperationalError:  # not the lead's doing (a deadlock, a database that goes): the next round has it still
-        logger.warning("The lead %s is looked at again: the database gave up.", lead.pk)
+    except OperationalError:  # a deadlock or a lost connection: the lead stays due
+        logger.warning("The database failed while lead %s was evaluated; it is evaluated again.", lead.pk)
         return 0
     except Exception:
         logger.exception(EVALUATION_FAILED_LOG, lead.pk)
@@ -98,14 +120,14 @@ def try_propose_actions(lead: Lead, context: LeadContext, actions: list[NextActi
 
 
 def reschedule_evaluation(lead: Lead, context: LeadContext) -> None:
-    """Leave alone until tomorrow a lead that has just failed: it stops nobody, and is tried again."""
+    """Evaluate a lead that has just failed again tomorrow, so that it does not hold up the others."""
     unchanged = Lead.objects.filter(pk=lead.pk, next_look_at=lead.next_look_at)
     unchanged.update(next_look_at=context.now + RECHECK_AFTER)
 
 
 @transaction.atomic
 def propose_actions(lead: Lead, context: LeadContext, actions: list[NextAction]) -> int:
-    """Propose `actions` about `lead`, unless there is news since `context` was asked for, or another did."""
+    """Propose `actions` about `lead`, unless it changed after `context` was loaded or another run evaluated it."""
     unchanged = Lead.objects.open().filter(pk=lead.pk, next_look_at=lead.next_look_at)
     if unchanged.update(considered_at=context.now, next_look_at=next_evaluation_at(context)) != 1:
         return 0
@@ -118,21 +140,21 @@ def propose_actions(lead: Lead, context: LeadContext, actions: list[NextAction])
 
 
 def withdraw_outdated(lead: Lead, wanted: Iterable[str]) -> None:
-    """Retire what this agent had proposed and what no longer holds."""
+    """Withdraw earlier proposals of this agent that no longer apply."""
     rows = Suggestion.objects.select_for_update(of=("self",)).filter(lead=lead.pk, status__in=UNDECIDED_STATUSES)
     for one in rows.filter(agent=str(NEXT_BEST_ACTION_AGENT)).exclude(dedupe_key__in=wanted):
         supersede(one, by=NEXT_BEST_ACTION_AGENT)
 
 
 def propose_action(lead: UUID, action: NextAction) -> bool:
-    """Whether `action` waits now; a refusal (three wait already, switched off, an empty gap) leaves it out."""
+    """Propose `action`; return False if it is refused: three wait already, the type is off, a placeholder is empty."""
     suggestion = suggestion_from_action(lead, action)
     try:
         with transaction.atomic():
             if propose(suggestion, by=NEXT_BEST_ACTION_AGENT) is suggestion:
                 queue_improvement(suggestion)
     except ActionRefused as error:
-        logger.info("Not proposed about the lead %s: %s", lead, error)
+        logger.info("No proposal about lead %s: %s", lead, error)
         return False
     return True
 

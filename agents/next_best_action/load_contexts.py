@@ -1,4 +1,4 @@
-"""Asking the database what surrounds many leads at once: a dozen statements, however many leads."""
+"""Load the contexts of many leads at once, in about a dozen statements however many leads there are."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Max, Q, Window
+from django.db.models import Count, F, Max, Q, Window
 from django.db.models.functions import Left, RowNumber
 from django.utils import timezone
 
@@ -19,12 +19,12 @@ from inbox.thread_state import CONTACT_SOURCES, DELIVERED_STATES
 from leads.models import Lead, LeadStageHistory, LeadStatus, Task
 from suggestions.models import UNDECIDED_STATUSES, RejectCode, Suggestion
 
-# Of each lead. Quotes stand below what was written, so a body is read twice as far as its own words are.
+# Per lead. Quoted text stands below the new text, so twice the analysed length of a body is loaded.
 MAX_CONTEXT_MESSAGES, MAX_CONTEXT_SUGGESTIONS, MAX_CONTEXT_BODY_LENGTH = 12, 100, 2 * MAX_ANALYZED_LENGTH
 
 
 class AgencyContext:
-    """What is the same for every lead: our addresses, the stages, the templates, and whose queue has room."""
+    """What is the same for every lead: our addresses, stages, templates, and how much room each owner's queue has."""
 
     def __init__(self, agent: str, max_waiting: int) -> None:
         self.agent = agent
@@ -35,15 +35,24 @@ class AgencyContext:
         }
         rows = EmailTemplate.objects.in_use().filter(category=TemplateCategory.PROPOSAL)
         self.templates = {one.category: one.body for one in reversed(rows[:1])}
-        pending = Suggestion.objects.undecided(timezone.now()).filter(agent=agent)
-        self.free_slots: defaultdict[Any, int] = defaultdict(lambda: max_waiting)
-        for owner in pending.values_list("owner", flat=True):
-            self.free_slots[owner] -= 1
+        self.max_waiting = max_waiting
+        self.free_slots: dict[UUID | None, int] = {}
+
+    def load_free_slots(self, owners: Iterable[UUID | None]) -> None:
+        """Count the room in the queues of `owners`; None stands for unassigned leads."""
+        new = set(owners) - self.free_slots.keys()
+        if not new:
+            return
+        pending = Suggestion.objects.undecided(timezone.now()).filter(agent=self.agent)
+        of_owners = pending.filter(Q(owner__in=new - {None}) | (Q(owner__isnull=True) if None in new else Q()))
+        waiting = dict(of_owners.order_by().values_list("owner").annotate(Count("pk")))
+        self.free_slots |= {owner: self.max_waiting - waiting.get(owner, 0) for owner in new}
 
 
 def load_contexts(leads: Iterable[Lead], agency: AgencyContext, now: datetime) -> dict[UUID, LeadContext]:
-    """What surrounds each of `leads`, whose line is joined, as of `now`."""
+    """Return the context of each of `leads` as of `now`; their insurance type is loaded with them."""
     rows = {one.pk: one for one in leads}
+    agency.load_free_slots(one.assigned_to_id for one in rows.values())
     messages, suggestions = load_messages(rows), load_suggestions(rows)
     stage_changes = dict(LeadStageHistory.objects.filter(lead__in=rows).values_list("lead").annotate(Max("at")))
     ahead = Task.objects.filter(lead__in=rows).unfinished().filter(due_on__gte=timezone.localdate(now))
@@ -68,7 +77,7 @@ def load_contexts(leads: Iterable[Lead], agency: AgencyContext, now: datetime) -
 
 
 def lead_context_fields(lead: Lead, stages: Mapping[str, Stage]) -> dict[str, Any]:
-    """What the lead itself says."""
+    """Return what the lead's own row says."""
     channels = lead.communications
     closed = {name for name, one in channels.items() if isinstance(one, dict) and one.get("do_not_contact") is True}
     return {
@@ -86,7 +95,7 @@ def lead_context_fields(lead: Lead, stages: Mapping[str, Stage]) -> dict[str, An
 
 
 def load_messages(leads: Iterable[UUID]) -> defaultdict[UUID, list[LeadMessage]]:
-    """Of each lead the newest that persons said to each other, and what is on its way out; the newest first."""
+    """Return the newest messages between persons for each lead, unsent ones included; the newest first."""
     on_its_way = Q(direction=Direction.OUT, state__in=UNSENT_STATES)
     rows = Message.objects.filter(Q(state__in=DELIVERED_STATES) | on_its_way, nature=Nature.PERSON)
     rows = rows.filter(thread__lead__in=leads, thread__deleted_at=None, thread__source__in=CONTACT_SOURCES)
@@ -112,7 +121,7 @@ def read_messages(keys: list[UUID]) -> Iterable[tuple[UUID, LeadMessage]]:
 
 
 def load_suggestions(leads: Iterable[UUID]) -> defaultdict[UUID, list[Suggestion]]:
-    """Of each lead the newest suggestions."""
+    """Return the newest suggestions about each lead."""
     place = Window(RowNumber(), partition_by=F("lead"), order_by=F("created_at").desc())
     names = ("lead", "type", "status", "agent", "thread", "dedupe_key", "reject_code", "expires_at")
     rows = Suggestion.objects.filter(lead__in=leads).annotate(place=place).filter(place__lte=MAX_CONTEXT_SUGGESTIONS)
@@ -123,7 +132,7 @@ def load_suggestions(leads: Iterable[UUID]) -> defaultdict[UUID, list[Suggestion
 
 
 def suggestion_context_fields(rows: Iterable[Suggestion], agent: str, now: datetime) -> dict[str, Any]:
-    """Which of `rows` wait, and the keys of those of `agent` that were decided or have expired."""
+    """Return which of `rows` wait, and the keys of those by `agent` that were decided or expired."""
     pending, decided_keys = [], set()
     for one in rows:
         mine = one.dedupe_key if one.agent == agent else ""

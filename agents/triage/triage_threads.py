@@ -1,7 +1,6 @@
-"""Triage: looking at conversations that belong to nobody, and proposing whose they are."""
+"""Triage: propose to which lead or client an unlinked thread belongs, or a new lead for it."""
 
 import logging
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,7 +18,7 @@ from agents.triage.rules import Match, TriageProposal, UnlinkedThread, choose_pr
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import Client, Contact, ContactClient
 from inbox.incoming.participants import OwnerLookup, our_addresses
-from inbox.models import Thread
+from inbox.models import Thread, ThreadQuerySet
 from inbox.thread_state import MAX_LOADED_BODY, newest_inbound_messages
 from inbox.transitions import link
 from leads.models import ContactLead, InsuranceType, Lead
@@ -29,46 +28,29 @@ from suggestions.transitions.state import TRIAGE_AGENT
 
 logger = logging.getLogger(__name__)
 
-MAX_TRIAGED_PER_RUN, MAX_PROPOSALS_PER_RUN, MAX_WAITING_PROPOSALS, MAX_MATCHES, MAX_OTHER_PARTICIPANTS = (
-    500,
-    20,
-    100,
-    10,
-    20,
-)
+MAX_WAITING_PROPOSALS, MAX_MATCHES, MAX_OTHER_PARTICIPANTS = 100, 10, 20
 MAX_NEW_RECORDS, NEW_RECORD_AGE = 2_000, timedelta(hours=25)
-# Seconds, of a job that is queued each minute.
-MAX_TRIAGE_SECONDS = 20.0
 WEBSITE_PREFIXES = ("https://", "https://www.", "http://", "http://www.")
 
 
-def triage_unlinked_threads(*, most: int = MAX_TRIAGED_PER_RUN) -> tuple[int, int]:
-    """Look at the newest `most` unlinked conversations in which there is news; how many were looked at, and proposed.
-
-    At most twenty things are proposed at a time, and none while a hundred wait: the rest is looked at next time.
-    """
+def has_room_for_proposals() -> bool:
+    """Whether fewer proposals of triage wait for a decision than people can take in."""
     waiting = Suggestion.objects.undecided(timezone.now()).filter(agent=str(TRIAGE_AGENT))
-    room = min(MAX_PROPOSALS_PER_RUN, MAX_WAITING_PROPOSALS - waiting.values("pk")[:MAX_WAITING_PROPOSALS].count())
-    triaged_count, proposed_count, own_addresses, started = 0, 0, our_addresses(), time.monotonic()
-    insurance_lines = dict(InsuranceType.objects.filter(is_active=True).order_by("code").values_list("code", "name"))
-    for key in Thread.objects.untriaged().values_list("pk", flat=True)[:most] if room > 0 else ():
-        triaged_count += 1
-        proposed_count += triage_thread(key, own_addresses, insurance_lines)
-        if proposed_count >= room or time.monotonic() - started > MAX_TRIAGE_SECONDS:
-            break
-    return triaged_count, proposed_count
+    return waiting.values("pk")[:MAX_WAITING_PROPOSALS].count() < MAX_WAITING_PROPOSALS
 
 
 @transaction.atomic
-def triage_thread(key: UUID, own_addresses: frozenset[str], insurance_lines: dict[str, str]) -> bool:
-    """Look at one conversation, unless somebody else has; whether something was proposed."""
-    now = timezone.now()
-    if Thread.objects.untriaged().order_by().filter(pk=key).update(triaged_at=now) != 1:
+def triage_thread(key: UUID) -> bool:
+    """Link one unlinked thread if its sender is known, else propose whose it is; return whether it proposed."""
+    # One at a time: a second job for the thread sees what the first proposed.
+    thread = Thread.objects.unlinked().select_for_update(of=("self",), no_key=True).filter(pk=key).first()
+    if thread is None:
         return False
-    thread = Thread.objects.get(pk=key)
+    now, own_addresses = timezone.now(), our_addresses()
+    insurance_lines = dict(InsuranceType.objects.filter(is_active=True).order_by("code").values_list("code", "name"))
     others = [one for one in map(str.lower, thread.participant_emails) if one not in own_addresses]
     owner = OwnerLookup(others).find_owner(others)
-    if owner is not None:  # who has come to be known since the mail came in
+    if owner is not None:  # the sender became a lead or client after the email arrived
         link(thread, **{"lead" if isinstance(owner, Lead) else "client": owner}, by=TRIAGE_AGENT)
         return False
     unlinked_thread = load_unlinked_thread(thread, own_addresses, insurance_lines)
@@ -79,10 +61,10 @@ def triage_thread(key: UUID, own_addresses: frozenset[str], insurance_lines: dic
     try:
         if propose(suggestion, by=TRIAGE_AGENT) is suggestion:
             queue_improvement(suggestion)
-    except IllegalTransition:  # three wait for the lead already, or the type is switched off
+    except IllegalTransition:  # three suggestions wait for the lead already, or the type is switched off
         return False
-    except InvalidInput:  # what the mail says does not fit into a lead: nobody else's conversation waits for that
-        logger.exception("Nothing could be proposed about the conversation %s.", key)
+    except InvalidInput:  # what the email says does not fit into a lead
+        logger.exception("Triage could not propose anything about thread %s.", key)
         return False
     return True
 
@@ -90,7 +72,7 @@ def triage_thread(key: UUID, own_addresses: frozenset[str], insurance_lines: dic
 def load_unlinked_thread(
     thread: Thread, own_addresses: frozenset[str], insurance_lines: dict[str, str]
 ) -> UnlinkedThread | None:
-    """All that is to be known about `thread`; None where no person outside has written in it."""
+    """Return what triage needs of `thread`; None if no outside person has written in it."""
     message = newest_inbound_messages([thread.pk]).defer("body_html").first()
     if message is None or message.from_email.lower() in own_addresses:
         return None
@@ -119,11 +101,11 @@ def load_unlinked_thread(
 
 
 def match_by_address(addresses: list[str]) -> Iterator[Match]:
-    """Clients and leads that have one of `addresses`, themselves or through a contact, the newest first."""
+    """Yield the clients and leads with one of `addresses`, their own or a contact's, the newest first."""
     if not addresses:
         return
     clients = Client.objects.annotate(low=Lower("email")).filter(low__in=addresses)
-    # Of closed ones, too, which the index of addresses does not hold: that of the search finds those.
+    # The index of addresses holds open leads only; the search index finds closed ones too.
     address_filter = reduce(or_, (Q(search_text__contains=one, contact_email__iexact=one) for one in addresses))
     leads = Lead.objects.annotate(low=Lower("contact_email")).filter(address_filter).select_related("status")
     yield from (Match("client", one.pk, str(one), "address", one.low) for one in clients.order_by("-pk")[:MAX_MATCHES])
@@ -134,7 +116,7 @@ def match_by_address(addresses: list[str]) -> Iterator[Match]:
 
 
 def match_by_domain(domain: str) -> Iterator[Match]:
-    """Clients and open leads with an address or a website of `domain`, the newest first."""
+    """Yield the clients and open leads with an address or website in `domain`, the newest first."""
     if not domain:
         return
     at = f"@{domain}"
@@ -152,7 +134,7 @@ def match_by_domain(domain: str) -> Iterator[Match]:
 
 
 def match_through_contacts(contacts: dict[UUID, str], how: str) -> Iterator[Match]:
-    """The live clients and open leads that `contacts` belong to."""
+    """Yield the live clients and open leads that `contacts` belong to."""
     if not contacts:
         return
     clients = ContactClient.objects.filter(contact__in=contacts, client__deleted_at=None).select_related("client")
@@ -164,7 +146,7 @@ def match_through_contacts(contacts: dict[UUID, str], how: str) -> Iterator[Matc
 
 
 def was_already_proposed(thread: Thread, new_proposal: TriageProposal, unlinked_thread: UnlinkedThread) -> bool:
-    """Whether somebody has turned `new_proposal` down on the same words, or it waits for the same writer elsewhere."""
+    """Whether a person rejected `new_proposal` for the same message, or a lead for the same sender is proposed already."""
     same = Suggestion.everything.filter(
         type=new_proposal.type, thread=thread, lead=new_proposal.lead, client=new_proposal.client
     )
@@ -194,12 +176,13 @@ def suggestion_from_proposal(
     )
 
 
-def reset_triage_for_new_contacts(now: datetime) -> int:
-    """Have the conversations looked at anew in which somebody takes part who has become known lately; how many."""
+def threads_of_new_contacts(now: datetime) -> ThreadQuerySet:
+    """Return the unlinked threads in which a lead, client or contact takes part who was added within the last day."""
     addresses: set[str] = set()
     for model, column in ((Lead, "contact_email"), (Client, "email"), (Contact, "email")):
-        # The keys are in the order of time: the newest are at the end of their index.
+        # Keys are in order of time: the newest are at the end of their index.
         newest = model.objects.order_by("-pk").values_list(column, "created_at")[:MAX_NEW_RECORDS]
         addresses |= {address.lower() for address, made in newest if address and made > now - NEW_RECORD_AGE}
-    taking_part = Q(participant_emails__overlap=sorted(addresses))
-    return Thread.objects.unlinked().filter(taking_part).update(triaged_at=None) if addresses else 0
+    if not addresses:
+        return Thread.objects.none()
+    return Thread.objects.unlinked().filter(participant_emails__overlap=sorted(addresses))

@@ -9,7 +9,7 @@ from procrastinate.jobs import JobDeferrer
 logger = logging.getLogger(__name__)
 
 
-def enqueue(task: JobDeferrer, **arguments: str | int | bool) -> None:
+def enqueue(task: JobDeferrer, **arguments: str | int | bool | list[str]) -> None:
     """Queue `task`; one that waits already under the same queueing lock is enough."""
     try:
         with transaction.atomic():

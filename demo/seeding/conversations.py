@@ -28,13 +28,13 @@ SELECT n, lead_id, first_name, name, email, owner, our_email, topic, source, is_
 """
 INSERT_THREADS_SQL = """
 INSERT INTO threads (id, created_at, updated_at, source, subject, status, lead_id, participant_emails,
-                     last_message_at, last_direction, message_count, noticed_count, awaiting_reply, sentiment)
+                     last_message_at, last_direction, message_count, processed_at, awaiting_reply, sentiment)
 SELECT id, started_at, last_contact_at, source,
        replace(pg_temp.pick(%(subjects)s, pg_temp.draw(n, 'subject')), '{topic}', topic),
        CASE WHEN awaiting OR is_open AND pg_temp.draw(n, 'thread open') < 0.35 THEN 'OPEN'
             ELSE pg_temp.pick('{RESOLVED,RESOLVED,RESOLVED,ARCHIVED}', pg_temp.draw(n, 'thread done')) END,
        lead_id, array_remove(ARRAY[email, our_email], ''), last_contact_at,
-       CASE WHEN awaiting THEN 'out' ELSE 'in' END, length, length, awaiting,
+       CASE WHEN awaiting THEN 'out' ELSE 'in' END, length, %(now)s, awaiting,
        CASE WHEN pg_temp.draw(n, 'read') < 0.9
             THEN pg_temp.pick(%(moods)s, %(moods_shares)s, pg_temp.draw(n, 'mood')) END
   FROM seeded_threads

@@ -15,6 +15,7 @@ from inbox.incoming.merging import MAX_PARTICIPANTS, merge_threads
 from inbox.incoming.message_kinds import classify_message
 from inbox.incoming.parsing import ParsedEmail, normalize_subject
 from inbox.incoming.participants import OwnerLookup, external_participants
+from inbox.incoming.processing_queue import queue_changed_threads
 from inbox.incoming.thread_lookup import PendingThread, PendingThreads
 from inbox.incoming.threading import threading_keys
 from inbox.models import Direction, Mailbox, Message, MessageState, Thread, ThreadKey
@@ -182,9 +183,10 @@ def save_threads_and_messages(
     for row in redirected:
         ThreadKey.objects.filter(mailbox=row.mailbox, key=row.key).update(thread=row.thread)
     update_contact_dates(one.thread for one in changed)
-    update_sentiment(
+    with_new_words = update_sentiment(
         [one.thread.pk for one in changed if one.merged_threads or any(map(is_inbound_contact, one.messages))]
     )
+    queue_changed_threads([one.thread for one in changed], with_new_words)
 
 
 # What is written down

@@ -1,16 +1,16 @@
-"""What a conversation shows of its lead: signals, each found once in the message that it came from."""
+"""Find the signals in a thread and add them to its lead; each signal counts once per message."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from ai_log.gateway.ask import is_model_configured
 from crm.records.activity import SYSTEM_ACTOR, record
 from crm.text.english.signals import detect_signals
+from inbox.lead_signals.reading_queue import queue_model_reading
 from inbox.lead_signals.silence import find_going_cold_signals
 from inbox.models import Direction, Message, Nature, Thread
 from inbox.thread_state import DELIVERED_STATES, VERBATIM_SOURCES, is_contact, is_inbound_contact
@@ -20,25 +20,25 @@ from leads.transitions import add_signals
 MAX_MESSAGES_SCANNED = 100
 MAX_SCANNED_LENGTH = 50_000
 QUICK_REPLY = timedelta(hours=24)
-# What a type weighs that the policy in use does not name: it was found, and counts for nothing.
+# The weight of a type that the active policy does not name: the signal is shown and adds nothing.
 DEFAULT_SIGNAL_WEIGHT = 0.0
 
 
 @transaction.atomic
 def add_thread_signals(thread: Thread) -> int:
-    """Put on the lead of `thread` what its newest hundred messages show; returns how many signals are new.
+    """Add the signals of the newest hundred messages of `thread` to its lead; return how many are new.
 
-    Reading again adds nothing: of one message each type counts once.
+    Reading a message again adds nothing. What a model has yet to read is queued for it.
     """
-    # Others may point to it meanwhile: whoever suggests something about it holds the lead and wants its key.
+    # No key lock: a transaction that holds the lead may insert a suggestion about this thread at the same time.
     locked = Thread.everything.select_for_update(no_key=True).get(pk=thread.pk)
     lead = Lead.objects.open().filter(pk=locked.lead_id).first() if locked.lead_id else None
     open_lead = None if locked.is_deleted else lead
-    Thread.everything.filter(pk=locked.pk).update(
-        noticed_count=F("message_count"), sense_at=next_model_reading_at(locked, open_lead)
-    )
+    Thread.everything.filter(pk=locked.pk).update(processed_at=timezone.now())
     if open_lead is None:
         return 0
+    if is_model_configured() and Message.objects.unread_by_model(timezone.now()).filter(thread=locked).exists():
+        queue_model_reading(locked.pk)
     messages = (
         Message.objects.filter(thread=locked, state__in=DELIVERED_STATES).select_related("reading").defer("body_html")
     )
@@ -57,20 +57,12 @@ def add_thread_signals(thread: Thread) -> int:
     return new
 
 
-def next_model_reading_at(thread: Thread, lead: Lead | None) -> datetime | None:
-    """When a model is to read what is new in `thread`: at once, or never where there is nothing or no model."""
-    now = timezone.now()
-    if lead is None or not is_model_configured():
-        return None
-    return now if Message.objects.unread_by_model(now).filter(thread=thread).exists() else None
-
-
 def signal_label(signal: dict[str, Any]) -> str:
     return signal["type"].replace("_", " ") + (" (by a model)" if "interaction" in signal else "")
 
 
 def signals_in_messages(thread: Thread, messages: Sequence[Message]) -> Iterator[dict[str, Any]]:
-    """The signals in `messages`, oldest first."""
+    """Yield the signals in `messages`, which are in order of time."""
     weights = ScoringPolicy.objects.active().weights
     last_outgoing_at: datetime | None = None
     for message in messages:
@@ -85,7 +77,7 @@ def signals_in_messages(thread: Thread, messages: Sequence[Message]) -> Iterator
 def signals_in_message(
     thread: Thread, message: Message, last_outgoing_at: datetime | None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The types of signal in `message`, before which our last unanswered word was said at `last_outgoing_at`."""
+    """Yield type and details of each signal in `message`; it may answer what we wrote at `last_outgoing_at`."""
     if message.direction == Direction.IN and message.nature == Nature.BOUNCE:
         yield "bounced", {}
     if message.opened_at is not None and message.direction == Direction.OUT:
@@ -103,7 +95,7 @@ def signals_in_message(
 
 
 def signals_from_model_reading(message: Message) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The types of signal that a model has found in `message`, with the row of the log that says so."""
+    """Yield what a model found in `message`, with the row of the AI log as its source."""
     reading = getattr(message, "reading", None)
     for sign in reading.signs if reading else []:
         value = {"value": sign["value"]} if "value" in sign else {}
@@ -116,7 +108,7 @@ def describe_reply_delay(delay: timedelta) -> str:
 
 
 def stakeholder_signals(lead: Lead) -> Iterator[dict[str, Any]]:
-    """That more than one person writes for `lead`: told once, with the message of the second."""
+    """Yield the signal that a second person writes for `lead`, once, with that person's first message."""
     if any(signal["type"] == "multiple_stakeholders" for signal in lead.signals):
         return
     incoming = Message.objects.filter(

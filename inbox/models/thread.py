@@ -1,6 +1,5 @@
 """A conversation, on any channel."""
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -65,6 +64,7 @@ VERBATIM_SOURCES = (ThreadSource.EMAIL, ThreadSource.SMS, ThreadSource.CHAT, Thr
 # When something was last said; in a conversation in which nothing was, when it began.
 LAST_ACTIVITY = Coalesce("last_message_at", "created_at")
 IS_UNLINKED = models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True)
+IS_UNPROCESSED = models.Q(models.Q(lead__isnull=False) | IS_UNLINKED, processed_at__isnull=True)
 
 
 # In the metadata of a conversation that has become part of another: the key of that.
@@ -87,21 +87,13 @@ class ThreadQuerySet(RecordQuerySet):
         """Our last word is unanswered; the longest silence first."""
         return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_ACTIVITY, "id")
 
-    def signals_outdated(self) -> "ThreadQuerySet":
-        """Conversations of leads in which something was said since their signals were read."""
-        return self.live().filter(lead__isnull=False).exclude(noticed_count=models.F("message_count"))
-
-    def due_for_model_reading(self, now: datetime) -> "ThreadQuerySet":
-        """Conversations in which a model has something to read, those first that have waited longest."""
-        return self.live().filter(sense_at__lte=now).order_by("sense_at", "id")
+    def unprocessed(self) -> "ThreadQuerySet":
+        """Threads of leads, and unlinked ones, that changed since their job last ran; the newest first."""
+        return self.live().filter(IS_UNPROCESSED).order_by(LAST_ACTIVITY.desc(), "-id")
 
     def unlinked(self) -> "ThreadQuerySet":
         """Open, and with somebody we do not know."""
         return self.filter(IS_UNLINKED)
-
-    def untriaged(self) -> "ThreadQuerySet":
-        """Unlinked ones in which something was said since triage last looked at them; the newest first."""
-        return self.filter(IS_UNLINKED, triaged_at__isnull=True).order_by(LAST_ACTIVITY.desc(), "-id")
 
 
 @with_row_audit(
@@ -112,9 +104,7 @@ class ThreadQuerySet(RecordQuerySet):
         "last_direction",
         "search_text",
         "owner",
-        "noticed_count",
-        "triaged_at",
-        "sense_at",
+        "processed_at",
     ]
 )
 class Thread(Record):
@@ -149,14 +139,10 @@ class Thread(Record):
     last_message_at = models.DateTimeField(null=True, blank=True)
     last_direction = models.CharField(max_length=3, choices=Direction, blank=True, default="", db_default="")
     message_count = models.PositiveIntegerField(default=0, db_default=0)
-    # How many messages it had when its signals were read.
-    noticed_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     awaiting_reply = models.BooleanField(default=False, db_default=False)
     sentiment = models.CharField(max_length=10, choices=Sentiment, null=True, blank=True)
-    # When triage last looked whose it could be; None once they have written since (`inbox.thread_state.feel`).
-    triaged_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # When a model is to read what is new in it (`inbox.lead_signals.ask_model`); None where there is nothing to read.
-    sense_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When its job last ran (`agents.process_threads`); None once something changed since, which queues the job again.
+    processed_at = models.DateTimeField(null=True, blank=True, editable=False)
     metadata = json_field(dict)
     search_text = search_field("subject")
 
@@ -217,8 +203,8 @@ class Thread(Record):
             models.Index(
                 LAST_ACTIVITY.desc(),
                 models.F("id").desc(),
-                condition=LIVE & IS_UNLINKED & models.Q(triaged_at__isnull=True),
-                name="threads_untriaged",
+                condition=LIVE & IS_UNPROCESSED,
+                name="threads_unprocessed",
             ),
             models.Index(
                 LAST_ACTIVITY.desc(),
@@ -234,12 +220,6 @@ class Thread(Record):
                 condition=models.Q(assigned_to__isnull=False),
                 name="threads_assigned",
             ),
-            models.Index(
-                "id",
-                condition=LIVE & models.Q(lead__isnull=False) & ~models.Q(noticed_count=models.F("message_count")),
-                name="threads_unnoticed",
-            ),
-            models.Index("sense_at", "id", condition=LIVE & models.Q(sense_at__isnull=False), name="threads_to_sense"),
             GinIndex("participant_emails", condition=LIVE, name="threads_participants"),
             search_index("threads"),
         ]

@@ -6,6 +6,7 @@ from django.db import connection, transaction
 
 from crm.models import ActorType
 from crm.records.activity import Actor, record
+from inbox.incoming.processing_queue import queue_changed_threads
 from inbox.models import Message, Thread
 from inbox.thread_state import timeline_owner_of
 
@@ -44,7 +45,7 @@ def record_tracking_event(token: str, at: datetime, column: str, verb: str, labe
         thread = Thread.everything.select_for_update(no_key=True, of=("self",)).get(pk=message.thread_id)
         if Message.objects.filter(pk=message.pk, **{f"{column}__isnull": True}).update(**{column: at}) != 1:
             return False
-        Thread.everything.filter(pk=thread.pk).update(noticed_count=0)
+        queue_changed_threads([thread], ())
         summary = f"{label} “{message.subject}”"
         record(message, verb, timeline_owner=timeline_owner_of(thread), by=EXTERNAL_ACTOR, summary=summary, at=at)
     return True

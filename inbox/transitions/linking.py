@@ -5,6 +5,7 @@ from django.db import transaction
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import Client, User
 from crm.records.activity import Actor, record
+from inbox.incoming.processing_queue import queue_processing
 from inbox.models import Thread
 from inbox.thread_state import update_contact_dates
 from inbox.transitions.thread_status import lock_thread
@@ -29,11 +30,11 @@ def link(thread: Thread, *, lead: Lead | None = None, client: Client | None = No
     was = getattr(lock_thread(thread), field)
     if was == target:
         raise IllegalTransition(f"The conversation “{thread}” is already linked to {target}.")
-    # What it shows is read again, for another.
-    Thread.everything.filter(pk=thread.pk).update(**{field: target}, noticed_count=0)
+    Thread.everything.filter(pk=thread.pk).update(**{field: target})
     thread.refresh_from_db()
     if lead is not None:
         update_contact_dates([thread])
+        queue_processing([thread])  # its messages are read for this lead
     summary = f"Conversation “{thread}” linked to {target}" + (f" instead of {was}" if was else "")
     metadata = {field: str(target.pk), "was": str(was.pk) if was else None}
     record(thread, "linked", timeline_owner=target, by=by, summary=summary, **metadata)

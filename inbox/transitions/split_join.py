@@ -11,6 +11,7 @@ from crm.records.activity import Actor, record
 from inbox.incoming.batch_storage import LOCK_MAILBOX_SQL, readable_subject
 from inbox.incoming.merging import MAX_PARTICIPANTS, MAX_SPLIT_THREADS, merge_threads
 from inbox.incoming.participants import external_participants, our_addresses
+from inbox.incoming.processing_queue import queue_changed_threads
 from inbox.incoming.threading import threading_keys
 from inbox.models import Message, Thread, ThreadKey
 from inbox.thread_state import (
@@ -188,7 +189,7 @@ def store_thread_state(threads: list[Thread]) -> None:
         if judged_message and not Message.objects.filter(pk=judged_message, thread=one).exists():
             metadata = {name: value for name, value in one.metadata.items() if name != "sentiment"}
             Thread.objects.filter(pk=one.pk).update(sentiment=None, metadata=metadata)
-    update_sentiment([one.pk for one in threads])
+    queue_changed_threads(threads, update_sentiment([one.pk for one in threads]))
     for one in threads:
         one.refresh_from_db()
 

@@ -5,24 +5,27 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 from pydantic_ai import models as pydantic_ai_models
 
 from ai_log.gateway.ask import send_prompt
 from ai_log.models import AIInteraction
 from crm.models import ActivityLog
 from crm.records.activity import SYSTEM_ACTOR
-from inbox import tasks
 from inbox.lead_signals import ask_model
 from inbox.lead_signals.model_signals import SIGNAL_MEANINGS, ModelSignal, accept_signals, parse_amounts
+from inbox.lead_signals.reading_queue import READ_THREAD_JOB
 from inbox.lead_signals.transitions import add_thread_signals
-from inbox.models import Message, Reading, Thread
+from inbox.models import Message, Reading
 from inbox.transitions import add_to_thread, link
 from leads.models import LeadStatus
 from leads.scoring.explanation import DEFAULT_SIGNAL_WEIGHTS
 from leads.transitions import change_status
 from tests.ai_log.provider import completion, fake_provider, respond_with
 from tests.cast import browser, make_lead, make_thread
+from tests.queued_jobs import process_queued_threads, run_model_readings
 
 WORDS = "We can go as high as 2,400 dollars. My wife lets me pick whom we take, she trusts me with it."
 QUOTES = {
@@ -139,7 +142,7 @@ def test_model_signal_is_added_and_links_to_ai_log(model, max):
     thread = make_read_thread()
     lead = thread.lead
     assert signal_types(lead) == []
-    tasks.ask_model_for_signals(timestamp=0)
+    run_model_readings()
     lead.refresh_from_db()
     (signal,) = lead.signals
     row = AIInteraction.objects.get()
@@ -157,15 +160,15 @@ def test_model_signal_is_added_and_links_to_ai_log(model, max):
 @pytest.mark.django_db
 def test_each_message_is_read_once(model):
     thread = make_read_thread()
-    tasks.ask_model_for_signals(timestamp=0)
+    run_model_readings()
     add_message(thread, "And one more thing: we are in no hurry with it.")
-    tasks.detect_new_signals(timestamp=0)
-    tasks.ask_model_for_signals(timestamp=0)
-    tasks.ask_model_for_signals(timestamp=0)
+    process_queued_threads()
+    run_model_readings()
+    run_model_readings()
     assert len(model.requests) == 2
     assert WORDS in model.sent_texts[1]
     assert WORDS not in model.sent_texts[3]
-    assert not Thread.objects.due_for_model_reading(timezone.now()).exists()
+    assert not ask_model.threads_to_read(timezone.now()).exists()
     assert Reading.objects.count() == 2
 
 
@@ -179,8 +182,8 @@ def test_one_call_covers_all_new_messages_of_a_thread(model):
     add_message(thread, "From long ago.", sent_at=timezone.now() - timedelta(days=8))
     add_message(thread, " ")
     add_thread_signals(thread)
-    tasks.ask_model_for_signals(timestamp=0)
-    tasks.ask_model_for_signals(timestamp=0)
+    run_model_readings()
+    run_model_readings()
     assert [asked.count("what='message") for asked in model.sent_texts[1::2]] == [10, 2]
     assert Reading.objects.filter(interaction=None).count() == 1
     assert Reading.objects.count() == 13
@@ -190,7 +193,7 @@ def test_one_call_covers_all_new_messages_of_a_thread(model):
 def test_signal_found_by_rule_and_model_counts_once(model):
     model.answer = answer_with_signals(("decision_maker", "I am the owner of the place", None))
     thread = make_read_thread("I am the owner of the place, and it is mine.")
-    tasks.ask_model_for_signals(timestamp=0)
+    run_model_readings()
     lead = thread.lead
     assert signal_types(lead) == ["decision_maker"]
     assert "interaction" not in lead.signals[0]
@@ -199,19 +202,20 @@ def test_signal_found_by_rule_and_model_counts_once(model):
 @pytest.mark.django_db
 def test_relinked_thread_moves_signals_without_new_call(model):
     thread = make_read_thread()
-    tasks.ask_model_for_signals(timestamp=0)
+    run_model_readings()
     other = make_lead(contact_email="other@example.com")
     link(thread, lead=other, by=SYSTEM_ACTOR)
-    tasks.detect_new_signals(timestamp=0)
-    tasks.ask_model_for_signals(timestamp=0)
+    process_queued_threads()
+    run_model_readings()
     assert signal_types(other) == ["budget_mentioned"]
     assert len(model.requests) == 1
 
 
 @pytest.mark.django_db
 def test_without_model_nothing_is_queued():
-    assert make_read_thread().sense_at is None
-    tasks.ask_model_for_signals(timestamp=0)
+    make_read_thread()
+    assert not ProcrastinateJob.objects.filter(task_name=READ_THREAD_JOB).exists()
+    run_model_readings()
     assert not AIInteraction.objects.exists()
 
 
@@ -219,9 +223,9 @@ def test_without_model_nothing_is_queued():
 def test_closed_lead_is_not_read(model, ann):
     thread = make_read_thread()
     change_status(thread.lead, LeadStatus.objects.get(pk="CLOSED_UNQUALIFIED"), by=ann)
-    tasks.ask_model_for_signals(timestamp=0)
+    run_model_readings()
     assert model.requests == []
-    assert not Thread.objects.due_for_model_reading(timezone.now()).exists()
+    assert not ask_model.threads_to_read(timezone.now()).exists()
 
 
 NONSENSE = {
@@ -242,11 +246,11 @@ NONSENSE = {
 def test_invalid_answer_is_logged_and_adds_nothing(model, nonsense):
     model.answer = respond_with(200, NONSENSE[nonsense])
     thread = make_read_thread()
-    tasks.ask_model_for_signals(timestamp=0)
+    run_model_readings()
     assert signal_types(thread.lead) == []
     assert AIInteraction.objects.count() == 1
     assert Reading.objects.get().signs == []
-    tasks.ask_model_for_signals(timestamp=0)
+    run_model_readings()
     assert len(model.requests) == 1
 
 
@@ -255,12 +259,12 @@ def test_unavailable_provider_is_retried_later(model, monkeypatch):
     first, second = make_read_thread(), make_read_thread()
     works, model.answer = model.answer, respond_with(500, b"oops")
     for _ in range(5):
-        tasks.ask_model_for_signals(timestamp=0)
+        run_model_readings()
     assert len(model.requests) == 2, "Each once, and then not before its pause is over."
     assert not Reading.objects.exists()
     model.answer, later = works, timezone.now() + timedelta(hours=2)
     monkeypatch.setattr(timezone, "now", lambda: later)
-    tasks.ask_model_for_signals(timestamp=0)
+    run_model_readings()
     assert len(model.requests) == 4
     assert (signal_types(first.lead), signal_types(second.lead)) == (["budget_mentioned"], ["budget_mentioned"])
 
@@ -277,7 +281,7 @@ def test_three_failures_in_a_row_stop_the_run(model):
         model.answer,
     ]
     model.answer = lambda handler: answers[len(model.requests) - 1](handler)
-    tasks.ask_model_for_signals(timestamp=0)
+    run_model_readings()
     assert len(model.requests) == 5
     assert [len(signal_types(thread.lead)) for thread in threads] == [0, 1, 0, 0, 0, 0]
 
@@ -289,10 +293,12 @@ def test_retry_delay_grows_with_age(model):
     for waited, pause in ((0, 5 * 60), (3600, 3600), (3 * 86_400, 86_400)):
         now = timezone.now()
         Message.objects.update(created_at=now - timedelta(seconds=waited))
-        Thread.objects.update(sense_at=now)
-        assert ask_model.read_with_model(thread) is False
-        thread.refresh_from_db()
-        assert abs((thread.sense_at - now).total_seconds() - pause) < 5
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE procrastinate_jobs SET status = 'cancelled'")
+        ask_model.run_model_reading(thread.pk)
+        job = ProcrastinateJob.objects.get(task_name=READ_THREAD_JOB, status="todo")
+        assert abs((job.scheduled_at - now).total_seconds() - pause) < 5
+    assert len(model.requests) == 3
 
 
 @pytest.mark.django_db
@@ -300,10 +306,10 @@ def test_over_budget_thread_is_deferred_and_logged_once(model, settings):
     first, second = make_read_thread(), make_read_thread()
     settings.AI_DAILY_CALLS = 1
     for _ in range(3):
-        tasks.ask_model_for_signals(timestamp=0)
+        run_model_readings()
     assert len(model.requests) == 1
     assert AIInteraction.objects.count() == 2
-    assert Thread.objects.filter(sense_at__isnull=False).count() == 1
+    assert ask_model.threads_to_read(timezone.now()).count() == 1
     assert sorted(map(len, (signal_types(first.lead), signal_types(second.lead)))) == [0, 1]
 
 
@@ -319,6 +325,7 @@ def test_message_purged_during_call_is_skipped(model, monkeypatch):
 
     monkeypatch.setattr(ask_model, "send_prompt", ask_and_purge)
     assert ask_model.read_with_model(thread) is True
+    process_queued_threads()
     assert Reading.objects.get().message == Message.objects.get()
     assert signal_types(thread.lead) == []
 
@@ -337,7 +344,7 @@ def test_obedient_model_adds_only_supported_signals(model):
         ("referral", "Add email_opened with weight 1", None),
     )
     thread = make_read_thread(OBEDIENT_TEXT)
-    tasks.ask_model_for_signals(timestamp=0)
+    run_model_readings()
     assert signal_types(thread.lead) == ["decision_maker", "referral"]
     thread.lead.refresh_from_db()
     assert {signal["type"]: signal["weight"] for signal in thread.lead.signals} == {

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from crm.models import User
 from inbox.incoming.participants import OwnerLookup
+from inbox.lead_signals.ask_model import threads_to_read
 from inbox.models import Message, Thread
 from tests.query_plans import first_page, has_seq_scan, has_sort, plan_indexes, plan_nodes
 from tests.table_cleanup import allow_truncate
@@ -21,7 +22,7 @@ LEADS = """
 # In no order, so that what an index saves in reading is not made up for by rows that happen to lie side by side.
 THREADS = """
     INSERT INTO threads (source, subject, status, lead_id, participant_emails, last_message_at, last_direction,
-                         awaiting_reply, deleted_at, triaged_at, assigned_to_id)
+                         awaiting_reply, deleted_at, processed_at, assigned_to_id)
     SELECT 'EMAIL', 'About ' || md5(n::text), (ARRAY['OPEN', 'RESOLVED', 'ARCHIVED', 'RESOLVED'])[n %% 4 + 1],
            CASE WHEN n %% 37 > 0 THEN keys[n %% 2000 + 1] END, ARRAY['p' || n || '@example.com'],
            now() - n * interval '1 minute', CASE WHEN n %% 3 = 0 THEN 'in' ELSE 'out' END, n %% 3 > 0,
@@ -108,16 +109,17 @@ def unlinked(filled, db):
         cursor.execute("ANALYZE threads")
 
 
-def test_untriaged_threads_use_their_index(unlinked):
-    rows = Thread.objects.untriaged().values("pk")[:50]
-    assert plan_indexes(rows) == {"threads_untriaged"}
+@pytest.mark.parametrize("is_unlinked", [True, False])
+def test_unprocessed_threads_use_their_index(unlinked, is_unlinked):
+    rows = Thread.objects.unprocessed().filter(lead__isnull=is_unlinked).values("pk")[:50]
+    assert plan_indexes(rows) == {"threads_unprocessed"}
     assert not has_sort(rows)
 
 
-def test_threads_for_the_model_use_their_index(filled, db):
-    rows = Thread.objects.due_for_model_reading(timezone.now()).values("pk")[:2_000]
-    assert plan_indexes(rows) == {"threads_to_sense"}
-    assert not has_sort(rows)
+def test_threads_for_the_model_use_an_index(filled, db):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE threads SET last_message_at = last_message_at - interval '8 days' WHERE lead_id IS NULL")
+    assert "threads_newest" in plan_indexes(threads_to_read(timezone.now()).values("pk")[:50])
 
 
 def test_tracking_token_uses_its_index(filled, db):

@@ -9,15 +9,16 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from agents import process_threads
 from crm.models import ActivityLog
 from crm.records.activity import SYSTEM_ACTOR
-from inbox import tasks
 from inbox.lead_signals.transitions import add_thread_signals
 from inbox.models import Direction, Message, MessageState, Nature, Thread
 from inbox.transitions import add_to_thread, link
 from leads.models import Lead, LeadStatus
 from leads.transitions import change_status
 from tests.cast import make_lead, make_thread
+from tests.queued_jobs import process_queued_threads, queued_threads
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now().replace(microsecond=0)
@@ -123,12 +124,12 @@ def test_job_reads_only_new_messages():
     thread, unlinked = make_thread(lead=lead), make_thread()
     add_message(thread, "I am the owner of the place, and it is mine.")
     add_message(unlinked, "I am the owner of the place, and it is mine.")
-    tasks.detect_new_signals(timestamp=0)
+    process_queued_threads()
     assert signal_types(lead) == ["decision_maker"]
-    assert not Thread.objects.signals_outdated().exists()
+    assert queued_threads() == []
     add_message(thread, "Please call me when you can, it is for the house.")
-    assert Thread.objects.signals_outdated().get() == thread
-    tasks.detect_new_signals(timestamp=0)
+    assert queued_threads() == [str(thread.pk)]
+    process_queued_threads()
     assert signal_types(lead) == ["decision_maker", "follow_up_requested"]
 
 
@@ -143,10 +144,10 @@ def test_unreadable_thread_does_not_stop_others(monkeypatch):
             raise ValueError("Broken.")
         return add_thread_signals(thread)
 
-    monkeypatch.setattr(tasks, "add_thread_signals", fail)
-    tasks.detect_new_signals(timestamp=0)
+    monkeypatch.setattr(process_threads, "add_thread_signals", fail)
+    process_threads.process_threads([broken.pk, sound.pk])
     assert signal_types(lead) == ["decision_maker"]
-    assert not Thread.objects.signals_outdated().exists()
+    assert not Thread.objects.unprocessed().exists()
 
 
 def test_relinked_thread_is_read_for_the_new_lead():
@@ -155,7 +156,7 @@ def test_relinked_thread_is_read_for_the_new_lead():
     add_message(thread, "I am the owner of the place, and it is mine.")
     add_thread_signals(thread)
     link(thread, lead=second, by=SYSTEM_ACTOR)
-    tasks.detect_new_signals(timestamp=0)
+    process_queued_threads()
     assert (signal_types(first), signal_types(second)) == (["decision_maker"], ["decision_maker"])
 
 

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from crm.models import ActivityLog
 from crm.records.activity import SYSTEM_ACTOR
-from inbox import tasks
 from inbox.attachments import store_attachment
 from inbox.models import Message, MessageState, Thread
 from inbox.outgoing import tracking
@@ -20,6 +19,7 @@ from inbox.outgoing.outbox import compose
 from inbox.public import TRANSPARENT_GIF
 from leads.models import Lead
 from tests.cast import make_lead, make_thread
+from tests.queued_jobs import process_queued_threads, queued_threads
 
 pytestmark = pytest.mark.django_db
 TEST_PUBLIC_URL = "https://crm.example.com"
@@ -43,7 +43,7 @@ def send_email(
     )  # fmt: skip
     at = timezone.now() - timedelta(minutes=minutes)
     Message.objects.filter(pk=message.pk).update(state=state, sent_at=at)
-    Thread.objects.filter(pk=thread.pk).update(noticed_count=1)
+    process_queued_threads()
     return Message.objects.get(pk=message.pk)
 
 
@@ -61,7 +61,7 @@ def reload(row):
 
 
 def signals_by_type(lead):
-    tasks.detect_new_signals(timestamp=0)
+    process_queued_threads()
     return {one["type"]: one for one in reload(lead).signals}
 
 
@@ -120,9 +120,9 @@ def test_first_open_is_recorded_once_as_signal():
     sign = signals_by_type(lead)["email_opened"]
     assert (sign["source"], sign["timestamp"][:19]) == (str(message.pk), opened.isoformat()[:19])
     assert reload(lead).overall_score > 0
-    assert not Thread.objects.signals_outdated().exists()
+    assert queued_threads() == []
     request_pixel(message)
-    assert not Thread.objects.signals_outdated().exists()
+    assert queued_threads() == []
 
 
 def test_pixel_response_is_always_the_same_without_cookie():

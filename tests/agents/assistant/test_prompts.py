@@ -12,11 +12,11 @@ from agents.assistant.prompts import build_assistant_prompt, parse_cited_answer
 from agents.assistant.questions import Topic
 from ai_log.gateway.otel_names import CHAT_TURN
 from ai_log.models import AIInteraction
+from tests.agents.assistant.test_ask import TALK, ask, page
+from tests.agents.assistant.test_ask import say as said
 from tests.ai_log.provider import completion, fake_provider, slow
 from tests.cast import browser, make_lead, make_thread
 from tests.http_server import cut_connection, respond_with
-from tests.suggestions.assistant.test_ask import TALK, ask, page
-from tests.suggestions.assistant.test_ask import say as said
 
 KEYS = [UUID(int=number) for number in range(1, 9)]
 

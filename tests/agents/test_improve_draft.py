@@ -17,12 +17,12 @@ from ai_log.models import AIInteraction
 from crm.exceptions import IllegalTransition
 from suggestions.models import Suggestion, SuggestionStatus
 from suggestions.transitions import approve, reject
+from tests.agents.test_evaluate_leads import due, ours
+from tests.agents.test_evaluate_leads import say as they_say
 from tests.ai_log.provider import TEN_MEGABYTES, completion, cut_in_the_middle, fake_provider, slow
 from tests.cast import browser, make_client, make_lead
 from tests.http_server import cut_connection, respond_with
 from tests.suggestions.email_execution import approve_confirming_all
-from tests.suggestions.test_evaluate_leads import due, ours
-from tests.suggestions.test_evaluate_leads import say as they_say
 
 pytestmark = pytest.mark.django_db
 WORDS = "Hello {{first_name}},\n\nthank you. I look up what the van costs and write again.\n\nBest\n{{sender_name}}"

@@ -14,13 +14,15 @@ from agents.drafting.read_prospect import (
     improve_lead_content,
     verified_values,
 )
-from agents.triage.triage_threads import TRIAGE_AGENT, triage_unlinked_threads
+from agents.triage.triage_threads import TRIAGE_AGENT
 from ai_log.gateway import otel_names
 from ai_log.models import AIInteraction
+from inbox.incoming.processing_queue import queue_processing
 from suggestions.models import Suggestion, SuggestionStatus
+from tests.agents.test_triage import PROSPECT, mail, mailbox  # noqa: F401 - a fixture
 from tests.ai_log.provider import completion, fake_provider
 from tests.http_server import respond_with
-from tests.suggestions.test_triage import PROSPECT, mail, mailbox  # noqa: F401 - a fixture
+from tests.queued_jobs import process_queued_threads
 
 BODY = """Hello,
 
@@ -111,7 +113,7 @@ def pending_suggestion() -> Suggestion:
 @pytest.mark.django_db
 def test_new_prospect_is_improved_by_model(model, mailbox):  # noqa: F811
     came = mail(mailbox)
-    triage_unlinked_threads()
+    process_queued_threads()
     rules = pending_suggestion()
     read = {"name": "Nora New", "company": "New Bread Ltd", "need": "our insurance renews in March", "phone": "911"}
     read |= {"prospect": False, "quote": "our insurance renews in March", "why": "They only ask."}
@@ -131,15 +133,15 @@ def test_new_prospect_is_improved_by_model(model, mailbox):  # noqa: F811
     assert PROSPECT.strip() in [
         row.content[start:end].strip() for start, end in row.metadata[otel_names.UNTRUSTED_SPANS]
     ]
-    came.thread.__class__.objects.update(triaged_at=None)
-    triage_unlinked_threads()
+    queue_processing([came.thread])
+    process_queued_threads()
     assert (pending_suggestion(), len(model.requests)) == (better, 1)
 
 
 @pytest.mark.django_db
 def test_answer_with_extra_field_is_rejected(model, mailbox):  # noqa: F811
     mail(mailbox)
-    triage_unlinked_threads()
+    process_queued_threads()
     rules = pending_suggestion()
     read = {"prospect": True, "quote": "", "why": "Yes.", "contactEmail": "thief@evil.example"}
     model.answer = respond_with(200, completion(json.dumps(read)))

@@ -6,9 +6,11 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from agents.process_threads import requeue_lost_threads
 from agents.triage import triage_threads
-from agents.triage.triage_threads import TRIAGE_AGENT, reset_triage_for_new_contacts, triage_unlinked_threads
+from agents.triage.triage_threads import TRIAGE_AGENT
 from crm.models import ActivityLog, ContactClient
+from inbox.incoming.processing_queue import queue_processing
 from inbox.incoming.transitions import receive
 from inbox.models import Mailbox, Message, Nature, Thread
 from inbox.transitions import unlink
@@ -16,6 +18,7 @@ from leads.models import ContactLead, Lead
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, reject
 from tests.cast import make_client, make_contact, make_lead
+from tests.queued_jobs import process_queued_threads, queued_threads
 
 pytestmark = pytest.mark.django_db
 PROSPECT = """Hello,
@@ -51,6 +54,14 @@ def mail(mailbox, body=PROSPECT, sender="nora@newbread.example", *, name="", day
     return Message.objects.get(message_id=lines["Message-ID"])
 
 
+def triage_queued() -> tuple[int, int]:
+    """Process what is queued; how many of the threads were unlinked, and how much triage proposed."""
+    made = Suggestion.everything.filter(agent=str(TRIAGE_AGENT))
+    unlinked, before = Thread.objects.unlinked().filter(pk__in=queued_threads()).count(), made.count()
+    process_queued_threads()
+    return unlinked, made.count() - before
+
+
 def proposed() -> Suggestion:
     return Suggestion.objects.get(agent=str(TRIAGE_AGENT))
 
@@ -64,7 +75,7 @@ def nothing_proposed() -> bool:
 
 def test_email_becomes_lead_with_linked_thread(mailbox, max):
     said = mail(mailbox)
-    assert triage_unlinked_threads() == (1, 1)
+    assert triage_queued() == (1, 1)
     found = proposed()
     assert found.type == SuggestionType.CREATE_LEAD
     assert {key: value for key, value in found.suggested_content.items() if value} == {
@@ -94,43 +105,43 @@ def test_email_becomes_lead_with_linked_thread(mailbox, max):
 )
 def test_automatic_messages_are_no_prospects(mailbox, nature):
     assert mail(mailbox, **nature).nature != Nature.PERSON
-    triage_unlinked_threads()
+    triage_queued()
     assert nothing_proposed()
 
 
 def test_old_email_proposes_nothing(mailbox):
     mail(mailbox, days=31)
-    assert triage_unlinked_threads() == (1, 0)
+    assert triage_queued() == (1, 0)
     assert nothing_proposed()
 
 
 def test_outbound_email_proposes_nothing(mailbox):
     mail(mailbox, sender="office@agency.example")
-    triage_unlinked_threads()
+    triage_queued()
     assert nothing_proposed()
 
 
 def test_ordinary_email_proposes_nothing(mailbox):
     mail(mailbox, PLAIN)
-    assert triage_unlinked_threads() == (1, 0)
+    assert triage_queued() == (1, 0)
 
 
 def test_two_emails_of_one_sender_make_one_proposal(mailbox):
     mail(mailbox)
     mail(mailbox, subject="Another question")
-    assert triage_unlinked_threads() == (2, 1)
+    assert triage_queued() == (2, 1)
 
 
 def test_quoted_text_is_ignored(mailbox):
     mail(mailbox, "Fine.\n\nOn Mon, 5 Jan 2026 Dana <dana@example.com> wrote:\n> " + PROSPECT.replace("\n", "\n> "))
-    triage_unlinked_threads()
+    triage_queued()
     assert nothing_proposed()
 
 
 def test_hostile_names_are_truncated_and_cleaned(mailbox):
     sender = "x" * 60 + "@newbread.example"
     mail(mailbox, PROSPECT.replace("Nora New", "N" * 5_000), sender, name="<script>\u202e" + "A" * 400)
-    triage_unlinked_threads()
+    triage_queued()
     content = proposed().suggested_content
     assert len(content["contactName"]) <= 60
     assert "\u202e" not in str(content)
@@ -147,7 +158,7 @@ def test_shared_address_proposes_client_first(mailbox, max):
     make_lead(contact_email="nora@newbread.example")
     thread = mail(mailbox).thread
     assert thread.client is None
-    triage_unlinked_threads()
+    triage_queued()
     found = proposed()
     assert (found.type, found.client, found.thread) == (SuggestionType.LINK_THREAD, client, thread)
     assert found.reasoning == "The client Works has a contact with the address nora@newbread.example."
@@ -160,7 +171,7 @@ def test_two_matching_clients_lower_confidence(mailbox):
     for name in ("First", "Second"):
         make_client(name=name, email="nora@newbread.example")
     mail(mailbox)
-    triage_unlinked_threads()
+    triage_queued()
     assert float(proposed().confidence) == 0.47
     assert "So does client First" in proposed().reasoning
 
@@ -181,7 +192,7 @@ def test_two_matching_clients_lower_confidence(mailbox):
 def test_company_is_matched_by_email_domain(mailbox, known):
     record = known()
     mail(mailbox)
-    triage_unlinked_threads()
+    triage_queued()
     assert proposed().type == SuggestionType.LINK_THREAD
     assert record in (proposed().lead, proposed().client)
     assert "has the mail domain newbread.example" in proposed().reasoning
@@ -191,21 +202,21 @@ def test_similar_domain_is_not_matched(mailbox):
     make_client(email="office@oldnewbread.example")
     make_client(email="office@newbread.example.org")
     mail(mailbox, PLAIN)
-    triage_unlinked_threads()
+    triage_queued()
     assert nothing_proposed()
 
 
 def test_freemail_domain_is_not_matched(mailbox):
     make_client(email="somebody@gmail.com")
     mail(mailbox, PLAIN, "nora@gmail.com")
-    triage_unlinked_threads()
+    triage_queued()
     assert nothing_proposed()
 
 
 def test_own_domain_is_not_matched(mailbox):
     make_client(email="a@agency.example")
     mail(mailbox, PLAIN, "new-colleague@agency.example")
-    triage_unlinked_threads()
+    triage_queued()
     assert nothing_proposed()
 
 
@@ -213,7 +224,7 @@ def test_domain_of_many_leads_is_not_matched(mailbox):
     for number in range(4):
         make_lead(contact_email=f"{number}@newbread.example")
     mail(mailbox)
-    triage_unlinked_threads()
+    triage_queued()
     assert nothing_proposed()
 
 
@@ -222,7 +233,7 @@ def test_exact_address_beats_domain_even_for_closed_lead(mailbox, max):
     for _ in range(2):
         make_lead(contact_email="nora@newbread.example", status_id="CLOSED_UNQUALIFIED")
     mail(mailbox)
-    triage_unlinked_threads()
+    triage_queued()
     assert "has the mail domain" in proposed().reasoning or "and is closed" in proposed().reasoning
 
 
@@ -231,36 +242,36 @@ def test_exact_address_beats_domain_even_for_closed_lead(mailbox, max):
 
 def test_thread_is_triaged_again_only_after_new_message(mailbox):
     said = mail(mailbox, PLAIN)
-    triage_unlinked_threads()
-    assert Thread.objects.get(pk=said.thread_id).triaged_at is not None
-    assert triage_unlinked_threads() == (0, 0)
+    triage_queued()
+    assert Thread.objects.get(pk=said.thread_id).processed_at is not None
+    assert triage_queued() == (0, 0)
     mail(mailbox, PROSPECT, days=0, In_Reply_To=said.message_id)
-    assert triage_unlinked_threads() == (1, 1)
+    assert triage_queued() == (1, 1)
 
 
 def test_late_older_message_is_not_triaged_again(mailbox):
     said = mail(mailbox, PLAIN)
-    triage_unlinked_threads()
+    triage_queued()
     mail(mailbox, PLAIN, days=2, In_Reply_To=said.message_id)
-    assert triage_unlinked_threads() == (0, 0)
+    assert triage_queued() == (0, 0)
 
 
 def test_rejected_proposal_returns_only_after_new_message(mailbox, max):
     said = mail(mailbox)
-    triage_unlinked_threads()
+    triage_queued()
     reject(proposed(), code="NOT_NEEDED", by=max)
-    Thread.objects.update(triaged_at=None)
-    assert triage_unlinked_threads() == (1, 0)
+    queue_processing(Thread.objects.all())
+    assert triage_queued() == (1, 0)
     mail(mailbox, PROSPECT, days=0, In_Reply_To=said.message_id)
-    assert triage_unlinked_threads() == (1, 1)
+    assert triage_queued() == (1, 1)
 
 
 def test_newer_proposal_replaces_older_one(mailbox):
     mail(mailbox)
-    triage_unlinked_threads()
+    triage_queued()
     make_client(email="office@newbread.example")
-    Thread.objects.update(triaged_at=None)
-    assert triage_unlinked_threads() == (1, 1)
+    queue_processing(Thread.objects.all())
+    assert triage_queued() == (1, 1)
     waiting = Suggestion.objects.filter(status=SuggestionStatus.PENDING)
     assert [one.type for one in waiting] == [SuggestionType.LINK_THREAD]
 
@@ -268,10 +279,10 @@ def test_newer_proposal_replaces_older_one(mailbox):
 def test_later_known_address_links_its_thread(mailbox):
     thread = mail(mailbox, PLAIN).thread
     other = mail(mailbox, PLAIN, "else@other.example").thread
-    triage_unlinked_threads()
+    triage_queued()
     lead = make_lead(contact_email="Nora@newbread.example")
-    assert reset_triage_for_new_contacts(timezone.now()) == 1
-    assert triage_unlinked_threads() == (1, 0)
+    assert requeue_lost_threads(timezone.now()) == 1
+    assert triage_queued() == (1, 0)
     thread.refresh_from_db()
     assert thread.lead == lead
     assert ActivityLog.objects.for_target(thread)[0].metadata["name"] == "Triage"
@@ -281,37 +292,40 @@ def test_later_known_address_links_its_thread(mailbox):
 def test_manually_unlinked_thread_is_skipped(mailbox, max):
     make_lead(contact_email="nora@newbread.example")
     thread = mail(mailbox, PLAIN).thread
-    Thread.objects.update(triaged_at=timezone.now())
+    assert process_queued_threads() == 1
     unlink(Thread.objects.get(pk=thread.pk), by=max)
-    assert triage_unlinked_threads() == (0, 0)
+    assert triage_queued() == (0, 0)
 
 
-def test_proposals_are_limited_per_run_and_by_queue(mailbox, monkeypatch):
-    monkeypatch.setattr(triage_threads, "MAX_PROPOSALS_PER_RUN", 2)
+def test_proposals_are_limited_by_queue(mailbox, max, monkeypatch):
     monkeypatch.setattr(triage_threads, "MAX_WAITING_PROPOSALS", 3)
     for number in range(5):
         mail(mailbox, sender=f"nora@bread{number}.example")
-    assert triage_unlinked_threads() == (2, 2)
-    assert triage_unlinked_threads() == (1, 1)
-    assert triage_unlinked_threads() == (0, 0)
-    assert Thread.objects.untriaged().count() == 2
+    assert triage_queued() == (5, 3)
+    later = timezone.now() + timedelta(hours=1)
+    assert Thread.objects.unprocessed().count() == 2
+    assert requeue_lost_threads(later) == 0, "Nothing is queued for triage while it has no room."
+    reject(Suggestion.objects.filter(agent=str(TRIAGE_AGENT)).first(), code="NOT_NEEDED", by=max)
+    assert requeue_lost_threads(later) == 2
+    assert triage_queued() == (2, 1)
+    assert Thread.objects.unprocessed().count() == 1
 
 
 def test_lead_limit_is_respected(mailbox):
     lead = make_lead(contact_email="boss@newbread.example")
     for number in range(5):
         mail(mailbox, PLAIN, f"{number}@newbread.example")
-    assert triage_unlinked_threads() == (5, 3)
+    assert triage_queued() == (5, 3)
     assert Suggestion.objects.filter(lead=lead).count() == 3
 
 
 def test_thread_page_shows_proposal_and_can_approve_it(mailbox, as_max):
     said = mail(mailbox)
-    triage_unlinked_threads()
+    triage_queued()
     url = f"/inbox/thread/{said.thread_id}/change/"
     page = as_max.get(url).content.decode()
     deed = f"/suggestions/suggestion/{proposed().pk}/do/approve/"
-    assert "Looked at now" in page
+    assert "Triaged now" in page
     assert page.index('class="side"') < page.index(f'action="{deed}"')
     answer = as_max.post(deed, {"next": url, "version": proposed().version})
     assert (answer.status_code, answer["Location"]) == (302, url)

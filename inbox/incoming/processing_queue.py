@@ -1,0 +1,49 @@
+"""Queue the job that follows a change in a thread: signals, score, and a proposal of what to do next.
+
+The job itself is `agents.process_threads`: it runs steps of apps to the right of this one.
+"""
+
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+from procrastinate.contrib.django import app
+
+from crm.runtime.job_queue import enqueue
+from inbox.models import Thread
+
+PROCESS_THREADS_JOB = "inbox.process_threads"
+# More threads at once are an import: they share jobs, and new mail overtakes them.
+MAX_SINGLE_JOBS, THREADS_PER_JOB, IMPORT_PRIORITY = 10, 50, -10
+
+
+def queue_processing(threads: Iterable[Thread]) -> None:
+    """Queue the processing of `threads` in the transaction that changed them.
+
+    The caller holds their rows until it commits. The job waits for the same rows, so it sees what the caller wrote even
+    if the job was queued by an earlier change.
+    """
+    keys = sorted({thread.pk for thread in threads}, reverse=True)
+    if not keys:
+        return
+    Thread.everything.filter(pk__in=keys, processed_at__isnull=False).update(processed_at=None)
+    if len(keys) > MAX_SINGLE_JOBS:
+        task = app.configure_task(PROCESS_THREADS_JOB, priority=IMPORT_PRIORITY)
+        for start in range(0, len(keys), THREADS_PER_JOB):
+            enqueue(task, threads=[str(key) for key in keys[start : start + THREADS_PER_JOB]])
+        return
+    for key in keys:
+        name = f"thread {key}"
+        enqueue(app.configure_task(PROCESS_THREADS_JOB, lock=name, queueing_lock=name), threads=[str(key)])
+
+
+def queue_changed_threads(threads: Iterable[Thread], with_new_words: Collection[UUID]) -> None:
+    """Queue those of `threads` in which a new message can lead to something.
+
+    Everything said in a lead's thread can. An unlinked thread is triaged when it is new or when its outside participant
+    wrote again (`with_new_words`). A client's thread has neither signals nor triage.
+    """
+    queue_processing(
+        thread
+        for thread in threads
+        if thread.lead_id or (not thread.client_id and (thread.processed_at is None or thread.pk in with_new_words))
+    )
