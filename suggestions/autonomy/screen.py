@@ -1,4 +1,4 @@
-"""The screen on which people say how far the program may go by itself, read what it has earned, and stop it."""
+"""The autonomy screen: levels by type of suggestion, what agents have earned, and the kill switch."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from unfold.admin import ModelAdmin
@@ -38,19 +39,19 @@ from suggestions.models import (
 from suggestions.models.autonomy import MAX_UNDO_SECONDS
 from suggestions.screens.presenters import TYPE_ICONS
 
-FOR_AGENCY, FOR_ME = "house", "me"
+FOR_AGENCY, FOR_ME = "agency", "me"
 AGENCY_LEVEL = ""
 
 
 class LevelForm(forms.Form):
-    """How far the program may go with one type; a level above what is earned is not offered."""
+    """The level and the bounds of one type; a level that no agent has earned is not offered."""
 
     level = forms.ChoiceField(label="Level", required=False)
-    daily_cap = forms.IntegerField(label="A day", min_value=0, max_value=10_000)
+    daily_cap = forms.IntegerField(label="Daily cap", min_value=0, max_value=10_000)
     value_ceiling = forms.DecimalField(
-        label="Value up to", required=False, min_value=0, max_digits=12, decimal_places=2
+        label="Value ceiling", required=False, min_value=0, max_digits=12, decimal_places=2
     )
-    confidence = forms.IntegerField(label="Sure from (%)", min_value=0, max_value=100)
+    confidence = forms.IntegerField(label="Confidence floor (%)", min_value=0, max_value=100)
     undo_seconds = forms.IntegerField(label="Undo window (s)", min_value=0, max_value=MAX_UNDO_SECONDS)
 
     def __init__(self, *args: Any, row: "AutonomyRow", **kwargs: Any) -> None:
@@ -75,7 +76,7 @@ class LevelForm(forms.Form):
 
 @dataclass
 class AutonomyRow:
-    """One type on the screen: the setting that counts, whose it is, and what agents have earned."""
+    """One type on the screen: the setting of the person, that of the agency, and what agents have earned."""
 
     type: str
     selected_user: User | None
@@ -103,7 +104,7 @@ class AutonomyRow:
 
     @property
     def initial_values(self) -> dict[str, Any]:
-        """What the inputs hold."""
+        """The initial values of the form."""
         setting = self.effective_setting
         follows = self.selected_user is not None and self.own_setting is None
         return {
@@ -124,25 +125,25 @@ class AutonomyRow:
         if self.selected_user is None:
             return levels
         level = Level(self.agency_setting.level if self.agency_setting else Level.SUGGEST).label
-        return [(AGENCY_LEVEL, f"House: {level.lower()}"), *levels]
+        return [(AGENCY_LEVEL, f"Agency: {level.lower()}"), *levels]
 
 
 def strip_cents(value: Decimal | None) -> Decimal | None:
-    """`value` as people write it: no cents where there are none."""
+    """Return `value` without cents where it has none."""
     return value.quantize(Decimal(1)) if value is not None and value == value.to_integral_value() else value
 
 
 class PauseForm(forms.Form):
-    """What is to be stopped, and why."""
+    """What to stop, and why."""
 
     type = forms.ChoiceField(
         label="Stop", required=False, choices=[("", "Everything"), *SuggestionType.choices], initial=""
     )
-    reason = forms.CharField(label="Why", required=False, max_length=500)
+    reason = forms.CharField(label="Reason", required=False, max_length=500)
 
 
 class AutonomyAdmin(ModelAdmin):
-    """One page in place of a list of rows: a table of the types for one person, or for the house."""
+    """One page in place of a list: a table of the types for one person, or for the agency."""
 
     def get_urls(self) -> list[Any]:
         wrap, name = self.admin_site.admin_view, "suggestions_autonomysetting"
@@ -157,7 +158,7 @@ class AutonomyAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    # Whose settings
+    # The settings
 
     def page_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -183,23 +184,23 @@ class AutonomyAdmin(ModelAdmin):
         return TemplateResponse(request, "suggestions/autonomy.html", context)
 
     def selected_user(self, request: HttpRequest) -> User | None:
-        """Whose settings are asked for; None: the house's."""
+        """Return the person that the page is for; None for the agency."""
         selected_key = request.GET.get("for", FOR_ME)
         if selected_key in {FOR_AGENCY, FOR_ME}:
             return None if selected_key == FOR_AGENCY else request.user
         found = next((person for person in selectable_users(request.user) if str(person.pk) == selected_key), None)
         if found is None:
-            raise Http404("There is nobody of that name whose settings you may see.")
+            raise Http404("There is no such person, or you may not see their settings.")
         return found
 
     def save_rows(self, request: HttpRequest, rows: list[AutonomyRow]) -> bool:
-        """Set what was changed; whether all of it was. What is refused keeps what was typed, and says why."""
+        """Save the changed rows, and return whether all were saved. A refused row keeps its input and shows why."""
         changed = [row for row in rows if row.form.has_changed()]
         saved = [row.label for row in changed if row.form.is_valid() and self.save_row(request, row)]
         if saved:
             messages.success(request, f"Saved: {', '.join(saved)}.")
         if not changed:
-            messages.info(request, "Nothing was changed.")
+            messages.info(request, "No changes to save.")
         return len(saved) == len(changed)
 
     def save_row(self, request: HttpRequest, row: AutonomyRow) -> bool:
@@ -209,7 +210,7 @@ class AutonomyAdmin(ModelAdmin):
             if level == AGENCY_LEVEL and row.own_setting is not None:
                 reset_to_agency_setting(row.selected_user, row.type, by=request.user)
             else:
-                # Bounds of one's own without a level: the level that counts now becomes one's own, too.
+                # Own bounds need an own level: the one that applies now.
                 set_autonomy_level(
                     row.selected_user,
                     row.type,
@@ -222,10 +223,10 @@ class AutonomyAdmin(ModelAdmin):
             return False
         return True
 
-    # The switch
+    # The kill switch
 
     def switch_view(self, request: HttpRequest) -> HttpResponse:
-        """Stop everything or a type, or let it go on."""
+        """Stop or resume automation, for everything or for one type."""
         page = reverse("admin:suggestions_autonomysetting_changelist")
         if request.method != "POST":
             return HttpResponseRedirect(page)
@@ -234,13 +235,17 @@ class AutonomyAdmin(ModelAdmin):
         form = PauseForm(request.POST)
         try:
             if not form.is_valid():
-                messages.error(request, "Choose what to stop from the list, and say why in at most 500 characters.")
-            elif request.POST.get("deed") == "resume":
+                messages.error(
+                    request, "Choose what to stop from the list, and give a reason of at most 500 characters."
+                )
+            elif request.POST.get("action") == "resume":
                 waiting = resume_execution(form.cleaned_data["type"], by=request.user)
-                messages.success(request, f"It goes on; {waiting} had been waiting.")
+                messages.success(
+                    request, f"Automation resumed; {waiting} waiting suggestion{pluralize(waiting)} will be executed."
+                )
             else:
                 pause_execution(form.cleaned_data["type"], reason=form.cleaned_data["reason"], by=request.user)
-                messages.success(request, "Stopped: nothing of it is carried out until it is let go on.")
+                messages.success(request, "Automation stopped. Nothing is executed until you resume it.")
         except ActionRefused as error:
             messages.error(request, str(error))
         return HttpResponseRedirect(page)
@@ -252,14 +257,14 @@ def can_edit(user: User, selected_user: User | None) -> bool:
 
 
 def selectable_users(user: User) -> list[User]:
-    """Whose settings `user` may look at beside their own."""
+    """Return the people with settings that `user` may see beside their own."""
     if not user.has_perm(CHANGE_EVERYONES_PERMISSION):
         return []
     return list(User.objects.filter(is_active=True).exclude(pk=user.pk).order_by("first_name", "username"))
 
 
 def build_rows(selected_user: User | None, *, can_edit: bool) -> list[AutonomyRow]:
-    """A row for every type, in as many queries for one as for all."""
+    """Return a row for every type; the number of queries does not depend on the types."""
     wanted = AutonomySetting.objects.filter(Q(user=None) | Q(user=selected_user) if selected_user else Q(user=None))
     settings = {(setting.type, setting.user_id): setting for setting in wanted}
     trusts = load_all_trust()
@@ -277,7 +282,7 @@ def build_rows(selected_user: User | None, *, can_edit: bool) -> list[AutonomyRo
 
 
 def pause_context(user: User) -> dict[str, Any]:
-    """What is stopped, by whom and why, and how much of it waits."""
+    """Return what is stopped, who stopped it and why, and how many suggestions wait."""
     queued = SuggestionExecution.objects.filter(state=ExecutionState.QUEUED).values("suggestion__type")
     waiting = Counter({row["suggestion__type"]: row["n"] for row in queued.annotate(n=Count("pk")).order_by()})
     pauses = list(ExecutionPause.objects.select_related("by").order_by("type"))
