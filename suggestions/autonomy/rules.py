@@ -113,7 +113,7 @@ def reasons_to_hold(
     if owner is not None and not (owner.is_active and owner.has_perm(kind.permission)):
         reasons.append(f"{owner} does not have permission to {kind.action_phrase}.")
     if ExecutionPause.objects.filter(type__in=("", suggestion.type)).exists():
-        reasons.append("Automation is stopped.")
+        reasons.append("Automation is paused.")
     return reasons
 
 

@@ -1,4 +1,4 @@
-"""The autonomy screen: levels by type of suggestion, what agents have earned, and the kill switch."""
+"""The autonomy screen: levels by type of suggestion, what agents have earned, and pausing automation."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from unfold.admin import ModelAdmin
@@ -39,7 +38,7 @@ from suggestions.models import (
 from suggestions.models.autonomy import MAX_UNDO_SECONDS
 from suggestions.screens.presenters import TYPE_ICONS
 
-FOR_AGENCY, FOR_ME = "agency", "me"
+FOR_AGENCY, FOR_ME = "house", "me"
 AGENCY_LEVEL = ""
 
 
@@ -51,7 +50,7 @@ class LevelForm(forms.Form):
     value_ceiling = forms.DecimalField(
         label="Value ceiling", required=False, min_value=0, max_digits=12, decimal_places=2
     )
-    confidence = forms.IntegerField(label="Confidence floor (%)", min_value=0, max_value=100)
+    confidence = forms.IntegerField(label="Minimum confidence (%)", min_value=0, max_value=100)
     undo_seconds = forms.IntegerField(label="Undo window (s)", min_value=0, max_value=MAX_UNDO_SECONDS)
 
     def __init__(self, *args: Any, row: "AutonomyRow", **kwargs: Any) -> None:
@@ -134,16 +133,16 @@ def strip_cents(value: Decimal | None) -> Decimal | None:
 
 
 class PauseForm(forms.Form):
-    """What to stop, and why."""
+    """What is to be stopped, and why."""
 
     type = forms.ChoiceField(
         label="Stop", required=False, choices=[("", "Everything"), *SuggestionType.choices], initial=""
     )
-    reason = forms.CharField(label="Reason", required=False, max_length=500)
+    reason = forms.CharField(label="Why", required=False, max_length=500)
 
 
 class AutonomyAdmin(ModelAdmin):
-    """One page in place of a list: a table of the types for one person, or for the agency."""
+    """One page in place of a list of rows: a table of the types for one person, or for the house."""
 
     def get_urls(self) -> list[Any]:
         wrap, name = self.admin_site.admin_view, "suggestions_autonomysetting"
@@ -158,7 +157,7 @@ class AutonomyAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    # The settings
+    # Whose settings
 
     def page_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -184,23 +183,23 @@ class AutonomyAdmin(ModelAdmin):
         return TemplateResponse(request, "suggestions/autonomy.html", context)
 
     def selected_user(self, request: HttpRequest) -> User | None:
-        """Return the person that the page is for; None for the agency."""
+        """Whose settings are asked for; None: the house's."""
         selected_key = request.GET.get("for", FOR_ME)
         if selected_key in {FOR_AGENCY, FOR_ME}:
             return None if selected_key == FOR_AGENCY else request.user
         found = next((person for person in selectable_users(request.user) if str(person.pk) == selected_key), None)
         if found is None:
-            raise Http404("There is no such person, or you may not see their settings.")
+            raise Http404("There is nobody of that name whose settings you may see.")
         return found
 
     def save_rows(self, request: HttpRequest, rows: list[AutonomyRow]) -> bool:
-        """Save the changed rows, and return whether all were saved. A refused row keeps its input and shows why."""
+        """Set what was changed; whether all of it was. What is refused keeps what was typed, and says why."""
         changed = [row for row in rows if row.form.has_changed()]
         saved = [row.label for row in changed if row.form.is_valid() and self.save_row(request, row)]
         if saved:
             messages.success(request, f"Saved: {', '.join(saved)}.")
         if not changed:
-            messages.info(request, "No changes to save.")
+            messages.info(request, "Nothing was changed.")
         return len(saved) == len(changed)
 
     def save_row(self, request: HttpRequest, row: AutonomyRow) -> bool:
@@ -210,7 +209,7 @@ class AutonomyAdmin(ModelAdmin):
             if level == AGENCY_LEVEL and row.own_setting is not None:
                 reset_to_agency_setting(row.selected_user, row.type, by=request.user)
             else:
-                # Own bounds need an own level: the one that applies now.
+                # Bounds of one's own without a level: the level that counts now becomes one's own, too.
                 set_autonomy_level(
                     row.selected_user,
                     row.type,
@@ -223,10 +222,10 @@ class AutonomyAdmin(ModelAdmin):
             return False
         return True
 
-    # The kill switch
+    # The switch
 
     def switch_view(self, request: HttpRequest) -> HttpResponse:
-        """Stop or resume automation, for everything or for one type."""
+        """Stop everything or a type, or let it go on."""
         page = reverse("admin:suggestions_autonomysetting_changelist")
         if request.method != "POST":
             return HttpResponseRedirect(page)
@@ -235,17 +234,13 @@ class AutonomyAdmin(ModelAdmin):
         form = PauseForm(request.POST)
         try:
             if not form.is_valid():
-                messages.error(
-                    request, "Choose what to stop from the list, and give a reason of at most 500 characters."
-                )
-            elif request.POST.get("action") == "resume":
+                messages.error(request, "Choose what to stop from the list, and say why in at most 500 characters.")
+            elif request.POST.get("deed") == "resume":
                 waiting = resume_execution(form.cleaned_data["type"], by=request.user)
-                messages.success(
-                    request, f"Automation resumed; {waiting} waiting suggestion{pluralize(waiting)} will be executed."
-                )
+                messages.success(request, f"It goes on; {waiting} had been waiting.")
             else:
                 pause_execution(form.cleaned_data["type"], reason=form.cleaned_data["reason"], by=request.user)
-                messages.success(request, "Automation stopped. Nothing is executed until you resume it.")
+                messages.success(request, "Stopped: nothing of it is carried out until it is let go on.")
         except ActionRefused as error:
             messages.error(request, str(error))
         return HttpResponseRedirect(page)
@@ -282,7 +277,7 @@ def build_rows(selected_user: User | None, *, can_edit: bool) -> list[AutonomyRo
 
 
 def pause_context(user: User) -> dict[str, Any]:
-    """Return what is stopped, who stopped it and why, and how many suggestions wait."""
+    """Return what is paused, who paused it and why, and how many suggestions wait."""
     queued = SuggestionExecution.objects.filter(state=ExecutionState.QUEUED).values("suggestion__type")
     waiting = Counter({row["suggestion__type"]: row["n"] for row in queued.annotate(n=Count("pk")).order_by()})
     pauses = list(ExecutionPause.objects.select_related("by").order_by("type"))

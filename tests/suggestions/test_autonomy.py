@@ -68,7 +68,7 @@ def test_level_auto_draft_waits_for_approval(trusted_agent, ann):
 def test_level_auto_execute_runs_after_undo_window(trusted_agent, ann):
     make_setting(ann)
     suggestion = make_proposal(owner=ann)
-    assert (suggestion.status, suggestion.reviewed_by, suggestion.review_note) == ("APPROVED", None, "By policy")
+    assert (suggestion.status, suggestion.reviewed_by, suggestion.review_note) == ("APPROVED", None, "Automatic")
     execution = SuggestionExecution.objects.get(suggestion=suggestion)
     assert (execution.state, execution.ordered_by) == (ExecutionState.QUEUED, None)
     assert timedelta(seconds=290) < execution.run_after - timezone.now() <= timedelta(seconds=300)
@@ -140,7 +140,7 @@ def test_untrusted_agent_is_held(ann, max):
 def test_execution_pause_holds_suggestion(trusted_agent, ann, max):
     make_setting(ann)
     pause_execution(by=max)
-    assert make_proposal(owner=ann).held_because == ["Automation is stopped."]
+    assert make_proposal(owner=ann).held_because == ["Automation is paused."]
 
 
 def test_tainted_suggestion_is_held_unless_type_is_harmless(ann, max):

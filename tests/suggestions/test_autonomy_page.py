@@ -1,4 +1,4 @@
-"""The autonomy screen: levels by type, and the kill switch."""
+"""The screen on which people say how far the program may go, and stop it."""
 
 import pytest
 from django.db import connection
@@ -57,7 +57,7 @@ def test_only_changed_rows_are_saved(as_ann, ann):
     setting = AutonomySetting.objects.get()
     assert (setting.user, setting.type, setting.level) == (ann, "TASK", Level.AUTO_EXECUTE)
     assert (setting.daily_cap, str(setting.value_ceiling), setting.undo_seconds) == (5, "900.50", 300)
-    assert "No changes to save." in save(as_ann).content.decode()
+    assert "Nothing was changed." in save(as_ann).content.decode()
 
 
 def test_empty_level_resets_to_agency_setting(as_ann, ann):
@@ -95,19 +95,19 @@ def test_invalid_row_does_not_block_other_rows(as_ann):
 
 
 def test_editing_others_autonomy_needs_permission(as_ann, as_max, ann, max):
-    assert not rows(as_ann, **{"for": "agency"})["TASK"].can_edit
-    save(as_ann, "agency", TASK__level="off")
+    assert not rows(as_ann, **{"for": "house"})["TASK"].can_edit
+    save(as_ann, "house", TASK__level="off")
     assert not AutonomySetting.objects.exists()
     assert as_ann.get(URL, {"for": str(max.pk)}).status_code == 404
     assert as_max.get(URL, {"for": "nobody"}).status_code == 404
-    save(as_max, "agency", TASK__level="off")
+    save(as_max, "house", TASK__level="off")
     save(as_max, str(ann.pk), TASK__level="suggest")
     assert {(row.user, row.level) for row in AutonomySetting.objects.all()} == {(None, "off"), (ann, "suggest")}
 
 
 def test_viewer_can_read_and_user_without_role_is_forbidden(vera, stranger):
     page = browser(vera)
-    assert "You can view these settings but not change them." in page.get(URL).content.decode()
+    assert "You can read these settings and not change them." in page.get(URL).content.decode()
     save(page, TASK__level="off")
     assert not AutonomySetting.objects.exists()
     assert browser(stranger).get(URL).status_code == 403
@@ -123,25 +123,25 @@ def test_pausing_and_resuming_all_types_and_one_type(as_max, max, ann):
     make_decided_suggestions(max, approved=60)
     make_setting(None)
     make_proposal(owner=ann)
-    answer = as_max.post(SWITCH, {"action": "pause", "type": "", "reason": "A flood of emails"}, follow=True)
-    assert "Automation is stopped" in answer.content.decode()
-    assert "A flood of emails" in answer.content.decode()
-    assert "1 waiting" in answer.content.decode()
-    as_max.post(SWITCH, {"action": "resume", "type": ""})
+    answer = as_max.post(SWITCH, {"deed": "pause", "type": "", "reason": "A storm of mails"}, follow=True)
+    assert "Nothing is carried out" in answer.content.decode()
+    assert "A storm of mails" in answer.content.decode()
+    assert "1 waits." in answer.content.decode()
+    as_max.post(SWITCH, {"deed": "resume", "type": ""})
     assert not ExecutionPause.objects.exists()
-    as_max.post(SWITCH, {"action": "pause", "type": "PR"})
+    as_max.post(SWITCH, {"deed": "pause", "type": "PR"})
     assert ExecutionPause.objects.get().type == "PR"
-    again = as_max.post(SWITCH, {"action": "pause", "type": "PR"}, follow=True)
+    again = as_max.post(SWITCH, {"deed": "pause", "type": "PR"}, follow=True)
     assert "This is stopped already." in again.content.decode()
 
 
 def test_pausing_needs_permission_and_post(as_ann, as_max):
-    as_ann.post(SWITCH, {"action": "pause", "type": ""})
-    as_max.get(SWITCH, {"action": "pause", "type": ""})
-    as_max.post(SWITCH, {"action": "pause", "type": "MARS"})
+    as_ann.post(SWITCH, {"deed": "pause", "type": ""})
+    as_max.get(SWITCH, {"deed": "pause", "type": ""})
+    as_max.post(SWITCH, {"deed": "pause", "type": "MARS"})
     assert not ExecutionPause.objects.exists()
     pause_execution(by=browser_user(as_max))
-    as_ann.post(SWITCH, {"action": "resume", "type": ""})
+    as_ann.post(SWITCH, {"deed": "resume", "type": ""})
     assert ExecutionPause.objects.exists()
 
 

@@ -202,7 +202,7 @@ def test_answer_excludes_records_user_cannot_see(ann, bob):
 def test_colleagues_chat_is_readable_but_cannot_be_continued(ann, bob):
     lead = make_lead()
     ask(ann, lead, "Who is it?")
-    assert "This conversation belongs to Ann" in page(bob, lead)
+    assert "This is a conversation of Ann" in page(bob, lead)
     answer = ask(bob, lead, "And why?", key=KEYS[1])
     assert answer.status_code == 422
     assert "is a colleague" in answer.content.decode()
@@ -263,7 +263,7 @@ def test_lead_page_and_ai_log_link_to_chat(ann):
     assert f'href="{address(lead)}"' in browser(ann).get(logged).content.decode()
     empty = browser(ann).get(reverse("admin:leads_lead_ask", args=[lead.pk])).content.decode()
     assert "Do we owe them a reply?" in empty
-    assert "No questions yet" in empty
+    assert "Nothing has been asked here yet" in empty
 
 
 def test_chat_page_query_count_is_bounded(ann):
