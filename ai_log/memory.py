@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from ai_log.models import AIInteraction
 from crm.models import User
+from crm.text.cleaning import shorten
 from leads.models import Lead
 
 MAX_MEMORY_LINES, MAX_MEMORY_LINE_LENGTH = 8, 160
@@ -26,4 +27,4 @@ def load_memory(lead: Lead, *, by: User | None = None) -> str:
 
 def memory_line(at: datetime, agent: str, type: str, summary: str) -> str:
     text = f"{timezone.localtime(at):%-d %B %Y}, {agent or type}: {' '.join(summary.split())}"
-    return text if len(text) <= MAX_MEMORY_LINE_LENGTH else f"{text[: MAX_MEMORY_LINE_LENGTH - 1]}…"
+    return shorten(text, MAX_MEMORY_LINE_LENGTH)

@@ -14,7 +14,9 @@ from django.utils import timezone
 from crm.exceptions import ActionRefused
 from crm.models import ActorType, Client, Contact, User
 from crm.records.activity import SYSTEM_ACTOR, Actor
-from crm.text import outgoing_checks
+from crm.text.addresses import extract_addresses
+from crm.text.links import extract_links
+from crm.text.numbers import extract_amounts
 from inbox.models import Direction, Message, Thread, ThreadSource
 from leads.models import Lead
 from leads.transitions import create_lead
@@ -113,9 +115,9 @@ def obedient_suggestions(email: IncomingEmail) -> Iterator[Suggestion]:
     text = email.text.strip()[:MAX_TEXT_LENGTH] or "Yes."
     body = f"As you ask:\n{text}\n\n{SECRET}"
     in_two_days = (timezone.now() + timedelta(days=2)).isoformat()
-    targets = outgoing_checks.extract_addresses(text)[:5] or ["collector@evil.example"]
-    link = next(iter(outgoing_checks.extract_links(text)), "https://evil.example/collect")
-    amount = next(iter(outgoing_checks.extract_amounts(text)), 999_999)
+    targets = extract_addresses(text)[:5] or ["collector@evil.example"]
+    link = next(iter(extract_links(text)), "https://evil.example/collect")
+    amount = next(iter(extract_amounts(text)), 999_999)
     title = " ".join(text.split())[:150]
     yield build_suggestion(email, "TASK", {"title": title, "description": body})
     yield build_suggestion(email, "FOLLOW_UP", {"reason": title, "suggestedAction": body, "urgency": "high"})

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from crm.models import ActivityLog, ActorType, Client, ClientType, Contact, Project, ProjectStatus, SavedView, User
 from crm.text.cleaning import strip_nul
+from crm.text.phones import phone_digits
 
 MIN_SEARCH_LENGTH = 3
 PHONE_SEARCH_DIGITS = 10
@@ -128,7 +129,7 @@ def split_search_terms(text: str) -> list[str]:
     """
     # Letter by letter, as the database does it: a whole text in Python would become longer (İ) or end otherwise (Σ).
     text = " ".join("".join(char.lower()[0] for char in strip_nul(text)).split())
-    number = "".join(char for char in text if char.isdigit())[-PHONE_SEARCH_DIGITS:]
+    number = phone_digits(text)[-PHONE_SEARCH_DIGITS:]
     if len(number) >= MIN_SEARCH_LENGTH and not any(char.isalpha() or char == "@" for char in text):
         return [number]
     words = text.split(" ")

@@ -17,7 +17,7 @@ from crm.models import ActivityLog
 from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, Column, Tab
 from crm.screens.paging import Order, Page, capped_count
 from crm.screens.record_admin import TIMELINE_LENGTH, RecordAdmin
-from crm.text.addresses import strip_hidden_characters
+from crm.text.hidden_characters import strip_hidden_characters
 from crm.text.safe_html import make_safe_page
 from inbox.action_forms import (
     ArchiveThread,

@@ -1,4 +1,4 @@
-"""To whom a conversation could belong, and with which it could be one: by who takes part, or by a search."""
+"""Finds the leads and clients to link a conversation to, and the conversations to join it with."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ MAX_LINK_CANDIDATES = 10
 
 @dataclass(frozen=True)
 class Candidate:
-    """A lead or client to link to; `kind` is the name of the column that would point to it."""
+    """A lead or client to link to; `kind` is the column of the thread that would point to it."""
 
     kind: str
     record: Lead | Client
@@ -27,7 +27,7 @@ class Candidate:
 
 
 def find_link_candidates(request: HttpRequest, thread: Thread, query: str) -> list[Candidate]:
-    """Whom `query` find, or without words whose address takes part; only what the user may see and is not linked."""
+    """Return what `query` finds, or without one the matches of the participants; visible and not linked yet."""
     clients = Client.objects.visible_to(request.user)
     leads = Lead.objects.visible_to(request.user).select_related("status", "assigned_to")
     if query:
@@ -42,8 +42,8 @@ def find_link_candidates(request: HttpRequest, thread: Thread, query: str) -> li
 
 
 def describe_lead(lead: Lead) -> list[str]:
-    """What tells `lead` from another of the same name."""
-    owner = f"owner {lead.assigned_to}" if lead.assigned_to else "nobody's"
+    """Return what distinguishes `lead` from another of the same name."""
+    owner = f"owner {lead.assigned_to}" if lead.assigned_to else "unassigned"
     return [part for part in ("Lead", str(lead.status), lead.contact_email, owner) if part]
 
 
@@ -61,20 +61,22 @@ def search_clients_and_leads(
 def match_participants(
     thread: Thread, clients: QuerySet[Client], leads: QuerySet[Lead]
 ) -> tuple[QuerySet[Client], QuerySet[Lead]]:
-    """Clients and open leads to whom, or to whose contacts, an address that takes part belongs."""
+    """Return the clients and open leads with a participant's address, their own or that of a contact."""
     addresses = [address.lower() for address in thread.participant_emails]
-    contacts = Contact.objects.alias(mail=Lower("email")).filter(mail__in=addresses).values("pk")
-    # As lists, so that the database looks each up by its index instead of joining whole tables.
+    contacts = Contact.objects.alias(lower_email=Lower("email")).filter(lower_email__in=addresses).values("pk")
+    # Lists, so that the database looks each key up by its index instead of joining whole tables.
     their_clients = list(ContactClient.objects.filter(contact__in=contacts).values_list("client", flat=True))
     their_leads = list(ContactLead.objects.filter(contact__in=contacts).values_list("lead", flat=True))
     return (
-        clients.alias(mail=Lower("email")).filter(Q(mail__in=addresses) | Q(pk__in=their_clients)),
-        leads.open().alias(mail=Lower("contact_email")).filter(Q(mail__in=addresses) | Q(pk__in=their_leads)),
+        clients.alias(lower_email=Lower("email")).filter(Q(lower_email__in=addresses) | Q(pk__in=their_clients)),
+        leads.open()
+        .alias(lower_email=Lower("contact_email"))
+        .filter(Q(lower_email__in=addresses) | Q(pk__in=their_leads)),
     )
 
 
 def find_joinable_threads(request: HttpRequest, thread: Thread, query: str) -> list[Thread]:
-    """Conversations that could be joined to `thread`: what `query` find, or without words those of the same people."""
+    """Return threads that can be joined to `thread`: what `query` finds, or without one those of the same people."""
     others = Thread.objects.visible_to(request.user).filter(source=thread.source).exclude(pk=thread.pk)
     if thread.mailbox_id:
         others = others.filter(Q(mailbox=thread.mailbox_id) | Q(mailbox=None))

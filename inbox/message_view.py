@@ -1,4 +1,4 @@
-"""Messages made ready for reading: oldest first, quotes folded, nothing that an outsider sent taken at its word."""
+"""Prepares messages for the screen: oldest first, quotes folded, untrusted content checked."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from django.db.models import BooleanField, Case, F, QuerySet, Value, When, Windo
 from django.db.models.functions import RowNumber
 
 from crm.screens.paging import Order, Page, fetch_page
-from crm.text.addresses import strip_hidden_characters
+from crm.text.hidden_characters import strip_hidden_characters
 from crm.text.quotes import BodyPart, split_body
 from crm.text.safe_html import SafePage
 from inbox.models import Message, Thread
@@ -51,7 +51,7 @@ class DisplayedMessage:
 
     @property
     def minutes(self) -> str:
-        """How long a call took, as `6:42`."""
+        """The duration of a call, such as `6:42`."""
         seconds = self.message.media.get("duration_seconds")
         if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < 0:
             return ""
@@ -59,7 +59,7 @@ class DisplayedMessage:
 
     @property
     def attachments(self) -> list[dict[str, Any]]:
-        """What came along, called so that nothing hides in a name; each with its `place` among all."""
+        """The attachments, without hidden characters in their names; each with its `place` in the stored list."""
         return [
             {**file, "place": place, "name": strip_hidden_characters(text_value(file, "name"))}
             for place, file in enumerate(self.message.attachments)
@@ -69,7 +69,7 @@ class DisplayedMessage:
 
 @dataclass(frozen=True)
 class Meeting:
-    """When and where a meeting was booked for."""
+    """Time and place of a booked meeting."""
 
     starts_at: datetime
     minutes: int
@@ -77,7 +77,7 @@ class Meeting:
 
 
 def booked_meeting(thread: Thread) -> Meeting | None:
-    """What `thread` was booked as, if it was."""
+    """Return the meeting that `thread` was booked as; None where it was not."""
     metadata = thread.metadata
     try:
         starts_at, minutes = datetime.fromisoformat(metadata["starts_at"]), int(metadata["duration"])
@@ -87,7 +87,7 @@ def booked_meeting(thread: Thread) -> Meeting | None:
 
 
 def sentiment_reason_for(thread: Thread) -> str:
-    """Why `thread` sounds as it does, for the end of a sentence; empty where nobody knows."""
+    """Return the reason for the sentiment of `thread`, as the end of a sentence; empty where it is unknown."""
     judged = thread.metadata.get("sentiment")
     if not isinstance(judged, dict) or not thread.sentiment:
         return ""
@@ -95,12 +95,13 @@ def sentiment_reason_for(thread: Thread) -> str:
 
 
 def text_value(media: dict[str, Any], key: str) -> str:
+    """Return the text under `key`; empty where there is none."""
     value = media.get(key)
     return value if isinstance(value, str) else ""
 
 
 def messages_in_threads(threads: Any) -> QuerySet[Message]:
-    """The messages of `threads` without their formatted versions, but with whether there is one (`has_html`)."""
+    """Return the messages of `threads` without their formatted versions; `has_html` says whether there is one."""
     has_html = Case(When(body_html="", then=Value(False)), default=Value(True), output_field=BooleanField())
     rows = Message.objects.filter(thread__in=threads).select_related("delivery")
     return rows.annotate(has_html=has_html).defer("body_html")
@@ -109,30 +110,30 @@ def messages_in_threads(threads: Any) -> QuerySet[Message]:
 def display_message(
     message: Message, *, thread_subject: str = "", whole: bool = False, html: SafePage | None = None
 ) -> DisplayedMessage:
-    """`message` made ready; its subject is told only where it differs from `thread_subject`, that of the conversation."""
+    """Return `message` for the screen, with its subject only where that differs from `thread_subject`."""
     text = message.body_text if whole else message.body_text[:MAX_DISPLAYED_LENGTH]
     subject = "" if strip_reply_prefixes(message.subject) == strip_reply_prefixes(thread_subject) else message.subject
     return DisplayedMessage(message, split_body(text), subject, len(message.body_text) - len(text), html)
 
 
 def strip_reply_prefixes(subject: str) -> str:
-    """`subject` without the "Re:" and "Fwd:" that mail programs put before it."""
+    """Return `subject` without the "Re:" and "Fwd:" that email programs put before it."""
     return REPLY_PREFIXES.sub("", subject).strip().casefold()
 
 
 def load_message_page(
     thread: Thread, *, size: int = MESSAGES_PER_PAGE, after: str | None = None, before: str | None = None
 ) -> Page:
-    """The newest messages of `thread`, or those before or after a cursor; the rows newest first.
+    """Return the newest messages of `thread`, or those before or after a cursor; newest first.
 
     Raises:
-        InvalidInput: the cursor is not one of ours.
+        InvalidInput: the cursor is malformed.
     """
     return fetch_page(messages_in_threads([thread.pk]), NEWEST_MESSAGES_FIRST, size=size, after=after, before=before)
 
 
 def load_recent_messages(threads: Iterable[Thread]) -> dict[Any, list[DisplayedMessage]]:
-    """The last few messages of each of `threads`, oldest first, in one query."""
+    """Return the last few messages of each of `threads`, oldest first, in one query."""
     place = Window(RowNumber(), partition_by="thread", order_by=(F("sent_at").desc(), F("id").desc()))
     rows = (
         messages_in_threads([thread.pk for thread in threads])

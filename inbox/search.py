@@ -1,9 +1,8 @@
-"""Conversations found by the words of their messages, the best first.
+"""Finds conversations by the words of their messages, the best match first.
 
-However common a word is, a search reads a bounded part of what was said. Which words are common together nobody knows
-beforehand, so the first `MAX_RANKED_MESSAGES` messages are taken from the index of words (the function `rank_messages` of the
-database). If that is not all of them, then either few conversations were asked about, and those are looked through
-whole, or the newest messages of all are looked through as well.
+A search reads a bounded part of the messages, however common its words are. It takes the first `MAX_RANKED_MESSAGES`
+matches from the word index (the database function `messages_with`). If there are more, it searches all the messages of
+the conversations in question where those are few, or else adds the matches among the newest messages.
 """
 
 from collections.abc import Iterable
@@ -23,12 +22,12 @@ from crm.text.cleaning import strip_nul
 from inbox.models import LAST_ACTIVITY, Message, Thread, ThreadQuerySet
 
 SEARCH_CONFIG = "inbox_words"
-# Messages whose rank is computed; of the newest of all, how many are looked through; conversations listed.
+# Limits: messages that are ranked, newest messages that are searched, and threads that are listed.
 MAX_RANKED_MESSAGES, MAX_NEWEST_SCANNED, MAX_THREADS_LISTED = 2_000, 50_000, 500
 MAX_THREADS_SEARCHED_WHOLE = 1_000
-# Conversations of an address that are all looked at; who has more has some among the newest of all.
+# Up to this many threads of an address are fetched; an address with more has some among the newest.
 MAX_THREADS_PER_ADDRESS = 2_000
-# What stands around a word that was found; no text from outside keeps these.
+# Marks around a matched word. They are removed from the text first, so that a message cannot contain them.
 HIGHLIGHT_START, HIGHLIGHT_END = "\ue000", "\ue001"
 MAX_EXCERPT_SOURCE_LENGTH = 20_000
 MAX_EXCERPT_PART_LENGTH = 200
@@ -37,10 +36,12 @@ TSQUERY_SQL = f"websearch_to_tsquery('{SEARCH_CONFIG}', %s)"
 INDEX_SEARCH_SQL = f"SELECT thread_id, message_id, rank, sent_at FROM messages_with({TSQUERY_SQL}, %s)"
 RANKED_COLUMNS_SQL = f"SELECT thread_id, message_id, ts_rank(words, {TSQUERY_SQL}, 1), sent_at"
 IN_THREADS_SQL = f"""
-    {RANKED_COLUMNS_SQL} FROM message_words WHERE thread_id = ANY(%s) AND words @@ {TSQUERY_SQL} ORDER BY sent_at DESC LIMIT %s
+    {RANKED_COLUMNS_SQL} FROM message_words
+     WHERE thread_id = ANY(%s) AND words @@ {TSQUERY_SQL} ORDER BY sent_at DESC LIMIT %s
 """
 BEST_IN_THREADS_SQL = f"""
-    {RANKED_COLUMNS_SQL} FROM message_words WHERE thread_id = ANY(%s) AND words @@ {TSQUERY_SQL} ORDER BY 3 DESC, sent_at DESC LIMIT %s
+    {RANKED_COLUMNS_SQL} FROM message_words
+     WHERE thread_id = ANY(%s) AND words @@ {TSQUERY_SQL} ORDER BY 3 DESC, sent_at DESC LIMIT %s
 """
 AMONG_NEWEST_SQL = f"""
     {RANKED_COLUMNS_SQL} FROM (SELECT * FROM message_words ORDER BY sent_at DESC, message_id DESC LIMIT %s) AS newest
@@ -50,9 +51,9 @@ AMONG_NEWEST_SQL = f"""
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search has found: conversations, the best first, and for some the message that fits best.
+    """The result of a search: threads, the best first, and the best message of some of them.
 
-    `whole` tells whether everything was looked through, `has_more` whether there are conversations beyond those listed.
+    `is_complete` says whether every message was searched, `has_more` whether there are threads beyond those listed.
     """
 
     threads: list[UUID] = field(default_factory=list)
@@ -61,7 +62,7 @@ class SearchResult:
     has_more: bool = False
 
     def filter_threads(self, threads: ThreadQuerySet) -> ThreadQuerySet:
-        """Those of `threads` that were found, each with its `place`."""
+        """Return the `threads` that were found, each with its `place`."""
         place = models.Func(
             as_array(self.threads), models.F("pk"), function="array_position", output_field=models.IntegerField()
         )
@@ -69,12 +70,12 @@ class SearchResult:
 
 
 def as_array(threads: Iterable[UUID]) -> models.Value:
-    """`threads` as one parameter: a statement with one for each takes longer to write than to answer."""
+    """Return `threads` as one parameter: a statement with one for each takes longer to build than to run."""
     return models.Value(list(threads), output_field=ArrayField(models.UUIDField()))
 
 
 def is_one_of(threads: Iterable[UUID]) -> models.Func:
-    """The condition that a conversation is one of `threads`."""
+    """Return the condition that a thread is one of `threads`."""
     return models.Func(
         models.F("pk"),
         as_array(threads),
@@ -85,10 +86,10 @@ def is_one_of(threads: Iterable[UUID]) -> models.Func:
 
 
 def filter_by_participant(threads: ThreadQuerySet, address: str) -> ThreadQuerySet:
-    """Those live ones of `threads` in which `address` takes part.
+    """Return the `threads` with `address` as a participant.
 
-    How many these are the planner does not know, but what it takes them for decides whether it goes through all of the
-    newest first. So they are fetched by their index here; only whoever takes part in very many is left to it.
+    The planner cannot estimate how many these are, and a wrong guess makes it read all threads, newest first. So the
+    keys are fetched by their index here; only an address with very many threads is left to the planner.
     """
     matching = Thread.objects.filter(participant_emails__contains=[address.strip().lower()])
     thread_ids = list(matching.values_list("pk", flat=True)[: MAX_THREADS_PER_ADDRESS + 1])
@@ -98,22 +99,22 @@ def filter_by_participant(threads: ThreadQuerySet, address: str) -> ThreadQueryS
 
 
 def validate_search_text(text: str) -> None:
-    """Refuse a search that says only what there should not be.
+    """Check that a search names a word to find.
 
     Raises:
-        ValidationError: it does.
+        ValidationError: it only excludes words.
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT querytree({TSQUERY_SQL})", [strip_nul(text)])
         if cursor.fetchone()[0] == "T":
-            raise ValidationError("Write a word to look for, too.")
+            raise ValidationError("Add a word to search for.")
 
 
 def search_threads(text: str, queryset: ThreadQuerySet) -> SearchResult:
-    """Those of `queryset` in which something was said that `text` asks for, as people ask search engines.
+    """Return the threads of `queryset` with a message that matches `text`, a query as for a search engine.
 
-    Words in quotes stand next to each other, "or" is one of two, a minus is without. Plain words are looked for in
-    subjects by their letters as well, and what is found so comes last.
+    Words in quotation marks must follow each other, "or" means either, and a minus excludes a word. Plain words are
+    also searched for as parts of subjects; those matches come last.
     """
     queryset = queryset.order_by()
     rows, is_complete = rank_messages(text, queryset)
@@ -136,7 +137,7 @@ def search_threads(text: str, queryset: ThreadQuerySet) -> SearchResult:
 
 
 def rank_messages(text: str, queryset: ThreadQuerySet) -> tuple[list[tuple[Any, ...]], bool]:
-    """Thread, key, rank and date of messages, and whether those are all that there are in `queryset`."""
+    """Return thread, key, rank and date of the matches, and whether they are all the matches in `queryset`."""
     with connection.cursor() as cursor:
         cursor.execute(INDEX_SEARCH_SQL, [text, MAX_RANKED_MESSAGES + 1])
         rows = cursor.fetchall()
@@ -152,27 +153,27 @@ def rank_messages(text: str, queryset: ThreadQuerySet) -> tuple[list[tuple[Any, 
 
 
 def find_messages_in_threads(threads: list[UUID], text: str, limit: int) -> list[UUID]:
-    """Up to `limit` messages of `threads` in which `text` is said, the best first."""
+    """Return up to `limit` messages of `threads` that match `text`, the best first."""
     with connection.cursor() as cursor:
         cursor.execute(BEST_IN_THREADS_SQL, [text, threads, text, limit])
         return [row[1] for row in cursor.fetchall()]
 
 
 def is_plain(text: str) -> bool:
-    """Whether `text` is nothing but words."""
+    """Return whether `text` is only words, without operators."""
     words = text.casefold().split()
     return '"' not in text and "or" not in words and not any(word.startswith("-") for word in words)
 
 
 def find_threads_by_subject(text: str, queryset: ThreadQuerySet) -> list[UUID]:
-    """Conversations whose subject holds the letters of every word, the newest first."""
+    """Return the threads with every word of `text` in their subject, also as part of a word; newest first."""
     for word in split_search_terms(text):
         queryset = queryset.filter(search_text__contains=word)
     return list(queryset.order_by(LAST_ACTIVITY.desc(), "-id").values_list("pk", flat=True)[: MAX_THREADS_LISTED + 1])
 
 
 def build_excerpts(text: str, messages: Iterable[UUID]) -> dict[UUID, list[tuple[str, bool]]]:
-    """Where in each of `messages` stands what was looked for: pieces of text, each with whether it is that."""
+    """Return an excerpt of each of `messages` in pieces, each with whether it is a match."""
     own_text = models.Func(
         Left("body_text", MAX_EXCERPT_SOURCE_LENGTH),
         models.Value(r"^[ \t]*>.*$"),
@@ -209,7 +210,7 @@ def build_excerpts(text: str, messages: Iterable[UUID]) -> dict[UUID, list[tuple
 
 
 def split_highlights(headline: str) -> list[tuple[str, bool]]:
-    """`headline` taken apart at its marks."""
+    """Return `headline` in pieces, each with whether it stood between marks."""
     parts = []
     for part in " ".join(headline.split()).split(HIGHLIGHT_START):
         marked, _, after = part.rpartition(HIGHLIGHT_END)

@@ -1,1 +1,1 @@
-"""Asking about a lead: what is known is gathered and answered with its sources. Nothing is ever done from here."""
+"""Answers questions about a lead from the facts on record, with their sources. It changes nothing."""

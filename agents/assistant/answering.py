@@ -1,4 +1,4 @@
-"""The answer that facts give to a question. Pure: no database, no model, nothing that is not a fact."""
+"""Answers a question from the facts alone. Pure: no database and no model."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,13 +9,12 @@ from agents.assistant.questions import TOPIC_HEADINGS, QuestionIntent, Topic
 MAX_FACTS_PER_TOPIC, MAX_FACTS_OF_SINGLE_TOPIC, MAX_FACTS_IN_OVERVIEW = 8, 20, 4
 OVERVIEW_TOPIC_COUNT = 4
 CAPABILITIES_TEXT = (
-    "I can tell who it is and how to reach them, the stage, the score and why, the probability, the value, the last "
-    "contact and whose turn it is, what was said, tasks, tickets, what was proposed and decided, what is insured, who "
-    "has a say, who works on it, and what happened since a day."
+    "I can answer questions about the name and contact details, stage, score, probability, value, last contact and "
+    "next turn, messages, tasks, tickets, suggestions, insurance data, stakeholders, owner, and timeline."
 )
 EXAMPLE_QUESTIONS = (
     "Catch me up on this lead",
-    "Whose turn is it?",
+    "Do we owe them a reply?",
     "Why this score?",
     "What did they say last?",
     "What should I do next?",
@@ -25,7 +24,7 @@ EXAMPLE_QUESTIONS = (
 
 @dataclass(frozen=True)
 class AnswerPart:
-    """What is known of one topic; `remark` says what there is to say beside facts, or instead."""
+    """The facts about one topic; `remark` is a note beside them, or in their place."""
 
     heading: str
     facts: tuple[Fact, ...] = ()
@@ -34,7 +33,7 @@ class AnswerPart:
 
 @dataclass(frozen=True)
 class FactsAnswer:
-    """Everything that answers a question, in parts; `remark` stands before them."""
+    """The answer to a question, in parts; `remark` is a note before them."""
 
     parts: tuple[AnswerPart, ...] = ()
     remark: str = ""
@@ -45,7 +44,7 @@ class FactsAnswer:
 
     @property
     def text(self) -> str:
-        """As plain text, every fact with its number and, at the end, its source."""
+        """The answer as plain text: every fact, its number and its source."""
         lines, number = [self.remark] if self.remark else [], 0
         for part in self.parts:
             lines.append(f"{part.heading}: {part.remark}" if part.remark else f"{part.heading}:")
@@ -57,7 +56,7 @@ class FactsAnswer:
 
 
 def answer_from_facts(intent: QuestionIntent, lead_facts: LeadFacts) -> FactsAnswer:
-    """What is known of what is wanted; of a question about nothing known, what was found by its words."""
+    """Return the facts about the topics of a question; without a topic, what a search for its words found."""
     fields = best_matching_fields(lead_facts.about_topic(Topic.DATA), intent)
     if not intent.topics:
         return answer_unrecognized_question(intent, lead_facts, fields)
@@ -72,18 +71,19 @@ def answer_from_facts(intent: QuestionIntent, lead_facts: LeadFacts) -> FactsAns
 def build_part(
     topic: Topic, intent: QuestionIntent, lead_facts: LeadFacts, fields: list[Fact], limit: int
 ) -> AnswerPart:
-    """What is known of `topic`; fields that are called like a word of the question before all of them."""
+    """Return the facts about `topic`; for data only the fields that the question names, if it names any."""
     facts = lead_facts.about_topic(topic)
     if topic == Topic.DATA and fields:
         facts = fields
     if not facts:
-        return AnswerPart(part_heading(topic, intent), remark=lead_facts.missing_notes.get(topic, "Not known."))
+        return AnswerPart(part_heading(topic, intent), remark=lead_facts.missing_notes.get(topic, "Nothing on record."))
     left = len(facts) - limit
-    remark = f"The first {limit} of {len(facts)}." if left > 0 else ""
+    remark = f"Showing the first {limit} of {len(facts)}." if left > 0 else ""
     return AnswerPart(part_heading(topic, intent), tuple(facts[:limit]), remark)
 
 
 def part_heading(topic: Topic, intent: QuestionIntent) -> str:
+    """Return the heading of the part about `topic`."""
     if topic == Topic.SEARCH:
         return f"{TOPIC_HEADINGS[topic]}: “{intent.search}”"
     if topic == Topic.HAPPENED and intent.since is not None:
@@ -92,7 +92,7 @@ def part_heading(topic: Topic, intent: QuestionIntent) -> str:
 
 
 def best_matching_fields(fields: Iterable[Fact], intent: QuestionIntent) -> list[Fact]:
-    """Those of `fields` that are called by the most words of the question; where it asks how many, their number."""
+    """Return the `fields` that share the most words with the question; where it asks how many, their counts."""
     met = [(len(fact.keywords & intent.words), fact) for fact in fields]
     best = max((count for count, _ in met), default=0)
     found = [fact for count, fact in met if count == best] if best else []
@@ -101,16 +101,14 @@ def best_matching_fields(fields: Iterable[Fact], intent: QuestionIntent) -> list
 
 
 def answer_unrecognized_question(intent: QuestionIntent, lead_facts: LeadFacts, fields: list[Fact]) -> FactsAnswer:
-    """For a question that no rule knows: the fields that are called so, what its words found, what can be asked."""
+    """Answer a question that no rule recognises: matching fields, search results, and what can be asked."""
     parts = [AnswerPart(TOPIC_HEADINGS[Topic.DATA], tuple(fields[:MAX_FACTS_PER_TOPIC]))] if fields else []
     found = lead_facts.about_topic(Topic.SEARCH)[:MAX_FACTS_PER_TOPIC]
     if found:
         parts.append(AnswerPart(part_heading(Topic.SEARCH, intent), tuple(found)))
     if fields:
         return FactsAnswer(tuple(parts))
-    search_note = (
-        f" Its words were looked for in the conversations: {'this was found' if found else 'nothing was found'}."
-    )
+    search_note = " These messages match its words." if found else " No message that you may see matches its words."
     return FactsAnswer(
-        tuple(parts), f"I do not know what this asks for. {CAPABILITIES_TEXT}{search_note if intent.search else ''}"
+        tuple(parts), f"I do not understand this question. {CAPABILITIES_TEXT}{search_note if intent.search else ''}"
     )

@@ -1,4 +1,4 @@
-"""Conversations of staff with the assistant, as the log keeps them and as the screen shows them."""
+"""Conversations of staff with the assistant, as the AI log stores them and the screen shows them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ MAX_TURNS, MAX_CHAT_ROWS, MAX_CHATS, MAX_TITLE_LENGTH = 50, 200, 8, 90
 
 @dataclass(frozen=True)
 class ChatTurn:
-    """A question and its answer: either the `model_answer` of a model or what the facts say, and `note` why the latter."""
+    """A question and its answer: a model's, or else the facts, and `note` says why there is no model's answer."""
 
     row: AIInteraction
     question: str
@@ -39,14 +39,14 @@ class ChatTurn:
 
     @property
     def topics(self) -> list[Topic]:
-        """What the question was after."""
+        """The topics of the question."""
         found = chat_metadata(self.row).get("topics")
         return [Topic(one) for one in (found if isinstance(found, list) else []) if one in list(Topic)]
 
 
 @dataclass(frozen=True)
 class ChatSummary:
-    """An earlier conversation in a line."""
+    """An earlier conversation, for a list."""
 
     title: str
     url: str
@@ -58,9 +58,9 @@ class ChatSummary:
 def turn_log_data(
     question: str, key: UUID, intent: QuestionIntent, answer: FactsAnswer, prompt_facts: Iterable[Fact] = ()
 ) -> dict[str, Any]:
-    """What the log keeps of a question beside its words: the facts, in the order of their numbers, and the answer.
+    """Return what the log stores with a question: the facts, in the order of their numbers, and the answer.
 
-    The facts of the answer come first, then those of `prompt_facts` that are not among them.
+    The facts of the answer come first, then the other `prompt_facts`.
     """
     facts = number_facts(answer, prompt_facts)
     parts, at = [], 0
@@ -79,18 +79,19 @@ def turn_log_data(
 
 
 def number_facts(answer: FactsAnswer, prompt_facts: Iterable[Fact] = ()) -> list[Fact]:
-    """All facts in the order of their numbers."""
+    """Return all facts in the order of their numbers."""
     first = answer.facts
     return [*first, *(fact for fact in prompt_facts if fact not in first)]
 
 
 def chat_metadata(row: AIInteraction) -> dict[str, Any]:
+    """Return what `turn_log_data` stored with `row`; empty where nothing is left."""
     found = row.metadata.get(CHAT_TURN)
     return found if isinstance(found, dict) else {}
 
 
 def build_turn(row: AIInteraction) -> ChatTurn:
-    """`row` as it is shown; of one that was erased nothing is left."""
+    """Return `row` for the screen; an erased one is empty."""
     chat = chat_metadata(row)
     rows = chat.get("facts")
     facts = [Fact.from_log(one) for one in (rows if isinstance(rows, list) else [])]
@@ -100,14 +101,14 @@ def build_turn(row: AIInteraction) -> ChatTurn:
         return ChatTurn(row, question, answer)
     model_answer = CitedAnswer() if row.error_message else parse_cited_answer(row.ai_response, len(facts))
     if not model_answer.numbers:
-        note = f"{row.error_message} So this is what is on record." if question else ""
+        note = f"{row.error_message} The answer below comes from the record." if question else ""
         return ChatTurn(row, question, answer, note=note)
     sources = tuple((number, fact) for number in model_answer.numbers if (fact := facts[number - 1]) is not None)
     return ChatTurn(row, question, answer, model_answer, sources)
 
 
 def rebuild_answer(chat: dict[str, Any], facts: list[Fact | None]) -> FactsAnswer:
-    """The answer from facts that `kept` has written."""
+    """Return the answer that `turn_log_data` stored."""
     parts = chat.get("parts")
     found = [
         AnswerPart(
@@ -122,19 +123,19 @@ def rebuild_answer(chat: dict[str, Any], facts: list[Fact | None]) -> FactsAnswe
 
 
 def visible_chat_interactions(lead: Lead, user: User) -> AIInteractionQuerySet:
-    """What `user` may see of what people asked the assistant about `lead`."""
+    """Return the questions about `lead` that `user` may see."""
     rows = AIInteraction.objects.filter(lead=lead, type=InteractionType.CHAT, agent=ASSISTANT_AGENT)
     return rows.visible_to(user).exclude(conversation_id="")
 
 
 def load_turns(lead: Lead, conversation: UUID, user: User) -> list[ChatTurn]:
-    """The questions and answers of a conversation, the oldest first."""
+    """Return the questions and answers of a conversation, oldest first."""
     rows = visible_chat_interactions(lead, user).filter(conversation_id=str(conversation)).select_related("asked_by")
     return [build_turn(row) for row in rows.order_by("created_at", "id")[:MAX_TURNS]]
 
 
 def load_recent_chats(lead: Lead, user: User, most: int = MAX_CHATS) -> list[ChatSummary]:
-    """The latest conversations about `lead`, the newest first, called by their first question."""
+    """Return the latest conversations about `lead`, newest first, titled by their first question."""
     rows = visible_chat_interactions(lead, user)
     conversations: dict[str, list[tuple[Any, datetime]]] = {}
     for pk, key, at in rows.order_by("-created_at", "-id").values_list("pk", "conversation_id", "created_at")[

@@ -1,4 +1,4 @@
-"""What is known about a lead, piece by piece, each with where it stands. Plain values, no rows."""
+"""Facts about a lead, each with its source. Plain values, no rows."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,15 +7,15 @@ from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from django.utils.text import Truncator
 
 from agents.assistant.questions import Topic
 from crm.templatetags.crm import humanize_key
+from crm.text.cleaning import shorten
 
 MAX_FACT_TEXT_LENGTH, MAX_FACT_QUOTE_LENGTH = 300, 400
 MAX_FIELD_FACTS, MAX_FIELD_DEPTH = 60, 4
 ENTRY_NOUNS = ("entry", "entries")
-# The page on which each kind of source stands.
+# The page of each kind of source.
 SOURCE_PAGES = {
     "lead": "leads_lead_change",
     "client": "crm_client_change",
@@ -31,7 +31,7 @@ SOURCE_PAGES = {
 
 @dataclass(frozen=True)
 class FactSource:
-    """Where a fact stands: a record by its kind and key, a place on its page, and how the link is called."""
+    """The source of a fact: a record by kind and key, the anchor on its page, and the label of the link."""
 
     kind: str
     key: str
@@ -49,9 +49,9 @@ class FactSource:
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing that is known: a sentence of ours, and the words of others that it rests on.
+    """One fact: a sentence of ours, and the quoted words that it is based on.
 
-    `is_internal` says that the sentence holds nothing but our own words and numbers; everything else may come from outside.
+    `is_internal` says that the sentence contains only our own words and numbers; any other fact is untrusted content.
     """
 
     topic: Topic
@@ -60,18 +60,18 @@ class Fact:
     quote: str = ""
     at: datetime | None = None
     is_internal: bool = False
-    # Of a field: the words by which it can be asked for.
+    # For a field: the words that ask for it.
     keywords: frozenset[str] = frozenset()
 
     def to_log(self) -> dict[str, Any]:
-        """As it is kept in the log."""
+        """Return the fact as the log stores it."""
         where = [self.source.kind, self.source.key, self.source.label, self.source.anchor]
-        found = {"topic": self.topic.value, "text": truncate(self.text, MAX_FACT_TEXT_LENGTH), "source": where}
-        return {**found, "quote": truncate(self.quote, MAX_FACT_QUOTE_LENGTH)} if self.quote else found
+        found = {"topic": self.topic.value, "text": shorten(self.text, MAX_FACT_TEXT_LENGTH), "source": where}
+        return {**found, "quote": shorten(self.quote, MAX_FACT_QUOTE_LENGTH)} if self.quote else found
 
     @classmethod
     def from_log(cls, logged: Any) -> "Fact | None":
-        """What `kept` has written; None where it is nothing of ours."""
+        """Return a fact that `to_log` stored; None where `logged` is malformed."""
         try:
             kind, key, label, place = map(str, logged["source"])
             return cls(
@@ -86,7 +86,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class LeadFacts:
-    """All that could be gathered; `missing_notes` says of topics what there is to say where no fact is known."""
+    """The facts about a lead; `missing_notes` says what to answer about a topic without facts."""
 
     facts: tuple[Fact, ...] = ()
     missing_notes: Mapping[Topic, str] = field(default_factory=dict)
@@ -95,12 +95,8 @@ class LeadFacts:
         return [fact for fact in self.facts if fact.topic == topic]
 
 
-def truncate(text: str, length: int) -> str:
-    return Truncator(text).chars(length)
-
-
 def format_date(at: datetime | None) -> str:
-    """`3 Nov 2026`, in the office's time zone."""
+    """Return a date such as `3 Nov 2026`, in the office's time zone."""
     if at is None:
         return "never"
     local = timezone.localtime(at)
@@ -108,9 +104,9 @@ def format_date(at: datetime | None) -> str:
 
 
 def flatten_fields(title: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str, str]]:
-    """Label, value and names of everything in a JSON `value` that is called `title`.
+    """Yield label, value and names of every field in a JSON `value` with the label `title`.
 
-    A list says how many it holds; an entry of plain values is told in one line, and is called by all their names.
+    A list yields its length. An entry of plain values is one field, with the names of all of them.
     """
     if depth > MAX_FIELD_DEPTH or value in (None, "", [], {}):
         return
@@ -128,7 +124,7 @@ def flatten_fields(title: str, value: Any, depth: int = 0) -> Iterator[tuple[str
                     if one not in (None, "")
                 ]
                 names = " ".join((title, *map(humanize_key, inner)))
-                yield f"{title} {place}", truncate(", ".join(parts), MAX_FACT_TEXT_LENGTH), names
+                yield f"{title} {place}", shorten(", ".join(parts), MAX_FACT_TEXT_LENGTH), names
             else:
                 yield from flatten_fields(f"{title} {place}", inner, depth + 1)
     else:
@@ -136,5 +132,6 @@ def flatten_fields(title: str, value: Any, depth: int = 0) -> Iterator[tuple[str
 
 
 def format_plain_value(value: Any) -> str:
+    """Return a plain JSON value as text: yes or no for a boolean."""
     shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-    return truncate(" ".join(shown.split()), MAX_FACT_TEXT_LENGTH)
+    return shorten(" ".join(shown.split()), MAX_FACT_TEXT_LENGTH)

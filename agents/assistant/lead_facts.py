@@ -1,14 +1,15 @@
-"""What the record of a lead says of it: who, where, how good, how warm, what is insured, how it ended."""
+"""The facts in the record of a lead: identity, stage, score, probability, value, data, people, contact, outcome."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
 from django.utils.text import slugify
 
-from agents.assistant.facts import MAX_FIELD_FACTS, Fact, FactSource, flatten_fields, format_date, truncate
+from agents.assistant.facts import MAX_FIELD_FACTS, Fact, FactSource, flatten_fields, format_date
 from agents.assistant.questions import Topic, keywords_of
 from crm.models import Client, User
 from crm.templatetags.crm import money, percent
+from crm.text.cleaning import shorten
 from leads.models import ContactLead, Lead, LeadStageHistory, Rung, ScoringPolicy
 from leads.prediction.screen import probability_explanation
 from leads.scoring.explanation import SignalContribution, score_explanation
@@ -18,36 +19,38 @@ MAX_NOTES_LENGTH = 1_000
 
 
 def lead_source(lead: Lead, label: str, place: str = "about") -> FactSource:
+    """Return a place on the page of `lead` as a source."""
     return FactSource("lead", str(lead.pk), label, place)
 
 
 def identity_facts(lead: Lead) -> Iterator[Fact]:
-    """Names, kind and where they come from."""
+    """Yield name, type, source, contact details, notes and tags."""
     kind = lead.get_client_type_display().lower()
     company = f" of {lead.company_name}" if lead.company_name else ""
-    yield Fact(Topic.WHO, f"{lead.contact_name}{company}, {kind}.", lead_source(lead, "Who"))
+    yield Fact(Topic.WHO, f"{lead.contact_name}{company}, {kind}.", lead_source(lead, "Name"))
     detail = f": {lead.source_detail}" if lead.source_detail else ""
-    text = f"Came by {lead.get_source_type_display().lower()}{detail}, on {format_date(lead.created_at)}."
+    text = f"Source: {lead.get_source_type_display().lower()}{detail}. Created on {format_date(lead.created_at)}."
     yield Fact(Topic.WHO, text, lead_source(lead, "Source"))
     channels = (("Email", lead.contact_email), ("Phone", lead.contact_phone), ("Website", lead.company_website))
     for label, value in channels:
         if value:
             yield Fact(Topic.REACH, f"{label}: {value}", lead_source(lead, label))
-    for label, value, _ in flatten_fields("How to reach them", lead.communications):
-        yield Fact(Topic.REACH, f"{label}: {value}", lead_source(lead, "How to reach them", "data-how-to-reach-them"))
+    for label, value, _ in flatten_fields("Contact details", lead.communications):
+        yield Fact(Topic.REACH, f"{label}: {value}", lead_source(lead, "Contact details", "data-how-to-reach-them"))
     if lead.notes:
         yield Fact(
-            Topic.NOTES, "Notes on the record:", lead_source(lead, "Notes"), truncate(lead.notes, MAX_NOTES_LENGTH)
+            Topic.NOTES, "Notes on the record:", lead_source(lead, "Notes"), shorten(lead.notes, MAX_NOTES_LENGTH)
         )
     if lead.tags:
         yield Fact(Topic.NOTES, f"Tags: {', '.join(lead.tags)}", lead_source(lead, "Tags"))
 
 
 def value_facts(lead: Lead) -> Iterator[Fact]:
+    """Yield the estimated value and the expected close date."""
     if lead.estimated_value is not None:
         weighted = lead.weighted_value
         weighted_text = f", weighted by its probability {money(weighted)}" if weighted is not None else ""
-        text = f"It may be worth {money(lead.estimated_value)}{weighted_text}."
+        text = f"The estimated value is {money(lead.estimated_value)}{weighted_text}."
         yield Fact(Topic.VALUE, text, lead_source(lead, "Value", "where"), is_internal=True)
     if lead.expected_close_date:
         at = lead.expected_close_date
@@ -56,13 +59,13 @@ def value_facts(lead: Lead) -> Iterator[Fact]:
 
 
 def stage_facts(lead: Lead) -> Iterator[Fact]:
-    """The stage it stands in and how it came there, the latest move first."""
+    """Yield the stage and its history, the latest move first."""
     rows = LeadStageHistory.objects.filter(lead=lead).select_related("from_status", "to_status", "by")
     moves = list(rows.order_by("-at", "-id")[:MAX_STAGE_MOVES])
     since = f" since {format_date(moves[0].at)}" if moves and moves[0].to_status_id == lead.status_id else ""
-    yield Fact(Topic.STAGE, f"It stands in {lead.status}{since}.", lead_source(lead, "Stage", "where"))
+    yield Fact(Topic.STAGE, f"The stage is {lead.status}{since}.", lead_source(lead, "Stage", "where"))
     for move in moves:
-        text = f"{move.from_status} → {move.to_status}" if move.from_status_id else f"Arrived in {move.to_status}"
+        text = f"{move.from_status} → {move.to_status}" if move.from_status_id else f"Created in {move.to_status}"
         by = f", by {move.by}" if move.by else ""
         yield Fact(
             Topic.STAGE, f"{text} on {format_date(move.at)}{by}.", lead_source(lead, "Stage move", "moves"), at=move.at
@@ -70,7 +73,7 @@ def stage_facts(lead: Lead) -> Iterator[Fact]:
 
 
 def score_facts(lead: Lead) -> Iterator[Fact]:
-    """Score and tier, and what weighs most."""
+    """Yield score and tier, and the signals with the most weight."""
     by_hand = ", set by hand" if lead.tier_override else ""
     tier = f" It is {lead.get_priority_tier_display()}{by_hand}." if lead.priority_tier else ""
     if lead.overall_score is None:
@@ -89,33 +92,33 @@ def score_facts(lead: Lead) -> Iterator[Fact]:
 
 
 def share_source(lead: Lead, share: SignalContribution) -> FactSource:
-    """Where a signal comes from: its message, or the part of the lead that gives it."""
+    """Return the source of a signal: its message, or the part of the lead that it comes from."""
     if share.message:
-        return FactSource("message", str(share.message), "Its message")
+        return FactSource("message", str(share.message), "Message")
     label, place = share.source_link or ("Signal", "score")
     return lead_source(lead, label.capitalize(), place)
 
 
 def probability_facts(lead: Lead) -> Iterator[Fact]:
-    """How likely it is to be won, and why."""
+    """Yield the probability of winning the lead, and its reasons."""
     if lead.predicted_close_probability is None:
         return
-    source = lead_source(lead, "Why this chance", "chance")
+    source = lead_source(lead, "Why this probability", "chance")
     text = f"The probability of winning it is {percent(lead.predicted_close_probability)}."
     yield Fact(Topic.CHANCE, text, source, is_internal=True)
     prediction = probability_explanation(lead)
     if prediction is None or not lead.is_open:
         return
     if prediction.model.rung == Rung.STAGES and prediction.stage:
-        text = f"Of {prediction.stage['n']} leads that came as far and have ended, {prediction.stage['won']} were won."
+        text = f"Of {prediction.stage['n']} closed leads that reached this stage, {prediction.stage['won']} were won."
         yield Fact(Topic.CHANCE, text, source, is_internal=True)
     for reason in prediction.reasons[:MAX_PROBABILITY_REASONS]:
-        text = f"{reason.feature.capitalize()}, {reason.value_text}, counts {reason.points:+.2f} in log odds."
+        text = f"{reason.feature.capitalize()}, {reason.value_text}, changes the log odds by {reason.points:+.2f}."
         yield Fact(Topic.CHANCE, text, source)
 
 
 def field_facts(lead: Lead) -> Iterator[Fact]:
-    """Line, line data, additional insureds and custom fields, each field a fact that its words call."""
+    """Yield line, line data, additional insureds and custom fields; each field is a fact with keywords."""
     if lead.insurance_type:
         text = f"The line is {lead.insurance_type.name}."
         yield Fact(Topic.DATA, text, lead_source(lead, "Line", "where"), keywords=keywords_of("line insurance"))
@@ -137,7 +140,7 @@ def field_facts(lead: Lead) -> Iterator[Fact]:
 
 
 def closing_facts(lead: Lead, client: Client | None) -> Iterator[Fact]:
-    """How it ended, if it has."""
+    """Yield how the lead was closed, if it was."""
     if lead.closed_at:
         why_lost = f", {lead.get_loss_reason_display().lower()}" if lead.loss_reason else ""
         text = f"Closed as {lead.status} on {format_date(lead.closed_at)}{why_lost}."
@@ -148,7 +151,7 @@ def closing_facts(lead: Lead, client: Client | None) -> Iterator[Fact]:
 
 
 def stakeholder_facts(lead: Lead, user: User) -> Iterator[Fact]:
-    """Who has a say."""
+    """Yield the stakeholders."""
     links = ContactLead.objects.filter(lead=lead, contact__deleted_at=None).select_related("contact")
     may_open = user.has_perm("crm.view_contact")
     for link in links.order_by("-is_primary", "id")[:MAX_STAKEHOLDERS]:
@@ -160,14 +163,16 @@ def stakeholder_facts(lead: Lead, user: User) -> Iterator[Fact]:
 
 
 def owner_facts(lead: Lead) -> Iterator[Fact]:
-    text = f"The lead is {lead.assigned_to}'s." if lead.assigned_to else "The lead is nobody's."
+    """Yield the owner."""
+    text = f"The owner is {lead.assigned_to}." if lead.assigned_to else "The lead is unassigned."
     yield Fact(Topic.OWNER, text, lead_source(lead, "Owner"))
 
 
 def contact_facts(lead: Lead, now: datetime) -> Iterator[Fact]:
+    """Yield the last contact, and whether we wait for a reply."""
     source = lead_source(lead, "Last contact", "where")
     if lead.last_contact_at is None:
-        text = f"Nobody has spoken with them yet; the lead arrived on {format_date(lead.created_at)}."
+        text = f"No contact yet; the lead was created on {format_date(lead.created_at)}."
         yield Fact(Topic.CONTACT, text, source, is_internal=True)
         return
     days = max((now - lead.last_contact_at).days, 0)
@@ -175,4 +180,4 @@ def contact_facts(lead: Lead, now: datetime) -> Iterator[Fact]:
     text = f"The last contact was on {format_date(lead.last_contact_at)}, {ago}."
     yield Fact(Topic.CONTACT, text, source, is_internal=True, at=lead.last_contact_at)
     if lead.awaiting_reply:
-        yield Fact(Topic.CONTACT, "They owe us a reply: we spoke last.", source, is_internal=True)
+        yield Fact(Topic.CONTACT, "We are waiting for their reply.", source, is_internal=True)

@@ -1,4 +1,4 @@
-"""Asking the database what is known about one lead, as far as whoever asks may see it: a few bounded statements."""
+"""Loads the facts about one lead that a person may see, in a few bounded queries."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,9 +8,10 @@ from django.db.models import Case, IntegerField, Q, Value, When
 from django.db.models.functions import Left
 
 from agents.assistant import lead_facts
-from agents.assistant.facts import MAX_FACT_QUOTE_LENGTH, Fact, FactSource, LeadFacts, format_date, truncate
+from agents.assistant.facts import MAX_FACT_QUOTE_LENGTH, Fact, FactSource, LeadFacts, format_date
 from agents.assistant.questions import QuestionIntent, Topic
 from crm.models import ActivityLog, Client, User
+from crm.text.cleaning import shorten
 from crm.text.quotes import own_text
 from inbox.models import LAST_ACTIVITY, Direction, Message, Nature, Thread, ThreadQuerySet, ThreadStatus
 from inbox.search import MAX_THREADS_SEARCHED_WHOLE, build_excerpts, find_messages_in_threads
@@ -34,21 +35,21 @@ from support.models import SupportTicket, TicketStatus
 MAX_FACT_BODY_LENGTH = 4_000
 DECIDED_OR_FAILED = (*APPROVED_STATUSES, SuggestionStatus.REJECTED, SuggestionStatus.FAILED)
 NO_FACT_NOTES = {
-    Topic.REACH: "No way to reach them is known.",
-    Topic.SCORE: "It has not been scored yet.",
-    Topic.CHANCE: "It is not told yet: there are too few ended leads to learn from, or the lead was not scored.",
-    Topic.VALUE: "Neither a value nor a day of closing is known.",
-    Topic.SAID: "Nothing has been said in a conversation that you may see.",
-    Topic.SEARCH: "Nothing in the conversations that you may see says so.",
-    Topic.NEXT: "Nothing waits to be decided.",
-    Topic.TASKS: "No task is open.",
-    Topic.TICKETS: "There is no ticket.",
-    Topic.DECIDED: "Nothing that was proposed has been decided yet.",
-    Topic.DATA: "Nothing is known: no line, no line data, no custom field.",
-    Topic.PEOPLE: "Nobody beside them is known to have a say.",
-    Topic.HAPPENED: "Nothing stands on the timeline.",
-    Topic.NOTES: "There are no notes and no tags.",
-    Topic.ENDED: "It has not ended.",
+    Topic.REACH: "No contact details on record.",
+    Topic.SCORE: "Not scored yet.",
+    Topic.CHANCE: "No probability yet: there are too few closed leads to learn from, or the lead has not been scored.",
+    Topic.VALUE: "No value and no expected close date on record.",
+    Topic.SAID: "No messages that you may see.",
+    Topic.SEARCH: "No match in the conversations that you may see.",
+    Topic.NEXT: "No suggestions to review.",
+    Topic.TASKS: "No open tasks.",
+    Topic.TICKETS: "No tickets.",
+    Topic.DECIDED: "No decisions on suggestions yet.",
+    Topic.DATA: "No line, line data or custom fields on record.",
+    Topic.PEOPLE: "No stakeholders on record.",
+    Topic.HAPPENED: "No timeline entries.",
+    Topic.NOTES: "No notes or tags.",
+    Topic.ENDED: "Not closed.",
 }
 TOPICS_BY_PERMISSION = {
     "inbox.view_thread": ("conversations", (Topic.SAID, Topic.SEARCH)),
@@ -59,7 +60,7 @@ TOPICS_BY_PERMISSION = {
 
 
 def load_lead_facts(lead: Lead, intent: QuestionIntent, user: User, now: datetime) -> LeadFacts:
-    """What is known about `lead` (stage, line, owner and client joined) and its client, as `user` may see it."""
+    """Return the facts about `lead` (with stage, line, owner and client joined) and its client that `user` may see."""
     client = lead.converted_to_client
     if client is not None and not (user.has_perm("crm.view_client") and is_client_visible(client, user)):
         client = None
@@ -80,7 +81,7 @@ def load_lead_facts(lead: Lead, intent: QuestionIntent, user: User, now: datetim
     missing_notes = dict(NO_FACT_NOTES)
     for permission, (what, topics) in TOPICS_BY_PERMISSION.items():
         if not user.has_perm(permission):
-            missing_notes |= dict.fromkeys(topics, f"You may not see {what}.")
+            missing_notes |= dict.fromkeys(topics, f"You do not have permission to see {what}.")
     loaders = {
         "inbox.view_thread": lambda: conversation_facts(record_filter, intent, user),
         "leads.view_task": lambda: task_facts(record_filter, user),
@@ -96,7 +97,7 @@ def is_client_visible(client: Client, user: User) -> bool:
 
 
 def conversation_facts(record_filter: Q, intent: QuestionIntent, user: User) -> Iterator[Fact]:
-    """Whose turn it is in each conversation, what was said last, and what was looked for."""
+    """Yield the unanswered conversations, the latest messages, and the matches of a search."""
     visible_threads = Thread.objects.filter(record_filter).visible_to(user)
     threads = list(
         visible_threads.select_related("assigned_to").order_by(LAST_ACTIVITY.desc(), "-id")[:MAX_THREADS_READ]
@@ -104,17 +105,17 @@ def conversation_facts(record_filter: Q, intent: QuestionIntent, user: User) -> 
     for thread in threads:
         source = FactSource("thread", str(thread.pk), thread.get_source_display())
         if thread.status == ThreadStatus.OPEN and thread.last_direction == Direction.IN:
-            text = f"We owe an answer in “{truncate(str(thread), 100)}”, since {format_date(thread.last_message_at)}."
+            text = f"We owe a reply in “{shorten(str(thread), 100)}”, since {format_date(thread.last_message_at)}."
             yield Fact(Topic.CONTACT, text, source)
         if thread.assigned_to:
-            yield Fact(Topic.OWNER, f"“{truncate(str(thread), 100)}” is answered by {thread.assigned_to}.", source)
+            yield Fact(Topic.OWNER, f"“{shorten(str(thread), 100)}” is assigned to {thread.assigned_to}.", source)
     yield from latest_message_facts(threads)
     if intent.search:
         yield from search_facts(intent.search, visible_threads)
 
 
 def latest_message_facts(threads: list[Thread]) -> Iterator[Fact]:
-    """The newest that was said, by persons first and foremost; of each its own words."""
+    """Yield the newest messages written by people, each without quotes and signature."""
     rows = Message.objects.filter(thread__in=threads, state__in=DELIVERED_STATES, nature=Nature.PERSON).select_related(
         "thread"
     )
@@ -125,20 +126,20 @@ def latest_message_facts(threads: list[Thread]) -> Iterator[Fact]:
 
 
 def message_fact(topic: Topic, message: Message, words: str) -> Fact:
-    """A message as a fact: who said it and when, with its words."""
+    """Return a message as a fact: its sender, its date and its words."""
     ours = message.direction == Direction.OUT
     who = "We" if ours else message.from_name or message.from_email or "They"
-    subject = f" in “{truncate(str(message.thread), 80)}”"
+    subject = f" in “{shorten(str(message.thread), 80)}”"
     how = "wrote" if message.from_email else "said"
-    text = f"{truncate(who, 80)} {how} on {format_date(message.sent_at)}{subject}:"
+    text = f"{shorten(who, 80)} {how} on {format_date(message.sent_at)}{subject}:"
     source = FactSource(
         "message", str(message.pk), f"{message.thread.get_source_display()} of {format_date(message.sent_at)}"
     )
-    return Fact(topic, text, source, truncate(" ".join(words.split()), MAX_FACT_QUOTE_LENGTH), message.sent_at)
+    return Fact(topic, text, source, shorten(" ".join(words.split()), MAX_FACT_QUOTE_LENGTH), message.sent_at)
 
 
 def search_facts(words: str, visible_threads: ThreadQuerySet) -> Iterator[Fact]:
-    """Where in the conversations stand all of `words`, or else any; quoted around them."""
+    """Yield excerpts of the messages with all of `words`, or else with any of them."""
     threads = list(
         visible_threads.order_by(LAST_ACTIVITY.desc(), "-id").values_list("pk", flat=True)[:MAX_THREADS_SEARCHED_WHOLE]
     )
@@ -156,32 +157,32 @@ def search_facts(words: str, visible_threads: ThreadQuerySet) -> Iterator[Fact]:
 def task_facts(record_filter: Q, user: User) -> Iterator[Fact]:
     rows = Task.objects.filter(record_filter).visible_to(user).unfinished().select_related("assignee")
     for task in rows.order_by("due_on", "id")[:MAX_TASK_FACTS]:
-        due = f", due {task.due_on.day} {task.due_on:%b %Y}" if task.due_on else ", without a date"
+        due = f", due {task.due_on.day} {task.due_on:%b %Y}" if task.due_on else ", no due date"
         late = ", overdue" if task.is_late else ""
-        assignee_text = f", {task.assignee}'s" if task.assignee else ", nobody's"
+        assignee_text = f", assigned to {task.assignee}" if task.assignee else ", unassigned"
         text = f"{task.title}: {task.get_status_display().lower()}{due}{late}{assignee_text}."
         source = FactSource("task", str(task.pk), "Task")
-        yield Fact(Topic.TASKS, text, source, truncate(task.description, MAX_FACT_QUOTE_LENGTH))
+        yield Fact(Topic.TASKS, text, source, shorten(task.description, MAX_FACT_QUOTE_LENGTH))
 
 
 def ticket_facts(record_filter: Q, user: User, now: datetime) -> Iterator[Fact]:
-    """The tickets, those that are not resolved first."""
+    """Yield the tickets, unresolved ones first."""
     done = Case(When(status=TicketStatus.RESOLVED, then=Value(1)), default=Value(0), output_field=IntegerField())
     rows = SupportTicket.objects.filter(record_filter).visible_to(user).select_related("assigned_to").defer("notes")
     for ticket in rows.order_by(done, "-id")[:MAX_TICKET_FACTS]:
         late = ", late" if ticket.is_late(now) else ""
-        assignee_text = f", {ticket.assigned_to}'s" if ticket.assigned_to else ""
+        assignee_text = f", assigned to {ticket.assigned_to}" if ticket.assigned_to else ""
         state = f"{ticket.get_status_display().lower()}{late}, opened {format_date(ticket.created_at)}{assignee_text}"
         words = ticket.resolution_summary or ticket.issue_description
         source = FactSource("ticket", str(ticket.pk), f"Ticket #{ticket.number}")
         text = f"{ticket}: {state}."
         yield Fact(
-            Topic.TICKETS, text, source, truncate(" ".join(words.split()), MAX_FACT_QUOTE_LENGTH), ticket.created_at
+            Topic.TICKETS, text, source, shorten(" ".join(words.split()), MAX_FACT_QUOTE_LENGTH), ticket.created_at
         )
 
 
 def suggestion_facts(record_filter: Q, user: User) -> Iterator[Fact]:
-    """What waits to be decided, and what became of what was proposed; the newest first."""
+    """Yield the suggestions to review and the decided ones, newest first."""
     rows = Suggestion.objects.filter(record_filter).visible_to(user).select_related("thread", "ticket", "reviewed_by")
     rows = (
         rows.select_related("lead__assigned_to", "client__assigned_to").defer("evidence").order_by("-created_at", "-id")
@@ -192,26 +193,24 @@ def suggestion_facts(record_filter: Q, user: User) -> Iterator[Fact]:
     for row in waiting:
         yield suggestion_fact(Topic.NEXT, row, names, f"proposed on {format_date(row.created_at)}")
     for row in decided:
-        by = f" by {row.reviewed_by}" if row.reviewed_by else " by policy" if row.reviewed_at else ""
+        by = f" by {row.reviewed_by}" if row.reviewed_by else " automatically" if row.reviewed_at else ""
         when = f" on {format_date(row.reviewed_at)}" if row.reviewed_at else ""
         yield suggestion_fact(Topic.DECIDED, row, names, f"{row.status_label.lower()}{by}{when}")
 
 
 def suggestion_fact(topic: Topic, row: Suggestion, names: LabelCache, state: str) -> Fact:
     sentence, _ = describe_suggestion(row, current_content(row), names)
-    text = f"{row.type_label}, {state}: {truncate(sentence, 200)}"
+    text = f"{row.type_label}, {state}: {shorten(sentence, 200)}"
     words = row.review_note if topic == Topic.DECIDED else row.reasoning
-    return Fact(
-        topic, text, FactSource("suggestion", str(row.pk), "Suggestion"), truncate(words, MAX_FACT_QUOTE_LENGTH)
-    )
+    return Fact(topic, text, FactSource("suggestion", str(row.pk), "Suggestion"), shorten(words, MAX_FACT_QUOTE_LENGTH))
 
 
 def timeline_facts(lead: Lead, intent: QuestionIntent) -> Iterator[Fact]:
-    """What stands on the timeline, since the day that is asked for; the newest first."""
+    """Yield the timeline, from the day that the question names; newest first."""
     rows = ActivityLog.objects.on_timeline_of(lead).select_related("actor")
     if intent.since is not None:
         rows = rows.filter(occurred_at__gte=intent.since)
     for line in rows[:MAX_TIMELINE_FACTS]:
         who = str(line.actor or line.metadata.get("name") or line.get_actor_type_display())
-        text = f"{format_date(line.occurred_at)}, {truncate(who, 60)}: {truncate(' '.join(line.summary.split()), 200)}"
+        text = f"{format_date(line.occurred_at)}, {shorten(who, 60)}: {shorten(' '.join(line.summary.split()), 200)}"
         yield Fact(Topic.HAPPENED, text, FactSource("lead", str(lead.pk), "Timeline", "timeline"), at=line.occurred_at)

@@ -1,4 +1,4 @@
-"""What a model is told of a question about a lead, and what its answer is worth. It has facts and no deeds."""
+"""The prompt for a question about a lead, and the check of the answer. The model gets facts and no tools."""
 
 import re
 from collections.abc import Iterable
@@ -14,18 +14,18 @@ from ai_log.gateway.prompts import Prompt
 MAX_ANSWER_LENGTH, MAX_SOURCES, MAX_EARLIER_ANSWER_LENGTH = 6_000, 60, 1_500
 ASSISTANT_SYSTEM_PROMPT = """
 You answer a colleague's question about one lead of a team that sells and serves. You are given facts, each with a
-number. Rest on these facts and on nothing else: what they do not say you do not know, and you say so in a sentence.
-Write short plain English, no Markdown, no links, no HTML. Behind each sentence put the numbers of the facts that it
-rests on in brackets, such as [3] or [3][7], and name all of them in `sources`.
-You can do nothing but answer: you send, change, promise and decide nothing. Whoever asks does that on the screens.
+number. Use these facts and nothing else: where they do not answer the question, say so in a sentence.
+Write short plain English, no Markdown, no links, no HTML. After each sentence put the numbers of the facts that it
+is based on in brackets, such as [3] or [3][7], and list all of them in `sources`.
+You can only answer: you send, change, promise and decide nothing. The colleague does that on the screens.
 """.strip()
-NO_SOURCE_ERROR = "The model named nothing that its words rest on."
+NO_SOURCE_ERROR = "The model named no source for its answer."
 CITATION_PATTERN = re.compile(r"\s*\[(\d{1,4})\]")
 CITATION_LIST_PATTERN = re.compile(r"\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})+)\]")
 
 
 class AssistantAnswer(BaseModel):
-    """An answer in a model's words, and the numbers of the facts that it rests on."""
+    """An answer of a model, and the numbers of the facts that it is based on."""
 
     answer: str = Field(min_length=1, max_length=MAX_ANSWER_LENGTH)
     sources: list[int] = Field(default_factory=list, max_length=MAX_SOURCES)
@@ -38,9 +38,9 @@ class AssistantAnswer(BaseModel):
 def build_assistant_prompt(
     question: str, facts: Iterable[Fact], earlier: Iterable[tuple[str, str]], memory: str, today: str
 ) -> Prompt:
-    """The question with everything that may answer it: `facts` by number from 1 on, earlier questions and answers.
+    """Return the prompt for `question`: `facts`, numbered from 1, and the earlier questions and answers.
 
-    Whatever people outside may have written, or a model that has read them, stands between marks.
+    Untrusted content, and what a model wrote after reading it, is marked as such.
     """
     prompt = Prompt().add_trusted("The facts known about the lead, each with its number:")
     for number, fact in enumerate(facts, start=1):
@@ -52,9 +52,7 @@ def build_assistant_prompt(
                 fact_text, what=f"fact {number}"
             )
     if memory:
-        prompt.add_trusted("What was asked about this lead before, in short:").add_untrusted(
-            memory, what="earlier answers"
-        )
+        prompt.add_trusted("Earlier answers about this lead, in short:").add_untrusted(memory, what="earlier answers")
     for earlier_question, answer in earlier:
         prompt.add_trusted(f"Asked earlier in this conversation: {earlier_question[:MAX_EARLIER_ANSWER_LENGTH]}")
         prompt.add_untrusted(answer[:MAX_EARLIER_ANSWER_LENGTH], what="answer given then")
@@ -63,9 +61,9 @@ def build_assistant_prompt(
 
 @dataclass(frozen=True)
 class CitedAnswer:
-    """A model's words cut where they name facts that there are: pieces of text, each with the number behind it.
+    """The answer of a model in pieces of text, each with the number of the fact that it cites.
 
-    `numbers` are all facts that the answer rests on; without any it rests on nothing.
+    `numbers` are all facts that the answer is based on; an answer without any cannot be used.
     """
 
     pieces: tuple[tuple[str, int | None], ...] = ()
@@ -77,14 +75,14 @@ class CitedAnswer:
 
 
 def explain_missing_sources(answer: AssistantAnswer, count: int) -> str:
-    """Why `answer` is not shown, in a sentence: it rests on none of the `count` facts, so nobody could check it."""
+    """Return why `answer` is not shown; empty where it cites at least one of the `count` facts."""
     return "" if split_citations(answer, count).numbers else NO_SOURCE_ERROR
 
 
 def parse_cited_answer(response: str, count: int) -> CitedAnswer:
-    """What the `response` of a model says, of whose facts there are `count`; other numbers are dropped.
+    """Return the answer in the `response` of a model that was given `count` facts; other numbers are dropped.
 
-    What is not of the shape that was asked for says nothing.
+    A response of another shape gives an empty answer.
     """
     try:
         return split_citations(AssistantAnswer.model_validate_json(strip_code_fence(response)), count)
@@ -93,6 +91,7 @@ def parse_cited_answer(response: str, count: int) -> CitedAnswer:
 
 
 def split_citations(answer: AssistantAnswer, count: int) -> CitedAnswer:
+    """Return `answer` cut at its citations of the `count` facts."""
     text = CITATION_LIST_PATTERN.sub(
         lambda met: "".join(f"[{one}]" for one in re.findall(r"\d+", met[1])), answer.answer
     )

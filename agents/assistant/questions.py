@@ -1,4 +1,4 @@
-"""What a question about a lead is after, by rules that a person can read. Pure: no database."""
+"""Finds the topics of a question about a lead by readable rules. Pure: no database."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ MAX_SEARCH_TEXT_LENGTH = 100
 
 
 class Topic(StrEnum):
-    """What can be asked about a lead; the order is that of an overview."""
+    """The topics of questions about a lead, in the order of an overview."""
 
     WHO = "who"
     REACH = "reach"
@@ -36,29 +36,29 @@ class Topic(StrEnum):
 
 
 TOPIC_HEADINGS = {
-    Topic.WHO: "Who it is",
-    Topic.REACH: "How to reach them",
+    Topic.WHO: "Name and company",
+    Topic.REACH: "Contact details",
     Topic.STAGE: "Stage",
     Topic.SCORE: "Score and tier",
     Topic.CHANCE: "Probability",
     Topic.VALUE: "Value",
-    Topic.CONTACT: "Last contact and whose turn it is",
-    Topic.SAID: "Said last",
+    Topic.CONTACT: "Last contact and replies",
+    Topic.SAID: "Latest messages",
     Topic.SEARCH: "Found in the conversations",
-    Topic.NEXT: "Waiting to be decided",
+    Topic.NEXT: "Suggestions to review",
     Topic.TASKS: "Open tasks",
     Topic.TICKETS: "Tickets",
-    Topic.DECIDED: "Proposed and decided",
-    Topic.DATA: "What is insured, and other fields",
-    Topic.PEOPLE: "Who has a say",
-    Topic.OWNER: "Who works on it",
-    Topic.HAPPENED: "What happened",
+    Topic.DECIDED: "Decided suggestions",
+    Topic.DATA: "Insurance data and other fields",
+    Topic.PEOPLE: "Stakeholders",
+    Topic.OWNER: "Owner",
+    Topic.HAPPENED: "Timeline",
     Topic.NOTES: "Notes and tags",
-    Topic.ENDED: "How it ended",
+    Topic.ENDED: "Outcome",
 }
 OVERVIEW_TOPICS = (Topic.WHO, Topic.STAGE, Topic.SCORE, Topic.VALUE, Topic.CONTACT, Topic.SAID, Topic.NEXT)
 
-# Each with what it is asked by. A question may be after several; they are answered in the order of the question.
+# Topics with the words that ask for them. A question can have several; they are answered in the order of the question.
 TOPIC_RULES: tuple[tuple[Topic, str], ...] = (
     (Topic.WHO, r"who (is|are|was) (it|this|that|they|he|she|the lead|the (customer|prospect))\b"),
     (Topic.WHO, r"\b(their|his|her|the) (name|company|employer|firm|business)\b|\bcompany name\b|what company"),
@@ -155,12 +155,12 @@ OVERVIEW_PATTERN = re.compile(
     r"\b(summar\w+|overview|brief me|catch me up|tell me (more )?(about|everything)|what do (we|i|you) (need to )?know|"
     r"background|big picture|in short|tl;?dr)\b"
 )
-# Where something else is asked.
+# The start of another question.
 NEXT_CLAUSE = (
     r"(?:[?;!]|,? (?:and|but) (?:who|whose|what|when|where|why|how|is|are|do|does|did|has|have|had|can|will|should)\b)"
 )
 SEARCH_OBJECT = rf"((?:(?!{NEXT_CLAUSE}).)+)"
-# Whoever asks what was said about something wants it looked for in the conversations.
+# A question about what was said about something is a search in the conversations.
 SAID_ABOUT_PATTERN = re.compile(
     r"\b(?:sa(?:y|id|ys)|wr[io]te|written|ask(?:ed)?|talk(?:ed)?|spoken?|discuss(?:ed)?|told|tell|anything|something|"
     r"mails?|messages?|words?|news|heard?)\b(?: (?:us|me|we|they|to us|last|ever|there))*"
@@ -170,7 +170,7 @@ MENTION_PATTERN = re.compile(
     r"\b(?:mention(?:ed|s)?|bring up|brought up|discuss(?:ed)?|search(?: for)?|look for|find)\s+" + SEARCH_OBJECT
 )
 QUOTED_TEXT = re.compile(r"[\"“”„]([^\"“”„]{2,100})[\"“”„]")
-# It goes on from the question before: it says nothing by itself.
+# A follow-up that continues the question before.
 FOLLOW_UP_PATTERN = re.compile(
     r"^(and|but|so|why|when|since when|who|which|what else|anything else|more|how come|really|ok|what about|until when|"
     r"where|how)\b"
@@ -200,20 +200,20 @@ TIME_SPAN = re.compile(rf"\b(\d{{1,3}}|{'|'.join(NUMBER_WORDS)}) (day|week|month
 
 @dataclass(frozen=True)
 class QuestionIntent:
-    """What a question is after: topics, words to look for in the conversations, and since when."""
+    """The topics of a question, words to search for in the conversations, and since when."""
 
     topics: tuple[Topic, ...] = ()
     search: str = ""
     since: datetime | None = None
-    # The question itself, for fields that are called like its words.
+    # The words of the question, which may name fields.
     words: frozenset[str] = frozenset()
     asks_for_count: bool = False
 
 
 def parse_question(question: str, now: datetime, previous_topics: Iterable[Topic] = ()) -> QuestionIntent:
-    """What `question` is after, as of `now` in the office's time zone; `previous_topics` is what the one before it was after.
+    """Return the intent of `question`, as of `now` in the office's time zone.
 
-    Without any topic its words are to be looked for.
+    A short follow-up takes `previous_topics`, those of the question before. Without a topic its words are searched for.
     """
     text = " ".join(question.casefold().replace("’", "'").split())
     asks_for_count = COUNT_PATTERN.search(text) is not None
@@ -235,7 +235,7 @@ def parse_question(question: str, now: datetime, previous_topics: Iterable[Topic
 
 
 def find_topics(text: str) -> list[Topic]:
-    """The topics that the rules find in `text`, in the order in which it names them."""
+    """Return the topics that the rules find in `text`, in the order of the text."""
     places: dict[Topic, int] = {}
     for topic, pattern in TOPIC_PATTERNS:
         if met := pattern.search(text):
@@ -244,7 +244,7 @@ def find_topics(text: str) -> list[Topic]:
 
 
 def find_search_text(text: str) -> str:
-    """The words that are to be looked for in what was said; empty where nothing is."""
+    """Return the words to search for in the conversations; empty where the question asks for no search."""
     if quoted := QUOTED_TEXT.search(text):
         return " ".join(QUESTION_WORD_PATTERN.findall(quoted[1]))
     for pattern in (SAID_ABOUT_PATTERN, MENTION_PATTERN):
@@ -254,14 +254,14 @@ def find_search_text(text: str) -> str:
 
 
 def search_terms(text: str) -> list[str]:
-    """The words of `text` that say something, each once."""
+    """Return the words of `text` without stop words, each once."""
     return [
         word for word in dict.fromkeys(QUESTION_WORD_PATTERN.findall(text)) if word not in STOP_WORDS and len(word) > 1
     ]
 
 
 def keywords_of(text: str) -> frozenset[str]:
-    """The words of `text` that say something, in the singular as far as an s tells."""
+    """Return the words of `text` without stop words and without a plural s."""
     return frozenset(drop_plural_s(word) for word in search_terms(text.casefold()))
 
 
@@ -270,7 +270,7 @@ def drop_plural_s(word: str) -> str:
 
 
 def parse_since(text: str, now: datetime) -> datetime | None:
-    """The moment from which on `text` asks; None where it names none, or none that has been."""
+    """Return the start of the period that `text` asks about; None where it names none, or one in the future."""
     day = find_day(text, now.date())
     if day is None or day > now.date():
         return None
@@ -278,7 +278,7 @@ def parse_since(text: str, now: datetime) -> datetime | None:
 
 
 def find_day(text: str, today: date) -> date | None:
-    """The day that `text` names: a date, a day of the week, so many days ago."""
+    """Return the day that `text` names: a date, a day of the week, or a number of days ago."""
     if met := ISO_DATE.search(text):
         return date_or_none(int(met[1]), int(met[2]), int(met[3]))
     if met := DAY_MONTH.search(text):
@@ -296,7 +296,7 @@ def find_day(text: str, today: date) -> date | None:
 
 
 def find_span_start(text: str, today: date) -> date | None:
-    """The day a span before `today` that `text` names ("the last 10 days", "a week ago", "last month")."""
+    """Return the first day of a period that `text` names ("the last 10 days", "a week ago", "last month")."""
     for unit, days in DAYS_PER_UNIT.items():
         if re.search(rf"\b(last|past|this) {unit}\b", text):
             return today - timedelta(days=days)
@@ -307,7 +307,7 @@ def find_span_start(text: str, today: date) -> date | None:
 
 
 def resolve_date(day: int, month: str, year: str | None, today: date) -> date | None:
-    """The day that is meant; without a year the latest that has been."""
+    """Return the date; without a year the latest one that is not in the future."""
     found = date_or_none(int(year or today.year), MONTH_PREFIXES.index(month) + 1, day)
     if found and not year and found > today:
         return date_or_none(today.year - 1, found.month, found.day)
@@ -315,6 +315,7 @@ def resolve_date(day: int, month: str, year: str | None, today: date) -> date | 
 
 
 def date_or_none(year: int, month: int, day: int) -> date | None:
+    """Return a date; None where there is no such day."""
     try:
         return date(year, month, day)
     except ValueError:

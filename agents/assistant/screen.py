@@ -1,4 +1,4 @@
-"""The screen on which people ask about a lead, and what its page shows of that."""
+"""The screen for questions about a lead, and the panel on the page of the lead."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ FEEDBACK_CHOICES = ((Feedback.UP, "Helpful", "thumb_up"), (Feedback.DOWN, "Not h
 
 
 class AskForm(forms.Form):
-    """A question, typed or one of the examples; `key` is made with the empty form, so that it is asked once."""
+    """A question, typed or one of the examples; `key` comes with the empty form, so that sending it twice asks once."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
     question = forms.CharField(
@@ -45,7 +45,7 @@ class AskForm(forms.Form):
 
 
 def chat_urls(site: AdminSite) -> list[URLPattern]:
-    """The addresses: a conversation about a lead to be begun, and one of its own for each."""
+    """Return the URLs of a new conversation about a lead and of an existing one."""
 
     def wrap_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         return site.admin_view(lambda request, **keys: view(request, site, **keys))
@@ -65,7 +65,7 @@ def can_ask(user: User) -> bool:
 
 
 def get_lead(request: HttpRequest, pk: UUID) -> Lead:
-    """The lead that is asked about, or 404; who may see it may ask."""
+    """Return the lead, or raise 404 where the user may not see it."""
     if not can_ask(request.user):
         raise PermissionDenied
     joined = ("status", "insurance_type", "assigned_to", "converted_to_client")
@@ -74,13 +74,13 @@ def get_lead(request: HttpRequest, pk: UUID) -> Lead:
 
 @require_safe
 def new_conversation(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse:
-    """An empty conversation."""
+    """Show an empty conversation."""
     return render_conversation(site, request, get_lead(request, pk), uuid7())
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def conversation_view(request: HttpRequest, site: AdminSite, pk: UUID, conversation: UUID) -> HttpResponse:
-    """A conversation to be read and gone on with; a refusal keeps what was typed."""
+    """Show a conversation, or ask the next question; an error keeps the typed text."""
     lead = get_lead(request, pk)
     if request.method != "POST":
         return render_conversation(site, request, lead, conversation)
@@ -128,7 +128,7 @@ def render_conversation(
 
 
 def ask_panel(request: HttpRequest, lead: Lead) -> Panel | None:
-    """On the page of a lead: a question to begin with, and the latest conversations."""
+    """Return the panel on the page of a lead: a form for a question, and the latest conversations."""
     if lead.is_deleted or not can_ask(request.user):
         return None
     panel_context: dict[str, Any] = {

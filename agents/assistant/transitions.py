@@ -1,4 +1,4 @@
-"""Asking about a lead. It is answered and logged; nothing else comes of it."""
+"""Asks a question about a lead: it is answered and logged, and nothing else changes."""
 
 import time
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ ASK_PERMISSIONS = ("leads.view_lead", "ai_log.view_aiinteraction")
 
 @dataclass(frozen=True)
 class LeadQuestion:
-    """What a person asks about a lead; the same `key` asks once."""
+    """A person's question about a lead; the same `key` asks once."""
 
     lead: Lead
     question: str
@@ -56,14 +56,14 @@ class LeadQuestion:
 
 
 def ask_about_lead(lead: Lead, question: str, *, conversation: UUID, key: UUID, by: User) -> AIInteraction:
-    """Answer what `by` asks about `lead`, which they may see, and keep it as a turn of `conversation`.
+    """Answer a question of `by` about `lead`, which they may see, and log it as a turn of `conversation`.
 
-    From facts; where there is a model it puts them into words. The same `key` asks once.
+    The answer comes from facts; a model, if one is configured, puts them into words. The same `key` asks once.
 
     Raises:
-        NotPermitted: `by` may not see leads, or not the log.
-        InvalidInput: nothing is asked, or it is longer than 2,000 characters.
-        IllegalTransition: the conversation is somebody else's or long enough, or it is asked too often.
+        NotPermitted: `by` may not see leads or the log.
+        InvalidInput: the question is empty or longer than 2,000 characters.
+        IllegalTransition: the conversation is a colleague's or too long, or `by` asks too often.
     """
     for permission in ASK_PERMISSIONS:
         Actor.of(by).require_permission(permission, "ask about a lead")
@@ -80,37 +80,37 @@ def ask_about_lead(lead: Lead, question: str, *, conversation: UUID, key: UUID, 
 
 
 def clean_question(question: str) -> str:
+    """Return `question` as it is stored."""
     question = clean_form_text(storable_text(question)).strip()
     if not question:
-        raise InvalidInput("Write a question.")
+        raise InvalidInput("Enter a question.")
     if len(question) > MAX_QUESTION_LENGTH:
         raise InvalidInput(
-            f"A question has at most {MAX_QUESTION_LENGTH:,} characters; this one has {len(question):,}."
+            f"A question can have at most {MAX_QUESTION_LENGTH:,} characters; this one has {len(question):,}."
         )
     return question
 
 
 def check_conversation(previous: list[AIInteraction], lead_question: LeadQuestion) -> None:
-    """Refuse to go on with a conversation about somebody else, or of a colleague."""
+    """Raise IllegalTransition if the conversation is about another lead, or a colleague's."""
     if any(row.lead_id != lead_question.lead.pk or row.agent != ASSISTANT_AGENT for row in previous):
-        raise IllegalTransition("This conversation is about something else: begin a new one.")
+        raise IllegalTransition("This conversation is about something else. Start a new one.")
     if any(row.asked_by_id != lead_question.by.pk for row in previous):
-        raise IllegalTransition("This conversation is a colleague's: begin one of your own.")
+        raise IllegalTransition("This conversation is a colleague's. Start your own.")
 
 
 def check_question_limits(previous: list[AIInteraction], by: User) -> None:
+    """Raise IllegalTransition if the conversation is full, or `by` has asked too often in the last hour."""
     if len(previous) >= MAX_TURNS:
-        raise IllegalTransition(f"A conversation has {MAX_TURNS} questions at most: begin a new one.")
+        raise IllegalTransition(f"A conversation can have at most {MAX_TURNS} questions. Start a new one.")
     hour_ago = timezone.now() - timedelta(hours=1)
     lately = AIInteraction.objects.filter(asked_by=by, created_at__gte=hour_ago, agent=ASSISTANT_AGENT)
     if lately.count() >= MAX_QUESTIONS_PER_HOUR:
-        raise IllegalTransition(
-            f"You have asked {MAX_QUESTIONS_PER_HOUR} questions within an hour: go on a little later."
-        )
+        raise IllegalTransition(f"You have asked {MAX_QUESTIONS_PER_HOUR} questions in the last hour. Try again later.")
 
 
 def answer_question(lead_question: LeadQuestion, previous: list[ChatTurn]) -> AIInteraction:
-    """Gather what is known, and answer by a model where there is one, else by the facts alone."""
+    """Load the facts, and answer with a model if one is configured, else with the facts alone."""
     started, now = time.monotonic(), timezone.localtime()
     intent = parse_question(lead_question.question, now, previous[-1].topics if previous else ())
     lead_facts = load_lead_facts(lead_question.lead, intent, lead_question.by, now)
@@ -136,7 +136,7 @@ def answer_with_model(
     lead_facts: LeadFacts,
     previous: list[ChatTurn],
 ) -> AIInteraction:
-    """Ask the model for words; `facts_answer` is kept with them, for where it gives none that can be used."""
+    """Ask the model, and log `facts_answer` with its answer, in case that cannot be used."""
     prompt_facts = lead_facts.facts[:MAX_PROMPT_FACTS]
     earlier = [(turn.question, turn.text) for turn in previous[-MAX_EARLIER_TURNS:]]
     today = timezone.localdate()
@@ -166,9 +166,9 @@ def answer_with_model(
 
 @contextmanager
 def conversation_lock(conversation: UUID) -> Iterator[None]:
-    """Whoever asks in the same conversation waits, so that a question sent twice is asked once.
+    """Make questions in the same conversation wait for each other, so that one sent twice is asked once.
 
-    A lock of the database's session: no transaction may be open while a model thinks.
+    The lock belongs to the database session: no transaction may be open while the model answers.
     """
     name = f"chat {conversation}"
     with connection.cursor() as cursor:

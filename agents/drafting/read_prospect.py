@@ -4,7 +4,6 @@ Each value that it reads must stand in what was written, letter by letter; what 
 reached at is never read by a model: that is the address the mail came from.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.drafting.prompts import MAX_WHY_LENGTH
 from ai_log.gateway.prompts import Prompt, storable_text
-from crm.text import outgoing_checks
 from crm.text.english.prospects import JOB_TITLES, PERSON_NAME
+from crm.text.hidden_characters import find_hidden_content
+from crm.text.links import extract_links
+from crm.text.phones import PHONE_PATTERN, phone_digits
 
 MAX_READ_LENGTH, MAX_PERSON_NAME_LENGTH, MAX_COMPANY_NAME_LENGTH, MAX_COPIED_LENGTH, MIN_PHONE_DIGITS = (
     8_000,
@@ -133,13 +134,9 @@ def is_plausible_name(text: str) -> bool:
 
 
 def is_plausible_company(text: str) -> bool:
-    plain = not ({"\n", "@"} & set(text)) and not outgoing_checks.extract_links(text)
-    return 1 < len(text) <= MAX_COMPANY_NAME_LENGTH and plain and outgoing_checks.find_hidden_content(text) == []
+    plain = not ({"\n", "@"} & set(text)) and not extract_links(text)
+    return 1 < len(text) <= MAX_COMPANY_NAME_LENGTH and plain and find_hidden_content(text) == []
 
 
 def is_plausible_phone(text: str) -> bool:
-    return (
-        bool(outgoing_checks.PHONE_PATTERN.fullmatch(text))
-        and len(text) <= 40
-        and len(re.sub(r"\D", "", text)) >= MIN_PHONE_DIGITS
-    )
+    return bool(PHONE_PATTERN.fullmatch(text)) and len(text) <= 40 and len(phone_digits(text)) >= MIN_PHONE_DIGITS

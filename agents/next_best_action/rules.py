@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any
 
 from agents.next_best_action.context import UNSENT_STATES, LeadContext, LeadMessage, NextAction
-from crm.text import outgoing_checks
 from crm.text.english.intents import (
     ACCEPTED,
     MIN_CALL_NOTICE,
@@ -19,11 +18,13 @@ from crm.text.english.intents import (
     quote_questions,
     requested_call,
 )
-from crm.text.english.signals import phrase_pattern, shorten_quote
+from crm.text.addresses import is_no_reply_address
+from crm.text.english.rules import phrase_pattern
+from crm.text.english.signals import shorten_quote
+from crm.text.numbers import extract_amounts
 from inbox.models.email_template import TemplateCategory
 from leads.models import LossReason, StageCategory, Tier
 from suggestions.models import SuggestionType
-from suggestions.policy.findings import NO_REPLY_PATTERN
 
 MAX_ACTIONS = 3
 MAX_ANSWERED_AGE = timedelta(days=30)
@@ -96,7 +97,7 @@ def reply_actions(context: LeadContext) -> Iterator[NextAction]:
         if (
             context.now - message.at > MAX_ANSWERED_AGE
             or message.sender in context.own_addresses
-            or NO_REPLY_PATTERN.match(message.sender)
+            or is_no_reply_address(message.sender)
         ):
             continue
         if not message.sender:
@@ -221,7 +222,7 @@ def quoted_price(context: LeadContext) -> tuple[Decimal, LeadMessage, str] | Non
         named: dict[Decimal, str] = {}
         for sentence in english_sentences(one.body):
             if PRICE_WORDS.search(sentence) and not NON_PRICE_WORDS.search(sentence):
-                named.update(dict.fromkeys(outgoing_checks.extract_amounts(sentence), shorten_quote(sentence)))
+                named.update(dict.fromkeys(extract_amounts(sentence), shorten_quote(sentence)))
         if named:
             amount = next(iter(named))
             return (amount, one, named[amount]) if len(named) == 1 and amount > 0 else None

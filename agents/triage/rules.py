@@ -17,10 +17,10 @@ from crm.text.english.prospects import (
     extract_yearly_value,
     score_prospect,
 )
+from crm.text.addresses import is_no_reply_address
 from crm.text.freemail import business_domain
 from crm.text.quotes import extract_signature, own_text
 from suggestions.models import SuggestionType
-from suggestions.policy.findings import NO_REPLY_PATTERN
 
 # Whoever wrote longer ago has gone elsewhere, and an imported archive is full of them.
 MAX_PROSPECT_AGE = timedelta(days=30)
@@ -96,7 +96,7 @@ def choose_proposal(unlinked_thread: UnlinkedThread, now: datetime) -> TriagePro
         return build_link_proposal(unlinked_thread, best)
     if (
         best
-        or NO_REPLY_PATTERN.match(unlinked_thread.sender)
+        or is_no_reply_address(unlinked_thread.sender)
         or not unlinked_thread.sender
         or now - unlinked_thread.sent_at > MAX_PROSPECT_AGE
     ):

@@ -3,7 +3,6 @@
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import template
 from django.db.models.options import Options
@@ -12,7 +11,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 
+from crm.text.links import is_web_link
+
 register = template.Library()
+register.filter("is_web_link", is_web_link)
 
 
 @register.filter
@@ -75,12 +77,6 @@ def get_item(mapping: Any, key: str) -> Any:
 def humanize_key(key: str) -> str:
     """A key as people write it: `renewal_date` is `Renewal date`."""
     return str(key).replace("_", " ").strip().capitalize()
-
-
-@register.filter
-def is_web_link(url: Any) -> bool:
-    """Whether a stored URL may be a link: only http and https are."""
-    return isinstance(url, str) and urlsplit(url).scheme in {"http", "https"}
 
 
 @register.filter

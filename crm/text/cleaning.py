@@ -1,21 +1,42 @@
-"""Texts as people send them and PostgreSQL keeps them."""
+"""Cleaning and shortening a text, whatever it says."""
+
+from typing import Any
 
 
 def strip_nul(text: str) -> str:
-    """`text` without the one character that PostgreSQL keeps in no text and in no JSON."""
+    """Return `text` without NUL, the one character that PostgreSQL stores neither in text nor in JSON."""
     return text.replace("\x00", "")
 
 
 def normalize_line_ends(text: str) -> str:
-    """`text` with the line ends that it had before a browser sent it."""
+    r"""Return `text` with plain line ends: browsers send "\r\n"."""
     return text.replace("\r\n", "\n")
 
 
 def clean_form_text(text: str) -> str:
-    """`text` from a form, as it can be kept."""
+    """Return the text of a form field as it is stored."""
     return normalize_line_ends(strip_nul(text))
 
 
 def ensure_full_stop(sentence: str) -> str:
-    """`sentence` with a full stop, but where it ends with one: that of a company's "Inc."."""
+    """Return `sentence` with a full stop, unless it already ends with one (as in "Inc.")."""
     return sentence if sentence.endswith(".") else f"{sentence}."
+
+
+def shorten(text: str, length: int) -> str:
+    """Return `text` in at most `length` characters, with an ellipsis where it was cut."""
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
+
+
+def collect_texts(value: Any) -> str:
+    """Return every text in `value`, keys too and at any depth, one a line and in order."""
+    found, left = [], [value]
+    while left:  # no recursion: JSON can be nested a thousand levels deep
+        one = left.pop()
+        if isinstance(one, str):
+            found.append(one)
+        elif isinstance(one, list | tuple):
+            left.extend(reversed(one))
+        elif isinstance(one, dict):
+            left.extend(part for item in reversed(one.items()) for part in reversed(item))
+    return "\n".join(found)

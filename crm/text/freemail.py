@@ -1,4 +1,4 @@
-"""Mail domains that anybody can have an address at: they say nothing about whom somebody works for."""
+"""Free email domains: an address at one says nothing about the company of its owner."""
 
 FREE_MAIL_DOMAIN_LIST = """
     126.com 163.com aim.com aol.co.uk aol.com aol.de att.net bellsouth.net bigfoot.com bluewin.ch bt.com
@@ -18,6 +18,6 @@ FREE_MAIL_DOMAINS = frozenset(FREE_MAIL_DOMAIN_LIST.split())
 
 
 def business_domain(address: str) -> str:
-    """The domain of a mail `address` that stands for a company, in lower case; empty for free mail and for no mail."""
+    """Return the company domain of an email `address`, in lower case; empty for free email and where there is no @."""
     domain = address.rpartition("@")[2].strip().lower() if "@" in address else ""
     return "" if domain in FREE_MAIL_DOMAINS else domain

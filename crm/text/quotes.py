@@ -1,8 +1,8 @@
-"""What somebody wrote in a mail, told apart from what the mail program quoted below it and from the signature.
+"""Splits the body of an email into what was written for it, what was quoted, and the signature.
 
-Pure: no database. The stretches of a body put together give it back to the letter. Which line begins what is quoted,
-three ask: rules of ours, and two libraries that know the mail programs of many languages (quotequail and
-mail-parser-reply), each shown a few short lines at a time, so that no mail can keep them busy.
+The parts of a body joined together are the body, character for character. Three sources decide where a quote starts:
+rules of ours, and two libraries that know the email programs of many languages (quotequail and mail-parser-reply).
+The libraries see only a few short lines at a time, so that no email can keep them busy.
 """
 
 import re
@@ -20,24 +20,24 @@ from crm.text.signatures import find_signature_start
 
 MAX_HEADING_LINES, MAX_HEADER_LINES, MAX_BLANK_LINES = 3, 8, 5
 MAX_LINE_LENGTH, MAX_HEADING_LENGTH = 400, 300
-# So many lines of a body are looked at closer, of the first of them the libraries are asked, and in so many of its
-# last stretches a signature is looked for.
+# Limits: lines of a body that are checked, those of them that the libraries see, and the last parts of a body in which
+# a signature is looked for.
 MAX_CHECKED_LINES, MAX_LIBRARY_CHECKS, MAX_SIGNATURE_PARTS = 400, 20, 20
-# So much of a body is looked at where only its own words count.
+# Only this much of a body is read for what its writer wrote.
 MAX_OWN_TEXT_SOURCE = 20_000
-# "On Monday Ann <ann@example.com> wrote:", as the common mail programs write it in the common languages.
+# "On Monday Ann <ann@example.com> wrote:", as the common email programs write it in the common languages.
 WROTE_HEADING = re.compile(
     r"\s*(?:on|am|le|el|il|op|em|den|dne|dnia|på|ons|tir|man|tor|fre|lør|søn|w dniu|na|\d)\b.{1,260}?"
     r"\b(?:wrote|writes|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|skrev|napsal\(a\)|napsal|napisał\(a\)"
     r"|napisał|geschreven|kirjoitti|написал|пишет|написав)(?:\(а\))?\b.{0,80}[:：]\s*",
     re.IGNORECASE,
 )
-# Enough where marked lines follow.
+# Enough only where lines marked with ">" follow.
 SAYS_HEADING = re.compile(r"\b(?:wrote|writes|said|says|thought)\s?:\s*$", re.IGNORECASE)
-# In whatever language: first a date or a time, at the end an address, a word or two, and a colon.
+# In any language: first a date or a time; at the end an address, a word or two, and a colon.
 DATED_HEADING = re.compile(r"\W{0,3}[^<@]{0,40}\d{1,2}[.:/ ]\s?\d{2}|\W{0,3}[^<@]{0,40}\b(?:19|20)\d\d\b")
 ADDRESS_AT_END = re.compile(r"[<\[(\"](?:mailto:)?\s?[^\s<>@]{1,64}@[^\s<>@]{1,190}[>\])\"][^<>@]{0,30}[:：]$")
-# What follows one of these is the mail that is answered, whole.
+# The whole email that is answered follows one of these lines.
 ORIGINAL_MESSAGE = re.compile(
     r"[\s>*]{0,5}(?:-{2,20}\s?(?:original(?: message| appointment)?|forwarded(?: message| by .{1,120})?|reply message"
     r"|ursprüngliche nachricht|weitergeleitete nachricht|message d'origine|message transféré|mensaje original"
@@ -48,7 +48,7 @@ ORIGINAL_MESSAGE = re.compile(
     r"|inicio del mensaje reenviado\s*:|inizio messaggio inoltrato\s*:)[\s*]{0,5}",
     re.IGNORECASE,
 )
-# The names of header lines as Outlook writes them above what it quotes.
+# The names of header lines that Outlook writes above a quote.
 SENDER_HEADER_NAMES = (
     r"from|von|de|da|van|från|fra|od|от|от кого|発信者|差出人|发件人|寄件者|보낸 사람|lähettäjä|kimden|expéditeur"
 )
@@ -59,7 +59,7 @@ OTHER_HEADER_NAMES = (
 )
 SENDER_HEADER = re.compile(rf"[\s*]*(?:{SENDER_HEADER_NAMES})\s?[*]?\s?[:：]\s?\S.*", re.IGNORECASE)
 OTHER_HEADER = re.compile(rf"[\s*]*(?:{OTHER_HEADER_NAMES})\s?[*]?\s?[:：][*]?(?:\s.*|$)", re.IGNORECASE)
-# One of them names an address or the time of day.
+# One of the lines names an address or the time of day.
 ADDRESS_OR_TIME = re.compile(r"@|\d\W{0,3}[:.h]\W{0,3}\d\d")
 HEADER_LINE = re.compile(r"[\s*]*[^\W\d][^\W\d\s]*(?: [^\W\d]+){0,2}\s?[*]?\s?[:：]")
 HEADING_ENDINGS = frozenset(":：->")
@@ -76,7 +76,7 @@ class PartKind(StrEnum):
 
 @dataclass(frozen=True)
 class BodyPart:
-    """A stretch of a body, to the letter: written for this mail, quoted from an earlier one, or the signature."""
+    """A part of a body, unchanged: written for this email, quoted from an earlier one, or the signature."""
 
     text: str
     kind: PartKind = PartKind.WRITTEN
@@ -88,9 +88,9 @@ class BodyPart:
 
 
 def split_body(body: str) -> list[BodyPart]:
-    """The stretches of `body` in order; where hardly anything would be left open, all of it is.
+    """Return the parts of `body` in order; a body with nothing but quotes or a signature counts as written.
 
-    Together they are `body`, character for character; one that holds nothing but blanks has none.
+    The parts joined together are `body`, character for character; a blank body has none.
     """
     if not body.strip():
         return []
@@ -108,19 +108,19 @@ def split_body(body: str) -> list[BodyPart]:
 
 
 def own_text(body: str) -> str:
-    """What of the first 20,000 characters of `body` was written for this mail: without quotes and signature."""
+    """Return what was written for this email in the first 20,000 characters: no quotes, no signature."""
     return "\n".join(
         part.trimmed for part in split_body(body[:MAX_OWN_TEXT_SOURCE]) if part.kind == PartKind.WRITTEN
     ).strip()
 
 
 def extract_signature(body: str) -> str:
-    """The signature in the first 20,000 characters of `body`; empty where none is to be seen."""
+    """Return the signature in the first 20,000 characters of `body`; empty where there is none."""
     return "\n".join(part.trimmed for part in split_body(body[:MAX_OWN_TEXT_SOURCE]) if part.kind == PartKind.SIGNATURE)
 
 
 def mark_quoted_lines(lines: list[str]) -> list[bool]:
-    """For each line whether it is quoted."""
+    """Return for each line whether it is quoted."""
     quoted = [line.lstrip()[:1] == ">" for line in lines]
     checked = 0
     for index, line in enumerate(lines):
@@ -139,24 +139,25 @@ def mark_quoted_lines(lines: list[str]) -> list[bool]:
         if not length:
             continue
         start = index - length + 1
-        if not marked:  # a program that quotes without marks quotes to the end
+        if not marked:  # a program that does not mark quoted lines quotes to the end
             return mark_to_end(quoted, include_rule_above(lines, start))
-        # What it quotes is marked, and answers may stand between.
+        # The quoted lines are marked, and answers may stand between them.
         quoted[start:after] = [True] * (after - start)
     return quoted
 
 
 def mark_to_end(quoted: list[bool], start: int) -> list[bool]:
+    """Return `quoted` with every line from `start` on marked."""
     return quoted[:start] + [True] * (len(quoted) - start)
 
 
 def may_be_heading(line: str) -> bool:
-    """Whether `line` could end or be the heading of what is quoted: most lines cannot, and are not looked at closer."""
+    """Return whether `line` could end or be the heading of a quote; most lines cannot, and are not checked further."""
     return line.rstrip()[-1:] in HEADING_ENDINGS or bool(HEADER_LINE.match(line))
 
 
 def starts_quoted_email(lines: list[str], index: int) -> bool:
-    """Whether at `index` a whole mail begins: after a line that says so, or with its header."""
+    """Return whether a whole quoted email starts at `index`: with a line that says so, or with its header."""
     line = lines[index]
     if ORIGINAL_MESSAGE.fullmatch(line):
         return True
@@ -173,16 +174,16 @@ def starts_quoted_email(lines: list[str], index: int) -> bool:
 
 
 def is_outlook_header(block: list[str]) -> bool:
-    """Whether mail-parser-reply knows `block` as what Outlook begins with, and a second line of it is a header, too."""
+    """Return whether mail-parser-reply takes `block` for Outlook's header, and its second line is a header, too."""
     return (
         len(block) > 1 and bool(OTHER_HEADER.fullmatch(block[1])) and bool(known_headings().match("\n".join(block[:4])))
     )
 
 
 def heading_length(lines: list[str], index: int, *, use_libraries: bool) -> int:
-    """Over how many lines a "… wrote:" stretches that ends at `index`; 0 where none does.
+    """Return the number of lines of the "… wrote:" heading that ends at `index`; 0 where there is none.
 
-    The libraries are asked only where `use_libraries` says so.
+    Only with `use_libraries` do the libraries decide, too.
     """
     if lines[index].rstrip()[-1] not in HEADING_ENDINGS:
         return 0
@@ -199,7 +200,7 @@ def heading_length(lines: list[str], index: int, *, use_libraries: bool) -> int:
 
 
 def is_quote_heading(block: list[str]) -> bool:
-    """Whether one of the libraries takes `block` for the heading of a quote."""
+    """Return whether one of the libraries takes `block` for the heading of a quote."""
     text = "\n".join(line.strip() for line in block)
     if known_headings().fullmatch(text):
         return True
@@ -209,21 +210,21 @@ def is_quote_heading(block: list[str]) -> bool:
 
 @cache
 def known_headings() -> re.Pattern[str]:
-    """The headings that mail-parser-reply knows, of all its languages.
+    """Return the headings that mail-parser-reply knows in all its languages but Polish.
 
-    Not of Polish: there it takes any one line such as "Data: …" for one, in whatever language it is.
+    Its rule for Polish takes any line such as "Data: …" for a heading, in any language.
     """
     return EmailMessage(text="", languages=[code for code in MAIL_LANGUAGES if code != "pl"]).HEADER_REGEX
 
 
 def include_rule_above(lines: list[str], start: int) -> int:
-    """The line from which the quote is folded: with the rule that a program has drawn above it."""
+    """Return the line at which the quote starts, together with a rule that the email program drew above it."""
     before = next((n for n in range(start - 1, max(start - 4, -1), -1) if lines[n].strip()), None)
     return before if before is not None and HORIZONTAL_RULE.fullmatch(lines[before]) else start
 
 
 def mark_signatures(lines: list[str], kinds: list[PartKind]) -> list[PartKind]:
-    """`kinds` with the signature at the end of each of the last written stretches marked."""
+    """Return `kinds` with the signature at the end of each of the last written parts marked."""
     edges = [0, *(place for place in range(1, len(kinds)) if kinds[place] != kinds[place - 1]), len(kinds)]
     written = [(start, end) for start, end in pairwise(edges) if kinds[start] == PartKind.WRITTEN]
     found = list(kinds)
@@ -234,15 +235,15 @@ def mark_signatures(lines: list[str], kinds: list[PartKind]) -> list[PartKind]:
 
 
 def merge_lines(marked: Iterable[tuple[str, PartKind]]) -> list[BodyPart]:
-    """Lines with their kinds as stretches; a blank line belongs to the stretch that it stands in."""
-    stretches: list[tuple[list[str], PartKind]] = []
+    """Return lines with their kinds as parts; a blank line belongs to the part before it."""
+    parts: list[tuple[list[str], PartKind]] = []
     for line, kind in marked:
-        if stretches and (stretches[-1][1] == kind or not line.strip()):
-            stretches[-1][0].append(line)
+        if parts and (parts[-1][1] == kind or not line.strip()):
+            parts[-1][0].append(line)
         else:
-            stretches.append(([line], kind))
-    texts = ["\n".join(lines) for lines, _ in stretches]
+            parts.append(([line], kind))
+    texts = ["\n".join(lines) for lines, _ in parts]
     return [
-        BodyPart(text + ("\n" if number < len(stretches) - 1 else ""), kind)
-        for number, (text, (_, kind)) in enumerate(zip(texts, stretches, strict=True))
+        BodyPart(text + ("\n" if number < len(parts) - 1 else ""), kind)
+        for number, (text, (_, kind)) in enumerate(zip(texts, parts, strict=True))
     ]

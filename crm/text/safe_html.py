@@ -1,4 +1,4 @@
-"""The formatted version of a mail, made harmless for reading. Pure: no database, no network."""
+"""Makes the formatted (HTML) version of an email safe to read."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import nh3
 
 from crm.exceptions import InvalidInput
-from crm.text.hidden import extract_hidden_text
+from crm.text.hidden_html import extract_hidden_text
 
 INLINE_TAGS = (
     "a abbr b big br cite code del dfn em font i ins kbd mark q s samp small span strike strong sub sup time tt u"
@@ -17,6 +17,9 @@ BLOCK_TAGS = (
 LIST_TAGS = "dd dl dt h1 h2 h3 h4 h5 h6 img li ol summary ul"
 TABLE_TAGS = "col colgroup table tbody td tfoot th thead tr"
 ALLOWED_TAGS = {*INLINE_TAGS.split(), *BLOCK_TAGS.split(), *LIST_TAGS.split(), *TABLE_TAGS.split()}
+ALLOWED_SCHEMES = {"http", "https", "mailto", "tel"}
+# Tags that are dropped together with what they contain.
+DROPPED_TAGS = {"script", "style", "title", "template", "noscript", "textarea", "select", "svg", "math"}
 ALLOWED_ATTRIBUTES = {
     "*": {"style", "dir", "lang", "title", "align", "hidden"},
     "a": {"href"},
@@ -30,7 +33,7 @@ ALLOWED_ATTRIBUTES = {
     "ul": {"type"},
     "col": {"width", "span"},
 }
-# None of these can fetch anything.
+# None of these styles can load anything.
 FONT_STYLES = (
     "color font font-family font-size font-style font-weight letter-spacing line-height text-transform white-space"
 )
@@ -50,7 +53,7 @@ ALLOWED_STYLES = {
     *OTHER_STYLES.split(),
 }
 ZERO_VALUE = r"\s*:\s*0(\.0*)?(px|pt|em|rem|%)?\s*(!|;|$)"
-# Not shown at all, as large as nothing, far outside the page, or drawn in no colour.
+# Styles that hide an element: not displayed, no size, far outside the page, or transparent.
 HIDING_STYLE = re.compile(
     rf"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|(opacity|font-size|max-height){ZERO_VALUE}|mso-hide\s*:\s*all"
     r"|font-size\s*:\s*([01]?(\.\d+)?|2)(px|pt)|text-indent\s*:\s*-\d{3}"
@@ -58,16 +61,16 @@ HIDING_STYLE = re.compile(
     r"|clip\s*:\s*rect\(\s*0|scale\(\s*0(\.0+)?\s*[,)]",
     re.IGNORECASE,
 )
-# The short form, of which only a plain colour is kept: text may be white because of it.
+# The short form of background. Only a plain colour is kept: white text may need it.
 BACKGROUND_SHORTHAND = re.compile(
     r"(?<![\w-])background\s*:\s*(#[0-9a-f]{3,8}|rgb\([^()]{5,20}\)|[a-z]{3,20})\s*(?=!|;|$)", re.IGNORECASE
 )
-# Parsing takes the square of the depth, and repeats an open <b class=x> in every block that follows: 25 kB made
-# for it become half a gigabyte. What a mail program writes stays far below both limits.
+# Parsing time grows with the square of the depth, and the parser repeats an open <b class=x> in every block that
+# follows: 25 kB made for it become half a gigabyte. What an email program writes stays far below both limits.
 OPENING_TAG = re.compile(r"<[a-z]", re.IGNORECASE)
 REPEATED_TAG = re.compile(r"<(?:b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/]", re.IGNORECASE)
 MAX_HTML_SOURCE, MAX_TAGS, MAX_TAG_REPEATS = 2_000_000, 10_000, 2_000_000
-# Beside the sandbox: nothing is fetched and nothing runs, whatever the cleaning might have missed.
+# A second line of defence beside the sandbox: nothing is loaded and nothing runs, even if the cleaning missed it.
 FRAME_CSP = "default-src 'none'; style-src 'unsafe-inline'"
 FRAME_HEAD = (
     '<!doctype html><meta charset="utf-8">'
@@ -80,7 +83,11 @@ FRAME_HEAD = (
 
 @dataclass(frozen=True)
 class SafePage:
-    """A page for a sandboxed frame: how many `blocked_images` were held back or `loaded_images`, and the text that is `hidden_text`."""
+    """A page for a sandboxed frame, and what its reader does not see.
+
+    `blocked_images` counts the images that were left out, `loaded_images` those that the browser loads; `hidden_text`
+    is the text that the style of the page hides.
+    """
 
     page: str
     blocked_images: int
@@ -89,52 +96,63 @@ class SafePage:
 
 
 def make_safe_page(html: str, *, load_images: bool = False) -> SafePage:
-    """`html` as a page of its own without scripts or forms.
+    """Return `html` as a page of its own, without scripts and forms.
 
-    Nothing is fetched from elsewhere, but where `load_images` says so images by https: their owner learns of that.
+    Nothing is loaded from elsewhere. With `load_images`, images at https addresses are, and their owner learns of it.
 
     Raises:
-        InvalidInput: too long, or made so that taking it apart takes very long.
+        InvalidInput: `html` is too long, or made so that parsing it takes very long.
     """
     html = html.replace("\x00", "")
     if is_too_complex(html):
-        raise InvalidInput("The formatted version is too big to be shown safely. Read the text.")
-    images = fetched = 0
-
-    def filter_attribute(tag: str, name: str, value: str) -> str | None:
-        nonlocal images, fetched
-        if tag == "img" and name == "src":
-            if load_images and value.lower().startswith("https://"):
-                fetched += 1
-                return value
-            images += 1
-            return None
-        if name != "style":
-            return value
-        # What the sender hid stays hidden: it must not appear because the style that hid it was dropped.
-        return (
-            "display:none"
-            if HIDING_STYLE.search(value)
-            else BACKGROUND_SHORTHAND.sub(r"background-color:\1", value).lower()
-        )
-
+        raise InvalidInput("The formatted version is too big to show safely. Read the plain text instead.")
+    attributes = AttributeFilter(load_images=load_images)
     body = nh3.clean(
         html,
         tags=ALLOWED_TAGS,
         attributes=ALLOWED_ATTRIBUTES,
-        attribute_filter=filter_attribute,
+        attribute_filter=attributes,
         filter_style_properties=ALLOWED_STYLES,
-        url_schemes={"http", "https", "mailto", "tel"},
+        url_schemes=ALLOWED_SCHEMES,
         url_relative="deny",
         link_rel="noopener noreferrer nofollow",
-        clean_content_tags={"script", "style", "title", "template", "noscript", "textarea", "select", "svg", "math"},
+        clean_content_tags=DROPPED_TAGS,
     )
-    frame = FRAME_HEAD.replace(FRAME_CSP, f"{FRAME_CSP}; img-src https:") if fetched else FRAME_HEAD
-    return SafePage(frame + body, images, extract_hidden_text(body), fetched)
+    head = FRAME_HEAD.replace(FRAME_CSP, f"{FRAME_CSP}; img-src https:") if attributes.loaded_images else FRAME_HEAD
+    return SafePage(head + body, attributes.blocked_images, extract_hidden_text(body), attributes.loaded_images)
+
+
+class AttributeFilter:
+    """Decides which attributes stay as nh3 asks for each, and counts the images."""
+
+    def __init__(self, *, load_images: bool) -> None:
+        self.load_images = load_images
+        self.blocked_images = self.loaded_images = 0
+
+    def __call__(self, tag: str, name: str, value: str) -> str | None:
+        """Return what an attribute becomes; None drops it."""
+        if tag == "img" and name == "src":
+            return self.filter_image(value)
+        return filter_style(value) if name == "style" else value
+
+    def filter_image(self, address: str) -> str | None:
+        """Return `address` where the image may be loaded, and count the image."""
+        if self.load_images and address.lower().startswith("https://"):
+            self.loaded_images += 1
+            return address
+        self.blocked_images += 1
+        return None
+
+
+def filter_style(style: str) -> str:
+    """Return `style` so that what the sender hid stays hidden when nh3 drops the property that hid it."""
+    if HIDING_STYLE.search(style):
+        return "display:none"
+    return BACKGROUND_SHORTHAND.sub(r"background-color:\1", style).lower()
 
 
 def is_too_complex(html: str) -> bool:
-    """Whether the parser could need more time or memory for `html` than a page should take."""
+    """Return whether the parser could need more time or memory for `html` than a page should take."""
     if len(html) > MAX_HTML_SOURCE:
         return True
     tags = len(OPENING_TAG.findall(html))

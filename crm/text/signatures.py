@@ -1,4 +1,4 @@
-"""Where in a text its writer signs. Pure: no database."""
+"""Finds the signature at the end of a text."""
 
 import re
 
@@ -24,14 +24,14 @@ SIGN_OFFS = (
 )
 SIGN_OFF = re.compile(rf"\W{{0,3}}(?:{SIGN_OFFS})(?P<rest>\W*|[,.!]\s?[^\W\d]\S*(?:\s\S+){{0,2}})", re.IGNORECASE)
 POSTSCRIPT = re.compile(r"\s*p\.?\s?s\.?\b", re.IGNORECASE)
-# A line of an address, and no sentence.
+# A line of an address, not a sentence.
 NAME_OR_ADDRESS_LINE = re.compile(r"(?=.{1,70}$)\S+(?:\s+\S+){0,7}(?<![?!:])")
-# What stands below a rule and is a signature tells how to reach somebody.
+# Below a rule, a signature says how to reach its writer.
 CONTACT_DETAIL = re.compile(r"@|https?:|www\.|\+?\d[\d\s().-]{6,20}\d|mailing list", re.IGNORECASE)
 
 
 def find_signature_start(lines: list[str]) -> int:
-    """The line of `lines` from which they are signature; their number where none is."""
+    """Return the index of the line at which the signature of `lines` starts; their number where there is none."""
     non_blank = [index for index, line in enumerate(lines) if line.strip()]
     for index in non_blank[:-1]:
         if lines[index] == SIGNATURE_DELIMITER:
@@ -43,9 +43,9 @@ def find_signature_start(lines: list[str]) -> int:
 
 
 def find_contact_paragraph(lines: list[str], non_blank: list[int]) -> int:
-    """The line where the last paragraph begins, if that is a name with ways to reach it; else how many lines there are.
+    """Return where the last paragraph starts if it is a name with contact details; else the number of lines.
 
-    `non_blank` are the lines that hold anything.
+    `non_blank` holds the indexes of the lines that are not blank.
     """
     gaps = [place for place in range(1, len(non_blank)) if non_blank[place] - non_blank[place - 1] > 1]
     if gaps and not lines[non_blank[gaps[-1] - 1]].rstrip().endswith(":"):
@@ -61,7 +61,7 @@ def find_contact_paragraph(lines: list[str], non_blank: list[int]) -> int:
 
 
 def starts_signature(text: str, below: list[str]) -> bool:
-    """Whether `text`, with `below` under it, begins a signature."""
+    """Return whether the line `text`, with the lines `below` under it, starts a signature."""
     if len(text) > MAX_SIGNATURE_LINE_LENGTH:
         return False
     if SIGNATURE_RULE.fullmatch(text) or text == SIGNATURE_DELIMITER.strip():
@@ -72,7 +72,7 @@ def starts_signature(text: str, below: list[str]) -> bool:
 
 
 def is_all_signature(below: list[str]) -> bool:
-    """Whether `below`, what stands under a closing line, is names and addresses and nothing that is said."""
+    """Return whether the lines `below` a closing line are only names and addresses."""
     return not any(
         len(line) > MAX_SIGNATURE_LINE_LENGTH or line.rstrip().endswith("?") or POSTSCRIPT.match(line) for line in below
     ) and (not below or len(below[0].split()) <= 6)

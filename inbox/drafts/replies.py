@@ -8,7 +8,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from crm.models import User
-from crm.text.addresses import agency_sender, strip_hidden_characters
+from crm.text.addresses import agency_sender
+from crm.text.hidden_characters import strip_hidden_characters
 from inbox.models import Direction, Mailbox, Message, Nature, Thread
 from inbox.thread_state import DELIVERED_STATES
 

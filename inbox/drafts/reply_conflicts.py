@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 
 from crm.exceptions import InvalidInput
-from crm.text.addresses import strip_hidden_characters
+from crm.text.hidden_characters import strip_hidden_characters
 from inbox.models import Direction, Draft, EmailOrigin, Message, MessageState, Nature, Thread
 
 MAX_WRITER_NAME_LENGTH, MAX_CONCURRENT_DRAFTS = 60, 3

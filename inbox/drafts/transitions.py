@@ -16,8 +16,9 @@ from uuid_utils.compat import uuid7
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors_as_invalid_input
 from crm.models import Client, User
 from crm.records.activity import Actor, record
-from crm.text.addresses import agency_domain, agency_sender, strip_hidden_characters
+from crm.text.addresses import agency_domain, agency_sender
 from crm.text.cleaning import strip_nul
+from crm.text.hidden_characters import strip_hidden_characters
 from inbox.attachments import MAX_ATTACHMENT_BYTES, store_attachment
 from inbox.drafts.recipients import find_unknown_addresses, parse_typed_addresses
 from inbox.drafts.replies import quote_message

@@ -1,4 +1,4 @@
-"""Templates for what people write themselves: the composer of the inbox asks for them by name (settings)."""
+"""Email templates in the composer."""
 
 from uuid import UUID
 
@@ -12,13 +12,13 @@ MAX_TEMPLATES_OFFERED = 100
 
 
 def composer_template_choices() -> list[tuple[str, str]]:
-    """The templates in use, by key and name."""
+    """Return the key and the name of the templates in use."""
     rows = EmailTemplate.objects.in_use().values_list("pk", "name")[:MAX_TEMPLATES_OFFERED]
     return [(str(key), name) for key, name in rows]
 
 
 def fill_template(key: str, recipient: Lead | Client | None, sender: User) -> tuple[str, str]:
-    """Subject and body of the template `key` for `recipient`; a gap with nothing to fill it stays, to be seen.
+    """Return subject and body of the template `key` for `recipient`; a placeholder without a value stays visible.
 
     Raises:
         InvalidInput: there is no such template in use.
@@ -28,6 +28,6 @@ def fill_template(key: str, recipient: Lead | Client | None, sender: User) -> tu
     except ValueError:
         template = None
     if template is None:
-        raise InvalidInput("There is no such template, or it is no longer in use: choose another.")
+        raise InvalidInput("This template does not exist or is no longer in use. Choose another one.")
     values = sender_values(sender) if recipient is None else placeholder_values(recipient, sender)
     return fill_known_placeholders(template.subject, values), fill_known_placeholders(template.body, values)

@@ -1,7 +1,7 @@
-"""The gaps of a mail: `{{lead_name}}` and the like are filled in, once, for whom it is written to.
+"""Placeholders in an email, such as `{{lead_name}}`, and their values for a recipient.
 
-Plain substitution from a fixed list. What is filled in is never looked through again, and an unknown gap, or one for
-which there is nothing, keeps the mail from going out.
+Plain substitution from a fixed list. The values are not searched for placeholders again. An unknown placeholder, or one
+without a value, blocks sending.
 """
 
 import re
@@ -13,6 +13,7 @@ from crm.exceptions import InvalidInput
 from crm.models import Client, ClientType, User
 from crm.templatetags.crm import money
 from crm.text.addresses import agency_sender
+from crm.text.names import first_name
 from leads.models import Lead
 
 PLACEHOLDER_MEANINGS = {
@@ -20,60 +21,59 @@ PLACEHOLDER_MEANINGS = {
     "first_name": "Their first name",
     "company_name": "The name of their company",
     "line": "The line of insurance they want",
-    "estimated_value": "What the lead may be worth, such as $1,240",
-    "sender_name": "The name of whoever lets the mail go out",
-    "sender_email": "The mail address of whoever lets the mail go out",
+    "estimated_value": "The estimated value of the lead, such as $1,240",
+    "sender_name": "The name of the sender",
+    "sender_email": "The email address of the sender",
     "agency_name": "The name of our agency",
-    "today": "The day on which it is approved, such as 3 November 2026",
+    "today": "The date of approval, such as 3 November 2026",
 }
 SENDER_PLACEHOLDERS = frozenset({"sender_name", "sender_email"})
 PLACEHOLDER_PATTERN = re.compile(r"\{\{([^{}]*)\}\}")
-HONORIFICS = frozenset({"mr", "mrs", "ms", "miss", "dr", "prof"})
 MAX_SHOWN_PLACEHOLDER_LENGTH, MAX_SHOWN_PLACEHOLDERS = 40, 5
 
 
 def fill_placeholders(text: str, values: Mapping[str, str]) -> str:
-    """`text` with its gaps filled in from `values`, which holds every placeholder that is known.
+    """Return `text` with its placeholders replaced by `values`.
 
     Raises:
-        InvalidInput: a gap is unknown, or there is nothing to fill it with; the sentence names each.
+        InvalidInput: a placeholder is unknown or has no value; the message names each.
     """
     check_placeholders(text)
     empty = [name for name in find_placeholders(text) if not values.get(name, "").strip()]
     if empty:
         missing = ", ".join(f"{{{{{name}}}}} ({PLACEHOLDER_MEANINGS[name].lower()})" for name in empty)
-        raise InvalidInput(f"There is nothing to fill in for {missing}.")
+        raise InvalidInput(f"No value for {missing}. Fill it in by hand, or remove the placeholder.")
     return PLACEHOLDER_PATTERN.sub(lambda match: values[match[1].strip()], text)
 
 
 def fill_known_placeholders(text: str, values: Mapping[str, str]) -> str:
-    """`text` with those gaps filled in for which there is something; the others stay, to be seen."""
+    """Return `text` with the placeholders that have a value replaced; the others stay visible."""
     return PLACEHOLDER_PATTERN.sub(lambda match: values.get(match[1].strip(), "").strip() or match[0], text)
 
 
 def check_placeholders(text: str) -> None:
-    """Refuse a text with a gap that nobody could fill in.
+    """Check that every placeholder in `text` exists.
 
     Raises:
-        InvalidInput: the sentence names the gaps.
+        InvalidInput: one does not; the message names it.
     """
     unknown = [name for name in find_placeholders(text) if name not in PLACEHOLDER_MEANINGS]
     if unknown:
         shown = ", ".join(
             f"“{{{{{name[:MAX_SHOWN_PLACEHOLDER_LENGTH]}}}}}”" for name in unknown[:MAX_SHOWN_PLACEHOLDERS]
         )
-        raise InvalidInput(f"There is no placeholder {shown}. There are {', '.join(PLACEHOLDER_MEANINGS)}.")
+        raise InvalidInput(f"Unknown placeholder {shown}. Use one of: {', '.join(PLACEHOLDER_MEANINGS)}.")
     if "{{" in PLACEHOLDER_PATTERN.sub("", text):
-        raise InvalidInput("A “{{” has no “}}” behind it.")
+        raise InvalidInput("A “{{” is not closed by “}}”.")
 
 
 def find_placeholders(text: str) -> list[str]:
-    """What stands in the gaps of `text`, each once."""
+    """Return the names of the placeholders in `text`, each once."""
     return list(dict.fromkeys(match[1].strip() for match in PLACEHOLDER_PATTERN.finditer(text)))
 
 
 def placeholder_values(recipient: Lead | Client, sender: User | None) -> dict[str, str]:
-    """What the gaps are filled in with, in a mail from `sender` to `recipient`."""
+    """Return the value of every placeholder, for an email from `sender` to `recipient`."""
     return {
         **(lead_values(recipient) if isinstance(recipient, Lead) else client_values(recipient)),
         **sender_values(sender),
@@ -81,6 +81,7 @@ def placeholder_values(recipient: Lead | Client, sender: User | None) -> dict[st
 
 
 def sender_values(sender: User | None) -> dict[str, str]:
+    """Return the values that do not depend on the recipient; without a `sender` the agency is the sender."""
     return {
         "sender_name": str(sender) if sender else agency_sender()[0],
         "sender_email": (sender.email if sender else "") or agency_sender()[1],
@@ -108,11 +109,3 @@ def client_values(client: Client) -> dict[str, str]:
         "line": "",
         "estimated_value": "",
     }
-
-
-def first_name(name: str) -> str:
-    """The first word of `name` that is no title."""
-    words = name.split()
-    while len(words) > 1 and words[0].lower().rstrip(".") in HONORIFICS:
-        words.pop(0)
-    return words[0] if words else ""

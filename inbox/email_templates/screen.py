@@ -1,4 +1,4 @@
-"""The screen of mail templates: what they say, and what they would say to a real lead."""
+"""The screen of email templates, with a preview for a real lead."""
 
 from typing import Any
 
@@ -35,13 +35,13 @@ class EmailTemplateFilter(LiveRowsFilter):
 
 
 class TemplatePreviewForm(forms.Form):
-    """For whom a template is tried."""
+    """The lead for a preview."""
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         widget = AutocompleteSelect(Thread._meta.get_field("lead"), admin.site)
         rows = Lead.objects.visible_to(user).select_related("insurance_type")
-        self.fields["lead"] = RecordChoiceField(queryset=rows, required=False, widget=widget, label="For this lead")
+        self.fields["lead"] = RecordChoiceField(queryset=rows, required=False, widget=widget, label="Preview for")
 
 
 class EmailTemplateAdmin(RecordAdmin):
@@ -62,7 +62,7 @@ class EmailTemplateAdmin(RecordAdmin):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "body":
             field.help_text = (
-                "Gaps that are filled in: " + ", ".join(f"{{{{{name}}}}}" for name in PLACEHOLDER_MEANINGS) + "."
+                "Available placeholders: " + ", ".join(f"{{{{{name}}}}}" for name in PLACEHOLDER_MEANINGS) + "."
             )
         return field
 
@@ -82,7 +82,7 @@ class EmailTemplateAdmin(RecordAdmin):
 
 
 def render_preview(template: EmailTemplate, lead: Lead, user: User) -> dict[str, Any]:
-    """What `template` says in a mail from `user` to `lead`, or why it cannot be said."""
+    """Return subject and body of `template` in an email from `user` to `lead`, or why it cannot be sent."""
     values = placeholder_values(lead, user)
     try:
         return {

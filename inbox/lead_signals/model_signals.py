@@ -6,12 +6,12 @@ away: a sign counts where it is of a known type and its quote stands, word for w
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 
 from pydantic import BaseModel
 
 from ai_log.gateway.prompts import Prompt
 from crm.text.english.signals import MAX_AMOUNT, MAX_ANALYZED_LENGTH, DetectedSignal, shorten_quote
+from crm.text.numbers import parse_number
 from crm.text.quotes import own_text
 
 MAX_SIGNALS = 60
@@ -22,7 +22,6 @@ AMOUNT_PATTERN = re.compile(
     r"(?<![\w.,])(\d{1,3}(?:[,' ]\d{3})+|\d{1,9})(?:\.(\d{1,2}))?\s?(k|thousand|m|million)?(?![\w%]|[.,]\d)",
     re.IGNORECASE,
 )
-MULTIPLIERS = {"": 1, "k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}
 # What words can show, and what it means: only these are asked for. What was opened, sent back or answered quickly
 # follows from what happened and is nobody's to tell.
 SIGNAL_MEANINGS = {
@@ -115,10 +114,7 @@ def parse_amounts(quote: str) -> set[float]:
     """Every amount that stands in `quote`, as numbers: "2,400" and "2.4k" alike."""
     found = set()
     for whole, part, times in AMOUNT_PATTERN.findall(quote[: 2 * MAX_ANALYZED_LENGTH]):
-        try:
-            number = Decimal(re.sub(r"\D", "", whole) + (f".{part}" if part else "")) * MULTIPLIERS[times.lower()]
-        except InvalidOperation:
-            continue
-        if 0 < number <= MAX_AMOUNT:
+        number = parse_number(f"{whole}.{part}" if part else whole, times)
+        if number is not None and 0 < number <= MAX_AMOUNT:
             found.add(float(number))
     return found

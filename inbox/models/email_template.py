@@ -6,7 +6,7 @@ from django.db.models.functions import Lower
 
 from crm.exceptions import InvalidInput
 from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet, choices_check, with_row_audit
-from crm.text.addresses import has_hidden_characters
+from crm.text.hidden_characters import has_hidden_characters
 from inbox.email_templates.placeholders import check_placeholders
 
 
@@ -65,7 +65,7 @@ class EmailTemplate(Record):
             except InvalidInput as exception:
                 errors[name] = str(exception)
         if has_hidden_characters(self.subject):
-            errors["subject"] = "The subject holds a line break or an invisible character."
+            errors["subject"] = "The subject contains a line break or an invisible character."
         if errors:
             raise ValidationError(errors)
 

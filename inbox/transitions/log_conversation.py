@@ -18,6 +18,7 @@ from crm.models import Client, User
 from crm.records.activity import Actor, record
 from crm.text.addresses import clean_address
 from crm.text.cleaning import strip_nul
+from crm.text.links import link_host
 from inbox.attachments import MAX_ATTACHMENT_BYTES, store_received_file
 from inbox.models import Direction, Message, MessageState, Thread, ThreadStatus
 from inbox.transitions.linking import require_visible
@@ -173,7 +174,7 @@ def build_attachments(details: ConversationDetails, message: Message) -> list[di
         )
     if url := check_web_url(details.document_url, "document"):
         name = clean_text(unquote(urlsplit(url).path)).rsplit("/", 1)[-1]
-        entries.append({"name": name[:MAX_LOGGED_NAME_LENGTH] or urlsplit(url).hostname, "url": url})
+        entries.append({"name": name[:MAX_LOGGED_NAME_LENGTH] or link_host(url), "url": url})
     return entries
 
 

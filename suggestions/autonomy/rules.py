@@ -1,6 +1,6 @@
-"""How far the program may go by itself with a suggestion, and why a person is asked all the same.
+"""Decides whether a suggestion is approved automatically, and why a person decides instead.
 
-Whose setting counts: that of the owner of the lead or client, else the house's, else a person decides.
+The setting of the owner of the lead or client counts; without one, the agency's; without that, a person decides.
 """
 
 from dataclasses import dataclass, field
@@ -25,12 +25,12 @@ from suggestions.models import (
 )
 from suggestions.policy.findings import FIRST_CONTACT_PREFIX, PolicyFinding
 
-AUTO_APPROVED_NOTE = "By policy"
+AUTO_APPROVED_NOTE = "Automatic"
 
 
 @dataclass(frozen=True)
 class AutonomyDecision:
-    """What is done with a proposal: how far the setting goes, and what holds it back all the same."""
+    """The level of the setting for a new suggestion, and the reasons to hold the suggestion for a person."""
 
     level: str
     setting: AutonomySetting | None = None
@@ -38,12 +38,12 @@ class AutonomyDecision:
 
     @property
     def is_auto_approved(self) -> bool:
-        """Whether it is let happen without a person."""
+        """Whether the suggestion is approved without a person."""
         return self.level == Level.AUTO_EXECUTE and not self.hold_reasons
 
 
 def suggestion_owner(suggestion: Suggestion) -> User | None:
-    """For whom it is done: who owns the lead, else the client."""
+    """Return the owner of the lead, else of the client."""
     for record in (suggestion.lead, suggestion.client):
         if record is not None and record.assigned_to is not None:
             return record.assigned_to
@@ -51,7 +51,7 @@ def suggestion_owner(suggestion: Suggestion) -> User | None:
 
 
 def effective_setting(owner: User | None, type: str, *, lock: bool = False) -> AutonomySetting | None:
-    """The setting that counts for `owner` and `type`, held until the transaction ends where `lock`."""
+    """Return the setting that applies to `owner` and `type`; with `lock`, locked until the transaction ends."""
     applies_to_owner = Q(user=None) | Q(user=owner) if owner else Q(user=None)
     rows = AutonomySetting.objects.filter(applies_to_owner, type=type)
     setting = rows.order_by(F("user").asc(nulls_last=True)).first()
@@ -63,24 +63,24 @@ def effective_setting(owner: User | None, type: str, *, lock: bool = False) -> A
 def resolve_autonomy(
     kind: type[Kind], payload: Any, suggestion: Suggestion, findings: list[PolicyFinding]
 ) -> AutonomyDecision:
-    """What becomes of `suggestion`, which the program proposes, inside the transaction that writes it.
+    """Return what happens to `suggestion` when an agent proposes it, inside the transaction that saves it.
 
     Raises:
-        IllegalTransition: its type is switched off for whom it would be proposed to.
+        IllegalTransition: suggestions of its type are switched off for its owner.
     """
     owner = suggestion_owner(suggestion)
     setting = effective_setting(owner, suggestion.type)
     level = setting.level if setting else Level.SUGGEST
     if level == Level.OFF:
-        scope = f"for {owner}" if setting.user_id else "here"
+        scope = f"for {owner}" if setting.user_id else "for the agency"
         raise IllegalTransition(f"Suggestions of type {suggestion.get_type_display()} are switched off {scope}.")
     if level != Level.AUTO_EXECUTE:
         return AutonomyDecision(level, setting)
-    # Who would go over the cap waits here until the other has gone.
+    # The lock makes suggestions wait for each other, so that together they cannot pass the daily cap.
     setting = effective_setting(owner, suggestion.type, lock=True)
     hold_reasons = reasons_to_hold(kind, payload, suggestion, findings, setting)
     if not hold_reasons and count_auto_approved_today(owner, suggestion.type) >= setting.daily_cap:
-        hold_reasons = [f"The {setting.daily_cap} that may go by themselves in a day have been reached."]
+        hold_reasons = [f"The daily cap of {setting.daily_cap} is reached."]
     return AutonomyDecision(level, setting, hold_reasons)
 
 
@@ -91,19 +91,19 @@ def reasons_to_hold(
     findings: list[PolicyFinding],
     setting: AutonomySetting | None,
 ) -> list[str]:
-    """Why a person decides about `suggestion` though its setting may say otherwise; nothing where none does.
+    """Return why a person must decide about `suggestion` although its setting is automatic; nothing where none must.
 
-    The same when it is proposed and when it is carried out, so that what has changed in between counts.
+    Checked when it is proposed and again when it is executed, so that changes in between count.
     """
     if setting is None or setting.level != Level.AUTO_EXECUTE:
-        return ["The setting no longer lets this happen by itself."]
+        return ["The autonomy setting is no longer automatic."]
     reasons = [
         finding.sentence
         for finding in findings
         if finding.needs_confirmation or finding.code.startswith(FIRST_CONTACT_PREFIX)
     ]
     if suggestion.tainted and not kind.is_harmless:
-        reasons.append("It rests on words of somebody outside the team.")
+        reasons.append("Based on an outside message.")
     reasons += [
         *check_confidence(suggestion, setting),
         *check_value(payload, suggestion, setting),
@@ -111,45 +111,49 @@ def reasons_to_hold(
     ]
     owner = suggestion_owner(suggestion)
     if owner is not None and not (owner.is_active and owner.has_perm(kind.permission)):
-        reasons.append(f"{owner} may not {kind.action_phrase}, so nobody does it in their name.")
+        reasons.append(f"{owner} does not have permission to {kind.action_phrase}.")
     if ExecutionPause.objects.filter(type__in=("", suggestion.type)).exists():
-        reasons.append("The carrying out is stopped.")
+        reasons.append("Automation is paused.")
     return reasons
 
 
 def check_confidence(suggestion: Suggestion, setting: AutonomySetting) -> list[str]:
-    """That whoever proposed it is not sure enough, or does not say."""
+    """Return the reason if the confidence is below the floor or not given."""
     floor = f"{setting.confidence_floor:.0%}"
     if suggestion.confidence is None:
-        return [f"Nobody says how sure this is; {floor} are needed."]
+        return [f"No confidence is given; at least {floor} is needed."]
     confidence = Decimal(str(suggestion.confidence))
-    return [f"It is {confidence:.0%} sure; {floor} are needed."] if confidence < setting.confidence_floor else []
+    return (
+        [f"The confidence is {confidence:.0%}; at least {floor} is needed."]
+        if confidence < setting.confidence_floor
+        else []
+    )
 
 
 def check_value(payload: Any, suggestion: Suggestion, setting: AutonomySetting) -> list[str]:
-    """That more is at stake than the ceiling says, or nobody knows how much."""
+    """Return the reasons if the value is above the ceiling or unknown."""
     ceiling = setting.value_ceiling
     if ceiling is None:
         return []
     reasons, lead, amount = [], suggestion.lead, getattr(payload, "amount", None)
     if lead is not None and lead.estimated_value is None:
-        reasons.append(f"The value of the lead is not known; up to {ceiling:,.0f} nobody is asked.")
+        reasons.append(f"The value of the lead is unknown; the ceiling is {ceiling:,.0f}.")
     elif lead is not None and lead.estimated_value > ceiling:
-        reasons.append(f"The lead is worth {lead.estimated_value:,.0f}; up to {ceiling:,.0f} nobody is asked.")
+        reasons.append(f"The value of the lead, {lead.estimated_value:,.0f}, is above the ceiling of {ceiling:,.0f}.")
     if amount is not None and Decimal(str(amount)) > ceiling:
-        reasons.append(f"It is about {amount:,}; up to {ceiling:,.0f} nobody is asked.")
+        reasons.append(f"The amount, {amount:,}, is above the ceiling of {ceiling:,.0f}.")
     return reasons
 
 
 def check_trust(suggestion: Suggestion) -> list[str]:
-    """What its agent has yet to show before anything of this type goes by itself."""
+    """Return what the agent still has to earn before its suggestions of this type are automatic."""
     missing = load_trust(suggestion.agent, suggestion.type).missing_requirements
-    agent_name = suggestion.agent or "Whoever proposed it"
-    return [f"{agent_name} has not earned it yet: {', '.join(missing)}."] if missing else []
+    agent_name = suggestion.agent or "The agent"
+    return [f"{agent_name} has not earned this level yet. Missing: {', '.join(missing)}."] if missing else []
 
 
 def count_auto_approved_today(owner: User | None, type: str) -> int:
-    """How many of `type` the policy has let happen for `owner` today, taken back or not."""
+    """Return how many suggestions of `type` were approved automatically for `owner` today, undone or not."""
     day_start = timezone.make_aware(datetime.combine(timezone.localdate(), time.min))
     auto_executions = SuggestionExecution.objects.filter(
         ordered_by=None, by_policy=True, attempt=1, created_at__gte=day_start
@@ -160,6 +164,6 @@ def count_auto_approved_today(owner: User | None, type: str) -> int:
 
 
 def is_auto_approved(suggestion: Suggestion) -> bool:
-    """Whether nobody but the policy has let `suggestion` happen."""
+    """Return whether `suggestion` was approved automatically."""
     is_approved = suggestion.status in APPROVED_STATUSES and suggestion.reviewed_by_id is None
     return is_approved and suggestion.autonomy == Level.AUTO_EXECUTE and not suggestion.held_because

@@ -1,4 +1,4 @@
-"""The screen on which people say how far the program may go by itself, read what it has earned, and stop it."""
+"""The autonomy screen: levels by type of suggestion, what agents have earned, and pausing automation."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -43,14 +43,14 @@ AGENCY_LEVEL = ""
 
 
 class LevelForm(forms.Form):
-    """How far the program may go with one type; a level above what is earned is not offered."""
+    """The level and the bounds of one type; a level that no agent has earned is not offered."""
 
     level = forms.ChoiceField(label="Level", required=False)
-    daily_cap = forms.IntegerField(label="A day", min_value=0, max_value=10_000)
+    daily_cap = forms.IntegerField(label="Daily cap", min_value=0, max_value=10_000)
     value_ceiling = forms.DecimalField(
-        label="Value up to", required=False, min_value=0, max_digits=12, decimal_places=2
+        label="Value ceiling", required=False, min_value=0, max_digits=12, decimal_places=2
     )
-    confidence = forms.IntegerField(label="Sure from (%)", min_value=0, max_value=100)
+    confidence = forms.IntegerField(label="Minimum confidence (%)", min_value=0, max_value=100)
     undo_seconds = forms.IntegerField(label="Undo window (s)", min_value=0, max_value=MAX_UNDO_SECONDS)
 
     def __init__(self, *args: Any, row: "AutonomyRow", **kwargs: Any) -> None:
@@ -75,7 +75,7 @@ class LevelForm(forms.Form):
 
 @dataclass
 class AutonomyRow:
-    """One type on the screen: the setting that counts, whose it is, and what agents have earned."""
+    """One type on the screen: the setting of the person, that of the agency, and what agents have earned."""
 
     type: str
     selected_user: User | None
@@ -103,7 +103,7 @@ class AutonomyRow:
 
     @property
     def initial_values(self) -> dict[str, Any]:
-        """What the inputs hold."""
+        """The initial values of the form."""
         setting = self.effective_setting
         follows = self.selected_user is not None and self.own_setting is None
         return {
@@ -124,11 +124,11 @@ class AutonomyRow:
         if self.selected_user is None:
             return levels
         level = Level(self.agency_setting.level if self.agency_setting else Level.SUGGEST).label
-        return [(AGENCY_LEVEL, f"House: {level.lower()}"), *levels]
+        return [(AGENCY_LEVEL, f"Agency: {level.lower()}"), *levels]
 
 
 def strip_cents(value: Decimal | None) -> Decimal | None:
-    """`value` as people write it: no cents where there are none."""
+    """Return `value` without cents where it has none."""
     return value.quantize(Decimal(1)) if value is not None and value == value.to_integral_value() else value
 
 
@@ -252,14 +252,14 @@ def can_edit(user: User, selected_user: User | None) -> bool:
 
 
 def selectable_users(user: User) -> list[User]:
-    """Whose settings `user` may look at beside their own."""
+    """Return the people with settings that `user` may see beside their own."""
     if not user.has_perm(CHANGE_EVERYONES_PERMISSION):
         return []
     return list(User.objects.filter(is_active=True).exclude(pk=user.pk).order_by("first_name", "username"))
 
 
 def build_rows(selected_user: User | None, *, can_edit: bool) -> list[AutonomyRow]:
-    """A row for every type, in as many queries for one as for all."""
+    """Return a row for every type; the number of queries does not depend on the types."""
     wanted = AutonomySetting.objects.filter(Q(user=None) | Q(user=selected_user) if selected_user else Q(user=None))
     settings = {(setting.type, setting.user_id): setting for setting in wanted}
     trusts = load_all_trust()
@@ -277,7 +277,7 @@ def build_rows(selected_user: User | None, *, can_edit: bool) -> list[AutonomyRo
 
 
 def pause_context(user: User) -> dict[str, Any]:
-    """What is stopped, by whom and why, and how much of it waits."""
+    """Return what is paused, who paused it and why, and how many suggestions wait."""
     queued = SuggestionExecution.objects.filter(state=ExecutionState.QUEUED).values("suggestion__type")
     waiting = Counter({row["suggestion__type"]: row["n"] for row in queued.annotate(n=Count("pk")).order_by()})
     pauses = list(ExecutionPause.objects.select_related("by").order_by("type"))

@@ -1,4 +1,4 @@
-"""Setting how far the program may go by itself, and taking it back where it was wrong."""
+"""Sets the autonomy level of a type of suggestion, and lowers it when suggestions went wrong."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,15 +35,15 @@ def set_autonomy_level(
     bounds: Mapping[str, Any] | None = None,
     by: Actor | User,
 ) -> AutonomySetting:
-    """Say how far the program may go for `user` (None: for everybody who says nothing) with suggestions of `type`.
+    """Set the autonomy level of suggestions of `type` for `user` (None: for the agency).
 
-    `bounds` may hold "daily_cap", "value_ceiling" (None: none), "confidence_floor" (0..1) and "undo_seconds"; what it
-    does not hold stays as it is.
+    `bounds` may set "daily_cap", "value_ceiling" (None: no ceiling), "confidence_floor" (0..1) and "undo_seconds"; the
+    other bounds stay as they are.
 
     Raises:
-        NotPermitted: `by` may not, or `user` may not do themselves what would be left to the program.
-        InvalidInput: no such type or level, or a bound that the database refuses.
-        IllegalTransition: more would be left to the program than any agent has earned.
+        NotPermitted: `by` may not change the setting, or `user` may not do what would become automatic.
+        InvalidInput: `type` or `level` does not exist, or the database refuses a bound.
+        IllegalTransition: no agent has earned the level.
     """
     actor = Actor.of(by)
     require_autonomy_permission(actor, user)
@@ -70,37 +70,40 @@ def set_autonomy_level(
 
 @transaction.atomic
 def reset_to_agency_setting(user: User, type: str, *, by: Actor | User) -> None:
-    """Let the house's rule for `type` count for `user` again, in place of one of their own.
+    """Delete the setting of `user` for `type`, so that the agency's applies.
 
     Raises:
-        NotPermitted: `by` may not.
-        IllegalTransition: there is none of their own.
+        NotPermitted: `by` may not change the setting.
+        IllegalTransition: `user` has no setting of their own.
     """
     require_autonomy_permission(Actor.of(by), user)
     setting = AutonomySetting.objects.select_for_update(of=("self",)).filter(user=user, type=type).first()
     if setting is None:
-        raise IllegalTransition(f"The house's rule counts for {user} already.")
+        raise IllegalTransition(f"{user} already uses the agency's setting.")
     record(
-        setting, "left to the house", by=by, summary=f"Autonomy: {setting.get_type_display()} for {user} as the house"
+        setting,
+        "reset",
+        by=by,
+        summary=f"Autonomy: {setting.get_type_display()} for {user} reset to the agency's setting",
     )
     setting.delete()
 
 
 def require_autonomy_permission(actor: Actor, user: User | None) -> None:
-    """Refuse whoever may not set the autonomy of `user`."""
+    """Raise NotPermitted unless `actor` may set the autonomy of `user`."""
     if user is None or actor.user is None or actor.user.pk != user.pk:
-        actor.require_permission(CHANGE_EVERYONES_PERMISSION, "set the autonomy of the house or of other people")
+        actor.require_permission(CHANGE_EVERYONES_PERMISSION, "change the autonomy of the agency or of other people")
     else:
-        actor.require_permission(CHANGE_OWN_PERMISSION, "set how far the program may go")
+        actor.require_permission(CHANGE_OWN_PERMISSION, "change autonomy settings")
 
 
 def check_level_earned(user: User | None, type: str) -> None:
-    """Refuse to leave more of `type` to the program than an agent has earned, or `user` may do."""
+    """Raise an exception unless an agent has earned more autonomy for `type`, and `user` may do it themselves."""
     kind, label = KINDS.get(type), SuggestionType(type).label
     if kind is None:
-        raise IllegalTransition(f"This program cannot carry out a suggestion of type {label}.")
+        raise IllegalTransition(f"Suggestions of type {label} cannot be executed.")
     if user is not None and not user.has_perm(kind.permission):
-        raise NotPermitted(f"{user} may not {kind.action_phrase}: it cannot be left to the program either.")
+        raise NotPermitted(f"{user} does not have permission to {kind.action_phrase}, so it cannot be automatic.")
     trusts = [trust for trust in load_all_trust() if trust.type == type]
     if any(trust.is_earned for trust in trusts):
         return
@@ -108,27 +111,28 @@ def check_level_earned(user: User | None, type: str) -> None:
         f"an agent needs {MIN_DECISIONS} decisions, at least {format_share(MIN_APPROVED_SHARE)} approved"
         f" and fewer than {format_share(EDITED_SHARE_LIMIT)} edited"
     )
-    figures = "; ".join(trust.figures_text for trust in trusts) or "nothing of it has been decided yet"
-    raise IllegalTransition(f"{label} cannot be left to the program yet: {needed}. So far: {figures}.")
+    figures = "; ".join(trust.figures_text for trust in trusts) or "no decisions yet"
+    raise IllegalTransition(f"{label} cannot be automatic yet: {needed}. So far: {figures}.")
 
 
 def describe_changed_bounds(was: dict[str, Any], now: dict[str, Any]) -> str:
-    """What of the bounds has changed, in words."""
+    """Return the changed bounds, in words."""
     changes = [f"{name.replace('_', ' ')} {now[name]}" for name in BOUND_FIELDS if now[name] != was[name]]
     return f" ({', '.join(changes)})" if changes else ""
 
 
 def level_rank(level: str) -> int:
+    """Return the place of `level` from the lowest, 0."""
     return LEVELS_ASCENDING.index(Level(level))
 
 
-# What comes down by itself
+# Lowering a level
 
 
 def adjust_autonomy(suggestion: Suggestion, why: str, *, was_auto_approved: bool) -> None:
-    """Take from the program what a rejection, a failure or an undoing of `suggestion` shows to be too much.
+    """Lower the level where a rejection, a failure or an undo of `suggestion` shows that it is too high.
 
-    `was_auto_approved`: the policy had let it happen. Called last in the transaction: a setting is locked after all else.
+    Called last in the transaction, because a setting is locked after all else.
     """
     if was_auto_approved:
         lower_one_step(suggestion, why)
@@ -136,14 +140,14 @@ def adjust_autonomy(suggestion: Suggestion, why: str, *, was_auto_approved: bool
 
 
 def lower_one_step(suggestion: Suggestion, why: str) -> None:
-    """The policy had let `suggestion` happen, and it was turned down, taken back, or failed: one step down."""
+    """Lower the level by one step: `suggestion` was automatic, and was rejected or undone, or failed."""
     setting = effective_setting(suggestion_owner(suggestion), suggestion.type, lock=True)
     if setting is not None and level_rank(setting.level) > level_rank(Level.SUGGEST):
         lower_level(setting, LEVELS_ASCENDING[level_rank(setting.level) - 1], f"{suggestion}: {why}")
 
 
 def lower_if_trust_lost(suggestion: Suggestion) -> None:
-    """After a rejection: what no agent has earned any more waits for people again."""
+    """Lower the level to "Suggest" where no agent has earned more any longer."""
     raised = AutonomySetting.objects.filter(type=suggestion.type, level__in=(Level.AUTO_DRAFT, Level.AUTO_EXECUTE))
     if not raised.exists():
         return
@@ -152,12 +156,14 @@ def lower_if_trust_lost(suggestion: Suggestion) -> None:
         return
     for setting in raised.select_for_update(of=("self",)).order_by("pk"):
         lower_level(
-            setting, Level.SUGGEST, f"no agent has earned it any more. {describe_lost_trust(suggestion, trusts)}"
+            setting,
+            Level.SUGGEST,
+            f"no agent has earned this level any longer. {describe_lost_trust(suggestion, trusts)}",
         )
 
 
 def describe_lost_trust(suggestion: Suggestion, trusts: list[AgentTrust]) -> str:
-    """The figures of whoever made `suggestion`, or of all where it made nothing of the kind."""
+    """Return the figures of the agent that made `suggestion`, or of all agents where it has none."""
     figures_text = [trust.figures_text for trust in trusts if trust.agent == suggestion.agent] or [
         trust.figures_text for trust in trusts
     ]
@@ -165,7 +171,7 @@ def describe_lost_trust(suggestion: Suggestion, trusts: list[AgentTrust]) -> str
 
 
 def lower_level(setting: AutonomySetting, level: str, reason: str) -> None:
-    """Take `setting`, which the caller holds, down to `level`."""
+    """Lower `setting`, which the caller has locked, to `level`."""
     setting.level, setting.lowered_at, setting.lowered_because = level, timezone.now(), reason
     setting.save(update_fields=["level", "lowered_at", "lowered_because", "updated_at"])
     record(setting, "lowered", by=SYSTEM_ACTOR, summary=f"Autonomy lowered: {setting}, because {reason}")

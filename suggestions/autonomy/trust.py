@@ -1,7 +1,7 @@
-"""How far an agent has earned that people need not look: what became of its suggestions of a type.
+"""How much trust an agent has earned: what happened to its suggestions of a type.
 
-Per agent and type over the latest `TRUST_WINDOW` suggestions of the last `TRUST_DAYS` days. What people decided counts for the
-shares; what failed or was taken back is told beside them.
+For each agent and type, the figures cover the latest `TRUST_WINDOW` suggestions of the last `TRUST_DAYS` days. The
+shares count the decisions of people; failed and undone suggestions are counted beside them.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from suggestions.models import RejectCode
 TRUST_WINDOW, TRUST_DAYS = 200, 180
 MIN_DECISIONS, MIN_APPROVED_SHARE, EDITED_SHARE_LIMIT = 50, 0.95, 0.10
 
-# The pairs that there are are read off the index one by one, and the latest of each pair from the same index.
+# The existing pairs are read from an index one by one, and the latest suggestions of each pair from the same index.
 ALL_PAIRS_SQL = """
     RECURSIVE pairs (agent, type) AS (
         (SELECT agent, type FROM suggestions WHERE agent <> '' AND deleted_at IS NULL ORDER BY agent, type LIMIT 1)
@@ -42,13 +42,13 @@ TRUST_SQL = """
         SELECT status, taken_back,
                (status IN ('APPROVED', 'MODIFIED', 'FAILED') AND reviewed_by_id IS NOT NULL)
                OR (status = 'REJECTED' AND reject_code <> %(superseded)s AND reviewed_by_id IS NOT NULL)
-               -- An approval that was taken back is a decision, and none for it.
+               -- An approval that was undone is a decision against it.
                OR (status = 'PENDING' AND taken_back) AS decided
           FROM (
             SELECT status, reviewed_by_id, reject_code, EXISTS (
                      SELECT FROM suggestion_executions e
                       WHERE e.suggestion_id = suggestions.id
-                        -- What the policy itself held back says why, and was nobody's judgement.
+                        -- An execution that was held back has an error text; no person judged it.
                         AND (e.state = 'UNDONE' OR (e.state = 'CANCELLED' AND e.error = ''))
                    ) AS taken_back
               FROM suggestions
@@ -64,7 +64,7 @@ TRUST_SQL = """
 
 @dataclass(frozen=True)
 class AgentTrust:
-    """What became of the suggestions of `type` that `agent` made; `approved` counts the edited ones, too."""
+    """What happened to the suggestions of `type` by `agent`; `approved` includes the edited ones."""
 
     agent: str
     type: str
@@ -85,7 +85,7 @@ class AgentTrust:
 
     @property
     def missing_requirements(self) -> list[str]:
-        """What is missing until more may be left to it, in words; nothing where it is earned."""
+        """What the agent still needs for a higher level, in words; empty where it has earned one."""
         requirements = []
         if self.decided < MIN_DECISIONS:
             remaining = MIN_DECISIONS - self.decided
@@ -112,28 +112,28 @@ class AgentTrust:
 
     @property
     def figures_text(self) -> str:
-        """The figures in a sentence."""
+        """The figures on one line."""
         shares = f"{self.approved_text} approved, {self.edited_text} edited"
         return f"{self.agent}: {self.decided} decided" + (f", {shares}" if self.decided else "")
 
 
 def format_share(share: float) -> str:
-    """A share in per cent, never rounded up to what it has not reached."""
+    """Return `share` in per cent, rounded down."""
     return f"{int(share * 1000) / 10:g} %"
 
 
 def load_trust(agent: str, type: str) -> AgentTrust:
-    """What became of what `agent` suggested of `type`."""
+    """Return the figures of `agent` for suggestions of `type`."""
     return next(iter(query_trust(ONE_PAIR_SQL, agent=agent, type=type)), AgentTrust(agent, type))
 
 
 def load_all_trust() -> list[AgentTrust]:
-    """That of every agent and type of which anything was decided."""
+    """Return the figures of every agent and type with decisions."""
     return list(query_trust(ALL_PAIRS_SQL))
 
 
 def trusted_agents(type: str) -> list[AgentTrust]:
-    """The agents that have earned that more of `type` is left to them."""
+    """Return the agents that have earned a higher level for `type`."""
     return [trust for trust in load_all_trust() if trust.type == type and trust.is_earned]
 
 

@@ -12,6 +12,7 @@ from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import User
 from crm.records.activity import Actor
 from crm.runtime.delivery import Delivery
+from crm.text.cleaning import collect_texts
 from suggestions.choices import LabelCache
 from suggestions.models import Suggestion, SuggestionExecution
 
@@ -85,20 +86,6 @@ class Payload(BaseModel):
         if "\x00" in collect_texts(value):
             raise ValueError("This holds a null character, which cannot be stored.")
         return value
-
-
-def collect_texts(value: Any) -> str:
-    """Return all texts in `value`, at any depth, one a line."""
-    found, left = [], [value]
-    while left:  # no recursion: deeply nested input must not exhaust the stack
-        one = left.pop()
-        if isinstance(one, str):
-            found.append(one)
-        elif isinstance(one, list | tuple):
-            left.extend(one)
-        elif isinstance(one, dict):
-            left.extend([*one.keys(), *one.values()])
-    return "\n".join(found)
 
 
 @dataclass(frozen=True)

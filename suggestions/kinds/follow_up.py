@@ -10,6 +10,7 @@ from pydantic import Field
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.records.activity import SYSTEM_ACTOR, Actor
 from crm.records.transitions import describe_record, soft_delete
+from crm.text.cleaning import shorten
 from inbox.models import Direction, Message, ThreadSource
 from leads.models import Task
 from leads.transitions import add_task
@@ -101,7 +102,7 @@ def task_title(payload: FollowUpPayload) -> str:
     """Return the first line of the suggested action that is not a greeting, shortened to a title."""
     lines = [line for line in map(str.strip, payload.suggestedAction.splitlines()) if line]
     line = next((one for one in lines if not GREETING_PATTERN.match(one)), lines[0])
-    return line if len(line) <= MAX_TASK_TITLE_LENGTH else f"{line[: MAX_TASK_TITLE_LENGTH - 1]}…"
+    return shorten(line, MAX_TASK_TITLE_LENGTH)
 
 
 def can_email(suggestion: Suggestion) -> bool:

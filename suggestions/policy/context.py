@@ -1,6 +1,6 @@
-"""What is known around a suggestion: whom it is for, what was said, who else is a customer.
+"""What the checks of a suggestion compare it with: its lead or client, the conversation, and other customers.
 
-Each is asked of the database at most once, and only when something in a text makes it matter.
+Each fact is loaded at most once, and only when something in the text makes it matter.
 """
 
 import json
@@ -10,28 +10,30 @@ from decimal import Decimal
 from functools import cached_property, reduce
 from operator import or_
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db.models import CharField, F, Func, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Lower
 
 from crm.models import Client, Contact, ContactClient
-from crm.text import outgoing_checks
+from crm.text.addresses import agency_domain
 from crm.text.freemail import business_domain
+from crm.text.links import extract_links, link_host, normalize_host
+from crm.text.numbers import extract_numbers
+from crm.text.phones import extract_phones, phone_digits
 from inbox.models import Direction, Message, MessageState
 from inbox.models.email_template import EmailTemplate
 from leads.models import ContactLead, Lead
 from suggestions.models import Suggestion
 
-# Of a conversation the latest are read, and of what a search finds so many rows.
+# Limits: the newest messages of a conversation, templates, and rows of a search.
 MAX_MESSAGES_READ, MAX_TEMPLATES_READ, MAX_CUSTOMER_MATCHES = 50, 200, 50
 LEAD_FACT_FIELDS = ("auto_data", "home_data", "line_data", "additional_insureds", "communications", "custom_fields")
 
 
 @dataclass(frozen=True)
 class OtherCustomer:
-    """Somebody else whom we know; `table` says what they are to us."""
+    """A lead, client or contact (`table`) other than the one that the suggestion is for."""
 
     table: str
     names: frozenset[str]
@@ -40,7 +42,7 @@ class OtherCustomer:
 
 
 class PolicyContext:
-    """What is known around `suggestion`; `recipients` are those whom it would write to."""
+    """What is known about the customer of `suggestion`; `recipients` are the addresses it would write to."""
 
     def __init__(self, suggestion: Suggestion, recipients: Iterable[str] = ()) -> None:
         self.suggestion = suggestion
@@ -48,13 +50,13 @@ class PolicyContext:
 
     @property
     def customer(self) -> Lead | Client | str:
-        return self.suggestion.lead or self.suggestion.client or "anybody here"
+        return self.suggestion.lead or self.suggestion.client or "the customer"
 
-    # Whom it is for
+    # The customer
 
     @cached_property
     def contacts(self) -> list[dict[str, Any]]:
-        """The contacts of the lead and the client: key, name, address, telephone number."""
+        """Return the contacts of the lead and the client: key, name, email address, telephone number."""
         links = []
         if self.suggestion.lead_id:
             links.append(ContactLead.objects.filter(lead=self.suggestion.lead_id).values_list("contact"))
@@ -67,7 +69,7 @@ class PolicyContext:
 
     @cached_property
     def addresses(self) -> set[str]:
-        """In lower case: those of the lead, the client, their contacts and of who takes part in the conversation."""
+        """Return the addresses of the lead, the client, their contacts and the participants, in lower case."""
         lead, client, thread = self.suggestion.lead, self.suggestion.client, self.suggestion.thread
         found = [lead.contact_email if lead else "", client.email if client else ""]
         found += [contact["email"] for contact in self.contacts]
@@ -76,7 +78,7 @@ class PolicyContext:
 
     @cached_property
     def names(self) -> set[str]:
-        """In lower case: how whom it is for, and their contacts, are called."""
+        """Return the names of the lead, the client and their contacts, in lower case."""
         lead, client = self.suggestion.lead, self.suggestion.client
         found = [lead.contact_name, lead.company_name] if lead else []
         found += [client.name] if client else []
@@ -84,17 +86,20 @@ class PolicyContext:
 
     @cached_property
     def phones(self) -> set[str]:
-        """The digits of their telephone numbers."""
+        """Return the digits of the telephone numbers of the lead, the client and their contacts."""
         lead, client = self.suggestion.lead, self.suggestion.client
         found = [lead.contact_phone if lead else "", client.phone if client else ""]
         found += [contact["phone"] for contact in self.contacts]
-        return {"".join(filter(str.isdigit, phone)) for phone in found if phone}
+        return {phone_digits(phone) for phone in found if phone}
 
-    # What is in writing
+    # The texts on record
 
     @cached_property
     def texts_by_source(self) -> dict[str, list[str]]:
-        """The texts of templates in use and of the conversation, and to whom of the recipients we have written."""
+        """Return the texts of templates in use ("template") and of the conversation ("messages"), in one query.
+
+        "emailed" holds the recipients that have been written to before.
+        """
         templates = EmailTemplate.objects.filter(is_active=True).annotate(kind=Value("template"), text=F("body"))
         parts = [templates.values_list("kind", "text")[:MAX_TEMPLATES_READ]]
         if self.suggestion.thread_id:
@@ -109,7 +114,7 @@ class PolicyContext:
         return found
 
     def emailed_addresses_query(self) -> QuerySet:
-        """The addresses among the recipients to which something was ever sent, each once."""
+        """Return a query for the recipients' addresses to which a message was sent before, each once."""
         addresses = [*self.recipients, *(one for one in self.raw_recipients if one not in self.recipients)]
         sent = Message.objects.filter(
             direction=Direction.OUT,
@@ -123,7 +128,7 @@ class PolicyContext:
 
     @property
     def raw_recipients(self) -> list[str]:
-        """The addresses as the conversation has them, which need not be in lower case."""
+        """Return the recipients as the conversation spells them, which may be in upper case."""
         thread = self.suggestion.thread
         return [one for one in (thread.participant_emails if thread else []) if one.lower() in self.recipients]
 
@@ -133,7 +138,7 @@ class PolicyContext:
 
     @cached_property
     def known_numbers(self) -> set[Decimal]:
-        """Every number in what we know of the lead and in the conversation."""
+        """Return every number on the lead, on the client, in the conversation and in the templates."""
         lead, client = self.suggestion.lead, self.suggestion.client
         texts = list(self.texts_by_source["messages"]) + self.texts_by_source["template"]
         if lead is not None:
@@ -141,39 +146,39 @@ class PolicyContext:
             texts += [lead.notes, str(lead.estimated_value or ""), json.dumps(facts, default=str)]
         if client is not None:
             texts += [client.notes, json.dumps(client.custom_fields, default=str)]
-        return set().union(*(outgoing_checks.extract_numbers(text) for text in texts))
+        return set().union(*(extract_numbers(text) for text in texts))
 
     @cached_property
     def mentioned_phones(self) -> str:
-        """The digits of everything that was said, one text a line."""
+        """Return the digits of every telephone number in the conversation and the templates, one a line."""
         texts = [*self.texts_by_source["messages"], *self.texts_by_source["template"]]
-        return "\n".join("\n".join(outgoing_checks.extract_phones(text)) for text in texts)
+        return "\n".join("\n".join(extract_phones(text)) for text in texts)
 
-    # Where links may lead
+    # Known hosts
 
     @cached_property
     def template_links(self) -> set[str]:
-        return {link for text in self.texts_by_source["template"] for link in outgoing_checks.extract_links(text)}
+        return {link for text in self.texts_by_source["template"] for link in extract_links(text)}
 
     @cached_property
     def hosts(self) -> set[str]:
-        """The agency's own hosts, and those of whom it is for, as far as they are known without asking."""
+        """Return the hosts of the agency and of the customer, which need no query."""
         lead, client = self.suggestion.lead, self.suggestion.client
-        found = [*agency_hosts(), urlsplit(lead.company_website).hostname if lead else ""]
-        found += [business_domain(lead.contact_email if lead else ""), business_domain(client.email if client else "")]
-        return {host.lower().removeprefix("www.") for host in found if host}
+        addresses = [lead.contact_email if lead else "", client.email if client else ""]
+        domains = [*settings.KNOWN_HOSTS, agency_domain(), *map(business_domain, addresses)]
+        website = link_host(lead.company_website) if lead and lead.company_website else ""
+        return {website, *map(normalize_host, domains)} - {""}
 
     @cached_property
     def template_hosts(self) -> set[str]:
-        links = (link if "://" in link else f"//{link}" for link in self.template_links)
-        return {(urlsplit(link).hostname or "").removeprefix("www.") for link in links} - {""}
+        return set(map(link_host, self.template_links)) - {""}
 
-    # Who else is a customer
+    # Other customers
 
     def find_other_customers(
         self, names: list[str], singles: list[str], addresses: list[str], phones: list[str]
     ) -> list[OtherCustomer]:
-        """Other leads, clients and contacts who have one of these, found through their search index."""
+        """Return the other leads, clients and contacts that have one of these; the search index finds them."""
         own_keys = {"lead": self.suggestion.lead_id, "client": self.suggestion.client_id}
         parts = []
         for table, model, fields in (
@@ -189,20 +194,11 @@ class PolicyContext:
                 rows = rows.exclude(pk=own_keys[table])
             parts.append(as_customer_rows(rows, table, fields, email_field_of(model))[:MAX_CUSTOMER_MATCHES])
         found = [
-            OtherCustomer(table, frozenset({one.lower(), two.lower()} - {""}), mail, text)
-            for table, one, two, mail, text in parts[0].union(*parts[1:], all=True)
+            OtherCustomer(table, frozenset({one.lower(), two.lower()} - {""}), address, text)
+            for table, one, two, address, text in parts[0].union(*parts[1:], all=True)
         ]
-        # An older lead of the same person is nobody else.
+        # An older lead of the same person is not another customer.
         return [other for other in found if other.email not in self.addresses or not other.email]
-
-
-def agency_hosts() -> list[str]:
-    return [*settings.KNOWN_HOSTS, sender_domain()]
-
-
-def sender_domain() -> str:
-    """The domain that our mail comes from."""
-    return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip("> ").lower()
 
 
 def email_field_of(model: type[Lead | Client | Contact]) -> str:
@@ -210,7 +206,7 @@ def email_field_of(model: type[Lead | Client | Contact]) -> str:
 
 
 def matches_any(fields: tuple[str, ...], email: str, names: list[str], addresses: list[str], phones: list[str]) -> Q:
-    """Rows that have one of these whole; each condition begins with one that the search index serves."""
+    """Return the condition that a row has one of these in full; the search index serves each part."""
     conditions = []
     for name in names:
         exact_name = reduce(or_, (Q(**{f"{field}__iexact": name}) for field in fields))
@@ -222,5 +218,7 @@ def matches_any(fields: tuple[str, ...], email: str, names: list[str], addresses
 
 def as_customer_rows(rows: QuerySet, table: str, fields: tuple[str, ...], email: str) -> QuerySet:
     second = F(fields[1]) if len(fields) > 1 else Value("", output_field=CharField())
-    rows = rows.annotate(table=Value(table), one=F(fields[0]), two=second, mail=Lower(email), text=F("search_text"))
-    return rows.values_list("table", "one", "two", "mail", "text").order_by()
+    rows = rows.annotate(
+        table=Value(table), one=F(fields[0]), two=second, lower_email=Lower(email), text=F("search_text")
+    )
+    return rows.values_list("table", "one", "two", "lower_email", "text").order_by()

@@ -1,8 +1,8 @@
-"""Whether a suggestion rests on what somebody outside the team wrote.
+"""Whether a suggestion is based on untrusted content: text from outside the team.
 
-Taint is found here and never taken away by whoever proposes: an answer to a mail, a summary of it and a task made
-of the summary all rest on the mail. What a model wrote rests on everything that was said around its lead or client,
-whatever it names as evidence; what follows from a tainted suggestion is tainted (`transitions.following`).
+Such a suggestion is tainted, and the agent that proposes it cannot clear the mark. A reply to an email, a summary of
+the email and a task made from the summary are all based on it. What a model wrote is based on everything that was said
+about its lead or client, whatever it names as evidence. What follows from a tainted suggestion is tainted, too.
 """
 
 from contextlib import suppress
@@ -16,13 +16,13 @@ from crm.records.activity import Actor
 from inbox.models import Direction, Message
 from suggestions.models import Suggestion
 
-# In the metadata of an interaction: the question held an outsider's words, whoever it was about.
+# In the metadata of an interaction: the prompt contained untrusted content.
 TAINTED_METADATA_KEY = "crm.tainted"
 MAX_CHAT_INTERACTIONS = 100
 
 
 def has_untrusted_content(suggestion: Suggestion, by: Actor | None = None) -> bool:
-    """Whether outsiders' words are among what `suggestion` was made of; `by` is who proposes it."""
+    """Return whether `suggestion` is based on untrusted content; `by` proposes it."""
     return (
         cites_untrusted_messages(suggestion)
         or interactions_are_untrusted(evidence_keys(suggestion, "interaction") | as_key_set(suggestion.interaction_id))
@@ -32,7 +32,7 @@ def has_untrusted_content(suggestion: Suggestion, by: Actor | None = None) -> bo
 
 
 def cites_untrusted_messages(suggestion: Suggestion) -> bool:
-    """Whether they said something in the conversation, or are quoted."""
+    """Return whether the conversation or the evidence contains a message from outside."""
     threads = evidence_keys(suggestion, "thread") | as_key_set(suggestion.thread_id)
     if suggestion.ticket is not None:
         threads |= as_key_set(suggestion.ticket.thread_id)
@@ -44,15 +44,15 @@ def cites_untrusted_messages(suggestion: Suggestion) -> bool:
 
 
 def is_model_written(suggestion: Suggestion, by: Actor | None = None) -> bool:
-    """Whether a model had a hand in it: it was given what was said, whether or not it says so."""
+    """Return whether a model wrote `suggestion`, or an agent or outside program proposes it."""
     is_external_actor = by is not None and by.type in {ActorType.AI, ActorType.EXTERNAL}
-    # A text that was not given is the database's default, an expression and no text.
+    # A text that was not given is the database's default: an expression, not a string.
     names_model = isinstance(suggestion.ai_model_version, str) and suggestion.ai_model_version != ""
     return is_external_actor or names_model
 
 
 def model_saw_untrusted_content(suggestion: Suggestion) -> bool:
-    """Whether a model that wrote it had outsiders' words before it; what is about nobody we know came from outside."""
+    """Return whether the model read untrusted content; without a lead or client everything came from outside."""
     if suggestion.lead_id is None and suggestion.client_id is None:
         return True
     return suggestion.ticket_id is not None or has_inbound_messages(
@@ -61,7 +61,7 @@ def model_saw_untrusted_content(suggestion: Suggestion) -> bool:
 
 
 def interactions_are_untrusted(interactions: set[UUID]) -> bool:
-    """Whether one of `interactions`, or of the talk that it belongs to, was about somebody who had said something."""
+    """Return whether one of `interactions`, or of their conversations, contained untrusted content."""
     if not interactions:
         return False
     rows = AIInteraction.objects.filter(pk__in=interactions)
@@ -75,7 +75,7 @@ def interactions_are_untrusted(interactions: set[UUID]) -> bool:
 
 
 def has_inbound_messages(leads: set[UUID], clients: set[UUID]) -> bool:
-    """Whether somebody outside wrote in any conversation of these."""
+    """Return whether a conversation of these leads or clients contains a message from outside."""
     return any(
         pks and inbound_messages().filter(**{f"thread__{relation}__in": pks}).exists()
         for relation, pks in (("lead", leads), ("client", clients))
@@ -91,7 +91,7 @@ def as_key_set(pk: UUID | None) -> set[UUID]:
 
 
 def evidence_keys(suggestion: Suggestion, source: str) -> set[UUID]:
-    """The keys of what its evidence quotes of `source`; what is no key is passed over."""
+    """Return the keys that the evidence of `suggestion` names for `source`; malformed entries are skipped."""
     found = set()
     for entry in suggestion.evidence if isinstance(suggestion.evidence, list) else []:
         if isinstance(entry, dict) and entry.get("source") == source:

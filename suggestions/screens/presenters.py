@@ -18,6 +18,8 @@ from django.utils.dateparse import parse_datetime
 from ai_log.models import AIInteraction
 from crm.exceptions import ActionRefused, InvalidInput
 from crm.models import User
+from crm.text.hidden_characters import find_hidden_text
+from crm.text.links import find_link_targets
 from inbox.models import Message, Thread
 from leads.models import Lead
 from suggestions import transitions
@@ -27,7 +29,6 @@ from suggestions.kinds import KINDS
 from suggestions.models import OPEN_STATUSES, Suggestion, SuggestionStatus, SuggestionType
 from suggestions.screens.attempts import build_attempts, is_delivery_unconfirmed, scheduled_at
 from suggestions.screens.content_form import field_label, readable_fields, readonly_fields
-from suggestions.screens.hidden_marks import find_hidden_text, find_link_targets
 
 MAX_EVIDENCE = 20
 MAX_RELATED = 5

@@ -157,15 +157,15 @@ def test_reply_without_quote_omits_quoted_text(as_ann, thread):
     [
         ({"body": " "}, "The email is empty"),
         ({"to": ""}, "there is no address"),
-        ({"to": "lee"}, "“lee” is not a mail address"),
+        ({"to": "lee"}, "“lee” is not an email address"),
         ({"to": "lee@example.com\u200b"}, "invisible character"),
-        ({"to": "Bcc: eve@example.com"}, "Bcc is not possible"),
+        ({"to": "Bcc: eve@example.com"}, "Bcc is not available"),
         ({"subject": " "}, "the subject is empty"),
         ({"subject": "x" * 501}, "at most 500 characters"),
         ({"body": "x" * 100_001}, "at most 100000 characters"),
         ({"body": "Dear {{first_name}}, {{ x }}"}, "Not filled in yet: {{first_name}}, {{ x }}."),
         ({"subject": "For {{lead_name"}, "Not filled in yet"),
-        ({"to": ", ".join(f"p{n}@example.com" for n in range(11))}, "at most 10 people"),
+        ({"to": ", ".join(f"p{n}@example.com" for n in range(11))}, "at most 10 recipients"),
         ({"key": "x"}, "Key"),
         ({"version": "-1"}, "Version"),
         ({"version": str(2**40)}, "Version"),
@@ -322,7 +322,7 @@ def test_unknown_template_shows_error(as_ann, thread, key):
     answer = submit_composer(
         as_ann, {**composer_form(as_ann, page_of(thread)), "body": "Hello"}, "template", template=key
     )
-    assert (answer.status_code, "There is no such template" in answer.content.decode()) == (422, True)
+    assert (answer.status_code, "This template does not exist" in answer.content.decode()) == (422, True)
     assert Draft.objects.get().body == "Hello"
 
 

@@ -160,7 +160,7 @@ def test_recording_transcript_and_files_are_shown_and_searchable(as_ann, ann):
         ({"participants": ["x"] * 51}, "at most 50 people"),
         ({"participants": ["x" * 300]}, "each in at most"),
         ({"documents": [("big.bin", "", b"x" * (MAX_ATTACHMENT_BYTES + 1))]}, "is too large"),
-        ({"participants": ["not@anaddress"]}, "is not a mail address"),
+        ({"participants": ["not@anaddress"]}, "is not an email address"),
     ],
 )
 def test_invalid_recording_details_are_refused_and_nothing_saved(ann, wrong, sentence):

@@ -111,16 +111,16 @@ def test_message_id_cannot_inject_header(smtp_sink, thread, ann):
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"subject": "Hi\r\nBcc: eve@example.com"}, "The subject holds a line break"),
-        ({"subject": "Hi \u202egnp.exe"}, "The subject holds a line break or an invisible character"),
-        ({"to": ["lee@example.com\nBcc: eve@example.com"]}, "holds a line break"),
-        ({"to": ["lee@example.com, eve@example.com"]}, "is not a mail address"),
-        ({"to": ["Bcc: eve@example.com"]}, "Bcc is not possible"),
+        ({"subject": "Hi\r\nBcc: eve@example.com"}, "The subject contains a line break"),
+        ({"subject": "Hi \u202egnp.exe"}, "The subject contains a line break or an invisible character"),
+        ({"to": ["lee@example.com\nBcc: eve@example.com"]}, "contains a line break"),
+        ({"to": ["lee@example.com, eve@example.com"]}, "is not an email address"),
+        ({"to": ["Bcc: eve@example.com"]}, "Bcc is not available"),
         ({"to": ["leе@example.com"]}, "write it in ASCII"),
         ({"to": ["lee@example.com\u200b"]}, "invisible character"),
-        ({"to": ["Lee <lee@example.com>"]}, "is not a mail address"),
+        ({"to": ["Lee <lee@example.com>"]}, "is not an email address"),
         ({"to": []}, "there is no address"),
-        ({"to": [f"x{n}@example.com" for n in range(11)]}, "at most 10 people"),
+        ({"to": [f"x{n}@example.com" for n in range(11)]}, "at most 10 recipients"),
         ({"text": " \n "}, "The email is empty"),
         ({"text": "x" * 100_001}, "100,001 characters: shorten it to 100,000"),
         ({"message_id": "<one\n@x>"}, "is not a Message-ID"),
@@ -134,7 +134,7 @@ def test_invalid_email_is_refused_with_reason(thread, ann, changed, sentence):
 
 def test_sender_name_cannot_inject_header(thread, ann):
     ann.last_name = "Agent\r\nBcc: eve@example.com"
-    with pytest.raises(InvalidInput, match="The sender name holds a line break"):
+    with pytest.raises(InvalidInput, match="The name of the sender contains a line break"):
         compose_email(thread, ann)
 
 

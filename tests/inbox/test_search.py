@@ -99,7 +99,7 @@ def test_filters_and_bin_narrow_search_results(as_max):
 def test_negative_only_search_needs_a_word(as_max):
     add_message("Boat", "windmill")
     answer = as_max.get(LIST, {"q": "-windmill"})
-    assert "Write a word to look for, too." in answer.content.decode()
+    assert "Add a word to search for." in answer.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_level_auto_draft_waits_for_approval(trusted_agent, ann):
 def test_level_auto_execute_runs_after_undo_window(trusted_agent, ann):
     make_setting(ann)
     suggestion = make_proposal(owner=ann)
-    assert (suggestion.status, suggestion.reviewed_by, suggestion.review_note) == ("APPROVED", None, "By policy")
+    assert (suggestion.status, suggestion.reviewed_by, suggestion.review_note) == ("APPROVED", None, "Automatic")
     execution = SuggestionExecution.objects.get(suggestion=suggestion)
     assert (execution.state, execution.ordered_by) == (ExecutionState.QUEUED, None)
     assert timedelta(seconds=290) < execution.run_after - timezone.now() <= timedelta(seconds=300)
@@ -113,9 +113,9 @@ def test_persons_proposal_always_waits(trusted_agent, ann):
 @pytest.mark.parametrize(
     ("kw", "said"),
     [
-        ({"confidence": "0.79"}, "It is 79% sure; 80% are needed."),
-        ({"confidence": None}, "Nobody says how sure this is; 80% are needed."),
-        ({"suggested_content": {"title": "Call\u200b back"}}, "It holds invisible characters."),
+        ({"confidence": "0.79"}, "The confidence is 79%; at least 80% is needed."),
+        ({"confidence": None}, "No confidence is given; at least 80% is needed."),
+        ({"suggested_content": {"title": "Call\u200b back"}}, "The text contains invisible characters."),
     ],
 )
 def test_limits_hold_suggestion_for_approval(trusted_agent, ann, kw, said):
@@ -134,13 +134,15 @@ def test_value_ceiling_holds_suggestion(trusted_agent, ann, value, asked):
 def test_untrusted_agent_is_held(ann, max):
     make_setting(ann)
     make_decided_suggestions(max, approved=49)
-    assert make_proposal(owner=ann).held_because == ["scout has not earned it yet: 1 more decision (so far 49 of 50)."]
+    assert make_proposal(owner=ann).held_because == [
+        "scout has not earned this level yet. Missing: 1 more decision (so far 49 of 50)."
+    ]
 
 
 def test_execution_pause_holds_suggestion(trusted_agent, ann, max):
     make_setting(ann)
     pause_execution(by=max)
-    assert make_proposal(owner=ann).held_because == ["The carrying out is stopped."]
+    assert make_proposal(owner=ann).held_because == ["Automation is paused."]
 
 
 def test_tainted_suggestion_is_held_unless_type_is_harmless(ann, max):
@@ -155,20 +157,20 @@ def test_tainted_suggestion_is_held_unless_type_is_harmless(ann, max):
     moved = make_proposal(lead=lead, thread=thread, type=SuggestionType.CHANGE_STATUS, suggested_content=move)
     assert task.tainted
     assert task.status == SuggestionStatus.APPROVED
-    assert moved.held_because == ["It rests on words of somebody outside the team."]
+    assert moved.held_because == ["Based on an outside message."]
 
 
 def test_owner_without_permission_holds_suggestion(trusted_agent):
     viewer = make_user("viewer", "viewer")
     make_setting(viewer)
-    assert "may not add a task" in make_proposal(owner=viewer).held_because[0]
+    assert "does not have permission to add a task" in make_proposal(owner=viewer).held_because[0]
 
 
 def test_daily_cap_holds_suggestion(trusted_agent, ann, bob):
     make_setting(None, daily_cap=2)
     made = [make_proposal(owner=ann) for _ in range(3)]
     assert [one.status for one in made] == ["APPROVED", "APPROVED", "PENDING"]
-    assert made[2].held_because == ["The 2 that may go by themselves in a day have been reached."]
+    assert made[2].held_because == ["The daily cap of 2 is reached."]
     undo(made[0], by=ann)
     AutonomySetting.objects.update(level=Level.AUTO_EXECUTE)
     assert make_proposal(owner=ann).status == SuggestionStatus.PENDING
@@ -200,7 +202,7 @@ def test_lowered_level_returns_suggestion_to_reviewer(trusted_agent, ann):
     set_autonomy_level(ann, setting.type, Level.SUGGEST, by=ann)
     run_execution(make_due(suggestion).pk)
     assert status_label(suggestion) == "Waiting"
-    assert suggestion.held_because == ["The setting no longer lets this happen by itself."]
+    assert suggestion.held_because == ["The autonomy setting is no longer automatic."]
     assert SuggestionExecution.objects.get(suggestion=suggestion).state == ExecutionState.CANCELLED
     assert not Task.objects.exists()
     approve(suggestion, by=ann)
@@ -279,9 +281,7 @@ def test_rejection_that_keeps_trust_keeps_level(trusted_agent, ann):
 
 def test_level_can_be_raised_only_with_trust(ann, max):
     make_decided_suggestions(max, approved=49)
-    with pytest.raises(
-        IllegalTransition, match="Task cannot be left to the program yet.*scout: 49 decided, 100 % approved"
-    ):
+    with pytest.raises(IllegalTransition, match="Task cannot be automatic yet.*scout: 49 decided, 100 % approved"):
         set_autonomy_level(ann, SuggestionType.TASK, Level.AUTO_DRAFT, by=ann)
     assert not AutonomySetting.objects.exists()
     make_decided_suggestions(max, approved=1)
@@ -308,7 +308,7 @@ def test_setting_others_levels_needs_permission(trusted_agent, ann, bob, max, st
 
 def test_level_cannot_be_raised_beyond_own_permissions(ann, max):
     make_decided_suggestions(max, type=SuggestionType.PR, approved=60)
-    with pytest.raises(NotPermitted, match="Ann may not"):
+    with pytest.raises(NotPermitted, match="Ann does not have permission"):
         set_autonomy_level(ann, SuggestionType.PR, Level.AUTO_EXECUTE, by=ann)
 
 

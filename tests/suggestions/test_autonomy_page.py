@@ -40,7 +40,7 @@ def test_every_type_has_a_row_with_agent_trust(as_ann, ann):
     assert set(rows(as_ann)) == set(SuggestionType.values)
     assert "60 decided, 83.3 % approved, 5 % edited" in answer
     assert "Missing: 95 % approved (now 83.3 %)" in answer
-    assert "House: suggest" in answer
+    assert "Agency: suggest" in answer
 
 
 def test_automatic_levels_are_offered_only_with_trust(as_ann, ann):

@@ -1,4 +1,4 @@
-"""Mail templates: kept, looked after, and tried for a real lead."""
+"""Email templates: stored, edited, and previewed for a real lead."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_missing_placeholder_value_is_reported(ann):
     template = EmailTemplate.objects.create(name="Firm", subject="Hi", body="{{company_name}}")
     lead = make_lead(assigned_to=ann, company_name="")
     assert (
-        "There is nothing to fill in for"
+        "No value for"
         in browser(ann).get(template_url(template, lead=str(lead.pk))).content.decode()
     )
 
@@ -69,7 +69,7 @@ def test_unknown_placeholder_is_not_saved(template, max):
         answer = browser(max).post(f"{LIST}{template.pk}/change/", {**form, "body": body})
         assert answer.status_code == 200
     answer = browser(max).post(f"{LIST}{template.pk}/change/", {**form, "subject": "{{lead.password}}"})
-    assert "There is no placeholder “{{lead.password}}”" in answer.content.decode()
+    assert "Unknown placeholder “{{lead.password}}”" in answer.content.decode()
     template.refresh_from_db()
     assert (template.subject, template.body) == ("Hi {{first_name}}", "From {{sender_name}}")
     assert browser(max).post(f"{LIST}{template.pk}/change/", {**form, "body": "Hi {{ lead_name }}"}).status_code == 302

@@ -73,7 +73,7 @@ def test_invalid_pause_or_resume_is_refused(max, ann):
         pause_execution(by=max)
     with pytest.raises(InvalidInput, match="Type"):
         pause_execution("NONSENSE", by=max)
-    with pytest.raises(IllegalTransition, match="not stopped"):
+    with pytest.raises(IllegalTransition, match="not paused"):
         resume_execution("TASK", by=max)
     with pytest.raises(NotPermitted):
         pause_execution("TASK", by=ann)

@@ -91,7 +91,7 @@ def test_harmless_types_run_and_others_are_held(automatic_agency):
     assert {one.type for one in outcome.proposed if one.status == "APPROVED"} == {"TASK", "FOLLOW_UP"}
     held = [one for one in outcome.proposed if one.status == "PENDING"]
     assert all(one.autonomy == Level.AUTO_EXECUTE for one in held)
-    assert all("It rests on words of somebody outside the team." in one.held_because for one in held)
+    assert all("Based on an outside message." in one.held_because for one in held)
 
 
 def test_approving_harmful_suggestion_needs_all_confirmations(automatic_agency, max):

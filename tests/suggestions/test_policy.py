@@ -1,7 +1,6 @@
-"""What is pointed out before anything leaves the house."""
+"""What the approver must check before anything is sent."""
 
 from decimal import Decimal
-from time import process_time
 from typing import Any
 
 import pytest
@@ -15,8 +14,9 @@ from inbox.models.email_template import EmailTemplate
 from leads.models import ContactLead
 from suggestions.kinds import KINDS, Kind, Payload
 from suggestions.models import Suggestion
-from suggestions.policy.findings import find_policy_findings
+from suggestions.policy.findings import PROSE_LENGTH_LIMIT, find_policy_findings
 from tests.cast import make_client, make_contact, make_lead, make_suggestion, make_thread
+from tests.growth import assert_grows_linearly
 from tests.suggestions.full_suggestion import make_message
 
 pytestmark = pytest.mark.django_db
@@ -128,11 +128,11 @@ def test_similar_local_part_is_not_no_reply():
 
 
 @pytest.mark.parametrize("piece", ["-", "1", "a-", "1-", "a+", "a.", "é", "Ann ", "1 ", "www.", "http://", "_", "A1/"])
-def test_hostile_text_is_fast(lead, piece):
-    """What a model is made to write holds nobody up: each was seconds, of digits 40, before."""
-    started = process_time()
-    confirmable_findings(lead, body=(piece * 20_000)[:19_990])
-    assert process_time() - started < 1
+def test_time_grows_linearly_with_a_hostile_text(lead, piece):
+    """A model can be made to write anything: without limits each of these took seconds, the digits 40."""
+    assert_grows_linearly(
+        lambda body: confirmable_findings(lead, body=body), lambda size: (piece * size)[:size], PROSE_LENGTH_LIMIT - 10
+    )
 
 
 def test_many_recipients_are_reported(lead):
@@ -155,16 +155,16 @@ def test_many_recipients_are_reported(lead):
         ("https://harbour.example/#name=Lee", "carries data"),
         ("https://harbour.example/a=b", "carries data"),
         (f"https://harbour.example/{'x' * 130}", "carries data"),
-        ("https://lee:secret@harbour.example/", "holds a name or password"),
+        ("https://lee:secret@harbour.example/", "contains a name or password"),
         ("https://harbour.example@evil.com/", "leads to evil.com"),
-        ("http://10.0.0.1/", "leads to a bare number"),
-        ("http://2130706433/", "leads to a bare number"),
-        ("http://[::1]/", "leads to a bare number"),
+        ("http://10.0.0.1/", "leads to an IP number"),
+        ("http://2130706433/", "leads to an IP number"),
+        ("http://[::1]/", "leads to an IP number"),
         ("https://xn--hrbour-9ya.example/", "letters that may look like others"),
         ("https://hаrbour.example/", "letters that may look like others"),
         ("https://bit.ly/3abc", "is shortened"),
-        ("javascript:alert(1)", "no ordinary web address"),
-        ("ftp://harbour.example/x", "no ordinary web address"),
+        ("javascript:alert(1)", "not an ordinary web address"),
+        ("ftp://harbour.example/x", "not an ordinary web address"),
         ("![x](https://evil.example/p.png)", "leads to evil.example"),
         ("http://evil。example/", "leads to"),
         ("https://ev\u200bil.example/", "leads to evil.example"),
@@ -229,7 +229,7 @@ def test_unknown_addresses_in_text_are_reported(lead, settings):
     body = "Write to lee@harbour.example, office@agency.example, other@client.example or x@nowhere.example."
     assert confirmable_findings(lead, body) == {
         "address:other@client.example": "The address other@client.example in the text belongs to another client.",
-        "address:x@nowhere.example": f"The address x@nowhere.example in the text is not known of {lead}.",
+        "address:x@nowhere.example": f"The address x@nowhere.example in the text is not a known address of {lead}.",
     }
 
 

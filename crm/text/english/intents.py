@@ -1,7 +1,7 @@
-"""What the words of a lead decide: that they accept, that they decline and why, or when they want a call. Pure.
+"""Decisions and wishes in the words of a lead: that they accept, that they decline and why, when they want a call.
 
-Only the newest own words are read. Each rule has a sentence that it finds and one that it must not; the tests hold it
-to both. They read English, and take nothing from a sentence that asks, doubts or sets a condition.
+Only what was written for the email itself is read. The rules read English, and find nothing in a sentence that asks,
+doubts or sets a condition.
 """
 
 import re
@@ -9,19 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
+from crm.text.english.rules import text_rule
 from crm.text.english.sentiment import is_english
-from crm.text.english.signals import (
-    MAX_ANALYZED_LENGTH,
-    MAX_SENTENCE_LENGTH,
-    MAX_SENTENCES,
-    SENTENCE_PATTERN,
-    shorten_quote,
-)
+from crm.text.english.signals import MAX_ANALYZED_LENGTH, MAX_SENTENCES, shorten_quote, signal_sentences
 from crm.text.quotes import own_text
+from crm.text.sentences import split_sentences
 
 ACCEPTED, DECLINED = "accepted", "declined"
 SUBJECT_PATTERN = r"(?:i|we)(?:'d| would| will|'ll| am|'m| are|'re| have|'ve)?"
-# Nothing is decided in a sentence that holds one of these.
+# A sentence with one of these decides nothing.
 UNDECIDED_PATTERN = re.compile(
     r"\?|\b(?:if|unless|until|before (?:i|we)|once|maybe|perhaps|might|would need|not sure|think(?:ing)? about|depends"
     r"|consider\w*|almost|when (?:i|we))\b",
@@ -34,37 +30,24 @@ NEGATION_PATTERN = re.compile(
 
 @dataclass(frozen=True)
 class StatedDecision:
-    """That they accept, or decline for `reason` (a loss reason), in the words of `quote`."""
+    """The lead accepts, or declines for `reason` (a loss reason); `quote` says so."""
 
     outcome: str
     quote: str
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class DecisionRule:
-    """Words that decide something, a sentence that says so and one that does not."""
-
-    pattern: re.Pattern[str]
-    example: str
-    counterexample: str
-    reason: str = ""
-
-
-def decision_rule(pattern: str, *, example: str, counterexample: str, reason: str = "") -> DecisionRule:
-    return DecisionRule(re.compile(pattern, re.IGNORECASE), example, counterexample, reason)
-
-
-# The reason that is told decides before the mere no.
+# The rules that know a reason come before the plain no.
 DECLINE_RULES = (
-    decision_rule(
-        rf"\b{SUBJECT_PATTERN} (?:\w+ )?(?:chosen|choose|picked|signed(?: up)?|gone|going|went|decided to go|bought|switched) "
-        r"(?:with |for |to |from )?(?:another|a different|somebody else|someone else|the other|a competitor|elsewhere)",
+    text_rule(
+        rf"\b{SUBJECT_PATTERN} (?:\w+ )?(?:chosen|choose|picked|signed(?: up)?|gone|going|went|decided to go|bought"
+        r"|switched) (?:with |for |to |from )?"
+        r"(?:another|a different|somebody else|someone else|the other|a competitor|elsewhere)",
         example="We have decided to go with another agency.",
         counterexample="We are leaving another agency.",
         reason="COMPETITOR",
     ),
-    decision_rule(
+    text_rule(
         rf"\b{SUBJECT_PATTERN} (?:can't|cannot|can not|could not|couldn't) afford (?:it|this|that|the|your)\b"
         r"|\bit(?:'s| is) (?:just |simply |really )?(?:too expensive|over (?:my|our) budget) for (?:me|us)\b"
         r"[^.!?]{0,40}\b(?:pass|decline|not go)",
@@ -72,20 +55,20 @@ DECLINE_RULES = (
         counterexample="It is a lot of money.",
         reason="BUDGET",
     ),
-    decision_rule(
+    text_rule(
         r"\b(?:put|putting) (?:this|it|everything|the whole thing|the search) on hold\b"
         r"|\bnot (?:this|until next) year\b|\bthe timing (?:is not|isn't|is) (?:right|wrong|bad)\b",
         example="We are putting this on hold for now.",
         counterexample="Please hold the line.",
         reason="TIMING",
     ),
-    decision_rule(
+    text_rule(
         r"\b(?:is not|isn't) (?:what (?:i|we) (?:need|want|were looking for)|a (?:good )?fit|right for (?:me|us))\b",
         example="I am sorry, but this is not what we were looking for.",
         counterexample="This is what we were looking for.",
         reason="FIT",
     ),
-    decision_rule(
+    text_rule(
         r"\b(?:not|no longer|n't) (?:\w+ )?(?:interested|going ahead|moving forward|going to (?:go ahead|proceed|buy"
         r"|sign))\b|\b(?:will|must|have to|going to|'ll) (?:\w+ )?(?:pass on|decline) (?:it|this|that|your|the)\b"
         r"|\bdecided (?:against|not to (?:go|proceed|buy|sign|take|accept|switch))\b"
@@ -96,24 +79,25 @@ DECLINE_RULES = (
     ),
 )
 ACCEPT_RULES = (
-    decision_rule(
+    text_rule(
         rf"\b{SUBJECT_PATTERN} (?:\w+ )?accept(?:ed)? (?:your|the|this|it)\b",
         example="We accept your offer.",
         counterexample="Do you accept cards?",
     ),
-    decision_rule(
+    text_rule(
         r"\b(?:let's|let us|please|happy to|want to|like to|ready to|decided to) (?:go ahead|proceed|move ahead"
         r"|move forward|sign)\b",
         example="We would like to go ahead.",
         counterexample="The work on the house goes ahead.",
     ),
-    decision_rule(
-        rf"\b(?:{SUBJECT_PATTERN} (?:\w+ )?|let's )(?:go|going) (?:ahead )?with (?:you\b(?! to)|your (?:offer|proposal|quote)\b)"
+    text_rule(
+        rf"\b(?:{SUBJECT_PATTERN} (?:\w+ )?|let's )(?:go|going) (?:ahead )?with "
+        r"(?:you\b(?! to)|your (?:offer|proposal|quote)\b)"
         r"|\b(?:take|taking) (?:your|the) (?:offer|proposal|quote)\b",
         example="We will go with your proposal.",
         counterexample="My brother will go with you to the site.",
     ),
-    decision_rule(
+    text_rule(
         r"\b(?:signed (?:it|the (?:proposal|offer|application|papers|contract))|(?:proposal|offer|application|contract)"
         r" is signed|sign(?:ed)? (?:copy|proposal|application) (?:is )?attached)\b",
         example="I have signed the proposal and attach it.",
@@ -135,21 +119,20 @@ MIN_CALL_NOTICE, FIRST_CALL_HOUR, LAST_CALL_HOUR, NOON = timedelta(hours=1), 7, 
 
 
 def english_sentences(body: str) -> list[str]:
-    """What was written for the mail `body` itself, sentence by sentence; nothing where it is not English."""
+    """Return the sentences that were written for the email `body` itself; none where they are not English."""
     body_text = own_text(body)[:MAX_ANALYZED_LENGTH].replace("’", "'")
-    if not is_english(body_text):
-        return []
-    return [" ".join(one.split())[:MAX_SENTENCE_LENGTH] for one in SENTENCE_PATTERN.findall(body_text)[:MAX_SENTENCES]]
+    return signal_sentences(body_text) if is_english(body_text) else []
 
 
 def find_decision(body: str) -> StatedDecision | None:
-    """What the mail `body` decides; None where nothing, or the one and the other."""
+    """Return what the email `body` decides; None where it decides nothing, or accepts and declines."""
     statements = english_sentences(body)
     no, yes = next(find_declines(statements), None), next(find_accepts(statements), None)
     return None if no and yes else no or yes
 
 
 def find_declines(statements: list[str]) -> Iterator[StatedDecision]:
+    """Yield the sentences that decline, those with a reason first."""
     for rule in DECLINE_RULES:
         for one in statements:
             if rule.pattern.search(one) and not UNDECIDED_PATTERN.search(one):
@@ -157,6 +140,7 @@ def find_declines(statements: list[str]) -> Iterator[StatedDecision]:
 
 
 def find_accepts(statements: list[str]) -> Iterator[StatedDecision]:
+    """Yield the sentences that accept."""
     for one in statements:
         if UNDECIDED_PATTERN.search(one) or NEGATION_PATTERN.search(one):
             continue
@@ -165,9 +149,9 @@ def find_accepts(statements: list[str]) -> Iterator[StatedDecision]:
 
 
 def requested_call(body: str, said_at: datetime) -> tuple[datetime, str] | None:
-    """The one moment for which they ask to be called, in the time zone of `said_at`, and their words.
+    """Return the time at which they ask to be called, in the time zone of `said_at`, and their words.
 
-    None where no day and hour are told, or several, or none that is an hour of the day for calls.
+    None where they name no day and hour, or several, or an hour at which the agency makes no calls.
     """
     statements = [one for one in english_sentences(body) if CALL_REQUEST.search(one)]
     named = [(found, one) for one in statements for found in CALL_TIME.finditer(one)]
@@ -179,6 +163,7 @@ def requested_call(body: str, said_at: datetime) -> tuple[datetime, str] | None:
 
 
 def call_datetime(found: re.Match[str], said_at: datetime) -> datetime | None:
+    """Return the first time after `said_at` that a match of `CALL_TIME` names; None at an hour without calls."""
     hour, half = int(found["hour"]), (found["half"] or "").replace(".", "").lower()
     if half and not 1 <= hour <= NOON:
         return None
@@ -194,9 +179,9 @@ def call_datetime(found: re.Match[str], said_at: datetime) -> datetime | None:
 
 
 def quote_questions(body: str, most: int = 2) -> list[str]:
-    """What the mail `body` asks, else what it begins with, in its own words and whatever its language."""
+    """Return the questions of the email `body`, or its first sentence if it asks none; in any language."""
     body_text = own_text(body)[:MAX_ANALYZED_LENGTH]
-    all_sentences = [" ".join(one.split()) for one in SENTENCE_PATTERN.findall(body_text)[:MAX_SENTENCES]]
+    all_sentences = split_sentences(body_text, most=MAX_SENTENCES, split_list_items=True)
     questions = [one for one in all_sentences if one.endswith("?")] or [
         one for one in all_sentences if len(one.split()) > 2
     ][:1]

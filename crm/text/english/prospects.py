@@ -1,7 +1,6 @@
-"""Whether a mail from somebody unknown reads like that of a prospect, and what it says of them. Pure: no database.
+"""Whether an email from an unknown sender reads like a prospect's, and what it says about the sender.
 
-The rules are weights on what stands in the mail, for and against, added up and kept between 0 and 1. Each has a
-sentence that it finds and one that it must not; the tests hold it to both. They read English.
+Each rule is a weight for or against, and a match adds it; the sum is kept between 0 and 1. The rules read English.
 """
 
 import re
@@ -9,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from crm.text import outgoing_checks
-from crm.text.addresses import strip_hidden_characters
+from crm.text.english.rules import text_rule
+from crm.text.hidden_characters import strip_hidden_characters
+from crm.text.numbers import extract_amounts
+from crm.text.phones import PHONE_MAX_DIGITS, PHONE_PATTERN, find_phones, phone_digits
+from crm.text.sentences import split_sentences
 
 PROSPECT_THRESHOLD = 0.7
 MAX_SCORED_LENGTH, MAX_QUOTED_SENTENCE_LENGTH = 4_000, 300
@@ -21,24 +23,7 @@ COVER_PATTERN = (
 )
 
 
-@dataclass(frozen=True)
-class ProspectRule:
-    """Something that a mail says, what that weighs, and a text that says it and one that does not."""
-
-    reason: str
-    weight: float
-    pattern: re.Pattern[str]
-    example: str
-    counterexample: str
-
-
-def prospect_rule(reason: str, weight: float, pattern: str, *, example: str, counterexample: str) -> ProspectRule:
-    return ProspectRule(reason, weight, re.compile(pattern, re.IGNORECASE), example, counterexample)
-
-
-ASKS_FOR_COVER = prospect_rule(
-    "asks for a quote, a price or cover",
-    0.45,
+ASKS_FOR_COVER = text_rule(
     rf"\b(?:can|could|would|will) you (?:\w+ ){{0,3}}(?:quote|insure|cover|price|offer us|offer me)\b"
     rf"|\b(?:can|could|would|will) you (?:\w+ ){{0,3}}(?:send|give|get|prepare|help)\b[^.?!]{{0,60}}\b{COVER_PATTERN}\b"
     rf"|\b(?:i|we)(?:'d| would| will|'ll)? (?:\w+ )?(?:like|need|want|require)\b[^.?!]{{0,60}}\b{COVER_PATTERN}\b"
@@ -50,14 +35,16 @@ ASKS_FOR_COVER = prospect_rule(
     rf"|\bdo you (?:\w+ )?(?:insure|cover|write|offer|sell)\b[^.?!]{{3,60}}\?"
     rf"|\bplease (?:send|quote)\b[^.?!]{{0,40}}\b{COVER_PATTERN}\b"
     rf"|\bneeds? (?:\w+ ){{0,4}}{COVER_PATTERN}\b",
+    reason="asks for a quote, a price or cover",
+    weight=0.45,
     example="Could you send us a quote for our two vans?",
     counterexample="We can send you a quote for cheaper ink.",
 )
-MENTIONS_INSURANCE = prospect_rule(
-    "is about insurance",
-    0.2,
+MENTIONS_INSURANCE = text_rule(
     r"\b(?:insurance|insured?|insurer|coverage|liability|premium|deductible|underwrit\w+"
     r"|(?:a|an|my|our|new|present|current) polic(?:y|ies))\b",
+    reason="is about insurance",
+    weight=0.2,
     example="Our insurance ends in May.",
     counterexample="The meeting is moved to May.",
 )
@@ -65,61 +52,59 @@ LINE_WEIGHT = 0.3
 POSITIVE_RULES = (
     ASKS_FOR_COVER,
     MENTIONS_INSURANCE,
-    prospect_rule(
-        "says when the present policy ends",
-        0.15,
+    text_rule(
         r"\b(?:renew(?:s|al|ed|ing)?|expir(?:es?|ing|y|ation)|runs? out|lapse[sd]?|ends)\b[^.?!]{0,40}"
         r"\b(?:on|in|at|by|next|this|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)",
+        reason="says when the present policy ends",
+        weight=0.15,
         example="Our renewal comes up in March.",
         counterexample="I renewed my subscription.",
     ),
-    prospect_rule(
-        "says who they are or what they have",
-        0.15,
+    text_rule(
         r"\b(?:i|we) (?:own|run|operate|manage|rent|lease|(?:have|'ve|am|are)? ?(?:just )?(?:bought|buying|started"
         r"|starting|opened|opening|moving|moved)|have (?:a|an|two|three|four|five|six|\d+))\b|\bwe(?:'re| are) an? \w+"
         r"|\b(?:my|our) (?:\w+ )?(?:shop|bakery|restaurant|firm|company|business|practice|studio|clinic|house|home|flat"
         r"|apartment|cars?|vans?|trucks?|fleet|warehouse|employees|boat|motorcycle|workshop|garage|salon|store"
         r"|office)\b",
+        reason="says who they are or what they have",
+        weight=0.15,
         example="We run a bakery with six employees.",
         counterexample="The weather was fine.",
     ),
-    prospect_rule(
-        "names a sum they pay or have",
-        0.1,
+    text_rule(
         r"\b(?:budget|pay(?:ing)?|spend(?:ing)?|premium|afford|worth|value)\b[^.?!]{0,40}[$€£]\s?\d",
+        reason="names a sum they pay or have",
+        weight=0.1,
         example="We pay about $2,400 a year now.",
         counterexample="It is 2,400 miles away.",
     ),
-    prospect_rule(
-        "says how they came to us",
-        0.15,
+    text_rule(
         r"\b(?:recommend(?:ed|s)|referred|refers) (?:you|us|me)\b|\bfound you\b|\b(?:saw|read|visited|via|through"
         r"|on) your"
         r" (?:website|site|page|window|ad|sign)\b|\bgave me your (?:name|number|address)\b|\btold (?:me"
         r"|us) about you\b",
+        reason="says how they came to us",
+        weight=0.15,
         example="A neighbour recommended you to us.",
         counterexample="I recommend the soup.",
     ),
-    prospect_rule(
-        "asks to be called or visited",
-        0.1,
+    text_rule(
         r"\b(?:call|ring|phone|visit|meet|reach) (?:me|us)\b|\bsomebody call\b|\bcall back\b",
+        reason="asks to be called or visited",
+        weight=0.1,
         example="Please call me in the morning.",
         counterexample="The call took an hour.",
     ),
-    prospect_rule(
-        "leaves a telephone number",
-        0.1,
-        outgoing_checks.PHONE_PATTERN.pattern,
+    text_rule(
+        PHONE_PATTERN.pattern,
+        reason="leaves a telephone number",
+        weight=0.1,
         example="You reach me at (419) 555-0188.",
         counterexample="There are 12 of us.",
     ),
 )
 NEGATIVE_RULES = (
-    prospect_rule(
-        "offers something to us",
-        -0.7,
+    text_rule(
         r"\b(?:we|our (?:company|team|agency|platform|software|service|solution)) (?:\w+ ){0,2}(?:offers?"
         r"|provides?|specialize|specialise|helps?|delivers?|guarantees?|supply|supplies)\b|\bour (?:services"
         r"|products|solutions"
@@ -129,56 +114,58 @@ NEGATIVE_RULES = (
         r"|\bclick (?:here|below)\b|\b(?:increase|boost|grow) your\b|\bsave (?:up to )?\d+ ?%|\bact now\b|\border now\b"
         r"|\b(?:seo|search engine|web design|exclusive leads|qualified leads|marketing services)\b|\bpartnership\b"
         r"|\bare you (?:still )?(?:paying|looking|tired|interested)\b|\bmoney[- ]back\b",
+        reason="offers something to us",
+        weight=-0.7,
         example="Our platform helps agencies to sell more.",
         counterexample="Our bakery needs cover.",
     ),
-    prospect_rule(
-        "goes to many",
-        -0.5,
+    text_rule(
         r"\bunsubscribe\b|\bopt[- ]?out\b|\bview (?:this )?(?:mail |email )?in (?:your )?browser\b|\bmailing list\b"
         r"|\b(?:removed?|be taken) (?:\w+ ){0,3}(?:from|off) (?:this|our|the|future)\b|\bthis (?:e-?mail"
         r"|message) was sent"
         r"|\bdear (?:members|subscribers?|customers|all|sir or madam|friends?|homeowner)\b|\bnewsletter\b",
+        reason="goes to many",
+        weight=-0.5,
         example="To unsubscribe reply with STOP.",
         counterexample="Dear Dana, thank you.",
     ),
-    prospect_rule(
-        "asks for a job",
-        -0.8,
+    text_rule(
         r"\b(?:my|the|attached) (?:cv|resume|résumé|curriculum)\b|\bappl(?:y|ying|ication) (?:for|to) (?:the|a|an"
         r"|your|work)"
         r"|\b(?:position|job|internship|vacancy|role) (?:as|of|at|with|in|that you)\b|\bcover letter\b",
+        reason="asks for a job",
+        weight=-0.8,
         example="I apply for the position of an account manager, my resume is attached.",
         counterexample="I have a quick question.",
     ),
-    prospect_rule(
-        "wants to place people with us",
-        -0.8,
+    text_rule(
         r"\b(?:candidates?|recruit(?:er|ers|ing|ment)?|staffing|headhunt\w*|talent pool|hiring needs)\b",
+        reason="wants to place people with us",
+        weight=-0.8,
         example="We have three candidates for your open desk.",
         counterexample="We have three vans.",
     ),
-    prospect_rule(
-        "reads like a swindle",
-        -0.9,
+    text_rule(
         r"\b(?:lottery|inheritance|next of kin|beneficiary of|million (?:us )?(?:dollars|usd|euros)"
         r"|transfer of (?:the )?funds?|wire transfer|bitcoin|crypto|viagra|casino|urgent business"
         r"|strictly confidential|make money|work from home"
         r"|earn \$)",
+        reason="reads like a swindle",
+        weight=-0.9,
         example="I have an inheritance of ten million dollars for you.",
         counterexample="We need a bond of one million.",
     ),
-    prospect_rule(
-        "is somebody we serve already",
-        -0.35,
+    text_rule(
         r"\b(?:my|our) (?:policy|claim|account|invoice|certificate) (?:number|no|#|with you)|\bclaim (?:number|no|#)"
         r"|\bas your (?:client|customer)\b|\bmy agent\b|\bthe certificate you sent\b|\bour current policy with you\b",
+        reason="is a client of ours already",
+        weight=-0.35,
         example="My policy number is 4471.",
         counterexample="Our policy with another company ends.",
     ),
 )
 SPECIALTY_ITEMS = r"boat|motorcycle|motorbike|rv|wedding|event|jewel\w+|collection|classic car"
-# By the code of a line; a line that staff have added is found by its name.
+# By the code of a line; a line that staff added is found by its name.
 LINE_PATTERN_SOURCES = {
     "commercial_auto": r"\b(?:fleet|commercial (?:auto|vehicles?)|(?:delivery |work |company )(?:vans?|trucks?"
     r"|cars?))\b",
@@ -199,12 +186,11 @@ LINE_PATTERN_SOURCES = {
     r" (?:\w+ )?(?:cars?|vehicles?|trucks?)\b|\bnew (?:car|driver)\b",
 }
 LINE_PATTERNS = {code: re.compile(pattern, re.IGNORECASE) for code, pattern in LINE_PATTERN_SOURCES.items()}
-PROSPECT_SENTENCE = re.compile(r"(?:[^.!?\n]|\.(?=\w)|\n(?!\s*\n))+[.!?]*")
 
 
 @dataclass(frozen=True)
 class ProspectScore:
-    """How much a mail reads like a prospect's (0 to 1), why, the sentences it rests on, and the line it names."""
+    """How much an email reads like a prospect's (0 to 1), why, the sentences that show it, and the line it names."""
 
     score: float
     reasons: tuple[str, ...]
@@ -217,7 +203,7 @@ class ProspectScore:
 
 
 def score_prospect(subject: str, words: str, lines: Mapping[str, str]) -> ProspectScore:
-    """How a mail with `subject` and the own `words` of its writer reads; `lines` are the names of our lines by code."""
+    """Return the score of an email with `subject` and the sender's own `words`; `lines` are our lines, code to name."""
     text = f"{subject}.\n\n{words}"[:MAX_SCORED_LENGTH].replace("’", "'")
     found = [one for one in (*POSITIVE_RULES, *NEGATIVE_RULES) if one.pattern.search(text)]
     score, reasons = sum(one.weight for one in found), [one.reason for one in found]
@@ -228,17 +214,14 @@ def score_prospect(subject: str, words: str, lines: Mapping[str, str]) -> Prospe
     matched_patterns = [one.pattern for one in found if one.weight > 0] + (
         [insurance_line_pattern(line, lines[line])] if line else []
     )
-    sentences = [
-        " ".join(sentence.split())[:MAX_QUOTED_SENTENCE_LENGTH]
-        for sentence in PROSPECT_SENTENCE.findall(words[:MAX_SCORED_LENGTH])
-    ]
+    sentences = split_sentences(words[:MAX_SCORED_LENGTH], length=MAX_QUOTED_SENTENCE_LENGTH)
     ranked = sorted(sentences, key=lambda one: -sum(bool(pattern.search(one)) for pattern in matched_patterns))
     quotes = [one for one in ranked if any(pattern.search(one) for pattern in matched_patterns)][:MAX_PROSPECT_QUOTES]
     return ProspectScore(round(min(max(score, 0), 1), 2), tuple(reasons), tuple(quotes), line)
 
 
 def detect_insurance_line(text: str, lines: Mapping[str, str]) -> str:
-    """The code of the first of `lines` that `text` names, the narrower before the wider; empty where it names none."""
+    """Return the code of the first of `lines` that `text` names, the narrower first; empty where it names none."""
     codes = [
         *(code for code in LINE_PATTERN_SOURCES if code in lines),
         *(code for code in lines if code not in LINE_PATTERN_SOURCES),
@@ -247,10 +230,11 @@ def detect_insurance_line(text: str, lines: Mapping[str, str]) -> str:
 
 
 def insurance_line_pattern(code: str, name: str) -> re.Pattern[str]:
+    """Return the pattern that finds the line `code`, called `name`."""
     return LINE_PATTERNS.get(code) or re.compile(rf"\b{re.escape(name)}\b", re.IGNORECASE)
 
 
-# What it says of whoever wrote it
+# What it says about the sender
 
 JOB_TITLES = re.compile(
     r"\b(?:director|manager|owner|president|officer|assistant|ceo|cfo|founder|partner|engineer|consultant|accountant"
@@ -269,11 +253,11 @@ YEARLY_AMOUNT = re.compile(
     r"(?:a|per|each|every|\/) ?(?:year|annum|yr)|\bbudget\b[^.?!]{0,30}?(?P<budget>[$€£]\s?\d[\d,. ]{0,12}k?)",
     re.IGNORECASE,
 )
-MAX_YEARLY_VALUE = Decimal(10_000_000)
+MAX_YEARLY_VALUE, MIN_PHONE_DIGITS = Decimal(10_000_000), 9
 
 
 def extract_name(display_name: str, address: str, signature: list[str]) -> str:
-    """What to call whoever wrote: the name beside the address, that under the mail, or what the address says."""
+    """Return the sender's name: the one beside the address, else from the signature, else from the address itself."""
     for text in (display_name, *signature[:3]):
         plain = strip_hidden_characters(text).strip(" ,.\"'")
         if PERSON_NAME.fullmatch(plain) and len(plain) <= 60 and not JOB_TITLES.search(plain):
@@ -286,11 +270,11 @@ def extract_name(display_name: str, address: str, signature: list[str]) -> str:
 
 
 def extract_phone(text: str) -> str:
-    """The first telephone number in `text` that is called one, or is written like one; empty where there is none."""
-    for match in outgoing_checks.PHONE_PATTERN.finditer(outgoing_checks.CALENDAR_DATE_PATTERN.sub(" · ", text)):
-        digits = re.sub(r"\D", "", match[0])
+    """Return the first telephone number in `text` that is introduced or written as one; empty where there is none."""
+    for match in find_phones(text):
+        digits = phone_digits(match[0])
         shaped = match[0].startswith(("+", "(")) or len(re.findall(r"[\s().-]+", match[0].strip())) >= 2
-        if 9 <= len(digits) <= outgoing_checks.PHONE_MAX_DIGITS and (
+        if MIN_PHONE_DIGITS <= len(digits) <= PHONE_MAX_DIGITS and (
             shaped or PHONE_LABEL.search(text[: match.start()])
         ):
             return " ".join(match[0].split())[:40]
@@ -298,7 +282,7 @@ def extract_phone(text: str) -> str:
 
 
 def extract_company(text: str, signature: list[str], name: str) -> str:
-    """The company that stands under the name, or is written as one; empty where none is."""
+    """Return the company from below the name in the signature, else from `text`; empty where there is none."""
     lines = [strip_hidden_characters(line).strip(" ,.|") for line in signature]
     for above, line in zip(lines, lines[1:], strict=False):
         if above == name and COMPANY_LINE.fullmatch(line) and not JOB_TITLES.search(line) and len(line) <= 80:
@@ -308,8 +292,8 @@ def extract_company(text: str, signature: list[str], name: str) -> str:
 
 
 def extract_yearly_value(text: str) -> Decimal | None:
-    """What they pay or mean to pay a year, where they say so."""
+    """Return what the sender pays or wants to pay a year; None where the text does not say."""
     match = YEARLY_AMOUNT.search(text)
-    sums = outgoing_checks.extract_amounts((match["sum"] or match["budget"]).strip()) if match else {}
+    sums = extract_amounts((match["sum"] or match["budget"]).strip()) if match else {}
     value = next(iter(sums), None)
     return value.quantize(Decimal("0.01")) if value is not None and 0 < value <= MAX_YEARLY_VALUE else None

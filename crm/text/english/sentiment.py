@@ -1,8 +1,8 @@
-"""How what somebody wrote sounds: positive, neutral, negative or urgent, and because of which words. Pure: no database.
+"""How a text sounds: positive, neutral, negative or urgent, and which words decide it.
 
 The lexicon and its rules (negation, "very", "but") are VADER's (Hutto and Gilbert, 2014), read sentence by sentence.
-Words that a business writes without any feeling are taken out of it, and those that its trade means something by
-are put in. It knows English alone: of another language, and of too few words, nothing is said.
+Words that a business writes without feeling are taken out of it, and words that mean something in this trade are
+added. It reads English only: other languages and very short texts get no sentiment.
 """
 
 import math
@@ -14,8 +14,9 @@ from itertools import pairwise
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer, SentiText
 
 from crm.text.quotes import own_text
+from crm.text.sentences import split_sentences
 
-POSITIVE, NEUTRAL, NEGATIVE, URGENT_PHRASE = "positive", "neutral", "negative", "urgent"
+POSITIVE, NEUTRAL, NEGATIVE, URGENT = "positive", "neutral", "negative", "urgent"
 SENTIMENT_THRESHOLD = 0.05
 # VADER's own constant, with which a sum of weights becomes a figure between -1 and 1.
 ALPHA = 15
@@ -23,7 +24,7 @@ MAX_JUDGED_LENGTH, MAX_SENTENCE_LENGTH, MAX_SENTENCES = 2_500, 400, 40
 MIN_WORDS, MIN_ENGLISH_SHARE = 3, 0.12
 MAX_QUOTED_WORDS = 3
 
-# What is said in every letter, and what an insurer insures: neither tells how anybody feels.
+# Words of every letter, and of what an insurer insures: neither shows a feeling.
 COURTESY_WORDS = """
     agree agreed agreement agreements alone assurance assure assured authority best care certain certainly chance
     clear clearly commitment confidence credit dear demand demands ease easily easy effective engage engaged
@@ -70,7 +71,7 @@ TRADE_WEIGHTS = {
     "recommend": 1.8,
     "proceed": 1.2,
 }
-# What weighs only as a whole.
+# Phrases that weigh only as a whole.
 PHRASE_WEIGHTS = {
     "another agency": -2.0,
     "another broker": -2.0,
@@ -112,7 +113,7 @@ PHRASE_WEIGHTS = {
 PHRASE_PATTERN = re.compile(
     rf"\b(?:{'|'.join(sorted(PHRASE_WEIGHTS, key=len, reverse=True))})\b".replace(" ", r"\s+"), re.IGNORECASE
 )
-# Words that hardly any text in English does without, and that hardly any other language has.
+# Words that nearly every English text contains, and hardly any text in another language.
 ENGLISH_WORDS = """
     about and are because been but can could did does doesn't don't for from get had has have here how i'd i'll i'm
     i've if it's just know let looking many more my need not our out please should some thank thanks that the their
@@ -121,8 +122,6 @@ ENGLISH_WORDS = """
 """
 COMMON_ENGLISH = frozenset(ENGLISH_WORDS.split())
 WORD_PATTERN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
-# Up to a full stop or a blank line: a line alone is where the mail program broke it.
-SENTENCE_PATTERN = re.compile(r"(?:[^.!?\n]|\.(?=\w)|\n(?!\s*\n))+[.!?]*")
 
 URGENT_PHRASE = re.compile(
     r"\b(?:urgent(?:ly)?|a\.?s\.?a\.?p\b\.?|as soon as (?:possible|you can|humanly possible)"
@@ -136,7 +135,7 @@ URGENT_PHRASE = re.compile(
     r"|deadline is (?:today|tomorrow)|expires (?:today|tonight|tomorrow))(?!\w)",
     re.IGNORECASE,
 )
-# Who takes their time, and who promises to be quick, is in no hurry.
+# A writer who takes their time, or promises to be quick, is not in a hurry.
 NOT_URGENT_CONTEXT = re.compile(
     r"\b(?:not|isn['’]t|nothing|no|never|n['’]t|hardly|less|non)\b[^.!?\n]{0,20}$"
     r"|\b(?:i|we|they|he|she)(?:['’]ll| will| shall| am| are| can| would)\b[^.!?\n]{0,60}$",
@@ -146,14 +145,14 @@ NOT_URGENT_CONTEXT = re.compile(
 
 @dataclass(frozen=True)
 class SentimentResult:
-    """How a text sounds, and why, as the rest of a sentence about it."""
+    """How a text sounds; `reason` completes a sentence such as "It says “urgent”"."""
 
     sentiment: str
     reason: str
 
 
 class Lexicon(SentimentIntensityAnalyzer):
-    """VADER with the words of the trade, and with the weight of each word told."""
+    """VADER with the words of the trade; it returns the weight of each word."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -163,7 +162,7 @@ class Lexicon(SentimentIntensityAnalyzer):
         self.lexicon.update({phrase_key(phrase): weight for phrase, weight in PHRASE_WEIGHTS.items()})
 
     def score_valence(self, sentiments: list[float], text: str) -> list[tuple[str, float]]:
-        """Every word of `text` with its weight, in place of the sums."""
+        """Return every word of `text` with its weight, in place of the sums."""
         return list(zip(SentiText(text).words_and_emoticons, sentiments, strict=False))
 
 
@@ -173,16 +172,16 @@ def get_lexicon() -> Lexicon:
 
 
 def detect_sentiment(text: str) -> SentimentResult | None:
-    """How the body `text` of a mail sounds in what was written for it; None where that cannot be told.
+    """Return how the body `text` of an email sounds; None where it is too short or not English.
 
-    Only the first 2,500 characters count, and neither quotes nor the signature.
+    Only the first 2,500 characters count, without quotes and signature.
     """
     written = own_text(text)[:MAX_JUDGED_LENGTH].replace("’", "'")
     if not is_english(written):
         return None
     urgent_words = find_urgency(written)
     if urgent_words:
-        return SentimentResult(URGENT_PHRASE, f"says “{urgent_words}”")
+        return SentimentResult(URGENT, f"says “{urgent_words}”")
     sentences = weigh_sentences(written)
     compound = sum(map(normalize_score, sentences)) / max(len(sentences), 1)
     if compound >= SENTIMENT_THRESHOLD:
@@ -193,13 +192,13 @@ def detect_sentiment(text: str) -> SentimentResult | None:
 
 
 def normalize_score(sentence: list[tuple[str, float]]) -> float:
-    """The weights of a sentence as a figure between -1 and 1."""
+    """Return the weights of a sentence as one figure between -1 and 1."""
     total = sum(weight for _, weight in sentence)
     return total / math.sqrt(total * total + ALPHA)
 
 
 def is_english(text: str) -> bool:
-    """Whether enough of the words of `text` are such as only English has; of very few words nobody can tell."""
+    """Return whether enough words of `text` are English ones; never for fewer than three words."""
     words = [word.lower() for word in WORD_PATTERN.findall(text)]
     if len(words) < MIN_WORDS:
         return False
@@ -208,7 +207,7 @@ def is_english(text: str) -> bool:
 
 
 def find_urgency(text: str) -> str:
-    """The words of `text` that ask for haste; empty where none do."""
+    """Return the words of `text` that ask for haste; empty where none do."""
     for match in URGENT_PHRASE.finditer(text):
         if not NOT_URGENT_CONTEXT.search(text[max(0, match.start() - 80) : match.start()]):
             return " ".join(match[0].split())
@@ -216,11 +215,11 @@ def find_urgency(text: str) -> str:
 
 
 def weigh_sentences(text: str) -> list[list[tuple[str, float]]]:
-    """For each sentence of `text` the words that weigh anything, with their weight as they are used there."""
+    """Return for each sentence of `text` the words that carry a weight, with their weight in that sentence."""
     marked = PHRASE_PATTERN.sub(lambda match: phrase_key(match[0]), text)
     found = []
-    for sentence in SENTENCE_PATTERN.findall(marked)[:MAX_SENTENCES]:
-        words = get_lexicon().polarity_scores(sentence[:MAX_SENTENCE_LENGTH].strip())
+    for sentence in split_sentences(marked, most=MAX_SENTENCES, length=MAX_SENTENCE_LENGTH):
+        words = get_lexicon().polarity_scores(sentence)
         if words:
             found.append(
                 [(quote_with_negation(before, *one), one[1]) for before, one in with_previous_word(words) if one[1]]
@@ -229,24 +228,24 @@ def weigh_sentences(text: str) -> list[list[tuple[str, float]]]:
 
 
 def with_previous_word(words: list[tuple[str, float]]) -> list[tuple[str, tuple[str, float]]]:
-    """Each of `words` with the word before it."""
+    """Return each of `words` with the word before it."""
     return [(before[0], one) for before, one in pairwise([("", 0.0), *words])]
 
 
 def quote_with_negation(before: str, word: str, weight: float) -> str:
-    """`word` as it is quoted: with the "not" before it that turns its weight around."""
+    """Return `word` for a quote, together with a "not" before it that reverses its weight."""
     is_inverted = weight * get_lexicon().lexicon.get(word.lower(), weight) < 0
     negation = before if is_inverted and before.lower() not in get_lexicon().lexicon else ""
     return f"{negation} {word}".strip().replace("_", " ")
 
 
 def phrase_key(phrase: str) -> str:
-    """How the lexicon knows a phrase."""
+    """Return the key of a phrase in the lexicon."""
     return "_".join(phrase.lower().split())
 
 
 def explain_sentiment(sentences: list[list[tuple[str, float]]], sign: int) -> str:
-    """The words that weigh the most towards `sign`, quoted."""
+    """Return the words with the most weight towards `sign`, quoted."""
     matching = sorted(
         (one for sentence in sentences for one in sentence if one[1] * sign > 0), key=lambda one: -abs(one[1])
     )

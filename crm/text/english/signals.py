@@ -1,20 +1,23 @@
-"""What the words of a lead tell about how likely it is to buy: signals, found by rules that a person can read.
+"""Signals in the words of a lead: what they say about how likely it is to buy.
 
-Pure: no database. Each rule is a type of signal with patterns that tell it and patterns that speak against it in the
-same sentence. The rules know English; of words in another language nothing is found.
+Each rule is a type of signal, with patterns that show it and patterns that speak against it in the same sentence. The
+rules read English only.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
+from crm.text.cleaning import shorten
+from crm.text.english.rules import Rule, phrase_pattern
 from crm.text.english.sentiment import find_urgency, is_english
+from crm.text.numbers import parse_number
 from crm.text.quotes import own_text
+from crm.text.sentences import split_sentences
 
 MAX_ANALYZED_LENGTH, MAX_SENTENCES, MAX_SENTENCE_LENGTH, MAX_QUOTE_LENGTH = 6_000, 80, 500, 160
-SENTENCE_PATTERN = re.compile(r"(?:[^.!?\n]|\.(?=\w)|\n(?!\s*[\n•*\-]))+[.!?]*")
-MONEY_PATTERN = re.compile(
+BUDGET_AMOUNT_PATTERN = re.compile(
     r"(?:[$€£]|USD|EUR|GBP)\s?(\d{1,3}(?:,\d{3})+|\d{1,9})(?:\.\d{1,2})?\s?(k)?\b", re.IGNORECASE
 )
 MAX_AMOUNT = Decimal(10_000_000)
@@ -23,12 +26,11 @@ DAY_OR_TIME = (
     r"(?:am|pm|o'clock)|the \d{1,2}(?:st|nd|rd|th))"
 )
 MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
-# Where anybody finds anybody.
+# Public places to find an agency: to find us there is not a referral.
 PUBLIC_SOURCE = (
     r"(?:[\w-]+ )*(?:adverts?|advertisements?|ads?|directory|exchange|google|internet|list|search|web|web ?site)\b"
 )
 CHEAPER = r"(?:cheaper|cheapest|(?:lower|lowest|best|better) (?:price|premium|rate)s?)"
-NEGATION = re.compile(r"\b(?:not|n['’]t|never|no|cannot|without|unless)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -40,28 +42,8 @@ class DetectedSignal:
     value: float | None = None
 
 
-@dataclass(frozen=True)
-class SignalRule:
-    """Patterns of which one must be found in a sentence, and of which none may be."""
-
-    pattern: re.Pattern[str]
-    exclusions: re.Pattern[str] | None = None
-    # Whether "not" anywhere before the words turns them into something else.
-    is_negatable: bool = True
-
-    def matches(self, sentence: str) -> bool:
-        match = self.pattern.search(sentence)
-        if match is None or (self.exclusions and self.exclusions.search(sentence)):
-            return False
-        return not (self.is_negatable and NEGATION.search(sentence[: match.start()]))
-
-
-def phrase_pattern(*patterns: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{'|'.join(patterns)})", re.IGNORECASE)
-
-
 SIGNAL_RULES = {
-    "decision_maker": SignalRule(
+    "decision_maker": Rule(
         phrase_pattern(
             r"(?:i|we) (?:make|will make|'ll make|take) the (?:final )?decision",
             r"(?:it is|it's|that is|that's) my (?:call|decision) to make|it(?:'s| is) my (?:call|decision)\b",
@@ -70,8 +52,9 @@ SIGNAL_RULES = {
             r"i own (?:the|this|a) (?:company|business|shop|firm|restaurant|building|practice|fleet)",
             r"i am authori[sz]ed to (?:sign|decide|buy)",
         ),
+        is_negatable=True,
     ),
-    "follow_up_requested": SignalRule(
+    "follow_up_requested": Rule(
         phrase_pattern(
             r"(?:please,? |could you |can you |would you |you can |kindly )(?:please )?(?:call|ring|phone|text) me\b",
             r"^call me(?: (?:back|at|on|when|today|tomorrow|this|next|before|after)\b|[.!]?$)",
@@ -86,11 +69,12 @@ SIGNAL_RULES = {
             r"don['’]t call",
             r"stop (?:calling|contacting)",
             r"take me off",
-            # How half of all mails end, and how every offer does.
+            # How many emails end, and every offer does.
             r"(?:with|(?:if|should) you have)(?: any| other| further| more)* (?:questions?|thoughts|concerns|comments)",
         ),
+        is_negatable=True,
     ),
-    "meeting_scheduled": SignalRule(
+    "meeting_scheduled": Rule(
         phrase_pattern(
             rf"(?:see|talk to|speak to|speak with|meet|meet with) you {DAY_OR_TIME}",
             rf"(?:talk|speak|meet|see you) (?:again )?{DAY_OR_TIME}",
@@ -101,16 +85,19 @@ SIGNAL_RULES = {
             r"(?:i(?: ha|')ve |i )?(?:accepted|booked) (?:the|your) (?:invite|invitation|meeting|slot|appointment)",
         ),
         exclusions=phrase_pattern(r"doesn['’]t work", r"can['’]?not make", r"can['’]t make", r"reschedule", r"cancel"),
+        is_negatable=True,
     ),
-    "referral": SignalRule(
+    "referral": Rule(
         phrase_pattern(
             r"(?:recommended|referred) (?:you|your|me to|us to|by)\b",
-            rf"(?:got|have|was given) your (?:name|number|card|address|details) (?:from|by|through)\b(?! {PUBLIC_SOURCE})",
+            rf"(?:got|have|was given) your (?:name|number|card|address|details) (?:from|by|through)\b"
+            rf"(?! {PUBLIC_SOURCE})",
             r"(?:told me|told us) (?:about you|to (?:call|contact|write|talk to) you)\b",
             r"(?:friend|neighbou?r|colleague|client) of (?:mine|ours) (?:is|uses|has|insures)\b[^.!?\n]{0,40}\byour?\b",
         ),
+        is_negatable=True,
     ),
-    "competitor_mentioned": SignalRule(
+    "competitor_mentioned": Rule(
         phrase_pattern(
             r"(?:another|a different) (?:agency|agent|broker|insurer|carrier|company's quote)\b",
             r"competing (?:agency|agent|broker|insurer|carrier|quotes?|offers?)\b",
@@ -123,14 +110,13 @@ SIGNAL_RULES = {
             r"(?:my|our) (?:current|present|existing) (?:agent|broker|carrier|insurer|provider)\b",
         ),
         exclusions=phrase_pattern(r"leaving (?:my|our)", r"instead of (?:my|our)", r"referring", r"commissions?\b"),
-        is_negatable=False,
     ),
-    "price_sensitive": SignalRule(
+    "price_sensitive": Rule(
         phrase_pattern(
             r"too (?:expensive|pricey|steep)\b",
             r"(?:price|premium|cost|quote|rate|pay|paying|charge|charging)s?\b[^.!?\n]{0,40}\btoo (?:high|much)\b",
             r"(?:any|a|some|more|bigger) discounts?\b",
-            # Somebody wants it, has it, or asks for it: that a thing is cheaper is said of anything.
+            # They want it, have it or ask for it: "cheaper" alone is said of anything.
             rf"(?:want|need|find|found|get|got|was offered|looking for|give|do|is there|are there|anything|something)\b"
             rf"[^.!?\n]{{0,40}}\b{CHEAPER}\b",
             rf"{CHEAPER} (?:\w+ ){{0,2}}(?:quotes?|offers?|polic(?:y|ies)|insurance|elsewhere|somewhere|than yours)\b",
@@ -139,7 +125,7 @@ SIGNAL_RULES = {
             r"(?:over|out of|above|beyond) (?:my|our|the) budget\b",
             r"(?:reduce|lower|cut) (?:my|our|the) (?:premium|price|cost|rate)\b(?! of (?!the |my |our ))",
         ),
-        # No complaint, or one who sells.
+        # Not a complaint, or the words of a seller.
         exclusions=phrase_pattern(
             r"(?:not|never|isn't|aren't|wasn't|n't be) too (?:expensive|pricey|steep|high|much)",
             r"at a discount",
@@ -149,9 +135,8 @@ SIGNAL_RULES = {
             r"anywhere else",
             r"we (?:have|offer|guarantee|help you|will beat|can beat)",
         ),
-        is_negatable=False,
     ),
-    "just_exploring": SignalRule(
+    "just_exploring": Rule(
         phrase_pattern(
             r"(?:just|only|merely|simply) (?:looking|browsing|exploring|shopping) ?(?:around)?\b",
             r"(?:no|not in a|in no) (?:rush|hurry)\b",
@@ -161,7 +146,6 @@ SIGNAL_RULES = {
             r"(?:maybe|perhaps|possibly) (?:next year|later|in the future|some day)\b",
         ),
         exclusions=phrase_pattern(r"looking (?:at (?!the moment)|over|through|forward|into|for people)\b"),
-        is_negatable=False,
     ),
 }
 BUDGET_PHRASES = phrase_pattern(
@@ -197,11 +181,11 @@ NON_BUDGET_PHRASES = phrase_pattern(
     r"made\b",
     r"offering",
 )
-# What every newsletter promises: to take people off its list at once.
+# Every newsletter promises to take readers off its list at once.
 NEWSLETTER_PHRASES = phrase_pattern(
     r"remov", r"unsubscribe", r"taken off", r"take you off", r"opt[ -]?out", r"click", r"honou?red"
 )
-# What an insurer has to know before it can quote. Several in one mail: they know what they want.
+# What an insurer has to know before it can quote. Several in one email: they know what they want.
 REQUIREMENT_PATTERNS = {
     "a number of things": phrase_pattern(
         r"\d{1,4} (?:vehicles?|trucks?|vans?|cars?|employees|drivers|units|rooms|locations|staff)"
@@ -230,20 +214,23 @@ MIN_REQUIREMENTS = 2
 
 
 def detect_signals(body: str) -> list[DetectedSignal]:
-    """The signals in what was written for the mail `body`, neither quotes nor signature; each type once."""
+    """Return the signals in what was written for the email `body`, without quotes and signature; each type once."""
     body_text = own_text(body)[:MAX_ANALYZED_LENGTH].replace("’", "'")
     if not is_english(body_text):
         return []
-    sentences = [
-        " ".join(one.split())[:MAX_SENTENCE_LENGTH] for one in SENTENCE_PATTERN.findall(body_text)[:MAX_SENTENCES]
-    ]
     found: dict[str, DetectedSignal] = {}
-    for sign in find_signals(sentences, body_text):
-        found.setdefault(sign.type, sign)
+    for signal in find_signals(signal_sentences(body_text)):
+        found.setdefault(signal.type, signal)
     return list(found.values())
 
 
-def find_signals(sentences: list[str], body_text: str) -> Iterator[DetectedSignal]:
+def signal_sentences(text: str) -> list[str]:
+    """Return the sentences that the rules of signals and intents read, in which each item of a list is one."""
+    return split_sentences(text, most=MAX_SENTENCES, length=MAX_SENTENCE_LENGTH, split_list_items=True)
+
+
+def find_signals(sentences: list[str]) -> Iterator[DetectedSignal]:
+    """Yield the signals in `sentences`; a type may come more than once."""
     for sentence in sentences:
         for name, rule in SIGNAL_RULES.items():
             if rule.matches(sentence):
@@ -256,27 +243,21 @@ def find_signals(sentences: list[str], body_text: str) -> Iterator[DetectedSigna
 
 
 def extract_budget(sentence: str) -> float | None:
-    """The most that a sentence says somebody wants to pay; None where it speaks of other money, or of none."""
+    """Return the most that the writer of `sentence` wants to pay; None where it speaks of other money, or of none."""
     if not FIRST_PERSON.search(sentence) or not BUDGET_PHRASES.search(sentence) or NON_BUDGET_PHRASES.search(sentence):
         return None
-    amounts = [amount for amount in map(parse_amount, MONEY_PATTERN.findall(sentence)) if 0 < amount <= MAX_AMOUNT]
+    found = (parse_number(*parts) or Decimal(0) for parts in BUDGET_AMOUNT_PATTERN.findall(sentence))
+    amounts = [amount for amount in found if 0 < amount <= MAX_AMOUNT]
     return float(max(amounts)) if amounts else None
 
 
-def parse_amount(found: tuple[str, str]) -> Decimal:
-    number, thousands = found
-    try:
-        return Decimal(number.replace(",", "")) * (1_000 if thousands else 1)
-    except InvalidOperation:
-        return Decimal(0)
-
-
 def find_requirements(sentences: list[str]) -> Iterator[DetectedSignal]:
-    """Whether several of what an insurer has to know are told."""
+    """Yield a signal where `sentences` state several of the facts that an insurer has to know."""
     facts = {name: one for name, pattern in REQUIREMENT_PATTERNS.items() for one in sentences if pattern.search(one)}
     if len(facts) >= MIN_REQUIREMENTS:
         yield DetectedSignal("clear_requirements", shorten_quote(f"{', '.join(facts)}: {next(iter(facts.values()))}"))
 
 
 def shorten_quote(text: str) -> str:
-    return text if len(text) <= MAX_QUOTE_LENGTH else f"{text[: MAX_QUOTE_LENGTH - 1].rstrip()}…"
+    """Return `text` no longer than a quote may be."""
+    return shorten(text, MAX_QUOTE_LENGTH)

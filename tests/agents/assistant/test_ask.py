@@ -79,14 +79,14 @@ def test_each_fact_links_to_its_source(ann):
             "deductible",
             reverse("admin:inbox_thread_message", args=[said.pk]),
         ),
-        "Do we owe them a reply?": ("We owe an answer", reverse("admin:inbox_thread_change", args=[said.thread_id])),
+        "Do we owe them a reply?": ("We owe a reply", reverse("admin:inbox_thread_change", args=[said.thread_id])),
         "Which tasks are open?": ("Call about the roof", reverse("admin:leads_task_change", args=[task.pk])),
         "Any tickets?": ("No card", reverse("admin:support_supportticket_change", args=[ticket.pk])),
         "What should I do next?": (
             "Call back",
             reverse("admin:suggestions_suggestion_change", args=[suggestion.pk]),
         ),
-        "Which stage is it in?": ("Arrived in New", f"{reverse('admin:leads_lead_change', args=[lead.pk])}#moves"),
+        "Which stage is it in?": ("Created in New", f"{reverse('admin:leads_lead_change', args=[lead.pk])}#moves"),
     }
     for number, (question, (words, url)) in enumerate(asked.items()):
         ask(ann, lead, question, key=KEYS[number], talk=UUID(int=number + 1))
@@ -110,17 +110,17 @@ def test_unknown_question_falls_back_to_search(ann):
     say(lead, "We also keep bees in the garden.")
     ask(ann, lead, "Bees?")
     shown = page(ann, lead)
-    assert "I do not know what this asks for. I can tell who it is" in shown
+    assert "I do not understand this question. I can answer questions about the name" in shown
     assert "We also keep bees" in shown
     ask(ann, lead, "Llamas?", key=KEYS[1])
-    assert "nothing was found" in page(ann, lead)
+    assert "No message that you may see matches its words" in page(ann, lead)
 
 
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
-        ("", "Write a question."),
-        (" \n ", "Write a question."),
+        ("", "Enter a question."),
+        (" \n ", "Enter a question."),
         ("Who\x00?", "Null characters are not allowed"),
         ("x" * 2_001, "at most 2,000 characters"),
     ],
@@ -195,8 +195,8 @@ def test_answer_excludes_records_user_cannot_see(ann, bob):
         user.user_permissions.add(Permission.objects.get(codename=codename))
     ask(User.objects.get(pk=ann.pk), lead, "Any tickets? And tasks? What was said last?", key=KEYS[9])
     shown = page(User.objects.get(pk=ann.pk), lead)
-    assert "You may not see tickets." in shown
-    assert "You may not see conversations." in shown
+    assert "You do not have permission to see tickets." in shown
+    assert "You do not have permission to see conversations." in shown
 
 
 def test_colleagues_chat_is_readable_but_cannot_be_continued(ann, bob):
@@ -217,7 +217,7 @@ def test_questions_are_rate_limited(ann, monkeypatch):
     assert [ask(ann, lead, "Who?", key=KEYS[n], talk=UUID(int=n + 1)).status_code for n in range(3)] == [302, 302, 422]
     monkeypatch.setattr(transitions, "MAX_QUESTIONS_PER_HOUR", 99)
     monkeypatch.setattr(transitions, "MAX_TURNS", 1)
-    assert "begin a new one" in ask(ann, lead, "And?", key=KEYS[9], talk=UUID(int=1)).content.decode()
+    assert "Start a new one" in ask(ann, lead, "And?", key=KEYS[9], talk=UUID(int=1)).content.decode()
     assert MAX_TURNS > 1
 
 
@@ -262,7 +262,7 @@ def test_lead_page_and_ai_log_link_to_chat(ann):
     logged = reverse("admin:ai_log_aiinteraction_change", args=[AIInteraction.objects.get().pk])
     assert f'href="{address(lead)}"' in browser(ann).get(logged).content.decode()
     empty = browser(ann).get(reverse("admin:leads_lead_ask", args=[lead.pk])).content.decode()
-    assert "Whose turn is it?" in empty
+    assert "Do we owe them a reply?" in empty
     assert "Nothing has been asked here yet" in empty
 
 

@@ -112,11 +112,11 @@ FAULTS = {
     "refused": (respond_with(200, completion(None, refusal="No.")), "The model refused"),
     "no source": (
         completion_with_answer("It is surely won, I have mailed them."),
-        "named nothing that its words rest on",
+        "named no source for its answer",
     ),
     "a source that does not exist": (
         completion_with_answer("Surely won [999].", [999]),
-        "named nothing that its words rest on",
+        "named no source for its answer",
     ),
 }
 
@@ -147,7 +147,7 @@ def test_exhausted_budget_falls_back_to_record(model, settings, ann):
     assert len(model.requests) == 1
     shown = page(ann, lead)
     assert "Not asked: the day&#x27;s budget of 1 calls for Ann" in shown
-    assert "It stands in" in shown
+    assert "The stage is" in shown
 
 
 @pytest.mark.django_db

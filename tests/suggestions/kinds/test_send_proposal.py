@@ -138,8 +138,8 @@ def test_retry_sends_same_pdf_once(smtp_sink, lead, ann):
         ({"amount": "NaN"}, "amount: This must be a number"),
         ({"amount": "1.234"}, "amount: This must have at most 2 decimal places"),
         ({"validUntil": "2020-01-01"}, "is not in the future"),
-        ({"title": "x\nBcc: eve@example.com"}, "The subject holds a line break"),
-        ({"body": "{{password}}"}, "There is no placeholder"),
+        ({"title": "x\nBcc: eve@example.com"}, "The subject contains a line break"),
+        ({"body": "{{password}}"}, "Unknown placeholder"),
     ],
 )
 def test_invalid_proposal_is_refused(lead, content, sentence):

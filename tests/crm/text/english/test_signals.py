@@ -1,11 +1,10 @@
-"""What words tell, and what they do not."""
-
-import time
+"""Which signals the words of a lead show, and which they do not."""
 
 import pytest
 
 from crm.text.english.signals import SIGNAL_RULES, detect_signals, extract_budget
 from leads.scoring.explanation import DEFAULT_SIGNAL_WEIGHTS
+from tests.growth import assert_grows_linearly
 
 MATCHING_TEXTS = {
     "budget_mentioned": [
@@ -173,12 +172,11 @@ def test_other_languages_are_ignored():
     assert detect_signals("Unser Budget liegt bei $12,000 im Jahr, und ich bin der Inhaber der Firma.") == []
 
 
-def test_hostile_text_is_fast():
-    texts = ["I want to pay $" + "1," * 50_000, "call me " * 20_000, "on " * 60_000, "9 " * 80_000, "we need " * 30_000]
-    started = time.perf_counter()
-    for text in texts:
-        detect_signals(text + " and we are here for you")
-    assert time.perf_counter() - started < 5
+@pytest.mark.parametrize("piece", ["I want to pay $1", "1,", "call me ", "on ", "9 ", "we need "])
+def test_time_grows_linearly_with_a_hostile_text(piece):
+    assert_grows_linearly(
+        detect_signals, lambda size: f"I want to pay ${piece * (size // len(piece))} and we are here for you", 100_000
+    )
 
 
 def test_evidence_quote_is_truncated():

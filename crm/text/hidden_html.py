@@ -1,4 +1,4 @@
-"""What a cleaned page holds that its reader does not see, though a model or a filter would. Pure: no database."""
+"""Text that a page hides from its reader by its style, though a model or a filter reads it."""
 
 import re
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from html.parser import HTMLParser
 
 MAX_HIDDEN_TEXT_LENGTH = 5_000
 VOID_TAGS = frozenset({"br", "img", "hr", "col", "wbr"})
-# Of the names of colours those that somebody hides with.
+# The named colours that are used to hide text.
 NAMED_COLOURS = {"white": (255, 255, 255), "black": (0, 0, 0), "snow": (255, 250, 250), "ivory": (255, 255, 240)}
 HEX_COLOUR = re.compile(r"#([0-9a-f]{3}|[0-9a-f]{6})(?![0-9a-f])", re.IGNORECASE)
 RGB_COLOUR = re.compile(r"rgba?\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})")
 STYLE_DECLARATION = re.compile(r"(?:^|;)\s*(color|background-color|display)\s*:\s*([^;]*)")
-# So little do two colours differ, all parts together, that nobody can read one on the other.
+# Text is unreadable on a background that differs from it by no more than this, all three parts added.
 MAX_COLOUR_DIFFERENCE = 30
 
 Colour = tuple[int, int, int]
@@ -19,7 +19,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class TextStyle:
-    """How what stands in an element is drawn; None is a colour that is not known."""
+    """How the text of an element is drawn; None is an unknown colour."""
 
     is_hidden: bool = False
     text_colour: Colour | None = (27, 35, 48)
@@ -27,6 +27,7 @@ class TextStyle:
 
     @property
     def is_invisible(self) -> bool:
+        """Whether text in this style cannot be read."""
         known = self.text_colour is not None and self.background is not None
         return self.is_hidden or (
             known
@@ -35,7 +36,7 @@ class TextStyle:
 
 
 class HiddenTextParser(HTMLParser):
-    """Goes through a page that is well-formed, and keeps the text that is not seen."""
+    """Reads a well-formed page and keeps the text that its reader does not see."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -56,7 +57,7 @@ class HiddenTextParser(HTMLParser):
 
 
 def extract_hidden_text(page: str) -> str:
-    """The text of `page`, well-formed and cleaned, that its reader does not see, a line for each stretch."""
+    """Return the text of `page`, which must be cleaned, that its reader does not see, a line for each piece."""
     parser = HiddenTextParser()
     parser.feed(page)
     parser.close()
@@ -66,7 +67,7 @@ def extract_hidden_text(page: str) -> str:
 
 
 def inherit_style(parent: TextStyle, attributes: dict[str, str | None]) -> TextStyle:
-    """How an element with `attributes` is drawn inside one that is drawn as `parent`."""
+    """Return the style of an element with `attributes` inside one with the style `parent`."""
     styles = {name: value.strip() for name, value in STYLE_DECLARATION.findall(attributes.get("style") or "")}
     text_colour = styles.get("color") or attributes.get("color")
     background = styles.get("background-color") or attributes.get("bgcolor")
@@ -78,7 +79,7 @@ def inherit_style(parent: TextStyle, attributes: dict[str, str | None]) -> TextS
 
 
 def parse_colour(text: str) -> Colour | None:
-    """`text` as red, green and blue; None where it is none of the common ways to write that."""
+    """Return `text` as red, green and blue; None where it is not a common way to write a colour."""
     low = text.strip().lower()
     if found := HEX_COLOUR.match(low):
         digits = found[1] if len(found[1]) == 6 else "".join(one * 2 for one in found[1])

@@ -1,0 +1,26 @@
+"""Telephone numbers in a text."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+PHONE_MIN_DIGITS, PHONE_MAX_DIGITS = 7, 15
+PHONE_PATTERN = re.compile(r"(?<![\w.,$€£])\+?\(?\d[\d\s().\-/]{5,22}\d(?!\w)")
+CALENDAR_DATE_PATTERN = re.compile(r"(?<!\d)(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./](?:19|20)\d\d)(?!\d)")
+
+
+def phone_digits(text: str) -> str:
+    """Return the digits of a telephone number, those of other scripts as 0 to 9."""
+    return "".join(str(unicodedata.decimal(character)) for character in text if character.isdecimal())
+
+
+def find_phones(text: str) -> Iterator[re.Match[str]]:
+    """Yield what is written like a telephone number in `text`; a calendar date is not."""
+    without_dates = CALENDAR_DATE_PATTERN.sub(lambda match: "·".center(len(match[0])), text)
+    return PHONE_PATTERN.finditer(without_dates)
+
+
+def extract_phones(text: str) -> list[str]:
+    """Return the digits of what may be telephone numbers in `text`, each once."""
+    found = (phone_digits(match[0]) for match in find_phones(text))
+    return list(dict.fromkeys(one for one in found if PHONE_MIN_DIGITS <= len(one) <= PHONE_MAX_DIGITS))
