@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from crm.models import Client, Contact
-from crm.screens.json_forms import NamedValuesField, SchemaField, make_tags_field, replace_fields
+from crm.screens.json_forms.fields import NamedValuesField, SchemaField, make_tags_field, replace_fields
 from crm.screens.record_admin import RecordForm
 
 ADDRESS_TEXT_SCHEMA = {"type": "string", "maxLength": 200}

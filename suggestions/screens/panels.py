@@ -37,7 +37,7 @@ def client_suggestions_panel(request: HttpRequest, client: Client) -> Panel | No
 
 
 def thread_suggestions_panel(request: HttpRequest, thread: Thread) -> Panel | None:
-    """As `lead_suggestions_panel`, for a conversation; beside one with somebody unknown, whose it could be is the first question."""
+    """As `lead_suggestions_panel`, for a thread; in the side column if the thread is not linked yet."""
     section = suggestions_panel(request, "thread", thread)
     unknown = thread.lead_id is None and thread.client_id is None
     return replace(section, in_side_column=True) if section and unknown and not section.content["drafted"] else section

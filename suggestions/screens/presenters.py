@@ -26,7 +26,7 @@ from suggestions.choices import LabelCache
 from suggestions.kinds import KINDS
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.screens.attempts import build_attempts, is_delivery_unconfirmed, scheduled_at
-from suggestions.screens.content_form import field_label, readable_fields, readonly_fields
+from suggestions.screens.content_form import content_label, humanize_field_name, readable_fields, readonly_fields
 from suggestions.screens.hidden_marks import find_hidden_text, find_link_targets
 
 MAX_EVIDENCE = 20
@@ -123,7 +123,7 @@ def readable_content(row: Suggestion, content: Any, names: LabelCache) -> list[t
     kind = KINDS.get(row.type)
     if kind is None or not isinstance(content, dict):
         fields = content.items() if isinstance(content, dict) else [("content", content)]
-        return [(field_label(name), value) for name, value in fields]
+        return [(humanize_field_name(name), value) for name, value in fields]
     return readable_fields(kind.Payload, content, names)
 
 
@@ -355,15 +355,15 @@ def policy_context(row: Suggestion, user: User) -> dict[str, Any]:
 
 def preview_context(row: Suggestion, content: Any, user: User) -> dict[str, Any]:
     """What eyes miss in `content`, and what of it would leave the house: label and text of each part."""
+    kind = KINDS.get(row.type)
     read = list(content.items()) if isinstance(content, dict) else [("content", content)]
-    named = [(field_label(name, payload_field(row, name)), value) for name, value in read]
+    named = [(content_label(kind.Payload if kind else None, name), value) for name, value in read]
     shown = {
         "hidden": find_hidden_text(named),
         "links": find_link_targets(named),
         "preview": None,
         "preview_refused": "",
     }
-    kind = KINDS.get(row.type)
     if (
         kind is None
         or not kind.is_outward
@@ -375,11 +375,6 @@ def preview_context(row: Suggestion, content: Any, user: User) -> dict[str, Any]
         return {**shown, "preview": kind.preview(kind.parse_content(content), row, user)}
     except ActionRefused as error:
         return {**shown, "preview": [], "preview_refused": str(error)}
-
-
-def payload_field(row: Suggestion, name: str) -> Any:
-    kind = KINDS.get(row.type)
-    return kind.Payload.model_fields.get(name) if kind else None
 
 
 def suggestion_context(row: Suggestion, user: User, names: LabelCache, *, alone: bool = True) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, KeysetChan
 from suggestions.choices import LabelCache
 from suggestions.kinds import KINDS
 from suggestions.models import Suggestion
-from suggestions.screens.content_form import field_hints
+from suggestions.screens.content_form import payload_fields
 from suggestions.screens.presenters import STATUS_COLOURS, TYPE_ICONS
 
 SELECTED_PARAM = "show"
@@ -56,5 +56,5 @@ def row_headline(row: Suggestion, names: LabelCache) -> str:
     text, kind = row.gist or "", KINDS.get(row.type)
     if kind is None or not kind.summary_field or not text:
         return text
-    source = field_hints(kind.Payload.model_fields[kind.summary_field]).get("choices")
+    source = payload_fields(kind.Payload)[kind.summary_field].get("choices")
     return kind.summary_format.format(names.label(source, text) if source else text)
