@@ -10,7 +10,8 @@ import django_filters
 from django.db import models
 from django.utils import timezone
 
-from crm.filters import (
+from crm.models import Client
+from crm.screens.filters import (
     MIN_SEARCH_LENGTH,
     LiveRowsFilter,
     RelatedRecordFilter,
@@ -18,7 +19,6 @@ from crm.filters import (
     owner_choices,
     split_search_terms,
 )
-from crm.models import Client
 from inbox.models import Thread
 from leads.models import Lead
 from suggestions.models import (

@@ -11,9 +11,9 @@ from django.http import HttpRequest, QueryDict
 from unfold.views import ChangeList
 
 from crm.exceptions import InvalidInput
-from crm.filters import CUSTOM_FIELD_PREFIX
 from crm.models import SavedView, User
 from crm.screens.filter_sheet import build_filter_sheet
+from crm.screens.filters import CUSTOM_FIELD_PREFIX
 from crm.screens.paging import CappedCount, Order, Page, capped_count, capped_counts, exact_count, fetch_page
 from crm.text.cleaning import strip_nul
 
