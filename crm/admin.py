@@ -21,10 +21,11 @@ from crm.forms import ClientForm, ContactForm
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, SavedView, User
 from crm.records import transitions
 from crm.screens.action_forms import ActionForm
+from crm.screens.action_views import safe_next_url
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
-from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin, safe_next_url
+from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
 
 ORDER_BY_ID = {"id": models.F("id")}
 ORDER_BY_NAME = {"name": models.F("name"), **ORDER_BY_ID}

@@ -7,7 +7,7 @@ from django.conf import settings
 from unfold.widgets import UnfoldAdminURLInputWidget
 
 from crm.screens.json_forms.fields import VERSION_KEY, NamedValuesField, SchemaField, make_tags_field, replace_fields
-from crm.screens.record_admin import RecordForm
+from crm.screens.record_forms import RecordForm
 from leads.line_schema_editor import QUESTION_TABLE_SCHEMA, questions_from_schema, schema_from_questions
 from leads.models import InsuranceType, Lead
 
