@@ -210,7 +210,7 @@ RECORD_SECTIONS = {
 }
 
 # Pages of their own about a record, made by the apps to the right.
-SITE_PAGES = ["agents.assistant.screen.chat_urls"]
+SITE_PAGES = ["agents.assistant.screen.chat_urls", "suggestions.autonomy.screen.autonomy_urls"]
 
 # What people decided on what came of calls to models.
 AI_JUDGEMENTS = "suggestions.screens.ai_log_outcomes.decisions_on_model_calls"

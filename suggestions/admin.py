@@ -2,13 +2,12 @@
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
@@ -19,14 +18,10 @@ from crm.screens.action_forms import ActionForm
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order, fetch_page
 from crm.screens.record_admin import TIMELINE_LENGTH, RecordAdmin
-from inbox.email_templates.screen import EmailTemplateAdmin
-from inbox.models.email_template import EmailTemplate
 from leads.models import Lead
-from suggestions.autonomy.screen import AutonomyAdmin
 from suggestions.choices import LabelCache
 from suggestions.filters import QUEUE_STATES, UNCOUNTED_STATES, WAITING_STATE, SuggestionFilter
-from suggestions.kinds import KINDS
-from suggestions.models import AutonomySetting, Suggestion, SuggestionType
+from suggestions.models import Suggestion
 from suggestions.screens.action_forms import (
     Approve,
     ConfirmDelivered,
@@ -39,15 +34,14 @@ from suggestions.screens.action_forms import (
     Undo,
 )
 from suggestions.screens.attempts import scheduled_at
-from suggestions.screens.dashboard import waiting_badge
+from suggestions.screens.dashboard import waiting_view
 from suggestions.screens.presenters import (
-    TYPE_ICONS,
     current_content,
     describe_suggestion,
     preview_context,
     suggestion_context,
 )
-from suggestions.screens.propose_form import TYPE_DESCRIPTIONS, ProposeForm, records_from_query
+from suggestions.screens.propose_form import propose_view
 from suggestions.screens.queue import SELECTED_PARAM, ApprovalsChangeList
 
 SUGGESTION_ORDER = {"created": models.F("created_at"), "id": models.F("id")}
@@ -94,10 +88,6 @@ def build_state_tab(name: str) -> Tab:
     params = {} if name == WAITING_STATE else {"state": name}
     count_rows = None if name in UNCOUNTED_STATES else lambda rows, user: apply_state(rows.live(), timezone.now())
     return Tab(label, params, count_rows)
-
-
-admin.site.register(AutonomySetting, AutonomyAdmin)
-admin.site.register(EmailTemplate, EmailTemplateAdmin)
 
 
 @admin.register(Suggestion)
@@ -158,16 +148,10 @@ class SuggestionAdmin(RecordAdmin):
     def get_urls(self):
         wrap = self.admin_site.admin_view
         return [
-            path("waiting/", wrap(self.waiting_view), name="suggestions_suggestion_waiting"),
+            path("waiting/", wrap(waiting_view), name="suggestions_suggestion_waiting"),
             path("<uuid:pk>/preview/", wrap(self.preview_view), name="suggestions_suggestion_preview"),
             *super().get_urls(),
         ]
-
-    def waiting_view(self, request: HttpRequest) -> HttpResponse:
-        """How many wait, for the navigation of a page that is open."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return JsonResponse({"waiting": waiting_badge(request)}, headers={"Cache-Control": "no-store"})
 
     def preview_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """What of a content that is being worked on would leave; nothing is decided, nothing kept."""
@@ -188,35 +172,7 @@ class SuggestionAdmin(RecordAdmin):
         return TemplateResponse(request, self.page_template, {**self.admin_site.each_context(request), **context})
 
     def add_view(self, request, form_url="", extra_context=None):
-        """Suggesting something: first what, then the rest."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        kind, query_params = request.GET.get("type", ""), request.GET.dict()
-        context = {**self.admin_site.each_context(request), "title": "Suggest", "opts": self.opts}
-        if kind not in KINDS:
-            context["types"] = [
-                {
-                    "label": SuggestionType(name).label,
-                    "description": TYPE_DESCRIPTIONS[name],
-                    "icon": TYPE_ICONS[name],
-                    "url": f"?{urlencode({**query_params, 'type': str(name)})}",
-                }
-                for name in KINDS
-            ]
-            return TemplateResponse(request, "suggestions/suggest.html", context)
-        sent = request.POST if request.method == "POST" else None
-        form = ProposeForm(sent, type=kind, user=request.user, initial=records_from_query(query_params, request.user))
-        if form.is_bound and form.is_valid() and (suggestion := form.propose(as_draft="as_draft" in request.POST)):
-            said = "Saved as a draft" if "as_draft" in request.POST else "Proposed"
-            self.message_user(request, f"{said}: {suggestion}.", "success")
-            return HttpResponseRedirect(self.page_url(suggestion))
-        query_params.pop("type")
-        context |= {
-            "form": form,
-            "title": f"Suggest: {SuggestionType(kind).label}",
-            "others": f"?{urlencode(query_params)}",
-        }
-        return TemplateResponse(request, "suggestions/suggest.html", context, status=422 if form.is_bound else 200)
+        return propose_view(request, self.admin_site)
 
     def get_object(self, request, object_id, from_field=None):
         rows = self.get_queryset(request)

@@ -1,11 +1,16 @@
-"""The form through which a person suggests something: what, for whom, and why."""
+"""The form with which a person suggests something: what, for whom, and why."""
 
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import PermissionDenied
 from django.db import models
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
 
 from crm.exceptions import ActionRefused
 from crm.models import Client, User
@@ -18,6 +23,7 @@ from suggestions.kinds import KINDS
 from suggestions.kinds.base import InvalidContent
 from suggestions.models import Suggestion, SuggestionType
 from suggestions.screens.content_form import CONTENT_PREFIX, build_content_inputs, read_content
+from suggestions.screens.presenters import TYPE_ICONS
 from support.models import SupportTicket
 
 MAX_REASONING_LENGTH = 5_000
@@ -120,3 +126,40 @@ def find_visible_record(name: str, key: Any, user: User) -> models.Model | None:
     except forms.ValidationError:
         return None
     return RECORD_MODELS[name].objects.visible_to(user).filter(pk=key).first() if key else None
+
+
+def propose_view(request: HttpRequest, site: admin.AdminSite) -> HttpResponse:
+    """Ask which type to suggest, then for its content."""
+    if not request.user.has_perm(transitions.PROPOSE_PERMISSION):
+        raise PermissionDenied
+    type, query_params = request.GET.get("type", ""), request.GET.dict()
+    context = {**site.each_context(request), "title": "Suggest", "opts": Suggestion._meta}
+    if type not in KINDS:
+        context["types"] = type_links(query_params)
+        return TemplateResponse(request, "suggestions/suggest.html", context)
+    sent = request.POST if request.method == "POST" else None
+    form = ProposeForm(sent, type=type, user=request.user, initial=records_from_query(query_params, request.user))
+    as_draft = "as_draft" in request.POST
+    if form.is_bound and form.is_valid() and (suggestion := form.propose(as_draft=as_draft)):
+        messages.success(request, f"{'Saved as a draft' if as_draft else 'Proposed'}: {suggestion}.")
+        return HttpResponseRedirect(reverse("admin:suggestions_suggestion_change", args=[suggestion.pk]))
+    query_params.pop("type")
+    context |= {
+        "form": form,
+        "title": f"Suggest: {SuggestionType(type).label}",
+        "others": f"?{urlencode(query_params)}",
+    }
+    return TemplateResponse(request, "suggestions/suggest.html", context, status=422 if form.is_bound else 200)
+
+
+def type_links(query_params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return label, description, icon and address of the form of each type."""
+    return [
+        {
+            "label": SuggestionType(name).label,
+            "description": TYPE_DESCRIPTIONS[name],
+            "icon": TYPE_ICONS[name],
+            "url": f"?{urlencode({**query_params, 'type': str(name)})}",
+        }
+        for name in KINDS
+    ]
