@@ -1,4 +1,4 @@
-"""A deed as a form: what it asks for, who may do it, and the transition it calls."""
+"""An action as a form: what it asks for, which permission it needs, and the transition it calls."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -29,7 +29,7 @@ class ActionForm(forms.Form):
     primary: ClassVar[bool] = False
     # Completes the confirmation of a bulk action: "8 leads updated."
     past_tense: ClassVar[str] = "updated"
-    # Done to many, whether what was done is told of each.
+    # Whether a bulk action lists the outcome of each record.
     report_each: ClassVar[bool] = False
 
     def __init__(self, *args: Any, user: User, record: models.Model | None = None, **kwargs: Any) -> None:
@@ -38,7 +38,7 @@ class ActionForm(forms.Form):
 
     @classmethod
     def is_applicable(cls, record: models.Model) -> bool:
-        """Whether the deed makes sense for `record` as it stands."""
+        """Whether the action makes sense for `record` in its present state."""
         return True
 
     @classmethod
@@ -46,7 +46,7 @@ class ActionForm(forms.Form):
         return user.has_perm(cls.permission) and cls.is_applicable(record)
 
     def perform(self, record: models.Model, by: User) -> str:
-        """Do it; the sentence that is shown."""
+        """Call the transition and return the confirmation."""
         raise NotImplementedError
 
     def bulk_summary(self, count: int, opts: Options) -> str:
@@ -70,7 +70,7 @@ def report(request: HttpRequest, outcomes: Iterable[str | ActionRefused], form: 
 
 
 def collapsible_list(sentence: str, items: list[str]) -> str:
-    """`sentence`, with `items` to be unfolded beneath it."""
+    """Return `sentence`, with `items` in a folded list below it."""
     if not items:
         return sentence
     listed_items = format_html_join("", "<li>{}</li>", ((item,) for item in items[:MAX_LISTED_ITEMS]))
@@ -81,7 +81,7 @@ def collapsible_list(sentence: str, items: list[str]) -> str:
 
 
 def attempt(form: ActionForm, record: models.Model, by: User) -> str | ActionRefused:
-    """The outcome of one deed out of many: its sentence, or why not."""
+    """Return the outcome of one action of many: its confirmation, or the exception that refused it."""
     try:
         return form.perform(record, by)
     except ActionRefused as error:

@@ -33,7 +33,7 @@ class ActionViewsMixin:
         return request.user.has_perm(transitions.permission_name(self.model, verb))
 
     def get_visible_object(self, request: HttpRequest, object_id: Any) -> models.Model:
-        """The visible record, or 404."""
+        """Return the record if the user may see it, else 404."""
         row = self.get_object(request, unquote(str(object_id)))
         if row is None or not self.has_view_permission(request, row):
             raise Http404(f"There is no such {self.opts.verbose_name}.")
@@ -48,7 +48,7 @@ class ActionViewsMixin:
     # Actions on one record
 
     def available_actions(self, request: HttpRequest, row: models.Model) -> list[ActionForm]:
-        """The deeds this user can do to `row` now, as empty forms with their addresses."""
+        """Return the actions that the user can take on `row` now, as empty forms with their addresses."""
         if is_soft_deleted(row):
             return []
         action_forms = [
@@ -63,7 +63,7 @@ class ActionViewsMixin:
         return reverse(f"{self.admin_site.name}:{name}", args=[row.pk, verb])
 
     def action_view(self, request: HttpRequest, pk: Any, verb: str) -> HttpResponse:
-        """Ask for what a deed needs, or do it. A refusal keeps what was typed."""
+        """Show the form of an action, or perform it. A refused form keeps what was typed."""
         row = self.get_visible_object(request, pk)
         action_classes = {form.verb: form for form in (*self.page_actions, *self.deleted_row_actions())}
         if verb not in action_classes or not request.user.has_perm(action_classes[verb].permission):
@@ -89,14 +89,14 @@ class ActionViewsMixin:
         return TemplateResponse(request, "crm/deed.html", context, status=status)
 
     def success_url(self, request: HttpRequest, row: models.Model, verb: str) -> str:
-        """Where a deed leads: back to where the form stood, if that is one of ours."""
+        """Return the page to show after an action: the page that held the form, if it is on this site."""
         return safe_next_url(request.POST.get("next"), self.list_url() if verb == "purge" else self.page_url(row))
 
     def deleted_row_actions(self) -> tuple[type[ActionForm], ...]:
-        """Restore and purge, for rows in the bin."""
+        """Return the actions on deleted rows: restore and purge."""
         return (
             make_deleted_row_action(self.model, "restore", "Restore"),
-            make_deleted_row_action(self.model, "purge", "Purge for ever"),
+            make_deleted_row_action(self.model, "purge", "Delete permanently"),
         )
 
     # Actions on selected rows
@@ -111,12 +111,14 @@ class ActionViewsMixin:
         }
 
     def make_bulk_action(self, form_class: type[ActionForm]) -> Callable[..., HttpResponse | None]:
-        """An action that asks once for what the deed needs, then does it to each selected row."""
+        """Return an admin action that shows the form once, then performs it on each selected row."""
 
         def run(_: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
             rows = list(queryset[: MAX_BULK_ROWS + 1])
             if len(rows) > MAX_BULK_ROWS:
-                messages.error(request, f"At most {MAX_BULK_ROWS:,} at once: narrow the list down with a filter.")
+                messages.error(
+                    request, f"Select at most {MAX_BULK_ROWS:,} at once. Narrow the list down with a filter."
+                )
                 return None
             form = form_class(request.POST if "apply" in request.POST else None, user=request.user)
             if form.is_bound and form.is_valid():
@@ -139,13 +141,13 @@ class ActionViewsMixin:
 
 
 def safe_next_url(next_url: str | None, default: str) -> str:
-    """`asked` if it is a path of this site, short enough to be gone to; else `default`."""
+    """Return `next_url` if it is a path of this site and not too long, else `default`."""
     is_local = next_url and next_url.startswith("/") and url_has_allowed_host_and_scheme(next_url, allowed_hosts=None)
     return next_url if is_local and len(next_url) <= MAX_NEXT_URL_LENGTH else default
 
 
 def drop_invalid_keys(post_data: QueryDict) -> QueryDict:
-    """`post_data` with nothing but keys among the selected; "all found" needs none of them ticked."""
+    """Return `post_data` with only valid keys among the selected rows; "select all" needs none of them."""
     post_data, keys = post_data.copy(), []
     for raw_key in post_data.getlist(ACTION_CHECKBOX_NAME):
         with suppress(ValidationError):
@@ -172,6 +174,7 @@ def make_deleted_row_action(model: type[models.Model], action: str, action_label
 
         def perform(self, record: models.Model, by: Any) -> str:
             getattr(transitions, action)(record, by=by)
-            return f"Done: {action_label.lower()}."
+            done = "restored" if action == "restore" else "permanently deleted"
+            return f"{str(model._meta.verbose_name).capitalize()} {done}."
 
     return DeletedRowAction

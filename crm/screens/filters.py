@@ -19,11 +19,11 @@ MIN_FILTER_DATE, MAX_FILTER_DATE = date(1900, 1, 1), date(2200, 1, 1)
 
 def owner_choices() -> list[tuple[str, str]]:
     staff = User.objects.filter(is_active=True).order_by("first_name", "last_name", "username")
-    return [("me", "Me"), ("none", "Nobody"), *((str(user.pk), str(user)) for user in staff)]
+    return [("me", "Me"), ("none", "Unassigned"), *((str(user.pk), str(user)) for user in staff)]
 
 
 class DayFilter(django_filters.DateFilter):
-    """Moments since the start of a day (`gte`) or until its end (`lte`), as bounds that the column's index serves."""
+    """Rows from the start of a day (`gte`) or to its end (`lte`), as bounds that an index on the column serves."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("widget", forms.DateInput(attrs={"type": "date"}))
@@ -39,31 +39,31 @@ class DayFilter(django_filters.DateFilter):
 
 
 def start_of_day(day: date) -> datetime:
-    """The first moment of `day` where we work."""
+    """Return the first moment of `day` in the agency's time zone."""
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
 class RelatedRecordFilter(django_filters.UUIDFilter):
-    """Rows that point to one record of `model`, named by a link; must stand under the name of its column."""
+    """Rows that point to one record of `model`, which a link names; the filter has the name of the column."""
 
     def __init__(self, model: type[models.Model], **kwargs: Any) -> None:
-        self.related_model = model  # `model` is the name under which a FilterSet tells its filters its own
+        self.related_model = model  # a FilterSet sets `model` on its filters
         super().__init__(widget=forms.HiddenInput, label=str(model._meta.verbose_name).capitalize(), **kwargs)
 
     def filter(self, qs: models.QuerySet, value: Any) -> models.QuerySet:
         if value is None:
             return qs
         record = self.related_model.objects.visible_to(self.parent.request.user).filter(pk=value).first()
-        # The list says in words what it is narrowed to.
-        self.parent.form.fields[self.field_name].choices = [(str(value), str(record or "not known"))]
+        # The chip above the list shows the record by name.
+        self.parent.form.fields[self.field_name].choices = [(str(value), str(record or "unknown record"))]
         return qs.filter(**{f"{self.field_name}_id": value})
 
 
 class RecordFilter(django_filters.FilterSet):
-    """Search, tags, custom fields and the bin: for every table that has them.
+    """Search, tags, custom fields and deleted rows, for every table that has them.
 
-    Custom fields are asked as `cf.<key>=<value>`; a value that reads as a number or as true or false
-    also matches that.
+    The parameter `cf.<key>=<value>` filters a custom field; a value that reads as a number, true or false also
+    matches that.
     """
 
     has_custom_fields = True
@@ -75,11 +75,11 @@ class RecordFilter(django_filters.FilterSet):
         max_length=200,
         error_messages={"min_length": f"Type at least {MIN_SEARCH_LENGTH} characters."},
     )
-    tags = django_filters.CharFilter(method="filter_tags", label="Tags, separated by commas", max_length=500)
+    tags = django_filters.CharFilter(method="filter_tags", label="Tags (comma-separated)", max_length=500)
     tags_mode = django_filters.ChoiceFilter(
         method="keep_all_rows",
         label="Tags match",
-        choices=[("any", "any of them"), ("all", "all of them")],
+        choices=[("any", "any"), ("all", "all")],
         empty_label=None,
     )
     deleted = django_filters.BooleanFilter(method="filter_deleted", label="Deleted", widget=forms.HiddenInput)
@@ -100,7 +100,7 @@ class RecordFilter(django_filters.FilterSet):
         return queryset
 
     def search(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        """Rows that contain every word; the trigram index serves words of three letters and more."""
+        """Return rows that contain every word; the trigram index serves words of three letters and more."""
         for word in split_search_terms(value):
             queryset = queryset.filter(search_text__contains=word)
         return queryset
@@ -116,17 +116,17 @@ class RecordFilter(django_filters.FilterSet):
         return queryset.filter(deleted_at__isnull=False) if value else queryset
 
     def keep_all_rows(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
-        """For a field that another one reads."""
+        """Filter nothing: `filter_tags` reads this field."""
         return queryset
 
 
 def split_search_terms(text: str) -> list[str]:
-    """What to look for: the whole text when it is a number however written, else each word.
+    """Return the terms to search for: the whole text if it is a number in any notation, else each word.
 
-    A telephone number is looked for without the code of its country. A word too short for the trigram
-    index counts only together with its neighbours.
+    A phone number is searched without its country code. A word too short for the trigram index is searched
+    together with its neighbours.
     """
-    # Letter by letter, as the database does it: a whole text in Python would become longer (İ) or end otherwise (Σ).
+    # Letter by letter, as the database does it: lowering a whole text can lengthen it (İ) or change its end (Σ).
     text = " ".join("".join(char.lower()[0] for char in strip_nul(text)).split())
     number = "".join(char for char in text if char.isdigit())[-PHONE_SEARCH_DIGITS:]
     if len(number) >= MIN_SEARCH_LENGTH and not any(char.isalpha() or char == "@" for char in text):
@@ -136,7 +136,7 @@ def split_search_terms(text: str) -> list[str]:
 
 
 def custom_field_matches(key: str, value: str) -> models.Q:
-    """The condition that custom field `key` is `value`, as a text, a number or a truth."""
+    """Return the condition that custom field `key` is `value`, as text, number or boolean."""
     condition = models.Q(custom_fields__contains={key: value})
     if value in {"true", "false"}:
         condition |= models.Q(custom_fields__contains={key: value == "true"})
@@ -150,7 +150,7 @@ def custom_field_matches(key: str, value: str) -> models.Q:
 
 
 class LiveRowsFilter(django_filters.FilterSet):
-    """A small table: search where it has a search, live rows unless the bin is asked for."""
+    """For a small table: live rows, or the deleted ones with `deleted`."""
 
     deleted = django_filters.BooleanFilter(method="keep_all_rows", label="Deleted", widget=forms.HiddenInput)
 
@@ -159,12 +159,12 @@ class LiveRowsFilter(django_filters.FilterSet):
         return queryset.filter(deleted_at__isnull=not self.form.cleaned_data.get("deleted"))
 
     def keep_all_rows(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
-        """For a field that `filter_queryset` reads."""
+        """Filter nothing: `filter_queryset` reads this field."""
         return queryset
 
 
 def filter_by_owner(queryset: models.QuerySet, value: str, request: Any, field: str = "assigned_to") -> models.QuerySet:
-    """Rows of `value`: "me", "none", or a user's key."""
+    """Return the rows of an owner: "me", "none" (unassigned), or a user's key."""
     if value == "none":
         return queryset.filter(**{f"{field}__isnull": True})
     return queryset.filter(**{field: request.user.pk if value == "me" else value})

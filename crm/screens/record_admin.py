@@ -1,4 +1,4 @@
-"""What every screen of a record shares: list, page, form, deeds, history, bin."""
+"""What the screens of every record share: list, page, form, actions, history, deleting."""
 
 from typing import Any, ClassVar
 
@@ -32,7 +32,7 @@ TIMELINE_LENGTH = 50
 
 
 class ReadOnlyMixin:
-    """For an admin class: nobody writes here, whatever they may do elsewhere."""
+    """For an admin class that no user can write through."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -48,7 +48,7 @@ class ReadOnlyMixin:
 
 
 class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
-    """The admin of a record: rows by permission and visibility, deeds through transitions."""
+    """The admin of a record: rows by permission and visibility, actions through transitions."""
 
     form = RecordForm
     filterset_class: ClassVar[Any] = None
@@ -80,7 +80,7 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
         return super().has_change_permission(request, obj) and not is_soft_deleted(obj)
 
     def get_search_results(self, request: HttpRequest, queryset: models.QuerySet, term: str) -> tuple[Any, bool]:
-        """For pickers: the table's own search, live rows only, the newest first; nothing if it is no search."""
+        """For pickers: search live rows, newest first, with the list's own search; an invalid search finds nothing."""
         queryset = queryset.filter(deleted_at__isnull=True).order_by("-pk")
         if not term:
             return queryset, False
@@ -88,10 +88,10 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
         return (queryset.none() if filterset.form.errors else filterset.qs), False
 
     def search_error(self, request: HttpRequest, term: str) -> str:
-        """Why `term` cannot be searched for, in words; empty if it can be."""
+        """Return why `term` cannot be searched for; empty if it can."""
         return " ".join(self.filterset_class({"q": term}, request=request).form.errors.get("q", ()))
 
-    # A search box is the FilterSet's; pickers need this to be set.
+    # The FilterSet does the searching; Django's pickers only need this to be set.
     search_fields = ("pk",)
 
     # The list
@@ -109,7 +109,7 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
         return super().changelist_view(request, extra)
 
     def filters_view(self, request: HttpRequest) -> HttpResponse:
-        """The fields of the filter sheet: fetched when it is opened, for they cost more than a page of rows."""
+        """Return the filter sheet, which is fetched when it is opened because it costs more than a page of rows."""
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
         filterset = self.filterset_class(request.GET, self.get_queryset(request), request=request)
@@ -139,7 +139,7 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except ActionRefused as error:
-            # Once more, for what was typed; this time the form itself refuses.
+            # Show the form again with what was typed; this time the form itself refuses.
             request.error = str(error)
             return super().changeform_view(request, object_id, form_url, extra_context)
 
@@ -155,7 +155,7 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
         return TemplateResponse(request, self.page_template, context)
 
     def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
-        """What the page of `row` shows; sections that other apps add are named in the settings."""
+        """Return what the page of `row` shows; the settings name the panels of other apps."""
         panels = [import_string(name) for name in settings.RECORD_SECTIONS.get(self.opts.label_lower, ())]
         return {
             "title": str(row),
@@ -174,7 +174,7 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
     # The form
 
     def create_record(self, request: HttpRequest, row: models.Model) -> None:
-        """The deed that adds a record of this table."""
+        """Add a record of this table with its transition."""
         transitions.create(row, by=request.user)
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: forms.ModelForm, change: bool) -> None:
@@ -191,11 +191,11 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
         transitions.record_edit(obj, columns, by=request.user)
 
     def save_formset(self, request: HttpRequest, form: forms.ModelForm, formset: Any, change: bool) -> None:
-        """Links of the record: each change is a line on its timeline, and what is taken away is only deleted softly."""
+        """Save the links of a record: each change is logged on its timeline, and a removed link is soft-deleted."""
         formset.save(commit=False)
         for row in formset.deleted_objects:
             transitions.soft_delete(row, by=request.user, timeline_owner=form.instance)
-        # Whoever is no longer the primary one goes first, for there can only be one.
+        # The former primary link is saved first, because there can only be one.
         for row, columns in sorted(formset.changed_objects, key=lambda pair: getattr(pair[0], "is_primary", False)):
             with errors_as_invalid_input():
                 row.save()
@@ -204,10 +204,10 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
             transitions.create(row, by=request.user, timeline_owner=form.instance)
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
-        """Django's own log is not kept: the activity log is."""
+        """Log nothing in Django's own log: the activity log replaces it."""
 
     def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
-        """As `log_addition`."""
+        """Log nothing, as `log_addition`."""
 
     def response_post_save_change(self, request: HttpRequest, obj: models.Model) -> HttpResponse:
         return HttpResponseRedirect(self.page_url(obj))

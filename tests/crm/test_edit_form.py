@@ -31,7 +31,7 @@ from tests.form_parser import read_form
 pytestmark = pytest.mark.django_db
 LINES = importlib.import_module("leads.migrations.0003_stages_and_lines").LINES
 SCHEMAS = {code: schema for code, *_, schema in LINES}
-EDIT_CONFLICT = "Somebody else has changed this record since you opened it."
+EDIT_CONFLICT = "Another user changed this record after you opened it."
 
 
 def url(row) -> str:
@@ -492,7 +492,7 @@ def test_unchanged_custom_value_keeps_its_type(as_max):
 @pytest.mark.parametrize(
     ("pairs", "sentence"),
     [
-        ([("a", "1"), (" a ", "2")], "The name “a” stands twice."),
+        ([("a", "1"), (" a ", "2")], "The name “a” is used twice."),
         ([("", "lonely")], "A field's name has 1 to 60 characters: “lonely”."),
         ([("\x00", "lonely")], "A field's name has 1 to 60 characters: “lonely”."),
         ([("x" * 61, "1")], "A field's name has 1 to 60 characters"),

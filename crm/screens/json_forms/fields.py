@@ -39,7 +39,7 @@ def read_inputs(schema: Schema, data: Any, name: str) -> Any:
 
 
 def has_input(raw: Any) -> bool:
-    """Whether anything at all was typed into `raw`."""
+    """Whether `raw` holds any typed text."""
     if isinstance(raw, dict):
         return any(map(has_input, raw.values()))
     if isinstance(raw, list):
@@ -96,12 +96,12 @@ def empty_value(schema: Schema) -> Any:
 
 
 def object_rows(value: Any) -> list[dict[str, Any]]:
-    """The rows of a list of objects; anything else in it has no inputs."""
+    """Return the objects of a list; its other entries have no inputs."""
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def with_schema_version(schema: Schema, values: dict[str, Any], saved_value: dict[str, Any]) -> dict[str, Any]:
-    """`values` with the version of the schema that they were written under."""
+    """Return `values` with the version of the schema that they were written under."""
     version = schema.get(VERSION_KEY)
     if values == {key: value for key, value in saved_value.items() if key != VERSION_KEY}:
         version = saved_value.get(VERSION_KEY, version)
@@ -173,7 +173,7 @@ def describe_rows(schema: Schema, value: Any, name: str) -> dict[str, Any]:
 
 
 class SchemaField(forms.Field):
-    """JSON that follows `schema`; what a schema with a `schema_version` describes carries that version."""
+    """JSON that follows `schema`; values carry the `schema_version` of a schema that has one."""
 
     saved_value: Any = None
 
@@ -197,7 +197,7 @@ class SchemaField(forms.Field):
 
 
 def has_field_changed(field: forms.Field, initial: Any, data: Any) -> bool:
-    """Whether `data` means something else than `initial`; what cannot be read does."""
+    """Whether `data` differs from `initial` in value; invalid data does."""
     try:
         return (initial or None) != (field.clean(data) or None)
     except ValidationError:
@@ -205,7 +205,7 @@ def has_field_changed(field: forms.Field, initial: Any, data: Any) -> bool:
 
 
 def value_path_label(schema: Schema, path: Any) -> str:
-    """The titles that lead to a value in `schema`."""
+    """Return the titles on the way to a value in `schema`."""
     labels = []
     for step in path:
         if isinstance(step, int):
@@ -268,7 +268,7 @@ class NamedValuesWidget(forms.Widget):
 
 
 class NamedValuesField(forms.Field):
-    """A JSON object without a schema. What reads as a number or as true or false becomes that."""
+    """A JSON object without a schema. Text that reads as a number, true or false becomes that."""
 
     widget = NamedValuesWidget
     saved_value: Any = None
@@ -284,18 +284,18 @@ class NamedValuesField(forms.Field):
         return values
 
     def validate_pair(self, key: str, text: str, values: dict[str, Any]) -> None:
-        """Refuse a name or value that cannot be kept."""
+        """Refuse a name or value that cannot be stored."""
         if not key or (len(key) > self.MAX_KEY_LENGTH and key not in (self.saved_value or {})):
             raise ValidationError(
                 f"A field's name has 1 to {self.MAX_KEY_LENGTH} characters: “{key[:60] or text[:40]}”."
             )
         if key in values:
-            raise ValidationError(f"The name “{key}” stands twice.")
+            raise ValidationError(f"The name “{key}” is used twice.")
         if len(text) > self.MAX_VALUE_LENGTH and not self.is_unchanged(key, text):
             raise ValidationError(f"“{key}” is longer than {self.MAX_VALUE_LENGTH:,} characters.")
 
     def is_unchanged(self, key: str, text: str) -> bool:
-        """Whether `text` is how the value of `key` was shown."""
+        """Whether `text` is what the input of `key` showed at first."""
         return key in (self.saved_value or {}) and json_value_text(self.saved_value[key]).strip() == text
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -303,7 +303,7 @@ class NamedValuesField(forms.Field):
 
 
 def parse_text_value(text: str) -> Any:
-    """`text` as what it reads like: a number, true or false, or a text."""
+    """Return `text` as a number or boolean if it reads as one, else as text."""
     if text in {"true", "false"}:
         return text == "true"
     if PLAIN_NUMBER.fullmatch(text):
@@ -321,7 +321,7 @@ class TagsField(forms.CharField):
         text = clean_form_text(str(value or "")).strip()
         tags = [tag.strip() for tag in text.split(",")] if text else []
         if "" in tags:
-            raise ValidationError("A tag must not be empty: there is nothing between two commas.")
+            raise ValidationError("Remove the extra comma: a tag must not be empty.")
         if any(len(tag) > MAX_TAG_LENGTH for tag in tags):
             raise ValidationError(f"A tag has at most {MAX_TAG_LENGTH} characters.")
         return list(dict.fromkeys(tags))
@@ -331,7 +331,7 @@ class TagsField(forms.CharField):
 
 
 def replace_fields(form: forms.ModelForm, fields: dict[str, forms.Field]) -> None:
-    """Put `fields` in place of the plain ones of `form`, each knowing what the record holds now."""
+    """Replace fields of `form` by `fields`, each with the saved value of the record."""
     for name, field in fields.items():
         if name not in form.fields:
             continue
