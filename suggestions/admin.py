@@ -66,20 +66,20 @@ LARGE_COLUMNS = (
     "review_note",
 )
 
-# In a person's session: what they decided last. It is offered to be taken back for so long.
+# The session keeps the user's last decision, which can be undone for this long.
 LAST_DECIDED_SESSION_KEY = "suggestions.screens.ai_log_outcomes"
 UNDO_OFFER_PERIOD = timedelta(hours=1)
-# Deeds after which the suggestion itself stays on the screen, for it waits again.
+# After these actions the suggestion stays on the screen, because it needs another decision.
 VERBS_STAYING_ON_RECORD = {PutBack.verb, Undo.verb, Submit.verb}
 
 
 def find_content_form(forms: dict[str, ActionForm]) -> ContentDecisionForm | None:
-    """The form in which the content can be worked on, if one is offered."""
+    """Return the form with the editable content, if one is offered."""
     return next((form for form in forms.values() if isinstance(form, ContentDecisionForm)), None)
 
 
 def columns_not_shown(pointer: str, model: type[models.Model], *name: str) -> list[str]:
-    """The columns of `model` that a line does not need which only says its name."""
+    """Return the columns of `model` that a line with only its name does not need."""
     return [f"{pointer}__{field.name}" for field in model._meta.concrete_fields if field.name not in {"id", *name}]
 
 
@@ -135,7 +135,7 @@ class SuggestionAdmin(RecordAdmin):
     page_actions = (Approve, Submit, Reject, Snooze, PutBack, Undo, ConfirmDelivered, RetryUndelivered)
     bulk_actions = (Approve, Reject, Snooze)
 
-    # A suggestion is proposed, by an agent or a person, and decided by a person; nobody edits it.
+    # A suggestion is proposed and decided, but never edited.
 
     def has_change_permission(self, request, obj=None):
         return False
@@ -154,7 +154,7 @@ class SuggestionAdmin(RecordAdmin):
         ]
 
     def preview_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """What of a content that is being worked on would leave; nothing is decided, nothing kept."""
+        """Show what the edited content would send; nothing is decided or saved."""
         row = self.get_visible_object(request, pk)
         if request.method != "POST":
             return HttpResponseRedirect(self.page_url(row))
@@ -183,16 +183,16 @@ class SuggestionAdmin(RecordAdmin):
             return None
 
     def load_with_relations(self, request: HttpRequest, pk: Any, relation_names: set[str]) -> Suggestion:
-        """The suggestion with all that hangs on it; `relation_names` are the names of those that it has.
+        """Load the suggestion with its related records; `relation_names` are the relations that it has.
 
-        To plan the joins to what it has not takes longer than to read it.
+        Joins to relations that it does not have would cost more in planning than the row itself.
         """
         joined = [name for name in self.page_select_related if name.partition("__")[0] in relation_names]
         left_out = [name for name in self.page_defer if name.partition("__")[0] in relation_names]
         rows = self.get_queryset(request).select_related(*joined) if joined else self.get_queryset(request)
         return rows.defer(*left_out).get(pk=pk)
 
-    # The queue, with one of it beside
+    # The queue, with the selected suggestion beside it
 
     def get_changelist(self, request, **kwargs):
         return ApprovalsChangeList
@@ -205,7 +205,7 @@ class SuggestionAdmin(RecordAdmin):
         return response
 
     def selected_context(self, request: HttpRequest, cl: ApprovalsChangeList) -> dict[str, Any]:
-        """What stands beside the list: the one asked for, or its first."""
+        """Return what is shown beside the list: the selected suggestion, or the first."""
         wanted = request.GET.get(SELECTED_PARAM) or (cl.page.rows[0].pk if cl.page.rows else None)
         try:
             row = self.load_selected(request, wanted, cl) if wanted else None
@@ -227,10 +227,10 @@ class SuggestionAdmin(RecordAdmin):
         }
 
     def load_selected(self, request: HttpRequest, wanted: Any, cl: ApprovalsChangeList) -> Suggestion:
-        """The one to be shown; of one in the list is known already what hangs on it.
+        """Return the selected suggestion; the list already knows which relations a row of its own has.
 
         Raises:
-            Http404: there is none, or it is not this person's to see.
+            Http404: there is no such suggestion, or the user may not see it.
         """
         known = next((row for row in cl.page.rows if str(row.pk) == str(wanted)), None)
         if known is None or not self.has_view_permission(request, known):
@@ -243,7 +243,7 @@ class SuggestionAdmin(RecordAdmin):
             raise Http404("There is no such suggestion.") from gone
 
     def last_decision(self, request: HttpRequest, names: LabelCache) -> dict[str, Any] | None:
-        """What this person decided last, with the form that takes it back; None where it cannot be."""
+        """Return the user's last decision with the address that undoes it; None if it cannot be undone."""
         pk = request.session.get(LAST_DECIDED_SESSION_KEY)
         row = self.get_object(request, pk) if pk else None
         if row is None or row.reviewed_by_id != request.user.pk or row.reviewed_at < timezone.now() - UNDO_OFFER_PERIOD:
@@ -255,7 +255,7 @@ class SuggestionAdmin(RecordAdmin):
         url = self.action_url(row, form.verb)
         return {"row": row, "sentence": sentence, "url": url, "goes_out_at": scheduled_at(row)}
 
-    # The page of one
+    # The page of one suggestion
 
     def page_context(self, request, row):
         context = super().page_context(request, row)
@@ -277,7 +277,7 @@ class SuggestionAdmin(RecordAdmin):
         }
 
     def action_view(self, request, pk, verb):
-        """As of any record, but asked, and asked again, on the page of the suggestion itself."""
+        """Show the form of an action on the page of the suggestion itself."""
         response = super().action_view(request, pk, verb)
         form_context = getattr(response, "context_data", None)
         if not form_context or verb not in {form.verb for form in self.page_actions}:
@@ -293,7 +293,7 @@ class SuggestionAdmin(RecordAdmin):
         context = {**self.admin_site.each_context(request), **context, "refused": form.non_field_errors()}
         return TemplateResponse(request, self.page_template, context, status=response.status_code)
 
-    # Where a decision leads
+    # After a decision
 
     def success_url(self, request, row, verb):
         url = super().success_url(request, row, verb)
@@ -316,7 +316,7 @@ class SuggestionAdmin(RecordAdmin):
         return url
 
     def next_in_queue(self, request: HttpRequest, query_params: QueryDict, row: Suggestion) -> Suggestion | None:
-        """The one after `row` in the list that `asked` describes, or its first."""
+        """Return the suggestion after `row` in the list that `query_params` describe, or its first."""
         order = self.orders.get(query_params.get("order", ""), self.orders["newest"])
         rows = self.filterset_class(query_params, self.get_queryset(request), request=request).qs.defer(*LARGE_COLUMNS)
         here = order.annotate_keys(Suggestion.everything.defer(*LARGE_COLUMNS)).get(pk=row.pk)

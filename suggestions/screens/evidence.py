@@ -26,7 +26,7 @@ MAX_EVIDENCE = 20
 
 @dataclass(frozen=True)
 class EvidenceItem:
-    """Words that a suggestion rests on, and the page they stand on, where the user may open it."""
+    """A quote that a suggestion is based on, and the page of its source if the user may open it."""
 
     quote: Any
     who: str = ""
@@ -43,24 +43,24 @@ def change_page_url(name: str, pk: Any) -> str:
 
 
 def concerns_same_record(other: Any, row: Suggestion) -> bool:
-    """Whether `other` is about nobody but whom `row` is about: then who sees the one sees the other."""
+    """Whether `other` is about the lead and client of `row` only, so that its readers may see it too."""
     return other.lead_id in {None, row.lead_id} and other.client_id in {None, row.client_id}
 
 
 @dataclass
 class EvidenceSources:
-    """The messages, conversations and leads that a suggestion names and `user` may see."""
+    """The messages, threads and leads that a suggestion names and `user` may see."""
 
     user: User
     messages: dict[str, Message] = field(default_factory=dict)
     threads: dict[str, Thread] = field(default_factory=dict)
     leads: dict[str, Lead] = field(default_factory=dict)
-    # The latest word in the conversation that is later than the suggestion, whether `user` may see it or not.
+    # The latest message of the thread after the suggestion, whether `user` may see it or not.
     newer_message: Message | None = None
 
     @classmethod
     def of(cls, row: Suggestion, user: User) -> "EvidenceSources":
-        """What `row` rests on, in as few queries as it takes."""
+        """Load the sources of `row` in as few queries as possible."""
         sources, entries = cls(user), row.evidence[:MAX_EVIDENCE]
         messages = sources.load_messages(row, evidence_ids(entries, "message"))
         if user.has_perm("inbox.view_thread"):
@@ -74,7 +74,7 @@ class EvidenceSources:
         return sources
 
     def load_messages(self, row: Suggestion, quoted: set[UUID]) -> list[Message]:
-        """The messages that are quoted, the one that `row` answers, and the latest that came since."""
+        """Return the quoted messages, the one that `row` answers, and the latest after it."""
         wanted = quoted | ({row.message_id} if row.message_id else set())
         later = transitions.newer_messages(row)
         if not wanted and row.thread_id is None:
@@ -95,7 +95,7 @@ class EvidenceSources:
         return {**found, **index_by_pk(Thread.objects.visible_to(self.user).filter(pk__in=wanted))} if wanted else found
 
     def evidence(self, row: Suggestion) -> list[EvidenceItem]:
-        """What `row` rests on, each with its source; what it answers, where nothing is quoted."""
+        """Return the evidence of `row` with its sources; without any quote, the message that it answers."""
         items = [self.build_evidence_item(row, entry) for entry in row.evidence[:MAX_EVIDENCE]]
         message = self.messages.get(str(row.message_id))
         if not items and message is not None:
@@ -128,7 +128,7 @@ def parse_timestamp(text: Any) -> datetime | None:
 
 
 def evidence_ids(entries: list[Any], source: str) -> set[UUID]:
-    """The keys of what `entries` quote of `source`; what is no key is passed over."""
+    """Return the keys in `entries` of `source`; invalid keys are skipped."""
     found = set()
     for entry in entries:
         if isinstance(entry, dict) and entry.get("source") == source:

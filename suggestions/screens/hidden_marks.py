@@ -1,4 +1,4 @@
-"""What eyes miss in a content: characters that are not drawn, and where links really lead."""
+"""What a reader cannot see in content: hidden characters, and the hosts that links lead to."""
 
 import re
 import unicodedata
@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 SHOWN_LINK_PATTERN = re.compile(r"(?:https?://|www\.)[^\s<>\"'\]\)]+", re.IGNORECASE)
 MAX_LINKS_SHOWN = 20
-# Not drawn, or drawn as nothing, or turning round what stands beside them; line ends and tabs are no secret.
+# Characters that are invisible or change the direction of text; line ends and tabs are allowed.
 INVISIBLE_CATEGORIES = {"Cf", "Cc", "Co", "Cn", "Cs", "Zl", "Zp"}
 LINE_CHARACTERS = {"\n", "\t", "\r"}
 PICTURE_JOINER = "\u200d"
-# Blanks that pass for letters.
+# Letters that look blank.
 BLANK_LETTERS = {"\u115f", "\u1160", "\u3164", "\uffa0", "\u2800"}
 EXCERPT_MARGIN = 30
 MAX_HIDDEN_SHOWN = 10
@@ -25,7 +25,7 @@ def may_be_hidden(char: str) -> bool:
 
 
 def is_hidden_at(text: str, at: int) -> bool:
-    """Whether the character of `text` at `at` is one that nobody sees."""
+    """Whether the character of `text` at `at` is hidden."""
     if text[at] == PICTURE_JOINER and 0 < at < len(text) - 1:  # joins two pictures into one
         return not (unicodedata.category(text[at - 1]) in {"So", "Mn", "Sk"} and is_picture(text[at + 1]))
     return may_be_hidden(text[at])
@@ -43,14 +43,14 @@ def is_picture(char: str) -> bool:
 
 @dataclass(frozen=True)
 class TextPiece:
-    """A stretch of a text; a hidden one is written as its code."""
+    """A piece of a text; a hidden character is written as its code."""
 
     text: str
     is_hidden: bool = False
 
 
 def mark_hidden_characters(text: str) -> list[TextPiece]:
-    """`text` with every hidden character written out as `U+200B`."""
+    """Return the pieces of `text`, with every hidden character written as `U+200B`."""
     found: list[TextPiece] = []
     start = 0
     for at in hidden_positions(text):
@@ -60,7 +60,7 @@ def mark_hidden_characters(text: str) -> list[TextPiece]:
 
 
 def iter_texts(value: Any) -> Iterator[str]:
-    """Every text in `value`, as deep as contents go."""
+    """Yield every text in `value`, at any depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list | dict):
@@ -70,7 +70,7 @@ def iter_texts(value: Any) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class HiddenText:
-    """A field in which characters are hidden: how many, and the words around the first of them."""
+    """A field with hidden characters: their number, and the text around the first of them."""
 
     label: str
     count: int
@@ -78,7 +78,7 @@ class HiddenText:
 
 
 def find_hidden_text(contents: list[tuple[str, Any]]) -> list[HiddenText]:
-    """The fields among `contents` (label, value) that hold hidden characters."""
+    """Return the fields among `contents` (label, value) with hidden characters."""
     found = []
     for label, value in contents:
         text = " ".join(iter_texts(value))
@@ -93,14 +93,14 @@ def find_hidden_text(contents: list[tuple[str, Any]]) -> list[HiddenText]:
 
 @dataclass(frozen=True)
 class LinkTarget:
-    """A link in a text, and the host that it leads to, as computers read it."""
+    """A link in a text, and its host in ASCII."""
 
     url: str
     host: str
 
 
 def find_link_targets(contents: list[tuple[str, Any]]) -> list[LinkTarget]:
-    """Where the links in `contents` (label, value) lead, each once."""
+    """Return the links in `contents` (label, value), each once."""
     found: dict[str, LinkTarget] = {}
     for _, value in contents:
         for url in SHOWN_LINK_PATTERN.findall(" ".join(iter_texts(value))):
@@ -110,7 +110,7 @@ def find_link_targets(contents: list[tuple[str, Any]]) -> list[LinkTarget]:
 
 
 def ascii_host(url: str) -> str:
-    """The host of `url` in ASCII, so that no letter passes for another; empty where it has none."""
+    """Return the host of `url` in ASCII, so that no letter passes for another; empty if it has none."""
     try:
         host = urlsplit(url if "://" in url else f"http://{url}").hostname or ""
         return host if host.isascii() else host.encode("idna").decode()

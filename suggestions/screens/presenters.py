@@ -19,7 +19,7 @@ from suggestions.screens.evidence import EvidenceSources, change_page_url, conce
 from suggestions.screens.hidden_marks import find_hidden_text, find_link_targets
 
 MAX_RELATED = 5
-UNSUPPORTED_TYPE_NOTICE = "This program cannot carry it out yet: do it yourself, or reject it."
+UNSUPPORTED_TYPE_NOTICE = "This type cannot be executed yet. Do it yourself, or reject it."
 
 TYPE_ICONS = {
     SuggestionType.TASK: "add_task",
@@ -42,7 +42,7 @@ STATUS_COLOURS = {
     SuggestionStatus.REJECTED: "grey",
     SuggestionStatus.FAILED: "red",
 }
-# What a result may name, and the page of each.
+# The pages of the records that a result may name.
 RESULT_PAGES = {
     "task": "leads_task",
     "lead": "leads_lead",
@@ -55,24 +55,24 @@ RESULT_PAGES = {
 
 @dataclass(frozen=True)
 class SuggestionLine:
-    """A suggestion in a line or two."""
+    """A suggestion in one line of a list."""
 
     row: Suggestion
     sentence: str
     icon: str
     colour: str
     is_expired: bool
-    # Whether its reader can approve it without opening it: of a known type that is theirs to do, and not in doubt.
+    # Whether the user can approve it without opening it: a known type, permitted, valid and not expired.
     is_approvable: bool
 
 
 def has_kind_permission(row: Suggestion, user: User) -> bool:
-    """Whether `user` may do what `row` would do."""
+    """Whether `user` has the permission for what `row` does."""
     return row.type in KINDS and user.has_perm(KINDS[row.type].permission)
 
 
 def can_approve(row: Suggestion, user: User) -> bool:
-    """Whether it stands as something that `user` may let happen, now or once more."""
+    """Whether `user` may approve `row` now, or retry it."""
     unknown = row.status == SuggestionStatus.FAILED and is_delivery_unconfirmed(row)
     return row.status in transitions.DECIDABLE_STATUSES and has_kind_permission(row, user) and not unknown
 
@@ -91,23 +91,23 @@ def build_suggestion_line(row: Suggestion, names: LabelCache, user: User) -> Sug
 
 
 def current_content(row: Suggestion) -> Any:
-    """The content that counts: what was let through, else what is proposed."""
+    """Return the approved content, or the proposed one before a decision."""
     return row.suggested_content if row.approved_content is None else row.approved_content
 
 
 def describe_suggestion(row: Suggestion, content: Any, names: LabelCache) -> tuple[str, str]:
-    """What `row` with `content` does, in words, and why that cannot be, if it cannot."""
+    """Return what `row` with `content` does as a sentence, and the problem if it cannot be done."""
     kind = KINDS.get(row.type)
     if kind is None:
         return str(row), UNSUPPORTED_TYPE_NOTICE
     try:
         return kind.sentence(kind.parse_content(content), row, names), ""
     except InvalidInput as error:
-        return str(row), f"Its content is not what it should be. {error}"
+        return str(row), f"The content is not valid. {error}"
 
 
 def readable_content(row: Suggestion, content: Any, names: LabelCache) -> list[tuple[str, Any]]:
-    """The content to be read: label and value of each field."""
+    """Return label and value of each field of the content."""
     kind = KINDS.get(row.type)
     if kind is None or not isinstance(content, dict):
         fields = content.items() if isinstance(content, dict) else [("content", content)]
@@ -116,14 +116,14 @@ def readable_content(row: Suggestion, content: Any, names: LabelCache) -> list[t
 
 
 def readonly_content(row: Suggestion, names: LabelCache) -> list[tuple[str, Any]]:
-    """What of the content stands and cannot be edited: label and value of each field."""
+    """Return label and value of each field that cannot be edited."""
     kind = KINDS.get(row.type)
     return readonly_fields(kind.Payload, current_content(row), names) if kind else []
 
 
 @dataclass(frozen=True)
 class FieldChange:
-    """A field that was let through otherwise than it was proposed."""
+    """A field that the approver changed."""
 
     label: str
     was: Any
@@ -131,7 +131,7 @@ class FieldChange:
 
 
 def changed_fields(row: Suggestion, names: LabelCache) -> list[FieldChange]:
-    """Field by field, what a person changed before letting it happen."""
+    """Return the fields that the approver changed."""
     if row.approved_content is None:
         return []
     was = dict(readable_content(row, row.suggested_content, names))
@@ -141,7 +141,7 @@ def changed_fields(row: Suggestion, names: LabelCache) -> list[FieldChange]:
 
 
 def readable_result(row: Suggestion) -> list[tuple[str, str, str]]:
-    """What came of it: label, text and the page of each thing it made or changed."""
+    """Return label, text and page of each record that the execution made or changed."""
     result = row.result if isinstance(row.result, dict) else {}
     return [
         (label.replace("_", " ").capitalize(), "Open", change_page_url(RESULT_PAGES[label], one))
@@ -153,7 +153,7 @@ def readable_result(row: Suggestion) -> list[tuple[str, str, str]]:
 
 
 def visible_interaction(row: Suggestion, user: User) -> AIInteraction | None:
-    """The call to a model that it came from, if `user` may see it."""
+    """Return the model call that `row` came from, if `user` may see it."""
     if row.interaction is None or not user.has_perm("ai_log.view_aiinteraction"):
         return None
     if concerns_same_record(row.interaction, row):
@@ -162,7 +162,7 @@ def visible_interaction(row: Suggestion, user: User) -> AIInteraction | None:
 
 
 def related_suggestions(row: Suggestion, user: User) -> list[Suggestion]:
-    """What else is or was suggested for the same lead or client, newest first."""
+    """Return other suggestions for the same lead or client, newest first."""
     if row.lead_id is None and row.client_id is None:
         return []
     same = {"lead": row.lead_id} if row.lead_id else {"client": row.client_id}
@@ -172,7 +172,7 @@ def related_suggestions(row: Suggestion, user: User) -> list[Suggestion]:
 
 
 def changed_since_proposed(row: Suggestion, content: Any) -> str:
-    """How the world moved on since `row` was proposed; empty where it did not, or nothing is to be decided."""
+    """Return what has changed since `row` was proposed; empty if nothing has, or it needs no decision."""
     if row.status not in transitions.DECIDABLE_STATUSES or row.type not in KINDS:
         return ""
     try:
@@ -183,7 +183,7 @@ def changed_since_proposed(row: Suggestion, content: Any) -> str:
 
 
 def permission_notice(row: Suggestion, user: User) -> str:
-    """Why `user`, who may decide, is not offered to let this one happen; empty where it is offered."""
+    """Return why `user`, who may decide, cannot approve this one; empty if they can."""
     kind = KINDS.get(row.type)
     if (
         kind is None
@@ -194,12 +194,12 @@ def permission_notice(row: Suggestion, user: User) -> str:
     return (
         ""
         if user.has_perm(kind.permission)
-        else f"You may not {kind.action_phrase}: somebody who may has to approve this."
+        else f"You may not {kind.action_phrase}. Ask a user with that permission to approve this."
     )
 
 
 def entry_sentences(entries: Any) -> list[str]:
-    """What a list of findings or reasons says: of each its sentence, or itself where it is a mere text."""
+    """Return the sentence of each finding or reason; a plain text is its own sentence."""
     return [
         str(entry.get("sentence", "")) if isinstance(entry, dict) else str(entry)
         for entry in (entries if isinstance(entries, list) else [])
@@ -207,7 +207,7 @@ def entry_sentences(entries: Any) -> list[str]:
 
 
 def policy_context(row: Suggestion, user: User) -> dict[str, Any]:
-    """What the policy said of `row`, and what is to be said of how it is carried out."""
+    """Return what the policy found in `row`, and the state of its execution."""
     is_open = row.status in transitions.DECIDABLE_STATUSES
     content = transitions.content_to_decide(row) if is_open else current_content(row)
     waits = is_open or scheduled_at(row) is not None or row.executed_at is None
@@ -225,7 +225,7 @@ def policy_context(row: Suggestion, user: User) -> dict[str, Any]:
 
 
 def preview_context(row: Suggestion, content: Any, user: User) -> dict[str, Any]:
-    """What eyes miss in `content`, and what of it would leave the house: label and text of each part."""
+    """Return what is hidden in `content`, and the preview of what would be sent."""
     kind = KINDS.get(row.type)
     read = list(content.items()) if isinstance(content, dict) else [("content", content)]
     named = [(content_label(kind.Payload if kind else None, name), value) for name, value in read]
@@ -249,7 +249,7 @@ def preview_context(row: Suggestion, content: Any, user: User) -> dict[str, Any]
 
 
 def suggestion_context(row: Suggestion, user: User, names: LabelCache, *, alone: bool = True) -> dict[str, Any]:
-    """Everything that the page of `row` shows, but the forms of its deeds; what else there is where it is `alone`."""
+    """Return what the page of `row` shows, without its action forms; related suggestions only if it is `alone`."""
     now = timezone.now()
     sources = EvidenceSources.of(row, user)
     sentence, problem = describe_suggestion(row, current_content(row), names)

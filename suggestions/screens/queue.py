@@ -1,4 +1,4 @@
-"""The queue of suggestions: each row says what it is about, and one is shown beside."""
+"""The list of the approvals screen."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -20,7 +20,7 @@ GIST_LENGTH = 160
 
 
 class ApprovalsChangeList(KeysetChangeList):
-    """A list whose rows open beside it."""
+    """A list with the selected suggestion beside it."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> models.QuerySet:
         return super().get_queryset(request, exclude_parameters).annotate(gist=gist_expression())
@@ -36,12 +36,12 @@ class ApprovalsChangeList(KeysetChangeList):
             row.colour = STATUS_COLOURS.get(row.status, "grey")
 
     def page_query(self) -> str:
-        """The query string of this page of the list."""
+        """Return the query string of this page of the list."""
         return urlencode(self.active_params(ORDER_PARAM, AFTER_PARAM, BEFORE_PARAM))
 
 
 def gist_expression() -> models.Expression:
-    """The beginning of what says most about a suggestion, without its whole content."""
+    """Return the start of the most telling field of a suggestion, so that the whole content is not loaded."""
     by_kind = [
         models.When(type=name, then=KeyTextTransform(kind.summary_field, "suggested_content"))
         for name, kind in KINDS.items()
@@ -52,7 +52,7 @@ def gist_expression() -> models.Expression:
 
 
 def row_headline(row: Suggestion, names: LabelCache) -> str:
-    """The gist of `row` for people: a label where it is the code of something."""
+    """Return the gist of `row`, with the label of a code instead of the code."""
     text, kind = row.gist or "", KINDS.get(row.type)
     if kind is None or not kind.summary_field or not text:
         return text

@@ -202,7 +202,7 @@ def test_bulk_reject_needs_one_reason(as_max):
     rows = make_three()
     chosen = {"action": "reject", "index": "0", "_selected_action": [row.pk for row in rows], "apply": "1"}
     response = as_max.post(QUEUE, {**chosen, "reason": ""})
-    assert "Say why" in response.content.decode()
+    assert "Enter a comment" in response.content.decode()
     as_max.post(QUEUE, {**chosen, "reason": "Too early."})
     assert Suggestion.objects.filter(status=SuggestionStatus.REJECTED, review_note="Too early.").count() == 3
 
