@@ -169,6 +169,8 @@ LOGIN_REDIRECT_URL = "admin:index"
 USE_I18N = False
 LANGUAGES = [("en", "English")]
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
+# Stands above the navigation.
+AGENCY_NAME = env.text("AGENCY_NAME")
 
 # Parts of shared screens, made by the apps to the right; named here so that none is imported to the left.
 TODAY_FIGURES = [

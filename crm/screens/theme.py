@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
@@ -20,6 +21,10 @@ def navigation_item(title: str, icon: str, page: str, permission: str = "", badg
     if badge:
         entry["badge"] = badge
     return entry
+
+
+def agency_name(request: HttpRequest) -> str:
+    return settings.AGENCY_NAME
 
 
 def stylesheet(request: HttpRequest) -> str:
@@ -42,7 +47,7 @@ VIEW_JOBS_PERMISSION = "procrastinate.view_procrastinatejob"
 UNFOLD = {
     "SITE_TITLE": "CRM",
     "SITE_HEADER": "CRM",
-    "SITE_SUBHEADER": "Sell and serve",
+    "SITE_SUBHEADER": agency_name,
     "SITE_SYMBOL": "handshake",
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",

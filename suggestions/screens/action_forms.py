@@ -313,7 +313,7 @@ class Undo(DecisionForm):
 
 
 class ReportOutcome(DecisionForm):
-    """Report the outcome of an execution whose delivery is unconfirmed."""
+    """Report the outcome of an execution with unconfirmed delivery."""
 
     needs_kind_permission = True
     happened: ClassVar[bool]

@@ -26,7 +26,7 @@ def ordered_properties(schema: Schema) -> dict[str, Schema]:
 
 
 def is_object(schema: Schema) -> bool:
-    """Whether `schema` is an object whose properties have inputs of their own."""
+    """Whether each property of the object `schema` has an input of its own."""
     return schema.get("type") == "object" and schema.get("widget") != "json"
 
 
