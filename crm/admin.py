@@ -41,7 +41,7 @@ class AddRecordNote(ActionForm):
 
     def perform(self, record: models.Model, by: User) -> str:
         transitions.add_note(record, self.cleaned_data["body"], by=by)
-        return "Note added."
+        return "Note added to the timeline."
 
 
 class AddClientNote(AddRecordNote):
