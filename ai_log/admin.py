@@ -2,25 +2,21 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db import models
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
-from django.template.response import TemplateResponse
-from django.urls import path, reverse
-from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
 
 from ai_log.action_forms import RateAnswer
-from ai_log.export import MAX_EXPORT_ROWS, csv_lines
+from ai_log.export import export_view
 from ai_log.filters import AIInteractionFilter
 from ai_log.gateway.otel_names import CHAT_TURN, SYSTEM_INSTRUCTIONS, UNTRUSTED_SPANS
 from ai_log.gateway.prompts import split_untrusted_spans
 from ai_log.lists import LogChangeList
 from ai_log.models import AIInteraction
-from ai_log.usage import screen
+from ai_log.usage.screen import usage_view
 from crm.screens.lists import Column, Tab
-from crm.screens.paging import Order, capped_count
+from crm.screens.paging import Order
 from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
 from leads.admin import LeadAdmin
 
@@ -66,49 +62,15 @@ class AIInteractionAdmin(ReadOnlyMixin, RecordAdmin):
         return AIInteraction.objects.visible_to(request.user)
 
     def get_urls(self) -> list[Any]:
-        totals = self.admin_site.admin_view(require_safe(self.totals_view))
-        export = self.admin_site.admin_view(require_safe(self.csv_view))
+        wrap = self.admin_site.admin_view
         return [
-            path("totals/", totals, name="ai_log_aiinteraction_totals"),
-            path("csv/", export, name="ai_log_aiinteraction_csv"),
+            path("totals/", wrap(usage_view), {"site": self.admin_site}, name="ai_log_aiinteraction_totals"),
+            path("csv/", wrap(export_view), name="ai_log_aiinteraction_csv"),
             *super().get_urls(),
         ]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LogChangeList]:
         return LogChangeList
-
-    def csv_view(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-        """What is filtered, as a file; what cannot be filtered so, or is too much, is refused in a sentence."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        list_url = reverse("admin:ai_log_aiinteraction_changelist")
-        filterset = self.filterset_class(request.GET, self.get_queryset(request), request=request)
-        if filterset.form.errors:
-            messages.error(request, "There is no file of a filter that cannot be used.")
-            return HttpResponseRedirect(f"{list_url}?{request.GET.urlencode()}")
-        if capped_count(filterset.qs, MAX_EXPORT_ROWS) > MAX_EXPORT_ROWS:
-            messages.error(request, f"A file holds {MAX_EXPORT_ROWS:,} calls at most: narrow the list down.")
-            return HttpResponseRedirect(f"{list_url}?{request.GET.urlencode()}")
-        url_template = request.build_absolute_uri(f"{list_url}{{}}/change/").replace("%7B%7D", "{}")
-        file = StreamingHttpResponse(csv_lines(filterset.qs, url_template), content_type="text/csv; charset=utf-8")
-        file["Content-Disposition"] = f'attachment; filename="ai-log-{timezone.localdate()}.csv"'
-        file["Cache-Control"] = "no-store"
-        return file
-
-    def totals_view(self, request: HttpRequest) -> HttpResponse:
-        """What is filtered comes to, in charts and tables, as far as the user sees it."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-
-        def make_filterset(params: dict[str, str]) -> AIInteractionFilter:
-            return self.filterset_class(params, self.get_queryset(request), request=request)
-
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            **screen.usage_context(request, make_filterset),
-        }
-        return TemplateResponse(request, "ai_log/totals.html", context)
 
     def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> HttpResponse:
         if object_id and request.method in {"GET", "HEAD"}:

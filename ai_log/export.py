@@ -4,9 +4,17 @@ import csv
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db.models.functions import Left
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
 
+from ai_log.filters import AIInteractionFilter
 from ai_log.models import AIInteraction, AIInteractionQuerySet
+from crm.screens.paging import capped_count
 
 MAX_EXPORT_ROWS = 50_000
 EXPORT_CHUNK_SIZE = 500
@@ -118,3 +126,23 @@ def escape_formula(value: Any) -> str:
     """`value` as a cell that no spreadsheet runs; nothing where it is unknown."""
     text = "" if value is None else str(value)[:MAX_CELL_LENGTH]
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_PREFIXES) else text
+
+
+@require_safe
+def export_view(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    """Send the filtered calls as a file; refuse filters that cannot be used, and too many calls."""
+    if not request.user.has_perm("ai_log.view_aiinteraction"):
+        raise PermissionDenied
+    list_url = reverse("admin:ai_log_aiinteraction_changelist")
+    filterset = AIInteractionFilter(request.GET, AIInteraction.objects.visible_to(request.user), request=request)
+    if filterset.form.errors:
+        messages.error(request, "There is no file of a filter that cannot be used.")
+        return HttpResponseRedirect(f"{list_url}?{request.GET.urlencode()}")
+    if capped_count(filterset.qs, MAX_EXPORT_ROWS) > MAX_EXPORT_ROWS:
+        messages.error(request, f"A file holds {MAX_EXPORT_ROWS:,} calls at most: narrow the list down.")
+        return HttpResponseRedirect(f"{list_url}?{request.GET.urlencode()}")
+    url_template = request.build_absolute_uri(f"{list_url}{{}}/change/").replace("%7B%7D", "{}")
+    file = StreamingHttpResponse(csv_lines(filterset.qs, url_template), content_type="text/csv; charset=utf-8")
+    file["Content-Disposition"] = f'attachment; filename="ai-log-{timezone.localdate()}.csv"'
+    file["Cache-Control"] = "no-store"
+    return file

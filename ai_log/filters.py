@@ -5,8 +5,8 @@ from django import forms
 from django.db import models
 
 from ai_log.models import AIInteraction, AIInteractionQuerySet, Feedback, InteractionSource, InteractionType
-from crm.filters import DayFilter, RelatedRecordFilter
 from crm.models import Client
+from crm.screens.filters import DayFilter, RelatedRecordFilter
 from leads.models import Lead
 
 

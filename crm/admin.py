@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.db import models
+from django.db.models.options import Options
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
@@ -21,10 +22,11 @@ from crm.forms import ClientForm, ContactForm
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, SavedView, User
 from crm.records import transitions
 from crm.screens.action_forms import ActionForm
+from crm.screens.action_views import safe_next_url
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
-from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin, safe_next_url
+from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
 
 ORDER_BY_ID = {"id": models.F("id")}
 ORDER_BY_NAME = {"name": models.F("name"), **ORDER_BY_ID}
@@ -39,7 +41,7 @@ class AddRecordNote(ActionForm):
 
     def perform(self, record: models.Model, by: User) -> str:
         transitions.add_note(record, self.cleaned_data["body"], by=by)
-        return "The note is on the timeline."
+        return "Note added to the timeline."
 
 
 class AddClientNote(AddRecordNote):
@@ -51,14 +53,19 @@ class AddContactNote(AddRecordNote):
 
 
 class AssignClient(ActionForm):
-    """Giving a client to somebody."""
+    """Assign a client to a user, or to no one."""
 
     verb, label, permission, icon = "assign", "Assign", "crm.reassign_client", "person_add"
-    owner = forms.ModelChoiceField(User.objects.filter(is_active=True), required=False, empty_label="Nobody")
+    owner = forms.ModelChoiceField(User.objects.filter(is_active=True), required=False, empty_label="Unassigned")
 
     def perform(self, record: Client, by: User) -> str:
-        transitions.assign(record, self.cleaned_data["owner"], by=by)
-        return f"{record} now belongs to {self.cleaned_data['owner'] or 'nobody'}."
+        owner = self.cleaned_data["owner"]
+        transitions.assign(record, owner, by=by)
+        return f"{record} assigned to {owner}." if owner else f"{record} is now unassigned."
+
+    def bulk_summary(self, count: int, opts: Options) -> str:
+        noun, owner = opts.verbose_name if count == 1 else opts.verbose_name_plural, self.cleaned_data["owner"]
+        return f"{count:,} {noun} {f'assigned to {owner}' if owner else 'unassigned'}."
 
 
 class ContactInline(LinkInline):
@@ -69,7 +76,7 @@ class ContactInline(LinkInline):
 class ClientAdmin(RecordAdmin):
     form = ClientForm
     filterset_class = ClientFilter
-    search_label = "Search by name, mail or phone"
+    search_label = "Search by name, email or phone"
     row_template = "crm/rows/client.html"
     page_template = "crm/client.html"
     list_select_related = ("assigned_to",)
@@ -110,7 +117,7 @@ class ClientAdmin(RecordAdmin):
 class ContactAdmin(RecordAdmin):
     form = ContactForm
     filterset_class = ContactFilter
-    search_label = "Search by name, mail, phone or title"
+    search_label = "Search by name, email, phone or title"
     row_template = "crm/rows/contact.html"
     page_template = "crm/contact.html"
     list_defer = ("custom_fields", "search_text")
@@ -135,7 +142,7 @@ class ProjectAdmin(RecordAdmin):
     row_template = "crm/rows/project.html"
     page_template = "crm/project.html"
     list_select_related = ("client",)
-    columns = (Column("Project"), Column("Client"), Column("Status"), Column("Begun", "newest"))
+    columns = (Column("Project"), Column("Client"), Column("Status"), Column("Started", "newest"))
     orders = {"newest": Order("Newest first", ORDER_BY_ID)}
     tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_project"))
     autocomplete_fields = ("client",)
@@ -144,7 +151,7 @@ class ProjectAdmin(RecordAdmin):
 
 @admin.register(ActivityLog)
 class ActivityLogAdmin(ReadOnlyMixin, RecordAdmin):
-    """What everybody did, newest first; only read."""
+    """The activity log, newest first; read-only."""
 
     form = forms.ModelForm
     filterset_class = ActivityFilter
@@ -161,7 +168,7 @@ class ActivityLogAdmin(ReadOnlyMixin, RecordAdmin):
 
 @admin.register(SavedView)
 class SavedViewAdmin(RecordAdmin):
-    """Views are kept and forgotten from the list they show."""
+    """Saved views; a list saves and deletes its own."""
 
     filterset_class = SavedViewFilter
     search_label = "Search views"
@@ -201,7 +208,7 @@ class SavedViewAdmin(RecordAdmin):
                 shared="shared" in post_data,
                 by=request.user,
             )
-            messages.success(request, f"The view “{view}” is kept.")
+            messages.success(request, f"View “{view}” saved.")
         except ActionRefused as error:
             messages.error(request, str(error))
         return HttpResponseRedirect(safe_next_url(post_data.get("next"), reverse("admin:index")))
@@ -210,7 +217,7 @@ class SavedViewAdmin(RecordAdmin):
         view = get_object_or_404(SavedView.objects.filter(owner=request.user), pk=pk)
         try:
             transitions.delete_saved_view(view, by=request.user)
-            messages.success(request, f"The view “{view}” is forgotten.")
+            messages.success(request, f"View “{view}” deleted.")
         except ActionRefused as error:
             messages.error(request, str(error))
         return HttpResponseRedirect(safe_next_url(request.POST.get("next"), reverse("admin:index")))
@@ -238,7 +245,7 @@ admin.site.unregister(ProcrastinateJob)
 
 @admin.register(ProcrastinateJob)
 class JobAdmin(ReadOnlyMixin, ModelAdmin):
-    """What the workers have done and are about to do; only read."""
+    """The jobs of the workers, past and queued; read-only."""
 
     list_display = ("id", "task_name", "status", "queue_name", "attempts", "scheduled_at")
     list_filter = ("status", "task_name")

@@ -1,12 +1,12 @@
-"""Forms of clients and contacts: JSON columns as inputs."""
+"""The forms of clients and contacts, with inputs for their JSON columns."""
 
 from typing import Any
 
 from django import forms
 
 from crm.models import Client, Contact
-from crm.screens.json_forms import NamedValuesField, SchemaField, make_tags_field, replace_fields
-from crm.screens.record_admin import RecordForm
+from crm.screens.json_forms.fields import NamedValuesField, SchemaField, make_tags_field, replace_fields
+from crm.screens.record_forms import RecordForm
 
 ADDRESS_TEXT_SCHEMA = {"type": "string", "maxLength": 200}
 ADDRESS_SCHEMA = {

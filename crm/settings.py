@@ -169,6 +169,8 @@ LOGIN_REDIRECT_URL = "admin:index"
 USE_I18N = False
 LANGUAGES = [("en", "English")]
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
+# Stands above the navigation.
+AGENCY_NAME = env.text("AGENCY_NAME")
 
 # Parts of shared screens, made by the apps to the right; named here so that none is imported to the left.
 TODAY_FIGURES = [
@@ -210,7 +212,7 @@ RECORD_SECTIONS = {
 }
 
 # Pages of their own about a record, made by the apps to the right.
-SITE_PAGES = ["agents.assistant.screen.chat_urls"]
+SITE_PAGES = ["agents.assistant.screen.chat_urls", "suggestions.autonomy.screen.autonomy_urls"]
 
 # What people decided on what came of calls to models.
 AI_JUDGEMENTS = "suggestions.screens.ai_log_outcomes.decisions_on_model_calls"

@@ -35,6 +35,7 @@ from inbox.action_forms import (
 from inbox.attachments import read_attachment
 from inbox.drafts.composer import composer_for_thread
 from inbox.drafts.screen import DraftAdmin
+from inbox.email_templates.screen import EmailTemplateAdmin
 from inbox.filters import ThreadFilter, unlinked, with_unsent_messages
 from inbox.forms import LogForm, ThreadForm
 from inbox.lists import ThreadList
@@ -47,6 +48,7 @@ from inbox.message_view import (
     sentiment_reason_for,
 )
 from inbox.models import LAST_ACTIVITY, Direction, Draft, Mailbox, Message, SetAside, Thread, ThreadStatus
+from inbox.models.email_template import EmailTemplate
 from inbox.outgoing.outbox import SEND_PERMISSION
 from inbox.picking_pages import PickingPages
 from inbox.transitions import log_conversation
@@ -66,6 +68,7 @@ WORST_UNSENT_STATE = (
 admin.site.register(Mailbox, MailboxAdmin)
 admin.site.register(SetAside, SetAsideAdmin)
 admin.site.register(Draft, DraftAdmin)
+admin.site.register(EmailTemplate, EmailTemplateAdmin)
 
 
 @admin.register(Thread)

@@ -3,7 +3,8 @@
 import django_filters
 from django.db import models
 
-from crm.filters import (
+from crm.models import Client
+from crm.screens.filters import (
     MIN_SEARCH_LENGTH,
     DayFilter,
     LiveRowsFilter,
@@ -11,7 +12,6 @@ from crm.filters import (
     filter_by_owner,
     owner_choices,
 )
-from crm.models import Client
 from inbox.models import Mailbox, Message, Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
 from inbox.search import SearchResult, filter_by_participant, search_threads, validate_search_text
 from leads.models import Lead

@@ -14,7 +14,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from crm.screens.record_admin import RecordForm
+from crm.screens.record_forms import RecordForm
 from inbox.attachments import MAX_ATTACHMENT_BYTES
 from inbox.models import Direction, Thread, ThreadSource
 from inbox.transitions import ConversationDetails

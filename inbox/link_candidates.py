@@ -6,8 +6,9 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 
-from crm.filters import MIN_SEARCH_LENGTH, ClientFilter
+from crm.filters import ClientFilter
 from crm.models import Client, Contact, ContactClient
+from crm.screens.filters import MIN_SEARCH_LENGTH
 from inbox.filters import ThreadFilter
 from inbox.models import LAST_ACTIVITY, Thread
 from inbox.transitions.split_join import reason_not_joinable

@@ -17,7 +17,7 @@ from django.db import connection, models
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Concat, Left
 
-from crm.filters import split_search_terms
+from crm.screens.filters import split_search_terms
 from crm.text.cleaning import strip_nul
 from inbox.models import LAST_ACTIVITY, Message, Thread, ThreadQuerySet
 

@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
 from crm.exceptions import ActionRefused, InvalidInput
-from crm.filters import owner_choices
 from crm.models import User
+from crm.screens.filters import owner_choices
 from leads.filters import LeadFilter
 from leads.models import Lead, LeadStatus, StageCategory
 from leads.transitions import change_status, place_on_board

@@ -8,7 +8,7 @@ from django import forms
 from django.db import models
 from django.utils import timezone
 
-from crm.filters import DayFilter, LiveRowsFilter, RecordFilter, filter_by_owner, owner_choices
+from crm.screens.filters import DayFilter, LiveRowsFilter, RecordFilter, filter_by_owner, owner_choices
 from leads.models import InsuranceType, Lead, LeadStatus, Source, Task, TaskStatus, Tier
 
 NO_TIER = "none"

@@ -6,8 +6,8 @@ from django import forms
 from django.conf import settings
 from unfold.widgets import UnfoldAdminURLInputWidget
 
-from crm.screens.json_forms import VERSION_KEY, NamedValuesField, SchemaField, make_tags_field, replace_fields
-from crm.screens.record_admin import RecordForm
+from crm.screens.json_forms.fields import VERSION_KEY, NamedValuesField, SchemaField, make_tags_field, replace_fields
+from crm.screens.record_forms import RecordForm
 from leads.line_schema_editor import QUESTION_TABLE_SCHEMA, questions_from_schema, schema_from_questions
 from leads.models import InsuranceType, Lead
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from crm.screens.json_forms import ordered_properties
+from crm.screens.json_forms.schema import ordered_properties
 
 Schema = dict[str, Any]
 QUESTION_KINDS: dict[str, Schema] = {

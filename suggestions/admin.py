@@ -2,13 +2,12 @@
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
@@ -19,14 +18,10 @@ from crm.screens.action_forms import ActionForm
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order, fetch_page
 from crm.screens.record_admin import TIMELINE_LENGTH, RecordAdmin
-from inbox.email_templates.screen import EmailTemplateAdmin
-from inbox.models.email_template import EmailTemplate
 from leads.models import Lead
-from suggestions.autonomy.screen import AutonomyAdmin
 from suggestions.choices import LabelCache
 from suggestions.filters import QUEUE_STATES, UNCOUNTED_STATES, WAITING_STATE, SuggestionFilter
-from suggestions.kinds import KINDS
-from suggestions.models import AutonomySetting, Suggestion, SuggestionType
+from suggestions.models import Suggestion
 from suggestions.screens.action_forms import (
     Approve,
     ConfirmDelivered,
@@ -39,15 +34,14 @@ from suggestions.screens.action_forms import (
     Undo,
 )
 from suggestions.screens.attempts import scheduled_at
-from suggestions.screens.dashboard import waiting_badge
+from suggestions.screens.dashboard import waiting_view
 from suggestions.screens.presenters import (
-    TYPE_ICONS,
     current_content,
     describe_suggestion,
     preview_context,
     suggestion_context,
 )
-from suggestions.screens.propose_form import TYPE_DESCRIPTIONS, ProposeForm, records_from_query
+from suggestions.screens.propose_form import propose_view
 from suggestions.screens.queue import SELECTED_PARAM, ApprovalsChangeList
 
 SUGGESTION_ORDER = {"created": models.F("created_at"), "id": models.F("id")}
@@ -72,20 +66,20 @@ LARGE_COLUMNS = (
     "review_note",
 )
 
-# In a person's session: what they decided last. It is offered to be taken back for so long.
+# The session keeps the user's last decision, which can be undone for this long.
 LAST_DECIDED_SESSION_KEY = "suggestions.screens.ai_log_outcomes"
 UNDO_OFFER_PERIOD = timedelta(hours=1)
-# Deeds after which the suggestion itself stays on the screen, for it waits again.
+# After these actions the suggestion stays on the screen, because it needs another decision.
 VERBS_STAYING_ON_RECORD = {PutBack.verb, Undo.verb, Submit.verb}
 
 
 def find_content_form(forms: dict[str, ActionForm]) -> ContentDecisionForm | None:
-    """The form in which the content can be worked on, if one is offered."""
+    """Return the form with the editable content, if one is offered."""
     return next((form for form in forms.values() if isinstance(form, ContentDecisionForm)), None)
 
 
 def columns_not_shown(pointer: str, model: type[models.Model], *name: str) -> list[str]:
-    """The columns of `model` that a line does not need which only says its name."""
+    """Return the columns of `model` that a line with only its name does not need."""
     return [f"{pointer}__{field.name}" for field in model._meta.concrete_fields if field.name not in {"id", *name}]
 
 
@@ -94,10 +88,6 @@ def build_state_tab(name: str) -> Tab:
     params = {} if name == WAITING_STATE else {"state": name}
     count_rows = None if name in UNCOUNTED_STATES else lambda rows, user: apply_state(rows.live(), timezone.now())
     return Tab(label, params, count_rows)
-
-
-admin.site.register(AutonomySetting, AutonomyAdmin)
-admin.site.register(EmailTemplate, EmailTemplateAdmin)
 
 
 @admin.register(Suggestion)
@@ -145,7 +135,7 @@ class SuggestionAdmin(RecordAdmin):
     page_actions = (Approve, Submit, Reject, Snooze, PutBack, Undo, ConfirmDelivered, RetryUndelivered)
     bulk_actions = (Approve, Reject, Snooze)
 
-    # A suggestion is proposed, by an agent or a person, and decided by a person; nobody edits it.
+    # A suggestion is proposed and decided, but never edited.
 
     def has_change_permission(self, request, obj=None):
         return False
@@ -158,19 +148,13 @@ class SuggestionAdmin(RecordAdmin):
     def get_urls(self):
         wrap = self.admin_site.admin_view
         return [
-            path("waiting/", wrap(self.waiting_view), name="suggestions_suggestion_waiting"),
+            path("waiting/", wrap(waiting_view), name="suggestions_suggestion_waiting"),
             path("<uuid:pk>/preview/", wrap(self.preview_view), name="suggestions_suggestion_preview"),
             *super().get_urls(),
         ]
 
-    def waiting_view(self, request: HttpRequest) -> HttpResponse:
-        """How many wait, for the navigation of a page that is open."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return JsonResponse({"waiting": waiting_badge(request)}, headers={"Cache-Control": "no-store"})
-
     def preview_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """What of a content that is being worked on would leave; nothing is decided, nothing kept."""
+        """Show what the edited content would send; nothing is decided or saved."""
         row = self.get_visible_object(request, pk)
         if request.method != "POST":
             return HttpResponseRedirect(self.page_url(row))
@@ -188,35 +172,7 @@ class SuggestionAdmin(RecordAdmin):
         return TemplateResponse(request, self.page_template, {**self.admin_site.each_context(request), **context})
 
     def add_view(self, request, form_url="", extra_context=None):
-        """Suggesting something: first what, then the rest."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        kind, query_params = request.GET.get("type", ""), request.GET.dict()
-        context = {**self.admin_site.each_context(request), "title": "Suggest", "opts": self.opts}
-        if kind not in KINDS:
-            context["types"] = [
-                {
-                    "label": SuggestionType(name).label,
-                    "description": TYPE_DESCRIPTIONS[name],
-                    "icon": TYPE_ICONS[name],
-                    "url": f"?{urlencode({**query_params, 'type': str(name)})}",
-                }
-                for name in KINDS
-            ]
-            return TemplateResponse(request, "suggestions/suggest.html", context)
-        sent = request.POST if request.method == "POST" else None
-        form = ProposeForm(sent, type=kind, user=request.user, initial=records_from_query(query_params, request.user))
-        if form.is_bound and form.is_valid() and (suggestion := form.propose(as_draft="as_draft" in request.POST)):
-            said = "Saved as a draft" if "as_draft" in request.POST else "Proposed"
-            self.message_user(request, f"{said}: {suggestion}.", "success")
-            return HttpResponseRedirect(self.page_url(suggestion))
-        query_params.pop("type")
-        context |= {
-            "form": form,
-            "title": f"Suggest: {SuggestionType(kind).label}",
-            "others": f"?{urlencode(query_params)}",
-        }
-        return TemplateResponse(request, "suggestions/suggest.html", context, status=422 if form.is_bound else 200)
+        return propose_view(request, self.admin_site)
 
     def get_object(self, request, object_id, from_field=None):
         rows = self.get_queryset(request)
@@ -227,16 +183,16 @@ class SuggestionAdmin(RecordAdmin):
             return None
 
     def load_with_relations(self, request: HttpRequest, pk: Any, relation_names: set[str]) -> Suggestion:
-        """The suggestion with all that hangs on it; `relation_names` are the names of those that it has.
+        """Load the suggestion with its related records; `relation_names` are the relations that it has.
 
-        To plan the joins to what it has not takes longer than to read it.
+        Joins to relations that it does not have would cost more in planning than the row itself.
         """
         joined = [name for name in self.page_select_related if name.partition("__")[0] in relation_names]
         left_out = [name for name in self.page_defer if name.partition("__")[0] in relation_names]
         rows = self.get_queryset(request).select_related(*joined) if joined else self.get_queryset(request)
         return rows.defer(*left_out).get(pk=pk)
 
-    # The queue, with one of it beside
+    # The queue, with the selected suggestion beside it
 
     def get_changelist(self, request, **kwargs):
         return ApprovalsChangeList
@@ -249,7 +205,7 @@ class SuggestionAdmin(RecordAdmin):
         return response
 
     def selected_context(self, request: HttpRequest, cl: ApprovalsChangeList) -> dict[str, Any]:
-        """What stands beside the list: the one asked for, or its first."""
+        """Return what is shown beside the list: the selected suggestion, or the first."""
         wanted = request.GET.get(SELECTED_PARAM) or (cl.page.rows[0].pk if cl.page.rows else None)
         try:
             row = self.load_selected(request, wanted, cl) if wanted else None
@@ -271,10 +227,10 @@ class SuggestionAdmin(RecordAdmin):
         }
 
     def load_selected(self, request: HttpRequest, wanted: Any, cl: ApprovalsChangeList) -> Suggestion:
-        """The one to be shown; of one in the list is known already what hangs on it.
+        """Return the selected suggestion; the list already knows which relations a row of its own has.
 
         Raises:
-            Http404: there is none, or it is not this person's to see.
+            Http404: there is no such suggestion, or the user may not see it.
         """
         known = next((row for row in cl.page.rows if str(row.pk) == str(wanted)), None)
         if known is None or not self.has_view_permission(request, known):
@@ -287,7 +243,7 @@ class SuggestionAdmin(RecordAdmin):
             raise Http404("There is no such suggestion.") from gone
 
     def last_decision(self, request: HttpRequest, names: LabelCache) -> dict[str, Any] | None:
-        """What this person decided last, with the form that takes it back; None where it cannot be."""
+        """Return the user's last decision with the address that undoes it; None if it cannot be undone."""
         pk = request.session.get(LAST_DECIDED_SESSION_KEY)
         row = self.get_object(request, pk) if pk else None
         if row is None or row.reviewed_by_id != request.user.pk or row.reviewed_at < timezone.now() - UNDO_OFFER_PERIOD:
@@ -299,7 +255,7 @@ class SuggestionAdmin(RecordAdmin):
         url = self.action_url(row, form.verb)
         return {"row": row, "sentence": sentence, "url": url, "goes_out_at": scheduled_at(row)}
 
-    # The page of one
+    # The page of one suggestion
 
     def page_context(self, request, row):
         context = super().page_context(request, row)
@@ -321,7 +277,7 @@ class SuggestionAdmin(RecordAdmin):
         }
 
     def action_view(self, request, pk, verb):
-        """As of any record, but asked, and asked again, on the page of the suggestion itself."""
+        """Show the form of an action on the page of the suggestion itself."""
         response = super().action_view(request, pk, verb)
         form_context = getattr(response, "context_data", None)
         if not form_context or verb not in {form.verb for form in self.page_actions}:
@@ -337,7 +293,7 @@ class SuggestionAdmin(RecordAdmin):
         context = {**self.admin_site.each_context(request), **context, "refused": form.non_field_errors()}
         return TemplateResponse(request, self.page_template, context, status=response.status_code)
 
-    # Where a decision leads
+    # After a decision
 
     def success_url(self, request, row, verb):
         url = super().success_url(request, row, verb)
@@ -360,7 +316,7 @@ class SuggestionAdmin(RecordAdmin):
         return url
 
     def next_in_queue(self, request: HttpRequest, query_params: QueryDict, row: Suggestion) -> Suggestion | None:
-        """The one after `row` in the list that `asked` describes, or its first."""
+        """Return the suggestion after `row` in the list that `query_params` describe, or its first."""
         order = self.orders.get(query_params.get("order", ""), self.orders["newest"])
         rows = self.filterset_class(query_params, self.get_queryset(request), request=request).qs.defer(*LARGE_COLUMNS)
         here = order.annotate_keys(Suggestion.everything.defer(*LARGE_COLUMNS)).get(pk=row.pk)

@@ -1,4 +1,4 @@
-"""What can be asked of suggestions."""
+"""The filters of suggestions, and the states of the queue."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,7 +10,8 @@ import django_filters
 from django.db import models
 from django.utils import timezone
 
-from crm.filters import (
+from crm.models import Client
+from crm.screens.filters import (
     MIN_SEARCH_LENGTH,
     LiveRowsFilter,
     RelatedRecordFilter,
@@ -18,7 +19,6 @@ from crm.filters import (
     owner_choices,
     split_search_terms,
 )
-from crm.models import Client
 from inbox.models import Thread
 from leads.models import Lead
 from suggestions.models import (
@@ -38,24 +38,24 @@ QUEUE_STATES: dict[str, tuple[str, Callable[[SuggestionQuerySet, datetime], mode
     "drafts": ("Drafts", lambda rows, now: rows.filter(status=SuggestionStatus.DRAFT)),
     "failed": ("Failed", lambda rows, now: rows.filter(status=SuggestionStatus.FAILED)),
     "unknown": (
-        "Not known",
+        "Delivery unconfirmed",
         lambda rows, now: rows.filter(status=SuggestionStatus.FAILED, executions__state=ExecutionState.UNKNOWN),
     ),
     "snoozed": (
         "Snoozed",
         lambda rows, now: rows.filter(status=SuggestionStatus.PENDING, snoozed_until__gt=now),
     ),
-    "policy": ("By policy", lambda rows, now: rows.auto_approved()),
+    "policy": ("Automatic", lambda rows, now: rows.auto_approved()),
     "approved": ("Approved", lambda rows, now: rows.filter(status__in=APPROVED_STATUSES)),
     "rejected": ("Rejected", lambda rows, now: rows.filter(status=SuggestionStatus.REJECTED)),
     "all": ("All", lambda rows, now: rows),
 }
-# An archive only grows: how much is in it says little, and its tab bears no number.
+# An archive only grows, so its tab shows no count.
 UNCOUNTED_STATES = ("policy", "approved", "rejected", "all")
 
 
 class SuggestionFilter(LiveRowsFilter):
-    """Everything that can be asked of suggestions; without `state` those that wait."""
+    """Filters of suggestions; without `state`, those that wait for a decision."""
 
     q = django_filters.CharFilter(method="search", label="Search", min_length=MIN_SEARCH_LENGTH, max_length=200)
     state = django_filters.ChoiceFilter(
@@ -84,7 +84,7 @@ class SuggestionFilter(LiveRowsFilter):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Checked, shown and named in a chip: read once all the same.
+        # Validation, the sheet and the chips all read the choices: load them once.
         self.filters["owner"].extra["choices"] = cache(owner_choices)
 
     def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
@@ -96,14 +96,14 @@ class SuggestionFilter(LiveRowsFilter):
         return apply_state(queryset, timezone.now())
 
     def search(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        """Suggestions for leads that contain every word; the leads' trigram index serves it."""
+        """Return suggestions for leads that contain every word; the leads' trigram index serves it."""
         leads = Lead.objects.all()
         for word in split_search_terms(value):
             leads = leads.filter(search_text__contains=word)
         return queryset.filter(lead__in=leads.values("pk"))
 
     def filter_by_agent(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        """Those of the agent or the model of that name, whichever it is, so that one index serves them in order."""
+        """Return those of the agent or model with this name; only one matches, so that one index serves the order."""
         known = Suggestion.objects.order_by()
         matching = [
             wanted

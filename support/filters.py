@@ -7,8 +7,8 @@ import django_filters
 from django import forms
 from django.utils import timezone
 
-from crm.filters import LiveRowsFilter, RelatedRecordFilter, filter_by_owner, owner_choices, split_search_terms
 from crm.models import Client
+from crm.screens.filters import LiveRowsFilter, RelatedRecordFilter, filter_by_owner, owner_choices, split_search_terms
 from leads.models import Lead
 from support.models import SupportTicket, TicketPriority, TicketQuerySet, TicketStatus
 

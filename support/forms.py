@@ -4,7 +4,7 @@ from typing import Any
 
 from unfold.widgets import BASE_INPUT_CLASSES
 
-from crm.screens.record_admin import RecordForm
+from crm.screens.record_forms import RecordForm
 from support.filters import DatalistInput, recent_issue_types
 from support.models import SupportTicket
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from agents.next_best_action.context import UNSENT_STATES, LeadContext, LeadMessage, NextAction
+from crm.text.addresses import is_no_reply_address
 from crm.text.english.intents import (
     ACCEPTED,
     MIN_CALL_NOTICE,
@@ -18,7 +19,6 @@ from crm.text.english.intents import (
     quote_questions,
     requested_call,
 )
-from crm.text.addresses import is_no_reply_address
 from crm.text.english.rules import phrase_pattern
 from crm.text.english.signals import shorten_quote
 from crm.text.numbers import extract_amounts

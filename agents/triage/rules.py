@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from crm.text.addresses import is_no_reply_address
 from crm.text.english.prospects import (
     ProspectScore,
     extract_company,
@@ -17,7 +18,6 @@ from crm.text.english.prospects import (
     extract_yearly_value,
     score_prospect,
 )
-from crm.text.addresses import is_no_reply_address
 from crm.text.freemail import business_domain
 from crm.text.quotes import extract_signature, own_text
 from suggestions.models import SuggestionType

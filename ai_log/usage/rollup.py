@@ -18,8 +18,8 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from ai_log.models import AIInteraction, AIInteractionQuerySet, CallDay
-from crm.filters import start_of_day
 from crm.models import User
+from crm.screens.filters import start_of_day
 
 # Made anew each time, for calls that were written late and decisions that were taken back.
 RESUM_PERIOD = timedelta(days=3)

@@ -18,9 +18,9 @@ from ai_log.usage.rollup import (
     load_decisions,
     sum_calls,
 )
-from crm.filters import start_of_day
 from crm.models import User
 from crm.records.base import can_see_everyone
+from crm.screens.filters import start_of_day
 
 PERIOD_DAYS = (7, 30, 90)
 # What was kept of each day knows agents and models; asked anything else, calls are read one by one, the newest so many.

@@ -1,4 +1,4 @@
-"""A deed as a form: what it asks for, who may do it, and the transition it calls."""
+"""An action as a form: what it asks for, which permission it needs, and the transition it calls."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import messages
 from django.db import models
+from django.db.models.options import Options
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
@@ -26,7 +27,9 @@ class ActionForm(forms.Form):
     icon: ClassVar[str] = ""
     danger: ClassVar[bool] = False
     primary: ClassVar[bool] = False
-    # Done to many, whether what was done is told of each.
+    # Completes the confirmation of a bulk action: "8 leads updated."
+    past_tense: ClassVar[str] = "updated"
+    # Whether a bulk action lists the outcome of each record.
     report_each: ClassVar[bool] = False
 
     def __init__(self, *args: Any, user: User, record: models.Model | None = None, **kwargs: Any) -> None:
@@ -35,7 +38,7 @@ class ActionForm(forms.Form):
 
     @classmethod
     def is_applicable(cls, record: models.Model) -> bool:
-        """Whether the deed makes sense for `record` as it stands."""
+        """Whether the action makes sense for `record` in its present state."""
         return True
 
     @classmethod
@@ -43,17 +46,23 @@ class ActionForm(forms.Form):
         return user.has_perm(cls.permission) and cls.is_applicable(record)
 
     def perform(self, record: models.Model, by: User) -> str:
-        """Do it; the sentence that is shown."""
+        """Call the transition and return the confirmation."""
         raise NotImplementedError
 
+    def bulk_summary(self, count: int, opts: Options) -> str:
+        """Return the confirmation for `count` records of the model of `opts`, such as "8 leads reassigned."."""
+        noun = opts.verbose_name if count == 1 else opts.verbose_name_plural
+        return f"{count:,} {noun} {self.past_tense}."
 
-def report(request: HttpRequest, outcomes: Iterable[str | ActionRefused], *, report_each: bool = False) -> None:
-    """Tell how many were done (and what, where `report_each`), and for each that was refused, why."""
+
+def report(request: HttpRequest, outcomes: Iterable[str | ActionRefused], form: ActionForm, opts: Options) -> None:
+    """Report how many records `form` changed (one by one if `report_each`), and the reason of each refusal."""
     outcomes = list(outcomes)
     errors = [str(outcome) for outcome in outcomes if isinstance(outcome, ActionRefused)]
     succeeded = [outcome for outcome in outcomes if not isinstance(outcome, ActionRefused)]
     if succeeded:
-        messages.success(request, collapsible_list(f"Done for {len(succeeded):,}.", succeeded if report_each else []))
+        summary = form.bulk_summary(len(succeeded), opts)
+        messages.success(request, collapsible_list(summary, succeeded if form.report_each else []))
     for reason in errors[:MAX_ERROR_MESSAGES]:
         messages.error(request, reason)
     if unlisted_errors := errors[MAX_ERROR_MESSAGES:]:
@@ -61,7 +70,7 @@ def report(request: HttpRequest, outcomes: Iterable[str | ActionRefused], *, rep
 
 
 def collapsible_list(sentence: str, items: list[str]) -> str:
-    """`sentence`, with `items` to be unfolded beneath it."""
+    """Return `sentence`, with `items` in a folded list below it."""
     if not items:
         return sentence
     listed_items = format_html_join("", "<li>{}</li>", ((item,) for item in items[:MAX_LISTED_ITEMS]))
@@ -72,7 +81,7 @@ def collapsible_list(sentence: str, items: list[str]) -> str:
 
 
 def attempt(form: ActionForm, record: models.Model, by: User) -> str | ActionRefused:
-    """The outcome of one deed out of many: its sentence, or why not."""
+    """Return the outcome of one action of many: its confirmation, or the exception that refused it."""
     try:
         return form.perform(record, by)
     except ActionRefused as error:

@@ -1,4 +1,4 @@
-"""What the first screen is made of; each app fills in its own."""
+"""The figures of the dashboard; each app adds its own."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from crm.screens.paging import format_capped_count
 
 @dataclass(frozen=True)
 class DashboardFigure:
-    """A number that matters today, and the list behind it."""
+    """A number of the day, and the address of the list behind it."""
 
     label: str
     value: str

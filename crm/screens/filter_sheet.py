@@ -1,16 +1,16 @@
-"""The sheet in which people choose what a list shows: costlier than the rows, so made only when it is opened."""
+"""The filter sheet of a list. It costs more than the rows, so it is built only when a user opens it."""
 
 from typing import Any
 
 from django.db import models
 from django_filters import FilterSet
 
-# Suggestions to type, not an inventory: no table is read whole for them.
+# Names of custom fields are only offered as suggestions, so a sample of the table is enough.
 SAMPLED_ROW_COUNT, MAX_FIELD_NAMES = 1_000, 200
 
 
 def build_filter_sheet(filterset: FilterSet) -> dict[str, Any]:
-    """What can be asked, with what is asked in it, and the names of custom fields that are known."""
+    """Return the fields of the sheet with their present values, and the known names of custom fields."""
     has_custom_fields = getattr(filterset, "has_custom_fields", False)
     return {
         "fields": [field for field in filterset.form.visible_fields() if field.name != "q"],
@@ -22,7 +22,7 @@ def build_filter_sheet(filterset: FilterSet) -> dict[str, Any]:
 
 
 def known_custom_field_names(rows: models.QuerySet) -> list[str]:
-    """Names of custom fields in `rows`, as far as the newest `SAMPLED_ROW_COUNT` of their table tell."""
+    """Return the names of custom fields in the newest `SAMPLED_ROW_COUNT` rows of the table."""
     newest = rows.model._base_manager.order_by("-pk").values("pk")[:SAMPLED_ROW_COUNT]
     key = models.Func(
         "custom_fields", function="jsonb_object_keys", output_field=models.TextField(), set_returning=True

@@ -1,4 +1,4 @@
-"""Lists of records: a FilterSet asks, a key pages, and nothing counts or sorts a whole table."""
+"""Lists of records: filtered by a FilterSet, paged by key, and never counted or sorted whole."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ from django.http import HttpRequest, QueryDict
 from unfold.views import ChangeList
 
 from crm.exceptions import InvalidInput
-from crm.filters import CUSTOM_FIELD_PREFIX
 from crm.models import SavedView, User
 from crm.screens.filter_sheet import build_filter_sheet
+from crm.screens.filters import CUSTOM_FIELD_PREFIX
 from crm.screens.paging import CappedCount, Order, Page, capped_count, capped_counts, exact_count, fetch_page
 from crm.text.cleaning import strip_nul
 
@@ -25,16 +25,16 @@ AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, COUNT_PARAM, COUNT_ALL, FILTER_SHEET_PAR
     "all",
     "sheet",
 )
-# No index alone counts a narrowed list: its rows are read, so only as many as a page can wait for.
+# Counting a filtered list reads its rows, so the count stops at what a page can wait for.
 MAX_FILTERED_COUNT = 1_000
 
 
 @dataclass(frozen=True)
 class Tab:
-    """A named part of a list: the query string that shows it and the set whose size it bears.
+    """A named part of a list: the query string that shows it and the rows that it counts.
 
-    Without `rows_to_count` it bears none: the size of an archive says little and costs much. `order` names the Order
-    in which it is read unless a person asks for another; empty is the list's first.
+    Without `rows_to_count` it shows no count: the size of an archive says little and costs much. `order` names its
+    default Order; empty is the list's first.
     """
 
     label: str
@@ -46,7 +46,7 @@ class Tab:
 
 @dataclass(frozen=True)
 class Column:
-    """A column's heading; `order` names the Order that its heading switches to."""
+    """The heading of a column; `order` names the Order that a click on it switches to."""
 
     label: str
     order: str = ""
@@ -75,7 +75,7 @@ class KeysetChangeList(ChangeList):
         requested_order = request.GET.get(ORDER_PARAM, "")
         self.order_name = requested_order if requested_order in orders else self.default_order()
         if requested_order and requested_order not in orders:
-            messages.error(request, f"There is no order “{requested_order[:40]}”.")
+            messages.error(request, f"Unknown sort order “{requested_order[:40]}”.")
         self.page = self.fetch_page_or_first(request, orders[self.order_name])
         self.result_list = self.page.rows
         self.tabs, self.links = self.build_tabs(request), self.get_links(request)
@@ -89,36 +89,36 @@ class KeysetChangeList(ChangeList):
         )
 
     def available_orders(self) -> dict[str, Order]:
-        """The orders in which what is asked for can be read, the natural one first."""
+        """Return the orders that this list offers, the default first."""
         return self.model_admin.orders
 
     def notice(self) -> str:
-        """What is to be known of the rows, in a sentence; empty if nothing is."""
+        """Return a note about the rows in one sentence; empty if there is none."""
         return ""
 
     def count_results(self, request: HttpRequest) -> CappedCount:
-        """What the open tab says, else few more than a page needs; all of them when that is asked for."""
+        """Return the count of the open tab, else a count capped for speed; the exact one if the user asks for it."""
         if request.GET.get(COUNT_PARAM) == COUNT_ALL:
             number = exact_count(self.queryset)
             if number is not None:
                 return CappedCount(number, number)
-            messages.error(request, "There are too many to count them all: narrow the list down.")
+            messages.error(request, "There are too many rows to count. Narrow the list down with a filter.")
         tab = next((tab for tab in self.tabs if tab["current"]), None)
         if tab and tab["size"]:
             return tab["size"]
         return CappedCount(capped_count(self.queryset, MAX_FILTERED_COUNT), MAX_FILTERED_COUNT)
 
     def get_links(self, request: HttpRequest) -> Iterable[tuple[str, str, str]]:
-        """What leads elsewhere from above the list (page, icon, words); a screen may have it depend on the user."""
+        """Return the links above the list (page, icon, label), which may depend on the user."""
         get_links_for_user = getattr(self.model_admin, "get_list_links", None)
         return get_links_for_user(request) if get_links_for_user else self.model_admin.list_links
 
     def has_filters_beyond_tab(self) -> bool:
-        """Whether there is more in force than what the tabs ask."""
+        """Whether any filter is in force besides the tab's own."""
         return any(key not in self.tab_param_names() for key, _ in self.active_params())
 
     def count_all_url(self) -> str:
-        """This page again, with all counted; empty where they are."""
+        """Return the address of this page with an exact count; empty if the count is exact."""
         return (
             "?" + urlencode([*self.active_params(ORDER_PARAM, AFTER_PARAM, BEFORE_PARAM), (COUNT_PARAM, COUNT_ALL)])
             if self.result_total.is_capped
@@ -134,16 +134,16 @@ class KeysetChangeList(ChangeList):
         try:
             result_page = fetch_page(self.queryset, order, size=size, after=after, before=before)
             if (after or before) and not result_page.rows:
-                raise InvalidInput("Nothing stands on that page any more.")
+                raise InvalidInput("That page is empty now.")
         except InvalidInput as error:
-            messages.error(request, f"{error} This is the first.")
+            messages.error(request, f"{error} Here is the first page.")
             return fetch_page(self.queryset, order, size=size)
         return result_page
 
     def build_tabs(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """The tabs this user may open, each with its capped size and whether it is the current one.
+        """Return the tabs that this user may open, each with its capped count and whether it is the current one.
 
-        What the list is narrowed to goes along to the other tabs, so their own sizes would say nothing then.
+        Filters are carried over to the other tabs, so tabs show no counts of their own while one is in force.
         """
         tabs = [tab for tab in self.model_admin.tabs if not tab.permission or request.user.has_perm(tab.permission)]
         names, current = self.tab_param_names(), self.current_tab()
@@ -168,9 +168,9 @@ class KeysetChangeList(ChangeList):
         return {name for tab in self.model_admin.tabs for name in tab.params}
 
     def current_tab(self) -> Tab | None:
-        """The tab of which the address has every parameter, and none of another's.
+        """Return the tab with exactly the tab parameters of the address.
 
-        None too where the FilterSet says that what was asked, a search say, looks beyond the list's first tab.
+        None if there is none, or if the FilterSet says that a filter, such as a search, covers all tabs.
         """
         now = {name: self.get[name] for name in self.tab_param_names() if self.get.get(name)}
         if not now and getattr(self.filterset, "searches_all_tabs", False):
@@ -178,12 +178,12 @@ class KeysetChangeList(ChangeList):
         return next((tab for tab in self.model_admin.tabs if tab.params == now), None)
 
     def default_order(self) -> str:
-        """The order of the open tab, else the list's first."""
+        """Return the order of the open tab, else the list's first."""
         tab = self.current_tab()
         return tab.order if tab and tab.order else next(iter(self.available_orders()))
 
     def active_params(self, *extra_names: str) -> list[tuple[str, str]]:
-        """The filters in force, and the parameters in `extra_names`, as pairs for a link."""
+        """Return the filters in force, and the parameters in `extra_names`, as pairs for a link."""
         return [
             (key, value)
             for key, value in self.get.items()
@@ -191,11 +191,11 @@ class KeysetChangeList(ChangeList):
         ]
 
     def is_valid_param(self, key: str, value: str) -> bool:
-        """Whether `value` may go on standing in links: an order that does not exist may not."""
+        """Whether links may carry `value` on: an unknown sort order is dropped."""
         return key != ORDER_PARAM or value in self.available_orders()
 
     def is_active_filter(self, key: str) -> bool:
-        """Whether the parameter `key` narrows the list: one that nobody reads, or that was refused, does not."""
+        """Whether the parameter `key` filters the list: an unknown or invalid one does not."""
         form = self.filterset.form
         if key in form.fields:
             return key not in form.errors
@@ -205,7 +205,7 @@ class KeysetChangeList(ChangeList):
         )
 
     def chips(self) -> list[dict[str, str]]:
-        """Each filter in force in words, with the link that takes it away."""
+        """Return label and value of each filter in force, with the link that removes it."""
         chips, tab = [], self.current_tab()
         for key, value in self.active_params():
             if key == "tags_mode" or (tab and key in tab.params):
@@ -234,7 +234,7 @@ class KeysetChangeList(ChangeList):
         return value
 
     def columns(self) -> list[dict[str, Any]]:
-        """The headings, those with an order of their own as links."""
+        """Return the headings; one with an order of its own is a link."""
         active_params = self.active_params()
         return [
             {
@@ -269,7 +269,7 @@ class KeysetChangeList(ChangeList):
         )
 
     def sheet(self) -> dict[str, Any] | None:
-        """The filter sheet, where it is asked for with the page: without scripts it is not fetched later."""
+        """Return the filter sheet if the address asks for it, as a page without scripts does."""
         return build_filter_sheet(self.filterset) if FILTER_SHEET_PARAM in self.get else None
 
     def sheet_url(self) -> str:
@@ -282,6 +282,6 @@ class KeysetChangeList(ChangeList):
         return urlencode(self.active_params(ORDER_PARAM))
 
     def current_view(self) -> SavedView | None:
-        """The saved view that shows just this, if one does."""
+        """Return the saved view with the same filters and order, if there is one."""
         here = sorted(self.active_params(ORDER_PARAM))
         return next((view for view in self.views if sorted(QueryDict(view.query).items()) == here), None)

@@ -1,4 +1,4 @@
-"""Pages of a list by key: every page costs the same, no list is counted or sorted whole."""
+"""Keyset paging: every page costs the same, and no list is counted or sorted whole."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ MAX_CURSOR_LENGTH = 2_000
 class Order:
     """A way to sort a list that an index serves.
 
-    `keys` are expressions by name, all sorted the same way, the last one unique; none may be null.
+    `keys` are expressions by name, all sorted in one direction; the last is unique, and none is null.
     """
 
     label: str
@@ -31,7 +31,7 @@ class Order:
 
     @property
     def signer(self) -> Signer:
-        """Signs the cursors of this order; nobody else's, and no other order's, are read."""
+        """Return the signer of this order's cursors, which refuses foreign cursors and those of other orders."""
         return Signer(salt=f"crm.screens.paging:{'-' if self.descending else ''}{','.join(self.keys)}")
 
     def annotate_keys(self, queryset: models.QuerySet) -> models.QuerySet:
@@ -42,7 +42,7 @@ class Order:
         return queryset.order_by(*(f"{sign}_key_{name}" for name in self.keys))
 
     def rows_beyond(self, values: list[Any], *, backwards: bool = False) -> models.Func:
-        """Rows that come after `values` (before them, when `backwards`), as one row comparison."""
+        """Return the condition for rows after `values` (before them if `backwards`), as one row comparison."""
         row_key = models.Func(*(models.F(f"_key_{name}") for name in self.keys), function="ROW")
         cursor_key = models.Func(*values, function="ROW")
         operator = " < " if self.descending != backwards else " > "
@@ -51,10 +51,10 @@ class Order:
         )
 
     def parse_cursor_values(self, queryset: models.QuerySet, values: list[Any]) -> list[models.Value]:
-        """The texts of a cursor as typed values.
+        """Return the texts of a cursor as typed values.
 
         Raises:
-            InvalidInput: not as many as keys, or not of their types.
+            InvalidInput: their number or types do not fit the keys.
         """
         expressions = [queryset.query.annotations[f"_key_{name}"] for name in self.keys]
         if len(values) != len(expressions):
@@ -66,15 +66,15 @@ class Order:
             raise InvalidInput("That page no longer exists.") from error
 
     def make_cursor(self, row: models.Model, offset: int) -> str:
-        """Where `row` stands, for a link; `offset` is how many rows stand before the page it opens."""
+        """Return a cursor at `row` for a link; `offset` is the number of rows before the page that it opens."""
         values = (str(getattr(row, f"_key_{name}")) for name in self.keys)
         return self.signer.sign_object([offset, *values], compress=True)
 
     def read_cursor(self, text: str) -> tuple[int, list[str]]:
-        """The offset and the texts of the values in a cursor.
+        """Return the offset and the texts of the values in a cursor.
 
         Raises:
-            InvalidInput: it is not one of this order's.
+            InvalidInput: the cursor is not one of this order.
         """
         try:
             if len(text) > MAX_CURSOR_LENGTH:
@@ -87,7 +87,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Page:
-    """Rows of a list with links to the pages around them; `offset` is how many rows stand before."""
+    """Rows of a list, with cursors of the next and previous page; `offset` is the number of rows before them."""
 
     rows: list[Any] = field(default_factory=list)
     offset: int = 0
@@ -98,10 +98,10 @@ class Page:
 def fetch_page(
     queryset: models.QuerySet, order: Order, *, size: int, after: str | None = None, before: str | None = None
 ) -> Page:
-    """`size` rows of `queryset` after or before a cursor, in `order`.
+    """Return `size` rows of `queryset` after or before a cursor, in `order`.
 
     Raises:
-        InvalidInput: the cursor is not one of ours.
+        InvalidInput: the cursor is not valid.
     """
     queryset = order.annotate_keys(queryset)
     backwards = bool(before) and not after
@@ -124,14 +124,14 @@ def fetch_page(
 
 
 def capped_count(queryset: models.QuerySet, limit: int | None = None) -> int:
-    """How many rows, counting no further than one past `limit` (`COUNT_LIMIT`)."""
+    """Return the number of rows, counting no further than one past `limit` (`COUNT_LIMIT`)."""
     limit = COUNT_LIMIT if limit is None else limit
     return queryset.order_by().values("pk")[: limit + 1].count()
 
 
 @dataclass(frozen=True)
 class CappedCount:
-    """How many rows, counted no further than one past `limit`; as a text for people: `1,234`, or `10,000+`."""
+    """A number of rows, counted no further than one past `limit`; shown as `1,234` or `10,000+`."""
 
     number: int
     limit: int = field(default_factory=lambda: COUNT_LIMIT)
@@ -141,17 +141,17 @@ class CappedCount:
 
     @property
     def is_capped(self) -> bool:
-        """Whether there are more than were counted."""
+        """Whether there are more rows than were counted."""
         return self.number > self.limit
 
 
 def format_capped_count(count: int) -> str:
-    """A count that went to `COUNT_LIMIT`, for people."""
+    """Return a count that stopped at `COUNT_LIMIT`, as text."""
     return str(CappedCount(count))
 
 
 def exact_count(queryset: models.QuerySet) -> int | None:
-    """How many rows there are, or None if that cannot be counted in `COUNT_TIMEOUT_SECONDS`."""
+    """Return the number of rows, or None if counting takes longer than `COUNT_TIMEOUT_SECONDS`."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{COUNT_TIMEOUT_SECONDS}s'")
@@ -165,7 +165,7 @@ def exact_count(queryset: models.QuerySet) -> int | None:
 
 
 class CappedPaginator(Paginator):
-    """Django's paginator for pickers and the like: counts no further than `COUNT_LIMIT`."""
+    """Django's paginator, for pickers and plain lists, counting no further than `COUNT_LIMIT`."""
 
     @cached_property
     def count(self) -> int:
@@ -173,7 +173,7 @@ class CappedPaginator(Paginator):
 
 
 def capped_counts(querysets: Mapping[str, models.QuerySet]) -> dict[str, int]:
-    """`capped_count` of several sets in one query; sets that cannot hold anything count 0."""
+    """Return the `capped_count` of several querysets in one query; an empty one counts 0."""
     parts, params, counts = [], [], dict.fromkeys(querysets, 0)
     for name, queryset in querysets.items():
         try:

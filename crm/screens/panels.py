@@ -1,4 +1,4 @@
-"""Parts of a page that another app puts there; the settings name them, so no app imports to its right."""
+"""Panels: the parts of a page that another app adds. The settings name them, so no app imports to its right."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Panel:
-    """A card: `template` sees `content` and `row`; `in_side_column` puts it in the narrow column.
+    """A card on a page: `template` sees `content` and `row`; `in_side_column` puts it in the narrow column.
 
-    With `button_icon`, an icon, its link stands as a button beside the deeds, too.
+    With a `button_icon` its link is also a button beside the page's actions.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Choosing another record in a form: only what the user may see, whatever is sent."""
+"""Fields that pick another record: only records that the user may see are valid."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from crm.screens.record_forms import LinkForm
 
 
 class RecordChoiceField(forms.ModelChoiceField):
-    """A choice of a record that shows nothing where what was sent is no key at all; Django's picker would break."""
+    """A choice of a record that is empty if the sent value is no key; Django's own picker would fail."""
 
     def prepare_value(self, value: Any) -> Any:
         value = super().prepare_value(value)
@@ -23,7 +23,7 @@ class RecordChoiceField(forms.ModelChoiceField):
 
 
 class VisibleChoicesMixin:
-    """For an admin class: a foreign key may point to what its user may see, or to what it points to already."""
+    """For an admin class: a foreign key may point to a record that the user may see, or keep its value."""
 
     def formfield_for_foreignkey(self, db_field: models.ForeignKey, request: HttpRequest, **kwargs: Any) -> forms.Field:
         rows = db_field.remote_field.model._default_manager.all()
@@ -33,7 +33,7 @@ class VisibleChoicesMixin:
 
 
 class LinkInline(VisibleChoicesMixin, TabularInline):
-    """The contacts of a record, each with their role."""
+    """The contacts of a record, each with a role."""
 
     form = LinkForm
     fields = ("contact", "role", "is_primary")

@@ -1,22 +1,16 @@
-"""What every screen of a record shares: list, page, form, deeds, history, bin."""
+"""What the screens of every record share: list, page, form, actions, history, deleting."""
 
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.urls import path
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 from unfold.admin import ModelAdmin
@@ -26,7 +20,8 @@ from crm.exceptions import ActionRefused, IllegalTransition, errors_as_invalid_i
 from crm.models import ActivityLog
 from crm.records import transitions
 from crm.records.history import load_history
-from crm.screens.action_forms import MAX_BULK_ROWS, ActionForm, attempt, report
+from crm.screens.action_forms import ActionForm
+from crm.screens.action_views import ActionViewsMixin, drop_invalid_keys, is_soft_deleted
 from crm.screens.filter_sheet import build_filter_sheet
 from crm.screens.lists import Column, KeysetChangeList, Tab
 from crm.screens.paging import CappedPaginator, Order
@@ -34,11 +29,10 @@ from crm.screens.pickers import VisibleChoicesMixin
 from crm.screens.record_forms import EDIT_CONFLICT_MESSAGE, MultilineField, RecordForm, make_form_with_error
 
 TIMELINE_LENGTH = 50
-MAX_NEXT_URL_LENGTH = 2_000
 
 
 class ReadOnlyMixin:
-    """For an admin class: nobody writes here, whatever they may do elsewhere."""
+    """For an admin class that no user can write through."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -53,8 +47,8 @@ class ReadOnlyMixin:
         return ()
 
 
-class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
-    """The admin of a record: rows by permission and visibility, deeds through transitions."""
+class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
+    """The admin of a record: rows by permission and visibility, actions through transitions."""
 
     form = RecordForm
     filterset_class: ClassVar[Any] = None
@@ -63,8 +57,6 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
     columns: ClassVar[tuple[Column, ...]] = ()
     row_template: ClassVar[str] = ""
     page_template: ClassVar[str] = ""
-    page_actions: ClassVar[tuple[type[ActionForm], ...]] = ()
-    bulk_actions: ClassVar[tuple[type[ActionForm], ...]] = ()
     list_defer: ClassVar[tuple[str, ...]] = ()
     list_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     search_label: ClassVar[str] = "Search"
@@ -87,11 +79,8 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return super().has_change_permission(request, obj) and not is_soft_deleted(obj)
 
-    def user_can(self, request: HttpRequest, verb: str) -> bool:
-        return request.user.has_perm(transitions.permission_name(self.model, verb))
-
     def get_search_results(self, request: HttpRequest, queryset: models.QuerySet, term: str) -> tuple[Any, bool]:
-        """For pickers: the table's own search, live rows only, the newest first; nothing if it is no search."""
+        """For pickers: search live rows, newest first, with the list's own search; an invalid search finds nothing."""
         queryset = queryset.filter(deleted_at__isnull=True).order_by("-pk")
         if not term:
             return queryset, False
@@ -99,10 +88,10 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
         return (queryset.none() if filterset.form.errors else filterset.qs), False
 
     def search_error(self, request: HttpRequest, term: str) -> str:
-        """Why `term` cannot be searched for, in words; empty if it can be."""
+        """Return why `term` cannot be searched for; empty if it can."""
         return " ".join(self.filterset_class({"q": term}, request=request).form.errors.get("q", ()))
 
-    # A search box is the FilterSet's; pickers need this to be set.
+    # The FilterSet does the searching; Django's pickers only need this to be set.
     search_fields = ("pk",)
 
     # The list
@@ -113,42 +102,6 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return False
 
-    def get_actions(self, request: HttpRequest) -> dict[str, tuple[Callable[..., Any], str, str]]:
-        if IS_POPUP_VAR in request.GET:
-            return {}
-        return {
-            form.verb: (self.make_bulk_action(form), form.verb, form.label)
-            for form in self.bulk_actions
-            if request.user.has_perm(form.permission)
-        }
-
-    def make_bulk_action(self, form_class: type[ActionForm]) -> Callable[..., HttpResponse | None]:
-        """An action that asks once for what the deed needs, then does it to each selected row."""
-
-        def run(_: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
-            rows = list(queryset[: MAX_BULK_ROWS + 1])
-            if len(rows) > MAX_BULK_ROWS:
-                messages.error(request, f"At most {MAX_BULK_ROWS:,} at once: narrow the list down with a filter.")
-                return None
-            form = form_class(request.POST if "apply" in request.POST else None, user=request.user)
-            if form.is_bound and form.is_valid():
-                report(request, [attempt(form, row, request.user) for row in rows], report_each=form.report_each)
-                return None
-            context = {
-                **self.admin_site.each_context(request),
-                "title": f"{form.label}: {len(rows):,} {self.opts.verbose_name_plural}",
-                "opts": self.opts,
-                "form": form,
-                "rows": rows[:20],
-                "more": len(rows) - 20,
-                "selected": request.POST.getlist("_selected_action"),
-                "across": request.POST.get("select_across", "0"),
-                "back": request.get_full_path(),
-            }
-            return TemplateResponse(request, "crm/bulk.html", context)
-
-        return run
-
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
             request.POST = drop_invalid_keys(request.POST)
@@ -156,7 +109,7 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
         return super().changelist_view(request, extra)
 
     def filters_view(self, request: HttpRequest) -> HttpResponse:
-        """The fields of the filter sheet: fetched when it is opened, for they cost more than a page of rows."""
+        """Return the filter sheet, which is fetched when it is opened because it costs more than a page of rows."""
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
         filterset = self.filterset_class(request.GET, self.get_queryset(request), request=request)
@@ -186,20 +139,13 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except ActionRefused as error:
-            # Once more, for what was typed; this time the form itself refuses.
+            # Show the form again with what was typed; this time the form itself refuses.
             request.error = str(error)
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form, save_error = super().get_form(request, obj, change, **kwargs), getattr(request, "error", "")
         return make_form_with_error(form, save_error) if save_error else form
-
-    def get_visible_object(self, request: HttpRequest, object_id: Any) -> models.Model:
-        """The visible record, or 404."""
-        row = self.get_object(request, unquote(str(object_id)))
-        if row is None or not self.has_view_permission(request, row):
-            raise Http404(f"There is no such {self.opts.verbose_name}.")
-        return row
 
     def page_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -209,7 +155,7 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
         return TemplateResponse(request, self.page_template, context)
 
     def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
-        """What the page of `row` shows; sections that other apps add are named in the settings."""
+        """Return what the page of `row` shows; the settings name the panels of other apps."""
         panels = [import_string(name) for name in settings.RECORD_SECTIONS.get(self.opts.label_lower, ())]
         return {
             "title": str(row),
@@ -225,68 +171,10 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
             "can_purge": self.user_can(request, "purge") and is_soft_deleted(row),
         }
 
-    def available_actions(self, request: HttpRequest, row: models.Model) -> list[ActionForm]:
-        """The deeds this user can do to `row` now, as empty forms with their addresses."""
-        if is_soft_deleted(row):
-            return []
-        action_forms = [
-            form(user=request.user, record=row) for form in self.page_actions if form.is_available(row, request.user)
-        ]
-        for form in action_forms:
-            form.url = self.action_url(row, form.verb)
-        return action_forms
-
-    def action_url(self, row: models.Model, verb: str) -> str:
-        name = f"{self.opts.app_label}_{self.opts.model_name}_do"
-        return reverse(f"{self.admin_site.name}:{name}", args=[row.pk, verb])
-
-    def action_view(self, request: HttpRequest, pk: Any, verb: str) -> HttpResponse:
-        """Ask for what a deed needs, or do it. A refusal keeps what was typed."""
-        row = self.get_visible_object(request, pk)
-        action_classes = {form.verb: form for form in (*self.page_actions, *self.deleted_row_actions())}
-        if verb not in action_classes or not request.user.has_perm(action_classes[verb].permission):
-            raise PermissionDenied
-        post_data = request.POST if request.method == "POST" else None
-        form = action_classes[verb](post_data, user=request.user, record=row, initial=request.GET.dict())
-        back = self.page_url(row)
-        if form.is_bound and form.is_valid():
-            try:
-                messages.success(request, form.perform(row, request.user))
-                return HttpResponseRedirect(self.success_url(request, row, verb))
-            except ActionRefused as error:
-                form.add_error(None, str(error))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{form.label}: {row}",
-            "opts": self.opts,
-            "original": row,
-            "form": form,
-            "back": back,
-        }
-        status = 422 if form.is_bound else 200
-        return TemplateResponse(request, "crm/deed.html", context, status=status)
-
-    def success_url(self, request: HttpRequest, row: models.Model, verb: str) -> str:
-        """Where a deed leads: back to where the form stood, if that is one of ours."""
-        return safe_next_url(request.POST.get("next"), self.list_url() if verb == "purge" else self.page_url(row))
-
-    def page_url(self, row: models.Model) -> str:
-        return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
-
-    def list_url(self) -> str:
-        return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_changelist")
-
-    def deleted_row_actions(self) -> tuple[type[ActionForm], ...]:
-        """Restore and purge, for rows in the bin."""
-        return (
-            make_deleted_row_action(self.model, "restore", "Restore"),
-            make_deleted_row_action(self.model, "purge", "Purge for ever"),
-        )
-
     # The form
 
     def create_record(self, request: HttpRequest, row: models.Model) -> None:
-        """The deed that adds a record of this table."""
+        """Add a record of this table with its transition."""
         transitions.create(row, by=request.user)
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: forms.ModelForm, change: bool) -> None:
@@ -303,11 +191,11 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
         transitions.record_edit(obj, columns, by=request.user)
 
     def save_formset(self, request: HttpRequest, form: forms.ModelForm, formset: Any, change: bool) -> None:
-        """Links of the record: each change is a line on its timeline, and what is taken away is only deleted softly."""
+        """Save the links of a record: each change is logged on its timeline, and a removed link is soft-deleted."""
         formset.save(commit=False)
         for row in formset.deleted_objects:
             transitions.soft_delete(row, by=request.user, timeline_owner=form.instance)
-        # Whoever is no longer the primary one goes first, for there can only be one.
+        # The former primary link is saved first, because there can only be one.
         for row, columns in sorted(formset.changed_objects, key=lambda pair: getattr(pair[0], "is_primary", False)):
             with errors_as_invalid_input():
                 row.save()
@@ -316,10 +204,10 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
             transitions.create(row, by=request.user, timeline_owner=form.instance)
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
-        """Django's own log is not kept: the activity log is."""
+        """Log nothing in Django's own log: the activity log replaces it."""
 
     def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
-        """As `log_addition`."""
+        """Log nothing, as `log_addition`."""
 
     def response_post_save_change(self, request: HttpRequest, obj: models.Model) -> HttpResponse:
         return HttpResponseRedirect(self.page_url(obj))
@@ -364,42 +252,3 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
             **(extra_context or {}),
         }
         return TemplateResponse(request, "crm/history.html", context)
-
-
-def safe_next_url(next_url: str | None, default: str) -> str:
-    """`asked` if it is a path of this site, short enough to be gone to; else `default`."""
-    is_local = next_url and next_url.startswith("/") and url_has_allowed_host_and_scheme(next_url, allowed_hosts=None)
-    return next_url if is_local and len(next_url) <= MAX_NEXT_URL_LENGTH else default
-
-
-def drop_invalid_keys(post_data: QueryDict) -> QueryDict:
-    """`post_data` with nothing but keys among the selected; "all found" needs none of them ticked."""
-    post_data, keys = post_data.copy(), []
-    for raw_key in post_data.getlist(ACTION_CHECKBOX_NAME):
-        with suppress(ValidationError):
-            keys.append(str(models.UUIDField().to_python(raw_key)))
-    if not keys and post_data.get("select_across") == "1":
-        keys.append(str(UUID(int=0)))
-    post_data.setlist(ACTION_CHECKBOX_NAME, keys)
-    return post_data
-
-
-def is_soft_deleted(row: models.Model) -> bool:
-    """Whether `row` is soft-deleted; a row of an append-only table never is."""
-    return getattr(row, "is_deleted", False)
-
-
-def make_deleted_row_action(model: type[models.Model], action: str, action_label: str) -> type[ActionForm]:
-    """The form of `restore` or `purge` for `model`."""
-
-    class DeletedRowAction(ActionForm):
-        verb = action
-        label = action_label
-        permission = transitions.permission_name(model, action)
-        danger = action == "purge"
-
-        def perform(self, record: models.Model, by: Any) -> str:
-            getattr(transitions, action)(record, by=by)
-            return f"Done: {action_label.lower()}."
-
-    return DeletedRowAction

@@ -1,4 +1,4 @@
-"""Forms of records: every constraint checked, and nobody's change overwritten unseen."""
+"""Forms of records: they check every constraint and detect concurrent edits."""
 
 import json
 from hashlib import sha256
@@ -10,8 +10,7 @@ from django.db import models
 from crm.text.cleaning import normalize_line_ends
 
 EDIT_CONFLICT_MESSAGE = (
-    "Somebody else has changed this record since you opened it. Copy what you wrote, load the page again "
-    "and make your change on what stands there now."
+    "Another user changed this record after you opened it. Copy your text, reload the page and make your change again."
 )
 
 
@@ -24,11 +23,13 @@ class ConstraintCheckedForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
             current_pk = getattr(self.instance, f"{name}_id", None)
-            if current_pk and isinstance(field, forms.ModelChoiceField):  # what stands there may stay, seen or not
+            if current_pk and isinstance(
+                field, forms.ModelChoiceField
+            ):  # the present value stays valid, visible or not
                 field.queryset |= field.queryset.model._base_manager.filter(pk=current_pk)
 
     def validate_unique(self) -> None:
-        """Django leaves out a constraint whose condition reads a column that is not in the form."""
+        """Check also constraints with a condition on a column outside the form, which Django leaves out."""
         super().validate_unique()
         try:
             self.instance.validate_constraints(exclude={*self.errors, *self.unchecked_fields})
@@ -38,7 +39,7 @@ class ConstraintCheckedForm(forms.ModelForm):
 
 
 class MultilineField(forms.CharField):
-    """A text of several lines: that a browser sends other line ends is no change of it."""
+    """A text of several lines; the line ends of a browser do not count as a change."""
 
     def to_python(self, value: Any) -> str:
         return normalize_line_ends(super().to_python(value))
@@ -48,7 +49,7 @@ class MultilineField(forms.CharField):
 
 
 def make_form_with_error(form_class: type[forms.ModelForm], error_message: str) -> type[forms.ModelForm]:
-    """`form_class` as it comes back when saving was refused at the last moment: what was typed, and why not."""
+    """Return `form_class` with an error, for a save that was refused after validation; what was typed stays."""
 
     class FormWithError(form_class):
         def clean(self) -> dict[str, Any]:
@@ -58,13 +59,13 @@ def make_form_with_error(form_class: type[forms.ModelForm], error_message: str) 
 
 
 class LinkForm(ConstraintCheckedForm):
-    """A link between two records; which of several is the primary one is settled when all are saved."""
+    """A link between two records; the formset decides about the primary one when all are saved."""
 
     unchecked_fields = ("is_primary",)
 
 
 class RecordForm(ConstraintCheckedForm):
-    """A form that notices when somebody else changed what it shows since it was opened."""
+    """A form that detects changes by other users since it was opened."""
 
     loaded_digest = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -74,7 +75,7 @@ class RecordForm(ConstraintCheckedForm):
             self.initial["loaded_digest"] = self.row_digest(self.instance)
 
     def row_digest(self, row: models.Model) -> str:
-        """What `row` holds in the columns of this form, shortened; scores and dates of contact are not in it."""
+        """Return a digest of the columns of `row` that this form shows; automatic columns are not among them."""
         column_values = {f.name: getattr(row, f.attname) for f in row._meta.concrete_fields if f.name in self.fields}
         return sha256(json.dumps(column_values, default=str, sort_keys=True).encode()).hexdigest()
 

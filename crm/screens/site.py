@@ -1,4 +1,4 @@
-"""The one admin site: a person's first screen is their day."""
+"""The admin site, with the dashboard as its index."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from unfold.sites import UnfoldAdminSite
 
 
 class RecordAutocompleteView(AutocompleteJsonView):
-    """Django's choice of a record, which says why where a text is none to search for."""
+    """Django's autocomplete view, with a notice if the search text is invalid."""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         answer = super().get(request, *args, **kwargs)
@@ -26,22 +26,22 @@ class RecordAutocompleteView(AutocompleteJsonView):
 
 
 class CrmSite(UnfoldAdminSite):
-    """The admin with Today as its index."""
+    """The admin with the dashboard as its index."""
 
     index_template = "crm/today.html"
     enable_nav_sidebar = True
 
     def get_urls(self) -> list[Any]:
-        """Ours and Django's; pages about a record that an app further right makes are named in the settings."""
+        """Return the admin's own addresses and those of the plain views that the settings name."""
         pages = [page for name in settings.SITE_PAGES for page in import_string(name)(self)]
         return [*pages, *super().get_urls()]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
-        """Django's list of all tables, made when it is looked at: our navigation names its own."""
+        """Return Django's list of all tables, built only if a template reads it: our navigation does not."""
         return SimpleLazyObject(lambda: super(CrmSite, self).get_app_list(request, app_label))
 
     def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """The navigation; each badge is asked for once, and an empty one is not drawn."""
+        """Return the navigation; each badge is computed once, and an empty one is not drawn."""
         groups = super().get_sidebar_list(request)
         for group in groups:
             for item in group["items"]:
@@ -53,7 +53,7 @@ class CrmSite(UnfoldAdminSite):
         return RecordAutocompleteView.as_view(admin_site=self)(request)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """Figures and panels of the day, each made by the app that knows it; the settings name them."""
+        """Show the figures and panels of the day, which the settings name."""
         now = timezone.now()
         figures = [import_string(name)(request.user, now) for name in settings.TODAY_FIGURES]
         panels = [import_string(name)(request.user, now) for name in settings.TODAY_PANELS]

@@ -1,25 +1,30 @@
-"""How the admin looks and what its navigation holds. Other apps stand here as URL names only."""
+"""The look of the admin and its navigation. Other apps appear here as URL names only."""
 
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.functional import lazy
 
-# The navigation names the same few addresses on every page, each several times.
+# Every page draws the same few addresses several times, so each is resolved once.
 lazy_url = lazy(cache(reverse), str)
 
 
 def navigation_item(title: str, icon: str, page: str, permission: str = "", badge: str = "") -> dict[str, Any]:
-    """An entry of the navigation, shown to whoever has `permission`."""
+    """Return an entry of the navigation, shown to users with `permission`."""
     entry = {"title": title, "icon": icon, "link": lazy_url(f"admin:{page}")}
     if permission:
         entry["permission"] = lambda request: request.user.has_perm(permission)
     if badge:
         entry["badge"] = badge
     return entry
+
+
+def agency_name(request: HttpRequest) -> str:
+    return settings.AGENCY_NAME
 
 
 def stylesheet(request: HttpRequest) -> str:
@@ -42,7 +47,7 @@ VIEW_JOBS_PERMISSION = "procrastinate.view_procrastinatejob"
 UNFOLD = {
     "SITE_TITLE": "CRM",
     "SITE_HEADER": "CRM",
-    "SITE_SUBHEADER": "Sell and serve",
+    "SITE_SUBHEADER": agency_name,
     "SITE_SYMBOL": "handshake",
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
@@ -118,7 +123,7 @@ UNFOLD = {
                     ),
                     navigation_item("Mailboxes", "mail", "inbox_mailbox_changelist", "inbox.view_mailbox"),
                     navigation_item(
-                        "Mail templates",
+                        "Email templates",
                         "draft",
                         "inbox_emailtemplate_changelist",
                         "inbox.view_emailtemplate",

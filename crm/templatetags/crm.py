@@ -1,4 +1,4 @@
-"""What the templates of every app need."""
+"""Filters and tags for the templates of every app."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ register.filter("is_web_link", is_web_link)
 
 @register.filter
 def crm_url(opts: Options, page: str) -> str:
-    """The name of an admin URL: `{% url opts|crm_url:"change" pk %}`."""
+    """Return the name of an admin URL: `{% url opts|crm_url:"change" pk %}`."""
     return f"admin:{opts.app_label}_{opts.model_name}_{page}"
 
 
@@ -30,7 +30,7 @@ def plus(number: int, more: int) -> int:
 
 @register.filter
 def time_ago(moment: datetime | None) -> str:
-    """How long since (or until) `moment`, in one unit."""
+    """Return the time since (or until) `moment` in one unit: `3 days ago`."""
     if moment is None:
         return "never"
     now = timezone.now()
@@ -43,14 +43,14 @@ def time_ago(moment: datetime | None) -> str:
 
 @register.filter
 def days_ago(moment: datetime) -> str:
-    """How long since `moment`, by the day: whoever decides whether to ask again wants it exactly."""
+    """Return the time since `moment` in days, exact enough to decide about a follow-up."""
     days = (timezone.now() - moment).days
     return time_ago(moment) if days < 1 else f"{days:,} day{'' if days == 1 else 's'} ago"
 
 
 @register.filter(expects_localtime=True)
 def short_datetime(moment: datetime) -> str:
-    """`3 Nov 2026, 14:05`: as the filter `date` writes it, at a tenth of the cost, for lists."""
+    """Return `3 Nov 2026, 14:05`, for lists: ten times faster than the filter `date`."""
     return f"{moment.day} {moment:%b %Y, %H:%M}"
 
 
@@ -61,7 +61,7 @@ def percent(share: Decimal | float | None) -> str:
 
 @register.filter
 def money(amount: Decimal | float | None) -> str:
-    """Dollars for people: `$1,240`, `$1.2M` from a million on."""
+    """Return dollars as `$1,240`, or `$1.2M` from a million on."""
     if amount is None:
         return ""
     value = float(amount)
@@ -75,7 +75,7 @@ def get_item(mapping: Any, key: str) -> Any:
 
 @register.filter
 def humanize_key(key: str) -> str:
-    """A key as people write it: `renewal_date` is `Renewal date`."""
+    """Return a key as people write it: `renewal_date` is `Renewal date`."""
     return str(key).replace("_", " ").strip().capitalize()
 
 
@@ -86,7 +86,7 @@ def type_name(value: Any) -> str:
 
 @register.simple_tag
 def list_link(table: str) -> str:
-    """The list of `table` (`leads.lead`), or nothing where there is none."""
+    """Return the address of the list of `table` (`leads.lead`); empty if it has none."""
     try:
         return reverse(f"admin:{table.replace('.', '_')}_changelist")
     except NoReverseMatch:
@@ -95,7 +95,7 @@ def list_link(table: str) -> str:
 
 @register.simple_tag
 def record_link(table: str, pk: Any) -> str:
-    """A link to a record that is known by its table and key."""
+    """Return a link to the record of `table` with the key `pk`."""
     try:
         url = reverse(f"admin:{table.replace('.', '_')}_change", args=[pk])
     except NoReverseMatch:

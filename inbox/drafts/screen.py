@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from crm.exceptions import ActionRefused
-from crm.filters import LiveRowsFilter
 from crm.models import User
 from crm.screens.action_forms import ActionForm
+from crm.screens.filters import LiveRowsFilter
 from crm.screens.lists import Column
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin

@@ -10,8 +10,8 @@ from django.db import models
 from django.http import HttpRequest
 
 from crm.exceptions import InvalidInput
-from crm.filters import LiveRowsFilter
 from crm.models import User
+from crm.screens.filters import LiveRowsFilter
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.pickers import RecordChoiceField

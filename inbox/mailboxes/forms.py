@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 
-from crm.screens.record_admin import RecordForm
+from crm.screens.record_forms import RecordForm
 from inbox.imap.folders import INBOX, get_sent_folder
 from inbox.imap.transitions import MAX_PASSWORD_LENGTH, apply_provider_preset
 from inbox.models import Mailbox, Provider

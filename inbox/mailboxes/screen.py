@@ -10,9 +10,9 @@ from django.utils.dateparse import parse_datetime
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from crm.filters import LiveRowsFilter, RelatedRecordFilter
 from crm.models import User
 from crm.screens.action_forms import ActionForm
+from crm.screens.filters import LiveRowsFilter, RelatedRecordFilter
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin

@@ -8,10 +8,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from crm.filters import LiveRowsFilter
 from crm.models import User
 from crm.runtime.job_queue import enqueue
 from crm.screens.action_forms import ActionForm
+from crm.screens.filters import LiveRowsFilter
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin

@@ -7,10 +7,10 @@ from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 
-from crm.filters import LiveRowsFilter
 from crm.models import User
 from crm.screens.action_forms import ActionForm
-from crm.screens.json_forms import SchemaField, replace_fields
+from crm.screens.filters import LiveRowsFilter
+from crm.screens.json_forms.fields import SchemaField, replace_fields
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin

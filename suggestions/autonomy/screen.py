@@ -7,12 +7,12 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
-from unfold.admin import ModelAdmin
+from django.urls import URLPattern, path, reverse
 
 from crm.exceptions import ActionRefused
 from crm.models import User
@@ -38,6 +38,7 @@ from suggestions.models import (
 from suggestions.models.autonomy import MAX_UNDO_SECONDS
 from suggestions.screens.presenters import TYPE_ICONS
 
+VIEW_PERMISSION = "suggestions.view_autonomysetting"
 FOR_AGENCY, FOR_ME = "house", "me"
 AGENCY_LEVEL = ""
 
@@ -141,109 +142,103 @@ class PauseForm(forms.Form):
     reason = forms.CharField(label="Why", required=False, max_length=500)
 
 
-class AutonomyAdmin(ModelAdmin):
-    """One page in place of a list of rows: a table of the types for one person, or for the house."""
+def autonomy_urls(site: AdminSite) -> list[URLPattern]:
+    """Return the addresses of the autonomy page and of its switch."""
+    name, keys = "suggestions_autonomysetting", {"site": site}
+    return [
+        path("suggestions/autonomysetting/", site.admin_view(autonomy_view), keys, name=f"{name}_changelist"),
+        path("suggestions/autonomysetting/switch/", site.admin_view(switch_view), name=f"{name}_switch"),
+    ]
 
-    def get_urls(self) -> list[Any]:
-        wrap, name = self.admin_site.admin_view, "suggestions_autonomysetting"
-        return [
-            path("", wrap(self.page_view), name=f"{name}_changelist"),
-            path("switch/", wrap(self.switch_view), name=f"{name}_switch"),
-        ]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+def check_can_view(user: User) -> None:
+    """Refuse users who may neither read nor change autonomy settings."""
+    if not (user.has_perm(VIEW_PERMISSION) or user.has_perm(CHANGE_OWN_PERMISSION)):
+        raise PermissionDenied
+
+
+def autonomy_view(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """Show and save the levels of each type, for one person or for the agency."""
+    check_can_view(request.user)
+    selected_user = find_selected_user(request)
+    rows = build_rows(selected_user, can_edit=can_edit(request.user, selected_user))
+    posted = request.POST if request.method == "POST" else None
+    for row in rows:
+        row.form = LevelForm(posted, row=row)
+    if posted is not None and save_rows(request, rows):
+        return HttpResponseRedirect(request.get_full_path())
+    context = {
+        **site.each_context(request),
+        "title": "Autonomy",
+        "opts": AutonomySetting._meta,
+        "rows": rows,
+        "selected_user": selected_user,
+        "selected_key": request.GET.get("for", FOR_ME),
+        "can_edit": can_edit(request.user, selected_user),
+        "selectable_users": selectable_users(request.user),
+        **pause_context(request.user),
+    }
+    return TemplateResponse(request, "suggestions/autonomy.html", context)
+
+
+def find_selected_user(request: HttpRequest) -> User | None:
+    """Return the user of the settings to show; None for the agency's."""
+    selected_key = request.GET.get("for", FOR_ME)
+    if selected_key in {FOR_AGENCY, FOR_ME}:
+        return None if selected_key == FOR_AGENCY else request.user
+    found = next((person for person in selectable_users(request.user) if str(person.pk) == selected_key), None)
+    if found is None:
+        raise Http404("There is no such user, or you may not see their settings.")
+    return found
+
+
+def save_rows(request: HttpRequest, rows: list[AutonomyRow]) -> bool:
+    """Save the changed rows and return whether all could be; a refused row keeps what was typed, with the reason."""
+    changed = [row for row in rows if row.form.has_changed()]
+    saved = [row.label for row in changed if row.form.is_valid() and save_row(request.user, row)]
+    if saved:
+        messages.success(request, f"Saved: {', '.join(saved)}.")
+    if not changed:
+        messages.info(request, "Nothing was changed.")
+    return len(saved) == len(changed)
+
+
+def save_row(user: User, row: AutonomyRow) -> bool:
+    """Save one row and return whether it could be."""
+    form = row.form
+    level = form.cleaned_data["level"]
+    try:
+        if level == AGENCY_LEVEL and row.own_setting is not None:
+            reset_to_agency_setting(row.selected_user, row.type, by=user)
+        else:
+            # Bounds without a level of one's own: the level in force becomes one's own too.
+            level = level or row.effective_setting.level
+            set_autonomy_level(row.selected_user, row.type, level, bounds=form.bounds, by=user)
+    except ActionRefused as error:
+        form.add_error(None, str(error))
         return False
+    return True
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
-    # Whose settings
-
-    def page_view(self, request: HttpRequest) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        selected_user = self.selected_user(request)
-        rows = build_rows(selected_user, can_edit=can_edit(request.user, selected_user))
-        posted = request.POST if request.method == "POST" else None
-        for row in rows:
-            row.form = LevelForm(posted, row=row)
-        if posted is not None and self.save_rows(request, rows):
-            return HttpResponseRedirect(request.get_full_path())
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Autonomy",
-            "opts": self.opts,
-            "rows": rows,
-            "selected_user": selected_user,
-            "selected_key": request.GET.get("for", FOR_ME),
-            "can_edit": can_edit(request.user, selected_user),
-            "selectable_users": selectable_users(request.user),
-            **pause_context(request.user),
-        }
-        return TemplateResponse(request, "suggestions/autonomy.html", context)
-
-    def selected_user(self, request: HttpRequest) -> User | None:
-        """Whose settings are asked for; None: the house's."""
-        selected_key = request.GET.get("for", FOR_ME)
-        if selected_key in {FOR_AGENCY, FOR_ME}:
-            return None if selected_key == FOR_AGENCY else request.user
-        found = next((person for person in selectable_users(request.user) if str(person.pk) == selected_key), None)
-        if found is None:
-            raise Http404("There is nobody of that name whose settings you may see.")
-        return found
-
-    def save_rows(self, request: HttpRequest, rows: list[AutonomyRow]) -> bool:
-        """Set what was changed; whether all of it was. What is refused keeps what was typed, and says why."""
-        changed = [row for row in rows if row.form.has_changed()]
-        saved = [row.label for row in changed if row.form.is_valid() and self.save_row(request, row)]
-        if saved:
-            messages.success(request, f"Saved: {', '.join(saved)}.")
-        if not changed:
-            messages.info(request, "Nothing was changed.")
-        return len(saved) == len(changed)
-
-    def save_row(self, request: HttpRequest, row: AutonomyRow) -> bool:
-        form = row.form
-        level = form.cleaned_data["level"]
-        try:
-            if level == AGENCY_LEVEL and row.own_setting is not None:
-                reset_to_agency_setting(row.selected_user, row.type, by=request.user)
-            else:
-                # Bounds of one's own without a level: the level that counts now becomes one's own, too.
-                set_autonomy_level(
-                    row.selected_user,
-                    row.type,
-                    level or row.effective_setting.level,
-                    bounds=form.bounds,
-                    by=request.user,
-                )
-        except ActionRefused as error:
-            form.add_error(None, str(error))
-            return False
-        return True
-
-    # The switch
-
-    def switch_view(self, request: HttpRequest) -> HttpResponse:
-        """Stop everything or a type, or let it go on."""
-        page = reverse("admin:suggestions_autonomysetting_changelist")
-        if request.method != "POST":
-            return HttpResponseRedirect(page)
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        form = PauseForm(request.POST)
-        try:
-            if not form.is_valid():
-                messages.error(request, "Choose what to stop from the list, and say why in at most 500 characters.")
-            elif request.POST.get("deed") == "resume":
-                waiting = resume_execution(form.cleaned_data["type"], by=request.user)
-                messages.success(request, f"It goes on; {waiting} had been waiting.")
-            else:
-                pause_execution(form.cleaned_data["type"], reason=form.cleaned_data["reason"], by=request.user)
-                messages.success(request, "Stopped: nothing of it is carried out until it is let go on.")
-        except ActionRefused as error:
-            messages.error(request, str(error))
+def switch_view(request: HttpRequest) -> HttpResponse:
+    """Pause or resume the execution of everything, or of one type."""
+    page = reverse("admin:suggestions_autonomysetting_changelist")
+    if request.method != "POST":
         return HttpResponseRedirect(page)
+    check_can_view(request.user)
+    form = PauseForm(request.POST)
+    try:
+        if not form.is_valid():
+            messages.error(request, "Choose what to stop from the list, and say why in at most 500 characters.")
+        elif request.POST.get("deed") == "resume":
+            waiting = resume_execution(form.cleaned_data["type"], by=request.user)
+            messages.success(request, f"It goes on; {waiting} had been waiting.")
+        else:
+            pause_execution(form.cleaned_data["type"], reason=form.cleaned_data["reason"], by=request.user)
+            messages.success(request, "Stopped: nothing of it is carried out until it is let go on.")
+    except ActionRefused as error:
+        messages.error(request, str(error))
+    return HttpResponseRedirect(page)
 
 
 def can_edit(user: User, selected_user: User | None) -> bool:

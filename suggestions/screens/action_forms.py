@@ -1,4 +1,4 @@
-"""The forms through which people decide."""
+"""The action forms with which people decide about suggestions."""
 
 from datetime import datetime, time, timedelta
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ MAX_FINDING_CODE_LENGTH = 1_000
 
 
 class ApprovedButFailed(IllegalTransition):
-    """It was approved, and what should have happened could not."""
+    """The suggestion was approved, but its execution failed."""
 
 
 class DecisionForm(ActionForm):
@@ -33,9 +33,9 @@ class DecisionForm(ActionForm):
 
     permission = transitions.DECIDE_PERMISSION
     report_each = True
-    # Whether it also needs the permission for what the suggestion does.
+    # Whether the user also needs the permission for what the suggestion does.
     needs_kind_permission: ClassVar[bool] = False
-    # What somebody should know before the button is pressed.
+    # A note to read before the button is pressed.
     explanation: ClassVar[str] = ""
 
     @classmethod
@@ -48,7 +48,7 @@ class DecisionForm(ActionForm):
         try:
             message = self.decide(record, by)
         except ActionRefused as error:
-            if self.record is None:  # one of many: say which
+            if self.record is None:  # a bulk action: name the suggestion
                 raise ActionRefused(f"{record}: {error}") from error
             raise
         return message if self.record is not None else f"{record}: {message}"
@@ -58,22 +58,22 @@ class DecisionForm(ActionForm):
 
 
 class FindingCodesField(forms.MultipleChoiceField):
-    """Codes of findings that were ticked; which there can be follows from the content."""
+    """Codes of ticked findings; the content decides which codes there are."""
 
     def valid_value(self, value: str) -> bool:
         return len(value) <= MAX_FINDING_CODE_LENGTH
 
 
 class ContentDecisionForm(DecisionForm):
-    """A decision about a content that can be worked on first."""
+    """A decision about content that the user may edit first."""
 
     with_content = forms.CharField(required=False, initial="1", widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # Nothing of what is decided about comes from the address of the page: anybody can write a link.
+        # No initial value comes from the address of the page, because anyone can write a link.
         kwargs.pop("initial", None)
         super().__init__(*args, **kwargs)
-        # A list has read names already.
+        # A list has loaded labels already.
         self.names = getattr(self.record, "names", None) or LabelCache()
         self.kind = KINDS.get(self.record.type) if self.record else None
         self.original_content: dict[str, Any] = {}
@@ -81,17 +81,17 @@ class ContentDecisionForm(DecisionForm):
         if self.kind:
             self.original_content = transitions.content_to_decide(self.record)
             inputs = build_content_inputs(self.kind.Payload, self.original_content, self.names)
-            if self.is_bound:  # what was typed stands in it: the screen marks what differs from this
+            if self.is_bound:  # the inputs hold what was typed; the screen marks differences from this value
                 for field in inputs.values():
                     field.widget.attrs["data-was"] = field.initial
             self.fields.update(inputs)
 
     def content_fields(self) -> list[forms.BoundField]:
-        """The inputs of the content alone."""
+        """Return the inputs of the content alone."""
         return [self[name] for name in self.fields if name.startswith(CONTENT_PREFIX)]
 
     def typed_content(self) -> dict[str, Any]:
-        """The content as it stands in the form, valid or not."""
+        """Return the content in the form, valid or not."""
         if not self.is_bound or self.kind is None or not self.cleaned_data.get("with_content"):
             return self.original_content
         return read_content(self.kind.Payload, self.fields, self.cleaned_data, self.original_content)
@@ -110,10 +110,11 @@ class ContentDecisionForm(DecisionForm):
 
 
 class Approve(ContentDecisionForm):
-    """Letting it happen, as proposed or with changes."""
+    """Approve a suggestion, as proposed or with changes."""
 
     verb, label, icon = "approve", "Approve", "check"
     primary = needs_kind_permission = True
+    past_tense = "approved"
 
     as_of = forms.DateTimeField(required=False, widget=forms.HiddenInput)
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
@@ -122,7 +123,7 @@ class Approve(ContentDecisionForm):
         required=False,
         max_length=MAX_DECISION_NOTE_LENGTH,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="For the record.",
+        help_text="Optional.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -139,7 +140,7 @@ class Approve(ContentDecisionForm):
         return decidable and open_still and not is_delivery_unconfirmed(record)
 
     def findings(self) -> list[tuple[PolicyFinding, bool]]:
-        """What is pointed out about the content as it stands in the form, each with whether it was ticked."""
+        """Return the policy findings on the content in the form, each with whether it is ticked."""
         if self.kind is None:
             return []
         try:
@@ -162,14 +163,14 @@ class Approve(ContentDecisionForm):
             confirmed=tuple(data["confirmed"]),
         )
         if record.status == SuggestionStatus.FAILED:
-            raise ApprovedButFailed(f"It was approved, but could not be done: {record.error_message}")
+            raise ApprovedButFailed(f"Approved, but the execution failed: {record.error_message}")
         message = "Approved" if record.status == SuggestionStatus.APPROVED else "Approved with changes"
         kind = transitions.get_kind(record)
         return f"{message}. {kind.sentence(kind.parse_content(record.approved_content), record)}"
 
 
 class Submit(ContentDecisionForm):
-    """Letting a draft wait for a decision, as it stands or worked on."""
+    """Submit a draft for a decision, edited or not."""
 
     verb, label, icon = "submit", "Submit", "send"
     permission = transitions.PROPOSE_PERMISSION
@@ -181,28 +182,29 @@ class Submit(ContentDecisionForm):
 
     def decide(self, record: Suggestion, by: User) -> str:
         transitions.submit(record, self.content, by=by)
-        return f"It waits for a decision now: {record}."
+        return f"Submitted for approval: {record}."
 
 
 class Reject(DecisionForm):
-    """Turning it down, with a reason."""
+    """Reject a suggestion, with a reason."""
 
     verb, label, icon = "reject", "Reject", "close"
     danger = True
+    past_tense = "rejected"
 
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
     code = forms.ChoiceField(
         required=False,
-        label="Why?",
+        label="Reason",
         choices=[choice for choice in RejectCode.choices if choice[0] != RejectCode.SUPERSEDED],
         initial=RejectCode.OTHER,
     )
     reason = forms.CharField(
         required=False,
-        label="In your words",
+        label="Comment",
         max_length=MAX_DECISION_NOTE_LENGTH,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="The next suggestion is better for it.",
+        help_text="Your feedback improves future suggestions.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -213,11 +215,11 @@ class Reject(DecisionForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if not self.errors and not cleaned["reason"].strip() and cleaned["code"] in {"", RejectCode.OTHER}:
-            self.add_error("reason", "Say why: the next suggestion is better for it.")
+            self.add_error("reason", "Enter a comment. Your feedback improves future suggestions.")
         return cleaned
 
     def codes(self) -> list[tuple[str, str]]:
-        """Reasons that say enough by themselves, each a button."""
+        """Return the reasons that need no comment; each is a button."""
         return [choice for choice in self.fields["code"].choices if choice[0] != RejectCode.OTHER]
 
     @classmethod
@@ -233,16 +235,17 @@ class Reject(DecisionForm):
 
 
 class Snooze(DecisionForm):
-    """Looking at it later."""
+    """Hide a suggestion until a later time."""
 
     verb, label, icon = "snooze", "Snooze", "snooze"
+    past_tense = "snoozed"
 
-    until = forms.ChoiceField(label="Show it again")
+    until = forms.ChoiceField(label="Snooze until")
     at = forms.DateTimeField(
         required=False,
-        label="or at",
+        label="Or at",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
-        error_messages={"invalid": "Write a date and a time."},
+        error_messages={"invalid": "Enter a date and a time."},
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -265,7 +268,7 @@ class Snooze(DecisionForm):
 
 
 def snooze_times(now: datetime) -> dict[str, datetime]:
-    """When people want to see a thing again, by name; `now` is local time."""
+    """Return the offered snooze times by name; `now` is local time."""
 
     def morning(days: int) -> datetime:
         return timezone.make_aware(datetime.combine(now.date() + timedelta(days=days), MORNING))
@@ -280,9 +283,9 @@ def snooze_times(now: datetime) -> dict[str, datetime]:
 
 
 class PutBack(DecisionForm):
-    """Letting a rejected one wait again."""
+    """Return a rejected suggestion to the queue."""
 
-    verb, label, icon = "put-back", "Put back", "undo"
+    verb, label, icon = "put-back", "Return to queue", "undo"
     primary = True
 
     @classmethod
@@ -291,11 +294,11 @@ class PutBack(DecisionForm):
 
     def decide(self, record: Suggestion, by: User) -> str:
         transitions.restore_rejected(record, by=by)
-        return f"It waits for a decision again: {record}."
+        return f"Back in the queue: {record}."
 
 
 class Undo(DecisionForm):
-    """Taking an approval back: not carried out any more, or undone."""
+    """Take an approval back: cancel the execution, or undo it."""
 
     verb, label, icon = "undo", "Undo", "undo"
     needs_kind_permission = True
@@ -306,11 +309,11 @@ class Undo(DecisionForm):
 
     def decide(self, record: Suggestion, by: User) -> str:
         transitions.undo(record, by=by)
-        return f"Undone; it waits for a decision again: {record}."
+        return f"Undone. Back in the queue: {record}."
 
 
 class ReportOutcome(DecisionForm):
-    """Saying what became of a deed of which nobody could tell."""
+    """Report the outcome of an execution with unconfirmed delivery."""
 
     needs_kind_permission = True
     happened: ClassVar[bool]
@@ -321,25 +324,27 @@ class ReportOutcome(DecisionForm):
 
 
 class ConfirmDelivered(ReportOutcome):
-    """It has happened: written down as done, and never tried again."""
+    """Confirm the delivery, so that it is never retried."""
 
-    verb, label, icon = "it-did-go-out", "It did go out", "mark_email_read"
-    explanation = "Say so once you have seen it at the other end. It is written down as done and never sent again."
+    verb, label, icon = "it-did-go-out", "Mark as delivered", "mark_email_read"
+    explanation = (
+        "Confirm this once you have seen it at the recipient. It is recorded as delivered and never sent again."
+    )
 
     def decide(self, record: Suggestion, by: User) -> str:
         transitions.settle_unknown_outcome(record, happened=True, by=by)
-        return f"Written down as done: {record}."
+        return f"Marked as delivered: {record}."
 
 
 class RetryUndelivered(ReportOutcome):
-    """It has not happened: done again."""
+    """Report that it was not delivered, and send it again."""
 
-    verb, label, icon = "it-did-not", "It did not: send it again", "forward_to_inbox"
+    verb, label, icon = "it-did-not", "Send again", "forward_to_inbox"
     danger = True
-    explanation = "It goes out once more, at once. If the first one did arrive after all, they get it twice."
+    explanation = "It is sent again at once. If the first one arrived after all, the recipient gets it twice."
 
     def decide(self, record: Suggestion, by: User) -> str:
         transitions.settle_unknown_outcome(record, happened=False, by=by)
         if record.status == SuggestionStatus.FAILED:
-            raise ApprovedButFailed(f"It was tried again, but could not be done: {record.error_message}")
-        return f"It is sent again: {record}."
+            raise ApprovedButFailed(f"The retry failed: {record.error_message}")
+        return f"Sent again: {record}."

@@ -1,4 +1,4 @@
-"""What people decided on what came of calls to models: for the charts of the AI log."""
+"""Decisions on suggestions that came from model calls, for the charts of the AI log."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from crm.models import User
 from suggestions.models import APPROVED_STATUSES, RejectCode, Suggestion, SuggestionStatus
 
-# What a person has let through, with changes or without, or turned down; what was merely replaced was not judged.
+# Approved or rejected by a person; a superseded suggestion was not judged.
 DECIDED_BY_PERSON = Q(reviewed_by__isnull=False) & (
     Q(status__in=[*APPROVED_STATUSES, SuggestionStatus.FAILED])
     | (Q(status=SuggestionStatus.REJECTED) & ~Q(reject_code=RejectCode.SUPERSEDED))
@@ -19,10 +19,10 @@ DECIDED_BY_PERSON = Q(reviewed_by__isnull=False) & (
 def decisions_on_model_calls(
     user: User | None, since: datetime, until: datetime, calls: QuerySet | None, most: int | None
 ) -> Iterator[tuple[datetime, str, str, str]]:
-    """When something was decided that came of a call, the call's agent and model, and what: the newest `most`.
+    """Yield time, agent, model and decision of the newest `most` decisions from `since` and before `until`.
 
-    Of `calls` alone if they are given; of what `user` may see (None: of all), decided from `since` and before `until`.
-    What was decided is "approved", "edited" (approved with changes) or "rejected".
+    The decision is "approved", "edited" (approved with changes) or "rejected". Only suggestions that `user` may see
+    count (None: all), and only those from `calls` if they are given.
     """
     if user is not None and not user.has_perm("suggestions.view_suggestion"):
         return

@@ -1,4 +1,4 @@
-"""What a screen shows of the carrying out of a suggestion: its attempts, and what can still be done about it."""
+"""The execution of a suggestion on screen: its attempts, and what can still be done about it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,17 +12,17 @@ from suggestions.models.execution import EXECUTION_STATE_COLOURS
 from suggestions.transitions.state import DELETED_USER
 
 EXECUTIONS_PREFETCH = Prefetch("executions", SuggestionExecution.objects.select_related("ordered_by"))
-# More attempts than this are of no use to anybody who reads.
+# More attempts than this do not help a reader.
 MAX_ATTEMPTS_SHOWN = 20
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt, for reading."""
+    """One attempt, as shown."""
 
     execution: SuggestionExecution
     colour: str
-    # Who let it happen; nobody is the policy.
+    # The approver, or "automatic".
     by: str
 
     @property
@@ -31,7 +31,7 @@ class Attempt:
 
 
 def load_executions(row: Suggestion) -> list[SuggestionExecution]:
-    """The attempts at `row`, the latest first; read once for each version of it that is looked at."""
+    """Return the attempts at `row`, the latest first; they are loaded once for each version of it."""
     if row.version == 1 and row.status in UNDECIDED_STATUSES:  # nothing was ever ordered
         return []
     cached = row.__dict__.get("_attempts")
@@ -48,19 +48,19 @@ def build_attempts(row: Suggestion) -> list[Attempt]:
         Attempt(
             execution,
             EXECUTION_STATE_COLOURS[execution.state],
-            "by policy" if execution.by_policy else str(execution.ordered_by or DELETED_USER),
+            "automatic" if execution.by_policy else str(execution.ordered_by or DELETED_USER),
         )
         for execution in load_executions(row)[:MAX_ATTEMPTS_SHOWN]
     ]
 
 
 def is_delivery_unconfirmed(row: Suggestion) -> bool:
-    """Whether nobody can tell what became of the latest attempt."""
+    """Whether the delivery of the latest attempt is unconfirmed."""
     return any(execution.state == ExecutionState.UNKNOWN for execution in load_executions(row))
 
 
 def can_undo(row: Suggestion) -> bool:
-    """Whether an approval can be taken back: it has not begun, or what was done can be undone."""
+    """Whether an approval can be taken back: the execution has not begun, or can be undone."""
     if row.status not in APPROVED_STATUSES or row.type not in KINDS:
         return False
     states = {execution.state for execution in load_executions(row)}
@@ -70,7 +70,7 @@ def can_undo(row: Suggestion) -> bool:
 
 
 def scheduled_at(row: Suggestion) -> datetime | None:
-    """When what waits will be carried out, if that is still to come."""
+    """Return the future time of the queued execution, if there is one."""
     now = timezone.now()
     due = [e.run_after for e in load_executions(row) if e.state == ExecutionState.QUEUED and e.run_after > now]
     return due[0] if due else None

@@ -1,9 +1,10 @@
-"""What a person's day holds of suggestions."""
+"""Suggestions on the dashboard and in the navigation."""
 
 from datetime import datetime, timedelta
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
-from django.http import HttpRequest
+from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,7 +20,7 @@ VIEW_SUGGESTIONS = "suggestions.view_suggestion"
 MAX_APPROVALS_SHOWN = 5
 MAX_BADGE_COUNT = 99
 ACCEPTANCE_PERIOD = timedelta(days=30)
-# What is decided now was hardly ever suggested longer ago than this; it bounds what is read.
+# Hardly any suggestion is decided later than this, and it limits the rows read.
 MAX_SUGGESTION_AGE = timedelta(days=60)
 MAX_DECISIONS_READ = 1_000
 
@@ -38,7 +39,7 @@ def waiting_figure(user: User, now: datetime) -> DashboardFigure | None:
 def acceptance_figure(user: User, now: datetime) -> DashboardFigure | None:
     """Approved ÷ decided in the last 30 days, over the latest thousand that `user` sees.
 
-    What failed counts as approved: a person had let it through.
+    A failed one counts as approved, because a person approved it.
     """
     if not user.has_perm(VIEW_SUGGESTIONS):
         return None
@@ -56,7 +57,7 @@ def acceptance_figure(user: User, now: datetime) -> DashboardFigure | None:
 
 
 def approvals_panel(user: User, now: datetime) -> Panel | None:
-    """The latest that wait, to be decided on the spot."""
+    """The newest waiting suggestions, to be decided on the dashboard."""
     if not user.has_perm(VIEW_SUGGESTIONS):
         return None
     rows = Suggestion.objects.visible_to(user).awaiting_decision(now).order_by("-created_at", "-id")
@@ -68,8 +69,15 @@ def approvals_panel(user: User, now: datetime) -> Panel | None:
     return Panel("Waiting for you", "suggestions/today.html", shown, url=queue_url())
 
 
+def waiting_view(request: HttpRequest) -> JsonResponse:
+    """Return the number of waiting suggestions, for the navigation of an open page."""
+    if not request.user.has_perm(VIEW_SUGGESTIONS):
+        raise PermissionDenied
+    return JsonResponse({"waiting": waiting_badge(request)}, headers={"Cache-Control": "no-store"})
+
+
 def waiting_badge(request: HttpRequest) -> str:
-    """How many wait, for the navigation; empty when none do."""
+    """Return the number of waiting suggestions for the navigation; empty if there are none."""
     if not request.user.has_perm(VIEW_SUGGESTIONS):
         return ""
     waiting_rows = Suggestion.objects.visible_to(request.user).awaiting_decision(timezone.now())

@@ -1,4 +1,4 @@
-"""What the pages of leads and clients show of suggestions."""
+"""The panels with suggestions on the pages of leads, clients, threads and tickets."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,7 +24,7 @@ DECIDED_STATUSES = (*APPROVED_STATUSES, SuggestionStatus.REJECTED)
 
 
 def lead_suggestions_panel(request: HttpRequest, lead: Lead) -> Panel | None:
-    """What waits or has failed, to be decided on the spot, what was decided lately, and when it was looked at."""
+    """Return the panel of a lead: open suggestions to decide, recent decisions, and when the rules last ran."""
     section = suggestions_panel(request, "lead", lead)
     if section and lead.is_open and not lead.is_deleted:
         section.content["evaluated_lead"] = lead
@@ -32,25 +32,25 @@ def lead_suggestions_panel(request: HttpRequest, lead: Lead) -> Panel | None:
 
 
 def client_suggestions_panel(request: HttpRequest, client: Client) -> Panel | None:
-    """As `lead_suggestions_panel`, for a client."""
+    """Return the panel of a client."""
     return suggestions_panel(request, "client", client)
 
 
 def thread_suggestions_panel(request: HttpRequest, thread: Thread) -> Panel | None:
-    """As `lead_suggestions_panel`, for a conversation; beside one with somebody unknown, whose it could be is the first question."""
+    """Return the panel of a thread; in the side column if the thread is not linked yet."""
     section = suggestions_panel(request, "thread", thread)
     unknown = thread.lead_id is None and thread.client_id is None
     return replace(section, in_side_column=True) if section and unknown and not section.content["drafted"] else section
 
 
 def ticket_suggestions_panel(request: HttpRequest, ticket: SupportTicket) -> Panel | None:
-    """As `lead_suggestions_panel`, for a ticket."""
+    """Return the panel of a ticket."""
     return suggestions_panel(request, "ticket", ticket)
 
 
 @dataclass(frozen=True)
 class InlineDraft:
-    """A suggestion that is opened where it belongs, for a person to work on and send."""
+    """A draft on the page of its record, which a person edits and sends there."""
 
     row: Suggestion
     sentence: str
@@ -87,7 +87,7 @@ def suggestions_panel(request: HttpRequest, name: str, record: Any) -> Panel | N
 
 
 def is_inline_draft(line: SuggestionLine, user: User) -> bool:
-    """Whether the setting wants it prepared in place, and `user` may send it from there."""
+    """Whether the autonomy level asks for a draft in place, and `user` may send it."""
     return line.is_approvable and line.row.autonomy == Level.AUTO_DRAFT and Approve.is_available(line.row, user)
 
 
@@ -99,6 +99,6 @@ def build_inline_draft(line: SuggestionLine, names: LabelCache, user: User) -> I
 
 
 def decided_line(row: Suggestion, names: LabelCache, user: User) -> dict[str, Any]:
-    """A line of what was decided, and whether `user` may take it back from here."""
+    """Return the line of a decided suggestion, with whether `user` may undo it."""
     line = build_suggestion_line(row, names, user)
     return {"row": row, "sentence": line.sentence, "colour": line.colour, "undo": Undo.is_available(row, user)}

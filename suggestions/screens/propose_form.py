@@ -1,11 +1,16 @@
-"""The form through which a person suggests something: what, for whom, and why."""
+"""The form with which a person proposes a suggestion: its content, its record, and the reason."""
 
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import PermissionDenied
 from django.db import models
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
 
 from crm.exceptions import ActionRefused
 from crm.models import Client, User
@@ -18,22 +23,23 @@ from suggestions.kinds import KINDS
 from suggestions.kinds.base import InvalidContent
 from suggestions.models import Suggestion, SuggestionType
 from suggestions.screens.content_form import CONTENT_PREFIX, build_content_inputs, read_content
+from suggestions.screens.presenters import TYPE_ICONS
 from support.models import SupportTicket
 
 MAX_REASONING_LENGTH = 5_000
-# What each type is for, for whoever chooses one.
+# The purpose of each type, for the user who picks one.
 TYPE_DESCRIPTIONS = {
-    SuggestionType.TASK: "Put something on somebody's list.",
+    SuggestionType.TASK: "Add a task to a colleague's list.",
     SuggestionType.PR: "Propose a change to a repository.",
-    SuggestionType.REPLY: "Answer in a conversation.",
-    SuggestionType.FOLLOW_UP: "Remember to get in touch again, with a draft of what to say.",
-    SuggestionType.SEND_EMAIL: "Write to somebody, from a template or freely.",
-    SuggestionType.SCHEDULE_CALL: "Invite to a call, with times to choose from.",
-    SuggestionType.SEND_PROPOSAL: "Send an offer as a PDF.",
+    SuggestionType.REPLY: "Reply in a conversation.",
+    SuggestionType.FOLLOW_UP: "Plan a follow-up, with a draft of what to say.",
+    SuggestionType.SEND_EMAIL: "Write an email, with or without a template.",
+    SuggestionType.SCHEDULE_CALL: "Propose times for a call.",
+    SuggestionType.SEND_PROPOSAL: "Send a proposal as a PDF.",
     SuggestionType.CHANGE_STATUS: "Move a lead to another stage.",
-    SuggestionType.CREATE_LEAD: "Make a lead of somebody who wrote.",
-    SuggestionType.LINK_THREAD: "Say whose conversation it is.",
-    SuggestionType.RESOLVE_TICKET: "Close a ticket with what solved it.",
+    SuggestionType.CREATE_LEAD: "Create a lead from a conversation.",
+    SuggestionType.LINK_THREAD: "Link a conversation to a lead or client.",
+    SuggestionType.RESOLVE_TICKET: "Resolve a ticket with a summary.",
 }
 RECORD_MODELS: dict[str, type[models.Model]] = {
     "lead": Lead,
@@ -44,7 +50,7 @@ RECORD_MODELS: dict[str, type[models.Model]] = {
 
 
 def record_picker(name: str, user: User) -> forms.Field:
-    """A choice of a record that `user` may see."""
+    """Return a picker of a record that `user` may see."""
     rows = RECORD_MODELS[name].objects.visible_to(user)
     widget = AutocompleteSelect(Suggestion._meta.get_field(name), admin.site)
     label = {"thread": "Conversation"}.get(name, name.capitalize())
@@ -52,16 +58,16 @@ def record_picker(name: str, user: User) -> forms.Field:
 
 
 class ProposeForm(forms.Form):
-    """What is suggested: inputs made from the type's payload, for whom, and why."""
+    """The inputs of the type's payload, the record that it is about, and the reason."""
 
     record_names: ClassVar[tuple[str, ...]] = tuple(RECORD_MODELS)
 
     reasoning = forms.CharField(
         required=False,
-        label="Why?",
+        label="Reason",
         max_length=MAX_REASONING_LENGTH,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Whoever decides reads this first.",
+        help_text="The approver reads this first.",
     )
 
     def __init__(self, *args: Any, type: str, user: User, **kwargs: Any) -> None:
@@ -79,7 +85,7 @@ class ProposeForm(forms.Form):
         return [self[name] for name in self.record_names if name in self.fields]
 
     def propose(self, *, as_draft: bool) -> Suggestion | None:
-        """The suggestion that came of it; None where it was refused, and the form says why."""
+        """Propose the suggestion; return None if it is refused, with the reasons in the form."""
         data = self.cleaned_data
         suggestion = Suggestion(
             type=self.type,
@@ -101,9 +107,9 @@ class ProposeForm(forms.Form):
 
 
 def records_from_query(query_params: dict[str, Any], user: User) -> dict[str, Any]:
-    """The records that an address names and `user` may see, with whom they are about: keys by name."""
+    """Return the keys of the records that an address names and `user` may see, with the records they belong to."""
     found: dict[str, Any] = {}
-    for name in reversed(RECORD_MODELS):  # a ticket says more than its client
+    for name in reversed(RECORD_MODELS):  # a ticket is more specific than its client
         row = find_visible_record(name, query_params.get(name), user)
         if row is None:
             continue
@@ -120,3 +126,40 @@ def find_visible_record(name: str, key: Any, user: User) -> models.Model | None:
     except forms.ValidationError:
         return None
     return RECORD_MODELS[name].objects.visible_to(user).filter(pk=key).first() if key else None
+
+
+def propose_view(request: HttpRequest, site: admin.AdminSite) -> HttpResponse:
+    """Ask which type to suggest, then for its content."""
+    if not request.user.has_perm(transitions.PROPOSE_PERMISSION):
+        raise PermissionDenied
+    type, query_params = request.GET.get("type", ""), request.GET.dict()
+    context = {**site.each_context(request), "title": "Suggest", "opts": Suggestion._meta}
+    if type not in KINDS:
+        context["types"] = type_links(query_params)
+        return TemplateResponse(request, "suggestions/suggest.html", context)
+    sent = request.POST if request.method == "POST" else None
+    form = ProposeForm(sent, type=type, user=request.user, initial=records_from_query(query_params, request.user))
+    as_draft = "as_draft" in request.POST
+    if form.is_bound and form.is_valid() and (suggestion := form.propose(as_draft=as_draft)):
+        messages.success(request, f"{'Saved as a draft' if as_draft else 'Proposed'}: {suggestion}.")
+        return HttpResponseRedirect(reverse("admin:suggestions_suggestion_change", args=[suggestion.pk]))
+    query_params.pop("type")
+    context |= {
+        "form": form,
+        "title": f"Suggest: {SuggestionType(type).label}",
+        "others": f"?{urlencode(query_params)}",
+    }
+    return TemplateResponse(request, "suggestions/suggest.html", context, status=422 if form.is_bound else 200)
+
+
+def type_links(query_params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return label, description, icon and address of the form of each type."""
+    return [
+        {
+            "label": SuggestionType(name).label,
+            "description": TYPE_DESCRIPTIONS[name],
+            "icon": TYPE_ICONS[name],
+            "url": f"?{urlencode({**query_params, 'type': str(name)})}",
+        }
+        for name in KINDS
+    ]

@@ -1,4 +1,4 @@
-"""The queue of suggestions: each row says what it is about, and one is shown beside."""
+"""The list of the approvals screen."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +12,7 @@ from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, KeysetChan
 from suggestions.choices import LabelCache
 from suggestions.kinds import KINDS
 from suggestions.models import Suggestion
-from suggestions.screens.content_form import field_hints
+from suggestions.screens.content_form import payload_fields
 from suggestions.screens.presenters import STATUS_COLOURS, TYPE_ICONS
 
 SELECTED_PARAM = "show"
@@ -20,7 +20,7 @@ GIST_LENGTH = 160
 
 
 class ApprovalsChangeList(KeysetChangeList):
-    """A list whose rows open beside it."""
+    """A list with the selected suggestion beside it."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> models.QuerySet:
         return super().get_queryset(request, exclude_parameters).annotate(gist=gist_expression())
@@ -36,12 +36,12 @@ class ApprovalsChangeList(KeysetChangeList):
             row.colour = STATUS_COLOURS.get(row.status, "grey")
 
     def page_query(self) -> str:
-        """The query string of this page of the list."""
+        """Return the query string of this page of the list."""
         return urlencode(self.active_params(ORDER_PARAM, AFTER_PARAM, BEFORE_PARAM))
 
 
 def gist_expression() -> models.Expression:
-    """The beginning of what says most about a suggestion, without its whole content."""
+    """Return the start of the most telling field of a suggestion, so that the whole content is not loaded."""
     by_kind = [
         models.When(type=name, then=KeyTextTransform(kind.summary_field, "suggested_content"))
         for name, kind in KINDS.items()
@@ -52,9 +52,9 @@ def gist_expression() -> models.Expression:
 
 
 def row_headline(row: Suggestion, names: LabelCache) -> str:
-    """The gist of `row` for people: a label where it is the code of something."""
+    """Return the gist of `row`, with the label of a code instead of the code."""
     text, kind = row.gist or "", KINDS.get(row.type)
     if kind is None or not kind.summary_field or not text:
         return text
-    source = field_hints(kind.Payload.model_fields[kind.summary_field]).get("choices")
+    source = payload_fields(kind.Payload)[kind.summary_field].get("choices")
     return kind.summary_format.format(names.label(source, text) if source else text)

@@ -8,8 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from ai_log import admin as screen
-from ai_log import lists
+from ai_log import export, lists
 from ai_log.models import AIInteraction
 from tests.cast import make_lead, make_suggestion
 
@@ -75,7 +74,7 @@ def test_invalid_filter_exports_nothing(as_max, asked):
 
 
 def test_too_many_rows_are_refused(as_max, monkeypatch):
-    monkeypatch.setattr(screen, "MAX_EXPORT_ROWS", 2)
+    monkeypatch.setattr(export, "MAX_EXPORT_ROWS", 2)
     for _ in range(3):
         make_interaction(agent="reader")
     make_interaction(agent="other")

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django import forms
 from django.contrib.messages import get_messages
 from django.core.exceptions import ValidationError
 from django.db import connection
@@ -19,7 +20,9 @@ from crm.models import ActivityLog, Contact
 from crm.records import transitions
 from crm.records.transitions import add_note
 from crm.screens import record_forms
-from crm.screens.json_forms import VERSION_KEY, NamedValuesField, SchemaField
+from crm.screens.json_forms.fields import VERSION_KEY, NamedValuesField, SchemaField
+from crm.screens.json_forms.inputs import build_input
+from crm.screens.json_forms.schema import simplify_schema
 from leads.forms import ADDITIONAL_INSUREDS_SCHEMA, COMMUNICATIONS_SCHEMA
 from leads.models import ContactLead, InsuranceType, Lead
 from tests.cast import make_client, make_contact, make_lead
@@ -28,7 +31,7 @@ from tests.form_parser import read_form
 pytestmark = pytest.mark.django_db
 LINES = importlib.import_module("leads.migrations.0003_stages_and_lines").LINES
 SCHEMAS = {code: schema for code, *_, schema in LINES}
-EDIT_CONFLICT = "Somebody else has changed this record since you opened it."
+EDIT_CONFLICT = "Another user changed this record after you opened it."
 
 
 def url(row) -> str:
@@ -489,7 +492,7 @@ def test_unchanged_custom_value_keeps_its_type(as_max):
 @pytest.mark.parametrize(
     ("pairs", "sentence"),
     [
-        ([("a", "1"), (" a ", "2")], "The name “a” stands twice."),
+        ([("a", "1"), (" a ", "2")], "The name “a” is used twice."),
         ([("", "lonely")], "A field's name has 1 to 60 characters: “lonely”."),
         ([("\x00", "lonely")], "A field's name has 1 to 60 characters: “lonely”."),
         ([("x" * 61, "1")], "A field's name has 1 to 60 characters"),
@@ -732,3 +735,90 @@ def test_empty_form_and_hidden_columns_change_nothing(as_max, max):
     assert [getattr(now, f.attname) for f in Lead._meta.concrete_fields] == [
         getattr(before, f.attname) for f in Lead._meta.concrete_fields
     ]
+
+
+# Inputs by a schema
+
+
+class EditedInput(forms.Form):
+    """A form with the one input that a schema gives."""
+
+    def __init__(self, schema: dict, data: dict | None = None, **kwargs) -> None:
+        super().__init__(data)
+        self.fields["x"] = build_input(schema, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "typed", "read"),
+    [
+        ({"type": "string", "format": "date-time"}, "2026-12-01T09:30:00+00:00", "2026-12-01T09:30", None),
+        ({"type": "string", "format": "date"}, "2026-12-01", "2026-12-01", None),
+        ({"type": "array", "items": {"type": "string", "format": "date"}}, ["2026-12-01"], "2026-12-01", None),
+        ({"type": "array", "items": {"type": "string"}}, ["a", "b"], "a, b", None),
+        ({"type": "array", "items": {"type": "string"}, "widget": "lines"}, ["a, b", "c"], "a, b\nc", None),
+        ({"type": "number", "format": "decimal"}, "10.50", "10.50", None),
+        ({"type": "number"}, 10.5, "10.5", None),
+        ({"type": "integer"}, 10, "10", None),
+        ({"type": "integer"}, None, "ten", "ten"),
+        ({"type": "boolean"}, True, "true", None),
+        ({"type": "boolean"}, None, "", None),
+        ({"type": "object", "widget": "json"}, {"room": [1]}, '{"room": [1]}', None),
+    ],
+)
+def test_input_reads_what_it_shows(settings, schema, value, typed, read):
+    settings.TIME_ZONE = "UTC"
+    form = EditedInput(schema, {"x": typed})
+    assert form.is_valid()
+    assert form.cleaned_data["x"] == (value if read is None else read)
+    shown = form.fields["x"].to_input(value)
+    assert read or build_input(schema).to_python(shown) == value
+
+
+def test_date_time_list_has_an_input_for_each_and_spare_ones():
+    schema = {"type": "array", "maxItems": 4, "items": {"type": "string", "format": "date-time"}}
+    field = build_input(schema)
+    drawn = field.widget.render("x", field.to_input(["2026-12-01T09:30:00Z"] * 3), {"id": "id_x"})
+    assert drawn.count('type="datetime-local"') == 4 and drawn.count('value=""') == 1
+
+
+def test_choices_are_labelled_and_a_removed_one_stays():
+    field = build_input({"type": "string", "blank": "No one"}, "ann", choices={"bob": "Bob"})
+    assert field.widget.choices == [("", "No one"), ("ann", "ann (no longer offered)"), ("bob", "Bob")]
+    assert build_input({"enum": ["a"]}, is_required=True).widget.choices == [("a", "a")]
+
+
+def test_boolean_with_a_default_is_a_checkbox():
+    schema = {"type": "object", "properties": {"urgent": {"type": "boolean", "default": False}}}
+    field = SchemaField(schema)
+    assert field.clean(field.widget.value_from_datadict({"d.urgent": "on"}, {}, "d")) == {"urgent": True}
+    assert field.clean(field.widget.value_from_datadict({}, {}, "d")) == {"urgent": False}
+
+
+def test_references_and_alternatives_are_resolved():
+    schema = {
+        "$defs": {"Mood": {"title": "Mood", "enum": ["calm"], "type": "string"}},
+        "type": "object",
+        "properties": {
+            "mood": {"$ref": "#/$defs/Mood", "default": "calm"},
+            "until": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}], "title": "Until"},
+            "amount": {"anyOf": [{"type": "number"}, {"type": "string"}]},
+            "either": {"anyOf": [{"type": "integer"}, {"type": "boolean"}]},
+            "free": {"type": "object", "additionalProperties": True},
+            "any": {},
+        },
+    }
+    assert simplify_schema(schema)["properties"] == {
+        "mood": {"enum": ["calm"], "type": "string", "default": "calm"},
+        "until": {"type": "string", "format": "date", "title": "Until", "nullable": True},
+        "amount": {"type": "number", "format": "decimal"},
+        "either": {"widget": "json"},
+        "free": {"type": "object", "additionalProperties": True, "widget": "json"},
+        "any": {"widget": "json"},
+    }
+
+
+def test_schema_description_is_the_help_text(as_max):
+    line = InsuranceType.objects.get(code="auto")
+    line.form_schema["properties"]["garage"] = {"type": "string", "description": "Where it stands at night"}
+    line.save()
+    assert "Where it stands at night" in as_max.get(url(make_lead(line="auto"))).content.decode()

@@ -166,7 +166,7 @@ def test_emptied_page_falls_back_to_first_page(as_max):
     Lead.objects.filter(pk=third.pk).delete()
     assert fetch_page(Lead.objects.all(), order, size=2, after=after).rows == []
     answer = as_max.get(URL, {"order": "value", "after": after})
-    assert "Nothing stands on that page any more. This is the first." in answer.content.decode()
+    assert "That page is empty now. Here is the first page." in answer.content.decode()
     assert keys_of([answer.context["cl"].page]) == [first.pk, second.pk]
 
 
@@ -211,7 +211,7 @@ def test_invalid_cursor_falls_back_to_first_page(as_max, kind):
         if kind != "a lone surrogate":  # no address can hold one
             answer = as_max.get(URL, {"order": "value", where: cursor})
             assert answer.status_code == 200
-            assert f"{GONE} This is the first." in answer.content.decode()
+            assert f"{GONE} Here is the first page." in answer.content.decode()
             assert keys_of([answer.context["cl"].page]) == expected_keys("value")
 
 
@@ -300,5 +300,5 @@ def test_slow_count_shows_message(max, monkeypatch):
     monkeypatch.setattr(lists, "MAX_FILTERED_COUNT", 2)
     monkeypatch.setattr(lists, "exact_count", lambda rows: None)
     answer = browser(max).get(URL, {"state": "all", "count": "all"})
-    assert "There are too many to count them all: narrow the list down." in answer.content.decode()
+    assert "There are too many rows to count. Narrow the list down with a filter." in answer.content.decode()
     assert str(answer.context["cl"].result_total) == "2+"

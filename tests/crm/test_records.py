@@ -163,7 +163,7 @@ def test_purge_page_confirms_and_redirects_to_list(ada, max):
     url = f"/leads/lead/{lead.pk}/do/purge/"
     assert browser(max).post(url).status_code == 403
     page = browser(ada)
-    assert "Purge for ever" in page.get(url).content.decode()
+    assert "Delete permanently" in page.get(url).content.decode()
     assert Lead.everything.filter(pk=lead.pk).exists()
     answer = page.post(url)
     assert (answer.status_code, answer["Location"]) == (302, "/leads/lead/")

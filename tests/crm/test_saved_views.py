@@ -28,7 +28,7 @@ def send(page, url: str = KEEP, **data) -> list[str]:
 
 
 def test_saving_view_stores_list_query_and_owner(as_ann, ann):
-    assert send(as_ann, name="  Reds ") == ["The view “Reds” is kept."]
+    assert send(as_ann, name="  Reds ") == ["View “Reds” saved."]
     view = SavedView.objects.get()
     assert (view.name, view.owner, view.table) == ("Reds", ann, "leads.lead")
     assert (view.query, view.shared) == ("tags=red", False)
@@ -85,7 +85,7 @@ def test_sharing_needs_permission(ann, max, as_ann, as_max):
     with pytest.raises(NotPermitted, match="may not share a view"):
         make_view(ann, shared=True)
     assert send(as_ann, shared="1") == ["Ann may not share a view."]
-    assert send(as_max, shared="1") == ["The view “Mine” is kept."]
+    assert send(as_max, shared="1") == ["View “Mine” saved."]
     assert list(SavedView.objects.values_list("owner__username", "shared")) == [("max", True)]
 
 
@@ -127,7 +127,7 @@ def test_foreign_view_cannot_be_changed_or_deleted(ann, max, as_ann):
 
 def test_deleting_view_removes_it_from_list(ann, as_ann):
     view = make_view(ann)
-    assert send(as_ann, f"/crm/savedview/{view.pk}/forget/") == ["The view “Mine” is forgotten."]
+    assert send(as_ann, f"/crm/savedview/{view.pk}/forget/") == ["View “Mine” deleted."]
     assert as_ann.get(LEADS).context["cl"].views == []
     assert as_ann.post(f"/crm/savedview/{view.pk}/forget/").status_code == 404
     with pytest.raises(IllegalTransition):

@@ -274,7 +274,7 @@ def test_invalid_filter_is_ignored_with_message(subtests, varied_leads, as_max):
 
 
 def test_unknown_order_is_reported_and_default_is_used(varied_leads, as_max):
-    assert shown_messages(as_max, order="colour") == ["There is no order “colour”."]
+    assert shown_messages(as_max, order="colour") == ["Unknown sort order “colour”."]
     assert listed_names(as_max, order="colour") == listed_names(as_max)
     cl = as_max.get(URL, {"order": "colour", "tier": "none"}).context["cl"]
     links = [cl.query_to_save(), *(link["url"] for link in (*cl.tabs, *cl.chips()))]

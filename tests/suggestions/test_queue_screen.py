@@ -192,7 +192,7 @@ def test_bulk_approve_reports_each_result(as_max, max):
     assert "Approve: 4 suggestions" in asked.content.decode()
     response = as_max.post(QUEUE + "?state=all", {**chosen, "apply": "1", "with_content": "1"})
     told = said(response)
-    assert "Done for 2." in told
+    assert "2 suggestions approved." in told
     assert f"{rows[0]}: The suggestion is already rejected by Max." in told
     assert f"{mail}: subject: This is needed." in told
     assert Task.objects.count() == 2
@@ -202,7 +202,7 @@ def test_bulk_reject_needs_one_reason(as_max):
     rows = make_three()
     chosen = {"action": "reject", "index": "0", "_selected_action": [row.pk for row in rows], "apply": "1"}
     response = as_max.post(QUEUE, {**chosen, "reason": ""})
-    assert "Say why" in response.content.decode()
+    assert "Enter a comment" in response.content.decode()
     as_max.post(QUEUE, {**chosen, "reason": "Too early."})
     assert Suggestion.objects.filter(status=SuggestionStatus.REJECTED, review_note="Too early.").count() == 3
 

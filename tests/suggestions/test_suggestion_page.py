@@ -229,7 +229,7 @@ def test_failed_execution_shows_reason_and_retry(as_max, monkeypatch):
     suggestion = make_suggestion()
     response = as_max.post(action_url(suggestion, "approve"), form_data(title="Call twice"))
     assert response.status_code == 422
-    assert "It was approved, but could not be done: The shelf is full." in page_text(response)
+    assert "Approved, but the execution failed: The shelf is full." in page_text(response)
     shown = page_text(as_max.get(page_url(suggestion)))
     assert "Try again" in shown
     assert 'value="Call twice"' in shown
@@ -241,7 +241,7 @@ def test_rejected_suggestion_can_be_put_back(as_max, max):
     suggestion = reject(make_suggestion(), reason="Too early.", by=max)
     shown = page_text(as_max.get(page_url(suggestion)))
     assert "Too early." in shown
-    assert "Put back" in shown
+    assert "Return to queue" in shown
     as_max.post(action_url(suggestion, "put-back"))
     suggestion.refresh_from_db()
     assert suggestion.status == SuggestionStatus.PENDING
@@ -265,7 +265,7 @@ def test_unsupported_type_can_only_be_rejected(as_max, monkeypatch):
     )
     shown = page_text(as_max.get(page_url(suggestion)))
     assert "Your quote" in shown
-    assert "cannot carry it out yet" in shown
+    assert "This type cannot be executed yet" in shown
     response = as_max.post(action_url(suggestion, "approve"))
     assert response.status_code == 422
     assert "A suggestion of type Email cannot be carried out here." in page_text(response)
@@ -278,7 +278,7 @@ def test_unsupported_type_can_only_be_rejected(as_max, monkeypatch):
 def test_malformed_content_is_shown_and_can_be_corrected(as_max, content):
     suggestion = Suggestion.objects.create(type=SuggestionType.TASK, lead=make_lead(), suggested_content=content)
     shown = page_text(as_max.get(page_url(suggestion)))
-    assert "Its content is not what it should be." in shown
+    assert "The content is not valid." in shown
     assert as_max.post(action_url(suggestion, "approve")).status_code == 422
     assert as_max.post(action_url(suggestion, "approve"), form_data(title="Mended")).status_code == 302
     suggestion.refresh_from_db()

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ai_log.models import AIInteraction
 from ai_log.transitions import erase_texts
-from crm.filters import start_of_day
+from crm.screens.filters import start_of_day
 
 
 def parse_day(text: str) -> date:

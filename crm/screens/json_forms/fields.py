@@ -1,13 +1,12 @@
-"""JSON columns as proper inputs: by a JSON Schema where there is one, as named values where there is none.
+"""JSON columns in a record's form: inputs by a JSON Schema, or name-value rows where there is no schema.
 
-A schema may use objects, strings (with `enum`, `format: date`, `maxLength`, `pattern`), numbers, integers,
-booleans, and lists of objects or of strings. Keys that the schema does not name are kept as they are.
+A schema may use objects, lists of objects, and every value that `inputs` draws. Keys that the schema does not name
+keep their values.
 """
 
 import json
 import re
 from collections.abc import Iterator
-from math import isfinite
 from typing import Any
 
 from django import forms
@@ -15,93 +14,61 @@ from django.core.exceptions import ValidationError
 from jsonschema import Draft202012Validator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from crm.screens.json_forms.inputs import build_input
+from crm.screens.json_forms.schema import Schema, is_object, is_object_list, json_value_text, ordered_properties
 from crm.text.cleaning import clean_form_text
 
 VERSION_KEY = "schema_version"
-LONG_TEXT_LENGTH = 500
 MAX_TAG_LENGTH = 60
 SPARE_ROW_COUNT = 2
+MAX_QUOTED_LENGTH = 40
 MAX_LIST_ROWS = 100
 PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,10})?")
-NUMBER_INPUT = re.compile(r"[-+]?(?=\.?[0-9])[0-9]{0,30}(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,3})?")
-BOOLEAN_INPUTS = {"true": True, "on": True, "false": False}
-Schema = dict[str, Any]
-
-
-def ordered_properties(schema: Schema) -> dict[str, Schema]:
-    """The properties of `schema` in its `propertyOrder` (JSONB keeps none of its own)."""
-    schema_properties, order = schema.get("properties", {}), schema.get("propertyOrder", [])
-    return {
-        key: schema_properties[key]
-        for key in [*(k for k in order if k in schema_properties), *(k for k in schema_properties if k not in order)]
-    }
-
-
-def is_object_list(schema: Schema) -> bool:
-    return schema.get("type") == "array" and schema["items"].get("type") == "object"
 
 
 def read_inputs(schema: Schema, data: Any, name: str) -> Any:
-    """What a form sent for `schema` under `name`, still as text; of a list of objects every row, empty or not."""
-    if schema.get("type") == "object":
+    """Return what a form sent for `schema` under `name`, still as text; of a list of objects every row, even empty."""
+    if is_object(schema):
         return {key: read_inputs(inner, data, f"{name}.{key}") for key, inner in ordered_properties(schema).items()}
     if is_object_list(schema):
         row_numbers = [int(m[1]) for key in data if (m := re.match(re.escape(name) + r"\.([0-9]{1,3})\.", key))]
         rows = min(max(row_numbers, default=-1) + 1, MAX_LIST_ROWS)
         return [read_inputs(schema["items"], data, f"{name}.{index}") for index in range(rows)]
-    return data.get(name, "")
+    sent = build_input(schema).widget.value_from_datadict(data, {}, name)
+    return "" if sent is None else sent
 
 
 def has_input(raw: Any) -> bool:
-    """Whether anything at all was typed into `raw`."""
+    """Whether `raw` holds any typed text."""
     if isinstance(raw, dict):
         return any(map(has_input, raw.values()))
     if isinstance(raw, list):
         return any(map(has_input, raw))
-    return bool(str(raw).strip())
+    return raw if isinstance(raw, bool) else bool(str(raw).strip())
 
 
-def parse_inputs(schema: Schema, raw: Any, path: str, errors: list[str]) -> Any:
-    """`raw` texts as values of `schema`; what is empty is left out, what is wrong is said in `errors`."""
-    kind = schema.get("type")
-    if kind == "object":
+def parse_inputs(schema: Schema, raw: Any) -> Any:
+    """Return the `raw` texts as values of `schema`, without what is empty.
+
+    Raises:
+        ValidationError: an input of JSON holds something else.
+    """
+    if is_object(schema):
         values = {
-            key: parse_inputs(inner, (raw or {}).get(key, ""), inner.get("title", key), errors)
-            for key, inner in ordered_properties(schema).items()
+            key: parse_inputs(inner, (raw or {}).get(key, "")) for key, inner in ordered_properties(schema).items()
         }
         return {key: value for key, value in values.items() if value not in (None, "", [], {})}
     if is_object_list(schema):
-        rows = [row for row in raw or [] if has_input(row)]
-        return [parse_inputs(schema["items"], row, f"{path} {n}", errors) for n, row in enumerate(rows, start=1)]
-    if kind == "array":
-        texts = raw if isinstance(raw, list) else str(raw).split(",")
-        return [part for text in texts if (part := clean_form_text(str(text)).strip())]
-    return parse_scalar(kind, clean_form_text(str(raw)).strip(), path, errors)
-
-
-def parse_scalar(kind: str | None, text: str, path: str, errors: list[str]) -> Any:
-    if not text:
-        return None
-    if kind == "boolean":
-        if text not in BOOLEAN_INPUTS:
-            errors.append(f"{path}: “{text[:40]}” is neither yes nor no.")
-        return BOOLEAN_INPUTS.get(text)
-    if kind in {"number", "integer"}:
-        whole = re.fullmatch(r"[-+]?[0-9]+", text)
-        if not is_finite_number(text) or (kind == "integer" and not whole):
-            errors.append(f"{path}: “{text[:40]}” is not a {'whole ' if kind == 'integer' else ''}number.")
-            return None
-        return int(text) if whole else float(text)
-    return text
-
-
-def is_finite_number(text: str) -> bool:
-    return NUMBER_INPUT.fullmatch(text) is not None and isfinite(float(text))
+        return [parse_inputs(schema["items"], row) for row in raw or [] if has_input(row)]
+    if isinstance(raw, bool):
+        return raw
+    text = clean_form_text(str(raw)).strip()
+    return build_input(schema).parse(text) if text else empty_value(schema)
 
 
 def merge_with_saved(schema: Schema, raw: Any, typed_value: Any, saved_value: Any) -> Any:
-    """`found` (typed from `raw`) together with what stood there `saved_value` under keys that `schema` does not name."""
-    if schema.get("type") == "object":
+    """Return `typed_value` with the keys of `saved_value` that `schema` does not name; `raw` tells empty rows."""
+    if is_object(schema):
         saved_value = saved_value if isinstance(saved_value, dict) else {}
         schema_properties = ordered_properties(schema)
         values = {
@@ -129,12 +96,12 @@ def empty_value(schema: Schema) -> Any:
 
 
 def object_rows(value: Any) -> list[dict[str, Any]]:
-    """The rows of a list of objects; anything else in it has no inputs."""
+    """Return the objects of a list; its other entries have no inputs."""
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def with_schema_version(schema: Schema, values: dict[str, Any], saved_value: dict[str, Any]) -> dict[str, Any]:
-    """`values` with the version of the schema that they were written under."""
+    """Return `values` with the version of the schema that they were written under."""
     version = schema.get(VERSION_KEY)
     if values == {key: value for key, value in saved_value.items() if key != VERSION_KEY}:
         version = saved_value.get(VERSION_KEY, version)
@@ -160,51 +127,53 @@ class SchemaWidget(forms.Widget):
         value = json.loads(value) if isinstance(value, str) else value
         context = super().get_context(name, None, attrs)
         context["inputs"] = (
-            [build_input(self.schema, value, name, "")]
+            [describe_input(self.schema, value, name, "")]
             if self.schema.get("type") == "array"
-            else list(build_inputs(self.schema, value or {}, name))
+            else list(describe_properties(self.schema, value or {}, name))
         )
         return context
 
 
-def build_inputs(schema: Schema, value: Any, name: str) -> Iterator[dict[str, Any]]:
+def describe_properties(schema: Schema, value: Any, name: str, *, in_table: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield what the template needs to draw the input of each property of `schema`."""
     value = value if isinstance(value, dict) else {}
     for key, inner in ordered_properties(schema).items():
-        yield build_input(
-            inner, value.get(key), f"{name}.{key}", inner.get("title") or key.replace("_", " ").capitalize()
-        )
+        label = inner.get("title") or key.replace("_", " ").capitalize()
+        yield describe_input(inner, value.get(key), f"{name}.{key}", label, in_table=in_table)
 
 
-def build_input(schema: Schema, value: Any, name: str, label: str) -> dict[str, Any]:
-    """What the template needs to draw the input of `schema`."""
-    kind = schema.get("type")
-    context = {
-        "name": name,
-        "label": label,
-        "kind": kind,
-        "value": "" if value is None else json_value_text(value),
-        "choices": [str(choice) for choice in schema.get("enum", [])],
-        "schema": schema,
+def describe_input(schema: Schema, value: Any, name: str, label: str, *, in_table: bool = False) -> dict[str, Any]:
+    """Return what the template needs to draw the input of `schema`; a table's head has the label `in_table`."""
+    context = {"name": name, "label": label, "kind": "value"}
+    if is_object(schema):
+        return {**context, "kind": "object", "inputs": list(describe_properties(schema, value, name))}
+    if is_object_list(schema):
+        return {**context, "kind": "rows", **describe_rows(schema["items"], value, name)}
+    field = build_input(schema, value)
+    text = field.to_input(value)
+    attrs = {"id": f"id_{name}", **({"aria-label": label} if in_table else {})}
+    return {
+        **context,
+        "value": text,
+        "control": field.widget.render(name, text, attrs),
+        "help_text": field.help_text,
+        "is_wide": field.wide,
     }
-    if kind == "object":
-        context["inputs"] = list(build_inputs(schema, value, name))
-    elif is_object_list(schema):
-        context["kind"] = "rows"
-        context["heads"] = [inner.get("title", key) for key, inner in ordered_properties(schema["items"]).items()]
-        context["rows"] = [
-            list(build_inputs(schema["items"], row, f"{name}.{index}"))
-            for index, row in enumerate([*object_rows(value), *({} for _ in range(SPARE_ROW_COUNT))])
-        ]
-    elif kind == "array":
-        context["kind"] = "words"
-        context["value"] = value if isinstance(value, str) else ", ".join(str(item) for item in value or [])
-    elif kind == "string" and (schema.get("maxLength", 0) > LONG_TEXT_LENGTH or "\n" in context["value"]):
-        context["kind"] = "long"
-    return context
+
+
+def describe_rows(schema: Schema, value: Any, name: str) -> dict[str, Any]:
+    """Return the table of a list of objects, with spare rows."""
+    rows = [*object_rows(value), *({} for _ in range(SPARE_ROW_COUNT))]
+    return {
+        "heads": [inner.get("title", key) for key, inner in ordered_properties(schema).items()],
+        "rows": [
+            list(describe_properties(schema, row, f"{name}.{index}", in_table=True)) for index, row in enumerate(rows)
+        ],
+    }
 
 
 class SchemaField(forms.Field):
-    """JSON that follows `schema`; what a schema with a `schema_version` describes carries that version."""
+    """JSON that follows `schema`; values carry the `schema_version` of a schema that has one."""
 
     saved_value: Any = None
 
@@ -213,11 +182,12 @@ class SchemaField(forms.Field):
         super().__init__(required=False, widget=SchemaWidget(schema), **kwargs)
 
     def clean(self, value: Any) -> Any:
-        errors: list[str] = []
-        typed_value = parse_inputs(self.schema, value, str(self.label or ""), errors)
+        typed_value = parse_inputs(self.schema, value)
         checker = Draft202012Validator(self.schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-        for error in checker.iter_errors(typed_value):
-            errors.append(f"{value_path_label(self.schema, error.absolute_path)}: {schema_error_message(error)}")
+        errors = [
+            f"{value_path_label(self.schema, error.absolute_path)}: {schema_error_message(error)}"
+            for error in checker.iter_errors(typed_value)
+        ]
         if errors:
             raise ValidationError(errors)
         return merge_with_saved(self.schema, value, typed_value, self.saved_value)
@@ -227,7 +197,7 @@ class SchemaField(forms.Field):
 
 
 def has_field_changed(field: forms.Field, initial: Any, data: Any) -> bool:
-    """Whether `data` means something else than `initial`; what cannot be read does."""
+    """Whether `data` differs from `initial` in value; invalid data does."""
     try:
         return (initial or None) != (field.clean(data) or None)
     except ValidationError:
@@ -235,7 +205,7 @@ def has_field_changed(field: forms.Field, initial: Any, data: Any) -> bool:
 
 
 def value_path_label(schema: Schema, path: Any) -> str:
-    """The titles that lead to a value in `schema`."""
+    """Return the titles on the way to a value in `schema`."""
     labels = []
     for step in path:
         if isinstance(step, int):
@@ -247,15 +217,29 @@ def value_path_label(schema: Schema, path: Any) -> str:
     return " ".join(labels) or "The data"
 
 
+TYPE_ERRORS = {
+    "integer": "“{}” is not a whole number.",
+    "number": "“{}” is not a number.",
+    "boolean": "“{}” is neither yes nor no.",
+}
+
+
+def describe_type_error(error: Any, text: str) -> str:
+    message = TYPE_ERRORS.get(str(error.validator_value))
+    return message.format(text) if message else error.message[:200]
+
+
 def schema_error_message(error: Any) -> str:
-    """A validator's complaint as a person would say it."""
+    """Return a validator's error in plain words."""
+    text = str(error.instance)[:MAX_QUOTED_LENGTH]
     sentences = {
+        "type": lambda: describe_type_error(error, text),
         "enum": lambda: f"choose one of {', '.join(map(str, error.validator_value))}.",
         "minimum": lambda: f"at least {error.validator_value}.",
         "maximum": lambda: f"at most {error.validator_value}.",
         "maxLength": lambda: f"at most {error.validator_value:,} characters.",
-        "pattern": lambda: f"“{str(error.instance)[:40]}” does not have the right form.",
-        "format": lambda: f"“{str(error.instance)[:40]}” is not a {error.validator_value}.",
+        "pattern": lambda: f"“{text}” does not have the right form.",
+        "format": lambda: f"“{text}” is not a {error.validator_value}.",
     }
     return sentences.get(error.validator, lambda: error.message[:200])()
 
@@ -283,12 +267,8 @@ class NamedValuesWidget(forms.Widget):
         return context
 
 
-def json_value_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 class NamedValuesField(forms.Field):
-    """A JSON object without a schema. What reads as a number or as true or false becomes that."""
+    """A JSON object without a schema. Text that reads as a number, true or false becomes that."""
 
     widget = NamedValuesWidget
     saved_value: Any = None
@@ -304,18 +284,18 @@ class NamedValuesField(forms.Field):
         return values
 
     def validate_pair(self, key: str, text: str, values: dict[str, Any]) -> None:
-        """Refuse a name or value that cannot be kept."""
+        """Refuse a name or value that cannot be stored."""
         if not key or (len(key) > self.MAX_KEY_LENGTH and key not in (self.saved_value or {})):
             raise ValidationError(
                 f"A field's name has 1 to {self.MAX_KEY_LENGTH} characters: “{key[:60] or text[:40]}”."
             )
         if key in values:
-            raise ValidationError(f"The name “{key}” stands twice.")
+            raise ValidationError(f"The name “{key}” is used twice.")
         if len(text) > self.MAX_VALUE_LENGTH and not self.is_unchanged(key, text):
             raise ValidationError(f"“{key}” is longer than {self.MAX_VALUE_LENGTH:,} characters.")
 
     def is_unchanged(self, key: str, text: str) -> bool:
-        """Whether `text` is how the value of `key` was shown."""
+        """Whether `text` is what the input of `key` showed at first."""
         return key in (self.saved_value or {}) and json_value_text(self.saved_value[key]).strip() == text
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -323,7 +303,7 @@ class NamedValuesField(forms.Field):
 
 
 def parse_text_value(text: str) -> Any:
-    """`text` as what it reads like: a number, true or false, or a text."""
+    """Return `text` as a number or boolean if it reads as one, else as text."""
     if text in {"true", "false"}:
         return text == "true"
     if PLAIN_NUMBER.fullmatch(text):
@@ -341,7 +321,7 @@ class TagsField(forms.CharField):
         text = clean_form_text(str(value or "")).strip()
         tags = [tag.strip() for tag in text.split(",")] if text else []
         if "" in tags:
-            raise ValidationError("A tag must not be empty: there is nothing between two commas.")
+            raise ValidationError("Remove the extra comma: a tag must not be empty.")
         if any(len(tag) > MAX_TAG_LENGTH for tag in tags):
             raise ValidationError(f"A tag has at most {MAX_TAG_LENGTH} characters.")
         return list(dict.fromkeys(tags))
@@ -351,7 +331,7 @@ class TagsField(forms.CharField):
 
 
 def replace_fields(form: forms.ModelForm, fields: dict[str, forms.Field]) -> None:
-    """Put `fields` in place of the plain ones of `form`, each knowing what the record holds now."""
+    """Replace fields of `form` by `fields`, each with the saved value of the record."""
     for name, field in fields.items():
         if name not in form.fields:
             continue

@@ -1,0 +1,180 @@
+"""The views of a record's actions: one record's action page, and actions on selected rows of a list."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from crm.exceptions import ActionRefused
+from crm.records import transitions
+from crm.screens.action_forms import MAX_BULK_ROWS, ActionForm, attempt, report
+
+MAX_NEXT_URL_LENGTH = 2_000
+
+
+class ActionViewsMixin:
+    """For the admin class of a record: the actions of its page, of its list, and of its deleted rows."""
+
+    page_actions: ClassVar[tuple[type[ActionForm], ...]] = ()
+    bulk_actions: ClassVar[tuple[type[ActionForm], ...]] = ()
+
+    def user_can(self, request: HttpRequest, verb: str) -> bool:
+        return request.user.has_perm(transitions.permission_name(self.model, verb))
+
+    def get_visible_object(self, request: HttpRequest, object_id: Any) -> models.Model:
+        """Return the record if the user may see it, else 404."""
+        row = self.get_object(request, unquote(str(object_id)))
+        if row is None or not self.has_view_permission(request, row):
+            raise Http404(f"There is no such {self.opts.verbose_name}.")
+        return row
+
+    def page_url(self, row: models.Model) -> str:
+        return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
+
+    def list_url(self) -> str:
+        return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
+    # Actions on one record
+
+    def available_actions(self, request: HttpRequest, row: models.Model) -> list[ActionForm]:
+        """Return the actions that the user can take on `row` now, as empty forms with their addresses."""
+        if is_soft_deleted(row):
+            return []
+        action_forms = [
+            form(user=request.user, record=row) for form in self.page_actions if form.is_available(row, request.user)
+        ]
+        for form in action_forms:
+            form.url = self.action_url(row, form.verb)
+        return action_forms
+
+    def action_url(self, row: models.Model, verb: str) -> str:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_do"
+        return reverse(f"{self.admin_site.name}:{name}", args=[row.pk, verb])
+
+    def action_view(self, request: HttpRequest, pk: Any, verb: str) -> HttpResponse:
+        """Show the form of an action, or perform it. A refused form keeps what was typed."""
+        row = self.get_visible_object(request, pk)
+        action_classes = {form.verb: form for form in (*self.page_actions, *self.deleted_row_actions())}
+        if verb not in action_classes or not request.user.has_perm(action_classes[verb].permission):
+            raise PermissionDenied
+        post_data = request.POST if request.method == "POST" else None
+        form = action_classes[verb](post_data, user=request.user, record=row, initial=request.GET.dict())
+        back = self.page_url(row)
+        if form.is_bound and form.is_valid():
+            try:
+                messages.success(request, form.perform(row, request.user))
+                return HttpResponseRedirect(self.success_url(request, row, verb))
+            except ActionRefused as error:
+                form.add_error(None, str(error))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{form.label}: {row}",
+            "opts": self.opts,
+            "original": row,
+            "form": form,
+            "back": back,
+        }
+        status = 422 if form.is_bound else 200
+        return TemplateResponse(request, "crm/deed.html", context, status=status)
+
+    def success_url(self, request: HttpRequest, row: models.Model, verb: str) -> str:
+        """Return the page to show after an action: the page that held the form, if it is on this site."""
+        return safe_next_url(request.POST.get("next"), self.list_url() if verb == "purge" else self.page_url(row))
+
+    def deleted_row_actions(self) -> tuple[type[ActionForm], ...]:
+        """Return the actions on deleted rows: restore and purge."""
+        return (
+            make_deleted_row_action(self.model, "restore", "Restore"),
+            make_deleted_row_action(self.model, "purge", "Delete permanently"),
+        )
+
+    # Actions on selected rows
+
+    def get_actions(self, request: HttpRequest) -> dict[str, tuple[Callable[..., Any], str, str]]:
+        if IS_POPUP_VAR in request.GET:
+            return {}
+        return {
+            form.verb: (self.make_bulk_action(form), form.verb, form.label)
+            for form in self.bulk_actions
+            if request.user.has_perm(form.permission)
+        }
+
+    def make_bulk_action(self, form_class: type[ActionForm]) -> Callable[..., HttpResponse | None]:
+        """Return an admin action that shows the form once, then performs it on each selected row."""
+
+        def run(_: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
+            rows = list(queryset[: MAX_BULK_ROWS + 1])
+            if len(rows) > MAX_BULK_ROWS:
+                messages.error(
+                    request, f"Select at most {MAX_BULK_ROWS:,} at once. Narrow the list down with a filter."
+                )
+                return None
+            form = form_class(request.POST if "apply" in request.POST else None, user=request.user)
+            if form.is_bound and form.is_valid():
+                report(request, [attempt(form, row, request.user) for row in rows], form, self.opts)
+                return None
+            context = {
+                **self.admin_site.each_context(request),
+                "title": f"{form.label}: {len(rows):,} {self.opts.verbose_name_plural}",
+                "opts": self.opts,
+                "form": form,
+                "rows": rows[:20],
+                "more": len(rows) - 20,
+                "selected": request.POST.getlist("_selected_action"),
+                "across": request.POST.get("select_across", "0"),
+                "back": request.get_full_path(),
+            }
+            return TemplateResponse(request, "crm/bulk.html", context)
+
+        return run
+
+
+def safe_next_url(next_url: str | None, default: str) -> str:
+    """Return `next_url` if it is a path of this site and not too long, else `default`."""
+    is_local = next_url and next_url.startswith("/") and url_has_allowed_host_and_scheme(next_url, allowed_hosts=None)
+    return next_url if is_local and len(next_url) <= MAX_NEXT_URL_LENGTH else default
+
+
+def drop_invalid_keys(post_data: QueryDict) -> QueryDict:
+    """Return `post_data` with only valid keys among the selected rows; "select all" needs none of them."""
+    post_data, keys = post_data.copy(), []
+    for raw_key in post_data.getlist(ACTION_CHECKBOX_NAME):
+        with suppress(ValidationError):
+            keys.append(str(models.UUIDField().to_python(raw_key)))
+    if not keys and post_data.get("select_across") == "1":
+        keys.append(str(UUID(int=0)))
+    post_data.setlist(ACTION_CHECKBOX_NAME, keys)
+    return post_data
+
+
+def is_soft_deleted(row: models.Model) -> bool:
+    """Whether `row` is soft-deleted; a row of an append-only table never is."""
+    return getattr(row, "is_deleted", False)
+
+
+def make_deleted_row_action(model: type[models.Model], action: str, action_label: str) -> type[ActionForm]:
+    """The form of `restore` or `purge` for `model`."""
+
+    class DeletedRowAction(ActionForm):
+        verb = action
+        label = action_label
+        permission = transitions.permission_name(model, action)
+        danger = action == "purge"
+
+        def perform(self, record: models.Model, by: Any) -> str:
+            getattr(transitions, action)(record, by=by)
+            done = "restored" if action == "restore" else "permanently deleted"
+            return f"{str(model._meta.verbose_name).capitalize()} {done}."
+
+    return DeletedRowAction

@@ -1,0 +1,1 @@
+"""JSON columns and JSON payloads as proper inputs, made from a JSON Schema."""
