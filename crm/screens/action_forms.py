@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import messages
 from django.db import models
+from django.db.models.options import Options
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
@@ -26,6 +27,8 @@ class ActionForm(forms.Form):
     icon: ClassVar[str] = ""
     danger: ClassVar[bool] = False
     primary: ClassVar[bool] = False
+    # Completes the confirmation of a bulk action: "8 leads updated."
+    past_tense: ClassVar[str] = "updated"
     # Done to many, whether what was done is told of each.
     report_each: ClassVar[bool] = False
 
@@ -46,14 +49,20 @@ class ActionForm(forms.Form):
         """Do it; the sentence that is shown."""
         raise NotImplementedError
 
+    def bulk_summary(self, count: int, opts: Options) -> str:
+        """Return the confirmation for `count` records of the model of `opts`, such as "8 leads reassigned."."""
+        noun = opts.verbose_name if count == 1 else opts.verbose_name_plural
+        return f"{count:,} {noun} {self.past_tense}."
 
-def report(request: HttpRequest, outcomes: Iterable[str | ActionRefused], *, report_each: bool = False) -> None:
-    """Tell how many were done (and what, where `report_each`), and for each that was refused, why."""
+
+def report(request: HttpRequest, outcomes: Iterable[str | ActionRefused], form: ActionForm, opts: Options) -> None:
+    """Report how many records `form` changed (one by one if `report_each`), and the reason of each refusal."""
     outcomes = list(outcomes)
     errors = [str(outcome) for outcome in outcomes if isinstance(outcome, ActionRefused)]
     succeeded = [outcome for outcome in outcomes if not isinstance(outcome, ActionRefused)]
     if succeeded:
-        messages.success(request, collapsible_list(f"Done for {len(succeeded):,}.", succeeded if report_each else []))
+        summary = form.bulk_summary(len(succeeded), opts)
+        messages.success(request, collapsible_list(summary, succeeded if form.report_each else []))
     for reason in errors[:MAX_ERROR_MESSAGES]:
         messages.error(request, reason)
     if unlisted_errors := errors[MAX_ERROR_MESSAGES:]:

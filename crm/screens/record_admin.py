@@ -132,7 +132,7 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
                 return None
             form = form_class(request.POST if "apply" in request.POST else None, user=request.user)
             if form.is_bound and form.is_valid():
-                report(request, [attempt(form, row, request.user) for row in rows], report_each=form.report_each)
+                report(request, [attempt(form, row, request.user) for row in rows], form, self.opts)
                 return None
             context = {
                 **self.admin_site.each_context(request),

@@ -1,4 +1,4 @@
-"""Who might buy: leads, stages, lines of insurance, stakeholders, tasks."""
+"""The models of leads, stages, lines of insurance, stakeholders, tasks, scoring and prediction."""
 
 from leads.models.insurance_type import InsuranceType
 from leads.models.lead import Lead, LossReason, Source, Tier
