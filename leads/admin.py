@@ -34,7 +34,7 @@ from leads.board import board_context, move_card
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
 from leads.forms import COLUMN_BY_LINE, InsuranceTypeForm, LeadForm
 from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task, Tier
-from leads.models.lead import LAST_CONTACT_SORT_KEY, PRIORITY_SORT_KEYS, VALUE_SORT_KEY
+from leads.models.lead_queryset import LAST_CONTACT_SORT_KEY, PRIORITY_SORT_KEYS, VALUE_SORT_KEY
 from leads.models.task import DUE_SORT_KEY
 from leads.prediction.screen import PredictionModelAdmin, probability_explanation
 from leads.scoring.explanation import score_explanation

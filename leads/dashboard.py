@@ -13,7 +13,7 @@ from crm.screens.dashboard import DashboardFigure
 from crm.screens.paging import capped_count
 from crm.screens.panels import Panel
 from leads.models import OPEN_CATEGORIES, Lead, LeadStatus, Task, Tier
-from leads.models.lead import PRIORITY_SORT_KEYS
+from leads.models.lead_queryset import PRIORITY_SORT_KEYS
 
 MAX_DASHBOARD_ROWS = 6
 

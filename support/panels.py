@@ -34,10 +34,10 @@ def tickets_panel(request: HttpRequest, rows: TicketQuerySet, prefill: dict[str,
         rows.visible_to(request.user).defer("issue_description", "notes", "search_text").order_by(is_resolved, "-id")
     )
     query = urlencode(prefill)
-    shown = {
+    content = {
         "tickets": list(newest[:MAX_TICKETS_SHOWN]),
         "all_url": f"{reverse('admin:support_supportticket_changelist')}?{urlencode(list(prefill.items())[:1])}",
     }
     can_open = request.user.has_perm("support.add_supportticket")
     url = f"{reverse('admin:support_supportticket_add')}?{query}" if can_open else ""
-    return Panel("Tickets", "support/of_record.html", shown, in_side_column=True, url=url, link_label="Open a ticket")
+    return Panel("Tickets", "support/of_record.html", content, in_side_column=True, url=url, link_label="Open a ticket")

@@ -206,8 +206,8 @@ def validate_reply(
 
 def summarize_answer(value: BaseModel | None, text: str) -> str:
     """What is remembered of an answer: what its shape says by `summarize_answer` where it has that, else how it begins."""
-    told = storable_text(str(getattr(value, "log_summary", "")))
-    return " ".join((told or text).split())[:MAX_SUMMARY_LENGTH]
+    summary = storable_text(str(getattr(value, "log_summary", "")))
+    return " ".join((summary or text).split())[:MAX_SUMMARY_LENGTH]
 
 
 def reply_error(reply: Reply) -> tuple[str, str]:

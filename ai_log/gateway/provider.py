@@ -109,8 +109,8 @@ def request_parameters(answer: type[BaseModel] | None) -> ModelRequestParameters
     """How the answer is to look; the shape is checked again when it has come."""
     if answer is None:
         return ModelRequestParameters()
-    wanted = OutputObjectDefinition(json_schema=answer.model_json_schema(), name=answer.__name__)
-    return ModelRequestParameters(output_mode="native", output_object=wanted)
+    output = OutputObjectDefinition(json_schema=answer.model_json_schema(), name=answer.__name__)
+    return ModelRequestParameters(output_mode="native", output_object=output)
 
 
 def to_provider_error(error: Exception) -> ProviderError:

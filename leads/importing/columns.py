@@ -202,8 +202,8 @@ def check_single_source(fields: list[str]) -> None:
 
 def check_header_row(header: list[str], mapped: Mapping[int, str]) -> None:
     """Refuse a first row that holds data instead of column names."""
-    known = {name for names in (*FIELD_SYNONYMS.values(), *AMBIGUOUS_SYNONYMS.values()) for name in names.split()}
-    has_column_names = bool(mapped) or any(normalize_name(cell) in known for cell in header)
+    known_names = {name for names in (*FIELD_SYNONYMS.values(), *AMBIGUOUS_SYNONYMS.values()) for name in names.split()}
+    has_column_names = bool(mapped) or any(normalize_name(cell) in known_names for cell in header)
     data_pattern = (
         EMAIL_OR_URL_PATTERN
         if has_column_names

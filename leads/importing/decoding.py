@@ -103,8 +103,8 @@ def detect_unmarked_encoding(path: Path) -> str:
         while chunk := file.read(BLOCK_SIZE):
             text = decoder.decode(chunk)
             multibyte_count += len(chunk) - len(text)
-            if not chunk.isascii() and (found := len(ESCAPED_BYTES_PATTERN.findall(text))):
-                damaged_count += found
+            if not chunk.isascii() and (damaged := len(ESCAPED_BYTES_PATTERN.findall(text))):
+                damaged_count += damaged
                 sample = sample or non_ascii_lines(chunk)
     # Legacy text read as UTF-8 is nearly all damage.
     return "utf-8" if 2 * damaged_count <= multibyte_count else detect_legacy_encoding(sample)
@@ -120,5 +120,5 @@ def detect_legacy_encoding(sample: bytes) -> str:
     western = sample.decode("cp1252", errors="replace")
     if WESTERN_TEXT_PATTERN.fullmatch(western) and not NOT_WESTERN_PATTERN.search(western):
         return "cp1252"
-    found = from_bytes(sample, cp_isolation=LEGACY_ENCODINGS).best()
-    return found.encoding if found else "cp1252"
+    best_match = from_bytes(sample, cp_isolation=LEGACY_ENCODINGS).best()
+    return best_match.encoding if best_match else "cp1252"

@@ -149,7 +149,7 @@ class LeadReader:
             cells = cells[:width]
         if len(cells) != width:
             raise RowRejected(
-                f"The row has {len(cells)} cells instead of {width}; it may be cut off.",
+                f"The row has {len(cells)} cell{'' if len(cells) == 1 else 's'} instead of {width}; it may be cut off.",
                 "The number of cells differs from the number of columns.",
             )
         if FORBIDDEN_CHARACTERS.search("".join(cells)):
@@ -184,22 +184,22 @@ def default_value(field: str) -> Any:
 
 
 def build_steps(plan: ImportPlan, context: ImportContext, sample: list[list[str]]) -> list[FieldStep]:
-    found = []
+    steps = []
     for field, index in plan.columns.items():
         if field in IMPORTABLE_FIELDS:
             parse, name = parser_for_field(field, context, non_blank_cells(sample, index)), plan.header[index]
-            found.append(
+            steps.append(
                 FieldStep(COLUMN_INDEX[field], cell_source(index), parse, name, name, field in FREE_TEXT_FIELDS)
             )
     if plan.name_parts:
         label = " + ".join(plan.header[index] for index in plan.name_parts)
         parse = parser_for_field("contact_name", context, [])
-        found.append(FieldStep(COLUMN_INDEX["contact_name"], joined_source(plan.name_parts), parse, label, label, True))
+        steps.append(FieldStep(COLUMN_INDEX["contact_name"], joined_source(plan.name_parts), parse, label, label, True))
     for field, template in plan.templates.items():
         parse = parser_for_field(field, context, [template])
         text = template_source(template, plan.header)
-        found.append(FieldStep(COLUMN_INDEX[field], text, parse, field, f"“{template}”", field in FREE_TEXT_FIELDS))
-    return found
+        steps.append(FieldStep(COLUMN_INDEX[field], text, parse, field, f"“{template}”", field in FREE_TEXT_FIELDS))
+    return steps
 
 
 def cell_source(index: int) -> TextSource:
@@ -215,8 +215,8 @@ def template_source(template: str, header: list[str]) -> TextSource:
     indexes = {name.casefold(): index for index, name in enumerate(header)}
 
     def text(cells: list[str], number: int) -> str:
-        def cell(found: re.Match[str]) -> str:
-            name = " ".join(found[1].split())
+        def cell(match: re.Match[str]) -> str:
+            name = " ".join(match[1].split())
             return str(number) if name == ROW_NUMBER_PLACEHOLDER else cells[indexes[name.casefold()]].strip()
 
         return TEMPLATE_PLACEHOLDER_PATTERN.sub(cell, template)
@@ -298,9 +298,9 @@ def custom_fields_json(columns: list[tuple[int, str]], cells: list[str]) -> str:
 
 def is_exact_number(text: str) -> bool:
     """Return whether the database returns `text`, stored as a JSON number, exactly as it is written."""
-    found = EXACT_NUMBER_PATTERN.fullmatch(text)
-    if not found or text == "-0":
+    match = EXACT_NUMBER_PATTERN.fullmatch(text)
+    if not match or text == "-0":
         return False
-    if not found[2]:
+    if not match[2]:
         return True
     return len(text) <= MAX_EXACT_DIGITS and repr(float(text)) == text

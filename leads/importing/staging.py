@@ -60,7 +60,7 @@ IMPORTED_SIGNALS_SQL = """
     CASE WHEN source_type = 'REFERRAL' OR insurance_type_id IN (
              SELECT line.id FROM insurance_types AS line, unnest('{Individual,Business}'::text[]) AS type,
                     lead_fit(type, line.id, 'any', '', '{}', '{}', '{}', '{}') AS fit WHERE fit.share IS NOT NULL)
-         THEN signals || lead_shown_by_fields(%(weights)s, %(at)s, %(at)s, source_type, client_type, insurance_type_id,
+         THEN signals || lead_field_signals(%(weights)s, %(at)s, %(at)s, source_type, client_type, insurance_type_id,
                                               contact_email, contact_phone, '{}', '{}', '{}', '{}')
          ELSE signals END
 """
@@ -121,7 +121,7 @@ class StagingTable:
         self.cursor.execute(INDEX_ROWS_SQL)
 
     def find_duplicates(self) -> int:
-        """Compare the addresses of the rows with each other and with the open leads. Return the number of duplicates."""
+        """Compare the addresses of the rows with each other and with open leads. Return the number of duplicates."""
         self.cursor.execute(LOCK_IMPORTS_SQL)
         self.cursor.execute(FIND_DUPLICATES_SQL, {"open": list(OPEN_CATEGORIES)})
         self.cursor.execute("SELECT count(*) FROM imported_duplicates")

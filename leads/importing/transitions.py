@@ -203,13 +203,13 @@ def load_import_context() -> ImportContext:
 
 def user_ids_by_name() -> dict[str, Any]:
     """Map the username, email address and full name of each active user to the user's ID; skip ambiguous names."""
-    found: dict[str, set[Any]] = {}
+    ids_by_name: dict[str, set[Any]] = {}
     for user in User.objects.filter(is_active=True):
         for name in filter(
             None, {normalize_name(user.username), normalize_name(user.email), normalize_name(user.get_full_name())}
         ):
-            found.setdefault(name, set()).add(user.pk)
-    return {name: keys.pop() for name, keys in found.items() if len(keys) == 1}
+            ids_by_name.setdefault(name, set()).add(user.pk)
+    return {name: keys.pop() for name, keys in ids_by_name.items() if len(keys) == 1}
 
 
 def describe_import(file: CsvFile, plan: ImportPlan, reader: LeadReader) -> Iterator[str]:

@@ -16,7 +16,8 @@ from crm.records.base import (
     range_check,
     with_row_audit,
 )
-from leads.models.lead import Lead, Tier
+from leads.models.lead import Lead
+from leads.models.lead_choices import Tier
 from leads.models.signal_constraints import jsonpath_exists
 
 # A weight is {weight −1..1, half_life_days > 0}; the path finds everything else.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.template.defaultfilters import pluralize
 
 from crm.exceptions import ActionRefused
 from crm.records.activity import SYSTEM_ACTOR
@@ -111,8 +112,9 @@ class Command(BaseCommand):
         if errors:
             self.stdout.write(f"Skipped rows written to {errors}.")
         self.stdout.write(
-            f"{'Dry run: nothing was changed. ' if dry_run else ''}Read {outcome.rows_read} rows: "
-            f"{outcome.imported} imported, {outcome.duplicates} duplicates, {outcome.rejected} refused."
+            f"{'Dry run: nothing was changed. ' if dry_run else ''}"
+            f"Read {outcome.rows_read:,} row{pluralize(outcome.rows_read)}: {outcome.imported:,} imported, "
+            f"{outcome.duplicates:,} duplicate{pluralize(outcome.duplicates)}, {outcome.rejected:,} refused."
         )
 
 

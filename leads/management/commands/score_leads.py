@@ -23,14 +23,14 @@ class Command(BaseCommand):
         parser.add_argument("--batch", type=int, default=SCORING_BATCH_SIZE, help="Number of leads in one transaction.")
 
     def handle(self, *, batch: int, verbosity: int, **options: Any) -> None:
-        policy, read, changed = ScoringPolicy.objects.active(), 0, 0
+        policy, read_count, changed_count = ScoringPolicy.objects.active(), 0, 0
         batch, now = max(batch, 1), timezone.now()
         changed_signals = sum(sync_all_field_signals(policy, now, batch=batch))
         for number, (batch_read, batch_changed) in enumerate(rescore_all_leads(policy, now, batch=batch), 1):
-            read, changed = read + batch_read, changed + batch_changed
+            read_count, changed_count = read_count + batch_read, changed_count + batch_changed
             if verbosity and number % PROGRESS_INTERVAL == 0:
-                sys.stderr.write(f"{read:,} leads read\n")
+                sys.stderr.write(f"{read_count:,} leads read\n")
         self.stdout.write(
-            f"{read:,} leads read, {changed_signals:,} with changed signals, {changed:,} with a changed score or tier "
-            f"by version {policy.version} of the policy."
+            f"{read_count:,} leads read, {changed_signals:,} with changed signals, {changed_count:,} with a changed "
+            f"score or tier (policy version {policy.version})."
         )

@@ -29,7 +29,7 @@ class Command(BaseCommand):
         )
         for name, reason in model.refused.items():
             self.stdout.write(f"  not used: {name}: {reason}")
-        read = written = 0
+        read_count = written_count = 0
         for batch_read, changed in update_all_probabilities(PredictionModel.objects.active(), timezone.now()):
-            read, written = read + batch_read, written + changed
-        self.stdout.write(f"{read:,} open leads read, {written:,} with a changed probability.")
+            read_count, written_count = read_count + batch_read, written_count + changed
+        self.stdout.write(f"{read_count:,} open leads read, {written_count:,} with a changed probability.")
