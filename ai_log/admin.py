@@ -1,4 +1,4 @@
-"""The screens of the AI log; only read, except for what people say of an answer."""
+"""The screens of the AI log. They are read-only, except for the rating of an answer."""
 
 from typing import Any
 
@@ -44,8 +44,8 @@ class AIInteractionAdmin(ReadOnlyMixin, RecordAdmin):
         *(f"client__{name}" for name in ("notes", "address", "custom_fields", "search_text")),
     )
     columns = (
-        Column("What"),
-        Column("About"),
+        Column("Interaction"),
+        Column("Lead or client"),
         Column("Agent, model"),
         Column("Tokens", css_class="num"),
         Column("Cost", css_class="num"),
@@ -78,16 +78,16 @@ class AIInteractionAdmin(ReadOnlyMixin, RecordAdmin):
         return LogChangeList
 
     def csv_view(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-        """What is filtered, as a file; what cannot be filtered so, or is too much, is refused in a sentence."""
+        """Return the filtered list as CSV; redirect with an error if a filter is invalid or the list is too long."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         list_url = reverse("admin:ai_log_aiinteraction_changelist")
         filterset = self.filterset_class(request.GET, self.get_queryset(request), request=request)
         if filterset.form.errors:
-            messages.error(request, "There is no file of a filter that cannot be used.")
+            messages.error(request, "The list was not exported, because a filter is invalid. Correct the filter first.")
             return HttpResponseRedirect(f"{list_url}?{request.GET.urlencode()}")
         if capped_count(filterset.qs, MAX_EXPORT_ROWS) > MAX_EXPORT_ROWS:
-            messages.error(request, f"A file holds {MAX_EXPORT_ROWS:,} calls at most: narrow the list down.")
+            messages.error(request, f"A file can hold at most {MAX_EXPORT_ROWS:,} calls. Filter the list first.")
             return HttpResponseRedirect(f"{list_url}?{request.GET.urlencode()}")
         url_template = request.build_absolute_uri(f"{list_url}{{}}/change/").replace("%7B%7D", "{}")
         file = StreamingHttpResponse(csv_lines(filterset.qs, url_template), content_type="text/csv; charset=utf-8")
@@ -96,7 +96,7 @@ class AIInteractionAdmin(ReadOnlyMixin, RecordAdmin):
         return file
 
     def totals_view(self, request: HttpRequest) -> HttpResponse:
-        """What is filtered comes to, in charts and tables, as far as the user sees it."""
+        """Show charts and tables of the filtered calls that the user may see."""
         if not self.has_view_permission(request):
             raise PermissionDenied
 

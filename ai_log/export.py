@@ -1,4 +1,4 @@
-"""The log as a file for a spreadsheet: what is filtered, written while it is read."""
+"""Export the AI log as CSV for spreadsheets, row by row."""
 
 import csv
 from collections.abc import Iterator
@@ -10,44 +10,44 @@ from ai_log.models import AIInteraction, AIInteractionQuerySet
 
 MAX_EXPORT_ROWS = 50_000
 EXPORT_CHUNK_SIZE = 500
-# A cell of a spreadsheet holds 32,767 characters, and some are left for what marks a text.
+# A spreadsheet cell holds at most 32,767 characters; this leaves room for the apostrophe before a formula.
 MAX_CELL_LENGTH = 32_000
-# A spreadsheet takes what begins with one of these for a formula, and runs it.
+# Spreadsheets run text that begins with one of these as a formula.
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 EXPORT_HEADINGS = (
-    "When",
+    "Time",
     "Type",
     "Source",
     "Agent",
     "Model",
     "Lead",
     "Client",
-    "Asked for",
+    "Requested by",
     "Question",
     "Answer",
     "Error",
-    "Tokens asked",
-    "Tokens answered",
-    "Cost in dollars",
-    "Latency in ms",
+    "Input tokens",
+    "Output tokens",
+    "Cost (USD)",
+    "Latency (ms)",
     "Feedback",
     "Comment",
-    "What came of it",
-    "Address",
+    "Suggestions",
+    "Link",
 )
 
 
 class EchoBuffer:
-    """A file that gives back what is written into it."""
+    """A file whose `write` returns the text, so that `csv.writer` can be used for streaming."""
 
     def write(self, text: str) -> str:
         return text
 
 
 def csv_lines(rows: AIInteractionQuerySet, url_template: str) -> Iterator[str]:
-    """CSV of `rows`, the newest first; `url_template` is that of a row's page, with `{}` for its key."""
+    """Yield `rows` as lines of CSV, newest first. `url_template` is the URL of a row's page, with `{}` for its ID."""
     write = csv.writer(EchoBuffer()).writerow
-    # Without it, Excel takes the letters of others for something else.
+    # Excel recognises UTF-8 only by the byte order mark.
     yield "\ufeff" + write(EXPORT_HEADINGS)
     queryset = (
         rows.select_related("lead", "client", "asked_by")
@@ -115,6 +115,6 @@ def csv_cells(row: AIInteraction, url_template: str) -> list[Any]:
 
 
 def escape_formula(value: Any) -> str:
-    """`value` as a cell that no spreadsheet runs; nothing where it is unknown."""
+    """Return `value` as text that no spreadsheet runs as a formula; empty for None."""
     text = "" if value is None else str(value)[:MAX_CELL_LENGTH]
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_PREFIXES) else text

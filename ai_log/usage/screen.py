@@ -1,4 +1,4 @@
-"""The page of what the log comes to: charts and tables of what is filtered."""
+"""The AI usage page: charts and tables of the filtered calls."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -18,13 +18,13 @@ STEP_LABELS = {"day": "Per day", "week": "Per week"}
 
 
 def usage_context(request: HttpRequest, make_filterset: Callable[[dict[str, str]], Any]) -> dict[str, Any]:
-    """What the page shows of what is asked; `make_filterset` makes the list's FilterSet of parameters.
+    """Return the context of the page; `make_filterset` creates the FilterSet of the list from parameters.
 
-    A filter that cannot be used narrows nothing down and is named; the list does the same.
+    An invalid filter is ignored and reported, as on the list.
     """
     params = request.GET.dict()
     form: forms.Form = make_filterset(params).form
-    # Days bound what is read of calls and of decisions, each by its own time.
+    # The dates limit calls and decisions, each by their own time, so they are not filtered here.
     filterset = make_filterset({name: value for name, value in params.items() if name not in DATE_FILTERS})
     calls = filterset.qs
     form.is_valid()
@@ -42,7 +42,7 @@ def usage_context(request: HttpRequest, make_filterset: Callable[[dict[str, str]
         return "?" + urlencode([*active_filters, *{"days": period, "by": by, "per": per, **changed}.items()])
 
     return {
-        "title": "What it cost",
+        "title": "AI usage and cost",
         "periods": [
             (f"Last {n} days", "?" + urlencode([*other_filters, ("days", n), ("by", by)]), n == period)
             for n in PERIOD_DAYS
@@ -68,7 +68,7 @@ def usage_context(request: HttpRequest, make_filterset: Callable[[dict[str, str]
 
 
 def applied_filters(form: forms.Form, params: dict[str, str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """The filters that narrow down, as pairs for a link, and sentences about those that cannot be used."""
+    """Return the active filters as pairs for a link, and messages about the invalid ones."""
     pairs = [(name, params[name]) for name in form.fields if params.get(name) and name not in form.errors]
     return pairs, [
         f"{form.fields[name].label}: {' '.join(messages)} This filter was left out."
@@ -92,9 +92,9 @@ def choose_option(request: HttpRequest, name: str, choices: dict[str, str], defa
 def resolve_period(
     days: str, since: date | None, until: date | None
 ) -> tuple[tuple[date, date], int | None, list[str]]:
-    """The first and the last day that are told, which of the periods that is, and what was cut off.
+    """Return the first and last day, the chosen standard period if any, and notes on what was cut off.
 
-    Days that are filtered come before a period; of more than three years the latest are told.
+    Date filters take precedence over a period. At most three years are shown, the latest ones.
     """
     today = timezone.localdate()
     if since is None and until is None:
@@ -104,7 +104,7 @@ def resolve_period(
     first_day = min(since or last_day - timedelta(days=PERIOD_DAYS[1] - 1), last_day)
     if (last_day - first_day).days < MAX_DAYS:
         return (first_day, last_day), None, []
-    return (last_day - timedelta(days=MAX_DAYS - 1), last_day), None, [f"Only the latest {MAX_DAYS:,} days are told."]
+    return (last_day - timedelta(days=MAX_DAYS - 1), last_day), None, [f"Only the latest {MAX_DAYS:,} days are shown."]
 
 
 def count_days(days: tuple[date, date]) -> int:
