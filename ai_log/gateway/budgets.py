@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Count, Sum
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from ai_log.models import AIInteraction, AIInteractionQuerySet
@@ -30,5 +31,5 @@ def used_up_budget(rows: AIInteractionQuerySet, max_calls: int, max_dollars: obj
     """Return the budget that `rows` have used up, as text; empty if neither."""
     sums = rows.aggregate(calls=Count("pk"), dollars=Sum("cost_usd", default=0))
     if sums["calls"] >= max_calls:
-        return f"{max_calls:,} calls"
+        return f"{max_calls:,} call{pluralize(max_calls)}"
     return f"${max_dollars}" if sums["dollars"] >= max_dollars else ""

@@ -48,7 +48,7 @@ def test_bulk_resolve_reports_each_failure(as_max):
     threads = [make_thread(), make_thread(status="ARCHIVED")]
     data = {"action": "resolve", "index": "0", "apply": "1", "_selected_action": [str(t.pk) for t in threads]}
     page = as_max.post("/inbox/thread/?q=question", data, follow=True).content.decode()
-    assert "Done for 1." in page
+    assert "1 conversation updated." in page
     assert "is already archived." in page
 
 

@@ -242,7 +242,7 @@ def test_bulk_approve_reports_each_result(as_max):
     rows = [make_suggestion(suggested_content={"title": f"Task {name}"}) for name in "ab"]
     chosen = {"action": "approve", "index": "0", "_selected_action": [row.pk for row in rows], "apply": "1"}
     told = shown_messages(as_max.post(QUEUE, {**chosen, "with_content": "1"}))
-    assert "Done for 2." in told
+    assert "2 suggestions updated." in told
     assert all(f"Adds the task “Task {name}”" in told for name in "ab")
 
 

@@ -192,7 +192,7 @@ def test_bulk_approve_reports_each_result(as_max, max):
     assert "Approve: 4 suggestions" in asked.content.decode()
     response = as_max.post(QUEUE + "?state=all", {**chosen, "apply": "1", "with_content": "1"})
     told = said(response)
-    assert "Done for 2." in told
+    assert "2 suggestions updated." in told
     assert f"{rows[0]}: The suggestion is already rejected by Max." in told
     assert f"{mail}: subject: This is needed." in told
     assert Task.objects.count() == 2
