@@ -16,7 +16,7 @@ TENTH_OF_A_CENT = Decimal("0.001")
 
 
 def ai_spend_figure(user: User, now: datetime) -> DashboardFigure | None:
-    """Return the dollars spent today, with a note on this month and on calls whose cost is unknown."""
+    """Return the dollars spent today, with a note on this month and on calls of unknown cost."""
     if not user.has_perm("ai_log.view_aiinteraction"):
         return None
     today = timezone.localdate(now)

@@ -38,7 +38,7 @@ EXPORT_HEADINGS = (
 
 
 class EchoBuffer:
-    """A file whose `write` returns the text, so that `csv.writer` can be used for streaming."""
+    """A file object with a `write` that returns the text, so that `csv.writer` can stream."""
 
     def write(self, text: str) -> str:
         return text

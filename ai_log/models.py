@@ -83,7 +83,7 @@ class AIInteractionQuerySet(models.QuerySet):
         return self.filter(latency_ms__isnull=False).exclude(model_used="")
 
     def erasable(self, *, unlink: bool) -> "AIInteractionQuerySet":
-        """Return the rows whose texts are not erased and, with `unlink`, those still linked to a lead or client."""
+        """Return the rows with texts to erase and, with `unlink`, those still linked to a lead or client."""
         condition = ~models.Q(content="")
         if unlink:
             condition |= models.Q(lead__isnull=False) | models.Q(client__isnull=False)
@@ -102,7 +102,7 @@ class AIInteractionQuerySet(models.QuerySet):
         return self.alias(metadata_text=Cast("metadata", models.TextField())).filter(condition)
 
     def matching(self, words: str) -> "AIInteractionQuerySet":
-        """Return the rows whose summary or content matches a full-text search."""
+        """Return the rows that match a full-text search of summary and content."""
         return self.alias(_text=INTERACTION_SEARCH_VECTOR).filter(
             _text=SearchQuery(words, config="english", search_type="websearch")
         )

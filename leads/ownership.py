@@ -17,7 +17,7 @@ ASSIGNABLE_OWNER_SQL = """coalesce(
     (SELECT assigned_to_id FROM leads WHERE id = {row}.lead_id),
     (SELECT assigned_to_id FROM clients WHERE id = {row}.client_id)
 )"""
-# Tables whose owner comes from `ASSIGNABLE_OWNER_SQL`.
+# Tables that take the owner from `ASSIGNABLE_OWNER_SQL`.
 ASSIGNABLE_TABLES = {"threads"}
 CREATE_OWNER_TRIGGERS_SQL = """
     CREATE FUNCTION {table}_take_owner() RETURNS trigger LANGUAGE plpgsql AS $$

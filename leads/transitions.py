@@ -383,5 +383,5 @@ def change_task_status(task: Task, status: str, *, by: Actor | User) -> None:
 
 
 def timeline_owner_of_task(task: Task) -> "Lead | Task":
-    """Return the record on whose timeline a task appears."""
+    """Return the record that has `task` on its timeline."""
     return task.lead or task.client or task.project or task

@@ -67,7 +67,7 @@ class ScoringPolicy(Record):
     )
     is_active = models.BooleanField(default=False, db_default=False, editable=False)
     activated_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # When this policy last scored all leads. A lead whose score did not change has no other record of that.
+    # When this policy last scored all leads. A lead with an unchanged score has no other record of it.
     ran_at = models.DateTimeField(null=True, blank=True, editable=False)
     activated_by = models.ForeignKey(
         "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False

@@ -2,7 +2,7 @@
 
 The card is JSON: `{"intercept": b, "features": {name: feature}}`. A feature is either numbers in bins,
 `{"kind": "number", "edges": [...], "points": [...], "missing": p}` (`len(points) == len(edges) + 1`; a value belongs
-to the first bin whose upper edge it does not exceed), or words,
+to the first bin with an upper edge that it does not exceed), or words,
 `{"kind": "words", "points": {word: p}, "other": p, "missing": p}`. The probability is 1 ÷ (1 + e^−(b + Σ points)).
 """
 

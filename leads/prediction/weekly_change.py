@@ -99,7 +99,7 @@ def predicted_probability(model: PredictionModel, stage: str, features: dict[str
 
 
 def feature_changes(before: PredictionModel, model: PredictionModel, features: dict[str, Any]) -> list[FeatureChange]:
-    """Return the features whose points differ between the models `before` and `model`, largest change first."""
+    """Return the features with different points in the models `before` and `model`, largest change first."""
 
     if before.pk == model.pk or before.rung != Rung.SCORECARD or model.rung != Rung.SCORECARD:
         return []

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -259,8 +260,18 @@ def test_yesterdays_calls_do_not_count(model, settings, ann):
 
 
 def test_user_budget_is_read_from_an_index(ann):
+    AIInteraction.objects.bulk_create(
+        AIInteraction(
+            type="Chat",
+            source="Agent UI",
+            content="?",
+            created_at=ann.date_joined - timedelta(minutes=5 * number),
+            asked_by=ann if number % 50 == 0 else None,
+        )
+        for number in range(5_000)
+    )
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("ANALYZE ai_interactions")
     with CaptureQueriesContext(connection) as queries:
         budget_exceeded_reason(ann, ann.date_joined)
     plans = []

@@ -146,8 +146,7 @@ def test_exhausted_budget_falls_back_to_record(model, settings, ann):
     ask(ann, lead, "Which stage?", key=KEYS[1])
     assert len(model.requests) == 1
     shown = page(ann, lead)
-    assert "Not sent: the daily budget of 1 call for Ann
-" in shown
+    assert "Not sent: the daily budget of 1 call for Ann" in shown
     assert "It stands in" in shown
 
 
