@@ -1,4 +1,4 @@
-"""The form through which people judge an answer."""
+"""The action form for rating an AI answer."""
 
 from django import forms
 
@@ -9,13 +9,14 @@ from crm.screens.action_forms import ActionForm
 
 
 class RateAnswer(ActionForm):
-    """Did the answer help?"""
+    """Rate an answer as helpful or not."""
 
-    verb, label, permission, icon = "rate", "Did it help?", "ai_log.rate_aiinteraction", "thumbs_up_down"
+    verb, label, permission, icon = "rate", "Rate answer", "ai_log.rate_aiinteraction", "thumbs_up_down"
+    past_tense = "rated"
 
-    feedback = forms.ChoiceField(label="The answer was", choices=Feedback.choices)
+    feedback = forms.ChoiceField(label="Rating", choices=Feedback.choices)
     comment = forms.CharField(required=False, max_length=MAX_COMMENT_LENGTH, widget=forms.Textarea(attrs={"rows": 2}))
 
     def perform(self, record: AIInteraction, by: User) -> str:
         rate_answer(record, self.cleaned_data["feedback"], comment=self.cleaned_data["comment"], by=by)
-        return "Thank you: that is kept with the answer."
+        return "Thank you. Your rating was saved."

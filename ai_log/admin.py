@@ -1,4 +1,4 @@
-"""The screens of the AI log; only read, except for what people say of an answer."""
+"""The screens of the AI log. They are read-only, except for the rating of an answer."""
 
 from typing import Any
 
@@ -40,8 +40,8 @@ class AIInteractionAdmin(ReadOnlyMixin, RecordAdmin):
         *(f"client__{name}" for name in ("notes", "address", "custom_fields", "search_text")),
     )
     columns = (
-        Column("What"),
-        Column("About"),
+        Column("Interaction"),
+        Column("Lead or client"),
         Column("Agent, model"),
         Column("Tokens", css_class="num"),
         Column("Cost", css_class="num"),

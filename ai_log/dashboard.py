@@ -1,4 +1,4 @@
-"""What a person's day holds of AI: what it has cost."""
+"""The figure of AI spend on the dashboard."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ TENTH_OF_A_CENT = Decimal("0.001")
 
 
 def ai_spend_figure(user: User, now: datetime) -> DashboardFigure | None:
-    """Dollars spent since midnight, with the month so far; answers of unknown cost are counted, not guessed."""
+    """Return the dollars spent today, with a note on this month and on calls of unknown cost."""
     if not user.has_perm("ai_log.view_aiinteraction"):
         return None
     today = timezone.localdate(now)
@@ -31,14 +31,14 @@ def ai_spend_figure(user: User, now: datetime) -> DashboardFigure | None:
     if month.calls > month.priced:
         note += f"; {month.calls - month.priced:,} of unknown cost"
     if month.calls == MAX_CALLS_READ and not can_see_everyone(user):
-        note += f"; of the newest {MAX_CALLS_READ:,} calls"
+        note += f"; newest {MAX_CALLS_READ:,} calls only"
     return DashboardFigure(
         "AI spend today", format_dollars(day.cost), reverse("admin:ai_log_aiinteraction_totals"), note
     )
 
 
 def format_dollars(amount: Decimal | None) -> str:
-    """Small sums to the tenth of a cent: `$0.004`, `$12.30`; smaller ones than that as such."""
+    """Return an amount such as `$12.30`, or `$0.004` below one dollar, or `< $0.001` for less."""
     if not amount:
         return "$0"
     if amount < TENTH_OF_A_CENT:
@@ -47,5 +47,5 @@ def format_dollars(amount: Decimal | None) -> str:
 
 
 def format_cost(amount: Decimal, priced_calls: int) -> str:
-    """What `priced_calls` calls cost; unknown if it is of none."""
+    """Return the cost of `priced_calls` calls with a known cost; "unknown" if there are none."""
     return format_dollars(amount) if priced_calls else "unknown"

@@ -1,4 +1,4 @@
-"""The log as a file for a spreadsheet: what is filtered, written while it is read."""
+"""Export the AI log as CSV for spreadsheets, row by row."""
 
 import csv
 from collections.abc import Iterator
@@ -18,44 +18,44 @@ from crm.screens.paging import capped_count
 
 MAX_EXPORT_ROWS = 50_000
 EXPORT_CHUNK_SIZE = 500
-# A cell of a spreadsheet holds 32,767 characters, and some are left for what marks a text.
+# A spreadsheet cell holds at most 32,767 characters; this leaves room for the apostrophe before a formula.
 MAX_CELL_LENGTH = 32_000
-# A spreadsheet takes what begins with one of these for a formula, and runs it.
+# Spreadsheets run text that begins with one of these as a formula.
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 EXPORT_HEADINGS = (
-    "When",
+    "Time",
     "Type",
     "Source",
     "Agent",
     "Model",
     "Lead",
     "Client",
-    "Asked for",
+    "Requested by",
     "Question",
     "Answer",
     "Error",
-    "Tokens asked",
-    "Tokens answered",
-    "Cost in dollars",
-    "Latency in ms",
+    "Input tokens",
+    "Output tokens",
+    "Cost (USD)",
+    "Latency (ms)",
     "Feedback",
     "Comment",
-    "What came of it",
-    "Address",
+    "Suggestions",
+    "Link",
 )
 
 
 class EchoBuffer:
-    """A file that gives back what is written into it."""
+    """A file object with a `write` that returns the text, so that `csv.writer` can stream."""
 
     def write(self, text: str) -> str:
         return text
 
 
 def csv_lines(rows: AIInteractionQuerySet, url_template: str) -> Iterator[str]:
-    """CSV of `rows`, the newest first; `url_template` is that of a row's page, with `{}` for its key."""
+    """Yield `rows` as lines of CSV, newest first. `url_template` is the URL of a row's page, with `{}` for its ID."""
     write = csv.writer(EchoBuffer()).writerow
-    # Without it, Excel takes the letters of others for something else.
+    # Excel recognises UTF-8 only by the byte order mark.
     yield "\ufeff" + write(EXPORT_HEADINGS)
     queryset = (
         rows.select_related("lead", "client", "asked_by")
@@ -123,7 +123,7 @@ def csv_cells(row: AIInteraction, url_template: str) -> list[Any]:
 
 
 def escape_formula(value: Any) -> str:
-    """`value` as a cell that no spreadsheet runs; nothing where it is unknown."""
+    """Return `value` as text that no spreadsheet runs as a formula; empty for None."""
     text = "" if value is None else str(value)[:MAX_CELL_LENGTH]
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_PREFIXES) else text
 
@@ -136,10 +136,10 @@ def export_view(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     list_url = reverse("admin:ai_log_aiinteraction_changelist")
     filterset = AIInteractionFilter(request.GET, AIInteraction.objects.visible_to(request.user), request=request)
     if filterset.form.errors:
-        messages.error(request, "There is no file of a filter that cannot be used.")
+        messages.error(request, "The list was not exported, because a filter is invalid. Correct the filter first.")
         return HttpResponseRedirect(f"{list_url}?{request.GET.urlencode()}")
     if capped_count(filterset.qs, MAX_EXPORT_ROWS) > MAX_EXPORT_ROWS:
-        messages.error(request, f"A file holds {MAX_EXPORT_ROWS:,} calls at most: narrow the list down.")
+        messages.error(request, f"A file can hold at most {MAX_EXPORT_ROWS:,} calls. Filter the list first.")
         return HttpResponseRedirect(f"{list_url}?{request.GET.urlencode()}")
     url_template = request.build_absolute_uri(f"{list_url}{{}}/change/").replace("%7B%7D", "{}")
     file = StreamingHttpResponse(csv_lines(filterset.qs, url_template), content_type="text/csv; charset=utf-8")

@@ -1,4 +1,4 @@
-"""What can be asked of the AI log."""
+"""The filters of the AI log."""
 
 import django_filters
 from django import forms
@@ -11,7 +11,7 @@ from leads.models import Lead
 
 
 class AIInteractionFilter(django_filters.FilterSet):
-    """Everything that can be asked of interactions; words are looked for in question and summary."""
+    """Filter interactions. The search covers questions and summaries."""
 
     q = django_filters.CharFilter(method="search", label="Search", min_length=3, max_length=200)
     type = django_filters.ChoiceFilter(choices=InteractionType.choices, label="Type")

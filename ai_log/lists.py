@@ -1,4 +1,4 @@
-"""The list of the log, with what the calls shown come to."""
+"""The list of the AI log, with totals of the filtered calls."""
 
 from django.db.models import Count, Q, Sum
 from django.utils.functional import cached_property
@@ -8,14 +8,14 @@ from ai_log.models import AIInteractionQuerySet
 from crm.screens.lists import KeysetChangeList
 
 MAX_SUMMED_ROWS = 10_000
-# Where words are looked for, each row is read whole to see whether it has them.
+# A text search reads each row completely, so fewer rows are summed.
 MAX_SEARCHED_ROWS = 1_000
 SUMMED_COLUMNS = ("pk", "error_message", "prompt_tokens", "completion_tokens", "cost_usd")
 
 
 class LogChangeList(KeysetChangeList):
     def notice(self) -> str:
-        """What the narrowed list comes to; the whole log has a page of its own."""
+        """Return the totals of a filtered list; the usage page has those of the whole log."""
         return self.totals_sentence if self.active_params() else ""
 
     @cached_property
@@ -24,7 +24,7 @@ class LogChangeList(KeysetChangeList):
 
 
 def describe_totals(rows: AIInteractionQuerySet, max_rows: int) -> str:
-    """Calls, failures, tokens and dollars of `rows` in a sentence, as long as no more than `max_rows` must be read."""
+    """Return calls, failures, tokens and cost of `rows` as text, or a hint if there are more than `max_rows`."""
     totals = (
         rows.order_by()
         .select_related(None)
@@ -39,14 +39,14 @@ def describe_totals(rows: AIInteractionQuerySet, max_rows: int) -> str:
         )
     )
     if totals["calls"] > max_rows:
-        return f"More than {max_rows:,} calls: narrow the list down, to a time for one, to see what they come to."
+        return f"More than {max_rows:,} calls. Filter the list, for example by date, to see the totals."
     if not totals["calls"]:
         return ""
     cost_text = format_cost(totals["dollars"] or 0, totals["calls"] - totals["unknown"])
     parts = [
         f"{totals['calls']:,} call{'s' if totals['calls'] > 1 else ''}, {totals['failed']:,} failed",
-        f"{totals['asked']:,} tokens asked and {totals['answered']:,} answered",
+        f"{totals['asked']:,} input and {totals['answered']:,} output tokens",
         f"cost {cost_text}"
-        + (f" and {totals['unknown']:,} of unknown cost" if 0 < totals["unknown"] < totals["calls"] else ""),
+        + (f", unknown for {totals['unknown']:,}" if 0 < totals["unknown"] < totals["calls"] else ""),
     ]
     return "; ".join(parts) + "."

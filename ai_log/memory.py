@@ -1,4 +1,4 @@
-"""What a model is told of what it was asked about a lead before: summaries, and never whole answers."""
+"""A model's memory of a lead: the summaries of earlier answers, never the whole answers."""
 
 from datetime import datetime
 
@@ -13,10 +13,10 @@ MAX_MEMORY_LINES, MAX_MEMORY_LINE_LENGTH = 8, 160
 
 
 def load_memory(lead: Lead, *, by: User | None = None) -> str:
-    """The latest answers about `lead` in short, one a line with its day and agent, the newest last; empty without any.
+    """Return the latest answers about `lead`, one line each with date and agent, newest last; empty without any.
 
-    With `by` only what that person may see. A model that summed up outsiders' words may have taken theirs for its
-    own: into a prompt this goes through `Prompt.outside`, and it is bounded (eight lines of 160 characters).
+    With `by`, only answers that this user may see. Summaries may repeat untrusted content, so add the memory to a
+    prompt with `Prompt.add_untrusted`. It has at most eight lines of 160 characters.
     """
     rows = AIInteraction.objects.filter(lead=lead.pk, error_message="").exclude(summary="")
     if by is not None:

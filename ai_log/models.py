@@ -1,4 +1,4 @@
-"""What a model was asked and what it answered."""
+"""The log of calls to AI models, and its daily sums."""
 
 import re
 from typing import Any
@@ -45,10 +45,10 @@ class Feedback(models.TextChoices):
 
 
 INTERACTION_SEARCH_VECTOR = SearchVector("summary", "content", config="english")
-# What may change in a row of the log: a person's feedback, and links to what was purged.
+# Columns of the log that may change: the feedback, and links that become null when the record is purged.
 MUTABLE_FIELDS = ["feedback", "feedback_comment", "feedback_by", "feedback_at", "lead", "client", "asked_by"]
-# What people and models have written, which can be erased; whoever erases says so to the database, and nothing else
-# than erasing is let through then.
+# Texts of people and models, which can only be erased. Erasing requires a setting in the transaction, and the trigger
+# then still refuses any other change.
 ERASABLE_FIELDS = ["content", "ai_response", "summary", "error_message", "metadata"]
 ERASING_SETTING = "ai_log.erasing"
 ERASED_TEXT = "Erased."
@@ -57,7 +57,8 @@ IF current_setting('{ERASING_SETTING}', true) IS DISTINCT FROM 'yes'
    OR NEW.content <> '' OR NEW.ai_response <> '' OR NEW.summary <> ''
    OR NEW.error_message <> (CASE OLD.error_message WHEN '' THEN '' ELSE '{ERASED_TEXT}' END)
    OR NOT NEW.metadata <@ OLD.metadata
-   OR EXISTS (SELECT FROM jsonb_object_keys(NEW.metadata) AS name WHERE name NOT IN ({", ".join(map(repr, KEPT_WHEN_ERASED))}))
+   OR EXISTS (SELECT FROM jsonb_object_keys(NEW.metadata) AS name
+               WHERE name NOT IN ({", ".join(map(repr, KEPT_WHEN_ERASED))}))
 THEN
   RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;
 END IF;
@@ -67,7 +68,7 @@ RETURN NEW;
 
 class AIInteractionQuerySet(models.QuerySet):
     def visible_to(self, user: Any) -> "AIInteractionQuerySet":
-        """Interactions about leads and clients that `user` may see, and those about none."""
+        """Return interactions about leads and clients that `user` may see, and those about neither."""
         if can_see_everyone(user):
             return self
         return self.filter(
@@ -75,23 +76,23 @@ class AIInteractionQuerySet(models.QuerySet):
         )
 
     def sent_to_model(self) -> "AIInteractionQuerySet":
-        """Calls that reached out for a model, whatever came of it.
+        """Return the calls that were sent to a model, successful or not.
 
-        Not those that were held back before, nor what was answered from facts.
+        This excludes calls held back by a limit, and answers that needed no model.
         """
         return self.filter(latency_ms__isnull=False).exclude(model_used="")
 
     def erasable(self, *, unlink: bool) -> "AIInteractionQuerySet":
-        """Those whose texts have not been erased, and with `unlink` those that still say whom they are about."""
+        """Return the rows with texts to erase and, with `unlink`, those still linked to a lead or client."""
         condition = ~models.Q(content="")
         if unlink:
             condition |= models.Q(lead__isnull=False) | models.Q(client__isnull=False)
         return self.filter(condition)
 
     def about_person(self, address: str) -> "AIInteractionQuerySet":
-        """Those about leads and clients of this mail address, binned ones too, and those that it is written in.
+        """Return the rows about leads and clients with this email address, and those that contain it in a text.
 
-        A longer address that ends or begins with this one is another person's. Reads every row.
+        Includes deleted leads and clients. A longer address that contains this one does not match. Reads every row.
         """
         address_pattern = rf"(^|[^a-z0-9._%+-]){re.escape(address)}($|[^a-z0-9.-]|[.-]+($|[^a-z0-9.-]))"
         texts = ("content", "ai_response", "summary", "error_message", "feedback_comment", "metadata_text")
@@ -101,14 +102,14 @@ class AIInteractionQuerySet(models.QuerySet):
         return self.alias(metadata_text=Cast("metadata", models.TextField())).filter(condition)
 
     def matching(self, words: str) -> "AIInteractionQuerySet":
-        """Full-text search over summary and content."""
+        """Return the rows that match a full-text search of summary and content."""
         return self.alias(_text=INTERACTION_SEARCH_VECTOR).filter(
             _text=SearchQuery(words, config="english", search_type="websearch")
         )
 
 
 class AIInteraction(models.Model):
-    """One call to a model. Append-only; costs in US dollars, null where the provider gave none."""
+    """One call to a model. Append-only. The cost is in US dollars, null if unknown."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
     lead = models.ForeignKey(
@@ -119,7 +120,7 @@ class AIInteraction(models.Model):
     )
     type = models.CharField(max_length=20, choices=InteractionType)
     source = models.CharField(max_length=30, choices=InteractionSource)
-    content = models.TextField(help_text="What was asked.")
+    content = models.TextField("question")
     ai_response = models.TextField("answer", blank=True, default="", db_default="")
     summary = models.TextField(blank=True, default="", db_default="")
     model_used = models.CharField("model", max_length=100, blank=True, default="", db_default="")
@@ -139,7 +140,7 @@ class AIInteraction(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
         db_index=False,
-        help_text="For whom it was asked.",
+        help_text="The user who asked, if any.",
     )
     feedback = models.CharField(max_length=4, choices=Feedback, blank=True, default="", db_default="")
     feedback_comment = models.TextField(blank=True, default="", db_default="")
@@ -153,14 +154,14 @@ class AIInteraction(models.Model):
         db_table = "ai_interactions"
         verbose_name = "AI interaction"
         default_permissions = ("view",)
-        permissions = [("rate_aiinteraction", "Can say whether an answer helped")]
+        permissions = [("rate_aiinteraction", "Can rate AI answers")]
         constraints = [
             choices_check("ai_interactions", "type", InteractionType),
             choices_check("ai_interactions", "source", InteractionSource),
             models.CheckConstraint(
                 name="ai_interactions_feedback_valid",
                 condition=models.Q(feedback__in=["", *Feedback.values]),
-                violation_error_message="Feedback is up, down or nothing.",
+                violation_error_message="Feedback must be up, down or empty.",
             ),
             range_check("ai_interactions", "temperature", 0, 2),
             json_type_check("ai_interactions", "metadata", "object"),
@@ -218,9 +219,9 @@ class AIInteraction(models.Model):
 
 
 class CallDay(models.Model):
-    """What the calls of one day come to: of one agent and model, of all agents (null) or of all models (null).
+    """The sums of the calls of one day, for one agent (null: all agents) and one model (null: all models).
 
-    Made anew from the log whenever that is in doubt.
+    The rows can be computed again from the log at any time.
     """
 
     day = models.DateField()
@@ -228,14 +229,14 @@ class CallDay(models.Model):
     model_used = models.CharField(max_length=100, null=True, blank=True)
     calls = models.PositiveIntegerField()
     failed = models.PositiveIntegerField()
-    # Those whose cost is known, which is all that the cost is of.
+    # The number of calls with a known cost; `cost_usd` covers only these.
     priced = models.PositiveIntegerField()
     prompt_tokens = models.PositiveBigIntegerField()
     completion_tokens = models.PositiveBigIntegerField()
     cost_usd = models.DecimalField(max_digits=14, decimal_places=6, null=True)
-    # How many calls took how long, by steps (ai_log/rollup.py).
+    # The number of calls by step of latency (ai_log/usage/rollup.py).
     latencies = json_field(dict)
-    # What people decided on this day on what came of calls, whenever those were made.
+    # Decisions made on this day about suggestions from calls of any day.
     decided = models.PositiveIntegerField(default=0, db_default=0)
     approved = models.PositiveIntegerField(default=0, db_default=0)
     edited = models.PositiveIntegerField(default=0, db_default=0)
@@ -248,7 +249,7 @@ class CallDay(models.Model):
                 fields=["day", "agent", "model_used"],
                 nulls_distinct=False,
                 name="ai_call_days_once",
-                violation_error_message="A day is summed once for each agent and model.",
+                violation_error_message="There are already sums for this day, agent and model.",
             ),
             json_type_check("ai_call_days", "latencies", "object"),
         ]

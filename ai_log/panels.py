@@ -1,4 +1,4 @@
-"""What the pages of leads and clients show of the AI log."""
+"""The panels of AI interactions on the pages of leads and clients."""
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -21,10 +21,10 @@ def interactions_panel(request: HttpRequest, interactions: QuerySet, query: str)
 
 
 def lead_interactions_panel(request: HttpRequest, lead: Lead) -> Panel | None:
-    """The newest answers about a lead."""
+    """Return the newest interactions about a lead."""
     return interactions_panel(request, AIInteraction.objects.filter(lead=lead), f"?lead={lead.pk}")
 
 
 def client_interactions_panel(request: HttpRequest, client: Client) -> Panel | None:
-    """The newest answers about a client."""
+    """Return the newest interactions about a client."""
     return interactions_panel(request, AIInteraction.objects.filter(client=client), f"?client={client.pk}")

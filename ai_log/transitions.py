@@ -1,4 +1,4 @@
-"""What can be done to the log: keep an answer that no model gave, say whether one helped, erase texts."""
+"""The state changes of the AI log: log an answer given without a model, rate an answer, erase texts."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -43,9 +43,9 @@ def log_chat(
     latency_ms: int,
     by: User,
 ) -> AIInteraction:
-    """Keep what `by` asked about `lead` and what was answered without a model, in `latency_ms` milliseconds.
+    """Log a question of `by` about `lead` that was answered without a model, in `latency_ms` milliseconds.
 
-    `chat` is what a screen shows of it. What asks a model is logged by `ai_log.gateway.ask` alone.
+    `chat` is what a screen shows of the turn. Calls to a model are logged only by `ai_log.gateway.ask`.
     """
     return AIInteraction.objects.create(
         type=InteractionType.CHAT,
@@ -64,38 +64,40 @@ def log_chat(
 
 @transaction.atomic
 def rate_answer(interaction: AIInteraction, feedback: str, *, comment: str = "", by: User) -> None:
-    """Keep `by`'s judgement of an answer; a later one takes the place of an earlier.
+    """Save the rating of an answer by `by`; it replaces an earlier rating.
 
     Raises:
-        NotPermitted: `by` may not rate.
-        InvalidInput: neither up nor down, or the comment is longer than 2,000 characters.
+        NotPermitted: `by` may not rate answers.
+        InvalidInput: the rating is neither up nor down, or the comment is longer than 2,000 characters.
     """
-    Actor.of(by).require_permission("ai_log.rate_aiinteraction", "say whether an answer helped")
+    Actor.of(by).require_permission("ai_log.rate_aiinteraction", "rate an answer")
     if feedback not in Feedback.values:
-        raise InvalidInput("Say whether the answer helped: up or down.")
+        raise InvalidInput(f"The rating must be one of: {', '.join(Feedback.values)}.")
     comment = comment.strip().replace("\x00", "")
     if len(comment) > MAX_COMMENT_LENGTH:
-        raise InvalidInput(f"A comment has at most {MAX_COMMENT_LENGTH:,} characters; this one has {len(comment):,}.")
+        raise InvalidInput(
+            f"A comment can have at most {MAX_COMMENT_LENGTH:,} characters; this one has {len(comment):,}."
+        )
     AIInteraction.objects.filter(pk=interaction.pk).update(
         feedback=feedback, feedback_comment=comment, feedback_by=by, feedback_at=timezone.now()
     )
     interaction.refresh_from_db()
     rating = f"{Feedback(feedback).label}{': ' + comment if comment else ''}"
     timeline_owner = interaction.lead or interaction.client or interaction
-    record(interaction, "rated", timeline_owner=timeline_owner, by=by, summary=f"An AI answer was rated: {rating}")
+    record(interaction, "rated", timeline_owner=timeline_owner, by=by, summary=f"AI answer rated: {rating}")
 
 
 def erase_texts(rows: AIInteractionQuerySet, *, unlink: bool = False) -> Iterator[int]:
-    """Erase every text of `rows` for good; numbers, names of models and agents, times and ratings stay.
+    """Permanently erase all texts of `rows`; numbers, names of models and agents, times and ratings stay.
 
-    With `unlink`, whom they were about is forgotten, too. What came of an answer (suggestions) is no part of the log
-    and stays. Works in batches, each in a transaction of its own, and yields the size of each: broken off, it is
-    taken up where it ended by asking again.
+    With `unlink`, the links to the lead and client are removed, too. Suggestions from an answer are not part of the
+    log and stay. Each batch is a transaction of its own; yields the size of each. After an interruption, call again
+    to continue.
     """
     remaining = rows.erasable(unlink=unlink).order_by("created_at", "id")
     while batch := list(remaining.values_list("pk", "created_at")[:ERASE_BATCH_SIZE]):
         yield erase_batch([key for key, _ in batch], unlink=unlink)
-        # Those before are done: they need not be looked at again.
+        # Older rows are already erased, so the next query can skip them.
         remaining = remaining.filter(created_at__gte=batch[-1][1])
 
 

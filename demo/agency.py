@@ -1,4 +1,4 @@
-"""The demo agency: fixtures that tell a story up to one midnight, loaded as if it were the last one."""
+"""Load the demo agency from its fixture, with all dates moved so that its history ends last midnight."""
 
 import json
 from datetime import date, datetime, time, timedelta
@@ -20,7 +20,7 @@ from leads.scoring.rescoring import rescore_all_leads
 from suggestions.transitions import content_digest, idempotency_key
 
 FIXTURE = Path(__file__).parent / "fixtures" / "demo.json"
-# What has happened in the fixtures lies before this midnight, what is planned lies after it.
+# The history in the fixture ends before this midnight; plans begin after it.
 FIXTURE_DATE = date(2026, 11, 2)
 DEMO_PASSWORD = "demo"
 
@@ -31,29 +31,29 @@ def fixture_rows() -> list[dict[str, Any]]:
 
 
 def demo_usernames() -> list[str]:
-    """Who works at the demo agency."""
+    """Return the usernames of the staff of the demo agency."""
     return [row["fields"]["username"] for row in fixture_rows() if row["model"] == "crm.user"]
 
 
 @transaction.atomic
 def load_demo(today: date) -> int:
-    """Insert the demo, its dates moved so that it ends on the eve of `today`.
+    """Insert the demo agency, with its dates moved so that its history ends before `today`.
 
-    Returns the number of rows: 0 where the demo was ever loaded before, whatever became of it since.
+    Returns the number of rows; 0 if the demo was ever loaded before, even if it has changed since.
 
     Raises:
-        IllegalTransition: somebody who is not of the demo has a username of its staff.
+        IllegalTransition: another user has a username of the demo staff.
         InvalidInput: the database refuses a row.
     """
     with connection.cursor() as cursor:
-        # Whoever loads at the same time waits here, and then finds the rows of the first.
+        # A second process waits here, and then finds the rows of the first.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('demo'))")
     if is_demo_loaded():
         return 0
     existing_usernames = User.objects.filter(username__in=demo_usernames()).values_list("username", flat=True)
     if existing_usernames:
         raise IllegalTransition(
-            f"It brings its own users, and these names are taken: {', '.join(sorted(existing_usernames))}."
+            f"The demo has its own users, but these usernames are taken: {', '.join(sorted(existing_usernames))}."
         )
     count = insert_rows(move_dates_to(today))
     eve = timezone.make_aware(datetime.combine(today, time.min)) - timedelta(seconds=1)
@@ -66,15 +66,15 @@ def load_demo(today: date) -> int:
 
 
 def is_demo_loaded() -> bool:
-    """Whether the demo was ever loaded here: what stands in the activity log, nobody can delete."""
+    """Return whether the demo was ever loaded: its rows in the activity log cannot be deleted."""
     activity_ids = [row["pk"] for row in fixture_rows() if row["model"] == "crm.activitylog"]
     return ActivityLog.objects.filter(pk__in=activity_ids).exists()
 
 
 def move_dates_to(today: date) -> list[dict[str, Any]]:
-    """The rows with their dates moved to `today`, and what follows from the dates made to fit."""
+    """Return the rows with their dates moved to `today`, and the hashes and keys that depend on them updated."""
     zone, days = timezone.get_current_timezone(), (today - FIXTURE_DATE).days
-    # One for all: hashing is slow on purpose, and a salt for each would guard nothing here.
+    # Hash the password once: hashing is slow, and separate salts do not protect a public password.
     password = make_password(DEMO_PASSWORD)
     moved_rows = [{**row, "fields": shift_all_dates(row["fields"], days, zone)} for row in fixture_rows()]
     keys: dict[str, str] = {}
@@ -91,18 +91,18 @@ def move_dates_to(today: date) -> list[dict[str, Any]]:
 
 
 def insert_rows(new_rows: list[dict[str, Any]]) -> int:
-    """Insert `found`; a row that is there already is refused and not overwritten."""
+    """Insert `new_rows`; a row that exists already is refused, not overwritten."""
     try:
         with errors_as_invalid_input():
             for record in serializers.deserialize("python", new_rows):
                 record.save(force_insert=True)
     except DeserializationError as error:
-        raise InvalidInput(f"It needs a group, a stage or a line of insurance that is gone: {error}") from error
+        raise InvalidInput(f"The demo needs a group, stage or line of insurance that was deleted: {error}") from error
     return len(new_rows)
 
 
 def demo_logins() -> list[tuple[str, str, str, str]]:
-    """Username, name, role and password of the demo's staff; a password changed since is not known."""
+    """Return username, name, role and password of the demo staff; "(changed)" for a changed password."""
     staff = User.objects.filter(username__in=demo_usernames(), is_active=True).prefetch_related("groups")
     has_demo_password = {hashed: check_password(DEMO_PASSWORD, hashed) for hashed in {user.password for user in staff}}
     login_rows = [

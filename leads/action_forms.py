@@ -1,4 +1,4 @@
-"""The forms through which people do deeds to leads and tasks."""
+"""The action forms of leads and tasks: each asks for what a transition needs, and calls it."""
 
 from typing import Any
 
@@ -16,29 +16,34 @@ def assignable_users() -> Any:
 
 
 class ChangeLeadStage(ActionForm):
-    """The move of a lead to another stage."""
+    """Move a lead to another stage."""
 
     verb, label, permission, icon = "stage", "Change stage", "leads.change_lead", "flag"
     primary = True
 
     stage = forms.ModelChoiceField(LeadStatus.objects.all(), label="To stage", empty_label=None)
     loss_reason = forms.ChoiceField(
-        choices=[("", "—"), *LossReason.choices], required=False, help_text="Needed when the lead is lost."
+        choices=[("", "—"), *LossReason.choices], required=False, help_text="Required for a lost lead."
     )
     loss_notes = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}), max_length=5_000)
+
+    @property
+    def past_tense(self) -> str:
+        return f"moved to {self.cleaned_data['stage']}"
 
     def perform(self, record: Lead, by: User) -> str:
         data = self.cleaned_data
         transitions.change_status(
             record, data["stage"], by=by, loss_reason=data["loss_reason"], loss_notes=data["loss_notes"]
         )
-        return f"{record} is now in {record.status}."
+        return f"{record} moved to {record.status}."
 
 
 class AssignLeadToMe(ActionForm):
-    """Taking a lead of nobody."""
+    """Assign an unassigned lead to the user."""
 
-    verb, label, permission, icon = "take", "Take", "leads.change_lead", "front_hand"
+    verb, label, permission, icon = "take", "Assign to me", "leads.change_lead", "front_hand"
+    past_tense = "assigned to you"
 
     @classmethod
     def is_applicable(cls, record: Lead) -> bool:
@@ -46,44 +51,54 @@ class AssignLeadToMe(ActionForm):
 
     def perform(self, record: Lead, by: User) -> str:
         record_transitions.assign(record, by, by=by)
-        return f"{record} is yours."
+        return f"{record} assigned to you."
 
 
 class AssignLead(ActionForm):
-    """Giving a lead to somebody."""
+    """Change the owner of a lead."""
 
     verb, label, permission, icon = "assign", "Assign", "leads.reassign_lead", "person_add"
 
-    owner = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody")
+    owner = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Unassigned")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["owner"].queryset = assignable_users()
 
+    @property
+    def past_tense(self) -> str:
+        owner = self.cleaned_data["owner"]
+        return f"reassigned to {owner}" if owner else "unassigned"
+
     def perform(self, record: Lead, by: User) -> str:
         owner = self.cleaned_data["owner"]
         record_transitions.assign(record, owner, by=by)
-        return f"{record} now belongs to {owner or 'nobody'}."
+        return f"{record} assigned to {owner}." if owner else f"{record} is now unassigned."
 
 
 class SetTierOverride(ActionForm):
-    """A person's own judgement of a lead."""
+    """Set the tier of a lead by hand, or let the score decide again."""
 
     verb, label, permission, icon = "tier", "Set tier", "leads.change_lead", "local_fire_department"
 
     tier = forms.ChoiceField(
-        choices=[*Tier.choices, ("", "As the score says")],
+        choices=[*Tier.choices, ("", "Set by score")],
         required=False,
-        help_text="Scoring leaves it alone.",
+        help_text="Scoring does not change a tier that you set.",
     )
+
+    @property
+    def past_tense(self) -> str:
+        tier = self.cleaned_data["tier"]
+        return f"moved to the tier {Tier(tier).label}" if tier else "returned to the tier of their score"
 
     def perform(self, record: Lead, by: User) -> str:
         transitions.set_tier_override(record, self.cleaned_data["tier"] or None, by=by)
-        return f"{record} is {record.get_priority_tier_display() or 'without a tier'}."
+        return f"Tier of {record}: {record.get_priority_tier_display() or 'not scored'}."
 
 
 class AddLeadNote(ActionForm):
-    """A note on the timeline."""
+    """Add a note to the timeline of a lead."""
 
     verb, label, permission, icon = "note", "Note", "leads.change_lead", "edit_note"
 
@@ -91,17 +106,17 @@ class AddLeadNote(ActionForm):
 
     def perform(self, record: Lead, by: User) -> str:
         record_transitions.add_note(record, self.cleaned_data["body"], by=by)
-        return "The note is on the timeline."
+        return "Note added."
 
 
 class AddLeadTask(ActionForm):
-    """A task for a lead."""
+    """Add a task to a lead."""
 
     verb, label, permission, icon = "task", "Add task", "leads.add_task", "add_task"
 
     title = forms.CharField(max_length=200)
     due_on = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    assignee = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody yet")
+    assignee = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Unassigned")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,47 +126,50 @@ class AddLeadTask(ActionForm):
     def perform(self, record: Lead, by: User) -> str:
         task = Task(lead=record, **self.cleaned_data)
         transitions.add_task(task, by=by)
-        return f"The task “{task}” is on the list."
+        return f"Task “{task}” added."
 
 
 class DeleteLead(ActionForm):
-    """Into the bin."""
+    """Delete a lead; it can be restored."""
 
     verb, label, permission, icon = "delete", "Delete", "leads.delete_lead", "delete"
+    past_tense = "deleted"
     danger = True
 
     def perform(self, record: Lead, by: User) -> str:
         record_transitions.soft_delete(record, by=by)
-        return f"{record} is deleted."
+        return f"{record} deleted."
 
 
 class AddLeadTag(ActionForm):
-    """A tag on many leads at once."""
+    """Add a tag to leads."""
 
-    verb, label, permission, icon = "tag", "Add a tag", "leads.change_lead", "sell"
+    verb, label, permission, icon = "tag", "Add tag", "leads.change_lead", "sell"
+    past_tense = "tagged"
 
     tag = forms.CharField(max_length=60)
 
     def perform(self, record: Lead, by: User) -> str:
         transitions.add_tag(record, self.cleaned_data["tag"], by=by)
-        return f"{record} is tagged."
+        return f"Tag added to {record}."
 
 
 class ChangeTaskStatus(ActionForm):
-    """Another status for a task."""
+    """Set the status of a task."""
 
     verb, label, permission, icon = "move", "Set status", "leads.change_task", "flag"
+
     primary = True
 
     status = forms.ChoiceField(choices=TaskStatus.choices)
 
     def perform(self, record: Task, by: User) -> str:
         transitions.change_task_status(record, self.cleaned_data["status"], by=by)
-        return f"“{record}” is {record.get_status_display().lower()}."
+        return f"Status of “{record}”: {record.get_status_display().lower()}."
 
 
 class CompleteTask(ActionForm):
-    """Done."""
+    """Mark a task as done."""
 
     verb, label, permission, icon = "done", "Done", "leads.change_task", "check"
 
@@ -161,4 +179,4 @@ class CompleteTask(ActionForm):
 
     def perform(self, record: Task, by: User) -> str:
         transitions.change_task_status(record, TaskStatus.DONE, by=by)
-        return f"“{record}” is done."
+        return f"Task “{record}” marked as done."

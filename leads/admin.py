@@ -34,7 +34,7 @@ from leads.board import board_context, move_card
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
 from leads.forms import COLUMN_BY_LINE, InsuranceTypeForm, LeadForm
 from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task, Tier
-from leads.models.lead import LAST_CONTACT_SORT_KEY, PRIORITY_SORT_KEYS, VALUE_SORT_KEY
+from leads.models.lead_queryset import LAST_CONTACT_SORT_KEY, PRIORITY_SORT_KEYS, VALUE_SORT_KEY
 from leads.models.task import DUE_SORT_KEY
 from leads.prediction.screen import PredictionModelAdmin, probability_explanation
 from leads.scoring.explanation import score_explanation
@@ -64,7 +64,7 @@ class StakeholderInline(LinkInline):
 class LeadAdmin(RecordAdmin):
     form = LeadForm
     filterset_class = LeadFilter
-    search_label = "Search by name, mail, company, phone or VIN"
+    search_label = "Search by name, email, company, phone or VIN"
     list_links = (("leads_lead_board", "view_kanban", "Board"),)
     row_template = "leads/row.html"
     page_template = "leads/page.html"
@@ -91,13 +91,13 @@ class LeadAdmin(RecordAdmin):
         Column("Stage"),
         Column("Line"),
         Column("Owner"),
-        Column("Value × probability", "value", "num"),
+        Column("Weighted value", "value", "num"),
         Column("Last contact", "heard", "num"),
     )
     orders = {
-        "priority": Order("Hot first", {**PRIORITY_SORT_KEYS, **ID_SORT_KEY}),
+        "priority": Order("Hottest first", {**PRIORITY_SORT_KEYS, **ID_SORT_KEY}),
         "newest": Order("Newest first", ID_SORT_KEY),
-        "heard": Order("Last contact first", {"heard": LAST_CONTACT_SORT_KEY, **ID_SORT_KEY}),
+        "heard": Order("Latest contact first", {"heard": LAST_CONTACT_SORT_KEY, **ID_SORT_KEY}),
         "quiet": Order("Longest silence first", {"heard": LAST_CONTACT_SORT_KEY, **ID_SORT_KEY}, descending=False),
         "value": Order("Highest value first", {"value": VALUE_SORT_KEY, **ID_SORT_KEY}),
     }
@@ -129,7 +129,7 @@ class LeadAdmin(RecordAdmin):
     autocomplete_fields = ()
     fieldsets = (
         (
-            "Who",
+            "Contact",
             {
                 "fields": (
                     ("contact_name", "client_type"),
@@ -142,12 +142,12 @@ class LeadAdmin(RecordAdmin):
                 )
             },
         ),
-        ("What", {"fields": (("insurance_type", "estimated_value"), ("expected_close_date",))}),
+        ("Opportunity", {"fields": (("insurance_type", "estimated_value"), ("expected_close_date",))}),
         (
             "Line data",
             {"classes": ("tab",), "fields": ("auto_data", "home_data", "line_data", "additional_insureds")},
         ),
-        ("How to reach them", {"classes": ("tab",), "fields": ("communications",)}),
+        ("Contact preferences", {"classes": ("tab",), "fields": ("communications",)}),
         ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),
     )
 
@@ -180,7 +180,7 @@ class LeadAdmin(RecordAdmin):
             refresh_field_signals(form.instance, by=request.user)
 
     def get_fieldsets(self, request: HttpRequest, obj: Lead | None = None) -> Any:
-        """Only the inputs of lines that the lead is in or has data for; a new lead has none yet."""
+        """Keep only the line fields that the lead needs; a new lead has none yet."""
         visible_columns = line_columns_for(obj) if obj else ()
         return [
             (
@@ -216,21 +216,21 @@ class LeadAdmin(RecordAdmin):
                 ("Home", row.home_data),
                 *((humanize_key(code), data) for code, data in row.line_data.items()),
                 ("Additional insureds", row.additional_insureds),
-                ("How to reach them", row.communications),
+                ("Contact preferences", row.communications),
                 ("Custom fields", row.custom_fields),
             ],
         }
 
 
 def line_columns_for(lead: Lead) -> set[str]:
-    """The line columns that the form of `lead` shows."""
+    """Return the line columns that the form of `lead` shows: those of its line, and those with data."""
     code = lead.insurance_type.code if lead.insurance_type else ""
     visible_columns = {column for column in LINE_COLUMNS if getattr(lead, column)}
     return visible_columns | ({COLUMN_BY_LINE.get(code, "line_data")} if code else set())
 
 
 def stale_days(lead: Lead) -> int | None:
-    """Days of silence, where the stage says that is too long."""
+    """Return the days without contact if they exceed the limit of the stage, else None."""
     limit = lead.status.stale_after_days
     days = (timezone.now() - (lead.last_contact_at or lead.created_at)).days
     return days if lead.is_open and limit is not None and days > limit else None

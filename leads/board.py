@@ -1,4 +1,4 @@
-"""The board: a column a stage, a card a lead, moved by dragging or by the card's own link."""
+"""The board: one column for each stage, one card for each lead, moved by dragging or by the link on the card."""
 
 from typing import Any
 
@@ -34,7 +34,10 @@ CARD_OWNER_FIELDS = ("assigned_to__first_name", "assigned_to__last_name", "assig
 
 
 def load_board_columns(leads: QuerySet) -> list[dict[str, Any]]:
-    """Each stage with its size, value and first cards; closed stages only as a place to drop on."""
+    """Return each stage with its number of leads, their value and the first cards.
+
+    Closed stages have no cards: they are only drop targets.
+    """
     sums = {
         row["status_id"]: row
         for row in leads.order_by().values("status_id").annotate(leads=Count("pk"), value=Sum("estimated_value"))
@@ -65,9 +68,10 @@ def board_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def move_card(request: HttpRequest, user: User) -> HttpResponse:
-    """Take the drop of a card: `lead`, `stage`, and the cards now `before` and `after` it.
+    """Handle a dropped card: the request names `lead`, `stage`, and the cards now `before` and `after` it.
 
-    Answers JSON: nothing, `ask` (an address where the move asks for more), or `error` (a sentence, 409).
+    The JSON response is empty on success. It holds `ask` (the URL of a form) if the stage needs more input, or
+    `error` (a message, with status 409) if the move is refused.
     """
     try:
         lead, stage, before, after = read_drop(request, user)
@@ -84,16 +88,16 @@ def move_card(request: HttpRequest, user: User) -> HttpResponse:
 
 
 def read_drop(request: HttpRequest, user: User) -> tuple[Lead, LeadStatus, Lead | None, Lead | None]:
-    """The records that a drop names.
+    """Return the lead, the stage and the two neighbours that the request names.
 
     Raises:
-        InvalidInput: one of them does not exist or is not the user's to see.
+        InvalidInput: the lead or the stage does not exist, or `user` may not see the lead.
     """
     leads = Lead.objects.visible_to(user)
     lead = find_visible_lead(leads, request.POST.get("lead"))
     stage = LeadStatus.objects.filter(pk=request.POST.get("stage", "")).first()
     if lead is None or stage is None:
-        raise InvalidInput("That lead or stage no longer exists. Load the board again.")
+        raise InvalidInput("This lead or stage no longer exists. Reload the board.")
     return (
         lead,
         stage,
@@ -103,8 +107,8 @@ def read_drop(request: HttpRequest, user: User) -> tuple[Lead, LeadStatus, Lead 
 
 
 def find_visible_lead(leads: QuerySet, key: str | None) -> Lead | None:
-    """The lead of `key`, or None where there is none."""
+    """Return the lead with this `key`, or None if there is none."""
     try:
         return leads.filter(pk=models.UUIDField().to_python(key)).first() if key else None
     except ValidationError as error:
-        raise InvalidInput("That is not a lead's key.") from error
+        raise InvalidInput(f"“{str(key)[:60]}” is not the ID of a lead. Reload the board.") from error

@@ -1,4 +1,4 @@
-"""What a person's day holds of leads and tasks."""
+"""The figures and panels of leads and tasks on the dashboard."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +13,7 @@ from crm.screens.dashboard import DashboardFigure
 from crm.screens.paging import capped_count
 from crm.screens.panels import Panel
 from leads.models import OPEN_CATEGORIES, Lead, LeadStatus, Task, Tier
-from leads.models.lead import PRIORITY_SORT_KEYS
+from leads.models.lead_queryset import PRIORITY_SORT_KEYS
 
 MAX_DASHBOARD_ROWS = 6
 
@@ -37,7 +37,7 @@ def tasks_due_figure(user: User, now: datetime) -> DashboardFigure | None:
 
 
 def hot_leads_panel(user: User, now: datetime) -> Panel | None:
-    """The open leads to work on first."""
+    """Return the hottest open leads."""
     if not user.has_perm("leads.view_lead"):
         return None
     leads = Lead.objects.visible_to(user).open().filter(priority_tier=Tier.HOT).select_related("status")
@@ -47,7 +47,7 @@ def hot_leads_panel(user: User, now: datetime) -> Panel | None:
 
 
 def my_tasks_panel(user: User, now: datetime) -> Panel | None:
-    """The user's own tasks, the next due first."""
+    """Return the user's unfinished tasks, next due first."""
     if not user.has_perm("leads.view_task"):
         return None
     my_tasks = Task.objects.unfinished().filter(assignee=user).order_by("due_on", "id").select_related("lead", "client")
@@ -56,7 +56,7 @@ def my_tasks_panel(user: User, now: datetime) -> Panel | None:
 
 
 def pipeline_panel(user: User, now: datetime) -> Panel | None:
-    """Value and weighted value of the open leads by stage, as far as the user sees them."""
+    """Return value and weighted value by stage of the open leads that the user may see."""
     if not user.has_perm("leads.view_lead"):
         return None
     stages = {stage.pk: stage for stage in LeadStatus.objects.filter(category__in=OPEN_CATEGORIES)}

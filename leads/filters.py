@@ -1,4 +1,4 @@
-"""What can be asked of leads and tasks; the lists, saved views and commands use the same."""
+"""The filters of leads and tasks, shared by lists, saved views and commands."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ def date_input() -> forms.DateInput:
 
 
 class LeadFilter(RecordFilter):
-    """Everything that can be asked of leads. Without `state` the open ones are shown, and in a search all."""
+    """Filter leads. Without `state`, a list shows the open leads and a search shows all."""
 
     has_custom_fields = True
 
@@ -46,7 +46,7 @@ class LeadFilter(RecordFilter):
     )
     awaiting = django_filters.BooleanFilter(
         field_name="awaiting_reply",
-        label="They owe us a reply",
+        label="Waiting on them",
         widget=forms.Select(choices=[("", "—"), ("1", "Yes")]),
     )
     value_min = django_filters.NumberFilter(
@@ -84,7 +84,7 @@ class LeadFilter(RecordFilter):
         return queryset.of_tier(None if value == NO_TIER else value)
 
     def filter_by_line(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        # By its key, looked up first: a join would hide from the planner how many leads a line has.
+        # A join would hide from the planner how many leads a line has, so look up its key first.
         line = InsuranceType.objects.filter(code=value).values_list("pk", flat=True).first()
         return queryset.filter(insurance_type_id=line)
 
@@ -96,7 +96,7 @@ class LeadFilter(RecordFilter):
 
 
 class TaskFilter(LiveRowsFilter):
-    """Everything that can be asked of tasks; without `status` the unfinished ones are shown."""
+    """Filter tasks. Without `status`, show the unfinished ones."""
 
     q = django_filters.CharFilter(field_name="title", lookup_expr="icontains", label="Search", max_length=200)
     status = django_filters.ChoiceFilter(label="Status", choices=TaskStatus.choices)

@@ -1,4 +1,4 @@
-"""Forms of leads and lines: JSON columns as inputs."""
+"""The forms of leads and lines, which show JSON columns as ordinary inputs."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ TEXT_SCHEMA = {"type": "string", "maxLength": 200}
 CHANNEL_SCHEMA = {
     "type": "object",
     "properties": {
-        "consent": {"type": "boolean", "title": "Has agreed"},
-        "opted_in_at": {**TEXT_SCHEMA, "title": "Agreed at"},
-        "do_not_contact": {"type": "boolean", "title": "Do not use"},
+        "consent": {"type": "boolean", "title": "Consent given"},
+        "opted_in_at": {**TEXT_SCHEMA, "title": "Consent given on"},
+        "do_not_contact": {"type": "boolean", "title": "Do not contact"},
     },
 }
 COMMUNICATIONS_SCHEMA = {
@@ -32,7 +32,7 @@ COMMUNICATIONS_SCHEMA = {
         },
     },
 }
-NO_TRACKING_SCHEMA = {"type": "boolean", "title": "Do not note when mails are opened"}
+NO_TRACKING_SCHEMA = {"type": "boolean", "title": "Do not track email opens"}
 ADDITIONAL_INSUREDS_SCHEMA = {
     "type": "array",
     "items": {
@@ -40,21 +40,21 @@ ADDITIONAL_INSUREDS_SCHEMA = {
         "properties": {
             "name": {**TEXT_SCHEMA, "title": "Name"},
             "relation": {**TEXT_SCHEMA, "title": "Relation"},
-            "born": {"type": "string", "format": "date", "title": "Born"},
+            "born": {"type": "string", "format": "date", "title": "Date of birth"},
         },
     },
 }
 
 
 def add_tracking_choice(channels: dict[str, Any]) -> dict[str, Any]:
-    """`channels` with the choice of a lead that nothing is noted of what they do with our mails."""
+    """Return the schema `channels` with a checkbox that turns off email tracking for the lead."""
     email = channels["properties"]["email"]
     email_channel = {**email, "properties": {**email["properties"], "no_tracking": NO_TRACKING_SCHEMA}}
     return {**channels, "properties": {**channels["properties"], "email": email_channel}}
 
 
 def line_form_schema(line: InsuranceType) -> dict[str, Any]:
-    """The form of `line`, with the version that data written by it will carry."""
+    """Return the form of `line`, with the version that the saved data will carry."""
     return {**line.form_schema, "title": line.name, VERSION_KEY: line.schema_version}
 
 
@@ -62,7 +62,7 @@ COLUMN_BY_LINE = {"auto": "auto_data", "home": "home_data"}
 
 
 class LeadForm(RecordForm):
-    """A lead with the inputs of its lines."""
+    """Edit a lead, with the fields of its lines."""
 
     company_website = forms.URLField(
         label="Website", required=False, max_length=200, assume_scheme="https", widget=UnfoldAdminURLInputWidget
@@ -94,7 +94,7 @@ class LeadForm(RecordForm):
         )
 
     def other_lines_field(self, lines: dict[str, InsuranceType]) -> SchemaField:
-        """The inputs of the lead's own line, and of every line it has data for."""
+        """Return a field with the inputs of the lead's line and of every other line that it has data for."""
         line_codes = [self.instance.insurance_type.code] if self.instance.insurance_type else []
         line_codes += [code for code in self.instance.line_data if code not in line_codes]
         schemas = {
@@ -104,7 +104,7 @@ class LeadForm(RecordForm):
 
 
 class QuestionsField(SchemaField):
-    """The form of a line as a table of questions."""
+    """Edit the form of a line as a table of questions."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(QUESTION_TABLE_SCHEMA, **kwargs)
@@ -117,7 +117,7 @@ class QuestionsField(SchemaField):
 
 
 class InsuranceTypeForm(forms.ModelForm):
-    """A line; a changed form becomes its next version."""
+    """Edit a line; a changed form becomes its next version."""
 
     class Meta:
         model = InsuranceType
@@ -125,4 +125,4 @@ class InsuranceTypeForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        replace_fields(self, {"form_schema": QuestionsField(label="What is asked")})
+        replace_fields(self, {"form_schema": QuestionsField(label="Questions")})

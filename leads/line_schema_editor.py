@@ -1,4 +1,4 @@
-"""A line's JSON Schema as a table that staff edit: one row a question. Pure: no database."""
+"""Edit a line's JSON Schema as a table with one row for each question. Pure: no database."""
 
 import re
 from typing import Any
@@ -27,7 +27,11 @@ QUESTION_TABLE_SCHEMA: Schema = {
             "key": {"type": "string", "maxLength": 60, "title": "Key"},
             "title": {"type": "string", "maxLength": 100, "title": "Question"},
             "kind": {"type": "string", "enum": list(QUESTION_KINDS), "title": "Kind"},
-            "choices": {"type": "string", "maxLength": 500, "title": "Choices, or columns of a table; by commas"},
+            "choices": {
+                "type": "string",
+                "maxLength": 500,
+                "title": "Choices, or columns of a table, separated by commas",
+            },
         },
     },
 }
@@ -46,7 +50,7 @@ def question_kind(schema: Schema) -> str:
 
 
 def questions_from_schema(schema: Schema) -> list[dict[str, str]]:
-    """The questions of a form's `schema`."""
+    """Return the questions of a form's `schema`."""
     return [
         {"key": key, "title": inner.get("title", key), "kind": question_kind(inner), "choices": format_choices(inner)}
         for key, inner in ordered_properties(schema).items()
@@ -60,18 +64,20 @@ def format_choices(schema: Schema) -> str:
 
 
 def schema_from_questions(rows: list[dict[str, str]], before: Schema) -> Schema:
-    """The schema that asks the questions in `rows`; limits that a question had before stay.
+    """Return a schema with the questions in `rows`; an unchanged question keeps its limits of `before`.
 
     Raises:
-        ValidationError: a key that is no key or stands twice, a choice without choices.
+        ValidationError: a key is invalid or used twice, or a choice has no choices.
     """
     previous_questions, questions = ordered_properties(before), {}
     for number, row in enumerate(rows, start=1):
         key, kind = row.get("key", ""), row.get("kind", "text")
         if not QUESTION_KEY_PATTERN.fullmatch(key):
-            raise ValidationError(f"Question {number}: a key is small letters, digits and underscores, not “{key}”.")
+            raise ValidationError(
+                f"Question {number}: the key “{key}” is invalid. Use lower-case letters, digits and underscores."
+            )
         if key in questions:
-            raise ValidationError(f"Question {number}: the key “{key}” stands twice.")
+            raise ValidationError(f"Question {number}: the key “{key}” is used twice.")
         old = previous_questions.get(key, {})
         is_unchanged = question_kind(old) == kind and format_choices(old) == row.get("choices", "")
         questions[key] = {
@@ -82,12 +88,12 @@ def schema_from_questions(rows: list[dict[str, str]], before: Schema) -> Schema:
 
 
 def new_question_schema(number: int, kind: str, choices: str, old: Schema) -> Schema:
-    """The schema of one question; columns that a table had before keep theirs."""
+    """Return the schema of one question; columns that the table already had keep their schema."""
     parts = [part.strip() for part in choices.split(",") if part.strip()]
     if kind not in {"choice", "table"}:
         return dict(QUESTION_KINDS[kind])
     if not parts:
-        raise ValidationError(f"Question {number}: a {kind} needs its {'choices' if kind == 'choice' else 'columns'}.")
+        raise ValidationError(f"Question {number}: enter the {'choices' if kind == 'choice' else 'columns'}.")
     if kind == "choice":
         return {**QUESTION_KINDS["choice"], "enum": list(dict.fromkeys(parts))}
     before = ordered_properties(old.get("items", {})) if old.get("type") == "array" else {}

@@ -1,9 +1,9 @@
-"""The owner of what hangs on a lead or client, kept on the row itself by the database.
+"""Triggers that keep the column `owner_id` of threads, suggestions and other rows of a lead or client up to date.
 
-A list of an agent's own conversations or suggestions then reads one table in the order of its index, and asks
-no other whose each row is. The owner is the lead's, else the client's; of a table whose rows can be given to
-somebody themselves (`ASSIGNABLE_TABLES`) it is first of all whoever has the row. Migrations call `follow` and
-`follow_assigned`: what they return never changes for a table that has it; a new rule is a new function.
+With the owner on the row itself, a list of an agent's own rows reads one table in the order of its index, without
+a join. The owner is the owner of the lead, else of the client. Rows of `ASSIGNABLE_TABLES` can have an assignee of
+their own, who comes first. Migrations call `follow` and `follow_assigned`, so the SQL they return must not change;
+a new rule needs a new function.
 """
 
 from django.db import connection
@@ -17,7 +17,7 @@ ASSIGNABLE_OWNER_SQL = """coalesce(
     (SELECT assigned_to_id FROM leads WHERE id = {row}.lead_id),
     (SELECT assigned_to_id FROM clients WHERE id = {row}.client_id)
 )"""
-# The tables that follow `ASSIGNABLE_OWNER_SQL`.
+# Tables that take the owner from `ASSIGNABLE_OWNER_SQL`.
 ASSIGNABLE_TABLES = {"threads"}
 CREATE_OWNER_TRIGGERS_SQL = """
     CREATE FUNCTION {table}_take_owner() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -44,7 +44,7 @@ CREATE_OWNER_TRIGGERS_SQL = """
         FOR EACH ROW WHEN (OLD.assigned_to_id IS DISTINCT FROM NEW.assigned_to_id)
         EXECUTE FUNCTION {table}_follow_owner();
 """
-# The functions say otherwise from now on; the trigger of the table itself fires for one column more.
+# Replaces the rule in both functions, and fires the trigger of the table itself for `columns`.
 REPLACE_OWNER_TRIGGERS_SQL = """
     CREATE OR REPLACE FUNCTION {table}_take_owner() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -75,37 +75,32 @@ REPAIR_OWNERS_SQL = "UPDATE {table} SET owner_id = {of_row} WHERE owner_id IS DI
 
 
 def follow(table: str) -> str:
-    """SQL that lets `owner_id` of `table` follow the owner of its lead or client."""
+    """Return SQL that keeps `owner_id` of `table` equal to the owner of its lead or client."""
     return CREATE_OWNER_TRIGGERS_SQL.format(
         table=table, of_new=OWNER_SQL.format(row="NEW"), of_row=OWNER_SQL.format(row=table)
     )
 
 
 def follow_assigned(table: str) -> str:
-    """SQL that lets `owner_id` of `table`, which follows already, be whoever has the row itself before all others."""
+    """Return SQL that makes the assignee of a row its owner; `follow` must have run for `table` before."""
     of_new, of_row = ASSIGNABLE_OWNER_SQL.format(row="NEW"), ASSIGNABLE_OWNER_SQL.format(row=table)
     columns = "lead_id, client_id, assigned_to_id"
     return REPLACE_OWNER_TRIGGERS_SQL.format(table=table, of_new=of_new, of_row=of_row, columns=columns)
 
 
 def leave_assigned(table: str) -> str:
-    """SQL that undoes `follow_assigned`."""
+    """Return SQL that undoes `follow_assigned`."""
     of_new, of_row = OWNER_SQL.format(row="NEW"), OWNER_SQL.format(row=table)
     return REPLACE_OWNER_TRIGGERS_SQL.format(table=table, of_new=of_new, of_row=of_row, columns="lead_id, client_id")
 
 
 def leave(table: str) -> str:
-    """SQL that undoes `follow`."""
+    """Return SQL that undoes `follow`."""
     return DROP_OWNER_TRIGGERS_SQL.format(table=table)
 
 
-def repair(table: str) -> str:
-    """SQL that sets every wrong `owner_id` of `table`, whose rows cannot be given to anybody, right."""
-    return REPAIR_OWNERS_SQL.format(table=table, of_row=OWNER_SQL.format(row=table))
-
-
 def repair_owner_column(table: str) -> int:
-    """Set right the rows that were written while their lead changed hands; returns how many."""
+    """Correct the rows that were written while their lead changed its owner. Return how many there were."""
     rule = ASSIGNABLE_OWNER_SQL if table in ASSIGNABLE_TABLES else OWNER_SQL
     with connection.cursor() as cursor:
         cursor.execute(REPAIR_OWNERS_SQL.format(table=table, of_row=rule.format(row=table)))

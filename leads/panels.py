@@ -1,4 +1,4 @@
-"""What the pages of clients and contacts show of leads."""
+"""The panels of leads and tasks on the pages of clients and contacts."""
 
 from django.http import HttpRequest
 
@@ -10,7 +10,7 @@ MAX_PANEL_ROWS = 20
 
 
 def client_leads_panel(request: HttpRequest, client: Client) -> Panel | None:
-    """The leads that became this client, and what is to be done for it."""
+    """Return the leads that became this client, and its unfinished tasks."""
     if not request.user.has_perm("leads.view_lead"):
         return None
     leads = Lead.objects.visible_to(request.user).filter(converted_to_client=client).select_related("status")
@@ -20,7 +20,7 @@ def client_leads_panel(request: HttpRequest, client: Client) -> Panel | None:
 
 
 def contact_leads_panel(request: HttpRequest, contact: Contact) -> Panel | None:
-    """The leads in which this contact has a say."""
+    """Return the leads of which this contact is a stakeholder."""
     if not request.user.has_perm("leads.view_lead"):
         return None
     links = contact.lead_links.filter(lead__in=Lead.objects.visible_to(request.user)).select_related("lead__status")

@@ -1,4 +1,4 @@
-"""The jobs that keep leads in order."""
+"""Periodic jobs: score all leads, update probabilities, train the prediction model."""
 
 import logging
 from datetime import timedelta
@@ -22,7 +22,7 @@ TIER_CHANGE_RETENTION = timedelta(days=365)
 @app.periodic(cron="40 2 * * *")
 @app.task(name=SCORE_ALL_TASK, lock=SCORE_ALL_TASK)
 def score_all_leads(timestamp: int) -> None:
-    """Read the facts about every open lead, score it, and forget changes of tier that are older than a year."""
+    """Update the signals and the score of every open lead, and delete tier changes older than a year."""
     now, policy = timezone.now(), ScoringPolicy.objects.active()
     for _ in sync_all_field_signals(policy, now):
         pass
@@ -34,7 +34,7 @@ def score_all_leads(timestamp: int) -> None:
 @app.periodic(cron="10 3 * * *")
 @app.task(name=PREDICT_ALL_TASK, lock=PREDICT_ALL_TASK)
 def predict_all_leads(timestamp: int) -> None:
-    """Look at every open lead that is new, and tell the chance of all by the model in use."""
+    """Update the probability of every open lead with the active model."""
     for _ in update_all_probabilities(PredictionModel.objects.active(), timezone.now()):
         pass
 
@@ -42,8 +42,11 @@ def predict_all_leads(timestamp: int) -> None:
 @app.periodic(cron="30 1 * * 0")
 @app.task(name=TRAIN_TASK, lock=TRAIN_TASK)
 def retrain_prediction_model(timestamp: int) -> None:
-    """Learn anew from the leads that have ended, if they are enough; what that takes is loaded for it alone."""
+    """Train a new model on the closed leads, if there are enough.
+
+    The command runs here because it imports scikit-learn, which workers should not load for other jobs.
+    """
     try:
         call_command("train_prediction", stdout=StringIO())
     except CommandError as error:
-        logger.info("%s", error)
+        logger.info("The prediction model was not trained: %s", error)

@@ -1,4 +1,4 @@
-"""What can be done to a lead and to a task."""
+"""The state changes of leads, tasks and scoring policies."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -47,11 +47,11 @@ RESPACE_COLUMN_SQL = """
 
 @transaction.atomic
 def create_lead(lead: Lead, *, by: Actor | User) -> None:
-    """Save a new `lead` on top of its stage's column, with the first line of its history.
+    """Save a new `lead` at the top of the column of its stage, and start its history.
 
     Raises:
         NotPermitted: `by` may not add leads.
-        InvalidInput: a field or constraint refuses it.
+        InvalidInput: a field is invalid or a constraint is violated.
     """
     actor = Actor.of(by)
     actor.require_permission("leads.add_lead", "add a lead")
@@ -75,15 +75,15 @@ def change_status(
     loss_notes: str = "",
     expected: str | None = None,
 ) -> None:
-    """Move `lead` to the stage `status` and write its history.
+    """Move `lead` to the stage `status` and record the move in its history.
 
-    Losing asks for a reason; re-opening clears what closing set. `expected` is the stage the caller
-    believes the lead to be in; None means whatever it was when `lead` was read.
+    A lost lead needs a reason; reopening a lead clears it. `expected` is the stage that the caller saw; by default,
+    the stage that `lead` had when it was read.
 
     Raises:
         NotPermitted: `by` may not change leads.
-        IllegalTransition: deleted, already there, moved meanwhile, or converted to a client.
-        InvalidInput: a lost lead without a valid reason.
+        IllegalTransition: the lead is deleted, already in this stage, moved since it was read, or a client already.
+        InvalidInput: a lost lead has no valid reason.
     """
     actor = Actor.of(by)
     actor.require_permission("leads.change_lead", "change the stage of a lead")
@@ -115,7 +115,7 @@ def move_to_stage(lead: Lead, status: LeadStatus, changes: dict[str, Any]) -> No
 
 
 def apply_stage_signals(move: LeadStageHistory) -> None:
-    """Let the signals of the lead say what `move` shows."""
+    """Update the signals of the lead after `move`."""
     lead = move.lead
     signals = signals_after_move(lead.signals, move, ScoringPolicy.objects.active().weights)
     if signals != lead.signals:
@@ -123,46 +123,50 @@ def apply_stage_signals(move: LeadStageHistory) -> None:
 
 
 def check_stage_change(lead: Lead, status: LeadStatus, expected: str) -> None:
-    """Refuse a move that makes no sense from where `lead` (locked) stands."""
+    """Refuse a move to `status` that is not allowed from the current state of the locked `lead`."""
     if lead.is_deleted:
         raise IllegalTransition(f"The {describe_record(lead)} is deleted; restore it first.")
     if lead.status_id == status.pk:
         raise IllegalTransition(f"The {describe_record(lead)} is already in {status.label}.")
     if lead.status_id != expected:
-        raise IllegalTransition(f"The {describe_record(lead)} has moved to {lead.status.label} meanwhile. Look again.")
+        raise IllegalTransition(
+            f"The {describe_record(lead)} has been moved to {lead.status.label} in the meantime. Reload the page."
+        )
     if lead.converted_at is not None and status.category != StageCategory.WON:
-        raise IllegalTransition(f"The {describe_record(lead)} has become a client and stays won.")
+        raise IllegalTransition(f"The {describe_record(lead)} was converted to a client and must stay won.")
     if status.is_open and not lead.is_open and lead.contact_email:
         duplicate = Lead.objects.open().filter(contact_email__iexact=lead.contact_email).exclude(pk=lead.pk).first()
         if duplicate:
-            raise IllegalTransition(f"Another open lead already has this address: {duplicate}.")
+            raise IllegalTransition(f"Another open lead has the same email address: {duplicate}.")
 
 
 def loss_fields(status: LeadStatus, loss_reason: str, loss_notes: str) -> dict[str, str]:
-    """The loss fields that a move to `status` writes."""
+    """Return the values of the loss fields after a move to `status`."""
     if status.category != StageCategory.LOST:
         return {"loss_reason": "", "loss_notes": ""}
     if loss_reason not in LossReason.values:
-        raise InvalidInput(f"Say why the lead was lost, one of: {', '.join(LossReason.values)}.")
+        raise InvalidInput(f"Choose a loss reason, one of: {', '.join(LossReason.values)}.")
     return {"loss_reason": loss_reason, "loss_notes": strip_nul(loss_notes).strip()}
 
 
 @transaction.atomic
 def place_on_board(lead: Lead, *, before: Lead | None, after: Lead | None, by: Actor | User) -> None:
-    """Put `lead` between two neighbours of its column of the board; None is the column's end.
+    """Move `lead` between two neighbours in its column of the board; None is the end of the column.
 
     Raises:
         NotPermitted: `by` may not change leads.
-        IllegalTransition: a neighbour is in another stage by now.
+        IllegalTransition: a neighbour is no longer in the same column.
     """
-    Actor.of(by).require_permission("leads.change_lead", "order the board")
+    Actor.of(by).require_permission("leads.change_lead", "move leads on the board")
     neighbours = [row for row in (before, after) if row is not None]
     list(Lead.objects.select_for_update().filter(pk__in=[lead.pk, *(row.pk for row in neighbours)]).order_by("pk"))
     lead.refresh_from_db()
     for row in neighbours:
         row.refresh_from_db()
         if row.status_id != lead.status_id or not row.is_open:
-            raise IllegalTransition(f"The board has changed: {describe_record(row)} is in another column. Look again.")
+            raise IllegalTransition(
+                f"The board has changed: the {describe_record(row)} is in another column. Reload the board."
+            )
     if before and after and after.rank - before.rank < MIN_RANK_GAP:
         respace_column(lead.status_id)
         before.refresh_from_db()
@@ -180,19 +184,19 @@ def rank_between(before: Lead | None, after: Lead | None) -> float:
 
 
 def respace_column(status_id: str) -> None:
-    """Spread the ranks of a column evenly again; halving has used up a gap."""
+    """Spread the ranks of a column evenly, because halving used up the gap between two of them."""
     with connection.cursor() as cursor:
         cursor.execute(RESPACE_COLUMN_SQL, [status_id])
 
 
 @transaction.atomic
 def set_tier_override(lead: Lead, tier: str | None, *, by: Actor | User) -> None:
-    """Let a person's judgement stand as the tier of `lead`; None hands it back to the score.
+    """Set the tier of `lead` by hand; None lets the score decide again.
 
     Raises:
         NotPermitted: `by` may not change leads.
-        InvalidInput: no such tier.
-        IllegalTransition: the override is already that.
+        InvalidInput: there is no such tier.
+        IllegalTransition: the lead is deleted, or already has this override.
     """
     Actor.of(by).require_permission("leads.change_lead", "set the tier of a lead")
     if tier is not None and tier not in Tier.values:
@@ -202,26 +206,26 @@ def set_tier_override(lead: Lead, tier: str | None, *, by: Actor | User) -> None
         raise IllegalTransition(f"The {describe_record(lead)} is deleted; restore it first.")
     if locked.tier_override == tier:
         raise IllegalTransition(
-            f"The tier of {describe_record(lead)} is already {'set to ' + tier if tier else 'the computed one'}."
+            f"The tier of the {describe_record(lead)} is already {'set to ' + tier if tier else 'set by the score'}."
         )
     was = locked.priority_tier
     Lead.everything.filter(pk=lead.pk).update(tier_override=tier, priority_tier=tier or was)
     refresh_score(lead)
     now = lead.priority_tier
-    headline = f"Tier set to {tier}" if tier else "Tier handed back to the score"
+    headline = f"Tier set to {tier}" if tier else "Tier set by the score again"
     record(lead, "tier set", by=by, summary=f"{headline} (was {was or 'none'})", was=was, now=now)
 
 
 @transaction.atomic
 def add_signals(lead: Lead, signals: Iterable[dict[str, Any]], *, by: Actor | User) -> int:
-    """Put what `lead` has shown on it and score it; returns how many of `signals` were new.
+    """Add `signals` to `lead` and rescore it. Return how many of `signals` were new.
 
-    Of one source a type of signal counts once, however often it is read. The newest five hundred are kept: what has
-    faded that far counts for nothing.
+    A type of signal counts once for each source. Only the newest five hundred signals are stored; older ones have
+    faded to nothing.
 
     Raises:
         NotPermitted: `by` may not change leads.
-        InvalidInput: one of `signals` is not well formed; none is added.
+        InvalidInput: one of `signals` is invalid; none is added.
         IllegalTransition: the lead is deleted.
     """
     Actor.of(by).require_permission("leads.change_lead", "add a signal to a lead")
@@ -247,12 +251,14 @@ def add_signals(lead: Lead, signals: Iterable[dict[str, Any]], *, by: Actor | Us
 
 @transaction.atomic
 def refresh_field_signals(lead: Lead, *, by: Actor | User) -> bool:
-    """Let the signals of `lead` say what its fields and stakeholders show now; whether any changed, and was scored.
+    """Update the signals from the fields and stakeholders of `lead`, and rescore it if they changed.
+
+    Return whether they changed.
 
     Raises:
         NotPermitted: `by` may not change leads.
     """
-    Actor.of(by).require_permission("leads.change_lead", "read the facts about a lead")
+    Actor.of(by).require_permission("leads.change_lead", "update the signals of a lead")
     changed = field_signals.sync_field_signals([lead.pk], ScoringPolicy.objects.active(), timezone.now()) > 0
     if changed:
         refresh_score(lead)
@@ -260,24 +266,24 @@ def refresh_field_signals(lead: Lead, *, by: Actor | User) -> bool:
 
 
 def refresh_score_and_prediction(lead: Lead) -> None:
-    """Bring score, tier and chance of `lead` up to date."""
+    """Update score, tier and probability of `lead`."""
     refresh_score(lead)
     refresh_prediction(lead)
 
 
 def refresh_score(lead: Lead) -> None:
-    """Bring the score and the tier of `lead` up to date; one that is closed keeps what it had."""
+    """Update score and tier of `lead`; a closed lead keeps its score and tier."""
     rescore_leads([lead.pk], ScoringPolicy.objects.active(), timezone.now())
     lead.refresh_from_db()
 
 
 @transaction.atomic
 def create_policy_version(policy: ScoringPolicy, *, by: Actor | User) -> None:
-    """Save `policy` as the next version; it is not in use yet.
+    """Save `policy` as the next version, not active yet.
 
     Raises:
         NotPermitted: `by` may not add policies.
-        InvalidInput: a field or constraint refuses it.
+        InvalidInput: a field is invalid or a constraint is violated.
     """
     newest = ScoringPolicy.objects.select_for_update().order_by("-version").first()
     policy.note = strip_nul(policy.note).strip()
@@ -287,17 +293,17 @@ def create_policy_version(policy: ScoringPolicy, *, by: Actor | User) -> None:
 
 @transaction.atomic
 def activate_policy(policy: ScoringPolicy, *, by: Actor | User) -> None:
-    """Score leads by `policy` from now on; a job goes through all of them.
+    """Score leads with `policy` from now on, and enqueue a job that rescores all open leads.
 
     Raises:
-        NotPermitted: `by` may not choose the policy.
-        IllegalTransition: it is in use already.
+        NotPermitted: `by` may not activate policies.
+        IllegalTransition: the policy is already active.
     """
     actor = Actor.of(by)
-    actor.require_permission("leads.activate_scoringpolicy", "choose the scoring policy")
+    actor.require_permission("leads.activate_scoringpolicy", "activate a scoring policy")
     locked = {row.pk: row for row in ScoringPolicy.objects.select_for_update().order_by("version")}
     if locked[policy.pk].is_active:
-        raise IllegalTransition(f"{policy} is in use already.")
+        raise IllegalTransition(f"{policy} is already active.")
     was = next((row for row in locked.values() if row.is_active), None)
     ScoringPolicy.objects.filter(is_active=True).update(is_active=False)
     ScoringPolicy.objects.filter(pk=policy.pk).update(
@@ -309,27 +315,27 @@ def activate_policy(policy: ScoringPolicy, *, by: Actor | User) -> None:
         policy,
         "activated",
         by=by,
-        summary=f"{policy} is in use" + (f" instead of version {was.version}" if was else ""),
+        summary=f"{policy} activated" + (f" instead of version {was.version}" if was else ""),
     )
 
 
 @transaction.atomic
 def add_tag(lead: Lead, tag: str, *, by: Actor | User) -> None:
-    """Put `tag` on `lead`.
+    """Add `tag` to `lead`.
 
     Raises:
         NotPermitted: `by` may not change leads.
-        InvalidInput: the tag is empty, too long or holds a comma.
-        IllegalTransition: the lead has it already, or is deleted.
+        InvalidInput: the tag is blank, too long or contains a comma.
+        IllegalTransition: the lead already has the tag, or is deleted.
     """
     Actor.of(by).require_permission("leads.change_lead", "tag a lead")
     tag = strip_nul(tag).strip()
     if not tag or len(tag) > MAX_LEAD_TAG_LENGTH or "," in tag:
-        raise InvalidInput(f"A tag has 1 to {MAX_LEAD_TAG_LENGTH} characters and no comma.")
+        raise InvalidInput(f"A tag must have 1 to {MAX_LEAD_TAG_LENGTH} characters and no comma.")
     locked = Lead.everything.select_for_update().get(pk=lead.pk)
     if locked.is_deleted or tag in locked.tags:
         raise IllegalTransition(
-            f"The {describe_record(lead)} {'is deleted' if locked.is_deleted else 'has this tag already'}."
+            f"The {describe_record(lead)} {'is deleted' if locked.is_deleted else 'already has this tag'}."
         )
     Lead.everything.filter(pk=lead.pk).update(tags=[*locked.tags, tag])
     lead.refresh_from_db()
@@ -338,19 +344,19 @@ def add_tag(lead: Lead, tag: str, *, by: Actor | User) -> None:
 
 @transaction.atomic
 def add_task(task: Task, *, by: Actor | User) -> None:
-    """Save a new `task` and put it on its lead's or client's timeline.
+    """Save a new `task`, and record it on the timeline of its lead, client or project.
 
     Raises:
         NotPermitted: `by` may not add tasks.
-        IllegalTransition: what it is for is deleted.
-        InvalidInput: a field refuses it.
+        IllegalTransition: the lead, client or project is deleted.
+        InvalidInput: a field is invalid.
     """
     Actor.of(by).require_permission("leads.add_task", "add a task")
     timeline_owner = timeline_owner_of_task(task)
     if timeline_owner.is_deleted:
         raise IllegalTransition(f"The {describe_record(timeline_owner)} is deleted; restore it first.")
     with errors_as_invalid_input():
-        # The database sees to the constraints, and says the same of them.
+        # The database checks the constraints anyway, with the same messages.
         task.full_clean(validate_constraints=False)
         task.save(force_insert=True)
     due = f", due {task.due_on:%d %b %Y}" if task.due_on else ""
@@ -363,8 +369,8 @@ def change_task_status(task: Task, status: str, *, by: Actor | User) -> None:
 
     Raises:
         NotPermitted: `by` may not change tasks.
-        InvalidInput: no such status.
-        IllegalTransition: it has that status, or is deleted.
+        InvalidInput: there is no such status.
+        IllegalTransition: the task already has this status, or is deleted.
     """
     Actor.of(by).require_permission("leads.change_task", "change a task")
     if status not in TaskStatus.values:
@@ -385,5 +391,5 @@ def change_task_status(task: Task, status: str, *, by: Actor | User) -> None:
 
 
 def timeline_owner_of_task(task: Task) -> "Lead | Task":
-    """Whose timeline a task stands on."""
+    """Return the record that has `task` on its timeline."""
     return task.lead or task.client or task.project or task

@@ -1,4 +1,4 @@
-"""The forms through which people do deeds to tickets."""
+"""The action forms of tickets."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ RESOLVE_PERMISSION, CHANGE_PERMISSION, REASSIGN_PERMISSION = (
 
 
 class TicketTransitionForm(ActionForm):
-    """One move of a ticket."""
+    """Base of the forms that change the status of a ticket."""
 
     permission = RESOLVE_PERMISSION
     target_status: TicketStatus
@@ -30,7 +30,10 @@ class TicketTransitionForm(ActionForm):
 
 
 class StartTicket(TicketTransitionForm):
+    """Start work on a ticket."""
+
     verb, label, icon, target_status, primary = "start", "Start", "play_arrow", TicketStatus.IN_PROGRESS, True
+    past_tense = "started"
 
     def perform(self, record: SupportTicket, by: User) -> str:
         transitions.start_work(record, by=by)
@@ -38,48 +41,49 @@ class StartTicket(TicketTransitionForm):
 
 
 class ResolveTicket(TicketTransitionForm):
-    """What solved it; stands open on the ticket's page."""
+    """Resolve a ticket with a summary. The ticket page shows this form open."""
 
     verb, label, icon, target_status, primary = "resolve", "Resolve", "check", TicketStatus.RESOLVED, True
 
     summary = forms.CharField(
-        label="What solved it",
+        label="Resolution",
         max_length=10_000,
         widget=forms.Textarea(attrs={"rows": 6, "data-resolution": ""}),
-        help_text="Whoever has the same trouble next will read it.",
+        help_text="Shown on similar tickets.",
     )
 
     def perform(self, record: SupportTicket, by: User) -> str:
         transitions.resolve(record, summary=self.cleaned_data["summary"], by=by)
-        return f"Ticket #{record.number} is resolved."
+        return f"Ticket #{record.number} resolved."
 
 
 class EscalateTicket(TicketTransitionForm):
-    """Asking for help."""
+    """Escalate a ticket."""
 
     verb, label, icon, target_status = "escalate", "Escalate", "campaign", TicketStatus.ESCALATED
+    past_tense = "escalated"
 
-    why = forms.CharField(max_length=2_000, widget=forms.Textarea(attrs={"rows": 3}))
+    why = forms.CharField(label="Reason", max_length=2_000, widget=forms.Textarea(attrs={"rows": 3}))
 
     def perform(self, record: SupportTicket, by: User) -> str:
         transitions.escalate(record, why=self.cleaned_data["why"], by=by)
-        return f"Ticket #{record.number} is escalated."
+        return f"Ticket #{record.number} escalated."
 
 
 class ReopenTicket(TicketTransitionForm):
-    """It was not solved after all."""
+    """Reopen a resolved ticket."""
 
     verb, label, icon, target_status = "reopen", "Reopen", "undo", TicketStatus.OPEN
 
-    why = forms.CharField(max_length=2_000, widget=forms.Textarea(attrs={"rows": 3}))
+    why = forms.CharField(label="Reason", max_length=2_000, widget=forms.Textarea(attrs={"rows": 3}))
 
     def perform(self, record: SupportTicket, by: User) -> str:
         transitions.reopen(record, why=self.cleaned_data["why"], by=by)
-        return f"Ticket #{record.number} is open again."
+        return f"Ticket #{record.number} reopened."
 
 
 class NoteTicket(ActionForm):
-    """A note on the ticket."""
+    """Add a note to a ticket."""
 
     verb, label, permission, icon = "note", "Note", CHANGE_PERMISSION, "edit_note"
 
@@ -87,18 +91,22 @@ class NoteTicket(ActionForm):
         label="Note", max_length=transitions.MAX_NOTE_LENGTH, widget=forms.Textarea(attrs={"rows": 4})
     )
     internal = forms.BooleanField(
-        required=False, initial=True, label="Internal", help_text="What is not internal counts as our first answer."
+        required=False,
+        initial=True,
+        label="Internal",
+        help_text="A note that is not internal counts as our first response.",
     )
 
     def perform(self, record: SupportTicket, by: User) -> str:
         transitions.add_ticket_note(record, self.cleaned_data["body"], internal=self.cleaned_data["internal"], by=by)
-        return f"The note is on ticket #{record.number}."
+        return f"Note added to ticket #{record.number}."
 
 
 class TakeTicket(ActionForm):
-    """Taking a ticket of nobody."""
+    """Assign an unassigned ticket to the user."""
 
-    verb, label, permission, icon = "take", "Take", CHANGE_PERMISSION, "front_hand"
+    verb, label, permission, icon = "take", "Assign to me", CHANGE_PERMISSION, "front_hand"
+    past_tense = "assigned to you"
 
     @classmethod
     def is_applicable(cls, record: SupportTicket) -> bool:
@@ -106,37 +114,46 @@ class TakeTicket(ActionForm):
 
     def perform(self, record: SupportTicket, by: User) -> str:
         record_transitions.assign(record, by, by=by)
-        return f"Ticket #{record.number} is yours."
+        return f"Ticket #{record.number} assigned to you."
 
 
 class AssignTicket(ActionForm):
-    """Giving a ticket to somebody."""
+    """Change the assignee of a ticket."""
 
-    verb, label, permission, icon = "assign", "Assign", "support.reassign_supportticket", "person_add"
+    verb, label, permission, icon = "assign", "Assign", REASSIGN_PERMISSION, "person_add"
 
-    assignee = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody")
+    assignee = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Unassigned")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["assignee"].queryset = assignable_users()
 
+    @property
+    def past_tense(self) -> str:
+        assignee = self.cleaned_data["assignee"]
+        return f"reassigned to {assignee}" if assignee else "unassigned"
+
     def perform(self, record: SupportTicket, by: User) -> str:
         assignee = self.cleaned_data["assignee"]
         record_transitions.assign(record, assignee, by=by)
-        return f"Ticket #{record.number} now belongs to {assignee or 'nobody'}."
+        return f"Ticket #{record.number} {f'assigned to {assignee}' if assignee else 'is now unassigned'}."
 
 
 class PrioritiseTicket(ActionForm):
-    """Another priority, and with it other promises."""
+    """Change the priority of a ticket, and with it the due times."""
 
     verb, label, permission, icon = "priority", "Set priority", CHANGE_PERMISSION, "low_priority"
 
-    priority = forms.ChoiceField(choices=TicketPriority.choices, help_text="It changes by when the ticket is due.")
+    priority = forms.ChoiceField(choices=TicketPriority.choices, help_text="The due times change with the priority.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.record is not None:
             self.initial.setdefault("priority", self.record.priority)
+
+    @property
+    def past_tense(self) -> str:
+        return f"set to {TicketPriority(self.cleaned_data['priority']).label.lower()} priority"
 
     @classmethod
     def is_applicable(cls, record: SupportTicket) -> bool:
@@ -144,18 +161,24 @@ class PrioritiseTicket(ActionForm):
 
     def perform(self, record: SupportTicket, by: User) -> str:
         transitions.set_priority(record, self.cleaned_data["priority"], by=by)
-        return f"Ticket #{record.number} has {record.get_priority_display().lower()} priority."
+        return f"Ticket #{record.number} set to {record.get_priority_display().lower()} priority."
 
 
 class RateTicket(ActionForm):
-    """How content the customer was."""
+    """Record the satisfaction of the customer."""
 
     verb, label, permission, icon = "rate", "Rate", CHANGE_PERMISSION, "star"
 
     satisfaction = forms.TypedChoiceField(
         coerce=int,
-        label="The customer was",
-        choices=[(5, "5, delighted"), (4, "4, content"), (3, "3, neither"), (2, "2, unhappy"), (1, "1, angry")],
+        label="Customer satisfaction",
+        choices=[
+            (5, "5 – very satisfied"),
+            (4, "4 – satisfied"),
+            (3, "3 – neutral"),
+            (2, "2 – dissatisfied"),
+            (1, "1 – very dissatisfied"),
+        ],
     )
 
     @classmethod
@@ -164,4 +187,4 @@ class RateTicket(ActionForm):
 
     def perform(self, record: SupportTicket, by: User) -> str:
         transitions.rate_ticket(record, self.cleaned_data["satisfaction"], by=by)
-        return f"Ticket #{record.number}: satisfaction {record.satisfaction} of 5."
+        return f"Satisfaction with ticket #{record.number}: {record.satisfaction} of 5."

@@ -117,7 +117,7 @@ class SupportTicketAdmin(RecordAdmin):
         )
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Nobody opens a ticket for whom they may not see, or gives it to somebody who has left."""
+        """Offer only clients, leads and threads that the user may see, and only active users as assignee."""
         rows = db_field.remote_field.model.objects
         staff = db_field.remote_field.model is User
         kwargs["queryset"] = rows.filter(is_active=True) if staff else rows.visible_to(request.user)
@@ -149,7 +149,7 @@ class SupportTicketAdmin(RecordAdmin):
         }
 
     def conversation(self, request: HttpRequest, row: SupportTicket) -> list[DisplayedMessage]:
-        """The newest messages of the conversation it came from, oldest first, if the user may read it."""
+        """Return the newest messages of the ticket's thread, oldest first; none if the user may not see it."""
         if row.thread_id is None or not request.user.has_perm("inbox.view_thread"):
             return []
         thread = Thread.objects.visible_to(request.user).filter(pk=row.thread_id).first()
@@ -162,14 +162,14 @@ class SupportTicketAdmin(RecordAdmin):
 
 
 def parse_note(line: Any) -> dict[str, Any] | None:
-    """A note as the page shows it; whatever else stands among the notes is left out."""
+    """Return a note with its parsed time; None if `line` is not a valid note."""
     if not isinstance(line, dict) or not isinstance(line.get("body"), str):
         return None
     return {**line, "at": parse_time(line.get("at"))}
 
 
 def parse_time(text: Any) -> datetime | None:
-    """A time as it stands in JSON; None where it cannot be read."""
+    """Return a timestamp from JSON as a datetime; None if it is invalid."""
     try:
         parsed = parse_datetime(text)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""What a person's day holds of tickets."""
+"""The figure and the panel of tickets on the dashboard."""
 
 from datetime import datetime, time
 
@@ -15,7 +15,7 @@ MAX_DUE_SHOWN = 6
 
 
 def tickets_due_figure(user: User, now: datetime) -> DashboardFigure | None:
-    """Unresolved tickets due by the end of the day, with how many are late already."""
+    """Return the number of unresolved tickets due by the end of the day, with a note on late ones."""
     if not user.has_perm("support.view_supportticket"):
         return None
     tickets = SupportTicket.objects.visible_to(user)
@@ -27,10 +27,10 @@ def tickets_due_figure(user: User, now: datetime) -> DashboardFigure | None:
 
 
 def tickets_due_panel(user: User, now: datetime) -> Panel | None:
-    """The unresolved tickets that are due first."""
+    """Return the unresolved tickets that are due first."""
     if not user.has_perm("support.view_supportticket"):
         return None
     tickets = SupportTicket.objects.visible_to(user).unresolved().order_by("resolve_due_at", "id")
-    shown = tickets.select_related("client").defer("issue_description", "notes", "search_text")[:MAX_DUE_SHOWN]
+    next_tickets = tickets.select_related("client").defer("issue_description", "notes", "search_text")[:MAX_DUE_SHOWN]
     url = reverse("admin:support_supportticket_changelist")
-    return Panel("Tickets due next", "support/today.html", list(shown), url=url)
+    return Panel("Tickets due next", "support/today.html", list(next_tickets), url=url)

@@ -1,4 +1,4 @@
-"""What can be asked of tickets; the list, saved views and commands use the same."""
+"""The filters of tickets, shared by the list, saved views and commands."""
 
 import re
 from typing import Any
@@ -14,12 +14,12 @@ from support.models import SupportTicket, TicketPriority, TicketQuerySet, Ticket
 
 TICKET_NUMBER = re.compile(r"#\s*([0-9]{1,18})")
 MIN_TICKET_SEARCH_LENGTH = 2
-# Whoever asks for one of these means every ticket, not only the unresolved.
+# With one of these filters, the list shows all tickets and not only the unresolved ones.
 WIDENING_FILTERS = ("q", "client", "lead", "deleted")
 
 
 class DatalistInput(forms.TextInput):
-    """A text input that proposes words without insisting on them."""
+    """A text input that suggests values but accepts any."""
 
     template_name = "support/suggesting.html"
 
@@ -34,13 +34,13 @@ class DatalistInput(forms.TextInput):
 
 
 def recent_issue_types() -> list[str]:
-    """The kinds of trouble of late."""
+    """Return the issue types of the newest tickets."""
     newest = SupportTicket.objects.order_by("-created_at", "-id").values_list("issue_type", flat=True)[:500]
     return sorted({kind for kind in newest if kind})
 
 
 class TicketFilter(LiveRowsFilter):
-    """Everything that can be asked of tickets; without a status, the unresolved ones."""
+    """Filter tickets. Without a status, show the unresolved ones."""
 
     q = django_filters.CharFilter(method="search", label="Search", min_length=MIN_TICKET_SEARCH_LENGTH, max_length=200)
     status = django_filters.ChoiceFilter(label="Status", choices=TicketStatus.choices)
@@ -49,7 +49,7 @@ class TicketFilter(LiveRowsFilter):
     )
     priority = django_filters.ChoiceFilter(label="Priority", choices=TicketPriority.choices)
     issue_type = django_filters.CharFilter(
-        lookup_expr="iexact", label="Kind of trouble", max_length=80, widget=DatalistInput(recent_issue_types)
+        lookup_expr="iexact", label="Issue type", max_length=80, widget=DatalistInput(recent_issue_types)
     )
     assignee = django_filters.ChoiceFilter(method="filter_owner", label="Assignee", choices=owner_choices)
     late = django_filters.BooleanFilter(
@@ -74,7 +74,7 @@ class TicketFilter(LiveRowsFilter):
         return super().filter_queryset(queryset)
 
     def search(self, queryset: TicketQuerySet, name: str, value: str) -> TicketQuerySet:
-        """`#1003` is one ticket; anything else is looked for in numbers, subjects and descriptions."""
+        """Find one ticket by `#1003`, or all tickets with these words in number, subject or description."""
         number = TICKET_NUMBER.fullmatch(value.strip())
         if number:
             return queryset.filter(number=int(number[1]))

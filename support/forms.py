@@ -1,4 +1,4 @@
-"""The forms of a ticket: opening one, and correcting its words."""
+"""The form for opening a ticket and editing its texts."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from support.filters import DatalistInput, recent_issue_types
 from support.models import SupportTicket
 
 FIELD_LABELS = {
-    "issue_type": "Kind of trouble",
-    "issue_description": "What is wrong",
+    "issue_type": "Issue type",
+    "issue_description": "Description",
     "assigned_to": "Assignee",
     "thread": "Conversation",
 }

@@ -1,4 +1,4 @@
-"""Who needs help."""
+"""Support tickets."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -49,7 +49,7 @@ class TicketPriority(models.TextChoices):
 UNRESOLVED = LIVE & ~models.Q(status=TicketStatus.RESOLVED)
 
 
-# A ticket that nobody promised anything about stands behind all promises.
+# Tickets without a due time come last.
 DUE_ORDER = Coalesce("resolve_due_at", models.Value(datetime(9999, 1, 1, tzinfo=UTC), models.DateTimeField()))
 
 
@@ -57,7 +57,7 @@ class TicketQuerySet(RecordQuerySet):
     """Named sets of tickets."""
 
     def visible_to(self, user: Any) -> "TicketQuerySet":
-        """An agent's own tickets, those of nobody, and those of the agent's clients."""
+        """Return the tickets `user` may see: own and unassigned ones, those of own clients, or all."""
         if can_see_everyone(user):
             return self
         return self.filter(owned_by_or_unassigned(user) | models.Q(client__assigned_to=user))
@@ -66,13 +66,13 @@ class TicketQuerySet(RecordQuerySet):
         return self.exclude(status=TicketStatus.RESOLVED)
 
     def due(self, now: datetime) -> "TicketQuerySet":
-        """Unresolved tickets whose resolution is due at or before `now`, the oldest promise first."""
+        """Return unresolved tickets due at or before `now`, oldest due time first."""
         return self.unresolved().filter(resolve_due_at__lte=now).order_by("resolve_due_at", "id")
 
 
 @with_row_audit(exclude=["search_text"])
 class SupportTicket(Record):
-    """A request for help, and what solved it."""
+    """A support request of a client, and its resolution."""
 
     number = models.BigIntegerField(
         unique=True,
@@ -115,9 +115,9 @@ class SupportTicket(Record):
         verbose_name = "ticket"
         permissions = [
             ("resolve_supportticket", "Can start, escalate, resolve and reopen tickets"),
-            ("reassign_supportticket", "Can give a ticket to another agent"),
+            ("reassign_supportticket", "Can reassign a ticket"),
             ("restore_supportticket", "Can restore a deleted ticket"),
-            ("purge_supportticket", "Can purge a ticket for ever"),
+            ("purge_supportticket", "Can permanently delete a ticket"),
         ]
         constraints = [
             choices_check("support_tickets", "status", TicketStatus),
@@ -129,7 +129,7 @@ class SupportTicket(Record):
                 name="support_tickets_resolved_says_how",
                 condition=~models.Q(status=TicketStatus.RESOLVED)
                 | (~models.Q(resolution_summary="") & models.Q(resolved_at__isnull=False)),
-                violation_error_message="Say what solved it: a resolution summary is required.",
+                violation_error_message="A resolved ticket needs a resolution summary and the time of its resolution.",
             ),
         ]
         indexes = [

@@ -1,4 +1,4 @@
-"""What the pages of leads and clients show of tickets."""
+"""The panels of tickets on the pages of leads and clients."""
 
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ MAX_TICKETS_SHOWN = 8
 
 
 def lead_tickets_panel(request: HttpRequest, lead: Lead) -> Panel | None:
-    """The tickets of a lead; one can be opened once there is a client to open it for."""
+    """Return the tickets of a lead. A new ticket can be opened only after the lead became a client."""
     client_prefill = {"client": lead.converted_to_client_id} if lead.converted_to_client_id else {}
     panel = tickets_panel(request, SupportTicket.objects.filter(lead=lead), {"lead": lead.pk, **client_prefill})
     return panel if panel and (client_prefill or panel.content["tickets"]) else None
@@ -26,7 +26,7 @@ def client_tickets_panel(request: HttpRequest, client: Client) -> Panel | None:
 
 
 def tickets_panel(request: HttpRequest, rows: TicketQuerySet, prefill: dict[str, object]) -> Panel | None:
-    """The newest tickets, the unresolved ones first."""
+    """Return a panel of the newest tickets, unresolved ones first, with a link that opens a new ticket."""
     if not request.user.has_perm("support.view_supportticket"):
         return None
     is_resolved = Case(When(status=TicketStatus.RESOLVED, then=Value(1)), default=Value(0), output_field=IntegerField())
@@ -34,10 +34,10 @@ def tickets_panel(request: HttpRequest, rows: TicketQuerySet, prefill: dict[str,
         rows.visible_to(request.user).defer("issue_description", "notes", "search_text").order_by(is_resolved, "-id")
     )
     query = urlencode(prefill)
-    shown = {
+    content = {
         "tickets": list(newest[:MAX_TICKETS_SHOWN]),
         "all_url": f"{reverse('admin:support_supportticket_changelist')}?{urlencode(list(prefill.items())[:1])}",
     }
     can_open = request.user.has_perm("support.add_supportticket")
     url = f"{reverse('admin:support_supportticket_add')}?{query}" if can_open else ""
-    return Panel("Tickets", "support/of_record.html", shown, in_side_column=True, url=url, link_label="Open a ticket")
+    return Panel("Tickets", "support/of_record.html", content, in_side_column=True, url=url, link_label="Open ticket")

@@ -1,4 +1,4 @@
-"""Tickets that were solved and had the same trouble."""
+"""Find resolved tickets that are similar to a ticket."""
 
 from django.contrib.postgres.search import TrigramWordSimilarity
 from django.db.models import Case, F, FloatField, Value, When
@@ -7,13 +7,13 @@ from crm.models import User
 from support.models import SupportTicket, TicketStatus
 
 MAX_SIMILAR_SHOWN = 5
-# How many of each way to be alike are compared, so that the cost does not grow with the table.
+# Limits the candidates by subject and by issue type, so that the cost does not grow with the table.
 MAX_CANDIDATES = 100
 SAME_TYPE_BONUS = MIN_SIMILARITY = 0.3
 
 
 def find_similar_resolved(ticket: SupportTicket, user: User) -> list[SupportTicket]:
-    """The resolved tickets most like `ticket`, as far as `user` sees them: of the same kind, or with a like subject."""
+    """Return the resolved tickets most similar to `ticket` in issue type or subject that `user` may see."""
     resolved = SupportTicket.objects.visible_to(user).filter(status=TicketStatus.RESOLVED).exclude(pk=ticket.pk)
     newest = resolved.order_by("-created_at", "-id").values_list("pk", flat=True)
     similar_subjects = resolved.filter(search_text__trigram_word_similar=ticket.subject.lower()).order_by()

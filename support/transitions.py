@@ -1,4 +1,4 @@
-"""What can be done to a ticket."""
+"""The state changes of tickets."""
 
 from typing import Any
 
@@ -17,11 +17,11 @@ MAX_NOTE_LENGTH = 10_000
 
 @transaction.atomic
 def open_ticket(ticket: SupportTicket, *, by: Actor | User) -> None:
-    """Save a new `ticket` with its number and the times by which it is due.
+    """Save a new `ticket` with its number and its due times.
 
     Raises:
         NotPermitted: `by` may not add tickets.
-        InvalidInput: a field refuses it.
+        InvalidInput: a field is invalid or a constraint is violated.
     """
     actor = Actor.of(by)
     actor.require_permission("support.add_supportticket", "open a ticket")
@@ -37,11 +37,11 @@ def open_ticket(ticket: SupportTicket, *, by: Actor | User) -> None:
 
 
 def set_status(ticket: SupportTicket, to: TicketStatus, *, by: Actor | User, **changes: Any) -> None:
-    """Set the status by compare-and-set: of two people who move one ticket, the first wins.
+    """Set the status by compare-and-set: of two simultaneous changes, the first wins.
 
     Raises:
         NotPermitted: `by` may not work on tickets.
-        IllegalTransition: not possible from where the ticket stands.
+        IllegalTransition: the current status does not allow this change.
     """
     Actor.of(by).require_permission("support.resolve_supportticket", "change the status of a ticket")
     allowed_from = [was for was, following in TICKET_TRANSITIONS.items() if to in following]
@@ -58,40 +58,40 @@ def set_status(ticket: SupportTicket, to: TicketStatus, *, by: Actor | User, **c
 
 @transaction.atomic
 def start_work(ticket: SupportTicket, *, by: Actor | User) -> None:
-    """Take up work on `ticket`; it becomes the starter's if it was nobody's."""
+    """Start work on `ticket`; an unassigned ticket is assigned to the user."""
     actor = Actor.of(by)
     set_status(ticket, TicketStatus.IN_PROGRESS, by=by)
     if ticket.assigned_to_id is None and actor.user is not None:
         SupportTicket.objects.filter(pk=ticket.pk, assigned_to=None).update(assigned_to=actor.user)
         ticket.refresh_from_db()
-    record(ticket, "started", timeline_owner=ticket.client, by=by, summary=f"Ticket {ticket} taken up")
+    record(ticket, "started", timeline_owner=ticket.client, by=by, summary=f"Ticket {ticket} started")
 
 
 @transaction.atomic
 def escalate(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
-    """Ask for help with `ticket`.
+    """Escalate `ticket`.
 
     Raises:
         InvalidInput: `why` is blank.
     """
     why = strip_text(why)
     if not why:
-        raise InvalidInput("Say why the ticket is escalated.")
+        raise InvalidInput("Enter a reason for escalating the ticket.")
     set_status(ticket, TicketStatus.ESCALATED, by=by, escalated_at=timezone.now())
     record(ticket, "escalated", timeline_owner=ticket.client, by=by, summary=f"Ticket {ticket} escalated: {why}")
 
 
 @transaction.atomic
 def resolve(ticket: SupportTicket, *, summary: str, by: Actor | User) -> None:
-    """Close `ticket` with what solved it.
+    """Resolve `ticket` with a summary of the resolution.
 
     Raises:
         InvalidInput: `summary` is blank.
-        IllegalTransition: it is already resolved.
+        IllegalTransition: the ticket is already resolved.
     """
     summary = strip_text(summary)
     if not summary:
-        raise InvalidInput("Say what solved it: a resolution summary is required.")
+        raise InvalidInput("Enter a resolution summary before resolving the ticket.")
     now = timezone.now()
     set_status(ticket, TicketStatus.RESOLVED, by=by, resolution_summary=summary, resolved_at=now)
     record_first_response(ticket, now)
@@ -100,29 +100,29 @@ def resolve(ticket: SupportTicket, *, summary: str, by: Actor | User) -> None:
 
 @transaction.atomic
 def reopen(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
-    """Take a resolved `ticket` up again; what solved it last time stays in its notes.
+    """Reopen a resolved `ticket`; a note keeps the previous resolution.
 
     Raises:
         InvalidInput: `why` is blank.
-        IllegalTransition: it is not resolved.
+        IllegalTransition: the ticket is not resolved.
     """
     why = strip_text(why)
     if not why:
-        raise InvalidInput("Say why the ticket is reopened.")
+        raise InvalidInput("Enter a reason for reopening the ticket.")
     previous_summary = SupportTicket.everything.select_for_update().get(pk=ticket.pk).resolution_summary
     set_status(ticket, TicketStatus.OPEN, by=by, resolved_at=None, resolution_summary="", satisfaction=None)
-    append_note(ticket, f"Reopened: {why}\nResolved before with: {previous_summary}", internal=True, by=by)
+    append_note(ticket, f"Reopened: {why}\nPrevious resolution: {previous_summary}", internal=True, by=by)
     record(ticket, "reopened", timeline_owner=ticket.client, by=by, summary=f"Ticket {ticket} reopened: {why}")
 
 
 @transaction.atomic
 def set_priority(ticket: SupportTicket, priority: str, *, by: Actor | User) -> None:
-    """Set the priority; what is promised and not kept yet is due anew, counted from when the ticket was opened.
+    """Set the priority, and compute the open due times again from the time the ticket was opened.
 
     Raises:
         NotPermitted: `by` may not change tickets.
-        InvalidInput: no such priority.
-        IllegalTransition: the ticket is deleted, resolved, or of that priority already.
+        InvalidInput: there is no such priority.
+        IllegalTransition: the ticket is deleted, resolved, or already has this priority.
     """
     Actor.of(by).require_permission("support.change_supportticket", "set the priority of a ticket")
     if priority not in TicketPriority.values:
@@ -154,19 +154,19 @@ def set_priority(ticket: SupportTicket, priority: str, *, by: Actor | User) -> N
 
 @transaction.atomic
 def add_ticket_note(ticket: SupportTicket, body: str, *, internal: bool, by: Actor | User) -> None:
-    """Write on `ticket`; what is not internal counts as our first response.
+    """Add a note to `ticket`; a note that is not internal counts as our first response.
 
     Raises:
         NotPermitted: `by` may not change tickets.
-        InvalidInput: the note is empty or longer than 10,000 characters.
+        InvalidInput: the note is blank or longer than 10,000 characters.
         IllegalTransition: the ticket is deleted.
     """
-    Actor.of(by).require_permission("support.change_supportticket", "write on a ticket")
+    Actor.of(by).require_permission("support.change_supportticket", "add a note to a ticket")
     body = strip_text(body)
     if not body:
-        raise InvalidInput("Write something: a note must not be empty.")
+        raise InvalidInput("Enter a note. It must not be empty.")
     if len(body) > MAX_NOTE_LENGTH:
-        raise InvalidInput(f"A note has at most {MAX_NOTE_LENGTH:,} characters; this one has {len(body):,}.")
+        raise InvalidInput(f"A note can have at most {MAX_NOTE_LENGTH:,} characters; this one has {len(body):,}.")
     append_note(ticket, body, internal=internal, by=by)
     if not internal:
         record_first_response(ticket, timezone.now())
@@ -176,12 +176,12 @@ def add_ticket_note(ticket: SupportTicket, body: str, *, internal: bool, by: Act
 
 
 def strip_text(text: str) -> str:
-    """`text` without blanks around it, and without the one character that PostgreSQL keeps in no text."""
+    """Return `text` without surrounding whitespace and without NUL characters, which PostgreSQL cannot store."""
     return text.replace("\x00", "").strip()
 
 
 def append_note(ticket: SupportTicket, body: str, *, internal: bool, by: Actor | User) -> None:
-    """Add to the ticket's notes under a lock, so that two writers lose nothing."""
+    """Append a note under a lock, so that simultaneous notes are not lost."""
     locked = SupportTicket.everything.select_for_update().get(pk=ticket.pk)
     if locked.is_deleted:
         raise IllegalTransition(f"Ticket #{locked.number} is deleted; restore it first.")
@@ -191,23 +191,24 @@ def append_note(ticket: SupportTicket, body: str, *, internal: bool, by: Actor |
 
 
 def record_first_response(ticket: SupportTicket, at: Any) -> None:
-    """Remember our first response, once."""
+    """Record the time of our first response, unless there was one before."""
     SupportTicket.everything.filter(pk=ticket.pk, first_responded_at=None).update(first_responded_at=at)
     ticket.refresh_from_db()
 
 
 @transaction.atomic
 def rate_ticket(ticket: SupportTicket, satisfaction: int, *, by: Actor | User) -> None:
-    """Write down how content the customer was with a resolved `ticket`, 1 to 5.
+    """Record the satisfaction of the customer with a resolved `ticket`, from 1 to 5.
 
     Raises:
-        NotPermitted: `by` may not work on tickets.
-        InvalidInput: not a number from 1 to 5.
+        NotPermitted: `by` may not change tickets.
+        InvalidInput: `satisfaction` is not from 1 to 5.
         IllegalTransition: the ticket is not resolved.
     """
     Actor.of(by).require_permission("support.change_supportticket", "rate a ticket")
     if not 1 <= satisfaction <= 5:
-        raise InvalidInput("Satisfaction is a number from 1 to 5.")
+        raise InvalidInput(f"The satisfaction must be a number from 1 to 5, not {satisfaction}.")
+
     resolved_tickets = SupportTicket.objects.filter(Q(pk=ticket.pk), status=TicketStatus.RESOLVED)
     if resolved_tickets.update(satisfaction=satisfaction) != 1:
         raise IllegalTransition(f"Ticket #{ticket.number} is not resolved yet.")

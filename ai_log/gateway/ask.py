@@ -1,4 +1,4 @@
-"""The one door to a model: what goes through it is in the log, whatever comes of it."""
+"""Send prompts to the model. This is the only way to a model, and it logs every call, successful or not."""
 
 import time
 from collections.abc import Callable
@@ -22,26 +22,26 @@ from crm.exceptions import IllegalTransition
 from crm.models import Client, User
 from leads.models import Lead
 
-# Loaded when a model is asked: that takes a second, and most processes never ask one.
+# Imported on the first call: the import takes a second, and most processes never call a model.
 PROVIDER_SEND_PATH = "ai_log.gateway.provider.request_reply"
 MAX_PROMPT_LENGTH = 200_000
 MAX_SUMMARY_LENGTH = 120
 MAX_TOKEN_COUNT = 2**31 - 1
 MAX_COST_USD = Decimal("9999.999999")
 BACKTICK = "`"
-# What is wrong with an answer itself: asked again, the model would say the like of it. All else may pass; a 400 or 422,
-# too, which mostly says that the model does not know what it was asked by (a JSON Schema), until another is set.
+# Errors of the answer itself: another attempt would give the same kind of answer. All other errors may be temporary,
+# even a 400 or 422: mostly, the model does not support a JSON Schema, and the operator can configure another model.
 PERMANENT_ERRORS = frozenset({"refused", "length", "tool_call", "empty", "wrong_shape", "not_used", "too_long", "413"})
-# So many calls that failed one after the other within so long, and the provider is left alone.
+# After this many consecutive failures within this time, calls that can wait are not made.
 MAX_CONSECUTIVE_FAILURES, RECENT_FAILURE_WINDOW = 3, timedelta(minutes=10)
 AnswerCheck = Callable[[Any], str]
 
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """What came of a question, and its row in the log.
+    """The outcome of a prompt, with its row in the log.
 
-    `error` is empty where there is an answer: `text`, and where a shape was asked for `value` in that shape.
+    On success `error` is empty, `text` is the answer, and `value` is the parsed answer if a model class was given.
     """
 
     interaction: AIInteraction
@@ -51,7 +51,7 @@ class ModelAnswer:
 
     @property
     def is_retryable(self) -> bool:
-        """Whether there is none for a reason that passes: the provider is down, or the day's budget used up."""
+        """Return whether the failure is temporary: for example the provider is down, or the daily budget used up."""
         return bool(self.error) and is_temporary_error(self.interaction.metadata.get(otel_names.ERROR_TYPE))
 
 
@@ -60,7 +60,7 @@ def is_temporary_error(kind: str | None) -> bool:
 
 
 def is_backing_off(now: datetime) -> bool:
-    """Whether the latest calls all failed for reasons that pass, so that what need not be asked now can wait."""
+    """Return whether the latest calls all failed temporarily, so that calls that can wait should not be made."""
     latest = AIInteraction.objects.filter(created_at__gte=now - RECENT_FAILURE_WINDOW).order_by("-created_at", "-id")
     kinds = [
         metadata.get(otel_names.ERROR_TYPE)
@@ -72,7 +72,7 @@ def is_backing_off(now: datetime) -> bool:
 
 
 def is_model_configured() -> bool:
-    """Whether there is a model to ask."""
+    """Return whether a model is configured."""
     return bool(settings.AI_MODEL and settings.AI_URL)
 
 
@@ -91,26 +91,26 @@ def send_prompt(
     by: User | None = None,
     chat: dict[str, Any] | None = None,
 ) -> ModelAnswer:
-    """Ask the model once, for `by` if a person wants it, and log what was asked and what came of it.
+    """Send the prompt to the model once, and log the question and the outcome. `by` is the user who asks, if any.
 
-    `check` says of an answer in the shape of `answer` why it is not used, in a sentence; empty if it is. `chat` is kept
-    on the row: what a screen shows of a question that a person has asked. A refusal, a budget used up, a time-out, an
-    answer of the wrong shape or one that is not used: each is an Answer with its `error`. What no model could have done
-    wrong is logged, too, and raised again.
+    `answer` is the class that the answer is parsed into. `check` returns why a parsed answer cannot be used, or an
+    empty string. `chat` is what a screen shows of the turn; it is stored on the row. A refusal, a used-up budget, a
+    timeout, and an invalid or unusable answer all return a `ModelAnswer` with an `error`. Any other exception is
+    logged and raised again.
 
     Raises:
-        IllegalTransition: there is no model to ask.
-        RuntimeError: called inside a transaction, which would stay open for as long as the model thinks.
+        IllegalTransition: no model is configured.
+        RuntimeError: called inside a transaction, which would stay open until the model answers.
     """
     if not is_model_configured():
-        raise IllegalTransition("There is no model to ask: AI_MODEL and AI_URL are not set.")
+        raise IllegalTransition("No AI model is configured. Set AI_MODEL and AI_URL.")
     rule = f"{storable_text(system)}\n\n{prompt.untrusted_content_rule()}".strip()
     links = {"lead": lead, "client": client, "asked_by": by, "conversation_id": conversation_id}
     row = AIInteraction(type=type, source=source, agent=agent, content=prompt.text[:MAX_PROMPT_LENGTH], **links)
     record_request(row, prompt, rule, answer)
     if chat:
         row.metadata[otel_names.CHAT_TURN] = chat
-    # A durable block is refused inside another transaction, save for the one that a test is rolled back by.
+    # A durable block raises an error inside another transaction, except inside the one of a test case.
     with transaction.atomic(durable=True):
         held_back = reason_not_to_send(prompt, by)
     return log_failure(row, held_back, "held_back") if held_back else call_provider(row, rule, prompt, answer, check)
@@ -119,21 +119,21 @@ def send_prompt(
 def call_provider(
     row: AIInteraction, rule: str, prompt: Prompt, answer: type[BaseModel] | None, check: AnswerCheck | None
 ) -> ModelAnswer:
-    """Send what `row` is to log, and log what comes of it."""
+    """Send the prompt to the provider, and log the outcome on `row`."""
     started = time.monotonic()
     try:
         reply = import_string(PROVIDER_SEND_PATH)(rule, prompt.text, answer)
     except ProviderError as error:
         return log_failure(row, str(error), error.kind, started)
     except BaseException as error:
-        log_failure(row, f"The call broke down: {error.__class__.__name__}.", error.__class__.__name__, started)
+        log_failure(row, f"The call failed: {error.__class__.__name__}.", error.__class__.__name__, started)
         raise
     row.latency_ms = elapsed_ms(started)
     record_response(row, reply)
     try:
         value, error, kind = validate_reply(reply, answer, check)
     except BaseException as error:
-        log_failure(row, f"The answer could not be judged: {error.__class__.__name__}.", error.__class__.__name__)
+        log_failure(row, f"The answer could not be checked: {error.__class__.__name__}.", error.__class__.__name__)
         raise
     if error:
         return log_failure(row, error, kind)
@@ -143,14 +143,14 @@ def call_provider(
 
 
 def reason_not_to_send(prompt: Prompt, by: User | None) -> str:
-    """Why `prompt` is not sent at all, in a sentence; empty if it is."""
+    """Return why `prompt` must not be sent; empty if it can be sent."""
     if len(prompt.text) > MAX_PROMPT_LENGTH:
-        return f"Not asked: the question has {len(prompt.text):,} characters, and {MAX_PROMPT_LENGTH:,} are the most."
+        return f"Not sent: the prompt has {len(prompt.text):,} characters; the maximum is {MAX_PROMPT_LENGTH:,}."
     return budget_exceeded_reason(by, timezone.now())
 
 
 def record_request(row: AIInteraction, prompt: Prompt, rule: str, answer: type[BaseModel] | None) -> None:
-    """Note on `row` how it is asked: what is known before the call."""
+    """Record the details of the request on `row`."""
     row.model_used, row.temperature = settings.AI_MODEL[:100], settings.AI_TEMPERATURE
     row.metadata = {
         otel_names.SCHEMA: otel_names.SCHEMA_URL,
@@ -169,7 +169,7 @@ def record_request(row: AIInteraction, prompt: Prompt, rule: str, answer: type[B
 
 
 def record_response(row: AIInteraction, reply: Reply) -> None:
-    """Write on `row` what came back."""
+    """Record the details of the response on `row`."""
     row.ai_response = reply.text
     row.prompt_tokens, row.completion_tokens = valid_token_count(reply.tokens_in), valid_token_count(reply.tokens_out)
     is_cost_known = reply.cost_usd is not None and 0 <= reply.cost_usd <= MAX_COST_USD
@@ -188,7 +188,7 @@ def record_response(row: AIInteraction, reply: Reply) -> None:
 def validate_reply(
     reply: Reply, answer: type[BaseModel] | None, check: AnswerCheck | None
 ) -> tuple[BaseModel | None, str, str]:
-    """What `reply` says in the shape of `answer`, or why it is no answer, in a sentence and in a word."""
+    """Return `reply` parsed into `answer`, or an error message and its kind; without an error, both are empty."""
     error, kind = reply_error(reply)
     if error or not answer:
         return None, error, kind
@@ -197,7 +197,7 @@ def validate_reply(
     except ValidationError as refusal:
         return (
             None,
-            f"The answer is not of the shape that was asked for: {describe_validation_errors(refusal)}.",
+            f"The answer does not have the requested format: {describe_validation_errors(refusal)}.",
             "wrong_shape",
         )
     why = check(value) if check else ""
@@ -205,25 +205,25 @@ def validate_reply(
 
 
 def summarize_answer(value: BaseModel | None, text: str) -> str:
-    """What is remembered of an answer: what its shape says by `summarize_answer` where it has that, else how it begins."""
-    told = storable_text(str(getattr(value, "log_summary", "")))
-    return " ".join((told or text).split())[:MAX_SUMMARY_LENGTH]
+    """Return the summary of an answer for the log: `value.log_summary` if it exists, else the beginning of `text`."""
+    summary = storable_text(str(getattr(value, "log_summary", "")))
+    return " ".join((summary or text).split())[:MAX_SUMMARY_LENGTH]
 
 
 def reply_error(reply: Reply) -> tuple[str, str]:
-    """Why `reply` is no answer, in a sentence and in a word; both empty if it is one."""
+    """Return why `reply` is not a usable answer, and the kind of error; both are empty if it is usable."""
     if reply.refusal or reply.finish_reason == "content_filter":
         why = f": {reply.refusal[:300].rstrip('.')}" if reply.refusal else ""
         return f"The model refused{why}.", "refused"
     if reply.finish_reason == "length":
         return f"The answer was cut off after {MAX_ANSWER_TOKENS:,} tokens.", "length"
     if reply.finish_reason == "tool_call":
-        return "The model asked for a tool, and there is none.", "tool_call"
-    return ("", "") if reply.text.strip() else ("The model answered nothing.", "empty")
+        return "The model tried to call a tool, but there are no tools.", "tool_call"
+    return ("", "") if reply.text.strip() else ("The answer was empty.", "empty")
 
 
 def log_failure(row: AIInteraction, error: str, kind: str, started: float | None = None) -> ModelAnswer:
-    """Log that there is no answer; without `started`, the latency is what it was."""
+    """Log a failed call. Without `started`, the latency on `row` does not change."""
     if started is not None:
         row.latency_ms = elapsed_ms(started)
     row.error_message = error
@@ -233,7 +233,7 @@ def log_failure(row: AIInteraction, error: str, kind: str, started: float | None
 
 
 def save_interaction(row: AIInteraction) -> None:
-    """Write `row`, though what it is about may have been purged while the model thought."""
+    """Save `row`. If the lead, client or user was purged during the call, save it without the links."""
     try:
         with transaction.atomic():
             row.save(force_insert=True)
@@ -243,14 +243,14 @@ def save_interaction(row: AIInteraction) -> None:
 
 
 def describe_validation_errors(error: ValidationError) -> str:
-    """The first three things that are wrong with an answer, without its own words."""
+    """Return the first three errors of an answer, without quoting the answer."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    messages = (f"{'.'.join(map(str, fault['loc'])) or 'the whole'}: {fault['msg']}" for fault in errors[:3])
+    messages = (f"{'.'.join(map(str, fault['loc'])) or 'answer'}: {fault['msg']}" for fault in errors[:3])
     return redact_key("; ".join(messages))[:300]
 
 
 def strip_code_fence(text: str) -> str:
-    """The JSON in `text`, which many a model wraps into a fence of backticks."""
+    """Return the JSON in `text` without the code fence that many models put around it."""
     text = text.strip()
     if not text.startswith(BACKTICK * 3):
         return text

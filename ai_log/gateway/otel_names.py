@@ -1,6 +1,6 @@
-"""The names under which a call's details are kept: OpenTelemetry's conventions for generative AI.
+"""The keys of a call's metadata, from OpenTelemetry's semantic conventions for generative AI.
 
-They are still called development there, and change; what was written under an older version keeps its names.
+The conventions are still in development and change; stored rows keep the names of the version they were written with.
 https://opentelemetry.io/docs/specs/semconv/gen-ai/
 """
 
@@ -23,12 +23,12 @@ FINISH_REASONS = "gen_ai.response.finish_reasons"
 INPUT_TOKENS = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 ERROR_TYPE = "error.type"
-# Ours: where in the question stands what outsiders wrote, as pairs of positions (from, up to) in characters.
+# Our own key: the positions of untrusted content in the question, as pairs of characters (start, end).
 UNTRUSTED_SPANS = "crm.outside_spans"
-# Ours: what a screen shows of a question that a person has asked, and of the facts that answer it.
+# Our own key: what a screen shows of a user's question and the facts in the answer.
 CHAT_TURN = "crm.chat"
 
-# What stays when a row's texts are erased: names of machines and numbers, nothing that anybody has written.
+# Keys that stay when the texts of a row are erased: technical names and numbers, no text by people or models.
 KEPT_WHEN_ERASED = (
     SCHEMA,
     OPERATION,

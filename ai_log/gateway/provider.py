@@ -1,7 +1,6 @@
-"""Talking to the model's provider, by the protocol of OpenAI's chat completions.
+"""The client for the model's provider, with the protocol of OpenAI's chat completions.
 
-Everything that it answers is data: bounded in bytes and time, and never followed anywhere. It is asked once: whoever
-wants to ask again decides that outside.
+The response is limited in size and time. A failed request is not repeated; retries are up to the caller.
 """
 
 import asyncio
@@ -26,16 +25,16 @@ from ai_log.gateway.replies import MAX_ANSWER_TOKENS, ProviderError, Reply, reda
 
 MAX_PROVIDER_RESPONSE_BYTES = 2_000_000
 MAX_PROVIDER_ERROR_LENGTH = 300
-# The client will not be made without a key, though many a model in the house wants none.
+# The client requires a key, even for local models that need none.
 PLACEHOLDER_KEY = "none"
 
 
 class ResponseTooLong(Exception):
-    """More came than anybody reads, or packed so that nobody can tell how much it is."""
+    """The response is too long, or compressed, so that its length is unknown."""
 
 
 class SizeLimitedTransport(httpx2.AsyncHTTPTransport):
-    """A transport that stops reading an answer that grows too long."""
+    """A transport that stops reading a response that is too long."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         response = await super().handle_async_request(request)
@@ -63,10 +62,10 @@ class SizeLimitedStream(httpx2.AsyncByteStream):
 
 
 def request_reply(system: str, prompt: str, answer: type[BaseModel] | None) -> Reply:
-    """Ask the model once; with `answer`, for JSON of its shape. Blocks for AI_TIMEOUT seconds at most.
+    """Send one request; with `answer`, ask for JSON with its schema. Blocks for at most AI_TIMEOUT seconds.
 
     Raises:
-        ProviderError: nothing came that could be an answer.
+        ProviderError: there was no valid response.
     """
     try:
         response = asyncio.run(asyncio.wait_for(request_completion(system, prompt, answer), settings.AI_TIMEOUT))
@@ -106,22 +105,23 @@ async def request_completion(system: str, prompt: str, answer: type[BaseModel] |
 
 
 def request_parameters(answer: type[BaseModel] | None) -> ModelRequestParameters:
-    """How the answer is to look; the shape is checked again when it has come."""
+    """Return the parameters for the output format. The caller still has to validate the answer."""
     if answer is None:
         return ModelRequestParameters()
-    wanted = OutputObjectDefinition(json_schema=answer.model_json_schema(), name=answer.__name__)
-    return ModelRequestParameters(output_mode="native", output_object=wanted)
+    output = OutputObjectDefinition(json_schema=answer.model_json_schema(), name=answer.__name__)
+    return ModelRequestParameters(output_mode="native", output_object=output)
 
 
 def to_provider_error(error: Exception) -> ProviderError:
-    """What went wrong, in a sentence without anything secret."""
+    """Return a `ProviderError` that says what went wrong, without secrets."""
     chain, cause = [], error
     while cause is not None and cause not in chain:
         chain.append(cause)
         cause = cause.__cause__ or cause.__context__
     if any(isinstance(one, ResponseTooLong) for one in chain):
         return ProviderError(
-            f"The answer was packed or longer than {MAX_PROVIDER_RESPONSE_BYTES:,} bytes, and not read.", "too_long"
+            f"The response was compressed or longer than {MAX_PROVIDER_RESPONSE_BYTES:,} bytes, so it was not read.",
+            "too_long",
         )
     if isinstance(error, ModelHTTPError):
         return ProviderError(
@@ -130,14 +130,14 @@ def to_provider_error(error: Exception) -> ProviderError:
     if any(isinstance(one, httpx2.TimeoutException) for one in chain):
         return ProviderError(f"The model did not answer within {settings.AI_TIMEOUT} seconds.", "timeout")
     if any(isinstance(one, httpx2.ConnectError) for one in chain):
-        return ProviderError("The provider cannot be reached.", "unreachable")
+        return ProviderError("The provider cannot be reached. Check AI_URL and the network.", "unreachable")
     if any(isinstance(one, httpx2.TransportError) for one in chain):
-        return ProviderError("The provider broke off the connection.", "cut_off")
-    return ProviderError("What came back is no answer of a model: see to AI_URL.", "malformed")
+        return ProviderError("The provider closed the connection early.", "cut_off")
+    return ProviderError("The response is not a valid answer of a model. Check AI_URL.", "malformed")
 
 
 def provider_message(body: object) -> str:
-    """The provider's own words for what is wrong, as far as it has any."""
+    """Return the provider's own error message, if any, with a colon before it."""
     message = body.get("message") if isinstance(body, dict) else None
     text = " ".join(message.split())[:MAX_PROVIDER_ERROR_LENGTH].rstrip(".") if isinstance(message, str) else ""
     return f": {redact_key(text)}" if text else ""
@@ -159,7 +159,7 @@ def parse_response(response: ModelResponse) -> Reply:
 
 
 def price_in_dollars(response: ModelResponse) -> Decimal | None:
-    """The price of `response` by the list of AI_PROVIDER; None where that has none for this model."""
+    """Return the price of `response` from the price list of AI_PROVIDER; None if the model is not listed."""
     if not settings.AI_PROVIDER or not response.model_name:
         return None
     priced_response = dataclasses.replace(response, provider_name=settings.AI_PROVIDER, provider_url=None)

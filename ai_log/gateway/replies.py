@@ -1,4 +1,4 @@
-"""What comes of asking a provider: a reply, or why there is none."""
+"""The outcome of a request to the provider: a reply or an error."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -7,21 +7,21 @@ from django.conf import settings
 
 from ai_log.gateway.prompts import storable_text
 
-# The longest answer that is asked for.
+# The maximum length of an answer that is requested.
 MAX_ANSWER_TOKENS = 2_000
 
 
 class ProviderError(Exception):
-    """No answer came; `str(error)` says why, `kind` in a word."""
+    """There was no valid response; `kind` is a short code for the reason."""
 
-    def __init__(self, sentence: str, kind: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
         self.kind = kind
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back; `finish_reason` is "stop" where the answer is whole. Tokens and dollars are None where unknown."""
+    """A response. `finish_reason` is "stop" if the answer is complete; unknown tokens and costs are None."""
 
     text: str
     refusal: str
@@ -34,6 +34,6 @@ class Reply:
 
 
 def redact_key(text: str) -> str:
-    """`text` as it can be kept, without our key, should anybody have repeated it."""
+    """Return `text` in storable form, with our API key removed in case the provider repeated it."""
     clean = storable_text(text)
     return clean.replace(settings.AI_KEY, "[key]") if settings.AI_KEY else clean

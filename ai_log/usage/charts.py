@@ -1,4 +1,4 @@
-"""The charts of the log: what is told of each agent or model, over days or weeks."""
+"""The charts of AI usage: figures by agent or model, over days or weeks."""
 
 import json
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from ai_log.usage.totals import (
     period_start,
 )
 
-# The most called have a line each, the others one together.
+# The agents or models with the most calls have a line each; all others share one line.
 MAX_CHART_LINES = 5
 OTHERS_LABEL = "all others"
 MAX_DAYS_FOR_DAILY_STEPS = 31
-# Told apart by people who see no red or no green, too, on a light ground and a dark one; and by their dashes.
+# Colours that colour-blind people can tell apart, on light and dark backgrounds; the dashes help, too.
 LINE_COLOURS = ("#2f7ed8", "#d9730d", "#13a08a", "#a855c7", "#c29a00", "#7a8699")
 LINE_DASHES: tuple[tuple[int, ...], ...] = ((), (6, 3), (2, 2), (8, 3, 2, 3), (12, 4), (1, 3))
 CHART_TEXT_COLOUR, GRID_COLOUR = "#76818f", "rgba(128, 138, 150, .25)"
@@ -29,7 +29,7 @@ CHART_TEXT_COLOUR, GRID_COLOUR = "#76818f", "rgba(128, 138, 150, .25)"
 
 @dataclass(frozen=True)
 class Metric:
-    """Something that is told of a group of calls: as a number, None where it is not known, and for people."""
+    """A figure of a group of calls, as a number (None if unknown) and as text."""
 
     title: str
     description: str
@@ -41,36 +41,35 @@ class Metric:
 METRICS = (
     Metric(
         "Spend",
-        "Dollars, of the calls whose cost is known.",
+        "US dollars, for calls with a known cost.",
         "$",
         lambda one: float(one.cost) if one.priced else None,
         lambda one: format_cost(one.cost, one.priced) if one.priced else "",
     ),
     Metric(
         "Latency, median",
-        "Seconds that half of the calls took at most, to a twentieth.",
+        "Half of the calls took at most this many seconds (accurate to 5 %).",
         "s",
         lambda one: one.latency_percentile(0.5),
         lambda one: format_seconds(one.latency_percentile(0.5)),
     ),
     Metric(
         "Latency, 95th percentile",
-        "Seconds that 95 of 100 calls took at most, to a twentieth.",
+        "95 of 100 calls took at most this many seconds (accurate to 5 %).",
         "s",
         lambda one: one.latency_percentile(0.95),
         lambda one: format_seconds(one.latency_percentile(0.95)),
     ),
     Metric(
         "Accepted",
-        "Of the suggestions that came of calls and that people decided, how many were approved, by the day of the "
-        "decision.",
+        "Share of decided suggestions that were approved, by day of decision.",
         "%",
         lambda one: one.accepted_share,
         lambda one: format_percent(one.accepted_share),
     ),
     Metric(
         "Edited",
-        "Of the approved ones, how many were changed first.",
+        "Share of approved suggestions that were edited first.",
         "%",
         lambda one: one.edited_share,
         lambda one: format_percent(one.edited_share),
@@ -80,7 +79,7 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart and the same as a table; without any figure there is neither."""
+    """A chart, with the same figures as a table. Without figures, neither is shown."""
 
     title: str
     description: str
@@ -95,7 +94,7 @@ class Chart:
 
 
 def build_charts(usage: UsageFigures, dimension: str, step: str) -> list[Chart]:
-    """A chart of each thing that is told, with a line for each agent or model (`dimension`), per day or week (`step`)."""
+    """Return a chart of each metric, with a line for each agent or model (`dimension`), per day or week (`step`)."""
     period_dates = period_starts(usage.first, usage.last, step)
     line_names = chart_line_names(usage, dimension)
 
@@ -108,13 +107,13 @@ def build_charts(usage: UsageFigures, dimension: str, step: str) -> list[Chart]:
 
 
 def chart_line_names(usage: UsageFigures, dimension: str) -> list[str]:
-    """The names that have a line, the most called first."""
+    """Return the names with a line of their own, most calls first."""
     calls: dict[str, int] = {}
     for cell in usage.cells[dimension]:
         name = getattr(cell, dimension) or UNNAMED_LABEL
         calls[name] = calls.get(name, 0) + cell.sums.calls
     names = sorted(calls, key=lambda name: (-calls[name], name))
-    # One more has the line that would be that of the others.
+    # A single other name takes the line that the others would share.
     return names if len(names) <= MAX_CHART_LINES + 1 else [*names[:MAX_CHART_LINES], OTHERS_LABEL]
 
 
@@ -139,14 +138,14 @@ def build_chart(
     rows = [
         (period, [metric.format_value(one) for one in row]) for period, row in zip(labels, sums_by_period, strict=True)
     ]
-    # The newest first, and none in which nothing is known.
+    # Newest first, without empty rows.
     rows = [(period, cells) for period, cells in reversed(rows) if any(cells)]
     data = json.dumps({"labels": [f"{at:%d %b}" for at in period_dates], "datasets": datasets})
     return Chart(metric.title, metric.description, names, rows, data, chart_options(metric.unit))
 
 
 def chart_options(unit: str) -> str:
-    """How the chart is drawn: a legend, and a scale that begins at nothing and says its unit."""
+    """Return the options of the chart as JSON: a legend, and a scale that begins at zero with its unit."""
     axis = {
         "ticks": {"color": CHART_TEXT_COLOUR, "maxRotation": 0, "autoSkipPadding": 16},
         "grid": {"color": GRID_COLOUR},
@@ -170,7 +169,7 @@ def chart_options(unit: str) -> str:
 
 
 def period_starts(first: date, last: date, step: str) -> list[date]:
-    """The days, or the Mondays of the weeks, from `first` to `last`."""
+    """Return the days, or the Mondays of the weeks, from `first` to `last`."""
     at, starts = period_start(first, step), []
     while at <= last:
         starts.append(at)

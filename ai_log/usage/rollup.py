@@ -1,8 +1,8 @@
-"""What a day's calls come to, kept beside the log: whoever asks about months need not read every call.
+"""Daily sums of the AI log, so that figures of months do not have to read every call.
 
-Days that are over are summed by a job (`store_finished_days`): for each agent and model, for each agent, for each model, and in
-all, so that whatever is asked about is read as few rows. What is newer than the last of them is read from the log
-itself, so figures never lag behind. Days are those where we work.
+A job sums finished days (`store_finished_days`): for each agent and model, each agent, each model, and in total, so
+that every question reads few rows. Newer days are read from the log itself, so figures are always up to date. Days are
+those of the agency's time zone.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,9 +21,9 @@ from ai_log.models import AIInteraction, AIInteractionQuerySet, CallDay
 from crm.models import User
 from crm.screens.filters import start_of_day
 
-# Made anew each time, for calls that were written late and decisions that were taken back.
+# The latest days are summed again each time, because calls may be logged late and decisions may be undone.
 RESUM_PERIOD = timedelta(days=3)
-# Latencies are counted in steps that are 9 per cent apart: what is read from them is true to a twentieth.
+# Latencies are counted in steps that are 9 % apart, so percentiles are accurate to 5 %.
 LATENCY_STEPS = 8
 SUM_CALLS_SQL = """
     SELECT day, agent, model_used, sum(n)::int, sum(failed)::int, sum(priced)::int, coalesce(sum(asked), 0)::bigint,
@@ -63,10 +63,9 @@ STORED_SUM_COLUMNS = (
 
 @dataclass
 class Sums:
-    """What calls come to, and what people decided on what came of calls.
+    """The sums of calls, and of the decisions on suggestions from them.
 
-    `cost` is of the `priced` calls alone, `latencies` counts calls by the step of theirs, and `approved` counts what
-    was edited first, too.
+    `cost` covers only the `priced` calls, `latencies` counts calls by latency step, and `approved` includes `edited`.
     """
 
     calls: int = 0
@@ -100,7 +99,7 @@ class Sums:
         self.edited += decision == "edited"
 
     def latency_percentile(self, share: float) -> float | None:
-        """The seconds within which that share of the calls had ended, to a twentieth; None if none was timed."""
+        """Return the seconds within which this share of the calls ended, accurate to 5 %; None without any latency."""
         remaining = share * sum(self.latencies.values())
         for step, count in sorted((int(step), count) for step, count in self.latencies.items()):
             remaining -= count
@@ -114,13 +113,13 @@ class Sums:
 
     @property
     def edited_share(self) -> float | None:
-        """Of the approved, how many had to be changed; None if none was approved."""
+        """Return the share of approved suggestions that were edited; None if none was approved."""
         return self.edited / self.approved if self.approved else None
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The sums of one day, of an agent and a model; None is all of them."""
+    """The sums of one day for an agent and a model; None means all."""
 
     day: date
     agent: str | None
@@ -129,14 +128,14 @@ class Cell:
 
 
 def sum_cells(cells: Iterable[Cell]) -> Sums:
-    """All of them together; they must not hold the same calls."""
+    """Return the total of `cells`, which must not overlap."""
     total = Sums()
     for cell in cells:
         total.add(cell.sums)
     return total
 
 
-# By agent, by model and in all: what is told apart, so that no call is counted twice.
+# Cells by agent, by model and in total are kept apart, so that no call is counted twice.
 CellsByDimension = dict[str, list[Cell]]
 DIMENSIONS = ("agent", "model", "day")
 
@@ -144,7 +143,7 @@ DIMENSIONS = ("agent", "model", "day")
 def load_cells(
     first: date, last: date, *, agent: str = "", model: str = "", by: Iterable[str] = DIMENSIONS
 ) -> CellsByDimension:
-    """The sums of all calls from `first` to `last`, of one agent or model if one is named."""
+    """Return the sums of all calls from `first` to `last`, for one agent or model if given."""
     cells_by_dimension = {dimension: stored_cells(first, last, dimension, agent, model) for dimension in by}
     filters = {name: value for name, value in {"agent": agent, "model_used": model}.items() if value}
     for start, end in unstored_periods(first, last):
@@ -159,7 +158,7 @@ def load_cells(
 
 
 def stored_cells(first: date, last: date, by: str, agent: str, model: str) -> list[Cell]:
-    """What is kept of each day, one cell for each agent or model (`by`), or one for all of them."""
+    """Return the stored sums of each day, one cell for each agent or model (`by`), or one for all."""
     rows = CallDay.objects.filter(day__gte=first, day__lte=last)
     rows = rows.filter(agent=agent) if agent else rows.filter(agent__isnull=by != "agent")
     rows = rows.filter(model_used=model) if model else rows.filter(model_used__isnull=by != "model")
@@ -167,7 +166,7 @@ def stored_cells(first: date, last: date, by: str, agent: str, model: str) -> li
 
 
 def unstored_periods(first: date, last: date) -> Iterator[tuple[date, date]]:
-    """The days from `first` to `last` before the first and after the last that is kept."""
+    """Yield the periods from `first` to `last` that are before the first or after the last stored day."""
     stored = CallDay.objects.aggregate(first=Min("day"), last=Max("day"))
     one_day = timedelta(days=1)
     if stored["first"] is None:
@@ -180,7 +179,7 @@ def unstored_periods(first: date, last: date) -> Iterator[tuple[date, date]]:
 
 
 def group_by_dimension(cells: Iterable[Cell]) -> CellsByDimension:
-    """Cells of every kind as those by agent, those by model and those in all."""
+    """Split cells of all kinds into those by agent, by model and in total."""
     groups: CellsByDimension = {one: [] for one in DIMENSIONS}
     dimensions = {(True, False): "agent", (False, True): "model", (False, False): "day"}
     for cell in cells:
@@ -191,7 +190,7 @@ def group_by_dimension(cells: Iterable[Cell]) -> CellsByDimension:
 
 
 def sum_calls(calls: AIInteractionQuerySet) -> list[Cell]:
-    """The sums of `calls`, which may be cut to a number of the newest, read one by one."""
+    """Sum `calls`, which may be a slice, directly from the log."""
     sql, params = calls.values(*SUMMED_CALL_COLUMNS).query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -208,9 +207,9 @@ def make_cell(day: date, agent: str | None, model: str | None, *sums: Any) -> Ce
 def load_decisions(
     user: User | None, first: date, last: date, calls: AIInteractionQuerySet | None, limit: int | None
 ) -> list[tuple[date, str, str, str]]:
-    """Day, the call's agent and model, and what was decided: from `first` to `last`, the newest `limit`.
+    """Return the newest `limit` decisions from `first` to `last`: day, agent and model of the call, and the decision.
 
-    Of `calls` alone if they are given, and of what `user` may see; without one, of all.
+    Only those about `calls`, if given, and about suggestions that `user` may see; without a user, all.
     """
     until = start_of_day(last + timedelta(days=1))
     decisions = import_string(settings.AI_JUDGEMENTS)(user, start_of_day(first), until, calls, limit)
@@ -220,7 +219,7 @@ def load_decisions(
 def decision_cells(
     decisions: Iterable[tuple[date, str, str, str]], only_agent: str = "", only_model: str = ""
 ) -> list[Cell]:
-    """Decisions as cells of every kind, like those of `sum_calls`; of one agent or model if one is named."""
+    """Return the sums of decisions as cells of all kinds, as `sum_calls` does, for one agent or model if given."""
     cells: dict[tuple[date, str | None, str | None], Sums] = {}
     for day, agent, model, decision in decisions:
         if only_agent not in ("", agent) or only_model not in ("", model):
@@ -231,14 +230,14 @@ def decision_cells(
 
 
 def calls_between(first: date, last: date) -> AIInteractionQuerySet:
-    """The calls from `first` to `last`."""
+    """Return the calls from `first` to `last`."""
     return AIInteraction.objects.filter(
         created_at__gte=start_of_day(first), created_at__lt=start_of_day(last + timedelta(days=1))
     )
 
 
 def store_finished_days(now: datetime) -> Iterator[date]:
-    """Sum the days that are over and have not been, and the latest of the others again; yields each."""
+    """Store the sums of finished days that have none, and sum the latest stored days again. Yield each day."""
     last = CallDay.objects.aggregate(last=Max("day"))["last"]
     if last is None:
         oldest = AIInteraction.objects.order_by("created_at", "id").values_list("created_at", flat=True).first()
@@ -253,7 +252,7 @@ def store_finished_days(now: datetime) -> Iterator[date]:
 
 @transaction.atomic
 def store_day(day: date) -> None:
-    """Sum the calls of `day` and what was decided on it anew."""
+    """Replace the stored sums of `day`."""
     CallDay.objects.filter(day=day).delete()
     cells: dict[tuple[str | None, str | None], Sums] = {}
     for cell in [*sum_calls(calls_between(day, day)), *decision_cells(load_decisions(None, day, day, None, None))]:

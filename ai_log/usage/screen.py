@@ -1,4 +1,4 @@
-"""The usage page: what the filtered calls cost, in charts and tables."""
+"""The AI usage page: charts and tables of the filtered calls."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -102,7 +102,7 @@ def usage_context(request: HttpRequest) -> dict[str, Any]:
     usage = load_usage(request.user, filterset.qs, query.form.cleaned_data, days)
     tables = usage_tables(usage, query.active_filters, query.per)
     return {
-        "title": "What it cost",
+        "title": "AI usage and cost",
         "periods": query.period_links(),
         "dimension_links": [
             (label, query.url_with(by=name), name == query.by) for name, label in DIMENSION_LABELS.items()
@@ -120,7 +120,7 @@ def usage_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def applied_filters(form: forms.Form, params: dict[str, str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return the filters in force, as pairs for a link, and a sentence about each that cannot be used."""
+    """Return the active filters as pairs for a link, and messages about the invalid ones."""
     pairs = [(name, params[name]) for name in form.fields if params.get(name) and name not in form.errors]
     return pairs, [
         f"{form.fields[name].label}: {' '.join(messages)} This filter was left out."
@@ -144,9 +144,9 @@ def choose_option(params: dict[str, str], name: str, choices: dict[str, str], de
 def resolve_period(
     days: str, since: date | None, until: date | None
 ) -> tuple[tuple[date, date], int | None, list[str]]:
-    """Return the first and last day to show, the period that they are, and a note on what was cut off.
+    """Return the first and last day, the chosen standard period if any, and notes on what was cut off.
 
-    Filtered days come before a period; of more than three years the latest are shown.
+    Date filters take precedence over a period. At most three years are shown, the latest ones.
     """
     today = timezone.localdate()
     if since is None and until is None:
@@ -156,7 +156,7 @@ def resolve_period(
     first_day = min(since or last_day - timedelta(days=PERIOD_DAYS[1] - 1), last_day)
     if (last_day - first_day).days < MAX_DAYS:
         return (first_day, last_day), None, []
-    return (last_day - timedelta(days=MAX_DAYS - 1), last_day), None, [f"Only the latest {MAX_DAYS:,} days are told."]
+    return (last_day - timedelta(days=MAX_DAYS - 1), last_day), None, [f"Only the latest {MAX_DAYS:,} days are shown."]
 
 
 def count_days(days: tuple[date, date]) -> int:

@@ -1,4 +1,4 @@
-"""What models were asked and what it cost: by agent, by model, by day, as far as somebody sees it."""
+"""AI usage and cost by agent, model and day, of the calls that a user may see."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,19 +23,19 @@ from crm.records.base import can_see_everyone
 from crm.screens.filters import start_of_day
 
 PERIOD_DAYS = (7, 30, 90)
-# What was kept of each day knows agents and models; asked anything else, calls are read one by one, the newest so many.
+# The stored sums can only be filtered by these. With any other filter, the newest calls are read from the log.
 STORED_FILTERS = {"agent", "model", "since", "until"}
 MAX_SEARCHED_CALLS = 2_000
 MAX_DAYS = 1_096
 MAX_TABLE_ROWS = 50
-UNNAMED_LABEL = "not named"
+UNNAMED_LABEL = "unnamed"
 ONE_DAY = timedelta(days=1)
 PERIOD_LENGTHS = {"day": ONE_DAY, "week": 7 * ONE_DAY}
 
 
 @dataclass(frozen=True)
 class UsageFigures:
-    """All that is told of the days from `first` to `last`; `notes` say what is missing."""
+    """The figures of the days from `first` to `last`; `notes` say what is missing."""
 
     first: date
     last: date
@@ -47,7 +47,7 @@ class UsageFigures:
         return any(cell.sums.calls for cell in self.cells["day"])
 
     def sum_by(self, by: str, key: Callable[[Cell], Any]) -> dict[Any, Sums]:
-        """The cells by agent, model or day together by what `key` says of each."""
+        """Return the sums of the cells `by` agent, model or day, grouped by `key`."""
         sums_by_key: dict[Any, Sums] = {}
         for cell in self.cells[by]:
             sums_by_key.setdefault(key(cell), Sums()).add(cell.sums)
@@ -57,10 +57,10 @@ class UsageFigures:
 def load_usage(
     user: User, calls: AIInteractionQuerySet, filters: dict[str, Any], days: tuple[date, date]
 ) -> UsageFigures:
-    """The figures of `days` (the first and the last) that `user` sees: of `calls`, the log filtered as `asked`.
+    """Return the figures of `days` (first and last) for `user`, where `calls` is the log filtered by `filters`.
 
-    Months are told from what is kept of each day; where something else than agent and model is asked for, or the user
-    does not see all, from the newest 10,000 calls (2,000, if their words must be read).
+    They come from the stored sums if possible. With filters other than agent and model, or for a user who may not see
+    everything, they come from the newest 10,000 calls (2,000 with a text search).
     """
     first, last = days
     if user.has_perm("suggestions.view_suggestion") and can_use_stored_days(user, filters):
@@ -74,15 +74,15 @@ def load_usage(
     cells, notes = sum_calls(calls_in_period.order_by("-created_at", "-id")[:limit]), []
     if sum(cell.sums.calls for cell in group_by_dimension(cells)["day"]) == limit:
         oldest = min(cell.day for cell in cells)
-        notes.append(f"Only the newest {limit:,} calls are told, those since {oldest:%d %b %Y}.")
+        notes.append(f"Only the newest {limit:,} calls are included, those since {oldest:%d %b %Y}.")
     decisions = load_decisions(user, first, last, calls, limit)
     if len(decisions) == limit:
-        notes.append(f"Of decisions, only the newest {limit:,} are told.")
+        notes.append(f"Only the newest {limit:,} decisions are included.")
     return UsageFigures(first, last, group_by_dimension([*cells, *decision_cells(decisions)]), notes)
 
 
 def can_use_stored_days(user: User, filters: dict[str, Any]) -> bool:
-    """Whether what is kept of each day can tell what is `asked`."""
+    """Return whether the stored sums can answer a query with `filters`."""
     return (
         can_see_everyone(user)
         and {name for name, value in filters.items() if value not in (None, "")} <= STORED_FILTERS
@@ -91,7 +91,7 @@ def can_use_stored_days(user: User, filters: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class UsageRow:
-    """A line of a table; `asked` is the query string of the list that holds its calls."""
+    """A row of a table; `query_string` is that of the list with its calls."""
 
     name: str
     query_string: str
@@ -99,7 +99,7 @@ class UsageRow:
 
     @property
     def unknown_cost_calls(self) -> int:
-        """Calls of unknown cost: their dollars are in no sum, not even as nothing."""
+        """Return the number of calls with unknown cost, which the sums do not include."""
         return self.sums.calls - self.sums.priced
 
     @property
@@ -112,7 +112,7 @@ class UsageRow:
 
     @property
     def p95_latency(self) -> str:
-        """What 95 of 100 calls took at most."""
+        """Return the 95th percentile of the latency as text."""
         return format_seconds(self.sums.latency_percentile(0.95))
 
     @property
@@ -125,7 +125,7 @@ class UsageRow:
 
 
 def usage_tables(usage: UsageFigures, active_filters: Iterable[tuple[str, str]], per: str) -> dict[str, list[UsageRow]]:
-    """By agent and by model the most called first, by day or week the newest; `active_filters` are the filters in force."""
+    """Return the tables by agent and by model (most calls first) and by day or week (newest first)."""
     active_filters = [(name, value) for name, value in active_filters if name not in ("since", "until")]
 
     def build_query(first: date, last: date, *overrides: tuple[str, str]) -> str:
@@ -148,7 +148,8 @@ def usage_tables(usage: UsageFigures, active_filters: Iterable[tuple[str, str]],
 
 
 def period_start(day: date, per: str) -> date:
-    """The day itself, or the Monday of its week."""
+    """Return the day itself, or the Monday of its week."""
+
     return day - timedelta(days=day.weekday()) if per == "week" else day
 
 

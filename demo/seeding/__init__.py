@@ -1,5 +1,5 @@
-"""Big believable data, made by the database itself: see `manage.py seed`.
+"""Generate large, realistic data inside the database (`manage.py seed`).
 
-Every app has a `seeding` module (or package) that fills its own tables, set-based. What they share is here:
-draws that depend on nothing but a seed and a row's number, words to draw from, and the staff.
+There is one module for each kind of record, which fills its tables with set-based SQL. They share random draws that
+depend only on a seed and the number of a row (`draws`), names (`vocabulary`) and the staff (`staff`).
 """

@@ -1,4 +1,4 @@
-"""What models were asked about a share of the leads."""
+"""Seed AI interactions about a share of the leads."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.db.backends.utils import CursorWrapper
 
 from demo.seeding.draws import Chunk, weighted_choice
 
-# One call in fifty failed: no answer, no tokens, no cost. US dollars for a million tokens in and out.
+# One call in fifty failed, without answer, tokens and cost. Prices are in US dollars per million tokens.
 INSERT_INTERACTIONS_SQL = """
 INSERT INTO ai_interactions (id, created_at, lead_id, type, source, agent, content, ai_response, summary,
                              model_used, temperature, metadata, prompt_tokens, completion_tokens, cost_usd,
@@ -65,6 +65,6 @@ INTERACTION_PARAMETERS: dict[str, Any] = {
 
 
 def insert_interactions(cursor: CursorWrapper, chunk: Chunk) -> int:
-    """Write one call to a model for a share of `seeded`; what days came to is summed anew by the next night."""
+    """Insert one interaction for a share of `seeded`. Delete the daily sums, which the next nightly job restores."""
     cursor.execute("DELETE FROM ai_call_days")
     return chunk.run(cursor, INSERT_INTERACTIONS_SQL, INTERACTION_PARAMETERS)

@@ -1,4 +1,4 @@
-"""What was said with a share of the leads: conversations that end with the lead's last contact."""
+"""Seed conversations with a share of the leads, which end with the last contact of the lead."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.db.backends.utils import CursorWrapper
 
 from demo.seeding.draws import Chunk, weighted_choice
 
-# The last message is the lead's last contact, and its direction says who owes the answer.
+# The last message is the last contact of the lead, and its direction decides who has to reply.
 THREADS_TABLE_SQL = """
 CREATE TEMP TABLE seeded_threads ON COMMIT DROP AS
 SELECT n, lead_id, first_name, name, email, owner, our_email, topic, source, is_open, last_contact_at, awaiting,
@@ -15,13 +15,13 @@ SELECT n, lead_id, first_name, name, email, owner, our_email, topic, source, is_
   FROM (
     SELECT n, seeded.id AS lead_id, first_name, name, email, is_open, last_contact_at, awaiting,
            coalesce(owner, 'office') AS owner, coalesce(owner, 'office') || '@example.com' AS our_email,
-           coalesce(called, 'insurance') AS topic,
+           coalesce(line_name, 'insurance') AS topic,
            CASE WHEN email = '' THEN pg_temp.pick('{CALL,CALL,SMS}', pg_temp.draw(n, 'channel'))
                 ELSE pg_temp.pick(%(sources)s, %(sources_shares)s, pg_temp.draw(n, 'channel')) END AS source,
            greatest(created_at, last_contact_at - interval '30 days' * pg_temp.draw(n, 'length'))
              AS started_at
       FROM seeded
-      LEFT JOIN (SELECT code, lower(name) AS called FROM insurance_types) AS line ON code = line_code
+      LEFT JOIN (SELECT code, lower(name) AS line_name FROM insurance_types) AS line ON code = line_code
      WHERE last_contact_at IS NOT NULL AND pg_temp.draw(n, 'threads') < %(threads)s
      OFFSET 0
   ) AS talked
@@ -60,7 +60,7 @@ SELECT pg_temp.uuid7(sent_at, 'message', n), sent_at, sent_at, thread_id, direct
             ELSE '{}' END,
        CASE WHEN source IN ('CALL', 'MEETING') THEN split_part(body, E'\\n\\n', 2) ELSE '' END
   FROM (
-    SELECT said.*,
+    SELECT drafted.*,
            CASE WHEN direction = 'in'
                 THEN 'Hi ' || initcap(split_part(owner, '.', 1)) || E',\\n\\n'
                   || pg_temp.pick(%(theirs)s, pg_temp.draw(n, 'first')) || ' '
@@ -75,9 +75,9 @@ SELECT pg_temp.uuid7(sent_at, 'message', n), sent_at, sent_at, thread_id, direct
                started_at + (last_contact_at - started_at) * (place::float8 / length) AS sent_at,
                CASE WHEN awaiting = (mod(length - place, 2) = 0) THEN 'out' ELSE 'in' END AS direction
           FROM seeded_threads AS thread CROSS JOIN generate_series(1, length) AS place
-      ) AS said
+      ) AS drafted
      OFFSET 0
-  ) AS written
+  ) AS message
 """
 CONVERSATION_PARAMETERS: dict[str, Any] = {
     **weighted_choice("sources", {"EMAIL": 72, "CALL": 12, "SMS": 7, "FORM": 4, "CHAT": 3, "MEETING": 2}),
@@ -143,7 +143,7 @@ CONVERSATION_PARAMETERS: dict[str, Any] = {
 
 
 def insert_conversations(cursor: CursorWrapper, chunk: Chunk) -> int:
-    """Write the conversations of a share of `seeded`, with their messages; returns the conversations."""
+    """Insert conversations with messages for a share of `seeded`. Return the number of conversations."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.seeded_threads")
     chunk.run(cursor, THREADS_TABLE_SQL, CONVERSATION_PARAMETERS)
     thread_count = chunk.run(cursor, INSERT_THREADS_SQL, CONVERSATION_PARAMETERS)

@@ -1,11 +1,11 @@
-"""The people of a made-up agency."""
+"""The staff of the generated agency."""
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 
 from crm.models import User
 
-# Who works on leads stands first; the others look on and look after.
+# Roles that own leads.
 STAFF_WITH_LEADS = {
     "agent": [
         "Marisol Reyes",
@@ -25,6 +25,7 @@ STAFF_WITH_LEADS = {
     ],
     "manager": ["Denise Coleman", "Victor Santos", "Ingrid Berg"],
 }
+# Roles that own no leads.
 OTHER_STAFF = {
     "viewer": ["Walter Stein"],
     "schema admin": ["Nikhil Desai"],
@@ -33,7 +34,7 @@ OTHER_STAFF = {
 
 
 def create_staff() -> list[User]:
-    """Add whoever is missing, without a password, each in their group; returns who owns leads."""
+    """Create the missing staff, without passwords, in their groups. Return the users who own leads."""
     for role, names in {**STAFF_WITH_LEADS, **OTHER_STAFF}.items():
         for name in names:
             _create_staff_member(name, Group.objects.filter(name=role).first())

@@ -1,4 +1,4 @@
-"""What an agent proposed for a share of the leads, and what a person decided."""
+"""Seed suggestions for a share of the leads, with their decisions."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from django.db.backends.utils import CursorWrapper
 
 from demo.seeding.draws import Chunk, weighted_choice
 
-# A lead that has fallen silent should go on ice: that waits, or was turned down. One that lies on ice got
-# there by an approved suggestion. For every other lead a task was proposed.
+# A dormant lead has a pending or rejected suggestion to move it to "On ice". A lead that is on ice got there by an
+# approved suggestion. Every other lead has a suggested task.
 SUGGESTIONS_TABLE_SQL = """
 CREATE TEMP TABLE seeded_suggestions ON COMMIT DROP AS
 SELECT proposed.*, pg_temp.uuid7(at, 'suggestion', n) AS id,
@@ -31,7 +31,7 @@ SELECT proposed.*, pg_temp.uuid7(at, 'suggestion', n) AS id,
      OFFSET 0
   ) AS proposed
 """
-# Written as `digest` writes them, keys in order and no blanks, so that the hash can be taken of the text.
+# Formatted like `content_digest` does, with sorted keys and without spaces, so that the hash of the text is right.
 STAGE_CHANGE_CONTENT_SQL = (
     """'{"fromStatus":' || to_json(move_from) || ',"lossNotes":"","lossReason":"","status":"ON_ICE"}'"""
 )
@@ -60,7 +60,8 @@ SELECT id, at, greatest(at, reviewed_at), CASE WHEN move_from IS NULL THEN 'TASK
             ELSE jsonb_build_object('lead', lead_id, 'was', move_from, 'now', 'ON_ICE') END,
        CASE WHEN status = 'FAILED' THEN 'The database was not reachable.' ELSE '' END
   FROM (
-    SELECT seeded_suggestions.*, CASE WHEN move_from IS NULL THEN {TASK_CONTENT_SQL} ELSE {STAGE_CHANGE_CONTENT_SQL} END AS suggested,
+    SELECT seeded_suggestions.*,
+           CASE WHEN move_from IS NULL THEN {TASK_CONTENT_SQL} ELSE {STAGE_CHANGE_CONTENT_SQL} END AS suggested,
            CASE WHEN status IN ('PENDING', 'REJECTED') THEN NULL
                 WHEN move_from IS NOT NULL THEN {STAGE_CHANGE_CONTENT_SQL}
                 WHEN status = 'MODIFIED' THEN {LATER_TASK_CONTENT_SQL}
@@ -104,7 +105,7 @@ SUGGESTION_PARAMETERS: dict[str, Any] = {
         "Their last message asks for it.",
         "The quote cannot be finished without it.",
         "The renewal is less than a month away.",
-        "A budget was named, and nobody has answered it yet.",
+        "A budget was named, and the message has no reply yet.",
         "The proposal was opened twice without an answer.",
     ],
     "refusals": [
@@ -113,13 +114,13 @@ SUGGESTION_PARAMETERS: dict[str, Any] = {
         "Too early.",
         "Not what they meant.",
     ],
-    # In the order of the refusals.
+    # In the order of `refusals`.
     "codes": ["ALREADY_DONE", "BAD_TIMING", "BAD_TIMING", "WRONG_FACTS"],
 }
 
 
 def insert_suggestions(cursor: CursorWrapper, chunk: Chunk) -> int:
-    """Write one suggestion for a share of `seeded`, and what approved ones have led to."""
+    """Insert one suggestion for a share of `seeded`, and the tasks and executions of the approved ones."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.seeded_suggestions")
     chunk.run(cursor, SUGGESTIONS_TABLE_SQL, SUGGESTION_PARAMETERS)
     suggestion_count = chunk.run(cursor, INSERT_SUGGESTIONS_SQL, SUGGESTION_PARAMETERS)

@@ -1,4 +1,4 @@
-"""Requests for help by a share of the clients."""
+"""Seed tickets of a share of the clients."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.db.backends.utils import CursorWrapper
 from demo.seeding.draws import Chunk, weighted_choice
 from support.due_times import RESPONSE_TARGETS
 
-# What is older than three weeks is resolved but for a few; what is younger is at any point of its way.
+# Nearly all tickets older than three weeks are resolved; newer ones have any status.
 INSERT_TICKETS_SQL = """
 INSERT INTO support_tickets (id, created_at, updated_at, client_id, lead_id, created_by, subject, issue_type,
                              issue_description, resolution_summary, status, priority, assigned_to_id,
@@ -33,15 +33,15 @@ SELECT pg_temp.uuid7(at, 'ticket', n), at, coalesce(ended_at, at), client_id, id
                pg_temp.pick(%(priorities)s, %(priorities_shares)s, pg_temp.draw(n, 'priority')) AS priority
           FROM seeded WHERE client_id IS NOT NULL AND pg_temp.draw(n, 'tickets') < %(tickets)s
       ) AS opened
-      JOIN unnest(%(promised)s::text[], %(first_targets)s::interval[], %(targets)s::interval[])
-           AS promise (promised, first_target, target) ON promised = priority
+      JOIN unnest(%(due_priorities)s::text[], %(first_targets)s::interval[], %(targets)s::interval[])
+           AS due_time (due_priority, first_target, target) ON due_priority = priority
      OFFSET 0
   ) AS handled
 """
 TICKET_PARAMETERS: dict[str, Any] = {
     **weighted_choice("priorities", {"low": 20, "normal": 55, "high": 19, "urgent": 6}),
     **weighted_choice("statuses", {"Open": 40, "In Progress": 35, "Escalated": 10, "Resolved": 15}),
-    "promised": [str(priority) for priority in RESPONSE_TARGETS],
+    "due_priorities": [str(priority) for priority in RESPONSE_TARGETS],
     "first_targets": [first for first, _ in RESPONSE_TARGETS.values()],
     "targets": [target for _, target in RESPONSE_TARGETS.values()],
     "issues": [
@@ -69,5 +69,5 @@ TICKET_PARAMETERS: dict[str, Any] = {
 
 
 def insert_tickets(cursor: CursorWrapper, chunk: Chunk) -> int:
-    """Write one ticket for a share of the clients of `seeded`."""
+    """Insert one ticket for a share of the clients of `seeded`."""
     return chunk.run(cursor, INSERT_TICKETS_SQL, TICKET_PARAMETERS)

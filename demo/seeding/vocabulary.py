@@ -1,13 +1,13 @@
-"""What people, firms and places are called. All made up; addresses and numbers are those kept for examples."""
+"""Invented names of people, companies and places. Email domains and phone numbers are reserved for examples."""
 
 
 def split_words(text: str) -> list[str]:
-    """What blanks separate."""
+    """Split `text` at whitespace."""
     return text.split()
 
 
 def split_phrases(text: str, separator: str = "\n") -> list[str]:
-    """What lines, or another sign, separate, without surrounding blanks."""
+    """Split `text` at line breaks or another separator, and strip each phrase."""
     return [" ".join(phrase.split()) for phrase in text.strip().split(separator)]
 
 
@@ -52,7 +52,7 @@ LAST_NAMES = split_words("""
     Zhang Zhao Zhou Zimmerman
 """)
 
-# Town, state, postal code and area code, in one word that `split_part` takes apart.
+# Town, state, postal code and area code, which the SQL separates with `split_part`.
 TOWNS = split_phrases("""
     Akron|OH|44308|330
     Albany|NY|12207|518

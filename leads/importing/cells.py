@@ -1,4 +1,4 @@
-"""One cell's text into the value of a column, or why it is none. Pure: no database."""
+"""Parse the text of one cell into the value of a field. Pure: no database."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 CellParser = Callable[[str], Any]
 
-# How exports write that nothing is known, where no such word can be the value itself.
+# How exports write an empty cell. Free text is exempt: there, such a word can be the value itself.
 EMPTY_CELL_TEXTS = frozenset({"null", "(null)", r"\n", "n/a", "na", "none", "nan", "-", "--", "?"})
 MIN_IMPORTED_PHONE_DIGITS = 3
 SPREADSHEET_NUMBER = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)
@@ -32,7 +32,7 @@ MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
 )
-# A year of two digits, as POSIX reads it.
+# POSIX reads the years 69 to 99 as 19xx and the years 00 to 68 as 20xx.
 CENTURY_PIVOT = 69
 TAG_SEPARATOR = re.compile(r":::|[;|,]")
 
@@ -40,11 +40,11 @@ url_validator = URLValidator(schemes=["http", "https"])
 
 
 class InvalidCell(Exception):
-    """A cell that cannot be taken; `str(error)` goes on from the quoted cell: “x” …"""
+    """A cell cannot be parsed. The message completes a sentence that begins with the cell: “x” is not a number."""
 
 
 def normalize_name(name: str) -> str:
-    """A name without what people write differently: case, blanks, punctuation."""
+    """Return `name` in lower case, without spaces and punctuation, for comparison."""
     return re.sub(r"[\W_]+", "", name.casefold())
 
 
@@ -54,7 +54,7 @@ def is_empty_cell(text: str) -> bool:
 
 @dataclass(frozen=True)
 class LineParser:
-    """Text of one line, at most `max_length` characters."""
+    """Parse a single line of text, at most `max_length` characters long."""
 
     max_length: int
 
@@ -66,13 +66,13 @@ class LineParser:
 
 
 def parse_long_text(text: str) -> str:
-    """Text of any number of lines."""
+    """Return `text` with `\\n` as its only line break."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 @dataclass(frozen=True)
 class EmailParser:
-    """An e-mail address."""
+    """Parse an email address."""
 
     max_length: int
 
@@ -83,20 +83,20 @@ class EmailParser:
         try:
             validate_email(text)
         except ValidationError:
-            raise InvalidCell("is not an e-mail address") from None
+            raise InvalidCell("is not an email address") from None
         return text
 
 
 @dataclass(frozen=True)
 class PhoneParser:
-    """A phone number, kept as it is written."""
+    """Parse a phone number; it keeps the way it is written."""
 
     max_length: int
 
     def __call__(self, text: str) -> str:
         text = " ".join(text.split())
         if SPREADSHEET_NUMBER.fullmatch(text):
-            raise InvalidCell("was a phone number before a spreadsheet rounded it")
+            raise InvalidCell("is a phone number that a spreadsheet has rounded")
         if len(text) > self.max_length:
             raise InvalidCell(f"is longer than {self.max_length} characters")
         if sum(character.isdigit() for character in text) < MIN_IMPORTED_PHONE_DIGITS:
@@ -106,7 +106,7 @@ class PhoneParser:
 
 @dataclass(frozen=True)
 class WebsiteParser:
-    """An address on the web; `https://` is put before one that names only a host."""
+    """Parse a web address; one without a scheme gets `https://`."""
 
     max_length: int
 
@@ -124,7 +124,7 @@ class WebsiteParser:
 
 @dataclass(frozen=True)
 class ChoiceParser:
-    """One of `options`, by any of the names people know it by."""
+    """Look up one of `options` by any of its normalized names."""
 
     options: Mapping[str, Any]
     error_message: str
@@ -138,7 +138,7 @@ class ChoiceParser:
 
 @dataclass(frozen=True)
 class TagsParser:
-    """Tags with `,`, `;`, `|` or `:::` between them."""
+    """Parse tags separated by `,`, `;`, `|` or `:::`."""
 
     max_length: int
 
@@ -147,17 +147,17 @@ class TagsParser:
         if not any(tags):
             return []
         if not all(tags):
-            raise InvalidCell("holds an empty tag between two separators")
+            raise InvalidCell("has an empty tag between two separators")
         if any(len(tag) > self.max_length for tag in tags):
-            raise InvalidCell(f"holds a tag of more than {self.max_length} characters")
+            raise InvalidCell(f"has a tag with more than {self.max_length} characters")
         return list(dict.fromkeys(tags))
 
 
 def parse_cell_number(text: str, mark: str) -> Decimal:
-    """The number in `text` whose decimal mark is `mark`; groups of thousands and a currency may be there.
+    """Return the number in `text` with the decimal mark `mark`; thousands separators and a currency are allowed.
 
     Raises:
-        InvalidCell: there is none.
+        InvalidCell: `text` is not a number.
     """
     match = CELL_AMOUNT_PATTERN.fullmatch(text)
     if not match or bool(match[1]) != bool(match[5]):
@@ -174,7 +174,7 @@ def parse_cell_number(text: str, mark: str) -> Decimal:
 
 
 def guess_decimal_mark(texts: Iterable[str]) -> str:
-    """The decimal mark of a column: the one that most of `texts` can only be read with."""
+    """Return the decimal mark that most of the unambiguous `texts` of a column use."""
     votes = {".": 0, ",": 0}
     for text in texts:
         marks = re.findall(r"[.,]", text)
@@ -189,7 +189,7 @@ def guess_decimal_mark(texts: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class AmountParser:
-    """A number from zero, with at most `places` decimals and `digits` digits."""
+    """Parse a number that is not negative, with at most `places` decimals and `digits` digits."""
 
     digits: int
     places: int
@@ -198,7 +198,7 @@ class AmountParser:
     def __call__(self, text: str) -> Decimal:
         value = parse_cell_number(text, self.mark).normalize()
         if value < 0:
-            raise InvalidCell("must not be negative")
+            raise InvalidCell("is negative")
         if -value.as_tuple().exponent > self.places:
             raise InvalidCell(f"has more than {self.places} decimals")
         if value >= 10 ** (self.digits - self.places):
@@ -211,7 +211,7 @@ class AmountParser:
 
 @dataclass(frozen=True)
 class FractionParser:
-    """A number from 0 to 1 with at most two decimals, or a whole percentage."""
+    """Parse a number from 0 to 1 with at most two decimals, or a whole percentage."""
 
     mark: str = "."
 
@@ -219,7 +219,7 @@ class FractionParser:
         percent = text.endswith("%")
         value = parse_cell_number(text.rstrip("% "), self.mark) / (100 if percent else 1)
         if not 0 <= value <= 1:
-            raise InvalidCell("must lie between 0 and 1")
+            raise InvalidCell("is not between 0 and 1")
         if -value.normalize().as_tuple().exponent > 2:
             raise InvalidCell("has more than 2 decimals")
         return value
@@ -233,9 +233,9 @@ def expand_year(text: str) -> int:
 
 
 def guess_day_first(texts: Iterable[str]) -> bool:
-    """Whether the dates of a column are written day before month: what most of `texts` can only be.
+    """Return whether the dates of a column put the day before the month, judging by the unambiguous `texts`.
 
-    Where all can be read both ways, only those with slashes are American.
+    If all are ambiguous, dates with slashes are American and all others put the day first.
     """
     day_first = month_first = 0
     separator = ""
@@ -250,7 +250,7 @@ def guess_day_first(texts: Iterable[str]) -> bool:
 
 
 def month_number(name: str) -> int:
-    """1..12 for a month's English name or its beginning.
+    """Return 1 to 12 for an English month name or its beginning.
 
     Raises:
         ValueError: there is no such month.
@@ -263,7 +263,7 @@ def month_number(name: str) -> int:
 
 @dataclass(frozen=True)
 class DateParser:
-    """A date: ISO, with the month's name, or numbers in the order of the column; a time is passed over."""
+    """Parse a date: ISO, with a month name, or with numbers in the order of the column. A time of day is ignored."""
 
     day_first: bool = False
 
@@ -280,7 +280,7 @@ class DateParser:
                 month = month_number(match[2] or match[3])
                 return date(expand_year(match[5]), month, int(match[1] or match[4]))
         except ValueError:
-            raise InvalidCell("is a day that no calendar has (day and month may be in another order)") from None
+            raise InvalidCell("is not a real date (day and month may be swapped)") from None
         raise InvalidCell(f"is not a date ({self})")
 
     def __str__(self) -> str:
@@ -289,12 +289,12 @@ class DateParser:
 
 @dataclass(frozen=True)
 class PastDateParser(DateParser):
-    """A date that is over, as the moment it began."""
+    """Parse a date that is not in the future, as the start of that day."""
 
     def __call__(self, text: str) -> datetime:
         moment = timezone.make_aware(datetime.combine(super().__call__(text), time()))
         if moment > timezone.now():
-            raise InvalidCell("lies in the future")
+            raise InvalidCell("is in the future")
         return moment
 
     __str__ = DateParser.__str__

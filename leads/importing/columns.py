@@ -1,4 +1,4 @@
-"""Which column of a file is which field of a lead. Pure: no database."""
+"""Map the columns of a file to the fields of a lead. Pure: no database."""
 
 import itertools
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from crm.exceptions import InvalidInput
 from leads.importing.cells import normalize_name
 
-# Three fields of a file that make up one of ours.
+# Three columns of a file can make up our one name.
 NAME_PARTS = ("first_name", "middle_name", "last_name")
 IMPORTABLE_FIELDS = (
     *("contact_name", "contact_email", "contact_phone", "company_name", "company_website", "client_type"),
@@ -16,7 +16,7 @@ IMPORTABLE_FIELDS = (
     *("loss_reason", "loss_notes", "overall_score", "tier_override", "predicted_close_probability"),
     *("estimated_value", "expected_close_date", "closed_at", "tags"),
 )
-# What the error file puts before the columns of the file: a corrected one is imported as it is.
+# The error file begins with these columns; the import skips them, so that a corrected error file can be imported.
 ERROR_COLUMNS = ["line", "reason"]
 ROW_NUMBER_PLACEHOLDER = "row"
 TEMPLATE_PLACEHOLDER_PATTERN = re.compile(r"\{([^{}]*)\}")
@@ -25,7 +25,7 @@ NUMBER_OR_DATE_PATTERN = re.compile(r"[-+$€£]?\d[\d.,:/ -]*%?")
 
 # Names of the same thing in the exports of HubSpot, Salesforce, Pipedrive, Zoho, Dynamics, Google and Outlook
 # contacts, LinkedIn, Mailchimp, and the agency systems Applied Epic, AMS360, EZLynx and HawkSoft, without case
-# and punctuation. Of several columns, the one that stands first here is taken.
+# and punctuation. If several columns match, the first name in this list wins.
 FIELD_SYNONYMS = {
     "contact_name": """contactname fullname name contactfullname personname leadname primarycontact
         primarycontactname clientname customername insuredname namedinsured applicantname prospectname
@@ -71,7 +71,7 @@ FIELD_SYNONYMS = {
     "closed_at": "closedat",
     "tags": "tags tag labels label categories groupmembership leadlabels deallabel personlabel",
 }
-# Names that mean one thing here and another there: taken only where the cells bear it out.
+# Names with different meanings in different systems: used only if the cells fit the field.
 AMBIGUOUS_SYNONYMS = {
     "client_type": "type customertype accounttype recordtype prospecttype",
     "source_type": "source leadsource originalsource",
@@ -84,13 +84,13 @@ AMBIGUOUS_SYNONYMS = {
     "overall_score": "score leadscore",
 }
 
-# Whether the texts of a column can be values of a field.
+# Takes a field and the texts of a column, and returns whether the texts can be values of the field.
 CellsMatchField = Callable[[str, list[str]], bool]
 
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """Where each field of a lead comes from: a column, by its place, or a template."""
+    """The source of each field of a lead: a column, by its index, or a template."""
 
     header: list[str]
     columns: Mapping[str, int]
@@ -98,7 +98,7 @@ class ImportPlan:
 
     @property
     def custom_columns(self) -> dict[int, str]:
-        """The columns that are no field, by their place: each becomes a custom field of its own name."""
+        """Return the columns without a field, by index: each becomes a custom field with the name of the column."""
         error_columns = range(len(ERROR_COLUMNS)) if self.header[: len(ERROR_COLUMNS)] == ERROR_COLUMNS else ()
         used = {*self.columns.values(), *error_columns}
         return {index: name for index, name in enumerate(self.header) if index not in used}
@@ -116,13 +116,13 @@ def plan_import(
     column_fields: Mapping[str, str],
     field_templates: Mapping[str, str],
 ) -> ImportPlan:
-    """What is to become of each column: as `column_fields` and `field_templates` say, else as its name lets guess.
+    """Decide the source of each field: as `column_fields` and `field_templates` say, else guessed from the names.
 
-    `column_fields` gives a column's field, or "" to keep it as a custom field; `field_templates` gives a field's template.
-    `rows` are the first ones of the file.
+    `column_fields` maps a column to a field, or to "" to keep it as a custom field. `field_templates` maps a field
+    to a template. `rows` are the first rows of the file.
 
     Raises:
-        InvalidInput: there is no such column or field, a field has two sources, or the name has none.
+        InvalidInput: a column or field does not exist, a field has two sources, or the name has none.
     """
     mapped = {column_index(column, header): validate_field(field) for column, field in column_fields.items()}
     check_header_row(header, mapped)
@@ -136,7 +136,7 @@ def plan_import(
     plan = ImportPlan(header, columns, field_templates)
     if not ("contact_name" in {*columns, *field_templates} or plan.name_parts):
         raise InvalidInput(
-            "No column holds a person's name. Say which one does with --map, or make names with --set, as in "
+            "No column holds the name of a person. Choose one with --map, or build names with --set, for example "
             f"--set contact_name='Applicant {{row}}'. The columns are: {', '.join(header)}."
         )
     return plan
@@ -145,7 +145,7 @@ def plan_import(
 def guess_columns(
     unmapped: Mapping[int, str], rows: list[list[str]], cells_match: CellsMatchField, *, used: set[str]
 ) -> dict[str, int]:
-    """A column for each field that has none yet, of those in `unmapped` (their plain names by their places)."""
+    """Guess a column for each field that has none; `unmapped` maps the index of a column to its normalized name."""
     columns: dict[str, int] = {}
     for field in (*IMPORTABLE_FIELDS, *NAME_PARTS):
         if field in used or conflicts_with_name_parts(field, {*used, *columns}):
@@ -164,19 +164,19 @@ def guess_columns(
 
 
 def conflicts_with_name_parts(field: str, used: set[str]) -> bool:
-    """Whether `field` is a person's full name and its parts are taken, or the other way round."""
+    """Return whether `field` is the full name and a part of it is used, or the other way round."""
     if field == "contact_name":
         return not used.isdisjoint(NAME_PARTS)
     return field in NAME_PARTS and "contact_name" in used
 
 
 def non_blank_cells(rows: list[list[str]], index: int) -> list[str]:
-    """What stands in a column of `rows`, without blank cells."""
+    """Return the stripped cells of a column of `rows`, without the blank ones."""
     return [text for cells in rows if index < len(cells) and (text := cells[index].strip())]
 
 
 def column_index(column: str, header: list[str]) -> int:
-    """The place of `column`, written with any case.
+    """Return the index of `column`, ignoring case.
 
     Raises:
         InvalidInput: there is no such column.
@@ -190,20 +190,20 @@ def column_index(column: str, header: list[str]) -> int:
 def validate_field(field: str) -> str:
     if field and field not in {*IMPORTABLE_FIELDS, *NAME_PARTS}:
         fields = ", ".join((*IMPORTABLE_FIELDS, *NAME_PARTS))
-        raise InvalidInput(f"A lead has no field “{field}” to import into. The fields are: {fields}.")
+        raise InvalidInput(f"A lead has no field “{field}”. The fields are: {fields}.")
     return field
 
 
 def check_single_source(fields: list[str]) -> None:
     for index, field in enumerate(fields):
         if field in fields[:index] or conflicts_with_name_parts(field, {*fields[:index]}):
-            raise InvalidInput(f"The field {field} is given twice: leave one --map or --set of it away.")
+            raise InvalidInput(f"The field {field} has two sources. Remove one of its --map or --set options.")
 
 
 def check_header_row(header: list[str], mapped: Mapping[int, str]) -> None:
-    """Refuse a first row that is a lead already, and not the names of the columns."""
-    known = {name for names in (*FIELD_SYNONYMS.values(), *AMBIGUOUS_SYNONYMS.values()) for name in names.split()}
-    has_column_names = bool(mapped) or any(normalize_name(cell) in known for cell in header)
+    """Refuse a first row that holds data instead of column names."""
+    known_names = {name for names in (*FIELD_SYNONYMS.values(), *AMBIGUOUS_SYNONYMS.values()) for name in names.split()}
+    has_column_names = bool(mapped) or any(normalize_name(cell) in known_names for cell in header)
     data_pattern = (
         EMAIL_OR_URL_PATTERN
         if has_column_names
@@ -211,5 +211,5 @@ def check_header_row(header: list[str], mapped: Mapping[int, str]) -> None:
     )
     if data := next((cell for cell in header if data_pattern.fullmatch(cell)), None):
         raise InvalidInput(
-            f"The first row must name the columns, and “{data[:60]}” looks like data. Put a row of names above."
+            f"The first row must name the columns, but “{data[:60]}” looks like data. Add a row with column names."
         )

@@ -1,4 +1,4 @@
-"""Bytes into text: what a file is, and in which encoding."""
+"""Detect whether a file is text, and in which encoding."""
 
 import codecs
 import re
@@ -8,7 +8,7 @@ from charset_normalizer import from_bytes
 
 from crm.exceptions import InvalidInput
 
-# Bytes; a file is read in such blocks, and the first one says what it is.
+# In bytes. The first block of a file shows its type.
 BLOCK_SIZE = 64 * 1024
 
 FILE_SIGNATURES = {
@@ -18,7 +18,7 @@ FILE_SIGNATURES = {
     b"\x1f\x8b": "a gzip archive",
     b"SQLite format 3\x00": "an SQLite database",
 }
-# The longer marks first: the one of UTF-32 begins with the one of UTF-16.
+# The longer marks come first, because the mark of UTF-32 begins with that of UTF-16.
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -27,13 +27,13 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 CONTROL_BYTES = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
-# What a byte becomes that is none in the file's encoding: no row that holds it is taken.
+# Replaces each byte that is invalid in the encoding of the file; a row with this mark is refused.
 BROKEN_BYTE_MARK = "\udcff"
 BROKEN_BYTES_HANDLER = "crm_broken_bytes"
 ESCAPED_BYTES_PATTERN = re.compile("[\udc80-\udcff]+")
 
-# Statistics fail on a few names, so the commonest legacy encoding is known by its letters: Western words
-# hold single accents; other encodings read as Western give rows of them, or odd signs within words.
+# Statistical detection fails on a few names, so Western text is recognised by its letters: Western words have single
+# accents, while other encodings read as Western give runs of accents, or symbols within words.
 WESTERN_TEXT_PATTERN = re.compile(
     r"[\x00-\x7fÀ-ÏÑ-ÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿŠšŽžŒœŸ"
     "\xa0\xad‘’‚“”„‹›«»–—…•·€£¥§©®™°´ªº¡¿½¼¾×²ˆ˜†‰]*"
@@ -55,10 +55,10 @@ codecs.register_error(BROKEN_BYTES_HANDLER, _mark_broken_byte)
 
 
 def detect_encoding(path: Path) -> str:
-    """The encoding of the text file at `path`, read through once in little memory.
+    """Return the encoding of the text file at `path`. Reads the file once, block by block.
 
     Raises:
-        InvalidInput: it cannot be read, or is no text.
+        InvalidInput: the file cannot be read or is not text.
     """
     try:
         with path.open("rb") as file:
@@ -70,23 +70,23 @@ def detect_encoding(path: Path) -> str:
 
 
 def check_is_text(head: bytes, name: str) -> None:
-    """Refuse the file `name` if its first bytes are those of something other than text."""
+    """Refuse the file `name` if its first bytes are not those of a text file."""
     for signature, kind in FILE_SIGNATURES.items():
         if head.startswith(signature):
-            raise InvalidInput(f"{name} is {kind}, not a CSV file: open it and save it as CSV.")
+            raise InvalidInput(f"{name} is {kind}, not a CSV file. Open it and save it as CSV.")
     if detect_marked_encoding(head) is None:
         controls = len(head) - len(head.translate(None, CONTROL_BYTES))
-        # A stray control character spoils its row only; text is never full of them.
+        # A few stray control characters only cost their rows; a binary file is full of them.
         if controls > 2 + len(head) // 100:
             raise InvalidInput(f"{name} is a binary file, not a CSV file.")
 
 
 def detect_marked_encoding(head: bytes) -> str | None:
-    """The encoding that a byte order mark names, or that the zero bytes of UTF-16 without one show."""
+    """Return the encoding that a byte order mark or the zero bytes of UTF-16 show, else None."""
     for mark, encoding in BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
             return encoding
-    # Text in a Latin alphabet has a zero as every second byte.
+    # In UTF-16, every second byte of text in a Latin alphabet is zero.
     even, odd = head[0::2], head[1::2]
     if odd and odd.count(0) > 0.7 * len(odd) and not even.count(0):
         return "utf-16-le"
@@ -96,29 +96,29 @@ def detect_marked_encoding(head: bytes) -> str | None:
 
 
 def detect_unmarked_encoding(path: Path) -> str:
-    """UTF-8 if the file is, but for a little damage; else the legacy encoding it looks like."""
+    """Return UTF-8 if the file is valid but for a little damage, else the likeliest legacy encoding."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     sample, damaged_count, multibyte_count = b"", 0, 0
     with path.open("rb") as file:
         while chunk := file.read(BLOCK_SIZE):
             text = decoder.decode(chunk)
             multibyte_count += len(chunk) - len(text)
-            if not chunk.isascii() and (found := len(ESCAPED_BYTES_PATTERN.findall(text))):
-                damaged_count += found
+            if not chunk.isascii() and (damaged := len(ESCAPED_BYTES_PATTERN.findall(text))):
+                damaged_count += damaged
                 sample = sample or non_ascii_lines(chunk)
     # Legacy text read as UTF-8 is nearly all damage.
     return "utf-8" if 2 * damaged_count <= multibyte_count else detect_legacy_encoding(sample)
 
 
 def non_ascii_lines(chunk: bytes) -> bytes:
-    """The lines that are not plain ASCII, which alone tell encodings apart."""
+    """Return the lines that are not plain ASCII: only they tell encodings apart."""
     return b"\n".join(line for line in chunk.split(b"\n") if not line.isascii())[:BLOCK_SIZE]
 
 
 def detect_legacy_encoding(sample: bytes) -> str:
-    """The likeliest encoding of a `sample` that is not UTF-8."""
+    """Return the likeliest encoding of a `sample` that is not UTF-8."""
     western = sample.decode("cp1252", errors="replace")
     if WESTERN_TEXT_PATTERN.fullmatch(western) and not NOT_WESTERN_PATTERN.search(western):
         return "cp1252"
-    found = from_bytes(sample, cp_isolation=LEGACY_ENCODINGS).best()
-    return found.encoding if found else "cp1252"
+    best_match = from_bytes(sample, cp_isolation=LEGACY_ENCODINGS).best()
+    return best_match.encoding if best_match else "cp1252"

@@ -1,4 +1,4 @@
-"""A CSV file as rows: its dialect, its column names, and every row with the line it begins on."""
+"""Read a CSV file: its dialect, its column names, and its rows with their line numbers."""
 
 import codecs
 import csv
@@ -16,26 +16,26 @@ from crm.exceptions import InvalidInput
 from leads.importing.decoding import BLOCK_SIZE, BROKEN_BYTES_HANDLER, detect_encoding
 
 DELIMITERS = ",;\t|"
-# Characters; what is held in memory of a file.
+# In characters. Limits how much of a file is held in memory.
 MAX_ROW_LENGTH = 1024 * 1024
 SAMPLE_ROWS = 1000
 
 EXCEL_SEPARATOR_PATTERN = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)
 ALL_IN_SINGLE_QUOTES_PATTERN = re.compile(r"'[^']*'([,;\t|]'[^']*')*\s*$")
-# A backslash before a quote that ends no cell.
+# A backslash before a quote that does not end a cell.
 BACKSLASHED_QUOTE_PATTERN = re.compile(r'(?<!\\)\\"(?!["\r\n,;\t|]|$)')
-# What no cell may hold: the database stores no zero byte, and the others are always damage.
+# The database cannot store a zero byte; the other characters are always damage.
 FORBIDDEN_CHARACTERS = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
 FAULT_MESSAGES = {
-    "unexpected end of data": "opens a quote that is never closed; the file may be cut off",
-    "field larger": "has a cell of more than 131,072 characters, or a quote that is never closed",
+    "unexpected end of data": "has an opening quote that is never closed; the file may be cut off",
+    "field larger": "has a cell with more than 131,072 characters, or a quote that is never closed",
     "' expected after '": "has text after a closing quote",
 }
 
 
 class CsvRow(NamedTuple):
-    """A row as it stands in the file; one that is no CSV has its text as the only cell, and its `describe_fault`."""
+    """A row of the file. If it is not valid CSV, its only cell is its text, and `fault` says what is wrong."""
 
     line: int
     cells: list[str]
@@ -66,7 +66,7 @@ class Dialect:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A file that can be read as rows, as often as one likes."""
+    """A CSV file with its encoding, dialect and column names. Its rows can be read any number of times."""
 
     path: Path
     encoding: str
@@ -74,7 +74,7 @@ class CsvFile:
     header: list[str]
 
     def rows(self) -> Iterator[CsvRow]:
-        """Every row below the column names; blank ones are passed over."""
+        """Yield every row below the column names, except blank ones."""
         rows = self._all_rows()
         next(rows)
         return rows
@@ -88,10 +88,10 @@ class CsvFile:
 
 
 def open_csv(path: Path, encoding: str | None = None) -> CsvFile:
-    """Look at the file at `path` and say how it is to be read.
+    """Detect the encoding, the dialect and the column names of the file at `path`.
 
     Raises:
-        InvalidInput: it cannot be read, is empty or no text, or its first row does not name columns.
+        InvalidInput: the file cannot be read, is empty or not text, or its first row does not name columns.
     """
     detected = detect_encoding(path)
     encoding = validate_encoding(encoding) if encoding else detected
@@ -113,7 +113,7 @@ def validate_encoding(name: str) -> str:
     try:
         "".encode(name)
     except LookupError as error:
-        raise InvalidInput(f"There is no encoding called “{name}”: write one such as utf-8 or cp1252.") from error
+        raise InvalidInput(f"There is no encoding “{name}”. Use for example utf-8 or cp1252.") from error
     return "utf-8-sig" if codecs.lookup(name).name == "utf-8" else name
 
 
@@ -124,7 +124,7 @@ def open_csv_text(path: Path, encoding: str) -> Iterator[TextIO]:
 
 
 class CountedLines:
-    """The lines of a text, counted, and kept until the row they belong to is known to be one."""
+    """Iterate over the lines of a text and count them. The lines of the current row can be put back."""
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
@@ -146,18 +146,18 @@ class CountedLines:
         if self._characters > MAX_ROW_LENGTH:
             begin = self.number - len(self._row_lines) + 1
             raise InvalidInput(
-                f"The row on line {begin} has more than {MAX_ROW_LENGTH:,} characters: is this a CSV file?"
+                f"The row on line {begin} has more than {MAX_ROW_LENGTH:,} characters. Is this a CSV file?"
             )
         return line
 
     def begin_row(self) -> int:
-        """The number of the line that comes next."""
+        """Start a new row and return the number of its first line."""
         self._row_lines.clear()
         self._characters = 0
         return self.number + 1
 
     def abandon_row(self) -> str:
-        """The first line of the row; the lines after it will be read again, each as a row of its own."""
+        """Return the first line of the row, and put back the others to be read as rows of their own."""
         first, *rest = self._row_lines
         self._returned_lines.extendleft(reversed(rest))
         self.number -= len(rest)
@@ -165,7 +165,7 @@ class CountedLines:
 
 
 def read_rows(text: TextIO, dialect: Dialect) -> Iterator[CsvRow]:
-    """Every row of `text` with something in it. A stray quote costs its own line, not those below."""
+    """Yield every row of `text` that is not blank. A stray quote costs its own line, not those below."""
     lines = CountedLines(text)
     reader = dialect.reader(lines)
     while True:
@@ -187,18 +187,18 @@ def describe_fault(error: csv.Error) -> str:
     for beginning, sentence in FAULT_MESSAGES.items():
         if beginning in str(error):
             return sentence
-    return f"is not CSV ({error})"
+    return f"is not valid CSV ({error})"
 
 
 def detect_dialect(sample: str) -> Dialect:
-    """The separator, quote and escape that make the most even table of `sample`, the head of a file."""
+    """Return the dialect that splits `sample`, the head of a file, into the most regular table."""
     lines = list(io.StringIO(sample, newline=""))
     first = next((line for line in lines if line.strip()), "")
     if match := EXCEL_SEPARATOR_PATTERN.match(first):
         return Dialect(match[1], escape=detect_escape(sample))
     quote = "'" if ALL_IN_SINGLE_QUOTES_PATTERN.match(first) else '"'
     candidates = [Dialect(delimiter, quote, detect_escape(sample)) for delimiter in DELIMITERS]
-    # The sample's last line may be cut off; that of a file of one line is not.
+    # The last line of the sample may be cut off, unless it is the only one.
     return max(candidates, key=lambda dialect: rate_dialect(lines[:-1] or lines, dialect))
 
 
@@ -207,9 +207,9 @@ def detect_escape(sample: str) -> str | None:
 
 
 def rate_dialect(lines: list[str], dialect: Dialect) -> tuple[bool, float, int]:
-    """How well `dialect` fits: more than one column, rows as long as the first, many columns."""
+    """Rate how well `dialect` fits: more than one column, then rows as long as the first, then many columns."""
     lengths = []
-    # What came before an error counts: the sample may end within a cell.
+    # The sample may end within a cell, so rows before an error count.
     with suppress(csv.Error):
         lengths.extend(len(cells) for cells in dialect.reader(iter(lines)) if cells)
     if not lengths or lengths[0] < 2:
@@ -218,11 +218,11 @@ def rate_dialect(lines: list[str], dialect: Dialect) -> tuple[bool, float, int]:
 
 
 def make_column_names(cells: list[str]) -> list[str]:
-    """The names in the first row, made distinct: `Notes`, `Notes (2)`, `Column 3` for one without."""
+    """Return distinct names for the cells of the first row: `Notes`, `Notes (2)`, `Column 3` for a blank cell."""
     names: list[str] = []
     for place, cell in enumerate(cells, start=1):
         if FORBIDDEN_CHARACTERS.search(cell):
-            raise InvalidInput(f"The name of column {place} has a character that is no text: {cell[:40]!r}.")
+            raise InvalidInput(f"The name of column {place} has an invalid character: {cell[:40]!r}.")
         name = base = " ".join(cell.split()) or f"Column {place}"
         copy = 2
         while name in names:

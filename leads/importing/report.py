@@ -1,4 +1,4 @@
-"""What came of an import: counts, reasons, and the file of the rows that were left out."""
+"""The outcome of an import: counts, reasons, and the error file with the skipped rows."""
 
 import csv
 import json
@@ -20,7 +20,10 @@ MAX_QUOTED_REASONS = 10
 
 @dataclass(frozen=True)
 class ImportOutcome:
-    """Rows read = imported + duplicates + refused; `reason_counts` counts the reasons, `first_reasons` quotes some of them."""
+    """The counts of an import: rows read = imported + duplicates + rejected.
+
+    `reason_counts` counts the rows by reason; `first_reasons` quotes the first ones, with their lines.
+    """
 
     rows_read: int
     imported: int
@@ -31,14 +34,14 @@ class ImportOutcome:
 
 
 class ImportReport:
-    """Counts what is left out, and writes it to a file if there is one."""
+    """Count the skipped rows, and write them to the error file if there is one."""
 
     def __init__(self, header: list[str], writer: Any | None) -> None:
         self.reason_counts: Counter[str] = Counter()
         self.first_reasons: list[str] = []
         self.rejected = 0
         self.writer = writer
-        # A corrected error file that is imported again keeps its two columns, and one of each.
+        # An error file that is imported again already has these columns; do not add them twice.
         self.offset = len(ERROR_COLUMNS) if header[: len(ERROR_COLUMNS)] == ERROR_COLUMNS else 0
         if writer:
             writer.writerow([*ERROR_COLUMNS, *header[self.offset :]])
@@ -65,18 +68,18 @@ class ImportReport:
 
 @contextmanager
 def open_report(header: list[str], path: Path, errors: Path | None) -> Iterator[ImportReport]:
-    """A report on the import of `path`, which writes to the file `errors` if one is given.
+    """Open a report on the import of `path` that writes skipped rows to the file `errors`, if given.
 
     Raises:
-        InvalidInput: the error file cannot be written, or is the file that is imported.
+        InvalidInput: the error file cannot be written, or is the imported file itself.
     """
     if errors is None:
         yield ImportReport(header, None)
         return
     if errors.exists() and errors.samefile(path):
-        raise InvalidInput("The error file must not be the file that is imported: it would be overwritten.")
+        raise InvalidInput(f"The error file {errors} would overwrite the imported file. Choose another name.")
     try:
-        # With the mark by which a spreadsheet knows UTF-8.
+        # Spreadsheets recognise UTF-8 by the byte order mark.
         file = errors.open("w", encoding="utf-8-sig", errors="replace", newline="")
     except OSError as error:
         raise InvalidInput(f"The error file {errors} cannot be written: {error.strerror}.") from error

@@ -1,4 +1,4 @@
-"""One row of a file into the columns of a lead, or the reason why it is refused. Pure: no database."""
+"""Convert one row of a file into the columns of a lead, or reject it with a reason. Pure: no database."""
 
 import re
 from collections.abc import Callable
@@ -42,15 +42,15 @@ from leads.importing.columns import (
 from leads.importing.reading import FORBIDDEN_CHARACTERS, CsvRow
 from leads.models import Lead, LossReason, ScoringPolicy, Source, Tier
 
-# The columns of a lead that a row decides, in the order of its values.
+# The columns of a lead that an import fills, in the order of the values of a row.
 LEAD_COLUMNS = ("id", *IMPORTABLE_FIELDS, "priority_tier", "signals", "custom_fields")
 COLUMN_INDEX = {field: index for index, field in enumerate(LEAD_COLUMNS)}
-# In these a word such as “none” may be meant.
+# In these fields a word such as “none” can be the value itself.
 FREE_TEXT_FIELDS = frozenset({"contact_name", "company_name", "source_detail", "notes", "loss_notes", "tags"})
-# A number that comes back from JSON as it was written: no sign, zero or digit would be lost.
+# A number that JSON returns exactly as it was written, without losing a sign, a zero or a digit.
 EXACT_NUMBER_PATTERN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{0,14}[1-9])?")
 MAX_EXACT_DIGITS = 15
-# Of the cells of a column with a doubtful name.
+# The share of the cells that must fit the field before a column with an ambiguous name is used.
 MIN_MATCHING_SHARE = 0.5
 MAX_QUOTED_CHARACTERS = 60
 
@@ -59,7 +59,7 @@ TextSource = Callable[[list[str], int], str]
 
 
 class RowRejected(Exception):
-    """Why a row is not taken: a sentence, and its `kind`, which many rows may share."""
+    """A row cannot be imported. The message quotes the row; `kind` is the same for all rows with this problem."""
 
     def __init__(self, reason: str, kind: str = "") -> None:
         super().__init__(reason)
@@ -73,7 +73,7 @@ class RowRejected(Exception):
 
 @dataclass(frozen=True)
 class ImportContext:
-    """What a cell may name that stands in other tables."""
+    """The stages, lines, owners and scoring policy that the cells of a file refer to."""
 
     stage: ChoiceParser
     line: ChoiceParser
@@ -84,7 +84,7 @@ class ImportContext:
 
 
 class FieldStep(NamedTuple):
-    """How one field gets its value; `is_free_text` text may be a word that elsewhere means nothing."""
+    """How one field gets its value. In free text, a word such as “none” is kept."""
 
     index: int
     text: TextSource
@@ -95,7 +95,7 @@ class FieldStep(NamedTuple):
 
 
 class LeadReader:
-    """Reads the rows of one file as its plan says."""
+    """Convert the rows of one file into leads according to an import plan."""
 
     def __init__(
         self, plan: ImportPlan, context: ImportContext, sample: list[list[str]], *, source_detail: str
@@ -109,10 +109,10 @@ class LeadReader:
         self.defaults[COLUMN_INDEX["source_detail"]] = source_detail
 
     def read_row(self, number: int, row: CsvRow) -> list[Any]:
-        """The values of `LEAD_COLUMNS` for the row that is the file's `number`th.
+        """Return the values of `LEAD_COLUMNS` for row `number` of the file.
 
         Raises:
-            RowRejected: something in it cannot be taken.
+            RowRejected: a cell is invalid, or the lead as a whole is.
         """
         cells = self.validate_cells(row)
         values = self.defaults.copy()
@@ -135,13 +135,13 @@ class LeadReader:
         return values
 
     def imported_score_signals(self, score: Decimal | None) -> str:
-        """The JSON list of the one signal that a `score` from elsewhere is: it counts, and fades like any other."""
+        """Return a JSON list with one signal for a `score` from the file, which fades like any other signal."""
         if score is None:
             return "[]"
         return f'[{{"type": "imported_score", "timestamp": "{self.started_at}", "weight": {score}}}]'
 
     def validate_cells(self, row: CsvRow) -> list[str]:
-        """The cells of `row`, one for each column and all of them text."""
+        """Return the cells of `row` after checking their number and their characters."""
         if row.fault:
             raise RowRejected(f"The row {row.fault}.")
         cells, width = row.cells, len(self.header)
@@ -149,33 +149,33 @@ class LeadReader:
             cells = cells[:width]
         if len(cells) != width:
             raise RowRejected(
-                f"The row has not as many cells as there are columns ({len(cells)}, not {width}); it may be cut off.",
-                "The row has not as many cells as there are columns.",
+                f"The row has {len(cells)} cell{'' if len(cells) == 1 else 's'} instead of {width}; it may be cut off.",
+                "The number of cells differs from the number of columns.",
             )
         if FORBIDDEN_CHARACTERS.search("".join(cells)):
             index, cell = next((p, cell) for p, cell in enumerate(cells) if FORBIDDEN_CHARACTERS.search(cell))
             raise RowRejected.for_cell(
                 self.header[index],
                 FORBIDDEN_CHARACTERS.sub("\ufffd", cell),
-                "holds a control character, or bytes that are no text in this encoding",
+                "contains a control character, or bytes that are invalid in this encoding",
             )
         return cells
 
     def check_lead(self, values: list[Any]) -> None:
-        """Refuse what is wrong with the lead as a whole."""
+        """Reject a lead without a name, or with closing data that contradicts its stage."""
         stage = values[COLUMN_INDEX["status"]]
         if not values[COLUMN_INDEX["contact_name"]]:
             raise RowRejected("The row has no name.")
         if stage not in self.context.lost_stages and (
             values[COLUMN_INDEX["loss_reason"]] or values[COLUMN_INDEX["loss_notes"]]
         ):
-            raise RowRejected("The row says why the lead was lost, and its stage is no lost one.")
+            raise RowRejected("The row has a loss reason or loss notes, but its stage is not a lost one.")
         if stage in self.context.open_stages and values[COLUMN_INDEX["closed_at"]]:
-            raise RowRejected("The row says when the lead was closed, and its stage is an open one.")
+            raise RowRejected("The row has a closing date, but its stage is an open one.")
 
 
 def default_value(field: str) -> Any:
-    """What a lead has where a row says nothing."""
+    """Return the value of `field` for a row that has none."""
     column = Lead._meta.get_field(field)
     if column.has_default():
         value = column.get_default()
@@ -184,22 +184,22 @@ def default_value(field: str) -> Any:
 
 
 def build_steps(plan: ImportPlan, context: ImportContext, sample: list[list[str]]) -> list[FieldStep]:
-    found = []
+    steps = []
     for field, index in plan.columns.items():
         if field in IMPORTABLE_FIELDS:
             parse, name = parser_for_field(field, context, non_blank_cells(sample, index)), plan.header[index]
-            found.append(
+            steps.append(
                 FieldStep(COLUMN_INDEX[field], cell_source(index), parse, name, name, field in FREE_TEXT_FIELDS)
             )
     if plan.name_parts:
         label = " + ".join(plan.header[index] for index in plan.name_parts)
         parse = parser_for_field("contact_name", context, [])
-        found.append(FieldStep(COLUMN_INDEX["contact_name"], joined_source(plan.name_parts), parse, label, label, True))
+        steps.append(FieldStep(COLUMN_INDEX["contact_name"], joined_source(plan.name_parts), parse, label, label, True))
     for field, template in plan.templates.items():
         parse = parser_for_field(field, context, [template])
         text = template_source(template, plan.header)
-        found.append(FieldStep(COLUMN_INDEX[field], text, parse, field, f"“{template}”", field in FREE_TEXT_FIELDS))
-    return found
+        steps.append(FieldStep(COLUMN_INDEX[field], text, parse, field, f"“{template}”", field in FREE_TEXT_FIELDS))
+    return steps
 
 
 def cell_source(index: int) -> TextSource:
@@ -211,12 +211,12 @@ def joined_source(indexes: list[int]) -> TextSource:
 
 
 def template_source(template: str, header: list[str]) -> TextSource:
-    """`template` with the cell of the column in place of each `{Column}`, and the row's number for `{row}`."""
+    """Return a source that fills `template`: `{Column}` becomes the cell of that column, `{row}` the row number."""
     indexes = {name.casefold(): index for index, name in enumerate(header)}
 
     def text(cells: list[str], number: int) -> str:
-        def cell(found: re.Match[str]) -> str:
-            name = " ".join(found[1].split())
+        def cell(match: re.Match[str]) -> str:
+            name = " ".join(match[1].split())
             return str(number) if name == ROW_NUMBER_PLACEHOLDER else cells[indexes[name.casefold()]].strip()
 
         return TEMPLATE_PLACEHOLDER_PATTERN.sub(cell, template)
@@ -225,7 +225,7 @@ def template_source(template: str, header: list[str]) -> TextSource:
 
 
 def parser_for_field(field: str, context: ImportContext, texts: list[str]) -> CellParser:
-    """What reads a cell of `field`; `texts` are some of its column, for the way it writes dates and numbers."""
+    """Return the parser for cells of `field`; `texts` are samples that show how the column writes dates and numbers."""
     model_field = Lead._meta.get_field(field)
     max_length = getattr(model_field, "max_length", None) or 0
     special: dict[str, Callable[[], CellParser]] = {
@@ -254,10 +254,10 @@ def parser_for_field(field: str, context: ImportContext, texts: list[str]) -> Ce
 
 
 def choice_parser(choices: type[TextChoices], **aliases: str) -> ChoiceParser:
-    """One of `choices`, by its value or its label."""
+    """Return a parser that accepts the values, labels and `aliases` of `choices`."""
     options = {normalize_name(name): value for value, label in choices.choices for name in (value, label)}
     names = ", ".join(str(label) for label in choices.labels)
-    return ChoiceParser({**options, **aliases}, f"is none of: {names}")
+    return ChoiceParser({**options, **aliases}, f"is not one of: {names}")
 
 
 CLIENT_TYPE_PARSER = choice_parser(
@@ -270,7 +270,7 @@ CLIENT_TYPE_PARSER = choice_parser(
 
 
 def make_cell_matcher(context: ImportContext) -> CellsMatchField:
-    """Whether at least half of some texts can be values of a field."""
+    """Return a function that tells whether at least half of some texts can be values of a field."""
 
     def cells_match(field: str, texts: list[str]) -> bool:
         parse = parser_for_field(field, context, texts)
@@ -288,7 +288,7 @@ def can_parse(parse: CellParser, text: str) -> bool:
 
 
 def custom_fields_json(columns: list[tuple[int, str]], cells: list[str]) -> str:
-    """The JSON object of the cells that have something in them; `columns` gives each place with its key."""
+    """Return the non-blank cells as a JSON object; `columns` holds each index with its encoded key."""
     members = []
     for index, key in columns:
         if text := cells[index].strip():
@@ -297,10 +297,10 @@ def custom_fields_json(columns: list[tuple[int, str]], cells: list[str]) -> str:
 
 
 def is_exact_number(text: str) -> bool:
-    """Whether `text`, as a JSON number, comes back from the database exactly as it is written."""
-    found = EXACT_NUMBER_PATTERN.fullmatch(text)
-    if not found or text == "-0":
+    """Return whether the database returns `text`, stored as a JSON number, exactly as it is written."""
+    match = EXACT_NUMBER_PATTERN.fullmatch(text)
+    if not match or text == "-0":
         return False
-    if not found[2]:
+    if not match[2]:
         return True
     return len(text) <= MAX_EXACT_DIGITS and repr(float(text)) == text

@@ -1,4 +1,4 @@
-"""The rows of a file in the database before they are leads: copied in, compared, inserted in sets."""
+"""The staging table of an import: copy the rows in, find the duplicates, insert the leads in chunks."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from leads.models import OPEN_CATEGORIES, Lead
 STAGING_CHUNK_SIZE = 50_000
 LEAD_COLUMN_NAMES = ", ".join(Lead._meta.get_field(field).column for field in LEAD_COLUMNS)
 
-# Of the transaction's own, written without a log, and gone with it whatever happens.
+# Temporary tables are not written to the WAL, and disappear with the transaction.
 DROP_STAGING_SQL = "DROP TABLE IF EXISTS pg_temp.imported_rows, pg_temp.imported_duplicates"
 CREATE_STAGING_SQL = f"""
     CREATE TEMPORARY TABLE imported_rows ON COMMIT DROP AS
@@ -21,10 +21,10 @@ CREATE_STAGING_SQL = f"""
 """
 COPY_ROWS_SQL = f"COPY imported_rows (number, line, cells, {LEAD_COLUMN_NAMES}) FROM STDIN"
 INDEX_ROWS_SQL = "ALTER TABLE imported_rows ADD PRIMARY KEY (number); ANALYZE imported_rows"
-# Of two imports at a time, the second compares its rows with the leads of the first.
+# The lock makes the second of two simultaneous imports compare its rows with the leads of the first.
 LOCK_IMPORTS_SQL = "SELECT pg_advisory_xact_lock(hashtext('leads.importing'))"
 
-# Two open leads may not share an address; closed ones may, like the deals of a customer one after another.
+# Two open leads may not share an address. Closed ones may: they are earlier deals of the same customer.
 FIND_DUPLICATES_SQL = """
     CREATE TEMPORARY TABLE imported_duplicates ON COMMIT DROP AS
     WITH addressed AS (
@@ -46,21 +46,21 @@ SELECT_DUPLICATES_SQL = """
       FROM imported_duplicates JOIN imported_rows USING (number) ORDER BY number
 """
 
-# Without this the foreign keys are looked at when all is committed, too late for a sentence.
+# Without this, foreign keys are checked at commit, too late for a readable error.
 CHECK_CONSTRAINTS_NOW_SQL = "SET CONSTRAINTS ALL IMMEDIATE"
 NEW_ROWS_SQL = """
       FROM imported_rows
      WHERE number > %(after)s AND number <= %(upto)s
-       AND NOT EXISTS (SELECT FROM imported_duplicates twin WHERE twin.number = imported_rows.number)
+       AND NOT EXISTS (SELECT FROM imported_duplicates AS duplicate WHERE duplicate.number = imported_rows.number)
      ORDER BY number
 """
-# Nobody reads the answers to a line's form out of a file, so only a line that asks nothing can fit: asked once, not
-# of every row.
+# A file holds no answers to the form of a line, so a lead can only fit a line without questions. The subquery finds
+# these lines once, not for every row.
 IMPORTED_SIGNALS_SQL = """
     CASE WHEN source_type = 'REFERRAL' OR insurance_type_id IN (
              SELECT line.id FROM insurance_types AS line, unnest('{Individual,Business}'::text[]) AS type,
                     lead_fit(type, line.id, 'any', '', '{}', '{}', '{}', '{}') AS fit WHERE fit.share IS NOT NULL)
-         THEN signals || lead_shown_by_fields(%(weights)s, %(at)s, %(at)s, source_type, client_type, insurance_type_id,
+         THEN signals || lead_field_signals(%(weights)s, %(at)s, %(at)s, source_type, client_type, insurance_type_id,
                                               contact_email, contact_phone, '{}', '{}', '{}', '{}')
          ELSE signals END
 """
@@ -69,7 +69,7 @@ INSERT_IMPORTED_LEADS_SQL = f"""
     SELECT %(at)s, %(at)s, %(at)s, -extract(epoch FROM %(at)s::timestamptz),
            {LEAD_COLUMN_NAMES.replace("signals", IMPORTED_SIGNALS_SQL)} {NEW_ROWS_SQL}
 """
-# A lead has one such row in each table, so its own key serves there too: ordered by time, and at no cost.
+# A new lead has one row in each of these tables, so the row takes the ID of the lead, which is ordered by time.
 INSERT_IMPORTED_HISTORY_SQL = f"""
     INSERT INTO lead_stage_history (id, lead_id, to_status_id, at, by_id)
     SELECT id, id, status_id, %(at)s, %(user)s {NEW_ROWS_SQL}
@@ -85,7 +85,7 @@ INSERT_IMPORTED_ACTIVITY_SQL = f"""
 
 
 class DuplicateRow(NamedTuple):
-    """A row whose address an open lead has (`lead_id`), or an earlier row of the file (`first_line`)."""
+    """A row with the address of an open lead (`lead_id`) or of an earlier row of the file (`first_line`)."""
 
     line: int
     address: str
@@ -101,44 +101,45 @@ class DuplicateRow(NamedTuple):
     @property
     def reason(self) -> str:
         other = f"line {self.first_line}" if self.lead_id is None else f"the open lead {self.lead_id}"
-        return f"Duplicate: {other} has the address {self.address} already."
+        return f"Duplicate: {other} already has the address {self.address}."
 
 
 class StagingTable:
-    """The staged rows of one import, inside the transaction of the caller."""
+    """The rows of one import, inside the transaction of the caller."""
 
     def __init__(self, cursor: CursorWrapper) -> None:
         self.cursor = cursor
-        # Those of an earlier import, where the caller's transaction goes on.
+        # An earlier import in the same transaction leaves its tables behind.
         cursor.execute(DROP_STAGING_SQL)
         cursor.execute(CREATE_STAGING_SQL)
 
     def copy(self, rows: Iterable[list[Any]]) -> None:
-        """Take in `rows`, each a number, a line, the cells as JSON, and the values of `LEAD_COLUMNS`."""
+        """Store `rows`, each a row number, a line, the cells as JSON, and the values of `LEAD_COLUMNS`."""
         with connection.wrap_database_errors, self.cursor.copy(COPY_ROWS_SQL) as copy:
             for row in rows:
                 copy.write_row(row)
         self.cursor.execute(INDEX_ROWS_SQL)
 
     def find_duplicates(self) -> int:
-        """Compare the addresses of the rows with each other and with the open leads; how many there are."""
+        """Compare the addresses of the rows with each other and with open leads. Return the number of duplicates."""
         self.cursor.execute(LOCK_IMPORTS_SQL)
         self.cursor.execute(FIND_DUPLICATES_SQL, {"open": list(OPEN_CATEGORIES)})
         self.cursor.execute("SELECT count(*) FROM imported_duplicates")
         return self.cursor.fetchone()[0]
 
     def duplicates(self) -> Iterator[DuplicateRow]:
-        """The duplicates in the order of the file."""
+        """Yield the duplicates in the order of the file."""
         with connection.chunked_cursor() as cursor:
             cursor.execute(SELECT_DUPLICATES_SQL)
             while batch := cursor.fetchmany(1000):
                 yield from map(DuplicateRow._make, batch)
 
     def insert(self, last: int, **values: Any) -> Iterator[int]:
-        """Make leads of the rows up to the `last` that are no duplicates; after each chunk, how many it made.
+        """Insert the rows up to number `last` as leads, except duplicates. Yield the number of leads of each chunk.
 
-        `values` are those of the statements: when, by whom, from which file.
+        `values` are the other parameters of the statements: the time, the actor, the file and so on.
         """
+
         self.cursor.execute(CHECK_CONSTRAINTS_NOW_SQL)
         for after in range(0, last, STAGING_CHUNK_SIZE):
             chunk = {**values, "after": after, "upto": after + STAGING_CHUNK_SIZE}

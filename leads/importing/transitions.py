@@ -1,4 +1,4 @@
-"""Importing a file of leads: all of it or nothing."""
+"""Import a file of leads in one transaction."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -39,45 +39,57 @@ def import_leads(
     dry_run: bool = False,
     tell: ProgressCallback = lambda sentence: None,
 ) -> ImportOutcome:
-    """Make a lead of every row of the CSV file at `path` that can be one, in one transaction.
+    """Create a lead for every valid row of the CSV file at `path`, in one transaction.
 
-    `column_fields` gives the field of a column ("" keeps it as a custom field), `field_templates` the text of a field, with
-    `{Column}` and `{row}` in it. What is left out goes to the file `errors`, with line and reason. `tell` is
-    told how the file is read, and how far the import is.
+    `column_fields` maps columns to fields ("" keeps a column as a custom field), `field_templates` maps fields to
+    texts with `{Column}` and `{row}` in them. Skipped rows go to the file `errors`, with line and reason. `tell`
+    receives messages on how the file is read and on the progress.
 
     Raises:
-        NotPermitted: `by` may not add leads, or may not give them to owners.
-        InvalidInput: the file is no CSV file that can be read, or a column or field is not known.
-        IllegalTransition: something changed in the database meanwhile that the rows conflict with.
+        NotPermitted: `by` may not add leads, or the file names owners and `by` may not assign leads.
+        InvalidInput: the file cannot be read as CSV, or a column or field does not exist.
+        IllegalTransition: the rows conflict with a change made during the import.
     """
     actor = Actor.of(by)
     actor.require_permission("leads.add_lead", "import leads")
     file = open_csv(path, encoding)
-    first_rows = file.sample()
-    if not first_rows:
-        raise InvalidInput(f"{path.name} has column names and no rows below them.")
-    sample = [row.cells for row in first_rows if not row.fault]
-    context = load_import_context()
-    plan = plan_import(
-        file.header,
-        sample,
-        make_cell_matcher(context),
-        column_fields=column_fields or {},
-        field_templates=field_templates or {},
-    )
-    if "assigned_to" in {*plan.columns, *plan.templates}:
-        actor.require_permission("leads.reassign_lead", "give leads to their owners")
-    reader = LeadReader(plan, context, sample, source_detail=printable_file_name(path.name))
+    plan, reader = prepare_reader(file, column_fields or {}, field_templates or {}, actor=actor)
     for sentence in describe_import(file, plan, reader):
         tell(sentence)
     with open_report(file.header, path, errors) as report, all_or_nothing(path):
         return import_rows(file, reader, report, actor=actor, dry_run=dry_run, tell=tell)
 
 
+def prepare_reader(
+    file: CsvFile, column_fields: Mapping[str, str], field_templates: Mapping[str, str], *, actor: Actor
+) -> tuple[ImportPlan, LeadReader]:
+    """Plan the import of `file` from its first rows, and return the plan with a reader for all rows.
+
+    Raises:
+        NotPermitted: the file names owners, and `actor` may not assign leads.
+        InvalidInput: the file has no rows, or a column or field does not exist.
+    """
+    first_rows = file.sample()
+    if not first_rows:
+        raise InvalidInput(f"{file.path.name} has column names but no rows.")
+    sample = [row.cells for row in first_rows if not row.fault]
+    context = load_import_context()
+    plan = plan_import(
+        file.header,
+        sample,
+        make_cell_matcher(context),
+        column_fields=column_fields,
+        field_templates=field_templates,
+    )
+    if "assigned_to" in {*plan.columns, *plan.templates}:
+        actor.require_permission("leads.reassign_lead", "assign leads to their owners")
+    return plan, LeadReader(plan, context, sample, source_detail=printable_file_name(file.path.name))
+
+
 def import_rows(
     file: CsvFile, reader: LeadReader, report: ImportReport, *, actor: Actor, dry_run: bool, tell: ProgressCallback
 ) -> ImportOutcome:
-    """Stage the rows of `file`, compare them, and insert those that are new."""
+    """Stage the rows of `file`, find the duplicates, and insert the new leads."""
     with connection.cursor() as cursor:
         staging = StagingTable(cursor)
         progress = ImportProgress(tell)
@@ -88,14 +100,14 @@ def import_rows(
         new = progress.rows - report.rejected - duplicates
         imported = new if dry_run else insert_new_leads(staging, progress.rows, file.path, actor=actor, tell=tell)
     if imported != new:
-        raise RuntimeError(f"{new} rows should have become leads, and {imported} did.")
+        raise RuntimeError(f"Expected to insert {new} leads, but inserted {imported}.")
     return ImportOutcome(
         progress.rows, imported, duplicates, report.rejected, report.reason_counts, report.first_reasons
     )
 
 
 class ImportProgress:
-    """Counts the rows read, and says so now and then."""
+    """Count the rows read, and report the count after each chunk."""
 
     def __init__(self, tell: ProgressCallback) -> None:
         self.rows = 0
@@ -111,7 +123,7 @@ class ImportProgress:
 def staging_rows(
     file: CsvFile, reader: LeadReader, report: ImportReport, progress: ImportProgress
 ) -> Iterator[list[Any]]:
-    """Each row that can be a lead, as the staging table takes it."""
+    """Yield each valid row in the format of the staging table, and report the rejected ones."""
     for row in file.rows():
         number = progress.count()
         try:
@@ -123,7 +135,7 @@ def staging_rows(
 
 
 def insert_new_leads(staging: StagingTable, rows: int, path: Path, *, actor: Actor, tell: ProgressCallback) -> int:
-    """How many leads were made, each with the first line of its history; jobs score them."""
+    """Insert the staged rows as leads with their history, enqueue scoring, and return the number of leads."""
     metadata = {"file": printable_file_name(path.name), "import": str(uuid4())}
     created = 0
     for inserted in staging.insert(
@@ -136,7 +148,7 @@ def insert_new_leads(staging: StagingTable, rows: int, path: Path, *, actor: Act
         metadata=Jsonb({"name": actor.name, **metadata} if actor.name else metadata),
     ):
         created += inserted
-        tell(f"{created:,} leads made")
+        tell(f"{created:,} leads imported")
     if created:
         enqueue(app.configure_task(SCORE_ALL_TASK, queueing_lock=SCORE_ALL_TASK), timestamp=0)
         enqueue(app.configure_task(PREDICT_ALL_TASK, queueing_lock=PREDICT_ALL_TASK), timestamp=0)
@@ -145,30 +157,30 @@ def insert_new_leads(staging: StagingTable, rows: int, path: Path, *, actor: Act
 
 @contextmanager
 def all_or_nothing(path: Path) -> Iterator[None]:
-    """One transaction; what the database or the disk objects to becomes a sentence."""
+    """Run the block in one transaction, and turn database and file errors into readable exceptions."""
     try:
         with transaction.atomic():
             yield
     except IntegrityError as error:
         raise IllegalTransition(
-            f"{constraint_message(error)} Something has changed while {path.name} was read, so nothing was "
-            "imported. Import it again."
+            f"{constraint_message(error)} The database changed while {path.name} was read, so nothing was "
+            "imported. Import the file again."
         ) from error
     except (DataError, OperationalError) as error:
-        raise InvalidInput(f"The database stopped the import, and nothing was imported: {error}") from error
+        raise InvalidInput(f"Nothing was imported, because the database stopped the import: {error}") from error
     except OSError as error:
         where = error.filename or path
-        raise InvalidInput(f"The import stopped, and nothing was imported: {error.strerror} ({where}).") from error
+        raise InvalidInput(f"Nothing was imported: {error.strerror} ({where}).") from error
 
 
 def printable_file_name(name: str) -> str:
-    """A file's name as text that the database takes, however it is spelt, and no longer than a field."""
+    """Return a file name as text that the database accepts, cut to the length of the field."""
     max_length = Lead._meta.get_field("source_detail").max_length
     return name.encode(errors="replace").decode()[:max_length]
 
 
 def load_import_context() -> ImportContext:
-    """The stages, lines and owners that a file may name, as they are now."""
+    """Load the current stages, lines, owners and scoring policy."""
     stages = list(LeadStatus.objects.all())
     labels = ", ".join(stage.label for stage in stages)
     lines = list(InsuranceType.objects.filter(is_active=True).order_by("name"))
@@ -176,13 +188,13 @@ def load_import_context() -> ImportContext:
     return ImportContext(
         stage=ChoiceParser(
             {normalize_name(name): stage.pk for stage in stages for name in (stage.label, stage.pk)},
-            f"is not a stage; the stages are: {labels}",
+            f"is not a stage. The stages are: {labels}",
         ),
         line=ChoiceParser(
             {normalize_name(name): line.pk for line in lines for name in (line.name, line.code)},
-            f"is not a line of insurance; the lines are: {names}",
+            f"is not a line of insurance. The lines are: {names}",
         ),
-        owner=ChoiceParser(user_ids_by_name(), "is nobody who works here"),
+        owner=ChoiceParser(user_ids_by_name(), "is not the name of an active user"),
         open_stages=frozenset(stage.pk for stage in stages if stage.category in OPEN_CATEGORIES),
         lost_stages=frozenset(stage.pk for stage in stages if stage.category == StageCategory.LOST),
         policy=ScoringPolicy.objects.active(),
@@ -190,18 +202,18 @@ def load_import_context() -> ImportContext:
 
 
 def user_ids_by_name() -> dict[str, Any]:
-    """The people who work here by login, address and full name; a name that two of them have is left out."""
-    found: dict[str, set[Any]] = {}
+    """Map the username, email address and full name of each active user to the user's ID; skip ambiguous names."""
+    ids_by_name: dict[str, set[Any]] = {}
     for user in User.objects.filter(is_active=True):
         for name in filter(
             None, {normalize_name(user.username), normalize_name(user.email), normalize_name(user.get_full_name())}
         ):
-            found.setdefault(name, set()).add(user.pk)
-    return {name: keys.pop() for name, keys in found.items() if len(keys) == 1}
+            ids_by_name.setdefault(name, set()).add(user.pk)
+    return {name: keys.pop() for name, keys in ids_by_name.items() if len(keys) == 1}
 
 
 def describe_import(file: CsvFile, plan: ImportPlan, reader: LeadReader) -> Iterator[str]:
-    """How the file is read: its encoding, each field with its source, and what is kept as it is."""
+    """Yield lines that describe the encoding, the source of each field, and the custom fields."""
     yield f"{file.path.name}: {file.encoding}, columns separated by {file.dialect}"
     for step in reader.steps:
         notation = f" ({step.parse})" if isinstance(step.parse, DateParser | AmountParser) else ""

@@ -1,4 +1,4 @@
-"""What the database computes of a lead, for one and for a million: its score, and what its fields show."""
+"""Functions of the database for leads: the score, and the signals from the fields of a lead."""
 
 from django.db import migrations
 
@@ -11,14 +11,14 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                             / coalesce((weights -> (signal ->> 'type') ->> 'half_life_days')::float8, half_life_days))
            ), 0), 0), 1)::numeric, 2)
       FROM jsonb_array_elements(signals) AS signal,
-   LATERAL (SELECT (signal ->> 'timestamp')::timestamptz AS since) AS begun
+   LATERAL (SELECT (signal ->> 'timestamp')::timestamptz AS since) AS parsed
      WHERE since <= at
 $$
 """
 
-# A signal is told with the day from which it counts if it is new.
-SIGN = """
-CREATE FUNCTION lead_sign(weights jsonb, type text, since timestamptz, source text, note text) RETURNS jsonb
+# Builds a signal; `since` is the timestamp of a new one.
+SIGNAL = """
+CREATE FUNCTION lead_signal(weights jsonb, type text, since timestamptz, source text, note text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT jsonb_build_object(
         'type', type, 'source', source, 'note', left(note, 300),
@@ -34,24 +34,24 @@ CREATE FUNCTION lead_fit(
 DECLARE
     form insurance_types%ROWTYPE;
     answers jsonb;
-    asked int;
-    told int;
-    reached text;
+    question_count int;
+    answer_count int;
+    channel text;
 BEGIN
     SELECT * INTO form FROM insurance_types WHERE id = line AND deleted_at IS NULL;
     IF NOT FOUND OR NOT (CASE client_type WHEN 'Business' THEN form.is_commercial ELSE form.is_personal END) THEN
         RETURN;
     END IF;
-    reached := CASE
-        WHEN email <> '' AND communications #>> '{email,do_not_contact}' IS DISTINCT FROM 'true' THEN 'mail'
+    channel := CASE
+        WHEN email <> '' AND communications #>> '{email,do_not_contact}' IS DISTINCT FROM 'true' THEN 'email'
         WHEN phone <> '' AND communications #>> '{phone,do_not_contact}' IS DISTINCT FROM 'true' THEN 'phone' END;
-    IF reached IS NULL THEN
+    IF channel IS NULL THEN
         RETURN;
     END IF;
     answers := CASE form.code WHEN 'auto' THEN auto_data WHEN 'home' THEN home_data ELSE line_data -> form.code END;
-    -- What the form says is required; where it says nothing, every question but tables and yes or no.
+    -- Counts the required questions; if none is required, all questions except tables and yes-or-no questions.
     SELECT count(*), count(*) FILTER (WHERE answers -> question NOT IN ('null', '""', '[]', '{}'))
-      INTO asked, told
+      INTO question_count, answer_count
       FROM (
         SELECT required.name AS question
           FROM jsonb_array_elements_text(CASE jsonb_typeof(form.form_schema -> 'required')
@@ -63,39 +63,40 @@ BEGIN
          WHERE coalesce(field.value ->> 'type', '') NOT IN ('array', 'boolean')
            AND coalesce(form.form_schema -> 'required', '[]') IN ('[]', 'null')
       ) AS questions;
-    IF 2 * told < asked THEN
+    IF 2 * answer_count < question_count THEN
         RETURN;
     END IF;
-    share := CASE WHEN asked = 0 THEN 1 ELSE round(told::numeric / asked, 2) END;
-    note := format('%s for %s; %s of %s answers for a quote; reached by %s', form.name,
-                   CASE client_type WHEN 'Business' THEN 'a business' ELSE 'an individual' END, told, asked, reached);
+    share := CASE WHEN question_count = 0 THEN 1 ELSE round(answer_count::numeric / question_count, 2) END;
+    note := format('%s for %s; %s of %s answers for a quote; reachable by %s', form.name,
+                   CASE client_type WHEN 'Business' THEN 'a business' ELSE 'an individual' END,
+                   answer_count, question_count, channel);
 END $$
 """
 FIELDS = """
-CREATE FUNCTION lead_shown_by_fields(
-    weights jsonb, at timestamptz, arrived timestamptz, source_type text, client_type text, line uuid, email text,
+CREATE FUNCTION lead_field_signals(
+    weights jsonb, at timestamptz, created_at timestamptz, source_type text, client_type text, line uuid, email text,
     phone text, communications jsonb, auto_data jsonb, home_data jsonb, line_data jsonb
 ) RETURNS jsonb LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
-    found jsonb := '[]';
+    signals jsonb := '[]';
     fit record;
 BEGIN
     IF source_type = 'REFERRAL' THEN
-        found := found || lead_sign(weights, 'referral', arrived, 'fields', 'The source is a referral');
+        signals := signals || lead_signal(weights, 'referral', created_at, 'fields', 'The source is a referral');
     END IF;
     IF line IS NOT NULL THEN
         SELECT * INTO fit
           FROM lead_fit(client_type, line, email, phone, communications, auto_data, home_data, line_data);
         IF fit.share IS NOT NULL THEN
-            found := found || (lead_sign(weights, 'fit', at, 'fields', fit.note)
-                               || jsonb_build_object('value', fit.share));
+            signals := signals || (lead_signal(weights, 'fit', at, 'fields', fit.note)
+                                   || jsonb_build_object('value', fit.share));
         END IF;
     END IF;
-    RETURN found;
+    RETURN signals;
 END $$
 """
 
-# What the planner cannot know of an expression unless it is told to look: how many leads are of each tier.
+# The planner has no statistics on expressions unless they are declared; it must know how many leads each tier has.
 STATISTICS = """
 CREATE STATISTICS leads_urgency ON (
     CASE WHEN priority_tier::text = 'hot' THEN 4 WHEN priority_tier::text = 'warm' THEN 3
@@ -113,11 +114,11 @@ class Migration(migrations.Migration):
     dependencies = [("leads", "0001_initial")]
     operations = [
         function(SCORE, "lead_score(jsonb, jsonb, float8, timestamptz)"),
-        function(SIGN, "lead_sign(jsonb, text, timestamptz, text, text)"),
+        function(SIGNAL, "lead_signal(jsonb, text, timestamptz, text, text)"),
         function(FIT, "lead_fit(text, uuid, text, text, jsonb, jsonb, jsonb, jsonb)"),
         function(
             FIELDS,
-            "lead_shown_by_fields(jsonb, timestamptz, timestamptz, text, text, uuid, text, text, jsonb, jsonb, jsonb,"
+            "lead_field_signals(jsonb, timestamptz, timestamptz, text, text, uuid, text, text, jsonb, jsonb, jsonb,"
             " jsonb)",
         ),
         migrations.RunSQL(

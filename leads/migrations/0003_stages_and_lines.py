@@ -1,4 +1,4 @@
-"""The stages and lines of insurance every agency starts with; staff change them as rows."""
+"""The stages and lines of insurance that every agency starts with. Staff change them as rows."""
 
 from typing import Any
 
@@ -14,21 +14,21 @@ STAGES = [
         "open",
         "blue",
         3,
-        "Answer today. Find out what is insured now and until when.",
+        "Reply today. Find out what is insured now, and until when.",
     ),
-    ("ACTIVE", "Active", "open", "teal", 7, "Collect what the quote needs; agree on the next date."),
+    ("ACTIVE", "Active", "open", "teal", 7, "Collect the details for the quote. Agree on the next appointment."),
     (
         "PROPOSAL_SENT",
         "Proposal sent",
         "open",
         "purple",
         7,
-        "Ask for questions after two days; name the date the offer ends.",
+        "Follow up after two days. Mention the date the offer expires.",
     ),
-    ("ON_ICE", "On ice", "paused", "grey", 30, "Write again before the renewal date."),
+    ("ON_ICE", "On ice", "paused", "grey", 30, "Contact again before the renewal date."),
     ("CLOSED_WON", "Won", "won", "green", None, "Convert to a client and welcome them."),
-    ("CLOSED_LOST", "Lost", "lost", "red", None, "Note why; ask again before the next renewal."),
-    ("CLOSED_UNQUALIFIED", "Unqualified", "unqualified", "grey", None, "Not a buyer of ours."),
+    ("CLOSED_LOST", "Lost", "lost", "red", None, "Record the reason. Contact again before the next renewal."),
+    ("CLOSED_UNQUALIFIED", "Unqualified", "unqualified", "grey", None, "Not a potential client."),
 ]
 
 TEXT = {"type": "string", "maxLength": 200}
@@ -36,6 +36,7 @@ LONG = {"type": "string", "maxLength": 5000}
 DATE = {"type": "string", "format": "date"}
 MONEY = {"type": "number", "minimum": 0}
 COUNT = {"type": "integer", "minimum": 0}
+BIRTH_DATE = {**DATE, "title": "Date of birth"}
 YEAR = {"type": "integer", "minimum": 1800, "maximum": 2100}
 
 
@@ -48,7 +49,7 @@ def form(**properties: Any) -> dict[str, Any]:
         key: {"title": key.replace("_", " ").capitalize().replace("Vin", "VIN"), **schema}
         for key, schema in properties.items()
     }
-    # JSONB keeps no order of keys; the form does.
+    # JSONB does not preserve the order of keys, so the form lists it.
     return {"type": "object", "properties": titled, "propertyOrder": list(titled)}
 
 
@@ -76,7 +77,9 @@ LINES = [
             use=choice("commute", "pleasure", "business"),
             annual_mileage=COUNT,
             **CURRENT,
-            drivers=rows(name=TEXT, born=DATE, licence_state=TEXT, accidents_5y=COUNT),
+            drivers=rows(
+                name=TEXT, born=BIRTH_DATE, licence_state=TEXT, accidents_5y={**COUNT, "title": "Accidents in 5 years"}
+            ),
             other_vehicles=rows(**VEHICLE),
         ),
     ),
@@ -169,7 +172,7 @@ LINES = [
             annual_revenue=MONEY,
             employees=COUNT,
             limit=MONEY,
-            claims_5y=COUNT,
+            claims_5y={**COUNT, "title": "Claims in 5 years"},
             **CURRENT,
         ),
     ),
@@ -201,7 +204,7 @@ LINES = [
             annual_payroll=MONEY,
             class_codes=TEXT,
             experience_modifier={"type": "number", "minimum": 0, "maximum": 5},
-            claims_5y=COUNT,
+            claims_5y={**COUNT, "title": "Claims in 5 years"},
             **CURRENT,
         ),
     ),
@@ -212,7 +215,7 @@ LINES = [
         False,
         "Term and whole life.",
         form(
-            born=DATE,
+            born=BIRTH_DATE,
             smoker={"type": "boolean"},
             coverage=MONEY,
             term_years=COUNT,

@@ -1,4 +1,4 @@
-"""The policy that every house begins with, in use from the start."""
+"""The scoring policy that every agency starts with."""
 
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -29,7 +29,7 @@ WEIGHTS = {
 def seed(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     apps.get_model("leads", "ScoringPolicy").objects.create(
         version=1,
-        note="The weights, half-lives and tiers to begin with.",
+        note="Default weights, half-lives and tiers.",
         weights={name: {"weight": weight, "half_life_days": days} for name, (weight, days) in WEIGHTS.items()},
         is_active=True,
         activated_at=timezone.now(),

@@ -1,7 +1,8 @@
-"""Who might buy: leads, stages, lines of insurance, stakeholders, tasks."""
+"""The models of leads, stages, lines of insurance, stakeholders, tasks, scoring and prediction."""
 
 from leads.models.insurance_type import InsuranceType
-from leads.models.lead import Lead, LossReason, Source, Tier
+from leads.models.lead import Lead
+from leads.models.lead_choices import LossReason, Source, Tier
 from leads.models.prediction import LeadSnapshot, PredictionModel, Rung
 from leads.models.scoring_policy import ScoringPolicy, TierChange
 from leads.models.stage import OPEN_CATEGORIES, LeadStageHistory, LeadStatus, StageCategory

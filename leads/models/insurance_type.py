@@ -1,4 +1,4 @@
-"""Lines of insurance. A new line is a row; its form is a JSON Schema."""
+"""Lines of insurance. Each line is a row, with its form as a JSON Schema."""
 
 import pgtrigger
 from django.core.exceptions import ValidationError
@@ -24,9 +24,11 @@ class InsuranceTypeManager(LiveManager.from_queryset(RecordQuerySet)):
 
 @with_row_audit()
 class InsuranceType(Record):
-    """A line of insurance and the form that a lead of this line fills in."""
+    """A line of insurance, with the form for the data of its leads."""
 
-    code = models.SlugField(max_length=40, unique=True, help_text="Key of the line's data; never changes.")
+    code = models.SlugField(
+        max_length=40, unique=True, help_text="Key of the data of this line. It cannot be changed later."
+    )
     name = models.CharField(max_length=80)
     is_personal = models.BooleanField(default=False, db_default=False)
     is_commercial = models.BooleanField(default=False, db_default=False)
@@ -66,4 +68,4 @@ class InsuranceType(Record):
         try:
             Draft202012Validator.check_schema(self.form_schema)
         except SchemaError as error:
-            raise ValidationError({"form_schema": f"Not a JSON Schema: {error.message}"}) from error
+            raise ValidationError({"form_schema": f"This is not a valid JSON Schema: {error.message}"}) from error

@@ -1,4 +1,4 @@
-"""Who might buy."""
+"""Leads: possible sales."""
 
 from datetime import datetime
 from time import time
@@ -8,7 +8,7 @@ import pgtrigger
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Coalesce, Extract, Lower, Now, Upper
+from django.db.models.functions import Extract, Lower, Now, Upper
 from django.utils import timezone
 
 from crm.models.people import ClientType
@@ -16,15 +16,12 @@ from crm.records.base import (
     LIVE,
     LiveManager,
     Record,
-    RecordQuerySet,
-    can_see_everyone,
     choices_check,
     digits_only,
     json_field,
     json_type_check,
     no_empty_tag_check,
     not_blank_check,
-    owned_by_or_unassigned,
     range_check,
     search_field,
     search_index,
@@ -32,6 +29,8 @@ from crm.records.base import (
     with_row_audit,
 )
 from leads.models.insurance_type import InsuranceType
+from leads.models.lead_choices import LossReason, Source, Tier
+from leads.models.lead_queryset import LAST_CONTACT_SORT_KEY, PRIORITY_SORT_KEYS, VALUE_SORT_KEY, LeadQuerySet
 from leads.models.signal_constraints import (
     CHECK_SIGNAL_TIMESTAMPS_SQL,
     MALFORMED_SIGNAL_PATH,
@@ -41,87 +40,12 @@ from leads.models.signal_constraints import (
 )
 from leads.models.stage import LeadStatus
 
-
-class Source(models.TextChoices):
-    REFERRAL = "REFERRAL", "Referral"
-    WEBSITE = "WEBSITE", "Website"
-    EVENT = "EVENT", "Event"
-    IMPORT = "IMPORT", "Import"
-    EMAIL = "EMAIL", "Email"
-    OTHER = "OTHER", "Other"
-
-
-class Tier(models.TextChoices):
-    HOT = "hot"
-    WARM = "warm"
-    COLD = "cold"
-    DORMANT = "dormant"
-
-
-class LossReason(models.TextChoices):
-    BUDGET = "BUDGET", "Budget"
-    TIMING = "TIMING", "Timing"
-    COMPETITOR = "COMPETITOR", "Competitor"
-    FIT = "FIT", "Not a fit"
-    GHOSTED = "GHOSTED", "Stopped answering"
-    OTHER = "OTHER", "Other"
-
-
 OPEN_LEADS = models.Q(deleted_at__isnull=True, closed_at__isnull=True)
-
-# The alphabet would put cold before hot: what is worked on first stands first, unscored last.
-TIER_RANK = {Tier.HOT: 4, Tier.WARM: 3, Tier.COLD: 2, Tier.DORMANT: 1}
-UNSCORED_RANK = 0
-PRIORITY_SORT_KEYS = {
-    "urgency": models.Case(
-        *(models.When(priority_tier=tier.value, then=models.Value(rank)) for tier, rank in TIER_RANK.items()),
-        default=models.Value(UNSCORED_RANK),
-        output_field=models.SmallIntegerField(),
-    ),
-    "score_or_less": Coalesce("overall_score", models.Value(-1), output_field=models.DecimalField()),
-}
-LAST_CONTACT_SORT_KEY = Coalesce("last_contact_at", "created_at")
-VALUE_SORT_KEY = Coalesce("estimated_value", models.Value(-1), output_field=models.DecimalField())
 
 
 def newest_on_top() -> float:
-    """A rank above whatever reached its column of the board before (seconds, negative)."""
+    """Return a rank (negative seconds) that puts a lead on top of its column of the board."""
     return -time()
-
-
-class LeadQuerySet(RecordQuerySet):
-    """Named sets of leads."""
-
-    def visible_to(self, user: Any) -> "LeadQuerySet":
-        """An agent's own leads and those of nobody; everything for whoever may see every owner."""
-        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user))
-
-    def open(self) -> "LeadQuerySet":
-        return self.filter(closed_at__isnull=True)
-
-    def closed(self) -> "LeadQuerySet":
-        return self.filter(closed_at__isnull=False)
-
-    def of_tier(self, tier: str | None) -> "LeadQuerySet":
-        """Leads of `tier` (None: unscored), asked through the rank so that the priority index serves it."""
-        return self.alias(_urgency=PRIORITY_SORT_KEYS["urgency"]).filter(_urgency=TIER_RANK.get(tier, UNSCORED_RANK))
-
-    def without_contact_since(self, moment: datetime) -> "LeadQuerySet":
-        """Leads with no contact in either direction since `moment`; one never spoken to counts from its arrival."""
-        return self.alias(_heard=LAST_CONTACT_SORT_KEY).filter(_heard__lt=moment)
-
-    def update_last_activity(self, at: datetime) -> int:
-        """Something happened to these or around them at `at`; no date goes backwards. Returns how many went on."""
-        behind = models.Q(last_activity_at__isnull=True) | models.Q(last_activity_at__lt=at)
-        return self.filter(behind).update(last_activity_at=at)
-
-    def due_for_evaluation(self, now: datetime) -> "LeadQuerySet":
-        """Open leads whose next best action is due to be looked for, the latest news first."""
-        return self.open().filter(next_look_at__lte=now).order_by("-next_look_at", "-id")
-
-    def awaiting_reply(self) -> "LeadQuerySet":
-        """They owe us an answer; the longest silence first."""
-        return self.filter(awaiting_reply=True).order_by("last_contact_at")
 
 
 @with_row_audit(
@@ -208,7 +132,7 @@ class Lead(Record):
     last_contact_at = models.DateTimeField("last contact", null=True, blank=True)
     last_activity_at = models.DateTimeField(null=True, blank=True)
     awaiting_reply = models.BooleanField(default=False, db_default=False)
-    # When the next best action was last looked for, and when it is to be again; news means at once.
+    # When the agent last looked for a next best action, and when it will look again: at once after a change.
     considered_at = models.DateTimeField(null=True, blank=True, editable=False)
     next_look_at = models.DateTimeField(null=True, blank=True, editable=False, default=timezone.now, db_default=Now())
 
@@ -239,9 +163,9 @@ class Lead(Record):
     class Meta(Record.Meta):
         db_table = "leads"
         permissions = [
-            ("reassign_lead", "Can give a lead to another owner"),
+            ("reassign_lead", "Can reassign a lead"),
             ("restore_lead", "Can restore a deleted lead"),
-            ("purge_lead", "Can purge a lead for ever"),
+            ("purge_lead", "Can permanently delete a lead"),
         ]
         triggers = [
             pgtrigger.Trigger(
@@ -267,7 +191,7 @@ class Lead(Record):
             models.CheckConstraint(
                 name="leads_override_is_tier",
                 condition=models.Q(tier_override__isnull=True) | models.Q(priority_tier=models.F("tier_override")),
-                violation_error_message="A tier that a person has set is the lead's tier.",
+                violation_error_message="The tier must be equal to the tier override while there is one.",
             ),
             models.CheckConstraint(
                 name="leads_loss_reason_valid",
@@ -285,14 +209,14 @@ class Lead(Record):
                 name="leads_converted_together",
                 condition=models.Q(converted_at__isnull=True, converted_to_client__isnull=True)
                 | models.Q(converted_at__isnull=False, converted_to_client__isnull=False),
-                violation_error_message="The date of conversion and the client are set together or not at all.",
+                violation_error_message="Set both the conversion date and the client, or neither.",
             ),
             json_type_check("leads", "signals", "array"),
             models.CheckConstraint(
                 name="leads_signals_well_formed",
                 condition=~models.Q(jsonpath_exists("signals", MALFORMED_SIGNAL_PATH))
                 & ~models.Q(jsonpath_exists("signals", NON_OBJECT_SIGNAL_PATH)),
-                violation_error_message="A signal has a type, an ISO timestamp and a weight from -1 to 1.",
+                violation_error_message="A signal needs a type, an ISO timestamp and a weight from -1 to 1.",
             ),
             json_type_check("leads", "auto_data", "object"),
             json_type_check("leads", "home_data", "object"),
@@ -309,7 +233,7 @@ class Lead(Record):
             ),
         ]
         indexes = [
-            # A company is known by the domain of its website, too.
+            # Incoming email is matched with a company by the domain of its website.
             models.Index(
                 Lower("company_website"), condition=LIVE & ~models.Q(company_website=""), name="leads_by_website"
             ),
@@ -322,7 +246,7 @@ class Lead(Record):
             models.Index(
                 *(e.desc() for e in PRIORITY_SORT_KEYS.values()),
                 models.F("id").desc(),
-                # The tier itself, so that a tab is counted from the index alone.
+                # With the tier in the index, the count of a tab needs no access to the table.
                 include=["priority_tier"],
                 condition=OPEN_LEADS,
                 name="leads_open_priority",
@@ -349,7 +273,7 @@ class Lead(Record):
                 name="leads_line",
             ),
             models.Index("status", "rank", "id", condition=OPEN_LEADS, name="leads_board"),
-            # The pipeline is summed from the index alone.
+            # The sums of the pipeline are read from the index alone.
             models.Index(
                 fields=["status"],
                 include=["assigned_to", "estimated_value", "predicted_close_probability"],
@@ -390,13 +314,13 @@ class Lead(Record):
         return self.closed_at is None
 
     def update_last_activity(self, at: datetime) -> None:
-        """Something happened to this lead or around it at `at`; the date never goes backwards."""
+        """Set the date of the last activity to `at`, unless it is already later."""
         if self.last_activity_at is None or self.last_activity_at < at:
             Lead.everything.filter(pk=self.pk).update_last_activity(at)
 
     @property
     def weighted_value(self) -> Any:
-        """Value × probability, or None while either is unknown."""
+        """Return value × probability, or None if either is unknown."""
         if self.estimated_value is None or self.predicted_close_probability is None:
             return None
         return self.estimated_value * self.predicted_close_probability

@@ -1,4 +1,4 @@
-"""By what the chance of a lead is told, how well that did, and what was known of each lead when it came."""
+"""Prediction models with their evaluation, and the snapshots of leads that they use."""
 
 from typing import Any
 
@@ -18,10 +18,10 @@ from leads.models.lead import Lead
 
 
 class Rung(models.TextChoices):
-    """What a chance rests on; with fewer than a hundred ended leads it is not told at all."""
+    """The method of a prediction. With fewer than a hundred closed leads there is none."""
 
     STAGES = "STAGES", "Win rate of the stage"
-    SCORECARD = "SCORECARD", "Scorecard of ended leads"
+    SCORECARD = "SCORECARD", "Scorecard of closed leads"
 
 
 IMMUTABLE_MODEL_FIELDS = ["version", "rung", "card", "evaluation", "refused", "leads", "won", "verdict"]
@@ -31,23 +31,23 @@ class PredictionModelQuerySet(RecordQuerySet):
     """Named sets of models."""
 
     def active(self) -> "PredictionModel | None":
-        """The one by which chances are told; None while there are too few ended leads."""
+        """Return the model in use; None while there are too few closed leads."""
         return self.filter(is_active=True).first()
 
 
 @with_row_audit(exclude=["ran_at"])
 class PredictionModel(Record):
-    """One training: what was learnt, from how many leads, and how it did on the newest, which it had not seen."""
+    """A trained model, with the number of leads it was trained on and its evaluation on the newest leads."""
 
     version = models.PositiveIntegerField(unique=True)
     rung = models.CharField(max_length=10, choices=Rung)
     card = json_field(dict)
     evaluation = json_field(dict)
-    # Features that were not used, each with why.
+    # Features that were not used, each with the reason.
     refused = json_field(dict)
     leads = models.PositiveIntegerField()
     won = models.PositiveIntegerField()
-    verdict = models.TextField(help_text="Why it was put in use, or was not.")
+    verdict = models.TextField(help_text="Why the model was activated or not.")
     is_active = models.BooleanField(default=False, db_default=False, editable=False)
     activated_at = models.DateTimeField(null=True, blank=True, editable=False)
     ran_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -58,7 +58,7 @@ class PredictionModel(Record):
     class Meta(Record.Meta):
         db_table = "prediction_models"
         default_permissions = ("view",)
-        permissions = [("activate_predictionmodel", "Can train models of prediction and say which is used")]
+        permissions = [("activate_predictionmodel", "Can train and activate prediction models")]
         triggers = [
             pgtrigger.Protect(
                 name="kept_to_the_letter",
@@ -76,18 +76,18 @@ class PredictionModel(Record):
             models.CheckConstraint(
                 name="prediction_models_won_of_leads",
                 condition=models.Q(won__lte=models.F("leads")),
-                violation_error_message="No more leads were won than ended.",
+                violation_error_message="The number of won leads must not exceed the number of leads.",
             ),
             models.UniqueConstraint(
                 "is_active",
                 condition=models.Q(is_active=True),
                 name="prediction_models_one_active",
-                violation_error_message="Another model is in use.",
+                violation_error_message="Another model is active.",
             ),
             models.CheckConstraint(
                 name="prediction_models_active_since",
                 condition=models.Q(is_active=False) | models.Q(activated_at__isnull=False),
-                violation_error_message="A model in use says since when.",
+                violation_error_message="An active model needs the time of its activation.",
             ),
         ]
 
@@ -100,7 +100,7 @@ class PredictionModel(Record):
 
 
 class LeadSnapshot(models.Model):
-    """What was known of a lead when its chance was first told; it never changes."""
+    """The features of a lead at the time of its first prediction. A snapshot never changes."""
 
     lead = models.OneToOneField(Lead, primary_key=True, on_delete=models.CASCADE, related_name="snapshot")
     features = json_field(dict)

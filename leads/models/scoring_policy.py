@@ -1,4 +1,4 @@
-"""How leads are scored: what each sign counts, and where the tiers begin."""
+"""Scoring policies: the weight of each signal, and the limits of the tiers."""
 
 from decimal import Decimal
 from typing import Any
@@ -16,10 +16,11 @@ from crm.records.base import (
     range_check,
     with_row_audit,
 )
-from leads.models.lead import Lead, Tier
+from leads.models.lead import Lead
+from leads.models.lead_choices import Tier
 from leads.models.signal_constraints import jsonpath_exists
 
-# A weight is {weight −1..1, half_life_days > 0}; the path finds the first that is anything else.
+# A weight is {weight −1..1, half_life_days > 0}; the path finds everything else.
 MALFORMED_WEIGHT_PATH = (
     '$.* ? ((@.type() <> "object")'
     ' || (!exists(@.weight ? (@.type() == "number" && @ >= -1 && @ <= 1)))'
@@ -40,33 +41,33 @@ class ScoringPolicyQuerySet(RecordQuerySet):
     """Named sets of policies."""
 
     def active(self) -> "ScoringPolicy":
-        """The one by which leads are scored."""
+        """Return the policy in use."""
         return self.get(is_active=True)
 
 
 @with_row_audit(exclude=["ran_at"])
 class ScoringPolicy(Record):
-    """A version of the rules by which leads are scored. It never changes; another opinion is another version."""
+    """A version of the scoring rules. It never changes; every change is a new version."""
 
     version = models.PositiveIntegerField(unique=True)
-    note = models.TextField(help_text="What this version is for, or what it changes.")
-    weights = json_field(dict, help_text="For each type of signal its weight (−1..1) and its half-life in days.")
+    note = models.TextField(help_text="Purpose of this version, or what it changes.")
+    weights = json_field(dict, help_text="Weight (−1 to 1) and half-life in days of each type of signal.")
     half_life_days = models.DecimalField(
         "half-life of other signals",
         max_digits=6,
         decimal_places=1,
         default=Decimal(30),
         db_default=Decimal(30),
-        help_text="In days, for signals of a type that is not named; they count with the weight they came with.",
+        help_text="In days, for types of signals not listed here. These count with their own weight.",
     )
     hot_from = models.DecimalField(max_digits=3, decimal_places=2, default=Decimal("0.70"), db_default=Decimal("0.70"))
     warm_from = models.DecimalField(max_digits=3, decimal_places=2, default=Decimal("0.40"), db_default=Decimal("0.40"))
     dormant_after_days = models.PositiveSmallIntegerField(
-        default=30, db_default=30, help_text="Without contact in either direction."
+        default=30, db_default=30, help_text="Days without contact in either direction."
     )
     is_active = models.BooleanField(default=False, db_default=False, editable=False)
     activated_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # As of when all leads were scored by it the last time; of a lead that stayed as it was it is the only trace.
+    # When this policy last scored all leads. A lead with an unchanged score has no other record of it.
     ran_at = models.DateTimeField(null=True, blank=True, editable=False)
     activated_by = models.ForeignKey(
         "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
@@ -79,7 +80,7 @@ class ScoringPolicy(Record):
         db_table = "scoring_policies"
         verbose_name_plural = "scoring policies"
         default_permissions = ("view", "add")
-        permissions = [("activate_scoringpolicy", "Can say by which policy leads are scored")]
+        permissions = [("activate_scoringpolicy", "Can activate a scoring policy")]
         triggers = [
             pgtrigger.Protect(
                 name="kept_to_the_letter",
@@ -94,25 +95,25 @@ class ScoringPolicy(Record):
             models.CheckConstraint(
                 name="scoring_policies_weights_well_formed",
                 condition=~models.Q(jsonpath_exists("weights", MALFORMED_WEIGHT_PATH)),
-                violation_error_message="Each weight is from -1 to 1, and its half-life from above 0 to 3,650 days.",
+                violation_error_message="Weights must be from -1 to 1, half-lives above 0 and at most 3,650 days.",
             ),
             range_check("scoring_policies", "half_life_days", Decimal("0.1"), 3650),
             models.CheckConstraint(
                 name="scoring_policies_tiers_in_order",
                 condition=models.Q(warm_from__gt=0, hot_from__lte=1) & models.Q(warm_from__lt=models.F("hot_from")),
-                violation_error_message="Warm begins above 0 and below hot, and hot at 1 at most.",
+                violation_error_message="Warm must begin above 0 and below hot, and hot must begin at 1 or less.",
             ),
             range_check("scoring_policies", "dormant_after_days", 1, 3650),
             models.UniqueConstraint(
                 "is_active",
                 condition=models.Q(is_active=True),
                 name="scoring_policies_one_active",
-                violation_error_message="Another policy is in use.",
+                violation_error_message="Another policy is active.",
             ),
             models.CheckConstraint(
                 name="scoring_policies_active_since",
                 condition=models.Q(is_active=False) | models.Q(activated_at__isnull=False),
-                violation_error_message="A policy in use says since when.",
+                violation_error_message="An active policy needs the time of its activation.",
             ),
         ]
 
@@ -120,12 +121,12 @@ class ScoringPolicy(Record):
         return f"Scoring policy {self.version}"
 
     def weight_and_half_life(self, signal: dict[str, Any]) -> tuple[float, float]:
-        """The weight and the half-life, in days, by which `signal` counts."""
+        """Return the weight of `signal` and its half-life in days."""
         own = self.weights.get(signal["type"], {})
         return float(own.get("weight", signal["weight"])), float(own.get("half_life_days", self.half_life_days))
 
     def tier_for_score(self, score: Decimal | None) -> str | None:
-        """The tier of a `score` in 0..1 while there is contact; None where nothing is scored."""
+        """Return the tier of a lead with this `score` (0 to 1) and recent contact; None without a score."""
         if score is None:
             return None
         if score >= self.hot_from:
@@ -134,7 +135,7 @@ class ScoringPolicy(Record):
 
 
 class TierChange(models.Model):
-    """When a lead came into a tier, and out of which. Written where leads are scored, kept for a year."""
+    """A change of a lead's tier. Scoring writes it; a job deletes it after a year."""
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="tier_changes", db_index=False)
     at = models.DateTimeField()

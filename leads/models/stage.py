@@ -1,4 +1,4 @@
-"""Stages a lead goes through. Staff add stages as rows; rules read the category."""
+"""The stages of a lead. Staff add stages as rows; rules depend only on the category."""
 
 import pgtrigger
 from django.core.exceptions import ValidationError
@@ -10,7 +10,7 @@ from crm.records.base import Record, choices_check, not_blank_check, truncate_pr
 
 
 class StageCategory(models.TextChoices):
-    """What a stage means to the rules."""
+    """The meaning of a stage for rules."""
 
     OPEN = "open"
     PAUSED = "paused"
@@ -23,7 +23,7 @@ OPEN_CATEGORIES = frozenset({StageCategory.OPEN, StageCategory.PAUSED})
 
 
 class Colour(models.TextChoices):
-    """Badge colours; each is readable on light and dark."""
+    """The colours of badges, readable on light and dark backgrounds."""
 
     GREY = "grey"
     BLUE = "blue"
@@ -41,22 +41,24 @@ class LeadStatusManager(models.Manager):
 
 @with_row_audit()
 class LeadStatus(models.Model):
-    """A stage."""
+    """A stage of a lead."""
 
     code = models.CharField(
         primary_key=True,
         max_length=40,
-        help_text="Capitals and underscores; never changes once leads use it.",
+        help_text="Capital letters, digits and underscores. It cannot be changed later.",
     )
     label = models.CharField(max_length=60)
     category = models.CharField(max_length=12, choices=StageCategory)
     position = models.PositiveSmallIntegerField(unique=True, help_text="Order on the board and in lists.")
     colour = models.CharField(max_length=10, choices=Colour, default=Colour.GREY, db_default=Colour.GREY)
     stale_after_days = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="Silence beyond this many days is pointed out; empty: never."
+        null=True,
+        blank=True,
+        help_text="Highlight leads after this many days without contact. Leave blank to never do so.",
     )
     guidance = models.TextField(
-        blank=True, default="", db_default="", help_text="What to do in this stage; shown on the lead."
+        blank=True, default="", db_default="", help_text="What to do in this stage. Shown on the lead."
     )
     created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True, db_default=Now(), editable=False)
@@ -75,7 +77,7 @@ class LeadStatus(models.Model):
                 condition=pgtrigger.AnyChange("category"),
                 func="""
                     IF EXISTS (SELECT FROM leads WHERE status_id = OLD.code) THEN
-                        RAISE EXCEPTION 'Leads stand in this stage: its category cannot change.'
+                        RAISE EXCEPTION 'There are leads in this stage, so its category cannot change.'
                             USING ERRCODE = 'check_violation';
                     END IF;
                     RETURN NEW;
@@ -89,7 +91,7 @@ class LeadStatus(models.Model):
             models.CheckConstraint(
                 name="lead_statuses_code_form",
                 condition=models.Q(code__regex=r"^[A-Z][A-Z0-9_]*$"),
-                violation_error_message="A stage's code is capitals, digits and underscores.",
+                violation_error_message="A stage code may only have capital letters, digits and underscores.",
             ),
         ]
 
@@ -103,7 +105,10 @@ class LeadStatus(models.Model):
         was = type(self).objects.filter(pk=self.pk).first()
         if was and was.category != self.category and was.leads.exists():
             raise ValidationError(
-                {"category": "Leads stand in this stage: its category cannot change. Make a new stage and move them."}
+                {
+                    "category": "There are leads in this stage, so its category cannot change. "
+                    "Create a new stage and move the leads there."
+                }
             )
 
     @property
@@ -113,7 +118,7 @@ class LeadStatus(models.Model):
 
 
 class LeadStageHistory(Record):
-    """One move of a lead from stage to stage; the first has no `from_status`. Goes only with its lead."""
+    """One move of a lead between stages; the first has no `from_status`. Deleted only together with its lead."""
 
     lead = models.ForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="stage_history", db_index=False)
     from_status = models.ForeignKey(
@@ -130,11 +135,11 @@ class LeadStageHistory(Record):
             pgtrigger.Protect(
                 name="append_only",
                 operation=pgtrigger.Update,
-                condition=pgtrigger.AnyChange(exclude=["by", "updated_at"]),  # who did it may be purged
+                condition=pgtrigger.AnyChange(exclude=["by", "updated_at"]),  # the user may be deleted
             ),
             truncate_protection(),
         ]
-        # Named here, because the automatic index of a text key is made twice.
+        # Declared here, because Django would create two indexes for a text key.
         indexes = [
             models.Index("lead", models.F("at").desc(), name="lead_stage_history_by_lead"),
             models.Index(fields=["from_status"], name="lead_stage_history_from"),

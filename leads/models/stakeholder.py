@@ -1,4 +1,4 @@
-"""Who has a say in a lead's decision."""
+"""The stakeholders of leads."""
 
 from django.db import models
 
@@ -9,7 +9,7 @@ from leads.models.lead import Lead
 
 @with_row_audit()
 class ContactLead(Record):
-    """A contact's part in a lead."""
+    """A contact who takes part in the decision on a lead, with the contact's role."""
 
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="lead_links")
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="contact_links")

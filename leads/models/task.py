@@ -1,4 +1,4 @@
-"""What somebody has promised to do."""
+"""Tasks."""
 
 from datetime import date
 from typing import Any
@@ -31,7 +31,7 @@ class TaskStatus(models.TextChoices):
 UNFINISHED_STATUSES = (TaskStatus.ON_DECK, TaskStatus.IN_PROGRESS, TaskStatus.BLOCKED)
 
 
-# A task without a date comes after every dated one.
+# Tasks without a date come last.
 DUE_SORT_KEY = Coalesce("due_on", models.Value(date.max, models.DateField()))
 
 
@@ -43,13 +43,13 @@ class TaskQuerySet(RecordQuerySet):
         return self.filter(status__in=UNFINISHED_STATUSES)
 
     def due(self, day: date) -> "TaskQuerySet":
-        """Unfinished tasks due on `day` or before, the oldest promise first."""
+        """Return the unfinished tasks due on or before `day`, oldest first."""
         return self.unfinished().filter(due_on__lte=day).order_by("due_on", "id")
 
 
 @with_row_audit()
 class Task(Record):
-    """A piece of work, for a lead, a client, a project or on its own."""
+    """A task for a lead, a client or a project, or on its own."""
 
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True, default="", db_default="")
@@ -69,7 +69,7 @@ class Task(Record):
         db_table = "tasks"
         permissions = [
             ("restore_task", "Can restore a deleted task"),
-            ("purge_task", "Can purge a task for ever"),
+            ("purge_task", "Can permanently delete a task"),
         ]
         constraints = [choices_check("tasks", "status", TaskStatus), not_blank_check("tasks", "title")]
         indexes = [

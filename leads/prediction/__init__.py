@@ -1,1 +1,1 @@
-"""How likely a lead is to be won: what was known of it when it came, weighed by what became of those before it."""
+"""Predict how likely a lead is to be won, from what was known when it was created and how earlier leads ended."""

@@ -1,8 +1,8 @@
-"""How good probabilities were, held against what happened. Pure.
+"""Compare predicted probabilities with what happened. Pure: no database.
 
 AUC: the share of pairs of a won and a lost lead that are in the right order. Brier: the mean square of the error.
-Calibration error: the mean difference of predicted and won over ten equal parts, weighted by their size. Lift: how
-many times more often the best tenth was won than all.
+Calibration error: the mean difference of predicted and actual win rate over ten equal parts, weighted by their size.
+Lift: the win rate of the best tenth divided by that of all.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,10 @@ DECILE_COUNT = 10
 
 
 def evaluate_predictions(predicted: Sequence[float], won: Sequence[bool]) -> dict[str, Any]:
-    """`{n, won, auc, brier, calibration_error, lift, deciles: [{n, predicted, won}]}`; auc is None for one outcome."""
+    """Return `{n, won, auc, brier, calibration_error, lift, deciles: [{n, predicted, won}]}`.
+
+    `auc` is None if all leads had the same outcome.
+    """
     total, wins = len(won), sum(won)
     tenths = deciles(predicted, won)
     error = sum(part["n"] * abs(part["predicted"] - part["won"]) for part in tenths) / total if total else None
@@ -33,7 +36,7 @@ def evaluate_predictions(predicted: Sequence[float], won: Sequence[bool]) -> dic
 
 
 def auc(predicted: Sequence[float], won: Sequence[bool]) -> float | None:
-    """By ranks (Mann and Whitney), ties counting half; None where all ended alike."""
+    """Return the AUC by ranks (Mann-Whitney), with ties counted half; None if all had the same outcome."""
     wins = sum(won)
     losses = len(won) - wins
     if not wins or not losses:
@@ -51,7 +54,7 @@ def auc(predicted: Sequence[float], won: Sequence[bool]) -> float | None:
 
 
 def deciles(predicted: Sequence[float], won: Sequence[bool]) -> list[dict[str, Any]]:
-    """Ten parts of equal size, the least likely first: how many, how likely on average, how many of them were won."""
+    """Return ten parts of equal size, least likely first: their size, mean prediction and win rate."""
     order = sorted(range(len(won)), key=lambda i: predicted[i])
     parts = []
     for part in range(DECILE_COUNT):

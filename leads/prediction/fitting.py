@@ -1,6 +1,6 @@
-"""Fitting a scorecard to leads that ended: bins, a regularised logistic regression, and the guard against leaks.
+"""Fit a scorecard to closed leads: bins, a regularised logistic regression, and a guard against leaking features.
 
-Nothing here touches the database; `rows` are features (`leads.prediction.snapshots`), the oldest end first.
+Pure: no database. `rows` are features (`leads.prediction.snapshots`), in the order in which the leads were closed.
 """
 
 from bisect import bisect_left
@@ -19,13 +19,13 @@ from leads.prediction.scorecard import Card, as_number, as_word, probability
 BIN_COUNT, MIN_BIN_SIZE, MAX_FEATURE_WORDS = 8, 20, 40
 MIN_NUMERIC_SHARE = 0.95
 INVERSE_REGULARIZATION = 0.3
-# The oldest are learnt from, the next say how likely winning is of late, the newest are what it is held against.
+# The oldest leads train the model, the next adjust it to the recent win rate, and the newest evaluate it.
 TRAINING_END, CALIBRATION_END = 0.6, 0.8
-# A single feature that orders won and lost this well was written down afterwards.
+# A single feature that separates won from lost this well was recorded after the outcome.
 LEAK_AUC = 0.95
-# Where all together do, so was one without which the mistakes of the others double.
+# If all features together do, so was any feature without which the errors of the others double.
 LEAK_ERROR_RATIO, SUSPECT_AUC = 0.5, 0.60
-# What is recorded while or after somebody works on a lead, as such columns are called.
+# Typical names of columns that are filled while or after a lead is worked on.
 RECORDED_LATER_WORDS = (
     "last ",
     "tags",
@@ -40,14 +40,14 @@ RECORDED_LATER_WORDS = (
     "disposition",
 )
 RECORDED_LATER_SUFFIXES = ("activity index", "activity score", "profile index", "profile score", "profile")
-# So many leads of the average kind are added to each bin when one feature is looked at by itself.
+# Smooths the win rate of a bin: as if this many average leads were in it.
 PRIOR_WEIGHT = 5
 FeatureRows = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class FittedScorecard:
-    """A card, how it did on the newest leads, which it had not seen, and the features that were refused with why."""
+    """A scorecard, its evaluation on the newest leads (not trained on), and the refused features with reasons."""
 
     card: Card
     evaluation: dict[str, Any]
@@ -55,9 +55,9 @@ class FittedScorecard:
 
 
 def fit_scorecard(rows: FeatureRows, won: Sequence[bool], names: Sequence[str] | None = None) -> FittedScorecard:
-    """A scorecard learnt from `rows`, of which `won` says how each ended.
+    """Fit a scorecard to `rows` and their outcomes `won`.
 
-    `names` are the features to use (all that are known often enough, unless given).
+    `names` are the features to use; by default, all that are known for enough leads.
     """
     training_count, calibration_count = int(len(rows) * TRAINING_END), int(len(rows) * CALIBRATION_END)
     candidates = list(names) if names is not None else usable_features(rows[:training_count])
@@ -71,7 +71,7 @@ def fit_scorecard(rows: FeatureRows, won: Sequence[bool], names: Sequence[str] |
 
 
 def usable_features(rows: FeatureRows) -> list[str]:
-    """The features that are known of enough leads, and that do not have another value for each."""
+    """Return the features that are known for enough leads and do not have a different value for each lead."""
     counts = Counter(name for row in rows for name in row)
     names = sorted(name for name, count in counts.items() if count >= MIN_BIN_SIZE)
     return [name for name in names if is_informative(rows, name)]
@@ -84,16 +84,18 @@ def is_informative(rows: FeatureRows, name: str) -> bool:
 
 
 def is_numeric(values: Sequence[Any]) -> bool:
-    known = [value for value in values if value is not None and not isinstance(value, bool)]
-    numbers = [number for number in map(as_number, known) if number is not None]
-    return bool(known) and len(numbers) >= MIN_NUMERIC_SHARE * len(known) and len(set(numbers)) > BIN_COUNT
+    known_values = [value for value in values if value is not None and not isinstance(value, bool)]
+    numbers = [number for number in map(as_number, known_values) if number is not None]
+    return (
+        bool(known_values) and len(numbers) >= MIN_NUMERIC_SHARE * len(known_values) and len(set(numbers)) > BIN_COUNT
+    )
 
 
 # The card
 
 
 def fit_card(rows: FeatureRows, won: Sequence[bool], names: Sequence[str]) -> Card:
-    """A card learnt from `rows` by logistic regression over its bins, whose points are its coefficients."""
+    """Fit a card by logistic regression over bins; the coefficients are the points."""
     features = {name: make_bins([row.get(name) for row in rows]) for name in names}
     if len(set(won)) < 2:
         return {"intercept": logit(sum(won), len(won)), "features": {}}
@@ -110,13 +112,13 @@ def fit_card(rows: FeatureRows, won: Sequence[bool], names: Sequence[str]) -> Ca
 
 
 def one_hot(rows: FeatureRows, name: str, feature: dict[str, Any], slots: dict[Any, int]) -> np.ndarray:
-    """A column for each slot of a feature, a row for each of `rows`."""
+    """Return a matrix with a column for each slot of a feature and a row for each of `rows`."""
     at = np.fromiter((slots[slot_for_value(feature, row.get(name))] for row in rows), dtype=int, count=len(rows))
     return np.eye(len(slots), dtype=np.float32)[at]
 
 
 def make_bins(values: Sequence[Any]) -> dict[str, Any]:
-    """The bins of a feature, without points yet."""
+    """Return the bins of a feature, without points."""
     if is_numeric(values):
         numbers = [number for number in map(as_number, values) if number is not None]
         quantiles = np.quantile(numbers, np.linspace(0, 1, BIN_COUNT + 1)[1:-1])
@@ -144,12 +146,12 @@ def bins_with_points(feature: dict[str, Any], weights: dict[Any, float]) -> dict
     if feature["kind"] == "number":
         inner = [weights[at] for at in range(len(feature["edges"]) + 1)]
         return {"kind": "number", "edges": feature["edges"], "points": inner, "missing": weights["missing",]}
-    known = {word: weights[word] for word in feature["words"]}
-    return {"kind": "words", "points": known, "other": weights["other",], "missing": weights["missing",]}
+    points = {word: weights[word] for word in feature["words"]}
+    return {"kind": "words", "points": points, "other": weights["other",], "missing": weights["missing",]}
 
 
 def intercept_correction(card: Card, rows: FeatureRows, won: Sequence[bool]) -> float:
-    """What the intercept has to move so that as many are expected as were won of late."""
+    """Return the change of the intercept that makes the expected number of wins equal to the actual one."""
     if not rows:
         return 0.0
     expected = sum(probability(card, row) for row in rows)
@@ -165,16 +167,16 @@ def logit(wins: float, total: int) -> float:
 
 
 def find_leaking_features(rows: FeatureRows, won: Sequence[bool], names: Sequence[str]) -> dict[str, str]:
-    """The features among `names` that tell how a lead ended because they were written down afterwards, with why."""
+    """Return the features among `names` that leak the outcome because they were recorded after it, with reasons."""
     half = len(rows) // 2
     leaking: dict[str, str] = {}
     auc_by_feature = {name: single_feature_auc(rows, won, name, half) for name in names}
     for name in names:
         if auc_by_feature[name] > LEAK_AUC:
-            leaking[name] = f"It tells won from lost almost by itself (AUC {auc_by_feature[name]:.2f})."
+            leaking[name] = f"Predicts the outcome almost alone (AUC {auc_by_feature[name]:.2f})."
         elif is_recorded_later(name) and auc_by_feature[name] > SUSPECT_AUC:
             leaking[name] = (
-                f"By its name it is written down while somebody works on the lead (AUC {auc_by_feature[name]:.2f})."
+                f"Its name suggests that it is recorded while the lead is worked on (AUC {auc_by_feature[name]:.2f})."
             )
     rest = [name for name in names if name not in leaking]
     while rest:
@@ -190,7 +192,8 @@ def find_leaking_features(rows: FeatureRows, won: Sequence[bool], names: Sequenc
         if worst is None or (1 - auc_without[worst]) * LEAK_ERROR_RATIO < 1 - auc_of_all:
             return leaking
         leaking[worst] = (
-            f"Without it all others together are far worse (AUC {auc_without[worst]:.2f}, with it {auc_of_all:.2f})."
+            f"All other features together are far worse without it (AUC {auc_without[worst]:.2f}, with it "
+            f"{auc_of_all:.2f})."
         )
         rest.remove(worst)
     return leaking
@@ -206,7 +209,7 @@ def is_recorded_later(name: str) -> bool:
 
 
 def single_feature_auc(rows: FeatureRows, won: Sequence[bool], name: str, half: int) -> float:
-    """The AUC that one feature reaches on the later half by the win rates that its bins had in the earlier."""
+    """Return the AUC of one feature on the later half, predicted from the win rates of its bins in the earlier half."""
     feature = make_bins([row.get(name) for row in rows[:half]])
     row_slots = [slot_for_value(feature, row.get(name)) for row in rows]
     total, wins = (
@@ -219,6 +222,6 @@ def single_feature_auc(rows: FeatureRows, won: Sequence[bool], name: str, half: 
 
 
 def combined_auc(rows: FeatureRows, won: Sequence[bool], names: Sequence[str], half: int) -> float:
-    """The AUC that `names` reach on the later half, learnt from the earlier."""
+    """Return the AUC of the features `names` on the later half, with a card fitted to the earlier half."""
     card = fit_card(rows[:half], won[:half], names)
     return auc([probability(card, row) for row in rows[half:]], won[half:]) or 0.5

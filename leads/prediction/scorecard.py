@@ -1,8 +1,8 @@
-"""A scorecard: points for what is known, added up and made a probability. Pure: no database, no library.
+"""A scorecard adds up points for the features of a lead and converts them to a probability. Pure: no database.
 
 The card is JSON: `{"intercept": b, "features": {name: feature}}`. A feature is either numbers in bins,
 `{"kind": "number", "edges": [...], "points": [...], "missing": p}` (`len(points) == len(edges) + 1`; a value belongs
-into the first bin whose upper edge it does not exceed), or words,
+to the first bin with an upper edge that it does not exceed), or words,
 `{"kind": "words", "points": {word: p}, "other": p, "missing": p}`. The probability is 1 ÷ (1 + e^−(b + Σ points)).
 """
 
@@ -16,7 +16,7 @@ Card = dict[str, Any]
 
 @dataclass(frozen=True)
 class Reason:
-    """What one feature adds: its name, its value as it is shown, and its points (log odds)."""
+    """The points (log odds) that one feature adds, with its name and its value as shown to users."""
 
     feature: str
     value_text: str
@@ -24,7 +24,7 @@ class Reason:
 
 
 def reasons(card: Card, features: dict[str, Any]) -> list[Reason]:
-    """What each feature of the card adds for a lead, the weightiest first."""
+    """Return the points of each feature for a lead, largest effect first."""
     values = {name: features.get(name) for name in card["features"]}
     contributions = [
         Reason(name, format_value(values[name]), feature_points(one, values[name]))
@@ -34,13 +34,13 @@ def reasons(card: Card, features: dict[str, Any]) -> list[Reason]:
 
 
 def probability(card: Card, features: dict[str, Any]) -> float:
-    """How likely a lead with `features` is to be won, 0..1."""
+    """Return the probability (0 to 1) that a lead with `features` is won."""
     total = card["intercept"] + sum(feature_points(one, features.get(name)) for name, one in card["features"].items())
     return 1 / (1 + exp(-min(max(total, -30.0), 30.0)))
 
 
 def feature_points(feature: dict[str, Any], value: Any) -> float:
-    """What `value` counts; one that the card does not know counts as another word, or as missing."""
+    """Return the points of `value`; an unknown word counts as "other", text in a numeric feature as missing."""
     if value is None:
         return feature["missing"]
     if feature["kind"] == "number":
@@ -50,7 +50,7 @@ def feature_points(feature: dict[str, Any], value: Any) -> float:
 
 
 def as_number(value: Any) -> float | None:
-    """`value` as a number; text that is one counts, as files bring it."""
+    """Return `value` as a number, or None. Imported files bring numbers as text, so text is converted too."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -64,5 +64,5 @@ def as_word(value: Any) -> str:
 
 def format_value(value: Any) -> str:
     if value is None:
-        return "not known"
+        return "unknown"
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

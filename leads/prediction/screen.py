@@ -1,4 +1,4 @@
-"""The screen of what tells the chances of leads: how it was learnt, how good it is, and why a lead has its chance."""
+"""The screen of prediction models, and the explanation of a lead's probability."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ MAX_REASONS_SHOWN, MAX_FEATURES_SHOWN = 6, 30
 
 @dataclass(frozen=True)
 class ProbabilityExplanation:
-    """Why a lead has its chance: the model, and either what counts most or what its stage says; and a week ago."""
+    """The model behind a probability, its main reasons or the win rate of the stage, and the change in a week."""
 
     model: PredictionModel
     reasons: list[Reason]
@@ -34,7 +34,7 @@ class ProbabilityExplanation:
 
 
 def probability_explanation(lead: Lead) -> ProbabilityExplanation | None:
-    """Why `lead` has its chance; None while no model is in use."""
+    """Explain the probability of `lead`; None while no model is active."""
     model = PredictionModel.objects.active()
     if model is None:
         return None
@@ -56,9 +56,9 @@ class PredictionModelFilter(LiveRowsFilter):
 
 
 class ActivatePredictionModel(ActionForm):
-    """Telling chances by this one, be it an earlier one."""
+    """Activate a model, even an earlier version."""
 
-    verb, label, permission, icon, primary = "use", "Put in use", ACTIVATE_MODEL_PERMISSION, "check", True
+    verb, label, permission, icon, primary = "use", "Activate", ACTIVATE_MODEL_PERMISSION, "check", True
 
     @classmethod
     def is_applicable(cls, record: PredictionModel) -> bool:
@@ -66,17 +66,17 @@ class ActivatePredictionModel(ActionForm):
 
     def perform(self, record: PredictionModel, by: User) -> str:
         activate_prediction_model(record, by=by)
-        return f"{record} is in use: the chances are being told anew."
+        return f"{record} activated. The probabilities of all open leads are being updated."
 
 
 class TrainPredictionModel(ActionForm):
-    """Learning from all that has ended by now."""
+    """Train a new model on all leads closed so far."""
 
-    verb, label, permission, icon = "train", "Train anew", ACTIVATE_MODEL_PERMISSION, "model_training"
+    verb, label, permission, icon = "train", "Train new model", ACTIVATE_MODEL_PERMISSION, "model_training"
 
     def perform(self, record: PredictionModel, by: User) -> str:
         enqueue(app.configure_task(TRAIN_TASK, queueing_lock=TRAIN_TASK), timestamp=0)
-        return "It is being trained; a new version appears in the list, and is put in use if it is better."
+        return "Training started. The new version will appear in the list, and become active if it is better."
 
 
 class PredictionModelAdmin(ReadOnlyMixin, RecordAdmin):
@@ -86,11 +86,11 @@ class PredictionModelAdmin(ReadOnlyMixin, RecordAdmin):
     list_defer = ("card",)
     columns = (
         Column("Version"),
-        Column("Rests on"),
-        Column("Learnt from", css_class="num"),
+        Column("Method"),
+        Column("Trained on", css_class="num"),
         Column("AUC", css_class="num"),
         Column("Calibration error", css_class="num"),
-        Column("In use"),
+        Column("Active"),
     )
     orders = {"newest": Order("Newest first", {"version": models.F("version")})}
     tabs = (Tab("All", {}, lambda rows, user: rows),)
@@ -102,7 +102,7 @@ class PredictionModelAdmin(ReadOnlyMixin, RecordAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Made by training and by nothing else."""
+        """Show a model. Only training creates one, so there is no form."""
         if object_id and request.method in {"GET", "HEAD"}:
             return self.page_view(request, object_id)
         raise Http404
@@ -119,7 +119,7 @@ class PredictionModelAdmin(ReadOnlyMixin, RecordAdmin):
 
 
 def features_by_spread(features: dict[str, Any]) -> list[dict[str, Any]]:
-    """The features of a card with the lowest and the highest points, the widest apart first."""
+    """Return the features of a card with their lowest and highest points, widest spread first."""
     ranges = []
     for name, feature in features.items():
         all_points = (

@@ -1,7 +1,7 @@
-"""What is known of a lead at one moment, as a flat object: the features that a prediction may rest on.
+"""Snapshots of leads: the features that a prediction may use, as a flat object.
 
-Taken once, when a lead is first looked at, and kept: what sales fill in afterwards tells how it ended, and must not
-seem to have been known before.
+A snapshot is taken once, when a lead is first predicted, and never changes. What is filled in later depends on the
+outcome, so a model must not learn from it.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ SNAPSHOT_COLUMNS = (
 
 
 def build_features(row: dict[str, Any]) -> dict[str, Any]:
-    """The features of a lead whose `SNAPSHOT_COLUMNS` are `row`: text, numbers and yes or no; what is unknown is left out."""
+    """Return the known features (text, numbers and booleans) of a lead with the `SNAPSHOT_COLUMNS` in `row`."""
     value = row["estimated_value"]
     features: dict[str, Any] = {
         "source": row["source_type"],
@@ -45,14 +45,14 @@ def build_features(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def email_address_kind(email: str) -> str:
-    """What sort of address a lead has written from."""
+    """Return the kind of an email address: "none", "free" or "own domain"."""
     if not email:
         return "none"
     return "free" if email.rpartition("@")[2].lower() in FREE_MAIL_DOMAINS else "own domain"
 
 
 def feature_value(raw_value: Any) -> Any:
-    """`raw_value` as a feature; lists and objects are none."""
+    """Return `raw_value` as a feature; None for lists, objects and blank text."""
     if isinstance(raw_value, bool | int | float):
         return raw_value
     if isinstance(raw_value, str) and raw_value.strip():
@@ -61,11 +61,11 @@ def feature_value(raw_value: Any) -> Any:
 
 
 def build_features_of_leads(leads: Any) -> dict[Any, dict[str, Any]]:
-    """The features of each of `leads` (a QuerySet) as they stand now, by key."""
+    """Return the current features of each of `leads` (a QuerySet), by ID."""
     return {row["id"]: build_features(row) for row in leads.values("id", *SNAPSHOT_COLUMNS).iterator(chunk_size=2_000)}
 
 
 def closed_leads() -> Any:
-    """The leads that ended, won or lost, the oldest end first."""
+    """Return the won and lost leads, earliest closed first."""
     rows = Lead.objects.closed().exclude(status__category="unqualified")
     return rows.order_by("closed_at", "id")

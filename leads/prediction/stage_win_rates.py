@@ -1,11 +1,11 @@
-"""The win rate of a stage: of the leads that came as far and have ended, how many were won, smoothed."""
+"""The smoothed win rate of each stage: the share of won leads among the closed leads that had reached it."""
 
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
-# So many leads of the average kind are added to each stage: of few leads little follows.
+# Smooths the rate of a stage with few leads: as if this many average leads had reached it.
 SMOOTHING_LEADS = 20
 STAGE_WIN_COUNTS_SQL = """
 SELECT history.to_status_id, count(DISTINCT lead.id),
@@ -19,7 +19,7 @@ SELECT history.to_status_id, count(DISTINCT lead.id),
 
 
 def compute_win_rates(leads: list[UUID], won: int) -> dict[str, Any]:
-    """`{"base": share, "stages": {code: {"rate": share, "n": leads, "won": leads}}}` of ended `leads`."""
+    """Return `{"base": share, "stages": {code: {"rate": share, "n": leads, "won": leads}}}` for closed `leads`."""
     base = (won + 0.5) / (len(leads) + 1)
     with connection.cursor() as cursor:
         cursor.execute(STAGE_WIN_COUNTS_SQL, [leads])
@@ -32,5 +32,5 @@ def compute_win_rates(leads: list[UUID], won: int) -> dict[str, Any]:
 
 
 def stage_win_rate(card: dict[str, Any], stage: str) -> float:
-    """The win rate of `stage`; of one that no ended lead was in, that of all."""
+    """Return the win rate of `stage`, or the overall rate if no closed lead had reached it."""
     return card["stages"].get(stage, {}).get("rate", card["base"])

@@ -1,4 +1,4 @@
-"""Learning from the leads that have ended. It loads much (scikit-learn): only the command that trains imports it."""
+"""Train a prediction model on closed leads. Only the training command imports this module: scikit-learn is large."""
 
 from typing import Any
 from uuid import UUID
@@ -16,17 +16,17 @@ from leads.prediction.snapshots import closed_leads
 from leads.prediction.stage_win_rates import compute_win_rates
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION, ensure_snapshots, set_active_model
 
-# Below the first nothing is told; from the second and third on a scorecard is.
+# Below the first there is no prediction; a scorecard needs the second and the third.
 MIN_CLOSED_LEADS, MIN_LEADS_FOR_SCORECARD, MIN_WON_LEADS = 100, 1_000, 120
 MAX_TRAINING_LEADS = 50_000
 
 
 def train_model(*, by: Actor | User) -> PredictionModel:
-    """Learn from the leads that have ended; the result is put in use if it does better than what is.
+    """Train a new model on the closed leads, and activate it if it is better than the active one.
 
     Raises:
-        NotPermitted: `by` may not train.
-        IllegalTransition: too few leads have ended.
+        NotPermitted: `by` may not train models.
+        IllegalTransition: there are too few closed leads.
     """
     Actor.of(by).require_permission(ACTIVATE_MODEL_PERMISSION, "train a prediction")
     training_leads = list(
@@ -34,14 +34,14 @@ def train_model(*, by: Actor | User) -> PredictionModel:
     )[::-1]
     leads, won = [key for key, _ in training_leads], [category == "won" for _, category in training_leads]
     if len(leads) < MIN_CLOSED_LEADS:
-        raise IllegalTransition(f"Not enough data: {len(leads)} leads have ended, and {MIN_CLOSED_LEADS} are needed.")
+        raise IllegalTransition(f"Not enough data: {len(leads)} closed leads, {MIN_CLOSED_LEADS} are needed.")
     return save_model_version(*learn_from_leads(leads, won), leads, won, by=by)
 
 
 def learn_from_leads(leads: list[UUID], won: list[bool]) -> tuple[dict[str, Any], str]:
-    """What is learnt from ended leads: a scorecard if they are enough and it is better than the average of all.
+    """Fit a scorecard, or compute win rates if there are too few leads or the scorecard is no better than the average.
 
-    The sentence, if any, says why it is none.
+    The second value says why a fitted scorecard is not used; it is empty otherwise.
     """
     fallback, reason = (
         {"rung": Rung.STAGES, "card": compute_win_rates(leads, sum(won)), "evaluation": {}, "refused": {}},
@@ -53,12 +53,12 @@ def learn_from_leads(leads: list[UUID], won: list[bool]) -> tuple[dict[str, Any]
         if scorecard < average:
             evaluation, refused = result.evaluation, result.refused
             return {"rung": Rung.SCORECARD, "card": result.card, "evaluation": evaluation, "refused": refused}, ""
-        reason = f"A scorecard (mean square error {scorecard:.4f}) did no better than the average ({average:.4f}). "
+        reason = f"A scorecard (mean square error {scorecard:.4f}) was no better than the average ({average:.4f}). "
     return fallback, reason
 
 
 def baseline_brier(won: list[bool]) -> float:
-    """The mean square error, on the newest, of saying of each what was won on average before."""
+    """Return the mean square error on the newest leads of predicting the earlier win rate for each."""
     calibration_count = int(len(won) * CALIBRATION_END)
     share = sum(won[:calibration_count]) / calibration_count
     return evaluate_predictions([share] * (len(won) - calibration_count), won[calibration_count:])["brier"]
@@ -68,7 +68,7 @@ def baseline_brier(won: list[bool]) -> float:
 def save_model_version(
     candidate: dict[str, Any], reason: str, leads: list[UUID], won: list[bool], *, by: Actor | User
 ) -> PredictionModel:
-    """The next version, put in use if it is the better one; `reason` is told first."""
+    """Save `candidate` as the next version, and activate it if it is better. `reason` is put before the verdict."""
     versions = list(PredictionModel.objects.select_for_update().order_by("-version"))
     champion = next((one for one in versions if one.is_active), None)
     is_better, verdict = compare_with_champion(candidate, champion, leads, won)
@@ -85,16 +85,19 @@ def save_model_version(
 def compare_with_champion(
     candidate: dict[str, Any], champion: PredictionModel | None, leads: list[UUID], won: list[bool]
 ) -> tuple[bool, str]:
-    """Whether what was `candidate` does better than what is in use, on the newest leads; and the sentence that says so."""
+    """Return whether `candidate` is better than the active model `champion` on the newest leads, and the verdict."""
     if champion is None:
-        return True, "It is the first."
+        return True, "This is the first model."
     if candidate["rung"] != champion.rung:
         higher = candidate["rung"] == Rung.SCORECARD
-        return higher, "There are enough leads for a scorecard now." if higher else "A scorecard is in use already."
+        return higher, "There are now enough leads for a scorecard." if higher else "A scorecard is already active."
     if candidate["rung"] == Rung.STAGES:
-        return True, "The win rates are those of today."
+        return True, "The win rates are up to date."
     newest = slice(int(len(leads) * CALIBRATION_END), None)
     champion_probabilities = [probability(champion.card, row) for row in ensure_snapshots(leads[newest])]
     old, new = evaluate_predictions(champion_probabilities, won[newest])["brier"], candidate["evaluation"]["brier"]
-    comparison = f"Mean square error on the newest {len(champion_probabilities):,}: {new:.4f}, that of version {champion.version} {old:.4f}."
+    comparison = (
+        f"Mean square error on the newest {len(champion_probabilities):,} leads: {new:.4f}; "
+        f"version {champion.version}: {old:.4f}."
+    )
     return new < old, comparison

@@ -1,4 +1,4 @@
-"""Choosing and using what tells the chance of a lead."""
+"""Activate prediction models, and update the probabilities of leads."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -23,14 +23,15 @@ ACTIVATE_MODEL_PERMISSION = "leads.activate_predictionmodel"
 PREDICTION_BATCH_SIZE = 2_000
 LOWEST_LEAD_ID = UUID(int=0)
 UPDATE_PROBABILITIES_SQL = """
-UPDATE leads SET predicted_close_probability = told.chance
-  FROM unnest(%s::uuid[], %s::numeric[]) AS told (id, chance)
- WHERE leads.id = told.id AND closed_at IS NULL AND predicted_close_probability IS DISTINCT FROM told.chance
+UPDATE leads SET predicted_close_probability = predicted.probability
+  FROM unnest(%s::uuid[], %s::numeric[]) AS predicted (id, probability)
+ WHERE leads.id = predicted.id AND closed_at IS NULL
+   AND predicted_close_probability IS DISTINCT FROM predicted.probability
 """
 
 
 def ensure_snapshots(leads: Sequence[UUID]) -> list[dict[str, Any]]:
-    """The snapshots of `leads`, in their order; one that is not there yet is taken now."""
+    """Return the snapshots of `leads`, in their order. Take the missing ones now."""
     features_by_lead = dict(LeadSnapshot.objects.filter(lead__in=leads).values_list("lead", "features"))
     missing = [key for key in leads if key not in features_by_lead]
     if missing:
@@ -44,15 +45,15 @@ def ensure_snapshots(leads: Sequence[UUID]) -> list[dict[str, Any]]:
 
 @transaction.atomic
 def activate_prediction_model(model: PredictionModel, *, by: Actor | User) -> None:
-    """Tell chances by `model` from now on, an earlier one too.
+    """Use `model` for all predictions from now on.
 
     Raises:
-        NotPermitted: `by` may not choose.
-        IllegalTransition: it is in use already.
+        NotPermitted: `by` may not activate models.
+        IllegalTransition: the model is already active.
     """
-    Actor.of(by).require_permission(ACTIVATE_MODEL_PERMISSION, "choose what tells the chances")
+    Actor.of(by).require_permission(ACTIVATE_MODEL_PERMISSION, "activate a prediction model")
     if PredictionModel.objects.select_for_update().get(pk=model.pk).is_active:
-        raise IllegalTransition(f"{model} is in use already.")
+        raise IllegalTransition(f"{model} is already active.")
     set_active_model(model, by=by)
 
 
@@ -61,11 +62,11 @@ def set_active_model(model: PredictionModel, *, by: Actor | User) -> None:
     PredictionModel.objects.filter(pk=model.pk).update(is_active=True, activated_at=timezone.now())
     model.refresh_from_db()
     enqueue(app.configure_task(PREDICT_ALL_TASK, queueing_lock=PREDICT_ALL_TASK), timestamp=0)
-    record(model, "activated", by=by, summary=f"{model} is in use")
+    record(model, "activated", by=by, summary=f"{model} activated")
 
 
 def refresh_prediction(lead: Lead) -> None:
-    """Take the snapshot of `lead` if there is none, and tell its chance by the model in use, if one is."""
+    """Take the snapshot of `lead` if it has none, and update its probability with the active model, if any."""
     ensure_snapshots([lead.pk])
     model = PredictionModel.objects.active()
     if model is not None and lead.is_open:
@@ -76,9 +77,9 @@ def refresh_prediction(lead: Lead) -> None:
 def update_all_probabilities(
     model: PredictionModel | None, at: datetime, *, batch: int = PREDICTION_BATCH_SIZE
 ) -> Iterator[tuple[int, int]]:
-    """Tell the chance of every open lead by `model` (None: only look at them), `batch` to a transaction.
+    """Update the probability of every open lead with `model` (None: only take snapshots), in batches.
 
-    Yields how many were read and written.
+    Each batch is one transaction. Yields the numbers of leads read and written.
     """
     after = LOWEST_LEAD_ID
     while True:
@@ -88,15 +89,15 @@ def update_all_probabilities(
             if not stages:
                 break
             ensure_snapshots(list(stages))
-            written = update_probabilities(model, stages) if model else 0
-        yield len(stages), written
+            changed = update_probabilities(model, stages) if model else 0
+        yield len(stages), changed
         after = max(stages)
     if model:
         PredictionModel.objects.filter(pk=model.pk).update(ran_at=at)
 
 
 def update_probabilities(model: PredictionModel, stages: dict[UUID, str]) -> int:
-    """Tell the chance of the leads that `stages` names with their stage; how many changed."""
+    """Update the probabilities of the leads in `stages` (ID to stage). Return how many changed."""
     keys = list(stages)
     if model.rung == Rung.STAGES:
         probabilities = [stage_win_rate(model.card, stages[key]) for key in keys]

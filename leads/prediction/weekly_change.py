@@ -1,7 +1,7 @@
-"""What has changed in a lead's chance since a week ago: another model, another stage, and what counts otherwise for it.
+"""The change of a lead's probability within a week: another model, another stage, or other points for a feature.
 
-What was known of a lead when it came never changes, so its chance of a week ago is told anew by the model that was in
-use then, for the stage in which the lead stood then.
+The features of a lead never change, so its probability of a week ago is computed again with the model that was active
+then, for the stage the lead was in then.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from leads.prediction.stage_win_rates import stage_win_rate
 
 WEEK = timedelta(days=7)
 MAX_FEATURE_CHANGES = 3
-# Points are shown to two decimals: what moves less is no change.
+# Points are shown with two decimals, so smaller changes are not shown.
 MIN_POINTS_CHANGE = 0.005
 CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True)
 class FeatureChange:
-    """What one feature counts more or less than it did (log odds)."""
+    """The change of the points (log odds) of one feature."""
 
     feature: str
     points: float
@@ -35,7 +35,7 @@ class FeatureChange:
 
 @dataclass(frozen=True)
 class WeeklyChange:
-    """A lead's chance of a week ago and of now, by which model and in which stage, and the features that moved most."""
+    """The probabilities of a lead a week ago and now, the model and stage of a week ago, and the largest changes."""
 
     previous_probability: Decimal
     current_probability: Decimal
@@ -47,14 +47,14 @@ class WeeklyChange:
 
     @property
     def change(self) -> int:
-        """By how many hundredths the chance has moved."""
+        """Return the change of the probability in percentage points."""
         return int((self.current_probability - self.previous_probability) * 100)
 
 
 def weekly_change(
     lead: Lead, model: PredictionModel, features: dict[str, Any] | None, now: datetime
 ) -> WeeklyChange | None:
-    """What `previous_model`, in use, and what was in use a week before `current_probability` tell of `lead`; None if nothing was told then."""
+    """Compare the probability of `lead` by the active `model` with that of a week ago; None if there was none then."""
     at = now - WEEK
     before = model_active_at(at, model)
     stage_entry = lead.stage_history.filter(at__lte=at).select_related("to_status").order_by("-at", "-id").first()
@@ -70,16 +70,16 @@ def weekly_change(
         before,
         stage_entry.to_status,
         before.pk != model.pk,
-        # A scorecard does not look at stages.
+        # A scorecard does not depend on the stage.
         stage_entry.to_status_id != lead.status_id and Rung.STAGES in (before.rung, model.rung),
         feature_changes(before, model, features or {}),
     )
 
 
-def model_active_at(at: datetime, now: PredictionModel) -> PredictionModel | None:
-    """The model that was in use at `at`, where `current_probability` is in use now; None if none was."""
-    if now.activated_at is not None and now.activated_at <= at:
-        return now
+def model_active_at(at: datetime, current: PredictionModel) -> PredictionModel | None:
+    """Return the model that was active at `at`; None if there was none. `current` is active now."""
+    if current.activated_at is not None and current.activated_at <= at:
+        return current
     activated = ActivityLog.objects.filter(
         target_type=PredictionModel._meta.label_lower, verb="activated", occurred_at__lte=at
     )
@@ -88,7 +88,7 @@ def model_active_at(at: datetime, now: PredictionModel) -> PredictionModel | Non
 
 
 def predicted_probability(model: PredictionModel, stage: str, features: dict[str, Any] | None) -> Decimal | None:
-    """The chance that `previous_model` tells of a lead in `previous_stage`; None if it must know features and there are none."""
+    """Return the probability by `model` of a lead in `stage`; None if the model needs `features` and there are none."""
     if model.rung == Rung.STAGES:
         predicted = stage_win_rate(model.card, stage)
     elif features is None:
@@ -99,7 +99,8 @@ def predicted_probability(model: PredictionModel, stage: str, features: dict[str
 
 
 def feature_changes(before: PredictionModel, model: PredictionModel, features: dict[str, Any]) -> list[FeatureChange]:
-    """The features that count otherwise by `previous_model` than by `before`, the furthest moved first."""
+    """Return the features with different points in the models `before` and `model`, largest change first."""
+
     if before.pk == model.pk or before.rung != Rung.SCORECARD or model.rung != Rung.SCORECARD:
         return []
     points_by_model = [

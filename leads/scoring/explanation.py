@@ -1,4 +1,4 @@
-"""What a score means, share by share. Pure: no database."""
+"""Explain a score signal by signal. Pure: no database."""
 
 import re
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from leads.models import Lead, ScoringPolicy
 SECONDS_PER_DAY = 86_400
 WEEK = timedelta(days=7)
 MAX_SIGNALS_SHOWN = 50
-# No lead is given more than five hundred; what was written past the program may hold any number.
+# The program stores at most five hundred signals for a lead, but other writers to the database may store more.
 MAX_SIGNALS_EXPLAINED = 2_000
 SIGNAL_TYPE_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,59}")
 REQUIRED_SIGNAL_KEYS = {"type", "timestamp", "weight"}
 MAX_SIGNAL_NOTE_LENGTH = 300
-# Where a signal comes from, if not from a message: what that is called, and its place on the page of the lead.
+# The sources of signals that do not come from a message: a label, and the anchor on the page of the lead.
 SOURCE_LINKS = {
     "fields": ("the fields", "where"),
     "stakeholder": ("the stakeholder", "people"),
@@ -31,7 +31,7 @@ SOURCE_LINKS = {
 CLOCK_LEEWAY = timedelta(minutes=1)
 CENT = Decimal("0.01")
 DETAIL_KEYS = ("count", "value", "note")
-# The policy that every house begins with: for each type of signal its weight and its half-life in days.
+# The weights and half-lives (in days) of the first policy of every agency.
 DEFAULT_SIGNAL_WEIGHTS = {
     "email_opened": (0.10, 14),
     "replied_quickly": (0.20, 30),
@@ -54,17 +54,17 @@ DEFAULT_SIGNAL_WEIGHTS = {
 
 
 def parse_signal_timestamp(text: str) -> datetime | None:
-    """An ISO timestamp as a moment; None if it names no real day."""
+    """Return an ISO timestamp as a datetime; None if it is not a real date."""
     try:
         at = parse_datetime(text)
     except ValueError:
         return None
-    # As the database reads it.
+    # The database reads a timestamp without a time zone as UTC, too.
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
 def parse_uuid(text: Any) -> UUID | None:
-    """`text` as the key of a record; None if it is none."""
+    """Return `text` as a UUID; None if it is not one."""
     try:
         return UUID(text)
     except (ValueError, TypeError, AttributeError):
@@ -76,34 +76,34 @@ def is_real_number(value: Any) -> bool:
 
 
 def source_link(source: Any) -> tuple[str, str] | None:
-    """What `source` is called and where it stands on the page of its lead; None where it is no part of that.
+    """Return the label of `source` and its anchor on the page of the lead; None for a message.
 
-    That is "fields", or "stakeholder:" or "stage:" with the key of the link or the move.
+    A source on the page is "fields", or "stakeholder:" or "stage:" followed by the ID of the link or the stage change.
     """
     kind, _, rest = source.partition(":") if isinstance(source, str) else ("", "", "")
     is_known = source == "fields" or (kind in {"stakeholder", "stage"} and parse_uuid(rest) is not None)
     return SOURCE_LINKS[kind] if is_known else None
 
 
-# What a signal may say besides: whether a value is right, and what is.
+# The optional keys of a signal: a check of the value, and a description of valid values.
 OPTIONAL_SIGNAL_KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "count": (lambda value: is_real_number(value) and value == int(value) and value >= 0, "a whole number"),
     "value": (lambda value: is_real_number(value), "a number"),
-    "interaction": (lambda value: parse_uuid(value) is not None, "the key of an answer in the AI log"),
+    "interaction": (lambda value: parse_uuid(value) is not None, "the ID of an AI interaction"),
     "source": (
         lambda value: isinstance(value, str) and (parse_uuid(value) is not None or source_link(value) is not None),
-        "the key of a message, or a part of the lead",
+        "the ID of a message, or a part of the lead",
     ),
     "note": (
         lambda value: isinstance(value, str) and "\x00" not in value and len(value) <= MAX_SIGNAL_NOTE_LENGTH,
-        f"a text of at most {MAX_SIGNAL_NOTE_LENGTH} characters",
+        f"a text with at most {MAX_SIGNAL_NOTE_LENGTH} characters",
     ),
 }
 
 
 @dataclass(frozen=True)
 class SignalContribution:
-    """A signal as people read it: what it weighs, how old it is, and what of it still counts."""
+    """A signal as shown to users: its weight, its age, and what it contributes to the score."""
 
     label: str
     at: datetime | None
@@ -113,7 +113,7 @@ class SignalContribution:
     contribution: float
     detail: str
     message: UUID | None
-    # Where a model found it: the row of the AI log.
+    # The row of the AI log, if a model found the signal.
     interaction: UUID | None
     source_link: tuple[str, str] | None
 
@@ -128,7 +128,7 @@ class SignalContribution:
 
 @dataclass(frozen=True)
 class ScoreBreakdown:
-    """Why a lead has its score: every signal with its share, the newest first."""
+    """The contributions of all signals to a score, newest first."""
 
     contributions: list[SignalContribution]
 
@@ -138,8 +138,8 @@ class ScoreBreakdown:
 
     @property
     def score(self) -> Decimal:
-        """The sum of all shares within 0..1, to two decimals: what the database computes."""
-        # As PostgreSQL makes a number of it: fifteen digits, halves away from zero.
+        """Return the sum of all contributions, clamped to 0..1 with two decimals, exactly as the database does."""
+        # PostgreSQL converts a float to a number with fifteen digits, and rounds halves away from zero.
         total = Decimal(f"{min(max(self.total, 0.0), 1.0):.15g}")
         return total.quantize(CENT, rounding=ROUND_HALF_UP)
 
@@ -153,7 +153,7 @@ class ScoreBreakdown:
 
 
 def break_down_score(signals: list[dict[str, Any]], policy: ScoringPolicy, at: datetime) -> ScoreBreakdown:
-    """What each of `signals` counts as of `at`; those that came later are left out."""
+    """Return the contribution of each of `signals` as of `at`, without later signals."""
     contributions = [signal_contribution(signal, policy, at) for signal in signals]
     past = [contribution for contribution in contributions if contribution.at is None or contribution.at <= at]
     return ScoreBreakdown(sorted(past, key=lambda one: one.at.timestamp() if one.at else 0.0, reverse=True))
@@ -161,14 +161,14 @@ def break_down_score(signals: list[dict[str, Any]], policy: ScoringPolicy, at: d
 
 @dataclass(frozen=True)
 class ScoreExplanation:
-    """Why a lead has its score, as of the moment for which it is true, and what has changed in a week."""
+    """Why a lead has its score: the contributions as of `as_of`, and those of a week before."""
 
     policy: ScoringPolicy
     as_of: datetime
     current: ScoreBreakdown
     week_ago: ScoreBreakdown
     is_current: bool
-    # Signals that are not explained: those before the newest two thousand.
+    # The number of signals left out: all but the newest two thousand.
     unexplained_count: int = 0
 
     @property
@@ -177,23 +177,23 @@ class ScoreExplanation:
 
     @property
     def remainder(self) -> ScoreBreakdown:
-        """What is not shown one by one."""
+        """Return the contributions that are not shown one by one."""
         return ScoreBreakdown(self.current.contributions[MAX_SIGNALS_SHOWN:])
 
     @property
     def change_text(self) -> str:
-        """By how much the score has moved in a week; empty where it has not."""
+        """Return the change of the score in a week; empty if it did not change."""
         difference = self.current.score - self.week_ago.score
         return format_signed(float(difference)) if difference else ""
 
     @property
     def new_contributions(self) -> list[SignalContribution]:
-        """The signals of the week."""
+        """Return the contributions of the signals of the last week."""
         return [contribution for contribution in self.current.contributions if contribution.age_days < WEEK.days]
 
     @property
     def faded_text(self) -> str:
-        """What the older ones have lost in the week."""
+        """Return what the older signals lost in the last week."""
         older = sum(
             contribution.contribution
             for contribution in self.current.contributions
@@ -203,9 +203,9 @@ class ScoreExplanation:
 
 
 def score_explanation(lead: Lead, policy: ScoringPolicy) -> ScoreExplanation:
-    """Why `lead` has its score by `policy`."""
+    """Explain the score of `lead` by `policy`."""
     at = scored_as_of(lead, policy)
-    # They are kept in the order of their time.
+    # Signals are stored in the order of their timestamps.
     signals = lead.signals[-MAX_SIGNALS_EXPLAINED:]
     now, before = break_down_score(signals, policy, at), break_down_score(signals, policy, at - WEEK)
     unexplained_count = len(lead.signals) - len(signals)
@@ -215,7 +215,7 @@ def score_explanation(lead: Lead, policy: ScoringPolicy) -> ScoreExplanation:
 
 
 def scored_as_of(lead: Lead, policy: ScoringPolicy) -> datetime:
-    """The moment for which the score of `lead` is true: when it was scored, or seen to be as it was."""
+    """Return when the score of `lead` was last computed; a score that did not change counts as computed."""
     moments = [lead.last_scored_at, policy.ran_at if lead.is_open else None, lead.created_at]
     return max(at for at in moments if at is not None)
 
@@ -241,37 +241,38 @@ def signal_contribution(signal: dict[str, Any], policy: ScoringPolicy, at: datet
 
 
 def validate_signal(signal: Any, now: datetime) -> dict[str, Any]:
-    """`signal` as it is stored: {type, timestamp, weight} with an optional count, value, source and note.
+    """Return `signal` as it is stored: {type, timestamp, weight} and the optional keys.
 
     Raises:
-        InvalidInput: it is anything else, and which part of it.
+        InvalidInput: a key is missing, unknown or has an invalid value.
     """
     if not isinstance(signal, dict) or not REQUIRED_SIGNAL_KEYS <= set(signal) <= REQUIRED_SIGNAL_KEYS | set(
         OPTIONAL_SIGNAL_KEYS
     ):
         raise InvalidInput(
-            f"A signal has a type, a timestamp and a weight, and at most {', '.join(OPTIONAL_SIGNAL_KEYS)} besides."
+            "A signal needs a type, a timestamp and a weight. The optional keys are: "
+            f"{', '.join(OPTIONAL_SIGNAL_KEYS)}."
         )
     if not isinstance(signal["type"], str) or not SIGNAL_TYPE_PATTERN.fullmatch(signal["type"]):
-        raise InvalidInput("The type of a signal is a word of small letters, digits and underscores.")
+        raise InvalidInput("The type of a signal must be a word of lower-case letters, digits and underscores.")
     at = parse_signal_timestamp(signal["timestamp"]) if isinstance(signal["timestamp"], str) else None
     if at is None or at > now + CLOCK_LEEWAY:
-        raise InvalidInput("The timestamp of a signal is an ISO date and time that is not in the future.")
+        raise InvalidInput("The timestamp of a signal must be an ISO date and time that is not in the future.")
     if not is_real_number(signal["weight"]) or not -1 <= signal["weight"] <= 1:
-        raise InvalidInput("The weight of a signal is a number from -1 to 1.")
-    for name, (is_right, what) in OPTIONAL_SIGNAL_KEYS.items():
-        if name in signal and not is_right(signal[name]):
-            raise InvalidInput(f"The {name} of a signal is {what}.")
+        raise InvalidInput("The weight of a signal must be a number from -1 to 1.")
+    for name, (is_valid, description) in OPTIONAL_SIGNAL_KEYS.items():
+        if name in signal and not is_valid(signal[name]):
+            raise InvalidInput(f"The {name} of a signal must be {description}.")
     return {**signal, "timestamp": min(at, now).astimezone(UTC).isoformat(timespec="seconds")}
 
 
 def is_same_signal(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two signals say the same of the same source; without a source, whether they are equal."""
+    """Return whether two signals have the same type and source or, without a source, are equal."""
     if "source" in one or "source" in other:
         return one["type"] == other["type"] and one.get("source") == other.get("source")
     return one == other
 
 
 def format_signed(number: float, places: int = 2) -> str:
-    """`number` with its sign, as people write it."""
+    """Return `number` with its sign, with a real minus."""
     return f"{number:+.{places}f}".replace("-", "−")

@@ -1,4 +1,4 @@
-"""The screen of scoring policies: what each sign counts, and whom another opinion would move."""
+"""The screen of scoring policies, with a preview of the leads that a policy would move to another tier."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ WEIGHT_TABLE_SCHEMA: dict[str, Any] = {
 
 
 class WeightsField(SchemaField):
-    """The weights of a policy as a table: one row a type of signal."""
+    """Edit the weights of a policy as a table with one row for each type of signal."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(WEIGHT_TABLE_SCHEMA, **kwargs)
@@ -56,18 +56,18 @@ class WeightsField(SchemaField):
         parsed_weights: dict[str, Any] = {}
         for row in super().clean(value) or []:
             if row["type"] in parsed_weights:
-                raise ValidationError(f"The signal “{row['type']}” stands twice.")
+                raise ValidationError(f"The signal “{row['type']}” is listed twice.")
             parsed_weights[row["type"]] = {"weight": row["weight"], "half_life_days": row["half_life_days"]}
         return parsed_weights
 
 
 def sort_by_weight(weights: dict[str, Any]) -> list[tuple[str, Any]]:
-    """What counts most first, what speaks against a lead last."""
+    """Return the weights, highest first."""
     return sorted(weights.items(), key=lambda pair: (-pair[1]["weight"], pair[0]))
 
 
 class ScoringPolicyForm(RecordForm):
-    """A new version, which begins as the one in use."""
+    """Create a new version; it starts with the values of the active one."""
 
     class Meta:
         model = ScoringPolicy
@@ -75,7 +75,7 @@ class ScoringPolicyForm(RecordForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        replace_fields(self, {"weights": WeightsField(label="What signals count")})
+        replace_fields(self, {"weights": WeightsField(label="Signal weights")})
 
 
 class ScoringPolicyFilter(LiveRowsFilter):
@@ -85,9 +85,9 @@ class ScoringPolicyFilter(LiveRowsFilter):
 
 
 class ActivatePolicy(ActionForm):
-    """Scoring by it from now on; its page shows beforehand whom that moves."""
+    """Activate a policy; its page previews which leads change their tier."""
 
-    verb, label, permission = "activate", "Put in use", "leads.activate_scoringpolicy"
+    verb, label, permission = "activate", "Activate", "leads.activate_scoringpolicy"
     icon, primary = "check", True
 
     @classmethod
@@ -96,7 +96,7 @@ class ActivatePolicy(ActionForm):
 
     def perform(self, record: ScoringPolicy, by: User) -> str:
         activate_policy(record, by=by)
-        return f"{record} is in use: all leads are being scored by it."
+        return f"{record} activated. All open leads are being rescored."
 
 
 class ScoringPolicyAdmin(RecordAdmin):
@@ -106,7 +106,7 @@ class ScoringPolicyAdmin(RecordAdmin):
     page_template = "leads/policy_page.html"
     list_defer = ("weights",)
     page_select_related = ("activated_by",)
-    columns = (Column("Policy"), Column("What for"), Column("Hot, warm"), Column("Dormant after"), Column("In use"))
+    columns = (Column("Policy"), Column("Note"), Column("Hot, warm"), Column("Dormant after"), Column("Active"))
     orders = {"newest": Order("Newest first", {"version": models.F("version")})}
     tabs = (Tab("All", {}, lambda rows, user: rows),)
     page_actions = (ActivatePolicy,)
@@ -116,7 +116,7 @@ class ScoringPolicyAdmin(RecordAdmin):
         return ScoringPolicy.objects.all()
 
     def deleted_row_actions(self) -> tuple[type[ActionForm], ...]:
-        """Every version stays: scores of the past were made by it."""
+        """Offer no actions: versions are never deleted, because old scores depend on them."""
         return ()
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -139,7 +139,7 @@ class ScoringPolicyAdmin(RecordAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """A version is read and never written again."""
+        """Show a version, or the form of a new one. A saved version cannot be edited."""
         if object_id is None:
             return super().changeform_view(request, object_id, form_url, extra_context)
         if request.method in {"GET", "HEAD"}:

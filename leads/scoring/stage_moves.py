@@ -1,8 +1,8 @@
-"""What a move from stage to stage shows of a lead. Pure: no database.
+"""The signals that follow from stage changes of a lead. Pure: no database.
 
-One step back is a warning: out of an open stage into a paused one, or into one that stands before it on the board.
-The next move that is none takes it away, so that a card let go over the wrong column leaves nothing behind. That we
-have sent a proposal shows nothing of them, and a lead that is re-opened begins anew.
+A step back adds a warning: a move from an open stage to a paused one, or to an earlier one on the board. The next move
+forward removes the warning, so that a card dropped on the wrong column leaves no trace. Moves forward add no signal,
+because they are our work and not the lead's.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from leads.models import LeadStageHistory, LeadStatus, StageCategory
 from leads.scoring.explanation import parse_signal_timestamp
 
 WARNING_SIGNAL_TYPE = "going_cold"
-# So young, a warning of the same silence is enough.
+# A step back adds no warning if the lead already has one that is more recent than this.
 MIN_WARNING_INTERVAL = timedelta(days=30)
 
 
@@ -26,7 +26,7 @@ def is_step_back(was: LeadStatus, now: LeadStatus) -> bool:
 def signals_after_move(
     signals: list[dict[str, Any]], move: LeadStageHistory, weights: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """`signals` as they are once a lead has made `move`."""
+    """Return `signals` as they are after `move`."""
     if not move.to_status.is_open:
         return signals
     remaining = [

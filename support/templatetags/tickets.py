@@ -1,4 +1,4 @@
-"""What the templates of tickets need."""
+"""Template filters for tickets."""
 
 from django import template
 from django.utils import timezone
@@ -11,19 +11,19 @@ register = template.Library()
 
 @register.filter
 def is_late(ticket: SupportTicket) -> bool:
-    """Whether the solution is overdue now."""
+    """Return whether the resolution is overdue."""
     return ticket.is_late(timezone.now())
 
 
 @register.filter
 def late_by(ticket: SupportTicket) -> str:
-    """For how long the solution is overdue, in one unit."""
+    """Return for how long the resolution is overdue, in one unit."""
     return timesince(ticket.resolve_due_at, depth=1)
 
 
 @register.filter
 def is_first_response_late(ticket: SupportTicket) -> bool:
-    """Whether even the first answer is overdue now."""
+    """Return whether the first response is overdue."""
     due = ticket.first_response_due_at
     is_unanswered = ticket.first_responded_at is None and ticket.status != TicketStatus.RESOLVED
     return is_unanswered and due is not None and due < timezone.now()

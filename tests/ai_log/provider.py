@@ -1,4 +1,4 @@
-"""A provider of models on loopback, by OpenAI's chat completions, with the faults that providers have."""
+"""A fake model provider on loopback, with OpenAI's chat completions and typical faults."""
 
 import contextlib
 import json
@@ -8,12 +8,12 @@ from typing import Any
 
 from tests.http_server import cut_connection_after, http_server, respond_in_pieces, respond_late, respond_with
 
-KEY = "sk-a-key-that-nobody-sees"
+KEY = "sk-a-secret-key"
 TEN_MEGABYTES = 10 * 1024 * 1024
 
 
 class Provider:
-    """What it was asked, and `answer`: what it does with the next question."""
+    """The recorded requests, and `answer`, which handles the next request."""
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
@@ -22,8 +22,8 @@ class Provider:
 
     @property
     def sent_texts(self) -> list[str]:
-        """Everything that was said to it, in order."""
-        return [message["content"] for asked in self.requests for message in asked["messages"]]
+        """Return the texts of all messages sent to the provider, in order."""
+        return [message["content"] for request in self.requests for message in request["messages"]]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def completion(text: Any, *, finish: str = "stop", usage: Any = (120, 30), model: str = "gpt-4o-mini", **fields: Any):
-    """The body of an answer; without `usage` the provider does not say what was used."""
+    """Return the body of a response; without `usage`, the provider reports no tokens."""
     body = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -53,20 +53,24 @@ def completion(text: Any, *, finish: str = "stop", usage: Any = (120, 30), model
         ],
     }
     if usage:
-        asked, answered = usage
-        body["usage"] = {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
+        prompt_tokens, completion_tokens = usage
+        body["usage"] = {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        }
     return body
 
 
 cut_in_the_middle = cut_connection_after(200, b'{"id": "chatcmpl-1", "choices": [{"mess')
 slow = respond_late(2.5, respond_with(200, completion("Late.")))
-# A blank now and then.
+# Sends a space from time to time, and never finishes.
 drip_response = respond_in_pieces([b" "] * 12, 0.3)
 
 
 @contextlib.contextmanager
 def fake_provider(settings) -> Iterator[Provider]:
-    """A provider on loopback that the settings name."""
+    """Start a provider on loopback, and point the settings to it."""
     provider = Provider()
     with http_server(Handler, provider=provider) as url:
         settings.AI_URL, settings.AI_MODEL = f"{url}/v1", "gpt-4o-mini"

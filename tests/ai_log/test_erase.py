@@ -1,4 +1,4 @@
-"""Texts of the log are erased for good, by age or for a person; the numbers stay, and nothing else is let through."""
+"""Tests of erasing texts of the AI log, by age or for a person, while the numbers stay."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -25,7 +25,7 @@ NUMBERS = (
     "feedback",
 )
 METADATA = {
-    otel_names.SYSTEM_INSTRUCTIONS: "Secret words",
+    otel_names.SYSTEM_INSTRUCTIONS: "Secret text",
     otel_names.INPUT_TOKENS: 7,
     "strange": "Lee's roof",
     otel_names.FINISH_REASONS: ["stop"],
@@ -90,8 +90,8 @@ def test_erasing_runs_in_batches(monkeypatch):
 
 def test_dry_run_erases_nothing():
     row = make_interaction(days=40)
-    assert "1 interactions would lose" in command("prune_ai_log", "--before", day_before(30), "--dry-run")
-    assert "0 interactions would lose" in command("erase_ai_log", "--email", "lee@example.com", "--dry-run")
+    assert "texts of 1 interactions would be" in command("prune_ai_log", "--before", day_before(30), "--dry-run")
+    assert "texts of 0 interactions would be" in command("erase_ai_log", "--email", "lee@example.com", "--dry-run")
     assert texts(row)[0]
 
 
@@ -100,14 +100,14 @@ def test_invalid_or_future_date_erases_nothing():
     for day in ("soon", "2026-13-01", day_before(-2)):
         with pytest.raises(CommandError):
             command("prune_ai_log", "--before", day)
-    with pytest.raises(CommandError, match="is no address: nothing was erased"):
+    with pytest.raises(CommandError, match="is not an email address. Nothing was erased"):
         command("erase_ai_log", "--email", "lee")
     assert texts(row)[0]
 
 
 def test_person_is_erased_everywhere():
     lead = make_lead(contact_email="Ann@X.com")
-    gone = [
+    erased = [
         make_interaction(lead=lead),
         make_interaction(client=make_client(email="ann@x.com")),
         make_interaction(content="Write to ANN@x.com."),
@@ -116,16 +116,16 @@ def test_person_is_erased_everywhere():
         make_interaction(feedback_comment="ann@x.com called"),
         make_interaction(content="", ai_response="", summary="", metadata={}, lead=lead),
     ]
-    left = [
+    untouched = [
         make_interaction(content=f"Ask {other}") for other in ("joann@x.com", "ann@x.com.au", "annyx@x.com", "x.com")
     ]
-    assert command("erase_ai_log", "--email", "ann@x.com").startswith("7 interactions")
-    for row in gone:
+    assert command("erase_ai_log", "--email", "ann@x.com").startswith("Texts and links of 7 interactions")
+    for row in erased:
         assert texts(row) == [""] * 4
         assert (row.lead, row.client) == (None, None)
         assert row.cost_usd == Decimal("0.1")
-    assert all(texts(row)[0] for row in left)
-    assert command("erase_ai_log", "--email", "ann@x.com").startswith("0 interactions")
+    assert all(texts(row)[0] for row in untouched)
+    assert command("erase_ai_log", "--email", "ann@x.com").startswith("Texts and links of 0 interactions")
 
 
 ERASED = {"content": "", "ai_response": "", "summary": "", "metadata": {}}

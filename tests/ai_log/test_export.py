@@ -1,4 +1,4 @@
-"""What is filtered is summed above the list, and can be taken along as a file that no spreadsheet runs."""
+"""Tests of the totals above the list of the AI log, and of its CSV export."""
 
 import csv
 import io
@@ -20,16 +20,16 @@ def make_interaction(**kw) -> AIInteraction:
     return AIInteraction.objects.create(**{"type": "Chat", "source": "Agent UI", "content": "Which roof?", **kw})
 
 
-def exported_rows(page, **asked) -> list[dict[str, str]]:
-    answer = page.get(FILE, asked)
-    assert answer.status_code == 200
-    assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+def exported_rows(page, **params) -> list[dict[str, str]]:
+    response = page.get(FILE, params)
+    assert response.status_code == 200
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    text = b"".join(response.streaming_content).decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def list_notice(page, **asked) -> str:
-    return page.get(LIST, asked).context["cl"].notice()
+def list_notice(page, **params) -> str:
+    return page.get(LIST, params).context["cl"].notice()
 
 
 def test_export_contains_filtered_calls_newest_first(as_max, max):
@@ -39,11 +39,11 @@ def test_export_contains_filtered_calls_newest_first(as_max, max):
     new = make_interaction(agent="reader", lead=lead, asked_by=max, prompt_tokens=7, error_message="Late")
     make_suggestion(lead=lead, interaction=new)
     first, second = exported_rows(as_max, agent="reader")
-    assert first["Address"] == f"http://testserver{LIST}{new.pk}/change/"
-    assert (first["Lead"], first["Asked for"], first["Error"]) == ("Lee · Roofs", "Max", "Late")
-    assert (first["Tokens asked"], first["Tokens answered"], first["Cost in dollars"]) == ("7", "", "")
-    assert first["What came of it"] == "Task: Waiting"
-    assert (second["Answer"], second["Cost in dollars"]) == (old.ai_response, "0.000120")
+    assert first["Link"] == f"http://testserver{LIST}{new.pk}/change/"
+    assert (first["Lead"], first["Requested by"], first["Error"]) == ("Lee · Roofs", "Max", "Late")
+    assert (first["Input tokens"], first["Output tokens"], first["Cost (USD)"]) == ("7", "", "")
+    assert first["Suggestions"] == "Task: Waiting"
+    assert (second["Answer"], second["Cost (USD)"]) == (old.ai_response, "0.000120")
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "＝"])
@@ -63,14 +63,14 @@ def test_long_text_is_truncated(as_max):
 def test_agent_exports_visible_calls_only(as_ann, bob):
     make_interaction(lead=make_lead(assigned_to=bob))
     free = make_interaction()
-    assert [str(free.pk) in row["Address"] for row in exported_rows(as_ann)] == [True]
+    assert [str(free.pk) in row["Link"] for row in exported_rows(as_ann)] == [True]
 
 
-@pytest.mark.parametrize("asked", [{"since": "soon"}, {"type": "Nonsense"}, {"lead": "x"}])
-def test_invalid_filter_exports_nothing(as_max, asked):
+@pytest.mark.parametrize("params", [{"since": "soon"}, {"type": "Nonsense"}, {"lead": "x"}])
+def test_invalid_filter_exports_nothing(as_max, params):
     make_interaction()
-    answer = as_max.get(FILE, asked, follow=True)
-    assert "There is no file of a filter that cannot be used." in answer.content.decode()
+    response = as_max.get(FILE, params, follow=True)
+    assert "The list was not exported, because a filter is invalid." in response.content.decode()
 
 
 def test_too_many_rows_are_refused(as_max, monkeypatch):
@@ -78,8 +78,8 @@ def test_too_many_rows_are_refused(as_max, monkeypatch):
     for _ in range(3):
         make_interaction(agent="reader")
     make_interaction(agent="other")
-    answer = as_max.get(FILE, {"agent": "reader"}, follow=True)
-    assert "A file holds 2 calls at most" in answer.content.decode()
+    response = as_max.get(FILE, {"agent": "reader"}, follow=True)
+    assert "A file can hold at most 2 calls" in response.content.decode()
     assert len(exported_rows(as_max, agent="other")) == 1
 
 
@@ -100,10 +100,10 @@ def test_filtered_list_shows_totals(as_max):
     make_interaction(agent="reader", error_message="Late")
     assert list_notice(as_max) == ""
     assert list_notice(as_max, agent="reader") == (
-        "2 calls, 1 failed; 1,200 tokens asked and 30 answered; cost $0.500 and 1 of unknown cost."
+        "2 calls, 1 failed; 1,200 input and 30 output tokens; cost $0.500, unknown for 1."
     )
     assert list_notice(as_max, failed="true").startswith("1 call, 1 failed;")
-    assert list_notice(as_max, agent="nobody") == ""
+    assert list_notice(as_max, agent="stranger") == ""
     assert "cost unknown." in list_notice(as_max, agent="reader", failed="true")
     assert list_notice(as_max, q="roof", agent="reader").startswith("2 calls")
 
@@ -112,4 +112,4 @@ def test_totals_are_limited(as_max, monkeypatch):
     monkeypatch.setattr(lists, "MAX_SUMMED_ROWS", 2)
     for _ in range(3):
         make_interaction(agent="reader")
-    assert list_notice(as_max, agent="reader").startswith("More than 2 calls: narrow the list down")
+    assert list_notice(as_max, agent="reader").startswith("More than 2 calls. Filter the list")

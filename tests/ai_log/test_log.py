@@ -1,4 +1,4 @@
-"""The AI log: read by everybody who may, written by nobody, judged by people."""
+"""Tests of the AI log: visibility, immutability, ratings and search."""
 
 from decimal import Decimal
 
@@ -47,7 +47,7 @@ def test_feedback_is_stored_and_on_timeline(ann):
 
 def test_invalid_feedback_is_refused(ann, vera):
     row = make_interaction()
-    with pytest.raises(InvalidInput, match="up or down"):
+    with pytest.raises(InvalidInput, match="must be one of: up, down"):
         rate_answer(row, "sideways", by=ann)
     with pytest.raises(InvalidInput, match="at most 2,000"):
         rate_answer(row, "up", comment="x" * 2_001, by=ann)
@@ -58,9 +58,9 @@ def test_invalid_feedback_is_refused(ann, vera):
 def test_search_matches_word_stems(as_max):
     make_interaction(content="Who asked about roofing?", summary="Roof questions")
     make_interaction(content="The weather", summary="Weather")
-    found = as_max.get(LIST, {"q": "roofs"}).content.decode()
-    assert "Roof questions" in found
-    assert "Weather" not in found
+    page = as_max.get(LIST, {"q": "roofs"}).content.decode()
+    assert "Roof questions" in page
+    assert "Weather" not in page
     assert "Nothing matches" in as_max.get(LIST, {"q": "zebra"}).content.decode()
 
 

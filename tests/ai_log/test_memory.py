@@ -1,4 +1,4 @@
-"""What was asked about a lead before, in short."""
+"""Tests of the memory of earlier answers about a lead."""
 
 from datetime import datetime, timedelta
 

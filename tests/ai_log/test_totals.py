@@ -1,4 +1,4 @@
-"""What models cost, and what came of it: by agent, by model, by day; in charts and tables that say the same."""
+"""Tests of AI usage and cost by agent, model and day, in charts and tables."""
 
 import json
 from datetime import timedelta
@@ -27,18 +27,18 @@ def make_call(days: int = 0, **kw) -> AIInteraction:
     return AIInteraction.objects.create(type="Chat", source="Agent UI", content="?", created_at=at, **kw)
 
 
-def get_page(page, **asked):
-    answer = page.get(URL, asked)
+def get_page(page, **params):
+    answer = page.get(URL, params)
     assert answer.status_code == 200
     return answer
 
 
-def tables(page, **asked) -> dict[str, dict]:
-    return {title: {row.name: row for row in rows} for title, rows in get_page(page, **asked).context["tables"]}
+def tables(page, **params) -> dict[str, dict]:
+    return {title: {row.name: row for row in rows} for title, rows in get_page(page, **params).context["tables"]}
 
 
-def get_chart(page, title: str, **asked):
-    return next(one for one in get_page(page, **asked).context["charts"] if one.title == title)
+def get_chart(page, title: str, **params):
+    return next(one for one in get_page(page, **params).context["charts"] if one.title == title)
 
 
 def chart_lines(one) -> dict[str, list]:
@@ -46,7 +46,7 @@ def chart_lines(one) -> dict[str, list]:
 
 
 def make_decided_suggestion(user, what: str, **kw) -> Suggestion:
-    """A suggestion that came of a call, and what was decided on it."""
+    """Create a suggestion from a call, with a decision on it."""
     suggestion = make_suggestion(interaction=make_call(**kw))
     if what == "rejected":
         reject(suggestion, code="NOT_NEEDED", by=user)
@@ -59,8 +59,8 @@ def test_calls_are_summed_by_agent_model_and_day(as_max):
     make_call(prompt_tokens=100, completion_tokens=10)
     make_call(prompt_tokens=50, completion_tokens=5, model_used="large")
     make_call(days=1, agent="writer", error_message="timed out", cost_usd=None)
-    found = tables(as_max)
-    scorer, writer = found["By agent"]["scorer"], found["By agent"]["writer"]
+    result = tables(as_max)
+    scorer, writer = result["By agent"]["scorer"], result["By agent"]["writer"]
     assert (scorer.sums.calls, scorer.sums.tokens_in, scorer.sums.tokens_out, scorer.cost) == (
         2,
         150,
@@ -73,15 +73,15 @@ def test_calls_are_summed_by_agent_model_and_day(as_max):
         "unknown",
         "1.5 s",
     )
-    assert {name: row.sums.calls for name, row in found["By model"].items()} == {"small": 2, "large": 1}
-    assert [row.sums.calls for row in found["By day"].values()] == [2, 1]
+    assert {name: row.sums.calls for name, row in result["By model"].items()} == {"small": 2, "large": 1}
+    assert [row.sums.calls for row in result["By day"].values()] == [2, 1]
 
 
 def test_zero_cost_and_unknown_cost_are_distinct(as_max):
     make_call(agent="free", cost_usd=Decimal(0))
     make_call(agent="mystery", cost_usd=None)
-    found = tables(as_max)["By agent"]
-    assert (found["free"].cost, found["mystery"].cost) == ("$0", "unknown")
+    result = tables(as_max)["By agent"]
+    assert (result["free"].cost, result["mystery"].cost) == ("$0", "unknown")
     assert chart_lines(get_chart(as_max, "Spend")) == {"free": [0], "mystery": []}
 
 
@@ -99,19 +99,19 @@ def test_empty_period_shows_message(as_max):
 
 
 @pytest.mark.parametrize(
-    ("took", "half", "most"),
+    ("took", "median", "p95"),
     [([1_000] * 100, 1.0, 1.0), ([100] * 90 + [8_000] * 10, 0.1, 8.0), ([1], 0.001, 0.001), ([600_000], 600, 600)],
 )
-def test_latency_percentiles_are_within_five_percent(took, half, most):
+def test_latency_percentiles_are_within_five_percent(took, median, p95):
     for one in took[:1] + took[-1:]:
         make_call(latency_ms=one, agent="edge")
     AIInteraction.objects.bulk_create(
         AIInteraction(type="Chat", source="Agent UI", content="?", latency_ms=one) for one in took
     )
     today = timezone.localdate()
-    found = sum_cells(cell for cell in load_cells(today, today)["agent"] if cell.agent != "edge")
-    assert found.latency_percentile(0.5) == pytest.approx(half, rel=0.05)
-    assert found.latency_percentile(0.95) == pytest.approx(most, rel=0.05)
+    result = sum_cells(cell for cell in load_cells(today, today)["agent"] if cell.agent != "edge")
+    assert result.latency_percentile(0.5) == pytest.approx(median, rel=0.05)
+    assert result.latency_percentile(0.95) == pytest.approx(p95, rel=0.05)
 
 
 def test_decisions_are_counted_by_agent_and_model(as_max, max):
@@ -139,9 +139,9 @@ def test_rare_agents_share_one_line(as_max):
     for number in range(8):
         for _ in range(8 - number):
             make_call(agent=f"agent {number}", cost_usd=Decimal(1))
-    found = chart_lines(get_chart(as_max, "Spend"))
-    assert list(found) == [*(f"agent {n}" for n in range(5)), charts.OTHERS_LABEL]
-    assert found[charts.OTHERS_LABEL] == [3 + 2 + 1]
+    result = chart_lines(get_chart(as_max, "Spend"))
+    assert list(result) == [*(f"agent {n}" for n in range(5)), charts.OTHERS_LABEL]
+    assert result[charts.OTHERS_LABEL] == [3 + 2 + 1]
 
 
 def test_past_days_are_read_from_rollup(as_max):
@@ -157,9 +157,9 @@ def test_past_days_are_read_from_rollup(as_max):
     assert tables(as_max, days="90", model="small")["By model"]["small"].sums.calls == 5
     assert list(tables(as_max, days="90", agent="writer")["By agent"]) == ["writer"]
     today = timezone.localdate()
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         load_cells(today - timedelta(days=40), today - timedelta(days=1))
-    assert not any("FROM (SELECT" in query["sql"] for query in asked)
+    assert not any("FROM (SELECT" in query["sql"] for query in queries)
 
 
 def test_late_call_is_summed_the_next_night(as_max):
@@ -191,11 +191,11 @@ def test_list_filters_apply_to_charts(as_max):
     assert f"Lead: <b>{lead}" in page
 
 
-@pytest.mark.parametrize("asked", [{"since": "soon"}, {"type": "Nonsense"}, {"lead": "x"}, {"since": "0001-01-01"}])
-def test_invalid_filter_is_reported(as_max, asked):
+@pytest.mark.parametrize("params", [{"since": "soon"}, {"type": "Nonsense"}, {"lead": "x"}, {"since": "0001-01-01"}])
+def test_invalid_filter_is_reported(as_max, params):
     make_call()
-    page = get_page(as_max, **asked).content.decode()
-    assert "This filter was left out." in page or "Only the latest 1,096 days are told." in page
+    page = get_page(as_max, **params).content.decode()
+    assert "This filter was left out." in page or "Only the latest 1,096 days are shown." in page
 
 
 def test_number_of_calls_read_is_limited(as_max, monkeypatch):
@@ -203,7 +203,7 @@ def test_number_of_calls_read_is_limited(as_max, monkeypatch):
     for _ in range(3):
         make_call(error_message="Late")
     answer = get_page(as_max, failed="true")
-    assert "Only the newest 2 calls are told" in answer.content.decode()
+    assert "Only the newest 2 calls are included" in answer.content.decode()
     assert tables(as_max, failed="true")["By agent"]["scorer"].sums.calls == 2
 
 
@@ -217,10 +217,10 @@ def test_names_link_to_their_calls(as_max):
 
 def test_hostile_names_are_escaped(as_max):
     make_call(agent='<script>alert(1)</script>"', model_used="")
-    for asked in ({}, {"by": "model"}, {"agent": "<script>alert(1)</script>"}):
-        page = get_page(as_max, **asked).content.decode()
+    for params in ({}, {"by": "model"}, {"agent": "<script>alert(1)</script>"}):
+        page = get_page(as_max, **params).content.decode()
         assert "<script>alert(1)</script>" not in page
-    assert "not named" in get_page(as_max, by="model").content.decode()
+    assert "unnamed" in get_page(as_max, by="model").content.decode()
 
 
 def test_agent_totals_respect_visibility(as_ann, ann, bob, max, stranger):

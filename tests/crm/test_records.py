@@ -537,7 +537,7 @@ def test_refused_action_keeps_typed_values(as_max, max):
     answer = as_max.post(f"/leads/lead/{lead.pk}/do/stage/", {"stage": "CLOSED_LOST", "loss_notes": "Typed this"})
     text = answer.content.decode()
     assert answer.status_code == 422
-    assert "Say why the lead was lost" in text
+    assert "Choose a loss reason" in text
     assert "Typed this" in text
     assert not list(get_messages(answer.wsgi_request))
     assert json.dumps(ActivityLog.objects.for_target(lead)[0].metadata)

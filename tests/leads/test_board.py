@@ -1,4 +1,4 @@
-"""The board."""
+"""Tests of the board."""
 
 import pytest
 
@@ -46,12 +46,12 @@ def test_stale_neighbour_refuses_the_drop(ann):
 
 
 def test_drop_changes_stage_and_position(as_ann, ann):
-    lead, there = make_lead(assigned_to=ann), make_lead(status_id="ACTIVE", assigned_to=ann)
+    lead, active_lead = make_lead(assigned_to=ann), make_lead(status_id="ACTIVE", assigned_to=ann)
     answer = as_ann.post(
-        MOVE, {"lead": lead.pk, "stage": "ACTIVE", "from": lead.status_id, "before": there.pk, "after": ""}
+        MOVE, {"lead": lead.pk, "stage": "ACTIVE", "from": lead.status_id, "before": active_lead.pk, "after": ""}
     )
     assert (answer.status_code, answer.json()) == (200, {})
-    assert board_order() == [there.contact_name, lead.contact_name]
+    assert board_order() == [active_lead.contact_name, lead.contact_name]
 
 
 def test_drop_on_lost_asks_for_reason(as_ann, ann):

@@ -1,4 +1,4 @@
-"""Moving a lead to another stage."""
+"""Tests of moving a lead to another stage."""
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -47,7 +47,7 @@ def test_closing_sets_date_and_reason_and_reopening_clears_them(ann):
 @pytest.mark.parametrize("reason", ["", "BORED"])
 def test_closing_as_lost_needs_a_valid_reason(ann, reason):
     lead = make_lead()
-    with pytest.raises(InvalidInput, match="Say why the lead was lost"):
+    with pytest.raises(InvalidInput, match="Choose a loss reason"):
         change_status(lead, stage("CLOSED_LOST"), by=ann, loss_reason=reason)
     lead.refresh_from_db()
     assert lead.status_id == "NEW_OPPORTUNITIES"
@@ -63,7 +63,7 @@ def test_stale_lead_is_not_moved_again(ann, bob):
     lead = make_lead()
     stale = Lead.objects.get(pk=lead.pk)
     change_status(lead, stage("ACTIVE"), by=ann)
-    with pytest.raises(IllegalTransition, match="has moved to Active meanwhile"):
+    with pytest.raises(IllegalTransition, match="has been moved to Active in the meantime"):
         change_status(stale, stage("PROPOSAL_SENT"), by=bob)
 
 
@@ -77,14 +77,14 @@ def test_deleted_lead_cannot_change_stage(max):
 def test_converted_lead_stays_won(max):
     lead = make_lead(status_id="CLOSED_WON")
     Lead.objects.filter(pk=lead.pk).update(converted_at=lead.created_at, converted_to_client=make_client())
-    with pytest.raises(IllegalTransition, match="stays won"):
+    with pytest.raises(IllegalTransition, match="must stay won"):
         change_status(lead, stage("ACTIVE"), by=max)
 
 
 def test_reopening_is_refused_with_duplicate_address(max):
     lead = make_lead(contact_email="same@example.com", status_id="CLOSED_UNQUALIFIED")
     make_lead(contact_email="SAME@example.com")
-    with pytest.raises(IllegalTransition, match="Another open lead already has this address"):
+    with pytest.raises(IllegalTransition, match="Another open lead has the same email address"):
         change_status(lead, stage("ACTIVE"), by=max)
 
 
@@ -114,7 +114,7 @@ def test_custom_stage_follows_its_category(ann):
 
 def test_category_of_stage_in_use_cannot_change():
     make_lead()
-    with pytest.raises(IntegrityError, match="Leads stand in this stage"), transaction.atomic():
+    with pytest.raises(IntegrityError, match="There are leads in this stage"), transaction.atomic():
         LeadStatus.objects.filter(pk="NEW_OPPORTUNITIES").update(category="won")
     LeadStatus.objects.filter(pk="ON_ICE").update(category="open")
     assert LeadStatus.objects.get(pk="ON_ICE").is_open

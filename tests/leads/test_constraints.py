@@ -1,4 +1,4 @@
-"""What the database refuses of a lead, whoever writes it."""
+"""Tests of the database constraints on leads."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ SIGNAL = {"type": "email_opened", "timestamp": "2026-01-05T10:00:00Z", "weight":
 
 
 def refusal_message(lead: Lead, **values) -> str:
-    """The sentence with which the database refuses `values`; fails if it takes them."""
+    """Return the message with which the database refuses `values`."""
     with pytest.raises(IntegrityError) as caught, transaction.atomic():
         Lead.objects.filter(pk=lead.pk).update(**values)
     return constraint_message(caught.value)
@@ -32,7 +32,7 @@ def refusal_message(lead: Lead, **values) -> str:
         ({"client_type": "Robot"}, "The client type must be one of: Individual, Business."),
         ({"source_type": "DREAM"}, "The source type must be one of"),
         ({"priority_tier": "lukewarm"}, "The priority tier must be one of: hot, warm, cold, dormant."),
-        ({"tier_override": "hot", "priority_tier": "cold"}, "A tier that a person has set is the lead's tier."),
+        ({"tier_override": "hot", "priority_tier": "cold"}, "The tier must be equal to the tier override"),
         ({"loss_reason": "BORED"}, "The loss reason must be one of"),
         ({"tags": ["a", ""]}, "A tag must not be empty."),
         ({"signals": {}}, "The signals must be a JSON array."),
@@ -42,7 +42,10 @@ def refusal_message(lead: Lead, **values) -> str:
         ({"additional_insureds": {}}, "The additional insureds must be a JSON array."),
         ({"communications": []}, "The communications must be a JSON object."),
         ({"custom_fields": [1]}, "The custom fields must be a JSON object."),
-        ({"converted_at": datetime(2026, 1, 1, tzinfo=UTC)}, "The date of conversion and the client are set together"),
+        (
+            {"converted_at": datetime(2026, 1, 1, tzinfo=UTC)},
+            "Set both the conversion date and the client, or neither.",
+        ),
     ],
 )
 def test_database_refuses_invalid_values_with_a_sentence(values, sentence):
@@ -50,7 +53,7 @@ def test_database_refuses_invalid_values_with_a_sentence(values, sentence):
 
 
 def test_converted_client_needs_converted_date():
-    assert "set together" in refusal_message(make_lead(), converted_to_client=make_client())
+    assert "or neither" in refusal_message(make_lead(), converted_to_client=make_client())
 
 
 @pytest.mark.parametrize(
@@ -72,7 +75,7 @@ def test_converted_client_needs_converted_date():
     ],
 )
 def test_malformed_signal_is_refused(signal):
-    assert "A signal has a type" in refusal_message(make_lead(), signals=[SIGNAL, signal])
+    assert "A signal needs a type" in refusal_message(make_lead(), signals=[SIGNAL, signal])
 
 
 def test_valid_signals_are_accepted():

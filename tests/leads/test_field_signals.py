@@ -1,4 +1,4 @@
-"""What the fields and stakeholders of a lead show, for as long as it is true."""
+"""Tests of the signals from the fields and stakeholders of a lead."""
 
 import json
 from datetime import timedelta
@@ -19,11 +19,12 @@ from tests.cast import make_contact, make_lead
 from tests.form_parser import read_form
 
 pytestmark = pytest.mark.django_db
-FILLED = {"vin": "1HGCM82633A004352", "year": 2020, "make": "Honda", "model": "Accord", "use": "commute"}
-BARELY = {"vin": "1HGCM82633A004352", "year": 2020}
-SHUT = {"email": {"do_not_contact": True}}
+AUTO_ANSWERS = {"vin": "1HGCM82633A004352", "year": 2020, "make": "Honda", "model": "Accord", "use": "commute"}
+AUTO_LEAD = {"line": "auto", "auto_data": AUTO_ANSWERS}
+TOO_FEW_ANSWERS = {"vin": "1HGCM82633A004352", "year": 2020}
+NO_EMAIL = {"email": {"do_not_contact": True}}
 MESSAGE = "01890000-0000-7000-8000-000000000001"
-TOLD = {"address": "1 Elm Street", "contents_value": 9000, "liability_limit": 100_000}
+RENTERS_ANSWERS = {"address": "1 Elm Street", "contents_value": 9000, "liability_limit": 100_000}
 
 
 def field_signals(lead, *, source="fields"):
@@ -34,25 +35,25 @@ def field_signals(lead, *, source="fields"):
 @pytest.mark.parametrize(
     ("fields", "share", "note"),
     [
-        ({"line": "auto", "auto_data": FILLED}, 0.56, "an individual; 5 of 9 answers for a quote; reached by mail"),
-        ({"line": "auto", "auto_data": FILLED, "contact_email": "", "contact_phone": "555 0101"}, 0.56, "by phone"),
-        ({"line": "auto", "auto_data": FILLED, "communications": SHUT, "contact_phone": "555 0101"}, 0.56, "by phone"),
-        ({"line": "renters", "line_data": {"renters": TOLD}}, 0.5, "Renters for an individual; 3 of 6"),
-        # Too little is told, it is filled in for another line, they are no customers of it, or cannot be reached.
-        ({"line": "auto", "auto_data": BARELY}, None, ""),
-        ({"line": "auto", "auto_data": {**BARELY, "make": "", "model": None, "drivers": [1]}}, None, ""),
-        ({"line": "home", "auto_data": FILLED}, None, ""),
+        (AUTO_LEAD, 0.56, "5 of 9 answers for a quote; reachable by email"),
+        ({**AUTO_LEAD, "contact_email": "", "contact_phone": "555 0101"}, 0.56, "by phone"),
+        ({**AUTO_LEAD, "communications": NO_EMAIL, "contact_phone": "555 0101"}, 0.56, "by phone"),
+        ({"line": "renters", "line_data": {"renters": RENTERS_ANSWERS}}, 0.5, "Renters for an individual; 3 of 6"),
+        # Too few answers, answers for another line, the wrong type of client, or no way to reach the lead.
+        ({"line": "auto", "auto_data": TOO_FEW_ANSWERS}, None, ""),
+        ({"line": "auto", "auto_data": {**TOO_FEW_ANSWERS, "make": "", "model": None, "drivers": [1]}}, None, ""),
+        ({"line": "home", "auto_data": AUTO_ANSWERS}, None, ""),
         ({"line": "renters", "line_data": {"renters": "much"}}, None, ""),
-        ({"line": "auto", "auto_data": FILLED, "client_type": "Business"}, None, ""),
-        ({"line": "auto", "auto_data": FILLED, "contact_email": ""}, None, ""),
-        ({"line": "auto", "auto_data": FILLED, "communications": SHUT}, None, ""),
-        ({"auto_data": FILLED}, None, ""),
+        ({"line": "auto", "auto_data": AUTO_ANSWERS, "client_type": "Business"}, None, ""),
+        ({"line": "auto", "auto_data": AUTO_ANSWERS, "contact_email": ""}, None, ""),
+        ({"line": "auto", "auto_data": AUTO_ANSWERS, "communications": NO_EMAIL}, None, ""),
+        ({"auto_data": AUTO_ANSWERS}, None, ""),
     ],
 )  # fmt: skip
 def test_fit_signal_reflects_line_answers(fields, share, note):
-    found = field_signals(make_lead(**fields)).get("fit")
-    assert (found and found["value"]) == share
-    assert found is None or note in found["note"]
+    fit = field_signals(make_lead(**fields)).get("fit")
+    assert (fit and fit["value"]) == share
+    assert fit is None or note in fit["note"]
 
 
 @pytest.mark.parametrize(
@@ -69,17 +70,17 @@ def test_fit_signal_reflects_line_answers(fields, share, note):
 def test_fit_uses_required_fields_of_the_schema(schema, share):
     InsuranceType.objects.filter(code="life").update(form_schema=schema)
     lead = make_lead(line="life", line_data={"life": {"year": 1990}})
-    found = field_signals(lead).get("fit")
-    assert (found and found["value"]) == share
+    fit = field_signals(lead).get("fit")
+    assert (fit and fit["value"]) == share
 
 
 def test_field_signals_are_dated_and_removed_when_untrue(ann):
-    lead = make_lead(line="auto", auto_data=FILLED, source_type=Source.REFERRAL)
+    lead = make_lead(line="auto", auto_data=AUTO_ANSWERS, source_type=Source.REFERRAL)
     assert (lead.overall_score, [one["type"] for one in lead.signals]) == (Decimal("0.25"), ["referral", "fit"])
     assert refresh_field_signals(lead, by=ann) is False
     since = (timezone.now() - timedelta(days=180)).isoformat(timespec="seconds")
     aged = [lead.signals[1] | {"timestamp": since}, lead.signals[0]]
-    Lead.objects.filter(pk=lead.pk).update(signals=aged, auto_data={**FILLED, "annual_mileage": 9000})
+    Lead.objects.filter(pk=lead.pk).update(signals=aged, auto_data={**AUTO_ANSWERS, "annual_mileage": 9000})
     assert refresh_field_signals(lead, by=ann) is True
     assert [one["type"] for one in lead.signals] == ["fit", "referral"]
     assert (lead.signals[0]["timestamp"], lead.signals[0]["value"]) == (since, 0.67)
@@ -90,10 +91,10 @@ def test_field_signals_are_dated_and_removed_when_untrue(ann):
 
 
 def test_referral_signal_from_message_replaces_field_signal():
-    told = {"type": "referral", "timestamp": "2026-01-05T10:00:00+00:00", "weight": 0.15}
-    lead = make_lead(source_type=Source.REFERRAL, signals=[told])
-    assert [(one["timestamp"], one["source"]) for one in lead.signals] == [(told["timestamp"], "fields")]
-    add_signals(lead, [{**told, "source": MESSAGE}], by=SYSTEM_ACTOR)
+    referral = {"type": "referral", "timestamp": "2026-01-05T10:00:00+00:00", "weight": 0.15}
+    lead = make_lead(source_type=Source.REFERRAL, signals=[referral])
+    assert [(one["timestamp"], one["source"]) for one in lead.signals] == [(referral["timestamp"], "fields")]
+    add_signals(lead, [{**referral, "source": MESSAGE}], by=SYSTEM_ACTOR)
     refresh_field_signals(lead, by=SYSTEM_ACTOR)
     assert [one["source"] for one in lead.signals] == [MESSAGE]
 
@@ -103,15 +104,15 @@ def test_decision_maker_contact_adds_signal_until_removed():
     link = ContactLead.objects.create(lead=lead, contact=boss, role=Role.DECISION_MAKER)
     ContactLead.objects.create(lead=lead, contact=make_contact(), role=Role.INFLUENCER)
     assert refresh_field_signals(lead, by=SYSTEM_ACTOR)
-    [sign] = lead.signals
-    assert (sign["type"], sign["source"], sign["note"]) == ("decision_maker", f"stakeholder:{link.pk}", "Bo Boss")
-    assert (sign["weight"], lead.overall_score) == (0.2, Decimal("0.20"))
+    [signal] = lead.signals
+    assert (signal["type"], signal["source"], signal["note"]) == ("decision_maker", f"stakeholder:{link.pk}", "Bo Boss")
+    assert (signal["weight"], lead.overall_score) == (0.2, Decimal("0.20"))
     [share] = break_down_score(lead.signals, ScoringPolicy.objects.active(), timezone.now()).contributions
     assert (share.message, share.source_link) == (None, ("the stakeholder", "people"))
-    said = {"type": "decision_maker", "timestamp": sign["timestamp"], "weight": 0.2, "source": MESSAGE}
-    Lead.objects.filter(pk=lead.pk).update(signals=[said, sign])
-    assert refresh_field_signals(lead, by=SYSTEM_ACTOR) and lead.signals == [said]
-    Lead.objects.filter(pk=lead.pk).update(signals=[sign])
+    message_signal = {"type": "decision_maker", "timestamp": signal["timestamp"], "weight": 0.2, "source": MESSAGE}
+    Lead.objects.filter(pk=lead.pk).update(signals=[message_signal, signal])
+    assert refresh_field_signals(lead, by=SYSTEM_ACTOR) and lead.signals == [message_signal]
+    Lead.objects.filter(pk=lead.pk).update(signals=[signal])
     boss.__class__.objects.filter(pk=boss.pk).update(deleted_at=timezone.now())
     assert refresh_field_signals(lead, by=SYSTEM_ACTOR)
     assert lead.signals == []
@@ -146,10 +147,10 @@ def test_nightly_run_updates_only_changed_open_leads():
 
 
 def test_saving_form_updates_field_signals_and_page_links_to_fields(ann, as_ann):
-    lead = make_lead(assigned_to=ann, line="auto", auto_data=BARELY)
+    lead = make_lead(assigned_to=ann, line="auto", auto_data=TOO_FEW_ANSWERS)
     edit = f"/leads/lead/{lead.pk}/change/?edit=1"
     form = read_form(as_ann.get(edit).content.decode(), "lead_form")
-    answer = as_ann.post(edit, {**form, **{f"auto_data.{name}": str(value) for name, value in FILLED.items()}})
+    answer = as_ann.post(edit, {**form, **{f"auto_data.{name}": str(value) for name, value in AUTO_ANSWERS.items()}})
     assert answer.status_code == 302
     assert "fit" in field_signals(lead) and lead.overall_score == Decimal("0.10")
     page = as_ann.get(f"/leads/lead/{lead.pk}/change/").content.decode()
@@ -165,10 +166,10 @@ def test_import_adds_field_signals(tmp_path):
     )
     InsuranceType.objects.filter(code="auto").update(form_schema={})
     assert import_leads(path, by=SYSTEM_ACTOR).imported == 5
-    kept = {lead.contact_name: lead.signals for lead in Lead.objects.all()}
-    assert {name: [one["type"] for one in signals] for name, signals in kept.items()} == {
+    signals_by_name = {lead.contact_name: lead.signals for lead in Lead.objects.all()}
+    assert {name: [one["type"] for one in signals] for name, signals in signals_by_name.items()} == {
         "Ref One": ["referral"],
-        "No Two": [],  # nobody can be reached
+        "No Two": [],  # there is no address or phone number
         "Both": ["referral", "fit"],
         "Fit": ["fit"],
         "Asked": [],
@@ -181,5 +182,5 @@ def test_malformed_data_never_raises():
     lead = make_lead(line="life", line_data={"life": []}, communications={"email": "no", "phone": 5})
     assert len(json.dumps(field_signals(lead)["fit"])) < 500
     with connection.cursor() as cursor:
-        cursor.execute("SELECT lead_sign('{}', 'x', now(), 'fields', repeat('n', 900)) ->> 'note'")
+        cursor.execute("SELECT lead_signal('{}', 'x', now(), 'fields', repeat('n', 900)) ->> 'note'")
         assert len(cursor.fetchone()[0]) == 300

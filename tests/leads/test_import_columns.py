@@ -1,4 +1,4 @@
-"""Which column of a file is taken for which field of a lead."""
+"""Tests of the mapping of columns to fields."""
 
 import pytest
 
@@ -105,20 +105,20 @@ EXPORTS = {
 
 
 def make_plan(
-    header: str | list[str], *, borne_out: bool = True, column_fields=None, field_templates=None
+    header: str | list[str], *, cells_match: bool = True, column_fields=None, field_templates=None
 ) -> ImportPlan:
     header = header.split(",") if isinstance(header, str) else header
     return plan_import(
         header,
         [],
-        lambda field, texts: borne_out,
+        lambda field, texts: cells_match,
         column_fields=column_fields or {},
         field_templates=field_templates or {},
     )
 
 
-def columns(found: ImportPlan) -> dict[str, str]:
-    return {field: found.header[place] for field, place in found.columns.items()}
+def columns(plan: ImportPlan) -> dict[str, str]:
+    return {field: plan.header[place] for field, place in plan.columns.items()}
 
 
 @pytest.mark.parametrize("export", EXPORTS)
@@ -137,21 +137,21 @@ def test_unknown_column_becomes_custom_field():
 
 
 def test_likelier_of_two_columns_is_used_and_other_kept():
-    found = make_plan("Name,Home Phone,Phone,Email,Personal Email")
-    assert columns(found)["contact_phone"] == "Phone"
-    assert set(found.custom_columns.values()) == {"Home Phone", "Personal Email"}
+    plan = make_plan("Name,Home Phone,Phone,Email,Personal Email")
+    assert columns(plan)["contact_phone"] == "Phone"
+    assert set(plan.custom_columns.values()) == {"Home Phone", "Personal Email"}
 
 
 def test_ambiguous_column_needs_matching_cells():
-    assert columns(make_plan("Name,Lead Source", borne_out=True))["source_type"] == "Lead Source"
-    assert columns(make_plan("Name,Lead Source", borne_out=False))["source_detail"] == "Lead Source"
-    assert "status" not in columns(make_plan("Name,Lead Status", borne_out=False))
+    assert columns(make_plan("Name,Lead Source", cells_match=True))["source_type"] == "Lead Source"
+    assert columns(make_plan("Name,Lead Source", cells_match=False))["source_detail"] == "Lead Source"
+    assert "status" not in columns(make_plan("Name,Lead Status", cells_match=False))
 
 
 def test_explicit_mapping_overrides_guess():
-    found = make_plan("Name,Email,Office mail", column_fields={"office MAIL": "contact_email"})
-    assert columns(found)["contact_email"] == "Office mail"
-    assert found.custom_columns == {1: "Email"}
+    plan = make_plan("Name,Email,Office mail", column_fields={"office MAIL": "contact_email"})
+    assert columns(plan)["contact_email"] == "Office mail"
+    assert plan.custom_columns == {1: "Email"}
 
 
 def test_column_mapped_to_nothing_becomes_custom_field():
@@ -159,15 +159,15 @@ def test_column_mapped_to_nothing_becomes_custom_field():
 
 
 def test_fixed_value_prevents_guessing():
-    found = make_plan("Name,Notes", field_templates={"notes": "From {Name}"})
-    assert "notes" not in found.columns
-    assert found.custom_columns == {1: "Notes"}
+    plan = make_plan("Name,Notes", field_templates={"notes": "From {Name}"})
+    assert "notes" not in plan.columns
+    assert plan.custom_columns == {1: "Notes"}
 
 
 def test_mapped_name_parts_replace_full_name():
-    found = make_plan("Name,Vorname,Nachname", column_fields={"Vorname": "first_name", "Nachname": "last_name"})
-    assert found.name_parts == [1, 2]
-    assert found.custom_columns == {0: "Name"}
+    plan = make_plan("Name,Vorname,Nachname", column_fields={"Vorname": "first_name", "Nachname": "last_name"})
+    assert plan.name_parts == [1, 2]
+    assert plan.custom_columns == {0: "Name"}
 
 
 def test_error_file_columns_are_skipped():
@@ -177,7 +177,7 @@ def test_error_file_columns_are_skipped():
 @pytest.mark.parametrize(
     ("header", "options", "sentence"),
     [
-        ("Hobby,Shoe size", {}, "No column holds a person's name.*The columns are: Hobby, Shoe size"),
+        ("Hobby,Shoe size", {}, "No column holds the name of a person.*The columns are: Hobby, Shoe size"),
         (
             "Name,Hobby",
             {"column_fields": {"Hubby": "notes"}},
@@ -186,18 +186,18 @@ def test_error_file_columns_are_skipped():
         (
             "Name,Hobby",
             {"column_fields": {"Hobby": "pastime"}},
-            "no field “pastime” to import into. The fields are: contact_name",
+            "no field “pastime”. The fields are: contact_name",
         ),
         ("Name,Hobby", {"field_templates": {"pastime": "x"}}, "no field “pastime”"),
         ("Name,Hobby", {"field_templates": {"notes": "{Hubby}"}}, "There is no column “Hubby”"),
-        ("Name,A,B", {"column_fields": {"A": "notes", "B": "notes"}}, "The field notes is given twice"),
+        ("Name,A,B", {"column_fields": {"A": "notes", "B": "notes"}}, "The field notes has two sources"),
         (
             "Name,A",
             {"column_fields": {"A": "notes"}, "field_templates": {"notes": "x"}},
-            "The field notes is given twice",
+            "The field notes has two sources",
         ),
-        ("Name,A", {"column_fields": {"A": "first_name"}, "field_templates": {"contact_name": "x"}}, "is given twice"),
-        ("Ann Lee,ann@example.com,Berlin", {}, "must name the columns, and “ann@example.com” looks like data"),
+        ("Name,A", {"column_fields": {"A": "first_name"}, "field_templates": {"contact_name": "x"}}, "has two sources"),
+        ("Ann Lee,ann@example.com,Berlin", {}, "must name the columns, but “ann@example.com” looks like data"),
         ("1,2,3", {}, "“1” looks like data"),
         ("Ann Lee,01/02/2024,Berlin", {}, "“01/02/2024” looks like data"),
     ],

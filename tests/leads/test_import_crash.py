@@ -1,4 +1,4 @@
-"""An import that is killed."""
+"""Test of an import that is killed."""
 
 import pytest
 from django.db import connection
@@ -10,7 +10,7 @@ from leads.importing.transitions import import_leads
 from leads.models import Lead, LeadStageHistory
 from tests.crm.processes import running, test_database_url, wait_for_line, wait_until
 
-# Imports, and stands still when the leads are made and nothing is committed yet.
+# Imports leads, and stops after inserting them, before the commit.
 CHILD = """
 import sys, time
 import django
@@ -20,7 +20,7 @@ from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.transitions import import_leads
 
 def tell(sentence):
-    if "leads made" in sentence:
+    if "leads imported" in sentence:
         print(sentence, flush=True)
         time.sleep(60)
 
@@ -40,7 +40,7 @@ def test_killed_import_leaves_nothing_and_can_be_repeated(db, tmp_path):
     path.write_text("name,email\n" + "".join(f"Name {n},n{n}@x.example\n" for n in range(2000)))
     variables = {"DATABASE_URL": test_database_url(), "DJANGO_SETTINGS_MODULE": "crm.settings"}
     with running("-c", CHILD, str(path), **variables) as child:
-        assert "2,000 leads made" in wait_for_line(child, "leads made")
+        assert "2,000 leads imported" in wait_for_line(child, "leads imported")
         assert not lock_is_free(), "a second import should wait for the first"
         child.kill()
         child.wait()

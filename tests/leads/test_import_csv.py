@@ -1,4 +1,4 @@
-"""Reading a CSV file: encodings, dialects, lines, and files that are none."""
+"""Tests of reading CSV files: encodings, dialects, line numbers, and invalid files."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ PEOPLE = "name,city\nJosé Núñez,Málaga\nZoë Groß,Köln\n"
 
 @pytest.fixture
 def write_file(tmp_path):
-    """Writes a file, text as UTF-8 unless another encoding is said."""
+    """Return a function that writes a file; text is UTF-8 unless another encoding is given."""
 
     def write(content: str | bytes, encoding: str = "utf-8") -> Path:
         path = tmp_path / "leads.csv"
@@ -68,7 +68,7 @@ def test_encoding_can_be_set_explicitly(write_file):
 
 
 def test_unknown_encoding_is_refused(write_file):
-    with pytest.raises(InvalidInput, match="There is no encoding called “klingon”"):
+    with pytest.raises(InvalidInput, match="There is no encoding “klingon”"):
         open_csv(write_file(PEOPLE), "klingon")
 
 
@@ -145,8 +145,8 @@ def test_column_names_are_made_unique(write_file):
         (b"PK\x03\x04 and so on", "leads.csv is an Excel workbook or a zip archive"),
         (b"\xd0\xcf\x11\xe0 and so on", "leads.csv is an old Excel workbook"),
         (b"%PDF-1.7", "leads.csv is a PDF"),
-        (b'"name,city\nAnn,X\n', "column names of leads.csv cannot be read: line 1 opens a quote"),
-        (b"na\x01me,city\nAnn,X\n", "name of column 1 has a character that is no text"),
+        (b'"name,city\nAnn,X\n', "column names of leads.csv cannot be read: line 1 has an opening quote"),
+        (b"na\x01me,city\nAnn,X\n", "name of column 1 has an invalid character"),
         (b"name,city\nAnn," + b"x" * 1_100_000, "The row on line 2 has more than 1,048,576 characters"),
         (b"name,city\nAnn,X\n" + b'y","z\n' * 200_000, "The row on line 3 has more than 1,048,576 characters"),
     ],
@@ -169,7 +169,7 @@ def test_public_corner_cases_are_read(path):
     expected = json.loads((SHARED / "csv-spectrum" / "json" / f"{path.stem}.json").read_text())
     header, *rows = read_cells(path)
     if isinstance(expected, dict):
-        # The expected values of this one are those of another row.
+        # The expected values of this file belong to another row.
         assert (list(expected), len(rows)) == (header, 1)
         return
     assert [dict(zip(header, row, strict=True)) for row in rows] == expected
@@ -190,16 +190,16 @@ tables = st.lists(st.lists(text, min_size=3, max_size=3).filter(lambda row: any(
 def test_any_written_csv_is_read_back(tmp_path, rows, delimiter, newline, quoting, encoding):
     path = tmp_path / "any.csv"
     if quoting == csv.QUOTE_MINIMAL:
-        # With another newline the writer leaves a foreign one within a cell unquoted.
+        # With any other line terminator, the writer does not quote a cell with a line break.
         newline = "\r\n"
-    # Half of the file is plain, as files are: a table of control characters is taken for a binary file.
+    # Plain rows are added, because a file full of control characters counts as binary.
     plain = [["Ann", "ann@example.com", "plain text of some length"]] * 40
     with path.open("w", encoding=encoding, newline="") as file:
         writer = csv.writer(file, delimiter=delimiter, lineterminator=newline, quoting=quoting)
         writer.writerows([["name", "email", "notes"], *plain, *rows])
-    found = open_csv(path)
-    assert found.header == ["name", "email", "notes"]
-    assert [row.cells for row in found.rows()] == plain + rows
+    csv_file = open_csv(path)
+    assert csv_file.header == ["name", "email", "notes"]
+    assert [row.cells for row in csv_file.rows()] == plain + rows
 
 
 def test_large_file_uses_little_memory(write_file):

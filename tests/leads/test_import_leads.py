@@ -1,4 +1,4 @@
-"""Importing a file: what becomes of its rows, what is said of them, and what is left unchanged."""
+"""Tests of importing a file of leads."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def write_file(tmp_path):
-    """Writes a file of leads."""
+    """Return a function that writes a file of leads."""
 
     def write(content: str | bytes, name: str = "people.csv") -> Path:
         path = tmp_path / name
@@ -111,15 +111,15 @@ def test_first_of_two_rows_with_same_address_wins(write_file):
         write_file("name,email\nAnn,a@x.example\nBob,A@X.example\nCid,c@x.example\n"), by=SYSTEM_ACTOR
     )
     assert counts(outcome) == (3, 2, 1, 0)
-    assert outcome.first_reasons == ["line 3: Duplicate: line 2 has the address A@X.example already."]
+    assert outcome.first_reasons == ["line 3: Duplicate: line 2 already has the address A@X.example."]
     assert not Lead.objects.filter(contact_name="Bob").exists()
 
 
 def test_address_of_open_lead_makes_row_a_duplicate(write_file):
-    known = make_lead(contact_email="a@x.example")
+    open_lead = make_lead(contact_email="a@x.example")
     outcome = import_leads(write_file("name,email\nAnn,A@x.example\nBob,a@X.example\n"), by=SYSTEM_ACTOR)
     assert counts(outcome) == (2, 0, 2, 0)
-    assert f"the open lead {known.pk} has the address A@x.example already" in outcome.first_reasons[0]
+    assert f"the open lead {open_lead.pk} already has the address A@x.example" in outcome.first_reasons[0]
 
 
 def test_address_of_closed_or_deleted_lead_is_no_duplicate(write_file):
@@ -144,11 +144,13 @@ def test_rows_without_address_are_never_duplicates(write_file):
 
 def test_chunked_import_loses_no_row(write_file, monkeypatch):
     monkeypatch.setattr(staging, "STAGING_CHUNK_SIZE", 3)
-    said = []
+    messages = []
     rows = "".join(f"Name {number},{number % 7}@x.example\n" for number in range(10))
-    outcome = import_leads(write_file("name,email\n" + rows), by=SYSTEM_ACTOR, tell=said.append)
+    outcome = import_leads(write_file("name,email\n" + rows), by=SYSTEM_ACTOR, tell=messages.append)
     assert counts(outcome) == (10, 7, 3, 0)
-    assert [sentence for sentence in said if "made" in sentence] == [f"{n} leads made" for n in (3, 6, 7, 7)]
+    assert [sentence for sentence in messages if "imported" in sentence] == [
+        f"{n} leads imported" for n in (3, 6, 7, 7)
+    ]
     assert Lead.objects.count() == LeadStageHistory.objects.count() == ActivityLog.objects.count() == 7
 
 
@@ -173,10 +175,10 @@ def test_error_file_lists_line_reason_and_cells(write_file, tmp_path):
     )
     assert rows_of(errors) == [
         ["line", "reason", "name", "email", "note", "score"],
-        ["2", "score “1.01” must lie between 0 and 1.", "Ann", "a@x.example", "two\nlines", "1.01"],
+        ["2", "score “1.01” is not between 0 and 1.", "Ann", "a@x.example", "two\nlines", "1.01"],
         ["4", "The row has no name.", "", "b@x.example", "", ""],
-        ["7", "The row has not as many cells as there are columns (1, not 4); it may be cut off.", "Eve"],
-        ["6", "Duplicate: line 5 has the address C@x.example already.", "Dora", "C@x.example", "=1+1", ""],
+        ["7", "The row has 1 cell instead of 4; it may be cut off.", "Eve"],
+        ["6", "Duplicate: line 5 already has the address C@x.example.", "Dora", "C@x.example", "=1+1", ""],
     ]
 
 
@@ -191,7 +193,7 @@ def test_corrected_error_file_can_be_imported(write_file, tmp_path):
 
 def test_error_file_must_differ_from_input_file(write_file):
     path = write_file("name\nAnn\n")
-    with pytest.raises(InvalidInput, match="must not be the file that is imported"):
+    with pytest.raises(InvalidInput, match="would overwrite the imported file"):
         import_leads(path, by=SYSTEM_ACTOR, errors=path)
     assert path.read_text() == "name\nAnn\n"
 
@@ -205,7 +207,7 @@ def test_unwritable_error_file_stops_import(write_file, tmp_path):
 def test_reasons_are_counted_by_kind(write_file):
     rows = "".join(f"Name {number},wrong {number}\n" for number in range(12))
     outcome = import_leads(write_file("name,email\n" + rows), by=SYSTEM_ACTOR)
-    assert outcome.reason_counts == {"email is not an e-mail address.": 12}
+    assert outcome.reason_counts == {"email is not an email address.": 12}
     assert len(outcome.first_reasons) == 10
 
 
@@ -219,8 +221,8 @@ def test_dry_run_counts_and_changes_nothing(write_file):
 
 def test_unknown_stage_or_line_is_refused_with_valid_names(write_file):
     outcome = import_leads(write_file("name,stage,insurance_type\nAnn,Limbo,\nBob,,Dragon\n"), by=SYSTEM_ACTOR)
-    assert "stage “Limbo” is not a stage; the stages are: New opportunities, Active" in outcome.first_reasons[0]
-    assert "insurance_type “Dragon” is not a line of insurance; the lines are: Auto" in outcome.first_reasons[1]
+    assert "stage “Limbo” is not a stage. The stages are: New opportunities, Active" in outcome.first_reasons[0]
+    assert "insurance_type “Dragon” is not a line of insurance. The lines are: Auto" in outcome.first_reasons[1]
 
 
 def test_custom_stage_is_recognised(write_file):
@@ -236,7 +238,7 @@ def test_import_needs_add_permission(write_file, vera):
 
 def test_importing_owners_needs_reassign_permission(write_file, ann, bob, max):
     path = write_file("name,owner\nCid,bob\n")
-    with pytest.raises(NotPermitted, match="may not give leads to their owners"):
+    with pytest.raises(NotPermitted, match="may not assign leads to their owners"):
         import_leads(path, by=ann)
     import_leads(path, by=max)
     assert Lead.objects.get().assigned_to == bob
@@ -247,7 +249,7 @@ def test_owner_is_found_by_username_address_or_unique_name(write_file, max):
         make_user(login, first_name="Jo", last_name="Doe")
     rows = "Ann,max\nBob,Max@agency.example\nCid,jo1\nDora,Jo Doe\n"
     outcome = import_leads(write_file("name,assigned_to\n" + rows), by=SYSTEM_ACTOR)
-    assert outcome.first_reasons == ["line 5: assigned_to “Jo Doe” is nobody who works here."]
+    assert outcome.first_reasons == ["line 5: assigned_to “Jo Doe” is not the name of an active user."]
     assert list(Lead.objects.order_by("id").values_list("assigned_to__username", flat=True)) == ["max", "max", "jo1"]
 
 
@@ -260,7 +262,7 @@ def test_database_refusal_rolls_back_import(write_file, monkeypatch):
         yield from insert(self, *args, **kwargs)
 
     monkeypatch.setattr(StagingTable, "insert", with_a_rival)
-    with pytest.raises(IllegalTransition, match="Another open lead already has this address. Something has changed"):
+    with pytest.raises(IllegalTransition, match="Another open lead already has this address. The database changed"):
         import_leads(path, by=SYSTEM_ACTOR)
     assert not Lead.objects.exists()
 
@@ -274,7 +276,7 @@ def test_stage_deleted_during_import_is_reported(write_file, monkeypatch):
         yield from insert(self, *args, **kwargs)
 
     monkeypatch.setattr(StagingTable, "insert", without_the_stage)
-    with pytest.raises(IllegalTransition, match="Something has changed while people.csv was read"):
+    with pytest.raises(IllegalTransition, match="The database changed while people.csv was read"):
         import_leads(write_file("name,stage\nAnn,Going\n"), by=SYSTEM_ACTOR)
     assert not Lead.objects.exists()
 
@@ -299,14 +301,14 @@ def test_unusable_file_is_refused_with_reason(write_file, content):
 
 
 def test_truncated_file_loses_only_its_last_row(write_file):
-    whole = "name,email,notes\nAnn,a@x.example,fine\nBob,b@x.example,"
+    complete_text = "name,email,notes\nAnn,a@x.example,fine\nBob,b@x.example,"
     for end, reason in (('"and then', "never closed"), ("", None)):
-        outcome = import_leads(write_file(whole + end), by=SYSTEM_ACTOR, dry_run=True)
+        outcome = import_leads(write_file(complete_text + end), by=SYSTEM_ACTOR, dry_run=True)
         assert counts(outcome) == ((2, 1, 0, 1) if reason else (2, 2, 0, 0))
-        assert all(reason in said for said in outcome.first_reasons)
-    cut = import_leads(write_file(whole[:-12]), by=SYSTEM_ACTOR)
-    assert counts(cut) == (2, 1, 0, 1)
-    assert "(2, not 3); it may be cut off" in cut.first_reasons[0]
+        assert all(reason in message for message in outcome.first_reasons)
+    truncated = import_leads(write_file(complete_text[:-12]), by=SYSTEM_ACTOR)
+    assert counts(truncated) == (2, 1, 0, 1)
+    assert "2 cells instead of 3; it may be cut off" in truncated.first_reasons[0]
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
@@ -334,10 +336,10 @@ def test_command_prints_mapping_and_counts(write_file):
     path = write_file("Name,E-Mail,Hobby\nAnn,a@x.example,chess\nBob,wrong,go\nCid,A@x.example,\n")
     out, err = io.StringIO(), io.StringIO()
     call_command("import_leads", str(path), "--set", "tags=spring", "--map", "Hobby=notes", stdout=out, stderr=err)
-    said = out.getvalue().splitlines()
-    assert said[-1] == "Read 3 rows: 1 imported, 1 duplicates, 1 refused."
-    assert said[0] == "line 3: E-Mail “wrong” is not an e-mail address."
-    assert "1 × E-Mail is not an e-mail address." in said
+    messages = out.getvalue().splitlines()
+    assert messages[-1] == "Read 3 rows: 1 imported, 1 duplicate, 1 refused."
+    assert messages[0] == "line 3: E-Mail “wrong” is not an email address."
+    assert "1 × E-Mail is not an email address." in messages
     assert "contact_email ← E-Mail" in err.getvalue()
     assert "notes ← Hobby" in err.getvalue()
     assert Lead.objects.get().tags == ["spring"]
@@ -346,18 +348,18 @@ def test_command_prints_mapping_and_counts(write_file):
 def test_command_announces_dry_run(write_file):
     out = io.StringIO()
     call_command("import_leads", str(write_file("Name\nAnn\n")), "--dry-run", stdout=out, stderr=io.StringIO())
-    assert "Dry run: nothing was changed. Read 1 rows: 1 imported" in out.getvalue()
+    assert "Dry run: nothing was changed. Read 1 row: 1 imported" in out.getvalue()
     assert not Lead.objects.exists()
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--map", "Hobby"], "'Hobby' is not column=field"),
-        (["--set", "=x"], "'=x' is not field=text"),
-        (["--set", "tags=a", "--set", "tags=b"], "something is named twice"),
+        (["--map", "Hobby"], "'Hobby' is not of the form column=field"),
+        (["--set", "=x"], "'=x' is not of the form field=text"),
+        (["--set", "tags=a", "--set", "tags=b"], "--set names “tags” twice"),
         (["--map", "Nothing=notes"], "There is no column “Nothing”"),
-        (["--encoding", "klingon"], "There is no encoding called “klingon”"),
+        (["--encoding", "klingon"], "There is no encoding “klingon”"),
     ],
 )
 def test_command_refuses_invalid_options(write_file, options, sentence):

@@ -1,4 +1,4 @@
-"""Importing files that nobody on this project wrote."""
+"""Tests of importing public files."""
 
 import csv
 import json
@@ -44,8 +44,8 @@ def test_unknown_columns_are_kept_exactly():
     with path.open(newline="") as file:
         source = list(csv.DictReader(file))
     for lead, row in zip(Lead.objects.order_by("id"), source, strict=True):
-        kept = {**lead.custom_fields, "policy_annual_premium": f"{lead.estimated_value.normalize():f}"}
-        assert {key: str(value) for key, value in kept.items()} == {key: text for key, text in row.items() if text}
+        stored = {**lead.custom_fields, "policy_annual_premium": f"{lead.estimated_value.normalize():f}"}
+        assert {key: str(value) for key, value in stored.items()} == {key: text for key, text in row.items() if text}
 
 
 def test_sales_pipeline_stages_and_dates_are_recognised():
@@ -67,7 +67,7 @@ def test_naughty_strings_are_stored_or_refused(tmp_path):
     path = write(tmp_path / "naughty.csv", ["who", "what"], [[f"Name {n}", text] for n, text in enumerate(naughty())])
     outcome = import_leads(path, by=SYSTEM_ACTOR, column_fields={"who": "contact_name", "what": "notes"})
     assert (outcome.rows_read, outcome.rows_read) == (len(naughty()), outcome.imported + outcome.rejected)
-    assert all("holds a control character" in kind for kind in outcome.reason_counts)
+    assert all("contains a control character" in kind for kind in outcome.reason_counts)
     for lead in Lead.objects.order_by("id"):
         text = naughty()[int(lead.contact_name.split()[1])]
         assert lead.notes == text.strip().replace("\r\n", "\n").replace("\r", "\n")
@@ -90,7 +90,7 @@ def test_naughty_strings_break_no_field(tmp_path, field):
 @pytest.mark.parametrize("path", SPECTRUM, ids=lambda path: path.stem)
 def test_corner_cases_are_imported_row_by_row(path):
     rows = len(json.loads((path.parent.parent / "json" / f"{path.stem}.json").read_text()))
-    outcome = import_leads(path, by=SYSTEM_ACTOR, field_templates={"contact_name": "Somebody {row}"})
+    outcome = import_leads(path, by=SYSTEM_ACTOR, field_templates={"contact_name": "Person {row}"})
     assert (
         outcome.imported + outcome.rejected == outcome.rows_read == (1 if path.stem == "location_coordinates" else rows)
     )

@@ -1,4 +1,4 @@
-"""One cell, and one row, into what a lead holds; or the reason why not."""
+"""Tests of parsing cells and rows into the fields of a lead."""
 
 import json
 from datetime import date
@@ -21,10 +21,10 @@ from leads.importing.rows import LEAD_COLUMNS, ImportContext, LeadReader, RowRej
 from leads.models import ScoringPolicy
 from leads.scoring.explanation import parse_signal_timestamp
 
-KNOWN = ImportContext(
+CONTEXT = ImportContext(
     stage=ChoiceParser({"new": "NEW_OPPORTUNITIES", "won": "CLOSED_WON", "lost": "CLOSED_LOST"}, "is not a stage"),
     line=ChoiceParser({"auto": "auto-key"}, "is not a line of insurance"),
-    owner=ChoiceParser({"ann": "ann-key"}, "is nobody who works here"),
+    owner=ChoiceParser({"ann": "ann-key"}, "is not the name of an active user"),
     open_stages=frozenset({"NEW_OPPORTUNITIES"}),
     lost_stages=frozenset({"CLOSED_LOST"}),
     policy=ScoringPolicy(version=1, weights={}),
@@ -32,13 +32,13 @@ KNOWN = ImportContext(
 
 
 def read_row(sets: dict[str, str] | None = None, **row: str) -> dict:
-    """The lead that a row makes whose columns are called as the fields, or else are no field."""
+    """Return the values of a lead for a row; columns named like a field map to it, others to custom fields."""
     header = list(row)
     columns = {name: place for place, name in enumerate(header) if name in LEAD_COLUMNS}
     if "contact_name" not in {*columns, *(sets or {})}:
         sets = {**(sets or {}), "contact_name": "Ann Lee"}
     plan = ImportPlan(header, columns, sets or {})
-    reader = LeadReader(plan, KNOWN, [[*row.values()]], source_detail="leads.csv")
+    reader = LeadReader(plan, CONTEXT, [[*row.values()]], source_detail="leads.csv")
     return dict(zip(LEAD_COLUMNS, reader.read_row(7, CsvRow(2, [*row.values()])), strict=True))
 
 
@@ -99,48 +99,48 @@ def test_cell_is_parsed(field, text, value):
     ("field", "text", "reason"),
     [
         ("contact_name", "x" * 201, "is longer than 200 characters"),
-        ("contact_email", "not an address", "is not an e-mail address"),
-        ("contact_email", "a@b.example; c@d.example", "is not an e-mail address"),
+        ("contact_email", "not an address", "is not an email address"),
+        ("contact_email", "a@b.example; c@d.example", "is not an email address"),
         ("contact_email", "a" * 250 + "@example.com", "is longer than 254 characters"),
         ("contact_phone", "call me", "is not a phone number"),
-        ("contact_phone", "5.55E+11", "was a phone number before a spreadsheet rounded it"),
+        ("contact_phone", "5.55E+11", "is a phone number that a spreadsheet has rounded"),
         ("contact_phone", "5" * 41, "is longer than 40 characters"),
         ("company_name", "x" * 201, "is longer than 200 characters"),
         ("company_website", "javascript:alert(1)", "is not a web address"),
         ("company_website", "ftp://acme.example", "is not a web address"),
-        ("client_type", "Alien", "is none of: Individual, Business"),
-        ("source_type", "Pigeon", "is none of: Referral, Website"),
+        ("client_type", "Alien", "is not one of: Individual, Business"),
+        ("source_type", "Pigeon", "is not one of: Referral, Website"),
         ("status", "Limbo", "is not a stage"),
         ("insurance_type", "dragon", "is not a line of insurance"),
-        ("assigned_to", "nobody", "is nobody who works here"),
-        ("overall_score", "1.01", "must lie between 0 and 1"),
-        ("overall_score", "-0.1", "must lie between 0 and 1"),
+        ("assigned_to", "stranger", "is not the name of an active user"),
+        ("overall_score", "1.01", "is not between 0 and 1"),
+        ("overall_score", "-0.1", "is not between 0 and 1"),
         ("overall_score", "0.123", "has more than 2 decimals"),
         ("overall_score", "high", "is not a number"),
-        ("tier_override", "boiling", "is none of: Hot, Warm"),
-        ("estimated_value", "-5", "must not be negative"),
-        ("estimated_value", "($5.00)", "must not be negative"),
+        ("tier_override", "boiling", "is not one of: Hot, Warm"),
+        ("estimated_value", "-5", "is negative"),
+        ("estimated_value", "($5.00)", "is negative"),
         ("estimated_value", "12.345.6", "is not a number"),
         ("estimated_value", "10000000000", "has more than 10 digits"),
         ("estimated_value", "9" * 400, "has more than 10 digits"),
         ("estimated_value", "1.005", "has more than 2 decimals"),
         ("estimated_value", "5k", "is not a number"),
         ("expected_close_date", "soon", "is not a date"),
-        ("expected_close_date", "31.02.2026", "is a day that no calendar has"),
-        ("closed_at", "2999-01-01", "lies in the future"),
-        ("tags", "a,,b", "holds an empty tag"),
-        ("tags", "a" * 61, "holds a tag of more than 60 characters"),
+        ("expected_close_date", "31.02.2026", "is not a real date"),
+        ("closed_at", "2999-01-01", "is in the future"),
+        ("tags", "a,,b", "has an empty tag"),
+        ("tags", "a" * 61, "has a tag with more than 60 characters"),
     ],
 )
 def test_invalid_cell_is_refused_with_column_name(field, text, reason):
-    said = refusal_message(**{field: text})
-    assert said.startswith(f"{field} “{text[:60]}")
-    assert reason in said
+    message = refusal_message(**{field: text})
+    assert message.startswith(f"{field} “{text[:60]}")
+    assert reason in message
 
 
 @pytest.mark.parametrize("bad", ["\x00", "\x01", "\x1b", "\x7f", "\udcff"])
 def test_control_character_refuses_row(bad):
-    assert "hobby “a\ufffdb” holds a control character" in refusal_message(hobby=f"a{bad}b")
+    assert "hobby “a\ufffdb” contains a control character" in refusal_message(hobby=f"a{bad}b")
 
 
 def test_row_without_name_is_refused():
@@ -148,16 +148,16 @@ def test_row_without_name_is_refused():
 
 
 def test_row_with_wrong_cell_count_is_refused():
-    reader = LeadReader(ImportPlan(["contact_name", "x"], {"contact_name": 0}, {}), KNOWN, [], source_detail="")
+    reader = LeadReader(ImportPlan(["contact_name", "x"], {"contact_name": 0}, {}), CONTEXT, [], source_detail="")
     for cells in (["Ann"], ["Ann", "b", "c"]):
-        with pytest.raises(RowRejected, match=rf"as there are columns \({len(cells)}, not 2\)"):
+        with pytest.raises(RowRejected, match=f"has {len(cells)} cells? instead of 2"):
             reader.read_row(1, CsvRow(2, cells))
     assert reader.read_row(1, CsvRow(2, ["Ann", "b", "", ""]))
 
 
 def test_loss_reason_needs_lost_stage():
     assert read_row(status="lost", loss_reason="Stopped answering")["loss_reason"] == "GHOSTED"
-    assert "its stage is no lost one" in refusal_message(status="won", loss_reason="Budget")
+    assert "its stage is not a lost one" in refusal_message(status="won", loss_reason="Budget")
 
 
 def test_closed_date_needs_closed_stage():
@@ -230,10 +230,10 @@ def test_date_column_uses_one_day_month_order():
     assert not guess_day_first(["01/02/2026"])
     assert guess_day_first(["01-02-26"])
     assert DateParser(day_first=True)("01/02/2026") == date(2026, 2, 1)
-    with pytest.raises(InvalidCell, match="no calendar has"):
+    with pytest.raises(InvalidCell, match="is not a real date"):
         DateParser(day_first=True)("02/25/2026")
 
 
 def test_every_field_has_a_parser():
     for field in LEAD_COLUMNS[1:-2]:
-        assert callable(parser_for_field(field, KNOWN, []))
+        assert callable(parser_for_field(field, CONTEXT, []))

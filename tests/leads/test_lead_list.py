@@ -1,4 +1,4 @@
-"""The list of leads: what it finds, counts, says and hides."""
+"""Tests of the list of leads: filters, search, orders, counts and visibility."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -19,20 +19,20 @@ URL = "/leads/lead/"
 SCRIPT = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 
 
-def listed_names(page, **asked) -> list[str]:
-    """The names on the list that `page` gets for what is asked, in its order."""
-    answer = page.get(URL, asked)
-    assert answer.status_code == 200
-    return [row.contact_name for row in answer.context["cl"].page.rows]
+def listed_names(page, **params) -> list[str]:
+    """Return the names on the list for the query `params`, in order."""
+    response = page.get(URL, params)
+    assert response.status_code == 200
+    return [row.contact_name for row in response.context["cl"].page.rows]
 
 
-def shown_messages(page, **asked) -> list[str]:
-    return [str(message) for message in page.get(URL, asked).context["messages"]]
+def shown_messages(page, **params) -> list[str]:
+    return [str(message) for message in page.get(URL, params).context["messages"]]
 
 
 @pytest.fixture
 def varied_leads(ann, bob):
-    """Leads that differ in everything that can be asked."""
+    """Create leads that differ in every filterable field."""
     old, auto = datetime(2020, 5, 17, 12, tzinfo=UTC), InsuranceType.objects.get(code="auto")
     kinds = {
         "Plain": {"estimated_value": 100, "source_type": "REFERRAL", "priority_tier": "hot", "tags": ["red"]},
@@ -48,7 +48,7 @@ def varied_leads(ann, bob):
 OPEN = {"Plain", "Anns", "Bobs"}
 
 
-FOUND = [
+FILTER_CASES = [
     ({}, OPEN),
     ({"state": "open"}, OPEN),
     ({"state": "closed"}, {"Lost", "Won"}),
@@ -88,9 +88,9 @@ FOUND = [
 
 
 def test_each_filter_finds_its_leads(subtests, varied_leads, as_max):
-    for asked, found in FOUND:
-        with subtests.test(str(asked)):
-            assert set(listed_names(as_max, **asked)) == found
+    for params, names in FILTER_CASES:
+        with subtests.test(str(params)):
+            assert set(listed_names(as_max, **params)) == names
 
 
 def test_owner_filter(varied_leads, as_max, ann, max):
@@ -111,7 +111,7 @@ CUSTOM = {
     "list": ["gold"],
     "nothing": None,
 }
-ASKED = {
+CUSTOM_FIELD_CASES = {
     "10": {"number", "text"},
     "10.0": {"number"},
     "2.5": {"decimal"},
@@ -130,7 +130,9 @@ ASKED = {
 def test_custom_field_filter_matches_text_number_and_boolean(as_max):
     key = "Ke y.ü"
     Lead.objects.bulk_create(Lead(contact_name=name, custom_fields={key: value}) for name, value in CUSTOM.items())
-    assert {value: set(listed_names(as_max, **{f"cf.{key}": value})) for value in ASKED} == ASKED
+    assert {
+        value: set(listed_names(as_max, **{f"cf.{key}": value})) for value in CUSTOM_FIELD_CASES
+    } == CUSTOM_FIELD_CASES
     assert listed_names(as_max, **{"cf.other": "10"}) == []
 
 
@@ -141,8 +143,8 @@ def test_custom_field_filters_combine_and_empty_ones_are_ignored(as_max):
     assert set(listed_names(as_max, **{"cf.a": "1", "cf.b": "", "cf.": "x"})) == {"Both", "One"}
 
 
-def tab(page, label: str, **asked) -> dict:
-    return next(tab for tab in page.get(URL, asked).context["cl"].tabs if tab["label"] == label)
+def tab(page, label: str, **params) -> dict:
+    return next(tab for tab in page.get(URL, params).context["cl"].tabs if tab["label"] == label)
 
 
 def test_tab_counts_match_their_lists(varied_leads, as_max, max):
@@ -152,12 +154,12 @@ def test_tab_counts_match_their_lists(varied_leads, as_max, max):
     assert labels == ["Open", "Hot", "Warm", "Cold", "Dormant", "Not scored", "Closed", "Deleted"]
     counts = {}
     for label in labels:
-        here = tab(as_max, label)
-        answer = as_max.get(URL + here["url"])
-        assert [t["label"] for t in answer.context["cl"].tabs if t["current"]] == [label]
-        assert answer.context["cl"].chips() == []
-        counts[label] = (here["count"], len(answer.context["cl"].page.rows))
-    assert {label: int(said) for label, (said, _) in counts.items()} == {k: n for k, (_, n) in counts.items()}
+        tab_entry = tab(as_max, label)
+        response = as_max.get(URL + tab_entry["url"])
+        assert [t["label"] for t in response.context["cl"].tabs if t["current"]] == [label]
+        assert response.context["cl"].chips() == []
+        counts[label] = (tab_entry["count"], len(response.context["cl"].page.rows))
+    assert {label: int(messages) for label, (messages, _) in counts.items()} == {k: n for k, (_, n) in counts.items()}
     assert [n for _, n in counts.values()] == [3, 1, 0, 0, 1, 1, 2, 1]
 
 
@@ -167,10 +169,10 @@ def test_tab_link_keeps_filters_and_drops_page(varied_leads, as_max):
 
 
 def test_tabs_of_filtered_list_have_no_counts(varied_leads, as_max):
-    for asked in ({"tags": "red"}, {"q": "plain"}, {"tier": "hot", "cf.a": "1"}):
-        assert {tab["count"] for tab in as_max.get(URL, asked).context["cl"].tabs} == {""}, asked
-    for asked in ({"tier": "hot"}, {"state": "all"}, {"order": "value"}, {"value_min": "x"}, {"foo": "1"}):
-        assert tab(as_max, "Open", **asked)["count"] == "3", asked
+    for params in ({"tags": "red"}, {"q": "plain"}, {"tier": "hot", "cf.a": "1"}):
+        assert {tab["count"] for tab in as_max.get(URL, params).context["cl"].tabs} == {""}, params
+    for params in ({"tier": "hot"}, {"state": "all"}, {"order": "value"}, {"value_min": "x"}, {"foo": "1"}):
+        assert tab(as_max, "Open", **params)["count"] == "3", params
 
 
 PEOPLE = {
@@ -221,32 +223,32 @@ SEARCHES = [
 
 def test_search_finds_name_email_company_phone_and_vin(subtests, as_max):
     Lead.objects.bulk_create(Lead(contact_name=name, **kind) for name, kind in PEOPLE.items())
-    for words, found in SEARCHES:
+    for words, names in SEARCHES:
         with subtests.test(str(words)):
-            assert sorted(listed_names(as_max, q=words)) == sorted(found)
+            assert sorted(listed_names(as_max, q=words)) == sorted(names)
 
 
 def test_search_includes_closed_leads_and_selects_no_tab(varied_leads, as_max):
-    def current(**asked) -> list[str]:
-        return [tab["label"] for tab in as_max.get(URL, asked).context["cl"].tabs if tab["current"]]
+    def current(**params) -> list[str]:
+        return [tab["label"] for tab in as_max.get(URL, params).context["cl"].tabs if tab["current"]]
 
-    assert (current(), current(q="xy")) == (["Open"], ["Open"])  # two letters are no search
+    assert (current(), current(q="xy")) == (["Open"], ["Open"])  # a search needs three letters
     assert (listed_names(as_max, q="lost"), current(q="lost")) == (["Lost"], [])
     assert (current(tier="hot", q="plain"), current(state="closed", q="lost")) == (["Hot"], ["Closed"])
 
 
 def test_search_under_three_letters_is_ignored_with_message(varied_leads, as_max):
     for words in ("a", "ab", " ab ", "5"):
-        answer = as_max.get(URL, {"q": words})
-        assert "at least 3 characters" in answer.content.decode(), words
-        assert {row.contact_name for row in answer.context["cl"].page.rows} == OPEN, words
-        assert answer.context["cl"].chips() == [], words
+        response = as_max.get(URL, {"q": words})
+        assert "at least 3 characters" in response.content.decode(), words
+        assert {row.contact_name for row in response.context["cl"].page.rows} == OPEN, words
+        assert response.context["cl"].chips() == [], words
 
 
-NOT_ASKED = [
+INVALID_FILTERS = [
     ("stage", "NOWHERE", "Stage"),
     ("owner", "0190aaaa-0000-7000-8000-000000000000", "Owner"),
-    ("owner", "everybody", "Owner"),
+    ("owner", "everyone", "Owner"),
     ("tier", "tepid", "Tier"),
     ("line", "pets", "Line"),
     ("source", "referral", "Source"),
@@ -264,13 +266,15 @@ NOT_ASKED = [
 
 
 def test_invalid_filter_is_ignored_with_message(subtests, varied_leads, as_max):
-    for name, value, label in NOT_ASKED:
+    for name, value, label in INVALID_FILTERS:
         with subtests.test(f"{name}={value[:20]}"):
-            answer = as_max.get(URL, {name: value})
-            said = [str(message) for message in answer.context["messages"]]
-            assert any(text.startswith(f"{label}: ") and text.endswith("This filter was left out.") for text in said)
-            assert {row.contact_name for row in answer.context["cl"].page.rows} == OPEN
-            assert answer.context["cl"].chips() == []
+            response = as_max.get(URL, {name: value})
+            messages = [str(message) for message in response.context["messages"]]
+            assert any(
+                text.startswith(f"{label}: ") and text.endswith("This filter was left out.") for text in messages
+            )
+            assert {row.contact_name for row in response.context["cl"].page.rows} == OPEN
+            assert response.context["cl"].chips() == []
 
 
 def test_unknown_order_is_reported_and_default_is_used(varied_leads, as_max):
@@ -282,15 +286,15 @@ def test_unknown_order_is_reported_and_default_is_used(varied_leads, as_max):
 
 
 def test_unknown_parameters_are_ignored(varied_leads, as_max):
-    answer = as_max.get(URL, {"foo": "bar", "p": "2", "all": "1", "assigned_to__username": "x", "status__exact": "x"})
-    assert {row.contact_name for row in answer.context["cl"].page.rows} == OPEN
-    assert answer.context["cl"].chips() == []
-    assert "foo" not in answer.context["cl"].query_to_save()
+    response = as_max.get(URL, {"foo": "bar", "p": "2", "all": "1", "assigned_to__username": "x", "status__exact": "x"})
+    assert {row.contact_name for row in response.context["cl"].page.rows} == OPEN
+    assert response.context["cl"].chips() == []
+    assert "foo" not in response.context["cl"].query_to_save()
 
 
 def test_chip_names_its_filter_and_removes_it(varied_leads, as_max, ann):
-    asked = {"owner": str(ann.pk), "tags": "red", "tags_mode": "all", "cf.Ke y": "1 & 2", "tier": "none"}
-    cl = as_max.get(URL, {**asked, "order": "value", "after": ""}).context["cl"]
+    params = {"owner": str(ann.pk), "tags": "red", "tags_mode": "all", "cf.Ke y": "1 & 2", "tier": "none"}
+    cl = as_max.get(URL, {**params, "order": "value", "after": ""}).context["cl"]
     chips = {chip["label"]: chip for chip in cl.chips()}
     assert {label: chip["value"] for label, chip in chips.items()} == {
         "Owner": "Ann",
@@ -299,7 +303,7 @@ def test_chip_names_its_filter_and_removes_it(varied_leads, as_max, ann):
     }
     for label, key in (("Owner", "owner"), ("Ke y", "cf.Ke y")):
         now = as_max.get(URL + chips[label]["url"]).context["cl"]
-        assert dict(now.active_params()) == {k: v for k, v in asked.items() if k != key}
+        assert dict(now.active_params()) == {k: v for k, v in params.items() if k != key}
         assert now.order_name == "value"
 
 
@@ -337,13 +341,13 @@ def test_each_order_sorts_and_priority_is_default(as_max):
 
 
 def test_column_heading_links_keep_filters(varied_leads, as_max):
-    answer = as_max.get(URL, {"owner": "none", "order": "value"})
-    links = {column["label"]: (column["url"], column["current"]) for column in answer.context["cl"].columns()}
+    response = as_max.get(URL, {"owner": "none", "order": "value"})
+    links = {column["label"]: (column["url"], column["current"]) for column in response.context["cl"].columns()}
     assert links["Tier"] == ("?owner=none&order=priority", False)
-    assert links["Value × probability"] == ("?owner=none&order=value", True)
+    assert links["Weighted value"] == ("?owner=none&order=value", True)
     assert links["Last contact"] == ("?owner=none&order=heard", False)
     assert links["Owner"] == ("", False)
-    assert 'aria-sort="descending"' in answer.content.decode()
+    assert 'aria-sort="descending"' in response.content.decode()
 
 
 def test_page_links_keep_filters_and_order(as_max):
@@ -386,10 +390,14 @@ def test_query_count_is_constant_for_1_and_50_leads(as_max, max):
 
     def queries() -> tuple[int, bytes]:
         with CaptureQueriesContext(connection) as ran:
-            answer = as_max.get(URL, {"owner": "me", "tags": "t" * 60, "q": "nnn"})
-        read = next(query["sql"] for query in ran if '"leads"."contact_name"' in query["sql"]).split(" FROM ")[0]
-        assert [name for name in (*LONG, "line_data", "search_text") if f'"leads"."{name}"' in read] == SHOWN
-        return len(ran), answer.content
+            response = as_max.get(URL, {"owner": "me", "tags": "t" * 60, "q": "nnn"})
+        selected_columns = next(query["sql"] for query in ran if '"leads"."contact_name"' in query["sql"]).split(
+            " FROM "
+        )[0]
+        assert [
+            name for name in (*LONG, "line_data", "search_text") if f'"leads"."{name}"' in selected_columns
+        ] == SHOWN
+        return len(ran), response.content
 
     fill(1)
     queries()
@@ -403,7 +411,7 @@ def test_query_count_is_constant_for_1_and_50_leads(as_max, max):
 
 @pytest.fixture
 def private_leads(ann, bob):
-    """One lead of each agent, one of nobody, and a deleted one of each kind."""
+    """Create one lead of each agent, an unassigned one, and a deleted one of each kind."""
     for name, owner in (("Anns", ann), ("Bobs", bob), ("Free", None)):
         make_lead(contact_name=name, assigned_to=owner)
         make_lead(contact_name=f"{name} deleted", assigned_to=owner)
@@ -429,26 +437,26 @@ def test_no_parameter_reveals_hidden_leads(private_leads, as_ann, bob):
         {"_popup": "1", "owner": str(bob.pk)},
         {"e": "1"},
     ]
-    for asked in tries:
-        assert set(listed_names(as_ann, **asked)) <= {"Anns", "Free"}, asked
+    for params in tries:
+        assert set(listed_names(as_ann, **params)) <= {"Anns", "Free"}, params
     assert "Deleted" not in [tab["label"] for tab in as_ann.get(URL).context["cl"].tabs]
 
 
 def test_picker_offers_visible_leads_only(private_leads, as_ann):
-    asked = {"app_label": "leads", "model_name": "task", "field_name": "lead"}
+    params = {"app_label": "leads", "model_name": "task", "field_name": "lead"}
     for term in ("", "deleted", "bobs", "free", "x", "\x00"):
-        answer = as_ann.get("/autocomplete/", {**asked, "term": term})
-        names = {result["text"] for result in answer.json()["results"] if result["id"]}
+        response = as_ann.get("/autocomplete/", {**params, "term": term})
+        names = {result["text"] for result in response.json()["results"] if result["id"]}
         assert names == {"": {"Anns", "Free"}, "free": {"Free"}}.get(term, set()), term
-    assert [r["text"] for r in as_ann.get("/autocomplete/", {**asked, "term": "free"}).json()["results"]] == ["Free"]
+    assert [r["text"] for r in as_ann.get("/autocomplete/", {**params, "term": "free"}).json()["results"]] == ["Free"]
 
 
 @pytest.mark.parametrize("term", ["f", "fr", " fr "])
 def test_picker_requires_three_letters(private_leads, as_ann, term):
-    asked = {"app_label": "leads", "model_name": "task", "field_name": "lead", "term": term}
-    answer = as_ann.get("/autocomplete/", asked).json()
-    assert answer["results"] == [{"id": "", "text": "Type at least 3 characters.", "disabled": True}]
-    assert as_ann.get("/autocomplete/", {**asked, "term": "nobody at all"}).json()["results"] == []
+    params = {"app_label": "leads", "model_name": "task", "field_name": "lead", "term": term}
+    response = as_ann.get("/autocomplete/", params).json()
+    assert response["results"] == [{"id": "", "text": "Type at least 3 characters.", "disabled": True}]
+    assert as_ann.get("/autocomplete/", {**params, "term": "no such name"}).json()["results"] == []
 
 
 def test_deleted_leads_need_restore_permission(private_leads, as_max):
@@ -462,7 +470,7 @@ def test_list_needs_view_permission(stranger):
 
 
 def fill_with_script(row: models.Model) -> None:
-    """Put a script into every text of `row` that is not a choice."""
+    """Write a script into every text column of `row` that has no choices."""
     texts = {
         field.name: SCRIPT[: field.max_length]
         for field in row._meta.concrete_fields
@@ -501,12 +509,12 @@ def test_scripts_in_any_column_are_escaped(max):
         page.get(f"{URL}{lead.pk}/{rest}") for rest in ("change/", "change/?edit=1", "history/", "delete/", "do/stage/")
     ]
     answers.append(page.post(f"{URL}?state=all", {"action": "stage", "index": "0", "_selected_action": [lead.pk]}))
-    for answer in answers:
-        text = answer.content.decode()
-        assert answer.status_code == 200
-        assert "&lt;script&gt;alert" in text, answer.request
-        assert "<script>alert" not in text, answer.request
-        assert "<img src=x" not in text, answer.request
+    for response in answers:
+        text = response.content.decode()
+        assert response.status_code == 200
+        assert "&lt;script&gt;alert" in text, response.request
+        assert "<script>alert" not in text, response.request
+        assert "<img src=x" not in text, response.request
 
 
 def test_only_web_addresses_become_links(max):
@@ -542,10 +550,10 @@ ODD = [
 
 
 def test_odd_values_in_all_parameters_never_break_list(subtests, varied_leads, as_max):
-    known = [*LeadFilter.base_filters, "after", "before", "order", "cf.key", "p", "e", "all", "_popup"]
+    parameters = [*LeadFilter.base_filters, "after", "before", "order", "cf.key", "p", "e", "all", "_popup"]
     for value in ODD:
         with subtests.test(ascii(value)[:20]):
-            assert as_max.get(URL, dict.fromkeys([*known, f"cf.{value}"], value)).status_code == 200
+            assert as_max.get(URL, dict.fromkeys([*parameters, f"cf.{value}"], value)).status_code == 200
             assert as_max.get(f"{URL}board/", {"owner": value, "q": value, "cf.key": value}).status_code == 200
     assert as_max.get(URL, {"_to_field": "\x00"}).status_code == 400
 

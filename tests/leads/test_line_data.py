@@ -1,4 +1,4 @@
-"""The data of a lead's lines, as inputs that lose nothing."""
+"""Tests of the form fields for the line data of a lead."""
 
 import pytest
 from django.contrib import admin
@@ -20,10 +20,10 @@ def make_form(lead, **data) -> LeadForm:
 
 def test_line_data_stores_its_schema_version():
     lead = make_lead(line="umbrella")
-    filled = make_form(lead, **{"line_data.umbrella.limit": "2000000", "auto_data.make": "Saab"})
-    assert filled.is_valid(), filled.errors
-    assert filled.cleaned_data["line_data"] == {"umbrella": {"limit": 2_000_000, "schema_version": 1}}
-    assert filled.cleaned_data["auto_data"] == {"make": "Saab", "schema_version": 1}
+    form = make_form(lead, **{"line_data.umbrella.limit": "2000000", "auto_data.make": "Saab"})
+    assert form.is_valid(), form.errors
+    assert form.cleaned_data["line_data"] == {"umbrella": {"limit": 2_000_000, "schema_version": 1}}
+    assert form.cleaned_data["auto_data"] == {"make": "Saab", "schema_version": 1}
 
 
 def test_keys_outside_the_schema_are_kept():
@@ -32,27 +32,27 @@ def test_keys_outside_the_schema_are_kept():
         line_data={"umbrella": UMBRELLA, "old_line": {"kept": 1}},
         communications={"email": {"consent": True, "by": "letter"}, "fax": "555-0100"},
     )
-    filled = make_form(lead, **{"line_data.umbrella.limit": "5", "communications.email.consent": "true"})
-    assert filled.is_valid(), filled.errors
-    assert filled.cleaned_data["line_data"] == {
+    form = make_form(lead, **{"line_data.umbrella.limit": "5", "communications.email.consent": "true"})
+    assert form.is_valid(), form.errors
+    assert form.cleaned_data["line_data"] == {
         "umbrella": {"limit": 5, "agreed_by": "phone", "schema_version": 1},
         "old_line": {"kept": 1},
     }
-    assert filled.cleaned_data["communications"] == {"email": {"consent": True, "by": "letter"}, "fax": "555-0100"}
+    assert form.cleaned_data["communications"] == {"email": {"consent": True, "by": "letter"}, "fax": "555-0100"}
 
 
 def test_invalid_answer_names_its_question():
     lead = make_lead(line="umbrella")
-    filled = make_form(lead, **{"line_data.umbrella.limit": "plenty", "auto_data.year": "1066", "auto_data.vin": "I"})
-    assert not filled.is_valid()
-    assert "Limit: “plenty” is not a number." in str(filled.errors)
-    assert "Year: at least 1900." in str(filled.errors)
-    assert "VIN: “I” does not have the right form." in str(filled.errors)
+    form = make_form(lead, **{"line_data.umbrella.limit": "plenty", "auto_data.year": "1066", "auto_data.vin": "I"})
+    assert not form.is_valid()
+    assert "Limit: “plenty” is not a number." in str(form.errors)
+    assert "Year: at least 1900." in str(form.errors)
+    assert "VIN: “I” does not have the right form." in str(form.errors)
 
 
 def test_new_lead_form_has_no_line_questions(rf, max):
     request = rf.get("/")
     request.user = max
-    shown = str(LeadAdmin(Lead, admin.site).get_fieldsets(request))
-    assert "auto_data" not in shown
+    fieldsets = str(LeadAdmin(Lead, admin.site).get_fieldsets(request))
+    assert "auto_data" not in fieldsets
     assert "auto_data" in str(LeadAdmin(Lead, admin.site).get_fieldsets(request, make_lead(line="auto")))

@@ -1,4 +1,4 @@
-"""The form of a line of insurance, edited as a table of questions."""
+"""Tests of editing the form of a line of insurance as a table of questions."""
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -31,11 +31,11 @@ def test_questions_can_be_added_and_removed():
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        ({"key": "Two words", "kind": "text"}, "a key is small letters"),
-        ({"key": "", "kind": "text"}, "a key is small letters"),
-        ({"key": "born", "kind": "date"}, "stands twice"),
-        ({"key": "colour", "kind": "choice", "choices": " , "}, "a choice needs its choices"),
-        ({"key": "people", "kind": "table"}, "a table needs its columns"),
+        ({"key": "Two words", "kind": "text"}, "Use lower-case letters"),
+        ({"key": "", "kind": "text"}, "Use lower-case letters"),
+        ({"key": "born", "kind": "date"}, "is used twice"),
+        ({"key": "colour", "kind": "choice", "choices": " , "}, "enter the choices"),
+        ({"key": "people", "kind": "table"}, "enter the columns"),
     ],
 )
 def test_invalid_question_is_refused_with_reason(row, sentence):

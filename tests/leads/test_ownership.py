@@ -1,4 +1,4 @@
-"""The owner of a conversation and of a suggestion is that of its lead, else of its client."""
+"""Tests of the owner column of threads and suggestions, which follows the lead, else the client."""
 
 import pytest
 
@@ -16,13 +16,13 @@ def owners(thread, suggestion):
 
 @pytest.mark.parametrize("maker", [make_lead, make_client])
 def test_owner_follows_the_lead_or_client(ann, bob, max, maker):
-    whose = maker(assigned_to=ann)
+    record = maker(assigned_to=ann)
     field = "lead" if maker is make_lead else "client"
-    thread, suggestion = make_thread(**{field: whose}), make_suggestion(**{field: whose})
+    thread, suggestion = make_thread(**{field: record}), make_suggestion(**{field: record})
     assert owners(thread, suggestion) == (ann, ann)
-    assign(whose, bob, by=max)
+    assign(record, bob, by=max)
     assert owners(thread, suggestion) == (bob, bob)
-    assign(whose, None, by=max)
+    assign(record, None, by=max)
     assert owners(thread, suggestion) == (None, None)
 
 

@@ -1,4 +1,4 @@
-"""The screen on which people say what signals count."""
+"""Tests of the screen of scoring policies."""
 
 import pytest
 from django.urls import reverse
@@ -20,11 +20,11 @@ def policy_url(policy):
 
 def warm_lead():
     lead = make_lead()
-    signs = [
+    signals = [
         {"type": name, "timestamp": timezone.now().isoformat(), "weight": 0.2}
         for name in ("referral", "decision_maker")
     ]
-    add_signals(lead, [*signs, {**signs[0], "type": "replied_quickly"}], by=SYSTEM_ACTOR)
+    add_signals(lead, [*signals, {**signals[0], "type": "replied_quickly"}], by=SYSTEM_ACTOR)
     return lead
 
 
@@ -36,45 +36,45 @@ def test_new_version_copies_active_policy_and_previews_tier_changes(as_max):
         "hot_from": "0.50",
     }
     assert as_max.post(ADD, data).status_code == 302
-    made = ScoringPolicy.objects.get(version=2)
-    assert made.weights == ScoringPolicy.objects.active().weights
-    shown = as_max.get(policy_url(made)).content.decode()
-    assert "1 open lead would change tier" in shown and "Put in use" in shown
+    policy = ScoringPolicy.objects.get(version=2)
+    assert policy.weights == ScoringPolicy.objects.active().weights
+    page = as_max.get(policy_url(policy)).content.decode()
+    assert "1 open lead would change tier" in page and "Activate" in page
     lead.refresh_from_db()
     assert lead.priority_tier == "warm"
-    do = reverse("admin:leads_scoringpolicy_do", args=[made.pk, "activate"])
+    do = reverse("admin:leads_scoringpolicy_do", args=[policy.pk, "activate"])
     assert as_max.post(do, follow=True).status_code == 200
-    assert ScoringPolicy.objects.active() == made
-    assert "Put in use" not in as_max.get(policy_url(made)).content.decode()
+    assert ScoringPolicy.objects.active() == policy
+    assert "Activate" not in as_max.get(policy_url(policy)).content.decode()
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "error"),
     [
         ({"note": ""}, "required"),
-        ({"hot_from": "2"}, "hot at 1 at most"),
-        ({"warm_from": "0.90"}, "Warm begins above 0 and below hot"),
+        ({"hot_from": "2"}, "hot must begin at 1 or less"),
+        ({"warm_from": "0.90"}, "Warm must begin above 0 and below hot"),
         ({"hot_from": "much"}, "number"),
         ({"dormant_after_days": "0"}, "between 1 and 3650"),
     ],
 )
-def test_invalid_policy_shows_error_and_keeps_typed_values(as_max, changes, said):
+def test_invalid_policy_shows_error_and_keeps_typed_values(as_max, changes, error):
     data = read_form(as_max.get(ADD).content.decode(), "scoringpolicy_form") | {"note": "Another."} | changes
-    answer = as_max.post(ADD, data)
-    assert answer.status_code != 302 and said in answer.content.decode()
+    response = as_max.post(ADD, data)
+    assert response.status_code != 302 and error in response.content.decode()
     assert ScoringPolicy.objects.count() == 1
 
 
 def test_agent_can_read_but_not_activate_policy(as_ann):
-    used = ScoringPolicy.objects.active()
-    assert "budget_mentioned" in as_ann.get(policy_url(used)).content.decode()
+    active_policy = ScoringPolicy.objects.active()
+    assert "budget_mentioned" in as_ann.get(policy_url(active_policy)).content.decode()
     assert as_ann.get(ADD).status_code == 403
-    do = reverse("admin:leads_scoringpolicy_do", args=[used.pk, "activate"])
+    do = reverse("admin:leads_scoringpolicy_do", args=[active_policy.pk, "activate"])
     assert as_ann.post(do).status_code == 403
 
 
 def test_policy_version_cannot_be_edited(as_max):
-    used = ScoringPolicy.objects.active()
-    assert as_max.post(policy_url(used), {"note": "Changed."}).status_code in {403, 404}
-    used.refresh_from_db()
-    assert used.note != "Changed."
+    active_policy = ScoringPolicy.objects.active()
+    assert as_max.post(policy_url(active_policy), {"note": "Changed."}).status_code in {403, 404}
+    active_policy.refresh_from_db()
+    assert active_policy.note != "Changed."

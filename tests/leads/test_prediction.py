@@ -1,4 +1,4 @@
-"""How likely a lead is to be won, told by what became of those before it."""
+"""Tests of predicting how likely a lead is to be won."""
 
 import csv
 import random
@@ -35,7 +35,7 @@ CARD = {
 
 
 def make_closed_leads(count, *, seed=1, share=lambda referral: 0.6 if referral else 0.2):
-    """`count` leads that ended, referrals won more often, one a day."""
+    """Create `count` closed leads, one a day; referrals are won more often."""
     draw, now = random.Random(seed), timezone.now()
     stages = {code: LeadStatus.objects.get(pk=code) for code in ("CLOSED_WON", "CLOSED_LOST", "ACTIVE")}
     rows, history = [], []
@@ -66,8 +66,10 @@ class TestCard:
         assert probability(CARD, {"value": "much", "source": "referral"}) == pytest.approx(1 / (1 + 2.718281828**-1.0))
 
     def test_reasons_are_sorted_by_weight(self):
-        told = [(one.feature, one.value_text, one.points) for one in reasons(CARD, {"value": 5, "source": "referral"})]
-        assert told == [("source", "referral", 1.5), ("value", "5", -1.0)]
+        explained = [
+            (one.feature, one.value_text, one.points) for one in reasons(CARD, {"value": 5, "source": "referral"})
+        ]
+        assert explained == [("source", "referral", 1.5), ("value", "5", -1.0)]
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), "1e400", [], {}, True, "x" * 1000])
     def test_any_value_gives_a_valid_probability(self, value):
@@ -81,12 +83,12 @@ class TestFigures:
         assert auc([0.5, 0.5], [True, True]) is None
 
     def test_calibrated_predictions_have_no_calibration_error(self):
-        found = evaluate_predictions(
+        result = evaluate_predictions(
             [0.2] * 100 + [0.8] * 100, [n % 5 == 0 for n in range(100)] + [n % 5 > 0 for n in range(100)]
         )
-        assert (found["calibration_error"], found["n"], found["won"]) == (0.0, 200, 100)
-        assert found["lift"] == pytest.approx(1.6)
-        assert len(found["deciles"]) == 10
+        assert (result["calibration_error"], result["n"], result["won"]) == (0.0, 200, 100)
+        assert result["lift"] == pytest.approx(1.6)
+        assert len(result["deciles"]) == 10
 
 
 class TestFit:
@@ -102,11 +104,11 @@ class TestFit:
 
     def test_fit_learns_and_is_calibrated(self):
         rows, won = self.rows()
-        found = fit_scorecard(rows, won)
-        assert found.refused == {}
-        assert found.evaluation["n"] == 1_000
-        assert found.evaluation["auc"] > 0.72
-        assert found.evaluation["calibration_error"] < 0.06
+        result = fit_scorecard(rows, won)
+        assert result.refused == {}
+        assert result.evaluation["n"] == 1_000
+        assert result.evaluation["auc"] > 0.72
+        assert result.evaluation["calibration_error"] < 0.06
 
     def test_leaking_fields_are_refused_by_name(self):
         rows, won = self.rows()
@@ -115,7 +117,7 @@ class TestFit:
             row["lead quality"] = "high" if outcome != (random.Random(str(row)).random() < 0.2) else "low"
         refused = fit_scorecard(rows, won).refused
         assert set(refused) == {"contract number", "lead quality"}
-        assert "almost by itself" in refused["contract number"] and "By its name" in refused["lead quality"]
+        assert "almost alone" in refused["contract number"] and "Its name suggests" in refused["lead quality"]
 
     def test_unnamed_leak_is_detected_by_its_gain(self):
         rows, won = self.rows()
@@ -128,21 +130,21 @@ class TestFit:
         rows, won = self.rows(3_000)
         draw = random.Random(5)
         won = won[:1_500] + [one and draw.random() < 0.4 for one in won[1_500:]]
-        found = fit_scorecard(rows, won).evaluation
-        expected = sum(part["n"] * part["predicted"] for part in found["deciles"]) / found["n"]
-        assert abs(expected - found["won"] / found["n"]) < 0.08
+        result = fit_scorecard(rows, won).evaluation
+        expected = sum(part["n"] * part["predicted"] for part in result["deciles"]) / result["n"]
+        assert abs(expected - result["won"] / result["n"]) < 0.08
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="The public data is not here.")
+@pytest.mark.skipif(not DATA.exists(), reason="The public data sets are absent.")
 class TestPublicData:
-    def given(self, name, outcome, drop):
+    def load_data(self, name, outcome, drop):
         with (DATA / name).open(newline="") as file:
             dialect = csv.Sniffer().sniff(file.read(4_000))
             file.seek(0)
             rows = list(csv.DictReader(file, dialect=dialect))
         random.Random(1).shuffle(rows)
         won = [row[outcome] in {"1", "yes"} for row in rows]
-        known = [
+        features = [
             {
                 key: text
                 for key, text in row.items()
@@ -150,16 +152,16 @@ class TestPublicData:
             }
             for row in rows
         ]
-        return known, won
+        return features, won
 
     def test_x_education_data_set(self):
-        found = fit_scorecard(*self.given("x_education_3000.csv", "Converted", ["Prospect ID", "Lead Number"]))
-        assert {"Tags", "Lead Quality", "Last Activity", "Last Notable Activity"} <= set(found.refused)
-        assert found.evaluation["auc"] >= 0.86
-        assert found.evaluation["calibration_error"] <= 0.05
+        result = fit_scorecard(*self.load_data("x_education_3000.csv", "Converted", ["Prospect ID", "Lead Number"]))
+        assert {"Tags", "Lead Quality", "Last Activity", "Last Notable Activity"} <= set(result.refused)
+        assert result.evaluation["auc"] >= 0.86
+        assert result.evaluation["calibration_error"] <= 0.05
 
     def test_bank_marketing_data_set_without_call_duration(self):
-        rows, won = self.given("bank_marketing_45211.csv", "will_subscribe", ["last_call_duration_secs"])
+        rows, won = self.load_data("bank_marketing_45211.csv", "will_subscribe", ["last_call_duration_secs"])
         assert fit_scorecard(rows[:24_000], won[:24_000]).evaluation["auc"] >= 0.75
 
 
@@ -167,7 +169,7 @@ class TestPublicData:
 class TestLadder:
     def test_too_few_closed_leads_give_no_prediction(self):
         make_closed_leads(99)
-        with pytest.raises(IllegalTransition, match="Not enough data: 99 leads have ended, and 100 are needed"):
+        with pytest.raises(IllegalTransition, match="Not enough data: 99 closed leads, 100 are needed"):
             train_model(by=SYSTEM_ACTOR)
         with pytest.raises(CommandError, match="Not enough data"):
             call_command("train_prediction")
@@ -201,13 +203,13 @@ class TestLadder:
         assert 0.45 < lead.predicted_close_probability < 0.75
         assert "REFERRAL" in as_max.get(f"/leads/lead/{lead.pk}/change/").content.decode()
         page = as_max.get(f"/leads/predictionmodel/{model.pk}/change/").content.decode()
-        assert "What was said, and what happened" in page and "Train anew" in page
+        assert "What was said, and what happened" in page and "Train new model" in page
 
     def test_scorecard_no_better_than_average_is_not_used(self):
         make_closed_leads(1_000, share=lambda referral: 0.4)
         model = train_model(by=SYSTEM_ACTOR)
         assert (model.rung, model.is_active) == (Rung.STAGES, True)
-        assert "did no better than the average" in model.verdict
+        assert "was no better than the average" in model.verdict
 
     def test_new_lead_is_predicted_at_once_and_snapshot_is_kept(self):
         make_closed_leads(1_200)
@@ -215,11 +217,11 @@ class TestLadder:
         lead = Lead(contact_name="New", source_type="REFERRAL")
         create_lead(lead, by=SYSTEM_ACTOR)
         assert lead.predicted_close_probability is not None
-        kept = LeadSnapshot.objects.get(lead=lead).features
+        features = LeadSnapshot.objects.get(lead=lead).features
         Lead.objects.filter(pk=lead.pk).update(source_type="WEBSITE", custom_fields={"outcome": "won"})
         list(update_all_probabilities(PredictionModel.objects.active(), timezone.now()))
-        assert LeadSnapshot.objects.get(lead=lead).features == kept
-        assert kept["source"] == "REFERRAL"
+        assert LeadSnapshot.objects.get(lead=lead).features == features
+        assert features["source"] == "REFERRAL"
         with pytest.raises(DatabaseError), transaction.atomic():
             LeadSnapshot.objects.filter(lead=lead).update(features={})
 
@@ -247,7 +249,7 @@ class TestChampion:
         activate_prediction_model(first, by=max)
         second.refresh_from_db()
         assert (PredictionModel.objects.active(), second.is_active) == (first, False)
-        with pytest.raises(IllegalTransition, match="in use already"):
+        with pytest.raises(IllegalTransition, match="already active"):
             activate_prediction_model(first, by=max)
         assert ProcrastinateJob.objects.filter(task_name="leads.predict_all").exists()
 

@@ -1,4 +1,4 @@
-"""The plan of each index's query, read from EXPLAIN on tables of some size."""
+"""Tests that each index is used by its query, according to EXPLAIN on a filled table."""
 
 import json
 
@@ -31,8 +31,8 @@ FILL = """
 
 
 @pytest.fixture(scope="module")
-def filled(django_db_setup, django_db_blocker):
-    """A table large enough that the planner means what it says."""
+def filled_table(django_db_setup, django_db_blocker):
+    """Fill a table large enough for realistic plans."""
     with django_db_blocker.unblock():
         user = User.objects.create(username="planner")
         line = InsuranceType.objects.get(code="auto")
@@ -46,18 +46,18 @@ def filled(django_db_setup, django_db_blocker):
 
 
 def indexes_of(queryset: models.QuerySet) -> set[str]:
-    """The names of the indexes that PostgreSQL's plan for `queryset` reads."""
+    """Return the names of the indexes in PostgreSQL's plan for `queryset`."""
     plan = json.loads(queryset.explain(format="json"))
-    found: set[str] = set()
+    index_names: set[str] = set()
 
     def walk(node: dict) -> None:
-        found.update(filter(None, [node.get("Index Name")]))
+        index_names.update(filter(None, [node.get("Index Name")]))
         assert node["Node Type"] != "Seq Scan" or node["Relation Name"] != "leads", plan
         for child in node.get("Plans", ()):
             walk(child)
 
     walk(plan[0]["Plan"])
-    return found
+    return index_names
 
 
 def first_page(queryset: models.QuerySet, order: Order) -> models.QuerySet:
@@ -96,35 +96,35 @@ QUERIES = {
     ),
     "leads_email_unique": lambda user, line: (
         opened()
-        .annotate(mail=models.functions.Lower("contact_email"))
-        .filter(mail="p7@example.com")
+        .annotate(email=models.functions.Lower("contact_email"))
+        .filter(email="p7@example.com")
         .exclude(contact_email="")
     ),
 }
 
 
 @pytest.mark.parametrize("index", QUERIES)
-def test_each_index_is_used_by_its_query(filled, db, index):
-    assert index in indexes_of(QUERIES[index](*filled))
+def test_each_index_is_used_by_its_query(filled_table, db, index):
+    assert index in indexes_of(QUERIES[index](*filled_table))
 
 
 def test_every_lead_index_has_a_query():
-    named = {index.name for index in Lead._meta.indexes}
-    assert named <= set(QUERIES), "an index without a query is a cost without a use"
+    index_names = {index.name for index in Lead._meta.indexes}
+    assert index_names <= set(QUERIES), "an index without a query is a cost without a use"
 
 
 @pytest.mark.parametrize("name", LeadAdmin.orders)
-def test_deep_pages_read_one_index_without_sorting(filled, db, name):
+def test_deep_pages_read_one_index_without_sorting(filled_table, db, name):
     order = LeadAdmin.orders[name]
     cursor = fetch_page(live(), order, size=1_000).next
-    with connection.execute_wrapper(explain := Explained()):
+    with connection.execute_wrapper(recorder := PlanRecorder()):
         fetch_page(live(), order, size=50, after=cursor)
-    assert "Index" in explain.plan
-    assert "Sort" not in explain.plan
+    assert "Index" in recorder.plan
+    assert "Sort" not in recorder.plan
 
 
-class Explained:
-    """Keeps the plan of the last SELECT that ran."""
+class PlanRecorder:
+    """Record the plan of the last SELECT."""
 
     plan = ""
 

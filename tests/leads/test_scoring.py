@@ -1,4 +1,4 @@
-"""What a lead has shown, and the score that follows from it."""
+"""Tests of signals and scores."""
 
 import json
 import threading
@@ -34,28 +34,34 @@ def make_signal(name="budget_mentioned", *, days=0.0, **more):
 
 
 def make_policy(**changes):
-    used = ScoringPolicy.objects.active()
+    active_policy = ScoringPolicy.objects.active()
     names = ("weights", "half_life_days", "hot_from", "warm_from", "dormant_after_days")
-    made = ScoringPolicy(**{**{name: getattr(used, name) for name in names}, "note": "Another opinion.", **changes})
-    create_policy_version(made, by=SYSTEM_ACTOR)
-    return made
+    new_policy = ScoringPolicy(
+        **{**{name: getattr(active_policy, name) for name in names}, "note": "Another version.", **changes}
+    )
+    create_policy_version(new_policy, by=SYSTEM_ACTOR)
+    return new_policy
 
 
-def database_score(signals, at, used):
+def database_score(signals, at, active_policy):
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT lead_score(%s::jsonb, %s::jsonb, %s, %s)",
-            [json.dumps(signals), json.dumps(used.weights), float(used.half_life_days), at],
+            [json.dumps(signals), json.dumps(active_policy.weights), float(active_policy.half_life_days), at],
         )
         return cursor.fetchone()[0]
 
 
 def test_seeded_policy_matches_the_design():
-    used = ScoringPolicy.objects.active()
+    active_policy = ScoringPolicy.objects.active()
     assert {
-        name: (one["weight"], one["half_life_days"]) for name, one in used.weights.items()
+        name: (one["weight"], one["half_life_days"]) for name, one in active_policy.weights.items()
     } == DEFAULT_SIGNAL_WEIGHTS
-    assert (used.version, used.hot_from, used.warm_from) == (1, Decimal("0.70"), Decimal("0.40"))
+    assert (active_policy.version, active_policy.hot_from, active_policy.warm_from) == (
+        1,
+        Decimal("0.70"),
+        Decimal("0.40"),
+    )
     first = {"email_opened": 0.10, "replied_quickly": 0.20, "multiple_stakeholders": 0.15, "budget_mentioned": 0.25}
     assert first.items() <= {name: weight for name, (weight, _) in DEFAULT_SIGNAL_WEIGHTS.items()}.items()
 
@@ -67,7 +73,7 @@ def test_score_matches_hand_calculation():
         [make_signal(days=60), make_signal("replied_quickly"), make_signal("competitor_mentioned", days=120)],
         by=SYSTEM_ACTOR,
     )
-    # 0.25 halved once, 0.20 as it is, −0.10 halved twice.
+    # 0.25 halved once, 0.20 unchanged, −0.10 halved twice.
     assert lead.overall_score == Decimal("0.30")
     assert (lead.priority_tier, lead.last_scored_at is not None) == ("cold", True)
 
@@ -76,27 +82,27 @@ def test_score_matches_hand_calculation():
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([*DEFAULT_SIGNAL_WEIGHTS, "told_by_a_model", "imported_score"]),
+            st.sampled_from([*DEFAULT_SIGNAL_WEIGHTS, "found_by_a_model", "imported_score"]),
             st.floats(-1, 1, allow_nan=False).map(lambda x: round(x, 3)),
             st.floats(-1, 4000).map(lambda x: round(x, 4)),
         ),
         max_size=12,
     )
 )
-def test_python_and_database_scores_agree(drawn):
-    used, at = ScoringPolicy.objects.active(), timezone.now()
+def test_python_and_database_scores_agree(draws):
+    active_policy, at = ScoringPolicy.objects.active(), timezone.now()
     signals = [
         {"type": name, "weight": weight, "timestamp": (at - timedelta(days=days)).isoformat()}
-        for name, weight, days in drawn
+        for name, weight, days in draws
     ]
-    found = break_down_score(signals, used, at)
-    assert found.score == database_score(signals, at, used)
-    assert len(found.contributions) == sum(days >= 0 for _, _, days in drawn)
+    explanation = break_down_score(signals, active_policy, at)
+    assert explanation.score == database_score(signals, at, active_policy)
+    assert len(explanation.contributions) == sum(days >= 0 for _, _, days in draws)
 
 
 def test_unknown_signal_type_uses_its_own_weight():
     lead = make_lead()
-    add_signals(lead, [{**make_signal("told_by_a_model", days=30), "weight": 0.8}], by=SYSTEM_ACTOR)
+    add_signals(lead, [{**make_signal("found_by_a_model", days=30), "weight": 0.8}], by=SYSTEM_ACTOR)
     assert lead.overall_score == Decimal("0.40")
 
 
@@ -115,13 +121,13 @@ def test_newest_500_signals_are_kept():
 
 
 @pytest.mark.parametrize(
-    ("signal", "said"),
+    ("signal", "error"),
     [
-        ("hot", "has a type"),
-        ([], "has a type"),
-        ({}, "has a type"),
-        ({**make_signal(), "colour": "red"}, "at most count"),
-        (make_signal("Budget!"), "small letters"),
+        ("hot", "needs a type"),
+        ([], "needs a type"),
+        ({}, "needs a type"),
+        ({**make_signal(), "colour": "red"}, "optional keys are: count"),
+        (make_signal("Budget!"), "lower-case letters"),
         (make_signal(days=-2), "not in the future"),
         ({**make_signal(), "timestamp": "2026-02-30T10:00:00Z"}, "ISO date"),
         ({**make_signal(), "timestamp": 5}, "ISO date"),
@@ -130,14 +136,14 @@ def test_newest_500_signals_are_kept():
         ({**make_signal(), "weight": float("nan")}, "from -1 to 1"),
         (make_signal(count=1.5), "whole number"),
         (make_signal(value="much"), "value of a signal"),
-        (make_signal(source="there"), "key of a message"),
+        (make_signal(source="there"), "ID of a message"),
         (make_signal(note="n" * 301), "note of a signal"),
         (make_signal(note="\x00"), "note of a signal"),
     ],
 )
-def test_invalid_signal_is_refused(signal, said):
+def test_invalid_signal_is_refused(signal, error):
     lead = make_lead()
-    with pytest.raises(InvalidInput, match=said):
+    with pytest.raises(InvalidInput, match=error):
         add_signals(lead, [make_signal(), signal], by=SYSTEM_ACTOR)
     assert reload(lead).signals == []
 
@@ -150,7 +156,7 @@ def test_adding_signals_needs_permission(vera):
 @pytest.mark.parametrize("moment", ["2026-02-30T10:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T99:00:00Z"])
 def test_impossible_timestamp_is_refused_by_database(moment):
     lead = make_lead()
-    with pytest.raises(DatabaseError, match="no calendar has"), transaction.atomic():
+    with pytest.raises(DatabaseError, match="not a real date"), transaction.atomic():
         Lead.objects.filter(pk=lead.pk).update(signals=[{**make_signal(), "timestamp": moment}])
 
 
@@ -179,12 +185,12 @@ def test_tier_override_survives_rescoring(ann):
 
 def test_unchanged_leads_are_not_written():
     leads = [make_lead(contact_name=f"Lead {n}") for n in range(7)]
-    used = ScoringPolicy.objects.active()
-    list(rescore_all_leads(used, timezone.now()))
+    active_policy = ScoringPolicy.objects.active()
+    list(rescore_all_leads(active_policy, timezone.now()))
     before = {lead.pk: reload(lead).last_scored_at for lead in leads}
     changing = leads[0]
     Lead.objects.filter(pk=changing.pk).update(signals=[make_signal()])
-    assert sum(changed for _, changed in rescore_all_leads(used, timezone.now(), batch=2)) == 1
+    assert sum(changed for _, changed in rescore_all_leads(active_policy, timezone.now(), batch=2)) == 1
     assert reload(changing).overall_score == Decimal("0.25")
     assert [reload(lead).last_scored_at for lead in leads[1:]] == [before[lead.pk] for lead in leads[1:]]
 
@@ -194,29 +200,29 @@ def test_shown_total_equals_stored_score(ann, as_ann):
     add_signals(
         lead, [make_signal(days=20), make_signal("replied_quickly", days=3, note="Within an hour.")], by=SYSTEM_ACTOR
     )
-    used = ScoringPolicy.objects.active()
-    list(rescore_all_leads(used, timezone.now() + timedelta(days=1)))
-    used.refresh_from_db()
-    found = score_explanation(reload(lead), used)
-    assert found.is_current
+    active_policy = ScoringPolicy.objects.active()
+    list(rescore_all_leads(active_policy, timezone.now() + timedelta(days=1)))
+    active_policy.refresh_from_db()
+    explanation = score_explanation(reload(lead), active_policy)
+    assert explanation.is_current
     page = as_ann.get(f"/leads/lead/{lead.pk}/change/").content.decode()
-    assert found.current.total_text in page and "Within an hour." in page
+    assert explanation.current.total_text in page and "Within an hour." in page
 
 
 def test_weekly_change_is_explained(ann):
     lead = make_lead(assigned_to=ann)
     add_signals(lead, [make_signal(days=40), make_signal("decision_maker", days=2)], by=SYSTEM_ACTOR)
-    found = score_explanation(reload(lead), ScoringPolicy.objects.active())
-    assert [share.label for share in found.new_contributions] == ["Decision maker"]
-    assert found.change_text.startswith("+0.1") and found.faded_text.startswith("−0.0")
+    explanation = score_explanation(reload(lead), ScoringPolicy.objects.active())
+    assert [share.label for share in explanation.new_contributions] == ["Decision maker"]
+    assert explanation.change_text.startswith("+0.1") and explanation.faded_text.startswith("−0.0")
 
 
 def test_tier_changes_are_recorded():
     lead = make_lead()
     add_signals(lead, [make_signal(), make_signal("meeting_scheduled")], by=SYSTEM_ACTOR)
     add_signals(lead, [make_signal("decision_maker")], by=SYSTEM_ACTOR)
-    told = lead.tier_changes.order_by("at", "id").values_list("was", "now")
-    assert [*told][-2:] == [("cold", "warm"), ("warm", "hot")] or [*told] == [(None, "warm"), ("warm", "hot")]
+    changes = lead.tier_changes.order_by("at", "id").values_list("was", "now")
+    assert [*changes][-2:] == [("cold", "warm"), ("warm", "hot")] or [*changes] == [(None, "warm"), ("warm", "hot")]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -236,7 +242,7 @@ def test_signal_added_during_rescoring_is_not_lost():
     thread = threading.Thread(target=add)
     thread.start()
     assert started.wait(10)
-    # The row is held by the other: this run passes it over.
+    # The other thread has locked the row, so this run skips it.
     Lead.objects.exclude(pk=lead.pk).update(signals=[])
     list(rescore_all_leads(ScoringPolicy.objects.active(), timezone.now() + timedelta(days=3650)))
     go_on.set()
@@ -245,29 +251,29 @@ def test_signal_added_during_rescoring_is_not_lost():
 
 
 def test_policy_is_immutable_and_new_one_gets_next_version(ada):
-    used = ScoringPolicy.objects.active()
+    active_policy = ScoringPolicy.objects.active()
     with pytest.raises(DatabaseError), transaction.atomic():
-        ScoringPolicy.objects.filter(pk=used.pk).update(hot_from=Decimal("0.5"))
+        ScoringPolicy.objects.filter(pk=active_policy.pk).update(hot_from=Decimal("0.5"))
     with pytest.raises(DatabaseError), transaction.atomic():
-        ScoringPolicy.objects.filter(pk=used.pk).delete()
+        ScoringPolicy.objects.filter(pk=active_policy.pk).delete()
     assert make_policy(hot_from=Decimal("0.60")).version == 2
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "error"),
     [
-        ({"warm_from": Decimal("0.80")}, "Warm begins above 0 and below hot"),
-        ({"hot_from": Decimal("1.10")}, "hot at 1 at most"),
-        ({"weights": {"x": {"weight": 2, "half_life_days": 3}}}, "Each weight"),
-        ({"weights": {"x": {"weight": 1, "half_life_days": 0}}}, "Each weight"),
-        ({"weights": {"x": 1}}, "Each weight"),
+        ({"warm_from": Decimal("0.80")}, "Warm must begin above 0 and below hot"),
+        ({"hot_from": Decimal("1.10")}, "hot must begin at 1 or less"),
+        ({"weights": {"x": {"weight": 2, "half_life_days": 3}}}, "Weights must be from -1 to 1"),
+        ({"weights": {"x": {"weight": 1, "half_life_days": 0}}}, "half-lives above 0"),
+        ({"weights": {"x": 1}}, "Weights must be from -1 to 1"),
         ({"weights": []}, "JSON object"),
         ({"dormant_after_days": 0}, "dormant after days"),
         ({"note": "  "}, "Note"),
     ],
 )
-def test_invalid_policy_is_refused(changes, said):
-    with pytest.raises(InvalidInput, match=said):
+def test_invalid_policy_is_refused(changes, error):
+    with pytest.raises(InvalidInput, match=error):
         make_policy(**changes)
 
 
@@ -285,7 +291,7 @@ def test_policy_can_be_previewed_then_activated_and_rescores_all(ada):
         assert cursor.fetchone()[0] == 1
     call_command("score_leads", verbosity=0)
     assert reload(warm).priority_tier == "hot"
-    with pytest.raises(IllegalTransition, match="in use already"):
+    with pytest.raises(IllegalTransition, match="already active"):
         activate_policy(milder, by=ada)
 
 
@@ -311,5 +317,5 @@ def test_lead_with_100000_signals_is_scored_and_page_is_truncated(as_max):
 
 
 def test_valid_signal_fields_are_kept():
-    kept = validate_signal(make_signal(count=3, value=12.5, note="Said so."), timezone.now())
-    assert (kept["count"], kept["value"], kept["note"]) == (3, 12.5, "Said so.")
+    signal = validate_signal(make_signal(count=3, value=12.5, note="By phone."), timezone.now())
+    assert (signal["count"], signal["value"], signal["note"]) == (3, 12.5, "By phone.")

@@ -1,4 +1,4 @@
-"""A step back on the board is a warning, until the lead moves on."""
+"""Tests of the warning that a step back on the board adds."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ def going_cold_after_moves(lead, *stages):
 
 
 @pytest.mark.parametrize(
-    ("stages", "warned"),
+    ("stages", "has_warning"),
     [
         (["PROPOSAL_SENT", "ACTIVE"], True),
         (["ACTIVE", "ON_ICE"], True),
@@ -36,17 +36,17 @@ def going_cold_after_moves(lead, *stages):
         (["PROPOSAL_SENT", "CLOSED_LOST", "ACTIVE"], False),
     ],
 )
-def test_stage_move_backwards_warns_until_next_move_forwards(stages, warned):
-    assert len(going_cold_after_moves(make_lead(), *stages)) == warned
+def test_stage_move_backwards_warns_until_next_move_forwards(stages, has_warning):
+    assert len(going_cold_after_moves(make_lead(), *stages)) == has_warning
 
 
 def test_backward_move_lowers_score_and_names_the_move():
     at = timezone.now().isoformat()
     lead = make_lead(signals=[{**STRONG, "timestamp": at}])
-    [sign] = going_cold_after_moves(lead, "PROPOSAL_SENT", "ACTIVE")
+    [signal] = going_cold_after_moves(lead, "PROPOSAL_SENT", "ACTIVE")
     assert lead.overall_score == Decimal("0.10")
-    assert sign["source"] == f"stage:{lead.stage_history.latest('at').pk}"
-    assert sign["note"] == "back from Proposal sent to Active"
+    assert signal["source"] == f"stage:{lead.stage_history.latest('at').pk}"
+    assert signal["note"] == "back from Proposal sent to Active"
 
 
 @pytest.mark.parametrize(("days", "count"), [(29, 1), (31, 2)])

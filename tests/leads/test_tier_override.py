@@ -1,4 +1,4 @@
-"""A person's own judgement of a lead."""
+"""Tests of setting the tier of a lead by hand."""
 
 from decimal import Decimal
 
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.django_db
 
 def test_tier_override_can_be_set_and_cleared(ann):
     lead = make_lead()
-    sign = {"type": "budget_mentioned", "timestamp": timezone.now().isoformat(), "weight": 0.25}
-    add_signals(lead, [sign, {**sign, "type": "decision_maker"}], by=SYSTEM_ACTOR)
+    signal = {"type": "budget_mentioned", "timestamp": timezone.now().isoformat(), "weight": 0.25}
+    add_signals(lead, [signal, {**signal, "type": "decision_maker"}], by=SYSTEM_ACTOR)
     set_tier_override(lead, "hot", by=ann)
     assert (lead.tier_override, lead.priority_tier) == ("hot", "hot")
     set_tier_override(lead, None, by=ann)
@@ -28,7 +28,7 @@ def test_unknown_or_same_tier_is_refused(ann, vera):
     lead = make_lead()
     with pytest.raises(InvalidInput, match="must be one of: hot, warm, cold, dormant"):
         set_tier_override(lead, "tepid", by=ann)
-    with pytest.raises(IllegalTransition, match="already the computed one"):
+    with pytest.raises(IllegalTransition, match="already set by the score"):
         set_tier_override(lead, None, by=ann)
     with pytest.raises(NotPermitted):
         set_tier_override(lead, "hot", by=vera)

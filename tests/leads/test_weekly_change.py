@@ -1,4 +1,4 @@
-"""A lead's page says what has changed in its chance since a week ago, and by what."""
+"""Tests of the weekly change of a lead's probability on its page."""
 
 from datetime import timedelta
 
@@ -21,40 +21,41 @@ def make_card(referral: float) -> dict:
     return {"intercept": 0.0, "features": {"source": words}}
 
 
-def make_model(version: int, learnt: dict, *, days: int, rung=Rung.SCORECARD) -> PredictionModel:
-    """A model that was put in use so many days ago, instead of the one before."""
+def make_model(version: int, card: dict, *, days: int, rung=Rung.SCORECARD) -> PredictionModel:
+    """Create a model that became active `days` ago instead of the previous one."""
     at = timezone.now() - timedelta(days=days)
     PredictionModel.objects.update(is_active=False)
-    made = PredictionModel.objects.create(
-        version=version, rung=rung, card=learnt, leads=9, won=3, verdict="?", is_active=True, activated_at=at
+    model = PredictionModel.objects.create(
+        version=version, rung=rung, card=card, leads=9, won=3, verdict="?", is_active=True, activated_at=at
     )
-    record_activation(made, at)
-    return made
+    record_activation(model, at)
+    return model
 
 
-def record_activation(made: PredictionModel, at) -> None:
-    name = made._meta.label_lower
+def record_activation(model: PredictionModel, at) -> None:
+    name = model._meta.label_lower
     ActivityLog.objects.create(
         actor_type="system",
         verb="activated",
         target_type=name,
-        target_id=made.pk,
+        target_id=model.pk,
         about_type=name,
-        about_id=made.pk,
+        about_id=model.pk,
         occurred_at=at,
     )
 
 
 def make_referral(*stages: tuple[str, int]) -> Lead:
-    """A referral that came into each of `stages` so many days ago."""
-    made = make_lead(status_id=stages[-1][0], source_type="REFERRAL")
-    LeadStageHistory.objects.filter(lead=made).delete()
+    """Create a referral that reached each of `stages` the given number of days ago."""
+
+    lead = make_lead(status_id=stages[-1][0], source_type="REFERRAL")
+    LeadStageHistory.objects.filter(lead=lead).delete()
     for code, days in stages:
-        LeadStageHistory.objects.create(lead=made, to_status_id=code, at=timezone.now() - timedelta(days=days))
+        LeadStageHistory.objects.create(lead=lead, to_status_id=code, at=timezone.now() - timedelta(days=days))
     LeadSnapshot.objects.get_or_create(
-        lead=made, defaults={"features": {"source": "REFERRAL"}, "taken_at": made.created_at}
+        lead=lead, defaults={"features": {"source": "REFERRAL"}, "taken_at": lead.created_at}
     )
-    return made
+    return lead
 
 
 def page_text(browser, one: Lead) -> str:
@@ -63,16 +64,16 @@ def page_text(browser, one: Lead) -> str:
 
 def test_stage_change_shows_previous_chance(as_max):
     make_model(1, STAGES, days=30, rung=Rung.STAGES)
-    shown = page_text(as_max, make_referral(("ACTIVE", 20), ("PROPOSAL_SENT", 3)))
-    assert "A week ago it was 20 %; it stood in Active then." in shown
+    page = page_text(as_max, make_referral(("ACTIVE", 20), ("PROPOSAL_SENT", 3)))
+    assert "A week ago it was 20 %; it stood in Active then." in page
 
 
 def test_model_change_shows_previous_chance_and_difference(as_max):
     old = make_model(1, make_card(0.0), days=30)
     make_model(2, make_card(1.0), days=3)
-    shown = page_text(as_max, make_referral(("ACTIVE", 20)))
-    assert "A week ago it was 50 %; it was told by" in shown
-    assert f'/leads/predictionmodel/{old.pk}/change/">version 1</a> then, since which source counts 1.00 more.' in shown
+    page = page_text(as_max, make_referral(("ACTIVE", 20)))
+    assert "A week ago it was 50 %; it was told by" in page
+    assert f'/leads/predictionmodel/{old.pk}/change/">version 1</a> then, since which source counts 1.00 more.' in page
 
 
 def test_reactivated_model_is_compared_with_the_one_in_use(as_max):
@@ -89,9 +90,9 @@ def test_unchanged_chance_is_shown_as_unchanged(as_max):
     assert "As a week ago." in page_text(as_max, make_referral(("ACTIVE", 20), ("PROPOSAL_SENT", 3)))
 
 
-@pytest.mark.parametrize(("came", "used"), [(3, 30), (20, 3)])
-def test_no_comparison_without_chance_a_week_ago(as_max, came, used):
-    make_model(1, make_card(1.0), days=used)
-    shown = page_text(as_max, make_referral(("ACTIVE", came)))
-    assert "Why this chance" in shown
-    assert "week ago it was" not in shown and "As a week ago" not in shown
+@pytest.mark.parametrize(("stage_days", "model_days"), [(3, 30), (20, 3)])
+def test_no_comparison_without_chance_a_week_ago(as_max, stage_days, model_days):
+    make_model(1, make_card(1.0), days=model_days)
+    page = page_text(as_max, make_referral(("ACTIVE", stage_days)))
+    assert "Why this chance" in page
+    assert "week ago it was" not in page and "As a week ago" not in page

@@ -52,9 +52,9 @@ def test_demo_prints_a_working_login_for_every_role():
 
 
 def test_second_run_adds_nothing():
-    assert f"{len(agency.fixture_rows())} rows" in run()
+    assert f"{len(agency.fixture_rows()):,} rows" in run()
     before = counts()
-    assert "nothing is changed" in run()
+    assert "Nothing was changed" in run()
     assert counts() == before
     assert sum(before.values()) == len(agency.fixture_rows())
 
@@ -75,14 +75,14 @@ def test_second_run_keeps_user_changes():
 
 def test_demo_is_refused_without_debug(settings):
     settings.DEBUG = False
-    with pytest.raises(CommandError, match="DEBUG off"):
+    with pytest.raises(CommandError, match="with DEBUG on"):
         run()
     assert not User.objects.exists()
 
 
 def test_existing_username_is_refused():
     make_user("dana", "agent")
-    with pytest.raises(CommandError, match="these names are taken: dana"):
+    with pytest.raises(CommandError, match="these usernames are taken: dana"):
         run()
     assert User.objects.count() == 1
 

@@ -44,10 +44,7 @@ def test_template_preview_uses_a_real_lead(template, ann):
 def test_missing_placeholder_value_is_reported(ann):
     template = EmailTemplate.objects.create(name="Firm", subject="Hi", body="{{company_name}}")
     lead = make_lead(assigned_to=ann, company_name="")
-    assert (
-        "No value for"
-        in browser(ann).get(template_url(template, lead=str(lead.pk))).content.decode()
-    )
+    assert "No value for" in browser(ann).get(template_url(template, lead=str(lead.pk))).content.decode()
 
 
 @pytest.mark.parametrize("key", ["not-a-key", "\x00", "0192f0c1-2345-7678-9abc-def012345678"])

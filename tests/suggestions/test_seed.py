@@ -221,7 +221,7 @@ def test_seed_refuses_zero_leads(db, leads):
 
 @pytest.mark.parametrize("share", [-0.1, 1.5])
 def test_seed_refuses_invalid_share(db, share):
-    with pytest.raises(CommandError, match="--threads is a share: write a number from 0 to 1"):
+    with pytest.raises(CommandError, match="--threads must be a number from 0 to 1"):
         seed(5, threads=share)
     assert not Lead.objects.exists()
 
@@ -238,7 +238,7 @@ def test_concurrent_seed_is_refused(db):
     try:
         with other.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [command.SEED_LOCK_KEY])
-            with pytest.raises(CommandError, match="Another seed is filling this database"):
+            with pytest.raises(CommandError, match="Another seed command is running on this database"):
                 seed(5)
             cursor.execute("SELECT pg_advisory_unlock(%s)", [command.SEED_LOCK_KEY])
     finally:

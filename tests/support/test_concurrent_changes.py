@@ -1,4 +1,4 @@
-"""Two people at one ticket: one wins, the other is told, and nothing is lost."""
+"""Tests of simultaneous changes of one ticket."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ PEOPLE = 6
 
 
 def reload_ticket(ticket: SupportTicket) -> SupportTicket:
-    """The ticket as somebody else has it on the screen."""
+    """Return the ticket as another user would load it."""
     return SupportTicket.objects.get(pk=ticket.pk)
 
 

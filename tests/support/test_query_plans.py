@@ -1,4 +1,4 @@
-"""No tab and no filter of the tickets reads all of them."""
+"""Tests that no tab and no filter of the list of tickets reads the whole table."""
 
 import pytest
 from django.contrib import admin
@@ -10,7 +10,7 @@ from tests.cast import make_client
 from tests.query_plans import first_page, has_seq_scan, has_sort, plan_indexes
 from tests.table_cleanup import allow_truncate
 
-# In no order, so that what an index saves in reading is not made up for by rows that happen to lie side by side.
+# In random order, so that a scan of neighbouring rows is no cheaper than an index.
 FILL = """
     INSERT INTO support_tickets (client_id, subject, status, priority, assigned_to_id, issue_type, created_at,
                                  resolve_due_at, resolved_at, resolution_summary, deleted_at)
@@ -24,8 +24,8 @@ FILL = """
 
 
 @pytest.fixture(scope="module")
-def filled(django_db_setup, django_db_blocker):
-    """A table large enough that the planner means what it says; somebody who sees all of it, and an agent."""
+def filled_table(django_db_setup, django_db_blocker):
+    """Fill a table large enough for realistic plans. Yield a user who sees everything, and an agent."""
     with django_db_blocker.unblock():
         chief = User.objects.create(username="planner", is_superuser=True)
         agents = [User.objects.create(username=f"agent-{n}") for n in range(19)]
@@ -43,7 +43,7 @@ def filled(django_db_setup, django_db_blocker):
 IN_ORDER = [
     ("", "due", "support_tickets_due"),
     ("status=Escalated", "newest", "support_tickets_by_status"),
-    # Of what most tickets are, either index leads to a page at once: only the rarer ones tell.
+    # For the most common status, either index is fast; only the rarer ones show a difference.
     ("status=Open", "newest", "support_tickets_by_status"),
     ("state=all", "newest", "support_tickets_newest"),
     ("deleted=true", "newest", "support_tickets_deleted"),
@@ -51,8 +51,8 @@ IN_ORDER = [
 
 
 @pytest.mark.parametrize(("query", "order", "index"), IN_ORDER)
-def test_first_page_is_read_in_index_order(filled, db, query, order, index):
-    rows = first_page(SupportTicket, query, filled["chief"], order)
+def test_first_page_is_read_in_index_order(filled_table, db, query, order, index):
+    rows = first_page(SupportTicket, query, filled_table["chief"], order)
     assert index in plan_indexes(rows)
     assert not has_sort(rows)
     assert not has_seq_scan(rows)
@@ -60,13 +60,13 @@ def test_first_page_is_read_in_index_order(filled, db, query, order, index):
 
 @pytest.mark.parametrize("query", ["", "assignee=me", "assignee=none", "late=true", "state=all", "q=%231003", "q=abcd"])
 @pytest.mark.parametrize("who", ["chief", "agent"])
-def test_filters_never_read_all_tickets(filled, db, query, who):
+def test_filters_never_read_all_tickets(filled_table, db, query, who):
     order = "newest" if query == "state=all" else "due"
-    assert not has_seq_scan(first_page(SupportTicket, query, filled[who], order))
+    assert not has_seq_scan(first_page(SupportTicket, query, filled_table[who], order))
 
 
 @pytest.mark.parametrize("tab", [tab for tab in admin.site.get_model_admin(SupportTicket).tabs if tab.rows_to_count])
 @pytest.mark.parametrize("who", ["chief", "agent"])
-def test_tab_counts_use_an_index(filled, db, tab, who):
-    rows = tab.rows_to_count(SupportTicket.everything.visible_to(filled[who]), filled[who])
+def test_tab_counts_use_an_index(filled_table, db, tab, who):
+    rows = tab.rows_to_count(SupportTicket.everything.visible_to(filled_table[who]), filled_table[who])
     assert not has_seq_scan(rows.order_by().values("pk")[:10_001])

@@ -1,4 +1,4 @@
-"""Opening, noting, assigning, taking, rating tickets, and setting their priority."""
+"""Tests of the actions on tickets: open, note, assign, rate, set priority."""
 
 from datetime import timedelta
 
@@ -59,8 +59,8 @@ def test_form_is_prefilled_and_opens_ticket(as_ann):
 
 
 def test_form_refuses_hidden_client_and_assignee_from_agent(as_ann, as_max, bob):
-    hidden = make_client(assigned_to=bob)
-    assert "Select a valid choice" in as_ann.post(ADD, ticket_data(hidden)).content.decode()
+    hidden_client = make_client(assigned_to=bob)
+    assert "Select a valid choice" in as_ann.post(ADD, ticket_data(hidden_client)).content.decode()
     as_ann.post(ADD, ticket_data(make_client(), assigned_to=str(bob.pk)))
     assert SupportTicket.objects.get().assigned_to is None
     as_max.post(ADD, ticket_data(make_client(), assigned_to=str(bob.pk), subject="Second"))
@@ -203,7 +203,7 @@ def test_bulk_escalate_reports_each_result(as_ann, ann):
     data = {"action": "escalate", "index": "0", "apply": "1", "why": "Storm"}
     data["_selected_action"] = [str(ticket.pk) for ticket in tickets]
     page = as_ann.post("/support/supportticket/?state=all", data, follow=True).content.decode()
-    assert "Done for 1." in page
+    assert "1 ticket escalated." in page
     assert f"Ticket #{tickets[1].number} is resolved and cannot become escalated." in page
 
 
@@ -228,4 +228,4 @@ def test_due_times_follow_priority():
     now = timezone.now()
     ordered = [compute_due_times(priority, now) for priority in ("urgent", "high", "normal", "low")]
     assert ordered == sorted(ordered)
-    assert all(now + timedelta(minutes=30) < first < resolved for first, resolved in ordered)
+    assert all(now + timedelta(minutes=30) < response < resolution for response, resolution in ordered)

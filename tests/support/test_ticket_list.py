@@ -1,4 +1,4 @@
-"""The queue of tickets: what is due next, what it finds, what it hides and what it costs."""
+"""Tests of the list of tickets: tabs, filters, search, visibility and query count."""
 
 from datetime import timedelta
 
@@ -18,8 +18,8 @@ LIST = "/support/supportticket/"
 HOSTILE = "<script>alert(1)</script>"
 
 
-def listed_subjects(page, **asked) -> list[str]:
-    return [ticket.subject for ticket in page.get(LIST, asked).context["cl"].page.rows]
+def listed_subjects(page, **params) -> list[str]:
+    return [ticket.subject for ticket in page.get(LIST, params).context["cl"].page.rows]
 
 
 def tab_counts(page) -> dict[str, str]:
@@ -54,9 +54,9 @@ EXPECTED_ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "found"), EXPECTED_ROWS, ids=[str(asked) for asked, _ in EXPECTED_ROWS])
-def test_filters_return_expected_tickets_in_tab_order(tickets, as_max, asked, found):
-    assert listed_subjects(as_max, **asked) == found
+@pytest.mark.parametrize(("params", "subjects"), EXPECTED_ROWS, ids=[str(params) for params, _ in EXPECTED_ROWS])
+def test_filters_return_expected_tickets_in_tab_order(tickets, as_max, params, subjects):
+    assert listed_subjects(as_max, **params) == subjects
 
 
 def test_ticket_number_is_found_with_and_without_hash(tickets, as_max):
@@ -90,25 +90,25 @@ def test_pagination_has_no_gaps_without_due_times(as_max, monkeypatch):
     for number in range(8):
         make_ticket(subject=str(number))
     SupportTicket.objects.filter(subject__in="1357").update(resolve_due_at=None)
-    seen, cursor = [], {}
+    listed, cursor = [], {}
     while True:
         page = as_max.get(LIST, cursor).context["cl"].page
-        seen += [row.subject for row in page.rows]
+        listed += [row.subject for row in page.rows]
         if not page.next:
             break
         cursor = {"after": page.next}
-    assert sorted(seen) == [str(number) for number in range(8)]
-    assert set(seen[4:]) == set("1357")
+    assert sorted(listed) == [str(number) for number in range(8)]
+    assert set(listed[4:]) == set("1357")
 
 
 def test_agent_sees_own_unassigned_and_own_clients_tickets(as_ann, ann, bob):
     make_ticket(subject="Mine", assigned_to=ann)
     make_ticket(subject="Free")
     make_ticket(subject="My client", assigned_to=bob, client=make_client(assigned_to=ann))
-    hidden = make_ticket(subject="Bobs", assigned_to=bob)
+    hidden_ticket = make_ticket(subject="Bobs", assigned_to=bob)
     assert set(listed_subjects(as_ann)) == {"Mine", "Free", "My client"}
     assert tab_counts(as_ann)["Due next"] == "3"
-    assert listed_subjects(as_ann, q=f"#{hidden.number}") == []
+    assert listed_subjects(as_ann, q=f"#{hidden_ticket.number}") == []
 
 
 def test_bin_needs_restore_permission(as_max, as_ann):
@@ -118,9 +118,9 @@ def test_bin_needs_restore_permission(as_max, as_ann):
     assert listed_subjects(as_ann, deleted="true") == []
 
 
-@pytest.mark.parametrize("asked", [{"client": "x"}, {"status": "Lost"}, {"q": "x"}, {"late": "x"}, {"after": "x"}])
-def test_invalid_filter_never_breaks_list(tickets, as_max, asked):
-    assert as_max.get(LIST, asked).status_code == 200
+@pytest.mark.parametrize("params", [{"client": "x"}, {"status": "Lost"}, {"q": "x"}, {"late": "x"}, {"after": "x"}])
+def test_invalid_filter_never_breaks_list(tickets, as_max, params):
+    assert as_max.get(LIST, params).status_code == 200
 
 
 def test_hostile_text_is_escaped(as_max):

@@ -1,4 +1,4 @@
-"""The resolution screen: the trouble, the customer, what solved it for others, and the way to say what solved it."""
+"""Tests of the page of a ticket: resolution form, similar tickets, history of the client and notes."""
 
 import pytest
 from django.db import connection
@@ -72,9 +72,9 @@ def test_source_thread_is_shown_only_if_visible(as_ann, bob):
     Message.objects.create(thread=thread, direction="in", body_text="It is wrong", sent_at=timezone.now())
     page = read_page(as_ann, make_ticket(client=client, thread=thread))
     assert page.index('<details class="talk">') < page.index("It is wrong")
-    hidden = make_thread(lead=make_lead(assigned_to=bob))
-    Message.objects.create(thread=hidden, direction="in", body_text="Bobs secret", sent_at=timezone.now())
-    assert "Bobs secret" not in read_page(as_ann, make_ticket(thread=hidden))
+    hidden_thread = make_thread(lead=make_lead(assigned_to=bob))
+    Message.objects.create(thread=hidden_thread, direction="in", body_text="Bobs secret", sent_at=timezone.now())
+    assert "Bobs secret" not in read_page(as_ann, make_ticket(thread=hidden_thread))
 
 
 def test_notes_show_their_audience(as_ann, ann):

@@ -1,4 +1,4 @@
-"""Tickets on the pages of leads and clients, and on the first screen."""
+"""Tests of the ticket panels on leads, clients and the dashboard."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ def test_client_page_lists_unresolved_tickets_first(as_ann, ann):
 
 def test_lead_page_shows_tickets_panel_with_tickets_or_client(as_ann):
     lead = make_lead()
-    assert "Open a ticket" not in as_ann.get(f"/leads/lead/{lead.pk}/change/").content.decode()
+    assert "Open ticket" not in as_ann.get(f"/leads/lead/{lead.pk}/change/").content.decode()
     make_ticket(lead=lead, subject="Wrong address")
     assert "Wrong address" in as_ann.get(f"/leads/lead/{lead.pk}/change/").content.decode()
     client = make_client()
@@ -39,7 +39,7 @@ def test_viewer_has_no_open_ticket_button(vera):
     make_ticket(client=client, subject="Wrong address")
     page = browser(vera).get(f"/crm/client/{client.pk}/change/").content.decode()
     assert "Wrong address" in page
-    assert "Open a ticket" not in page
+    assert "Open ticket" not in page
 
 
 def test_dashboard_shows_due_tickets_in_order(ann, bob, stranger):

@@ -1,4 +1,4 @@
-"""What a ticket can become, and by whom: every move, legal and illegal."""
+"""Tests of all status changes of a ticket, allowed and refused."""
 
 import itertools
 
@@ -26,10 +26,12 @@ PAIRS = sorted(itertools.product(TicketStatus.values, TicketStatus.values))
 
 
 def ticket_in(status: str) -> SupportTicket:
-    """A ticket in `status`, put there past every rule but the database's."""
+    """Create a ticket in `status`, bypassing all rules except those of the database."""
     ticket = make_ticket()
-    done = {"resolution_summary": "Sent", "resolved_at": timezone.now()} if status == TicketStatus.RESOLVED else {}
-    SupportTicket.objects.filter(pk=ticket.pk).update(status=status, **done)
+    resolution = (
+        {"resolution_summary": "Sent", "resolved_at": timezone.now()} if status == TicketStatus.RESOLVED else {}
+    )
+    SupportTicket.objects.filter(pk=ticket.pk).update(status=status, **resolution)
     ticket.refresh_from_db()
     return ticket
 
@@ -52,7 +54,7 @@ def test_each_status_change_is_applied_or_refused(ann, was, to):
 
 @pytest.mark.parametrize("to", TicketStatus.values)
 def test_deleted_ticket_cannot_change_status(ann, to):
-    ticket = ticket_in(next(was for was, found in LEGAL if found == to))
+    ticket = ticket_in(next(was for was, following in LEGAL if following == to))
     soft_delete(ticket, by=SYSTEM_ACTOR)
     with pytest.raises(IllegalTransition, match="is deleted"):
         ACTIONS[to](ticket, ann)
@@ -60,7 +62,7 @@ def test_deleted_ticket_cannot_change_status(ann, to):
 
 @pytest.mark.parametrize("to", TicketStatus.values)
 def test_viewer_cannot_change_status(vera, to):
-    ticket = ticket_in(next(was for was, found in LEGAL if found == to))
+    ticket = ticket_in(next(was for was, following in LEGAL if following == to))
     with pytest.raises(NotPermitted, match="Vera may not change the status of a ticket"):
         ACTIONS[to](ticket, vera)
 
@@ -76,16 +78,16 @@ def test_starting_assigns_unassigned_ticket_only(ann, bob):
 
 @pytest.mark.parametrize("why", ["", "  \n "])
 def test_escalating_and_reopening_need_a_reason(ann, why):
-    with pytest.raises(InvalidInput, match="Say why the ticket is escalated"):
+    with pytest.raises(InvalidInput, match="Enter a reason for escalating"):
         escalate(make_ticket(), why=why, by=ann)
-    with pytest.raises(InvalidInput, match="Say why the ticket is reopened"):
+    with pytest.raises(InvalidInput, match="Enter a reason for reopening"):
         reopen(ticket_in(TicketStatus.RESOLVED), why=why, by=ann)
 
 
 @pytest.mark.parametrize("summary", ["", "  \n "])
 def test_resolving_needs_a_summary(ann, summary):
     ticket = make_ticket()
-    with pytest.raises(InvalidInput, match="a resolution summary is required"):
+    with pytest.raises(InvalidInput, match="Enter a resolution summary"):
         resolve(ticket, summary=summary, by=ann)
     ticket.refresh_from_db()
     assert ticket.status == TicketStatus.OPEN
@@ -112,4 +114,4 @@ def test_reopening_moves_resolution_to_notes(ann):
     assert (ticket.resolution_summary, ticket.resolved_at, ticket.satisfaction) == ("", None, None)
     note = ticket.notes[-1]
     assert note["internal"] is True
-    assert note["body"] == "Reopened: The fax is broken\nResolved before with: Sent by fax"
+    assert note["body"] == "Reopened: The fax is broken\nPrevious resolution: Sent by fax"

@@ -1,4 +1,4 @@
-"""Erase what models were asked and answered about one person."""
+"""Erase the texts of all AI interactions about one person."""
 
 import argparse
 import sys
@@ -13,29 +13,29 @@ from ai_log.transitions import erase_texts
 
 
 class Command(BaseCommand):
-    """`erase_ai_log --email ADDRESS`: reads the whole log for the address."""
+    """Erase by email address. This reads the whole log."""
 
     help = (
-        "Erase what models were asked and answered about the person with this address, for good: about their leads "
-        "and client records, and wherever the address is written. Tokens, costs and times stay, linked to nobody."
+        "Permanently erase all questions and answers about the person with this email address: about their leads "
+        "and client records, and wherever the address appears. Tokens, costs and times stay, without links."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--email", required=True, help="The person's address, in any case.")
-        parser.add_argument("--dry-run", action="store_true", help="Only say how many it would be.")
+        parser.add_argument("--email", required=True, help="The email address of the person.")
+        parser.add_argument("--dry-run", action="store_true", help="Only count the interactions.")
 
     def handle(self, *, email: str, dry_run: bool, verbosity: int, **options: Any) -> None:
         try:
             validate_email(email)
         except ValidationError:
-            raise CommandError(f"{email!r} is no address: nothing was erased.") from None
+            raise CommandError(f"{email!r} is not an email address. Nothing was erased.") from None
         rows = AIInteraction.objects.about_person(email)
         if dry_run:
-            self.stdout.write(f"{rows.erasable(unlink=True).count():,} interactions would lose their texts.")
+            self.stdout.write(f"The texts of {rows.erasable(unlink=True).count():,} interactions would be erased.")
             return
         erased = 0
         for number in erase_texts(rows, unlink=True):
             erased += number
             if verbosity:
-                sys.stderr.write(f"{erased:,} erased\n")
-        self.stdout.write(f"{erased:,} interactions lost their texts and whom they were about; their numbers stay.")
+                sys.stderr.write(f"{erased:,} interactions erased\n")
+        self.stdout.write(f"Texts and links of {erased:,} interactions erased; their numbers stay.")

@@ -1,4 +1,4 @@
-"""Erase the texts of old calls to models."""
+"""Erase the texts of old AI interactions."""
 
 import argparse
 import sys
@@ -17,28 +17,28 @@ def parse_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day: write one as 2026-01-31") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date. Write it as 2026-01-31.") from None
 
 
 class Command(BaseCommand):
-    """`prune_ai_log --before 2026-01-31`: for a cron job; what is erased already costs nothing."""
+    """Erase by date. Suitable for a cron job: interactions that are already erased cost nothing."""
 
-    help = "Erase what models were asked and answered before a day, for good; tokens, costs and times stay."
+    help = "Permanently erase all questions and answers before a date. Tokens, costs and times stay."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--before", type=parse_day, required=True, help="The first day that is left alone.")
-        parser.add_argument("--dry-run", action="store_true", help="Only say how many it would be.")
+        parser.add_argument("--before", type=parse_day, required=True, help="The first day that is not erased.")
+        parser.add_argument("--dry-run", action="store_true", help="Only count the interactions.")
 
     def handle(self, *, before: date, dry_run: bool, verbosity: int, **options: Any) -> None:
         if before > timezone.localdate():
-            raise CommandError(f"{before} has not come yet: nothing was erased.")
+            raise CommandError(f"{before} is in the future. Nothing was erased.")
         rows = AIInteraction.objects.filter(created_at__lt=start_of_day(before))
         if dry_run:
-            self.stdout.write(f"{rows.erasable(unlink=False).count():,} interactions would lose their texts.")
+            self.stdout.write(f"The texts of {rows.erasable(unlink=False).count():,} interactions would be erased.")
             return
         erased = 0
         for number in erase_texts(rows):
             erased += number
             if verbosity:
-                sys.stderr.write(f"{erased:,} erased\n")
-        self.stdout.write(f"{erased:,} interactions lost their texts; their numbers stay.")
+                sys.stderr.write(f"{erased:,} interactions erased\n")
+        self.stdout.write(f"Texts of {erased:,} interactions erased; their numbers stay.")

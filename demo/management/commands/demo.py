@@ -14,13 +14,13 @@ LOGIN_HEADINGS = ("Username", "Name", "Role", "Password")
 
 
 class Command(BaseCommand):
-    """Loads once; run again, it changes nothing and prints the logins."""
+    """Load the demo once; later runs only print the logins."""
 
-    help = "Load the demo agency, with its dates moved to today, and print the login of each role."
+    help = "Load the demo agency, with its dates moved to today, and print the logins of each role."
 
     def handle(self, **options: Any) -> None:
         if not settings.DEBUG:
-            raise CommandError("Everybody knows the passwords of the demo: it is not loaded with DEBUG off.")
+            raise CommandError("The demo has public passwords, so it can only be loaded with DEBUG on.")
         try:
             count = agency.load_demo(timezone.localdate())
         except ActionRefused as error:
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         except ProgrammingError as error:
             raise CommandError(f"Run manage.py migrate first: {str(error).splitlines()[0]}.") from error
         self.stdout.write(
-            f"The demo is loaded: {count} rows." if count else "The demo was loaded before; nothing is changed."
+            f"Demo loaded: {count:,} rows." if count else "The demo was already loaded. Nothing was changed."
         )
         self._print_logins()
 

@@ -1,4 +1,4 @@
-"""Fill the database with made-up leads and what hangs on them."""
+"""Fill the database with generated leads and their related records."""
 
 import argparse
 import time
@@ -21,7 +21,7 @@ from demo.seeding.draws import Chunk, create_sql_functions
 from demo.seeding.leads import clients, history, leads, stakeholders, tasks, timeline
 from demo.seeding.staff import create_staff
 
-# In this order: each may point to what stands before it.
+# In this order, because each step may refer to the rows of earlier steps.
 SEED_STEPS: dict[str, Callable[[CursorWrapper, Chunk], int]] = {
     "clients": clients.insert_clients,
     "leads": leads.insert_leads,
@@ -40,49 +40,49 @@ SHARE_OPTIONS = {
     "contacts": (0.15, "leads with contacts"),
     "tasks": (0.2, "leads with a task"),
     "threads": (0.2, "leads with a conversation"),
-    "interactions": (0.1, "leads a model was asked about"),
+    "interactions": (0.1, "leads with an AI interaction"),
     "suggestions": (0.1, "leads with a suggestion"),
 }
 SEED_LOCK_KEY = 7_305_142_266
-# The database server works on as many chunks at once as a small machine has cores.
+# The number of chunks that the database processes at the same time; a small machine has two cores.
 PARALLEL_CHUNKS = 2
 
 
 class Command(BaseCommand):
-    """Each chunk is a transaction with all that belongs to its leads: a run that is killed leaves whole ones."""
+    """Seed leads in chunks. Each chunk is one transaction with all related rows, so a killed run leaves no halves."""
 
-    help = "Add made-up leads, with their clients, conversations, tasks and suggestions. Run it again for more."
+    help = "Add generated leads with clients, conversations, tasks and suggestions. Run it again to add more."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--leads", type=int, required=True, help="How many leads to add.")
-        parser.add_argument("--seed", type=int, default=1, help="What the chances follow from (1).")
-        parser.add_argument("--chunk", type=int, default=50_000, help="Leads in a transaction (50000).")
+        parser.add_argument("--leads", type=int, required=True, help="Number of leads to add.")
+        parser.add_argument("--seed", type=int, default=1, help="Seed of the random draws (1).")
+        parser.add_argument("--chunk", type=int, default=50_000, help="Number of leads in one transaction (50000).")
         for name, (share, description) in SHARE_OPTIONS.items():
             parser.add_argument(f"--{name}", type=float, default=share, help=f"Share of {description} ({share}).")
 
     def handle(self, *, leads: int, seed: int, chunk: int, **options: Any) -> None:
         if leads < 1 or chunk < 1:
-            raise CommandError("The number of leads and the size of a chunk must be 1 or more.")
+            raise CommandError("--leads and --chunk must be 1 or more.")
         shares = {name: options[name] for name in SHARE_OPTIONS}
         for name, share in shares.items():
             if not 0 <= share <= 1:
-                raise CommandError(f"--{name} is a share: write a number from 0 to 1.")
+                raise CommandError(f"--{name} must be a number from 0 to 1, not {share}.")
         with seed_lock():
             run = SeedRun(seed, timezone.now(), shares, create_staff())
             self._insert(run, run.chunks(leads, chunk), leads)
             self._vacuum()
 
     def _insert(self, run: "SeedRun", chunks: list[Chunk], total: int) -> None:
-        done, started, counts = 0, time.monotonic(), Counter()
+        lead_count, started, counts = 0, time.monotonic(), Counter()
         for inserted in run.insert(chunks):
             counts.update(inserted)
-            done, seconds = done + inserted["leads"], time.monotonic() - started
-            seconds_left = seconds / done * (total - done)
-            self.stdout.write(f"{done:,} of {total:,} leads in {seconds:,.0f} s, {seconds_left:,.0f} s to go")
+            lead_count, seconds = lead_count + inserted["leads"], time.monotonic() - started
+            seconds_left = seconds / lead_count * (total - lead_count)
+            self.stdout.write(f"{lead_count:,} of {total:,} leads in {seconds:,.0f} s, {seconds_left:,.0f} s to go")
         self.stdout.write("Added " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + ".")
 
     def _vacuum(self) -> None:
-        # It cannot run inside a transaction; a caller who has one open does it afterwards.
+        # VACUUM cannot run inside a transaction; a caller with an open one has to run it later.
         if connection.in_atomic_block:
             return
         started = time.monotonic()
@@ -93,7 +93,7 @@ class Command(BaseCommand):
 
 @dataclass(frozen=True)
 class SeedRun:
-    """What all chunks of a run have in common."""
+    """The parameters that all chunks of a run share."""
 
     seed: int
     now: datetime
@@ -101,7 +101,7 @@ class SeedRun:
     owners: list[User]
 
     def chunks(self, total: int, size: int) -> list[Chunk]:
-        """`total` leads from the next free number on, `size` in each chunk but the last."""
+        """Return chunks of at most `size` leads for `total` leads, numbered from the next free number."""
         with connection.cursor() as cursor:
             start = timeline.next_lead_number(cursor)
         stop = start + total
@@ -111,8 +111,8 @@ class SeedRun:
         ]
 
     def insert(self, chunks: list[Chunk]) -> Iterator[dict[str, int]]:
-        """Write `chunks`; yields what was written of each as it is done."""
-        # What one connection has begun is not seen by others, so inside a transaction there is only this one.
+        """Insert `chunks` in parallel. Yield the row counts of each chunk when it is done."""
+        # Inside a transaction, other connections cannot see its rows, so only this connection is used.
         if connection.in_atomic_block:
             yield from (self._insert_chunk(chunk) for chunk in chunks)
             return
@@ -124,7 +124,7 @@ class SeedRun:
             pool.shutdown(cancel_futures=True)
 
     def _insert_chunk_in_thread(self, chunk: Chunk) -> dict[str, int]:
-        """In a thread, with a connection of its own."""
+        """Insert `chunk` in a thread with its own connection."""
         try:
             return self._insert_chunk(chunk)
         finally:
@@ -132,7 +132,7 @@ class SeedRun:
 
     @transaction.atomic
     def _insert_chunk(self, chunk: Chunk) -> dict[str, int]:
-        """Write the leads of `chunk` and all that belongs to them; returns how much of each."""
+        """Insert the leads of `chunk` and all related rows. Return the number of rows by step."""
         with connection.cursor() as cursor:
             create_sql_functions(cursor, self.seed)
             timeline.create_seeded_table(cursor, chunk, self.owners)
@@ -141,15 +141,15 @@ class SeedRun:
 
 @contextmanager
 def seed_lock() -> Iterator[None]:
-    """Hold the lock that two seeds of one database would otherwise number their leads alike without.
+    """Hold a lock, so that two simultaneous runs do not give their leads the same numbers.
 
     Raises:
-        CommandError: another one holds it.
+        CommandError: another run holds the lock.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [SEED_LOCK_KEY])
         if not cursor.fetchone()[0]:
-            raise CommandError("Another seed is filling this database; wait until it has ended.")
+            raise CommandError("Another seed command is running on this database. Wait until it has finished.")
     try:
         yield
     finally:

@@ -1,1 +1,1 @@
-"""Leads and what hangs on them, set-based. `facts` draws a table of the session that every other seed reads."""
+"""Seed leads and their related records. `timeline` creates the temporary table that all other modules read."""

@@ -1,4 +1,4 @@
-"""What became of leads that were won: clients, and the first project with some of them."""
+"""Seed the clients that won leads became, and a first project for some of them."""
 
 from django.db.backends.utils import CursorWrapper
 
@@ -31,10 +31,10 @@ SELECT pg_temp.uuid7(converted_at, 'project', n), converted_at, converted_at, cl
 
 
 def insert_clients(cursor: CursorWrapper, chunk: Chunk) -> int:
-    """Write the clients that leads of `seeded` were converted to."""
+    """Insert the clients that leads of `seeded` were converted to."""
     return chunk.run(cursor, INSERT_CLIENTS_SQL)
 
 
 def insert_projects(cursor: CursorWrapper, chunk: Chunk) -> int:
-    """Write a first project for one client in five."""
+    """Insert a first project for one client in five."""
     return chunk.run(cursor, INSERT_PROJECTS_SQL)

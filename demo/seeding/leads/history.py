@@ -1,4 +1,4 @@
-"""How each lead came to its stage, in the stage history and on its timeline."""
+"""Seed the stage history of leads, and the same moves on their timelines."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.db.backends.utils import CursorWrapper
 from crm.records.activity import SYSTEM_ACTOR
 from demo.seeding.draws import Chunk
 
-# The stages on the way to each stage; one lead in three is lost before there is a proposal.
+# The path of stages to each stage. One lost lead in three is lost before a proposal.
 STAGE_PATHS = {
     "NEW_OPPORTUNITIES": ["NEW_OPPORTUNITIES"],
     "ACTIVE": ["NEW_OPPORTUNITIES", "ACTIVE"],
@@ -52,7 +52,7 @@ SELECT pg_temp.uuid7(at, 'activity', n), CASE WHEN owner_id IS NULL THEN 'system
 
 
 def _stage_moves() -> dict[str, list[Any]]:
-    """Each move of each path: its number, from, to, and when, as a part of the time to the last move."""
+    """Return each move of each path: its number, from, to, and its time as a share of the time to the last move."""
     rows = [
         (path, step, stages[step - 1] if step else None, stage, step / max(len(stages) - 1, 1))
         for path, stages in STAGE_PATHS.items()
@@ -65,7 +65,7 @@ STAGE_MOVE_PARAMETERS = {**_stage_moves(), "program": SYSTEM_ACTOR.name}
 
 
 def insert_stage_moves(cursor: CursorWrapper, chunk: Chunk) -> int:
-    """Write every move of the leads of `seeded`, twice: as history and as activity; returns the moves."""
+    """Insert every move of the leads of `seeded` as stage history and as activity. Return the number of moves."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.seeded_moves")
     chunk.run(cursor, STAGE_MOVES_SQL, STAGE_MOVE_PARAMETERS)
     chunk.run(cursor, INSERT_HISTORY_SQL, STAGE_MOVE_PARAMETERS)

@@ -1,4 +1,4 @@
-"""The leads themselves."""
+"""Seed the leads."""
 
 from typing import Any
 
@@ -74,9 +74,9 @@ SELECT id, created_at, greatest(staged_at, last_contact_at, scored_at), name, em
                 THEN pg_temp.pick('{{hot,warm,cold}}', pg_temp.draw(n, 'overridden')) END AS override,
            (%(odds)s::float8[])[array_position(%(odds_of)s, status_id)] AS odds
       FROM seeded
-     -- Drawn once a row, not once for every mention.
+     -- Computes each expression once for a row, and not at every use.
      OFFSET 0
-  ) AS facts
+  ) AS drawn
 """
 STAGE_ODDS = {
     "NEW_OPPORTUNITIES": 0.10,
@@ -127,7 +127,7 @@ LEAD_PARAMETERS: dict[str, Any] = {
     ],
     "channels": ["email", "email", "phone", "sms"],
     "hours": ["morning", "afternoon", "evening", "any"],
-    # The first are the most frequent; a quarter of the leads have none, few have four.
+    # The first tags are the most frequent. A quarter of the leads have none, a few have four.
     "tags": [
         "renewal",
         "bundle",
@@ -169,5 +169,5 @@ LEAD_PARAMETERS: dict[str, Any] = {
 
 
 def insert_leads(cursor: CursorWrapper, chunk: Chunk) -> int:
-    """Write the leads of `seeded`; their clients stand already."""
+    """Insert the leads of `seeded`; their clients must exist already."""
     return chunk.run(cursor, INSERT_LEADS_SQL, LEAD_PARAMETERS)

@@ -1,8 +1,8 @@
-"""What a lead has told us of what is to be insured, in the words of its line's form."""
+"""SQL for the answers to the form of a lead's line."""
 
 from demo.seeding.vocabulary import split_phrases
 
-# Names of the current insurer are made up, like everything here.
+# Invented names of insurers.
 CARRIERS = [
     "Bluestem Mutual",
     "Harbor & Main",
@@ -14,7 +14,7 @@ CARRIERS = [
     "Redwood National",
     "Summit Fire & Home",
 ]
-# The first eight characters of a vehicle's number say who built what; the rest is the one vehicle's own.
+# The first eight characters of a VIN are those of the model; the rest identifies the vehicle.
 VEHICLES = split_phrases("""
     1FTFW1E5|Ford|F-150
     1FMCU9G6|Ford|Escape
@@ -51,7 +51,7 @@ VANS = split_phrases("""
 
 
 def vehicle_sql(parameter: str, row_number: str) -> str:
-    """SQL for the JSON of a vehicle drawn from the parameter `parameter` for the row `row_number`."""
+    """Return SQL for a vehicle as JSON, drawn from the parameter `parameter` for the row `row_number`."""
     pick = f"pg_temp.pick(%({parameter})s, pg_temp.draw({row_number}, 'vehicle'))"
     serial = f"upper(substr(md5(pg_temp.draw({row_number}, 'VIN')::text), 1, 9))"
     return f"""jsonb_build_object(
@@ -61,7 +61,7 @@ def vehicle_sql(parameter: str, row_number: str) -> str:
 
 
 def amount_sql(draw_name: str, low: int, high: int, step: int) -> str:
-    """SQL for a round number that is more often small than large."""
+    """Return SQL for a round number between `low` and `high`, more often small than large."""
     return f"{step} * pg_temp.whole({low // step}, {high // step}, power(pg_temp.draw(n, '{draw_name}'), 2))"
 
 
@@ -69,7 +69,7 @@ def chance_sql(draw_name: str, share: float) -> str:
     return f"pg_temp.draw(n, '{draw_name}') < {share}"
 
 
-# Written under the first version of each line's form.
+# The answers belong to the first version of each form.
 CURRENT_POLICY_SQL = f"""jsonb_build_object('schema_version', 1,
     'current_carrier', pg_temp.pick(%(carriers)s, pg_temp.draw(n, 'carrier')),
     'current_premium', {amount_sql("premium", 300, 9_000, 10)},
@@ -91,7 +91,7 @@ HOME_SQL = f"""{CURRENT_POLICY_SQL} || jsonb_build_object(
     'roof_year', pg_temp.whole(1998, 2026, pg_temp.draw(n, 'roof')),
     'replacement_cost', {amount_sql("rebuilding", 140_000, 1_400_000, 5_000)},
     'alarm', {chance_sql("alarm", 0.4)}, 'pool', {chance_sql("pool", 0.12)}, 'dog', {chance_sql("dog", 0.38)})"""
-# The lines that have no column of their own.
+# The lines without a column of their own.
 OTHER_LINES_SQL = {
     "renters": f"""{CURRENT_POLICY_SQL} || jsonb_build_object('address', {ADDRESS_SQL},
         'contents_value', {amount_sql("contents", 8_000, 90_000, 1_000)},

@@ -1,10 +1,10 @@
-"""What a lead has shown; the score follows from it by the policy in use."""
+"""SQL for the signals of a lead."""
 
 from leads.scoring.explanation import DEFAULT_SIGNAL_WEIGHTS
 
 POSITIVE_WEIGHTS = {name: weight for name, (weight, _) in DEFAULT_SIGNAL_WEIGHTS.items() if weight > 0}
 NEGATIVE_WEIGHTS = {name: weight for name, (weight, _) in DEFAULT_SIGNAL_WEIGHTS.items() if weight < 0}
-# One lead in five has a warning among its signals; a third of them a single signal, few have six.
+# One lead in five has a warning. A third of the leads have a single other signal, a few have six.
 SIGNALS_SQL = f"""
     SELECT jsonb_agg(jsonb_build_object('type', type, 'timestamp', at, 'weight', weight) || more
                      ORDER BY at) AS signals
@@ -23,7 +23,8 @@ SIGNALS_SQL = f"""
                  1 + width_bucket(pg_temp.draw(n, 'warmth'), %(counts)s)) AS i
           JOIN unnest(%(signs)s::text[], %(weights)s::float8[]) WITH ORDINALITY AS sign (type, weight, place)
             ON sign.place = CASE WHEN i = 0
-                 THEN pg_temp.whole({len(POSITIVE_WEIGHTS) + 1}, {len(POSITIVE_WEIGHTS | NEGATIVE_WEIGHTS)}, pg_temp.draw(n, 'warning'))
+                 THEN pg_temp.whole({len(POSITIVE_WEIGHTS) + 1}, {len(POSITIVE_WEIGHTS | NEGATIVE_WEIGHTS)},
+                                    pg_temp.draw(n, 'warning'))
                  ELSE pg_temp.whole(1, {len(POSITIVE_WEIGHTS)}, pg_temp.draw(n * 8 + i, 'sign')) END
       ) AS drawn
 """

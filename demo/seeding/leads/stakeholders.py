@@ -1,11 +1,11 @@
-"""Who has a say: contacts, and their part in a lead and at the client it became."""
+"""Seed contacts as stakeholders of leads, and as contacts of the clients that the leads became."""
 
 from django.db.backends.utils import CursorWrapper
 
 from demo.seeding.draws import Chunk
 from demo.seeding.vocabulary import PEOPLE_PARAMETERS
 
-# The first contact of a lead is whoever asked; a firm has up to two more.
+# The first contact is the person of the lead; a company has up to two more.
 CONTACTS_TABLE_SQL = """
 CREATE TEMP TABLE seeded_contacts ON COMMIT DROP AS
 SELECT lead.id AS lead_id, lead.client_id, lead.is_firm, lead.created_at, i,
@@ -43,7 +43,7 @@ CONTACT_PARAMETERS = {
 
 
 def insert_contacts(cursor: CursorWrapper, chunk: Chunk) -> int:
-    """Write the contacts of a share of `seeded`, and their links; returns the contacts."""
+    """Insert contacts with their links for a share of `seeded`. Return the number of contacts."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.seeded_contacts")
     chunk.run(cursor, CONTACTS_TABLE_SQL, CONTACT_PARAMETERS)
     contact_count = chunk.run(cursor, INSERT_CONTACTS_SQL, CONTACT_PARAMETERS)

@@ -1,4 +1,4 @@
-"""What somebody has promised to do for a lead."""
+"""Seed tasks for a share of the leads."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.db.backends.utils import CursorWrapper
 
 from demo.seeding.draws import Chunk, weighted_choice
 
-# For an open lead the work lies ahead or is late; for a closed one it is behind us.
+# The tasks of an open lead are planned or late; those of a closed lead are done.
 INSERT_TASKS_SQL = """
 INSERT INTO tasks (id, created_at, updated_at, title, description, status, due_on, assignee_id, lead_id)
 SELECT pg_temp.uuid7(at, 'task', n), at, at, pg_temp.pick(%(titles)s, pg_temp.draw(n, 'task')),
@@ -21,7 +21,7 @@ SELECT pg_temp.uuid7(at, 'task', n), at, at, pg_temp.pick(%(titles)s, pg_temp.dr
     SELECT seeded.*, created_at + (coalesce(closed_at, %(now)s) - created_at) * pg_temp.draw(n, 'promised') AS at
       FROM seeded WHERE pg_temp.draw(n, 'tasks') < %(tasks)s
      OFFSET 0
-  ) AS promised
+  ) AS lead
 """
 TASK_PARAMETERS: dict[str, Any] = {
     **weighted_choice("ahead", {"ON_DECK": 40, "IN_PROGRESS": 14, "BLOCKED": 6, "DONE": 36, "ARCHIVED": 4}),
@@ -40,11 +40,11 @@ TASK_PARAMETERS: dict[str, Any] = {
     "descriptions": [
         "They are easiest to reach in the morning.",
         "Two carriers have answered; the third promised an answer this week.",
-        "Leave a message when nobody answers, and write afterwards.",
+        "Leave a message if there is no answer, and write afterwards.",
     ],
 }
 
 
 def insert_tasks(cursor: CursorWrapper, chunk: Chunk) -> int:
-    """Write a task for a share of `seeded`."""
+    """Insert one task for a share of `seeded`."""
     return chunk.run(cursor, INSERT_TASKS_SQL, TASK_PARAMETERS)

@@ -1,4 +1,4 @@
-"""Who asked, when, and how far it has gone: the table `seeded` of the session, one row a lead."""
+"""The temporary table `seeded` with one row for each lead: its person, dates, stage, signals and score."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +12,8 @@ from demo.seeding.leads.signals import SIGNAL_PARAMETERS, SIGNALS_SQL
 from demo.seeding.vocabulary import FIRM_PARAMETERS, PEOPLE_PARAMETERS, PLACE_PARAMETERS
 from leads.models import ScoringPolicy
 
-# In the order of their time, as rows come in life; the newest are the most, as in an agency that grows.
-ARRIVED_SQL = """
+# In order of creation, as in a real database. There are more new leads than old ones, because the agency grows.
+NEW_LEADS_SQL = """
     SELECT n, (n - %(start)s)::float8 / %(total)s AS progress,
            %(now)s::timestamptz - interval '3 years'
              * power(1 - (n - %(start)s + pg_temp.draw(n, 'arrival')) / %(total)s, 1.6) AS created_at,
@@ -25,16 +25,16 @@ ARRIVED_SQL = """
                 THEN pg_temp.pick(%(owners)s, pg_temp.draw(n, 'owner')) END AS owner
       FROM generate_series(%(first)s::bigint, %(last)s) AS n
 """
-# Of the oldest three in ten are still open, of the newest eight.
+# 30 % of the oldest leads are still open, 80 % of the newest.
 STAGED_SQL = """
-    SELECT arrived.*, line_id, coalesce(is_commercial, false) AS is_firm,
+    SELECT new_leads.*, line_id, coalesce(is_commercial, false) AS is_firm,
            CASE WHEN pg_temp.draw(n, 'open') >= 0.3 + progress / 2
                 THEN pg_temp.pick(%(ends)s, %(ends_shares)s, pg_temp.draw(n, 'stage'))
                 WHEN created_at > %(now)s - interval '45 days'
                 THEN pg_temp.pick(%(fresh)s, %(fresh_shares)s, pg_temp.draw(n, 'stage'))
                 ELSE pg_temp.pick(%(stages)s, %(stages_shares)s, pg_temp.draw(n, 'stage'))
            END AS status_id
-      FROM arrived
+      FROM new_leads
       LEFT JOIN (SELECT id AS line_id, code, is_commercial FROM insurance_types) AS line ON code = line_code
 """
 CLOSED_SQL = """
@@ -60,18 +60,18 @@ CONTACTED_SQL = """
       FROM closed
 """
 SCORED_SQL = f"""
-    SELECT heard.*, signals,
+    SELECT contacted.*, signals,
            CASE WHEN signals IS NOT NULL
                 THEN lead_score(signals, %(policy)s, %(half_life)s, scored_at) END AS score
-      FROM heard LEFT JOIN LATERAL ({SIGNALS_SQL}) AS shown ON scored_at IS NOT NULL
+      FROM contacted LEFT JOIN LATERAL ({SIGNALS_SQL}) AS shown ON scored_at IS NOT NULL
 """
-# The telephone numbers are the hundred of every area that are kept for fiction, written as people do.
+# The phone numbers are the hundred of each area code that are reserved for fiction, in common notations.
 SEEDED_TABLE_SQL = f"""
 CREATE TEMP TABLE seeded ON COMMIT DROP AS
-WITH arrived AS MATERIALIZED ({ARRIVED_SQL}),
+WITH new_leads AS MATERIALIZED ({NEW_LEADS_SQL}),
      staged AS MATERIALIZED ({STAGED_SQL}),
      closed AS MATERIALIZED ({CLOSED_SQL}),
-     heard AS MATERIALIZED ({CONTACTED_SQL}),
+     contacted AS MATERIALIZED ({CONTACTED_SQL}),
      scored AS MATERIALIZED ({SCORED_SQL})
 SELECT scored.*, pg_temp.uuid7(created_at, 'lead', n) AS id, owner_id,
        first_name || ' ' || last_name AS name,
@@ -116,7 +116,7 @@ SELECT coalesce(max(substring(email FROM '\.(\d{1,12})(?:\.[a-z]+)?@example\.(?:
  WHERE email LIKE '%@example.%'
 """
 
-# The share of each line among new leads, and what a policy of it usually costs in a year.
+# The share of each line among new leads, and the usual yearly premium.
 LINE_SHARES = {
     "auto": 30,
     "home": 19,
@@ -160,8 +160,8 @@ TIMELINE_PARAMETERS: dict[str, Any] = {
 
 
 def create_seeded_table(cursor: CursorWrapper, chunk: Chunk, owners: Sequence[User]) -> None:
-    """Make the table `seeded` for the leads of `chunk`, gone again when the transaction ends."""
-    # A caller's transaction may go on after the chunk, and the table with it.
+    """Create the table `seeded` for the leads of `chunk`; it is dropped at the end of the transaction."""
+    # The transaction of a caller may contain several chunks.
     cursor.execute("DROP TABLE IF EXISTS pg_temp.seeded")
     policy = ScoringPolicy.objects.active()
     policy_parameters = {
@@ -180,6 +180,6 @@ def create_seeded_table(cursor: CursorWrapper, chunk: Chunk, owners: Sequence[Us
 
 
 def next_lead_number(cursor: CursorWrapper) -> int:
-    """The number of the next lead: every address made by a seed carries one, and none may come twice."""
+    """Return the number of the next lead. Every generated email address contains one, so it must be unique."""
     cursor.execute(HIGHEST_NUMBER_SQL)
     return cursor.fetchone()[0] + 1

@@ -1,4 +1,4 @@
-"""Import a file of leads."""
+"""Import a CSV file of leads."""
 
 import argparse
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.template.defaultfilters import pluralize
 
 from crm.exceptions import ActionRefused
 from crm.records.activity import SYSTEM_ACTOR
@@ -17,7 +18,7 @@ from leads.importing.transitions import import_leads
 EXAMPLES = f"""
 examples:
   manage.py import_leads contacts.csv --dry-run
-  manage.py import_leads hubspot.csv --errors left_out.csv
+  manage.py import_leads hubspot.csv --errors skipped.csv
   manage.py import_leads people.csv --map "Berater=assigned_to" --map "Status=" --set tags=2026
   manage.py import_leads claims.csv --set contact_name='Applicant {{row}}' --set notes='From {{policy_state}}'
 
@@ -26,21 +27,21 @@ fields: {", ".join((*IMPORTABLE_FIELDS, *NAME_PARTS))}
 
 
 def pair_type(partition: Callable[[str], tuple[str, str, str]], description: str) -> Callable[[str], tuple[str, str]]:
-    """An `argparse` type for two texts with `=` between them."""
+    """Return an `argparse` type for two texts separated by `=`."""
 
     def parse(text: str) -> tuple[str, str]:
         before, separator, after = partition(text)
         if not (separator and before.strip()):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {description}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not of the form {description}")
         return before.strip(), after.strip()
 
     return parse
 
 
 class Command(BaseCommand):
-    """Every row becomes a lead, a duplicate or a reason; a dry run says which and changes nothing."""
+    """Import leads; each row becomes a lead, is a duplicate, or is refused with a reason."""
 
-    help = "Import a CSV file of leads: any common dialect and encoding, all of it or nothing."
+    help = "Import a CSV file of leads, in any common dialect and encoding, in one transaction."
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> argparse.ArgumentParser:
         return super().create_parser(
@@ -60,7 +61,7 @@ class Command(BaseCommand):
             dest="column_fields",
             metavar="COLUMN=FIELD",
             type=pair_type(lambda text: text.rpartition("="), "column=field"),
-            help="Import this column into this field; without a field it is kept as a custom field.",
+            help="Import this column into this field; without a field, keep it as a custom field.",
         )
         parser.add_argument(
             "--set",
@@ -69,11 +70,11 @@ class Command(BaseCommand):
             dest="field_templates",
             metavar="FIELD=TEXT",
             type=pair_type(lambda text: text.partition("="), "field=text"),
-            help="Fill this field of every lead; {Column} stands for the row's cell, {row} for its number.",
+            help="Set this field of every lead; {Column} stands for a cell of the row, {row} for its number.",
         )
-        parser.add_argument("--dry-run", action="store_true", help="Read and compare all rows, change nothing.")
-        parser.add_argument("--errors", type=Path, metavar="FILE", help="Write the rows left out here, as CSV.")
-        parser.add_argument("--encoding", help="Instead of the encoding that the file looks like.")
+        parser.add_argument("--dry-run", action="store_true", help="Check all rows, but change nothing.")
+        parser.add_argument("--errors", type=Path, metavar="FILE", help="Write skipped rows to this CSV file.")
+        parser.add_argument("--encoding", help="Use this encoding instead of the detected one.")
 
     def handle(
         self,
@@ -95,7 +96,7 @@ class Command(BaseCommand):
                 errors=errors,
                 encoding=encoding,
                 dry_run=dry_run,
-                # Not in the colour of errors.
+                # Progress is not an error, so do not colour it like one.
                 tell=partial(self.stderr.write, style_func=str),
             )
         except ActionRefused as error:
@@ -109,20 +110,23 @@ class Command(BaseCommand):
         for kind, count in outcome.reason_counts.most_common():
             self.stdout.write(f"{count:,} × {kind}")
         if errors:
-            self.stdout.write(f"The rows left out are in {errors}.")
+            self.stdout.write(f"Skipped rows written to {errors}.")
         self.stdout.write(
-            f"{'Dry run: nothing was changed. ' if dry_run else ''}Read {outcome.rows_read} rows: "
-            f"{outcome.imported} imported, {outcome.duplicates} duplicates, {outcome.rejected} refused."
+            f"{'Dry run: nothing was changed. ' if dry_run else ''}"
+            f"Read {outcome.rows_read:,} row{pluralize(outcome.rows_read)}: {outcome.imported:,} imported, "
+            f"{outcome.duplicates:,} duplicate{pluralize(outcome.duplicates)}, {outcome.rejected:,} refused."
         )
 
 
 def to_mapping(pairs: list[tuple[str, str]], option: str) -> dict[str, str]:
-    """The pairs as a dictionary.
+    """Return the pairs as a dictionary.
 
     Raises:
-        CommandError: the same thing is said twice.
+        CommandError: two pairs have the same key.
     """
     mapping = dict(pairs)
     if len(mapping) < len(pairs):
-        raise CommandError(f"Of what {option} names, something is named twice.")
+        keys = [key for key, _ in pairs]
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise CommandError(f"{option} names “{repeated}” twice.")
     return mapping

@@ -1,4 +1,4 @@
-"""Score leads now."""
+"""Score all open leads now."""
 
 import argparse
 import sys
@@ -15,20 +15,22 @@ PROGRESS_INTERVAL = 20
 
 
 class Command(BaseCommand):
-    """`score_leads`: what happens every night and whenever another policy is put in use."""
+    """Do what a job does every night and after a scoring policy is activated."""
 
-    help = "Read the facts about every open lead and score it by the policy in use; what stays as it is is not written."
+    help = "Update the signals and scores of all open leads with the active scoring policy. Writes only changed leads."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--batch", type=int, default=SCORING_BATCH_SIZE, help="How many leads to a transaction.")
+        parser.add_argument("--batch", type=int, default=SCORING_BATCH_SIZE, help="Number of leads in one transaction.")
 
     def handle(self, *, batch: int, verbosity: int, **options: Any) -> None:
-        policy, read, changed = ScoringPolicy.objects.active(), 0, 0
+        policy, read_count, changed_count = ScoringPolicy.objects.active(), 0, 0
         batch, now = max(batch, 1), timezone.now()
         changed_signals = sum(sync_all_field_signals(policy, now, batch=batch))
         for number, (batch_read, batch_changed) in enumerate(rescore_all_leads(policy, now, batch=batch), 1):
-            read, changed = read + batch_read, changed + batch_changed
+            read_count, changed_count = read_count + batch_read, changed_count + batch_changed
             if verbosity and number % PROGRESS_INTERVAL == 0:
-                sys.stderr.write(f"{read:,} read\n")
-        by = f"by version {policy.version} of the policy"
-        self.stdout.write(f"{read:,} leads read, {changed_signals:,} with other facts, {changed:,} scored anew {by}.")
+                sys.stderr.write(f"{read_count:,} leads read\n")
+        self.stdout.write(
+            f"{read_count:,} leads read, {changed_signals:,} with changed signals, {changed_count:,} with a changed "
+            f"score or tier (policy version {policy.version})."
+        )

@@ -1,4 +1,4 @@
-"""Learn anew how likely leads are to be won."""
+"""Train a new prediction model."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from leads.prediction.transitions import update_all_probabilities
 
 
 class Command(BaseCommand):
-    """`train_prediction`: what happens every week."""
+    """Do what a job does every week."""
 
-    help = "Learn from the leads that have ended, and tell the chance of every open one by the better model."
+    help = "Train a prediction model on the closed leads, and update all open leads with the better model."
 
     def handle(self, **options: Any) -> None:
         try:
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         )
         for name, reason in model.refused.items():
             self.stdout.write(f"  not used: {name}: {reason}")
-        read = written = 0
+        read_count = written_count = 0
         for batch_read, changed in update_all_probabilities(PredictionModel.objects.active(), timezone.now()):
-            read, written = read + batch_read, written + changed
-        self.stdout.write(f"{read:,} open leads, {written:,} with another chance than before.")
+            read_count, written_count = read_count + batch_read, written_count + changed
+        self.stdout.write(f"{read_count:,} open leads read, {written_count:,} with a changed probability.")

@@ -105,10 +105,10 @@ def test_model_answers_with_sources(model, ann):
 FAULTS = {
     "down": (respond_with(500, b"<html>oops</html>"), "answered 500"),
     "limit": (respond_with(429, {"error": {"message": "Slow down"}}), "answered 429"),
-    "cut": (cut_connection, "broke off the connection"),
+    "cut": (cut_connection, "closed the connection early"),
     "slow": (slow, "did not answer within 1 seconds"),
-    "prose": (respond_with(200, completion("It is a lovely lead.")), "not of the shape"),
-    "nothing": (respond_with(200, completion("")), "answered nothing"),
+    "prose": (respond_with(200, completion("It is a lovely lead.")), "does not have the requested format"),
+    "nothing": (respond_with(200, completion("")), "The answer was empty"),
     "refused": (respond_with(200, completion(None, refusal="No.")), "The model refused"),
     "no source": (
         completion_with_answer("It is surely won, I have mailed them."),
@@ -146,7 +146,7 @@ def test_exhausted_budget_falls_back_to_record(model, settings, ann):
     ask(ann, lead, "Which stage?", key=KEYS[1])
     assert len(model.requests) == 1
     shown = page(ann, lead)
-    assert "Not asked: the day&#x27;s budget of 1 calls for Ann" in shown
+    assert "Not sent: the daily budget of 1 call for Ann" in shown
     assert "The stage is" in shown
 
 

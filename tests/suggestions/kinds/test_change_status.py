@@ -49,7 +49,7 @@ def test_undo_is_refused_after_another_stage_change(ann):
     suggestion = make_stage_suggestion(ann)
     approve(suggestion, by=ann)
     move_lead(suggestion.lead, "PROPOSAL_SENT")
-    with pytest.raises(IllegalTransition, match="has moved to .* meanwhile"):
+    with pytest.raises(IllegalTransition, match="has been moved to .* in the meantime"):
         undo(suggestion, by=ann)
 
 
@@ -88,4 +88,4 @@ def test_stage_changed_before_execution_fails(ann):
     execution = approve_while_paused(suggestion, ann)
     move_lead(suggestion.lead, "PROPOSAL_SENT")
     assert resume_and_run(suggestion, execution).state == "FAILED"
-    assert "has moved to Proposal sent meanwhile. Look again." in suggestion.error_message
+    assert "has been moved to Proposal sent in the meantime. Reload the page." in suggestion.error_message

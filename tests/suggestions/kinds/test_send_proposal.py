@@ -161,6 +161,7 @@ def test_preview_announces_tracking_only_when_allowed(smtp_sink, lead, ann, sett
     assert ("here: https://crm.example.com/t/" in text) is tracked
     assert ('.gif" width="1"' in html) is tracked
     page = browser(ann).get(f"/leads/lead/{lead.pk}/change/?edit=1").content.decode()
-    assert "Do not note when mails are opened" in page
+    assert "Do not track email opens" in page
+
     composer = browser(ann).get(f"/inbox/draft/add/?lead={lead.pk}").content.decode()
     assert ("The mail carries a tracking picture" in composer) is tracked

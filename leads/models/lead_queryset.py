@@ -1,0 +1,59 @@
+"""The sort orders of leads, and the named sets of leads."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.db.models.functions import Coalesce
+
+from crm.records.base import RecordQuerySet, can_see_everyone, owned_by_or_unassigned
+from leads.models.lead_choices import Tier
+
+# Sort order of the tiers. Unscored leads come last.
+TIER_RANK = {Tier.HOT: 4, Tier.WARM: 3, Tier.COLD: 2, Tier.DORMANT: 1}
+UNSCORED_RANK = 0
+PRIORITY_SORT_KEYS = {
+    "urgency": models.Case(
+        *(models.When(priority_tier=tier.value, then=models.Value(rank)) for tier, rank in TIER_RANK.items()),
+        default=models.Value(UNSCORED_RANK),
+        output_field=models.SmallIntegerField(),
+    ),
+    "score_or_less": Coalesce("overall_score", models.Value(-1), output_field=models.DecimalField()),
+}
+LAST_CONTACT_SORT_KEY = Coalesce("last_contact_at", "created_at")
+VALUE_SORT_KEY = Coalesce("estimated_value", models.Value(-1), output_field=models.DecimalField())
+
+
+class LeadQuerySet(RecordQuerySet):
+    """Named sets of leads."""
+
+    def visible_to(self, user: Any) -> "LeadQuerySet":
+        """Return the leads `user` may see: own and unassigned ones, or all for a user who may see every owner."""
+        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user))
+
+    def open(self) -> "LeadQuerySet":
+        return self.filter(closed_at__isnull=True)
+
+    def closed(self) -> "LeadQuerySet":
+        return self.filter(closed_at__isnull=False)
+
+    def of_tier(self, tier: str | None) -> "LeadQuerySet":
+        """Return the leads of `tier` (None: unscored). Compares the rank, so that the priority index is used."""
+        return self.alias(_urgency=PRIORITY_SORT_KEYS["urgency"]).filter(_urgency=TIER_RANK.get(tier, UNSCORED_RANK))
+
+    def without_contact_since(self, moment: datetime) -> "LeadQuerySet":
+        """Return the leads without contact in either direction since `moment`, or since creation if there was none."""
+        return self.alias(_heard=LAST_CONTACT_SORT_KEY).filter(_heard__lt=moment)
+
+    def update_last_activity(self, at: datetime) -> int:
+        """Set the date of the last activity to `at` where it is older. Return the number of updated leads."""
+        behind = models.Q(last_activity_at__isnull=True) | models.Q(last_activity_at__lt=at)
+        return self.filter(behind).update(last_activity_at=at)
+
+    def due_for_evaluation(self, now: datetime) -> "LeadQuerySet":
+        """Return the open leads due for a next best action, latest change first."""
+        return self.open().filter(next_look_at__lte=now).order_by("-next_look_at", "-id")
+
+    def awaiting_reply(self) -> "LeadQuerySet":
+        """Return the leads that owe us a reply, longest wait first."""
+        return self.filter(awaiting_reply=True).order_by("last_contact_at")
