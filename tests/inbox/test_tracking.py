@@ -17,7 +17,7 @@ from inbox.models import Message, MessageState, Thread
 from inbox.outgoing import tracking
 from inbox.outgoing.mime import build_email
 from inbox.outgoing.outbox import compose
-from inbox.public import TRANSPARENT_GIF
+from inbox.public.views import TRANSPARENT_GIF
 from leads.models import Lead
 from tests.cast import make_lead, make_thread
 

@@ -2,11 +2,11 @@
 
 from django.urls import re_path
 
-from inbox import public
+from inbox.public import views
 
 TOKEN = r"(?P<token>[A-Za-z0-9_-]{22})"
 
 urlpatterns = [
-    re_path(rf"^{TOKEN}\.gif$", public.tracking_pixel, name="public_picture"),
-    re_path(rf"^{TOKEN}/$", public.proposal_page, name="public_proposal"),
+    re_path(rf"^{TOKEN}\.gif$", views.tracking_pixel, name="public_picture"),
+    re_path(rf"^{TOKEN}/$", views.proposal_page, name="public_proposal"),
 ]
