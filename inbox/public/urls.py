@@ -1,4 +1,4 @@
-"""The addresses that people outside reach without a login: those that a mail of ours carries."""
+"""The URLs that outsiders reach without a login, through links in our emails."""
 
 from django.urls import re_path
 

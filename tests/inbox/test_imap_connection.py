@@ -72,7 +72,7 @@ def test_reencrypt_command_rotates_keys_and_reports_lost_key(server, settings, c
     [old] = settings.CREDENTIALS_KEYS
     settings.CREDENTIALS_KEYS = [Fernet.generate_key().decode(), old]
     call_command("reencrypt_credentials")
-    assert "1 password encrypted anew" in capsys.readouterr().out
+    assert "1 password re-encrypted" in capsys.readouterr().out
     settings.CREDENTIALS_KEYS = settings.CREDENTIALS_KEYS[:1]
     assert poll(box).last_error == "" and Message.objects.count() == 1
     settings.CREDENTIALS_KEYS = [Fernet.generate_key().decode()]
@@ -131,22 +131,22 @@ def test_connection_errors_are_readable(server, monkeypatch, ada):
         return str(refusal.value)
 
     place = f"localhost:{server.tls_port}"
-    assert said() == f"The certificate that {place} shows is not trusted for localhost: self-signed certificate."
-    assert said(host="nowhere.invalid") == "There is no server called nowhere.invalid."
-    assert said(port=9) == "localhost:9 takes no connections: look at server and port."
+    assert said() == f"The certificate of {place} is not trusted for localhost: self-signed certificate."
+    assert said(host="nowhere.invalid") == "The server nowhere.invalid was not found."
+    assert said(port=9) == "localhost:9 refused the connection. Check the server and the port."
     plain = f"localhost:{server.port}"
     assert said(port=server.port) == (
-        f"{plain} does not speak TLS as expected: another port or STARTTLS may be the right choice."
+        f"The TLS handshake with {plain} failed. Try another port or STARTTLS."
     )
     with silent_server() as listening, monkeypatch.context() as patch:
         patch.setattr(imap, "TIMEOUT_SECONDS", 0.5)
         port = listening.getsockname()[1]
-        assert said(port=port, security=Security.STARTTLS) == f"localhost:{port} does not answer within 0.5 seconds."
+        assert said(port=port, security=Security.STARTTLS) == f"localhost:{port} did not respond within 0.5 seconds."
     monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
-    assert "refuses the login of ann@agency.example: wrong login or password." in said(password="wrong")
+    assert "refused the login of ann@agency.example: wrong username or password." in said(password="wrong")
     assert said(host="127.0.0.2", port=server.tls_port).startswith("127.0.0.2")
     assert try_connection(connect(server, **good, username=ANN, address="x@agency.example"), by=ada) == (
-        "The connection works: 0 mails in the inbox. What was sent is in “Sent”."
+        "The connection works: 0 emails in the inbox. Sent folder: “Sent”."
     )
 
 
@@ -169,7 +169,7 @@ def test_starttls_encrypts_and_missing_support_is_reported(server, monkeypatch, 
     assert try_connection(box, by=ada).startswith("The connection works")
     with (
         dovecot.start_dovecot({ANN: SECRET}) as plain,
-        pytest.raises(ConnectionFailed, match="does not offer STARTTLS"),
+        pytest.raises(ConnectionFailed, match="does not support STARTTLS"),
     ):
         try_connection(connect(plain, "other@agency.example", host="localhost", security=Security.STARTTLS), by=ada)
 
@@ -189,7 +189,8 @@ def test_unencrypted_connection_is_only_for_localhost(as_max):
 def test_rejected_password_is_not_retried_until_changed(server, ada):
     box = poll(connect(server, password="wrong"))
     assert (box.status, box.next_sync_at) == (MailboxStatus.PENDING_REAUTH, None)
-    assert "wrong login or password" in box.last_error and "wrong " not in box.last_error.replace("wrong login", "")
+    assert "wrong username or password" in box.last_error
+    assert "wrong " not in box.last_error.replace("wrong username", "")
     lines = server.log().count("auth failed")
     poll_mailbox(box.pk)
     fetch_due_mailboxes(0)

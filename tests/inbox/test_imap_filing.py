@@ -136,7 +136,7 @@ def test_failed_filing_is_retried_then_reported_and_email_stays_sent(server, smt
     assert told.get().about_id == box.pk
     message.refresh_from_db()
     assert message.state == MessageState.SENT
-    assert message.error_message.startswith("It went out, but could not be filed in the folder of what was sent: ")
+    assert message.error_message.startswith("The email was sent, but could not be filed in the Sent folder: ")
 
 
 def test_rejected_login_stops_filing_and_requires_reauth(server, smtp_sink, ann):

@@ -128,16 +128,16 @@ def test_import_command_counts_files(box, tmp_path):
     (tmp_path / "two.mbox").write_bytes(b"From x\n" + raw_email("b") + b"\nFrom y\n" + raw_email("c", answers="b"))
     said = StringIO()
     call_command("import_mail", str(tmp_path), mailbox=OURS, verbosity=0, stdout=said)
-    assert said.getvalue() == "4 mails read: 3 taken in, 0 there already, 1 set aside.\n"
+    assert said.getvalue() == "4 emails read: 3 imported, 0 already known, 1 set aside.\n"
     said = StringIO()
     call_command("import_mail", str(tmp_path), mailbox=OURS.upper(), verbosity=0, stdout=said)
-    assert said.getvalue() == "4 mails read: 0 taken in, 4 there already, 0 set aside.\n"
+    assert said.getvalue() == "4 emails read: 0 imported, 4 already known, 0 set aside.\n"
     assert len(message_ids_by_thread()) == 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "why"),
-    [(["nowhere"], "There is no nowhere"), ([__file__, "--mailbox", "no address"], "valid email address")],
+    [(["nowhere"], "nowhere does not exist"), ([__file__, "--mailbox", "no address"], "valid email address")],
 )
 def test_import_command_refuses_invalid_argument(db, arguments, why):
     with pytest.raises(CommandError, match=why):

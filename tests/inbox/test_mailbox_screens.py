@@ -46,7 +46,7 @@ def test_retry_stores_a_now_readable_email(as_max, box):
 def test_retry_of_unreadable_email_shows_error_and_keeps_it(as_max, box):
     kept = make_set_aside(box, b"rubbish")
     response = as_max.post(reverse("admin:inbox_setaside_do", args=[kept.pk, "again"]))
-    assert "It still cannot be read." in response.content.decode()
+    assert "The email still cannot be read." in response.content.decode()
     assert SetAside.objects.exists()
 
 
