@@ -269,6 +269,6 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         return list(related.visible_to(request.user).order_by("-id")[:MAX_RELATED_RECORDS])
 
     def success_url(self, request: HttpRequest, row: Thread, verb: str) -> str:
-        """Return to the list if the user can no longer see the thread, for example after assigning it to a colleague."""
+        """Return to the list if the user can no longer see the thread, such as after assigning it to a colleague."""
         seen = Thread.everything.visible_to(request.user).filter(pk=row.pk).exists()
         return super().success_url(request, row, verb) if seen else self.list_url()

@@ -50,7 +50,7 @@ class ThreadList(KeysetChangeList):
         notices = []
         if not self.search_result.is_complete:
             notices.append(
-                f"Very many messages match. Only the newest {MAX_NEWEST_SCANNED:,} and some older messages were searched."
+                f"Very many messages match. Only the newest {MAX_NEWEST_SCANNED:,} and some older ones were searched."
                 " Use a rarer word or a filter to search further."
             )
         if self.search_result.has_more:

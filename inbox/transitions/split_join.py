@@ -95,7 +95,7 @@ def join(thread: Thread, other: Thread, *, by: Actor | User) -> None:
 
 
 def lock_threads(threads: Sequence[Thread], actor: Actor) -> list[Thread]:
-    """Return `threads` freshly loaded and locked until the transaction ends. Their mailboxes receive no email meanwhile.
+    """Reload and lock `threads` until the transaction ends. Their mailboxes receive no email meanwhile.
 
     Raises:
         IllegalTransition: one of them is deleted, or `actor` may not see it.

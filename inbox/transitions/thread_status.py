@@ -76,5 +76,5 @@ def lock_thread(thread: Thread) -> Thread:
     """
     locked = Thread.everything.select_for_update().get(pk=thread.pk)
     if locked.is_deleted:
-        raise IllegalTransition(f"The conversation “{locked}” is deleted. Restore it first.")
+        raise IllegalTransition(f"The conversation “{locked}” is deleted; restore it first.")
     return locked

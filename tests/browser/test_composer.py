@@ -78,7 +78,7 @@ def test_template_and_reply_all_stay_on_page(opened, max, thread):
     expect(page.locator("#compose_cc")).to_have_value("sam@example.com")
     with page.expect_navigation():
         page.click("[data-send]")
-    expect(page.locator(".refusal[role=alert]").first).to_contain_text("Not filled in yet: {{line}}.")
+    expect(page.locator(".refusal[role=alert]").first).to_contain_text("Fill in or remove the placeholders: {{line}}.")
     page.fill("#compose_body", "Dear Lee, see below.")
     with page.expect_navigation():
         page.click("[data-send]")

@@ -108,7 +108,7 @@ def test_agent_cannot_write_in_a_colleagues_thread(as_ann, bob):
     form = {"key": str(uuid7()), "version": "0", "thread": str(thread.pk), "to": "x@example.com", "subject": "a"}
     answer = submit_composer(as_ann, {**form, "body": "b", "confirmed": "x@example.com"}, "send")
     assert answer.status_code == 422
-    assert "not yours to see" in answer.content.decode()
+    assert "do not have access to it" in answer.content.decode()
     assert not Draft.objects.exists() and not Message.objects.exists()
 
 
@@ -160,11 +160,11 @@ def test_reply_without_quote_omits_quoted_text(as_ann, thread):
         ({"to": "lee"}, "“lee” is not a mail address"),
         ({"to": "lee@example.com\u200b"}, "invisible character"),
         ({"to": "Bcc: eve@example.com"}, "Bcc is not possible"),
-        ({"subject": " "}, "the subject is empty"),
+        ({"subject": " "}, "Enter a subject"),
         ({"subject": "x" * 501}, "at most 500 characters"),
         ({"body": "x" * 100_001}, "at most 100000 characters"),
-        ({"body": "Dear {{first_name}}, {{ x }}"}, "Not filled in yet: {{first_name}}, {{ x }}."),
-        ({"subject": "For {{lead_name"}, "Not filled in yet"),
+        ({"body": "Dear {{first_name}}, {{ x }}"}, "Fill in or remove the placeholders: {{first_name}}, {{ x }}."),
+        ({"subject": "For {{lead_name"}, "Fill in or remove the placeholders"),
         ({"to": ", ".join(f"p{n}@example.com" for n in range(11))}, "at most 10 people"),
         ({"key": "x"}, "Key"),
         ({"version": "-1"}, "Version"),
@@ -188,7 +188,7 @@ def test_unknown_recipient_must_be_confirmed(as_ann, thread):
     answer = submit_composer(as_ann, form, "send")
     assert answer.status_code == 422
     page = answer.content.decode()
-    assert "Nora@new.example is not known to us and was never written to before" in page
+    assert "Nora@new.example is not in our records and was never emailed before" in page
     assert 'name="confirmed" value="Nora@new.example"' in page and 'value="lee@example.com"> <span' not in page
     form["version"] = str(Draft.objects.get().version)
     assert submit_composer(as_ann, form, "send", confirmed="else@new.example").status_code == 422
@@ -262,7 +262,7 @@ def test_new_email_from_client_and_contact_page(as_max):
     contact = make_contact(email="kim@example.com")
     client.contact_links.create(contact=contact)
     for url in (f"/crm/client/{client.pk}/change/", f"/crm/contact/{contact.pk}/change/"):
-        assert "Write a mail" in as_max.get(url).content.decode()
+        assert "New email" in as_max.get(url).content.decode()
     form = composer_form(as_max, f"{DRAFT_ADD_URL}?client={client.pk}")
     assert (form["to"], form["client"]) == ("works@example.com", str(client.pk))
     form = composer_form(as_max, f"{DRAFT_ADD_URL}?contact={contact.pk}")
@@ -275,12 +275,12 @@ def test_new_email_from_client_and_contact_page(as_max):
 def test_unknown_recipient_record_shows_error(as_ann, asked):
     answer = as_ann.get(f"{DRAFT_ADD_URL}?{asked}")
     assert answer.status_code == 200
-    assert "There is no such" in answer.content.decode()
+    assert "does not exist" in answer.content.decode()
 
 
 def test_email_to_a_colleagues_lead_is_refused(as_ann, bob):
     lead = make_lead(assigned_to=bob)
-    assert "There is no such lead" in as_ann.get(f"{DRAFT_ADD_URL}?lead={lead.pk}").content.decode()
+    assert "This lead does not exist" in as_ann.get(f"{DRAFT_ADD_URL}?lead={lead.pk}").content.decode()
     form = {
         "key": str(uuid7()),
         "version": "0",
@@ -309,7 +309,7 @@ def test_template_fills_in_lead_and_shows_missing_placeholders(as_ann, ann, lead
     assert draft.subject == "For Lee Lead"
     assert draft.body == "Dear Lee, your {{line}} for {{company_name}}.\nAnn\n\nP.S. Hello"
     answer = submit_composer(as_ann, composer_form(as_ann, f"/inbox/draft/{draft.pk}/change/"), "send")
-    assert "Not filled in yet: {{line}}, {{company_name}}." in answer.content.decode()
+    assert "Fill in or remove the placeholders: {{line}}, {{company_name}}." in answer.content.decode()
 
 
 def test_template_keeps_reply_subject(as_ann, thread, template):
@@ -355,7 +355,7 @@ def test_too_many_or_too_large_attachments_are_refused(as_ann, thread, monkeypat
     form = {**composer_form(as_ann, page_of(thread)), "body": "Here."}
     many = [SimpleUploadedFile(f"{n}.txt", b"x") for n in range(11)]
     answer = submit_composer(as_ann, form, "send", files=many)
-    assert (answer.status_code, "At most 10 files" in answer.content.decode()) == (422, True)
+    assert (answer.status_code, "at most 10 files" in answer.content.decode()) == (422, True)
     monkeypatch.setattr("inbox.drafts.transitions.MAX_ATTACHMENT_BYTES", 10)
     form["version"] = str(Draft.objects.get().version)
     answer = submit_composer(as_ann, form, "attach", files=[SimpleUploadedFile("a.txt", b"x" * 11)])

@@ -144,7 +144,10 @@ def test_unreadable_email_is_set_aside_once(server):
     server.deliver(ANN, make_email(1))
     box = poll(connect(server))
     poll(box)
-    assert (SetAside.objects.get().reason, Message.objects.count()) == ("The file is not an email: it has no headers.", 1)
+    assert (SetAside.objects.get().reason, Message.objects.count()) == (
+        "The file is not an email: it has no headers.",
+        1,
+    )
 
 
 def test_backlog_continues_in_next_run(server, monkeypatch):
@@ -222,7 +225,9 @@ def test_email_that_breaks_connection_is_set_aside_after_retries(server, monkeyp
         poll(box)
         assert box.last_error in {"It broke off.", ""}
     assert runs == sync.SINGLE_AFTER_TRIES + sync.GIVE_UP_AFTER_TRIES + 1
-    assert "Every attempt to fetch or store this email was interrupted. Subject: “Hello”" in SetAside.objects.get().reason
+    assert (
+        "Every attempt to fetch or store this email was interrupted. Subject: “Hello”" in SetAside.objects.get().reason
+    )
     assert (Message.objects.count(), folder_state(box, "INBOX").uid, box.failures) == (5, 6, 0)
 
 
@@ -246,7 +251,7 @@ def test_missing_folder_is_reported_and_others_are_read(server):
     server.deliver(ANN, make_email(1))
     box = poll(connect(server, folders=["Gone"]))
     assert "The folder “Gone” does not exist or cannot be read" in box.last_error
-    assert (Message.objects.count(), box.failures, box.health[0]) == (1, 0, "Fetched, with trouble")
+    assert (Message.objects.count(), box.failures, box.health[0]) == (1, 0, "Synced with warnings")
 
 
 def test_messages_and_folder_progress_are_saved_atomically(server, monkeypatch, caplog):

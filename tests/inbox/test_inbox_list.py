@@ -73,11 +73,11 @@ def test_filters_return_expected_threads_in_tab_order(threads, as_max, asked, fo
 
 def test_tabs_show_counts(threads, as_max):
     assert tab_counts(as_max) == {
-        "We owe": "3",
-        "They owe": "1",
+        "Needs reply": "3",
+        "Waiting on them": "1",
         "Mine": "0",
-        "Unmatched": "1",
-        "Not sent": "0",
+        "Unlinked": "1",
+        "Failed to send": "0",
         "All open": "5",
         "Resolved": "",
         "Archived": "",
@@ -142,7 +142,7 @@ def test_agent_sees_neither_rows_nor_counts_of_colleagues(as_ann, bob):
     make_thread(subject="Bobs client", client=make_client(assigned_to=bob), last_direction="in")
     make_thread(subject="Nobodys", lead=make_lead(), last_direction="in")
     assert listed_subjects(as_ann) == ["Nobodys"]
-    assert tab_counts(as_ann)["We owe"] == "1"
+    assert tab_counts(as_ann)["Needs reply"] == "1"
     assert "Deleted" not in tab_counts(as_ann)
 
 

@@ -62,5 +62,5 @@ def test_duplicate_mailbox_address_is_refused(as_max, box):
     response = as_max.post(
         reverse("admin:inbox_mailbox_add"), {"address": "OFFICE@agency.example", "loaded_digest": ""}
     )
-    assert "There is a mailbox of this address already." in response.content.decode()
+    assert "A mailbox with this address already exists." in response.content.decode()
     assert Mailbox.objects.count() == 1

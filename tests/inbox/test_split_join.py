@@ -74,7 +74,7 @@ def test_split_moves_messages_to_new_thread_and_updates_both(ann, talk):
     assert new.participant_emails == ["lee@example.com"]
     assert (new.sentiment, new.metadata["sentiment"]["message"]) == ("neutral", str(talk["d"].pk))
     line = ActivityLog.objects.on_timeline_of(lead).get(verb="split")
-    assert line.summary == "2 messages of conversation “Boat” moved into a conversation of their own, “Boat”"
+    assert line.summary == "2 messages of conversation “Boat” moved to a new conversation, “Boat”"
     assert ActivityLog.objects.for_target(new)[0].verb == "began"
 
 
@@ -163,7 +163,7 @@ def test_split_and_join_need_permission_and_visibility(ann, bob, vera, talk, dee
     given = [talk["b"]] if deed is split else make_thread()
     with pytest.raises(NotPermitted):
         deed(thread, given, by=vera)
-    with pytest.raises(IllegalTransition, match="not yours to see"):
+    with pytest.raises(IllegalTransition, match="do not have access to it"):
         deed(theirs, given, by=ann)
     soft_delete(thread, by=SYSTEM_ACTOR)
     with pytest.raises(IllegalTransition, match="is deleted"):

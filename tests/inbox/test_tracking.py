@@ -116,7 +116,7 @@ def test_first_open_is_recorded_once_as_signal():
     assert {one.content for one in answers} == {TRANSPARENT_GIF}
     opened = reload(message).opened_at
     assert timezone.now() - opened < timedelta(minutes=1)
-    assert ActivityLog.objects.get(verb="opened").summary == "Opened our mail “Your <fleet>”"
+    assert ActivityLog.objects.get(verb="opened").summary == "Opened our email “Your <fleet>”"
     sign = signals_by_type(lead)["email_opened"]
     assert (sign["source"], sign["timestamp"][:19]) == (str(message.pk), opened.isoformat()[:19])
     assert reload(lead).overall_score > 0
