@@ -27,7 +27,7 @@ def unlinked(threads: ThreadQuerySet) -> ThreadQuerySet:
 
 
 def with_unsent_messages(threads: ThreadQuerySet) -> ThreadQuerySet:
-    """Return threads, resolved ones too, with a message that failed to send or whose delivery is unconfirmed."""
+    """Return threads, resolved ones too, with a message that failed to send or has its delivery unconfirmed."""
     return threads.filter(pk__in=Message.objects.not_sent().values("thread"))
 
 

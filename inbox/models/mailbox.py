@@ -67,7 +67,7 @@ class MailboxQuerySet(RecordQuerySet):
         return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user, "owner"))
 
     def connected(self) -> "MailboxQuerySet":
-        """Return the mailboxes whose email is fetched from a server."""
+        """Return the active mailboxes with a server and a password."""
         return self.filter(provider__in=FETCHED_PROVIDERS, status=MailboxStatus.ACTIVE).exclude(credentials="")
 
     def due(self, now: datetime) -> "MailboxQuerySet":

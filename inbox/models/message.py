@@ -60,7 +60,7 @@ class MessageQuerySet(RecordQuerySet):
     """Named sets of messages."""
 
     def not_sent(self) -> "MessageQuerySet":
-        """Return outgoing messages that failed or whose delivery is unconfirmed, of any author."""
+        """Return outgoing messages that failed or have their delivery unconfirmed, of any author."""
 
         return self.filter(IS_NOT_SENT)
 

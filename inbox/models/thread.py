@@ -80,11 +80,11 @@ class ThreadQuerySet(RecordQuerySet):
         return self.filter(owned_by_or_unassigned(user, "owner"))
 
     def needs_reply(self) -> "ThreadQuerySet":
-        """Return open threads whose last message came from outside, longest wait first."""
+        """Return open threads with a last message from outside, longest wait first."""
         return self.filter(status=ThreadStatus.OPEN, last_direction=Direction.IN).order_by(LAST_ACTIVITY, "id")
 
     def waiting_on_them(self) -> "ThreadQuerySet":
-        """Return open threads whose last message is ours and unanswered, longest silence first."""
+        """Return open threads with an unanswered last message of ours, longest silence first."""
         return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_ACTIVITY, "id")
 
     def signals_outdated(self) -> "ThreadQuerySet":

@@ -1,4 +1,4 @@
-"""Giving a conversation to a colleague."""
+"""Assigning conversations."""
 
 import threading
 
@@ -99,7 +99,7 @@ def test_assign_and_take_actions_on_thread_page(as_ann, ann, bob):
     assert current_owner(thread) == ann
     answer = as_ann.post(f"{url}assign/", {"assignee": str(bob.pk)}, follow=True)
     assert current_owner(thread) == bob
-    # It is not hers to see any more.
+    # She can no longer see it.
     assert answer.redirect_chain == [(LIST, 302)]
     assert "assigned to Bob" in answer.content.decode()
 
@@ -118,7 +118,7 @@ def test_bulk_assign_threads_and_filter_by_assignee(as_ann, ann, bob):
 
 @pytest.mark.django_db(transaction=True)
 def test_unassigning_during_lead_handover_gives_thread_to_new_owner(ann, bob, max):
-    """Whoever comes second waits, and then sees what the first has done."""
+    """The second assignment waits for the first one and then sees its result."""
     lead = make_lead(assigned_to=ann)
     thread = make_thread(lead=lead)
     assign(thread, max, by=max)

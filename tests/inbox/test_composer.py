@@ -1,4 +1,4 @@
-"""Writing from the screens: an answer from the conversation's page, a new mail, what is kept and what is refused."""
+"""The composer: replies from the conversation page, new emails, what is saved and what is refused."""
 
 from datetime import timedelta
 
@@ -42,7 +42,7 @@ def page_of(thread) -> str:
     return f"/inbox/thread/{thread.pk}/change/"
 
 
-# Whom it goes to
+# Recipients
 
 
 def test_reply_goes_to_latest_sender(as_ann, thread):
@@ -112,13 +112,13 @@ def test_agent_cannot_write_in_a_colleagues_thread(as_ann, bob):
     assert not Draft.objects.exists() and not Message.objects.exists()
 
 
-# Sent
+# Sending
 
 
 def test_sent_reply_is_delivered_and_thread_awaits_reply(smtp_sink, as_ann, ann, thread, lead):
     form = composer_form(as_ann, page_of(thread))
-    answer = submit_composer(as_ann, {**form, "body": "It is 100 a month.\r\n\r\nAnn", "cc": "Kim K <kim@example.com>"}, "send",
-                   confirmed="kim@example.com")  # fmt: skip
+    typed = {**form, "body": "It is 100 a month.\r\n\r\nAnn", "cc": "Kim K <kim@example.com>"}
+    answer = submit_composer(as_ann, typed, "send", confirmed="kim@example.com")
     mail = Message.objects.get(direction="out")
     assert answer["Location"] == f"{page_of(thread)}#m-{mail.pk}"
     page = as_ann.get(page_of(thread)).content.decode()
@@ -211,7 +211,7 @@ def test_lead_contacts_colleagues_and_past_recipients_are_known(smtp_sink, as_an
     )
 
 
-# From whom
+# Sender
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_reply_is_sent_from_the_thread_mailbox(smtp_sink, as_ann, thread, addres
     assert (arrived["From"], arrived["Reply-To"]) == (sender, answers)
 
 
-# A new mail
+# New emails
 
 
 def test_new_email_creates_thread_only_when_sent(smtp_sink, as_ann, lead):
@@ -326,7 +326,7 @@ def test_unknown_template_shows_error(as_ann, thread, key):
     assert Draft.objects.get().body == "Hello"
 
 
-# Files
+# Attachments
 
 
 def test_attachments_are_sent_and_can_be_removed(smtp_sink, as_ann, thread):
@@ -363,7 +363,7 @@ def test_too_many_or_too_large_attachments_are_refused(as_ann, thread, monkeypat
     assert (Draft.objects.get().body, Draft.objects.get().attachments) == ("Here.", [])
 
 
-# The page
+# Page
 
 
 def test_query_count_is_bounded_with_draft_and_many_messages(as_ann, ann, thread):
@@ -375,7 +375,7 @@ def test_query_count_is_bounded_with_draft_and_many_messages(as_ann, ann, thread
     make_draft(ann, thread)
     with CaptureQueriesContext(connection) as many:
         as_ann.get(page_of(thread))
-    # One more: whether somebody wrote since the draft was begun.
+    # One more query: whether there is a newer message than the draft.
     assert len(many) <= len(few) + 1 <= 22
 
 

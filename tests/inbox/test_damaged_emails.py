@@ -1,4 +1,4 @@
-"""Nothing that stands in a mail breaks the program: it is taken in, or set aside for what it is."""
+"""No damaged email breaks the program: each is stored or set aside."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings

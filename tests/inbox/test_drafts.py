@@ -1,4 +1,4 @@
-"""Drafts: kept as they are typed, their author's alone, and never written over unseen."""
+"""Drafts are saved as typed, private to their author, and never overwritten silently."""
 
 import threading
 from datetime import timedelta
@@ -41,7 +41,7 @@ def page_of(thread) -> str:
 
 
 def autosave(page, form, **kw):
-    """What the script sends while somebody types."""
+    """Send what the autosave script sends while a person types."""
     return page.post(DRAFT_ADD_URL, {**form, **kw, "do": "save"}, headers={"X-Fragment": "1"})
 
 
@@ -89,7 +89,7 @@ def test_two_empty_tabs_create_one_draft(as_ann, thread):
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_sends_from_empty_composer_create_one_email(ann, thread):
-    """As when a button is pressed twice: both begin the draft, and both send it."""
+    """Like a double click: both requests create the draft, and both send it."""
     for _ in range(5):
         key, start, found = uuid7(), threading.Barrier(2), []
 

@@ -1,4 +1,4 @@
-"""Connecting a mailbox: what is wrong is a sentence, and the password is seen nowhere."""
+"""Connecting a mailbox: errors are readable sentences, and the password is never exposed."""
 
 import json
 import socket
@@ -78,7 +78,7 @@ def test_reencrypt_command_rotates_keys_and_reports_lost_key(server, settings, c
     settings.CREDENTIALS_KEYS = [Fernet.generate_key().decode()]
     poll(box)
     assert "cannot be read with the keys of CREDENTIALS_KEYS" in box.last_error
-    # The key may be put back: nobody has to enter every password again.
+    # The mailbox stays active: the key may be restored without entering every password again.
     assert (box.status, box.failures) == (MailboxStatus.ACTIVE, 1)
     with pytest.raises(CommandError, match="None of the keys of CREDENTIALS_KEYS opens it"):
         call_command("reencrypt_credentials")
@@ -180,7 +180,7 @@ def test_unencrypted_connection_is_only_for_localhost(as_max):
         Mailbox.objects.create(address=ANN, provider="IMAP", host="mail.example.com", security="NONE")
 
 
-# Being shut out
+# Refused logins
 
 
 @dovecot.requires_dovecot
@@ -253,7 +253,7 @@ def test_disconnecting_deletes_password_and_keeps_messages(server, ada, vera):
         Mailbox.objects.filter(pk=box.pk).update(credentials="x")
 
 
-# The form
+# Form
 
 
 @dovecot.requires_dovecot

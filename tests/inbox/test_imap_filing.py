@@ -1,4 +1,4 @@
-"""What we send is filed as sent: once, as it went out, and it is the same mail when it comes back."""
+"""Sent email is filed in the Sent folder once, unchanged, and recognised when it is synced back."""
 
 import email
 import email.policy
@@ -33,7 +33,7 @@ def proceed():
 
 
 def send_reply(thread, ann, **kw):
-    """A mail of ours in `thread` that has gone out."""
+    """Create a sent email in `thread`."""
     earlier = thread.messages.filter(direction=Direction.IN).first()
     asked = {"to": ["lee@example.com"], "subject": "Re: Hello", "text": "Here it is.", "message_id": ID, **kw}
     message = outbox.compose(thread, sender=ann, reply_to_message=earlier, by=ann, **asked)
@@ -43,7 +43,7 @@ def send_reply(thread, ann, **kw):
 
 
 def queued_filings():
-    """The filings that wait: when, and the how manieth attempt each is."""
+    """Return the queued filing jobs: time and attempt number of each."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT scheduled_at, (args->>'attempt')::int FROM procrastinate_jobs WHERE task_name = 'inbox.file_sent'"

@@ -1,4 +1,4 @@
-"""Fetching mail from a real server: what is new, once, wherever it was cut off."""
+"""Syncing with a real server: new email is stored once, wherever a run is interrupted."""
 
 import pytest
 from django.db import connection

@@ -1,4 +1,4 @@
-"""The list of conversations: whose turn it is, what it finds, what it hides and what it costs."""
+"""The list of conversations: tabs, filters, visibility and number of queries."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def tab_counts(page, **asked) -> dict[str, str]:
 
 @pytest.fixture
 def threads(ann, bob) -> None:
-    """One conversation for each way in which they differ, one hour apart, the first the oldest."""
+    """One conversation of each kind, one hour apart, oldest first."""
     lead, client = make_lead(contact_name="Mia Muster", assigned_to=ann), make_client(name="Works")
     begin = timezone.now() - timedelta(days=10)
     rows = {

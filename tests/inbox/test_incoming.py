@@ -1,4 +1,4 @@
-"""Taking mail in: once, into the right conversation whatever the order, and only people count as contact."""
+"""Receiving email: once, into the right thread in any order; only people count as contact."""
 
 import itertools
 import random
@@ -44,10 +44,10 @@ def test_every_order_gives_same_threads_and_dates(box):
         raw_email("a"),
         raw_email("b", by=OURS, to=LEE, answers="a", refs=["a"], day=1, subject="Re: A question"),
         raw_email("c", answers="b", refs=["a", "b"], day=2, subject="AW: A question"),
-        # Both answer one that never arrived.
+        # Both reply to an email that never arrived.
         raw_email("d", refs=["gone"], subject="Other", day=3),
         raw_email("e", refs=["gone"], subject="Re: Other", day=4),
-        # Named by nothing: of one subject between the same people, and of one between others.
+        # No references: the same subject between the same people, and between others.
         raw_email("f", subject="Plain", day=5),
         raw_email("g", subject="Re: Plain", day=6),
         raw_email("h", subject="Plain", by="stranger@example.org", day=7),

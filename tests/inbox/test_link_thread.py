@@ -1,4 +1,4 @@
-"""Saying whose conversation it is."""
+"""Linking conversations to leads and clients."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Writing down what was said outside the program."""
+"""Logging conversations that took place outside the program."""
 
 from datetime import timedelta
 
@@ -117,7 +117,7 @@ def test_viewer_cannot_open_form(vera):
     assert browser(vera).get(ADD).status_code == 403
 
 
-# What was kept of it
+# Details
 
 
 def test_recording_transcript_and_files_are_shown_and_searchable(as_ann, ann):

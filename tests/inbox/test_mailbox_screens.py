@@ -1,4 +1,4 @@
-"""Mailboxes, and the mail that could not be taken in: seen, tried again, and by whom."""
+"""The screens for mailboxes and for emails set aside: visibility, retry and permissions."""
 
 import pytest
 from django.urls import reverse

@@ -1,4 +1,4 @@
-"""What did not go out, or perhaps did not: found in one place, whoever wrote it, by whoever may see it."""
+"""The Failed to send tab lists every unsent or unconfirmed email that the user may see."""
 
 import pytest
 from django.db import connection
@@ -26,7 +26,7 @@ def count_on_tab(page) -> str:
 
 
 def make_message(state: str, thread: Thread | None = None, **kw) -> Message:
-    """A mail of ours without a dispatch, as those of suggestions are."""
+    """Create an outgoing email without a dispatch, like those of suggestions."""
     thread = thread or make_thread(subject=state, lead=make_lead())
     why = "The server said no." if state in ("FAILED", "UNCERTAIN") else ""
     return Message.objects.create(
@@ -35,7 +35,7 @@ def make_message(state: str, thread: Thread | None = None, **kw) -> Message:
 
 
 def make_failed_email(user, **kw) -> Message:
-    """A mail that `user` has sent and that the server will not have."""
+    """Create an email that `user` has sent and the mail server has refused."""
     thread = make_thread(subject=f"Of {user}", lead=make_lead(contact_email="lee@example.com", **kw))
     add_incoming_email(thread)
     message = send_draft(user, thread)

@@ -1,4 +1,4 @@
-"""Mails as bytes: what is understood of them, and that nothing in them breaks anything."""
+"""Parsing raw emails: what is read from them, and that no content breaks the parser."""
 
 from datetime import UTC, datetime
 

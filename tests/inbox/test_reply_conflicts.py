@@ -1,4 +1,4 @@
-"""An answer and what happened while it was written: whoever writes is told, asked once, and never kept from sending."""
+"""Reply conflicts: the author is warned once about newer messages and can then send anyway."""
 
 from datetime import timedelta
 
@@ -32,7 +32,7 @@ def thread_url(thread) -> str:
 
 
 def make_reply_draft(by, thread, hours=3, **kw) -> Draft:
-    """An answer to the newest message of `thread` that was begun so long ago."""
+    """Create a reply draft to the newest message of `thread`, started some time ago."""
     answered = thread.messages.order_by("-sent_at").first()
     draft = make_draft(by, thread, reply_to=answered, **kw)
     Message.objects.filter(pk=answered.pk).update(sent_at=timezone.now() - timedelta(hours=hours + 1))
@@ -41,7 +41,7 @@ def make_reply_draft(by, thread, hours=3, **kw) -> Draft:
 
 
 def composer_of(answer) -> dict[str, str]:
-    """What the composer holds on a page that was answered with."""
+    """Return the form values of the composer in a response."""
     return read_form(answer.content.decode(), "compose")
 
 
@@ -49,7 +49,7 @@ def now(**kw) -> dict:
     return {"sent_at": timezone.now(), "body_text": "Wait.", **kw}
 
 
-# What came since
+# Newer messages
 
 
 def test_composer_shows_newer_message_and_its_delay(as_ann, ann, thread):
@@ -160,12 +160,12 @@ def test_sender_name_is_escaped_and_truncated(as_ann, ann, thread):
     assert describe_newer_message(draft, Message(direction="in", sent_at=timezone.now())).startswith("They wrote")
 
 
-# Who else writes
+# Drafts of colleagues
 
 
 def test_colleagues_draft_is_announced_without_its_text(as_ann, ann, bob, thread):
     make_reply_draft(bob, thread, hours=2, body="Bobs secret words")
-    for _ in range(2):  # beside an empty composer, and beside a draft
+    for _ in range(2):  # next to an empty composer, and next to a draft
         page = as_ann.get(thread_url(thread)).content.decode()
         assert "Bob has begun an answer here, too, 2\xa0hours ago, last changed now." in page
         assert "Bobs secret" not in page

@@ -1,4 +1,4 @@
-"""One conversation made two, and two made one, by hand; and what mails that arrive later make of it."""
+"""Splitting and joining conversations, and the effect on emails that arrive later."""
 
 import threading
 from datetime import timedelta
@@ -28,7 +28,7 @@ def mailbox(db) -> Mailbox:
 def raw_email(
     name: str, *, answers: str = "", to: str = "office@agency.example", hours: int = 0, text: str = "Hi"
 ) -> bytes:
-    """A mail named <name@x>, which answers those that `answers` names, the last one directly."""
+    """Return an email <name@x> that refers to `answers`, in reply to the last of them."""
     chain = [f"<{one}@x>" for one in answers.split()]
     lines = [
         f"From: {'office@agency.example' if to != 'office@agency.example' else 'lee@example.com'}",
@@ -47,7 +47,7 @@ def receive_email(mailbox, name: str, **kw) -> Message:
 
 @pytest.fixture
 def talk(mailbox) -> dict[str, Message]:
-    """Four mails of one conversation: a ← b, and a ← c ← d."""
+    """Four emails of one thread: a ← b, and a ← c ← d."""
     asked = {"a": "", "b": "a", "c": "a", "d": "a c"}
     for hours, (name, answers) in enumerate(asked.items()):
         receive_email(mailbox, name, answers=answers, hours=hours, text=f"This is {name}.")
@@ -100,7 +100,7 @@ def test_replies_after_split_go_to_their_half(ann, mailbox, talk, names):
     for name in names:
         receive_email(mailbox, name, answers=answers[name], hours=9)
     assert threads_of("e", "f") == [talk["a"].thread, new]
-    receive_email(mailbox, "g", answers="d b", hours=10)  # of both, the last is answered
+    receive_email(mailbox, "g", answers="d b", hours=10)  # refers to both halves, replies to the last
     assert threads_of("g") == [talk["a"].thread]
     assert Thread.objects.count() == 2
 
@@ -237,7 +237,7 @@ def test_incompatible_threads_cannot_be_joined(ann, mailbox):
     assert thread.client is not None
 
 
-# At the same time
+# Concurrency
 
 
 @pytest.mark.django_db(transaction=True)
@@ -283,7 +283,7 @@ def test_concurrent_opposite_joins_succeed_once(ann, max, talk, mailbox):
     assert Thread.objects.get().message_count == 5
 
 
-# On the screen
+# Screens
 
 
 def test_split_page_moves_ticked_messages(as_ann, talk):

@@ -1,4 +1,4 @@
-"""That a mail was opened and its proposal looked at: noted once, told nobody else, and not where it was refused."""
+"""Tracking of opened emails and viewed proposals: recorded once, private, and off where the lead refused it."""
 
 import email.policy
 import re
@@ -34,7 +34,7 @@ def public(settings):
 def send_email(
     lead=None, *, minutes=5.0, links_to_proposal=False, state=MessageState.SENT, identifier="<1@agency.example>"
 ):
-    """A mail to `lead` that went out `minutes` ago."""
+    """Create an email to `lead` that was sent `minutes` ago."""
     thread = make_thread(lead=lead)
     attachments = [store_attachment("Proposal.pdf", "application/pdf", PDF)] if links_to_proposal else []
     message = compose(
