@@ -188,7 +188,7 @@ class JoinThread(ActionForm):
         widget=forms.HiddenInput,
         error_messages={
             "required": "Choose a conversation.",
-            "invalid_choice": "This conversation does not exist, or you do not have access to it.",
+            "invalid_choice": "This conversation does not exist, was deleted, or you do not have access to it.",
         },
     )
 

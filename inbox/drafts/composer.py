@@ -142,7 +142,9 @@ def get_visible_record(model: type[Model], pk: UUID | str, user: User) -> Any:
     except ValidationError:  # `pk` is not a UUID
         row = None
     if row is None:
-        raise InvalidInput(f"This {model._meta.verbose_name} does not exist, or you do not have access to it.")
+        raise InvalidInput(
+            f"This {model._meta.verbose_name} does not exist, was deleted, or you do not have access to it."
+        )
     return row
 
 

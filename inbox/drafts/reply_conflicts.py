@@ -53,10 +53,10 @@ def describe_newer_message(draft: Draft, newest: Message) -> str:
     writer, started_at, at = writer_name(newest, draft), draft.created_at, newest.sent_at
     if at < started_at:
         moment = f"{timezone.localtime(at):%-d %b, %H:%M}"
-        return f"{writer} sent a newer message on {moment}. Read it before you send."
+        return f"{writer} wrote a newer message on {moment}. Read the message first."
     delay = timesince(started_at, at, depth=1).replace("\xa0", " ")
     delay = "less than a minute" if (at - started_at).total_seconds() < 60 else delay
-    return f"{writer} sent a message {delay} after you started this draft. Read it before you send."
+    return f"{writer} wrote {delay} after you started this draft. Read the message first."
 
 
 def writer_name(message: Message, draft: Draft) -> str:

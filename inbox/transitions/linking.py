@@ -74,5 +74,7 @@ def require_visible(target: Lead | Client, actor: Actor) -> Lead | Client:
         rows = rows.visible_to(actor.user)
     row = rows.first()
     if row is None:
-        raise InvalidInput(f"This {target._meta.verbose_name} does not exist, or you do not have access to it.")
+        raise InvalidInput(
+            f"This {target._meta.verbose_name} does not exist, was deleted, or you do not have access to it."
+        )
     return row

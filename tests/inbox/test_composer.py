@@ -262,7 +262,7 @@ def test_new_email_from_client_and_contact_page(as_max):
     contact = make_contact(email="kim@example.com")
     client.contact_links.create(contact=contact)
     for url in (f"/crm/client/{client.pk}/change/", f"/crm/contact/{contact.pk}/change/"):
-        assert "New email" in as_max.get(url).content.decode()
+        assert "Write a mail" in as_max.get(url).content.decode()
     form = composer_form(as_max, f"{DRAFT_ADD_URL}?client={client.pk}")
     assert (form["to"], form["client"]) == ("works@example.com", str(client.pk))
     form = composer_form(as_max, f"{DRAFT_ADD_URL}?contact={contact.pk}")
@@ -359,7 +359,7 @@ def test_too_many_or_too_large_attachments_are_refused(as_ann, thread, monkeypat
     monkeypatch.setattr("inbox.drafts.transitions.MAX_ATTACHMENT_BYTES", 10)
     form["version"] = str(Draft.objects.get().version)
     answer = submit_composer(as_ann, form, "attach", files=[SimpleUploadedFile("a.txt", b"x" * 11)])
-    assert "The files have 11 bytes together" in answer.content.decode()
+    assert "The files have 11 bytes in total" in answer.content.decode()
     assert (Draft.objects.get().body, Draft.objects.get().attachments) == ("Here.", [])
 
 

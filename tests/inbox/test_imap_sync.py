@@ -102,7 +102,7 @@ def test_renumbered_folder_is_not_fetched_again(server, monkeypatch):
     state = folder_state(poll(box), "INBOX")
     assert state.uidvalidity != was.uidvalidity
     assert (Message.objects.count(), SetAside.objects.count(), len(fetched)) == (4, 1, 2)
-    assert SetAside.objects.get().origin_label == "INBOX, mail 4"
+    assert SetAside.objects.get().origin_label == "INBOX, email 4"
     assert FolderMail.objects.count() == 5
 
 

@@ -44,7 +44,7 @@ def test_thread_can_have_lead_and_client(ann):
 def test_deleted_lead_cannot_be_linked(ann):
     thread, lead = make_thread(), make_lead()
     soft_delete(lead, by=SYSTEM_ACTOR)
-    with pytest.raises(InvalidInput, match="This lead does not exist, or you do not have access to it"):
+    with pytest.raises(InvalidInput, match="This lead does not exist, was deleted, or you do not have access to it"):
         link(thread, lead=lead, by=ann)
 
 

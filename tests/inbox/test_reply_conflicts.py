@@ -57,7 +57,7 @@ def test_composer_shows_newer_message_and_its_delay(as_ann, ann, thread):
     assert NOTE not in as_ann.get(thread_url(thread)).content.decode()
     newest = add_incoming_email(thread, **now(from_name="Lee Lead", sent_at=timezone.now() - timedelta(hours=1)))
     page = as_ann.get(thread_url(thread)).content.decode()
-    assert "Lee Lead sent a message 2 hours after you started this draft. Read it before you send." in page
+    assert "Lee Lead wrote 2 hours after you started this draft. Read the message first." in page
     assert f'<a href="#m-{newest.pk}">Show it</a>' in page
 
 
@@ -67,7 +67,7 @@ def test_first_send_asks_for_confirmation_and_second_sends(as_ann, ann, thread):
     answer = submit_composer(as_ann, {**composer_form(as_ann, thread_url(thread)), "body": "It is 200."}, "send")
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert "Lee Lead sent a message 3 hours after you started this draft. Read it before you send. Send again" in page
+    assert "Lee Lead wrote 3 hours after you started this draft. Read the message first. Send again" in page
     assert "It is 200.</textarea>" in page and NOTE not in page and f'id="m-{newest.pk}"' in page
     assert not Message.objects.filter(direction="out").exists() and Draft.objects.get().body == "It is 200."
     form = composer_of(answer)
@@ -90,10 +90,10 @@ def test_conflict_is_confirmed_once_with_unknown_recipient(as_ann, ann, thread):
     make_reply_draft(ann, thread, cc="nobody@elsewhere.example")
     add_incoming_email(thread, **now())
     first = submit_composer(as_ann, composer_form(as_ann, thread_url(thread)), "send")
-    assert "Read it before you send" in first.content.decode()
+    assert "Read the message first" in first.content.decode()
     second = submit_composer(as_ann, composer_of(first), "send")
-    assert second.status_code == 422 and "never written to before" in second.content.decode()
-    assert "Read it before you send" not in second.content.decode()
+    assert second.status_code == 422 and "never emailed before" in second.content.decode()
+    assert "Read the message first" not in second.content.decode()
     assert (
         submit_composer(as_ann, composer_of(second), "send", confirmed=["nobody@elsewhere.example"]).status_code == 302
     )
@@ -103,7 +103,7 @@ def test_conflict_is_detected_without_saved_draft(as_ann, thread):
     form = composer_form(as_ann, thread_url(thread))
     add_incoming_email(thread, **now(from_name="Lee Lead"))
     answer = submit_composer(as_ann, {**form, "body": "It is 100."}, "send")
-    assert answer.status_code == 422 and "Lee Lead sent a newer message on " in answer.content.decode()
+    assert answer.status_code == 422 and "Lee Lead wrote a newer message on " in answer.content.decode()
     assert submit_composer(as_ann, composer_of(answer), "send").status_code == 302
 
 
@@ -120,7 +120,7 @@ def test_queued_email_of_colleague_is_a_conflict(ann, bob, thread):
     send_draft(bob, thread)
     assert (
         describe_newer_message(draft, find_newer_message(draft))
-        == "Bob sent a message 3 hours after you started this draft. Read it before you send."
+        == "Bob wrote 3 hours after you started this draft. Read the message first."
     )
     with pytest.raises(ReplyConflict, match="Bob wrote"):
         transitions.send(draft, by=ann)

@@ -141,7 +141,7 @@ def test_very_common_word_searches_newest_messages_and_shows_notice(small_search
     assert subjects[:3] == ["1 ago", "2 ago", "3 ago"]
     assert len(subjects) == 4
     assert "Very many messages match" in answer.content.decode()
-    assert "conversations are listed" in answer.content.decode()
+    assert "Showing the best" in answer.content.decode()
 
 
 def test_narrow_filter_searches_all_its_messages(small_search_limits, as_max):

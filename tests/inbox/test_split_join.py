@@ -153,7 +153,7 @@ def test_invalid_split_is_refused(ann, talk, names, sentence):
 def test_queued_email_cannot_be_split_off(ann, talk):
     thread = talk["a"].thread
     waits = Message.objects.create(thread=thread, direction="out", state="QUEUED", sent_at=NOW)
-    with pytest.raises(InvalidInput, match="has not gone out"):
+    with pytest.raises(InvalidInput, match="has not been sent"):
         split(thread, [waits], by=ann)
 
 
@@ -193,7 +193,7 @@ def test_join_moves_messages_links_and_tickets(ann, mailbox, talk):
     lead.refresh_from_db()
     assert (other.is_deleted, other.message_count, ticket.thread) == (True, 0, thread)
     assert lead.last_contact_at == thread.last_message_at
-    assert "joined by hand" in ActivityLog.objects.on_timeline_of(lead).get(verb="merged").summary
+    assert "joined manually" in ActivityLog.objects.on_timeline_of(lead).get(verb="merged").summary
     assert ActivityLog.objects.for_target(other)[0].verb == "joined"
     receive_email(mailbox, "y", answers="x", hours=8)
     assert threads_of("y") == [thread]
