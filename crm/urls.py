@@ -3,4 +3,4 @@
 from django.contrib import admin
 from django.urls import include, path
 
-urlpatterns = [path("t/", include("inbox.public_urls")), path("", admin.site.urls)]
+urlpatterns = [path("t/", include("inbox.public.urls")), path("", admin.site.urls)]

@@ -1,4 +1,4 @@
-"""The forms through which people do deeds to conversations."""
+"""The action forms of conversations."""
 
 from typing import Any
 
@@ -12,6 +12,8 @@ from crm.records import transitions as record_transitions
 from crm.screens.action_forms import ActionForm
 from inbox import transitions
 from inbox.models import THREAD_TRANSITIONS, Direction, Message, Thread, ThreadStatus
+from inbox.transitions.split_join import message_count_label
+from inbox.transitions.thread_status import STATUS_VERBS
 from leads.action_forms import assignable_users
 from leads.models import Lead
 
@@ -19,7 +21,7 @@ CHANGE_THREAD = "inbox.change_thread"
 
 
 class ChangeThreadStatus(ActionForm):
-    """One move of a conversation."""
+    """A status change of a thread."""
 
     permission = CHANGE_THREAD
     to: ThreadStatus
@@ -30,7 +32,7 @@ class ChangeThreadStatus(ActionForm):
 
     def perform(self, record: Thread, by: User) -> str:
         transitions.change_thread_status(record, self.to, by=by)
-        return f"“{record}” is {record.get_status_display().lower()}."
+        return f"“{record}” {STATUS_VERBS[self.to]}."
 
 
 class ResolveThread(ChangeThreadStatus):
@@ -46,13 +48,13 @@ class ReopenThread(ChangeThreadStatus):
 
 
 class MarkRead(ActionForm):
-    """Having seen what is new."""
+    """Mark the incoming messages as read."""
 
     verb, label, permission, icon = "read", "Mark read", CHANGE_THREAD, "mark_email_read"
 
     @classmethod
     def is_applicable(cls, record: Thread) -> bool:
-        # The screens count it as they fetch the conversation.
+        # The screens annotate the count when they load the thread.
         unread = getattr(record, "unread", None)
         if unread is not None:
             return bool(unread)
@@ -64,9 +66,9 @@ class MarkRead(ActionForm):
 
 
 class TakeThread(ActionForm):
-    """Answering what nobody answers yet."""
+    """Assign an unassigned thread to the current user."""
 
-    verb, label, permission, icon = "take", "Take", CHANGE_THREAD, "front_hand"
+    verb, label, permission, icon = "take", "Assign to me", CHANGE_THREAD, "front_hand"
 
     @classmethod
     def is_applicable(cls, record: Thread) -> bool:
@@ -74,19 +76,19 @@ class TakeThread(ActionForm):
 
     def perform(self, record: Thread, by: User) -> str:
         transitions.assign(record, by, by=by)
-        return f"“{record}” is yours to answer."
+        return f"“{record}” assigned to you."
 
 
 class AssignThread(ActionForm):
-    """Giving a conversation to a colleague."""
+    """Assign a thread to a colleague."""
 
     verb, label, permission, icon = "assign", "Assign", CHANGE_THREAD, "person_add"
     assignee = forms.ModelChoiceField(
         User.objects.none(),
         required=False,
-        label="Who answers it",
-        empty_label="Whoever has the lead or client",
-        help_text="Whoever it is assigned to sees it, even where the lead is a colleague's.",
+        label="Assignee",
+        empty_label="Owner of the lead or client",
+        help_text="The assignee can see the conversation even if the lead belongs to a colleague.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -100,22 +102,22 @@ class AssignThread(ActionForm):
     def perform(self, record: Thread, by: User) -> str:
         assignee = self.cleaned_data["assignee"]
         transitions.assign(record, assignee, by=by)
-        return f"“{record}” is assigned to {assignee}." if assignee else f"“{record}” is assigned to nobody."
+        return f"“{record}” assigned to {assignee}." if assignee else f"“{record}” unassigned."
 
 
 class NoteThread(ActionForm):
-    """A note on the timeline."""
+    """Add a note to the timeline."""
 
     verb, label, permission, icon = "note", "Note", CHANGE_THREAD, "edit_note"
     body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
 
     def perform(self, record: Thread, by: User) -> str:
         record_transitions.add_note(record, self.cleaned_data["body"], by=by)
-        return "The note is on the timeline."
+        return "Note added to the timeline."
 
 
 class LinkThread(ActionForm):
-    """Whose conversation it is; the lead or client is picked on a page of its own."""
+    """Link a thread to the lead or client selected on the link page."""
 
     verb, label, permission, icon = "link", "Link", CHANGE_THREAD, "link"
     lead = forms.UUIDField(required=False, widget=forms.HiddenInput)
@@ -130,11 +132,11 @@ class LinkThread(ActionForm):
         if len(targets) != 1:
             raise InvalidInput("Choose a lead or a client to link the conversation to.")
         transitions.link(record, **targets, by=by)
-        return f"“{record}” is linked to {record.lead if 'lead' in targets else record.client}."
+        return f"“{record}” linked to {record.lead if 'lead' in targets else record.client}."
 
 
 class UnlinkThread(ActionForm):
-    """Taking it from whom it is linked to."""
+    """Unlink a thread from its lead and client."""
 
     verb, label, permission, icon = "unlink", "Unlink", CHANGE_THREAD, "link_off"
 
@@ -144,11 +146,11 @@ class UnlinkThread(ActionForm):
 
     def perform(self, record: Thread, by: User) -> str:
         transitions.unlink(record, by=by)
-        return f"“{record}” is linked to nobody now."
+        return f"“{record}” unlinked."
 
 
 class SplitThread(ActionForm):
-    """Messages moved into a conversation of their own; they are ticked on a page of its own."""
+    """Move the messages selected on the split page into a new thread."""
 
     verb, label, permission, icon = "split", "Split", CHANGE_THREAD, "call_split"
     messages = forms.ModelMultipleChoiceField(
@@ -173,16 +175,12 @@ class SplitThread(ActionForm):
         selected = list(self.cleaned_data["messages"])
         new = transitions.split(record, selected, by=by)
         url = reverse("admin:inbox_thread_change", args=[new.pk])
-        sentence = (
-            "1 message stands in a conversation of its"
-            if len(selected) == 1
-            else (f"{len(selected)} messages stand in a conversation of their")
-        )
-        return format_html('{} own now: <a href="{}">{}</a>.', sentence, url, new)
+        count = message_count_label(len(selected))
+        return format_html('{} moved to a new conversation: <a href="{}">{}</a>.', count, url, new)
 
 
 class JoinThread(ActionForm):
-    """Another conversation made part of this one; it is picked on a page of its own."""
+    """Merge the thread selected on the join page into this one."""
 
     verb, label, permission, icon = "join", "Join", CHANGE_THREAD, "call_merge"
     other = forms.ModelChoiceField(
@@ -190,7 +188,7 @@ class JoinThread(ActionForm):
         widget=forms.HiddenInput,
         error_messages={
             "required": "Choose a conversation.",
-            "invalid_choice": "There is no such conversation, or it is deleted or not yours to see.",
+            "invalid_choice": "This conversation does not exist, was deleted, or you do not have access to it.",
         },
     )
 
@@ -201,4 +199,4 @@ class JoinThread(ActionForm):
     def perform(self, record: Thread, by: User) -> str:
         other = self.cleaned_data["other"]
         transitions.join(record, other, by=by)
-        return f"“{other}” is part of “{record}” now."
+        return f"“{other}” joined to “{record}”."

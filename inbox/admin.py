@@ -1,4 +1,4 @@
-"""The screens of conversations."""
+"""The screens for conversations."""
 
 from io import BytesIO
 from typing import Any
@@ -100,20 +100,20 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         "newest": Order("Newest first", {"said": LAST_ACTIVITY, "id": models.F("id")}),
     }
     tabs = (
-        Tab("We owe", {}, lambda rows, user: rows.live().needs_reply()),
-        Tab("They owe", {"turn": "theirs"}, lambda rows, user: rows.live().waiting_on_them()),
+        Tab("Needs reply", {}, lambda rows, user: rows.live().needs_reply()),
+        Tab("Waiting on them", {"turn": "theirs"}, lambda rows, user: rows.live().waiting_on_them()),
         Tab(
             "Mine",
             {"assigned": "me"},
             lambda rows, user: rows.live().filter(status=ThreadStatus.OPEN, assigned_to=user),
         ),
         Tab(
-            "Unmatched",
+            "Unlinked",
             {"linked": "no"},
             lambda rows, user: unlinked(rows.live().filter(status=ThreadStatus.OPEN)),
             order="newest",
         ),
-        Tab("Not sent", {"sent": "no"}, lambda rows, user: with_unsent_messages(rows.live()), order="newest"),
+        Tab("Failed to send", {"sent": "no"}, lambda rows, user: with_unsent_messages(rows.live()), order="newest"),
         Tab(
             "All open",
             {"status": ThreadStatus.OPEN},
@@ -141,7 +141,7 @@ class ThreadAdmin(PickingPages, RecordAdmin):
     autocomplete_fields = ("lead", "client")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
-        """With the number of messages that nobody has read yet, and how the worst of what did not go out stands."""
+        """Annotate the number of unread messages, and the worst state among the unsent ones."""
         unread = models.Subquery(UNREAD_MESSAGES.annotate(count=models.Count("pk")).values("count"))
         return (
             super()
@@ -153,7 +153,7 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         return ThreadList
 
     def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
-        """To write, and to what was begun."""
+        """Return the links to the composer and to the user's drafts."""
         if not request.user.has_perm(SEND_PERMISSION):
             return []
         draft_count = capped_count(Draft.objects.visible_to(request.user))
@@ -174,18 +174,18 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         ]
 
     def message_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """One message where it was said, for whatever knows only its key."""
+        """Redirect to a message on the page of its thread, for links that know only its key."""
         message = get_object_or_404(Message, pk=pk)
         thread = self.get_visible_object(request, message.thread_id)
         return HttpResponseRedirect(f"{self.page_url(thread)}#m-{pk}")
 
     def file_view(self, request: HttpRequest, pk: UUID, place: int) -> HttpResponse:
-        """A file of a message, to be saved and never to be opened in its place."""
+        """Serve an attachment as a download; the browser never opens it in place."""
         message = get_object_or_404(Message, pk=pk)
         thread = self.get_visible_object(request, message.thread_id)
         entry = message.attachments[place] if place < len(message.attachments) else None
         if not isinstance(entry, dict) or "stored" not in entry:
-            raise Http404("There is no such file here.")
+            raise Http404("This message has no such file.")
         try:
             data = read_attachment(entry)
         except IllegalTransition as error:
@@ -200,7 +200,7 @@ class ThreadAdmin(PickingPages, RecordAdmin):
             headers=headers,
         )
 
-    # The forms
+    # Forms
 
     def get_form(self, request: HttpRequest, obj: Thread | None = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(request, obj, change, **{"form": self.form if obj else LogForm, **kwargs})
@@ -226,7 +226,7 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         about = form.cleaned_data["lead"] or form.cleaned_data["client"]
         obj.pk = log_conversation(about, **fields, details=form.details(), by=request.user).pk
 
-    # The page
+    # Record page
 
     def page_context(self, request: HttpRequest, row: Thread) -> dict[str, Any]:
         params = request.GET
@@ -249,11 +249,11 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         try:
             return load_message_page(row, after=request.GET.get(AFTER_PARAM), before=request.GET.get(BEFORE_PARAM))
         except InvalidInput as error:
-            messages.error(request, f"{error} These are the newest.")
+            messages.error(request, f"{error} Showing the newest messages.")
             return load_message_page(row)
 
     def displayed(self, request: HttpRequest, row: Thread, message: Message) -> DisplayedMessage:
-        """`message` for reading; whole or with its formatted version where the address asks for that."""
+        """Prepare `message` for display, in full or as HTML if the URL asks for it."""
         html = None
         if message.has_html and request.GET.get("html") == str(message.pk):
             try:
@@ -265,13 +265,13 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         )
 
     def related_records(self, request: HttpRequest, row: Thread, name: str) -> list[Any] | None:
-        """The newest records of another app that point to `row`; None where the user may not see such records."""
+        """Return the newest records of another app linked to `row`; None if the user may not see such records."""
         related = getattr(row, name)
         if not request.user.has_perm(f"{related.model._meta.app_label}.view_{related.model._meta.model_name}"):
             return None
         return list(related.visible_to(request.user).order_by("-id")[:MAX_RELATED_RECORDS])
 
     def success_url(self, request: HttpRequest, row: Thread, verb: str) -> str:
-        """To the list, once it is a colleague's whose conversations one does not see."""
+        """Return to the list if the user can no longer see the thread, such as after assigning it to a colleague."""
         seen = Thread.everything.visible_to(request.user).filter(pk=row.pk).exists()
         return super().success_url(request, row, verb) if seen else self.list_url()

@@ -1,4 +1,4 @@
-"""Files that go out with messages: kept in Django's storage, found again by name and checked by their digest."""
+"""Files of messages: kept in Django's storage under their digest, which is verified when they are read."""
 
 import hashlib
 import re
@@ -14,17 +14,17 @@ MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
 
 
 def store_attachment(name: str, type: str, data: bytes, *, inline: bool = False) -> dict[str, Any]:
-    """Store `data`; what a message notes of it: name, type, size, where it is stored, and its digest.
+    """Store an outgoing file and return its entry for `Message.attachments`.
 
-    The same bytes under the same name are stored once, however often they are kept. `inline` is what a mail program
-    shows by itself, such as an invitation.
+    The entry holds name, type, size, storage path and digest. The same bytes under the same name are stored only once.
+    A mail program displays an `inline` file, such as an invitation, within the message.
 
     Raises:
-        IllegalTransition: it is too large to be mailed.
+        IllegalTransition: the file is too large to send.
     """
     if len(data) > MAX_ATTACHMENT_BYTES:
         raise IllegalTransition(
-            f"“{name}” is too large to be mailed: {len(data):,} bytes, and at most {MAX_ATTACHMENT_BYTES:,} go."
+            f"“{name}” is too large to send: it has {len(data):,} bytes; the limit is {MAX_ATTACHMENT_BYTES:,} bytes."
         )
     digest = hashlib.sha256(data).hexdigest()
     stored = f"{OUTGOING_FOLDER}/{digest[:2]}/{digest}/{safe_filename(name)}"
@@ -35,7 +35,7 @@ def store_attachment(name: str, type: str, data: bytes, *, inline: bool = False)
 
 
 def store_received_file(name: str, type: str, data: bytes, url: str) -> dict[str, Any]:
-    """Store a file that came in; what a message notes of it. Whatever it is called, it lies under its digest."""
+    """Store a received file under its digest, whatever its name, and return its entry for `Message.attachments`."""
     digest = hashlib.sha256(data).hexdigest()
     stored = f"{INCOMING_FOLDER}/{digest[:2]}/{digest}"
     if not default_storage.exists(stored):
@@ -44,21 +44,21 @@ def store_received_file(name: str, type: str, data: bytes, url: str) -> dict[str
 
 
 def read_attachment(entry: dict[str, Any]) -> bytes:
-    """The bytes that were kept under `entry`.
+    """Return the stored bytes of `entry`.
 
     Raises:
-        IllegalTransition: they are no longer there, or no longer the same.
+        IllegalTransition: the file is missing, or has changed since it was stored.
     """
     try:
         with default_storage.open(entry["stored"]) as file:
             data = file.read()
     except (OSError, KeyError):
-        raise IllegalTransition(f"The file “{entry.get('name', '')}” is not where it was stored.") from None
+        raise IllegalTransition(f"The file “{entry.get('name', '')}” is missing from the storage.") from None
     if hashlib.sha256(data).hexdigest() != entry.get("sha256"):
-        raise IllegalTransition(f"The file “{entry['name']}” is no longer what was to be sent.")
+        raise IllegalTransition(f"The file “{entry['name']}” has changed since it was stored.")
     return data
 
 
 def safe_filename(name: str) -> str:
-    """`name` as a file of any system may be called."""
+    """Return `name` reduced to characters that every file system allows."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[-100:] or "file"

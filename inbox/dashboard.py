@@ -1,4 +1,4 @@
-"""What a person's day holds of conversations."""
+"""The conversations on the dashboard."""
 
 from datetime import datetime
 
@@ -11,28 +11,29 @@ from crm.screens.panels import Panel
 from inbox.filters import with_unsent_messages
 from inbox.models import Thread
 
-MAX_OWED_THREADS = 6
+MAX_DASHBOARD_THREADS = 6
 
 
 def needs_reply_figure(user: User, now: datetime) -> DashboardFigure | None:
     if not user.has_perm("inbox.view_thread"):
         return None
     threads = Thread.objects.visible_to(user).needs_reply()
-    return DashboardFigure.from_count("Replies owed", capped_count(threads), reverse("admin:inbox_thread_changelist"))
+    return DashboardFigure.from_count("Needs reply", capped_count(threads), reverse("admin:inbox_thread_changelist"))
 
 
 def failed_to_send_figure(user: User, now: datetime) -> DashboardFigure | None:
-    """Only where there are any: it is something to be seen to."""
+    """Return the number of conversations with unsent messages; None if there are none."""
     if not user.has_perm("inbox.view_thread"):
         return None
     count = capped_count(with_unsent_messages(Thread.objects.visible_to(user)))
     url = f"{reverse('admin:inbox_thread_changelist')}?sent=no"
-    return DashboardFigure.from_count("Mails not sent", count, url, "conversations to look at") if count else None
+    note = "conversation" if count == 1 else "conversations"
+    return DashboardFigure.from_count("Failed to send", count, url, note) if count else None
 
 
 def needs_reply_panel(user: User, now: datetime) -> Panel | None:
-    """The conversations that have waited for our answer longest."""
+    """Return the conversations that have waited longest for our reply."""
     if not user.has_perm("inbox.view_thread"):
         return None
-    threads = Thread.objects.visible_to(user).needs_reply().select_related("lead", "client")[:MAX_OWED_THREADS]
-    return Panel("Replies owed", "inbox/today.html", list(threads), url=reverse("admin:inbox_thread_changelist"))
+    threads = Thread.objects.visible_to(user).needs_reply().select_related("lead", "client")[:MAX_DASHBOARD_THREADS]
+    return Panel("Needs reply", "inbox/today.html", list(threads), url=reverse("admin:inbox_thread_changelist"))

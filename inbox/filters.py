@@ -1,4 +1,4 @@
-"""What can be asked of conversations; the list, saved views and commands use the same."""
+"""The filters of conversations, used by the list, saved views and commands."""
 
 import django_filters
 from django.db import models
@@ -17,22 +17,22 @@ from inbox.search import SearchResult, filter_by_participant, search_threads, va
 from leads.models import Lead
 
 OUR_TURN, THEIR_TURN = "ours", "theirs"
-# Whoever asks for one of these means every conversation, not the queue that the list begins with.
+# With one of these parameters the list covers all conversations, not only those that need a reply.
 PARAMS_BEYOND_QUEUE = ("q", "participant", "lead", "client", "mailbox", "sent", "deleted")
 
 
 def unlinked(threads: ThreadQuerySet) -> ThreadQuerySet:
-    """Conversations with somebody we do not know yet."""
+    """Return threads without a lead or client."""
     return threads.filter(lead__isnull=True, client__isnull=True)
 
 
 def with_unsent_messages(threads: ThreadQuerySet) -> ThreadQuerySet:
-    """Conversations, settled ones too, with a mail that did not go out or of which nobody knows whether it did."""
+    """Return threads, resolved ones too, with a message that failed to send or has its delivery unconfirmed."""
     return threads.filter(pk__in=Message.objects.not_sent().values("thread"))
 
 
 class ThreadFilter(LiveRowsFilter):
-    """Everything that can be asked of conversations; asked nothing in particular, those in which we owe an answer."""
+    """The filters of conversations. Without parameters, those that need a reply."""
 
     q = django_filters.CharFilter(
         method="keep_all_rows",
@@ -43,21 +43,19 @@ class ThreadFilter(LiveRowsFilter):
     )
     turn = django_filters.ChoiceFilter(
         method="filter_turn",
-        label="Whose turn",
-        choices=[(OUR_TURN, "We owe an answer"), (THEIR_TURN, "They owe an answer")],
+        label="Reply",
+        choices=[(OUR_TURN, "Needs reply"), (THEIR_TURN, "Waiting on them")],
     )
     status = django_filters.ChoiceFilter(label="Status", choices=ThreadStatus.choices)
     linked = django_filters.ChoiceFilter(
         method="filter_linked", label="Lead or client", choices=[("yes", "Linked"), ("no", "Unlinked")]
     )
-    sent = django_filters.ChoiceFilter(method="filter_unsent", label="What we sent", choices=[("no", "Not sent")])
+    sent = django_filters.ChoiceFilter(method="filter_unsent", label="Delivery", choices=[("no", "Failed to send")])
     source = django_filters.ChoiceFilter(label="Channel", choices=ThreadSource.choices)
     sentiment = django_filters.ChoiceFilter(label="Sentiment", choices=Sentiment.choices)
     assigned = django_filters.ChoiceFilter(method="filter_assigned", label="Assigned to", choices=owner_choices)
-    owner = django_filters.ChoiceFilter(method="filter_owner", label="Whose it is", choices=owner_choices)
-    participant = django_filters.CharFilter(
-        method="filter_participant", label="Address that takes part", max_length=254
-    )
+    owner = django_filters.ChoiceFilter(method="filter_owner", label="Owner", choices=owner_choices)
+    participant = django_filters.CharFilter(method="filter_participant", label="Participant address", max_length=254)
     since = DayFilter(field_name="last_message_at", lookup_expr="gte", label="Last message since")
     until = DayFilter(field_name="last_message_at", lookup_expr="lte", label="Last message until")
     lead = RelatedRecordFilter(Lead)
@@ -68,7 +66,7 @@ class ThreadFilter(LiveRowsFilter):
         model = Thread
         fields: list[str] = []
 
-    # What a search has found, once the rows have been asked for.
+    # Set when the rows are filtered by a search.
     search_result: SearchResult | None = None
 
     @property
@@ -86,7 +84,7 @@ class ThreadFilter(LiveRowsFilter):
         return self.apply_search(super().filter_queryset(queryset), params.get("q"))
 
     def apply_search(self, queryset: ThreadQuerySet, text: str) -> ThreadQuerySet:
-        """Last of all, so that only in what is left is looked; a whole address is looked for among who takes part."""
+        """Search the rows left by the other filters. A full address is looked up among the participants."""
         if not text:
             return queryset
         if "@" in text and " " not in text.strip():

@@ -1,4 +1,4 @@
-"""The forms of a conversation: writing down what was said elsewhere, and correcting what the program noted."""
+"""The forms of a conversation: logging one that took place elsewhere, and editing one."""
 
 from typing import Any
 
@@ -30,28 +30,32 @@ class ThreadForm(RecordForm):
 
 
 class LogForm(forms.ModelForm):
-    """A call, meeting, text or the like that happened outside the program."""
+    """Log a call, meeting, text message or the like that happened outside the program."""
 
     direction = forms.ChoiceField(
-        choices=[(Direction.OUT, "We spoke to them"), (Direction.IN, "They spoke to us")],
-        label="Who began",
+        choices=[(Direction.OUT, "We contacted them"), (Direction.IN, "They contacted us")],
+        label="Direction",
         widget=UnfoldAdminSelectWidget,
     )
     at = forms.DateTimeField(label="When", input_formats=[MINUTE_FORMAT, "%Y-%m-%d %H:%M"])
     body = forms.CharField(
-        label="What was said",
+        label="Notes",
         required=False,
         max_length=100_000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 8}),
-        help_text="Your notes. A summary, a transcript or a document will do as well.",
+        help_text="Optional if you add a summary, a transcript or a document.",
     )
     minutes = forms.IntegerField(
-        required=False, min_value=0, max_value=24 * 60, label="Minutes", widget=UnfoldAdminIntegerFieldWidget
+        required=False,
+        min_value=0,
+        max_value=24 * 60,
+        label="Duration in minutes",
+        widget=UnfoldAdminIntegerFieldWidget,
     )
     participants = forms.CharField(
         required=False,
         max_length=5_000,
-        label="Who took part",
+        label="Participants",
         widget=UnfoldAdminTextInputWidget,
         help_text="Names or addresses, separated by commas.",
     )
@@ -66,20 +70,20 @@ class LogForm(forms.ModelForm):
         max_length=MAX_URL_LENGTH,
         label="Recording",
         widget=UnfoldAdminURLInputWidget,
-        help_text="Where it can be heard, on the web.",
+        help_text="Link to the recording.",
     )
-    document = forms.FileField(required=False, widget=UnfoldAdminFileFieldWidget, help_text="At most 10 MB.")
+    document = forms.FileField(required=False, widget=UnfoldAdminFileFieldWidget, help_text="Up to 10 MB.")
     document_url = forms.CharField(
         required=False,
         max_length=MAX_URL_LENGTH,
-        label="Document elsewhere",
+        label="Document link",
         widget=UnfoldAdminURLInputWidget,
-        help_text="Where it lies on the web, instead of a file.",
+        help_text="Instead of uploading a file.",
     )
     resolved = forms.BooleanField(
         required=False,
-        label="Settled",
-        help_text="Nobody owes an answer: it goes among the resolved ones.",
+        label="Mark as resolved",
+        help_text="No reply is needed.",
         widget=UnfoldBooleanWidget,
     )
 
@@ -94,16 +98,16 @@ class LogForm(forms.ModelForm):
         field.widget = UnfoldAdminTextInputWidget(attrs={"type": "datetime-local", "max": now})
         self.initial.setdefault("at", now)
         self.initial.setdefault("source", ThreadSource.CALL)
-        self.fields["subject"].help_text = "What it was about, in a few words."
+        self.fields["subject"].help_text = "The topic in a few words."
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if not self.errors and bool(cleaned["lead"]) == bool(cleaned["client"]):
-            raise forms.ValidationError("Choose with whom it was: a lead or a client.")
+            raise forms.ValidationError("Choose either a lead or a client.")
         return cleaned
 
     def details(self) -> ConversationDetails:
-        """What there is of it besides notes."""
+        """Return the details besides the notes."""
         cleaned, file = self.cleaned_data, self.cleaned_data["document"]
         minutes = cleaned["minutes"]
         return ConversationDetails(
@@ -112,7 +116,7 @@ class LogForm(forms.ModelForm):
             recording_url=cleaned["recording_url"],
             duration=None if minutes is None else minutes * 60,
             participants=cleaned["participants"].split(","),
-            # No more is read than shows that it is too large.
+            # One byte above the limit is enough to see that the file is too large.
             documents=[(file.name, file.content_type or "", file.read(MAX_ATTACHMENT_BYTES + 1))] if file else [],
             document_url=cleaned["document_url"],
         )

@@ -1,4 +1,4 @@
-"""The list of conversations: where something was looked for, the best first, each with where it was found."""
+"""The list of conversations. Search results come best match first, each with an excerpt."""
 
 from django.db import models
 from django.http import HttpRequest
@@ -7,18 +7,18 @@ from crm.screens.lists import KeysetChangeList
 from crm.screens.paging import Order
 from inbox.search import MAX_NEWEST_SCANNED, MAX_THREADS_LISTED, SearchResult, build_excerpts
 
-BEST_MATCH_FIRST = Order("Best first", {"place": models.F("place"), "id": models.F("id")}, descending=False)
+BEST_MATCH_FIRST = Order("Best match first", {"place": models.F("place"), "id": models.F("id")}, descending=False)
 
 
 class ThreadList(KeysetChangeList):
-    """A list that knows what was found."""
+    """A list that shows the excerpts of a search."""
 
     @property
     def search_result(self) -> SearchResult | None:
         return self.filterset.search_result
 
     def available_orders(self) -> dict[str, Order]:
-        """Where something was looked for, also the best first."""
+        """Offer "Best match first" for search results."""
         return (
             {"best": BEST_MATCH_FIRST, **super().available_orders()}
             if self.search_result
@@ -28,7 +28,7 @@ class ThreadList(KeysetChangeList):
     def default_order(self) -> str:
         if self.search_result:
             return "best"
-        # Whoever asks for somebody's conversations wants the latest.
+        # A filter by lead, client or participant usually asks for the latest conversations.
         return "newest" if self.current_tab() is None and self.filterset.searches_all_tabs else super().default_order()
 
     def get_results(self, request: HttpRequest) -> None:
@@ -50,9 +50,9 @@ class ThreadList(KeysetChangeList):
         notices = []
         if not self.search_result.is_complete:
             notices.append(
-                f"Very many messages hold these words: the newest {MAX_NEWEST_SCANNED:,} messages were looked through, and a part"
-                " of the older ones. A rarer word or a filter looks further."
+                f"Very many messages match. Only the newest {MAX_NEWEST_SCANNED:,} and some older ones were searched."
+                " Use a rarer word or a filter to search further."
             )
         if self.search_result.has_more:
-            notices.append(f"The best {MAX_THREADS_LISTED:,} conversations are listed.")
+            notices.append(f"Showing the best {MAX_THREADS_LISTED:,} matches.")
         return " ".join(notices)

@@ -1,4 +1,4 @@
-"""What the pages of leads and clients show of what was said."""
+"""The conversations panel on the pages of leads, clients and contacts."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -30,7 +30,7 @@ def client_conversations(request: HttpRequest, client: Client) -> Panel | None:
 
 
 def contact_conversations(request: HttpRequest, contact: Contact) -> Panel | None:
-    """What was said where their address takes part."""
+    """Return the conversations that include the contact's address."""
     address = contact.email.lower()
     threads = filter_by_participant(Thread.objects.all(), address) if address else Thread.objects.none()
     write = {"contact": contact.pk} if not contact.is_deleted else {}
@@ -40,7 +40,7 @@ def contact_conversations(request: HttpRequest, contact: Contact) -> Panel | Non
 def conversations_panel(
     request: HttpRequest, threads: QuerySet[Thread], list_filter: dict[str, Any], write: dict[str, Any]
 ) -> Panel | None:
-    """The newest conversations with their last words, the latest open to read; `write` says to whom a mail would go."""
+    """Return the panel with the newest conversations. `write` holds the composer parameters that set the recipient."""
     if not request.user.has_perm("inbox.view_thread"):
         return None
     threads = threads.visible_to(request.user)

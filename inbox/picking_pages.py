@@ -1,4 +1,4 @@
-"""Pages on which it is picked what a deed to a conversation is about: whose it is, what moves, what is joined."""
+"""The pages on which to select the target of an action: the record to link, messages to split, thread to join."""
 
 from typing import Any
 from uuid import UUID
@@ -18,14 +18,14 @@ MAX_SEARCH_LENGTH = 200
 
 
 class PickingPages:
-    """For the screen of conversations: deeds that are offered as links to pages of their own."""
+    """A mixin for `ThreadAdmin`: actions with a selection page of their own."""
 
     def available_actions(self, request: HttpRequest, row: Thread) -> list[ActionForm]:
         picker_verbs = {form.verb for form in PICKER_FORMS}
         return [form for form in super().available_actions(request, row) if form.verb not in picker_verbs]
 
     def picker_links(self, request: HttpRequest, row: Thread) -> list[dict[str, str]]:
-        """Those of the deeds that have a page, with its address."""
+        """Return the available actions with a selection page, and its URL."""
         forms = [] if row.is_deleted else [form for form in PICKER_FORMS if form.is_available(row, request.user)]
         return [
             {"verb": form.verb, "label": form.label, "icon": form.icon, "url": self.action_url(row, form.verb)}
@@ -59,12 +59,12 @@ class PickingPages:
         return TemplateResponse(request, f"inbox/{verb}.html", context, status=422 if errors else 200)
 
     def link_page(self, request: HttpRequest, row: Thread) -> dict[str, Any]:
-        """Whose conversation it could be: by address, or by a search."""
+        """Return the leads and clients to link to, found by address or by a search."""
         query = request.GET.get("q", "").strip()[:MAX_SEARCH_LENGTH]
         return {"query": query, "candidates": find_link_candidates(request, row, query)}
 
     def split_page(self, request: HttpRequest, row: Thread) -> dict[str, Any]:
-        """The messages, with those ticked that were."""
+        """Return the messages, with the posted selection ticked."""
         page = self.messages_page(request, row)
         for message in page.rows:
             message.can_split = message.state in DELIVERED_STATES
@@ -77,6 +77,6 @@ class PickingPages:
         }
 
     def join_page(self, request: HttpRequest, row: Thread) -> dict[str, Any]:
-        """What could be one with it: of the same people, or by a search."""
+        """Return the threads that could be joined, found by participants or by a search."""
         query = request.GET.get("q", "").strip()[:MAX_SEARCH_LENGTH]
         return {"query": query, "joinable_threads": find_joinable_threads(request, row, query)}

@@ -1,4 +1,4 @@
-"""The composer: what it begins with, what is typed into it, and the templates it offers."""
+"""The composer: its form, initial values and templates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class MultipleFileInput(forms.ClearableFileInput):
 
 
 class ComposeForm(forms.Form):
-    """A mail as it is typed, and where it belongs."""
+    """An email as typed, and the thread or record it belongs to."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
     version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
@@ -42,13 +42,13 @@ class ComposeForm(forms.Form):
     lead = forms.UUIDField(required=False, widget=forms.HiddenInput)
     client = forms.UUIDField(required=False, widget=forms.HiddenInput)
     reply_to = forms.UUIDField(required=False, widget=forms.HiddenInput)
-    # The message of which whoever writes was told that it came meanwhile.
+    # The newer message that the author has been warned about.
     seen = forms.UUIDField(required=False, widget=forms.HiddenInput)
     to = forms.CharField(required=False, max_length=MAX_RECIPIENTS_LENGTH, label="To")
-    cc = forms.CharField(required=False, max_length=MAX_RECIPIENTS_LENGTH, label="Copy to")
+    cc = forms.CharField(required=False, max_length=MAX_RECIPIENTS_LENGTH, label="Cc")
     subject = forms.CharField(required=False, max_length=MAX_DRAFT_SUBJECT_LENGTH, label="Subject")
     body = forms.CharField(required=False, max_length=MAX_EMAIL_LENGTH, strip=False, widget=BODY_WIDGET, label="Text")
-    quotes = forms.BooleanField(required=False, label="Repeat their message beneath it")
+    quotes = forms.BooleanField(required=False, label="Include quoted text")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, auto_id="compose_%s", **kwargs)
@@ -61,10 +61,10 @@ class ComposeForm(forms.Form):
         return DraftContent(**texts, quotes=data["quotes"])
 
     def destination(self, user: User) -> DraftDestination:
-        """Where it belongs, of what `user` may see.
+        """Return the thread, lead or client that the email belongs to.
 
         Raises:
-            InvalidInput: there is no such place for them.
+            InvalidInput: it does not exist, or `user` may not see it.
         """
         data = self.cleaned_data
         if data["thread"]:
@@ -78,34 +78,34 @@ class ComposeForm(forms.Form):
 
 @dataclass
 class Composer:
-    """A form with what stands around it: the draft as it is kept, and whom answering all would add."""
+    """The compose form with its context: the stored draft, its destination, and the recipients of "Reply all"."""
 
     form: ComposeForm
     draft: Draft | None = None
     destination: DraftDestination = DraftDestination()
     other_recipients: list[str] | None = None
     templates: list[tuple[str, str]] | None = None
-    # Whose key it is that writes.
+    # The ID of the user who is writing.
     author_id: UUID | None = None
-    # Addresses that nobody knows, each to be ticked.
+    # Unknown addresses that the author must confirm.
     unconfirmed_addresses: tuple[str, ...] = ()
     error: str = ""
-    # The message that came meanwhile, where that is why it was refused.
+    # The newer message that caused the refusal, if any.
     newest_message_id: UUID | None = None
 
     @cached_property
     def newer_message(self) -> Message | None:
-        """What was said since what is answered; None where nothing was, or where this was told already."""
+        """The newest message since the one being replied to; None if there is none or the author was warned before."""
         return find_newer_message(self.draft) if self.draft and not self.form["seen"].value() else None
 
     @property
     def newer_message_notice(self) -> str:
-        """Who has written meanwhile, and when."""
+        """A sentence that says who wrote the newer message, and when."""
         return describe_newer_message(self.draft, self.newer_message) if self.draft and self.newer_message else ""
 
     @property
     def concurrent_drafts(self) -> list[Draft]:
-        """What colleagues have begun in the same conversation."""
+        """The drafts of colleagues in the same thread."""
         return (
             list(concurrent_drafts(self.destination.thread, exclude_author=self.author_id))
             if self.destination.thread and self.author_id
@@ -114,7 +114,7 @@ class Composer:
 
     @property
     def tracking_notice(self) -> str:
-        """What the mail carries beside what is written; empty where that is nothing."""
+        """A notice that the email will be tracked; empty if it will not."""
         thread = self.destination.thread
         return (
             tracking.TRACKING_NOTICE if tracking.should_track(thread.lead if thread else self.destination.lead) else ""
@@ -130,24 +130,26 @@ class Composer:
 
 
 def get_visible_record(model: type[Model], pk: UUID | str, user: User) -> Any:
-    """The live row `pk` that `user` may see.
+    """Return the live row `pk` if `user` may see it.
 
     Raises:
-        InvalidInput: there is none.
+        InvalidInput: there is no such row.
     """
     meta = model._meta
     try:
         is_permitted = user.has_perm(f"{meta.app_label}.view_{meta.model_name}")
         row = model.objects.visible_to(user).filter(pk=pk).first() if is_permitted else None
-    except ValidationError:  # what was asked for is no key
+    except ValidationError:  # `pk` is not a UUID
         row = None
     if row is None:
-        raise InvalidInput(f"There is no such {model._meta.verbose_name}, or it is deleted or not yours to see.")
+        raise InvalidInput(
+            f"This {model._meta.verbose_name} does not exist, was deleted, or you do not have access to it."
+        )
     return row
 
 
 def composer_for_thread(request: HttpRequest, thread: Thread) -> Composer | None:
-    """What the page of `thread` offers: the draft begun there, or an answer; None where it cannot be answered."""
+    """Return the composer on the page of `thread`: the user's draft or a new reply; None if a reply is not possible."""
     user = request.user
     if thread.source != ThreadSource.EMAIL or thread.is_deleted or not user.has_perm(SEND_PERMISSION):
         return None
@@ -165,7 +167,7 @@ def composer_for_thread(request: HttpRequest, thread: Thread) -> Composer | None
 
 
 def composer_for_new_email(request: HttpRequest) -> Composer:
-    """A composer for a new mail, to the lead, client or contact that the address of the page names."""
+    """Return a composer for a new email to the lead, client or contact in the URL."""
     data, user = request.GET, request.user
     try:
         destination, to = resolve_recipient(data, user)
@@ -178,10 +180,10 @@ def composer_for_new_email(request: HttpRequest) -> Composer:
 
 
 def resolve_recipient(data: Mapping[str, str], user: User) -> tuple[DraftDestination, str]:
-    """Whom a new mail is for, and their address.
+    """Return the destination of a new email, and the recipient's address.
 
     Raises:
-        InvalidInput: there is nobody like that whom `user` may see.
+        InvalidInput: the recipient does not exist, or `user` may not see it.
     """
     if "lead" in data:
         lead = get_visible_record(Lead, data["lead"], user)
@@ -193,7 +195,7 @@ def resolve_recipient(data: Mapping[str, str], user: User) -> tuple[DraftDestina
         contact = get_visible_record(Contact, data["contact"], user)
         clients = list(Client.objects.visible_to(user).filter(contact_links__contact=contact).distinct()[:2])
         leads = list(Lead.objects.visible_to(user).open().filter(contact_links__contact=contact).distinct()[:2])
-        # Theirs only where there is no doubt for whom they stand.
+        # Link the email only if the contact belongs to exactly one lead or client.
         is_unambiguous = len(clients) + len(leads) == 1
         return DraftDestination(
             lead=leads[0] if is_unambiguous and leads else None,
@@ -205,7 +207,7 @@ def resolve_recipient(data: Mapping[str, str], user: User) -> tuple[DraftDestina
 def new_composer(
     destination: DraftDestination, initial: dict[str, Any], other_recipients: list[str] | None = None
 ) -> Composer:
-    """A composer in which nobody has written yet; its key makes one mail of it however often it is sent."""
+    """Return an empty composer. Its key ensures that submitting twice sends one email."""
     return Composer(
         ComposeForm(initial={"key": uuid7(), "version": 0, **initial}),
         destination=destination,
@@ -215,7 +217,7 @@ def new_composer(
 
 
 def composer_for_draft(draft: Draft, answer: ReplyDefaults | None = None) -> Composer:
-    """A composer in which `draft` stands as it was kept."""
+    """Return a composer filled with `draft`."""
     initial = {name: getattr(draft, name) for name in ("version", "to", "cc", "subject", "body", "quotes")}
     linked_ids = {f"{name}": getattr(draft, f"{name}_id") for name in ("thread", "lead", "client", "reply_to")}
     destination = DraftDestination(draft.thread, draft.lead, draft.client, draft.reply_to)
@@ -231,15 +233,15 @@ def composer_for_draft(draft: Draft, answer: ReplyDefaults | None = None) -> Com
 
 
 def template_choices() -> list[tuple[str, str]]:
-    """The templates in use, by key and name."""
+    """Return the active templates as (key, name)."""
     return for_composer.composer_template_choices()
 
 
 def apply_template(key: str, content: DraftContent, destination: DraftDestination, user: User) -> DraftContent:
-    """`content` with a template before them, its gaps filled in as far as there is something to fill in.
+    """Insert a template before the text of `content`, with its placeholders filled in where a value is known.
 
     Raises:
-        InvalidInput: there is no such template in use.
+        InvalidInput: the template does not exist or is not active.
     """
     linked = destination.thread or destination
     subject, body = for_composer.fill_template(key, linked.lead or linked.client, user)
@@ -254,9 +256,9 @@ def apply_template(key: str, content: DraftContent, destination: DraftDestinatio
 
 
 def add_other_recipients(content: DraftContent, destination: DraftDestination) -> DraftContent:
-    """`content` with everybody who takes part among those who get a copy."""
+    """Add the other participants of the thread to the Cc of `content`."""
     if destination.thread is None:
-        raise InvalidInput("There is nobody else to answer: this begins a conversation.")
+        raise InvalidInput("A new conversation has no other participants to add.")
     entered_addresses = f"{content.to},{content.cc}".lower()
     missing = [
         one for one in load_reply_defaults(destination.thread).other_recipients if one.lower() not in entered_addresses

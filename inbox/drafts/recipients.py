@@ -1,4 +1,4 @@
-"""Whom a person writes to: addresses as people type them, and which of them nobody knows yet."""
+"""The recipients of a draft: parsing typed addresses, and finding unknown ones."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,16 +12,16 @@ from inbox.drafts.replies import find_our_addresses
 from inbox.models import Direction, Message, MessageState, Thread
 from leads.models import ContactLead, Lead
 
-# A comma within quotation marks belongs to a name.
+# A comma within quotation marks is part of a name.
 RECIPIENT_PARTS = re.compile(r'(?:"[^"]*"|[^,;\n"]|")+')
 NAME_AND_ADDRESS = re.compile(r"[^<>]*<([^<>]*)>\s*")
 
 
 def parse_typed_addresses(text: str) -> list[str]:
-    """The addresses in `text`, with commas, semicolons or line ends between them; names before them are left out.
+    """Return the addresses in `text`, separated by commas, semicolons or line breaks, without names.
 
     Raises:
-        InvalidInput: one of them is none, or there are too many.
+        InvalidInput: an address is not valid, or there are too many.
     """
     parts = (part.strip(" \t\r") for part in RECIPIENT_PARTS.findall(text))
     return clean_addresses(match[1] if (match := NAME_AND_ADDRESS.fullmatch(part)) else part for part in parts if part)
@@ -30,11 +30,11 @@ def parse_typed_addresses(text: str) -> list[str]:
 def find_unknown_addresses(
     recipients: Iterable[str], *, thread: Thread | None = None, lead: Lead | None = None, client: Client | None = None
 ) -> list[str]:
-    """Those of `recipients` that were never written to, and are known neither of whom it is for nor in the conversation."""
+    """Return the recipients that were never emailed and do not belong to the thread, the lead, the client or us."""
     remaining = {one.lower(): one for one in recipients}
     known = {lead.contact_email if lead else "", client.email if client else ""}
     known.update(thread.participant_emails if thread else ())
-    # Each is asked of the database only for what those before it have left.
+    # Each query runs only for the addresses that the previous ones left unknown.
     for load_known in (
         lambda: (),
         lambda: contact_addresses(lead, client),
@@ -50,7 +50,7 @@ def find_unknown_addresses(
 
 
 def contact_addresses(lead: Lead | None, client: Client | None) -> set[str]:
-    """The addresses of whoever belongs to the lead or the client."""
+    """Return the addresses of the contacts of the lead and the client."""
     links = []
     if lead is not None:
         links.append(ContactLead.objects.filter(lead=lead).values_list("contact"))
@@ -63,7 +63,7 @@ def contact_addresses(lead: Lead | None, client: Client | None) -> set[str]:
 
 
 def previously_emailed(recipients: Mapping[str, str]) -> set[str]:
-    """Those of `recipients`, addresses by how they are in lower case, to which something was ever sent."""
+    """Return those of `recipients` (keys in lower case) that were emailed before."""
     sent_messages = Message.objects.filter(
         direction=Direction.OUT,
         state=MessageState.SENT,

@@ -1,4 +1,4 @@
-"""An answer: to whom it goes, what it is called and what it repeats."""
+"""The defaults of a reply: recipients, subject and quoted text."""
 
 import re
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ MAX_REPLY_QUOTE_LENGTH, MAX_REPLY_SUBJECT_LENGTH = 4_000, 400
 
 @dataclass(frozen=True)
 class ReplyDefaults:
-    """What answering a conversation begins with; `other_recipients` are those whom answering all would add."""
+    """The initial values of a reply. `other_recipients` are those that "Reply all" adds."""
 
     to: list[str] = field(default_factory=list)
     other_recipients: list[str] = field(default_factory=list)
@@ -28,7 +28,7 @@ class ReplyDefaults:
 
 
 def load_reply_defaults(thread: Thread) -> ReplyDefaults:
-    """To whoever wrote last in `thread`; if that was us, to whom we wrote."""
+    """Return the defaults for replying to the last message of `thread`; if we sent it, to its recipients again."""
     rows = Message.objects.filter(thread=thread, state__in=DELIVERED_STATES).defer("body_html")
     last = rows.filter(nature=Nature.PERSON).order_by("-sent_at", "direction", "-id").first()
     if last is None:
@@ -45,13 +45,13 @@ def load_reply_defaults(thread: Thread) -> ReplyDefaults:
 
 
 def reply_subject(subject: str) -> str:
-    """How the answer to a mail called `subject` is called; theirs may hold anything."""
+    """Return the subject of a reply. The original may contain hidden characters, which are removed."""
     subject = strip_hidden_characters(subject)[:MAX_REPLY_SUBJECT_LENGTH] or "Your message"
     return subject if REPLY_PREFIX.match(subject) else f"Re: {subject}"
 
 
 def quote_message(message: Message) -> str:
-    """What is answered, as mail programs repeat it."""
+    """Return the text of `message` quoted line by line, as mail programs do."""
     text = message.body_text.strip()
     if not text:
         return ""
@@ -59,11 +59,11 @@ def quote_message(message: Message) -> str:
         text = f"{text[:MAX_REPLY_QUOTE_LENGTH].rstrip()}\n[…]"
     at = timezone.localtime(message.sent_at)
     lines = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
-    return f"On {at:%-d %B %Y at %H:%M}, {message.from_email or 'somebody'} wrote:\n{lines}"
+    return f"On {at:%-d %B %Y at %H:%M}, {message.from_email or 'an unknown sender'} wrote:\n{lines}"
 
 
 def unique_addresses(addresses: Iterable[str]) -> list[str]:
-    """`addresses` without the empty ones, each once, whatever its case."""
+    """Return `addresses` without empty ones and duplicates, ignoring case."""
     unique: dict[str, str] = {}
     for one in addresses:
         if one:
@@ -72,7 +72,7 @@ def unique_addresses(addresses: Iterable[str]) -> list[str]:
 
 
 def find_our_addresses(addresses: Iterable[str]) -> set[str]:
-    """Those of `addresses`, in lower case, that are a mailbox of ours, a member of staff, or the house."""
+    """Return, in lower case, those of `addresses` that belong to a mailbox, the staff or the agency."""
     low = {one.lower() for one in addresses}
     boxes = Mailbox.everything.annotate(low=Lower("address")).filter(low__in=low).values_list("low")
     staff = User.objects.annotate(low=Lower("email")).filter(low__in=low).values_list("low")

@@ -1,4 +1,4 @@
-"""What happened in a conversation while somebody was writing an answer in it."""
+"""Reply conflicts: new messages and other drafts in a thread while a reply is being written."""
 
 from uuid import UUID
 
@@ -14,18 +14,20 @@ MAX_WRITER_NAME_LENGTH, MAX_CONCURRENT_DRAFTS = 60, 3
 
 
 class ReplyConflict(InvalidInput):
-    """Somebody wrote since what a draft answers; `newest_message_id` is the key of what is to be looked at first."""
+    """There is a newer message than the one a draft replies to. `newest_message_id` is the message to read first."""
 
     def __init__(self, draft: Draft, newest: Message) -> None:
         self.newest_message_id = newest.pk
-        super().__init__(f"{describe_newer_message(draft, newest)} Send it once more if what you wrote still holds.")
+        super().__init__(f"{describe_newer_message(draft, newest)} Send again if your reply still fits.")
 
 
 def check_reply_conflict(draft: Draft, seen: UUID | None) -> None:
-    """Refuse a draft that does not know of the newest message; `seen` is the one that its author was told of.
+    """Refuse a draft if there is a newer message than the one it replies to.
+
+    `seen` is the newer message that the author has been warned about.
 
     Raises:
-        Overtaken: somebody wrote since, and it is not `seen`.
+        ReplyConflict: there is a newer message, and it is not `seen`.
     """
     newest = find_newer_message(draft)
     if newest is not None and newest.pk != seen:
@@ -33,10 +35,10 @@ def check_reply_conflict(draft: Draft, seen: UUID | None) -> None:
 
 
 def find_newer_message(draft: Draft) -> Message | None:
-    """The newest of what was said, or is about to go out, since what `draft` answers; not what its author composed.
+    """Return the newest message, received or outgoing, since the one that `draft` replies to.
 
-    Counted from what it answers and not from when it was begun: the page on which it was begun may have been open
-    for hours.
+    The author's own emails do not count. The time is that of the message replied to, not of the draft, because the page
+    may have been open for hours before the draft was created.
     """
     if draft.thread_id is None:
         return None
@@ -49,18 +51,18 @@ def find_newer_message(draft: Draft) -> Message | None:
 
 
 def describe_newer_message(draft: Draft, newest: Message) -> str:
-    """Who wrote `newest_message_id`, and when, for the author of `draft`."""
+    """Return a sentence for the author of `draft` that says who wrote `newest`, and when."""
     writer, started_at, at = writer_name(newest, draft), draft.created_at, newest.sent_at
     if at < started_at:
         moment = f"{timezone.localtime(at):%-d %b, %H:%M}"
-        return f"{writer} wrote after what this answers, on {moment}: look first."
+        return f"{writer} wrote a newer message on {moment}. Read the message first."
     delay = timesince(started_at, at, depth=1).replace("\xa0", " ")
     delay = "less than a minute" if (at - started_at).total_seconds() < 60 else delay
-    return f"{writer} wrote {delay} after you began this: look first."
+    return f"{writer} wrote {delay} after you started this draft. Read the message first."
 
 
 def writer_name(message: Message, draft: Draft) -> str:
-    """The name that `message` bears, which outsiders may choose as they like, else the address."""
+    """Return the sender's name without hidden characters (outsiders can choose any name), else the address."""
     if message.direction == Direction.OUT and message.from_name == str(draft.author):
         return "You"
     fallback = "A colleague" if message.direction == Direction.OUT else "They"
@@ -68,7 +70,7 @@ def writer_name(message: Message, draft: Draft) -> str:
 
 
 def concurrent_drafts(thread: Thread, *, exclude_author: UUID) -> QuerySet[Draft]:
-    """Who else is writing an answer in `thread`, whoever began first before; what they write is theirs alone."""
+    """Return the drafts of other users in `thread`, oldest first. Their content is private and not loaded."""
     rows = Draft.objects.filter(thread=thread, author__is_active=True).exclude(author=exclude_author)
     rows = rows.select_related("author").only("created_at", "updated_at", "author")
     return rows.order_by("created_at", "id")[:MAX_CONCURRENT_DRAFTS]

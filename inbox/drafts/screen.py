@@ -1,4 +1,4 @@
-"""The screens of writing: the composer, drafts, and what a person does to a mail under way."""
+"""The screens for writing: the composer, drafts, and the actions on an outgoing email."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,17 +49,17 @@ class DraftFilter(LiveRowsFilter):
 
 
 class DiscardDraft(ActionForm):
-    """Throwing away what was begun."""
+    """Discard a draft."""
 
     verb, label, permission, icon, danger = "discard", "Discard", SEND_PERMISSION, "delete", True
 
     def perform(self, record: Draft, by: User) -> str:
         transitions.discard(record, by=by)
-        return f"The draft “{record}” is discarded."
+        return f"Draft “{record}” discarded."
 
 
 class DraftAdmin(RecordAdmin):
-    """Drafts are their author's alone; whoever may send may write them."""
+    """Drafts are private to their author. Writing them needs only the permission to send."""
 
     filterset_class = DraftFilter
     search_label = "Search subjects"
@@ -79,7 +79,7 @@ class DraftAdmin(RecordAdmin):
         return self.has_view_permission(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Draft | None = None) -> bool:
-        """They are discarded by a deed of their own."""
+        """Return False: drafts are discarded by their own action."""
         return False
 
     def get_urls(self) -> list[Any]:
@@ -95,7 +95,7 @@ class DraftAdmin(RecordAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """An empty composer or that of a draft; whatever is sent is kept, and then done."""
+        """Show the composer, empty or with a draft. A submission saves the draft before the requested action."""
         if not request.user.has_perm(SEND_PERMISSION):
             raise PermissionDenied
         if request.method == "POST":
@@ -111,7 +111,7 @@ class DraftAdmin(RecordAdmin):
         thread = composer.destination.thread
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Answer: {thread}" if thread else "Write a mail",
+            "title": f"Reply: {thread}" if thread else "New email",
             "opts": self.opts,
             "composer": composer,
             "displayed": load_recent_messages([thread]).get(thread.pk, []) if thread else [],
@@ -119,7 +119,7 @@ class DraftAdmin(RecordAdmin):
         return TemplateResponse(request, "inbox/compose.html", context, status=status)
 
     def handle_submission(self, request: HttpRequest) -> HttpResponse:
-        """Keep what was typed, then do what was asked; a refusal keeps what was typed."""
+        """Save the draft, then perform the requested action. If it is refused, the draft stays saved."""
         form, user, action = ComposeForm(request.POST), request.user, requested_action(request)
         if not form.is_valid():
             notice = " ".join(f"{form[name].label}: {' '.join(errors)}" for name, errors in form.errors.items())
@@ -137,7 +137,7 @@ class DraftAdmin(RecordAdmin):
         except ActionRefused as error:
             is_send = action == "send"
             sent_message = transitions.find_sent_message(form.cleaned_data["key"], by=user) if is_send else None
-            if sent_message is not None:  # pressed twice: it is one mail
+            if sent_message is not None:  # submitted twice: one email
                 return HttpResponseRedirect(message_url(sent_message))
             composer.error = str(error)
             composer.unconfirmed_addresses = getattr(error, "addresses", ())
@@ -151,7 +151,7 @@ class DraftAdmin(RecordAdmin):
         return self.compose_page(request, composer, status=422)
 
     def draft_response(self, request: HttpRequest, draft: Draft) -> HttpResponse:
-        """The draft as it stands, for the script that typed on, or where it is worked on."""
+        """Return the saved draft: as JSON for the autosave script, else as a redirect to the composer."""
         if is_fragment_request(request):
             names = ("version", "to", "cc", "subject", "body")
             at = timezone.localtime(draft.updated_at).strftime(SAVED_AT_FORMAT)
@@ -161,19 +161,19 @@ class DraftAdmin(RecordAdmin):
 
     def save(self, request: HttpRequest, draft: Draft) -> HttpResponse:
         if not is_fragment_request(request):
-            messages.success(request, "The draft is saved.")
+            messages.success(request, "Draft saved.")
         return self.draft_response(request, draft)
 
     def send(self, request: HttpRequest, draft: Draft) -> HttpResponse:
         options = {"confirmed": request.POST.getlist("confirmed"), "seen": parse_key(request.POST.get("seen", ""))}
         message = transitions.send(draft, **options, by=request.user)
-        notice = f"“{message}” goes out in {UNDO_WINDOW.seconds} seconds; until then it can be taken back."
+        notice = f"“{message}” will be sent in {UNDO_WINDOW.seconds} seconds. Until then you can take it back."
         messages.success(request, notice)
         return HttpResponseRedirect(message_url(message))
 
     def discard(self, request: HttpRequest, draft: Draft) -> HttpResponse:
         transitions.discard(draft, by=request.user)
-        messages.success(request, "The draft is discarded.")
+        messages.success(request, "Draft discarded.")
         return HttpResponseRedirect(thread_url(draft.thread_id) if draft.thread_id else self.list_url())
 
     def detach(self, request: HttpRequest, draft: Draft) -> HttpResponse:
@@ -193,13 +193,13 @@ class DraftAdmin(RecordAdmin):
             request, transitions.save(draft.pk, draft.version, content, draft_destination(draft), by=request.user)
         )
 
-    # A mail under way
+    # Outgoing email
 
     def outgoing_view(self, request: HttpRequest, pk: UUID, verb: str) -> HttpResponse:
-        """Do what a person may do to a mail that has not arrived for certain."""
+        """Perform an action on an email that is not confirmed as delivered."""
         message = get_object_or_404(Message.everything, pk=pk)
         if not Thread.everything.visible_to(request.user).filter(pk=message.thread_id).exists():
-            raise Http404("There is no such mail.")
+            raise Http404("This email does not exist.")
         if not request.user.has_perm(SEND_PERMISSION) or verb not in OUTGOING_ACTIONS:
             raise PermissionDenied
         try:
@@ -212,18 +212,18 @@ class DraftAdmin(RecordAdmin):
 
 
 def requested_action(request: HttpRequest) -> str:
-    """What is to be done with what was typed; nothing known is only kept."""
+    """Return the requested action; an unknown one only saves the draft."""
     action = "remove" if "remove" in request.POST else request.POST.get("do", "")
     return action if action in COMPOSER_ACTIONS else "save"
 
 
 def is_fragment_request(request: HttpRequest) -> bool:
-    """Whether a script asks, which goes on showing the page it has."""
+    """Return whether a script sent the request and only needs data, not a page."""
     return request.headers.get("X-Fragment") == "1"
 
 
 def parse_key(text: str) -> UUID | None:
-    """The key that `text`, which the form has found to be one or nothing, stands for."""
+    """Return the UUID in `text`, which the form has validated, or None if it is empty."""
     return UUID(text.strip()) if text.strip() else None
 
 
@@ -244,7 +244,7 @@ def message_url(message: Message) -> str:
 
 
 def draft_url(draft: Draft) -> str:
-    """Where `draft` is worked on."""
+    """Return the URL of the composer for `draft`."""
     if draft.thread_id and not draft.thread.is_deleted:
         return f"{thread_url(draft.thread_id)}#reply"
     return reverse("admin:inbox_draft_change", args=[draft.pk])
@@ -262,26 +262,26 @@ COMPOSER_ACTIONS: dict[str, Callable[[DraftAdmin, HttpRequest, Draft], HttpRespo
 
 
 def take_back_email(message: Message, by: User) -> tuple[Draft | None, str]:
-    return transitions.take_back(message, by=by), "The mail is taken back: it is a draft again."
+    return transitions.take_back(message, by=by), "Sending cancelled. The email is a draft again."
 
 
 def edit_as_new_draft(message: Message, by: User) -> tuple[Draft | None, str]:
-    return transitions.edit_as_new(message, by=by), "The mail is a draft again, to be worked on."
+    return transitions.edit_as_new(message, by=by), "The email is a draft again. Edit it and send it."
 
 
 def retry_email(message: Message, by: User) -> tuple[Draft | None, str]:
     send_queue.retry_send(message, by=by)
-    return None, f"It goes out in {UNDO_WINDOW.seconds} seconds."
+    return None, f"The email will be sent in {UNDO_WINDOW.seconds} seconds."
 
 
 def mark_delivered(message: Message, by: User) -> tuple[Draft | None, str]:
     send_queue.resolve_uncertain(message, was_delivered=True, by=by)
-    return None, "It counts as sent."
+    return None, "Email marked as sent."
 
 
 def resend_email(message: Message, by: User) -> tuple[Draft | None, str]:
     send_queue.resolve_uncertain(message, was_delivered=False, by=by)
-    return None, f"It is sent once more, in {UNDO_WINDOW.seconds} seconds."
+    return None, f"The email will be sent again in {UNDO_WINDOW.seconds} seconds."
 
 
 OUTGOING_ACTIONS: dict[str, Callable[[Message, User], tuple[Draft | None, str]]] = {

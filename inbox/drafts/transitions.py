@@ -1,4 +1,4 @@
-"""What is done to drafts: kept as they are typed, discarded, sent, and made again of a mail that did not go out."""
+"""State changes of drafts: save, discard, send, and restore from an email that was not sent."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -32,33 +32,32 @@ from leads.models import Lead
 
 MAX_ATTACHMENTS = 10
 MAX_FILE_NAME_LENGTH, MAX_RECIPIENTS_LENGTH = 150, 4_000
-# What a mail program would take for something else than a file.
+# Other types, such as multipart/*, would not be treated as a file by a mail program.
 SAFE_CONTENT_TYPE = re.compile(r"(?!multipart/|message/)[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,90}")
 UNFILLED_PLACEHOLDER = re.compile(r"\{\{[^{}\n]{0,60}\}\}|\{\{")
-# Why a conversation without any message is there.
+# Metadata key of a thread that was created for a draft and has no messages yet.
 OPENED_FOR_DRAFT = "opened_for_draft"
 CHANGED_ELSEWHERE = (
-    "You have changed this draft elsewhere since you opened it here, in another tab perhaps. "
-    "Copy what you wrote here, and open the draft again."
+    "You changed this draft elsewhere, perhaps in another tab, after opening it here. "
+    "Copy your text and open the draft again."
 )
-DRAFT_MISSING = "This draft is no longer there: it was discarded, or it has become another."
+DRAFT_MISSING = "This draft no longer exists: it was sent, discarded or merged."
 
 
 class UnconfirmedRecipients(InvalidInput):
-    """Somebody would be written to whom nobody knows; `addresses` must be ticked first."""
+    """The email has unknown recipients; the author must confirm `addresses` first."""
 
     def __init__(self, addresses: list[str]) -> None:
         self.addresses = addresses
-        one = len(addresses) == 1
-        problem = (
-            f"{', '.join(addresses)} {'is' if one else 'are'} not known to us and {'was' if one else 'were'} never"
-        )
-        super().__init__(f"{problem} written to before: tick {'it' if one else 'them'} if that is meant.")
+        is_single = len(addresses) == 1
+        problem = "is not in our records and was" if is_single else "are not in our records and were"
+        hint = "Tick the address" if is_single else "Tick the addresses"
+        super().__init__(f"{', '.join(addresses)} {problem} never emailed before. {hint} to send anyway.")
 
 
 @dataclass(frozen=True)
 class DraftContent:
-    """What stands in a draft, as it was typed."""
+    """The content of a draft, as typed."""
 
     to: str = ""
     cc: str = ""
@@ -69,7 +68,7 @@ class DraftContent:
 
 @dataclass(frozen=True)
 class DraftDestination:
-    """Where a draft belongs: into a conversation, as the answer to a message of it, or to whom it begins one."""
+    """Where a draft belongs: a reply in `thread`, or a new thread for a lead or client."""
 
     thread: Thread | None = None
     lead: Lead | None = None
@@ -77,19 +76,19 @@ class DraftDestination:
     reply_to: Message | None = None
 
 
-# While it is written
+# Writing
 
 
 @transaction.atomic
 def save(key: UUID, version: int, content: DraftContent, destination: DraftDestination, *, by: User) -> Draft:
-    """Keep `content` in the draft `key` of `by`, which is begun at `destination` where there is none yet.
+    """Save `content` as the draft `key` of `by`. Create the draft for `destination` if it does not exist.
 
-    `version` is what whoever typed it had before them (0: nothing). The same words once more change nothing.
+    `version` is the version that the author was editing (0: a new draft). Unchanged content changes nothing.
 
     Raises:
-        NotPermitted: `by` may not send messages, or it is somebody else's draft.
-        IllegalTransition: it was changed elsewhere since, or is no longer there.
-        InvalidInput: something is too long, or `destination` is none for a mail of `by`.
+        NotPermitted: `by` may not send messages, or the draft belongs to another user.
+        IllegalTransition: the draft was changed elsewhere since, or no longer exists.
+        InvalidInput: the content is too long, or `by` may not write to `destination`.
     """
     draft = lock_own_draft(key, by) or create_draft(key, destination, by)
     changes = {name: strip_nul(value) if isinstance(value, str) else value for name, value in vars(content).items()}
@@ -98,25 +97,33 @@ def save(key: UUID, version: int, content: DraftContent, destination: DraftDesti
     if draft.version != version:
         raise IllegalTransition(CHANGED_ELSEWHERE)
     if len(content.to) + len(content.cc) > MAX_RECIPIENTS_LENGTH or len(content.body) > outbox.MAX_EMAIL_LENGTH:
-        raise InvalidInput(f"That is too long to be kept: a mail has at most {outbox.MAX_EMAIL_LENGTH:,} characters.")
+        raise InvalidInput(
+            f"The draft is too long: the limit is {outbox.MAX_EMAIL_LENGTH:,} characters for the text "
+            f"and {MAX_RECIPIENTS_LENGTH:,} for the recipients."
+        )
     for name, text in changes.items():
         setattr(draft, name, text)
     return save_version(draft)
 
 
 def lock_own_draft(key: UUID, by: User) -> Draft | None:
-    """The draft `key`, held until the transaction ends; None where it was never begun."""
+    """Return the draft `key`, locked until the transaction ends; None if it does not exist yet.
+
+    Raises:
+        NotPermitted: `by` may not send messages, or the draft belongs to another user.
+        IllegalTransition: the draft was sent or discarded.
+    """
     Actor.of(by).require_permission(outbox.SEND_PERMISSION, "send messages")
     draft = Draft.everything.select_for_update().filter(pk=key).first()
     if draft is not None and draft.author_id != by.pk:
-        raise NotPermitted("That is somebody else's draft.")
+        raise NotPermitted("This draft belongs to another user.")
     if draft is not None and draft.is_deleted:
         raise IllegalTransition(DRAFT_MISSING)
     return draft
 
 
 def create_draft(key: UUID, destination: DraftDestination, by: User) -> Draft:
-    """A new draft; if the same is begun twice at once, one of them."""
+    """Create the draft `key`. If two requests create it at once, both return the same draft."""
     draft = Draft(pk=key, author=by, **vars(destination))
     check_destination(draft, by)
     with errors_as_invalid_input():
@@ -128,7 +135,7 @@ def create_draft(key: UUID, destination: DraftDestination, by: User) -> Draft:
 
 
 def save_version(draft: Draft) -> Draft:
-    """Keep `draft`, which the caller holds, as it stands now."""
+    """Save `draft`, which the caller has locked, as a new version."""
     draft.version += 1
     with errors_as_invalid_input():
         draft.clean_fields()
@@ -137,11 +144,11 @@ def save_version(draft: Draft) -> Draft:
 
 
 def check_destination(draft: Draft, by: User) -> None:
-    """Refuse a draft that leads where `by` may not go.
+    """Refuse a draft for a thread or record that `by` may not write to.
 
     Raises:
-        IllegalTransition: the conversation is deleted.
-        InvalidInput: it is no conversation by mail, or `by` may not see whom it is for.
+        IllegalTransition: the thread is deleted.
+        InvalidInput: the thread is not an email thread, or `by` may not see the thread, lead or client.
     """
     thread = draft.thread
     if thread is None:
@@ -150,48 +157,48 @@ def check_destination(draft: Draft, by: User) -> None:
                 require_visible(one, Actor.of(by))
         return
     if not Thread.everything.visible_to(by).filter(pk=thread.pk).exists():
-        raise InvalidInput("There is no such conversation, or it is not yours to see.")
+        raise InvalidInput("This conversation does not exist, or you do not have access to it.")
     if thread.is_deleted:
         raise IllegalTransition(f"The conversation “{thread}” is deleted; restore it first.")
     if thread.source != ThreadSource.EMAIL:
-        raise InvalidInput("Only what was said by mail is answered by mail: write a new mail instead.")
+        raise InvalidInput("Only an email conversation can be replied to by email. Write a new email instead.")
 
 
 @transaction.atomic
 def discard(draft: Draft, *, by: User) -> None:
-    """Throw `draft` away.
+    """Discard `draft`.
 
     Raises:
-        NotPermitted: `by` may not send messages, or it is somebody else's.
-        IllegalTransition: it is no longer there.
+        NotPermitted: `by` may not send messages, or the draft belongs to another user.
+        IllegalTransition: the draft was sent or discarded.
     """
     lock_own_draft(draft.pk, by)
     Draft.objects.filter(pk=draft.pk).update(deleted_at=Now())
 
 
 def delete_old_drafts(before: datetime) -> int:
-    """Remove for ever what was sent or discarded before that moment; how many."""
+    """Delete permanently the drafts that were sent or discarded before `before`. Return how many."""
     count, _ = Draft.everything.filter(deleted_at__lt=before).delete()
     return count
 
 
-# What is attached
+# Attachments
 
 
 @transaction.atomic
 def attach(draft: Draft, files: Sequence[UploadedFile], *, by: User) -> Draft:
-    """Put `files` to `draft`.
+    """Add `files` to `draft`.
 
     Raises:
-        IllegalTransition: they are too many or too large to be mailed, or the draft is no longer there.
+        IllegalTransition: there are too many files, they are too large, or the draft no longer exists.
     """
     draft = lock_own_draft(draft.pk, by)
     if len(draft.attachments) + len(files) > MAX_ATTACHMENTS:
-        raise IllegalTransition(f"At most {MAX_ATTACHMENTS} files go along with a mail.")
+        raise IllegalTransition(f"An email can have at most {MAX_ATTACHMENTS} files. Remove some.")
     total = sum(entry["size"] for entry in draft.attachments) + sum(file.size for file in files)
     if total > MAX_ATTACHMENT_BYTES:
         raise IllegalTransition(
-            f"The files have {total:,} bytes together, and at most {MAX_ATTACHMENT_BYTES:,} can be mailed."
+            f"The files have {total:,} bytes in total; the limit is {MAX_ATTACHMENT_BYTES:,} bytes."
         )
     for file in files:
         kind = (file.content_type or "").lower()
@@ -201,7 +208,7 @@ def attach(draft: Draft, files: Sequence[UploadedFile], *, by: User) -> Draft:
 
 
 def safe_file_name(name: str | None) -> str:
-    """What a file is called in the mail: the last part of its path, with nothing hidden in it."""
+    """Return the file name for the email: the last part of the path, without hidden characters."""
     last = strip_hidden_characters(re.split(r"[/\\]", name or "")[-1]).replace('"', "'").strip(". ")
     stem, dot, ending = last.rpartition(".")
     if dot and len(ending) <= 10:
@@ -211,25 +218,26 @@ def safe_file_name(name: str | None) -> str:
 
 @transaction.atomic
 def detach(draft: Draft, digest: str, *, by: User) -> Draft:
-    """Take the file with that digest from `draft`."""
+    """Remove the file with `digest` from `draft`."""
     draft = lock_own_draft(draft.pk, by)
     draft.attachments = [entry for entry in draft.attachments if entry["sha256"] != digest]
     return save_version(draft)
 
 
-# Out of the house, and back
+# Sending and taking back
 
 
 @transaction.atomic
 def send(draft: Draft, *, confirmed: Collection[str] = (), seen: UUID | None = None, by: User) -> Message:
-    """Have `draft` sent in a moment, until which it can be taken back; sent twice, it is one mail.
+    """Queue `draft` for sending after the undo window. Sending it twice sends one email.
 
-    `confirmed` are the addresses that nobody knows and that `by` has ticked, `seen` the message that came meanwhile.
+    `confirmed` are the unknown addresses that `by` has ticked; `seen` is the newer message that `by` was warned about.
 
     Raises:
-        NotPermitted: `by` may not send messages, or it is somebody else's.
-        InvalidInput: it cannot be sent as it stands: `UnconfirmedRecipients` for somebody unknown, `Overtaken` by what came since.
-        IllegalTransition: it was discarded, or its conversation is deleted.
+        NotPermitted: `by` may not send messages, or the draft belongs to another user.
+        InvalidInput: the draft cannot be sent as it is: `UnconfirmedRecipients` for unknown addresses,
+            `ReplyConflict` for a newer message.
+        IllegalTransition: the draft was discarded, or its thread is deleted.
     """
     if (sent_message := find_sent_message(draft.pk, by=by)) is not None:
         return sent_message
@@ -262,35 +270,35 @@ def send(draft: Draft, *, confirmed: Collection[str] = (), seen: UUID | None = N
 
 
 def find_sent_message(key: UUID, *, by: User) -> Message | None:
-    """As which mail the draft `key` of `by` has left, if it has and was not taken back."""
+    """Return the email that the draft `key` of `by` was sent as; None if it was not sent, or taken back."""
     draft = Draft.everything.select_related("message").filter(pk=key, author=by).first()
     message = draft.message if draft else None
     return message if message is not None and not message.is_deleted else None
 
 
 def check_unfilled_placeholders(draft: Draft) -> None:
-    """Refuse a mail in which something of a template is still to be filled in.
+    """Refuse an email with unfilled placeholders or without a subject.
 
     Raises:
-        InvalidInput: the sentence names what.
+        InvalidInput: the text names the placeholders.
     """
     placeholders = list(dict.fromkeys(UNFILLED_PLACEHOLDER.findall(f"{draft.subject}\n{draft.body}")))
     if placeholders:
         examples = ", ".join(placeholders[:5])
-        raise InvalidInput(f"Not filled in yet: {examples}. Write in its place what belongs there, or take it out.")
+        raise InvalidInput(f"Fill in or remove the placeholders: {examples}.")
     if not draft.subject.strip():
-        raise InvalidInput("Say what it is about: the subject is empty.")
+        raise InvalidInput("Enter a subject.")
 
 
 def outgoing_text(draft: Draft) -> str:
-    """The text as it goes out, with what it answers beneath it where that is wanted."""
+    """Return the text to send, with the quoted message below it if the author asked for that."""
     quoted_text = quote_message(draft.reply_to) if draft.quotes and draft.reply_to else ""
     text = outbox.check_body(draft.body)
     return f"{text}\n\n{quoted_text}" if quoted_text else text
 
 
 def create_thread_for_draft(draft: Draft, by: User) -> Thread:
-    """The conversation that `draft` begins, in the mailbox that its answers come to."""
+    """Create the thread of a new email, in the mailbox that receives its replies."""
     mailboxes = Mailbox.objects.connected()
     thread = Thread(
         source=ThreadSource.EMAIL,
@@ -309,11 +317,11 @@ def create_thread_for_draft(draft: Draft, by: User) -> Thread:
 
 @transaction.atomic
 def take_back(message: Message, *, by: User) -> Draft:
-    """Keep a mail that waits from going out; it is a draft of `by` again.
+    """Take back a queued email. It becomes a draft of `by` again.
 
     Raises:
         NotPermitted: `by` may not send messages.
-        IllegalTransition: it is on its way or has gone out, or it belongs to a suggestion.
+        IllegalTransition: the email is being sent or was sent, or it belongs to a suggestion.
     """
     delivery = lock_delivery_for_user(message, by)
     withdraw(message)
@@ -322,22 +330,22 @@ def take_back(message: Message, *, by: User) -> Draft:
 
 @transaction.atomic
 def edit_as_new(message: Message, *, by: User) -> Draft:
-    """Make a draft of `by` of a mail that did not go out; it leaves the conversation.
+    """Turn an email that failed to send into a draft of `by`, and remove it from its thread.
 
     Raises:
         NotPermitted: `by` may not send messages.
-        IllegalTransition: it has gone out, or may have, or it belongs to a suggestion.
+        IllegalTransition: the email was sent or may have been, or it belongs to a suggestion.
     """
     delivery = lock_delivery_for_user(message, by, MessageState.FAILED)
     outbox.remove_from_thread(message)
-    return restore_as_draft(delivery.row, "handed back", by)
+    return restore_as_draft(delivery.row, "returned", by)
 
 
 def restore_as_draft(delivery: EmailDelivery, verb: str, by: User) -> Draft:
-    """The mail of `delivery`, which is no longer in its conversation, as a draft of `by`."""
+    """Turn the email of `delivery`, which was removed from its thread, into a draft of `by`."""
     message, thread = delivery.message, delivery.message.thread
     finish(delivery)
-    summary = f"Mail “{message}” to {', '.join(message.to_emails)} {verb}, to be worked on"
+    summary = f"Email “{message}” to {', '.join(message.to_emails)} {verb} to drafts"
     record(thread, verb, timeline_owner=timeline_owner_of(thread), by=by, summary=summary)
     replied_message = find_replied_message(message)
     quoted_text = f"\n\n{quote_message(replied_message)}" if replied_message and quote_message(replied_message) else ""
@@ -361,7 +369,7 @@ def restore_as_draft(delivery: EmailDelivery, verb: str, by: User) -> Draft:
 
 
 def find_replied_message(message: Message) -> Message | None:
-    """What `message` answers: as its draft says, or, where that is gone, as the mail itself does."""
+    """Return the message that `message` replies to, according to its draft, or else to its In-Reply-To."""
     sent_draft = Draft.everything.filter(message=message).select_related("reply_to").first()
     if sent_draft is not None:
         return sent_draft.reply_to
@@ -371,7 +379,7 @@ def find_replied_message(message: Message) -> Message | None:
 
 
 def merge_drafts(draft: Draft, other: Draft) -> Draft:
-    """`other` with all that stands in `draft` before what stands in it: there is one draft in a conversation."""
+    """Merge `draft` into `other`, its text first, because a thread has only one draft per author."""
     other.body = f"{draft.body}\n\n{other.body}".strip()
     other.to, other.cc, other.subject = draft.to, draft.cc, draft.subject
     other.reply_to, other.quotes = draft.reply_to, draft.quotes

@@ -1,1 +1,1 @@
-"""Mailboxes on IMAP servers: connecting, fetching what is new, filing what was sent."""
+"""IMAP mailboxes: connecting, fetching new email, and filing sent email."""

@@ -1,7 +1,7 @@
-"""What an IMAP server answers to FETCH, taken apart. Pure: no network.
+"""Parse the responses of an IMAP server to FETCH. Pure: no network.
 
-The answer comes as imaplib gives it: a literal as a pair of what stood before it and its bytes, everything else as
-bytes; of one mail there may be several pieces, and in between what nobody asked for.
+imaplib returns a literal as a pair (the text before it, its bytes) and everything else as bytes. One email may span
+several pieces, and unsolicited responses may stand in between.
 """
 
 import re
@@ -17,7 +17,7 @@ QUOTED_STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True)
 class FetchedEmail:
-    """What was told of one mail: its number, its size in bytes, whether it was read, and the part asked for."""
+    """What the server returned for one email: UID, size in bytes, read flag, and the requested part."""
 
     uid: int
     size: int = 0
@@ -26,10 +26,10 @@ class FetchedEmail:
 
 
 def parse_fetch_response(response: Iterable[bytes | tuple[bytes, bytes] | None]) -> Iterator[FetchedEmail]:
-    """The mails that `response` tells of, in its order; what names no number is left out."""
+    """Yield the emails in `response`, in order. Pieces without a UID are skipped."""
     for attributes, data in group_by_message(response):
         quoted = QUOTED_STRING.findall(attributes)
-        # What a mail says of itself may stand there in quotes.
+        # Text of the email may appear here as a quoted string; it must not be read as attributes.
         attributes = QUOTED_STRING.sub(b'""', attributes)
         uid, size, flags = (
             UID_PATTERN.search(attributes),
@@ -45,7 +45,7 @@ def parse_fetch_response(response: Iterable[bytes | tuple[bytes, bytes] | None])
 
 
 def group_by_message(response: Iterable[bytes | tuple[bytes, bytes] | None]) -> Iterator[tuple[bytes, bytes | None]]:
-    """For each mail the words around its literal, and the literal (None where there is none)."""
+    """Yield, for each email, the text around its literal, and the literal (None if there is none)."""
     attributes: bytes | None = None
     data: bytes | None = None
     for piece in response:

@@ -1,4 +1,4 @@
-"""Filing what we sent in the folder of what was sent, at most once, as the mail server got it."""
+"""File sent email in the Sent folder of its mailbox, at most once, exactly as the mail server received it."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -16,21 +16,21 @@ from inbox.imap.transitions import mark_login_refused
 from inbox.models import Mailbox, Message, MessageState
 from inbox.outgoing.mime import build_email
 
-# A server that files what goes out itself has done so by then.
+# By then, a server that files outgoing email itself has done so.
 FILING_DELAY = timedelta(seconds=20)
-# Minutes until it is tried again, after one failure, two, and so on; then it is given up.
+# Minutes to wait after the first failure, the second, and so on; after the last one, filing is given up.
 FILING_RETRY_MINUTES = (1, 5, 15, 60, 240)
 
 
 def enqueue_filing(message: Message) -> None:
-    """Queue the filing of `message`, which has just gone out, where one of our mailboxes is its home."""
+    """Queue the filing of the just sent `message`, if it belongs to one of our mailboxes."""
     mailbox = find_home_mailbox(message)
     if mailbox is not None:
         defer_filing(mailbox.pk, message.pk, at=timezone.now() + FILING_DELAY)
 
 
 def find_home_mailbox(message: Message) -> Mailbox | None:
-    """The connected mailbox that `message` belongs into: that of its conversation, else that of its sender."""
+    """Return the connected mailbox that `message` belongs to: its thread's, else its sender's."""
     connected = Mailbox.objects.connected()
     thread_mailbox = connected.filter(pk=message.thread.mailbox_id).first() if message.thread.mailbox_id else None
     senders = [one.lower() for one in (message.reply_to, message.from_email) if one]
@@ -39,7 +39,7 @@ def find_home_mailbox(message: Message) -> Mailbox | None:
 
 
 def file_message(pk: UUID, attempt: int) -> None:
-    """File the mail `pk`, unless it lies there already; tried again for some hours, and then told on the mailbox."""
+    """File the email `pk`, unless it is already there. Failures are retried for some hours, then reported."""
     message = Message.objects.select_related("thread").filter(pk=pk, state=MessageState.SENT).first()
     mailbox = find_home_mailbox(message) if message else None
     if mailbox is None:
@@ -54,27 +54,27 @@ def file_message(pk: UUID, attempt: int) -> None:
 
 
 def append_to_sent(mailbox: Mailbox, message: Message) -> None:
-    """Put `message` into the folder of what was sent, if it is not there.
+    """Append `message` to the Sent folder, unless it is already there.
 
     Raises:
-        ActionRefused: it could not be, and why.
+        ActionRefused: filing failed; the text says why.
     """
     with open_session(mailbox) as session:
         folder = get_sent_folder(mailbox) or find_sent_folder(session.folders())
         if not folder:
-            raise FolderUnavailable("No folder of what was sent is known: choose it on the mailbox.")
+            raise FolderUnavailable("The Sent folder is unknown. Choose it in the mailbox settings.")
         if not session.has_message(folder, message.message_id):
             session.append_message(folder, build_email(message, for_sent_folder=True), message.sent_at)
 
 
 @transaction.atomic
 def retry_or_give_up(mailbox: Mailbox, message: Message, reason: str, attempt: int) -> None:
-    """Try again later, or say that it is given up, at the mailbox and at the mail, which has gone out."""
+    """Queue another attempt, or report on the mailbox and on the sent email that filing has been given up."""
     if attempt <= len(FILING_RETRY_MINUTES):
         at = timezone.now() + timedelta(minutes=FILING_RETRY_MINUTES[attempt - 1])
         defer_filing(mailbox.pk, message.pk, at=at, attempt=attempt + 1)
         return
-    error_text = f"It went out, but could not be filed in the folder of what was sent: {reason}"
+    error_text = f"The email was sent, but could not be filed in the Sent folder: {reason}"
     Message.objects.filter(pk=message.pk, state=MessageState.SENT).update(error_message=error_text)
-    summary = f"“{message}” went out, but could not be filed in the folder of what was sent: {reason}"
+    summary = f"“{message}” was sent, but could not be filed in the Sent folder: {reason}"
     record(mailbox, "not filed", by=SYSTEM_ACTOR, summary=summary, message=str(message.pk))

@@ -1,4 +1,4 @@
-"""How far each folder of a mailbox has been read: kept in `sync_state`, written by compare-and-set.
+"""How far each folder of a mailbox has been synced: stored in `sync_state`, written by compare-and-set.
 
 {"folders": {"INBOX": {…FolderState…}}, "names": ["INBOX", "Sent"], "sent": "Sent", "filing": {"failed": 0, …}}
 """
@@ -11,16 +11,16 @@ from inbox.models import Mailbox, MailboxStatus
 
 
 class MailboxBusy(ActionRefused):
-    """Somebody else is at this mailbox, or it was disconnected: whoever finds this stops."""
+    """Another process is working on this mailbox, or it was disconnected; the current run stops."""
 
 
 @dataclass(frozen=True)
 class FolderState:
-    """How far a folder has been read.
+    """How far a folder has been synced.
 
-    Mails are numbered upwards (UID) for as long as the folder keeps its `uidvalidity`; all up to `uid` have been
-    looked at. `tries` says how often the batch that begins at number `tried` has been begun without coming to its end;
-    up to number `alone` they are gone through one by one.
+    The server numbers emails in ascending order (UID) while the folder keeps its `uidvalidity`; all emails up to `uid`
+    have been processed. `tries` counts the unfinished attempts at the batch that starts at UID `tried`; emails up to
+    UID `alone` are fetched one at a time.
     """
 
     uidvalidity: int = 0
@@ -33,7 +33,7 @@ class FolderState:
     tried: int = 0
     tries: int = 0
     alone: int = 0
-    # When it was last compared with what lies on the server, and what was lacking then.
+    # When the folder was last compared with the server, and how many emails were missing.
     gaps: dict[str, Any] = field(default_factory=dict)
 
 
@@ -46,10 +46,10 @@ def folder_state(mailbox: Mailbox, folder: str) -> FolderState:
 
 
 def update_folder_state(mailbox: Mailbox, folder: str, **changes: Any) -> FolderState:
-    """Set what is known of `folder`, in the transaction of what was done.
+    """Change the stored state of `folder`, in the transaction that stores its emails.
 
     Raises:
-        Overtaken: the row no longer holds what `mailbox` holds, or is not active.
+        MailboxBusy: another process changed the state since `mailbox` was loaded, or the mailbox is not active.
     """
     state = replace(folder_state(mailbox, folder), **changes)
     folders = {**mailbox.sync_state.get("folders", {}), folder: asdict(state)}
@@ -58,14 +58,14 @@ def update_folder_state(mailbox: Mailbox, folder: str, **changes: Any) -> Folder
 
 
 def save_sync_state(mailbox: Mailbox, state: dict[str, Any]) -> None:
-    """Compare-and-set the whole state.
+    """Compare-and-set the whole sync state.
 
     Raises:
-        Overtaken: as `update_folder_state`.
+        MailboxBusy: as in `update_folder_state`.
     """
     if state == mailbox.sync_state:
         return
     rows = Mailbox.objects.filter(pk=mailbox.pk, status=MailboxStatus.ACTIVE, sync_state=mailbox.sync_state)
     if rows.update(sync_state=state) != 1:
-        raise MailboxBusy(f"{mailbox} is being worked on elsewhere.")
+        raise MailboxBusy(f"Another process is syncing {mailbox}, or it was disconnected.")
     mailbox.sync_state = state

@@ -1,4 +1,4 @@
-"""Which folders of a mailbox are read, and which of them holds what was sent."""
+"""Which folders of a mailbox are synced, and which of them is the Sent folder."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from inbox.models import Mailbox
 
 INBOX = "INBOX"
 SENT_FLAG = "\\sent"
-# What mail programs and servers call it, in lower case, where no flag says so (RFC 6154).
+# Common names of the Sent folder in lower case, for servers that do not flag it (RFC 6154).
 SENT_NAMES = (
     "sent",
     "sent items",
@@ -36,7 +36,7 @@ MAX_FOLDER_NAMES = 200
 
 
 def find_sent_folder(folders: Mapping[str, tuple[str, ...]]) -> str:
-    """The folder of what was sent: by its flag, else by its name; empty where none is found."""
+    """Return the Sent folder, found by its flag or else by its name; empty if there is none."""
     flagged = [name for name, flags in folders.items() if SENT_FLAG in flags]
     if flagged:
         return flagged[0]
@@ -46,17 +46,17 @@ def find_sent_folder(folders: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def save_folder_names(session: ImapSession, mailbox: Mailbox) -> None:
-    """Keep in `mailbox` which folders there are on its server, and which holds what was sent."""
+    """Store in `mailbox` the names of the folders on its server, and which one is the Sent folder."""
     found = session.folders()
     names = [name for name in sorted(found) if len(name) <= 200 and name.isprintable()][:MAX_FOLDER_NAMES]
     save_sync_state(mailbox, {**mailbox.sync_state, "names": names, "sent": find_sent_folder(found)})
 
 
 def get_sent_folder(mailbox: Mailbox) -> str:
-    """Where what was sent lies: as a person chose, else as it was found; empty where nobody knows."""
+    """Return the Sent folder: the one a person chose, else the one detected; empty if unknown."""
     return mailbox.sent_folder or mailbox.sync_state.get("sent", "")
 
 
 def folders_to_read(mailbox: Mailbox) -> list[str]:
-    """The folders that are read, none twice."""
+    """Return the folders to sync, without duplicates."""
     return [name for name in dict.fromkeys([INBOX, get_sent_folder(mailbox), *mailbox.folders]) if name]

@@ -1,7 +1,7 @@
-"""The gap check: what lies in a folder is compared with what has been looked at, and what lacks is fetched.
+"""The gap check: compare the emails in a folder with those processed, and fetch the missing ones.
 
-Gaps come from servers that did not name or hand out a mail when it was its turn, and from a mailbox whose mail is now
-wanted from an earlier day on. A mail that was taken in and purged here since is no gap: it has been looked at.
+Gaps arise when a server did not list or return an email in its turn, or when the start date of a mailbox is moved back.
+An email that was stored and purged here since is not a gap: it has been processed.
 """
 
 from datetime import timedelta
@@ -17,16 +17,15 @@ GAP_CHECK_INTERVAL = timedelta(hours=24)
 
 
 def is_gap_check_due(run: FetchRun, folder: str) -> bool:
-    """Whether `folder` was last compared too long ago."""
+    """Return whether the last gap check of `folder` is too long ago."""
     at = folder_state(run.mailbox, folder).gaps.get("at")
     return at is None or parse_datetime(at) < timezone.now() - GAP_CHECK_INTERVAL
 
 
 def fill_gaps(run: FetchRun, folder: str) -> bool:
-    """Compare `folder` and fetch what lacks; whether there is more when the time is up.
+    """Compare `folder` and fetch the missing emails. Return True if time ran out before the end.
 
-    Raises:
-        As `read_folder`.
+    Raises the same exceptions as `fetch_folder`.
     """
     folder_status = run.session.folder_status(folder)
     state = sync_numbering(run.mailbox, folder, folder_status.uidvalidity)
@@ -37,7 +36,7 @@ def fill_gaps(run: FetchRun, folder: str) -> bool:
     missing = [uid for uid in uids if uid not in looked_at]
     is_complete = fetch_in_batches(run, folder, missing)
     still_missing = len(missing) - rows.filter(uid__in=missing).count()
-    # A check that ran out of time goes on with what it has found.
+    # A check that ran out of time continues its count.
     found_before = 0 if "at" in state.gaps else state.gaps.get("found", 0)
     found = found_before + len(missing) - still_missing
     gaps = {"compared": len(uids), "found": found, "lacking": still_missing}

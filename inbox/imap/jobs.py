@@ -1,4 +1,4 @@
-"""Which jobs work on mailboxes, one at a time for each mailbox."""
+"""The background jobs of mailboxes. At most one runs per mailbox at a time."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,7 +15,7 @@ def mailbox_lock(mailbox: UUID) -> str:
 
 
 def defer_fetch(mailbox: UUID, *, gaps: bool = False) -> None:
-    """Queue the job that fetches what is new in `mailbox`, or with `gaps` what was passed over; one is enough."""
+    """Queue a job that fetches new email of `mailbox`, or missed email if `gaps`. One queued job is enough."""
     waiting = f"{'gaps of ' if gaps else ''}{mailbox_lock(mailbox)}"
     enqueue(
         app.configure_task(FETCH_JOB, lock=mailbox_lock(mailbox), queueing_lock=waiting),
@@ -25,7 +25,7 @@ def defer_fetch(mailbox: UUID, *, gaps: bool = False) -> None:
 
 
 def defer_filing(mailbox: UUID, message: UUID, *, at: datetime, attempt: int = 1) -> None:
-    """Queue the job that files a mail of ours in the folder of what was sent, for `at`."""
+    """Queue a job that files a sent email in the Sent folder at `at`."""
     waiting = f"filing of {message}"
     task = app.configure_task(FILING_JOB, lock=mailbox_lock(mailbox), queueing_lock=waiting, schedule_at=at)
     enqueue(task, message=str(message), attempt=attempt)

@@ -1,4 +1,4 @@
-"""One visit to a mailbox: what is new in each folder, and once a day what had been passed over."""
+"""Poll a mailbox: fetch new email of each folder, and once a day check for missed email."""
 
 import logging
 from uuid import UUID
@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 def poll_mailbox(pk: UUID, *, check_gaps: bool = False) -> None:
-    """Fetch from the mailbox `pk`, if it is connected, and write down how it went; queue another run if there is more.
+    """Fetch email of the mailbox `pk` if it is connected, and record the result. Queue another run if more is left.
 
-    May be called twice at once, and again after it was cut off anywhere.
+    Safe to run twice at once, and to repeat after an interruption at any point.
     """
     mailbox = Mailbox.objects.connected().filter(pk=pk).first()
     if mailbox is None:
@@ -28,11 +28,11 @@ def poll_mailbox(pk: UUID, *, check_gaps: bool = False) -> None:
         has_more, warning = poll_folders(mailbox, check_gaps)
     except ActionRefused as exception:
         record_poll_failure(mailbox, exception)
-    except DatabaseError:  # not the mailbox's doing: the job is tried again
+    except DatabaseError:  # not a fault of the mailbox: the job is retried
         raise
     except Exception as error:
-        logger.exception("Fetching from the mailbox %s broke down.", mailbox.pk)
-        transitions.mark_fetch_failed(mailbox, f"The program broke down over it ({type(error).__name__}).")
+        logger.exception("Fetching from mailbox %s failed unexpectedly.", mailbox.pk)
+        transitions.mark_fetch_failed(mailbox, f"An internal error occurred ({type(error).__name__}).")
     else:
         transitions.mark_fetched(mailbox, warning=warning)
         if has_more:
@@ -40,7 +40,7 @@ def poll_mailbox(pk: UUID, *, check_gaps: bool = False) -> None:
 
 
 def record_poll_failure(mailbox: Mailbox, exception: ActionRefused) -> None:
-    """Write down what ended a visit."""
+    """Record the error that ended a poll."""
     if isinstance(exception, LoginRefused):
         transitions.mark_login_refused(mailbox, exception)
     elif not isinstance(exception, MailboxBusy):
@@ -48,7 +48,7 @@ def record_poll_failure(mailbox: Mailbox, exception: ActionRefused) -> None:
 
 
 def poll_folders(mailbox: Mailbox, check_gaps: bool) -> tuple[bool, str]:
-    """Whether there is more to fetch, and what is wrong with single folders, in sentences."""
+    """Return whether more is left to fetch, and the problems of single folders as sentences."""
     warning = []
     with open_session(mailbox) as session:
         folders.save_folder_names(session, mailbox)

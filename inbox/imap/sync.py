@@ -1,7 +1,7 @@
-"""Fetching what is new: batch by batch, each with how far it got in one transaction.
+"""Fetch new email in batches. Each batch is stored together with the sync position, in one transaction.
 
-So a run that is cut off at any point is gone on with where it stood, and nothing is taken in twice: what the mailbox
-has already is known by its Message-ID before it is fetched, even where the server has numbered all mails anew.
+An interrupted run resumes where it stopped, and no email is stored twice: emails that the mailbox already has are
+recognised by Message-ID before they are fetched, even if the server has renumbered the whole folder.
 """
 
 import hashlib
@@ -30,18 +30,18 @@ from inbox.incoming.transitions import ReceiveCounts, receive_parsed, set_aside
 from inbox.models import FolderMail, Mailbox, Message, PurgedMail, SetAside
 from inbox.outgoing.send_queue import confirm_sent
 
-# Mails and bytes that are in memory at once.
+# The most emails and bytes held in memory at once.
 BATCH_SIZE, MAX_FETCH_BYTES = 100, 20_000_000
-# Seconds after which a run ends, and another goes on.
+# Seconds after which a run ends and the next one continues.
 RUN_SECONDS = 45.0
-# A batch that was begun so often without coming to its end is gone through one by one; what still breaks off is let be.
+# After this many failed attempts at a batch, its emails are fetched one at a time, and then given up.
 SINGLE_AFTER_TRIES, GIVE_UP_AFTER_TRIES = 2, 5
-TOO_LARGE_REASON = f"and at most {MAX_EMAIL_BYTES:,} are taken in"
+TOO_LARGE_REASON = f"the limit is {MAX_EMAIL_BYTES:,} bytes"
 
 
 @dataclass
 class FetchRun:
-    """One go at a mailbox; `ends_at` is when it ends, by the monotonic clock."""
+    """One run over a mailbox. `ends_at` is the deadline on the monotonic clock."""
 
     mailbox: Mailbox
     session: ImapSession
@@ -55,7 +55,7 @@ class FetchRun:
 
 @dataclass
 class FetchBatch:
-    """Some mails of a folder, told apart: to be fetched, there already, and not to be fetched with the reason why."""
+    """A batch of emails of one folder: to fetch, already known, and rejected (each with a reason)."""
 
     last_uid: int
     message_ids: set[str] = field(default_factory=set)
@@ -65,12 +65,12 @@ class FetchBatch:
 
 
 def fetch_folder(run: FetchRun, folder: str) -> bool:
-    """Take in what is new in `folder`; whether there is more when the time is up.
+    """Store new email of `folder`. Return True if time ran out before all of it was fetched.
 
     Raises:
-        FolderUnavailable: it is not there.
-        ConnectionFailed: the connection broke off; what was taken in before stays.
-        Overtaken: somebody else is at this mailbox.
+        FolderUnavailable: the folder does not exist.
+        ConnectionFailed: the connection was lost; the batches stored before that remain.
+        MailboxBusy: another process is working on this mailbox.
     """
     folder_status = run.session.folder_status(folder)
     state = sync_numbering(run.mailbox, folder, folder_status.uidvalidity)
@@ -89,7 +89,7 @@ def fetch_folder(run: FetchRun, folder: str) -> bool:
 
 @transaction.atomic
 def sync_numbering(mailbox: Mailbox, folder: str, uidvalidity: int) -> FolderState:
-    """How far `folder` has been read under this numbering; from the beginning where the server has another now."""
+    """Return the state of `folder`, reset to the beginning if the server has renumbered it (new `uidvalidity`)."""
     state = folder_state(mailbox, folder)
     if state.uidvalidity == uidvalidity:
         return state
@@ -98,7 +98,7 @@ def sync_numbering(mailbox: Mailbox, folder: str, uidvalidity: int) -> FolderSta
 
 
 def fetch_in_batches(run: FetchRun, folder: str, uids: Sequence[int]) -> bool:
-    """Take in the mails with these numbers, ascending; whether it came to the end within the time."""
+    """Store the emails with these ascending UIDs. Return False if time ran out before the end."""
     done_count = 0
     while done_count < len(uids):
         if run.is_over:
@@ -108,7 +108,7 @@ def fetch_in_batches(run: FetchRun, folder: str, uids: Sequence[int]) -> bool:
 
 
 def fetch_next_batch(run: FetchRun, folder: str, uids: Sequence[int]) -> int:
-    """Take in the first batch of `uids`; how many of them are done with then."""
+    """Store the first batch of `uids`. Return how many of them have been processed."""
     state = folder_state(run.mailbox, folder)
     tries = state.tries + 1 if state.tried == uids[0] else 1
     alone = uids[:BATCH_SIZE][-1] if tries > SINGLE_AFTER_TRIES and uids[0] > state.alone else state.alone
@@ -116,7 +116,7 @@ def fetch_next_batch(run: FetchRun, folder: str, uids: Sequence[int]) -> int:
     count = 1 if uids[0] <= alone else BATCH_SIZE
     batch = classify_batch(run, folder, uids[:count], give_up=tries > GIVE_UP_AFTER_TRIES)
     fetched, withheld = fetch_available(run.session, batch.uids_to_fetch)
-    batch.rejected += [(FetchedEmail(uid), "The server does not hand it out.") for uid in withheld]
+    batch.rejected += [(FetchedEmail(uid), "The server refuses to return this email.") for uid in withheld]
     parsed = [parse_arrival(Arrival(format_origin(state, folder, one.uid), one.data, one.is_seen)) for one in fetched]
     if folder == get_sent_folder(run.mailbox):
         confirm_sent(run.mailbox, batch.message_ids)
@@ -126,7 +126,7 @@ def fetch_next_batch(run: FetchRun, folder: str, uids: Sequence[int]) -> int:
 
 
 def classify_batch(run: FetchRun, folder: str, uids: Sequence[int], *, give_up: bool) -> FetchBatch:
-    """The mails with these numbers by what is to be done with them, as many as fit into memory."""
+    """Sort the emails with these UIDs into a `FetchBatch`, up to the memory limit."""
     heads = run.session.fetch_headers(uids)
     message_ids = {head.uid: parse_identifier(parse_header_lines(head), "message-id") for head in heads}
     existing = Message.everything.filter(
@@ -138,10 +138,11 @@ def classify_batch(run: FetchRun, folder: str, uids: Sequence[int], *, give_up: 
         if message_ids[head.uid] in existing:
             batch.known_uids.append(head.uid)
         elif head.size > MAX_EMAIL_BYTES:
-            batch.rejected.append((head, f"It has {head.size:,} bytes, {TOO_LARGE_REASON}. {describe_skipped(head)}"))
+            reason = f"The email has {head.size:,} bytes; {TOO_LARGE_REASON}. {describe_skipped(head)}"
+            batch.rejected.append((head, reason))
         elif give_up:
-            why = "Each time it was fetched or taken in, something broke off."
-            batch.rejected.append((head, f"{why} {describe_skipped(head)}"))
+            reason = f"Every attempt to fetch or store this email was interrupted. {describe_skipped(head)}"
+            batch.rejected.append((head, reason))
         elif batch.uids_to_fetch and size + head.size > MAX_FETCH_BYTES:
             batch.last_uid = head.uid - 1
             break
@@ -152,26 +153,26 @@ def classify_batch(run: FetchRun, folder: str, uids: Sequence[int], *, give_up: 
 
 
 def purged_message_ids(mailbox: Mailbox, message_ids: Iterable[str]) -> list[str]:
-    """Those of `message_ids`, Message-IDs, that `mailbox` had and that were purged here."""
+    """Return those of `message_ids` (Message-IDs) that `mailbox` had and that were purged here."""
     digests = {hashlib.sha256(name.encode()).hexdigest(): name for name in message_ids if name}
     found = PurgedMail.objects.filter(mailbox=mailbox, digest__in=list(digests)).values_list("digest", flat=True)
     return [digests[digest] for digest in found]
 
 
 def parse_header_lines(head: FetchedEmail) -> HeaderLines:
-    """The header lines that were asked for."""
+    """Return the header lines that were requested."""
     return read_headers(MailMessage.from_bytes(head.data))
 
 
 def describe_skipped(head: FetchedEmail) -> str:
-    """What a mail that is not fetched is about, in a sentence."""
+    """Return a sentence with the subject and sender of an email that is not fetched."""
     lines = parse_header_lines(head)
     subject, sender = single_line(first_header(lines, "subject"))[:200], single_line(first_header(lines, "from"))[:200]
-    return f"It is “{subject or 'no subject'}” from {sender or 'nobody'}."
+    return f"Subject: “{subject or '(no subject)'}”, from {sender or 'an unknown sender'}."
 
 
 def fetch_available(session: ImapSession, uids: Sequence[int]) -> tuple[list[FetchedEmail], list[int]]:
-    """The mails with these numbers, and the numbers of those that the server refuses to give."""
+    """Return the emails with these UIDs, and the UIDs that the server refuses to return."""
     if not uids:
         return [], []
     try:
@@ -189,7 +190,7 @@ def fetch_available(session: ImapSession, uids: Sequence[int]) -> tuple[list[Fet
 def store_batch(
     run: FetchRun, folder: str, batch: FetchBatch, parsed: Sequence[ParsedArrival], fetched: Sequence[int]
 ) -> None:
-    """Take in what was fetched, set aside what was not, and move on."""
+    """Store the fetched emails, set the rejected ones aside, and advance the sync position."""
     mailbox, state = run.mailbox, folder_state(run.mailbox, folder)
     already_set_aside = find_already_set_aside(mailbox, parsed)
     new = [one for one in parsed if one.arrival.raw not in already_set_aside]
@@ -216,14 +217,14 @@ def store_batch(
 
 
 def find_already_set_aside(mailbox: Mailbox, parsed: Sequence[ParsedArrival]) -> set[bytes]:
-    """Those mails of which these very bytes lie among what was set aside, under another number."""
+    """Return the raw bytes of those emails in `parsed` that were set aside before, under another UID."""
     sizes = {len(one.arrival.raw) for one in parsed}
     rows = SetAside.everything.filter(mailbox=mailbox, size__in=sizes).exclude(raw=b"")
     return {bytes(raw) for raw in rows.values_list("raw", flat=True)}
 
 
 def record_skipped(mailbox: Mailbox, origin: str, size: int, reason: str) -> ReceiveCounts:
-    """Set aside a mail whose bytes are not here, unless it has been already, under another number perhaps."""
+    """Set aside an email that was not fetched, unless it already was (perhaps under another UID)."""
     if size and SetAside.everything.filter(mailbox=mailbox, size=size, reason=reason).exists():
         return ReceiveCounts(duplicates=1)
     new = set_aside(mailbox, b"", origin=origin, reason=reason, size=size)
@@ -231,5 +232,5 @@ def record_skipped(mailbox: Mailbox, origin: str, size: int, reason: str) -> Rec
 
 
 def format_origin(state: FolderState, folder: str, uid: int) -> str:
-    """What a mail is called among those set aside."""
+    """Return the origin that identifies an email among those set aside."""
     return f"{folder} #{uid} of {state.uidvalidity}"

@@ -1,4 +1,4 @@
-"""What can be done to a mailbox on a server, and what its connection turned out to be."""
+"""State changes of IMAP mailboxes: connecting, disconnecting, and the results of sync runs."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -18,16 +18,16 @@ from inbox.imap.jobs import defer_fetch
 from inbox.models import PROVIDER_PRESETS, Mailbox, MailboxStatus, Provider
 
 CHANGE_MAILBOX_PERMISSION = "inbox.change_mailbox"
-# A little less than the minute in which the periodic job looks.
+# Slightly less than the minute between two runs of the periodic job.
 SYNC_INTERVAL = timedelta(seconds=50)
-# Minutes until it is tried again, after one failure, two, and so on.
+# Minutes to wait after the first failure, the second, and so on.
 RETRY_BACKOFF_MINUTES = (1, 5, 15, 60)
 MAX_PASSWORD_LENGTH = 500
 SERVER_FIELDS = ("provider", "host", "port", "security", "username", "address")
 
 
 def apply_provider_preset(provider: str | None, host: str, port: int | None, username: str) -> dict[str, Any]:
-    """Server, port and login with what follows from the provider, where nothing is said; files have no server."""
+    """Return server, port and username, with blanks filled from the provider's preset. Files have no server."""
     if provider == Provider.IMPORT:
         return {"host": "", "port": None, "username": ""}
     usual_host, usual_port = PROVIDER_PRESETS.get(provider, ("", None))
@@ -38,18 +38,20 @@ def apply_provider_preset(provider: str | None, host: str, port: int | None, use
 @transaction.atomic
 @sensitive_variables()
 def enter_password(mailbox: Mailbox, password: str, *, by: Actor | User) -> None:
-    """Keep `password`, sealed for the server and login that `mailbox` has now, and fetch.
+    """Store `password`, encrypted for the current server and login of `mailbox`, and start fetching.
 
     Raises:
         NotPermitted: `by` may not change mailboxes.
-        InvalidInput: it cannot be a password, or there are no keys to seal it with.
+        InvalidInput: `password` is not valid, or no encryption key is set.
         IllegalTransition: the mailbox has no server.
     """
     Actor.of(by).require_permission(CHANGE_MAILBOX_PERMISSION, "change a mailbox")
     if not mailbox.is_fetched:
-        raise IllegalTransition("A mailbox of files needs no password: its mail is brought in by import_mail.")
+        raise IllegalTransition("A mailbox of imported files needs no password. Use import_mail to add its email.")
     if not password or len(password) > MAX_PASSWORD_LENGTH or not password.isprintable():
-        raise InvalidInput("This cannot be a password.")
+        raise InvalidInput(
+            f"Enter a password of 1 to {MAX_PASSWORD_LENGTH} characters without line breaks or control characters."
+        )
     token = encrypt_secret(password, purpose=mailbox.purpose)
     now = {"status": MailboxStatus.ACTIVE, "failures": 0, "last_error": "", "next_sync_at": timezone.now()}
     with errors_as_invalid_input():
@@ -61,9 +63,10 @@ def enter_password(mailbox: Mailbox, password: str, *, by: Actor | User) -> None
 
 @transaction.atomic
 def apply_mailbox_changes(mailbox: Mailbox, columns: Iterable[str]) -> None:
-    """What follows from a change of `columns`.
+    """Apply the consequences of a change of `columns`.
 
-    A password is of no use elsewhere, nor is one for files; and other mail may be wanted than before.
+    A password is valid only for the server it was entered for, and a mailbox of files has none. Other email may have
+    to be fetched than before.
     """
     columns = set(columns)
     if not mailbox.is_fetched:
@@ -81,59 +84,58 @@ def apply_mailbox_changes(mailbox: Mailbox, columns: Iterable[str]) -> None:
 
 @transaction.atomic
 def disconnect(mailbox: Mailbox, *, by: Actor | User) -> None:
-    """Fetch nothing more from `mailbox` and forget its password; its mail stays.
+    """Stop syncing `mailbox` and delete its password. Its email stays.
 
     Raises:
         NotPermitted: `by` may not change mailboxes.
-        IllegalTransition: it is not connected.
+        IllegalTransition: the mailbox is not connected.
     """
     Actor.of(by).require_permission(CHANGE_MAILBOX_PERMISSION, "disconnect a mailbox")
     rows = Mailbox.objects.filter(pk=mailbox.pk).exclude(status=MailboxStatus.REVOKED).exclude(credentials="")
     if rows.update(status=MailboxStatus.REVOKED, credentials="", next_sync_at=None, last_error="") != 1:
         raise IllegalTransition(f"{mailbox} is not connected.")
     mailbox.refresh_from_db()
-    record(mailbox, "disconnected", by=by, summary=f"Disconnected {mailbox}; its password is forgotten")
+    record(mailbox, "disconnected", by=by, summary=f"Disconnected {mailbox} and deleted its password")
 
 
 def try_connection(mailbox: Mailbox, *, by: Actor | User) -> str:
-    """Log in and look around; what was found, in a sentence. One that was shut out and is let in again is active.
+    """Log in and return a sentence about what was found. Reactivate the mailbox if its password works again.
 
     Raises:
         NotPermitted: `by` may not change mailboxes.
-        ActionRefused: it does not work, and why.
+        ActionRefused: the connection failed; the text says why.
     """
     Actor.of(by).require_permission(CHANGE_MAILBOX_PERMISSION, "test a mailbox")
     if not mailbox.credentials:
-        raise IllegalTransition("There is no password to test with: enter one.")
+        raise IllegalTransition(f"Enter a password for {mailbox} before testing the connection.")
     with open_session(mailbox) as session:
         sent = mailbox.sent_folder or find_sent_folder(session.folders())
         total = session.folder_status(INBOX).total
         if sent:
             session.folder_status(sent)
     reactivate_mailbox(mailbox)
-    sent_note = (
-        f"What was sent is in “{sent}”." if sent else "No folder of what was sent was found: name it, if there is."
-    )
-    return f"The connection works: {total:,} mails in the inbox. {sent_note}"
+    sent_note = f"Sent folder: “{sent}”." if sent else "No Sent folder was found; choose one in the mailbox settings."
+    return f"The connection works: {total:,} email{'' if total == 1 else 's'} in the inbox. {sent_note}"
 
 
 @transaction.atomic
 def reactivate_mailbox(mailbox: Mailbox) -> None:
-    """Fetch again from a mailbox that had been shut out."""
+    """Resume fetching from a mailbox that the server had refused."""
     refused_statuses = (MailboxStatus.PENDING_REAUTH, MailboxStatus.EXPIRED)
     active = {"status": MailboxStatus.ACTIVE, "failures": 0, "last_error": "", "next_sync_at": timezone.now()}
     if Mailbox.objects.filter(pk=mailbox.pk, status__in=refused_statuses).update(**active):
         mailbox.refresh_from_db()
-        record(mailbox, "connected", by=SYSTEM_ACTOR, summary=f"{mailbox.server_address} lets {mailbox.login} in again")
+        summary = f"{mailbox.server_address} accepts the login of {mailbox.login} again"
+        record(mailbox, "connected", by=SYSTEM_ACTOR, summary=summary)
         defer_fetch(mailbox.pk)
 
 
 def fetch_now(mailbox: Mailbox, *, gaps: bool = False, by: Actor | User) -> None:
-    """Queue a run without waiting for its turn.
+    """Queue a sync run now instead of at the next scheduled time.
 
     Raises:
         NotPermitted: `by` may not change mailboxes.
-        IllegalTransition: it is not connected.
+        IllegalTransition: the mailbox is not connected.
     """
     Actor.of(by).require_permission(CHANGE_MAILBOX_PERMISSION, "fetch mail")
     if not Mailbox.objects.connected().filter(pk=mailbox.pk).exists():
@@ -141,22 +143,22 @@ def fetch_now(mailbox: Mailbox, *, gaps: bool = False, by: Actor | User) -> None
     defer_fetch(mailbox.pk, gaps=gaps)
 
 
-# What a run came to
+# Results of a sync run
 
 
 def mark_fetched(mailbox: Mailbox, *, warning: str = "", at: datetime | None = None) -> None:
-    """The server was reached; `warning` is what lacked all the same."""
+    """Record a successful run. `warning` names the folders that had problems."""
     now = at or timezone.now()
     rows = Mailbox.objects.filter(pk=mailbox.pk, status=MailboxStatus.ACTIVE)
     previous_failures = rows.values_list("failures", flat=True).first()
     rows.update(failures=0, last_error=warning, last_synced_at=now, next_sync_at=now + SYNC_INTERVAL)
     if previous_failures:
-        record(mailbox, "reached", by=SYSTEM_ACTOR, summary=f"The mail of {mailbox} is fetched again")
+        record(mailbox, "reached", by=SYSTEM_ACTOR, summary=f"Email of {mailbox} is being fetched again")
 
 
 @transaction.atomic
 def mark_fetch_failed(mailbox: Mailbox, reason: str) -> None:
-    """The mail could not be fetched; it is tried again, after ever longer pauses."""
+    """Record a failed run and schedule the next attempt, with increasing delays."""
     row = Mailbox.objects.select_for_update().filter(pk=mailbox.pk, status=MailboxStatus.ACTIVE).first()
     if row is None:
         return
@@ -164,12 +166,12 @@ def mark_fetch_failed(mailbox: Mailbox, reason: str) -> None:
     rows = Mailbox.objects.filter(pk=row.pk)
     rows.update(failures=row.failures + 1, last_error=reason, next_sync_at=timezone.now() + pause)
     if row.failures == 0:
-        record(mailbox, "failed", by=SYSTEM_ACTOR, summary=f"The mail of {mailbox} could not be fetched: {reason}")
+        record(mailbox, "failed", by=SYSTEM_ACTOR, summary=f"Email of {mailbox} could not be fetched: {reason}")
 
 
 @transaction.atomic
 def mark_login_refused(mailbox: Mailbox, exception: LoginRefused) -> None:
-    """The server does not take the password: nothing is tried until a person enters another."""
+    """Record that the server refuses the password, and stop fetching until a person enters another one."""
     status = MailboxStatus.EXPIRED if isinstance(exception, PasswordExpired) else MailboxStatus.PENDING_REAUTH
     rows = Mailbox.objects.filter(pk=mailbox.pk, status=MailboxStatus.ACTIVE)
     if rows.update(status=status, last_error=str(exception), next_sync_at=None):

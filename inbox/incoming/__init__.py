@@ -1,1 +1,1 @@
-"""Taking mail in: one way for all sources, the same whatever the order, and without effect the second time."""
+"""Store incoming email: one path for all sources, independent of arrival order, and idempotent."""

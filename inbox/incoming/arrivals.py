@@ -1,4 +1,4 @@
-"""A mail on its way in: its bytes, and what is understood of them. Pure: no database."""
+"""An incoming email: its raw bytes, and the result of parsing them. Pure: no database."""
 
 import logging
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Arrival:
-    """A mail that somebody brings; `origin` names it, so that people find it again."""
+    """An incoming email. `origin` says where it came from, so that people can find it there."""
 
     origin: str
     raw: bytes
@@ -19,7 +19,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class ParsedArrival:
-    """What was understood of `arrival`: a mail, or the reason why it is none."""
+    """The result of parsing `arrival`: an email, or the reason why it could not be parsed."""
 
     arrival: Arrival
     mail: ParsedEmail | None
@@ -27,17 +27,17 @@ class ParsedArrival:
 
 
 def parse_arrival(arrival: Arrival) -> ParsedArrival:
-    """What can be understood of `arrival`; whatever it holds, this raises nothing."""
+    """Parse `arrival`. Never raises, whatever the bytes are."""
     parsed = parse_or_explain(arrival.raw, arrival.origin)
     return ParsedArrival(arrival, None, parsed) if isinstance(parsed, str) else ParsedArrival(arrival, parsed)
 
 
 def parse_or_explain(raw: bytes, origin: str) -> ParsedEmail | str:
-    """`raw` as a mail, or the sentence that says why it is none."""
+    """Return `raw` as an email, or a sentence that says why it could not be parsed."""
     try:
         return parse_email(raw)
     except NotAnEmail as exception:
         return str(exception)
     except Exception as error:
-        logger.exception("A mail could not be understood: %s.", origin)
-        return f"The program could not make sense of it ({type(error).__name__})."
+        logger.exception("Email %s could not be parsed.", origin)
+        return f"The email could not be parsed ({type(error).__name__})."

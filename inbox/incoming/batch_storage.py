@@ -1,4 +1,4 @@
-"""Taking in many mails of one mailbox at once: what is there already, where the rest belongs, what is written."""
+"""Store a batch of emails of one mailbox: skip known ones, find the threads of the others, and write the rows."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from inbox.thread_state import (
 from leads.models import Lead
 
 MAX_THREAD_SUBJECT_LENGTH = 500
-# What is written of new rows; the rest is as the database says.
+# The columns written for new rows; the others take the defaults of the database.
 THREAD_COLUMNS = ("id", "created_at", "updated_at", "mailbox", "source", "subject", "status", "lead", "client")
 THREAD_COLUMNS += ("participant_emails", "last_message_at", "last_direction", "message_count", "awaiting_reply")
 MESSAGE_COLUMNS = (
@@ -47,14 +47,14 @@ MESSAGE_COLUMNS = (
 )
 MESSAGE_COLUMNS += ("references", "nature", "from_email", "from_name", "reply_to", "to_emails", "cc_emails", "subject")
 MESSAGE_COLUMNS += ("body_text", "body_html", "snippet", "sent_at", "is_read", "attachments")
-MERGE_REASON = "a mail ties them together"
-# One at a time for a mailbox: which conversations there are decides where the next mail belongs.
+MERGE_REASON = "an email refers to both"
+# One batch at a time per mailbox: the existing threads decide where the next email belongs.
 LOCK_MAILBOX_SQL = "SELECT pg_advisory_xact_lock(hashtextextended('mailbox ' || %s, 0))"
 
 
 @dataclass(frozen=True)
 class ReceiveOutcome:
-    """What became of one mail: `message` is the one that is kept; none where it was set aside, now or earlier."""
+    """The result for one email. `message` is the stored message; None if the email was set aside, now or earlier."""
 
     message: Message | None = None
     is_new: bool = False
@@ -62,24 +62,24 @@ class ReceiveOutcome:
 
 
 def store_emails(
-    mailbox: Mailbox, mails: Sequence[tuple[ParsedEmail, bool]], own_addresses: frozenset[str]
+    mailbox: Mailbox, emails: Sequence[tuple[ParsedEmail, bool]], own_addresses: frozenset[str]
 ) -> list[ReceiveOutcome]:
-    """Take `mails`, each with whether it was read, into `mailbox`, at most once; what became of each.
+    """Store `emails`, each with its read flag, in `mailbox`, at most once. Return the outcome of each.
 
-    The caller has opened the transaction.
+    The caller opens the transaction.
     """
     with connection.cursor() as cursor:
         cursor.execute(LOCK_MAILBOX_SQL, [str(mailbox.pk)])
-    known, elsewhere = find_existing_messages(mailbox, {mail.message_id for mail, _ in mails})
+    known, elsewhere = find_existing_messages(mailbox, {mail.message_id for mail, _ in emails})
     adopt_sent_messages(mailbox, [row for row in known.values() if row.mailbox_id is None])
     new: dict[str, tuple[ParsedEmail, bool]] = {}
-    for mail, is_read in mails:
+    for mail, is_read in emails:
         if mail.message_id not in known:
             new.setdefault(mail.message_id, (mail, is_read))
     stored = store_new_emails(mailbox, new.values(), elsewhere, own_addresses) if new else {}
     outcomes = []
-    for mail, _ in mails:
-        # Of two in one batch the first is new.
+    for mail, _ in emails:
+        # If a batch contains the same email twice, only the first is new.
         is_new = new.pop(mail.message_id, None) is not None and mail.message_id not in known
         message = known.get(mail.message_id) or stored[mail.message_id]
         outcomes.append(ReceiveOutcome(message, is_new and message.mailbox_id == mailbox.pk))
@@ -89,7 +89,10 @@ def store_emails(
 def find_existing_messages(
     mailbox: Mailbox, identifiers: Collection[str]
 ) -> tuple[dict[str, Message], dict[tuple[str, UUID], Message]]:
-    """What `mailbox` has of `identifiers`, or has been sent from here; and what lies in which other conversations."""
+    """Return the messages with one of `identifiers` that `mailbox` has or that were sent here, and those elsewhere.
+
+    The first are keyed by identifier, the second by identifier and thread.
+    """
     known, elsewhere = {}, {}
     rows = Message.everything.filter(message_id__in=identifiers)
     for row in rows.only("message_id", "mailbox", "thread", "direction", "deleted_at", "subject"):
@@ -101,7 +104,7 @@ def find_existing_messages(
 
 
 def adopt_sent_messages(mailbox: Mailbox, sent: Collection[Message]) -> None:
-    """Let `mailbox` have our own mails, which come back from its folder of what was sent."""
+    """Assign to `mailbox` the emails sent here, which come back from its Sent folder."""
     if not sent:
         return
     Message.everything.filter(pk__in=[one.pk for one in sent]).update(mailbox=mailbox)
@@ -113,15 +116,15 @@ def adopt_sent_messages(mailbox: Mailbox, sent: Collection[Message]) -> None:
 
 def store_new_emails(
     mailbox: Mailbox,
-    mails: Collection[tuple[ParsedEmail, bool]],
+    emails: Collection[tuple[ParsedEmail, bool]],
     elsewhere: dict[tuple[str, UUID], Message],
     own_addresses: frozenset[str],
 ) -> dict[str, Message]:
-    """Add `mails`, which `mailbox` has not, to their conversations; the messages by identifier."""
-    keys = {mail.message_id: threading_keys(mail) for mail, _ in mails}
+    """Add `emails`, which `mailbox` does not have yet, to their threads. Return the messages by identifier."""
+    keys = {mail.message_id: threading_keys(mail) for mail, _ in emails}
     all_keys = [key for some in keys.values() for key in some]
     conversations = PendingThreads(mailbox, set(all_keys))
-    for mail, is_read in mails:
+    for mail, is_read in emails:
         one = conversations.find_or_create(keys[mail.message_id], readable_subject(mail.subject))
         one.messages.append(build_message(mailbox, mail, is_read=is_read, own_addresses=own_addresses))
     found = {}
@@ -138,7 +141,7 @@ def store_new_emails(
 
 
 def update_threads(changed: Collection[PendingThread], own_addresses: frozenset[str]) -> list[Thread]:
-    """Let conversations know what was said in them, by whom and whose they are; those that it opened. In memory."""
+    """Update the changed threads in memory: participants, owner, subject, counts. Return the reopened ones."""
     first = load_first_messages([one.thread.pk for one in changed if not one.is_new])
     participants = {
         person
@@ -167,14 +170,14 @@ def update_threads(changed: Collection[PendingThread], own_addresses: frozenset[
 
 
 def message_order(message: Message) -> tuple[datetime, str]:
-    """What comes first in a conversation: of two of one moment the same one, whichever came in first."""
+    """Return the sort key of a message within its thread. It does not depend on the order of arrival."""
     return message.sent_at, message.message_id
 
 
 def save_threads_and_messages(
     conversations: PendingThreads, changed: Collection[PendingThread], keys: Collection[str]
 ) -> None:
-    """Write conversations, messages and identifiers down; the dates of the leads and how it sounds follow."""
+    """Write threads, messages and identifiers, then update the leads' contact dates and the sentiment."""
     copy_rows([one.thread for one in changed if one.is_new], THREAD_COLUMNS)
     store_threads([one.thread for one in changed if not one.is_new])
     copy_rows([message for one in changed for message in one.messages], MESSAGE_COLUMNS)
@@ -189,11 +192,11 @@ def save_threads_and_messages(
     queue_changed_threads([one.thread for one in changed], with_new_words)
 
 
-# What is written down
+# Building the rows
 
 
 def build_message(mailbox: Mailbox, mail: ParsedEmail, *, is_read: bool, own_addresses: frozenset[str]) -> Message:
-    """`mail` as a message that belongs to no conversation yet."""
+    """Return `mail` as an unsaved message without a thread."""
     is_outgoing = mail.from_email in own_addresses
     message = Message(
         mailbox=mailbox,
@@ -225,13 +228,13 @@ def build_message(mailbox: Mailbox, mail: ParsedEmail, *, is_read: bool, own_add
 
 
 def readable_subject(subject: str) -> str:
-    """`subject` as a conversation is called: as it was written, without "Re:" before it."""
+    """Return `subject` as the title of a thread: as written, but without a leading "Re:"."""
     stripped, low = " ".join(subject.split()), normalize_subject(subject)
     start = stripped.casefold().rfind(low) if low else -1
     return (stripped[start : start + len(low)] if start >= 0 else stripped)[:MAX_THREAD_SUBJECT_LENGTH]
 
 
 def clamp_to_now(moment: datetime | None) -> datetime:
-    """When a mail counts as written: never in the future, whatever it says."""
+    """Return the sending time to store: never in the future, whatever the email says."""
     now = timezone.now()
     return min(moment, now) if moment else now

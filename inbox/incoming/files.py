@@ -1,4 +1,4 @@
-"""Mails out of files: .eml, .mbox, folders of them, and tar archives. Pure: no database."""
+"""Read emails from .eml and .mbox files, folders and tar archives. Pure: no database."""
 
 import re
 import tarfile
@@ -8,14 +8,14 @@ from typing import IO
 
 from inbox.incoming.parsing import MAX_EMAIL_BYTES
 
-# "From ", who, and when: a sentence that begins a paragraph with "From" is none.
+# "From ", a sender and a date: a paragraph that merely begins with "From" does not match.
 MBOX_ENVELOPE = re.compile(rb"From \S+(\s+\w{3},?\s+\w{3}\s+\d+\b.*)?\s*$")
-# What an archive may hold beside mails.
+# Files in an archive that are not emails.
 NON_EMAIL_NAMES = {"cmds", "readme", "license"}
 
 
 def iter_emails(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Every mail under `path`, each with what it is called there; one at a time, however many there are."""
+    """Yield every email under `path` with its name there, one at a time to keep memory use flat."""
     if path.is_dir():
         for entry in sorted(path.rglob("*")):
             if entry.is_file():
@@ -32,15 +32,15 @@ def emails_in_file(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
             yield from emails_in_mbox(file, name)
     elif path.name.casefold().split(".")[0] not in NON_EMAIL_NAMES:
         with path.open("rb") as file:
-            # One byte more than is taken in: what is larger is seen to be.
+            # One byte above the limit is enough to see that a file is too large.
             yield name, file.read(MAX_EMAIL_BYTES + 1)
 
 
 def emails_in_archive(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
-    """The files of a tar archive, read where they lie: nothing is unpacked."""
+    """Yield the emails in a tar archive without unpacking it."""
     with tarfile.open(path) as archive:
         while (member := archive.next()) is not None:
-            archive.members.clear()  # it would remember them all
+            archive.members.clear()  # otherwise tarfile keeps every member in memory
             if not member.isfile() or Path(member.name).name.casefold().split(".")[0] in NON_EMAIL_NAMES:
                 continue
             file = archive.extractfile(member)
@@ -58,7 +58,7 @@ def is_mbox(path: Path) -> bool:
 
 
 def emails_in_mbox(file: IO[bytes], name: str) -> Iterator[tuple[str, bytes]]:
-    """The mails of an .mbox, in their order, each with the line that stands before it."""
+    """Yield the emails of an .mbox in order, each with its envelope line."""
     number, lines, size, blank = 0, [], 0, True
     for line in iter(lambda: file.readline(MAX_EMAIL_BYTES), b""):
         if blank and MBOX_ENVELOPE.match(line):
@@ -66,7 +66,7 @@ def emails_in_mbox(file: IO[bytes], name: str) -> Iterator[tuple[str, bytes]]:
                 number += 1
                 yield f"{name}#{number}", b"".join(lines)
             lines, size = [], 0
-        # Of one that is too large it is enough to see that it is.
+        # Beyond the limit, the email is rejected anyway.
         if size <= MAX_EMAIL_BYTES:
             lines.append(line)
             size += len(line)

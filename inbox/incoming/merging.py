@@ -1,4 +1,4 @@
-"""Conversations that a mail, or a person, shows to be one."""
+"""Merge threads that an email or a person has shown to be one conversation."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from inbox.models import MERGED_INTO_KEY, Thread, ThreadStatus
 from inbox.thread_state import load_first_messages, recount_threads, timeline_owner_of
 
 MAX_PARTICIPANTS, MAX_SPLIT_THREADS = 200, 200
-# What apps to the right hang on a conversation, by the names under which it knows them.
+# The related names of records that other apps attach to a thread.
 RELATED_NAMES = ("tickets", "suggestions")
 PAIRS_SQL = "unnest(%(gone)s::uuid[], %(kept)s::uuid[]) AS pair (gone, kept)"
-# One mail may lie in several of them, each time out of another mailbox: in one conversation it stands once.
+# Several mailboxes may have delivered the same email; a thread keeps it once.
 DELETE_DUPLICATES_SQL = f"""
 UPDATE messages SET deleted_at = statement_timestamp(), updated_at = statement_timestamp()
  WHERE id IN (
@@ -30,7 +30,7 @@ MOVE_MESSAGES_SQL = f"""
 UPDATE messages SET thread_id = pair.kept, updated_at = statement_timestamp()
   FROM {PAIRS_SQL} WHERE thread_id = pair.gone
 """
-# One draft of each author goes along; what would be their second one there becomes a new mail.
+# A thread holds one draft per author; a second one becomes the draft of a new email.
 MOVE_DRAFTS_SQL = f"""
 UPDATE drafts SET thread_id = CASE WHEN place = 1 THEN kept END, updated_at = statement_timestamp()
   FROM (
@@ -45,9 +45,10 @@ MOVE_KEYS_SQL = f"UPDATE thread_keys SET thread_id = pair.kept FROM {PAIRS_SQL} 
 
 
 def merge_threads(pairs: Sequence[tuple[Thread, Thread]], *, by: Actor | User = SYSTEM_ACTOR, reason: str) -> None:
-    """Make the second of each pair part of the first, of which none is the second of another, and say `reason`.
+    """Merge the second thread of each pair into the first, and record `reason`.
 
-    The caller holds the rows, and calls `store` and `contacted` for those that stay.
+    No thread may be the first of one pair and the second of another. The caller holds the row locks and calls
+    `store_threads` and `update_contact_dates` for the threads that remain.
     """
     if not pairs:
         return
@@ -63,7 +64,7 @@ def merge_threads(pairs: Sequence[tuple[Thread, Thread]], *, by: Actor | User = 
             kept.pk not in first_messages or first_messages[gone.pk] < first_messages[kept.pk]
         ):
             first_messages[kept.pk], kept.subject = first_messages[gone.pk], gone.subject
-        summary = f"Conversation “{gone}” is one with “{kept}”: {reason}"
+        summary = f"Conversation “{gone}” merged into “{kept}”: {reason}"
         lines.append(
             build_entry(
                 kept, "merged", timeline_owner=timeline_owner_of(kept), by=by, summary=summary, other=str(gone.pk)
@@ -80,7 +81,7 @@ def merge_threads(pairs: Sequence[tuple[Thread, Thread]], *, by: Actor | User = 
 
 
 def absorb_thread(kept: Thread, gone: Thread) -> None:
-    """What `kept` has of `gone` besides its messages, from whom it was taken apart too; in memory."""
+    """Copy participants, links and split history from `gone` to `kept`, in memory. Messages are moved in SQL."""
     people = [*kept.participant_emails, *gone.participant_emails]
     kept.participant_emails = list(dict.fromkeys(people))[:MAX_PARTICIPANTS]
     for name in ("lead", "client", "project", "assigned_to"):

@@ -1,7 +1,7 @@
-"""What sort of mail it is: from a person, or from a machine. Pure: no database.
+"""Classify an email as written by a person or by a machine. Pure: no database.
 
-Only what a person wrote counts as contact. Sources: RFC 3834 (Auto-Submitted), RFC 2919 (List-Id), RFC 3464 (bounces),
-and the header lines that the common programs set besides.
+Only an email from a person counts as contact. Sources: RFC 3834 (Auto-Submitted), RFC 2919 (List-Id), RFC 3464
+(bounces), and the headers that common mail programs add.
 """
 
 import re
@@ -19,7 +19,7 @@ BOUNCE_SUBJECT = re.compile(
 DELAY_SUBJECT = re.compile(
     r"\bdelayed\b|still being retried|^warning: (could not send|message)|verzögert|différé", re.IGNORECASE
 )
-# Who sends what a list sends, as the list programs call it.
+# The envelope sender that mailing list programs use.
 LIST_SENDER = re.compile(r"<?(owner-[^@]+|[^@]+-(owner|bounces?|request))([+=][^@]*)?@", re.IGNORECASE)
 LIST_ID = re.compile(r"<([^<>\s]+)>")
 NO_REPLY_SENDER = re.compile(r"(no|do[-_.]?not)[-_.]?reply([-_.+][^@]*)?@", re.IGNORECASE)
@@ -31,9 +31,9 @@ AUTO_REPLY_SUBJECT = re.compile(
 
 
 def classify_message(mail: ParsedEmail, own_addresses: Collection[str] = ()) -> Nature:
-    """What `mail` is, by its header lines first and its subject last.
+    """Return the kind of `mail`, judged by its headers first and its subject last.
 
-    Behind an address of ours may stand a mailing list of our own: what comes through it is not from a list.
+    One of our own addresses may be a group alias; email sent through it does not count as a mailing list.
     """
     headers = {name: value.casefold() for name, value in mail.headers.items()}
     if is_delivery_report(mail, headers):
@@ -48,7 +48,7 @@ def classify_message(mail: ParsedEmail, own_addresses: Collection[str] = ()) -> 
 
 
 def is_delivery_report(mail: ParsedEmail, headers: dict[str, str]) -> bool:
-    """Whether a mail server tells what became of a mail."""
+    """Return whether a mail server reports on the delivery of an email."""
     report = "report-type" in headers.get("content-type", "") and "delivery-status" in headers.get("content-type", "")
     empty = headers.get("return-path", "").strip() == "<>"
     daemon = bool(POSTMASTER_SENDER.match(mail.from_email))
@@ -58,7 +58,7 @@ def is_delivery_report(mail: ParsedEmail, headers: dict[str, str]) -> bool:
 
 
 def is_delay_notice(mail: ParsedEmail, headers: dict[str, str]) -> bool:
-    """Whether that is that it is still being tried."""
+    """Return whether a delivery report says that delivery is still being attempted."""
     return bool(DELAY_SUBJECT.search(mail.subject)) or "warning-timeout" in headers.get("auto-submitted", "")
 
 
@@ -69,7 +69,7 @@ def is_from_list(headers: dict[str, str]) -> bool:
 
 
 def is_own_group(headers: dict[str, str], own_addresses: Collection[str]) -> bool:
-    """Whether the list is one of our own addresses, as of a group of colleagues."""
+    """Return whether the list is one of our own addresses, such as a group alias."""
     found = LIST_ID.search(headers.get("list-id", ""))
     return bool(found) and found[1] in {one.replace("@", ".") for one in own_addresses}
 

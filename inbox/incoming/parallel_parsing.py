@@ -1,7 +1,7 @@
-"""Many mails understood by processes of their own while the one that asks takes in those before. Pure: no database.
+"""Parse many emails in worker processes while the caller stores the batches before. Pure: no database.
 
-Only so many batches are on their way, so that a mailbox of any size takes the same memory. A process that dies over a
-mail costs that mail alone.
+The number of batches in flight is limited, so memory use does not depend on the size of the mailbox. If a worker dies
+while parsing an email, only that email is rejected.
 """
 
 import os
@@ -18,13 +18,13 @@ from multiprocessing.connection import wait
 from inbox.incoming.arrivals import Arrival, ParsedArrival, parse_arrival, parse_or_explain
 from inbox.incoming.parsing import ParsedEmail
 
-# Mails and bytes of one batch, processes, and the batches that each of them is ahead.
+# Emails and bytes per batch, number of processes, and batches queued per process.
 MAX_BATCH_EMAILS, MAX_BATCH_BYTES, MAX_PROCESSES, BATCHES_AHEAD = 250, 8_000_000, 4, 2
-CRASH_REASON = "The program broke down over it."
+CRASH_REASON = "The parser crashed on this email."
 
 
 def parse_in_parallel(arrivals: Iterable[Arrival]) -> Iterator[list[ParsedArrival]]:
-    """What was understood of `arrivals`, in their order, by the batch; few are read here, many by other processes."""
+    """Yield parsed batches of `arrivals`, in order. A single batch is parsed in this process."""
     batches = split_into_batches(arrivals)
     first, second = next(batches, None), next(batches, None)
     processes = min(os.cpu_count() or 1, MAX_PROCESSES)
@@ -36,7 +36,7 @@ def parse_in_parallel(arrivals: Iterable[Arrival]) -> Iterator[list[ParsedArriva
         for batch in chain([second], batches):
             waiting.append((batch, parsers.submit_batch(batch)))
             if len(waiting) >= processes * BATCHES_AHEAD:
-                if first:  # read here meanwhile: the processes need a moment to start
+                if first:  # parsed here while the worker processes start
                     yield [parse_arrival(one) for one in first]
                     first = None
                 yield parsers.collect_batch(*waiting.popleft())
@@ -46,7 +46,7 @@ def parse_in_parallel(arrivals: Iterable[Arrival]) -> Iterator[list[ParsedArriva
 
 
 def split_into_batches(arrivals: Iterable[Arrival]) -> Iterator[list[Arrival]]:
-    """`arrivals` in lists, none of them long or large."""
+    """Yield `arrivals` in lists of limited length and size."""
     batch, size = [], 0
     for one in arrivals:
         batch.append(one)
@@ -59,7 +59,7 @@ def split_into_batches(arrivals: Iterable[Arrival]) -> Iterator[list[Arrival]]:
 
 
 class ParserPool:
-    """Processes that understand mails; one that dies is replaced."""
+    """A pool of worker processes that parse emails. A dead worker is replaced."""
 
     def __init__(self, processes: int) -> None:
         self.processes = processes
@@ -72,7 +72,7 @@ class ParserPool:
         self.pool.shutdown(cancel_futures=True)
 
     def start_pool(self) -> ProcessPoolExecutor:
-        # Not copies of this process: it holds connections to the database, and locks.
+        # Not forks of this process: it holds database connections and locks.
         context = get_context("forkserver")
         context.set_forkserver_preload(["__main__", __name__])
         return ProcessPoolExecutor(self.processes, mp_context=context, initializer=initialize_worker)
@@ -87,12 +87,12 @@ class ParserPool:
             return self.pool.submit(parse_all, payloads)
 
     def collect_batch(self, batch: list[Arrival], future: Future) -> list[ParsedArrival]:
-        """What was understood of `batch`; where a process died over it, each mail by its own merit."""
+        """Return the parsed `batch`. If a worker died on it, isolate the email that caused the crash."""
         results = self.result_or_none(future)
         return self.isolate_crash(batch) if results is None else pair_results(batch, results)
 
     def isolate_crash(self, batch: list[Arrival]) -> list[ParsedArrival]:
-        """As `collect_batch`, one try after the other, by halves: the mail over which a process dies is found."""
+        """Parse `batch` again, halving it after each crash until the email that causes it is found."""
         results = self.result_or_none(self.submit_batch(batch))
         if results is not None:
             return pair_results(batch, results)
@@ -102,7 +102,7 @@ class ParserPool:
         return self.isolate_crash(batch[:half]) + self.isolate_crash(batch[half:])
 
     def result_or_none(self, future: Future) -> list[ParsedEmail | str] | None:
-        """What came of it; None where a process died meanwhile."""
+        """Return the result of `future`, or None if its worker died."""
         try:
             return future.result()
         except BrokenProcessPool:
@@ -116,16 +116,16 @@ def pair_results(batch: Sequence[Arrival], results: Sequence[ParsedEmail | str])
     ]
 
 
-# In a process of its own
+# In the worker process
 
 
 def parse_all(payloads: Sequence[tuple[bytes, str]]) -> list[ParsedEmail | str]:
-    """Of each mail with its origin what `parse_or_explain` makes of it."""
+    """Apply `parse_or_explain` to each pair of raw bytes and origin."""
     return [parse_or_explain(raw, origin) for raw, origin in payloads]
 
 
 def initialize_worker() -> None:
-    """Leave it to the one that asks when to stop, and never outlive it."""
+    """Ignore Ctrl-C, which the parent process handles, and exit when the parent exits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=exit_with_parent, daemon=True).start()
 

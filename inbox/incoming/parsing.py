@@ -1,7 +1,7 @@
-"""A mail as bytes made into what we keep of it. Pure: no database, no network.
+"""Parse the raw bytes of an email. Pure: no database, no network.
 
-Anything may stand in a mail: what cannot be understood is left out or written as it stands, never guessed at, and
-everything is bounded. Only bytes that are no mail at all are refused.
+An email may contain anything: parts that cannot be decoded are left out or kept as they are, never guessed, and every
+size is limited. Only bytes that are not an email at all are refused.
 """
 
 import hashlib
@@ -25,33 +25,33 @@ MAX_EMAIL_BYTES = 30 * 1024 * 1024
 MAX_TEXT_LENGTH, MAX_HTML_LENGTH = 500_000, 1_000_000
 MAX_SUBJECT_LENGTH, MAX_IDENTIFIER_LENGTH, MAX_DISPLAY_NAME_LENGTH, MAX_ADDRESS_LENGTH = 998, 998, 200, 254
 MAX_REFERENCES, MAX_ADDRESSES, MAX_FILES = 100, 200, 100
-# In bytes: what an index of the database can hold whatever it is made of.
+# In bytes: what a database index can hold even if the text does not compress.
 MAX_INDEX_KEY_BYTES = 1_000
 MESSAGE_ID_PATTERN = re.compile(r"<[^<>\s]{1,996}>")
-# What a mail program puts before the subject of an answer or of what it passes on, in many languages.
+# The prefixes of replies and forwarded emails, in many languages.
 SUBJECT_PREFIX = re.compile(
     r"^\s*((re|aw|sv|antw|vs|tr|rif|ynt|odp|res|fwd?|wg|vl|enc|doorst|pd|i)\s*(\[\d+\]|\(\d+\))?\s*:|\[[^\]]{1,40}\])\s*",
     re.IGNORECASE,
 )
-# inscriptis joins what stands above and below it.
+# inscriptis joins the lines above and below a rule.
 HR_TAG = re.compile(r"<hr\b[^<>]{0,500}>", re.IGNORECASE)
 LINE_BREAKS = re.compile(r"[\r\n\t\x00-\x1f\x7f]+")
-# What the standard library raises over text that lies about its own encoding.
+# Raised by the standard library for text with a wrong encoding declaration.
 DECODING_ERRORS = (LookupError, UnicodeError, ValueError, AssertionError, AttributeError, TypeError, MessageError)
 HeaderLines = dict[str, list[str]]
-# What is looked at of a text for its first words, and of a mail for the line that an .mbox puts before it.
+# How much of a text is read for the snippet, and of an email for the envelope line of an .mbox.
 MAX_SNIPPET_SOURCE, MAX_SNIPPET_LENGTH, MAX_ENVELOPE_LENGTH = 4_000, 200, 300
 MBOX_ENVELOPE_DATE = re.compile(rb"From \S+\s+([A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ [\d:]+ \d{4})")
 EARLIEST_DATE = datetime(1971, 1, 1, tzinfo=UTC)
 
 
 class NotAnEmail(Exception):
-    """These bytes are no mail that can be taken in; the message says why."""
+    """The bytes are not an email that can be stored; the text says why."""
 
 
 @dataclass(frozen=True)
 class EmailFile:
-    """A file that comes or goes along with a mail; `inline` is what mail programs show by themselves."""
+    """A file attached to an email. Mail programs display an `inline` file within the message."""
 
     name: str
     type: str
@@ -61,7 +61,7 @@ class EmailFile:
 
 @dataclass(frozen=True)
 class ParsedEmail:
-    """A mail. Identifiers have their angle brackets, addresses are in lower case, `parse_sent_at` may be unknown."""
+    """A parsed email. Identifiers keep their angle brackets, addresses are in lower case, `sent_at` may be unknown."""
 
     message_id: str
     in_reply_to: str = ""
@@ -75,15 +75,15 @@ class ParsedEmail:
     sent_at: datetime | None = None
     text: str = ""
     html: str = ""
-    # The first of what it says itself.
+    # The beginning of its own text, without quotes.
     snippet: str = ""
     files: tuple[EmailFile, ...] = ()
-    # The header lines that tell what sort of mail it is, by their names in lower case.
+    # The headers used for classification, by name in lower case.
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def participants(self) -> tuple[str, ...]:
-        """Everybody who wrote it or got it."""
+        """Return the sender and all recipients."""
         return tuple(dict.fromkeys(one for one in (self.from_email, *self.to, *self.cc) if one))
 
 
@@ -102,17 +102,17 @@ CLASSIFYING_HEADERS = (
 
 
 def parse_email(raw: bytes) -> ParsedEmail:
-    """`raw` as a mail.
+    """Parse `raw`.
 
     Raises:
-        NotAnEmail: it is empty, too large, or has no header at all.
+        NotAnEmail: `raw` is empty, too large, or has no headers.
     """
     if len(raw) > MAX_EMAIL_BYTES:
-        raise NotAnEmail(f"It has {len(raw):,} bytes, and at most {MAX_EMAIL_BYTES:,} are taken in.")
+        raise NotAnEmail(f"The email has {len(raw):,} bytes; the limit is {MAX_EMAIL_BYTES:,} bytes.")
     message = MailMessage.from_bytes(strip_envelope(raw))
     head = read_headers(message)
     if not head:
-        raise NotAnEmail("It has no header: these bytes are no mail.")
+        raise NotAnEmail("The file is not an email: it has no headers.")
     text, html = extract_bodies(message)
     senders = parse_addresses(head, "from") or parse_addresses(head, "sender")
     return ParsedEmail(
@@ -135,9 +135,9 @@ def parse_email(raw: bytes) -> ParsedEmail:
 
 
 def read_headers(message: MailMessage) -> HeaderLines:
-    """Every header line as it stands, by its name in lower case.
+    """Return every header line undecoded, by name in lower case.
 
-    Letters beyond ASCII are taken for UTF-8, and where they are none, one letter for each byte: nothing is lost.
+    Bytes beyond ASCII are decoded as UTF-8, or as Latin-1 if they are not valid UTF-8, so nothing is lost.
     """
     head: HeaderLines = {}
     for name, value in message.obj.raw_items():
@@ -153,19 +153,19 @@ def read_headers(message: MailMessage) -> HeaderLines:
 
 
 def strip_envelope(raw: bytes) -> bytes:
-    """`raw` without the line that an .mbox puts before each mail."""
+    """Return `raw` without the envelope line that an .mbox puts before each email."""
     if raw[:5] in (b"From ", b">From"):
         _, _, raw = raw.partition(b"\n")
     return raw
 
 
 def first_header(head: HeaderLines, name: str) -> str:
-    """The first line of that name, decoded as far as it can be."""
+    """Return the first header called `name`, decoded as far as possible."""
     return decode_encoded_words(head[name][0]) if name in head else ""
 
 
 def decode_encoded_words(text: str) -> str:
-    """`text` with what is encoded in it made readable, or as it stands."""
+    """Return `text` with its encoded words decoded, or unchanged if that fails."""
     if "=?" not in text:
         return text
     try:
@@ -175,12 +175,12 @@ def decode_encoded_words(text: str) -> str:
 
 
 def single_line(text: str) -> str:
-    """`text` on one line, with nothing in it that cannot be written down."""
+    """Return `text` on one line, without characters that the database cannot store."""
     return LINE_BREAKS.sub(" ", text if text.isascii() else remove_unstorable(text)).strip()
 
 
 def parse_identifier(head: HeaderLines, name: str) -> str:
-    """The identifier that a header line names; one without brackets gets them."""
+    """Return the identifier in a header, with angle brackets added if they are missing."""
     text = single_line(head[name][0]) if name in head else ""
     found = MESSAGE_ID_PATTERN.search(text)
     if found:
@@ -190,7 +190,7 @@ def parse_identifier(head: HeaderLines, name: str) -> str:
 
 
 def parse_references(head: HeaderLines) -> tuple[str, ...]:
-    """The chain of identifiers, the oldest first; of one that is too long both ends, which tie it to the rest."""
+    """Return the References, oldest first. A list that is too long keeps both ends, which connect it to the rest."""
     found = list(
         dict.fromkeys(
             map(bounded_identifier, MESSAGE_ID_PATTERN.findall(single_line(" ".join(head.get("references", [])))))
@@ -203,24 +203,24 @@ def parse_references(head: HeaderLines) -> tuple[str, ...]:
 
 
 def bounded_identifier(key: str) -> str:
-    """`key`, or in place of one that is too long for an index its digest, which ties as well."""
+    """Return `key`, or its digest if `key` is too long for an index."""
     long = len(key) > MAX_INDEX_KEY_BYTES // 4 and len(key.encode()) > MAX_INDEX_KEY_BYTES
     return f"<{hashlib.sha256(key.encode()).hexdigest()}@long-message-id.invalid>" if long else key
 
 
 def synthetic_identifier(raw: bytes) -> str:
-    """An identifier for a mail that has none: the same bytes have the same."""
+    """Return an identifier for an email without one, derived from its bytes."""
     return f"<{hashlib.sha256(raw).hexdigest()}@no-message-id.invalid>"
 
 
 def parse_addresses(head: HeaderLines, name: str) -> list[tuple[str, str]]:
-    """Names and addresses of a header line, in their order; what is no address is left out."""
+    """Return the names and addresses in a header, in order. Invalid addresses are left out."""
     return [one for value in head.get(name, ()) for one in parse_address_list(value)]
 
 
 @lru_cache(4_096)
 def parse_address_list(value: str) -> tuple[tuple[str, str], ...]:
-    """The names and addresses in `value`; who writes once writes again, so they are kept."""
+    """Return the names and addresses in `value`. Cached, because the same senders recur."""
     found = ((display_name, text.strip().lower()) for display_name, text in getaddresses([value]))
     return tuple(
         (single_line(decode_encoded_words(display_name))[:MAX_DISPLAY_NAME_LENGTH], text)
@@ -241,9 +241,9 @@ def is_valid_address(text: str) -> bool:
 
 
 def parse_sent_at(head: HeaderLines, raw: bytes) -> datetime | None:
-    """When it was written, as it says itself; else when it arrived, as the last to pass it on or the .mbox says.
+    """Return the date the email gives, else its arrival time according to the last Received header or the .mbox.
 
-    None where nobody says, or only what cannot be.
+    Return None if no source gives a plausible time.
     """
     now = datetime.now(UTC)
     candidates = [*head.get("date", [])[:1]]
@@ -256,7 +256,7 @@ def parse_sent_at(head: HeaderLines, raw: bytes) -> datetime | None:
 
 
 def parse_date(text: str) -> datetime | None:
-    """The moment that `text` names; None where it names none, or one that cannot be."""
+    """Return the date in `text`, or None if it holds none or an implausible one."""
     try:
         moment = parsedate_to_datetime(single_line(text))
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -266,7 +266,7 @@ def parse_date(text: str) -> datetime | None:
 
 
 def extract_bodies(message: MailMessage) -> tuple[str, str]:
-    """The text and the formatted version; a mail that is only formatted gets its text from that."""
+    """Return the plain text and the HTML. If there is only HTML, the text is derived from it."""
     try:
         text, html = message.text or "", message.html or ""
     except DECODING_ERRORS:
@@ -278,7 +278,7 @@ def extract_bodies(message: MailMessage) -> tuple[str, str]:
 
 
 def html_to_text(html: str) -> str:
-    """What a reader sees of `html`, hidden words left out."""
+    """Return the visible text of `html`, without hidden text."""
     try:
         return get_text(HR_TAG.sub("<br>", html), ParserConfig(display_links=False))
     except (*DECODING_ERRORS, RecursionError):
@@ -286,12 +286,12 @@ def html_to_text(html: str) -> str:
 
 
 def remove_unstorable(text: str) -> str:
-    """`text` as a database can keep it."""
+    """Return `text` without characters that the database cannot store."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def extract_files(message: MailMessage) -> tuple[EmailFile, ...]:
-    """What is attached, each with its bytes."""
+    """Return the attachments with their content."""
     found = []
     try:
         for part in message.attachments[:MAX_FILES]:
@@ -304,12 +304,12 @@ def extract_files(message: MailMessage) -> tuple[EmailFile, ...]:
 
 
 def make_snippet(text: str) -> str:
-    """The first words of `text`, for a list."""
+    """Return the first words of `text`, for a list."""
     return " ".join(text[:MAX_SNIPPET_SOURCE].split())[:MAX_SNIPPET_LENGTH]
 
 
 def normalize_subject(subject: str) -> str:
-    """`subject` without what answering and passing on put before it, to be compared."""
+    """Return `subject` for comparison, without the prefixes of replies and forwards."""
     text = " ".join(subject.split())
     while (shorter := SUBJECT_PREFIX.sub("", text, count=1)) != text:
         text = shorter

@@ -1,4 +1,4 @@
-"""Which conversation a mail belongs to: those of a mailbox that a batch touches, in memory until they are written."""
+"""Find the thread of each email. The threads that a batch touches are kept in memory until they are written."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -10,11 +10,11 @@ from inbox.models import Direction, Mailbox, Message, Thread, ThreadKey, ThreadS
 
 
 class PendingThread:
-    """One conversation, with what the batch adds to it."""
+    """A thread, with the messages that the batch adds to it."""
 
     def __init__(self, thread: Thread, *, new: bool = False) -> None:
         self.thread, self.is_new = thread, new
-        # Those in the database that have become part of it.
+        # Stored threads that were merged into this one.
         self.merged_threads: list[Thread] = []
         self.keys: set[str] = set()
         self.messages: list[Message] = []
@@ -28,18 +28,18 @@ class PendingThread:
         return self.thread.created_at, self.thread.pk
 
     def split_from_ids(self) -> set[str]:
-        """The conversations that somebody has taken from this one by hand."""
+        """Return the IDs of the threads that a person split from this one."""
         return {key for one in (self.thread, *self.merged_threads) for key in one.metadata.get("apart_from", [])}
 
 
 class PendingThreads:
-    """The conversations of `mailbox` that `keys` lead to; their rows are held until the transaction ends."""
+    """The threads of `mailbox` that `keys` lead to. Their rows are locked until the transaction ends."""
 
     def __init__(self, mailbox: Mailbox, keys: Collection[str]) -> None:
         self.mailbox = mailbox
         stored_keys = ThreadKey.objects.filter(mailbox=mailbox, key__in=keys).values_list("key", "thread_id")
         self.stored_keys: dict[str, UUID] = dict(stored_keys)
-        # What we have written ourselves is answered before it comes back from the folder of what was sent.
+        # A reply to an email sent here may arrive before that email comes back from the Sent folder.
         sent = Message.objects.filter(mailbox=None, direction=Direction.OUT, message_id__in=keys)
         thread_ids_by_key = {
             **dict(sent.order_by("-sent_at").values_list("message_id", "thread_id")),
@@ -49,12 +49,12 @@ class PendingThreads:
         found = {row.pk: PendingThread(row) for row in rows}
         self.threads_by_key: dict[str, PendingThread] = {}
         for key, thread in thread_ids_by_key.items():
-            # One that was deleted takes nothing more in.
+            # A deleted thread receives no new messages.
             if thread in found:
                 self.map_key(found[thread], key)
 
     def find_or_create(self, keys: list[str], subject: str) -> PendingThread:
-        """The one that `keys` lead to, several made one; a new one called `subject` where they lead to none."""
+        """Return the thread that `keys` lead to, merging several into one, or a new thread with `subject`."""
         known = dict.fromkeys(self.threads_by_key[key] for key in keys if key in self.threads_by_key)
         found = sorted(known, key=lambda one: one.creation_order)
         if has_split_threads(found):
@@ -70,7 +70,7 @@ class PendingThreads:
         return found[0]
 
     def nearest_thread(self, keys: list[str]) -> PendingThread:
-        """The one that a mail with `keys`, the nearest first, answers: what was taken apart by hand stays apart."""
+        """Return the thread that an email with `keys` (nearest first) replies to. Split threads stay separate."""
         return next(self.threads_by_key[key] for key in keys if key in self.threads_by_key)
 
     def map_key(self, pending: PendingThread, key: str) -> None:
@@ -78,7 +78,7 @@ class PendingThreads:
         pending.keys.add(key)
 
     def merge_pending(self, target: PendingThread, other: PendingThread) -> None:
-        """Make `other` part of `target`, which is the older one."""
+        """Merge `other` into `target`, the older of the two."""
         for key in other.keys:
             self.threads_by_key[key] = target
         target.keys |= other.keys
@@ -86,11 +86,11 @@ class PendingThreads:
         target.merged_threads += [*([] if other.is_new else [other.thread]), *other.merged_threads]
 
     def all(self) -> list[PendingThread]:
-        """In the order in which they began."""
+        """Return all threads, oldest first."""
         return sorted(dict.fromkeys(self.threads_by_key.values()), key=lambda one: one.creation_order)
 
     def keys_to_write(self, keys: Collection[str]) -> tuple[list[ThreadKey], list[ThreadKey]]:
-        """Of `keys` those that are new, and those that lead to a deleted conversation and shall lead elsewhere."""
+        """Return the new ones of `keys`, and those to redirect because their thread was deleted."""
         new, redirected = [], []
         for key in dict.fromkeys(keys):
             one = self.threads_by_key[key]
@@ -103,7 +103,7 @@ class PendingThreads:
 
 
 def mergeable_with(nearest: PendingThread, found: list[PendingThread]) -> list[PendingThread]:
-    """`nearest_thread` and those of `found` that nobody has taken apart from it or from each other, the oldest first."""
+    """Return `nearest` and those of `found` that were not split from it or from each other, oldest first."""
     mergeable = [nearest]
     for one in found:
         if one is not nearest and not has_split_threads([*mergeable, one]):
@@ -112,6 +112,6 @@ def mergeable_with(nearest: PendingThread, found: list[PendingThread]) -> list[P
 
 
 def has_split_threads(found: list[PendingThread]) -> bool:
-    """Whether somebody has taken two of `found` apart by hand."""
+    """Return whether a person split two of `found` from each other."""
     keys = {str(key): one for one in found for key in one.thread_ids}
     return any(keys[key] is not one for one in found for key in one.split_from_ids() & keys.keys())

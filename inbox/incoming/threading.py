@@ -1,8 +1,8 @@
-"""Which mails are of one conversation. Pure: no database.
+"""Which emails belong to one thread. Pure: no database.
 
-Mails are tied by identifiers (RFC 5256, THREAD=REFERENCES): what a mail is called, what it answers, and the chain
-it names. Where a mail names none, it is tied to mails of the same subject between the same people, and to no others:
-two strangers who both write "Question" have nothing to do with each other.
+Emails are connected by identifiers (RFC 5256, THREAD=REFERENCES): Message-ID, In-Reply-To and References. An email
+without references is connected only to emails with the same subject between the same participants: two strangers who
+both write "Question" have nothing to do with each other.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from inbox.incoming.parsing import normalize_subject
 
 
 class ThreadedMessage(Protocol):
-    """What is asked of a mail, or of the message that it has become."""
+    """The attributes that threading reads from a parsed email or a stored message."""
 
     message_id: str
     in_reply_to: str
@@ -25,7 +25,7 @@ class ThreadedMessage(Protocol):
 
 
 def threading_keys(mail: ThreadedMessage) -> list[str]:
-    """Every identifier that ties `mail` to others: its own, that of what it answers, and the chain, the last first."""
+    """Return the identifiers that connect `mail` to others: its own, its In-Reply-To, and References, newest first."""
     related_ids = [one for one in (mail.in_reply_to, *reversed(mail.references)) if one]
     keys = [mail.message_id, *related_ids]
     if not related_ids and (subject := normalize_subject(mail.subject)):
@@ -34,6 +34,6 @@ def threading_keys(mail: ThreadedMessage) -> list[str]:
 
 
 def subject_key(subject: str, people: tuple[str, ...]) -> str:
-    """The identifier of a subject between certain people; no Message-ID looks like it."""
+    """Return the key of a subject between certain participants. It cannot be confused with a Message-ID."""
     text = "\n".join([subject, *sorted(people)])
     return f"subject:{hashlib.sha256(text.encode()).hexdigest()}"

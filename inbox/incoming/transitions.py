@@ -1,4 +1,4 @@
-"""The way in: mails of a mailbox, many or one, taken in or set aside."""
+"""Receive email into a mailbox, one or many. An email that cannot be stored is set aside."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -18,13 +18,13 @@ from inbox.models import Mailbox, Message, SetAside
 
 logger = logging.getLogger(__name__)
 
-# What is larger is not kept a second time, only named.
+# Larger emails are set aside without their content; only the reason is stored.
 MAX_STORED_BYTES = 5_000_000
 
 
 @dataclass(frozen=True)
 class ReceiveCounts:
-    """What became of mails: taken in, there already, set aside."""
+    """How many emails were stored, already known, and set aside."""
 
     taken: int = 0
     duplicates: int = 0
@@ -37,13 +37,14 @@ class ReceiveCounts:
 def receive_many(
     mailbox: Mailbox, arrivals: Iterable[Arrival], *, own_addresses: frozenset[str] | None = None
 ) -> ReceiveCounts:
-    """Take in a batch of mails in one transaction, which may be part of the caller's.
+    """Store a batch of emails in one transaction, which may be part of the caller's.
 
-    What the mailbox has already changes nothing. What cannot be read, or what the database refuses, is set aside with
-    its reason, once. `own_addresses` are `our_addresses()`, for whoever brings many batches.
+    Emails that the mailbox already has are skipped. An email that cannot be parsed, or that the database refuses, is
+    set aside once, with the reason. A caller with many batches passes the result of `our_addresses()` as
+    `own_addresses`.
 
     Raises:
-        DatabaseError: the database gave up, which is not the mails' doing; nothing of the batch was taken in.
+        DatabaseError: the database failed, not because of an email; nothing of the batch was stored.
     """
     return receive_parsed(mailbox, [parse_arrival(arrival) for arrival in arrivals], own_addresses=own_addresses)
 
@@ -51,7 +52,7 @@ def receive_many(
 def receive_parsed(
     mailbox: Mailbox, batch: Sequence[ParsedArrival], *, own_addresses: frozenset[str] | None = None
 ) -> ReceiveCounts:
-    """As `receive_many`, of mails that have been understood already."""
+    """Like `receive_many`, for emails that have been parsed already."""
     outcomes = receive_batch(mailbox, batch, own_addresses)
     taken = sum(one.is_new for one in outcomes)
     aside = sum(one.is_aside for one in outcomes)
@@ -61,7 +62,7 @@ def receive_parsed(
 def receive(
     mailbox: Mailbox, raw: bytes, *, origin: str, is_read: bool = False, own_addresses: frozenset[str] | None = None
 ) -> Message | None:
-    """Take in one mail; the message that is kept, or None where it was set aside."""
+    """Store one email. Return the stored message, or None if the email was set aside."""
     (outcome,) = receive_batch(mailbox, [parse_arrival(Arrival(origin, raw, is_read))], own_addresses)
     return outcome.message
 
@@ -69,7 +70,7 @@ def receive(
 def receive_batch(
     mailbox: Mailbox, batch: Sequence[ParsedArrival], own_addresses: frozenset[str] | None
 ) -> list[ReceiveOutcome]:
-    """What became of each mail of `batch`."""
+    """Store `batch` and return the outcome of each email."""
     own_addresses = our_addresses() if own_addresses is None else own_addresses
     with transaction.atomic():
         outcomes = iter(store_parsed(mailbox, [one for one in batch if one.mail], own_addresses))
@@ -79,7 +80,7 @@ def receive_batch(
 def store_parsed(
     mailbox: Mailbox, batch: Sequence[ParsedArrival], own_addresses: frozenset[str]
 ) -> list[ReceiveOutcome]:
-    """What became of mails that were understood; what is refused is looked for by halves, and set aside alone."""
+    """Store parsed emails. If the batch is refused, halve it until the email at fault is found, and set that aside."""
     try:
         with errors_as_invalid_input():
             return (
@@ -90,12 +91,14 @@ def store_parsed(
     except InvalidInput as exception:
         reason = str(exception)
     except DatabaseError as error:
-        if not isinstance(error.__cause__, ProgramLimitExceeded):  # not the mail's doing: it will be brought again
+        if not isinstance(error.__cause__, ProgramLimitExceeded):  # not the email's fault: the batch is retried
             raise
-        reason = "It holds something that is too long for the database."
+        reason = "The email contains a value that is too long for the database."
     except Exception as error:
-        logger.exception("Mails could not be taken in, the first of %d: %s.", len(batch), batch[0].arrival.origin)
-        reason = f"The program could not make sense of it ({type(error).__name__})."
+        logger.exception(
+            "A batch of %d emails could not be stored, starting at %s.", len(batch), batch[0].arrival.origin
+        )
+        reason = f"The email could not be stored ({type(error).__name__})."
     if len(batch) == 1:
         return [set_aside_arrival(mailbox, batch[0].arrival, reason)]
     half = len(batch) // 2
@@ -108,9 +111,9 @@ def set_aside_arrival(mailbox: Mailbox, arrival: Arrival, reason: str) -> Receiv
 
 @transaction.atomic
 def set_aside(mailbox: Mailbox, raw: bytes, *, origin: str, reason: str, size: int | None = None) -> bool:
-    """Keep a mail that could not be taken in; whether that is new: once looked at, it does not come back.
+    """Keep an email that could not be stored. Return False if it was set aside before: once handled, it stays so.
 
-    `size` is that of the mail, where `raw` is not all of it.
+    `size` is the size of the email if `raw` is not all of it.
     """
     size, origin = len(raw) if size is None else size, origin[:500].replace("\x00", "")
     if SetAside.everything.filter(mailbox=mailbox, origin=origin, size=size).exists():
@@ -122,18 +125,18 @@ def set_aside(mailbox: Mailbox, raw: bytes, *, origin: str, reason: str, size: i
 
 @transaction.atomic
 def retry_set_aside(row: SetAside, *, by: Actor | User) -> Message:
-    """Try once more to take in what was set aside; it is off the list then.
+    """Try again to store an email that was set aside, and remove it from the list.
 
     Raises:
-        NotPermitted: `by` may not.
-        InvalidInput: it still cannot be read, or its bytes are not here.
+        NotPermitted: `by` may not change emails set aside.
+        InvalidInput: the email still cannot be parsed, or its content was too large to keep.
     """
-    Actor.of(by).require_permission("inbox.change_setaside", "take in what was set aside")
+    Actor.of(by).require_permission("inbox.change_setaside", "import an email that was set aside")
     if not row.raw:
-        raise InvalidInput("It is too large to be kept here: look at it in the mailbox itself.")
+        raise InvalidInput("The email is too large to keep a copy of. Open it in the mailbox itself.")
     parsed = parse_arrival(Arrival(row.origin, bytes(row.raw)))
     if parsed.mail is None:
-        raise InvalidInput(f"It still cannot be read. {parsed.reason}")
+        raise InvalidInput(f"The email still cannot be read. {parsed.reason}")
     with errors_as_invalid_input():
         (outcome,) = store_emails(row.mailbox, [(parsed.mail, False)], our_addresses())
     soft_delete(row, by=SYSTEM_ACTOR, timeline_owner=outcome.message.thread)

@@ -1,4 +1,4 @@
-"""The deeds to a mailbox."""
+"""The action forms of a mailbox."""
 
 from crm.models import User
 from crm.screens.action_forms import ActionForm
@@ -7,7 +7,7 @@ from inbox.models import Mailbox, MailboxStatus
 
 
 class MailboxActionForm(ActionForm):
-    """A deed to a mailbox that is connected."""
+    """An action on a connected mailbox."""
 
     permission = transitions.CHANGE_MAILBOX_PERMISSION
 
@@ -21,11 +21,11 @@ class FetchNow(MailboxActionForm):
 
     def perform(self, record: Mailbox, by: User) -> str:
         transitions.fetch_now(record, by=by)
-        return f"What is new in {record} is fetched in a moment; this page tells how far it is."
+        return f"Sync of {record} started. This page shows its progress."
 
 
 class TestConnection(MailboxActionForm):
-    """Logging in, here and now."""
+    """Log in to the server immediately and report the result."""
 
     verb, label, icon = "test", "Test connection", "network_check"
 
@@ -42,11 +42,11 @@ class CheckGaps(MailboxActionForm):
 
     def perform(self, record: Mailbox, by: User) -> str:
         transitions.fetch_now(record, gaps=True, by=by)
-        return f"{record} is compared with what was taken in; what lacks is fetched in a moment."
+        return f"Gap check of {record} started. Missing emails are fetched in the background."
 
 
 class Disconnect(MailboxActionForm):
-    """Forgetting the password; what was taken in stays."""
+    """Stop syncing and delete the password. Imported email stays."""
 
     verb, label, icon, danger = "disconnect", "Disconnect", "link_off", True
 
@@ -56,4 +56,4 @@ class Disconnect(MailboxActionForm):
 
     def perform(self, record: Mailbox, by: User) -> str:
         transitions.disconnect(record, by=by)
-        return f"{record} is disconnected and its password forgotten; its conversations stay."
+        return f"{record} disconnected and its password deleted. Its conversations stay."

@@ -1,4 +1,4 @@
-"""The form of a mailbox; its password goes in and never comes out again."""
+"""The form of a mailbox. The password can be entered, but is never shown."""
 
 from typing import Any
 
@@ -20,9 +20,9 @@ class MailboxForm(RecordForm):
     )
     folders = forms.MultipleChoiceField(
         required=False,
-        label="More folders",
+        label="Additional folders",
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Read beside the inbox and the folder of what was sent.",
+        help_text="Synced in addition to the inbox and the Sent folder.",
     )
 
     class Meta:
@@ -40,31 +40,31 @@ class MailboxForm(RecordForm):
             "folders",
         )
         help_texts = {
-            "provider": "Gmail needs an app password: Google account, Security, 2-Step Verification, App passwords.",
-            "host": "Such as imap.example.com; for Gmail it is filled in.",
-            "port": "Left empty: 993, or 143 with STARTTLS.",
-            "username": "Left empty: the address.",
-            "fetch_since": "Left empty: everything that lies there.",
-            "sent_folder": "Left empty: found by itself.",
+            "provider": "Gmail needs an app password: Google account → Security → 2-Step Verification → App passwords.",
+            "host": "For example imap.example.com. Filled in for Gmail.",
+            "port": "Leave blank for 993, or 143 with STARTTLS.",
+            "username": "Leave blank to use the address.",
+            "fetch_since": "Leave blank to sync all email.",
+            "sent_folder": "Leave blank to detect it automatically.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance._state.adding:
             self.initial.setdefault("provider", Provider.IMAP)
-        password_help = (
-            "One is kept, and never shown. Left empty, it stays." if self.instance.credentials else "None is kept."
+        is_stored = bool(self.instance.credentials)
+        self.fields["password"].help_text = (
+            "A password is stored. Leave blank to keep it." if is_stored else "No password is stored."
         )
-        self.fields["password"].help_text = password_help
         self.offer_folders(self.instance.sync_state.get("names", []))
 
     def offer_folders(self, names: list[str]) -> None:
-        """What there is on the server can be chosen, once it is known; what was chosen stays to be chosen."""
+        """Offer the folders of the server as choices, and those chosen before."""
         mailbox = self.instance
         if names and "sent_folder" in self.fields:
             sent_choices = dict.fromkeys([*([mailbox.sent_folder] if mailbox.sent_folder else []), *names])
             self.fields["sent_folder"].widget = UnfoldAdminSelectWidget(
-                choices=[("", "Found by itself"), *((name, name) for name in sent_choices)]
+                choices=[("", "Detect automatically"), *((name, name) for name in sent_choices)]
             )
         extra_folders = dict.fromkeys(
             [*mailbox.folders, *(name for name in names if name not in (INBOX, get_sent_folder(mailbox)))]
@@ -73,7 +73,7 @@ class MailboxForm(RecordForm):
             self.fields["folders"].choices = [(name, name) for name in extra_folders]
 
     def clean(self) -> dict[str, Any]:
-        """Fill in what follows from the provider; a password is asked for anew where it would go somewhere else."""
+        """Fill in the preset of the provider."""
         cleaned = super().clean()
         typed = {name: cleaned.get(name) for name in ("provider", "host", "port", "username")}
         filled = apply_provider_preset(
@@ -87,7 +87,7 @@ class MailboxForm(RecordForm):
     def clean_sent_folder(self) -> str:
         folder = self.cleaned_data["sent_folder"]
         if not folder.isprintable():
-            raise forms.ValidationError("A folder cannot be called so.")
+            raise forms.ValidationError("Enter a folder name without line breaks or control characters.")
         return folder
 
     def _post_clean(self) -> None:
@@ -97,6 +97,4 @@ class MailboxForm(RecordForm):
             self.instance.is_fetched and self.instance.credentials and self.instance.purpose != previous_purpose
         )
         if has_new_target and not self.cleaned_data.get("password") and "password" in self.fields:
-            self.add_error(
-                "password", "Enter the password again: the one that is kept was for another server or login."
-            )
+            self.add_error("password", "Enter the password again: the stored one was for another server or login.")

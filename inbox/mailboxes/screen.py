@@ -1,4 +1,4 @@
-"""The screens of mailboxes and of the mail that could not be taken in."""
+"""The screens for mailboxes and for emails that were set aside."""
 
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,7 @@ MAX_UNLINKED_COUNTED = 1_000
 
 class MailboxFilter(LiveRowsFilter):
     q = django_filters.CharFilter(field_name="address", lookup_expr="icontains", label="Search", max_length=254)
-    provider = django_filters.ChoiceFilter(label="Mail from", choices=Provider.choices)
+    provider = django_filters.ChoiceFilter(label="Provider", choices=Provider.choices)
     status = django_filters.ChoiceFilter(label="Status", choices=MailboxStatus.choices)
 
     class Meta:
@@ -63,7 +63,7 @@ class MailboxAdmin(RecordAdmin):
     page_actions = (FetchNow, TestConnection, CheckGaps, Disconnect)
 
     def get_fieldsets(self, request: HttpRequest, obj: Mailbox | None = None) -> Any:
-        """Folders are chosen once it is known which there are."""
+        """Return the fieldsets. The choice of folders appears once the folders of the server are known."""
         folder_fields = ("folders",) if obj and (obj.folders or obj.sync_state.get("names")) else ()
         return (
             (None, {"fields": ("address", "owner", "provider", "loaded_digest")}),
@@ -71,10 +71,10 @@ class MailboxAdmin(RecordAdmin):
                 "Server",
                 {
                     "fields": (("host", "port"), "security", ("username", "password")),
-                    "description": "Whoever may change mailboxes decides which servers the program talks to.",
+                    "description": "Users who can change mailboxes decide which servers this program connects to.",
                 },
             ),
-            ("What is fetched", {"fields": ("fetch_since", "sent_folder", *folder_fields)}),
+            ("Sync", {"fields": ("fetch_since", "sent_folder", *folder_fields)}),
         )
 
     @method_decorator(sensitive_post_parameters("password"))
@@ -109,7 +109,7 @@ class MailboxAdmin(RecordAdmin):
 
 
 def load_folder_states(mailbox: Mailbox) -> list[tuple[str, FolderState, datetime | None]]:
-    """How far each folder has been read, and when it was last checked for gaps; first those that are read still."""
+    """Return name, sync state and last gap check of each folder, those still synced first."""
     synced_folders = mailbox.sync_state.get("folders", {})
     names = dict.fromkeys(
         [*(name for name in folders_to_read(mailbox) if name in synced_folders), *sorted(synced_folders)]
@@ -119,7 +119,7 @@ def load_folder_states(mailbox: Mailbox) -> list[tuple[str, FolderState, datetim
 
 
 def unlinked_count(request: HttpRequest, mailbox: Mailbox) -> int | None:
-    """How many open conversations of `mailbox` are with nobody we know, up to one more than are counted."""
+    """Count the open unlinked threads of `mailbox`, up to one more than `MAX_UNLINKED_COUNTED`."""
     if not request.user.has_perm("inbox.view_thread"):
         return None
     rows = Thread.objects.visible_to(request.user).filter(mailbox=mailbox, status=ThreadStatus.OPEN)
@@ -136,26 +136,32 @@ class SetAsideFilter(LiveRowsFilter):
 
 
 class RetryImport(ActionForm):
-    """Trying once more, after the program has learnt to read it."""
+    """Try again to import an email that was set aside."""
 
     verb, label, permission, icon, primary = "again", "Try again", "inbox.change_setaside", "refresh", True
 
     def perform(self, record: SetAside, by: User) -> str:
-        return f"Taken in: “{retry_set_aside(record, by=by)}”."
+        return f"Imported: “{retry_set_aside(record, by=by)}”."
 
 
 class SetAsideAdmin(RecordAdmin):
     filterset_class = SetAsideFilter
-    search_label = "Search where it came from"
+    search_label = "Search by source"
     row_template = "inbox/aside_row.html"
     page_template = "inbox/aside_page.html"
     list_select_related = ("mailbox",)
     list_defer = ("raw",)
     page_select_related = ("mailbox",)
-    columns = (Column("Mail"), Column("Mailbox"), Column("Why"), Column("Size", css_class="num"), Column("Set aside"))
+    columns = (
+        Column("Email"),
+        Column("Mailbox"),
+        Column("Reason"),
+        Column("Size", css_class="num"),
+        Column("Set aside"),
+    )
     orders = {"newest": Order("Newest first", {"id": models.F("id")})}
     tabs = (
-        Tab("To look at"),
+        Tab("To review"),
         Tab("Done", {"deleted": "true"}, lambda rows, user: rows.deleted(), "inbox.restore_setaside"),
     )
     page_actions = (RetryImport,)
@@ -167,7 +173,7 @@ class SetAsideAdmin(RecordAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Read, and never written by hand."""
+        """Show the record page. An email that was set aside is read-only."""
         if object_id and request.method in {"GET", "HEAD"}:
             return self.page_view(request, object_id)
         raise Http404

@@ -1,4 +1,4 @@
-"""What was said, on any channel, and where it came from."""
+"""Conversations on any channel: threads, messages, drafts and mailboxes."""
 
 from inbox.models.draft import Draft, DraftQuerySet
 from inbox.models.email_delivery import EmailDelivery, EmailOrigin

@@ -1,4 +1,4 @@
-"""What a person has begun to write and not sent yet."""
+"""Drafts: emails that a person is writing and has not sent yet."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ class DraftQuerySet(RecordQuerySet):
     """Named sets of drafts."""
 
     def visible_to(self, user: Any) -> "DraftQuerySet":
-        """Their own: what somebody has not sent yet is nobody else's to read."""
+        """Return the drafts of `user`. A draft is private to its author."""
         return self.filter(author=user)
 
 
 class Draft(Record):
-    """A mail in the making: an answer in a conversation, or the first mail of one that begins when it is sent.
+    """An unsent email: a reply in a thread, or the first email of a thread that is created on sending.
 
-    Everything is kept as it was typed. Once sent or discarded it is deleted softly, and knows as what it went out.
+    All fields are stored as typed. A sent or discarded draft is soft-deleted; a sent one links to its message.
     """
 
     author = models.ForeignKey("crm.User", on_delete=models.CASCADE, related_name="drafts")
@@ -30,10 +30,10 @@ class Draft(Record):
     cc = models.TextField(blank=True, default="", db_default="")
     subject = models.CharField(max_length=998, blank=True, default="", db_default="")
     body = models.TextField(blank=True, default="", db_default="")
-    # Whether what it answers is repeated beneath it.
+    # Whether the message it replies to is quoted below the text.
     quotes = models.BooleanField(default=False, db_default=False)
     attachments = json_field(list)
-    # Counted up with each change, so that of two tabs one notices.
+    # Incremented on every change, to detect edits from another browser tab.
     version = models.PositiveIntegerField(default=0, db_default=0)
     message = models.ForeignKey("inbox.Message", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 
@@ -42,21 +42,21 @@ class Draft(Record):
 
     class Meta(Record.Meta):
         db_table = "drafts"
-        # Whoever may send may write one; and nobody sees another's.
+        # Drafts need no permissions of their own: authors need the permission to send, and see only their own drafts.
         default_permissions = ()
         constraints = [
             json_type_check("drafts", "attachments", "array"),
             models.CheckConstraint(
                 name="drafts_one_place",
                 condition=models.Q(thread=None) | models.Q(lead=None, client=None),
-                violation_error_message="A draft in a conversation is for whoever the conversation is with.",
+                violation_error_message="A draft in a conversation cannot have a lead or client of its own.",
             ),
             models.UniqueConstraint(
                 "author",
                 "thread",
                 condition=LIVE,
                 name="drafts_once_in_thread",
-                violation_error_message="You have begun an answer in this conversation already.",
+                violation_error_message="You already have a draft in this conversation.",
             ),
         ]
         indexes = [
@@ -70,4 +70,4 @@ class Draft(Record):
         ]
 
     def __str__(self) -> str:
-        return self.subject.strip() or "A mail without a subject"
+        return self.subject.strip() or "Email without a subject"

@@ -1,4 +1,4 @@
-"""The words that mails are written with, kept for the next one."""
+"""Email templates."""
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -29,13 +29,13 @@ class EmailTemplateQuerySet(RecordQuerySet):
 
 @with_row_audit()
 class EmailTemplate(Record):
-    """A mail with gaps: `{{lead_name}}` and the like are filled in for whom it is written to."""
+    """A reusable email. Placeholders such as `{{lead_name}}` are filled in for the recipient."""
 
     name = models.CharField(max_length=100)
     category = models.CharField(max_length=12, choices=TemplateCategory, default=TemplateCategory.OTHER)
     subject = models.CharField(max_length=200)
     body = models.TextField(max_length=20_000)
-    is_active = models.BooleanField("in use", default=True, db_default=True)
+    is_active = models.BooleanField("active", default=True, db_default=True)
 
     objects = LiveManager.from_queryset(EmailTemplateQuerySet)()
     everything = models.Manager.from_queryset(EmailTemplateQuerySet)()
@@ -44,7 +44,7 @@ class EmailTemplate(Record):
         db_table = "email_templates"
         permissions = [
             ("restore_emailtemplate", "Can restore a deleted template"),
-            ("purge_emailtemplate", "Can purge a template for ever"),
+            ("purge_emailtemplate", "Can purge a template permanently"),
         ]
         constraints = [
             choices_check("email_templates", "category", TemplateCategory),
@@ -52,12 +52,12 @@ class EmailTemplate(Record):
                 Lower("name"),
                 condition=LIVE,
                 name="email_templates_name_once",
-                violation_error_message="There is a template of this name already.",
+                violation_error_message="A template with this name already exists.",
             ),
         ]
 
     def clean(self) -> None:
-        """Refuse a gap that nobody could fill in, and a subject of more than one line."""
+        """Refuse unknown placeholders, and a subject with line breaks or invisible characters."""
         errors = {}
         for name in ("subject", "body"):
             try:
@@ -65,7 +65,7 @@ class EmailTemplate(Record):
             except InvalidInput as exception:
                 errors[name] = str(exception)
         if has_hidden_characters(self.subject):
-            errors["subject"] = "The subject contains a line break or an invisible character."
+            errors["subject"] = "The subject contains a line break or an invisible character. Remove it."
         if errors:
             raise ValidationError(errors)
 

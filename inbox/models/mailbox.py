@@ -1,4 +1,4 @@
-"""Where mail comes from, how its conversations hold together, and what could not be read."""
+"""Mailboxes, the identifiers that connect their emails to threads, and the emails that were set aside."""
 
 import re
 from datetime import datetime, timedelta
@@ -31,10 +31,10 @@ class Provider(models.TextChoices):
 
 
 class MailboxStatus(models.TextChoices):
-    """Whether mail is fetched; only the first is tried by itself."""
+    """Whether email is fetched. Only an active mailbox is synced automatically."""
 
     ACTIVE = "ACTIVE", "Active"
-    # The server says that the password has run out.
+    # The server reports that the password has expired.
     EXPIRED = "EXPIRED", "Password expired"
     # Disconnected by a person.
     REVOKED = "REVOKED", "Disconnected"
@@ -44,19 +44,19 @@ class MailboxStatus(models.TextChoices):
 class Security(models.TextChoices):
     """How the connection to an IMAP server is encrypted."""
 
-    TLS = "TLS", "TLS from the start (usual)"
+    TLS = "TLS", "TLS (recommended)"
     STARTTLS = "STARTTLS", "STARTTLS"
-    NONE = "NONE", "Not encrypted (only on this machine)"
+    NONE = "NONE", "None (this machine only)"
 
 
 FETCHED_PROVIDERS = (Provider.IMAP, Provider.GMAIL)
-# Host and port of a provider that everybody reaches at the same place.
+# The fixed host and port of a provider.
 PROVIDER_PRESETS = {Provider.GMAIL: ("imap.gmail.com", 993)}
 DEFAULT_PORTS = {Security.TLS: 993, Security.STARTTLS: 143, Security.NONE: 143}
-# What was to be fetched so long ago is fetched by nobody.
+# A mailbox that is due for longer than this is overdue: probably no worker is running.
 OVERDUE_AFTER = timedelta(minutes=10)
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
-# What changes each minute, and what no copy may be made of.
+# Fields that change every minute, and the password, which must not be copied.
 UNAUDITED_FIELDS = ("credentials", "sync_state", "last_synced_at", "next_sync_at", "failures", "last_error")
 
 
@@ -67,17 +67,17 @@ class MailboxQuerySet(RecordQuerySet):
         return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user, "owner"))
 
     def connected(self) -> "MailboxQuerySet":
-        """Those whose mail is fetched from a server."""
+        """Return the active mailboxes with a server and a password."""
         return self.filter(provider__in=FETCHED_PROVIDERS, status=MailboxStatus.ACTIVE).exclude(credentials="")
 
     def due(self, now: datetime) -> "MailboxQuerySet":
-        """Those whose mail is to be fetched at `now`."""
+        """Return the mailboxes to sync at `now`."""
         return self.connected().filter(next_sync_at__lte=now)
 
 
 @with_row_audit(exclude=UNAUDITED_FIELDS)
 class Mailbox(Record):
-    """A mailbox of ours, or files of mail that were brought in."""
+    """A mailbox of the agency, or a collection of imported email files."""
 
     owner = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="mailboxes")
     address = models.EmailField()
@@ -91,18 +91,18 @@ class Mailbox(Record):
         "encryption", max_length=8, choices=Security, default=Security.TLS, db_default=Security.TLS
     )
     username = models.CharField("login", max_length=254, blank=True, default="", db_default="")
-    # Sealed by crm.runtime.encryption; never shown, copied or written down anywhere else.
+    # Encrypted by crm.runtime.encryption; never shown, copied or logged.
     credentials = models.TextField(blank=True, default="", db_default="", editable=False)
-    sent_folder = models.CharField("folder of what was sent", max_length=200, blank=True, default="", db_default="")
+    sent_folder = models.CharField("sent folder", max_length=200, blank=True, default="", db_default="")
     folders = ArrayField(
         models.CharField(max_length=200),
-        verbose_name="more folders",
+        verbose_name="additional folders",
         default=list,
         blank=True,
         db_default=models.Value([], ArrayField(models.CharField(max_length=200))),
     )
-    fetch_since = models.DateField("mail since", null=True, blank=True)
-    # How far each folder has been read (inbox/imap/state.py).
+    fetch_since = models.DateField("sync email since", null=True, blank=True)
+    # How far each folder has been synced (inbox/imap/folder_state.py).
     sync_state = json_field(dict, editable=False)
     last_synced_at = models.DateTimeField(null=True, blank=True, editable=False)
     next_sync_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -117,7 +117,7 @@ class Mailbox(Record):
         verbose_name_plural = "mailboxes"
         permissions = [
             ("restore_mailbox", "Can restore a deleted mailbox"),
-            ("purge_mailbox", "Can purge a mailbox for ever"),
+            ("purge_mailbox", "Can purge a mailbox permanently"),
         ]
         constraints = [
             choices_check("mailboxes", "provider", Provider),
@@ -128,12 +128,12 @@ class Mailbox(Record):
             models.CheckConstraint(
                 name="mailboxes_server_named",
                 condition=models.Q(provider=Provider.IMPORT) | ~models.Q(host=""),
-                violation_error_message="Name the server that the mail is fetched from.",
+                violation_error_message="Enter the server to fetch email from.",
             ),
             models.CheckConstraint(
                 name="mailboxes_open_on_loopback_only",
                 condition=~models.Q(security=Security.NONE) | models.Q(host__in=["", *LOOPBACK_HOSTS]),
-                violation_error_message="Without encryption only a server on this machine can be used (localhost).",
+                violation_error_message="A connection without encryption is allowed only to a server on this machine.",
             ),
             models.CheckConstraint(
                 name="mailboxes_revoked_keeps_no_password",
@@ -144,7 +144,7 @@ class Mailbox(Record):
                 Lower("address"),
                 condition=LIVE,
                 name="mailboxes_address_once",
-                violation_error_message="There is a mailbox of this address already.",
+                violation_error_message="A mailbox with this address already exists.",
             ),
         ]
 
@@ -153,7 +153,7 @@ class Mailbox(Record):
 
     @property
     def is_fetched(self) -> bool:
-        """Whether its mail comes from a server, and not out of files."""
+        """Whether its email is fetched from a server, not imported from files."""
         return self.provider in FETCHED_PROVIDERS
 
     @property
@@ -166,47 +166,47 @@ class Mailbox(Record):
 
     @property
     def is_overdue(self) -> bool:
-        """Whether it should have been fetched from long ago: no worker does it."""
+        """Whether its sync is long overdue, so probably no worker is running."""
         return self.next_sync_at is not None and self.next_sync_at < timezone.now() - OVERDUE_AFTER
 
     @property
     def health(self) -> tuple[str, str]:
-        """How it stands, in a word or two, and the class of its badge."""
+        """A short status label, and the CSS class of its badge."""
         if not self.is_fetched:
             return "Files", ""
         if self.status != MailboxStatus.ACTIVE:
             return self.get_status_display(), "" if self.status == MailboxStatus.REVOKED else "b-red"
         if not self.has_password:
-            return "No password yet", "b-amber"
+            return "No password", "b-amber"
         if self.failures:
-            return "Not reached", "b-amber"
+            return "Unreachable", "b-amber"
         if self.is_overdue:
             return "Overdue", "b-amber"
         if self.last_error:
-            return "Fetched, with trouble", "b-amber"
-        return ("Fetched", "b-green") if self.last_synced_at else ("Starting", "")
+            return "Synced with warnings", "b-amber"
+        return ("Synced", "b-green") if self.last_synced_at else ("Starting", "")
 
     @property
     def login(self) -> str:
-        """The name that the server knows it by."""
+        """The username on the server: the address, unless another one is set."""
         return self.username or self.address
 
     @property
     def server_address(self) -> str:
-        """Where its server listens, as `host:port`."""
+        """The address of its server, as `host:port`."""
         return f"{self.host}:{self.port or DEFAULT_PORTS[Security(self.security)]}"
 
     @property
     def purpose(self) -> str:
-        """What its password may be used for: at this place, for this login, no less encrypted."""
+        """The encryption purpose of its password: valid only for this server, login and kind of connection."""
         return f"imap {self.security} {self.login}@{self.server_address}"
 
 
 class ThreadKey(models.Model):
-    """An identifier that a mail has or refers to, and the conversation that it belongs to.
+    """An identifier that an email has or refers to, and the thread that it belongs to.
 
-    Two mails of one mailbox are of one conversation if a chain of such identifiers leads from one to the other,
-    even through a mail that never arrived. So the order in which they arrive does not matter.
+    Two emails of one mailbox belong to one thread if a chain of identifiers connects them, even through an email that
+    never arrived. So the order in which they arrive does not matter.
     """
 
     mailbox = models.ForeignKey(
@@ -224,7 +224,7 @@ class ThreadKey(models.Model):
                 "key",
                 nulls_distinct=False,
                 name="thread_keys_once",
-                violation_error_message="This identifier belongs to a conversation already.",
+                violation_error_message="This identifier already belongs to a conversation.",
             )
         ]
 
@@ -233,11 +233,11 @@ class ThreadKey(models.Model):
 
 
 class FolderMail(models.Model):
-    """A mail on an IMAP server that has been looked at, by its number: what lies there beside these was passed over."""
+    """An email on an IMAP server that has been processed, by its UID. The gap check fetches the others."""
 
     mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE, related_name="folder_mails", db_index=False)
     folder = models.CharField(max_length=200)
-    # The number that the numbering of the folder has; under another one the same numbers are other mails.
+    # A folder with a new `uidvalidity` has renumbered its emails.
     uidvalidity = models.BigIntegerField()
     uid = models.BigIntegerField()
 
@@ -251,7 +251,7 @@ class FolderMail(models.Model):
                 "uidvalidity",
                 "uid",
                 name="folder_mails_once",
-                violation_error_message="This mail has been looked at already.",
+                violation_error_message="This email has already been processed.",
             )
         ]
 
@@ -260,9 +260,9 @@ class FolderMail(models.Model):
 
 
 class PurgedMail(models.Model):
-    """A mail of a mailbox that was purged here, by its Message-ID (SHA-256 of it): it is not fetched again.
+    """The SHA-256 digest of the Message-ID of a purged email, so that it is not fetched again.
 
-    Kept by the database as a message goes (the trigger `messages_remember_purged`), whatever made it go.
+    Written by the database trigger `messages_remember_purged` whenever a message row is deleted.
     """
 
     mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -276,7 +276,7 @@ class PurgedMail(models.Model):
                 "mailbox",
                 "digest",
                 name="purged_mails_once",
-                violation_error_message="This mail has been purged already.",
+                violation_error_message="This email has already been purged.",
             )
         ]
 
@@ -284,26 +284,26 @@ class PurgedMail(models.Model):
         return self.digest
 
 
-# A folder, the number of the mail, and the numbering of the folder.
+# Folder name, UID and UIDVALIDITY.
 FOLDER_ORIGIN = re.compile(r"(.+) #(\d+) of \d+")
 
 
 class SetAsideQuerySet(RecordQuerySet):
-    """Named sets of mails set aside."""
+    """Named sets of emails set aside."""
 
     def visible_to(self, user: Any) -> "SetAsideQuerySet":
         return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user, "mailbox__owner"))
 
 
 class SetAside(Record):
-    """A mail that could not be taken in, with its bytes and the reason, until somebody looks at it."""
+    """An email that could not be stored, with its raw bytes and the reason, kept for review."""
 
     mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE, related_name="set_aside", db_index=False)
-    # Where it came from: a folder with the number of the message, or a file.
+    # Where it came from: a folder and UID, or a file.
     origin = models.CharField(max_length=500)
     reason = models.TextField()
     size = models.PositiveIntegerField()
-    # Empty where it is too large to be kept: then the mailbox itself has it still.
+    # Empty if the email is too large to keep; the mailbox itself still has it.
     raw = models.BinaryField(default=b"", editable=False)
 
     objects = LiveManager.from_queryset(SetAsideQuerySet)()
@@ -311,17 +311,17 @@ class SetAside(Record):
 
     class Meta(Record.Meta):
         db_table = "set_aside_mails"
-        verbose_name = "mail set aside"
-        verbose_name_plural = "mails set aside"
+        verbose_name = "email set aside"
+        verbose_name_plural = "emails set aside"
         default_permissions = ("view", "change", "delete")
-        permissions = [("restore_setaside", "Can bring back a dismissed mail")]
+        permissions = [("restore_setaside", "Can restore a dismissed email")]
         constraints = [
             models.UniqueConstraint(
                 "mailbox",
                 "origin",
                 condition=LIVE,
                 name="set_aside_mails_once",
-                violation_error_message="This mail has been set aside already.",
+                violation_error_message="This email has already been set aside.",
             )
         ]
 
@@ -330,6 +330,6 @@ class SetAside(Record):
 
     @property
     def origin_label(self) -> str:
-        """Where it came from, for people: under which numbering of its folder says nothing to them."""
+        """Where it came from, without the UIDVALIDITY, which means nothing to people."""
         found = FOLDER_ORIGIN.fullmatch(self.origin)
-        return f"{found[1]}, mail {found[2]}" if found else self.origin
+        return f"{found[1]}, email {found[2]}" if found else self.origin

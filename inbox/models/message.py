@@ -1,4 +1,4 @@
-"""One thing that was said."""
+"""A message in a thread."""
 
 from datetime import datetime, timedelta
 
@@ -12,11 +12,11 @@ from inbox.models.thread import VERBATIM_SOURCES, Direction, Thread
 
 
 class Nature(models.TextChoices):
-    """What a mail is: only what a person wrote to a person is contact."""
+    """The kind of an email. Only an email from a person counts as contact."""
 
     PERSON = "PERSON", "From a person"
-    AUTO_REPLY = "AUTO_REPLY", "Automatic answer"
-    BOUNCE = "BOUNCE", "Could not be delivered"
+    AUTO_REPLY = "AUTO_REPLY", "Automatic reply"
+    BOUNCE = "BOUNCE", "Bounce"
     LIST = "LIST", "Mailing list"
     SPAM = "SPAM", "Spam"
 
@@ -27,10 +27,10 @@ class MessageState(models.TextChoices):
     SENDING = "SENDING", "Sending"
     SENT = "SENT", "Sent"
     FAILED = "FAILED", "Failed"
-    UNCERTAIN = "UNCERTAIN", "Uncertain"
+    UNCERTAIN = "UNCERTAIN", "Delivery unconfirmed"
 
 
-# Of what goes out. Back to QUEUED where it is proven that nobody took it, or where it is tried again.
+# The transitions of outgoing messages. Back to QUEUED if no server accepted the message, or on another attempt.
 OUTGOING_TRANSITIONS = {
     MessageState.QUEUED: {MessageState.SENDING, MessageState.SENT, MessageState.FAILED, MessageState.UNCERTAIN},
     MessageState.SENDING: {MessageState.QUEUED, MessageState.SENT, MessageState.FAILED, MessageState.UNCERTAIN},
@@ -38,7 +38,7 @@ OUTGOING_TRANSITIONS = {
     MessageState.UNCERTAIN: {MessageState.QUEUED, MessageState.SENT, MessageState.FAILED},
 }
 
-# Held against the row as it was written: only where it stands, when it went and what is known of it may move.
+# True if the content of an outgoing message changes. Only its state, dates and tracking may change.
 OUTGOING_CHANGED_SQL = """
     OLD.direction = 'out' AND (
         OLD.message_id, OLD.in_reply_to, OLD."from", OLD."to", OLD."cc", OLD.subject, OLD.body_text, OLD.body_html,
@@ -50,9 +50,9 @@ OUTGOING_CHANGED_SQL = """
 """
 
 
-# For so long a model is asked about what somebody wrote.
+# A model reads only messages that are newer than this.
 MODEL_READING_WINDOW = timedelta(days=7)
-# Nobody has got it, or nobody can tell: somebody must look.
+# Not delivered, or delivery is unconfirmed: a person must check.
 IS_NOT_SENT = models.Q(state__in=[MessageState.FAILED, MessageState.UNCERTAIN])
 
 
@@ -60,21 +60,22 @@ class MessageQuerySet(RecordQuerySet):
     """Named sets of messages."""
 
     def not_sent(self) -> "MessageQuerySet":
-        """What was to go out and did not, or of which nobody knows whether it did; whoever wrote it."""
+        """Return outgoing messages that failed or have their delivery unconfirmed, of any author."""
+
         return self.filter(IS_NOT_SENT)
 
     def with_token(self, token: str) -> "MessageQuerySet":
-        """The mail that went out under `token`, which people outside know it by."""
+        """Return the sent email that outsiders reach under `token`."""
         return self.filter(token=token, state=MessageState.SENT, thread__deleted_at=None)
 
     def unread_by_model(self, now: datetime) -> "MessageQuerySet":
-        """What people outside wrote of late and no model has read yet; older news is no news, and left alone."""
+        """Return recent messages from outside that no model has read yet. Older ones are left unread."""
         theirs = self.filter(direction=Direction.IN, nature=Nature.PERSON, sent_at__gte=now - MODEL_READING_WINDOW)
         return theirs.filter(thread__source__in=VERBATIM_SOURCES, reading__isnull=True)
 
 
 class Message(Record):
-    """One thing said: a mail, a call, a note."""
+    """A message in a thread: an email, a call, a note."""
 
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="messages")
     mailbox = models.ForeignKey(
@@ -86,7 +87,7 @@ class Message(Record):
     )
     message_id = models.CharField("Message-ID", max_length=998, blank=True, default="", db_default="")
     in_reply_to = models.CharField(max_length=998, blank=True, default="", db_default="")
-    # The chain of identifiers that the mail itself names, the oldest first.
+    # The References header of the email, oldest first.
     references = ArrayField(
         models.CharField(max_length=998),
         default=list,
@@ -96,7 +97,9 @@ class Message(Record):
     nature = models.CharField(max_length=10, choices=Nature, default=Nature.PERSON, db_default=Nature.PERSON)
     from_email = models.EmailField("from", blank=True, default="", db_default="", db_column="from")
     from_name = models.CharField(max_length=200, blank=True, default="", db_default="")
-    reply_to = models.EmailField(blank=True, default="", db_default="", help_text="Where an answer goes, if elsewhere.")
+    reply_to = models.EmailField(
+        blank=True, default="", db_default="", help_text="The address for replies, if it differs from the sender."
+    )
     to_emails = ArrayField(
         models.EmailField(),
         default=list,
@@ -117,15 +120,15 @@ class Message(Record):
     snippet = models.CharField(max_length=200, blank=True, default="", db_default="")
     sent_at = models.DateTimeField()
     is_read = models.BooleanField(default=False, db_default=False)
-    # By what its picture and its proposal are known outside; empty where nothing is noted.
+    # The public name of its tracking picture and its proposal page; empty if the email is not tracked.
     token = models.CharField(max_length=22, blank=True, default="", db_default="", editable=False)
     opened_at = models.DateTimeField(null=True, blank=True)
-    viewed_at = models.DateTimeField("proposal looked at", null=True, blank=True)
+    viewed_at = models.DateTimeField("proposal viewed", null=True, blank=True)
     attachments = json_field(list)
     media = json_field(dict)
     summary = models.TextField(blank=True, default="", db_default="")
     error_message = models.TextField(
-        blank=True, default="", db_default="", help_text="Why it did not go out, or why nobody knows whether it did."
+        blank=True, default="", db_default="", help_text="Why sending failed, or why delivery is unconfirmed."
     )
 
     objects = LiveManager.from_queryset(MessageQuerySet)()
@@ -133,9 +136,9 @@ class Message(Record):
 
     class Meta(Record.Meta):
         db_table = "messages"
-        permissions = [("send_message", "Can send messages to people outside")]
+        permissions = [("send_message", "Can send messages to people outside the agency")]
         triggers = [
-            # What goes out is what somebody let go out, to the letter.
+            # The content of an outgoing message stays exactly as it was approved.
             pgtrigger.Protect(
                 name="outgoing_is_kept",
                 operation=pgtrigger.Update,
@@ -150,12 +153,12 @@ class Message(Record):
                 name="messages_received_is_in",
                 condition=models.Q(direction=Direction.IN, state=MessageState.RECEIVED)
                 | (models.Q(direction=Direction.OUT) & ~models.Q(state=MessageState.RECEIVED)),
-                violation_error_message="What came in is received; what goes out has a sending state.",
+                violation_error_message="An incoming message must be Received; an outgoing one needs a sending state.",
             ),
             models.CheckConstraint(
                 name="messages_failure_says_why",
                 condition=~models.Q(state__in=["FAILED", "UNCERTAIN"]) | ~models.Q(error_message=""),
-                violation_error_message="A message that did not go out says why.",
+                violation_error_message="A message that failed or is unconfirmed needs an error message.",
             ),
             json_type_check("messages", "attachments", "array"),
             json_type_check("messages", "media", "object"),
@@ -171,7 +174,7 @@ class Message(Record):
                 "message_id",
                 condition=LIVE & models.Q(mailbox__isnull=False) & ~models.Q(message_id=""),
                 name="messages_once_in_mailbox",
-                violation_error_message="This message is in the mailbox already.",
+                violation_error_message="This message is already in the mailbox.",
             ),
         ]
         indexes = [
@@ -184,7 +187,7 @@ class Message(Record):
 
     @property
     def participants(self) -> tuple[str, ...]:
-        """Everybody who wrote it or got it."""
+        """Return the sender and all recipients."""
         return tuple(dict.fromkeys(one for one in (self.from_email, *self.to_emails, *self.cc_emails) if one))
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What a model found in a message."""
+"""The signals that an AI model found in a message."""
 
 from django.db import models
 
@@ -6,13 +6,13 @@ from crm.records.base import json_field, json_type_check
 
 
 class Reading(models.Model):
-    """That a model has read one message, and the signs of it that were accepted: decided once, whatever they are.
+    """Records that a model has read a message, and the signals that were accepted. Written once per message.
 
-    `signs` is a list of {"type", "quote"} with an optional "value"; empty where nothing was found.
+    `signs` is a list of {"type", "quote"} with an optional "value"; empty if the model found nothing.
     """
 
     message = models.OneToOneField("inbox.Message", primary_key=True, on_delete=models.CASCADE, related_name="reading")
-    # The row of the log; none where the message has no words of its own, so that nobody was asked.
+    # The AI log entry; None if the message has no text of its own, so no model was asked.
     interaction = models.ForeignKey(
         "ai_log.AIInteraction", null=True, on_delete=models.PROTECT, related_name="readings"
     )

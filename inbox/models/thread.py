@@ -1,4 +1,4 @@
-"""A conversation, on any channel."""
+"""Threads: stored conversations on any channel."""
 
 from typing import Any
 
@@ -59,20 +59,20 @@ class Direction(models.TextChoices):
     OUT = "out", "Sent"
 
 
-# Where their own words are kept; what is noted of a call or a meeting are ours.
+# Channels that keep the other side's own words. The notes of a call or a meeting are ours.
 VERBATIM_SOURCES = (ThreadSource.EMAIL, ThreadSource.SMS, ThreadSource.CHAT, ThreadSource.FORM)
-# When something was last said; in a conversation in which nothing was, when it began.
+# The time of the last message, or of creation if there is none.
 LAST_ACTIVITY = Coalesce("last_message_at", "created_at")
 IS_UNLINKED = models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True)
 IS_UNPROCESSED = models.Q(models.Q(lead__isnull=False) | IS_UNLINKED, processed_at__isnull=True)
 
 
-# In the metadata of a conversation that has become part of another: the key of that.
+# The metadata key under which a merged thread stores the ID of the thread it was merged into.
 MERGED_INTO_KEY, MAX_MERGE_HOPS = "part_of", 20
 
 
 class ThreadQuerySet(RecordQuerySet):
-    """Named sets of conversations."""
+    """Named sets of threads."""
 
     def visible_to(self, user: Any) -> "ThreadQuerySet":
         if can_see_everyone(user):
@@ -80,19 +80,19 @@ class ThreadQuerySet(RecordQuerySet):
         return self.filter(owned_by_or_unassigned(user, "owner"))
 
     def needs_reply(self) -> "ThreadQuerySet":
-        """Their last word is unanswered; the longest wait first."""
+        """Return open threads with a last message from outside, longest wait first."""
         return self.filter(status=ThreadStatus.OPEN, last_direction=Direction.IN).order_by(LAST_ACTIVITY, "id")
 
     def waiting_on_them(self) -> "ThreadQuerySet":
-        """Our last word is unanswered; the longest silence first."""
+        """Return open threads with an unanswered last message of ours, longest silence first."""
         return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_ACTIVITY, "id")
 
     def unprocessed(self) -> "ThreadQuerySet":
-        """Threads of leads, and unlinked ones, that changed since their job last ran; the newest first."""
+        """Return the threads of leads, and unlinked ones, that changed since their job last ran, newest first."""
         return self.live().filter(IS_UNPROCESSED).order_by(LAST_ACTIVITY.desc(), "-id")
 
     def unlinked(self) -> "ThreadQuerySet":
-        """Open, and with somebody we do not know."""
+        """Return open threads without a lead or client."""
         return self.filter(IS_UNLINKED)
 
 
@@ -108,9 +108,9 @@ class ThreadQuerySet(RecordQuerySet):
     ]
 )
 class Thread(Record):
-    """A conversation."""
+    """A stored conversation: its messages, participants, owner and status."""
 
-    # Whose conversation it is in the mail; none for what was logged by hand.
+    # The mailbox that its emails came to; None for a conversation that a person logged.
     mailbox = models.ForeignKey(
         "inbox.Mailbox", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads"
     )
@@ -122,11 +122,11 @@ class Thread(Record):
     lead = models.ForeignKey("leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
     client = models.ForeignKey("crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
     project = models.ForeignKey("crm.Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
-    # Who answers it, if somebody other than the owner of the lead or client is to.
+    # The user who should reply, if not the owner of the lead or client.
     assigned_to = models.ForeignKey(
         "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
-    # Kept by the database (leads/ownership.py): whoever it is assigned to, else the owner of the lead or client.
+    # Maintained by the database (leads/ownership.py): the assignee, else the owner of the lead or client.
     owner = models.ForeignKey(
         "crm.User", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
@@ -153,9 +153,9 @@ class Thread(Record):
         db_table = "threads"
         verbose_name = "conversation"
         permissions = [
-            ("reassign_thread", "Can give a colleague's conversation to another"),
+            ("reassign_thread", "Can reassign a colleague's conversation"),
             ("restore_thread", "Can restore a deleted conversation"),
-            ("purge_thread", "Can purge a conversation for ever"),
+            ("purge_thread", "Can purge a conversation permanently"),
         ]
         constraints = [
             choices_check("threads", "source", ThreadSource),
@@ -164,7 +164,7 @@ class Thread(Record):
             models.CheckConstraint(
                 name="threads_last_direction_valid",
                 condition=models.Q(last_direction__in=["", *Direction.values]),
-                violation_error_message="The last direction is in, out or nothing.",
+                violation_error_message="The last direction must be in, out or empty.",
             ),
             json_type_check("threads", "metadata", "object"),
         ]
@@ -229,7 +229,7 @@ class Thread(Record):
 
     @property
     def merged_thread(self) -> "Thread":
-        """This conversation, or the one that it has become part of."""
+        """This thread, or the thread that it was merged into."""
         current = self
         for _ in range(MAX_MERGE_HOPS):
             key = current.metadata.get(MERGED_INTO_KEY)

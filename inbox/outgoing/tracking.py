@@ -44,7 +44,7 @@ def tracking_token(message_id: str) -> str:
 
 
 def public_page_url(name: str, token: str) -> str:
-    """Return the public URL of the page `name` of inbox/public_urls.py."""
+    """Return the public URL of the page `name` of inbox/public/urls.py."""
     return f"{settings.PUBLIC_URL}{reverse(name, args=[token])}"
 
 

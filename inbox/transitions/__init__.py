@@ -1,4 +1,4 @@
-"""What can be done to a conversation, and the one way a message comes in."""
+"""The state changes of threads, and the function that adds a message to a thread."""
 
 from inbox.transitions.email_tracking import record_email_opened, record_proposal_viewed
 from inbox.transitions.linking import link, require_visible, unlink

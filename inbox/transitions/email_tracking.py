@@ -1,4 +1,4 @@
-"""What somebody outside has done with a mail of ours: opened it, looked at its proposal. Each is noted once."""
+"""Record that a recipient opened an email or viewed its proposal. Each is recorded once."""
 
 from datetime import datetime, timedelta
 
@@ -10,26 +10,26 @@ from inbox.incoming.processing_queue import queue_changed_threads
 from inbox.models import Message, Thread
 from inbox.thread_state import timeline_owner_of
 
-EXTERNAL_ACTOR = Actor(ActorType.EXTERNAL, name="The other side")
-# Sooner it is a program on the way that looks, and no reader.
+EXTERNAL_ACTOR = Actor(ActorType.EXTERNAL, name="The recipient")
+# An earlier request comes from a mail gateway, not from a reader.
 MIN_OPEN_DELAY = timedelta(seconds=10)
 
 
 def record_email_opened(token: str, at: datetime) -> bool:
-    """Note that the mail known by `token` was opened at `at`; whether that was news."""
-    return record_tracking_event(token, at, "opened_at", "opened", "Opened our mail")
+    """Record that the email with `token` was opened at `at`. Return False if that was recorded before."""
+    return record_tracking_event(token, at, "opened_at", "opened", "Opened our email")
 
 
 def record_proposal_viewed(token: str, at: datetime) -> bool:
-    """Note that the proposal of the mail known by `token` was looked at; whether that was news."""
+    """Record that the proposal of the email with `token` was viewed at `at`. Return False if recorded before."""
     record_email_opened(token, at)
-    return record_tracking_event(token, at, "viewed_at", "viewed", "Looked at our proposal")
+    return record_tracking_event(token, at, "viewed_at", "viewed", "Viewed our proposal")
 
 
 def record_tracking_event(token: str, at: datetime, column: str, verb: str, label: str) -> bool:
-    """Set `column` of the mail once; its conversation is then read for signals like one with something new in it.
+    """Set `column` of the email once, and let the signals of its thread be read again.
 
-    However often it is asked, nothing is locked or queued after the first time.
+    After the first time, a request neither locks nor queues anything.
     """
     messages = Message.objects.with_token(token)
     message = (

@@ -1,4 +1,4 @@
-"""Whose conversation it is."""
+"""Link threads to leads and clients."""
 
 from django.db import transaction
 
@@ -14,12 +14,12 @@ from leads.models import Lead
 
 @transaction.atomic
 def link(thread: Thread, *, lead: Lead | None = None, client: Client | None = None, by: Actor | User) -> None:
-    """Say whose conversation `thread` is; a lead's contact date follows, never backwards.
+    """Link `thread` to `lead` or `client`, and advance the contact date of a lead (never backwards).
 
     Raises:
         NotPermitted: `by` may not change conversations.
-        InvalidInput: not exactly one of `lead` and `client`, or one that is deleted or that `by` may not see.
-        IllegalTransition: the conversation is deleted, or already theirs.
+        InvalidInput: not exactly one of `lead` and `client` is given, or it is deleted, or `by` may not see it.
+        IllegalTransition: the thread is deleted, or already linked to that record.
     """
     actor = Actor.of(by)
     actor.require_permission("inbox.change_thread", "link a conversation")
@@ -42,18 +42,18 @@ def link(thread: Thread, *, lead: Lead | None = None, client: Client | None = No
 
 @transaction.atomic
 def unlink(thread: Thread, linked_record: Lead | Client | None = None, *, by: Actor | User) -> None:
-    """Take `thread` from its lead and its client, or from `linked_record` alone; contact dates stay: they never go backwards.
+    """Unlink `thread` from its lead and client, or from `linked_record` alone. Contact dates do not change.
 
     Raises:
         NotPermitted: `by` may not change conversations.
-        IllegalTransition: it is deleted, or linked to nobody, or not to `linked_record`.
+        IllegalTransition: the thread is deleted or not linked (to `linked_record`).
     """
     Actor.of(by).require_permission("inbox.change_thread", "unlink a conversation")
     locked = lock_thread(thread)
     linked = {"lead": locked.lead, "client": locked.client}
     removed_links = {field: one for field, one in linked.items() if one is not None and linked_record in (None, one)}
     if not removed_links:
-        problem = f"not linked to {linked_record}" if linked_record else "linked to nobody"
+        problem = f"not linked to {linked_record}" if linked_record else "not linked to a lead or client"
         raise IllegalTransition(f"The conversation “{thread}” is {problem}.")
     Thread.everything.filter(pk=thread.pk).update(**dict.fromkeys(removed_links))
     thread.refresh_from_db()
@@ -65,15 +65,17 @@ def unlink(thread: Thread, linked_record: Lead | Client | None = None, *, by: Ac
 
 
 def require_visible(target: Lead | Client, actor: Actor) -> Lead | Client:
-    """`target` as it stands, if it is live and `actor` may see it.
+    """Return `target` freshly loaded.
 
     Raises:
-        InvalidInput: it is not.
+        InvalidInput: `target` is deleted, or `actor` may not see it.
     """
     rows = type(target).objects.filter(pk=target.pk)
     if actor.user is not None:
         rows = rows.visible_to(actor.user)
     row = rows.first()
     if row is None:
-        raise InvalidInput(f"There is no such {target._meta.verbose_name}, or it is deleted or not yours to see.")
+        raise InvalidInput(
+            f"This {target._meta.verbose_name} does not exist, was deleted, or you do not have access to it."
+        )
     return row

@@ -1,4 +1,4 @@
-"""Writing down what was said outside the program."""
+"""Log a conversation that took place outside the program."""
 
 import re
 from collections.abc import Sequence
@@ -34,9 +34,9 @@ WEB_URL_VALIDATOR = URLValidator(schemes=["http", "https"])
 
 @dataclass(frozen=True)
 class ConversationDetails:
-    """What there is of something said besides notes of it.
+    """What is known of a logged conversation besides notes.
 
-    `duration` is in seconds, `participants` are names or addresses, `documents` are name, type and bytes.
+    `duration` is in seconds, `participants` are names or addresses, `documents` are (name, content type, bytes).
     """
 
     summary: str = ""
@@ -49,7 +49,7 @@ class ConversationDetails:
 
     @property
     def has_content(self) -> bool:
-        """Whether it tells what was said, notes or no notes."""
+        """Whether there is a summary, transcript or document, so that notes are optional."""
         return bool(self.summary.strip() or self.transcript.strip() or self.documents or self.document_url)
 
 
@@ -66,52 +66,53 @@ def log_conversation(
     resolved: bool = False,
     by: Actor | User,
 ) -> Thread:
-    """Write down a call, meeting, text or the like that happened outside the program, with what was `details` of it.
+    """Log a call, meeting, text message or the like with a lead or client, and return its thread.
 
-    `resolved` says that nobody owes an answer to it.
+    `resolved` marks the thread as resolved: no reply is needed.
 
     Raises:
         NotPermitted: `by` may not add conversations.
-        InvalidInput: nothing was said, a date in the future, whom `by` may not see, or a field refuses it.
+        InvalidInput: there is no content, `at` is in the future, `by` may not see the lead or client, or a field is
+            not valid.
     """
     actor = Actor.of(by)
     actor.require_permission("inbox.add_thread", "log a conversation")
     timeline_owner = require_visible(timeline_owner, actor)
-    at, body, subject, details = (
-        at or timezone.now(),
-        clean_text(body),
-        clean_text(subject),
-        details or ConversationDetails(),
-    )
-    if not body and not details.has_content:
-        raise InvalidInput("Say what was said, or add a summary, a transcript or a document.")
-    if at > timezone.now():
-        raise InvalidInput("What happens in the future is a task, not a conversation.")
-    link = {"lead": timeline_owner} if isinstance(timeline_owner, Lead) else {"client": timeline_owner}
+    at, body, details = at or timezone.now(), clean_text(body), details or ConversationDetails()
+    check_content(body, details, at)
     participants = [clean_text(one) for one in details.participants if clean_text(one)]
+    thread = create_logged_thread(timeline_owner, source, clean_text(subject), participants)
+    add_to_thread(build_logged_message(thread, details, participants, direction=direction, body_text=body, sent_at=at))
+    thread.refresh_from_db()
+    summary = f"{thread.get_source_display()}: {thread}"
+    record(thread, "logged", timeline_owner=timeline_owner, by=by, at=at, summary=summary)
+    if resolved:
+        change_thread_status(thread, ThreadStatus.RESOLVED, by=by)
+    return thread
+
+
+def check_content(body: str, details: ConversationDetails, at: datetime) -> None:
+    """Refuse a conversation without content or in the future."""
+    if not body and not details.has_content:
+        raise InvalidInput("Enter notes, or add a summary, a transcript or a document.")
+    if at > timezone.now():
+        raise InvalidInput("The conversation is in the future. Create a task instead.")
+
+
+def create_logged_thread(timeline_owner: Lead | Client, source: str, subject: str, participants: list[str]) -> Thread:
+    """Create an empty thread that is linked to `timeline_owner`."""
+    link = {"lead": timeline_owner} if isinstance(timeline_owner, Lead) else {"client": timeline_owner}
     thread = Thread(source=source, subject=subject, participant_emails=participant_addresses(participants), **link)
     with errors_as_invalid_input():
         thread.full_clean()
         thread.save(force_insert=True)
-    add_to_thread(build_logged_message(thread, details, participants, direction=direction, body_text=body, sent_at=at))
-    thread.refresh_from_db()
-    record(
-        thread,
-        "logged",
-        timeline_owner=timeline_owner,
-        by=by,
-        at=at,
-        summary=f"{thread.get_source_display()}: {thread}",
-    )
-    if resolved:
-        change_thread_status(thread, ThreadStatus.RESOLVED, by=by)
     return thread
 
 
 def build_logged_message(
     thread: Thread, details: ConversationDetails, participants: list[str], *, direction: str, **fields: Any
 ) -> Message:
-    """What was said in `thread`, not saved yet."""
+    """Return the unsaved message of a logged conversation."""
     state = MessageState.SENT if direction == Direction.OUT else MessageState.RECEIVED
     message = Message(thread=thread, direction=direction, state=state, is_read=True, **fields)
     message.summary = check_length(details.summary, MAX_LOGGED_SUMMARY_LENGTH, "summary")
@@ -126,12 +127,12 @@ def clean_text(value: str) -> str:
 def check_length(value: str, max_length: int, label: str) -> str:
     value = clean_text(value)
     if len(value) > max_length:
-        raise InvalidInput(f"A {label} has at most {max_length:,} characters; this one has {len(value):,}.")
+        raise InvalidInput(f"The {label} has {len(value):,} characters; the limit is {max_length:,}.")
     return value
 
 
 def check_web_url(url: str, label: str) -> str:
-    """`given` if it is one of the web, which a link may lead to."""
+    """Return `url` if it is empty or a web address, which is safe to link to."""
     url = check_length(url, MAX_URL_LENGTH, "web address")
     try:
         if url:
@@ -142,12 +143,12 @@ def check_web_url(url: str, label: str) -> str:
 
 
 def build_media(details: ConversationDetails, participants: list[str]) -> dict[str, Any]:
-    """What the message notes of its recording; what there is not is left out."""
+    """Return the `media` of the message, without empty values."""
     if details.duration is not None and not 0 <= details.duration <= MAX_CALL_SECONDS:
-        raise InvalidInput("It took between nothing and a day.")
+        raise InvalidInput("Enter a duration between 0 minutes and 24 hours.")
     if len(participants) > MAX_LOGGED_PARTICIPANTS or any(len(one) > MAX_LOGGED_NAME_LENGTH for one in participants):
         raise InvalidInput(
-            f"Name at most {MAX_LOGGED_PARTICIPANTS} people, each in at most {MAX_LOGGED_NAME_LENGTH} characters."
+            f"Enter at most {MAX_LOGGED_PARTICIPANTS} participants of at most {MAX_LOGGED_NAME_LENGTH} characters each."
         )
     values = {
         "recording_url": check_web_url(details.recording_url, "recording"),
@@ -159,12 +160,12 @@ def build_media(details: ConversationDetails, participants: list[str]) -> dict[s
 
 
 def build_attachments(details: ConversationDetails, message: Message) -> list[dict[str, Any]]:
-    """What the message notes of documents: those that are stored here, and one that lies elsewhere."""
+    """Return the attachment entries of the message: the stored documents, and the link to one stored elsewhere."""
     entries = []
     for name, type_, data in details.documents:
         if len(data) > MAX_ATTACHMENT_BYTES:
             raise InvalidInput(
-                f"“{name}” is too large: {len(data):,} bytes, and at most {MAX_ATTACHMENT_BYTES:,} are kept."
+                f"“{name}” is too large: it has {len(data):,} bytes; the limit is {MAX_ATTACHMENT_BYTES:,} bytes."
             )
         url = reverse("admin:inbox_thread_file", args=[message.pk, len(entries)])
         entries.append(
@@ -179,7 +180,7 @@ def build_attachments(details: ConversationDetails, message: Message) -> list[di
 
 
 def participant_addresses(participants: list[str]) -> list[str]:
-    """Of names and addresses ("Lee <lee@x>", too) the addresses."""
+    """Return the addresses among names and addresses, also those in "Lee <lee@x>"."""
     addresses = []
     for one in participants:
         match = re.search(r"[^\s<>,;]+@[^\s<>,;]+", one)

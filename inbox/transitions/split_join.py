@@ -1,4 +1,4 @@
-"""One conversation made two, and two made one, by hand."""
+"""Split a thread in two, or join two threads."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -24,19 +24,19 @@ from inbox.thread_state import (
 )
 
 APART_KEY = "apart_from"
-JOINED_MANUALLY = "joined by hand"
+JOINED_MANUALLY = "joined manually"
 
 
 @transaction.atomic
 def split(thread: Thread, messages: Collection[Message], *, by: Actor | User) -> Thread:
-    """Move `messages` of `thread` into a conversation of their own, which is returned, and belongs to the same.
+    """Move `messages` of `thread` into a new thread with the same owner, and return it.
 
-    What answers either half from then on goes to that half, and ties them together no more.
+    Later replies go to the half they reply to, and do not merge the halves again.
 
     Raises:
         NotPermitted: `by` may not change conversations.
-        InvalidInput: none or all of the messages, one of another conversation or one that has not gone out.
-        IllegalTransition: the conversation is deleted, or not there for `by`.
+        InvalidInput: `messages` is empty, includes all messages, one of another thread, or one that was not sent.
+        IllegalTransition: the thread is deleted, or `by` may not see it.
     """
     actor = Actor.of(by)
     actor.require_permission("inbox.change_thread", "split a conversation")
@@ -52,7 +52,8 @@ def split(thread: Thread, messages: Collection[Message], *, by: Actor | User) ->
     locked.suggestions.filter(message__in=keys).update(thread=new)
     update_remaining_thread(locked, moved_messages, remaining_messages)
     store_thread_state([locked, new])
-    summary = f"{message_count_label(len(moved_messages))} of conversation “{locked}” moved into a conversation of their own, “{new}”"
+    count = message_count_label(len(moved_messages))
+    summary = f"{count} of conversation “{locked}” moved to a new conversation, “{new}”"
     record(
         locked,
         "split",
@@ -69,17 +70,17 @@ def split(thread: Thread, messages: Collection[Message], *, by: Actor | User) ->
 
 @transaction.atomic
 def join(thread: Thread, other: Thread, *, by: Actor | User) -> None:
-    """Make `other` part of `thread`: all that was said in it, and what hangs on it. Splitting undoes it.
+    """Merge `other`, with its messages and related records, into `thread`. Splitting reverses it.
 
     Raises:
         NotPermitted: `by` may not change conversations.
-        InvalidInput: they are one and the same, of two mailboxes or channels, or linked to different people.
-        IllegalTransition: one of them is deleted, or not there for `by`.
+        InvalidInput: they are the same thread, of different mailboxes or channels, or linked to different records.
+        IllegalTransition: one of them is deleted, or `by` may not see it.
     """
     actor = Actor.of(by)
     actor.require_permission("inbox.change_thread", "join conversations")
     if thread.pk == other.pk:
-        raise InvalidInput("Choose another conversation: this one cannot be joined to itself.")
+        raise InvalidInput("Choose another conversation. A conversation cannot be joined to itself.")
     target, absorbed = lock_threads([thread, other], actor)
     if reason := reason_not_joinable(target, absorbed):
         raise InvalidInput(reason)
@@ -95,10 +96,10 @@ def join(thread: Thread, other: Thread, *, by: Actor | User) -> None:
 
 
 def lock_threads(threads: Sequence[Thread], actor: Actor) -> list[Thread]:
-    """`threads` as they stand, held until the transaction ends; no mail of their mailboxes is taken in meanwhile.
+    """Reload and lock `threads` until the transaction ends. Their mailboxes receive no email meanwhile.
 
     Raises:
-        IllegalTransition: one of them is deleted, or not there for `actor`.
+        IllegalTransition: one of them is deleted, or `actor` may not see it.
     """
     keys = [one.pk for one in threads]
     mailbox_ids = {*ThreadKey.objects.filter(thread__in=keys).values_list("mailbox", flat=True)}
@@ -112,29 +113,29 @@ def lock_threads(threads: Sequence[Thread], actor: Actor) -> list[Thread]:
     locked_by_id = {row.pk: row for row in rows}
     for one in threads:
         if one.pk not in locked_by_id:
-            raise IllegalTransition(f"The conversation “{one}” is deleted, or not yours to see.")
+            raise IllegalTransition(f"The conversation “{one}” is deleted, or you do not have access to it.")
     return [locked_by_id[key] for key in keys]
 
 
 def load_messages_to_split(thread: Thread, keys: set[UUID]) -> list[Message]:
-    """The messages of `held` that `keys` name, the oldest first.
+    """Return the messages of `thread` with these keys, oldest first.
 
     Raises:
-        InvalidInput: they cannot stand for themselves.
+        InvalidInput: they cannot be split off.
     """
     rows = Message.objects.filter(thread=thread)
     messages = list(rows.filter(pk__in=keys).order_by("sent_at", "message_id").defer("body_html"))
     if not messages or len(messages) != len(keys):
         raise InvalidInput("Choose messages of this conversation.")
     if any(one.state not in DELIVERED_STATES for one in messages):
-        raise InvalidInput("A mail that has not gone out stays where it was written.")
+        raise InvalidInput("An email that has not been sent cannot be moved to another conversation.")
     if not rows.exclude(pk__in=keys).exists():
         raise InvalidInput("Leave at least one message in this conversation.")
     return messages
 
 
 def create_split_thread(thread: Thread, moved_messages: list[Message]) -> Thread:
-    """A new conversation for `moved_messages`, of the same people and apart from `held`, which is apart from it; kept."""
+    """Create a thread for `moved_messages`. It and `thread` remember that they were split from each other."""
     apart_ids = thread.metadata.get(APART_KEY, [])
     new = Thread(
         mailbox_id=thread.mailbox_id,
@@ -158,7 +159,7 @@ def create_split_thread(thread: Thread, moved_messages: list[Message]) -> Thread
 def move_identifiers(
     thread: Thread, new: Thread, moved_messages: list[Message], remaining_messages: list[Message]
 ) -> None:
-    """Let the identifiers of `moved_messages`, and those that only they refer to, lead to `new`."""
+    """Point the identifiers of `moved_messages`, and those that only they refer to, to `new`."""
     moved_keys = {key for one in moved_messages for key in threading_keys(one)}
     remaining_keys = {key for one in remaining_messages for key in threading_keys(one)}
     keys_to_move = {one.message_id for one in moved_messages} | (moved_keys - remaining_keys)
@@ -166,7 +167,7 @@ def move_identifiers(
 
 
 def update_remaining_thread(thread: Thread, moved_messages: list[Message], remaining_messages: list[Message]) -> None:
-    """Take out of `held`, in memory, who took part only in `moved_messages`, and their subject where they began it."""
+    """Remove from `thread`, in memory, the participants and the subject that came only from `moved_messages`."""
     own_addresses = our_addresses()
     departed = {person for one in moved_messages for person in external_participants(one, own_addresses)}
     departed -= {person for one in remaining_messages for person in external_participants(one, own_addresses)}
@@ -181,7 +182,7 @@ def update_remaining_thread(thread: Thread, moved_messages: list[Message], remai
 
 
 def store_thread_state(threads: list[Thread]) -> None:
-    """Write down where `threads` stand now; how they sound follows from what is left in them."""
+    """Recount and store `threads`. Their sentiment is judged again from the messages that remain."""
     recount_threads(threads)
     store_threads(threads)
     for one in threads:
@@ -195,18 +196,20 @@ def store_thread_state(threads: list[Thread]) -> None:
 
 
 def reason_not_joinable(target: Thread, absorbed: Thread) -> str:
-    """Why the two cannot be one, in a sentence; empty if they can."""
+    """Return a sentence that says why the two threads cannot be joined; empty if they can."""
     if target.source != absorbed.source:
-        return f"They are of different channels: {target.get_source_display()} and {absorbed.get_source_display()}."
+        channels = f"{target.get_source_display()} and {absorbed.get_source_display()}"
+        return f"The conversations use different channels: {channels}."
     if target.mailbox_id and absorbed.mailbox_id and target.mailbox_id != absorbed.mailbox_id:
-        return f"They lie in different mailboxes: {target.mailbox} and {absorbed.mailbox}."
+        return f"The conversations are in different mailboxes: {target.mailbox} and {absorbed.mailbox}."
     pairs = [(target.lead, absorbed.lead), (target.client, absorbed.client)]
     if any(one and another and one != another for one, another in pairs) or (
         any(one for one, _ in pairs)
         and any(another for _, another in pairs)
         and not any(one and one == another for one, another in pairs)
     ):
-        return f"They are linked to different people: {timeline_owner_of(target)} and {timeline_owner_of(absorbed)}. Unlink one first."
+        owners = f"{timeline_owner_of(target)} and {timeline_owner_of(absorbed)}"
+        return f"The conversations are linked to different people: {owners}. Unlink one first."
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The way in for what is not a mail that came: calls and notes that were logged, and what we send."""
+"""Store a message that is not a received email: a logged call or note, or an email we send."""
 
 from django.db import transaction
 
@@ -11,12 +11,12 @@ from inbox.thread_state import apply_message
 
 @transaction.atomic
 def add_to_thread(message: Message) -> Message:
-    """Add `message` to its thread and move the dates of thread and lead, never backwards.
+    """Add `message` to its thread and advance the dates of thread and lead (never backwards).
 
-    A message whose Message-ID the thread already has changes nothing; the one kept is returned.
+    If the thread already has a message with this Message-ID, return that one and change nothing.
 
     Raises:
-        InvalidInput: a field or constraint refuses it.
+        InvalidInput: a field or constraint refuses the message.
     """
     normalize_text_fields(message)
     thread = Thread.everything.select_for_update().get(pk=message.thread_id)

@@ -1,4 +1,4 @@
-"""Where a conversation stands, who answers it, and what of it has been seen."""
+"""The status, assignee and read state of a thread."""
 
 from django.db import transaction
 
@@ -13,11 +13,11 @@ STATUS_VERBS = {ThreadStatus.OPEN: "reopened", ThreadStatus.RESOLVED: "resolved"
 
 @transaction.atomic
 def change_thread_status(thread: Thread, status: str, *, by: Actor | User) -> None:
-    """Resolve, archive or reopen a conversation.
+    """Resolve, archive or reopen a thread.
 
     Raises:
         NotPermitted: `by` may not change conversations.
-        IllegalTransition: not possible from where it stands.
+        IllegalTransition: the current status does not allow it.
     """
     Actor.of(by).require_permission("inbox.change_thread", "change a conversation")
     allowed = [was for was, targets in THREAD_TRANSITIONS.items() if status in targets]
@@ -32,34 +32,34 @@ def change_thread_status(thread: Thread, status: str, *, by: Actor | User) -> No
 
 @transaction.atomic
 def assign(thread: Thread, assignee: User | None, *, by: Actor | User) -> None:
-    """Let `to` answer `thread`, whoever has its lead or client; None gives it back to them.
+    """Assign `thread` to `assignee`; None returns it to the owner of its lead or client.
 
-    What is nobody's or one's own is open to whoever may change conversations; a colleague's is a reassignment.
+    The permission to change conversations suffices for an unassigned thread or one's own. Assigning a colleague's
+    thread needs the permission to reassign.
 
     Raises:
-        NotPermitted: `by` may not.
-        IllegalTransition: the conversation is deleted, `to` has it already, or has left.
+        NotPermitted: `by` may not assign this thread.
+        IllegalTransition: the thread is deleted or already assigned to `assignee`, or `assignee` is inactive.
     """
     actor, locked = Actor.of(by), lock_thread(thread)
     is_reassignment = locked.owner_id is not None and (actor.user is None or locked.owner_id != actor.user.pk)
-    actor.require_permission(
-        f"inbox.{'reassign' if is_reassignment else 'change'}_thread", "give this conversation to somebody"
-    )
+    actor.require_permission(f"inbox.{'reassign' if is_reassignment else 'change'}_thread", "assign this conversation")
     was = locked.assigned_to
     if was == assignee:
-        raise IllegalTransition(f"The conversation “{locked}” is already assigned to {assignee or 'nobody'}.")
+        state = f"assigned to {assignee}" if assignee else "unassigned"
+        raise IllegalTransition(f"The conversation “{locked}” is already {state}.")
     if assignee is not None and not assignee.is_active:
-        raise IllegalTransition(f"{assignee} no longer works here.")
+        raise IllegalTransition(f"The account of {assignee} is inactive. Choose another user.")
     Thread.everything.filter(pk=thread.pk).update(assigned_to=assignee)
     thread.refresh_from_db()
-    summary = f"Conversation “{thread}” assigned: {was or 'nobody'} → {assignee or 'nobody'}"
+    summary = f"Conversation “{thread}” assigned: {was or 'unassigned'} → {assignee or 'unassigned'}"
     metadata = {"was": str(was.pk) if was else None, "now": str(assignee.pk) if assignee else None}
     record(thread, "assigned", timeline_owner=timeline_owner_of(thread), by=by, summary=summary, **metadata)
 
 
 @transaction.atomic
 def mark_read(thread: Thread, *, by: Actor | User) -> int:
-    """Everything they wrote in `thread` has been seen; returns how many messages were new.
+    """Mark all incoming messages of `thread` as read. Return how many were unread.
 
     Raises:
         NotPermitted: `by` may not change conversations.
@@ -69,10 +69,10 @@ def mark_read(thread: Thread, *, by: Actor | User) -> int:
 
 
 def lock_thread(thread: Thread) -> Thread:
-    """The row as it stands, held until the transaction ends.
+    """Return `thread` freshly loaded and locked until the transaction ends.
 
     Raises:
-        IllegalTransition: it is deleted.
+        IllegalTransition: the thread is deleted.
     """
     locked = Thread.everything.select_for_update().get(pk=thread.pk)
     if locked.is_deleted:

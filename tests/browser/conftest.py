@@ -1,4 +1,4 @@
-"""A real browser for the tests that look at the screen."""
+"""A real browser for the screen tests."""
 
 import os
 import shutil
@@ -19,16 +19,16 @@ def chromium() -> str | None:
 
 @pytest.fixture(scope="module")
 def chrome(django_db_setup) -> Iterator[Browser]:
-    """The browser. It ends with its module: its event loop would be in the way of tests that run one of their own."""
+    """The browser, closed after each module: its event loop would disturb tests that run their own."""
     path = chromium()
     assert path or not os.environ.get("CI"), "Chromium is missing: .ci/run installs it"
     if not path:
         pytest.skip("no Chromium on this machine: install the package chromium")
     seeds = connections["default"]._test_serialized_contents
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright's synchronous interface runs an event loop in the test's thread, where Django expects none.
+        # Playwright's synchronous API runs an event loop in the test's thread, where Django does not expect one.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        # While the loop runs, this thread has another connection; it must know the seeds to restore too.
+        # While the loop runs, this thread uses another database connection; it needs the serialized seed data too.
         connections["default"]._test_serialized_contents = seeds
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
@@ -38,7 +38,7 @@ def chrome(django_db_setup) -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(chrome, live_server):
-    """A function that logs a person in and gives the page; every script error fails the test."""
+    """Return a function that logs a user in and returns the page. Every script error fails the test."""
     contexts, errors = [], []
 
     def open_as(user, *, width: int = 1280, dark: bool = False, scripts: bool = True) -> Page:

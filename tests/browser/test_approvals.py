@@ -1,4 +1,4 @@
-"""Deciding in a real browser: with the keyboard, without scripts, and on a phone."""
+"""Approvals in a real browser: with the keyboard, without scripts, and on a phone."""
 
 import pytest
 from playwright.sync_api import expect
@@ -14,7 +14,7 @@ QUEUE = "/suggestions/suggestion/"
 
 @pytest.fixture
 def three_suggestions(max) -> list[Suggestion]:
-    """Three that wait, as the queue shows them."""
+    """Three pending suggestions in the order of the queue."""
     return [make_suggestion(suggested_content={"title": f"Task {name}"}) for name in "cba"][::-1]
 
 

@@ -1,4 +1,4 @@
-"""Answering a mail in a real browser: by keyboard, on a phone, without scripts; kept while it is typed."""
+"""The composer in a real browser: with the keyboard, on a phone, without scripts; drafts are autosaved."""
 
 from datetime import timedelta
 
@@ -48,7 +48,7 @@ def test_reply_by_keyboard_is_sent(opened, smtp_sink, max, thread):
     expect(page.locator("[data-outgoing]")).to_contain_text("Goes out")
     mail = Message.objects.get(direction="out")
     assert mail.body_text.startswith("It is 100 a month. Max\n\nOn ")
-    # The page follows what becomes of it by itself.
+    # The page updates the state of the email by itself.
     EmailDelivery.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     send_queue.send_queued_email(mail.pk)
     expect(page.locator("[data-outgoing]")).to_have_count(0, timeout=20_000)
@@ -78,7 +78,7 @@ def test_template_and_reply_all_stay_on_page(opened, max, thread):
     expect(page.locator("#compose_cc")).to_have_value("sam@example.com")
     with page.expect_navigation():
         page.click("[data-send]")
-    expect(page.locator(".refusal[role=alert]").first).to_contain_text("Not filled in yet: {{line}}.")
+    expect(page.locator(".refusal[role=alert]").first).to_contain_text("Fill in or remove the placeholders: {{line}}.")
     page.fill("#compose_body", "Dear Lee, see below.")
     with page.expect_navigation():
         page.click("[data-send]")

@@ -1,4 +1,4 @@
-"""A person's day in a real browser: the hot leads, one of them, a suggestion approved, a ticket resolved."""
+"""A working day in a real browser: the hot leads, a lead, an approved suggestion, a resolved ticket."""
 
 import re
 

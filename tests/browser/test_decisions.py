@@ -1,4 +1,4 @@
-"""A morning's queue in a real browser: approve, change, reject, take back, settle, by keyboard and by thumb."""
+"""Working through the queue in a real browser: approve, edit, reject and undo, with keyboard and on a phone."""
 
 from datetime import timedelta
 
@@ -41,7 +41,7 @@ def two_suggestions(max) -> list[Suggestion]:
 
 @pytest.fixture
 def card(max, monkeypatch) -> Suggestion:
-    """One that reaches outside, and shows what leaves."""
+    """A suggestion that sends an email and shows its preview."""
     use_post_kind(monkeypatch, Delivery(DeliveryOutcome.DELIVERED))
     shown = classmethod(lambda cls, payload, suggestion, by=None: [("Card", f"Dear Lee, {payload.body}")])
     monkeypatch.setattr(PostKind, "preview", shown)

@@ -1,4 +1,4 @@
-"""The inbox with the keyboard, in a real browser."""
+"""Keyboard control of the inbox in a real browser."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ LIST = "/inbox/thread/"
 
 @pytest.fixture
 def three_threads(max) -> list[Thread]:
-    """Three that wait for an answer, the oldest first."""
+    """Three conversations that need a reply, oldest first."""
     rows = []
     for hours, name in enumerate("abc"):
         thread = make_thread(subject=f"Question {name}")

@@ -1,4 +1,4 @@
-"""Resolving a ticket with what solved one like it, with scripts and without."""
+"""Resolving a ticket with the solution of a similar one, with and without scripts."""
 
 import pytest
 from playwright.sync_api import expect
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, seria
 
 @pytest.fixture
 def address() -> str:
-    """A ticket's page that offers what solved another."""
+    """A ticket page that suggests the solution of another ticket."""
     resolve(make_ticket(subject="Certificate missing"), summary="Sent the certificate again.", by=SYSTEM_ACTOR)
     return f"/support/supportticket/{make_ticket(subject='Certificate is missing').pk}/change/"
 

@@ -1,4 +1,4 @@
-"""Every main screen: accessible, no wider than a phone, in light and dark."""
+"""Every main screen is accessible and fits a phone, in light and dark mode."""
 
 from uuid import uuid4
 
@@ -21,7 +21,7 @@ SERIOUS = {"serious", "critical"}
 
 @pytest.fixture
 def addresses(max) -> dict[str, str]:
-    """The main screens, each with something long to show."""
+    """The URLs of the main screens, each with long content."""
     client = make_client(name=f"{LONG} & Daughters Moving, Storage and Piano Tuning Company")
     lead = make_lead(
         contact_name=f"Maximiliane {LONG}",

@@ -1,4 +1,4 @@
-"""Every address of the admin, by every role, read and sent: nobody gets more than their role, nothing breaks."""
+"""Every URL of the admin, for every role, with GET and POST: no role exceeds its permissions, and nothing fails."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,20 +38,20 @@ from tests.cast import (
 pytestmark = pytest.mark.django_db
 ROLES = ["anonymous", "stranger", "viewer", "agent", "manager", "schema admin", "administrator"]
 OURS = {"crm", "leads", "ai_log", "inbox", "support", "suggestions"}
-# What mails to people outside lead to; the token is nobody's.
+# The public URLs in our emails; the token is unknown.
 OUTSIDE = {"public_picture": 200, "public_proposal": 404}
 OPEN_TO_ALL = {"login", "logout", "jsi18n", *OUTSIDE}
-NOT_WALKED = {"view_on_site"}  # it leads to pages outside the admin, of which there are none
+NOT_WALKED = {"view_on_site"}  # redirects to pages outside the admin; there are none
 BIN = {"restore", "purge"}
-# What stands in an address behind the key of its record.
+# The URL parameters besides the key of the record.
 REST = {"place": 0, "conversation": UUID("01990000-0000-7000-8000-000000000001")}
-# Pages of a record for which more is needed than to see it.
+# Pages of a record that need more than the permission to view it.
 ASKING = {"leads_lead_ask", "leads_lead_ask_conversation"}
 
 
 @dataclass(frozen=True)
 class Address:
-    """One address: the URL, its pattern's name, and the record and verb in it."""
+    """A URL, the name of its pattern, and its record and verb."""
 
     url: str
     name: str
@@ -65,7 +65,7 @@ class Address:
 
 @pytest.fixture
 def world() -> dict[type, Any]:
-    """One record of every table that has a screen, all free for everybody to see."""
+    """One record of every table that has a screen, all visible to every user."""
     lead, client = make_lead(line="auto"), make_client()
     mailbox = Mailbox.objects.create(address="office@agency.example")
     rows = [
@@ -100,7 +100,7 @@ def world() -> dict[type, Any]:
 
 
 def job() -> ProcrastinateJob:
-    """A job that waits, as deferring leaves it."""
+    """Create a queued job."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('default', 'crm.tasks.none') RETURNING id"
@@ -117,7 +117,7 @@ def patterns(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
 
 
 def addresses(world: dict[type, Any]) -> Iterator[Address]:
-    """Every address there is, with the records of `world` in the places of keys."""
+    """Return every URL, with the records of `world` as keys."""
     rows = {f"{model._meta.app_label}_{model._meta.model_name}": row for model, row in world.items()}
     for pattern in patterns():
         if not pattern.name or pattern.name in NOT_WALKED:
@@ -151,7 +151,7 @@ def make_role_user(role: str) -> User | None:
 
 
 def snapshot(*but: str) -> dict[str, str]:
-    """What every table of ours holds, as a digest."""
+    """Return a digest of the content of every table."""
     found = {}
     with connection.cursor() as cursor:
         for model in apps.get_models():
@@ -163,7 +163,7 @@ def snapshot(*but: str) -> dict[str, str]:
 
 
 def needed(address: Address) -> str:
-    """The permission an address asks for, where the rule is plain."""
+    """Return the permission that a URL requires, where the rule is simple."""
     if address.name in ASKING:
         return "ai_log.view_aiinteraction"
     if address.row is None or address.page not in {"changelist", "change", "add", "delete", "history", "do"}:
@@ -174,7 +174,7 @@ def needed(address: Address) -> str:
             return permission_name(model, address.verb)
         forms = {form.verb: form for form in admin.site.get_model_admin(model).page_actions}
         return forms[address.verb].permission
-    if model is Draft:  # whoever may send may write
+    if model is Draft:  # drafts need the permission to send
         return SEND_PERMISSION
     return permission_name(model, {"add": "add", "delete": "delete"}.get(address.page, "view"))
 

@@ -1,4 +1,4 @@
-"""What every test of conversations may use."""
+"""Fixtures for the inbox tests."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from tests.inbox.raw_emails import OURS
 
 @pytest.fixture
 def box(db) -> Mailbox:
-    """A mailbox of ours, with nothing in it."""
+    """An empty mailbox of the agency."""
     return Mailbox.objects.create(address=OURS, provider=Provider.IMPORT)
 
 
@@ -24,6 +24,6 @@ def running() -> Iterator[dovecot.Dovecot]:
 
 @pytest.fixture
 def server(running) -> dovecot.Dovecot:
-    """An IMAP server whose mailboxes are empty; of `dovecot.needed` tests."""
+    """An IMAP server with empty mailboxes, for tests marked `dovecot.requires_dovecot`."""
     running.clear_mailboxes()
     return running

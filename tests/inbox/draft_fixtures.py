@@ -1,4 +1,4 @@
-"""Writing and sending a mail in a test, as the composer does, without waiting."""
+"""Helpers to write and send an email as the composer does, without waiting."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,7 @@ DRAFT_ADD_URL = "/inbox/draft/add/"
 
 
 def add_incoming_email(thread: Thread, **kw: Any) -> Message:
-    """What somebody wrote in `thread` an hour ago."""
+    """Add a message received an hour ago to `thread`."""
     kw = {"from_email": "lee@example.com", "body_text": "How much is it?", "subject": "Question", **kw}
     kw.setdefault("sent_at", timezone.now() - timedelta(hours=1))
     return add_to_thread(Message(thread=thread, direction=Direction.IN, **kw))
@@ -32,18 +32,18 @@ def make_draft(by: User, thread: Thread | None = None, **kw: Any) -> Draft:
 
 
 def send_draft(by: User, thread: Thread | None = None, **kw: Any) -> Message:
-    """A mail that waits to go out."""
+    """Return a queued email."""
     confirmed = kw.pop("confirmed", ["lee@example.com"])
     return transitions.send(make_draft(by, thread, **kw), confirmed=confirmed, by=by)
 
 
 def make_due(message: Message) -> None:
-    """Let the time be over in which it can be taken back."""
+    """End the undo window."""
     EmailDelivery.objects.filter(message=message).update(run_after=timezone.now() - timedelta(seconds=1))
 
 
 def run_send_job(message: Message) -> Message:
-    """`message` after its job has run."""
+    """Run the send job of `message` and return the message."""
     make_due(message)
     send_queue.send_queued_email(message.pk)
     message.refresh_from_db()
@@ -51,7 +51,7 @@ def run_send_job(message: Message) -> Message:
 
 
 def composer_form(page: Browser, url: str) -> dict[str, str]:
-    """What the composer on the page at `url` holds."""
+    """Return the form values of the composer on the page at `url`."""
     answer = page.get(url)
     assert answer.status_code == 200
     return read_form(answer.content.decode(), "compose")

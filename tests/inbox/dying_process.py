@@ -1,4 +1,4 @@
-"""Reading that ends the process it is done in. Pure: such a process knows no database."""
+"""A parser that kills its own process. Pure: worker processes have no database."""
 
 import os
 
@@ -7,7 +7,7 @@ from inbox.incoming.parsing import ParsedEmail
 
 
 def parse_or_die(given: list[tuple[bytes, str]]) -> list[ParsedEmail | str]:
-    """As `parse_all`, but over one mail everything ends."""
+    """Like `parse_all`, but one of the emails kills the process."""
     if any(data == b"die" for data, _ in given):
         os._exit(1)
     return parse_all(given)

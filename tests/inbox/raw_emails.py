@@ -1,4 +1,4 @@
-"""Mails for tests: as bytes, and the conversations that became of them."""
+"""Raw emails for tests, and the threads created from them."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ START = timezone.now() - timedelta(days=30)
 
 
 def raw_email(name, *, by=LEE, to=OURS, subject="A question", refs=(), answers="", day=0, **headers) -> bytes:
-    """A mail that came in `day` days after START; other headers by their names with _ for -."""
+    """Return an email received `day` days after START. Keyword arguments are headers, with _ for -."""
     lines = [
         f"From: {by}",
         f"To: {to}",
@@ -28,5 +28,5 @@ def raw_email(name, *, by=LEE, to=OURS, subject="A question", refs=(), answers="
 
 
 def message_ids_by_thread() -> set[frozenset[str]]:
-    """The live conversations, as the identifiers of their messages."""
+    """Return the live threads, each as the identifiers of its messages."""
     return {frozenset(thread.messages.values_list("message_id", flat=True)) for thread in Thread.objects.all()}

@@ -1,4 +1,4 @@
-"""Whatever the order in which mails arrive, in whatever batches and how often: the same conversations and dates."""
+"""The order, batching and repetition of arriving emails do not affect the resulting threads and dates."""
 
 from collections import Counter
 from datetime import timedelta
@@ -19,7 +19,7 @@ from tests.inbox.raw_emails import LEE, OURS, START, raw_email
 
 pytestmark = pytest.mark.django_db
 SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-# Of each sort one, so that leads never meet in one conversation: whose it is then would be a matter of who came first.
+# One of each kind, so that two leads never share a thread: its owner would depend on which arrived first.
 LEADS = {f"{name}@example.com": name for name in ("lee", "kim")}
 MAX_EMAILS = 7
 WRITTEN_TABLES = ("threads", "messages", "thread_keys", "message_words", "set_aside_mails", "leads", "activity_logs")
@@ -27,7 +27,7 @@ WRITTEN_TABLES = ("threads", "messages", "thread_keys", "message_words", "set_as
 
 @st.composite
 def email_sets(draw) -> list[bytes]:
-    """Mails that answer each other, or ones that never came, or nobody; from two leads, from us, from machines."""
+    """Emails with or without replies, some to emails that never arrived; from two leads, from us, from machines."""
     mails = []
     for number in range(draw(st.integers(1, MAX_EMAILS))):
         who = draw(st.sampled_from(sorted(LEADS)))
@@ -41,7 +41,7 @@ def email_sets(draw) -> list[bytes]:
                 subject=draw(st.sampled_from(["Offer", "Re: Offer", "Claim", ""])),
                 refs=[f"{LEADS[who]}.{one}" for one in named],
                 answers=f"{LEADS[who]}.{draw(st.integers(0, MAX_EMAILS))}" if draw(st.booleans()) else "",
-                # Many at one moment.
+                # Many emails with the same time.
                 day=draw(st.integers(0, 2)),
                 **draw(st.sampled_from([{}, {}, {}, {"List_Id": "<x>"}, {"Auto_Submitted": "auto-replied"}])),
             )
@@ -56,7 +56,7 @@ def delete_everything() -> None:
 
 
 def threads_and_dates() -> tuple:
-    """Everything that must not depend on the order."""
+    """Return everything that must not depend on the order."""
     threads = [
         (
             frozenset(one.messages.values_list("message_id", flat=True)),
@@ -127,7 +127,7 @@ def test_receiving_everything_again_changes_no_row(box, mails):
 
 
 def all_rows() -> dict[str, list[str]]:
-    """Every row of every table that taking in writes to, as text."""
+    """Return every row of every table that receiving email writes to, as text."""
     found = {}
     with connection.cursor() as cursor:
         for table in (

@@ -1,4 +1,4 @@
-"""Giving a conversation to a colleague."""
+"""Assigning conversations."""
 
 import threading
 
@@ -32,7 +32,7 @@ def test_assigning_makes_thread_visible_to_assignee_and_logs_it(ann, bob):
     assert thread not in Thread.objects.visible_to(ann)
     line = ActivityLog.objects.on_timeline_of(lead)[0]
     assert (line.verb, line.metadata) == ("assigned", {"was": None, "now": str(bob.pk), "name": "Ann"})
-    assert line.summary.endswith("assigned: nobody → Bob")
+    assert line.summary.endswith("assigned: unassigned → Bob")
 
 
 def test_unassigned_thread_follows_lead_owner_again(ann, bob, max):
@@ -77,7 +77,7 @@ def test_invalid_assignment_is_refused_with_reason(ann):
         assign(thread, ann, by=ann)
     with pytest.raises(IllegalTransition, match="is deleted"):
         assign(gone, ann, by=ann)
-    with pytest.raises(IllegalTransition, match="no longer works here"):
+    with pytest.raises(IllegalTransition, match="is inactive"):
         assign(thread, make_user("former", "agent", is_active=False), by=ann)
     assert current_owner(thread) == ann
 
@@ -94,14 +94,14 @@ def test_repair_restores_thread_owners(ann, bob):
 def test_assign_and_take_actions_on_thread_page(as_ann, ann, bob):
     thread = make_thread()
     url = f"{LIST}{thread.pk}/do/"
-    assert "Take" in as_ann.get(f"{LIST}{thread.pk}/change/").content.decode()
+    assert "Assign to me" in as_ann.get(f"{LIST}{thread.pk}/change/").content.decode()
     as_ann.post(f"{url}take/")
     assert current_owner(thread) == ann
     answer = as_ann.post(f"{url}assign/", {"assignee": str(bob.pk)}, follow=True)
     assert current_owner(thread) == bob
-    # It is not hers to see any more.
+    # She can no longer see it.
     assert answer.redirect_chain == [(LIST, 302)]
-    assert "is assigned to Bob" in answer.content.decode()
+    assert "assigned to Bob" in answer.content.decode()
 
 
 def test_bulk_assign_threads_and_filter_by_assignee(as_ann, ann, bob):
@@ -118,7 +118,7 @@ def test_bulk_assign_threads_and_filter_by_assignee(as_ann, ann, bob):
 
 @pytest.mark.django_db(transaction=True)
 def test_unassigning_during_lead_handover_gives_thread_to_new_owner(ann, bob, max):
-    """Whoever comes second waits, and then sees what the first has done."""
+    """The second assignment waits for the first one and then sees its result."""
     lead = make_lead(assigned_to=ann)
     thread = make_thread(lead=lead)
     assign(thread, max, by=max)

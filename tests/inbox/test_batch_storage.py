@@ -1,4 +1,4 @@
-"""Taking in many mails at once ends as taking in each by itself, and one that is refused holds up no other."""
+"""Storing a batch gives the same result as storing each email alone, and a refused email does not block the others."""
 
 import random
 from datetime import timedelta
@@ -26,7 +26,7 @@ def receive_emails(box, *mails) -> ReceiveCounts:
 
 
 def overlong_identifier() -> str:
-    """An identifier that no index can hold: long, and of letters that do not repeat."""
+    """Return an identifier too long for an index, of letters that do not compress."""
     drawn = random.Random(7)
     return "".join(chr(drawn.randint(0x4E00, 0x9FFF)) for _ in range(990))
 

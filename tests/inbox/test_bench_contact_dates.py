@@ -1,4 +1,4 @@
-"""The trial that counts contact dates by hand tells right from wrong."""
+"""The benchmark check that recomputes contact dates recognises right and wrong dates."""
 
 from datetime import timedelta
 

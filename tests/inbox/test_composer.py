@@ -1,4 +1,4 @@
-"""Writing from the screens: an answer from the conversation's page, a new mail, what is kept and what is refused."""
+"""The composer: replies from the conversation page, new emails, what is saved and what is refused."""
 
 from datetime import timedelta
 
@@ -42,7 +42,7 @@ def page_of(thread) -> str:
     return f"/inbox/thread/{thread.pk}/change/"
 
 
-# Whom it goes to
+# Recipients
 
 
 def test_reply_goes_to_latest_sender(as_ann, thread):
@@ -108,17 +108,17 @@ def test_agent_cannot_write_in_a_colleagues_thread(as_ann, bob):
     form = {"key": str(uuid7()), "version": "0", "thread": str(thread.pk), "to": "x@example.com", "subject": "a"}
     answer = submit_composer(as_ann, {**form, "body": "b", "confirmed": "x@example.com"}, "send")
     assert answer.status_code == 422
-    assert "not yours to see" in answer.content.decode()
+    assert "do not have access to it" in answer.content.decode()
     assert not Draft.objects.exists() and not Message.objects.exists()
 
 
-# Sent
+# Sending
 
 
 def test_sent_reply_is_delivered_and_thread_awaits_reply(smtp_sink, as_ann, ann, thread, lead):
     form = composer_form(as_ann, page_of(thread))
-    answer = submit_composer(as_ann, {**form, "body": "It is 100 a month.\r\n\r\nAnn", "cc": "Kim K <kim@example.com>"}, "send",
-                   confirmed="kim@example.com")  # fmt: skip
+    typed = {**form, "body": "It is 100 a month.\r\n\r\nAnn", "cc": "Kim K <kim@example.com>"}
+    answer = submit_composer(as_ann, typed, "send", confirmed="kim@example.com")
     mail = Message.objects.get(direction="out")
     assert answer["Location"] == f"{page_of(thread)}#m-{mail.pk}"
     page = as_ann.get(page_of(thread)).content.decode()
@@ -160,11 +160,11 @@ def test_reply_without_quote_omits_quoted_text(as_ann, thread):
         ({"to": "lee"}, "“lee” is not an email address"),
         ({"to": "lee@example.com\u200b"}, "invisible character"),
         ({"to": "Bcc: eve@example.com"}, "Bcc is not available"),
-        ({"subject": " "}, "the subject is empty"),
+        ({"subject": " "}, "Enter a subject"),
         ({"subject": "x" * 501}, "at most 500 characters"),
         ({"body": "x" * 100_001}, "at most 100000 characters"),
-        ({"body": "Dear {{first_name}}, {{ x }}"}, "Not filled in yet: {{first_name}}, {{ x }}."),
-        ({"subject": "For {{lead_name"}, "Not filled in yet"),
+        ({"body": "Dear {{first_name}}, {{ x }}"}, "Fill in or remove the placeholders: {{first_name}}, {{ x }}."),
+        ({"subject": "For {{lead_name"}, "Fill in or remove the placeholders"),
         ({"to": ", ".join(f"p{n}@example.com" for n in range(11))}, "at most 10 recipients"),
         ({"key": "x"}, "Key"),
         ({"version": "-1"}, "Version"),
@@ -188,7 +188,7 @@ def test_unknown_recipient_must_be_confirmed(as_ann, thread):
     answer = submit_composer(as_ann, form, "send")
     assert answer.status_code == 422
     page = answer.content.decode()
-    assert "Nora@new.example is not known to us and was never written to before" in page
+    assert "Nora@new.example is not in our records and was never emailed before" in page
     assert 'name="confirmed" value="Nora@new.example"' in page and 'value="lee@example.com"> <span' not in page
     form["version"] = str(Draft.objects.get().version)
     assert submit_composer(as_ann, form, "send", confirmed="else@new.example").status_code == 422
@@ -211,7 +211,7 @@ def test_lead_contacts_colleagues_and_past_recipients_are_known(smtp_sink, as_an
     )
 
 
-# From whom
+# Sender
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_reply_is_sent_from_the_thread_mailbox(smtp_sink, as_ann, thread, addres
     assert (arrived["From"], arrived["Reply-To"]) == (sender, answers)
 
 
-# A new mail
+# New emails
 
 
 def test_new_email_creates_thread_only_when_sent(smtp_sink, as_ann, lead):
@@ -275,12 +275,12 @@ def test_new_email_from_client_and_contact_page(as_max):
 def test_unknown_recipient_record_shows_error(as_ann, asked):
     answer = as_ann.get(f"{DRAFT_ADD_URL}?{asked}")
     assert answer.status_code == 200
-    assert "There is no such" in answer.content.decode()
+    assert "does not exist" in answer.content.decode()
 
 
 def test_email_to_a_colleagues_lead_is_refused(as_ann, bob):
     lead = make_lead(assigned_to=bob)
-    assert "There is no such lead" in as_ann.get(f"{DRAFT_ADD_URL}?lead={lead.pk}").content.decode()
+    assert "This lead does not exist" in as_ann.get(f"{DRAFT_ADD_URL}?lead={lead.pk}").content.decode()
     form = {
         "key": str(uuid7()),
         "version": "0",
@@ -309,7 +309,7 @@ def test_template_fills_in_lead_and_shows_missing_placeholders(as_ann, ann, lead
     assert draft.subject == "For Lee Lead"
     assert draft.body == "Dear Lee, your {{line}} for {{company_name}}.\nAnn\n\nP.S. Hello"
     answer = submit_composer(as_ann, composer_form(as_ann, f"/inbox/draft/{draft.pk}/change/"), "send")
-    assert "Not filled in yet: {{line}}, {{company_name}}." in answer.content.decode()
+    assert "Fill in or remove the placeholders: {{line}}, {{company_name}}." in answer.content.decode()
 
 
 def test_template_keeps_reply_subject(as_ann, thread, template):
@@ -326,7 +326,7 @@ def test_unknown_template_shows_error(as_ann, thread, key):
     assert Draft.objects.get().body == "Hello"
 
 
-# Files
+# Attachments
 
 
 def test_attachments_are_sent_and_can_be_removed(smtp_sink, as_ann, thread):
@@ -355,15 +355,15 @@ def test_too_many_or_too_large_attachments_are_refused(as_ann, thread, monkeypat
     form = {**composer_form(as_ann, page_of(thread)), "body": "Here."}
     many = [SimpleUploadedFile(f"{n}.txt", b"x") for n in range(11)]
     answer = submit_composer(as_ann, form, "send", files=many)
-    assert (answer.status_code, "At most 10 files" in answer.content.decode()) == (422, True)
+    assert (answer.status_code, "at most 10 files" in answer.content.decode()) == (422, True)
     monkeypatch.setattr("inbox.drafts.transitions.MAX_ATTACHMENT_BYTES", 10)
     form["version"] = str(Draft.objects.get().version)
     answer = submit_composer(as_ann, form, "attach", files=[SimpleUploadedFile("a.txt", b"x" * 11)])
-    assert "The files have 11 bytes together" in answer.content.decode()
+    assert "The files have 11 bytes in total" in answer.content.decode()
     assert (Draft.objects.get().body, Draft.objects.get().attachments) == ("Here.", [])
 
 
-# The page
+# Page
 
 
 def test_query_count_is_bounded_with_draft_and_many_messages(as_ann, ann, thread):
@@ -375,7 +375,7 @@ def test_query_count_is_bounded_with_draft_and_many_messages(as_ann, ann, thread
     make_draft(ann, thread)
     with CaptureQueriesContext(connection) as many:
         as_ann.get(page_of(thread))
-    # One more: whether somebody wrote since the draft was begun.
+    # One more query: whether there is a newer message than the draft.
     assert len(many) <= len(few) + 1 <= 22
 
 

@@ -1,4 +1,4 @@
-"""Contact dates have one owner, who never turns them back."""
+"""Contact dates are written in one place and never move backwards."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""A conversation on its page: read like one, whatever an outsider wrote into it."""
+"""The conversation page is readable and safe, whatever outsiders wrote."""
 
 from datetime import timedelta
 

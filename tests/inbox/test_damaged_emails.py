@@ -1,4 +1,4 @@
-"""Nothing that stands in a mail breaks the program: it is taken in, or set aside for what it is."""
+"""No damaged email breaks the program: each is stored or set aside."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -27,7 +27,7 @@ def test_damaged_emails_are_received_or_set_aside(db):
     assert broken == []
     assert counted.taken + counted.duplicates + counted.aside == 400
     assert counted.taken == Message.objects.count() > 300
-    assert set(reasons) <= {"It has no header: these bytes are no mail."}
+    assert set(reasons) <= {"The file is not an email: it has no headers."}
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

@@ -1,4 +1,4 @@
-"""The IMAP server of the tests does what the tests need of it."""
+"""The test IMAP server supports what the tests need."""
 
 import ssl
 

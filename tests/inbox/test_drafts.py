@@ -1,4 +1,4 @@
-"""Drafts: kept as they are typed, their author's alone, and never written over unseen."""
+"""Drafts are saved as typed, private to their author, and never overwritten silently."""
 
 import threading
 from datetime import timedelta
@@ -41,7 +41,7 @@ def page_of(thread) -> str:
 
 
 def autosave(page, form, **kw):
-    """What the script sends while somebody types."""
+    """Send what the autosave script sends while a person types."""
     return page.post(DRAFT_ADD_URL, {**form, **kw, "do": "save"}, headers={"X-Fragment": "1"})
 
 
@@ -70,7 +70,7 @@ def test_second_tab_conflict_is_reported_and_keeps_typed_text(as_ann, thread):
     autosave(as_ann, form, body="In the first tab")
     answer = autosave(as_ann, form, body="In the second tab")
     assert answer.status_code == 422
-    assert "You have changed this draft elsewhere" in answer.json()["refused"]
+    assert "You changed this draft elsewhere" in answer.json()["refused"]
     answer = submit_composer(as_ann, {**form, "body": "In the second tab"}, "send")
     page = answer.content.decode()
     assert (
@@ -89,7 +89,7 @@ def test_two_empty_tabs_create_one_draft(as_ann, thread):
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_sends_from_empty_composer_create_one_email(ann, thread):
-    """As when a button is pressed twice: both begin the draft, and both send it."""
+    """Like a double click: both requests create the draft, and both send it."""
     for _ in range(5):
         key, start, found = uuid7(), threading.Barrier(2), []
 
@@ -120,7 +120,7 @@ def test_draft_is_private_to_its_author(as_ann, ann, max, thread):
     form = {"key": str(draft.pk), "version": "1", "to": "x@example.com", "subject": "a", "body": "b"}
     for act in ("save", "send", "discard", "attach"):
         answer = submit_composer(browser(max), form, act)
-        assert answer.status_code == 422 and "somebody else" in answer.content.decode()
+        assert answer.status_code == 422 and "belongs to another user" in answer.content.decode()
     for deed in (transitions.discard, transitions.send):
         with pytest.raises(NotPermitted):
             deed(draft, by=max)
@@ -145,7 +145,7 @@ def test_discarded_draft_cannot_be_sent(as_ann, ann, thread):
     assert not Draft.objects.exists()
     assert composer_form(as_ann, page_of(thread))["body"] == ""
     answer = submit_composer(as_ann, {"key": str(draft.pk), "version": "1", "body": "Once more"}, "send")
-    assert "no longer there" in answer.content.decode() and not Draft.objects.exists()
+    assert "no longer exists" in answer.content.decode() and not Draft.objects.exists()
 
 
 def test_bulk_discard_drafts(as_ann, ann):
@@ -188,7 +188,7 @@ def test_database_allows_one_draft_per_author_and_thread(ann, bob, thread):
         Draft.objects.create(author=ann, thread=thread)
     with pytest.raises(IntegrityError, match="drafts_one_place"), transaction.atomic():
         Draft.objects.create(author=bob, thread=thread, lead=thread.lead)
-    with pytest.raises(ValidationError, match="whoever the conversation is with"):
+    with pytest.raises(ValidationError, match="cannot have a lead or client of its own"):
         Draft(author=bob, thread=thread, lead=thread.lead).full_clean()
 
 

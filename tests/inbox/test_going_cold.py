@@ -1,4 +1,4 @@
-"""Who is going cold: two rules, by examples that tell it and examples that do not."""
+"""The two rules for leads that are going cold, with positive and negative examples."""
 
 from datetime import timedelta
 
@@ -18,14 +18,14 @@ NOW = timezone.now().replace(microsecond=0)
 
 
 def make_words(*said):
-    """Words by days ago; a number below zero is theirs."""
+    """Build messages by their age in days; a negative number is a message from the lead."""
     return [ContactEvent(NOW - timedelta(days=abs(days)), days < 0, place) for place, days in enumerate(said)]
 
 
 @pytest.mark.parametrize(
     ("said", "place", "note"),
     [
-        # Ours without an answer.
+        # Our messages without a reply.
         ([10, 5], 0, "2 of our words"),
         ([-20, 15, 9, 4], 1, "3 of our words"),
         ([-20, 10, 9.5, 9, 4], 1, "3 of our words"),
@@ -34,7 +34,7 @@ def make_words(*said):
         ([10, 9.5], None, ""),
         ([10, 5, -1], None, ""),
         ([], None, ""),
-        # Theirs, ever slower.
+        # Their replies, ever slower.
         ([40, -39, 38, -35, 30, -20], 5, "24 hours, 3 days, 10 days"),
         ([50, 40, -39, 38, -35, 30, -20], 6, "24 hours, 3 days, 10 days"),
         ([40, -39, 38, -35, 30, -26], None, ""),
@@ -75,7 +75,7 @@ def test_silence_signal_is_added_once_and_fades():
     [sign] = going_cold_signals(lead)
     assert (sign["source"], sign["weight"]) == (str(first.pk), -0.15)
     assert sign["timestamp"] == (NOW - timedelta(days=2)).isoformat()
-    # Told later of something older that we had said: the same silence.
+    # An older message of ours is stored later: the silence is the same.
     add_message(thread, days=12, out=True)
     tasks.warn_of_silence(timestamp=0)
     assert len(going_cold_signals(lead)) == 1
@@ -84,7 +84,7 @@ def test_silence_signal_is_added_once_and_fades():
     assert len(going_cold_signals(lead)) == 1
     strong = {**sign, "type": "x", "weight": 0.5}
     Lead.objects.filter(pk=lead.pk).update(signals=[sign, strong])
-    # Two days old by now, and both halve in thirty.
+    # Two days old by now; the half-life of both is thirty days.
     for later, score in ((0, 0.33), (30, 0.17)):
         rescore_leads([lead.pk], ScoringPolicy.objects.active(), NOW + timedelta(days=later))
         assert float(Lead.objects.get(pk=lead.pk).overall_score) == score

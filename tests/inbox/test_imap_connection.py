@@ -1,4 +1,4 @@
-"""Connecting a mailbox: what is wrong is a sentence, and the password is seen nowhere."""
+"""Connecting a mailbox: errors are readable sentences, and the password is never exposed."""
 
 import json
 import socket
@@ -72,13 +72,13 @@ def test_reencrypt_command_rotates_keys_and_reports_lost_key(server, settings, c
     [old] = settings.CREDENTIALS_KEYS
     settings.CREDENTIALS_KEYS = [Fernet.generate_key().decode(), old]
     call_command("reencrypt_credentials")
-    assert "1 password encrypted anew" in capsys.readouterr().out
+    assert "1 password re-encrypted" in capsys.readouterr().out
     settings.CREDENTIALS_KEYS = settings.CREDENTIALS_KEYS[:1]
     assert poll(box).last_error == "" and Message.objects.count() == 1
     settings.CREDENTIALS_KEYS = [Fernet.generate_key().decode()]
     poll(box)
     assert "cannot be read with the keys of CREDENTIALS_KEYS" in box.last_error
-    # The key may be put back: nobody has to enter every password again.
+    # The mailbox stays active: the key may be restored without entering every password again.
     assert (box.status, box.failures) == (MailboxStatus.ACTIVE, 1)
     with pytest.raises(CommandError, match="None of the keys of CREDENTIALS_KEYS opens it"):
         call_command("reencrypt_credentials")
@@ -131,22 +131,20 @@ def test_connection_errors_are_readable(server, monkeypatch, ada):
         return str(refusal.value)
 
     place = f"localhost:{server.tls_port}"
-    assert said() == f"The certificate that {place} shows is not trusted for localhost: self-signed certificate."
-    assert said(host="nowhere.invalid") == "There is no server called nowhere.invalid."
-    assert said(port=9) == "localhost:9 takes no connections: look at server and port."
+    assert said() == f"The certificate of {place} is not trusted for localhost: self-signed certificate."
+    assert said(host="nowhere.invalid") == "The server nowhere.invalid was not found."
+    assert said(port=9) == "localhost:9 refused the connection. Check the server and the port."
     plain = f"localhost:{server.port}"
-    assert said(port=server.port) == (
-        f"{plain} does not speak TLS as expected: another port or STARTTLS may be the right choice."
-    )
+    assert said(port=server.port) == (f"The TLS handshake with {plain} failed. Try another port or STARTTLS.")
     with silent_server() as listening, monkeypatch.context() as patch:
         patch.setattr(imap, "TIMEOUT_SECONDS", 0.5)
         port = listening.getsockname()[1]
-        assert said(port=port, security=Security.STARTTLS) == f"localhost:{port} does not answer within 0.5 seconds."
+        assert said(port=port, security=Security.STARTTLS) == f"localhost:{port} did not respond within 0.5 seconds."
     monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
-    assert "refuses the login of ann@agency.example: wrong login or password." in said(password="wrong")
+    assert "refused the login of ann@agency.example: wrong username or password." in said(password="wrong")
     assert said(host="127.0.0.2", port=server.tls_port).startswith("127.0.0.2")
     assert try_connection(connect(server, **good, username=ANN, address="x@agency.example"), by=ada) == (
-        "The connection works: 0 mails in the inbox. What was sent is in “Sent”."
+        "The connection works: 0 emails in the inbox. Sent folder: “Sent”."
     )
 
 
@@ -169,7 +167,7 @@ def test_starttls_encrypts_and_missing_support_is_reported(server, monkeypatch, 
     assert try_connection(box, by=ada).startswith("The connection works")
     with (
         dovecot.start_dovecot({ANN: SECRET}) as plain,
-        pytest.raises(ConnectionFailed, match="does not offer STARTTLS"),
+        pytest.raises(ConnectionFailed, match="does not support STARTTLS"),
     ):
         try_connection(connect(plain, "other@agency.example", host="localhost", security=Security.STARTTLS), by=ada)
 
@@ -177,19 +175,20 @@ def test_starttls_encrypts_and_missing_support_is_reported(server, monkeypatch, 
 def test_unencrypted_connection_is_only_for_localhost(as_max):
     sent = {"address": ANN, "provider": "IMAP", "host": "mail.example.com", "security": "NONE"}
     answer = as_max.post(reverse("admin:inbox_mailbox_add"), sent)
-    assert "Without encryption only a server on this machine can be used" in answer.content.decode()
+    assert "A connection without encryption is allowed only to a server on this machine" in answer.content.decode()
     with pytest.raises(IntegrityError), transaction.atomic():
         Mailbox.objects.create(address=ANN, provider="IMAP", host="mail.example.com", security="NONE")
 
 
-# Being shut out
+# Refused logins
 
 
 @dovecot.requires_dovecot
 def test_rejected_password_is_not_retried_until_changed(server, ada):
     box = poll(connect(server, password="wrong"))
     assert (box.status, box.next_sync_at) == (MailboxStatus.PENDING_REAUTH, None)
-    assert "wrong login or password" in box.last_error and "wrong " not in box.last_error.replace("wrong login", "")
+    assert "wrong username or password" in box.last_error
+    assert "wrong " not in box.last_error.replace("wrong username", "")
     lines = server.log().count("auth failed")
     poll_mailbox(box.pk)
     fetch_due_mailboxes(0)
@@ -254,7 +253,7 @@ def test_disconnecting_deletes_password_and_keeps_messages(server, ada, vera):
         Mailbox.objects.filter(pk=box.pk).update(credentials="x")
 
 
-# The form
+# Form
 
 
 @dovecot.requires_dovecot
@@ -276,7 +275,7 @@ def test_password_must_be_reentered_for_another_server(server, as_max):
 def test_gmail_prefills_server_settings(as_max):
     as_max.post(reverse("admin:inbox_mailbox_add"), {"address": ANN, "provider": "GMAIL", "security": "TLS"})
     box = Mailbox.objects.get()
-    assert (box.server_address, box.login, box.health[0]) == ("imap.gmail.com:993", ANN, "No password yet")
+    assert (box.server_address, box.login, box.health[0]) == ("imap.gmail.com:993", ANN, "No password")
     url = reverse("admin:inbox_mailbox_change", args=[box.pk])
     sent = read_form(as_max.get(url + "?edit=1").content.decode(), "mailbox_form")
     as_max.post(url + "?edit=1", {**sent, "provider": "IMPORT"})
@@ -300,7 +299,7 @@ def test_folders_can_be_selected_after_first_fetch(server, as_max):
     poll(box)
     assert Message.objects.count() == 1
     shown = as_max.get(url).content.decode()
-    assert "Clients" in shown and "Fetched" in shown
+    assert "Clients" in shown and "Synced" in shown
 
 
 def test_sent_folder_is_found_by_flag_or_name():

@@ -1,4 +1,4 @@
-"""Processes that die in the middle of a mailbox, and two at once: everything is there in the end, and nothing twice."""
+"""Sync processes that crash, and two at once: in the end every email is stored exactly once."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from tests.inbox.imap_mailboxes import ANN, connect, make_email, poll
 
 pytestmark = [dovecot.requires_dovecot, pytest.mark.django_db(transaction=True), pytest.mark.storm]
 MAILS = 300
-# Small batches, so that there is much to be killed in between.
+# Small batches, so that there are many points to kill the process at.
 VISIT = """
 import django, sys, uuid
 django.setup()
@@ -27,7 +27,7 @@ print("done", flush=True)
 
 
 def start_fetching(box):
-    """A process that fetches from `box`."""
+    """Start a process that fetches from `box`."""
     return running("-c", VISIT, str(box.pk), DATABASE_URL=test_database_url(), DJANGO_SETTINGS_MODULE="crm.settings")
 
 
@@ -49,7 +49,7 @@ def test_killed_sync_resumes_without_loss(server):
             process.wait()
         box.refresh_from_db()
         seen.append(Message.objects.count())
-        # How far it got and what was taken in are one.
+        # The sync position and the stored emails agree.
         assert folder_state(box, "INBOX").taken == seen[-1] == FolderMail.objects.count()
     assert sorted(set(seen)) == seen and seen[0] > 0 and seen[-1] < MAILS
     poll(box)

@@ -1,4 +1,4 @@
-"""What servers answer to FETCH, in all the ways in which they do."""
+"""The many forms of responses to FETCH."""
 
 import pytest
 from hypothesis import given
@@ -13,9 +13,9 @@ HEAD = b"Message-ID: <1@x>\r\n\r\n"
     "response",
     [
         [(b"1 (UID 7 FLAGS (\\Seen) RFC822.SIZE 900 BODY[HEADER.FIELDS (MESSAGE-ID)] {21}", HEAD), b")"],
-        # What belongs to it may come behind the literal.
+        # Attributes may follow the literal.
         [(b"1 (BODY[HEADER.FIELDS (MESSAGE-ID)] {21}", HEAD), b" UID 7 FLAGS (\\SEEN \\Answered) RFC822.SIZE 900)"],
-        # And between two of them what nobody asked for.
+        # Unsolicited responses may come in between.
         [b"3 (FLAGS (\\Recent))", (b"1 (UID 7 RFC822.SIZE 900 FLAGS (\\Seen) BODY[] {21}", HEAD), b")", None],
     ],
 )

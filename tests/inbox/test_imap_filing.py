@@ -1,4 +1,4 @@
-"""What we send is filed as sent: once, as it went out, and it is the same mail when it comes back."""
+"""Sent email is filed in the Sent folder once, unchanged, and recognised when it is synced back."""
 
 import email
 import email.policy
@@ -33,7 +33,7 @@ def proceed():
 
 
 def send_reply(thread, ann, **kw):
-    """A mail of ours in `thread` that has gone out."""
+    """Create a sent email in `thread`."""
     earlier = thread.messages.filter(direction=Direction.IN).first()
     asked = {"to": ["lee@example.com"], "subject": "Re: Hello", "text": "Here it is.", "message_id": ID, **kw}
     message = outbox.compose(thread, sender=ann, reply_to_message=earlier, by=ann, **asked)
@@ -43,7 +43,7 @@ def send_reply(thread, ann, **kw):
 
 
 def queued_filings():
-    """The filings that wait: when, and the how manieth attempt each is."""
+    """Return the queued filing jobs: time and attempt number of each."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT scheduled_at, (args->>'attempt')::int FROM procrastinate_jobs WHERE task_name = 'inbox.file_sent'"
@@ -136,7 +136,7 @@ def test_failed_filing_is_retried_then_reported_and_email_stays_sent(server, smt
     assert told.get().about_id == box.pk
     message.refresh_from_db()
     assert message.state == MessageState.SENT
-    assert message.error_message.startswith("It went out, but could not be filed in the folder of what was sent: ")
+    assert message.error_message.startswith("The email was sent, but could not be filed in the Sent folder: ")
 
 
 def test_rejected_login_stops_filing_and_requires_reauth(server, smtp_sink, ann):

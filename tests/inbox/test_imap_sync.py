@@ -1,4 +1,4 @@
-"""Fetching mail from a real server: what is new, once, wherever it was cut off."""
+"""Syncing with a real server: new email is stored once, wherever a run is interrupted."""
 
 import pytest
 from django.db import connection
@@ -102,7 +102,7 @@ def test_renumbered_folder_is_not_fetched_again(server, monkeypatch):
     state = folder_state(poll(box), "INBOX")
     assert state.uidvalidity != was.uidvalidity
     assert (Message.objects.count(), SetAside.objects.count(), len(fetched)) == (4, 1, 2)
-    assert SetAside.objects.get().origin_label == "INBOX, mail 4"
+    assert SetAside.objects.get().origin_label == "INBOX, email 4"
     assert FolderMail.objects.count() == 5
 
 
@@ -114,7 +114,7 @@ def test_interrupted_connection_resumes(server, monkeypatch):
         box = connect(server, port=proxy.port)
         proxy.cut_after_bytes = 20_000
         poll(box)
-        assert "broke the connection off" in box.last_error
+        assert "closed the connection" in box.last_error
         assert 0 < Message.objects.count() < 30
         assert folder_state(box, "INBOX").uid == Message.objects.count()
         assert (box.failures, box.status) == (1, MailboxStatus.ACTIVE)
@@ -132,7 +132,7 @@ def test_oversized_email_is_set_aside_without_download(server):
         assert proxy.bytes_passed < 20_000
     kept = SetAside.objects.get()
     assert kept.size > 60_000_000 and bytes(kept.raw) == b""
-    assert "60,000,1" in kept.reason and "“The <b>film</b>” from lee@example.com" in kept.reason
+    assert "60,000,1" in kept.reason and "“The <b>film</b>”, from lee@example.com" in kept.reason
     assert Message.objects.count() == 2
     assert folder_state(box, "INBOX").aside == 1
     poll(box)
@@ -144,7 +144,10 @@ def test_unreadable_email_is_set_aside_once(server):
     server.deliver(ANN, make_email(1))
     box = poll(connect(server))
     poll(box)
-    assert (SetAside.objects.get().reason, Message.objects.count()) == ("It has no header: these bytes are no mail.", 1)
+    assert (SetAside.objects.get().reason, Message.objects.count()) == (
+        "The file is not an email: it has no headers.",
+        1,
+    )
 
 
 def test_backlog_continues_in_next_run(server, monkeypatch):
@@ -222,7 +225,9 @@ def test_email_that_breaks_connection_is_set_aside_after_retries(server, monkeyp
         poll(box)
         assert box.last_error in {"It broke off.", ""}
     assert runs == sync.SINGLE_AFTER_TRIES + sync.GIVE_UP_AFTER_TRIES + 1
-    assert "Each time it was fetched or taken in, something broke off. It is “Hello”" in SetAside.objects.get().reason
+    assert (
+        "Every attempt to fetch or store this email was interrupted. Subject: “Hello”" in SetAside.objects.get().reason
+    )
     assert (Message.objects.count(), folder_state(box, "INBOX").uid, box.failures) == (5, 6, 0)
 
 
@@ -238,15 +243,15 @@ def test_email_refused_by_server_is_set_aside(server, monkeypatch):
 
     monkeypatch.setattr(sync.ImapSession, "fetch_emails", refusing)
     box = poll(connect(server))
-    assert SetAside.objects.get().reason == "The server does not hand it out."
+    assert SetAside.objects.get().reason == "The server refuses to return this email."
     assert (Message.objects.count(), box.last_error) == (2, "")
 
 
 def test_missing_folder_is_reported_and_others_are_read(server):
     server.deliver(ANN, make_email(1))
     box = poll(connect(server, folders=["Gone"]))
-    assert "There is no folder “Gone” that can be read" in box.last_error
-    assert (Message.objects.count(), box.failures, box.health[0]) == (1, 0, "Fetched, with trouble")
+    assert "The folder “Gone” does not exist or cannot be read" in box.last_error
+    assert (Message.objects.count(), box.failures, box.health[0]) == (1, 0, "Synced with warnings")
 
 
 def test_messages_and_folder_progress_are_saved_atomically(server, monkeypatch, caplog):
@@ -255,6 +260,6 @@ def test_messages_and_folder_progress_are_saved_atomically(server, monkeypatch, 
     with monkeypatch.context() as patch:
         patch.setattr(FolderMail.objects, "bulk_create", lambda *args, **kw: 1 / 0)
         poll(box)
-    assert box.last_error == "The program broke down over it (ZeroDivisionError)."
+    assert box.last_error == "An internal error occurred (ZeroDivisionError)."
     assert (Message.objects.count(), folder_state(box, "INBOX").uid) == (0, 0)
     assert (folder_state(poll(box), "INBOX").taken, Message.objects.count()) == (1, 1)

@@ -1,4 +1,4 @@
-"""The list of conversations: whose turn it is, what it finds, what it hides and what it costs."""
+"""The list of conversations: tabs, filters, visibility and number of queries."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def tab_counts(page, **asked) -> dict[str, str]:
 
 @pytest.fixture
 def threads(ann, bob) -> None:
-    """One conversation for each way in which they differ, one hour apart, the first the oldest."""
+    """One conversation of each kind, one hour apart, oldest first."""
     lead, client = make_lead(contact_name="Mia Muster", assigned_to=ann), make_client(name="Works")
     begin = timezone.now() - timedelta(days=10)
     rows = {
@@ -73,11 +73,11 @@ def test_filters_return_expected_threads_in_tab_order(threads, as_max, asked, fo
 
 def test_tabs_show_counts(threads, as_max):
     assert tab_counts(as_max) == {
-        "We owe": "3",
-        "They owe": "1",
+        "Needs reply": "3",
+        "Waiting on them": "1",
         "Mine": "0",
-        "Unmatched": "1",
-        "Not sent": "0",
+        "Unlinked": "1",
+        "Failed to send": "0",
         "All open": "5",
         "Resolved": "",
         "Archived": "",
@@ -142,7 +142,7 @@ def test_agent_sees_neither_rows_nor_counts_of_colleagues(as_ann, bob):
     make_thread(subject="Bobs client", client=make_client(assigned_to=bob), last_direction="in")
     make_thread(subject="Nobodys", lead=make_lead(), last_direction="in")
     assert listed_subjects(as_ann) == ["Nobodys"]
-    assert tab_counts(as_ann)["We owe"] == "1"
+    assert tab_counts(as_ann)["Needs reply"] == "1"
     assert "Deleted" not in tab_counts(as_ann)
 
 

@@ -1,4 +1,4 @@
-"""Taking mail in: once, into the right conversation whatever the order, and only people count as contact."""
+"""Receiving email: once, into the right thread in any order; only people count as contact."""
 
 import itertools
 import random
@@ -44,10 +44,10 @@ def test_every_order_gives_same_threads_and_dates(box):
         raw_email("a"),
         raw_email("b", by=OURS, to=LEE, answers="a", refs=["a"], day=1, subject="Re: A question"),
         raw_email("c", answers="b", refs=["a", "b"], day=2, subject="AW: A question"),
-        # Both answer one that never arrived.
+        # Both reply to an email that never arrived.
         raw_email("d", refs=["gone"], subject="Other", day=3),
         raw_email("e", refs=["gone"], subject="Re: Other", day=4),
-        # Named by nothing: of one subject between the same people, and of one between others.
+        # No references: the same subject between the same people, and between others.
         raw_email("f", subject="Plain", day=5),
         raw_email("g", subject="Re: Plain", day=6),
         raw_email("h", subject="Plain", by="stranger@example.org", day=7),
@@ -128,16 +128,16 @@ def test_import_command_counts_files(box, tmp_path):
     (tmp_path / "two.mbox").write_bytes(b"From x\n" + raw_email("b") + b"\nFrom y\n" + raw_email("c", answers="b"))
     said = StringIO()
     call_command("import_mail", str(tmp_path), mailbox=OURS, verbosity=0, stdout=said)
-    assert said.getvalue() == "4 mails read: 3 taken in, 0 there already, 1 set aside.\n"
+    assert said.getvalue() == "4 emails read: 3 imported, 0 already known, 1 set aside.\n"
     said = StringIO()
     call_command("import_mail", str(tmp_path), mailbox=OURS.upper(), verbosity=0, stdout=said)
-    assert said.getvalue() == "4 mails read: 0 taken in, 4 there already, 0 set aside.\n"
+    assert said.getvalue() == "4 emails read: 0 imported, 4 already known, 0 set aside.\n"
     assert len(message_ids_by_thread()) == 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "why"),
-    [(["nowhere"], "There is no nowhere"), ([__file__, "--mailbox", "no address"], "valid email address")],
+    [(["nowhere"], "nowhere does not exist"), ([__file__, "--mailbox", "no address"], "valid email address")],
 )
 def test_import_command_refuses_invalid_argument(db, arguments, why):
     with pytest.raises(CommandError, match=why):

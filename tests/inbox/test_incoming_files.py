@@ -1,4 +1,4 @@
-"""Mails out of files, whatever kind of file it is."""
+"""Reading emails from every supported kind of file."""
 
 import io
 import tarfile

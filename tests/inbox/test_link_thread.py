@@ -1,4 +1,4 @@
-"""Saying whose conversation it is."""
+"""Linking conversations to leads and clients."""
 
 import pytest
 
@@ -44,13 +44,13 @@ def test_thread_can_have_lead_and_client(ann):
 def test_deleted_lead_cannot_be_linked(ann):
     thread, lead = make_thread(), make_lead()
     soft_delete(lead, by=SYSTEM_ACTOR)
-    with pytest.raises(InvalidInput, match="There is no such lead, or it is deleted or not yours to see"):
+    with pytest.raises(InvalidInput, match="This lead does not exist, was deleted, or you do not have access to it"):
         link(thread, lead=lead, by=ann)
 
 
 def test_invisible_lead_cannot_be_linked(ann, bob, max):
     thread, lead = make_thread(), make_lead(assigned_to=bob)
-    with pytest.raises(InvalidInput, match="not yours to see"):
+    with pytest.raises(InvalidInput, match="do not have access to it"):
         link(thread, lead=lead, by=ann)
     link(thread, lead=lead, by=max)
 
@@ -89,7 +89,7 @@ def test_unlinking_clears_both_and_keeps_contact_date(ann):
     assert (thread.lead, thread.client) == (None, None)
     for one in (lead, client):
         assert "no longer linked to" in ActivityLog.objects.on_timeline_of(one)[0].summary
-    with pytest.raises(IllegalTransition, match="is linked to nobody"):
+    with pytest.raises(IllegalTransition, match="is not linked to a lead or client"):
         unlink(thread, by=ann)
 
 
@@ -117,7 +117,7 @@ def test_link_page_searches_visible_leads_only(as_ann, bob):
 def test_posting_lead_links_thread(as_ann):
     thread, lead = make_thread(), make_lead()
     answer = as_ann.post(link_url(thread), {"lead": str(lead.pk)}, follow=True)
-    assert f"is linked to {lead}" in answer.content.decode()
+    assert f"linked to {lead}" in answer.content.decode()
     thread.refresh_from_db()
     assert thread.lead == lead
 

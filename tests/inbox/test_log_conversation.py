@@ -1,4 +1,4 @@
-"""Writing down what was said outside the program."""
+"""Logging conversations that took place outside the program."""
 
 from datetime import timedelta
 
@@ -54,8 +54,8 @@ def test_resolved_conversation_is_stored_as_resolved(ann):
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"body": "  "}, "Say what was said"),
-        ({"at": timezone.now() + timedelta(days=1)}, "is a task, not a conversation"),
+        ({"body": "  "}, "Enter notes, or add"),
+        ({"at": timezone.now() + timedelta(days=1)}, "is in the future. Create a task"),
         ({"source": "PIGEON"}, "PIGEON"),
         ({"direction": "sideways"}, "sideways"),
         ({"subject": "x" * 501}, "500"),
@@ -68,7 +68,7 @@ def test_invalid_input_is_refused_and_nothing_saved(ann, wrong, sentence):
 
 
 def test_logging_needs_visible_lead_and_permission(ann, bob, vera):
-    with pytest.raises(InvalidInput, match="not yours to see"):
+    with pytest.raises(InvalidInput, match="do not have access to it"):
         log_call(make_lead(assigned_to=bob), ann)
     gone = make_lead()
     soft_delete(gone, by=SYSTEM_ACTOR)
@@ -96,7 +96,7 @@ def test_form_needs_exactly_one_lead_or_client(as_ann):
     lead, client = make_lead(), make_client()
     for whose in ({}, {"lead": str(lead.pk), "client": str(client.pk)}):
         page = as_ann.post(ADD, form_data(**whose)).content.decode()
-        assert "Choose with whom it was" in page
+        assert "Choose either a lead or a client" in page
     assert not Thread.objects.exists()
 
 
@@ -109,7 +109,7 @@ def test_form_rejects_a_colleagues_lead(as_ann, bob):
 def test_form_rejects_future_date(as_ann):
     later = (timezone.localtime() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
     page = as_ann.post(ADD, form_data(lead=str(make_lead().pk), at=later), follow=True).content.decode()
-    assert "is a task, not a conversation" in page
+    assert "is in the future. Create a task" in page
     assert not Thread.objects.exists()
 
 
@@ -117,7 +117,7 @@ def test_viewer_cannot_open_form(vera):
     assert browser(vera).get(ADD).status_code == 403
 
 
-# What was kept of it
+# Details
 
 
 def test_recording_transcript_and_files_are_shown_and_searchable(as_ann, ann):
@@ -154,11 +154,11 @@ def test_recording_transcript_and_files_are_shown_and_searchable(as_ann, ann):
         ({"recording_url": "javascript:alert(1)"}, "must begin with http"),
         ({"recording_url": "ftp://example.com/x"}, "must begin with http"),
         ({"document_url": "file:///etc/passwd"}, "must begin with http"),
-        ({"summary": "x" * 5_001}, "A summary has at most 5,000"),
-        ({"transcript": "x" * 200_001}, "A transcript has at most"),
-        ({"duration": -1}, "between nothing and a day"),
-        ({"participants": ["x"] * 51}, "at most 50 people"),
-        ({"participants": ["x" * 300]}, "each in at most"),
+        ({"summary": "x" * 5_001}, "The summary has 5,001 characters"),
+        ({"transcript": "x" * 200_001}, "The transcript has 200,001 characters"),
+        ({"duration": -1}, "between 0 minutes and 24 hours"),
+        ({"participants": ["x"] * 51}, "at most 50 participants"),
+        ({"participants": ["x" * 300]}, "of at most 200 characters each"),
         ({"documents": [("big.bin", "", b"x" * (MAX_ATTACHMENT_BYTES + 1))]}, "is too large"),
         ({"participants": ["not@anaddress"]}, "is not an email address"),
     ],

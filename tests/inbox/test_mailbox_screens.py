@@ -1,4 +1,4 @@
-"""Mailboxes, and the mail that could not be taken in: seen, tried again, and by whom."""
+"""The screens for mailboxes and for emails set aside: visibility, retry and permissions."""
 
 import pytest
 from django.urls import reverse
@@ -46,7 +46,7 @@ def test_retry_stores_a_now_readable_email(as_max, box):
 def test_retry_of_unreadable_email_shows_error_and_keeps_it(as_max, box):
     kept = make_set_aside(box, b"rubbish")
     response = as_max.post(reverse("admin:inbox_setaside_do", args=[kept.pk, "again"]))
-    assert "It still cannot be read." in response.content.decode()
+    assert "The email still cannot be read." in response.content.decode()
     assert SetAside.objects.exists()
 
 
@@ -62,5 +62,5 @@ def test_duplicate_mailbox_address_is_refused(as_max, box):
     response = as_max.post(
         reverse("admin:inbox_mailbox_add"), {"address": "OFFICE@agency.example", "loaded_digest": ""}
     )
-    assert "There is a mailbox of this address already." in response.content.decode()
+    assert "A mailbox with this address already exists." in response.content.decode()
     assert Mailbox.objects.count() == 1

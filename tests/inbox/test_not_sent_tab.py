@@ -1,4 +1,4 @@
-"""What did not go out, or perhaps did not: found in one place, whoever wrote it, by whoever may see it."""
+"""The Failed to send tab lists every unsent or unconfirmed email that the user may see."""
 
 import pytest
 from django.db import connection
@@ -22,7 +22,7 @@ def listed_subjects(page, **asked) -> list[str]:
 
 
 def count_on_tab(page) -> str:
-    return next(tab["count"] for tab in page.get(LIST).context["cl"].tabs if tab["label"] == "Not sent")
+    return next(tab["count"] for tab in page.get(LIST).context["cl"].tabs if tab["label"] == "Failed to send")
 
 
 def make_message(state: str, thread: Thread | None = None, **kw) -> Message:
@@ -35,7 +35,7 @@ def make_message(state: str, thread: Thread | None = None, **kw) -> Message:
 
 
 def make_failed_email(user, **kw) -> Message:
-    """A mail that `user` has sent and that the server will not have."""
+    """Create an email that `user` has sent and the mail server has refused."""
     thread = make_thread(subject=f"Of {user}", lead=make_lead(contact_email="lee@example.com", **kw))
     add_incoming_email(thread)
     message = send_draft(user, thread)
@@ -89,11 +89,11 @@ def test_failed_email_is_shown_to_its_owner_only(as_ann, ann, bob):
 
 def test_dashboard_shows_not_sent_count_only_when_positive(as_max, max, stranger):
     assert failed_to_send_figure(max, NOW) is None
-    assert "Mails not sent" not in as_max.get("/").content.decode()
+    assert "Failed to send" not in as_max.get("/").content.decode()
     make_message("UNCERTAIN")
     figure = failed_to_send_figure(max, NOW)
-    assert (figure.value, figure.url) == ("1", f"{LIST}?sent=no")
-    assert "Mails not sent" in as_max.get("/").content.decode()
+    assert (figure.value, figure.note, figure.url) == ("1", "conversation", f"{LIST}?sent=no")
+    assert "Failed to send" in as_max.get("/").content.decode()
     assert failed_to_send_figure(stranger, NOW) is None
 
 

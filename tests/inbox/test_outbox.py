@@ -349,9 +349,9 @@ def test_changed_attachment_is_not_sent(smtp_sink, settings, thread, ann):
     mail = compose_email(thread, ann, attachments=[store_attachment("a.pdf", "application/pdf", b"%PDF")])
     (settings.MEDIA_ROOT / mail.attachments[0]["stored"]).write_bytes(b"other")
     delivery = outbox.deliver(mail, proceed)
-    assert (delivery.outcome, "no longer what was to be sent" in delivery.message) == (DeliveryOutcome.REJECTED, True)
+    assert (delivery.outcome, "has changed since it was stored" in delivery.message) == (DeliveryOutcome.REJECTED, True)
     (settings.MEDIA_ROOT / mail.attachments[0]["stored"]).unlink()
-    assert "is not where it was stored" in outbox.deliver(mail, proceed).message
+    assert "is missing from the storage" in outbox.deliver(mail, proceed).message
     assert smtp_sink.received_commands == []
 
 

@@ -1,4 +1,4 @@
-"""Mails that other processes understand: the same ones in the same order, and none is lost with a process."""
+"""Parsing in worker processes keeps the order and loses no email when a process dies."""
 
 import subprocess
 import sys

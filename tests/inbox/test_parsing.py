@@ -1,4 +1,4 @@
-"""Mails as bytes: what is understood of them, and that nothing in them breaks anything."""
+"""Parsing raw emails: what is read from them, and that no content breaks the parser."""
 
 from datetime import UTC, datetime
 
@@ -64,7 +64,7 @@ def test_attachments_have_their_bytes():
     [
         (b"", "no header"),
         (b"just words without any header", "no header"),
-        (b"X: y\r\n\r\n" + b"x" * (MAX_EMAIL_BYTES + 1), "bytes, and at most"),
+        (b"X: y\r\n\r\n" + b"x" * (MAX_EMAIL_BYTES + 1), "bytes; the limit is"),
     ],
 )
 def test_invalid_email_is_refused_with_reason(raw, why):

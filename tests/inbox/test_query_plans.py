@@ -1,4 +1,4 @@
-"""No tab and no filter of the inbox reads all conversations."""
+"""No tab or filter of the inbox reads all conversations."""
 
 import pytest
 from django.contrib import admin
@@ -19,7 +19,7 @@ LEADS = """
            CASE WHEN n %% 20 > 1 THEN (%(users)s::uuid[])[n %% 20] END
       FROM generate_series(1, 2000) AS n
 """
-# In no order, so that what an index saves in reading is not made up for by rows that happen to lie side by side.
+# In random order, so that rows stored side by side by chance do not make up for a missing index.
 THREADS = """
     INSERT INTO threads (source, subject, status, lead_id, participant_emails, last_message_at, last_direction,
                          awaiting_reply, deleted_at, processed_at, assigned_to_id)
@@ -32,7 +32,7 @@ THREADS = """
            (SELECT array_agg(id) AS keys FROM leads) AS there
 """
 
-# Most went out; of a few nobody knows.
+# Most were sent; the delivery of a few is unconfirmed.
 MESSAGES = """
     INSERT INTO messages (thread_id, direction, state, sent_at, error_message, deleted_at)
     SELECT id, 'out', (ARRAY['SENT', 'FAILED', 'UNCERTAIN'])[CASE WHEN n %% 500 < 2 THEN n %% 500 + 2 ELSE 1 END],
@@ -43,7 +43,7 @@ MESSAGES = """
 
 @pytest.fixture(scope="module")
 def filled(django_db_setup, django_db_blocker):
-    """A table large enough that the planner means what it says; somebody who sees all of it, and an agent."""
+    """A table large enough for realistic query plans; a user who sees all of it, and an agent."""
     with django_db_blocker.unblock():
         chief = User.objects.create(username="planner", is_superuser=True)
         agents = [User.objects.create(username=f"agent-{n}") for n in range(19)]
@@ -103,7 +103,7 @@ def test_tab_counts_use_an_index(filled, db, tab, who):
 
 @pytest.fixture
 def unlinked(filled, db):
-    """Half of them belong to nobody."""
+    """Half of the conversations are unassigned."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE threads SET lead_id = NULL WHERE id IN (SELECT id FROM threads ORDER BY id LIMIT 10000)")
         cursor.execute("ANALYZE threads")

@@ -1,4 +1,4 @@
-"""An answer and what happened while it was written: whoever writes is told, asked once, and never kept from sending."""
+"""Reply conflicts: the author is warned once about newer messages and can then send anyway."""
 
 from datetime import timedelta
 
@@ -32,7 +32,7 @@ def thread_url(thread) -> str:
 
 
 def make_reply_draft(by, thread, hours=3, **kw) -> Draft:
-    """An answer to the newest message of `thread` that was begun so long ago."""
+    """Create a reply draft to the newest message of `thread`, started some time ago."""
     answered = thread.messages.order_by("-sent_at").first()
     draft = make_draft(by, thread, reply_to=answered, **kw)
     Message.objects.filter(pk=answered.pk).update(sent_at=timezone.now() - timedelta(hours=hours + 1))
@@ -41,7 +41,7 @@ def make_reply_draft(by, thread, hours=3, **kw) -> Draft:
 
 
 def composer_of(answer) -> dict[str, str]:
-    """What the composer holds on a page that was answered with."""
+    """Return the form values of the composer in a response."""
     return read_form(answer.content.decode(), "compose")
 
 
@@ -49,7 +49,7 @@ def now(**kw) -> dict:
     return {"sent_at": timezone.now(), "body_text": "Wait.", **kw}
 
 
-# What came since
+# Newer messages
 
 
 def test_composer_shows_newer_message_and_its_delay(as_ann, ann, thread):
@@ -57,7 +57,7 @@ def test_composer_shows_newer_message_and_its_delay(as_ann, ann, thread):
     assert NOTE not in as_ann.get(thread_url(thread)).content.decode()
     newest = add_incoming_email(thread, **now(from_name="Lee Lead", sent_at=timezone.now() - timedelta(hours=1)))
     page = as_ann.get(thread_url(thread)).content.decode()
-    assert "Lee Lead wrote 2 hours after you began this: look first." in page
+    assert "Lee Lead wrote 2 hours after you started this draft. Read the message first." in page
     assert f'<a href="#m-{newest.pk}">Show it</a>' in page
 
 
@@ -67,7 +67,7 @@ def test_first_send_asks_for_confirmation_and_second_sends(as_ann, ann, thread):
     answer = submit_composer(as_ann, {**composer_form(as_ann, thread_url(thread)), "body": "It is 200."}, "send")
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert "Lee Lead wrote 3 hours after you began this: look first. Send it once more" in page
+    assert "Lee Lead wrote 3 hours after you started this draft. Read the message first. Send again" in page
     assert "It is 200.</textarea>" in page and NOTE not in page and f'id="m-{newest.pk}"' in page
     assert not Message.objects.filter(direction="out").exists() and Draft.objects.get().body == "It is 200."
     form = composer_of(answer)
@@ -90,10 +90,10 @@ def test_conflict_is_confirmed_once_with_unknown_recipient(as_ann, ann, thread):
     make_reply_draft(ann, thread, cc="nobody@elsewhere.example")
     add_incoming_email(thread, **now())
     first = submit_composer(as_ann, composer_form(as_ann, thread_url(thread)), "send")
-    assert "look first" in first.content.decode()
+    assert "Read the message first" in first.content.decode()
     second = submit_composer(as_ann, composer_of(first), "send")
-    assert second.status_code == 422 and "never written to before" in second.content.decode()
-    assert "look first" not in second.content.decode()
+    assert second.status_code == 422 and "never emailed before" in second.content.decode()
+    assert "Read the message first" not in second.content.decode()
     assert (
         submit_composer(as_ann, composer_of(second), "send", confirmed=["nobody@elsewhere.example"]).status_code == 302
     )
@@ -103,7 +103,7 @@ def test_conflict_is_detected_without_saved_draft(as_ann, thread):
     form = composer_form(as_ann, thread_url(thread))
     add_incoming_email(thread, **now(from_name="Lee Lead"))
     answer = submit_composer(as_ann, {**form, "body": "It is 100."}, "send")
-    assert answer.status_code == 422 and "Lee Lead wrote after what this answers, on " in answer.content.decode()
+    assert answer.status_code == 422 and "Lee Lead wrote a newer message on " in answer.content.decode()
     assert submit_composer(as_ann, composer_of(answer), "send").status_code == 302
 
 
@@ -120,7 +120,7 @@ def test_queued_email_of_colleague_is_a_conflict(ann, bob, thread):
     send_draft(bob, thread)
     assert (
         describe_newer_message(draft, find_newer_message(draft))
-        == "Bob wrote 3 hours after you began this: look first."
+        == "Bob wrote 3 hours after you started this draft. Read the message first."
     )
     with pytest.raises(ReplyConflict, match="Bob wrote"):
         transitions.send(draft, by=ann)
@@ -160,12 +160,12 @@ def test_sender_name_is_escaped_and_truncated(as_ann, ann, thread):
     assert describe_newer_message(draft, Message(direction="in", sent_at=timezone.now())).startswith("They wrote")
 
 
-# Who else writes
+# Drafts of colleagues
 
 
 def test_colleagues_draft_is_announced_without_its_text(as_ann, ann, bob, thread):
     make_reply_draft(bob, thread, hours=2, body="Bobs secret words")
-    for _ in range(2):  # beside an empty composer, and beside a draft
+    for _ in range(2):  # next to an empty composer, and next to a draft
         page = as_ann.get(thread_url(thread)).content.decode()
         assert "Bob has begun an answer here, too, 2\xa0hours ago, last changed now." in page
         assert "Bobs secret" not in page

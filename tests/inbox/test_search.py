@@ -1,4 +1,4 @@
-"""Looking for words in all that was said."""
+"""Full-text search of messages."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ NOW = timezone.now()
 
 
 def add_message(subject: str, text: str, *, days: int = 1, thread=None, **kw) -> Message:
-    """A message of `days` ago in a conversation of its own."""
+    """Create a thread with a message received `days` ago."""
     at = NOW - timedelta(days=days)
     thread = thread or make_thread(subject=subject, last_message_at=at, last_direction="in", **kw)
     return Message.objects.create(thread=thread, direction="in", subject=subject, body_text=text, sent_at=at)
@@ -118,12 +118,12 @@ def test_any_text_is_a_valid_query(django_db_blocker, django_db_setup, text):
         assert cursor.fetchone()[0] is not None
 
 
-# More than can be looked through
+# More messages than are searched
 
 
 @pytest.fixture
 def small_search_limits(monkeypatch) -> None:
-    """A search that looks through next to nothing."""
+    """A search limited to very few messages."""
     for name, value in {
         "MAX_RANKED_MESSAGES": 3,
         "MAX_NEWEST_SCANNED": 4,
@@ -140,8 +140,8 @@ def test_very_common_word_searches_newest_messages_and_shows_notice(small_search
     subjects = [row.subject for row in answer.context["cl"].page.rows]
     assert subjects[:3] == ["1 ago", "2 ago", "3 ago"]
     assert len(subjects) == 4
-    assert "Very many messages hold these words" in answer.content.decode()
-    assert "conversations are listed" in answer.content.decode()
+    assert "Very many messages match" in answer.content.decode()
+    assert "Showing the best" in answer.content.decode()
 
 
 def test_narrow_filter_searches_all_its_messages(small_search_limits, as_max):

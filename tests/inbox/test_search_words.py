@@ -1,4 +1,4 @@
-"""The words by which messages are found, kept by the database."""
+"""The search words of messages, maintained by the database."""
 
 import pytest
 from django.contrib.postgres.search import SearchQuery

@@ -1,4 +1,4 @@
-"""One conversation made two, and two made one, by hand; and what mails that arrive later make of it."""
+"""Splitting and joining conversations, and the effect on emails that arrive later."""
 
 import threading
 from datetime import timedelta
@@ -28,7 +28,7 @@ def mailbox(db) -> Mailbox:
 def raw_email(
     name: str, *, answers: str = "", to: str = "office@agency.example", hours: int = 0, text: str = "Hi"
 ) -> bytes:
-    """A mail named <name@x>, which answers those that `answers` names, the last one directly."""
+    """Return an email <name@x> that refers to `answers`, in reply to the last of them."""
     chain = [f"<{one}@x>" for one in answers.split()]
     lines = [
         f"From: {'office@agency.example' if to != 'office@agency.example' else 'lee@example.com'}",
@@ -47,7 +47,7 @@ def receive_email(mailbox, name: str, **kw) -> Message:
 
 @pytest.fixture
 def talk(mailbox) -> dict[str, Message]:
-    """Four mails of one conversation: a ← b, and a ← c ← d."""
+    """Four emails of one thread: a ← b, and a ← c ← d."""
     asked = {"a": "", "b": "a", "c": "a", "d": "a c"}
     for hours, (name, answers) in enumerate(asked.items()):
         receive_email(mailbox, name, answers=answers, hours=hours, text=f"This is {name}.")
@@ -74,7 +74,7 @@ def test_split_moves_messages_to_new_thread_and_updates_both(ann, talk):
     assert new.participant_emails == ["lee@example.com"]
     assert (new.sentiment, new.metadata["sentiment"]["message"]) == ("neutral", str(talk["d"].pk))
     line = ActivityLog.objects.on_timeline_of(lead).get(verb="split")
-    assert line.summary == "2 messages of conversation “Boat” moved into a conversation of their own, “Boat”"
+    assert line.summary == "2 messages of conversation “Boat” moved to a new conversation, “Boat”"
     assert ActivityLog.objects.for_target(new)[0].verb == "began"
 
 
@@ -100,7 +100,7 @@ def test_replies_after_split_go_to_their_half(ann, mailbox, talk, names):
     for name in names:
         receive_email(mailbox, name, answers=answers[name], hours=9)
     assert threads_of("e", "f") == [talk["a"].thread, new]
-    receive_email(mailbox, "g", answers="d b", hours=10)  # of both, the last is answered
+    receive_email(mailbox, "g", answers="d b", hours=10)  # refers to both halves, replies to the last
     assert threads_of("g") == [talk["a"].thread]
     assert Thread.objects.count() == 2
 
@@ -153,7 +153,7 @@ def test_invalid_split_is_refused(ann, talk, names, sentence):
 def test_queued_email_cannot_be_split_off(ann, talk):
     thread = talk["a"].thread
     waits = Message.objects.create(thread=thread, direction="out", state="QUEUED", sent_at=NOW)
-    with pytest.raises(InvalidInput, match="has not gone out"):
+    with pytest.raises(InvalidInput, match="has not been sent"):
         split(thread, [waits], by=ann)
 
 
@@ -163,7 +163,7 @@ def test_split_and_join_need_permission_and_visibility(ann, bob, vera, talk, dee
     given = [talk["b"]] if deed is split else make_thread()
     with pytest.raises(NotPermitted):
         deed(thread, given, by=vera)
-    with pytest.raises(IllegalTransition, match="not yours to see"):
+    with pytest.raises(IllegalTransition, match="do not have access to it"):
         deed(theirs, given, by=ann)
     soft_delete(thread, by=SYSTEM_ACTOR)
     with pytest.raises(IllegalTransition, match="is deleted"):
@@ -193,7 +193,7 @@ def test_join_moves_messages_links_and_tickets(ann, mailbox, talk):
     lead.refresh_from_db()
     assert (other.is_deleted, other.message_count, ticket.thread) == (True, 0, thread)
     assert lead.last_contact_at == thread.last_message_at
-    assert "joined by hand" in ActivityLog.objects.on_timeline_of(lead).get(verb="merged").summary
+    assert "joined manually" in ActivityLog.objects.on_timeline_of(lead).get(verb="merged").summary
     assert ActivityLog.objects.for_target(other)[0].verb == "joined"
     receive_email(mailbox, "y", answers="x", hours=8)
     assert threads_of("y") == [thread]
@@ -237,7 +237,7 @@ def test_incompatible_threads_cannot_be_joined(ann, mailbox):
     assert thread.client is not None
 
 
-# At the same time
+# Concurrency
 
 
 @pytest.mark.django_db(transaction=True)
@@ -283,7 +283,7 @@ def test_concurrent_opposite_joins_succeed_once(ann, max, talk, mailbox):
     assert Thread.objects.get().message_count == 5
 
 
-# On the screen
+# Screens
 
 
 def test_split_page_moves_ticked_messages(as_ann, talk):

@@ -1,4 +1,4 @@
-"""Conversations on the pages of leads and clients, and on the first screen."""
+"""Conversations on the pages of leads and clients, and on the dashboard."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Resolving, archiving and reopening conversations: every move, legal and illegal."""
+"""Resolving, archiving and reopening conversations: every legal and illegal transition."""
 
 import itertools
 

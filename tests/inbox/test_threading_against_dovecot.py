@@ -1,4 +1,4 @@
-"""Conversations beside Dovecot's THREAD=REFERENCES, on made mails: every difference has one of the argued reasons."""
+"""Threading compared with Dovecot's THREAD=REFERENCES on generated emails: every difference is intended."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""That a mail was opened and its proposal looked at: noted once, told nobody else, and not where it was refused."""
+"""Tracking of opened emails and viewed proposals: recorded once, private, and off where the lead refused it."""
 
 import email.policy
 import re
@@ -16,7 +16,7 @@ from inbox.models import Message, MessageState, Thread
 from inbox.outgoing import tracking
 from inbox.outgoing.mime import build_email
 from inbox.outgoing.outbox import compose
-from inbox.public import TRANSPARENT_GIF
+from inbox.public.views import TRANSPARENT_GIF
 from leads.models import Lead
 from tests.cast import make_lead, make_thread
 from tests.queued_jobs import process_queued_threads, queued_threads
@@ -34,7 +34,7 @@ def public(settings):
 def send_email(
     lead=None, *, minutes=5.0, links_to_proposal=False, state=MessageState.SENT, identifier="<1@agency.example>"
 ):
-    """A mail to `lead` that went out `minutes` ago."""
+    """Create an email to `lead` that was sent `minutes` ago."""
     thread = make_thread(lead=lead)
     attachments = [store_attachment("Proposal.pdf", "application/pdf", PDF)] if links_to_proposal else []
     message = compose(
@@ -116,7 +116,7 @@ def test_first_open_is_recorded_once_as_signal():
     assert {one.content for one in answers} == {TRANSPARENT_GIF}
     opened = reload(message).opened_at
     assert timezone.now() - opened < timedelta(minutes=1)
-    assert ActivityLog.objects.get(verb="opened").summary == "Opened our mail “Your <fleet>”"
+    assert ActivityLog.objects.get(verb="opened").summary == "Opened our email “Your <fleet>”"
     sign = signals_by_type(lead)["email_opened"]
     assert (sign["source"], sign["timestamp"][:19]) == (str(message.pk), opened.isoformat()[:19])
     assert reload(lead).overall_score > 0

@@ -1,4 +1,4 @@
-"""Bring mail in from files."""
+"""Import email from files."""
 
 import argparse
 import sys
@@ -20,18 +20,18 @@ from inbox.models import Mailbox, Provider
 
 
 class Command(BaseCommand):
-    """`import_mail PATH --mailbox ADDRESS`: safe to run again, for what is there already changes nothing."""
+    """`import_mail PATH --mailbox ADDRESS`: safe to run again, because known emails are skipped."""
 
-    help = "Take in the mails of .eml and .mbox files, of folders and of tar archives of them."
+    help = "Import emails from .eml and .mbox files, and from folders and tar archives of them."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="A file or a folder.")
-        parser.add_argument("--mailbox", required=True, metavar="ADDRESS", help="Whose mail it is: an address of ours.")
+        parser.add_argument("--mailbox", required=True, metavar="ADDRESS", help="The address that received the email.")
 
     def handle(self, *, paths: list[Path], mailbox: str, verbosity: int, **options: Any) -> None:
         for path in paths:
             if not path.exists():
-                raise CommandError(f"There is no {path}.")
+                raise CommandError(f"{path} does not exist.")
         try:
             box = get_or_create_mailbox(mailbox)
         except ActionRefused as exception:
@@ -43,8 +43,8 @@ class Command(BaseCommand):
             if verbosity:
                 sys.stderr.write(f"{read_count:,} read\n")
         self.stdout.write(
-            f"{read_count:,} mails read: {counts.taken:,} taken in, {counts.duplicates:,} there already, "
-            f"{counts.aside:,} set aside."
+            f"{read_count:,} email{'' if read_count == 1 else 's'} read: {counts.taken:,} imported, "
+            f"{counts.duplicates:,} already known, {counts.aside:,} set aside."
         )
 
 
@@ -55,10 +55,10 @@ def iter_arrivals(paths: list[Path]) -> Iterator[Arrival]:
 
 
 def get_or_create_mailbox(address: str) -> Mailbox:
-    """The mailbox of that address, made where there is none.
+    """Return the mailbox with that address, created if it does not exist.
 
     Raises:
-        InvalidInput: it is no address.
+        InvalidInput: `address` is not an email address.
     """
     found = Mailbox.objects.filter(address__iexact=address).first()
     if found is None:

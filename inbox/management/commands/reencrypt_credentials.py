@@ -1,4 +1,4 @@
-"""Change the key that passwords are encrypted with."""
+"""Re-encrypt the mailbox passwords with the current key."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from inbox.models import Mailbox
 
 
 class Command(BaseCommand):
-    """`reencrypt_credentials`: after it, only the first key of CREDENTIALS_KEYS is needed."""
+    """`reencrypt_credentials`: afterwards, only the first key of CREDENTIALS_KEYS is needed."""
 
-    help = "Encrypt the passwords of mailboxes anew with the first key of CREDENTIALS_KEYS."
+    help = "Re-encrypt the mailbox passwords with the first key of CREDENTIALS_KEYS."
 
     def handle(self, **options: Any) -> None:
         count, unreadable = 0, []
@@ -22,8 +22,8 @@ class Command(BaseCommand):
             except ActionRefused as exception:
                 unreadable.append(f"{box}: {exception}")
                 continue
-            # Not if somebody has entered another one meanwhile, which is under the first key then.
+            # Skip a password that was replaced meanwhile: it is encrypted with the first key already.
             count += Mailbox.everything.filter(pk=box.pk, credentials=box.credentials).update(credentials=token)
-        self.stdout.write(f"{count} password{'' if count == 1 else 's'} encrypted anew.")
+        self.stdout.write(f"{count} password{'' if count == 1 else 's'} re-encrypted.")
         if unreadable:
             raise CommandError("\n".join(unreadable))

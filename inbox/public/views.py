@@ -1,4 +1,4 @@
-"""What people outside see of us without a login: a picture in a mail, and a proposal. No session, no cookie."""
+"""The pages for outsiders without a login: the tracking picture and the proposal. No session, no cookie."""
 
 import base64
 import logging
@@ -37,19 +37,19 @@ PUBLIC_PAGE_HEADERS = {
 
 @require_safe
 def tracking_pixel(request: HttpRequest, token: str) -> HttpResponse:
-    """The same picture of one pixel, whatever `token` is; the mail known by it has been opened."""
+    """Record that the email with `token` was opened. Always return the same picture, even for an unknown token."""
     if request.method == "GET":
         track_visit(request, record_email_opened, token)
     return HttpResponse(TRANSPARENT_GIF, content_type="image/gif", headers=NO_STORE_HEADERS)
 
 
-# Nobody is logged in here, so there is nothing that a foreign page could do in somebody's name.
+# No user is logged in here, so there is no session that a forged request could abuse.
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def proposal_page(request: HttpRequest, token: str) -> HttpResponse:
-    """Who sends which proposal, and a button; pressing it shows the paper.
+    """Show the sender and title of a proposal, and a button that opens the document.
 
-    Only that counts as looking at it: the gateways of mail servers follow every link.
+    Only pressing the button counts as viewing: mail gateways follow every link.
     """
     match = find_sent_proposal(token)
     if match is None:
@@ -61,7 +61,7 @@ def proposal_page(request: HttpRequest, token: str) -> HttpResponse:
     try:
         document = read_attachment(entry)
     except IllegalTransition:
-        logger.exception("The proposal of the mail %s cannot be shown.", message.pk)
+        logger.exception("The proposal of email %s cannot be read from the storage.", message.pk)
         return render_public_page("inbox/no_proposal.html", status=404)
     track_visit(request, record_proposal_viewed, token)
     inline = {"Content-Disposition": 'inline; filename="Proposal.pdf"'}
@@ -69,24 +69,24 @@ def proposal_page(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def render_public_page(template: str, context: dict[str, Any] | None = None, status: int = 200) -> HttpResponse:
-    """A page for people outside; made without the request, so that no session is ever looked for."""
+    """Render a page for outsiders, without the request, so that no session is ever loaded."""
     return HttpResponse(render_to_string(template, context), status=status, headers=PUBLIC_PAGE_HEADERS)
 
 
 def find_sent_proposal(token: str) -> tuple[Message, dict[str, Any]] | None:
-    """The mail known by `token` and the paper that went with it; None where there is none."""
+    """Return the email with `token` and its attached proposal; None if there is none."""
     messages = Message.objects.with_token(token)
     message = messages.only("subject", "from_name", "sent_at", "attachments", "body_text").first()
     documents = [one for one in message.attachments if one.get("type") == PROPOSAL_CONTENT_TYPE] if message else []
-    # A link to it stands in the mail, or nobody was asked to look.
+    # Without a link in the email, the recipient was not invited to view it.
     return (message, documents[0]) if documents and f"/{token}/" in message.body_text else None
 
 
 def track_visit(request: HttpRequest, transition: Callable[[str, datetime], bool], token: str) -> None:
-    """Do `transition`, unless it is one of us who looks; what the database cannot do now is left for the next time."""
+    """Apply `transition`, unless the visitor is one of us. If the database is busy, the visit is not counted."""
     if settings.SESSION_COOKIE_NAME in request.COOKIES:
         return
     try:
         transition(token, timezone.now())
     except DatabaseError:
-        logger.warning("It was not noted that a mail was opened: the database is busy.", exc_info=True)
+        logger.warning("A visit to a tracked email was not recorded: the database is busy.", exc_info=True)
