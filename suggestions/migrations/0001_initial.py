@@ -52,6 +52,7 @@ class Migration(migrations.Migration):
                 'abstract': False,
                 'default_permissions': ('view', 'change'),
                 'base_manager_name': 'everything',
+                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['TASK', 'PR', 'REPLY', 'FOLLOW_UP', 'SEND_EMAIL', 'SCHEDULE_CALL', 'SEND_PROPOSAL', 'CHANGE_STATUS', 'CREATE_LEAD', 'LINK_THREAD', 'RESOLVE_TICKET'])), name='autonomy_settings_type_valid', violation_error_message='The type must be one of: TASK, PR, REPLY, FOLLOW_UP, SEND_EMAIL, SCHEDULE_CALL, SEND_PROPOSAL, CHANGE_STATUS, CREATE_LEAD, LINK_THREAD, RESOLVE_TICKET.'), models.CheckConstraint(condition=models.Q(('level__in', ['off', 'suggest', 'auto_draft', 'auto_execute'])), name='autonomy_settings_level_valid', violation_error_message='The level must be one of: off, suggest, auto_draft, auto_execute.'), models.CheckConstraint(condition=models.Q(models.Q(('confidence_floor__gte', 0), ('confidence_floor__lte', 1)), ('confidence_floor__isnull', True), _connector='OR'), name='autonomy_settings_confidence_floor_range', violation_error_message='The confidence floor must lie between 0 and 1.'), models.CheckConstraint(condition=models.Q(models.Q(('undo_seconds__gte', 0), ('undo_seconds__lte', 86400)), ('undo_seconds__isnull', True), _connector='OR'), name='autonomy_settings_undo_seconds_range', violation_error_message='The undo seconds must lie between 0 and 86400.'), models.CheckConstraint(condition=models.Q(('value_ceiling__isnull', True), ('value_ceiling__gte', 0), _connector='OR'), name='autonomy_settings_value_ceiling_valid', violation_error_message='The ceiling of the value is not below zero.'), models.UniqueConstraint(models.F('user'), models.F('type'), name='autonomy_settings_once', nulls_distinct=False, violation_error_message='There is a setting for this person and type already.')],
             },
             managers=[
                 ('objects', django.db.models.manager.Manager()),
@@ -101,6 +102,7 @@ class Migration(migrations.Migration):
                 'abstract': False,
                 'default_permissions': ('view',),
                 'base_manager_name': 'everything',
+                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['', 'TASK', 'PR', 'REPLY', 'FOLLOW_UP', 'SEND_EMAIL', 'SCHEDULE_CALL', 'SEND_PROPOSAL', 'CHANGE_STATUS', 'CREATE_LEAD', 'LINK_THREAD', 'RESOLVE_TICKET'])), name='execution_pauses_type_valid', violation_error_message='Stop everything, or one of the types there are.'), models.UniqueConstraint(models.F('type'), name='execution_pauses_once', violation_error_message='This is stopped already.')],
             },
             managers=[
                 ('objects', django.db.models.manager.Manager()),
@@ -180,6 +182,8 @@ class Migration(migrations.Migration):
                 'permissions': [('decide_suggestion', 'Can approve, change, reject and restore suggestions'), ('open_pull_request', 'Can let pull requests be opened'), ('restore_suggestion', 'Can restore a deleted suggestion'), ('purge_suggestion', 'Can purge a suggestion for ever')],
                 'abstract': False,
                 'base_manager_name': 'everything',
+                'indexes': [models.Index(models.F('lead'), models.OrderBy(models.F('created_at'), descending=True), condition=models.Q(('deleted_at__isnull', True), ('lead__isnull', False)), name='suggestions_of_lead'), models.Index(models.F('status'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True)), name='suggestions_by_status'), models.Index(models.F('type'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True)), name='suggestions_by_type'), models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True)), name='suggestions_newest'), models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), ('status', 'PENDING')), include=('owner', 'snoozed_until', 'expires_at', 'type', 'confidence'), name='suggestions_waiting'), models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), ('snoozed_until__isnull', False), ('status', 'PENDING')), include=('snoozed_until', 'owner'), name='suggestions_snoozed'), models.Index(models.F('owner'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), ('status', 'PENDING')), name='suggestions_waiting_for'), models.Index(models.OrderBy(models.F('reviewed_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), ('interaction__isnull', False), ('reviewed_by__isnull', False)), name='suggestions_judged'), models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', False)), name='suggestions_deleted'), models.Index(django.db.models.functions.text.Upper('agent'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), models.Q(('agent', ''), _negated=True)), name='suggestions_of_agent'), models.Index(django.db.models.functions.text.Upper('ai_model_version'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), models.Q(('ai_model_version', ''), _negated=True)), name='suggestions_of_model'), models.Index(models.F('agent'), models.F('type'), models.OrderBy(models.F('created_at'), descending=True), condition=models.Q(('deleted_at__isnull', True), models.Q(('agent', ''), _negated=True)), name='suggestions_by_agent'), models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), ('autonomy', 'auto_execute'), ('held_because', []), ('reviewed_at__isnull', False), ('reviewed_by__isnull', True), ('status__in', ['APPROVED', 'MODIFIED', 'FAILED'])), name='suggestions_by_policy')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['TASK', 'PR', 'REPLY', 'FOLLOW_UP', 'SEND_EMAIL', 'SCHEDULE_CALL', 'SEND_PROPOSAL', 'CHANGE_STATUS', 'CREATE_LEAD', 'LINK_THREAD', 'RESOLVE_TICKET'])), name='suggestions_type_valid', violation_error_message='The type must be one of: TASK, PR, REPLY, FOLLOW_UP, SEND_EMAIL, SCHEDULE_CALL, SEND_PROPOSAL, CHANGE_STATUS, CREATE_LEAD, LINK_THREAD, RESOLVE_TICKET.'), models.CheckConstraint(condition=models.Q(('status__in', ['DRAFT', 'PENDING', 'APPROVED', 'REJECTED', 'MODIFIED', 'FAILED'])), name='suggestions_status_valid', violation_error_message='The status must be one of: DRAFT, PENDING, APPROVED, REJECTED, MODIFIED, FAILED.'), models.CheckConstraint(condition=models.Q(('autonomy__in', ['off', 'suggest', 'auto_draft', 'auto_execute'])), name='suggestions_autonomy_valid', violation_error_message='The autonomy must be one of: off, suggest, auto_draft, auto_execute.'), models.CheckConstraint(condition=models.Q(django.db.models.lookups.Exact(models.Func(models.F('held_because'), function='jsonb_typeof', output_field=models.TextField()), models.Value('array'))), name='suggestions_held_because_array', violation_error_message='The held because must be a JSON array.'), models.CheckConstraint(condition=models.Q(models.Q(('confidence__gte', 0), ('confidence__lte', 1)), ('confidence__isnull', True), _connector='OR'), name='suggestions_confidence_range', violation_error_message='The confidence must lie between 0 and 1.'), models.CheckConstraint(condition=models.Q(django.db.models.lookups.Exact(models.Func(models.F('evidence'), function='jsonb_typeof', output_field=models.TextField()), models.Value('array'))), name='suggestions_evidence_array', violation_error_message='The evidence must be a JSON array.'), models.CheckConstraint(condition=models.Q(django.db.models.lookups.Exact(models.Func(models.F('suggested_content'), function='jsonb_typeof', output_field=models.TextField()), models.Value('object'))), name='suggestions_suggested_content_object', violation_error_message='The suggested content must be a JSON object.'), models.CheckConstraint(condition=models.Q(django.db.models.lookups.Exact(models.Func(models.F('findings'), function='jsonb_typeof', output_field=models.TextField()), models.Value('array'))), name='suggestions_findings_array', violation_error_message='The findings must be a JSON array.'), models.CheckConstraint(condition=models.Q(django.db.models.lookups.Exact(models.Func(models.F('acknowledged'), function='jsonb_typeof', output_field=models.TextField()), models.Value('array'))), name='suggestions_acknowledged_array', violation_error_message='The acknowledged must be a JSON array.'), models.CheckConstraint(condition=models.Q(('reject_code__in', ['', 'NOT_NEEDED', 'ALREADY_DONE', 'WRONG_FACTS', 'WRONG_PERSON', 'BAD_TIMING', 'BAD_WORDING', 'SUSPICIOUS', 'SUPERSEDED', 'OTHER'])), name='suggestions_reject_code_valid', violation_error_message='The code of a rejection is one of those that are listed.'), models.CheckConstraint(condition=models.Q(('reject_code', ''), ('status', 'REJECTED'), _connector='OR'), name='suggestions_rejected_has_code', violation_error_message='Only what is rejected says why it was.'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', ('APPROVED', 'MODIFIED')), _negated=True), models.Q(('approved_content__isnull', False), ('reviewed_at__isnull', False), models.Q(('content_hash', ''), _negated=True)), _connector='OR'), name='suggestions_approved_has_content', violation_error_message='What is approved has its content, its hash and its date.'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'FAILED'), _negated=True), models.Q(('error_message', ''), _negated=True), _connector='OR'), name='suggestions_failed_says_why', violation_error_message='A failed suggestion says why.'), models.UniqueConstraint(models.F('dedupe_key'), condition=models.Q(('deleted_at__isnull', True), ('status__in', ('DRAFT', 'PENDING', 'FAILED')), models.Q(('dedupe_key', ''), _negated=True)), name='suggestions_one_live_per_key', violation_error_message='The same suggestion is already waiting.')],
             },
             managers=[
                 ('objects', django.db.models.manager.Manager()),
@@ -266,31 +270,9 @@ class Migration(migrations.Migration):
                 'db_table': 'suggestion_executions',
                 'permissions': [('pause_execution', 'Can stop the carrying out of suggestions, and let it go on')],
                 'default_permissions': ('view',),
+                'indexes': [models.Index(models.F('run_after'), models.F('id'), condition=models.Q(('state', 'QUEUED')), name='suggestion_executions_due'), models.Index(models.F('suggestion'), condition=models.Q(('state', 'UNKNOWN')), name='suggestion_executions_unknown'), models.Index(models.F('started_at'), condition=models.Q(('state', 'RUNNING')), name='suggestion_executions_running'), models.Index(models.F('created_at'), condition=models.Q(('ordered_by__isnull', True)), name='suggestion_executions_policy')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'UNKNOWN', 'CANCELLED', 'UNDONE'])), name='suggestion_executions_state_valid', violation_error_message='The state must be one of: QUEUED, RUNNING, SUCCEEDED, FAILED, UNKNOWN, CANCELLED, UNDONE.'), models.UniqueConstraint(models.F('suggestion'), condition=models.Q(('state__in', ('QUEUED', 'RUNNING', 'SUCCEEDED', 'UNKNOWN'))), name='suggestion_executions_one_live', violation_error_message='This suggestion is being carried out already, or has been.'), models.UniqueConstraint(models.F('suggestion'), models.F('attempt'), name='suggestion_executions_attempt_once', violation_error_message='There is such an attempt already.'), models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['FAILED', 'UNKNOWN']), _negated=True), models.Q(('error', ''), _negated=True), _connector='OR'), name='suggestion_executions_failure_says_why', violation_error_message='An attempt that failed says why.')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='autonomysetting',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['TASK', 'PR', 'REPLY', 'FOLLOW_UP', 'SEND_EMAIL', 'SCHEDULE_CALL', 'SEND_PROPOSAL', 'CHANGE_STATUS', 'CREATE_LEAD', 'LINK_THREAD', 'RESOLVE_TICKET'])), name='autonomy_settings_type_valid', violation_error_message='The type must be one of: TASK, PR, REPLY, FOLLOW_UP, SEND_EMAIL, SCHEDULE_CALL, SEND_PROPOSAL, CHANGE_STATUS, CREATE_LEAD, LINK_THREAD, RESOLVE_TICKET.'),
-        ),
-        migrations.AddConstraint(
-            model_name='autonomysetting',
-            constraint=models.CheckConstraint(condition=models.Q(('level__in', ['off', 'suggest', 'auto_draft', 'auto_execute'])), name='autonomy_settings_level_valid', violation_error_message='The level must be one of: off, suggest, auto_draft, auto_execute.'),
-        ),
-        migrations.AddConstraint(
-            model_name='autonomysetting',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('confidence_floor__gte', 0), ('confidence_floor__lte', 1)), ('confidence_floor__isnull', True), _connector='OR'), name='autonomy_settings_confidence_floor_range', violation_error_message='The confidence floor must lie between 0 and 1.'),
-        ),
-        migrations.AddConstraint(
-            model_name='autonomysetting',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('undo_seconds__gte', 0), ('undo_seconds__lte', 86400)), ('undo_seconds__isnull', True), _connector='OR'), name='autonomy_settings_undo_seconds_range', violation_error_message='The undo seconds must lie between 0 and 86400.'),
-        ),
-        migrations.AddConstraint(
-            model_name='autonomysetting',
-            constraint=models.CheckConstraint(condition=models.Q(('value_ceiling__isnull', True), ('value_ceiling__gte', 0), _connector='OR'), name='autonomy_settings_value_ceiling_valid', violation_error_message='The ceiling of the value is not below zero.'),
-        ),
-        migrations.AddConstraint(
-            model_name='autonomysetting',
-            constraint=models.UniqueConstraint(models.F('user'), models.F('type'), name='autonomy_settings_once', nulls_distinct=False, violation_error_message='There is a setting for this person and type already.'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='autonomysetting',
@@ -300,14 +282,6 @@ class Migration(migrations.Migration):
             model_name='autonomysetting',
             trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "autonomy_settings_history" ("confidence_floor", "created_at", "daily_cap", "deleted_at", "id", "level", "lowered_at", "lowered_because", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "type", "undo_seconds", "updated_at", "user_id", "value_ceiling") VALUES (OLD."confidence_floor", OLD."created_at", OLD."daily_cap", OLD."deleted_at", OLD."id", OLD."level", OLD."lowered_at", OLD."lowered_because", _pgh_attach_context(), NOW(), \'delete\', OLD."id", OLD."type", OLD."undo_seconds", OLD."updated_at", OLD."user_id", OLD."value_ceiling"); RETURN NULL;', hash='e6b450564313a708a2d113d48a59c6fba8fabbcf', operation='DELETE', pgid='pgtrigger_delete_delete_5ec2c', table='autonomy_settings', when='AFTER')),
         ),
-        migrations.AddConstraint(
-            model_name='executionpause',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['', 'TASK', 'PR', 'REPLY', 'FOLLOW_UP', 'SEND_EMAIL', 'SCHEDULE_CALL', 'SEND_PROPOSAL', 'CHANGE_STATUS', 'CREATE_LEAD', 'LINK_THREAD', 'RESOLVE_TICKET'])), name='execution_pauses_type_valid', violation_error_message='Stop everything, or one of the types there are.'),
-        ),
-        migrations.AddConstraint(
-            model_name='executionpause',
-            constraint=models.UniqueConstraint(models.F('type'), name='execution_pauses_once', violation_error_message='This is stopped already.'),
-        ),
         pgtrigger.migrations.AddTrigger(
             model_name='executionpause',
             trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."by_id" IS DISTINCT FROM (NEW."by_id") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."deleted_at" IS DISTINCT FROM (NEW."deleted_at") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."reason" IS DISTINCT FROM (NEW."reason") OR OLD."type" IS DISTINCT FROM (NEW."type"))', func='INSERT INTO "execution_pauses_history" ("by_id", "created_at", "deleted_at", "id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "type", "updated_at") VALUES (OLD."by_id", OLD."created_at", OLD."deleted_at", OLD."id", _pgh_attach_context(), NOW(), \'update\', OLD."id", OLD."reason", OLD."type", OLD."updated_at"); RETURN NULL;', hash='f673fc894376c0de43b77aa3c3b6f8d45a033d4f', operation='UPDATE', pgid='pgtrigger_update_update_b55b2', table='execution_pauses', when='AFTER')),
@@ -315,114 +289,6 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='executionpause',
             trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "execution_pauses_history" ("by_id", "created_at", "deleted_at", "id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "type", "updated_at") VALUES (OLD."by_id", OLD."created_at", OLD."deleted_at", OLD."id", _pgh_attach_context(), NOW(), \'delete\', OLD."id", OLD."reason", OLD."type", OLD."updated_at"); RETURN NULL;', hash='59d16afa9fc6280e1d1c44710a677e312eb14070', operation='DELETE', pgid='pgtrigger_delete_delete_20d61', table='execution_pauses', when='AFTER')),
-        ),
-        migrations.AddIndex(
-            model_name='suggestion',
-            index=models.Index(models.F('lead'), models.OrderBy(models.F('created_at'), descending=True), condition=models.Q(('deleted_at__isnull', True), ('lead__isnull', False)), name='suggestions_of_lead'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestion',
-            index=models.Index(models.F('status'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True)), name='suggestions_by_status'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestion',
-            index=models.Index(models.F('type'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True)), name='suggestions_by_type'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestion',
-            index=models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True)), name='suggestions_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestion',
-            index=models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), ('status', 'PENDING')), include=('owner', 'snoozed_until', 'expires_at', 'type', 'confidence'), name='suggestions_waiting'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestion',
-            index=models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), ('snoozed_until__isnull', False), ('status', 'PENDING')), include=('snoozed_until', 'owner'), name='suggestions_snoozed'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestion',
-            index=models.Index(models.F('owner'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), ('status', 'PENDING')), name='suggestions_waiting_for'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestion',
-            index=models.Index(models.OrderBy(models.F('reviewed_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), ('interaction__isnull', False), ('reviewed_by__isnull', False)), name='suggestions_judged'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestion',
-            index=models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', False)), name='suggestions_deleted'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestion',
-            index=models.Index(django.db.models.functions.text.Upper('agent'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), models.Q(('agent', ''), _negated=True)), name='suggestions_of_agent'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestion',
-            index=models.Index(django.db.models.functions.text.Upper('ai_model_version'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), models.Q(('ai_model_version', ''), _negated=True)), name='suggestions_of_model'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestion',
-            index=models.Index(models.F('agent'), models.F('type'), models.OrderBy(models.F('created_at'), descending=True), condition=models.Q(('deleted_at__isnull', True), models.Q(('agent', ''), _negated=True)), name='suggestions_by_agent'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestion',
-            index=models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True), ('autonomy', 'auto_execute'), ('held_because', []), ('reviewed_at__isnull', False), ('reviewed_by__isnull', True), ('status__in', ['APPROVED', 'MODIFIED', 'FAILED'])), name='suggestions_by_policy'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestion',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['TASK', 'PR', 'REPLY', 'FOLLOW_UP', 'SEND_EMAIL', 'SCHEDULE_CALL', 'SEND_PROPOSAL', 'CHANGE_STATUS', 'CREATE_LEAD', 'LINK_THREAD', 'RESOLVE_TICKET'])), name='suggestions_type_valid', violation_error_message='The type must be one of: TASK, PR, REPLY, FOLLOW_UP, SEND_EMAIL, SCHEDULE_CALL, SEND_PROPOSAL, CHANGE_STATUS, CREATE_LEAD, LINK_THREAD, RESOLVE_TICKET.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestion',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['DRAFT', 'PENDING', 'APPROVED', 'REJECTED', 'MODIFIED', 'FAILED'])), name='suggestions_status_valid', violation_error_message='The status must be one of: DRAFT, PENDING, APPROVED, REJECTED, MODIFIED, FAILED.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestion',
-            constraint=models.CheckConstraint(condition=models.Q(('autonomy__in', ['off', 'suggest', 'auto_draft', 'auto_execute'])), name='suggestions_autonomy_valid', violation_error_message='The autonomy must be one of: off, suggest, auto_draft, auto_execute.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestion',
-            constraint=models.CheckConstraint(condition=models.Q(django.db.models.lookups.Exact(models.Func(models.F('held_because'), function='jsonb_typeof', output_field=models.TextField()), models.Value('array'))), name='suggestions_held_because_array', violation_error_message='The held because must be a JSON array.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('confidence__gte', 0), ('confidence__lte', 1)), ('confidence__isnull', True), _connector='OR'), name='suggestions_confidence_range', violation_error_message='The confidence must lie between 0 and 1.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestion',
-            constraint=models.CheckConstraint(condition=models.Q(django.db.models.lookups.Exact(models.Func(models.F('evidence'), function='jsonb_typeof', output_field=models.TextField()), models.Value('array'))), name='suggestions_evidence_array', violation_error_message='The evidence must be a JSON array.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestion',
-            constraint=models.CheckConstraint(condition=models.Q(django.db.models.lookups.Exact(models.Func(models.F('suggested_content'), function='jsonb_typeof', output_field=models.TextField()), models.Value('object'))), name='suggestions_suggested_content_object', violation_error_message='The suggested content must be a JSON object.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestion',
-            constraint=models.CheckConstraint(condition=models.Q(django.db.models.lookups.Exact(models.Func(models.F('findings'), function='jsonb_typeof', output_field=models.TextField()), models.Value('array'))), name='suggestions_findings_array', violation_error_message='The findings must be a JSON array.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestion',
-            constraint=models.CheckConstraint(condition=models.Q(django.db.models.lookups.Exact(models.Func(models.F('acknowledged'), function='jsonb_typeof', output_field=models.TextField()), models.Value('array'))), name='suggestions_acknowledged_array', violation_error_message='The acknowledged must be a JSON array.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestion',
-            constraint=models.CheckConstraint(condition=models.Q(('reject_code__in', ['', 'NOT_NEEDED', 'ALREADY_DONE', 'WRONG_FACTS', 'WRONG_PERSON', 'BAD_TIMING', 'BAD_WORDING', 'SUSPICIOUS', 'SUPERSEDED', 'OTHER'])), name='suggestions_reject_code_valid', violation_error_message='The code of a rejection is one of those that are listed.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestion',
-            constraint=models.CheckConstraint(condition=models.Q(('reject_code', ''), ('status', 'REJECTED'), _connector='OR'), name='suggestions_rejected_has_code', violation_error_message='Only what is rejected says why it was.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ('APPROVED', 'MODIFIED')), _negated=True), models.Q(('approved_content__isnull', False), ('reviewed_at__isnull', False), models.Q(('content_hash', ''), _negated=True)), _connector='OR'), name='suggestions_approved_has_content', violation_error_message='What is approved has its content, its hash and its date.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'FAILED'), _negated=True), models.Q(('error_message', ''), _negated=True), _connector='OR'), name='suggestions_failed_says_why', violation_error_message='A failed suggestion says why.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestion',
-            constraint=models.UniqueConstraint(models.F('dedupe_key'), condition=models.Q(('deleted_at__isnull', True), ('status__in', ('DRAFT', 'PENDING', 'FAILED')), models.Q(('dedupe_key', ''), _negated=True)), name='suggestions_one_live_per_key', violation_error_message='The same suggestion is already waiting.'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='suggestion',
@@ -435,37 +301,5 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='suggestion',
             trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "suggestions_history" ("acknowledged", "agent", "ai_model_version", "approved_content", "autonomy", "client_id", "completion_tokens", "confidence", "content_hash", "created_at", "dedupe_key", "deleted_at", "error_message", "evidence", "executed_at", "expires_at", "findings", "held_because", "id", "interaction_id", "lead_id", "message_id", "model_asked_at", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "project_id", "prompt_tokens", "proposed_by_id", "reasoning", "reject_code", "result", "review_note", "reviewed_at", "reviewed_by_id", "snoozed_until", "status", "suggested_content", "superseded_by_id", "tainted", "thread_id", "ticket_id", "type", "updated_at", "version") VALUES (OLD."acknowledged", OLD."agent", OLD."ai_model_version", OLD."approved_content", OLD."autonomy", OLD."client_id", OLD."completion_tokens", OLD."confidence", OLD."content_hash", OLD."created_at", OLD."dedupe_key", OLD."deleted_at", OLD."error_message", OLD."evidence", OLD."executed_at", OLD."expires_at", OLD."findings", OLD."held_because", OLD."id", OLD."interaction_id", OLD."lead_id", OLD."message_id", OLD."model_asked_at", _pgh_attach_context(), NOW(), \'delete\', OLD."id", OLD."project_id", OLD."prompt_tokens", OLD."proposed_by_id", OLD."reasoning", OLD."reject_code", OLD."result", OLD."review_note", OLD."reviewed_at", OLD."reviewed_by_id", OLD."snoozed_until", OLD."status", OLD."suggested_content", OLD."superseded_by_id", OLD."tainted", OLD."thread_id", OLD."ticket_id", OLD."type", OLD."updated_at", OLD."version"); RETURN NULL;', hash='0b2110babf0d798928fbb961ed93ee3742466437', operation='DELETE', pgid='pgtrigger_delete_delete_1d182', table='suggestions', when='AFTER')),
-        ),
-        migrations.AddIndex(
-            model_name='suggestionexecution',
-            index=models.Index(models.F('run_after'), models.F('id'), condition=models.Q(('state', 'QUEUED')), name='suggestion_executions_due'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestionexecution',
-            index=models.Index(models.F('suggestion'), condition=models.Q(('state', 'UNKNOWN')), name='suggestion_executions_unknown'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestionexecution',
-            index=models.Index(models.F('started_at'), condition=models.Q(('state', 'RUNNING')), name='suggestion_executions_running'),
-        ),
-        migrations.AddIndex(
-            model_name='suggestionexecution',
-            index=models.Index(models.F('created_at'), condition=models.Q(('ordered_by__isnull', True)), name='suggestion_executions_policy'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestionexecution',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'UNKNOWN', 'CANCELLED', 'UNDONE'])), name='suggestion_executions_state_valid', violation_error_message='The state must be one of: QUEUED, RUNNING, SUCCEEDED, FAILED, UNKNOWN, CANCELLED, UNDONE.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestionexecution',
-            constraint=models.UniqueConstraint(models.F('suggestion'), condition=models.Q(('state__in', ('QUEUED', 'RUNNING', 'SUCCEEDED', 'UNKNOWN'))), name='suggestion_executions_one_live', violation_error_message='This suggestion is being carried out already, or has been.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestionexecution',
-            constraint=models.UniqueConstraint(models.F('suggestion'), models.F('attempt'), name='suggestion_executions_attempt_once', violation_error_message='There is such an attempt already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestionexecution',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['FAILED', 'UNKNOWN']), _negated=True), models.Q(('error', ''), _negated=True), _connector='OR'), name='suggestion_executions_failure_says_why', violation_error_message='An attempt that failed says why.'),
         ),
     ]

@@ -64,6 +64,8 @@ class Migration(migrations.Migration):
                 'permissions': [('resolve_supportticket', 'Can start, escalate, resolve and reopen tickets'), ('reassign_supportticket', 'Can give a ticket to another agent'), ('restore_supportticket', 'Can restore a deleted ticket'), ('purge_supportticket', 'Can purge a ticket for ever')],
                 'abstract': False,
                 'base_manager_name': 'everything',
+                'indexes': [models.Index(django.db.models.functions.comparison.Coalesce('resolve_due_at', models.Value(datetime.datetime(9999, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), models.DateTimeField())), models.F('id'), condition=models.Q(('deleted_at__isnull', True), models.Q(('status', 'Resolved'), _negated=True)), name='support_tickets_due'), models.Index(models.F('status'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True)), name='support_tickets_by_status'), models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True)), name='support_tickets_newest'), models.Index(models.F('issue_type'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True)), name='support_tickets_of_issue'), models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', False)), name='support_tickets_deleted'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass('search_text', name='gin_trgm_ops'), condition=models.Q(('deleted_at__isnull', True)), name='support_tickets_search')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['Open', 'In Progress', 'Resolved', 'Escalated'])), name='support_tickets_status_valid', violation_error_message='The status must be one of: Open, In Progress, Resolved, Escalated.'), models.CheckConstraint(condition=models.Q(('priority__in', ['low', 'normal', 'high', 'urgent'])), name='support_tickets_priority_valid', violation_error_message='The priority must be one of: low, normal, high, urgent.'), models.CheckConstraint(condition=models.Q(models.Q(('satisfaction__gte', 1), ('satisfaction__lte', 5)), ('satisfaction__isnull', True), _connector='OR'), name='support_tickets_satisfaction_range', violation_error_message='The satisfaction must lie between 1 and 5.'), models.CheckConstraint(condition=models.Q(('subject', ''), _negated=True), name='support_tickets_subject_not_blank', violation_error_message='The subject must not be empty.'), models.CheckConstraint(condition=models.Q(django.db.models.lookups.Exact(models.Func(models.F('notes'), function='jsonb_typeof', output_field=models.TextField()), models.Value('array'))), name='support_tickets_notes_array', violation_error_message='The notes must be a JSON array.'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'Resolved'), _negated=True), models.Q(models.Q(('resolution_summary', ''), _negated=True), ('resolved_at__isnull', False)), _connector='OR'), name='support_tickets_resolved_says_how', violation_error_message='Say what solved it: a resolution summary is required.')],
             },
             managers=[
                 ('objects', django.db.models.manager.Manager()),
@@ -106,54 +108,6 @@ class Migration(migrations.Migration):
                 'db_table': 'support_tickets_history',
                 'abstract': False,
             },
-        ),
-        migrations.AddIndex(
-            model_name='supportticket',
-            index=models.Index(django.db.models.functions.comparison.Coalesce('resolve_due_at', models.Value(datetime.datetime(9999, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), models.DateTimeField())), models.F('id'), condition=models.Q(('deleted_at__isnull', True), models.Q(('status', 'Resolved'), _negated=True)), name='support_tickets_due'),
-        ),
-        migrations.AddIndex(
-            model_name='supportticket',
-            index=models.Index(models.F('status'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True)), name='support_tickets_by_status'),
-        ),
-        migrations.AddIndex(
-            model_name='supportticket',
-            index=models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True)), name='support_tickets_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='supportticket',
-            index=models.Index(models.F('issue_type'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', True)), name='support_tickets_of_issue'),
-        ),
-        migrations.AddIndex(
-            model_name='supportticket',
-            index=models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', False)), name='support_tickets_deleted'),
-        ),
-        migrations.AddIndex(
-            model_name='supportticket',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass('search_text', name='gin_trgm_ops'), condition=models.Q(('deleted_at__isnull', True)), name='support_tickets_search'),
-        ),
-        migrations.AddConstraint(
-            model_name='supportticket',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['Open', 'In Progress', 'Resolved', 'Escalated'])), name='support_tickets_status_valid', violation_error_message='The status must be one of: Open, In Progress, Resolved, Escalated.'),
-        ),
-        migrations.AddConstraint(
-            model_name='supportticket',
-            constraint=models.CheckConstraint(condition=models.Q(('priority__in', ['low', 'normal', 'high', 'urgent'])), name='support_tickets_priority_valid', violation_error_message='The priority must be one of: low, normal, high, urgent.'),
-        ),
-        migrations.AddConstraint(
-            model_name='supportticket',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('satisfaction__gte', 1), ('satisfaction__lte', 5)), ('satisfaction__isnull', True), _connector='OR'), name='support_tickets_satisfaction_range', violation_error_message='The satisfaction must lie between 1 and 5.'),
-        ),
-        migrations.AddConstraint(
-            model_name='supportticket',
-            constraint=models.CheckConstraint(condition=models.Q(('subject', ''), _negated=True), name='support_tickets_subject_not_blank', violation_error_message='The subject must not be empty.'),
-        ),
-        migrations.AddConstraint(
-            model_name='supportticket',
-            constraint=models.CheckConstraint(condition=models.Q(django.db.models.lookups.Exact(models.Func(models.F('notes'), function='jsonb_typeof', output_field=models.TextField()), models.Value('array'))), name='support_tickets_notes_array', violation_error_message='The notes must be a JSON array.'),
-        ),
-        migrations.AddConstraint(
-            model_name='supportticket',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'Resolved'), _negated=True), models.Q(models.Q(('resolution_summary', ''), _negated=True), ('resolved_at__isnull', False)), _connector='OR'), name='support_tickets_resolved_says_how', violation_error_message='Say what solved it: a resolution summary is required.'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='supportticket',
