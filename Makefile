@@ -5,7 +5,11 @@ PY := $(VENV)/bin/python
 # The first of these that is new enough makes the virtual environment; PYTHON=/path/to/python decides otherwise.
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+# Only errors are of interest: what pip warns of is this machine's own affair.
+PIP := $(PY) -m pip --quiet --quiet --disable-pip-version-check --no-input install --no-compile --require-hashes
+# uv takes a fraction of pip's time; where it has no build, or only pip knows the mirror, pip goes on.
+INSTALL = $(PY) -m uv pip install --quiet --python $(PY) --require-hashes --requirement $(1) 2>/dev/null \
+	|| $(PIP) --requirement $(1)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run worker test lint bench lock clean fresh
@@ -37,15 +41,16 @@ bench: $(VENV)/.dev ## Measure against the bars of the design.
 	@exec $(PY) -m bench
 
 lock: $(VENV)/.dev ## Write the requirements anew from pyproject.toml, every version pinned with its hashes.
-	$(call COMPILE,requirements.txt,)
-	$(call COMPILE,requirements-dev.txt,--extra dev --constraint requirements.txt)
+	$(call COMPILE,requirements.txt,pyproject.toml)
+	$(call COMPILE,requirements-dev.txt,--extra dev --constraint requirements.txt pyproject.toml)
+	@echo uv | $(call COMPILE,requirements-uv.txt,--constraint requirements-dev.txt -)
 
 clean: ## Remove what the targets above make, except the data in .data.
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis static_collected
 
 # For every platform and every Python from 3.11 on; nothing of the machine that it runs on gets into the file.
 COMPILE = $(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(2) --output-file $(1) pyproject.toml
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --output-file $(1) $(2)
 
 # A virtual environment that is missing, or whose Python has gone, is made afresh.
 ifneq ($(shell $(PY) -c '$(RECENT)' 2>/dev/null && echo usable),usable)
@@ -64,12 +69,13 @@ fresh:
 	fi; \
 	$$python -m venv --clear $(VENV)
 
-$(VENV)/.runtime: requirements.txt $(MISSING)
-	@echo "Installing what the CRM needs; the first time this takes a minute."
-	@$(PIP) --requirement requirements.txt
+$(VENV)/.runtime: requirements.txt requirements-uv.txt $(MISSING)
+	@echo "Installing what the CRM needs."
+	@$(PIP) --only-binary uv --requirement requirements-uv.txt 2>/dev/null || true
+	@$(call INSTALL,requirements.txt)
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	@echo "Installing what the tests need."
-	@$(PIP) --requirement requirements-dev.txt
+	@$(call INSTALL,requirements-dev.txt)
 	@touch $@

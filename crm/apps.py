@@ -5,7 +5,13 @@ from django.contrib.admin.apps import AdminConfig
 from django.core.checks import register
 from django.db.backends.signals import connection_created
 
-from crm.runtime.checks import check_credentials_keys, check_stalled_worker_timeout, require_supported_server
+from crm.runtime.checks import (
+    KNOWN_MIGRATIONS_UID,
+    check_credentials_keys,
+    check_stalled_worker_timeout,
+    require_known_migrations,
+    require_supported_server,
+)
 
 
 class CrmConfig(AppConfig):
@@ -14,6 +20,7 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         connection_created.connect(require_supported_server, dispatch_uid="crm.refuse_old_servers")
+        connection_created.connect(require_known_migrations, dispatch_uid=KNOWN_MIGRATIONS_UID)
         register(check_stalled_worker_timeout)
         register(check_credentials_keys, deploy=True)
 

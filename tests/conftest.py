@@ -10,6 +10,20 @@ from crm.models import User
 from tests.cast import browser, make_user
 from tests.smtp_server import SmtpSink, mail_server
 from tests.table_cleanup import restore_seed_rows, save_seed_rows
+from tests.template_database import migrated_database
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    pytestconfig, django_test_environment, django_db_blocker, django_db_modify_db_settings
+) -> Iterator[None]:
+    """The database of the tests, in place of pytest-django's: migrated once, not in every process and every run."""
+    database = migrated_database(rebuild=pytestconfig.getoption("create_db"))
+    with django_db_blocker.unblock():
+        database.__enter__()
+    yield
+    with django_db_blocker.unblock():
+        database.__exit__(None, None, None)
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,13 @@
-"""Made sure of before work begins: a recent database, patience with live workers, keys for what is kept secret."""
+"""Checks before work begins: a database that we can use, patience with live workers, keys for what is kept secret."""
 
+from pathlib import Path
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 
 from crm.runtime.encryption import NO_KEYS_MESSAGE
 from crm.runtime.startup_errors import DatabaseUnusable
@@ -14,6 +16,9 @@ MIN_POSTGRES_VERSION = 15
 # A worker is taken for dead after so many missed heartbeats. With fewer a busy one is taken for dead, too,
 # and its job is run by a second worker while the first still runs it.
 MIN_MISSED_HEARTBEATS = 3
+KNOWN_MIGRATIONS_UID = "crm.require_known_migrations"
+EMBEDDED_ENGINE = "crm.runtime.embedded"
+APPLIED_MIGRATIONS = "SELECT app, name FROM django_migrations WHERE app = ANY(%s) ORDER BY id"
 
 
 def require_supported_server(sender: Any, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
@@ -24,6 +29,36 @@ def require_supported_server(sender: Any, connection: BaseDatabaseWrapper, **kwa
         raise DatabaseUnusable(
             f"The server of DATABASE_URL is PostgreSQL {major}: version {MIN_POSTGRES_VERSION} or newer is needed."
         )
+
+
+def require_known_migrations(sender: Any, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    """Stop at the first connection to a database with migrations that this version does not have."""
+    known = {config.label: migration_names(config) for config in apps.get_app_configs() if is_own_app(config)}
+    with connection.connection.cursor() as cursor:
+        if not cursor.execute("SELECT to_regclass('django_migrations')").fetchone()[0]:
+            return
+        applied = cursor.execute(APPLIED_MIGRATIONS, [list(known)]).fetchall()
+    unknown = [f"{app}.{name}" for app, name in applied if name not in known[app]]
+    if not unknown:
+        # Once in a process is enough: what is applied later comes from the migrations that were found here.
+        connection_created.disconnect(dispatch_uid=KNOWN_MIGRATIONS_UID)
+        return
+    connection.close()
+    reason = f"was made by another version of the CRM: it has the migration {unknown[0]}, which this version lacks."
+    if connection.settings_dict["ENGINE"] == EMBEDDED_ENGINE:
+        folder = settings.DATA_DIR
+        raise DatabaseUnusable(
+            f"The database in {folder} {reason} Move it away (mv {folder} {folder}.old) and run make demo again."
+        )
+    raise DatabaseUnusable(f"The database of DATABASE_URL {reason} Use a new, empty database.")
+
+
+def is_own_app(config: AppConfig) -> bool:
+    return Path(config.path).parent == settings.BASE_DIR
+
+
+def migration_names(config: AppConfig) -> set[str]:
+    return {path.stem for path in Path(config.path, "migrations").glob("[0-9]*.py")}
 
 
 def check_stalled_worker_timeout(app_configs: list[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:

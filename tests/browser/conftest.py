@@ -24,12 +24,9 @@ def chrome(django_db_setup) -> Iterator[Browser]:
     assert path or not os.environ.get("CI"), "Chromium is missing: .ci/run installs it"
     if not path:
         pytest.skip("no Chromium on this machine: install the package chromium")
-    seeds = connections["default"]._test_serialized_contents
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         # Playwright's synchronous API runs an event loop in the test's thread, where Django does not expect one.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        # While the loop runs, this thread uses another database connection; it needs the serialized seed data too.
-        connections["default"]._test_serialized_contents = seeds
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()

@@ -7,7 +7,7 @@ from leads.models import Task
 from suggestions.models import Suggestion, SuggestionStatus
 from tests.cast import make_suggestion
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 QUEUE = "/suggestions/suggestion/"
 

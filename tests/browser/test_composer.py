@@ -13,7 +13,7 @@ from inbox.outgoing import send_queue
 from tests.cast import make_lead, make_thread
 from tests.inbox.draft_fixtures import add_incoming_email
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SERIOUS = {"serious", "critical"}
 
 

@@ -11,7 +11,7 @@ from suggestions.models import Suggestion
 from support.models import SupportTicket
 from tests.cast import make_client, make_lead, make_suggestion, make_thread, make_ticket
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

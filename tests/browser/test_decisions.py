@@ -14,7 +14,7 @@ from suggestions.transitions import approve
 from tests.cast import make_suggestion
 from tests.suggestions.outward_kind import PostKind, fake_findings, use_post_kind
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 QUEUE = "/suggestions/suggestion/"
 SERIOUS = {"serious", "critical"}

@@ -10,7 +10,7 @@ from inbox.models import Message, Thread
 from inbox.transitions import add_to_thread
 from tests.cast import make_thread
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LIST = "/inbox/thread/"
 
 

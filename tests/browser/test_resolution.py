@@ -7,7 +7,7 @@ from crm.records.activity import SYSTEM_ACTOR
 from support.transitions import resolve
 from tests.cast import make_ticket
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from leads.models import Task
 from tests.cast import make_client, make_contact, make_lead, make_suggestion, make_thread, make_ticket
 from tests.end_to_end.test_every_url import job
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh"
 SERIOUS = {"serious", "critical"}
 

@@ -114,6 +114,9 @@ def test_database_url(name: str | None = None) -> str:
     return f"postgresql://{user}:{password}@{host}:{its['PORT'] or 5432}/{name}"
 
 
+test_database_url.__test__ = False
+
+
 def children_of(pid: int) -> set[int]:
     """The processes that `pid` has started, and theirs."""
     return {child.pid for child in psutil.Process(pid).children(recursive=True)}

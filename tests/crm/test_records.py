@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.messages import get_messages
+from django.core.exceptions import ValidationError
 from django.db import InternalError, ProgrammingError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
@@ -44,6 +46,38 @@ def one_of_each():
 
 def logged_verbs(row) -> list[str]:
     return list(ActivityLog.objects.for_target(row).values_list("verb", flat=True))
+
+
+# Constraints
+
+
+def test_all_checks_of_a_row_take_one_select(db):
+    lead = make_lead()
+    with CaptureQueriesContext(connection) as statements:
+        lead.validate_constraints()
+    selects = [query["sql"] for query in statements if query["sql"].startswith("SELECT")]
+    assert len(selects) == 2, "one for every check, one for the unique email address"
+
+
+def test_each_violated_constraint_is_named():
+    taken, lead = make_lead(), make_lead()
+    lead.contact_email, lead.overall_score, lead.tags = taken.contact_email, 2, [""]
+    with pytest.raises(ValidationError) as caught:
+        lead.validate_constraints()
+    assert len(caught.value.messages) == 3
+    with pytest.raises(ValidationError) as caught:
+        lead.validate_constraints(exclude={"overall_score", "contact_email"})
+    assert len(caught.value.messages) == 1
+
+
+def test_check_with_null_passes_and_uncomputable_one_hides_no_other():
+    lead = make_lead()
+    lead.estimated_value = lead.priority_tier = None
+    lead.validate_constraints()
+    lead.custom_fields, lead.overall_score = {"a": "\0"}, 2
+    with pytest.raises(ValidationError) as caught:
+        lead.validate_constraints()
+    assert "The overall score must lie between 0 and 1." in caught.value.messages
 
 
 # Deleting, restoring, purging

@@ -177,7 +177,7 @@ def test_daily_cap_holds_suggestion(trusted_agent, ann, bob):
     assert make_proposal(owner=bob).status == SuggestionStatus.APPROVED
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_daily_cap_holds_under_concurrency(ann, max):
     make_decided_suggestions(max, approved=60)
     make_setting(ann, daily_cap=3)

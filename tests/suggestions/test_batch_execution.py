@@ -210,7 +210,7 @@ def test_executions_for_one_lead_see_each_others_changes(ann):
     assert Lead.objects.get(pk=lead.pk).status_id == "ACTIVE"
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_locked_lead_does_not_block_others():
     executions = approve_while_paused(make_user("ann", "agent"), *make_tasks(3))
     busy, held, over = executions[1].suggestion.lead_id, Event(), Event()

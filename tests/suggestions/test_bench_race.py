@@ -8,7 +8,7 @@ from bench import race
 from crm.models import ActivityLog
 from suggestions.models import Suggestion
 
-pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.storm]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storm]
 
 
 def test_concurrent_deciders_never_decide_twice(capsys):

@@ -14,7 +14,7 @@ from bench.child_processes import start_python
 from crm.tasks import rescue_stalled_jobs
 from suggestions.models import SuggestionType
 
-pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.storm]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storm]
 
 EACH = 2
 # Rounds, and seconds after which one ends though nothing was done in it.

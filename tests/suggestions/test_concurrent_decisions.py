@@ -13,7 +13,7 @@ from suggestions.models import Suggestion, SuggestionType
 from suggestions.transitions import approve, reject
 from tests.cast import make_lead, make_suggestion, make_user
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def at_once(*deeds: Callable[[], object]) -> list[str]:

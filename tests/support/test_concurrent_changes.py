@@ -10,7 +10,7 @@ from support.transitions import add_ticket_note, resolve
 from tests.cast import make_ticket, make_user
 from tests.suggestions.test_concurrent_decisions import at_once
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 PEOPLE = 6
 
 

@@ -1,0 +1,49 @@
+"""A database of another version is refused in a sentence, whatever is asked of it."""
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from crm.runtime import checks
+from crm.runtime.startup_errors import DatabaseUnusable
+from tests.crm.processes import manage, test_database_url
+
+OLD_DATABASE = "test_database_of_another_version"
+
+
+@pytest.fixture
+def old_database(django_db_setup):
+    """The URL of a database in which a migration was applied that is not on disk."""
+    with psycopg.connect(test_database_url("postgres"), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {OLD_DATABASE}")
+        with psycopg.connect(test_database_url(OLD_DATABASE)) as old:
+            old.execute("CREATE TABLE django_migrations (id int, app text, name text)")
+            old.execute("INSERT INTO django_migrations VALUES (1, 'auth', '0001_gone'), (2, 'leads', '0001_records')")
+        yield test_database_url(OLD_DATABASE)
+        server.execute(f"DROP DATABASE {OLD_DATABASE} WITH (FORCE)")
+
+
+@pytest.mark.parametrize("command", ["migrate", "serve", "demo", "worker"])
+def test_database_of_another_version_is_refused(old_database, command):
+    ended = manage(command, DATABASE_URL=old_database)
+    assert ended.returncode == 1
+    assert ended.stdout == (
+        "The database of DATABASE_URL was made by another version of the CRM: it has the migration "
+        "leads.0001_records, which this version lacks. Use a new, empty database.\n"
+    )
+
+
+def test_embedded_database_of_another_version_says_what_to_move(transactional_db, monkeypatch):
+    monkeypatch.setattr(checks, "migration_names", lambda config: set())
+    connection.ensure_connection()
+    monkeypatch.setitem(connection.settings_dict, "ENGINE", checks.EMBEDDED_ENGINE)
+    with pytest.raises(DatabaseUnusable) as caught:
+        checks.require_known_migrations(None, connection)
+    folder = settings.DATA_DIR
+    assert str(caught.value).startswith(f"The database in {folder} was made by another version of the CRM: ")
+    assert str(caught.value).endswith(f" Move it away (mv {folder} {folder}.old) and run make demo again.")
+
+
+def test_current_database_is_accepted(db):
+    checks.require_known_migrations(None, connection)
