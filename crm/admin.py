@@ -1,4 +1,4 @@
-"""The screens of clients, contacts, projects, saved views, the activity log and staff."""
+"""Admin screens of clients, contacts, projects, saved views, the activity log and staff."""
 
 from typing import Any
 
@@ -32,14 +32,14 @@ DELETED_TAB = ("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted()
 
 
 class AddRecordNote(ActionForm):
-    """A note on the timeline."""
+    """Add a note to the timeline."""
 
     verb, label, icon = "note", "Note", "edit_note"
     body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
 
     def perform(self, record: models.Model, by: User) -> str:
         transitions.add_note(record, self.cleaned_data["body"], by=by)
-        return "The note is on the timeline."
+        return "Note added."
 
 
 class AddClientNote(AddRecordNote):
@@ -51,7 +51,7 @@ class AddContactNote(AddRecordNote):
 
 
 class AssignClient(ActionForm):
-    """Giving a client to somebody."""
+    """Assign a client to an owner."""
 
     verb, label, permission, icon = "assign", "Assign", "crm.reassign_client", "person_add"
     owner = forms.ModelChoiceField(User.objects.filter(is_active=True), required=False, empty_label="Nobody")
@@ -69,7 +69,7 @@ class ContactInline(LinkInline):
 class ClientAdmin(RecordAdmin):
     form = ClientForm
     filterset_class = ClientFilter
-    search_label = "Search by name, mail or phone"
+    search_label = "Search by name, email or phone"
     row_template = "crm/rows/client.html"
     page_template = "crm/client.html"
     list_select_related = ("assigned_to",)
@@ -110,7 +110,7 @@ class ClientAdmin(RecordAdmin):
 class ContactAdmin(RecordAdmin):
     form = ContactForm
     filterset_class = ContactFilter
-    search_label = "Search by name, mail, phone or title"
+    search_label = "Search by name, email, phone or title"
     row_template = "crm/rows/contact.html"
     page_template = "crm/contact.html"
     list_defer = ("custom_fields", "search_text")
@@ -144,7 +144,7 @@ class ProjectAdmin(RecordAdmin):
 
 @admin.register(ActivityLog)
 class ActivityLogAdmin(ReadOnlyMixin, RecordAdmin):
-    """What everybody did, newest first; only read."""
+    """The activity of all users, newest first; read-only."""
 
     form = forms.ModelForm
     filterset_class = ActivityFilter
@@ -161,7 +161,7 @@ class ActivityLogAdmin(ReadOnlyMixin, RecordAdmin):
 
 @admin.register(SavedView)
 class SavedViewAdmin(RecordAdmin):
-    """Views are kept and forgotten from the list they show."""
+    """Saved views; they are saved and deleted on the list they show."""
 
     filterset_class = SavedViewFilter
     search_label = "Search views"
@@ -201,7 +201,7 @@ class SavedViewAdmin(RecordAdmin):
                 shared="shared" in post_data,
                 by=request.user,
             )
-            messages.success(request, f"The view “{view}” is kept.")
+            messages.success(request, f"View “{view}” saved.")
         except ActionRefused as error:
             messages.error(request, str(error))
         return HttpResponseRedirect(safe_next_url(post_data.get("next"), reverse("admin:index")))
@@ -210,7 +210,7 @@ class SavedViewAdmin(RecordAdmin):
         view = get_object_or_404(SavedView.objects.filter(owner=request.user), pk=pk)
         try:
             transitions.delete_saved_view(view, by=request.user)
-            messages.success(request, f"The view “{view}” is forgotten.")
+            messages.success(request, f"View “{view}” deleted.")
         except ActionRefused as error:
             messages.error(request, str(error))
         return HttpResponseRedirect(safe_next_url(request.POST.get("next"), reverse("admin:index")))
@@ -230,7 +230,7 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class RoleAdmin(GroupAdmin, ModelAdmin):
-    """A role is a group of permissions."""
+    """Roles: groups of permissions."""
 
 
 admin.site.unregister(ProcrastinateJob)
@@ -238,7 +238,7 @@ admin.site.unregister(ProcrastinateJob)
 
 @admin.register(ProcrastinateJob)
 class JobAdmin(ReadOnlyMixin, ModelAdmin):
-    """What the workers have done and are about to do; only read."""
+    """Finished and waiting background jobs; read-only."""
 
     list_display = ("id", "task_name", "status", "queue_name", "attempts", "scheduled_at")
     list_filter = ("status", "task_name")

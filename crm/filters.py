@@ -1,4 +1,4 @@
-"""What can be asked of any table of records."""
+"""Filters shared by all tables of records."""
 
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ def owner_choices() -> list[tuple[str, str]]:
 
 
 class DayFilter(django_filters.DateFilter):
-    """Moments since the start of a day (`gte`) or until its end (`lte`), as bounds that the column's index serves."""
+    """Filter moments from the start of a day (`gte`) or until its end (`lte`), in a form the index can serve."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("widget", forms.DateInput(attrs={"type": "date"}))
@@ -39,12 +39,12 @@ class DayFilter(django_filters.DateFilter):
 
 
 def start_of_day(day: date) -> datetime:
-    """The first moment of `day` where we work."""
+    """Return the first moment of `day` in the agency's time zone."""
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
 class RelatedRecordFilter(django_filters.UUIDFilter):
-    """Rows that point to one record of `model`, named by a link; must stand under the name of its column."""
+    """Filter rows by one related record of `model`. The filter must have the name of its column."""
 
     def __init__(self, model: type[models.Model], **kwargs: Any) -> None:
         self.related_model = model  # `model` is the name under which a FilterSet tells its filters its own
@@ -54,16 +54,16 @@ class RelatedRecordFilter(django_filters.UUIDFilter):
         if value is None:
             return qs
         record = self.related_model.objects.visible_to(self.parent.request.user).filter(pk=value).first()
-        # The list says in words what it is narrowed to.
+        # Give the list a readable label for the filter chip.
         self.parent.form.fields[self.field_name].choices = [(str(value), str(record or "not known"))]
         return qs.filter(**{f"{self.field_name}_id": value})
 
 
 class RecordFilter(django_filters.FilterSet):
-    """Search, tags, custom fields and the bin: for every table that has them.
+    """Search, tags, custom fields and deleted rows, for tables that have them.
 
-    Custom fields are asked as `cf.<key>=<value>`; a value that reads as a number or as true or false
-    also matches that.
+    Filter custom fields with `cf.<key>=<value>`. A value that looks like a number or a boolean
+    also matches that type.
     """
 
     has_custom_fields = True
@@ -100,7 +100,7 @@ class RecordFilter(django_filters.FilterSet):
         return queryset
 
     def search(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        """Rows that contain every word; the trigram index serves words of three letters and more."""
+        """Return rows that contain every word; the trigram index serves words of three or more letters."""
         for word in split_search_terms(value):
             queryset = queryset.filter(search_text__contains=word)
         return queryset
@@ -116,17 +116,17 @@ class RecordFilter(django_filters.FilterSet):
         return queryset.filter(deleted_at__isnull=False) if value else queryset
 
     def keep_all_rows(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
-        """For a field that another one reads."""
+        """Return all rows; another filter reads this field."""
         return queryset
 
 
 def split_search_terms(text: str) -> list[str]:
-    """What to look for: the whole text when it is a number however written, else each word.
+    """Return the search terms of `text`: the digits of a phone number, else each word.
 
-    A telephone number is looked for without the code of its country. A word too short for the trigram
-    index counts only together with its neighbours.
+    A phone number is searched without its country code. A word too short for the trigram index
+    is joined with its neighbours.
     """
-    # Letter by letter, as the database does it: a whole text in Python would become longer (İ) or end otherwise (Σ).
+    # Lower-case letter by letter like the database: `str.lower` would lengthen İ and treat a final Σ differently.
     text = " ".join("".join(char.lower()[0] for char in strip_nul(text)).split())
     number = "".join(char for char in text if char.isdigit())[-PHONE_SEARCH_DIGITS:]
     if len(number) >= MIN_SEARCH_LENGTH and not any(char.isalpha() or char == "@" for char in text):
@@ -136,7 +136,7 @@ def split_search_terms(text: str) -> list[str]:
 
 
 def custom_field_matches(key: str, value: str) -> models.Q:
-    """The condition that custom field `key` is `value`, as a text, a number or a truth."""
+    """Return the condition that custom field `key` equals `value` as text, number or boolean."""
     condition = models.Q(custom_fields__contains={key: value})
     if value in {"true", "false"}:
         condition |= models.Q(custom_fields__contains={key: value == "true"})
@@ -144,13 +144,13 @@ def custom_field_matches(key: str, value: str) -> models.Q:
         number: int | float = int(value) if value.lstrip("-").isdigit() else float(value)
     except (ValueError, OverflowError):
         return condition
-    if number - number == 0:  # neither infinite nor "not a number"
+    if number - number == 0:  # exclude infinity and NaN
         condition |= models.Q(custom_fields__contains={key: number})
     return condition
 
 
 class LiveRowsFilter(django_filters.FilterSet):
-    """A small table: search where it has a search, live rows unless the bin is asked for."""
+    """Filter a small table: optional search, and live rows unless deleted ones are requested."""
 
     deleted = django_filters.BooleanFilter(method="keep_all_rows", label="Deleted", widget=forms.HiddenInput)
 
@@ -159,7 +159,7 @@ class LiveRowsFilter(django_filters.FilterSet):
         return queryset.filter(deleted_at__isnull=not self.form.cleaned_data.get("deleted"))
 
     def keep_all_rows(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
-        """For a field that `filter_queryset` reads."""
+        """Return all rows; `filter_queryset` reads this field."""
         return queryset
 
 
@@ -191,7 +191,7 @@ class ProjectFilter(LiveRowsFilter):
 
 
 def filter_by_owner(queryset: models.QuerySet, value: str, request: Any, field: str = "assigned_to") -> models.QuerySet:
-    """Rows of `value`: "me", "none", or a user's key."""
+    """Return rows owned by `value`: "me", "none" or a user's key."""
     if value == "none":
         return queryset.filter(**{f"{field}__isnull": True})
     return queryset.filter(**{field: request.user.pk if value == "me" else value})
@@ -210,7 +210,7 @@ class SavedViewFilter(LiveRowsFilter):
 
 class ActivityFilter(django_filters.FilterSet):
     who = django_filters.ChoiceFilter(method="filter_actor", label="Who", choices=owner_choices)
-    kind = django_filters.ChoiceFilter(field_name="actor_type", choices=ActorType.choices, label="Kind of actor")
+    kind = django_filters.ChoiceFilter(field_name="actor_type", choices=ActorType.choices, label="Actor type")
     verb = django_filters.CharFilter(label="Verb", max_length=60)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Forms of clients and contacts: JSON columns as inputs."""
+"""Forms of clients and contacts, with inputs for their JSON columns."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-// Asking about a lead. The form does without: here Ctrl+Enter sends, and whoever waits is told so.
+// The assistant's question form: Ctrl+Enter sends, and a status shows while the answer is prepared.
 document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-ask]").forEach((form) => {
   const busy = form.querySelector("[data-busy]"), hint = form.querySelector("[data-hint]");
   if (hint) hint.hidden = false;
