@@ -7,6 +7,8 @@ PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
+TEMPLATES := $(wildcard */templates)
+
 .DEFAULT_GOAL := help
 .PHONY: help demo run worker test lint bench lock clean fresh
 
@@ -29,9 +31,11 @@ test: lint ## Run every check and every test.
 	$(PY) manage.py check
 	@exec $(PY) -m pytest -n 2
 
-lint: $(VENV)/.dev ## Run the linter and see that the code is formatted.
+lint: $(VENV)/.dev ## Run the linters and check that code and templates are formatted.
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(VENV)/bin/djlint --quiet --lint .
+	$(VENV)/bin/djhtml --tabwidth 2 --check $(TEMPLATES)
 
 bench: $(VENV)/.dev ## Measure against the bars of the design.
 	@exec $(PY) -m bench

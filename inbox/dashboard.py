@@ -35,4 +35,4 @@ def needs_reply_panel(user: User, now: datetime) -> Panel | None:
     if not user.has_perm("inbox.view_thread"):
         return None
     threads = Thread.objects.visible_to(user).needs_reply().select_related("lead", "client")[:MAX_OWED_THREADS]
-    return Panel("Replies owed", "inbox/today.html", list(threads), url=reverse("admin:inbox_thread_changelist"))
+    return Panel("Replies owed", "inbox/dashboard.html", list(threads), url=reverse("admin:inbox_thread_changelist"))

@@ -33,7 +33,7 @@ class DeliveryOutcome(Enum):
 
 @dataclass(frozen=True)
 class Delivery:
-    """A delivery's result. `message` explains a failure to the user; `reference` is the identifier of the other side."""
+    """A delivery's result: `message` explains a failure to the user, `reference` is the other side's identifier."""
 
     outcome: DeliveryOutcome
     message: str = ""

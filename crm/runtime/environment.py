@@ -55,8 +55,8 @@ class Environment:
     def __init__(self, env_file: Path) -> None:
         try:
             if env_file.exists():
-                # `read_env` takes a file that it may not read for one that is not there: a server would then
-                # run with the defaults for development.
+                # `read_env` treats an unreadable file as missing: a server would then run with the
+                # development defaults.
                 env_file.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise BadVariable(f"{env_file} cannot be read: {error}.") from error

@@ -145,7 +145,7 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
                 "across": request.POST.get("select_across", "0"),
                 "back": request.get_full_path(),
             }
-            return TemplateResponse(request, "crm/bulk.html", context)
+            return TemplateResponse(request, "crm/bulk_action.html", context)
 
         return run
 
@@ -264,7 +264,7 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
             "back": back,
         }
         status = 422 if form.is_bound else 200
-        return TemplateResponse(request, "crm/deed.html", context, status=status)
+        return TemplateResponse(request, "crm/action.html", context, status=status)
 
     def success_url(self, request: HttpRequest, row: models.Model, verb: str) -> str:
         """Where a deed leads: back to where the form stood, if that is one of ours."""

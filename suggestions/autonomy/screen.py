@@ -235,7 +235,7 @@ class AutonomyAdmin(ModelAdmin):
         try:
             if not form.is_valid():
                 messages.error(request, "Choose what to stop from the list, and say why in at most 500 characters.")
-            elif request.POST.get("deed") == "resume":
+            elif request.POST.get("switch") == "resume":
                 waiting = resume_execution(form.cleaned_data["type"], by=request.user)
                 messages.success(request, f"It goes on; {waiting} had been waiting.")
             else:

@@ -38,6 +38,6 @@ class DatabaseWrapper(PostgresWrapper):
     client_class = DatabaseClient
 
     def get_connection_params(self) -> dict[str, Any]:
-        """Return the connection parameters, with the server running. Every connection asks here first, including procrastinate's."""
+        """Return the connection parameters and start the server first; procrastinate's connections ask here too."""
         ensure_running()
         return super().get_connection_params()

