@@ -1,4 +1,4 @@
-"""What scoring adds to taking in a message: on a lead's conversation and on nobody's, and what the job does after."""
+"""The time that scoring adds to storing a message, for linked and unlinked conversations, and the job's time."""
 
 import statistics
 import sys
@@ -19,17 +19,17 @@ from leads.scoring.rescoring import rescore_leads
 
 BENCH_DATABASE = "bench_100k"
 SAMPLE_SIZE = 300
-# The bar of the issue, in seconds.
+# The target in seconds.
 MAX_ADDED_SECONDS = 0.005
 EMAIL_TEXT = "Thank you, that sounds good. Our budget is $1,500 a year. Could you call me tomorrow? It is urgent."
 
 
 def plans() -> None:
-    """It writes."""
+    """Do nothing; this benchmark writes."""
 
 
 def run(repeat: int) -> bool:
-    """Print the table, in a copy of the database; whether the bar was reached."""
+    """Print the table, in a copy of the database; return whether the target was met."""
     prepare_database(BENCH_DATABASE, DATABASE_SIZES[BENCH_DATABASE])
     with database_copy(BENCH_DATABASE):
         policy, now = ScoringPolicy.objects.active(), timezone.now()
@@ -39,14 +39,14 @@ def run(repeat: int) -> bool:
             Thread.objects.filter(lead=None, client=None, source="EMAIL").order_by("id")[:SAMPLE_SIZE]
         )
         seconds = {
-            "taken in, nobody's": median_seconds(receive_message, unlinked_threads),
-            "taken in, a lead's": median_seconds(receive_message, linked_threads),
-            "noticed by the job, score and all": median_seconds(add_thread_signals, linked_threads),
+            "stored, unlinked": median_seconds(receive_message, unlinked_threads),
+            "stored, on a lead": median_seconds(receive_message, linked_threads),
+            "processed by the job, with score": median_seconds(add_thread_signals, linked_threads),
         }
-        # As the job does it: in the transaction in which the signals are written.
+        # Like the job: in the transaction that saves the signals.
         with transaction.atomic():
             seconds["one lead scored"] = median_seconds(lambda lead: rescore_leads([lead.pk], policy, now), leads)
-    added = seconds["taken in, a lead's"] - seconds["taken in, nobody's"]
+    added = seconds["stored, on a lead"] - seconds["stored, unlinked"]
     missed = [f"{format_duration(added)} added"] if added > MAX_ADDED_SECONDS else []
     missed += (
         [f"{format_duration(seconds['one lead scored'])} to score"]
@@ -68,7 +68,7 @@ def receive_message(thread: Thread) -> None:
 
 
 def median_seconds(action: Callable[[object], object], records: Iterable[object]) -> float:
-    """Seconds of doing `action` to one of `records`."""
+    """Return the median seconds of `action` on one of `records`."""
     times = []
     for record in records:
         started = time.perf_counter()
