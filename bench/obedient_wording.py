@@ -179,7 +179,7 @@ def find_leaks(outcome: WordingOutcome, email: IncomingEmail, unlinked_thread: T
         if suggestion.type in {"REPLY", "FOLLOW_UP"} and suggestion.ai_model_version:
             leaks += [here for here in outgoing_checks.extract_addresses(content_text) if here not in known_addresses]
             leaks += outgoing_checks.extract_links(content_text)
-        outcome.violations += [f"{suggestion.type} holds {leak!r} for: {text[:80]}" for leak in leaks]
+        outcome.violations += [f"{suggestion.type} contains {leak!r} for: {text[:80]}" for leak in leaks]
 
 
 def count_auto_approved() -> int:

@@ -54,11 +54,12 @@ class AssignClient(ActionForm):
     """Assign a client to an owner."""
 
     verb, label, permission, icon = "assign", "Assign", "crm.reassign_client", "person_add"
-    owner = forms.ModelChoiceField(User.objects.filter(is_active=True), required=False, empty_label="Nobody")
+    owner = forms.ModelChoiceField(User.objects.filter(is_active=True), required=False, empty_label="Unassigned")
 
     def perform(self, record: Client, by: User) -> str:
         transitions.assign(record, self.cleaned_data["owner"], by=by)
-        return f"{record} now belongs to {self.cleaned_data['owner'] or 'nobody'}."
+        owner = self.cleaned_data["owner"]
+        return f"{record} assigned to {owner}." if owner else f"{record} is now unassigned."
 
 
 class ContactInline(LinkInline):

@@ -19,7 +19,7 @@ MIN_FILTER_DATE, MAX_FILTER_DATE = date(1900, 1, 1), date(2200, 1, 1)
 
 def owner_choices() -> list[tuple[str, str]]:
     staff = User.objects.filter(is_active=True).order_by("first_name", "last_name", "username")
-    return [("me", "Me"), ("none", "Nobody"), *((str(user.pk), str(user)) for user in staff)]
+    return [("me", "Me"), ("none", "Unassigned"), *((str(user.pk), str(user)) for user in staff)]
 
 
 class DayFilter(django_filters.DateFilter):

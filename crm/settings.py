@@ -152,7 +152,7 @@ AI_URL = env.web_address("AI_URL")
 if bool(AI_MODEL) != bool(AI_URL):
     raise BadVariable("AI_MODEL and AI_URL belong together. Set both, or neither to run without a model.")
 AI_KEY = env.token("AI_KEY")
-# The provider whose price list applies. Without it, costs are unknown.
+# The provider with the applicable price list. Without it, costs are unknown.
 AI_PROVIDER = env.text("AI_PROVIDER")
 AI_TIMEOUT = env.seconds("AI_TIMEOUT", 30)
 AI_TEMPERATURE = float(env.number("AI_TEMPERATURE", "0.2", maximum=2))

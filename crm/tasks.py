@@ -10,7 +10,7 @@ from procrastinate.jobs import Status
 
 logger = logging.getLogger(__name__)
 
-# A job whose worker died this often is assumed to kill its worker, and is marked as failed.
+# After this many dead workers a job is assumed to kill them, and is marked as failed.
 MAX_ATTEMPTS = 20
 KEEP_SUCCEEDED_HOURS, KEEP_OTHER_HOURS = 72, 24 * 30
 
@@ -18,7 +18,7 @@ KEEP_SUCCEEDED_HOURS, KEEP_OTHER_HOURS = 72, 24 * 30
 @app.periodic(cron="* * * * *")
 @app.task(name="crm.rescue_stalled_jobs", queueing_lock="crm.rescue_stalled_jobs", pass_context=True)
 async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
-    """Requeue jobs whose worker stopped sending heartbeats; nothing else requeues them."""
+    """Requeue the jobs of workers that stopped sending heartbeats; nothing else requeues them."""
     manager = context.app.job_manager
     stalled_timeout = settings.PROCRASTINATE_WORKER_DEFAULTS["stalled_worker_timeout"]
     for job in await manager.get_stalled_jobs(seconds_since_heartbeat=stalled_timeout):

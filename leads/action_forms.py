@@ -54,7 +54,7 @@ class AssignLead(ActionForm):
 
     verb, label, permission, icon = "assign", "Assign", "leads.reassign_lead", "person_add"
 
-    owner = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody")
+    owner = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Unassigned")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -101,7 +101,7 @@ class AddLeadTask(ActionForm):
 
     title = forms.CharField(max_length=200)
     due_on = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    assignee = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody yet")
+    assignee = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Unassigned")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

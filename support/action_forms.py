@@ -114,7 +114,7 @@ class AssignTicket(ActionForm):
 
     verb, label, permission, icon = "assign", "Assign", "support.reassign_supportticket", "person_add"
 
-    assignee = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody")
+    assignee = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Unassigned")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -29,7 +29,7 @@ class ActivityLogQuerySet(models.QuerySet):
         return self.filter(about_type=record._meta.label_lower, about_id=record.pk).order_by("-occurred_at", "-id")
 
     def for_target(self, record: models.Model) -> "ActivityLogQuerySet":
-        """Return the entries whose target is `record`, newest first."""
+        """Return the entries about `record` itself, newest first."""
         return self.filter(target_type=record._meta.label_lower, target_id=record.pk).order_by("-occurred_at", "-id")
 
 

@@ -28,7 +28,7 @@ def send(page, url: str = KEEP, **data) -> list[str]:
 
 
 def test_saving_view_stores_list_query_and_owner(as_ann, ann):
-    assert send(as_ann, name="  Reds ") == ["The view “Reds” is kept."]
+    assert send(as_ann, name="  Reds ") == ["View “Reds” saved."]
     view = SavedView.objects.get()
     assert (view.name, view.owner, view.table) == ("Reds", ann, "leads.lead")
     assert (view.query, view.shared) == ("tags=red", False)
@@ -59,11 +59,11 @@ def test_invalid_name_is_refused(ann, as_ann, name):
 @pytest.mark.parametrize(
     ("table", "query", "why"),
     [
-        ("nothing.at_all", "", "no such list"),
-        ("", "", "no such list"),
-        ("\x00", "", "no such list"),
+        ("nothing.at_all", "", "list does not exist"),
+        ("", "", "list does not exist"),
+        ("\x00", "", "list does not exist"),
         ("leads.lead", "a=" + "x" * 2_000, "at most 2,000 characters"),
-        ("leads.lead", "&" * 1_500, "too much at once"),
+        ("leads.lead", "&" * 1_500, "too many filters"),
     ],
 )
 def test_invalid_list_or_query_is_refused(ann, as_ann, table, query, why):
@@ -85,7 +85,7 @@ def test_sharing_needs_permission(ann, max, as_ann, as_max):
     with pytest.raises(NotPermitted, match="may not share a view"):
         make_view(ann, shared=True)
     assert send(as_ann, shared="1") == ["Ann may not share a view."]
-    assert send(as_max, shared="1") == ["The view “Mine” is kept."]
+    assert send(as_max, shared="1") == ["View “Mine” saved."]
     assert list(SavedView.objects.values_list("owner__username", "shared")) == [("max", True)]
 
 
@@ -102,15 +102,15 @@ def test_renaming_to_existing_name_is_refused(ann, as_ann):
     make_view(ann, name="First")
     view = make_view(ann, name="Second")
     answer = as_ann.post(f"/crm/savedview/{view.pk}/change/", {"name": "First"})
-    assert "You already have a view of this name." in answer.content.decode()
+    assert "You already have a view with this name." in answer.content.decode()
     view.refresh_from_db()
     assert view.name == "Second"
 
 
 def test_user_without_role_cannot_save_views(stranger):
-    with pytest.raises(NotPermitted, match="may not keep a view"):
+    with pytest.raises(NotPermitted, match="may not save a view"):
         make_view(stranger)
-    assert send(browser(stranger)) == ["Stranger may not keep a view."]
+    assert send(browser(stranger)) == ["Stranger may not save a view."]
     assert not SavedView.objects.exists()
 
 
@@ -127,7 +127,7 @@ def test_foreign_view_cannot_be_changed_or_deleted(ann, max, as_ann):
 
 def test_deleting_view_removes_it_from_list(ann, as_ann):
     view = make_view(ann)
-    assert send(as_ann, f"/crm/savedview/{view.pk}/forget/") == ["The view “Mine” is forgotten."]
+    assert send(as_ann, f"/crm/savedview/{view.pk}/forget/") == ["View “Mine” deleted."]
     assert as_ann.get(LEADS).context["cl"].views == []
     assert as_ann.post(f"/crm/savedview/{view.pk}/forget/").status_code == 404
     with pytest.raises(IllegalTransition):

@@ -85,7 +85,7 @@ class Command(BaseCommand):
             if name := process_group.find_ended_process():
                 code = process_group.processes[name].returncode
                 raise CannotServe(
-                    f"The {name} ended unexpectedly (exit code {code}). All processes are stopped; see the output above."
+                    f"The {name} ended unexpectedly (exit code {code}). All processes are stopped; see above."
                 )
             if not announced and is_serving(host, port):
                 announced = True

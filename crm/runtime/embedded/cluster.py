@@ -112,7 +112,7 @@ def prepare_cluster(place: Place) -> Account:
     _rotate_log(place, account)
     version = _version(account)
     for leftover in place.root.glob("postgres.new-*"):
-        # Left by an initdb whose parent was killed. It may still be writing, so the next start checks again.
+        # Left by an initdb after its parent was killed. It may still be writing, so the next start checks again.
         shutil.rmtree(leftover, ignore_errors=True)
     if not place.data.exists():
         _initialise(place, account)
@@ -180,8 +180,8 @@ def _remove_dead_server(place: Place) -> None:
         leftover.unlink(missing_ok=True)
     lines = _pid_file(place)
     pid = _pid(lines)
-    # PostgreSQL refuses to start only with an empty file, or one whose pid now belongs to another program. With any
-    # other file it checks itself that the named memory is unused, so that file stays.
+    # PostgreSQL refuses to start only with an empty file, or one with a pid that now belongs to another program.
+    # With any other file it checks itself that the named memory is unused, so that file stays.
     if lines is not None and (pid is None or psutil.pid_exists(pid)):
         (place.data / "postmaster.pid").unlink()
 
