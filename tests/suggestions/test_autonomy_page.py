@@ -124,7 +124,7 @@ def test_pausing_and_resuming_all_types_and_one_type(as_max, max, ann):
     make_setting(None)
     make_proposal(owner=ann)
     answer = as_max.post(SWITCH, {"switch": "pause", "type": "", "reason": "A storm of mails"}, follow=True)
-    assert "Nothing is carried out" in answer.content.decode()
+    assert "Automation is paused" in answer.content.decode()
     assert "A storm of mails" in answer.content.decode()
     assert "1 waits." in answer.content.decode()
     as_max.post(SWITCH, {"switch": "resume", "type": ""})

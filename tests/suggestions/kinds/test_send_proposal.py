@@ -163,4 +163,4 @@ def test_preview_announces_tracking_only_when_allowed(smtp_sink, lead, ann, sett
     page = browser(ann).get(f"/leads/lead/{lead.pk}/change/?edit=1").content.decode()
     assert "Do not note when mails are opened" in page
     composer = browser(ann).get(f"/inbox/draft/add/?lead={lead.pk}").content.decode()
-    assert ("The mail carries a small picture" in composer) is tracked
+    assert ("This email contains a small picture" in composer) is tracked
