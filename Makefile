@@ -11,6 +11,8 @@ PIP := $(PY) -m pip --quiet --quiet --disable-pip-version-check --no-input insta
 INSTALL = $(PY) -m uv pip install --quiet --python $(PY) --require-hashes --requirement $(1) 2>/dev/null \
 	|| $(PIP) --requirement $(1)
 
+TEMPLATES := $(wildcard */templates)
+
 .DEFAULT_GOAL := help
 .PHONY: help demo run worker test lint bench lock clean fresh
 
@@ -33,9 +35,11 @@ test: lint ## Run every check and every test.
 	$(PY) manage.py check
 	@exec $(PY) -m pytest -n 2
 
-lint: $(VENV)/.dev ## Run the linter and see that the code is formatted.
+lint: $(VENV)/.dev ## Run the linters and check that code and templates are formatted.
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(VENV)/bin/djlint --quiet --lint .
+	$(VENV)/bin/djhtml --tabwidth 2 --check $(TEMPLATES)
 
 bench: $(VENV)/.dev ## Measure against the bars of the design.
 	@exec $(PY) -m bench

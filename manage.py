@@ -12,7 +12,7 @@ from crm.runtime.startup_errors import startup_error_message
 
 
 def main() -> None:
-    """Run the command; what a person can put right is told in a sentence, not in a traceback."""
+    """Run the command; show errors that a user can fix as one sentence, without a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crm.settings")
     try:
         execute_from_command_line(sys.argv)

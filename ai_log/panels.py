@@ -17,7 +17,7 @@ def interactions_panel(request: HttpRequest, interactions: QuerySet, query: str)
         return None
     newest = interactions.visible_to(request.user).defer("content", "ai_response", "metadata").order_by("-id")
     url = reverse("admin:ai_log_aiinteraction_changelist") + query
-    return Panel("AI interactions", "ai_log/of_record.html", list(newest[:MAX_INTERACTIONS_SHOWN]), url=url)
+    return Panel("AI interactions", "ai_log/panel.html", list(newest[:MAX_INTERACTIONS_SHOWN]), url=url)
 
 
 def lead_interactions_panel(request: HttpRequest, lead: Lead) -> Panel | None:

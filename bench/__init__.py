@@ -1,6 +1,6 @@
-"""What the design promises in figures, measured: `python -m bench`.
+"""Benchmarks of the design's performance targets: `python -m bench`.
 
-One module a table. Our side and the other are measured in one run, on the same rows of the same server.
+One module a table. Both sides are measured in one run, on the same rows of the same server.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Measure what the design promises: `python -m bench` (`make bench`)."""
+"""Measure the performance targets of the design: `python -m bench` (`make bench`)."""
 
 import argparse
 import sys
@@ -39,20 +39,20 @@ TABLES = {
     "latency": suggestion_latency,
     "nightly": nightly,
 }
-# As in production, as far as one process without a proxy before it can be.
+# As in production, as far as one process without a proxy allows.
 SETTINGS = {"DEBUG": False, "ALLOWED_HOSTS": ["testserver"], "ROOT_URLCONF": "bench.urls"}
 
 
 def main() -> int:
-    """Run the tables that were asked for; 0 if every bar was reached."""
+    """Run the requested tables; return 0 if every target was met."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("tables", nargs="*", metavar="table", help=f"Only these of: {', '.join(TABLES)}.")
-    parser.add_argument("--repeat", type=int, default=7, help="How often each page is timed (7).")
-    parser.add_argument("--plans", action="store_true", help="Print the query plans of our side instead.")
-    parser.add_argument("--fresh", action="store_true", help="Make and fill the databases anew first.")
+    parser.add_argument("tables", nargs="*", metavar="table", help=f"Run only these: {', '.join(TABLES)}.")
+    parser.add_argument("--repeat", type=int, default=7, help="How often to time each page (default: 7).")
+    parser.add_argument("--plans", action="store_true", help="Print the CRM's query plans instead.")
+    parser.add_argument("--fresh", action="store_true", help="Recreate and fill the databases first.")
     options = parser.parse_args()
     if unknown := set(options.tables) - set(TABLES):
-        parser.error(f"there is no table {', '.join(sorted(unknown))}: there are {', '.join(TABLES)}")
+        parser.error(f"unknown table {', '.join(sorted(unknown))}; choose from {', '.join(TABLES)}")
     if options.repeat < 1:
         parser.error("--repeat must be 1 or more")
     for name in {**DATABASE_SIZES, **log_list.LOG_SIZES} if options.fresh else ():

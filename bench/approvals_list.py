@@ -1,4 +1,4 @@
-"""The approvals at 1,000,000 suggestions, beside the stock admin's list and beside itself at 100,000."""
+"""The approvals list at 1,000,000 suggestions, compared with the stock admin and with itself at 100,000."""
 
 from django.contrib import admin
 from django.db import connection
@@ -19,7 +19,7 @@ QUESTIONS: dict[str, Question] = {
     "deep page (21st)": ({"state": "all", "after": "{21st}"}, {"p": str(DEEP_PAGE + 1)}),
     "deep page (half way)": ({"state": "all", "after": "{half}"}, {"p": "{half page}"}),
 }
-# Suggestions of the seed once more, a little earlier each time, until there are enough.
+# Copies of the seeded suggestions, each a little earlier, until there are enough.
 COPY_SUGGESTIONS_SQL = """
     INSERT INTO suggestions (created_at, updated_at, type, status, lead_id, confidence, reasoning, agent,
                              ai_model_version, suggested_content, approved_content, content_hash, reviewed_by_id,
@@ -32,7 +32,7 @@ COPY_SUGGESTIONS_SQL = """
 
 
 def fill_database(name: str, size: int) -> None:
-    """See to it that `name` holds at least `size` suggestions."""
+    """Fill `name` up to at least `size` suggestions."""
     prepare_database(name, size)
     with use_database(name), connection.cursor() as cursor:
         grown = False
@@ -44,7 +44,7 @@ def fill_database(name: str, size: int) -> None:
 
 
 def look_up_values(site: BenchSite) -> dict[str, str]:
-    """The deep pages of this database."""
+    """Return the deep pages of this database."""
     return site.deep_page_values(admin.site.get_model_admin(Suggestion).orders["newest"])
 
 

@@ -1,4 +1,4 @@
-"""Programs of ours in processes of their own, on the database that is measured."""
+"""CRM commands in child processes on the measured database."""
 
 import os
 import subprocess
@@ -11,14 +11,14 @@ from django.db import connection
 
 
 def database_url() -> str:
-    """The database in use here, for a child; the server itself is kept up by this process."""
+    """Return the URL of the current database for a child process; this process keeps the server running."""
     database = connection.settings_dict
     host, user, password = (quote(str(database[key]), safe="") for key in ("HOST", "USER", "PASSWORD"))
     return f"postgresql://{user}:{password}@{host}:{database['PORT'] or 5432}/{database['NAME']}"
 
 
 def start_python(*command: str, log: Path | None = None, **variables: str) -> subprocess.Popen[str]:
-    """Start `python COMMAND` on the database in use; what it prints goes to `log`, else to its `stdout`."""
+    """Start `python COMMAND` on the current database, with its output in `log` or its `stdout`."""
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=settings.BASE_DIR,

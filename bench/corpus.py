@@ -1,4 +1,4 @@
-"""Mails to measure with: the corpus that was given, or one that is made where there is none; as many as wanted."""
+"""Email for benchmarks: a given corpus, or a generated one, repeated to any size."""
 
 import random
 import re
@@ -33,7 +33,7 @@ GENERATED_WORDS = (
 
 
 def corpus_paths(scratch: Path) -> list[Path]:
-    """Where the corpus lies; one is made in `scratch` where none was given."""
+    """Return the paths of the corpus, generating one in `scratch` if none was given."""
     given_paths = [CORPUS_FOLDER / name for name in ARCHIVES]
     if all(path.exists() for path in given_paths):
         return given_paths
@@ -48,7 +48,7 @@ def load_corpus(scratch: Path) -> list[bytes]:
 
 
 def generate_emails() -> Iterator[bytes]:
-    """Mails between invented people, a third of them answers, a fifth formatted besides."""
+    """Generate emails between invented people: a third are replies, a fifth also have HTML."""
     rng, now, last = random.Random(7), timezone.now(), ""
     for number in range(GENERATED_EMAILS):
         message = EmailMessage()
@@ -68,7 +68,7 @@ def generate_emails() -> Iterator[bytes]:
 
 
 def write_mbox(target: Path, scratch: Path, count: int) -> None:
-    """Write `count` mails to the .mbox `target`: the corpus over and over, each time under other identifiers."""
+    """Write `count` emails to the mbox `target`, repeating the corpus with new identifiers."""
     emails = load_corpus(scratch)
     with target.open("wb") as file:
         for number in range(count):
@@ -82,7 +82,7 @@ def write_mbox(target: Path, scratch: Path, count: int) -> None:
 
 
 def mbox_entry(raw: bytes) -> bytes:
-    """`raw` as it stands in an .mbox."""
+    """Return `raw` as an mbox entry."""
     if raw[:5] == b"From ":
         raw = raw.partition(b"\n")[2]
     return b"From made Thu Jan  1 00:00:00 2026\n" + raw.replace(b"\n\nFrom ", b"\n\n>From ") + b"\n\n"

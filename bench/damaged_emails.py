@@ -1,6 +1,6 @@
-"""Every file of a folder, and damaged copies of them, taken in: `python -m bench.damaged_emails FOLDER [--copies N]`.
+"""Import every file of a folder and damaged copies of them: `python -m bench.damaged_emails FOLDER [--copies N]`.
 
-Nothing may break the program: each is taken in, is there already, or is set aside as what it is. 0 if that is so.
+No file may cause an error: each is imported, is a duplicate, or is set aside. Exits with 0 if so.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from inbox.models import Mailbox, Message, Provider, SetAside
 
 DEFAULT_COPIES, SEED = 10_000, 7
 MESSAGE_ID_START = re.compile(rb"^(message-id:\s*<)", re.IGNORECASE | re.MULTILINE)
-# What confuses those who read mails: declarations that lie, ends that never come, letters that are none.
+# Input that confuses email parsers: wrong declarations, missing ends, invalid characters.
 MALFORMED_SNIPPETS = (
     *(
         b"\x00",
@@ -52,28 +52,28 @@ MALFORMED_SNIPPETS = (
 
 
 def damage(raw: bytes, rng: random.Random) -> bytes:
-    """`raw` with a few things cut out, repeated, turned over or put in."""
+    """Return `raw` with a few pieces removed, repeated, reversed or inserted."""
     for _ in range(rng.randint(1, 4)):
         start = rng.randrange(len(raw) + 1)
         end = min(len(raw), start + rng.choice((1, 8, 200, 5_000)))
         piece = raw[start:end]
         piece = rng.choice((b"", piece * 2, piece[::-1], rng.randbytes(8), rng.choice(MALFORMED_SNIPPETS) + piece))
-        # Where most is decided: in the header.
+        # Mostly in the header, which matters most.
         head = rng.random() < 0.3 and raw.find(b"\n") + 1
         raw = raw[:head] + rng.choice(MALFORMED_SNIPPETS) + raw[head:] if head else raw[:start] + piece + raw[end:]
     return raw
 
 
 def damaged_copies(raws: Sequence[bytes], count: int) -> Iterator[bytes]:
-    """`count` damaged mails, the same in every run."""
+    """Return `count` damaged emails, the same in every run."""
     rng = random.Random(SEED)
     for number in range(count):
-        # Else most would be known already, and never written.
+        # Otherwise most would count as duplicates and not be stored.
         yield damage(MESSAGE_ID_START.sub(rb"\g<1>%d." % number, raws[number % len(raws)], count=1), rng)
 
 
 class ErrorCollector(logging.Handler):
-    """What the program itself calls a mistake of its own."""
+    """Collects the errors that the CRM logs as its own."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -84,7 +84,7 @@ class ErrorCollector(logging.Handler):
 
 
 def import_arrivals(arrivals: Iterable[Arrival]) -> tuple[ReceiveCounts, Counter[str], list[str]]:
-    """What became of `arrivals`, why some were set aside, and what the program broke over."""
+    """Return the import counts of `arrivals`, the reasons for setting some aside, and the errors."""
     mailbox = Mailbox.objects.create(address="trial@agency.example", provider=Provider.IMPORT)
     collector, counts, own_addresses = ErrorCollector(), ReceiveCounts(), our_addresses()
     logger = logging.getLogger("inbox")
@@ -102,12 +102,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.damaged_emails", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=CORPUS_FOLDER)
     parser.add_argument(
-        "--copies", type=int, default=DEFAULT_COPIES, help=f"How many damaged copies are tried ({DEFAULT_COPIES})."
+        "--copies", type=int, default=DEFAULT_COPIES, help=f"Number of damaged copies (default: {DEFAULT_COPIES})."
     )
     options = parser.parse_args()
     raws = [raw for _, raw in iter_emails(options.folder)] if options.folder.is_dir() else []
     if not raws:
-        parser.error(f"{options.folder} holds no files")
+        parser.error(f"{options.folder} contains no files")
     every = (one for some in (raws, damaged_copies(raws, options.copies)) for one in some)
     with scratch_database():
         counts, reasons, errors = import_arrivals(Arrival(str(number), raw) for number, raw in enumerate(every))
@@ -119,7 +119,7 @@ def main() -> int:
         ["messages", f"{message_count:,}"],
     ]
     rows += [[f"  {reason[:60]}", f"{count:,}"] for reason, count in reasons.most_common(8)]
-    rows += [["broke the program", f"{len(errors):,}"]]
+    rows += [["caused errors", f"{len(errors):,}"]]
     sys.stdout.write(render_table(["Taken in", ""], rows) + "".join(f"  {one}\n" for one in sorted(set(errors))))
     return int(bool(errors) or message_count != counts.taken)
 

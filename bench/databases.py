@@ -1,4 +1,4 @@
-"""The databases that are measured: made and filled once, and kept for the next run."""
+"""Benchmark databases: created and filled once, and kept for the next run."""
 
 import os
 import sys
@@ -10,13 +10,13 @@ from django.db import connection
 
 from leads.models import Lead
 
-# Leads in each; the names are ours alone, so that nobody's data is ever dropped.
+# Leads in each. The names are reserved for benchmarks, so that no user data is dropped.
 DATABASE_SIZES = {"bench_100k": 100_000, "bench_1m": 1_000_000}
 
 
 @contextmanager
 def use_database(name: str) -> Iterator[None]:
-    """Work in the database `name` of the server instead of the usual one."""
+    """Use the database `name` of the server instead of the default one."""
     default_name = connection.settings_dict["NAME"]
     connection.close()
     connection.settings_dict["NAME"] = name
@@ -28,7 +28,7 @@ def use_database(name: str) -> Iterator[None]:
 
 
 def prepare_database(name: str, leads: int) -> None:
-    """See to it that `name` exists, has today's tables and at least `leads` leads."""
+    """Make sure that `name` exists, is migrated and has at least `leads` leads."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
         if cursor.fetchone() is None:
@@ -37,32 +37,32 @@ def prepare_database(name: str, leads: int) -> None:
         call_command("migrate", verbosity=0)
         missing = leads - Lead.everything.count()
         if missing > 0:
-            sys.stdout.write(f"{name}: {missing:,} leads are missing; this happens once.\n")
+            sys.stdout.write(f"{name}: {missing:,} leads are being created; this happens once.\n")
             call_command("seed", leads=missing)
         _analyze_if_never_done()
 
 
 def process_database(name: str) -> str:
-    """`name` for this process alone: two benches may run on one server."""
+    """Return `name` with this process's number, so that two benchmarks can share a server."""
     return f"bench_{name}_{os.getpid()}"
 
 
 def drop_stale_databases(name: str) -> None:
-    """Remove what processes that were killed have left of theirs; whoever still works in one is left alone."""
+    """Drop databases left by killed processes; databases of running processes stay."""
     for database in list_databases(name):
         if not is_process_running(int(database.rpartition("_")[2])):
             drop_database(database)
 
 
 def list_databases(name: str) -> list[str]:
-    """The databases that processes have made under `name`."""
+    """Return the databases that processes created under `name`."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT datname FROM pg_database WHERE datname ~ %s", [rf"^bench_{name}_\d+$"])
         return [row[0] for row in cursor.fetchall()]
 
 
 def is_process_running(process: int) -> bool:
-    """Whether there is a process of that number."""
+    """Return whether a process with this number exists."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -74,7 +74,7 @@ def is_process_running(process: int) -> bool:
 
 @contextmanager
 def scratch_database() -> Iterator[None]:
-    """Work in a database of its own with today's tables and nothing in them, which is gone afterwards."""
+    """Use a new empty database with current tables, dropped afterwards."""
     drop_stale_databases("scratch")
     name = process_database("scratch")
     with connection.cursor() as cursor:
@@ -89,7 +89,7 @@ def scratch_database() -> Iterator[None]:
 
 @contextmanager
 def database_copy(name: str) -> Iterator[None]:
-    """Work in a copy of the database `name`, which is gone afterwards."""
+    """Use a copy of the database `name`, dropped afterwards."""
     drop_stale_databases("copy")
     copy = process_database("copy")
     with connection.cursor() as cursor:
@@ -102,13 +102,13 @@ def database_copy(name: str) -> Iterator[None]:
 
 
 def drop_database(name: str) -> None:
-    """Remove the database `name`, to be made afresh."""
+    """Drop the database `name`."""
     with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def _analyze_if_never_done() -> None:
-    # A seed that was killed at its very end leaves all leads and no statistics.
+    # A seeding killed at the very end leaves all leads but no statistics.
     with connection.cursor() as cursor:
         cursor.execute("SELECT reltuples < 0 FROM pg_class WHERE oid = 'leads'::regclass")
         if cursor.fetchone()[0]:

@@ -1,7 +1,7 @@
-"""Contact dates beside those that plain counting finds in the messages: `python -m bench.dates [--show N]`.
+"""Compare contact dates with those recomputed from the messages: `python -m bench.dates [--show N]`.
 
-It reads the database in use and changes nothing. 0 if every lead has the date and the turn that its messages say.
-A date may be newer where a conversation was taken from the lead, or deleted, since: it never goes back.
+Reads the current database and changes nothing. Exits with 0 if every lead has the date and direction of its
+messages. A date may be newer if a conversation was later unlinked or deleted, because dates never go back.
 """
 
 import argparse
@@ -20,14 +20,14 @@ SAME, NEWER, WRONG = "as the messages say", "newer than any message that is stil
 
 
 class LastContact(NamedTuple):
-    """When something was said, and whether by them: of two at one moment theirs is the later one."""
+    """The moment and direction of the last contact; at the same moment, theirs counts as later."""
 
     at: datetime
     is_theirs: bool
 
 
 def find_last_contact(lead: Lead) -> LastContact | None:
-    """The last that was said between us and `lead`, found by looking at each message of each conversation."""
+    """Return the last contact with `lead`, found by scanning all messages of its conversations."""
     last = None
     for message in Message.objects.filter(thread__lead=lead).select_related("thread"):
         if message.thread.is_deleted or message.thread.source in ("NOTE", "DOCUMENT"):
@@ -39,7 +39,7 @@ def find_last_contact(lead: Lead) -> LastContact | None:
 
 
 def compare_dates(lead: Lead, last: LastContact | None) -> str:
-    """Whether the dates that `lead` has are those of what was said `last`."""
+    """Return how the stored dates of `lead` compare with `last`."""
     if lead.last_contact_at is None:
         return SAME if last is None and not lead.awaiting_reply else WRONG
     if last is None or lead.last_contact_at > last.at:
@@ -55,7 +55,9 @@ def compare_leads(leads: Iterable[Lead]) -> Iterator[tuple[Lead, LastContact | N
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.dates", description=__doc__)
-    parser.add_argument("--show", type=int, default=DEFAULT_SHOWN, help=f"How many leads are named ({DEFAULT_SHOWN}).")
+    parser.add_argument(
+        "--show", type=int, default=DEFAULT_SHOWN, help=f"Number of leads to list (default: {DEFAULT_SHOWN})."
+    )
     options = parser.parse_args()
     leads = Lead.objects.filter(threads__isnull=False).distinct().order_by("-last_contact_at", "pk")
     rows, verdicts = [], Counter[str]()
@@ -77,7 +79,7 @@ def format_contact(last: LastContact | None) -> str:
 
 
 def format_dates(at: datetime | None, is_awaiting_reply: bool) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}, {'they owe' if is_awaiting_reply else 'we owe'}" if at else "never"
+    return f"{at:%Y-%m-%d %H:%M:%S}, {'waiting on them' if is_awaiting_reply else 'needs reply'}" if at else "never"
 
 
 if __name__ == "__main__":

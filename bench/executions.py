@@ -1,4 +1,4 @@
-"""How many approved suggestions two workers carry out in a second inside our own database."""
+"""Approved suggestions that two workers execute per second within the database."""
 
 import sys
 import tempfile
@@ -20,22 +20,22 @@ from suggestions.models import ExecutionState, Suggestion, SuggestionExecution
 from suggestions.transitions import approve
 
 SUGGESTIONS, WORKERS = 2_000, 2
-# The bar of the issue, and seconds after which it is missed whatever happens.
+# The target, and the seconds after which it counts as missed.
 MIN_PER_SECOND, TIMEOUT_SECONDS = 200, 120.0
 
 
 def run(repeat: int) -> bool:
-    """Print the table; returns whether the bar was reached."""
+    """Print the table; return whether the target was met."""
     with scratch_database():
         return measure_rate(SUGGESTIONS)
 
 
 def plans() -> None:
-    """Nothing of this is a question to the database alone."""
+    """Do nothing; this benchmark has no single query."""
 
 
 def measure_rate(suggestions: int) -> bool:
-    """Let the workers loose on as many approved suggestions; whether they were fast enough."""
+    """Let the workers execute approved suggestions; return whether they were fast enough."""
     create_suggestions(suggestions)
     manager = User.objects.create_user("manager", is_staff=True)
     manager.groups.add(Group.objects.get(name="manager"))
@@ -59,7 +59,7 @@ def measure_rate(suggestions: int) -> bool:
 
 
 def report(suggestions: int) -> bool:
-    """From the first that began to the last that was done, as the rows say."""
+    """Report from the first start to the last end in the rows."""
     done = SuggestionExecution.objects.filter(state=ExecutionState.SUCCEEDED)
     span = done.aggregate(first=Min("started_at"), last=Max("finished_at"))
     seconds = (span["last"] - span["first"]).total_seconds() if done.count() else TIMEOUT_SECONDS

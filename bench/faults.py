@@ -1,7 +1,7 @@
-"""A provider that fails in every way providers fail, while mails come in: part of `bench.trial`.
+"""A model provider that fails in every known way while email arrives; part of `bench.trial`.
 
-Each fault must end as one line of the log with its reason, add nothing, and leave the pages of the house standing; what
-may come yet is read once the provider works again.
+Each fault must leave one log row with its reason, add nothing, and keep all pages working. Messages that can be
+retried are read once the provider works again.
 """
 
 import sys
@@ -25,7 +25,7 @@ from tests.http_server import Responder, cut_connection, respond_with
 
 EMAIL_TEXT = "Good morning. We would like to have our house and the two cars with you from the spring on."
 TIMEOUT_SECONDS = 1
-# What the provider does, and whether the mail is read later.
+# The provider's fault, and whether the email is read later.
 FAULTS: dict[str, tuple[Responder, bool]] = {
     "429, too many requests": (respond_with(429, {"error": {"message": "Slow down."}}), True),
     "500": (respond_with(500, b"<html>oops</html>"), True),
@@ -50,7 +50,7 @@ FAULTS: dict[str, tuple[Responder, bool]] = {
 
 
 def try_faults() -> list[str]:
-    """Print what came of each fault; what was not as it must be."""
+    """Print the outcome of each fault; return the violations."""
     reader = User.objects.create(username="trial", is_staff=True, is_superuser=True)
     browser = Client()
     browser.force_login(reader)
@@ -73,7 +73,7 @@ def is_unread(thread: Thread) -> bool:
 
 
 def try_fault(number: int, name: str, faults: list[Responder], browser: Client) -> tuple[list[str], Thread, list[str]]:
-    """A row of the table, the conversation, and what was not as it must be."""
+    """Return a row of the table, the conversation and the violations."""
     email = receive_email(number, EMAIL_TEXT, sender=f"faulty{number}@faulty{number}.example")
     add_thread_signals(email.thread)
     email.lead.refresh_from_db()

@@ -1,7 +1,7 @@
-"""A mailbox on a real server, tried: `python -m bench.imap [--mails 20000]`.
+"""Sync a mailbox on a real server: `python -m bench.imap [--mails 20000]`.
 
-Starts Dovecot on loopback and prints how long the first sync takes, one with nothing new, the gap check, and reading
-all again after the server has numbered every mail anew; and the memory taken at most.
+Starts Dovecot on loopback and prints the time of the first sync, of one with nothing new, of the gap check, and of a
+full re-read after the server renumbered all emails; and the peak memory.
 """
 
 import argparse
@@ -28,7 +28,7 @@ HUGE_EMAIL_BYTES = 60_000_000
 
 
 def make_email(number: int) -> bytes:
-    """A mail of some kilobytes; every fourth begins a conversation, the others answer it."""
+    """Return an email of some kilobytes; every fourth starts a conversation, the others reply to it."""
     message = EmailMessage()
     first = number - number % 4
     message["From"] = f"Lee {first} <lee{first}@example.com>"
@@ -46,12 +46,12 @@ def make_email(number: int) -> bytes:
 
 
 def peak_memory() -> int:
-    """Bytes that this process has taken at most."""
+    """Return the peak memory of this process in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def sync_until_done(mailbox: Mailbox, *, gaps: bool = False) -> None:
-    """Visit until there is nothing left to come."""
+    """Sync until nothing is left."""
     while True:
         poll_mailbox(mailbox.pk, check_gaps=gaps)
         mailbox.refresh_from_db()
@@ -69,7 +69,7 @@ def time_sync(label: str, sync: Callable[[], None], email_count: int) -> list[st
 
 
 def measure_syncs(server: dovecot.Dovecot, email_count: int) -> list[list[str]]:
-    """Rows of the table."""
+    """Return the rows of the table."""
     mailbox_fields = {"provider": Provider.IMAP, "host": server.host, "port": server.port, "security": Security.NONE}
     mailbox = Mailbox.objects.create(address=ADDRESS, **mailbox_fields)
     enter_password(mailbox, PASSWORD, by=SYSTEM_ACTOR)
@@ -83,7 +83,7 @@ def measure_syncs(server: dovecot.Dovecot, email_count: int) -> list[list[str]]:
     server.deliver(ADDRESS, make_email(email_count), padding=HUGE_EMAIL_BYTES)
     rows.append(time_sync("one of 60 MB", lambda: sync_until_done(mailbox), 1))
     if Message.objects.count() != email_count or mailbox.set_aside.count() != 1:
-        sys.exit("Something came twice, or was not set aside.")
+        sys.exit("An email was imported twice or not set aside.")
     return rows
 
 
@@ -99,7 +99,7 @@ def main() -> None:
         with scratch_database():
             rows = measure_syncs(server, options.mails)
     sys.stdout.write(f"{options.mails:,} mails on an IMAP server\n\n")
-    sys.stdout.write(render_table(["", "took", "mails a second", "memory at most"], rows))
+    sys.stdout.write(render_table(["", "took", "emails a second", "peak memory"], rows))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The inbox at 1,000,000 messages, beside the stock admin's list and beside itself at 100,000."""
+"""The inbox list at 1,000,000 messages, compared with the stock admin and with itself at 100,000."""
 
 from django.contrib import admin
 from django.db import connection
@@ -11,8 +11,8 @@ from inbox.models import LAST_ACTIVITY, Message, Thread
 NEEDS_REPLY_FILTER = {"status__exact": "OPEN", "last_direction__exact": "in"}
 COMMON_WORD = "policy"
 QUESTIONS: dict[str, Question] = {
-    "we owe": ({"turn": "ours"}, NEEDS_REPLY_FILTER),
-    "they owe": ({"turn": "theirs"}, {"status__exact": "OPEN", "awaiting_reply__exact": "1"}),
+    "needs reply": ({"turn": "ours"}, NEEDS_REPLY_FILTER),
+    "waiting on them": ({"turn": "theirs"}, {"status__exact": "OPEN", "awaiting_reply__exact": "1"}),
     "unmatched": ({"linked": "no"}, {"status__exact": "OPEN", "lead__isempty": "1", "client__isempty": "1"}),
     "all open": ({"status": "OPEN"}, {"status__exact": "OPEN"}),
     "of an address": ({"participant": "{address}"}, {"address": "{address}"}),
@@ -22,9 +22,9 @@ QUESTIONS: dict[str, Question] = {
     "deep page (half way)": ({"status": "RESOLVED", "after": "{half}"}, {"status__exact": "RESOLVED", "p": "{page}"}),
     "a conversation of 2,000": ({RECORD_KEY: "{long}"}, {RECORD_KEY: "{long}"}),
 }
-# What the stock admin knows no order for, and a page that is no list.
+# Orders that the stock admin lacks, and a page that is not a list.
 NOT_COMPARABLE = frozenset({"search (common word)", "search (two common words)", "a conversation of 2,000"})
-# A word that about so many messages hold, by how many hold it of so many new ones.
+# A word's frequency among all messages, and among the new ones.
 RARE_WORD_COUNT, RARE_WORD_SAMPLE = 150, 20_000
 RARE_WORD_SQL = """
     SELECT word FROM ts_stat(format('SELECT words FROM message_words ORDER BY message_id DESC LIMIT %%s', %(among)s))
@@ -32,8 +32,8 @@ RARE_WORD_SQL = """
 """
 LONG_THREAD_SUBJECT, LONG_THREAD_LENGTH = "A conversation of 2,000 messages", 2_000
 
-# Conversations of the seed once more, a little earlier each time; what is said in them ends with 40 words of a
-# vocabulary of 50,000, of which a few are common and most are rare.
+# Copies of the seeded conversations, each a little earlier. Their texts end with 40 words from a vocabulary of
+# 50,000, of which a few are common and most are rare.
 COPIED_THREADS_SQL = """
     CREATE TEMPORARY TABLE again AS
     SELECT id AS was, gen_random_uuid() AS id, random() * interval '300 days' AS earlier
@@ -73,7 +73,7 @@ INSERT_LONG_THREAD_SQL = """
 
 
 def fill_database(name: str, size: int) -> None:
-    """See to it that `name` holds at least `size` messages, and one long conversation."""
+    """Fill `name` up to at least `size` messages, and one long conversation."""
     prepare_database(name, size)
     with use_database(name), connection.cursor() as cursor:
         grown = False
@@ -90,14 +90,14 @@ def fill_database(name: str, size: int) -> None:
 
 
 def look_up_values(site: BenchSite) -> dict[str, str]:
-    """An address, a rare word, a page half way, and the long conversation of this database."""
+    """Return an address, a rare word, a middle page and the long conversation of this database."""
     model_admin = admin.site.get_model_admin(Thread)
     order, rows = model_admin.orders["newest"], Thread.objects.filter(status="RESOLVED")
     pages = rows.count() // 2 // model_admin.list_per_page
     half = order.sort(order.annotate_keys(rows))[pages * model_admin.list_per_page - 1]
     newest = Thread.objects.filter(lead__isnull=False, source="EMAIL").order_by(LAST_ACTIVITY.desc())[0]
     with connection.cursor() as cursor:
-        # As rare here as there: more of them are more rows to show, of however many it was looked among.
+        # Equally rare in both databases, because more matches mean more rows to show.
         cursor.execute(
             RARE_WORD_SQL,
             {"among": RARE_WORD_SAMPLE, "found": RARE_WORD_COUNT * RARE_WORD_SAMPLE / Message.objects.count()},

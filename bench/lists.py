@@ -1,4 +1,4 @@
-"""A list of ours beside the stock admin's on the same rows, and beside itself where there are fewer of them."""
+"""Compare a list with the stock admin's on the same rows, and with itself on fewer rows."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -18,20 +18,20 @@ from bench.table import format_duration, format_kilobytes, format_verdict, rende
 from crm.models import User
 from crm.screens.paging import Order
 
-# The bars of the design, section 7.
+# The targets of the design.
 MAX_SHARE_OF_STOCK = 0.1
 MAX_QUERIES = 15
 MAX_PAGE_BYTES = 300_000
 MAX_GROWTH = 1.5
 DEEP_PAGE = 20
 
-# What is asked of us, and of the stock admin; what stands in braces is looked up.
+# The queries of the CRM and of the stock admin; values in braces are looked up.
 Question = tuple[dict[str, str], dict[str, str]]
 
 
-# A question that asks for this asks for the page of one record instead of for the list.
+# A query with this key requests a record page instead of the list.
 RECORD_KEY = "of"
-# One that asks for this asks for the screen of that name, with the rest as its query string.
+# A query with this key requests the named screen; the rest is its query string.
 SCREEN_KEY = "page"
 
 
@@ -42,13 +42,13 @@ class Listing:
     description: str
     model: type[models.Model]
     questions: dict[str, Question]
-    # What the questions need to know of a database, asked there.
+    # Looks up the values in a database that the queries need.
     look_up: Callable[["BenchSite"], dict[str, str]]
-    # Makes the database hold what the list is about; called with its name and how many leads it has.
+    # Fills the database with the rows of the list; called with its name and number of leads.
     fill: Callable[[str, int], None] = prepare_database
-    # Questions to which the stock admin has no answer of the same rows.
+    # Queries for which the stock admin cannot show the same rows.
     not_comparable: frozenset[str] = frozenset()
-    # The databases, and how large each is; and how many times as long the larger may take, where that is promised.
+    # The databases with their sizes, and how many times longer the larger may take, if limited.
     sizes: Mapping[str, int] = field(default_factory=lambda: DATABASE_SIZES)
     max_growth: float | None = MAX_GROWTH
 
@@ -67,7 +67,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One question, measured three ways."""
+    """One query, measured three ways."""
 
     question: str
     ours: Page
@@ -77,7 +77,7 @@ class Comparison:
     max_growth: float | None = MAX_GROWTH
 
     def missed_bars(self) -> list[str]:
-        """Which bars are missed, in words."""
+        """Return the missed targets as text."""
         checks = {
             f"> {MAX_SHARE_OF_STOCK:g} of stock": self.ours.seconds > MAX_SHARE_OF_STOCK * self.stock.seconds,
             f"> {MAX_QUERIES} queries": self.ours.queries > MAX_QUERIES,
@@ -105,7 +105,7 @@ class Comparison:
 
 
 class BenchSite:
-    """Somebody who may see everything, with a browser, in one of the databases."""
+    """A superuser's browser in one of the databases."""
 
     def __init__(self, listing: Listing, database: str) -> None:
         self.listing, self.database = listing, database
@@ -127,7 +127,7 @@ class BenchSite:
         return f"{reverse(f'{site}:{page}')}?{urlencode(parameters)}"
 
     def deep_page_values(self, order: Order) -> dict[str, str]:
-        """Where the 21st page and the page half way begin, in `order`."""
+        """Return the start of the 21st and the middle page in `order`."""
         rows = self.listing.model.objects
         size = admin.site.get_model_admin(self.listing.model).list_per_page
         pages = rows.count() // 2 // size
@@ -139,7 +139,7 @@ class BenchSite:
         }
 
     def _cursor_after(self, pages: int) -> str:
-        """The cursor that people get who click on the next page `pages` times."""
+        """Return the cursor reached by clicking Next `pages` times."""
         url = reverse(f"admin:{self.listing.url}") + "?state=all"
         for _ in range(pages):
             link = next_link(fetch_page(self.browser, url))
@@ -150,7 +150,7 @@ class BenchSite:
 
 
 def bench_user() -> User:
-    """Whoever looks: somebody who may see everything."""
+    """Return the viewing user, who may see everything."""
     user, _ = User.objects.get_or_create(
         username="bench", defaults={"is_staff": True, "is_superuser": True, "password": "!"}
     )
@@ -158,7 +158,7 @@ def bench_user() -> User:
 
 
 def compare(large: BenchSite, small: BenchSite, question: str, repeat: int) -> Comparison:
-    """`question`, asked of our list in both databases and of the stock admin in the large one."""
+    """Measure `question` on the list in both databases and on the stock admin in the large one."""
     with use_database(large.database):
         ours = measure_page(large.browser, large.ours(question), repeat)
     with use_database(small.database):
@@ -172,7 +172,7 @@ def compare(large: BenchSite, small: BenchSite, question: str, repeat: int) -> C
 
 
 def run(listing: Listing, repeat: int) -> bool:
-    """Print the table; returns whether every bar was reached."""
+    """Print the table; return whether every target was met."""
     large, small = prepare_sites(listing)
     figures = []
     for question in listing.questions:
@@ -185,7 +185,7 @@ def run(listing: Listing, repeat: int) -> bool:
 
 
 def plans(listing: Listing) -> None:
-    """Print how the large database answers each statement of our list that reads its table."""
+    """Print the large database's plan for each statement of the list that reads its table."""
     large, _ = prepare_sites(listing)
     with use_database(large.database):
         for question in listing.questions:
@@ -202,7 +202,7 @@ def explain_query(sql: str, params: Any) -> str:
 
 
 def prepare_sites(listing: Listing) -> tuple[BenchSite, BenchSite]:
-    """The large database and the small one, ready to be asked."""
+    """Return the large and the small database, prepared."""
     sites_by_size = {}
     for name, size in listing.sizes.items():
         listing.fill(name, size)

@@ -1,4 +1,4 @@
-"""The AI log at 5,000,000 calls, beside the stock admin's list and beside itself at 500,000."""
+"""The AI log at 5,000,000 calls, compared with the stock admin and with itself at 500,000."""
 
 import sys
 from datetime import timedelta
@@ -44,10 +44,10 @@ QUESTIONS: dict[str, Question] = {
     "charts of a lead": ({SCREEN_KEY: CHARTS_SCREEN, "days": "90", "lead": "{lead}"}, {"lead__id__exact": "{lead}"}),
     "charts of a search": ({SCREEN_KEY: CHARTS_SCREEN, "days": "90", "q": COMMON_WORD}, {"q": COMMON_WORD}),
 }
-# What the stock admin has no answer of the same rows to.
+# Queries for which the stock admin cannot show the same rows.
 NOT_COMPARABLE = frozenset({"one week, summed", *(name for name in QUESTIONS if name.startswith("charts"))})
 
-# Calls from number `first` to `last` of `total`, spread over two years, more of them of late. The words at the end of
+# Calls number `first` to `last` of `total`, spread over two years, with more of them recent. The words at the end of
 # a question come from a vocabulary of 50,000, of which a few are common and most are rare.
 INSERT_CALLS_SQL = """
 INSERT INTO ai_interactions (id, created_at, lead_id, type, source, agent, content, ai_response, summary, model_used,
@@ -96,7 +96,7 @@ SELECT pg_temp.uuid7(at, 'logged', n), at, lead, CASE agent WHEN 'lead chat' THE
 NUMBERED_LEADS_SQL = (
     "CREATE TEMPORARY TABLE numbered AS SELECT id, row_number() OVER (ORDER BY id)::int AS nth FROM leads"
 )
-# One call in twenty-five had a suggestion come of it.
+# One call in twenty-five led to a suggestion.
 INSERT_SUGGESTIONS_SQL = """
 INSERT INTO suggestions (id, created_at, updated_at, type, status, lead_id, agent, ai_model_version, interaction_id,
                          suggested_content, approved_content, content_hash, reviewed_at, reject_code, reviewed_by_id)
@@ -138,18 +138,18 @@ CALL_PARAMETERS = {
 
 
 def fill_database(name: str, size: int) -> None:
-    """See to it that `name` holds `size` calls, about a fiftieth as many leads; done once, in batches."""
+    """Fill `name` with `size` calls and about a fiftieth as many leads, once, in batches."""
     prepare_database(name, size // CALLS_PER_LEAD)
     with use_database(name), connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM ai_interactions")
         if cursor.fetchone()[0] >= size:
             return
-        sys.stdout.write(f"{name}: {size:,} calls are being made; this happens once.\n")
+        sys.stdout.write(f"{name}: {size:,} calls are being created; this happens once.\n")
         create_sql_functions(cursor, seed=1)
         cursor.execute(NUMBERED_LEADS_SQL)
         cursor.execute("SELECT count(*) FROM numbered")
         parameters = {**CALL_PARAMETERS, "now": timezone.now(), "total": size, "leads": cursor.fetchone()[0]}
-        # Made at the end, they take a fraction of the time.
+        # Created at the end, indexes take a fraction of the time.
         cursor.execute(OTHER_INDEXES_SQL)
         indexes = cursor.fetchall()
         for index, _ in indexes:
@@ -165,7 +165,7 @@ def fill_database(name: str, size: int) -> None:
 
 
 def look_up_values(site: BenchSite) -> dict[str, str]:
-    """A lead with calls, a rare word, a week, and a page half way of this database."""
+    """Return a lead with calls, a rare word, a week and a middle page of this database."""
     model_admin = admin.site.get_model_admin(AIInteraction)
     order, rows = model_admin.orders["newest"], AIInteraction.objects.all()
     pages = rows.count() // 2 // model_admin.list_per_page
@@ -176,7 +176,7 @@ def look_up_values(site: BenchSite) -> dict[str, str]:
             " ORDER BY created_at DESC LIMIT 20000') WHERE ndoc = 1 AND word ~ '^[a-p]{7}$' ORDER BY word LIMIT 1"
         )
         rare = cursor.fetchone()[0]
-    # What days came to is summed by a job, each night.
+    # A nightly job sums up each day.
     for _ in store_finished_days(timezone.now()):
         pass
     return {

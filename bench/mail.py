@@ -1,4 +1,4 @@
-"""Taking mail in: how many a second, beside the standard library that only parses them, and how much memory."""
+"""Email import: rate compared with parsing in the standard library, and memory."""
 
 import contextlib
 import email
@@ -20,7 +20,7 @@ from bench.table import format_verdict, render_table
 from inbox.incoming.files import iter_emails
 from inbox.models import Message
 
-# The bars of the issue; and how much more memory ten times as many mails may take.
+# The targets, and the memory growth allowed for ten times as many emails.
 MIN_SHARE, MAX_MEMORY_GROWTH = 0.5, 1.25
 FEW_EMAILS, MANY_EMAILS, MAX_RUNS = 10_000, 100_000, 3
 COMPAT = "standard library, compat32, nothing read"
@@ -28,17 +28,17 @@ DEFAULT = "standard library, policy.default, nothing read"
 READ = "standard library, headers and body read"
 OURS = "import_mail"
 HEADERS = ("from", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references")
-# What the standard library raises over text that lies about its own encoding.
+# Errors of the standard library on text with a wrong encoding declaration.
 UNREADABLE_ERRORS = (LookupError, UnicodeError, ValueError, AssertionError, AttributeError, TypeError, KeyError)
 PEAK_MEMORY = re.compile(r"VmHWM:\s+(\d+) kB")
 
 
 def plans() -> None:
-    """Nothing of this is a question to the database alone."""
+    """Do nothing; this benchmark has no single query."""
 
 
 def run(repeat: int) -> bool:
-    """Print the tables; whether the bars were reached."""
+    """Print the tables; return whether the targets were met."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         few = folder / "few.mbox"
@@ -52,17 +52,17 @@ def run(repeat: int) -> bool:
 
 
 def parse_compat(raw: bytes) -> None:
-    """Parsed as older programs do, nothing read."""
+    """Parse with the legacy policy, reading nothing."""
     email.message_from_bytes(raw)
 
 
 def parse_default(raw: bytes) -> None:
-    """Parsed as is recommended today, nothing read."""
+    """Parse with the default policy, reading nothing."""
     email.message_from_bytes(raw, policy=email.policy.default)
 
 
 def parse_and_read(raw: bytes) -> None:
-    """Parsed as is recommended today, and read as anybody must who wants the words."""
+    """Parse with the default policy and read headers and body."""
     message = email.message_from_bytes(raw, policy=email.policy.default)
     for name in HEADERS:
         with contextlib.suppress(*UNREADABLE_ERRORS):
@@ -74,7 +74,7 @@ def parse_and_read(raw: bytes) -> None:
 
 
 def compare_rates(files: list[Path], runs: int) -> bool:
-    """Ours and theirs by turns, on the same files; the median of each counts."""
+    """Measure both in turns on the same files and compare the medians."""
     methods: dict[str, Callable[[], float]] = {
         COMPAT: lambda: time_standard_library(files, parse_compat),
         DEFAULT: lambda: time_standard_library(files, parse_default),
@@ -90,13 +90,13 @@ def compare_rates(files: list[Path], runs: int) -> bool:
     rows = [[name, f"{one:,.0f}", f"{rate[OURS] / one:.2f}"] for name, one in rate.items()]
     share = rate[OURS] / rate[READ]
     missed = [f"{share:.2f} < {MIN_SHARE}"] if share < MIN_SHARE else []
-    sys.stdout.write(f"\n{__doc__}\n\n{render_table([f'{count:,} mails', 'a second', 'ours ÷ it'], rows)}")
+    sys.stdout.write(f"\n{__doc__}\n\n{render_table([f'{count:,} emails', 'a second', 'ours ÷ it'], rows)}")
     sys.stdout.write(f"{format_verdict(missed)}\n")
     return not missed
 
 
 def time_standard_library(files: list[Path], method: Callable[[bytes], None]) -> float:
-    """Seconds in which the standard library goes `method` with every mail of `files`."""
+    """Return the seconds that `method` takes for every email of `files`."""
     started = time.perf_counter()
     for path in files:
         for _, raw in iter_emails(path):
@@ -105,7 +105,7 @@ def time_standard_library(files: list[Path], method: Callable[[bytes], None]) ->
 
 
 def time_import(files: list[Path]) -> float:
-    """Seconds in which the command takes `files` into an empty database, without those in which it starts."""
+    """Return the seconds to import `files` into an empty database, without the command's start."""
     with scratch_database(), tempfile.TemporaryDirectory() as empty:
         idle = run_import([Path(empty)])[0]
     with scratch_database():
@@ -113,7 +113,7 @@ def time_import(files: list[Path]) -> float:
 
 
 def run_import(files: list[Path]) -> tuple[float, float]:
-    """Seconds that the command takes, and the most memory that it and its processes held together, in MB.
+    """Return the seconds of the command and the peak memory of all its processes in MB.
 
     Raises:
         RuntimeError: it failed.
@@ -133,7 +133,7 @@ def run_import(files: list[Path]) -> tuple[float, float]:
 
 
 def measure_memory(folder: Path) -> bool:
-    """Whether ten times as many mails take no more memory."""
+    """Return whether ten times as many emails take no more memory."""
     rows, peak = [], {}
     for count in (FEW_EMAILS, MANY_EMAILS):
         target = folder / f"{count}.mbox"
@@ -142,7 +142,7 @@ def measure_memory(folder: Path) -> bool:
             seconds, peak[count] = run_import([target])
             there = Message.objects.count()
         target.unlink()
-        rows.append([f"{there:,} mails", f"{there / seconds:,.0f}", f"{peak[count]:,.0f} MB"])
+        rows.append([f"{there:,} emails", f"{there / seconds:,.0f}", f"{peak[count]:,.0f} MB"])
     growth = peak[MANY_EMAILS] / peak[FEW_EMAILS]
     missed = [f"memory grew {growth:.2f}-fold"] if growth > MAX_MEMORY_GROWTH else []
     sys.stdout.write(f"\n{render_table(['', 'a second', 'peak, all processes'], rows)}{format_verdict(missed)}\n")
@@ -151,7 +151,7 @@ def measure_memory(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def watch_memory(command: subprocess.Popen) -> Iterator[dict[int, int]]:
-    """The peak of each process of `command`, in kB, by its number; asked again and again until it ends."""
+    """Return the peak memory in kB of each process of `command`, polled until it ends."""
     peaks: dict[int, int] = {}
     ended = threading.Event()
 
@@ -171,7 +171,7 @@ def watch_memory(command: subprocess.Popen) -> Iterator[dict[int, int]]:
 
 
 def process_tree(process: int) -> list[int]:
-    """A process and all that it has started."""
+    """Return a process and its descendants."""
     with contextlib.suppress(OSError):
         children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
         return [process, *(one for child in children for one in process_tree(int(child)))]

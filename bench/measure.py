@@ -1,4 +1,4 @@
-"""How long a page takes, how often it asks the database, how much it weighs."""
+"""Measure the time, queries and size of a page."""
 
 import re
 import statistics
@@ -16,12 +16,12 @@ NEXT_LINK = re.compile(r'rel="next"\s+href="([^"]+)"|href="([^"]+)"\s+rel="next"
 
 
 class PageFailed(Exception):
-    """A page that cannot be measured; the message says which and why."""
+    """The page cannot be measured; the message says which and why."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What was measured of one page; `rows` are the keys in its list, in their order."""
+    """The measurements of one page; `rows` are the keys of its list, in order."""
 
     seconds: float
     queries: int
@@ -30,7 +30,7 @@ class Page:
 
 
 class Statements:
-    """Everything that is asked of the database while it is installed as an execute wrapper."""
+    """Collects all database statements while installed as an execute wrapper."""
 
     def __init__(self) -> None:
         self.recorded: list[tuple[str, Any]] = []
@@ -41,10 +41,10 @@ class Statements:
 
 
 def fetch_page(browser: Client, url: str) -> str:
-    """The HTML at `url`.
+    """Return the HTML at `url`.
 
     Raises:
-        PageFailed: it is no page.
+        PageFailed: the response is not a page.
     """
     response = browser.get(url)
     if response.status_code != 200:
@@ -53,7 +53,7 @@ def fetch_page(browser: Client, url: str) -> str:
 
 
 def measure_page(browser: Client, url: str, repeat: int) -> Page:
-    """The page at `url`: counted once, which also warms up, then timed `repeat` times (the median counts)."""
+    """Measure the page at `url`: one warm-up that counts queries, then the median time of `repeat` requests."""
     html, statements = fetch_with_statements(browser, url)
     times = []
     for _ in range(repeat):
@@ -64,13 +64,13 @@ def measure_page(browser: Client, url: str, repeat: int) -> Page:
 
 
 def rows_of(html: str, path: str) -> tuple[str, ...]:
-    """The keys of the rows of the list at `path`: of their boxes to tick, or where there are none of their links."""
+    """Return the row keys of the list at `path`, from its checkboxes or else from its links."""
     linked_keys = re.findall(rf'href="{re.escape(path)}([0-9a-f-]{{36}})/change/', html)
     return tuple(ROW_KEY.findall(html)) or tuple(dict.fromkeys(linked_keys))
 
 
 def fetch_with_statements(browser: Client, url: str) -> tuple[str, list[tuple[str, Any]]]:
-    """The HTML at `url` and every statement that it took."""
+    """Return the HTML at `url` and all its database statements."""
     statements = Statements()
     with connection.execute_wrapper(statements):
         html = fetch_page(browser, url)
@@ -78,6 +78,6 @@ def fetch_with_statements(browser: Client, url: str) -> tuple[str, list[tuple[st
 
 
 def next_link(html: str) -> str | None:
-    """Where the page's link to the next one leads, if it has one."""
+    """Return the URL of the page's Next link, if any."""
     found = NEXT_LINK.search(html)
     return (found[1] or found[2]).replace("&amp;", "&") if found else None

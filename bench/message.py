@@ -19,17 +19,17 @@ from leads.scoring.rescoring import rescore_leads
 
 BENCH_DATABASE = "bench_100k"
 SAMPLE_SIZE = 300
-# The bar of the issue, in seconds.
+# The target in seconds.
 MAX_ADDED_SECONDS = 0.005
 EMAIL_TEXT = "Thank you, that sounds good. Our budget is $1,500 a year. Could you call me tomorrow? It is urgent."
 
 
 def plans() -> None:
-    """It writes."""
+    """Do nothing; this benchmark writes."""
 
 
 def run(repeat: int) -> bool:
-    """Print the table, in a copy of the database; whether the bar was reached."""
+    """Print the table, in a copy of the database; return whether the target was met."""
     prepare_database(BENCH_DATABASE, DATABASE_SIZES[BENCH_DATABASE])
     with database_copy(BENCH_DATABASE):
         policy, now = ScoringPolicy.objects.active(), timezone.now()
@@ -45,7 +45,7 @@ def run(repeat: int) -> bool:
                 lambda one: process_thread(one.pk), linked_threads
             ),
         }
-        # As the job does it: in the transaction in which the signals are written.
+        # Like the job: in the transaction that saves the signals.
         with transaction.atomic():
             seconds["one lead scored"] = median_seconds(lambda lead: rescore_leads([lead.pk], policy, now), leads)
     added = seconds["stored, a lead's"] - seconds["stored, unlinked"]
@@ -70,7 +70,7 @@ def receive_message(thread: Thread) -> None:
 
 
 def median_seconds(action: Callable[[object], object], records: Iterable[object]) -> float:
-    """Seconds of doing `action` to one of `records`."""
+    """Return the median seconds of `action` on one of `records`."""
     times = []
     for record in records:
         started = time.perf_counter()

@@ -1,7 +1,7 @@
-"""A model on loopback for trials: it speaks OpenAI's chat completions, reads as far as it can, and makes things up.
+"""A loopback model for trials: it speaks OpenAI's chat completions, reads a little and invents the rest.
 
-Of each message it copies a sentence, which counts, and invents another, which must not. `answer_obediently` does whatever it
-reads asks for, and more.
+It copies one sentence of each message, which counts, and invents another, which must not. `answer_obediently` does
+whatever the text asks for, and more.
 """
 
 import json
@@ -27,7 +27,7 @@ AnswerFunction = Callable[[str, str], dict[str, Any]]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers each question by `answer`, or with the fault that stands in `faults`."""
+    """Answers each question with `answer`, or with the next fault in `faults`."""
 
     answer: AnswerFunction
     faults: list[Responder]
@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def loopback_model(answer: AnswerFunction) -> Iterator[list[Responder]]:
-    """Let the house ask a model that answers by `answer`; what is put into the list is its fault until taken out."""
+    """Use a model that answers with `answer`; a fault in the yielded list applies until it is removed."""
     faults: list[Responder] = []
     with (
         http_server(Handler, answer=staticmethod(answer), faults=faults) as url,
@@ -63,7 +63,7 @@ def model_label() -> str:
 
 
 def answer_honestly(shape: str, question: str) -> dict[str, Any]:
-    """What a model of some use says."""
+    """Answer like a useful model."""
     untrusted_blocks = UNTRUSTED_BLOCK.findall(question)
     if shape == "Signals":
         return {
@@ -74,11 +74,11 @@ def answer_honestly(shape: str, question: str) -> dict[str, Any]:
     if shape == "Reading":
         quote = next(iter(SENTENCE.findall(untrusted_blocks[-1][1] if untrusted_blocks else "")), "")
         return {"prospect": bool(quote), "quote": quote, "why": "It reads like one."}
-    return {"words": "Hello {{first_name}},\n\nthank you for your mail. I will see to it.", "why": "It is short."}
+    return {"words": "Hello {{first_name}},\n\nthank you for your email. I will see to it.", "why": "It is short."}
 
 
 def claimed_signals(number: int, text: str) -> Iterator[dict[str, Any]]:
-    """A signal that stands in `text`, one that does not, and one that no words can show."""
+    """Return a signal quoted from `text`, an invented one, and one that no text can prove."""
     types = sorted(SIGNAL_MEANINGS)
     for sentence in SENTENCE.findall(text)[:1]:
         amount = AMOUNT.search(sentence)
@@ -90,7 +90,7 @@ def claimed_signals(number: int, text: str) -> Iterator[dict[str, Any]]:
 
 
 def answer_obediently(shape: str, question: str) -> dict[str, Any]:
-    """Everything that words could be taken to ask for: every type there is, for every piece of the text, and more."""
+    """Do everything a text could ask for: every type, for every piece of the text, and more."""
     signals = []
     for label, text in UNTRUSTED_BLOCK.findall(question):
         number = int(label.rpartition(" ")[2])

@@ -1,4 +1,4 @@
-"""A night over 100,000 leads: what each nightly job takes, in seconds and memory, and one run of each minute's."""
+"""The nightly jobs over 100,000 leads: seconds and memory of each, and one run of each minute job."""
 
 import sys
 import time
@@ -25,10 +25,10 @@ BENCH_DATABASE, MAX_THREADS = "bench_100k", 500
 # Once a night (training: each Sunday), in the order of their hours.
 NIGHTLY_JOBS: dict[str, Callable[..., None]] = {
     "sum the days of the AI log": ai_log.sum_days,
-    "learn what tells chances": leads.retrain_prediction_model,
-    "warn of silence": inbox.warn_of_silence,
+    "train the prediction model": leads.retrain_prediction_model,
+    "flag leads going cold": inbox.warn_of_silence,
     "score all": leads.score_all_leads,
-    "tell all chances": leads.predict_all_leads,
+    "predict all leads": leads.predict_all_leads,
     "clear sessions": crm.clear_sessions,
     "forget drafts": inbox.purge_old_drafts,
     "repair owners of conversations": inbox.repair_thread_owners,
@@ -38,11 +38,11 @@ NIGHTLY_JOBS: dict[str, Callable[..., None]] = {
 
 
 def plans() -> None:
-    """Jobs read what they must; their queries stand in the tests of plans."""
+    """Do nothing; the query plan tests cover the jobs."""
 
 
 def run(repeat: int) -> bool:
-    """Print the table, in a copy of the database. There is no bar: it must only be over by the morning."""
+    """Print the table, in a copy of the database. There is no target: it must finish by morning."""
     prepare_database(BENCH_DATABASE, DATABASE_SIZES[BENCH_DATABASE])
     with database_copy(BENCH_DATABASE):
         rows, total_seconds = [], 0.0
@@ -60,7 +60,7 @@ def run(repeat: int) -> bool:
 
 
 def nightly_parts() -> Iterator[tuple[str, Callable[[], str]]]:
-    """Each part of the night by name; called, it says how much it did."""
+    """Return the nightly jobs by name; each returns a summary of its work."""
     for name, job in NIGHTLY_JOBS.items():
         yield name, lambda job=job: run_job(job)
     yield "an hour: queue lost threads", lambda: f"{requeue_lost_threads(timezone.now()):,} queued"
@@ -84,14 +84,14 @@ def run_process_threads() -> str:
 def run_evaluate_leads() -> str:
     evaluated, proposed = evaluate_due_leads()
     remaining = Lead.objects.due_for_evaluation(timezone.now()).count()
-    return f"{evaluated:,} looked at, {proposed:,} proposed, {remaining:,} wait"
+    return f"{evaluated:,} checked, {proposed:,} proposed, {remaining:,} wait"
 
 
 @contextmanager
 def measure_peak_memory() -> Iterator[list[int]]:
-    """The most memory, in MB, that this process holds inside: known at the end."""
+    """Yield a function that returns the peak memory of the block in MB."""
     peak = [0]
-    Path("/proc/self/clear_refs").write_text("5")  # begin to count anew (proc(5))
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak (proc(5))
     yield peak
     status = Path("/proc/self/status").read_text()
     peak[0] = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) // 1024

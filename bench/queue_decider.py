@@ -1,6 +1,6 @@
-"""One person who decides whatever stands on top of the queue, until nothing waits: `python -m bench.queue_decider NAME`.
+"""A user who decides the top of the queue until it is empty: `python -m bench.queue_decider NAME`.
 
-Prints what was answered, as JSON: how many decisions were taken, refused with a sentence, and broken.
+Prints the answers as JSON: numbers of decisions taken, refused with a sentence, and failed.
 """
 
 import json
@@ -15,14 +15,14 @@ from django.utils import timezone
 from crm.models import User
 from suggestions.models import Suggestion
 
-# Whoever looks at the same few decides the same ones.
+# Users who see the same few rows decide the same ones.
 TOP_OF_QUEUE = 8
 OUTCOMES = {302: "decided", 422: "refused"}
 SETTINGS = {"ALLOWED_HOSTS": ["testserver"], "DEBUG": False}
 
 
 def decide_queue(name: str) -> Counter[str]:
-    """Decide as `name` through the site, and count the answers."""
+    """Decide as `name` through the site and count the answers."""
     browser, rng, outcomes = Client(raise_request_exception=False), random.Random(name), Counter()
     browser.force_login(User.objects.get(username=name))
     while True:

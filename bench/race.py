@@ -1,4 +1,4 @@
-"""16 people deciding one queue of 2,000 suggestions at once: none is decided twice, nobody sees an error page."""
+"""16 users decide one queue of 2,000 suggestions at once: none is decided twice, no error page appears."""
 
 import json
 import sys
@@ -23,17 +23,17 @@ DECISIONS = ("approved", "approved with changes", "rejected", "failed")
 
 
 def run(repeat: int) -> bool:
-    """Print the table; returns whether every suggestion was decided once."""
+    """Print the table; return whether every suggestion was decided once."""
     with scratch_database():
         return run_race(PEOPLE, SUGGESTIONS)
 
 
 def plans() -> None:
-    """Nothing of this is a question to the database alone."""
+    """Do nothing; this benchmark has no single query."""
 
 
 def run_race(people: int, suggestions: int) -> bool:
-    """Let `people` processes decide `suggestions` suggestions; whether all went as it should."""
+    """Let `people` processes decide `suggestions` suggestions; return whether there was no violation."""
     create_suggestions(suggestions)
     names = [f"racer{number}" for number in range(people)]
     for name in names:
@@ -50,7 +50,7 @@ def run_race(people: int, suggestions: int) -> bool:
 
 
 def create_suggestions(suggestions: int) -> None:
-    """As many leads, with a suggestion each: a task, or a change of the stage."""
+    """Create leads with one suggestion each: a task or a stage change."""
     for number in range(suggestions):
         lead = Lead(contact_name=f"Racing Lead {number}", contact_email=f"lead{number}@example.com")
         create_lead(lead, by=SYSTEM_ACTOR)
@@ -63,7 +63,7 @@ def create_suggestions(suggestions: int) -> None:
 
 
 def report(suggestions: int, answers: Counter[str], seconds: float) -> bool:
-    """Print what was answered and what stands in the database."""
+    """Print the answers and the state of the database."""
     activity = ActivityLog.objects.filter(target_type="suggestions.suggestion", verb__in=DECISIONS)
     per_row = activity.values("target_id").annotate(times=Count("id"))
     broken = sum(count for answer, count in answers.items() if answer.startswith("broken"))
@@ -83,7 +83,7 @@ def report(suggestions: int, answers: Counter[str], seconds: float) -> bool:
         "an error page": broken > 0,
         "decided twice": figures["decided twice"] > 0 or figures["decided"] != suggestions,
         "not all decided": figures["never decided"] > 0,
-        "not done once": not figures["executions"] == figures["done"] == done,
+        "not executed once": not figures["executions"] == figures["done"] == done,
     }
     missed = [words for words, is_failed in failures.items() if is_failed]
     sys.stdout.write(f"\n{__doc__}\nIn {seconds:,.0f} s.\n\n")

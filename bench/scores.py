@@ -1,7 +1,7 @@
-"""Scores beside those that counting by hand finds in the signals: `python -m bench.scores [--show N]`.
+"""Compare scores with those recomputed from the signals: `python -m bench.scores [--show N]`.
 
-It reads the database in use and changes nothing. The sum is made here of the signals and the policy as they stand in
-their rows, without the function of the database and without `leads.scoring.explanation`. 0 if every score is equal.
+Reads the current database and changes nothing. The sum is computed here from the stored signals and policy, without
+the database function and without `leads.scoring.explanation`. Exits with 0 if all scores are equal.
 """
 
 import argparse
@@ -22,7 +22,7 @@ ONE_DAY = timedelta(days=1)
 
 
 class SignalShare(NamedTuple):
-    """What is left of one signal: its type, its weight, its age and its half-life in days, and its share."""
+    """One signal's type, weight, age and half-life in days, and remaining share."""
 
     type: str
     weight: float
@@ -32,7 +32,7 @@ class SignalShare(NamedTuple):
 
 
 def signal_shares(lead: Lead, policy: ScoringPolicy, at: datetime) -> list[SignalShare]:
-    """Each signal of `lead` that had been shown by `at`, with what the policy lets it count."""
+    """Return each signal of `lead` up to `at`, with its share under the policy."""
     shares = []
     for signal in lead.signals:
         shown_at = datetime.fromisoformat(signal["timestamp"])
@@ -47,21 +47,21 @@ def signal_shares(lead: Lead, policy: ScoringPolicy, at: datetime) -> list[Signa
 
 
 def score_by_hand(signals: Iterable[SignalShare]) -> Decimal:
-    """The shares summed exactly, held within 0 and 1, to the hundredth."""
+    """Return the exact sum of the shares, limited to 0–1 and rounded to hundredths."""
     total = sum((Fraction(one.share) for one in signals), Fraction())
     clamped = min(max(float(total), 0.0), 1.0)
     return Decimal(f"{clamped:.12f}").quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 def score_moment(lead: Lead, policy: ScoringPolicy) -> datetime:
-    """The moment for which the score of `lead` is true: when it was written, or found to be right as it was."""
+    """Return the moment of the score of `lead`: when it was saved or last confirmed."""
     return max(filter(None, (lead.last_scored_at, policy.ran_at, lead.created_at)))
 
 
 def compare_scores(
     leads: Iterable[Lead], policy: ScoringPolicy
 ) -> Iterator[tuple[Lead, list[SignalShare], Decimal, str]]:
-    """Each of `leads` with its signals, the score by hand, and whether the database has the same."""
+    """Return each lead with its signals, the recomputed score and whether the stored one is equal."""
     for lead in leads:
         signals = signal_shares(lead, policy, score_moment(lead, policy))
         score = score_by_hand(signals)
@@ -71,7 +71,10 @@ def compare_scores(
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.scores", description=__doc__)
     parser.add_argument(
-        "--show", type=int, default=DEFAULT_SHOWN, help=f"How many leads are told signal by signal ({DEFAULT_SHOWN})."
+        "--show",
+        type=int,
+        default=DEFAULT_SHOWN,
+        help=f"Number of leads to list signal by signal (default: {DEFAULT_SHOWN}).",
     )
     options = parser.parse_args()
     policy = ScoringPolicy.objects.active()
@@ -91,7 +94,7 @@ def main() -> int:
 
 
 def score_rows(lead: Lead, signals: list[SignalShare], score: Decimal, verdict: str) -> Iterator[list[str]]:
-    """A line for the lead, and one for each of its signals."""
+    """Return a row for the lead and one for each of its signals."""
     total = f"{sum(one.share for one in signals):+.4f} → {score}"
     yield [str(lead)[:40], "", "", "", total, str(lead.overall_score), verdict]
     for one in signals:

@@ -1,4 +1,4 @@
-"""Scoring every open lead of 1,000,000 anew, beside one hand-written UPDATE that writes the same."""
+"""Rescoring all open leads of 1,000,000, compared with one hand-written UPDATE of the same result."""
 
 import resource
 import sys
@@ -14,9 +14,9 @@ from bench.table import format_verdict, render_table
 from leads.models import ScoringPolicy
 from leads.scoring.rescoring import policy_parameters, rescore_all_leads
 
-# The bar of the design: how many times as long as the UPDATE it may take.
+# The target: how many times longer than the UPDATE it may take.
 MAX_RATIO = 2.0
-# So much later, so that nearly every score has faded by a hundredth.
+# Enough days for nearly every score to fade by a hundredth.
 DAYS_LATER = timedelta(days=9)
 UPDATE_BY_HAND_SQL = """
 UPDATE leads SET overall_score = new.score, priority_tier = new.tier, last_scored_at = %(at)s
@@ -40,7 +40,7 @@ UPDATE leads SET overall_score = new.score, priority_tier = new.tier, last_score
 
 
 def run(repeat: int) -> bool:
-    """Print the table; returns whether the bar was reached. Each side works in a copy of its own, once."""
+    """Print the table; return whether the target was met. Each side runs once in its own copy."""
     name, leads = "bench_1m", DATABASE_SIZES["bench_1m"]
     prepare_database(name, leads)
     at = timezone.now() + DAYS_LATER
@@ -52,8 +52,8 @@ def run(repeat: int) -> bool:
     missed = (
         [] if our_seconds <= MAX_RATIO * by_hand_seconds else [f"{our_seconds / by_hand_seconds:.2f} times the UPDATE"]
     )
-    missed += [] if (by_hand_rows, by_hand_tiers) == (our_rows, our_tiers) else ["they wrote different things"]
-    sys.stdout.write(f"Scoring {leads:,} leads anew, {DAYS_LATER.days} days later; {peak} MB at most.\n\n")
+    missed += [] if (by_hand_rows, by_hand_tiers) == (our_rows, our_tiers) else ["the results differ"]
+    sys.stdout.write(f"Rescoring {leads:,} leads, {DAYS_LATER.days} days later; {peak} MB peak.\n\n")
     rows = [
         ["one UPDATE by hand", f"{by_hand_seconds:.1f} s", f"{by_hand_rows:,}", ""],
         ["score_leads", f"{our_seconds:.1f} s", f"{our_rows:,}", f"{our_seconds / by_hand_seconds:.2f}"],
@@ -64,11 +64,11 @@ def run(repeat: int) -> bool:
 
 
 def plans() -> None:
-    """It reads every lead, and is meant to."""
+    """Do nothing; rescoring reads every lead by design."""
 
 
 def time_update_by_hand(at: datetime) -> tuple[float, int, list[tuple[str, int, int]]]:
-    """Seconds, rows written, and how many leads each tier has then."""
+    """Return the seconds, the rows written and the leads of each tier."""
     policy = ScoringPolicy.objects.active()
     values = {**policy_parameters(policy, at), "weights": Jsonb(policy.weights)}
     with connection.cursor() as cursor:
@@ -85,7 +85,7 @@ def time_rescore(at: datetime) -> tuple[float, int, list[tuple[str, int, int]]]:
 
 
 def count_tiers() -> list[tuple[str, int, int]]:
-    """How the open leads are spread over the tiers, with the sum of their scores in hundredths."""
+    """Return the open leads by tier, with the sum of their scores in hundredths."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(priority_tier, ''), count(*), sum(overall_score * 100)::bigint FROM leads"

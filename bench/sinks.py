@@ -1,4 +1,4 @@
-"""The outside world of the storm: a mail server and a forge that write down what they took, before they say so.
+"""The outside systems of the storm: a mail server and a forge that log each request before they confirm it.
 
 `python -m bench.sinks FOLDER` prints the two ports as JSON and serves until it is killed.
 """
@@ -23,7 +23,7 @@ PULLS_PATH = re.compile(r"/repos/([^/]+/[^/]+)/pulls")
 
 
 class AppendOnlyFile:
-    """Lines that are on the disk before anybody is told of them."""
+    """Lines that are on disk before they are confirmed."""
 
     def __init__(self, path: Path) -> None:
         self.file, self.lock = path.open("a"), threading.Lock()
@@ -36,7 +36,7 @@ class AppendOnlyFile:
 
 
 class MailSink:
-    """Takes every mail and writes down its Message-ID."""
+    """Accepts every email and logs its Message-ID."""
 
     def __init__(self, log: AppendOnlyFile) -> None:
         self.log = log
@@ -47,7 +47,7 @@ class MailSink:
 
 
 class ForgeHandler(BaseHTTPRequestHandler):
-    """Opens one pull request for each pair of branches, as forges do."""
+    """Opens one pull request for each pair of branches, like a forge."""
 
     log: AppendOnlyFile
     pull_requests: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -86,11 +86,11 @@ class ForgeHandler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, *args: Any) -> None:
-        """The figures are in the book."""
+        """Log nothing; the file has the figures."""
 
 
 def free_port() -> int:
-    """One that nobody listens on; the controller wants to be told."""
+    """Return a free port; the controller needs a number."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
 

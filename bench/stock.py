@@ -1,4 +1,4 @@
-"""The Django admin as it comes, with leads registered as one would in a project without much data."""
+"""The stock Django admin, with leads registered as in a project with little data."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from inbox.models import LAST_ACTIVITY, Message, Thread
 from leads.models import Lead, Tier
 from suggestions.models import Suggestion
 
-# Django's own templates: in the product's settings those of the theme stand before them.
+# Use Django's own templates; in the CRM's settings the theme's templates come first.
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -80,7 +80,7 @@ class LeadAdmin(ModelAdmin):
     search_fields = ("contact_name", "contact_email", "company_name", "contact_phone", "auto_data__vin")
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
-        """Hot first, then by score: the order of our list, so that both show the same rows."""
+        """Order hot leads first, then by score, like the CRM's list, so that both show the same rows."""
         rank = Case(*(When(priority_tier=tier, then=Value(n)) for n, tier in enumerate(Tier)), default=Value(len(Tier)))
         return [rank, F("overall_score").desc(nulls_last=True), "-pk"]
 
@@ -132,7 +132,7 @@ class ThreadAdmin(ModelAdmin):
     inlines = (MessageInline,)
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
-        """The newest first, or where somebody waits the oldest: the order of our list."""
+        """Order newest first, or oldest first for waiting conversations, like the CRM's list."""
         waiting = {"last_direction__exact", "awaiting_reply__exact"} & set(request.GET)
         return [LAST_ACTIVITY, "id"] if waiting else [LAST_ACTIVITY.desc(), "-id"]
 

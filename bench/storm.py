@@ -1,4 +1,4 @@
-"""1,000 approved suggestions of all types, four workers, one killed every few seconds, the database restarted once."""
+"""1,000 approved suggestions of all types, four workers, one killed every few seconds, one database restart."""
 
 import json
 import os
@@ -34,7 +34,7 @@ from suggestions.models import ExecutionState, Suggestion, SuggestionExecution, 
 from suggestions.transitions import approve, propose
 
 SUGGESTIONS, WORKERS = 1_000, 4
-# Seconds between two kills; after how many the storm has failed.
+# Seconds between kills, and seconds after which the storm has failed.
 KILL_INTERVAL, TIMEOUT_SECONDS = 3.0, 900.0
 FINISHED_STATES = (ExecutionState.SUCCEEDED, ExecutionState.FAILED, ExecutionState.UNKNOWN)
 EMAIL_TYPES = {
@@ -47,7 +47,7 @@ EMAIL_TYPES = {
 
 @dataclass
 class StormOptions:
-    """How hard it blows."""
+    """The parameters of the storm."""
 
     suggestions: int = SUGGESTIONS
     worker_count: int = WORKERS
@@ -60,17 +60,17 @@ class StormOptions:
 
 
 def run(repeat: int) -> bool:
-    """Print the table; returns whether each deed was done once."""
+    """Print the table; return whether each action was executed once."""
     with scratch_database():
         return run_storm(StormOptions())
 
 
 def plans() -> None:
-    """Nothing of this is a question to the database alone."""
+    """Do nothing; this benchmark has no single query."""
 
 
 def run_storm(options: StormOptions) -> bool:
-    """Let it blow; whether everything was done once, or says that it is not known."""
+    """Run the storm; return whether each action was executed once or is marked as unconfirmed."""
     with tempfile.TemporaryDirectory() as folder, outside_servers(Path(folder)) as variables:
         with override_settings(FORGE_URL=variables["FORGE_URL"], FORGE_TOKEN=variables["FORGE_TOKEN"]):
             approve_suggestions(options.suggestions)
@@ -86,7 +86,7 @@ def run_storm(options: StormOptions) -> bool:
 
 @contextmanager
 def outside_servers(folder: Path) -> Iterator[dict[str, str]]:
-    """A mail server and a forge; what a worker must know of them."""
+    """Start a mail server and a forge; yield the environment for the workers."""
     sinks = start_python("-m", "bench.sinks", str(folder))
     try:
         ports = json.loads(sinks.stdout.readline())
@@ -101,7 +101,7 @@ def outside_servers(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def approve_suggestions(suggestions: int) -> None:
-    """Approve as many suggestions while everything is stopped, the types in turn, and let them go."""
+    """Approve suggestions of all types in turn while automation is paused, then resume."""
     boss = User.objects.create_user("boss", email="boss@storm.example.com", first_name="Bo", is_staff=True)
     boss.groups.add(Group.objects.get(name="administrator"))
     pause_execution(reason="The storm is being prepared.", by=boss)
@@ -117,7 +117,7 @@ def approve_suggestions(suggestions: int) -> None:
 
 
 def run_workers(options: StormOptions, log: Path, variables: dict[str, str]) -> None:
-    """Keep the crew at work, and kill one of them every few seconds, until everything is over."""
+    """Keep the workers running and kill one every few seconds, until all executions are finished."""
     rng, started, next_kill = random.Random(1), time.monotonic(), options.kill_interval
     while (unfinished := count_unfinished()) and time.monotonic() - started < TIMEOUT_SECONDS:
         while len(options.processes) < options.worker_count:
@@ -133,7 +133,7 @@ def run_workers(options: StormOptions, log: Path, variables: dict[str, str]) -> 
 
 
 def count_unfinished() -> int:
-    """How many executions are not over yet; asked again while the database is away."""
+    """Count the unfinished executions; retry while the database is down."""
     while True:
         try:
             return SuggestionExecution.objects.exclude(state__in=FINISHED_STATES).count()
@@ -143,7 +143,7 @@ def count_unfinished() -> int:
 
 
 def restart_database() -> None:
-    """As an update of the server does: everybody's connection is cut."""
+    """Restart the database, which cuts every connection."""
     place = Place(Path(settings.DATA_DIR))
     connection.close()
     cluster.stop_server(place)
@@ -157,7 +157,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def report(options: StormOptions, folder: Path, seconds: float) -> bool:
-    """Print a line a type, and what was done more or less than once."""
+    """Print a row a type, and the actions not executed exactly once."""
     mails = Counter((folder / "mails").read_text().split())
     pulls = (folder / "pulls").read_text().split("\n")[:-1]
     rows, errors = [], set()
@@ -178,13 +178,13 @@ def report(options: StormOptions, folder: Path, seconds: float) -> bool:
         if name in EMAIL_TYPES:
             for execution in executions:
                 arrivals = mails[execution.message.message_id]
-                failures["mails sent twice"] += arrivals > 1
-                failures["said to be sent and not there"] += arrivals == 0 and execution.state == "SUCCEEDED"
+                failures["emails sent twice"] += arrivals > 1
+                failures["marked as sent but missing"] += arrivals == 0 and execution.state == "SUCCEEDED"
     failures["pull requests opened twice"] = len(pulls) - len(set(pulls))
     failures |= count_wrong_effects()
     sys.stdout.write(f"\n{__doc__}\n")
     sys.stdout.write(f"{options.killed} kills, {options.restarted} restarts, {seconds:,.0f} s; ")
-    sys.stdout.write(f"{sum(mails.values())} mails and {len(pulls)} pull requests arrived.\n\n")
+    sys.stdout.write(f"{sum(mails.values())} emails and {len(pulls)} pull requests arrived.\n\n")
     sys.stdout.write(render_table(["", "done", "failed", "not known", "not over"], rows))
     sys.stdout.write("".join(f"{why}\n" for why in sorted(errors)))
     missed = [f"{count} {words}" for words, count in failures.items() if count]
@@ -197,7 +197,7 @@ def count_finished(states: Counter[str]) -> int:
 
 
 def count_wrong_effects() -> dict[str, int]:
-    """What our own database holds once too often or not at all, by what it is."""
+    """Return the duplicate and missing effects in the database, by kind."""
     succeeded = Suggestion.objects.filter(executions__state=ExecutionState.SUCCEEDED)
     tasks = succeeded.filter(type__in=(SuggestionType.TASK, SuggestionType.FOLLOW_UP)).count()
     stage_changes = succeeded.filter(type=SuggestionType.CHANGE_STATUS).count()

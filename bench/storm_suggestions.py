@@ -1,4 +1,4 @@
-"""A suggestion of every type, for the storm: each for people of its own."""
+"""Suggestions of every type for the storm, each with its own people."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +17,7 @@ from support.transitions import open_ticket
 
 
 def build_storm_suggestion(type: str, number: int) -> Suggestion:
-    """The suggestion `number`, not proposed yet."""
+    """Return the suggestion `number`, not yet proposed."""
     suggestion = MAKERS[SuggestionType(type)](number)
     suggestion.type, suggestion.agent = type, "storm"
     return suggestion
@@ -30,7 +30,7 @@ def make_storm_lead(number: int) -> Lead:
 
 
 def make_storm_thread(number: int, **owner: Lead) -> Thread:
-    """A conversation in which they wrote last."""
+    """Return a conversation whose last message is theirs."""
     address = f"lead{number}@storm-customers.example.com"
     thread = Thread.objects.create(
         source=ThreadSource.EMAIL, subject=f"Question {number}", participant_emails=[address], **owner
@@ -73,7 +73,7 @@ def make_reply(number: int) -> Suggestion:
 
 
 def make_follow_up(number: int) -> Suggestion:
-    content = {"reason": "Nothing was heard for three days.", "suggestedAction": "Ask how it stands.", "urgency": "low"}
+    content = {"reason": "No reply for three days.", "suggestedAction": "Ask for the status.", "urgency": "low"}
     return Suggestion(lead=make_storm_lead(number), suggested_content=content)
 
 

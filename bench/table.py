@@ -1,10 +1,10 @@
-"""Figures in columns, for people."""
+"""Tables and figures as text."""
 
 from collections.abc import Sequence
 
 
 def render_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in text: the first column to the left, the others to the right."""
+    """Return a text table: the first column left-aligned, the others right-aligned."""
     widths = [max(len(row[column]) for row in [heading, *rows]) for column in range(len(heading))]
     lines = [heading, ["-" * width for width in widths], *rows]
     return "".join(
@@ -26,5 +26,5 @@ def format_kilobytes(size: int) -> str:
 
 
 def format_verdict(missed: Sequence[str]) -> str:
-    """`OK`, or what was missed."""
+    """Return `OK`, or the missed targets."""
     return f"MISSED ({', '.join(missed)})" if missed else "OK"

@@ -1,7 +1,7 @@
-"""Our conversations beside Dovecot's THREAD=REFERENCES (RFC 5256): `python -m bench.threading [FOLDER or FILE …]`.
+"""Compare conversations with Dovecot's THREAD=REFERENCES (RFC 5256): `python -m bench.threading [FOLDER or FILE …]`.
 
-Every mail is delivered to Dovecot on loopback and taken in here. Where the two put mails together differently, each
-such place is counted under its reason. 0 if there is a reason for each.
+Every email is delivered to Dovecot on loopback and imported here. Each difference in threading is counted under its
+reason. Exits with 0 if every difference has a reason.
 """
 
 import argparse
@@ -27,17 +27,17 @@ USER, USER_PASSWORD = "trial@agency.example", "trial"
 NUMBER_HEADER, NUMBER_PATTERN = b"X-Trial-Number: %d\r\n", re.compile(rb"X-Trial-Number: (\d+)", re.IGNORECASE)
 TOKEN = re.compile(rb"[()]|\d+")
 MAX_SHOWN = 12
-OTHER_PEOPLE = "Dovecot joins, by subject alone, mails of other people"
-SAME_PEOPLE = "Dovecot joins, by subject alone, mails of the same people of which one answers something else"
-OTHER_PARENT = "ours joins what one mail names together; Dovecot has given one of them another parent already"
-BY_IN_REPLY_TO = "ours joins by an In-Reply-To beside References, which Dovecot does not look at"
-BY_SUBJECT = "ours joins mails of one subject between the same people, whose subject Dovecot cuts otherwise"
+OTHER_PEOPLE = "Dovecot joins, by subject alone, emails of different people"
+SAME_PEOPLE = "Dovecot joins, by subject alone, emails of the same people, one of which replies to another thread"
+OTHER_PARENT = "CRM joins emails that one email references together; Dovecot gave one of them another parent"
+BY_IN_REPLY_TO = "CRM joins by an In-Reply-To beside References, which Dovecot ignores"
+BY_SUBJECT = "CRM joins emails of one subject between the same people; Dovecot shortens the subject differently"
 UNEXPLAINED = "UNEXPLAINED"
 Partition = list[frozenset[int]]
 
 
 def number_emails(paths: Iterable[Path]) -> tuple[list[bytes], dict[int, ParsedEmail], Counter[str]]:
-    """Every mail with its number in its header, what we understand of it, and what was left out."""
+    """Return every email numbered in its header, the parsed emails, and the skipped ones."""
     raws, emails, left_out, seen_ids = [], {}, Counter[str](), set()
     for path in paths:
         for _, raw in iter_emails(path):
@@ -56,7 +56,7 @@ def number_emails(paths: Iterable[Path]) -> tuple[list[bytes], dict[int, ParsedE
 
 
 def dovecot_threads(raws: Sequence[bytes]) -> Partition:
-    """How Dovecot threads `raws`, by their places."""
+    """Return Dovecot's threads of `raws`, as indexes."""
     with dovecot.start_dovecot({USER: USER_PASSWORD}) as server:
         for raw in raws:
             server.deliver(USER, raw)
@@ -74,7 +74,7 @@ def dovecot_threads(raws: Sequence[bytes]) -> Partition:
 
 
 def parse_groups(answer: bytes) -> list[list[int]]:
-    """The numbers of each outermost pair of brackets in an answer to THREAD."""
+    """Return the numbers in each outermost pair of brackets of a THREAD response."""
     found, depth = [], 0
     for token in TOKEN.findall(answer):
         if token == b"(":
@@ -89,7 +89,7 @@ def parse_groups(answer: bytes) -> list[list[int]]:
 
 
 def our_threads(raws: Sequence[bytes], emails: dict[int, ParsedEmail]) -> Partition:
-    """How we put `raws` together."""
+    """Return the CRM's threads of `raws`, as indexes."""
     mailbox = Mailbox.objects.create(address=USER, provider=Provider.IMPORT)
     for start in range(0, len(raws), 250):
         arrivals = [Arrival(str(start + place), raw) for place, raw in enumerate(raws[start : start + 250])]
@@ -101,18 +101,18 @@ def our_threads(raws: Sequence[bytes], emails: dict[int, ParsedEmail]) -> Partit
     return [frozenset(group) for group in thread_members.values()]
 
 
-# Where they differ, and why
+# Differences and their reasons
 
 
 def split_group(group: frozenset[int], other: Partition) -> list[frozenset[int]]:
-    """`group` as `dovecot_groups` would divide it."""
+    """Return `group` split like `other`."""
     return [group & one for one in other if group & one]
 
 
 def connect_by_keys(
     group: Iterable[int], emails: dict[int, ParsedEmail], keys: Callable[[ParsedEmail], list[str]]
 ) -> Partition:
-    """`group` as `keys` tie it together."""
+    """Return `group` as connected by `keys`."""
     sets: dict[str, set[str]] = {}
     for number in group:
         all_keys = [f"#{number}", *keys(emails[number])]
@@ -124,7 +124,7 @@ def connect_by_keys(
 
 
 def standard_keys(mail: ParsedEmail) -> list[str]:
-    """What ties `email` where only References count, and In-Reply-To only without them."""
+    """Return the keys of an email by References, or by In-Reply-To without them."""
     return [mail.message_id, *(mail.references or [mail.in_reply_to][: bool(mail.in_reply_to)])]
 
 
@@ -133,7 +133,7 @@ def identifier_keys(mail: ParsedEmail) -> list[str]:
 
 
 def reason_dovecot_joins(pieces: list[frozenset[int]], emails: dict[int, ParsedEmail]) -> str:
-    """Why Dovecot has `pieces` in one, which we have apart."""
+    """Return why Dovecot joins `pieces` that the CRM separates."""
     subjects = [{normalize_subject(emails[number].subject) for number in piece} for piece in pieces]
     people = [{person for number in piece for person in emails[number].participants} for piece in pieces]
     if not any(one & other for place, one in enumerate(subjects) for other in subjects[place + 1 :]):
@@ -143,7 +143,7 @@ def reason_dovecot_joins(pieces: list[frozenset[int]], emails: dict[int, ParsedE
 
 
 def reason_we_join(group: frozenset[int], pieces: list[frozenset[int]], emails: dict[int, ParsedEmail]) -> str:
-    """Why we have `group` in one, which Dovecot has as `pieces`."""
+    """Return why the CRM joins `group` that Dovecot splits into `pieces`."""
     for keys, reason in (
         (standard_keys, OTHER_PARENT),
         (identifier_keys, BY_IN_REPLY_TO),
@@ -157,7 +157,7 @@ def reason_we_join(group: frozenset[int], pieces: list[frozenset[int]], emails: 
 def find_differences(
     our_groups: Partition, dovecot_groups: Partition, emails: dict[int, ParsedEmail]
 ) -> list[tuple[str, frozenset[int]]]:
-    """Each group that one side has and the other has not, with the reason."""
+    """Return each group found on one side only, with the reason."""
     differences_found = []
     for group in dovecot_groups:
         pieces = split_group(group, our_groups)
@@ -173,28 +173,28 @@ def find_differences(
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.threading", description=__doc__)
     parser.add_argument("paths", nargs="*", type=Path, default=sorted(CORPUS_FOLDER.glob("*.tar.gz")), metavar="FILE")
-    parser.add_argument("--show", action="store_true", help="Name some of each sort.")
+    parser.add_argument("--show", action="store_true", help="List some examples of each kind.")
     options = parser.parse_args()
     raws, emails, left_out = number_emails(options.paths)
     if not raws:
-        parser.error("there are no mails to thread")
+        parser.error("there is no email to thread")
     dovecot_groups = dovecot_threads(raws)
     with scratch_database():
         our_groups = our_threads(raws, emails)
     differences_found = find_differences(our_groups, dovecot_groups, emails)
-    rows = [["emails", f"{len(raws):,}"], *([f"left out: {why}", f"{count:,}"] for why, count in left_out.items())]
+    rows = [["emails", f"{len(raws):,}"], *([f"skipped: {why}", f"{count:,}"] for why, count in left_out.items())]
     rows += [
-        ["conversations of Dovecot", f"{len(dovecot_groups):,}"],
-        ["conversations of ours", f"{len(our_groups):,}"],
+        ["Dovecot's conversations", f"{len(dovecot_groups):,}"],
+        ["CRM conversations", f"{len(our_groups):,}"],
     ]
-    rows += [["the same on both sides", f"{len(set(our_groups) & set(dovecot_groups)):,}"]]
+    rows += [["equal on both sides", f"{len(set(our_groups) & set(dovecot_groups)):,}"]]
     rows += [
         [reason, f"{count:,}"] for reason, count in Counter(reason for reason, _ in differences_found).most_common()
     ]
     sys.stdout.write(render_table(["Conversations", ""], rows))
     for reason, group in differences_found[:MAX_SHOWN] if options.show else []:
         lines = sorted({f"{emails[number].subject[:50]} / {emails[number].from_email}" for number in group})
-        sys.stdout.write(f"\n{reason}: {len(group)} mails\n  " + "\n  ".join(lines[:5]) + "\n")
+        sys.stdout.write(f"\n{reason}: {len(group)} emails\n  " + "\n  ".join(lines[:5]) + "\n")
     return int(any(reason == UNEXPLAINED for reason, _ in differences_found))
 
 

@@ -1,9 +1,9 @@
-"""The agents over real mail, with a model on the other end of the wire: `python -m bench.trial PATH …`.
+"""Run the agents over real email with a model: `python -m bench.trial PATH …`.
 
-In a database of its own stands the demo agency; the mails of each PATH (a file, folder or archive) come in as if
-written in the last days, every second of their writers is a lead, and then the jobs of the worker do what they do:
-signals by rules and by the model, triage, the next best action, and the model's words for both. AI_URL and AI_MODEL
-name the model; without them one of our own on loopback answers. At the end that one fails in every way providers fail.
+A new database holds the demo agency. The emails of each PATH (a file, folder or archive) arrive as if written in the
+last days, and every second sender is a lead. Then the worker's jobs run: signals by rules and by the model, triage,
+next best action, and the model's drafts. AI_URL and AI_MODEL name the model; without them a loopback model answers,
+which finally fails in every known way.
 """
 
 import argparse
@@ -59,9 +59,9 @@ SETTINGS = {"ALLOWED_HOSTS": ["testserver"], "ROOT_URLCONF": "bench.urls"}
 
 
 def load_trial_emails(paths: list[Path], limit: int) -> Iterator[ParsedArrival]:
-    """The first `limit` mails of each path, as if people had written them within the last days, in their order.
+    """Return the first `limit` emails of each path, in order, dated within the last days.
 
-    What says that a mail came over a list is taken away: most of the threads given did, and a list is no lead.
+    List headers are removed: most of the given emails came from mailing lists, which cannot be leads.
     """
     emails = []
     for path in paths:
@@ -79,7 +79,7 @@ def load_trial_emails(paths: list[Path], limit: int) -> Iterator[ParsedArrival]:
 
 
 def create_leads(emails: list[ParsedArrival]) -> dict[str, Lead]:
-    """A lead for every second who wrote, by address."""
+    """Create a lead for every second sender, by address."""
     writers = dict.fromkeys(email.mail.from_email.lower() for email in emails)
     names = {email.mail.from_email.lower(): email.mail.from_name for email in emails}
     leads_by_address = {}
@@ -92,7 +92,7 @@ def create_leads(emails: list[ParsedArrival]) -> dict[str, Lead]:
 
 
 def receive_emails(emails: list[ParsedArrival], leads: dict[str, Lead]) -> ReceiveCounts:
-    """Take the mails in; a conversation that a lead began is linked, as somebody of the agency would."""
+    """Import the emails and link conversations started by a lead, as an agent would."""
     mailbox = Mailbox.objects.create(address="trial@agency.example", provider=Provider.IMPORT)
     counts, own_addresses = ReceiveCounts(), our_addresses()
     for start in range(0, len(emails), EMAILS_PER_BATCH):
@@ -105,7 +105,7 @@ def receive_emails(emails: list[ParsedArrival], leads: dict[str, Lead]) -> Recei
 
 
 def run_jobs(deadline: float) -> Iterator[int]:
-    """Run the jobs that read and propose, round after round, until nothing is asked any more; yields the memory."""
+    """Run the reading and proposing jobs in rounds until no question is left; yield the memory of each round."""
     call_count = -1
     while time.monotonic() < deadline and call_count != (call_count := AIInteraction.objects.count()):
         process_threads(list(Thread.objects.unprocessed().values_list("pk", flat=True)))
@@ -120,12 +120,12 @@ def run_jobs(deadline: float) -> Iterator[int]:
 
 
 def resident_memory() -> int:
-    """What this process holds, in kB; the database's is its own."""
+    """Return the memory of this process in kB, without the database."""
     return int(RESIDENT_MEMORY.search(Path("/proc/self/status").read_text())[1])
 
 
 def count_signals() -> Counter[str]:
-    """Signals on leads, by who found them; and what the model claimed besides."""
+    """Count the signals on leads by finder, and the model's rejected claims."""
     counts: Counter[str] = Counter()
     for signal in itertools.chain.from_iterable(Lead.objects.values_list("signals", flat=True)):
         counts["by the model" if "interaction" in signal else "by rules"] += 1
@@ -140,7 +140,7 @@ def count_signals() -> Counter[str]:
 
 
 def summarize_calls(since: datetime) -> list[list[str]]:
-    """What was asked by each agent, and what came of it."""
+    """Return the calls of each agent and their outcomes."""
     rows = AIInteraction.objects.filter(created_at__gte=since)
     of_agents = rows.values("agent").annotate(
         asked=Count("pk"),
@@ -168,7 +168,7 @@ def summarize_calls(since: datetime) -> list[list[str]]:
 
 
 def run_trial(paths: list[Path], limit: int, seconds: float) -> bool:
-    """Print what became of the mails; whether it went as it must."""
+    """Print the outcome of the emails; return whether there was no violation."""
     with contextlib.redirect_stdout(io.StringIO()):
         call_command("demo", verbosity=0)
     emails = list(load_trial_emails(paths, limit))
@@ -179,16 +179,16 @@ def run_trial(paths: list[Path], limit: int, seconds: float) -> bool:
     asked = AIInteraction.objects.filter(created_at__gte=began)
     worded_count = Suggestion.everything.filter(interaction__in=asked).count()
     rows = {
-        "mails taken in": counts.taken,
+        "emails imported": counts.taken,
         "set aside": counts.aside,
         "open leads": Lead.objects.open().count(),
-        "conversations of leads": Thread.objects.filter(lead__isnull=False).count(),
+        "conversations linked to leads": Thread.objects.filter(lead__isnull=False).count(),
         "messages read by the model": Reading.objects.exclude(interaction=None).count(),
         "threads yet to be read": threads_to_read(timezone.now()).count(),
         **{f"signals {name}": count for name, count in sorted(count_signals().items())},
         "suggestions made": Suggestion.objects.count() - suggestions_before,
-        "of them in a model's words": worded_count,
-        "yet to be asked about": suggestions_to_improve(timezone.now()).count(),
+        "of them worded by a model": worded_count,
+        "questions left": suggestions_to_improve(timezone.now()).count(),
         "seconds": round(seconds_taken),
         "calls a second": round(asked.count() / seconds_taken, 1),
         "memory after the first round, MB": memory_readings[0] // 1000,
@@ -203,20 +203,20 @@ def run_trial(paths: list[Path], limit: int, seconds: float) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.trial", description=__doc__)
     parser.add_argument("paths", nargs="*", type=Path, default=PATHS, metavar="PATH")
-    parser.add_argument("--mails", type=int, default=300, help="How many mails of each path (300).")
-    parser.add_argument("--seconds", type=float, default=180, help="How long the agents may work (180).")
+    parser.add_argument("--mails", type=int, default=300, help="Emails to use of each path (default: 300).")
+    parser.add_argument("--seconds", type=float, default=180, help="Maximum seconds for the agents (default: 180).")
     options = parser.parse_args()
     if missing := [str(path) for path in options.paths if not path.exists()]:
-        parser.error(f"there is no {', '.join(missing)}")
+        parser.error(f"no such file or folder: {', '.join(missing)}")
     has_real_model = is_model_configured()
     sys.stdout.write(
-        f"The model: {'that of AI_URL' if has_real_model else 'our own on loopback, for want of AI_URL'}.\n\n"
+        f"The model: {'that of AI_URL' if has_real_model else 'the loopback model, because AI_URL is not set'}.\n\n"
     )
     with override_settings(**SETTINGS), scratch_database():
         with nullcontext() if has_real_model else loopback_model(answer_honestly):
             is_completed = run_trial(list(options.paths), options.mails, options.seconds)
         missed = faults.try_faults()
-    sys.stdout.write(f"{format_verdict(missed if is_completed else [*missed, 'nothing was asked'])}\n")
+    sys.stdout.write(f"{format_verdict(missed if is_completed else [*missed, 'no question was asked'])}\n")
     return int(bool(missed) or not is_completed)
 
 

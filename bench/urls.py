@@ -1,4 +1,4 @@
-"""Our addresses, and those of the stock admin beside them."""
+"""URLs of the CRM with the stock admin beside it."""
 
 from django.urls import path
 

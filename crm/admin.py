@@ -1,4 +1,4 @@
-"""The screens of clients, contacts, projects, saved views, the activity log and staff."""
+"""Admin screens of clients, contacts, projects, saved views, the activity log and staff."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ DELETED_TAB = ("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted()
 
 
 class AddRecordNote(ActionForm):
-    """A note on the timeline."""
+    """Add a note to the timeline."""
 
     verb, label, icon = "note", "Note", "edit_note"
     body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
@@ -237,7 +237,7 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class RoleAdmin(GroupAdmin, ModelAdmin):
-    """A role is a group of permissions."""
+    """Roles: groups of permissions."""
 
 
 admin.site.unregister(ProcrastinateJob)

@@ -1,4 +1,4 @@
-"""The project's bottom app, and the admin site of all of them."""
+"""The bottom app of the project, and the admin site of all apps."""
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig

@@ -1,4 +1,4 @@
-"""What a deed raises when it will not be done, always as a sentence a person can act on."""
+"""Exceptions of transitions. Each message is a sentence that tells the user what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,23 +9,23 @@ from django.db import DataError, IntegrityError, transaction
 
 
 class ActionRefused(Exception):
-    """A deed that was not done; `str(error)` is the sentence to show."""
+    """A refused action; show `str(error)` to the user."""
 
 
 class IllegalTransition(ActionRefused):
-    """The record is not in a state from which this deed is possible."""
+    """The record's state does not allow this transition."""
 
 
 class NotPermitted(ActionRefused):
-    """Whoever asked may not do this."""
+    """The actor lacks the permission."""
 
 
 class InvalidInput(ActionRefused):
-    """What was given does not have the right shape or range."""
+    """A given value has the wrong shape or range."""
 
 
 def validation_message(error: ValidationError) -> str:
-    """Every message of `error` in one line, each with the name of its field."""
+    """Return all messages of `error` in one line, each with the name of its field."""
     if not hasattr(error, "error_dict"):
         return " ".join(error.messages)
     parts = []
@@ -36,18 +36,18 @@ def validation_message(error: ValidationError) -> str:
 
 
 def constraint_message(error: IntegrityError) -> str:
-    """The `violation_error_message` of the constraint that `error` broke."""
+    """Return the `violation_error_message` of the constraint that `error` violated."""
     constraint_name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
     for model in apps.get_models():
         for constraint in model._meta.constraints:
             if constraint.name == constraint_name:
                 return str(constraint.violation_error_message)
-    return f"The database refused this: {constraint_name or error}."
+    return f"The database refused this change: {constraint_name or error}."
 
 
 @contextmanager
 def errors_as_invalid_input() -> Iterator[None]:
-    """Turn what validation or the database refuses into `InvalidInput`, inside a savepoint."""
+    """Raise validation and database errors as `InvalidInput`, inside a savepoint."""
     try:
         with transaction.atomic():
             yield
@@ -56,4 +56,4 @@ def errors_as_invalid_input() -> Iterator[None]:
     except IntegrityError as error:
         raise InvalidInput(constraint_message(error)) from error
     except DataError as error:
-        raise InvalidInput(f"The database cannot keep this: {str(error).splitlines()[0]}.") from error
+        raise InvalidInput(f"The database cannot store this value: {str(error).splitlines()[0]}.") from error

@@ -1,6 +1,6 @@
-"""The settings: only what differs from Django's own, and what the environment decides.
+"""The settings that differ from Django's defaults or come from the environment.
 
-`.env.example` lists every variable. A value that cannot be used stops the start with a sentence.
+`.env.example` lists every variable. An invalid value stops the start with a sentence that names it.
 """
 
 from pathlib import Path
@@ -25,10 +25,10 @@ SECRET_KEY = env.text("SECRET_KEY", DEVELOPMENT_KEY)
 ALLOWED_HOSTS = env.comma_separated("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.comma_separated("CSRF_TRUSTED_ORIGINS")
 if not DEBUG and SECRET_KEY == DEVELOPMENT_KEY:
-    raise BadVariable("SECRET_KEY is not set: with DEBUG off it must be a long random text of your own.")
+    raise BadVariable("SECRET_KEY is not set. With DEBUG off it must be a long random text of your own.")
 if not DEBUG and not ALLOWED_HOSTS:
-    raise BadVariable("ALLOWED_HOSTS is not set: with DEBUG off it must name the hosts people use to reach us.")
-# What passwords of mailboxes are encrypted with: the first encrypts, all decrypt.
+    raise BadVariable("ALLOWED_HOSTS is not set. With DEBUG off it must name the hosts of the CRM.")
+# Keys for the stored mailbox passwords: the first encrypts, all decrypt.
 CREDENTIALS_KEYS = env.keys("CREDENTIALS_KEYS") or ([derive_key(SECRET_KEY)] if DEBUG else [])
 
 INSTALLED_APPS = [
@@ -64,7 +64,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    # After the authentication: the row audit wants to know who.
+    # After authentication, because the row audit records the user.
     "pghistory.middleware.HistoryMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -93,7 +93,7 @@ EMBEDDED_DATABASE = {
     "NAME": "crm",
     "USER": "postgres",
     "HOST": str(Place(DATA_DIR).sockets),
-    # Said outright, because libpq would otherwise take PGPORT from the environment.
+    # Set explicitly, because libpq would otherwise take PGPORT from the environment.
     "PORT": "5432",
 }
 DATABASES = {
@@ -106,9 +106,9 @@ DATABASES = {
 AUTH_USER_MODEL = "crm.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Seconds. A worker that is silent for the longer of them is taken for dead, and its jobs are queued again.
+# Seconds. A worker without a heartbeat for the longer interval counts as dead, and its jobs are queued again.
 PROCRASTINATE_WORKER_DEFAULTS = {"update_heartbeat_interval": 10, "stalled_worker_timeout": 60}
-# A nightly job that a sleeping laptop missed is made up for within the day.
+# A nightly job missed by a sleeping laptop runs later the same day.
 PROCRASTINATE_PERIODIC_DEFAULTS = {"max_delay": 24 * 3600}
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -121,42 +121,42 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# Where mail goes out. In development, without a server of its own, into the catcher that `manage.py serve` starts.
+# The outgoing mail server. In development the default is the mail catcher that `manage.py serve` starts.
 MAIL_IS_CAUGHT = DEBUG and not env.text("EMAIL_URL")
 MAIL_CATCHER = ("127.0.0.1", env.port("MAIL_CATCHER_PORT", 1025))
 globals().update(env.mail_server("EMAIL_URL", "smtp://{}:{}".format(*MAIL_CATCHER) if MAIL_IS_CAUGHT else ""))
 if env.text("EMAIL_URL") and not env.text("MAIL_FROM"):
-    raise BadVariable("MAIL_FROM is not set: mail that really goes out comes from an address of your own.")
+    raise BadVariable("MAIL_FROM is not set. Set it to the address your email is sent from.")
 DEFAULT_FROM_EMAIL = env.sender("MAIL_FROM", "Birchfield Insurance <office@birchfield.example.com>")
-# Seconds that a mail server may be silent.
+# Timeout of a mail server, in seconds.
 EMAIL_TIMEOUT = env.seconds("EMAIL_TIMEOUT", 60)
 
-# Hosts of the agency beside the one its mail comes from: mails may link to them without anybody being asked.
+# Further hosts of the agency; emails may link to them without confirmation.
 KNOWN_HOSTS = env.comma_separated("KNOWN_HOSTS")
 
-# The address by which people outside reach this program. Without it nothing is noted of what they do with a mail.
+# The public URL of the CRM. Without it, opened emails and viewed proposals are not tracked.
 PUBLIC_URL = env.web_address("PUBLIC_URL")
 if PUBLIC_URL and ALLOWED_HOSTS and not validate_host(urlsplit(PUBLIC_URL).hostname, ALLOWED_HOSTS):
-    raise BadVariable("PUBLIC_URL names a host that ALLOWED_HOSTS does not: nobody outside would reach us there.")
+    raise BadVariable("PUBLIC_URL names a host that is missing from ALLOWED_HOSTS. Add the host there.")
 
-# What is sent along with messages; every machine with a web server or a worker must see the same folder.
+# Attachments of messages. All web servers and workers must share this folder.
 MEDIA_ROOT = DATA_DIR / "files"
 
-# The forge on which pull requests are opened, and what we are let in with; without both none can be suggested.
+# The forge for pull requests and its token. Without both, pull requests cannot be suggested.
 FORGE_URL = env.web_address("FORGE_URL")
 FORGE_TOKEN = env.token("FORGE_TOKEN")
 
-# The model that agents may ask, by the protocol of OpenAI's chat completions; without both, none is asked.
+# The agents' model, reached through OpenAI's chat completions protocol. Without both, no model is used.
 AI_MODEL = env.text("AI_MODEL")
 AI_URL = env.web_address("AI_URL")
 if bool(AI_MODEL) != bool(AI_URL):
-    raise BadVariable("AI_MODEL and AI_URL belong together: set both, or neither to ask no model.")
+    raise BadVariable("AI_MODEL and AI_URL belong together. Set both, or neither to run without a model.")
 AI_KEY = env.token("AI_KEY")
-# By whose price list an answer is paid for; without, costs are unknown.
+# The provider with the applicable price list. Without it, costs are unknown.
 AI_PROVIDER = env.text("AI_PROVIDER")
 AI_TIMEOUT = env.seconds("AI_TIMEOUT", 30)
 AI_TEMPERATURE = float(env.number("AI_TEMPERATURE", "0.2", maximum=2))
-# What may be asked in a day by all together, and for one person.
+# Daily limits for model calls, in total and per user.
 AI_DAILY_CALLS = env.count("AI_DAILY_CALLS", 2_000)
 AI_DAILY_CALLS_EACH = env.count("AI_DAILY_CALLS_EACH", 200)
 AI_DAILY_DOLLARS = env.number("AI_DAILY_DOLLARS", "20", maximum=1_000_000)
@@ -165,14 +165,14 @@ AI_DAILY_DOLLARS_EACH = env.number("AI_DAILY_DOLLARS_EACH", "5", maximum=1_000_0
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
-# The screens speak English: nothing is looked up in a catalogue, nor is there a language to choose.
+# The screens are in English only, so translation catalogues are off.
 USE_I18N = False
 LANGUAGES = [("en", "English")]
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 # Stands above the navigation.
 AGENCY_NAME = env.text("AGENCY_NAME")
 
-# Parts of shared screens, made by the apps to the right; named here so that none is imported to the left.
+# Panels of shared screens, contributed by apps further right. They are named here to avoid imports to the right.
 TODAY_FIGURES = [
     "suggestions.screens.dashboard.waiting_figure",
     "inbox.dashboard.needs_reply_figure",
@@ -214,12 +214,12 @@ RECORD_SECTIONS = {
 # Pages of their own about a record, made by the apps to the right.
 SITE_PAGES = ["agents.assistant.screen.chat_urls", "suggestions.autonomy.screen.autonomy_urls"]
 
-# What people decided on what came of calls to models.
+# The decisions on suggestions that resulted from model calls.
 AI_JUDGEMENTS = "suggestions.screens.ai_log_outcomes.decisions_on_model_calls"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static_collected"
-# From here and not from DEBUG, which the test runner turns off after the start.
+# Not derived from DEBUG, which the test runner turns off after the start.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

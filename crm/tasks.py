@@ -1,4 +1,4 @@
-"""The jobs that keep the house: what died is put back in the queue, what is over is cleared away."""
+"""Maintenance jobs: requeue stalled jobs, delete old ones, clear expired sessions."""
 
 import logging
 
@@ -10,7 +10,7 @@ from procrastinate.jobs import Status
 
 logger = logging.getLogger(__name__)
 
-# A job that was running in so many workers when they died is taken for the reason, and left as failed.
+# After this many dead workers a job is assumed to kill them, and is marked as failed.
 MAX_ATTEMPTS = 20
 KEEP_SUCCEEDED_HOURS, KEEP_OTHER_HOURS = 72, 24 * 30
 
@@ -18,22 +18,24 @@ KEEP_SUCCEEDED_HOURS, KEEP_OTHER_HOURS = 72, 24 * 30
 @app.periodic(cron="* * * * *")
 @app.task(name="crm.rescue_stalled_jobs", queueing_lock="crm.rescue_stalled_jobs", pass_context=True)
 async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
-    """Queue again the jobs whose worker gives no sign of life: nothing else brings them back."""
+    """Requeue the jobs of workers that stopped sending heartbeats; nothing else requeues them."""
     manager = context.app.job_manager
     stalled_timeout = settings.PROCRASTINATE_WORKER_DEFAULTS["stalled_worker_timeout"]
     for job in await manager.get_stalled_jobs(seconds_since_heartbeat=stalled_timeout):
         if job.attempts < MAX_ATTEMPTS:
-            logger.warning("The worker of %s died: it is queued again.", job.call_string)
+            logger.warning("The worker running %s died. The job is queued again.", job.call_string)
             await manager.retry_job(job)
         else:
-            logger.error("The workers of %s died %s times: it is given up.", job.call_string, job.attempts)
+            logger.error(
+                "The worker running %s died %s times. The job is marked as failed.", job.call_string, job.attempts
+            )
             await manager.finish_job(job, status=Status.FAILED, delete_job=False)
 
 
 @app.periodic(cron="20 3 * * *")
 @app.task(name="crm.delete_old_jobs", queueing_lock="crm.delete_old_jobs", pass_context=True)
 async def delete_old_jobs(context: JobContext, timestamp: int) -> None:
-    """Delete finished jobs: what went well after three days, the rest after a month."""
+    """Delete finished jobs: succeeded ones after three days, all others after a month."""
     manager = context.app.job_manager
     await manager.delete_old_jobs(nb_hours=KEEP_SUCCEEDED_HOURS)
     await manager.delete_old_jobs(
@@ -44,5 +46,5 @@ async def delete_old_jobs(context: JobContext, timestamp: int) -> None:
 @app.periodic(cron="40 3 * * *")
 @app.task(name="crm.clear_sessions", queueing_lock="crm.clear_sessions")
 def clear_sessions(timestamp: int) -> None:
-    """Delete the sessions that have expired."""
+    """Delete expired sessions."""
     call_command("clearsessions")

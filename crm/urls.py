@@ -1,4 +1,4 @@
-"""Every address: the admin at the root, and the few that people outside reach."""
+"""All URLs: the admin at the root, and the few public ones."""
 
 from django.contrib import admin
 from django.urls import include, path

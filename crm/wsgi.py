@@ -1,4 +1,4 @@
-"""The application as an application server wants it."""
+"""The WSGI application for an application server."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
-# Gunicorn's code for "could not boot": with any other it would start the process again for ever.
+# Gunicorn's exit code for a failed boot; on any other code it restarts the process forever.
 COULD_NOT_BOOT = 3
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crm.settings")

@@ -36,4 +36,4 @@ def needs_reply_panel(user: User, now: datetime) -> Panel | None:
     if not user.has_perm("inbox.view_thread"):
         return None
     threads = Thread.objects.visible_to(user).needs_reply().select_related("lead", "client")[:MAX_DASHBOARD_THREADS]
-    return Panel("Needs reply", "inbox/today.html", list(threads), url=reverse("admin:inbox_thread_changelist"))
+    return Panel("Needs reply", "inbox/dashboard.html", list(threads), url=reverse("admin:inbox_thread_changelist"))

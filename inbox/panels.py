@@ -58,7 +58,7 @@ def conversations_panel(
     url = f"{reverse('admin:inbox_thread_add')}?{query}" if may_log else ""
     return Panel(
         "Conversations",
-        "inbox/of_record.html",
+        "inbox/panel.html",
         context,
         count=format_capped_count(count),
         url=url,

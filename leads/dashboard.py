@@ -43,7 +43,7 @@ def hot_leads_panel(user: User, now: datetime) -> Panel | None:
     leads = Lead.objects.visible_to(user).open().filter(priority_tier=Tier.HOT).select_related("status")
     leads = leads.annotate(**PRIORITY_SORT_KEYS).order_by("-urgency", "-score_or_less", "-id")[:MAX_DASHBOARD_ROWS]
     url = reverse("admin:leads_lead_changelist") + "?tier=hot"
-    return Panel("Hot leads", "leads/today_leads.html", list(leads), url=url)
+    return Panel("Hot leads", "leads/dashboard_leads.html", list(leads), url=url)
 
 
 def my_tasks_panel(user: User, now: datetime) -> Panel | None:

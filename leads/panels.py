@@ -16,7 +16,7 @@ def client_leads_panel(request: HttpRequest, client: Client) -> Panel | None:
     leads = Lead.objects.visible_to(request.user).filter(converted_to_client=client).select_related("status")
     tasks = Task.objects.visible_to(request.user).filter(client=client).unfinished().order_by("due_on", "id")
     content = {"leads": list(leads[:MAX_PANEL_ROWS]), "tasks": list(tasks[:MAX_PANEL_ROWS])}
-    return Panel("Leads and tasks", "leads/of_client.html", content, in_side_column=True)
+    return Panel("Leads and tasks", "leads/client_panel.html", content, in_side_column=True)
 
 
 def contact_leads_panel(request: HttpRequest, contact: Contact) -> Panel | None:
@@ -24,4 +24,4 @@ def contact_leads_panel(request: HttpRequest, contact: Contact) -> Panel | None:
     if not request.user.has_perm("leads.view_lead"):
         return None
     links = contact.lead_links.filter(lead__in=Lead.objects.visible_to(request.user)).select_related("lead__status")
-    return Panel("Leads", "leads/of_contact.html", list(links[:MAX_PANEL_ROWS]))
+    return Panel("Leads", "leads/contact_panel.html", list(links[:MAX_PANEL_ROWS]))

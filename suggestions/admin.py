@@ -165,7 +165,7 @@ class SuggestionAdmin(RecordAdmin):
         form.is_valid()
         shown = preview_context(row, form.typed_content(), request.user)
         if request.headers.get("X-Fragment"):
-            return TemplateResponse(request, "suggestions/leaves.html", shown)
+            return TemplateResponse(request, "suggestions/preview.html", shown)
         form.url = self.action_url(row, form.verb)
         context = self.page_context(request, row)
         context = {**context, "forms": {**context["forms"], form.verb: form}, "content_form": form, **shown}

@@ -33,4 +33,4 @@ def tickets_due_panel(user: User, now: datetime) -> Panel | None:
     tickets = SupportTicket.objects.visible_to(user).unresolved().order_by("resolve_due_at", "id")
     next_tickets = tickets.select_related("client").defer("issue_description", "notes", "search_text")[:MAX_DUE_SHOWN]
     url = reverse("admin:support_supportticket_changelist")
-    return Panel("Tickets due next", "support/today.html", list(next_tickets), url=url)
+    return Panel("Tickets due next", "support/dashboard.html", list(next_tickets), url=url)

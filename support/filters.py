@@ -21,7 +21,7 @@ WIDENING_FILTERS = ("q", "client", "lead", "deleted")
 class DatalistInput(forms.TextInput):
     """A text input that suggests values but accepts any."""
 
-    template_name = "support/suggesting.html"
+    template_name = "support/datalist_input.html"
 
     def __init__(self, options: Any, attrs: dict[str, Any] | None = None) -> None:
         super().__init__(attrs)

@@ -40,4 +40,4 @@ def tickets_panel(request: HttpRequest, rows: TicketQuerySet, prefill: dict[str,
     }
     can_open = request.user.has_perm("support.add_supportticket")
     url = f"{reverse('admin:support_supportticket_add')}?{query}" if can_open else ""
-    return Panel("Tickets", "support/of_record.html", content, in_side_column=True, url=url, link_label="Open ticket")
+    return Panel("Tickets", "support/panel.html", content, in_side_column=True, url=url, link_label="Open ticket")

@@ -1,4 +1,4 @@
-"""A small cast for every test: a few people and plain makers of records."""
+"""The cast of all tests: a few users and plain functions that create records."""
 
 import itertools
 from datetime import timedelta
@@ -24,7 +24,7 @@ numbers = itertools.count(1)
 
 
 def make_user(username: str, role: str | None = None, **kw: Any) -> User:
-    """A member of staff in the group `role` (None: in no group)."""
+    """Create a user in the group `role` (None: in no group)."""
     kw.setdefault("first_name", username.capitalize())
     user = User.objects.create_user(username, f"{username}@agency.example", PASSWORD, is_staff=True, **kw)
     if role:
@@ -33,7 +33,7 @@ def make_user(username: str, role: str | None = None, **kw: Any) -> User:
 
 
 def browser(user: User | None) -> Browser:
-    """A browser in which `user` has logged in."""
+    """Return a test client logged in as `user`."""
     client = Browser()
     if user is not None:
         client.force_login(user)
@@ -41,7 +41,7 @@ def browser(user: User | None) -> Browser:
 
 
 def make_lead(**kw: Any) -> Lead:
-    """A lead; `line` may be a code, `status_id` a stage."""
+    """Create a lead; `line` may be a code, `status_id` a stage."""
     number = next(numbers)
     kw.setdefault("contact_name", f"Lee Lead {number}")
     kw.setdefault("contact_email", f"lead{number}@example.com")
@@ -80,7 +80,7 @@ def make_ticket(**kw: Any) -> SupportTicket:
 
 
 def make_suggestion(type: str = SuggestionType.TASK, **kw: Any) -> Suggestion:
-    """A waiting suggestion for a lead."""
+    """Create a waiting suggestion for a lead."""
     if type == SuggestionType.CREATE_LEAD:
         kw.setdefault("lead", None)
     if "lead" not in kw and "client" not in kw:

@@ -1,4 +1,4 @@
-"""What every test may use."""
+"""Fixtures of all tests."""
 
 from collections.abc import Iterator
 
@@ -28,20 +28,20 @@ def django_db_setup(
 
 @pytest.fixture(autouse=True)
 def quick_passwords(settings) -> None:
-    """A password is hashed in no time: the cast logs in without one."""
+    """Hash passwords fast; the cast logs in without one."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)
 def no_real_model(settings, monkeypatch) -> None:
-    """Whatever the environment says, no test reaches a model that costs; those on loopback allow themselves."""
+    """Keep tests from calling a paid model whatever the environment says; loopback models set their own URL."""
     settings.AI_MODEL = settings.AI_URL = settings.AI_KEY = settings.AI_PROVIDER = ""
     monkeypatch.setattr(pydantic_ai_models, "ALLOW_MODEL_REQUESTS", False)
 
 
 @pytest.fixture(autouse=True, scope="session")
 def seeds_between_tests() -> Iterator[None]:
-    """After a test that commits the database is as the migrations left it: stages, lines, roles, and nothing else."""
+    """Restore the database after a test that commits: stages, lines, roles, and nothing else."""
 
     def begin(case: type[TransactionTestCase]) -> None:
         save_seed_rows()
@@ -103,12 +103,12 @@ def as_max(max):
 
 @pytest.fixture
 def smtp_sink(settings) -> Iterator[SmtpSink]:
-    """A mail server, and what it has taken."""
+    """A mail server that keeps the emails it accepts."""
     with mail_server(settings) as sink:
         yield sink
 
 
 @pytest.fixture(autouse=True)
 def files_of_tests(settings, tmp_path) -> None:
-    """What is sent along is stored where the test ends with it."""
+    """Store attachments in the test's temporary folder."""
     settings.MEDIA_ROOT = tmp_path / "files"

@@ -1,4 +1,4 @@
-"""A proxy on loopback that breaks connections off, as networks do."""
+"""A loopback proxy that cuts connections, like a bad network."""
 
 import contextlib
 import socket
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 
 class Proxy:
-    """Passes on to `target`; once `after` bytes have come back in a connection (None: never), it is cut."""
+    """Forwards to `target`; cuts a connection after `after` returned bytes (None: never)."""
 
     def __init__(self, target: int) -> None:
         self.target, self.cut_after_bytes, self.bytes_passed = target, None, 0

@@ -1,9 +1,9 @@
-"""Dovecot on loopback: a real IMAP server for tests, as root and as an ordinary user alike.
+"""Dovecot on loopback: a real IMAP server for tests, for root and ordinary users.
 
     with dovecot.start({"ann@agency.example": "secret"}, tls=True) as server:
         server.deliver("ann@agency.example", raw)
 
-Where Dovecot is not installed, `dovecot.requires_dovecot` marks a test as skipped.
+Without Dovecot, `dovecot.requires_dovecot` skips a test.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from cryptography.x509.oid import NameOID
 PROGRAM = shutil.which("dovecot") or next((path for path in ("/usr/sbin/dovecot",) if os.path.exists(path)), "")
 requires_dovecot = pytest.mark.skipif(not PROGRAM, reason="Dovecot is not installed (apt install dovecot-imapd).")
 TIMEOUT_SECONDS = 15.0
-# What Dovecot keeps of a folder beside the mails; without it, it numbers them anew.
+# Dovecot's index files of a folder; without them it renumbers the emails.
 INDEX_FILES = ("dovecot-uidlist", "dovecot.index*", "dovecot-uidvalidity*")
 PADDING = b"x" * 98 + b"\r\n"
 CONFIG = """
@@ -92,9 +92,9 @@ namespace inbox {{
 
 
 class Dovecot:
-    """A server that runs: `host` and `port` speak openly (and STARTTLS where `tls`), `tls_port` is encrypted at once.
+    """A running server: `port` is plain (with STARTTLS if `tls`), `tls_port` is encrypted.
 
-    `certificate` is the path of the one it shows, for whoever is to trust it.
+    `certificate` is the path of its certificate, for clients that should trust it.
     """
 
     def __init__(self, home: Path, users: dict[str, str], *, tls: bool, names: tuple[str, ...], sent: str) -> None:
@@ -126,7 +126,7 @@ class Dovecot:
         self.change_owner(self.home)
 
     def change_owner(self, path: Path) -> None:
-        """Let the account that the server runs under have `path` and all in it."""
+        """Give `path` and its contents to the server's account."""
         if os.getuid() == 0:
             for one in (path, *path.rglob("*")):
                 os.chown(one, self.account.pw_uid, self.account.pw_gid)
@@ -149,7 +149,7 @@ class Dovecot:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """End it; `run` starts it again with what it has."""
+        """Stop the server; `run` starts it again with its data."""
         self.process.terminate()
         try:
             self.process.wait(TIMEOUT_SECONDS)
@@ -158,19 +158,19 @@ class Dovecot:
             self.process.wait()
 
     def log(self) -> str:
-        """The end of what it has written down."""
+        """Return the end of its log."""
         path = self.home / "log"
         return path.read_text()[-2_000:] if path.exists() else "no log"
 
-    # What lies in it
+    # Contents
 
     def maildir(self, user: str, folder: str = "INBOX") -> Path:
-        """Where the mails of `folder` lie."""
+        """Return the Maildir of `folder`."""
         home = self.home / "mail" / user
         return home if folder == "INBOX" else home / ("." + folder.replace("/", "."))
 
     def deliver(self, user: str, raw: bytes, folder: str = "INBOX", *, seen: bool = False, padding: int = 0) -> None:
-        """Put a mail into `folder`, as a mail server does that has taken it, with `padding` bytes more at its end."""
+        """Deliver an email to `folder` like a mail server, padded with `padding` bytes."""
         folder_path = self.maildir(user, folder)
         if not folder_path.exists():
             for part in ("cur", "new", "tmp"):
@@ -186,19 +186,19 @@ class Dovecot:
         path.rename(folder_path / "cur" / f"{name}:2,S" if seen else folder_path / "new" / name)
 
     def emails(self, user: str, folder: str = "INBOX") -> list[bytes]:
-        """What lies in `folder`, in the order in which it came."""
+        """Return the emails of `folder`, in order of arrival."""
         folder_path = self.maildir(user, folder)
         paths = [path for part in ("cur", "new") for path in (folder_path / part).glob("*")]
         return [path.read_bytes() for path in sorted(paths, key=delivery_order)]
 
     def flags(self, user: str, folder: str = "INBOX") -> list[str]:
-        """The flags of each mail of `folder` (S: seen), in their order; of one nobody has looked at, none."""
+        """Return the flags of each email of `folder` in order (S: seen; none if unseen)."""
         folder_path = self.maildir(user, folder)
         paths = [path for part in ("cur", "new") for path in (folder_path / part).glob("*")]
         return [path.name.partition(":2,")[2] for path in sorted(paths, key=delivery_order)]
 
     def clear_mailboxes(self) -> None:
-        """Take everything out of every mailbox."""
+        """Empty every mailbox."""
         for user in self.users:
             shutil.rmtree(self.maildir(user))
             for part in ("cur", "new", "tmp"):
@@ -206,13 +206,13 @@ class Dovecot:
             self.change_owner(self.maildir(user))
 
     def renumber(self, user: str, folder: str = "INBOX") -> None:
-        """Let it forget the numbers of the mails: it gives new ones, under another UIDVALIDITY."""
+        """Make the server renumber the emails under a new UIDVALIDITY."""
         self.stop()
         for place in {self.maildir(user, folder), self.maildir(user)}:
             for pattern in INDEX_FILES:
                 for path in place.glob(pattern):
                     path.unlink()
-        # The number is made of the second.
+        # UIDVALIDITY is derived from the current second.
         time.sleep(1.1)
         self.run()
 
@@ -226,11 +226,11 @@ def delivery_order(path: Path) -> tuple[str, int]:
 def start_dovecot(
     users: dict[str, str], *, tls: bool = False, names: tuple[str, ...] = ("localhost", "127.0.0.1"), sent: str = "Sent"
 ) -> Iterator[Dovecot]:
-    """An IMAP server with a mailbox for each of `users` (name to password).
+    """Start an IMAP server with a mailbox for each of `users` (name to password).
 
-    With `tls` it shows a certificate of its own for `names`. `sent` is the folder that it says sent mail is in.
+    With `tls` it uses a self-signed certificate for `names`. `sent` is its folder for sent email.
     """
-    # Not below what pytest gives: the path of a socket may be 107 bytes long.
+    # Not below pytest's folder: a socket path has at most 107 bytes.
     with tempfile.TemporaryDirectory(prefix="dovecot-", ignore_cleanup_errors=True) as folder:
         server = Dovecot(Path(folder), users, tls=tls, names=names, sent=sent)
         server.run()
@@ -241,7 +241,7 @@ def start_dovecot(
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Ports that nobody listens on."""
+    """Return free ports."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return tuple(one.getsockname()[1] for one in sockets)
@@ -260,7 +260,7 @@ def group_name(gid: int) -> str:
 
 
 def write_certificate(path: Path, key_path: Path, names: tuple[str, ...]) -> None:
-    """A certificate for `names`, signed by itself, and its key."""
+    """Write a self-signed certificate for `names` and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,10 +1,10 @@
-"""A page's form as a browser would send it back."""
+"""Parse a page's form into the values a browser would submit."""
 
 from html.parser import HTMLParser
 
 
 class FormParser(HTMLParser):
-    """Collects what the inputs of the form with id `wanted` hold."""
+    """Collects the input values of the form with id `form_id`."""
 
     def __init__(self, form_id: str) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class FormParser(HTMLParser):
             if "checked" in attrs:
                 self.values[name] = attrs.get("value", "on")
             return
-        # A browser keeps no line ends in an input of one line.
+        # A browser drops line breaks in single-line inputs.
         self.values[name] = (attrs.get("value") or "").replace("\n", "").replace("\r", "")
 
     def handle_data(self, data):
@@ -56,7 +56,7 @@ class FormParser(HTMLParser):
 
 
 def read_form(html: str, form_id: str) -> dict[str, str]:
-    """What the form with id `wanted` in `html` holds, by the names of its inputs."""
+    """Return the values of the form with id `form_id` in `html`, by input name."""
     parser = FormParser(form_id)
     parser.feed(html)
     return parser.values

@@ -1,4 +1,4 @@
-"""A server of HTTP on loopback for a test, and the faults that servers have."""
+"""A loopback HTTP server for tests, with the faults of real servers."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ Responder = Callable[[BaseHTTPRequestHandler], None]
 
 @contextlib.contextmanager
 def http_server(handler: type[BaseHTTPRequestHandler], **parts: Any) -> Iterator[str]:
-    """The address, `http://127.0.0.1:PORT`, at which `handler` answers with `parts` as its attributes."""
+    """Serve `handler` with `parts` as its attributes; yield its URL, `http://127.0.0.1:PORT`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (handler,), parts))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -27,7 +27,7 @@ def http_server(handler: type[BaseHTTPRequestHandler], **parts: Any) -> Iterator
 
 
 def respond_with(status: int, body: Any, **headers: str) -> Responder:
-    """An answer; `body` is sent as JSON unless it is bytes."""
+    """Answer with `status` and `body`, sent as JSON unless it is bytes."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -44,13 +44,13 @@ def respond_with(status: int, body: Any, **headers: str) -> Responder:
 
 
 def cut_connection(handler: BaseHTTPRequestHandler) -> None:
-    """The connection ends without an answer."""
+    """Close the connection without an answer."""
     handler.close_connection = True
     handler.connection.close()
 
 
 def cut_connection_after(status: int, beginning: bytes) -> Responder:
-    """A status and the beginning of a body, and then the connection ends."""
+    """Send a status and the beginning of a body, then close the connection."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)
@@ -64,7 +64,7 @@ def cut_connection_after(status: int, beginning: bytes) -> Responder:
 
 
 def respond_late(seconds: float, answer: Responder) -> Responder:
-    """`answer` after a while, if anybody still listens."""
+    """Give `answer` after `seconds`, if the client is still connected."""
 
     def wait(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(seconds)
@@ -75,7 +75,7 @@ def respond_late(seconds: float, answer: Responder) -> Responder:
 
 
 def respond_in_pieces(pieces: list[bytes], interval: float) -> Responder:
-    """An answer that comes piece by piece, so that no single read ever takes too long."""
+    """Answer piece by piece, so that no single read times out."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)

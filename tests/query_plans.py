@@ -1,4 +1,4 @@
-"""How PostgreSQL means to answer what a list is asked: read from EXPLAIN on a table of some size."""
+"""PostgreSQL's plans for list queries, read from EXPLAIN on a table of some size."""
 
 import json
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from django.http import QueryDict
 
 
 def filtered_rows(model: type[models.Model], query: str, user: Any) -> models.QuerySet:
-    """The rows of the list of `model` that `query`, a query string, shows to `user`."""
+    """Return the rows that the list of `model` shows to `user` for the query string `query`."""
     model_admin = admin.site.get_model_admin(model)
     request = SimpleNamespace(user=user, GET=QueryDict(query))
     return model_admin.filterset_class(request.GET, model_admin.get_queryset(request), request=request).qs
@@ -23,7 +23,7 @@ def first_page(model: type[models.Model], query: str, user: Any, order: str = ""
 
 
 def plan_nodes(queryset: models.QuerySet) -> list[dict]:
-    """Every step of the plan for `queryset`."""
+    """Return every step of the plan for `queryset`."""
     collected = []
 
     def walk(node: dict) -> None:
@@ -36,12 +36,12 @@ def plan_nodes(queryset: models.QuerySet) -> list[dict]:
 
 
 def plan_indexes(queryset: models.QuerySet) -> set[str]:
-    """The names of the indexes that the plan for `queryset` reads."""
+    """Return the indexes that the plan for `queryset` reads."""
     return {node["Index Name"] for node in plan_nodes(queryset) if "Index Name" in node}
 
 
 def has_seq_scan(queryset: models.QuerySet) -> bool:
-    """Whether the plan for `queryset` reads its whole table."""
+    """Return whether the plan for `queryset` scans its whole table."""
     table = queryset.model._meta.db_table
     return any(node["Node Type"] == "Seq Scan" and node["Relation Name"] == table for node in plan_nodes(queryset))
 

@@ -1,4 +1,4 @@
-"""Real servers on loopback that tests talk to, with the faults that such servers have."""
+"""Loopback mail servers for tests, with the faults of real servers."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ SLOW_SECONDS = 0.08
 
 
 class SmtpSink:
-    """A mail server that takes what it is told to take and keeps it; `fault` is what goes wrong with it.
+    """A mail server that keeps accepted emails; `fault` selects its fault.
 
     Faults: "busy" (421 instead of a greeting), "late" (no greeting in time), "no such user" (550 for `unwelcome`),
     "try later" (451 after the data), "spam" (554 after the data), "cut" (the connection is closed instead of an
@@ -30,7 +30,7 @@ class SmtpSink:
 
     @property
     def emails(self) -> list[EmailMessage]:
-        """What was taken, read by the standard library, its line breaks as on this machine."""
+        """Return the accepted emails, parsed by the standard library, with local line breaks."""
         plain = [data.replace(b"\r\n", b"\n") for data in self.data]
         return [email.message_from_bytes(data, policy=email.policy.default) for data in plain]
 
@@ -71,7 +71,7 @@ class SmtpSink:
 
 
 class Server(SMTP):
-    """An SMTP server with its faults before and around the data."""
+    """The SMTP server with the faults before and around the data."""
 
     line_length_limit = MAX_LINE_LENGTH
 
@@ -95,7 +95,7 @@ class Server(SMTP):
 
 
 class ServerThread:
-    """A loop of its own thread in which servers answer."""
+    """An event loop in a thread of its own, in which servers answer."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -103,7 +103,7 @@ class ServerThread:
         self.thread.start()
 
     def listen(self, make) -> int:
-        """Answer with what `make` makes for each connection; the port."""
+        """Serve each connection with a protocol from `make`; return the port."""
         listening = self.loop.create_server(make, "127.0.0.1", 0)
         self.server = asyncio.run_coroutine_threadsafe(listening, self.loop).result(10)
         return self.server.sockets[0].getsockname()[1]
@@ -124,7 +124,7 @@ class ServerThread:
 
 @contextlib.contextmanager
 def mail_server(settings, *, tls: ssl.SSLContext | None = None, login: bool = False) -> Iterator[SmtpSink]:
-    """A mail server on loopback that the settings name."""
+    """Start a loopback mail server and point the settings to it."""
     sink = SmtpSink()
     controller_options = {"tls_context": tls, "require_starttls": bool(tls)}
     if login:

@@ -1,4 +1,4 @@
-"""What a test that commits leaves behind may be emptied; outside the tests, nothing may."""
+"""Clean the tables after tests that commit; only tests may do this."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +8,13 @@ import pgtrigger
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-# Where what the migrations have put into the tables is kept meanwhile.
+# The schema that keeps the migrations' seed rows.
 SEED_SCHEMA = "seeds_of_tests"
 
 
 @contextmanager
 def allow_truncate() -> Iterator[None]:
-    """Inside, TRUNCATE is not refused by the tables that only grow."""
+    """Allow TRUNCATE on append-only tables inside the block."""
     uris = [f"{model._meta.label}:{t.name}" for model, t in pgtrigger.registered() if t.name == "no_truncate"]
     with pgtrigger.ignore(*uris):
         yield
@@ -34,7 +34,7 @@ def non_empty_tables(cursor: CursorWrapper) -> list[str]:
 
 @cache
 def save_seed_rows() -> tuple[str, ...]:
-    """Copy what the migrations have put into the tables, before the first test commits; which tables that are."""
+    """Copy the migrations' seed rows before the first test commits; return their tables."""
     with connection.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA IF EXISTS {SEED_SCHEMA} CASCADE")
         cursor.execute(f"CREATE SCHEMA {SEED_SCHEMA}")
@@ -45,7 +45,7 @@ def save_seed_rows() -> tuple[str, ...]:
 
 
 def restore_seed_rows() -> None:
-    """Leave nothing but the seeds, without firing a trigger; far quicker than emptying every table and its indexes."""
+    """Restore only the seed rows, without firing triggers; far faster than truncating every table."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         for name in non_empty_tables(cursor):

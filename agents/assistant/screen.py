@@ -140,7 +140,7 @@ def ask_panel(request: HttpRequest, lead: Lead) -> Panel | None:
     url = reverse("admin:leads_lead_ask", args=[lead.pk])
     return Panel(
         "Ask about this lead",
-        "agents/ask_of_lead.html",
+        "agents/ask_panel.html",
         panel_context,
         in_side_column=True,
         url=url,

@@ -1,4 +1,4 @@
-"""Who we know, and what every record can do."""
+"""Users, clients, contacts, projects, saved views and the activity log."""
 
 from crm.models.activity import ActivityLog, ActorType
 from crm.models.people import Client, ClientType, Contact, ContactClient, Project, ProjectStatus, Role, User

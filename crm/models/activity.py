@@ -1,4 +1,4 @@
-"""What was done, by whom, and on whose timeline it stands."""
+"""The activity log: what was done, by which actor, on which record's timeline."""
 
 from typing import Any
 
@@ -21,20 +21,20 @@ class ActorType(models.TextChoices):
 
 class ActivityLogQuerySet(models.QuerySet):
     def visible_to(self, user: Any) -> "ActivityLogQuerySet":
-        """Everybody's deeds for whoever may see everyone, else the user's own."""
+        """Return all entries for users who may see every owner, else the user's own."""
         return self if can_see_everyone(user) else self.filter(actor=user)
 
     def on_timeline_of(self, record: models.Model) -> "ActivityLogQuerySet":
-        """What stands on the timeline of `record`, newest first."""
+        """Return the timeline of `record`, newest first."""
         return self.filter(about_type=record._meta.label_lower, about_id=record.pk).order_by("-occurred_at", "-id")
 
     def for_target(self, record: models.Model) -> "ActivityLogQuerySet":
-        """What was done to `record` itself, newest first."""
+        """Return the entries about `record` itself, newest first."""
         return self.filter(target_type=record._meta.label_lower, target_id=record.pk).order_by("-occurred_at", "-id")
 
 
 class ActivityLog(models.Model):
-    """One deed. Append-only: written by `crm.records.activity` alone, refused by the database otherwise."""
+    """One logged action. Append-only: only `crm.records.activity` inserts rows, and the database refuses changes."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
     actor_type = models.CharField(max_length=10, choices=ActorType)

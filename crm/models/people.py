@@ -1,4 +1,4 @@
-"""Who works here, and who we know: users, clients, contacts, projects."""
+"""Users, clients, contacts and projects."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ from crm.records.base import (
 
 
 class User(AbstractUser):
-    """A member of staff; what they may do comes from their groups."""
+    """A member of staff. Permissions come from groups."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
 
@@ -55,7 +55,7 @@ class ClientQuerySet(RecordQuerySet):
 
 @with_row_audit(exclude=["search_text"])
 class Client(Record):
-    """A person or business that has bought from us."""
+    """A person or business that has bought a policy."""
 
     client_type = models.CharField(
         max_length=20, choices=ClientType, default=ClientType.INDIVIDUAL, db_default=ClientType.INDIVIDUAL
@@ -84,9 +84,9 @@ class Client(Record):
         db_table = "clients"
         permissions = [
             ("see_everyone", "Can see the records of every owner"),
-            ("reassign_client", "Can give a client to another owner"),
+            ("reassign_client", "Can reassign a client to another owner"),
             ("restore_client", "Can restore a deleted client"),
-            ("purge_client", "Can purge a client for ever"),
+            ("purge_client", "Can permanently delete a client"),
         ]
         constraints = [
             choices_check("clients", "client_type", ClientType),
@@ -109,7 +109,7 @@ class Client(Record):
 
 class ContactQuerySet(RecordQuerySet):
     def visible_to(self, user: Any) -> "ContactQuerySet":
-        """A contact of nobody is everybody's; otherwise one of its clients or leads must be visible."""
+        """Return contacts without a client or lead, and those with a visible client or lead."""
         if can_see_everyone(user):
             return self
         clients = ContactClient.objects.filter(contact=models.OuterRef("pk"))
@@ -127,7 +127,7 @@ class ContactQuerySet(RecordQuerySet):
 
 @with_row_audit(exclude=["search_text"])
 class Contact(Record):
-    """A person we talk to; belongs to any number of clients and leads."""
+    """A person linked to any number of clients and leads."""
 
     name = models.CharField(max_length=200)
     email = models.EmailField(blank=True, default="", db_default="")
@@ -144,7 +144,7 @@ class Contact(Record):
         db_table = "contacts"
         permissions = [
             ("restore_contact", "Can restore a deleted contact"),
-            ("purge_contact", "Can purge a contact for ever"),
+            ("purge_contact", "Can permanently delete a contact"),
         ]
         constraints = [
             not_blank_check("contacts", "name"),
@@ -169,7 +169,7 @@ class Contact(Record):
 
 
 class Role(models.TextChoices):
-    """What a contact is to a client or in a lead's decision."""
+    """The role of a contact at a client or in a lead's decision."""
 
     PRIMARY = "primary"
     DECISION_MAKER = "decision_maker", "Decision maker"
@@ -182,7 +182,7 @@ class Role(models.TextChoices):
 
 @with_row_audit()
 class ContactClient(Record):
-    """A contact's place at a client."""
+    """The link between a contact and a client."""
 
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="client_links")
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="contact_links")
@@ -226,7 +226,7 @@ class ProjectQuerySet(RecordQuerySet):
 
 @with_row_audit()
 class Project(Record):
-    """Work we do for a client."""
+    """A project for a client."""
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="projects")
     name = models.CharField(max_length=200)
@@ -244,7 +244,7 @@ class Project(Record):
         db_table = "projects"
         permissions = [
             ("restore_project", "Can restore a deleted project"),
-            ("purge_project", "Can purge a project for ever"),
+            ("purge_project", "Can permanently delete a project"),
         ]
         constraints = [choices_check("projects", "status", ProjectStatus), not_blank_check("projects", "name")]
         indexes = [models.Index("status", "id", condition=LIVE, name="projects_by_status")]

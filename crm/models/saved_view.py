@@ -1,4 +1,4 @@
-"""A list as somebody wants to see it again."""
+"""Saved views of lists."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class SavedView(Record):
 
     class Meta(Record.Meta):
         db_table = "saved_views"
-        permissions = [("share_savedview", "Can share a saved view with everybody")]
+        permissions = [("share_savedview", "Can share a saved view with everyone")]
         constraints = [
             not_blank_check("saved_views", "name"),
             models.UniqueConstraint(
@@ -35,7 +35,7 @@ class SavedView(Record):
                 "name",
                 condition=LIVE,
                 name="saved_views_name_once",
-                violation_error_message="You already have a view of this name.",
+                violation_error_message="You already have a view with this name.",
             ),
         ]
 

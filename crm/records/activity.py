@@ -1,4 +1,4 @@
-"""Who does a deed, and the one function that writes it down."""
+"""The actors of actions, and `record()`, the only function that writes the activity log."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from crm.records.base import Record
 
 @dataclass(frozen=True)
 class Actor:
-    """Whoever does a deed: a member of staff, the program, a model, somebody outside."""
+    """The actor of an action: a user, the system, a model or an outside person."""
 
     type: ActorType
     user: User | None = None
@@ -29,10 +29,10 @@ class Actor:
         return self.name or self.type.label
 
     def require_permission(self, permission: str, action: str) -> None:
-        """Refuse unless this actor may do `action`; the program itself may do everything.
+        """Check that this actor may do `action`; the system may do everything.
 
         Raises:
-            NotPermitted: a person without `permission`, or anybody outside the house.
+            NotPermitted: the user lacks `permission`, or the actor is an outside person.
         """
         if self.type == ActorType.SYSTEM:
             return
@@ -44,14 +44,14 @@ SYSTEM_ACTOR = Actor(ActorType.SYSTEM, name="The program")
 
 
 def record(target: models.Model, verb: str, **entry_fields: Any) -> ActivityLog:
-    """Write one line of history; the arguments are those of `build_entry`."""
+    """Save one log entry; takes the arguments of `build_entry`."""
     row = build_entry(target, verb, **entry_fields)
     row.save(force_insert=True)
     return row
 
 
 def save_entries(entries: Iterable[ActivityLog]) -> None:
-    """Write many at once that `build_entry` has made, in the same transaction."""
+    """Save many entries from `build_entry` at once, in the current transaction."""
     ActivityLog.objects.bulk_create(entries)
 
 
@@ -65,9 +65,9 @@ def build_entry(
     at: datetime | None = None,
     **metadata: Any,
 ) -> ActivityLog:
-    """One line of history, yet to be kept: `by` did `verb` to `target`, on the timeline of `timeline_owner`.
+    """Return an unsaved log entry: `by` did `verb` to `target`, shown on the timeline of `timeline_owner`.
 
-    `timeline_owner` is the target itself unless given; `metadata` holds what JSON can hold.
+    `timeline_owner` defaults to the target. `metadata` must be JSON-serializable.
     """
     actor = Actor.of(by)
     timeline_owner, at = timeline_owner or target, at or timezone.now()

@@ -1,4 +1,4 @@
-"""What every record has: a time-ordered key, dates, soft deletion, and the database's own refusals."""
+"""Base models of records: time-ordered keys, dates, soft deletion, and helpers for constraints."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -20,7 +20,7 @@ LIVE = models.Q(deleted_at__isnull=True)
 
 
 class RecordQuerySet(models.QuerySet):
-    """Sets that every table has."""
+    """The QuerySet of all records."""
 
     def live(self) -> "RecordQuerySet":
         return self.filter(deleted_at__isnull=True)
@@ -29,24 +29,24 @@ class RecordQuerySet(models.QuerySet):
         return self.filter(deleted_at__isnull=False)
 
     def visible_to(self, user: Any) -> "RecordQuerySet":
-        """The rows `user` may know of; a table with owners narrows this."""
+        """Return the rows that `user` may see; tables with owners override this."""
         return self
 
     def update(self, **kwargs: Any) -> int:
-        """As Django's, and keeps `updated_at` true."""
+        """Update like Django, and set `updated_at`."""
         kwargs.setdefault("updated_at", Now())
         return super().update(**kwargs)
 
 
 class LiveManager(models.Manager.from_queryset(RecordQuerySet)):
-    """Sees the rows that are not soft-deleted."""
+    """A manager of rows that are not soft-deleted."""
 
     def get_queryset(self) -> RecordQuerySet:
         return super().get_queryset().filter(deleted_at__isnull=True)
 
 
 class Record(models.Model):
-    """A row that people work with. `objects` sees live rows, `everything` all of them."""
+    """The base of all records. `objects` returns live rows, `everything` includes deleted ones."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
     created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
@@ -61,7 +61,7 @@ class Record(models.Model):
         base_manager_name = "everything"
 
     def update_last_activity(self, at: datetime) -> None:
-        """Called when something at `at` is written on this record's timeline."""
+        """Update the last activity; called when an entry dated `at` is added to the timeline."""
 
     @property
     def is_deleted(self) -> bool:
@@ -101,7 +101,7 @@ class Record(models.Model):
 
 
 def json_field(empty: type[dict] | type[list], **kwargs: Any) -> models.JSONField:
-    """A JSONB column that is never null: `{}` or `[]` where nothing is known, for raw SQL too."""
+    """Return a JSONB column that is never null and defaults to `{}` or `[]`, for raw SQL as well."""
     return models.JSONField(default=empty, blank=True, db_default=models.Value(empty(), models.JSONField()), **kwargs)
 
 
@@ -115,7 +115,7 @@ def tags_field() -> ArrayField:
 
 
 def search_field(*parts: Any) -> models.GeneratedField:
-    """A generated column of the lower-cased `parts`, for one trigram index to search them all."""
+    """Return a generated column of the lower-cased `parts`, so that one trigram index searches them all."""
     expressions: list[Any] = []
     for part in parts:
         expressions += [Coalesce(part, models.Value(""), output_field=models.TextField()), models.Value(" ")]
@@ -127,7 +127,7 @@ def search_field(*parts: Any) -> models.GeneratedField:
 
 
 def digits_only(field: str) -> models.Func:
-    """Only the digits of a phone number, so that it is found however it is written."""
+    """Return the digits of a phone number, so that any spelling of it is found."""
     return models.Func(
         models.F(field),
         models.Value(r"\D"),
@@ -143,7 +143,7 @@ def search_index(table: str) -> GinIndex:
 
 
 def owned_by_or_unassigned(user: Any, field: str = "assigned_to") -> models.Q:
-    """Rows of `user` and rows of nobody: what an agent works on."""
+    """Return the condition for rows owned by `user` or unassigned."""
     return models.Q(**{field: user}) | models.Q(**{f"{field}__isnull": True})
 
 
@@ -154,7 +154,7 @@ def can_see_everyone(user: Any) -> bool:
 def choices_check(
     table: str, field: str, choices: type[models.TextChoices], *, null: bool = False
 ) -> models.CheckConstraint:
-    """The check that `field` holds one of `choices` (or nothing, where `null`)."""
+    """Return a check that `field` is one of `choices`, or null if allowed."""
     condition = models.Q(**{f"{field}__in": choices.values})
     if null:
         condition |= models.Q(**{f"{field}__isnull": True})
@@ -166,7 +166,7 @@ def choices_check(
 
 
 def range_check(table: str, field: str, low: Any, high: Any, *, null: bool = True) -> models.CheckConstraint:
-    """The check that `field` lies in low..high (or is empty, where `null`)."""
+    """Return a check that `field` lies between `low` and `high`, or is null if allowed."""
     condition = models.Q(**{f"{field}__gte": low, f"{field}__lte": high})
     if null:
         condition |= models.Q(**{f"{field}__isnull": True})
@@ -178,7 +178,7 @@ def range_check(table: str, field: str, low: Any, high: Any, *, null: bool = Tru
 
 
 def json_type_check(table: str, field: str, kind: str) -> models.CheckConstraint:
-    """The check that JSON `field` is of `kind` ("object" or "array")."""
+    """Return a check that JSON `field` is of `kind` ("object" or "array")."""
     json_type = models.Func(models.F(field), function="jsonb_typeof", output_field=models.TextField())
     return models.CheckConstraint(
         name=f"{table}_{field}_{kind}",
@@ -204,7 +204,7 @@ def not_blank_check(table: str, field: str) -> models.CheckConstraint:
 
 
 def truncate_protection() -> pgtrigger.Trigger:
-    """The refusal of TRUNCATE, which fires no trigger of a row: for tables that only grow."""
+    """Return a trigger that refuses TRUNCATE on append-only tables; row triggers do not fire on it."""
     return pgtrigger.Trigger(
         name="no_truncate",
         level=pgtrigger.Statement,
@@ -215,9 +215,9 @@ def truncate_protection() -> pgtrigger.Trigger:
 
 
 def with_row_audit(*, exclude: Iterable[str] = ()) -> Any:
-    """Row audit by the database: the old row, who and from where, at each change and purge.
+    """Add a row audit by database triggers: each change or purge stores the old row, the user and the source.
 
-    `exclude` names columns that a machine recomputes by the million; their change alone is no event.
+    `exclude` names bulk-computed columns. A change of these columns alone is not audited.
     """
     excluded_fields = ["updated_at", *exclude]
 

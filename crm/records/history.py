@@ -1,4 +1,4 @@
-"""What the database's row audit kept of a record: each earlier state, who changed it and from where."""
+"""The history of a record from the row audit: earlier states, who changed them and from where."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ HIDDEN_FIELDS = frozenset({"id", "created_at", "updated_at"})
 
 @dataclass(frozen=True)
 class Change:
-    """One change of a row: field by field, what it was and what it became."""
+    """One change of a row, with the old and new value of each changed field."""
 
     at: datetime
     changed_by: str
@@ -24,7 +24,7 @@ class Change:
 
 
 def load_history(row: models.Model) -> list[Change]:
-    """The changes of `row`, newest first; the audit keeps the old row, so each is compared with the next."""
+    """Return the changes of `row`, newest first. The audit stores old rows, so each is compared with the next."""
     if not hasattr(row, "events"):  # a table without an audit
         return []
     events = list(row.events.select_related("pgh_context").order_by("-pgh_created_at", "-pgh_id")[:MAX_HISTORY_CHANGES])
@@ -46,7 +46,7 @@ def load_history(row: models.Model) -> list[Change]:
 
 
 def field_differences(old: models.Model, new: models.Model) -> list[tuple[str, Any, Any]]:
-    """Field by field what differs between two states of a row, as people read it."""
+    """Return the fields that differ between two states of a row, as display values."""
     differences = []
     for field in old._meta.concrete_fields:
         if field.name.startswith("pgh_") or field.name in HIDDEN_FIELDS:
@@ -60,11 +60,11 @@ def field_differences(old: models.Model, new: models.Model) -> list[tuple[str, A
 
 
 def display_value(field: models.Field, value: Any) -> Any:
-    """`value` as people read it: a record by its name, a code by its label, numbers and truths in words."""
+    """Return `value` for display: a record's name, a choice's label, a formatted number or boolean."""
     if value is None or isinstance(value, dict | list):
         return value
     if field.is_relation:
-        return str(field.related_model._base_manager.filter(pk=value).first() or "no longer known")
+        return str(field.related_model._base_manager.filter(pk=value).first() or "deleted")
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float | Decimal):

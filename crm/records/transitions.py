@@ -1,4 +1,4 @@
-"""Deeds that any record can have done to it."""
+"""Transitions shared by all records."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ MAX_VIEW_QUERY_LENGTH = 2_000
 
 
 def permission_name(record_or_model: models.Model | type[models.Model], verb: str) -> str:
-    """The permission's full name, such as `leads.purge_lead`."""
+    """Return the full name of a permission, such as `leads.purge_lead`."""
     meta = record_or_model._meta
     return f"{meta.app_label}.{verb}_{meta.model_name}"
 
@@ -31,7 +31,7 @@ def describe_record(row: models.Model) -> str:
 
 @transaction.atomic
 def create(row: Record, *, by: Actor | User, timeline_owner: models.Model | None = None) -> None:
-    """Save a new `row` and say so on its timeline.
+    """Save a new `row` and record it on the timeline.
 
     Raises:
         NotPermitted: `by` may not add such records.
@@ -46,7 +46,7 @@ def create(row: Record, *, by: Actor | User, timeline_owner: models.Model | None
 
 @transaction.atomic
 def soft_delete(row: Record, *, by: Actor | User, timeline_owner: models.Model | None = None) -> None:
-    """Take `row` out of every list; it can be restored. It is told on the timeline of `timeline_owner`, or its own.
+    """Soft-delete `row`; it can be restored. Recorded on the timeline of `timeline_owner`, by default its own.
 
     Raises:
         NotPermitted: `by` may not delete such records.
@@ -61,12 +61,12 @@ def soft_delete(row: Record, *, by: Actor | User, timeline_owner: models.Model |
 
 @transaction.atomic
 def restore(row: Record, *, by: Actor | User) -> None:
-    """Bring a deleted `row` back.
+    """Restore a deleted `row`.
 
     Raises:
         NotPermitted: `by` may not restore such records.
         IllegalTransition: it is not deleted.
-        InvalidInput: something live has taken its place since (the same address, say).
+        InvalidInput: a live record now conflicts with it, for example by the same email address.
     """
     Actor.of(by).require_permission(permission_name(row, "restore"), f"restore the {row._meta.verbose_name}")
     with errors_as_invalid_input():
@@ -78,11 +78,11 @@ def restore(row: Record, *, by: Actor | User) -> None:
 
 @transaction.atomic
 def purge(row: Record, *, by: Actor | User) -> None:
-    """Remove a deleted `row` for ever; the activity log keeps the fact.
+    """Delete a soft-deleted `row` permanently; the activity log keeps an entry.
 
     Raises:
         NotPermitted: `by` may not purge such records.
-        IllegalTransition: it is not deleted first, or other records still need it.
+        IllegalTransition: it is not soft-deleted, or other records still reference it.
     """
     Actor.of(by).require_permission(permission_name(row, "purge"), f"purge the {row._meta.verbose_name}")
     current = type(row).everything.select_for_update().filter(pk=row.pk).first()
@@ -94,14 +94,14 @@ def purge(row: Record, *, by: Actor | User) -> None:
             current.delete()
     except ProtectedError as error:
         dependents = ", ".join(sorted({str(describe_record(other)) for other in error.protected_objects})[:3])
-        raise IllegalTransition(f"The {describe_record(row)} is still needed by {dependents}.") from error
+        raise IllegalTransition(f"The {describe_record(row)} is still referenced by {dependents}.") from error
 
 
 @transaction.atomic
 def record_edit(
     row: models.Model, changed: list[str], *, by: Actor | User, timeline_owner: models.Model | None = None
 ) -> None:
-    """Write down that a person changed the fields named in `changed`."""
+    """Record that a user edited the fields named in `changed`."""
     if changed:
         names = ", ".join(str(row._meta.get_field(name).verbose_name) for name in changed)
         record(row, "changed", by=by, timeline_owner=timeline_owner, summary=f"Changed {names}", fields=changed)
@@ -109,7 +109,7 @@ def record_edit(
 
 @transaction.atomic
 def add_note(row: Record, body: str, *, by: Actor | User) -> None:
-    """Put a note on the timeline of `row`. A note is activity, not contact.
+    """Add a note to the timeline of `row`. A note counts as activity, not as contact.
 
     Raises:
         NotPermitted: `by` may not change such records.
@@ -121,21 +121,23 @@ def add_note(row: Record, body: str, *, by: Actor | User) -> None:
         raise IllegalTransition(f"The {describe_record(row)} is deleted; restore it first.")
     body = strip_nul(body).strip()
     if not body:
-        raise InvalidInput("Write something: a note must not be empty.")
+        raise InvalidInput("The note is empty. Enter a text.")
     if len(body) > MAX_TIMELINE_NOTE_LENGTH:
-        raise InvalidInput(f"A note has at most {MAX_TIMELINE_NOTE_LENGTH:,} characters; this one has {len(body):,}.")
+        raise InvalidInput(
+            f"A note can have at most {MAX_TIMELINE_NOTE_LENGTH:,} characters; this one has {len(body):,}."
+        )
     record(row, "noted", by=by, summary=body)
 
 
 @transaction.atomic
 def assign(row: Any, owner: User | None, *, by: Actor | User) -> None:
-    """Give a client, lead or ticket to `owner`, or to nobody.
+    """Assign a client, lead or ticket to `owner`, or unassign it with None.
 
-    Taking what is free is open to whoever may change it; anything else is a reassignment.
+    Users who may change the record may take it if it is unassigned; other assignments need `reassign`.
 
     Raises:
-        NotPermitted: `by` may not.
-        IllegalTransition: `owner` has it already, or has left.
+        NotPermitted: `by` may not assign it.
+        IllegalTransition: `owner` already has it, or is inactive.
     """
     actor = Actor.of(by)
     locked = type(row).everything.select_for_update().get(pk=row.pk)
@@ -146,9 +148,11 @@ def assign(row: Any, owner: User | None, *, by: Actor | User) -> None:
     if locked.is_deleted:
         raise IllegalTransition(f"The {describe_record(row)} is deleted.")
     if locked.assigned_to == owner:
-        raise IllegalTransition(f"The {describe_record(row)} already belongs to {owner or 'nobody'}.")
+        raise IllegalTransition(
+            f"The {describe_record(row)} is already {f'assigned to {owner}' if owner else 'unassigned'}."
+        )
     if owner is not None and not owner.is_active:
-        raise IllegalTransition(f"{owner} no longer works here.")
+        raise IllegalTransition(f"{owner} is inactive and cannot be an owner.")
     previous_owner = locked.assigned_to
     type(row).everything.filter(pk=row.pk).update(assigned_to=owner)
     row.assigned_to = owner
@@ -156,7 +160,7 @@ def assign(row: Any, owner: User | None, *, by: Actor | User) -> None:
         row,
         "assigned",
         by=by,
-        summary=f"Owner: {previous_owner or 'nobody'} → {owner or 'nobody'}",
+        summary=f"Owner: {previous_owner or 'Unassigned'} → {owner or 'Unassigned'}",
         was=str(previous_owner.pk) if previous_owner else None,
         now=str(owner.pk) if owner else None,
     )
@@ -164,18 +168,18 @@ def assign(row: Any, owner: User | None, *, by: Actor | User) -> None:
 
 @transaction.atomic
 def save_view(*, name: str, table: str, query: str, shared: bool, by: User) -> SavedView:
-    """Keep the query string of a list under a name of `by`'s own, replacing one of the same name.
+    """Save the query string of a list as a view of `by`, replacing one with the same name.
 
     Raises:
-        NotPermitted: `by` may not keep or not share views.
-        InvalidInput: the name is empty or too long, there is no such table, or the query is none.
+        NotPermitted: `by` may not save or share views.
+        InvalidInput: the name is empty or too long, or the table or query is invalid.
     """
     actor, name = Actor.of(by), strip_nul(name).strip()
-    actor.require_permission("crm.add_savedview", "keep a view")
+    actor.require_permission("crm.add_savedview", "save a view")
     if shared:
         actor.require_permission("crm.share_savedview", "share a view")
     if table not in {model._meta.label_lower for model in apps.get_models()}:
-        raise InvalidInput("There is no such list.")
+        raise InvalidInput("This list does not exist.")
     view = SavedView.objects.select_for_update().filter(owner=by, table=table, name=name).first()
     view = view or SavedView(owner=by, table=table, name=name)
     view.query, view.shared = clean_view_query(query), shared
@@ -186,22 +190,22 @@ def save_view(*, name: str, table: str, query: str, shared: bool, by: User) -> S
 
 
 def clean_view_query(query: str) -> str:
-    """`query` if a list can be asked with it."""
+    """Return `query` if it is a valid query of a list."""
     try:
         QueryDict(query)
     except TooManyFieldsSent as error:
-        raise InvalidInput("That view asks for too much at once.") from error
+        raise InvalidInput("The view has too many filters.") from error
     if len(query) > MAX_VIEW_QUERY_LENGTH:
-        raise InvalidInput(f"A view's query has at most {MAX_VIEW_QUERY_LENGTH:,} characters.")
+        raise InvalidInput(f"A view's query can have at most {MAX_VIEW_QUERY_LENGTH:,} characters.")
     return strip_nul(query)
 
 
 @transaction.atomic
 def delete_saved_view(view: SavedView, *, by: User) -> None:
-    """Take a saved view of `by`'s own away.
+    """Delete a saved view of `by`.
 
     Raises:
-        IllegalTransition: it is somebody else's, or already forgotten.
+        IllegalTransition: another user owns it, or it is already deleted.
     """
     if SavedView.objects.filter(pk=view.pk, owner=by).update(deleted_at=Now()) != 1:
-        raise IllegalTransition("That view is not yours, or is already forgotten.")
+        raise IllegalTransition("This view belongs to another user or is already deleted.")

@@ -1,4 +1,4 @@
-"""Many new rows at once: PostgreSQL's COPY, several times as fast as INSERT."""
+"""Insert many rows with PostgreSQL's COPY, several times faster than INSERT."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -8,12 +8,12 @@ from django.db import connection, models
 
 
 def copy_rows(rows: Sequence[models.Model], field_names: Sequence[str]) -> None:
-    """Write `rows`, all of one model, with the fields `field_names`; the rest is left to the database's defaults.
+    """Insert `rows` of one model with the fields `field_names`; other columns get the database's defaults.
 
-    Nothing is validated but by the database, and no signal is sent.
+    Only the database validates the rows, and no signals are sent.
 
     Raises:
-        IntegrityError, DataError: the database refuses one of them; then none is written.
+        IntegrityError, DataError: the database refuses a row; then no row is inserted.
     """
     if not rows:
         return

@@ -1,4 +1,4 @@
-"""Checks before work begins: a database that we can use, patience with live workers, keys for what is kept secret."""
+"""System checks at the start: database version, worker timeouts and encryption keys."""
 
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from crm.runtime.encryption import NO_KEYS_MESSAGE
 from crm.runtime.startup_errors import DatabaseUnusable
 
 MIN_POSTGRES_VERSION = 15
-# A worker is taken for dead after so many missed heartbeats. With fewer a busy one is taken for dead, too,
-# and its job is run by a second worker while the first still runs it.
+# A worker counts as dead after this many missed heartbeats. With fewer, a busy worker would count as dead,
+# and a second worker would run its job at the same time.
 MIN_MISSED_HEARTBEATS = 3
 KNOWN_MIGRATIONS_UID = "crm.require_known_migrations"
 EMBEDDED_ENGINE = "crm.runtime.embedded"
@@ -22,12 +22,12 @@ APPLIED_MIGRATIONS = "SELECT app, name FROM django_migrations WHERE app = ANY(%s
 
 
 def require_supported_server(sender: Any, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    """Stop at the first connection to a server older than what the migrations need."""
+    """Refuse the first connection to a server that is too old for the migrations."""
     major = connection.connection.info.server_version // 10_000
     if major < MIN_POSTGRES_VERSION:
         connection.close()
         raise DatabaseUnusable(
-            f"The server of DATABASE_URL is PostgreSQL {major}: version {MIN_POSTGRES_VERSION} or newer is needed."
+            f"The server of DATABASE_URL runs PostgreSQL {major}. Version {MIN_POSTGRES_VERSION} or newer is required."
         )
 
 
@@ -62,16 +62,16 @@ def migration_names(config: AppConfig) -> set[str]:
 
 
 def check_stalled_worker_timeout(app_configs: list[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """A worker must be allowed to miss some heartbeats before its jobs are given to another."""
+    """Check that a worker may miss some heartbeats before its jobs are requeued."""
     options = settings.PROCRASTINATE_WORKER_DEFAULTS
     needed = MIN_MISSED_HEARTBEATS * options["update_heartbeat_interval"]
     if options["stalled_worker_timeout"] >= needed:
         return []
     return [
         Error(
-            f"A live worker could be taken for dead, and its jobs run twice: stalled_worker_timeout is "
+            f"Jobs of a live worker could run twice: stalled_worker_timeout is "
             f"{options['stalled_worker_timeout']} s and must be at least {needed} s.",
-            hint=f"Give it {MIN_MISSED_HEARTBEATS} to {2 * MIN_MISSED_HEARTBEATS} times update_heartbeat_interval.",
+            hint=f"Set it to {MIN_MISSED_HEARTBEATS} to {2 * MIN_MISSED_HEARTBEATS} times update_heartbeat_interval.",
             obj="PROCRASTINATE_WORKER_DEFAULTS",
             id="crm.E001",
         )
@@ -79,7 +79,7 @@ def check_stalled_worker_timeout(app_configs: list[AppConfig] | None, **kwargs: 
 
 
 def check_credentials_keys(app_configs: list[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """In production passwords of mailboxes need keys of their own."""
+    """Check that production sets its own keys for mailbox passwords."""
     if settings.CREDENTIALS_KEYS:
         return []
-    return [Error(NO_KEYS_MESSAGE, hint="Keep the keys apart from the database and its backups.", id="crm.E002")]
+    return [Error(NO_KEYS_MESSAGE, hint="Store the keys separately from the database and its backups.", id="crm.E002")]

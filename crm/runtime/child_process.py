@@ -1,7 +1,7 @@
-"""Run a Python module that ends when its starter does: `python -m crm.runtime.child_process MODULE ARGUMENTS`.
+"""Run a Python module that ends when its parent process ends: `python -m crm.runtime.child_process MODULE ARGUMENTS`.
 
-The starter gives a pipe as standard input and keeps the other end. When it ends, however it ends, the kernel
-closes that end; this works on every Unix, where the signal for it (PR_SET_PDEATHSIG) is Linux's alone.
+The parent passes a pipe as standard input and keeps the other end. The kernel closes that end when the parent
+dies for any reason. This works on every Unix, whereas PR_SET_PDEATHSIG exists on Linux only.
 """
 
 import os
@@ -12,7 +12,7 @@ import threading
 
 
 def main() -> None:
-    """Become the module that the command line names."""
+    """Run the module named on the command line."""
     threading.Thread(target=_end_with_starter, daemon=True).start()
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""What became of something that was handed to the outside world."""
+"""Outcomes of deliveries to outside systems."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 logger = logging.getLogger(__name__)
 
-# For how long what is already known is kept in hand while the database is away.
+# How long to keep retrying to save an outcome while the database is down.
 MAX_RETRY_TIME = timedelta(minutes=2)
 # The waits before a delivery that may succeed later is tried again; after the last one it has failed.
 RETRY_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
@@ -20,22 +20,22 @@ T = TypeVar("T")
 
 
 class DeliveryOutcome(Enum):
-    """How a delivery ended; only the first says that it happened, only the second and third that it did not."""
+    """How a delivery ended. Only the first value means delivered; only the second and third mean not delivered."""
 
     DELIVERED = "done"
-    # Proven not accepted, and it never will be as it is.
+    # Rejected for good; retrying unchanged cannot succeed.
     REJECTED = "refused"
-    # Proven not accepted: may be tried again by itself.
+    # Not accepted for now; may be retried automatically.
     RETRY_LATER = "later"
-    # Cut off: nobody here can tell.
+    # Connection lost: delivery unconfirmed.
     UNCONFIRMED = "unknown"
-    # Somebody else is at it, or it was taken back: nothing was done, and nothing is to be written down.
+    # Another worker has it, or it was undone: nothing was sent, and there is nothing to record.
     SKIPPED = "left alone"
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """`message` is a sentence for people wherever it was not done; `reference` is what the other side calls it."""
+    """A delivery's result: `message` explains a failure to the user, `reference` is the other side's identifier."""
 
     outcome: DeliveryOutcome
     message: str = ""
@@ -44,7 +44,7 @@ class Delivery:
 
 
 def retry_while_database_down(write: Callable[[], T]) -> T:
-    """The outcome of `write`, tried again while the database is away: what it writes is known nowhere else."""
+    """Return the result of `write`, retried while the database is down, because its data exists nowhere else."""
     deadline = time.monotonic() + MAX_RETRY_TIME.total_seconds()
     delay = 0.2
     while True:
@@ -53,7 +53,7 @@ def retry_while_database_down(write: Callable[[], T]) -> T:
         except (OperationalError, InterfaceError) as error:
             if connection.in_atomic_block or time.monotonic() > deadline:
                 raise
-            logger.warning("The database is away (%s): what was done is written down as soon as it is back.", error)
+            logger.warning("The database is down (%s). The result is saved as soon as it is back.", error)
             connection.close()
             time.sleep(delay)
             delay = min(delay * 2, 5)

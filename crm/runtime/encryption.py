@@ -1,7 +1,7 @@
-"""Secrets that the program needs itself, such as passwords of mailboxes: encrypted wherever they are kept.
+"""Encryption of stored secrets such as mailbox passwords.
 
-Sealed with the first key of CREDENTIALS_KEYS and opened with any of them, so that keys can be changed. What a secret
-is for is sealed with it: a password cannot be used for another server than the one it was entered for.
+The first key of CREDENTIALS_KEYS encrypts and every key decrypts, so that keys can be rotated. The purpose of a
+secret is encrypted with it: a password works only for the server it was entered for.
 """
 
 import json
@@ -12,18 +12,18 @@ from django.views.decorators.debug import sensitive_variables
 
 from crm.exceptions import InvalidInput
 
-NO_KEYS_MESSAGE = "CREDENTIALS_KEYS is not set, so no password can be kept: see .env.example."
+NO_KEYS_MESSAGE = "CREDENTIALS_KEYS is not set, so passwords cannot be stored. See .env.example."
 
 
 class SecretUnreadable(InvalidInput):
-    """A secret that cannot be opened; the message says why and what to do."""
+    """The secret cannot be decrypted; the message says why and what to do."""
 
 
 def credential_keys() -> MultiFernet:
-    """The keys, the one that seals first.
+    """Return the keys, the encrypting one first.
 
     Raises:
-        InvalidInput: there are none.
+        InvalidInput: no keys are set.
     """
     if not settings.CREDENTIALS_KEYS:
         raise InvalidInput(NO_KEYS_MESSAGE)
@@ -32,36 +32,36 @@ def credential_keys() -> MultiFernet:
 
 @sensitive_variables()
 def encrypt_secret(secret: str, *, purpose: str) -> str:
-    """`secret` encrypted, to be opened for the same `purpose` only."""
+    """Return `secret` encrypted for `purpose`; it decrypts only for the same purpose."""
     return credential_keys().encrypt(json.dumps([secret, purpose]).encode()).decode()
 
 
 @sensitive_variables()
 def decrypt_secret(token: str, *, purpose: str) -> str:
-    """What `encrypt_secret` was given.
+    """Return the secret that `encrypt_secret` encrypted.
 
     Raises:
-        SecretUnreadable: none of the keys opens it, or it was sealed for something else.
+        SecretUnreadable: no key decrypts it, or it has another purpose.
     """
     try:
         secret, stored_purpose = json.loads(credential_keys().decrypt(token.encode()))
     except InvalidToken:
         raise SecretUnreadable(
-            "The password kept here cannot be read with the keys of CREDENTIALS_KEYS: "
-            "put the key back, or enter the password again."
+            "The stored password cannot be decrypted with the keys of CREDENTIALS_KEYS. "
+            "Restore the key or enter the password again."
         ) from None
     if stored_purpose != purpose:
-        raise SecretUnreadable("The password was entered for another server or login: enter it again.")
+        raise SecretUnreadable("The password was entered for another server or login. Enter it again.")
     return secret
 
 
 def reencrypt_secret(token: str) -> str:
-    """`token` under the first key.
+    """Return `token` re-encrypted with the first key.
 
     Raises:
-        SecretUnreadable: none of the keys opens it.
+        SecretUnreadable: no key decrypts it.
     """
     try:
         return credential_keys().rotate(token.encode()).decode()
     except InvalidToken:
-        raise SecretUnreadable("None of the keys of CREDENTIALS_KEYS opens it.") from None
+        raise SecretUnreadable("No key of CREDENTIALS_KEYS decrypts the secret.") from None

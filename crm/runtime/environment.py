@@ -1,4 +1,4 @@
-"""Reading the environment: each variable is understood, or the start stops with a sentence that names it."""
+"""Typed environment variables; an invalid value stops the start with a sentence that names it."""
 
 import base64
 import binascii
@@ -25,107 +25,106 @@ KEY_BYTES = 32
 DECIMAL_NUMBER = re.compile(r"[0-9]{1,7}(\.[0-9]{1,6})?")
 MAX_COUNT_VALUE = 1_000_000
 POSTGRES_SCHEMES = ("postgres://", "postgresql://")
-# How a mail server is spoken to, and where it listens unless the URL says: openly, encrypted from the start, or
-# encrypted after STARTTLS.
+# Schemes of mail server URLs with their default ports: plain, TLS from the start, or STARTTLS.
 MAIL_SCHEMES = {"smtp": ("", 25), "smtps": ("SSL", 465), "smtp+ssl": ("SSL", 465), "smtp+tls": ("TLS", 587)}
 
 
 class BadVariable(ImproperlyConfigured):
-    """A variable that cannot be used as it is; the message is the sentence that a person reads."""
+    """A variable has an invalid value; the message is shown to the user."""
 
 
 def derive_key(text: str) -> str:
-    """A key that follows from `text`, for development."""
+    """Derive a key from `text`, for development."""
     return base64.urlsafe_b64encode(sha256(f"credentials {text}".encode()).digest()).decode()
 
 
 def port_number(text: str) -> int:
-    """A TCP port.
+    """Parse a TCP port.
 
     Raises:
-        ValueError: `text` is none.
+        ValueError: `text` is not a port.
     """
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65_536):
-        raise ValueError(f"{text!r} is no port")
+        raise ValueError(f"{text!r} is not a port")
     return int(text)
 
 
 class Environment:
-    """The variables of the process, completed by the file `.env` where the process does not say."""
+    """The variables of the process, with the file `.env` as fallback."""
 
     def __init__(self, env_file: Path) -> None:
         try:
             if env_file.exists():
-                # `read_env` takes a file that it may not read for one that is not there: a server would then
-                # run with the defaults for development.
+                # `read_env` treats an unreadable file as missing: a server would then run with the
+                # development defaults.
                 env_file.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise BadVariable(f"{env_file} cannot be read: {error}.") from error
         environ.Env.read_env(env_file)
 
     def text(self, name: str, default: str = "") -> str:
-        """The value without surrounding blanks; an empty one counts as not given."""
-        # Not `Env.str`, which takes a value that begins with a dollar sign for the name of another variable.
+        """Return the value without surrounding whitespace; an empty value counts as unset."""
+        # Not `Env.str`, which reads a value with a leading dollar sign as the name of another variable.
         return environ.Env.ENVIRON.get(name, "").strip() or default
 
     def comma_separated(self, name: str) -> list[str]:
-        """A list written with commas."""
+        """Return a comma-separated list."""
         return [word.strip() for word in self.text(name).split(",") if word.strip()]
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """Yes or no. Unlike `environ`, which takes every unknown word for no."""
+        """Return a boolean. `environ` would read every unknown word as false."""
         value = self.text(name, "yes" if default else "no").lower()
         if value not in TRUE_WORDS | FALSE_WORDS:
-            raise BadVariable(f"{name} is {value!r}: write true or false.")
+            raise BadVariable(f"{name} is {value!r}. Write true or false.")
         return value in TRUE_WORDS
 
     def port(self, name: str, default: int) -> int:
-        """A TCP port."""
+        """Return a TCP port."""
         value = self.text(name, str(default))
         try:
             return port_number(value)
         except ValueError:
-            raise BadVariable(f"{name} is {value!r}: write a number from 1 to 65535.") from None
+            raise BadVariable(f"{name} is {value!r}. Write a number from 1 to 65535.") from None
 
     def time_zone(self, name: str, default: str) -> str:
-        """A name of the IANA time zone database."""
+        """Return a name of the IANA time zone database."""
         value = self.text(name, default)
         if value not in zoneinfo.available_timezones():
-            raise BadVariable(f"{name} is {value!r}, which is no time zone: write one such as Europe/Berlin.")
+            raise BadVariable(f"{name} is {value!r}, which is not a time zone. Write one such as Europe/Berlin.")
         return value
 
     def log_level(self, name: str, default: str) -> str:
-        """A level of the logging module, in capitals."""
+        """Return a level of the logging module, in capitals."""
         value = self.text(name, default).upper()
         if value not in logging.getLevelNamesMapping():
-            raise BadVariable(f"{name} is {value!r}: write DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+            raise BadVariable(f"{name} is {value!r}. Write DEBUG, INFO, WARNING, ERROR or CRITICAL.")
         return value
 
     def database(self, name: str) -> dict[str, Any] | None:
-        """Django's settings of the PostgreSQL that the URL names, or None where no URL is given.
+        """Return Django's settings for the PostgreSQL URL, or None if it is unset.
 
-        The URL is never repeated in an error, because it holds a password.
+        Errors never repeat the URL, because it holds a password.
         """
         url = self.text(name)
         if not url:
             return None
         example = "write postgresql://user:password@host:5432/name"
         if not url.startswith(POSTGRES_SCHEMES):
-            raise BadVariable(f"{name} does not name a PostgreSQL database, the only kind we run on: {example}.")
+            raise BadVariable(f"{name} does not name a PostgreSQL database, the only supported kind: {example}.")
         try:
             parsed = environ.Env.db_url_config(url)
             make_conninfo(**parsed.get("OPTIONS", {}))
         except (ValueError, ImproperlyConfigured, ProgrammingError) as error:
-            raise BadVariable(f"{name} cannot be understood: {example}.") from error
+            raise BadVariable(f"{name} is malformed: {example}.") from error
         if not parsed["NAME"]:
-            raise BadVariable(f"{name} names no database: {example}.")
-        # A socket's folder is written with %2F for its slashes.
+            raise BadVariable(f"{name} does not name a database: {example}.")
+        # The folder of a socket has its slashes written as %2F.
         return {**parsed, "HOST": unquote(parsed["HOST"])}
 
     def web_address(self, name: str) -> str:
-        """Where an HTTP API begins, without a slash at its end; empty where none is given.
+        """Return the base URL of an HTTP API without a trailing slash, or "" if unset.
 
-        It is never repeated in an error, because somebody may have written a password into it.
+        Errors never repeat it, because it may contain a password.
         """
         url = self.text(name).rstrip("/")
         if not url:
@@ -137,27 +136,29 @@ class Environment:
             is_complete = False
         is_plain = url.isascii() and url.isprintable() and not set(url) & set(" @?#\\")
         if not (is_complete and is_plain and parsed.scheme in {"http", "https"}):
-            raise BadVariable(f"{name} is no web address: write one such as https://api.example.com, and no more.")
+            raise BadVariable(
+                f"{name} is not a base URL. Write one such as https://api.example.com, without query or password."
+            )
         return url
 
     def token(self, name: str) -> str:
-        """A secret that is sent in a header; never repeated in an error."""
+        """Return a secret that is sent in a header; errors never repeat it."""
         value = self.text(name)
         if not value.isascii() or not value.isprintable() or " " in value:
-            raise BadVariable(f"{name} holds blanks or characters that no token has.")
+            raise BadVariable(f"{name} contains whitespace or characters that are not allowed in a token.")
         return value
 
     def keys(self, name: str) -> list[str]:
-        """Keys to encrypt with (Fernet: 32 bytes in base64), written with commas; never repeated in an error."""
+        """Return comma-separated encryption keys (Fernet: 32 bytes in base64); errors never repeat them."""
         keys = self.comma_separated(name)
         if not all(is_fernet_key(key) for key in keys):
-            raise BadVariable(f"{name} holds something that is no key: .env.example says how to make one.")
+            raise BadVariable(f"{name} contains an invalid key. See .env.example on how to create one.")
         return keys
 
     def mail_server(self, name: str, default: str) -> dict[str, Any]:
-        """Django's settings of the mail server that the URL names; an empty host where none is given.
+        """Return Django's settings for the mail server URL, with an empty host if it is unset.
 
-        The URL is never repeated in an error, because it holds a password.
+        Errors never repeat the URL, because it holds a password.
         """
         url = self.text(name, default)
         if not url:
@@ -166,7 +167,7 @@ class Environment:
         try:
             parsed = environ.Env.email_url_config(url)
         except (ValueError, ImproperlyConfigured):
-            raise BadVariable(f"{name} cannot be understood: {example}.") from None
+            raise BadVariable(f"{name} is malformed: {example}.") from None
         scheme = url.split("://")[0].lower()
         port = parsed["EMAIL_PORT"]
         host = parsed["EMAIL_HOST"] or ""
@@ -184,9 +185,9 @@ class Environment:
         }
 
     def sender(self, name: str, default: str) -> str:
-        """An address to send from, with a name before it: `Agency <office@example.com>`."""
+        """Return a sender address with a name: `Agency <office@example.com>`."""
         value = self.text(name, default)
-        invalid = BadVariable(f"{name} is {value!r}: write a name and an address, as in Agency <office@example.com>.")
+        invalid = BadVariable(f"{name} is {value!r}. Write a name and an address, as in Agency <office@example.com>.")
         try:
             header = mail_policy.header_factory("From", value)
         except (ValueError, IndexError, MessageError):
@@ -196,29 +197,29 @@ class Environment:
         return value
 
     def number(self, name: str, default: str, *, maximum: int) -> Decimal:
-        """A number from nothing to `maximum`, with a point where it is not whole."""
+        """Return a number from 0 to `maximum`, with a decimal point if needed."""
         value = self.text(name, default)
         if not (DECIMAL_NUMBER.fullmatch(value) and Decimal(value) <= maximum):
-            raise BadVariable(f"{name} is {value!r}: write a number from 0 to {maximum}.")
+            raise BadVariable(f"{name} is {value!r}. Write a number from 0 to {maximum}.")
         return Decimal(value)
 
     def count(self, name: str, default: int) -> int:
-        """A whole number from nothing to a million."""
+        """Return a whole number from 0 to a million."""
         value = self.text(name, str(default))
         if not (value.isascii() and value.isdigit() and int(value) <= MAX_COUNT_VALUE):
-            raise BadVariable(f"{name} is {value!r}: write a whole number from 0 to {MAX_COUNT_VALUE}.")
+            raise BadVariable(f"{name} is {value!r}. Write a whole number from 0 to {MAX_COUNT_VALUE}.")
         return int(value)
 
     def seconds(self, name: str, default: int) -> int:
-        """A time of at least one second."""
+        """Return a duration of at least one second."""
         value = self.text(name, str(default))
         if not (value.isascii() and value.isdigit() and 0 < int(value) <= 3_600):
-            raise BadVariable(f"{name} is {value!r}: write a number of seconds from 1 to 3600.")
+            raise BadVariable(f"{name} is {value!r}. Write a number of seconds from 1 to 3600.")
         return int(value)
 
 
 def is_fernet_key(text: str) -> bool:
-    """Whether `text` is 32 bytes in base64 of the kind that URLs can hold."""
+    """Return whether `text` is 32 bytes in URL-safe base64."""
     try:
         return len(base64.b64decode(text.encode(), altchars=b"-_", validate=True)) == KEY_BYTES
     except (binascii.Error, ValueError):
@@ -226,5 +227,5 @@ def is_fernet_key(text: str) -> bool:
 
 
 def is_valid_sender(address: Address) -> bool:
-    """Whether mail can be sent from `address`, and it says by which name."""
+    """Return whether `address` is a valid sender with a name."""
     return bool(address.display_name and address.username and "." in address.domain and address.addr_spec.isascii())

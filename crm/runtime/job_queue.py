@@ -1,4 +1,4 @@
-"""Queueing jobs as part of the transaction that orders them."""
+"""Queue jobs within the transaction that requests them."""
 
 import logging
 
@@ -10,9 +10,9 @@ logger = logging.getLogger(__name__)
 
 
 def enqueue(task: JobDeferrer, **arguments: str | int | bool | list[str]) -> None:
-    """Queue `task`; one that waits already under the same queueing lock is enough."""
+    """Queue `task`, unless a job with the same queueing lock is already waiting."""
     try:
         with transaction.atomic():
             task.defer(**arguments)
     except AlreadyEnqueued:
-        logger.debug("Such a job waits already: %s.", task.job.queueing_lock)
+        logger.debug("A job with this lock is already waiting: %s.", task.job.queueing_lock)

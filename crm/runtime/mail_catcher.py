@@ -1,4 +1,4 @@
-"""Catching our own mails where no mail server is set: each becomes a file, and nobody gets it."""
+"""The mail catcher: writes each outgoing email to a file instead of sending it, for development."""
 
 import asyncio
 import email
@@ -16,13 +16,13 @@ MAX_EMAIL_BYTES = 50 * 1024 * 1024
 
 
 class CatcherProtocol(SMTP):
-    """Takes whatever a mail program can send, long lines too."""
+    """An SMTP protocol that accepts long lines."""
 
     line_length_limit = 1024 * 1024
 
 
 class EmailFileWriter:
-    """Writes each mail into `caught_emails_folder`, under a name that sorts by time, and tells `report` where."""
+    """Writes each email into `caught_emails_folder`, with a name sorted by time, and reports the path."""
 
     def __init__(self, folder: Path, report: Callable[[str], object]) -> None:
         self.folder, self.report = folder, report
@@ -33,17 +33,17 @@ class EmailFileWriter:
         name = re.sub(r"[^A-Za-z0-9.@_-]+", "", name)[:100]
         path = self.folder / f"{datetime.now():%Y-%m-%d %H.%M.%S.%f} {name}.eml"
         path.write_bytes(data)
-        self.report(f"A mail to {', '.join(envelope.rcpt_tos)}: {path}")
+        self.report(f"Email to {', '.join(envelope.rcpt_tos)}: {path}")
         return "250 Caught"
 
 
 def caught_emails_folder() -> Path:
-    """Where caught mails are written."""
+    """Return the folder of caught email."""
     return settings.DATA_DIR / "mail"
 
 
 def run_catcher(listener: socket.socket, report: Callable[[str], object]) -> None:
-    """Catch mails on `listener` until told to end."""
+    """Catch email on `listener` until stopped."""
     caught_emails_folder().mkdir(parents=True, exist_ok=True)
     files = EmailFileWriter(caught_emails_folder(), report)
     asyncio.run(
@@ -54,7 +54,7 @@ def run_catcher(listener: socket.socket, report: Callable[[str], object]) -> Non
 
 
 async def serve_until_signal(listener: socket.socket, make_protocol: Callable[[], CatcherProtocol]) -> None:
-    """Answer on `listener` until SIGINT or SIGTERM."""
+    """Serve on `listener` until SIGINT or SIGTERM."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)

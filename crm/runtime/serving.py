@@ -1,4 +1,4 @@
-"""The web server and its worker as one thing: they start together, run together and end together."""
+"""Run the web server and its worker as one group: they start, run and end together."""
 
 import contextlib
 import errno
@@ -16,25 +16,25 @@ from pathlib import Path
 
 from crm.runtime.embedded import locks
 
-# Seconds: gunicorn lets requests finish for 30, a worker its jobs; then they are killed.
+# Seconds. Gunicorn gives requests 30 to finish and a worker its jobs; then they are killed.
 SHUTDOWN_GRACE_SECONDS = 35
 WEB_PROCESSES, WEB_THREADS = 2, 4
 
 
 class CannotServe(Exception):
-    """Serving is not possible; the message is one sentence for a person."""
+    """The CRM cannot be served; the message is a sentence for the user."""
 
 
 @contextlib.contextmanager
 def single_instance_lock(lock: Path, address: str) -> Iterator[None]:
-    """Be the one that serves this checkout, or say where it is served already."""
+    """Hold the lock of the only server of this checkout, or report the address of the running one."""
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         lock_descriptor = locks.try_acquire_exclusive(lock)
     except OSError as error:
         raise CannotServe(f"{lock} cannot be used: {error.strerror}.") from error
     if lock_descriptor is None:
-        raise CannotServe(f"The CRM is served already, at {lock.read_text()}: stop that one first.")
+        raise CannotServe(f"The CRM already runs at {lock.read_text()}. Stop it first.")
     try:
         lock.write_text(address)
         yield
@@ -43,7 +43,7 @@ def single_instance_lock(lock: Path, address: str) -> Iterator[None]:
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """The socket to serve on, taken before anything starts, so that nobody else gets the port meanwhile."""
+    """Return the listening socket, opened before any process starts so that the port stays reserved."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -54,32 +54,32 @@ def open_listener(host: str, port: int) -> socket.socket:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise CannotServe(
-                f"Port {port} is in use by another program: choose another, as in PORT={port + 1} make demo."
+                f"Port {port} is in use by another program. Choose another, as in PORT={port + 1} make demo."
             ) from error
-        raise CannotServe(f"{host}:{port} cannot be served on: {error.strerror}.") from error
+        raise CannotServe(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
     return listener
 
 
 @dataclass
 class ProcessGroup:
-    """The processes that serve; each ends by itself when we are gone (see `crm.runtime.child_process`)."""
+    """The serving processes; each ends when the parent ends (see `crm.runtime.child_process`)."""
 
     folder: Path
     processes: dict[str, subprocess.Popen] = field(default_factory=dict)
 
     def start(self, name: str, module: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> None:
-        """Run a Python module as a child called `name`."""
+        """Run a Python module as a child process called `name`."""
         self.processes[name] = subprocess.Popen(
             [sys.executable, "-m", "crm.runtime.child_process", module, *arguments],
             cwd=self.folder,
             stdin=subprocess.PIPE,
             pass_fds=pass_fds,
-            # Ctrl-C reaches all processes of a terminal's group at once; we want to be the one who ends them.
+            # Ctrl-C reaches every process of the terminal's group; the parent must be the one to stop the children.
             start_new_session=True,
         )
 
     def start_web(self, listener: socket.socket) -> None:
-        """Run the application server on a socket that is listening already."""
+        """Run the application server on an already listening socket."""
         arguments = [
             f"--bind=fd://{listener.fileno()}",
             f"--workers={WEB_PROCESSES}",
@@ -89,15 +89,15 @@ class ProcessGroup:
         self.start("web server", "gunicorn", "crm.wsgi", *arguments, *quiet, pass_fds=(listener.fileno(),))
 
     def start_catcher(self, listener: socket.socket) -> None:
-        """Run what catches our mails on a socket that is listening already."""
+        """Run the mail catcher on an already listening socket."""
         self.start("mail catcher", "manage", "catch_mail", f"--fd={listener.fileno()}", pass_fds=(listener.fileno(),))
 
     def find_ended_process(self) -> str | None:
-        """The name of a member that has ended by itself."""
+        """Return the name of a process that has ended unexpectedly, or None."""
         return next((name for name, child in self.processes.items() if child.poll() is not None), None)
 
     def stop_all(self, kill_now: threading.Event) -> None:
-        """Ask all to end, wait for them, and kill what does not; set `kill_now` to wait no longer."""
+        """Terminate all processes and kill those that do not end in time; set `kill_now` to skip the wait."""
         for child in self.processes.values():
             child.terminate()
         deadline = time.monotonic() + SHUTDOWN_GRACE_SECONDS
@@ -107,13 +107,13 @@ class ProcessGroup:
             time.sleep(0.05)
         for child in self.processes.values():
             with contextlib.suppress(ProcessLookupError):
-                # Each leads a group of its own, so that the web server's processes go with it.
+                # Each child leads its own group, so that the web server's processes are killed with it.
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
 
 
 def is_serving(host: str, port: int) -> bool:
-    """Whether a page is served; any page will do."""
+    """Return whether the server answers with any page."""
     connection = HTTPConnection(host, port, timeout=1)
     try:
         connection.request("HEAD", "/")

@@ -1,7 +1,7 @@
-"""Running background jobs: what `manage.py worker` does, on as many machines as there are.
+"""Background workers (`manage.py worker`); any number, on any number of machines.
 
-The jobs are rows of the same database (procrastinate). A task that is deferred inside a transaction is part
-of it, in a web request and in another job alike.
+Jobs are rows of the same database (procrastinate). A task deferred inside a transaction is part of it, in a web
+request as in another job.
 """
 
 import asyncio
@@ -21,26 +21,26 @@ from procrastinate.psycopg_connector import PsycopgConnector
 logger = logging.getLogger(__name__)
 
 CONNECTION_ERRORS = (ConnectorException, psycopg.OperationalError, OperationalError)
-# Seconds between attempts to reach a database that went away: doubled each time, up to the longest.
+# Seconds between attempts to reconnect to the database: doubled each time, up to the maximum.
 FIRST_RETRY_DELAY, MAX_RETRY_DELAY = 0.5, 15.0
-# A shift that lasted this many seconds had a working database: the next loss begins with short pauses again.
+# After this many seconds of work the database counts as stable, and the next loss starts with short pauses.
 STABLE_AFTER_SECONDS = 60.0
-# Beside one connection for each job: the heartbeat, and the question which jobs to abort.
+# In addition to one connection a job: the heartbeat, and the query for jobs to abort.
 SPARE_CONNECTIONS = 2
 
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """What one worker process takes on."""
+    """The options of one worker process."""
 
     queues: list[str] | None
     concurrency: int
-    # Whether to wait for more when nothing is left to do.
+    # Whether to wait for more jobs when the queue is empty.
     waits_when_empty: bool = True
 
 
 async def run_worker(worker_options: WorkerOptions, stop: asyncio.Event) -> None:
-    """Run jobs until `stop` is set, then let the running ones finish; a lost database is waited for."""
+    """Run jobs until `stop` is set, then finish the running ones; reconnect if the database goes down."""
     retry_delay = FIRST_RETRY_DELAY
     while not stop.is_set():
         started_at = time.monotonic()
@@ -49,7 +49,7 @@ async def run_worker(worker_options: WorkerOptions, stop: asyncio.Event) -> None
             if not worker_options.waits_when_empty:
                 return
         except CONNECTION_ERRORS as error:
-            logger.warning("The database went away (%s): the worker tries again.", error)
+            logger.warning("Lost the database connection (%s). The worker reconnects.", error)
         if time.monotonic() - started_at > STABLE_AFTER_SECONDS:
             retry_delay = FIRST_RETRY_DELAY
         with contextlib.suppress(TimeoutError):
@@ -58,7 +58,7 @@ async def run_worker(worker_options: WorkerOptions, stop: asyncio.Event) -> None
 
 
 async def _run_until_disconnected(worker_options: WorkerOptions, stop: asyncio.Event) -> None:
-    """Work until told to stop or until the database is lost."""
+    """Work until stopped or until the database connection is lost."""
     await sync_to_async(_reconnect)()
     worker_app = _make_worker_app(worker_options.concurrency)
     async with worker_app.open_async():
@@ -73,21 +73,20 @@ async def _run_until_disconnected(worker_options: WorkerOptions, stop: asyncio.E
         stop_task = asyncio.create_task(stop.wait())
         await asyncio.wait({worker_task, stop_task}, return_when=asyncio.FIRST_COMPLETED)
         stop_task.cancel()
-        # Cancelling is how a worker is asked to stop: it waits for the jobs it has begun.
+        # Cancelling asks a worker to stop; it waits for its running jobs.
         worker_task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await worker_task
 
 
 def _make_worker_app(concurrency: int) -> DjangoApp:
-    """An app for the worker's own queries, beside the one that tasks are deferred with.
+    """Return an app for the worker's own queries, separate from the one that defers tasks.
 
-    Swapping the connector of the one app, as procrastinate's own command does, would make a job that is
-    deferred by a running job go through the worker's pool: outside the transaction, and left behind by a
-    rollback.
+    Swapping the connector of the shared app, as procrastinate's command does, would send jobs deferred by
+    a running job through the worker's pool: outside the transaction, so a rollback would not remove them.
     """
     connector = PsycopgConnector(
-        # Asked anew for each connection, because asking is what starts an embedded server that was killed.
+        # Computed for each connection, because this restarts an embedded server that was killed.
         kwargs=sync_to_async(connector_params),
         min_size=1,
         max_size=concurrency + SPARE_CONNECTIONS,
@@ -103,6 +102,6 @@ def _make_worker_app(concurrency: int) -> DjangoApp:
 
 
 def _reconnect() -> None:
-    # The thread's connection may be one that the database has dropped; periodic jobs are deferred through it.
+    # The thread's connection may have been dropped; periodic jobs are deferred through it.
     connections.close_all()
     connection.ensure_connection()

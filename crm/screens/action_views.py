@@ -86,7 +86,7 @@ class ActionViewsMixin:
             "back": back,
         }
         status = 422 if form.is_bound else 200
-        return TemplateResponse(request, "crm/deed.html", context, status=status)
+        return TemplateResponse(request, "crm/action.html", context, status=status)
 
     def success_url(self, request: HttpRequest, row: models.Model, verb: str) -> str:
         """Return the page to show after an action: the page that held the form, if it is on this site."""
@@ -135,7 +135,7 @@ class ActionViewsMixin:
                 "across": request.POST.get("select_across", "0"),
                 "back": request.get_full_path(),
             }
-            return TemplateResponse(request, "crm/bulk.html", context)
+            return TemplateResponse(request, "crm/bulk_action.html", context)
 
         return run
 

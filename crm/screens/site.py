@@ -28,7 +28,7 @@ class RecordAutocompleteView(AutocompleteJsonView):
 class CrmSite(UnfoldAdminSite):
     """The admin with the dashboard as its index."""
 
-    index_template = "crm/today.html"
+    index_template = "crm/dashboard.html"
     enable_nav_sidebar = True
 
     def get_urls(self) -> list[Any]:

@@ -15,6 +15,36 @@ from crm.text.links import is_web_link
 
 register = template.Library()
 register.filter("is_web_link", is_web_link)
+UNASSIGNED = format_html('<span class="quiet">{}</span>', "Unassigned")
+
+
+@register.simple_tag
+def icon(name: str) -> str:
+    """Return a Material Symbols icon, hidden from screen readers."""
+    return format_html('<span class="material-symbols-outlined" aria-hidden="true">{}</span>', name)
+
+
+@register.simple_tag
+def ago(moment: datetime | None, css_class: str = "") -> str:
+    """Return how long ago `moment` was; its tooltip gives the exact time."""
+    if moment is None:
+        return time_ago(moment)
+    classes = format_html(' class="{}"', css_class) if css_class else ""
+    title = short_datetime(timezone.localtime(moment))
+    return format_html('<span{} title="{}">{}</span>', classes, title, time_ago(moment))
+
+
+@register.simple_tag
+def score_bar(share: Decimal | float | None) -> str:
+    """Return a bar filled to `share` (0 to 1), for an element of the class `score`."""
+    width = percent(share).replace(" ", "") or "0%"
+    return format_html('<i aria-hidden="true"><b style="width:{}"></b></i>', width)
+
+
+@register.filter
+def owner(user: Any) -> Any:
+    """Return `user`, or a muted "Unassigned" where there is none."""
+    return UNASSIGNED if user is None else user
 
 
 @register.filter
@@ -30,7 +60,7 @@ def plus(number: int, more: int) -> int:
 
 @register.filter
 def time_ago(moment: datetime | None) -> str:
-    """Return the time since (or until) `moment` in one unit: `3 days ago`."""
+    """Return the time since (or until) `moment`, in one unit."""
     if moment is None:
         return "never"
     now = timezone.now()
@@ -43,14 +73,14 @@ def time_ago(moment: datetime | None) -> str:
 
 @register.filter
 def days_ago(moment: datetime) -> str:
-    """Return the time since `moment` in days, exact enough to decide about a follow-up."""
+    """Return the time since `moment` in days, exact enough to decide on a follow-up."""
     days = (timezone.now() - moment).days
     return time_ago(moment) if days < 1 else f"{days:,} day{'' if days == 1 else 's'} ago"
 
 
 @register.filter(expects_localtime=True)
 def short_datetime(moment: datetime) -> str:
-    """Return `3 Nov 2026, 14:05`, for lists: ten times faster than the filter `date`."""
+    """Return `3 Nov 2026, 14:05`, like the filter `date` but ten times faster, for lists."""
     return f"{moment.day} {moment:%b %Y, %H:%M}"
 
 
@@ -61,7 +91,7 @@ def percent(share: Decimal | float | None) -> str:
 
 @register.filter
 def money(amount: Decimal | float | None) -> str:
-    """Return dollars as `$1,240`, or `$1.2M` from a million on."""
+    """Return an amount in dollars: `$1,240`, or `$1.2M` from a million."""
     if amount is None:
         return ""
     value = float(amount)
@@ -75,7 +105,7 @@ def get_item(mapping: Any, key: str) -> Any:
 
 @register.filter
 def humanize_key(key: str) -> str:
-    """Return a key as people write it: `renewal_date` is `Renewal date`."""
+    """Return a key as a label: `renewal_date` becomes `Renewal date`."""
     return str(key).replace("_", " ").strip().capitalize()
 
 
@@ -86,7 +116,7 @@ def type_name(value: Any) -> str:
 
 @register.simple_tag
 def list_link(table: str) -> str:
-    """Return the address of the list of `table` (`leads.lead`); empty if it has none."""
+    """Return the URL of the list of `table` (`leads.lead`), or "" if it has none."""
     try:
         return reverse(f"admin:{table.replace('.', '_')}_changelist")
     except NoReverseMatch:
@@ -95,7 +125,7 @@ def list_link(table: str) -> str:
 
 @register.simple_tag
 def record_link(table: str, pk: Any) -> str:
-    """Return a link to the record of `table` with the key `pk`."""
+    """Return a link to the record of `table` with key `pk`."""
     try:
         url = reverse(f"admin:{table.replace('.', '_')}_change", args=[pk])
     except NoReverseMatch:

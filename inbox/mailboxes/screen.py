@@ -147,8 +147,8 @@ class RetryImport(ActionForm):
 class SetAsideAdmin(RecordAdmin):
     filterset_class = SetAsideFilter
     search_label = "Search by source"
-    row_template = "inbox/aside_row.html"
-    page_template = "inbox/aside_page.html"
+    row_template = "inbox/set_aside_row.html"
+    page_template = "inbox/set_aside_page.html"
     list_select_related = ("mailbox",)
     list_defer = ("raw",)
     page_select_related = ("mailbox",)

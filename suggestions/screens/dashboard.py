@@ -66,7 +66,7 @@ def approvals_panel(user: User, now: datetime) -> Panel | None:
     )
     names = LabelCache()
     shown = [build_suggestion_line(row, names, user) for row in rows[:MAX_APPROVALS_SHOWN]]
-    return Panel("Waiting for you", "suggestions/today.html", shown, url=queue_url())
+    return Panel("Waiting for you", "suggestions/dashboard.html", shown, url=queue_url())
 
 
 def waiting_view(request: HttpRequest) -> JsonResponse:

@@ -83,7 +83,7 @@ def suggestions_panel(request: HttpRequest, name: str, record: Any) -> Panel | N
     if user.has_perm(PROPOSE_PERMISSION) and not getattr(record, "is_deleted", False):
         shown["suggest"] = reverse("admin:suggestions_suggestion_add") + f"?{name}={record.pk}"
     url = reverse("admin:suggestions_suggestion_changelist") + f"?state=all&{name}={record.pk}"
-    return Panel("Suggestions", "suggestions/of_record.html", shown, count=str(len(lines)), url=url)
+    return Panel("Suggestions", "suggestions/panel.html", shown, count=str(len(lines)), url=url)
 
 
 def is_inline_draft(line: SuggestionLine, user: User) -> bool:

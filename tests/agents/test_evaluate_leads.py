@@ -362,11 +362,11 @@ def test_concurrent_runs_propose_once():
 def test_lead_page_shows_last_evaluation(as_max):
     lead = make_lead()
     url = f"/leads/lead/{lead.pk}/change/"
-    assert "The next step is looked for within minutes." in as_max.get(url).content.decode()
+    assert "Not checked yet. The next check runs within minutes." in as_max.get(url).content.decode()
     say(lead)
     evaluate_due_leads()
     page = as_max.get(url).content.decode()
-    assert "Looked at now." in page
+    assert "Last checked now" in page
     assert "has not been answered" in page
     lead = make_lead(status_id="CLOSED_WON")
     assert "looked" not in as_max.get(f"/leads/lead/{lead.pk}/change/").content.decode().lower()

@@ -325,7 +325,7 @@ def test_thread_page_shows_proposal_and_can_approve_it(mailbox, as_max):
     url = f"/inbox/thread/{said.thread_id}/change/"
     page = as_max.get(url).content.decode()
     deed = f"/suggestions/suggestion/{proposed().pk}/do/approve/"
-    assert "Triaged now" in page
+    assert "Last checked now" in page
     assert page.index('class="side"') < page.index(f'action="{deed}"')
     answer = as_max.post(deed, {"next": url, "version": proposed().version})
     assert (answer.status_code, answer["Location"]) == (302, url)

@@ -61,7 +61,7 @@ def test_search_matches_word_stems(as_max):
     page = as_max.get(LIST, {"q": "roofs"}).content.decode()
     assert "Roof questions" in page
     assert "Weather" not in page
-    assert "Nothing matches" in as_max.get(LIST, {"q": "zebra"}).content.decode()
+    assert "No results" in as_max.get(LIST, {"q": "zebra"}).content.decode()
 
 
 def test_search_uses_its_index():

@@ -94,7 +94,7 @@ def test_spend_chart_is_empty_without_known_prices(as_max):
 
 def test_empty_period_shows_message(as_max):
     page = get_page(as_max)
-    assert "No model was asked anything in this time." in page.content.decode()
+    assert "No AI calls in this period." in page.content.decode()
     assert all(one.is_empty for one in page.context["charts"])
 
 

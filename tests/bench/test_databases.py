@@ -1,4 +1,4 @@
-"""Two benches on one server do not take each other's databases."""
+"""Two benchmarks on one server keep their databases apart."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""`python -m bench leads`: what it compares is the same, and every bar can be missed."""
+"""`python -m bench leads` compares the same rows, and every target can be missed."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ SLOW = replace(FAST, seconds=1.0)
 
 @pytest.fixture
 def site(db):
-    """Somebody who may see everything, and more leads than the deepest question needs."""
+    """A site with a superuser, and more leads than the deepest query needs."""
     with override_settings(**SETTINGS):
         call_command("seed", leads=1_300, chunk=1_300, verbosity=0, **dict.fromkeys(SHARE_OPTIONS, 0.0))
         yield BenchSite(LISTING, "the one of this test")

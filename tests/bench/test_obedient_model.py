@@ -1,4 +1,4 @@
-"""A model that obeys what it reads, over the wire: what it may add to a lead, and what would be noticed."""
+"""An obedient model: what it may add to a lead, and which violations are noticed."""
 
 import pytest
 from pydantic_ai import models as pydantic_ai_models

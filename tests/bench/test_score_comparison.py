@@ -1,4 +1,4 @@
-"""The trial that counts scores by hand tells right from wrong."""
+"""The score comparison tells right scores from wrong ones."""
 
 from datetime import timedelta
 from decimal import Decimal

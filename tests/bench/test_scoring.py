@@ -1,4 +1,4 @@
-"""The bench of scoring holds two ways against each other that come to the same."""
+"""Both sides of the scoring benchmark give the same result."""
 
 import pytest
 from django.core.management import call_command

@@ -62,7 +62,7 @@ def test_sent_reply_can_be_taken_back_and_edited(opened, max, thread):
     with page.expect_navigation():
         page.click("[data-send]")
     with page.expect_navigation():
-        page.get_by_role("button", name="Take back").click()
+        page.get_by_role("button", name="Undo send").click()
     expect(page.locator("#compose_body")).to_have_value("Too soon.")
     assert not Message.objects.filter(direction="out").exists()
 

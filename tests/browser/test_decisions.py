@@ -124,7 +124,7 @@ def test_uncertain_delivery_can_be_settled(opened, max, card, width, dark):
     Suggestion.objects.update(status=SuggestionStatus.FAILED, error_message="Cut off.")
     page = opened(max, width=width, dark=dark)
     page.goto(f"{QUEUE}{card.pk}/change/")
-    expect(page.locator("body")).to_contain_text("Nobody knows whether it went out")
+    expect(page.locator("body")).to_contain_text("Delivery unconfirmed")
     assert accessibility_faults(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
     page.keyboard.press("a")

@@ -53,7 +53,7 @@ def test_thread_shortcuts_work_but_not_while_typing(opened, max, three_threads):
     page, thread = opened(max), three_threads[0]
     page.goto(f"{LIST}{thread.pk}/change/")
     page.keyboard.press("a")
-    expect(page.locator('.deeds form[action$="/do/assign/"] select')).to_be_focused()
+    expect(page.locator('.page-actions form[action$="/do/assign/"] select')).to_be_focused()
     page.keyboard.press("e")
     assert Thread.objects.get(pk=thread.pk).status == "OPEN"
     page.keyboard.press("Escape")

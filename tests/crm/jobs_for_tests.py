@@ -1,4 +1,4 @@
-"""A worker that knows these jobs, too: `python -m tests.crm.jobs_for_tests ARGUMENTS OF THE COMMAND`."""
+"""A worker that also knows these jobs: `python -m tests.crm.jobs_for_tests ARGUMENTS OF THE COMMAND`."""
 
 import os
 import signal

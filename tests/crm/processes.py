@@ -1,4 +1,4 @@
-"""Running our own programs from a test, as a shell would."""
+"""Run CRM commands from a test, like a shell."""
 
 import contextlib
 import os
@@ -34,14 +34,14 @@ OUR_VARIABLES = {
 
 
 def process_environment(**variables: str) -> dict[str, str]:
-    """The environment of this process, with these variables of ours and no others."""
-    # Playwright's tests set Django's own one for the process they share with others.
+    """Return this process's environment, with only these CRM variables."""
+    # Playwright's tests set Django's own variable for the shared process.
     others = OUR_VARIABLES | {"DJANGO_ALLOW_ASYNC_UNSAFE"}
     return {name: value for name, value in os.environ.items() if name not in others} | variables
 
 
 def start_process(*command: str, **variables: str) -> subprocess.Popen:
-    """Start `python COMMAND` in the project folder; what it prints is read from its `stdout`."""
+    """Start `python COMMAND` in the project folder; read its output from `stdout`."""
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=settings.BASE_DIR,
@@ -55,7 +55,7 @@ def start_process(*command: str, **variables: str) -> subprocess.Popen:
 
 
 def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess:
-    """Run a command to its end; `stdout` has all it printed."""
+    """Run a command to its end; `stdout` has all its output."""
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=settings.BASE_DIR,
@@ -70,7 +70,7 @@ def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess:
 
 @contextlib.contextmanager
 def running(*command: str, **variables: str) -> Iterator[subprocess.Popen]:
-    """A started process that is gone after the block, whatever happens in it."""
+    """Yield a started process that is ended after the block in any case."""
     process = start_process(*command, **variables)
     try:
         yield process
@@ -82,7 +82,7 @@ def running(*command: str, **variables: str) -> Iterator[subprocess.Popen]:
 
 
 def wait_for_line(process: subprocess.Popen, *words: str) -> str:
-    """The first line that `process` prints with any of these in it; it is killed when that takes a minute."""
+    """Return the first output line of `process` with any of these words; kill it after a minute."""
     output_lines = []
     patience = threading.Timer(60, process.kill)
     patience.start()
@@ -93,11 +93,11 @@ def wait_for_line(process: subprocess.Popen, *words: str) -> str:
             output_lines.append(line)
     finally:
         patience.cancel()
-    raise AssertionError(f"{words} was never printed, but this: {''.join(output_lines)}")
+    raise AssertionError(f"{words} was not printed; the output was: {''.join(output_lines)}")
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    """Whether it happens in time."""
+    """Return whether the condition becomes true in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -107,7 +107,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
 
 
 def test_database_url(name: str | None = None) -> str:
-    """DATABASE_URL for a process that is to use the database of this test, or another on its server."""
+    """Return DATABASE_URL for this test's database, or another one on its server."""
     its = connection.settings_dict
     name = name or its["NAME"]
     host, user, password = (quote(str(its[key]), safe="") for key in ("HOST", "USER", "PASSWORD"))
@@ -118,12 +118,12 @@ test_database_url.__test__ = False
 
 
 def children_of(pid: int) -> set[int]:
-    """The processes that `pid` has started, and theirs."""
+    """Return all descendants of `pid`."""
     return {child.pid for child in psutil.Process(pid).children(recursive=True)}
 
 
 def is_dead(pid: int) -> bool:
-    """Whether the process has ended, be it collected by its parent or not."""
+    """Return whether the process has ended, even as a zombie."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -131,5 +131,5 @@ def is_dead(pid: int) -> bool:
 
 
 def list_files(folder: Path) -> list[Path]:
-    """What lies in a folder; nothing when there is none."""
+    """Return the files of a folder, or none if it is missing."""
     return sorted(folder.iterdir()) if folder.exists() else []

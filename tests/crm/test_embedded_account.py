@@ -1,4 +1,4 @@
-"""As root the server runs as another account: what that one needs is opened for it, and nothing more."""
+"""Under root the server runs as another account, which gets access to what it needs and nothing more."""
 
 import os
 import stat

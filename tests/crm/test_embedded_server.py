@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: there for whoever uses it, gone after the last, whole whatever was killed."""
+"""The embedded PostgreSQL starts for its first user, stops after the last, and survives any kill."""
 
 import contextlib
 import os
@@ -37,7 +37,7 @@ for line in sys.stdin:
 
 @contextlib.contextmanager
 def make_temporary_folder():
-    # Not pytest's: every new session of it closes its folder again for the account that the server runs as.
+    # Not pytest's folder: each new session closes it again for the server's account.
     folder = Path(tempfile.mkdtemp(prefix="crm-")).resolve()
     try:
         yield folder
@@ -54,7 +54,7 @@ def folder():
 
 @pytest.fixture(scope="module")
 def place():
-    """A server's folder, initialised once for the file."""
+    """A server's folder, initialised once for this file."""
     with make_temporary_folder() as folder:
         place = Place(folder)
         yield place
@@ -63,7 +63,7 @@ def place():
 
 @pytest.fixture
 def start_user(place):
-    """Starts a process that uses the server: wait for "up", then end it, or have it run a line of Python."""
+    """Start a process that uses the server and wait for "up"; it can be ended or run a line of Python."""
     started = []
 
     def begin(folder: Path = place.root) -> subprocess.Popen:
@@ -100,9 +100,9 @@ def pid_of_keeper(place):
 
 
 def kill_server(place):
-    """SIGKILL the server and all it started, as a machine that loses power does."""
+    """SIGKILL the server and all its processes, like a power loss."""
     server = psutil.Process(pid_of_server(place))
-    # The server first: it would take the death of a child for a crash of that child and go on.
+    # The server first: it would survive the crash of a child.
     all_of_it = [server, *server.children()]
     for process in all_of_it:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -142,7 +142,7 @@ def test_killed_server_restarts_with_its_data(place, start_user):
 def test_server_stops_cleanly_during_recovery(place, start_user):
     process = start_user()
     wait_for_line(process, "up")
-    # Enough to go through that the recovery is not over at once.
+    # Enough rows for the recovery to take a moment.
     run_sql(place, "CREATE TABLE much AS SELECT generate_series(1, 500000) AS number")
     psutil.Process(pid_of_server(place)).children()[0].kill()
     process.kill()
@@ -164,7 +164,7 @@ def test_killed_keeper_is_replaced_by_next_user(place, start_user):
     wait_for_line(first, "up")
     os.kill(pid_of_keeper(place), signal.SIGKILL)
     first.communicate()
-    assert cluster.accepts_connections(place), "nobody is left to stop it"
+    assert cluster.accepts_connections(place), "no process is left to stop it"
     wait_for_line(start_user(), "up")
     assert not locks.is_free(place.keeper_lock)
 
@@ -242,7 +242,7 @@ def test_folder_name_may_have_special_characters(folder, start_user, name):
 
 
 def test_shell_expression_as_folder_name_is_refused(folder):
-    with pytest.raises(EmbeddedPostgresError, match=r"because of its name: move the folder or set DATA_DIR\.$"):
+    with pytest.raises(EmbeddedPostgresError, match=r"because of its name. Move the folder or set DATA_DIR\.$"):
         EmbeddedServer(Place(folder / "$(touch x)")).ensure_running()
 
 
@@ -252,15 +252,15 @@ def test_open_socket_folder_is_refused(folder, mode):
     place.sockets.mkdir(parents=True)
     place.sockets.chmod(mode)
     account_of(place.data).take_ownership(place.sockets)
-    with pytest.raises(EmbeddedPostgresError, match=r"is not a private one of ours: remove it\.$"):
+    with pytest.raises(EmbeddedPostgresError, match=r"is not private to the server. Remove it\.$"):
         EmbeddedServer(place).ensure_running()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder that is somebody else's")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can create a folder of another user")
 def test_foreign_socket_folder_is_refused(folder):
     place = Place(folder / "data")
     place.sockets.mkdir(parents=True, mode=0o700)
-    with pytest.raises(EmbeddedPostgresError, match=r"is not a private one of ours: remove it\.$"):
+    with pytest.raises(EmbeddedPostgresError, match=r"is not private to the server. Remove it\.$"):
         EmbeddedServer(place).ensure_running()
 
 
@@ -268,7 +268,9 @@ def test_data_of_another_version_is_refused(folder):
     other = Place(folder / "data")
     other.data.mkdir(parents=True)
     (other.data / "PG_VERSION").write_text("14\n")
-    with pytest.raises(EmbeddedPostgresError, match=r"was made by PostgreSQL 14 and ours is 18: move the folder"):
+    with pytest.raises(
+        EmbeddedPostgresError, match=r"was created by PostgreSQL 14, but the installed version is 18. Move the folder"
+    ):
         EmbeddedServer(other).ensure_running()
 
 
@@ -295,7 +297,7 @@ def test_removed_folder_is_created_again(folder, start_user):
     process.stdin.flush()
     wait_for_line(process, "did")
     assert run_sql(place, "SELECT 1") == [(1,)]
-    assert is_dead(orphan), "a server without its files is of no use to anybody"
+    assert is_dead(orphan), "a server without its files is useless"
 
 
 def test_unusable_folder_is_reported_in_a_sentence(folder):

@@ -1,4 +1,4 @@
-"""What stops a request before any page of ours is reached still ends in a sentence."""
+"""Requests refused before they reach a page still get a sentence."""
 
 import pytest
 from django.test import Client as Browser
@@ -17,7 +17,7 @@ def test_stale_csrf_token_shows_instructions(ann):
     careful.force_login(ann)
     answer = careful.post(approve_url(ann), {})
     assert answer.status_code == 403
-    assert "load the page anew and do it again" in answer.content.decode()
+    assert "reload the page and try again" in answer.content.decode()
 
 
 def test_oversized_request_shows_message(ann, as_ann, settings):
@@ -30,7 +30,7 @@ def test_oversized_request_shows_message(ann, as_ann, settings):
 def test_not_found_page_explains(as_ann, ann, bob):
     answer = as_ann.get(approve_url(bob))
     assert answer.status_code == 404
-    assert "It may have been deleted" in answer.content.decode()
+    assert "The record may have been deleted" in answer.content.decode()
 
 
 def test_server_error_page_explains(as_ann, ann, monkeypatch):
@@ -41,4 +41,4 @@ def test_server_error_page_explains(as_ann, ann, monkeypatch):
     as_ann.raise_request_exception = False
     answer = as_ann.get(approve_url(ann))
     assert answer.status_code == 500
-    assert "The program broke down over this" in answer.content.decode()
+    assert "Something went wrong" in answer.content.decode()

@@ -1,4 +1,4 @@
-"""`manage.py catch_mail`, alone and as a part of `serve`: each mail becomes a file."""
+"""`manage.py catch_mail`, alone and as a part of `serve`, writes each email to a file."""
 
 import email
 import email.policy
@@ -26,9 +26,9 @@ def send(port):
 def test_catcher_writes_each_email_to_a_file(tmp_path):
     port = free_port()
     with running("manage.py", "catch_mail", f"--port={port}", DATA_DIR=str(tmp_path)) as catcher:
-        assert wait_for_line(catcher, "are written to")
+        assert wait_for_line(catcher, "is written to")
         send(port)
-        assert wait_for_line(catcher, "A mail to lee@example.com: ")
+        assert wait_for_line(catcher, "Email to lee@example.com: ")
         catcher.terminate()
         assert catcher.wait(10) == 0
     [file] = (tmp_path / "mail").iterdir()
@@ -44,7 +44,7 @@ def test_busy_port_is_reported(tmp_path):
         port = taken.getsockname()[1]
         ended = manage("catch_mail", f"--port={port}", DATA_DIR=str(tmp_path))
     assert ended.returncode == 1
-    assert ended.stdout == f"CommandError: Port {port} is in use by another program: choose another with --port.\n"
+    assert ended.stdout == f"CommandError: Port {port} is in use by another program. Choose another with --port.\n"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -62,6 +62,6 @@ def test_serve_starts_catcher_unless_port_is_busy(tmp_path, busy):
             if not busy:
                 send(port)
                 assert len(list((tmp_path / "mail").iterdir())) == 1
-            assert wait_for_line(serve, "The CRM is at")
+            assert wait_for_line(serve, "The CRM runs at")
             serve.terminate()
             assert serve.wait(40) == 0

@@ -1,4 +1,4 @@
-"""What can be done to any record, and what is written down of it."""
+"""Transitions of any record, and their history."""
 
 import json
 from datetime import timedelta
@@ -37,7 +37,7 @@ NOTHING_PENDING = "SET CONSTRAINTS ALL IMMEDIATE"
 
 @pytest.fixture
 def one_of_each():
-    """A record of every kind that is worked with, with the deeds that the roles give for it."""
+    """One record of every kind, with the transitions that roles allow."""
     client = make_client()
     project = Project.objects.create(client=client, name="Onboarding")
     task = Task.objects.create(title="Call")
@@ -148,7 +148,7 @@ def test_contact_with_duplicate_address_cannot_be_restored(max):
 
 
 def test_only_deleted_records_can_be_purged_and_purge_is_logged(one_of_each, ada):
-    for row in reversed(one_of_each):  # what belongs to the client first
+    for row in reversed(one_of_each):  # the client's own rows first
         key = row.pk
         with pytest.raises(IllegalTransition, match="must be deleted before it is purged"):
             purge(row, by=ada)
@@ -166,7 +166,7 @@ def test_client_of_converted_lead_cannot_be_purged(ada):
     lead = make_lead(contact_name="Won one", contact_email="", status_id="CLOSED_WON")
     Lead.objects.filter(pk=lead.pk).update(converted_at=timezone.now(), converted_to_client=client)
     soft_delete(client, by=ada)
-    with pytest.raises(IllegalTransition, match="“Needed” is still needed by lead “Won one”"):
+    with pytest.raises(IllegalTransition, match="“Needed” is still referenced by lead “Won one”"):
         purge(client, by=ada)
     assert Client.everything.get(pk=client.pk).is_deleted
     assert "purged" not in logged_verbs(client)
@@ -252,7 +252,7 @@ def test_note_is_on_timeline_and_is_not_a_contact(ann):
 @pytest.mark.parametrize("body", ["", " \n\t", "\x00", " \x00 ", "x" * 10_001])
 def test_empty_or_overlong_note_is_refused(ann, as_ann, body):
     lead = make_lead()
-    with pytest.raises(InvalidInput, match="a note must not be empty|at most 10,000 characters"):
+    with pytest.raises(InvalidInput, match="The note is empty|at most 10,000 characters"):
         add_note(lead, body, by=ann)
     assert as_ann.post(f"/leads/lead/{lead.pk}/do/note/", {"body": body}).status_code == 422
     assert logged_verbs(lead) == ["created"]
@@ -280,7 +280,7 @@ def test_user_with_change_permission_can_take_unassigned_record(ann):
         row.refresh_from_db()
         assert row.assigned_to == ann
         line = ActivityLog.objects.for_target(row)[0]
-        assert (line.verb, line.summary) == ("assigned", "Owner: nobody → Ann")
+        assert (line.verb, line.summary) == ("assigned", "Owner: Unassigned → Ann")
         assert line.metadata == {"name": "Ann", "was": None, "now": str(ann.pk)}
 
 
@@ -292,18 +292,18 @@ def test_other_assignments_need_reassign_permission(ann, bob, max):
         assign(row, ann, by=max)
         assign(row, None, by=max)
         with pytest.raises(NotPermitted, match="may not reassign"):
-            assign(row, bob, by=ann)  # giving what is free to another is no taking
+            assign(row, bob, by=ann)  # assigning an unassigned record to another user is a reassignment
         row.refresh_from_db()
         assert row.assigned_to is None
 
 
 def test_assigning_to_current_owner_or_inactive_user_is_refused(max, ann):
     lead, gone = make_lead(assigned_to=ann), make_user("gone", "agent", is_active=False)
-    with pytest.raises(IllegalTransition, match="already belongs to Ann"):
+    with pytest.raises(IllegalTransition, match="already assigned to Ann"):
         assign(lead, ann, by=max)
-    with pytest.raises(IllegalTransition, match="Gone no longer works here"):
+    with pytest.raises(IllegalTransition, match="Gone is inactive and cannot be an owner"):
         assign(lead, gone, by=max)
-    with pytest.raises(IllegalTransition, match="already belongs to nobody"):
+    with pytest.raises(IllegalTransition, match="already unassigned"):
         assign(make_lead(), None, by=max)
     lead.refresh_from_db()
     assert (lead.assigned_to, logged_verbs(lead)) == (ann, ["created"])
@@ -494,7 +494,7 @@ def test_history_page_shows_old_and_new_values(as_max, ann):
     save_form(as_max, lead, contact_name="New name", notes="")
     text = as_max.get(f"/leads/lead/{lead.pk}/history/").content.decode()
     assert "<del>Old name</del> → <ins>New name</ins>" in text
-    assert "<del>&lt;b&gt;old&lt;/b&gt;</del> → <ins>nothing</ins>" in text
+    assert "<del>&lt;b&gt;old&lt;/b&gt;</del> → <ins>empty</ins>" in text
     assert "Max" in text
     assert f"/leads/lead/{lead.pk}/change/" in text
     assert "Changed name, notes" in text
@@ -504,7 +504,7 @@ def test_history_page_shows_owner_names_and_booleans(as_max, ann, max):
     lead, contact = make_lead(), make_contact()
     assign(lead, ann, by=max)
     text = as_max.get(f"/leads/lead/{lead.pk}/history/").content.decode()
-    assert "<del>nothing</del> → <ins>Ann</ins>" in text
+    assert "<del>empty</del> → <ins>Ann</ins>" in text
     link = ContactClient.objects.create(client=make_client(), contact=contact, is_primary=True)
     ContactClient.objects.filter(pk=link.pk).update(is_primary=False)
     link.refresh_from_db()
@@ -522,7 +522,7 @@ def test_creating_needs_permission_and_valid_values(vera, max):
             create(bad, by=max)
     with pytest.raises(InvalidInput, match="must be a JSON object"):
         create(Client(name="x", custom_fields=[1]), by=max)
-    with pytest.raises(InvalidInput, match="The database cannot keep this"):
+    with pytest.raises(InvalidInput, match="The database cannot store this value"):
         create(Client(name="x", notes="a\x00b"), by=max)
     assert not Client.objects.exists()
 
@@ -530,9 +530,9 @@ def test_creating_needs_permission_and_valid_values(vera, max):
 def test_database_refusal_uses_constraint_message():
     with pytest.raises(InvalidInput, match="The value must not be negative"), errors_as_invalid_input():
         Lead.objects.create(contact_name="x", estimated_value=-1)
-    with pytest.raises(InvalidInput, match="The database cannot keep this"), errors_as_invalid_input():
+    with pytest.raises(InvalidInput, match="The database cannot store this value"), errors_as_invalid_input():
         Lead.objects.filter(pk=make_lead().pk).update(contact_phone="5" * 41)
-    with pytest.raises(InvalidInput, match="cannot keep this"), errors_as_invalid_input():
+    with pytest.raises(InvalidInput, match="cannot store this value"), errors_as_invalid_input():
         Lead.objects.filter(pk=make_lead().pk).update(custom_fields={"a": "\x00"})
 
 

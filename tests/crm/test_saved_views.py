@@ -59,11 +59,11 @@ def test_invalid_name_is_refused(ann, as_ann, name):
 @pytest.mark.parametrize(
     ("table", "query", "why"),
     [
-        ("nothing.at_all", "", "no such list"),
-        ("", "", "no such list"),
-        ("\x00", "", "no such list"),
+        ("nothing.at_all", "", "list does not exist"),
+        ("", "", "list does not exist"),
+        ("\x00", "", "list does not exist"),
         ("leads.lead", "a=" + "x" * 2_000, "at most 2,000 characters"),
-        ("leads.lead", "&" * 1_500, "too much at once"),
+        ("leads.lead", "&" * 1_500, "too many filters"),
     ],
 )
 def test_invalid_list_or_query_is_refused(ann, as_ann, table, query, why):
@@ -102,15 +102,15 @@ def test_renaming_to_existing_name_is_refused(ann, as_ann):
     make_view(ann, name="First")
     view = make_view(ann, name="Second")
     answer = as_ann.post(f"/crm/savedview/{view.pk}/change/", {"name": "First"})
-    assert "You already have a view of this name." in answer.content.decode()
+    assert "You already have a view with this name." in answer.content.decode()
     view.refresh_from_db()
     assert view.name == "Second"
 
 
 def test_user_without_role_cannot_save_views(stranger):
-    with pytest.raises(NotPermitted, match="may not keep a view"):
+    with pytest.raises(NotPermitted, match="may not save a view"):
         make_view(stranger)
-    assert send(browser(stranger)) == ["Stranger may not keep a view."]
+    assert send(browser(stranger)) == ["Stranger may not save a view."]
     assert not SavedView.objects.exists()
 
 

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storm]
 
 @pytest.fixture
 def port():
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -32,15 +32,15 @@ def port():
 
 @pytest.fixture
 def variables(tmp_path, port):
-    """The variables of a CRM of our own: the test's database, and nothing of the checkout's."""
+    """The variables of a separate CRM: the test's database, and nothing of the checkout."""
     return {"DATABASE_URL": test_database_url(), "DATA_DIR": str(tmp_path), "PORT": str(port)}
 
 
 @pytest.fixture
 def serving(variables):
-    """A CRM that is being served, with the processes it consists of."""
+    """Serve a CRM; yield its processes."""
     with running("manage.py", "serve", **variables) as serve:
-        wait_for_line(serve, "The CRM is at")
+        wait_for_line(serve, "The CRM runs at")
         children = children_of(serve.pid)
         yield serve, children
         for pid in children:
@@ -65,9 +65,7 @@ def test_serve_answers_and_stops_all_processes_on_signal(serving, port):
 def test_second_serve_reports_the_first(serving, variables, port):
     ended = manage("serve", "--port", "1", **variables)
     assert ended.returncode == 1
-    assert ended.stdout == (
-        f"CommandError: The CRM is served already, at http://127.0.0.1:{port}/: stop that one first.\n"
-    )
+    assert ended.stdout == (f"CommandError: The CRM already runs at http://127.0.0.1:{port}/. Stop it first.\n")
 
 
 def test_killed_serve_stops_its_children(serving):
@@ -81,7 +79,7 @@ def test_death_of_one_child_stops_all_and_names_it(serving, name, words):
     serve, children = serving
     child = next(each for each in psutil.Process(serve.pid).children() if words in each.cmdline())
     child.kill()
-    wait_for_line(serve, f"The {name} has ended by itself (code -9), so everything is stopped")
+    wait_for_line(serve, f"The {name} ended unexpectedly (exit code -9). All processes are stopped")
     assert serve.wait(10) == 1
     assert wait_until(lambda: all_dead(children))
 
@@ -92,14 +90,14 @@ def test_busy_port_is_reported(variables, port):
         other.listen()
         ended = manage("serve", **variables)
     assert ended.returncode == 1
-    assert ended.stdout.startswith(f"CommandError: Port {port} is in use by another program: choose another")
+    assert ended.stdout.startswith(f"CommandError: Port {port} is in use by another program. Choose another")
     assert ended.stdout.count("\n") == 1
 
 
 def test_unmigrated_database_is_reported(variables):
     ended = manage("serve", **{**variables, "DATABASE_URL": test_database_url("postgres")})
     assert ended.returncode == 1
-    assert ended.stdout.endswith("migrations are not applied: run manage.py migrate first.\n")
+    assert ended.stdout.endswith("migrations are not applied. Run manage.py migrate first.\n")
     assert ended.stdout.count("\n") == 1
 
 

@@ -1,4 +1,4 @@
-"""A value that cannot be used stops the start with one sentence that names its variable."""
+"""An invalid value stops the start with one sentence that names its variable."""
 
 import os
 import runpy
@@ -19,51 +19,55 @@ PRODUCTION = {
     "CREDENTIALS_KEYS": f"{'k' * 43}=",
 }
 BAD = [
-    ("DEBUG", "maybe", "DEBUG is 'maybe': write true or false."),
-    ("PORT", "http", "PORT is 'http': write a number from 1 to 65535."),
-    ("PORT", "70000", "PORT is '70000': write a number from 1 to 65535."),
+    ("DEBUG", "maybe", "DEBUG is 'maybe'. Write true or false."),
+    ("PORT", "http", "PORT is 'http'. Write a number from 1 to 65535."),
+    ("PORT", "70000", "PORT is '70000'. Write a number from 1 to 65535."),
     (
         "TIME_ZONE",
         "Mars/Base",
-        "TIME_ZONE is 'Mars/Base', which is no time zone: write one such as Europe/Berlin.",
+        "TIME_ZONE is 'Mars/Base', which is not a time zone. Write one such as Europe/Berlin.",
     ),
-    ("LOG_LEVEL", "loud", "LOG_LEVEL is 'LOUD': write DEBUG, INFO, WARNING, ERROR or CRITICAL."),
-    ("FORGE_URL", "forge.example.com", "FORGE_URL is no web address: write one such as https://api.example.com"),
-    ("FORGE_URL", "ftp://forge.example.com", "FORGE_URL is no web address"),
-    ("FORGE_URL", "https://u:secret@forge.example.com", "FORGE_URL is no web address"),
-    ("FORGE_URL", "https://forge.example.com?token=secret", "FORGE_URL is no web address"),
-    ("FORGE_URL", "https://forge.example.com:port", "FORGE_URL is no web address"),
-    ("PUBLIC_URL", "crm.example.com", "PUBLIC_URL is no web address"),
-    ("FORGE_TOKEN", "two secret words", "FORGE_TOKEN holds blanks or characters that no token has."),
+    ("LOG_LEVEL", "loud", "LOG_LEVEL is 'LOUD'. Write DEBUG, INFO, WARNING, ERROR or CRITICAL."),
+    ("FORGE_URL", "forge.example.com", "FORGE_URL is not a base URL. Write one such as https://api.example.com"),
+    ("FORGE_URL", "ftp://forge.example.com", "FORGE_URL is not a base URL"),
+    ("FORGE_URL", "https://u:secret@forge.example.com", "FORGE_URL is not a base URL"),
+    ("FORGE_URL", "https://forge.example.com?token=secret", "FORGE_URL is not a base URL"),
+    ("FORGE_URL", "https://forge.example.com:port", "FORGE_URL is not a base URL"),
+    ("PUBLIC_URL", "crm.example.com", "PUBLIC_URL is not a base URL"),
+    (
+        "FORGE_TOKEN",
+        "two secret words",
+        "FORGE_TOKEN contains whitespace or characters that are not allowed in a token.",
+    ),
     ("DATABASE_URL", "mysql://u:secret@h/n", "DATABASE_URL does not name a PostgreSQL database"),
-    ("DATABASE_URL", "postgresql://u:secret@h:port/n", "DATABASE_URL cannot be understood"),
-    ("DATABASE_URL", "postgresql://u:secret@h/n?nonsense=1", "DATABASE_URL cannot be understood"),
-    ("DATABASE_URL", "postgresql://u:secret@h", "DATABASE_URL names no database"),
-    ("EMAIL_URL", "imap://u:secret@h", "EMAIL_URL cannot be understood: write smtp+tls://"),
+    ("DATABASE_URL", "postgresql://u:secret@h:port/n", "DATABASE_URL is malformed"),
+    ("DATABASE_URL", "postgresql://u:secret@h/n?nonsense=1", "DATABASE_URL is malformed"),
+    ("DATABASE_URL", "postgresql://u:secret@h", "DATABASE_URL does not name a database"),
+    ("EMAIL_URL", "imap://u:secret@h", "EMAIL_URL is malformed: write smtp+tls://"),
     ("EMAIL_URL", "consolemail://u:secret@h", "EMAIL_URL does not name a mail server: write smtp+tls://"),
-    ("EMAIL_URL", "smtp://u:secret@h:port", "EMAIL_URL cannot be understood"),
+    ("EMAIL_URL", "smtp://u:secret@h:port", "EMAIL_URL is malformed"),
     ("EMAIL_URL", "smtp://u:secret@", "EMAIL_URL does not name a mail server"),
     ("EMAIL_URL", "smtp://u:secret@mail host:25", "EMAIL_URL does not name a mail server"),
-    ("EMAIL_URL", "smtp+tls://u:secret@h:587", "MAIL_FROM is not set: mail that really goes out"),
-    ("MAIL_FROM", "office@example.com", "MAIL_FROM is 'office@example.com': write a name and an address"),
+    ("EMAIL_URL", "smtp+tls://u:secret@h:587", "MAIL_FROM is not set. Set it"),
+    ("MAIL_FROM", "office@example.com", "MAIL_FROM is 'office@example.com'. Write a name and an address"),
     ("MAIL_FROM", "A <a@b.example>, B <c@d.example>", "MAIL_FROM is 'A <a@b.example>, B <c@d.example>'"),
     ("MAIL_FROM", "Agency <nobody>", "MAIL_FROM is 'Agency <nobody>'"),
-    ("CREDENTIALS_KEYS", "secret", "CREDENTIALS_KEYS holds something that is no key"),
-    ("CREDENTIALS_KEYS", f"{'k' * 43}=,{'k' * 42}==", "CREDENTIALS_KEYS holds something that is no key"),
-    ("AI_MODEL", "some-model", "AI_MODEL and AI_URL belong together: set both"),
-    ("AI_URL", "models.example.com/v1", "AI_URL is no web address"),
-    ("AI_KEY", "two secret words", "AI_KEY holds blanks or characters that no token has."),
-    ("AI_TIMEOUT", "0", "AI_TIMEOUT is '0': write a number of seconds from 1 to 3600."),
-    ("AI_TEMPERATURE", "2.1", "AI_TEMPERATURE is '2.1': write a number from 0 to 2."),
-    ("AI_TEMPERATURE", "warm", "AI_TEMPERATURE is 'warm': write a number from 0 to 2."),
-    ("AI_DAILY_CALLS", "-1", "AI_DAILY_CALLS is '-1': write a whole number from 0 to 1000000."),
-    ("AI_DAILY_DOLLARS", "1e3", "AI_DAILY_DOLLARS is '1e3': write a number from 0 to 1000000."),
-    ("EMAIL_TIMEOUT", "soon", "EMAIL_TIMEOUT is 'soon': write a number of seconds from 1 to 3600."),
+    ("CREDENTIALS_KEYS", "secret", "CREDENTIALS_KEYS contains an invalid key"),
+    ("CREDENTIALS_KEYS", f"{'k' * 43}=,{'k' * 42}==", "CREDENTIALS_KEYS contains an invalid key"),
+    ("AI_MODEL", "some-model", "AI_MODEL and AI_URL belong together. Set both"),
+    ("AI_URL", "models.example.com/v1", "AI_URL is not a base URL"),
+    ("AI_KEY", "two secret words", "AI_KEY contains whitespace or characters that are not allowed in a token."),
+    ("AI_TIMEOUT", "0", "AI_TIMEOUT is '0'. Write a number of seconds from 1 to 3600."),
+    ("AI_TEMPERATURE", "2.1", "AI_TEMPERATURE is '2.1'. Write a number from 0 to 2."),
+    ("AI_TEMPERATURE", "warm", "AI_TEMPERATURE is 'warm'. Write a number from 0 to 2."),
+    ("AI_DAILY_CALLS", "-1", "AI_DAILY_CALLS is '-1'. Write a whole number from 0 to 1000000."),
+    ("AI_DAILY_DOLLARS", "1e3", "AI_DAILY_DOLLARS is '1e3'. Write a number from 0 to 1000000."),
+    ("EMAIL_TIMEOUT", "soon", "EMAIL_TIMEOUT is 'soon'. Write a number of seconds from 1 to 3600."),
 ]
 
 
 def read_settings(**variables):
-    """What `crm/settings.py` makes of these variables, without a process of its own."""
+    """Return the settings that `crm/settings.py` derives from these variables, without a child process."""
     with mock.patch.dict(os.environ, process_environment(**variables), clear=True):
         return runpy.run_path(str(settings.BASE_DIR / "crm" / "settings.py"))
 
@@ -80,18 +84,18 @@ def test_invalid_value_is_refused_with_variable_name(name, value, sentence):
 def test_command_prints_error_without_traceback():
     ended = manage("check", DEBUG="maybe")
     assert ended.returncode == 1
-    assert ended.stdout == "DEBUG is 'maybe': write true or false.\n"
+    assert ended.stdout == "DEBUG is 'maybe'. Write true or false.\n"
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "ALLOWED_HOSTS"])
 def test_production_requires_variable(name):
-    with pytest.raises(BadVariable, match=rf"^{name} is not set: with DEBUG off it must "):
+    with pytest.raises(BadVariable, match=rf"^{name} is not set. With DEBUG off it must "):
         read_settings(**{**PRODUCTION, name: ""})
 
 
 def test_public_url_must_be_an_allowed_host():
     assert read_settings(**PRODUCTION, PUBLIC_URL="https://crm.example.com/")["PUBLIC_URL"] == "https://crm.example.com"
-    with pytest.raises(BadVariable, match=r"^PUBLIC_URL names a host that ALLOWED_HOSTS does not"):
+    with pytest.raises(BadVariable, match=r"^PUBLIC_URL names a host that is missing from ALLOWED_HOSTS"):
         read_settings(**PRODUCTION, PUBLIC_URL="https://other.example.com")
 
 
@@ -143,7 +147,7 @@ def test_unreachable_database_is_reported_in_a_sentence():
     ended = manage("migrate", "--check", DATABASE_URL="postgresql://u:secret@127.0.0.1:9/n")
     assert ended.returncode == 1
     assert ended.stdout.startswith("The database cannot be reached: ")
-    assert ended.stdout.endswith("Is DATABASE_URL right?\n")
+    assert ended.stdout.endswith("Check DATABASE_URL.\n")
     assert ended.stdout.count("\n") == 1
     assert "secret" not in ended.stdout
 
@@ -152,7 +156,7 @@ def test_gunicorn_exits_with_the_error_message():
     with running("-m", "gunicorn", "crm.wsgi", "--bind=127.0.0.1:0", "--no-control-socket", DEBUG="maybe") as server:
         said, _ = server.communicate(timeout=20)
     assert server.returncode == 3
-    assert said.count("DEBUG is 'maybe': write true or false.") == 1
+    assert said.count("DEBUG is 'maybe'. Write true or false.") == 1
     assert "Traceback" not in said
 
 
@@ -171,5 +175,5 @@ def test_production_requires_credentials_keys():
     assert key != read_settings(SECRET_KEY="another")["CREDENTIALS_KEYS"][0]
     assert read_settings(**{**PRODUCTION, "CREDENTIALS_KEYS": ""})["CREDENTIALS_KEYS"] == []
     ended = manage("check", "--deploy", **{**PRODUCTION, "CREDENTIALS_KEYS": ""})
-    assert "CREDENTIALS_KEYS is not set, so no password can be kept" in ended.stdout
+    assert "CREDENTIALS_KEYS is not set, so passwords cannot be stored" in ended.stdout
     assert ended.returncode == 1

@@ -1,4 +1,4 @@
-"""Moving the dates of stored rows."""
+"""Shifting the dates of stored rows."""
 
 from datetime import UTC
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""The worker: nothing that was deferred is lost, nothing that was rolled back is done."""
+"""The worker loses no deferred job and runs no rolled-back one."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def empty_queue(transactional_db):
-    """These tables are no models of Django's to empty between tests."""
+    """Empty the job tables, which are not Django models."""
     execute_sql("TRUNCATE procrastinate_jobs, procrastinate_workers, procrastinate_periodic_defers CASCADE")
 
 
@@ -42,8 +42,8 @@ def make_stalled_job(attempts=0):
 
 
 def run_worker(*arguments):
-    """Run a worker that knows the jobs of these tests; what it prints."""
-    # In a process of its own, because the browser's tests leave an event loop running in this one.
+    """Run a worker that knows the jobs of these tests; return its output."""
+    # In a child process, because the browser tests leave an event loop running in this one.
     command = ("-m", "tests.crm.jobs_for_tests", *arguments)
     with running(*command, DATABASE_URL=test_database_url()) as worker:
         said, _ = worker.communicate(timeout=60)
@@ -104,7 +104,7 @@ def test_stopping_worker_finishes_its_job():
 
 @contextlib.contextmanager
 def closed_database():
-    """For the length of the block the database drops and refuses everybody, as a server that restarts does."""
+    """During the block the database drops and refuses all connections, like a restarting server."""
     name = connection.settings_dict["NAME"]
     with psycopg.connect(test_database_url("postgres"), autocommit=True) as server:
         server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
@@ -126,14 +126,14 @@ def test_worker_survives_database_restart():
         assert wait_until(periodic_jobs_are_deferred)
         execute_sql("TRUNCATE procrastinate_periodic_defers")
         with closed_database():
-            wait_for_line(worker, "error connecting", "Side task ", "The database went away")
+            wait_for_line(worker, "error connecting", "Side task ", "Lost the database connection")
         lock = {"queueing_lock": "of this test"}
         job = ProcrastinateJob.objects.filter(pk=clear_sessions.configure(**lock).defer(timestamp=1))
         assert wait_until(lambda: job.get().status == "succeeded", seconds=40)
         assert wait_until(periodic_jobs_are_deferred), "it works on, but on a dead connection"
         worker.terminate()
         said, _ = worker.communicate(timeout=20)
-        assert "The worker has stopped." in said
+        assert "Worker stopped." in said
 
 
 def test_worker_waits_for_unavailable_database(monkeypatch):
@@ -171,5 +171,5 @@ def test_too_short_stalled_worker_timeout_fails_check(settings):
 def test_old_postgresql_server_is_refused(monkeypatch):
     monkeypatch.setattr(checks, "MIN_POSTGRES_VERSION", 99)
     connection.close()
-    with pytest.raises(DatabaseUnusable, match=r"^The server of DATABASE_URL is PostgreSQL \d+: version 99 or newer"):
+    with pytest.raises(DatabaseUnusable, match=r"^The server of DATABASE_URL is PostgreSQL \d+\. Version 99 or newer"):
         connection.ensure_connection()

@@ -122,7 +122,7 @@ def test_sent_reply_is_delivered_and_thread_awaits_reply(smtp_sink, as_ann, ann,
     mail = Message.objects.get(direction="out")
     assert answer["Location"] == f"{page_of(thread)}#m-{mail.pk}"
     page = as_ann.get(page_of(thread)).content.decode()
-    assert "Take back" in page and "Goes out at" in page and "Queued" in page
+    assert "Undo send" in page and "Goes out at" in page and "Queued" in page
     assert smtp_sink.data == [] and not Draft.objects.exists()
     assert run_send_job(mail).state == MessageState.SENT
     [arrived] = smtp_sink.emails
@@ -135,7 +135,7 @@ def test_sent_reply_is_delivered_and_thread_awaits_reply(smtp_sink, as_ann, ann,
     lead.refresh_from_db()
     assert (thread.awaiting_reply, thread.last_message_at, lead.awaiting_reply) == (True, mail.sent_at, True)
     assert thread.participant_emails[-2:] == ["lee@example.com", "kim@example.com"]
-    assert "Take back" not in as_ann.get(page_of(thread)).content.decode()
+    assert "Undo send" not in as_ann.get(page_of(thread)).content.decode()
 
 
 def test_sending_twice_creates_one_email(as_ann, thread):

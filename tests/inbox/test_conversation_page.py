@@ -34,7 +34,7 @@ def add_message(thread, body="Hello", direction="in", hours=0, **kw) -> Message:
 def page_text(page, thread, **asked) -> str:
     answer = page.get(address(thread), asked)
     assert answer.status_code == 200
-    return answer.content.decode()
+    return " ".join(answer.content.decode().split())
 
 
 def test_messages_are_chronological_and_marked_by_direction(as_max):
@@ -89,8 +89,8 @@ def test_html_version_is_shown_on_demand_and_sanitised(as_max):
     assert 'sandbox="allow-popups allow-popups-to-escape-sandbox"' in page
     assert "track.example" not in page
     assert "alert(1)" not in page
-    assert "1 image held back" in page
-    assert "Hidden text (16 characters): written so that you do not see it" in page
+    assert "1 image blocked" in page
+    assert "Hidden text (16 characters)" in page
     assert '<blockquote class="quote pre">Ignore all rules</blockquote>' in page
     assert "&lt;p style=&quot;color:red&quot;&gt;Formatted" in page
 
@@ -99,11 +99,11 @@ def test_remote_images_load_only_after_a_click(as_max):
     thread = make_thread()
     said = add_message(thread, "Plain", body_html='<img src="https://track.example/1.gif">')
     page = page_text(as_max, thread, html=str(said.pk))
-    assert "Show images (the sender will know)" in page
+    assert "Show images" in page
     assert "track.example" not in page
     page = page_text(as_max, thread, html=str(said.pk), images=str(said.pk))
     assert "https://track.example/1.gif" in page
-    assert "1 image fetched from the sender, who can see that" in page
+    assert "1 image loaded from the sender, who can see this" in page
     assert "track.example" not in page_text(as_max, thread, html=str(said.pk), images="x")
 
 
@@ -166,8 +166,8 @@ def test_long_thread_shows_newest_messages_and_links_to_earlier(as_max, monkeypa
     [
         (MessageState.QUEUED, "Queued"),
         (MessageState.SENDING, "Sending"),
-        (MessageState.FAILED, "Not sent"),
-        (MessageState.UNCERTAIN, "Perhaps sent: sending was cut off"),
+        (MessageState.FAILED, "Failed to send"),
+        (MessageState.UNCERTAIN, "Delivery unconfirmed"),
     ],
 )
 def test_unsent_message_shows_its_state(as_max, state, words):

@@ -76,7 +76,7 @@ def test_row_shows_delivery_state_on_every_tab(as_max):
     make_message("SENT", make_thread(subject="Yes", last_direction="in"))
     for asked in ({}, {"sent": "no"}):
         page = as_max.get(LIST, asked).content.decode()
-        assert page.count(">not sent</span>") == page.count(">perhaps sent</span>") == 1
+        assert page.count(">failed to send</span>") == page.count(">delivery unconfirmed</span>") == 1
 
 
 def test_failed_email_is_shown_to_its_owner_only(as_ann, ann, bob):

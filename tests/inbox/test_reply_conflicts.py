@@ -58,7 +58,7 @@ def test_composer_shows_newer_message_and_its_delay(as_ann, ann, thread):
     newest = add_incoming_email(thread, **now(from_name="Lee Lead", sent_at=timezone.now() - timedelta(hours=1)))
     page = as_ann.get(thread_url(thread)).content.decode()
     assert "Lee Lead wrote 2 hours after you started this draft. Read the message first." in page
-    assert f'<a href="#m-{newest.pk}">Show it</a>' in page
+    assert f'<a href="#m-{newest.pk}">Show message</a>' in page
 
 
 def test_first_send_asks_for_confirmation_and_second_sends(as_ann, ann, thread):

@@ -267,7 +267,7 @@ def test_deferred_email_shows_reason_and_retry_time_and_is_sent(smtp_sink, as_an
     smtp_sink.fault = "try later"
     run_send_job(mail)
     page = as_ann.get(f"/inbox/thread/{mail.thread_id}/change/").content.decode()
-    assert "451 4.7.1 greylisted" in page and "Tried again at" in page and "1 of 5" in page
+    assert "451 4.7.1 greylisted" in page and "Retry 1 of 5 at" in page
     smtp_sink.fault = ""
     assert (run_send_job(mail).state, mail.error_message) == (SENT, "")
 
@@ -277,7 +277,7 @@ def test_rejected_email_fails_and_can_be_retried_or_edited(smtp_sink, as_ann, an
     smtp_sink.fault = fault
     assert run_send_job(mail).state == FAILED
     page = as_ann.get(f"/inbox/thread/{mail.thread_id}/change/").content.decode()
-    assert "Not sent" in page and "Try again" in page and "Edit as new" in page and "rejected the email" in page
+    assert "Failed to send" in page and "Try again" in page and "Edit as new" in page and "rejected the email" in page
     smtp_sink.fault = ""
     as_ann.post(f"/inbox/draft/message/{mail.pk}/try-again/")
     assert (run_send_job(mail).state, len(smtp_sink.data)) == (SENT, 1)
@@ -303,7 +303,7 @@ def test_unconfirmed_delivery_can_be_marked_as_arrived(smtp_sink, as_ann, mail, 
     send_queue.send_queued_email(mail.pk)
     assert len(smtp_sink.data) == (fault == "taken and cut")
     page = as_ann.get(f"/inbox/thread/{mail.thread_id}/change/").content.decode()
-    assert "It arrived" in page and "Send again" in page and "delivery unconfirmed" in page
+    assert "Mark as sent" in page and "Send again" in page and "delivery unconfirmed" in page
     claimed = EmailDelivery.objects.get().claimed_at
     as_ann.post(f"/inbox/draft/message/{mail.pk}/arrived/")
     mail.refresh_from_db()

@@ -207,7 +207,7 @@ def test_missing_proposal_is_not_found(case, settings, tmp_path):
         settings.MEDIA_ROOT = tmp_path
     answer = press_view_button(message)
     assert answer.status_code == 404
-    assert "There is no proposal here" in answer.content.decode()
+    assert "Proposal not found" in answer.content.decode()
     assert not ActivityLog.objects.filter(verb="viewed").exists()
 
 

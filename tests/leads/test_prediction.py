@@ -191,7 +191,7 @@ class TestLadder:
             Decimal("0.01")
         )
         page = as_max.get(f"/leads/lead/{lead.pk}/change/").content.decode()
-        assert f"Of 150 leads that came as far as {lead.status} and have ended, {wins} were won" in page
+        assert f"Of 150 closed leads that reached {lead.status}, {wins} were won" in page
 
     def test_many_closed_leads_give_a_scorecard_with_quality_page(self, as_max):
         make_closed_leads(1_200)
@@ -203,7 +203,7 @@ class TestLadder:
         assert 0.45 < lead.predicted_close_probability < 0.75
         assert "REFERRAL" in as_max.get(f"/leads/lead/{lead.pk}/change/").content.decode()
         page = as_max.get(f"/leads/predictionmodel/{model.pk}/change/").content.decode()
-        assert "What was said, and what happened" in page and "Train new model" in page
+        assert "Predicted and actual" in page and "Train new model" in page
 
     def test_scorecard_no_better_than_average_is_not_used(self):
         make_closed_leads(1_000, share=lambda referral: 0.4)

@@ -310,7 +310,7 @@ def test_lead_with_100000_signals_is_scored_and_page_is_truncated(as_max):
     assert rescore_leads([lead.pk], ScoringPolicy.objects.active(), now) == 1
     assert reload(lead).overall_score == Decimal("1.00")
     page = as_max.get(f"/leads/lead/{lead.pk}/change/").content.decode()
-    assert "It has 98,000 more signals" in page
+    assert "98,000 more signals count toward the score" in page
     assert len(page) < 300_000
     assert add_signals(reload(lead), [make_signal("fit")], by=SYSTEM_ACTOR) == 1
     assert len(reload(lead).signals) == 500

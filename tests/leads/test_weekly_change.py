@@ -65,15 +65,15 @@ def page_text(browser, one: Lead) -> str:
 def test_stage_change_shows_previous_chance(as_max):
     make_model(1, STAGES, days=30, rung=Rung.STAGES)
     page = page_text(as_max, make_referral(("ACTIVE", 20), ("PROPOSAL_SENT", 3)))
-    assert "A week ago it was 20 %; it stood in Active then." in page
+    assert "One week ago: 20 %. Stage then: Active." in page
 
 
 def test_model_change_shows_previous_chance_and_difference(as_max):
     old = make_model(1, make_card(0.0), days=30)
     make_model(2, make_card(1.0), days=3)
     page = page_text(as_max, make_referral(("ACTIVE", 20)))
-    assert "A week ago it was 50 %; it was told by" in page
-    assert f'/leads/predictionmodel/{old.pk}/change/">version 1</a> then, since which source counts 1.00 more.' in page
+    assert "One week ago: 50 %. Model then:" in page
+    assert f'/leads/predictionmodel/{old.pk}/change/">version 1</a>. Since then, source counts 1.00 more.' in page
 
 
 def test_reactivated_model_is_compared_with_the_one_in_use(as_max):
@@ -82,17 +82,17 @@ def test_reactivated_model_is_compared_with_the_one_in_use(as_max):
     PredictionModel.objects.update(is_active=False)
     PredictionModel.objects.filter(pk=old.pk).update(is_active=True, activated_at=timezone.now())
     record_activation(old, timezone.now())
-    assert "A week ago it was 50 %" in page_text(as_max, make_referral(("ACTIVE", 20)))
+    assert "One week ago: 50 %" in page_text(as_max, make_referral(("ACTIVE", 20)))
 
 
 def test_unchanged_chance_is_shown_as_unchanged(as_max):
     make_model(1, make_card(1.0), days=30)
-    assert "As a week ago." in page_text(as_max, make_referral(("ACTIVE", 20), ("PROPOSAL_SENT", 3)))
+    assert "Unchanged in the last week." in page_text(as_max, make_referral(("ACTIVE", 20), ("PROPOSAL_SENT", 3)))
 
 
 @pytest.mark.parametrize(("stage_days", "model_days"), [(3, 30), (20, 3)])
 def test_no_comparison_without_chance_a_week_ago(as_max, stage_days, model_days):
     make_model(1, make_card(1.0), days=model_days)
     page = page_text(as_max, make_referral(("ACTIVE", stage_days)))
-    assert "Why this chance" in page
-    assert "week ago it was" not in page and "As a week ago" not in page
+    assert "Why this probability" in page
+    assert "One week ago" not in page and "Unchanged in the last week" not in page

@@ -123,25 +123,25 @@ def test_pausing_and_resuming_all_types_and_one_type(as_max, max, ann):
     make_decided_suggestions(max, approved=60)
     make_setting(None)
     make_proposal(owner=ann)
-    answer = as_max.post(SWITCH, {"deed": "pause", "type": "", "reason": "A storm of mails"}, follow=True)
-    assert "Nothing is carried out" in answer.content.decode()
+    answer = as_max.post(SWITCH, {"switch": "pause", "type": "", "reason": "A storm of mails"}, follow=True)
+    assert "Automation is paused" in answer.content.decode()
     assert "A storm of mails" in answer.content.decode()
     assert "1 waits." in answer.content.decode()
-    as_max.post(SWITCH, {"deed": "resume", "type": ""})
+    as_max.post(SWITCH, {"switch": "resume", "type": ""})
     assert not ExecutionPause.objects.exists()
-    as_max.post(SWITCH, {"deed": "pause", "type": "PR"})
+    as_max.post(SWITCH, {"switch": "pause", "type": "PR"})
     assert ExecutionPause.objects.get().type == "PR"
-    again = as_max.post(SWITCH, {"deed": "pause", "type": "PR"}, follow=True)
+    again = as_max.post(SWITCH, {"switch": "pause", "type": "PR"}, follow=True)
     assert "This is stopped already." in again.content.decode()
 
 
 def test_pausing_needs_permission_and_post(as_ann, as_max):
-    as_ann.post(SWITCH, {"deed": "pause", "type": ""})
-    as_max.get(SWITCH, {"deed": "pause", "type": ""})
-    as_max.post(SWITCH, {"deed": "pause", "type": "MARS"})
+    as_ann.post(SWITCH, {"switch": "pause", "type": ""})
+    as_max.get(SWITCH, {"switch": "pause", "type": ""})
+    as_max.post(SWITCH, {"switch": "pause", "type": "MARS"})
     assert not ExecutionPause.objects.exists()
     pause_execution(by=browser_user(as_max))
-    as_ann.post(SWITCH, {"deed": "resume", "type": ""})
+    as_ann.post(SWITCH, {"switch": "resume", "type": ""})
     assert ExecutionPause.objects.exists()
 
 

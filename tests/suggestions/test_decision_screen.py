@@ -161,7 +161,7 @@ def test_uncertain_delivery_is_settled_by_a_person(as_max, max, monkeypatch):
     approve_and_deliver(suggestion, max)
     shown = as_max.get(page(suggestion))
     assert set(shown.context["forms"]) == {"it-did-go-out", "it-did-not"}
-    assert "Nobody knows whether it went out" in text(shown)
+    assert "Delivery unconfirmed" in text(shown)
     assert "Cut off in the middle." in text(shown)
     as_max.post(action_url(suggestion, "it-did-go-out"))
     suggestion.refresh_from_db()
@@ -216,7 +216,7 @@ def test_execution_pause_is_shown(as_max, max):
     suggestion = make_suggestion()
     assert "is stopped" not in text(as_max.get(page(suggestion)))
     pause_execution("TASK", reason="Audit.", by=max)
-    assert "The carrying out of “Task” is stopped." in text(as_max.get(page(suggestion)))
+    assert "“Task” is paused." in text(as_max.get(page(suggestion)))
 
 
 def test_changed_stage_is_shown_and_confirmed(as_max):

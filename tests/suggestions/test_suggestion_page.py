@@ -46,7 +46,7 @@ def test_page_shows_action_reason_and_evidence(as_max):
         "“go ahead”",
         "83 %",
         "width:83%",
-        "Rests on words from outside",
+        "Based on an outside message",
         "small-model-1",
         "1200 read, 80 written",
         "scout",
@@ -217,7 +217,7 @@ def test_newer_message_is_shown_and_then_can_be_approved(as_max):
     response = as_max.post(action_url(suggestion, "approve"))
     assert response.status_code == 422
     shown = page_text(response)
-    assert "The conversation has gone on since this was suggested" in shown
+    assert "The conversation has newer messages" in shown
     assert "Forget it, we are going elsewhere." in shown
     response = as_max.post(action_url(suggestion, "approve"), {**form_data(), "as_of": response.context["as_of"]})
     assert response.status_code == 302

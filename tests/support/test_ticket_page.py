@@ -82,7 +82,7 @@ def test_notes_show_their_audience(as_ann, ann):
     add_ticket_note(ticket, "Not a word to her", internal=True, by=ann)
     add_ticket_note(ticket, "On its way", internal=False, by=ann)
     page = read_page(as_ann, ticket)
-    assert page.index("for the customer") < page.index("On its way") < page.index("internal</span>")
+    assert page.index("visible to customer") < page.index("On its way") < page.index("internal</span>")
 
 
 def test_malformed_notes_never_break_page(as_ann):
@@ -99,7 +99,7 @@ def test_overdue_times_are_shown(as_ann):
     SupportTicket.objects.filter(pk=ticket.pk).update(resolve_due_at=long_ago, first_response_due_at=long_ago)
     page = read_page(as_ann, ticket)
     assert "late by 3" in page
-    assert "no first answer yet" in page
+    assert "first response overdue" in page
 
 
 def test_hostile_text_is_escaped(as_ann, ann):

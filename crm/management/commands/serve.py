@@ -17,14 +17,16 @@ from crm.runtime.serving import CannotServe, ProcessGroup, is_serving, open_list
 
 
 class Command(BaseCommand):
-    """The web server and one worker, for a laptop; ARCHITECTURE.md says how to run them in production."""
+    """Run the web server and one worker on a laptop. ARCHITECTURE.md describes production."""
 
     help = "Serve the CRM and run one worker, until Ctrl-C."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--port", type=port_number, default=settings.PORT, help="The port (PORT, else 8000).")
-        parser.add_argument("--host", default="127.0.0.1", help="The address to listen on (127.0.0.1).")
-        parser.add_argument("--no-worker", action="store_true", help="Only the web server.")
+        parser.add_argument(
+            "--port", type=port_number, default=settings.PORT, help="The port (default: PORT, else 8000)."
+        )
+        parser.add_argument("--host", default="127.0.0.1", help="The address to listen on (default: 127.0.0.1).")
+        parser.add_argument("--no-worker", action="store_true", help="Run the web server without a worker.")
 
     def handle(self, *, host: str, port: int, no_worker: bool, **options: Any) -> None:
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
@@ -40,7 +42,7 @@ class Command(BaseCommand):
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
         connection.close()
         if missing:
-            raise CommandError(f"{len(missing)} migrations are not applied: run manage.py migrate first.")
+            raise CommandError(f"{len(missing)} migrations are not applied. Run manage.py migrate first.")
 
     def _serve(self, host: str, port: int, address: str, *, with_worker: bool) -> None:
         stop, kill_now = threading.Event(), threading.Event()
@@ -64,23 +66,27 @@ class Command(BaseCommand):
         self.stdout.write("Stopped.")
 
     def _catch_mail(self, process_group: ProcessGroup) -> None:
-        """Catch our mails, unless something else does so already on that port."""
+        """Start the mail catcher, unless another program listens on its port."""
         try:
             with open_listener(*settings.MAIL_CATCHER) as listener:
                 process_group.start_catcher(listener)
         except CannotServe:
             catcher_address = "{}:{}".format(*settings.MAIL_CATCHER)
-            self.stdout.write(f"Mails are not caught here: another program listens on {catcher_address} and gets them.")
+            self.stdout.write(
+                f"Outgoing email is not caught: another program listens on {catcher_address} and receives it."
+            )
         else:
-            self.stdout.write(f"Mails go nowhere: they are written to {mail_catcher.caught_emails_folder()}.")
+            self.stdout.write(f"Outgoing email is not sent but written to {mail_catcher.caught_emails_folder()}.")
 
     def _watch(self, process_group: ProcessGroup, host: str, port: int, address: str, stop: threading.Event) -> None:
-        """Say where we are once we are there, and return when told to stop."""
+        """Print the address once the server answers, and return when stopped."""
         announced = False
         while not stop.wait(0.2):
             if name := process_group.find_ended_process():
                 code = process_group.processes[name].returncode
-                raise CannotServe(f"The {name} has ended by itself (code {code}), so everything is stopped; see above.")
+                raise CannotServe(
+                    f"The {name} ended unexpectedly (exit code {code}). All processes are stopped; see above."
+                )
             if not announced and is_serving(host, port):
                 announced = True
-                self.stdout.write(f"The CRM is at {address} (Ctrl-C ends it).")
+                self.stdout.write(f"The CRM runs at {address} (press Ctrl-C to stop).")

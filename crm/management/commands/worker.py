@@ -12,7 +12,7 @@ from crm.runtime.workers import WorkerOptions, run_worker
 
 
 def positive_int(text: str) -> int:
-    """A whole number above zero, as `argparse` wants to be told."""
+    """Parse a positive integer for `argparse`."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
@@ -20,20 +20,22 @@ def positive_int(text: str) -> int:
 
 
 class Command(BaseCommand):
-    """One worker; start as many as there is work for, on any machine that reaches the database."""
+    """Run one worker. Start as many as needed, on any machine that reaches the database."""
 
-    help = "Run background jobs until Ctrl-C or SIGTERM; the jobs that have begun are finished first."
+    help = "Run background jobs until Ctrl-C or SIGTERM; running jobs are finished first."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--concurrency", type=positive_int, default=4, help="Jobs at a time (4).")
-        parser.add_argument("--until-empty", action="store_true", help="One job at a time, until none is waiting.")
-        parser.add_argument("--queue", action="append", dest="queues", help="Only this queue; may be repeated.")
+        parser.add_argument("--concurrency", type=positive_int, default=4, help="Jobs to run at a time (default: 4).")
+        parser.add_argument(
+            "--until-empty", action="store_true", help="Run one job at a time and exit when none is waiting."
+        )
+        parser.add_argument("--queue", action="append", dest="queues", help="Process only this queue; may be repeated.")
 
     def handle(self, *, concurrency: int, queues: list[str] | None, until_empty: bool, **options: Any) -> None:
-        # Here and not in the loop, which would wait for ever for a database that is not configured right.
+        # Checked before the loop, which would retry forever on a misconfigured database.
         connection.ensure_connection()
         connections.close_all()
-        # With more than one at a time it would end while what runs has still to defer the next.
+        # With more concurrency it would exit while a running job still has to defer the next.
         worker_options = WorkerOptions(
             queues=queues, concurrency=1 if until_empty else concurrency, waits_when_empty=not until_empty
         )
@@ -41,7 +43,7 @@ class Command(BaseCommand):
             f"Working on {', '.join(queues) if queues else 'every queue'}, {worker_options.concurrency} at a time."
         )
         asyncio.run(_run_until_signal(worker_options))
-        self.stdout.write("The worker has stopped.")
+        self.stdout.write("Worker stopped.")
 
 
 async def _run_until_signal(worker_options: WorkerOptions) -> None:
@@ -51,7 +53,7 @@ async def _run_until_signal(worker_options: WorkerOptions) -> None:
     def handle_signal() -> None:
         stop.set()
         for number in (signal.SIGINT, signal.SIGTERM):
-            # A second signal no longer waits for the jobs.
+            # A second signal stops without waiting for the jobs.
             loop.remove_signal_handler(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):

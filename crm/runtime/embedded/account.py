@@ -1,4 +1,4 @@
-"""As whom the server runs, and the way to its files: PostgreSQL refuses to run as root."""
+"""The system account of the server and access to its files; PostgreSQL refuses to run as root."""
 
 import os
 import pwd
@@ -17,7 +17,7 @@ SYSTEM_USER = "crm-postgres"
 
 @dataclass(frozen=True)
 class Account:
-    """The system account of a server; `is_other` when we (root) have to become it."""
+    """The system account of a server; `is_other` if root has to switch to it."""
 
     uid: int
     gid: int
@@ -27,27 +27,27 @@ class Account:
         return self.uid != os.geteuid()
 
     def subprocess_options(self) -> dict[str, Any]:
-        """The arguments of `subprocess` that run a program as this account, untouched by our environment."""
-        # Without the PG... variables of our user, each of which would mean something to PostgreSQL's
-        # programs, and in English, because the log is read for the sentence that says what is wrong.
+        """Return `subprocess` arguments that run a program as this account, with a clean environment."""
+        # Without the PG... variables of the user, which would configure PostgreSQL's
+        # programs, and in English, because error messages are parsed from the log.
         common = {"env": {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}, "cwd": "/"}
         if not self.is_other:
             return common
         return {**common, "user": self.uid, "group": self.gid, "extra_groups": []}
 
     def take_ownership(self, path: Path) -> None:
-        """Make `path` the account's own."""
+        """Give `path` to the account."""
         if self.is_other:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
 
 def account_of(data: Path) -> Account:
-    """Who runs the server on `data`: ourselves, or for root the owner or an account made for it."""
+    """Return the account for the server on `data`: the current user, or for root the owner or a new account."""
     owner = os.stat(data) if data.exists() else None
     if os.geteuid() != 0:
         if owner and owner.st_uid != os.geteuid():
             raise EmbeddedPostgresError(
-                f"The database in {data} belongs to {_user_name(owner.st_uid)}: run this as that user or as root."
+                f"The database in {data} belongs to {_user_name(owner.st_uid)}. Run this as that user or as root."
             )
         return Account(os.geteuid(), os.getegid())
     if owner and owner.st_uid != 0:
@@ -57,7 +57,7 @@ def account_of(data: Path) -> Account:
 
 
 def allow_traversal(paths: list[Path], account: Account) -> None:
-    """Let others pass, not look, through the folders above `paths`, where `account` cannot yet."""
+    """Let other users traverse, but not list, the folders above `paths` that `account` cannot enter yet."""
     blocked_folders = sorted(
         {parent for path in paths for parent in path.parents if not _can_traverse(parent, account)}
     )
@@ -69,7 +69,7 @@ def allow_traversal(paths: list[Path], account: Account) -> None:
 
 
 def make_programs_readable(folders: list[Path], account: Account) -> None:
-    """Let others read and run what lies in `folders`: under a strict umask it was installed for root alone."""
+    """Let other users read and run the files in `folders`; a strict umask may have installed them for root only."""
     for path in (path for folder in folders for path in (folder, *folder.rglob("*"))):
         mode = stat.S_IMODE(path.stat().st_mode)
         wanted_mode = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
@@ -112,9 +112,9 @@ def _add_system_user() -> None:
         reason = result.stderr.strip() if result.returncode else ""
     except OSError as error:
         reason = str(error)
-    # Another of our processes may have made it in the same moment: what counts is that it is there.
+    # Another process may have created it at the same moment; it only has to exist.
     if reason and SYSTEM_USER not in {entry.pw_name for entry in pwd.getpwall()}:
         raise EmbeddedPostgresError(
-            f"PostgreSQL does not run as root and its user {SYSTEM_USER} could not be made ({reason}): "
-            "make it yourself, run this as an ordinary user, or set DATABASE_URL."
+            f"PostgreSQL does not run as root and its user {SYSTEM_USER} could not be created ({reason}). "
+            "Create it, run this as an ordinary user, or set DATABASE_URL."
         )

@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend over the embedded server; Django looks for it under this name."""
+"""Django's PostgreSQL backend for the embedded server; Django requires this module name."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,7 +16,7 @@ server = EmbeddedServer(Place(settings.DATA_DIR))
 
 
 def ensure_running() -> None:
-    """Have the server up, or say in Django's own terms why not."""
+    """Start the server if needed; raise Django's own error if it cannot start."""
     try:
         server.ensure_running()
     except EmbeddedPostgresError as error:
@@ -24,7 +24,7 @@ def ensure_running() -> None:
 
 
 class DatabaseClient(PostgresClient):
-    """`manage.py dbshell`, with the psql that belongs to the server."""
+    """Run `manage.py dbshell` with the server's own psql."""
 
     def runshell(self, parameters: Iterable[str]) -> None:
         ensure_running()
@@ -38,6 +38,6 @@ class DatabaseWrapper(PostgresWrapper):
     client_class = DatabaseClient
 
     def get_connection_params(self) -> dict[str, Any]:
-        """Where to connect, with the server up: everyone who connects asks here first, procrastinate too."""
+        """Return the connection parameters and start the server first; procrastinate's connections ask here too."""
         ensure_running()
         return super().get_connection_params()

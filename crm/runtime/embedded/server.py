@@ -1,4 +1,4 @@
-"""Using the embedded server: a process becomes one of its users with the first connection it wants."""
+"""Use of the embedded server: a process registers as a user with its first connection."""
 
 import os
 import subprocess
@@ -13,10 +13,10 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 
 class EmbeddedServer:
-    """The server at a place, as one process sees it.
+    """The server at a place, as seen by one process.
 
-    The lock on `users_lock` is held until the process ends. A forked child shares it, so the server outlives
-    neither of them; a program that we start does not inherit it, and takes its own if it is one of ours.
+    The lock on `users_lock` is held until the process ends. A forked child shares it, so the server runs until
+    both have ended. Child programs do not inherit it; they take their own if they use the server.
     """
 
     def __init__(self, place: Place) -> None:
@@ -26,10 +26,10 @@ class EmbeddedServer:
         os.register_at_fork(after_in_child=self._forget_threads)
 
     def ensure_running(self) -> None:
-        """Return when the server answers, and count this process among its users from now on.
+        """Return when the server answers, and register this process as a user.
 
         Raises:
-            EmbeddedPostgresError: it cannot be had; the message says why.
+            EmbeddedPostgresError: the server is unavailable; the message says why.
         """
         with self._thread_lock:
             try:
@@ -45,15 +45,15 @@ class EmbeddedServer:
     def _hold_lease(self) -> None:
         if self._lease is not None and locks.is_same_file(self.place.users_lock, self._lease):
             return
-        # As root the server's own account has to pass through; nobody else ever needs to.
+        # If started by root, the server's account must be able to traverse the folder.
         self.place.root.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-        # An old lease is dropped, not closed: if something closed it, its number may be another file's now.
-        # Waits here while a keeper stops the server, and then finds it stopped.
+        # Drop an old lease without closing it: its number may belong to another file by now.
+        # Waits while a keeper stops the server, and then finds it stopped.
         self._lease = locks.acquire(self.place.users_lock, locks.SHARED)
 
     def _start(self) -> None:
         with locks.hold_lock(self.place.start_lock, locks.EXCLUSIVE):
-            # The keeper first: whatever happens to us from here on, somebody stops the server.
+            # Start the keeper first, so that the server is stopped even if this process dies.
             if locks.is_free(self.place.keeper_lock):
                 self._start_keeper()
             cluster.start_server(self.place)
@@ -74,8 +74,8 @@ class EmbeddedServer:
         finally:
             os.close(log)
         if result.returncode:
-            raise EmbeddedPostgresError(f"The keeper of the embedded database failed: see {self.place.log}.")
+            raise EmbeddedPostgresError(f"The keeper of the embedded database failed. See {self.place.log}.")
 
     def _forget_threads(self) -> None:
-        # A thread that held this when we forked does not exist in the child, which would wait for ever.
+        # After a fork the child lacks the thread that held this lock and would wait forever.
         self._thread_lock = threading.Lock()

@@ -1,4 +1,4 @@
-// Small conveniences; every screen works without them.
+// Small conveniences. Every screen works without them.
 document.addEventListener("DOMContentLoaded", () => {
   const rows = () => [...document.querySelectorAll("input.action-select")];
   const picked = document.getElementById("picked");
@@ -10,7 +10,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if (all) all.addEventListener("change", () => { rows().forEach((box) => { box.checked = all.checked; }); count(); });
   rows().forEach((box) => box.addEventListener("change", count));
 
-  // Only one sheet is open at a time; Escape and a click elsewhere close it.
+  // Only one popover is open at a time. Escape and a click elsewhere close it.
   const sheets = () => [...document.querySelectorAll("details.pop[open]")];
   document.addEventListener("click", (event) => sheets().forEach((sheet) => { if (!sheet.contains(event.target)) sheet.open = false; }));
   document.addEventListener("keydown", (event) => {
@@ -18,7 +18,7 @@ document.addEventListener("DOMContentLoaded", () => {
     sheets().forEach((sheet) => { sheet.open = false; sheet.querySelector("summary").focus(); });
   });
 
-  // The fields of a filter sheet are fetched when it is first opened; its link does the same without scripts.
+  // Fetch the filter fields when the popover is first opened. Without scripts its link does the same.
   document.querySelectorAll("details[data-fields]").forEach((sheet) => sheet.addEventListener("toggle", async () => {
     if (!sheet.open || sheet.dataset.asked) return;
     sheet.dataset.asked = "1";
@@ -31,14 +31,14 @@ document.addEventListener("DOMContentLoaded", () => {
     } catch { delete sheet.dataset.asked; }
   }));
 
-  // A custom field becomes a parameter of its own; empty filters stay out of the address.
+  // A custom field becomes its own parameter. Empty filters stay out of the URL.
   document.querySelectorAll("form[method=get]").forEach((form) => form.addEventListener("submit", () => {
     const key = form.querySelector("[data-cf-key]"), value = form.querySelector("[data-cf-value]");
     if (key && key.value && value.value) value.name = `cf.${key.value}`;
     [...form.elements].forEach((field) => { if (field.name && field.value === "") field.disabled = true; });
   }));
 
-  // A field to pick from is called what its label says, empty ones too; the theme makes it when it comes to it.
+  // Name each autocomplete field by its label, even when empty. The theme creates these fields late.
   const name = () => document.querySelectorAll(".select2-selection[role=combobox]").forEach((box) => {
     const field = box.closest(".select2")?.previousElementSibling;
     const label = field?.id && document.querySelector(`label[for="${CSS.escape(field.id)}"]`);
@@ -53,7 +53,7 @@ document.addEventListener("DOMContentLoaded", () => {
     new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
   }
 
-  // A deed is sent once, however often its button is pressed.
+  // Submit a form once, even if its button is pressed twice.
   document.querySelectorAll("form[method=post]").forEach((form) => form.addEventListener("submit", (event) => {
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "1";

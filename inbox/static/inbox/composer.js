@@ -1,4 +1,4 @@
-// Writing a mail: kept while it is typed. Everything it does can be done with the form's own buttons.
+// The composer: saves the draft during typing. The buttons of the form do the same without scripts.
 document.addEventListener("DOMContentLoaded", () => {
   const form = document.querySelector("[data-compose]");
   const body = form?.elements.body;
@@ -21,7 +21,7 @@ document.addEventListener("DOMContentLoaded", () => {
     let waiting, saving = null, changed = false, leaving = false, dead = false;
     form.closest(".compose").classList.add("scripted");
 
-    // One request at a time: each takes the version that the one before it has left.
+    // One request at a time: each sends the version that the previous one returned.
     const ask = async (act, more = {}) => {
       const data = new FormData(form);
       data.delete("files");
@@ -31,7 +31,7 @@ document.addEventListener("DOMContentLoaded", () => {
       if (answer.redirected) throw new Error("logged out");
       return { ok: answer.ok, ...await answer.json() };
     };
-    const tell = (said) => { refused.textContent = said; refused.hidden = !said; };
+    const tell = (error) => { refused.textContent = error; refused.hidden = !error; };
     const apply = (found, names) => names.forEach((name) => { if (name in found) form.elements[name].value = found[name]; });
     const run = (act, names, more) => {
       clearTimeout(waiting);
@@ -42,7 +42,7 @@ document.addEventListener("DOMContentLoaded", () => {
         apply(found, names);
         tell("");
         saved.textContent = found.saved;
-        // A new mail is found again when the page is loaded again.
+        // Keep the draft's URL, so that a reload opens the same draft.
         if (location.pathname === new URL(form.action).pathname) history.replaceState(null, "", found.url);
       }).catch(() => { changed = true; saved.textContent = "Not saved: no connection"; });
       return saving;
@@ -68,19 +68,19 @@ document.addEventListener("DOMContentLoaded", () => {
     attach.addEventListener("click", (event) => { if (!files.files.length) { event.preventDefault(); files.click(); } });
     files.addEventListener("change", () => { if (files.files.length) form.requestSubmit(attach); });
 
-    // What is being kept is waited for, or sending would find another version than it knows.
+    // Wait for a running save; otherwise the draft's version would no longer match.
     form.addEventListener("submit", (event) => {
       clearTimeout(waiting);
       if (!saving) { leaving = true; return; }
       event.preventDefault();
       event.stopImmediatePropagation();
       const by = event.submitter;
-      // Later, for a form that is still telling of one sending begins no other.
+      // Submit in a later task: a form cannot be submitted during its own submit event.
       saving.then(() => setTimeout(() => { saving = null; form.requestSubmit(by); }));
     }, true);
   }
 
-  // What waits says for how long; where it has come to is fetched until it is settled.
+  // Count down to the sending time, then refresh the state until it is final.
   const tick = () => document.querySelectorAll("[data-outgoing] [data-until]").forEach((clock) => {
     const left = Math.ceil((new Date(clock.dataset.until) - Date.now()) / 1000);
     clock.textContent = left > 0 ? `Goes out in ${left} s.` : "Goes out now.";

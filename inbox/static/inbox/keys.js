@@ -1,11 +1,11 @@
-// Keys of the inbox, on the list and on a conversation. They follow links and press buttons that stand on the page.
+// Keyboard shortcuts of the inbox list and of a conversation. Each follows a link or presses a button of the page.
 document.addEventListener("DOMContentLoaded", () => {
   const help = document.querySelector("[data-keys]");
   const rows = [...document.querySelectorAll("#result_list tbody tr")];
   const follow = (link) => { if (link) window.location.assign(link.href); };
   const press = (verb) => {
-    // A deed that asks for something opens its form; one that has a page is a link.
-    const form = document.querySelector(`.deeds form[action$="/do/${verb}/"]`);
+    // An action with fields opens its form; an action with its own page is a link.
+    const form = document.querySelector(`.page-actions form[action$="/do/${verb}/"]`);
     if (!form) return follow(document.querySelector(`a[href$="/do/${verb}/"]`));
     const sheet = form.closest("details");
     if (!sheet) return form.querySelector("button").click();
@@ -43,7 +43,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const target = event.target;
     const typing = target.isContentEditable || (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && target.type !== "checkbox");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !keys[event.key]) return;
-    // A key that is held down moves on, and does nothing else.
+    // A key held down may move the selection, but not trigger actions.
     if (event.repeat && !"jk".includes(event.key)) return;
     event.preventDefault();
     keys[event.key]();

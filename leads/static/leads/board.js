@@ -1,4 +1,4 @@
-// Dragging a card moves its lead. The card's own "Move" link does the same without a mouse.
+// Dragging a card moves its lead. The "Move" link of the card does the same without a mouse.
 document.addEventListener("DOMContentLoaded", () => {
   const board = document.querySelector(".board");
   if (!board || !board.dataset.may) return;
@@ -39,12 +39,12 @@ document.addEventListener("DOMContentLoaded", () => {
     data.append("csrfmiddlewaretoken", board.querySelector("[name=csrfmiddlewaretoken]").value);
     try {
       const answer = await fetch(board.dataset.move, { method: "POST", body: data, headers: { Accept: "application/json" } });
-      const said = await answer.json();
-      if (said.ask) { putBack(); window.location = said.ask; return; }
-      if (said.error) { putBack(); show(said.error); return; }
+      const result = await answer.json();
+      if (result.ask) { putBack(); window.location = result.ask; return; }
+      if (result.error) { putBack(); show(result.error); return; }
       card.dataset.from = list.dataset.stage;
       show("");
-    } catch { putBack(); show("The board could not be saved. Is the connection up? Nothing was moved."); }
+    } catch { putBack(); show("The lead was not moved. Check your connection and try again."); }
     finally { dragged = null; }
   });
   board.addEventListener("dragend", (event) => {

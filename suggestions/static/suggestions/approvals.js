@@ -1,4 +1,4 @@
-// Keys of the approvals screen. Everything they do can be done with the links and buttons they press.
+// Keyboard shortcuts of the approvals screen. Each presses a link or button of the page.
 document.addEventListener("DOMContentLoaded", () => {
   const rows = [...document.querySelectorAll("a[data-beside]")];
   const here = rows.findIndex((row) => row.getAttribute("aria-current"));
@@ -20,7 +20,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const keys = { j: () => go(1), k: () => go(-1), a: () => ask("a"), e: edit, r: () => ask("r"), s: () => ask("s"), u: () => press("u") };
 
   document.addEventListener("keydown", (event) => {
-    // A key that is held down must not decide one suggestion after the other.
+    // A key held down must not decide several suggestions.
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const at = event.target;
     if (at.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName) && at.type !== "checkbox") {
@@ -32,7 +32,7 @@ document.addEventListener("DOMContentLoaded", () => {
     keys[event.key]();
   });
 
-  // What differs from what was proposed is marked, and the button says what it will record.
+  // Mark the changed fields, and let the button say what it will record.
   const was = (field) => field.dataset.was !== undefined ? (field.type === "checkbox" ? field.dataset.was === "True" : field.dataset.was.replaceAll("\r\n", "\n")) : field.type === "checkbox" ? field.defaultChecked : field.tagName === "SELECT" ? [...field.options].find((option) => option.defaultSelected)?.value ?? field.options[0]?.value : field.defaultValue;
   const is = (field) => field.type === "checkbox" ? field.checked : field.value;
   const watch = (form) => {
@@ -53,7 +53,7 @@ document.addEventListener("DOMContentLoaded", () => {
   };
   document.querySelectorAll("[data-content]").forEach(watch);
 
-  // What leaves is shown anew a moment after the last key; nothing is decided by that.
+  // Refresh the preview shortly after the last key. This decides nothing.
   document.querySelectorAll("[data-preview]").forEach((button) => {
     const form = button.form, shown = document.querySelector("[data-preview-shown]");
     let waiting, asked = 0;
@@ -63,14 +63,14 @@ document.addEventListener("DOMContentLoaded", () => {
         const answer = await fetch(button.formAction, { method: "POST", body: new FormData(form), headers: { "X-Fragment": "1" } });
         const html = await answer.text();
         if (answer.ok && mine === asked) shown.innerHTML = html;
-      } catch { /* the next key asks again */ }
+      } catch { /* the next key tries again */ }
     };
     if (!shown) return;
     form.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(show, 500); });
     button.addEventListener("click", (event) => { event.preventDefault(); show(); });
   });
 
-  // How long it can still be taken back.
+  // Show how long undo is possible.
   const clocks = [...document.querySelectorAll("[data-until]")];
   const tick = () => clocks.forEach((clock) => {
     const left = Math.ceil((new Date(clock.dataset.until) - Date.now()) / 1000);
@@ -78,7 +78,7 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   if (clocks.length) { tick(); setInterval(tick, 1000); }
 
-  // Long texts are seen whole where the browser does not see to that by itself.
+  // Grow text areas with their content where the browser does not support field-sizing.
   if (!CSS.supports("field-sizing", "content")) document.querySelectorAll("[data-content] textarea").forEach((area) => {
     const grow = () => { area.style.height = "auto"; area.style.height = `${Math.min(area.scrollHeight + 2, 640)}px`; };
     area.addEventListener("input", grow);

@@ -1,4 +1,4 @@
-// How many suggestions wait, in the navigation: asked again now and then while somebody looks.
+// The number of waiting suggestions in the navigation, refreshed while the page is visible.
 document.addEventListener("DOMContentLoaded", () => {
   const link = document.querySelector("#nav-sidebar-apps a[href$='/suggestions/suggestion/']");
   if (!link) return;
@@ -17,7 +17,7 @@ document.addEventListener("DOMContentLoaded", () => {
     try {
       const answer = await fetch(`${link.getAttribute("href")}waiting/`, { headers: { Accept: "application/json" }, redirect: "error" });
       if (answer.ok) show((await answer.json()).waiting);
-    } catch { /* asked again */ }
+    } catch { /* tried again later */ }
   };
   if (title) {
     setInterval(ask, 20000);

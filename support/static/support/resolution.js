@@ -1,4 +1,4 @@
-// "Use this" puts what solved a like ticket into the resolution; without scripts the text can be copied.
+// "Use this" copies the resolution of a similar ticket. Without scripts the text can be copied by hand.
 document.addEventListener("DOMContentLoaded", () => {
   const field = document.querySelector("[data-resolution]");
   if (!field) return;

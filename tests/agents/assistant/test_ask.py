@@ -202,7 +202,7 @@ def test_answer_excludes_records_user_cannot_see(ann, bob):
 def test_colleagues_chat_is_readable_but_cannot_be_continued(ann, bob):
     lead = make_lead()
     ask(ann, lead, "Who is it?")
-    assert "This is a conversation of Ann" in page(bob, lead)
+    assert "Conversation by Ann" in page(bob, lead)
     answer = ask(bob, lead, "And why?", key=KEYS[1])
     assert answer.status_code == 422
     assert "is a colleague" in answer.content.decode()

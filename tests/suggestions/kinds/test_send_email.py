@@ -270,8 +270,8 @@ def test_deferred_email_shows_reason_and_retry_time(smtp_sink, ann, as_ann):
     smtp_sink.fault = "try later"
     approve_and_send(suggestion, ann)
     page = as_ann.get(f"/suggestions/suggestion/{suggestion.pk}/change/").content.decode()
-    assert "It was tried before: The mail server rejected" in page and "greylisted" in page
-    assert "put off 1 time" in page and ">due " in page
+    assert "Previous attempt: The mail server rejected" in page and "greylisted" in page
+    assert "rescheduled 1 time" in page and ">due " in page
 
 
 def pause_while_building(monkeypatch, by) -> None:
