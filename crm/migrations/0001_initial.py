@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'projects',
-                'permissions': [('restore_project', 'Can restore a deleted project'), ('purge_project', 'Can purge a project for ever')],
+                'permissions': [('restore_project', 'Can restore a deleted project'), ('purge_project', 'Can permanently delete a project')],
                 'abstract': False,
                 'base_manager_name': 'everything',
             },
@@ -143,7 +143,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'saved_views',
-                'permissions': [('share_savedview', 'Can share a saved view with everybody')],
+                'permissions': [('share_savedview', 'Can share a saved view with everyone')],
                 'abstract': False,
                 'base_manager_name': 'everything',
             },
@@ -222,7 +222,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'clients',
-                'permissions': [('see_everyone', 'Can see the records of every owner'), ('reassign_client', 'Can give a client to another owner'), ('restore_client', 'Can restore a deleted client'), ('purge_client', 'Can purge a client for ever')],
+                'permissions': [('see_everyone', 'Can see the records of every owner'), ('reassign_client', 'Can reassign a client to another owner'), ('restore_client', 'Can restore a deleted client'), ('purge_client', 'Can permanently delete a client')],
                 'abstract': False,
                 'base_manager_name': 'everything',
             },
@@ -275,7 +275,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'contacts',
-                'permissions': [('restore_contact', 'Can restore a deleted contact'), ('purge_contact', 'Can purge a contact for ever')],
+                'permissions': [('restore_contact', 'Can restore a deleted contact'), ('purge_contact', 'Can permanently delete a contact')],
                 'abstract': False,
                 'base_manager_name': 'everything',
                 'indexes': [models.Index(models.F('name'), models.F('id'), condition=models.Q(('deleted_at__isnull', True)), name='contacts_by_name'), django.contrib.postgres.indexes.GinIndex(models.F('tags'), condition=models.Q(('deleted_at__isnull', True)), name='contacts_tags'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass('custom_fields', name='jsonb_path_ops'), condition=models.Q(('deleted_at__isnull', True)), name='contacts_custom_fields'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass('search_text', name='gin_trgm_ops'), condition=models.Q(('deleted_at__isnull', True)), name='contacts_search')],
@@ -477,6 +477,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='savedview',
-            constraint=models.UniqueConstraint(models.F('owner'), models.F('table'), models.F('name'), condition=models.Q(('deleted_at__isnull', True)), name='saved_views_name_once', violation_error_message='You already have a view of this name.'),
+            constraint=models.UniqueConstraint(models.F('owner'), models.F('table'), models.F('name'), condition=models.Q(('deleted_at__isnull', True)), name='saved_views_name_once', violation_error_message='You already have a view with this name.'),
         ),
     ]
