@@ -30,10 +30,9 @@ def usage_context(request: HttpRequest, make_filterset: Callable[[dict[str, str]
     form.is_valid()
     cleaned = form.cleaned_data
     days, period, notes = resolve_period(request.GET.get("days", ""), cleaned.get("since"), cleaned.get("until"))
-    by, per = (
-        choose_option(request, "by", DIMENSION_LABELS),
-        choose_option(request, "per", STEP_LABELS, "week" if count_days(days) > MAX_DAYS_FOR_DAILY_STEPS else ""),
-    )
+    by = choose_option(request, "by", DIMENSION_LABELS)
+    default_step = "week" if count_days(days) > MAX_DAYS_FOR_DAILY_STEPS else ""
+    per = choose_option(request, "per", STEP_LABELS, default_step)
     usage = load_usage(request.user, calls, cleaned, days)
     active_filters, filter_errors = applied_filters(form, params)
     other_filters = [(name, value) for name, value in active_filters if name not in DATE_FILTERS]
@@ -49,14 +48,7 @@ def usage_context(request: HttpRequest, make_filterset: Callable[[dict[str, str]
         ],
         "dimension_links": [(label, url_with(by=name), name == by) for name, label in DIMENSION_LABELS.items()],
         "step_links": [(label, url_with(per=name), name == per) for name, label in STEP_LABELS.items()],
-        "chips": [
-            (
-                form.fields[name].label,
-                filter_display_value(filterset.form, name, value),
-                url_without_filter(params, name),
-            )
-            for name, value in active_filters
-        ],
+        "chips": filter_chips(filterset.form, active_filters, params),
         "active_filters": urlencode(active_filters),
         "first": days[0],
         "last": days[1],
@@ -73,6 +65,16 @@ def applied_filters(form: forms.Form, params: dict[str, str]) -> tuple[list[tupl
     return pairs, [
         f"{form.fields[name].label}: {' '.join(messages)} This filter was left out."
         for name, messages in form.errors.items()
+    ]
+
+
+def filter_chips(
+    form: forms.Form, active_filters: list[tuple[str, str]], params: dict[str, str]
+) -> list[tuple[str, str, str]]:
+    """Return the label and value of each active filter, and a link that removes it."""
+    return [
+        (form.fields[name].label, filter_display_value(form, name, value), url_without_filter(params, name))
+        for name, value in active_filters
     ]
 
 
