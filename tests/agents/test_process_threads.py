@@ -133,7 +133,7 @@ def test_lost_job_is_queued_again():
 
 @pytest.mark.django_db(transaction=True)
 def test_job_waits_for_the_transaction_that_found_it_queued():
-    """A second message finds a job waiting and queues none; the job must see that message although it is uncommitted."""
+    """A second message finds a job waiting and queues none; the job must wait until that message is committed."""
     thread = make_thread(lead=make_lead())
     say(thread, "Good morning.")
     job = threading.Thread(target=run_in_thread, args=(thread.pk,))
