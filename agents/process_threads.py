@@ -71,7 +71,7 @@ def requeue_lost_threads(now: datetime) -> int:
 @transaction.atomic
 def requeue(threads: ThreadQuerySet) -> int:
     """Queue `threads`, but for those that a transaction is changing now: it queues them itself."""
-    rows = list(threads.select_for_update(of=("self",), no_key=True, skip_locked=True).only("pk"))
+    rows = list(threads.select_for_update(of=("self",), no_key=True, skip_locked=True).only("processed_at"))
     queue_processing(rows)
     return len(rows)
 

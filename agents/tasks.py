@@ -38,7 +38,7 @@ def evaluate_due_leads(timestamp: int) -> None:
 @app.periodic(cron="7 * * * *")
 @app.task(name="agents.requeue_lost", queueing_lock="agents.requeue_lost")
 def requeue_lost_threads(timestamp: int) -> None:
-    """Queue threads whose job was lost, that triage had no room for, that a new contact is in, or that no model read."""
+    """Queue threads that lost their job, wait for triage, have a new contact among them, or are unread by a model."""
     now = timezone.now()
     process_threads.requeue_lost_threads(now)
     process_threads.requeue_model_readings(now)

@@ -20,7 +20,7 @@ from leads.models import Lead, Task
 from suggestions.choices import LabelCache
 from suggestions.models import APPROVED_STATUSES, Suggestion, SuggestionStatus
 from suggestions.screens.presenters import current_content, describe_suggestion
-from suggestions.transitions import DECIDABLE_STATUSES
+from suggestions.transitions.state import DECIDABLE_STATUSES
 from support.models import SupportTicket, TicketStatus
 
 (

@@ -146,7 +146,7 @@ def match_through_contacts(contacts: dict[UUID, str], how: str) -> Iterator[Matc
 
 
 def was_already_proposed(thread: Thread, new_proposal: TriageProposal, unlinked_thread: UnlinkedThread) -> bool:
-    """Whether a person rejected `new_proposal` for the same message, or a lead for the same sender is proposed already."""
+    """Whether a person rejected `new_proposal` for the same message, or its sender is proposed as a lead already."""
     same = Suggestion.everything.filter(
         type=new_proposal.type, thread=thread, lead=new_proposal.lead, client=new_proposal.client
     )

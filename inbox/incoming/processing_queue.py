@@ -22,14 +22,14 @@ def queue_processing(threads: Iterable[Thread]) -> None:
     The caller holds their rows until it commits. The job waits for the same rows, so it sees what the caller wrote even
     if the job was queued by an earlier change.
     """
-    keys = sorted({thread.pk for thread in threads}, reverse=True)
-    if not keys:
-        return
-    Thread.everything.filter(pk__in=keys, processed_at__isnull=False).update(processed_at=None)
+    by_key = {thread.pk: thread for thread in threads}
+    keys = sorted(by_key, reverse=True)
+    if processed := [key for key in keys if by_key[key].processed_at is not None]:
+        Thread.everything.filter(pk__in=processed).update(processed_at=None)
     if len(keys) > MAX_SINGLE_JOBS:
+        chunks = [keys[start : start + THREADS_PER_JOB] for start in range(0, len(keys), THREADS_PER_JOB)]
         task = app.configure_task(PROCESS_THREADS_JOB, priority=IMPORT_PRIORITY)
-        for start in range(0, len(keys), THREADS_PER_JOB):
-            enqueue(task, threads=[str(key) for key in keys[start : start + THREADS_PER_JOB]])
+        task.batch_defer(*({"threads": [str(key) for key in chunk]} for chunk in chunks))
         return
     for key in keys:
         name = f"thread {key}"

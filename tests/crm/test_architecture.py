@@ -14,6 +14,19 @@ from django.db.models.constraints import BaseConstraint
 
 LAYERS = ["crm", "leads", "ai_log", "inbox", "support", "suggestions", "agents", "demo"]
 LONGEST_FUNCTION, LONGEST_MODULE = 40, 400
+# The rooms of `crm`, each of which imports only those before it; models and exceptions are open to all of them.
+CRM_ROOMS = ["runtime", "text", "records", "screens", "schema"]
+# How the agents meet suggestions: they read them, and propose. What becomes of a proposal is none of their business.
+SUGGESTION_READS = {
+    "suggestions.models",
+    "suggestions.choices",
+    "suggestions.model_fields",
+    "suggestions.kinds.email",
+    "suggestions.policy.findings",
+    "suggestions.screens.presenters",
+    "suggestions.transitions.state",
+}
+PROPOSING_INTERFACE = {"suggestions.transitions.propose"}
 DRAWERS = {"services", "selectors", "utils", "helpers", "common", "managers", "signals", "constants"}
 
 
@@ -69,6 +82,61 @@ def test_forbidden_import_is_detected(tmp_path, settings):
         "tests.cast",
         "agents.tasks",
     ]
+
+
+def forbidden_room_imports(path: Path) -> list[str]:
+    """The imports of a module of `crm` that lead to a room after its own, or from models and exceptions to screens."""
+    room = place(path).removesuffix(".py").split("/")[1]
+    if room in CRM_ROOMS:
+        forbidden = set(CRM_ROOMS[CRM_ROOMS.index(room) + 1 :])
+    elif room == "models":
+        forbidden = {"screens", "schema", "runtime"}  # the base of every model is in records
+    elif room == "exceptions":
+        forbidden = {*CRM_ROOMS, "models"}
+    else:
+        return []  # the root and the commands put the rooms together
+    return [
+        f"{place(path)}:{line} imports {name}"
+        for line, name in imports(path)
+        if name.startswith("crm.") and name.split(".")[1] in forbidden
+    ]
+
+
+def test_rooms_of_crm_import_only_those_before_them():
+    paths = [path for path in modules() if place(path).startswith("crm/")]
+    assert sum((forbidden_room_imports(path) for path in paths), []) == []
+
+
+def test_forbidden_room_import_is_detected(tmp_path, settings):
+    settings.BASE_DIR = tmp_path
+    for name in ("text/x.py", "records/x.py", "exceptions.py"):
+        path = tmp_path / "crm" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("import crm.text.y\nfrom crm.records.base import Record\nfrom crm.models import User\n")
+    found = {name: forbidden_room_imports(tmp_path / "crm" / name) for name in ("text/x.py", "records/x.py")}
+    assert found == {"text/x.py": ["crm/text/x.py:2 imports crm.records.base"], "records/x.py": []}
+    assert len(forbidden_room_imports(tmp_path / "crm" / "exceptions.py")) == 3
+
+
+def forbidden_suggestion_imports(path: Path) -> list[str]:
+    return [
+        f"{place(path)}:{line} imports {name}"
+        for line, name in imports(path)
+        if name.split(".")[0] == "suggestions" and name not in SUGGESTION_READS | PROPOSING_INTERFACE
+    ]
+
+
+def test_agents_only_read_suggestions_and_propose():
+    paths = [path for path in modules() if place(path).startswith("agents/")]
+    assert sum((forbidden_suggestion_imports(path) for path in paths), []) == []
+
+
+def test_forbidden_suggestion_import_is_detected(tmp_path, settings):
+    settings.BASE_DIR = tmp_path
+    path = tmp_path / "agents" / "x.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("from suggestions.models import Suggestion\nfrom suggestions.transitions import approve\n")
+    assert forbidden_suggestion_imports(path) == ["agents/x.py:2 imports suggestions.transitions"]
 
 
 def test_settings_name_existing_functions():
