@@ -321,7 +321,7 @@ class TagsField(forms.CharField):
         text = clean_form_text(str(value or "")).strip()
         tags = [tag.strip() for tag in text.split(",")] if text else []
         if "" in tags:
-            raise ValidationError("Remove the extra comma: a tag must not be empty.")
+            raise ValidationError("A tag must not be empty: remove the extra comma.")
         if any(len(tag) > MAX_TAG_LENGTH for tag in tags):
             raise ValidationError(f"A tag has at most {MAX_TAG_LENGTH} characters.")
         return list(dict.fromkeys(tags))
