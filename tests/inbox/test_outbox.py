@@ -116,7 +116,7 @@ def test_message_id_cannot_inject_header(smtp_sink, thread, ann):
         ({"to": ["lee@example.com\nBcc: eve@example.com"]}, "contains a line break"),
         ({"to": ["lee@example.com, eve@example.com"]}, "is not an email address"),
         ({"to": ["Bcc: eve@example.com"]}, "Bcc is not available"),
-        ({"to": ["leе@example.com"]}, "write it in ASCII"),
+        ({"to": ["leе@example.com"]}, "Write the address in ASCII"),
         ({"to": ["lee@example.com\u200b"]}, "invisible character"),
         ({"to": ["Lee <lee@example.com>"]}, "is not an email address"),
         ({"to": []}, "there is no address"),
