@@ -280,7 +280,7 @@ class RecordAdmin(VisibleChoicesMixin, ModelAdmin):
         """Restore and purge, for rows in the bin."""
         return (
             make_deleted_row_action(self.model, "restore", "Restore"),
-            make_deleted_row_action(self.model, "purge", "Purge for ever"),
+            make_deleted_row_action(self.model, "purge", "Delete permanently"),
         )
 
     # The form
