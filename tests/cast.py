@@ -40,6 +40,11 @@ def browser(user: User | None) -> Browser:
     return client
 
 
+def page_text(response: Any) -> str:
+    """Return the HTML of a response with all whitespace collapsed, as a browser shows it."""
+    return " ".join(response.content.decode().split())
+
+
 def make_lead(**kw: Any) -> Lead:
     """Create a lead; `line` may be a code, `status_id` a stage."""
     number = next(numbers)

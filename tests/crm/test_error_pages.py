@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client as Browser
 
-from tests.cast import make_lead, make_suggestion
+from tests.cast import make_lead, make_suggestion, page_text
 
 pytestmark = pytest.mark.django_db
 
@@ -17,20 +17,20 @@ def test_stale_csrf_token_shows_instructions(ann):
     careful.force_login(ann)
     answer = careful.post(approve_url(ann), {})
     assert answer.status_code == 403
-    assert "reload the page and try again" in answer.content.decode()
+    assert "reload the page and try again" in page_text(answer)
 
 
 def test_oversized_request_shows_message(ann, as_ann, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
     answer = as_ann.post(approve_url(ann), {"note": "x" * 2_000})
     assert answer.status_code == 400
-    assert "too large. Nothing was changed" in answer.content.decode()
+    assert "too large. Nothing was changed" in page_text(answer)
 
 
 def test_not_found_page_explains(as_ann, ann, bob):
     answer = as_ann.get(approve_url(bob))
     assert answer.status_code == 404
-    assert "The record may have been deleted" in answer.content.decode()
+    assert "The record may have been deleted" in page_text(answer)
 
 
 def test_server_error_page_explains(as_ann, ann, monkeypatch):
@@ -41,4 +41,4 @@ def test_server_error_page_explains(as_ann, ann, monkeypatch):
     as_ann.raise_request_exception = False
     answer = as_ann.get(approve_url(ann))
     assert answer.status_code == 500
-    assert "Something went wrong" in answer.content.decode()
+    assert "Something went wrong" in page_text(answer)

@@ -27,6 +27,7 @@ from tests.cast import (
     make_thread,
     make_ticket,
     make_user,
+    page_text,
 )
 from tests.form_parser import read_form
 
@@ -492,7 +493,7 @@ def test_purge_keeps_audited_row(ada):
 def test_history_page_shows_old_and_new_values(as_max, ann):
     lead = make_lead(contact_name="Old name", notes="<b>old</b>")
     save_form(as_max, lead, contact_name="New name", notes="")
-    text = as_max.get(f"/leads/lead/{lead.pk}/history/").content.decode()
+    text = page_text(as_max.get(f"/leads/lead/{lead.pk}/history/"))
     assert "<del>Old name</del> → <ins>New name</ins>" in text
     assert "<del>&lt;b&gt;old&lt;/b&gt;</del> → <ins>empty</ins>" in text
     assert "Max" in text
@@ -503,7 +504,7 @@ def test_history_page_shows_old_and_new_values(as_max, ann):
 def test_history_page_shows_owner_names_and_booleans(as_max, ann, max):
     lead, contact = make_lead(), make_contact()
     assign(lead, ann, by=max)
-    text = as_max.get(f"/leads/lead/{lead.pk}/history/").content.decode()
+    text = page_text(as_max.get(f"/leads/lead/{lead.pk}/history/"))
     assert "<del>empty</del> → <ins>Ann</ins>" in text
     link = ContactClient.objects.create(client=make_client(), contact=contact, is_primary=True)
     ContactClient.objects.filter(pk=link.pk).update(is_primary=False)

@@ -116,7 +116,7 @@ def test_user_without_role_cannot_save_views(stranger):
 
 def test_foreign_view_cannot_be_changed_or_deleted(ann, max, as_ann):
     view = make_view(max, shared=True)
-    with pytest.raises(IllegalTransition, match="not yours"):
+    with pytest.raises(IllegalTransition, match="belongs to another user"):
         delete_saved_view(view, by=ann)
     assert as_ann.post(f"/crm/savedview/{view.pk}/forget/").status_code == 404
     assert as_ann.post(f"/crm/savedview/{view.pk}/change/", {"name": "Taken over"}).status_code == 403

@@ -36,7 +36,7 @@ def shown_messages(response) -> str:
 
 
 def text(response) -> str:
-    return response.content.decode()
+    return " ".join(response.content.decode().split())
 
 
 def status_of(suggestion) -> str:

@@ -10,7 +10,7 @@ ADD = reverse("admin:suggestions_suggestion_add")
 
 
 def page_text(response) -> str:
-    return response.content.decode()
+    return " ".join(response.content.decode().split())
 
 
 def test_form_starts_with_choice_of_type(as_ann):

@@ -29,7 +29,7 @@ def action_url(suggestion, verb):
 
 
 def page_text(response) -> str:
-    return response.content.decode()
+    return " ".join(response.content.decode().split())
 
 
 def form_data(**changes) -> dict[str, str]:
@@ -48,7 +48,7 @@ def test_page_shows_action_reason_and_evidence(as_max):
         "width:83%",
         "Based on an outside message",
         "small-model-1",
-        "1200 read, 80 written",
+        "1200 in, 80 out",
         "scout",
         "About the quote",
         "Lee Lead",

@@ -19,7 +19,7 @@ HOSTILE = "<script>alert(1)</script>"
 def read_page(page, ticket) -> str:
     answer = page.get(f"/support/supportticket/{ticket.pk}/change/")
     assert answer.status_code == 200
-    return answer.content.decode()
+    return " ".join(answer.content.decode().split())
 
 
 def make_resolved_ticket(by, summary="Sent again", **kw) -> SupportTicket:
