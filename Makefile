@@ -33,7 +33,7 @@ worker: $(VENV)/.runtime ## Run one worker more.
 test: lint ## Run every check and every test.
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py check
-	@exec $(PY) -m pytest -n 2
+	@exec $(PY) -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.dev ## Run the linters and check that code and templates are formatted.
 	$(PY) -m ruff check .

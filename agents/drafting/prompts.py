@@ -1,6 +1,6 @@
 """Words for a suggestion, by a model: the question to it, and the shape of its answer. Pure.
 
-Everything is asked of the database first (`agents.drafting.load_briefs`) and handed over as a `DraftBrief`. Whom it is written to,
+The database is read first (`agents.drafting.load_briefs`), and the result passed in as a `DraftBrief`. Who it is written to,
 what is offered, when and for how much stands in the suggestion already, and no answer holds any of it.
 """
 
@@ -57,7 +57,7 @@ class QuotedMessage:
 class DraftBrief:
     """What a model is told about a suggestion; `messages` ends with the newest.
 
-    `facts` are ours; `recipient_names` is how they call themselves, `memory` what models have said of them: words of outsiders.
+    `facts` are ours. `recipient_names` (how they call themselves) and `memory` (what models said of them) are untrusted.
     `placeholders` are the placeholders for which there is something.
     """
 

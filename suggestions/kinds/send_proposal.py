@@ -9,11 +9,11 @@ from pydantic import Field
 
 from crm.exceptions import InvalidInput
 from crm.models import User
+from crm.runtime.lazy_module import LazyModule
 from crm.text.addresses import agency_sender
 from inbox.email_templates.placeholders import placeholder_values
 from inbox.incoming.parsing import EmailFile
 from leads.models import LeadStatus
-from suggestions import proposal_pdf
 from suggestions.choices import LabelCache
 from suggestions.kinds.base import FollowOn, Payload
 from suggestions.kinds.email import (
@@ -27,6 +27,8 @@ from suggestions.kinds.email import (
 )
 from suggestions.models import Suggestion, SuggestionType
 
+# Drawing a PDF takes libraries that take longer to import than all else here.
+proposal_pdf = LazyModule("suggestions.proposal_pdf")
 PROPOSAL_SENT_STAGE = "PROPOSAL_SENT"
 MAX_LETTERS_SHOWN = 10
 
@@ -118,7 +120,7 @@ class SendProposalKind(EmailKind):
 
 def build_document(
     payload: SendProposalPayload, suggestion: Suggestion, sender: User | None
-) -> proposal_pdf.ProposalDocument:
+) -> "proposal_pdf.ProposalDocument":
     """Return the contents of the PDF."""
     values = placeholder_values(require_recipient(suggestion), sender)
     company = values["company_name"]
