@@ -1,6 +1,6 @@
 """Words for a suggestion, by a model: the question to it, and the shape of its answer. Pure.
 
-The database is read first (`agents.drafting.load_briefs`), and the result passed in as a `DraftBrief`. Who it is written to,
+The database is read first (`agents.drafting.load_briefs`) and passed in as a `DraftBrief`. Who it is written to,
 what is offered, when and for how much stands in the suggestion already, and no answer holds any of it.
 """
 
@@ -57,7 +57,7 @@ class QuotedMessage:
 class DraftBrief:
     """What a model is told about a suggestion; `messages` ends with the newest.
 
-    `facts` are ours. `recipient_names` (how they call themselves) and `memory` (what models said of them) are untrusted.
+    `facts` are ours. `recipient_names` and `memory` (what models said of the lead) are untrusted.
     `placeholders` are the placeholders for which there is something.
     """
 
@@ -76,7 +76,8 @@ class DraftBrief:
 def drafting_system_prompt(brief: DraftBrief) -> str:
     placeholders = ", ".join(f"{{{{{name}}}}}" for name in brief.placeholders)
     return (
-        f"{DRAFTING_RULES.format(house=brief.house)}\n\nThese gaps are filled in later, and no others: {placeholders}. Greet and sign "
+        f"{DRAFTING_RULES.format(house=brief.house)}\n\nThese gaps are filled in later, and no others: "
+        f"{placeholders}. Greet and sign "
         "with them. Answer with a JSON object: `words`, the text, and `why`, one line for the colleague."
     )
 

@@ -47,7 +47,7 @@ MAX_CLOSING_LINES = 6
 
 @dataclass(frozen=True)
 class Match:
-    """A lead or client that the conversation could belong to: `matched_by` it was found, and by what address or domain."""
+    """A lead or client that the thread could belong to; `matched_by` names the address or domain it was found by."""
 
     record_type: str
     key: UUID

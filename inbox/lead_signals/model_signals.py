@@ -1,6 +1,6 @@
 """What a model is asked about the words of a lead, and what of its answer counts. Pure: no database.
 
-A model may find what the rules of `crm.text.english.signals` do not, in other languages, too. It can neither weigh nor take
+A model may find what the rules of `crm.text.english.signals` miss. It can neither weigh nor take
 away: a sign counts where it is of a known type and its quote stands, word for word, in the message that it names.
 """
 

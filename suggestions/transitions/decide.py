@@ -80,11 +80,17 @@ def approve(
     check_still_decidable(suggestion, version)
     seen_at = as_of if as_of and as_of <= timezone.now() else None
     decision = decision.with_payload(load_current_payload(decision, content, seen_at))
-    acknowledged = check_confirmed(decision, confirmed)
+    save_approval(decision, check_confirmed(decision, confirmed), note)
+    enqueue_execution(decision, wait=decision.kind.undo_window)
+    return suggestion
+
+
+def save_approval(decision: Decision, acknowledged: list[PolicyFinding], note: str) -> None:
+    """Save the approved content with its hash, and the findings that the approver confirmed."""
     approved = decision.payload.model_dump(mode="json")
     save_decision(
-        suggestion,
-        approved_status(suggestion, approved),
+        decision.suggestion,
+        approved_status(decision.suggestion, approved),
         by=decision.actor,
         note=note,
         approved_content=approved,
@@ -92,8 +98,6 @@ def approve(
         acknowledged=[finding.as_json() for finding in acknowledged],
         error_message="",
     )
-    enqueue_execution(decision, wait=decision.kind.undo_window)
-    return suggestion
 
 
 def check_confirmed(decision: Decision, confirmed: tuple[str, ...]) -> list[PolicyFinding]:

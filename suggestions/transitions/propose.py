@@ -45,10 +45,7 @@ def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False)
         InvalidInput: the content is not valid for its type.
         IllegalTransition: it could not be executed, too many are waiting for its lead, or its type is switched off.
     """
-    actor = Actor.of(by)
-    if actor.user is not None:
-        actor.require_permission(PROPOSE_PERMISSION, "propose suggestions")
-    kind, now = get_kind(suggestion), timezone.now()
+    actor, kind = proposing_actor(by), get_kind(suggestion)
     if suggestion.lead_id:  # one proposal at a time for each lead: the limit below counts them
         suggestion.lead = Lead.everything.select_for_update(of=("self",)).filter(pk=suggestion.lead_id).first()
     payload = kind.parse_content(kind.fill_defaults(suggestion.suggested_content, suggestion))
@@ -62,7 +59,7 @@ def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False)
     suggestion.agent, suggestion.proposed_by = ("", actor.user) if actor.user else (str(actor), None)
     suggestion.tainted = suggestion.tainted or has_untrusted_content(suggestion, actor)
     autonomy = apply_policy(kind, payload, suggestion, by=actor)
-    suggestion.expires_at = suggestion.expires_at or now + kind.expires_after
+    suggestion.expires_at = suggestion.expires_at or timezone.now() + kind.expires_after
     if existing is not None:
         supersede(existing, by=actor)
     with errors_as_invalid_input():
@@ -75,6 +72,14 @@ def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False)
     if autonomy.is_auto_approved and not as_draft:
         auto_approve(Decision(suggestion, kind, POLICY_ACTOR, payload), autonomy.setting.undo_seconds)
     return suggestion
+
+
+def proposing_actor(by: Actor | User) -> Actor:
+    """Return the actor of a proposal; a person needs the permission to propose."""
+    actor = Actor.of(by)
+    if actor.user is not None:
+        actor.require_permission(PROPOSE_PERMISSION, "propose suggestions")
+    return actor
 
 
 def apply_policy(kind: type[Kind], payload: Any, suggestion: Suggestion, *, by: Actor) -> AutonomyDecision:
