@@ -1,6 +1,6 @@
-"""Where conversations stand: how much was said, who spoke last and when; on their leads too, and never backwards.
+"""Derive the state of threads from their messages: count, last message and its direction, whose turn it is.
 
-All of it follows from the messages alone, whatever the order in which they came. One message is a case of many.
+The contact dates of their leads follow. No date goes backwards, whatever the order in which messages arrive.
 """
 
 import json
@@ -21,7 +21,7 @@ from inbox.incoming.processing_queue import queue_changed_threads
 from inbox.models import VERBATIM_SOURCES, Direction, Message, MessageState, Nature, Thread, ThreadSource, ThreadStatus
 from leads.models import Lead
 
-# Contact is what reached the other side or came from it; a note or a filed document did neither.
+# Contact reached the other side or came from it; a note or a filed document did neither.
 CONTACT_SOURCES = frozenset(ThreadSource.values) - {ThreadSource.NOTE, ThreadSource.DOCUMENT}
 DELIVERED_STATES = (MessageState.RECEIVED, MessageState.SENT)
 MAX_LOADED_BODY = 50_000
@@ -31,7 +31,7 @@ UPDATE_SENTIMENT_SQL = """
       FROM unnest(%s::uuid[], %s::text[], %s::jsonb[]) AS felt (id, sentiment, because)
      WHERE threads.id = felt.id
 """
-# What `store_threads` writes of a conversation, with the types of the database.
+# The columns that `store_threads` writes, with their database types.
 STORED_COLUMNS = {
     "subject": "text",
     "status": "text",
@@ -53,8 +53,8 @@ UPDATE threads SET {", ".join(f"{name} = given.{name}" for name in STORED_COLUMN
 """
 IS_NEWER_SQL = """(last_contact_at IS NULL OR last_contact_at < held.at
             OR last_contact_at = held.at AND awaiting_reply AND NOT held.awaiting)"""
-# The rows are locked in one order, so that two who write to the same leads never wait for each other. What was said
-# is news, even where something later was said elsewhere.
+# Rows are locked in one order, so two transactions that touch the same leads cannot deadlock. An older message makes
+# the lead due for evaluation too.
 UPDATE_CONTACT_DATES_SQL = f"""
 WITH held AS (
     SELECT id, at, awaiting
@@ -72,7 +72,7 @@ UPDATE leads
 
 
 def is_contact(message: Message) -> bool:
-    """Whether `message` was said by a person to a person, and has left or arrived."""
+    """Whether `message` went from one person to another and was delivered."""
     return message.state in DELIVERED_STATES and message.nature == Nature.PERSON
 
 
@@ -81,9 +81,9 @@ def is_inbound_contact(message: Message) -> bool:
 
 
 def advance_dates(thread: Thread, at: datetime, direction: str) -> bool:
-    """Move the dates of `thread` to what was said, if it is the newest; whether it was. In memory.
+    """Move the dates of `thread` to a message at `at` if it is the newest; return whether it is. In memory.
 
-    The caller holds the row, and calls `store_threads`. Of two at one moment theirs counts as the later one.
+    The caller holds the row and calls `store_threads`. Of two messages at the same moment, theirs counts as the later.
     """
     last = thread.last_message_at
     if last is not None and (at < last or (at == last and direction == Direction.OUT)):
@@ -96,7 +96,7 @@ def advance_dates(thread: Thread, at: datetime, direction: str) -> bool:
 
 
 def apply_message(thread: Thread, message: Message) -> None:
-    """Let `thread`, and its lead, know that `message` was said in it; the caller holds its row."""
+    """Update `thread` and its lead for a new `message`, and queue what follows; the caller holds the thread's row."""
     is_reopened = apply_messages(thread, [message])
     store_threads([thread])
     update_contact_dates([thread])
@@ -106,7 +106,7 @@ def apply_message(thread: Thread, message: Message) -> None:
 
 
 def apply_messages(thread: Thread, messages: Iterable[Message]) -> bool:
-    """Move the dates of `thread` to what of `said` is contact; whether that opened what was settled. In memory."""
+    """Move the dates of `thread` for those of `messages` that are contact; return whether it is reopened. In memory."""
     is_reopened = False
     for one in sorted(filter(is_contact, messages), key=lambda one: (one.sent_at, one.direction == Direction.IN)):
         if (
@@ -123,7 +123,7 @@ def is_closed(thread: Thread) -> bool:
 
 
 def record_reopened(threads: Iterable[Thread]) -> None:
-    """Write down that they have written again, which opened `threads`."""
+    """Record in the activity log that a new message reopened `threads`."""
     save_entries(
         [
             build_entry(
@@ -139,12 +139,12 @@ def record_reopened(threads: Iterable[Thread]) -> None:
 
 
 def timeline_owner_of(thread: Thread) -> Lead | Client | Thread:
-    """Whose timeline a conversation stands on."""
+    """Return the record that shows `thread` on its timeline."""
     return thread.lead or thread.client or thread
 
 
 def store_threads(threads: Iterable[Thread]) -> None:
-    """Write down where `threads` stand; the caller holds their rows."""
+    """Write the state of `threads` to the database; the caller holds their rows."""
     payload = [{"id": one.pk, **{name: getattr(one, name) for name in STORED_COLUMNS}} for one in threads]
     if payload:
         with connection.cursor() as cursor:
@@ -152,9 +152,9 @@ def store_threads(threads: Iterable[Thread]) -> None:
 
 
 def update_contact_dates(threads: Iterable[Thread]) -> None:
-    """Move the contact dates of the leads of `threads` to what was last said in those, where that is newer.
+    """Move the contact dates of the leads of `threads` to the newest message, if it is newer.
 
-    What to do next about them is looked for anew.
+    The leads become due for evaluation.
     """
     newest: dict[UUID, tuple[datetime, bool]] = {}
     for one in threads:
@@ -170,7 +170,7 @@ def update_contact_dates(threads: Iterable[Thread]) -> None:
 
 
 def newest_inbound_messages(threads: Collection[UUID]) -> QuerySet[Message]:
-    """For each of `threads` the newest that a person outside has written in it."""
+    """Return the newest message from an outside person in each of `threads`."""
     rows = Message.objects.filter(
         thread__in=threads, direction=Direction.IN, nature=Nature.PERSON, thread__source__in=VERBATIM_SOURCES
     )
@@ -178,11 +178,10 @@ def newest_inbound_messages(threads: Collection[UUID]) -> QuerySet[Message]:
 
 
 def update_sentiment(threads: Collection[UUID]) -> set[UUID]:
-    """Judge how the newest that they wrote sounds in each of `threads`, whatever the order in which it came in.
+    """Detect the sentiment of their newest message in each of `threads`; return the threads where it is a new one.
 
-    Where that is what was judged last, the judgement stands, or what a person has put in its place. The reason is kept
-    in `metadata["sentiment"]`: {"message": key, "judged": positive/neutral/negative/urgent or None, "reason": words}.
-    Returns the threads in which they have written something newer.
+    A sentiment that was detected for the same message, or set by a person since, stays. The reason is stored in
+    `metadata["sentiment"]`: {"message": key, "judged": positive/neutral/negative/urgent or None, "reason": text}.
     """
     known = F("thread__metadata__sentiment__message")
     updates = []
@@ -205,14 +204,14 @@ def update_sentiment(threads: Collection[UUID]) -> set[UUID]:
 
 
 def load_first_messages(threads: Collection[UUID]) -> dict[UUID, tuple[datetime, str, str]]:
-    """When the first message of each conversation was written, its identifier and its subject."""
+    """Return time, Message-ID and subject of the first message of each thread."""
     rows = Message.objects.filter(thread__in=threads).order_by("thread_id", "sent_at", "message_id")
     found = rows.distinct("thread_id").values_list("thread_id", "sent_at", "message_id", "subject")
     return {thread: (sent_at, message_id, subject) for thread, sent_at, message_id, subject in found}
 
 
 def recount_threads(threads: Iterable[Thread]) -> None:
-    """Set, in memory, what is counted and dated of `threads` from their messages, after some came or went."""
+    """Recompute counts and dates of `threads` from their messages, in memory, after messages moved."""
     by_key: dict[UUID, Thread] = {one.pk: one for one in threads}
     rows = Message.objects.filter(thread__in=by_key)
     counts = dict(rows.order_by().values_list("thread_id").annotate(Count("pk")))

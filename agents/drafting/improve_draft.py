@@ -1,7 +1,7 @@
-"""Asking a model to better what the rules have proposed: its words, or what it read of somebody new.
+"""Ask a model to improve a suggestion made by rules: its text, or the details of a new lead.
 
-The rules' proposal stands meanwhile, and whatever comes of the question. A model's answer is proposed anew through the
-one door, under the same key, and only if nothing has happened since.
+The suggestion stays as it is until a usable answer arrives. The answer is proposed under the same key like any other
+suggestion, and only if nothing changed in the meantime.
 """
 
 import logging
@@ -46,13 +46,13 @@ RULE_WORDED_FILTER = {
     "agent__in": (str(NEXT_BEST_ACTION_AGENT), str(TRIAGE_AGENT)),
     "ai_model_version": "",
 }
-# What of a suggestion goes into the one in a model's words as it is.
+# The fields that the improved suggestion keeps.
 COPIED_FIELDS = ("type", "lead", "client", "thread", "message", "dedupe_key", "expires_at", "model_asked_at")
 
 
 @dataclass(frozen=True)
 class ModelQuestion:
-    """What is asked about a suggestion, and `build_suggestion`: the suggestion as an answer would have it."""
+    """A question about a suggestion; `build_suggestion` makes the improved suggestion from an answer."""
 
     agent: str
     type: InteractionType
@@ -63,14 +63,14 @@ class ModelQuestion:
 
 
 def suggestions_to_improve(now: datetime) -> SuggestionQuerySet:
-    """What waits in the rules' own words, and no model was asked about."""
+    """Return the waiting suggestions that rules wrote and no model was asked about."""
     return Suggestion.objects.awaiting_decision(now).filter(
         **RULE_WORDED_FILTER, type__in=MODEL_WRITTEN_FIELDS, model_asked_at=None
     )
 
 
 def queue_improvement(suggestion: Suggestion) -> None:
-    """Queue the question about `suggestion`, as part of the transaction that proposes it."""
+    """Queue the question about `suggestion` in the transaction that proposes it."""
     if (
         is_model_configured()
         and suggestion.type in MODEL_WRITTEN_FIELDS
@@ -85,7 +85,7 @@ def enqueue_model_question(pk: UUID) -> None:
 
 
 def enqueue_skipped_questions() -> int:
-    """Queue what no model was asked about because none could be: of tonight the newest two hundred; how many."""
+    """Queue the suggestions that no model could be asked about, the newest two hundred a night; return how many."""
     if not is_model_configured():
         return 0
     keys = list(
@@ -99,10 +99,10 @@ def enqueue_skipped_questions() -> int:
 
 
 def ask_model(pk: UUID) -> bool:
-    """Ask a model about the suggestion `pk`, once; whether it waits in the model's words now.
+    """Ask a model about the suggestion `pk`, once; return whether its answer replaced the text by rules.
 
-    Claimed first: killed in the middle, the rules' words stand and nobody asks again. Where none answers for a reason
-    that passes (the provider is down, a budget is used up), the night asks.
+    The suggestion is claimed first: if the worker dies, the text by rules stays and no second question is asked. If no
+    model answers for a temporary reason (provider down, budget used up), the nightly job asks again.
     """
     now = timezone.now()
     if (
@@ -134,7 +134,7 @@ def ask_model(pk: UUID) -> bool:
 
 
 def build_model_question(older: Suggestion, now: datetime) -> ModelQuestion | None:
-    """What is asked about `older`; None where what it rests on is gone."""
+    """Build the question about `older`; None if the email it is based on is gone."""
     if older.type in PROSE_FIELDS:
         brief = load_brief(older, now)
         prompt = prompts.build_drafting_prompt(brief)
@@ -166,7 +166,7 @@ def build_model_question(older: Suggestion, now: datetime) -> ModelQuestion | No
 
 
 def copy_with(older: Suggestion, content: dict[str, Any], reasoning: str, confidence: Any) -> Suggestion:
-    """`older` with other words; what outsiders wrote was before the model, so it rests on that."""
+    """Return `older` with new content; it counts as untrusted, because the model read an outside message."""
     same = {name: getattr(older, name) for name in COPIED_FIELDS}
     changed = {
         "suggested_content": content,
@@ -181,9 +181,9 @@ def copy_with(older: Suggestion, content: dict[str, Any], reasoning: str, confid
 
 
 def explain_unusable_answer(older: Suggestion, newer: Suggestion) -> str:
-    """Why `newer` does not take the place of `older`, in a sentence; empty where it may.
+    """Say in a sentence why `newer` cannot replace `older`; empty if it can.
 
-    It may not where the policy asks about anything in it that the rules' own words do not hold.
+    It cannot if the policy asks to confirm anything that it did not ask about in the text by rules.
     """
     try:
         before = {finding.code for finding in findings_to_confirm(copy_with(older, older.suggested_content, "", None))}
@@ -197,7 +197,7 @@ def explain_unusable_answer(older: Suggestion, newer: Suggestion) -> str:
 
 
 def findings_to_confirm(suggestion: Suggestion) -> list[PolicyFinding]:
-    """What whoever let `suggestion` go out would have to confirm.
+    """Return the findings that the approver of `suggestion` would have to confirm.
 
     Raises:
         ActionRefused: it could not be carried out.
@@ -212,7 +212,7 @@ def findings_to_confirm(suggestion: Suggestion) -> list[PolicyFinding]:
 
 
 def with_outgoing_draft(suggestion: Suggestion) -> Iterator[Suggestion]:
-    """`suggestion` and the draft that it would lead to, whose words are the same."""
+    """Yield `suggestion` and the draft that follows from it, which has the same text."""
     yield suggestion
     kind = get_kind(suggestion)
     payload = kind.parse_content(kind.fill_defaults(suggestion.suggested_content, suggestion))
@@ -228,14 +228,14 @@ def with_outgoing_draft(suggestion: Suggestion) -> Iterator[Suggestion]:
 
 @transaction.atomic
 def replace_with_improved(older: Suggestion, newer: Suggestion, answer: ModelAnswer) -> bool:
-    """Propose `newer` in place of `older`, unless that was changed or decided, or something was said since."""
+    """Propose `newer` in place of `older`, unless that was changed or decided, or a message arrived since."""
     if older.lead_id:
         Lead.everything.select_for_update(of=("self",)).filter(pk=older.lead_id).first()
     version = older.version
     current = lock_suggestion(older)
     waits = Suggestion.objects.awaiting_decision(timezone.now()).filter(pk=current.pk).exists()
     if not waits or current.version != version or has_newer_messages(current):
-        logger.info("A model's words for the suggestion %s came too late.", current.pk)
+        logger.info("A model's answer for suggestion %s came too late.", current.pk)
         return False
     row = answer.interaction
     newer.interaction, newer.ai_model_version = row, row.model_used
@@ -244,13 +244,13 @@ def replace_with_improved(older: Suggestion, newer: Suggestion, answer: ModelAns
         with transaction.atomic():
             propose(newer, by=Actor(ActorType.AI, name=current.agent))
     except ActionRefused as error:
-        logger.info("A model's words for the suggestion %s are not proposed: %s", current.pk, error)
+        logger.info("A model's answer for suggestion %s was not proposed: %s", current.pk, error)
         return False
     return True
 
 
 def has_newer_messages(suggestion: Suggestion) -> bool:
-    """Whether anything has come in or gone out in its conversation, or with its lead, since a model was asked."""
+    """Whether a message was received or sent in its thread, or with its lead, since the model was asked."""
     where = Q(thread=suggestion.thread_id) if suggestion.thread_id else Q()
     if suggestion.lead_id:
         where |= Q(thread__lead=suggestion.lead_id)

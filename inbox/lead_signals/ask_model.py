@@ -45,7 +45,7 @@ MIN_RETRY_PAUSE, MAX_RETRY_PAUSE = timedelta(minutes=5), timedelta(days=1)
 def can_ask_model(now: datetime) -> bool:
     """Whether to ask now: not while calls fail, nor once the log says that the day's budget is used up.
 
-    The first question over the budget still goes to the gateway, which logs the reason; the next ones wait.
+    The first question over the budget still goes to the gateway, which logs the reason; later ones wait silently.
     """
     return not is_backing_off(now) and not (budget_exceeded_reason(None, now) and is_held_back())
 

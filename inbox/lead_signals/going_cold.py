@@ -1,6 +1,6 @@
-"""Whether somebody is going cold: two rules over when we and they spoke. Pure: no database.
+"""Whether a lead is going cold: two rules over the times at which we and they wrote. Pure: no database.
 
-What was written down of a call that we made says neither: it may have been a voice on a tape.
+A note about a call of ours counts as neither: it may have reached an answering machine.
 """
 
 from collections.abc import Sequence
@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 ONE_DAY = timedelta(days=1)
-# Of our words, a day apart, and how long they have had to answer the last of them.
+# Unanswered messages of ours, each a day apart, and the time they had to answer the last one.
 MIN_UNANSWERED_MESSAGES, REPLY_WAIT = 2, timedelta(days=3)
-# Of their answers one after another, each so many times as slow as the one before, the last slower than this.
+# Consecutive answers of theirs, each so many times as slow as the one before; the last slower than this.
 SLOW_REPLY_COUNT, SLOWDOWN_FACTOR, SLOW_REPLY_WAIT = 3, 2, timedelta(days=3)
 
 
 @dataclass(frozen=True)
 class ContactEvent:
-    """One thing that was said to the other side, or by it."""
+    """One message to the other side or from it."""
 
     at: datetime
     is_inbound: bool
@@ -26,7 +26,7 @@ class ContactEvent:
 
 @dataclass(frozen=True)
 class ColdSignal:
-    """That somebody is going cold: since when, the message that shows it, and why in words."""
+    """That a lead is going cold: since when, which message shows it, and why."""
 
     at: datetime
     message: UUID
@@ -34,12 +34,12 @@ class ColdSignal:
 
 
 def detect_going_cold(events: Sequence[ContactEvent], now: datetime) -> ColdSignal | None:
-    """What `events`, the oldest first, shows as of `now`; None while nothing points to it."""
+    """Return the signal that `events`, the oldest first, show as of `now`; None if they show none."""
     return detect_unanswered(events, now) or detect_slower_replies(events)
 
 
 def detect_unanswered(events: Sequence[ContactEvent], now: datetime) -> ColdSignal | None:
-    """That two or more of our words, a day apart, have had no answer, the last of them for three days."""
+    """Return the signal of two or more unanswered messages, a day apart, the last of them three days old."""
     last = max((place for place, event in enumerate(events) if event.is_inbound), default=-1)
     spaced_events: list[ContactEvent] = []
     for event in events[last + 1 :]:
@@ -56,7 +56,7 @@ def detect_unanswered(events: Sequence[ContactEvent], now: datetime) -> ColdSign
 
 
 def detect_slower_replies(events: Sequence[ContactEvent]) -> ColdSignal | None:
-    """That each of their last three answers took twice as long as the one before, the last more than three days."""
+    """Return the signal of three answers, each twice as slow as the one before, the last over three days."""
     waits, last_outbound = [], None
     for event in events:
         if not event.is_inbound:

@@ -1,7 +1,7 @@
-"""What a model is asked about the words of a lead, and what of its answer counts. Pure: no database.
+"""The question to a model about a lead's messages, and which of its answers count. Pure: no database.
 
-A model may find what the rules of `crm.text.english.signals` miss. It can neither weigh nor take
-away: a sign counts where it is of a known type and its quote stands, word for word, in the message that it names.
+A model may find what the rules of `crm.text.english.signals` miss, in other languages too. It can neither weigh nor
+remove anything: a signal counts if its type is known and the message contains its quote word for word.
 """
 
 import re
@@ -15,15 +15,15 @@ from crm.text.numbers import parse_number
 from crm.text.quotes import own_text
 
 MAX_SIGNALS = 60
-# Of one message: who finds more in it finds everything in everything.
+# A model that finds more than this in one message finds everything in everything.
 MAX_SIGNALS_PER_MESSAGE = 4
 MIN_QUOTE_LENGTH = 8
 AMOUNT_PATTERN = re.compile(
     r"(?<![\w.,])(\d{1,3}(?:[,' ]\d{3})+|\d{1,9})(?:\.(\d{1,2}))?\s?(k|thousand|m|million)?(?![\w%]|[.,]\d)",
     re.IGNORECASE,
 )
-# What words can show, and what it means: only these are asked for. What was opened, sent back or answered quickly
-# follows from what happened and is nobody's to tell.
+# The types that text can show, and their meaning: only these are asked for. Opened, bounced or answered quickly follow
+# from events, not from text.
 SIGNAL_MEANINGS = {
     "budget_mentioned": "says how much they want to pay, or can; its value is that amount, as a number",
     "decision_maker": "the writer decides or signs, or owns the business",
@@ -46,7 +46,7 @@ SIGNALS_SYSTEM_PROMPT = (
 
 
 class ModelSignal(BaseModel):
-    """One signal that a model says it has found."""
+    """One signal that a model claims to have found."""
 
     message: int
     type: str
@@ -66,12 +66,12 @@ class SignalsAnswer(BaseModel):
 
 
 def text_for_model(body: str) -> str:
-    """What of the mail `body` a model is shown: what was written for it, neither quotes nor signature."""
+    """Return the part of `body` that a model is shown: the new text, without quotes and signature."""
     return own_text(body)[:MAX_ANALYZED_LENGTH].strip()
 
 
 def build_signals_prompt(texts: Sequence[str], types: Mapping[str, str]) -> Prompt:
-    """Which of `types` (with what each means) the messages `texts` show, numbered from 1."""
+    """Build the question which of `types` (with their meanings) the messages `texts` show; they are numbered from 1."""
     meanings = "\n".join(f"- {name}: {meaning}" for name, meaning in types.items())
     prompt = Prompt().add_trusted(f"The signals:\n{meanings}").add_trusted("The messages, the oldest first:")
     for number, text in enumerate(texts, start=1):
@@ -82,7 +82,7 @@ def build_signals_prompt(texts: Sequence[str], types: Mapping[str, str]) -> Prom
 def accept_signals(
     found: Sequence[ModelSignal], texts: Sequence[str], types: Mapping[str, str]
 ) -> list[list[DetectedSignal]]:
-    """What of `found` counts, for each of `texts`: each type once in each. Everything else is dropped."""
+    """Return the valid signals of `found` for each of `texts`, each type once per text; drop the others."""
     accepted_signals: list[dict[str, DetectedSignal]] = [{} for _ in texts]
     for index, signal in valid_signals(found[:MAX_SIGNALS], [flatten_text(text) for text in texts], types):
         if len(accepted_signals[index]) < MAX_SIGNALS_PER_MESSAGE:
@@ -106,12 +106,12 @@ def valid_signals(
 
 
 def flatten_text(text: str) -> str:
-    """`text` in one line, with one kind of apostrophe."""
+    """Return `text` on one line, with one kind of apostrophe."""
     return " ".join(text.replace("’", "'").split())
 
 
 def parse_amounts(quote: str) -> set[float]:
-    """Every amount that stands in `quote`, as numbers: "2,400" and "2.4k" alike."""
+    """Return every amount in `quote` as a number; "2,400" and "2.4k" are the same."""
     found = set()
     for whole, part, times in AMOUNT_PATTERN.findall(quote[: 2 * MAX_ANALYZED_LENGTH]):
         number = parse_number(f"{whole}.{part}" if part else whole, times)

@@ -12,7 +12,7 @@ READ_THREAD_JOB = "inbox.read_with_model"
 
 
 def queue_model_reading(thread: UUID, *, at: datetime | None = None) -> None:
-    """Queue the reading of `thread` by a model, at the time `at` if given, unless it is queued already."""
+    """Queue the reading of `thread` by a model, at `at` if given; a thread that waits already stays as it is."""
     task = app.configure_task(
         READ_THREAD_JOB, lock=model_job_lock(thread), queueing_lock=f"reading of {thread}", schedule_at=at
     )

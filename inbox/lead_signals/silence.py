@@ -1,4 +1,4 @@
-"""That a lead is going cold: decided once for each silence."""
+"""Add the signal "going cold" to leads, once for each silence."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -21,18 +21,18 @@ from leads.transitions import add_signals
 
 GOING_COLD_SIGNAL = "going_cold"
 MAX_MESSAGES_PER_LEAD, SILENT_LEADS_PER_BATCH = 40, 200
-# A silence is looked at from the day on which it may be too long; so many days may pass without a run.
+# Silences that became too long within this window are checked: so many nights may pass without a run.
 SILENCE_WINDOW = timedelta(days=8)
 
 
 def load_message_history(leads: Iterable[UUID]) -> dict[UUID, list[ContactEvent]]:
-    """The newest that was said between us and each of `leads`, the oldest first; what we wrote or they did."""
+    """Return the newest messages between us and each of `leads`, in order of time."""
     rows = Message.objects.filter(state__in=DELIVERED_STATES, nature=Nature.PERSON, thread__lead__in=list(leads))
     rows = rows.filter(thread__deleted_at=None, thread__source__in=CONTACT_SOURCES)
     place = Window(RowNumber(), partition_by=F("thread__lead"), order_by=[F("sent_at").desc(), F("id").desc()])
     newest = rows.annotate(place=place).filter(place__lte=MAX_MESSAGES_PER_LEAD)
     history_by_lead: dict[UUID, list[ContactEvent]] = defaultdict(list)
-    # Of two at one moment theirs is the later one.
+    # Of two messages at the same moment, theirs counts as the later one.
     for lead, key, at, direction, source in newest.order_by("sent_at", "-direction", "id").values_list(
         "thread__lead", "pk", "sent_at", "direction", "thread__source"
     ):
@@ -45,7 +45,7 @@ def load_message_history(leads: Iterable[UUID]) -> dict[UUID, list[ContactEvent]
 def new_going_cold_signals(
     lead: Lead, history: list[ContactEvent], policy: ScoringPolicy, now: datetime
 ) -> Iterator[dict[str, Any]]:
-    """The warning that `history` gives about `lead`, unless one was given since they last spoke."""
+    """Yield the signal that `history` shows about `lead`, unless it was added since they last wrote."""
     cold = detect_going_cold(history, now)
     last_reply_at = max((word.at for word in history if word.is_inbound), default=None)
     previous_warnings = [
@@ -64,14 +64,14 @@ def new_going_cold_signals(
 
 
 def find_going_cold_signals(lead: Lead) -> Iterator[dict[str, Any]]:
-    """The warning that what was said between us and `lead` gives now, unless it was given."""
+    """Yield the signal that the messages with `lead` show now, unless it was added."""
     return new_going_cold_signals(
         lead, load_message_history([lead.pk]).get(lead.pk, []), ScoringPolicy.objects.active(), timezone.now()
     )
 
 
 def iterate_silent_leads(now: datetime) -> Iterator[list[Lead]]:
-    """The open leads that have left our last word without an answer for days, some at a time."""
+    """Yield the open leads that have not answered our last message for days, in batches."""
     since, until = now - REPLY_WAIT - SILENCE_WINDOW, now - REPLY_WAIT
     rows = Lead.objects.open().filter(awaiting_reply=True, last_contact_at__gt=since, last_contact_at__lte=until)
     last_pk = None
@@ -83,7 +83,7 @@ def iterate_silent_leads(now: datetime) -> Iterator[list[Lead]]:
 
 
 def flag_leads_going_cold(now: datetime) -> int:
-    """Put on each lead whose silence has become too long that it is going cold; returns how many those are."""
+    """Add "going cold" to each lead that has been silent for too long; return how many."""
     policy, flagged = ScoringPolicy.objects.active(), 0
     for leads in iterate_silent_leads(now):
         history = load_message_history(lead.pk for lead in leads)
