@@ -275,12 +275,12 @@ def retry_email(message: Message, by: User) -> tuple[Draft | None, str]:
 
 
 def mark_delivered(message: Message, by: User) -> tuple[Draft | None, str]:
-    send_queue.resolve_uncertain(message, arrived=True, by=by)
+    send_queue.resolve_uncertain(message, was_delivered=True, by=by)
     return None, "Email marked as sent."
 
 
 def resend_email(message: Message, by: User) -> tuple[Draft | None, str]:
-    send_queue.resolve_uncertain(message, arrived=False, by=by)
+    send_queue.resolve_uncertain(message, was_delivered=False, by=by)
     return None, f"The email will be sent again in {UNDO_WINDOW.seconds} seconds."
 
 

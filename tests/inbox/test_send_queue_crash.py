@@ -99,7 +99,7 @@ def test_killed_senders_deliver_each_email_once_or_mark_it_uncertain(ann, smtp_s
 
     for mail in unknown:  # a person looks, and says
         has_it = bool(taken[mail.message_id])
-        send_queue.resolve_uncertain(mail, arrived=has_it, by=ann)
+        send_queue.resolve_uncertain(mail, was_delivered=has_it, by=ann)
         assert has_it or run_send_job(mail).state == MessageState.SENT
     assert set(received_counts(smtp_sink).values()) == {1} and len(received_counts(smtp_sink)) == EMAILS
     assert not Dispatch.objects.filter(finished_at=None).exists()
