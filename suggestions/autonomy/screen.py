@@ -232,10 +232,15 @@ def switch_view(request: HttpRequest) -> HttpResponse:
             messages.error(request, "Choose what to stop from the list, and say why in at most 500 characters.")
         elif request.POST.get("deed") == "resume":
             waiting = resume_execution(form.cleaned_data["type"], by=request.user)
-            messages.success(request, f"It goes on; {waiting} had been waiting.")
+            messages.success(
+                request,
+                f"Automation resumed. {waiting} actions were waiting."
+                if waiting != 1
+                else "Automation resumed. 1 action was waiting.",
+            )
         else:
             pause_execution(form.cleaned_data["type"], reason=form.cleaned_data["reason"], by=request.user)
-            messages.success(request, "Stopped: nothing of it is carried out until it is let go on.")
+            messages.success(request, "Automation paused. Nothing is executed until it is resumed.")
     except ActionRefused as error:
         messages.error(request, str(error))
     return HttpResponseRedirect(page)

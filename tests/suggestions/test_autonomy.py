@@ -79,7 +79,7 @@ def test_level_auto_execute_runs_after_undo_window(trusted_agent, ann):
     assert Task.objects.get().title == "Call back"
     told = ActivityLog.objects.on_timeline_of(suggestion.lead).filter(target_id=suggestion.pk)
     assert [line.verb for line in told] == ["approved", "let happen", "proposed"]
-    assert "by policy" in told[0].summary
+    assert "automatically" in told[0].summary
     assert "unless it is undone" in told[1].summary
     assert list(Suggestion.objects.auto_approved()) == [suggestion]
 
