@@ -230,7 +230,7 @@ def switch_view(request: HttpRequest) -> HttpResponse:
     try:
         if not form.is_valid():
             messages.error(request, "Choose what to stop from the list, and say why in at most 500 characters.")
-        elif request.POST.get("deed") == "resume":
+        elif request.POST.get("switch") == "resume":
             waiting = resume_execution(form.cleaned_data["type"], by=request.user)
             messages.success(
                 request,

@@ -98,7 +98,7 @@ def apply_policy(kind: type[Kind], payload: Any, suggestion: Suggestion, *, by: 
 
 
 def auto_approve(decision: Decision, undo_seconds: int) -> None:
-    """Approve automatically; it can be undone for `undo_seconds`, or for the undo window of its kind if that is longer."""
+    """Approve automatically; it can be undone for `undo_seconds`, or for the undo window of its kind if longer."""
     suggestion, kind, approved = decision.suggestion, decision.kind, decision.payload.model_dump(mode="json")
     wait = max(kind.undo_window, timedelta(seconds=undo_seconds))
     save_decision(
