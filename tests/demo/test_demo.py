@@ -1,7 +1,9 @@
 """`manage.py demo`: what is loaded, when, and what it leaves alone."""
 
+import json
 from datetime import date, datetime, timedelta
 from io import StringIO
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -121,6 +123,25 @@ def test_fixture_loads_without_the_command():
     assert not any(user.has_usable_password() for user in User.objects.all())
     for suggestion in Suggestion.objects.exclude(approved_content=None):
         assert suggestion.content_hash == content_digest(suggestion.approved_content)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fixture_loaded_twice_is_refused_in_a_sentence():
+    call_command("loaddata", "demo", verbosity=0)
+    before = counts()
+    with pytest.raises(CommandError, match=r"^Nothing was loaded: the demo was loaded before\.$"):
+        call_command("loaddata", "demo", verbosity=0)
+    assert counts() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fixture_that_the_database_refuses_is_reported_in_a_sentence(tmp_path):
+    row = {"model": "leads.lead", "pk": str(UUID(int=1)), "fields": {"contact_name": "Lee", "overall_score": 2}}
+    fixture = tmp_path / "refused.json"
+    fixture.write_text(json.dumps([row]))
+    with pytest.raises(CommandError, match=r"^Nothing was loaded\. Problem installing fixture .*\.$"):
+        call_command("loaddata", str(fixture), verbosity=0)
+    assert not Lead.objects.exists()
 
 
 def test_new_records_sort_above_demo_records():
