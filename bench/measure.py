@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.db import connection
 from django.test import Client
 
-ROW_KEY = re.compile(r'name="_selected_action" value="([0-9a-f-]{36})"')
+ROW_KEY = re.compile(r'name="_selected_action"\s+value="([0-9a-f-]{36})"')
 NEXT_LINK = re.compile(r'rel="next"\s+href="([^"]+)"|href="([^"]+)"\s+rel="next"')
 
 

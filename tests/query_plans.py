@@ -5,8 +5,19 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.contrib import admin
-from django.db import models
+from django.db import connection, models
 from django.http import QueryDict
+
+
+def vacuum_analyze(*tables: str) -> None:
+    """Analyze and vacuum `tables`, so that the planner knows their rows and the pages that all transactions see."""
+    with connection.cursor() as cursor:
+        # The tests' database commits asynchronously, and VACUUM passes over pages whose commits are not on disk yet.
+        # A synchronous commit, here that of ANALYZE, writes all earlier ones too.
+        cursor.execute("SET synchronous_commit = on")
+        cursor.execute(f"ANALYZE {', '.join(tables)}")
+        cursor.execute("RESET synchronous_commit")
+        cursor.execute(f"VACUUM {', '.join(tables)}")
 
 
 def filtered_rows(model: type[models.Model], query: str, user: Any) -> models.QuerySet:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import cache
 
 import pgtrigger
+from django.apps import apps
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
@@ -22,7 +23,10 @@ def allow_truncate() -> Iterator[None]:
 
 @cache
 def table_names() -> tuple[str, ...]:
-    return tuple(sorted(connection.introspection.django_table_names(only_existing=True, include_views=False)))
+    """Return all tables of the models; the job queue's too, which Django does not manage."""
+    managed = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    jobs = (model._meta.db_table for model in apps.get_app_config("procrastinate").get_models())
+    return tuple(sorted({*managed, *jobs}))
 
 
 def non_empty_tables(cursor: CursorWrapper) -> list[str]:

@@ -68,8 +68,8 @@ class LeadContext:
     """All that is known of a lead when its next best action is looked for, as of `now` in the office's time zone.
 
     `messages` begins with the newest. `ours` are our own addresses, in lower case. `decided_keys` are the keys of
-    earlier proposals that were decided. `has_upcoming_task`: a task for it is not due yet. `has_queue_room`:
-    queue has room for proposals that no lead waits for.
+    earlier proposals that were decided. `has_upcoming_task`: a task for it is not due yet. `has_queue_room`: its
+    owner's queue has room for a suggestion that no message asks for.
     """
 
     now: datetime

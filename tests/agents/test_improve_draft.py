@@ -20,7 +20,7 @@ from suggestions.transitions import approve, reject
 from tests.agents.test_evaluate_leads import due, ours
 from tests.agents.test_evaluate_leads import say as they_say
 from tests.ai_log.provider import TEN_MEGABYTES, completion, cut_in_the_middle, fake_provider, slow
-from tests.cast import browser, make_client, make_lead
+from tests.cast import browser, make_client, make_lead, page_text
 from tests.http_server import cut_connection, respond_with
 from tests.suggestions.email_execution import approve_confirming_all
 
@@ -181,7 +181,7 @@ def test_screens_show_model_and_link_to_ai_log(model, max):
     model.answer = completion_with_words("It costs $999.")
     ask_model(rules.pk)
     page = reverse("admin:suggestions_suggestion_change", args=[rules.pk])
-    assert "nothing of its answer is in this" in browser(max).get(page).content.decode()
+    assert "Its answer is not used here." in page_text(browser(max).get(page))
     Suggestion.objects.filter(pk=rules.pk).update(model_asked_at=None)
     model.answer = completion_with_words(WORDS)
     ask_model(rules.pk)
@@ -189,8 +189,8 @@ def test_screens_show_model_and_link_to_ai_log(model, max):
     asked = reverse("admin:ai_log_aiinteraction_change", args=[row.pk])
     own = reverse("admin:suggestions_suggestion_change", args=[found.pk])
     for page in (own, reverse("admin:suggestions_suggestion_changelist")):
-        shown = browser(max).get(page).content.decode()
-        assert "Worded by a model, gpt-4o-mini." in shown
+        shown = page_text(browser(max).get(page))
+        assert "Written by a model, gpt-4o-mini." in shown
         assert asked in shown
     approve_confirming_all(found, max)
     log = browser(max).get(asked).content.decode()

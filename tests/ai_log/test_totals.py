@@ -88,7 +88,7 @@ def test_zero_cost_and_unknown_cost_are_distinct(as_max):
 def test_spend_chart_is_empty_without_known_prices(as_max):
     make_call(cost_usd=None)
     assert get_chart(as_max, "Spend").is_empty
-    assert "Nothing of this is known" in get_page(as_max).content.decode()
+    assert "No data for this period." in get_page(as_max).content.decode()
     assert "$0" not in get_page(as_max).content.decode()
 
 

@@ -10,7 +10,7 @@ from crm.models import User
 from inbox.incoming.participants import OwnerLookup
 from inbox.lead_signals.ask_model import threads_to_read
 from inbox.models import Message, Thread
-from tests.query_plans import first_page, has_seq_scan, has_sort, plan_indexes, plan_nodes
+from tests.query_plans import first_page, has_seq_scan, has_sort, plan_indexes, plan_nodes, vacuum_analyze
 from tests.table_cleanup import allow_truncate
 
 LEADS = """
@@ -51,7 +51,7 @@ def filled(django_db_setup, django_db_blocker):
             cursor.execute(LEADS, {"users": [agent.pk for agent in agents]})
             cursor.execute(THREADS.replace("%%", "%"))
             cursor.execute(MESSAGES.replace("%%", "%"))
-            cursor.execute("VACUUM ANALYZE threads, leads, messages")
+        vacuum_analyze("threads", "leads", "messages")
         yield {"chief": chief, "agent": agents[3]}
         with allow_truncate(), connection.cursor() as cursor:
             cursor.execute("TRUNCATE leads, threads CASCADE")

@@ -12,6 +12,7 @@ from crm.models import User
 from crm.screens.paging import Order, fetch_page
 from leads.admin import LeadAdmin
 from leads.models import InsuranceType, Lead
+from tests.query_plans import vacuum_analyze
 from tests.table_cleanup import allow_truncate
 
 ROWS = 20_000
@@ -38,7 +39,7 @@ def filled_table(django_db_setup, django_db_blocker):
         line = InsuranceType.objects.get(code="auto")
         with connection.cursor() as cursor:
             cursor.execute(FILL, {"user": user.pk, "line": line.pk, "rows": ROWS})
-            cursor.execute("VACUUM ANALYZE leads")
+        vacuum_analyze("leads")
         yield user, line
         with allow_truncate(), connection.cursor() as cursor:
             cursor.execute("TRUNCATE leads CASCADE")

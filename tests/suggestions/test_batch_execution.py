@@ -125,7 +125,7 @@ def test_failed_and_returned_executions_do_not_stop_the_batch(ann, max, monkeypa
     assert Task.objects.filter(lead__in=[first.lead, breaks.lead, last.lead]).count() == 2
     assert "is deleted; restore it first" in Suggestion.objects.get(pk=fails.pk).error_message
     assert "ZeroDivisionError" in Suggestion.objects.get(pk=failed[0].pk).error_message
-    assert "broke down" in caplog.text
+    assert f"TaskKind of suggestion {failed[0].pk} failed." in caplog.text
 
 
 def test_pause_during_batch_leaves_rest_queued(ann, monkeypatch):
@@ -174,7 +174,7 @@ def test_deadlock_falls_back_to_single_executions(ann, monkeypatch, caplog):
     assert run_due_executions() == 3
     assert states(executions) == ["SUCCEEDED"] * 3
     assert Task.objects.count() == 3
-    assert "each by itself" in caplog.text
+    assert "executing one at a time" in caplog.text
 
 
 def test_database_error_on_single_execution_retries_the_job(ann, monkeypatch):
@@ -206,7 +206,7 @@ def test_executions_for_one_lead_see_each_others_changes(ann):
     executions = approve_while_paused(ann, *moves)
     assert run_due_executions() == 2
     assert states(executions) == ["SUCCEEDED", "FAILED"]
-    assert "has moved to" in Suggestion.objects.get(pk=moves[1].pk).error_message
+    assert "has been moved to Active in the meantime" in Suggestion.objects.get(pk=moves[1].pk).error_message
     assert Lead.objects.get(pk=lead.pk).status_id == "ACTIVE"
 
 

@@ -257,10 +257,10 @@ def test_unexpected_error_fails_one_execution_only(ann, monkeypatch, caplog):
 
 
 def test_suggestion_with_queued_execution_cannot_be_purged(ada, ann):
-    """The mail would wait in its conversation for ever, with nobody to send it or give it up."""
+    """Without its execution, the email would stay queued for ever: neither sent nor failed."""
     suggestion = approve_confirming_all(make_suggestion("SEND_EMAIL", lead=make_lead(assigned_to=ann)), ann)
     soft_delete(suggestion, by=ada)
-    with pytest.raises(IllegalTransition, match="is still needed by execution “Attempt 1: queued”"):
+    with pytest.raises(IllegalTransition, match="is still referenced by execution “Attempt 1: queued”"):
         purge(suggestion, by=ada)
     message = run_latest_execution(suggestion).executions.get().message
     assert (message.state, message.error_message) == ("FAILED", "The suggestion is no longer approved.")

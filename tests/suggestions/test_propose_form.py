@@ -4,20 +4,16 @@ import pytest
 from django.urls import reverse
 
 from suggestions.models import Suggestion, SuggestionStatus
-from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread, make_ticket
+from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread, make_ticket, page_text
 
 ADD = reverse("admin:suggestions_suggestion_add")
-
-
-def page_text(response) -> str:
-    return " ".join(response.content.decode().split())
 
 
 def test_form_starts_with_choice_of_type(as_ann):
     lead = make_lead()
     shown = page_text(as_ann.get(f"{ADD}?lead={lead.pk}"))
     assert f"lead={lead.pk}&amp;type=TASK" in shown
-    assert "Put something on somebody&#x27;s list." in shown
+    assert "Add a task to a colleague&#x27;s list." in shown
 
 
 def test_form_proposes_suggestion_as_user(as_ann, ann):

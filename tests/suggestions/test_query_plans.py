@@ -6,7 +6,7 @@ from django.db import connection
 
 from crm.models import User
 from suggestions.models import Suggestion
-from tests.query_plans import filtered_rows, first_page, has_seq_scan, has_sort, plan_indexes
+from tests.query_plans import filtered_rows, first_page, has_seq_scan, has_sort, plan_indexes, vacuum_analyze
 from tests.table_cleanup import allow_truncate
 
 ROWS = 20_000
@@ -47,7 +47,7 @@ def filled(django_db_setup, django_db_blocker):
             cursor.execute(KEYS)
             cursor.execute(suggestions, {"rows": ROWS})
             cursor.execute("DROP TABLE leads_there")
-            cursor.execute("VACUUM ANALYZE suggestions, leads")
+        vacuum_analyze("suggestions", "leads")
         yield {"chief": chief, "agent": agents[3]}
         with allow_truncate(), connection.cursor() as cursor:
             cursor.execute("TRUNCATE leads, suggestions CASCADE")

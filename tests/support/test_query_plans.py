@@ -7,7 +7,7 @@ from django.db import connection
 from crm.models import User
 from support.models import SupportTicket
 from tests.cast import make_client
-from tests.query_plans import first_page, has_seq_scan, has_sort, plan_indexes
+from tests.query_plans import first_page, has_seq_scan, has_sort, plan_indexes, vacuum_analyze
 from tests.table_cleanup import allow_truncate
 
 # In random order, so that a scan of neighbouring rows is no cheaper than an index.
@@ -32,7 +32,7 @@ def filled_table(django_db_setup, django_db_blocker):
         client = make_client()
         with connection.cursor() as cursor:
             cursor.execute(FILL, {"client": client.pk, "users": [agent.pk for agent in agents]})
-            cursor.execute("VACUUM ANALYZE support_tickets")
+        vacuum_analyze("support_tickets")
         yield {"chief": chief, "agent": agents[3]}
         with allow_truncate(), connection.cursor() as cursor:
             cursor.execute("TRUNCATE support_tickets, clients CASCADE")
