@@ -147,7 +147,7 @@ class LeadContext:
 
 @dataclass(frozen=True)
 class NextAction:
-    """What is proposed to be done next; the same `key` means the same deed on the same grounds."""
+    """What is proposed to be done next; the same `key` means the same action on the same grounds."""
 
     type: SuggestionType
     key: str

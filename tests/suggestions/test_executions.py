@@ -69,7 +69,7 @@ def test_pausing_one_type_keeps_others_running(ann, max):
 
 def test_invalid_pause_or_resume_is_refused(max, ann):
     pause_execution(by=max)
-    with pytest.raises(InvalidInput, match="stopped already"):
+    with pytest.raises(InvalidInput, match="already paused"):
         pause_execution(by=max)
     with pytest.raises(InvalidInput, match="Type"):
         pause_execution("NONSENSE", by=max)
