@@ -25,7 +25,7 @@ DRAFTING_RULES = (
 )
 DRAFTING_TASKS = {
     SuggestionType.REPLY: "Write the answer to their newest message.",
-    SuggestionType.FOLLOW_UP: "Nobody has said anything for a while. Write the mail with which we ask again.",
+    SuggestionType.FOLLOW_UP: "There was no message for a while. Write the follow-up email.",
     SuggestionType.SCHEDULE_CALL: "They asked to be called. Write the two or three sentences above the invitation, "
     "without day, time or number: those follow below it.",
     SuggestionType.SEND_PROPOSAL: "Write the mail with which our proposal goes out; the paper is attached.",

@@ -121,7 +121,7 @@ class LeadContext:
         return any(one.thread == said.thread or one.source not in VERBATIM_SOURCES for one in later)
 
     def unanswered_emails(self) -> list[LeadMessage]:
-        """The newest mail of each conversation that nobody has answered, the newest first."""
+        """Return the newest unanswered email of each thread, newest first."""
         newest: dict[UUID, LeadMessage] = {}
         for one in self.messages:
             if one.is_inbound and one.is_email and one.is_thread_open:
@@ -147,7 +147,7 @@ class LeadContext:
 
 @dataclass(frozen=True)
 class NextAction:
-    """What is proposed to be done next; the same `key` means the same deed on the same grounds."""
+    """What is proposed to be done next; the same `key` means the same action on the same grounds."""
 
     type: SuggestionType
     key: str

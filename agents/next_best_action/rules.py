@@ -269,9 +269,7 @@ def pause_actions(context: LeadContext) -> Iterator[NextAction]:
         action_dedupe_key(context, SuggestionType.CHANGE_STATUS, f"{context.last_contact_at:%Y%m%d%H%M%S}"),
         {"status": stage.code, "fromStatus": context.stage.code},
         Decimal("0.80"),
-        f"Nobody has said anything since {since}."
-        if context.has_been_contacted
-        else f"Nobody has spoken to them since {since}.",
+        f"No message since {since}." if context.has_been_contacted else f"Not contacted since {since}.",
     )
 
 
@@ -282,7 +280,7 @@ def follow_up_action(context: LeadContext) -> NextAction:
     since, body = format_long_date(context.last_contact_at), ""
     if not context.has_been_contacted:
         reason, question = (
-            f"They came on {since}, and nobody has spoken to them.",
+            f"New since {since}, and not contacted yet.",
             "May I ask what you are looking for?",
         )
         body = f"{GREETING}\n\n{question}\n\nMy name is {{{{sender_name}}}}, of {{{{agency_name}}}}.\n\n{SIGN_OFF}"

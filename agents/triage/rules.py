@@ -1,4 +1,4 @@
-"""What to propose about a conversation that belongs to nobody yet: whose it is, or that somebody might buy. Pure.
+"""What to propose about an unlinked thread: its lead or client, or a new lead. Pure.
 
 Everything is asked of the database first (`transitions.triaging`) and handed over as an `UnlinkedThread`.
 """
@@ -62,7 +62,7 @@ class Match:
 
 @dataclass(frozen=True)
 class UnlinkedThread:
-    """A conversation that belongs to nobody: the newest that a person outside wrote in it, and who could be meant."""
+    """An unlinked thread: the newest message from outside, and the records it could belong to."""
 
     thread: UUID
     message: UUID

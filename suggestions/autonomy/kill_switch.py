@@ -43,7 +43,7 @@ def pause_execution(type: str = "", *, reason: str = "", by: Actor | User) -> Ex
 
 @transaction.atomic
 def resume_execution(type: str = "", *, by: Actor | User) -> int:
-    """Resume suggestions of `type` ("": all that are not paused by their own type), and return how many were waiting.
+    """Resume suggestions of `type` ("": all that are not paused by their own type), and return how many are due.
 
     Raises:
         NotPermitted: `by` may not resume execution.

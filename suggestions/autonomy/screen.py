@@ -134,12 +134,12 @@ def strip_cents(value: Decimal | None) -> Decimal | None:
 
 
 class PauseForm(forms.Form):
-    """What is to be stopped, and why."""
+    """The type of suggestion to pause, and the reason."""
 
     type = forms.ChoiceField(
-        label="Stop", required=False, choices=[("", "Everything"), *SuggestionType.choices], initial=""
+        label="Pause", required=False, choices=[("", "Everything"), *SuggestionType.choices], initial=""
     )
-    reason = forms.CharField(label="Why", required=False, max_length=500)
+    reason = forms.CharField(label="Reason", required=False, max_length=500)
 
 
 def autonomy_urls(site: AdminSite) -> list[URLPattern]:
@@ -229,18 +229,13 @@ def switch_view(request: HttpRequest) -> HttpResponse:
     form = PauseForm(request.POST)
     try:
         if not form.is_valid():
-            messages.error(request, "Choose what to stop from the list, and say why in at most 500 characters.")
+            messages.error(request, "Choose a type from the list and give a reason of at most 500 characters.")
         elif request.POST.get("switch") == "resume":
-            waiting = resume_execution(form.cleaned_data["type"], by=request.user)
-            messages.success(
-                request,
-                f"Automation resumed. {waiting} actions were waiting."
-                if waiting != 1
-                else "Automation resumed. 1 action was waiting.",
-            )
+            due = resume_execution(form.cleaned_data["type"], by=request.user)
+            messages.success(request, f"Automation resumed. Due now: {due}.")
         else:
             pause_execution(form.cleaned_data["type"], reason=form.cleaned_data["reason"], by=request.user)
-            messages.success(request, "Automation paused. Nothing is executed until it is resumed.")
+            messages.success(request, "Automation paused. Approved suggestions wait until you resume it.")
     except ActionRefused as error:
         messages.error(request, str(error))
     return HttpResponseRedirect(page)

@@ -41,7 +41,7 @@ class ChangeStatusKind(Kind):
     def sentence(cls, payload: ChangeStatusPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         labels = labels or LabelCache()
         was, now = (labels.label("stages", code) for code in (payload.fromStatus, payload.status))
-        return f"Moves {suggestion.lead or 'the lead'} from {was} to {now}."
+        return f"Move {suggestion.lead or 'the lead'} from {was} to {now}."
 
     @classmethod
     def execute(cls, payload: ChangeStatusPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:

@@ -103,8 +103,8 @@ class CreateLeadKind(Kind):
     def sentence(cls, payload: CreateLeadPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         who = payload.contactName + (f" of {payload.companyName}" if payload.companyName else "")
         email_text = f" ({payload.contactEmail})" if payload.contactEmail else ""
-        linked = f" and links the conversation “{suggestion.thread}” to it" if suggestion.thread else ""
-        return f"Creates a lead for {who}{email_text}{linked}."
+        linked = f" and link the conversation “{suggestion.thread}” to it" if suggestion.thread else ""
+        return f"Create a lead for {who}{email_text}{linked}."
 
     @classmethod
     def execute(cls, payload: CreateLeadPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class FollowUpKind(Kind):
         due = f"in {days} days" if days else "today"
         draft_text = ", with a draft email" if can_email(suggestion) else ""
         who = active_owner(suggestion) or "no one yet"
-        return f"Adds the task “{task_title(payload)}” for {who}, due {due}{draft_text}."
+        return f"Create task “{task_title(payload)}” for {who}, due {due}{draft_text}."
 
     @classmethod
     def execute(cls, payload: FollowUpPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class LinkThreadKind(Kind):
         thread = record_name(suggestion, "thread", payload.thread, labels)
         target = record_name(suggestion, payload.field, payload.target, labels)
         instead = f" instead of {labels.record_label(payload.field, payload.instead_of)}" if payload.instead_of else ""
-        return ensure_full_stop(f"Links the conversation “{thread}” to {target}{instead}")
+        return ensure_full_stop(f"Link the conversation “{thread}” to {target}{instead}")
 
     @classmethod
     def execute(cls, payload: LinkThreadPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:

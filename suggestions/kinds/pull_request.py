@@ -99,7 +99,7 @@ class PullRequestKind(OutwardKind):
     @classmethod
     def sentence(cls, payload: PullRequestPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         where = f"{payload.repository}, from {payload.head} into {payload.base}"
-        return f"Opens the pull request “{payload.title}” in {where}."
+        return f"Open the pull request “{payload.title}” in {where}."
 
     @classmethod
     def outgoing_text(cls, payload: PullRequestPayload, suggestion: Suggestion) -> str:

@@ -43,7 +43,7 @@ class ReplyKind(EmailKind):
     @classmethod
     def sentence(cls, payload: ReplyPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         thread = (labels or LabelCache()).record_label("thread", payload.thread)
-        return f"Replies to the last sender in “{thread}”."
+        return f"Reply to the last sender in “{thread}”."
 
     @classmethod
     def draft(cls, payload: ReplyPayload, suggestion: Suggestion, sender: User | None) -> EmailDraft:

@@ -54,7 +54,7 @@ class ResolveTicketKind(Kind):
     def sentence(cls, payload: ResolveTicketPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         is_loaded = suggestion.ticket_id == payload.ticket
         ticket = suggestion.ticket if is_loaded else (labels or LabelCache()).record_label("ticket", payload.ticket)
-        return f"Resolves the ticket {ticket}: {payload.summary}"
+        return f"Resolve ticket {ticket}: {payload.summary}"
 
     @classmethod
     def execute(cls, payload: ResolveTicketPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:

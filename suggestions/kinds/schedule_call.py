@@ -70,7 +70,7 @@ class ScheduleCallKind(EmailKind):
     def sentence(cls, payload: ScheduleCallPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         target = suggestion.lead or suggestion.client or "the lead"
         how = MEETING_LABELS[payload.meetingType]
-        return f"Invites {target} to a {how} of {payload.duration} minutes on {format_time(payload.suggestedTimes[0])}."
+        return f"Invite {target} to a {how} of {payload.duration} minutes on {format_time(payload.suggestedTimes[0])}."
 
     @classmethod
     def outgoing_text(cls, payload: ScheduleCallPayload, suggestion: Suggestion) -> str:

@@ -61,7 +61,7 @@ class SendEmailKind(EmailKind):
 
     @classmethod
     def sentence(cls, payload: SendEmailPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
-        return f"Sends “{payload.subject}” to {', '.join(payload.to) or 'no one yet'}."
+        return f"Send “{payload.subject}” to {', '.join(payload.to) or 'no one yet'}."
 
     @classmethod
     def draft(cls, payload: SendEmailPayload, suggestion: Suggestion, sender: User | None) -> EmailDraft:

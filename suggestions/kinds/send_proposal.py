@@ -68,7 +68,7 @@ class SendProposalKind(EmailKind):
         target = suggestion.lead or suggestion.client or "the lead"
         until = f"{payload.validUntil:%-d %b %Y}"
         return (
-            f"Sends {target} the proposal “{payload.title}” over ${payload.amount:,.2f}, valid until {until}, as a PDF."
+            f"Send {target} the proposal “{payload.title}” over ${payload.amount:,.2f}, valid until {until}, as a PDF."
         )
 
     @classmethod

@@ -50,7 +50,7 @@ class TaskKind(Kind):
         who = (
             (labels or LabelCache()).label("staff", payload.assignee) if payload.assignee else active_owner(suggestion)
         )
-        return f"Adds the task “{payload.title}” for {who or 'no one yet'}{due}."
+        return f"Create task “{payload.title}” for {who or 'no one yet'}{due}."
 
     @classmethod
     def execute(cls, payload: TaskPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                 'abstract': False,
                 'default_permissions': ('view',),
                 'base_manager_name': 'everything',
-                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['', 'TASK', 'PR', 'REPLY', 'FOLLOW_UP', 'SEND_EMAIL', 'SCHEDULE_CALL', 'SEND_PROPOSAL', 'CHANGE_STATUS', 'CREATE_LEAD', 'LINK_THREAD', 'RESOLVE_TICKET'])), name='execution_pauses_type_valid', violation_error_message='Stop everything, or a type that exists.'), models.UniqueConstraint(models.F('type'), name='execution_pauses_once', violation_error_message='This is stopped already.')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['', 'TASK', 'PR', 'REPLY', 'FOLLOW_UP', 'SEND_EMAIL', 'SCHEDULE_CALL', 'SEND_PROPOSAL', 'CHANGE_STATUS', 'CREATE_LEAD', 'LINK_THREAD', 'RESOLVE_TICKET'])), name='execution_pauses_type_valid', violation_error_message='Choose an existing type, or leave it blank for all types.'), models.UniqueConstraint(models.F('type'), name='execution_pauses_once', violation_error_message='This is already paused.')],
             },
             managers=[
                 ('objects', django.db.models.manager.Manager()),

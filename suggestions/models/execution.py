@@ -177,10 +177,10 @@ class ExecutionPause(Record):
             models.CheckConstraint(
                 name="execution_pauses_type_valid",
                 condition=models.Q(type__in=["", *SuggestionType.values]),
-                violation_error_message="Stop everything, or a type that exists.",
+                violation_error_message="Choose an existing type, or leave it blank for all types.",
             ),
             models.UniqueConstraint(
-                "type", name="execution_pauses_once", violation_error_message="This is stopped already."
+                "type", name="execution_pauses_once", violation_error_message="This is already paused."
             ),
         ]
 

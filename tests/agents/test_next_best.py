@@ -155,7 +155,7 @@ def test_thirty_days_of_silence_suggest_on_ice_unless_stage_allows_longer():
 
 @pytest.mark.parametrize(
     "kw",
-    [{"busy": True}, {"room": False}, {"closed_channels": frozenset({"email"}), "phone": ""}],
+    [{"has_upcoming_task": True}, {"has_queue_room": False}, {"closed_channels": frozenset({"email"}), "phone": ""}],
     ids=["a task is planned", "the queue is full", "must not be contacted"],
 )
 def test_silence_is_ignored_with_task_full_queue_or_no_channel(kw):

@@ -39,7 +39,7 @@ def test_keyboard_navigates_queue_and_decides(opened, max, three_suggestions):
     expect(shown).to_contain_text("Task a")
     press(page, "a")
     expect(shown).to_contain_text("Task b")
-    expect(page.locator("body")).to_contain_text("Approved. Adds the task “Task a”")
+    expect(page.locator("body")).to_contain_text("Approved. Create task “Task a”")
     page.keyboard.press("r")
     page.keyboard.type("a s j k: done by phone")
     page.keyboard.press("Tab")

@@ -9,6 +9,7 @@ from crm.runtime import checks
 from crm.runtime.startup_errors import DatabaseUnusable
 from tests.crm.processes import manage, test_database_url
 
+
 @pytest.fixture
 def old_database(django_db_setup):
     """The URL of a database in which a migration was applied that is not on disk."""

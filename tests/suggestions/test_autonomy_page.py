@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from suggestions.autonomy.kill_switch import pause_execution
 from suggestions.models import AutonomySetting, ExecutionPause, Level, SuggestionType
-from tests.cast import browser
+from tests.cast import browser, page_text
 from tests.suggestions.trust_history import make_decided_suggestions, make_proposal, make_setting
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,7 @@ def save(page, asked: str = "me", **changes):
 
 def test_every_type_has_a_row_with_agent_trust(as_ann, ann):
     make_decided_suggestions(ann, approved=47, modified=3, rejected=10)
-    answer = as_ann.get(URL).content.decode()
+    answer = page_text(as_ann.get(URL))
     assert set(rows(as_ann)) == set(SuggestionType.values)
     assert "60 decided, 83.3 % approved, 5 % edited" in answer
     assert "Missing: 95 % approved (now 83.3 %)" in answer
@@ -123,16 +123,17 @@ def test_pausing_and_resuming_all_types_and_one_type(as_max, max, ann):
     make_decided_suggestions(max, approved=60)
     make_setting(None)
     make_proposal(owner=ann)
-    answer = as_max.post(SWITCH, {"switch": "pause", "type": "", "reason": "A storm of mails"}, follow=True)
+    answer = as_max.post(SWITCH, {"switch": "pause", "type": "", "reason": "A storm of emails"}, follow=True)
     assert "Automation is paused" in answer.content.decode()
-    assert "A storm of mails" in answer.content.decode()
+    assert "A storm of emails" in answer.content.decode()
     assert "1 waiting." in answer.content.decode()
-    as_max.post(SWITCH, {"switch": "resume", "type": ""})
+    answer = as_max.post(SWITCH, {"switch": "resume", "type": ""}, follow=True)
+    assert "Automation resumed. Due now: 0." in answer.content.decode()
     assert not ExecutionPause.objects.exists()
     as_max.post(SWITCH, {"switch": "pause", "type": "PR"})
     assert ExecutionPause.objects.get().type == "PR"
     again = as_max.post(SWITCH, {"switch": "pause", "type": "PR"}, follow=True)
-    assert "This is stopped already." in again.content.decode()
+    assert "This is already paused." in again.content.decode()
 
 
 def test_pausing_needs_permission_and_post(as_ann, as_max):

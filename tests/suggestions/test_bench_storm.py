@@ -71,5 +71,5 @@ def test_duplicate_or_lost_email_is_detected_by_the_report(tmp_path, capsys):
                 book.write(f"{message.message_id}\n")
         assert not storm.report(storm.StormOptions(), tmp_path, 0.0)
     said = capsys.readouterr().out
-    assert "1 mails sent twice" in said
+    assert "1 emails sent twice" in said
     assert f"{len(SuggestionType)} lost" in said

@@ -214,7 +214,7 @@ def test_draft_can_be_submitted_or_discarded(as_ann, ann):
 
 def test_execution_pause_is_shown(as_max, max):
     suggestion = make_suggestion()
-    assert "is stopped" not in text(as_max.get(page(suggestion)))
+    assert "is paused" not in text(as_max.get(page(suggestion)))
     pause_execution("TASK", reason="Audit.", by=max)
     assert "“Task” is paused." in text(as_max.get(page(suggestion)))
 
@@ -243,7 +243,7 @@ def test_bulk_approve_reports_each_result(as_max):
     chosen = {"action": "approve", "index": "0", "_selected_action": [row.pk for row in rows], "apply": "1"}
     told = shown_messages(as_max.post(QUEUE, {**chosen, "with_content": "1"}))
     assert "2 suggestions approved." in told
-    assert all(f"Adds the task “Task {name}”" in told for name in "ab")
+    assert all(f"Create task “Task {name}”" in told for name in "ab")
 
 
 @pytest.mark.parametrize("verb", ["approve", "reject", "undo", "submit", "put-back", "it-did-go-out", "it-did-not"])

@@ -69,7 +69,7 @@ def test_pausing_one_type_keeps_others_running(ann, max):
 
 def test_invalid_pause_or_resume_is_refused(max, ann):
     pause_execution(by=max)
-    with pytest.raises(InvalidInput, match="stopped already"):
+    with pytest.raises(InvalidInput, match="already paused"):
         pause_execution(by=max)
     with pytest.raises(InvalidInput, match="Type"):
         pause_execution("NONSENSE", by=max)
@@ -158,7 +158,7 @@ def test_undo_returns_suggestion_to_pending_and_is_logged(ann):
     assert (suggestion.status, suggestion.result) == (SuggestionStatus.PENDING, None)
     assert [row.state for row in suggestion.executions.all()] == ["UNDONE"]
     line = ActivityLog.objects.on_timeline_of(suggestion.lead).get(verb="undone")
-    assert line.summary.startswith("Undone: Adds the task")
+    assert line.summary.startswith("Undone: Create task")
     with pytest.raises(IllegalTransition, match="Only an approved suggestion can be undone"):
         undo(suggestion, by=ann)
 

@@ -65,7 +65,7 @@ def test_badge_is_empty_without_pending_and_capped(max, stranger, monkeypatch):
 def test_dashboard_can_decide_suggestion(as_max):
     suggestion = make_suggestion()
     shown = as_max.get("/").content.decode()
-    assert "Adds the task “Call back”" in shown
+    assert "Create task “Call back”" in shown
     assert reverse("admin:suggestions_suggestion_do", args=[suggestion.pk, "approve"]) in shown
     assert (
         as_max.post(reverse("admin:suggestions_suggestion_do", args=[suggestion.pk, "approve"]), {"next": "/"}).url

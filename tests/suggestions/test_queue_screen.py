@@ -62,7 +62,7 @@ def test_first_suggestion_is_shown_unless_another_is_selected(as_max):
     assert as_max.get(QUEUE).context["chosen"] == newest.pk
     response = as_max.get(f"{QUEUE}?show={middle.pk}")
     assert response.context["chosen"] == middle.pk
-    assert "Adds the task “Task b”" in response.content.decode()
+    assert "Create task “Task b”" in response.content.decode()
     assert not any("show=" in tab["url"] for tab in response.context["cl"].tabs)
     assert not response.context["cl"].chips()
 
@@ -143,7 +143,7 @@ def test_decision_redirects_to_next_suggestion(as_max):
     newest, middle, oldest = make_three()
     response = as_max.post(action_url(newest, "approve"), {"next": f"{QUEUE}?order=newest&show={newest.pk}"})
     assert response.url == f"{QUEUE}?order=newest&show={middle.pk}"
-    assert "Approved. Adds the task “Task c”" in said(response)
+    assert "Approved. Create task “Task c”" in said(response)
     response = as_max.post(action_url(oldest, "reject"), {"reason": "No.", "next": QUEUE + "?"})
     assert response.url == f"{QUEUE}?show={middle.pk}"
     response = as_max.post(action_url(middle, "approve"), {"next": QUEUE + "?"})

@@ -41,7 +41,7 @@ def test_page_shows_action_reason_and_evidence(as_max):
     suggestion = make_complete_suggestion()
     shown = page_text(as_max.get(page_url(suggestion)))
     for words in (
-        "Adds the task “Call back” for no one yet.",
+        "Create task “Call back” for no one yet.",
         "They asked for it.",
         "“go ahead”",
         "83 %",
@@ -136,7 +136,7 @@ def test_page_never_offers_model_form(as_max, ada):
     suggestion = make_suggestion()
     for client in (as_max, browser(ada)):
         for query in ("", "?edit=1", "?_popup=1"):
-            assert "Adds the task" in page_text(client.get(page_url(suggestion, query)))
+            assert "Create task" in page_text(client.get(page_url(suggestion, query)))
         assert client.post(page_url(suggestion), {"status": "APPROVED"}).status_code == 403
         assert 'name="status"' not in page_text(client.get(reverse("admin:suggestions_suggestion_add")))
 

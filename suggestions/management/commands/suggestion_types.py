@@ -34,7 +34,7 @@ def format_type(entry: dict[str, Any]) -> str:
     undo_note = entry["cannot_be_undone"] or "Can be undone."
     header = [
         f"{entry['type']}: {entry['description']}",
-        f"  It {reach}; who lets it happen needs {entry['permission']}.",
+        f"  It {reach}; its approver needs {entry['permission']}.",
     ]
     return "\n".join([*header, f"  {undo_note}", *format_fields(entry["content"])])
 

@@ -40,8 +40,8 @@ def test_schema_rejects_unknown_fields(type):
 
 def test_command_prints_readable_catalogue():
     text = command_output("TASK")
-    assert text.startswith("TASK: Put a task on somebody's list.")
-    assert "It stays in our database; who lets it happen needs leads.add_task." in text
+    assert text.startswith("TASK: Add a task for a member of staff.")
+    assert "It stays in our database; its approver needs leads.add_task." in text
     assert "title: string" in text
     assert "dueOn?: date" in text
     assert "PR: " not in text

@@ -70,9 +70,7 @@ def test_summary_names_lead_and_thread(db):
     thread = make_thread(subject="A quote")
     suggestion = make_suggestion(NEW, thread=thread, suggested_content={**EVERYTHING, "sourceType": "EMAIL"})
     said = ActivityLog.objects.for_target(suggestion).get().summary
-    expected = (
-        "Creates a lead for Nora New of New & Sons (nora@example.com) and links the conversation “A quote” to it."
-    )
+    expected = "Create a lead for Nora New of New & Sons (nora@example.com) and link the conversation “A quote” to it."
     assert said == expected
 
 

@@ -37,7 +37,7 @@ def test_summary_names_ticket(ann):
     suggestion = make_suggestion(RESOLVE, ticket=ticket)
     approve(suggestion, by=ann)
     summary = ActivityLog.objects.for_target(suggestion).first().summary
-    assert summary == f"Approved: Resolves the ticket {ticket}: Sent the card again."
+    assert summary == f"Approved: Resolve ticket {ticket}: Sent the card again."
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from suggestions.transitions import (
     settle_unknown_outcome,
     undo,
 )
-from tests.cast import make_client, make_lead, make_suggestion, make_thread
+from tests.cast import make_client, make_lead, make_suggestion, make_thread, page_text
 from tests.killing import Killed, kill_at
 from tests.suggestions.email_execution import approve_and_send, approve_confirming_all, run_latest_execution
 
@@ -269,9 +269,9 @@ def test_deferred_email_shows_reason_and_retry_time(smtp_sink, ann, as_ann):
     suggestion = make_suggestion("SEND_EMAIL", lead=make_lead(assigned_to=ann))
     smtp_sink.fault = "try later"
     approve_and_send(suggestion, ann)
-    page = as_ann.get(f"/suggestions/suggestion/{suggestion.pk}/change/").content.decode()
+    page = page_text(as_ann.get(f"/suggestions/suggestion/{suggestion.pk}/change/"))
     assert "Previous attempt: The mail server rejected" in page and "greylisted" in page
-    assert "rescheduled 1 time" in page and ">due " in page
+    assert "rescheduled 1 time<" in page and '<td class="small"> due ' in page
 
 
 def pause_while_building(monkeypatch, by) -> None:

@@ -164,4 +164,4 @@ def test_preview_announces_tracking_only_when_allowed(smtp_sink, lead, ann, sett
     assert "Do not track email opens" in page
 
     composer = browser(ann).get(f"/inbox/draft/add/?lead={lead.pk}").content.decode()
-    assert ("This email contains a small picture" in composer) is tracked
+    assert ("This email contains a tracking picture" in composer) is tracked
