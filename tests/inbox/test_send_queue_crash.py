@@ -42,7 +42,7 @@ def start_delivery(settings):
 
 
 def queue_emails(by) -> None:
-    """Mails of which nobody can take one back any more."""
+    """Emails that can no longer be stopped."""
     lead = make_lead(contact_email="lee@example.com", assigned_to=by)
     for number in range(EMAILS):
         thread = make_thread(lead=lead)
