@@ -407,13 +407,13 @@ WRONG = {
     ],
     "auto_data.use": [("joyride", "Use: choose one of commute, pleasure, business.")],
     "auto_data.make": [("x" * 201, "Make: at most 200 characters.")],
-    "auto_data.drivers.0.born": [("1990-13-01", "Drivers 1 Born: “1990-13-01” is not a date.")],
+    "auto_data.drivers.0.born": [("1990-13-01", "Drivers 1 Date of birth: “1990-13-01” is not a date.")],
     "auto_data.other_vehicles.1.year": [("1066", "Other vehicles 2 Year: at least 1900.")],
     "line_data.life.smoker": [("perhaps", "Smoker: “perhaps” is neither yes nor no.")],
     "line_data.life.coverage": [("a lot", "Coverage: “a lot” is not a number.")],
     "communications.preferred": [("pigeon", "Preferred: choose one of email, phone, sms, mail.")],
     "communications.best_time": [("x" * 201, "Best time: at most 200 characters.")],
-    "additional_insureds.0.born": [("never", "1 Born: “never” is not a date.")],
+    "additional_insureds.0.born": [("never", "1 Date of birth: “never” is not a date.")],
 }
 
 

@@ -57,7 +57,7 @@ def test_serve_starts_catcher_unless_port_is_busy(tmp_path, busy):
         port = taken.getsockname()[1] if busy else free_port()
         ours = {"DATABASE_URL": test_database_url(), "DATA_DIR": str(tmp_path), "PORT": str(free_port())}
         with running("manage.py", "serve", "--no-worker", MAIL_CATCHER_PORT=str(port), **ours) as serve:
-            told = wait_for_line(serve, "Mails ")
+            told = wait_for_line(serve, "Outgoing email is not ")
             assert (f"another program listens on 127.0.0.1:{port}" in told) == busy, told
             if not busy:
                 send(port)

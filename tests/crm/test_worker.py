@@ -171,5 +171,6 @@ def test_too_short_stalled_worker_timeout_fails_check(settings):
 def test_old_postgresql_server_is_refused(monkeypatch):
     monkeypatch.setattr(checks, "MIN_POSTGRES_VERSION", 99)
     connection.close()
-    with pytest.raises(DatabaseUnusable, match=r"^The server of DATABASE_URL is PostgreSQL \d+\. Version 99 or newer"):
+    sentence = r"^The server of DATABASE_URL runs PostgreSQL \d+\. Version 99 or newer is required\.$"
+    with pytest.raises(DatabaseUnusable, match=sentence):
         connection.ensure_connection()

@@ -57,9 +57,9 @@ def test_batch_of_100_costs_as_many_queries_as_10(box):
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
-        (ParsedEmail("<bad@x>", subject="x" * 2_000), "The database cannot keep this: value too long"),
+        (ParsedEmail("<bad@x>", subject="x" * 2_000), "The database cannot store this value: value too long"),
         (ParsedEmail(f"<{overlong_identifier()}>"), "too long for the database"),
-        (ParsedEmail("<bad@x>", text="a\x00b"), "The database cannot keep this"),
+        (ParsedEmail("<bad@x>", text="a\x00b"), "The database cannot store this value: PostgreSQL text fields"),
     ],
 )
 def test_email_refused_by_database_is_set_aside_alone(box, bad, why):

@@ -156,7 +156,7 @@ def test_reply_without_quote_omits_quoted_text(as_ann, thread):
     ("typed", "sentence"),
     [
         ({"body": " "}, "The email is empty"),
-        ({"to": ""}, "there is no address"),
+        ({"to": ""}, "There is no recipient: enter at least one address."),
         ({"to": "lee"}, "“lee” is not an email address"),
         ({"to": "lee@example.com\u200b"}, "invisible character"),
         ({"to": "Bcc: eve@example.com"}, "Bcc is not available"),
@@ -262,7 +262,7 @@ def test_new_email_from_client_and_contact_page(as_max):
     contact = make_contact(email="kim@example.com")
     client.contact_links.create(contact=contact)
     for url in (f"/crm/client/{client.pk}/change/", f"/crm/contact/{contact.pk}/change/"):
-        assert "Write a mail" in as_max.get(url).content.decode()
+        assert "Write an email" in as_max.get(url).content.decode()
     form = composer_form(as_max, f"{DRAFT_ADD_URL}?client={client.pk}")
     assert (form["to"], form["client"]) == ("works@example.com", str(client.pk))
     form = composer_form(as_max, f"{DRAFT_ADD_URL}?contact={contact.pk}")

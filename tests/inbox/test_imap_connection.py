@@ -58,7 +58,7 @@ def test_secret_decrypts_with_any_key_for_its_purpose_only(settings):
     again = reencrypt_secret(token)
     settings.CREDENTIALS_KEYS = [new]
     assert decrypt_secret(again, purpose="here") == "s3cret"
-    with pytest.raises(SecretUnreadable, match="cannot be read with the keys of CREDENTIALS_KEYS"):
+    with pytest.raises(SecretUnreadable, match="cannot be decrypted with the keys of CREDENTIALS_KEYS"):
         decrypt_secret(token, purpose="here")
     settings.CREDENTIALS_KEYS = []
     with pytest.raises(InvalidInput, match="CREDENTIALS_KEYS is not set"):
@@ -77,10 +77,10 @@ def test_reencrypt_command_rotates_keys_and_reports_lost_key(server, settings, c
     assert poll(box).last_error == "" and Message.objects.count() == 1
     settings.CREDENTIALS_KEYS = [Fernet.generate_key().decode()]
     poll(box)
-    assert "cannot be read with the keys of CREDENTIALS_KEYS" in box.last_error
+    assert "cannot be decrypted with the keys of CREDENTIALS_KEYS" in box.last_error
     # The mailbox stays active: the key may be restored without entering every password again.
     assert (box.status, box.failures) == (MailboxStatus.ACTIVE, 1)
-    with pytest.raises(CommandError, match="None of the keys of CREDENTIALS_KEYS opens it"):
+    with pytest.raises(CommandError, match="No key of CREDENTIALS_KEYS decrypts the secret"):
         call_command("reencrypt_credentials")
 
 
@@ -313,7 +313,7 @@ def test_overdue_mailbox_is_shown_as_overdue(as_max):
     given = {"provider": "IMAP", "host": "h", "credentials": "x", "last_synced_at": at, "next_sync_at": at}
     box = Mailbox.objects.create(address=ANN, **given)
     shown = as_max.get(reverse("admin:inbox_mailbox_change", args=[box.pk])).content.decode()
-    assert "Overdue" in shown and "no worker has come by" in shown
+    assert "Overdue" in shown and "no worker has run" in shown
     Mailbox.objects.update(next_sync_at=timezone.now())
     shown = as_max.get(reverse("admin:inbox_mailbox_change", args=[box.pk])).content.decode()
     assert "Overdue" not in shown and "within a minute" in shown

@@ -42,7 +42,7 @@ def start_delivery(settings):
 
 
 def queue_emails(by) -> None:
-    """Mails of which nobody can take one back any more."""
+    """Queue EMAILS emails that are due, so that none can be stopped."""
     lead = make_lead(contact_email="lee@example.com", assigned_to=by)
     for number in range(EMAILS):
         thread = make_thread(lead=lead)
@@ -52,7 +52,7 @@ def queue_emails(by) -> None:
 
 
 def wait_to_kill(drawn, smtp_sink, aimed) -> None:
-    """At any moment; or, `aimed`, when the server has taken a mail and has not said so yet."""
+    """Wait for a random moment; if `aimed`, until the server has taken an email but not confirmed it."""
     moment, taken = time.monotonic() + drawn.uniform(0.02, 0.6), len(smtp_sink.data)
     until = time.monotonic() + 10
     while time.monotonic() < until and (len(smtp_sink.data) == taken if aimed else time.monotonic() < moment):

@@ -136,7 +136,7 @@ def test_select_all_needs_no_ticked_row(as_max, three_leads):
 def test_more_than_a_thousand_leads_are_refused(as_max):
     Lead.objects.bulk_create(Lead(contact_name=f"Lead {n}") for n in range(1_001))
     messages = apply_action(as_max, "tier", [], tier="cold", select_across="1")
-    assert messages == ["At most 1,000 at once: narrow the list down with a filter."]
+    assert messages == ["Select at most 1,000 at once. Narrow the list down with a filter."]
     assert not Lead.objects.filter(tier_override="cold").exists()
 
 

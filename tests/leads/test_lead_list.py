@@ -261,7 +261,7 @@ INVALID_FILTERS = [
     ("created_to", "2020-02-30", "Created to"),
     ("tags_mode", "none", "Tags match"),
     ("q", "x" * 201, "Search"),
-    ("tags", "x" * 501, "Tags, separated by commas"),
+    ("tags", "x" * 501, "Tags (comma-separated)"),
 ]
 
 
@@ -298,7 +298,7 @@ def test_chip_names_its_filter_and_removes_it(varied_leads, as_max, ann):
     chips = {chip["label"]: chip for chip in cl.chips()}
     assert {label: chip["value"] for label, chip in chips.items()} == {
         "Owner": "Ann",
-        "Tags, separated by commas": "red",
+        "Tags (comma-separated)": "red",
         "Ke y": "1 & 2",
     }
     for label, key in (("Owner", "owner"), ("Ke y", "cf.Ke y")):

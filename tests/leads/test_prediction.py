@@ -22,7 +22,7 @@ from leads.prediction.scorecard import probability, reasons
 from leads.prediction.training import train_model
 from leads.prediction.transitions import activate_prediction_model, update_all_probabilities
 from leads.transitions import change_status, create_lead
-from tests.cast import make_lead
+from tests.cast import make_lead, page_text
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "leads"
 CARD = {
@@ -190,7 +190,7 @@ class TestLadder:
         assert lead.predicted_close_probability == Decimal(str(model.card["stages"]["ACTIVE"]["rate"])).quantize(
             Decimal("0.01")
         )
-        page = as_max.get(f"/leads/lead/{lead.pk}/change/").content.decode()
+        page = page_text(as_max.get(f"/leads/lead/{lead.pk}/change/"))
         assert f"Of 150 closed leads that reached {lead.status}, {wins} were won" in page
 
     def test_many_closed_leads_give_a_scorecard_with_quality_page(self, as_max):
