@@ -12,7 +12,7 @@ from inbox.drafts import transitions
 from inbox.drafts.reply_conflicts import ReplyConflict, describe_newer_message, find_newer_message
 from inbox.models import Draft, Message, MessageState
 from inbox.outgoing import outbox
-from tests.cast import browser, make_lead, make_thread, make_user
+from tests.cast import browser, make_lead, make_thread, make_user, page_text
 from tests.form_parser import read_form
 from tests.inbox.draft_fixtures import add_incoming_email, composer_form, make_draft, send_draft, submit_composer
 
@@ -166,12 +166,12 @@ def test_sender_name_is_escaped_and_truncated(as_ann, ann, thread):
 def test_colleagues_draft_is_announced_without_its_text(as_ann, ann, bob, thread):
     make_reply_draft(bob, thread, hours=2, body="Bobs secret words")
     for _ in range(2):  # beside an empty composer, and beside a draft
-        page = as_ann.get(thread_url(thread)).content.decode()
-        assert "Bob has begun an answer here, too, 2\xa0hours ago, last changed now." in page
+        page = page_text(as_ann.get(thread_url(thread)))
+        assert "Bob started a reply here 2\xa0hours ago, last changed now." in page
         assert "Bobs secret" not in page
         Draft.objects.filter(author=ann).delete()
         make_draft(ann, thread)
-    assert "Ann has begun an answer here, too" in browser(bob).get(thread_url(thread)).content.decode()
+    assert "Ann started a reply here" in browser(bob).get(thread_url(thread)).content.decode()
     assert submit_composer(as_ann, composer_form(as_ann, thread_url(thread)), "send").status_code == 302
 
 
@@ -181,7 +181,7 @@ def test_discarded_and_deactivated_users_drafts_are_not_announced(as_ann, bob, t
     make_reply_draft(gone, thread)
     User.objects.filter(pk=gone.pk).update(is_active=False)
     make_draft(bob, add_incoming_email(make_thread()).thread)
-    assert "has begun an answer here" not in as_ann.get(thread_url(thread)).content.decode()
+    assert "started a reply here" not in as_ann.get(thread_url(thread)).content.decode()
 
 
 def test_query_count_is_constant_for_many_colleagues(as_ann, ann, thread):
@@ -196,4 +196,4 @@ def test_query_count_is_constant_for_many_colleagues(as_ann, ann, thread):
     with CaptureQueriesContext(connection) as many:
         page = as_ann.get(thread_url(thread)).content.decode()
     assert len(few) == len(many)
-    assert page.count("has begun an answer here") == 3
+    assert page.count("started a reply here") == 3

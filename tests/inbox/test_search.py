@@ -13,7 +13,7 @@ from crm.records.activity import SYSTEM_ACTOR
 from crm.records.transitions import soft_delete
 from inbox import search
 from inbox.models import Message
-from tests.cast import browser, make_lead, make_thread
+from tests.cast import browser, make_lead, make_thread, page_text
 
 pytestmark = pytest.mark.django_db
 LIST = "/inbox/thread/"
@@ -64,7 +64,7 @@ def test_thread_is_listed_once_with_best_matching_message(as_max):
     add_message("Re: Long", "The windmill!", thread=message.thread)
     page = as_max.get(LIST, {"q": "windmill"})
     assert len(page.context["cl"].page.rows) == 1
-    assert '<div class="small quiet wrap excerpt">The <mark>windmill</mark></div>' in page.content.decode()
+    assert '<div class="small quiet wrap excerpt"> The <mark>windmill</mark> </div>' in page_text(page)
 
 
 def test_excerpt_is_escaped_and_only_matches_are_marked(as_max):

@@ -16,7 +16,7 @@ from inbox.thread_state import store_threads
 from inbox.transitions import add_to_thread, link
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import StaleSuggestion, approve, undo
-from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread, make_ticket
+from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread, make_ticket, page_text
 from tests.suggestions.kinds.held_execution import approve_while_paused, resume_and_run
 
 LINK = SuggestionType.LINK_THREAD
@@ -152,11 +152,11 @@ def test_page_shows_names_instead_of_keys(ann):
     suggestion = make_suggestion(
         LINK, thread=make_thread(subject="The red car"), lead=make_lead(contact_name="Lee Inc.")
     )
-    page = browser(ann).get(reverse("admin:suggestions_suggestion_change", args=[suggestion.pk])).content.decode()
+    page = page_text(browser(ann).get(reverse("admin:suggestions_suggestion_change", args=[suggestion.pk])))
     assert "Links the conversation “The red car” to Lee Inc.<" in page
-    assert '<dt>Conversation</dt><dd class="wrap">The red car</dd>' in page
+    assert '<dt>Conversation</dt> <dd class="wrap">The red car</dd>' in page
     approve(suggestion, by=ann)
-    page = browser(ann).get(reverse("admin:suggestions_suggestion_change", args=[suggestion.pk])).content.decode()
+    page = page_text(browser(ann).get(reverse("admin:suggestions_suggestion_change", args=[suggestion.pk])))
     assert f">{suggestion.thread_id}<" not in page
     assert Suggestion.objects.get().status == SuggestionStatus.APPROVED
 

@@ -16,7 +16,7 @@ from suggestions import tasks
 from suggestions.kinds import KINDS
 from suggestions.models import SuggestionStatus
 from suggestions.transitions import approve, reject, restore_rejected, run_execution, settle_unknown_outcome, undo
-from tests.cast import make_client, make_lead, make_suggestion, make_thread
+from tests.cast import make_client, make_lead, make_suggestion, make_thread, page_text
 from tests.suggestions.email_execution import approve_and_send, approve_confirming_all, run_latest_execution
 
 HELLO = {"subject": "Your quote, {{first_name}}", "body": "Dear {{ lead_name }},\n\nhere it is.\n\n{{sender_name}}"}
@@ -256,6 +256,6 @@ def test_deferred_email_shows_reason_and_retry_time(smtp_sink, ann, as_ann):
     suggestion = make_suggestion("SEND_EMAIL", lead=make_lead(assigned_to=ann))
     smtp_sink.fault = "try later"
     approve_and_send(suggestion, ann)
-    page = as_ann.get(f"/suggestions/suggestion/{suggestion.pk}/change/").content.decode()
+    page = page_text(as_ann.get(f"/suggestions/suggestion/{suggestion.pk}/change/"))
     assert "Previous attempt: The mail server refused" in page and "greylisted" in page
-    assert "rescheduled 1 time" in page and ">due " in page
+    assert "rescheduled 1 time" in page and "> due " in page
