@@ -156,7 +156,7 @@ def test_page_shows_names_instead_of_keys(ann):
     assert "Link the conversation “The red car” to Lee Inc.<" in page
     assert '<dt>Conversation</dt> <dd class="wrap">The red car</dd>' in page
     approve(suggestion, by=ann)
-    page = browser(ann).get(reverse("admin:suggestions_suggestion_change", args=[suggestion.pk])).content.decode()
+    page = page_text(browser(ann).get(reverse("admin:suggestions_suggestion_change", args=[suggestion.pk])))
     assert f">{suggestion.thread_id}<" not in page
     assert Suggestion.objects.get().status == SuggestionStatus.APPROVED
 
