@@ -125,7 +125,7 @@ def test_failed_and_returned_executions_do_not_stop_the_batch(ann, max, monkeypa
     assert Task.objects.filter(lead__in=[first.lead, breaks.lead, last.lead]).count() == 2
     assert "is deleted; restore it first" in Suggestion.objects.get(pk=fails.pk).error_message
     assert "ZeroDivisionError" in Suggestion.objects.get(pk=failed[0].pk).error_message
-    assert "broke down" in caplog.text
+    assert "failed." in caplog.text
 
 
 def test_pause_during_batch_leaves_rest_queued(ann, monkeypatch):
@@ -174,7 +174,7 @@ def test_deadlock_falls_back_to_single_executions(ann, monkeypatch, caplog):
     assert run_due_executions() == 3
     assert states(executions) == ["SUCCEEDED"] * 3
     assert Task.objects.count() == 3
-    assert "each by itself" in caplog.text
+    assert "executing one at a time" in caplog.text
 
 
 def test_database_error_on_single_execution_retries_the_job(ann, monkeypatch):
