@@ -139,17 +139,19 @@ def build_model_question(older: Suggestion, now: datetime) -> ModelQuestion | No
         brief = load_brief(older, now)
         prompt = prompts.build_drafting_prompt(brief)
 
-        def worded(answer: prompts.DraftAnswer) -> Suggestion:
+        def build_from_draft(answer: prompts.DraftAnswer) -> Suggestion:
             reasons = prompts.append_draft_reason(older.reasoning, answer)
             return copy_with(older, prompts.apply_draft(brief, answer), reasons, older.confidence)
 
         system = prompts.drafting_system_prompt(brief)
-        return ModelQuestion(DRAFTING_AGENT, InteractionType.FOLLOW_UP, system, prompt, prompts.DraftAnswer, worded)
+        return ModelQuestion(
+            DRAFTING_AGENT, InteractionType.FOLLOW_UP, system, prompt, prompts.DraftAnswer, build_from_draft
+        )
     email = load_prospect_email(older)
     if email is None:
         return None
 
-    def read(answer: read_prospect.ProspectReading) -> Suggestion:
+    def build_from_reading(answer: read_prospect.ProspectReading) -> Suggestion:
         confidence, note = read_prospect.adjust_confidence(email, answer, older.confidence)
         content = read_prospect.improve_lead_content(older.suggested_content, email, answer)
         return copy_with(older, content, f"{older.reasoning}\n\n{note}", confidence)
@@ -200,7 +202,7 @@ def findings_to_confirm(suggestion: Suggestion) -> list[PolicyFinding]:
     """Return the findings that the approver of `suggestion` would have to confirm.
 
     Raises:
-        ActionRefused: it could not be carried out.
+        ActionRefused: it could not be executed.
     """
     found = []
     for one in with_outgoing_draft(suggestion):
@@ -223,7 +225,7 @@ def with_outgoing_draft(suggestion: Suggestion) -> Iterator[Suggestion]:
                 yield following.suggestion
 
 
-# Taking its place
+# Replacing it
 
 
 @transaction.atomic
@@ -250,7 +252,7 @@ def replace_with_improved(older: Suggestion, newer: Suggestion, answer: ModelAns
 
 
 def has_newer_messages(suggestion: Suggestion) -> bool:
-    """Whether a message was received or sent in its thread, or with its lead, since the model was asked."""
+    """Return whether a message was received or sent in the thread, or with the lead, since the model was asked."""
     where = Q(thread=suggestion.thread_id) if suggestion.thread_id else Q()
     if suggestion.lead_id:
         where |= Q(thread__lead=suggestion.lead_id)

@@ -1,4 +1,4 @@
-"""Asking the database what a model is told about a suggestion before it is asked."""
+"""Load what a model is told about a suggestion."""
 
 from datetime import datetime
 
@@ -25,7 +25,7 @@ def agency_name() -> str:
 
 
 def load_brief(suggestion: Suggestion, now: datetime) -> DraftBrief:
-    """What a model is told of `suggestion`: what was said, who they are, nothing that staff noted for themselves."""
+    """Return the brief of `suggestion`: the messages and the lead's details, without internal notes."""
     recipient = suggestion.lead or suggestion.client
     placeholders = placeholder_values(recipient, default_sender(suggestion)) if recipient else {}
     return DraftBrief(
@@ -43,7 +43,7 @@ def load_brief(suggestion: Suggestion, now: datetime) -> DraftBrief:
 
 
 def record_facts(recipient: Lead | Client | None) -> dict[str, str]:
-    """What our records say of them, in words of ours."""
+    """Return what our records say about the lead, in our words."""
     if not isinstance(recipient, Lead):
         return {}
     line, last = recipient.insurance_type, recipient.last_contact_at
@@ -55,7 +55,7 @@ def record_facts(recipient: Lead | Client | None) -> dict[str, str]:
 
 
 def fixed_terms(suggestion: Suggestion) -> dict[str, str]:
-    """What stands in the suggestion and is not the model's to word."""
+    """Return the parts of the suggestion that a model may not change."""
     content = suggestion.suggested_content
     values = {"Offer": content.get("title"), "Sum": content.get("amount"), "Valid until": content.get("validUntil")}
     return {name: str(value) for name, value in values.items() if value}
@@ -73,7 +73,7 @@ def recipient_names_of(recipient: Lead | Client | None) -> dict[str, str]:
 
 
 def load_quoted_messages(suggestion: Suggestion) -> list[QuotedMessage]:
-    """The newest that persons said in the conversation, else in those of the lead; the newest last."""
+    """Return the newest messages between persons in the thread, else in the lead's threads; newest last."""
     rows = Message.objects.filter(state__in=DELIVERED_STATES, nature=Nature.PERSON, thread__source__in=VERBATIM_SOURCES)
     if suggestion.thread_id:
         rows = rows.filter(thread=suggestion.thread_id)
@@ -92,7 +92,7 @@ def build_quoted_message(direction: str, at: datetime, body: str) -> QuotedMessa
 
 
 def load_prospect_email(suggestion: Suggestion) -> ProspectEmail | None:
-    """The mail that whoever may become a lead wrote; None where it is gone."""
+    """Return the email of the possible lead; None if it was deleted."""
     message = suggestion.message
     if message is None:
         return None

@@ -1,7 +1,7 @@
-"""Words for a suggestion, by a model: the question to it, and the shape of its answer. Pure.
+"""The text of a suggestion, by a model: the question, and the shape of the answer. Pure.
 
-The database is read first (`agents.drafting.load_briefs`) and passed in as a `DraftBrief`. Who it is written to,
-what is offered, when and for how much stands in the suggestion already, and no answer holds any of it.
+The database is read first (`agents.drafting.load_briefs`) and passed in as a `DraftBrief`. Recipients,
+offer, dates and amounts are in the suggestion already, and no answer contains them.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ DRAFTING_TASKS = {
 
 
 class DraftAnswer(BaseModel):
-    """What a model answers: the words, and in one line why it chose them."""
+    """The answer of a model: the text, and one line of reasons."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -47,7 +47,7 @@ class DraftAnswer(BaseModel):
 
 @dataclass(frozen=True)
 class QuotedMessage:
-    """Something that was said, and who said it when, in our words."""
+    """A message, with its sender and time in our words."""
 
     what: str
     text: str
@@ -55,10 +55,10 @@ class QuotedMessage:
 
 @dataclass(frozen=True)
 class DraftBrief:
-    """What a model is told about a suggestion; `messages` ends with the newest.
+    """What a model is told about a suggestion; the last of `messages` is the newest.
 
     `facts` are ours. `recipient_names` and `memory` (what models said of the lead) are untrusted.
-    `placeholders` are the placeholders for which there is something.
+    `placeholders` are those that can be filled in.
     """
 
     type: SuggestionType
@@ -83,7 +83,7 @@ def drafting_system_prompt(brief: DraftBrief) -> str:
 
 
 def build_drafting_prompt(brief: DraftBrief) -> Prompt:
-    """What is asked, with what outsiders wrote between marks."""
+    """Return the question, with untrusted text between marks."""
     prompt = Prompt().add_trusted(f"Today is {brief.today:%-d %B %Y}. {DRAFTING_TASKS[brief.type]}")
     prompt.add_trusted(f"Why it is suggested: {brief.reasoning}")
     if brief.facts:
@@ -101,10 +101,10 @@ def build_drafting_prompt(brief: DraftBrief) -> Prompt:
 
 
 def apply_draft(brief: DraftBrief, answer: DraftAnswer) -> dict[str, Any]:
-    """The content of the suggestion with the words of `answer`, and nothing else of it."""
+    """Return the suggestion's content with the text of `answer` and nothing else of it."""
     return {**brief.content, PROSE_FIELDS[brief.type]: answer.words}
 
 
 def append_draft_reason(why: str, answer: DraftAnswer) -> str:
-    """Why it is suggested, with what the model says of its words."""
+    """Return the reasoning, with the model's remark about its text."""
     return f"{why}\n\nThe model on its words: {storable_text(' '.join(answer.why.split()))}"

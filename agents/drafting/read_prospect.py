@@ -1,7 +1,7 @@
-"""A model's reading of a conversation whose writer may become a lead: the question, the answer, what of it holds. Pure.
+"""How a model reads the email of a possible lead: the question, the answer, and which of its values count. Pure.
 
-Each value that it reads must stand in what was written, letter by letter; what does not is left out. Whom the lead is
-reached at is never read by a model: that is the address the mail came from.
+Each value must be in the email, letter by letter; others are dropped. A model never reads the contact address: that is
+the address the email came from.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ MAX_READ_LENGTH, MAX_PERSON_NAME_LENGTH, MAX_COMPANY_NAME_LENGTH, MAX_COPIED_LEN
     300,
     7,
 )
-# How sure the rules may stay where a model, with a quote, takes somebody for no prospect.
+# The confidence that remains if a model, with a quote, says that the sender is no prospect.
 DOUBTED_CONFIDENCE = Decimal("0.50")
 READING_RULES = (
     "You read mail for {house}, an agency that sells and serves insurance. Say whether whoever wrote may want to buy "
@@ -35,7 +35,7 @@ READING_RULES = (
 
 
 class ProspectReading(BaseModel):
-    """What a model answers; texts are copied from the mail, and empty where it does not say."""
+    """The answer of a model; texts are copied from the email, and empty if it does not say."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -58,7 +58,7 @@ class ProspectReading(BaseModel):
 
 @dataclass(frozen=True)
 class ProspectEmail:
-    """What is read: a mail, who is shown as its writer, and our lines of insurance by code."""
+    """What the model reads: an email, its displayed sender, and our lines of insurance by code."""
 
     subject: str
     display_name: str
@@ -71,7 +71,7 @@ class ProspectEmail:
 
 
 def build_reading_prompt(mail: ProspectEmail) -> Prompt:
-    """What is asked, with what was written between marks."""
+    """Return the question, with the email between marks."""
     lines = "\n".join(f"- {code}: {name}" for code, name in mail.insurance_lines.items())
     prompt = Prompt().add_trusted("Read this mail.").add_trusted(f"Our lines of insurance, by code:\n{lines}")
     prompt.add_untrusted(mail.display_name, what="the name it came under").add_untrusted(mail.subject, what="subject")
@@ -79,7 +79,7 @@ def build_reading_prompt(mail: ProspectEmail) -> Prompt:
 
 
 def verified_values(email: ProspectEmail, answer: ProspectReading) -> dict[str, str]:
-    """What `answer` has read that stands in the mail and can be what it is said to be, by the names of the content."""
+    """Return the values of `answer` that are in the email and plausible, by the names of the suggestion's content."""
     values = {
         "contactName": answer.name if is_plausible_name(answer.name) else "",
         "companyName": answer.company if is_plausible_company(answer.company) else "",
@@ -97,7 +97,7 @@ def verified_values(email: ProspectEmail, answer: ProspectReading) -> dict[str, 
 
 
 def improve_lead_content(content: Mapping[str, Any], email: ProspectEmail, answer: ProspectReading) -> dict[str, Any]:
-    """The content of the suggestion with what was found; what they need stands before what the rules quote."""
+    """Return the suggestion's content with the verified values; their needs come before the rules' quotes."""
     values = verified_values(email, answer)
     need, notes = values.pop("notes", ""), str(content.get("notes", ""))
     if need and collapse_whitespace(need) not in collapse_whitespace(notes):
@@ -108,7 +108,7 @@ def improve_lead_content(content: Mapping[str, Any], email: ProspectEmail, answe
 def adjust_confidence(
     email: ProspectEmail, answer: ProspectReading, confidence: Decimal | None
 ) -> tuple[Decimal | None, str]:
-    """How sure one may be after `answer`, never surer than `confidence`, and what it adds to the reasons."""
+    """Return the confidence after `answer`, never above `confidence`, and a note for the reasoning."""
     why = storable_text(" ".join(answer.why.split()))
     if answer.prospect:
         return confidence, f"A model takes them for a prospect, too: {why}"
@@ -120,7 +120,7 @@ def adjust_confidence(
 
 
 def is_quoted_from(words: str, email: ProspectEmail) -> bool:
-    """Whether `words` stand in the mail as they are, however its lines are broken."""
+    """Return whether the email contains `words` unchanged, apart from line breaks."""
     return bool(collapse_whitespace(words)) and collapse_whitespace(words) in collapse_whitespace(email.text)
 
 

@@ -1,4 +1,4 @@
-"""What the next best action of a lead is looked for in: its stage, what was said, what waits. Plain values, no rows."""
+"""The context in which a lead's next best action is chosen: stage, messages, waiting suggestions. Plain values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ PROPOSAL_STAGE_CODE = "PROPOSAL_SENT"
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of the board; `stale_days` is its limit of silence, None where it has none."""
+    """A stage of the board; `stale_days` is its limit of silence, None if it has none."""
 
     code: str
     label: str
@@ -29,7 +29,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class LeadMessage:
-    """Something that a person said, or that is on its way out, with the beginning of its text."""
+    """A message between persons, sent or queued, with the beginning of its text."""
 
     key: UUID
     thread: UUID
@@ -56,7 +56,7 @@ class LeadMessage:
 
 @dataclass(frozen=True)
 class WaitingSuggestion:
-    """A suggestion about the lead that is yet to be decided; `key` is empty where it is not of this agent."""
+    """An undecided suggestion about the lead; `key` is empty unless this agent proposed it."""
 
     type: str
     thread: UUID | None = None
@@ -65,7 +65,7 @@ class WaitingSuggestion:
 
 @dataclass(frozen=True)
 class LeadContext:
-    """All that is known of a lead when its next best action is looked for, as of `now` in the office's time zone.
+    """What is known about a lead, as of `now` in the office's time zone.
 
     `messages` begins with the newest. `ours` are our own addresses, in lower case. `decided_keys` are the keys of
     earlier proposals that were decided. `has_upcoming_task`: a task for it is not due yet. `has_queue_room`: its
@@ -100,7 +100,7 @@ class LeadContext:
 
     @property
     def latest_inbound(self) -> LeadMessage | None:
-        """The newest that they wrote themselves."""
+        """Return the newest message they wrote."""
         return next(
             (one for one in self.messages if one.is_in_their_words and one.sender not in self.own_addresses), None
         )
@@ -111,12 +111,12 @@ class LeadContext:
 
     @property
     def unanswered_count(self) -> int:
-        """How often we have spoken since they last did."""
+        """Return the number of our messages since their last one."""
         settled = [one for one in self.messages if one.state not in UNSENT_STATES]
         return next((place for place, one in enumerate(settled) if one.is_inbound), len(settled))
 
     def is_answered(self, said: LeadMessage) -> bool:
-        """Whether we have answered `messages`, in its conversation or by talking to them, or are about to."""
+        """Return whether we answered `messages`, in the thread or by a call, or have a reply queued."""
         later = [one for one in self.messages if not one.is_inbound and one.at >= said.at]
         return any(one.thread == said.thread or one.source not in VERBATIM_SOURCES for one in later)
 
@@ -129,13 +129,13 @@ class LeadContext:
         return [one for one in newest.values() if not self.is_answered(one)]
 
     def first_stage(self, category: str) -> Stage | None:
-        """The first stage of `category` on the board."""
+        """Return the first stage of `category` on the board."""
         return next((one for one in self.stages if one.category == category), None)
 
     def next_stage_before_proposal(self) -> Stage | None:
-        """The open stage that somebody who says yes goes on to before a proposal is out; None where there is none.
+        """Return the open stage that an accepting lead moves to before a proposal is sent; None if there is none.
 
-        From an open stage the next one, from a paused one the last before the proposal.
+        From an open stage it is the next one, from a paused stage the last before the proposal.
         """
         opened = [one for one in self.stages if one.category == StageCategory.OPEN]
         last = next((one.position for one in opened if one.code == PROPOSAL_STAGE_CODE), None)
@@ -147,7 +147,7 @@ class LeadContext:
 
 @dataclass(frozen=True)
 class NextAction:
-    """What is proposed to be done next; the same `key` means the same action on the same grounds."""
+    """A proposed action; the same `key` means the same action on the same grounds."""
 
     type: SuggestionType
     key: str

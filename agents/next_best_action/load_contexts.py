@@ -24,7 +24,7 @@ MAX_CONTEXT_MESSAGES, MAX_CONTEXT_SUGGESTIONS, MAX_CONTEXT_BODY_LENGTH = 12, 100
 
 
 class AgencyContext:
-    """What is the same for every lead: our addresses, stages, templates, and how much room each owner's queue has."""
+    """What is the same for every lead: our addresses, the stages, the templates, and the room in each owner's queue."""
 
     def __init__(self, agent: str, max_waiting: int) -> None:
         self.agent = agent
@@ -77,7 +77,7 @@ def load_contexts(leads: Iterable[Lead], agency: AgencyContext, now: datetime) -
 
 
 def lead_context_fields(lead: Lead, stages: Mapping[str, Stage]) -> dict[str, Any]:
-    """Return what the lead's own row says."""
+    """Return the fields taken from the lead's own row."""
     channels = lead.communications
     closed = {name for name, one in channels.items() if isinstance(one, dict) and one.get("do_not_contact") is True}
     return {
@@ -132,7 +132,7 @@ def load_suggestions(leads: Iterable[UUID]) -> defaultdict[UUID, list[Suggestion
 
 
 def suggestion_context_fields(rows: Iterable[Suggestion], agent: str, now: datetime) -> dict[str, Any]:
-    """Return which of `rows` wait, and the keys of those by `agent` that were decided or expired."""
+    """Return the waiting ones of `rows`, and the keys of those by `agent` that were decided or expired."""
     pending, decided_keys = [], set()
     for one in rows:
         mine = one.dedupe_key if one.agent == agent else ""

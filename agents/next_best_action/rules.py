@@ -1,7 +1,7 @@
-"""The next best actions for a lead: one pure function from what surrounds it to what is proposed, the best first.
+"""The next best actions for a lead: one pure function from its context to the proposals, best first.
 
-What outsiders wrote is read by rules of wording and quoted as evidence. It fills in no recipient, no amount and no
-text of a mail: those come from the records, from templates, from what we said ourselves, and from the sentences here.
+Text from outside is read by rules and quoted as evidence. It never becomes a recipient, an amount or the text of an
+email: those come from the records, from templates, from our own messages, and from the sentences here.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ from suggestions.models import SuggestionType
 MAX_ACTIONS = 3
 MAX_ANSWERED_AGE = timedelta(days=30)
 FOLLOW_UP_AFTER, PROPOSAL_FOLLOW_UP_AFTER, PAUSE_AFTER = timedelta(days=3), timedelta(days=5), timedelta(days=30)
-# Whoever leaves so many of our words unanswered is left in peace.
+# After so many unanswered messages the lead is left alone.
 MAX_UNANSWERED = 3
 OFFER_VALIDITY = timedelta(days=30)
 RECHECK_AFTER = timedelta(days=1)
@@ -43,7 +43,7 @@ READY_SIGNAL, READY_TIER = "clear_requirements", Tier.HOT
 
 
 def next_actions(context: LeadContext) -> list[NextAction]:
-    """At most three, the most urgent first; what was proposed and decided on the same grounds is left out."""
+    """Return at most three actions, most urgent first, without those decided before on the same grounds."""
     found = [*reply_actions(context), *decision_actions(context), *readiness_actions(context)]
     if not any(one.type == SuggestionType.REPLY for one in found):
         found += silence_actions(context)
@@ -53,7 +53,7 @@ def next_actions(context: LeadContext) -> list[NextAction]:
 
 
 def next_evaluation_at(context: LeadContext) -> datetime | None:
-    """When silence alone gives a reason to look again; None where only news does."""
+    """Return when silence alone is a reason to evaluate the lead again; None if only a change is."""
     if context.stage.category != StageCategory.OPEN:
         return None
     ahead = [
@@ -66,12 +66,12 @@ def next_evaluation_at(context: LeadContext) -> datetime | None:
 
 
 def may_act_on_silence(context: LeadContext) -> bool:
-    """Whether silence may lead to something; what waits already has its place."""
+    """Return whether silence may lead to a proposal: nothing of the kind waits already."""
     return context.has_queue_room or any(one.key for one in context.pending)
 
 
 def is_proposed_elsewhere(context: LeadContext, action: NextAction) -> bool:
-    """Whether somebody else has proposed the like already; of a reply, in the same conversation."""
+    """Return whether another proposer already proposed the same type; for a reply, in the same thread."""
     others = [one for one in context.pending if not one.key]
     if action.type == SuggestionType.REPLY:
         return any(one.type == action.type and one.thread == action.thread for one in others)
@@ -88,11 +88,11 @@ def quote_evidence(message: LeadMessage, *texts: str) -> list[dict[str, Any]]:
     return [{"source": "message", "id": str(message.key), "quote": text, "at": at} for text in texts]
 
 
-# They have written
+# After their message
 
 
 def reply_actions(context: LeadContext) -> Iterator[NextAction]:
-    """That a mail of theirs is answered, to whoever wrote it."""
+    """Propose a reply to each unanswered email, addressed to its sender."""
     for message in context.unanswered_emails():
         if (
             context.now - message.at > MAX_ANSWERED_AGE
@@ -115,7 +115,7 @@ def reply_actions(context: LeadContext) -> Iterator[NextAction]:
 
 
 def reply_text(context: LeadContext, message: LeadMessage) -> str:
-    """The beginning of an answer that promises nothing and claims nothing; whoever sends it adds what they asked."""
+    """Return the beginning of a reply that promises and claims nothing; the sender adds the answer."""
     greeting = GREETING if message.sender.lower() == context.email.lower() else "Hello,"
     decision = find_decision(message.body)
     if decision is not None and decision.outcome != ACCEPTED:
@@ -129,7 +129,7 @@ def reply_text(context: LeadContext, message: LeadMessage) -> str:
 
 
 def decision_actions(context: LeadContext) -> Iterator[NextAction]:
-    """That the lead moves where the newest words of theirs say, unless it has moved since."""
+    """Propose the stage that their newest message calls for, unless the lead has moved since."""
     message = context.latest_inbound
     if message is None or context.now - message.at > MAX_ANSWERED_AGE:
         return
@@ -159,7 +159,7 @@ def decision_actions(context: LeadContext) -> Iterator[NextAction]:
 
 
 def readiness_actions(context: LeadContext) -> Iterator[NextAction]:
-    """The call that they asked for, at the hour they named, and the offer that we have named the price of."""
+    """Propose the call they asked for, at the time they named, and the proposal whose price we named."""
     message = context.latest_inbound
     if message is None or context.now - message.at > MAX_ANSWERED_AGE:
         return
@@ -179,7 +179,7 @@ def readiness_actions(context: LeadContext) -> Iterator[NextAction]:
 
 
 def proposal_actions(context: LeadContext, message: LeadMessage) -> Iterator[NextAction]:
-    """The proposal on paper, where they know what they want and we have named one price, and one only."""
+    """Propose a written proposal if their requirements are clear and we named exactly one price."""
     decision = find_decision(message.body)
     declined = decision is not None and decision.outcome != ACCEPTED
     wanted = (READY_SIGNAL in context.signals and context.tier == READY_TIER) or (decision is not None and not declined)
@@ -215,7 +215,7 @@ def proposal_actions(context: LeadContext, message: LeadMessage) -> Iterator[Nex
 
 
 def quoted_price(context: LeadContext) -> tuple[Decimal, LeadMessage, str] | None:
-    """The one price in the newest of our mails that names any, and the sentence in which it stands."""
+    """Return the one price in our newest email that names any, and its sentence."""
     for one in context.messages:
         if one.is_inbound or not one.is_email:
             continue
@@ -229,11 +229,11 @@ def quoted_price(context: LeadContext) -> tuple[Decimal, LeadMessage, str] | Non
     return None
 
 
-# Nobody has written
+# After a silence
 
 
 def silence_limits(context: LeadContext) -> list[timedelta]:
-    """The lengths of silence at which something becomes due in the stage of the lead."""
+    """Return the lengths of silence at which an action becomes due in the lead's stage."""
     found = []
     if context.is_awaiting_reply:
         found.append(PROPOSAL_FOLLOW_UP_AFTER if context.is_proposal_sent else FOLLOW_UP_AFTER)
@@ -244,7 +244,7 @@ def silence_limits(context: LeadContext) -> list[timedelta]:
 
 
 def silence_actions(context: LeadContext) -> Iterator[NextAction]:
-    """That silence is broken, or after thirty days taken as an answer."""
+    """Propose a follow-up, or after thirty days of silence the paused stage."""
     passed = [limit for limit in silence_limits(context) if context.silence >= limit]
     if (
         context.stage.category != StageCategory.OPEN
@@ -274,7 +274,7 @@ def pause_actions(context: LeadContext) -> Iterator[NextAction]:
 
 
 def follow_up_action(context: LeadContext) -> NextAction:
-    """A task to ask again, with words to begin with."""
+    """Return a follow-up task with a draft text."""
     newest = next((one for one in context.messages if one.state not in UNSENT_STATES), None)
     thread = next((one.thread for one in context.messages if one.is_email and one.is_thread_open), None)
     since, body = format_long_date(context.last_contact_at), ""

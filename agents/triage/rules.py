@@ -1,6 +1,6 @@
 """What to propose about an unlinked thread: its lead or client, or a new lead. Pure.
 
-Everything is asked of the database first (`transitions.triaging`) and handed over as an `UnlinkedThread`.
+The database is read first (`agents/triage/triage_threads.py`) and passed in as an `UnlinkedThread`.
 """
 
 from collections.abc import Mapping
@@ -22,11 +22,11 @@ from crm.text.freemail import business_domain
 from crm.text.quotes import extract_signature, own_text
 from suggestions.models import SuggestionType
 
-# Whoever wrote longer ago has gone elsewhere, and an imported archive is full of them.
+# Older senders have gone elsewhere, and an imported archive is full of them.
 MAX_PROSPECT_AGE = timedelta(days=30)
 MAX_DOMAIN_MATCHES = 3
 MAX_TRIAGE_CONFIDENCE = 0.95
-# How sure a match is: how it was found, and whether of a client or a lead. A client beats a lead.
+# The confidence of a match, by how it was found and whether it is a client or a lead. A client beats a lead.
 MATCH_CONFIDENCE = {
     ("address", "client"): 0.95,
     ("contact", "client"): 0.92,
@@ -77,7 +77,7 @@ class UnlinkedThread:
 
 @dataclass(frozen=True)
 class TriageProposal:
-    """What is proposed about it; `lead` or `client` is whom it would be linked to."""
+    """What is proposed about the thread; it would be linked to `lead` or `client`."""
 
     type: SuggestionType
     content: dict[str, Any]
@@ -89,7 +89,7 @@ class TriageProposal:
 
 
 def choose_proposal(unlinked_thread: UnlinkedThread, now: datetime) -> TriageProposal | None:
-    """Whose the conversation is, else that its writer becomes a lead; None where neither can be told."""
+    """Propose the record that the thread belongs to, else a new lead; None if neither is likely."""
     ranked = sorted(unlinked_thread.matches, key=lambda match: -match.confidence)
     best = [match for match in ranked if match.confidence == ranked[0].confidence] if ranked else []
     if best and not (best[0].matched_by == "domain" and len(best) > MAX_DOMAIN_MATCHES):
@@ -106,7 +106,7 @@ def choose_proposal(unlinked_thread: UnlinkedThread, now: datetime) -> TriagePro
 
 
 def build_link_proposal(unlinked_thread: UnlinkedThread, best: list[Match]) -> TriageProposal:
-    """That the conversation is linked to the first of `best`, which are equally likely."""
+    """Propose to link the thread to the first of `best`, which are equally likely."""
     first, others = best[0], best[1:]
     reasoning = (
         f"The {first.record_type} {first.name} {MATCH_REASONS[first.matched_by].format(what=first.matched_value)}."
@@ -125,7 +125,7 @@ def build_link_proposal(unlinked_thread: UnlinkedThread, best: list[Match]) -> T
 
 
 def build_lead_proposal(unlinked_thread: UnlinkedThread, verdict: ProspectScore) -> TriageProposal:
-    """That whoever wrote becomes a lead, with what can be read of them in the mail."""
+    """Propose a lead for the sender, with the details that the email states."""
     words, signature = own_text(unlinked_thread.body), signature_lines(unlinked_thread.body)
     name = extract_name(unlinked_thread.display_name, unlinked_thread.sender, signature)
     text = "\n".join([words, *signature])
@@ -151,7 +151,7 @@ def build_lead_proposal(unlinked_thread: UnlinkedThread, verdict: ProspectScore)
 
 
 def signature_lines(body: str) -> list[str]:
-    """The lines in which the writer says who they are: the signature, else the last paragraph."""
+    """Return the lines that name the sender: the signature, else the last paragraph."""
     signature = extract_signature(body[-4_000:]) or own_text(body).rpartition("\n\n")[2]
     lines = [line.strip() for line in signature.splitlines() if line.strip(" -_=")]
     return [line for line in lines if len(line) <= 100][:MAX_CLOSING_LINES]
@@ -167,6 +167,6 @@ def message_evidence(unlinked_thread: UnlinkedThread, quotes: list[str] | tuple[
 
 
 def company_domain(address: str, ours: frozenset[str]) -> str:
-    """The mail domain by which the company of `address` can be found; empty for free mail and for us."""
+    """Return the domain by which the company of `address` can be found; empty for free mail and for us."""
     domain = business_domain(address)
     return "" if domain in ours or "." not in domain else domain

@@ -9,7 +9,7 @@ from crm.runtime.checks import is_own_app
 from tests.template_database import source_files
 
 
-def test_what_a_migration_imports_is_a_source_of_the_template():
+def test_modules_imported_by_migrations_are_template_sources():
     sources = set(source_files())
     own_apps = {config.name for config in apps.get_app_configs() if is_own_app(config)}
     migrations = [path for path in sources if path.parent.name == "migrations"]
