@@ -163,7 +163,7 @@ def build_model_question(older: Suggestion, now: datetime) -> ModelQuestion | No
         system,
         read_prospect.build_reading_prompt(email),
         read_prospect.ProspectReading,
-        read,
+        build_from_reading,
     )
 
 
