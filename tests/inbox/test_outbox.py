@@ -119,7 +119,7 @@ def test_message_id_cannot_inject_header(smtp_sink, thread, ann):
         ({"to": ["leе@example.com"]}, "write it in ASCII"),
         ({"to": ["lee@example.com\u200b"]}, "invisible character"),
         ({"to": ["Lee <lee@example.com>"]}, "is not a mail address"),
-        ({"to": []}, "there is no address"),
+        ({"to": []}, "There is no recipient"),
         ({"to": [f"x{n}@example.com" for n in range(11)]}, "at most 10 people"),
         ({"text": " \n "}, "The email is empty"),
         ({"text": "x" * 100_001}, "100,001 characters: shorten it to 100,000"),
@@ -269,7 +269,7 @@ def test_trusted_certificate_is_valid_for_its_host_only(settings, tmp_path, thre
 def test_server_without_tls_gets_nothing(settings, smtp_sink, thread, ann):
     settings.EMAIL_USE_TLS = True
     delivery = outbox.deliver(compose_email(thread, ann), proceed)
-    assert (delivery.outcome, "does not offer" in delivery.message) == (DeliveryOutcome.REJECTED, True)
+    assert (delivery.outcome, "does not support" in delivery.message) == (DeliveryOutcome.REJECTED, True)
     assert smtp_sink.received_commands == []
 
 

@@ -71,7 +71,7 @@ def test_follow_on_respects_lead_limit(monkeypatch, ann):
     make_suggestion(lead=first.lead, suggested_content={"title": "Second"})
     follows[1].refresh_from_db()
     approve(follows[1], by=ann)
-    assert "3 suggestions wait" in follows[1].result["not_suggested"]
+    assert "3 suggestions are waiting" in follows[1].result["not_suggested"]
     assert "suggestions" not in follows[1].result
 
 

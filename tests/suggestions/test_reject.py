@@ -57,7 +57,7 @@ def test_reject_code_is_enough(ann):
 
 @pytest.mark.parametrize("code", ["NONSENSE", "SUPERSEDED", ""])
 def test_invalid_reject_code_is_refused(ann, code):
-    with pytest.raises(InvalidInput, match="Choose why"):
+    with pytest.raises(InvalidInput, match="Choose a reason"):
         reject(make_suggestion(), reason="No.", code=code, by=ann)
 
 
