@@ -117,8 +117,8 @@ def test_agent_cannot_write_in_a_colleagues_thread(as_ann, bob):
 
 def test_sent_reply_is_delivered_and_thread_awaits_reply(smtp_sink, as_ann, ann, thread, lead):
     form = composer_form(as_ann, page_of(thread))
-    answer = submit_composer(as_ann, {**form, "body": "It is 100 a month.\r\n\r\nAnn", "cc": "Kim K <kim@example.com>"}, "send",
-                   confirmed="kim@example.com")  # fmt: skip
+    form |= {"body": "It is 100 a month.\r\n\r\nAnn", "cc": "Kim K <kim@example.com>"}
+    answer = submit_composer(as_ann, form, "send", confirmed="kim@example.com")
     mail = Message.objects.get(direction="out")
     assert answer["Location"] == f"{page_of(thread)}#m-{mail.pk}"
     page = as_ann.get(page_of(thread)).content.decode()
@@ -264,7 +264,7 @@ def test_new_email_from_client_and_contact_page(as_max):
     contact = make_contact(email="kim@example.com")
     client.contact_links.create(contact=contact)
     for url in (f"/crm/client/{client.pk}/change/", f"/crm/contact/{contact.pk}/change/"):
-        assert "Write a mail" in as_max.get(url).content.decode()
+        assert "Write an email" in as_max.get(url).content.decode()
     form = composer_form(as_max, f"{DRAFT_ADD_URL}?client={client.pk}")
     assert (form["to"], form["client"]) == ("works@example.com", str(client.pk))
     form = composer_form(as_max, f"{DRAFT_ADD_URL}?contact={contact.pk}")

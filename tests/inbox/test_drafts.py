@@ -134,7 +134,7 @@ def test_drafts_are_listed_and_counted_for_their_author(as_ann, ann, thread):
     make_draft(ann, lead=thread.lead, subject="Another")
     assert "Drafts 2" in as_ann.get("/inbox/thread/").content.decode()
     page = as_ann.get("/inbox/draft/").content.decode()
-    assert "Another" in page and "an answer in “Question”" in page
+    assert "Another" in page and "Reply in “Question”" in page
     assert "Re: Question" not in as_ann.get("/inbox/draft/?q=Another").content.decode()
 
 

@@ -314,7 +314,7 @@ def test_overdue_mailbox_is_shown_as_overdue(as_max):
     given = {"provider": "IMAP", "host": "h", "credentials": "x", "last_synced_at": at, "next_sync_at": at}
     box = Mailbox.objects.create(address=ANN, **given)
     shown = as_max.get(reverse("admin:inbox_mailbox_change", args=[box.pk])).content.decode()
-    assert "Overdue" in shown and "no worker has come by" in shown
+    assert "Overdue" in shown and "no worker has run" in shown
     Mailbox.objects.update(next_sync_at=timezone.now())
     shown = as_max.get(reverse("admin:inbox_mailbox_change", args=[box.pk])).content.decode()
     assert "Overdue" not in shown and "within a minute" in shown

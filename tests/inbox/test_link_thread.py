@@ -111,7 +111,7 @@ def test_link_page_searches_visible_leads_only(as_ann, bob):
     page = as_ann.get(link_url(thread), {"q": "zander"}).content.decode()
     assert str(found.pk) in page
     assert str(hidden.pk) not in page
-    assert "Write at least three letters" in as_ann.get(link_url(thread), {"q": "z"}).content.decode()
+    assert "Enter at least three characters" in as_ann.get(link_url(thread), {"q": "z"}).content.decode()
 
 
 def test_posting_lead_links_thread(as_ann):

@@ -107,7 +107,7 @@ def test_editing_others_autonomy_needs_permission(as_ann, as_max, ann, max):
 
 def test_viewer_can_read_and_user_without_role_is_forbidden(vera, stranger):
     page = browser(vera)
-    assert "You can read these settings and not change them." in page.get(URL).content.decode()
+    assert "You can view these settings but not change them." in page.get(URL).content.decode()
     save(page, TASK__level="off")
     assert not AutonomySetting.objects.exists()
     assert browser(stranger).get(URL).status_code == 403

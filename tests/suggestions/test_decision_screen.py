@@ -214,7 +214,7 @@ def test_draft_can_be_submitted_or_discarded(as_ann, ann):
 
 def test_execution_pause_is_shown(as_max, max):
     suggestion = make_suggestion()
-    assert "is stopped" not in text(as_max.get(page(suggestion)))
+    assert "is paused" not in text(as_max.get(page(suggestion)))
     pause_execution("TASK", reason="Audit.", by=max)
     assert "“Task” is paused." in text(as_max.get(page(suggestion)))
 

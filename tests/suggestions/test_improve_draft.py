@@ -190,7 +190,7 @@ def test_screens_show_model_and_link_to_ai_log(model, max):
     own = reverse("admin:suggestions_suggestion_change", args=[found.pk])
     for page in (own, reverse("admin:suggestions_suggestion_changelist")):
         shown = browser(max).get(page).content.decode()
-        assert "Worded by a model, gpt-4o-mini." in shown
+        assert "Written by a model, gpt-4o-mini." in shown
         assert asked in shown
     approve_confirming_all(found, max)
     log = browser(max).get(asked).content.decode()
