@@ -9,19 +9,19 @@ from crm.runtime import checks
 from crm.runtime.startup_errors import DatabaseUnusable
 from tests.crm.processes import manage, test_database_url
 
-OLD_DATABASE = "test_database_of_another_version"
-
 
 @pytest.fixture
 def old_database(django_db_setup):
     """The URL of a database in which a migration was applied that is not on disk."""
+    # One name a test process: several processes may share the server.
+    name = f"{connection.settings_dict['NAME']}_of_another_version"
     with psycopg.connect(test_database_url("postgres"), autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {OLD_DATABASE}")
-        with psycopg.connect(test_database_url(OLD_DATABASE)) as old:
+        server.execute(f'CREATE DATABASE "{name}"')
+        with psycopg.connect(test_database_url(name)) as old:
             old.execute("CREATE TABLE django_migrations (id int, app text, name text)")
             old.execute("INSERT INTO django_migrations VALUES (1, 'auth', '0001_gone'), (2, 'leads', '0001_records')")
-        yield test_database_url(OLD_DATABASE)
-        server.execute(f"DROP DATABASE {OLD_DATABASE} WITH (FORCE)")
+        yield test_database_url(name)
+        server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.mark.parametrize("command", ["migrate", "serve", "demo", "worker"])
