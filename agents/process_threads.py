@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from agents.next_best_action.evaluate_leads import evaluate_lead
+from agents.next_best_action.evaluate_leads import evaluate_changed_leads
 from agents.triage.triage_threads import has_room_for_proposals, threads_of_new_contacts, triage_thread
 from ai_log.gateway.ask import is_model_configured
 from inbox.incoming.processing_queue import queue_processing
@@ -48,7 +48,7 @@ def process_thread(key: UUID) -> None:
     add_thread_signals(thread)
     thread.refresh_from_db()
     if thread.lead_id:
-        evaluate_lead(thread.lead_id)
+        evaluate_changed_leads([thread.lead_id])
     elif has_room_for_proposals():
         triage_thread(key)
     else:

@@ -10,7 +10,7 @@ from agents import process_threads
 from agents.drafting import improve_draft
 from agents.next_best_action import evaluate_leads
 from inbox.incoming.processing_queue import PROCESS_THREADS_JOB
-from leads.transitions import EVALUATE_LEAD_JOB
+from leads.evaluation_queue import EVALUATE_LEADS_JOB
 
 # After a bug, or while the database is down.
 RETRY = RetryStrategy(max_attempts=5, exponential_wait=2)
@@ -22,10 +22,10 @@ def process_changed_threads(threads: list[str]) -> None:
     process_threads.process_threads(map(UUID, threads))
 
 
-@app.task(name=EVALUATE_LEAD_JOB, retry=RETRY)
-def evaluate_changed_lead(lead: str) -> None:
-    """Propose the next best action about a lead that moved to another stage."""
-    evaluate_leads.evaluate_lead(UUID(lead))
+@app.task(name=EVALUATE_LEADS_JOB, retry=RETRY)
+def evaluate_moved_leads(leads: list[str]) -> None:
+    """Propose the next best action about leads that moved to another stage."""
+    evaluate_leads.evaluate_changed_leads(map(UUID, leads))
 
 
 @app.periodic(cron="* * * * *")

@@ -13,6 +13,7 @@ from crm.records.activity import Actor, record
 from crm.records.transitions import create, describe_record
 from crm.runtime.job_queue import enqueue
 from crm.text.cleaning import strip_nul
+from leads.evaluation_queue import queue_evaluation
 from leads.models import (
     Lead,
     LeadStageHistory,
@@ -35,8 +36,6 @@ MIN_RANK_GAP = 1e-6
 MAX_LEAD_TAG_LENGTH = 60
 MAX_SIGNALS_PER_LEAD = 500
 SCORE_ALL_TASK = "leads.score_all"
-# Registered by the agents, who propose what to do next.
-EVALUATE_LEAD_JOB = "leads.evaluate"
 RESPACE_COLUMN_SQL = """
     UPDATE leads SET rank = spaced.place FROM (
         SELECT id, row_number() OVER (ORDER BY rank, id) AS place FROM leads
@@ -111,7 +110,7 @@ def move_to_stage(lead: Lead, status: LeadStatus, changes: dict[str, Any]) -> No
     stage_values = {"status": status, "rank": newest_on_top(), "next_look_at": timezone.now()}
     Lead.everything.filter(pk=lead.pk).update(**stage_values, **changes)
     lead.refresh_from_db()
-    enqueue(app.configure_task(EVALUATE_LEAD_JOB, queueing_lock=f"lead {lead.pk}"), lead=str(lead.pk))
+    queue_evaluation(lead.pk)
 
 
 def apply_stage_signals(move: LeadStageHistory) -> None:

@@ -56,10 +56,10 @@ def evaluate_due_leads(*, most: int = MAX_LEADS_PER_RUN) -> tuple[int, int]:
     return evaluated_count, proposed_count
 
 
-def evaluate_lead(key: UUID) -> int:
-    """Evaluate the lead `key` if it is open and due; return the number of proposals."""
+def evaluate_changed_leads(keys: Iterable[UUID]) -> int:
+    """Evaluate those of the leads `keys` that are open and due; return the number of proposals."""
     now = timezone.now()
-    leads = list(due_leads(now).filter(pk=key))
+    leads = list(due_leads(now).filter(pk__in=keys))
     if not leads:
         return 0
     return evaluate_batch(leads, AgencyContext(str(NEXT_BEST_ACTION_AGENT), MAX_WAITING_PER_OWNER), now)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from crm.models import User
 from inbox.models import EmailDelivery
 from inbox.outgoing.send_queue import defer_send_job
+from leads.evaluation_queue import one_evaluation_job
 from leads.models import Lead
 from suggestions.choices import LabelCache
 from suggestions.kinds import KINDS
@@ -92,15 +93,16 @@ def run_batch(limit: int) -> int | None:
     with connection.cursor() as cursor:
         cursor.execute(CHECK_CONSTRAINTS_AT_EACH)
     attempted, completions, labels = 0, [], LabelCache()
-    for execution in lock_leads(claimed, wait=limit == 1):
-        if time.monotonic() - began > BATCH_TRANSACTION_SECONDS:
-            break
-        attempted += 1
-        completion = execute_claimed(decision_of(execution, execution.suggestion), labels)
-        if completion is not None:
-            completions.append(completion)
-        if completion is None or completion.result.get("suggestions"):
-            break  # an autonomy setting may be locked by now, after which nothing else may be locked
+    with one_evaluation_job():
+        for execution in lock_leads(claimed, wait=limit == 1):
+            if time.monotonic() - began > BATCH_TRANSACTION_SECONDS:
+                break
+            attempted += 1
+            completion = execute_claimed(decision_of(execution, execution.suggestion), labels)
+            if completion is not None:
+                completions.append(completion)
+            if completion is None or completion.result.get("suggestions"):
+                break  # an autonomy setting may be locked by now, after which nothing else may be locked
     save_completions(completions)
     return attempted
 

@@ -16,8 +16,9 @@ from inbox.incoming.processing_queue import PROCESS_THREADS_JOB
 from inbox.incoming.transitions import receive_many
 from inbox.models import Mailbox, Message, Thread
 from inbox.transitions import add_to_thread, link, unlink
+from leads.evaluation_queue import EVALUATE_LEADS_JOB, one_evaluation_job
 from leads.models import LeadStatus
-from leads.transitions import EVALUATE_LEAD_JOB, change_status
+from leads.transitions import change_status
 from suggestions.models import Suggestion
 from tests.cast import make_client, make_lead, make_thread
 from tests.queued_jobs import process_queued_threads, queued_jobs, queued_threads, run_jobs
@@ -100,9 +101,18 @@ def test_change_of_stage_queues_evaluation():
     lead = make_lead()
     say(make_thread(lead=lead))
     change_status(lead, LeadStatus.objects.get(pk="PROPOSAL_SENT"), by=SYSTEM_ACTOR)
-    assert [job.args for job in queued_jobs(EVALUATE_LEAD_JOB)] == [{"lead": str(lead.pk)}]
-    run_jobs(EVALUATE_LEAD_JOB)
+    assert [job.args for job in queued_jobs(EVALUATE_LEADS_JOB)] == [{"leads": [str(lead.pk)]}]
+    run_jobs(EVALUATE_LEADS_JOB)
     assert Suggestion.objects.filter(lead=lead, type="REPLY").exists()
+
+
+@pytest.mark.django_db
+def test_stage_changes_of_one_batch_queue_one_job():
+    leads, proposal_sent = [make_lead(), make_lead()], LeadStatus.objects.get(pk="PROPOSAL_SENT")
+    with one_evaluation_job():
+        for lead in leads:
+            change_status(lead, proposal_sent, by=SYSTEM_ACTOR)
+    assert [job.args for job in queued_jobs(EVALUATE_LEADS_JOB)] == [{"leads": sorted(str(lead.pk) for lead in leads)}]
 
 
 @pytest.mark.django_db
