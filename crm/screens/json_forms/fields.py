@@ -11,13 +11,15 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from jsonschema import Draft202012Validator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from crm.runtime.lazy_module import LazyModule
 from crm.screens.json_forms.inputs import build_input
 from crm.screens.json_forms.schema import Schema, is_object, is_object_list, json_value_text, ordered_properties
 from crm.text.cleaning import clean_form_text
 
+# Only a form that was sent needs it, and every command would wait for its import.
+jsonschema = LazyModule("jsonschema")
 VERSION_KEY = "schema_version"
 MAX_TAG_LENGTH = 60
 SPARE_ROW_COUNT = 2
@@ -183,7 +185,8 @@ class SchemaField(forms.Field):
 
     def clean(self, value: Any) -> Any:
         typed_value = parse_inputs(self.schema, value)
-        checker = Draft202012Validator(self.schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+        validator = jsonschema.Draft202012Validator
+        checker = validator(self.schema, format_checker=validator.FORMAT_CHECKER)
         errors = [
             f"{value_path_label(self.schema, error.absolute_path)}: {schema_error_message(error)}"
             for error in checker.iter_errors(typed_value)
