@@ -30,7 +30,7 @@ class CrmConfig(AppConfig):
 
 
 class AdminSiteConfig(SimpleAdminConfig):
-    """The admin, whose screens are imported with the URLs: most commands need neither."""
+    """The admin. Its screens are imported with the URLs, because most commands need neither."""
 
     default_site = "crm.screens.site.CrmSite"
 
