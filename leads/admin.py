@@ -267,6 +267,10 @@ class LeadStatusAdmin(ModelAdmin):
     list_display = ("label", "code", "category", "position", "colour", "stale_after_days")
     ordering = ("position",)
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> LeadStatus | None:
+        """Return the stage; a key of text may hold a null character, which PostgreSQL refuses."""
+        return None if "\x00" in object_id else super().get_object(request, object_id, from_field)
+
     def get_readonly_fields(self, request: HttpRequest, obj: LeadStatus | None = None) -> tuple[str, ...]:
         return ("code",) if obj else ()
 
