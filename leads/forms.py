@@ -7,6 +7,7 @@ from django.conf import settings
 from unfold.widgets import UnfoldAdminURLInputWidget
 
 from crm.screens.json_forms.fields import VERSION_KEY, NamedValuesField, SchemaField, make_tags_field, replace_fields
+from crm.screens.json_forms.schema import without_keys
 from crm.screens.record_forms import RecordForm
 from leads.line_schema_editor import QUESTION_TABLE_SCHEMA, questions_from_schema, schema_from_questions
 from leads.models import InsuranceType, Lead
@@ -54,8 +55,21 @@ def add_tracking_choice(channels: dict[str, Any]) -> dict[str, Any]:
 
 
 def line_form_schema(line: InsuranceType) -> dict[str, Any]:
-    """Return the form of `line`, with the version that the saved data will carry."""
-    return {**line.form_schema, "title": line.name, VERSION_KEY: line.schema_version}
+    """Return the form of `line`, with the version that the saved data will carry; what it names `vin` is a VIN."""
+    return {**with_vins(line.form_schema), "title": line.name, VERSION_KEY: line.schema_version}
+
+
+def with_vins(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return `schema` with the format `vin` for each property `vin`, in place of a pattern."""
+    if "items" in schema:
+        return {**schema, "items": with_vins(schema["items"])}
+    if "properties" not in schema:
+        return schema
+    properties = {
+        key: {**without_keys(inner, "pattern"), "format": "vin"} if key == "vin" else with_vins(inner)
+        for key, inner in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}
 
 
 COLUMN_BY_LINE = {"auto": "auto_data", "home": "home_data"}

@@ -14,7 +14,7 @@ from django.urls import path
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from crm.exceptions import ActionRefused, IllegalTransition, errors_as_invalid_input
 from crm.models import ActivityLog
@@ -26,7 +26,13 @@ from crm.screens.filter_sheet import build_filter_sheet
 from crm.screens.lists import Column, KeysetChangeList, Tab
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import VisibleChoicesMixin
-from crm.screens.record_forms import EDIT_CONFLICT_MESSAGE, MultilineField, RecordForm, make_form_with_error
+from crm.screens.record_forms import (
+    EDIT_CONFLICT_MESSAGE,
+    MultilineField,
+    RecordForm,
+    TypedDecimalField,
+    make_form_with_error,
+)
 
 TIMELINE_LENGTH = 50
 
@@ -61,7 +67,10 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
     list_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     search_label: ClassVar[str] = "Search"
     list_per_page = 50
-    formfield_overrides = {models.TextField: {"form_class": MultilineField, "widget": UnfoldAdminTextareaWidget}}
+    formfield_overrides = {
+        models.TextField: {"form_class": MultilineField, "widget": UnfoldAdminTextareaWidget},
+        models.DecimalField: {"form_class": TypedDecimalField, "widget": UnfoldAdminTextInputWidget},
+    }
     paginator = CappedPaginator
     change_list_template = "crm/list.html"
     delete_confirmation_template = "crm/confirm.html"

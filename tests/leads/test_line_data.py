@@ -47,7 +47,43 @@ def test_invalid_answer_names_its_question():
     assert not form.is_valid()
     assert "Limit: “plenty” is not a number." in str(form.errors)
     assert "Year: at least 1900." in str(form.errors)
-    assert "VIN: “I” does not have the right form." in str(form.errors)
+    assert "VIN: “I”: a VIN has only digits and letters, and never I, O or Q." in str(form.errors)
+
+
+def test_typed_amounts_and_vins_are_normalized():
+    lead = make_lead(line="umbrella")
+    form = make_form(
+        lead,
+        **{
+            "line_data.umbrella.limit": "$1,200",
+            "auto_data.current_premium": "1.200,50",
+            "auto_data.annual_mileage": "12,000",
+            "auto_data.vin": " 1hgcm-82633-a004352",
+        },
+    )
+    assert form.is_valid(), form.errors
+    assert form.cleaned_data["line_data"]["umbrella"]["limit"] == 1_200
+    auto = {"current_premium": 1200.5, "annual_mileage": 12_000, "vin": "1HGCM82633A004352", "schema_version": 1}
+    assert form.cleaned_data["auto_data"] == auto
+
+
+def test_error_stands_at_its_input():
+    lead = make_lead(line="auto")
+    form = make_form(lead, **{"auto_data.drivers.1.accidents_5y": "many", "auto_data.other_vehicles.2.vin": "1" * 16})
+    assert not form.is_valid()
+    shown = str(form["auto_data"])
+    for name, message in (
+        ("auto_data.drivers.1.accidents_5y", "“many” is not a whole number."),
+        ("auto_data.other_vehicles.2.vin", "a VIN has 17 characters, and this one has 16."),
+    ):
+        assert message in shown.split(f'name="{name}"', 1)[1].split("</td>", 1)[0]
+    assert shown.count('role="alert"') == 2
+
+
+def test_vin_that_was_saved_before_does_not_block_the_form():
+    lead = make_lead(line="auto", auto_data={"vin": "1HGCM82633A004353", "year": 2003})
+    assert make_form(lead, **{"auto_data.vin": "1HGCM82633A004353", "auto_data.year": "2004"}).is_valid()
+    assert not make_form(lead, **{"auto_data.vin": "1HGCM82633A004354"}).is_valid()
 
 
 def test_new_lead_form_has_no_line_questions(rf, max):
