@@ -6,8 +6,8 @@ from django import forms
 from django.conf import settings
 from unfold.widgets import UnfoldAdminURLInputWidget
 
-from crm.screens.json_forms.fields import VERSION_KEY, NamedValuesField, SchemaField, make_tags_field, replace_fields
-from crm.screens.json_forms.schema import without_keys
+from crm.screens.json_forms.fields import NamedValuesField, SchemaField, make_tags_field, replace_fields
+from crm.screens.json_forms.schema import VERSION_KEY, without_keys
 from crm.screens.record_forms import RecordForm
 from leads.line_schema_editor import QUESTION_TABLE_SCHEMA, questions_from_schema, schema_from_questions
 from leads.models import InsuranceType, Lead
@@ -73,6 +73,17 @@ def with_vins(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 COLUMN_BY_LINE = {"auto": "auto_data", "home": "home_data"}
+
+
+def lead_schemas() -> dict[str, dict[str, Any]]:
+    """Return the schema of each JSON column of a lead that has one."""
+    lines = {line.code: line_form_schema(line) for line in InsuranceType.objects.all()}
+    return {
+        **{column: lines.get(code, {}) for code, column in COLUMN_BY_LINE.items()},
+        "line_data": {"type": "object", "properties": lines},
+        "additional_insureds": ADDITIONAL_INSUREDS_SCHEMA,
+        "communications": add_tracking_choice(COMMUNICATIONS_SCHEMA),
+    }
 
 
 class LeadForm(RecordForm):

@@ -4,6 +4,7 @@ import pytest
 from django.template.loader import get_template
 
 from crm.runtime.template_loader import strip_indentation
+from crm.screens.json_forms.display import ValueNode
 
 
 @pytest.mark.parametrize(
@@ -27,5 +28,5 @@ def test_loaded_templates_are_flush_left():
 
 
 def test_values_keep_their_white_space():
-    page = get_template("crm/json_value.html").render({"value": "one\n   two"})
+    page = get_template("crm/json_value.html").render({"node": ValueNode(text="one\n   two")})
     assert "one\n   two" in page

@@ -15,10 +15,17 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from crm.screens.json_forms.errors import ValuePath, find_errors, value_path_label
 from crm.screens.json_forms.inputs import build_input
-from crm.screens.json_forms.schema import Schema, is_object, is_object_list, json_value_text, ordered_properties
+from crm.screens.json_forms.schema import (
+    VERSION_KEY,
+    Schema,
+    is_object,
+    is_object_list,
+    json_value_text,
+    ordered_properties,
+    property_label,
+)
 from crm.text.cleaning import clean_form_text
 
-VERSION_KEY = "schema_version"
 MAX_TAG_LENGTH = 60
 SPARE_ROW_COUNT = 2
 MAX_LIST_ROWS = 100
@@ -164,8 +171,12 @@ def describe_properties(schema: Schema, value: Any, name: str, *, in_table: bool
     """Yield what the template needs to draw the input of each property of `schema`."""
     value = value if isinstance(value, dict) else {}
     for key, inner in ordered_properties(schema).items():
-        label = inner.get("title") or key.replace("_", " ").capitalize()
-        yield describe_input(inner, value.get(key), f"{name}.{key}", label, in_table=in_table)
+        yield describe_input(inner, value.get(key), f"{name}.{key}", input_label(key, inner), in_table=in_table)
+
+
+def input_label(key: str, schema: Schema) -> str:
+    """Return the label of a property, with its unit."""
+    return property_label(key, schema) + (f" ({schema['unit']})" if schema.get("unit") else "")
 
 
 def describe_input(schema: Schema, value: Any, name: str, label: str, *, in_table: bool = False) -> dict[str, Any]:
@@ -191,7 +202,7 @@ def describe_rows(schema: Schema, value: Any, name: str) -> dict[str, Any]:
     """Return the table of a list of objects, with spare rows."""
     rows = [*object_rows(value), *({} for _ in range(SPARE_ROW_COUNT))]
     return {
-        "heads": [inner.get("title", key) for key, inner in ordered_properties(schema).items()],
+        "heads": [input_label(key, inner) for key, inner in ordered_properties(schema).items()],
         "rows": [
             list(describe_properties(schema, row, f"{name}.{index}", in_table=True)) for index, row in enumerate(rows)
         ],
