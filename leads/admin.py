@@ -34,7 +34,15 @@ from leads.action_forms import (
 )
 from leads.board import board_context, move_card
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
-from leads.forms import COLUMN_BY_LINE, InsuranceTypeForm, LeadForm, lead_schemas
+from leads.forms import (
+    COLUMN_BY_LINE,
+    SHOW_LINE,
+    InsuranceTypeForm,
+    LeadForm,
+    UncheckedLeadForm,
+    chosen_line,
+    lead_schemas,
+)
 from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task, Tier
 from leads.models.lead_queryset import LAST_CONTACT_SORT_KEY, PRIORITY_SORT_KEYS, VALUE_SORT_KEY
 from leads.models.task import DUE_SORT_KEY
@@ -182,8 +190,10 @@ class LeadAdmin(RecordAdmin):
             refresh_field_signals(form.instance, by=request.user)
 
     def get_fieldsets(self, request: HttpRequest, obj: Lead | None = None) -> Any:
-        """Keep only the line fields that the lead needs; a new lead has none yet."""
-        visible_columns = line_columns_for(obj) if obj else ()
+        """Keep only the line fields that the lead, or the line chosen in the form, needs."""
+        chosen = chosen_line(request.POST, request.GET, InsuranceType.objects.only("code"))
+        visible_columns = line_columns_for(obj) if obj else set()
+        visible_columns |= {COLUMN_BY_LINE.get(chosen.code, "line_data")} if chosen else set()
         return [
             (
                 title,
@@ -196,6 +206,11 @@ class LeadAdmin(RecordAdmin):
             )
             for title, options in super().get_fieldsets(request, obj)
         ]
+
+    def get_form(self, request: HttpRequest, obj: Lead | None = None, change: bool = False, **kwargs: Any) -> Any:
+        if SHOW_LINE in request.POST:
+            kwargs["form"] = UncheckedLeadForm
+        return super().get_form(request, obj, change=change, **kwargs)
 
     def get_inlines(self, request: HttpRequest, obj: Lead | None) -> tuple[type[InlineModelAdmin], ...]:
         return self.inlines if obj else ()

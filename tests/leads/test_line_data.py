@@ -1,11 +1,9 @@
 """Tests of the form fields for the line data of a lead."""
 
 import pytest
-from django.contrib import admin
 
-from leads.admin import LeadAdmin
 from leads.forms import LeadForm
-from leads.models import Lead
+from leads.models import InsuranceType, Lead
 from tests.cast import make_lead
 
 pytestmark = pytest.mark.django_db
@@ -86,9 +84,36 @@ def test_vin_that_was_saved_before_does_not_block_the_form():
     assert not make_form(lead, **{"auto_data.vin": "1HGCM82633A004354"}).is_valid()
 
 
-def test_new_lead_form_has_no_line_questions(rf, max):
-    request = rf.get("/")
-    request.user = max
-    fieldsets = str(LeadAdmin(Lead, admin.site).get_fieldsets(request))
-    assert "auto_data" not in fieldsets
-    assert "auto_data" in str(LeadAdmin(Lead, admin.site).get_fieldsets(request, make_lead(line="auto")))
+def test_new_lead_form_has_no_line_questions(as_max):
+    page = as_max.get("/leads/lead/add/").content.decode()
+    assert "auto_data." not in page and "line_data." not in page
+    assert 'name="_show_line"' in page
+
+
+@pytest.mark.parametrize(("code", "field"), [("auto", "auto_data.vin"), ("umbrella", "line_data.umbrella.limit")])
+def test_chosen_line_shows_its_fields_and_keeps_what_was_typed(as_max, code, field):
+    line = InsuranceType.objects.get(code=code)
+    typed = {"insurance_type": line.pk, "contact_name": "Lee <Ray>", "estimated_value": "$1,2", "_show_line": "1"}
+    page = as_max.post("/leads/lead/add/", typed).content.decode()
+    assert f'name="{field}"' in page and 'value="Lee &lt;Ray&gt;"' in page and 'value="$1,2"' in page
+    assert "errornote" not in page and not Lead.objects.exists()
+    again = as_max.post("/leads/lead/add/", {**typed, field: "5", "insurance_type": "no-line"}).content.decode()
+    assert f'name="{field}"' not in again
+
+
+def test_new_lead_keeps_the_answers_of_its_line(as_max):
+    line = InsuranceType.objects.get(code="umbrella")
+    typed = {"insurance_type": line.pk, "contact_name": "Lee", "client_type": "Individual", "source_type": "OTHER"}
+    as_max.post("/leads/lead/add/", {**typed, "estimated_value": "$1,200", "line_data.umbrella.limit": "1M"})
+    lead = Lead.objects.get()
+    assert lead.estimated_value == 1_200
+    assert lead.line_data == {"umbrella": {"limit": 1_000_000, "schema_version": line.schema_version}}
+
+
+def test_another_line_shows_its_fields_on_a_saved_lead(as_max):
+    lead = make_lead(line="auto", auto_data={"make": "Saab"})
+    line = InsuranceType.objects.get(code="umbrella")
+    page = as_max.post(f"/leads/lead/{lead.pk}/change/", {"insurance_type": line.pk, "_show_line": "1"})
+    assert 'name="line_data.umbrella.limit"' in page.content.decode()
+    lead.refresh_from_db()
+    assert lead.insurance_type.code == "auto"
