@@ -45,7 +45,9 @@ CAR = {
         (1200.5, {"unit": "$"}, "$1,200.5"),
         (-1200, {"unit": "$"}, "-$1,200"),
         ("2026-11-03", {"format": "date"}, "3 Nov 2026"),
-        ("2026-11-03", {}, "2026-11-03"),
+        ("2026-11-03", {}, "3 Nov 2026"),
+        ("2026-11-03 to 4", {}, "2026-11-03 to 4"),
+        ("2026-02-30", {}, "2026-02-30"),
         ("2026-13-03", {"format": "date"}, "2026-13-03"),
         ("soon", {"format": "date"}, "soon"),
         ("2026-11-03T10:00:00Z", {"format": "date-time"}, "3 Nov 2026, 10:00"),
@@ -70,10 +72,12 @@ def test_labels_and_order_come_from_the_schema():
     ]
 
 
-def test_list_of_objects_is_a_table():
+def test_list_of_objects_shows_each_with_its_labels():
     drivers = dict(describe_value(CAR, AUTO).parts)["Drivers"]
-    assert drivers.heads == ["Name", "Date of birth", "Licence"]
-    assert [[bool(cell) for cell in row] for row in drivers.rows] == [[True, True, False], [True, False, True]]
+    assert [[label for label, _ in driver.parts] for driver in drivers.items] == [
+        ["Name", "Date of birth"],
+        ["Name", "Licence"],
+    ]
 
 
 @pytest.mark.parametrize("value", [CAR, {"a": [[1, {"b": None}]]}, [{"a": 1}], ["x"], "x", 0, {}, [], None])

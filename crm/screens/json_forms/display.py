@@ -1,15 +1,17 @@
 """JSON for reading: labels, order and units of its schema, values as people write them. Pure: no database."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Self
 
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from crm.screens.json_forms.schema import VERSION_KEY, Schema, is_object_list, ordered_properties, property_label
+from crm.screens.json_forms.schema import VERSION_KEY, Schema, ordered_properties, property_label
 
+ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 CURRENCY_UNITS = frozenset("$€£¥")
 # Years and house numbers have no separators.
 MIN_GROUPED_NUMBER = 10_000
@@ -18,17 +20,15 @@ MAX_CHANGES = 60
 
 @dataclass(frozen=True)
 class ValueNode:
-    """A value to show: its text, or labelled parts, or the rows of a table."""
+    """A value to show: its text, or labelled parts, or the entries of a list."""
 
     text: str = ""
     parts: list[tuple[str, Self]] = field(default_factory=list)
-    heads: list[str] = field(default_factory=list)
-    rows: list[list[Self]] = field(default_factory=list)
     items: list[Self] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether there is anything to show."""
-        return bool(self.text or self.parts or self.rows or self.items)
+        return bool(self.text or self.parts or self.items)
 
 
 def describe_value(value: Any, schema: Schema | None = None) -> ValueNode:
@@ -36,35 +36,18 @@ def describe_value(value: Any, schema: Schema | None = None) -> ValueNode:
     schema = schema or {}
     if isinstance(value, dict):
         return ValueNode(parts=[(label, describe_value(one, inner)) for label, one, inner in entries(value, schema)])
-    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value) and is_object_list(schema):
-        return describe_table(value, schema["items"])
     if isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
         return ValueNode(items=[describe_value(one, schema.get("items")) for one in value])
     return ValueNode(text=value_text(value, schema))
 
 
-def describe_table(rows: list[dict[str, Any]], schema: Schema) -> ValueNode:
-    """Return the rows as a table of the columns that any of them fills."""
-    everything = {key: row[key] for row in rows for key in row if row[key] not in (None, "")}
-    columns = [(key, label, inner) for key, label, inner in labelled_keys(everything, schema)]
-    cells = [
-        [describe_value(row[key], inner) if key in row else ValueNode() for key, _, inner in columns] for row in rows
-    ]
-    return ValueNode(heads=[label for _, label, _ in columns], rows=cells)
-
-
-def labelled_keys(value: dict[str, Any], schema: Schema) -> Iterator[tuple[str, str, Schema]]:
-    """Yield each key of `value` in the order of `schema`, with its label and its own schema."""
+def entries(value: dict[str, Any], schema: Schema) -> Iterator[tuple[str, Any, Schema]]:
+    """Yield the label, the value and the schema of each entry of `value`, in the order of `schema`."""
     known = ordered_properties(schema)
     for key in [*(key for key in known if key in value), *(key for key in value if key not in known)]:
         if key != VERSION_KEY:
             inner = known.get(key, {})
-            yield key, property_label(key, inner), inner
-
-
-def entries(value: dict[str, Any], schema: Schema) -> Iterator[tuple[str, Any, Schema]]:
-    for key, label, inner in labelled_keys(value, schema):
-        yield label, value[key], inner
+            yield property_label(key, inner), value[key], inner
 
 
 def value_text(value: Any, schema: Schema) -> str:
@@ -77,7 +60,7 @@ def value_text(value: Any, schema: Schema) -> str:
         return with_unit(number_text(value, is_money=schema.get("unit") in CURRENCY_UNITS), schema.get("unit", ""))
     if isinstance(value, list):
         return ", ".join(value_text(one, schema.get("items", {})) for one in value)
-    return moment_text(str(value), schema.get("format", ""))
+    return moment_text(str(value))
 
 
 def number_text(value: float, *, is_money: bool) -> str:
@@ -91,16 +74,18 @@ def with_unit(text: str, unit: str) -> str:
     return f"{text} {unit}".rstrip()
 
 
-def moment_text(text: str, format: str) -> str:
-    """Return `text` as a date or a local time if the schema says that it is one."""
+def moment_text(text: str) -> str:
+    """Return `text` as a date or a local time if it is one as JSON writes it, else unchanged."""
+    if not ISO_MOMENT.fullmatch(text):
+        return text
     try:
-        moment = {"date": parse_date, "date-time": parse_datetime}.get(format, lambda _: None)(text)
+        moment = parse_datetime(text) if "T" in text else parse_date(text)
     except ValueError:
         return text
     if isinstance(moment, datetime):
         local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
         return f"{local.day} {local:%b %Y, %H:%M}"
-    return f"{moment.day} {moment:%b %Y}" if isinstance(moment, date) else text
+    return f"{moment.day} {moment:%b %Y}" if moment else text
 
 
 def flatten_value(value: Any, schema: Schema | None = None, label: str = "") -> Iterator[tuple[str, str]]:

@@ -199,8 +199,11 @@ def describe_input(schema: Schema, value: Any, name: str, label: str, *, in_tabl
 
 
 def describe_rows(schema: Schema, value: Any, name: str) -> dict[str, Any]:
-    """Return the table of a list of objects, with spare rows."""
-    rows = [*object_rows(value), *({} for _ in range(SPARE_ROW_COUNT))]
+    """Return the table of a list of objects, with spare rows after the last row that has input."""
+    filled_rows = object_rows(value)
+    while filled_rows and not has_input(filled_rows[-1]):
+        filled_rows.pop()
+    rows = [*filled_rows, *({} for _ in range(SPARE_ROW_COUNT))]
     return {
         "heads": [input_label(key, inner) for key, inner in ordered_properties(schema).items()],
         "rows": [
