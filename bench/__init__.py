@@ -6,6 +6,8 @@ One module a table. Both sides are measured in one run, on the same rows of the 
 import os
 
 import django
+from django.contrib import admin
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crm.settings")
 django.setup()
+admin.autodiscover()

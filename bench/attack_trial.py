@@ -195,7 +195,7 @@ def main() -> int:
     """Print the figures; return 0 if there was no violation and the harmless emails passed."""
     parser = argparse.ArgumentParser(prog="python -m bench.attack_trial", description=__doc__)
     parser.add_argument("folder", type=Path, help="Folder with the subfolders `injection` and `mail`.")
-    parser.add_argument("--mails", type=int, default=400, help="Maximum number of harmless emails (default: 400).")
+    parser.add_argument("--emails", type=int, default=400, help="Maximum number of harmless emails (default: 400).")
     parser.add_argument("--attacks", type=int, default=1_000, help="Maximum number of attacks (default: 1000).")
     options = parser.parse_args()
     texts = list(load_attacks(options.folder / "injection"))
@@ -204,7 +204,7 @@ def main() -> int:
         parser.error(f"{options.folder} contains no attacks or no email")
     rng = random.Random(7)
     texts = rng.sample(texts, min(options.attacks, len(texts)))
-    emails = rng.sample(emails, min(options.mails, len(emails)))
+    emails = rng.sample(emails, min(options.emails, len(emails)))
     with scratch_database(), override_settings(**SETTINGS):
         obedient_agent.grant_full_autonomy(User.objects.create_user("reviewer"))
         harmless_figures, flagged = answer_harmless_emails(emails)

@@ -1,4 +1,4 @@
-"""Sync a mailbox on a real server: `python -m bench.imap [--mails 20000]`.
+"""Sync a mailbox on a real server: `python -m bench.imap [--emails 20000]`.
 
 Starts Dovecot on loopback and prints the time of the first sync, of one with nothing new, of the gap check, and of a
 full re-read after the server renumbered all emails; and the peak memory.
@@ -38,9 +38,9 @@ def make_email(number: int) -> bytes:
     message["Message-ID"] = f"<{number}@example.com>"
     if number != first:
         message["In-Reply-To"] = message["References"] = f"<{first}@example.com>"
-    message.set_content(f"This is mail number {number}.\n" + "And some more words in it.\n" * 60)
+    message.set_content(f"This is email number {number}.\n" + "And some more words in it.\n" * 60)
     message.add_alternative(
-        f"<p>This is mail number {number}.</p>" + "<p>And some more words.</p>" * 60, subtype="html"
+        f"<p>This is email number {number}.</p>" + "<p>And some more words.</p>" * 60, subtype="html"
     )
     return message.as_bytes()
 
@@ -89,16 +89,16 @@ def measure_syncs(server: dovecot.Dovecot, email_count: int) -> list[list[str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.imap", description=__doc__)
-    parser.add_argument("--mails", type=int, default=20_000)
+    parser.add_argument("--emails", type=int, default=20_000)
     options = parser.parse_args()
     if not dovecot.PROGRAM:
         sys.exit("Dovecot is not installed (apt install dovecot-imapd).")
     with dovecot.start_dovecot({ADDRESS: PASSWORD}) as server:
-        for number in range(options.mails):
+        for number in range(options.emails):
             server.deliver(ADDRESS, make_email(number))
         with scratch_database():
-            rows = measure_syncs(server, options.mails)
-    sys.stdout.write(f"{options.mails:,} mails on an IMAP server\n\n")
+            rows = measure_syncs(server, options.emails)
+    sys.stdout.write(f"{options.emails:,} emails on an IMAP server\n\n")
     sys.stdout.write(render_table(["", "took", "emails a second", "peak memory"], rows))
 
 

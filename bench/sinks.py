@@ -97,7 +97,7 @@ def free_port() -> int:
 
 def main(folder: Path) -> None:
     port = free_port()
-    mail = Controller(MailSink(AppendOnlyFile(folder / "mails")), hostname="127.0.0.1", port=port)
+    mail = Controller(MailSink(AppendOnlyFile(folder / "emails")), hostname="127.0.0.1", port=port)
     mail.start()
     ForgeHandler.log = AppendOnlyFile(folder / "pulls")
     forge = ThreadingHTTPServer(("127.0.0.1", 0), ForgeHandler)

@@ -158,7 +158,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 def report(options: StormOptions, folder: Path, seconds: float) -> bool:
     """Print a row a type, and the actions not executed exactly once."""
-    mails = Counter((folder / "mails").read_text().split())
+    emails = Counter((folder / "emails").read_text().split())
     pulls = (folder / "pulls").read_text().split("\n")[:-1]
     rows, errors = [], set()
     failures: dict[str, int] = Counter()
@@ -177,14 +177,14 @@ def report(options: StormOptions, folder: Path, seconds: float) -> bool:
         errors.update(f"{name.label}: {row.error}" for row in executions if row.state == ExecutionState.FAILED)
         if name in EMAIL_TYPES:
             for execution in executions:
-                arrivals = mails[execution.message.message_id]
+                arrivals = emails[execution.message.message_id]
                 failures["emails sent twice"] += arrivals > 1
                 failures["marked as sent but missing"] += arrivals == 0 and execution.state == "SUCCEEDED"
     failures["pull requests opened twice"] = len(pulls) - len(set(pulls))
     failures |= count_wrong_effects()
     sys.stdout.write(f"\n{__doc__}\n")
     sys.stdout.write(f"{options.killed} kills, {options.restarted} restarts, {seconds:,.0f} s; ")
-    sys.stdout.write(f"{sum(mails.values())} emails and {len(pulls)} pull requests arrived.\n\n")
+    sys.stdout.write(f"{sum(emails.values())} emails and {len(pulls)} pull requests arrived.\n\n")
     sys.stdout.write(render_table(["", "done", "failed", "not known", "not over"], rows))
     sys.stdout.write("".join(f"{why}\n" for why in sorted(errors)))
     missed = [f"{count} {words}" for words, count in failures.items() if count]

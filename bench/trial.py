@@ -203,7 +203,7 @@ def run_trial(paths: list[Path], limit: int, seconds: float) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.trial", description=__doc__)
     parser.add_argument("paths", nargs="*", type=Path, default=PATHS, metavar="PATH")
-    parser.add_argument("--mails", type=int, default=300, help="Emails to use of each path (default: 300).")
+    parser.add_argument("--emails", type=int, default=300, help="Emails to use of each path (default: 300).")
     parser.add_argument("--seconds", type=float, default=180, help="Maximum seconds for the agents (default: 180).")
     options = parser.parse_args()
     if missing := [str(path) for path in options.paths if not path.exists()]:
@@ -214,7 +214,7 @@ def main() -> int:
     )
     with override_settings(**SETTINGS), scratch_database():
         with nullcontext() if has_real_model else loopback_model(answer_honestly):
-            is_completed = run_trial(list(options.paths), options.mails, options.seconds)
+            is_completed = run_trial(list(options.paths), options.emails, options.seconds)
         missed = faults.try_faults()
     sys.stdout.write(f"{format_verdict(missed if is_completed else [*missed, 'no question was asked'])}\n")
     return int(bool(missed) or not is_completed)

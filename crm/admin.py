@@ -18,11 +18,13 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from crm.exceptions import ActionRefused
 from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilter, SavedViewFilter
-from crm.forms import ClientForm, ContactForm
+from crm.forms import ADDRESS_SCHEMA, ClientForm, ContactForm
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, SavedView, User
 from crm.records import transitions
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import safe_next_url
+from crm.screens.json_forms.display import describe_value
+from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
@@ -100,6 +102,9 @@ class ClientAdmin(RecordAdmin):
         ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),
     )
 
+    def json_schemas(self, row: Client) -> dict[str, Schema]:
+        return {"address": ADDRESS_SCHEMA}
+
     def create_record(self, request: HttpRequest, row: Client) -> None:
         row.assigned_to = row.assigned_to or request.user
         super().create_record(request, row)
@@ -109,6 +114,7 @@ class ClientAdmin(RecordAdmin):
         return {
             **super().page_context(request, row),
             "contacts": links.select_related("contact").order_by("-is_primary", "id")[:50],
+            "address": describe_value(row.address, ADDRESS_SCHEMA),
             "projects": row.projects.order_by("-id")[:20],
         }
 

@@ -1,8 +1,12 @@
 """The bottom app of the project, and the admin site of all apps."""
 
+from typing import Any
+
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig
-from django.core.checks import register
+from django.contrib import admin
+from django.contrib.admin.apps import SimpleAdminConfig
+from django.contrib.admin.checks import check_admin_app, check_dependencies
+from django.core.checks import CheckMessage, Tags, register
 from django.db.backends.signals import connection_created
 
 from crm.runtime.checks import (
@@ -25,5 +29,17 @@ class CrmConfig(AppConfig):
         register(check_credentials_keys, deploy=True)
 
 
-class AdminSiteConfig(AdminConfig):
+class AdminSiteConfig(SimpleAdminConfig):
+    """The admin. Its screens are imported with the URLs, because most commands need neither."""
+
     default_site = "crm.screens.site.CrmSite"
+
+    def ready(self) -> None:
+        register(check_dependencies, Tags.admin)
+        register(check_screens, Tags.admin)
+
+
+def check_screens(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Return what Django's checks say about every screen, also when the URLs have not been imported yet."""
+    admin.autodiscover()
+    return check_admin_app(app_configs, **options)

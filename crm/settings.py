@@ -76,8 +76,8 @@ WSGI_APPLICATION = "crm.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
         "OPTIONS": {
+            "loaders": [("django.template.loaders.cached.Loader", ["crm.runtime.template_loader.Loader"])],
             "builtins": ["crm.templatetags.crm"],
             "context_processors": [
                 "django.template.context_processors.request",

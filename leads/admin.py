@@ -13,6 +13,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
+from crm.screens.json_forms.display import ValueNode, describe_value
+from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.pickers import LinkInline
@@ -32,7 +34,15 @@ from leads.action_forms import (
 )
 from leads.board import board_context, move_card
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
-from leads.forms import COLUMN_BY_LINE, InsuranceTypeForm, LeadForm
+from leads.forms import (
+    COLUMN_BY_LINE,
+    SHOW_LINE,
+    InsuranceTypeForm,
+    LeadForm,
+    UncheckedLeadForm,
+    chosen_line,
+    lead_schemas,
+)
 from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task, Tier
 from leads.models.lead_queryset import LAST_CONTACT_SORT_KEY, PRIORITY_SORT_KEYS, VALUE_SORT_KEY
 from leads.models.task import DUE_SORT_KEY
@@ -180,8 +190,10 @@ class LeadAdmin(RecordAdmin):
             refresh_field_signals(form.instance, by=request.user)
 
     def get_fieldsets(self, request: HttpRequest, obj: Lead | None = None) -> Any:
-        """Keep only the line fields that the lead needs; a new lead has none yet."""
-        visible_columns = line_columns_for(obj) if obj else ()
+        """Keep only the line fields that the lead, or the line chosen in the form, needs."""
+        chosen = chosen_line(request.POST, request.GET, InsuranceType.objects.only("code"))
+        visible_columns = line_columns_for(obj) if obj else set()
+        visible_columns |= {COLUMN_BY_LINE.get(chosen.code, "line_data")} if chosen else set()
         return [
             (
                 title,
@@ -195,8 +207,29 @@ class LeadAdmin(RecordAdmin):
             for title, options in super().get_fieldsets(request, obj)
         ]
 
+    def get_form(self, request: HttpRequest, obj: Lead | None = None, change: bool = False, **kwargs: Any) -> Any:
+        if SHOW_LINE in request.POST:
+            kwargs["form"] = UncheckedLeadForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
     def get_inlines(self, request: HttpRequest, obj: Lead | None) -> tuple[type[InlineModelAdmin], ...]:
         return self.inlines if obj else ()
+
+    def json_schemas(self, row: Lead) -> dict[str, Schema]:
+        return lead_schemas()
+
+    def detail_sections(self, row: Lead) -> list[tuple[str, ValueNode]]:
+        """Return the title and the content of each card with data of a line or of the lead."""
+        schemas = self.json_schemas(row)
+        lines = schemas["line_data"]["properties"]
+        return [
+            ("Auto", describe_value(row.auto_data, schemas["auto_data"])),
+            ("Home", describe_value(row.home_data, schemas["home_data"])),
+            *((humanize_key(code), describe_value(data, lines.get(code))) for code, data in row.line_data.items()),
+            ("Additional insureds", describe_value(row.additional_insureds, schemas["additional_insureds"])),
+            ("Contact preferences", describe_value(row.communications, schemas["communications"])),
+            ("Custom fields", describe_value(row.custom_fields)),
+        ]
 
     def page_context(self, request: HttpRequest, row: Lead) -> dict[str, Any]:
         stakeholders = row.contact_links.filter(contact__deleted_at=None)
@@ -211,14 +244,7 @@ class LeadAdmin(RecordAdmin):
             "stage_history": row.stage_history.select_related("from_status", "to_status", "by").order_by("-at", "-id")[
                 :20
             ],
-            "detail_sections": [
-                ("Auto", row.auto_data),
-                ("Home", row.home_data),
-                *((humanize_key(code), data) for code, data in row.line_data.items()),
-                ("Additional insureds", row.additional_insureds),
-                ("Contact preferences", row.communications),
-                ("Custom fields", row.custom_fields),
-            ],
+            "detail_sections": self.detail_sections(row),
         }
 
 
@@ -266,6 +292,10 @@ class TaskAdmin(RecordAdmin):
 class LeadStatusAdmin(ModelAdmin):
     list_display = ("label", "code", "category", "position", "colour", "stale_after_days")
     ordering = ("position",)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> LeadStatus | None:
+        """Return the stage; a key of text may hold a null character, which PostgreSQL refuses."""
+        return None if "\x00" in object_id else super().get_object(request, object_id, from_field)
 
     def get_readonly_fields(self, request: HttpRequest, obj: LeadStatus | None = None) -> tuple[str, ...]:
         return ("code",) if obj else ()

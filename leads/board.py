@@ -11,6 +11,7 @@ from django.urls import reverse
 from crm.exceptions import ActionRefused, InvalidInput
 from crm.models import User
 from crm.screens.filters import owner_choices
+from crm.templatetags.crm import money
 from leads.filters import LeadFilter
 from leads.models import Lead, LeadStatus, StageCategory
 from leads.transitions import change_status, place_on_board
@@ -30,6 +31,7 @@ CARD_FIELDS = (
 )
 
 
+NO_LEADS = {"leads": 0, "value": None}
 CARD_OWNER_FIELDS = ("assigned_to__first_name", "assigned_to__last_name", "assigned_to__username")
 
 
@@ -38,10 +40,7 @@ def load_board_columns(leads: QuerySet) -> list[dict[str, Any]]:
 
     Closed stages have no cards: they are only drop targets.
     """
-    sums = {
-        row["status_id"]: row
-        for row in leads.order_by().values("status_id").annotate(leads=Count("pk"), value=Sum("estimated_value"))
-    }
+    sums = sum_by_stage(leads)
     stage_columns = []
     for stage in LeadStatus.objects.all():
         cards = (
@@ -50,18 +49,38 @@ def load_board_columns(leads: QuerySet) -> list[dict[str, Any]]:
             .only(*CARD_FIELDS, *CARD_OWNER_FIELDS)
             .order_by("rank", "id")
         )
-        totals = sums.get(stage.pk, {"leads": 0, "value": None})
+        totals = sums.get(stage.pk, NO_LEADS)
         stage_columns.append(
-            {**totals, "stage": stage, "cards": list(cards[:MAX_CARDS_PER_COLUMN]) if stage.is_open else []}
+            {
+                **totals,
+                "stage": stage,
+                "total": total_text(totals),
+                "cards": list(cards[:MAX_CARDS_PER_COLUMN]) if stage.is_open else [],
+            }
         )
     return stage_columns
 
 
+def sum_by_stage(leads: QuerySet) -> dict[str, dict[str, Any]]:
+    """Return the number of `leads` and their value, by stage."""
+    sums = leads.order_by().values("status_id").annotate(leads=Count("pk"), value=Sum("estimated_value"))
+    return {row["status_id"]: row for row in sums}
+
+
+def total_text(totals: dict[str, Any]) -> str:
+    """Return the heading of a column: `12 · $48,000`."""
+    return f"{totals['leads']:,} · {money(totals['value'] or 0)}"
+
+
+def leads_on_board(request: HttpRequest) -> QuerySet:
+    """Return the open leads that the filters of the board let through."""
+    return LeadFilter(request.GET, Lead.objects.visible_to(request.user).open(), request=request).qs
+
+
 def board_context(request: HttpRequest) -> dict[str, Any]:
-    lead_filter = LeadFilter(request.GET, Lead.objects.visible_to(request.user).open(), request=request)
     return {
         "title": "Board",
-        "columns": load_board_columns(lead_filter.qs),
+        "columns": load_board_columns(leads_on_board(request)),
         "owners": owner_choices(),
         "max_cards": MAX_CARDS_PER_COLUMN,
     }
@@ -70,8 +89,8 @@ def board_context(request: HttpRequest) -> dict[str, Any]:
 def move_card(request: HttpRequest, user: User) -> HttpResponse:
     """Handle a dropped card: the request names `lead`, `stage`, and the cards now `before` and `after` it.
 
-    The JSON response is empty on success. It holds `ask` (the URL of a form) if the stage needs more input, or
-    `error` (a message, with status 409) if the move is refused.
+    On success the JSON response holds `totals`, the headings of the open columns. It holds `ask` (the URL of a form) if
+    the stage needs more input, or `error` (a message, with status 409) if the move is refused.
     """
     try:
         lead, stage, before, after = read_drop(request, user)
@@ -84,7 +103,16 @@ def move_card(request: HttpRequest, user: User) -> HttpResponse:
             place_on_board(lead, before=before, after=after, by=user)
     except ActionRefused as error:
         return JsonResponse({"error": str(error)}, status=409)
-    return JsonResponse({})
+    sums = sum_by_stage(leads_on_board(request))
+    return JsonResponse(
+        {
+            "totals": {
+                stage.pk: total_text(sums.get(stage.pk, NO_LEADS))
+                for stage in LeadStatus.objects.all()
+                if stage.is_open
+            }
+        }
+    )
 
 
 def read_drop(request: HttpRequest, user: User) -> tuple[Lead, LeadStatus, Lead | None, Lead | None]:

@@ -8,7 +8,14 @@ from django import forms
 from django.db import models
 from django.utils import timezone
 
-from crm.screens.filters import DayFilter, LiveRowsFilter, RecordFilter, filter_by_owner, owner_choices
+from crm.screens.filters import (
+    AmountFilter,
+    DayFilter,
+    LiveRowsFilter,
+    RecordFilter,
+    filter_by_owner,
+    owner_choices,
+)
 from leads.models import InsuranceType, Lead, LeadStatus, Source, Task, TaskStatus, Tier
 
 NO_TIER = "none"
@@ -49,12 +56,10 @@ class LeadFilter(RecordFilter):
         label="Waiting on them",
         widget=forms.Select(choices=[("", "—"), ("1", "Yes")]),
     )
-    value_min = django_filters.NumberFilter(
+    value_min = AmountFilter(
         field_name="estimated_value", lookup_expr="gte", label="Value from", **VALUE_FILTER_OPTIONS
     )
-    value_max = django_filters.NumberFilter(
-        field_name="estimated_value", lookup_expr="lte", label="Value to", **VALUE_FILTER_OPTIONS
-    )
+    value_max = AmountFilter(field_name="estimated_value", lookup_expr="lte", label="Value to", **VALUE_FILTER_OPTIONS)
     quiet_days = django_filters.NumberFilter(
         method="filter_by_days_without_contact",
         label="No contact for (days)",

@@ -1,12 +1,16 @@
 """The forms of leads and lines, which show JSON columns as ordinary inputs."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.forms.utils import ErrorDict
+from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminURLInputWidget
 
-from crm.screens.json_forms.fields import VERSION_KEY, NamedValuesField, SchemaField, make_tags_field, replace_fields
+from crm.screens.json_forms.fields import NamedValuesField, SchemaField, make_tags_field, replace_fields
+from crm.screens.json_forms.schema import VERSION_KEY, without_keys
 from crm.screens.record_forms import RecordForm
 from leads.line_schema_editor import QUESTION_TABLE_SCHEMA, questions_from_schema, schema_from_questions
 from leads.models import InsuranceType, Lead
@@ -54,11 +58,50 @@ def add_tracking_choice(channels: dict[str, Any]) -> dict[str, Any]:
 
 
 def line_form_schema(line: InsuranceType) -> dict[str, Any]:
-    """Return the form of `line`, with the version that the saved data will carry."""
-    return {**line.form_schema, "title": line.name, VERSION_KEY: line.schema_version}
+    """Return the form of `line`, with the version that the saved data will carry; what it names `vin` is a VIN."""
+    return {**with_vins(line.form_schema), "title": line.name, VERSION_KEY: line.schema_version}
+
+
+def with_vins(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return `schema` with the format `vin` for each property `vin`, in place of a pattern."""
+    if "items" in schema:
+        return {**schema, "items": with_vins(schema["items"])}
+    if "properties" not in schema:
+        return schema
+    properties = {
+        key: {**without_keys(inner, "pattern"), "format": "vin"} if key == "vin" else with_vins(inner)
+        for key, inner in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}
 
 
 COLUMN_BY_LINE = {"auto": "auto_data", "home": "home_data"}
+
+
+SHOW_LINE = "_show_line"
+# The script of the form presses it as soon as a line is chosen.
+SHOW_LINE_BUTTON = format_html(
+    '<button class="btn slim" name="{}" value="1" formnovalidate>Show the fields of this line</button>', SHOW_LINE
+)
+
+
+def chosen_line(
+    data: Mapping[str, Any], initial: Mapping[str, Any], lines: Iterable[InsuranceType]
+) -> InsuranceType | None:
+    """Return the line that is chosen in a form, sent or opened with a choice; None if there is none."""
+    key = str(data.get("insurance_type") or initial.get("insurance_type") or "")
+    return next((line for line in lines if str(line.pk) == key), None)
+
+
+def lead_schemas() -> dict[str, dict[str, Any]]:
+    """Return the schema of each JSON column of a lead that has one."""
+    lines = {line.code: line_form_schema(line) for line in InsuranceType.objects.all()}
+    return {
+        **{column: lines.get(code, {}) for code, column in COLUMN_BY_LINE.items()},
+        "line_data": {"type": "object", "properties": lines},
+        "additional_insureds": ADDITIONAL_INSUREDS_SCHEMA,
+        "communications": add_tracking_choice(COMMUNICATIONS_SCHEMA),
+    }
 
 
 class LeadForm(RecordForm):
@@ -72,9 +115,14 @@ class LeadForm(RecordForm):
         model = Lead
         fields = "__all__"
 
+    class Media:
+        js = ("leads/line_fields.js",)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         lines = {line.code: line for line in InsuranceType.objects.all()}
+        if "insurance_type" in self.fields:
+            self.fields["insurance_type"].help_text = SHOW_LINE_BUTTON
         channels = add_tracking_choice(COMMUNICATIONS_SCHEMA) if settings.PUBLIC_URL else COMMUNICATIONS_SCHEMA
         own_line_fields = {
             column: SchemaField(line_form_schema(lines[code]), label=lines[code].name)
@@ -95,12 +143,27 @@ class LeadForm(RecordForm):
 
     def other_lines_field(self, lines: dict[str, InsuranceType]) -> SchemaField:
         """Return a field with the inputs of the lead's line and of every other line that it has data for."""
-        line_codes = [self.instance.insurance_type.code] if self.instance.insurance_type else []
+        chosen = chosen_line(self.data, self.initial, lines.values()) or self.instance.insurance_type
+        line_codes = [chosen.code] if chosen else []
         line_codes += [code for code in self.instance.line_data if code not in line_codes]
         schemas = {
             code: line_form_schema(lines[code]) for code in line_codes if code in lines and code not in COLUMN_BY_LINE
         }
         return SchemaField({"type": "object", "properties": schemas}, label="Other lines")
+
+
+class UncheckedLeadForm(LeadForm):
+    """The form as it was filled in, to be shown again without being checked or saved."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["insurance_type"].widget.attrs["autofocus"] = True
+
+    def full_clean(self) -> None:
+        self._errors, self.cleaned_data = ErrorDict(), {}
+
+    def is_valid(self) -> bool:
+        return False
 
 
 class QuestionsField(SchemaField):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from crm.screens.json_forms.schema import ordered_properties
+from crm.screens.json_forms.schema import ordered_properties, without_keys
 
 Schema = dict[str, Any]
 QUESTION_KINDS: dict[str, Schema] = {
@@ -22,11 +22,12 @@ QUESTION_TABLE_SCHEMA: Schema = {
     "type": "array",
     "items": {
         "type": "object",
-        "propertyOrder": ["key", "title", "kind", "choices"],
+        "propertyOrder": ["key", "title", "kind", "unit", "choices"],
         "properties": {
             "key": {"type": "string", "maxLength": 60, "title": "Key"},
             "title": {"type": "string", "maxLength": 100, "title": "Question"},
             "kind": {"type": "string", "enum": list(QUESTION_KINDS), "title": "Kind"},
+            "unit": {"type": "string", "maxLength": 20, "title": "Unit of a number, such as $ or miles"},
             "choices": {
                 "type": "string",
                 "maxLength": 500,
@@ -35,6 +36,7 @@ QUESTION_TABLE_SCHEMA: Schema = {
         },
     },
 }
+NUMBER_KINDS = frozenset({"number", "whole number"})
 QUESTION_KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -52,7 +54,13 @@ def question_kind(schema: Schema) -> str:
 def questions_from_schema(schema: Schema) -> list[dict[str, str]]:
     """Return the questions of a form's `schema`."""
     return [
-        {"key": key, "title": inner.get("title", key), "kind": question_kind(inner), "choices": format_choices(inner)}
+        {
+            "key": key,
+            "title": inner.get("title", key),
+            "kind": question_kind(inner),
+            "unit": inner.get("unit", ""),
+            "choices": format_choices(inner),
+        }
         for key, inner in ordered_properties(schema).items()
     ]
 
@@ -80,9 +88,9 @@ def schema_from_questions(rows: list[dict[str, str]], before: Schema) -> Schema:
             raise ValidationError(f"Question {number}: the key “{key}” is used twice.")
         old = previous_questions.get(key, {})
         is_unchanged = question_kind(old) == kind and format_choices(old) == row.get("choices", "")
-        questions[key] = {
-            **(old if old and is_unchanged else new_question_schema(number, kind, row.get("choices", ""), old))
-        }
+        question = old if old and is_unchanged else new_question_schema(number, kind, row.get("choices", ""), old)
+        unit = {"unit": row["unit"]} if row.get("unit") and kind in NUMBER_KINDS else {}
+        questions[key] = {**without_keys(question, "unit"), **unit}
         questions[key]["title"] = row.get("title") or key.replace("_", " ").capitalize()
     return {**before, "type": "object", "properties": questions, "propertyOrder": list(questions)}
 

@@ -6,12 +6,16 @@ Its answers are untrusted: limited in size and time, and no link or redirect is 
 import json
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
-import httpx
 from django.conf import settings
 
-REQUEST_TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+from crm.runtime.lazy_module import LazyModule
+
+# Only a pull request needs it, and every command would wait for its import.
+httpx = LazyModule("httpx")
+REQUEST_TIMEOUT = {"timeout": 20.0, "connect": 5.0}
 # The whole answer must arrive in so many seconds, and has at most so many bytes.
 MAX_RESPONSE_SECONDS = 30.0
 MAX_RESPONSE_BYTES = 2_000_000
@@ -39,7 +43,7 @@ class ForgeResponse:
     @property
     def sentence(self) -> str:
         """Return what went wrong, in the forge's own words if it has any."""
-        if self.status < httpx.codes.BAD_REQUEST:
+        if self.status < HTTPStatus.BAD_REQUEST:
             return f"The answer {self.status} is not that of a forge: check FORGE_URL and the repository"
         body = self.body if isinstance(self.body, dict) else {}
         errors = body.get("errors") if isinstance(body.get("errors"), list) else []
@@ -63,7 +67,7 @@ def send_request(method: str, path: str, *, query: dict[str, Any] | None = None,
     headers = {"Authorization": f"Bearer {settings.FORGE_TOKEN}", "Accept": "application/json"}
     try:
         with (
-            httpx.Client(timeout=REQUEST_TIMEOUT, follow_redirects=False, headers=headers) as client,
+            httpx.Client(timeout=httpx.Timeout(**REQUEST_TIMEOUT), follow_redirects=False, headers=headers) as client,
             client.stream(method, f"{settings.FORGE_URL}{path}", params=query, json=content) as response,
         ):
             return ForgeResponse(response.status_code, read_json(response), "retry-after" in response.headers)
@@ -75,7 +79,7 @@ def send_request(method: str, path: str, *, query: dict[str, Any] | None = None,
         raise RequestInterrupted("The forge broke off the connection.") from error
 
 
-def read_json(response: httpx.Response) -> Any:
+def read_json(response: "httpx.Response") -> Any:
     """Return the body as JSON, or None if it is not JSON."""
     deadline, content = time.monotonic() + MAX_RESPONSE_SECONDS, bytearray()
     try:
@@ -110,7 +114,7 @@ def find_pull_request(repository: str, *, head: str, base: str, marker: str) -> 
         "per_page": PULL_REQUESTS_PER_PAGE,
     }
     answer = send_request("GET", pull_requests_path(repository), query=query)
-    if answer.status != httpx.codes.OK or not isinstance(answer.body, list):
+    if answer.status != HTTPStatus.OK or not isinstance(answer.body, list):
         return answer
     matching = [one for one in answer.body if isinstance(one, dict) and marker in str(one.get("body"))]
     return pull_request_url(matching[0]) if matching else None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.contrib import admin
 from django.test import TransactionTestCase
 from pydantic_ai import models as pydantic_ai_models
 
@@ -11,6 +12,9 @@ from tests.cast import browser, make_user
 from tests.smtp_server import SmtpSink, mail_server
 from tests.table_cleanup import restore_seed_rows, save_seed_rows
 from tests.template_database import migrated_database
+
+# Tests read the screens of the admin while they are collected, before any URL is.
+admin.autodiscover()
 
 
 @pytest.fixture(scope="session")

@@ -86,7 +86,7 @@ def part_heading(topic: Topic, intent: QuestionIntent) -> str:
     """Return the heading of the part about `topic`."""
     if topic == Topic.SEARCH:
         return f"{TOPIC_HEADINGS[topic]}: “{intent.search}”"
-    if topic == Topic.HAPPENED and intent.since is not None:
+    if topic == Topic.TIMELINE and intent.since is not None:
         return f"{TOPIC_HEADINGS[topic]} since {intent.since.day} {intent.since:%b %Y}"
     return TOPIC_HEADINGS[topic]
 

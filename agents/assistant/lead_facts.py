@@ -27,16 +27,20 @@ def identity_facts(lead: Lead) -> Iterator[Fact]:
     """Yield name, type, source, contact details, notes and tags."""
     kind = lead.get_client_type_display().lower()
     company = f" of {lead.company_name}" if lead.company_name else ""
-    yield Fact(Topic.WHO, f"{lead.contact_name}{company}, {kind}.", lead_source(lead, "Name"))
+    yield Fact(Topic.IDENTITY, f"{lead.contact_name}{company}, {kind}.", lead_source(lead, "Name"))
     detail = f": {lead.source_detail}" if lead.source_detail else ""
     text = f"Source: {lead.get_source_type_display().lower()}{detail}. Created on {format_date(lead.created_at)}."
-    yield Fact(Topic.WHO, text, lead_source(lead, "Source"))
+    yield Fact(Topic.IDENTITY, text, lead_source(lead, "Source"))
     channels = (("Email", lead.contact_email), ("Phone", lead.contact_phone), ("Website", lead.company_website))
     for label, value in channels:
         if value:
-            yield Fact(Topic.REACH, f"{label}: {value}", lead_source(lead, label))
+            yield Fact(Topic.CONTACT_DETAILS, f"{label}: {value}", lead_source(lead, label))
     for label, value, _ in flatten_fields("Contact details", lead.communications):
-        yield Fact(Topic.REACH, f"{label}: {value}", lead_source(lead, "Contact details", "data-how-to-reach-them"))
+        yield Fact(
+            Topic.CONTACT_DETAILS,
+            f"{label}: {value}",
+            lead_source(lead, "Contact preferences", "data-contact-preferences"),
+        )
     if lead.notes:
         yield Fact(
             Topic.NOTES, "Notes on the record:", lead_source(lead, "Notes"), shorten(lead.notes, MAX_NOTES_LENGTH)
@@ -105,16 +109,16 @@ def probability_facts(lead: Lead) -> Iterator[Fact]:
         return
     source = lead_source(lead, "Why this probability", "chance")
     text = f"The probability of winning it is {percent(lead.predicted_close_probability)}."
-    yield Fact(Topic.CHANCE, text, source, is_internal=True)
+    yield Fact(Topic.PROBABILITY, text, source, is_internal=True)
     prediction = probability_explanation(lead)
     if prediction is None or not lead.is_open:
         return
     if prediction.model.rung == Rung.STAGES and prediction.stage:
         text = f"Of {prediction.stage['n']} closed leads that reached this stage, {prediction.stage['won']} were won."
-        yield Fact(Topic.CHANCE, text, source, is_internal=True)
+        yield Fact(Topic.PROBABILITY, text, source, is_internal=True)
     for reason in prediction.reasons[:MAX_PROBABILITY_REASONS]:
         text = f"{reason.feature.capitalize()}, {reason.value_text}, changes the log odds by {reason.points:+.2f}."
-        yield Fact(Topic.CHANCE, text, source)
+        yield Fact(Topic.PROBABILITY, text, source)
 
 
 def field_facts(lead: Lead) -> Iterator[Fact]:
@@ -144,10 +148,10 @@ def closing_facts(lead: Lead, client: Client | None) -> Iterator[Fact]:
     if lead.closed_at:
         why_lost = f", {lead.get_loss_reason_display().lower()}" if lead.loss_reason else ""
         text = f"Closed as {lead.status} on {format_date(lead.closed_at)}{why_lost}."
-        yield Fact(Topic.ENDED, text, lead_source(lead, "Closed", "where"), lead.loss_notes)
+        yield Fact(Topic.OUTCOME, text, lead_source(lead, "Closed", "where"), lead.loss_notes)
     if client is not None:
         text = f"Became the client {client} on {format_date(lead.converted_at)}."
-        yield Fact(Topic.ENDED, text, FactSource("client", str(client.pk), "Client"))
+        yield Fact(Topic.OUTCOME, text, FactSource("client", str(client.pk), "Client"))
 
 
 def stakeholder_facts(lead: Lead, user: User) -> Iterator[Fact]:
@@ -159,7 +163,7 @@ def stakeholder_facts(lead: Lead, user: User) -> Iterator[Fact]:
         first = "the primary contact: " if link.is_primary else ""
         text = f"{link.contact}, {first}{', '.join(filter(None, parts))}."
         page = FactSource("contact", str(link.contact_id), "Contact") if may_open else lead_source(lead, "Stakeholder")
-        yield Fact(Topic.PEOPLE, text, page)
+        yield Fact(Topic.STAKEHOLDERS, text, page)
 
 
 def owner_facts(lead: Lead) -> Iterator[Fact]:
@@ -173,11 +177,11 @@ def contact_facts(lead: Lead, now: datetime) -> Iterator[Fact]:
     source = lead_source(lead, "Last contact", "where")
     if lead.last_contact_at is None:
         text = f"No contact yet; the lead was created on {format_date(lead.created_at)}."
-        yield Fact(Topic.CONTACT, text, source, is_internal=True)
+        yield Fact(Topic.LAST_CONTACT, text, source, is_internal=True)
         return
     days = max((now - lead.last_contact_at).days, 0)
     ago = {0: "less than a day ago", 1: "a day ago"}.get(days, f"{days} days ago")
     text = f"The last contact was on {format_date(lead.last_contact_at)}, {ago}."
-    yield Fact(Topic.CONTACT, text, source, is_internal=True, at=lead.last_contact_at)
+    yield Fact(Topic.LAST_CONTACT, text, source, is_internal=True, at=lead.last_contact_at)
     if lead.awaiting_reply:
-        yield Fact(Topic.CONTACT, "We are waiting for their reply.", source, is_internal=True)
+        yield Fact(Topic.LAST_CONTACT, "We are waiting for their reply.", source, is_internal=True)

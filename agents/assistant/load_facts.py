@@ -35,27 +35,27 @@ from support.models import SupportTicket, TicketStatus
 MAX_FACT_BODY_LENGTH = 4_000
 DECIDED_OR_FAILED = (*APPROVED_STATUSES, SuggestionStatus.REJECTED, SuggestionStatus.FAILED)
 NO_FACT_NOTES = {
-    Topic.REACH: "No contact details on record.",
+    Topic.CONTACT_DETAILS: "No contact details on record.",
     Topic.SCORE: "Not scored yet.",
-    Topic.CHANCE: "No probability yet: there are too few closed leads to learn from, or the lead has not been scored.",
+    Topic.PROBABILITY: "No probability yet: too few leads have closed, or this lead has not been scored.",
     Topic.VALUE: "No value and no expected close date on record.",
-    Topic.SAID: "No messages that you may see.",
+    Topic.MESSAGES: "No messages that you may see.",
     Topic.SEARCH: "No match in the conversations that you may see.",
-    Topic.NEXT: "No suggestions to review.",
+    Topic.SUGGESTIONS: "No suggestions to review.",
     Topic.TASKS: "No open tasks.",
     Topic.TICKETS: "No tickets.",
-    Topic.DECIDED: "No decisions on suggestions yet.",
+    Topic.DECISIONS: "No decisions on suggestions yet.",
     Topic.DATA: "No line, line data or custom fields on record.",
-    Topic.PEOPLE: "No stakeholders on record.",
-    Topic.HAPPENED: "No timeline entries.",
+    Topic.STAKEHOLDERS: "No stakeholders on record.",
+    Topic.TIMELINE: "No timeline entries.",
     Topic.NOTES: "No notes or tags.",
-    Topic.ENDED: "Not closed.",
+    Topic.OUTCOME: "Not closed.",
 }
 TOPICS_BY_PERMISSION = {
-    "inbox.view_thread": ("conversations", (Topic.SAID, Topic.SEARCH)),
+    "inbox.view_thread": ("conversations", (Topic.MESSAGES, Topic.SEARCH)),
     "leads.view_task": ("tasks", (Topic.TASKS,)),
     "support.view_supportticket": ("tickets", (Topic.TICKETS,)),
-    "suggestions.view_suggestion": ("suggestions", (Topic.NEXT, Topic.DECIDED)),
+    "suggestions.view_suggestion": ("suggestions", (Topic.SUGGESTIONS, Topic.DECISIONS)),
 }
 
 
@@ -106,7 +106,7 @@ def conversation_facts(record_filter: Q, intent: QuestionIntent, user: User) -> 
         source = FactSource("thread", str(thread.pk), thread.get_source_display())
         if thread.status == ThreadStatus.OPEN and thread.last_direction == Direction.IN:
             text = f"We owe a reply in “{shorten(str(thread), 100)}”, since {format_date(thread.last_message_at)}."
-            yield Fact(Topic.CONTACT, text, source)
+            yield Fact(Topic.LAST_CONTACT, text, source)
         if thread.assigned_to:
             yield Fact(Topic.OWNER, f"“{shorten(str(thread), 100)}” is assigned to {thread.assigned_to}.", source)
     yield from latest_message_facts(threads)
@@ -122,7 +122,7 @@ def latest_message_facts(threads: list[Thread]) -> Iterator[Fact]:
     rows = rows.annotate(body=Left("body_text", MAX_FACT_BODY_LENGTH)).defer("body_text", "body_html", "attachments")
     for message in rows.order_by("-sent_at", "-id")[:MAX_MESSAGE_FACTS]:
         words = message.summary or own_text(message.body) or message.snippet
-        yield message_fact(Topic.SAID, message, words)
+        yield message_fact(Topic.MESSAGES, message, words)
 
 
 def message_fact(topic: Topic, message: Message, words: str) -> Fact:
@@ -191,17 +191,17 @@ def suggestion_facts(record_filter: Q, user: User) -> Iterator[Fact]:
     waiting = rows.filter(status__in=DECIDABLE_STATUSES)[:MAX_SUGGESTION_FACTS]
     decided = rows.filter(status__in=DECIDED_OR_FAILED)[:MAX_SUGGESTION_FACTS]
     for row in waiting:
-        yield suggestion_fact(Topic.NEXT, row, names, f"proposed on {format_date(row.created_at)}")
+        yield suggestion_fact(Topic.SUGGESTIONS, row, names, f"proposed on {format_date(row.created_at)}")
     for row in decided:
         by = f" by {row.reviewed_by}" if row.reviewed_by else " automatically" if row.reviewed_at else ""
         when = f" on {format_date(row.reviewed_at)}" if row.reviewed_at else ""
-        yield suggestion_fact(Topic.DECIDED, row, names, f"{row.status_label.lower()}{by}{when}")
+        yield suggestion_fact(Topic.DECISIONS, row, names, f"{row.status_label.lower()}{by}{when}")
 
 
 def suggestion_fact(topic: Topic, row: Suggestion, names: LabelCache, state: str) -> Fact:
     sentence, _ = describe_suggestion(row, current_content(row), names)
     text = f"{row.type_label}, {state}: {shorten(sentence, 200)}"
-    words = row.review_note if topic == Topic.DECIDED else row.reasoning
+    words = row.review_note if topic == Topic.DECISIONS else row.reasoning
     return Fact(topic, text, FactSource("suggestion", str(row.pk), "Suggestion"), shorten(words, MAX_FACT_QUOTE_LENGTH))
 
 
@@ -213,4 +213,4 @@ def timeline_facts(lead: Lead, intent: QuestionIntent) -> Iterator[Fact]:
     for line in rows[:MAX_TIMELINE_FACTS]:
         who = str(line.actor or line.metadata.get("name") or line.get_actor_type_display())
         text = f"{format_date(line.occurred_at)}, {shorten(who, 60)}: {shorten(' '.join(line.summary.split()), 200)}"
-        yield Fact(Topic.HAPPENED, text, FactSource("lead", str(lead.pk), "Timeline", "timeline"), at=line.occurred_at)
+        yield Fact(Topic.TIMELINE, text, FactSource("lead", str(lead.pk), "Timeline", "timeline"), at=line.occurred_at)

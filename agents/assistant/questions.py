@@ -1,4 +1,4 @@
-"""Finds the topics of a question about a lead by readable rules. Pure: no database."""
+"""Find the topics of a question about a lead by readable rules. Pure: no database."""
 
 import re
 from collections.abc import Iterable
@@ -14,64 +14,78 @@ MAX_SEARCH_TEXT_LENGTH = 100
 class Topic(StrEnum):
     """The topics of questions about a lead, in the order of an overview."""
 
-    WHO = "who"
-    REACH = "reach"
+    IDENTITY = "identity"
+    CONTACT_DETAILS = "contact_details"
     STAGE = "stage"
     SCORE = "score"
-    CHANCE = "chance"
+    PROBABILITY = "probability"
     VALUE = "value"
-    CONTACT = "contact"
-    SAID = "said"
+    LAST_CONTACT = "last_contact"
+    MESSAGES = "messages"
     SEARCH = "search"
-    NEXT = "next"
+    SUGGESTIONS = "suggestions"
     TASKS = "tasks"
     TICKETS = "tickets"
-    DECIDED = "decided"
+    DECISIONS = "decisions"
     DATA = "data"
-    PEOPLE = "people"
+    STAKEHOLDERS = "stakeholders"
     OWNER = "owner"
-    HAPPENED = "happened"
+    TIMELINE = "timeline"
     NOTES = "notes"
-    ENDED = "ended"
+    OUTCOME = "outcome"
 
 
 TOPIC_HEADINGS = {
-    Topic.WHO: "Name and company",
-    Topic.REACH: "Contact details",
+    Topic.IDENTITY: "Name and company",
+    Topic.CONTACT_DETAILS: "Contact details",
     Topic.STAGE: "Stage",
     Topic.SCORE: "Score and tier",
-    Topic.CHANCE: "Probability",
+    Topic.PROBABILITY: "Probability",
     Topic.VALUE: "Value",
-    Topic.CONTACT: "Last contact and replies",
-    Topic.SAID: "Latest messages",
+    Topic.LAST_CONTACT: "Last contact and replies",
+    Topic.MESSAGES: "Latest messages",
     Topic.SEARCH: "Found in the conversations",
-    Topic.NEXT: "Suggestions to review",
+    Topic.SUGGESTIONS: "Suggestions to review",
     Topic.TASKS: "Open tasks",
     Topic.TICKETS: "Tickets",
-    Topic.DECIDED: "Decided suggestions",
+    Topic.DECISIONS: "Decided suggestions",
     Topic.DATA: "Insurance data and other fields",
-    Topic.PEOPLE: "Stakeholders",
+    Topic.STAKEHOLDERS: "Stakeholders",
     Topic.OWNER: "Owner",
-    Topic.HAPPENED: "Timeline",
+    Topic.TIMELINE: "Timeline",
     Topic.NOTES: "Notes and tags",
-    Topic.ENDED: "Outcome",
+    Topic.OUTCOME: "Outcome",
 }
-OVERVIEW_TOPICS = (Topic.WHO, Topic.STAGE, Topic.SCORE, Topic.VALUE, Topic.CONTACT, Topic.SAID, Topic.NEXT)
+OVERVIEW_TOPICS = (
+    Topic.IDENTITY,
+    Topic.STAGE,
+    Topic.SCORE,
+    Topic.VALUE,
+    Topic.LAST_CONTACT,
+    Topic.MESSAGES,
+    Topic.SUGGESTIONS,
+)
 
 # Topics with the words that ask for them. A question can have several; they are answered in the order of the question.
 TOPIC_RULES: tuple[tuple[Topic, str], ...] = (
-    (Topic.WHO, r"who (is|are|was) (it|this|that|they|he|she|the lead|the (customer|prospect))\b"),
-    (Topic.WHO, r"\b(their|his|her|the) (name|company|employer|firm|business)\b|\bcompany name\b|what company"),
-    (Topic.WHO, r"where (do|did|does) (they|it|he|she|this lead) come from|\bhow did (they|it) find us|\breferred\b"),
-    (Topic.WHO, r"\bsource of (it|this|the lead)|\blead source\b|\b(individual|person) or (a )?business\b"),
-    (Topic.REACH, r"\b(phone|telephone|mobile|cell|number to call|e-?mail address|contact (data|details|info\w*))\b"),
+    (Topic.IDENTITY, r"who (is|are|was) (it|this|that|they|he|she|the lead|the (customer|prospect))\b"),
+    (Topic.IDENTITY, r"\b(their|his|her|the) (name|company|employer|firm|business)\b|\bcompany name\b|what company"),
     (
-        Topic.REACH,
+        Topic.IDENTITY,
+        r"where (do|did|does) (they|it|he|she|this lead) come from|\bhow did (they|it) find us|\breferred\b",
+    ),
+    (Topic.IDENTITY, r"\bsource of (it|this|the lead)|\blead source\b|\b(individual|person) or (a )?business\b"),
+    (
+        Topic.CONTACT_DETAILS,
+        r"\b(phone|telephone|mobile|cell|number to call|e-?mail address|contact (data|details|info\w*))\b",
+    ),
+    (
+        Topic.CONTACT_DETAILS,
         r"\b(reach|get hold of|contact) (them|him|her|lee|this|it|the)\b|\bhow (can|do|should) (i|we) (reach|"
         r"call|contact)\b|\b(may|can|are) we (allowed to )?(call|text|mail|email)\b|"
         r"\bwebsite\b|\bhomepage\b|\bopt(ed)?.?in\b",
     ),
-    (Topic.REACH, r"\b(their|his|her|the|what) (e-?mail|address|number)\b|\bis the (e-?mail|number)\b"),
+    (Topic.CONTACT_DETAILS, r"\b(their|his|her|the|what) (e-?mail|address|number)\b|\bis the (e-?mail|number)\b"),
     (Topic.STAGE, r"\bstages?\b|\bwhere (does|do) (it|they|this|we|things) stand\b|\bpipeline\b|\bstatus\b"),
     (Topic.STAGE, r"\bhow long (has it|have they|has this) been (in|a lead|here|open)\b|\bhow far (is|are|have)\b"),
     (
@@ -79,7 +93,10 @@ TOPIC_RULES: tuple[tuple[Topic, str], ...] = (
         r"\bscor(e|es|ed|ing)\b|\btier\b|\bsignals?\b|\bwhy\b.*\b(hot|warm|cold|dormant)\b|\bhow (hot|warm|cold)",
     ),
     (Topic.SCORE, r"\bis (it|this|he|she) (a )?(hot|warm|cold|dormant)\b|\bpriority\b"),
-    (Topic.CHANCE, r"\b(probab\w+|likely|likelihood|chances?|odds)\b|\b(will|can) (we|they) (win|close|buy|sign)\b"),
+    (
+        Topic.PROBABILITY,
+        r"\b(probab\w+|likely|likelihood|chances?|odds)\b|\b(will|can) (we|they) (win|close|buy|sign)\b",
+    ),
     (
         Topic.VALUE,
         r"\bworth\b|\bvalue\b|\bdeal size\b|\bhow (big|large)\b|\bmoney\b|\brevenue\b|\bhow much is (it|this)\b",
@@ -89,27 +106,27 @@ TOPIC_RULES: tuple[tuple[Topic, str], ...] = (
         r"\bexpect(ed)? (it )?to close\b|\bexpected close\b|\bclos(e|ing) date\b|\bwhen (will|do|does)\b.*\bclose\b",
     ),
     (
-        Topic.CONTACT,
+        Topic.LAST_CONTACT,
         r"\bwhose turn\b|\b(we|they|who|anybody|i) owes?\b|\bowed?\b.*\b(reply|answer)\b|\blast (contact|"
         r"spoke|talked|touch)|\blast (speak|talk|hear|heard|reach|write|call|contact)\b|\bin touch\b",
     ),
     (
-        Topic.CONTACT,
+        Topic.LAST_CONTACT,
         r"\b(have|did|has|had) (they|he|she|anyone|we|lee) (answered|replied|responded|reply|answer|"
         r"respond|called|call)\b|\bsilen(t|ce)\b|\bwaiting for\b|\bgone quiet\b|\bball\b.*\bcourt\b",
     ),
     (
-        Topic.SAID,
+        Topic.MESSAGES,
         r"\b(said|say|says|saying|wrote|written|told us|tell us)\b|\b(last|latest|newest|recent) (message|mail|"
         r"e-?mail|word|conversation|call|reply)s?\b|\bwhat (do|does|did) (they|he|she) (want|write|ask|need)\b",
     ),
     (
-        Topic.SAID,
+        Topic.MESSAGES,
         r"\bconversations?\b|\bmessages\b|\bcorrespondence\b|\bmood\b|\bsentiment\b|\bhow do(es)? (they|it|he|she) "
         r"(sound|feel)\b",
     ),
     (
-        Topic.NEXT,
+        Topic.SUGGESTIONS,
         r"\bnext (step|action|move|best)|\bwhat (should|shall|can|do|must) (i|we)\b.*\b(next|now|do)\b|\bwhat now\b|"
         r"\bwhat('s| is) next\b|\bwaiting (for|to be) (approv|decid)\w*|\bto (approve|decide)\b|\brecommend\w*",
     ),
@@ -119,7 +136,7 @@ TOPIC_RULES: tuple[tuple[Topic, str], ...] = (
         r"\btickets?\b|\bcomplain\w*|\bsupport (case|issue|request)s?\b|\bproblems?\b|\bissues?\b|\btrouble\b",
     ),
     (
-        Topic.DECIDED,
+        Topic.DECISIONS,
         r"\b(suggested|suggestions?|proposed|proposals? (was|were|did)|approved?|reject(ed)?|turned down|decided?|"
         r"decisions?)\b",
     ),
@@ -129,7 +146,7 @@ TOPIC_RULES: tuple[tuple[Topic, str], ...] = (
         r"what line|insured|coverages?|policy number|fields?|square feet|year built)\b|\bline data\b",
     ),
     (
-        Topic.PEOPLE,
+        Topic.STAKEHOLDERS,
         r"\bstakeholders?\b|\bdecision.?makers?\b|\bwho (decides|signs|else|has a say|pays)\b|\bcontacts\b|"
         r"\binvolved\b|\binfluencers?\b",
     ),
@@ -139,13 +156,13 @@ TOPIC_RULES: tuple[tuple[Topic, str], ...] = (
         r"\bassigned\b|\bin charge\b|\bresponsible\b|\bwhose (lead|is it)\b",
     ),
     (
-        Topic.HAPPENED,
+        Topic.TIMELINE,
         r"\bhappen(ed|ing|s)?\b|\bchanged?\b|\bwhat('s| is| was)? new\b|\bhistory\b|\btimeline\b|\bnews\b|"
         r"\bactivit(y|ies)\b|\bsince (yesterday|last|monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b",
     ),
     (Topic.NOTES, r"\bnotes?\b|\btags?\b|\btagged\b|\bremarks?\b"),
     (
-        Topic.ENDED,
+        Topic.OUTCOME,
         r"\b(lose|lost|won|converted|conversion)\b|\bwhy (did|was) (it|we|they).*\b(end|closed?)\b|\bclosed\b|"
         r"\bbecome a client\b",
     ),
@@ -155,13 +172,13 @@ OVERVIEW_PATTERN = re.compile(
     r"\b(summar\w+|overview|brief me|catch me up|tell me (more )?(about|everything)|what do (we|i|you) (need to )?know|"
     r"background|big picture|in short|tl;?dr)\b"
 )
-# The start of another question.
+# Where the next question of the same sentence starts.
 NEXT_CLAUSE = (
     r"(?:[?;!]|,? (?:and|but) (?:who|whose|what|when|where|why|how|is|are|do|does|did|has|have|had|can|will|should)\b)"
 )
 SEARCH_OBJECT = rf"((?:(?!{NEXT_CLAUSE}).)+)"
-# A question about what was said about something is a search in the conversations.
-SAID_ABOUT_PATTERN = re.compile(
+# "What did they say about the roof?" is a search in the conversations.
+SEARCH_QUESTION_PATTERN = re.compile(
     r"\b(?:sa(?:y|id|ys)|wr[io]te|written|ask(?:ed)?|talk(?:ed)?|spoken?|discuss(?:ed)?|told|tell|anything|something|"
     r"mails?|messages?|words?|news|heard?)\b(?: (?:us|me|we|they|to us|last|ever|there))*"
     rf" (?:about|on|of|regarding|concerning)\s+{SEARCH_OBJECT}"
@@ -170,7 +187,7 @@ MENTION_PATTERN = re.compile(
     r"\b(?:mention(?:ed|s)?|bring up|brought up|discuss(?:ed)?|search(?: for)?|look for|find)\s+" + SEARCH_OBJECT
 )
 QUOTED_TEXT = re.compile(r"[\"“”„]([^\"“”„]{2,100})[\"“”„]")
-# A follow-up that continues the question before.
+# How a question starts that continues the one before it.
 FOLLOW_UP_PATTERN = re.compile(
     r"^(and|but|so|why|when|since when|who|which|what else|anything else|more|how come|really|ok|what about|until when|"
     r"where|how)\b"
@@ -200,7 +217,7 @@ TIME_SPAN = re.compile(rf"\b(\d{{1,3}}|{'|'.join(NUMBER_WORDS)}) (day|week|month
 
 @dataclass(frozen=True)
 class QuestionIntent:
-    """The topics of a question, words to search for in the conversations, and since when."""
+    """What a question asks for: topics, words to search for in the conversations, and the start of its period."""
 
     topics: tuple[Topic, ...] = ()
     search: str = ""
@@ -213,19 +230,20 @@ class QuestionIntent:
 def parse_question(question: str, now: datetime, previous_topics: Iterable[Topic] = ()) -> QuestionIntent:
     """Return the intent of `question`, as of `now` in the office's time zone.
 
-    A short follow-up takes `previous_topics`, those of the question before. Without a topic its words are searched for.
+    A short follow-up has the `previous_topics` of the question before it. A question without a topic searches the
+    conversations for its words.
     """
     text = " ".join(question.casefold().replace("’", "'").split())
     asks_for_count = COUNT_PATTERN.search(text) is not None
     since, search = parse_since(text, now), find_search_text(text)
-    found = find_topics(SAID_ABOUT_PATTERN.sub(" ", MENTION_PATTERN.sub(" ", text)) if search else text)
+    found = find_topics(SEARCH_QUESTION_PATTERN.sub(" ", MENTION_PATTERN.sub(" ", text)) if search else text)
     if search:
-        found = [Topic.SEARCH, *(one for one in found if one != Topic.SAID)]
+        found = [Topic.SEARCH, *(one for one in found if one != Topic.MESSAGES)]
     if OVERVIEW_PATTERN.search(text) and not search:
         found = [*found, *(one for one in OVERVIEW_TOPICS if one not in found)]
         return QuestionIntent(tuple(found), "", since, keywords_of(text), asks_for_count)
     if since is not None and not found:
-        found = [Topic.HAPPENED]
+        found = [Topic.TIMELINE]
     previous_topics = tuple(previous_topics)
     if not found and previous_topics and len(text.split()) <= MAX_FOLLOW_UP_WORDS and FOLLOW_UP_PATTERN.search(text):
         found = [one for one in previous_topics if one != Topic.SEARCH]
@@ -238,8 +256,8 @@ def find_topics(text: str) -> list[Topic]:
     """Return the topics that the rules find in `text`, in the order of the text."""
     places: dict[Topic, int] = {}
     for topic, pattern in TOPIC_PATTERNS:
-        if met := pattern.search(text):
-            places[topic] = min(places.get(topic, met.start()), met.start())
+        if match := pattern.search(text):
+            places[topic] = min(places.get(topic, match.start()), match.start())
     return sorted(places, key=places.__getitem__)
 
 
@@ -247,8 +265,8 @@ def find_search_text(text: str) -> str:
     """Return the words to search for in the conversations; empty where the question asks for no search."""
     if quoted := QUOTED_TEXT.search(text):
         return " ".join(QUESTION_WORD_PATTERN.findall(quoted[1]))
-    for pattern in (SAID_ABOUT_PATTERN, MENTION_PATTERN):
-        if (met := pattern.search(text)) and (words := search_terms(met[1])):
+    for pattern in (SEARCH_QUESTION_PATTERN, MENTION_PATTERN):
+        if (match := pattern.search(text)) and (words := search_terms(match[1])):
             return " ".join(words)[:MAX_SEARCH_TEXT_LENGTH]
     return ""
 
@@ -279,12 +297,12 @@ def parse_since(text: str, now: datetime) -> datetime | None:
 
 def find_day(text: str, today: date) -> date | None:
     """Return the day that `text` names: a date, a day of the week, or a number of days ago."""
-    if met := ISO_DATE.search(text):
-        return date_or_none(int(met[1]), int(met[2]), int(met[3]))
-    if met := DAY_MONTH.search(text):
-        return resolve_date(int(met[1]), met[2], met[3], today)
-    if met := MONTH_DAY.search(text):
-        return resolve_date(int(met[2]), met[1], met[3], today)
+    if match := ISO_DATE.search(text):
+        return date_or_none(int(match[1]), int(match[2]), int(match[3]))
+    if match := DAY_MONTH.search(text):
+        return resolve_date(int(match[1]), match[2], match[3], today)
+    if match := MONTH_DAY.search(text):
+        return resolve_date(int(match[2]), match[1], match[3], today)
     if "today" in text:
         return today
     if "yesterday" in text:
@@ -300,9 +318,9 @@ def find_span_start(text: str, today: date) -> date | None:
     for unit, days in DAYS_PER_UNIT.items():
         if re.search(rf"\b(last|past|this) {unit}\b", text):
             return today - timedelta(days=days)
-    if (met := TIME_SPAN.search(text)) and re.search(r"\b(last|past|ago|since|within|recent)\b", text):
-        count = NUMBER_WORDS[met[1]] if met[1] in NUMBER_WORDS else int(met[1])
-        return today - timedelta(days=count * DAYS_PER_UNIT[met[2]])
+    if (match := TIME_SPAN.search(text)) and re.search(r"\b(last|past|ago|since|within|recent)\b", text):
+        count = NUMBER_WORDS[match[1]] if match[1] in NUMBER_WORDS else int(match[1])
+        return today - timedelta(days=count * DAYS_PER_UNIT[match[2]])
     return None
 
 

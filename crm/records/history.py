@@ -1,5 +1,6 @@
 """The history of a record from the row audit: earlier states, who changed them and from where."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +12,8 @@ from crm.models import User
 
 MAX_HISTORY_CHANGES = 100
 HIDDEN_FIELDS = frozenset({"id", "created_at", "updated_at"})
+# Returns the changes inside a JSON column: its name, its label, the old and the new value.
+JsonChanges = Callable[[str, str, Any, Any], list[tuple[str, Any, Any]]]
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,11 @@ class Change:
     fields: list[tuple[str, Any, Any]]
 
 
-def load_history(row: models.Model) -> list[Change]:
-    """Return the changes of `row`, newest first. The audit stores old rows, so each is compared with the next."""
+def load_history(row: models.Model, json_changes: JsonChanges | None = None) -> list[Change]:
+    """Return the changes of `row`, newest first. The audit stores old rows, so each is compared with the next.
+
+    `json_changes` tells what changed inside a JSON column; without it, the whole values are shown.
+    """
     if not hasattr(row, "events"):  # a table without an audit
         return []
     events = list(row.events.select_related("pgh_context").order_by("-pgh_created_at", "-pgh_id")[:MAX_HISTORY_CHANGES])
@@ -38,24 +44,29 @@ def load_history(row: models.Model) -> list[Change]:
                 at=event.pgh_created_at,
                 changed_by=names.get(str(context.get("user")), "The program"),
                 source=context.get("url") or context.get("command") or "",
-                fields=field_differences(event, newer),
+                fields=field_differences(event, newer, json_changes),
             )
         )
         newer = event
     return changes
 
 
-def field_differences(old: models.Model, new: models.Model) -> list[tuple[str, Any, Any]]:
+def field_differences(
+    old: models.Model, new: models.Model, json_changes: JsonChanges | None = None
+) -> list[tuple[str, Any, Any]]:
     """Return the fields that differ between two states of a row, as display values."""
     differences = []
     for field in old._meta.concrete_fields:
         if field.name.startswith("pgh_") or field.name in HIDDEN_FIELDS:
             continue
         old_value, new_value = getattr(old, field.attname), getattr(new, field.attname)
-        if old_value != new_value:
-            differences.append(
-                (str(field.verbose_name), display_value(field, old_value), display_value(field, new_value))
-            )
+        if old_value == new_value:
+            continue
+        label = str(field.verbose_name)
+        if json_changes and (isinstance(old_value, dict | list) or isinstance(new_value, dict | list)):
+            differences += json_changes(field.name, label, old_value, new_value)
+        else:
+            differences.append((label, display_value(field, old_value), display_value(field, new_value)))
     return differences
 
 

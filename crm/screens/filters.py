@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from crm.models import User
+from crm.screens.record_forms import TypedDecimalField
 from crm.text.cleaning import strip_nul
 from crm.text.phones import phone_digits
 
@@ -21,6 +22,12 @@ MIN_FILTER_DATE, MAX_FILTER_DATE = date(1900, 1, 1), date(2200, 1, 1)
 def owner_choices() -> list[tuple[str, str]]:
     staff = User.objects.filter(is_active=True).order_by("first_name", "last_name", "username")
     return [("me", "Me"), ("none", "Unassigned"), *((str(user.pk), str(user)) for user in staff)]
+
+
+class AmountFilter(django_filters.NumberFilter):
+    """An amount of money as people type it."""
+
+    field_class = TypedDecimalField
 
 
 class DayFilter(django_filters.DateFilter):

@@ -1,5 +1,6 @@
 """What the screens of every record share: list, page, form, actions, history, deleting."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django import forms
@@ -14,7 +15,7 @@ from django.urls import path
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from crm.exceptions import ActionRefused, IllegalTransition, errors_as_invalid_input
 from crm.models import ActivityLog
@@ -23,10 +24,18 @@ from crm.records.history import load_history
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import ActionViewsMixin, drop_invalid_keys, is_soft_deleted
 from crm.screens.filter_sheet import build_filter_sheet
+from crm.screens.json_forms.display import json_column_changes
+from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, KeysetChangeList, Tab
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import VisibleChoicesMixin
-from crm.screens.record_forms import EDIT_CONFLICT_MESSAGE, MultilineField, RecordForm, make_form_with_error
+from crm.screens.record_forms import (
+    EDIT_CONFLICT_MESSAGE,
+    MultilineField,
+    RecordForm,
+    TypedDecimalField,
+    make_form_with_error,
+)
 
 TIMELINE_LENGTH = 50
 
@@ -61,7 +70,10 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
     list_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     search_label: ClassVar[str] = "Search"
     list_per_page = 50
-    formfield_overrides = {models.TextField: {"form_class": MultilineField, "widget": UnfoldAdminTextareaWidget}}
+    formfield_overrides = {
+        models.TextField: {"form_class": MultilineField, "widget": UnfoldAdminTextareaWidget},
+        models.DecimalField: {"form_class": TypedDecimalField, "widget": UnfoldAdminTextInputWidget},
+    }
     paginator = CappedPaginator
     change_list_template = "crm/list.html"
     delete_confirmation_template = "crm/confirm.html"
@@ -239,6 +251,10 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
         }
         return TemplateResponse(request, self.delete_confirmation_template, context)
 
+    def json_schemas(self, row: models.Model) -> dict[str, Schema]:
+        """Return the schema of each JSON column that has one."""
+        return {}
+
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         row = self.get_visible_object(request, object_id)
         context = {
@@ -247,7 +263,7 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
             "opts": self.opts,
             "original": row,
             "timeline": ActivityLog.objects.for_target(row).select_related("actor")[:200],
-            "changes": load_history(row),
+            "changes": load_history(row, partial(json_column_changes, self.json_schemas(row))),
             "back": self.page_url(row),
             **(extra_context or {}),
         }

@@ -8,6 +8,7 @@ from django import forms
 from django.db import models
 
 from crm.text.cleaning import normalize_line_ends
+from crm.text.numbers import parse_typed_number
 
 EDIT_CONFLICT_MESSAGE = (
     "Another user changed this record after you opened it. Copy your text, reload the page and make your change again."
@@ -46,6 +47,19 @@ class MultilineField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return super().has_changed(normalize_line_ends(initial or ""), normalize_line_ends(data or ""))
+
+
+class TypedDecimalField(forms.DecimalField):
+    """A number as people type it: "$1,200" is 1200."""
+
+    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+
+    def to_python(self, value: Any) -> Any:
+        number = parse_typed_number(value) if isinstance(value, str) else None
+        return super().to_python(value if number is None else number)
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {}
 
 
 def make_form_with_error(form_class: type[forms.ModelForm], error_message: str) -> type[forms.ModelForm]:

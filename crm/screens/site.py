@@ -32,9 +32,13 @@ class CrmSite(UnfoldAdminSite):
     enable_nav_sidebar = True
 
     def get_urls(self) -> list[Any]:
-        """Return the admin's own addresses and those of the plain views that the settings name."""
+        """Return the admin's own addresses and those of the plain views that the settings name.
+
+        "View on site" is left out: no record has a page outside the admin, and it would answer a wrong key with an
+        error and say which records exist.
+        """
         pages = [page for name in settings.SITE_PAGES for page in import_string(name)(self)]
-        return [*pages, *super().get_urls()]
+        return [*pages, *(page for page in super().get_urls() if getattr(page, "name", "") != "view_on_site")]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
         """Return Django's list of all tables, built only if a template reads it: our navigation does not."""

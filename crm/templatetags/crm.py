@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 
+from crm.screens.json_forms.display import ValueNode, describe_value
 from crm.text.links import is_web_link
 
 register = template.Library()
@@ -107,6 +108,12 @@ def get_item(mapping: Any, key: str) -> Any:
 def humanize_key(key: str) -> str:
     """Return a key as a label: `renewal_date` becomes `Renewal date`."""
     return str(key).replace("_", " ").strip().capitalize()
+
+
+@register.filter
+def json_node(value: Any) -> ValueNode:
+    """Return JSON without a schema for `crm/json_value.html`."""
+    return describe_value(value)
 
 
 @register.filter

@@ -23,6 +23,27 @@ MULTIPLIER_FACTORS = {
     "bn": 10**9,
     "billion": 10**9,
 }
+# A number that someone types where a number is asked for: "$1,200", "1.200,50 €", "1.2M". What has two readings, such
+# as "1,20", is left out.
+TYPED_NUMBER_PATTERN = re.compile(
+    rf"(?P<sign>[-+−]?)\s?(?:(?:{CURRENCY_SYMBOL_REGEX})\s?)?(?P<inner_sign>[-−]?)"
+    r"(?:(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d{1,10})?|\d{1,3}(?:[ '’\u00a0\u202f]\d{3})+(?:\.\d{1,10})?"
+    r"|\d{1,30}(?:\.\d{0,10})?|\.\d{1,10})|(?P<continental>\d{1,3}(?:\.\d{3})+,\d{1,2}))"
+    rf"(?:\s?(?P<times>{MULTIPLIER_REGEX}))?(?:\s?(?:{CURRENCY_SYMBOL_REGEX}|{CURRENCY_WORD_REGEX}))?",
+    re.IGNORECASE | re.ASCII,
+)
+MAX_TYPED_NUMBER_LENGTH = 60
+
+
+def parse_typed_number(text: str) -> Decimal | None:
+    """Return the number that `text` is as a whole; None if it is none, or could be two."""
+    match = TYPED_NUMBER_PATTERN.fullmatch(text.strip()) if len(text) <= MAX_TYPED_NUMBER_LENGTH else None
+    if match is None or (match["sign"] and match["inner_sign"]):
+        return None
+    continental = match["continental"]
+    digits = continental.replace(".", "").replace(",", ".") if continental else re.sub(r"[^\d.]", "", match["number"])
+    value = Decimal(digits) * MULTIPLIER_FACTORS.get((match["times"] or "").lower(), 1)
+    return -value if match["sign"] in {"-", "−"} or match["inner_sign"] else value
 
 
 def extract_amounts(text: str) -> dict[Decimal, str]:

@@ -3,8 +3,6 @@
 import pgtrigger
 from django.core.exceptions import ValidationError
 from django.db import models
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 
 from crm.records.base import (
     LiveManager,
@@ -15,6 +13,10 @@ from crm.records.base import (
     not_blank_check,
     with_row_audit,
 )
+from crm.runtime.lazy_module import LazyModule
+
+# Only a form needs it, and every command would wait for its import.
+jsonschema = LazyModule("jsonschema")
 
 
 class InsuranceTypeManager(LiveManager.from_queryset(RecordQuerySet)):
@@ -66,6 +68,6 @@ class InsuranceType(Record):
 
     def clean(self) -> None:
         try:
-            Draft202012Validator.check_schema(self.form_schema)
-        except SchemaError as error:
+            jsonschema.Draft202012Validator.check_schema(self.form_schema)
+        except jsonschema.SchemaError as error:
             raise ValidationError({"form_schema": f"This is not a valid JSON Schema: {error.message}"}) from error

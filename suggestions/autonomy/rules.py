@@ -149,7 +149,7 @@ def check_trust(suggestion: Suggestion) -> list[str]:
     """Return what the agent still has to earn before its suggestions of this type are automatic."""
     missing = load_trust(suggestion.agent, suggestion.type).missing_requirements
     agent_name = suggestion.agent or "The agent"
-    return [f"{agent_name} has not earned this level yet. Missing: {', '.join(missing)}."] if missing else []
+    return [f"{agent_name} has not earned this level yet. It needs {', '.join(missing)}."] if missing else []
 
 
 def count_auto_approved_today(owner: User | None, type: str) -> int:

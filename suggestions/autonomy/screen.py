@@ -16,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 
 from crm.exceptions import ActionRefused
 from crm.models import User
+from crm.screens.record_forms import TypedDecimalField
 from suggestions.autonomy.kill_switch import PAUSE_PERMISSION, pause_execution, resume_execution
 from suggestions.autonomy.transitions import (
     CHANGE_EVERYONES_PERMISSION,
@@ -48,7 +49,7 @@ class LevelForm(forms.Form):
 
     level = forms.ChoiceField(label="Level", required=False)
     daily_cap = forms.IntegerField(label="Daily cap", min_value=0, max_value=10_000)
-    value_ceiling = forms.DecimalField(
+    value_ceiling = TypedDecimalField(
         label="Value ceiling", required=False, min_value=0, max_digits=12, decimal_places=2
     )
     confidence = forms.IntegerField(label="Minimum confidence (%)", min_value=0, max_value=100)

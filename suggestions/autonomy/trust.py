@@ -89,13 +89,12 @@ class AgentTrust:
         requirements = []
         if self.decided < MIN_DECISIONS:
             remaining = MIN_DECISIONS - self.decided
-            requirements.append(
-                f"{remaining} more decision{'s' if remaining > 1 else ''} (so far {self.decided} of {MIN_DECISIONS})"
-            )
+            plural = "" if remaining == 1 else "s"
+            requirements.append(f"{remaining} more decision{plural} ({self.decided} of {MIN_DECISIONS})")
         if self.decided and self.approved_share < MIN_APPROVED_SHARE:
-            requirements.append(f"{format_share(MIN_APPROVED_SHARE)} approved (now {self.approved_text})")
+            requirements.append(f"{format_share(MIN_APPROVED_SHARE)} approved ({self.approved_text} so far)")
         if self.decided and self.edited_share >= EDITED_SHARE_LIMIT:
-            requirements.append(f"fewer than {format_share(EDITED_SHARE_LIMIT)} edited (now {self.edited_text})")
+            requirements.append(f"fewer than {format_share(EDITED_SHARE_LIMIT)} edited ({self.edited_text} so far)")
         return requirements
 
     @property
@@ -111,10 +110,14 @@ class AgentTrust:
         return format_share(self.edited_share)
 
     @property
+    def decisions_text(self) -> str:
+        return f"{self.decided} decision{'' if self.decided == 1 else 's'}"
+
+    @property
     def figures_text(self) -> str:
         """The figures on one line."""
         shares = f"{self.approved_text} approved, {self.edited_text} edited"
-        return f"{self.agent}: {self.decided} decided" + (f", {shares}" if self.decided else "")
+        return f"{self.agent}: {self.decisions_text}" + (f", {shares}" if self.decided else "")
 
 
 def format_share(share: float) -> str:

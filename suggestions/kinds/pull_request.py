@@ -7,8 +7,8 @@ that marker. A forge has at most one open pull request for two branches, so even
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 
-import httpx
 from pydantic import Field, field_validator, model_validator
 
 from crm.exceptions import IllegalTransition
@@ -37,7 +37,7 @@ FORGE_NOT_CONFIGURED = "There is no forge: set FORGE_URL and FORGE_TOKEN."
 PULL_REQUEST_MISSING = "The pull request is not on the forge. It is tried again."
 RETRY_STATUSES = (408, 425, 429)
 # The answer if these branches have a pull request already, perhaps ours.
-DUPLICATE_STATUSES = (httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY)
+DUPLICATE_STATUSES = (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 class PullRequestPayload(Payload):
@@ -145,7 +145,7 @@ def check_before_sending(payload: PullRequestPayload, execution: SuggestionExecu
         return delivery_done(found)
     if not isinstance(found, ForgeResponse):
         return None
-    if found.status in RETRY_STATUSES or found.retry_after or found.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+    if found.status in RETRY_STATUSES or found.retry_after or found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return delivery_later(f"{found.sentence}.")
     return Delivery(DeliveryOutcome.REJECTED, f"{found.sentence}. Nothing was sent.")
 
@@ -170,16 +170,16 @@ def interpret_response(answer: ForgeResponse, payload: PullRequestPayload, execu
     forge is asked, as it is after an answer that no forge gives.
     """
     reason = f"{answer.sentence}."
-    if answer.status == httpx.codes.CREATED:
+    if answer.status == HTTPStatus.CREATED:
         return delivery_of_created(answer, payload, execution)
-    if answer.status == httpx.codes.TOO_MANY_REQUESTS or (answer.retry_after and answer.status == 403):
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS or (answer.retry_after and answer.status == 403):
         return delivery_later(reason)
-    if answer.status in RETRY_STATUSES or answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+    if answer.status in RETRY_STATUSES or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return check_arrival(payload, execution, reason, missing=delivery_later(reason))
     rejected = Delivery(DeliveryOutcome.REJECTED, reason)
     if answer.status in DUPLICATE_STATUSES:
         return check_arrival(payload, execution, reason, missing=rejected, unclear=delivery_later(reason))
-    if answer.status >= httpx.codes.BAD_REQUEST:
+    if answer.status >= HTTPStatus.BAD_REQUEST:
         return rejected
     return check_arrival(payload, execution, reason, missing=rejected)
 

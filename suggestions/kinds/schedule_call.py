@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from django.utils import timezone
-from icalendar import Calendar, Event, vCalAddress, vText
 from pydantic import AwareDatetime, Field, field_serializer
 
 from crm.exceptions import InvalidInput, errors_as_invalid_input
 from crm.models import Client, User
 from crm.records.activity import Actor, record
+from crm.runtime.lazy_module import LazyModule
 from crm.text.addresses import agency_domain
 from inbox.email_templates.placeholders import placeholder_values
 from inbox.incoming.parsing import EmailFile
@@ -28,6 +28,8 @@ from suggestions.kinds.email import (
 )
 from suggestions.models import Suggestion, SuggestionExecution, SuggestionType
 
+# Only an invitation needs it, and every command would wait for its import.
+icalendar = LazyModule("icalendar")
 MEETING_LABELS = {"phone": "phone call", "video": "video call", "in person": "meeting"}
 
 
@@ -179,7 +181,7 @@ def build_invitation(payload: ScheduleCallPayload, suggestion: Suggestion, sende
     """Return the iCalendar invitation to the first of the times (RFC 5546, METHOD:REQUEST)."""
     start = timezone.localtime(payload.suggestedTimes[0])
     name, ours, answer = sender_headers(sender)
-    event = Event()
+    event = icalendar.Event()
     event.add("uid", invitation_uid(suggestion))
     event.add("sequence", 0)
     # Of two invitations with one UID the later one counts.
@@ -197,7 +199,7 @@ def build_invitation(payload: ScheduleCallPayload, suggestion: Suggestion, sende
             calendar_address(one, "", ROLE="REQ-PARTICIPANT", PARTSTAT="NEEDS-ACTION", RSVP="TRUE"),
             encode=0,
         )
-    invitation = Calendar()
+    invitation = icalendar.Calendar()
     invitation.add("prodid", f"-//{agency_domain()}//CRM//EN")
     invitation.add("version", "2.0")
     invitation.add("method", "REQUEST")
@@ -206,10 +208,10 @@ def build_invitation(payload: ScheduleCallPayload, suggestion: Suggestion, sende
     return invitation.to_ical()
 
 
-def calendar_address(address: str, name: str, **parameters: str) -> vCalAddress:
-    found = vCalAddress(f"mailto:{address}")
+def calendar_address(address: str, name: str, **parameters: str) -> "icalendar.vCalAddress":
+    found = icalendar.vCalAddress(f"mailto:{address}")
     if name:
-        found.params["cn"] = vText(name)
+        found.params["cn"] = icalendar.vText(name)
     for key, value in parameters.items():
-        found.params[key.lower()] = vText(value)
+        found.params[key.lower()] = icalendar.vText(value)
     return found

@@ -42,3 +42,15 @@ def test_server_error_page_explains(as_ann, ann, monkeypatch):
     answer = as_ann.get(approve_url(ann))
     assert answer.status_code == 500
     assert "Something went wrong" in page_text(answer)
+
+
+ODD_KEYS = ("1", "0", "-1", "9" * 30, "x", "%00", "_00", "%FF", "1.5", "²", "NaN", "a" * 300)
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+@pytest.mark.parametrize(
+    "path",
+    ["r/{}/{}/", "leads/leadstatus/{}/change/", "leads/leadstatus/{}/history/", "crm/user/{}/password/", "{}/{}/"],
+)
+def test_odd_key_in_an_address_is_not_found(admin_client, path, key):
+    assert admin_client.get("/" + path.format(key, key)).status_code in {302, 404}

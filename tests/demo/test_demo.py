@@ -144,6 +144,14 @@ def test_fixture_that_the_database_refuses_is_reported_in_a_sentence(tmp_path):
     assert not Lead.objects.exists()
 
 
+@pytest.mark.parametrize("text", ["no JSON", '[{"model": "no.such"}]', '[{"model": "leads.lead", "fields": {"x": 1}}]'])
+def test_fixture_that_cannot_be_read_is_reported_in_a_sentence(tmp_path, text):
+    fixture = tmp_path / "broken.json"
+    fixture.write_text(text)
+    with pytest.raises(CommandError, match=r"^Nothing was loaded\. "):
+        call_command("loaddata", str(fixture), verbosity=0)
+
+
 def test_new_records_sort_above_demo_records():
     run()
     thread = Thread.objects.create(source="NOTE", subject="New")

@@ -135,7 +135,7 @@ def test_untrusted_agent_is_held(ann, max):
     make_setting(ann)
     make_decided_suggestions(max, approved=49)
     assert make_proposal(owner=ann).held_because == [
-        "scout has not earned this level yet. Missing: 1 more decision (so far 49 of 50)."
+        "scout has not earned this level yet. It needs 1 more decision (49 of 50)."
     ]
 
 
@@ -281,7 +281,7 @@ def test_rejection_that_keeps_trust_keeps_level(trusted_agent, ann):
 
 def test_level_can_be_raised_only_with_trust(ann, max):
     make_decided_suggestions(max, approved=49)
-    with pytest.raises(IllegalTransition, match="Task cannot be automatic yet.*scout: 49 decided, 100 % approved"):
+    with pytest.raises(IllegalTransition, match="Task cannot be automatic yet.*scout: 49 decisions, 100 % approved"):
         set_autonomy_level(ann, SuggestionType.TASK, Level.AUTO_DRAFT, by=ann)
     assert not AutonomySetting.objects.exists()
     make_decided_suggestions(max, approved=1)

@@ -38,8 +38,8 @@ def test_every_type_has_a_row_with_agent_trust(as_ann, ann):
     make_decided_suggestions(ann, approved=47, modified=3, rejected=10)
     answer = page_text(as_ann.get(URL))
     assert set(rows(as_ann)) == set(SuggestionType.values)
-    assert "60 decided, 83.3 % approved, 5 % edited" in answer
-    assert "Missing: 95 % approved (now 83.3 %)" in answer
+    assert "60 decisions, 83.3 % approved, 5 % edited" in answer
+    assert "For higher levels: 95 % approved (83.3 % so far)" in answer
     assert "Agency: suggest" in answer
 
 

@@ -67,7 +67,7 @@ def test_duplicate_or_lost_email_is_detected_by_the_report(tmp_path, capsys):
         storm.approve_suggestions(len(SuggestionType))
         message = storm.SuggestionExecution.objects.filter(message__isnull=False).first().message
         for _ in range(2):
-            with (tmp_path / "mails").open("a") as book:
+            with (tmp_path / "emails").open("a") as book:
                 book.write(f"{message.message_id}\n")
         assert not storm.report(storm.StormOptions(), tmp_path, 0.0)
     said = capsys.readouterr().out

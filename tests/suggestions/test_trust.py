@@ -39,9 +39,9 @@ def test_trust_needs_fifty_decisions_nearly_all_approved(max, counts, earned):
 def test_missing_conditions_are_listed(max):
     make_decided_suggestions(max, approved=8, modified=1, rejected=1)
     assert scout_trust().missing_requirements == [
-        "40 more decisions (so far 10 of 50)",
-        "95 % approved (now 90 %)",
-        "fewer than 10 % edited (now 10 %)",
+        "40 more decisions (10 of 50)",
+        "95 % approved (90 % so far)",
+        "fewer than 10 % edited (10 % so far)",
     ]
 
 

@@ -11,17 +11,23 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from jsonschema import Draft202012Validator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from crm.screens.json_forms.errors import ValuePath, find_errors, value_path_label
 from crm.screens.json_forms.inputs import build_input
-from crm.screens.json_forms.schema import Schema, is_object, is_object_list, json_value_text, ordered_properties
+from crm.screens.json_forms.schema import (
+    VERSION_KEY,
+    Schema,
+    is_object,
+    is_object_list,
+    json_value_text,
+    ordered_properties,
+    property_label,
+)
 from crm.text.cleaning import clean_form_text
 
-VERSION_KEY = "schema_version"
 MAX_TAG_LENGTH = 60
 SPARE_ROW_COUNT = 2
-MAX_QUOTED_LENGTH = 40
 MAX_LIST_ROWS = 100
 PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,10})?")
 
@@ -116,6 +122,8 @@ class SchemaWidget(forms.Widget):
     def __init__(self, schema: Schema, attrs: dict[str, Any] | None = None) -> None:
         super().__init__(attrs)
         self.schema = schema
+        # What is wrong with the inputs, each named by what follows the name of the widget.
+        self.errors: list[tuple[str, str]] = []
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         return read_inputs(self.schema, data, name)
@@ -131,15 +139,44 @@ class SchemaWidget(forms.Widget):
             if self.schema.get("type") == "array"
             else list(describe_properties(self.schema, value or {}, name))
         )
+        attach_errors(context["inputs"], {f"{name}{suffix}": message for suffix, message in reversed(self.errors)})
         return context
+
+
+def attach_errors(inputs: list[dict[str, Any]], errors: dict[str, str]) -> None:
+    """Give each of the described `inputs` the error that has its name."""
+    for one in inputs:
+        one["error"] = errors.get(one["name"], "")
+        attach_errors(one.get("inputs", []), errors)
+        for row in one.get("rows", []):
+            attach_errors(row, errors)
+
+
+def input_suffix(schema: Schema, raw: Any, path: ValuePath) -> str:
+    """Return how the name of the input ends in which the value at `path` was typed; empty rows have a number, too."""
+    suffix = ""
+    for step in path:
+        if is_object_list(schema) and isinstance(step, int):
+            step = [number for number, row in enumerate(raw) if has_input(row)][step]
+            schema, raw = schema["items"], raw[step]
+        elif is_object(schema):
+            schema, raw = ordered_properties(schema).get(str(step), {}), (raw or {}).get(step)
+        else:
+            break
+        suffix += f".{step}"
+    return suffix
 
 
 def describe_properties(schema: Schema, value: Any, name: str, *, in_table: bool = False) -> Iterator[dict[str, Any]]:
     """Yield what the template needs to draw the input of each property of `schema`."""
     value = value if isinstance(value, dict) else {}
     for key, inner in ordered_properties(schema).items():
-        label = inner.get("title") or key.replace("_", " ").capitalize()
-        yield describe_input(inner, value.get(key), f"{name}.{key}", label, in_table=in_table)
+        yield describe_input(inner, value.get(key), f"{name}.{key}", input_label(key, inner), in_table=in_table)
+
+
+def input_label(key: str, schema: Schema) -> str:
+    """Return the label of a property, with its unit."""
+    return property_label(key, schema) + (f" ({schema['unit']})" if schema.get("unit") else "")
 
 
 def describe_input(schema: Schema, value: Any, name: str, label: str, *, in_table: bool = False) -> dict[str, Any]:
@@ -162,10 +199,13 @@ def describe_input(schema: Schema, value: Any, name: str, label: str, *, in_tabl
 
 
 def describe_rows(schema: Schema, value: Any, name: str) -> dict[str, Any]:
-    """Return the table of a list of objects, with spare rows."""
-    rows = [*object_rows(value), *({} for _ in range(SPARE_ROW_COUNT))]
+    """Return the table of a list of objects, with spare rows after the last row that has input."""
+    filled_rows = object_rows(value)
+    while filled_rows and not has_input(filled_rows[-1]):
+        filled_rows.pop()
+    rows = [*filled_rows, *({} for _ in range(SPARE_ROW_COUNT))]
     return {
-        "heads": [inner.get("title", key) for key, inner in ordered_properties(schema).items()],
+        "heads": [input_label(key, inner) for key, inner in ordered_properties(schema).items()],
         "rows": [
             list(describe_properties(schema, row, f"{name}.{index}", in_table=True)) for index, row in enumerate(rows)
         ],
@@ -183,13 +223,10 @@ class SchemaField(forms.Field):
 
     def clean(self, value: Any) -> Any:
         typed_value = parse_inputs(self.schema, value)
-        checker = Draft202012Validator(self.schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-        errors = [
-            f"{value_path_label(self.schema, error.absolute_path)}: {schema_error_message(error)}"
-            for error in checker.iter_errors(typed_value)
-        ]
+        errors = list(find_errors(self.schema, typed_value, self.saved_value))
+        self.widget.errors = [(input_suffix(self.schema, value, path), message) for path, message in errors]
         if errors:
-            raise ValidationError(errors)
+            raise ValidationError([f"{value_path_label(self.schema, path)}: {message}" for path, message in errors])
         return merge_with_saved(self.schema, value, typed_value, self.saved_value)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -202,46 +239,6 @@ def has_field_changed(field: forms.Field, initial: Any, data: Any) -> bool:
         return (initial or None) != (field.clean(data) or None)
     except ValidationError:
         return True
-
-
-def value_path_label(schema: Schema, path: Any) -> str:
-    """Return the titles on the way to a value in `schema`."""
-    labels = []
-    for step in path:
-        if isinstance(step, int):
-            labels.append(str(step + 1))
-            schema = schema.get("items", {})
-        else:
-            schema = ordered_properties(schema).get(step, {})
-            labels.append(schema.get("title", str(step)))
-    return " ".join(labels) or "The data"
-
-
-TYPE_ERRORS = {
-    "integer": "“{}” is not a whole number.",
-    "number": "“{}” is not a number.",
-    "boolean": "“{}” is neither yes nor no.",
-}
-
-
-def describe_type_error(error: Any, text: str) -> str:
-    message = TYPE_ERRORS.get(str(error.validator_value))
-    return message.format(text) if message else error.message[:200]
-
-
-def schema_error_message(error: Any) -> str:
-    """Return a validator's error in plain words."""
-    text = str(error.instance)[:MAX_QUOTED_LENGTH]
-    sentences = {
-        "type": lambda: describe_type_error(error, text),
-        "enum": lambda: f"choose one of {', '.join(map(str, error.validator_value))}.",
-        "minimum": lambda: f"at least {error.validator_value}.",
-        "maximum": lambda: f"at most {error.validator_value}.",
-        "maxLength": lambda: f"at most {error.validator_value:,} characters.",
-        "pattern": lambda: f"“{text}” does not have the right form.",
-        "format": lambda: f"“{text}” is not a {error.validator_value}.",
-    }
-    return sentences.get(error.validator, lambda: error.message[:200])()
 
 
 class NamedValuesWidget(forms.Widget):

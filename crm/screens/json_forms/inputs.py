@@ -18,6 +18,8 @@ from django.utils.html import format_html, format_html_join
 
 from crm.screens.json_forms.schema import Schema, is_datetime_list, json_value_text, ordered_properties
 from crm.text.cleaning import normalize_line_ends
+from crm.text.numbers import parse_typed_number
+from crm.text.vins import normalize_vin
 
 LONG_TEXT_LENGTH = 500
 MIN_ROWS, MAX_ROWS = 3, 20
@@ -83,8 +85,18 @@ class DateInput(OptionalTextInput):
         return super().make_widget(schema, value, {**attrs, "type": "date"})
 
 
+class VinInput(OptionalTextInput):
+    """A vehicle identification number, in capitals and without spaces."""
+
+    def parse(self, text: str) -> Any:
+        return normalize_vin(text) or None
+
+
 class DecimalInput(OptionalTextInput):
     """A decimal, kept as text so that no digit is lost."""
+
+    def parse(self, text: str) -> Any:
+        return plain_number_text(text.strip()) or None
 
     @classmethod
     def make_widget(cls, schema: Schema, value: Any, attrs: dict[str, Any]) -> forms.Widget:
@@ -97,7 +109,7 @@ class NumberInput(DecimalInput):
     is_whole = False
 
     def parse(self, text: str) -> Any:
-        text = text.strip()
+        text = plain_number_text(text.strip())
         is_whole = WHOLE_NUMBER_INPUT.fullmatch(text)
         if not is_finite_number(text) or (self.is_whole and not is_whole):
             return text or None
@@ -108,6 +120,14 @@ class WholeNumberInput(NumberInput):
     """A whole number."""
 
     is_whole = True
+
+
+def plain_number_text(text: str) -> str:
+    """Return `text` as JSON writes a number ("1200" for "$1,200"), or unchanged if it is none."""
+    number = None if NUMBER_INPUT.fullmatch(text) else parse_typed_number(text)
+    if number is None:
+        return text
+    return f"{number.to_integral_value() if number == number.to_integral_value() else number:f}"
 
 
 def is_finite_number(text: str) -> bool:
@@ -257,6 +277,7 @@ INPUTS_BY_FORMAT = {
     ("string", "date"): DateInput,
     ("string", "date-time"): DateTimeInput,
     ("string", "uuid"): OptionalTextInput,
+    ("string", "vin"): VinInput,
     ("number", "decimal"): DecimalInput,
 }
 INPUTS_BY_TYPE = {"number": NumberInput, "integer": WholeNumberInput, "object": JsonTextInput}

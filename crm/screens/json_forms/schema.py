@@ -5,6 +5,7 @@ Besides the standard keys, a schema may hold hints for people's forms:
 - `widget`: "textarea" for long text, "lines" for a list with one entry a line, "json" for JSON as text
 - `choices`: the name of a source of choices, which the caller looks up
 - `blank`: the label of the empty choice
+- `unit`: what the number counts, such as "$" or "miles"
 - `readonly`: the value is shown and has no input
 - `propertyOrder`: the order of the properties, where the schema is stored as JSONB
 """
@@ -14,6 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 
 Schema = dict[str, Any]
+# The version of the schema that saved data was written under.
+VERSION_KEY = "schema_version"
 
 
 def ordered_properties(schema: Schema) -> dict[str, Schema]:
@@ -23,6 +26,11 @@ def ordered_properties(schema: Schema) -> dict[str, Schema]:
         key: schema_properties[key]
         for key in [*(k for k in order if k in schema_properties), *(k for k in schema_properties if k not in order)]
     }
+
+
+def property_label(key: str, schema: Schema) -> str:
+    """Return the title of a property, or its key as words."""
+    return schema.get("title") or key.replace("_", " ").strip().capitalize()
 
 
 def is_object(schema: Schema) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 from django.core.management.commands import loaddata
+from django.core.serializers.base import DeserializationError
 from django.db import DatabaseError
 
 from demo import agency
@@ -13,7 +14,7 @@ class Command(loaddata.Command):
     def handle(self, *fixture_labels: str, **options: Any) -> None:
         try:
             super().handle(*fixture_labels, **options)
-        except DatabaseError as error:
+        except (DatabaseError, DeserializationError) as error:
             # All fixtures are loaded in one transaction.
             if agency.FIXTURE.stem in fixture_labels and agency.is_demo_loaded():
                 raise CommandError("Nothing was loaded: the demo was loaded before.") from error

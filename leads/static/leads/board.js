@@ -43,6 +43,9 @@ document.addEventListener("DOMContentLoaded", () => {
       if (result.ask) { putBack(); window.location = result.ask; return; }
       if (result.error) { putBack(); show(result.error); return; }
       card.dataset.from = list.dataset.stage;
+      for (const total of board.querySelectorAll("[data-total]")) {
+        total.textContent = result.totals[total.dataset.total] ?? total.textContent;
+      }
       show("");
     } catch { putBack(); show("The lead was not moved. Check your connection and try again."); }
     finally { dragged = null; }

@@ -3,7 +3,6 @@
 import logging
 import socket
 
-import httpx
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
@@ -22,7 +21,7 @@ FIRST = "https://forge.example.com/agency/website/pulls/1"
 
 @pytest.fixture
 def forge(settings, monkeypatch):
-    monkeypatch.setattr(talking, "REQUEST_TIMEOUT", httpx.Timeout(0.5))
+    monkeypatch.setattr(talking, "REQUEST_TIMEOUT", {"timeout": 0.5})
     monkeypatch.setattr(talking, "MAX_RESPONSE_SECONDS", 0.5)
     with running_forge(settings, monkeypatch) as running:
         yield running

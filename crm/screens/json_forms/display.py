@@ -1,0 +1,119 @@
+"""JSON for reading: labels, order and units of its schema, values as people write them. Pure: no database."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+
+from crm.screens.json_forms.schema import VERSION_KEY, Schema, ordered_properties, property_label
+
+ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+CURRENCY_UNITS = frozenset("$€£¥")
+# Years and house numbers have no separators.
+MIN_GROUPED_NUMBER = 10_000
+MAX_CHANGES = 60
+
+
+@dataclass(frozen=True)
+class ValueNode:
+    """A value to show: its text, or labelled parts, or the entries of a list."""
+
+    text: str = ""
+    parts: list[tuple[str, Self]] = field(default_factory=list)
+    items: list[Self] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to show."""
+        return bool(self.text or self.parts or self.items)
+
+
+def describe_value(value: Any, schema: Schema | None = None) -> ValueNode:
+    """Return `value` for reading; what the `schema` does not name follows at the end, under its key as words."""
+    schema = schema or {}
+    if isinstance(value, dict):
+        return ValueNode(parts=[(label, describe_value(one, inner)) for label, one, inner in entries(value, schema)])
+    if isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
+        return ValueNode(items=[describe_value(one, schema.get("items")) for one in value])
+    return ValueNode(text=value_text(value, schema))
+
+
+def entries(value: dict[str, Any], schema: Schema) -> Iterator[tuple[str, Any, Schema]]:
+    """Yield the label, the value and the schema of each entry of `value`, in the order of `schema`."""
+    known = ordered_properties(schema)
+    for key in [*(key for key in known if key in value), *(key for key in value if key not in known)]:
+        if key != VERSION_KEY:
+            inner = known.get(key, {})
+            yield property_label(key, inner), value[key], inner
+
+
+def value_text(value: Any, schema: Schema) -> str:
+    """Return a value without parts as text: Yes, 3 Nov 2026, $1,000,000 or 12,000 miles."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if isinstance(value, int | float):
+        return with_unit(number_text(value, is_money=schema.get("unit") in CURRENCY_UNITS), schema.get("unit", ""))
+    if isinstance(value, list):
+        return ", ".join(value_text(one, schema.get("items", {})) for one in value)
+    return moment_text(str(value))
+
+
+def number_text(value: float, *, is_money: bool) -> str:
+    has_groups = is_money or abs(value) >= MIN_GROUPED_NUMBER
+    return f"{value:,}" if has_groups else str(value)
+
+
+def with_unit(text: str, unit: str) -> str:
+    if unit in CURRENCY_UNITS:
+        return f"-{unit}{text[1:]}" if text.startswith("-") else f"{unit}{text}"
+    return f"{text} {unit}".rstrip()
+
+
+def moment_text(text: str) -> str:
+    """Return `text` as a date or a local time if it is one as JSON writes it, else unchanged."""
+    if not ISO_MOMENT.fullmatch(text):
+        return text
+    try:
+        moment = parse_datetime(text) if "T" in text else parse_date(text)
+    except ValueError:
+        return text
+    if isinstance(moment, datetime):
+        local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+        return f"{local.day} {local:%b %Y, %H:%M}"
+    return f"{moment.day} {moment:%b %Y}" if moment else text
+
+
+def flatten_value(value: Any, schema: Schema | None = None, label: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the label and the text of every value inside `value`; a row of a list is named by its number."""
+    schema = schema or {}
+    if isinstance(value, dict):
+        for inner_label, inner_value, inner in entries(value, schema):
+            yield from flatten_value(inner_value, inner, f"{label} {inner_label}".strip())
+    elif isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
+        for number, one in enumerate(value, start=1):
+            yield from flatten_value(one, schema.get("items"), f"{label} {number}".strip())
+    else:
+        yield label, value_text(value, schema)
+
+
+def json_column_changes(
+    schemas: dict[str, Schema], column: str, label: str, old: Any, new: Any
+) -> list[tuple[str, str, str]]:
+    """Return the changes inside one JSON column, under the `label` of the column."""
+    return value_changes(old, new, schemas.get(column), label)
+
+
+def value_changes(old: Any, new: Any, schema: Schema | None, label: str) -> list[tuple[str, str, str]]:
+    """Return the label, the old and the new text of each value that differs."""
+    before, after = dict(flatten_value(old, schema)), dict(flatten_value(new, schema))
+    changes = [
+        (f"{label} · {key}" if key else label, before.get(key, ""), after.get(key, ""))
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key, "") != after.get(key, "")
+    ]
+    return changes[:MAX_CHANGES]
