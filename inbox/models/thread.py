@@ -119,7 +119,9 @@ class Thread(Record):
     status = models.CharField(
         max_length=10, choices=ThreadStatus, default=ThreadStatus.OPEN, db_default=ThreadStatus.OPEN
     )
-    lead = models.ForeignKey("leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
+    lead = models.ForeignKey(
+        "leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads", db_index=False
+    )
     client = models.ForeignKey("crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
     project = models.ForeignKey("crm.Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
     # The user who should reply, if not the owner of the lead or client.
@@ -219,6 +221,14 @@ class Thread(Record):
                 "id",
                 condition=models.Q(assigned_to__isnull=False),
                 name="threads_assigned",
+            ),
+            # Most threads have no lead. Deleted threads are in it too: purging a lead clears them.
+            models.Index(
+                "lead",
+                LAST_ACTIVITY.desc(),
+                models.F("id").desc(),
+                condition=models.Q(lead__isnull=False),
+                name="threads_of_lead",
             ),
             GinIndex("participant_emails", condition=LIVE, name="threads_participants"),
             search_index("threads"),

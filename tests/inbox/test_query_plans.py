@@ -9,7 +9,7 @@ from django.utils import timezone
 from crm.models import User
 from inbox.incoming.participants import OwnerLookup
 from inbox.lead_signals.ask_model import threads_to_read
-from inbox.models import Message, Thread
+from inbox.models import LAST_ACTIVITY, Message, Thread
 from tests.query_plans import first_page, has_seq_scan, has_sort, plan_indexes, plan_nodes, vacuum_analyze
 from tests.table_cleanup import allow_truncate
 
@@ -125,6 +125,13 @@ def test_threads_for_the_model_use_their_index(filled, db):
         cursor.execute("UPDATE messages SET direction = 'in', state = 'RECEIVED'")
         cursor.execute("ANALYZE threads, messages")
     assert "threads_newest" in plan_indexes(threads_to_read(timezone.now()).values("pk")[:50])
+
+
+def test_threads_of_a_lead_use_their_index(filled, db):
+    threads = Thread.objects.filter(lead=Thread.objects.exclude(lead=None).first().lead_id)
+    newest = threads.order_by(LAST_ACTIVITY.desc(), "-id").values("pk")[:11]
+    assert plan_indexes(newest) == {"threads_of_lead"}
+    assert not has_sort(newest)
 
 
 def test_tracking_token_uses_its_index(filled, db):
