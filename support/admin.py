@@ -10,10 +10,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from crm.models import ActivityLog, User
+from crm.models import User
+from crm.records.timeline import Position, TimelineLine, TimelinePage, load_target_timeline, load_timeline
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
-from crm.screens.record_admin import TIMELINE_LENGTH, RecordAdmin
+from crm.screens.record_admin import RecordAdmin
 from inbox.message_view import DisplayedMessage, display_message, load_message_page
 from inbox.models import Thread
 from support.action_forms import (
@@ -144,12 +145,19 @@ class SupportTicketAdmin(RecordAdmin):
             "displayed": self.conversation(request, row),
             "open_tickets": other_tickets.unresolved().order_by("resolve_due_at", "id")[:MAX_OTHER_TICKETS_SHOWN],
             "resolved_tickets": other_tickets.filter(status=TicketStatus.RESOLVED).order_by("-resolved_at", "-id")[:3],
-            "recent_activity": ActivityLog.objects.on_timeline_of(row.customer).select_related("actor")[
-                :MAX_RECENT_ACTIVITY_SHOWN
-            ],
+            "recent_activity": self.recent_activity(request, row),
             "similar_tickets": find_similar_resolved(row, request.user) if row.status != TicketStatus.RESOLVED else [],
-            "timeline": ActivityLog.objects.for_target(row).select_related("actor")[:TIMELINE_LENGTH],
         }
+
+    def load_timeline(self, request: HttpRequest, row: SupportTicket, before: Position | None) -> TimelinePage:
+        return load_target_timeline(row, before)
+
+    def recent_activity(self, request: HttpRequest, row: SupportTicket) -> list[TimelineLine]:
+        """Return the newest lines on the timeline of the customer; none if the user may not see the customer."""
+        customer = row.customer
+        if not type(customer).everything.visible_to(request.user).filter(pk=customer.pk).exists():
+            return []
+        return load_timeline(request.user, customer, size=MAX_RECENT_ACTIVITY_SHOWN).lines
 
     def conversation(self, request: HttpRequest, row: SupportTicket) -> list[DisplayedMessage]:
         """Return the newest messages of the ticket's thread, oldest first; none if the user may not see it."""

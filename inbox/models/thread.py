@@ -1,5 +1,6 @@
 """Threads: stored conversations on any channel."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -147,6 +148,8 @@ class Thread(Record):
     processed_at = models.DateTimeField(null=True, blank=True, editable=False)
     metadata = json_field(dict)
     search_text = search_field("subject")
+    # In memory: the newest of the messages that were added since it was read, also of those that are no contact.
+    new_activity_at: datetime | None = None
 
     objects = LiveManager.from_queryset(ThreadQuerySet)()
     everything = models.Manager.from_queryset(ThreadQuerySet)()
