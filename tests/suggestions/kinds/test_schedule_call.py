@@ -152,13 +152,13 @@ def test_past_meeting_time_is_not_sent(smtp_sink, lead, ann, first, monkeypatch)
 NEW_YORK, BERLIN = "America/New_York", "Europe/Berlin"
 TIME_CHANGES = [
     # Autumn: 01:30 and 02:30 come twice.
-    (NEW_YORK, "2027-11-07T05:30Z", "20271107T013000", False),
+    (NEW_YORK, "2027-11-07T05:00Z", "20271107T010000", False),
     (NEW_YORK, "2027-11-07T06:30Z", "20271107T063000Z", True),
-    (BERLIN, "2027-10-31T00:30Z", "20271031T023000", False),
+    (BERLIN, "2027-10-31T00:00Z", "20271031T020000", False),
     (BERLIN, "2027-10-31T01:30Z", "20271031T013000Z", True),
     # Begins before the change, ends in the second of the two hours.
-    (NEW_YORK, "2027-11-07T05:50Z", "20271107T055000Z", False),
-    (BERLIN, "2027-10-31T00:50Z", "20271031T005000Z", False),
+    (NEW_YORK, "2027-11-07T05:30Z", "20271107T053000Z", False),
+    (BERLIN, "2027-10-31T00:30Z", "20271031T003000Z", False),
     # Spring: the half hour before the missing one, and the one after it.
     (NEW_YORK, "2027-03-14T06:30Z", "20270314T013000", False),
     (NEW_YORK, "2027-03-14T07:00Z", "20270314T030000", False),
