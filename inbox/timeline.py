@@ -26,7 +26,7 @@ LINE_FIELDS = (
     "summary",
     "sent_at",
 )
-MAX_RECIPIENTS_SHOWN = 3
+MAX_RECIPIENTS_SHOWN, MAX_EXCERPT_LENGTH = 3, 200
 
 
 def message_lines(user: Any, record: Lead | Client, before: Position | None, size: int) -> SourcePage:
@@ -58,7 +58,8 @@ def line_of(message: Message, logged_by: str) -> TimelineLine:
         position=Position(message.sent_at, message.pk),
         actor_type=ActorType.USER if is_ours else ActorType.EXTERNAL,
         actor_name=logged_by or sender_name(message),
-        summary="\n".join(filter(None, (describe_message(message), message.summary[:200] or message.snippet))),
+        summary=describe_message(message),
+        excerpt=message.summary[:MAX_EXCERPT_LENGTH] or message.snippet,
         url=f"{reverse('admin:inbox_thread_change', args=[message.thread_id])}#m-{message.pk}",
     )
 
@@ -68,7 +69,7 @@ def sender_name(message: Message) -> str:
     delivery = getattr(message, "delivery", None)
     if delivery is not None and delivery.ordered_by is not None:
         return str(delivery.ordered_by)
-    unnamed = "We" if message.direction == Direction.OUT else "The other side"
+    unnamed = "The agency" if message.direction == Direction.OUT else "Unknown sender"
     return message.from_name or message.from_email or unnamed
 
 

@@ -211,8 +211,6 @@ def timeline_facts(lead: Lead, user: User, intent: QuestionIntent) -> Iterator[F
     for line in load_timeline(user, lead, size=MAX_TIMELINE_FACTS).lines:
         if intent.since is not None and line.occurred_at < intent.since:
             return
-        # Of a message the first line alone: its words are facts of their own.
-        summary = line.summary.partition("\n")[0] if line.url else line.summary
-        who, summary = shorten(line.actor_name, 60), shorten(" ".join(summary.split()), 200)
+        who, summary = shorten(line.actor_name, 60), shorten(" ".join(line.summary.split()), 200)
         text = f"{format_date(line.occurred_at)}, {who}: {summary}"
         yield Fact(Topic.HAPPENED, text, FactSource("lead", str(lead.pk), "Timeline", "timeline"), at=line.occurred_at)

@@ -46,12 +46,13 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class TimelineLine:
-    """One line: when, by whom or what, and what happened. `actor_type` is the class of its mark."""
+    """One line: when, by which actor, and what happened. `actor_type` is the class of its mark."""
 
     position: Position
     actor_type: str
     actor_name: str
     summary: str
+    excerpt: str = ""
     url: str = ""
     # What the line is about and what was done: another source may tell the same better.
     target_type: str = ""

@@ -44,8 +44,9 @@ def test_received_and_sent_messages_are_on_the_timeline(ann, make):
     write(thread, from_email="rita@example.com", from_name="Rita Roe", subject="Your quote?", snippet="How much is it?")
     write(thread, Direction.OUT, to_emails=["rita@example.com"], subject="Re: Your quote?", snippet="It is 100.")
     sent, received = load_timeline(ann, owner).lines[:2]
-    assert sent.summary == "Email sent to rita@example.com: Re: Your quote?\nIt is 100."
-    assert (received.actor_name, received.summary) == ("Rita Roe", "Email received: Your quote?\nHow much is it?")
+    assert (sent.summary, sent.excerpt) == ("Email sent to rita@example.com: Re: Your quote?", "It is 100.")
+    assert (received.summary, received.excerpt) == ("Email received: Your quote?", "How much is it?")
+    assert received.actor_name == "Rita Roe"
     assert received.url.startswith(f"/inbox/thread/{thread.pk}/change/#m-")
 
 

@@ -10,10 +10,10 @@ from django.utils import timezone
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import ActivityLog
 from crm.records.activity import SYSTEM_ACTOR
-from crm.records.transitions import soft_delete
+from crm.records.transitions import purge, soft_delete
 from support.models import TICKET_TRANSITIONS, SupportTicket, TicketStatus
 from support.transitions import escalate, reopen, resolve, set_priority, start_work
-from tests.cast import make_ticket
+from tests.cast import make_lead, make_ticket
 
 pytestmark = pytest.mark.django_db
 ACTIONS = {
@@ -134,6 +134,14 @@ def test_reopened_ticket_gets_new_due_times_and_keeps_the_first_promise(ann):
     assert {name: entry.metadata[name] for name in first} == {name: at.isoformat() for name, at in first.items()}
     assert entry.metadata["resolved_at"] == entry.metadata["first_responded_at"] == resolved_at.isoformat()
     assert f"Before: due {timezone.localtime(first['resolve_due_at']):%-d %b %Y, %H:%M}" in entry.summary
+
+
+def test_lead_of_a_ticket_without_client_cannot_be_purged(ada):
+    lead = make_lead()
+    make_ticket(client=None, lead=lead)
+    soft_delete(lead, by=ada)
+    with pytest.raises(IllegalTransition, match=r"cannot be purged\. A ticket needs a client or a lead\."):
+        purge(lead, by=ada)
 
 
 def test_priority_of_a_reopened_ticket_counts_from_its_reopening(ann):
