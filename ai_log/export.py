@@ -101,8 +101,8 @@ def csv_cells(row: AIInteraction, url_template: str) -> list[Any]:
     )
     return [
         row.created_at.isoformat(timespec="seconds"),
-        row.get_type_display(),
-        row.get_source_display(),
+        row.get_type_display() or "",
+        row.get_source_display() or "",
         row.agent,
         row.model_used,
         row.lead or "",

@@ -16,6 +16,7 @@ from ai_log.gateway.otel_names import KEPT_WHEN_ERASED
 from crm.records.base import (
     can_see_everyone,
     choices_check,
+    empty_for_null,
     json_field,
     json_type_check,
     owned_by_or_unassigned,
@@ -52,6 +53,8 @@ MUTABLE_FIELDS = ["feedback", "feedback_comment", "feedback_by", "feedback_at", 
 ERASABLE_FIELDS = ["content", "ai_response", "summary", "error_message", "metadata"]
 ERASING_SETTING = "ai_log.erasing"
 ERASED_TEXT = "Erased."
+# Other programs may give NULL for these; they are stored empty.
+TEXTS_OF_OTHER_PROGRAMS = ["content", "ai_response", "summary", "model_used", "agent", "error_message"]
 REFUSE_UNLESS_ERASED_SQL = f"""
 IF current_setting('{ERASING_SETTING}', true) IS DISTINCT FROM 'yes'
    OR NEW.content <> '' OR NEW.ai_response <> '' OR NEW.summary <> ''
@@ -84,7 +87,7 @@ class AIInteractionQuerySet(models.QuerySet):
 
     def erasable(self, *, unlink: bool) -> "AIInteractionQuerySet":
         """Return the rows with texts to erase and, with `unlink`, those still linked to a lead or client."""
-        condition = ~models.Q(content="")
+        condition = ~models.Q(content="", ai_response="", summary="")
         if unlink:
             condition |= models.Q(lead__isnull=False) | models.Q(client__isnull=False)
         return self.filter(condition)
@@ -118,9 +121,10 @@ class AIInteraction(models.Model):
     client = models.ForeignKey(
         "crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="ai_interactions"
     )
-    type = models.CharField(max_length=20, choices=InteractionType)
-    source = models.CharField(max_length=30, choices=InteractionSource)
-    content = models.TextField("question")
+    # Null where another program logged the call and did not say.
+    type = models.CharField(max_length=20, choices=InteractionType, null=True, blank=True)
+    source = models.CharField(max_length=30, choices=InteractionSource, null=True, blank=True)
+    content = models.TextField("question", blank=True, default="", db_default="")
     ai_response = models.TextField("answer", blank=True, default="", db_default="")
     summary = models.TextField(blank=True, default="", db_default="")
     model_used = models.CharField("model", max_length=100, blank=True, default="", db_default="")
@@ -156,8 +160,8 @@ class AIInteraction(models.Model):
         default_permissions = ("view",)
         permissions = [("rate_aiinteraction", "Can rate AI answers")]
         constraints = [
-            choices_check("ai_interactions", "type", InteractionType),
-            choices_check("ai_interactions", "source", InteractionSource),
+            choices_check("ai_interactions", "type", InteractionType, null=True),
+            choices_check("ai_interactions", "source", InteractionSource, null=True),
             models.CheckConstraint(
                 name="ai_interactions_feedback_valid",
                 condition=models.Q(feedback__in=["", *Feedback.values]),
@@ -212,10 +216,11 @@ class AIInteraction(models.Model):
                 func=REFUSE_UNLESS_ERASED_SQL,
             ),
             truncate_protection(),
+            empty_for_null(**dict.fromkeys(TEXTS_OF_OTHER_PROGRAMS, "''"), metadata="'{}'"),
         ]
 
     def __str__(self) -> str:
-        return self.summary or f"{self.type} · {self.agent or self.source}"
+        return self.summary or " · ".join(filter(None, (self.type, self.agent or self.source))) or "AI interaction"
 
 
 class CallDay(models.Model):

@@ -8,7 +8,9 @@ from django.contrib.admin.apps import SimpleAdminConfig
 from django.contrib.admin.checks import check_admin_app, check_dependencies
 from django.core.checks import CheckMessage, Tags, register
 from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate
 
+from crm.records.foreign_keys import sync_on_delete_actions
 from crm.runtime.checks import (
     KNOWN_MIGRATIONS_UID,
     check_credentials_keys,
@@ -25,6 +27,7 @@ class CrmConfig(AppConfig):
     def ready(self) -> None:
         connection_created.connect(require_supported_server, dispatch_uid="crm.refuse_old_servers")
         connection_created.connect(require_known_migrations, dispatch_uid=KNOWN_MIGRATIONS_UID)
+        post_migrate.connect(sync_on_delete_actions, sender=self, dispatch_uid="crm.sync_on_delete_actions")
         register(check_stalled_worker_timeout)
         register(check_credentials_keys, deploy=True)
 

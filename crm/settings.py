@@ -211,6 +211,12 @@ RECORD_SECTIONS = {
     "support.supportticket": ["suggestions.screens.panels.ticket_suggestions_panel"],
 }
 
+# What apps to the right add to a timeline when it is read.
+TIMELINE_SOURCES = {
+    "leads.lead": ["leads.timeline.score_lines", "inbox.timeline.message_lines"],
+    "crm.client": ["inbox.timeline.message_lines"],
+}
+
 # Pages of their own about a record, made by the apps to the right.
 SITE_PAGES = ["agents.assistant.screen.chat_urls", "suggestions.autonomy.screen.autonomy_urls"]
 

@@ -13,10 +13,10 @@ from django.shortcuts import get_object_or_404
 from django.urls import path
 
 from crm.exceptions import IllegalTransition, InvalidInput
-from crm.models import ActivityLog
+from crm.records.timeline import Position, TimelinePage, load_target_timeline
 from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, Column, Tab
 from crm.screens.paging import Order, Page, capped_count
-from crm.screens.record_admin import TIMELINE_LENGTH, RecordAdmin
+from crm.screens.record_admin import RecordAdmin
 from crm.text.hidden_characters import strip_hidden_characters
 from crm.text.safe_html import make_safe_page
 from inbox.action_forms import (
@@ -239,11 +239,13 @@ class ThreadAdmin(PickingPages, RecordAdmin):
             "meeting": booked_meeting(row),
             "sentiment_reason": sentiment_reason_for(row),
             "tickets": self.related_records(request, row, "tickets"),
-            "timeline": ActivityLog.objects.for_target(row).select_related("actor")[:TIMELINE_LENGTH],
             "composer": composer_for_thread(request, row),
             "can_link": LinkThread.is_available(row, request.user) and not row.is_deleted,
             "picker_links": self.picker_links(request, row),
         }
+
+    def load_timeline(self, request: HttpRequest, row: Thread, before: Position | None) -> TimelinePage:
+        return load_target_timeline(row, before)
 
     def messages_page(self, request: HttpRequest, row: Thread) -> Page:
         try:

@@ -51,21 +51,24 @@ UPDATE threads SET {", ".join(f"{name} = given.{name}" for name in STORED_COLUMN
   FROM jsonb_to_recordset(%s) AS given (id uuid, {", ".join(f"{name} {type}" for name, type in STORED_COLUMNS.items())})
  WHERE threads.id = given.id
 """
-IS_NEWER_SQL = """(last_contact_at IS NULL OR last_contact_at < held.at
+# Null where the threads of the lead have activity but no contact.
+IS_NEWER_SQL = """(last_contact_at IS NULL AND held.at IS NOT NULL OR last_contact_at < held.at
             OR last_contact_at = held.at AND awaiting_reply AND NOT held.awaiting)"""
 # Rows are locked in one order, so two transactions that touch the same leads cannot deadlock. An older message makes
 # the lead due for evaluation too.
 UPDATE_CONTACT_DATES_SQL = f"""
 WITH held AS (
-    SELECT id, at, awaiting
-      FROM leads JOIN unnest(%s::uuid[], %s::timestamptz[], %s::boolean[]) AS said (id, at, awaiting) USING (id)
+    SELECT id, at, awaiting, active
+      FROM leads JOIN unnest(%s::uuid[], %s::timestamptz[], %s::boolean[], %s::timestamptz[])
+           AS said (id, at, awaiting, active) USING (id)
      ORDER BY id FOR NO KEY UPDATE OF leads
 )
 UPDATE leads
    SET last_contact_at = CASE WHEN {IS_NEWER_SQL} THEN held.at ELSE last_contact_at END,
        awaiting_reply = CASE WHEN {IS_NEWER_SQL} THEN held.awaiting ELSE awaiting_reply END,
        updated_at = CASE WHEN {IS_NEWER_SQL} THEN statement_timestamp() ELSE updated_at END,
-       next_look_at = statement_timestamp()
+       last_activity_at = greatest(last_activity_at, held.active),
+       next_look_at = CASE WHEN held.at IS NULL THEN next_look_at ELSE statement_timestamp() END
   FROM held
  WHERE leads.id = held.id
 """
@@ -107,7 +110,9 @@ def apply_message(thread: Thread, message: Message) -> None:
 
 def apply_messages(thread: Thread, messages: Iterable[Message]) -> bool:
     """Move the dates of `thread` for those of `messages` that are contact; return whether it is reopened. In memory."""
-    is_reopened = False
+    is_reopened, messages = False, list(messages)
+    delivered = [one.sent_at for one in messages if one.state in DELIVERED_STATES]
+    thread.new_activity_at = max([*delivered, *filter(None, [thread.new_activity_at])], default=None)
     for one in sorted(filter(is_contact, messages), key=lambda one: (one.sent_at, one.direction == Direction.IN)):
         if (
             advance_dates(thread, one.sent_at, one.direction)
@@ -154,19 +159,22 @@ def store_threads(threads: Iterable[Thread]) -> None:
 def update_contact_dates(threads: Iterable[Thread]) -> None:
     """Move the contact dates of the leads of `threads` to the newest message, if it is newer.
 
-    The leads become due for evaluation.
+    The leads become due for evaluation. What is no contact, such as a note or an automatic reply, moves the last
+    activity alone.
     """
-    newest: dict[UUID, tuple[datetime, bool]] = {}
+    contacts: dict[UUID, tuple[datetime, bool]] = {}
+    activities: dict[UUID, datetime] = {}
     for one in threads:
         if one.lead_id and one.last_message_at and one.source in CONTACT_SOURCES:
             last_contact = (one.last_message_at, one.last_direction == Direction.IN)
-            newest[one.lead_id] = max(last_contact, newest.get(one.lead_id, last_contact))
-    if newest:
-        dates = list(newest.values())
+            contacts[one.lead_id] = max(last_contact, contacts.get(one.lead_id, last_contact))
+        if one.lead_id and (active := max(filter(None, [one.last_message_at, one.new_activity_at]), default=None)):
+            activities[one.lead_id] = max(active, activities.get(one.lead_id, active))
+    if activities:
+        newest = [contacts.get(lead, (None, False)) for lead in activities]
+        values = [list(activities), [at for at, _ in newest], [not theirs for _, theirs in newest]]
         with connection.cursor() as cursor:
-            cursor.execute(
-                UPDATE_CONTACT_DATES_SQL, [list(newest), [at for at, _ in dates], [not theirs for _, theirs in dates]]
-            )
+            cursor.execute(UPDATE_CONTACT_DATES_SQL, [*values, list(activities.values())])
 
 
 def newest_inbound_messages(threads: Collection[UUID]) -> QuerySet[Message]:

@@ -13,11 +13,12 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from crm.models import ActivityLog, Client
+from crm.models import Client
+from crm.records.timeline import Position, TimelinePage, load_target_timeline
 from crm.screens.action_forms import ActionForm
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order, fetch_page
-from crm.screens.record_admin import TIMELINE_LENGTH, RecordAdmin
+from crm.screens.record_admin import RecordAdmin
 from leads.models import Lead
 from suggestions.choices import LabelCache
 from suggestions.filters import QUEUE_STATES, UNCOUNTED_STATES, WAITING_STATE, SuggestionFilter
@@ -273,8 +274,10 @@ class SuggestionAdmin(RecordAdmin):
             "next": back if url_has_allowed_host_and_scheme(back, None) else "",
             "following": self.page_url(following) if following else "",
             "last": self.last_decision(request, names),
-            "timeline": ActivityLog.objects.for_target(row).select_related("actor")[:TIMELINE_LENGTH],
         }
+
+    def load_timeline(self, request: HttpRequest, row: Suggestion, before: Position | None) -> TimelinePage:
+        return load_target_timeline(row, before)
 
     def action_view(self, request, pk, verb):
         """Show the form of an action on the page of the suggestion itself."""

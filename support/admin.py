@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db import models
@@ -9,10 +10,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from crm.models import ActivityLog, User
+from crm.models import User
+from crm.records.timeline import Position, TimelineLine, TimelinePage, load_target_timeline, load_timeline
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
-from crm.screens.record_admin import TIMELINE_LENGTH, RecordAdmin
+from crm.screens.record_admin import RecordAdmin
 from inbox.message_view import DisplayedMessage, display_message, load_message_page
 from inbox.models import Thread
 from support.action_forms import (
@@ -28,7 +30,7 @@ from support.action_forms import (
 )
 from support.filters import TicketFilter
 from support.forms import TicketForm
-from support.models import DUE_ORDER, SupportTicket, TicketQuerySet, TicketStatus
+from support.models import DUE_ORDER, UNSHOWN_LEAD_FIELDS, SupportTicket, TicketQuerySet, TicketStatus
 from support.similar_tickets import find_similar_resolved
 from support.transitions import open_ticket
 
@@ -49,13 +51,14 @@ class SupportTicketAdmin(RecordAdmin):
     search_label = "Search number, subject or description"
     row_template = "support/row.html"
     page_template = "support/page.html"
-    list_select_related = ("client", "assigned_to")
+    list_select_related = ("client", "lead", "assigned_to")
     list_defer = (
         "issue_description",
         "resolution_summary",
         "notes",
         "search_text",
         *(f"client__{name}" for name in ("notes", "address", "custom_fields", "search_text")),
+        *UNSHOWN_LEAD_FIELDS,
     )
     columns = (
         Column("Ticket"),
@@ -107,12 +110,11 @@ class SupportTicketAdmin(RecordAdmin):
             return ("subject", "issue_type", "issue_description", "loaded_digest")
         assignee_fields = ("assigned_to",) if self.user_can(request, "reassign") else ()
         return (
-            "client",
+            ("client", "lead"),
             "subject",
             ("issue_type", "priority"),
             "issue_description",
             *assignee_fields,
-            "lead",
             "thread",
         )
 
@@ -131,22 +133,31 @@ class SupportTicketAdmin(RecordAdmin):
     def page_context(self, request: HttpRequest, row: SupportTicket) -> dict[str, Any]:
         context = super().page_context(request, row)
         page_actions = context["page_actions"]
-        tickets = SupportTicket.objects.visible_to(request.user).filter(client=row.client_id).exclude(pk=row.pk)
+        customer = {"client": row.client_id} if row.client_id else {"client": None, "lead": row.lead_id}
+        tickets = SupportTicket.objects.visible_to(request.user).filter(**customer).exclude(pk=row.pk)
         other_tickets = tickets.defer("issue_description", "resolution_summary", "notes", "search_text")
         return {
             **context,
             "page_actions": [form for form in page_actions if form.verb != ResolveTicket.verb],
+            "customer_query": urlencode({name: key for name, key in customer.items() if key}),
             "resolve_form": next((form for form in page_actions if form.verb == ResolveTicket.verb), None),
-            "notes": [note for line in reversed(row.notes) if (note := parse_note(line))],
+            "notes": [{**note, "at": parse_time(note["at"])} for note in reversed(row.notes)],
             "displayed": self.conversation(request, row),
             "open_tickets": other_tickets.unresolved().order_by("resolve_due_at", "id")[:MAX_OTHER_TICKETS_SHOWN],
             "resolved_tickets": other_tickets.filter(status=TicketStatus.RESOLVED).order_by("-resolved_at", "-id")[:3],
-            "recent_activity": ActivityLog.objects.on_timeline_of(row.client).select_related("actor")[
-                :MAX_RECENT_ACTIVITY_SHOWN
-            ],
+            "recent_activity": self.recent_activity(request, row),
             "similar_tickets": find_similar_resolved(row, request.user) if row.status != TicketStatus.RESOLVED else [],
-            "timeline": ActivityLog.objects.for_target(row).select_related("actor")[:TIMELINE_LENGTH],
         }
+
+    def load_timeline(self, request: HttpRequest, row: SupportTicket, before: Position | None) -> TimelinePage:
+        return load_target_timeline(row, before)
+
+    def recent_activity(self, request: HttpRequest, row: SupportTicket) -> list[TimelineLine]:
+        """Return the newest lines on the timeline of the customer; none if the user may not see the customer."""
+        customer = row.customer
+        if not type(customer).everything.visible_to(request.user).filter(pk=customer.pk).exists():
+            return []
+        return load_timeline(request.user, customer, size=MAX_RECENT_ACTIVITY_SHOWN).lines
 
     def conversation(self, request: HttpRequest, row: SupportTicket) -> list[DisplayedMessage]:
         """Return the newest messages of the ticket's thread, oldest first; none if the user may not see it."""
@@ -161,17 +172,10 @@ class SupportTicketAdmin(RecordAdmin):
         ]
 
 
-def parse_note(line: Any) -> dict[str, Any] | None:
-    """Return a note with its parsed time; None if `line` is not a valid note."""
-    if not isinstance(line, dict) or not isinstance(line.get("body"), str):
-        return None
-    return {**line, "at": parse_time(line.get("at"))}
-
-
-def parse_time(text: Any) -> datetime | None:
-    """Return a timestamp from JSON as a datetime; None if it is invalid."""
+def parse_time(text: str) -> datetime | None:
+    """Return a timestamp from JSON as a datetime; None if there is no such date."""
     try:
         parsed = parse_datetime(text)
-    except (TypeError, ValueError):
+    except ValueError:
         return None
     return timezone.make_aware(parsed) if parsed and timezone.is_naive(parsed) else parsed

@@ -9,7 +9,7 @@ from crm.models import User
 from crm.screens.dashboard import DashboardFigure
 from crm.screens.paging import capped_count, format_capped_count
 from crm.screens.panels import Panel
-from support.models import SupportTicket
+from support.models import UNSHOWN_LEAD_FIELDS, SupportTicket
 
 MAX_DUE_SHOWN = 6
 
@@ -31,6 +31,8 @@ def tickets_due_panel(user: User, now: datetime) -> Panel | None:
     if not user.has_perm("support.view_supportticket"):
         return None
     tickets = SupportTicket.objects.visible_to(user).unresolved().order_by("resolve_due_at", "id")
-    next_tickets = tickets.select_related("client").defer("issue_description", "notes", "search_text")[:MAX_DUE_SHOWN]
+    next_tickets = tickets.select_related("client", "lead").defer(
+        "issue_description", "notes", "search_text", *UNSHOWN_LEAD_FIELDS
+    )[:MAX_DUE_SHOWN]
     url = reverse("admin:support_supportticket_changelist")
     return Panel("Tickets due next", "support/dashboard.html", list(next_tickets), url=url)

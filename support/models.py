@@ -3,25 +3,29 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pgtrigger
 from django.db import models
 from django.db.models.functions import Cast, Coalesce
 
 from crm.records.base import (
     LIVE,
+    NON_OBJECT_PATH,
     LiveManager,
     Record,
     RecordQuerySet,
     can_see_everyone,
     choices_check,
+    empty_for_null,
     json_field,
     json_type_check,
-    not_blank_check,
+    jsonpath_exists,
     owned_by_or_unassigned,
     range_check,
     search_field,
     search_index,
     with_row_audit,
 )
+from leads.models import Lead
 
 
 class TicketStatus(models.TextChoices):
@@ -49,18 +53,45 @@ class TicketPriority(models.TextChoices):
 UNRESOLVED = LIVE & ~models.Q(status=TicketStatus.RESOLVED)
 
 
+# What a list of tickets does not read of their leads: it shows the name alone.
+UNSHOWN_LEAD_FIELDS = tuple(
+    f"lead__{field.name}"
+    for field in Lead._meta.concrete_fields
+    if field.name not in {"id", "contact_name", "company_name"}
+)
 # Tickets without a due time come last.
 DUE_ORDER = Coalesce("resolve_due_at", models.Value(datetime(9999, 1, 1, tzinfo=UTC), models.DateTimeField()))
+
+# A note is {at, by, body, internal}; the path finds everything else.
+MALFORMED_NOTE_PATH = (
+    '$[*] ? ((@.type() <> "object")'
+    ' || (!exists(@.at ? (@.type() == "string" && @ like_regex "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}")))'
+    ' || (!exists(@.by ? (@.type() == "string" && @ <> "")))'
+    ' || (!exists(@.body ? (@.type() == "string" && @ <> "")))'
+    ' || (!exists(@.internal ? (@.type() == "boolean"))))'
+)
+# Other programs may give NULL for these; they are stored empty.
+TEXTS_OF_OTHER_PROGRAMS = ("created_by", "issue_type", "issue_description", "resolution_summary")
+# The first words of the description, at most eighty characters.
+DEFAULT_SUBJECT_SQL = """
+    words := btrim(regexp_replace(left(btrim(NEW.issue_description, E' \\t\\r\\n'), 400), '\\s+', ' ', 'g'));
+    IF length(words) > 80 THEN
+        words := coalesce(substring(words FROM '^(.{1,79})\\s'), left(words, 79)) || '…';
+    END IF;
+    NEW.subject := coalesce(nullif(words, ''), nullif(NEW.issue_type, ''), 'Ticket');
+    RETURN NEW;
+"""
 
 
 class TicketQuerySet(RecordQuerySet):
     """Named sets of tickets."""
 
     def visible_to(self, user: Any) -> "TicketQuerySet":
-        """Return the tickets `user` may see: own and unassigned ones, those of own clients, or all."""
+        """Return the tickets `user` may see: own and unassigned ones, those of own clients and leads, or all."""
         if can_see_everyone(user):
             return self
-        return self.filter(owned_by_or_unassigned(user) | models.Q(client__assigned_to=user))
+        own_customers = models.Q(client__assigned_to=user) | models.Q(client=None, lead__assigned_to=user)
+        return self.filter(owned_by_or_unassigned(user) | own_customers)
 
     def unresolved(self) -> "TicketQuerySet":
         return self.exclude(status=TicketStatus.RESOLVED)
@@ -72,7 +103,7 @@ class TicketQuerySet(RecordQuerySet):
 
 @with_row_audit(exclude=["search_text"])
 class SupportTicket(Record):
-    """A support request of a client, and its resolution."""
+    """A support request of a client or a lead, and its resolution."""
 
     number = models.BigIntegerField(
         unique=True,
@@ -81,11 +112,13 @@ class SupportTicket(Record):
             models.Value("support_ticket_number"), function="nextval", output_field=models.BigIntegerField()
         ),
     )
-    client = models.ForeignKey("crm.Client", on_delete=models.CASCADE, related_name="tickets")
+    client = models.ForeignKey("crm.Client", null=True, blank=True, on_delete=models.CASCADE, related_name="tickets")
     lead = models.ForeignKey("leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets")
     thread = models.ForeignKey("inbox.Thread", null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets")
     created_by = models.CharField(max_length=200, blank=True, default="", db_default="")
-    subject = models.CharField(max_length=200)
+    subject = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="Leave blank to take it from the description."
+    )
     issue_type = models.CharField(max_length=80, blank=True, default="", db_default="")
     issue_description = models.TextField(blank=True, default="", db_default="")
     resolution_summary = models.TextField(blank=True, default="", db_default="")
@@ -119,12 +152,33 @@ class SupportTicket(Record):
             ("restore_supportticket", "Can restore a deleted ticket"),
             ("purge_supportticket", "Can permanently delete a ticket"),
         ]
+        triggers = [
+            empty_for_null(**dict.fromkeys(TEXTS_OF_OTHER_PROGRAMS, "''"), notes="'[]'"),
+            pgtrigger.Trigger(
+                name="subject_by_default",
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("subject"),
+                when=pgtrigger.Before,
+                condition=pgtrigger.Condition("btrim(coalesce(NEW.subject, '')) = ''"),
+                declare=[("words", "text")],
+                func=DEFAULT_SUBJECT_SQL,
+            ),
+        ]
         constraints = [
             choices_check("support_tickets", "status", TicketStatus),
             choices_check("support_tickets", "priority", TicketPriority),
             range_check("support_tickets", "satisfaction", 1, 5),
-            not_blank_check("support_tickets", "subject"),
             json_type_check("support_tickets", "notes", "array"),
+            models.CheckConstraint(
+                name="support_tickets_notes_well_formed",
+                condition=~models.Q(jsonpath_exists("notes", MALFORMED_NOTE_PATH))
+                & ~models.Q(jsonpath_exists("notes", NON_OBJECT_PATH)),
+                violation_error_message="A note needs an ISO timestamp, an author, a text and whether it is internal.",
+            ),
+            models.CheckConstraint(
+                name="support_tickets_has_customer",
+                condition=models.Q(client__isnull=False) | models.Q(lead__isnull=False),
+                violation_error_message="A ticket needs a client or a lead.",
+            ),
             models.CheckConstraint(
                 name="support_tickets_resolved_says_how",
                 condition=~models.Q(status=TicketStatus.RESOLVED)
@@ -165,6 +219,11 @@ class SupportTicket(Record):
 
     def __str__(self) -> str:
         return f"#{self.number} {self.subject}" if self.number else self.subject
+
+    @property
+    def customer(self) -> Any:
+        """The client with the request, or the lead where there is no client."""
+        return self.client or self.lead
 
     def is_late(self, now: datetime) -> bool:
         return self.status != TicketStatus.RESOLVED and self.resolve_due_at is not None and self.resolve_due_at < now

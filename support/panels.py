@@ -15,7 +15,7 @@ MAX_TICKETS_SHOWN = 8
 
 
 def lead_tickets_panel(request: HttpRequest, lead: Lead) -> Panel | None:
-    """Return the tickets of a lead. A new ticket can be opened only after the lead became a client."""
+    """Return the tickets of a lead; without any, only where the lead became a client."""
     client_prefill = {"client": lead.converted_to_client_id} if lead.converted_to_client_id else {}
     panel = tickets_panel(request, SupportTicket.objects.filter(lead=lead), {"lead": lead.pk, **client_prefill})
     return panel if panel and (client_prefill or panel.content["tickets"]) else None

@@ -1,5 +1,6 @@
 """The state changes of tickets."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -7,12 +8,14 @@ from django.db.models import Q
 from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
-from crm.models import User
+from crm.models import ActivityLog, User
 from crm.records.activity import Actor, record
 from support.due_times import compute_due_times
 from support.models import TICKET_TRANSITIONS, SupportTicket, TicketPriority, TicketStatus
 
 MAX_NOTE_LENGTH = 10_000
+# What reopening a ticket replaces; the earlier times stay in its activity log.
+PROMISE_FIELDS = ("first_response_due_at", "first_responded_at", "resolve_due_at", "resolved_at")
 
 
 @transaction.atomic
@@ -21,10 +24,12 @@ def open_ticket(ticket: SupportTicket, *, by: Actor | User) -> None:
 
     Raises:
         NotPermitted: `by` may not add tickets.
-        InvalidInput: a field is invalid or a constraint is violated.
+        InvalidInput: there is neither a subject nor a description, a field is invalid, or a constraint is violated.
     """
     actor = Actor.of(by)
     actor.require_permission("support.add_supportticket", "open a ticket")
+    if not (ticket.subject.strip() or ticket.issue_description.strip()):
+        raise InvalidInput("Enter a subject or a description.")
     ticket.created_by = ticket.created_by or str(actor)
     with errors_as_invalid_input():
         ticket.full_clean()
@@ -33,7 +38,7 @@ def open_ticket(ticket: SupportTicket, *, by: Actor | User) -> None:
         ticket.resolve_due_at = ticket.resolve_due_at or resolution_due
         ticket.save(force_insert=True)
     ticket.refresh_from_db()
-    record(ticket, "opened", timeline_owner=ticket.client, by=by, summary=f"Ticket {ticket} opened")
+    record(ticket, "opened", timeline_owner=ticket.customer, by=by, summary=f"Ticket {ticket} opened")
 
 
 def set_status(ticket: SupportTicket, to: TicketStatus, *, by: Actor | User, **changes: Any) -> None:
@@ -64,7 +69,7 @@ def start_work(ticket: SupportTicket, *, by: Actor | User) -> None:
     if ticket.assigned_to_id is None and actor.user is not None:
         SupportTicket.objects.filter(pk=ticket.pk, assigned_to=None).update(assigned_to=actor.user)
         ticket.refresh_from_db()
-    record(ticket, "started", timeline_owner=ticket.client, by=by, summary=f"Ticket {ticket} started")
+    record(ticket, "started", timeline_owner=ticket.customer, by=by, summary=f"Ticket {ticket} started")
 
 
 @transaction.atomic
@@ -78,7 +83,7 @@ def escalate(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
     if not why:
         raise InvalidInput("Enter a reason for escalating the ticket.")
     set_status(ticket, TicketStatus.ESCALATED, by=by, escalated_at=timezone.now())
-    record(ticket, "escalated", timeline_owner=ticket.client, by=by, summary=f"Ticket {ticket} escalated: {why}")
+    record(ticket, "escalated", timeline_owner=ticket.customer, by=by, summary=f"Ticket {ticket} escalated: {why}")
 
 
 @transaction.atomic
@@ -95,12 +100,14 @@ def resolve(ticket: SupportTicket, *, summary: str, by: Actor | User) -> None:
     now = timezone.now()
     set_status(ticket, TicketStatus.RESOLVED, by=by, resolution_summary=summary, resolved_at=now)
     record_first_response(ticket, now)
-    record(ticket, "resolved", timeline_owner=ticket.client, by=by, summary=f"Ticket {ticket} resolved: {summary}")
+    record(ticket, "resolved", timeline_owner=ticket.customer, by=by, summary=f"Ticket {ticket} resolved: {summary}")
 
 
 @transaction.atomic
 def reopen(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
-    """Reopen a resolved `ticket`; a note keeps the previous resolution.
+    """Reopen a resolved `ticket` with new due times.
+
+    A note keeps the previous resolution, and the entry on its timeline what was promised first and when it was met.
 
     Raises:
         InvalidInput: `why` is blank.
@@ -109,15 +116,50 @@ def reopen(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
     why = strip_text(why)
     if not why:
         raise InvalidInput("Enter a reason for reopening the ticket.")
-    previous_summary = SupportTicket.everything.select_for_update().get(pk=ticket.pk).resolution_summary
-    set_status(ticket, TicketStatus.OPEN, by=by, resolved_at=None, resolution_summary="", satisfaction=None)
-    append_note(ticket, f"Reopened: {why}\nPrevious resolution: {previous_summary}", internal=True, by=by)
-    record(ticket, "reopened", timeline_owner=ticket.client, by=by, summary=f"Ticket {ticket} reopened: {why}")
+    locked = SupportTicket.everything.select_for_update().get(pk=ticket.pk)
+    first_response_due, resolution_due = compute_due_times(locked.priority, timezone.now())
+    set_status(
+        ticket,
+        TicketStatus.OPEN,
+        by=by,
+        resolved_at=None,
+        resolution_summary="",
+        satisfaction=None,
+        first_responded_at=None,
+        first_response_due_at=first_response_due,
+        resolve_due_at=resolution_due,
+    )
+    append_note(ticket, f"Reopened: {why}\nPrevious resolution: {locked.resolution_summary}", internal=True, by=by)
+    record(
+        ticket,
+        "reopened",
+        timeline_owner=ticket.customer,
+        by=by,
+        summary=f"Ticket {ticket} reopened: {why}\n{describe_promises(locked, resolution_due)}",
+        **{name: at.isoformat() for name in PROMISE_FIELDS if (at := getattr(locked, name))},
+    )
+
+
+def last_opened_at(ticket: SupportTicket) -> datetime:
+    """Return when `ticket` was opened, or reopened for the last time."""
+    reopened = ActivityLog.objects.for_target(ticket).filter(verb="reopened").first()
+    return reopened.occurred_at if reopened else ticket.created_at
+
+
+def describe_promises(before: SupportTicket, resolution_due: datetime) -> str:
+    """Return the new due time, and the one that `before` had with the time of its resolution."""
+    first_due = f"due {format_moment(before.resolve_due_at)}" if before.resolve_due_at else "no due time"
+    resolved = f", resolved {format_moment(before.resolved_at)}" if before.resolved_at else ""
+    return f"Due {format_moment(resolution_due)}. Before: {first_due}{resolved}."
+
+
+def format_moment(at: datetime) -> str:
+    return f"{timezone.localtime(at):%-d %b %Y, %H:%M}"
 
 
 @transaction.atomic
 def set_priority(ticket: SupportTicket, priority: str, *, by: Actor | User) -> None:
-    """Set the priority, and compute the open due times again from the time the ticket was opened.
+    """Set the priority, and compute the open due times again from the time the ticket was last opened.
 
     Raises:
         NotPermitted: `by` may not change tickets.
@@ -134,7 +176,7 @@ def set_priority(ticket: SupportTicket, priority: str, *, by: Actor | User) -> N
         raise IllegalTransition(
             f"Ticket #{locked.number} already has {locked.get_priority_display().lower()} priority."
         )
-    first_response_due, resolution_due = compute_due_times(priority, locked.created_at)
+    first_response_due, resolution_due = compute_due_times(priority, last_opened_at(locked))
     due_dates = {"resolve_due_at": resolution_due}
     if locked.first_responded_at is None:
         due_dates["first_response_due_at"] = first_response_due
@@ -144,7 +186,7 @@ def set_priority(ticket: SupportTicket, priority: str, *, by: Actor | User) -> N
     record(
         ticket,
         "prioritised",
-        timeline_owner=ticket.client,
+        timeline_owner=ticket.customer,
         by=by,
         summary=summary_text,
         was=locked.priority,
@@ -171,7 +213,7 @@ def add_ticket_note(ticket: SupportTicket, body: str, *, internal: bool, by: Act
     if not internal:
         record_first_response(ticket, timezone.now())
     record(
-        ticket, "noted", timeline_owner=ticket.client, by=by, summary=f"Note on ticket #{ticket.number}: {body[:200]}"
+        ticket, "noted", timeline_owner=ticket.customer, by=by, summary=f"Note on ticket #{ticket.number}: {body[:200]}"
     )
 
 
@@ -216,7 +258,7 @@ def rate_ticket(ticket: SupportTicket, satisfaction: int, *, by: Actor | User) -
     record(
         ticket,
         "rated",
-        timeline_owner=ticket.client,
+        timeline_owner=ticket.customer,
         by=by,
         summary=f"Ticket {ticket}: satisfaction {satisfaction} of 5",
     )

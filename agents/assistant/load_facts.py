@@ -10,7 +10,8 @@ from django.db.models.functions import Left
 from agents.assistant import lead_facts
 from agents.assistant.facts import MAX_FACT_QUOTE_LENGTH, Fact, FactSource, LeadFacts, format_date
 from agents.assistant.questions import QuestionIntent, Topic
-from crm.models import ActivityLog, Client, User
+from crm.models import Client, User
+from crm.records.timeline import load_timeline
 from crm.text.cleaning import shorten
 from crm.text.quotes import own_text
 from inbox.models import LAST_ACTIVITY, Direction, Message, Nature, Thread, ThreadQuerySet, ThreadStatus
@@ -75,7 +76,7 @@ def load_lead_facts(lead: Lead, intent: QuestionIntent, user: User, now: datetim
         lead_facts.owner_facts(lead),
         lead_facts.field_facts(lead),
         lead_facts.closing_facts(lead, client),
-        timeline_facts(lead, intent),
+        timeline_facts(lead, user, intent),
     ]
     record_filter = Q(lead=lead) | Q(client=client) if client else Q(lead=lead)
     missing_notes = dict(NO_FACT_NOTES)
@@ -205,12 +206,11 @@ def suggestion_fact(topic: Topic, row: Suggestion, names: LabelCache, state: str
     return Fact(topic, text, FactSource("suggestion", str(row.pk), "Suggestion"), shorten(words, MAX_FACT_QUOTE_LENGTH))
 
 
-def timeline_facts(lead: Lead, intent: QuestionIntent) -> Iterator[Fact]:
-    """Yield the timeline, from the day that the question names; newest first."""
-    rows = ActivityLog.objects.on_timeline_of(lead).select_related("actor")
-    if intent.since is not None:
-        rows = rows.filter(occurred_at__gte=intent.since)
-    for line in rows[:MAX_TIMELINE_FACTS]:
-        who = str(line.actor or line.metadata.get("name") or line.get_actor_type_display())
-        text = f"{format_date(line.occurred_at)}, {shorten(who, 60)}: {shorten(' '.join(line.summary.split()), 200)}"
+def timeline_facts(lead: Lead, user: User, intent: QuestionIntent) -> Iterator[Fact]:
+    """Yield what `user` may see of the timeline, from the day that the question names; newest first."""
+    for line in load_timeline(user, lead, size=MAX_TIMELINE_FACTS).lines:
+        if intent.since is not None and line.occurred_at < intent.since:
+            return
+        who, summary = shorten(line.actor_name, 60), shorten(" ".join(line.summary.split()), 200)
+        text = f"{format_date(line.occurred_at)}, {who}: {summary}"
         yield Fact(Topic.TIMELINE, text, FactSource("lead", str(lead.pk), "Timeline", "timeline"), at=line.occurred_at)

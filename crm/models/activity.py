@@ -85,3 +85,7 @@ class ActivityLog(models.Model):
 
     def __str__(self) -> str:
         return self.summary or self.verb
+
+    @property
+    def actor_name(self) -> str:
+        return str(self.actor or self.metadata.get("name") or self.get_actor_type_display())

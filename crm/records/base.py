@@ -12,11 +12,13 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import FieldError, ValidationError
 from django.db import models, router
 from django.db.models.functions import Coalesce, Concat, Lower, Now
-from django.db.models.lookups import Exact
+from django.db.models.lookups import Exact, IsNull
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 LIVE = models.Q(deleted_at__isnull=True)
+# What is not an object in a JSON list. Strict, because a lax path unwraps a list within the list.
+NON_OBJECT_PATH = 'strict $[*] ? (@.type() <> "object")'
 
 
 class RecordQuerySet(models.QuerySet):
@@ -188,9 +190,16 @@ def json_type_check(table: str, field: str, kind: str) -> models.CheckConstraint
 
 
 def no_empty_tag_check(table: str) -> models.CheckConstraint:
+    """Return a check that no element of `tags` is empty or null."""
+    null_position = models.Func(
+        models.F("tags"),
+        models.Value(None, models.CharField()),
+        function="array_position",
+        output_field=models.IntegerField(),
+    )
     return models.CheckConstraint(
         name=f"{table}_tags_not_empty",
-        condition=~models.Q(tags__contains=[""]),
+        condition=~models.Q(tags__contains=[""]) & models.Q(IsNull(null_position, True)),
         violation_error_message="A tag must not be empty.",
     )
 
@@ -200,6 +209,31 @@ def not_blank_check(table: str, field: str) -> models.CheckConstraint:
         name=f"{table}_{field}_not_blank",
         condition=~models.Q(**{field: ""}),
         violation_error_message=f"The {field.replace('_', ' ')} must not be empty.",
+    )
+
+
+def jsonpath_exists(field: str, path: str) -> models.Func:
+    """Return whether JSON `field` has something that `path` finds, for checks of its shape."""
+    quoted = path.replace("'", "''")
+    return models.Func(
+        models.F(field),
+        template=f"jsonb_path_exists(%(expressions)s, '{quoted}'::jsonpath)",
+        output_field=models.BooleanField(),
+    )
+
+
+def empty_for_null(**empty_values: str) -> pgtrigger.Trigger:
+    """Return a trigger that stores the empty value of a column (in SQL) where an INSERT gives NULL.
+
+    For tables that other programs fill with plain SQL, in which NULL is the usual word for "nothing".
+    """
+    columns = [f"NEW.{name} := coalesce(NEW.{name}, {value});" for name, value in empty_values.items()]
+    return pgtrigger.Trigger(
+        name="empty_for_null",
+        operation=pgtrigger.Insert,
+        when=pgtrigger.Before,
+        condition=pgtrigger.Condition(" OR ".join(f"NEW.{name} IS NULL" for name in empty_values)),
+        func=" ".join([*columns, "RETURN NEW;"]),
     )
 
 

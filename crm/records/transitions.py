@@ -90,11 +90,13 @@ def purge(row: Record, *, by: Actor | User) -> None:
         raise IllegalTransition(f"The {describe_record(row)} must be deleted before it is purged.")
     record(row, "purged", by=by, summary=f"Purged {describe_record(row)}")
     try:
-        with transaction.atomic():
+        with errors_as_invalid_input():
             current.delete()
     except ProtectedError as error:
         dependents = ", ".join(sorted({str(describe_record(other)) for other in error.protected_objects})[:3])
         raise IllegalTransition(f"The {describe_record(row)} is still referenced by {dependents}.") from error
+    except InvalidInput as error:  # a row that refers to it cannot do without it
+        raise IllegalTransition(f"The {describe_record(row)} cannot be purged. {error}") from error
 
 
 @transaction.atomic

@@ -2,6 +2,8 @@
 
 from functools import partial
 from typing import Any, ClassVar
+from urllib.parse import urlencode
+from uuid import UUID
 
 from django import forms
 from django.conf import settings
@@ -11,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 from unfold.admin import ModelAdmin
@@ -21,6 +23,7 @@ from crm.exceptions import ActionRefused, IllegalTransition, errors_as_invalid_i
 from crm.models import ActivityLog
 from crm.records import transitions
 from crm.records.history import load_history
+from crm.records.timeline import Position, TimelinePage, load_timeline
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import ActionViewsMixin, drop_invalid_keys, is_soft_deleted
 from crm.screens.filter_sheet import build_filter_sheet
@@ -36,8 +39,6 @@ from crm.screens.record_forms import (
     TypedDecimalField,
     make_form_with_error,
 )
-
-TIMELINE_LENGTH = 50
 
 
 class ReadOnlyMixin:
@@ -134,6 +135,7 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("<uuid:pk>/do/<slug:verb>/", wrap(self.action_view), name=f"{name}_do"),
+            path("<uuid:pk>/timeline/", wrap(require_safe(self.timeline_view)), name=f"{name}_timeline"),
             path("filters/", wrap(require_safe(self.filters_view)), name=f"{name}_filters"),
             *super().get_urls(),
         ]
@@ -176,12 +178,37 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
             "row": row,
             "page_actions": self.available_actions(request, row),
             "panels": [panel for make_panel in panels if (panel := make_panel(request, row)) is not None],
-            "timeline": ActivityLog.objects.on_timeline_of(row).select_related("actor")[:TIMELINE_LENGTH],
+            **self.timeline_context(request, row),
             "can_edit": self.has_change_permission(request, row),
             "can_delete": self.has_delete_permission(request, row) and not is_soft_deleted(row),
             "can_restore": self.user_can(request, "restore") and is_soft_deleted(row),
             "can_purge": self.user_can(request, "purge") and is_soft_deleted(row),
         }
+
+    def load_timeline(self, request: HttpRequest, row: models.Model, before: Position | None) -> TimelinePage:
+        return load_timeline(request.user, row, before)
+
+    def timeline_context(self, request: HttpRequest, row: models.Model, before: Position | None = None) -> dict:
+        """Return a page of the timeline of `row`, and the link to the next one."""
+        page = self.load_timeline(request, row, before)
+        url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_timeline", args=[row.pk])
+        older = f"{url}?{urlencode({'before': page.older})}" if page.older else ""
+        return {"timeline": page.lines, "timeline_older": older}
+
+    def timeline_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Show a page of the timeline; an invalid position shows the first one."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        row = self.get_visible_object(request, str(pk))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Timeline of {row}",
+            "opts": self.opts,
+            "original": row,
+            "back": self.page_url(row),
+            **self.timeline_context(request, row, Position.parse(request.GET.get("before", ""))),
+        }
+        return TemplateResponse(request, "crm/timeline_page.html", context)
 
     # The form
 

@@ -32,7 +32,9 @@ class EmailTemplate(Record):
     """A reusable email. Placeholders such as `{{lead_name}}` are filled in for the recipient."""
 
     name = models.CharField(max_length=100)
-    category = models.CharField(max_length=12, choices=TemplateCategory, default=TemplateCategory.OTHER)
+    category = models.CharField(
+        max_length=12, choices=TemplateCategory, default=TemplateCategory.OTHER, db_default=TemplateCategory.OTHER
+    )
     subject = models.CharField(max_length=200)
     body = models.TextField(max_length=20_000)
     is_active = models.BooleanField("active", default=True, db_default=True)

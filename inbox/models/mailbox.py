@@ -81,7 +81,7 @@ class Mailbox(Record):
 
     owner = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="mailboxes")
     address = models.EmailField()
-    provider = models.CharField(max_length=10, choices=Provider, default=Provider.IMPORT)
+    provider = models.CharField(max_length=10, choices=Provider, default=Provider.IMPORT, db_default=Provider.IMPORT)
     status = models.CharField(
         max_length=14, choices=MailboxStatus, default=MailboxStatus.ACTIVE, db_default=MailboxStatus.ACTIVE
     )

@@ -1,13 +1,23 @@
 """A message in a thread."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 
-from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet, choices_check, json_field, json_type_check
+from crm.records.base import (
+    LIVE,
+    LiveManager,
+    Record,
+    RecordQuerySet,
+    can_see_everyone,
+    choices_check,
+    json_field,
+    json_type_check,
+)
 from inbox.models.thread import VERBATIM_SOURCES, Direction, Thread
 
 
@@ -58,6 +68,10 @@ IS_NOT_SENT = models.Q(state__in=[MessageState.FAILED, MessageState.UNCERTAIN])
 
 class MessageQuerySet(RecordQuerySet):
     """Named sets of messages."""
+
+    def visible_to(self, user: Any) -> "MessageQuerySet":
+        """Return the messages of the threads that `user` may see."""
+        return self if can_see_everyone(user) else self.filter(thread__in=Thread.everything.visible_to(user))
 
     def not_sent(self) -> "MessageQuerySet":
         """Return outgoing messages that failed or have their delivery unconfirmed, of any author."""

@@ -1,5 +1,6 @@
 """Threads: stored conversations on any channel."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -119,7 +120,9 @@ class Thread(Record):
     status = models.CharField(
         max_length=10, choices=ThreadStatus, default=ThreadStatus.OPEN, db_default=ThreadStatus.OPEN
     )
-    lead = models.ForeignKey("leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
+    lead = models.ForeignKey(
+        "leads.Lead", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads", db_index=False
+    )
     client = models.ForeignKey("crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
     project = models.ForeignKey("crm.Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
     # The user who should reply, if not the owner of the lead or client.
@@ -145,6 +148,8 @@ class Thread(Record):
     processed_at = models.DateTimeField(null=True, blank=True, editable=False)
     metadata = json_field(dict)
     search_text = search_field("subject")
+    # In memory: the newest of the messages that were added since it was read, also of those that are no contact.
+    new_activity_at: datetime | None = None
 
     objects = LiveManager.from_queryset(ThreadQuerySet)()
     everything = models.Manager.from_queryset(ThreadQuerySet)()
@@ -219,6 +224,14 @@ class Thread(Record):
                 "id",
                 condition=models.Q(assigned_to__isnull=False),
                 name="threads_assigned",
+            ),
+            # Most threads have no lead. Deleted threads are in it too: purging a lead clears them.
+            models.Index(
+                "lead",
+                LAST_ACTIVITY.desc(),
+                models.F("id").desc(),
+                condition=models.Q(lead__isnull=False),
+                name="threads_of_lead",
             ),
             GinIndex("participant_emails", condition=LIVE, name="threads_participants"),
             search_index("threads"),

@@ -9,17 +9,20 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Extract, Lower, Now, Upper
+from django.db.models.lookups import IsNull
 from django.utils import timezone
 
 from crm.models.people import ClientType
 from crm.records.base import (
     LIVE,
+    NON_OBJECT_PATH,
     LiveManager,
     Record,
     choices_check,
     digits_only,
     json_field,
     json_type_check,
+    jsonpath_exists,
     no_empty_tag_check,
     not_blank_check,
     range_check,
@@ -34,9 +37,7 @@ from leads.models.lead_queryset import LAST_CONTACT_SORT_KEY, PRIORITY_SORT_KEYS
 from leads.models.signal_constraints import (
     CHECK_SIGNAL_TIMESTAMPS_SQL,
     MALFORMED_SIGNAL_PATH,
-    NON_OBJECT_SIGNAL_PATH,
     SYNC_CLOSED_AT_SQL,
-    jsonpath_exists,
 )
 from leads.models.stage import LeadStatus
 
@@ -215,7 +216,7 @@ class Lead(Record):
             models.CheckConstraint(
                 name="leads_signals_well_formed",
                 condition=~models.Q(jsonpath_exists("signals", MALFORMED_SIGNAL_PATH))
-                & ~models.Q(jsonpath_exists("signals", NON_OBJECT_SIGNAL_PATH)),
+                & ~models.Q(jsonpath_exists("signals", NON_OBJECT_PATH)),
                 violation_error_message="A signal needs a type, an ISO timestamp and a weight from -1 to 1.",
             ),
             json_type_check("leads", "auto_data", "object"),
@@ -302,7 +303,17 @@ class Lead(Record):
             GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="leads_custom_fields"),
             GinIndex(OpClass("auto_data", name="jsonb_path_ops"), condition=LIVE, name="leads_auto_data"),
             GinIndex(OpClass("home_data", name="jsonb_path_ops"), condition=LIVE, name="leads_home_data"),
+            GinIndex(OpClass("line_data", name="jsonb_path_ops"), condition=LIVE, name="leads_line_data"),
             models.Index(Upper(KeyTextTransform("vin", "auto_data")), condition=LIVE, name="leads_vin"),
+            # For the SQL of other programs, which compares the VIN as it is written and sorts tiers by name.
+            models.Index(
+                KeyTextTransform("vin", "auto_data"),
+                condition=LIVE & models.Q(IsNull(KeyTextTransform("vin", "auto_data"), False)),
+                name="leads_vin_as_written",
+            ),
+            models.Index(
+                "priority_tier", models.F("overall_score").desc(), condition=LIVE, name="leads_tier_and_score"
+            ),
             search_index("leads"),
         ]
 

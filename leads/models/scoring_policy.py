@@ -12,13 +12,13 @@ from crm.records.base import (
     choices_check,
     json_field,
     json_type_check,
+    jsonpath_exists,
     not_blank_check,
     range_check,
     with_row_audit,
 )
 from leads.models.lead import Lead
 from leads.models.lead_choices import Tier
-from leads.models.signal_constraints import jsonpath_exists
 
 # A weight is {weight −1..1, half_life_days > 0}; the path finds everything else.
 MALFORMED_WEIGHT_PATH = (
@@ -35,6 +35,9 @@ IMMUTABLE_POLICY_FIELDS = [
     "warm_from",
     "dormant_after_days",
 ]
+
+# A score that moves by this much at once is worth a line on the timeline.
+SCORE_MOVE = Decimal("0.10")
 
 
 class ScoringPolicyQuerySet(RecordQuerySet):
@@ -135,12 +138,17 @@ class ScoringPolicy(Record):
 
 
 class TierChange(models.Model):
-    """A change of a lead's tier. Scoring writes it; a job deletes it after a year."""
+    """A change of a lead's tier, or a move of its score by `SCORE_MOVE` or more at once.
+
+    Scoring writes it and the timeline shows it; a job deletes it after a year. The slow fading of a score leaves no
+    row until the tier changes, so a nightly run does not write a row for each lead.
+    """
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="tier_changes", db_index=False)
     at = models.DateTimeField()
     was = models.CharField(max_length=8, choices=Tier, null=True)
     now = models.CharField(max_length=8, choices=Tier, null=True)
+    previous_score = models.DecimalField(max_digits=3, decimal_places=2, null=True)
     score = models.DecimalField(max_digits=3, decimal_places=2, null=True)
 
     class Meta:
@@ -150,6 +158,7 @@ class TierChange(models.Model):
             choices_check("tier_changes", "was", Tier, null=True),
             choices_check("tier_changes", "now", Tier, null=True),
             range_check("tier_changes", "score", 0, 1),
+            range_check("tier_changes", "previous_score", 0, 1),
         ]
         indexes = [
             models.Index("lead", models.F("at").desc(), name="tier_changes_of_lead"),

@@ -1,7 +1,5 @@
 """The constraints of the database on signals, and the trigger that sets the closing date of a lead."""
 
-from django.db import models
-
 # A signal is {type, timestamp, weight −1..1, …}; the path finds everything else.
 MALFORMED_SIGNAL_PATH = (
     '$[*] ? ((@.type() <> "object")'
@@ -9,8 +7,6 @@ MALFORMED_SIGNAL_PATH = (
     ' || (!exists(@.timestamp ? (@.type() == "string" && @ like_regex "^[0-9]{4}-[0-9]{2}-[0-9]{2}T")))'
     ' || (!exists(@.weight ? (@.type() == "number" && @ >= -1 && @ <= 1))))'
 )
-# Strict mode, because the lax path above unwraps a list within the list.
-NON_OBJECT_SIGNAL_PATH = 'strict $[*] ? (@.type() <> "object")'
 # A timestamp such as 31 February would stop every run of the scoring, and the path above cannot detect it.
 CHECK_SIGNAL_TIMESTAMPS_SQL = """
     PERFORM (signal ->> 'timestamp')::timestamptz FROM jsonb_array_elements(NEW.signals) AS signal;
@@ -25,12 +21,3 @@ SYNC_CLOSED_AT_SQL = """
       INTO NEW.closed_at FROM lead_statuses WHERE code = NEW.status_id;
     RETURN NEW;
 """
-
-
-def jsonpath_exists(field: str, path: str) -> models.Func:
-    quoted = path.replace("'", "''")
-    return models.Func(
-        models.F(field),
-        template=f"jsonb_path_exists(%(expressions)s, '{quoted}'::jsonpath)",
-        output_field=models.BooleanField(),
-    )

@@ -14,11 +14,12 @@ from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
 from leads.models import ScoringPolicy
+from leads.models.scoring_policy import SCORE_MOVE
 
 SCORING_BATCH_SIZE = 5_000
 # A run over all leads locks and writes only rows that change, and skips locked rows; the next run updates them.
 COMPUTED_TIERS_SQL = """
-    SELECT lead.id, lead.priority_tier AS was, scored.score, computed.tier
+    SELECT lead.id, lead.priority_tier AS was, lead.overall_score AS previous_score, scored.score, computed.tier
       FROM leads AS lead,
    LATERAL (SELECT lead_score(lead.signals, %(weights)s, %(half_life)s, %(at)s) AS score) AS scored,
    LATERAL (SELECT coalesce(lead.tier_override, CASE
@@ -29,16 +30,19 @@ COMPUTED_TIERS_SQL = """
      WHERE lead.deleted_at IS NULL AND lead.closed_at IS NULL AND {which}
 """
 SCORE_DIFFERS_SQL = "(lead.overall_score, lead.priority_tier) IS DISTINCT FROM (scored.score, computed.tier)"
+# Worth a line on the timeline: another tier, or a score that moved much at once. Fading alone is not.
+IS_NOTABLE_SQL = f"(was IS DISTINCT FROM tier OR abs(score - previous_score) >= {SCORE_MOVE})"
 RESCORE_SQL = f"""
 WITH rescored AS MATERIALIZED (
     {COMPUTED_TIERS_SQL} FOR NO KEY UPDATE OF lead {{lock}}
 ), changed AS (
-    UPDATE leads SET overall_score = rescored.score, priority_tier = rescored.tier, last_scored_at = %(at)s
+    UPDATE leads SET overall_score = rescored.score, priority_tier = rescored.tier, last_scored_at = %(at)s,
+           last_activity_at = greatest(last_activity_at, CASE WHEN {IS_NOTABLE_SQL} THEN %(at)s::timestamptz END)
       FROM rescored WHERE leads.id = rescored.id
-    RETURNING leads.id, rescored.was, rescored.tier, rescored.score
+    RETURNING leads.id, rescored.was, rescored.tier, rescored.previous_score, rescored.score
 ), tier_change AS (
-    INSERT INTO tier_changes (lead_id, at, was, now, score)
-    SELECT id, %(at)s, was, tier, score FROM changed WHERE was IS DISTINCT FROM tier
+    INSERT INTO tier_changes (lead_id, at, was, now, previous_score, score)
+    SELECT id, %(at)s, was, tier, previous_score, score FROM changed WHERE {IS_NOTABLE_SQL}
 )
 SELECT count(*) FROM changed
 """

@@ -39,7 +39,7 @@ class ResolveTicketKind(Kind):
         ticket = require_ticket(cls.parse_content(content))
         suggestion.ticket = suggestion.ticket or ticket
         if suggestion.lead_id is None and suggestion.client_id is None:
-            suggestion.client = ticket.client
+            suggestion.client, suggestion.lead = ticket.client, None if ticket.client_id else ticket.lead
         return content
 
     @classmethod
@@ -89,7 +89,7 @@ class ResolveTicketKind(Kind):
 
 
 def require_ticket(payload: ResolveTicketPayload) -> SupportTicket:
-    ticket = SupportTicket.everything.select_related("client").filter(pk=payload.ticket).first()
+    ticket = SupportTicket.everything.select_related("client", "lead").filter(pk=payload.ticket).first()
     if ticket is None:
         raise IllegalTransition("The ticket of this suggestion no longer exists.")
     if ticket.is_deleted:

@@ -1,6 +1,6 @@
 """SCHEDULE_CALL: invite the lead or client to a call or a meeting, and book it."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from django.utils import timezone
@@ -177,9 +177,20 @@ def invitation_uid(suggestion: Suggestion) -> str:
     return f"{suggestion.pk}@{agency_domain()}"
 
 
+def event_times(at: datetime, minutes: int) -> tuple[datetime, datetime]:
+    """Return start and end of a meeting for an invitation: in local time, or both in UTC where one would be unclear.
+
+    In the repeated hour of a time change, a local time in a calendar file means the first of the two (RFC 5545).
+    """
+    start = at.astimezone(UTC)
+    end = start + timedelta(minutes=minutes)
+    local_start, local_end = timezone.localtime(start), timezone.localtime(end)
+    return (start, end) if local_start.fold or local_end.fold else (local_start, local_end)
+
+
 def build_invitation(payload: ScheduleCallPayload, suggestion: Suggestion, sender: User | None) -> bytes:
     """Return the iCalendar invitation to the first of the times (RFC 5546, METHOD:REQUEST)."""
-    start = timezone.localtime(payload.suggestedTimes[0])
+    start, end = event_times(payload.suggestedTimes[0], payload.duration)
     name, ours, answer = sender_headers(sender)
     event = icalendar.Event()
     event.add("uid", invitation_uid(suggestion))
@@ -187,7 +198,7 @@ def build_invitation(payload: ScheduleCallPayload, suggestion: Suggestion, sende
     # Of two invitations with one UID the later one counts.
     event.add("dtstamp", suggestion.reviewed_at or suggestion.created_at)
     event.add("dtstart", start)
-    event.add("dtend", start + timedelta(minutes=payload.duration))
+    event.add("dtend", end)
     event.add("summary", MEETING_LABELS[payload.meetingType].capitalize() + f" with {name}")
     event.add("status", "CONFIRMED")
     if where := meeting_place(payload, suggestion):

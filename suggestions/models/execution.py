@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -78,7 +79,7 @@ def unless_on_its_way(collector: Any, field: models.Field, rows: models.QuerySet
 class SuggestionExecution(models.Model):
     """One attempt to execute what was approved."""
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
     suggestion = models.ForeignKey(
         "suggestions.Suggestion", on_delete=unless_on_its_way, related_name="executions", db_index=False
     )

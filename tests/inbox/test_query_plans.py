@@ -2,14 +2,18 @@
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from crm.models import User
+from crm.records.timeline import Position
 from inbox.incoming.participants import OwnerLookup
 from inbox.lead_signals.ask_model import threads_to_read
-from inbox.models import Message, Thread
+from inbox.models import LAST_ACTIVITY, Message, Thread
+from inbox.timeline import message_lines
+from leads.models import Lead
 from tests.query_plans import first_page, has_seq_scan, has_sort, plan_indexes, plan_nodes, vacuum_analyze
 from tests.table_cleanup import allow_truncate
 
@@ -125,6 +129,29 @@ def test_threads_for_the_model_use_their_index(filled, db):
         cursor.execute("UPDATE messages SET direction = 'in', state = 'RECEIVED'")
         cursor.execute("ANALYZE threads, messages")
     assert "threads_newest" in plan_indexes(threads_to_read(timezone.now()).values("pk")[:50])
+
+
+def test_threads_of_a_lead_use_their_index(filled, db):
+    threads = Thread.objects.filter(lead=Thread.objects.exclude(lead=None).first().lead_id)
+    newest = threads.order_by(LAST_ACTIVITY.desc(), "-id").values("pk")[:11]
+    assert plan_indexes(newest) == {"threads_of_lead"}
+    assert not has_sort(newest)
+
+
+@pytest.mark.parametrize("reader", ["chief", "agent"])
+def test_messages_of_a_timeline_are_read_from_indexes(filled, db, reader):
+    filled["agent"].user_permissions.add(Permission.objects.get(codename="view_thread"))
+    user = User.objects.get(pk=filled[reader].pk)
+    lead = Lead.objects.filter(assigned_to=filled["agent"], threads__isnull=False).first()
+    with CaptureQueriesContext(connection) as asked:
+        message_lines(user, lead, Position(timezone.now(), lead.pk), 50)
+    [statement] = [query["sql"] for query in asked.captured_queries if 'FROM "messages"' in query["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {statement}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "threads_of_lead" in plan
+    assert "Seq Scan on threads" not in plan
+    assert "Seq Scan on messages" not in plan
 
 
 def test_tracking_token_uses_its_index(filled, db):

@@ -19,12 +19,13 @@ ROWS = 20_000
 FILL = """
     INSERT INTO leads (contact_name, contact_email, contact_phone, company_name, status_id, priority_tier,
                        overall_score, estimated_value, last_contact_at, awaiting_reply, tags, custom_fields,
-                       auto_data, home_data, assigned_to_id, insurance_type_id, deleted_at, loss_reason)
+                       auto_data, home_data, line_data, assigned_to_id, insurance_type_id, deleted_at, loss_reason)
     SELECT 'Person ' || md5(n::text), 'p' || n || '@example.com', '(555) 01' || n %% 100, md5((n * 7)::text),
            (ARRAY['NEW_OPPORTUNITIES', 'ACTIVE', 'PROPOSAL_SENT', 'ON_ICE', 'CLOSED_WON', 'CLOSED_LOST'])[n %% 6 + 1],
            (ARRAY['hot', 'warm', 'cold', 'cold', 'dormant', NULL])[n %% 37 %% 6 + 1], (n %% 101) / 100.0, n,
            now() - n * interval '1 hour', n %% 50 = 0, ARRAY['tag' || n %% 997], jsonb_build_object('key', n),
            jsonb_build_object('vin', 'VIN' || n), jsonb_build_object('address', n::text),
+           jsonb_build_object('umbrella', jsonb_build_object('limit', n)),
            CASE WHEN n %% 40 = 0 THEN %(user)s::uuid END, CASE WHEN n %% 30 = 0 THEN %(line)s::uuid END,
            CASE WHEN n %% 100 = 0 THEN now() END, CASE WHEN n %% 6 = 5 THEN 'BUDGET' ELSE '' END
       FROM generate_series(1, %(rows)s) AS n
@@ -85,6 +86,11 @@ QUERIES = {
     "leads_custom_fields": lambda user, line: live().filter(custom_fields__contains={"key": 77}),
     "leads_auto_data": lambda user, line: live().filter(auto_data__contains={"vin": "VIN77"}),
     "leads_home_data": lambda user, line: live().filter(home_data__contains={"address": "77"}),
+    "leads_line_data": lambda user, line: live().filter(line_data__contains={"umbrella": {"limit": 77}}),
+    "leads_vin_as_written": lambda user, line: (
+        live().annotate(vin=KeyTextTransform("vin", "auto_data")).filter(vin="VIN77")
+    ),
+    "leads_tier_and_score": lambda user, line: live().filter(priority_tier="hot").order_by("-overall_score")[:50],
     "leads_vin": lambda user, line: (
         live().annotate(vin=Upper(KeyTextTransform("vin", "auto_data"))).filter(vin="VIN77")
     ),
@@ -107,6 +113,22 @@ QUERIES = {
 @pytest.mark.parametrize("index", QUERIES)
 def test_each_index_is_used_by_its_query(filled_table, db, index):
     assert index in indexes_of(QUERIES[index](*filled_table))
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("ORDER BY priority_tier, overall_score DESC LIMIT 50", "leads_tier_and_score"),
+        ("AND auto_data->>'vin' = 'VIN77'", "leads_vin_as_written"),
+    ],
+)
+def test_sql_of_other_programs_uses_an_index(filled_table, db, query, index):
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN SELECT id FROM leads WHERE deleted_at IS NULL {query}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert index in plan
+    assert "Seq Scan" not in plan
+    assert "Sort" not in plan
 
 
 def test_every_lead_index_has_a_query():

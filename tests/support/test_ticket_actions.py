@@ -38,7 +38,7 @@ def test_ticket_numbers_are_unique(ann):
 
 
 def test_opening_needs_subject_and_permission(ann, vera):
-    with pytest.raises(InvalidInput, match="Subject"):
+    with pytest.raises(InvalidInput, match="Enter a subject or a description"):
         open_ticket(SupportTicket(client=make_client(), subject=""), by=ann)
     with pytest.raises(NotPermitted):
         open_ticket(SupportTicket(client=make_client(), subject="x"), by=vera)

@@ -85,12 +85,13 @@ def test_notes_show_their_audience(as_ann, ann):
     assert page.index("visible to customer") < page.index("On its way") < page.index("internal</span>")
 
 
-def test_malformed_notes_never_break_page(as_ann):
+def test_note_with_impossible_date_never_breaks_page(as_ann):
     ticket = make_ticket()
-    strange = [{"body": "No date"}, {"body": "Bad date", "at": "soon"}, {"at": 5}, "text", None, {"body": 7}, [1]]
-    SupportTicket.objects.filter(pk=ticket.pk).update(notes=strange)
+    note = {"at": "2026-02-31T25:61", "by": "Seed", "body": "Bad date", "internal": True}
+    no_zone = {**note, "at": "2026-02-01T10:00", "body": "No zone"}
+    SupportTicket.objects.filter(pk=ticket.pk).update(notes=[note, no_zone])
     page = read_page(as_ann, ticket)
-    assert "No date" in page
+    assert "No zone" in page
     assert "Bad date" in page
 
 
@@ -146,3 +147,16 @@ def test_viewing_ticket_changes_nothing(as_ann):
     before = SupportTicket.objects.values().get(pk=ticket.pk)
     read_page(as_ann, ticket)
     assert SupportTicket.objects.values().get(pk=ticket.pk) == before
+
+
+def test_ticket_of_a_lead_without_client_shows_the_lead(as_ann):
+    lead = make_lead(contact_name="Lena Lead", contact_phone="+1 555 0100")
+    ticket = make_ticket(client=None, lead=lead, subject="No answer")
+    other = make_ticket(client=None, lead=lead, subject="Wrong form")
+    page = read_page(as_ann, ticket)
+    assert "Lena Lead" in page
+    assert "+1 555 0100" in page
+    assert f"/support/supportticket/?lead={lead.pk}" in page
+    assert str(other) in page
+    rows = as_ann.get("/support/supportticket/").content.decode()
+    assert rows.count(f"/leads/lead/{lead.pk}/change/") == 2

@@ -1,6 +1,7 @@
 """Tests of all status changes of a ticket, allowed and refused."""
 
 import itertools
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -9,10 +10,10 @@ from django.utils import timezone
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import ActivityLog
 from crm.records.activity import SYSTEM_ACTOR
-from crm.records.transitions import soft_delete
+from crm.records.transitions import purge, soft_delete
 from support.models import TICKET_TRANSITIONS, SupportTicket, TicketStatus
-from support.transitions import escalate, reopen, resolve, start_work
-from tests.cast import make_ticket
+from support.transitions import escalate, reopen, resolve, set_priority, start_work
+from tests.cast import make_lead, make_ticket
 
 pytestmark = pytest.mark.django_db
 ACTIONS = {
@@ -115,3 +116,37 @@ def test_reopening_moves_resolution_to_notes(ann):
     note = ticket.notes[-1]
     assert note["internal"] is True
     assert note["body"] == "Reopened: The fax is broken\nPrevious resolution: Sent by fax"
+
+
+def test_reopened_ticket_gets_new_due_times_and_keeps_the_first_promise(ann):
+    ticket = make_ticket(priority="high")
+    opened = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    first = {"first_response_due_at": opened + timedelta(hours=4), "resolve_due_at": opened + timedelta(days=1)}
+    SupportTicket.objects.filter(pk=ticket.pk).update(created_at=opened, **first)
+    resolve(ticket, summary="Sent by fax", by=ann)
+    resolved_at, now = ticket.resolved_at, timezone.now()
+    reopen(ticket, why="The fax is broken", by=ann)
+    assert ticket.first_responded_at is None
+    assert ticket.first_response_due_at - now >= timedelta(hours=4)
+    assert ticket.resolve_due_at - now >= timedelta(days=1)
+    entry = ActivityLog.objects.for_target(ticket).first()
+    assert entry.verb == "reopened"
+    assert {name: entry.metadata[name] for name in first} == {name: at.isoformat() for name, at in first.items()}
+    assert entry.metadata["resolved_at"] == entry.metadata["first_responded_at"] == resolved_at.isoformat()
+    assert f"Before: due {timezone.localtime(first['resolve_due_at']):%-d %b %Y, %H:%M}" in entry.summary
+
+
+def test_lead_of_a_ticket_without_client_cannot_be_purged(ada):
+    lead = make_lead()
+    make_ticket(client=None, lead=lead)
+    soft_delete(lead, by=ada)
+    with pytest.raises(IllegalTransition, match=r"cannot be purged\. A ticket needs a client or a lead\."):
+        purge(lead, by=ada)
+
+
+def test_priority_of_a_reopened_ticket_counts_from_its_reopening(ann):
+    ticket = ticket_in(TicketStatus.RESOLVED)
+    SupportTicket.objects.filter(pk=ticket.pk).update(created_at=timezone.now() - timedelta(days=40))
+    reopen(ticket, why="The fax is broken", by=ann)
+    set_priority(ticket, "urgent", by=ann)
+    assert timedelta(hours=7) < ticket.resolve_due_at - timezone.now() < timedelta(hours=9)

@@ -25,6 +25,7 @@ LONG_TEXT_LENGTH = 500
 MIN_ROWS, MAX_ROWS = 3, 20
 MIN_DATETIMES, MAX_DATETIMES = 3, 10
 NUMBER_INPUT = re.compile(r"[-+]?(?=\.?[0-9])[0-9]{0,30}(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,3})?")
+OFFSET_AT_END = re.compile(r"T.*[-+][0-9]{2}:[0-9]{2}$")
 WHOLE_NUMBER_INPUT = re.compile(r"[-+]?[0-9]+")
 BOOLEAN_INPUTS = {"true": True, "on": True, "false": False}
 NO_CHOICE_LABEL = "—"
@@ -162,14 +163,20 @@ class DateTimeInput(TextInput):
         if not isinstance(moment, datetime):
             return super().to_input(value)
         local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
-        return local.strftime("%Y-%m-%dT%H:%M")
+        # The second of two equal hours at a time change needs its offset: without one it would become the first.
+        return local.isoformat(timespec="minutes") if local.fold else local.strftime("%Y-%m-%dT%H:%M")
 
     def prepare_value(self, value: Any) -> Any:
         return self.to_input(value)
 
     @classmethod
     def make_widget(cls, schema: Schema, value: Any, attrs: dict[str, Any]) -> forms.Widget:
-        return forms.TextInput({**attrs, "type": "datetime-local"})
+        return forms.TextInput({**attrs, "type": datetime_input_type(cls().to_input(value))})
+
+
+def datetime_input_type(text: str) -> str:
+    """Return the type of the input for `text`; the browser's own input cannot hold an offset."""
+    return "text" if OFFSET_AT_END.search(text) else "datetime-local"
 
 
 class DateTimeListWidget(forms.Widget):
@@ -186,11 +193,12 @@ class DateTimeListWidget(forms.Widget):
         values = str(value or "").split()
         room = max(len(values), min(self.max_count, max(MIN_DATETIMES, len(values) + 1)))
         key = (attrs or {}).get("id", name)
+        values += [""] * (room - len(values))
         inputs = (
-            (name, f"{key}_{number}" if number else key, number + 1, values[number] if number < len(values) else "")
-            for number in range(room)
+            (datetime_input_type(text), name, f"{key}_{number}" if number else key, number + 1, text)
+            for number, text in enumerate(values)
         )
-        one = '<input type="datetime-local" name="{}" id="{}" aria-label="Time {}" value="{}">'
+        one = '<input type="{}" name="{}" id="{}" aria-label="Time {}" value="{}">'
         return format_html('<span class="moments">{}</span>', format_html_join("", one, inputs))
 
 

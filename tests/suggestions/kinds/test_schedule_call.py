@@ -1,13 +1,16 @@
 """SCHEDULE_CALL: an invitation that calendars understand, and a meeting that is booked."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
-from icalendar import Calendar
+from icalendar import Calendar, Event
 
 from crm.exceptions import InvalidInput
+from crm.screens.json_forms.inputs import DateTimeListInput
 from inbox.models import Thread
+from suggestions.kinds.schedule_call import event_times
 from tests.cast import browser, make_lead, make_suggestion, make_thread
 from tests.suggestions.email_execution import approve_and_send, approve_confirming_all, run_latest_execution
 
@@ -144,3 +147,66 @@ def test_past_meeting_time_is_not_sent(smtp_sink, lead, ann, first, monkeypatch)
     monkeypatch.setattr("suggestions.kinds.schedule_call.timezone.now", lambda: datetime(2999, 1, 1, tzinfo=UTC))
     suggestion = run_latest_execution(suggestion)
     assert "is past" in suggestion.error_message and smtp_sink.data == []
+
+
+NEW_YORK, BERLIN = "America/New_York", "Europe/Berlin"
+TIME_CHANGES = [
+    # Autumn: 01:30 and 02:30 come twice.
+    (NEW_YORK, "2027-11-07T05:00Z", "20271107T010000", False),
+    (NEW_YORK, "2027-11-07T06:30Z", "20271107T063000Z", True),
+    (BERLIN, "2027-10-31T00:00Z", "20271031T020000", False),
+    (BERLIN, "2027-10-31T01:30Z", "20271031T013000Z", True),
+    # Begins before the change, ends in the second of the two hours.
+    (NEW_YORK, "2027-11-07T05:30Z", "20271107T053000Z", False),
+    (BERLIN, "2027-10-31T00:30Z", "20271031T003000Z", False),
+    # Spring: the half hour before the missing one, and the one after it.
+    (NEW_YORK, "2027-03-14T06:30Z", "20270314T013000", False),
+    (NEW_YORK, "2027-03-14T07:00Z", "20270314T030000", False),
+    (BERLIN, "2027-03-28T00:30Z", "20270328T013000", False),
+    (BERLIN, "2027-03-28T01:00Z", "20270328T030000", False),
+    (NEW_YORK, "2027-07-01T13:00Z", "20270701T090000", False),
+]
+
+
+def read_moment(line: str) -> datetime:
+    """Read a date and time by hand as RFC 5545 says: of two equal local times the first is meant."""
+    parameters, _, text = line.partition(":")
+    if text.endswith("Z"):
+        return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    zone = ZoneInfo(parameters.partition("TZID=")[2])
+    return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=zone, fold=0).astimezone(UTC)
+
+
+@pytest.mark.parametrize(("zone", "text", "written", "is_second"), TIME_CHANGES)
+def test_invitation_around_a_time_change_means_the_right_moment(zone, text, written, is_second):
+    at = datetime.fromisoformat(text)
+    with timezone.override(zone):
+        assert timezone.localtime(at).fold == is_second
+        start, end = event_times(at, 45)
+    event, calendar = Event(), Calendar()
+    event.add("dtstart", start)
+    event.add("dtend", end)
+    calendar.add_component(event)
+    calendar.add_missing_timezones()
+    lines = calendar.to_ical().decode().replace("\r\n ", "").split("\r\n")
+    in_event = lines[lines.index("BEGIN:VEVENT") :]
+    [start_line] = [line for line in in_event if line.startswith("DTSTART")]
+    [end_line] = [line for line in in_event if line.startswith("DTEND")]
+    assert start_line.endswith(f":{written}")
+    assert read_moment(start_line) == at
+    assert read_moment(end_line) - read_moment(start_line) == timedelta(minutes=45)
+    assert start_line.endswith("Z") == end_line.endswith("Z")
+    assert ("BEGIN:VTIMEZONE" in lines) != start_line.endswith("Z")
+
+
+@pytest.mark.parametrize(("zone", "text", "written", "is_second"), TIME_CHANGES)
+def test_form_keeps_a_time_around_a_time_change(zone, text, written, is_second):
+    at = datetime.fromisoformat(text)
+    form_field = DateTimeListInput()
+    with timezone.override(zone):
+        shown = form_field.to_input([at.isoformat()])
+        html = DateTimeListInput.make_widget({}, [shown], {}).render("times", shown)
+        [parsed] = form_field.parse(shown)
+    assert datetime.fromisoformat(parsed) == at
+    assert ('<input type="text"' in html) == is_second
+    assert f'value="{shown.replace("+", "&#x2B;")}"' in html or f'value="{shown}"' in html
