@@ -1,12 +1,16 @@
-"""Derive the state of threads from their messages: count, last message and its direction, whose turn it is.
+"""Derive the state of threads from their messages: count, last message, whose turn it is.
 
-The contact dates of their leads follow. No date goes backwards, whatever the order in which messages arrive.
+A message makes it the other side's turn. One that only closes the conversation ("Thanks", "Done") ends the other side's
+turn and begins none; what its own side still has open stays open. It is no one's turn between ourselves, or where only
+machines wrote. The contact dates of their leads follow. No date goes backwards, whatever the order in which messages
+arrive.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -16,6 +20,7 @@ from psycopg.types.json import Jsonb
 
 from crm.models import Client
 from crm.records.activity import SYSTEM_ACTOR, build_entry, save_entries
+from crm.text.closing_words import MAX_CLOSING_LENGTH, only_closes, quotes_question
 from crm.text.english.sentiment import detect_sentiment
 from inbox.incoming.processing_queue import queue_changed_threads
 from inbox.models import VERBATIM_SOURCES, Direction, Message, MessageState, Nature, Thread, ThreadSource, ThreadStatus
@@ -71,6 +76,14 @@ UPDATE leads
 """
 
 
+class ContactRow(NamedTuple):
+    """A message between persons: what decides whose turn it is."""
+
+    at: datetime
+    direction: str
+    is_closing: bool
+
+
 def is_contact(message: Message) -> bool:
     """Whether `message` went from one person to another and was delivered."""
     return message.state in DELIVERED_STATES and message.nature == Nature.PERSON
@@ -80,24 +93,53 @@ def is_inbound_contact(message: Message) -> bool:
     return message.direction == Direction.IN and is_contact(message)
 
 
-def advance_dates(thread: Thread, at: datetime, direction: str) -> bool:
-    """Move the dates of `thread` to a message at `at` if it is the newest; return whether it is. In memory.
+def is_closing_email(message: Message) -> bool:
+    """Return whether the email `message` only closes a conversation. An answer to a question of ours does not."""
+    is_reply = bool(message.in_reply_to or message.references)
+    if not is_reply or message.attachments or len(message.snippet) > MAX_CLOSING_LENGTH:
+        return False
+    if message.nature != Nature.PERSON or not only_closes(message.body_text):
+        return False
+    return message.direction == Direction.OUT or not quotes_question(message.body_text)
+
+
+def next_turn(turn: str, direction: str, *, is_closing: bool) -> str:
+    """Return whose message waits for a reply after one in `direction`, where before it was that of `turn`."""
+    if not is_closing:
+        return direction
+    return turn if turn == direction else ""
+
+
+def turn_after(rows: Iterable[ContactRow]) -> str:
+    """Return whose message waits for a reply after all `rows`. Of two at the same moment, theirs counts as later."""
+    turn = ""
+    for row in sorted(rows, key=lambda row: (row.at, row.direction == Direction.IN)):
+        turn = next_turn(turn, row.direction, is_closing=row.is_closing)
+    return turn
+
+
+def set_turn(thread: Thread, turn: str) -> None:
+    thread.last_direction = turn if thread.source in CONTACT_SOURCES else ""
+    thread.awaiting_reply = thread.last_direction == Direction.OUT
+
+
+def advance_dates(thread: Thread, row: ContactRow) -> bool:
+    """Move the dates of `thread` to the message `row` if it is the newest; return whether it is. In memory.
 
     The caller holds the row and calls `store_threads`. Of two messages at the same moment, theirs counts as the later.
     """
     last = thread.last_message_at
-    if last is not None and (at < last or (at == last and direction == Direction.OUT)):
+    if last is not None and (row.at < last or (row.at == last and row.direction == Direction.OUT)):
         return False
-    contact = thread.source in CONTACT_SOURCES
-    thread.last_message_at = at
-    thread.last_direction = direction if contact else ""
-    thread.awaiting_reply = contact and direction == Direction.OUT
+    thread.last_message_at = row.at
+    set_turn(thread, next_turn(thread.last_direction, row.direction, is_closing=row.is_closing))
     return True
 
 
 def apply_message(thread: Thread, message: Message) -> None:
     """Update `thread` and its lead for a new `message`, and queue what follows; the caller holds the thread's row."""
-    is_reopened = apply_messages(thread, [message])
+    earlier = load_contact_rows([thread.pk]).get(thread.pk, []) if is_out_of_order(thread, [message]) else []
+    is_reopened = apply_messages(thread, [message], earlier)
     store_threads([thread])
     update_contact_dates([thread])
     with_new_words = update_sentiment([thread.pk]) if is_inbound_contact(message) else set()
@@ -105,17 +147,26 @@ def apply_message(thread: Thread, message: Message) -> None:
     queue_changed_threads([thread], with_new_words)
 
 
-def apply_messages(thread: Thread, messages: Iterable[Message]) -> bool:
-    """Move the dates of `thread` for those of `messages` that are contact; return whether it is reopened. In memory."""
+def apply_messages(thread: Thread, messages: Iterable[Message], earlier: Iterable[ContactRow] = ()) -> bool:
+    """Move the dates of `thread` for those of `messages` that are contact; return whether it is reopened. In memory.
+
+    `earlier` are the stored messages; they are needed if `messages` are out of order. Closing words reopen nothing.
+    """
+    rows = [ContactRow(one.sent_at, one.direction, one.is_closing) for one in messages if is_contact(one)]
     is_reopened = False
-    for one in sorted(filter(is_contact, messages), key=lambda one: (one.sent_at, one.direction == Direction.IN)):
-        if (
-            advance_dates(thread, one.sent_at, one.direction)
-            and thread.last_direction == Direction.IN
-            and is_closed(thread)
-        ):
+    for row in sorted(rows, key=lambda row: (row.at, row.direction == Direction.IN)):
+        is_newest = advance_dates(thread, row)
+        if is_newest and thread.last_direction == Direction.IN and not row.is_closing and is_closed(thread):
             thread.status, is_reopened = ThreadStatus.OPEN, True
+    if earlier:
+        set_turn(thread, turn_after([*earlier, *rows]))
     return is_reopened
+
+
+def is_out_of_order(thread: Thread, messages: Iterable[Message]) -> bool:
+    """Return whether one of `messages` may be older than the newest one of `thread`."""
+    last = thread.last_message_at
+    return last is not None and any(is_contact(one) and one.sent_at <= last for one in messages)
 
 
 def is_closed(thread: Thread) -> bool:
@@ -159,7 +210,7 @@ def update_contact_dates(threads: Iterable[Thread]) -> None:
     newest: dict[UUID, tuple[datetime, bool]] = {}
     for one in threads:
         if one.lead_id and one.last_message_at and one.source in CONTACT_SOURCES:
-            last_contact = (one.last_message_at, one.last_direction == Direction.IN)
+            last_contact = (one.last_message_at, not one.awaiting_reply)
             newest[one.lead_id] = max(last_contact, newest.get(one.lead_id, last_contact))
     if newest:
         dates = list(newest.values())
@@ -215,14 +266,17 @@ def recount_threads(threads: Iterable[Thread]) -> None:
     by_key: dict[UUID, Thread] = {one.pk: one for one in threads}
     rows = Message.objects.filter(thread__in=by_key)
     counts = dict(rows.order_by().values_list("thread_id").annotate(Count("pk")))
-    delivered = rows.filter(state__in=DELIVERED_STATES, nature=Nature.PERSON).order_by(
-        "thread_id", "-sent_at", "direction"
-    )
-    last: dict[UUID, tuple[Any, ...]] = {
-        row[0]: row[1:] for row in delivered.distinct("thread_id").values_list("thread_id", "sent_at", "direction")
-    }
+    contact = load_contact_rows(by_key)
     for key, thread in by_key.items():
         thread.message_count = counts.get(key, 0)
-        thread.last_message_at, thread.last_direction, thread.awaiting_reply = None, "", False
-        if key in last:
-            advance_dates(thread, *last[key])
+        thread.last_message_at = max((row.at for row in contact.get(key, ())), default=None)
+        set_turn(thread, turn_after(contact.get(key, ())))
+
+
+def load_contact_rows(threads: Collection[UUID]) -> dict[UUID, list[ContactRow]]:
+    """Return the messages between persons of each of `threads`."""
+    rows = Message.objects.filter(thread__in=threads, state__in=DELIVERED_STATES, nature=Nature.PERSON).order_by()
+    found: dict[UUID, list[ContactRow]] = defaultdict(list)
+    for key, *row in rows.values_list("thread_id", "sent_at", "direction", "is_closing"):
+        found[key].append(ContactRow(*row))
+    return found
