@@ -56,8 +56,12 @@ UPDATE threads SET {", ".join(f"{name} = given.{name}" for name in STORED_COLUMN
   FROM jsonb_to_recordset(%s) AS given (id uuid, {", ".join(f"{name} {type}" for name, type in STORED_COLUMNS.items())})
  WHERE threads.id = given.id
 """
-IS_NEWER_SQL = """(last_contact_at IS NULL OR last_contact_at < held.at
-            OR last_contact_at = held.at AND awaiting_reply AND NOT held.awaiting)"""
+# Of two messages at the same moment, theirs counts as later, also in another thread.
+IS_NEWER_SQL = """(leads.last_contact_at IS NULL OR leads.last_contact_at < held.at
+            OR leads.last_contact_at = held.at AND leads.awaiting_reply <> held.awaiting AND (
+                NOT held.awaiting OR NOT EXISTS (
+                    SELECT FROM threads WHERE threads.lead_id = leads.id AND threads.last_message_at = held.at
+                       AND threads.last_direction = 'in' AND threads.deleted_at IS NULL)))"""
 # Rows are locked in one order, so two transactions that touch the same leads cannot deadlock. An older message makes
 # the lead due for evaluation too.
 UPDATE_CONTACT_DATES_SQL = f"""
@@ -67,9 +71,9 @@ WITH held AS (
      ORDER BY id FOR NO KEY UPDATE OF leads
 )
 UPDATE leads
-   SET last_contact_at = CASE WHEN {IS_NEWER_SQL} THEN held.at ELSE last_contact_at END,
-       awaiting_reply = CASE WHEN {IS_NEWER_SQL} THEN held.awaiting ELSE awaiting_reply END,
-       updated_at = CASE WHEN {IS_NEWER_SQL} THEN statement_timestamp() ELSE updated_at END,
+   SET last_contact_at = CASE WHEN {IS_NEWER_SQL} THEN held.at ELSE leads.last_contact_at END,
+       awaiting_reply = CASE WHEN {IS_NEWER_SQL} THEN held.awaiting ELSE leads.awaiting_reply END,
+       updated_at = CASE WHEN {IS_NEWER_SQL} THEN statement_timestamp() ELSE leads.updated_at END,
        next_look_at = statement_timestamp()
   FROM held
  WHERE leads.id = held.id

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 from django.conf import settings
 
-from crm.text.english.prospects import score_prospect
+from crm.text.english.prospects import asks_for_cover
 from crm.text.machine_mail.away_notices import is_automatic_subject, is_away_notice, names_absence
 from crm.text.machine_mail.bounces import is_daemon, is_postmaster, reads_like_bounce, reads_like_delay
 from crm.text.machine_mail.bulk import has_bulk_footer
@@ -75,7 +75,7 @@ def classify_by_words(mail: ParsedEmail) -> Nature:
     words = own_text(mail.text)
     if not mail.form_address and has_bulk_footer(unquoted_text(mail.text)):
         return Nature.LIST
-    if reads_like_spam(mail.subject, words) and not score_prospect(mail.subject, words, {}).is_prospect:
+    if reads_like_spam(mail.subject, words) and not asks_for_cover(words):
         return Nature.SPAM
     return Nature.PERSON
 
