@@ -72,9 +72,9 @@ def classify_by_words(mail: ParsedEmail) -> Nature:
     """Return the kind of an email from a stranger whose headers say nothing. A reply is a person's."""
     if mail.in_reply_to or mail.references:
         return Nature.PERSON
-    words = own_text(mail.text)
     if not mail.form_address and has_bulk_footer(unquoted_text(mail.text)):
         return Nature.LIST
+    words = own_text(mail.text)
     if reads_like_spam(mail.subject, words) and not asks_for_cover(words):
         return Nature.SPAM
     return Nature.PERSON

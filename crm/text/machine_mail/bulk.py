@@ -3,7 +3,16 @@
 import re
 
 MAX_FOOTER_SOURCE = 50_000
-# Each says it to the reader. "Please unsubscribe me" is what a person writes to us.
+# Each sentence below has one of these; a paragraph without them is not searched.
+STEMS = (
+    *("unsubscri", "remov", "opt out", "opt-out", "optout", "receiv", "browser", "web page", "webpage", "preference"),
+    *("subscription", "settings", "mailing", "future", "online", "subscribed", "are sent", "been sent", "getting"),
+    *("abmeld", "abzumeld", "abbestell", "désabon", "désinscri", "ne plus recevoir", "de baja", "suscripci"),
+    *("no recibir", "cancellar", "iscrizione", "non ricevere", "uitschrij", "afmeld", "inscrição", "assinatura"),
+    *("descadastr", "prenumer", "avregistr", "meld deg av", "tilaus", "odhlásit", "wypisać", "rezygn", "отписат"),
+    *("відписат", "abonelik", "配信", "退订", "取消订阅", "수신"),
+)
+# In lower case. Each says it to the reader. "Please unsubscribe me" is what a person writes to us.
 BULK_FOOTER = re.compile(
     r"(?:^|[.!?:;,|*>()\[\]~=_-])[ \t]*(?:to (?:easily |instantly |permanently )?(?:unsubscribe|opt[- ]?out"
     r"|(?:be (?:taken|removed)|remove (?:yourself|your (?:\w+ )?(?:address|name"
@@ -35,10 +44,11 @@ BULK_FOOTER = re.compile(
     r"|\bavsluta prenumeration|\bavregistrera dig|\bafmeld (?:dig|nyhedsbrev)|\bmeld deg av|\bpäättää tilaus"
     r"|\bodhlásit (?:se |odběr)|\bwypisać się|\brezygnacj\w+ z (?:subskrypcji|newslettera)"
     r"|отписаться|відписатися|abonelikten çık|配信(?:停止|解除)|退订|取消订阅|수신 ?거부",
-    re.IGNORECASE | re.MULTILINE,
+    re.MULTILINE,
 )
 
 
 def has_bulk_footer(text: str) -> bool:
     """Return whether `text` tells its reader how to leave the list it was sent to."""
-    return bool(BULK_FOOTER.search(text[:MAX_FOOTER_SOURCE]))
+    paragraphs = text[:MAX_FOOTER_SOURCE].lower().split("\n\n")
+    return any(BULK_FOOTER.search(one) for one in paragraphs if any(stem in one for stem in STEMS))

@@ -7,19 +7,19 @@ rates and homes are no signs. One sign is never enough.
 import re
 from dataclasses import dataclass
 
-MAX_JUDGED_LENGTH, SPAM_THRESHOLD = 20_000, 1.0
+MAX_JUDGED_LENGTH, SPAM_THRESHOLD = 8_000, 1.0
 
 
 @dataclass(frozen=True)
 class SpamRule:
-    """Words to look for, and how much they count."""
+    """Words to look for in lower case, and how much they count."""
 
     pattern: re.Pattern[str]
     weight: float
 
 
 def spam_rule(weight: float, pattern: str) -> SpamRule:
-    return SpamRule(re.compile(pattern, re.IGNORECASE), weight)
+    return SpamRule(re.compile(pattern), weight)
 
 
 # What only spam offers.
@@ -118,7 +118,7 @@ SHOUTED_SUBJECT = re.compile(r"(?=(?:[^A-Z]*[A-Z]){8})[^a-z]+")
 
 def spam_score(subject: str, text: str) -> float:
     """Return how much an email reads like spam; from 1.0 on it does. Nothing that spam offers is 0."""
-    words = f"{subject}\n{text[:MAX_JUDGED_LENGTH]}"
+    words = f"{subject}\n{text[:MAX_JUDGED_LENGTH]}".lower()
     offers = sum(rule.weight for rule in OFFER_RULES if rule.pattern.search(words))
     if not offers:
         return 0.0
