@@ -62,6 +62,12 @@ def test_parts_say_what_is_reported(type_, status, expected):
     assert kind(*lines, body=report(type_, status)) == expected
 
 
+def test_report_of_a_mail_server_that_nothing_failed_is_no_bounce():
+    lines = ["From: MAILER-DAEMON@x.example", "Subject: x", "MIME-Version: 1.0"]
+    body = report("message/feedback-report")
+    assert kind(*lines, 'Content-Type: multipart/report; boundary="b"', body=body) == "AUTO_REPLY"
+
+
 def test_complaint_without_a_report_part_is_automatic():
     lines = ["From: staff@x.example", "Subject: complaint about message from 192.0.2.1", "MIME-Version: 1.0"]
     assert kind(*lines, 'Content-Type: multipart/mixed; boundary="b"', body=report("text/plain")) == "AUTO_REPLY"

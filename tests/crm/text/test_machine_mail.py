@@ -68,6 +68,7 @@ def test_away_notice_is_recognised(subject, words):
         ),
         ("Out of the office next week", "I leave on Friday. Can you call me about the van before then?"),
         ("Out of office", "I am away from Monday. Shall we sign before?"),
+        ("Out of office from May 5", "I am away until May 9 and back on May 10. Send me the form before that."),
         ("Absence: sick note", "The note is attached."),
         ("Holiday home", "We are away until May and will be back in June. Please insure it."),
         ("Re: Offer", "I am out of the office until Monday and will answer then."),
@@ -174,6 +175,7 @@ def test_offer_in_the_manner_of_spam_is_spam(subject, text):
         ("Debt", "My next of kin is my sister. Is the life policy paid to her?"),
         ("Casino", "We operate an online casino and look for cover of our servers."),
         ("Spam", "A customer complains of viagra spam from our address. Are we covered?"),
+        ("Hacked", "Our server sent viagra and porn to all customers. Does the policy pay?"),
     ],
 )
 def test_prospect_is_no_spam(subject, text):
