@@ -81,7 +81,7 @@ UPDATE leads
 
 
 class ContactRow(NamedTuple):
-    """A message between persons: what decides whose turn it is."""
+    """A message between persons, reduced to what decides which side must reply."""
 
     at: datetime
     direction: str
@@ -108,14 +108,16 @@ def is_closing_email(message: Message) -> bool:
 
 
 def next_turn(turn: str, direction: str, *, is_closing: bool) -> str:
-    """Return whose message waits for a reply after one in `direction`, where before it was that of `turn`."""
+    """Return the direction of the unanswered message after one in `direction`; before, it was `turn`."""
     if not is_closing:
         return direction
     return turn if turn == direction else ""
 
 
 def turn_after(rows: Iterable[ContactRow]) -> str:
-    """Return whose message waits for a reply after all `rows`. Of two at the same moment, theirs counts as later."""
+    """Return the direction of the unanswered message after all `rows`; empty if there is none.
+
+    Of two at the same moment, theirs counts as later."""
     turn = ""
     for row in sorted(rows, key=lambda row: (row.at, row.direction == Direction.IN)):
         turn = next_turn(turn, row.direction, is_closing=row.is_closing)

@@ -69,7 +69,7 @@ def classify_message(
 
 
 def classify_by_words(mail: ParsedEmail) -> Nature:
-    """Return the kind of an email from a stranger whose headers say nothing. A reply is a person's."""
+    """Return the kind of a stranger's email by its words alone. A reply is a person's."""
     if mail.in_reply_to or mail.references:
         return Nature.PERSON
     if not mail.form_address and has_bulk_footer(unquoted_text(mail.text)):

@@ -90,5 +90,5 @@ class OwnerLookup:
 
     def find_owner(self, addresses: Iterable[str]) -> Record | None:
         """Return the only owner of `addresses`; None if there is no owner or more than one."""
-        owners = {owner for one in addresses if one for owner in self.owners_by_address.get(one, ())}
+        owners = {owner for one in addresses for owner in self.owners_by_address.get(one, ())}
         return owners.pop() if len(owners) == 1 else None

@@ -137,7 +137,7 @@ class Thread(Record):
         db_default=models.Value([], ArrayField(models.EmailField())),
     )
     last_message_at = models.DateTimeField(null=True, blank=True)
-    # Whose message waits for a reply; empty where it is no one's turn.
+    # The direction of the unanswered message; empty where it is no one's turn.
     last_direction = models.CharField(max_length=3, choices=Direction, blank=True, default="", db_default="")
     message_count = models.PositiveIntegerField(default=0, db_default=0)
     awaiting_reply = models.BooleanField(default=False, db_default=False)

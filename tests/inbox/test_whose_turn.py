@@ -123,6 +123,12 @@ def test_thanks_do_not_reopen_a_resolved_conversation(box, ann):
     assert (thread.status, turn(thread)) == (ThreadStatus.OPEN, "ours")
 
 
+def test_thanks_do_not_reopen_what_was_resolved_without_an_answer(box, ann):
+    thread = receive(box, email("1", "Please send it."))
+    change_thread_status(thread, ThreadStatus.RESOLVED, by=ann)
+    assert receive(box, email("2", "Done, thanks!", answers="1", day=1)).status == ThreadStatus.RESOLVED
+
+
 def test_closing_reply_of_ours_leaves_no_one_waiting(box):
     thread = receive(box, email("1", "Please send it."))
     first = thread.messages.get()
