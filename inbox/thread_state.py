@@ -117,7 +117,8 @@ def next_turn(turn: str, direction: str, *, is_closing: bool) -> str:
 def turn_after(rows: Iterable[ContactRow]) -> str:
     """Return the direction of the unanswered message after all `rows`; empty if there is none.
 
-    Of two at the same moment, theirs counts as later."""
+    Of two at the same moment, theirs counts as later.
+    """
     turn = ""
     for row in sorted(rows, key=lambda row: (row.at, row.direction == Direction.IN)):
         turn = next_turn(turn, row.direction, is_closing=row.is_closing)
