@@ -97,6 +97,8 @@ class AIInteractionQuerySet(models.QuerySet):
 
         Includes deleted leads and clients. A longer address that contains this one does not match. Reads every row.
         """
+        if not address.strip():  # many leads and clients have no address
+            return self.none()
         address_pattern = rf"(^|[^a-z0-9._%+-]){re.escape(address)}($|[^a-z0-9.-]|[.-]+($|[^a-z0-9.-]))"
         texts = ("content", "ai_response", "summary", "error_message", "feedback_comment", "metadata_text")
         condition = models.Q(lead__contact_email__iexact=address) | models.Q(client__email__iexact=address)

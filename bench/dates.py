@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 from bench.table import render_table
 from inbox.models import Message
@@ -20,22 +21,29 @@ SAME, NEWER, WRONG = "as the messages say", "newer than any message that is stil
 
 
 class LastContact(NamedTuple):
-    """The moment and direction of the last contact; at the same moment, theirs counts as later."""
+    """The moment of the last contact, and whether it leaves them nothing to answer."""
 
     at: datetime
     is_theirs: bool
 
 
 def find_last_contact(lead: Lead) -> LastContact | None:
-    """Return the last contact with `lead`, found by scanning all messages of its conversations."""
-    last = None
-    for message in Message.objects.filter(thread__lead=lead).select_related("thread"):
+    """Return the last contact with `lead`, found by scanning all messages of its conversations.
+
+    Of two at the same moment, theirs counts as later. Closing words end the other side's turn and begin none.
+    """
+    last: dict[UUID, LastContact] = {}
+    turns: dict[UUID, str] = {}
+    messages = Message.objects.filter(thread__lead=lead).select_related("thread")
+    for message in sorted(messages, key=lambda one: (one.sent_at, one.direction == "in")):
+        key = message.thread_id
         if message.thread.is_deleted or message.thread.source in ("NOTE", "DOCUMENT"):
             continue
         if message.nature == "PERSON" and message.state in ("RECEIVED", "SENT"):
-            contact = LastContact(message.sent_at, message.direction == "in")
-            last = contact if last is None else max(last, contact)
-    return last
+            if not message.is_closing or turns.get(key) != message.direction:
+                turns[key] = "" if message.is_closing else message.direction
+            last[key] = LastContact(message.sent_at, turns[key] != "out")
+    return max(last.values(), default=None)
 
 
 def compare_dates(lead: Lead, last: LastContact | None) -> str:

@@ -131,6 +131,14 @@ DEFAULT_FROM_EMAIL = env.sender("MAIL_FROM", "Birchfield Insurance <office@birch
 # Timeout of a mail server, in seconds.
 EMAIL_TIMEOUT = env.seconds("EMAIL_TIMEOUT", 60)
 
+# How the agency's mail server marks spam: a header, and how its value begins (* stands for any text).
+SPAM_MARKS = env.header_marks(
+    "SPAM_MARKS",
+    "X-Spam-Flag: yes, X-Spam-Status: yes, X-Spam: yes, X-Bogosity: spam, X-DSPAM-Result: spam,"
+    "X-Barracuda-Spam-Status: yes, X-Rspamd-Action: add header, X-Rspamd-Action: reject,"
+    "X-MS-Exchange-Organization-SCL: [5-9], X-Forefront-Antispam-Report: *sfv:spm",
+)
+
 # Further hosts of the agency; emails may link to them without confirmation.
 KNOWN_HOSTS = env.comma_separated("KNOWN_HOSTS")
 

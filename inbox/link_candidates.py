@@ -63,7 +63,7 @@ def match_participants(
     thread: Thread, clients: QuerySet[Client], leads: QuerySet[Lead]
 ) -> tuple[QuerySet[Client], QuerySet[Lead]]:
     """Return the clients and open leads with a participant's address, their own or that of a contact."""
-    addresses = [address.lower() for address in thread.participant_emails]
+    addresses = [address.lower() for address in thread.participant_emails if address]
     contacts = Contact.objects.alias(lower_email=Lower("email")).filter(lower_email__in=addresses).values("pk")
     # Lists, so that the database looks each key up by its index instead of joining whole tables.
     their_clients = list(ContactClient.objects.filter(contact__in=contacts).values_list("client", flat=True))

@@ -1,12 +1,16 @@
-"""Derive the state of threads from their messages: count, last message and its direction, whose turn it is.
+"""Derive the state of threads from their messages: count, last message, whose turn it is.
 
-The contact dates of their leads follow. No date goes backwards, whatever the order in which messages arrive.
+A message makes it the other side's turn. One that only closes the conversation ("Thanks", "Done") ends the other side's
+turn and begins none; what its own side still has open stays open. It is no one's turn between ourselves, or where only
+machines wrote. The contact dates of their leads follow. No date goes backwards, whatever the order in which messages
+arrive.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -16,6 +20,7 @@ from psycopg.types.json import Jsonb
 
 from crm.models import Client
 from crm.records.activity import SYSTEM_ACTOR, build_entry, save_entries
+from crm.text.closing_words import MAX_CLOSING_LENGTH, only_closes, quotes_question
 from crm.text.english.sentiment import detect_sentiment
 from inbox.incoming.processing_queue import queue_changed_threads
 from inbox.models import VERBATIM_SOURCES, Direction, Message, MessageState, Nature, Thread, ThreadSource, ThreadStatus
@@ -51,9 +56,13 @@ UPDATE threads SET {", ".join(f"{name} = given.{name}" for name in STORED_COLUMN
   FROM jsonb_to_recordset(%s) AS given (id uuid, {", ".join(f"{name} {type}" for name, type in STORED_COLUMNS.items())})
  WHERE threads.id = given.id
 """
-# Null where the threads of the lead have activity but no contact.
-IS_NEWER_SQL = """(last_contact_at IS NULL AND held.at IS NOT NULL OR last_contact_at < held.at
-            OR last_contact_at = held.at AND awaiting_reply AND NOT held.awaiting)"""
+# Null where the threads of the lead have activity but no contact. Of two messages at the same moment, theirs counts as
+# later, also in another thread.
+IS_NEWER_SQL = """(leads.last_contact_at IS NULL AND held.at IS NOT NULL OR leads.last_contact_at < held.at
+            OR leads.last_contact_at = held.at AND leads.awaiting_reply <> held.awaiting AND (
+                NOT held.awaiting OR NOT EXISTS (
+                    SELECT FROM threads WHERE threads.lead_id = leads.id AND threads.last_message_at = held.at
+                       AND threads.last_direction = 'in' AND threads.deleted_at IS NULL)))"""
 # Rows are locked in one order, so two transactions that touch the same leads cannot deadlock. An older message makes
 # the lead due for evaluation too.
 UPDATE_CONTACT_DATES_SQL = f"""
@@ -64,14 +73,22 @@ WITH held AS (
      ORDER BY id FOR NO KEY UPDATE OF leads
 )
 UPDATE leads
-   SET last_contact_at = CASE WHEN {IS_NEWER_SQL} THEN held.at ELSE last_contact_at END,
-       awaiting_reply = CASE WHEN {IS_NEWER_SQL} THEN held.awaiting ELSE awaiting_reply END,
-       updated_at = CASE WHEN {IS_NEWER_SQL} THEN statement_timestamp() ELSE updated_at END,
-       last_activity_at = greatest(last_activity_at, held.active),
-       next_look_at = CASE WHEN held.at IS NULL THEN next_look_at ELSE statement_timestamp() END
+   SET last_contact_at = CASE WHEN {IS_NEWER_SQL} THEN held.at ELSE leads.last_contact_at END,
+       awaiting_reply = CASE WHEN {IS_NEWER_SQL} THEN held.awaiting ELSE leads.awaiting_reply END,
+       updated_at = CASE WHEN {IS_NEWER_SQL} THEN statement_timestamp() ELSE leads.updated_at END,
+       last_activity_at = greatest(leads.last_activity_at, held.active),
+       next_look_at = CASE WHEN held.at IS NULL THEN leads.next_look_at ELSE statement_timestamp() END
   FROM held
  WHERE leads.id = held.id
 """
+
+
+class ContactRow(NamedTuple):
+    """A message between persons, reduced to what decides which side must reply."""
+
+    at: datetime
+    direction: str
+    is_closing: bool
 
 
 def is_contact(message: Message) -> bool:
@@ -83,24 +100,56 @@ def is_inbound_contact(message: Message) -> bool:
     return message.direction == Direction.IN and is_contact(message)
 
 
-def advance_dates(thread: Thread, at: datetime, direction: str) -> bool:
-    """Move the dates of `thread` to a message at `at` if it is the newest; return whether it is. In memory.
+def is_closing_email(message: Message) -> bool:
+    """Return whether the email `message` only closes a conversation. An answer to a question of ours does not."""
+    is_reply = bool(message.in_reply_to or message.references)
+    if not is_reply or message.attachments or len(message.snippet) > MAX_CLOSING_LENGTH:
+        return False
+    if message.nature != Nature.PERSON or not only_closes(message.body_text):
+        return False
+    return message.direction == Direction.OUT or not quotes_question(message.body_text)
+
+
+def next_turn(turn: str, direction: str, *, is_closing: bool) -> str:
+    """Return the direction of the unanswered message after one in `direction`; before, it was `turn`."""
+    if not is_closing:
+        return direction
+    return turn if turn == direction else ""
+
+
+def turn_after(rows: Iterable[ContactRow]) -> str:
+    """Return the direction of the unanswered message after all `rows`; empty if there is none.
+
+    Of two at the same moment, theirs counts as later.
+    """
+    turn = ""
+    for row in sorted(rows, key=lambda row: (row.at, row.direction == Direction.IN)):
+        turn = next_turn(turn, row.direction, is_closing=row.is_closing)
+    return turn
+
+
+def set_turn(thread: Thread, turn: str) -> None:
+    thread.last_direction = turn if thread.source in CONTACT_SOURCES else ""
+    thread.awaiting_reply = thread.last_direction == Direction.OUT
+
+
+def advance_dates(thread: Thread, row: ContactRow) -> bool:
+    """Move the dates of `thread` to the message `row` if it is the newest; return whether it is. In memory.
 
     The caller holds the row and calls `store_threads`. Of two messages at the same moment, theirs counts as the later.
     """
     last = thread.last_message_at
-    if last is not None and (at < last or (at == last and direction == Direction.OUT)):
+    if last is not None and (row.at < last or (row.at == last and row.direction == Direction.OUT)):
         return False
-    contact = thread.source in CONTACT_SOURCES
-    thread.last_message_at = at
-    thread.last_direction = direction if contact else ""
-    thread.awaiting_reply = contact and direction == Direction.OUT
+    thread.last_message_at = row.at
+    set_turn(thread, next_turn(thread.last_direction, row.direction, is_closing=row.is_closing))
     return True
 
 
 def apply_message(thread: Thread, message: Message) -> None:
     """Update `thread` and its lead for a new `message`, and queue what follows; the caller holds the thread's row."""
-    is_reopened = apply_messages(thread, [message])
+    earlier = load_contact_rows([thread.pk]).get(thread.pk, []) if is_out_of_order(thread, [message]) else []
+    is_reopened = apply_messages(thread, [message], earlier)
     store_threads([thread])
     update_contact_dates([thread])
     with_new_words = update_sentiment([thread.pk]) if is_inbound_contact(message) else set()
@@ -108,19 +157,28 @@ def apply_message(thread: Thread, message: Message) -> None:
     queue_changed_threads([thread], with_new_words)
 
 
-def apply_messages(thread: Thread, messages: Iterable[Message]) -> bool:
-    """Move the dates of `thread` for those of `messages` that are contact; return whether it is reopened. In memory."""
+def apply_messages(thread: Thread, messages: Iterable[Message], earlier: Iterable[ContactRow] = ()) -> bool:
+    """Move the dates of `thread` for `messages`; return whether it is reopened. In memory.
+
+    `earlier` are the stored messages; they are needed if `messages` are out of order. Closing words reopen nothing.
+    """
     is_reopened, messages = False, list(messages)
     delivered = [one.sent_at for one in messages if one.state in DELIVERED_STATES]
     thread.new_activity_at = max([*delivered, *filter(None, [thread.new_activity_at])], default=None)
-    for one in sorted(filter(is_contact, messages), key=lambda one: (one.sent_at, one.direction == Direction.IN)):
-        if (
-            advance_dates(thread, one.sent_at, one.direction)
-            and thread.last_direction == Direction.IN
-            and is_closed(thread)
-        ):
+    rows = [ContactRow(one.sent_at, one.direction, one.is_closing) for one in messages if is_contact(one)]
+    for row in sorted(rows, key=lambda row: (row.at, row.direction == Direction.IN)):
+        is_newest = advance_dates(thread, row)
+        if is_newest and thread.last_direction == Direction.IN and not row.is_closing and is_closed(thread):
             thread.status, is_reopened = ThreadStatus.OPEN, True
+    if earlier:
+        set_turn(thread, turn_after([*earlier, *rows]))
     return is_reopened
+
+
+def is_out_of_order(thread: Thread, messages: Iterable[Message]) -> bool:
+    """Return whether one of `messages` may be older than the newest one of `thread`."""
+    last = thread.last_message_at
+    return last is not None and any(is_contact(one) and one.sent_at <= last for one in messages)
 
 
 def is_closed(thread: Thread) -> bool:
@@ -166,7 +224,7 @@ def update_contact_dates(threads: Iterable[Thread]) -> None:
     activities: dict[UUID, datetime] = {}
     for one in threads:
         if one.lead_id and one.last_message_at and one.source in CONTACT_SOURCES:
-            last_contact = (one.last_message_at, one.last_direction == Direction.IN)
+            last_contact = (one.last_message_at, not one.awaiting_reply)
             contacts[one.lead_id] = max(last_contact, contacts.get(one.lead_id, last_contact))
         if one.lead_id and (active := max(filter(None, [one.last_message_at, one.new_activity_at]), default=None)):
             activities[one.lead_id] = max(active, activities.get(one.lead_id, active))
@@ -223,14 +281,17 @@ def recount_threads(threads: Iterable[Thread]) -> None:
     by_key: dict[UUID, Thread] = {one.pk: one for one in threads}
     rows = Message.objects.filter(thread__in=by_key)
     counts = dict(rows.order_by().values_list("thread_id").annotate(Count("pk")))
-    delivered = rows.filter(state__in=DELIVERED_STATES, nature=Nature.PERSON).order_by(
-        "thread_id", "-sent_at", "direction"
-    )
-    last: dict[UUID, tuple[Any, ...]] = {
-        row[0]: row[1:] for row in delivered.distinct("thread_id").values_list("thread_id", "sent_at", "direction")
-    }
+    contact = load_contact_rows(by_key)
     for key, thread in by_key.items():
         thread.message_count = counts.get(key, 0)
-        thread.last_message_at, thread.last_direction, thread.awaiting_reply = None, "", False
-        if key in last:
-            advance_dates(thread, *last[key])
+        thread.last_message_at = max((row.at for row in contact.get(key, ())), default=None)
+        set_turn(thread, turn_after(contact.get(key, ())))
+
+
+def load_contact_rows(threads: Collection[UUID]) -> dict[UUID, list[ContactRow]]:
+    """Return the messages between persons of each of `threads`."""
+    rows = Message.objects.filter(thread__in=threads, state__in=DELIVERED_STATES, nature=Nature.PERSON).order_by()
+    found: dict[UUID, list[ContactRow]] = defaultdict(list)
+    for key, *row in rows.values_list("thread_id", "sent_at", "direction", "is_closing"):
+        found[key].append(ContactRow(*row))
+    return found

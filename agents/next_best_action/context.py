@@ -40,6 +40,7 @@ class LeadMessage:
     sender: str
     at: datetime
     body: str = ""
+    is_closing: bool = False
 
     @property
     def is_inbound(self) -> bool:
@@ -121,10 +122,10 @@ class LeadContext:
         return any(one.thread == said.thread or one.source not in VERBATIM_SOURCES for one in later)
 
     def unanswered_emails(self) -> list[LeadMessage]:
-        """Return the newest unanswered email of each thread, newest first."""
+        """Return the newest unanswered email of each thread, newest first. Closing words ask for no answer."""
         newest: dict[UUID, LeadMessage] = {}
         for one in self.messages:
-            if one.is_inbound and one.is_email and one.is_thread_open:
+            if one.is_inbound and one.is_email and one.is_thread_open and not one.is_closing:
                 newest.setdefault(one.thread, one)
         return [one for one in newest.values() if not self.is_answered(one)]
 

@@ -110,13 +110,13 @@ def load_messages(leads: Iterable[UUID]) -> defaultdict[UUID, list[LeadMessage]]
 def read_messages(keys: list[UUID]) -> Iterable[tuple[UUID, LeadMessage]]:
     names = ("thread__lead", "pk", "thread", "thread__source", "thread__status", "direction", "state", "from_email")
     rows = Message.objects.filter(pk__in=keys).order_by("-sent_at", "-pk")
-    for lead, key, thread, source, status, direction, state, sender, at, body in rows.values_list(
-        *names, "sent_at", Left("body_text", MAX_CONTEXT_BODY_LENGTH)
+    for lead, key, thread, source, status, direction, state, sender, at, closing, body in rows.values_list(
+        *names, "sent_at", "is_closing", Left("body_text", MAX_CONTEXT_BODY_LENGTH)
     ):
-        opened = status == ThreadStatus.OPEN
+        opened, moment = status == ThreadStatus.OPEN, timezone.localtime(at)
         yield (
             lead,
-            LeadMessage(key, thread, source, opened, direction, state, sender.lower(), timezone.localtime(at), body),
+            LeadMessage(key, thread, source, opened, direction, state, sender.lower(), moment, body, closing),
         )
 
 

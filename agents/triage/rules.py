@@ -26,38 +26,62 @@ from suggestions.models import SuggestionType
 MAX_PROSPECT_AGE = timedelta(days=30)
 MAX_DOMAIN_MATCHES = 3
 MAX_TRIAGE_CONFIDENCE = 0.95
-# The confidence of a match, by how it was found and whether it is a client or a lead. A client beats a lead.
+# The confidence of a match, by how it was found and whether it is a client or a lead. An exact address beats a domain,
+# a domain beats a name, and a client beats a lead.
 MATCH_CONFIDENCE = {
     ("address", "client"): 0.95,
     ("contact", "client"): 0.92,
     ("address", "lead"): 0.9,
     ("contact", "lead"): 0.85,
-    ("closed", "lead"): 0.7,
+    ("closed", "lead"): 0.75,
     ("domain", "client"): 0.7,
+    ("contact_domain", "client"): 0.7,
     ("domain", "lead"): 0.6,
+    ("contact_domain", "lead"): 0.6,
+    ("website", "lead"): 0.6,
+    ("name", "client"): 0.5,
+    ("name", "lead"): 0.45,
 }
+# One sentence for each match, which says only what was found.
 MATCH_REASONS = {
-    "address": "has the address {what}",
-    "contact": "has a contact with the address {what}",
-    "closed": "had the address {what}, and is closed",
-    "domain": "has the mail domain {what}",
+    "address": "has the address {value}",
+    "contact": "has a contact with the address {value}",
+    "closed": "has the address {value}, and is closed",
+    "domain": "has an address at {value}",
+    "contact_domain": "has a contact with an address at {value}",
+    "website": "has the website {value}",
+    "name": "has the sender’s name, “{value}”, but another address",
 }
+EXACT_MATCHES = frozenset({"address", "contact", "closed"})
+DOMAIN_MATCHES = frozenset({"domain", "contact_domain", "website"})
+MAX_WORDED_MATCHES = 4
 MAX_CLOSING_LINES = 6
 
 
 @dataclass(frozen=True)
 class Match:
-    """A lead or client that the thread could belong to; `matched_by` names the address or domain it was found by."""
+    """A lead or client that the thread could belong to, found by `matched_value`: an address, a domain or a name.
+
+    `is_senders` says that the value is the sender's, not that of another participant.
+    """
 
     record_type: str
     key: UUID
     name: str
     matched_by: str
     matched_value: str
+    is_senders: bool = True
 
     @property
     def confidence(self) -> float:
         return MATCH_CONFIDENCE[self.matched_by, self.record_type]
+
+    @property
+    def reason(self) -> str:
+        """Return one sentence that says how the record was found."""
+        reason = MATCH_REASONS[self.matched_by].format(value=self.matched_value)
+        participant = "" if self.is_senders else "; this participant is not the sender"
+        return f"The {self.record_type} {self.name} {reason}{participant}."
 
 
 @dataclass(frozen=True)
@@ -92,10 +116,10 @@ def choose_proposal(unlinked_thread: UnlinkedThread, now: datetime) -> TriagePro
     """Propose the record that the thread belongs to, else a new lead; None if neither is likely."""
     ranked = sorted(unlinked_thread.matches, key=lambda match: -match.confidence)
     best = [match for match in ranked if match.confidence == ranked[0].confidence] if ranked else []
-    if best and not (best[0].matched_by == "domain" and len(best) > MAX_DOMAIN_MATCHES):
+    if best and not is_ambiguous(best):
         return build_link_proposal(unlinked_thread, best)
     if (
-        best
+        (best and best[0].matched_by in DOMAIN_MATCHES)
         or is_no_reply_address(unlinked_thread.sender)
         or not unlinked_thread.sender
         or now - unlinked_thread.sent_at > MAX_PROSPECT_AGE
@@ -105,20 +129,24 @@ def choose_proposal(unlinked_thread: UnlinkedThread, now: datetime) -> TriagePro
     return build_lead_proposal(unlinked_thread, verdict) if verdict.is_prospect else None
 
 
+def is_ambiguous(best: list[Match]) -> bool:
+    """Return whether `best` are too many to choose from: a domain that several share, or a name of two."""
+    if best[0].matched_by == "name":
+        return len(best) > 1
+    return best[0].matched_by in DOMAIN_MATCHES and len(best) > MAX_DOMAIN_MATCHES
+
+
 def build_link_proposal(unlinked_thread: UnlinkedThread, best: list[Match]) -> TriageProposal:
     """Propose to link the thread to the first of `best`, which are equally likely."""
-    first, others = best[0], best[1:]
-    reasoning = (
-        f"The {first.record_type} {first.name} {MATCH_REASONS[first.matched_by].format(what=first.matched_value)}."
-    )
-    if others:
-        names = ", ".join(f"{match.record_type} {match.name}" for match in others[:3])
-        reasoning += f" So {'do' if len(others) > 1 else 'does'} {names}{' and more' if len(others) > 3 else ''}."
+    first, more = best[0], len(best) - MAX_WORDED_MATCHES
+    reasons = [match.reason for match in best[:MAX_WORDED_MATCHES]]
+    if more > 0:
+        reasons.append(f"{more} more {'matches' if more == 1 else 'match'} as well.")
     return TriageProposal(
         SuggestionType.LINK_THREAD,
         {"thread": str(unlinked_thread.thread), first.record_type: str(first.key)},
         first.confidence / len(best),
-        reasoning,
+        " ".join(reasons),
         message_evidence(unlinked_thread, [f"From: {unlinked_thread.sender}"]),
         **{first.record_type: first.key},
     )
@@ -140,7 +168,7 @@ def build_lead_proposal(unlinked_thread: UnlinkedThread, verdict: ProspectScore)
         "notes": "\n\n".join(verdict.quotes),
         **({"estimatedValue": str(value)} if value is not None else {}),
     }
-    reasoning = f"Nobody we know, and the mail {join_reasons(verdict.reasons)}."
+    reasoning = f"The sender is unknown, and the email {join_reasons(verdict.reasons)}."
     return TriageProposal(
         SuggestionType.CREATE_LEAD,
         content,

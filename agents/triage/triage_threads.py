@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import reduce
@@ -17,6 +18,7 @@ from agents.drafting.improve_draft import queue_improvement
 from agents.triage.rules import Match, TriageProposal, UnlinkedThread, choose_proposal, company_domain
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import Client, Contact, ContactClient
+from crm.text.english.prospects import PERSON_NAME
 from inbox.incoming.participants import OwnerLookup, our_addresses
 from inbox.models import Thread, ThreadQuerySet
 from inbox.thread_state import MAX_LOADED_BODY, newest_inbound_messages
@@ -83,9 +85,11 @@ def load_unlinked_thread(
         *match_by_domain(company_domain(sender, frozenset(one.rpartition("@")[2] for one in own_addresses))),
     ]
     if not any(match.matched_by in {"address", "contact"} for match in found):
-        found = [*match_by_address(others[:MAX_OTHER_PARTICIPANTS]), *found]
+        by_others = match_by_address(others[:MAX_OTHER_PARTICIPANTS])
+        found = [*found, *(replace(match, is_senders=False) for match in by_others)]
+    found += [] if found else match_by_name(message.from_name)
     matches: dict[UUID, Match] = {}
-    for match in found:
+    for match in sorted(found, key=lambda match: -match.confidence):
         matches.setdefault(match.key, match)
     return UnlinkedThread(
         thread=thread.pk,
@@ -102,6 +106,7 @@ def load_unlinked_thread(
 
 def match_by_address(addresses: list[str]) -> Iterator[Match]:
     """Yield the clients and leads with one of `addresses`, their own or a contact's, the newest first."""
+    addresses = [one for one in addresses if one]  # an empty address belongs to no one
     if not addresses:
         return
     clients = Client.objects.annotate(low=Lower("email")).filter(low__in=addresses)
@@ -125,12 +130,24 @@ def match_by_domain(domain: str) -> Iterator[Match]:
     sites = [f"{start}{domain}{end}" for start in WEBSITE_PREFIXES for end in ("", "/")]
     known = Lead.objects.open().alias(site=Lower("company_website")).filter(site__in=sites).exclude(company_website="")
     yield from (Match("client", one.pk, str(one), "domain", domain) for one in clients.order_by("-pk")[:MAX_MATCHES])
-    for rows in (leads, known):
-        yield from (Match("lead", one.pk, str(one), "domain", domain) for one in rows.order_by("-pk")[:MAX_MATCHES])
+    for rows, how in ((leads, "domain"), (known, "website")):
+        yield from (Match("lead", one.pk, str(one), how, domain) for one in rows.order_by("-pk")[:MAX_MATCHES])
     contacts = Contact.objects.filter(search_text__contains=at, email__iendswith=at).order_by("-pk")
     yield from match_through_contacts(
-        dict.fromkeys(contacts.values_list("pk", flat=True)[:MAX_MATCHES], domain), "domain"
+        dict.fromkeys(contacts.values_list("pk", flat=True)[:MAX_MATCHES], domain), "contact_domain"
     )
+
+
+def match_by_name(name: str) -> Iterator[Match]:
+    """Yield the clients and open leads of a person called `name`, the newest first; one word is no full name."""
+    name = " ".join(name.split())
+    if not PERSON_NAME.fullmatch(name):
+        return
+    low = name.lower()
+    clients = Client.objects.filter(search_text__contains=low, name__iexact=name)
+    leads = Lead.objects.open().filter(search_text__contains=low, contact_name__iexact=name)
+    yield from (Match("client", one.pk, str(one), "name", name) for one in clients.order_by("-pk")[:MAX_MATCHES])
+    yield from (Match("lead", one.pk, str(one), "name", name) for one in leads.order_by("-pk")[:MAX_MATCHES])
 
 
 def match_through_contacts(contacts: dict[UUID, str], how: str) -> Iterator[Match]:

@@ -71,6 +71,16 @@ class Environment:
         """Return a comma-separated list."""
         return [word.strip() for word in self.text(name).split(",") if word.strip()]
 
+    def header_marks(self, name: str, default: str) -> dict[str, tuple[str, ...]]:
+        """Return a comma-separated list of "Header: value", as the values of each header in lower case."""
+        marks: dict[str, tuple[str, ...]] = {}
+        for word in (self.text(name) or default).lower().split(","):
+            header, separator, value = (part.strip() for part in word.partition(":"))
+            if not (header and separator and value) or " " in header:
+                raise BadVariable(f"{name} has “{word.strip()}”. Write a header and a value, such as X-Spam-Flag: yes")
+            marks[header] = (*marks.get(header, ()), value)
+        return marks
+
     def flag(self, name: str, *, default: bool) -> bool:
         """Return a boolean. `environ` would read every unknown word as false."""
         value = self.text(name, "yes" if default else "no").lower()

@@ -114,6 +114,11 @@ def own_text(body: str) -> str:
     ).strip()
 
 
+def unquoted_text(body: str) -> str:
+    """Return the first 20,000 characters of `body` without quotes, the signature included."""
+    return "".join(part.text for part in split_body(body[:MAX_OWN_TEXT_SOURCE]) if part.kind != PartKind.QUOTED)
+
+
 def extract_signature(body: str) -> str:
     """Return the signature in the first 20,000 characters of `body`; empty where there is none."""
     return "\n".join(part.trimmed for part in split_body(body[:MAX_OWN_TEXT_SOURCE]) if part.kind == PartKind.SIGNATURE)

@@ -73,7 +73,7 @@ def unique_addresses(addresses: Iterable[str]) -> list[str]:
 
 def find_our_addresses(addresses: Iterable[str]) -> set[str]:
     """Return, in lower case, those of `addresses` that belong to a mailbox, the staff or the agency."""
-    low = {one.lower() for one in addresses}
+    low = {one.lower() for one in addresses if one}
     boxes = Mailbox.everything.annotate(low=Lower("address")).filter(low__in=low).values_list("low")
     staff = User.objects.annotate(low=Lower("email")).filter(low__in=low).values_list("low")
     return {one for (one,) in boxes.union(staff)} | (low & {agency_sender()[1].lower()})

@@ -14,14 +14,17 @@ from inbox.attachments import store_received_file
 from inbox.incoming.merging import MAX_PARTICIPANTS, merge_threads
 from inbox.incoming.message_kinds import classify_message
 from inbox.incoming.parsing import ParsedEmail, normalize_subject
-from inbox.incoming.participants import OwnerLookup, external_participants
+from inbox.incoming.participants import OwnerLookup, attribute_sender, external_participants
 from inbox.incoming.processing_queue import queue_changed_threads
 from inbox.incoming.thread_lookup import PendingThread, PendingThreads
 from inbox.incoming.threading import threading_keys
-from inbox.models import Direction, Mailbox, Message, MessageState, Thread, ThreadKey
+from inbox.models import Direction, Mailbox, Message, MessageState, Nature, Thread, ThreadKey
 from inbox.thread_state import (
     apply_messages,
+    is_closing_email,
     is_inbound_contact,
+    is_out_of_order,
+    load_contact_rows,
     load_first_messages,
     record_reopened,
     store_threads,
@@ -45,7 +48,17 @@ MESSAGE_COLUMNS = (
     "message_id",
     "in_reply_to",
 )
-MESSAGE_COLUMNS += ("references", "nature", "from_email", "from_name", "reply_to", "to_emails", "cc_emails", "subject")
+MESSAGE_COLUMNS += (
+    "references",
+    "nature",
+    "is_closing",
+    "from_email",
+    "from_name",
+    "reply_to",
+    "to_emails",
+    "cc_emails",
+    "subject",
+)
 MESSAGE_COLUMNS += ("body_text", "body_html", "snippet", "sent_at", "is_read", "attachments")
 MERGE_REASON = "an email refers to both"
 # One batch at a time per mailbox: the existing threads decide where the next email belongs.
@@ -121,12 +134,15 @@ def store_new_emails(
     own_addresses: frozenset[str],
 ) -> dict[str, Message]:
     """Add `emails`, which `mailbox` does not have yet, to their threads. Return the messages by identifier."""
+    emails = [(attribute_sender(mail, own_addresses), is_read) for mail, is_read in emails]
+    owners = OwnerLookup({one for mail, _ in emails for one in mail.participants} - own_addresses)
     keys = {mail.message_id: threading_keys(mail) for mail, _ in emails}
     all_keys = [key for some in keys.values() for key in some]
     conversations = PendingThreads(mailbox, set(all_keys))
     for mail, is_read in emails:
         one = conversations.find_or_create(keys[mail.message_id], readable_subject(mail.subject))
-        one.messages.append(build_message(mailbox, mail, is_read=is_read, own_addresses=own_addresses))
+        nature = classify_message(mail, own_addresses, owners.owners_by_address)
+        one.messages.append(build_message(mailbox, mail, nature, is_read=is_read, own_addresses=own_addresses))
     found = {}
     for one in conversations.all():
         duplicates = [elsewhere.get((message.message_id, key)) for message in one.messages for key in one.thread_ids]
@@ -134,22 +150,19 @@ def store_new_emails(
         one.messages = [message for message in one.messages if message.message_id not in found]
     changed = [one for one in conversations.all() if one.messages or one.merged_threads]
     merge_threads([(one.thread, gone) for one in changed for gone in one.merged_threads], reason=MERGE_REASON)
-    reopened = update_threads(changed, own_addresses)
+    reopened = update_threads(changed, own_addresses, owners)
     save_threads_and_messages(conversations, changed, all_keys)
     record_reopened(reopened)
     return found | {message.message_id: message for one in changed for message in one.messages}
 
 
-def update_threads(changed: Collection[PendingThread], own_addresses: frozenset[str]) -> list[Thread]:
+def update_threads(
+    changed: Collection[PendingThread], own_addresses: frozenset[str], owners: OwnerLookup
+) -> list[Thread]:
     """Update the changed threads in memory: participants, owner, subject, counts. Return the reopened ones."""
     first = load_first_messages([one.thread.pk for one in changed if not one.is_new])
-    participants = {
-        person
-        for one in changed
-        for message in one.messages
-        for person in external_participants(message, own_addresses)
-    }
-    owners = OwnerLookup(participants)
+    out_of_order = [one.thread.pk for one in changed if is_out_of_order(one.thread, one.messages)]
+    earlier = load_contact_rows(out_of_order) if out_of_order else {}
     reopened = []
     for one in changed:
         thread = one.thread
@@ -164,7 +177,7 @@ def update_threads(changed: Collection[PendingThread], own_addresses: frozenset[
         if one.messages and (first_message is None or message_order(one.messages[0]) < first_message[:2]):
             thread.subject = readable_subject(one.messages[0].subject)
         thread.message_count += len(one.messages)
-        if apply_messages(thread, one.messages):
+        if apply_messages(thread, one.messages, earlier.get(thread.pk, ())):
             reopened.append(thread)
     return reopened
 
@@ -195,8 +208,10 @@ def save_threads_and_messages(
 # Building the rows
 
 
-def build_message(mailbox: Mailbox, mail: ParsedEmail, *, is_read: bool, own_addresses: frozenset[str]) -> Message:
-    """Return `mail` as an unsaved message without a thread."""
+def build_message(
+    mailbox: Mailbox, mail: ParsedEmail, nature: Nature, *, is_read: bool, own_addresses: frozenset[str]
+) -> Message:
+    """Return `mail`, which is of the kind `nature`, as an unsaved message without a thread."""
     is_outgoing = mail.from_email in own_addresses
     message = Message(
         mailbox=mailbox,
@@ -205,12 +220,12 @@ def build_message(mailbox: Mailbox, mail: ParsedEmail, *, is_read: bool, own_add
         message_id=mail.message_id,
         in_reply_to=mail.in_reply_to,
         references=list(mail.references),
-        nature=classify_message(mail, own_addresses),
+        nature=nature,
         from_email=mail.from_email,
         from_name=mail.from_name,
         reply_to=mail.reply_to,
-        to_emails=list(mail.to),
-        cc_emails=list(mail.cc),
+        to_emails=[one for one in mail.to if one],
+        cc_emails=[one for one in mail.cc if one],
         subject=mail.subject,
         body_text=mail.text,
         body_html=mail.html,
@@ -224,6 +239,7 @@ def build_message(mailbox: Mailbox, mail: ParsedEmail, *, is_read: bool, own_add
         )
         for index, file in enumerate(mail.files)
     ]
+    message.is_closing = is_closing_email(message)
     return message
 
 

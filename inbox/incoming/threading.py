@@ -2,7 +2,7 @@
 
 Emails are connected by identifiers (RFC 5256, THREAD=REFERENCES): Message-ID, In-Reply-To and References. An email
 without references is connected only to emails with the same subject between the same participants: two strangers who
-both write "Question" have nothing to do with each other.
+both write "Question" have nothing to do with each other, and an email without a sender is connected to none.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ class ThreadedMessage(Protocol):
     message_id: str
     in_reply_to: str
     references: Sequence[str]
+    from_email: str
     subject: str
 
     @property
@@ -28,7 +29,7 @@ def threading_keys(mail: ThreadedMessage) -> list[str]:
     """Return the identifiers that connect `mail` to others: its own, its In-Reply-To, and References, newest first."""
     related_ids = [one for one in (mail.in_reply_to, *reversed(mail.references)) if one]
     keys = [mail.message_id, *related_ids]
-    if not related_ids and (subject := normalize_subject(mail.subject)):
+    if not related_ids and mail.from_email and (subject := normalize_subject(mail.subject)):
         keys.append(subject_key(subject, mail.participants))
     return list(dict.fromkeys(keys))
 

@@ -25,7 +25,8 @@ class Nature(models.TextChoices):
     """The kind of an email. Only an email from a person counts as contact."""
 
     PERSON = "PERSON", "From a person"
-    AUTO_REPLY = "AUTO_REPLY", "Automatic reply"
+    AUTO_REPLY = "AUTO_REPLY", "Automatic email"
+    INTERNAL = "INTERNAL", "Between ourselves"
     BOUNCE = "BOUNCE", "Bounce"
     LIST = "LIST", "Mailing list"
     SPAM = "SPAM", "Spam"
@@ -109,6 +110,8 @@ class Message(Record):
         db_default=models.Value([], ArrayField(models.CharField(max_length=998))),
     )
     nature = models.CharField(max_length=10, choices=Nature, default=Nature.PERSON, db_default=Nature.PERSON)
+    # It only closes the conversation ("Thanks", "Done"): it asks for no reply.
+    is_closing = models.BooleanField(default=False, db_default=False, editable=False)
     from_email = models.EmailField("from", blank=True, default="", db_default="", db_column="from")
     from_name = models.CharField(max_length=200, blank=True, default="", db_default="")
     reply_to = models.EmailField(
@@ -173,6 +176,11 @@ class Message(Record):
                 name="messages_failure_says_why",
                 condition=~models.Q(state__in=["FAILED", "UNCERTAIN"]) | ~models.Q(error_message=""),
                 violation_error_message="A message that failed or is unconfirmed needs an error message.",
+            ),
+            models.CheckConstraint(
+                name="messages_recipients_not_empty",
+                condition=~models.Q(to_emails__contains=[""]) & ~models.Q(cc_emails__contains=[""]),
+                violation_error_message="A recipient has an empty address.",
             ),
             json_type_check("messages", "attachments", "array"),
             json_type_check("messages", "media", "object"),

@@ -81,11 +81,11 @@ class ThreadQuerySet(RecordQuerySet):
         return self.filter(owned_by_or_unassigned(user, "owner"))
 
     def needs_reply(self) -> "ThreadQuerySet":
-        """Return open threads with a last message from outside, longest wait first."""
+        """Return open threads with an unanswered message from outside, longest wait first."""
         return self.filter(status=ThreadStatus.OPEN, last_direction=Direction.IN).order_by(LAST_ACTIVITY, "id")
 
     def waiting_on_them(self) -> "ThreadQuerySet":
-        """Return open threads with an unanswered last message of ours, longest silence first."""
+        """Return open threads with an unanswered message of ours, longest silence first."""
         return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_ACTIVITY, "id")
 
     def unprocessed(self) -> "ThreadQuerySet":
@@ -140,6 +140,7 @@ class Thread(Record):
         db_default=models.Value([], ArrayField(models.EmailField())),
     )
     last_message_at = models.DateTimeField(null=True, blank=True)
+    # The direction of the unanswered message; empty where it is no one's turn.
     last_direction = models.CharField(max_length=3, choices=Direction, blank=True, default="", db_default="")
     message_count = models.PositiveIntegerField(default=0, db_default=0)
     awaiting_reply = models.BooleanField(default=False, db_default=False)
@@ -170,6 +171,11 @@ class Thread(Record):
                 name="threads_last_direction_valid",
                 condition=models.Q(last_direction__in=["", *Direction.values]),
                 violation_error_message="The last direction must be in, out or empty.",
+            ),
+            models.CheckConstraint(
+                name="threads_participants_not_empty",
+                condition=~models.Q(participant_emails__contains=[""]),
+                violation_error_message="A participant has an empty address.",
             ),
             json_type_check("threads", "metadata", "object"),
         ]

@@ -5,8 +5,8 @@ from django.db import transaction
 from crm.exceptions import errors_as_invalid_input
 from crm.text.quotes import own_text
 from inbox.incoming.parsing import make_snippet
-from inbox.models import Message, Thread
-from inbox.thread_state import apply_message
+from inbox.models import Message, Thread, ThreadSource
+from inbox.thread_state import apply_message, is_closing_email
 
 
 @transaction.atomic
@@ -25,6 +25,7 @@ def add_to_thread(message: Message) -> Message:
         if existing:
             return existing
     message.snippet = message.snippet or make_snippet(message.summary or own_text(message.body_text))
+    message.is_closing = thread.source == ThreadSource.EMAIL and is_closing_email(message)
     with errors_as_invalid_input():
         message.full_clean()
         message.save(force_insert=True)

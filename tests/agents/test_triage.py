@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from agents.process_threads import requeue_lost_threads
 from agents.triage import triage_threads
-from agents.triage.triage_threads import TRIAGE_AGENT
+from agents.triage.triage_threads import TRIAGE_AGENT, match_by_address
 from crm.models import ActivityLog, ContactClient
 from inbox.incoming.processing_queue import queue_processing
 from inbox.incoming.transitions import receive
@@ -173,29 +173,35 @@ def test_two_matching_clients_lower_confidence(mailbox):
     mail(mailbox)
     triage_queued()
     assert float(proposed().confidence) == 0.47
-    assert "So does client First" in proposed().reasoning
+    assert proposed().reasoning == (
+        "The client Second has the address nora@newbread.example. The client First has the address"
+        " nora@newbread.example."
+    )
 
 
 @pytest.mark.parametrize(
-    "known",
+    ("known", "reason"),
     [
-        lambda: make_client(email="office@newbread.example"),
-        lambda: make_lead(contact_email="boss@newbread.example"),
-        lambda: make_lead(company_website="https://www.NewBread.example/"),
-        lambda: (
-            ContactClient.objects.create(
-                contact=make_contact(email="ann@newbread.example"), client=make_client()
-            ).client
+        (lambda: make_client(email="office@newbread.example"), "has an address at newbread.example."),
+        (lambda: make_lead(contact_email="boss@newbread.example"), "has an address at newbread.example."),
+        (lambda: make_lead(company_website="https://www.NewBread.example/"), "has the website newbread.example."),
+        (
+            lambda: (
+                ContactClient.objects.create(
+                    contact=make_contact(email="ann@newbread.example"), client=make_client()
+                ).client
+            ),
+            "has a contact with an address at newbread.example.",
         ),
     ],
 )
-def test_company_is_matched_by_email_domain(mailbox, known):
+def test_company_is_matched_by_domain_and_reason_says_how(mailbox, known, reason):
     record = known()
     mail(mailbox)
     triage_queued()
     assert proposed().type == SuggestionType.LINK_THREAD
     assert record in (proposed().lead, proposed().client)
-    assert "has the mail domain newbread.example" in proposed().reasoning
+    assert proposed().reasoning.endswith(reason)
 
 
 def test_similar_domain_is_not_matched(mailbox):
@@ -234,7 +240,57 @@ def test_exact_address_beats_domain_even_for_closed_lead(mailbox, max):
         make_lead(contact_email="nora@newbread.example", status_id="CLOSED_UNQUALIFIED")
     mail(mailbox)
     triage_queued()
-    assert "has the mail domain" in proposed().reasoning or "and is closed" in proposed().reasoning
+    closed = "has the address nora@newbread.example, and is closed."
+    assert [one.endswith(closed[:-1]) for one in proposed().reasoning.rstrip(".").split(". ")] == [True, True]
+    assert proposed().lead.status_id == "CLOSED_UNQUALIFIED"
+
+
+def test_email_without_sender_matches_no_record_without_address(mailbox):
+    make_lead(contact_email="")
+    make_client(email="")
+    make_contact(email="")
+    for number in range(2):
+        raw = f"To: office@agency.example\nSubject: A question\nMessage-ID: <{number}@x.example>\n\n{PROSPECT}"
+        receive(mailbox, raw.encode(), origin=str(number))
+    assert Thread.objects.count() == 2, "Two unknown senders are two people."
+    triage_queued()
+    assert nothing_proposed()
+    assert not Thread.objects.exclude(lead=None, client=None).exists()
+    assert not any(match_by_address([""]))
+
+
+def test_other_participant_is_not_called_the_sender(mailbox):
+    lead = make_lead(contact_email="boss@acme.example", contact_name="Bo Boss")
+    make_client(email="boss@acme.example")
+    mail(mailbox, PLAIN, Cc="boss@acme.example")
+    triage_queued()
+    assert proposed().reasoning.endswith("has the address boss@acme.example; this participant is not the sender.")
+    assert str(lead) not in proposed().reasoning
+
+
+def test_name_is_proposed_only_where_nothing_better_matches(mailbox):
+    lead = make_lead(contact_name="Nora New", contact_email="nora@old.example")
+    mail(mailbox, PLAIN, "n.new@gmail.com", name="Nora New")
+    triage_queued()
+    assert (proposed().lead, float(proposed().confidence)) == (lead, 0.45)
+    assert proposed().reasoning.endswith("has the sender’s name, “Nora New”, but another address.")
+
+
+@pytest.mark.parametrize("names", [["Nora New", "Nora New"], ["Nora Newman"], []])
+def test_doubtful_name_links_nothing_and_prospect_still_becomes_lead(mailbox, names):
+    for number, name in enumerate(names):
+        make_lead(contact_name=name, contact_email=f"{number}@old.example")
+    mail(mailbox, name="Nora New")
+    triage_queued()
+    assert proposed().type == SuggestionType.CREATE_LEAD
+    assert proposed().reasoning.startswith("The sender is unknown, and the email ")
+
+
+def test_form_through_no_reply_address_becomes_lead_of_the_person(mailbox):
+    mail(mailbox, sender="noreply@webform.example", Reply_To="Carla New <carla@newbread.example>")
+    triage_queued()
+    content = proposed().suggested_content
+    assert (content["contactName"], content["contactEmail"]) == ("Carla New", "carla@newbread.example")
 
 
 # Once, and again when there is news

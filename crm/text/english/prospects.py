@@ -220,6 +220,11 @@ def score_prospect(subject: str, words: str, lines: Mapping[str, str]) -> Prospe
     return ProspectScore(round(min(max(score, 0), 1), 2), tuple(reasons), tuple(quotes), line)
 
 
+def asks_for_cover(words: str) -> bool:
+    """Return whether the sender asks for a quote, a price or cover, whatever else the email says."""
+    return bool(ASKS_FOR_COVER.pattern.search(words[:MAX_SCORED_LENGTH].replace("’", "'")))
+
+
 def detect_insurance_line(text: str, lines: Mapping[str, str]) -> str:
     """Return the code of the first of `lines` that `text` names, the narrower first; empty where it names none."""
     codes = [
