@@ -86,6 +86,10 @@ class Message(Record):
         max_length=10, choices=MessageState, default=MessageState.RECEIVED, db_default=MessageState.RECEIVED
     )
     message_id = models.CharField("Message-ID", max_length=998, blank=True, default="", db_default="")
+    # Tells different messages apart that use one Message-ID; empty for the first of them.
+    variant = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    # The digest under which the source of a received email is stored; empty if it was not kept.
+    source_digest = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     in_reply_to = models.CharField(max_length=998, blank=True, default="", db_default="")
     # The References header of the email, oldest first.
     references = ArrayField(
@@ -165,6 +169,7 @@ class Message(Record):
             models.UniqueConstraint(
                 "thread",
                 "message_id",
+                "variant",
                 condition=LIVE & ~models.Q(message_id=""),
                 name="messages_id_once",
                 violation_error_message="This message is already in the conversation.",
@@ -172,6 +177,7 @@ class Message(Record):
             models.UniqueConstraint(
                 "mailbox",
                 "message_id",
+                "variant",
                 condition=LIVE & models.Q(mailbox__isnull=False) & ~models.Q(message_id=""),
                 name="messages_once_in_mailbox",
                 violation_error_message="This message is already in the mailbox.",
