@@ -4,36 +4,53 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('inbox', '0004_email_templates'),
+        ("inbox", "0004_email_templates"),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='message',
-            name='messages_id_once',
+            model_name="message",
+            name="messages_id_once",
         ),
         migrations.RemoveConstraint(
-            model_name='message',
-            name='messages_once_in_mailbox',
+            model_name="message",
+            name="messages_once_in_mailbox",
         ),
         migrations.AddField(
-            model_name='message',
-            name='source_digest',
-            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=64),
+            model_name="message",
+            name="source_digest",
+            field=models.CharField(blank=True, db_default="", default="", editable=False, max_length=64),
         ),
         migrations.AddField(
-            model_name='message',
-            name='variant',
-            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=64),
+            model_name="message",
+            name="variant",
+            field=models.CharField(blank=True, db_default="", default="", editable=False, max_length=64),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(models.F('thread'), models.F('message_id'), models.F('variant'), condition=models.Q(('deleted_at__isnull', True), models.Q(('message_id', ''), _negated=True)), name='messages_id_once', violation_error_message='This message is already in the conversation.'),
+            model_name="message",
+            constraint=models.UniqueConstraint(
+                models.F("thread"),
+                models.F("message_id"),
+                models.F("variant"),
+                condition=models.Q(("deleted_at__isnull", True), models.Q(("message_id", ""), _negated=True)),
+                name="messages_id_once",
+                violation_error_message="This message is already in the conversation.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(models.F('mailbox'), models.F('message_id'), models.F('variant'), condition=models.Q(('deleted_at__isnull', True), ('mailbox__isnull', False), models.Q(('message_id', ''), _negated=True)), name='messages_once_in_mailbox', violation_error_message='This message is already in the mailbox.'),
+            model_name="message",
+            constraint=models.UniqueConstraint(
+                models.F("mailbox"),
+                models.F("message_id"),
+                models.F("variant"),
+                condition=models.Q(
+                    ("deleted_at__isnull", True),
+                    ("mailbox__isnull", False),
+                    models.Q(("message_id", ""), _negated=True),
+                ),
+                name="messages_once_in_mailbox",
+                violation_error_message="This message is already in the mailbox.",
+            ),
         ),
     ]
