@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from inbox.incoming.mime.source import ENVELOPE_START
 from inbox.incoming.parsing import MAX_EMAIL_BYTES
 
 # "From ", a sender and a date: a paragraph that merely begins with "From" does not match.
@@ -56,7 +57,8 @@ def emails_in_archive(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
 
 def is_mbox(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(8).removeprefix(BOM_UTF8).startswith(b"From ") and path.suffix != ".eml"
+        start = file.read(20).removeprefix(BOM_UTF8)
+        return start.startswith(b"From ") and bool(ENVELOPE_START.match(start)) and path.suffix != ".eml"
 
 
 def emails_in_mbox(file: IO[bytes], name: str) -> Iterator[tuple[str, bytes]]:

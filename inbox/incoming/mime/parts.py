@@ -136,12 +136,14 @@ def read_part(part: MimeMessage, content: EmailContent, *, depth: int, is_relate
 
 
 def merge_alternatives(found: Sequence[Sequence[Passage]]) -> list[Passage]:
-    """Return the versions of one text as one passage."""
+    """Return the versions of one text as one passage, as far as they are either plain or HTML."""
+    plain = [join_texts(one.plain for one in some) for some in found if not any(one.html for one in some)]
     with_html = [some for some in found if any(one.html for one in some)]
-    plain = [join_texts(one.plain for one in some) for some in found if some not in with_html]
-    html = ["".join(one.as_html for one in some) for some in with_html]
-    merged = Passage(join_texts(dict.fromkeys(one for one in plain if one.strip())), "".join(dict.fromkeys(html)))
-    return [merged] if merged.plain or merged.html else []
+    text = join_texts(dict.fromkeys(one for one in plain if one.strip()))
+    if any(one.plain.strip() and one.html for some in with_html for one in some):  # alternatives within alternatives
+        return [*([Passage(text)] if text else []), *sum(map(list, with_html), [])]
+    html = "".join(dict.fromkeys("".join(one.as_html for one in some) for some in with_html))
+    return [Passage(text, html)] if text or html else []
 
 
 def join_texts(texts: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from email.message import Message as MimeMessage
 from inbox.incoming.mime.headers import raw_header
 
 # The envelope line that an .mbox puts before each email.
-ENVELOPE_STARTS = (b"From ", b">From ")
+ENVELOPE_START = re.compile(rb">?From (?!\s*:)")
 MAX_HEAD_LENGTH = 200_000
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 # "Subject : x": the standard library takes such a line for the beginning of the text.
@@ -37,7 +37,7 @@ def mend_source(raw: bytes) -> bytes:
 
 def strip_envelope(raw: bytes) -> bytes:
     """Return `raw` without the envelope line that an .mbox puts before each email."""
-    if raw.startswith(ENVELOPE_STARTS):
+    if ENVELOPE_START.match(raw):
         _, _, raw = raw.partition(b"\n")
     return raw
 
