@@ -34,8 +34,8 @@ def clean_address(text: str) -> str:
     text = text.strip()
     if not text.partition("@")[0].isascii():
         raise InvalidInput(
-            f"“{excerpt}” has letters outside ASCII before the @, and email cannot be sent to such an address from "
-            "here. Use another address or the phone."
+            f"“{excerpt}” contains letters outside ASCII before the @, which mail servers may refuse. "
+            "Write the address in ASCII, or use another one."
         )
     if not text.isascii():
         raise InvalidInput(

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet, choices_check, json_field, json_type_check
+from crm.text.addresses import MAX_ADDRESS_LENGTH
 from inbox.models.thread import VERBATIM_SOURCES, Direction, Thread
 
 
@@ -99,24 +100,31 @@ class Message(Record):
         db_default=models.Value([], ArrayField(models.CharField(max_length=998))),
     )
     nature = models.CharField(max_length=10, choices=Nature, default=Nature.PERSON, db_default=Nature.PERSON)
-    from_email = models.EmailField("from", blank=True, default="", db_default="", db_column="from")
+    # Addresses are kept as the email gives them, valid or not; what is sent is checked by the outbox.
+    from_email = models.CharField(
+        "from", max_length=MAX_ADDRESS_LENGTH, blank=True, default="", db_default="", db_column="from"
+    )
     from_name = models.CharField(max_length=200, blank=True, default="", db_default="")
-    reply_to = models.EmailField(
-        blank=True, default="", db_default="", help_text="The address for replies, if it differs from the sender."
+    reply_to = models.CharField(
+        max_length=MAX_ADDRESS_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The address for replies, if it differs from the sender.",
     )
     to_emails = ArrayField(
-        models.EmailField(),
+        models.CharField(max_length=MAX_ADDRESS_LENGTH),
         default=list,
         blank=True,
         db_column="to",
-        db_default=models.Value([], ArrayField(models.EmailField())),
+        db_default=models.Value([], ArrayField(models.CharField(max_length=MAX_ADDRESS_LENGTH))),
     )
     cc_emails = ArrayField(
-        models.EmailField(),
+        models.CharField(max_length=MAX_ADDRESS_LENGTH),
         default=list,
         blank=True,
         db_column="cc",
-        db_default=models.Value([], ArrayField(models.EmailField())),
+        db_default=models.Value([], ArrayField(models.CharField(max_length=MAX_ADDRESS_LENGTH))),
     )
     subject = models.CharField(max_length=998, blank=True, default="", db_default="")
     body_text = models.TextField(blank=True, default="", db_default="")
