@@ -2,8 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.conf import settings
@@ -14,8 +12,6 @@ from crm.exceptions import IllegalTransition
 from inbox.incoming.mime.parts import EmailFile
 
 OUTGOING_FOLDER, INCOMING_FOLDER, SOURCE_FOLDER = "outgoing", "incoming", "source"
-# How many files are written at once.
-MAX_WRITERS = 8
 MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
 
 
@@ -64,17 +60,6 @@ def store_source(raw: bytes) -> str:
     if not default_storage.exists(source_path(digest)):
         default_storage.save(source_path(digest), ContentFile(raw))
     return digest
-
-
-def store_sources(raws: Sequence[bytes]) -> list[str]:
-    """Store the sources of a batch of emails and return their digests. Creating a file is mostly waiting."""
-    if len(raws) < 2 or not settings.KEEP_EMAIL_SOURCE:
-        return [store_source(raw) for raw in raws]
-    # The same source twice in a batch is written once, so that two threads never write one file.
-    different = {hashlib.sha256(raw).digest(): raw for raw in raws}
-    with ThreadPoolExecutor(MAX_WRITERS) as writers:
-        digests = dict(zip(different, writers.map(store_source, different.values()), strict=True))
-    return [digests[hashlib.sha256(raw).digest()] for raw in raws]
 
 
 def read_source(digest: str) -> bytes:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from crm.runtime.bulk_copy import copy_rows
-from inbox.attachments import store_received_file, store_sources
+from inbox.attachments import store_received_file, store_source
 from inbox.incoming.arrivals import Arrival
 from inbox.incoming.copies import DATE_UNKNOWN, identity_of_email, identity_of_message
 from inbox.incoming.merging import MAX_PARTICIPANTS, merge_threads
@@ -174,11 +174,9 @@ def store_new_emails(
     keys = {one.key: one.thread_keys for one in emails}
     all_keys = [key for some in keys.values() for key in some]
     conversations = PendingThreads(mailbox, set(all_keys))
-    for email, digest in zip(emails, store_sources([one.arrival.raw for one in emails]), strict=True):
+    for email in emails:
         one = conversations.find_or_create(keys[email.key], readable_subject(email.mail.subject))
-        message = build_message(mailbox, email, own_addresses=own_addresses)
-        message.source_digest = digest
-        one.messages.append(message)
+        one.messages.append(build_message(mailbox, email, own_addresses=own_addresses))
     found: dict[MessageKey, Message] = {}
     for one in conversations.all():
         rows = [row for message in one.messages for row in elsewhere.get(message.message_id, ())]
@@ -275,6 +273,7 @@ def build_message(mailbox: Mailbox, email: NewEmail, *, own_addresses: frozenset
         state=MessageState.SENT if is_outgoing else MessageState.RECEIVED,
         message_id=mail.message_id,
         variant=email.variant,
+        source_digest=store_source(email.arrival.raw),
         nature=classify_message(mail, own_addresses),
         sent_at=min(mail.sent_at or EARLIEST_DATE, timezone.now()),
         is_read=email.arrival.is_read or is_outgoing,

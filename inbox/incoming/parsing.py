@@ -191,14 +191,10 @@ def parse_sent_at(head: HeaderLines, raw: bytes) -> datetime | None:
     candidates += head.get("delivery-date", [])[:1] + head.get("resent-date", [])[:1]
     envelope = MBOX_ENVELOPE_DATE.match(raw[:MAX_ENVELOPE_LENGTH])
     candidates += [envelope[1].decode("ascii", "replace")] if envelope else []
-    ahead = None
-    for text in candidates:
-        moment = parse_date(text)
-        if moment and moment <= now:
-            return moment
-        # A clock that is a little fast is still a better source than none.
-        ahead = ahead or (moment if moment and moment <= now + MAX_CLOCK_ERROR else None)
-    return ahead
+    moments = [moment for text in candidates if (moment := parse_date(text))]
+    past = next((moment for moment in moments if moment <= now), None)
+    # A clock that is a little fast is still a better source than none.
+    return past or next((moment for moment in moments if moment <= now + MAX_CLOCK_ERROR), None)
 
 
 def parse_date(text: str) -> datetime | None:
