@@ -1,7 +1,7 @@
 """Parse the raw bytes of an email. Pure: no database, no network.
 
-An email may contain anything: parts that cannot be decoded are left out or kept as they are, never guessed, and every
-size is limited. Only bytes that are not an email at all are refused.
+An email may contain anything: each part ends as text, as a file or as an invitation, what cannot be decoded is marked
+or kept as it is, and every size is limited. Only bytes that are not an email at all are refused.
 """
 
 import email
@@ -191,10 +191,14 @@ def parse_sent_at(head: HeaderLines, raw: bytes) -> datetime | None:
     candidates += head.get("delivery-date", [])[:1] + head.get("resent-date", [])[:1]
     envelope = MBOX_ENVELOPE_DATE.match(raw[:MAX_ENVELOPE_LENGTH])
     candidates += [envelope[1].decode("ascii", "replace")] if envelope else []
-    moments = [moment for text in candidates if (moment := parse_date(text))]
-    past = next((moment for moment in moments if moment <= now), None)
-    # A clock that is a little fast is still a better source than none.
-    return past or next((moment for moment in moments if moment <= now + MAX_CLOCK_ERROR), None)
+    ahead = None
+    for text in candidates:
+        moment = parse_date(text)
+        if moment and moment <= now:
+            return moment
+        # A clock that is a little fast is still a better source than none.
+        ahead = ahead or (moment if moment and moment <= now + MAX_CLOCK_ERROR else None)
+    return ahead
 
 
 def parse_date(text: str) -> datetime | None:
