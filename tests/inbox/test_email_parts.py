@@ -130,6 +130,7 @@ def test_text_is_what_the_sender_wrote(content, text):
             'multipart/mixed; boundary="simple\n boundary"',
             "--simple boundary\nContent-Type: text/plain\n\nThe van.\n--simple boundary--",
         ),
+        part('multipart/mixed; boundary="a\n b"', "--a b\n\nThe van.\n--a b--"),
         part("multipart/mixed boundary=b", "--b\nContent-Type: text/plain\n\nThe van.\n--b--"),
         part("multipart/mixed", "--b\nContent-Type: text/plain\n\nThe van.\n--b--"),
         part("multipart/mixed; boundary=b", "--b\nContent-Type: text/plain\n\nThe van."),
@@ -150,6 +151,12 @@ def test_bytes_before_the_header_are_skipped(before):
 def test_space_before_colon_does_not_end_the_header():
     found = parse_email(b"From : lee@example.com\nSubject\t: Roof\nX: y\n\nThe van : blue")
     assert (found.from_email, found.subject, found.text) == ("lee@example.com", "Roof", "The van : blue")
+
+
+def test_alternatives_within_alternatives_are_kept():
+    inner = multipart("alternative", part("text/plain", "Plain."), part("text/html", "<p>Formatted.</p>"), boundary="c")
+    found = parse(multipart("alternative", inner))
+    assert (found.text.strip(), found.html.strip()) == ("Plain.", "<p>Formatted.</p>")
 
 
 def test_unreadable_structure_shows_the_source_and_says_so():
