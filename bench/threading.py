@@ -17,7 +17,8 @@ from bench.databases import scratch_database
 from bench.table import render_table
 from inbox.incoming.arrivals import Arrival
 from inbox.incoming.files import iter_emails
-from inbox.incoming.parsing import NotAnEmail, ParsedEmail, normalize_subject, parse_email, strip_envelope
+from inbox.incoming.mime.source import strip_envelope
+from inbox.incoming.parsing import NotAnEmail, ParsedEmail, normalize_subject, parse_email
 from inbox.incoming.threading import threading_keys
 from inbox.incoming.transitions import receive_many
 from inbox.models import Mailbox, Message, Provider

@@ -149,6 +149,8 @@ if PUBLIC_URL and ALLOWED_HOSTS and not validate_host(urlsplit(PUBLIC_URL).hostn
 
 # Attachments of messages. All web servers and workers must share this folder.
 MEDIA_ROOT = DATA_DIR / "files"
+# Whether the source of each received email is kept there, so that reparse_mail can read it again.
+KEEP_EMAIL_SOURCE = env.flag("KEEP_EMAIL_SOURCE", default=True)
 
 # The forge for pull requests and its token. Without both, pull requests cannot be suggested.
 FORGE_URL = env.web_address("FORGE_URL")

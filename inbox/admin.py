@@ -1,5 +1,6 @@
 """The screens for conversations."""
 
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -32,7 +33,7 @@ from inbox.action_forms import (
     TakeThread,
     UnlinkThread,
 )
-from inbox.attachments import read_attachment
+from inbox.attachments import read_attachment, read_source
 from inbox.drafts.composer import composer_for_thread
 from inbox.drafts.screen import DraftAdmin
 from inbox.email_templates.screen import EmailTemplateAdmin
@@ -45,6 +46,7 @@ from inbox.message_view import (
     booked_meeting,
     display_message,
     load_message_page,
+    load_own_images,
     sentiment_reason_for,
 )
 from inbox.models import LAST_ACTIVITY, Direction, Draft, Mailbox, Message, SetAside, Thread, ThreadStatus
@@ -167,9 +169,11 @@ class ThreadAdmin(PickingPages, RecordAdmin):
     def get_urls(self) -> list[Any]:
         show = self.admin_site.admin_view(self.message_view)
         file = self.admin_site.admin_view(self.file_view)
+        original = self.admin_site.admin_view(self.original_view)
         return [
             path("message/<uuid:pk>/", show, name="inbox_thread_message"),
             path("message/<uuid:pk>/file/<int:place>/", file, name="inbox_thread_file"),
+            path("message/<uuid:pk>/original/", original, name="inbox_thread_original"),
             *super().get_urls(),
         ]
 
@@ -186,18 +190,27 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         entry = message.attachments[place] if place < len(message.attachments) else None
         if not isinstance(entry, dict) or "stored" not in entry:
             raise Http404("This message has no such file.")
+        name = strip_hidden_characters(str(entry.get("name", ""))) or "file"
+        return self.download(request, thread, message, lambda: read_attachment(entry), name)
+
+    def original_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Serve the source of a received email as a download."""
+        message = get_object_or_404(Message, pk=pk)
+        thread = self.get_visible_object(request, message.thread_id)
+        return self.download(request, thread, message, lambda: read_source(message.source_digest), "original.eml")
+
+    def download(
+        self, request: HttpRequest, thread: Thread, message: Message, read: Callable[[], bytes], name: str
+    ) -> HttpResponse:
+        """Return the bytes that `read` returns as a file; if they are missing, say so on the page of `thread`."""
         try:
-            data = read_attachment(entry)
+            data = read()
         except IllegalTransition as error:
             messages.error(request, str(error))
-            return HttpResponseRedirect(f"{self.page_url(thread)}#m-{pk}")
+            return HttpResponseRedirect(f"{self.page_url(thread)}#m-{message.pk}")
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
         return FileResponse(
-            BytesIO(data),
-            as_attachment=True,
-            filename=strip_hidden_characters(str(entry.get("name", ""))) or "file",
-            content_type="application/octet-stream",
-            headers=headers,
+            BytesIO(data), as_attachment=True, filename=name, content_type="application/octet-stream", headers=headers
         )
 
     # Forms
@@ -259,7 +272,11 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         html = None
         if message.has_html and request.GET.get("html") == str(message.pk):
             try:
-                html = make_safe_page(message.body_html, load_images=request.GET.get("images") == str(message.pk))
+                html = make_safe_page(
+                    message.body_html,
+                    load_images=request.GET.get("images") == str(message.pk),
+                    own_images=load_own_images(message),
+                )
             except InvalidInput as error:
                 messages.error(request, str(error))
         return display_message(

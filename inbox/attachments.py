@@ -4,12 +4,14 @@ import hashlib
 import re
 from typing import Any
 
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from crm.exceptions import IllegalTransition
+from inbox.incoming.mime.parts import EmailFile
 
-OUTGOING_FOLDER, INCOMING_FOLDER = "outgoing", "incoming"
+OUTGOING_FOLDER, INCOMING_FOLDER, SOURCE_FOLDER = "outgoing", "incoming", "source"
 MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
 
 
@@ -34,13 +36,45 @@ def store_attachment(name: str, type: str, data: bytes, *, inline: bool = False)
     return {**entry, "inline": True} if inline else entry
 
 
-def store_received_file(name: str, type: str, data: bytes, url: str) -> dict[str, Any]:
-    """Store a received file under its digest, whatever its name, and return its entry for `Message.attachments`."""
+def store_received_file(received: EmailFile, url: str) -> dict[str, Any]:
+    """Store a received file under its digest, whatever its name, and return its entry for `Message.attachments`.
+
+    The entry of an image in the formatted text has its `content_id`, that of a calendar its `invitation`.
+    """
+    data = received.data
     digest = hashlib.sha256(data).hexdigest()
     stored = f"{INCOMING_FOLDER}/{digest[:2]}/{digest}"
     if not default_storage.exists(stored):
         stored = default_storage.save(stored, ContentFile(data))
-    return {"name": name, "type": type, "size": len(data), "url": url, "stored": stored, "sha256": digest}
+    entry = {"name": received.name, "type": received.type, "size": len(data), "url": url}
+    entry |= {"stored": stored, "sha256": digest}
+    details = {"content_id": received.content_id, "invitation": received.invitation}
+    return entry | {name: value for name, value in details.items() if value}
+
+
+def store_source(raw: bytes) -> str:
+    """Store the source of a received email and return its digest; empty if sources are not kept."""
+    if not settings.KEEP_EMAIL_SOURCE:
+        return ""
+    digest = hashlib.sha256(raw).hexdigest()
+    if not default_storage.exists(source_path(digest)):
+        default_storage.save(source_path(digest), ContentFile(raw))
+    return digest
+
+
+def read_source(digest: str) -> bytes:
+    """Return the source of an email, stored under `digest`.
+
+    Raises:
+        IllegalTransition: the source was not kept, is missing, or has changed since it was stored.
+    """
+    if not digest:
+        raise IllegalTransition("The original of this email was not kept.")
+    return read_attachment({"name": "original.eml", "stored": source_path(digest), "sha256": digest})
+
+
+def source_path(digest: str) -> str:
+    return f"{SOURCE_FOLDER}/{digest[:2]}/{digest}.eml"
 
 
 def read_attachment(entry: dict[str, Any]) -> bytes:

@@ -1,21 +1,30 @@
 """Prepares messages for the screen: oldest first, quotes folded, untrusted content checked."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import BooleanField, Case, F, QuerySet, Value, When, Window
 from django.db.models.functions import RowNumber
+from django.utils import timezone
 
+from crm.exceptions import IllegalTransition
 from crm.screens.paging import Order, Page, fetch_page
 from crm.text.hidden_characters import strip_hidden_characters
 from crm.text.quotes import BodyPart, split_body
 from crm.text.safe_html import SafePage
+from inbox.attachments import read_attachment
+from inbox.incoming.copies import DATE_UNKNOWN
 from inbox.models import Message, Thread
 
 MESSAGES_PER_PAGE = 100
+# The images that are shown in place, and how many bytes of them a message may have.
+IN_PLACE_TYPES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+MAX_IN_PLACE_BYTES = 4_000_000
 MAX_DISPLAYED_LENGTH = 20_000
 MAX_RECENT_MESSAGES = 3
 REPLY_PREFIXES = re.compile(r"^(\s*(re|aw|fwd?|wg|sv|antw|tr|rif)\s*:)+", re.IGNORECASE)
@@ -46,8 +55,7 @@ class DisplayedMessage:
 
     @property
     def participants(self) -> list[str]:
-        names = self.message.media.get("participants")
-        return [one for one in names if isinstance(one, str)] if isinstance(names, list) else []
+        return text_list(self.message.media, "participants")
 
     @property
     def minutes(self) -> str:
@@ -64,6 +72,29 @@ class DisplayedMessage:
             {**file, "place": place, "name": strip_hidden_characters(text_value(file, "name"))}
             for place, file in enumerate(self.message.attachments)
             if isinstance(file, dict)
+        ]
+
+    @property
+    def notes(self) -> list[str]:
+        """What could not be read of the email."""
+        return text_list(self.message.media, "notes")
+
+    @property
+    def nameless(self) -> list[str]:
+        """The recipients without an address, as the email names them."""
+        return [strip_hidden_characters(one) for one in text_list(self.message.media, "nameless")]
+
+    @property
+    def is_undated(self) -> bool:
+        """Whether the email gives no date; `sent_at` then only says where the message stands."""
+        return DATE_UNKNOWN in self.message.media
+
+    @property
+    def invitations(self) -> list[dict[str, Any]]:
+        """The invitations of the email, each with its times as dates or moments."""
+        found = [file["invitation"] for file in self.attachments if isinstance(file.get("invitation"), dict)]
+        return [
+            {**one, "starts": parse_moment(one.get("starts")), "ends": parse_moment(one.get("ends"))} for one in found
         ]
 
 
@@ -98,6 +129,45 @@ def text_value(media: dict[str, Any], key: str) -> str:
     """Return the text under `key`; empty where there is none."""
     value = media.get(key)
     return value if isinstance(value, str) else ""
+
+
+def text_list(media: dict[str, Any], key: str) -> list[str]:
+    """Return the texts in the list under `key`; none where there is no list."""
+    values = media.get(key)
+    return [one for one in values if isinstance(one, str)] if isinstance(values, list) else []
+
+
+def parse_moment(text: Any) -> datetime | date | None:
+    """Return a date or a moment in ISO 8601, in the time zone of the agency; None where there is none.
+
+    A moment without a zone is meant as it is written.
+    """
+    try:
+        if len(text) == len("2026-12-03"):
+            return date.fromisoformat(text)
+        found = datetime.fromisoformat(text)
+        return timezone.localtime(found) if found.tzinfo else timezone.make_aware(found)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def load_own_images(message: Message) -> dict[str, str]:
+    """Return the images that the formatted version of `message` shows in place, as data URLs by Content-ID.
+
+    Only files of this message are read, and only a bounded amount; larger images remain as attachments.
+    """
+    found: dict[str, str] = {}
+    size = 0
+    for file in message.attachments:
+        content_id = file.get("content_id") if isinstance(file, dict) else None
+        if not isinstance(content_id, str) or file.get("type") not in IN_PLACE_TYPES or content_id in found:
+            continue
+        size += file.get("size") or 0
+        if size > MAX_IN_PLACE_BYTES:
+            break
+        with suppress(IllegalTransition):
+            found[content_id] = f"data:{file['type']};base64,{b64encode(read_attachment(file)).decode()}"
+    return found
 
 
 def messages_in_threads(threads: Any) -> QuerySet[Message]:

@@ -31,6 +31,8 @@ MAX_THREADS_PER_ADDRESS = 2_000
 HIGHLIGHT_START, HIGHLIGHT_END = "\ue000", "\ue001"
 MAX_EXCERPT_SOURCE_LENGTH = 20_000
 MAX_EXCERPT_PART_LENGTH = 200
+# Excerpts from whole texts take long: how many there are at once, and how much of a text is read.
+MAX_WHOLE_TEXT_EXCERPTS, MAX_WHOLE_TEXT_LENGTH = 10, 200_000
 
 TSQUERY_SQL = f"websearch_to_tsquery('{SEARCH_CONFIG}', %s)"
 INDEX_SEARCH_SQL = f"SELECT thread_id, message_id, rank, sent_at FROM messages_with({TSQUERY_SQL}, %s)"
@@ -173,7 +175,10 @@ def find_threads_by_subject(text: str, queryset: ThreadQuerySet) -> list[UUID]:
 
 
 def build_excerpts(text: str, messages: Iterable[UUID]) -> dict[UUID, list[tuple[str, bool]]]:
-    """Return an excerpt of each of `messages` in pieces, each with whether it is a match."""
+    """Return an excerpt of each of `messages` in pieces, each with whether it is a match.
+
+    Excerpts come from what its writer wrote; where nothing there matches, from the whole text.
+    """
     own_text = models.Func(
         Left("body_text", MAX_EXCERPT_SOURCE_LENGTH),
         models.Value(r"^[ \t]*>.*$"),
@@ -181,9 +186,17 @@ def build_excerpts(text: str, messages: Iterable[UUID]) -> dict[UUID, list[tuple
         models.Value("gn"),
         function="regexp_replace",
     )
+    messages = list(messages)
+    found = highlight(text, messages, own_text)
+    missing = [key for key in messages if key not in found][:MAX_WHOLE_TEXT_EXCERPTS]
+    return found | (highlight(text, missing, Left("body_text", MAX_WHOLE_TEXT_LENGTH)) if missing else {})
+
+
+def highlight(text: str, messages: list[UUID], body: models.Expression) -> dict[UUID, list[tuple[str, bool]]]:
+    """Return excerpts of the summaries, transcripts and `body` of `messages`, of those that match."""
     transcript = Left(KeyTextTransform("transcript", "media"), MAX_EXCERPT_SOURCE_LENGTH)
     full_text = Concat(
-        "summary", models.Value("\n"), own_text, models.Value("\n"), transcript, output_field=models.TextField()
+        "summary", models.Value("\n"), body, models.Value("\n"), transcript, output_field=models.TextField()
     )
     unmarked = models.Func(
         full_text,
@@ -205,7 +218,7 @@ def build_excerpts(text: str, messages: Iterable[UUID]) -> dict[UUID, list[tuple
         max_fragments=2,
         fragment_delimiter=" … ",
     )
-    rows = Message.objects.filter(pk__in=list(messages)).annotate(headline=headline).values_list("pk", "headline")
+    rows = Message.objects.filter(pk__in=messages).annotate(headline=headline).values_list("pk", "headline")
     return {key: split_highlights(headline) for key, headline in rows if HIGHLIGHT_START in headline}
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from email.utils import parseaddr
 
+import idna
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -15,6 +16,7 @@ from crm.text.hidden_characters import has_hidden_characters, is_hidden_in_line
 MAX_RECIPIENTS = 10
 MAX_ADDRESS_LENGTH, MAX_HEADER_LENGTH, MAX_EXCERPT_LENGTH = 254, 500, 60
 EMAIL_ADDRESS_PATTERN = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+REPEATED_DOTS = re.compile(r"\.{2,}")
 BCC_PREFIX = re.compile(r"bcc\s*:", re.IGNORECASE)
 # Addresses that only send: what is written to them is not read.
 NO_REPLY_PATTERN = re.compile(r"(?:do[-_.]?)?no[nt]?[-_.]?reply|mailer-daemon@|bounces?[-_.+@]", re.IGNORECASE)
@@ -30,6 +32,11 @@ def clean_address(text: str) -> str:
     if has_hidden_characters(text):
         raise InvalidInput(f"“{excerpt}” contains a line break or an invisible character. Type the address again.")
     text = text.strip()
+    if not text.partition("@")[0].isascii():
+        raise InvalidInput(
+            f"“{excerpt}” contains letters outside ASCII before the @, which mail servers may refuse. "
+            "Write the address in ASCII, or use another one."
+        )
     if not text.isascii():
         raise InvalidInput(
             f"“{excerpt}” contains letters outside ASCII, which may look like others. Write the address in ASCII."
@@ -37,12 +44,25 @@ def clean_address(text: str) -> str:
     if BCC_PREFIX.match(text):
         raise InvalidInput("Bcc is not available. Add the address to To or Cc.")
     try:
-        validate_email(text)
+        # Some servers give addresses with dots where the standard allows none, such as "d..lee@example.com".
+        local, _, domain = text.rpartition("@")
+        validate_email(f"{REPEATED_DOTS.sub('.', local).strip('.')}@{domain}")
     except ValidationError:
         raise InvalidInput(f"“{excerpt}” is not an email address.") from None
     if len(text) > MAX_ADDRESS_LENGTH:
         raise InvalidInput(f"“{excerpt}” is longer than the {MAX_ADDRESS_LENGTH} characters of an email address.")
     return text
+
+
+def sendable_address(address: str) -> str:
+    """Return `address` with its domain in ASCII (IDNA), as mail servers need it; unchanged if there is no such form."""
+    local, _, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    try:
+        return f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}"
+    except idna.IDNAError:
+        return address
 
 
 def clean_addresses(texts: Iterable[str]) -> list[str]:

@@ -39,21 +39,29 @@ DATED_HEADING = re.compile(r"\W{0,3}[^<@]{0,40}\d{1,2}[.:/ ]\s?\d{2}|\W{0,3}[^<@
 ADDRESS_AT_END = re.compile(r"[<\[(\"](?:mailto:)?\s?[^\s<>@]{1,64}@[^\s<>@]{1,190}[>\])\"][^<>@]{0,30}[:：]$")
 # The whole email that is answered follows one of these lines.
 ORIGINAL_MESSAGE = re.compile(
-    r"[\s>*]{0,5}(?:-{2,20}\s?(?:original(?: message| appointment)?|forwarded(?: message| by .{1,120})?|reply message"
+    r"[\s>*]{0,5}(?:-{2,}\s?(?:original(?: message| appointment)?|forwarded(?: message| by .{1,120})?|reply message"
     r"|ursprüngliche nachricht|weitergeleitete nachricht|message d'origine|message transféré|mensaje original"
     r"|mensaje reenviado|messaggio originale|messaggio inoltrato|oorspronkelijk bericht|doorgestuurd bericht"
     r"|mensagem original|mensagem encaminhada|ursprungligt meddelande|oprindelig meddelelse|opprinnelig melding"
-    r"|wiadomość oryginalna|пересылаемое сообщение|исходное сообщение)\s?-{2,20}|begin forwarded message\s*:"
+    r"|wiadomość oryginalna|пересылаемое сообщение|исходное сообщение)\s?-{2,}|begin forwarded message\s*:"
     r"|anfang der weitergeleiteten (?:nachricht|e-mail)\s*:|début du message (?:réexpédié|transféré)\s*:"
     r"|inicio del mensaje reenviado\s*:|inizio messaggio inoltrato\s*:)[\s*]{0,5}",
     re.IGNORECASE,
 )
+# Lotus Notes writes the name and the time on lines of their own, above a header that begins with the recipients.
+NOTES_TIME = re.compile(
+    r"(?P<name>[^\d]{0,120}?)\s*(?:\bon\b\s*)?\d{1,4}[./-]\d{1,2}[./-]\d{2,4},?\s+\d{1,2}[:.]\d{2}(?:[:.]\d{2})?"
+    r"(?:\s*[ap]\.?m\.?)?(?:\s+[A-Z]{2,5}\d?)?\s*",
+    re.IGNORECASE,
+)
+MAX_NOTES_NAME_LENGTH, MAX_NOTES_LINES_ABOVE, MAX_NOTES_HEADER_LINES = 100, 6, 30
 # The names of header lines that Outlook writes above a quote.
 SENDER_HEADER_NAMES = (
     r"from|von|de|da|van|från|fra|od|от|от кого|発信者|差出人|发件人|寄件者|보낸 사람|lähettäjä|kimden|expéditeur"
 )
 OTHER_HEADER_NAMES = (
-    r"sent|date|to|cc|subject|gesendet|datum|an|betreff|envoyé|à|objet|enviado(?: el)?|para|asunto|fecha|inviato|data|a"
+    r"sent|date|to|cc|bcc|subject|kopie|blindkopie|thema|pour|copie|copia"
+    r"|gesendet|datum|an|betreff|envoyé|à|objet|enviado(?: el)?|para|asunto|fecha|inviato|data|a"
     r"|oggetto|verzonden|aan|onderwerp|skickat|till|ämne|sendt|til|emne|assunto|odesláno|komu|předmět|wysłano|do|temat"
     r"|кому|тема|дата|отправлено|送信日時|宛先|件名|发送时间|收件人|主题|보낸 날짜|받는 사람|제목|destinataire"
 )
@@ -136,6 +144,8 @@ def mark_quoted_lines(lines: list[str]) -> list[bool]:
             break
         if starts_quoted_email(lines, index):
             return mark_to_end(quoted, include_rule_above(lines, index))
+        if (start := find_notes_header(lines, index)) is not None:
+            return mark_to_end(quoted, include_rule_above(lines, start))
         after = next((n for n in range(index + 1, min(index + MAX_BLANK_LINES, len(lines))) if lines[n].strip()), None)
         marked = after is not None and quoted[after]
         length = heading_length(lines, index, use_libraries=checked <= MAX_LIBRARY_CHECKS) or int(
@@ -158,13 +168,14 @@ def mark_to_end(quoted: list[bool], start: int) -> list[bool]:
 
 def may_be_heading(line: str) -> bool:
     """Return whether `line` could end or be the heading of a quote; most lines cannot, and are not checked further."""
-    return line.rstrip()[-1:] in HEADING_ENDINGS or bool(HEADER_LINE.match(line))
+    text = line.strip()
+    return text[-1:] in HEADING_ENDINGS or text[:2] == "--" or bool(HEADER_LINE.match(line))
 
 
 def starts_quoted_email(lines: list[str], index: int) -> bool:
     """Return whether a whole quoted email starts at `index`: with a line that says so, or with its header."""
     line = lines[index]
-    if ORIGINAL_MESSAGE.fullmatch(line):
+    if ORIGINAL_MESSAGE.fullmatch(line) or (line.lstrip().startswith("--") and is_wrapped_rule(lines, index)):
         return True
     if not HEADER_LINE.match(line):
         return False
@@ -176,6 +187,35 @@ def starts_quoted_email(lines: list[str], index: int) -> bool:
     if SENDER_HEADER.fullmatch(line):
         return others >= 2 or is_outlook_header(block)
     return bool(OTHER_HEADER.fullmatch(line)) and others >= 1 and any(SENDER_HEADER.fullmatch(text) for text in below)
+
+
+def is_wrapped_rule(lines: list[str], index: int) -> bool:
+    """Return whether the line at `index` and the next one are one line above a whole email that was wrapped."""
+    return index + 1 < len(lines) and bool(
+        ORIGINAL_MESSAGE.fullmatch(f"{lines[index].rstrip()} {lines[index + 1].strip()}"[:MAX_LINE_LENGTH])
+    )
+
+
+def find_notes_header(lines: list[str], index: int) -> int | None:
+    """Return where the header of Lotus Notes starts of which the line at `index` names the recipients.
+
+    None where there is none.
+    """
+    if not OTHER_HEADER.fullmatch(lines[index]):
+        return None
+    # The names of many recipients take several lines.
+    if not any(OTHER_HEADER.fullmatch(text) for text in lines[index + 1 : index + MAX_NOTES_HEADER_LINES]):
+        return None
+    above = [n for n in range(index - 1, max(index - 1 - 2 * MAX_NOTES_LINES_ABOVE, -1), -1) if lines[n].strip()]
+    for place, at in enumerate(above[:MAX_NOTES_LINES_ABOVE]):
+        if found := NOTES_TIME.fullmatch(lines[at]):
+            if found["name"].strip():
+                return at
+            name = above[place + 1] if place + 1 < len(above) else None
+            return name if name is not None and len(lines[name]) <= MAX_NOTES_NAME_LENGTH else at
+        if len(lines[at]) > MAX_NOTES_NAME_LENGTH:
+            return None
+    return None
 
 
 def is_outlook_header(block: list[str]) -> bool:

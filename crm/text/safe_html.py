@@ -1,7 +1,9 @@
 """Makes the formatted (HTML) version of an email safe to read."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 import nh3
 
@@ -18,6 +20,10 @@ LIST_TAGS = "dd dl dt h1 h2 h3 h4 h5 h6 img li ol summary ul"
 TABLE_TAGS = "col colgroup table tbody td tfoot th thead tr"
 ALLOWED_TAGS = {*INLINE_TAGS.split(), *BLOCK_TAGS.split(), *LIST_TAGS.split(), *TABLE_TAGS.split()}
 ALLOWED_SCHEMES = {"http", "https", "mailto", "tel"}
+# The scheme under which an email names the files that came with it (RFC 2392), and the files where there are none.
+OWN_IMAGE_SCHEME = "cid"
+NO_IMAGES: Mapping[str, str] = {}
+MAX_OWN_IMAGES_LENGTH = 8_000_000
 # Tags that are dropped together with what they contain.
 DROPPED_TAGS = {"script", "style", "title", "template", "noscript", "textarea", "select", "svg", "math"}
 ALLOWED_ATTRIBUTES = {
@@ -85,8 +91,8 @@ FRAME_HEAD = (
 class SafePage:
     """A page for a sandboxed frame, and what its reader does not see.
 
-    `blocked_images` counts the images that were left out, `loaded_images` those that the browser loads; `hidden_text`
-    is the text that the style of the page hides.
+    `blocked_images` counts the images that were left out, `loaded_images` those that the browser loads from elsewhere;
+    `hidden_text` is the text that the style of the page hides.
     """
 
     page: str
@@ -95,10 +101,11 @@ class SafePage:
     loaded_images: int = 0
 
 
-def make_safe_page(html: str, *, load_images: bool = False) -> SafePage:
+def make_safe_page(html: str, *, load_images: bool = False, own_images: Mapping[str, str] = NO_IMAGES) -> SafePage:
     """Return `html` as a page of its own, without scripts and forms.
 
     Nothing is loaded from elsewhere. With `load_images`, images at https addresses are, and their owner learns of it.
+    `own_images` maps the Content-IDs of images that came with the email to data URLs, which are part of the page.
 
     Raises:
         InvalidInput: `html` is too long, or made so that parsing it takes very long.
@@ -106,37 +113,48 @@ def make_safe_page(html: str, *, load_images: bool = False) -> SafePage:
     html = html.replace("\x00", "")
     if is_too_complex(html):
         raise InvalidInput("The formatted version is too big to show safely. Read the plain text instead.")
-    attributes = AttributeFilter(load_images=load_images)
+    attributes = AttributeFilter(load_images=load_images, own_images=own_images)
     body = nh3.clean(
         html,
         tags=ALLOWED_TAGS,
         attributes=ALLOWED_ATTRIBUTES,
         attribute_filter=attributes,
         filter_style_properties=ALLOWED_STYLES,
-        url_schemes=ALLOWED_SCHEMES,
+        url_schemes={*ALLOWED_SCHEMES, OWN_IMAGE_SCHEME},
         url_relative="deny",
         link_rel="noopener noreferrer nofollow",
         clean_content_tags=DROPPED_TAGS,
     )
-    head = FRAME_HEAD.replace(FRAME_CSP, f"{FRAME_CSP}; img-src https:") if attributes.loaded_images else FRAME_HEAD
+    sources = [*(["https:"] if attributes.loaded_images else []), *(["data:"] if attributes.own_image_count else [])]
+    head = FRAME_HEAD.replace(FRAME_CSP, f"{FRAME_CSP}; img-src {' '.join(sources)}") if sources else FRAME_HEAD
     return SafePage(head + body, attributes.blocked_images, extract_hidden_text(body), attributes.loaded_images)
 
 
 class AttributeFilter:
     """Decides which attributes stay as nh3 asks for each, and counts the images."""
 
-    def __init__(self, *, load_images: bool) -> None:
-        self.load_images = load_images
-        self.blocked_images = self.loaded_images = 0
+    def __init__(self, *, load_images: bool, own_images: Mapping[str, str]) -> None:
+        self.load_images, self.own_images = load_images, own_images
+        self.blocked_images = self.loaded_images = self.own_image_count = 0
+        # A page may name one image many times.
+        self.room_for_images = MAX_OWN_IMAGES_LENGTH
 
     def __call__(self, tag: str, name: str, value: str) -> str | None:
         """Return what an attribute becomes; None drops it."""
         if tag == "img" and name == "src":
             return self.filter_image(value)
+        if name == "href" and value.strip().lower().startswith(f"{OWN_IMAGE_SCHEME}:"):
+            return None
         return filter_style(value) if name == "style" else value
 
     def filter_image(self, address: str) -> str | None:
         """Return `address` where the image may be loaded, and count the image."""
+        scheme, _, content_id = address.strip().partition(":")
+        image = self.own_images.get(unquote(content_id), "") if scheme.lower() == OWN_IMAGE_SCHEME else ""
+        if image and len(image) <= self.room_for_images:
+            self.own_image_count += 1
+            self.room_for_images -= len(image)
+            return image
         if self.load_images and address.lower().startswith("https://"):
             self.loaded_images += 1
             return address

@@ -7,7 +7,7 @@ from django.db.models import CharField, F, Func
 from django.db.models.functions import Lower
 
 from crm.models import Client, Contact, ContactClient
-from crm.text.addresses import clean_addresses
+from crm.text.addresses import clean_addresses, sendable_address
 from inbox.drafts.replies import find_our_addresses
 from inbox.models import Direction, Message, MessageState, Thread
 from leads.models import ContactLead, Lead
@@ -33,7 +33,7 @@ def find_unknown_addresses(
     """Return the recipients that were never emailed and do not belong to the thread, the lead, the client or us."""
     remaining = {one.lower(): one for one in recipients}
     known = {lead.contact_email if lead else "", client.email if client else ""}
-    known.update(thread.participant_emails if thread else ())
+    known.update(map(sendable_address, thread.participant_emails if thread else ()))
     # Each query runs only for the addresses that the previous ones left unknown.
     for load_known in (
         lambda: (),
@@ -41,7 +41,7 @@ def find_unknown_addresses(
         lambda: find_our_addresses(remaining),
         lambda: previously_emailed(remaining),
     ):
-        known.update(load_known())
+        known.update(map(sendable_address, load_known()))
         for one in known:
             remaining.pop(one.lower(), None)
         if not remaining:

@@ -8,7 +8,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from crm.models import User
-from crm.text.addresses import agency_sender
+from crm.text.addresses import agency_sender, sendable_address
 from crm.text.hidden_characters import strip_hidden_characters
 from inbox.models import Direction, Mailbox, Message, Nature, Thread
 from inbox.thread_state import DELIVERED_STATES
@@ -63,9 +63,9 @@ def quote_message(message: Message) -> str:
 
 
 def unique_addresses(addresses: Iterable[str]) -> list[str]:
-    """Return `addresses` without empty ones and duplicates, ignoring case."""
+    """Return `addresses` as mail servers need them, without empty ones and duplicates, ignoring case."""
     unique: dict[str, str] = {}
-    for one in addresses:
+    for one in map(sendable_address, addresses):
         if one:
             unique.setdefault(one.lower(), one)
     return list(unique.values())

@@ -30,7 +30,7 @@ MAX_LITERAL_BYTES = MAX_EMAIL_BYTES + 1_000_000
 CONNECTION_ERRORS = (imaplib.IMAP4.error, ImapToolsError, OSError, UnicodeError)
 # Raised while parsing the response of a server that violates the protocol.
 PROTOCOL_ERRORS = (ValueError, IndexError, KeyError, TypeError, AttributeError)
-FETCH_HEADERS = "(UID FLAGS RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID FROM SUBJECT)])"
+FETCH_HEADERS = "(UID FLAGS RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])"
 FETCH_WHOLE = "(UID FLAGS BODY.PEEK[])"
 # Response codes beside NO (RFC 5530). The first group is temporary.
 TEMPORARY_CODES = re.compile(rb"\[(UNAVAILABLE|LIMIT|INUSE|SERVERBUG|CONTACTADMIN)\b", re.IGNORECASE)

@@ -4,27 +4,22 @@ An interrupted run resumes where it stopped, and no email is stored twice: email
 recognised by Message-ID before they are fetched, even if the server has renumbered the whole folder.
 """
 
+import email
 import hashlib
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
-from imap_tools import MailMessage
 
 from inbox.imap.connection import FetchRefused, ImapSession
 from inbox.imap.fetch_responses import FetchedEmail
 from inbox.imap.folder_state import FolderState, folder_state, update_folder_state
 from inbox.imap.folders import get_sent_folder
 from inbox.incoming.arrivals import Arrival, ParsedArrival, parse_arrival
-from inbox.incoming.parsing import (
-    MAX_EMAIL_BYTES,
-    HeaderLines,
-    first_header,
-    parse_identifier,
-    read_headers,
-    single_line,
-)
+from inbox.incoming.copies import MessageDate, date_of_message
+from inbox.incoming.mime.headers import HeaderLines, first_header, read_headers, single_line
+from inbox.incoming.parsing import MAX_EMAIL_BYTES, parse_date, parse_identifier
 from inbox.incoming.participants import our_addresses
 from inbox.incoming.transitions import ReceiveCounts, receive_parsed, set_aside
 from inbox.models import FolderMail, Mailbox, Message, PurgedMail, SetAside
@@ -128,14 +123,14 @@ def fetch_next_batch(run: FetchRun, folder: str, uids: Sequence[int]) -> int:
 def classify_batch(run: FetchRun, folder: str, uids: Sequence[int], *, give_up: bool) -> FetchBatch:
     """Sort the emails with these UIDs into a `FetchBatch`, up to the memory limit."""
     heads = run.session.fetch_headers(uids)
-    message_ids = {head.uid: parse_identifier(parse_header_lines(head), "message-id") for head in heads}
-    existing = Message.everything.filter(
-        mailbox=run.mailbox, message_id__in=[name for name in message_ids.values() if name]
-    )
-    existing = {*existing.values_list("message_id", flat=True), *purged_message_ids(run.mailbox, message_ids.values())}
+    lines = {head.uid: parse_header_lines(head) for head in heads}
+    message_ids = {uid: parse_identifier(head, "message-id") for uid, head in lines.items()}
+    purged = set(purged_message_ids(run.mailbox, message_ids.values()))
+    stored = stored_dates(run.mailbox, message_ids.values())
     batch, size = FetchBatch(last_uid=uids[-1], message_ids={name for name in message_ids.values() if name}), 0
     for head in heads:
-        if message_ids[head.uid] in existing:
+        name = message_ids[head.uid]
+        if name in purged or is_known(lines[head.uid], stored.get(name, ())):
             batch.known_uids.append(head.uid)
         elif head.size > MAX_EMAIL_BYTES:
             reason = f"The email has {head.size:,} bytes; {TOO_LARGE_REASON}. {describe_skipped(head)}"
@@ -152,6 +147,24 @@ def classify_batch(run: FetchRun, folder: str, uids: Sequence[int], *, give_up: 
     return batch
 
 
+def stored_dates(mailbox: Mailbox, message_ids: Iterable[str]) -> dict[str, list[MessageDate]]:
+    """Return the dates of the messages that `mailbox` has, by Message-ID."""
+    rows = Message.everything.filter(mailbox=mailbox, message_id__in=[name for name in message_ids if name])
+    found: dict[str, list[MessageDate]] = {}
+    for row in rows.only("message_id", "sent_at", "created_at", "media"):
+        found.setdefault(row.message_id, []).append(date_of_message(row))
+    return found
+
+
+def is_known(head: HeaderLines, dates: Iterable[MessageDate]) -> bool:
+    """Return whether one of the messages with the same Message-ID has the date in `head`.
+
+    Some programs use one Message-ID for different emails.
+    """
+    sent_at = parse_date(next(iter(head.get("date", ())), ""))
+    return any(one.matches(sent_at) for one in dates)
+
+
 def purged_message_ids(mailbox: Mailbox, message_ids: Iterable[str]) -> list[str]:
     """Return those of `message_ids` (Message-IDs) that `mailbox` had and that were purged here."""
     digests = {hashlib.sha256(name.encode()).hexdigest(): name for name in message_ids if name}
@@ -161,7 +174,7 @@ def purged_message_ids(mailbox: Mailbox, message_ids: Iterable[str]) -> list[str
 
 def parse_header_lines(head: FetchedEmail) -> HeaderLines:
     """Return the header lines that were requested."""
-    return read_headers(MailMessage.from_bytes(head.data))
+    return read_headers(email.message_from_bytes(head.data))
 
 
 def describe_skipped(head: FetchedEmail) -> str:

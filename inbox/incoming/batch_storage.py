@@ -1,19 +1,20 @@
 """Store a batch of emails of one mailbox: skip known ones, find the threads of the others, and write the rows."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from uuid import UUID
 
 from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
 from crm.runtime.bulk_copy import copy_rows
-from inbox.attachments import store_received_file
+from inbox.attachments import store_received_file, store_source
+from inbox.incoming.arrivals import Arrival
+from inbox.incoming.copies import DATE_UNKNOWN, identity_of_email, identity_of_message
 from inbox.incoming.merging import MAX_PARTICIPANTS, merge_threads
 from inbox.incoming.message_kinds import classify_message
-from inbox.incoming.parsing import ParsedEmail, normalize_subject
+from inbox.incoming.parsing import EARLIEST_DATE, ParsedEmail, normalize_subject
 from inbox.incoming.participants import OwnerLookup, attribute_sender, external_participants
 from inbox.incoming.processing_queue import queue_changed_threads
 from inbox.incoming.thread_lookup import PendingThread, PendingThreads
@@ -48,18 +49,12 @@ MESSAGE_COLUMNS = (
     "message_id",
     "in_reply_to",
 )
-MESSAGE_COLUMNS += (
-    "references",
-    "nature",
-    "is_closing",
-    "from_email",
-    "from_name",
-    "reply_to",
-    "to_emails",
-    "cc_emails",
-    "subject",
-)
-MESSAGE_COLUMNS += ("body_text", "body_html", "snippet", "sent_at", "is_read", "attachments")
+MESSAGE_COLUMNS += ("references", "nature", "is_closing", "from_email", "from_name", "reply_to", "to_emails")
+MESSAGE_COLUMNS += ("cc_emails", "subject", "body_text", "body_html", "snippet", "sent_at", "is_read", "attachments")
+MESSAGE_COLUMNS += ("media", "variant", "source_digest")
+# What is read of stored messages to tell whether an email is a copy of one.
+COMPARED_COLUMNS = ("from_email", "subject", "body_text", "sent_at", "created_at", "attachments", "media")
+MessageKey = tuple[str, str]
 MERGE_REASON = "an email refers to both"
 # One batch at a time per mailbox: the existing threads decide where the next email belongs.
 LOCK_MAILBOX_SQL = "SELECT pg_advisory_xact_lock(hashtextextended('mailbox ' || %s, 0))"
@@ -74,45 +69,90 @@ class ReceiveOutcome:
     is_aside: bool = False
 
 
+@dataclass(frozen=True)
+class NewEmail:
+    """An email that the mailbox does not have yet. `variant` is empty unless its Message-ID is already in use."""
+
+    arrival: Arrival
+    mail: ParsedEmail
+    variant: str = ""
+
+    @property
+    def key(self) -> MessageKey:
+        return self.mail.message_id, self.variant
+
+    @property
+    def thread_keys(self) -> list[str]:
+        """The identifiers that connect this email to others. One that is already in use leads to another thread."""
+        own = f"<{self.variant}@used-message-id.invalid>" if self.variant else self.mail.message_id
+        return threading_keys(replace(self.mail, message_id=own))
+
+
 def store_emails(
-    mailbox: Mailbox, emails: Sequence[tuple[ParsedEmail, bool]], own_addresses: frozenset[str]
+    mailbox: Mailbox, emails: Sequence[tuple[ParsedEmail, Arrival]], own_addresses: frozenset[str]
 ) -> list[ReceiveOutcome]:
-    """Store `emails`, each with its read flag, in `mailbox`, at most once. Return the outcome of each.
+    """Store `emails`, each with its arrival, in `mailbox`, at most once. Return the outcome of each.
 
     The caller opens the transaction.
     """
     with connection.cursor() as cursor:
         cursor.execute(LOCK_MAILBOX_SQL, [str(mailbox.pk)])
     known, elsewhere = find_existing_messages(mailbox, {mail.message_id for mail, _ in emails})
-    adopt_sent_messages(mailbox, [row for row in known.values() if row.mailbox_id is None])
-    new: dict[str, tuple[ParsedEmail, bool]] = {}
-    for mail, is_read in emails:
-        if mail.message_id not in known:
-            new.setdefault(mail.message_id, (mail, is_read))
+    new: dict[MessageKey, NewEmail] = {}
+    pending: dict[str, list[NewEmail]] = {}
+    found: list[tuple[Message | None, MessageKey]] = []
+    for mail, arrival in emails:
+        name = mail.message_id
+        same, variant = find_copy(mail, known.get(name, ()), elsewhere.get(name, ()), pending.get(name, ()))
+        key = (name, variant)
+        # If a batch contains the same email twice, only the first is new.
+        if same is None and key not in new:
+            new[key] = NewEmail(arrival, mail, variant)
+            pending.setdefault(name, []).append(new[key])
+        found.append((same, key))
+    adopt_sent_messages(mailbox, {same.pk: same for same, _ in found if same and same.mailbox_id is None}.values())
     stored = store_new_emails(mailbox, new.values(), elsewhere, own_addresses) if new else {}
     outcomes = []
-    for mail, _ in emails:
-        # If a batch contains the same email twice, only the first is new.
-        is_new = new.pop(mail.message_id, None) is not None and mail.message_id not in known
-        message = known.get(mail.message_id) or stored[mail.message_id]
+    for same, key in found:
+        message = same or stored[key]
+        is_new = same is None and new.pop(key, None) is not None
         outcomes.append(ReceiveOutcome(message, is_new and message.mailbox_id == mailbox.pk))
     return outcomes
 
 
+def find_copy(
+    mail: ParsedEmail, known: Sequence[Message], elsewhere: Sequence[Message], pending: Sequence[NewEmail]
+) -> tuple[Message | None, str]:
+    """Return the message that `mail` is a copy of, if the mailbox has it (`known`), and the variant of `mail`.
+
+    A different email under a Message-ID that is already in use gets a variant of its own.
+    """
+    if not known and not elsewhere and not pending:
+        return None, ""
+    identity = identity_of_email(mail)
+    for row in known:
+        is_own = row.mailbox_id is None and row.from_email.lower() == mail.from_email
+        if is_own or identity.is_copy_of(identity_of_message(row)):
+            return row, row.variant
+    for row in elsewhere:
+        if identity.is_copy_of(identity_of_message(row)):
+            return None, row.variant
+    same = next((one for one in pending if identity.is_copy_of(identity_of_email(one.mail))), None)
+    return None, same.variant if same else identity.digest
+
+
 def find_existing_messages(
     mailbox: Mailbox, identifiers: Collection[str]
-) -> tuple[dict[str, Message], dict[tuple[str, UUID], Message]]:
-    """Return the messages with one of `identifiers` that `mailbox` has or that were sent here, and those elsewhere.
-
-    The first are keyed by identifier, the second by identifier and thread.
-    """
-    known, elsewhere = {}, {}
+) -> tuple[dict[str, list[Message]], dict[str, list[Message]]]:
+    """Return the messages with one of `identifiers` that `mailbox` has or that were sent here, and those elsewhere."""
+    known: dict[str, list[Message]] = {}
+    elsewhere: dict[str, list[Message]] = {}
     rows = Message.everything.filter(message_id__in=identifiers)
-    for row in rows.only("message_id", "mailbox", "thread", "direction", "deleted_at", "subject"):
+    for row in rows.only("message_id", "variant", "mailbox", "thread", "direction", "deleted_at", *COMPARED_COLUMNS):
         if row.mailbox_id == mailbox.pk or (row.mailbox_id is None and row.direction == Direction.OUT):
-            known.setdefault(row.message_id, row)
+            known.setdefault(row.message_id, []).append(row)
         elif not row.is_deleted:
-            elsewhere[row.message_id, row.thread_id] = row
+            elsewhere.setdefault(row.message_id, []).append(row)
     return known, elsewhere
 
 
@@ -129,31 +169,49 @@ def adopt_sent_messages(mailbox: Mailbox, sent: Collection[Message]) -> None:
 
 def store_new_emails(
     mailbox: Mailbox,
-    emails: Collection[tuple[ParsedEmail, bool]],
-    elsewhere: dict[tuple[str, UUID], Message],
+    emails: Collection[NewEmail],
+    elsewhere: dict[str, list[Message]],
     own_addresses: frozenset[str],
-) -> dict[str, Message]:
-    """Add `emails`, which `mailbox` does not have yet, to their threads. Return the messages by identifier."""
-    emails = [(attribute_sender(mail, own_addresses), is_read) for mail, is_read in emails]
-    owners = OwnerLookup({one for mail, _ in emails for one in mail.participants} - own_addresses)
-    keys = {mail.message_id: threading_keys(mail) for mail, _ in emails}
+) -> dict[MessageKey, Message]:
+    """Add `emails`, which `mailbox` does not have yet, to their threads. Return the messages by key."""
+    emails = [replace(one, mail=attribute_sender(one.mail, own_addresses)) for one in emails]
+    owners = OwnerLookup({person for one in emails for person in one.mail.participants} - own_addresses)
+    keys = {one.key: one.thread_keys for one in emails}
     all_keys = [key for some in keys.values() for key in some]
     conversations = PendingThreads(mailbox, set(all_keys))
-    for mail, is_read in emails:
-        one = conversations.find_or_create(keys[mail.message_id], readable_subject(mail.subject))
-        nature = classify_message(mail, own_addresses, owners.owners_by_address)
-        one.messages.append(build_message(mailbox, mail, nature, is_read=is_read, own_addresses=own_addresses))
-    found = {}
+    for email in emails:
+        one = conversations.find_or_create(keys[email.key], readable_subject(email.mail.subject))
+        nature = classify_message(email.mail, own_addresses, owners.owners_by_address)
+        one.messages.append(build_message(mailbox, email, nature, own_addresses=own_addresses))
+    found: dict[MessageKey, Message] = {}
     for one in conversations.all():
-        duplicates = [elsewhere.get((message.message_id, key)) for message in one.messages for key in one.thread_ids]
-        found |= {message.message_id: message for message in duplicates if message is not None}
-        one.messages = [message for message in one.messages if message.message_id not in found]
+        rows = [row for message in one.messages for row in elsewhere.get(message.message_id, ())]
+        found |= {message_key(row): row for row in rows if row.thread_id in one.thread_ids and message_key(row) in keys}
+        one.messages = [message for message in one.messages if message_key(message) not in found]
     changed = [one for one in conversations.all() if one.messages or one.merged_threads]
+    place_undated([message for one in changed for message in one.messages])
     merge_threads([(one.thread, gone) for one in changed for gone in one.merged_threads], reason=MERGE_REASON)
     reopened = update_threads(changed, own_addresses, owners)
     save_threads_and_messages(conversations, changed, all_keys)
     record_reopened(reopened)
-    return found | {message.message_id: message for one in changed for message in one.messages}
+    return found | {message_key(message): message for one in changed for message in one.messages}
+
+
+def message_key(message: Message) -> MessageKey:
+    return message.message_id, message.variant
+
+
+def place_undated(messages: Sequence[Message]) -> None:
+    """Give each message without a date the date of the one it answers, so that it never becomes the newest."""
+    undated = [one for one in messages if DATE_UNKNOWN in one.media]
+    if not undated:
+        return
+    answered = {name for one in undated for name in (one.in_reply_to, *one.references) if name}
+    dates = dict(Message.objects.filter(message_id__in=answered).values_list("message_id", "sent_at"))
+    dates.update({one.message_id: one.sent_at for one in messages if DATE_UNKNOWN not in one.media})
+    for one in undated:
+        names = (one.in_reply_to, *reversed(one.references))
+        one.sent_at = next((dates[name] for name in names if name in dates), EARLIEST_DATE)
 
 
 def update_threads(
@@ -208,39 +266,45 @@ def save_threads_and_messages(
 # Building the rows
 
 
-def build_message(
-    mailbox: Mailbox, mail: ParsedEmail, nature: Nature, *, is_read: bool, own_addresses: frozenset[str]
-) -> Message:
-    """Return `mail`, which is of the kind `nature`, as an unsaved message without a thread."""
+def build_message(mailbox: Mailbox, email: NewEmail, nature: Nature, *, own_addresses: frozenset[str]) -> Message:
+    """Return `email`, which is of the kind `nature`, as an unsaved message without a thread."""
+    mail = email.mail
     is_outgoing = mail.from_email in own_addresses
     message = Message(
         mailbox=mailbox,
         direction=Direction.OUT if is_outgoing else Direction.IN,
         state=MessageState.SENT if is_outgoing else MessageState.RECEIVED,
         message_id=mail.message_id,
-        in_reply_to=mail.in_reply_to,
-        references=list(mail.references),
+        variant=email.variant,
+        source_digest=store_source(email.arrival.raw),
         nature=nature,
-        from_email=mail.from_email,
-        from_name=mail.from_name,
-        reply_to=mail.reply_to,
-        to_emails=[one for one in mail.to if one],
-        cc_emails=[one for one in mail.cc if one],
-        subject=mail.subject,
-        body_text=mail.text,
-        body_html=mail.html,
-        snippet=mail.snippet,
-        sent_at=clamp_to_now(mail.sent_at),
-        is_read=is_read or is_outgoing,
+        sent_at=min(mail.sent_at or EARLIEST_DATE, timezone.now()),
+        is_read=email.arrival.is_read or is_outgoing,
     )
+    copy_content(message, mail)
+    return message
+
+
+def copy_content(message: Message, mail: ParsedEmail) -> None:
+    """Copy what `mail` says to `message`, and store its files."""
+    message.in_reply_to = mail.in_reply_to
+    message.references = list(mail.references)
+    message.from_email = mail.from_email
+    message.from_name = mail.from_name
+    message.reply_to = mail.reply_to
+    message.to_emails = [one for one in mail.to if one]
+    message.cc_emails = [one for one in mail.cc if one]
+    message.subject = mail.subject
+    message.body_text = mail.text
+    message.body_html = mail.html
+    message.snippet = mail.snippet
+    details = {"notes": list(mail.notes), "nameless": list(mail.nameless), DATE_UNKNOWN: mail.sent_at is None}
+    message.media = {name: value for name, value in details.items() if value}
     message.attachments = [
-        store_received_file(
-            file.name, file.type, file.data, reverse("admin:inbox_thread_file", args=[message.pk, index])
-        )
+        store_received_file(file, reverse("admin:inbox_thread_file", args=[message.pk, index]))
         for index, file in enumerate(mail.files)
     ]
     message.is_closing = is_closing_email(message)
-    return message
 
 
 def readable_subject(subject: str) -> str:
@@ -248,9 +312,3 @@ def readable_subject(subject: str) -> str:
     stripped, low = " ".join(subject.split()), normalize_subject(subject)
     start = stripped.casefold().rfind(low) if low else -1
     return (stripped[start : start + len(low)] if start >= 0 else stripped)[:MAX_THREAD_SUBJECT_LENGTH]
-
-
-def clamp_to_now(moment: datetime | None) -> datetime:
-    """Return the sending time to store: never in the future, whatever the email says."""
-    now = timezone.now()
-    return min(moment, now) if moment else now

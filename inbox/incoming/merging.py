@@ -20,7 +20,8 @@ UPDATE messages SET deleted_at = statement_timestamp(), updated_at = statement_t
  WHERE id IN (
     SELECT id FROM (
         SELECT id, row_number() OVER (
-                   PARTITION BY coalesce(pair.kept, thread_id), message_id ORDER BY pair.kept IS NOT NULL, id) AS place
+                   PARTITION BY coalesce(pair.kept, thread_id), message_id, variant
+                   ORDER BY pair.kept IS NOT NULL, id) AS place
           FROM messages LEFT JOIN {PAIRS_SQL} ON thread_id = pair.gone
          WHERE (thread_id = ANY(%(gone)s) OR thread_id = ANY(%(kept)s)) AND deleted_at IS NULL AND message_id <> ''
     ) AS ranked WHERE place > 1

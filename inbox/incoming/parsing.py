@@ -1,31 +1,33 @@
 """Parse the raw bytes of an email. Pure: no database, no network.
 
-An email may contain anything: parts that cannot be decoded are left out or kept as they are, never guessed, and every
-size is limited. Only bytes that are not an email at all are refused.
+An email may contain anything: each part ends as text, as a file or as an invitation, what cannot be decoded is marked
+or kept as it is, and every size is limited. Only bytes that are not an email at all are refused.
 """
 
+import email
 import hashlib
 import re
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from email.errors import MessageError
-from email.header import decode_header, make_header
-from email.utils import getaddresses, parsedate_to_datetime
-from functools import lru_cache
+from email.message import Message as MimeMessage
+from email.utils import parsedate_to_datetime
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
-from imap_tools import MailMessage
 from inscriptis import get_text
 from inscriptis.model.config import ParserConfig
 
 from crm.text.quotes import own_text
+from inbox.incoming.mime.addresses import MAX_DISPLAY_NAME_LENGTH, parse_addresses, parse_nameless
+from inbox.incoming.mime.headers import HeaderLines, first_header, read_headers, remove_unstorable, single_line
+from inbox.incoming.mime.invitations import is_calendar, read_invitation
+from inbox.incoming.mime.parts import MAX_FILES, EmailContent, EmailFile, join_texts, read_content
+from inbox.incoming.mime.source import media_type, mend_source
 
 MAX_EMAIL_BYTES = 30 * 1024 * 1024
 MAX_TEXT_LENGTH, MAX_HTML_LENGTH = 500_000, 1_000_000
-MAX_SUBJECT_LENGTH, MAX_IDENTIFIER_LENGTH, MAX_DISPLAY_NAME_LENGTH, MAX_ADDRESS_LENGTH = 998, 998, 200, 254
-MAX_REFERENCES, MAX_ADDRESSES, MAX_FILES = 100, 200, 100
+MAX_SUBJECT_LENGTH, MAX_IDENTIFIER_LENGTH, MAX_REFERENCES = 998, 998, 100
 # In bytes: what a database index can hold even if the text does not compress.
 MAX_INDEX_KEY_BYTES = 1_000
 MESSAGE_ID_PATTERN = re.compile(r"<[^<>\s]{1,996}>")
@@ -36,14 +38,16 @@ SUBJECT_PREFIX = re.compile(
 )
 # inscriptis joins the lines above and below a rule.
 HR_TAG = re.compile(r"<hr\b[^<>]{0,500}>", re.IGNORECASE)
-LINE_BREAKS = re.compile(r"[\r\n\t\x00-\x1f\x7f]+")
 # Raised by the standard library for text with a wrong encoding declaration.
 DECODING_ERRORS = (LookupError, UnicodeError, ValueError, AssertionError, AttributeError, TypeError, MessageError)
-HeaderLines = dict[str, list[str]]
 # How much of a text is read for the snippet, and of an email for the envelope line of an .mbox.
 MAX_SNIPPET_SOURCE, MAX_SNIPPET_LENGTH, MAX_ENVELOPE_LENGTH = 4_000, 200, 300
 MBOX_ENVELOPE_DATE = re.compile(rb"From \S+\s+([A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ [\d:]+ \d{4})")
 EARLIEST_DATE = datetime(1971, 1, 1, tzinfo=UTC)
+# The clock of a sender may be fast by this much.
+MAX_CLOCK_ERROR = timedelta(days=1)
+# The hops of an email that are asked for its date, the last one first.
+MAX_RECEIVED_HEADERS = 10
 
 
 class NotAnEmail(Exception):
@@ -51,18 +55,11 @@ class NotAnEmail(Exception):
 
 
 @dataclass(frozen=True)
-class EmailFile:
-    """A file attached to an email. Mail programs display an `inline` file within the message."""
-
-    name: str
-    type: str
-    data: bytes
-    inline: bool = False
-
-
-@dataclass(frozen=True)
 class ParsedEmail:
-    """A parsed email. Identifiers keep their angle brackets, addresses are in lower case, `sent_at` may be unknown."""
+    """A parsed email. Identifiers keep their angle brackets, addresses are in lower case, `sent_at` may be unknown.
+
+    `nameless` holds the recipients that have no address, such as "Team:;"; `notes` say what could not be read.
+    """
 
     message_id: str
     in_reply_to: str = ""
@@ -75,6 +72,7 @@ class ParsedEmail:
     form_address: str = ""
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
+    nameless: tuple[str, ...] = ()
     subject: str = ""
     sent_at: datetime | None = None
     text: str = ""
@@ -84,6 +82,7 @@ class ParsedEmail:
     files: tuple[EmailFile, ...] = ()
     # The types of its parts, without those within attached emails.
     part_types: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
     # The headers used for classification, by name in lower case.
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -129,30 +128,36 @@ def parse_email(raw: bytes) -> ParsedEmail:
     """
     if len(raw) > MAX_EMAIL_BYTES:
         raise NotAnEmail(f"The email has {len(raw):,} bytes; the limit is {MAX_EMAIL_BYTES:,} bytes.")
-    message = MailMessage.from_bytes(strip_envelope(raw))
+    message = email.message_from_bytes(mend_source(raw))
     head = read_headers(message)
     if not head:
         raise NotAnEmail("The file is not an email: it has no headers.")
-    text, html = extract_bodies(message)
-    senders = parse_addresses(head, "from") or parse_addresses(head, "sender")
+    content = read_content(message)
+    text, html = render_bodies(content)
+    files = tuple(add_invitation(one) for one in (*content.files, *overlong_bodies(text, html)))
+    text = text if text.strip() else first_comment(files)
+    from_name, from_email = parse_sender(head)
     reply_name, reply_to = next(iter(parse_addresses(head, "reply-to")), ("", ""))
+    stored_text = text[:MAX_TEXT_LENGTH]
     return ParsedEmail(
         message_id=parse_identifier(head, "message-id") or synthetic_identifier(raw),
         in_reply_to=parse_identifier(head, "in-reply-to"),
         references=parse_references(head),
-        from_name=senders[0][0] if senders else "",
-        from_email=senders[0][1] if senders else "",
+        from_name=from_name,
+        from_email=from_email,
         reply_to=reply_to,
         reply_to_name=reply_name,
-        to=tuple(one for _, one in parse_addresses(head, "to"))[:MAX_ADDRESSES],
-        cc=tuple(one for _, one in parse_addresses(head, "cc"))[:MAX_ADDRESSES],
+        to=tuple(one for _, one in parse_addresses(head, "to")),
+        cc=tuple(one for _, one in parse_addresses(head, "cc")),
+        nameless=(*parse_nameless(head, "to"), *parse_nameless(head, "cc")),
         subject=single_line(first_header(head, "subject"))[:MAX_SUBJECT_LENGTH],
         sent_at=parse_sent_at(head, raw),
-        text=text,
-        html=html,
-        snippet=make_snippet(own_text(text)),
-        files=extract_files(message),
+        text=stored_text,
+        html=html[:MAX_HTML_LENGTH],
+        snippet=make_snippet(own_text(stored_text)) or describe_first_invitation(files),
+        files=files,
         part_types=extract_part_types(message),
+        notes=tuple(content.notes),
         headers={
             name: single_line(first_header(head, name))[:500]
             for name in (*CLASSIFYING_HEADERS, *settings.SPAM_MARKS)
@@ -161,49 +166,12 @@ def parse_email(raw: bytes) -> ParsedEmail:
     )
 
 
-def read_headers(message: MailMessage) -> HeaderLines:
-    """Return every header line undecoded, by name in lower case.
-
-    Bytes beyond ASCII are decoded as UTF-8, or as Latin-1 if they are not valid UTF-8, so nothing is lost.
-    """
-    head: HeaderLines = {}
-    for name, value in message.obj.raw_items():
-        text = str(value)
-        if not text.isascii():
-            data = text.encode("utf-8", "surrogateescape")
-            try:
-                text = data.decode()
-            except UnicodeDecodeError:
-                text = data.decode("latin-1")
-        head.setdefault(name.lower(), []).append(text)
-    return head
-
-
-def strip_envelope(raw: bytes) -> bytes:
-    """Return `raw` without the envelope line that an .mbox puts before each email."""
-    if raw[:5] in (b"From ", b">From"):
-        _, _, raw = raw.partition(b"\n")
-    return raw
-
-
-def first_header(head: HeaderLines, name: str) -> str:
-    """Return the first header called `name`, decoded as far as possible."""
-    return decode_encoded_words(head[name][0]) if name in head else ""
-
-
-def decode_encoded_words(text: str) -> str:
-    """Return `text` with its encoded words decoded, or unchanged if that fails."""
-    if "=?" not in text:
-        return text
-    try:
-        return str(make_header(decode_header(text)))
-    except DECODING_ERRORS:
-        return text
-
-
-def single_line(text: str) -> str:
-    """Return `text` on one line, without characters that the database cannot store."""
-    return LINE_BREAKS.sub(" ", text if text.isascii() else remove_unstorable(text)).strip()
+def parse_sender(head: HeaderLines) -> tuple[str, str]:
+    """Return the name and the address of the sender. Without an address, the name is all that the header holds."""
+    senders = parse_addresses(head, "from") or parse_addresses(head, "sender")
+    texts = parse_nameless(head, "from")
+    name, address = senders[0] if senders else ("", "")
+    return name or " ".join(texts)[:MAX_DISPLAY_NAME_LENGTH], address
 
 
 def parse_identifier(head: HeaderLines, name: str) -> str:
@@ -240,46 +208,25 @@ def synthetic_identifier(raw: bytes) -> str:
     return f"<{hashlib.sha256(raw).hexdigest()}@no-message-id.invalid>"
 
 
-def parse_addresses(head: HeaderLines, name: str) -> list[tuple[str, str]]:
-    """Return the names and addresses in a header, in order. Invalid addresses are left out."""
-    return [one for value in head.get(name, ()) for one in parse_address_list(value)]
-
-
-@lru_cache(4_096)
-def parse_address_list(value: str) -> tuple[tuple[str, str], ...]:
-    """Return the names and addresses in `value`. Cached, because the same senders recur."""
-    found = ((display_name, text.strip().lower()) for display_name, text in getaddresses([value]))
-    return tuple(
-        (single_line(decode_encoded_words(display_name))[:MAX_DISPLAY_NAME_LENGTH], text)
-        for display_name, text in found
-        if is_valid_address(text)
-    )
-
-
-@lru_cache(4_096)
-def is_valid_address(text: str) -> bool:
-    if not text.isascii() or len(text) > MAX_ADDRESS_LENGTH:
-        return False
-    try:
-        validate_email(text)
-    except ValidationError:
-        return False
-    return True
-
-
 def parse_sent_at(head: HeaderLines, raw: bytes) -> datetime | None:
-    """Return the date the email gives, else its arrival time according to the last Received header or the .mbox.
+    """Return the date the email gives, else its arrival time according to its Received headers or the .mbox.
 
     Return None if no source gives a plausible time.
     """
     now = datetime.now(UTC)
-    candidates = [*head.get("date", [])[:1]]
-    candidates += [text.rpartition(";")[2] for text in head.get("received", [])[:1]]
-    for text in candidates:
-        if (moment := parse_date(text)) and moment <= now:
-            return moment
+    candidates = head.get("date", [])[:1]
+    candidates += [text.rpartition(";")[2] for text in head.get("received", [])[:MAX_RECEIVED_HEADERS]]
+    candidates += head.get("delivery-date", [])[:1] + head.get("resent-date", [])[:1]
     envelope = MBOX_ENVELOPE_DATE.match(raw[:MAX_ENVELOPE_LENGTH])
-    return parse_date(envelope[1].decode("ascii", "replace")) if envelope else None
+    candidates += [envelope[1].decode("ascii", "replace")] if envelope else []
+    ahead = None
+    for text in candidates:
+        moment = parse_date(text)
+        if moment and moment <= now:
+            return moment
+        # A clock that is a little fast is still a better source than none.
+        ahead = ahead or (moment if moment and moment <= now + MAX_CLOCK_ERROR else None)
+    return ahead
 
 
 def parse_date(text: str) -> datetime | None:
@@ -292,16 +239,38 @@ def parse_date(text: str) -> datetime | None:
     return moment if moment >= EARLIEST_DATE else None
 
 
-def extract_bodies(message: MailMessage) -> tuple[str, str]:
-    """Return the plain text and the HTML. If there is only HTML, the text is derived from it."""
-    try:
-        text, html = message.text or "", message.html or ""
-    except DECODING_ERRORS:
-        text, html = "", ""
-    html = remove_unstorable(html)[:MAX_HTML_LENGTH]
-    if not text.strip() and html.strip():
-        text = html_to_text(html)
-    return remove_unstorable(text.replace("\r\n", "\n").replace("\r", "\n"))[:MAX_TEXT_LENGTH], html
+def render_bodies(content: EmailContent) -> tuple[str, str]:
+    """Return the whole text and the HTML of `content`. Where a passage is only HTML, its text is derived from it."""
+    texts = (one.plain if one.plain.strip() else html_to_text(one.html[:MAX_HTML_LENGTH]) for one in content.passages)
+    html = "".join(one.as_html for one in content.passages) if any(one.html for one in content.passages) else ""
+    return remove_unstorable(join_texts(texts)), remove_unstorable(html)
+
+
+def overlong_bodies(text: str, html: str) -> list[EmailFile]:
+    """Return as files the versions of the body that are too long to be stored as text."""
+    versions = (
+        (text, MAX_TEXT_LENGTH, "message.txt", "text/plain"),
+        (html, MAX_HTML_LENGTH, "message.html", "text/html"),
+    )
+    return [EmailFile(name, kind, one.encode()) for one, length, name, kind in versions if len(one) > length]
+
+
+def add_invitation(file: EmailFile) -> EmailFile:
+    """Return `file` with the invitation that it holds."""
+    return replace(file, invitation=read_invitation(file.data)) if is_calendar(file) else file
+
+
+def first_comment(files: Iterable[EmailFile]) -> str:
+    """Return the comment with which the sender answers an invitation; empty without one."""
+    return next((one.invitation["comment"] for one in files if one.invitation and one.invitation["comment"]), "")
+
+
+def describe_first_invitation(files: Iterable[EmailFile]) -> str:
+    """Return a line such as "Invitation: Roof inspection" for a list; empty without an invitation."""
+    invitation = next((one.invitation for one in files if one.invitation), None)
+    return (
+        ": ".join(filter(None, (invitation["label"], invitation["summary"])))[:MAX_SNIPPET_LENGTH] if invitation else ""
+    )
 
 
 def html_to_text(html: str) -> str:
@@ -312,28 +281,10 @@ def html_to_text(html: str) -> str:
         return re.sub(r"<[^>]{0,2000}>", " ", html)
 
 
-def remove_unstorable(text: str) -> str:
-    """Return `text` without characters that the database cannot store."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
-
-
-def extract_files(message: MailMessage) -> tuple[EmailFile, ...]:
-    """Return the attachments with their content."""
-    found = []
-    try:
-        for part in message.attachments[:MAX_FILES]:
-            name = single_line(part.filename or "")[:MAX_DISPLAY_NAME_LENGTH] or "file"
-            inline = (part.content_disposition or "") == "inline"
-            found.append(EmailFile(name, single_line(part.content_type or "")[:100], part.payload or b"", inline))
-    except DECODING_ERRORS:
-        return tuple(found)
-    return tuple(found)
-
-
-def extract_part_types(message: MailMessage) -> frozenset[str]:
+def extract_part_types(message: MimeMessage) -> frozenset[str]:
     """Return the types of the parts of a report or of mixed parts; reports say what they are by these."""
-    parts = message.obj.get_payload() if message.obj.is_multipart() else []
-    return frozenset(part.get_content_type() for part in [message.obj, *parts[:MAX_FILES]])
+    parts = message.get_payload() if message.is_multipart() else []
+    return frozenset(media_type(part) for part in [message, *parts[:MAX_FILES]])
 
 
 def make_snippet(text: str) -> str:

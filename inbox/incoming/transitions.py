@@ -83,11 +83,7 @@ def store_parsed(
     """Store parsed emails. If the batch is refused, halve it until the email at fault is found, and set that aside."""
     try:
         with errors_as_invalid_input():
-            return (
-                store_emails(mailbox, [(one.mail, one.arrival.is_read) for one in batch], own_addresses)
-                if batch
-                else []
-            )
+            return store_emails(mailbox, [(one.mail, one.arrival) for one in batch], own_addresses) if batch else []
     except InvalidInput as exception:
         reason = str(exception)
     except DatabaseError as error:
@@ -138,6 +134,6 @@ def retry_set_aside(row: SetAside, *, by: Actor | User) -> Message:
     if parsed.mail is None:
         raise InvalidInput(f"The email still cannot be read. {parsed.reason}")
     with errors_as_invalid_input():
-        (outcome,) = store_emails(row.mailbox, [(parsed.mail, False)], our_addresses())
+        (outcome,) = store_emails(row.mailbox, [(parsed.mail, parsed.arrival)], our_addresses())
     soft_delete(row, by=SYSTEM_ACTOR, timeline_owner=outcome.message.thread)
     return outcome.message

@@ -18,6 +18,7 @@ from crm.records.base import (
     json_field,
     json_type_check,
 )
+from crm.text.addresses import MAX_ADDRESS_LENGTH
 from inbox.models.thread import VERBATIM_SOURCES, Direction, Thread
 
 
@@ -101,6 +102,10 @@ class Message(Record):
         max_length=10, choices=MessageState, default=MessageState.RECEIVED, db_default=MessageState.RECEIVED
     )
     message_id = models.CharField("Message-ID", max_length=998, blank=True, default="", db_default="")
+    # Tells different messages apart that use one Message-ID; empty for the first of them.
+    variant = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    # The digest under which the source of a received email is stored; empty if it was not kept.
+    source_digest = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     in_reply_to = models.CharField(max_length=998, blank=True, default="", db_default="")
     # The References header of the email, oldest first.
     references = ArrayField(
@@ -112,24 +117,31 @@ class Message(Record):
     nature = models.CharField(max_length=10, choices=Nature, default=Nature.PERSON, db_default=Nature.PERSON)
     # It only closes the conversation ("Thanks", "Done"): it asks for no reply.
     is_closing = models.BooleanField(default=False, db_default=False, editable=False)
-    from_email = models.EmailField("from", blank=True, default="", db_default="", db_column="from")
+    # Addresses are kept as the email gives them, valid or not; what is sent is checked by the outbox.
+    from_email = models.CharField(
+        "from", max_length=MAX_ADDRESS_LENGTH, blank=True, default="", db_default="", db_column="from"
+    )
     from_name = models.CharField(max_length=200, blank=True, default="", db_default="")
-    reply_to = models.EmailField(
-        blank=True, default="", db_default="", help_text="The address for replies, if it differs from the sender."
+    reply_to = models.CharField(
+        max_length=MAX_ADDRESS_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The address for replies, if it differs from the sender.",
     )
     to_emails = ArrayField(
-        models.EmailField(),
+        models.CharField(max_length=MAX_ADDRESS_LENGTH),
         default=list,
         blank=True,
         db_column="to",
-        db_default=models.Value([], ArrayField(models.EmailField())),
+        db_default=models.Value([], ArrayField(models.CharField(max_length=MAX_ADDRESS_LENGTH))),
     )
     cc_emails = ArrayField(
-        models.EmailField(),
+        models.CharField(max_length=MAX_ADDRESS_LENGTH),
         default=list,
         blank=True,
         db_column="cc",
-        db_default=models.Value([], ArrayField(models.EmailField())),
+        db_default=models.Value([], ArrayField(models.CharField(max_length=MAX_ADDRESS_LENGTH))),
     )
     subject = models.CharField(max_length=998, blank=True, default="", db_default="")
     body_text = models.TextField(blank=True, default="", db_default="")
@@ -187,6 +199,7 @@ class Message(Record):
             models.UniqueConstraint(
                 "thread",
                 "message_id",
+                "variant",
                 condition=LIVE & ~models.Q(message_id=""),
                 name="messages_id_once",
                 violation_error_message="This message is already in the conversation.",
@@ -194,6 +207,7 @@ class Message(Record):
             models.UniqueConstraint(
                 "mailbox",
                 "message_id",
+                "variant",
                 condition=LIVE & models.Q(mailbox__isnull=False) & ~models.Q(message_id=""),
                 name="messages_once_in_mailbox",
                 violation_error_message="This message is already in the mailbox.",

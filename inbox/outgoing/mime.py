@@ -55,9 +55,9 @@ def build_email(message: Message, *, for_sent_folder: bool = False) -> bytes:
     """
     email_message = EmailMessage(policy=SMTP_POLICY)
     email_message["From"] = Address(message.from_name, addr_spec=message.from_email)
-    email_message["To"] = [Address(addr_spec=one) for one in message.to_emails]
+    email_message["To"] = [header_address(one) for one in message.to_emails]
     if message.cc_emails:
-        email_message["Cc"] = [Address(addr_spec=one) for one in message.cc_emails]
+        email_message["Cc"] = [header_address(one) for one in message.cc_emails]
     if message.reply_to:
         email_message["Reply-To"] = Address(message.from_name, addr_spec=message.reply_to)
     email_message["Subject"] = message.subject
@@ -76,6 +76,12 @@ def build_email(message: Message, *, for_sent_folder: bool = False) -> bytes:
     add_attachments(email_message, message)
     set_boundaries(email_message)
     return email_message.as_bytes()
+
+
+def header_address(address: str) -> Address:
+    """Return `address` for a header, also with dots where the standard allows none."""
+    username, _, domain = address.rpartition("@")
+    return Address(username=username, domain=domain)
 
 
 def set_boundaries(email_message: EmailMessage) -> None:

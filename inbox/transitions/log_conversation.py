@@ -20,6 +20,7 @@ from crm.text.addresses import clean_address
 from crm.text.cleaning import strip_nul
 from crm.text.links import link_host
 from inbox.attachments import MAX_ATTACHMENT_BYTES, store_received_file
+from inbox.incoming.mime.parts import EmailFile
 from inbox.models import Direction, Message, MessageState, Thread, ThreadStatus
 from inbox.transitions.linking import require_visible
 from inbox.transitions.store_message import add_to_thread
@@ -170,7 +171,10 @@ def build_attachments(details: ConversationDetails, message: Message) -> list[di
         url = reverse("admin:inbox_thread_file", args=[message.pk, len(entries)])
         entries.append(
             store_received_file(
-                clean_text(name)[:MAX_LOGGED_NAME_LENGTH] or "document", type_[:MAX_LOGGED_NAME_LENGTH], data, url
+                EmailFile(
+                    clean_text(name)[:MAX_LOGGED_NAME_LENGTH] or "document", type_[:MAX_LOGGED_NAME_LENGTH], data
+                ),
+                url,
             )
         )
     if url := check_web_url(details.document_url, "document"):

@@ -55,6 +55,28 @@ def test_reply_uses_reply_to_address(as_ann, thread):
     assert composer_form(as_ann, page_of(thread))["to"] == "desk@example.com"
 
 
+@pytest.mark.parametrize(
+    ("sender", "recipient"),
+    [("d..lee@example.com", "d..lee@example.com"), ("lee@bücher.example", "lee@xn--bcher-kva.example")],
+)
+def test_unusual_address_can_be_answered(smtp_sink, as_ann, thread, sender, recipient):
+    add_incoming_email(thread, from_email=sender, sent_at=timezone.now())
+    thread.participant_emails = [sender]
+    thread.save()
+    form = composer_form(as_ann, page_of(thread))
+    assert form["to"] == recipient
+    submit_composer(as_ann, {**form, "body": "Yes."}, "send")
+    assert run_send_job(Message.objects.get(direction="out")).state == MessageState.SENT
+    assert smtp_sink.emails[0]["To"] == recipient
+
+
+def test_address_that_cannot_be_answered_gives_the_reason(as_ann, thread):
+    add_incoming_email(thread, from_email="jörg@example.com", sent_at=timezone.now())
+    form = composer_form(as_ann, page_of(thread))
+    answer = submit_composer(as_ann, {**form, "body": "Yes."}, "send", follow=True)
+    assert "letters outside ASCII before the @" in answer.content.decode()
+
+
 def test_follow_up_goes_to_recipients_of_our_last_email(as_ann, ann, thread):
     add_incoming_email(thread, from_email="else@example.com")
     Message.objects.create(

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from inbox import message_view
 from inbox.attachments import store_received_file
+from inbox.incoming.mime.parts import EmailFile
 from inbox.models import Message, MessageState
 from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread, make_ticket
 
@@ -109,7 +110,7 @@ def test_remote_images_load_only_after_a_click(as_max):
 
 def test_attachment_download_is_safe_and_respects_visibility(as_max, as_ann, bob):
     thread = make_thread()
-    kept = store_received_file("quote\u202efdp.exe", "application/pdf", b"%PDF <script>", "/x")
+    kept = store_received_file(EmailFile("quote\u202efdp.exe", "application/pdf", b"%PDF <script>"), "/x")
     said = add_message(thread, "Look", attachments=["no file", kept])
     page = page_text(as_max, thread)
     address = f"/inbox/thread/message/{said.pk}/file/1/"

@@ -37,6 +37,17 @@ def test_new_emails_are_stored_once_and_stay_unread_on_server(server):
     assert folder_state(poll(box), "INBOX").taken == 3
 
 
+def test_different_email_under_a_used_message_id_is_fetched_once(server):
+    server.deliver(ANN, make_email(1))
+    box = poll(connect(server))
+    other = make_email(1, "Another", Date="Mon, 03 Nov 2025 10:00:00 +0000")
+    server.deliver(ANN, other)
+    assert folder_state(poll(box), "INBOX").taken == 2
+    server.renumber(ANN)
+    poll(box)
+    assert sorted(Message.objects.values_list("subject", flat=True)) == ["Another", "Hello"]
+
+
 def test_sync_job_skips_mailbox_needing_reauth(server, monkeypatch):
     asked = []
     monkeypatch.setattr("inbox.imap.polling.open_session", asked.append)

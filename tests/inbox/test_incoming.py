@@ -123,14 +123,16 @@ def test_unreadable_email_is_set_aside_once_with_reason(box):
 
 
 def test_import_command_counts_files(box, tmp_path):
-    (tmp_path / "one.eml").write_bytes(raw_email("a", subject="Alone"))
-    (tmp_path / "broken.eml").write_bytes(b"rubbish")
-    (tmp_path / "two.mbox").write_bytes(b"From x\n" + raw_email("b") + b"\nFrom y\n" + raw_email("c", answers="b"))
+    folder = tmp_path / "to import"
+    folder.mkdir()
+    (folder / "one.eml").write_bytes(raw_email("a", subject="Alone"))
+    (folder / "broken.eml").write_bytes(b"rubbish")
+    (folder / "two.mbox").write_bytes(b"From x\n" + raw_email("b") + b"\nFrom y\n" + raw_email("c", answers="b"))
     said = StringIO()
-    call_command("import_mail", str(tmp_path), mailbox=OURS, verbosity=0, stdout=said)
+    call_command("import_mail", str(folder), mailbox=OURS, verbosity=0, stdout=said)
     assert said.getvalue() == "4 emails read: 3 imported, 0 already known, 1 set aside.\n"
     said = StringIO()
-    call_command("import_mail", str(tmp_path), mailbox=OURS.upper(), verbosity=0, stdout=said)
+    call_command("import_mail", str(folder), mailbox=OURS.upper(), verbosity=0, stdout=said)
     assert said.getvalue() == "4 emails read: 0 imported, 4 already known, 0 set aside.\n"
     assert len(message_ids_by_thread()) == 2
 

@@ -35,3 +35,14 @@ def test_oversized_email_is_read_only_partly(tmp_path, monkeypatch):
     sizes = {name: len(raw) for name, raw in iter_emails(tmp_path)}
     assert sizes.pop("large.mbox#2") == len(SECOND)
     assert all(1_000 < size < 2_000 for size in sizes.values())
+
+
+def test_mbox_without_blank_lines_is_split(tmp_path):
+    envelope = b"From - Mon Jun  3 12:50:27 2002\n"
+    one, two = (
+        b"Subject: One\n\nFirst.\n",
+        b"Subject: Two\n\nSecond.\nFrom here on\nFrom - Mon Jun  3 2002\nall is text.\n",
+    )
+    path = tmp_path / "two.mbox"
+    path.write_bytes(envelope + one + envelope + two)
+    assert [raw for _, raw in iter_emails(path)] == [envelope + one, envelope + two]

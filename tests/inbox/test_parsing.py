@@ -78,9 +78,10 @@ def test_missing_message_id_is_derived_from_bytes():
     assert parse_email(raw).message_id != parse_email(raw + b"!").message_id
 
 
-def test_invalid_addresses_and_control_characters_are_removed():
+def test_invalid_addresses_are_kept_and_control_characters_removed():
     found = parse_email(raw_email("From: nobody", "To: a@b, ok@example.com, x y@example.com", "Subject: a\r\n b\x00c"))
-    assert (found.from_email, found.to) == ("", ("ok@example.com",))
+    assert (found.from_name, found.from_email) == ("nobody", "")
+    assert found.to == ("a@b", "ok@example.com", "y@example.com")
     assert "\x00" not in found.subject
     assert "\n" not in found.subject
 

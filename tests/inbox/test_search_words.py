@@ -45,9 +45,9 @@ def test_message_is_found_by_text_and_people(kw, words):
     assert found_messages(words) == [message]
 
 
-def test_quoted_text_is_not_indexed():
-    add_message(body_text="Yes.\n> Is the windmill insured?\n  > Really?")
-    assert found_messages("windmill") == found_messages("really") == []
+def test_whole_text_is_indexed():
+    message = add_message(body_text=f"Yes.\n> Is the windmill insured?\n{'So we said. ' * 5_000}\nThe haystack burned.")
+    assert found_messages("windmill") == found_messages("haystack") == [message]
 
 
 def test_message_subject_replaces_thread_subject():
@@ -70,7 +70,14 @@ def test_search_words_follow_edits_moves_and_deletion():
 
 
 @pytest.mark.parametrize(
-    "text", ["x" * 3_000_000, "word " * 300_000, " ".join(map(str, range(400_000))), "\n>" * 50_000]
+    "text",
+    [
+        "x" * 3_000_000,
+        "word " * 300_000,
+        " ".join(map(str, range(400_000))),
+        "\n>" * 50_000,
+        " ".join(f"{n}ü" for n in range(200_000)),
+    ],
 )
 def test_longest_message_is_indexed(text):
     add_message(body_text=text, summary=text, media={"transcript": text})

@@ -11,10 +11,13 @@ from crm.text.addresses import (
     extract_addresses,
     is_no_reply_address,
     printable_excerpt,
+    sendable_address,
 )
 
 
-@pytest.mark.parametrize("text", ["lee@ours.example", " lee@ours.example ", "Lee.O'Neil+x@a.b.example"])
+@pytest.mark.parametrize(
+    "text", ["lee@ours.example", " lee@ours.example ", "Lee.O'Neil+x@a.b.example", "d..lee.@a.example"]
+)
 def test_plain_address_is_accepted(text):
     assert clean_address(text) == text.strip()
 
@@ -27,6 +30,9 @@ def test_plain_address_is_accepted(text):
         ("lee\u202e@ours.example", "invisible"),
         ("lee@ours.example\U000e0061", "invisible"),
         ("l\u0435e@ours.example", "outside ASCII"),
+        ("l\u00e9e@ours.example", "letters outside ASCII before the @"),
+        ("..@ours.example", "not an email address"),
+        ("lee@ours..example", "not an email address"),
         ("lee@m\u00fcller.example", "outside ASCII"),
         ("Bcc: eve@evil.example", "Bcc is not available"),
         ("Lee <lee@ours.example>", "not an email address"),
@@ -39,6 +45,19 @@ def test_plain_address_is_accepted(text):
 def test_anything_else_is_refused_with_a_reason(text, why):
     with pytest.raises(InvalidInput, match=why):
         clean_address(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "sendable"),
+    [
+        ("lee@bücher.example", "lee@xn--bcher-kva.example"),
+        ("lee@ours.example", "lee@ours.example"),
+        ("lée@ours.example", "lée@ours.example"),
+        ("lee@\u202e.example", "lee@\u202e.example"),
+    ],
+)
+def test_international_domain_has_a_form_for_mail_servers(address, sendable):
+    assert sendable_address(address) == sendable
 
 
 def test_same_address_is_kept_once_and_too_many_are_refused():

@@ -121,6 +121,22 @@ def test_reported_hidden_text_is_truncated():
     assert len(make_safe_page(f"<p hidden>{'x' * 100_000}</p>").hidden_text) == 5_000
 
 
+def test_own_images_are_shown_and_others_are_not():
+    own = {"logo@x": "data:image/png;base64,AAAA"}
+    shown = make_safe_page('<img src="cid:logo%40x"><img src="CID:other"><a href="cid:logo@x">x</a>', own_images=own)
+    assert shown.page.count('src="data:image/png;base64,AAAA"') == 1
+    assert (shown.blocked_images, shown.loaded_images) == (1, 0)
+    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in shown.page
+    assert "cid:" not in shown.page
+
+
+def test_one_image_named_many_times_does_not_fill_the_page():
+    own = {"x": f"data:image/png;base64,{'A' * 1_000_000}"}
+    shown = make_safe_page('<img src="cid:x">' * 100, own_images=own)
+    assert len(shown.page) < 9_000_000
+    assert shown.blocked_images > 90
+
+
 def test_images_load_only_on_request_over_https():
     html = '<img src="https://t.example/1.gif"><img src="http://t.example/2.gif"><img src="data:image/gif;base64,x">'
     held, shown = make_safe_page(html), make_safe_page(html, load_images=True)
