@@ -1,9 +1,11 @@
 """Fixtures of all tests."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
-from django.test import TransactionTestCase
+from django.template import Context, Template
+from django.test import TransactionTestCase, signals
 from pydantic_ai import models as pydantic_ai_models
 
 from crm.models import User
@@ -11,6 +13,16 @@ from tests.cast import browser, make_user
 from tests.smtp_server import SmtpSink, mail_server
 from tests.table_cleanup import restore_seed_rows, save_seed_rows
 from tests.template_database import migrated_database
+
+# Python's defaults are 700, 10 and 10; the youngest objects are collected less often here.
+GC_THRESHOLDS = (20_000, 20, 20)
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what is loaded by now from garbage collection: every full collection would walk all of it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +36,20 @@ def django_db_setup(
     yield
     with django_db_blocker.unblock():
         database.__exit__(None, None, None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def contexts_of_pages_only(django_test_environment) -> Iterator[None]:
+    """Keep `response.context` for the template of a page; Django also copies it for each of its hundred includes."""
+
+    def render(template: Template, context: Context) -> str:
+        if context.template is template:
+            signals.template_rendered.send(sender=template, template=template, context=context)
+        return template.nodelist.render(context)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Template, "_render", render)
+        yield
 
 
 @pytest.fixture(autouse=True)
