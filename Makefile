@@ -13,6 +13,10 @@ INSTALL = $(PY) -m uv pip install --quiet --python $(PY) --require-hashes --requ
 
 TEMPLATES := $(wildcard */templates)
 
+# Python compiles a module once and keeps the result, also where the environment forbids it: each of the many
+# processes that `demo` and `test` start would compile all modules anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo run worker test lint bench lock clean fresh
 

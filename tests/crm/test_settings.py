@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from crm.runtime.environment import BadVariable, Environment
-from tests.crm.processes import list_files, manage, process_environment, running
+from tests.crm.processes import PATIENCE_SECONDS, list_files, manage, process_environment, running
 
 PRODUCTION = {
     "DEBUG": "false",
@@ -154,7 +154,7 @@ def test_unreachable_database_is_reported_in_a_sentence():
 
 def test_gunicorn_exits_with_the_error_message():
     with running("-m", "gunicorn", "crm.wsgi", "--bind=127.0.0.1:0", "--no-control-socket", DEBUG="maybe") as server:
-        said, _ = server.communicate(timeout=20)
+        said, _ = server.communicate(timeout=PATIENCE_SECONDS)
     assert server.returncode == 3
     assert said.count("DEBUG is 'maybe'. Write true or false.") == 1
     assert "Traceback" not in said
