@@ -18,7 +18,7 @@ TEMPLATES := $(wildcard */templates)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker test lint bench lock clean fresh
+.PHONY: help demo run worker test thorough lint bench lock clean fresh
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -38,6 +38,9 @@ test: lint ## Run every check and every test.
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py check
 	@exec $(PY) -m pytest -n 2 --dist worksteal
+
+thorough: $(VENV)/.dev ## Run the property tests with three times as many examples as `make test`.
+	@exec $(PY) -m pytest -n 2 --dist worksteal -p tests.examples -m hypothesis --hypothesis-profile=thorough
 
 lint: $(VENV)/.dev ## Run the linters and check that code and templates are formatted.
 	$(PY) -m ruff check .

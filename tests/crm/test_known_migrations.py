@@ -2,8 +2,8 @@
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.db import connection
+from django.db.backends.signals import connection_created
 
 from crm.runtime import checks
 from crm.runtime.startup_errors import DatabaseUnusable
@@ -24,6 +24,14 @@ def old_database(django_db_setup):
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def first_connection():
+    """Check the next connection as a process checks its first."""
+    connection_created.connect(checks.require_known_migrations, dispatch_uid=checks.KNOWN_MIGRATIONS_UID)
+    yield
+    connection_created.disconnect(dispatch_uid=checks.KNOWN_MIGRATIONS_UID)
+
+
 REFUSAL = (
     "The database of DATABASE_URL was made by another version of the CRM: it has the migration "
     "leads.0001_records, which this version lacks. Use a new, empty database.\n"
@@ -36,14 +44,16 @@ def test_serve_refuses_database_of_another_version(old_database):
 
 
 @pytest.mark.parametrize("command", ["migrate", "demo", "worker"])
-def test_command_refuses_database_of_another_version(transactional_db, old_database, monkeypatch, command):
+@pytest.mark.usefixtures("transactional_db", "first_connection")
+def test_command_refuses_database_of_another_version(old_database, settings, monkeypatch, command):
+    settings.DEBUG = True  # as in a process of its own: the test runner turns it off
     monkeypatch.setitem(connection.settings_dict, "ENGINE", "django.db.backends.postgresql")
     with connected_to(old_database):
         ended = manage_here(command)
     assert (ended.returncode, ended.stdout) == (1, REFUSAL)
 
 
-def test_embedded_database_of_another_version_says_what_to_move(transactional_db, monkeypatch):
+def test_embedded_database_of_another_version_says_what_to_move(transactional_db, settings, monkeypatch):
     monkeypatch.setattr(checks, "migration_names", lambda config: set())
     connection.ensure_connection()
     monkeypatch.setitem(connection.settings_dict, "ENGINE", checks.EMBEDDED_ENGINE)
