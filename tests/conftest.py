@@ -25,6 +25,12 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long tests: the last ones are shared out among the processes, so that all end together."""
+    items.sort(key=lambda item: item.get_closest_marker("storm") is None)
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(
     pytestconfig, django_test_environment, django_db_blocker, django_db_modify_db_settings
