@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from django.db import transaction
 from django.template import Context, Template
 from django.test import TransactionTestCase, signals
 from pydantic_ai import models as pydantic_ai_models
@@ -69,6 +70,14 @@ def no_real_model(settings, monkeypatch) -> None:
     """Keep tests from calling a paid model whatever the environment says; loopback models set their own URL."""
     settings.AI_MODEL = settings.AI_URL = settings.AI_KEY = settings.AI_PROVIDER = ""
     monkeypatch.setattr(pydantic_ai_models, "ALLOW_MODEL_REQUESTS", False)
+
+
+@pytest.fixture(scope="module")
+def module_transaction(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """A transaction around the tests of a module, for records that they share and do not commit."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture(autouse=True, scope="session")
