@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from crm.runtime.environment import BadVariable, Environment
-from tests.crm.processes import PATIENCE_SECONDS, list_files, manage, process_environment, running
+from tests.crm.processes import PATIENCE_SECONDS, list_files, manage, manage_here, process_environment, running
 
 PRODUCTION = {
     "DEBUG": "false",
@@ -170,10 +170,11 @@ def test_check_starts_no_database(tmp_path):
     assert list_files(tmp_path / "data") == []
 
 
-def test_production_requires_credentials_keys():
+def test_production_requires_credentials_keys(settings):
     [key] = read_settings()["CREDENTIALS_KEYS"]
     assert key != read_settings(SECRET_KEY="another")["CREDENTIALS_KEYS"][0]
     assert read_settings(**{**PRODUCTION, "CREDENTIALS_KEYS": ""})["CREDENTIALS_KEYS"] == []
-    ended = manage("check", "--deploy", **{**PRODUCTION, "CREDENTIALS_KEYS": ""})
+    settings.CREDENTIALS_KEYS = []
+    ended = manage_here("check", "--deploy")
     assert "CREDENTIALS_KEYS is not set, so passwords cannot be stored" in ended.stdout
     assert ended.returncode == 1
