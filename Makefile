@@ -12,9 +12,15 @@ INSTALL = $(PY) -m uv pip install --quiet --python $(PY) --require-hashes --requ
 	|| $(PIP) --requirement $(1)
 
 TEMPLATES := $(wildcard */templates)
+# One more than the two cores of a small machine, because tests also wait: for disks, servers and browsers.
+TEST_PROCESSES := 3
+
+# Python compiles a module once and keeps the result, also where the environment forbids it: each of the many
+# processes that `demo` and `test` start would compile all modules anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker test lint bench lock clean fresh
+.PHONY: help demo run worker test thorough lint bench lock clean fresh
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -33,7 +39,10 @@ worker: $(VENV)/.runtime ## Run one worker more.
 test: lint ## Run every check and every test.
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py check
-	@exec $(PY) -m pytest -n 2 --dist worksteal
+	@exec $(PY) -m pytest -n $(TEST_PROCESSES) --dist worksteal
+
+thorough: $(VENV)/.dev ## Run the property tests with three times as many examples as `make test`.
+	@exec $(PY) -m pytest -n $(TEST_PROCESSES) --dist worksteal -p tests.examples -m hypothesis --hypothesis-profile=thorough
 
 lint: $(VENV)/.dev ## Run the linters and check that code and templates are formatted.
 	$(PY) -m ruff check .

@@ -1,10 +1,13 @@
 """Fixtures of all tests."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
 from django.contrib import admin
-from django.test import TransactionTestCase
+from django.db import transaction
+from django.template import Context, Template
+from django.test import TransactionTestCase, signals
 from pydantic_ai import models as pydantic_ai_models
 
 from crm.models import User
@@ -15,6 +18,21 @@ from tests.template_database import migrated_database
 
 # Tests read the screens of the admin while they are collected, before any URL is.
 admin.autodiscover()
+# Python's defaults are 700, 10 and 10; the youngest objects are collected less often here.
+GC_THRESHOLDS = (20_000, 20, 20)
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what is loaded by now from garbage collection: every full collection would walk all of it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long tests: the last ones are shared out among the processes, so that all end together."""
+    items.sort(key=lambda item: item.get_closest_marker("storm") is None)
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +48,20 @@ def django_db_setup(
         database.__exit__(None, None, None)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def contexts_of_pages_only(django_test_environment) -> Iterator[None]:
+    """Keep `response.context` for the template of a page; Django also copies it for each of its hundred includes."""
+
+    def render(template: Template, context: Context) -> str:
+        if context.template is template:
+            signals.template_rendered.send(sender=template, template=template, context=context)
+        return template.nodelist.render(context)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Template, "_render", render)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def quick_passwords(settings) -> None:
     """Hash passwords fast; the cast logs in without one."""
@@ -41,6 +73,14 @@ def no_real_model(settings, monkeypatch) -> None:
     """Keep tests from calling a paid model whatever the environment says; loopback models set their own URL."""
     settings.AI_MODEL = settings.AI_URL = settings.AI_KEY = settings.AI_PROVIDER = ""
     monkeypatch.setattr(pydantic_ai_models, "ALLOW_MODEL_REQUESTS", False)
+
+
+@pytest.fixture(scope="module")
+def module_transaction(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """A transaction around the tests of a module, for records that they share and do not commit."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -90,3 +90,14 @@ def use_database(name: str) -> None:
     """Connect to `name` from now on."""
     connection.close()
     settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
+
+
+@contextmanager
+def connected_to(name: str) -> Iterator[None]:
+    """Connect to the database `name` of the same server inside the block."""
+    original = connection.settings_dict["NAME"]
+    use_database(name)
+    try:
+        yield
+    finally:
+        use_database(original)

@@ -93,7 +93,10 @@ class Record(models.Model):
         checks = [item for item in self._meta.constraints if isinstance(item, models.CheckConstraint)]
         conditions = [models.Q(check.condition) for check in checks]
         # In a check, as in PostgreSQL's, NULL passes.
-        all_hold = models.Q(*(each for each in conditions if each.referenced_base_fields <= values.keys()))
+        given = [each for each in conditions if each.referenced_base_fields <= values.keys()]
+        all_hold = models.Q(*given)
+        # The statement has an expression for each value, needed or not.
+        values = {name: values[name] for each in given for name in each.referenced_base_fields}
         violated = ~models.Q(Coalesce(all_hold, True, output_field=models.BooleanField()))
         try:
             # A condition that the database cannot evaluate counts as true here.

@@ -18,12 +18,17 @@ FAST = Page(seconds=0.01, queries=9, size=90_000, rows=("a", "b"))
 SLOW = replace(FAST, seconds=1.0)
 
 
-@pytest.fixture
-def site(db):
+@pytest.fixture(scope="module")
+def seeded_site(module_transaction):
     """A site with a superuser, and more leads than the deepest query needs."""
     with override_settings(**SETTINGS):
         call_command("seed", leads=1_300, chunk=1_300, verbosity=0, **dict.fromkeys(SHARE_OPTIONS, 0.0))
         yield BenchSite(LISTING, "the one of this test")
+
+
+@pytest.fixture
+def site(seeded_site, db):
+    return seeded_site
 
 
 def test_our_list_and_stock_admin_show_same_rows(site):

@@ -17,9 +17,9 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chrome(django_db_setup) -> Iterator[Browser]:
-    """The browser, closed after each module: its event loop would disturb tests that run their own."""
+    """The browser, closed after this folder: its event loop would disturb tests that run their own."""
     path = chromium()
     assert path or not os.environ.get("CI"), "Chromium is missing: .ci/run installs it"
     if not path:

@@ -1,20 +1,29 @@
 """Run CRM commands from a test, like a shell."""
 
 import contextlib
+import gc
+import io
 import os
 import signal
+import smtplib
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 from urllib.parse import quote
 
 import psutil
 from django.conf import settings
 from django.db import connection
 
+from manage import main as run_command
+
+# How long to wait for what must happen: ample on a busy machine, and no test asserts it.
+PATIENCE_SECONDS = 120
 OUR_VARIABLES = {
     "ALLOWED_HOSTS",
     "CREDENTIALS_KEYS",
@@ -63,9 +72,43 @@ def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
+
+
+def manage_here(*arguments: str) -> subprocess.CompletedProcess:
+    """Run a command that fails at once in this process, which saves the start of another; `stdout` has all its output.
+
+    It uses the settings and the database of this process, so the test commits.
+    """
+    output, code = io.StringIO(), 0
+    with (
+        restored_process_state(),
+        mock.patch.object(sys, "argv", ["manage.py", *arguments]),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(output),
+    ):
+        try:
+            run_command()
+        except SystemExit as error:
+            # The interpreter prints a text and ends with 1.
+            code = error.code if isinstance(error.code, int) else 1
+            output.write("" if isinstance(error.code, int) else f"{error.code}\n")
+    return subprocess.CompletedProcess(arguments, code, output.getvalue())
+
+
+@contextlib.contextmanager
+def restored_process_state() -> Iterator[None]:
+    """Restore what a command sets for its whole process."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    thresholds = gc.get_threshold()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -82,9 +125,9 @@ def running(*command: str, **variables: str) -> Iterator[subprocess.Popen]:
 
 
 def wait_for_line(process: subprocess.Popen, *words: str) -> str:
-    """Return the first output line of `process` with any of these words; kill it after a minute."""
+    """Return the first output line of `process` with any of these words; kill it if none comes."""
     output_lines = []
-    patience = threading.Timer(60, process.kill)
+    patience = threading.Timer(PATIENCE_SECONDS, process.kill)
     patience.start()
     try:
         for line in process.stdout:
@@ -96,7 +139,7 @@ def wait_for_line(process: subprocess.Popen, *words: str) -> str:
     raise AssertionError(f"{words} was not printed; the output was: {''.join(output_lines)}")
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> bool:
     """Return whether the condition becomes true in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -115,6 +158,18 @@ def test_database_url(name: str | None = None) -> str:
 
 
 test_database_url.__test__ = False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def send_email(port: int, *, body: str = "Hello") -> None:
+    """Send an email to the mail server at `port`; its Message-ID is no name for a file."""
+    with smtplib.SMTP("127.0.0.1", port, timeout=10) as server:
+        server.sendmail("a@b.example", ["lee@example.com"], f"Message-ID: <../../x@y>\nSubject: Hi\n\n{body}\n")
 
 
 def children_of(pid: int) -> set[int]:

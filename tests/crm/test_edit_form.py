@@ -26,6 +26,7 @@ from crm.screens.json_forms.schema import simplify_schema
 from leads.forms import ADDITIONAL_INSUREDS_SCHEMA, COMMUNICATIONS_SCHEMA
 from leads.models import ContactLead, InsuranceType, Lead
 from tests.cast import make_client, make_contact, make_lead
+from tests.examples import examples
 from tests.form_parser import read_form
 
 pytestmark = pytest.mark.django_db
@@ -307,7 +308,7 @@ def input_values(field: SchemaField, value) -> dict[str, str]:
     return found
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize("name", ["auto", "home", "specialty", "communications", "insureds"])
 def test_any_schema_value_round_trips_through_its_inputs(name, data):

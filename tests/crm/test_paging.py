@@ -28,6 +28,7 @@ from crm.screens.paging import (
 from leads.admin import LeadAdmin
 from leads.models import Lead
 from tests.cast import browser
+from tests.examples import examples
 
 pytestmark = pytest.mark.django_db
 URL = "/leads/lead/"
@@ -47,7 +48,9 @@ ROWS = st.lists(
 )
 SIZES = st.integers(1, 14)
 ORDERS = st.sampled_from(sorted(LeadAdmin.orders))
-several = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+several = settings(
+    max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def make_leads(rows: list[tuple]) -> list[Lead]:

@@ -10,24 +10,25 @@ import psutil
 import pytest
 
 from tests.crm.processes import (
+    PATIENCE_SECONDS,
     children_of,
+    free_port,
     is_dead,
-    manage,
+    manage_here,
     running,
+    send_email,
     test_database_url,
     wait_for_line,
     wait_until,
 )
+from tests.template_database import connected_to
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storm]
 
 
 @pytest.fixture
 def port():
-    """A free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture
@@ -36,13 +37,24 @@ def variables(tmp_path, port):
     return {"DATABASE_URL": test_database_url(), "DATA_DIR": str(tmp_path), "PORT": str(port)}
 
 
+NO_CATCHER = {"EMAIL_URL": "smtp://127.0.0.1:9", "MAIL_FROM": "Agency <office@agency.example>"}
+
+
 @pytest.fixture
-def serving(variables):
-    """Serve a CRM; yield its processes."""
+def served_here(settings, tmp_path, port):
+    """The same CRM for a command in this process."""
+    settings.DATA_DIR, settings.PORT = tmp_path, port
+
+
+@contextlib.contextmanager
+def serving(**variables):
+    """Serve a CRM; yield its main process, all its children, and what it said of outgoing email, if anything."""
     with running("manage.py", "serve", **variables) as serve:
-        wait_for_line(serve, "The CRM runs at")
+        said = wait_for_line(serve, "Outgoing email is not ", "The CRM runs at")
+        if said.startswith("Outgoing"):
+            wait_for_line(serve, "The CRM runs at")
         children = children_of(serve.pid)
-        yield serve, children
+        yield serve, children, said
         for pid in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -52,50 +64,56 @@ def all_dead(children):
     return all(is_dead(pid) for pid in children)
 
 
-def test_serve_answers_and_stops_all_processes_on_signal(serving, port):
-    serve, children = serving
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/login/", timeout=10) as page:
-        assert page.status == 200
-    serve.send_signal(signal.SIGINT)
-    assert wait_for_line(serve, "Stopped.")
-    assert serve.wait(10) == 0
-    assert all_dead(children)
+def test_serve_answers_alone_beside_another_mail_catcher_and_stops_on_signal(variables, served_here, port):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        catcher_port = taken.getsockname()[1]
+        with serving(**variables, MAIL_CATCHER_PORT=str(catcher_port)) as (serve, children, said):
+            assert f"another program listens on 127.0.0.1:{catcher_port}" in said
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/login/", timeout=10) as page:
+                assert page.status == 200
+            second = manage_here("serve", "--port", "1")
+            assert second.returncode == 1
+            expected = f"CommandError: The CRM already runs at http://127.0.0.1:{port}/. Stop it first.\n"
+            assert second.stdout == expected
+            serve.send_signal(signal.SIGINT)
+            assert wait_for_line(serve, "Stopped.")
+            assert serve.wait(PATIENCE_SECONDS) == 0
+            assert all_dead(children)
 
 
-def test_second_serve_reports_the_first(serving, variables, port):
-    ended = manage("serve", "--port", "1", **variables)
-    assert ended.returncode == 1
-    assert ended.stdout == (f"CommandError: The CRM already runs at http://127.0.0.1:{port}/. Stop it first.\n")
-
-
-def test_killed_serve_stops_its_children(serving):
-    serve, children = serving
-    serve.kill()
-    assert wait_until(lambda: all_dead(children))
+def test_killed_serve_stops_its_children_and_its_mail_catcher(variables, tmp_path):
+    catcher_port = free_port()
+    with serving(**variables, MAIL_CATCHER_PORT=str(catcher_port)) as (serve, children, said):
+        assert "another program" not in said
+        send_email(catcher_port)
+        assert len(list((tmp_path / "mail").iterdir())) == 1
+        serve.kill()
+        assert wait_until(lambda: all_dead(children))
 
 
 @pytest.mark.parametrize(("name", "words"), [("worker", "manage"), ("web server", "gunicorn")])
-def test_death_of_one_child_stops_all_and_names_it(serving, name, words):
-    serve, children = serving
-    child = next(each for each in psutil.Process(serve.pid).children() if words in each.cmdline())
-    child.kill()
-    wait_for_line(serve, f"The {name} ended unexpectedly (exit code -9). All processes are stopped")
-    assert serve.wait(10) == 1
-    assert wait_until(lambda: all_dead(children))
+def test_death_of_one_child_stops_all_and_names_it(variables, name, words):
+    with serving(**variables, **NO_CATCHER) as (serve, children, _):
+        child = next(each for each in psutil.Process(serve.pid).children() if words in each.cmdline())
+        child.kill()
+        wait_for_line(serve, f"The {name} ended unexpectedly (exit code -9). All processes are stopped")
+        assert serve.wait(PATIENCE_SECONDS) == 1
+        assert wait_until(lambda: all_dead(children))
 
 
-def test_busy_port_is_reported(variables, port):
+def test_busy_port_is_reported(served_here, port):
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))
         other.listen()
-        ended = manage("serve", **variables)
+        ended = manage_here("serve")
     assert ended.returncode == 1
     assert ended.stdout.startswith(f"CommandError: Port {port} is in use by another program. Choose another")
     assert ended.stdout.count("\n") == 1
 
 
-def test_unmigrated_database_is_reported(variables):
-    ended = manage("serve", **{**variables, "DATABASE_URL": test_database_url("postgres")})
+def test_unmigrated_database_is_reported(served_here):
+    with connected_to("postgres"):
+        ended = manage_here("serve")
     assert ended.returncode == 1
     assert ended.stdout.endswith("migrations are not applied. Run manage.py migrate first.\n")
     assert ended.stdout.count("\n") == 1
@@ -103,6 +121,6 @@ def test_unmigrated_database_is_reported(variables):
 
 @pytest.mark.parametrize("port", ["0", "65536", "http"])
 def test_invalid_port_is_a_usage_error(port):
-    ended = manage("serve", "--port", port)
+    ended = manage_here("serve", "--port", port)
     assert ended.returncode == 2
     assert "argument --port: invalid" in ended.stdout

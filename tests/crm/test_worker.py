@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import psycopg
 import pytest
 from django.db import connection
+from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import ConnectorException
@@ -14,7 +16,7 @@ from procrastinate.exceptions import ConnectorException
 from crm.runtime import checks, workers
 from crm.runtime.startup_errors import DatabaseUnusable
 from crm.tasks import MAX_ATTEMPTS, clear_sessions, delete_old_jobs, rescue_stalled_jobs
-from tests.crm.processes import manage, running, test_database_url, wait_for_line, wait_until
+from tests.crm.processes import PATIENCE_SECONDS, manage, running, test_database_url, wait_for_line, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,10 +33,11 @@ def execute_sql(sql, *values):
         return cursor.fetchall() if cursor.description else None
 
 
-def make_stalled_job(attempts=0):
-    job = clear_sessions.configure(queueing_lock="of this test").defer(timestamp=1)
+def make_stalled_job(lock, *, attempts=0, silent_for=timedelta(hours=1)):
+    job = clear_sessions.configure(queueing_lock=lock).defer(timestamp=1)
     [[worker]] = execute_sql(
-        "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id"
+        "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (%s) RETURNING id",
+        timezone.now() - silent_for,
     )
     change = "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s, attempts = %s WHERE id = %s"
     execute_sql(change, worker, attempts, job)
@@ -46,7 +49,7 @@ def run_worker(*arguments):
     # In a child process, because the browser tests leave an event loop running in this one.
     command = ("-m", "tests.crm.jobs_for_tests", *arguments)
     with running(*command, DATABASE_URL=test_database_url()) as worker:
-        said, _ = worker.communicate(timeout=60)
+        said, _ = worker.communicate(timeout=PATIENCE_SECONDS)
         assert worker.returncode == 0, said
         return said
 
@@ -55,45 +58,29 @@ def run_worker_until_empty():
     return run_worker("--until-empty")
 
 
-def test_job_of_dead_worker_is_retried():
-    job = make_stalled_job()
-    rescue_stalled_jobs.defer(timestamp=1)
-    run_worker_until_empty()
-    assert job.get().status == "succeeded"
-
-
-def test_job_that_always_kills_its_worker_fails():
-    job = make_stalled_job(attempts=MAX_ATTEMPTS)
-    rescue_stalled_jobs.defer(timestamp=1)
-    run_worker_until_empty()
-    assert job.get().status == "failed"
-
-
-def test_job_of_live_worker_is_left_alone():
-    job = make_stalled_job()
-    execute_sql("UPDATE procrastinate_workers SET last_heartbeat = now()")
-    rescue_stalled_jobs.defer(timestamp=1)
-    run_worker_until_empty()
-    assert job.get().status == "doing"
-
-
-def test_deferred_job_rolls_back_with_its_transaction():
+def test_jobs_of_dead_workers_are_rescued_and_rollback_removes_a_deferred_job():
+    stalled = make_stalled_job("stalled")
+    deadly = make_stalled_job("kills its worker", attempts=MAX_ATTEMPTS)
+    alive = make_stalled_job("of a live worker", silent_for=timedelta(0))
     app.configure_task("tests.defers_and_fails").defer()
+    rescue_stalled_jobs.defer(timestamp=1)
     assert "deferred" in run_worker_until_empty()
+    assert [job.get().status for job in (stalled, deadly, alive)] == ["succeeded", "failed", "doing"]
     assert ProcrastinateJob.objects.get(task_name="tests.defers_and_fails").status == "failed"
     assert not ProcrastinateJob.objects.filter(task_name="tests.does_nothing").exists()
 
 
 def test_old_jobs_are_deleted():
-    clear_sessions.defer(timestamp=1)
-    run_worker_until_empty()
-    execute_sql("UPDATE procrastinate_events SET at = at - interval '4 days'")
+    old = clear_sessions.defer(timestamp=1)
+    for status in ("doing", "succeeded"):
+        execute_sql("UPDATE procrastinate_jobs SET status = %s WHERE id = %s", status, old)
+    assert execute_sql("UPDATE procrastinate_events SET at = at - interval '4 days' RETURNING job_id")
     clear_sessions.defer(timestamp=2)
-    run_worker_until_empty()
     delete_old_jobs.defer(timestamp=1)
     run_worker_until_empty()
     left = ProcrastinateJob.objects.filter(task_name="crm.clear_sessions")
-    assert [job.args["timestamp"] for job in left if job.args["timestamp"] < 3] == [2]
+    found = [(job.args["timestamp"], job.status) for job in left if job.args["timestamp"] < 3]
+    assert found == [(2, "succeeded")]
 
 
 def test_stopping_worker_finishes_its_job():
@@ -129,10 +116,10 @@ def test_worker_survives_database_restart():
             wait_for_line(worker, "error connecting", "Side task ", "Lost the database connection")
         lock = {"queueing_lock": "of this test"}
         job = ProcrastinateJob.objects.filter(pk=clear_sessions.configure(**lock).defer(timestamp=1))
-        assert wait_until(lambda: job.get().status == "succeeded", seconds=40)
+        assert wait_until(lambda: job.get().status == "succeeded")
         assert wait_until(periodic_jobs_are_deferred), "it works on, but on a dead connection"
         worker.terminate()
-        said, _ = worker.communicate(timeout=20)
+        said, _ = worker.communicate(timeout=PATIENCE_SECONDS)
         assert "Worker stopped." in said
 
 

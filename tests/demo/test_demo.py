@@ -10,6 +10,8 @@ import pytest
 from django.apps import apps
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.test import override_settings
 from django.utils import timezone
 
 from crm.models import Client, Contact, User
@@ -22,14 +24,15 @@ from support.models import SupportTicket
 from tests.cast import make_contact, make_user
 
 pytestmark = pytest.mark.django_db
+# What it hashes with is not the question here, and the real hashers are slow on purpose.
+HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 TABLES = {row["model"] for row in agency.fixture_rows()}
 
 
 @pytest.fixture(autouse=True)
 def development(settings):
     settings.DEBUG = True
-    # What it hashes with is not the question here, and the real hashers are slow on purpose.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.PASSWORD_HASHERS = HASHERS
 
 
 def run():
@@ -42,37 +45,53 @@ def counts():
     return {table: apps.get_model(table)._base_manager.count() for table in TABLES}
 
 
-def test_demo_prints_a_working_login_for_every_role():
-    table = [line.split("  ") for line in run().splitlines() if line.startswith("  ")]
-    logins = [[cell.strip() for cell in line if cell.strip()] for line in table[1:]]
-    assert {role for _, _, role, _ in logins} == {"viewer", "agent", "manager", "schema admin", "administrator"}
-    for username, name, role, password in logins:
-        user = authenticate(username=username, password=password)
-        assert (user.get_full_name(), [group.name for group in user.groups.all()]) == (name, [role])
-        assert user.is_staff
-        assert not user.is_superuser
+@pytest.fixture(scope="class")
+def output(django_db_setup, django_db_blocker):
+    """Load the demo for the tests of a class; return what the command printed."""
+    development = override_settings(DEBUG=True, PASSWORD_HASHERS=HASHERS)
+    with django_db_blocker.unblock(), development, transaction.atomic():
+        yield run()
+        transaction.set_rollback(True)
 
 
-def test_second_run_adds_nothing():
-    assert f"{len(agency.fixture_rows()):,} rows" in run()
-    before = counts()
-    assert "Nothing was changed" in run()
-    assert counts() == before
-    assert sum(before.values()) == len(agency.fixture_rows())
+@pytest.mark.usefixtures("db")
+class TestLoadedDemo:
+    """The demo is loaded once for these."""
 
+    def test_demo_prints_a_working_login_for_every_role(self, output):
+        table = [line.split("  ") for line in output.splitlines() if line.startswith("  ")]
+        logins = [[cell.strip() for cell in line if cell.strip()] for line in table[1:]]
+        assert {role for _, _, role, _ in logins} == {"viewer", "agent", "manager", "schema admin", "administrator"}
+        for username, name, role, password in logins:
+            user = authenticate(username=username, password=password)
+            assert (user.get_full_name(), [group.name for group in user.groups.all()]) == (name, [role])
+            assert user.is_staff
+            assert not user.is_superuser
 
-def test_second_run_keeps_user_changes():
-    run()
-    lead = Lead.objects.get(contact_name="Grace Holloway")
-    Lead.objects.filter(pk=lead.pk).update(notes="Called her.")
-    Client.everything.get(name="Eleanor Pruitt").delete()
-    dana = User.objects.get(username="dana")
-    dana.set_password("something of her own")
-    dana.save()
-    assert "(changed)" in next(line for line in run().splitlines() if "dana" in line)
-    lead.refresh_from_db()
-    assert lead.notes == "Called her."
-    assert not Client.everything.filter(name="Eleanor Pruitt").exists()
+    def test_second_run_adds_nothing(self, output):
+        assert f"{len(agency.fixture_rows()):,} rows" in output
+        before = counts()
+        assert "Nothing was changed" in run()
+        assert counts() == before
+        assert sum(before.values()) == len(agency.fixture_rows())
+
+    def test_second_run_keeps_user_changes(self, output):
+        lead = Lead.objects.get(contact_name="Grace Holloway")
+        Lead.objects.filter(pk=lead.pk).update(notes="Called her.")
+        Client.everything.get(name="Eleanor Pruitt").delete()
+        dana = User.objects.get(username="dana")
+        dana.set_password("something of her own")
+        dana.save()
+        assert "(changed)" in next(line for line in run().splitlines() if "dana" in line)
+        lead.refresh_from_db()
+        assert lead.notes == "Called her."
+        assert not Client.everything.filter(name="Eleanor Pruitt").exists()
+
+    def test_new_records_sort_above_demo_records(self, output):
+        thread = Thread.objects.create(source="NOTE", subject="New")
+        assert thread.pk > max(Thread.objects.exclude(pk=thread.pk).values_list("pk", flat=True))
+        new = Lead.objects.create(contact_name="Nora New")
+        assert new.rank < min(Lead.objects.exclude(pk=new.pk).values_list("rank", flat=True))
 
 
 def test_demo_is_refused_without_debug(settings):
@@ -150,11 +169,3 @@ def test_fixture_that_cannot_be_read_is_reported_in_a_sentence(tmp_path, text):
     fixture.write_text(text)
     with pytest.raises(CommandError, match=r"^Nothing was loaded\. "):
         call_command("loaddata", str(fixture), verbosity=0)
-
-
-def test_new_records_sort_above_demo_records():
-    run()
-    thread = Thread.objects.create(source="NOTE", subject="New")
-    assert thread.pk > max(Thread.objects.exclude(pk=thread.pk).values_list("pk", flat=True))
-    new = Lead.objects.create(contact_name="Nora New")
-    assert new.rank < min(Lead.objects.exclude(pk=new.pk).values_list("rank", flat=True))

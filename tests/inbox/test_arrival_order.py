@@ -15,10 +15,11 @@ from inbox.incoming.transitions import receive_many
 from inbox.models import Mailbox, Message, Thread, ThreadKey
 from leads.models import Lead
 from tests.cast import make_lead
+from tests.examples import examples
 from tests.inbox.raw_emails import LEE, OURS, START, raw_email
 
 pytestmark = pytest.mark.django_db
-SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 # One of each kind, so that two leads never share a thread: its owner would depend on which arrived first.
 LEADS = {f"{name}@example.com": name for name in ("lee", "kim")}
 MAX_EMAILS = 7

@@ -14,6 +14,7 @@ from inbox.models import Direction, Message, MessageState, Thread, ThreadSource,
 from inbox.transitions import add_to_thread, change_thread_status, link
 from leads.models import Lead
 from tests.cast import make_lead, make_thread
+from tests.examples import examples
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -39,7 +40,7 @@ def contact_dates(thread: Thread) -> tuple:
 
 
 @given(st.lists(message_strategy, min_size=1, max_size=6), st.randoms())
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_contact_dates_do_not_depend_on_arrival_order(db, messages, random):
     shuffled = random.sample(messages, len(messages))
     outcomes = []
@@ -55,7 +56,7 @@ def test_contact_dates_do_not_depend_on_arrival_order(db, messages, random):
 
 
 @given(st.lists(message_strategy, min_size=1, max_size=6))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_contact_dates_never_move_backwards(db, messages):
     thread = make_thread(lead=make_lead())
     before = None

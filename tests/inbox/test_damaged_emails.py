@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from bench import corpus, damaged_emails
 from inbox.incoming.arrivals import Arrival
 from inbox.models import Mailbox, Message, SetAside
+from tests.examples import examples
 from tests.inbox.raw_emails import raw_email
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +31,7 @@ def test_damaged_emails_are_received_or_set_aside(db):
     assert set(reasons) <= {"The file is not an email: it has no headers."}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.one_of(st.binary(max_size=300), st.text(max_size=200).map(str.encode)), min_size=1, max_size=8))
 def test_arbitrary_bytes_never_raise(db, many):
     Mailbox.everything.all().delete()

@@ -13,7 +13,7 @@ from tests.crm.processes import running, test_database_url
 from tests.inbox.imap_mailboxes import ANN, connect, make_email, poll
 
 pytestmark = [dovecot.requires_dovecot, pytest.mark.django_db(transaction=True), pytest.mark.storm]
-MAILS = 300
+MAILS = 150
 # Small batches, so that there are many points to kill the process at.
 VISIT = """
 import django, sys, uuid
@@ -43,7 +43,7 @@ def test_killed_sync_resumes_without_loss(server):
     for _ in range(4):
         with start_fetching(box) as process:
             until = time.monotonic() + 60
-            while Message.objects.count() < len(seen) * 60 + 20 and time.monotonic() < until:
+            while Message.objects.count() < len(seen) * 30 + 10 and time.monotonic() < until:
                 time.sleep(0.02)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

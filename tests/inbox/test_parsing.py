@@ -15,6 +15,7 @@ from inbox.incoming.parsing import (
     normalize_subject,
     parse_email,
 )
+from tests.examples import examples
 
 PLAIN = (
     b"From: =?utf-8?q?L=C3=A9a?= Muster <Lea@Example.com>\r\nTo: a@agency.example, Bo <b@agency.example>\r\n"
@@ -159,7 +160,7 @@ def test_web_form_email_with_reply_to_is_from_a_person():
     assert classify_message(mail) == "PERSON"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(cut=st.integers(0, len(PLAIN)), at=st.integers(0, len(PLAIN)), noise=st.binary(max_size=60))
 def test_damaged_email_never_raises(cut, at, noise):
     damaged = PLAIN[:at] + noise + PLAIN[at:][:cut]

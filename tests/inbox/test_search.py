@@ -14,6 +14,7 @@ from crm.records.transitions import soft_delete
 from inbox import search
 from inbox.models import Message
 from tests.cast import browser, make_lead, make_thread, page_text
+from tests.examples import examples
 
 pytestmark = pytest.mark.django_db
 LIST = "/inbox/thread/"
@@ -111,7 +112,7 @@ def test_odd_search_never_breaks_list(as_max, q):
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), min_size=3, max_size=200))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_any_text_is_a_valid_query(django_db_blocker, django_db_setup, text):
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(f"SELECT querytree({search.TSQUERY_SQL})", [text.replace("\x00", "")])

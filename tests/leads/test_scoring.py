@@ -20,6 +20,7 @@ from leads.scoring.explanation import DEFAULT_SIGNAL_WEIGHTS, break_down_score, 
 from leads.scoring.rescoring import preview_tier_changes, rescore_all_leads, rescore_leads
 from leads.transitions import activate_policy, add_signals, change_status, create_policy_version, set_tier_override
 from tests.cast import make_lead, page_text
+from tests.examples import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -78,7 +79,7 @@ def test_score_matches_hand_calculation():
     assert (lead.priority_tier, lead.last_scored_at is not None) == ("cold", True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -20,7 +20,7 @@ EACH = 2
 # Rounds, and seconds after which one ends though nothing was done in it.
 MOST_ROUNDS, ROUND = 40, 10.0
 # Of what is left, how much is done before the workers are killed: the last round is left in peace.
-SHARE = 3
+SHARE = 2
 
 
 def crew_of(log: Path, variables: dict[str, str]):

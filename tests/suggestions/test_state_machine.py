@@ -16,6 +16,7 @@ from suggestions.autonomy.kill_switch import pause_execution, resume_execution
 from suggestions.models import ExecutionState, Suggestion, SuggestionExecution, SuggestionType
 from suggestions.transitions import approve, propose, reject, restore_rejected, run_execution, snooze, submit, undo
 from tests.cast import make_client, make_user
+from tests.examples import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -143,7 +144,7 @@ def test_any_sequence_of_transitions_matches_the_model(db):
     run_state_machine_as_test(
         Suggestions,
         settings=settings(
-            max_examples=25,
+            max_examples=examples(25),
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
