@@ -93,11 +93,17 @@ def sender_values(sender: User | None) -> dict[str, str]:
 def lead_values(lead: Lead) -> dict[str, str]:
     return {
         "lead_name": lead.contact_name or lead.company_name,
-        "first_name": first_name(lead.contact_name),
+        "first_name": lead_first_name(lead),
         "company_name": lead.company_name,
         "line": lead.insurance_type.name if lead.insurance_type else "",
         "estimated_value": money(lead.estimated_value),
     }
+
+
+def lead_first_name(lead: Lead) -> str:
+    """Return the first name of the contact person; "" where none is certain."""
+    is_company = lead.contact_name.casefold() == lead.company_name.casefold()
+    return "" if is_company else first_name(lead.contact_name)
 
 
 def client_values(client: Client) -> dict[str, str]:
