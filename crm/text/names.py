@@ -27,8 +27,8 @@ TITLE_WORDS = """
     mr mrs ms mx miss mister madam sir dame dr doctor prof professor rev reverend fr father hon capt captain col lt sgt
     maj gen herr frau fräulein hr dipl ing mag med jur phil rer nat univ habil hc m mme mlle monsieur madame
     mademoiselle me maître docteur pr sr sra srta señor señora señorita don doña doctora dra lic sig sigra signor
-    signora signorina dott dottssa avv arch geom rag dhr mevr mw mevrouw meneer de heer drs ir snr senhor senhora exmo exma
-    pan pani pán paní mgr ph d herra rouva fru fröken frøken bay bayan г-н г-жа господин госпожа
+    signora signorina dott dottssa avv arch geom rag dhr mevr mw mevrouw meneer de heer drs ir snr senhor senhora exmo
+    exma pan pani pán paní mgr ph d herra rouva fru fröken frøken bay bayan г-н г-жа господин госпожа
 """
 HONORIFICS = frozenset(TITLE_WORDS.split()) - {"de", "d"}
 # Without a dot these may be a name as well: Don, Gen, Mag.

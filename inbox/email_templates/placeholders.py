@@ -1,7 +1,7 @@
-"""Placeholders in an email, such as `{{lead_name}}`, and their values for a recipient.
+"""Placeholders in an email, such as `{{lead_name}}`, their values for a recipient, and gaps such as `[[your answer]]`.
 
 Plain substitution from a fixed list. The values are not searched for placeholders again. An unknown placeholder, or one
-without a value, blocks sending.
+without a value, blocks sending, and so does a gap: a person fills it in.
 """
 
 import re
@@ -29,6 +29,7 @@ PLACEHOLDER_MEANINGS = {
 }
 SENDER_PLACEHOLDERS = frozenset({"sender_name", "sender_email"})
 PLACEHOLDER_PATTERN = re.compile(r"\{\{([^{}]*)\}\}")
+GAP_PATTERN = re.compile(r"\[\[([^\[\]\n]{1,100})\]\]")
 MAX_SHOWN_PLACEHOLDER_LENGTH, MAX_SHOWN_PLACEHOLDERS = 40, 5
 
 
@@ -70,6 +71,11 @@ def check_placeholders(text: str) -> None:
 def find_placeholders(text: str) -> list[str]:
     """Return the names of the placeholders in `text`, each once."""
     return list(dict.fromkeys(match[1].strip() for match in PLACEHOLDER_PATTERN.finditer(text)))
+
+
+def find_gaps(text: str) -> list[str]:
+    """Return what `text` leaves for a person to fill in, each once."""
+    return list(dict.fromkeys(match[1].strip() for match in GAP_PATTERN.finditer(text)))
 
 
 def placeholder_values(recipient: Lead | Client, sender: User | None) -> dict[str, str]:

@@ -104,6 +104,24 @@ ACCEPT_RULES = (
         counterexample="The lease was signed in May.",
     ),
 )
+DOCUMENT_RULES = (
+    text_rule(
+        r"\b(?:send|email|forward|provide|share|get|give|need|have|issue|resend)\b[^.!?]{0,40}\b(?:certificates?"
+        r"|declarations? pages?|dec pages?|proof of (?:insurance|coverage)|(?:id|insurance) cards?|loss runs?|binders?"
+        r"|invoices?|receipts?|policy (?:documents?|papers|number)|cop(?:y|ies) of (?:my|our|the))\b",
+        example="Could you send me the certificate for the landlord?",
+        counterexample="I attach the certificate.",
+    ),
+)
+OBJECTION_RULES = (
+    text_rule(
+        r"\b(?:too (?:expensive|high|much|pricey)|(?:more|higher) than (?:i|we) (?:expected|pay|thought|hoped|planned)"
+        r"|over (?:my|our|the) budget|(?:cheaper|lower|better) (?:offer|quote|price|rate)|not convinced|concerned about"
+        r"|worried about|hesitat\w+)\b",
+        example="Your quote is higher than we expected.",
+        counterexample="The price is fine.",
+    ),
+)
 CALL_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 CALL_REQUEST = re.compile(
     r"\b(?:call|ring|phone) (?:me|us)\b|\b(?:have|arrange|schedule|set up) a (?:\w+ )?call\b"
@@ -146,6 +164,44 @@ def find_accepts(statements: list[str]) -> Iterator[StatedDecision]:
             continue
         if any(rule.pattern.search(one) for rule in ACCEPT_RULES):
             yield StatedDecision(ACCEPTED, shorten_quote(one))
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What an email wants of us: its name, and the sentences that show it."""
+
+    name: str
+    quotes: tuple[str, ...] = ()
+
+
+ACCEPTANCE, DECLINE, APPOINTMENT = "acceptance", "decline", "appointment"
+DOCUMENT, OBJECTION, QUESTION = "document", "objection", "question"
+
+
+def recognize_intent(body: str) -> Intent | None:
+    """Return what the email `body` wants; None where it is not English or nothing is recognized."""
+    statements = english_sentences(body)
+    if not statements:
+        return None
+    decision = find_decision(body)
+    if decision is not None:
+        return Intent(ACCEPTANCE if decision.outcome == ACCEPTED else DECLINE, asked_questions(body))
+    for name, patterns in (
+        (APPOINTMENT, [CALL_REQUEST]),
+        (DOCUMENT, [rule.pattern for rule in DOCUMENT_RULES]),
+        (OBJECTION, [rule.pattern for rule in OBJECTION_RULES]),
+    ):
+        said = [one for one in statements if any(pattern.search(one) for pattern in patterns)]
+        said = [one for one in said if not NEGATION_PATTERN.search(one) or name == OBJECTION]
+        if said:
+            return Intent(name, tuple(dict.fromkeys([shorten_quote(said[0]), *asked_questions(body)])))
+    questions = asked_questions(body)
+    return Intent(QUESTION, questions) if questions else None
+
+
+def asked_questions(body: str, most: int = 3) -> tuple[str, ...]:
+    """Return the questions of the email `body`, in any language."""
+    return tuple(one for one in quote_questions(body, most) if one.endswith("?"))
 
 
 def requested_call(body: str, said_at: datetime) -> tuple[datetime, str] | None:
