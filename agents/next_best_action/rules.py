@@ -130,13 +130,13 @@ def reply_actions(context: LeadContext) -> Iterator[NextAction]:
             continue
         intent = recognize_intent(message.body)
         body = reply_draft(context, message, intent)
-        unanswered = f"Their email of {format_long_date(message.at)} has not been answered."
+        why = f"{INTENT_SENTENCES[intent.name] if intent else 'Needs your reply.'} "
         yield NextAction(
             SuggestionType.REPLY,
             action_dedupe_key(context, SuggestionType.REPLY, message.key),
             {"body": body, "thread": str(message.thread)},
             intent.name if intent and body else NO_DRAFT_RULE,
-            f"{INTENT_SENTENCES[intent.name]} {unanswered}" if intent else f"{unanswered} It needs your reply.",
+            f"{why}Their email of {format_long_date(message.at)} has not been answered.",
             quote_evidence(message, *quote_questions(message.body)),
             thread=message.thread,
             message=message.key,

@@ -24,7 +24,7 @@ class ReplyPayload(Payload):
         default="",
         max_length=20_000,
         json_schema_extra={"widget": "textarea"},
-        description="Without a draft, a person writes it.",
+        description="A gap such as [[your answer]] is filled in before sending.",
     )
     thread: UUID = Field(title="Conversation", json_schema_extra={"readonly": True, "record": "thread"})
 
@@ -32,7 +32,8 @@ class ReplyPayload(Payload):
 class ReplyKind(EmailKind):
     type = SuggestionType.REPLY
     Payload = ReplyPayload
-    summary_field = "body"
+    # Drafts begin alike: the reason tells more.
+    summary_field = ""
     answers_a_message = True
 
     @classmethod

@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="suggestion",
             name="priority",
-            field=models.PositiveSmallIntegerField(db_default=0, default=0),
+            field=models.PositiveSmallIntegerField(db_default=8, default=8),
         ),
         migrations.AddField(
             model_name="suggestion",
@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="suggestionevent",
             name="priority",
-            field=models.PositiveSmallIntegerField(db_default=0, default=0),
+            field=models.PositiveSmallIntegerField(db_default=8, default=8),
         ),
         migrations.AddField(
             model_name="suggestionevent",

@@ -165,8 +165,8 @@ class Suggestion(Record):
     )
     # The rule of the agent that it follows, such as "question": with agent and type, what it is compared by.
     rule = models.CharField(max_length=40, blank=True, default="", db_default="")
-    # Urgency × value, for the order of the queue.
-    priority = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # Urgency × value, for the order of the queue. A row from elsewhere stands in the middle.
+    priority = models.PositiveSmallIntegerField(default=8, db_default=8)
     confidence = models.DecimalField(max_digits=3, decimal_places=2, null=True, blank=True)
     # What the confidence is based on: of so many earlier ones that were decided, so many were approved unchanged.
     similar_decided = models.PositiveIntegerField(null=True, blank=True)

@@ -20,8 +20,6 @@ from suggestions.screens.presenters import STATUS_COLOURS, TYPE_ICONS
 SELECTED_PARAM = "show"
 QUEUE_ORDER, ARCHIVE_ORDER = "urgent", "newest"
 GIST_LENGTH = 160
-# What the line says of a suggestion without a gist.
-NO_GIST = {SuggestionType.REPLY: "Needs your reply"}
 
 
 class ApprovalsChangeList(KeysetChangeList):
@@ -37,7 +35,7 @@ class ApprovalsChangeList(KeysetChangeList):
         for row in self.page.rows:
             row.select_url = f"?{select_url}{row.pk}"
             row.title = row_title(row)
-            row.headline = row_headline(row, self.names) or NO_GIST.get(row.type, row.type_label)
+            row.headline = row_headline(row, self.names) or row.type_label
             row.icon = TYPE_ICONS.get(row.type, "lightbulb")
             row.colour = STATUS_COLOURS.get(row.status, "grey")
 
@@ -65,9 +63,11 @@ def gist_expression() -> models.Expression:
 
 def row_title(row: Suggestion) -> str:
     """Return action and person, such as "Reply · Rajesh Nair"."""
-    person = row.lead if row.lead_id else row.client if row.client_id else None
-    if person is None and row.type == SuggestionType.CREATE_LEAD:
-        person = row.gist
+    person = row.gist if row.type == SuggestionType.CREATE_LEAD else ""
+    if row.lead_id:
+        person = row.lead.contact_name or row.lead.company_name
+    elif row.client_id:
+        person = row.client.name
     return f"{row.type_label} · {person}" if person else row.type_label
 
 

@@ -283,12 +283,12 @@ def test_queue_begins_with_the_most_urgent_and_valuable(as_max):
 
 
 def test_rows_are_titled_by_action_and_person(as_max):
-    lead = make_lead(contact_name="Rajesh Nair")
-    reply = make_suggestion("REPLY", lead=lead, suggested_content={"body": ""})
+    lead = make_lead(contact_name="Rajesh Nair", company_name="Heartland Solar")
+    reply = make_suggestion("REPLY", lead=lead, suggested_content={"body": ""}, reasoning="Needs your reply.")
     make_suggestion("CREATE_LEAD")
     response = as_max.get(f"{QUEUE}?show={reply.pk}")
     titles = {row.title: row.headline for row in listed_rows(response)}
-    assert titles == {"Reply · Rajesh Nair": "Needs your reply", "New lead · Nora New": "New lead Nora New"}
+    assert titles == {"Reply · Rajesh Nair": "Needs your reply.", "New lead · Nora New": "New lead Nora New"}
     page = page_text(response)
     assert "<b>Needs your reply.</b> There is no draft: write it below, then approve." in page
 
