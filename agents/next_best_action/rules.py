@@ -306,7 +306,7 @@ def pause_actions(context: LeadContext) -> Iterator[NextAction]:
 
 
 def follow_up_action(context: LeadContext) -> NextAction:
-    """Return a follow-up task, whose next step is written by a person or a model."""
+    """Return a follow-up task; a person or a model writes its next step."""
     newest = next((one for one in context.messages if one.state not in UNSENT_STATES), None)
     thread = next((one.thread for one in context.messages if one.is_email and one.is_thread_open), None)
     since = format_long_date(context.last_contact_at)
