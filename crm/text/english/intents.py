@@ -5,9 +5,10 @@ doubts or sets a condition.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 
 from crm.text.english.rules import text_rule
 from crm.text.english.sentiment import is_english
@@ -136,10 +137,12 @@ CALL_TIME = re.compile(
 MIN_CALL_NOTICE, FIRST_CALL_HOUR, LAST_CALL_HOUR, NOON = timedelta(hours=1), 7, 20, 12
 
 
-def english_sentences(body: str) -> list[str]:
+# Several rules read the same email, one after the other.
+@lru_cache(maxsize=4)
+def english_sentences(body: str) -> tuple[str, ...]:
     """Return the sentences that were written for the email `body` itself; none where they are not English."""
     body_text = own_text(body)[:MAX_ANALYZED_LENGTH].replace("’", "'")
-    return signal_sentences(body_text) if is_english(body_text) else []
+    return tuple(signal_sentences(body_text)) if is_english(body_text) else ()
 
 
 def find_decision(body: str) -> StatedDecision | None:
@@ -149,7 +152,7 @@ def find_decision(body: str) -> StatedDecision | None:
     return None if no and yes else no or yes
 
 
-def find_declines(statements: list[str]) -> Iterator[StatedDecision]:
+def find_declines(statements: Sequence[str]) -> Iterator[StatedDecision]:
     """Yield the sentences that decline, those with a reason first."""
     for rule in DECLINE_RULES:
         for one in statements:
@@ -157,7 +160,7 @@ def find_declines(statements: list[str]) -> Iterator[StatedDecision]:
                 yield StatedDecision(DECLINED, shorten_quote(one), rule.reason)
 
 
-def find_accepts(statements: list[str]) -> Iterator[StatedDecision]:
+def find_accepts(statements: Sequence[str]) -> Iterator[StatedDecision]:
     """Yield the sentences that accept."""
     for one in statements:
         if UNDECIDED_PATTERN.search(one) or NEGATION_PATTERN.search(one):
