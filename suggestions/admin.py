@@ -43,7 +43,7 @@ from suggestions.screens.presenters import (
     suggestion_context,
 )
 from suggestions.screens.propose_form import propose_view
-from suggestions.screens.queue import SELECTED_PARAM, ApprovalsChangeList
+from suggestions.screens.queue import ARCHIVE_ORDER, QUEUE_ORDER, SELECTED_PARAM, ApprovalsChangeList
 
 SUGGESTION_ORDER = {"created": models.F("created_at"), "id": models.F("id")}
 RELATION_NAMES = (
@@ -88,7 +88,7 @@ def build_state_tab(name: str) -> Tab:
     label, apply_state = QUEUE_STATES[name]
     params = {} if name == WAITING_STATE else {"state": name}
     count_rows = None if name in UNCOUNTED_STATES else lambda rows, user: apply_state(rows.live(), timezone.now())
-    return Tab(label, params, count_rows)
+    return Tab(label, params, count_rows, order=QUEUE_ORDER if name == WAITING_STATE else ARCHIVE_ORDER)
 
 
 @admin.register(Suggestion)
@@ -126,12 +126,13 @@ class SuggestionAdmin(RecordAdmin):
     )
     columns = (Column("Suggestion"),)
     orders = {
-        "newest": Order("Newest first", SUGGESTION_ORDER),
+        QUEUE_ORDER: Order("Most urgent first", {"priority": models.F("priority"), **SUGGESTION_ORDER}),
+        ARCHIVE_ORDER: Order("Newest first", SUGGESTION_ORDER),
         "oldest": Order("Oldest first", SUGGESTION_ORDER, descending=False),
     }
     tabs = (
         *(build_state_tab(name) for name in QUEUE_STATES),
-        Tab("Deleted", {"deleted": "true"}, None, "suggestions.restore_suggestion"),
+        Tab("Deleted", {"deleted": "true"}, None, "suggestions.restore_suggestion", order=ARCHIVE_ORDER),
     )
     page_actions = (Approve, Submit, Reject, Snooze, PutBack, Undo, ConfirmDelivered, RetryUndelivered)
     bulk_actions = (Approve, Reject, Snooze)
@@ -320,7 +321,9 @@ class SuggestionAdmin(RecordAdmin):
 
     def next_in_queue(self, request: HttpRequest, query_params: QueryDict, row: Suggestion) -> Suggestion | None:
         """Return the suggestion after `row` in the list that `query_params` describe, or its first."""
-        order = self.orders.get(query_params.get("order", ""), self.orders["newest"])
+        is_queue = query_params.get("state", WAITING_STATE) == WAITING_STATE and not query_params.get("deleted")
+        default_order = self.orders[QUEUE_ORDER if is_queue else ARCHIVE_ORDER]
+        order = self.orders.get(query_params.get("order", ""), default_order)
         rows = self.filterset_class(query_params, self.get_queryset(request), request=request).qs.defer(*LARGE_COLUMNS)
         here = order.annotate_keys(Suggestion.everything.defer(*LARGE_COLUMNS)).get(pk=row.pk)
         for after in (order.make_cursor(here, 0), None):

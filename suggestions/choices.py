@@ -10,10 +10,17 @@ from crm.models import Client, User
 from inbox.models import Thread
 from inbox.models.email_template import EmailTemplate
 from leads.models import InsuranceType, Lead, LeadStatus, LossReason, Source
+from suggestions.models import SuggestionType
 from support.models import SupportTicket
 
 # Characters of a record name: the subject of a conversation can be of any length.
 MAX_RECORD_NAME_LENGTH = 120
+# What a follow-up can lead to; what is about no lead or client, or about itself, is left out.
+NEXT_STEP_TYPES = tuple(
+    type
+    for type in SuggestionType
+    if type not in {SuggestionType.FOLLOW_UP, SuggestionType.PR, SuggestionType.CREATE_LEAD, SuggestionType.LINK_THREAD}
+)
 
 
 def staff_choices() -> dict[str, str]:
@@ -41,6 +48,10 @@ def email_template_choices() -> dict[str, str]:
     return {str(template.pk): template.name for template in EmailTemplate.objects.in_use()}
 
 
+def next_step_choices() -> dict[str, str]:
+    return {str(type): label for type, label in SuggestionType.choices if type in NEXT_STEP_TYPES}
+
+
 # A field of a payload names one of these in its `json_schema_extra` as "choices".
 CHOICE_SOURCES: dict[str, Callable[[], dict[str, str]]] = {
     "staff": staff_choices,
@@ -49,6 +60,7 @@ CHOICE_SOURCES: dict[str, Callable[[], dict[str, str]]] = {
     "lead_sources": lead_source_choices,
     "lines": insurance_line_choices,
     "templates": email_template_choices,
+    "next_steps": next_step_choices,
 }
 # A field that holds the key of a record names one of these as "record".
 NAMED_RECORD_MODELS: dict[str, type[Model]] = {

@@ -7,7 +7,7 @@ from suggestions.models import Suggestion, SuggestionType
 # The field that holds the words, for each type that the rules write words for.
 PROSE_FIELDS = {
     SuggestionType.REPLY: "body",
-    SuggestionType.FOLLOW_UP: "suggestedAction",
+    SuggestionType.FOLLOW_UP: "message",
     SuggestionType.SCHEDULE_CALL: "message",
     SuggestionType.SEND_PROPOSAL: "body",
 }

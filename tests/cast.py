@@ -104,7 +104,11 @@ def make_suggestion(type: str = SuggestionType.TASK, **kw: Any) -> Suggestion:
         SuggestionType.CHANGE_STATUS: lambda: {"status": "ACTIVE", "fromStatus": kw["lead"].status_id},
         SuggestionType.CREATE_LEAD: lambda: {"contactName": "Nora New", "contactEmail": "nora@example.com"},
         SuggestionType.RESOLVE_TICKET: lambda: {"summary": "Sent the card again."},
-        SuggestionType.FOLLOW_UP: lambda: {"reason": "Silent for a week.", "suggestedAction": "Ask about the quote."},
+        SuggestionType.FOLLOW_UP: lambda: {
+            "reason": "Silent for a week.",
+            "suggestedAction": "SEND_EMAIL",
+            "message": "Ask about the quote.",
+        },
         SuggestionType.REPLY: lambda: {"body": "It is 100 a month."},
         SuggestionType.SEND_EMAIL: lambda: {"subject": "Your quote", "body": "Dear {{first_name}}, here it is."},
         SuggestionType.SCHEDULE_CALL: lambda: {

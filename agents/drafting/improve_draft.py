@@ -47,7 +47,10 @@ RULE_WORDED_FILTER = {
     "ai_model_version": "",
 }
 # The fields that the improved suggestion keeps.
-COPIED_FIELDS = ("type", "lead", "client", "thread", "message", "dedupe_key", "expires_at", "model_asked_at")
+COPIED_FIELDS = (
+    *("type", "lead", "client", "thread", "message", "dedupe_key", "expires_at", "model_asked_at"),
+    *("rule", "similar_decided", "similar_unchanged"),
+)
 
 
 @dataclass(frozen=True)

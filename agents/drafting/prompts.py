@@ -97,7 +97,10 @@ def build_drafting_prompt(brief: DraftBrief) -> Prompt:
     for one in brief.messages:
         prompt.add_untrusted(one.text, what=one.what)
     current_text = brief.content.get(PROSE_FIELDS[brief.type], "")
-    return prompt.add_trusted(f"What is sent if you have nothing better:\n{current_text}") if current_text else prompt
+    if current_text:  # a draft by rules quotes their questions
+        prompt.add_trusted("The draft so far follows. What stands between [[ and ]] is for you to write.")
+        prompt.add_untrusted(current_text, what="the draft so far")
+    return prompt
 
 
 def apply_draft(brief: DraftBrief, answer: DraftAnswer) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -68,7 +67,8 @@ class WaitingSuggestion:
 class LeadContext:
     """What is known about a lead, as of `now` in the office's time zone.
 
-    `messages` begins with the newest. `ours` are our own addresses, in lower case. `decided_keys` are the keys of
+    `messages` begins with the newest. `closed_channels` must not be used, and `unanswerable_channels` not even for an
+    answer. `ours` are our own addresses, in lower case. `decided_keys` are the keys of
     earlier proposals that were decided. `has_upcoming_task`: a task for it is not due yet. `has_queue_room`: its
     owner's queue has room for a suggestion that no message asks for.
     """
@@ -82,8 +82,10 @@ class LeadContext:
     is_awaiting_reply: bool = False
     stage_changed_at: datetime | None = None
     email: str = ""
+    has_first_name: bool = True
     phone: str = ""
     closed_channels: frozenset[str] = frozenset()
+    unanswerable_channels: frozenset[str] = frozenset()
     insurance_line: str = ""
     tier: str | None = None
     signals: frozenset[str] = frozenset()
@@ -105,6 +107,14 @@ class LeadContext:
         return next(
             (one for one in self.messages if one.is_in_their_words and one.sender not in self.own_addresses), None
         )
+
+    @property
+    def can_email(self) -> bool:
+        return bool(self.email) and "email" not in self.closed_channels
+
+    @property
+    def can_call(self) -> bool:
+        return bool(self.phone) and "phone" not in self.closed_channels
 
     @property
     def is_proposal_sent(self) -> bool:
@@ -148,12 +158,12 @@ class LeadContext:
 
 @dataclass(frozen=True)
 class NextAction:
-    """A proposed action; the same `key` means the same action on the same grounds."""
+    """A proposed action; the same `key` means the same action on the same grounds, `rule` names what led to it."""
 
     type: SuggestionType
     key: str
     content: dict[str, Any]
-    confidence: Decimal
+    rule: str
     reasoning: str
     evidence: list[dict[str, Any]] = field(default_factory=list)
     thread: UUID | None = None

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from operator import itemgetter
@@ -19,9 +19,12 @@ from crm.exceptions import ActionRefused
 from leads.models import Lead
 from leads.models.lead import LeadQuerySet
 from suggestions.models import UNDECIDED_STATUSES, Suggestion
-from suggestions.transitions.propose import propose, supersede
+from suggestions.policy.confidence import TrackRecord, load_track_records
+from suggestions.transitions.propose import propose, supersede, withdraw_without_consent
 from suggestions.transitions.state import NEXT_BEST_ACTION_AGENT
 
+# The track record of each type and rule.
+TrackRecords = Mapping[tuple[str, str], TrackRecord]
 logger = logging.getLogger(__name__)
 
 MAX_LEADS_PER_RUN, LEADS_PER_BATCH = 2_000, 100
@@ -72,11 +75,14 @@ def due_leads(now: datetime) -> LeadQuerySet:
 def evaluate_batch(leads: list[Lead], agency: AgencyContext, now: datetime) -> int:
     """Propose or withdraw what the context of each of `leads` asks for; return the number of proposals."""
     proposed_count = 0
-    for lead, context, actions in leads_with_actions(leads, load_contexts(leads, agency, now)):
+    with_actions = leads_with_actions(leads, load_contexts(leads, agency, now))
+    rules = [(one.type, one.rule) for _, _, actions in with_actions for one in actions]
+    track_records = load_track_records(agency.agent, rules)
+    for lead, context, actions in with_actions:
         if context.has_queue_room and agency.free_slots[lead.assigned_to_id] <= 0:  # the leads before filled it
             context = replace(context, has_queue_room=False)
             actions = next_actions(context)
-        count = try_propose_actions(lead, context, actions)
+        count = try_propose_actions(lead, context, actions, track_records)
         agency.free_slots[lead.assigned_to_id] -= count
         proposed_count += count
     return proposed_count
@@ -95,7 +101,7 @@ def leads_with_actions(
             logger.exception(EVALUATION_FAILED_LOG, lead.pk)
             reschedule_evaluation(lead, context)
             continue
-        if actions or any(one.key for one in context.pending):
+        if actions or any(one.key or context.closed_channels for one in context.pending):
             with_actions.append((lead, context, actions))
         else:
             quiet.append((lead.pk, lead.next_look_at, next_date))
@@ -106,10 +112,12 @@ def leads_with_actions(
     return with_actions
 
 
-def try_propose_actions(lead: Lead, context: LeadContext, actions: list[NextAction]) -> int:
+def try_propose_actions(
+    lead: Lead, context: LeadContext, actions: list[NextAction], track_records: TrackRecords
+) -> int:
     """Propose `actions` about one lead without failing for the others; return the number of proposals."""
     try:
-        return propose_actions(lead, context, actions)
+        return propose_actions(lead, context, actions, track_records)
     except OperationalError:  # a deadlock or a lost connection: the lead stays due
         logger.warning("The database failed while lead %s was evaluated; it is evaluated again.", lead.pk)
         return 0
@@ -126,16 +134,18 @@ def reschedule_evaluation(lead: Lead, context: LeadContext) -> None:
 
 
 @transaction.atomic
-def propose_actions(lead: Lead, context: LeadContext, actions: list[NextAction]) -> int:
+def propose_actions(lead: Lead, context: LeadContext, actions: list[NextAction], track_records: TrackRecords) -> int:
     """Propose `actions` about `lead`, unless it changed after `context` was loaded or another run evaluated it."""
     unchanged = Lead.objects.open().filter(pk=lead.pk, next_look_at=lead.next_look_at)
     if unchanged.update(considered_at=context.now, next_look_at=next_evaluation_at(context)) != 1:
         return 0
+    if context.closed_channels:
+        withdraw_without_consent(lead, by=NEXT_BEST_ACTION_AGENT)
     withdraw_outdated(lead, {one.key for one in actions})
     own_keys = {one.key for one in context.pending}
     count = 0
     for action in actions:
-        count += propose_action(lead.pk, action) and action.key not in own_keys
+        count += propose_action(lead.pk, action, track_records) and action.key not in own_keys
     return count
 
 
@@ -146,9 +156,10 @@ def withdraw_outdated(lead: Lead, wanted: Iterable[str]) -> None:
         supersede(one, by=NEXT_BEST_ACTION_AGENT)
 
 
-def propose_action(lead: UUID, action: NextAction) -> bool:
+def propose_action(lead: UUID, action: NextAction, track_records: TrackRecords) -> bool:
     """Propose `action`; return False if it is refused: three wait already, the type is off, a placeholder is empty."""
     suggestion = suggestion_from_action(lead, action)
+    suggestion.set_track_record(track_records[str(action.type), action.rule])
     try:
         with transaction.atomic():
             if propose(suggestion, by=NEXT_BEST_ACTION_AGENT) is suggestion:
@@ -166,7 +177,7 @@ def suggestion_from_action(lead: UUID, action: NextAction) -> Suggestion:
         thread_id=action.thread,
         message_id=action.message,
         suggested_content=action.content,
-        confidence=action.confidence,
+        rule=action.rule,
         reasoning=action.reasoning,
         evidence=action.evidence,
         dedupe_key=action.key,

@@ -12,10 +12,12 @@ from django.utils import timezone
 
 from agents.next_best_action.context import UNSENT_STATES, LeadContext, LeadMessage, Stage, WaitingSuggestion
 from crm.text.english.signals import MAX_ANALYZED_LENGTH
+from inbox.email_templates.placeholders import lead_first_name
 from inbox.incoming.participants import our_addresses
 from inbox.models import Direction, Message, Nature, ThreadStatus
-from inbox.models.email_template import EmailTemplate, TemplateCategory
+from inbox.models.email_template import REPLY_CATEGORIES, EmailTemplate, TemplateCategory
 from inbox.thread_state import CONTACT_SOURCES, DELIVERED_STATES
+from leads.consent import closed_channels
 from leads.models import Lead, LeadStageHistory, LeadStatus, Task
 from suggestions.models import UNDECIDED_STATUSES, RejectCode, Suggestion
 
@@ -33,8 +35,9 @@ class AgencyContext:
             one.code: Stage(one.code, one.label, one.category, one.position, one.stale_after_days)
             for one in LeadStatus.objects.order_by("position")
         }
-        rows = EmailTemplate.objects.in_use().filter(category=TemplateCategory.PROPOSAL)
-        self.templates = {one.category: one.body for one in reversed(rows[:1])}
+        rows = EmailTemplate.objects.in_use().filter(category__in=[TemplateCategory.PROPOSAL, *REPLY_CATEGORIES])
+        # The first of each category by name.
+        self.templates = {one.category: one.body for one in reversed(rows)}
         self.max_waiting = max_waiting
         self.free_slots: dict[UUID | None, int] = {}
 
@@ -78,8 +81,6 @@ def load_contexts(leads: Iterable[Lead], agency: AgencyContext, now: datetime) -
 
 def lead_context_fields(lead: Lead, stages: Mapping[str, Stage]) -> dict[str, Any]:
     """Return the fields taken from the lead's own row."""
-    channels = lead.communications
-    closed = {name for name, one in channels.items() if isinstance(one, dict) and one.get("do_not_contact") is True}
     return {
         "stage": stages[lead.status_id],
         "last_contact_at": timezone.localtime(lead.last_contact_at or lead.created_at),
@@ -87,7 +88,9 @@ def lead_context_fields(lead: Lead, stages: Mapping[str, Stage]) -> dict[str, An
         "is_awaiting_reply": lead.awaiting_reply,
         "email": lead.contact_email,
         "phone": lead.contact_phone,
-        "closed_channels": frozenset(closed),
+        "has_first_name": bool(lead_first_name(lead)),
+        "closed_channels": closed_channels(lead.communications),
+        "unanswerable_channels": closed_channels(lead.communications, is_answer=True),
         "insurance_line": lead.insurance_type.name if lead.insurance_type else "",
         "tier": lead.priority_tier,
         "signals": frozenset(str(signal.get("type")) for signal in lead.signals),

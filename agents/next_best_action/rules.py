@@ -1,29 +1,41 @@
 """The next best actions for a lead: one pure function from its context to the proposals, best first.
 
-Text from outside is read by rules and quoted as evidence. It never becomes a recipient, an amount or the text of an
-email: those come from the records, from templates, from our own messages, and from the sentences here.
+Text from outside is read by rules and quoted as evidence. It never becomes a recipient or an amount: those come from
+the records and from our own messages. The text of an email comes from templates; what the rules do not know is a gap.
+Of their words a reply quotes the questions, and nothing else.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from agents.next_best_action.context import UNSENT_STATES, LeadContext, LeadMessage, NextAction
 from crm.text.addresses import is_no_reply_address
 from crm.text.english.intents import (
+    ACCEPTANCE,
     ACCEPTED,
+    APPOINTMENT,
+    DECLINE,
+    DOCUMENT,
     MIN_CALL_NOTICE,
+    OBJECTION,
+    QUESTION,
+    Intent,
     english_sentences,
     find_decision,
     quote_questions,
+    recognize_intent,
     requested_call,
 )
 from crm.text.english.rules import phrase_pattern
 from crm.text.english.signals import shorten_quote
+from crm.text.links import extract_links
 from crm.text.numbers import extract_amounts
 from inbox.models.email_template import TemplateCategory
-from leads.models import LossReason, StageCategory, Tier
+from leads.models import StageCategory, Tier
 from suggestions.models import SuggestionType
 
 MAX_ACTIONS = 3
@@ -39,6 +51,19 @@ NON_PRICE_WORDS = phrase_pattern(
 )
 SIGN_OFF = "Kind regards,\n{{sender_name}}"
 GREETING = "Hello {{first_name}},"
+INTENT_SENTENCES = {
+    ACCEPTANCE: "They want to go ahead.",
+    DECLINE: "They decline.",
+    APPOINTMENT: "They want to talk.",
+    DOCUMENT: "They ask for a document.",
+    OBJECTION: "Something holds them back.",
+    QUESTION: "They ask a question.",
+}
+NO_DRAFT_RULE = "no draft"
+# In a template: where their questions go, each with a gap for its answer.
+QUESTIONS_GAP = "[[questions and answers]]"
+FIRST_NAME_PATTERN = re.compile(r"\{\{\s*first_name\s*\}\}")
+BLANK_LINES_PATTERN = re.compile(r"\n{3,}")
 READY_SIGNAL, READY_TIER = "clear_requirements", Tier.HOT
 
 
@@ -93,39 +118,46 @@ def quote_evidence(message: LeadMessage, *texts: str) -> list[dict[str, Any]]:
 
 def reply_actions(context: LeadContext) -> Iterator[NextAction]:
     """Propose a reply to each unanswered email, addressed to its sender."""
+    if "email" in context.unanswerable_channels:
+        return
     for message in context.unanswered_emails():
         if (
             context.now - message.at > MAX_ANSWERED_AGE
+            or not message.sender
             or message.sender in context.own_addresses
             or is_no_reply_address(message.sender)
         ):
             continue
-        if not message.sender:
-            continue
+        intent = recognize_intent(message.body)
+        body = reply_draft(context, message, intent)
+        why = f"{INTENT_SENTENCES[intent.name] if intent else 'Needs your reply.'} "
         yield NextAction(
             SuggestionType.REPLY,
             action_dedupe_key(context, SuggestionType.REPLY, message.key),
-            {"body": reply_text(context, message), "thread": str(message.thread)},
-            Decimal("0.90"),
-            f"Their mail of {format_long_date(message.at)} has not been answered.",
+            {"body": body, "thread": str(message.thread)},
+            intent.name if intent and body else NO_DRAFT_RULE,
+            f"{why}Their email of {format_long_date(message.at)} has not been answered.",
             quote_evidence(message, *quote_questions(message.body)),
             thread=message.thread,
             message=message.key,
         )
 
 
-def reply_text(context: LeadContext, message: LeadMessage) -> str:
-    """Return the beginning of a reply that promises and claims nothing; the sender adds the answer."""
-    greeting = GREETING if message.sender.lower() == context.email.lower() else "Hello,"
-    decision = find_decision(message.body)
-    if decision is not None and decision.outcome != ACCEPTED:
-        text = f"thank you for your mail of {format_long_date(message.at)}, and for telling us how you have decided."
-    else:
-        text = (
-            f"thank you for your mail of {format_long_date(message.at)}. It has reached me.\n\n"
-            "If there is a day by which you need an answer, please tell me."
-        )
-    return f"{greeting}\n\n{text}\n\n{SIGN_OFF}"
+def reply_draft(context: LeadContext, message: LeadMessage, intent: Intent | None) -> str:
+    """Return the template for `intent` with their questions quoted, and gaps for the answers; empty without one."""
+    template = context.templates.get(intent.name.upper(), "") if intent else ""
+    if not template:
+        return ""
+    knows_name = context.has_first_name and message.sender.lower() == context.email.lower()
+    text = template if knows_name else FIRST_NAME_PATTERN.sub("[[first name]]", template)
+    quoted = "\n\n".join(f"> {one}\n\n[[your answer]]" for one in intent.quotes if is_quotable(one))
+    return BLANK_LINES_PATTERN.sub("\n\n", text.replace(QUESTIONS_GAP, quoted)).strip()
+
+
+def is_quotable(sentence: str) -> bool:
+    """Return whether `sentence`, which they wrote, may stand in our reply: plain text without links or addresses."""
+    has_marks = any(mark in sentence for mark in ("{{", "}}", "[[", "]]", "@", "<", ">"))
+    return sentence.isprintable() and not has_marks and not extract_links(sentence)
 
 
 def decision_actions(context: LeadContext) -> Iterator[NextAction]:
@@ -151,7 +183,7 @@ def decision_actions(context: LeadContext) -> Iterator[NextAction]:
         SuggestionType.CHANGE_STATUS,
         action_dedupe_key(context, SuggestionType.CHANGE_STATUS, message.key),
         {"status": stage.code, "fromStatus": context.stage.code, **details},
-        Decimal("0.75") if decision.reason != LossReason.OTHER else Decimal("0.70"),
+        f"{decision.outcome} {decision.reason.lower()}".strip(),
         f"What they wrote on {format_long_date(message.at)} {what}.",
         quote_evidence(message, decision.quote),
         message=message.key,
@@ -163,14 +195,14 @@ def readiness_actions(context: LeadContext) -> Iterator[NextAction]:
     message = context.latest_inbound
     if message is None or context.now - message.at > MAX_ANSWERED_AGE:
         return
-    if context.phone and "phone" not in context.closed_channels and context.email and not context.is_answered(message):
+    if context.can_call and context.can_email and not context.is_answered(message):
         wanted = requested_call(message.body, message.at)
         if wanted is not None and wanted[0] > context.now + MIN_CALL_NOTICE:
             yield NextAction(
                 SuggestionType.SCHEDULE_CALL,
                 action_dedupe_key(context, SuggestionType.SCHEDULE_CALL, message.key),
-                {"suggestedTimes": [wanted[0].isoformat()], "meetingType": "phone"},
-                Decimal("0.75"),
+                {"suggestedTimes": [wanted[0].isoformat()], "channel": "phone"},
+                "requested time",
                 f"On {format_long_date(message.at)} they asked to be called at that time.",
                 quote_evidence(message, wanted[1]),
                 message=message.key,
@@ -188,7 +220,7 @@ def proposal_actions(context: LeadContext, message: LeadMessage) -> Iterator[Nex
         or declined
         or context.is_proposal_sent
         or context.stage.category != StageCategory.OPEN
-        or not context.email
+        or not context.can_email
     ):
         return
     named = quoted_price(context)
@@ -208,7 +240,7 @@ def proposal_actions(context: LeadContext, message: LeadMessage) -> Iterator[Nex
             "validUntil": until.isoformat(),
             "body": body,
         },
-        Decimal("0.65"),
+        "named price",
         f"They know what they want, and on {format_long_date(price_message.at)} we named the price.",
         [*quote_evidence(price_message, quote), *quote_evidence(message, *quote_questions(message.body, 1))],
     )
@@ -255,7 +287,7 @@ def silence_actions(context: LeadContext) -> Iterator[NextAction]:
         return
     if context.stage.stale_days is not None and context.silence >= silence_limits(context)[-1]:
         yield from pause_actions(context)
-    elif context.unanswered_count < MAX_UNANSWERED and not ("email" in context.closed_channels and not context.phone):
+    elif context.unanswered_count < MAX_UNANSWERED and (context.can_email or context.can_call):
         yield follow_up_action(context)
 
 
@@ -268,42 +300,42 @@ def pause_actions(context: LeadContext) -> Iterator[NextAction]:
         SuggestionType.CHANGE_STATUS,
         action_dedupe_key(context, SuggestionType.CHANGE_STATUS, f"{context.last_contact_at:%Y%m%d%H%M%S}"),
         {"status": stage.code, "fromStatus": context.stage.code},
-        Decimal("0.80"),
+        "silence",
         f"No message since {since}." if context.has_been_contacted else f"Not contacted since {since}.",
     )
 
 
 def follow_up_action(context: LeadContext) -> NextAction:
-    """Return a follow-up task with a draft text."""
+    """Return a follow-up task; a person or a model writes its next step."""
     newest = next((one for one in context.messages if one.state not in UNSENT_STATES), None)
     thread = next((one.thread for one in context.messages if one.is_email and one.is_thread_open), None)
-    since, body = format_long_date(context.last_contact_at), ""
+    since = format_long_date(context.last_contact_at)
     if not context.has_been_contacted:
-        reason, question = (
-            f"New since {since}, and not contacted yet.",
-            "May I ask what you are looking for?",
-        )
-        body = f"{GREETING}\n\n{question}\n\nMy name is {{{{sender_name}}}}, of {{{{agency_name}}}}.\n\n{SIGN_OFF}"
+        rule, reason = "new lead", f"New since {since}, and not contacted yet."
     elif context.is_awaiting_reply and context.is_proposal_sent:
-        reason, question = (
-            f"Our last word was on {since}; the proposal is unanswered.",
-            "What do you think of our proposal?",
-        )
+        rule, reason = "unanswered proposal", f"Our last word was on {since}; the proposal is unanswered."
     elif context.is_awaiting_reply:
-        reason, question = f"Our last word was on {since}, and they have not answered.", "How do things stand?"
+        rule, reason = "no answer", f"Our last word was on {since}, and they have not answered."
     else:
-        reason, question = f"Nothing has been said since {since}.", "How do things stand?"
-    if not body:
-        body = f"{GREETING}\n\n{question}\n\nIf anything is unclear, an answer to this mail reaches me.\n\n{SIGN_OFF}"
+        rule, reason = "silence", f"No message since {since}."
+    urgency = "high" if context.tier == Tier.HOT else "medium"
     return NextAction(
         SuggestionType.FOLLOW_UP,
         action_dedupe_key(context, SuggestionType.FOLLOW_UP, f"{context.last_contact_at:%Y%m%d%H%M%S}"),
-        {"reason": reason, "suggestedAction": body, "urgency": "high" if context.tier == Tier.HOT else "normal"},
-        Decimal("0.80"),
+        {"reason": reason, "suggestedAction": str(next_step(context, thread)), "urgency": urgency},
+        rule,
         reason,
         quote_evidence(newest, *quote_questions(newest.body, 1)) if newest else [],
         thread=thread,
     )
+
+
+def next_step(context: LeadContext, thread: UUID | None) -> SuggestionType:
+    """Return the next step of a follow-up: an email in the thread that they wrote in, another one, or a task."""
+    if not context.can_email:
+        return SuggestionType.TASK
+    wrote = any(one.is_inbound and one.thread == thread and one.sender for one in context.messages)
+    return SuggestionType.REPLY if wrote else SuggestionType.SEND_EMAIL
 
 
 def format_long_date(moment: datetime) -> str:

@@ -22,7 +22,35 @@ COMMON_WORDS = """
     while who why will wishes with would yes yesterday you your yours april august december
 """
 EVERYDAY_WORDS = frozenset(COMMON_WORDS.split())
-HONORIFICS = frozenset({"mr", "mrs", "ms", "miss", "dr", "prof"})
+# Titles before a name, in the languages that the quote parser reads; in lower case, without dots.
+TITLE_WORDS = """
+    mr mrs ms mx miss mister madam sir dame dr doctor prof professor rev reverend fr father hon capt captain col lt sgt
+    maj gen herr frau fräulein hr dipl ing mag med jur phil rer nat univ habil hc m mme mlle monsieur madame
+    mademoiselle me maître docteur pr sr sra srta señor señora señorita don doña doctora dra lic sig sigra signor
+    signora signorina dott dottssa avv arch geom rag dhr mevr mw mevrouw meneer de heer drs ir snr senhor senhora exmo
+    exma pan pani pán paní mgr ph d herra rouva fru fröken frøken bay bayan г-н г-жа господин госпожа
+"""
+HONORIFICS = frozenset(TITLE_WORDS.split()) - {"de", "d"}
+# Without a dot these may be a name as well: Don, Gen, Mag.
+NAME_LIKE_TITLE_WORDS = "don bay pan hon gen fr mag ing med nat phil lic rag me m"
+NAME_LIKE_TITLES = frozenset(NAME_LIKE_TITLE_WORDS.split())
+SUFFIX_WORDS = "jr sr ii iii iv v esq phd md cpa cpcu clu dds rn mba jun sen junior senior"
+SUFFIXES = frozenset(SUFFIX_WORDS.split())
+# A company's name has them, and a person's has not.
+COMPANY_NAME_WORDS = """
+    inc incorporated corp corporation co company llc llp lp ltd limited plc gmbh mbh ag kg ohg ug gbr ev se sa sas sarl
+    srl spa bv nv oy oyj ab as aps sp zoo kft pty pte sons bros brothers partners group holding holdings agency
+    insurance services solutions associates enterprises industries trust bank church school university foundation
+    association club estate family team office department sales support info billing accounting customer the
+"""
+COMPANY_WORDS = frozenset(COMPANY_NAME_WORDS.split())
+# Before a family name; a name that begins with one has no first name.
+PARTICLE_WORDS = "van von vom der den de del da do dos du la le las los ter ten zu zum zur bin ibn"
+PARTICLES = frozenset(PARTICLE_WORDS.split())
+COUPLE_PATTERN = re.compile(r"\s(?:(?i:and|und|et|ed|en|och|og)|[yei])\s|[&/+]")
+FIRST_NAME_PATTERN = re.compile(r"[^\W\d_]{2,}(?:['’-][^\W\d_]+)*")
+BRACKETS_PATTERN = re.compile(r"[(\[\"“][^)\]\"”]*[)\]\"”]?")
+MIN_CAPITALS = 3
 
 
 def extract_names(text: str) -> list[str]:
@@ -80,8 +108,66 @@ def capitalised_runs(text: str) -> Iterator[list[str]]:
 
 
 def first_name(name: str) -> str:
-    """Return the first word of `name` that is not a title such as "Dr."."""
-    words = name.split()
-    while len(words) > 1 and words[0].lower().rstrip(".") in HONORIFICS:
-        words.pop(0)
-    return words[0] if words else ""
+    """Return the first name in `name`; "" where none is certain.
+
+    None is certain in a single word, after a title with one word, in the names of couples and companies, in initials
+    and in addresses.
+    """
+    text = " ".join(BRACKETS_PATTERN.sub(" ", name).split())
+    if "@" in text or COUPLE_PATTERN.search(text):
+        return ""
+    given, follows_family_name = given_part(text)
+    words = words_after_titles(given.split())
+    if not words or any(plain_word(word) in COMPANY_WORDS for word in text.split()):
+        return ""
+    # A word by itself may be either name.
+    is_alone = len(words) == 1 and not follows_family_name
+    return "" if is_alone or plain_word(words[0]) in PARTICLES else certain_name(words)
+
+
+def given_part(text: str) -> tuple[str, bool]:
+    """Return `text` without the family name before a comma, and whether there was one.
+
+    A title or suffix after a comma belongs to the name before it.
+    """
+    family, _, rest = text.partition(",")
+    given = rest.split(",")[0].strip()
+    if not given or all(plain_word(word) in SUFFIXES | HONORIFICS for word in given.split()):
+        return family, False
+    return given, True
+
+
+def words_after_titles(words: list[str]) -> list[str]:
+    """Return the words of a name without titles and suffixes; none where a title may be the first name."""
+    start = 0
+    while start < len(words) and is_title(words[start]):
+        if words[start].lower() in NAME_LIKE_TITLES:
+            return []
+        start += 1
+    return [word for word in words[start:] if plain_word(word) not in SUFFIXES and is_name_word(word)]
+
+
+def is_name_word(word: str) -> bool:
+    return any(char.isalpha() for char in word) and not any(char.isdigit() for char in word)
+
+
+def is_title(word: str) -> bool:
+    """Return whether `word` is a title, such as "Dr." or "Dipl.-Ing."."""
+    parts = [part for part in re.split(r"[.-]", word.lower()) if part]
+    return bool(parts) and (plain_word(word) in HONORIFICS or all(part in HONORIFICS for part in parts))
+
+
+def plain_word(word: str) -> str:
+    return word.lower().replace(".", "").strip(",")
+
+
+def certain_name(words: list[str]) -> str:
+    """Return the first of `words` as a first name is written; "" for an initial or a family name in capitals."""
+    first = words[0]
+    if not FIRST_NAME_PATTERN.fullmatch(first):
+        return ""
+    if first.isupper() and (len(first) < MIN_CAPITALS or not all(word.isupper() for word in words)):
+        return ""
+    if first.isupper() or first.islower():
+        return re.sub(r"[^\W\d_]+", lambda part: part[0].capitalize(), first)
+    return first

@@ -10,11 +10,12 @@ from demo.seeding.draws import Chunk, weighted_choice
 # approved suggestion. Every other lead has a suggested task.
 SUGGESTIONS_TABLE_SQL = """
 CREATE TEMP TABLE seeded_suggestions ON COMMIT DROP AS
-SELECT proposed.*, pg_temp.uuid7(at, 'suggestion', n) AS id,
+SELECT proposed.*, -- like `suggestions.policy.priority`; a task that is not due and a stage change have the urgency 1
+       least(length(trunc(coalesce(value, 1000))::text), 9) AS priority, pg_temp.uuid7(at, 'suggestion', n) AS id,
        at + (least(%(now)s, at + interval '2 days') - at) * pg_temp.draw(n, 'decided') AS decided_at,
        (at + interval '1 day' * pg_temp.whole(1, 9, pg_temp.draw(n, 'proposed due')))::date AS due_on
   FROM (
-    SELECT n, seeded.id AS lead_id, owner_id, coalesce(owner, '') AS assignee, is_open, status_id,
+    SELECT n, seeded.id AS lead_id, value, owner_id, coalesce(owner, '') AS assignee, is_open, status_id,
            pg_temp.pick(%(titles)s, pg_temp.draw(n, 'title')) AS title,
            CASE WHEN status_id = 'ON_ICE' THEN 'ACTIVE' WHEN tier = 'dormant' THEN status_id END AS move_from,
            CASE WHEN status_id = 'ON_ICE' THEN 'APPROVED'
@@ -39,11 +40,11 @@ TASK_CONTENT_SQL = """'{"assignee":' || to_json(assignee) || ',"description":"",
           || ',"title":' || to_json(title) || '}'"""
 LATER_TASK_CONTENT_SQL = TASK_CONTENT_SQL.replace("due_on", "due_on + 7")
 INSERT_SUGGESTIONS_SQL = f"""
-INSERT INTO suggestions (id, created_at, updated_at, type, status, lead_id, confidence, reasoning,
-                         agent, ai_model_version, suggested_content, approved_content, content_hash, reviewed_by_id,
-                         reviewed_at, review_note, reject_code, executed_at, result, error_message)
+INSERT INTO suggestions (id, created_at, updated_at, type, status, lead_id, priority, confidence,
+                         reasoning, agent, ai_model_version, suggested_content, approved_content, content_hash,
+                         reviewed_by_id, reviewed_at, review_note, reject_code, executed_at, result, error_message)
 SELECT id, at, greatest(at, reviewed_at), CASE WHEN move_from IS NULL THEN 'TASK' ELSE 'CHANGE_STATUS' END,
-       status, lead_id, round((0.5 + 0.48 * pg_temp.draw(n, 'confidence'))::numeric, 2),
+       status, lead_id, priority, round((0.5 + 0.48 * pg_temp.draw(n, 'confidence'))::numeric, 2),
        CASE WHEN move_from IS NULL THEN pg_temp.pick(%(reasons)s, pg_temp.draw(n, 'reason'))
             ELSE 'No contact in either direction for more than 30 days.' END,
        CASE WHEN move_from IS NULL THEN 'next best action' ELSE 'silence' END,

@@ -1,7 +1,7 @@
-"""Placeholders in an email, such as `{{lead_name}}`, and their values for a recipient.
+"""Placeholders in an email, such as `{{lead_name}}`, their values for a recipient, and gaps such as `[[your answer]]`.
 
 Plain substitution from a fixed list. The values are not searched for placeholders again. An unknown placeholder, or one
-without a value, blocks sending.
+without a value, blocks sending, and so does a gap: a person fills it in.
 """
 
 import re
@@ -29,6 +29,7 @@ PLACEHOLDER_MEANINGS = {
 }
 SENDER_PLACEHOLDERS = frozenset({"sender_name", "sender_email"})
 PLACEHOLDER_PATTERN = re.compile(r"\{\{([^{}]*)\}\}")
+GAP_PATTERN = re.compile(r"\[\[([^\[\]\n]{1,100})\]\]")
 MAX_SHOWN_PLACEHOLDER_LENGTH, MAX_SHOWN_PLACEHOLDERS = 40, 5
 
 
@@ -72,6 +73,11 @@ def find_placeholders(text: str) -> list[str]:
     return list(dict.fromkeys(match[1].strip() for match in PLACEHOLDER_PATTERN.finditer(text)))
 
 
+def find_gaps(text: str) -> list[str]:
+    """Return what `text` leaves for a person to fill in, each once."""
+    return list(dict.fromkeys(match[1].strip() for match in GAP_PATTERN.finditer(text)))
+
+
 def placeholder_values(recipient: Lead | Client, sender: User | None) -> dict[str, str]:
     """Return the value of every placeholder, for an email from `sender` to `recipient`."""
     return {
@@ -93,11 +99,17 @@ def sender_values(sender: User | None) -> dict[str, str]:
 def lead_values(lead: Lead) -> dict[str, str]:
     return {
         "lead_name": lead.contact_name or lead.company_name,
-        "first_name": first_name(lead.contact_name),
+        "first_name": lead_first_name(lead),
         "company_name": lead.company_name,
         "line": lead.insurance_type.name if lead.insurance_type else "",
         "estimated_value": money(lead.estimated_value),
     }
+
+
+def lead_first_name(lead: Lead) -> str:
+    """Return the first name of the contact person; "" where none is certain."""
+    is_company = lead.contact_name.casefold() == lead.company_name.casefold()
+    return "" if is_company else first_name(lead.contact_name)
 
 
 def client_values(client: Client) -> dict[str, str]:

@@ -18,6 +18,23 @@ class TemplateCategory(models.TextChoices):
     RENEWAL = "RENEWAL", "Renewal"
     SERVICE = "SERVICE", "Service"
     OTHER = "OTHER", "Other"
+    # The drafts of replies, by what the customer's email wants.
+    ACCEPTANCE = "ACCEPTANCE", "Reply to an acceptance"
+    DECLINE = "DECLINE", "Reply to a decline"
+    QUESTION = "QUESTION", "Reply to a question"
+    DOCUMENT = "DOCUMENT", "Reply to a request for a document"
+    OBJECTION = "OBJECTION", "Reply to an objection"
+    APPOINTMENT = "APPOINTMENT", "Reply to a request for a call"
+
+
+REPLY_CATEGORIES = (
+    TemplateCategory.ACCEPTANCE,
+    TemplateCategory.DECLINE,
+    TemplateCategory.QUESTION,
+    TemplateCategory.DOCUMENT,
+    TemplateCategory.OBJECTION,
+    TemplateCategory.APPOINTMENT,
+)
 
 
 class EmailTemplateQuerySet(RecordQuerySet):

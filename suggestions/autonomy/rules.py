@@ -104,6 +104,8 @@ def reasons_to_hold(
     ]
     if suggestion.tainted and not kind.is_harmless:
         reasons.append("Based on an outside message.")
+    if why_incomplete := kind.why_incomplete(payload, suggestion):
+        reasons.append(why_incomplete)
     reasons += [
         *check_confidence(suggestion, setting),
         *check_value(payload, suggestion, setting),

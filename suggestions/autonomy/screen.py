@@ -26,7 +26,7 @@ from suggestions.autonomy.transitions import (
     set_autonomy_level,
 )
 from suggestions.autonomy.trust import AgentTrust, load_all_trust
-from suggestions.kinds import KINDS
+from suggestions.kinds import KINDS, offered_kinds
 from suggestions.models import (
     LEVELS_ASCENDING,
     AutonomySetting,
@@ -142,6 +142,12 @@ class PauseForm(forms.Form):
     )
     reason = forms.CharField(label="Reason", required=False, max_length=500)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.is_bound:
+            offered = [(type, SuggestionType(type).label) for type in offered_types()]
+            self.fields["type"].choices = [("", "Everything"), *offered]
+
 
 def autonomy_urls(site: AdminSite) -> list[URLPattern]:
     """Return the addresses of the autonomy page and of its switch."""
@@ -255,7 +261,7 @@ def selectable_users(user: User) -> list[User]:
 
 
 def build_rows(selected_user: User | None, *, can_edit: bool) -> list[AutonomyRow]:
-    """Return a row for every type; the number of queries does not depend on the types."""
+    """Return a row for every offered type; the number of queries does not depend on the types."""
     wanted = AutonomySetting.objects.filter(Q(user=None) | Q(user=selected_user) if selected_user else Q(user=None))
     settings = {(setting.type, setting.user_id): setting for setting in wanted}
     trusts = load_all_trust()
@@ -268,8 +274,14 @@ def build_rows(selected_user: User | None, *, can_edit: bool) -> list[AutonomyRo
             [trust for trust in trusts if trust.type == type],
             can_edit,
         )
-        for type in SuggestionType.values
+        for type in offered_types()
     ]
+
+
+def offered_types() -> list[str]:
+    """Return the types that can be suggested here, in their usual order."""
+    offered = offered_kinds()
+    return [type for type in SuggestionType.values if type in offered]
 
 
 def pause_context(user: User) -> dict[str, Any]:

@@ -30,4 +30,10 @@ KINDS: dict[str, type[Kind]] = {
     )
 }
 
-__all__ = ["KINDS", "FollowOn", "Kind", "OutwardKind", "Payload"]
+
+def offered_kinds() -> dict[str, type[Kind]]:
+    """Return the kinds that can be suggested here: pull requests only where a forge is set."""
+    return {type: kind for type, kind in KINDS.items() if kind.is_offered()}
+
+
+__all__ = ["KINDS", "FollowOn", "Kind", "OutwardKind", "Payload", "offered_kinds"]

@@ -90,10 +90,11 @@ class Payload(BaseModel):
 
 @dataclass(frozen=True)
 class FollowOn:
-    """A suggestion to propose once another one is executed."""
+    """A suggestion to propose once another one is executed, by the program or in the name of `agent`."""
 
     suggestion: Suggestion
     as_draft: bool = False
+    agent: str = ""
 
 
 class Kind(ABC):
@@ -112,6 +113,8 @@ class Kind(ABC):
     sends_email: ClassVar[bool] = False
     # Whether it can do no harm but take up time: then untrusted content may lead to it.
     is_harmless: ClassVar[bool] = False
+    # Whether it answers a message of theirs: a refused consent to be written to does not stop that.
+    answers_a_message: ClassVar[bool] = False
     # How long it may wait for a decision, and how long it can be undone before it is executed.
     expires_after: ClassVar[timedelta] = timedelta(days=14)
     undo_window: ClassVar[timedelta] = timedelta()
@@ -152,6 +155,16 @@ class Kind(ABC):
         return []
 
     @classmethod
+    def contact_channels(cls, payload: Any) -> frozenset[str]:
+        """Return the channels by which it contacts the lead: "email", "phone", "sms"."""
+        return frozenset()
+
+    @classmethod
+    def urgency(cls, payload: Any) -> int:
+        """Return how soon it needs a decision: 1 (can wait) to 3 (a customer waits for it)."""
+        return 1
+
+    @classmethod
     def outgoing_text(cls, payload: Any, suggestion: Suggestion) -> str:
         """Return the text that leaves the agency, as its readers will see it."""
         return ""
@@ -164,6 +177,21 @@ class Kind(ABC):
             ActionRefused: it cannot be sent as it is.
         """
         return []
+
+    @classmethod
+    def is_offered(cls) -> bool:
+        """Return whether it can be suggested here."""
+        return True
+
+    @classmethod
+    def parts_to_write(cls, payload: Any) -> list[str]:
+        """Return what a person must write in `payload` before it can be approved."""
+        return []
+
+    @classmethod
+    def why_incomplete(cls, payload: Any, suggestion: Suggestion) -> str:
+        """Return why it cannot be approved as it is; empty if nothing is missing."""
+        return ""
 
     @classmethod
     def change_since_proposed(cls, payload: Any, suggestion: Suggestion) -> tuple[datetime, str] | None:

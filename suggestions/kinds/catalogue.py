@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from suggestions.kinds import KINDS, Kind
+from suggestions.kinds import Kind, offered_kinds
 from suggestions.models import SuggestionType
 
 # The hints that only our own screens understand.
@@ -44,5 +44,5 @@ def catalogue_entry(kind: type[Kind]) -> dict[str, Any]:
 
 
 def build_catalogue() -> list[dict[str, Any]]:
-    """Return an entry for each type, sorted by name."""
-    return [catalogue_entry(KINDS[name]) for name in sorted(KINDS)]
+    """Return an entry for each type that can be suggested here, sorted by name."""
+    return [catalogue_entry(kind) for _, kind in sorted(offered_kinds().items())]

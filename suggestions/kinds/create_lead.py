@@ -100,6 +100,10 @@ class CreateLeadKind(Kind):
         find_insurance_line(payload)
 
     @classmethod
+    def urgency(cls, payload: CreateLeadPayload) -> int:
+        return 3
+
+    @classmethod
     def sentence(cls, payload: CreateLeadPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         who = payload.contactName + (f" of {payload.companyName}" if payload.companyName else "")
         email_text = f" ({payload.contactEmail})" if payload.contactEmail else ""

@@ -11,13 +11,20 @@ from django.conf import settings
 from django.utils import timezone
 from pydantic import AfterValidator, Field
 
-from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
+from crm.exceptions import ActionRefused, IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import Client, User
 from crm.records.activity import Actor
 from crm.records.transitions import describe_record
 from crm.text.addresses import MAX_RECIPIENTS, agency_domain, agency_sender, clean_addresses, clean_header
+from crm.text.cleaning import collect_texts
 from inbox.attachments import store_attachment
-from inbox.email_templates.placeholders import fill_placeholders, placeholder_values
+from inbox.email_templates.placeholders import (
+    check_placeholders,
+    fill_known_placeholders,
+    fill_placeholders,
+    find_gaps,
+    placeholder_values,
+)
 from inbox.incoming.parsing import EmailFile
 from inbox.models import EmailOrigin, Mailbox, Message, MessageState, Thread, ThreadSource
 from inbox.outgoing import outbox, send_queue, tracking
@@ -72,8 +79,8 @@ class EmailKind(Kind):
 
     @classmethod
     @abstractmethod
-    def draft(cls, payload: Any, suggestion: Suggestion, sender: User | None) -> EmailDraft:
-        """Return the email from `sender`.
+    def draft(cls, payload: Any, suggestion: Suggestion, sender: User | None, *, is_final: bool = True) -> EmailDraft:
+        """Return the email from `sender`; unless `is_final`, placeholders without a value stay in it.
 
         Raises:
             ActionRefused: it cannot be composed.
@@ -86,7 +93,7 @@ class EmailKind(Kind):
 
     @classmethod
     def guard(cls, payload: Any, suggestion: Suggestion) -> None:
-        draft = cls.draft(payload, suggestion, default_sender(suggestion))
+        draft = cls.draft(payload, suggestion, default_sender(suggestion), is_final=False)
         clean_header(draft.subject, "subject")
         outbox.check_body(draft.full_text)
         outbox.check_recipients(draft.to, [])
@@ -98,12 +105,44 @@ class EmailKind(Kind):
         return list(payload.to)
 
     @classmethod
+    def contact_channels(cls, payload: Any) -> frozenset[str]:
+        return frozenset({"email"})
+
+    @classmethod
+    def urgency(cls, payload: Any) -> int:
+        return 2
+
+    @classmethod
     def outgoing_text(cls, payload: Any, suggestion: Suggestion) -> str:
-        draft = cls.draft(payload, suggestion, default_sender(suggestion))
+        draft = cls.draft(payload, suggestion, default_sender(suggestion), is_final=False)
         return f"{draft.subject}\n\n{draft.text}"
 
     @classmethod
+    def parts_to_write(cls, payload: Any) -> list[str]:
+        return find_gaps(collect_texts(list(payload.model_dump().values())))
+
+    @classmethod
+    def check_written(cls, payload: Any) -> None:
+        """Refuse an email that a person has yet to complete.
+
+        Raises:
+            InvalidInput: the message names what is missing.
+        """
+        if parts := cls.parts_to_write(payload):
+            raise InvalidInput(f"Fill in before sending: {', '.join(parts)}.")
+
+    @classmethod
+    def why_incomplete(cls, payload: Any, suggestion: Suggestion) -> str:
+        try:
+            cls.check_written(payload)
+            cls.draft(payload, suggestion, default_sender(suggestion))
+        except ActionRefused as refusal:
+            return str(refusal)
+        return ""
+
+    @classmethod
     def preview(cls, payload: Any, suggestion: Suggestion, by: User | None = None) -> list[tuple[str, str]]:
+        cls.check_written(payload)
         sender = by or default_sender(suggestion)
         draft = cls.draft(payload, suggestion, sender)
         name, from_address, reply_to = outbox.sender_headers(sender, cls.mailbox(suggestion))
@@ -143,6 +182,7 @@ class EmailKind(Kind):
     def compose_email(
         cls, payload: Any, suggestion: Suggestion, execution: SuggestionExecution, *, by: Actor
     ) -> Message:
+        cls.check_written(payload)
         sender = by.user or default_sender(suggestion)
         draft = cls.draft(payload, suggestion, sender)
         return outbox.compose(
@@ -270,9 +310,16 @@ def default_sender(suggestion: Suggestion) -> User | None:
     return person if person is not None and person.is_active else None
 
 
-def fill_for_recipient(text: str, suggestion: Suggestion, sender: User | None) -> str:
-    """Return `text` with its placeholders filled in for the lead or client, in an email from `sender`."""
-    return fill_placeholders(text, placeholder_values(require_recipient(suggestion), sender))
+def fill_for_recipient(text: str, suggestion: Suggestion, sender: User | None, *, is_final: bool = True) -> str:
+    """Return `text` with its placeholders filled in for the lead or client, in an email from `sender`.
+
+    Unless `is_final`, placeholders without a value stay in it.
+    """
+    values = placeholder_values(require_recipient(suggestion), sender)
+    if is_final:
+        return fill_placeholders(text, values)
+    check_placeholders(text)
+    return fill_known_placeholders(text, values)
 
 
 def email_signature(sender: User | None) -> str:

@@ -92,6 +92,10 @@ class LinkThreadKind(Kind):
             raise IllegalTransition(f"{describe_current_link(payload, thread)} Look again.")
 
     @classmethod
+    def urgency(cls, payload: LinkThreadPayload) -> int:
+        return 2
+
+    @classmethod
     def sentence(cls, payload: LinkThreadPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         labels = labels or LabelCache()
         thread = record_name(suggestion, "thread", payload.thread, labels)

@@ -92,6 +92,10 @@ class PullRequestKind(OutwardKind):
     irreversible_reason = "A pull request cannot be taken back from here: close it on the forge."
 
     @classmethod
+    def is_offered(cls) -> bool:
+        return is_forge_configured()
+
+    @classmethod
     def guard(cls, payload: PullRequestPayload, suggestion: Suggestion) -> None:
         if not is_forge_configured():
             raise IllegalTransition(FORGE_NOT_CONFIGURED)

@@ -20,14 +20,21 @@ PERSONS_FIRST = Case(When(nature=Nature.PERSON, then=0), default=1)
 
 
 class ReplyPayload(Payload):
-    body: str = Field(min_length=1, max_length=20_000, json_schema_extra={"widget": "textarea"})
+    body: str = Field(
+        default="",
+        max_length=20_000,
+        json_schema_extra={"widget": "textarea"},
+        description="A gap such as [[your answer]] is filled in before sending.",
+    )
     thread: UUID = Field(title="Conversation", json_schema_extra={"readonly": True, "record": "thread"})
 
 
 class ReplyKind(EmailKind):
     type = SuggestionType.REPLY
     Payload = ReplyPayload
-    summary_field = "body"
+    # Drafts begin alike: the reason tells more.
+    summary_field = ""
+    answers_a_message = True
 
     @classmethod
     def fill_defaults(cls, content: dict[str, Any], suggestion: Suggestion) -> dict[str, Any]:
@@ -43,15 +50,26 @@ class ReplyKind(EmailKind):
     @classmethod
     def sentence(cls, payload: ReplyPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         thread = (labels or LabelCache()).record_label("thread", payload.thread)
-        return f"Reply to the last sender in “{thread}”."
+        verb = "Reply" if payload.body else "Write a reply"
+        return f"{verb} to the last sender in “{thread}”."
 
     @classmethod
-    def draft(cls, payload: ReplyPayload, suggestion: Suggestion, sender: User | None) -> EmailDraft:
+    def urgency(cls, payload: ReplyPayload) -> int:
+        return 3
+
+    @classmethod
+    def parts_to_write(cls, payload: ReplyPayload) -> list[str]:
+        return super().parts_to_write(payload) if payload.body else ["your reply"]
+
+    @classmethod
+    def draft(
+        cls, payload: ReplyPayload, suggestion: Suggestion, sender: User | None, *, is_final: bool = True
+    ) -> EmailDraft:
         last = message_to_answer(payload, suggestion)
         return EmailDraft(
             to=[last.from_email],
             subject=reply_subject(last.subject or last.thread.subject),
-            text=fill_for_recipient(payload.body, suggestion, sender),
+            text=fill_for_recipient(payload.body, suggestion, sender, is_final=is_final),
             quoted_text=quote_message(last),
             in_reply_to=last,
         )

@@ -51,6 +51,10 @@ class ResolveTicketKind(Kind):
             raise IllegalTransition(f"Ticket #{ticket.number} is resolved already.")
 
     @classmethod
+    def urgency(cls, payload: ResolveTicketPayload) -> int:
+        return 2
+
+    @classmethod
     def sentence(cls, payload: ResolveTicketPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         is_loaded = suggestion.ticket_id == payload.ticket
         ticket = suggestion.ticket if is_loaded else (labels or LabelCache()).record_label("ticket", payload.ticket)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from django.utils import timezone
-from pydantic import AwareDatetime, Field, field_serializer
+from pydantic import AwareDatetime, Field, field_serializer, field_validator, model_validator
 
 from crm.exceptions import InvalidInput, errors_as_invalid_input
 from crm.models import Client, User
@@ -31,6 +31,7 @@ from suggestions.models import Suggestion, SuggestionExecution, SuggestionType
 # Only an invitation needs it, and every command would wait for its import.
 icalendar = LazyModule("icalendar")
 MEETING_LABELS = {"phone": "phone call", "video": "video call", "in person": "meeting"}
+CHANNEL_BY_NAME = {**{name: name for name in MEETING_LABELS}, **{label: name for name, label in MEETING_LABELS.items()}}
 
 
 class ScheduleCallPayload(Payload):
@@ -41,9 +42,39 @@ class ScheduleCallPayload(Payload):
         description="The first is booked, the others are offered.",
     )
     duration: int = Field(default=30, ge=5, le=480, title="Minutes")
-    meetingType: Literal["phone", "video", "in person"] = Field(default="phone", title="How")
+    meetingType: str = Field(
+        default="", max_length=60, title="Purpose", description="Such as discovery or policy review."
+    )
+    channel: Literal["phone", "video", "in person"] = Field(default="phone", title="How")
     location: str = Field(default="", max_length=300, title="Where", description="A number, a link or an address.")
     message: str = Field(default="", max_length=5_000, json_schema_extra={"widget": "textarea"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_channel_in_purpose(cls, content: Any) -> Any:
+        """Take a meeting type that names a channel as the channel, unless there is one."""
+        if not isinstance(content, dict) or content.get("channel") or not isinstance(content.get("meetingType"), str):
+            return content
+        name = content["meetingType"][:60].lower().replace("_", " ").replace("-", " ").strip()
+        if name not in CHANNEL_BY_NAME:
+            return content
+        return {**content, "meetingType": "", "channel": CHANNEL_BY_NAME[name]}
+
+    @field_validator("meetingType")
+    @classmethod
+    def check_one_line(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("This must be one line.")
+        return value
+
+    @property
+    def meeting_name(self) -> str:
+        """Return what to call the meeting: "phone call", or "discovery phone call" with a purpose."""
+        label, purpose = MEETING_LABELS[self.channel], self.meetingType.replace("_", " ").strip()
+        purpose = purpose.lower() if purpose.isupper() else purpose
+        if not purpose:
+            return label
+        return purpose if purpose.lower().endswith(("call", "meeting")) else f"{purpose} {label}"
 
     @field_serializer("suggestedTimes", when_used="json")
     def serialize_times(self, times: list[datetime]) -> list[str]:
@@ -53,7 +84,7 @@ class ScheduleCallPayload(Payload):
 class ScheduleCallKind(EmailKind):
     type = SuggestionType.SCHEDULE_CALL
     Payload = ScheduleCallPayload
-    summary_field, summary_format = "meetingType", "Invite: {}"
+    summary_field, summary_format = "meetingType", "Purpose: {}"
 
     @classmethod
     def guard(cls, payload: ScheduleCallPayload, suggestion: Suggestion) -> None:
@@ -69,24 +100,35 @@ class ScheduleCallKind(EmailKind):
         return recipient_addresses(suggestion)
 
     @classmethod
+    def contact_channels(cls, payload: ScheduleCallPayload) -> frozenset[str]:
+        return frozenset({"email", "phone"} if payload.channel == "phone" else {"email"})
+
+    @classmethod
+    def urgency(cls, payload: ScheduleCallPayload) -> int:
+        return 3
+
+    @classmethod
     def sentence(cls, payload: ScheduleCallPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         target = suggestion.lead or suggestion.client or "the lead"
-        how = MEETING_LABELS[payload.meetingType]
-        return f"Invite {target} to a {how} of {payload.duration} minutes on {format_time(payload.suggestedTimes[0])}."
+        at = format_time(payload.suggestedTimes[0])
+        by = "" if payload.meeting_name.endswith(MEETING_LABELS[payload.channel]) else f" ({payload.channel})"
+        return f"Invite {target} to a {payload.meeting_name}{by} of {payload.duration} minutes on {at}."
 
     @classmethod
     def outgoing_text(cls, payload: ScheduleCallPayload, suggestion: Suggestion) -> str:
         """Return what the proposer wrote; the rest of the email is worded here."""
-        return "\n\n".join(filter(None, (payload.location, payload.message)))
+        return "\n\n".join(filter(None, (payload.meetingType, payload.location, payload.message)))
 
     @classmethod
-    def draft(cls, payload: ScheduleCallPayload, suggestion: Suggestion, sender: User | None) -> EmailDraft:
+    def draft(
+        cls, payload: ScheduleCallPayload, suggestion: Suggestion, sender: User | None, *, is_final: bool = True
+    ) -> EmailDraft:
         to, target = recipient_addresses(suggestion), require_recipient(suggestion)
         at = format_time(payload.suggestedTimes[0])
         return EmailDraft(
             to=to,
-            subject=f"Invitation: {MEETING_LABELS[payload.meetingType]}, {at}",
-            text=invitation_text(payload, suggestion, target, sender),
+            subject=f"Invitation: {payload.meeting_name}, {at}",
+            text=invitation_text(payload, suggestion, target, sender, is_final=is_final),
         )
 
     @classmethod
@@ -108,7 +150,7 @@ def book_meeting(payload: ScheduleCallPayload, suggestion: Suggestion, *, by: Ac
     start = payload.suggestedTimes[0]
     thread = Thread(
         source=ThreadSource.MEETING,
-        subject=f"{MEETING_LABELS[payload.meetingType].capitalize()}, {format_time(start)}",
+        subject=f"{upper_first(payload.meeting_name)}, {format_time(start)}",
         lead=suggestion.lead,
         client=suggestion.client,
         project=suggestion.project,
@@ -136,6 +178,10 @@ def known_addresses(suggestion: Suggestion) -> list[str]:
     return [found] if found else []
 
 
+def upper_first(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def format_time(at: datetime) -> str:
     local = timezone.localtime(at)
     return f"{local:%a %-d %b %Y, %H:%M %Z}"
@@ -144,18 +190,18 @@ def format_time(at: datetime) -> str:
 def meeting_place(payload: ScheduleCallPayload, suggestion: Suggestion) -> str:
     """Return the location, or for a call the phone number."""
     target = suggestion.lead or suggestion.client
-    if payload.location or payload.meetingType != "phone":
+    if payload.location or payload.channel != "phone":
         return payload.location
     return str(getattr(target, "contact_phone", "") or getattr(target, "phone", ""))
 
 
 def invitation_text(
-    payload: ScheduleCallPayload, suggestion: Suggestion, target: Lead | Client, sender: User | None
+    payload: ScheduleCallPayload, suggestion: Suggestion, target: Lead | Client, sender: User | None, *, is_final: bool
 ) -> str:
     values = placeholder_values(target, sender)
     message = (
-        fill_for_recipient(payload.message, suggestion, sender)
-        or f"I would like to invite you to a {MEETING_LABELS[payload.meetingType]}."
+        fill_for_recipient(payload.message, suggestion, sender, is_final=is_final)
+        or f"I would like to invite you to a {payload.meeting_name}."
     )
     where = meeting_place(payload, suggestion)
     parts = [
@@ -199,7 +245,7 @@ def build_invitation(payload: ScheduleCallPayload, suggestion: Suggestion, sende
     event.add("dtstamp", suggestion.reviewed_at or suggestion.created_at)
     event.add("dtstart", start)
     event.add("dtend", end)
-    event.add("summary", MEETING_LABELS[payload.meetingType].capitalize() + f" with {name}")
+    event.add("summary", f"{upper_first(payload.meeting_name)} with {name}")
     event.add("status", "CONFIRMED")
     if where := meeting_place(payload, suggestion):
         event.add("location", where)

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from crm.exceptions import InvalidInput
 from crm.models import User
@@ -24,13 +24,18 @@ class SendEmailPayload(Payload):
         json_schema_extra={"widget": "textarea"},
         description="Placeholders such as {{first_name}} are filled in at the approval.",
     )
-    templateId: str = Field(
-        default="",
-        max_length=40,
+    templateId: UUID | None = Field(
+        default=None,
         title="Template",
         json_schema_extra={"choices": "templates", "blank": "None"},
         description="The template it was written from.",
     )
+
+    @field_validator("templateId", mode="before")
+    @classmethod
+    def blank_is_none(cls, value: Any) -> Any:
+        """Return None for the blank choice of a form."""
+        return None if value == "" else value
 
 
 class SendEmailKind(EmailKind):
@@ -64,11 +69,13 @@ class SendEmailKind(EmailKind):
         return f"Send “{payload.subject}” to {', '.join(payload.to) or 'no one yet'}."
 
     @classmethod
-    def draft(cls, payload: SendEmailPayload, suggestion: Suggestion, sender: User | None) -> EmailDraft:
+    def draft(
+        cls, payload: SendEmailPayload, suggestion: Suggestion, sender: User | None, *, is_final: bool = True
+    ) -> EmailDraft:
         return EmailDraft(
             to=payload.to,
-            subject=fill_for_recipient(payload.subject, suggestion, sender),
-            text=fill_for_recipient(payload.body, suggestion, sender),
+            subject=fill_for_recipient(payload.subject, suggestion, sender, is_final=is_final),
+            text=fill_for_recipient(payload.body, suggestion, sender, is_final=is_final),
         )
 
 

@@ -72,10 +72,11 @@ class SendProposalKind(EmailKind):
         )
 
     @classmethod
-    def draft(cls, payload: SendProposalPayload, suggestion: Suggestion, sender: User | None) -> EmailDraft:
+    def draft(
+        cls, payload: SendProposalPayload, suggestion: Suggestion, sender: User | None, *, is_final: bool = True
+    ) -> EmailDraft:
         title, body = (
-            fill_for_recipient(payload.title, suggestion, sender),
-            fill_for_recipient(payload.body, suggestion, sender),
+            fill_for_recipient(text, suggestion, sender, is_final=is_final) for text in (payload.title, payload.body)
         )
         return EmailDraft(to=recipient_addresses(suggestion), subject=title, text=body)
 

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from django.utils import timezone
 from pydantic import Field
 
 from crm.exceptions import IllegalTransition, InvalidInput
@@ -15,6 +16,8 @@ from suggestions.choices import LabelCache
 from suggestions.kinds.base import Kind, Payload
 from suggestions.kinds.undo_checks import delete_untouched_task
 from suggestions.models import Suggestion, SuggestionType
+
+SOON_DAYS = 2
 
 
 class TaskPayload(Payload):
@@ -43,6 +46,13 @@ class TaskKind(Kind):
                 raise IllegalTransition(f"The {describe_record(record)} is deleted; restore it first.")
         if payload.assignee and resolve_assignee(payload, suggestion) is None:
             raise InvalidInput(f"There is no active member of staff “{payload.assignee}”.")
+
+    @classmethod
+    def urgency(cls, payload: TaskPayload) -> int:
+        if payload.dueOn is None:
+            return 1
+        days = (payload.dueOn - timezone.localdate()).days
+        return 3 if days <= 0 else 2 if days <= SOON_DAYS else 1
 
     @classmethod
     def sentence(cls, payload: TaskPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:

@@ -52,6 +52,7 @@ SUGGESTION_TRANSITIONS = {
     },
     SuggestionStatus.REJECTED: {SuggestionStatus.PENDING},
 }
+MOST_URGENT_FIRST = (models.F("priority").desc(), models.F("created_at").desc(), models.F("id").desc())
 NEWEST_FIRST = (models.F("created_at").desc(), models.F("id").desc())
 APPROVED_STATUSES = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
 # Not decided yet.
@@ -162,7 +163,14 @@ class Suggestion(Record):
     owner = models.ForeignKey(
         "crm.User", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
+    # The rule of the agent that it follows, such as "question": with agent and type, what it is compared by.
+    rule = models.CharField(max_length=40, blank=True, default="", db_default="")
+    # Urgency × value, for the order of the queue. A row from elsewhere stands in the middle.
+    priority = models.PositiveSmallIntegerField(default=8, db_default=8)
     confidence = models.DecimalField(max_digits=3, decimal_places=2, null=True, blank=True)
+    # What the confidence is based on: of so many earlier ones that were decided, so many were approved unchanged.
+    similar_decided = models.PositiveIntegerField(null=True, blank=True)
+    similar_unchanged = models.PositiveIntegerField(null=True, blank=True)
     reasoning = models.TextField(blank=True, default="", db_default="")
     evidence = json_field(list)
     ai_model_version = models.CharField(max_length=100, blank=True, default="", db_default="")
@@ -229,6 +237,12 @@ class Suggestion(Record):
             choices_check("suggestions", "autonomy", Level),
             json_type_check("suggestions", "held_because", "array"),
             range_check("suggestions", "confidence", 0, 1),
+            models.CheckConstraint(
+                name="suggestions_similar_counts_valid",
+                condition=models.Q(similar_decided__isnull=True, similar_unchanged__isnull=True)
+                | models.Q(similar_unchanged__lte=models.F("similar_decided")),
+                violation_error_message="Of the similar suggestions, at most those decided were approved unchanged.",
+            ),
             json_type_check("suggestions", "evidence", "array"),
             json_type_check("suggestions", "suggested_content", "object"),
             json_type_check("suggestions", "findings", "array"),
@@ -290,7 +304,7 @@ class Suggestion(Record):
             ),
             # All columns that the queue filters by, so that it skips the rows of others without reading them.
             models.Index(
-                *NEWEST_FIRST,
+                *MOST_URGENT_FIRST,
                 condition=LIVE & models.Q(status=SuggestionStatus.PENDING),
                 include=["owner", "snoozed_until", "expires_at", "type", "confidence"],
                 name="suggestions_waiting",
@@ -304,7 +318,7 @@ class Suggestion(Record):
             # For an owner with few suggestions among many of other owners.
             models.Index(
                 "owner",
-                *NEWEST_FIRST,
+                *MOST_URGENT_FIRST,
                 condition=LIVE & models.Q(status=SuggestionStatus.PENDING),
                 name="suggestions_waiting_for",
             ),
@@ -334,6 +348,15 @@ class Suggestion(Record):
                 condition=LIVE & ~models.Q(agent=""),
                 name="suggestions_by_agent",
             ),
+            # The latest decisions about suggestions of a rule, for the confidence of the next.
+            models.Index(
+                "agent",
+                "type",
+                "rule",
+                models.F("reviewed_at").desc(),
+                condition=LIVE & ~models.Q(rule="") & models.Q(reviewed_by__isnull=False),
+                name="suggestions_by_rule",
+            ),
             models.Index(
                 models.F("created_at").desc(),
                 models.F("id").desc(),
@@ -344,6 +367,20 @@ class Suggestion(Record):
 
     def __str__(self) -> str:
         return f"{self.type_label} for {self.lead}" if self.lead_id else self.type_label
+
+    def set_track_record(self, record: Any) -> None:
+        """Take confidence and its basis from the track record of its rule."""
+        self.confidence = record.confidence
+        self.similar_decided, self.similar_unchanged = record.decided, record.unchanged
+
+    @property
+    def confidence_basis(self) -> str:
+        """Return what the confidence is based on; empty where the agent stated it."""
+        if self.similar_decided is None:
+            return ""
+        if not self.similar_decided:
+            return "No similar suggestion decided yet"
+        return f"{self.similar_unchanged} of {self.similar_decided} similar ones approved unchanged"
 
     # A list shows the type and status of each row several times; Django's `get_…_display` is slower.
 

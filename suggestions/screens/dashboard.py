@@ -57,10 +57,10 @@ def acceptance_figure(user: User, now: datetime) -> DashboardFigure | None:
 
 
 def approvals_panel(user: User, now: datetime) -> Panel | None:
-    """The newest waiting suggestions, to be decided on the dashboard."""
+    """The most urgent waiting suggestions, to be decided on the dashboard."""
     if not user.has_perm(VIEW_SUGGESTIONS):
         return None
-    rows = Suggestion.objects.visible_to(user).awaiting_decision(now).order_by("-created_at", "-id")
+    rows = Suggestion.objects.visible_to(user).awaiting_decision(now).order_by("-priority", "-created_at", "-id")
     rows = rows.select_related("lead__assigned_to", "client__assigned_to", "thread", "ticket").defer(
         "evidence", "result"
     )

@@ -63,8 +63,10 @@ class SuggestionLine:
     icon: str
     colour: str
     is_expired: bool
-    # Whether the user can approve it without opening it: a known type, permitted, valid and not expired.
+    # Whether the user can approve it without opening it: a known type, permitted, valid, complete and not expired.
     is_approvable: bool
+    # What a person must write first.
+    parts_to_write: list[str]
 
 
 def has_kind_permission(row: Suggestion, user: User) -> bool:
@@ -81,14 +83,27 @@ def can_approve(row: Suggestion, user: User) -> bool:
 def build_suggestion_line(row: Suggestion, names: LabelCache, user: User) -> SuggestionLine:
     sentence, problem = describe_suggestion(row, current_content(row), names)
     expired = row.status in transitions.DECIDABLE_STATUSES and transitions.is_expired(row, timezone.now())
+    to_write = [] if problem else parts_to_write(row)
     return SuggestionLine(
         row,
         sentence,
         TYPE_ICONS.get(row.type, "lightbulb"),
         STATUS_COLOURS.get(row.status, "grey"),
         expired,
-        not problem and not expired and can_approve(row, user),
+        not problem and not expired and not to_write and can_approve(row, user),
+        to_write,
     )
+
+
+def parts_to_write(row: Suggestion) -> list[str]:
+    """Return what a person must write in `row` before it can be approved."""
+    kind = KINDS.get(row.type)
+    if kind is None or row.status not in OPEN_STATUSES:
+        return []
+    try:
+        return kind.parts_to_write(kind.parse_content(transitions.content_to_decide(row)))
+    except InvalidInput:
+        return []
 
 
 def current_content(row: Suggestion) -> Any:
@@ -253,6 +268,7 @@ def suggestion_context(row: Suggestion, user: User, names: LabelCache, *, alone:
     return {
         "row": row,
         "sentence": sentence,
+        "parts_to_write": parts_to_write(row),
         "problem": problem if row.status in transitions.DECIDABLE_STATUSES else "",
         "icon": TYPE_ICONS.get(row.type, "lightbulb"),
         "colour": STATUS_COLOURS.get(row.status, "grey"),

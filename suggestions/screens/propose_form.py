@@ -19,7 +19,7 @@ from inbox.models import Thread
 from leads.models import Lead
 from suggestions import transitions
 from suggestions.choices import LabelCache
-from suggestions.kinds import KINDS
+from suggestions.kinds import KINDS, offered_kinds
 from suggestions.kinds.base import InvalidContent
 from suggestions.models import Suggestion, SuggestionType
 from suggestions.screens.content_form import CONTENT_PREFIX, build_content_inputs, read_content
@@ -32,7 +32,7 @@ TYPE_DESCRIPTIONS = {
     SuggestionType.TASK: "Add a task to a colleague's list.",
     SuggestionType.PR: "Propose a change to a repository.",
     SuggestionType.REPLY: "Reply in a conversation.",
-    SuggestionType.FOLLOW_UP: "Plan a follow-up, with a draft of what to say.",
+    SuggestionType.FOLLOW_UP: "Plan a follow-up, with a draft of the next step.",
     SuggestionType.SEND_EMAIL: "Write an email, with or without a template.",
     SuggestionType.SCHEDULE_CALL: "Propose times for a call.",
     SuggestionType.SEND_PROPOSAL: "Send a proposal as a PDF.",
@@ -134,7 +134,7 @@ def propose_view(request: HttpRequest, site: admin.AdminSite) -> HttpResponse:
         raise PermissionDenied
     type, query_params = request.GET.get("type", ""), request.GET.dict()
     context = {**site.each_context(request), "title": "Suggest", "opts": Suggestion._meta}
-    if type not in KINDS:
+    if type not in offered_kinds():
         context["types"] = type_links(query_params)
         return TemplateResponse(request, "suggestions/suggest.html", context)
     sent = request.POST if request.method == "POST" else None
@@ -161,5 +161,5 @@ def type_links(query_params: dict[str, Any]) -> list[dict[str, Any]]:
             "icon": TYPE_ICONS[name],
             "url": f"?{urlencode({**query_params, 'type': str(name)})}",
         }
-        for name in KINDS
+        for name in offered_kinds()
     ]

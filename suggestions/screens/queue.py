@@ -9,13 +9,16 @@ from django.db.models.functions import Left
 from django.http import HttpRequest
 
 from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, KeysetChangeList
+from crm.screens.paging import Order
 from suggestions.choices import LabelCache
+from suggestions.filters import WAITING_STATE
 from suggestions.kinds import KINDS
-from suggestions.models import Suggestion
+from suggestions.models import Suggestion, SuggestionType
 from suggestions.screens.content_form import payload_fields
 from suggestions.screens.presenters import STATUS_COLOURS, TYPE_ICONS
 
 SELECTED_PARAM = "show"
+QUEUE_ORDER, ARCHIVE_ORDER = "urgent", "newest"
 GIST_LENGTH = 160
 
 
@@ -31,9 +34,16 @@ class ApprovalsChangeList(KeysetChangeList):
         select_url = urlencode([*self.active_params(ORDER_PARAM, AFTER_PARAM, BEFORE_PARAM), (SELECTED_PARAM, "")])
         for row in self.page.rows:
             row.select_url = f"?{select_url}{row.pk}"
+            row.title = row_title(row)
             row.headline = row_headline(row, self.names) or row.type_label
             row.icon = TYPE_ICONS.get(row.type, "lightbulb")
             row.colour = STATUS_COLOURS.get(row.status, "grey")
+
+    def available_orders(self) -> dict[str, Order]:
+        """Return the orders; by urgency only what waits is in the order of an index."""
+        orders = super().available_orders()
+        is_queue = self.get.get("state", WAITING_STATE) == WAITING_STATE and not self.get.get("deleted")
+        return orders if is_queue else {name: order for name, order in orders.items() if name != QUEUE_ORDER}
 
     def page_query(self) -> str:
         """Return the query string of this page of the list."""
@@ -49,6 +59,16 @@ def gist_expression() -> models.Expression:
     ]
     gist_text = models.Case(*by_kind, default=models.F("reasoning"), output_field=models.TextField())
     return Left(gist_text, GIST_LENGTH)
+
+
+def row_title(row: Suggestion) -> str:
+    """Return action and person, such as "Reply · Rajesh Nair"."""
+    person = row.gist if row.type == SuggestionType.CREATE_LEAD else ""
+    if row.lead_id:
+        person = row.lead.contact_name or row.lead.company_name
+    elif row.client_id:
+        person = row.client.name
+    return f"{row.type_label} · {person}" if person else row.type_label
 
 
 def row_headline(row: Suggestion, names: LabelCache) -> str:

@@ -21,6 +21,7 @@ from suggestions.models import (
     SuggestionExecution,
     SuggestionStatus,
 )
+from suggestions.policy.consent import check_possible
 from suggestions.policy.findings import PolicyFinding, find_policy_findings
 from suggestions.transitions.execute import enqueue_execution
 from suggestions.transitions.state import (
@@ -151,7 +152,7 @@ def load_current_payload(decision: Decision, content: Any, as_of: datetime | Non
         if as_of is None or at > as_of:
             raise StaleSuggestion(f"{explanation} Approve it again if it still holds.")
         payload = kind.refresh_payload(payload, suggestion)
-    kind.guard(payload, suggestion)
+    check_possible(kind, payload, suggestion)
     return payload
 
 

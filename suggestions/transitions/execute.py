@@ -20,6 +20,7 @@ from crm.runtime.job_queue import enqueue
 from suggestions.autonomy.rules import effective_setting, is_auto_approved, reasons_to_hold, suggestion_owner
 from suggestions.choices import LabelCache
 from suggestions.models import ExecutionPause, ExecutionState, SuggestionExecution
+from suggestions.policy.consent import check_possible
 from suggestions.policy.findings import find_policy_findings
 from suggestions.transitions.outcome import Completion, mark_failed, prepare_completion, save_completions, set_state
 from suggestions.transitions.state import (
@@ -166,7 +167,7 @@ def recheck_payload(decision: Decision) -> Any:
     actor.require_permission(DECIDE_PERMISSION, "decide suggestions any more")
     actor.require_permission(kind.permission, f"{kind.action_phrase} any more")
     payload = decision.parse_approved()
-    kind.guard(payload, suggestion)
+    check_possible(kind, payload, suggestion)
     if is_auto_approved(suggestion):
         setting = effective_setting(suggestion_owner(suggestion), suggestion.type)
         findings = find_policy_findings(kind, payload, suggestion)

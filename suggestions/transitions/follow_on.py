@@ -5,7 +5,8 @@ from typing import Any
 from django.db import DatabaseError, transaction
 
 from crm.exceptions import ActionRefused
-from crm.records.activity import SYSTEM_ACTOR
+from crm.models import ActorType
+from crm.records.activity import SYSTEM_ACTOR, Actor
 from suggestions.transitions.propose import propose
 from suggestions.transitions.state import Decision
 
@@ -24,7 +25,8 @@ def propose_follow_ons(decision: Decision, result: dict[str, Any]) -> dict[str, 
         one.suggestion.tainted = one.suggestion.tainted or suggestion.tainted
         try:
             with transaction.atomic():
-                proposed_keys.append(str(propose(one.suggestion, by=SYSTEM_ACTOR, as_draft=one.as_draft).pk))
+                by = Actor(ActorType.SYSTEM, name=one.agent) if one.agent else SYSTEM_ACTOR
+                proposed_keys.append(str(propose(one.suggestion, by=by, as_draft=one.as_draft).pk))
         except (ActionRefused, DatabaseError) as error:
             refusals.append(str(error))
     report = {"suggestions": proposed_keys, "not_suggested": " ".join(refusals)}

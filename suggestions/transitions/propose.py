@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from crm.exceptions import IllegalTransition, errors_as_invalid_input
+from crm.exceptions import ActionRefused, IllegalTransition, errors_as_invalid_input
 from crm.models import User
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
 from leads.models import Lead
@@ -14,7 +14,10 @@ from suggestions.autonomy.rules import AUTO_APPROVED_NOTE, AutonomyDecision, res
 from suggestions.kinds import Kind
 from suggestions.model_fields import content_without_prose
 from suggestions.models import OPEN_STATUSES, Level, RejectCode, Suggestion, SuggestionStatus
+from suggestions.policy.confidence import load_track_records
+from suggestions.policy.consent import ContactNotPermitted, check_consent, check_possible
 from suggestions.policy.findings import find_policy_findings
+from suggestions.policy.priority import queue_priority
 from suggestions.policy.taint import has_untrusted_content, is_model_written
 from suggestions.transitions.decide import save_decision
 from suggestions.transitions.execute import enqueue_execution
@@ -49,7 +52,7 @@ def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False)
     if suggestion.lead_id:  # one proposal at a time for each lead: the limit below counts them
         suggestion.lead = Lead.everything.select_for_update(of=("self",)).filter(pk=suggestion.lead_id).first()
     payload = kind.parse_content(kind.fill_defaults(suggestion.suggested_content, suggestion))
-    kind.guard(payload, suggestion)
+    check_possible(kind, payload, suggestion)
     suggestion.suggested_content = payload.model_dump(mode="json")
     existing = existing_with_same_key(suggestion)
     if existing is not None and makes_redundant(existing, suggestion, actor):
@@ -58,6 +61,7 @@ def propose(suggestion: Suggestion, *, by: Actor | User, as_draft: bool = False)
     suggestion.status = SuggestionStatus.DRAFT if as_draft else SuggestionStatus.PENDING
     suggestion.agent, suggestion.proposed_by = ("", actor.user) if actor.user else (str(actor), None)
     suggestion.tainted = suggestion.tainted or has_untrusted_content(suggestion, actor)
+    fill_in_confidence(suggestion)
     autonomy = apply_policy(kind, payload, suggestion, by=actor)
     suggestion.expires_at = suggestion.expires_at or timezone.now() + kind.expires_after
     if existing is not None:
@@ -82,8 +86,15 @@ def proposing_actor(by: Actor | User) -> Actor:
     return actor
 
 
+def fill_in_confidence(suggestion: Suggestion) -> None:
+    """Take the confidence from the track record of the rule, unless the agent has done so."""
+    if suggestion.rule and suggestion.confidence is None:
+        key = (str(suggestion.type), suggestion.rule)
+        suggestion.set_track_record(load_track_records(suggestion.agent, [key])[key])
+
+
 def apply_policy(kind: type[Kind], payload: Any, suggestion: Suggestion, *, by: Actor) -> AutonomyDecision:
-    """Write the findings and the autonomy on `suggestion`; what a person proposes always waits for a decision.
+    """Write findings, priority and autonomy on `suggestion`; what a person proposes always waits for a decision.
 
     Raises:
         IllegalTransition: the program proposes it, and its type is switched off.
@@ -92,6 +103,7 @@ def apply_policy(kind: type[Kind], payload: Any, suggestion: Suggestion, *, by: 
     decision = (
         resolve_autonomy(kind, payload, suggestion, findings) if by.user is None else AutonomyDecision(Level.SUGGEST)
     )
+    suggestion.priority = queue_priority(kind, payload, suggestion)
     suggestion.findings = [finding.as_json() for finding in findings]
     suggestion.autonomy, suggestion.held_because = decision.level, decision.hold_reasons
     return decision
@@ -152,16 +164,35 @@ def check_lead_limit(suggestion: Suggestion, *, replacing: Suggestion | None) ->
         )
 
 
-def supersede(existing: Suggestion, *, by: Actor) -> None:
-    """Reject `existing`, because a newer suggestion replaces it."""
+def withdraw_without_consent(lead: Lead, *, by: Actor) -> int:
+    """Withdraw the open suggestions that use a channel `lead` has opted out of; return how many."""
+    count = 0
+    rows = Suggestion.objects.select_for_update(of=("self",)).filter(lead=lead.pk, status__in=OPEN_STATUSES)
+    for one in rows:
+        one.lead = lead
+        try:
+            kind = get_kind(one)
+            check_consent(kind, kind.parse_content(one.suggested_content), one)
+        except ContactNotPermitted as refusal:
+            supersede(one, by=by, reason=str(refusal))
+            count += 1
+        except ActionRefused:  # its content is not valid any more, so it cannot be approved
+            continue
+    return count
+
+
+def supersede(existing: Suggestion, *, by: Actor, reason: str = "") -> None:
+    """Reject `existing`, because a newer suggestion replaces it, or for `reason`."""
     Suggestion.objects.filter(pk=existing.pk, status__in=OPEN_STATUSES).update(
         status=SuggestionStatus.REJECTED,
         reject_code=RejectCode.SUPERSEDED,
         reviewed_by=None,
         reviewed_at=timezone.now(),
+        review_note=reason,
         version=existing.version + 1,
     )
-    summary = f"Replaced by a newer suggestion: {existing.get_type_display().lower()}"
+    label = existing.get_type_display().lower()
+    summary = f"Withdrawn: {label}. {reason}" if reason else f"Replaced by a newer suggestion: {label}"
     record(
         existing,
         "superseded",
@@ -189,7 +220,7 @@ def submit(draft: Suggestion, content: dict[str, Any] | None = None, *, by: Acto
         raise IllegalTransition(f"Only a draft can be submitted; this suggestion is {state}.")
     kind = get_kind(draft)
     payload = kind.parse_content(kind.fill_defaults(draft.suggested_content if content is None else content, draft))
-    kind.guard(payload, draft)
+    check_possible(kind, payload, draft)
     autonomy = apply_policy(kind, payload, draft, by=actor)
     with errors_as_invalid_input():
         Suggestion.objects.filter(pk=draft.pk).update(
@@ -198,6 +229,7 @@ def submit(draft: Suggestion, content: dict[str, Any] | None = None, *, by: Acto
             findings=draft.findings,
             autonomy=draft.autonomy,
             held_because=draft.held_because,
+            priority=draft.priority,
             version=draft.version + 1,
         )
     draft.refresh_from_db()

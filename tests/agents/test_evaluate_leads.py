@@ -2,13 +2,16 @@
 
 import threading
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from agents.next_best_action import evaluate_leads
 from agents.next_best_action.evaluate_leads import NEXT_BEST_ACTION_AGENT, evaluate_due_leads
+from crm.exceptions import InvalidInput
 from crm.records.activity import SYSTEM_ACTOR
 from inbox.models import Direction, Message, MessageState, Nature
 from inbox.transitions import add_to_thread
@@ -73,7 +76,10 @@ def test_inbound_email_leads_to_one_reply_suggestion(smtp_sink, max):
     assert found.tainted
     assert found.evidence[0]["quote"] == ASKS
     assert evaluate_due_leads() == (0, 0)
-    approve_and_send(found, max)
+    with pytest.raises(InvalidInput, match="Fill in before sending: your answer."):
+        approve_and_send(found, max)
+    body = found.suggested_content["body"].replace("[[your answer]]", "It is 90 a month.")
+    approve_and_send(found, max, content={**found.suggested_content, "body": body})
     [letter] = smtp_sink.emails
     assert smtp_sink.received_commands == [lead.contact_email]
     assert "Hello Lee,\n" in letter.get_body(("plain",)).get_content()
@@ -153,22 +159,77 @@ def test_reply_is_not_sent_to_automatic_sender(smtp_sink, max):
     say(lead, days=2)
     say(lead, "I am away.", days=1, nature=Nature.AUTO_REPLY, from_email="robot@example.com")
     evaluate_due_leads()
-    approve_and_send(next_best_suggestions().get(), max)
+    found = next_best_suggestions().get()
+    approve_and_send(found, max, content={**found.suggested_content, "body": "It is 90 a month."})
     assert smtp_sink.received_commands == [lead.contact_email]
+
+
+# What they permit
+
+
+def test_withdrawn_consent_retires_waiting_suggestions(max):
+    lead = make_lead(assigned_to=max)
+    say(lead)
+    evaluate_due_leads()
+    email, task = make_suggestion("SEND_EMAIL", lead=lead), make_suggestion(lead=lead)
+    assert pending_types(lead) == ["REPLY"]
+    Lead.objects.filter(pk=lead.pk).update(communications={"email": {"do_not_contact": True}})
+    assert evaluate_due_leads() == (1, 0)
+    assert pending_types(lead) == []
+    email.refresh_from_db()
+    assert (email.status, email.reject_code) == ("REJECTED", "SUPERSEDED")
+    assert email.review_note == f"{lead} does not want to be contacted by email."
+    assert next_best_suggestions(type="REPLY").get().review_note == email.review_note
+    task.refresh_from_db()
+    assert task.status == "PENDING"
+    say(lead, "And the trailer?", days=0.5)
+    assert evaluate_due_leads() == (1, 0)
+
+
+# What they are worth
+
+
+def test_confidence_is_what_such_suggestions_turned_out_to_be_worth(max):
+    Suggestion.objects.bulk_create(
+        Suggestion(
+            **{"type": "REPLY", "agent": str(NEXT_BEST_ACTION_AGENT), "rule": rule, "status": status},
+            **{"reviewed_by": max, "reviewed_at": timezone.now()},
+            **({"reject_code": code} if code else {"approved_content": {}, "content_hash": "x"}),
+        )
+        for rule, status, code, count in (
+            ("question", "APPROVED", "", 12),
+            ("question", "MODIFIED", "", 2),
+            ("question", "REJECTED", "NOT_NEEDED", 1),
+            ("question", "REJECTED", "SUPERSEDED", 9),
+            ("decline", "APPROVED", "", 9),
+        )
+        for _ in range(count)
+    )
+    for lead, body in ((make_lead(), ASKS), (make_lead(), "The roof was done in May, I wanted to let you know.")):
+        say(lead, body)
+    with CaptureQueriesContext(connection) as queries:
+        evaluate_due_leads()
+    assert sum("CROSS JOIN LATERAL" in query["sql"] for query in queries) == 1
+    asked = next_best_suggestions(rule="question", status="PENDING").get()
+    assert (asked.confidence, asked.confidence_basis) == (Decimal("0.68"), "12 of 15 similar ones approved unchanged")
+    unknown = next_best_suggestions(rule="no draft").get()
+    assert (unknown.confidence, unknown.confidence_basis) == (Decimal("0.50"), "No similar suggestion decided yet")
 
 
 # Silence
 
 
 def test_silence_suggests_follow_up_with_draft(max):
-    lead = make_lead(status_id="ACTIVE", assigned_to=max)
+    lead = make_lead(contact_name="Lee Lead", status_id="ACTIVE", assigned_to=max)
     say(lead, days=5)
     ours(lead, days=3.5)
     evaluate_due_leads()
     assert pending_types(lead) == ["FOLLOW_UP"]
     approve(next_best_suggestions().get(), by=max, as_of=timezone.now())
-    assert Task.objects.get(lead=lead).title == "How do things stand?"
-    assert Suggestion.objects.get(status="DRAFT").type == "REPLY"
+    assert Task.objects.get(lead=lead).title == "Reply to Lee Lead"
+    draft = Suggestion.objects.get(status="DRAFT")
+    assert (draft.type, draft.agent) == ("REPLY", str(NEXT_BEST_ACTION_AGENT))
+    assert "[[your message]]" in draft.suggested_content["body"]
     due(lead)
     assert evaluate_due_leads()[1] == 0
 

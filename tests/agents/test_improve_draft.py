@@ -126,7 +126,7 @@ def test_follow_up_text_is_improved_by_model(model):
     rules = pending_suggestion(lead)
     assert rules.type == "FOLLOW_UP"
     assert ask_model(rules.pk)
-    assert pending_suggestion(lead).suggested_content == {**rules.suggested_content, "suggestedAction": WORDS}
+    assert pending_suggestion(lead).suggested_content == {**rules.suggested_content, "message": WORDS}
 
 
 FAULTS = {
@@ -209,14 +209,14 @@ def test_changes_during_model_call_win(model, max, monkeypatch):
     monkeypatch.setattr(improve_draft, "send_prompt", thinking)
     first, second, third = (suggest_reply(assigned_to=max) for _ in range(3))
     for rules, deed in (
-        (first, lambda: approve_confirming_all(first, max)),
+        (first, lambda: approve_confirming_all(first, max, content={**first.suggested_content, "body": "It is 9."})),
         (second, lambda: ours(second.lead, days=0)),
         (third, lambda: reject(third, by=max, code="NOT_NEEDED")),
     ):
         meanwhile.append(deed)
         assert not ask_model(rules.pk)
     states = [Suggestion.objects.get(lead=rules.lead).status for rules in (first, second, third)]
-    assert states == ["APPROVED", "PENDING", "REJECTED"]
+    assert states == ["MODIFIED", "PENDING", "REJECTED"]
     assert AIInteraction.objects.filter(error_message="").count() == 3
 
 

@@ -21,6 +21,10 @@ STAGES = (
 )
 BY_CODE = {one.code: one for one in STAGES}
 LEAD, THREAD = uuid4(), uuid4()
+TEMPLATES = {
+    name: f"Hello {{{{first_name}}}},\n\n{name.lower()}.\n\n[[questions and answers]]\n\n{{{{sender_name}}}}"
+    for name in ("ACCEPTANCE", "DECLINE", "QUESTION", "DOCUMENT", "OBJECTION", "APPOINTMENT")
+}
 PLAIN = "Hello, how much is the cover for the van?"
 PRICED = "Hello, our quote for the van is $1,240 a year. The deductible is $500."
 
@@ -60,6 +64,7 @@ def make_context(*messages: LeadMessage, stage="ACTIVE", days=None, **kw) -> Lea
         "phone": "419 555 0188",
         "messages": tuple(newest),
         "own_addresses": frozenset({"office@agency.example"}),
+        "templates": TEMPLATES,
     }
     return LeadContext(**{**given, **kw})
 
@@ -80,9 +85,64 @@ def test_unanswered_email_suggests_reply_with_quote():
     (action,) = next_actions(make_context(mail))
     assert (action.type, action.thread, action.message) == ("REPLY", THREAD, mail.key)
     assert action.content["thread"] == str(THREAD)
-    assert action.content["body"].startswith("Hello {{first_name}},\n\nthank you for your mail of 17 November 2026.")
-    assert [one["quote"] for one in action.evidence] == ["Hello, how much is the cover for the van?"]
-    assert PLAIN not in action.content["body"]
+    assert action.content["body"] == (
+        f"Hello {{{{first_name}}}},\n\nquestion.\n\n> {PLAIN}\n\n[[your answer]]\n\n{{{{sender_name}}}}"
+    )
+    assert [one["quote"] for one in action.evidence] == [PLAIN]
+    assert action.reasoning == "They ask a question. Their email of 17 November 2026 has not been answered."
+
+
+@pytest.mark.parametrize(
+    ("body", "rule", "quoted"),
+    [
+        ("Thank you, we would like to go ahead. When does it start?", "acceptance", ["When does it start?"]),
+        ("Please call me on Friday.", "appointment", ["Please call me on Friday."]),
+        ("Could you send me the certificate?", "document", ["Could you send me the certificate?"]),
+        ("Your quote is higher than we expected.", "objection", ["Your quote is higher than we expected."]),
+        ("We have decided to go with another agency.", "decline", []),
+        (
+            "Is hail covered? And what is the deductible?",
+            "question",
+            ["Is hail covered?", "And what is the deductible?"],
+        ),
+    ],
+)
+def test_intent_chooses_template_with_quotes_and_gaps(body, rule, quoted):
+    action = next_actions(make_context(their_message(body)))[0]
+    text = action.content["body"]
+    assert (action.type, action.rule) == ("REPLY", rule)
+    assert f"\n\n{rule}.\n\n" in text
+    assert [line.removeprefix("> ") for line in text.splitlines() if line.startswith("> ")] == quoted
+    assert text.count("[[your answer]]") == len(quoted) and "[[questions" not in text
+
+
+@pytest.mark.parametrize(
+    ("body", "templates"),
+    [
+        ("I wanted to let you know that the roof was done in May.", TEMPLATES),
+        ("Guten Tag, was kostet die Versicherung für den Wagen?", TEMPLATES),
+        (PLAIN, {}),
+        ("", TEMPLATES),
+    ],
+    ids=["no intent", "not English", "no template", "no text"],
+)
+def test_nothing_known_to_say_needs_a_reply_without_draft(body, templates):
+    (action,) = next_actions(make_context(their_message(body), templates=templates))
+    assert (action.type, action.content["body"], action.rule) == ("REPLY", "", "no draft")
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Is {{estimated_value}} right?", "Is [[x]] ok?", "May I write to t@evil.example?", "Is https://evil.example ok?"],
+)
+def test_question_with_marks_links_or_addresses_is_not_quoted(question):
+    (action,) = next_actions(make_context(their_message(f"Thank you for the offer. {question}")))
+    assert "> " not in action.content["body"] and "evil" not in action.content["body"]
+
+
+def test_uncertain_first_name_is_a_gap():
+    (action,) = next_actions(make_context(their_message(), has_first_name=False))
+    assert action.content["body"].startswith("Hello [[first name]],\n")
 
 
 @pytest.mark.parametrize(
@@ -104,13 +164,21 @@ def test_no_reply_is_suggested_when_none_is_owed(messages):
     assert "REPLY" not in action_types(make_context(*messages))
 
 
+def test_closed_email_channel_stops_replies_and_other_emails():
+    closed = {"closed_channels": frozenset({"email"})}
+    assert action_types(make_context(their_message(), **closed)) == ["REPLY"]
+    assert action_types(make_context(their_message(), **closed, unanswerable_channels=frozenset({"email"}))) == []
+    (action,) = next_actions(make_context(our_message(days=4), **closed))
+    assert action.content["suggestedAction"] == "TASK"
+
+
 def test_our_email_in_another_thread_is_no_reply():
     assert action_types(make_context(their_message(days=2), our_message(days=1, thread=uuid4()))) == ["REPLY"]
 
 
 def test_unknown_sender_is_not_greeted_by_lead_name():
     (action,) = next_actions(make_context(their_message(sender="colleague@example.com")))
-    assert action.content["body"].startswith("Hello,\n")
+    assert action.content["body"].startswith("Hello [[first name]],\n")
 
 
 # Silence
@@ -155,8 +223,13 @@ def test_thirty_days_of_silence_suggest_on_ice_unless_stage_allows_longer():
 
 @pytest.mark.parametrize(
     "kw",
-    [{"has_upcoming_task": True}, {"has_queue_room": False}, {"closed_channels": frozenset({"email"}), "phone": ""}],
-    ids=["a task is planned", "the queue is full", "must not be contacted"],
+    [
+        {"has_upcoming_task": True},
+        {"has_queue_room": False},
+        {"closed_channels": frozenset({"email"}), "phone": ""},
+        {"closed_channels": frozenset({"email", "phone"})},
+    ],
+    ids=["a task is planned", "the queue is full", "no email, no number", "must not be contacted"],
 )
 def test_silence_is_ignored_with_task_full_queue_or_no_channel(kw):
     assert action_types(make_context(our_message(days=4), **kw)) == []
@@ -176,7 +249,7 @@ def test_declining_suggests_closed_lost_with_reason():
     assert (reply.type, move.type) == ("REPLY", "CHANGE_STATUS")
     assert move.content["status"] == "CLOSED_LOST"
     assert move.content["lossReason"] == "COMPETITOR"
-    assert "for telling us how you have decided" in reply.content["body"]
+    assert "decline." in reply.content["body"]
 
 
 @pytest.mark.parametrize(

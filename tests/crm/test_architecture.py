@@ -22,6 +22,7 @@ SUGGESTION_READS = {
     "suggestions.choices",
     "suggestions.model_fields",
     "suggestions.kinds.email",
+    "suggestions.policy.confidence",
     "suggestions.policy.findings",
     "suggestions.screens.presenters",
     "suggestions.transitions.state",

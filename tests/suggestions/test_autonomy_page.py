@@ -34,10 +34,16 @@ def save(page, asked: str = "me", **changes):
     return page.post(f"{URL}?for={asked}", form_data(page, asked, **changes), follow=True)
 
 
+def test_pull_requests_have_a_row_only_with_a_forge(as_ann, settings):
+    assert set(rows(as_ann)) == set(SuggestionType.values) - {"PR"}
+    settings.FORGE_URL, settings.FORGE_TOKEN = "http://127.0.0.1:9", "secret"
+    assert set(rows(as_ann)) == set(SuggestionType.values)
+
+
 def test_every_type_has_a_row_with_agent_trust(as_ann, ann):
     make_decided_suggestions(ann, approved=47, modified=3, rejected=10)
     answer = page_text(as_ann.get(URL))
-    assert set(rows(as_ann)) == set(SuggestionType.values)
+    assert set(rows(as_ann)) == set(SuggestionType.values) - {"PR"}
     assert "60 decisions, 83.3 % approved, 5 % edited" in answer
     assert "For higher levels: 95 % approved (83.3 % so far)" in answer
     assert "Agency: suggest" in answer

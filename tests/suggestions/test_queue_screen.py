@@ -12,7 +12,7 @@ from django.utils import timezone
 from leads.models import Task
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, reject, snooze
-from tests.cast import browser, make_client, make_lead, make_suggestion
+from tests.cast import browser, make_client, make_lead, make_suggestion, page_text
 from tests.suggestions.full_suggestion import make_complete_suggestion
 
 QUEUE = reverse("admin:suggestions_suggestion_changelist")
@@ -259,3 +259,46 @@ def test_query_count_is_constant_for_1_and_50_rows(db, who, request):
         make()
     Suggestion.objects.exclude(thread=None).update(created_at=timezone.now())
     assert cost() == one <= 15
+
+
+def test_queue_begins_with_the_most_urgent_and_valuable(as_max):
+    dear, cheap = make_lead(estimated_value=48_200), make_lead(estimated_value=900)
+    rows = {
+        "reply, dear": make_suggestion("REPLY", lead=dear),
+        "reply, cheap": make_suggestion("REPLY", lead=cheap),
+        "task, dear": make_suggestion(lead=dear),
+        "task today, dear": make_suggestion(
+            lead=dear, suggested_content={"title": "Call", "dueOn": str(timezone.localdate())}
+        ),
+        "task, cheap": make_suggestion(lead=cheap),
+        "email, unknown": make_suggestion("SEND_EMAIL", lead=make_lead()),
+    }
+    names = {row.pk: name for name, row in rows.items()}
+    assert [names[row.pk] for row in listed_rows(as_max.get(QUEUE))] == [
+        *("task today, dear", "reply, dear", "reply, cheap", "email, unknown", "task, dear", "task, cheap"),
+    ]
+    assert names[listed_rows(as_max.get(QUEUE + "?state=all"))[0].pk] == "email, unknown"
+    refused = as_max.get(QUEUE + "?state=all&order=urgent")
+    assert refused.context["cl"].order_name == "newest"
+
+
+def test_rows_are_titled_by_action_and_person(as_max):
+    lead = make_lead(contact_name="Rajesh Nair", company_name="Heartland Solar")
+    reply = make_suggestion("REPLY", lead=lead, suggested_content={"body": ""}, reasoning="Needs your reply.")
+    make_suggestion("CREATE_LEAD")
+    response = as_max.get(f"{QUEUE}?show={reply.pk}")
+    titles = {row.title: row.headline for row in listed_rows(response)}
+    assert titles == {"Reply · Rajesh Nair": "Needs your reply.", "New lead · Nora New": "New lead Nora New"}
+    page = page_text(response)
+    assert "<b>Needs your reply.</b> There is no draft: write it below, then approve." in page
+
+
+def test_reply_without_draft_is_approved_only_once_written(as_max):
+    reply = make_suggestion("REPLY", suggested_content={"body": ""})
+    assert "Fill in before sending: your reply." in said_or_shown(as_max.post(action_url(reply, "approve")))
+    reply.refresh_from_db()
+    assert reply.status == SuggestionStatus.PENDING
+
+
+def said_or_shown(response) -> str:
+    return said(response) + page_text(response)

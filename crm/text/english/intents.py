@@ -5,9 +5,10 @@ doubts or sets a condition.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 
 from crm.text.english.rules import text_rule
 from crm.text.english.sentiment import is_english
@@ -104,6 +105,24 @@ ACCEPT_RULES = (
         counterexample="The lease was signed in May.",
     ),
 )
+DOCUMENT_RULES = (
+    text_rule(
+        r"\b(?:send|email|forward|provide|share|get|give|need|have|issue|resend)\b[^.!?]{0,40}\b(?:certificates?"
+        r"|declarations? pages?|dec pages?|proof of (?:insurance|coverage)|(?:id|insurance) cards?|loss runs?|binders?"
+        r"|invoices?|receipts?|policy (?:documents?|papers|number)|cop(?:y|ies) of (?:my|our|the))\b",
+        example="Could you send me the certificate for the landlord?",
+        counterexample="I attach the certificate.",
+    ),
+)
+OBJECTION_RULES = (
+    text_rule(
+        r"\b(?:too (?:expensive|high|much|pricey)|(?:more|higher) than (?:i|we) (?:expected|pay|thought|hoped|planned)"
+        r"|over (?:my|our|the) budget|(?:cheaper|lower|better) (?:offer|quote|price|rate)|not convinced|concerned about"
+        r"|worried about|hesitat\w+)\b",
+        example="Your quote is higher than we expected.",
+        counterexample="The price is fine.",
+    ),
+)
 CALL_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 CALL_REQUEST = re.compile(
     r"\b(?:call|ring|phone) (?:me|us)\b|\b(?:have|arrange|schedule|set up) a (?:\w+ )?call\b"
@@ -118,10 +137,12 @@ CALL_TIME = re.compile(
 MIN_CALL_NOTICE, FIRST_CALL_HOUR, LAST_CALL_HOUR, NOON = timedelta(hours=1), 7, 20, 12
 
 
-def english_sentences(body: str) -> list[str]:
+# Several rules read the same email, one after the other.
+@lru_cache(maxsize=4)
+def english_sentences(body: str) -> tuple[str, ...]:
     """Return the sentences that were written for the email `body` itself; none where they are not English."""
     body_text = own_text(body)[:MAX_ANALYZED_LENGTH].replace("’", "'")
-    return signal_sentences(body_text) if is_english(body_text) else []
+    return tuple(signal_sentences(body_text)) if is_english(body_text) else ()
 
 
 def find_decision(body: str) -> StatedDecision | None:
@@ -131,7 +152,7 @@ def find_decision(body: str) -> StatedDecision | None:
     return None if no and yes else no or yes
 
 
-def find_declines(statements: list[str]) -> Iterator[StatedDecision]:
+def find_declines(statements: Sequence[str]) -> Iterator[StatedDecision]:
     """Yield the sentences that decline, those with a reason first."""
     for rule in DECLINE_RULES:
         for one in statements:
@@ -139,13 +160,51 @@ def find_declines(statements: list[str]) -> Iterator[StatedDecision]:
                 yield StatedDecision(DECLINED, shorten_quote(one), rule.reason)
 
 
-def find_accepts(statements: list[str]) -> Iterator[StatedDecision]:
+def find_accepts(statements: Sequence[str]) -> Iterator[StatedDecision]:
     """Yield the sentences that accept."""
     for one in statements:
         if UNDECIDED_PATTERN.search(one) or NEGATION_PATTERN.search(one):
             continue
         if any(rule.pattern.search(one) for rule in ACCEPT_RULES):
             yield StatedDecision(ACCEPTED, shorten_quote(one))
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What an email wants of us: its name, and the sentences that show it."""
+
+    name: str
+    quotes: tuple[str, ...] = ()
+
+
+ACCEPTANCE, DECLINE, APPOINTMENT = "acceptance", "decline", "appointment"
+DOCUMENT, OBJECTION, QUESTION = "document", "objection", "question"
+
+
+def recognize_intent(body: str) -> Intent | None:
+    """Return what the email `body` wants; None where it is not English or nothing is recognized."""
+    statements = english_sentences(body)
+    if not statements:
+        return None
+    decision = find_decision(body)
+    if decision is not None:
+        return Intent(ACCEPTANCE if decision.outcome == ACCEPTED else DECLINE, asked_questions(body))
+    for name, patterns in (
+        (APPOINTMENT, [CALL_REQUEST]),
+        (DOCUMENT, [rule.pattern for rule in DOCUMENT_RULES]),
+        (OBJECTION, [rule.pattern for rule in OBJECTION_RULES]),
+    ):
+        said = [one for one in statements if any(pattern.search(one) for pattern in patterns)]
+        said = [one for one in said if not NEGATION_PATTERN.search(one) or name == OBJECTION]
+        if said:
+            return Intent(name, tuple(dict.fromkeys([shorten_quote(said[0]), *asked_questions(body)])))
+    questions = asked_questions(body)
+    return Intent(QUESTION, questions) if questions else None
+
+
+def asked_questions(body: str, most: int = 3) -> tuple[str, ...]:
+    """Return the questions of the email `body`, in any language."""
+    return tuple(one for one in quote_questions(body, most) if one.endswith("?"))
 
 
 def requested_call(body: str, said_at: datetime) -> tuple[datetime, str] | None:

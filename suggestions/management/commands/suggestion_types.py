@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from suggestions.kinds import KINDS
+from suggestions.kinds import offered_kinds
 from suggestions.kinds.catalogue import build_catalogue
 
 
@@ -18,9 +18,9 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="with the JSON Schema of each content")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wanted = options["type"]
-        if wanted is not None and wanted not in KINDS:
-            raise CommandError(f"There is no type {wanted}. There are: {', '.join(sorted(KINDS))}.")
+        wanted, offered = options["type"], offered_kinds()
+        if wanted is not None and wanted not in offered:
+            raise CommandError(f"There is no type {wanted}. There are: {', '.join(sorted(offered))}.")
         entries = [entry for entry in build_catalogue() if wanted in (None, entry["type"])]
         if options["json"]:
             self.stdout.write(json.dumps(entries if wanted is None else entries[0], indent=2))

@@ -84,8 +84,23 @@ def test_single_names_and_the_limit():
 
 
 @pytest.mark.parametrize(
-    ("name", "first"),
-    [("Jane Doe", "Jane"), ("Dr. Jane Doe", "Jane"), ("Prof Dr Doe", "Doe"), ("Dr.", "Dr."), ("", "")],
+    ("first", "names"),
+    [
+        ("Jane", ["Jane Doe", "Doe, Jane", "Doe, Dr. Jane", "Jane Doe, PhD", "Doe, Jane, MD", "JANE DOE", "jane doe"]),
+        ("Jane", ["Dr. Jane Doe", "Prof. Dr. med. Jane Doe", "Dipl.-Ing. Jane Doe", "Mrs Jane Doe", "Jane A. Doe Jr."]),
+        ("Jane", ["Frau Jane Doe", "Mme Jane Doe", "Sra. Jane Doe", "Dott.ssa Jane Doe", "Mevrouw Jane Doe"]),
+        ("Jan", ["Jan van der Berg", "van der Berg, Jan", "Mr. Jan De La Cruz", "Jan (Johnny) Roe", "JAN DE LA CRUZ"]),
+        ("Jean-Paul", ["Jean-Paul Roe", "JEAN-PAUL ROE", "roe, jean-paul"]),
+        ("", ["", "Dr.", "Jane", "DOE", "Prof Dr Doe", "Dr. med. Doe", "Mr. Doe", "Herr Doe Jr.", "Dr. Doe, MD"]),
+        ("", ["Mr. & Mrs. Doe", "Jane & John Doe", "Jane and John Doe", "Anna und Otto Doe", "Ana y Luis Doe"]),
+        ("", ["jane.doe@example.com", "Jane Doe <jane@example.com>", "jane_doe", "info", "Customer 12", "Unit 4B"]),
+        (
+            "",
+            ["Doe & Sons", "Doe Holdings LLC", "Acme, Inc.", "The Doe Family", "Doe GmbH", "Estate of Jane Doe"],
+        ),
+        ("", ["J. Doe", "J.D. Doe", "J Doe", "JD Doe", "JD DOE", "Doe, J.", "DOE Jane", "Don Doe", "Smith, Mr."]),
+        ("", ["van der Berg", "de la Cruz", "Mr. van der Berg", "Sra. de la Cruz"]),
+    ],
 )
-def test_first_name_is_not_a_title(name, first):
-    assert first_name(name) == first
+def test_first_name_is_certain_or_empty(first, names):
+    assert {name: first_name(name) for name in names} == dict.fromkeys(names, first)

@@ -1,39 +1,102 @@
 """A follow-up is a task that is due, and a draft of the words; once, and taken back."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, InvalidInput
-from crm.records.activity import SYSTEM_ACTOR
+from crm.models import ActorType
+from crm.records.activity import SYSTEM_ACTOR, Actor
 from crm.records.transitions import soft_delete
+from inbox.models.email_template import EmailTemplate
 from leads.models import Task, TaskStatus
 from leads.transitions import change_task_status
+from suggestions.kinds.follow_up import next_call_times
 from suggestions.models import Suggestion, SuggestionStatus, SuggestionType
-from suggestions.transitions import approve, submit, undo
+from suggestions.transitions import approve, propose, submit, undo
 from tests.cast import make_client, make_lead, make_suggestion, make_thread
 from tests.suggestions.kinds.held_execution import approve_while_paused, resume_and_run
 
 FOLLOW = SuggestionType.FOLLOW_UP
-WORDS = {"reason": "Silent for a week.", "suggestedAction": "Ask about the quote.\nAnd the second car."}
+WORDS = {"reason": "Silent for a week.", "suggestedAction": "SEND_EMAIL", "message": "How about the quote?\nBest"}
+SEED = {"reason": "No answer for a week.", "suggestedAction": "SEND_EMAIL", "urgency": "medium"}
+SCOUT = Actor(ActorType.AI, name="scout")
 
 
 def draft_of(suggestion) -> Suggestion:
     return Suggestion.everything.get(pk=suggestion.result["suggestions"][0])
 
 
-@pytest.mark.parametrize(("urgency", "days"), [("high", 0), ("normal", 2), ("low", 7)])
+@pytest.mark.parametrize(("urgency", "days"), [("high", 0), ("medium", 2), ("normal", 2), ("low", 7)])
 def test_follow_up_adds_task_for_lead_owner_by_urgency(ann, urgency, days):
-    suggestion = make_suggestion(
-        FOLLOW, lead=make_lead(assigned_to=ann), suggested_content={**WORDS, "urgency": urgency}
-    )
+    lead = make_lead(assigned_to=ann, contact_name="Lee Lead")
+    suggestion = make_suggestion(FOLLOW, lead=lead, suggested_content={**WORDS, "urgency": urgency})
     approve(suggestion, by=ann)
     task = Task.objects.get()
-    assert (task.title, task.assignee, task.lead) == ("Ask about the quote.", ann, suggestion.lead)
-    assert task.description == "Silent for a week.\n\nAsk about the quote.\nAnd the second car."
+    assert (task.title, task.assignee, task.lead) == ("Email Lee Lead", ann, suggestion.lead)
+    assert task.description == "Silent for a week.\n\nHow about the quote?\nBest"
     assert task.due_on == timezone.localdate() + timedelta(days=days)
     assert suggestion.result["task"] == str(task.pk)
+
+
+def test_suggested_action_is_drafted_by_the_same_agent(ann):
+    suggestion = propose(Suggestion(type=FOLLOW, lead=make_lead(), suggested_content=SEED), by=SCOUT)
+    assert suggestion.suggested_content == {**SEED, "message": ""}
+    approve(suggestion, by=ann)
+    draft = draft_of(suggestion)
+    assert (draft.type, draft.status, draft.agent) == (SuggestionType.SEND_EMAIL, SuggestionStatus.DRAFT, "scout")
+    assert draft.suggested_content["body"].startswith("Hello {{first_name}},\n\n[[your message]]")
+    submit(draft, by=ann)
+    with pytest.raises(InvalidInput, match="Fill in before sending: subject, your message."):
+        approve(draft, by=ann)
+
+
+def test_follow_up_on_proposal_drafts_the_template(ann):
+    lead = make_lead(status_id="PROPOSAL_SENT")
+    suggestion = make_suggestion(FOLLOW, lead=lead, suggested_content=SEED)
+    approve(suggestion, by=ann)
+    template = EmailTemplate.objects.get(category="FOLLOW_UP")
+    content = draft_of(suggestion).suggested_content
+    assert (content["templateId"], content["body"]) == (str(template.pk), template.body)
+
+
+@pytest.mark.parametrize(
+    ("step", "drafted", "note"),
+    [
+        ("SCHEDULE_CALL", "SCHEDULE_CALL", ""),
+        ("schedule_call", "SCHEDULE_CALL", ""),
+        ("REPLY", "", "There is no email to answer: only the task was added."),
+        ("SEND_PROPOSAL", "", "A proposal needs its amount: only the task was added."),
+        ("CHANGE_STATUS", "", "A stage change needs its stage: only the task was added."),
+        ("TASK", "", ""),
+    ],
+)
+def test_other_next_steps(ann, step, drafted, note):
+    suggestion = make_suggestion(FOLLOW, suggested_content={**SEED, "suggestedAction": step})
+    approve(suggestion, by=ann)
+    assert Task.objects.count() == 1
+    assert (draft_of(suggestion).type if "suggestions" in suggestion.result else "") == drafted
+    assert suggestion.result.get("not_suggested", "") == note
+
+
+@pytest.mark.parametrize("step", ["FOLLOW_UP", "PR", "CREATE_LEAD", "LINK_THREAD", "CALL_HER", "x" * 17, ""])
+def test_next_step_must_be_another_type(db, step):
+    with pytest.raises(InvalidInput, match="suggestedAction: "):
+        make_suggestion(FOLLOW, suggested_content={**SEED, "suggestedAction": step})
+
+
+def test_text_of_earlier_versions_is_read_as_draft(db):
+    content = {"reason": "Silent.", "suggestedAction": "Ask about the quote.", "urgency": "normal"}
+    assert make_suggestion(FOLLOW, suggested_content=content).suggested_content == {
+        **{"reason": "Silent.", "suggestedAction": "SEND_EMAIL", "urgency": "medium"},
+        "message": "Ask about the quote.",
+    }
+
+
+def test_call_times_are_on_working_days():
+    friday = timezone.make_aware(datetime(2026, 11, 20, 9))
+    assert [f"{at:%a %H:%M}" for at in next_call_times(friday)] == ["Mon 10:00", "Tue 15:00"]
 
 
 def test_follow_up_drafts_email_to_lead_address(ann):
@@ -43,7 +106,7 @@ def test_follow_up_drafts_email_to_lead_address(ann):
     assert (draft.type, draft.status) == (SuggestionType.SEND_EMAIL, SuggestionStatus.DRAFT)
     content = draft.suggested_content
     assert content["to"] == [suggestion.lead.contact_email]
-    assert (content["subject"], content["body"]) == ("Ask about the quote.", WORDS["suggestedAction"])
+    assert content["body"] == WORDS["message"]
     assert draft.tainted
     assert (draft.lead, draft.reasoning) == (suggestion.lead, "Silent for a week.")
 
@@ -56,19 +119,21 @@ def test_follow_up_for_client_drafts_email_to_client(ann):
 
 def test_follow_up_in_email_thread_drafts_reply(ann):
     thread = make_suggestion(SuggestionType.REPLY).thread
-    suggestion = make_suggestion(FOLLOW, lead=thread.lead, thread=thread)
+    content = {**WORDS, "suggestedAction": "REPLY"}
+    suggestion = make_suggestion(FOLLOW, lead=thread.lead, thread=thread, suggested_content=content)
     approve(suggestion, by=ann)
     draft = draft_of(suggestion)
     assert (draft.type, draft.status) == (SuggestionType.REPLY, SuggestionStatus.DRAFT)
-    assert draft.suggested_content == {"body": "Ask about the quote.", "thread": str(thread.pk)}
+    assert draft.suggested_content == {"body": WORDS["message"], "thread": str(thread.pk)}
     assert draft.tainted
 
 
 def test_follow_up_without_inbound_email_drafts_new_email(ann):
     lead = make_lead()
-    suggestion = make_suggestion(FOLLOW, lead=lead, thread=make_thread(lead=lead))
+    suggestion = make_suggestion(FOLLOW, lead=lead, thread=make_thread(lead=lead, subject="Your quote"))
     approve(suggestion, by=ann)
-    assert draft_of(suggestion).suggested_content["to"] == [lead.contact_email]
+    content = draft_of(suggestion).suggested_content
+    assert (content["to"], content["subject"]) == ([lead.contact_email], "Re: Your quote")
 
 
 def test_follow_up_without_address_adds_task_only(ann):
@@ -79,14 +144,13 @@ def test_follow_up_without_address_adds_task_only(ann):
     assert Task.objects.count() == 1
 
 
-@pytest.mark.parametrize("field", ["reason", "suggestedAction"])
-def test_reason_and_action_are_required(db, field):
-    with pytest.raises(InvalidInput, match=f"{field}: This must not be empty."):
-        make_suggestion(FOLLOW, suggested_content={**WORDS, field: " "})
+def test_reason_is_required(db):
+    with pytest.raises(InvalidInput, match="reason: This must not be empty."):
+        make_suggestion(FOLLOW, suggested_content={**WORDS, "reason": " "})
 
 
 def test_urgency_must_be_a_known_value(db):
-    with pytest.raises(InvalidInput, match="urgency: This must be one of 'low', 'normal' or 'high'."):
+    with pytest.raises(InvalidInput, match="urgency: This must be one of 'low', 'medium' or 'high'."):
         make_suggestion(FOLLOW, suggested_content={**WORDS, "urgency": "now"})
 
 

@@ -10,7 +10,8 @@ from icalendar import Calendar, Event
 from crm.exceptions import InvalidInput
 from crm.screens.json_forms.inputs import DateTimeListInput
 from inbox.models import Thread
-from suggestions.kinds.schedule_call import event_times
+from suggestions.kinds import KINDS
+from suggestions.kinds.schedule_call import ScheduleCallPayload, event_times
 from tests.cast import browser, make_lead, make_suggestion, make_thread
 from tests.suggestions.email_execution import approve_and_send, approve_confirming_all, run_latest_execution
 
@@ -120,7 +121,8 @@ def test_rejected_invitation_books_nothing(smtp_sink, lead, ann, first):
         ({"suggestedTimes": ["2999-01-01T10:00:00Z", "2999-01-01T11:00:00+01:00"]}, "suggested twice"),
         ({"duration": 4}, "duration: This must be at least 5"),
         ({"duration": 481}, "duration: This must be at most 480"),
-        ({"meetingType": "telepathy"}, "meetingType: This must be one of"),
+        ({"channel": "telepathy"}, "channel: This must be one of"),
+        ({"meetingType": "x\ny"}, "meetingType: This must be one line"),
         ({"location": "x" * 301}, "location: This must have at most 300"),
     ],
 )
@@ -210,3 +212,41 @@ def test_form_keeps_a_time_around_a_time_change(zone, text, written, is_second):
     assert datetime.fromisoformat(parsed) == at
     assert ('<input type="text"' in html) == is_second
     assert f'value="{shown.replace("+", "&#x2B;")}"' in html or f'value="{shown}"' in html
+
+
+@pytest.mark.parametrize(
+    ("given", "purpose", "channel", "name"),
+    [
+        ({"meetingType": "discovery"}, "discovery", "phone", "discovery phone call"),
+        ({"meetingType": "discovery", "channel": "video"}, "discovery", "video", "discovery video call"),
+        (
+            {"meetingType": "POLICY_REVIEW", "channel": "in person"},
+            "POLICY_REVIEW",
+            "in person",
+            "policy review meeting",
+        ),
+        ({"meetingType": "discovery call"}, "discovery call", "phone", "discovery call"),
+        ({"meetingType": "in_person"}, "", "in person", "meeting"),
+        ({"meetingType": "Video call"}, "", "video", "video call"),
+        ({"meetingType": "phone"}, "", "phone", "phone call"),
+        ({"meetingType": "phone", "channel": "video"}, "phone", "video", "phone video call"),
+        ({}, "", "phone", "phone call"),
+    ],
+)
+def test_meeting_type_is_the_purpose_beside_the_channel(given, purpose, channel, name):
+    payload = ScheduleCallPayload.model_validate({"suggestedTimes": ["2999-01-01T10:00:00Z"], **given})
+    assert (payload.meetingType, payload.channel, payload.meeting_name) == (purpose, channel, name)
+
+
+def test_purpose_is_in_the_invitation(smtp_sink, lead, ann, first):
+    suggestion = make_call_suggestion(lead, [first], meetingType="discovery")
+    assert "to a discovery phone call of 45 minutes" in KINDS["SCHEDULE_CALL"].sentence(
+        ScheduleCallPayload.model_validate(suggestion.suggested_content), suggestion
+    )
+    approve_and_send(suggestion, ann)
+    [mail] = smtp_sink.emails
+    assert mail["Subject"].startswith("Invitation: discovery phone call, ")
+    [event] = Calendar.from_ical(
+        next(part.get_content() for part in mail.walk() if part.get_content_type() == "text/calendar")
+    ).walk("VEVENT")
+    assert event["SUMMARY"].startswith("Discovery phone call with ")

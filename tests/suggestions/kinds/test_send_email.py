@@ -168,12 +168,12 @@ def test_worker_killed_before_sending_sends_once(smtp_sink, lead, ann):
         ({"body": "{{ lead.password }}"}, "Unknown placeholder"),
         ({"subject": "{{}}"}, "Unknown placeholder"),
         ({"body": "{{ {{first_name}} }}"}, "not closed by “}}”"),
-        ({"body": "{{company_name}}"}, r"No value for \{\{company_name\}\}"),
         ({"to": ["lee@example.com\r\nBcc: eve@example.com"]}, "to: .*line break"),
         ({"to": ["x"] * 11}, "to: There must be at most 10"),
         ({"to": ["lее@example.com"]}, "to: .*ASCII"),
         ({"subject": "a\nBcc: eve@example.com"}, "The subject contains a line break"),
-        ({"templateId": "nonsense"}, "There is no such template"),
+        ({"templateId": "nonsense"}, "templateId: This must be the key of a record"),
+        ({"templateId": "0192f0c1-2345-7678-9abc-def012345678"}, "There is no such template"),
         ({"body": "x" * 1_000_000}, "body: This must have at most 20,000"),
         ({"bcc": "eve@example.com"}, "bcc: There is no such field"),
     ],
@@ -181,6 +181,26 @@ def test_worker_killed_before_sending_sends_once(smtp_sink, lead, ann):
 def test_unsendable_email_is_refused_on_proposal(lead, content, sentence):
     with pytest.raises(InvalidInput, match=sentence):
         make_email_suggestion(lead, **content)
+
+
+@pytest.mark.parametrize("template", [None, ""])
+def test_email_without_template_is_accepted(lead, template):
+    assert make_email_suggestion(lead, templateId=template).suggested_content["templateId"] is None
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ({"body": "{{company_name}}"}, r"No value for \{\{company_name\}\}"),
+        ({"body": "It costs [[the price]].", "subject": "[[subject]]"}, "Fill in before sending: subject, the price."),
+    ],
+)
+def test_gap_or_empty_placeholder_blocks_sending_and_says_which(lead, ann, content, sentence):
+    suggestion = make_email_suggestion(lead, **content)
+    with pytest.raises(InvalidInput, match=sentence):
+        approve_confirming_all(suggestion, ann)
+    suggestion.refresh_from_db()
+    assert suggestion.status == "PENDING" and not suggestion.executions.exists()
 
 
 def test_filled_in_values_are_not_expanded_again(smtp_sink, ann):
