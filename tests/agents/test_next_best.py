@@ -50,7 +50,7 @@ def our_message(body="Here it is.", **kw) -> LeadMessage:
 
 
 def make_context(*messages: LeadMessage, stage="ACTIVE", days=None, **kw) -> LeadContext:
-    """A lead to whom `messages` were said; else one silent for `days`."""
+    """Return a context of a lead with `messages`; without any, of a lead silent for `days`."""
     newest = sorted(messages, key=lambda one: one.at, reverse=True)
     heard = newest[0].at if newest else NOW - timedelta(days=days or 0)
     given = {

@@ -1,4 +1,4 @@
-"""A model reads who may become a lead: what it copies stands in the mail, and it makes nobody surer."""
+"""A model reads an email of a possible lead: it may copy only what the email says, and never raises confidence."""
 
 import json
 from decimal import Decimal

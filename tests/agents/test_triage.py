@@ -1,4 +1,4 @@
-"""Conversations with nobody we know: whose they are is proposed, and who reads like a prospect becomes a lead."""
+"""Threads with unknown senders: triage proposes the lead or client to link, or a new lead for a prospect."""
 
 from datetime import timedelta
 from uuid import uuid4

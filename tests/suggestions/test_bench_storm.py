@@ -28,7 +28,7 @@ def crew_of(log: Path, variables: dict[str, str]):
 
 
 def bury_the_dead():
-    """All workers have been killed: let nobody wait a minute to notice."""
+    """Requeue the jobs of the killed workers now; the real job waits a minute."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
     with suppress(AlreadyEnqueued):

@@ -56,7 +56,7 @@ CONTENT = {
 
 
 def form_data(fields, **changes) -> QueryDict:
-    """What a browser sends for `fields` when somebody has made `changes`, line ends included."""
+    """Return what a browser sends for `fields` after a user made `changes`, with its line ends."""
     form = type("Inputs", (forms.Form,), dict(fields))()
     data = QueryDict(mutable=True)
     for bound in form:

@@ -1,4 +1,4 @@
-"""What a deed leads to is proposed in its transaction."""
+"""An execution proposes its follow-on suggestion in the same transaction."""
 
 from django.urls import reverse
 

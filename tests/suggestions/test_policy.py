@@ -29,7 +29,7 @@ class LetterPayload(Payload):
 
 
 class Letter(Kind):
-    """What every type that writes to somebody has in common, and nothing else."""
+    """A kind with what all email types share, and nothing else."""
 
     type, permission, action_phrase, summary_field = "LETTER", "", "", "body"
     Payload = LetterPayload
@@ -269,7 +269,7 @@ def test_unsupported_amounts_in_tainted_content_are_reported(lead):
     assert confirmable_findings(lead, body, thread=thread, tainted=False) == {}
 
 
-# What nobody sees
+# Hidden characters
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A person suggests something: by the form, for whom they may see, through the one way there is."""
+"""A user proposes a suggestion with the form, for a record that the user may see."""
 
 import pytest
 from django.urls import reverse

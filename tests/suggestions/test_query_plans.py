@@ -39,7 +39,7 @@ KEYS = "CREATE TEMPORARY TABLE leads_there AS SELECT array_agg(id) AS keys FROM 
 
 @pytest.fixture(scope="module")
 def filled(django_db_setup, django_db_blocker):
-    """A table large enough that the planner means what it says; somebody who sees all of it, and an agent."""
+    """Return a manager and an agent, with a table large enough for realistic query plans."""
     with django_db_blocker.unblock():
         chief = User.objects.create(username="planner", is_superuser=True)
         agents = [User.objects.create(username=f"agent-{n}") for n in range(19)]

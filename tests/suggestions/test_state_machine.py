@@ -1,4 +1,4 @@
-"""Whatever is done to suggestions, they stand where a simple model says, and each deed was done once."""
+"""After any sequence of transitions, each suggestion has the state of a simple model and ran once."""
 
 from datetime import timedelta
 

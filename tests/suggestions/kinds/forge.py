@@ -78,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
 # A status, and half a body.
 cut_in_the_middle = cut_connection_after(201, b'{"html_url": "https://')
 slow = respond_late(2, respond_with(200, {}))
-# An empty list, of which a blank arrives now and then for longer than anybody waits.
+# An empty list that arrives blank by blank, for longer than any client waits.
 drip = respond_in_pieces([b" "] * 20 + [b"[]"], 0.1)
 
 

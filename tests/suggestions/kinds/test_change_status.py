@@ -1,4 +1,4 @@
-"""A stage that a suggestion has changed is changed back, if nobody has moved the lead since."""
+"""Undoing a suggestion restores the stage of the lead, unless a user has moved the lead since."""
 
 import pytest
 

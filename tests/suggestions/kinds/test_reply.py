@@ -1,4 +1,4 @@
-"""REPLY: answers the last mail of a conversation, to whoever wrote it and nobody else."""
+"""REPLY answers the newest email of a thread, and goes to its sender only."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A task that a suggestion has added is taken back unless somebody has worked on it."""
+"""Undoing a suggestion removes the task that it added, unless a user has worked on the task."""
 
 import pytest
 

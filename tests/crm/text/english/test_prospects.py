@@ -1,4 +1,4 @@
-"""Which mails of unknown people read like those of prospects, and what they say of whoever wrote them."""
+"""Emails from unknown senders: which read like a prospect's, and what they tell about the sender."""
 
 from decimal import Decimal
 
