@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from crm.exceptions import InvalidInput
-from leads.importing.decoding import BLOCK_SIZE, BROKEN_BYTES_HANDLER, detect_encoding
+from leads.importing.decoding import BLOCK_SIZE, BROKEN_BYTES_HANDLER, detect_encodings
 
 DELIMITERS = ",;\t|"
 # In characters. Limits how much of a file is held in memory.
@@ -66,12 +66,16 @@ class Dialect:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A CSV file with its encoding, dialect and column names. Its rows can be read any number of times."""
+    """A CSV file with its encoding, dialect and column names. Its rows can be read any number of times.
+
+    `other_encodings` explain its letters as well as `encoding` does, and give other letters.
+    """
 
     path: Path
     encoding: str
     dialect: Dialect
     header: list[str]
+    other_encodings: tuple[str, ...] = ()
 
     def rows(self) -> Iterator[CsvRow]:
         """Yield every row below the column names, except blank ones."""
@@ -93,7 +97,9 @@ def open_csv(path: Path, encoding: str | None = None) -> CsvFile:
     Raises:
         InvalidInput: the file cannot be read, is empty or not text, or its first row does not name columns.
     """
-    detected = detect_encoding(path)
+    detected, *others = detect_encodings(path)
+    if encoding:
+        others = []
     encoding = validate_encoding(encoding) if encoding else detected
     try:
         with open_csv_text(path, encoding) as text:
@@ -106,7 +112,7 @@ def open_csv(path: Path, encoding: str | None = None) -> CsvFile:
         raise InvalidInput(f"{path.name} is empty.")
     if first.fault:
         raise InvalidInput(f"The column names of {path.name} cannot be read: line {first.line} {first.fault}.")
-    return CsvFile(path, encoding, dialect, make_column_names(first.cells))
+    return CsvFile(path, encoding, dialect, make_column_names(first.cells), tuple(others))
 
 
 def validate_encoding(name: str) -> str:

@@ -42,6 +42,18 @@ from leads.models.stage import LeadStatus
 
 OPEN_LEADS = models.Q(deleted_at__isnull=True, closed_at__isnull=True)
 
+# Phone numbers are compared by their last digits first, which an index serves, and then in full.
+PHONE_TAIL_LENGTH = 7
+PHONE_EXTENSION_OR_SIGN_REGEX = r"(?:ext|x|#|;).*$|\D"
+PHONE_TAIL_SQL = f"right(regexp_replace({{column}}, '{PHONE_EXTENSION_OR_SIGN_REGEX}', '', 'gi'), {PHONE_TAIL_LENGTH})"
+
+
+def phone_tail(field: str) -> models.Func:
+    """Return the last digits of a phone number, as `PHONE_TAIL_SQL` does."""
+    return models.Func(
+        models.F(field), template=PHONE_TAIL_SQL.format(column="%(expressions)s"), output_field=models.TextField()
+    )
+
 
 def newest_on_top() -> float:
     """Return a rank (negative seconds) that puts a lead on top of its column of the board."""
@@ -236,6 +248,17 @@ class Lead(Record):
             # Incoming email is matched with a company by the domain of its website.
             models.Index(
                 Lower("company_website"), condition=LIVE & ~models.Q(company_website=""), name="leads_by_website"
+            ),
+            # An import looks for the leads that its rows are already.
+            models.Index(Lower("contact_email"), condition=LIVE & ~models.Q(contact_email=""), name="leads_by_address"),
+            models.Index(
+                phone_tail("contact_phone"), condition=LIVE & ~models.Q(contact_phone=""), name="leads_by_phone"
+            ),
+            models.Index(
+                Lower("company_name"),
+                Lower("contact_name"),
+                condition=LIVE & ~models.Q(company_name=""),
+                name="leads_by_company",
             ),
             models.Index(
                 *(e.desc() for e in PRIORITY_SORT_KEYS.values()),
