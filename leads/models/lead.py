@@ -18,14 +18,16 @@ from crm.records.base import (
     Record,
     choices_check,
     digits_only,
+    distinct_tags_check,
     json_field,
     json_type_check,
     no_empty_tag_check,
     not_blank_check,
+    people_search_field,
     range_check,
-    search_field,
     search_index,
     tags_field,
+    tags_index,
     with_row_audit,
 )
 from leads.models.insurance_type import InsuranceType
@@ -52,6 +54,15 @@ def phone_tail(field: str) -> models.Func:
     """Return the last digits of a phone number, as `PHONE_TAIL_SQL` does."""
     return models.Func(
         models.F(field), template=PHONE_TAIL_SQL.format(column="%(expressions)s"), output_field=models.TextField()
+    )
+
+
+def all_vins(field: str) -> models.Func:
+    """Return the VINs of all vehicles in a JSON column, wherever they stand, as one text."""
+    return models.Func(
+        models.F(field),
+        template="jsonb_path_query_array(%(expressions)s, '$.**.vin')::text",
+        output_field=models.TextField(),
     )
 
 
@@ -160,13 +171,14 @@ class Lead(Record):
     communications = json_field(dict)
     tags = tags_field()
     custom_fields = json_field(dict)
-    search_text = search_field(
+    search_text = people_search_field(
         "contact_name",
         "contact_email",
         "company_name",
         "contact_phone",
         digits_only("contact_phone"),
-        KeyTextTransform("vin", "auto_data"),
+        all_vins("auto_data"),
+        all_vins("line_data"),
     )
 
     objects = LiveManager.from_queryset(LeadQuerySet)()
@@ -237,6 +249,7 @@ class Lead(Record):
             json_type_check("leads", "communications", "object"),
             json_type_check("leads", "custom_fields", "object"),
             no_empty_tag_check("leads"),
+            distinct_tags_check("leads"),
             models.UniqueConstraint(
                 Lower("contact_email"),
                 condition=OPEN_LEADS & ~models.Q(contact_email=""),
@@ -321,7 +334,7 @@ class Lead(Record):
                 name="leads_closed",
             ),
             models.Index(models.F("deleted_at").desc(), models.F("id").desc(), condition=~LIVE, name="leads_deleted"),
-            GinIndex("tags", condition=LIVE, name="leads_tags"),
+            tags_index("leads"),
             GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="leads_custom_fields"),
             GinIndex(OpClass("auto_data", name="jsonb_path_ops"), condition=LIVE, name="leads_auto_data"),
             GinIndex(OpClass("home_data", name="jsonb_path_ops"), condition=LIVE, name="leads_home_data"),

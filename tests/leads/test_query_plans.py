@@ -9,6 +9,7 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 
 from crm.models import User
+from crm.records.base import lower_tags
 from crm.screens.paging import Order, fetch_page
 from leads.admin import LeadAdmin
 from leads.models import InsuranceType, Lead
@@ -81,7 +82,7 @@ QUERIES = {
     "leads_value": lambda user, line: first_page(live(), LeadAdmin.orders["value"]),
     "leads_closed": lambda user, line: live().closed().order_by("-closed_at", "-id")[:50],
     "leads_deleted": lambda user, line: Lead.everything.deleted().order_by("-deleted_at", "-id")[:50],
-    "leads_tags": lambda user, line: live().filter(tags__overlap=["tag5", "tag6"]),
+    "leads_tags": lambda user, line: live().alias(t=lower_tags("tags")).filter(t__overlap=["tag5", "tag6"]),
     "leads_custom_fields": lambda user, line: live().filter(custom_fields__contains={"key": 77}),
     "leads_auto_data": lambda user, line: live().filter(auto_data__contains={"vin": "VIN77"}),
     "leads_home_data": lambda user, line: live().filter(home_data__contains={"address": "77"}),

@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from crm.screens.json_forms.inputs import build_input
 from crm.screens.json_forms.schema import Schema, is_object, is_object_list, json_value_text, ordered_properties
 from crm.text.cleaning import clean_form_text
+from crm.text.tags import unique_tags
 
 VERSION_KEY = "schema_version"
 MAX_TAG_LENGTH = 60
@@ -324,7 +325,7 @@ class TagsField(forms.CharField):
             raise ValidationError("A tag must not be empty: remove the extra comma.")
         if any(len(tag) > MAX_TAG_LENGTH for tag in tags):
             raise ValidationError(f"A tag has at most {MAX_TAG_LENGTH} characters.")
-        return list(dict.fromkeys(tags))
+        return unique_tags(tags)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return has_field_changed(self, initial, data)
