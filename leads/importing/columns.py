@@ -74,6 +74,11 @@ class ImportPlan:
         used = {*self.columns.values(), *error_columns}
         return {index: name for index, name in enumerate(self.header) if index not in used}
 
+    def unused_columns(self) -> list[str]:
+        """Return the names of the columns that become custom fields in every row."""
+        used = {index for indexes in self.alternatives.values() for index in indexes}
+        return [name for index, name in self.custom_columns.items() if index not in used]
+
     @property
     def name_parts(self) -> list[int]:
         return [self.columns[part] for part in NAME_PARTS if part in self.columns]

@@ -113,7 +113,7 @@ def preview_import(file: CsvFile, options: ImportOptions) -> tuple[ImportPreview
     preview = ImportPreview(
         file,
         tuple(field_mappings(plan, trial)),
-        tuple(plan.custom_columns.values()),
+        tuple(plan.unused_columns()),
         "" if plan.key is None else plan.header[plan.key],
         (*encoding_questions(encoding_samples), *trial.questions),
         encoding_samples,

@@ -81,10 +81,20 @@ class CsvFile:
         """Yield every row below the column names, except blank ones."""
         rows = self._all_rows()
         next(rows)
-        return rows
+        return map(self._unwrap, rows)
 
     def sample(self) -> list[CsvRow]:
         return list(itertools.islice(self.rows(), SAMPLE_ROWS))
+
+    def _unwrap(self, row: CsvRow) -> CsvRow:
+        """Return the cells of a row that a program has put into quotes as a whole; other rows as they are."""
+        if len(row.cells) != 1 or len(self.header) == 1 or row.fault:
+            return row
+        try:
+            cells = next(self.dialect.reader(iter(row.cells)), row.cells)
+        except csv.Error:
+            return row
+        return CsvRow(row.line, cells) if len(cells) == len(self.header) else row
 
     def _all_rows(self) -> Iterator[CsvRow]:
         with open_csv_text(self.path, self.encoding) as text:

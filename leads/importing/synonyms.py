@@ -7,6 +7,7 @@ and a little of their neighbours. They are compared without case, accents, space
 """
 
 import unicodedata
+from functools import lru_cache
 
 from leads.importing.cells import normalize_name
 
@@ -14,6 +15,8 @@ from leads.importing.cells import normalize_name
 PLAIN_LETTERS = str.maketrans({"ł": "l", "ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "ı": "i"})
 
 
+# A file repeats its few sources and stages in every row.
+@lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """Return `name` in lower case, without accents, spaces and punctuation, for comparison."""
     decomposed = unicodedata.normalize("NFKD", name.casefold().translate(PLAIN_LETTERS))
@@ -173,11 +176,11 @@ CLOSED_STAGE_SYNONYMS = {
     "won": """closedwon won dealwon closedconverted converted qualifiedconverted convertedtocustomer closedsold sold
         bound policybound issued boundissued gewonnen abgeschlossengewonnen geschlossengewonnen verkauft
         gagne gagnee fermegagne cloturegagne conclu vendu ganado ganada cerradoganado cerradaganada vendido""",
-    "lost": """closedlost lost deallost lostlead notsold declined lostdeal closednotsold
+    "lost": """closedlost lost deallost lostlead notsold lostdeal closednotsold
         verloren abgeschlossenverloren geschlossenverloren abgelehnt
         perdu perdue fermeperdu clotureperdu perdido perdida cerradoperdido cerradaperdida""",
     "unqualified": """unqualified disqualified unqualifiedlead closednotconverted closedunqualified junk junklead
-        notqualified spam badfit badtiming closeddisqualified recycled invalid
+        notqualified spam badfit closeddisqualified invalid
         unqualifiziert nichtqualifiziert disqualifiziert nonqualifie disqualifie
         nocalificado nocualificado descalificado""",
 }

@@ -133,6 +133,11 @@ def test_latin_alphabets_are_told_apart_by_their_words(encoding, text):
     assert text.encode(encoding).decode(likeliest) == text
 
 
+@pytest.mark.parametrize("text", ["Muñoz SL; José", "Niccolò, Però, Città", "Michèle Lefèvre", "Søren Møller"])
+def test_accents_that_stand_where_one_language_puts_them_are_not_asked(text):
+    assert rank_encodings(text.encode("cp1252")) == ["cp1252"]
+
+
 @pytest.mark.parametrize("text", ["Анна Лебедева", "Γιώργος Παπαδόπουλος"])
 def test_other_alphabets_are_no_latin_text(text):
     assert rank_encodings(text.encode("cp1251" if "А" in text else "cp1253")) == []

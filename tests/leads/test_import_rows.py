@@ -239,6 +239,10 @@ def test_several_addresses_and_phones_are_kept():
             {"do_not_contact": "0", "do_not_text": "1"},
             {"email": {"do_not_contact": False}, "phone": {"do_not_contact": False}, "sms": {"do_not_contact": True}},
         ),
+        (
+            {"do_not_contact": "1", "do_not_text": "no"},
+            dict.fromkeys(("email", "phone", "sms"), {"do_not_contact": True}),
+        ),
         ({"do_not_email": ""}, {}),
     ],
 )

@@ -24,6 +24,7 @@ STAGE_NAME_SYNONYMS = {
     **dict.fromkeys(FIRST_STAGE_SYNONYMS, "open"),
 }
 SOURCE_NAME_SYNONYMS = {name: source for source, names in SOURCE_SYNONYMS.items() for name in names.split()}
+OWN_SOURCE_NAMES = {plain_name(str(name)): value for value, label in Source.choices for name in (value, label)}
 PIPELINE_NUMBER = re.compile(r"^\W*\d+\W+|\W+\d+\s*%?\W*$")
 
 
@@ -60,9 +61,8 @@ class StageParser:
 def parse_source(text: str) -> str | Renamed:
     """Return our source for `text`; one by another name is kept as the detail of the source."""
     plain = plain_name(text)
-    for value, label in Source.choices:
-        if plain in {plain_name(value), plain_name(str(label))}:
-            return value
+    if value := OWN_SOURCE_NAMES.get(plain):
+        return value
     if source := SOURCE_NAME_SYNONYMS.get(plain):
         return Renamed(source)
     raise InvalidCell(f"is not one of: {', '.join(str(label) for label in Source.labels)}")
