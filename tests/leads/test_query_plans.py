@@ -13,6 +13,7 @@ from crm.records.base import lower_tags
 from crm.screens.paging import Order, fetch_page
 from leads.admin import LeadAdmin
 from leads.models import InsuranceType, Lead
+from leads.models.lead import phone_tail
 from tests.query_plans import vacuum_analyze
 from tests.table_cleanup import allow_truncate
 
@@ -95,6 +96,19 @@ QUERIES = {
         .alias(site=models.functions.Lower("company_website"))
         .filter(site__in=["https://company7.example", "https://www.company7.example"])
         .exclude(company_website="")
+    ),
+    "leads_by_address": lambda user, line: (
+        live()
+        .closed()
+        .annotate(email=models.functions.Lower("contact_email"))
+        .filter(email="p7@example.com")
+        .exclude(contact_email="")
+    ),
+    "leads_by_phone": lambda user, line: (
+        live().annotate(tail=phone_tail("contact_phone")).filter(tail="5550177").exclude(contact_phone="")
+    ),
+    "leads_by_company": lambda user, line: (
+        live().annotate(firm=models.functions.Lower("company_name")).filter(firm="acme").exclude(company_name="")
     ),
     "leads_email_unique": lambda user, line: (
         opened()
