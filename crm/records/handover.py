@@ -10,7 +10,7 @@ from crm.models import User
 from crm.records.activity import Actor, record
 from crm.records.base import Record
 
-# How the tables name the user whose work a record is.
+# How the tables name the user who works on a record.
 OWNER_FIELDS = ("assigned_to", "assignee", "owner")
 # The sets of records that still need work; of other tables, all live records do.
 UNFINISHED_SETS = ("open", "unresolved", "unfinished")

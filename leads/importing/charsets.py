@@ -2,7 +2,7 @@
 
 Every byte is some letter in every such encoding, so a wrong one shows only in its words: “Micha³”, “Muńoz”. A word is
 likely if the alphabet of one language covers it and its accents stand where that language puts them. If two encodings
-explain all words equally well and give different texts, nobody can know, and the person who imports is asked.
+explain all words equally well and give different texts, the bytes cannot tell, and the person who imports is asked.
 """
 
 import re

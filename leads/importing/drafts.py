@@ -14,7 +14,7 @@ COLUMN_INDEX = {name: index for index, name in enumerate(LEAD_COLUMNS)}
 class RowDraft:
     """The values of `LEAD_COLUMNS` for one row.
 
-    `origins` holds the column that filled a field, `kept` the columns whose text becomes a custom field although they
+    `origins` holds the column that filled a field, `kept` the columns that become custom fields although they
     have a field, `used` the custom columns that filled a field after all. `texts` are kept texts that stand in no
     column, and `doubts` the cells that did not fit: label, text and what is wrong.
     """
@@ -48,7 +48,7 @@ class RowDraft:
             self.texts.append((label, text))
 
     def withdraw(self, name: str, label: str, why: str) -> None:
-        """Empty a field whose value contradicts the rest of the row, and keep its text."""
+        """Empty a field that contradicts the rest of the row, and keep its text."""
         text = str(self.get(name))
         if name in self.origins:
             text = self.cells[self.origins[name]].strip()

@@ -187,7 +187,7 @@ def find_duplicates(
 
 
 def match_phones(cursor: CursorWrapper, key: str, region: str) -> None:
-    """Find the leads whose phone number is that of a row.
+    """Find the leads with the phone number of a row.
 
     The index finds numbers with the same last digits; whether they are the same number depends on their countries.
     """

@@ -422,7 +422,7 @@ LONG = {
     "contact_phone": "5" * 40,
     "source_detail": "'" * 200,
     "notes": "<" * 10_000,
-    "tags": [f"{number:02}{'t' * 58}" for number in range(20)],
+    "tags": ["t" * 60, *(f"{number:02}{'t' * 58}" for number in range(19))],
     "custom_fields": {"k" * 60: "v" * 5_000},
     "auto_data": {"make": "x" * 5_000},
     "signals": [{"type": "email_opened", "timestamp": "2024-01-01T00:00:00Z", "weight": 0.1}] * 100,
