@@ -10,17 +10,19 @@ from django.db import models
 from django.db.models.options import Options
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import pluralize
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 from procrastinate.contrib.django.models import ProcrastinateJob
 from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
 from crm.exceptions import ActionRefused
 from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilter, SavedViewFilter
-from crm.forms import ADDRESS_SCHEMA, ClientForm, ContactForm
+from crm.forms import ADDRESS_SCHEMA, ClientForm, ContactForm, StaffForm
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, SavedView, User
 from crm.records import transitions
+from crm.records.handover import hand_over
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import safe_next_url
 from crm.screens.json_forms.display import describe_value
@@ -231,11 +233,18 @@ class SavedViewAdmin(RecordAdmin):
 
 @admin.register(User)
 class StaffAdmin(UserAdmin, ModelAdmin):
-    form = UserChangeForm
+    form = StaffForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "first_name", "last_name", "email", "is_active", "is_superuser")
     compressed_fields = True
+    fieldsets = (*UserAdmin.fieldsets, ("Leaving", {"fields": ("hand_over_to", "keep_records")}))
+
+    def save_model(self, request: HttpRequest, obj: User, form: forms.ModelForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if colleague := form.cleaned_data.get("hand_over_to"):
+            count = hand_over(obj, colleague, by=request.user)
+            messages.success(request, f"{count:,} record{pluralize(count)} handed over to {colleague}.")
 
 
 admin.site.unregister(Group)

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.http.request import validate_host
+from phonenumbers import SUPPORTED_REGIONS
 
 from crm.runtime.embedded.place import Place
 from crm.runtime.environment import BadVariable, Environment, derive_key
@@ -179,6 +180,10 @@ LOGIN_REDIRECT_URL = "admin:index"
 USE_I18N = False
 LANGUAGES = [("en", "English")]
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
+# The country of phone numbers that are written without a country code.
+PHONE_REGION = env.text("PHONE_REGION", "US").upper()
+if PHONE_REGION not in SUPPORTED_REGIONS:
+    raise BadVariable(f"PHONE_REGION is “{PHONE_REGION}”. Set it to the two letters of a country, such as US or DE.")
 # Stands above the navigation.
 AGENCY_NAME = env.text("AGENCY_NAME")
 

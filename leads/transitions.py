@@ -13,6 +13,7 @@ from crm.records.activity import Actor, record
 from crm.records.transitions import create, describe_record
 from crm.runtime.job_queue import enqueue
 from crm.text.cleaning import strip_nul
+from crm.text.tags import unique_tags
 from leads.evaluation_queue import queue_evaluation
 from leads.models import (
     Lead,
@@ -332,7 +333,7 @@ def add_tag(lead: Lead, tag: str, *, by: Actor | User) -> None:
     if not tag or len(tag) > MAX_LEAD_TAG_LENGTH or "," in tag:
         raise InvalidInput(f"A tag must have 1 to {MAX_LEAD_TAG_LENGTH} characters and no comma.")
     locked = Lead.everything.select_for_update().get(pk=lead.pk)
-    if locked.is_deleted or tag in locked.tags:
+    if locked.is_deleted or len(unique_tags([*locked.tags, tag])) == len(locked.tags):
         raise IllegalTransition(
             f"The {describe_record(lead)} {'is deleted' if locked.is_deleted else 'already has this tag'}."
         )

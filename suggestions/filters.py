@@ -17,7 +17,7 @@ from crm.screens.filters import (
     RelatedRecordFilter,
     filter_by_owner,
     owner_choices,
-    split_search_terms,
+    people_search_terms,
 )
 from inbox.models import Thread
 from leads.models import Lead
@@ -98,7 +98,7 @@ class SuggestionFilter(LiveRowsFilter):
     def search(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         """Return suggestions for leads that contain every word; the leads' trigram index serves it."""
         leads = Lead.objects.all()
-        for word in split_search_terms(value):
+        for word in people_search_terms(value):
             leads = leads.filter(search_text__contains=word)
         return queryset.filter(lead__in=leads.values("pk"))
 

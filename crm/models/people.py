@@ -17,14 +17,16 @@ from crm.records.base import (
     can_see_everyone,
     choices_check,
     digits_only,
+    distinct_tags_check,
     json_field,
     json_type_check,
     no_empty_tag_check,
     not_blank_check,
     owned_by_or_unassigned,
-    search_field,
+    people_search_field,
     search_index,
     tags_field,
+    tags_index,
     with_row_audit,
 )
 
@@ -75,7 +77,7 @@ class Client(Record):
     )
     tags = tags_field()
     custom_fields = json_field(dict)
-    search_text = search_field("name", "email", "phone", digits_only("phone"))
+    search_text = people_search_field("name", "email", "phone", digits_only("phone"))
 
     objects = LiveManager.from_queryset(ClientQuerySet)()
     everything = models.Manager.from_queryset(ClientQuerySet)()
@@ -94,11 +96,12 @@ class Client(Record):
             json_type_check("clients", "address", "object"),
             json_type_check("clients", "custom_fields", "object"),
             no_empty_tag_check("clients"),
+            distinct_tags_check("clients"),
         ]
         indexes = [
             models.Index(Lower("email"), condition=LIVE, name="clients_email"),
             models.Index("name", "id", condition=LIVE, name="clients_by_name"),
-            GinIndex("tags", condition=LIVE, name="clients_tags"),
+            tags_index("clients"),
             GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="clients_custom_fields"),
             search_index("clients"),
         ]
@@ -135,7 +138,7 @@ class Contact(Record):
     title = models.CharField(max_length=120, blank=True, default="", db_default="")
     tags = tags_field()
     custom_fields = json_field(dict)
-    search_text = search_field("name", "email", "phone", digits_only("phone"), "title")
+    search_text = people_search_field("name", "email", "phone", digits_only("phone"), "title")
 
     objects = LiveManager.from_queryset(ContactQuerySet)()
     everything = models.Manager.from_queryset(ContactQuerySet)()
@@ -150,6 +153,7 @@ class Contact(Record):
             not_blank_check("contacts", "name"),
             json_type_check("contacts", "custom_fields", "object"),
             no_empty_tag_check("contacts"),
+            distinct_tags_check("contacts"),
             models.UniqueConstraint(
                 Lower("email"),
                 condition=LIVE & ~models.Q(email=""),
@@ -159,7 +163,7 @@ class Contact(Record):
         ]
         indexes = [
             models.Index("name", "id", condition=LIVE, name="contacts_by_name"),
-            GinIndex("tags", condition=LIVE, name="contacts_tags"),
+            tags_index("contacts"),
             GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="contacts_custom_fields"),
             search_index("contacts"),
         ]

@@ -119,6 +119,25 @@ def tags_field() -> ArrayField:
     )
 
 
+def lower_tags(field: str) -> models.Func:
+    """Return the tags in lower case, by a function of the database: case makes no other tag."""
+    return models.Func(models.F(field), function="lower_tags", output_field=ArrayField(models.TextField()))
+
+
+def tags_index(table: str) -> GinIndex:
+    return GinIndex(lower_tags("tags"), condition=LIVE, name=f"{table}_tags")
+
+
+def distinct_tags_check(table: str) -> models.CheckConstraint:
+    """Return a check that no two tags differ only by case."""
+    are_distinct = models.Func(models.F("tags"), function="tags_are_distinct", output_field=models.BooleanField())
+    return models.CheckConstraint(
+        name=f"{table}_tags_distinct",
+        condition=models.Q(Exact(are_distinct, models.Value(True))),
+        violation_error_message="Two tags must not differ only by case.",
+    )
+
+
 def search_field(*parts: Any) -> models.GeneratedField:
     """Return a generated column of the lower-cased `parts`, so that one trigram index searches them all."""
     expressions: list[Any] = []
@@ -126,6 +145,20 @@ def search_field(*parts: Any) -> models.GeneratedField:
         expressions += [Coalesce(part, models.Value(""), output_field=models.TextField()), models.Value(" ")]
     return models.GeneratedField(
         expression=Lower(Concat(*expressions, output_field=models.TextField())),
+        output_field=models.TextField(),
+        db_persist=True,
+    )
+
+
+def people_search_field(*parts: Any) -> models.GeneratedField:
+    """Return a `search_field` that also finds names without their accents, and with either apostrophe.
+
+    `search_letters` is a function of the database; `crm.text.letters.plain_letters` does the same to a search.
+    """
+    plain = search_field(*parts)
+    (text,) = plain.expression.get_source_expressions()
+    return models.GeneratedField(
+        expression=models.Func(text, function="search_letters", output_field=models.TextField()),
         output_field=models.TextField(),
         db_persist=True,
     )

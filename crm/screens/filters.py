@@ -1,5 +1,6 @@
 """Filters that any list can use: search, tags, custom fields, owner, days, one related record."""
 
+from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -9,19 +10,25 @@ from django.db import models
 from django.utils import timezone
 
 from crm.models import User
+from crm.records.base import lower_tags
 from crm.screens.record_forms import TypedDecimalField
 from crm.text.cleaning import strip_nul
+from crm.text.letters import plain_letters
 from crm.text.phones import phone_digits
+from crm.text.tags import unique_tags
 
 MIN_SEARCH_LENGTH = 3
 PHONE_SEARCH_DIGITS = 10
 CUSTOM_FIELD_PREFIX = "cf."
+MAX_UNKNOWN_FILTERS = 5
 MIN_FILTER_DATE, MAX_FILTER_DATE = date(1900, 1, 1), date(2200, 1, 1)
 
 
 def owner_choices() -> list[tuple[str, str]]:
-    staff = User.objects.filter(is_active=True).order_by("first_name", "last_name", "username")
-    return [("me", "Me"), ("none", "Unassigned"), *((str(user.pk), str(user)) for user in staff)]
+    """Return the owners to filter by: users who have left come last, because records may still be theirs."""
+    staff = User.objects.order_by("-is_active", "first_name", "last_name", "username")
+    names = ((str(user.pk), str(user) if user.is_active else f"{user} (inactive)") for user in staff)
+    return [("me", "Me"), ("none", "Unassigned"), *names]
 
 
 class AmountFilter(django_filters.NumberFilter):
@@ -109,16 +116,16 @@ class RecordFilter(django_filters.FilterSet):
 
     def search(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         """Return rows that contain every word; the trigram index serves words of three letters and more."""
-        for word in split_search_terms(value):
+        for word in people_search_terms(value):
             queryset = queryset.filter(search_text__contains=word)
         return queryset
 
     def filter_tags(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        tags = [tag.strip() for tag in value.split(",") if tag.strip()]
+        tags = [tag.lower() for tag in unique_tags(value.split(","))]
         if not tags:
             return queryset
-        lookup = "tags__contains" if self.data.get("tags_mode") == "all" else "tags__overlap"
-        return queryset.filter(**{lookup: tags})
+        lookup = "contains" if self.data.get("tags_mode") == "all" else "overlap"
+        return queryset.alias(_tags=lower_tags("tags")).filter(**{f"_tags__{lookup}": tags})
 
     def filter_deleted(self, queryset: models.QuerySet, name: str, value: bool) -> models.QuerySet:
         return queryset.filter(deleted_at__isnull=False) if value else queryset
@@ -141,6 +148,19 @@ def split_search_terms(text: str) -> list[str]:
         return [number]
     words = text.split(" ")
     return words if all(len(word) >= MIN_SEARCH_LENGTH for word in words) else [text]
+
+
+def people_search_terms(text: str) -> list[str]:
+    """Return the terms to search people for: without accents, with one apostrophe, “Last, First” as two names."""
+    plain = plain_letters(strip_nul(text))
+    last, comma, first = (part.strip() for part in plain.partition(","))
+    if not comma or "@" in plain:
+        return split_search_terms(plain)
+    names = [word for part in (first, last) for word in part.replace(",", " ").split()]
+    if all(len(name) >= MIN_SEARCH_LENGTH for name in names):
+        return names or [plain]
+    # A name too short for the index is searched as the person writes it: first, then last.
+    return split_search_terms(" ".join(names))
 
 
 def custom_field_matches(key: str, value: str) -> models.Q:
@@ -169,6 +189,26 @@ class LiveRowsFilter(django_filters.FilterSet):
     def keep_all_rows(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
         """Filter nothing: `filter_queryset` reads this field."""
         return queryset
+
+
+def unknown_filters(filterset: django_filters.FilterSet, own_params: Collection[str] = ()) -> list[str]:
+    """Return the parameters of `filterset` with a value that name no filter; `own_params` belong to the page."""
+    known = {*filterset.form.fields, *own_params}
+    has_custom_fields = hasattr(filterset, "custom_filters")
+    return [
+        name
+        for name, value in filterset.data.items()
+        if value and name not in known and not (has_custom_fields and name.startswith(CUSTOM_FIELD_PREFIX))
+    ]
+
+
+def describe_unknown_filters(filterset: django_filters.FilterSet, own_params: Collection[str] = ()) -> list[str]:
+    """Return a sentence for each unknown filter, with the names of the filters that there are."""
+    names = ", ".join(name for name, field in filterset.form.fields.items() if not field.widget.is_hidden)
+    return [
+        f"There is no filter “{name[:40]}”, so it was left out. The filters are: {names}."
+        for name in unknown_filters(filterset, own_params)[:MAX_UNKNOWN_FILTERS]
+    ]
 
 
 def filter_by_owner(queryset: models.QuerySet, value: str, request: Any, field: str = "assigned_to") -> models.QuerySet:

@@ -6,6 +6,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, PAGE_VAR
 from django.db import models
 from django.http import HttpRequest, QueryDict
 from unfold.views import ChangeList
@@ -13,7 +15,7 @@ from unfold.views import ChangeList
 from crm.exceptions import InvalidInput
 from crm.models import SavedView, User
 from crm.screens.filter_sheet import build_filter_sheet
-from crm.screens.filters import CUSTOM_FIELD_PREFIX
+from crm.screens.filters import CUSTOM_FIELD_PREFIX, describe_unknown_filters
 from crm.screens.paging import CappedCount, Order, Page, capped_count, capped_counts, exact_count, fetch_page
 from crm.text.cleaning import strip_nul
 
@@ -24,6 +26,11 @@ AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, COUNT_PARAM, COUNT_ALL, FILTER_SHEET_PAR
     "count",
     "all",
     "sheet",
+)
+# Django's own parameters of a list, and those of the record pages that a list opens.
+LIST_PARAMS = frozenset(
+    {AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, COUNT_PARAM, FILTER_SHEET_PARAM, ERROR_FLAG, PAGE_VAR, ALL_VAR}
+    | {IS_POPUP_VAR, TO_FIELD_VAR, "_source_model", "_changelist_filters", "edit"}
 )
 # Counting a filtered list reads its rows, so the count stops at what a page can wait for.
 MAX_FILTERED_COUNT = 1_000
@@ -54,7 +61,9 @@ class Column:
 
 
 class KeysetChangeList(ChangeList):
-    """Django's change list with our filters and pages."""
+    """Django's change list with our filters and pages. `own_params` are parameters of the address beside filters."""
+
+    own_params = LIST_PARAMS
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> models.QuerySet:
         self.get = request.GET
@@ -66,6 +75,8 @@ class KeysetChangeList(ChangeList):
         for name, errors in self.filterset.form.errors.items():
             label = self.filterset.form.fields[name].label if name in self.filterset.form.fields else name
             messages.error(request, f"{label}: {' '.join(errors)} This filter was left out.")
+        for sentence in describe_unknown_filters(self.filterset, self.own_params):
+            messages.error(request, sentence)
         if self.model_admin.list_select_related:
             queryset = queryset.select_related(*self.model_admin.list_select_related)
         return queryset.defer(*self.model_admin.list_defer)

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+import phonenumbers
+
 PHONE_MIN_DIGITS, PHONE_MAX_DIGITS = 7, 15
 PHONE_PATTERN = re.compile(r"(?<![\w.,$€£])\+?\(?\d[\d\s().\-/]{5,22}\d(?!\w)")
 CALENDAR_DATE_PATTERN = re.compile(r"(?<!\d)(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./](?:19|20)\d\d)(?!\d)")
@@ -12,6 +14,19 @@ CALENDAR_DATE_PATTERN = re.compile(r"(?<!\d)(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]
 def phone_digits(text: str) -> str:
     """Return the digits of a telephone number, those of other scripts as 0 to 9."""
     return "".join(str(unicodedata.decimal(character)) for character in text if character.isdecimal())
+
+
+def phone_key(text: str, region: str) -> str:
+    """Return the number in `text` in international digits, equal for every notation; empty if it is no full number.
+
+    A number without a country code belongs to `region`, such as “US”. An extension does not count.
+    """
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return ""
+    digits = f"{number.country_code}{number.national_number}"
+    return digits if len(str(number.national_number)) >= PHONE_MIN_DIGITS else ""
 
 
 def find_phones(text: str) -> Iterator[re.Match[str]]:

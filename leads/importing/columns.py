@@ -2,11 +2,18 @@
 
 import itertools
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from crm.exceptions import InvalidInput
-from leads.importing.cells import normalize_name
+from leads.importing.synonyms import (
+    AMBIGUOUS_SYNONYMS,
+    BARE_NAMES,
+    FIELD_SYNONYMS,
+    RECORD_KEYS,
+    known_headers,
+    plain_name,
+)
 
 # Three columns of a file can make up our one name.
 NAME_PARTS = ("first_name", "middle_name", "last_name")
@@ -16,85 +23,49 @@ IMPORTABLE_FIELDS = (
     *("loss_reason", "loss_notes", "overall_score", "tier_override", "predicted_close_probability"),
     *("estimated_value", "expected_close_date", "closed_at", "tags"),
 )
+# Consent and its refusal, which become `communications`: field, channels, key. Several columns can feed one.
+CONSENT_FIELDS = {
+    "do_not_contact": (("email", "phone", "sms"), "do_not_contact"),
+    "do_not_email": (("email",), "do_not_contact"),
+    "do_not_call": (("phone",), "do_not_contact"),
+    "do_not_text": (("sms",), "do_not_contact"),
+    "email_consent": (("email",), "consent"),
+    "phone_consent": (("phone",), "consent"),
+    "sms_consent": (("sms",), "consent"),
+}
+TARGETS = (*IMPORTABLE_FIELDS, *NAME_PARTS, *CONSENT_FIELDS)
+# Of several columns for one of these fields, the first cell that is filled and fits counts.
+LIKE_COLUMN_FIELDS = frozenset(
+    {"contact_email", "contact_phone", "company_name", "company_website", "closed_at", "status", "assigned_to"}
+)
+IDENTIFYING_FIELDS = frozenset({"contact_name", "contact_email", "contact_phone", "company_name", *NAME_PARTS})
 # The error file begins with these columns; the import skips them, so that a corrected error file can be imported.
 ERROR_COLUMNS = ["line", "reason"]
 ROW_NUMBER_PLACEHOLDER = "row"
 TEMPLATE_PLACEHOLDER_PATTERN = re.compile(r"\{([^{}]*)\}")
 EMAIL_OR_URL_PATTERN = re.compile(r"\S+@\S+|https?://.*", re.IGNORECASE)
 NUMBER_OR_DATE_PATTERN = re.compile(r"[-+$€£]?\d[\d.,:/ -]*%?")
+CHOSEN, NAMED, CELLS_FIT = "chosen", "by its name", "by its name and cells"
 
-# Names of the same thing in the exports of HubSpot, Salesforce, Pipedrive, Zoho, Dynamics, Google and Outlook
-# contacts, LinkedIn, Mailchimp, and the agency systems Applied Epic, AMS360, EZLynx and HawkSoft, without case
-# and punctuation. If several columns match, the first name in this list wins.
-FIELD_SYNONYMS = {
-    "contact_name": """contactname fullname name contactfullname personname leadname primarycontact
-        primarycontactname clientname customername insuredname namedinsured applicantname prospectname
-        dealcontactperson associatedcontact displayname fileas""",
-    "first_name": """firstname givenname forename fname first contactfirstname personfirstname
-        applicantfirstname insuredfirstname clientfirstname customerfirstname primarycontactfirstname""",
-    "middle_name": "middlename additionalname middle middleinitial applicantmiddlename",
-    "last_name": """lastname familyname surname lname last contactlastname personlastname applicantlastname
-        insuredlastname clientlastname customerlastname primarycontactlastname""",
-    "contact_email": """contactemail email emailaddress mail primaryemail email1value email1 email1address
-        emailaddress1 workemail businessemail personemail personemailwork applicantemail applicantemailaddress
-        insuredemail clientemail customeremail primarycontactemail leademail personemailhome
-        personemailother homeemail personalemail""",
-    "contact_phone": """contactphone phone phonenumber contactphonenumber telephone telephonenumber tel
-        primaryphone phone1value phone1 mobilephone mobilephonenumber mobile mobilenumber cellphone cell
-        cellphonenumber workphone businessphone personphone personphonework personphonemobile homephone
-        personphonehome applicantphone applicantcellphone applicanthomephone insuredphone clientphone
-        customerphone leadphone""",
-    "company_name": """companyname company companyaccount account accountname organization organisation
-        organizationname organization1name personorganization dealorganization leadorganization
-        associatedcompany associatedcompanyprimary firm firmname businessname business employer
-        parentcustomer""",
-    "company_website": """companywebsite website websiteurl webpage homepage web companydomainname
-        companydomain website1value organizationwebsite businesswebsite""",
-    "client_type": "clienttype",
-    "source_type": "sourcetype",
-    "source_detail": """sourcedetail leadsource source originalsource originaltrafficsource leadsourcedetail
-        contactsource dealsource referredby referralsource""",
-    "assigned_to": "assignedto",
-    "notes": "notes note description comments comment remarks background biographies",
-    "status": "status stage",
-    "insurance_type": "insurancetype lineofinsurance",
-    "loss_reason": "lossreason",
-    "loss_notes": "lossnotes",
-    "overall_score": "overallscore",
-    "tier_override": "tieroverride",
-    "predicted_close_probability": "predictedcloseprobability",
-    "estimated_value": """estimatedvalue value amount dealvalue dealamount leadvalue opportunityamount
-        estvalue estrevenue closevalue premium annualpremium annualizedpremium estimatedpremium
-        policyannualpremium quotedpremium""",
-    "expected_close_date": """expectedclosedate closedate closingdate estclosedate estimatedclosedate
-        targetclosedate dealexpectedclosedate leadexpectedclosedate""",
-    "closed_at": "closedat",
-    "tags": "tags tag labels label categories groupmembership leadlabels deallabel personlabel",
-}
-# Names with different meanings in different systems: used only if the cells fit the field.
-AMBIGUOUS_SYNONYMS = {
-    "client_type": "type customertype accounttype recordtype prospecttype",
-    "source_type": "source leadsource originalsource",
-    "assigned_to": """owner leadowner contactowner dealowner opportunityowner accountowner producer agent
-        accountexecutive accountmanager salesrep salesagent salesperson csr""",
-    "status": "leadstatus leadstage dealstage dealstatus opportunitystage pipelinestage lifecyclestage",
-    "insurance_type": """line lineofbusiness lob policytype coveragetype coverage product producttype
-        insuranceline policyline""",
-    "loss_reason": "lostreason deallostreason closedlostreason reasonlost",
-    "overall_score": "score leadscore",
-}
-
-# Takes a field and the texts of a column, and returns whether the texts can be values of the field.
+# Takes a field and the texts of a column, and returns whether one of the texts can be a value of the field.
 CellsMatchField = Callable[[str, list[str]], bool]
 
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """The source of each field of a lead: a column, by its index, or a template."""
+    """The source of each field of a lead: a column, by its index, or a template.
+
+    `alternatives` are further columns of a field, by index, for rows in which its column is empty. `reasons` says
+    for each column with a field why it has that field. `key` is the column with the identifiers of the other system.
+    """
 
     header: list[str]
     columns: Mapping[str, int]
     templates: Mapping[str, str]
+    alternatives: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    key: int | None = None
+    is_key_chosen: bool = False
 
     @property
     def custom_columns(self) -> dict[int, str]:
@@ -103,9 +74,19 @@ class ImportPlan:
         used = {*self.columns.values(), *error_columns}
         return {index: name for index, name in enumerate(self.header) if index not in used}
 
+    def unused_columns(self) -> list[str]:
+        """Return the names of the columns that become custom fields in every row."""
+        used = {index for indexes in self.alternatives.values() for index in indexes}
+        return [name for index, name in self.custom_columns.items() if index not in used]
+
     @property
     def name_parts(self) -> list[int]:
         return [self.columns[part] for part in NAME_PARTS if part in self.columns]
+
+    def columns_of(self, target: str) -> tuple[int, ...]:
+        """Return the columns of a field, the first choice first."""
+        first = (self.columns[target],) if target in self.columns else ()
+        return first + tuple(self.alternatives.get(target, ()))
 
 
 def plan_import(
@@ -115,59 +96,126 @@ def plan_import(
     *,
     column_fields: Mapping[str, str],
     field_templates: Mapping[str, str],
+    key: str = "",
 ) -> ImportPlan:
     """Decide the source of each field: as `column_fields` and `field_templates` say, else guessed from the names.
 
     `column_fields` maps a column to a field, or to "" to keep it as a custom field. `field_templates` maps a field
-    to a template. `rows` are the first rows of the file.
+    to a template. `rows` are the first rows of the file. `key` names the column that identifies a row.
 
     Raises:
-        InvalidInput: a column or field does not exist, a field has two sources, or the name has none.
+        InvalidInput: a column or field does not exist, a field has two sources, or nothing names or reaches a person.
     """
-    mapped = {column_index(column, header): validate_field(field) for column, field in column_fields.items()}
+    mapped = {column_index(column, header): validate_field(name) for column, name in column_fields.items()}
     check_header_row(header, mapped)
     check_single_source([*filter(None, mapped.values()), *map(validate_field, field_templates)])
-    for name in itertools.chain.from_iterable(map(TEMPLATE_PLACEHOLDER_PATTERN.findall, field_templates.values())):
-        if name != ROW_NUMBER_PLACEHOLDER:
-            column_index(name, header)
-    columns = {field: index for index, field in mapped.items() if field}
-    unmapped = {index: normalize_name(name) for index, name in enumerate(header) if index not in mapped}
-    columns |= guess_columns(unmapped, rows, cells_match, used={*columns, *field_templates})
-    plan = ImportPlan(header, columns, field_templates)
-    if not ("contact_name" in {*columns, *field_templates} or plan.name_parts):
+    check_placeholders(field_templates, header)
+    chosen, further = group_by_field(mapped)
+    unmapped = {index: plain_name(name) for index, name in enumerate(header) if index not in mapped}
+    guesses = ColumnGuesses(unmapped, rows, cells_match, used={*chosen, *field_templates})
+    plan = ImportPlan(
+        header,
+        {**chosen, **guesses.columns},
+        field_templates,
+        {**guesses.alternatives, **further},
+        {**guesses.reasons, **dict.fromkeys((index for index, name in mapped.items() if name), CHOSEN)},
+        column_index(key, header) if key else find_key(header),
+        bool(key),
+    )
+    if IDENTIFYING_FIELDS.isdisjoint({*plan.columns, *field_templates}):
         raise InvalidInput(
-            "No column holds the name of a person. Choose one with --map, or build names with --set, for example "
+            "No column holds the name of a person, a company, an email address or a phone number. Choose one with "
+            "--map, or build names with --set, for example "
             f"--set contact_name='Applicant {{row}}'. The columns are: {', '.join(header)}."
         )
     return plan
 
 
-def guess_columns(
-    unmapped: Mapping[int, str], rows: list[list[str]], cells_match: CellsMatchField, *, used: set[str]
-) -> dict[str, int]:
-    """Guess a column for each field that has none; `unmapped` maps the index of a column to its normalized name."""
-    columns: dict[str, int] = {}
-    for field in (*IMPORTABLE_FIELDS, *NAME_PARTS):
-        if field in used or conflicts_with_name_parts(field, {*used, *columns}):
-            continue
-        indexes = {name: index for index, name in reversed(unmapped.items()) if index not in columns.values()}
-        certain = (indexes[name] for name in FIELD_SYNONYMS[field].split() if name in indexes)
-        ambiguous = (
-            indexes[name]
-            for name in AMBIGUOUS_SYNONYMS.get(field, "").split()
-            if name in indexes and cells_match(field, non_blank_cells(rows, indexes[name]))
-        )
-        index = next(itertools.chain(certain, ambiguous), None)
-        if index is not None:
-            columns[field] = index
-    return columns
+def group_by_field(mapped: Mapping[int, str]) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
+    """Return the first column of each field, and the further columns of the fields that have several."""
+    first: dict[str, int] = {}
+    further: dict[str, tuple[int, ...]] = {}
+    for index, name in mapped.items():
+        if name and first.setdefault(name, index) != index:
+            further[name] = (*further.get(name, ()), index)
+    return first, further
 
 
-def conflicts_with_name_parts(field: str, used: set[str]) -> bool:
-    """Return whether `field` is the full name and a part of it is used, or the other way round."""
-    if field == "contact_name":
+class ColumnGuesses:
+    """Guess a column for each field that has none; `unmapped` maps the index of a column to its plain name."""
+
+    def __init__(
+        self, unmapped: Mapping[int, str], rows: list[list[str]], cells_match: CellsMatchField, *, used: set[str]
+    ) -> None:
+        self.unmapped, self.rows, self.cells_match = unmapped, rows, cells_match
+        self.columns: dict[str, int] = {}
+        self.alternatives: dict[str, tuple[int, ...]] = {}
+        self.reasons: dict[int, str] = {}
+        if used.isdisjoint({"contact_name", *NAME_PARTS}):
+            self.columns.update(resolve_bare_name(unmapped, rows))
+            self.reasons.update(dict.fromkeys(self.columns.values(), NAMED))
+        for target in (*IMPORTABLE_FIELDS, *NAME_PARTS, *CONSENT_FIELDS):
+            if target not in self.columns and not conflicts_with_name_parts(target, {*used, *self.columns}):
+                self.guess(target, has_column=target in used)
+
+    def guess(self, target: str, *, has_column: bool) -> None:
+        """Find the columns of `target`; with `has_column`, only further ones."""
+        is_like = target in LIKE_COLUMN_FIELDS or target in CONSENT_FIELDS
+        if has_column and not is_like:
+            return
+        found = list(itertools.islice(self.candidates(target), None if is_like else 1))
+        if found and not has_column:
+            self.columns[target] = found.pop(0)
+        if found:
+            self.alternatives[target] = tuple(found)
+
+    def candidates(self, target: str) -> Iterable[int]:
+        """Yield the columns that can be `target`, the likeliest first."""
+        taken = {*self.columns.values(), *itertools.chain.from_iterable(self.alternatives.values())}
+        indexes = {name: index for index, name in reversed(self.unmapped.items()) if index not in taken}
+        for name in FIELD_SYNONYMS[target].split():
+            if name in indexes:
+                self.reasons.setdefault(indexes[name], NAMED)
+                yield indexes.pop(name)
+        for name in AMBIGUOUS_SYNONYMS.get(target, "").split():
+            if name in indexes and self.cells_match(target, non_blank_cells(self.rows, indexes[name])):
+                self.reasons.setdefault(indexes[name], CELLS_FIT)
+                yield indexes.pop(name)
+
+
+def resolve_bare_name(unmapped: Mapping[int, str], rows: list[list[str]]) -> dict[str, int]:
+    """Return the meaning of a column called just “name”, in any language, beside a given or a family name."""
+    indexes = {name: index for index, name in reversed(unmapped.items())}
+    bare = next((indexes[name] for name in indexes if name in BARE_NAMES), None)
+    given, family = (
+        next((indexes[name] for name in FIELD_SYNONYMS[part].split() if name in indexes), None)
+        for part in ("first_name", "last_name")
+    )
+    if bare is None or (given is None) == (family is None):
+        return {}
+    if given is None:
+        return {} if repeats_cells(rows, bare, family) else {"first_name": bare, "last_name": family}
+    return {} if repeats_cells(rows, bare, given) else {"first_name": given, "last_name": bare}
+
+
+def repeats_cells(rows: list[list[str]], whole: int, part: int) -> bool:
+    """Return whether the cells of the column `whole` contain those of the column `part`."""
+    pairs = [(cells[whole], cells[part]) for cells in rows if max(whole, part) < len(cells)]
+    pairs = [(text, piece) for text, piece in pairs if text.strip() and piece.strip()]
+    return 2 * sum(piece.strip().casefold() in text.casefold() for text, piece in pairs) > len(pairs)
+
+
+def find_key(header: list[str]) -> int | None:
+    """Return the column that identifies a row in the other system, if there is one."""
+    names = [plain_name(name) for name in header]
+    return next((names.index(name) for name in RECORD_KEYS if name in names), None)
+
+
+def conflicts_with_name_parts(target: str, used: set[str]) -> bool:
+    """Return whether `target` is the full name and a part of it is used, or the other way round."""
+    if target == "contact_name":
         return not used.isdisjoint(NAME_PARTS)
-    return field in NAME_PARTS and "contact_name" in used
+    return target in NAME_PARTS and "contact_name" in used
 
 
 def non_blank_cells(rows: list[list[str]], index: int) -> list[str]:
@@ -187,23 +235,30 @@ def column_index(column: str, header: list[str]) -> int:
     raise InvalidInput(f"There is no column “{column}”. The columns are: {', '.join(header)}.")
 
 
-def validate_field(field: str) -> str:
-    if field and field not in {*IMPORTABLE_FIELDS, *NAME_PARTS}:
-        fields = ", ".join((*IMPORTABLE_FIELDS, *NAME_PARTS))
-        raise InvalidInput(f"A lead has no field “{field}”. The fields are: {fields}.")
-    return field
+def validate_field(name: str) -> str:
+    if name and name not in TARGETS:
+        raise InvalidInput(f"A lead has no field “{name}”. The fields are: {', '.join(TARGETS)}.")
+    return name
+
+
+def check_placeholders(field_templates: Mapping[str, str], header: list[str]) -> None:
+    """Refuse a template that names a column that does not exist."""
+    for name in itertools.chain.from_iterable(map(TEMPLATE_PLACEHOLDER_PATTERN.findall, field_templates.values())):
+        if name != ROW_NUMBER_PLACEHOLDER:
+            column_index(name, header)
 
 
 def check_single_source(fields: list[str]) -> None:
-    for index, field in enumerate(fields):
-        if field in fields[:index] or conflicts_with_name_parts(field, {*fields[:index]}):
-            raise InvalidInput(f"The field {field} has two sources. Remove one of its --map or --set options.")
+    for index, name in enumerate(fields):
+        is_repeated = name in fields[:index] and name not in CONSENT_FIELDS
+        if is_repeated or conflicts_with_name_parts(name, {*fields[:index]}):
+            raise InvalidInput(f"The field {name} has two sources. Remove one of its --map or --set options.")
 
 
 def check_header_row(header: list[str], mapped: Mapping[int, str]) -> None:
     """Refuse a first row that holds data instead of column names."""
-    known_names = {name for names in (*FIELD_SYNONYMS.values(), *AMBIGUOUS_SYNONYMS.values()) for name in names.split()}
-    has_column_names = bool(mapped) or any(normalize_name(cell) in known_names for cell in header)
+    names = known_headers()
+    has_column_names = bool(mapped) or any(plain_name(cell) in names for cell in header)
     data_pattern = (
         EMAIL_OR_URL_PATTERN
         if has_column_names

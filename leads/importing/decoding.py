@@ -2,11 +2,13 @@
 
 import codecs
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from charset_normalizer import from_bytes
 
 from crm.exceptions import InvalidInput
+from leads.importing.charsets import rank_encodings
 
 # In bytes. The first block of a file shows its type.
 BLOCK_SIZE = 64 * 1024
@@ -32,13 +34,7 @@ BROKEN_BYTE_MARK = "\udcff"
 BROKEN_BYTES_HANDLER = "crm_broken_bytes"
 ESCAPED_BYTES_PATTERN = re.compile("[\udc80-\udcff]+")
 
-# Statistical detection fails on a few names, so Western text is recognised by its letters: Western words have single
-# accents, while other encodings read as Western give runs of accents, or symbols within words.
-WESTERN_TEXT_PATTERN = re.compile(
-    r"[\x00-\x7fÀ-ÏÑ-ÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿŠšŽžŒœŸ"
-    "\xa0\xad‘’‚“”„‹›«»–—…•·€£¥§©®™°´ªº¡¿½¼¾×²ˆ˜†‰]*"
-)
-NOT_WESTERN_PATTERN = re.compile("[À-ÖØ-öø-ÿŠšŽžŒœŸ]{3}|[a-z][À-ÞŠŽŒŸ¿¡£¥§‚„†‰•×–—][a-z]")
+# Encodings of other alphabets, which are told apart by statistics.
 LEGACY_ENCODINGS = [
     *("cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256"),
     *("cp932", "gb18030", "big5", "cp949", "koi8_r", "cp850", "mac_roman"),
@@ -54,8 +50,8 @@ def _mark_broken_byte(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(BROKEN_BYTES_HANDLER, _mark_broken_byte)
 
 
-def detect_encoding(path: Path) -> str:
-    """Return the encoding of the text file at `path`. Reads the file once, block by block.
+def detect_encodings(path: Path) -> list[str]:
+    """Return the encoding of the text file at `path`, then others that are as likely. Reads the file once, in blocks.
 
     Raises:
         InvalidInput: the file cannot be read or is not text.
@@ -64,7 +60,8 @@ def detect_encoding(path: Path) -> str:
         with path.open("rb") as file:
             head = file.read(BLOCK_SIZE)
         check_is_text(head, path.name)
-        return detect_marked_encoding(head) or detect_unmarked_encoding(path)
+        marked = detect_marked_encoding(head)
+        return [marked] if marked else detect_unmarked_encodings(path)
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -95,8 +92,8 @@ def detect_marked_encoding(head: bytes) -> str | None:
     return None
 
 
-def detect_unmarked_encoding(path: Path) -> str:
-    """Return UTF-8 if the file is valid but for a little damage, else the likeliest legacy encoding."""
+def detect_unmarked_encodings(path: Path) -> list[str]:
+    """Return UTF-8 if the file is valid but for a little damage, else the likeliest legacy encodings."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     sample, damaged_count, multibyte_count = b"", 0, 0
     with path.open("rb") as file:
@@ -107,7 +104,7 @@ def detect_unmarked_encoding(path: Path) -> str:
                 damaged_count += damaged
                 sample = sample or non_ascii_lines(chunk)
     # Legacy text read as UTF-8 is nearly all damage.
-    return "utf-8" if 2 * damaged_count <= multibyte_count else detect_legacy_encoding(sample)
+    return ["utf-8"] if 2 * damaged_count <= multibyte_count else detect_legacy_encodings(sample)
 
 
 def non_ascii_lines(chunk: bytes) -> bytes:
@@ -115,10 +112,20 @@ def non_ascii_lines(chunk: bytes) -> bytes:
     return b"\n".join(line for line in chunk.split(b"\n") if not line.isascii())[:BLOCK_SIZE]
 
 
-def detect_legacy_encoding(sample: bytes) -> str:
-    """Return the likeliest encoding of a `sample` that is not UTF-8."""
-    western = sample.decode("cp1252", errors="replace")
-    if WESTERN_TEXT_PATTERN.fullmatch(western) and not NOT_WESTERN_PATTERN.search(western):
-        return "cp1252"
+def detect_legacy_encodings(sample: bytes) -> list[str]:
+    """Return the likeliest encodings of a `sample` that is not UTF-8; several if nothing tells them apart."""
+    if latin := rank_encodings(sample):
+        return latin
     best_match = from_bytes(sample, cp_isolation=LEGACY_ENCODINGS).best()
-    return best_match.encoding if best_match else "cp1252"
+    return [best_match.encoding if best_match else "cp1252"]
+
+
+def differing_lines(path: Path, encodings: Sequence[str], count: int) -> list[dict[str, str]]:
+    """Return the first `count` lines that `encodings` read differently, each as a text by encoding."""
+    found: list[dict[str, str]] = []
+    with path.open("rb") as file:
+        while len(found) < count and (line := file.readline(BLOCK_SIZE)):
+            texts = {name: line.decode(name, errors="replace").strip() for name in encodings}
+            if len(set(texts.values())) > 1:
+                found.append(texts)
+    return found

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from crm.exceptions import InvalidInput
-from leads.importing.decoding import BLOCK_SIZE, BROKEN_BYTES_HANDLER, detect_encoding
+from leads.importing.decoding import BLOCK_SIZE, BROKEN_BYTES_HANDLER, detect_encodings
 
 DELIMITERS = ",;\t|"
 # In characters. Limits how much of a file is held in memory.
@@ -66,21 +66,35 @@ class Dialect:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A CSV file with its encoding, dialect and column names. Its rows can be read any number of times."""
+    """A CSV file with its encoding, dialect and column names. Its rows can be read any number of times.
+
+    `other_encodings` explain its letters as well as `encoding` does, and give other letters.
+    """
 
     path: Path
     encoding: str
     dialect: Dialect
     header: list[str]
+    other_encodings: tuple[str, ...] = ()
 
     def rows(self) -> Iterator[CsvRow]:
         """Yield every row below the column names, except blank ones."""
         rows = self._all_rows()
         next(rows)
-        return rows
+        return map(self._unwrap, rows)
 
     def sample(self) -> list[CsvRow]:
         return list(itertools.islice(self.rows(), SAMPLE_ROWS))
+
+    def _unwrap(self, row: CsvRow) -> CsvRow:
+        """Return the cells of a row that a program has put into quotes as a whole; other rows as they are."""
+        if len(row.cells) != 1 or len(self.header) == 1 or row.fault:
+            return row
+        try:
+            cells = next(self.dialect.reader(iter(row.cells)), row.cells)
+        except csv.Error:
+            return row
+        return CsvRow(row.line, cells) if len(cells) == len(self.header) else row
 
     def _all_rows(self) -> Iterator[CsvRow]:
         with open_csv_text(self.path, self.encoding) as text:
@@ -93,7 +107,9 @@ def open_csv(path: Path, encoding: str | None = None) -> CsvFile:
     Raises:
         InvalidInput: the file cannot be read, is empty or not text, or its first row does not name columns.
     """
-    detected = detect_encoding(path)
+    detected, *others = detect_encodings(path)
+    if encoding:
+        others = []
     encoding = validate_encoding(encoding) if encoding else detected
     try:
         with open_csv_text(path, encoding) as text:
@@ -106,7 +122,7 @@ def open_csv(path: Path, encoding: str | None = None) -> CsvFile:
         raise InvalidInput(f"{path.name} is empty.")
     if first.fault:
         raise InvalidInput(f"The column names of {path.name} cannot be read: line {first.line} {first.fault}.")
-    return CsvFile(path, encoding, dialect, make_column_names(first.cells))
+    return CsvFile(path, encoding, dialect, make_column_names(first.cells), tuple(others))
 
 
 def validate_encoding(name: str) -> str:

@@ -11,9 +11,10 @@ from typing import Any
 
 from crm.exceptions import InvalidInput
 from leads.importing.columns import ERROR_COLUMNS
+from leads.importing.duplicates import DuplicateRow
+from leads.importing.exceptions import Question, RowRejected
+from leads.importing.preview import ImportPreview
 from leads.importing.reading import CsvRow
-from leads.importing.rows import RowRejected
-from leads.importing.staging import DuplicateRow
 
 MAX_QUOTED_REASONS = 10
 
@@ -23,6 +24,8 @@ class ImportOutcome:
     """The counts of an import: rows read = imported + duplicates + rejected.
 
     `reason_counts` counts the rows by reason; `first_reasons` quotes the first ones, with their lines.
+    `doubt_counts` and `first_doubts` do the same for cells that did not fit their field and were kept as custom fields.
+    `questions` are what a dry run found that has two readings, `former_imports` the earlier imports of the same file.
     """
 
     rows_read: int
@@ -31,6 +34,11 @@ class ImportOutcome:
     rejected: int
     reason_counts: Counter[str]
     first_reasons: list[str]
+    doubt_counts: Counter[str]
+    first_doubts: list[str]
+    questions: tuple[Question, ...]
+    preview: ImportPreview
+    former_imports: tuple[str, ...]
 
 
 class ImportReport:

@@ -1,144 +1,235 @@
-"""Convert one row of a file into the columns of a lead, or reject it with a reason. Pure: no database."""
+"""Convert one row of a file into the columns of a lead, or reject it with a reason. Pure: no database.
+
+A cell that does not fit its field never costs the row: the field stays empty, the text becomes a custom field, and
+the report says so. Nothing of a row is dropped.
+"""
 
 import re
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from json import JSONEncoder
 from typing import Any, NamedTuple
 
-from django.db.models import TextChoices
 from django.utils import timezone
 from uuid_utils import uuid7
 
-from crm.models import ClientType
-from leads.importing.cells import (
-    AmountParser,
-    CellParser,
-    ChoiceParser,
-    DateParser,
-    EmailParser,
-    FractionParser,
-    InvalidCell,
-    LineParser,
-    PastDateParser,
-    PhoneParser,
-    TagsParser,
-    WebsiteParser,
-    guess_day_first,
-    guess_decimal_mark,
-    is_empty_cell,
-    normalize_name,
-    parse_long_text,
-)
+from crm.text.phones import phone_key
+from leads.importing.cells import CellParser, Partial, is_empty_cell, is_nothing_picked
 from leads.importing.columns import (
+    CONSENT_FIELDS,
     IMPORTABLE_FIELDS,
     ROW_NUMBER_PLACEHOLDER,
     TEMPLATE_PLACEHOLDER_PATTERN,
-    CellsMatchField,
     ImportPlan,
     non_blank_cells,
 )
+from leads.importing.drafts import COLUMN_INDEX, LEAD_COLUMNS, RowDraft
+from leads.importing.exceptions import AmbiguousCell, InvalidCell, RowRejected
+from leads.importing.lead_rules import LeadRules
+from leads.importing.questions import OpenQuestions
 from leads.importing.reading import FORBIDDEN_CHARACTERS, CsvRow
-from leads.models import Lead, LossReason, ScoringPolicy, Source, Tier
+from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, parser_for_field
+from leads.importing.values.stages import Renamed
+from leads.models import Lead, Source
 
-# The columns of a lead that an import fills, in the order of the values of a row.
-LEAD_COLUMNS = ("id", *IMPORTABLE_FIELDS, "priority_tier", "signals", "custom_fields")
-COLUMN_INDEX = {field: index for index, field in enumerate(LEAD_COLUMNS)}
 # In these fields a word such as “none” can be the value itself.
 FREE_TEXT_FIELDS = frozenset({"contact_name", "company_name", "source_detail", "notes", "loss_notes", "tags"})
+# Where the text of a cell goes that is no value of its field, unless the file fills that field itself.
+OVERFLOW_FIELDS = {"source_type": "source_detail", "loss_reason": "loss_notes"}
 # A number that JSON returns exactly as it was written, without losing a sign, a zero or a digit.
 EXACT_NUMBER_PATTERN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{0,14}[1-9])?")
 MAX_EXACT_DIGITS = 15
-# The share of the cells that must fit the field before a column with an ambiguous name is used.
-MIN_MATCHING_SHARE = 0.5
 MAX_QUOTED_CHARACTERS = 60
+MAX_QUOTED_DOUBTS = 10
 
 encode_json = JSONEncoder(ensure_ascii=False).encode
 TextSource = Callable[[list[str], int], str]
 
 
-class RowRejected(Exception):
-    """A row cannot be imported. The message quotes the row; `kind` is the same for all rows with this problem."""
-
-    def __init__(self, reason: str, kind: str = "") -> None:
-        super().__init__(reason)
-        self.kind = kind or reason
-
-    @classmethod
-    def for_cell(cls, label: str, text: str, why: str) -> "RowRejected":
-        excerpt = text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}…"
-        return cls(f"{label} “{excerpt}” {why}.", f"{label} {why}.")
-
-
-@dataclass(frozen=True)
-class ImportContext:
-    """The stages, lines, owners and scoring policy that the cells of a file refer to."""
-
-    stage: ChoiceParser
-    line: ChoiceParser
-    owner: ChoiceParser
-    open_stages: frozenset[str]
-    lost_stages: frozenset[str]
-    policy: ScoringPolicy
+def quote_cell(label: str, text: str, why: str) -> str:
+    excerpt = text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}…"
+    return f"{label} “{excerpt}” {why}."
 
 
 class FieldStep(NamedTuple):
-    """How one field gets its value. In free text, a word such as “none” is kept."""
+    """How one field gets its value: from the first of its sources that is filled and fits.
 
-    index: int
-    text: TextSource
+    A source is the index of a column (-1: none) and a function that returns the text. `values` replaces texts before
+    they are parsed. In free text, a word such as “none” is kept.
+    """
+
+    field: str
+    sources: tuple[tuple[int, TextSource], ...]
     parse: CellParser
     label: str
     source: str
-    is_free_text: bool
+    values: dict[str, str]
+    overflow: str
+
+    @property
+    def is_free_text(self) -> bool:
+        return self.field in FREE_TEXT_FIELDS
+
+
+class Doubts:
+    """The cells that did not fit their field and are kept as text: counted by kind, the first ones quoted."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.first: list[str] = []
+
+    def add(self, line: int, label: str, text: str, why: str) -> None:
+        self.counts[f"{label} {why}."] += 1
+        if len(self.first) < MAX_QUOTED_DOUBTS:
+            self.first.append(f"line {line}: {quote_cell(label, text, why)}")
 
 
 class LeadReader:
     """Convert the rows of one file into leads according to an import plan."""
 
     def __init__(
-        self, plan: ImportPlan, context: ImportContext, sample: list[list[str]], *, source_detail: str
+        self,
+        plan: ImportPlan,
+        context: ImportContext,
+        sample: list[list[str]],
+        *,
+        source_detail: str,
+        notation: Notation = UNDECIDED,
+        values: dict[int, dict[str, str]] | None = None,
     ) -> None:
         self.context, self.started_at = context, timezone.now().isoformat(timespec="seconds")
-        self.header = plan.header
-        self.steps = build_steps(plan, context, sample)
+        self.plan, self.header = plan, plan.header
+        self.rules, self.doubts, self.questions = LeadRules(plan, context), Doubts(), OpenQuestions()
+        self.steps = StepBuilder(plan, context, sample, notation, values or {}).steps()
         self.custom_columns = [(index, f"{encode_json(name)}:") for index, name in plan.custom_columns.items()]
         self.defaults = [default_value(field) for field in LEAD_COLUMNS]
         self.defaults[COLUMN_INDEX["source_type"]] = Source.IMPORT.value
         self.defaults[COLUMN_INDEX["source_detail"]] = source_detail
+        self.defaults[COLUMN_INDEX["communications"]] = "{}"
 
     def read_row(self, number: int, row: CsvRow) -> list[Any]:
         """Return the values of `LEAD_COLUMNS` for row `number` of the file.
 
         Raises:
-            RowRejected: a cell is invalid, or the lead as a whole is.
+            RowRejected: the row is damaged, or says nothing of a person or a company.
         """
-        cells = self.validate_cells(row)
-        values = self.defaults.copy()
+        draft = RowDraft(self.validate_cells(row), number, self.defaults.copy(), self.defaults)
         for step in self.steps:
-            text = step.text(cells, number).strip()
-            if not text or (not step.is_free_text and is_empty_cell(text)):
-                continue
-            try:
-                values[step.index] = step.parse(text)
-            except InvalidCell as error:
-                raise RowRejected.for_cell(step.label, text, str(error)) from None
-        self.check_lead(values)
+            self.fill_field(draft, step)
+        self.rules.complete(draft)
+        for label, text, why in draft.doubts:
+            self.doubts.add(row.line, label, text, why)
+        values = draft.values
         values[COLUMN_INDEX["id"]] = str(uuid7())
         score = values[COLUMN_INDEX["overall_score"]]
         values[COLUMN_INDEX["priority_tier"]] = values[
             COLUMN_INDEX["tier_override"]
         ] or self.context.policy.tier_for_score(score)
         values[COLUMN_INDEX["signals"]] = self.imported_score_signals(score)
-        values[COLUMN_INDEX["custom_fields"]] = custom_fields_json(self.custom_columns, cells)
+        if draft.consents:
+            values[COLUMN_INDEX["communications"]] = encode_json(draft.consents)
+        values[COLUMN_INDEX["custom_fields"]] = custom_fields_json(self.custom_columns, self.header, draft)
         return values
+
+    def fill_field(self, draft: RowDraft, step: FieldStep) -> None:
+        """Set the field of `step` to its first text that fits; keep the texts that do not."""
+        for index, source in step.sources:
+            text = source(draft.cells, draft.number).strip()
+            if not text or is_nothing_picked(text) or (not step.is_free_text and is_empty_cell(text)):
+                continue
+            if self.read_cell(draft, step, index, text) and not self.reads_on(draft, step):
+                return
+
+    def reads_on(self, draft: RowDraft, step: FieldStep) -> bool:
+        """Return whether further columns count although one has filled the field.
+
+        Every refusal of contact counts, and so does a column that says that the lead is closed.
+        """
+        is_open = step.field == "status" and draft.get("status") in self.context.open_stages
+        return is_open or step.field in CONSENT_FIELDS
+
+    def read_cell(self, draft: RowDraft, step: FieldStep, index: int, text: str) -> bool:
+        """Set the field of `step` to the value of `text`. Return whether it has one."""
+        replaced = step.values.get(text.casefold(), text) if step.values else text
+        if not replaced:
+            return False
+        try:
+            value = step.parse(replaced)
+        except InvalidCell as error:
+            if isinstance(error, AmbiguousCell):
+                self.questions.add(error.kind, self.header[index] if index >= 0 else step.field, text)
+            return self.keep_invalid(draft, step, index, text, error)
+        plain_value = value.value if isinstance(value, Partial | Renamed) else value
+        if not self.set_value(draft, step, index, plain_value):
+            return False
+        has_overflow = isinstance(value, Renamed) and self.add_overflow(draft, step, text)
+        if (plain_value is not value or replaced is not text) and not has_overflow:
+            self.keep(draft, index, step.label, text)
+        elif index >= 0:
+            draft.used.add(index)
+        return True
+
+    def set_value(self, draft: RowDraft, step: FieldStep, index: int, value: Any) -> bool:
+        """Set the field of `step`, unless it has a value that counts more. Return whether it was set."""
+        if step.field in CONSENT_FIELDS:
+            channels, key = CONSENT_FIELDS[step.field]
+            for channel in channels:
+                known = draft.consents.setdefault(channel, {})
+                known[key] = (known.get(key, False) or value) if key == "do_not_contact" else value
+            return True
+        if step.field == "status" and step.field in draft.origins and value in self.context.open_stages:
+            return False
+        draft.set(step.field, value)
+        if index >= 0:
+            draft.origins[step.field] = index
+        return True
+
+    def keep_invalid(self, draft: RowDraft, step: FieldStep, index: int, text: str, error: InvalidCell) -> bool:
+        """Keep the text of a cell that does not fit, use what is usable of it, and return whether something was."""
+        if self.add_overflow(draft, step, text):
+            draft.used.add(index)
+            return True
+        if step.field == "status" and step.field in draft.origins:
+            return False
+        self.keep(draft, index, step.label, text)
+        draft.doubts.append((step.label, text, str(error)))
+        if error.usable:
+            self.set_value(draft, step, index, error.usable)
+        return bool(error.usable)
+
+    @staticmethod
+    def keep(draft: RowDraft, index: int, label: str, text: str) -> None:
+        if index >= 0:
+            draft.kept.add(index)
+        else:
+            draft.texts.append((label, text))
+
+    @staticmethod
+    def add_overflow(draft: RowDraft, step: FieldStep, text: str) -> bool:
+        """Put `text` into the field beside that of `step`, if that is free and long enough."""
+        if not step.overflow:
+            return False
+        max_length = Lead._meta.get_field(step.overflow).max_length
+        if max_length and len(text) > max_length:
+            return False
+        draft.set(step.overflow, " ".join(text.split()))
+        return True
 
     def imported_score_signals(self, score: Decimal | None) -> str:
         """Return a JSON list with one signal for a `score` from the file, which fades like any other signal."""
         if score is None:
             return "[]"
         return f'[{{"type": "imported_score", "timestamp": "{self.started_at}", "weight": {score}}}]'
+
+    def phone_key(self, values: list[Any]) -> str:
+        """Return the phone number of a row in a notation that can be compared."""
+        phone = values[COLUMN_INDEX["contact_phone"]]
+        return phone_key(phone, self.context.phone_region) if phone else ""
+
+    def record_key(self, row: CsvRow) -> str:
+        """Return the identifier of a row in the other system."""
+        return row.cells[self.plan.key].strip() if self.plan.key is not None else ""
 
     def validate_cells(self, row: CsvRow) -> list[str]:
         """Return the cells of `row` after checking their number and their characters."""
@@ -154,24 +245,9 @@ class LeadReader:
             )
         if FORBIDDEN_CHARACTERS.search("".join(cells)):
             index, cell = next((p, cell) for p, cell in enumerate(cells) if FORBIDDEN_CHARACTERS.search(cell))
-            raise RowRejected.for_cell(
-                self.header[index],
-                FORBIDDEN_CHARACTERS.sub("\ufffd", cell),
-                "contains a control character, or bytes that are invalid in this encoding",
-            )
+            label, why = self.header[index], "contains a control character, or bytes that are invalid in this encoding"
+            raise RowRejected(quote_cell(label, FORBIDDEN_CHARACTERS.sub("\ufffd", cell), why), f"{label} {why}.")
         return cells
-
-    def check_lead(self, values: list[Any]) -> None:
-        """Reject a lead without a name, or with closing data that contradicts its stage."""
-        stage = values[COLUMN_INDEX["status"]]
-        if not values[COLUMN_INDEX["contact_name"]]:
-            raise RowRejected("The row has no name.")
-        if stage not in self.context.lost_stages and (
-            values[COLUMN_INDEX["loss_reason"]] or values[COLUMN_INDEX["loss_notes"]]
-        ):
-            raise RowRejected("The row has a loss reason or loss notes, but its stage is not a lost one.")
-        if stage in self.context.open_stages and values[COLUMN_INDEX["closed_at"]]:
-            raise RowRejected("The row has a closing date, but its stage is an open one.")
 
 
 def default_value(field: str) -> Any:
@@ -183,23 +259,49 @@ def default_value(field: str) -> Any:
     return None if column.null else ""
 
 
-def build_steps(plan: ImportPlan, context: ImportContext, sample: list[list[str]]) -> list[FieldStep]:
-    steps = []
-    for field, index in plan.columns.items():
-        if field in IMPORTABLE_FIELDS:
-            parse, name = parser_for_field(field, context, non_blank_cells(sample, index)), plan.header[index]
-            steps.append(
-                FieldStep(COLUMN_INDEX[field], cell_source(index), parse, name, name, field in FREE_TEXT_FIELDS)
-            )
-    if plan.name_parts:
-        label = " + ".join(plan.header[index] for index in plan.name_parts)
-        parse = parser_for_field("contact_name", context, [])
-        steps.append(FieldStep(COLUMN_INDEX["contact_name"], joined_source(plan.name_parts), parse, label, label, True))
-    for field, template in plan.templates.items():
-        parse = parser_for_field(field, context, [template])
-        text = template_source(template, plan.header)
-        steps.append(FieldStep(COLUMN_INDEX[field], text, parse, field, f"“{template}”", field in FREE_TEXT_FIELDS))
-    return steps
+class StepBuilder:
+    """Build the steps that fill the fields of a lead."""
+
+    def __init__(
+        self,
+        plan: ImportPlan,
+        context: ImportContext,
+        sample: list[list[str]],
+        notation: Notation,
+        values: dict[int, dict[str, str]],
+    ) -> None:
+        self.plan, self.context, self.sample, self.notation, self.values = plan, context, sample, notation, values
+        self.filled = {*plan.columns, *plan.templates}
+
+    def steps(self) -> list[FieldStep]:
+        return [step for field in (*IMPORTABLE_FIELDS, *CONSENT_FIELDS) if (step := self.step(field))]
+
+    def step(self, field: str) -> FieldStep | None:
+        """Return the step that fills `field`; None if the file has nothing for it."""
+        if field in self.plan.templates:
+            template = self.plan.templates[field]
+            sources = ((-1, template_source(template, self.plan.header)),)
+            return self.make(field, sources, [template], label=field, source=f"“{template}”")
+        if field == "contact_name" and self.plan.name_parts:
+            label = " + ".join(self.plan.header[index] for index in self.plan.name_parts)
+            return self.make(field, ((-1, joined_source(self.plan.name_parts)),), [], label=label, source=label)
+        indexes = self.plan.columns_of(field)
+        if not indexes:
+            return None
+        names = [self.plan.header[index] for index in indexes]
+        sources = tuple((index, cell_source(index)) for index in indexes)
+        texts = [text for index in indexes for text in non_blank_cells(self.sample, index)]
+        return self.make(field, sources, texts, label=names[0], source=", else ".join(names))
+
+    def make(
+        self, field: str, sources: tuple[tuple[int, TextSource], ...], texts: list[str], **names: str
+    ) -> FieldStep:
+        overflow = OVERFLOW_FIELDS.get(field, "")
+        values = {text: value for index, _ in sources for text, value in self.values.get(index, {}).items()}
+        parse = parser_for_field(field, self.context, texts, self.notation)
+        return FieldStep(
+            field, sources, parse, values=values, overflow="" if overflow in self.filled else overflow, **names
+        )
 
 
 def cell_source(index: int) -> TextSource:
@@ -224,75 +326,22 @@ def template_source(template: str, header: list[str]) -> TextSource:
     return text
 
 
-def parser_for_field(field: str, context: ImportContext, texts: list[str]) -> CellParser:
-    """Return the parser for cells of `field`; `texts` are samples that show how the column writes dates and numbers."""
-    model_field = Lead._meta.get_field(field)
-    max_length = getattr(model_field, "max_length", None) or 0
-    special: dict[str, Callable[[], CellParser]] = {
-        "contact_email": lambda: EmailParser(max_length),
-        "contact_phone": lambda: PhoneParser(max_length),
-        "company_website": lambda: WebsiteParser(max_length),
-        "client_type": lambda: CLIENT_TYPE_PARSER,
-        "source_type": lambda: choice_parser(Source),
-        "assigned_to": lambda: context.owner,
-        "status": lambda: context.stage,
-        "insurance_type": lambda: context.line,
-        "loss_reason": lambda: choice_parser(LossReason),
-        "tier_override": lambda: choice_parser(Tier),
-        "overall_score": lambda: FractionParser(guess_decimal_mark(texts)),
-        "predicted_close_probability": lambda: FractionParser(guess_decimal_mark(texts)),
-        "estimated_value": lambda: AmountParser(
-            model_field.max_digits, model_field.decimal_places, guess_decimal_mark(texts)
-        ),
-        "expected_close_date": lambda: DateParser(guess_day_first(texts)),
-        "closed_at": lambda: PastDateParser(guess_day_first(texts)),
-        "tags": lambda: TagsParser(model_field.base_field.max_length),
-        "notes": lambda: parse_long_text,
-        "loss_notes": lambda: parse_long_text,
-    }
-    return special.get(field, lambda: LineParser(max_length))()
+def custom_fields_json(columns: list[tuple[int, str]], header: list[str], draft: RowDraft) -> str:
+    """Return the non-blank cells without a field, and the texts kept, as a JSON object.
 
-
-def choice_parser(choices: type[TextChoices], **aliases: str) -> ChoiceParser:
-    """Return a parser that accepts the values, labels and `aliases` of `choices`."""
-    options = {normalize_name(name): value for value, label in choices.choices for name in (value, label)}
-    names = ", ".join(str(label) for label in choices.labels)
-    return ChoiceParser({**options, **aliases}, f"is not one of: {names}")
-
-
-CLIENT_TYPE_PARSER = choice_parser(
-    ClientType,
-    personal=ClientType.INDIVIDUAL,
-    person=ClientType.INDIVIDUAL,
-    commercial=ClientType.BUSINESS,
-    company=ClientType.BUSINESS,
-)
-
-
-def make_cell_matcher(context: ImportContext) -> CellsMatchField:
-    """Return a function that tells whether at least half of some texts can be values of a field."""
-
-    def cells_match(field: str, texts: list[str]) -> bool:
-        parse = parser_for_field(field, context, texts)
-        return bool(texts) and sum(can_parse(parse, text) for text in texts) >= MIN_MATCHING_SHARE * len(texts)
-
-    return cells_match
-
-
-def can_parse(parse: CellParser, text: str) -> bool:
-    try:
-        parse(text)
-    except InvalidCell:
-        return False
-    return True
-
-
-def custom_fields_json(columns: list[tuple[int, str]], cells: list[str]) -> str:
-    """Return the non-blank cells as a JSON object; `columns` holds each index with its encoded key."""
+    `columns` holds the index of each column without a field, with its encoded key.
+    """
+    if draft.kept or draft.used:
+        known = {index for index, _ in columns}
+        columns = [(index, key) for index, key in columns if index not in draft.used or index in draft.kept]
+        columns += [(index, f"{encode_json(header[index])}:") for index in sorted(draft.kept - known)]
     members = []
     for index, key in columns:
-        if text := cells[index].strip():
+        text = draft.cells[index].strip()
+        if text and not is_nothing_picked(text):
             members.append(key + (text if is_exact_number(text) else encode_json(text)))
+    taken = {header[index] for index, _ in columns} if draft.texts else set()
+    members += [f"{encode_json(name)}:{encode_json(text)}" for name, text in draft.texts if name not in taken]
     return "{" + ",".join(members) + "}"
 
 

@@ -1,51 +1,28 @@
-"""The staging table of an import: copy the rows in, find the duplicates, insert the leads in chunks."""
+"""The staging table of an import: copy the rows in, and insert the leads in chunks."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import Any
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from leads.importing.rows import LEAD_COLUMNS
-from leads.models import OPEN_CATEGORIES, Lead
+from leads.importing.drafts import LEAD_COLUMNS
+from leads.models import Lead
 
 STAGING_CHUNK_SIZE = 50_000
 LEAD_COLUMN_NAMES = ", ".join(Lead._meta.get_field(field).column for field in LEAD_COLUMNS)
 
 # Temporary tables are not written to the WAL, and disappear with the transaction.
-DROP_STAGING_SQL = "DROP TABLE IF EXISTS pg_temp.imported_rows, pg_temp.imported_duplicates"
+DROP_STAGING_SQL = "DROP TABLE IF EXISTS pg_temp.imported_rows, pg_temp.imported_matches, pg_temp.imported_duplicates"
 CREATE_STAGING_SQL = f"""
     CREATE TEMPORARY TABLE imported_rows ON COMMIT DROP AS
-    SELECT 0::bigint AS number, 0::bigint AS line, ''::text AS cells, {LEAD_COLUMN_NAMES} FROM leads WITH NO DATA
+    SELECT 0::bigint AS number, 0::bigint AS line, ''::text AS cells, ''::text AS phone_key, ''::text AS record_key,
+           true AS is_open, {LEAD_COLUMN_NAMES} FROM leads WITH NO DATA
 """
-COPY_ROWS_SQL = f"COPY imported_rows (number, line, cells, {LEAD_COLUMN_NAMES}) FROM STDIN"
+COPY_ROWS_SQL = f"""
+    COPY imported_rows (number, line, cells, phone_key, record_key, is_open, {LEAD_COLUMN_NAMES}) FROM STDIN
+"""
 INDEX_ROWS_SQL = "ALTER TABLE imported_rows ADD PRIMARY KEY (number); ANALYZE imported_rows"
-# The lock makes the second of two simultaneous imports compare its rows with the leads of the first.
-LOCK_IMPORTS_SQL = "SELECT pg_advisory_xact_lock(hashtext('leads.importing'))"
-
-# Two open leads may not share an address. Closed ones may: they are earlier deals of the same customer.
-FIND_DUPLICATES_SQL = """
-    CREATE TEMPORARY TABLE imported_duplicates ON COMMIT DROP AS
-    WITH addressed AS (
-        SELECT number, line, lower(contact_email) AS address
-          FROM imported_rows JOIN lead_statuses ON code = status_id
-         WHERE contact_email <> '' AND category = ANY(%(open)s)
-    ), compared AS (
-        SELECT number, address, first_value(number) OVER same AS first, first_value(line) OVER same AS first_line
-          FROM addressed WINDOW same AS (PARTITION BY address ORDER BY number)
-    )
-    SELECT number, leads.id AS lead_id, first_line
-      FROM compared
-      LEFT JOIN leads ON lower(leads.contact_email) = address AND leads.contact_email <> ''
-           AND leads.deleted_at IS NULL AND leads.closed_at IS NULL
-     WHERE leads.id IS NOT NULL OR number <> first
-"""
-SELECT_DUPLICATES_SQL = """
-    SELECT line, contact_email, lead_id, first_line, cells
-      FROM imported_duplicates JOIN imported_rows USING (number) ORDER BY number
-"""
-
 # Without this, foreign keys are checked at commit, too late for a readable error.
 CHECK_CONSTRAINTS_NOW_SQL = "SET CONSTRAINTS ALL IMMEDIATE"
 NEW_ROWS_SQL = """
@@ -61,7 +38,7 @@ IMPORTED_SIGNALS_SQL = """
              SELECT line.id FROM insurance_types AS line, unnest('{Individual,Business}'::text[]) AS type,
                     lead_fit(type, line.id, 'any', '', '{}', '{}', '{}', '{}') AS fit WHERE fit.share IS NOT NULL)
          THEN signals || lead_field_signals(%(weights)s, %(at)s, %(at)s, source_type, client_type, insurance_type_id,
-                                              contact_email, contact_phone, '{}', '{}', '{}', '{}')
+                                              contact_email, contact_phone, communications, '{}', '{}', '{}')
          ELSE signals END
 """
 INSERT_IMPORTED_LEADS_SQL = f"""
@@ -84,26 +61,6 @@ INSERT_IMPORTED_ACTIVITY_SQL = f"""
 """
 
 
-class DuplicateRow(NamedTuple):
-    """A row with the address of an open lead (`lead_id`) or of an earlier row of the file (`first_line`)."""
-
-    line: int
-    address: str
-    lead_id: UUID | None
-    first_line: int
-    cells: str
-
-    @property
-    def kind(self) -> str:
-        other = "an earlier row" if self.lead_id is None else "an open lead"
-        return f"Duplicate: {other} has the same address."
-
-    @property
-    def reason(self) -> str:
-        other = f"line {self.first_line}" if self.lead_id is None else f"the open lead {self.lead_id}"
-        return f"Duplicate: {other} already has the address {self.address}."
-
-
 class StagingTable:
     """The rows of one import, inside the transaction of the caller."""
 
@@ -114,25 +71,11 @@ class StagingTable:
         cursor.execute(CREATE_STAGING_SQL)
 
     def copy(self, rows: Iterable[list[Any]]) -> None:
-        """Store `rows`, each a row number, a line, the cells as JSON, and the values of `LEAD_COLUMNS`."""
+        """Store `rows`, each the first columns of `COPY_ROWS_SQL` and the values of `LEAD_COLUMNS`."""
         with connection.wrap_database_errors, self.cursor.copy(COPY_ROWS_SQL) as copy:
             for row in rows:
                 copy.write_row(row)
         self.cursor.execute(INDEX_ROWS_SQL)
-
-    def find_duplicates(self) -> int:
-        """Compare the addresses of the rows with each other and with open leads. Return the number of duplicates."""
-        self.cursor.execute(LOCK_IMPORTS_SQL)
-        self.cursor.execute(FIND_DUPLICATES_SQL, {"open": list(OPEN_CATEGORIES)})
-        self.cursor.execute("SELECT count(*) FROM imported_duplicates")
-        return self.cursor.fetchone()[0]
-
-    def duplicates(self) -> Iterator[DuplicateRow]:
-        """Yield the duplicates in the order of the file."""
-        with connection.chunked_cursor() as cursor:
-            cursor.execute(SELECT_DUPLICATES_SQL)
-            while batch := cursor.fetchmany(1000):
-                yield from map(DuplicateRow._make, batch)
 
     def insert(self, last: int, **values: Any) -> Iterator[int]:
         """Insert the rows up to number `last` as leads, except duplicates. Yield the number of leads of each chunk.

@@ -1,13 +1,12 @@
 """Import a file of leads in one transaction."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
-from django.utils import timezone
 from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
 
@@ -15,13 +14,17 @@ from crm.exceptions import IllegalTransition, InvalidInput, constraint_message
 from crm.models import User
 from crm.records.activity import Actor
 from crm.runtime.job_queue import enqueue
-from leads.importing.cells import AmountParser, ChoiceParser, DateParser, normalize_name
-from leads.importing.columns import ImportPlan, plan_import
+from leads.importing.columns import ImportPlan
+from leads.importing.drafts import COLUMN_INDEX
+from leads.importing.duplicates import duplicate_rows, find_duplicates
+from leads.importing.exceptions import QuestionsUnanswered, RowRejected
+from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
 from leads.importing.reading import CsvFile, open_csv
 from leads.importing.report import ImportOutcome, ImportReport, open_report
-from leads.importing.rows import LEAD_COLUMNS, ImportContext, LeadReader, RowRejected, encode_json, make_cell_matcher
+from leads.importing.rows import LeadReader, encode_json
 from leads.importing.staging import STAGING_CHUNK_SIZE, StagingTable
-from leads.models import OPEN_CATEGORIES, InsuranceType, Lead, LeadStatus, ScoringPolicy, StageCategory
+from leads.importing.values.parsers import UNDECIDED, Notation
+from leads.models import ImportBatch, ScoringPolicy
 from leads.prediction.transitions import PREDICT_ALL_TASK
 from leads.transitions import SCORE_ALL_TASK
 
@@ -34,6 +37,9 @@ def import_leads(
     by: Actor | User,
     column_fields: Mapping[str, str] | None = None,
     field_templates: Mapping[str, str] | None = None,
+    values: Mapping[tuple[str, str], str] | None = None,
+    notation: Notation = UNDECIDED,
+    key: str = "",
     errors: Path | None = None,
     encoding: str | None = None,
     dry_run: bool = False,
@@ -42,68 +48,95 @@ def import_leads(
     """Create a lead for every valid row of the CSV file at `path`, in one transaction.
 
     `column_fields` maps columns to fields ("" keeps a column as a custom field), `field_templates` maps fields to
-    texts with `{Column}` and `{row}` in them. Skipped rows go to the file `errors`, with line and reason. `tell`
-    receives messages on how the file is read and on the progress.
+    texts with `{Column}` and `{row}` in them, `values` maps texts of a column to ours. `notation` says how the file
+    writes numbers and dates, `key` names the column that identifies a row. Skipped rows go to the file `errors`, with
+    line and reason. `tell` receives messages on how the file is read and on the progress.
 
     Raises:
         NotPermitted: `by` may not add leads, or the file names owners and `by` may not assign leads.
-        InvalidInput: the file cannot be read as CSV, or a column or field does not exist.
+        InvalidInput: the file cannot be read as CSV, or a column, field or value does not exist.
+        QuestionsUnanswered: cells have two readings, and no option decides; a dry run returns the questions instead.
         IllegalTransition: the rows conflict with a change made during the import.
     """
     actor = Actor.of(by)
     actor.require_permission("leads.add_lead", "import leads")
     file = open_csv(path, encoding)
-    plan, reader = prepare_reader(file, column_fields or {}, field_templates or {}, actor=actor)
-    for sentence in describe_import(file, plan, reader):
-        tell(sentence)
-    with open_report(file.header, path, errors) as report, all_or_nothing(path):
-        return import_rows(file, reader, report, actor=actor, dry_run=dry_run, tell=tell)
-
-
-def prepare_reader(
-    file: CsvFile, column_fields: Mapping[str, str], field_templates: Mapping[str, str], *, actor: Actor
-) -> tuple[ImportPlan, LeadReader]:
-    """Plan the import of `file` from its first rows, and return the plan with a reader for all rows.
-
-    Raises:
-        NotPermitted: the file names owners, and `actor` may not assign leads.
-        InvalidInput: the file has no rows, or a column or field does not exist.
-    """
-    first_rows = file.sample()
-    if not first_rows:
-        raise InvalidInput(f"{file.path.name} has column names but no rows.")
-    sample = [row.cells for row in first_rows if not row.fault]
-    context = load_import_context()
-    plan = plan_import(
-        file.header,
-        sample,
-        make_cell_matcher(context),
-        column_fields=column_fields,
-        field_templates=field_templates,
-    )
-    if "assigned_to" in {*plan.columns, *plan.templates}:
+    options = ImportOptions(column_fields or {}, field_templates or {}, values or {}, notation, key)
+    preview, reader = preview_import(file, options)
+    if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
         actor.require_permission("leads.reassign_lead", "assign leads to their owners")
-    return plan, LeadReader(plan, context, sample, source_detail=printable_file_name(file.path.name))
+    for sentence in preview.describe():
+        tell(sentence)
+    if preview.questions and not dry_run:
+        raise QuestionsUnanswered(preview.questions)
+    with open_report(file.header, path, errors) as report, all_or_nothing(path):
+        return import_rows(file, reader, preview, report, actor=actor, dry_run=dry_run, tell=tell)
 
 
 def import_rows(
-    file: CsvFile, reader: LeadReader, report: ImportReport, *, actor: Actor, dry_run: bool, tell: ProgressCallback
+    file: CsvFile,
+    reader: LeadReader,
+    preview: ImportPreview,
+    report: ImportReport,
+    *,
+    actor: Actor,
+    dry_run: bool,
+    tell: ProgressCallback,
 ) -> ImportOutcome:
     """Stage the rows of `file`, find the duplicates, and insert the new leads."""
+    former = former_imports(file.path, tell)
     with connection.cursor() as cursor:
         staging = StagingTable(cursor)
         progress = ImportProgress(tell)
         staging.copy(staging_rows(file, reader, report, progress))
-        duplicates = staging.find_duplicates()
-        for duplicate in staging.duplicates():
+        questions = tuple({*preview.questions, *reader.questions})
+        if questions and not dry_run:
+            raise QuestionsUnanswered(questions)
+        duplicates = find_row_duplicates(cursor, reader, former)
+        for duplicate in duplicate_rows():
             report.add_duplicate(duplicate)
         new = progress.rows - report.rejected - duplicates
         imported = new if dry_run else insert_new_leads(staging, progress.rows, file.path, actor=actor, tell=tell)
     if imported != new:
         raise RuntimeError(f"Expected to insert {new} leads, but inserted {imported}.")
     return ImportOutcome(
-        progress.rows, imported, duplicates, report.rejected, report.reason_counts, report.first_reasons
+        rows_read=progress.rows,
+        imported=imported,
+        duplicates=duplicates,
+        rejected=report.rejected,
+        reason_counts=report.reason_counts,
+        first_reasons=report.first_reasons,
+        doubt_counts=reader.doubts.counts,
+        first_doubts=reader.doubts.first,
+        questions=questions,
+        preview=preview,
+        former_imports=tuple(map(str, former)),
     )
+
+
+def find_row_duplicates(cursor: Any, reader: LeadReader, former: list[ImportBatch]) -> int:
+    plan: ImportPlan = reader.plan
+    return find_duplicates(
+        cursor,
+        key="" if plan.key is None else plan.header[plan.key],
+        is_key_chosen=plan.is_key_chosen,
+        region=reader.context.phone_region,
+        former=[(str(batch.pk), batch.imported_at) for batch in former],
+    )
+
+
+def former_imports(path: Path, tell: ProgressCallback) -> list[ImportBatch]:
+    """Return the earlier imports of a file with the same contents, the newest first, and name them."""
+    batches = ImportBatch.objects.filter(file_hash=file_hash(path), lead_count__gt=0)
+    former = list(batches.select_related("imported_by").order_by("-imported_at")[:10])
+    for batch in former:
+        tell(f"This file is known: {batch}.")
+    return former
+
+
+def file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class ImportProgress:
@@ -131,24 +164,31 @@ def staging_rows(
         except RowRejected as rejection:
             report.add_rejected(row, rejection)
             continue
-        yield [number, row.line, encode_json(row.cells) if report.wants_cells else "", *values]
+        cells = encode_json(row.cells) if report.wants_cells else ""
+        is_open = values[COLUMN_INDEX["status"]] in reader.context.open_stages
+        yield [number, row.line, cells, reader.phone_key(values), reader.record_key(row), is_open, *values]
 
 
 def insert_new_leads(staging: StagingTable, rows: int, path: Path, *, actor: Actor, tell: ProgressCallback) -> int:
     """Insert the staged rows as leads with their history, enqueue scoring, and return the number of leads."""
-    metadata = {"file": printable_file_name(path.name), "import": str(uuid4())}
+    batch = ImportBatch(
+        file_name=printable_file_name(path.name), file_hash=file_hash(path), lead_count=0, imported_by=actor.user
+    )
+    metadata = {"file": batch.file_name, "import": str(batch.pk)}
     created = 0
     for inserted in staging.insert(
         rows,
-        at=timezone.now(),
+        at=batch.imported_at,
         user=actor.user.pk if actor.user else None,
         actor_type=actor.type.value,
-        file=printable_file_name(path.name),
+        file=batch.file_name,
         weights=Jsonb(ScoringPolicy.objects.active().weights),
         metadata=Jsonb({"name": actor.name, **metadata} if actor.name else metadata),
     ):
         created += inserted
         tell(f"{created:,} leads imported")
+    batch.lead_count = created
+    batch.save(force_insert=True)
     if created:
         enqueue(app.configure_task(SCORE_ALL_TASK, queueing_lock=SCORE_ALL_TASK), timestamp=0)
         enqueue(app.configure_task(PREDICT_ALL_TASK, queueing_lock=PREDICT_ALL_TASK), timestamp=0)
@@ -171,52 +211,3 @@ def all_or_nothing(path: Path) -> Iterator[None]:
     except OSError as error:
         where = error.filename or path
         raise InvalidInput(f"Nothing was imported: {error.strerror} ({where}).") from error
-
-
-def printable_file_name(name: str) -> str:
-    """Return a file name as text that the database accepts, cut to the length of the field."""
-    max_length = Lead._meta.get_field("source_detail").max_length
-    return name.encode(errors="replace").decode()[:max_length]
-
-
-def load_import_context() -> ImportContext:
-    """Load the current stages, lines, owners and scoring policy."""
-    stages = list(LeadStatus.objects.all())
-    labels = ", ".join(stage.label for stage in stages)
-    lines = list(InsuranceType.objects.filter(is_active=True).order_by("name"))
-    names = ", ".join(line.name for line in lines)
-    return ImportContext(
-        stage=ChoiceParser(
-            {normalize_name(name): stage.pk for stage in stages for name in (stage.label, stage.pk)},
-            f"is not a stage. The stages are: {labels}",
-        ),
-        line=ChoiceParser(
-            {normalize_name(name): line.pk for line in lines for name in (line.name, line.code)},
-            f"is not a line of insurance. The lines are: {names}",
-        ),
-        owner=ChoiceParser(user_ids_by_name(), "is not the name of an active user"),
-        open_stages=frozenset(stage.pk for stage in stages if stage.category in OPEN_CATEGORIES),
-        lost_stages=frozenset(stage.pk for stage in stages if stage.category == StageCategory.LOST),
-        policy=ScoringPolicy.objects.active(),
-    )
-
-
-def user_ids_by_name() -> dict[str, Any]:
-    """Map the username, email address and full name of each active user to the user's ID; skip ambiguous names."""
-    ids_by_name: dict[str, set[Any]] = {}
-    for user in User.objects.filter(is_active=True):
-        for name in filter(
-            None, {normalize_name(user.username), normalize_name(user.email), normalize_name(user.get_full_name())}
-        ):
-            ids_by_name.setdefault(name, set()).add(user.pk)
-    return {name: keys.pop() for name, keys in ids_by_name.items() if len(keys) == 1}
-
-
-def describe_import(file: CsvFile, plan: ImportPlan, reader: LeadReader) -> Iterator[str]:
-    """Yield lines that describe the encoding, the source of each field, and the custom fields."""
-    yield f"{file.path.name}: {file.encoding}, columns separated by {file.dialect}"
-    for step in reader.steps:
-        notation = f" ({step.parse})" if isinstance(step.parse, DateParser | AmountParser) else ""
-        yield f"  {LEAD_COLUMNS[step.index]} ← {step.source}{notation}"
-    if plan.custom_columns:
-        yield f"  custom fields: {', '.join(plan.custom_columns.values())}"

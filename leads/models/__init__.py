@@ -1,5 +1,6 @@
 """The models of leads, stages, lines of insurance, stakeholders, tasks, scoring and prediction."""
 
+from leads.models.import_batch import ImportBatch
 from leads.models.insurance_type import InsuranceType
 from leads.models.lead import Lead
 from leads.models.lead_choices import LossReason, Source, Tier
@@ -13,6 +14,7 @@ __all__ = [
     "OPEN_CATEGORIES",
     "StageCategory",
     "ContactLead",
+    "ImportBatch",
     "InsuranceType",
     "Lead",
     "LeadSnapshot",

@@ -20,15 +20,17 @@ from crm.records.base import (
     Record,
     choices_check,
     digits_only,
+    distinct_tags_check,
     json_field,
     json_type_check,
     jsonpath_exists,
     no_empty_tag_check,
     not_blank_check,
+    people_search_field,
     range_check,
-    search_field,
     search_index,
     tags_field,
+    tags_index,
     with_row_audit,
 )
 from leads.models.insurance_type import InsuranceType
@@ -42,6 +44,27 @@ from leads.models.signal_constraints import (
 from leads.models.stage import LeadStatus
 
 OPEN_LEADS = models.Q(deleted_at__isnull=True, closed_at__isnull=True)
+
+# Phone numbers are compared by their last digits first, which an index serves, and then in full.
+PHONE_TAIL_LENGTH = 7
+PHONE_EXTENSION_OR_SIGN_REGEX = r"(?:ext|x|#|;).*$|\D"
+PHONE_TAIL_SQL = f"right(regexp_replace({{column}}, '{PHONE_EXTENSION_OR_SIGN_REGEX}', '', 'gi'), {PHONE_TAIL_LENGTH})"
+
+
+def phone_tail(field: str) -> models.Func:
+    """Return the last digits of a phone number, as `PHONE_TAIL_SQL` does."""
+    return models.Func(
+        models.F(field), template=PHONE_TAIL_SQL.format(column="%(expressions)s"), output_field=models.TextField()
+    )
+
+
+def all_vins(field: str) -> models.Func:
+    """Return the VINs of all vehicles in a JSON column, wherever they stand, as one text."""
+    return models.Func(
+        models.F(field),
+        template="jsonb_path_query_array(%(expressions)s, '$.**.vin')::text",
+        output_field=models.TextField(),
+    )
 
 
 def newest_on_top() -> float:
@@ -149,13 +172,14 @@ class Lead(Record):
     communications = json_field(dict)
     tags = tags_field()
     custom_fields = json_field(dict)
-    search_text = search_field(
+    search_text = people_search_field(
         "contact_name",
         "contact_email",
         "company_name",
         "contact_phone",
         digits_only("contact_phone"),
-        KeyTextTransform("vin", "auto_data"),
+        all_vins("auto_data"),
+        all_vins("line_data"),
     )
 
     objects = LiveManager.from_queryset(LeadQuerySet)()
@@ -226,6 +250,7 @@ class Lead(Record):
             json_type_check("leads", "communications", "object"),
             json_type_check("leads", "custom_fields", "object"),
             no_empty_tag_check("leads"),
+            distinct_tags_check("leads"),
             models.UniqueConstraint(
                 Lower("contact_email"),
                 condition=OPEN_LEADS & ~models.Q(contact_email=""),
@@ -237,6 +262,17 @@ class Lead(Record):
             # Incoming email is matched with a company by the domain of its website.
             models.Index(
                 Lower("company_website"), condition=LIVE & ~models.Q(company_website=""), name="leads_by_website"
+            ),
+            # An import looks for the leads that its rows are already.
+            models.Index(Lower("contact_email"), condition=LIVE & ~models.Q(contact_email=""), name="leads_by_address"),
+            models.Index(
+                phone_tail("contact_phone"), condition=LIVE & ~models.Q(contact_phone=""), name="leads_by_phone"
+            ),
+            models.Index(
+                Lower("company_name"),
+                Lower("contact_name"),
+                condition=LIVE & ~models.Q(company_name=""),
+                name="leads_by_company",
             ),
             models.Index(
                 *(e.desc() for e in PRIORITY_SORT_KEYS.values()),
@@ -299,7 +335,7 @@ class Lead(Record):
                 name="leads_closed",
             ),
             models.Index(models.F("deleted_at").desc(), models.F("id").desc(), condition=~LIVE, name="leads_deleted"),
-            GinIndex("tags", condition=LIVE, name="leads_tags"),
+            tags_index("leads"),
             GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="leads_custom_fields"),
             GinIndex(OpClass("auto_data", name="jsonb_path_ops"), condition=LIVE, name="leads_auto_data"),
             GinIndex(OpClass("home_data", name="jsonb_path_ops"), condition=LIVE, name="leads_home_data"),

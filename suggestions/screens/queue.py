@@ -25,6 +25,8 @@ GIST_LENGTH = 160
 class ApprovalsChangeList(KeysetChangeList):
     """A list with the selected suggestion beside it."""
 
+    own_params = KeysetChangeList.own_params | {SELECTED_PARAM}
+
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> models.QuerySet:
         return super().get_queryset(request, exclude_parameters).annotate(gist=gist_expression())
 

@@ -36,6 +36,18 @@ def test_odd_parameters_never_break_a_list(ada, label):
 
 
 @pytest.mark.parametrize("label", SCREENS)
+def test_unknown_filter_is_refused_with_a_sentence(ada, label):
+    response = browser(ada).get(url(label), {"colour<b>": "red", "cf": "x", "order": "", "blank": ""})
+    sentences = [str(message) for message in response.context["messages"]]
+    assert [sentence.partition(", so")[0] for sentence in sentences] == [
+        "There is no filter “colour<b>”",
+        "There is no filter “cf”",
+    ]
+    assert "The filters are: " in sentences[0]
+    assert "colour<b>" not in response.content.decode()
+
+
+@pytest.mark.parametrize("label", SCREENS)
 def test_every_order_tab_and_heading_opens(ada, label):
     page = browser(ada)
     cl = page.get(url(label)).context["cl"]

@@ -3,7 +3,8 @@
 import pytest
 
 from crm.exceptions import InvalidInput
-from leads.importing.columns import FIELD_SYNONYMS, IMPORTABLE_FIELDS, NAME_PARTS, ImportPlan, plan_import
+from leads.importing.columns import IMPORTABLE_FIELDS, TARGETS, ImportPlan, plan_import
+from leads.importing.synonyms import FIELD_SYNONYMS
 
 EXPORTS = {
     "HubSpot": (
@@ -129,7 +130,7 @@ def test_columns_of_known_exports_are_recognised(export):
 
 def test_every_field_is_recognised_by_its_own_name():
     assert columns(make_plan([*IMPORTABLE_FIELDS])) == {field: field for field in IMPORTABLE_FIELDS}
-    assert set(FIELD_SYNONYMS) == {*IMPORTABLE_FIELDS, *NAME_PARTS}
+    assert set(FIELD_SYNONYMS) == {*TARGETS}
 
 
 def test_unknown_column_becomes_custom_field():
@@ -177,7 +178,7 @@ def test_error_file_columns_are_skipped():
 @pytest.mark.parametrize(
     ("header", "options", "sentence"),
     [
-        ("Hobby,Shoe size", {}, "No column holds the name of a person.*The columns are: Hobby, Shoe size"),
+        ("Hobby,Shoe size", {}, "No column holds the name of a person, a company.*The columns are: Hobby, Shoe size"),
         (
             "Name,Hobby",
             {"column_fields": {"Hubby": "notes"}},

@@ -101,6 +101,11 @@ def test_row_has_its_first_line_number(write_file):
     assert [(row.line, row.cells[0]) for row in file.rows()] == [(3, "Ann"), (8, "Bob")]
 
 
+def test_row_in_quotes_as_a_whole_is_unwrapped(write_file):
+    text = 'name,company,note\n"Ann,""One, Inc"",hello"\nBob,Two,fine\n'
+    assert read_cells(write_file(text))[1:] == [["Ann", "One, Inc", "hello"], ["Bob", "Two", "fine"]]
+
+
 def test_unclosed_quote_spoils_only_its_line(write_file):
     file = open_csv(write_file('name,note\nAnn,"oops\nBob,fine\nCid,fine\n'))
     rows = list(file.rows())

@@ -19,11 +19,12 @@ from crm.records.transitions import soft_delete
 from leads.importing import staging
 from leads.importing.staging import StagingTable
 from leads.importing.transitions import import_leads
-from leads.models import Lead, LeadStageHistory, LeadStatus
+from leads.models import ImportBatch, Lead, LeadStageHistory, LeadStatus
 from leads.tasks import score_all_leads
 from tests.cast import make_lead, make_user
 
 pytestmark = pytest.mark.django_db
+BROKEN = "a control character, or bytes that are invalid in this encoding"
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def test_address_of_open_lead_makes_row_a_duplicate(write_file):
     open_lead = make_lead(contact_email="a@x.example")
     outcome = import_leads(write_file("name,email\nAnn,A@x.example\nBob,a@X.example\n"), by=SYSTEM_ACTOR)
     assert counts(outcome) == (2, 0, 2, 0)
-    assert f"the open lead {open_lead.pk} already has the address A@x.example" in outcome.first_reasons[0]
+    assert f"the lead {open_lead.pk} already has the address A@x.example" in outcome.first_reasons[0]
 
 
 def test_address_of_closed_or_deleted_lead_is_no_duplicate(write_file):
@@ -164,7 +165,7 @@ def test_second_import_of_same_file_adds_nothing(write_file):
 def test_error_file_lists_line_reason_and_cells(write_file, tmp_path):
     errors = tmp_path / "errors.csv"
     path = write_file(
-        'name,email,note,score\nAnn,a@x.example,"two\nlines",1.01\n,b@x.example,,\nCid,c@x.example,,0.5\n'
+        'name,email,note,score\nA\x01,a@x.example,"two\nlines",0.1\n,,x,\nCid,c@x.example,,0.5\n'
         "Dora,C@x.example,=1+1,\nEve\n"
     )
     assert counts(import_leads(path, by=SYSTEM_ACTOR, errors=errors, column_fields={"score": "overall_score"})) == (
@@ -175,8 +176,8 @@ def test_error_file_lists_line_reason_and_cells(write_file, tmp_path):
     )
     assert rows_of(errors) == [
         ["line", "reason", "name", "email", "note", "score"],
-        ["2", "score “1.01” is not between 0 and 1.", "Ann", "a@x.example", "two\nlines", "1.01"],
-        ["4", "The row has no name.", "", "b@x.example", "", ""],
+        ["2", f"name “A\ufffd” contains {BROKEN}.", "A\x01", "a@x.example", "two\nlines", "0.1"],
+        ["4", "The row has no name, company, address or phone.", "", "", "x", ""],
         ["7", "The row has 1 cell instead of 4; it may be cut off.", "Eve"],
         ["6", "Duplicate: line 5 already has the address C@x.example.", "Dora", "C@x.example", "=1+1", ""],
     ]
@@ -184,8 +185,8 @@ def test_error_file_lists_line_reason_and_cells(write_file, tmp_path):
 
 def test_corrected_error_file_can_be_imported(write_file, tmp_path):
     errors, again = tmp_path / "errors.csv", tmp_path / "again.csv"
-    import_leads(write_file("name,email,hobby\nAnn,wrong,chess\n"), by=SYSTEM_ACTOR, errors=errors)
-    errors.write_text(errors.read_text("utf-8-sig").replace(",wrong,", ",a@x.example,"))
+    import_leads(write_file("name,email,hobby\n,,chess\n"), by=SYSTEM_ACTOR, errors=errors)
+    errors.write_text(errors.read_text("utf-8-sig").replace(",,chess", "Ann,a@x.example,chess"))
     assert counts(import_leads(errors, by=SYSTEM_ACTOR, errors=again)) == (1, 1, 0, 0)
     assert Lead.objects.get().custom_fields == {"hobby": "chess"}
     assert rows_of(again) == [["line", "reason", "name", "email", "hobby"]]
@@ -205,24 +206,30 @@ def test_unwritable_error_file_stops_import(write_file, tmp_path):
 
 
 def test_reasons_are_counted_by_kind(write_file):
-    rows = "".join(f"Name {number},wrong {number}\n" for number in range(12))
+    rows = "".join(f"Name {number},wrong {number}\n" for number in range(12)) + "cut off\n" * 12
     outcome = import_leads(write_file("name,email\n" + rows), by=SYSTEM_ACTOR)
-    assert outcome.reason_counts == {"email is not an email address.": 12}
-    assert len(outcome.first_reasons) == 10
+    assert outcome.doubt_counts == {"email is not an email address.": 12}
+    assert outcome.reason_counts == {"The number of cells differs from the number of columns.": 12}
+    assert len(outcome.first_reasons) == len(outcome.first_doubts) == 10
 
 
 def test_dry_run_counts_and_changes_nothing(write_file):
-    path = write_file("name,email\nAnn,a@x.example\nBob,a@x.example\nCid,wrong\nDora,\n")
+    path = write_file("name,email\nAnn,a@x.example\nBob,a@x.example\nCid,wrong\n\x01,\n")
     assert counts(import_leads(path, by=SYSTEM_ACTOR, dry_run=True)) == (4, 2, 1, 1)
+    assert not ImportBatch.objects.exists()
     assert not Lead.objects.exists()
     assert not ActivityLog.objects.exists()
     assert counts(import_leads(path, by=SYSTEM_ACTOR)) == (4, 2, 1, 1)
 
 
-def test_unknown_stage_or_line_is_refused_with_valid_names(write_file):
+def test_unknown_stage_or_line_is_reported_with_valid_names(write_file):
     outcome = import_leads(write_file("name,stage,insurance_type\nAnn,Limbo,\nBob,,Dragon\n"), by=SYSTEM_ACTOR)
-    assert "stage “Limbo” is not a stage. The stages are: New opportunities, Active" in outcome.first_reasons[0]
-    assert "insurance_type “Dragon” is not a line of insurance. The lines are: Auto" in outcome.first_reasons[1]
+    assert "stage “Limbo” is not a stage. The stages are: New opportunities, Active" in outcome.first_doubts[0]
+    assert "insurance_type “Dragon” is not a line of insurance. The lines are: Auto" in outcome.first_doubts[1]
+    assert [lead.custom_fields for lead in Lead.objects.order_by("id")] == [
+        {"stage": "Limbo"},
+        {"insurance_type": "Dragon"},
+    ]
 
 
 def test_custom_stage_is_recognised(write_file):
@@ -249,8 +256,10 @@ def test_owner_is_found_by_username_address_or_unique_name(write_file, max):
         make_user(login, first_name="Jo", last_name="Doe")
     rows = "Ann,max\nBob,Max@agency.example\nCid,jo1\nDora,Jo Doe\n"
     outcome = import_leads(write_file("name,assigned_to\n" + rows), by=SYSTEM_ACTOR)
-    assert outcome.first_reasons == ["line 5: assigned_to “Jo Doe” is not the name of an active user."]
-    assert list(Lead.objects.order_by("id").values_list("assigned_to__username", flat=True)) == ["max", "max", "jo1"]
+    assert outcome.first_doubts == ["line 5: assigned_to “Jo Doe” is not the name of an active user."]
+    owners = Lead.objects.order_by("id").values_list("assigned_to__username", flat=True)
+    assert list(owners) == ["max", "max", "jo1", None]
+    assert Lead.objects.get(contact_name="Dora").custom_fields == {"assigned_to": "Jo Doe"}
 
 
 def test_database_refusal_rolls_back_import(write_file, monkeypatch):
@@ -337,12 +346,13 @@ def test_command_prints_mapping_and_counts(write_file):
     out, err = io.StringIO(), io.StringIO()
     call_command("import_leads", str(path), "--set", "tags=spring", "--map", "Hobby=notes", stdout=out, stderr=err)
     messages = out.getvalue().splitlines()
-    assert messages[-1] == "Read 3 rows: 1 imported, 1 duplicate, 1 refused."
-    assert messages[0] == "line 3: E-Mail “wrong” is not an email address."
-    assert "1 × E-Mail is not an email address." in messages
+    assert messages[-1] == "Read 3 rows: 2 imported, 1 duplicate, 0 refused."
+    assert messages[0] == "line 4: Duplicate: line 2 already has the address A@x.example."
+    assert "line 3: E-Mail “wrong” is not an email address. Kept as a custom field." in messages
+    assert "1 × E-Mail is not an email address. Kept as a custom field." in messages
     assert "contact_email ← E-Mail" in err.getvalue()
     assert "notes ← Hobby" in err.getvalue()
-    assert Lead.objects.get().tags == ["spring"]
+    assert Lead.objects.get(contact_name="Ann").tags == ["spring"]
 
 
 def test_command_announces_dry_run(write_file):
@@ -360,6 +370,11 @@ def test_command_announces_dry_run(write_file):
         (["--set", "tags=a", "--set", "tags=b"], "--set names “tags” twice"),
         (["--map", "Nothing=notes"], "There is no column “Nothing”"),
         (["--encoding", "klingon"], "There is no encoding “klingon”"),
+        (["--value", "Hobby=notes"], "--value “Hobby” names no column"),
+        (["--value", "Hobby:chess=go"], "The column “Hobby” has no field"),
+        (["--value", "Hobby:chess=Limbo", "--map", "Hobby=status"], "“Limbo” is not a stage"),
+        (["--key", "Nothing"], "There is no column “Nothing”"),
+        (["--decimal", ";"], "argument --decimal: invalid choice"),
     ],
 )
 def test_command_refuses_invalid_options(write_file, options, sentence):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
-from django.db import connection, models
+from django.db import IntegrityError, connection, models
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -228,6 +228,59 @@ def test_search_finds_name_email_company_phone_and_vin(subtests, as_max):
             assert sorted(listed_names(as_max, q=words)) == sorted(names)
 
 
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("Jurgen", {"Jürgen Müller"}),
+        ("JÜRGEN", {"Jürgen Müller"}),
+        ("Mu\u0308ller", {"Jürgen Müller"}),
+        ("Müller, Jürgen", {"Jürgen Müller"}),
+        ("muller,jur", {"Jürgen Müller"}),
+        ("O’Brien", {"Sean O'Brien", "Ann O’Brien"}),
+        ("o'brien", {"Sean O'Brien", "Ann O’Brien"}),
+        ("Łukasz", {"Łukasz Żak"}),
+        ("lukasz zak", {"Łukasz Żak"}),
+        ("strasse", {"Straße Bau"}),
+        ("Stone, Ava", {"Stone, Ava"}),
+        ("Ava Stone", {"Stone, Ava"}),
+        ("Li, Bo", {"Bo Li"}),
+        ("1HGCM82633A004352", {"Bo Li"}),
+        ("2hgcm82633a004353", {"Bo Li"}),
+        ("3HGCM82633A004354", {"Bo Li"}),
+        ("4HGCM82633A004355", {"Bo Li"}),
+    ],
+)
+def test_search_ignores_accents_apostrophes_and_order_of_names(as_max, words, names):
+    vehicles = {"auto_data": {"vin": "1HGCM82633A004352", "other_vehicles": [{"vin": "2HGCM82633A004353"}]}}
+    vehicles["auto_data"]["other_vehicles"].append({"vin": "3HGCM82633A004354"})
+    fleet = {"line_data": {"vehicles": [{"vin": "4HGCM82633A004355"}]}}
+    people = ("Jürgen Müller", "Sean O'Brien", "Ann O’Brien", "Łukasz Żak", "Straße Bau", "Stone, Ava")
+    Lead.objects.bulk_create(Lead(contact_name=name) for name in people)
+    Lead.objects.create(contact_name="Bo Li", **vehicles, **fleet)
+    assert set(listed_names(as_max, q=words)) == names
+
+
+def test_tags_are_found_in_any_case(as_max):
+    make_lead(contact_name="Ann", tags=["VIP", "Fleet"])
+    make_lead(contact_name="Bob", tags=["vip"])
+    assert set(listed_names(as_max, tags="Vip")) == {"Ann", "Bob"}
+    assert listed_names(as_max, tags="vip, FLEET", tags_mode="all") == ["Ann"]
+
+
+def test_tags_that_differ_only_by_case_are_refused_by_the_database():
+    with pytest.raises(IntegrityError, match="leads_tags_distinct"):
+        Lead.objects.create(contact_name="Ann", tags=["VIP", "vip"])
+
+
+def test_leads_of_user_who_left_can_be_filtered(as_max, bob):
+    make_lead(contact_name="Bobs", assigned_to=bob)
+    bob.is_active = False
+    bob.save()
+    response = as_max.get(URL, {"owner": str(bob.pk)})
+    assert [row.contact_name for row in response.context["cl"].page.rows] == ["Bobs"]
+    assert "Bob (inactive)" in response.content.decode()
+
+
 def test_search_includes_closed_leads_and_selects_no_tab(varied_leads, as_max):
     def current(**params) -> list[str]:
         return [tab["label"] for tab in as_max.get(URL, params).context["cl"].tabs if tab["current"]]
@@ -369,7 +422,7 @@ LONG = {
     "contact_phone": "5" * 40,
     "source_detail": "'" * 200,
     "notes": "<" * 10_000,
-    "tags": ["t" * 60] * 20,
+    "tags": ["t" * 60, *(f"{number:02}{'t' * 58}" for number in range(19))],
     "custom_fields": {"k" * 60: "v" * 5_000},
     "auto_data": {"make": "x" * 5_000},
     "signals": [{"type": "email_opened", "timestamp": "2024-01-01T00:00:00Z", "weight": 0.1}] * 100,

@@ -9,9 +9,11 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 
 from crm.models import User
+from crm.records.base import lower_tags
 from crm.screens.paging import Order, fetch_page
 from leads.admin import LeadAdmin
 from leads.models import InsuranceType, Lead
+from leads.models.lead import phone_tail
 from tests.query_plans import vacuum_analyze
 from tests.table_cleanup import allow_truncate
 
@@ -82,7 +84,7 @@ QUERIES = {
     "leads_value": lambda user, line: first_page(live(), LeadAdmin.orders["value"]),
     "leads_closed": lambda user, line: live().closed().order_by("-closed_at", "-id")[:50],
     "leads_deleted": lambda user, line: Lead.everything.deleted().order_by("-deleted_at", "-id")[:50],
-    "leads_tags": lambda user, line: live().filter(tags__overlap=["tag5", "tag6"]),
+    "leads_tags": lambda user, line: live().alias(t=lower_tags("tags")).filter(t__overlap=["tag5", "tag6"]),
     "leads_custom_fields": lambda user, line: live().filter(custom_fields__contains={"key": 77}),
     "leads_auto_data": lambda user, line: live().filter(auto_data__contains={"vin": "VIN77"}),
     "leads_home_data": lambda user, line: live().filter(home_data__contains={"address": "77"}),
@@ -100,6 +102,19 @@ QUERIES = {
         .alias(site=models.functions.Lower("company_website"))
         .filter(site__in=["https://company7.example", "https://www.company7.example"])
         .exclude(company_website="")
+    ),
+    "leads_by_address": lambda user, line: (
+        live()
+        .closed()
+        .annotate(email=models.functions.Lower("contact_email"))
+        .filter(email="p7@example.com")
+        .exclude(contact_email="")
+    ),
+    "leads_by_phone": lambda user, line: (
+        live().annotate(tail=phone_tail("contact_phone")).filter(tail="5550177").exclude(contact_phone="")
+    ),
+    "leads_by_company": lambda user, line: (
+        live().annotate(firm=models.functions.Lower("company_name")).filter(firm="acme").exclude(company_name="")
     ),
     "leads_email_unique": lambda user, line: (
         opened()

@@ -25,6 +25,7 @@ from crm.screens.json_forms.schema import (
     property_label,
 )
 from crm.text.cleaning import clean_form_text
+from crm.text.tags import unique_tags
 
 MAX_TAG_LENGTH = 60
 SPARE_ROW_COUNT = 2
@@ -321,7 +322,7 @@ class TagsField(forms.CharField):
             raise ValidationError("A tag must not be empty: remove the extra comma.")
         if any(len(tag) > MAX_TAG_LENGTH for tag in tags):
             raise ValidationError(f"A tag has at most {MAX_TAG_LENGTH} characters.")
-        return list(dict.fromkeys(tags))
+        return unique_tags(tags)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return has_field_changed(self, initial, data)

@@ -11,18 +11,22 @@ from django.template.defaultfilters import pluralize
 
 from crm.exceptions import ActionRefused
 from crm.records.activity import SYSTEM_ACTOR
-from leads.importing.columns import IMPORTABLE_FIELDS, NAME_PARTS
+from leads.importing.columns import TARGETS
 from leads.importing.report import ImportOutcome
 from leads.importing.transitions import import_leads
+from leads.importing.values.amounts import DECIMAL_MARKS
+from leads.importing.values.dates import DATE_ORDERS
+from leads.importing.values.parsers import Notation
 
 EXAMPLES = f"""
 examples:
   manage.py import_leads contacts.csv --dry-run
   manage.py import_leads hubspot.csv --errors skipped.csv
   manage.py import_leads people.csv --map "Berater=assigned_to" --map "Status=" --set tags=2026
+  manage.py import_leads deals.csv --value "Stage:Proposal=PROPOSAL_SENT" --decimal , --dates dmy
   manage.py import_leads claims.csv --set contact_name='Applicant {{row}}' --set notes='From {{policy_state}}'
 
-fields: {", ".join((*IMPORTABLE_FIELDS, *NAME_PARTS))}
+fields: {", ".join(TARGETS)}
 """
 
 
@@ -72,9 +76,35 @@ class Command(BaseCommand):
             type=pair_type(lambda text: text.partition("="), "field=text"),
             help="Set this field of every lead; {Column} stands for a cell of the row, {row} for its number.",
         )
+        self.add_answer_arguments(parser)
         parser.add_argument("--dry-run", action="store_true", help="Check all rows, but change nothing.")
         parser.add_argument("--errors", type=Path, metavar="FILE", help="Write skipped rows to this CSV file.")
         parser.add_argument("--encoding", help="Use this encoding instead of the detected one.")
+
+    @staticmethod
+    def add_answer_arguments(parser: argparse.ArgumentParser) -> None:
+        """Add the options that answer what a file leaves open."""
+        parser.add_argument(
+            "--value",
+            action="append",
+            default=[],
+            dest="values",
+            metavar="COLUMN:TEXT=VALUE",
+            type=pair_type(lambda text: text.rpartition("="), "column:text=value"),
+            help="Read this text of this column as this value of ours; without a value, as nothing.",
+        )
+        parser.add_argument(
+            "--decimal",
+            choices=DECIMAL_MARKS,
+            default="",
+            help="The decimal mark, if 1.500 has two readings.",
+        )
+        parser.add_argument(
+            "--dates", choices=DATE_ORDERS, default="", help="The order of day and month, where 3/4/2027 can be both."
+        )
+        parser.add_argument(
+            "--key", default="", metavar="COLUMN", help="The column that identifies a row, to find it again later."
+        )
 
     def handle(
         self,
@@ -82,6 +112,10 @@ class Command(BaseCommand):
         file: Path,
         column_fields: list[tuple[str, str]],
         field_templates: list[tuple[str, str]],
+        values: list[tuple[str, str]],
+        decimal: str,
+        dates: str,
+        key: str,
         errors: Path | None,
         encoding: str | None,
         dry_run: bool,
@@ -93,6 +127,9 @@ class Command(BaseCommand):
                 by=SYSTEM_ACTOR,
                 column_fields=to_mapping(column_fields, "--map"),
                 field_templates=to_mapping(field_templates, "--set"),
+                values={split_value_key(name): value for name, value in to_mapping(values, "--value").items()},
+                notation=Notation(decimal, dates),
+                key=key,
                 errors=errors,
                 encoding=encoding,
                 dry_run=dry_run,
@@ -109,6 +146,12 @@ class Command(BaseCommand):
                 self.stdout.write(reason)
         for kind, count in outcome.reason_counts.most_common():
             self.stdout.write(f"{count:,} × {kind}")
+        for doubt in outcome.first_doubts:
+            self.stdout.write(f"{doubt} Kept as a custom field.")
+        for kind, count in outcome.doubt_counts.most_common():
+            self.stdout.write(f"{count:,} × {kind} Kept as a custom field.")
+        for question in outcome.questions:
+            self.stdout.write(f"Question: {question}")
         if errors:
             self.stdout.write(f"Skipped rows written to {errors}.")
         self.stdout.write(
@@ -116,6 +159,18 @@ class Command(BaseCommand):
             f"Read {outcome.rows_read:,} row{pluralize(outcome.rows_read)}: {outcome.imported:,} imported, "
             f"{outcome.duplicates:,} duplicate{pluralize(outcome.duplicates)}, {outcome.rejected:,} refused."
         )
+
+
+def split_value_key(text: str) -> tuple[str, str]:
+    """Return column and text of “Stage:Proposal”.
+
+    Raises:
+        CommandError: there is no colon.
+    """
+    column, separator, cell = text.partition(":")
+    if not separator:
+        raise CommandError(f"--value “{text}” names no column. Write it as COLUMN:TEXT=VALUE.")
+    return column.strip(), cell.strip()
 
 
 def to_mapping(pairs: list[tuple[str, str]], option: str) -> dict[str, str]:

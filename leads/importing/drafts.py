@@ -1,0 +1,57 @@
+"""A lead in the making: the values read so far, and what of its row has to be kept beside them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from leads.importing.columns import IMPORTABLE_FIELDS
+
+# The columns of a lead that an import fills, in the order of the values of a row.
+LEAD_COLUMNS = ("id", *IMPORTABLE_FIELDS, "priority_tier", "signals", "communications", "custom_fields")
+COLUMN_INDEX = {name: index for index, name in enumerate(LEAD_COLUMNS)}
+
+
+@dataclass
+class RowDraft:
+    """The values of `LEAD_COLUMNS` for one row.
+
+    `origins` holds the column that filled a field, `kept` the columns that become custom fields although they
+    have a field, `used` the custom columns that filled a field after all. `texts` are kept texts that stand in no
+    column, and `doubts` the cells that did not fit: label, text and what is wrong.
+    """
+
+    cells: list[str]
+    number: int
+    values: list[Any]
+    defaults: list[Any]
+    origins: dict[str, int] = field(default_factory=dict)
+    kept: set[int] = field(default_factory=set)
+    used: set[int] = field(default_factory=set)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    doubts: list[tuple[str, str, str]] = field(default_factory=list)
+    consents: dict[str, dict[str, bool]] = field(default_factory=dict)
+
+    def get(self, name: str) -> Any:
+        return self.values[COLUMN_INDEX[name]]
+
+    def set(self, name: str, value: Any) -> None:
+        self.values[COLUMN_INDEX[name]] = value
+
+    def is_default(self, name: str) -> bool:
+        place = COLUMN_INDEX[name]
+        return self.values[place] == self.defaults[place]
+
+    def keep_text(self, name: str, label: str, text: str) -> None:
+        """Keep the text that a field was read from as a custom field too."""
+        if name in self.origins:
+            self.kept.add(self.origins[name])
+        else:
+            self.texts.append((label, text))
+
+    def withdraw(self, name: str, label: str, why: str) -> None:
+        """Empty a field that contradicts the rest of the row, and keep its text."""
+        text = str(self.get(name))
+        if name in self.origins:
+            text = self.cells[self.origins[name]].strip()
+        self.keep_text(name, label, text)
+        self.doubts.append((label, text, why))
+        self.values[COLUMN_INDEX[name]] = self.defaults[COLUMN_INDEX[name]]

@@ -1,0 +1,232 @@
+"""What an import will do with a file, before it does it: the mapping, the open questions, and sample rows."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+
+from crm.exceptions import InvalidInput
+from crm.models import User
+from leads.importing.cells import ChoiceParser, normalize_name
+from leads.importing.columns import ImportPlan, column_index, plan_import
+from leads.importing.decoding import differing_lines
+from leads.importing.drafts import LEAD_COLUMNS
+from leads.importing.exceptions import InvalidCell, Question, RowRejected
+from leads.importing.reading import CsvFile, CsvRow
+from leads.importing.rows import LeadReader
+from leads.importing.values.amounts import AmountParser
+from leads.importing.values.dates import DateParser
+from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, make_cell_matcher, parser_for_field
+from leads.importing.values.stages import StageParser
+from leads.models import OPEN_CATEGORIES, InsuranceType, Lead, LeadStatus, ScoringPolicy, StageCategory
+
+SAMPLE_ROW_COUNT = 3
+# Columns of a lead that say nothing in a sample.
+TECHNICAL_COLUMNS = frozenset({"id", "priority_tier", "signals"})
+EMPTY_JSON = ("{}", "[]")
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What a person decided about a file. See `import_leads`."""
+
+    column_fields: Mapping[str, str] = field(default_factory=dict)
+    field_templates: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    notation: Notation = UNDECIDED
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class FieldMapping:
+    """Where a field comes from: its columns or text, why, and how numbers or dates are read."""
+
+    field: str
+    source: str
+    reason: str
+    notation: str = ""
+
+    def __str__(self) -> str:
+        why = ", ".join(filter(None, [self.reason, self.notation]))
+        return f"{self.field} ← {self.source}{f' ({why})' if why else ''}"
+
+
+@dataclass(frozen=True)
+class ImportPreview:
+    """What an import will do with a file. `samples` are the first rows, each as texts by field."""
+
+    file: CsvFile
+    mappings: tuple[FieldMapping, ...]
+    custom_columns: tuple[str, ...]
+    key_column: str
+    questions: tuple[Question, ...]
+    encoding_samples: tuple[dict[str, str], ...]
+    samples: tuple[dict[str, str], ...]
+
+    def describe(self) -> Iterator[str]:
+        """Yield lines that describe the encoding, the source of each field, the custom fields and sample rows."""
+        yield f"{self.file.path.name}: {self.file.encoding}, columns separated by {self.file.dialect}"
+        for mapping in self.mappings:
+            yield f"  {mapping}"
+        if self.custom_columns:
+            yield f"  custom fields: {', '.join(self.custom_columns)}"
+        if self.key_column:
+            yield f"  rows are told apart by: {self.key_column}"
+        for texts in self.encoding_samples:
+            for encoding, text in texts.items():
+                yield f"  in {encoding}: {text[:200]}"
+        for number, sample in enumerate(self.samples, start=1):
+            yield f"  row {number}: {', '.join(f'{name} = {text}' for name, text in sample.items())}"
+
+
+def preview_import(file: CsvFile, options: ImportOptions) -> tuple[ImportPreview, LeadReader]:
+    """Plan the import of `file` from its first rows, and return the preview with a reader for all rows.
+
+    Raises:
+        InvalidInput: the file has no rows, or a column, field or value does not exist.
+    """
+    first_rows = file.sample()
+    if not first_rows:
+        raise InvalidInput(f"{file.path.name} has column names but no rows.")
+    sample = [row.cells for row in first_rows if not row.fault]
+    context = load_import_context()
+    values = values_by_column(options.values, file.header)
+    plan = plan_import(
+        file.header,
+        replace_values(sample, values),
+        make_cell_matcher(context),
+        column_fields=options.column_fields,
+        field_templates=options.field_templates,
+        key=options.key,
+    )
+    check_values(plan, values, context)
+    reader_args: dict[str, Any] = {
+        "source_detail": printable_file_name(file.path.name),
+        "notation": options.notation,
+        "values": values,
+    }
+    trial = LeadReader(plan, context, sample, **reader_args)
+    samples = read_samples(trial, first_rows)
+    encodings = [file.encoding, *file.other_encodings]
+    encoding_samples = tuple(differing_lines(file.path, encodings, SAMPLE_ROW_COUNT)) if file.other_encodings else ()
+    preview = ImportPreview(
+        file,
+        tuple(field_mappings(plan, trial)),
+        tuple(plan.unused_columns()),
+        "" if plan.key is None else plan.header[plan.key],
+        (*encoding_questions(encoding_samples), *trial.questions),
+        encoding_samples,
+        samples,
+    )
+    return preview, LeadReader(plan, context, sample, **reader_args)
+
+
+def encoding_questions(samples: tuple[dict[str, str], ...]) -> Iterator[Question]:
+    """Ask which of the encodings of a file is right, if its letters do not tell."""
+    if samples:
+        first = next(iter(samples[0].values()))[:60]
+        yield Question(
+            "encoding", "", first, tuple((name, text[:60]) for name, text in samples[0].items()), "--encoding"
+        )
+
+
+def read_samples(reader: LeadReader, rows: list[CsvRow]) -> tuple[dict[str, str], ...]:
+    """Read all of `rows`, so that their questions are met, and return the first leads as texts by field."""
+    samples = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            values = reader.read_row(number, row)
+        except RowRejected:
+            continue
+        if len(samples) < SAMPLE_ROW_COUNT:
+            samples.append(
+                {
+                    name: str(value)
+                    for name, value, default in zip(LEAD_COLUMNS, values, reader.defaults, strict=True)
+                    if name not in TECHNICAL_COLUMNS and value != default and value not in EMPTY_JSON
+                }
+            )
+    return tuple(samples)
+
+
+def field_mappings(plan: ImportPlan, reader: LeadReader) -> Iterator[FieldMapping]:
+    for step in reader.steps:
+        indexes = plan.columns_of(step.field) or plan.name_parts
+        reason = "chosen" if step.field in plan.templates else plan.reasons.get(next(iter(indexes), -1), "")
+        notation = str(step.parse) if isinstance(step.parse, AmountParser | DateParser) else ""
+        yield FieldMapping(step.field, step.source, reason, notation)
+
+
+def values_by_column(values: Mapping[tuple[str, str], str], header: list[str]) -> dict[int, dict[str, str]]:
+    """Return the replacements of texts, without case, for each column by index."""
+    by_column: dict[int, dict[str, str]] = {}
+    for (column, text), value in values.items():
+        by_column.setdefault(column_index(column, header), {})[text.casefold()] = value
+    return by_column
+
+
+def replace_values(rows: list[list[str]], values: Mapping[int, Mapping[str, str]]) -> list[list[str]]:
+    if not values:
+        return rows
+    return [
+        [values.get(index, {}).get(text.strip().casefold(), text) for index, text in enumerate(cells)] for cells in rows
+    ]
+
+
+def check_values(plan: ImportPlan, values: Mapping[int, Mapping[str, str]], context: ImportContext) -> None:
+    """Refuse a replacement in a column without a field, or by a text that is no value of the field."""
+    fields = {index: name for name in plan.columns for index in plan.columns_of(name)}
+    for index, replacements in values.items():
+        column = plan.header[index]
+        if index not in fields:
+            raise InvalidInput(
+                f"The column “{column}” has no field, so --value changes nothing. Give it one with --map."
+            )
+        parse = parser_for_field(fields[index], context, []) if fields[index] in LEAD_COLUMNS else None
+        for value in filter(None, replacements.values()):
+            try:
+                parse(value) if parse else None
+            except InvalidCell as error:
+                raise InvalidInput(f"--value for the column “{column}”: “{value}” {error}.") from error
+
+
+def printable_file_name(name: str) -> str:
+    """Return a file name as text that the database accepts, cut to the length of the field."""
+    max_length = Lead._meta.get_field("source_detail").max_length
+    return name.encode(errors="replace").decode()[:max_length]
+
+
+def load_import_context() -> ImportContext:
+    """Load the current stages, lines, owners and scoring policy."""
+    stages = list(LeadStatus.objects.order_by("position"))
+    labels = ", ".join(stage.label for stage in stages)
+    lines = list(InsuranceType.objects.filter(is_active=True).order_by("name"))
+    names = ", ".join(line.name for line in lines)
+    return ImportContext(
+        stage=StageParser(
+            {normalize_name(name): stage.pk for stage in stages for name in (stage.label, stage.pk)},
+            {stage.category: stage.pk for stage in reversed(stages)},
+            f"is not a stage. The stages are: {labels}",
+        ),
+        line=ChoiceParser(
+            {normalize_name(name): line.pk for line in lines for name in (line.name, line.code)},
+            f"is not a line of insurance. The lines are: {names}",
+        ),
+        owner=ChoiceParser(user_ids_by_name(), "is not the name of an active user"),
+        open_stages=frozenset(stage.pk for stage in stages if stage.category in OPEN_CATEGORIES),
+        lost_stages=frozenset(stage.pk for stage in stages if stage.category == StageCategory.LOST),
+        policy=ScoringPolicy.objects.active(),
+        phone_region=settings.PHONE_REGION,
+    )
+
+
+def user_ids_by_name() -> dict[str, Any]:
+    """Map the username, email address and full name of each active user to the user's ID; skip ambiguous names."""
+    ids_by_name: dict[str, set[Any]] = {}
+    for user in User.objects.filter(is_active=True):
+        for name in filter(
+            None, {normalize_name(user.username), normalize_name(user.email), normalize_name(user.get_full_name())}
+        ):
+            ids_by_name.setdefault(name, set()).add(user.pk)
+    return {name: keys.pop() for name, keys in ids_by_name.items() if len(keys) == 1}

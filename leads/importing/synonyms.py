@@ -1,0 +1,218 @@
+"""How other systems and languages name what we store: the headers of columns, stages and sources.
+
+The names come from the exports of Salesforce, HubSpot, Pipedrive, Zoho, Dynamics, Close, Copper, Freshsales,
+Insightly, monday.com, Keap, ActiveCampaign, Mailchimp, Google and Outlook contacts, LinkedIn, the lead forms of Google,
+Facebook and LinkedIn, and the agency systems Applied Epic, AMS360, EZLynx and HawkSoft; then German, French, Spanish
+and a little of their neighbours. They are compared without case, accents, spaces and punctuation.
+"""
+
+import unicodedata
+from functools import lru_cache
+
+from leads.importing.cells import normalize_name
+
+# Letters that do not decompose into a plain letter and an accent.
+PLAIN_LETTERS = str.maketrans({"ł": "l", "ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "ı": "i"})
+
+
+# A file repeats its few sources and stages in every row.
+@lru_cache(maxsize=4096)
+def plain_name(name: str) -> str:
+    """Return `name` in lower case, without accents, spaces and punctuation, for comparison."""
+    decomposed = unicodedata.normalize("NFKD", name.casefold().translate(PLAIN_LETTERS))
+    return normalize_name("".join(char for char in decomposed if not unicodedata.combining(char)))
+
+
+def to_words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+# If several columns match, the first name in the list wins; of like columns, the first cell that is filled counts.
+FIELD_SYNONYMS = {
+    "contact_name": """contactname fullname name contactfullname personname leadname primarycontact
+        primarycontactname clientname customername insuredname namedinsured applicantname prospectname
+        dealcontactperson contactperson associatedcontact displayname fileas itemname
+        ansprechpartner kontaktname vollername vollstandigername kundenname kontaktperson
+        nomcomplet nometprenom prenometnom nomducontact contactprincipal interlocuteur nom
+        nombrecompleto nombreyapellidos nombreyapellido nombredelcontacto contactoprincipal nombre
+        nomecompleto nome naam volledigenaam imieinazwisko""",
+    "first_name": """firstname givenname forename fname first contactfirstname personfirstname
+        applicantfirstname insuredfirstname clientfirstname customerfirstname primarycontactfirstname
+        vorname prenom primernombre nombredepila nombres voornaam imie primeironome""",
+    "middle_name": "middlename additionalname middle middleinitial applicantmiddlename zweitervorname segundonombre",
+    "last_name": """lastname familyname surname lname last contactlastname personlastname applicantlastname
+        insuredlastname clientlastname customerlastname primarycontactlastname
+        nachname familienname zuname nomdefamille apellidos apellido primerapellido cognome achternaam nazwisko
+        sobrenome""",
+    "contact_email": """contactemail email emailaddress mail primaryemail email1value email1 email1address
+        emailaddress1 emailwork workemail businessemail companyemail useremail personemail personemailwork
+        contactsemail contactpersonemail leademail dealcontactemail primaryemailaddress emailaddresswork
+        applicantemail applicantemailaddress insuredemail clientemail customeremail primarycontactemail
+        personemailhome personemailother homeemail emailhome personalemail emailpersonal emailother
+        email2 email2value email2address emailaddress2 secondaryemail otheremail additionalemailaddresses
+        mailadresse emailadresse epost geschaftlicheemail emailgeschaftlich privateemail emailprivat
+        adresseemail adressemail courriel courrielprofessionnel emailprofessionnel adresseelectronique
+        correoelectronico correo direcciondecorreo direcciondecorreoelectronico emailprincipal mailprincipal
+        correodetrabajo correopersonal indirizzoemail emailadres adresemail""",
+    "contact_phone": """contactphone phone phonenumber contactphonenumber telephone telephonenumber tel userphone
+        primaryphone phone1value phone1 mobilephone mobilephonenumber mobile mobilenumber cellphone cell
+        cellphonenumber phonework workphone workphonenumber workdirectphone businessphone businessphone1 officephone
+        personphone personphonework phonemobile personphonemobile contactsphone leadphone directphone homephone
+        phonehome personphonehome personphoneother applicantphone applicantcellphone applicanthomephone insuredphone
+        clientphone customerphone dealcontactphone otherphone phoneother phone2 phone2value primaryphonenumber
+        telefon telefonnummer rufnummer telefongeschaftlich geschaftlichestelefon telefondienstlich festnetz
+        handy handynummer mobil mobiltelefon mobilnummer mobiltelefonnummer telefonprivat
+        numerodetelephone telephonefixe telephoneprofessionnel telephonebureau telephonemobile portable
+        telephoneportable mobileprofessionnel telephonedomicile
+        telefono numerodetelefono telefonodetrabajo telefonofijo telefonomovil movil celular telefonocelular
+        telefoon telefoonnummer telefone telefono1 cellulare""",
+    "company_name": """companyname company companyaccount account accountname organization organisation
+        organizationname organization1name personorganization dealorganization leadorganization contactorganization
+        associatedcompany associatedcompanyprimary primarycompany firm firmname businessname business employer
+        parentcustomer accounts leadcompany
+        firma firmenname unternehmen unternehmensname arbeitgeber organisationsname betrieb
+        societe nomdelasociete entreprise nomdelentreprise raisonsociale compte nomducompte organisme
+        empresa nombredelaempresa compania nombredelacompania cuenta nombredelacuenta razonsocial organizacion
+        azienda bedrijf bedrijfsnaam""",
+    "company_website": """companywebsite website websiteurl webpage homepage web companydomainname
+        companydomain website1value organizationwebsite businesswebsite url domain companyurl
+        webseite internetseite internetadresse siteweb siteinternet sitioweb paginaweb""",
+    "client_type": "clienttype kundentyp",
+    "source_type": "sourcetype",
+    "source_detail": """sourcedetail leadsource source originalsource originaltrafficsource leadsourcedetail
+        contactsource dealsource opportunitysource sourcename leadsourcename referredby referralsource
+        originalsourcedrilldown1 howdidyouhearaboutus
+        quelle leadquelle herkunft kontaktquelle empfohlenvon
+        sourcedulead sourceduprospect origine origineduprospect provenance
+        origen fuente origendelcliente fuentedelprospecto origendelprospecto fuentedelead origendelead""",
+    "assigned_to": "assignedto",
+    "notes": """notes note description comments comment remarks background biographies message additionalnotes
+        notizen notiz bemerkung bemerkungen kommentar kommentare anmerkung anmerkungen beschreibung nachricht
+        remarque remarques commentaire commentaires notas nota observaciones comentarios comentario descripcion""",
+    "status": "status stage",
+    "insurance_type": """insurancetype lineofinsurance versicherungssparte sparte versicherungsart
+        typedassurance branche ramo tipodeseguro""",
+    "loss_reason": """lossreason lostreason deallostreason closedlostreason reasonlost reasonforloss lossreasonname
+        verlustgrund absagegrund raisondelaperte motifdeperte motivodeperdida razondeperdida""",
+    "loss_notes": "lossnotes",
+    "overall_score": "overallscore score leadscore",
+    "tier_override": "tieroverride",
+    "predicted_close_probability": "predictedcloseprobability",
+    "estimated_value": """estimatedvalue value amount dealvalue dealamount leadvalue opportunityamount
+        opportunityvalue estvalue estrevenue closevalue premium annualpremium annualizedpremium estimatedpremium
+        policyannualpremium quotedpremium estimatedamount expectedrevenue opportunityvalueprimary
+        betrag wert summe auftragswert dealwert pramie jahrespramie angebotssumme volumen
+        montant valeur montantestime prime primeannuelle
+        importe monto valor cantidad prima primaanual importeestimado valorestimado importo bedrag""",
+    "expected_close_date": """expectedclosedate closedate closingdate estclosedate estimatedclosedate forecastclosedate
+        targetclosedate dealexpectedclosedate leadexpectedclosedate expectedclosingdate dealexpectedclosingdate
+        opportunityclosedate expectedclose
+        abschlussdatum erwartetesabschlussdatum voraussichtlichesabschlussdatum
+        datedecloture dateclotureprevue datedeclotureestimee dateprevuedecloture
+        fechadecierre fechadecierreprevista fechaestimadadecierre fechaprevistadecierre""",
+    "closed_at": """closedat closedon actualclosedate actualclosingdate dateclosed closeddate dealdealclosedon
+        dealclosedon dealwontime dealdealwontime deallosttime wontime losttime wondate lostdate dealwondate
+        deallostdate actualclosed convertedat converteddate dateconverted abgeschlossenam geschlossenam
+        gewonnenam verlorenam datedecloturereelle fechadecierrereal""",
+    "tags": """tags tag labels label categories groupmembership leadlabels deallabel personlabel contacttags leadtags
+        schlagworte schlagworter stichworte kategorien kategorie etiketten etiquettes etiquette motscles categorie
+        etiquetas etiqueta categorias""",
+    # A person who asked not to be contacted, and consent.
+    "do_not_contact": """donotcontact dontcontact nocontact nichtkontaktieren kontaktsperre nepascontacter
+        nocontactar""",
+    "do_not_email": """donotemail emailoptout optedoutofemail hasoptedoutofemail unsubscribed optout optedout
+        emailoptedout donotbulkemail donotallowemails donotallowbulkemails unsubscribedfromallemail
+        unsubscribedfromallemails emailunsubscribed unsubtime unsubscribedate unsubscribedat optedoutemail
+        emailmarketingoptout hasoptedoutemail personhasoptedoutofemail noemail subscriptionoptout newsletteroptout
+        keineemail keineemails keinemails abgemeldet abgemeldetvonemails newsletterabgemeldet emailabmeldung
+        desinscrit desabonne nepasenvoyerdemail optoutemail refusemail
+        bajaemail noenviaremail noenviarcorreo noenviarcorreos dadodebaja cancelosuscripcion""",
+    "do_not_call": """donotcall donotphone phoneoptout calloptout donotallowphonecalls persondonotcall nocalls dnc
+        nichtanrufen keineanrufe keinanruf nepasappeler pasdappel nollamar""",
+    "do_not_text": """donottext smsoptout hasoptedoutofsms textoptout donotsms donotallowsms keinesms nepasenvoyerdesms
+        noenviarsms""",
+    "email_consent": """emailoptin optedintoemail emailconsent marketingconsent emailmarketingconsent subscribed
+        acceptsmarketing acceptsemailmarketing newsletteroptin optin optedin consenttoemail newsletter
+        emaileinwilligung werbeeinwilligung einwilligung consentementemail consentement consentimientoemail
+        consentimiento""",
+    "phone_consent": "phoneoptin calloptin phoneconsent consenttocall telefoneinwilligung consentimientotelefono",
+    "sms_consent": "smsoptin smsconsent acceptssmsmarketing textoptin consenttotext smseinwilligung",
+}
+# Names with different meanings in different systems: used only if cells fit the field.
+AMBIGUOUS_SYNONYMS = {
+    "client_type": """type customertype accounttype recordtype prospecttype contacttype leadtype kundenart typ
+        typedeclient tipodecliente""",
+    "source_type": """source leadsource originalsource originaltrafficsource dealsource contactsource
+        quelle leadquelle herkunft sourcedulead sourceduprospect origine origen fuente origendelead
+        origendelprospecto fuentedelead""",
+    "assigned_to": """owner leadowner contactowner dealowner opportunityowner accountowner recordowner personowner
+        ownername owneremail leadownername assigneduser responsibleuser responsible salesowner assignee
+        producer agent accountexecutive accountmanager salesrep salesagent salesperson csr
+        zustandig zustandiger besitzer inhaber verantwortlich verantwortlicher bearbeiter betreuer berater
+        vertriebsmitarbeiter eigentumer eigentuemer zugewiesenan
+        proprietaire responsable proprietaireduprospect proprietaireducompte commercial assignea
+        propietario propietariodelcontacto propietariodelprospecto asignadoa comercial vendedor agente""",
+    "status": """dealstage leadstage opportunitystage pipelinestage opportunitystagename leadstatus dealstatus
+        opportunitystatus statusreason statuslabel stagename lifecyclestage currentstage
+        phase stufe verkaufsphase vertriebsphase dealphase leadphase
+        etape statut etapedelatransaction phasedevente statutduprospect
+        etapa estado fase etapadelnegocio estadodelprospecto""",
+    "insurance_type": """line lineofbusiness lob policytype coveragetype coverage product producttype
+        insuranceline policyline interest produkt produit producto""",
+}
+# The same word is the whole name, or beside a given name the family name, or beside a family name the given name.
+BARE_NAMES = frozenset({"name", "nom", "nombre", "nome", "naam"})
+# An identifier of the row in the other system, best first; else the name of a deal tells two deals of a person apart.
+RECORD_KEYS = to_words(
+    """
+    recordid leadid contactid dealid opportunityid dealdealid personid personpersonid leadleadid externalid
+    clientid customerid accountid uniqueid uuid guid itemid id opportunityname dealname dealtitle
+    opportunitytitle dealdealname deal
+    """
+)
+
+# What the stages of other systems mean for us. A stage of the same name of our own comes first.
+CLOSED_STAGE_SYNONYMS = {
+    "won": """closedwon won dealwon closedconverted converted qualifiedconverted convertedtocustomer closedsold sold
+        bound policybound issued boundissued gewonnen abgeschlossengewonnen geschlossengewonnen verkauft
+        gagne gagnee fermegagne cloturegagne conclu vendu ganado ganada cerradoganado cerradaganada vendido""",
+    "lost": """closedlost lost deallost lostlead notsold lostdeal closednotsold
+        verloren abgeschlossenverloren geschlossenverloren abgelehnt
+        perdu perdue fermeperdu clotureperdu perdido perdida cerradoperdido cerradaperdida""",
+    "unqualified": """unqualified disqualified unqualifiedlead closednotconverted closedunqualified junk junklead
+        notqualified spam badfit closeddisqualified invalid
+        unqualifiziert nichtqualifiziert disqualifiziert nonqualifie disqualifie
+        nocalificado nocualificado descalificado""",
+}
+FIRST_STAGE_SYNONYMS = to_words(
+    """
+    new newlead opennotcontacted notcontacted uncontacted newopportunity fresh untouched created neu
+    offennichtkontaktiert nouveau nouvelle nuevo nueva
+    """
+)
+# A stage with one of these words is over, even if we cannot tell how.
+ENDED_WORDS = to_words(
+    """
+    closed won lost dead archived cancelled canceled converted lapsed expired terminated geschlossen
+    abgeschlossen beendet gewonnen verloren ferme fermee cloture cloturee gagne perdu termine cerrado cerrada
+    ganado perdido terminado
+    """
+)
+NEGATIONS = to_words("not no never non nicht kein keine noch sin un pas")
+SOURCE_SYNONYMS = {
+    "REFERRAL": """referral referred referralpartner partnerreferral employeereferral customerreferral externalreferral
+        clientreferral wordofmouth recommendation empfehlung weiterempfehlung recommandation boucheaoreille
+        recomendacion referido bocaaboca""",
+    "WEBSITE": """website web webform websiteform webinquiry webquery contactform onlineform form landingpage internet
+        webseite webformular kontaktformular formular siteweb formulaireweb formulaire sitioweb paginaweb formularioweb
+        formulario""",
+    "EVENT": """event tradeshow conference seminar webinar exhibition fair messe veranstaltung
+        salon evenement feria evento""",
+    "EMAIL": "email emailmarketing emailcampaign newsletter mailing emailinquiry emailkampagne courriel correo",
+}
+
+
+def known_headers() -> frozenset[str]:
+    """Return all names of columns that the import knows, as `plain_name` writes them."""
+    groups = (*FIELD_SYNONYMS.values(), *AMBIGUOUS_SYNONYMS.values())
+    return frozenset(name for names in groups for name in names.split())
