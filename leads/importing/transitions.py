@@ -1,6 +1,6 @@
 """Import a file of leads in one transaction."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from crm.exceptions import IllegalTransition, InvalidInput, constraint_message
 from crm.models import User
 from crm.records.activity import Actor
 from crm.runtime.job_queue import enqueue
+from leads.importing.arrival import ArrivalAnswers
 from leads.importing.cells import AmountParser, ChoiceParser, DateParser, normalize_name
 from leads.importing.columns import ImportPlan, plan_import
 from leads.importing.reading import CsvFile, open_csv
@@ -37,13 +38,16 @@ def import_leads(
     errors: Path | None = None,
     encoding: str | None = None,
     dry_run: bool = False,
+    known: Iterable[str] = (),
+    later: Iterable[str] = (),
     tell: ProgressCallback = lambda sentence: None,
 ) -> ImportOutcome:
     """Create a lead for every valid row of the CSV file at `path`, in one transaction.
 
     `column_fields` maps columns to fields ("" keeps a column as a custom field), `field_templates` maps fields to
-    texts with `{Column}` and `{row}` in them. Skipped rows go to the file `errors`, with line and reason. `tell`
-    receives messages on how the file is read and on the progress.
+    texts with `{Column}` and `{row}` in them. `known` are the columns that were filled in when a lead arrived, `later`
+    those recorded afterwards; predictions use only the first. Skipped rows go to the file `errors`, with line and
+    reason. `tell` receives messages on how the file is read and on the progress.
 
     Raises:
         NotPermitted: `by` may not add leads, or the file names owners and `by` may not assign leads.
@@ -54,10 +58,16 @@ def import_leads(
     actor.require_permission("leads.add_lead", "import leads")
     file = open_csv(path, encoding)
     plan, reader = prepare_reader(file, column_fields or {}, field_templates or {}, actor=actor)
+    arrival = ArrivalAnswers.from_columns(plan, known, later)
     for sentence in describe_import(file, plan, reader):
         tell(sentence)
     with open_report(file.header, path, errors) as report, all_or_nothing(path):
-        return import_rows(file, reader, report, actor=actor, dry_run=dry_run, tell=tell)
+        outcome = import_rows(file, reader, report, actor=actor, dry_run=dry_run, tell=tell)
+        for sentence in arrival.describe():
+            tell(sentence)
+        if not dry_run:
+            arrival.save(by=actor, source=printable_file_name(path.name))
+        return outcome
 
 
 def prepare_reader(

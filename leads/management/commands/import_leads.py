@@ -11,6 +11,7 @@ from django.template.defaultfilters import pluralize
 
 from crm.exceptions import ActionRefused
 from crm.records.activity import SYSTEM_ACTOR
+from leads.importing.arrival import split_columns
 from leads.importing.columns import IMPORTABLE_FIELDS, NAME_PARTS
 from leads.importing.report import ImportOutcome
 from leads.importing.transitions import import_leads
@@ -21,6 +22,7 @@ examples:
   manage.py import_leads hubspot.csv --errors skipped.csv
   manage.py import_leads people.csv --map "Berater=assigned_to" --map "Status=" --set tags=2026
   manage.py import_leads claims.csv --set contact_name='Applicant {{row}}' --set notes='From {{policy_state}}'
+  manage.py import_leads crm.csv --known 'Origin,Country' --later 'Last call'
 
 fields: {", ".join((*IMPORTABLE_FIELDS, *NAME_PARTS))}
 """
@@ -72,6 +74,13 @@ class Command(BaseCommand):
             type=pair_type(lambda text: text.partition("="), "field=text"),
             help="Set this field of every lead; {Column} stands for a cell of the row, {row} for its number.",
         )
+        for option, meaning in (
+            ("--known", "were known when the lead arrived, so predictions may use them"),
+            ("--later", "were recorded later, so predictions must not use them"),
+        ):
+            parser.add_argument(
+                option, action="append", default=[], metavar="COLUMNS", help=f"These columns {meaning}; a,b,c."
+            )
         parser.add_argument("--dry-run", action="store_true", help="Check all rows, but change nothing.")
         parser.add_argument("--errors", type=Path, metavar="FILE", help="Write skipped rows to this CSV file.")
         parser.add_argument("--encoding", help="Use this encoding instead of the detected one.")
@@ -84,6 +93,8 @@ class Command(BaseCommand):
         field_templates: list[tuple[str, str]],
         errors: Path | None,
         encoding: str | None,
+        known: list[str],
+        later: list[str],
         dry_run: bool,
         **options: Any,
     ) -> None:
@@ -96,6 +107,8 @@ class Command(BaseCommand):
                 errors=errors,
                 encoding=encoding,
                 dry_run=dry_run,
+                known=split_columns(known),
+                later=split_columns(later),
                 # Progress is not an error, so do not colour it like one.
                 tell=partial(self.stderr.write, style_func=str),
             )
