@@ -39,8 +39,8 @@ class ArrivalAnswers:
     """The answers for the features that the columns of a file determine, and the columns without an answer."""
 
     answers: Mapping[str, str]
-    # The feature of each custom column that nobody confirmed or rejected, by the name of the column.
-    unconfirmed: Mapping[str, str]
+    # The features of each column that are neither confirmed nor rejected, by the name of the column.
+    unconfirmed: Mapping[str, tuple[str, ...]]
 
     @classmethod
     def from_columns(cls, plan: ImportPlan, known: Iterable[str], later: Iterable[str]) -> "ArrivalAnswers":
@@ -61,11 +61,9 @@ class ArrivalAnswers:
                 # A feature made of several columns was known only if all of them were.
                 answers[feature] = standing if answers.get(feature) != FeatureStanding.LATER else FeatureStanding.LATER
         decided = set(PredictionFeature.objects.filter(standing__in=DECIDED_STANDINGS).values_list("name", flat=True))
-        custom = {name: custom_feature(name) for name in plan.custom_columns.values()}
-        return cls(
-            answers,
-            {name: feature for name, feature in custom.items() if feature not in answers and feature not in decided},
-        )
+        features = {name: features_of_column(plan, index) for index, name in enumerate(plan.header)}
+        unconfirmed = {name: ones for name, ones in features.items() if {*ones}.difference(answers, decided)}
+        return cls(answers, unconfirmed)
 
     def save(self, *, by: Actor | User, source: str) -> None:
         """Record the answers; `source` is the name of the file."""
@@ -94,7 +92,7 @@ def features_of_column(plan: ImportPlan, index: int) -> tuple[str, ...]:
     return tuple(feature for field in fields for feature in (FEATURES_BY_FIELD | FEATURES_BY_CONSENT).get(field, ()))
 
 
-def staged_evidence(columns: Mapping[str, str]) -> dict[str, list[str]]:
+def staged_evidence(columns: Iterable[str]) -> dict[str, list[str]]:
     """Return for each of `columns` what the staged rows say for a recording after arrival; omit those without any."""
     with connection.cursor() as cursor:
         cursor.execute(STAGED_ROWS_SQL, [MAX_EVIDENCE_ROWS])

@@ -71,7 +71,7 @@ def judged_start(rows: Sequence[Any]) -> int:
 
 
 def fit_recent_card(rows: FeatureRows, won: Sequence[bool], names: Sequence[str], strength: float) -> Card:
-    """Fit a card whose expected number of wins among the most recent `rows` follows the actual one."""
+    """Fit a card, and adjust it to the win rate of the most recent `rows`."""
     card = fit_card(rows, won, names, strength)
     recent = int(len(rows) * RECENT_FROM)
     card["intercept"] += recent_shift(card, rows[recent:], won[recent:])
