@@ -18,6 +18,7 @@ from leads.prediction.known_at_arrival import (
 from leads.prediction.scorecard import Card
 from leads.prediction.snapshots import build_features_of_leads
 
+MIN_GAIN_REPORTED = 0.0005
 # Bounds the time of a training: the most recent closed leads, open leads, and the features filled in most often.
 MAX_MEASURED_LEADS, MAX_COMPARED_LEADS, MAX_MEASURED_FEATURES = 10_000, 2_000, 300
 
@@ -80,7 +81,7 @@ def reasons_not_used(
         if standings[name] == FeatureStanding.LATER:
             return "Recorded after arrival."
         if standings[name] == FeatureStanding.UNCONFIRMED:
-            added = "" if gain is None else f" It would add {gain:.3f} to the AUC."
+            added = f" It would add {gain:.3f} to the AUC." if gain and gain >= MIN_GAIN_REPORTED else ""
             return f"Not confirmed as known at arrival.{added}"
         return "It says too little, or too few leads have it."
 

@@ -13,6 +13,7 @@ from leads.prediction.feature_transitions import decide_features
 from leads.prediction.snapshots import CUSTOM_PREFIX
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
+MIN_GAIN_SHOWN = 0.0005
 ANSWER_CHOICES = [
     ("", "Undecided"),
     (FeatureStanding.KNOWN, FeatureStanding.KNOWN.label),
@@ -68,7 +69,8 @@ def facts_about(feature: PredictionFeature) -> Iterator[str]:
     """Yield what training measured of `feature`, as sentences."""
     yield f"Filled in {feature.filled:,} closed lead{'' if feature.filled == 1 else 's'}."
     if feature.gain is not None:
-        yield f"Would add {feature.gain:.3f} to the AUC."
+        amount = f"{feature.gain:.3f}" if feature.gain >= MIN_GAIN_SHOWN else "nothing"
+        yield f"Would add {amount} to the AUC."
     yield from feature.evidence
 
 

@@ -18,6 +18,7 @@ from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
 from leads.models import Lead, LeadStatus, PredictionFeature, PredictionModel, Rung
 from leads.prediction.feature_screen import ConfirmFeatures, model_effect
 from leads.prediction.scorecard import Reason, reasons
+from leads.prediction.snapshots import CUSTOM_PREFIX
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION, TRAIN_TASK, activate_prediction_model
 from leads.prediction.weekly_change import WeeklyChange, weekly_change
 
@@ -133,5 +134,5 @@ def features_by_spread(features: dict[str, Any]) -> list[dict[str, Any]]:
             feature["points"] if feature["kind"] == "number" else [*feature["points"].values(), feature["other"]]
         )
         low, high = min([*all_points, feature["missing"]]), max([*all_points, feature["missing"]])
-        ranges.append({"name": name, "low": low, "high": high, "spread": high - low})
+        ranges.append({"name": name.removeprefix(CUSTOM_PREFIX), "low": low, "high": high, "spread": high - low})
     return sorted(ranges, key=lambda one: -one["spread"])
