@@ -158,12 +158,14 @@ def parse_email(raw: bytes) -> ParsedEmail:
         files=files,
         part_types=extract_part_types(message),
         notes=tuple(content.notes),
-        headers={
-            name: single_line(first_header(head, name))[:500]
-            for name in (*CLASSIFYING_HEADERS, *settings.SPAM_MARKS)
-            if name in head
-        },
+        headers=classifying_headers(head),
     )
+
+
+def classifying_headers(head: HeaderLines) -> dict[str, str]:
+    """Return the headers that say whether a person wrote the email."""
+    names = (*CLASSIFYING_HEADERS, *settings.SPAM_MARKS)
+    return {name: single_line(first_header(head, name))[:500] for name in names if name in head}
 
 
 def parse_sender(head: HeaderLines) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Import a file of leads in one transaction."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from crm.exceptions import IllegalTransition, InvalidInput, constraint_message
 from crm.models import User
 from crm.records.activity import Actor
 from crm.runtime.job_queue import enqueue
+from leads.importing.arrival import ArrivalAnswers
 from leads.importing.columns import ImportPlan
 from leads.importing.drafts import COLUMN_INDEX
 from leads.importing.duplicates import duplicate_rows, find_duplicates
@@ -43,14 +44,17 @@ def import_leads(
     errors: Path | None = None,
     encoding: str | None = None,
     dry_run: bool = False,
+    known: Iterable[str] = (),
+    later: Iterable[str] = (),
     tell: ProgressCallback = lambda sentence: None,
 ) -> ImportOutcome:
     """Create a lead for every valid row of the CSV file at `path`, in one transaction.
 
     `column_fields` maps columns to fields ("" keeps a column as a custom field), `field_templates` maps fields to
     texts with `{Column}` and `{row}` in them, `values` maps texts of a column to ours. `notation` says how the file
-    writes numbers and dates, `key` names the column that identifies a row. Skipped rows go to the file `errors`, with
-    line and reason. `tell` receives messages on how the file is read and on the progress.
+    writes numbers and dates, `key` names the column that identifies a row. `known` are the columns that were filled in
+    when a lead arrived, `later` those recorded afterwards; predictions use only the first. Skipped rows go to the file
+    `errors`, with line and reason. `tell` receives messages on how the file is read and on the progress.
 
     Raises:
         NotPermitted: `by` may not add leads, or the file names owners and `by` may not assign leads.
@@ -60,17 +64,34 @@ def import_leads(
     """
     actor = Actor.of(by)
     actor.require_permission("leads.add_lead", "import leads")
-    file = open_csv(path, encoding)
     options = ImportOptions(column_fields or {}, field_templates or {}, values or {}, notation, key)
-    preview, reader = preview_import(file, options)
+    preview, reader = preview_import(open_csv(path, encoding), options)
+    arrival = ArrivalAnswers.from_columns(reader.plan, known, later)
+    check_preview(preview, reader, actor=actor, dry_run=dry_run, tell=tell)
+    with open_report(preview.file.header, path, errors) as report, all_or_nothing(path):
+        outcome = import_rows(preview.file, reader, preview, report, actor=actor, dry_run=dry_run, tell=tell)
+        save_answers(arrival, path, actor=actor, dry_run=dry_run, tell=tell)
+        return outcome
+
+
+def check_preview(
+    preview: ImportPreview, reader: LeadReader, *, actor: Actor, dry_run: bool, tell: ProgressCallback
+) -> None:
+    """Tell what the import will do, and stop one that `actor` may not do or that leaves questions open."""
     if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
         actor.require_permission("leads.reassign_lead", "assign leads to their owners")
     for sentence in preview.describe():
         tell(sentence)
     if preview.questions and not dry_run:
         raise QuestionsUnanswered(preview.questions)
-    with open_report(file.header, path, errors) as report, all_or_nothing(path):
-        return import_rows(file, reader, preview, report, actor=actor, dry_run=dry_run, tell=tell)
+
+
+def save_answers(arrival: ArrivalAnswers, path: Path, *, actor: Actor, dry_run: bool, tell: ProgressCallback) -> None:
+    """Record which columns were known at arrival, and tell what the staged rows say of the others."""
+    for sentence in arrival.describe():
+        tell(sentence)
+    if not dry_run:
+        arrival.save(by=actor, source=printable_file_name(path.name))
 
 
 def import_rows(

@@ -4,7 +4,7 @@ from leads.models.import_batch import ImportBatch
 from leads.models.insurance_type import InsuranceType
 from leads.models.lead import Lead
 from leads.models.lead_choices import LossReason, Source, Tier
-from leads.models.prediction import LeadSnapshot, PredictionModel, Rung
+from leads.models.prediction import FeatureStanding, LeadSnapshot, PredictionFeature, PredictionModel, Rung
 from leads.models.scoring_policy import ScoringPolicy, TierChange
 from leads.models.stage import OPEN_CATEGORIES, LeadStageHistory, LeadStatus, StageCategory
 from leads.models.stakeholder import ContactLead
@@ -14,6 +14,7 @@ __all__ = [
     "OPEN_CATEGORIES",
     "StageCategory",
     "ContactLead",
+    "FeatureStanding",
     "ImportBatch",
     "InsuranceType",
     "Lead",
@@ -21,6 +22,7 @@ __all__ = [
     "LeadStageHistory",
     "LeadStatus",
     "LossReason",
+    "PredictionFeature",
     "PredictionModel",
     "Rung",
     "ScoringPolicy",

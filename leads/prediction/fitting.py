@@ -1,161 +1,171 @@
-"""Fit a scorecard to closed leads: bins, a regularised logistic regression, and a guard against leaking features.
+"""Fit a scorecard to closed leads: a regularised logistic regression over bins.
 
 Pure: no database. `rows` are features (`leads.prediction.snapshots`), in the order in which the leads were closed.
 """
 
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
-from leads.prediction.evaluation import auc, evaluate_predictions
-from leads.prediction.scorecard import Card, as_number, as_word, probability
-
-BIN_COUNT, MIN_BIN_SIZE, MAX_FEATURE_WORDS = 8, 20, 40
-MIN_NUMERIC_SHARE = 0.95
-INVERSE_REGULARIZATION = 0.3
-# The oldest leads train the model, the next adjust it to the recent win rate, and the newest evaluate it.
-TRAINING_END, CALIBRATION_END = 0.6, 0.8
-# A single feature that separates won from lost this well was recorded after the outcome.
-LEAK_AUC = 0.95
-# If all features together do, so was any feature without which the errors of the others double.
-LEAK_ERROR_RATIO, SUSPECT_AUC = 0.5, 0.60
-# Typical names of columns that are filled while or after a lead is worked on.
-RECORDED_LATER_WORDS = (
-    "last ",
-    "tags",
-    "quality",
-    "outcome",
-    "result",
-    "status",
-    "stage",
-    "closed",
-    "lost",
-    "reason",
-    "disposition",
+from leads.prediction.bins import (
+    MISSING,
+    OTHER,
+    FeatureRows,
+    feature_slots,
+    make_bins,
+    most_telling_features,
+    slot_for_value,
+    usable_features,
 )
-RECORDED_LATER_SUFFIXES = ("activity index", "activity score", "profile index", "profile score", "profile")
-# Smooths the win rate of a bin: as if this many average leads were in it.
-PRIOR_WEIGHT = 5
-FeatureRows = Sequence[dict[str, Any]]
+from leads.prediction.evaluation import auc, evaluate_predictions
+from leads.prediction.scorecard import Card, probability
+
+# The newest leads judge the card; the last of the others adjust it to the recent win rate.
+JUDGED_FROM, RECENT_FROM = 0.8, 0.75
+# Candidates for the inverse strength of the regularisation; folds of the older leads choose between them.
+INVERSE_REGULARIZATIONS = (0.03, 0.1, 0.3, 1.0)
+FOLD_COUNT = 4
+# The choice of features and regularisation reads at most this many of the most recent leads.
+MAX_TUNING_ROWS = 10_000
+MAX_ITERATIONS = 1_000
+# The regressions are small: more threads only wait for each other, six times as long on a busy machine.
+one_thread = threadpool_limits.wrap(limits=1)
 
 
 @dataclass(frozen=True)
 class FittedScorecard:
-    """A scorecard, its evaluation on the newest leads (not trained on), and the refused features with reasons."""
+    """A scorecard of all leads, and the one that was judged: fitted to the older leads, evaluated on the newest."""
 
     card: Card
+    judged_card: Card
     evaluation: dict[str, Any]
-    refused: dict[str, str]
 
 
-def fit_scorecard(rows: FeatureRows, won: Sequence[bool], names: Sequence[str] | None = None) -> FittedScorecard:
+@one_thread
+def fit_scorecard(rows: FeatureRows, won: Sequence[bool], names: Iterable[str] | None = None) -> FittedScorecard:
     """Fit a scorecard to `rows` and their outcomes `won`.
 
-    `names` are the features to use; by default, all that are known for enough leads.
+    `names` are the features to choose from; by default, all. The most telling are used.
     """
-    training_count, calibration_count = int(len(rows) * TRAINING_END), int(len(rows) * CALIBRATION_END)
-    candidates = list(names) if names is not None else usable_features(rows[:training_count])
-    refused = find_leaking_features(rows[:calibration_count], won[:calibration_count], candidates)
-    card = fit_card(rows[:training_count], won[:training_count], [name for name in candidates if name not in refused])
-    card["intercept"] += intercept_correction(
-        card, rows[training_count:calibration_count], won[training_count:calibration_count]
-    )
-    newest = [probability(card, row) for row in rows[calibration_count:]]
-    return FittedScorecard(card, evaluate_predictions(newest, won[calibration_count:]), refused)
+    judged_from = judged_start(rows)
+    older, older_won = rows[:judged_from], won[:judged_from]
+    usable = usable_features(older)
+    candidates = usable if names is None else sorted(set(usable) & set(names))
+    chosen = most_telling_features(older[-MAX_TUNING_ROWS:], older_won[-MAX_TUNING_ROWS:], candidates)
+    strength = choose_regularization(older[-MAX_TUNING_ROWS:], older_won[-MAX_TUNING_ROWS:], chosen)
+    judged_card = fit_recent_card(older, older_won, chosen, strength)
+    predicted = [probability(judged_card, row) for row in rows[judged_from:]]
+    card = fit_recent_card(rows, won, chosen, strength)
+    return FittedScorecard(card, judged_card, evaluate_predictions(predicted, won[judged_from:]))
 
 
-def usable_features(rows: FeatureRows) -> list[str]:
-    """Return the features that are known for enough leads and do not have a different value for each lead."""
-    counts = Counter(name for row in rows for name in row)
-    names = sorted(name for name, count in counts.items() if count >= MIN_BIN_SIZE)
-    return [name for name in names if is_informative(rows, name)]
+def judged_start(rows: Sequence[Any]) -> int:
+    """Return the index of the first lead of the newest fifth."""
+    return int(len(rows) * JUDGED_FROM)
 
 
-def is_informative(rows: FeatureRows, name: str) -> bool:
-    values = [row.get(name) for row in rows]
-    words = Counter(as_word(value) for value in values if value is not None)
-    return is_numeric(values) or any(count >= MIN_BIN_SIZE for count in words.values())
+def fit_recent_card(rows: FeatureRows, won: Sequence[bool], names: Sequence[str], strength: float) -> Card:
+    """Fit a card, and adjust it to the win rate of the most recent `rows`."""
+    card = fit_card(rows, won, names, strength)
+    recent = int(len(rows) * RECENT_FROM)
+    card["intercept"] += recent_shift(card, rows[recent:], won[recent:])
+    return card
 
 
-def is_numeric(values: Sequence[Any]) -> bool:
-    known_values = [value for value in values if value is not None and not isinstance(value, bool)]
-    numbers = [number for number in map(as_number, known_values) if number is not None]
-    return (
-        bool(known_values) and len(numbers) >= MIN_NUMERIC_SHARE * len(known_values) and len(set(numbers)) > BIN_COUNT
-    )
-
-
-# The card
-
-
-def fit_card(rows: FeatureRows, won: Sequence[bool], names: Sequence[str]) -> Card:
-    """Fit a card by logistic regression over bins; the coefficients are the points."""
-    features = {name: make_bins([row.get(name) for row in rows]) for name in names}
-    if len(set(won)) < 2:
+def fit_card(rows: FeatureRows, won: Sequence[bool], names: Sequence[str], strength: float) -> Card:
+    """Fit a card by logistic regression over bins; the sums of the coefficients of a bin are its points."""
+    if len(set(won)) < 2 or not names:
         return {"intercept": logit(sum(won), len(won)), "features": {}}
-    slots = {name: {slot: at for at, slot in enumerate(feature_slots(feature))} for name, feature in features.items()}
-    blocks = [one_hot(rows, name, features[name], slots[name]) for name in names] or [np.zeros((len(rows), 1))]
-    model = LogisticRegression(C=INVERSE_REGULARIZATION, max_iter=1_000).fit(
-        np.hstack(blocks), np.asarray(won, dtype=int)
-    )
+    features = {name: make_bins([row.get(name) for row in rows]) for name in names}
+    codes = {name: slot_codes(feature) for name, feature in features.items()}
+    model = fit_regression(encode(rows, features, codes), won, strength)
     card_features, start = {}, 0
     for name, feature in features.items():
-        weights = {slot: round(float(model.coef_[0][start + at]), 6) for slot, at in slots[name].items()}
-        card_features[name], start = bins_with_points(feature, weights), start + len(weights)
+        matrix = codes[name]
+        points = matrix @ model.coef_[0][start : start + matrix.shape[1]]
+        start += matrix.shape[1]
+        weights = dict(zip(feature_slots(feature), (round(float(one), 6) for one in points), strict=True))
+        card_features[name] = bins_with_points(feature, weights)
     return {"intercept": float(model.intercept_[0]), "features": card_features}
 
 
-def one_hot(rows: FeatureRows, name: str, feature: dict[str, Any], slots: dict[Any, int]) -> np.ndarray:
-    """Return a matrix with a column for each slot of a feature and a row for each of `rows`."""
-    at = np.fromiter((slots[slot_for_value(feature, row.get(name))] for row in rows), dtype=int, count=len(rows))
-    return np.eye(len(slots), dtype=np.float32)[at]
+def fit_regression(matrix: sparse.csr_matrix, won: Sequence[bool], strength: float) -> LogisticRegression:
+    return LogisticRegression(C=strength, max_iter=MAX_ITERATIONS).fit(matrix, np.asarray(won, dtype=int))
 
 
-def make_bins(values: Sequence[Any]) -> dict[str, Any]:
-    """Return the bins of a feature, without points."""
-    if is_numeric(values):
-        numbers = [number for number in map(as_number, values) if number is not None]
-        quantiles = np.quantile(numbers, np.linspace(0, 1, BIN_COUNT + 1)[1:-1])
-        return {"kind": "number", "edges": sorted({round(float(edge), 6) for edge in quantiles})}
-    counts = Counter(as_word(value) for value in values if value is not None)
-    return {"kind": "words", "words": [word for word, n in counts.most_common(MAX_FEATURE_WORDS) if n >= MIN_BIN_SIZE]}
+def slot_codes(feature: dict[str, Any]) -> np.ndarray:
+    """Return a row of regressors for each slot of a feature.
 
-
-def feature_slots(feature: dict[str, Any]) -> Sequence[Any]:
-    inner = range(len(feature["edges"]) + 1) if feature["kind"] == "number" else [*feature["words"], ("other",)]
-    return [*inner, ("missing",)]
-
-
-def slot_for_value(feature: dict[str, Any], value: Any) -> Any:
-    if value is None:
-        return ("missing",)
+    A word has one regressor. A bin of numbers has those of all lower bins too, so that the regularisation draws
+    neighbouring bins together.
+    """
+    count = len(feature_slots(feature))
+    codes = np.eye(count)
     if feature["kind"] == "number":
-        number = as_number(value)
-        return ("missing",) if number is None else bisect_left(feature["edges"], number)
-    word = as_word(value)
-    return word if word in feature["words"] else ("other",)
+        codes[: count - 1, : count - 1] = np.tri(count - 1)
+    return codes
+
+
+def encode(rows: FeatureRows, features: dict[str, dict[str, Any]], codes: dict[str, np.ndarray]) -> sparse.csr_matrix:
+    """Return the regressors of each of `rows`. A value that is not proven has none."""
+    blocks = []
+    for name, feature in features.items():
+        slots = {slot: at for at, slot in enumerate(feature_slots(feature))}
+        table = sparse.csr_matrix(np.vstack([codes[name], np.zeros(codes[name].shape[1])]))
+        at = [slots.get(slot_for_value(feature, row.get(name)), len(slots)) for row in rows]
+        blocks.append(table[at])
+    return sparse.hstack(blocks, format="csr")
 
 
 def bins_with_points(feature: dict[str, Any], weights: dict[Any, float]) -> dict[str, Any]:
     if feature["kind"] == "number":
         inner = [weights[at] for at in range(len(feature["edges"]) + 1)]
-        return {"kind": "number", "edges": feature["edges"], "points": inner, "missing": weights["missing",]}
+        return {"kind": "number", "edges": feature["edges"], "points": inner, "missing": weights[MISSING]}
     points = {word: weights[word] for word in feature["words"]}
-    return {"kind": "words", "points": points, "other": weights["other",], "missing": weights["missing",]}
+    return {"kind": "words", "points": points, "other": weights[OTHER], "missing": weights[MISSING]}
 
 
-def intercept_correction(card: Card, rows: FeatureRows, won: Sequence[bool]) -> float:
-    """Return the change of the intercept that makes the expected number of wins equal to the actual one."""
+def choose_regularization(rows: FeatureRows, won: Sequence[bool], names: Sequence[str]) -> float:
+    """Return the candidate with the lowest log loss over folds of `rows`."""
+    folds = [range(part, len(rows), FOLD_COUNT) for part in range(FOLD_COUNT)]
+    outcome = np.asarray(won, dtype=int)
+    if not names or any(len(set(np.delete(outcome, fold))) < 2 for fold in folds):
+        return INVERSE_REGULARIZATIONS[0]
+    features = {name: make_bins([row.get(name) for row in rows]) for name in names}
+    matrix = encode(rows, features, {name: slot_codes(feature) for name, feature in features.items()})
+
+    def loss(strength: float) -> float:
+        total = 0.0
+        for fold in folds:
+            others = np.delete(np.arange(len(rows)), fold)
+            model = fit_regression(matrix[others], outcome[others], strength)
+            margin = model.decision_function(matrix[list(fold)]) * (2 * outcome[list(fold)] - 1)
+            total += float(np.logaddexp(0, -margin).sum())
+        return total
+
+    return min(INVERSE_REGULARIZATIONS, key=loss)
+
+
+def recent_shift(card: Card, rows: FeatureRows, won: Sequence[bool]) -> float:
+    """Return the change of the intercept by which the expected wins among `rows` approach the actual ones.
+
+    A difference that chance explains changes nothing (James and Stein's shrinkage).
+    """
     if not rows:
         return 0.0
-    expected = sum(probability(card, row) for row in rows)
-    return logit(sum(won), len(won)) - logit(expected, len(rows))
+    predicted = [probability(card, row) for row in rows]
+    variance = sum(one * (1 - one) for one in predicted)
+    difference = sum(won) - sum(predicted)
+    if not variance or difference**2 <= variance:
+        return 0.0
+    shift = logit(sum(won), len(rows)) - logit(sum(predicted), len(rows))
+    return shift * (1 - variance / difference**2)
 
 
 def logit(wins: float, total: int) -> float:
@@ -163,65 +173,32 @@ def logit(wins: float, total: int) -> float:
     return log(share / (1 - share))
 
 
-# The guard
+@one_thread
+def feature_gains(rows: FeatureRows, won: Sequence[bool], card: Card, others: FeatureRows) -> dict[str, float]:
+    """Return what each feature of `others` would add to the AUC of `card` on the newest fifth.
+
+    `rows` hold what the card uses, `others` the features that it does not use, of the same leads.
+    """
+    judged_from = judged_start(rows)
+    base = np.asarray([logit_of(card, row) for row in rows])
+    without = auc(list(base[judged_from:]), won[judged_from:]) or 0.5
+    return {
+        name: (auc_with(name, others, won, base, judged_from) or 0.5) - without
+        for name in usable_features(others[:judged_from])
+    }
 
 
-def find_leaking_features(rows: FeatureRows, won: Sequence[bool], names: Sequence[str]) -> dict[str, str]:
-    """Return the features among `names` that leak the outcome because they were recorded after it, with reasons."""
-    half = len(rows) // 2
-    leaking: dict[str, str] = {}
-    auc_by_feature = {name: single_feature_auc(rows, won, name, half) for name in names}
-    for name in names:
-        if auc_by_feature[name] > LEAK_AUC:
-            leaking[name] = f"Predicts the outcome almost alone (AUC {auc_by_feature[name]:.2f})."
-        elif is_recorded_later(name) and auc_by_feature[name] > SUSPECT_AUC:
-            leaking[name] = (
-                f"Its name suggests that it is recorded while the lead is worked on (AUC {auc_by_feature[name]:.2f})."
-            )
-    rest = [name for name in names if name not in leaking]
-    while rest:
-        auc_of_all = combined_auc(rows, won, rest, half)
-        if auc_of_all <= LEAK_AUC:
-            return leaking
-        auc_without = {
-            name: combined_auc(rows, won, [n for n in rest if n != name], half)
-            for name in rest
-            if auc_by_feature[name] > SUSPECT_AUC
-        }
-        worst = min(auc_without, key=lambda name: auc_without[name], default=None)
-        if worst is None or (1 - auc_without[worst]) * LEAK_ERROR_RATIO < 1 - auc_of_all:
-            return leaking
-        leaking[worst] = (
-            f"All other features together are far worse without it (AUC {auc_without[worst]:.2f}, with it "
-            f"{auc_of_all:.2f})."
-        )
-        rest.remove(worst)
-    return leaking
+def auc_with(name: str, others: FeatureRows, won: Sequence[bool], base: np.ndarray, judged_from: int) -> float | None:
+    """Return the AUC on the newest fifth of the log odds `base` and one more feature."""
+    if len(set(won[:judged_from])) < 2:
+        return None
+    feature = make_bins([row.get(name) for row in others[:judged_from]])
+    block = encode(others, {name: feature}, {name: slot_codes(feature)})
+    matrix = sparse.hstack([sparse.csr_matrix(base[:, None]), block], format="csr")
+    model = fit_regression(matrix[:judged_from], won[:judged_from], INVERSE_REGULARIZATIONS[-1])
+    return auc(list(model.decision_function(matrix[judged_from:])), won[judged_from:])
 
 
-def is_recorded_later(name: str) -> bool:
-    lowered = name.removeprefix("custom: ").casefold()
-    return (
-        lowered.startswith(RECORDED_LATER_WORDS)
-        or lowered.endswith(RECORDED_LATER_SUFFIXES)
-        or any(f" {word}" in lowered for word in RECORDED_LATER_WORDS)
-    )
-
-
-def single_feature_auc(rows: FeatureRows, won: Sequence[bool], name: str, half: int) -> float:
-    """Return the AUC of one feature on the later half, predicted from the win rates of its bins in the earlier half."""
-    feature = make_bins([row.get(name) for row in rows[:half]])
-    row_slots = [slot_for_value(feature, row.get(name)) for row in rows]
-    total, wins = (
-        Counter(row_slots[:half]),
-        Counter(slot for slot, one in zip(row_slots[:half], won, strict=False) if one),
-    )
-    base = (sum(won[:half]) + 0.5) / (half + 1)
-    rate = {slot: (wins[slot] + PRIOR_WEIGHT * base) / (count + PRIOR_WEIGHT) for slot, count in total.items()}
-    return auc([rate.get(slot, base) for slot in row_slots[half:]], won[half:]) or 0.5
-
-
-def combined_auc(rows: FeatureRows, won: Sequence[bool], names: Sequence[str], half: int) -> float:
-    """Return the AUC of the features `names` on the later half, with a card fitted to the earlier half."""
-    card = fit_card(rows[:half], won[:half], names)
-    return auc([probability(card, row) for row in rows[half:]], won[half:]) or 0.5
+def logit_of(card: Card, row: dict[str, Any]) -> float:
+    share = probability(card, row)
+    return log(share / (1 - share))

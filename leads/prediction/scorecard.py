@@ -12,6 +12,8 @@ from math import exp
 from typing import Any
 
 Card = dict[str, Any]
+# In place of a value that may have been filled in after the lead arrived: the feature adds no points.
+UNPROVEN = object()
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ def probability(card: Card, features: dict[str, Any]) -> float:
 
 def feature_points(feature: dict[str, Any], value: Any) -> float:
     """Return the points of `value`; an unknown word counts as "other", text in a numeric feature as missing."""
+    if value is UNPROVEN:
+        return 0.0
     if value is None:
         return feature["missing"]
     if feature["kind"] == "number":
@@ -59,7 +63,7 @@ def as_number(value: Any) -> float | None:
 
 
 def as_word(value: Any) -> str:
-    return str(value).strip().casefold()
+    return " ".join(str(value).split()).casefold()
 
 
 def format_value(value: Any) -> str:

@@ -15,8 +15,10 @@ from crm.screens.filters import LiveRowsFilter
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
-from leads.models import Lead, LeadStatus, PredictionModel, Rung
+from leads.models import Lead, LeadStatus, PredictionFeature, PredictionModel, Rung
+from leads.prediction.feature_screen import ConfirmFeatures, model_effect
 from leads.prediction.scorecard import Reason, reasons
+from leads.prediction.snapshots import CUSTOM_PREFIX
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION, TRAIN_TASK, activate_prediction_model
 from leads.prediction.weekly_change import WeeklyChange, weekly_change
 
@@ -94,7 +96,7 @@ class PredictionModelAdmin(ReadOnlyMixin, RecordAdmin):
     )
     orders = {"newest": Order("Newest first", {"version": models.F("version")})}
     tabs = (Tab("All", {}, lambda rows, user: rows),)
-    page_actions = (ActivatePredictionModel, TrainPredictionModel)
+    page_actions = (ConfirmFeatures, ActivatePredictionModel, TrainPredictionModel)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         return PredictionModel.objects.all()
@@ -113,9 +115,15 @@ class PredictionModelAdmin(ReadOnlyMixin, RecordAdmin):
         return {
             **super().page_context(request, row),
             "features": features_by_spread(row.card.get("features", {}))[:MAX_FEATURES_SHOWN],
+            "effect": model_effect(row),
+            "standings": PredictionFeature.objects.for_screen() if is_newest(row) else [],
             "stages": [(labels.get(code, code), one) for code, one in stages.items()],
             "can_edit": False,
         }
+
+
+def is_newest(model: PredictionModel) -> bool:
+    return not PredictionModel.objects.filter(version__gt=model.version).exists()
 
 
 def features_by_spread(features: dict[str, Any]) -> list[dict[str, Any]]:
@@ -126,5 +134,5 @@ def features_by_spread(features: dict[str, Any]) -> list[dict[str, Any]]:
             feature["points"] if feature["kind"] == "number" else [*feature["points"].values(), feature["other"]]
         )
         low, high = min([*all_points, feature["missing"]]), max([*all_points, feature["missing"]])
-        ranges.append({"name": name, "low": low, "high": high, "spread": high - low})
+        ranges.append({"name": name.removeprefix(CUSTOM_PREFIX), "low": low, "high": high, "spread": high - low})
     return sorted(ranges, key=lambda one: -one["spread"])

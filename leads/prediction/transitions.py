@@ -13,14 +13,16 @@ from crm.exceptions import IllegalTransition
 from crm.models import User
 from crm.records.activity import Actor, record
 from crm.runtime.job_queue import enqueue
-from leads.models import Lead, LeadSnapshot, PredictionModel, Rung
+from leads.models import Lead, LeadSnapshot, PredictionFeature, PredictionModel, Rung
+from leads.models.prediction import COUNTED_STANDINGS
 from leads.prediction.scorecard import probability
-from leads.prediction.snapshots import build_features_of_leads
+from leads.prediction.snapshots import CUSTOM_PREFIX, build_features_of_leads
 from leads.prediction.stage_win_rates import stage_win_rate
 
 PREDICT_ALL_TASK, TRAIN_TASK = "leads.predict_all", "leads.train"
 ACTIVATE_MODEL_PERMISSION = "leads.activate_predictionmodel"
 PREDICTION_BATCH_SIZE = 2_000
+MAX_NAMED_FEATURES = 5
 LOWEST_LEAD_ID = UUID(int=0)
 UPDATE_PROBABILITIES_SQL = """
 UPDATE leads SET predicted_close_probability = predicted.probability
@@ -30,14 +32,17 @@ UPDATE leads SET predicted_close_probability = predicted.probability
 """
 
 
-def ensure_snapshots(leads: Sequence[UUID]) -> list[dict[str, Any]]:
-    """Return the snapshots of `leads`, in their order. Take the missing ones now."""
+def ensure_snapshots(leads: Sequence[UUID], *, is_at_arrival: bool = False) -> list[dict[str, Any]]:
+    """Return the snapshots of `leads`, in their order. Take the missing ones now, as `is_at_arrival`."""
     features_by_lead = dict(LeadSnapshot.objects.filter(lead__in=leads).values_list("lead", "features"))
     missing = [key for key in leads if key not in features_by_lead]
     if missing:
         new = build_features_of_leads(Lead.everything.filter(pk__in=missing))
         now = timezone.now()
-        rows = [LeadSnapshot(lead_id=key, features=features, taken_at=now) for key, features in new.items()]
+        rows = [
+            LeadSnapshot(lead_id=key, features=features, taken_at=now, is_at_arrival=is_at_arrival)
+            for key, features in new.items()
+        ]
         LeadSnapshot.objects.bulk_create(rows, ignore_conflicts=True, batch_size=PREDICTION_BATCH_SIZE)
         features_by_lead |= new
     return [features_by_lead.get(key, {}) for key in leads]
@@ -49,12 +54,21 @@ def activate_prediction_model(model: PredictionModel, *, by: Actor | User) -> No
 
     Raises:
         NotPermitted: `by` may not activate models.
-        IllegalTransition: the model is already active.
+        IllegalTransition: the model is already active, or uses features that do not count any more.
     """
     Actor.of(by).require_permission(ACTIVATE_MODEL_PERMISSION, "activate a prediction model")
     if PredictionModel.objects.select_for_update().get(pk=model.pk).is_active:
         raise IllegalTransition(f"{model} is already active.")
+    if names := uncounted_features(model):
+        raise IllegalTransition(f"{model} uses features that do not count any more: {names}. Train a new model.")
     set_active_model(model, by=by)
+
+
+def uncounted_features(model: PredictionModel) -> str:
+    """Name the features of `model` that are not known at arrival by today's standings."""
+    counted = PredictionFeature.objects.filter(standing__in=COUNTED_STANDINGS).values_list("name", flat=True)
+    names = sorted(set(model.card.get("features", {})).difference(counted))
+    return ", ".join(name.removeprefix(CUSTOM_PREFIX) for name in names[:MAX_NAMED_FEATURES])
 
 
 def set_active_model(model: PredictionModel, *, by: Actor | User) -> None:
@@ -63,6 +77,11 @@ def set_active_model(model: PredictionModel, *, by: Actor | User) -> None:
     model.refresh_from_db()
     enqueue(app.configure_task(PREDICT_ALL_TASK, queueing_lock=PREDICT_ALL_TASK), timestamp=0)
     record(model, "activated", by=by, summary=f"{model} activated")
+
+
+def take_arrival_snapshot(lead: Lead) -> None:
+    """Keep the features of `lead`, which is being created. Those of a lead created as closed prove nothing."""
+    ensure_snapshots([lead.pk], is_at_arrival=lead.is_open)
 
 
 def refresh_prediction(lead: Lead) -> None:

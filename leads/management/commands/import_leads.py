@@ -11,6 +11,7 @@ from django.template.defaultfilters import pluralize
 
 from crm.exceptions import ActionRefused
 from crm.records.activity import SYSTEM_ACTOR
+from leads.importing.arrival import split_columns
 from leads.importing.columns import TARGETS
 from leads.importing.report import ImportOutcome
 from leads.importing.transitions import import_leads
@@ -25,6 +26,7 @@ examples:
   manage.py import_leads people.csv --map "Berater=assigned_to" --map "Status=" --set tags=2026
   manage.py import_leads deals.csv --value "Stage:Proposal=PROPOSAL_SENT" --decimal , --dates dmy
   manage.py import_leads claims.csv --set contact_name='Applicant {{row}}' --set notes='From {{policy_state}}'
+  manage.py import_leads crm.csv --known 'Origin,Country' --later 'Last call'
 
 fields: {", ".join(TARGETS)}
 """
@@ -105,6 +107,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--key", default="", metavar="COLUMN", help="The column that identifies a row, to find it again later."
         )
+        for option, meaning in (
+            ("--known", "were known when the lead arrived, so predictions may use them"),
+            ("--later", "were recorded later, so predictions must not use them"),
+        ):
+            parser.add_argument(
+                option, action="append", default=[], metavar="COLUMNS", help=f"These columns {meaning}; a,b,c."
+            )
 
     def handle(
         self,
@@ -118,6 +127,8 @@ class Command(BaseCommand):
         key: str,
         errors: Path | None,
         encoding: str | None,
+        known: list[str],
+        later: list[str],
         dry_run: bool,
         **options: Any,
     ) -> None:
@@ -133,6 +144,8 @@ class Command(BaseCommand):
                 errors=errors,
                 encoding=encoding,
                 dry_run=dry_run,
+                known=split_columns(known),
+                later=split_columns(later),
                 # Progress is not an error, so do not colour it like one.
                 tell=partial(self.stderr.write, style_func=str),
             )
