@@ -19,7 +19,7 @@ from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, Column, Tab
 from crm.screens.paging import Order, Page, capped_count
 from crm.screens.record_admin import RecordAdmin
 from crm.text.hidden_characters import strip_hidden_characters
-from crm.text.safe_html import make_safe_page
+from crm.text.html.safe_html import make_safe_page
 from inbox.action_forms import (
     ArchiveThread,
     AssignThread,
@@ -39,6 +39,7 @@ from inbox.drafts.screen import DraftAdmin
 from inbox.email_templates.screen import EmailTemplateAdmin
 from inbox.filters import ThreadFilter, unlinked, with_unsent_messages
 from inbox.forms import LogForm, ThreadForm
+from inbox.linking.picking_pages import PickingPages
 from inbox.lists import ThreadList
 from inbox.mailboxes.screen import MailboxAdmin, SetAsideAdmin
 from inbox.message_view import (
@@ -52,7 +53,6 @@ from inbox.message_view import (
 from inbox.models import LAST_ACTIVITY, Direction, Draft, Mailbox, Message, SetAside, Thread, ThreadStatus
 from inbox.models.email_template import EmailTemplate
 from inbox.outgoing.outbox import SEND_PERMISSION
-from inbox.picking_pages import PickingPages
 from inbox.transitions import log_conversation
 
 MAX_RELATED_RECORDS = 10

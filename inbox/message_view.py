@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from crm.exceptions import IllegalTransition
 from crm.screens.paging import Order, Page, fetch_page
+from crm.text.email_bodies.quotes import BodyPart, split_body
 from crm.text.hidden_characters import strip_hidden_characters
-from crm.text.quotes import BodyPart, split_body
-from crm.text.safe_html import SafePage
+from crm.text.html.safe_html import SafePage
 from inbox.attachments import read_attachment
 from inbox.incoming.copies import DATE_UNKNOWN
 from inbox.models import Message, Thread

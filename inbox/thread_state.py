@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 
 from crm.models import Client
 from crm.records.activity import SYSTEM_ACTOR, build_entry, save_entries
-from crm.text.closing_words import MAX_CLOSING_LENGTH, only_closes, quotes_question
+from crm.text.email_bodies.closing_words import MAX_CLOSING_LENGTH, only_closes, quotes_question
 from crm.text.english.sentiment import detect_sentiment
 from inbox.incoming.processing_queue import queue_changed_threads
 from inbox.models import VERBATIM_SOURCES, Direction, Message, MessageState, Nature, Thread, ThreadSource, ThreadStatus

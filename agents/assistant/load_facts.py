@@ -13,7 +13,7 @@ from agents.assistant.questions import QuestionIntent, Topic
 from crm.models import Client, User
 from crm.records.timeline import load_timeline
 from crm.text.cleaning import shorten
-from crm.text.quotes import own_text
+from crm.text.email_bodies.quotes import own_text
 from inbox.models import LAST_ACTIVITY, Direction, Message, Nature, Thread, ThreadQuerySet, ThreadStatus
 from inbox.search import MAX_THREADS_SEARCHED_WHOLE, build_excerpts, find_messages_in_threads
 from inbox.thread_state import DELIVERED_STATES

@@ -9,7 +9,7 @@ from agents.drafting.read_prospect import ProspectEmail
 from ai_log.memory import load_memory
 from crm.models import Client
 from crm.text.addresses import agency_sender
-from crm.text.quotes import own_text
+from crm.text.email_bodies.quotes import own_text
 from inbox.email_templates.placeholders import placeholder_values
 from inbox.models import Direction, Message, Nature
 from inbox.thread_state import DELIVERED_STATES, VERBATIM_SOURCES

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from crm.text.addresses import is_no_reply_address
+from crm.text.email_bodies.quotes import extract_signature, own_text
 from crm.text.english.prospects import (
     ProspectScore,
     extract_company,
@@ -19,7 +20,6 @@ from crm.text.english.prospects import (
     score_prospect,
 )
 from crm.text.freemail import business_domain
-from crm.text.quotes import extract_signature, own_text
 from suggestions.models import SuggestionType
 
 # Older senders have gone elsewhere, and an imported archive is full of them.

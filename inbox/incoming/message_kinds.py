@@ -11,12 +11,12 @@ from fnmatch import fnmatchcase
 
 from django.conf import settings
 
+from crm.text.email_bodies.quotes import own_text, unquoted_text
 from crm.text.english.prospects import asks_for_cover
 from crm.text.machine_mail.away_notices import is_automatic_subject, is_away_notice, names_absence
 from crm.text.machine_mail.bounces import is_daemon, is_postmaster, reads_like_bounce, reads_like_delay
 from crm.text.machine_mail.bulk import has_bulk_footer
 from crm.text.machine_mail.spam import reads_like_spam
-from crm.text.quotes import own_text, unquoted_text
 from inbox.incoming.parsing import ParsedEmail
 from inbox.models import Nature
 

@@ -18,7 +18,7 @@ from django.conf import settings
 from inscriptis import get_text
 from inscriptis.model.config import ParserConfig
 
-from crm.text.quotes import own_text
+from crm.text.email_bodies.quotes import own_text
 from inbox.incoming.mime.addresses import MAX_DISPLAY_NAME_LENGTH, parse_addresses, parse_nameless
 from inbox.incoming.mime.headers import HeaderLines, first_header, read_headers, remove_unstorable, single_line
 from inbox.incoming.mime.invitations import is_calendar, read_invitation

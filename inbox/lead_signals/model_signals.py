@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import BaseModel
 
 from ai_log.gateway.prompts import Prompt
+from crm.text.email_bodies.quotes import own_text
 from crm.text.english.signals import MAX_AMOUNT, MAX_ANALYZED_LENGTH, DetectedSignal, shorten_quote
 from crm.text.numbers import parse_number
-from crm.text.quotes import own_text
 
 MAX_SIGNALS = 60
 # A model that finds more than this in one message finds everything in everything.

@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from crm.exceptions import errors_as_invalid_input
-from crm.text.quotes import own_text
+from crm.text.email_bodies.quotes import own_text
 from inbox.incoming.parsing import make_snippet
 from inbox.models import Message, Thread, ThreadSource
 from inbox.thread_state import apply_message, is_closing_email

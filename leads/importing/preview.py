@@ -10,10 +10,10 @@ from crm.exceptions import InvalidInput
 from crm.models import User
 from leads.importing.cells import ChoiceParser, normalize_name
 from leads.importing.columns import ImportPlan, column_index, plan_import
-from leads.importing.decoding import differing_lines
 from leads.importing.drafts import LEAD_COLUMNS
 from leads.importing.exceptions import InvalidCell, Question, RowRejected
-from leads.importing.reading import CsvFile, CsvRow
+from leads.importing.files.decoding import differing_lines
+from leads.importing.files.reading import CsvFile, CsvRow
 from leads.importing.rows import LeadReader
 from leads.importing.values.amounts import AmountParser
 from leads.importing.values.dates import DateParser

@@ -13,8 +13,8 @@ from crm.exceptions import InvalidInput
 from leads.importing.columns import ERROR_COLUMNS
 from leads.importing.duplicates import DuplicateRow
 from leads.importing.exceptions import Question, RowRejected
+from leads.importing.files.reading import CsvRow
 from leads.importing.preview import ImportPreview
-from leads.importing.reading import CsvRow
 
 MAX_QUOTED_REASONS = 10
 

@@ -26,9 +26,9 @@ from leads.importing.columns import (
 )
 from leads.importing.drafts import COLUMN_INDEX, LEAD_COLUMNS, RowDraft
 from leads.importing.exceptions import AmbiguousCell, InvalidCell, RowRejected
+from leads.importing.files.reading import FORBIDDEN_CHARACTERS, CsvRow
 from leads.importing.lead_rules import LeadRules
 from leads.importing.questions import OpenQuestions
-from leads.importing.reading import FORBIDDEN_CHARACTERS, CsvRow
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, parser_for_field
 from leads.importing.values.stages import Renamed
 from leads.models import Lead, Source

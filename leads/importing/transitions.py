@@ -19,8 +19,8 @@ from leads.importing.columns import ImportPlan
 from leads.importing.drafts import COLUMN_INDEX
 from leads.importing.duplicates import duplicate_rows, find_duplicates
 from leads.importing.exceptions import QuestionsUnanswered, RowRejected
+from leads.importing.files.reading import CsvFile, open_csv
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
-from leads.importing.reading import CsvFile, open_csv
 from leads.importing.report import ImportOutcome, ImportReport, open_report
 from leads.importing.rows import LeadReader, encode_json
 from leads.importing.staging import STAGING_CHUNK_SIZE, StagingTable

@@ -12,7 +12,7 @@ from hypothesis import settings as trying
 from hypothesis import strategies as st
 
 from crm.exceptions import InvalidInput
-from leads.importing.reading import open_csv
+from leads.importing.files.reading import open_csv
 
 SHARED = settings.BASE_DIR.parent / "shared" / "data" / "csv"
 SPECTRUM = sorted((SHARED / "csv-spectrum" / "csvs").glob("*.csv"))

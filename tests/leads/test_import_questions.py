@@ -8,9 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from crm.records.activity import SYSTEM_ACTOR
-from leads.importing.charsets import rank_encodings
 from leads.importing.exceptions import QuestionsUnanswered
-from leads.importing.reading import SAMPLE_ROWS
+from leads.importing.files.charsets import rank_encodings
+from leads.importing.files.reading import SAMPLE_ROWS
 from leads.importing.transitions import import_leads
 from leads.importing.values.parsers import Notation
 from leads.models import Lead

@@ -11,7 +11,7 @@ from leads.importing.cells import ChoiceParser
 from leads.importing.columns import TARGETS, ImportPlan
 from leads.importing.drafts import LEAD_COLUMNS
 from leads.importing.exceptions import AmbiguousCell, InvalidCell, RowRejected
-from leads.importing.reading import CsvRow
+from leads.importing.files.reading import CsvRow
 from leads.importing.rows import LeadReader, is_exact_number
 from leads.importing.values.amounts import AmountParser, decimal_mark_of_column
 from leads.importing.values.dates import DateParser, date_order_of_column

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import lru_cache
 
+from crm.text.email_bodies.quotes import own_text
 from crm.text.english.rules import text_rule
 from crm.text.english.sentiment import is_english
 from crm.text.english.signals import MAX_ANALYZED_LENGTH, MAX_SENTENCES, shorten_quote, signal_sentences
-from crm.text.quotes import own_text
 from crm.text.sentences import split_sentences
 
 ACCEPTED, DECLINED = "accepted", "declined"

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer, SentiText
 
-from crm.text.quotes import own_text
+from crm.text.email_bodies.quotes import own_text
 from crm.text.sentences import split_sentences
 
 POSITIVE, NEUTRAL, NEGATIVE, URGENT = "positive", "neutral", "negative", "urgent"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from crm.text.cleaning import shorten
+from crm.text.email_bodies.quotes import own_text
 from crm.text.english.rules import Rule, phrase_pattern
 from crm.text.english.sentiment import find_urgency, is_english
 from crm.text.numbers import parse_number
-from crm.text.quotes import own_text
 from crm.text.sentences import split_sentences
 
 MAX_ANALYZED_LENGTH, MAX_SENTENCES, MAX_SENTENCE_LENGTH, MAX_QUOTE_LENGTH = 6_000, 80, 500, 160

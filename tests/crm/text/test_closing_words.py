@@ -2,7 +2,7 @@
 
 import pytest
 
-from crm.text.closing_words import only_closes, quotes_question
+from crm.text.email_bodies.closing_words import only_closes, quotes_question
 
 QUOTED = "\n\nOn Mon, 2 Mar 2026 at 10:00, Dana <dana@agency.example> wrote:\n> {}\n"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.text.quotes import BodyPart, PartKind, extract_signature, known_headings, own_text, split_body
+from crm.text.email_bodies.quotes import BodyPart, PartKind, extract_signature, known_headings, own_text, split_body
 from inbox.incoming.parsing import html_to_text, parse_email
 from tests.growth import assert_grows_linearly
 

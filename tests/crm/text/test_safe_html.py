@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm.exceptions import InvalidInput
-from crm.text.safe_html import FRAME_HEAD, make_safe_page
+from crm.text.html.safe_html import FRAME_HEAD, make_safe_page
 
 INVISIBLE_STYLES = [
     "font-size:1px",

@@ -9,7 +9,7 @@ from django.template.response import TemplateResponse
 
 from crm.screens.action_forms import ActionForm
 from inbox.action_forms import JoinThread, LinkThread, SplitThread
-from inbox.link_candidates import find_joinable_threads, find_link_candidates
+from inbox.linking.candidates import find_joinable_threads, find_link_candidates
 from inbox.models import Thread
 from inbox.thread_state import DELIVERED_STATES
 

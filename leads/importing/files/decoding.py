@@ -8,7 +8,7 @@ from pathlib import Path
 from charset_normalizer import from_bytes
 
 from crm.exceptions import InvalidInput
-from leads.importing.charsets import rank_encodings
+from leads.importing.files.charsets import rank_encodings
 
 # In bytes. The first block of a file shows its type.
 BLOCK_SIZE = 64 * 1024

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from crm.exceptions import InvalidInput
-from leads.importing.decoding import BLOCK_SIZE, BROKEN_BYTES_HANDLER, detect_encodings
+from leads.importing.files.decoding import BLOCK_SIZE, BROKEN_BYTES_HANDLER, detect_encodings
 
 DELIMITERS = ",;\t|"
 # In characters. Limits how much of a file is held in memory.

@@ -7,7 +7,7 @@ question ("yes", "ok", "great", "works for me") close nothing by themselves.
 
 import re
 
-from crm.text.quotes import PartKind, extract_signature, own_text, split_body
+from crm.text.email_bodies.quotes import PartKind, extract_signature, own_text, split_body
 
 MAX_CLOSING_LENGTH, MAX_QUOTED_LENGTH = 190, 20_000
 CLOSES, COMPANY_ONLY, SAYS_MORE = "closes", "accompanies", "says more"

@@ -16,7 +16,7 @@ import quotequail
 from mailparser_reply.constants import MAIL_LANGUAGES
 from mailparser_reply.parser import EmailMessage
 
-from crm.text.signatures import find_signature_start
+from crm.text.email_bodies.signatures import find_signature_start
 
 MAX_HEADING_LINES, MAX_HEADER_LINES, MAX_BLANK_LINES = 3, 8, 5
 MAX_LINE_LENGTH, MAX_HEADING_LENGTH = 400, 300

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import nh3
 
 from crm.exceptions import InvalidInput
-from crm.text.hidden_html import extract_hidden_text
+from crm.text.html.hidden_html import extract_hidden_text
 
 INLINE_TAGS = (
     "a abbr b big br cite code del dfn em font i ins kbd mark q s samp small span strike strong sub sup time tt u"
