@@ -86,10 +86,13 @@ class ArrivalAnswers:
 
 def features_of_column(plan: ImportPlan, index: int) -> tuple[str, ...]:
     """Return the features that a column of the file determines; none for a field that predictions do not read."""
-    if index in plan.custom_columns:
-        return (custom_feature(plan.custom_columns[index]),)
-    fields = [field for field, column in plan.columns.items() if column == index]
-    return tuple(feature for field in fields for feature in (FEATURES_BY_FIELD | FEATURES_BY_CONSENT).get(field, ()))
+    custom = plan.custom_columns.get(index)
+    # A further column of a field fills the field in some rows and is a custom field in the others.
+    features = [] if custom is None else [custom_feature(custom)]
+    for field in {*plan.columns, *plan.alternatives}:
+        if index in plan.columns_of(field):
+            features += (FEATURES_BY_FIELD | FEATURES_BY_CONSENT).get(field, ())
+    return tuple(sorted(features))
 
 
 def staged_evidence(columns: Iterable[str]) -> dict[str, list[str]]:
