@@ -27,6 +27,12 @@ class ChangeLeadStage(ActionForm):
     )
     loss_notes = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}), max_length=5_000)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Read once, although a template goes through the choices several times. `list` alone would count them first.
+        stage = self.fields["stage"]
+        stage.choices = list(iter(stage.choices))
+
     @property
     def past_tense(self) -> str:
         return f"moved to {self.cleaned_data['stage']}"

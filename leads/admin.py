@@ -53,7 +53,6 @@ from leads.transitions import add_task, create_lead, refresh_field_signals
 
 ID_SORT_KEY = {"id": models.F("id")}
 MAX_TASKS_ON_PAGE = 20
-MAX_TIER_CHANGES_ON_PAGE = 5
 LINE_COLUMNS = frozenset({*COLUMN_BY_LINE.values(), "line_data"})
 
 
@@ -237,9 +236,6 @@ class LeadAdmin(RecordAdmin):
             **super().page_context(request, row),
             "score_explanation": score_explanation(row, ScoringPolicy.objects.active()),
             "probability_explanation": probability_explanation(row),
-            "tier_changes": row.tier_changes.exclude(was=models.F("now")).order_by("-at", "-id")[
-                :MAX_TIER_CHANGES_ON_PAGE
-            ],
             "stale_days": stale_days(row),
             "stakeholders": stakeholders.select_related("contact").order_by("-is_primary", "id"),
             "tasks": row.tasks.order_by("status", "due_on")[:MAX_TASKS_ON_PAGE],

@@ -30,7 +30,7 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
 $$;
 CREATE FUNCTION tags_are_distinct(tags text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT cardinality(tags) < 2 OR count(*) = count(DISTINCT lower(tag)) FROM unnest(tags) AS tag
+    SELECT cardinality(tags) < 2 OR count(tag) = count(DISTINCT lower(tag)) FROM unnest(tags) AS tag
 $$;
 """
 DROP_FUNCTIONS_SQL = """

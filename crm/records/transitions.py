@@ -91,12 +91,22 @@ def purge(row: Record, *, by: Actor | User) -> None:
     record(row, "purged", by=by, summary=f"Purged {describe_record(row)}")
     try:
         with errors_as_invalid_input():
-            current.delete()
+            delete_unless_protected(current)
+    except InvalidInput as error:  # a row that refers to it cannot do without it
+        raise IllegalTransition(f"The {describe_record(row)} cannot be purged. {error}") from error
+
+
+def delete_unless_protected(row: Record) -> None:
+    """Delete `row` from the database.
+
+    Raises:
+        IllegalTransition: other records still reference it.
+    """
+    try:
+        row.delete()
     except ProtectedError as error:
         dependents = ", ".join(sorted({str(describe_record(other)) for other in error.protected_objects})[:3])
         raise IllegalTransition(f"The {describe_record(row)} is still referenced by {dependents}.") from error
-    except InvalidInput as error:  # a row that refers to it cannot do without it
-        raise IllegalTransition(f"The {describe_record(row)} cannot be purged. {error}") from error
 
 
 @transaction.atomic

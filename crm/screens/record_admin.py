@@ -9,7 +9,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.options import IS_POPUP_VAR
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -88,6 +88,16 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         rows = self.model.everything.visible_to(request.user)
         return rows if self.user_can(request, "restore") else rows.filter(deleted_at__isnull=True)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> models.Model | None:
+        """Read a record together with the related rows that its page and its list name."""
+        if from_field or not self.list_select_related:
+            return super().get_object(request, object_id, from_field)
+        try:
+            key = self.opts.pk.to_python(object_id)
+        except (ValidationError, ValueError):
+            return None
+        return self.get_queryset(request).select_related(*self.list_select_related).filter(pk=key).first()
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return super().has_change_permission(request, obj) and not is_soft_deleted(obj)

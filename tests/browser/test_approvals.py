@@ -78,7 +78,7 @@ def test_queue_works_without_scripts(opened, max, three_suggestions):
     first, second, _ = three_suggestions
     page = opened(max, width=1440, scripts=False)
     page.goto(QUEUE)
-    page.click("a:has-text('Task b') >> visible=true")
+    page.click(f"a[href*='{second.pk}'] >> visible=true")
     page.fill("[name='content.title']", "Task b, done well")
     page.click("button:has-text('Approve') >> visible=true")
     assert status(second) == SuggestionStatus.MODIFIED
@@ -92,7 +92,7 @@ def test_phone_goes_from_list_to_page_to_next(opened, max, three_suggestions):
     page = opened(max, width=360)
     page.goto(QUEUE)
     expect(page.locator("#chosen")).to_be_hidden()
-    page.click("a:has-text('Task a') >> visible=true")
+    page.click(f"a[href*='{three_suggestions[0].pk}'] >> visible=true")
     expect(page.locator("h1.sentence")).to_contain_text("Task a")
     with page.expect_navigation():
         page.click("button:has-text('Approve')")

@@ -156,7 +156,7 @@ def test_deleted_lead_still_gets_contact_dates():
 def test_malformed_message_is_refused():
     thread = make_thread()
     with pytest.raises(InvalidInput, match="From"):
-        add_to_thread(make_message(thread, "in", from_email="nobody"))
+        add_to_thread(make_message(thread, "in", from_email="x" * 255))
     with pytest.raises(InvalidInput, match="An incoming message must be Received"):
         add_to_thread(make_message(thread, "in", state=MessageState.SENT))
     thread.refresh_from_db()

@@ -27,7 +27,7 @@ HEADERS = {
     "as given": ("Lead Origin", "Last Call", "Lead Quality"),
     "underscores": ("Lead_Origin", "Last_Call", "Lead_Quality"),
     "camel case": ("LeadOrigin", "LastCall", "LeadQuality"),
-    "translated": ("Herkunft", "Letzter Anruf", "Einschätzung"),
+    "translated": ("Woher", "Letzter Anruf", "Einschätzung"),
 }
 AUC_OF_ORIGIN = 0.7934
 
