@@ -45,7 +45,7 @@ def test_message_is_found_by_text_and_people(kw, words):
     assert found_messages(words) == [message]
 
 
-def test_whole_text_is_indexed():
+def test_search_finds_words_of_quotes_and_of_the_end_of_a_long_text():
     message = add_message(body_text=f"Yes.\n> Is the windmill insured?\n{'So we said. ' * 5_000}\nThe haystack burned.")
     assert found_messages("windmill") == found_messages("haystack") == [message]
 
