@@ -4,11 +4,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.urls import reverse
-from django.utils import timezone
 
 from ai_log.usage.rollup import calls_between, group_by_dimension, load_cells, sum_calls, sum_cells
 from crm.models import User
 from crm.records.base import can_see_everyone
+from crm.records.local_time import agency_today
 from crm.screens.dashboard import DashboardFigure
 
 MAX_CALLS_READ = 10_000
@@ -19,7 +19,7 @@ def ai_spend_figure(user: User, now: datetime) -> DashboardFigure | None:
     """Return the dollars spent today, with a note on this month and on calls of unknown cost."""
     if not user.has_perm("ai_log.view_aiinteraction"):
         return None
-    today = timezone.localdate(now)
+    today = agency_today(now)
     month_start = today.replace(day=1)
     if can_see_everyone(user):
         cells = load_cells(month_start, today, by=["day"])["day"]

@@ -9,11 +9,11 @@ from django.core.exceptions import PermissionDenied
 from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from ai_log.filters import AIInteractionFilter
 from ai_log.models import AIInteraction, AIInteractionQuerySet
+from crm.records.local_time import agency_today
 from crm.screens.paging import capped_count
 
 MAX_EXPORT_ROWS = 50_000
@@ -143,6 +143,6 @@ def export_view(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         return HttpResponseRedirect(f"{list_url}?{request.GET.urlencode()}")
     url_template = request.build_absolute_uri(f"{list_url}{{}}/change/").replace("%7B%7D", "{}")
     file = StreamingHttpResponse(csv_lines(filterset.qs, url_template), content_type="text/csv; charset=utf-8")
-    file["Content-Disposition"] = f'attachment; filename="ai-log-{timezone.localdate()}.csv"'
+    file["Content-Disposition"] = f'attachment; filename="ai-log-{agency_today()}.csv"'
     file["Cache-Control"] = "no-store"
     return file

@@ -6,7 +6,7 @@ from django.db import models
 
 from ai_log.models import AIInteraction, AIInteractionQuerySet, Feedback, InteractionSource, InteractionType
 from crm.models import Client
-from crm.screens.filters import DayFilter, RelatedRecordFilter
+from crm.screens.filters import AgencyDayFilter, RelatedRecordFilter
 from leads.models import Lead
 
 
@@ -27,8 +27,8 @@ class AIInteractionFilter(django_filters.FilterSet):
         widget=forms.Select(choices=[("", "—"), ("true", "Yes"), ("false", "No")]),
     )
     feedback = django_filters.ChoiceFilter(choices=Feedback.choices, label="Feedback")
-    since = DayFilter(field_name="created_at", lookup_expr="gte", label="Since")
-    until = DayFilter(field_name="created_at", lookup_expr="lte", label="Until")
+    since = AgencyDayFilter(field_name="created_at", lookup_expr="gte", label="Since")
+    until = AgencyDayFilter(field_name="created_at", lookup_expr="lte", label="Until")
     lead = RelatedRecordFilter(Lead)
     client = RelatedRecordFilter(Client)
 

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from django.utils import timezone
-
 from ai_log.models import AIInteraction
 from crm.models import User
+from crm.records.local_time import agency_time
 from crm.text.cleaning import shorten
+from crm.text.dates import SPELLED_STYLE
 from leads.models import Lead
 
 MAX_MEMORY_LINES, MAX_MEMORY_LINE_LENGTH = 8, 160
@@ -26,5 +26,5 @@ def load_memory(lead: Lead, *, by: User | None = None) -> str:
 
 
 def memory_line(at: datetime, agent: str, type: str, summary: str) -> str:
-    text = f"{timezone.localtime(at):%-d %B %Y}, {agent or type}: {' '.join(summary.split())}"
+    text = f"{SPELLED_STYLE.long_day(agency_time(at))}, {agent or type}: {' '.join(summary.split())}"
     return shorten(text, MAX_MEMORY_LINE_LENGTH)

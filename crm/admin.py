@@ -23,6 +23,7 @@ from crm.forms import ADDRESS_SCHEMA, ClientForm, ContactForm, StaffForm
 from crm.models import ActivityLog, Client, Contact, ContactClient, Project, SavedView, User
 from crm.records import transitions
 from crm.records.handover import hand_over
+from crm.records.local_time import format_moment
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import safe_next_url
 from crm.screens.json_forms.display import describe_value
@@ -262,9 +263,13 @@ admin.site.unregister(ProcrastinateJob)
 class JobAdmin(ReadOnlyMixin, ModelAdmin):
     """The jobs of the workers, past and queued; read-only."""
 
-    list_display = ("id", "task_name", "status", "queue_name", "attempts", "scheduled_at")
+    list_display = ("id", "task_name", "status", "queue_name", "attempts", "scheduled_for")
     list_filter = ("status", "task_name")
     ordering = ("-id",)
     paginator = CappedPaginator
     show_full_result_count = False
     list_per_page = 50
+
+    @admin.display(description="Scheduled at", ordering="scheduled_at")
+    def scheduled_for(self, job: ProcrastinateJob) -> str | None:
+        return format_moment(job.scheduled_at) if job.scheduled_at else None

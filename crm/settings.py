@@ -12,6 +12,7 @@ from phonenumbers import SUPPORTED_REGIONS
 from crm.runtime.embedded.place import Place
 from crm.runtime.environment import BadVariable, Environment, derive_key
 from crm.screens.theme import UNFOLD as UNFOLD
+from crm.text.dates import DATE_FORMATS, DJANGO_DATE_FORMATS, DJANGO_TIME_FORMATS, TIME_FORMATS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(BASE_DIR / ".env")
@@ -65,6 +66,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "crm.middleware.ReaderTimeMiddleware",
     # After authentication, because the row audit records the user.
     "pghistory.middleware.HistoryMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -179,7 +181,13 @@ LOGIN_REDIRECT_URL = "admin:index"
 # The screens are in English only, so translation catalogues are off.
 USE_I18N = False
 LANGUAGES = [("en", "English")]
+# How the agency tells the time. Each person may choose otherwise for what they read.
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
+AGENCY_DATE_FORMAT = env.choice("DATE_FORMAT", "D MMM YYYY", DATE_FORMATS)
+AGENCY_TIME_FORMAT = env.choice("TIME_FORMAT", "24h", TIME_FORMATS)
+# The same for Django's own pages.
+DATE_FORMAT, TIME_FORMAT = DJANGO_DATE_FORMATS[AGENCY_DATE_FORMAT], DJANGO_TIME_FORMATS[AGENCY_TIME_FORMAT]
+DATETIME_FORMAT = f"{DATE_FORMAT}, {TIME_FORMAT}"
 # The country of phone numbers that are written without a country code.
 PHONE_REGION = env.text("PHONE_REGION", "US").upper()
 if PHONE_REGION not in SUPPORTED_REGIONS:
@@ -232,8 +240,12 @@ TIMELINE_SOURCES = {
     "crm.client": ["inbox.timeline.message_lines"],
 }
 
-# Pages of their own about a record, made by the apps to the right.
-SITE_PAGES = ["agents.assistant.screen.chat_urls", "suggestions.autonomy.screen.autonomy_urls"]
+# Pages of their own, most of them made by the apps to the right.
+SITE_PAGES = [
+    "crm.screens.own_settings.own_settings_urls",
+    "agents.assistant.screen.chat_urls",
+    "suggestions.autonomy.screen.autonomy_urls",
+]
 
 # The decisions on suggestions that resulted from model calls.
 AI_JUDGEMENTS = "suggestions.screens.ai_log_outcomes.decisions_on_model_calls"

@@ -1,7 +1,7 @@
 """Load the demo agency from its fixture, with all dates moved so that its history ends last midnight."""
 
 import json
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,10 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.core import serializers
 from django.core.serializers.base import DeserializationError
 from django.db import connection, transaction
-from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import ActivityLog, User
+from crm.records.local_time import agency_zone, start_of_agency_day
 from demo.shift_dates import shift_all_dates
 from leads.models import ScoringPolicy
 from leads.scoring.field_signals import sync_all_field_signals
@@ -56,7 +56,7 @@ def load_demo(today: date) -> int:
             f"The demo has its own users, but these usernames are taken: {', '.join(sorted(existing_usernames))}."
         )
     count = insert_rows(move_dates_to(today))
-    eve = timezone.make_aware(datetime.combine(today, time.min)) - timedelta(seconds=1)
+    eve = start_of_agency_day(today) - timedelta(seconds=1)
     policy = ScoringPolicy.objects.active()
     for _ in sync_all_field_signals(policy, eve):
         pass
@@ -73,7 +73,7 @@ def is_demo_loaded() -> bool:
 
 def move_dates_to(today: date) -> list[dict[str, Any]]:
     """Return the rows with their dates moved to `today`, and the hashes and keys that depend on them updated."""
-    zone, days = timezone.get_current_timezone(), (today - FIXTURE_DATE).days
+    zone, days = agency_zone(), (today - FIXTURE_DATE).days
     # Hash the password once: hashing is slow, and separate salts do not protect a public password.
     password = make_password(DEMO_PASSWORD)
     moved_rows = [{**row, "fields": shift_all_dates(row["fields"], days, zone)} for row in fixture_rows()]

@@ -138,7 +138,7 @@ def text_list(media: dict[str, Any], key: str) -> list[str]:
 
 
 def parse_moment(text: Any) -> datetime | date | None:
-    """Return a date or a moment in ISO 8601, in the time zone of the agency; None where there is none.
+    """Return a date or a moment in ISO 8601, in the time zone of the reader; None where there is none.
 
     A moment without a zone is meant as it is written.
     """

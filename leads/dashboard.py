@@ -6,9 +6,9 @@ from decimal import Decimal
 from django.db.models import Count, F, Sum
 from django.db.models.functions import Coalesce
 from django.urls import reverse
-from django.utils import timezone
 
 from crm.models import User
+from crm.records.local_time import agency_today
 from crm.screens.dashboard import DashboardFigure
 from crm.screens.paging import capped_count
 from crm.screens.panels import Panel
@@ -30,7 +30,7 @@ def hot_leads_figure(user: User, now: datetime) -> DashboardFigure | None:
 def tasks_due_figure(user: User, now: datetime) -> DashboardFigure | None:
     if not user.has_perm("leads.view_task"):
         return None
-    today = timezone.localdate(now)
+    today = agency_today(now)
     due = Task.objects.visible_to(user).due(today)
     url = reverse("admin:leads_task_changelist") + f"?due_to={today:%Y-%m-%d}"
     return DashboardFigure.from_count("Tasks due", capped_count(due), url)

@@ -10,6 +10,7 @@ from procrastinate.contrib.django import app
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import User
 from crm.records.activity import Actor, record
+from crm.records.local_time import agency_style
 from crm.records.transitions import create, describe_record
 from crm.runtime.job_queue import enqueue
 from crm.text.cleaning import strip_nul
@@ -360,7 +361,7 @@ def add_task(task: Task, *, by: Actor | User) -> None:
         # The database checks the constraints anyway, with the same messages.
         task.full_clean(validate_constraints=False)
         task.save(force_insert=True)
-    due = f", due {task.due_on:%d %b %Y}" if task.due_on else ""
+    due = f", due {agency_style().day(task.due_on)}" if task.due_on else ""
     record(task, "created", by=by, timeline_owner=timeline_owner, summary=f"Task: {task.title}{due}")
 
 

@@ -10,6 +10,8 @@ from font_roboto import Roboto, RobotoBold
 from fontTools.ttLib import TTFont
 from fpdf import FPDF
 
+from crm.records.local_time import agency_style
+
 # The visible mark for a letter that the font cannot draw: the first of these that it can draw.
 REPLACEMENT_MARKS = "\ufffd\u25a1?"
 FONT_FAMILY = "Roboto"
@@ -87,7 +89,7 @@ def render_pdf(document: ProposalDocument) -> bytes:
     add_paragraph(pdf, f"For {document.recipient}", 12, colour=QUIET_COLOUR)
     pdf.ln(8)
     add_paragraph(pdf, f"${document.amount:,.2f}", 18, "B", ACCENT_COLOUR)
-    add_paragraph(pdf, f"Valid until {document.valid_until:%-d %B %Y}", 11, colour=QUIET_COLOUR)
+    add_paragraph(pdf, f"Valid until {agency_style().long_day(document.valid_until)}", 11, colour=QUIET_COLOUR)
     pdf.ln(8)
     add_paragraph(pdf, document.body, 11)
     pdf.ln(10)

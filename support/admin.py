@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from crm.models import User
+from crm.records.local_time import in_agency_zone
 from crm.records.timeline import Position, TimelineLine, TimelinePage, load_target_timeline, load_timeline
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
@@ -178,4 +178,4 @@ def parse_time(text: str) -> datetime | None:
         parsed = parse_datetime(text)
     except ValueError:
         return None
-    return timezone.make_aware(parsed) if parsed and timezone.is_naive(parsed) else parsed
+    return in_agency_zone(parsed) if parsed else None

@@ -3,9 +3,9 @@
 from datetime import datetime, time
 
 from django.urls import reverse
-from django.utils import timezone
 
 from crm.models import User
+from crm.records.local_time import agency_today, agency_zone
 from crm.screens.dashboard import DashboardFigure
 from crm.screens.paging import capped_count, format_capped_count
 from crm.screens.panels import Panel
@@ -19,7 +19,7 @@ def tickets_due_figure(user: User, now: datetime) -> DashboardFigure | None:
     if not user.has_perm("support.view_supportticket"):
         return None
     tickets = SupportTicket.objects.visible_to(user)
-    end_of_day = datetime.combine(timezone.localdate(now), time.max, tzinfo=timezone.get_current_timezone())
+    end_of_day = datetime.combine(agency_today(now), time.max, tzinfo=agency_zone())
     late_count = capped_count(tickets.due(now))
     note = f"{format_capped_count(late_count)} late" if late_count else ""
     url = reverse("admin:support_supportticket_changelist")

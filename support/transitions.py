@@ -10,6 +10,7 @@ from django.utils import timezone
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import ActivityLog, User
 from crm.records.activity import Actor, record
+from crm.records.local_time import format_agency_moment
 from support.due_times import compute_due_times
 from support.models import TICKET_TRANSITIONS, SupportTicket, TicketPriority, TicketStatus
 
@@ -148,13 +149,9 @@ def last_opened_at(ticket: SupportTicket) -> datetime:
 
 def describe_promises(before: SupportTicket, resolution_due: datetime) -> str:
     """Return the new due time, and the one that `before` had with the time of its resolution."""
-    first_due = f"due {format_moment(before.resolve_due_at)}" if before.resolve_due_at else "no due time"
-    resolved = f", resolved {format_moment(before.resolved_at)}" if before.resolved_at else ""
-    return f"Due {format_moment(resolution_due)}. Before: {first_due}{resolved}."
-
-
-def format_moment(at: datetime) -> str:
-    return f"{timezone.localtime(at):%-d %b %Y, %H:%M}"
+    first_due = f"due {format_agency_moment(before.resolve_due_at)}" if before.resolve_due_at else "no due time"
+    resolved = f", resolved {format_agency_moment(before.resolved_at)}" if before.resolved_at else ""
+    return f"Due {format_agency_moment(resolution_due)}. Before: {first_due}{resolved}."
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from agents.assistant.facts import ENTRY_NOUNS, Fact, LeadFacts
 from agents.assistant.questions import TOPIC_HEADINGS, QuestionIntent, Topic
+from crm.records.local_time import agency_style
 
 MAX_FACTS_PER_TOPIC, MAX_FACTS_OF_SINGLE_TOPIC, MAX_FACTS_IN_OVERVIEW = 8, 20, 4
 OVERVIEW_TOPIC_COUNT = 4
@@ -87,7 +88,7 @@ def part_heading(topic: Topic, intent: QuestionIntent) -> str:
     if topic == Topic.SEARCH:
         return f"{TOPIC_HEADINGS[topic]}: “{intent.search}”"
     if topic == Topic.TIMELINE and intent.since is not None:
-        return f"{TOPIC_HEADINGS[topic]} since {intent.since.day} {intent.since:%b %Y}"
+        return f"{TOPIC_HEADINGS[topic]} since {agency_style().day(intent.since)}"
     return TOPIC_HEADINGS[topic]
 
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 
 from agents.assistant.questions import Topic
+from crm.records.local_time import agency_style, agency_time
 from crm.templatetags.crm import humanize_key
 from crm.text.cleaning import shorten
 
@@ -96,11 +96,10 @@ class LeadFacts:
 
 
 def format_date(at: datetime | None) -> str:
-    """Return a date such as `3 Nov 2026`, in the office's time zone."""
+    """Return a date such as `3 Nov 2026`, in the agency's time zone and format."""
     if at is None:
         return "never"
-    local = timezone.localtime(at)
-    return f"{local.day} {local:%b %Y}"
+    return agency_style().day(agency_time(at))
 
 
 def flatten_fields(title: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str, str]]:

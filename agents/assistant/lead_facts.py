@@ -8,6 +8,7 @@ from django.utils.text import slugify
 from agents.assistant.facts import MAX_FIELD_FACTS, Fact, FactSource, flatten_fields, format_date
 from agents.assistant.questions import Topic, keywords_of
 from crm.models import Client, User
+from crm.records.local_time import agency_style
 from crm.templatetags.crm import money, percent
 from crm.text.cleaning import shorten
 from leads.models import ContactLead, Lead, LeadStageHistory, Rung, ScoringPolicy
@@ -58,7 +59,7 @@ def value_facts(lead: Lead) -> Iterator[Fact]:
         yield Fact(Topic.VALUE, text, lead_source(lead, "Value", "where"), is_internal=True)
     if lead.expected_close_date:
         at = lead.expected_close_date
-        text = f"Expected to close on {at.day} {at:%b %Y}."
+        text = f"Expected to close on {agency_style().day(at)}."
         yield Fact(Topic.VALUE, text, lead_source(lead, "Expected close", "where"), is_internal=True)
 
 

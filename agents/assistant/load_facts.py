@@ -11,6 +11,7 @@ from agents.assistant import lead_facts
 from agents.assistant.facts import MAX_FACT_QUOTE_LENGTH, Fact, FactSource, LeadFacts, format_date
 from agents.assistant.questions import QuestionIntent, Topic
 from crm.models import Client, User
+from crm.records.local_time import agency_style
 from crm.records.timeline import load_timeline
 from crm.text.cleaning import shorten
 from crm.text.email_bodies.quotes import own_text
@@ -158,7 +159,7 @@ def search_facts(words: str, visible_threads: ThreadQuerySet) -> Iterator[Fact]:
 def task_facts(record_filter: Q, user: User) -> Iterator[Fact]:
     rows = Task.objects.filter(record_filter).visible_to(user).unfinished().select_related("assignee")
     for task in rows.order_by("due_on", "id")[:MAX_TASK_FACTS]:
-        due = f", due {task.due_on.day} {task.due_on:%b %Y}" if task.due_on else ", no due date"
+        due = f", due {agency_style().day(task.due_on)}" if task.due_on else ", no due date"
         late = ", overdue" if task.is_late else ""
         assignee_text = f", assigned to {task.assignee}" if task.assignee else ", unassigned"
         text = f"{task.title}: {task.get_status_display().lower()}{due}{late}{assignee_text}."

@@ -37,7 +37,9 @@ from ai_log.transitions import log_chat
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import User
 from crm.records.activity import Actor
+from crm.records.local_time import agency_now, agency_today
 from crm.text.cleaning import clean_form_text
+from crm.text.dates import SPELLED_STYLE
 from leads.models import Lead
 
 MAX_QUESTION_LENGTH, MAX_QUESTIONS_PER_HOUR, MAX_EARLIER_TURNS, MAX_PROMPT_FACTS = 2_000, 120, 5, 120
@@ -111,7 +113,7 @@ def check_question_limits(previous: list[AIInteraction], by: User) -> None:
 
 def answer_question(lead_question: LeadQuestion, previous: list[ChatTurn]) -> AIInteraction:
     """Load the facts, and answer with a model if one is configured, else with the facts alone."""
-    started, now = time.monotonic(), timezone.localtime()
+    started, now = time.monotonic(), agency_now()
     intent = parse_question(lead_question.question, now, previous[-1].topics if previous else ())
     lead_facts = load_lead_facts(lead_question.lead, intent, lead_question.by, now)
     facts_answer = answer_from_facts(intent, lead_facts)
@@ -139,14 +141,14 @@ def answer_with_model(
     """Ask the model, and log `facts_answer` with its answer, in case that cannot be used."""
     prompt_facts = lead_facts.facts[:MAX_PROMPT_FACTS]
     earlier = [(turn.question, turn.text) for turn in previous[-MAX_EARLIER_TURNS:]]
-    today = timezone.localdate()
+    today = agency_today()
     facts = number_facts(facts_answer, prompt_facts)
     prompt = build_assistant_prompt(
         lead_question.question,
         facts,
         earlier,
         load_memory(lead_question.lead, by=lead_question.by),
-        f"{today:%A}, {today.day} {today:%B %Y}",
+        f"{today:%A}, {SPELLED_STYLE.long_day(today)}",
     )
     response = ask.send_prompt(
         prompt,

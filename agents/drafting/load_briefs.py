@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from django.utils import timezone
-
 from agents.drafting.prompts import DraftBrief, QuotedMessage
 from agents.drafting.read_prospect import ProspectEmail
 from ai_log.memory import load_memory
 from crm.models import Client
+from crm.records.local_time import agency_time, agency_today
 from crm.text.addresses import agency_sender
+from crm.text.dates import SPELLED_STYLE
 from crm.text.email_bodies.quotes import own_text
 from inbox.email_templates.placeholders import placeholder_values
 from inbox.models import Direction, Message, Nature
@@ -33,7 +33,7 @@ def load_brief(suggestion: Suggestion, now: datetime) -> DraftBrief:
         content=suggestion.suggested_content,
         reasoning=suggestion.reasoning,
         house=agency_name(),
-        today=timezone.localdate(now),
+        today=agency_today(now),
         facts={**record_facts(recipient), **fixed_terms(suggestion)},
         recipient_names=recipient_names_of(recipient),
         placeholders=tuple(name for name, value in placeholders.items() if value.strip() and name != "estimated_value"),
@@ -50,7 +50,7 @@ def record_facts(recipient: Lead | Client | None) -> dict[str, str]:
     return {
         "Stage": recipient.status.label,
         "Line of insurance": line.name if line else "not known",
-        "Last contact": f"{timezone.localtime(last):%-d %B %Y}" if last else "never",
+        "Last contact": SPELLED_STYLE.long_day(agency_time(last)) if last else "never",
     }
 
 
@@ -88,7 +88,9 @@ def load_quoted_messages(suggestion: Suggestion) -> list[QuotedMessage]:
 def build_quoted_message(direction: str, at: datetime, body: str) -> QuotedMessage:
     who = "theirs" if direction == Direction.IN else "ours"
     words = own_text(body[:MAX_BRIEF_BODY_LENGTH]) or body
-    return QuotedMessage(f"message of {who}, {timezone.localtime(at):%-d %B %Y}", words[:MAX_BRIEF_MESSAGE_LENGTH])
+    return QuotedMessage(
+        f"message of {who}, {SPELLED_STYLE.long_day(agency_time(at))}", words[:MAX_BRIEF_MESSAGE_LENGTH]
+    )
 
 
 def load_prospect_email(suggestion: Suggestion) -> ProspectEmail | None:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ai_log.gateway.prompts import Prompt, storable_text
+from crm.text.dates import SPELLED_STYLE
 from suggestions.model_fields import PROSE_FIELDS
 from suggestions.models import SuggestionType
 
@@ -84,7 +85,7 @@ def drafting_system_prompt(brief: DraftBrief) -> str:
 
 def build_drafting_prompt(brief: DraftBrief) -> Prompt:
     """Return the question, with untrusted text between marks."""
-    prompt = Prompt().add_trusted(f"Today is {brief.today:%-d %B %Y}. {DRAFTING_TASKS[brief.type]}")
+    prompt = Prompt().add_trusted(f"Today is {SPELLED_STYLE.long_day(brief.today)}. {DRAFTING_TASKS[brief.type]}")
     prompt.add_trusted(f"Why it is suggested: {brief.reasoning}")
     if brief.facts:
         prompt.add_trusted("What we know:\n" + "\n".join(f"- {name}: {value}" for name, value in brief.facts.items()))

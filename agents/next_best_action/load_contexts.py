@@ -11,6 +11,7 @@ from django.db.models.functions import Left, RowNumber
 from django.utils import timezone
 
 from agents.next_best_action.context import UNSENT_STATES, LeadContext, LeadMessage, Stage, WaitingSuggestion
+from crm.records.local_time import agency_time, agency_today
 from crm.text.english.signals import MAX_ANALYZED_LENGTH
 from inbox.email_templates.placeholders import lead_first_name
 from inbox.incoming.participants import our_addresses
@@ -58,9 +59,9 @@ def load_contexts(leads: Iterable[Lead], agency: AgencyContext, now: datetime) -
     agency.load_free_slots(one.assigned_to_id for one in rows.values())
     messages, suggestions = load_messages(rows), load_suggestions(rows)
     stage_changes = dict(LeadStageHistory.objects.filter(lead__in=rows).values_list("lead").annotate(Max("at")))
-    ahead = Task.objects.filter(lead__in=rows).unfinished().filter(due_on__gte=timezone.localdate(now))
+    ahead = Task.objects.filter(lead__in=rows).unfinished().filter(due_on__gte=agency_today(now))
     busy = set(ahead.values_list("lead", flat=True))
-    local = timezone.localtime(now)
+    local = agency_time(now)
     return {
         key: LeadContext(
             now=local,
@@ -83,7 +84,7 @@ def lead_context_fields(lead: Lead, stages: Mapping[str, Stage]) -> dict[str, An
     """Return the fields taken from the lead's own row."""
     return {
         "stage": stages[lead.status_id],
-        "last_contact_at": timezone.localtime(lead.last_contact_at or lead.created_at),
+        "last_contact_at": agency_time(lead.last_contact_at or lead.created_at),
         "has_been_contacted": lead.last_contact_at is not None,
         "is_awaiting_reply": lead.awaiting_reply,
         "email": lead.contact_email,
@@ -116,7 +117,7 @@ def read_messages(keys: list[UUID]) -> Iterable[tuple[UUID, LeadMessage]]:
     for lead, key, thread, source, status, direction, state, sender, at, closing, body in rows.values_list(
         *names, "sent_at", "is_closing", Left("body_text", MAX_CONTEXT_BODY_LENGTH)
     ):
-        opened, moment = status == ThreadStatus.OPEN, timezone.localtime(at)
+        opened, moment = status == ThreadStatus.OPEN, agency_time(at)
         yield (
             lead,
             LeadMessage(key, thread, source, opened, direction, state, sender.lower(), moment, body, closing),

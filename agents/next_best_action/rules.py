@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from agents.next_best_action.context import UNSENT_STATES, LeadContext, LeadMessage, NextAction
+from crm.records.local_time import agency_style
 from crm.text.addresses import is_no_reply_address
 from crm.text.english.intents import (
     ACCEPTANCE,
@@ -339,4 +340,4 @@ def next_step(context: LeadContext, thread: UUID | None) -> SuggestionType:
 
 
 def format_long_date(moment: datetime) -> str:
-    return f"{moment:%-d %B %Y}"
+    return agency_style().long_day(moment)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from crm.records.local_time import agency_style, agency_time
 from crm.text.addresses import is_no_reply_address
 from crm.text.email_bodies.quotes import extract_signature, own_text
 from crm.text.english.prospects import (
@@ -164,7 +165,7 @@ def build_lead_proposal(unlinked_thread: UnlinkedThread, verdict: ProspectScore)
         "contactPhone": extract_phone(text),
         "companyName": extract_company(text, signature, name),
         "insuranceType": verdict.line,
-        "sourceDetail": f"Mail of {unlinked_thread.sent_at:%-d %b %Y}"[:200],
+        "sourceDetail": f"Mail of {agency_style().day(agency_time(unlinked_thread.sent_at))}"[:200],
         "notes": "\n\n".join(verdict.quotes),
         **({"estimatedValue": str(value)} if value is not None else {}),
     }

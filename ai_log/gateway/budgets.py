@@ -5,10 +5,10 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Count, Sum
 from django.template.defaultfilters import pluralize
-from django.utils import timezone
 
 from ai_log.models import AIInteraction, AIInteractionQuerySet
 from crm.models import User
+from crm.records.local_time import agency_today, start_of_agency_day
 
 
 def budget_exceeded_reason(by: User | None, now: datetime) -> str:
@@ -16,7 +16,7 @@ def budget_exceeded_reason(by: User | None, now: datetime) -> str:
 
     Running calls are not in the log yet, so the budget can be exceeded by the number of simultaneous calls.
     """
-    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = start_of_agency_day(agency_today(now))
     today = AIInteraction.objects.filter(created_at__gte=midnight).sent_to_model()
     total_limits = (settings.AI_DAILY_CALLS, settings.AI_DAILY_DOLLARS)
     used_up = used_up_budget(today, *total_limits)

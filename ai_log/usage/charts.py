@@ -16,6 +16,7 @@ from ai_log.usage.totals import (
     period_label,
     period_start,
 )
+from crm.records.local_time import format_short_day
 
 # The agents or models with the most calls have a line each; all others share one line.
 MAX_CHART_LINES = 5
@@ -140,7 +141,7 @@ def build_chart(
     ]
     # Newest first, without empty rows.
     rows = [(period, cells) for period, cells in reversed(rows) if any(cells)]
-    data = json.dumps({"labels": [f"{at:%d %b}" for at in period_dates], "datasets": datasets})
+    data = json.dumps({"labels": [format_short_day(at) for at in period_dates], "datasets": datasets})
     return Chart(metric.title, metric.description, names, rows, data, chart_options(metric.unit))
 
 

@@ -14,12 +14,11 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Max, Min
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from ai_log.models import AIInteraction, AIInteractionQuerySet, CallDay
 from crm.models import User
-from crm.screens.filters import start_of_day
+from crm.records.local_time import agency_today, agency_zone, start_of_agency_day
 
 # The latest days are summed again each time, because calls may be logged late and decisions may be undone.
 RESUM_PERIOD = timedelta(days=3)
@@ -193,9 +192,7 @@ def sum_calls(calls: AIInteractionQuerySet) -> list[Cell]:
     """Sum `calls`, which may be a slice, directly from the log."""
     sql, params = calls.values(*SUMMED_CALL_COLUMNS).query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(
-            SUM_CALLS_SQL.format(steps=LATENCY_STEPS, calls=sql), [timezone.get_current_timezone_name(), *params]
-        )
+        cursor.execute(SUM_CALLS_SQL.format(steps=LATENCY_STEPS, calls=sql), [str(agency_zone()), *params])
         return [make_cell(*row) for row in cursor.fetchall()]
 
 
@@ -211,9 +208,9 @@ def load_decisions(
 
     Only those about `calls`, if given, and about suggestions that `user` may see; without a user, all.
     """
-    until = start_of_day(last + timedelta(days=1))
-    decisions = import_string(settings.AI_JUDGEMENTS)(user, start_of_day(first), until, calls, limit)
-    return [(timezone.localdate(at), agent, model, decision) for at, agent, model, decision in decisions]
+    until = start_of_agency_day(last + timedelta(days=1))
+    decisions = import_string(settings.AI_JUDGEMENTS)(user, start_of_agency_day(first), until, calls, limit)
+    return [(agency_today(at), agent, model, decision) for at, agent, model, decision in decisions]
 
 
 def decision_cells(
@@ -232,7 +229,7 @@ def decision_cells(
 def calls_between(first: date, last: date) -> AIInteractionQuerySet:
     """Return the calls from `first` to `last`."""
     return AIInteraction.objects.filter(
-        created_at__gte=start_of_day(first), created_at__lt=start_of_day(last + timedelta(days=1))
+        created_at__gte=start_of_agency_day(first), created_at__lt=start_of_agency_day(last + timedelta(days=1))
     )
 
 
@@ -241,10 +238,10 @@ def store_finished_days(now: datetime) -> Iterator[date]:
     last = CallDay.objects.aggregate(last=Max("day"))["last"]
     if last is None:
         oldest = AIInteraction.objects.order_by("created_at", "id").values_list("created_at", flat=True).first()
-        day = timezone.localdate(oldest) if oldest else timezone.localdate(now)
+        day = agency_today(oldest or now)
     else:
         day = last - RESUM_PERIOD
-    while day < timezone.localdate(now):
+    while day < agency_today(now):
         store_day(day)
         yield day
         day += timedelta(days=1)

@@ -10,13 +10,13 @@ from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from ai_log.filters import AIInteractionFilter
 from ai_log.models import AIInteraction
 from ai_log.usage.charts import MAX_DAYS_FOR_DAILY_STEPS, build_charts
 from ai_log.usage.totals import MAX_DAYS, PERIOD_DAYS, load_usage, usage_tables
+from crm.records.local_time import agency_today
 
 DATE_FILTERS = ("since", "until")
 DIMENSION_LABELS = {"agent": "By agent", "model": "By model"}
@@ -148,7 +148,7 @@ def resolve_period(
 
     Date filters take precedence over a period. At most three years are shown, the latest ones.
     """
-    today = timezone.localdate()
+    today = agency_today()
     if since is None and until is None:
         period = int(days) if days in map(str, PERIOD_DAYS) else PERIOD_DAYS[1]
         return (today - timedelta(days=period - 1), today), period, []

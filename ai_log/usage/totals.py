@@ -20,7 +20,7 @@ from ai_log.usage.rollup import (
 )
 from crm.models import User
 from crm.records.base import can_see_everyone
-from crm.screens.filters import start_of_day
+from crm.records.local_time import format_day, start_of_agency_day
 
 PERIOD_DAYS = (7, 30, 90)
 # The stored sums can only be filtered by these. With any other filter, the newest calls are read from the log.
@@ -69,12 +69,12 @@ def load_usage(
         )
     limit = MAX_SEARCHED_CALLS if filters.get("q") else MAX_CALLS_READ
     calls_in_period = calls.filter(
-        created_at__gte=start_of_day(first), created_at__lt=start_of_day(last + timedelta(days=1))
+        created_at__gte=start_of_agency_day(first), created_at__lt=start_of_agency_day(last + timedelta(days=1))
     )
     cells, notes = sum_calls(calls_in_period.order_by("-created_at", "-id")[:limit]), []
     if sum(cell.sums.calls for cell in group_by_dimension(cells)["day"]) == limit:
         oldest = min(cell.day for cell in cells)
-        notes.append(f"Only the newest {limit:,} calls are included, those since {oldest:%d %b %Y}.")
+        notes.append(f"Only the newest {limit:,} calls are included, those since {format_day(oldest)}.")
     decisions = load_decisions(user, first, last, calls, limit)
     if len(decisions) == limit:
         notes.append(f"Only the newest {limit:,} decisions are included.")
@@ -154,7 +154,7 @@ def period_start(day: date, per: str) -> date:
 
 
 def period_label(at: date, per: str) -> str:
-    return f"week of {at:%d %b %Y}" if per == "week" else f"{at:%a, %d %b %Y}"
+    return f"week of {format_day(at)}" if per == "week" else f"{at:%a}, {format_day(at)}"
 
 
 def format_seconds(seconds: float | None) -> str:

@@ -29,17 +29,47 @@ from crm.records.base import (
     tags_index,
     with_row_audit,
 )
+from crm.text.dates import DATE_FORMATS, TIME_FORMATS
 
 
 class User(AbstractUser):
-    """A member of staff. Permissions come from groups."""
+    """A member of staff. Permissions come from groups.
+
+    Where the time zone and the formats are blank, the agency's apply.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
+
+    time_zone = models.CharField(max_length=64, blank=True, default="", db_default="")
+    date_format = models.CharField(
+        max_length=20, blank=True, default="", db_default="", choices=list(DATE_FORMATS.items())
+    )
+    time_format = models.CharField(
+        max_length=20, blank=True, default="", db_default="", choices=list(TIME_FORMATS.items())
+    )
 
     objects = UserManager()
 
     class Meta(AbstractUser.Meta):
         db_table = "users"
+        constraints = [
+            models.CheckConstraint(
+                name="users_time_zone_valid",
+                # The list of time zones is not the database's: it refuses what cannot be a name.
+                condition=models.Q(time_zone="") | models.Q(time_zone__regex=r"^[A-Za-z][A-Za-z0-9_+/-]*$"),
+                violation_error_message="The time zone must be a name such as Europe/Berlin.",
+            ),
+            models.CheckConstraint(
+                name="users_date_format_valid",
+                condition=models.Q(date_format__in=["", *DATE_FORMATS]),
+                violation_error_message=f"The date format must be one of: {'; '.join(DATE_FORMATS)}.",
+            ),
+            models.CheckConstraint(
+                name="users_time_format_valid",
+                condition=models.Q(time_format__in=["", *TIME_FORMATS]),
+                violation_error_message=f"The time format must be one of: {'; '.join(TIME_FORMATS)}.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username

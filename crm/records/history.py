@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import models
 
 from crm.models import User
+from crm.records.local_time import format_day, format_moment
 
 MAX_HISTORY_CHANGES = 100
 HIDDEN_FIELDS = frozenset({"id", "created_at", "updated_at"})
@@ -71,7 +72,7 @@ def field_differences(
 
 
 def display_value(field: models.Field, value: Any) -> Any:
-    """Return `value` for display: a record's name, a choice's label, a formatted number or boolean."""
+    """Return `value` for display: a record's name, a choice's label, a formatted number, boolean or date."""
     if value is None or isinstance(value, dict | list):
         return value
     if field.is_relation:
@@ -80,4 +81,6 @@ def display_value(field: models.Field, value: Any) -> Any:
         return "yes" if value else "no"
     if isinstance(value, int | float | Decimal):
         return str(value)
+    if isinstance(value, date):
+        return format_moment(value) if isinstance(value, datetime) else format_day(value)
     return dict(field.flatchoices).get(value, value)

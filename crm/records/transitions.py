@@ -9,10 +9,11 @@ from django.db.models import ProtectedError
 from django.db.models.functions import Now
 from django.http import QueryDict
 
-from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
+from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors_as_invalid_input
 from crm.models import SavedView, User
 from crm.records.activity import Actor, record
 from crm.records.base import Record
+from crm.records.local_time import known_time_zones
 from crm.text.cleaning import strip_nul
 
 MAX_TIMELINE_NOTE_LENGTH = 10_000
@@ -210,6 +211,26 @@ def clean_view_query(query: str) -> str:
     if len(query) > MAX_VIEW_QUERY_LENGTH:
         raise InvalidInput(f"A view's query can have at most {MAX_VIEW_QUERY_LENGTH:,} characters.")
     return strip_nul(query)
+
+
+@transaction.atomic
+def save_preferences(user: User, *, time_zone: str, date_format: str, time_format: str, by: User) -> None:
+    """Save the time zone and the formats in which `user` reads; a blank one means the agency's.
+
+    Raises:
+        NotPermitted: `by` is another user.
+        InvalidInput: the time zone or a format is unknown.
+    """
+    if by.pk != user.pk:
+        raise NotPermitted(f"{by} may not change the settings of {user}.")
+    time_zone, date_format, time_format = (strip_nul(value).strip() for value in (time_zone, date_format, time_format))
+    if time_zone and time_zone not in known_time_zones():
+        raise InvalidInput(f"“{time_zone[:64]}” is not a time zone. Choose one such as Europe/Berlin.")
+    preferences = {"time_zone": time_zone, "date_format": date_format, "time_format": time_format}
+    with errors_as_invalid_input():
+        User.objects.filter(pk=user.pk).update(**preferences)
+    for name, value in preferences.items():
+        setattr(user, name, value)
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ import binascii
 import logging
 import re
 import zoneinfo
+from collections.abc import Mapping
 from decimal import Decimal
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -101,6 +102,14 @@ class Environment:
         value = self.text(name, default)
         if value not in zoneinfo.available_timezones():
             raise BadVariable(f"{name} is {value!r}, which is not a time zone. Write one such as Europe/Berlin.")
+        return value
+
+    def choice(self, name: str, default: str, choices: Mapping[str, str]) -> str:
+        """Return one of the keys of `choices`; their values are examples for the error."""
+        value = self.text(name, default)
+        if value not in choices:
+            offered = ", ".join(f"{choice} ({example})" for choice, example in choices.items())
+            raise BadVariable(f"{name} is {value!r}. Write one of: {offered}.")
         return value
 
     def log_level(self, name: str, default: str) -> str:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from crm.models import User
 from crm.records.base import lower_tags
+from crm.records.local_time import start_of_agency_day
 from crm.screens.record_forms import TypedDecimalField
 from crm.text.cleaning import strip_nul
 from crm.text.letters import plain_letters
@@ -38,7 +39,10 @@ class AmountFilter(django_filters.NumberFilter):
 
 
 class DayFilter(django_filters.DateFilter):
-    """Rows from the start of a day (`gte`) or to its end (`lte`), as bounds that an index on the column serves."""
+    """Rows from the start of a day (`gte`) or to its end (`lte`), as bounds that an index on the column serves.
+
+    The days are the reader's, as the list shows them.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("widget", forms.DateInput(attrs={"type": "date"}))
@@ -49,13 +53,18 @@ class DayFilter(django_filters.DateFilter):
             return qs
         day = min(max(value, MIN_FILTER_DATE), MAX_FILTER_DATE)
         if self.lookup_expr == "gte":
-            return qs.filter(**{f"{self.field_name}__gte": start_of_day(day)})
-        return qs.filter(**{f"{self.field_name}__lt": start_of_day(day + timedelta(days=1))})
+            return qs.filter(**{f"{self.field_name}__gte": self.start_of_day(day)})
+        return qs.filter(**{f"{self.field_name}__lt": self.start_of_day(day + timedelta(days=1))})
+
+    def start_of_day(self, day: date) -> datetime:
+        return timezone.make_aware(datetime.combine(day, time.min))
 
 
-def start_of_day(day: date) -> datetime:
-    """Return the first moment of `day` in the agency's time zone."""
-    return timezone.make_aware(datetime.combine(day, time.min))
+class AgencyDayFilter(DayFilter):
+    """Rows of days as the agency counts them, for lists that reports by day link to."""
+
+    def start_of_day(self, day: date) -> datetime:
+        return start_of_agency_day(day)
 
 
 class RelatedRecordFilter(django_filters.UUIDFilter):

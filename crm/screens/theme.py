@@ -69,6 +69,12 @@ UNFOLD = {
             "950": "oklch(24% .055 246)",
         },
     },
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Your settings", "link": lazy_url("admin:own_settings")},
+            {"title": "Change password", "link": lazy_url("admin:password_change")},
+        ],
+    },
     "SIDEBAR": {
         "show_search": False,
         "show_all_applications": False,

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.db.models.functions import Lower
-from django.utils import timezone
 
 from crm.models import User
+from crm.records.local_time import agency_style, agency_time
 from crm.text.addresses import agency_sender, sendable_address
 from crm.text.hidden_characters import strip_hidden_characters
 from inbox.models import Direction, Mailbox, Message, Nature, Thread
@@ -57,9 +57,9 @@ def quote_message(message: Message) -> str:
         return ""
     if len(text) > MAX_REPLY_QUOTE_LENGTH:
         text = f"{text[:MAX_REPLY_QUOTE_LENGTH].rstrip()}\n[…]"
-    at = timezone.localtime(message.sent_at)
+    at, style = agency_time(message.sent_at), agency_style()
     lines = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
-    return f"On {at:%-d %B %Y at %H:%M}, {message.from_email or 'an unknown sender'} wrote:\n{lines}"
+    return f"On {style.long_day(at)} at {style.time(at)}, {message.from_email or 'an unknown sender'} wrote:\n{lines}"
 
 
 def unique_addresses(addresses: Iterable[str]) -> list[str]:

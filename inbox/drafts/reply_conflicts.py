@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.timesince import timesince
 
 from crm.exceptions import InvalidInput
+from crm.records.local_time import format_short_moment
 from crm.text.hidden_characters import strip_hidden_characters
 from inbox.models import Direction, Draft, EmailOrigin, Message, MessageState, Nature, Thread
 
@@ -54,7 +54,7 @@ def describe_newer_message(draft: Draft, newest: Message) -> str:
     """Return a sentence for the author of `draft` that says who wrote `newest`, and when."""
     writer, started_at, at = writer_name(newest, draft), draft.created_at, newest.sent_at
     if at < started_at:
-        moment = f"{timezone.localtime(at):%-d %b, %H:%M}"
+        moment = format_short_moment(at)
         return f"{writer} wrote a newer message on {moment}. Read the message first."
     delay = timesince(started_at, at, depth=1).replace("\xa0", " ")
     delay = "less than a minute" if (at - started_at).total_seconds() < 60 else delay

@@ -12,11 +12,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from crm.exceptions import ActionRefused
 from crm.models import User
+from crm.records.local_time import format_time
 from crm.screens.action_forms import ActionForm
 from crm.screens.filters import LiveRowsFilter
 from crm.screens.lists import Column
@@ -36,8 +36,6 @@ from inbox.models import Draft, Message, Thread
 from inbox.outgoing import send_queue
 from inbox.outgoing.outbox import SEND_PERMISSION
 from inbox.outgoing.send_queue import UNDO_WINDOW
-
-SAVED_AT_FORMAT = "%H:%M"
 
 
 class DraftFilter(LiveRowsFilter):
@@ -154,9 +152,8 @@ class DraftAdmin(RecordAdmin):
         """Return the saved draft: as JSON for the autosave script, else as a redirect to the composer."""
         if is_fragment_request(request):
             names = ("version", "to", "cc", "subject", "body")
-            at = timezone.localtime(draft.updated_at).strftime(SAVED_AT_FORMAT)
             texts = {name: getattr(draft, name) for name in names}
-            return JsonResponse({"saved": f"Saved {at}", "url": draft_url(draft), **texts})
+            return JsonResponse({"saved": f"Saved {format_time(draft.updated_at)}", "url": draft_url(draft), **texts})
         return HttpResponseRedirect(draft_url(draft))
 
     def save(self, request: HttpRequest, draft: Draft) -> HttpResponse:

@@ -7,10 +7,9 @@ without a value, blocks sending, and so does a gap: a person fills it in.
 import re
 from collections.abc import Mapping
 
-from django.utils import timezone
-
 from crm.exceptions import InvalidInput
 from crm.models import Client, ClientType, User
+from crm.records.local_time import agency_style, agency_today
 from crm.templatetags.crm import money
 from crm.text.addresses import agency_sender
 from crm.text.names import first_name
@@ -92,7 +91,7 @@ def sender_values(sender: User | None) -> dict[str, str]:
         "sender_name": str(sender) if sender else agency_sender()[0],
         "sender_email": (sender.email if sender else "") or agency_sender()[1],
         "agency_name": agency_sender()[0],
-        "today": f"{timezone.localdate():%-d %B %Y}",
+        "today": agency_style().long_day(agency_today()),
     }
 
 

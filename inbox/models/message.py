@@ -18,6 +18,7 @@ from crm.records.base import (
     json_field,
     json_type_check,
 )
+from crm.records.local_time import format_day
 from crm.text.addresses import MAX_ADDRESS_LENGTH
 from inbox.models.thread import VERBATIM_SOURCES, Direction, Thread
 
@@ -227,4 +228,4 @@ class Message(Record):
         return tuple(dict.fromkeys(one for one in (self.from_email, *self.to_emails, *self.cc_emails) if one))
 
     def __str__(self) -> str:
-        return self.subject or self.snippet or f"{self.get_direction_display()} {self.sent_at:%d %b %Y}"
+        return self.subject or self.snippet or f"{self.get_direction_display()} {format_day(self.sent_at)}"

@@ -5,14 +5,13 @@ from datetime import date
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.utils import timezone
 
+from crm.records.local_time import agency_today, start_of_agency_day
 from leads.importing.cells import split_named_address
 from leads.importing.columns import ImportPlan
 from leads.importing.drafts import RowDraft
 from leads.importing.exceptions import RowRejected
 from leads.importing.synonyms import plain_name
-from leads.importing.values.dates import start_of_day
 from leads.importing.values.parsers import ImportContext
 from leads.models import Lead
 
@@ -27,7 +26,7 @@ class LeadRules:
     """Complete the leads of one import, and resolve contradictions between their fields."""
 
     def __init__(self, plan: ImportPlan, context: ImportContext) -> None:
-        self.context, self.today = context, timezone.localdate()
+        self.context, self.today = context, agency_today()
         self.labels = {name: plan.header[index] for name, index in plan.columns.items()}
         close_date = plain_name(self.labels.get("expected_close_date", ""))
         self.is_close_date_actual = not EXPECTED_DATE_PATTERN.search(close_date)
@@ -87,7 +86,7 @@ class LeadRules:
 
     @staticmethod
     def day_start(day: date | None) -> object:
-        return start_of_day(day) if day else None
+        return start_of_agency_day(day) if day else None
 
     def check_loss(self, draft: RowDraft) -> None:
         """Keep loss reason and notes as plain text where the lead is not lost."""

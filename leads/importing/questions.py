@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from crm.text.dates import SPELLED_STYLE
 from leads.importing.exceptions import Question
 from leads.importing.values.amounts import DECIMAL_MARKS, number_value, split_amount
 from leads.importing.values.dates import DATE_ORDERS, DateParser
@@ -34,6 +35,6 @@ def make_question(kind: str, column: str, text: str) -> Question:
         answers = tuple((mark, f"{number_value(split_amount(text), mark).normalize():,f}") for mark in DECIMAL_MARKS)
         return Question(kind, column, text, answers, "--decimal")
     if kind == "dates":
-        answers = tuple((order, f"{DateParser(order)(text):%d %B %Y}") for order in DATE_ORDERS)
+        answers = tuple((order, SPELLED_STYLE.long_day(DateParser(order)(text))) for order in DATE_ORDERS)
         return Question(kind, column, text, answers, "--dates")
     return Question(kind, column, text, ENDED_STAGE_ANSWERS, f"--value {column}:{text}=")

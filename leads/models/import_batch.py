@@ -6,6 +6,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from crm.records.local_time import format_long_day
+
 
 class ImportBatch(models.Model):
     """One import of a file of leads."""
@@ -25,4 +27,4 @@ class ImportBatch(models.Model):
     def __str__(self) -> str:
         leads = "1 lead" if self.lead_count == 1 else f"{self.lead_count:,} leads"
         by = f" by {self.imported_by}" if self.imported_by else ""
-        return f"{self.file_name}, imported on {timezone.localdate(self.imported_at):%d %B %Y}{by} ({leads})"
+        return f"{self.file_name}, imported on {format_long_day(self.imported_at)}{by} ({leads})"

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db import models
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from crm.records.base import (
     LIVE,
@@ -18,6 +17,7 @@ from crm.records.base import (
     owned_by_or_unassigned,
     with_row_audit,
 )
+from crm.records.local_time import agency_today
 
 
 class TaskStatus(models.TextChoices):
@@ -87,4 +87,4 @@ class Task(Record):
 
     @property
     def is_late(self) -> bool:
-        return self.due_on is not None and self.status in UNFINISHED_STATUSES and self.due_on < timezone.localdate()
+        return self.due_on is not None and self.status in UNFINISHED_STATUSES and self.due_on < agency_today()

@@ -4,15 +4,14 @@ The setting of the owner of the lead or client counts; without one, the agency's
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import F, Q
-from django.utils import timezone
 
 from crm.exceptions import IllegalTransition
 from crm.models import User
+from crm.records.local_time import agency_today, start_of_agency_day
 from suggestions.autonomy.trust import load_trust
 from suggestions.kinds import Kind
 from suggestions.models import (
@@ -156,7 +155,7 @@ def check_trust(suggestion: Suggestion) -> list[str]:
 
 def count_auto_approved_today(owner: User | None, type: str) -> int:
     """Return how many suggestions of `type` were approved automatically for `owner` today, undone or not."""
-    day_start = timezone.make_aware(datetime.combine(timezone.localdate(), time.min))
+    day_start = start_of_agency_day(agency_today())
     auto_executions = SuggestionExecution.objects.filter(
         ordered_by=None, by_policy=True, attempt=1, created_at__gte=day_start
     )

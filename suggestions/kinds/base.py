@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import User
 from crm.records.activity import Actor
+from crm.records.local_time import agency_as_reader
 from crm.runtime.delivery import Delivery
 from crm.text.cleaning import collect_texts
 from suggestions.choices import LabelCache
@@ -148,6 +149,12 @@ class Kind(ABC):
     @abstractmethod
     def sentence(cls, payload: Any, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         """Return the sentence that says what will happen; `labels` are those that the screen has read already."""
+
+    @classmethod
+    def sentence_for_log(cls, payload: Any, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
+        """Return the sentence with dates as the agency writes them: a log has more than one reader."""
+        with agency_as_reader():
+            return cls.sentence(payload, suggestion, labels)
 
     @classmethod
     def recipients(cls, payload: Any, suggestion: Suggestion) -> list[str]:

@@ -4,11 +4,11 @@ import re
 from datetime import datetime, time, timedelta
 from typing import Any, Literal
 
-from django.utils import timezone
 from pydantic import Field, field_validator, model_validator
 
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.records.activity import SYSTEM_ACTOR, Actor
+from crm.records.local_time import agency_now, agency_today, in_agency_zone
 from crm.records.transitions import describe_record, soft_delete
 from crm.text.cleaning import shorten
 from inbox.drafts.replies import reply_subject
@@ -136,7 +136,7 @@ class FollowUpKind(Kind):
         task = Task(
             title=task_title(payload, suggestion),
             description="\n\n".join(filter(None, (payload.reason, payload.message))),
-            due_on=timezone.localdate() + DUE_IN[payload.urgency],
+            due_on=agency_today() + DUE_IN[payload.urgency],
             assignee=active_owner(suggestion),
             lead=suggestion.lead,
             client=suggestion.client,
@@ -216,7 +216,7 @@ def next_step_content(payload: FollowUpPayload, suggestion: Suggestion) -> dict[
     if not address:
         raise IllegalTransition(NO_ADDRESS)
     if type == SuggestionType.SCHEDULE_CALL:
-        times = [at.isoformat() for at in next_call_times(timezone.localtime())]
+        times = [at.isoformat() for at in next_call_times(agency_now())]
         return {"suggestedTimes": times, "message": payload.message}
     return {"to": [address], **email_text(payload, suggestion)}
 
@@ -241,11 +241,14 @@ def email_text(payload: FollowUpPayload, suggestion: Suggestion) -> dict[str, An
 
 
 def next_call_times(now: datetime) -> list[datetime]:
-    """Return a time in the morning and one in the afternoon of the next two working days, for a person to check."""
+    """Return a time in the morning and one in the afternoon of the next two working days, for a person to check.
+
+    `now` is the agency's time.
+    """
     days: list[datetime] = []
     while len(days) < len(CALL_HOURS):
         day = (days[-1] if days else now) + timedelta(days=1)
         while day.weekday() >= SATURDAY:
             day += timedelta(days=1)
         days.append(day)
-    return [timezone.make_aware(datetime.combine(day.date(), hour)) for day, hour in zip(days, CALL_HOURS, strict=True)]
+    return [in_agency_zone(datetime.combine(day.date(), hour)) for day, hour in zip(days, CALL_HOURS, strict=True)]

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, field_serializer, field_validator, mo
 from crm.exceptions import InvalidInput, errors_as_invalid_input
 from crm.models import Client, User
 from crm.records.activity import Actor, record
+from crm.records.local_time import agency_time, format_agency_moment
 from crm.runtime.lazy_module import LazyModule
 from crm.text.addresses import agency_domain
 from inbox.email_templates.placeholders import placeholder_values
@@ -183,8 +184,9 @@ def upper_first(text: str) -> str:
 
 
 def format_time(at: datetime) -> str:
-    local = timezone.localtime(at)
-    return f"{local:%a %-d %b %Y, %H:%M %Z}"
+    """Return `Tue 1 Dec 2026, 15:00 CET`, in the agency's time zone, because the recipient reads the same."""
+    local = agency_time(at)
+    return f"{local:%a} {format_agency_moment(at)} {local:%Z}"
 
 
 def meeting_place(payload: ScheduleCallPayload, suggestion: Suggestion) -> str:
@@ -230,7 +232,7 @@ def event_times(at: datetime, minutes: int) -> tuple[datetime, datetime]:
     """
     start = at.astimezone(UTC)
     end = start + timedelta(minutes=minutes)
-    local_start, local_end = timezone.localtime(start), timezone.localtime(end)
+    local_start, local_end = agency_time(start), agency_time(end)
     return (start, end) if local_start.fold or local_end.fold else (local_start, local_end)
 
 

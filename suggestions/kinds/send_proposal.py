@@ -4,11 +4,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.utils import timezone
 from pydantic import Field
 
 from crm.exceptions import InvalidInput
 from crm.models import User
+from crm.records.local_time import agency_today, format_day
 from crm.runtime.lazy_module import LazyModule
 from crm.text.addresses import agency_sender
 from inbox.email_templates.placeholders import placeholder_values
@@ -53,9 +53,9 @@ class SendProposalKind(EmailKind):
 
     @classmethod
     def guard(cls, payload: SendProposalPayload, suggestion: Suggestion) -> None:
-        if payload.validUntil <= timezone.localdate():
+        if payload.validUntil <= agency_today():
             raise InvalidInput(
-                f"{payload.validUntil:%-d %b %Y} is not in the future: choose a later day for “Valid until”."
+                f"{format_day(payload.validUntil)} is not in the future: choose a later day for “Valid until”."
             )
         super().guard(payload, suggestion)
 
@@ -66,7 +66,7 @@ class SendProposalKind(EmailKind):
     @classmethod
     def sentence(cls, payload: SendProposalPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         target = suggestion.lead or suggestion.client or "the lead"
-        until = f"{payload.validUntil:%-d %b %Y}"
+        until = f"{format_day(payload.validUntil)}"
         return (
             f"Send {target} the proposal “{payload.title}” over ${payload.amount:,.2f}, valid until {until}, as a PDF."
         )

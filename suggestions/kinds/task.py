@@ -3,12 +3,12 @@
 from datetime import date
 from typing import Any
 
-from django.utils import timezone
 from pydantic import Field
 
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import User
 from crm.records.activity import Actor
+from crm.records.local_time import agency_today, format_day
 from crm.records.transitions import describe_record
 from leads.models import Task
 from leads.transitions import add_task
@@ -51,12 +51,12 @@ class TaskKind(Kind):
     def urgency(cls, payload: TaskPayload) -> int:
         if payload.dueOn is None:
             return 1
-        days = (payload.dueOn - timezone.localdate()).days
+        days = (payload.dueOn - agency_today()).days
         return 3 if days <= 0 else 2 if days <= SOON_DAYS else 1
 
     @classmethod
     def sentence(cls, payload: TaskPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
-        due = f", due {payload.dueOn:%-d %b %Y}" if payload.dueOn else ""
+        due = f", due {format_day(payload.dueOn)}" if payload.dueOn else ""
         who = (
             (labels or LabelCache()).label("staff", payload.assignee) if payload.assignee else active_owner(suggestion)
         )

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from crm.exceptions import ActionRefused, IllegalTransition
 from crm.models import User
+from crm.records.local_time import format_moment, format_short_moment
 from crm.screens.action_forms import ActionForm
 from suggestions import transitions
 from suggestions.choices import LabelCache
@@ -252,7 +253,7 @@ class Snooze(DecisionForm):
         super().__init__(*args, **kwargs)
         self.snooze_times = snooze_times(timezone.localtime())
         self.fields["until"].choices = [
-            (name, f"{name} ({moment:%a %-d %b, %H:%M})") for name, moment in self.snooze_times.items()
+            (name, f"{name} ({moment:%a} {format_short_moment(moment)})") for name, moment in self.snooze_times.items()
         ]
         self.initial.setdefault("until", "Tomorrow")
 
@@ -264,11 +265,11 @@ class Snooze(DecisionForm):
     def decide(self, record: Suggestion, by: User) -> str:
         data = self.cleaned_data
         transitions.snooze(record, data["at"] or self.snooze_times[data["until"]], by=by)
-        return f"Snoozed until {transitions.format_moment(record.snoozed_until)}: {record}."
+        return f"Snoozed until {format_moment(record.snoozed_until)}: {record}."
 
 
 def snooze_times(now: datetime) -> dict[str, datetime]:
-    """Return the offered snooze times by name; `now` is local time."""
+    """Return the offered snooze times by name; `now` is the reader's time."""
 
     def morning(days: int) -> datetime:
         return timezone.make_aware(datetime.combine(now.date() + timedelta(days=days), MORNING))

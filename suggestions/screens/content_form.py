@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.utils import timezone
 
+from crm.records.local_time import format_day, format_moment, in_agency_zone
 from crm.screens.json_forms.inputs import TextInput, build_inputs
 from crm.screens.json_forms.schema import Schema, is_datetime_list, is_object_list, simplify_schema
 from suggestions.choices import LabelCache
@@ -114,7 +114,7 @@ def readable_value(schema: Schema, value: Any, names: LabelCache) -> Any:
         if kind := schema.get("record"):
             return names.record_label(kind, UUID(value))
         if schema.get("format") == "date":
-            return f"{date.fromisoformat(value):%-d %b %Y}"
+            return format_day(date.fromisoformat(value))
         if schema.get("format") == "date-time":
             return format_datetime(value)
     return names.label(schema["choices"], value) if "choices" in schema else value
@@ -126,4 +126,4 @@ def format_datetime(value: Any) -> Any:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return value
-    return f"{timezone.localtime(moment) if timezone.is_aware(moment) else moment:%-d %b %Y, %H:%M}"
+    return format_moment(in_agency_zone(moment))

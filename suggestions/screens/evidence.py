@@ -12,10 +12,10 @@ from uuid import UUID
 
 from django.db import models
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from crm.models import User
+from crm.records.local_time import in_agency_zone
 from inbox.models import Message, Thread
 from leads.models import Lead
 from suggestions import transitions
@@ -124,7 +124,7 @@ def parse_timestamp(text: Any) -> datetime | None:
         found = parse_datetime(text) if isinstance(text, str) else None
     except ValueError:
         return None
-    return timezone.make_aware(found) if found and timezone.is_naive(found) else found
+    return in_agency_zone(found) if found else None
 
 
 def evidence_ids(entries: list[Any], source: str) -> set[UUID]:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import User
 from crm.records.activity import Actor, record
+from crm.records.local_time import format_agency_moment, format_moment
 from suggestions.autonomy.rules import is_auto_approved
 from suggestions.autonomy.transitions import adjust_autonomy
 from suggestions.kinds import KINDS
@@ -32,7 +33,6 @@ from suggestions.transitions.state import (
     content_digest,
     content_to_decide,
     explain_not_decidable,
-    format_moment,
     is_expired,
     lock_suggestion,
     newer_messages,
@@ -277,6 +277,6 @@ def snooze(suggestion: Suggestion, until: datetime, *, by: Actor | User) -> Sugg
         "snoozed",
         timeline_owner=timeline_owner(suggestion),
         by=by,
-        summary=f"Snoozed until {format_moment(until)}",
+        summary=f"Snoozed until {format_agency_moment(until)}",
     )
     return suggestion

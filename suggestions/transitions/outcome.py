@@ -64,7 +64,7 @@ def prepare_completion(decision: Decision, result: dict[str, Any], *, labels: La
     # An unconfirmed delivery that turns out well was recorded as failed before.
     status = suggestion.status if is_approved(suggestion) else approved_status(suggestion, suggestion.approved_content)
     verb = "approved" if status == SuggestionStatus.APPROVED else "approved with changes"
-    sentence = decision.kind.sentence(decision.payload, suggestion, labels)
+    sentence = decision.kind.sentence_for_log(decision.payload, suggestion, labels)
     summary = f"{verb.capitalize()}{' automatically' if execution.by_policy else ''}: {sentence}"
     entry = build_entry(suggestion, verb, timeline_owner=timeline_owner(suggestion), by=decision.actor, summary=summary)
     return Completion(decision, status, result, entry)

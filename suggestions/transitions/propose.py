@@ -9,6 +9,7 @@ from django.utils import timezone
 from crm.exceptions import ActionRefused, IllegalTransition, errors_as_invalid_input
 from crm.models import User
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
+from crm.records.local_time import format_agency_moment
 from leads.models import Lead
 from suggestions.autonomy.rules import AUTO_APPROVED_NOTE, AutonomyDecision, resolve_autonomy
 from suggestions.kinds import Kind
@@ -25,7 +26,6 @@ from suggestions.transitions.state import (
     POLICY_ACTOR,
     Decision,
     content_digest,
-    format_moment,
     get_kind,
     lock_suggestion,
     timeline_owner,
@@ -121,8 +121,8 @@ def auto_approve(decision: Decision, undo_seconds: int) -> None:
         approved_content=approved,
         content_hash=content_digest(approved),
     )
-    until = f", done at {format_moment(timezone.now() + wait)} unless it is undone" if wait else ""
-    summary = f"Approved automatically{until}: {kind.sentence(decision.payload, suggestion)}"
+    until = f", done at {format_agency_moment(timezone.now() + wait)} unless it is undone" if wait else ""
+    summary = f"Approved automatically{until}: {kind.sentence_for_log(decision.payload, suggestion)}"
     record(suggestion, "let happen", timeline_owner=timeline_owner(suggestion), by=decision.actor, summary=summary)
     enqueue_execution(decision, wait=wait)
 
@@ -130,7 +130,11 @@ def auto_approve(decision: Decision, undo_seconds: int) -> None:
 def record_proposed(suggestion: Suggestion, kind: type[Kind], payload: Any, *, by: Actor | User) -> None:
     verb = "drafted" if suggestion.status == SuggestionStatus.DRAFT else "proposed"
     record(
-        suggestion, verb, timeline_owner=timeline_owner(suggestion), by=by, summary=kind.sentence(payload, suggestion)
+        suggestion,
+        verb,
+        timeline_owner=timeline_owner(suggestion),
+        by=by,
+        summary=kind.sentence_for_log(payload, suggestion),
     )
 
 

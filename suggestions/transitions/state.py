@@ -8,12 +8,12 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import ActorType, User
 from crm.records.activity import Actor
 from crm.records.base import Record
+from crm.records.local_time import format_moment
 from inbox.models import Message
 from inbox.thread_state import DELIVERED_STATES
 from suggestions.kinds import KINDS, Kind
@@ -149,10 +149,6 @@ def content_digest(content: Any) -> str:
 def idempotency_key(pk: Any, content_hash: str) -> str:
     """Return the key of every attempt at the same content of the suggestion `pk`, here and in other systems."""
     return f"{pk}.{content_hash[:16]}"
-
-
-def format_moment(moment: datetime) -> str:
-    return f"{timezone.localtime(moment):%-d %b %Y, %H:%M}"
 
 
 def timeline_owner(suggestion: Suggestion) -> Record:

@@ -71,7 +71,7 @@ def cancel_or_undo(decision: Decision) -> str:
     if execution.state == ExecutionState.SUCCEEDED:
         kind.undo(suggestion, by=decision.actor)
         set_state(execution, ExecutionState.UNDONE)
-        return f"Undone: {kind.sentence(decision.parse_approved(), suggestion)}"
+        return f"Undone: {kind.sentence_for_log(decision.parse_approved(), suggestion)}"
     raise IllegalTransition("It is being executed at this moment.")
 
 

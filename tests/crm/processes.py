@@ -39,6 +39,8 @@ OUR_VARIABLES = {
     "PORT",
     "SECRET_KEY",
     "TIME_ZONE",
+    "DATE_FORMAT",
+    "TIME_FORMAT",
 }
 
 

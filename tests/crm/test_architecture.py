@@ -275,3 +275,50 @@ def test_every_plain_database_default_has_a_python_default():
         if field.has_db_default() and not field.has_default() and field.name not in computed
     ]
     assert missing == []
+
+
+# A template may write ISO 8601 for scripts, and ask for the reader's hour to greet.
+DATES_IN_TEMPLATES = re.compile(r"\|\s*(?:date|time)\s*:(?!.c[\"'])|\{% now (?!\"H\")")
+# The name of a month or weekday, a day before a month, and the local day of Django's current time zone.
+DATES_IN_MODULES = re.compile(
+    r"%-?[bBeI]\b|%-?d[^%\w]{0,2}%[mbBY]|timezone\.(?:localdate|get_current_t|get_default_t)|date\.today\("
+)
+WRITE_DATES = {"crm/text/dates.py", "crm/records/local_time.py", "crm/runtime/mail_catcher.py"}
+# Screens that read or offer a local time; everything else means the agency's.
+READ_LOCAL_TIMES = {
+    "crm/records/local_time.py",
+    "crm/screens/filters.py",
+    "crm/screens/json_forms/inputs.py",
+    "crm/templatetags/crm.py",
+    "inbox/forms.py",
+    "inbox/message_view.py",
+    "suggestions/screens/action_forms.py",
+}
+
+
+def lines_with(pattern: re.Pattern[str], path: Path) -> list[str]:
+    lines = enumerate(path.read_text().splitlines(), 1)
+    return [f"{place(path)}:{number} {line.strip()}" for number, line in lines if pattern.search(line)]
+
+
+def test_dates_are_written_in_one_place():
+    """`crm/text/dates.py` knows how, `crm/records/local_time.py` for which reader."""
+    templates = [path for layer in LAYERS for path in (settings.BASE_DIR / layer).rglob("*.html")]
+    assert len(templates) > 100
+    assert sum((lines_with(DATES_IN_TEMPLATES, path) for path in templates), []) == []
+    paths = [path for path in handwritten_modules() if place(path) not in WRITE_DATES]
+    assert sum((lines_with(DATES_IN_MODULES, path) for path in paths), []) == []
+
+
+def test_only_screens_use_the_readers_time_zone():
+    paths = [path for path in handwritten_modules() if place(path) not in READ_LOCAL_TIMES]
+    assert sum((lines_with(re.compile(r"timezone\.(?:localtime|make_aware)"), path) for path in paths), []) == []
+
+
+def test_other_date_formatter_is_detected(tmp_path, settings):
+    settings.BASE_DIR = tmp_path
+    template, module = tmp_path / "x.html", tmp_path / "x.py"
+    template.write_text("{{ at|date:'c' }}\n{{ at|day }}\n{{ at|date:'j M' }}\n{{ at|time:\"H:i\" }}\n")
+    module.write_text("f'{at:%-d %B}'\ntimezone.localdate()\nat.strftime('%d.%m.%Y')\nf'{at:%Y-%m-%d %H:%M}'\n")
+    assert [line.split()[0] for line in lines_with(DATES_IN_TEMPLATES, template)] == ["x.html:3", "x.html:4"]
+    assert [line.split()[0] for line in lines_with(DATES_IN_MODULES, module)] == ["x.py:1", "x.py:2", "x.py:3"]

@@ -27,6 +27,8 @@ BAD = [
         "Mars/Base",
         "TIME_ZONE is 'Mars/Base', which is not a time zone. Write one such as Europe/Berlin.",
     ),
+    ("DATE_FORMAT", "DD/MM", "DATE_FORMAT is 'DD/MM'. Write one of: D MMM YYYY (29 Nov 2026), MMM D, YYYY (Nov 29"),
+    ("TIME_FORMAT", "13h", "TIME_FORMAT is '13h'. Write one of: 24h (14:05), 12h (2:05 PM)."),
     ("LOG_LEVEL", "loud", "LOG_LEVEL is 'LOUD'. Write DEBUG, INFO, WARNING, ERROR or CRITICAL."),
     ("FORGE_URL", "forge.example.com", "FORGE_URL is not a base URL. Write one such as https://api.example.com"),
     ("FORGE_URL", "ftp://forge.example.com", "FORGE_URL is not a base URL"),

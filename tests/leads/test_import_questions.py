@@ -34,7 +34,7 @@ def write_file(tmp_path):
         ("Name,Value\nAnn,1.500\n", "Value: “1.500” is 1.5 (--decimal .), or 1,500 (--decimal ,)?", {"decimal": ","}),
         (
             "Name,Close Date\nAnn,03/04/2027\n",
-            "Close Date: “03/04/2027” is 03 April 2027 (--dates dmy), or 04 March 2027 (--dates mdy)?",
+            "Close Date: “03/04/2027” is 3 April 2027 (--dates dmy), or 4 March 2027 (--dates mdy)?",
             {"dates": "dmy"},
         ),
     ],
@@ -172,7 +172,7 @@ def test_command_asks_and_takes_the_answers(write_file):
         call_command("import_leads", path, stderr=io.StringIO())
     out, err = io.StringIO(), io.StringIO()
     call_command("import_leads", path, "--dry-run", stdout=out, stderr=err)
-    assert "Question: Close Date: “03/04/2027” is 03 April 2027" in out.getvalue()
+    assert "Question: Close Date: “03/04/2027” is 3 April 2027" in out.getvalue()
     assert "row 1: contact_name = Ann" in err.getvalue()
     answers = ["--decimal", ",", "--dates", "mdy", "--value", "Stage:Bound!=ACTIVE"]
     call_command("import_leads", path, *answers, stdout=out, stderr=err)

@@ -6,11 +6,10 @@ from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from ai_log.models import AIInteraction
 from ai_log.transitions import erase_texts
-from crm.screens.filters import start_of_day
+from crm.records.local_time import agency_today, start_of_agency_day
 
 
 def parse_day(text: str) -> date:
@@ -30,9 +29,9 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Only count the interactions.")
 
     def handle(self, *, before: date, dry_run: bool, verbosity: int, **options: Any) -> None:
-        if before > timezone.localdate():
+        if before > agency_today():
             raise CommandError(f"{before} is in the future. Nothing was erased.")
-        rows = AIInteraction.objects.filter(created_at__lt=start_of_day(before))
+        rows = AIInteraction.objects.filter(created_at__lt=start_of_agency_day(before))
         if dry_run:
             self.stdout.write(f"The texts of {rows.erasable(unlink=False).count():,} interactions would be erased.")
             return

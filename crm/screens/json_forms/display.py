@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from crm.records.local_time import format_day, format_moment, in_agency_zone
 from crm.screens.json_forms.schema import VERSION_KEY, Schema, ordered_properties, property_label
 
 ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
@@ -75,7 +75,7 @@ def with_unit(text: str, unit: str) -> str:
 
 
 def moment_text(text: str) -> str:
-    """Return `text` as a date or a local time if it is one as JSON writes it, else unchanged."""
+    """Return `text` as the reader writes a date or a time if it is one as JSON writes it, else unchanged."""
     if not ISO_MOMENT.fullmatch(text):
         return text
     try:
@@ -83,9 +83,8 @@ def moment_text(text: str) -> str:
     except ValueError:
         return text
     if isinstance(moment, datetime):
-        local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
-        return f"{local.day} {local:%b %Y, %H:%M}"
-    return f"{moment.day} {moment:%b %Y}" if moment else text
+        return format_moment(in_agency_zone(moment))
+    return format_day(moment) if moment else text
 
 
 def flatten_value(value: Any, schema: Schema | None = None, label: str = "") -> Iterator[tuple[str, str]]:

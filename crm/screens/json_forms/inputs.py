@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 
+from crm.records.local_time import in_agency_zone
 from crm.screens.json_forms.schema import Schema, is_datetime_list, json_value_text, ordered_properties
 from crm.text.cleaning import normalize_line_ends
 from crm.text.numbers import parse_typed_number
@@ -147,7 +148,7 @@ class YesNoInput(TextInput):
 
 
 class DateTimeInput(TextInput):
-    """A date and time in the agency's time zone."""
+    """A date and time in the reader's time zone; one without a zone is meant in the agency's."""
 
     def parse(self, text: str) -> Any:
         try:
@@ -162,7 +163,7 @@ class DateTimeInput(TextInput):
         moment = parse_datetime(value) if isinstance(value, str) else value
         if not isinstance(moment, datetime):
             return super().to_input(value)
-        local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+        local = timezone.localtime(in_agency_zone(moment))
         # The second of two equal hours at a time change needs its offset: without one it would become the first.
         return local.isoformat(timespec="minutes") if local.fold else local.strftime("%Y-%m-%dT%H:%M")
 

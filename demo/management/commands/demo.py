@@ -5,9 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError
-from django.utils import timezone
 
 from crm.exceptions import ActionRefused
+from crm.records.local_time import agency_today
 from demo import agency
 
 LOGIN_HEADINGS = ("Username", "Name", "Role", "Password")
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         if not settings.DEBUG:
             raise CommandError("The demo has public passwords, so it can only be loaded with DEBUG on.")
         try:
-            count = agency.load_demo(timezone.localdate())
+            count = agency.load_demo(agency_today())
         except ActionRefused as error:
             raise CommandError(f"The demo was not loaded. {error}") from error
         except ProgrammingError as error:

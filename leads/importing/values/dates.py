@@ -3,9 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, time
-
-from django.utils import timezone
+from datetime import date
 
 from leads.importing.exceptions import AmbiguousCell, InvalidCell
 
@@ -110,7 +108,3 @@ class DateParser:
 
     def __str__(self) -> str:
         return {DAY_FIRST: "day before month", MONTH_FIRST: "month before day"}.get(self.order, "")
-
-
-def start_of_day(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time()))

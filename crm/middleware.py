@@ -1,0 +1,26 @@
+"""Middleware of every request."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from crm.records.local_time import agency_as_reader, set_reader
+
+
+class ReaderTimeMiddleware:
+    """Write each page of the admin in the time zone and the formats of its reader.
+
+    Pages for outsiders keep the agency's: they read no session.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with agency_as_reader():
+            return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+        if request.resolver_match.app_name == "admin":
+            set_reader(request.user)
