@@ -159,10 +159,11 @@ def stored_dates(mailbox: Mailbox, message_ids: Iterable[str]) -> dict[str, list
 def is_known(head: HeaderLines, dates: Iterable[MessageDate]) -> bool:
     """Return whether one of the messages with the same Message-ID has the date in `head`.
 
-    Some programs use one Message-ID for different emails.
+    Some programs use one Message-ID for different emails. One without a date is fetched: its text tells whether it is
+    known.
     """
     sent_at = parse_date(next(iter(head.get("date", ())), ""))
-    return any(one.matches(sent_at) for one in dates)
+    return sent_at is not None and any(one.matches(sent_at) for one in dates)
 
 
 def purged_message_ids(mailbox: Mailbox, message_ids: Iterable[str]) -> list[str]:
