@@ -49,6 +49,8 @@ WINDOWS_CODE_PAGE = re.compile(r"(?:x-)?(?:cp|win|windows|ms|ibm)[-_ ]?(\d{3,5})
 META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([a-z0-9._:+-]{1,40})", re.IGNORECASE)
 XML_CHARSET = re.compile(rb"^\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([a-z0-9._:+-]{1,40})", re.IGNORECASE)
 MAX_META_POSITION = 4_096
+# Escapes that switch between sets of seven bits (ISO 2022). Some programs use them without declaring it.
+ESCAPES = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_ext"))
 # Sets with letters in bytes below 128: seven bits say nothing about them.
 NOT_ASCII_BASED = re.compile(r"iso2022|hz|utf-7|utf-16|utf-32|cp037|cp273|cp424|cp500|cp875|cp1026|cp1140")
 WIDE_CHARSETS = ("utf-16", "utf-32")
@@ -74,7 +76,8 @@ def decode_text(data: bytes, declared: str = "", *, is_html: bool = False) -> st
     """
     charset = find_charset(declared)
     if data.isascii() and not NOT_ASCII_BASED.search(charset):
-        return data.decode("ascii")
+        escaped = next((name for escape, name in ESCAPES if escape in data), "") if b"\x1b" in data else ""
+        return escaped and decode_strictly(data, escaped) or data.decode("ascii")
     if not charset and is_html:
         charset = find_charset(find_meta_charset(data))
     if charset.startswith(WIDE_CHARSETS) and not is_wide(data):

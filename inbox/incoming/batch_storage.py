@@ -309,6 +309,7 @@ def copy_content(message: Message, mail: ParsedEmail) -> None:
     message.body_html = mail.html
     message.snippet = mail.snippet
     details = {"notes": list(mail.notes), "nameless": list(mail.nameless), DATE_UNKNOWN: mail.sent_at is None}
+    details["reply_to"] = list(mail.more_reply_to)
     message.media = {name: value for name, value in details.items() if value}
     message.attachments = [
         store_received_file(file, reverse("admin:inbox_thread_file", args=[message.pk, index]))

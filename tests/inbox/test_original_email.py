@@ -6,10 +6,9 @@ import pytest
 from django.core.management import call_command
 
 from crm.exceptions import IllegalTransition
-from inbox.incoming.arrivals import Arrival
 from inbox.incoming.participants import our_addresses
 from inbox.incoming.sources import read_source
-from inbox.incoming.transitions import receive, receive_many
+from inbox.incoming.transitions import receive
 from inbox.models import Message, MessageState, Thread
 from inbox.transitions import reparse_message
 from tests.cast import make_lead
