@@ -20,6 +20,7 @@ CHARSETS += ["gb2312", "big5", "shift_jis", "euc-kr", "iso-2022-jp", "koi8-r", "
         (b"1500 \x80 \x96 \xfcber", "utf-8", "1500 € – über"),
         ("Köln ".encode() + b"M\xfcnchen", "utf-8", "Köln München"),
         (b"f\xfcr", "x-unknown-1", "für"),
+        (b"\xb5\xd7\xe8\xb9\xb5 \xa1\xd1\xba \xa1\xd2", "", "µ×è¹µ ¡Ñº ¡Ò"),
         (b"\x9cy\xd4\x87", "gb2312", "測試"),
         (b"\xf9\xec\xe5\xed", "iso-8859-8-i", "שלום"),
         (b"\xa4", "iso-8859-15", "€"),
