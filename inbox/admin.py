@@ -33,12 +33,13 @@ from inbox.action_forms import (
     TakeThread,
     UnlinkThread,
 )
-from inbox.attachments import read_attachment, read_source
+from inbox.attachments import read_attachment
 from inbox.drafts.composer import composer_for_thread
 from inbox.drafts.screen import DraftAdmin
 from inbox.email_templates.screen import EmailTemplateAdmin
 from inbox.filters import ThreadFilter, unlinked, with_unsent_messages
 from inbox.forms import LogForm, ThreadForm
+from inbox.incoming.sources import read_source
 from inbox.linking.picking_pages import PickingPages
 from inbox.lists import ThreadList
 from inbox.mailboxes.screen import MailboxAdmin, SetAsideAdmin
@@ -197,7 +198,7 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         """Serve the source of a received email as a download."""
         message = get_object_or_404(Message, pk=pk)
         thread = self.get_visible_object(request, message.thread_id)
-        return self.download(request, thread, message, lambda: read_source(message.source_digest), "original.eml")
+        return self.download(request, thread, message, lambda: read_source(message), "original.eml")
 
     def download(
         self, request: HttpRequest, thread: Thread, message: Message, read: Callable[[], bytes], name: str

@@ -4,15 +4,18 @@ import hashlib
 import re
 from typing import Any
 
-from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import connection
 
 from crm.exceptions import IllegalTransition
 from inbox.incoming.mime.parts import EmailFile
 
-OUTGOING_FOLDER, INCOMING_FOLDER, SOURCE_FOLDER = "outgoing", "incoming", "source"
+OUTGOING_FOLDER, INCOMING_FOLDER = "outgoing", "incoming"
 MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
+# Messages being stored share the files; a job that deletes files has them alone.
+SHARE_FILES_SQL = "SELECT pg_advisory_xact_lock_shared(hashtextextended('files of messages', 0))"
+LOCK_FILES_SQL = "SELECT pg_advisory_xact_lock(hashtextextended('files of messages', 0))"
 
 
 def store_attachment(name: str, type: str, data: bytes, *, inline: bool = False) -> dict[str, Any]:
@@ -30,8 +33,7 @@ def store_attachment(name: str, type: str, data: bytes, *, inline: bool = False)
         )
     digest = hashlib.sha256(data).hexdigest()
     stored = f"{OUTGOING_FOLDER}/{digest[:2]}/{digest}/{safe_filename(name)}"
-    if not default_storage.exists(stored):
-        stored = default_storage.save(stored, ContentFile(data))
+    stored = store_once(stored, data)
     entry = {"name": name, "type": type, "size": len(data), "stored": stored, "sha256": digest}
     return {**entry, "inline": True} if inline else entry
 
@@ -43,38 +45,21 @@ def store_received_file(received: EmailFile, url: str) -> dict[str, Any]:
     """
     data = received.data
     digest = hashlib.sha256(data).hexdigest()
-    stored = f"{INCOMING_FOLDER}/{digest[:2]}/{digest}"
-    if not default_storage.exists(stored):
-        stored = default_storage.save(stored, ContentFile(data))
+    stored = store_once(f"{INCOMING_FOLDER}/{digest[:2]}/{digest}", data)
     entry = {"name": received.name, "type": received.type, "size": len(data), "url": url}
     entry |= {"stored": stored, "sha256": digest}
     details = {"content_id": received.content_id, "invitation": received.invitation}
     return entry | {name: value for name, value in details.items() if value}
 
 
-def store_source(raw: bytes) -> str:
-    """Store the source of a received email and return its digest; empty if sources are not kept."""
-    if not settings.KEEP_EMAIL_SOURCE:
-        return ""
-    digest = hashlib.sha256(raw).hexdigest()
-    if not default_storage.exists(source_path(digest)):
-        default_storage.save(source_path(digest), ContentFile(raw))
-    return digest
+def store_once(path: str, data: bytes) -> str:
+    """Store `data` under `path`, which its digest names, unless it is there; return its path.
 
-
-def read_source(digest: str) -> bytes:
-    """Return the source of an email, stored under `digest`.
-
-    Raises:
-        IllegalTransition: the source was not kept, is missing, or has changed since it was stored.
+    Until the end of the transaction, no job deletes the file.
     """
-    if not digest:
-        raise IllegalTransition("The original of this email was not kept.")
-    return read_attachment({"name": "original.eml", "stored": source_path(digest), "sha256": digest})
-
-
-def source_path(digest: str) -> str:
-    return f"{SOURCE_FOLDER}/{digest[:2]}/{digest}.eml"
+    with connection.cursor() as cursor:
+        cursor.execute(SHARE_FILES_SQL)
+    return path if default_storage.exists(path) else default_storage.save(path, ContentFile(data))
 
 
 def read_attachment(entry: dict[str, Any]) -> bytes:

@@ -19,6 +19,7 @@ from inbox.lead_signals.ask_model import run_model_reading
 from inbox.lead_signals.reading_queue import READ_THREAD_JOB
 from inbox.models import Mailbox
 from inbox.outgoing import send_queue
+from inbox.transitions import delete_removed_files
 from leads.ownership import repair_owner_column
 
 # After a bug, or while the database is down.
@@ -44,6 +45,14 @@ def requeue_lost_messages(timestamp: int) -> None:
 def purge_old_drafts(timestamp: int) -> None:
     """Delete drafts that were sent or discarded long ago; what was sent is in its thread."""
     delete_old_drafts(timezone.now() - DRAFT_RETENTION)
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="inbox.delete_files", queueing_lock="inbox.delete_files")
+def delete_files(timestamp: int) -> None:
+    """Delete the stored files of purged messages."""
+    while delete_removed_files():
+        pass
 
 
 @app.periodic(cron="10 4 * * *")

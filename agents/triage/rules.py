@@ -26,23 +26,20 @@ from suggestions.models import SuggestionType
 # Older senders have gone elsewhere, and an imported archive is full of them.
 MAX_PROSPECT_AGE = timedelta(days=30)
 MAX_DOMAIN_MATCHES = 3
-MAX_TRIAGE_CONFIDENCE = 0.95
-# The confidence of a match, by how it was found and whether it is a client or a lead. An exact address beats a domain,
-# a domain beats a name, and a client beats a lead.
-MATCH_CONFIDENCE = {
-    ("address", "client"): 0.95,
-    ("contact", "client"): 0.92,
-    ("address", "lead"): 0.9,
-    ("contact", "lead"): 0.85,
-    ("closed", "lead"): 0.75,
-    ("domain", "client"): 0.7,
-    ("contact_domain", "client"): 0.7,
-    ("domain", "lead"): 0.6,
-    ("contact_domain", "lead"): 0.6,
-    ("website", "lead"): 0.6,
-    ("name", "client"): 0.5,
-    ("name", "lead"): 0.45,
-}
+# How a record was found and what it is, the best match first. An exact address beats a domain, a domain beats a name,
+# and a client beats a lead. Those on one line are equally good.
+MATCH_ORDER = (
+    (("address", "client"),),
+    (("contact", "client"),),
+    (("address", "lead"),),
+    (("contact", "lead"),),
+    (("closed", "lead"),),
+    (("domain", "client"), ("contact_domain", "client")),
+    (("domain", "lead"), ("contact_domain", "lead"), ("website", "lead")),
+    (("name", "client"),),
+    (("name", "lead"),),
+)
+MATCH_RANKS = {match: rank for rank, matches in enumerate(MATCH_ORDER) for match in matches}
 # One sentence for each match, which says only what was found.
 MATCH_REASONS = {
     "address": "has the address {value}",
@@ -74,8 +71,14 @@ class Match:
     is_senders: bool = True
 
     @property
-    def confidence(self) -> float:
-        return MATCH_CONFIDENCE[self.matched_by, self.record_type]
+    def rank(self) -> int:
+        """Return the place of this kind of match among all; 0 is the best."""
+        return MATCH_RANKS[self.matched_by, self.record_type]
+
+    @property
+    def rule(self) -> str:
+        """Return the kind of match, such as "client by address"."""
+        return f"{self.record_type} by {self.matched_by.replace('_', ' ')}"
 
     @property
     def reason(self) -> str:
@@ -102,11 +105,11 @@ class UnlinkedThread:
 
 @dataclass(frozen=True)
 class TriageProposal:
-    """What is proposed about the thread; it would be linked to `lead` or `client`."""
+    """What is proposed about the thread; it would be linked to `lead` or `client`. `rule` names what led to it."""
 
     type: SuggestionType
     content: dict[str, Any]
-    confidence: float
+    rule: str
     reasoning: str
     evidence: list[dict[str, Any]]
     lead: UUID | None = None
@@ -115,8 +118,8 @@ class TriageProposal:
 
 def choose_proposal(unlinked_thread: UnlinkedThread, now: datetime) -> TriageProposal | None:
     """Propose the record that the thread belongs to, else a new lead; None if neither is likely."""
-    ranked = sorted(unlinked_thread.matches, key=lambda match: -match.confidence)
-    best = [match for match in ranked if match.confidence == ranked[0].confidence] if ranked else []
+    ranked = sorted(unlinked_thread.matches, key=lambda match: match.rank)
+    best = [match for match in ranked if match.rank == ranked[0].rank] if ranked else []
     if best and not is_ambiguous(best):
         return build_link_proposal(unlinked_thread, best)
     if (
@@ -146,7 +149,7 @@ def build_link_proposal(unlinked_thread: UnlinkedThread, best: list[Match]) -> T
     return TriageProposal(
         SuggestionType.LINK_THREAD,
         {"thread": str(unlinked_thread.thread), first.record_type: str(first.key)},
-        first.confidence / len(best),
+        first.rule if len(best) == 1 else f"{first.rule}, one of several",
         " ".join(reasons),
         message_evidence(unlinked_thread, [f"From: {unlinked_thread.sender}"]),
         **{first.record_type: first.key},
@@ -173,7 +176,7 @@ def build_lead_proposal(unlinked_thread: UnlinkedThread, verdict: ProspectScore)
     return TriageProposal(
         SuggestionType.CREATE_LEAD,
         content,
-        min(verdict.score, MAX_TRIAGE_CONFIDENCE),
+        "prospect",
         reasoning,
         message_evidence(unlinked_thread, verdict.quotes),
     )

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import reduce
 from operator import or_
 from uuid import UUID
@@ -89,7 +88,7 @@ def load_unlinked_thread(
         found = [*found, *(replace(match, is_senders=False) for match in by_others)]
     found += [] if found else match_by_name(message.from_name)
     matches: dict[UUID, Match] = {}
-    for match in sorted(found, key=lambda match: -match.confidence):
+    for match in sorted(found, key=lambda match: match.rank):
         matches.setdefault(match.key, match)
     return UnlinkedThread(
         thread=thread.pk,
@@ -186,7 +185,7 @@ def suggestion_from_proposal(
         lead_id=new_proposal.lead,
         client_id=new_proposal.client,
         suggested_content=new_proposal.content,
-        confidence=Decimal(f"{new_proposal.confidence:.2f}"),
+        rule=new_proposal.rule,
         reasoning=new_proposal.reasoning,
         evidence=new_proposal.evidence,
         dedupe_key=f"triage:{thread.pk}",

@@ -49,9 +49,12 @@ WINDOWS_CODE_PAGE = re.compile(r"(?:x-)?(?:cp|win|windows|ms|ibm)[-_ ]?(\d{3,5})
 META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([a-z0-9._:+-]{1,40})", re.IGNORECASE)
 XML_CHARSET = re.compile(rb"^\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([a-z0-9._:+-]{1,40})", re.IGNORECASE)
 MAX_META_POSITION = 4_096
+# Escapes that switch between sets of seven bits (ISO 2022). Some programs use them without declaring it.
+ESCAPES = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_ext"))
 # Sets with letters in bytes below 128: seven bits say nothing about them.
 NOT_ASCII_BASED = re.compile(r"iso2022|hz|utf-7|utf-16|utf-32|cp037|cp273|cp424|cp500|cp875|cp1026|cp1140")
 WIDE_CHARSETS = ("utf-16", "utf-32")
+HIGH_BYTE = re.compile(rb"[\x80-\xff]")
 # Control characters that no program writes: bytes of Windows-1252 that were decoded as another set.
 C1_CONTROLS = re.compile("[\x80-\x9f]")
 C1_LETTERS = {code: bytes([code]).decode("cp1252", "ignore") or UNREADABLE_MARK for code in range(0x80, 0xA0)}
@@ -74,7 +77,8 @@ def decode_text(data: bytes, declared: str = "", *, is_html: bool = False) -> st
     """
     charset = find_charset(declared)
     if data.isascii() and not NOT_ASCII_BASED.search(charset):
-        return data.decode("ascii")
+        escaped = next((name for escape, name in ESCAPES if escape in data), "") if b"\x1b" in data else ""
+        return escaped and decode_strictly(data, escaped) or data.decode("ascii")
     if not charset and is_html:
         charset = find_charset(find_meta_charset(data))
     if charset.startswith(WIDE_CHARSETS) and not is_wide(data):
@@ -129,11 +133,14 @@ def decode_leniently(data: bytes, charset: str) -> str:
     """Return `data` with a mark for each byte that the set does not know.
 
     Text that is not in a set of several bytes a letter, though it says so, is read letter by letter: as UTF-8 where
-    that fits, else as Windows-1252.
+    that fits, else as Windows-1252. Where UTF-8 seldom fits, it fits by chance.
     """
     if charset and charset not in ("utf-8", "utf-7", "utf-8-sig"):
         try:
             return data.decode(charset, "replace")
         except (UnicodeError, LookupError, ValueError):
             pass
-    return data.decode("utf-8", "windows_1252")
+    fitting = data.decode("utf-8", "ignore")
+    letters = sum(1 for letter in fitting if letter > "\x7f")
+    misfits = len(HIGH_BYTE.findall(data)) - len(HIGH_BYTE.findall(fitting.encode()))
+    return data.decode("cp1252", "replace") if misfits > letters else data.decode("utf-8", "windows_1252")

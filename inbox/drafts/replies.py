@@ -33,7 +33,8 @@ def load_reply_defaults(thread: Thread) -> ReplyDefaults:
     last = rows.filter(nature=Nature.PERSON).order_by("-sent_at", "direction", "-id").first()
     if last is None:
         return ReplyDefaults(subject=reply_subject(thread.subject))
-    reply_addresses = [last.reply_to or last.from_email] if last.direction == Direction.IN else last.to_emails
+    theirs = [last.reply_to or last.from_email, *last.media.get("reply_to", ())]
+    reply_addresses = theirs if last.direction == Direction.IN else last.to_emails
     all_addresses = unique_addresses([*reply_addresses, last.from_email, *last.to_emails, *last.cc_emails])
     our_addresses = find_our_addresses(all_addresses)
     to = [one for one in unique_addresses(reply_addresses) if one.lower() not in our_addresses] or unique_addresses(

@@ -9,8 +9,10 @@ import hashlib
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import transaction
+from django.utils import timezone
 
 from inbox.imap.connection import FetchRefused, ImapSession
 from inbox.imap.fetch_responses import FetchedEmail
@@ -19,7 +21,7 @@ from inbox.imap.folders import get_sent_folder
 from inbox.incoming.arrivals import Arrival, ParsedArrival, parse_arrival
 from inbox.incoming.copies import MessageDate, date_of_message
 from inbox.incoming.mime.headers import HeaderLines, first_header, read_headers, single_line
-from inbox.incoming.parsing import MAX_EMAIL_BYTES, parse_date, parse_identifier
+from inbox.incoming.parsing import MAX_CLOCK_ERROR, MAX_EMAIL_BYTES, parse_date, parse_identifier
 from inbox.incoming.participants import our_addresses
 from inbox.incoming.transitions import ReceiveCounts, receive_parsed, set_aside
 from inbox.models import FolderMail, Mailbox, Message, PurgedMail, SetAside
@@ -125,12 +127,12 @@ def classify_batch(run: FetchRun, folder: str, uids: Sequence[int], *, give_up: 
     heads = run.session.fetch_headers(uids)
     lines = {head.uid: parse_header_lines(head) for head in heads}
     message_ids = {uid: parse_identifier(head, "message-id") for uid, head in lines.items()}
-    purged = set(purged_message_ids(run.mailbox, message_ids.values()))
+    purged = purged_dates(run.mailbox, message_ids.values())
     stored = stored_dates(run.mailbox, message_ids.values())
     batch, size = FetchBatch(last_uid=uids[-1], message_ids={name for name in message_ids.values() if name}), 0
     for head in heads:
         name = message_ids[head.uid]
-        if name in purged or is_known(lines[head.uid], stored.get(name, ())):
+        if was_purged(lines[head.uid], purged.get(name, ())) or is_known(lines[head.uid], stored.get(name, ())):
             batch.known_uids.append(head.uid)
         elif head.size > MAX_EMAIL_BYTES:
             reason = f"The email has {head.size:,} bytes; {TOO_LARGE_REASON}. {describe_skipped(head)}"
@@ -159,17 +161,32 @@ def stored_dates(mailbox: Mailbox, message_ids: Iterable[str]) -> dict[str, list
 def is_known(head: HeaderLines, dates: Iterable[MessageDate]) -> bool:
     """Return whether one of the messages with the same Message-ID has the date in `head`.
 
-    Some programs use one Message-ID for different emails.
+    Some programs use one Message-ID for different emails. One without a date is fetched: its text tells whether it is
+    known.
     """
-    sent_at = parse_date(next(iter(head.get("date", ())), ""))
-    return any(one.matches(sent_at) for one in dates)
+    sent_at = date_in_header(head)
+    return sent_at is not None and any(one.matches(sent_at) for one in dates)
 
 
-def purged_message_ids(mailbox: Mailbox, message_ids: Iterable[str]) -> list[str]:
-    """Return those of `message_ids` (Message-IDs) that `mailbox` had and that were purged here."""
+def was_purged(head: HeaderLines, dates: Iterable[MessageDate]) -> bool:
+    """Return whether one of the purged emails with the same Message-ID may be the one with `head`."""
+    return any(one.matches(date_in_header(head)) for one in dates)
+
+
+def date_in_header(head: HeaderLines) -> datetime | None:
+    """Return the date that an email gives; None without one, or if it is in the future."""
+    found = parse_date(next(iter(head.get("date", ())), ""))
+    return None if found is None or found > timezone.now() + MAX_CLOCK_ERROR else found
+
+
+def purged_dates(mailbox: Mailbox, message_ids: Iterable[str]) -> dict[str, list[MessageDate]]:
+    """Return the dates of the emails that `mailbox` had and that were purged here, by Message-ID."""
     digests = {hashlib.sha256(name.encode()).hexdigest(): name for name in message_ids if name}
-    found = PurgedMail.objects.filter(mailbox=mailbox, digest__in=list(digests)).values_list("digest", flat=True)
-    return [digests[digest] for digest in found]
+    rows = PurgedMail.objects.filter(mailbox=mailbox, digest__in=list(digests))
+    found: dict[str, list[MessageDate]] = {}
+    for digest, sent_at, stored_at in rows.values_list("digest", "sent_at", "stored_at"):
+        found.setdefault(digests[digest], []).append(MessageDate(sent_at, stored_at))
+    return found
 
 
 def parse_header_lines(head: FetchedEmail) -> HeaderLines:

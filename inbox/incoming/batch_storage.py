@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from crm.runtime.bulk_copy import copy_rows
-from inbox.attachments import store_received_file, store_source
+from inbox.attachments import store_received_file
 from inbox.incoming.arrivals import Arrival
 from inbox.incoming.copies import DATE_UNKNOWN, identity_of_email, identity_of_message
 from inbox.incoming.merging import MAX_PARTICIPANTS, merge_threads
@@ -17,6 +17,7 @@ from inbox.incoming.message_kinds import classify_message
 from inbox.incoming.parsing import EARLIEST_DATE, ParsedEmail, normalize_subject
 from inbox.incoming.participants import OwnerLookup, attribute_sender, external_participants
 from inbox.incoming.processing_queue import queue_changed_threads
+from inbox.incoming.sources import StoredSource, digest_of, store_sources
 from inbox.incoming.thread_lookup import PendingThread, PendingThreads
 from inbox.incoming.threading import threading_keys
 from inbox.models import Direction, Mailbox, Message, MessageState, Nature, Thread, ThreadKey
@@ -51,9 +52,10 @@ MESSAGE_COLUMNS = (
 )
 MESSAGE_COLUMNS += ("references", "nature", "is_closing", "from_email", "from_name", "reply_to", "to_emails")
 MESSAGE_COLUMNS += ("cc_emails", "subject", "body_text", "body_html", "snippet", "sent_at", "is_read", "attachments")
-MESSAGE_COLUMNS += ("media", "variant", "source_digest")
+MESSAGE_COLUMNS += ("media", "variant", "source_path", "source_start", "source_size", "source_digest")
 # What is read of stored messages to tell whether an email is a copy of one.
 COMPARED_COLUMNS = ("from_email", "subject", "body_text", "sent_at", "created_at", "attachments", "media")
+COMPARED_COLUMNS += ("source_digest",)
 MessageKey = tuple[str, str]
 MERGE_REASON = "an email refers to both"
 # One batch at a time per mailbox: the existing threads decide where the next email belongs.
@@ -103,7 +105,8 @@ def store_emails(
     found: list[tuple[Message | None, MessageKey]] = []
     for mail, arrival in emails:
         name = mail.message_id
-        same, variant = find_copy(mail, known.get(name, ()), elsewhere.get(name, ()), pending.get(name, ()))
+        stored = known.get(name, ()), elsewhere.get(name, ()), pending.get(name, ())
+        same, variant = find_copy(mail, arrival.raw, *stored)
         key = (name, variant)
         # If a batch contains the same email twice, only the first is new.
         if same is None and key not in new:
@@ -111,17 +114,17 @@ def store_emails(
             pending.setdefault(name, []).append(new[key])
         found.append((same, key))
     adopt_sent_messages(mailbox, {same.pk: same for same, _ in found if same and same.mailbox_id is None}.values())
-    stored = store_new_emails(mailbox, new.values(), elsewhere, own_addresses) if new else {}
+    added = store_new_emails(mailbox, new.values(), elsewhere, own_addresses) if new else {}
     outcomes = []
     for same, key in found:
-        message = same or stored[key]
+        message = same or added[key]
         is_new = same is None and new.pop(key, None) is not None
         outcomes.append(ReceiveOutcome(message, is_new and message.mailbox_id == mailbox.pk))
     return outcomes
 
 
 def find_copy(
-    mail: ParsedEmail, known: Sequence[Message], elsewhere: Sequence[Message], pending: Sequence[NewEmail]
+    mail: ParsedEmail, raw: bytes, known: Sequence[Message], elsewhere: Sequence[Message], pending: Sequence[NewEmail]
 ) -> tuple[Message | None, str]:
     """Return the message that `mail` is a copy of, if the mailbox has it (`known`), and the variant of `mail`.
 
@@ -129,13 +132,14 @@ def find_copy(
     """
     if not known and not elsewhere and not pending:
         return None, ""
-    identity = identity_of_email(mail)
+    # The same bytes are the same email, also if an earlier version of the program read them otherwise.
+    identity, source_digest = identity_of_email(mail), digest_of(raw)
     for row in known:
         is_own = row.mailbox_id is None and row.from_email.lower() == mail.from_email
-        if is_own or identity.is_copy_of(identity_of_message(row)):
+        if is_own or row.source_digest == source_digest or identity.is_copy_of(identity_of_message(row)):
             return row, row.variant
     for row in elsewhere:
-        if identity.is_copy_of(identity_of_message(row)):
+        if row.source_digest == source_digest or identity.is_copy_of(identity_of_message(row)):
             return None, row.variant
     same = next((one for one in pending if identity.is_copy_of(identity_of_email(one.mail))), None)
     return None, same.variant if same else identity.digest
@@ -179,10 +183,11 @@ def store_new_emails(
     keys = {one.key: one.thread_keys for one in emails}
     all_keys = [key for some in keys.values() for key in some]
     conversations = PendingThreads(mailbox, set(all_keys))
-    for email in emails:
+    sources = store_sources([one.arrival.raw for one in emails])
+    for email, source in zip(emails, sources, strict=True):
         one = conversations.find_or_create(keys[email.key], readable_subject(email.mail.subject))
         nature = classify_message(email.mail, own_addresses, owners.owners_by_address)
-        one.messages.append(build_message(mailbox, email, nature, own_addresses=own_addresses))
+        one.messages.append(build_message(mailbox, email, source, nature, own_addresses=own_addresses))
     found: dict[MessageKey, Message] = {}
     for one in conversations.all():
         rows = [row for message in one.messages for row in elsewhere.get(message.message_id, ())]
@@ -266,7 +271,9 @@ def save_threads_and_messages(
 # Building the rows
 
 
-def build_message(mailbox: Mailbox, email: NewEmail, nature: Nature, *, own_addresses: frozenset[str]) -> Message:
+def build_message(
+    mailbox: Mailbox, email: NewEmail, source: StoredSource, nature: Nature, *, own_addresses: frozenset[str]
+) -> Message:
     """Return `email`, which is of the kind `nature`, as an unsaved message without a thread."""
     mail = email.mail
     is_outgoing = mail.from_email in own_addresses
@@ -276,7 +283,10 @@ def build_message(mailbox: Mailbox, email: NewEmail, nature: Nature, *, own_addr
         state=MessageState.SENT if is_outgoing else MessageState.RECEIVED,
         message_id=mail.message_id,
         variant=email.variant,
-        source_digest=store_source(email.arrival.raw),
+        source_path=source.path,
+        source_start=source.start,
+        source_size=source.size,
+        source_digest=source.digest,
         nature=nature,
         sent_at=min(mail.sent_at or EARLIEST_DATE, timezone.now()),
         is_read=email.arrival.is_read or is_outgoing,
@@ -299,6 +309,7 @@ def copy_content(message: Message, mail: ParsedEmail) -> None:
     message.body_html = mail.html
     message.snippet = mail.snippet
     details = {"notes": list(mail.notes), "nameless": list(mail.nameless), DATE_UNKNOWN: mail.sent_at is None}
+    details["reply_to"] = list(mail.more_reply_to)
     message.media = {name: value for name, value in details.items() if value}
     message.attachments = [
         store_received_file(file, reverse("admin:inbox_thread_file", args=[message.pk, index]))

@@ -1,7 +1,8 @@
 """Tells copies of one email from different emails that use one Message-ID. Pure: no database.
 
 Scanners and web forms send each email under the same Message-ID. A mailing list, on the other hand, changes the
-subject, the sender and the end of the text of a copy, but not its date.
+subject, the sender and the end of the text of a copy, but not its date. An email with a file that the stored one does
+not have is kept, too: nothing may be lost.
 """
 
 import hashlib
@@ -57,7 +58,7 @@ class EmailIdentity:
 
     def is_copy_of(self, other: "EmailIdentity") -> bool:
         """Return whether this email, just read, is a copy of `other`."""
-        if not other.date.matches(self.date.sent_at):
+        if not other.date.matches(self.date.sent_at) or not self.files <= other.files:
             return False
         if self.letters and other.letters:
             shorter, longer = sorted((self.letters, other.letters), key=len)

@@ -61,7 +61,7 @@ def classify_message(
         return Nature.SPAM
     if is_automatic(mail, headers) and "list-id" not in headers:
         return Nature.AUTO_REPLY
-    if is_from_list(headers) and not is_own_group(headers, own_addresses):
+    if not mail.form_address and is_from_list(headers) and not is_own_group(headers, own_addresses):
         return Nature.LIST
     if mail.from_email in own_addresses:
         return Nature.PERSON if any(one not in own_addresses for one in (*mail.to, *mail.cc)) else Nature.INTERNAL

@@ -43,6 +43,7 @@ DECODING_ERRORS = (LookupError, UnicodeError, ValueError, AssertionError, Attrib
 # How much of a text is read for the snippet, and of an email for the envelope line of an .mbox.
 MAX_SNIPPET_SOURCE, MAX_SNIPPET_LENGTH, MAX_ENVELOPE_LENGTH = 4_000, 200, 300
 MBOX_ENVELOPE_DATE = re.compile(rb"From \S+\s+([A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ [\d:]+ \d{4})")
+HOLDS_ADDRESS = re.compile(r"[@<>:]")
 EARLIEST_DATE = datetime(1971, 1, 1, tzinfo=UTC)
 # The clock of a sender may be fast by this much.
 MAX_CLOCK_ERROR = timedelta(days=1)
@@ -68,6 +69,8 @@ class ParsedEmail:
     from_email: str = ""
     reply_to: str = ""
     reply_to_name: str = ""
+    # The further addresses in Reply-To.
+    more_reply_to: tuple[str, ...] = ()
     # The address of the form that sent it, where the sender was taken from Reply-To.
     form_address: str = ""
     to: tuple[str, ...] = ()
@@ -137,7 +140,7 @@ def parse_email(raw: bytes) -> ParsedEmail:
     files = tuple(add_invitation(one) for one in (*content.files, *overlong_bodies(text, html)))
     text = text if text.strip() else first_comment(files)
     from_name, from_email = parse_sender(head)
-    reply_name, reply_to = next(iter(parse_addresses(head, "reply-to")), ("", ""))
+    (reply_name, reply_to), *more = parse_addresses(head, "reply-to") or [("", "")]
     stored_text = text[:MAX_TEXT_LENGTH]
     return ParsedEmail(
         message_id=parse_identifier(head, "message-id") or synthetic_identifier(raw),
@@ -147,6 +150,7 @@ def parse_email(raw: bytes) -> ParsedEmail:
         from_email=from_email,
         reply_to=reply_to,
         reply_to_name=reply_name,
+        more_reply_to=tuple(dict.fromkeys(one for _, one in more if one != reply_to)),
         to=tuple(one for _, one in parse_addresses(head, "to")),
         cc=tuple(one for _, one in parse_addresses(head, "cc")),
         nameless=(*parse_nameless(head, "to"), *parse_nameless(head, "cc")),
@@ -157,7 +161,7 @@ def parse_email(raw: bytes) -> ParsedEmail:
         snippet=make_snippet(own_text(stored_text)) or describe_first_invitation(files),
         files=files,
         part_types=extract_part_types(message),
-        notes=tuple(content.notes),
+        notes=(*content.notes, *note_senders(head)),
         headers=classifying_headers(head),
     )
 
@@ -173,7 +177,15 @@ def parse_sender(head: HeaderLines) -> tuple[str, str]:
     senders = parse_addresses(head, "from") or parse_addresses(head, "sender")
     texts = parse_nameless(head, "from")
     name, address = senders[0] if senders else ("", "")
-    return name or " ".join(texts)[:MAX_DISPLAY_NAME_LENGTH], address
+    if len(senders) == 1 and name and texts and not any(HOLDS_ADDRESS.search(one) for one in texts):
+        name = ", ".join([*texts, name])  # "Ray, Lee <lee@x.example>", without the quotation marks
+    return (name or " ".join(texts))[:MAX_DISPLAY_NAME_LENGTH], address
+
+
+def note_senders(head: HeaderLines) -> list[str]:
+    """Return a note if the email names more than one sender."""
+    found = dict.fromkeys(address for _, address in parse_addresses(head, "from"))
+    return [f"This email names several senders: {', '.join(found)}."[:MAX_SUBJECT_LENGTH]] if len(found) > 1 else []
 
 
 def parse_identifier(head: HeaderLines, name: str) -> str:
@@ -263,8 +275,9 @@ def add_invitation(file: EmailFile) -> EmailFile:
 
 
 def first_comment(files: Iterable[EmailFile]) -> str:
-    """Return the comment with which the sender answers an invitation; empty without one."""
-    return next((one.invitation["comment"] for one in files if one.invitation and one.invitation["comment"]), "")
+    """Return what the sender writes in an invitation or in the answer to one; empty without such words."""
+    found = [one.invitation for one in files if one.invitation]
+    return next((one[name] for name in ("comment", "description") for one in found if one[name].strip()), "")
 
 
 def describe_first_invitation(files: Iterable[EmailFile]) -> str:

@@ -16,6 +16,7 @@ from inbox.models.mailbox import (
 )
 from inbox.models.message import OUTGOING_TRANSITIONS, Message, MessageState, Nature
 from inbox.models.model_reading import Reading
+from inbox.models.removed_file import RemovedFile
 from inbox.models.search_words import MessageWords
 from inbox.models.thread import (
     LAST_ACTIVITY,
@@ -54,6 +55,7 @@ __all__ = [
     "Provider",
     "PurgedMail",
     "Reading",
+    "RemovedFile",
     "Security",
     "Sentiment",
     "SetAside",

@@ -260,13 +260,16 @@ class FolderMail(models.Model):
 
 
 class PurgedMail(models.Model):
-    """The SHA-256 digest of the Message-ID of a purged email, so that it is not fetched again.
+    """The SHA-256 digest of the Message-ID of a purged email, and its date, so that it is not fetched again.
 
     Written by the database trigger `messages_remember_purged` whenever a message row is deleted.
     """
 
     mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE, related_name="+", db_index=False)
     digest = models.CharField(max_length=64)
+    # Empty if the email had no date.
+    sent_at = models.DateTimeField(null=True)
+    stored_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "purged_mails"
@@ -275,6 +278,7 @@ class PurgedMail(models.Model):
             models.UniqueConstraint(
                 "mailbox",
                 "digest",
+                "sent_at",
                 name="purged_mails_once",
                 violation_error_message="This email has already been purged.",
             )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -105,7 +106,10 @@ class Message(Record):
     message_id = models.CharField("Message-ID", max_length=998, blank=True, default="", db_default="")
     # Tells different messages apart that use one Message-ID; empty for the first of them.
     variant = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
-    # The digest under which the source of a received email is stored; empty if it was not kept.
+    # The place of the source of a received email in the storage, and its digest; empty if it was not kept.
+    source_path = models.CharField(max_length=100, blank=True, default="", db_default="", editable=False)
+    source_start = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    source_size = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     source_digest = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     in_reply_to = models.CharField(max_length=998, blank=True, default="", db_default="")
     # The References header of the email, oldest first.
@@ -220,6 +224,14 @@ class Message(Record):
             models.Index("message_id", condition=~models.Q(message_id=""), name="messages_by_message_id"),
             models.Index(Lower("from_email"), models.F("sent_at").desc(), condition=LIVE, name="messages_by_sender"),
             models.Index("thread", "state", condition=LIVE & IS_NOT_SENT, name="messages_not_sent"),
+            # Whether a file of a purged message is still in use.
+            models.Index("source_path", condition=~models.Q(source_path=""), name="messages_by_source"),
+            GinIndex(
+                fields=["attachments"],
+                opclasses=["jsonb_path_ops"],
+                condition=~models.Q(attachments=[]),
+                name="messages_by_attachment",
+            ),
         ]
 
     @property

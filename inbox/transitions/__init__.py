@@ -1,5 +1,6 @@
 """The state changes of threads, and the function that adds a message to a thread."""
 
+from inbox.transitions.delete_files import delete_removed_files
 from inbox.transitions.email_tracking import record_email_opened, record_proposal_viewed
 from inbox.transitions.linking import link, require_visible, unlink
 from inbox.transitions.log_conversation import ConversationDetails, log_conversation
@@ -11,6 +12,7 @@ from inbox.transitions.thread_status import assign, change_thread_status, lock_t
 __all__ = [
     "ConversationDetails",
     "assign",
+    "delete_removed_files",
     "join",
     "link",
     "lock_thread",

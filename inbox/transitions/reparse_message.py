@@ -3,13 +3,13 @@
 from django.db import transaction
 
 from crm.exceptions import IllegalTransition
-from inbox.attachments import read_source
 from inbox.incoming.batch_storage import copy_content
 from inbox.incoming.merging import MAX_PARTICIPANTS
 from inbox.incoming.message_kinds import classify_message
 from inbox.incoming.parsing import NotAnEmail, parse_email
 from inbox.incoming.participants import OwnerLookup, attribute_sender, external_participants
 from inbox.incoming.processing_queue import queue_changed_threads
+from inbox.incoming.sources import read_source
 from inbox.models import Direction, Message, Thread
 from inbox.thread_state import recount_threads, store_threads, update_contact_dates, update_sentiment
 
@@ -28,7 +28,7 @@ def reparse_message(message: Message, own_addresses: frozenset[str]) -> bool:
     if message.direction != Direction.IN:
         raise IllegalTransition("Only a received email can be read again.")
     try:
-        mail = attribute_sender(parse_email(read_source(message.source_digest)), own_addresses)
+        mail = attribute_sender(parse_email(read_source(message)), own_addresses)
     except NotAnEmail as error:
         raise IllegalTransition(f"The original of this email cannot be read. {error}") from error
     thread = Thread.everything.select_for_update().get(pk=message.thread_id)

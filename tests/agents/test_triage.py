@@ -167,12 +167,12 @@ def test_shared_address_proposes_client_first(mailbox, max):
     assert thread.client == client
 
 
-def test_two_matching_clients_lower_confidence(mailbox):
+def test_two_matching_clients_are_a_rule_of_their_own(mailbox):
     for name in ("First", "Second"):
         make_client(name=name, email="nora@newbread.example")
     mail(mailbox)
     triage_queued()
-    assert float(proposed().confidence) == 0.47
+    assert proposed().rule == "client by address, one of several"
     assert proposed().reasoning == (
         "The client Second has the address nora@newbread.example. The client First has the address"
         " nora@newbread.example."
@@ -272,7 +272,7 @@ def test_name_is_proposed_only_where_nothing_better_matches(mailbox):
     lead = make_lead(contact_name="Nora New", contact_email="nora@old.example")
     mail(mailbox, PLAIN, "n.new@gmail.com", name="Nora New")
     triage_queued()
-    assert (proposed().lead, float(proposed().confidence)) == (lead, 0.45)
+    assert (proposed().lead, proposed().rule) == (lead, "lead by name")
     assert proposed().reasoning.endswith("has the sender’s name, “Nora New”, but another address.")
 
 

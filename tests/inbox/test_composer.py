@@ -50,6 +50,12 @@ def test_reply_goes_to_latest_sender(as_ann, thread):
     assert (form["to"], form["cc"], form["subject"], form["quotes"]) == ("lee@example.com", "", "Re: Question", "on")
 
 
+def test_reply_goes_to_every_reply_to_address(as_ann, thread):
+    more = {"reply_to": ["second@example.com"]}
+    add_incoming_email(thread, reply_to="desk@example.com", media=more, sent_at=timezone.now())
+    assert composer_form(as_ann, page_of(thread))["to"] == "desk@example.com, second@example.com"
+
+
 def test_reply_uses_reply_to_address(as_ann, thread):
     add_incoming_email(thread, reply_to="desk@example.com", sent_at=timezone.now())
     assert composer_form(as_ann, page_of(thread))["to"] == "desk@example.com"

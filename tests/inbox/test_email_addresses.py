@@ -21,6 +21,8 @@ LEE = "lee@example.com"
         ("=?utf-8?q?eve_=3Ceve@evil.example=3E?= <lee@example.com>", "eve <eve@evil.example>", LEE),
         ('"=?utf-8?q?L=C3=A9e?=" <lee@example.com>', "Lée", LEE),
         ("Ann Lee lee@example.com", "Ann Lee", LEE),
+        ("ann@old.example <lee@example.com>", "ann@old.example", LEE),
+        ("Ann <mailto:lee@example.com>", "Ann", LEE),
         ("Ann [lee@example.com]", "", LEE),
         ("<lee@example.com", "", LEE),
         ("lee@example.com (Ann)", "Ann", LEE),
@@ -57,6 +59,16 @@ def test_sender_without_address_is_shown_by_name():
     found = parse_email(b"From: MAILER-DAEMON (Mail System)\nTo: Team:;\n\nx")
     assert (found.from_name, found.from_email) == ("MAILER-DAEMON (Mail System)", "")
     assert (found.to, found.nameless, found.participants) == ((), ("Team:;",), ())
+
+
+def test_name_with_a_comma_is_whole_without_quotation_marks():
+    assert parse_email(b"From: Lee, Ann <lee@example.com>\n\nx").from_name == "Lee, Ann"
+
+
+def test_further_senders_and_reply_addresses_are_kept():
+    found = parse_email(b"From: a@x.example, b@x.example\nReply-To: c@x.example\nReply-To: d@x.example\n\nx")
+    assert (found.from_email, found.reply_to, found.more_reply_to) == ("a@x.example", "c@x.example", ("d@x.example",))
+    assert found.notes == ("This email names several senders: a@x.example, b@x.example.",)
 
 
 NAMES = st.text('abc äß,;:<>()"\\@.=?_', max_size=12)

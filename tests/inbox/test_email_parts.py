@@ -132,6 +132,7 @@ def test_text_is_what_the_sender_wrote(content, text):
         ),
         part('multipart/mixed; boundary="a\n b"', "--a b\n\nThe van.\n--a b--"),
         part("multipart/mixed boundary=b", "--b\nContent-Type: text/plain\n\nThe van.\n--b--"),
+        part("multipart-mixed; boundary=b", "--b\nContent-Type: text/plain\n\nThe van.\n--b--"),
         part("multipart/mixed", "--b\nContent-Type: text/plain\n\nThe van.\n--b--"),
         part("multipart/mixed; boundary=b", "--b\nContent-Type: text/plain\n\nThe van."),
         part("text/plain", "The van.", **{"Transfer-Encoding ": "7bit"}),

@@ -28,12 +28,31 @@ def calendar(*lines: str, method="REQUEST") -> bytes:
             "attendees",
             [{"name": "lee@example.com", "answer": "accepted"}],
         ),
+        (["DTSTART:20261203T150000Z", "DURATION:PT90M"], "ends", "2026-12-03T16:30:00+00:00"),
+        (["DESCRIPTION:Bring the plans.\\nLee"], "description", "Bring the plans.\nLee"),
         (["STATUS:CANCELLED"], "label", "Cancelled"),
         ([], "label", "Invitation"),
     ],
 )
 def test_invitation_says_what_when_and_who(lines, key, value):
     assert read_invitation(calendar(*lines))[key] == value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xef\xbb\xbf" + calendar("SUMMARY:Roof"),
+        calendar("SUMMARY:Roof").decode().encode("utf-16"),
+        calendar("SUMMARY:Roof") + b"\r\n" + calendar("SUMMARY:Wall"),
+    ],
+)
+def test_calendar_is_read_whatever_surrounds_it(data):
+    assert read_invitation(data)["summary"] == "Roof"
+
+
+def test_description_is_the_text_of_an_invitation_without_one():
+    found = parse_email(b"Content-Type: text/calendar\r\n\r\n" + calendar("DESCRIPTION:Bring the plans."))
+    assert (found.text, found.files[0].type) == ("Bring the plans.", "text/calendar")
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,12 @@ def report(type_: str, status: str = "Action: failed") -> str:
         (["From: Mailer Daemon <>", "Subject: x"], "See below.", "BOUNCE"),
         (["From: post-master@x.example", "Subject: Re: Offer"], BOUNCED, "BOUNCE"),
         (["From: admin@x.example", "Return-Path: <>", "Subject: Undeliverable Message"], "Error", "BOUNCE"),
+        (["From: bounce@x.example", "Subject: Returned mail"], BOUNCED, "BOUNCE"),
+        (["From: Postmaster <p@x.example>", "Subject: Kézbesíthetetlen: Ajánlat"], "", "BOUNCE"),
+        (["From: postmaster@x.example", "Subject: 系统退信"], "", "BOUNCE"),
+        (["From: postmaster@x.example", "Subject: Det går inte att leverera: Offert"], "", "BOUNCE"),
+        (["From: no-reply@sns.amazonaws.com", "Subject: x"], '{"notificationType": "Bounce"}', "BOUNCE"),
+        (["From: no-reply@sns.amazonaws.com", "Subject: x"], '{"notificationType": "Delivery"}', "AUTO_REPLY"),
         (["From: postmaster@x.example", "Subject: Our offer"], WORDS, "PERSON"),
         (["From: lee@x.example", "Subject: Fwd: Returned mail: see transcript"], BOUNCED, "PERSON"),
         (["From: Mail Delivery System <s@x.example>", "Subject: Delayed Mail (still being retried)"], "", "AUTO_REPLY"),
@@ -130,6 +136,7 @@ def test_prospect_with_the_words_of_spam_is_a_person():
         ["From: noreply@forms.example", "Reply-To: Dave <dave@mail.example>"],
         ["From: notifications@forms.example", "Reply-To: Dave <dave@mail.example>", "Auto-Submitted: auto-generated"],
         ["From: office@agency.example", "Reply-To: Dave <dave@mail.example>", "Cc: dave@mail.example"],
+        ["From: noreply@forms.example", "Reply-To: Dave <dave@mail.example>", "Precedence: bulk"],
     ],
 )
 def test_email_of_a_form_is_from_the_person_to_be_answered(lines):

@@ -6,8 +6,8 @@ import pytest
 from django.core.management import call_command
 
 from crm.exceptions import IllegalTransition
-from inbox.attachments import read_source, source_path
 from inbox.incoming.participants import our_addresses
+from inbox.incoming.sources import read_source
 from inbox.incoming.transitions import receive
 from inbox.models import Message, MessageState, Thread
 from inbox.transitions import reparse_message
@@ -30,12 +30,12 @@ def reread() -> str:
 
 def test_source_is_kept_byte_for_byte_and_only_if_wanted(box, settings):
     message = receive(box, RAW, origin="a")
-    assert read_source(message.source_digest) == RAW
+    assert read_source(message) == RAW
     settings.KEEP_EMAIL_SOURCE = False
     other = receive(box, raw_email("b"), origin="b")
     assert other.source_digest == ""
     with pytest.raises(IllegalTransition, match="was not kept"):
-        read_source(other.source_digest)
+        read_source(other)
 
 
 def test_original_is_shown_to_those_who_may_see_the_thread(box, as_max, as_ann, bob):
@@ -77,7 +77,7 @@ def test_sentiment_of_reread_email_is_detected_again(box):
 
 def test_source_that_changed_is_reported_and_changes_nothing(box, settings):
     message = receive(box, RAW, origin="a")
-    (settings.MEDIA_ROOT / source_path(message.source_digest)).write_bytes(b"forged")
+    (settings.MEDIA_ROOT / message.source_path).write_bytes(b"forged")
     Message.objects.update(body_text="as it was")
     assert "has changed since it was stored" in reread()
     assert Message.objects.get().body_text == "as it was"

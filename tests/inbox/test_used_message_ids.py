@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
+from inbox.imap.sync import is_known
 from inbox.incoming.arrivals import Arrival
 from inbox.incoming.copies import MessageDate
 from inbox.incoming.merging import merge_threads
@@ -48,6 +49,23 @@ def test_different_emails_in_one_batch_are_kept(box):
 def test_copy_is_known(box, copy):
     receive_all(box, scan(1))
     assert receive_all(box, copy) == ReceiveCounts(0, 1, 0)
+
+
+def with_file(raw: bytes, data: bytes) -> bytes:
+    """Return `raw` with its text as the first part and `data` as a file."""
+    head, _, text = raw.partition(b"\r\n\r\n")
+    head += b'\r\nContent-Type: multipart/mixed; boundary="b"\r\n'
+    return (
+        head + b"\r\n--b\r\n\r\n" + text + b"\r\n--b\r\nContent-Type: application/pdf\r\n\r\n" + data + b"\r\n--b--\r\n"
+    )
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_email_with_another_file_is_kept(box, dated):
+    first = scan(1) if dated else undated("fixed")
+    receive_all(box, with_file(first, b"page 1"))
+    assert receive_all(box, with_file(first, b"page 2")) == ReceiveCounts(1, 0, 0)
+    assert receive_all(box, with_file(first, b"page 1"), first) == ReceiveCounts(0, 2, 0), "A list may drop the file."
 
 
 def test_strangers_under_one_message_id_have_threads_of_their_own(box):
@@ -107,3 +125,12 @@ def test_undated_email_does_not_become_the_newest(box):
     alone = receive(box, undated("d", subject="Alone", to=OURS), origin="d")
     assert Thread.objects.get(pk=alone.thread_id).last_message_at < first.sent_at
     assert receive_all(box, undated("c", answers="a")) == ReceiveCounts(0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("date", "known"),
+    [("Mon, 02 Nov 2026 12:00:00 +0000", True), ("Mon, 02 Nov 2026 12:00:01 +0000", False), ("", False)],
+)
+def test_email_on_the_server_is_known_by_its_date(date, known):
+    head = {"message-id": ["<fixed@x.example>"], "date": [date] if date else []}
+    assert is_known(head, [MessageDate(NOON, NOON + timedelta(days=9))]) is known

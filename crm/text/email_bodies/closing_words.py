@@ -79,7 +79,8 @@ COMPANIONS = (
     r"|liebe|beste) grüße"
     r"|parfait|super|très bien|génial|bonne (?:journée|soirée|semaine)|bon week-?end|perfecto|muy bien|genial|vale"
     r"|(?:buen|que tengas? un buen) (?:día|fin de semana)|perfetto|benissimo|ottimo|buona (?:giornata|serata)"
-    r"|top|prima|uitstekend"
+    r"|top|prima|uitstekend|(?:sent|gesendet|envoyé|enviado|inviato|verzonden|skickat|sendt|wysłan[eo]) "
+    r"(?:from|von|vom|depuis|de|desde|da|dal|vanaf|från|fra|z) [^?]{1,40}"
     r"|fijne (?:dag|avond)|fijn weekend|perfeito|ótimo|perfekt|bra|toppen|fint|flot|hyvä|hienoa|skvělé|výborně"
     r"|super|świetnie"
     r"|doskonale|отлично|хорошо|прекрасно|чудово|harika|mükemmel|好的|好"
@@ -94,21 +95,21 @@ GREETING = (
 # Words that a bare capitalised word must not be if it is to count as a name.
 NOT_A_NAME = (
     r"(?!(?:yes|no|cancel|stop|but|please|call|send|wait|urgent|help|sold|approved|accepted|declined|confirmed|agreed"
-    r"|when)\b)"
+    r"|when|proceed|interested|today|tonight|tomorrow|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b)"
 )
-NAME = rf"{NOT_A_NAME}[^\W\d_][\w.'’-]*(?: {NOT_A_NAME}[^\W\d_][\w.'’-]*)?"
+CAPITAL = r"(?=[^\W\d_a-zß-öø-ÿ])"
+NAME = rf"(?i:{NOT_A_NAME}){CAPITAL}[^\W\d_][\w.'’-]*(?: (?i:{NOT_A_NAME}){CAPITAL}[^\W\d_][\w.'’-]*)?"
 ENDING = r"(?: (?:all|team|everyone|guys|folks|both|sir|madam))?"
 CLOSING = re.compile(rf"(?:{THANKS}|{ACKNOWLEDGEMENTS}){ENDING}", re.IGNORECASE)
-CAPITAL = r"(?=[^\W\d_a-zß-öø-ÿ])"
 # "Thanks Dana": a name only where it is written like one.
-THANKS_TO = re.compile(rf"(?i:{THANKS}|{ACKNOWLEDGEMENTS}) (?:(?i:mr|mrs|ms|herr|frau|dr)\.? )?{CAPITAL}(?i:{NAME})")
+THANKS_TO = re.compile(rf"(?i:{THANKS}|{ACKNOWLEDGEMENTS}) (?:(?i:mr|mrs|ms|herr|frau|dr)\.? )?{NAME}")
 COMPANION = re.compile(rf"(?:{GREETING}|(?:{COMPANIONS})(?: (?:{COMPANIONS}))?){ENDING}", re.IGNORECASE)
-NAME_PHRASE = re.compile(rf"{CAPITAL}(?i:{NAME})")
+NAME_PHRASE = re.compile(NAME)
 WEB_ADDRESS = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 QUESTION = re.compile(r"[?？]")
 SYMBOLS = re.compile(r"[\U0001F300-\U0001FAFF\u2600-\u27BF\uFE0F\u200D]+|[:;]-?[)D]+")
 THUMBS_UP = re.compile(r"[👍🙏👌✅]")
-PHRASES = re.compile(r"[.!,;…\n。、！，]+| [-–—] ")
+PHRASES = re.compile(r"([.!¡,;…\n。、！，]+| [-–—] )")
 
 
 def only_closes(body: str) -> bool:
@@ -127,11 +128,14 @@ def read_phrases(words: str) -> str:
     """Return whether the phrases of `words` close a conversation, only accompany such words, or say more."""
     found = CLOSES if THUMBS_UP.search(words) else COMPANY_ONLY
     words = SYMBOLS.sub(" ", words.replace("’", "'"))
-    for place, phrase in enumerate(" ".join(one.split()) for one in PHRASES.split(words) if one.strip()):
+    pieces = ["", *PHRASES.split(words)]
+    for separator, piece in zip(pieces[::2], pieces[1::2], strict=True):
+        if not (phrase := " ".join(piece.split())):
+            continue
         if CLOSING.fullmatch(phrase) or THANKS_TO.fullmatch(phrase):
             found = CLOSES
-        # A name stands after what it belongs to: "Thanks, Dana".
-        elif not COMPANION.fullmatch(phrase) and not (place and NAME_PHRASE.fullmatch(phrase)):
+        # A name stands after what it belongs to: "Thanks, Dana". After a full stop, a word begins a sentence.
+        elif not COMPANION.fullmatch(phrase) and not (separator.strip(" .") and NAME_PHRASE.fullmatch(phrase)):
             return SAYS_MORE
     return found
 

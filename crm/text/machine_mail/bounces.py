@@ -11,7 +11,7 @@ DAEMON_NAME = re.compile(
 )
 POSTMASTER_NAME = re.compile(
     r"\bpo{1,2}st[-_.]?master\b|\bmail (?:administrator|system|gateway)\b|\bmicrosoft outlook\b"
-    r"|\bNDR administrator\b|\bInterScan\b",
+    r"|\bNDR administrator\b|\bInterScan\b|(?:^|<)bounces?(?:[-+.=][^@]*)?@|@sns\.amazonaws\.com\b",
     re.IGNORECASE,
 )
 BOUNCE_SUBJECT = re.compile(
@@ -27,11 +27,15 @@ BOUNCE_SUBJECT = re.compile(
     r"|no se puede entregar|no entregado|error de entrega|notificación de estado de entrega|devuelto"
     r"|impossibile recapitare|mancato recapito|notifica sullo stato del recapito"
     r"|onbestelbaar|niet bezorgd|bezorging mislukt|não é possível entregar|não entregue|falha na entrega"
-    r"|det gick inte att leverera|går inte att leverera|kan ikke leveres|kunne ikke leveres|ikke leveret"
-    r"|toimittaminen epäonnistui|ei voi toimittaa|nelze doručit|nedoručitelné|nedoručeno"
+    r"|det (?:gick|går) inte att leverera|går inte att leverera|kan ikke leveres|kunne ikke leveres|ikke leveret"
+    r"|toimit(?:us|taminen) epäonnistui|ei voi toimittaa|nelze doručit|nedoručitelné|nedoručeno"
     r"|niedostarczal|nie można dostarczyć|niedostarczon|не удается доставить|недоставленное|не доставлено"
-    r"|teslim edilemedi|iletilemedi|配信不能|配信エラー|配送不能|送信エラー|未送达|退信|无法投递|無法傳遞|退回"
-    r"|배달되지 않음|전송 실패|반송)|メールエラー通知|メッセージを配信できません",
+    r"|teslim edilemedi|iletilemedi|配信不能|配信エラー|配送不能|送信エラー|未送达|(?:系统)?退信|无法投递|無法傳遞|退回"
+    r"|배달되지 않음|전송 실패|반송"
+    r"|kézbesíthetetlen|sikertelen kézbesítés|nelivrabil|nu (?:a putut fi|se poate) livra|imposibil de livrat"
+    r"|δεν είναι δυνατή η παράδοση|αδύνατη η παράδοση|לא ניתן ל(?:מסירה|מסור)|не вдалося доставити|недоставлен"
+    r"|nedoručiteľné|nije isporučeno|ni mogoče dostaviti|недоставено|تعذر (?:ال)?تسليم|không gửi được)"
+    r"|メールエラー通知|メッセージを配信できません",
     re.IGNORECASE,
 )
 BOUNCE_SENTENCE = re.compile(
@@ -39,6 +43,7 @@ BOUNCE_SENTENCE = re.compile(
     r"|\bdelivery (?:to|of) [^.!?]{0,120}\bfailed|\bdelivery has failed|\bdelivery problems|\bunable to deliver"
     r"|\bthis is the mail system at|\bqmail-send program|\bcreated automatically by mail delivery software"
     r"|\b(?:user|recipient|mailbox|address) (?:is )?(?:unknown|not found|unavailable|full)\b|\bunknown user\b"
+    r"|[\"']notificationType[\"']\s*:\s*[\"']Bounce[\"']"
     r"|\bno such (?:user|mailbox|recipient)\b|\b5\d\d[ -]#?5\.\d{1,3}\.\d{1,3}\b|<<< 5\d\d "
     r"|konnte nicht zugestellt werden|n['’]a pas pu être (?:remis|distribué|livré)|no se pudo entregar"
     r"|impossibile (?:recapitare|consegnare)|kon niet worden (?:bezorgd|afgeleverd)|não pôde ser entregue"

@@ -17,6 +17,9 @@ ADDRESS = re.compile(
     r"(?:\"[^\"\\]{1,64}\"|[^\s<>()\[\],;:\"@]{1,200})@(?:[^\s<>()\[\],;:\"@]{1,200}|\[[0-9a-f.:]{1,60}\])",
     re.IGNORECASE,
 )
+# A name that looks like an address, before the address itself: "lee@old.example <lee@new.example>".
+ADDRESS_AS_NAME = re.compile(r"(?:(?<=[,;])|^)(\s*)([^\s<>,;:\"@]{1,100}@[^\s<>,;:\"@]{1,200})(?=\s*<[^<>]*@)")
+MAILTO = re.compile(r"<\s*mailto:", re.IGNORECASE)
 # The syntax around an address, without which nothing of a text is left.
 SYNTAX_ONLY = re.compile(r"[\s<>,;:()\"]*")
 
@@ -36,7 +39,7 @@ def parse_nameless(head: HeaderLines, name: str) -> list[str]:
 @lru_cache(4_096)
 def parse_address_list(value: str) -> tuple[tuple[NamedAddress, ...], tuple[str, ...]]:
     """Return the names and addresses in `value`, and the texts that hold no address. Senders recur, hence the cache."""
-    value = value[:MAX_HEADER_LENGTH]
+    value = MAILTO.sub("<", ADDRESS_AS_NAME.sub(r'\1"\2"', value[:MAX_HEADER_LENGTH]))
     found, texts = [], []
     for name, address in split_entries(value):
         if "=?" in address:  # some programs encode name and address together

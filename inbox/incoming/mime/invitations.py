@@ -1,6 +1,7 @@
 """Reads the invitations of calendar programs (RFC 5545, RFC 5546). Pure: no database."""
 
-from datetime import date, datetime
+import codecs
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from icalendar import Calendar, Event
@@ -34,14 +35,17 @@ def read_invitation(data: bytes) -> Invitation | None:
     """Return what, when, where and who of the first event of a calendar; None if it holds none.
 
     Keys: label, summary, starts, ends (ISO 8601; a date alone for a whole day), repeats, location, organizer,
-    attendees (each with name and answer), comment. Every text is bounded.
+    attendees (each with name and answer), comment, description. Every text is bounded.
     """
     if len(data) > MAX_CALENDAR_BYTES:
         return None
     try:
-        calendar = Calendar.from_ical(decode_text(data))
-        event = next((one for one in calendar.walk("VEVENT")), None)
-        return describe_event(event, str(calendar.get("method", "")).upper()) if event is not None else None
+        wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = decode_text(data, "utf-16" if wide else "").lstrip("\ufeff \r\n")
+        for calendar in Calendar.from_ical(text, multiple=True):
+            for event in calendar.walk("VEVENT"):
+                return describe_event(event, str(calendar.get("method", "")).upper())
+        return None
     except CALENDAR_ERRORS:
         return None
 
@@ -58,12 +62,13 @@ def describe_event(event: Event, method: str) -> Invitation:
         "label": label,
         "summary": short(event.get("summary")),
         "starts": moment(event, "dtstart"),
-        "ends": moment(event, "dtend"),
+        "ends": moment(event, "dtend") or end_of(event),
         "repeats": "rrule" in event,
         "location": short(event.get("location")),
         "organizer": describe_person(event["organizer"])["name"] if "organizer" in event else "",
         "attendees": attendees,
-        "comment": remove_unstorable("\n".join(map(str, as_list(event.get("comment")))))[:MAX_COMMENT_LENGTH],
+        "comment": long_text(event.get("comment")),
+        "description": long_text(event.get("description")),
     }
 
 
@@ -81,6 +86,18 @@ def moment(event: Event, name: str) -> str:
     """Return a date or a time of `event` in ISO 8601; empty where there is none. Without a zone it is local time."""
     value = getattr(event.get(name), "dt", None)
     return value.isoformat() if isinstance(value, date | datetime) else ""
+
+
+def end_of(event: Event) -> str:
+    """Return the end of an event that gives its duration instead, in ISO 8601; empty without one."""
+    start, length = getattr(event.get("dtstart"), "dt", None), getattr(event.get("duration"), "dt", None)
+    if not isinstance(start, date) or not isinstance(length, timedelta):
+        return ""
+    return (start + length).isoformat()
+
+
+def long_text(value: Any) -> str:
+    return remove_unstorable("\n".join(map(str, as_list(value))))[:MAX_COMMENT_LENGTH]
 
 
 def as_list(value: Any) -> list[Any]:

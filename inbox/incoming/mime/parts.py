@@ -19,7 +19,7 @@ from django.utils.html import escape
 
 from crm.text.charsets import decode_text
 from inbox.incoming.mime.headers import NOT_BASE64, decode_encoded_words, raw_header, single_line
-from inbox.incoming.mime.source import media_type, split_again
+from inbox.incoming.mime.source import media_type, says_multipart, split_again
 
 MAX_FILES, MAX_DEPTH, MAX_FILE_NAME_LENGTH, MAX_CONTENT_ID_LENGTH = 500, 40, 200, 300
 CALENDAR_TYPES = {"text/calendar", "application/ics"}
@@ -114,6 +114,8 @@ def read_part(part: MimeMessage, content: EmailContent, *, depth: int, is_relate
     `is_related` says that `part` belongs to a page, such as a frame or an image.
     """
     kind = media_type(part)
+    if kind == "text/plain" and says_multipart(part):
+        kind = "multipart/mixed"
     if not kind.startswith("multipart/"):
         return read_leaf(part, kind, content, is_file=is_related, is_whole=depth == 0)
     if depth >= MAX_DEPTH:

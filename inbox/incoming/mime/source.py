@@ -51,12 +51,18 @@ def media_type(part: MimeMessage) -> str:
     return found[1] if found else "text/plain"
 
 
+def says_multipart(part: MimeMessage) -> bool:
+    """Return whether the header of `part` means several parts though it is malformed, such as "multipart-mixed"."""
+    return raw_header(part, "content-type").lstrip().lower().startswith("multipart")
+
+
 def split_again(part: MimeMessage, body: bytes) -> MimeMessage | None:
     """Return `part`, a multipart that the parser could not split, with its parts; None if no boundary fits.
 
     `body` is the content of `part`.
     """
-    kind = media_type(part).encode("ascii", "ignore")
+    named = media_type(part)
+    kind = named.encode("ascii", "ignore") if named.startswith("multipart/") else b"multipart/mixed"
     for boundary in possible_boundaries(part, body):
         if b'"' in boundary or b"--" + boundary not in body:
             continue

@@ -1,0 +1,96 @@
+"""Purging a message deletes its source and its files, unless another message has them."""
+
+import pytest
+
+from crm.exceptions import IllegalTransition
+from crm.records.transitions import purge, soft_delete
+from inbox.attachments import read_attachment
+from inbox.imap.sync import purged_dates, was_purged
+from inbox.incoming.arrivals import Arrival
+from inbox.incoming.sources import read_source
+from inbox.incoming.transitions import receive_many
+from inbox.models import Draft, Message, RemovedFile, Thread
+from inbox.transitions import delete_removed_files
+from tests.inbox.raw_emails import raw_email
+
+pytestmark = pytest.mark.django_db
+
+
+def with_file(name: str, data: bytes) -> bytes:
+    return raw_email(name, subject=name, Content_Type='multipart/mixed; boundary="b"').replace(
+        b"Body of", b"--b\r\n\r\nBody\r\n--b\r\nContent-Type: application/pdf\r\n\r\n" + data + b"\r\n--b--\r\n"
+    )
+
+
+def receive_all(box, *emails: bytes) -> list[Message]:
+    receive_many(box, [Arrival(f"test#{number}", one) for number, one in enumerate(emails)])
+    return list(Message.objects.order_by("source_start", "pk"))
+
+
+def purge_thread_of(message, by) -> None:
+    thread = Thread.objects.get(pk=message.thread_id)
+    soft_delete(thread, by=by)
+    purge(thread, by=by)
+
+
+def files(settings) -> list[str]:
+    root = settings.MEDIA_ROOT
+    return sorted(str(one.relative_to(root)).split("/")[0] for one in root.rglob("*") if one.is_file())
+
+
+def test_sources_of_a_batch_stand_in_one_file(box, settings):
+    raws = [raw_email(name, subject=name) for name in "abc"]
+    messages = receive_all(box, *raws)
+    assert [read_source(one) for one in messages] == raws
+    assert len({one.source_path for one in messages}) == 1 and files(settings) == ["source"]
+
+
+def test_purge_deletes_source_and_file_that_no_other_message_has(box, settings, ada):
+    first, second, third = receive_all(box, with_file("a", b"one"), with_file("b", b"both"), with_file("c", b"both"))
+    source = (settings.MEDIA_ROOT / first.source_path).read_bytes()
+    purge_thread_of(first, ada)
+    assert delete_removed_files() == 2
+    left = (settings.MEDIA_ROOT / second.source_path).read_bytes()
+    assert (len(left), b"one" in source, b"one" in left) == (len(source), True, False)
+    assert files(settings) == ["incoming", "source"]
+    purge_thread_of(second, ada)
+    delete_removed_files()
+    assert read_attachment(third.attachments[0]) == b"both"
+    assert read_source(third) == with_file("c", b"both")
+    purge_thread_of(third, ada)
+    delete_removed_files()
+    assert (files(settings), RemovedFile.objects.count()) == ([], 0)
+
+
+def test_file_in_a_draft_stays(box, settings, ada):
+    (message,) = receive_all(box, with_file("a", b"one"))
+    Draft.objects.create(author=ada, attachments=message.attachments)
+    purge_thread_of(message, ada)
+    delete_removed_files()
+    assert files(settings) == ["incoming"]
+
+
+def test_deleted_message_keeps_its_files_until_it_is_purged(box, ada):
+    (message,) = receive_all(box, with_file("a", b"one"))
+    soft_delete(Thread.objects.get(), by=ada)
+    assert delete_removed_files() == 0
+    assert read_source(message) == with_file("a", b"one")
+
+
+def test_file_that_is_missing_is_no_error(box, settings, ada):
+    (message,) = receive_all(box, with_file("a", b"one"))
+    (settings.MEDIA_ROOT / message.source_path).unlink()
+    with pytest.raises(IllegalTransition, match="The original of this email is missing from the storage."):
+        read_source(message)
+    purge_thread_of(message, ada)
+    assert delete_removed_files() == 2
+
+
+@pytest.mark.parametrize(("day", "purged"), [(0, True), (1, False)])
+def test_purged_email_keeps_out_only_itself(box, ada, day, purged):
+    (message,) = receive_all(box, raw_email("fixed"))
+    purge_thread_of(message, ada)
+    found = purged_dates(box, [message.message_id, "<other@x.example>", ""])
+    date = next(line for line in raw_email("fixed", day=day).decode().split("\r\n") if line.startswith("Date: "))
+    assert was_purged({"date": [date.removeprefix("Date: ")]}, found[message.message_id]) is purged
+    assert was_purged({}, found[message.message_id]), "It may be the same."
