@@ -5,7 +5,7 @@ from django.db import connection
 
 from crm.models import ActivityLog
 from crm.records.activity import SYSTEM_ACTOR
-from leads.importing.staging import LOCK_IMPORTS_SQL
+from leads.importing.duplicates import LOCK_IMPORTS_SQL
 from leads.importing.transitions import import_leads
 from leads.models import Lead, LeadStageHistory
 from tests.crm.processes import running, test_database_url, wait_for_line, wait_until
