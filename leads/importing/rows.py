@@ -6,7 +6,7 @@ the report says so. Nothing of a row is dropped.
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from json import JSONEncoder
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ from leads.importing.columns import (
 )
 from leads.importing.drafts import COLUMN_INDEX, LEAD_COLUMNS, RowDraft
 from leads.importing.exceptions import AmbiguousCell, InvalidCell, RowRejected
-from leads.importing.files.reading import FORBIDDEN_CHARACTERS, CsvRow
+from leads.importing.files.reading import FORBIDDEN_CHARACTERS, CsvRow, make_column_names
 from leads.importing.lead_rules import LeadRules
 from leads.importing.questions import OpenQuestions
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, parser_for_field
@@ -40,6 +40,8 @@ OVERFLOW_FIELDS = {"source_type": "source_detail", "loss_reason": "loss_notes"}
 # A number that JSON returns exactly as it was written, without losing a sign, a zero or a digit.
 EXACT_NUMBER_PATTERN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{0,14}[1-9])?")
 MAX_EXACT_DIGITS = 15
+# A doubt about these fields is no reason to stop an import: the text is kept.
+UNASKED_FIELDS = frozenset({"created_at"})
 MAX_QUOTED_CHARACTERS = 60
 MAX_QUOTED_DOUBTS = 10
 
@@ -78,8 +80,12 @@ class Doubts:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.first: list[str] = []
+        # Takes each doubt as a row of a file: line, column, text, reason.
+        self.write_row: Callable[[Sequence[Any]], Any] | None = None
 
     def add(self, line: int, label: str, text: str, why: str) -> None:
+        if self.write_row:
+            self.write_row([line, label, text, why])
         self.counts[f"{label} {why}."] += 1
         if len(self.first) < MAX_QUOTED_DOUBTS:
             self.first.append(f"line {line}: {quote_cell(label, text, why)}")
@@ -107,6 +113,8 @@ class LeadReader:
         self.defaults[COLUMN_INDEX["source_type"]] = Source.IMPORT.value
         self.defaults[COLUMN_INDEX["source_detail"]] = source_detail
         self.defaults[COLUMN_INDEX["communications"]] = "{}"
+        # The moment of the import, which the database knows.
+        self.defaults[COLUMN_INDEX["created_at"]] = None
 
     def read_row(self, number: int, row: CsvRow) -> list[Any]:
         """Return the values of `LEAD_COLUMNS` for row `number` of the file.
@@ -136,6 +144,9 @@ class LeadReader:
         """Set the field of `step` to its first text that fits; keep the texts that do not."""
         for index, source in step.sources:
             text = source(draft.cells, draft.number).strip()
+            if text[:2] == '="' and text[-1] == '"':
+                # A formula that keeps a spreadsheet from reading the text as a number.
+                text = text[2:-1].strip()
             if not text or is_nothing_picked(text) or (not step.is_free_text and is_empty_cell(text)):
                 continue
             if self.read_cell(draft, step, index, text) and not self.reads_on(draft, step):
@@ -158,6 +169,8 @@ class LeadReader:
             value = step.parse(replaced)
         except InvalidCell as error:
             if isinstance(error, AmbiguousCell):
+                if step.field in UNASKED_FIELDS:
+                    return self.keep_invalid(draft, step, index, text, InvalidCell(f"{error}; choose with --dates"))
                 self.questions.add(error.kind, self.header[index] if index >= 0 else step.field, text)
             return self.keep_invalid(draft, step, index, text, error)
         plain_value = value.value if isinstance(value, Partial | Renamed) else value
@@ -243,6 +256,8 @@ class LeadReader:
                 f"The row has {len(cells)} cell{'' if len(cells) == 1 else 's'} instead of {width}; it may be cut off.",
                 "The number of cells differs from the number of columns.",
             )
+        if cells and cells[0].strip() == self.header[0] and make_column_names(cells) == self.header:
+            raise RowRejected("The row repeats the column names.")
         if FORBIDDEN_CHARACTERS.search("".join(cells)):
             index, cell = next((p, cell) for p, cell in enumerate(cells) if FORBIDDEN_CHARACTERS.search(cell))
             label, why = self.header[index], "contains a control character, or bytes that are invalid in this encoding"

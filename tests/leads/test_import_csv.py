@@ -217,3 +217,8 @@ def test_large_file_uses_little_memory(write_file):
         tracemalloc.stop()
     assert count == 100_000
     assert peak < 5_000_000 < path.stat().st_size
+
+
+def test_file_of_rows_in_quotes_as_a_whole_is_unwrapped(write_file):
+    file = open_csv(write_file('"Name;Notes"\n"Ann;""x; y"""\n"Bob;z"\n'))
+    assert (file.header, [row.cells for row in file.rows()]) == (["Name", "Notes"], [["Ann", "x; y"], ["Bob", "z"]])
