@@ -58,10 +58,10 @@ class LeadRules:
     @staticmethod
     def refuse_total(draft: RowDraft) -> None:
         """Refuse a row that adds up the rows above: one that says “Total” and has only numbers beside it."""
-        first, *others = [text.strip() for text in draft.cells if text.strip()] or [""]
-        word, _, count = first.partition(":")
+        word, _, count = next(filter(str.strip, draft.cells), "").partition(":")
         if not TOTAL_PATTERN.fullmatch(word.strip()):
             return
+        _, *others = filter(None, map(str.strip, draft.cells))
         if all(map(NUMBER_PATTERN.fullmatch, filter(None, [count.strip(), *others]))):
             raise RowRejected("The row is a total of others, not a person or a company.")
 

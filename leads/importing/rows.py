@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from json import JSONEncoder
 from typing import Any, NamedTuple
 
@@ -35,6 +36,12 @@ from leads.models import Lead, Source
 
 # In these fields a word such as “none” can be the value itself.
 FREE_TEXT_FIELDS = frozenset({"contact_name", "company_name", "source_detail", "notes", "loss_notes", "tags"})
+# Columns of these fields hold few different texts, so each is parsed once.
+REPEATED_FIELDS = frozenset(
+    {"client_type", "source_type", "assigned_to", "status", "insurance_type", "loss_reason", "tags"}
+    | {"expected_close_date", "closed_at", "created_at", *CONSENT_FIELDS}
+)
+MAX_REMEMBERED_TEXTS = 4096
 # Where the text of a cell goes that is no value of its field, unless the file fills that field itself.
 OVERFLOW_FIELDS = {"source_type": "source_detail", "loss_reason": "loss_notes"}
 # A number that JSON returns exactly as it was written, without losing a sign, a zero or a digit.
@@ -58,20 +65,19 @@ class FieldStep(NamedTuple):
     """How one field gets its value: from the first of its sources that is filled and fits.
 
     A source is the index of a column (-1: none) and a function that returns the text. `values` replaces texts before
-    they are parsed. In free text, a word such as “none” is kept.
+    `read` parses them. In free text, a word such as “none” is kept.
     """
 
     field: str
     sources: tuple[tuple[int, TextSource], ...]
     parse: CellParser
+    # `parse`, which remembers the texts of a column that repeats them.
+    read: CellParser
     label: str
     source: str
     values: dict[str, str]
     overflow: str
-
-    @property
-    def is_free_text(self) -> bool:
-        return self.field in FREE_TEXT_FIELDS
+    is_free_text: bool
 
 
 class Doubts:
@@ -144,10 +150,11 @@ class LeadReader:
         """Set the field of `step` to its first text that fits; keep the texts that do not."""
         for index, source in step.sources:
             text = source(draft.cells, draft.number).strip()
-            if text[:2] == '="' and text[-1] == '"':
-                # A formula that keeps a spreadsheet from reading the text as a number.
-                text = text[2:-1].strip()
-            if not text or is_nothing_picked(text) or (not step.is_free_text and is_empty_cell(text)):
+            if not text:
+                continue
+            if text[0] == "=":
+                text = formula_text(text)
+            if is_nothing_picked(text) or (not step.is_free_text and is_empty_cell(text)):
                 continue
             if self.read_cell(draft, step, index, text) and not self.reads_on(draft, step):
                 return
@@ -166,7 +173,7 @@ class LeadReader:
         if not replaced:
             return False
         try:
-            value = step.parse(replaced)
+            value = step.read(replaced)
         except InvalidCell as error:
             if isinstance(error, AmbiguousCell):
                 if step.field in UNASKED_FIELDS:
@@ -315,8 +322,20 @@ class StepBuilder:
         values = {text: value for index, _ in sources for text, value in self.values.get(index, {}).items()}
         parse = parser_for_field(field, self.context, texts, self.notation)
         return FieldStep(
-            field, sources, parse, values=values, overflow="" if overflow in self.filled else overflow, **names
+            field,
+            sources,
+            parse,
+            lru_cache(MAX_REMEMBERED_TEXTS)(parse) if field in REPEATED_FIELDS else parse,
+            values=values,
+            overflow="" if overflow in self.filled else overflow,
+            is_free_text=field in FREE_TEXT_FIELDS,
+            **names,
         )
+
+
+def formula_text(text: str) -> str:
+    """Return the text in a formula such as ="00123", which keeps a spreadsheet from reading it as a number."""
+    return text[2:-1].strip() or text if text[:2] == '="' and text[-1] == '"' else text
 
 
 def cell_source(index: int) -> TextSource:

@@ -33,6 +33,8 @@ AMOUNT_PATTERN = re.compile(
 )
 # Groups of three digits, or the Indian groups of two above the last three: 12,34,567.
 GROUPED_PATTERN = re.compile(r"[1-9][0-9]{0,2}([.,'’\s])[0-9]{3}(?:\1[0-9]{3})*|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}")
+# Digits with one or two decimals or none: most cells of most files, with one reading.
+PLAIN_PATTERN = re.compile(r"[0-9]+(?:[.,][0-9]{1,2})?")
 # The marks before exactly three digits at the end, with at most three digits before: 1.500, 12,000.
 TWO_READINGS_PATTERN = re.compile(r"[1-9][0-9]{0,2}([.,])[0-9]{3}")
 POINT_CURRENCIES = frozenset("$£¥₹") | {"usd", "gbp", "us", "cad", "aud", "jpy", "inr", "nzd", "sgd", "hkd", "mxn"}
@@ -113,6 +115,8 @@ def parse_number(text: str, mark: str) -> Decimal:
         InvalidCell: `text` is not a number.
         AmbiguousCell: it has two readings, and `mark` is empty.
     """
+    if PLAIN_PATTERN.fullmatch(text):
+        return Decimal(text.replace(",", "."))
     amount = split_amount(text)
     if amount.has_two_readings and not mark:
         raise AmbiguousCell("can be read in two ways", "decimal")
