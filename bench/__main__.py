@@ -10,6 +10,7 @@ from django.test import override_settings
 from bench import (
     approvals_list,
     executions,
+    importing,
     inbox_list,
     leads_list,
     log_list,
@@ -35,6 +36,7 @@ TABLES = {
     "inbox": inbox_list,
     "log": log_list,
     "scoring": scoring,
+    "import": importing,
     "message": message,
     "latency": suggestion_latency,
     "nightly": nightly,

@@ -8,6 +8,9 @@ import phonenumbers
 
 PHONE_MIN_DIGITS, PHONE_MAX_DIGITS = 7, 15
 PHONE_PATTERN = re.compile(r"(?<![\w.,$€£])\+?\(?\d[\d\s().\-/]{5,22}\d(?!\w)")
+# A complete number of North America. It has one reading, so the slow parser need not see it.
+NORTH_AMERICAN_PATTERN = re.compile(r"(\+1[ .-]?)?\(?([2-9][0-9]{2})\)?[ .-]?([0-9]{3})[ .-]?([0-9]{4})")
+NORTH_AMERICAN_REGIONS = frozenset({"US", "CA"})
 CALENDAR_DATE_PATTERN = re.compile(r"(?<!\d)(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./](?:19|20)\d\d)(?!\d)")
 
 
@@ -21,6 +24,9 @@ def phone_key(text: str, region: str) -> str:
 
     A number without a country code belongs to `region`, such as “US”. An extension does not count.
     """
+    match = NORTH_AMERICAN_PATTERN.fullmatch(text)
+    if match and (match[1] or region in NORTH_AMERICAN_REGIONS):
+        return f"1{match[2]}{match[3]}{match[4]}"
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:

@@ -11,6 +11,7 @@ from crm.exceptions import InvalidInput
 from crm.models import User
 from crm.records.activity import Actor
 from leads.importing.columns import ImportPlan, column_index
+from leads.importing.rows import OVERFLOW_FIELDS
 from leads.models import OPEN_CATEGORIES, FeatureStanding, PredictionFeature, StageCategory
 from leads.models.prediction import DECIDED_STANDINGS
 from leads.prediction.bins import single_feature_auc
@@ -89,10 +90,14 @@ def features_of_column(plan: ImportPlan, index: int) -> tuple[str, ...]:
     custom = plan.custom_columns.get(index)
     # A further column of a field fills the field in some rows and is a custom field in the others.
     features = [] if custom is None else [custom_feature(custom)]
-    for field in {*plan.columns, *plan.alternatives}:
+    filled = {*plan.columns, *plan.alternatives}
+    for field in filled:
         if index in plan.columns_of(field):
             features += (FEATURES_BY_FIELD | FEATURES_BY_CONSENT).get(field, ())
-    return tuple(sorted(features))
+            # A text that is no value of the field goes to the field beside it.
+            if (overflow := OVERFLOW_FIELDS.get(field)) and overflow not in {*filled, *plan.templates}:
+                features += FEATURES_BY_FIELD.get(overflow, ())
+    return tuple(sorted(set(features)))
 
 
 def staged_evidence(columns: Iterable[str]) -> dict[str, list[str]]:

@@ -1,8 +1,10 @@
 """Parse the text of one cell into the value of a field. Pure: no database. Numbers and dates have their own modules."""
 
+import csv
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,19 +30,12 @@ MIN_SEPARATE_PHONE_DIGITS = 6
 SPREADSHEET_NUMBER = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)
 PHONE_PREFIX = re.compile(r"(?:'|p:|tel:|phone:)\s*", re.IGNORECASE)
 PHONE_SEPARATOR = re.compile(r"\s*(?::::|[;|,\n]|\s/\s|\bor\b|\boder\b)\s*")
-EMAIL_SEPARATOR = re.compile(r"[\s,;|<>()\[\]\"']+|:::")
+# A number that a table calculation has stored with decimals: 14155552671.0.
+FLOAT_PHONE = re.compile(r"\+?\d{7,15}\.0")
+EMAIL_SEPARATOR = re.compile(r"[\s,;|<>()\[\]\"'/]+|:::")
+LIST_ENDS, MAX_LIST_LENGTH = ("[]", "{}", '""'), 10_000
 NAMED_ADDRESS = re.compile(r"\s*\"?([^<>()@;\"]+?)\"?\s*[<(]\s*([^<>()\s]+@[^<>()\s]+)\s*[>)]")
 TAG_SEPARATOR = re.compile(r":::|[;|,\n]")
-YES_WORDS = frozenset({"true", "yes", "y", "1", "x", "on", "checked", "ja", "oui", "si", "sí", "wahr", "vrai"})
-NO_WORDS = frozenset({"false", "no", "n", "0", "off", "unchecked", "nein", "non", "falsch", "faux"})
-REFUSED_WORDS = frozenset(
-    {"optedout", "optout", "unsubscribed", "donotcontact", "donotcall", "donotemail", "cleaned", "abgemeldet"}
-    | {"desabonne", "desinscrit", "baja", "refused", "denied", "revoked", "withdrawn"}
-)
-CONSENTED_WORDS = frozenset(
-    {"optedin", "optin", "subscribed", "granted", "given", "angemeldet", "abonne", "inscrit", "suscrito", "allowed"}
-)
-DATE_PATTERN = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 
 url_validator = URLValidator(schemes=["http", "https"])
 
@@ -92,7 +87,7 @@ class EmailParser:
         text = text.removeprefix("mailto:")
         if self.is_address(text):
             return text
-        words = [word.removeprefix("mailto:") for word in EMAIL_SEPARATOR.split(text) if "@" in word]
+        words = [word.removeprefix("mailto:").rstrip(".") for word in EMAIL_SEPARATOR.split(text) if "@" in word]
         addresses = [word for word in words if self.is_address(word)]
         if not addresses and len(text) > self.max_length:
             raise InvalidCell(f"is longer than {self.max_length} characters")
@@ -116,6 +111,7 @@ class PhoneParser:
 
     def __call__(self, text: str) -> str | Partial:
         text = PHONE_PREFIX.sub("", text, count=1) if PHONE_PREFIX.match(text) else text
+        text = text.removesuffix(".0") if FLOAT_PHONE.fullmatch(text) else text
         parts = [" ".join(part.split()) for part in PHONE_SEPARATOR.split(text) if part.strip()]
         is_several = len(parts) > 1 and all(len(phone_digits(part)) >= MIN_SEPARATE_PHONE_DIGITS for part in parts)
         phone = parts[0] if is_several else " ".join(text.split())
@@ -164,45 +160,35 @@ class ChoiceParser:
 
 
 @dataclass(frozen=True)
-class ConsentParser:
-    """Parse whether a person refuses contact (`is_refusal`) or consents to it. A date says when it was said: yes."""
-
-    is_refusal: bool
-
-    def __call__(self, text: str) -> bool:
-        word = normalize_name(text)
-        if word in YES_WORDS or DATE_PATTERN.match(text):
-            return True
-        if word in NO_WORDS:
-            return False
-        if word in REFUSED_WORDS | CONSENTED_WORDS:
-            return (word in REFUSED_WORDS) == self.is_refusal
-        raise InvalidCell("is neither yes nor no")
-
-
-@dataclass(frozen=True)
 class TagsParser:
-    """Parse tags separated by `,`, `;`, `|` or `:::`, or a JSON list. Tags that differ only by case are one."""
+    """Parse tags separated by `,`, `;`, `|` or `:::`, or a list as programs write it: `["a"]`, `['a']`, `{a,b}`.
+
+    Tags that differ only by case are one.
+    """
 
     max_length: int
 
     def __call__(self, text: str) -> list[str]:
-        tags = [" ".join(tag.split()).removeprefix("* ") for tag in json_list(text) or TAG_SEPARATOR.split(text)]
+        texts = written_list(text)
+        texts = TAG_SEPARATOR.split(text) if texts is None else texts
+        tags = [" ".join(tag.split()).removeprefix("* ") for tag in texts]
         short = unique_tags(tag for tag in tags if len(tag) <= self.max_length)
         if any(len(tag) > self.max_length for tag in tags):
             raise InvalidCell(f"has a tag with more than {self.max_length} characters", short)
         return short
 
 
-def json_list(text: str) -> list[str]:
-    """Return the texts of a JSON list; empty if `text` is none."""
-    if not text.startswith("["):
-        return []
-    try:
-        items = json.loads(text)
-    except (ValueError, RecursionError):
-        return []
-    return [item for item in items if isinstance(item, str)] if isinstance(items, list) else []
+def written_list(text: str) -> list[str] | None:
+    """Return the texts of a list that JSON, Python or PostgreSQL wrote, or of quoted cells; None if `text` is none."""
+    ends = text[0] + text[-1]
+    if ends not in LIST_ENDS or len(text) > MAX_LIST_LENGTH:
+        return None
+    if ends == "[]":
+        with suppress(ValueError, RecursionError):
+            return [str(item) for item in json.loads(text) if isinstance(item, str | int | float)]
+    inner = text if ends == '""' else text[1:-1]
+    quote = "'" if ends == "[]" else '"'
+    return next(csv.reader([" ".join(inner.split())], quotechar=quote, skipinitialspace=True), [])
 
 
 def split_named_address(text: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ IMPORTABLE_FIELDS = (
     *("contact_name", "contact_email", "contact_phone", "company_name", "company_website", "client_type"),
     *("source_type", "source_detail", "assigned_to", "notes", "status", "insurance_type"),
     *("loss_reason", "loss_notes", "overall_score", "tier_override", "predicted_close_probability"),
-    *("estimated_value", "expected_close_date", "closed_at", "tags"),
+    *("estimated_value", "expected_close_date", "closed_at", "created_at", "tags"),
 )
 # Consent and its refusal, which become `communications`: field, channels, key. Several columns can feed one.
 CONSENT_FIELDS = {

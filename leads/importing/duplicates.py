@@ -6,6 +6,7 @@ closed row is the same deal only if stage, day of closing and value agree too.
 """
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -71,13 +72,15 @@ MATCH_KEYS_SQL = """
      WHERE record_key <> '' AND leads.deleted_at IS NULL
            AND (%(is_chosen)s OR lower(leads.contact_name) = lower(imported.contact_name))
 """
+# An import gives its activities the IDs of its leads, which begin with the time: the primary key finds them.
 MATCH_FORMER_IMPORT_SQL = """
     INSERT INTO imported_matches
     SELECT imported.number, 'file', 0, leads.id, NULL
-      FROM activity_logs AS log JOIN imported_rows AS imported ON imported.line = (log.metadata ->> 'line')::bigint
+      FROM unnest(%(imports)s::text[], %(firsts)s::uuid[], %(lasts)s::uuid[]) AS former (import, first, last)
+      JOIN activity_logs AS log ON log.id BETWEEN former.first AND former.last
+      JOIN imported_rows AS imported ON imported.line = (log.metadata ->> 'line')::bigint
       JOIN leads ON leads.id = log.target_id AND leads.deleted_at IS NULL
-     WHERE log.target_type = 'leads.lead' AND log.occurred_at = ANY(%(moments)s)
-           AND log.metadata ->> 'import' = ANY(%(imports)s)
+     WHERE log.target_type = 'leads.lead' AND log.metadata ->> 'import' = former.import
 """
 # Within the file: %(same)s is what the rows share. Closed rows may repeat: they are several deals of a customer.
 MATCH_WITHIN_FILE_SQL = """
@@ -117,6 +120,7 @@ SELECT_DUPLICATES_SQL = """
       FROM imported_duplicates JOIN imported_rows USING (number) ORDER BY number
 """
 PHONE_CHUNK_SIZE = 10_000
+MAX_IMPORT_DURATION, ID_RESOLUTION = timedelta(days=1), timedelta(milliseconds=2)
 
 
 class DuplicateRow(NamedTuple):
@@ -174,8 +178,14 @@ def find_duplicates(
     if key:
         cursor.execute(MATCH_KEYS_SQL, {"key": key, "is_chosen": is_key_chosen})
     if former:
-        imports, moments = zip(*former, strict=True)
-        cursor.execute(MATCH_FORMER_IMPORT_SQL, {"imports": list(imports), "moments": list(moments)})
+        cursor.execute(
+            MATCH_FORMER_IMPORT_SQL,
+            {
+                "imports": [name for name, _ in former],
+                "firsts": [lowest_id_at(moment - MAX_IMPORT_DURATION) for _, moment in former],
+                "lasts": [lowest_id_at(moment + ID_RESOLUTION) for _, moment in former],
+            },
+        )
     match_phones(cursor, key, region)
     for reason, rank, filled, same, condition in WITHIN_FILE:
         cursor.execute(
@@ -184,6 +194,11 @@ def find_duplicates(
     cursor.execute(CREATE_DUPLICATES_SQL)
     cursor.execute("SELECT count(*) FROM imported_duplicates")
     return cursor.fetchone()[0]
+
+
+def lowest_id_at(moment: datetime) -> UUID:
+    """Return the lowest UUID of version 7 that could be made at `moment`."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def match_phones(cursor: CursorWrapper, key: str, region: str) -> None:

@@ -1,17 +1,17 @@
 """The rules that hold between the fields of an imported lead. Pure: no database."""
 
 import re
-from datetime import date
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from crm.records.local_time import agency_today, start_of_agency_day
+from crm.records.local_time import agency_today
 from leads.importing.cells import split_named_address
 from leads.importing.columns import ImportPlan
 from leads.importing.drafts import RowDraft
 from leads.importing.exceptions import RowRejected
 from leads.importing.synonyms import plain_name
+from leads.importing.values.dates import as_moment, local_day
 from leads.importing.values.parsers import ImportContext
 from leads.models import Lead
 
@@ -19,6 +19,15 @@ from leads.models import Lead
 NAME_SUBSTITUTES = ("company_name", "contact_email", "contact_phone")
 # A date that was only expected is not the day a lead was closed.
 EXPECTED_DATE_PATTERN = re.compile("expect|^est|estim|target|forecast|erwart|voraus|prevu|previst")
+# The day of the last change of stage is the day of closing of a closed lead; of an open one it says nothing.
+STAGE_CHANGE_PATTERN = re.compile("chang")
+# How reports call the row below the last one: “Total”, “Grand Total: 300”, “Summe”.
+TOTAL_PATTERN = re.compile(
+    r"(grand |sub-?)?totals?( records| rows| count)?|record count|(gesamt)?summe|gesamt|total général|somme|suma"
+    r"|totale|totaal|razem",
+    re.IGNORECASE,
+)
+NUMBER_PATTERN = re.compile(r"[-+$€£\s]*\d[\d.,'%\s]*")
 MAX_NAME_LENGTH = Lead._meta.get_field("contact_name").max_length
 
 
@@ -26,10 +35,12 @@ class LeadRules:
     """Complete the leads of one import, and resolve contradictions between their fields."""
 
     def __init__(self, plan: ImportPlan, context: ImportContext) -> None:
-        self.context, self.today = context, agency_today()
+        self.context, self.today, self.header = context, agency_today(), plan.header
         self.labels = {name: plan.header[index] for name, index in plan.columns.items()}
         close_date = plain_name(self.labels.get("expected_close_date", ""))
         self.is_close_date_actual = not EXPECTED_DATE_PATTERN.search(close_date)
+        # The rows of closed leads without a day of closing. The database dates them today.
+        self.undated_closings = 0
 
     def complete(self, draft: RowDraft) -> None:
         """Apply all rules to `draft`.
@@ -37,10 +48,22 @@ class LeadRules:
         Raises:
             RowRejected: the row says nothing of a person or a company.
         """
+        self.refuse_total(draft)
         self.split_name_and_address(draft)
         self.name_the_nameless(draft)
         self.date_the_closing(draft)
+        self.date_the_creation(draft)
         self.check_loss(draft)
+
+    @staticmethod
+    def refuse_total(draft: RowDraft) -> None:
+        """Refuse a row that adds up the rows above: one that says “Total” and has only numbers beside it."""
+        word, _, count = next(filter(str.strip, draft.cells), "").partition(":")
+        if not TOTAL_PATTERN.fullmatch(word.strip()):
+            return
+        _, *others = filter(None, map(str.strip, draft.cells))
+        if all(map(NUMBER_PATTERN.fullmatch, filter(None, [count.strip(), *others]))):
+            raise RowRejected("The row is a total of others, not a person or a company.")
 
     def split_name_and_address(self, draft: RowDraft) -> None:
         """Read “Ava Stone (ava@example.com)” as a name and an address, if the row has no other address."""
@@ -68,25 +91,44 @@ class LeadRules:
 
     def date_the_closing(self, draft: RowDraft) -> None:
         """Give a closed lead its day of closing; the date of an open one is when it is expected to close."""
-        closed_on, expected_on = draft.get("closed_at"), draft.get("expected_close_date")
+        closed, expected = draft.get("closed_at"), draft.get("expected_close_date")
         label = self.labels.get("closed_at", "closed_at")
+        if expected:
+            draft.set("expected_close_date", local_day(expected))
         if draft.get("status") in self.context.open_stages:
-            if closed_on and expected_on:
+            if closed and expected:
                 draft.withdraw("closed_at", label, "is a closing date, but the stage is an open one")
-            elif closed_on:
-                draft.set("expected_close_date", closed_on)
-                draft.set("closed_at", None)
+            elif closed and self.is_stage_change(draft):
+                draft.keep_text("closed_at", label, str(closed))
+            elif closed:
+                draft.set("expected_close_date", local_day(closed))
+            draft.set("closed_at", None)
             return
-        if closed_on and closed_on > self.today:
+        if closed and local_day(closed) > self.today:
             draft.withdraw("closed_at", label, "is in the future")
-            closed_on = None
-        if not closed_on and self.is_close_date_actual and expected_on and expected_on <= self.today:
-            closed_on = expected_on
-        draft.set("closed_at", self.day_start(closed_on))
+            closed = None
+        if not closed and self.is_close_date_actual and expected and local_day(expected) <= self.today:
+            closed = expected
+        draft.set("closed_at", as_moment(closed) if closed else None)
+        self.undated_closings += closed is None
 
-    @staticmethod
-    def day_start(day: date | None) -> object:
-        return start_of_agency_day(day) if day else None
+    def is_stage_change(self, draft: RowDraft) -> bool:
+        """Return whether the day of closing is that of the last change of stage."""
+        index = draft.origins.get("closed_at")
+        return index is not None and bool(STAGE_CHANGE_PATTERN.search(plain_name(self.header[index])))
+
+    def date_the_creation(self, draft: RowDraft) -> None:
+        """Give a lead the moment when the other system created it, unless the row contradicts it."""
+        created, closed = draft.get("created_at"), draft.get("closed_at")
+        if not created:
+            return
+        label = self.labels.get("created_at", "created_at")
+        if local_day(created) > self.today:
+            draft.withdraw("created_at", label, "is in the future")
+        elif closed and local_day(closed) < local_day(created):
+            draft.withdraw("created_at", label, "is after the day of closing")
+        else:
+            draft.set("created_at", as_moment(created))
 
     def check_loss(self, draft: RowDraft) -> None:
         """Keep loss reason and notes as plain text where the lead is not lost."""

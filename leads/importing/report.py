@@ -15,8 +15,10 @@ from leads.importing.duplicates import DuplicateRow
 from leads.importing.exceptions import Question, RowRejected
 from leads.importing.files.reading import CsvRow
 from leads.importing.preview import ImportPreview
+from leads.importing.rows import Doubts
 
 MAX_QUOTED_REASONS = 10
+DOUBT_COLUMNS = ["line", "column", "text", "reason"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class ImportOutcome:
 
     `reason_counts` counts the rows by reason; `first_reasons` quotes the first ones, with their lines.
     `doubt_counts` and `first_doubts` do the same for cells that did not fit their field and were kept as custom fields.
-    `questions` are what a dry run found that has two readings, `former_imports` the earlier imports of the same file.
+    `notices` are sentences on what the file left to the import. `questions` are what a dry run found that has two
+    readings, `former_imports` the earlier imports of the same file.
     """
 
     rows_read: int
@@ -36,6 +39,7 @@ class ImportOutcome:
     first_reasons: list[str]
     doubt_counts: Counter[str]
     first_doubts: list[str]
+    notices: tuple[str, ...]
     questions: tuple[Question, ...]
     preview: ImportPreview
     former_imports: tuple[str, ...]
@@ -75,21 +79,44 @@ class ImportReport:
 
 
 @contextmanager
-def open_report(header: list[str], path: Path, errors: Path | None) -> Iterator[ImportReport]:
+def open_report(
+    header: list[str], path: Path, errors: Path | None, doubts: Doubts, doubts_path: Path | None
+) -> Iterator[ImportReport]:
     """Open a report on the import of `path` that writes skipped rows to the file `errors`, if given.
 
+    Cells that did not fit go to the file `doubts_path`, one cell a row. They do not stand in the error file, whose rows
+    can be imported again: the leads of these cells are imported already.
+
     Raises:
-        InvalidInput: the error file cannot be written, or is the imported file itself.
+        InvalidInput: a file cannot be written, or is the imported file itself.
     """
-    if errors is None:
-        yield ImportReport(header, None)
+    with open_writer("error file", path, errors) as writer, open_writer("file of doubts", path, doubts_path) as doubt:
+        if doubt:
+            doubt.writerow(DOUBT_COLUMNS)
+            doubts.write_row = doubt.writerow
+        yield ImportReport(header, writer)
+
+
+@contextmanager
+def open_writer(kind: str, path: Path, target: Path | None) -> Iterator[Any | None]:
+    """Open the CSV file `target` for writing; None if there is none."""
+    if target is None:
+        yield None
         return
-    if errors.exists() and errors.samefile(path):
-        raise InvalidInput(f"The error file {errors} would overwrite the imported file. Choose another name.")
+    if target.exists() and target.samefile(path):
+        raise InvalidInput(f"The {kind} {target} would overwrite the imported file. Choose another name.")
     try:
         # Spreadsheets recognise UTF-8 by the byte order mark.
-        file = errors.open("w", encoding="utf-8-sig", errors="replace", newline="")
+        file = target.open("w", encoding="utf-8-sig", errors="replace", newline="")
     except OSError as error:
-        raise InvalidInput(f"The error file {errors} cannot be written: {error.strerror}.") from error
+        raise InvalidInput(f"The {kind} {target} cannot be written: {error.strerror}.") from error
     with file:
-        yield ImportReport(header, csv.writer(file))
+        yield csv.writer(file)
+
+
+def closing_notice(undated: int) -> tuple[str, ...]:
+    """Return what to say of `undated` rows: closed leads without a day of closing."""
+    if not undated:
+        return ()
+    rows = "1 closed lead has" if undated == 1 else f"{undated:,} closed leads have"
+    return (f"{rows} no day of closing in the file, so today counts. Name its column with --map COLUMN=closed_at.",)

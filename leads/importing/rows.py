@@ -6,8 +6,9 @@ the report says so. Nothing of a row is dropped.
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from json import JSONEncoder
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ from leads.importing.columns import (
 )
 from leads.importing.drafts import COLUMN_INDEX, LEAD_COLUMNS, RowDraft
 from leads.importing.exceptions import AmbiguousCell, InvalidCell, RowRejected
-from leads.importing.files.reading import FORBIDDEN_CHARACTERS, CsvRow
+from leads.importing.files.reading import FORBIDDEN_CHARACTERS, CsvRow, make_column_names
 from leads.importing.lead_rules import LeadRules
 from leads.importing.questions import OpenQuestions
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, parser_for_field
@@ -35,11 +36,19 @@ from leads.models import Lead, Source
 
 # In these fields a word such as “none” can be the value itself.
 FREE_TEXT_FIELDS = frozenset({"contact_name", "company_name", "source_detail", "notes", "loss_notes", "tags"})
+# Columns of these fields hold few different texts, so each is parsed once.
+REPEATED_FIELDS = frozenset(
+    {"client_type", "source_type", "assigned_to", "status", "insurance_type", "loss_reason", "tags"}
+    | {"expected_close_date", "closed_at", "created_at", *CONSENT_FIELDS}
+)
+MAX_REMEMBERED_TEXTS = 4096
 # Where the text of a cell goes that is no value of its field, unless the file fills that field itself.
 OVERFLOW_FIELDS = {"source_type": "source_detail", "loss_reason": "loss_notes"}
 # A number that JSON returns exactly as it was written, without losing a sign, a zero or a digit.
 EXACT_NUMBER_PATTERN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{0,14}[1-9])?")
 MAX_EXACT_DIGITS = 15
+# A doubt about these fields is no reason to stop an import: the text is kept.
+UNASKED_FIELDS = frozenset({"created_at"})
 MAX_QUOTED_CHARACTERS = 60
 MAX_QUOTED_DOUBTS = 10
 
@@ -56,20 +65,19 @@ class FieldStep(NamedTuple):
     """How one field gets its value: from the first of its sources that is filled and fits.
 
     A source is the index of a column (-1: none) and a function that returns the text. `values` replaces texts before
-    they are parsed. In free text, a word such as “none” is kept.
+    `read` parses them. In free text, a word such as “none” is kept.
     """
 
     field: str
     sources: tuple[tuple[int, TextSource], ...]
     parse: CellParser
+    # `parse`, which remembers the texts of a column that repeats them.
+    read: CellParser
     label: str
     source: str
     values: dict[str, str]
     overflow: str
-
-    @property
-    def is_free_text(self) -> bool:
-        return self.field in FREE_TEXT_FIELDS
+    is_free_text: bool
 
 
 class Doubts:
@@ -78,8 +86,12 @@ class Doubts:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.first: list[str] = []
+        # Takes each doubt as a row of a file: line, column, text, reason.
+        self.write_row: Callable[[Sequence[Any]], Any] | None = None
 
     def add(self, line: int, label: str, text: str, why: str) -> None:
+        if self.write_row:
+            self.write_row([line, label, text, why])
         self.counts[f"{label} {why}."] += 1
         if len(self.first) < MAX_QUOTED_DOUBTS:
             self.first.append(f"line {line}: {quote_cell(label, text, why)}")
@@ -107,6 +119,8 @@ class LeadReader:
         self.defaults[COLUMN_INDEX["source_type"]] = Source.IMPORT.value
         self.defaults[COLUMN_INDEX["source_detail"]] = source_detail
         self.defaults[COLUMN_INDEX["communications"]] = "{}"
+        # The moment of the import, which the database knows.
+        self.defaults[COLUMN_INDEX["created_at"]] = None
 
     def read_row(self, number: int, row: CsvRow) -> list[Any]:
         """Return the values of `LEAD_COLUMNS` for row `number` of the file.
@@ -136,7 +150,11 @@ class LeadReader:
         """Set the field of `step` to its first text that fits; keep the texts that do not."""
         for index, source in step.sources:
             text = source(draft.cells, draft.number).strip()
-            if not text or is_nothing_picked(text) or (not step.is_free_text and is_empty_cell(text)):
+            if not text:
+                continue
+            if text[0] == "=":
+                text = formula_text(text)
+            if is_nothing_picked(text) or (not step.is_free_text and is_empty_cell(text)):
                 continue
             if self.read_cell(draft, step, index, text) and not self.reads_on(draft, step):
                 return
@@ -155,9 +173,11 @@ class LeadReader:
         if not replaced:
             return False
         try:
-            value = step.parse(replaced)
+            value = step.read(replaced)
         except InvalidCell as error:
             if isinstance(error, AmbiguousCell):
+                if step.field in UNASKED_FIELDS:
+                    return self.keep_invalid(draft, step, index, text, InvalidCell(f"{error}; choose with --dates"))
                 self.questions.add(error.kind, self.header[index] if index >= 0 else step.field, text)
             return self.keep_invalid(draft, step, index, text, error)
         plain_value = value.value if isinstance(value, Partial | Renamed) else value
@@ -243,6 +263,8 @@ class LeadReader:
                 f"The row has {len(cells)} cell{'' if len(cells) == 1 else 's'} instead of {width}; it may be cut off.",
                 "The number of cells differs from the number of columns.",
             )
+        if cells and cells[0].strip() == self.header[0] and make_column_names(cells) == self.header:
+            raise RowRejected("The row repeats the column names.")
         if FORBIDDEN_CHARACTERS.search("".join(cells)):
             index, cell = next((p, cell) for p, cell in enumerate(cells) if FORBIDDEN_CHARACTERS.search(cell))
             label, why = self.header[index], "contains a control character, or bytes that are invalid in this encoding"
@@ -300,8 +322,20 @@ class StepBuilder:
         values = {text: value for index, _ in sources for text, value in self.values.get(index, {}).items()}
         parse = parser_for_field(field, self.context, texts, self.notation)
         return FieldStep(
-            field, sources, parse, values=values, overflow="" if overflow in self.filled else overflow, **names
+            field,
+            sources,
+            parse,
+            lru_cache(MAX_REMEMBERED_TEXTS)(parse) if field in REPEATED_FIELDS else parse,
+            values=values,
+            overflow="" if overflow in self.filled else overflow,
+            is_free_text=field in FREE_TEXT_FIELDS,
+            **names,
         )
+
+
+def formula_text(text: str) -> str:
+    """Return the text in a formula such as ="00123", which keeps a spreadsheet from reading it as a number."""
+    return text[2:-1].strip() or text if text[:2] == '="' and text[-1] == '"' else text
 
 
 def cell_source(index: int) -> TextSource:

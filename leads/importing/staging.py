@@ -37,14 +37,17 @@ IMPORTED_SIGNALS_SQL = """
     CASE WHEN source_type = 'REFERRAL' OR insurance_type_id IN (
              SELECT line.id FROM insurance_types AS line, unnest('{Individual,Business}'::text[]) AS type,
                     lead_fit(type, line.id, 'any', '', '{}', '{}', '{}', '{}') AS fit WHERE fit.share IS NOT NULL)
-         THEN signals || lead_field_signals(%(weights)s, %(at)s, %(at)s, source_type, client_type, insurance_type_id,
-                                              contact_email, contact_phone, communications, '{}', '{}', '{}')
+         THEN signals || lead_field_signals(
+             %(weights)s, %(at)s, coalesce(created_at, %(at)s), source_type, client_type, insurance_type_id,
+             contact_email, contact_phone, communications, '{}', '{}', '{}')
          ELSE signals END
 """
+IMPORTED_VALUES_SQL = LEAD_COLUMN_NAMES.replace("created_at", "coalesce(created_at, %(at)s)").replace(
+    "signals", IMPORTED_SIGNALS_SQL
+)
 INSERT_IMPORTED_LEADS_SQL = f"""
-    INSERT INTO leads (created_at, updated_at, last_activity_at, rank, {LEAD_COLUMN_NAMES})
-    SELECT %(at)s, %(at)s, %(at)s, -extract(epoch FROM %(at)s::timestamptz),
-           {LEAD_COLUMN_NAMES.replace("signals", IMPORTED_SIGNALS_SQL)} {NEW_ROWS_SQL}
+    INSERT INTO leads (updated_at, last_activity_at, rank, {LEAD_COLUMN_NAMES})
+    SELECT %(at)s, %(at)s, -extract(epoch FROM %(at)s::timestamptz), {IMPORTED_VALUES_SQL} {NEW_ROWS_SQL}
 """
 # A new lead has one row in each of these tables, so the row takes the ID of the lead, which is ordered by time.
 INSERT_IMPORTED_HISTORY_SQL = f"""

@@ -2,8 +2,8 @@
 
 The names come from the exports of Salesforce, HubSpot, Pipedrive, Zoho, Dynamics, Close, Copper, Freshsales,
 Insightly, monday.com, Keap, ActiveCampaign, Mailchimp, Google and Outlook contacts, LinkedIn, the lead forms of Google,
-Facebook and LinkedIn, and the agency systems Applied Epic, AMS360, EZLynx and HawkSoft; then German, French, Spanish
-and a little of their neighbours. They are compared without case, accents, spaces and punctuation.
+Facebook and LinkedIn, and the agency systems Applied Epic, AMS360, EZLynx and HawkSoft; then German, French, Spanish,
+Italian, Dutch, Portuguese and Polish. They are compared without case, accents, spaces and punctuation.
 """
 
 import unicodedata
@@ -35,7 +35,9 @@ FIELD_SYNONYMS = {
         ansprechpartner kontaktname vollername vollstandigername kundenname kontaktperson
         nomcomplet nometprenom prenometnom nomducontact contactprincipal interlocuteur nom
         nombrecompleto nombreyapellidos nombreyapellido nombredelcontacto contactoprincipal nombre
-        nomecompleto nome naam volledigenaam imieinazwisko""",
+        nomecompleto nome naam volledigenaam imieinazwisko
+        nominativo nomecliente contattoprincipale nomeecognome contactpersoon nomedocontato imienazwisko
+        kontakt contact1name""",
     "first_name": """firstname givenname forename fname first contactfirstname personfirstname
         applicantfirstname insuredfirstname clientfirstname customerfirstname primarycontactfirstname
         vorname prenom primernombre nombredepila nombres voornaam imie primeironome""",
@@ -53,7 +55,9 @@ FIELD_SYNONYMS = {
         mailadresse emailadresse epost geschaftlicheemail emailgeschaftlich privateemail emailprivat
         adresseemail adressemail courriel courrielprofessionnel emailprofessionnel adresseelectronique
         correoelectronico correo direcciondecorreo direcciondecorreoelectronico emailprincipal mailprincipal
-        correodetrabajo correopersonal indirizzoemail emailadres adresemail""",
+        correodetrabajo correopersonal indirizzoemail emailadres adresemail
+        emailprivato indirizzomail postaelettronica mailadres emailadreswerk enderecodeemail emaildocontato
+        emailsluzbowy adrespocztyelektronicznej emails email3value contact1primaryemail contact1email""",
     "contact_phone": """contactphone phone phonenumber contactphonenumber telephone telephonenumber tel userphone
         primaryphone phone1value phone1 mobilephone mobilephonenumber mobile mobilenumber cellphone cell
         cellphonenumber phonework workphone workphonenumber workdirectphone businessphone businessphone1 officephone
@@ -65,7 +69,10 @@ FIELD_SYNONYMS = {
         numerodetelephone telephonefixe telephoneprofessionnel telephonebureau telephonemobile portable
         telephoneportable mobileprofessionnel telephonedomicile
         telefono numerodetelefono telefonodetrabajo telefonofijo telefonomovil movil celular telefonocelular
-        telefoon telefoonnummer telefone telefono1 cellulare""",
+        telefoon telefoonnummer telefone telefono1 cellulare
+        telefonofisso telefonocellulare telefonoufficio mobiel mobielnummer gsm telefoonwerk telefoneprincipal
+        telefonecelular celularprincipal telemovel telefonkomorkowy komorka numertelefonu telefonsluzbowy
+        contact1primaryphone contact1phone""",
     "company_name": """companyname company companyaccount account accountname organization organisation
         organizationname organization1name personorganization dealorganization leadorganization contactorganization
         associatedcompany associatedcompanyprimary primarycompany firm firmname businessname business employer
@@ -73,10 +80,13 @@ FIELD_SYNONYMS = {
         firma firmenname unternehmen unternehmensname arbeitgeber organisationsname betrieb
         societe nomdelasociete entreprise nomdelentreprise raisonsociale compte nomducompte organisme
         empresa nombredelaempresa compania nombredelacompania cuenta nombredelacuenta razonsocial organizacion
-        azienda bedrijf bedrijfsnaam""",
+        azienda bedrijf bedrijfsnaam
+        ragionesociale nomeazienda societa organizzazione organisatie organisatienaam klantnaam nomedaempresa
+        organizacao nomefantasia nazwafirmy przedsiebiorstwo""",
     "company_website": """companywebsite website websiteurl webpage homepage web companydomainname
         companydomain website1value organizationwebsite businesswebsite url domain companyurl
-        webseite internetseite internetadresse siteweb siteinternet sitioweb paginaweb""",
+        webseite internetseite internetadresse siteweb siteinternet sitioweb paginaweb
+        sito strona stronawww stronainternetowa""",
     "client_type": "clienttype kundentyp",
     "source_type": "sourcetype",
     "source_detail": """sourcedetail leadsource source originalsource originaltrafficsource leadsourcedetail
@@ -84,16 +94,22 @@ FIELD_SYNONYMS = {
         originalsourcedrilldown1 howdidyouhearaboutus
         quelle leadquelle herkunft kontaktquelle empfohlenvon
         sourcedulead sourceduprospect origine origineduprospect provenance
-        origen fuente origendelcliente fuentedelprospecto origendelprospecto fuentedelead origendelead""",
+        origen fuente origendelcliente fuentedelprospecto origendelprospecto fuentedelead origendelead
+        customersource fonte provenienza bron leadbron herkomst origem fontedolead origemdolead
+        zrodlo zrodloleada zrodlokontaktu""",
     "assigned_to": "assignedto",
     "notes": """notes note description comments comment remarks background biographies message additionalnotes
         notizen notiz bemerkung bemerkungen kommentar kommentare anmerkung anmerkungen beschreibung nachricht
-        remarque remarques commentaire commentaires notas nota observaciones comentarios comentario descripcion""",
+        remarque remarques commentaire commentaires notas nota observaciones comentarios comentario descripcion
+        osservazioni annotazioni commenti commento descrizione notities notitie opmerking opmerkingen toelichting
+        observacoes observacao anotacoes descricao uwagi notatki notatka komentarz opis""",
     "status": "status stage",
     "insurance_type": """insurancetype lineofinsurance versicherungssparte sparte versicherungsart
         typedassurance branche ramo tipodeseguro""",
     "loss_reason": """lossreason lostreason deallostreason closedlostreason reasonlost reasonforloss lossreasonname
-        verlustgrund absagegrund raisondelaperte motifdeperte motivodeperdida razondeperdida""",
+        verlustgrund absagegrund raisondelaperte motifdeperte motivodeperdida razondeperdida
+        motivoperdita motivodellaperdita redenverlies verliesreden motivodaperda motivodeperda
+        powodutraty powodprzegranej""",
     "loss_notes": "lossnotes",
     "overall_score": "overallscore score leadscore",
     "tier_override": "tieroverride",
@@ -103,38 +119,60 @@ FIELD_SYNONYMS = {
         policyannualpremium quotedpremium estimatedamount expectedrevenue opportunityvalueprimary
         betrag wert summe auftragswert dealwert pramie jahrespramie angebotssumme volumen
         montant valeur montantestime prime primeannuelle
-        importe monto valor cantidad prima primaanual importeestimado valorestimado importo bedrag""",
+        importe monto valor cantidad prima primaanual importeestimado valorestimado importo bedrag
+        monetaryvalue primaryopportunityvalue valoretrattativa valore importostimato premio premioannuo
+        waarde dealwaarde geschattewaarde premie jaarpremie valordonegocio premioanual
+        wartosc wartoscszacowana kwota skladka skladkaroczna""",
     "expected_close_date": """expectedclosedate closedate closingdate estclosedate estimatedclosedate forecastclosedate
         targetclosedate dealexpectedclosedate leadexpectedclosedate expectedclosingdate dealexpectedclosingdate
         opportunityclosedate expectedclose
         abschlussdatum erwartetesabschlussdatum voraussichtlichesabschlussdatum
         datedecloture dateclotureprevue datedeclotureestimee dateprevuedecloture
-        fechadecierre fechadecierreprevista fechaestimadadecierre fechaprevistadecierre""",
+        fechadecierre fechadecierreprevista fechaestimadadecierre fechaprevistadecierre
+        datachiusura datadichiusura datachiusuraprevista datadichiusuraprevista
+        verwachtesluitingsdatum sluitingsdatum verwachteafsluitdatum datadefechamento datafechamento
+        datadefechamentoprevista previsaodefechamento datazamkniecia przewidywanadatazamkniecia""",
     "closed_at": """closedat closedon actualclosedate actualclosingdate dateclosed closeddate dealdealclosedon
         dealclosedon dealwontime dealdealwontime deallosttime wontime losttime wondate lostdate dealwondate
         deallostdate actualclosed convertedat converteddate dateconverted abgeschlossenam geschlossenam
-        gewonnenam verlorenam datedecloturereelle fechadecierrereal""",
+        gewonnenam verlorenam datedecloturereelle fechadecierrereal
+        stagechangedate stagechangedon statuschangedate statuschangedon statuschangedat laststagechange
+        laststagechangedate laststatuschange laststatuschangedate datestagechanged datestatuschanged
+        chiusoil gewonnenop verlorenop geslotenop fechadoem ganhoem perdidoem zamknietodnia""",
+    "created_at": """createdat createddate createdon createddatetime datecreated datetimecreated createdtime createdate
+        createtime creationdate leadcreatedat leadcreateddate leadcreated leadcreationdate leadsubmittime dealcreated
+        dealdealcreated dealcreatedate opportunitycreateddate submittedat submittedon submissiondate datesubmitted
+        dateadded addedon addedat datereceived receivedon enquirydate inquirydate leaddate
+        erstelltam erstelldatum erstellungsdatum angelegtam anlagedatum
+        datedecreation datecreation creele creeele fechadecreacion fechacreacion fechadealta creadoel
+        datacreazione datadicreazione creatoil aangemaaktop aanmaakdatum datumaangemaakt
+        datadecriacao datacriacao criadoem datautworzenia utworzono""",
     "tags": """tags tag labels label categories groupmembership leadlabels deallabel personlabel contacttags leadtags
         schlagworte schlagworter stichworte kategorien kategorie etiketten etiquettes etiquette motscles categorie
-        etiquetas etiqueta categorias""",
+        etiquetas etiqueta categorias
+        etichette etichetta etykiety etykieta marcadores""",
     # A person who asked not to be contacted, and consent.
     "do_not_contact": """donotcontact dontcontact nocontact nichtkontaktieren kontaktsperre nepascontacter
-        nocontactar""",
+        nocontactar
+        noncontattare nietcontacteren naocontatar niekontaktowac""",
     "do_not_email": """donotemail emailoptout optedoutofemail hasoptedoutofemail unsubscribed optout optedout
         emailoptedout donotbulkemail donotallowemails donotallowbulkemails unsubscribedfromallemail
         unsubscribedfromallemails emailunsubscribed unsubtime unsubscribedate unsubscribedat optedoutemail
         emailmarketingoptout hasoptedoutemail personhasoptedoutofemail noemail subscriptionoptout newsletteroptout
         keineemail keineemails keinemails abgemeldet abgemeldetvonemails newsletterabgemeldet emailabmeldung
         desinscrit desabonne nepasenvoyerdemail optoutemail refusemail
-        bajaemail noenviaremail noenviarcorreo noenviarcorreos dadodebaja cancelosuscripcion""",
+        bajaemail noenviaremail noenviarcorreo noenviarcorreos dadodebaja cancelosuscripcion
+        nonemail geenemail nietemailen naoenviaremail disiscritto afgemeld descadastrado bezemaili""",
     "do_not_call": """donotcall donotphone phoneoptout calloptout donotallowphonecalls persondonotcall nocalls dnc
-        nichtanrufen keineanrufe keinanruf nepasappeler pasdappel nollamar""",
+        nichtanrufen keineanrufe keinanruf nepasappeler pasdappel nollamar
+        nontelefonare nonchiamare nietbellen naoligar niedzwonic""",
     "do_not_text": """donottext smsoptout hasoptedoutofsms textoptout donotsms donotallowsms keinesms nepasenvoyerdesms
         noenviarsms""",
     "email_consent": """emailoptin optedintoemail emailconsent marketingconsent emailmarketingconsent subscribed
         acceptsmarketing acceptsemailmarketing newsletteroptin optin optedin consenttoemail newsletter
         emaileinwilligung werbeeinwilligung einwilligung consentementemail consentement consentimientoemail
-        consentimiento""",
+        consentimiento
+        consensoemail toestemmingemail consentimentoemail zgodaemail zgodanaemail zgodamarketingowa""",
     "phone_consent": "phoneoptin calloptin phoneconsent consenttocall telefoneinwilligung consentimientotelefono",
     "sms_consent": "smsoptin smsconsent acceptssmsmarketing textoptin consenttotext smseinwilligung",
 }
@@ -144,21 +182,28 @@ AMBIGUOUS_SYNONYMS = {
         typedeclient tipodecliente""",
     "source_type": """source leadsource originalsource originaltrafficsource dealsource contactsource
         quelle leadquelle herkunft sourcedulead sourceduprospect origine origen fuente origendelead
-        origendelprospecto fuentedelead""",
+        origendelprospecto fuentedelead
+        customersource fonte provenienza bron leadbron herkomst origem fontedolead origemdolead zrodlo zrodloleada""",
     "assigned_to": """owner leadowner contactowner dealowner opportunityowner accountowner recordowner personowner
         ownername owneremail leadownername assigneduser responsibleuser responsible salesowner assignee
         producer agent accountexecutive accountmanager salesrep salesagent salesperson csr
         zustandig zustandiger besitzer inhaber verantwortlich verantwortlicher bearbeiter betreuer berater
         vertriebsmitarbeiter eigentumer eigentuemer zugewiesenan
         proprietaire responsable proprietaireduprospect proprietaireducompte commercial assignea
-        propietario propietariodelcontacto propietariodelprospecto asignadoa comercial vendedor agente""",
+        propietario propietariodelcontacto propietariodelprospecto asignadoa comercial vendedor agente
+        ownedby proprietario commerciale incaricato eigenaar verantwoordelijke accountbeheerder
+        responsavel wlasciciel opiekun handlowiec""",
     "status": """dealstage leadstage opportunitystage pipelinestage opportunitystagename leadstatus dealstatus
         opportunitystatus statusreason statuslabel stagename lifecyclestage currentstage
         phase stufe verkaufsphase vertriebsphase dealphase leadphase
         etape statut etapedelatransaction phasedevente statutduprospect
-        etapa estado fase etapadelnegocio estadodelprospecto""",
+        etapa estado fase etapadelnegocio estadodelprospecto
+        faseditrattativa stato etapadonegocio situacao verkoopfase etap etapsprzedazy""",
+    "created_at": "created erstellt angelegt cree creado creato aangemaakt criado timestamp",
+    "do_not_email": "subscriptionstatus emailstatus emailsubscriptionstatus emailpermissionstatus optinstatus",
     "insurance_type": """line lineofbusiness lob policytype coveragetype coverage product producttype
-        insuranceline policyline interest produkt produit producto""",
+        insuranceline policyline interest produkt produit producto
+        polizza tipopolizza verzekering polis seguro tipodeapolice ubezpieczenie rodzajubezpieczenia""",
 }
 # The same word is the whole name, or beside a given name the family name, or beside a family name the given name.
 BARE_NAMES = frozenset({"name", "nom", "nombre", "nome", "naam"})
@@ -175,19 +220,25 @@ RECORD_KEYS = to_words(
 CLOSED_STAGE_SYNONYMS = {
     "won": """closedwon won dealwon closedconverted converted qualifiedconverted convertedtocustomer closedsold sold
         bound policybound issued boundissued gewonnen abgeschlossengewonnen geschlossengewonnen verkauft
-        gagne gagnee fermegagne cloturegagne conclu vendu ganado ganada cerradoganado cerradaganada vendido""",
+        gagne gagnee fermegagne cloturegagne conclu vendu ganado ganada cerradoganado cerradaganada vendido
+        vinto vinta chiusovinto chiusavinta venduto afgeslotengewonnen geslotengewonnen verkocht
+        ganho ganha fechadoganho fechadaganha wygrana wygrane wygrany zamknietewygrane zamknietawygrana sprzedane""",
     "lost": """closedlost lost deallost lostlead notsold lostdeal closednotsold
-        verloren abgeschlossenverloren geschlossenverloren abgelehnt
-        perdu perdue fermeperdu clotureperdu perdido perdida cerradoperdido cerradaperdida""",
+        verloren abgeschlossenverloren geschlossenverloren abgelehnt rejected declined
+        perdu perdue fermeperdu clotureperdu perdido perdida cerradoperdido cerradaperdida
+        perso persa chiusoperso chiusapersa afgeslotenverloren geslotenverloren fechadoperdido fechadaperdida
+        przegrana przegrane przegrany utracona utracone zamknieteprzegrane zamknietaprzegrana""",
     "unqualified": """unqualified disqualified unqualifiedlead closednotconverted closedunqualified junk junklead
         notqualified spam badfit closeddisqualified invalid
         unqualifiziert nichtqualifiziert disqualifiziert nonqualifie disqualifie
-        nocalificado nocualificado descalificado""",
+        nocalificado nocualificado descalificado
+        nonqualificato squalificato nietgekwalificeerd gediskwalificeerd naoqualificado desqualificado
+        niezakwalifikowany zdyskwalifikowany""",
 }
 FIRST_STAGE_SYNONYMS = to_words(
     """
     new newlead opennotcontacted notcontacted uncontacted newopportunity fresh untouched created neu
-    offennichtkontaktiert nouveau nouvelle nuevo nueva
+    offennichtkontaktiert nouveau nouvelle nuevo nueva nuovo nuova nieuw nieuwe novo nova nowy nowa nowe
     """
 )
 # A stage with one of these words is over, even if we cannot tell how.
@@ -195,19 +246,27 @@ ENDED_WORDS = to_words(
     """
     closed won lost dead archived cancelled canceled converted lapsed expired terminated geschlossen
     abgeschlossen beendet gewonnen verloren ferme fermee cloture cloturee gagne perdu termine cerrado cerrada
-    ganado perdido terminado
+    ganado perdido terminado rejected declined abandoned withdrawn
+    chiuso chiusa vinto vinta perso persa annullato concluso gesloten afgesloten geannuleerd verlopen
+    fechado fechada ganho ganha cancelado encerrado zamkniete zamkniety zamknieta wygrane wygrana przegrane
+    przegrana anulowane zakonczone
     """
 )
-NEGATIONS = to_words("not no never non nicht kein keine noch sin un pas")
+NEGATIONS = to_words("not no never non nicht kein keine noch sin un pas niet geen nao nie")
 SOURCE_SYNONYMS = {
     "REFERRAL": """referral referred referralpartner partnerreferral employeereferral customerreferral externalreferral
         clientreferral wordofmouth recommendation empfehlung weiterempfehlung recommandation boucheaoreille
-        recomendacion referido bocaaboca""",
+        recomendacion referido bocaaboca
+        passaparola segnalazione raccomandazione doorverwijzing aanbeveling verwijzing indicacao recomendacao
+        polecenie rekomendacja""",
     "WEBSITE": """website web webform websiteform webinquiry webquery contactform onlineform form landingpage internet
         webseite webformular kontaktformular formular siteweb formulaireweb formulaire sitioweb paginaweb formularioweb
-        formulario""",
+        formulario sitoweb sitointernet moduloweb modulo contactformulier webformulier formulariodosite
+        stronainternetowa
+        stronawww formularz formularzkontaktowy""",
     "EVENT": """event tradeshow conference seminar webinar exhibition fair messe veranstaltung
-        salon evenement feria evento""",
+        salon evenement feria evento
+        fiera convegno beurs congres feira targi wydarzenie konferencja""",
     "EMAIL": "email emailmarketing emailcampaign newsletter mailing emailinquiry emailkampagne courriel correo",
 }
 

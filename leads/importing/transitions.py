@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.template.defaultfilters import pluralize
 from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
 
@@ -21,12 +22,12 @@ from leads.importing.duplicates import duplicate_rows, find_duplicates
 from leads.importing.exceptions import QuestionsUnanswered, RowRejected
 from leads.importing.files.reading import CsvFile, open_csv
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
-from leads.importing.report import ImportOutcome, ImportReport, open_report
+from leads.importing.report import ImportOutcome, ImportReport, closing_notice, open_report
 from leads.importing.rows import LeadReader, encode_json
 from leads.importing.staging import STAGING_CHUNK_SIZE, StagingTable
 from leads.importing.values.parsers import UNDECIDED, Notation
 from leads.models import ImportBatch, ScoringPolicy
-from leads.prediction.transitions import PREDICT_ALL_TASK
+from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION, PREDICT_ALL_TASK
 from leads.transitions import SCORE_ALL_TASK
 
 ProgressCallback = Callable[[str], None]
@@ -42,6 +43,7 @@ def import_leads(
     notation: Notation = UNDECIDED,
     key: str = "",
     errors: Path | None = None,
+    doubts: Path | None = None,
     encoding: str | None = None,
     dry_run: bool = False,
     known: Iterable[str] = (),
@@ -50,11 +52,10 @@ def import_leads(
 ) -> ImportOutcome:
     """Create a lead for every valid row of the CSV file at `path`, in one transaction.
 
-    `column_fields` maps columns to fields ("" keeps a column as a custom field), `field_templates` maps fields to
-    texts with `{Column}` and `{row}` in them, `values` maps texts of a column to ours. `notation` says how the file
-    writes numbers and dates, `key` names the column that identifies a row. `known` are the columns that were filled in
-    when a lead arrived, `later` those recorded afterwards; predictions use only the first. Skipped rows go to the file
-    `errors`, with line and reason. `tell` receives messages on how the file is read and on the progress.
+    `column_fields` maps columns to fields ("": a custom field), `field_templates` fields to texts with `{Column}` and
+    `{row}`, `values` texts of a column to ours. `notation` says how numbers and dates are written, `key` which column
+    identifies a row. Predictions use `known` columns, filled in at arrival, not `later` ones. Skipped rows go to the
+    file `errors`, cells that do not fit to the file `doubts`, messages on the progress to `tell`.
 
     Raises:
         NotPermitted: `by` may not add leads, or the file names owners and `by` may not assign leads.
@@ -67,19 +68,27 @@ def import_leads(
     options = ImportOptions(column_fields or {}, field_templates or {}, values or {}, notation, key)
     preview, reader = preview_import(open_csv(path, encoding), options)
     arrival = ArrivalAnswers.from_columns(reader.plan, known, later)
-    check_preview(preview, reader, actor=actor, dry_run=dry_run, tell=tell)
-    with open_report(preview.file.header, path, errors) as report, all_or_nothing(path):
+    check_preview(preview, reader, arrival, actor=actor, dry_run=dry_run, tell=tell)
+    with open_report(preview.file.header, path, errors, reader.doubts, doubts) as report, all_or_nothing(path):
         outcome = import_rows(preview.file, reader, preview, report, actor=actor, dry_run=dry_run, tell=tell)
         save_answers(arrival, path, actor=actor, dry_run=dry_run, tell=tell)
-        return outcome
+    return outcome
 
 
 def check_preview(
-    preview: ImportPreview, reader: LeadReader, *, actor: Actor, dry_run: bool, tell: ProgressCallback
+    preview: ImportPreview,
+    reader: LeadReader,
+    arrival: ArrivalAnswers,
+    *,
+    actor: Actor,
+    dry_run: bool,
+    tell: ProgressCallback,
 ) -> None:
     """Tell what the import will do, and stop one that `actor` may not do or that leaves questions open."""
     if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
         actor.require_permission("leads.reassign_lead", "assign leads to their owners")
+    if arrival.answers:
+        actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
     for sentence in preview.describe():
         tell(sentence)
     if preview.questions and not dry_run:
@@ -129,6 +138,7 @@ def import_rows(
         first_reasons=report.first_reasons,
         doubt_counts=reader.doubts.counts,
         first_doubts=reader.doubts.first,
+        notices=closing_notice(reader.rules.undated_closings),
         questions=questions,
         preview=preview,
         former_imports=tuple(map(str, former)),
@@ -207,7 +217,7 @@ def insert_new_leads(staging: StagingTable, rows: int, path: Path, *, actor: Act
         metadata=Jsonb({"name": actor.name, **metadata} if actor.name else metadata),
     ):
         created += inserted
-        tell(f"{created:,} leads imported")
+        tell(f"{created:,} lead{pluralize(created)} imported")
     batch.lead_count = created
     batch.save(force_insert=True)
     if created:

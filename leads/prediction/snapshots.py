@@ -26,6 +26,7 @@ FEATURES_BY_FIELD = {
     "company_website": ("has a website",),
     "contact_email": ("address",),
     "estimated_value": ("value",),
+    "created_at": ("weekday",),
     "communications": tuple(f"no {channel}" for channel in CHANNELS),
 }
 SNAPSHOT_COLUMNS = (

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -381,3 +381,32 @@ def test_command_refuses_invalid_options(write_file, options, sentence):
     with pytest.raises(CommandError, match=sentence):
         call_command("import_leads", str(write_file("Name,Hobby\nAnn,chess\n")), *options, stderr=io.StringIO())
     assert not Lead.objects.exists()
+
+
+def test_closed_leads_without_a_day_of_closing_are_named(write_file):
+    path = write_file("name,stage,closed_at\nAnn,Won,2020-02-03\nBob,Lost,\nCid,Active,\n")
+    (notice,) = import_leads(path, by=SYSTEM_ACTOR, dry_run=True).notices
+    assert notice.startswith("1 closed lead has no day of closing in the file, so today counts.")
+    output = io.StringIO()
+    call_command("import_leads", path, stdout=output, stderr=io.StringIO())
+    assert notice in output.getvalue()
+
+
+def test_created_column_dates_the_lead_and_its_signals(write_file):
+    import_leads(write_file("name,source_type,created\nAnn,Referral,2024-01-05 09:30\nBob,,\n"), by=SYSTEM_ACTOR)
+    ann, bob = Lead.objects.order_by("contact_name")
+    assert ann.created_at == datetime(2024, 1, 5, 9, 30, tzinfo=UTC)
+    assert bob.created_at == bob.updated_at == ann.updated_at
+    assert ann.custom_fields == {}
+    assert [signal["timestamp"][:10] for signal in ann.signals] == ["2024-01-05"]
+
+
+def test_doubtful_cells_are_written_to_their_own_file(write_file, tmp_path):
+    doubts, output = tmp_path / "doubts.csv", io.StringIO()
+    path = write_file("name,amount\nAnn,much\nBob,5\n")
+    call_command("import_leads", path, doubts=doubts, stdout=output, stderr=io.StringIO())
+    assert rows_of(doubts) == [["line", "column", "text", "reason"], ["2", "amount", "much", "is not a number"]]
+    assert Lead.objects.count() == 2
+    assert "1 × amount is not a number. Kept as a custom field." in output.getvalue()
+    with pytest.raises(CommandError, match="would overwrite the imported file"):
+        call_command("import_leads", path, doubts=path)

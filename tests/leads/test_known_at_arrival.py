@@ -27,7 +27,7 @@ HEADERS = {
     "as given": ("Lead Origin", "Last Call", "Lead Quality"),
     "underscores": ("Lead_Origin", "Last_Call", "Lead_Quality"),
     "camel case": ("LeadOrigin", "LastCall", "LeadQuality"),
-    "translated": ("Woher", "Letzter Anruf", "Einschätzung"),
+    "translated": ("Ursprung", "Letzter Anruf", "Einschätzung"),
 }
 AUC_OF_ORIGIN = 0.7934
 
@@ -212,6 +212,14 @@ class TestImport:
         [(name, feature)] = model.card["features"].items()
         assert name == f"custom: {origin}"
         assert feature["points"]["fair"] > 0.5 > 0 > feature["points"]["web"]
+        assert model.evaluation["auc"] == pytest.approx(AUC_OF_ORIGIN, abs=0.0001)
+
+    def test_answer_for_a_source_covers_the_texts_that_become_its_detail(self, tmp_path):
+        path = write_file(tmp_path / "crm.csv", ("Herkunft", "Letzter Anruf", "Einschätzung"))
+        call_command("import_leads", path, known=["Herkunft"], stdout=StringIO(), stderr=StringIO())
+        assert standing_of("source") == standing_of("source detail") == KNOWN
+        model = train_model(by=SYSTEM_ACTOR)
+        assert set(model.card["features"]) <= {"source", "source detail"}
         assert model.evaluation["auc"] == pytest.approx(AUC_OF_ORIGIN, abs=0.0001)
 
     @pytest.mark.parametrize("header", [HEADERS["as given"], HEADERS["translated"]])

@@ -90,10 +90,7 @@ class CsvFile:
         """Return the cells of a row that a program has put into quotes as a whole; other rows as they are."""
         if len(row.cells) != 1 or len(self.header) == 1 or row.fault:
             return row
-        try:
-            cells = next(self.dialect.reader(iter(row.cells)), row.cells)
-        except csv.Error:
-            return row
+        cells = unwrap_cells(row.cells, self.dialect)
         return CsvRow(row.line, cells) if len(cells) == len(self.header) else row
 
     def _all_rows(self) -> Iterator[CsvRow]:
@@ -122,7 +119,7 @@ def open_csv(path: Path, encoding: str | None = None) -> CsvFile:
         raise InvalidInput(f"{path.name} is empty.")
     if first.fault:
         raise InvalidInput(f"The column names of {path.name} cannot be read: line {first.line} {first.fault}.")
-    return CsvFile(path, encoding, dialect, make_column_names(first.cells), tuple(others))
+    return CsvFile(path, encoding, dialect, make_column_names(unwrap_cells(first.cells, dialect)), tuple(others))
 
 
 def validate_encoding(name: str) -> str:
@@ -206,6 +203,16 @@ def describe_fault(error: csv.Error) -> str:
     return f"is not valid CSV ({error})"
 
 
+def unwrap_cells(cells: list[str], dialect: Dialect) -> list[str]:
+    """Return the cells within the only one of `cells`, if a program has put the row into quotes as a whole."""
+    if len(cells) != 1:
+        return cells
+    try:
+        return next(dialect.reader(iter(cells)), cells)
+    except csv.Error:
+        return cells
+
+
 def detect_dialect(sample: str) -> Dialect:
     """Return the dialect that splits `sample`, the head of a file, into the most regular table."""
     lines = list(io.StringIO(sample, newline=""))
@@ -215,7 +222,12 @@ def detect_dialect(sample: str) -> Dialect:
     quote = "'" if ALL_IN_SINGLE_QUOTES_PATTERN.match(first) else '"'
     candidates = [Dialect(delimiter, quote, detect_escape(sample)) for delimiter in DELIMITERS]
     # The last line of the sample may be cut off, unless it is the only one.
-    return max(candidates, key=lambda dialect: rate_dialect(lines[:-1] or lines, dialect))
+    lines = lines[:-1] or lines
+    best = max(candidates, key=lambda dialect: rate_dialect(lines, dialect))
+    if rate_dialect(lines, best)[0]:
+        return best
+    inner = [f"{cells[0]}\n" for line in lines if len(cells := unwrap_cells([line.rstrip("\r\n")], best)) == 1]
+    return max(candidates, key=lambda dialect: rate_dialect(inner, dialect))
 
 
 def detect_escape(sample: str) -> str | None:

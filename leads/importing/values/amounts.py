@@ -1,7 +1,7 @@
 """Read numbers and amounts of money from cells. Pure: no database.
 
-Most cells have one reading: “1.234,50”, “1 200.5”, “12.5k”. A single mark before exactly three digits has two:
-“1.500” is 1500 or 1.5. The other cells of the column, the currency or a person decide; else the cell is ambiguous.
+Most cells have one reading: “1.234,50”, “1 200.5”, “12.5k”, “12,34,567”. A single mark before exactly three digits has
+two: “1.500” is 1500 or 1.5. The other cells of the column, the currency or a person decide; else the cell is ambiguous.
 """
 
 import re
@@ -15,18 +15,26 @@ from leads.importing.exceptions import AmbiguousCell, InvalidCell
 DECIMAL_MARKS = (".", ",")
 # How many times the number a suffix stands for, in lower case.
 MULTIPLIERS = {
-    **dict.fromkeys(("k", "tsd", "thousand", "mil"), 1_000),
-    **dict.fromkeys(("m", "mm", "mn", "mio", "mln", "million", "millions", "millionen", "millones"), 10**6),
+    # Not “mil”: a thousand in Spanish, a million in English.
+    **dict.fromkeys(("k", "tsd", "thousand", "tys", "mille"), 1_000),
+    **dict.fromkeys(("lakh", "lakhs", "lac", "lacs"), 10**5),
+    **dict.fromkeys(("cr", "crore", "crores"), 10**7),
+    **dict.fromkeys(("m", "mm", "mn", "mio", "mln", "million", "millions", "millionen", "millones", "milioni"), 10**6),
     **dict.fromkeys(("b", "bn", "mrd", "mld", "billion", "billions", "milliarden", "milliards"), 10**9),
 }
 # Currencies that people write with letters that are no ISO code.
-LOCAL_CURRENCIES = frozenset({"zł", "kč", "kr", "ft", "lei", "lv", "rs", "fr", "sfr", "us", "a", "c", "ca", "au", "r"})
+LOCAL_CURRENCIES = frozenset(
+    {"zł", "kč", "kr", "ft", "lei", "lv", "rs", "fr", "sfr", "us", "a", "c", "ca", "au", "r", "rp"}
+)
 WORD = r"[^\W\d_]{1,9}\.?"
 AMOUNT_PATTERN = re.compile(
     rf"(?P<open>\(?)(?P<sign>[-+−]?)\s?(?P<before>{WORD}|)\s?(?P<inner>[-+−]?)\s?"
-    rf"(?P<number>[0-9][0-9.,'’\s]*|[.,][0-9]+)\s?(?P<after>{WORD}(?:\s{WORD})?|)(?P<close>\)?)"
+    rf"(?P<number>[0-9][0-9.,'’\s]*|[.,][0-9]+)(?P<dash>(?<=[.,])[-–—]{{1,2}})?\s?(?P<after>{WORD}(?:\s{WORD})?|)(?P<close>\)?)"
 )
-GROUPED_PATTERN = re.compile(r"[1-9][0-9]{0,2}(?:([.,'’\s])[0-9]{3})(?:\1[0-9]{3})*")
+# Groups of three digits, or the Indian groups of two above the last three: 12,34,567.
+GROUPED_PATTERN = re.compile(r"[1-9][0-9]{0,2}([.,'’\s])[0-9]{3}(?:\1[0-9]{3})*|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}")
+# Digits with one or two decimals or none: most cells of most files, with one reading.
+PLAIN_PATTERN = re.compile(r"[0-9]+(?:[.,][0-9]{1,2})?")
 # The marks before exactly three digits at the end, with at most three digits before: 1.500, 12,000.
 TWO_READINGS_PATTERN = re.compile(r"[1-9][0-9]{0,2}([.,])[0-9]{3}")
 POINT_CURRENCIES = frozenset("$£¥₹") | {"usd", "gbp", "us", "cad", "aud", "jpy", "inr", "nzd", "sgd", "hkd", "mxn"}
@@ -107,6 +115,8 @@ def parse_number(text: str, mark: str) -> Decimal:
         InvalidCell: `text` is not a number.
         AmbiguousCell: it has two readings, and `mark` is empty.
     """
+    if PLAIN_PATTERN.fullmatch(text):
+        return Decimal(text.replace(",", "."))
     amount = split_amount(text)
     if amount.has_two_readings and not mark:
         raise AmbiguousCell("can be read in two ways", "decimal")

@@ -7,7 +7,6 @@ from crm.models import ClientType
 from leads.importing.cells import (
     CellParser,
     ChoiceParser,
-    ConsentParser,
     EmailParser,
     LineParser,
     PhoneParser,
@@ -18,7 +17,8 @@ from leads.importing.cells import (
 from leads.importing.columns import CONSENT_FIELDS, CellsMatchField
 from leads.importing.exceptions import AmbiguousCell, InvalidCell
 from leads.importing.values.amounts import AmountParser, FractionParser, decimal_mark_of_column
-from leads.importing.values.dates import DateParser, date_order_of_column
+from leads.importing.values.consent import ConsentParser
+from leads.importing.values.dates import MomentParser, date_order_of_column
 from leads.importing.values.stages import StageParser, choice_parser, parse_source
 from leads.models import Lead, LossReason, ScoringPolicy, Tier
 
@@ -34,6 +34,8 @@ CLIENT_TYPE_PARSER = choice_parser(
     entreprise=ClientType.BUSINESS,
     empresa=ClientType.BUSINESS,
 )
+
+DATE_FIELDS = ("expected_close_date", "closed_at", "created_at")
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,7 @@ def parser_for_field(
         "estimated_value": lambda: AmountParser(
             model_field.max_digits, model_field.decimal_places, notation.decimal or decimal_mark_of_column(texts)
         ),
-        "expected_close_date": lambda: DateParser(notation.dates or date_order_of_column(texts)),
-        "closed_at": lambda: DateParser(notation.dates or date_order_of_column(texts)),
+        **dict.fromkeys(DATE_FIELDS, lambda: MomentParser(notation.dates or date_order_of_column(texts))),
         "tags": lambda: TagsParser(model_field.base_field.max_length),
         "notes": lambda: parse_long_text,
         "loss_notes": lambda: parse_long_text,

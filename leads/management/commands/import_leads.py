@@ -1,7 +1,7 @@
 """Import a CSV file of leads."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,9 @@ class Command(BaseCommand):
         self.add_answer_arguments(parser)
         parser.add_argument("--dry-run", action="store_true", help="Check all rows, but change nothing.")
         parser.add_argument("--errors", type=Path, metavar="FILE", help="Write skipped rows to this CSV file.")
+        parser.add_argument(
+            "--doubts", type=Path, metavar="FILE", help="Write cells that did not fit their field to this CSV file."
+        )
         parser.add_argument("--encoding", help="Use this encoding instead of the detected one.")
 
     @staticmethod
@@ -126,6 +129,7 @@ class Command(BaseCommand):
         dates: str,
         key: str,
         errors: Path | None,
+        doubts: Path | None,
         encoding: str | None,
         known: list[str],
         later: list[str],
@@ -142,6 +146,7 @@ class Command(BaseCommand):
                 notation=Notation(decimal, dates),
                 key=key,
                 errors=errors,
+                doubts=doubts,
                 encoding=encoding,
                 dry_run=dry_run,
                 known=split_columns(known),
@@ -151,27 +156,30 @@ class Command(BaseCommand):
             )
         except ActionRefused as error:
             raise CommandError(str(error)) from error
-        self.report(outcome, errors, dry_run=dry_run)
+        self.report(outcome, errors, doubts, dry_run=dry_run)
 
-    def report(self, outcome: ImportOutcome, errors: Path | None, *, dry_run: bool) -> None:
-        if errors is None:
-            for reason in outcome.first_reasons:
-                self.stdout.write(reason)
-        for kind, count in outcome.reason_counts.most_common():
-            self.stdout.write(f"{count:,} × {kind}")
-        for doubt in outcome.first_doubts:
-            self.stdout.write(f"{doubt} Kept as a custom field.")
-        for kind, count in outcome.doubt_counts.most_common():
-            self.stdout.write(f"{count:,} × {kind} Kept as a custom field.")
-        for question in outcome.questions:
-            self.stdout.write(f"Question: {question}")
+    def report(self, outcome: ImportOutcome, errors: Path | None, doubts: Path | None, *, dry_run: bool) -> None:
+        for line in outcome_lines(outcome, has_error_file=bool(errors), has_doubt_file=bool(doubts)):
+            self.stdout.write(line)
         if errors:
             self.stdout.write(f"Skipped rows written to {errors}.")
+        if doubts:
+            self.stdout.write(f"Cells that did not fit written to {doubts}.")
         self.stdout.write(
             f"{'Dry run: nothing was changed. ' if dry_run else ''}"
             f"Read {outcome.rows_read:,} row{pluralize(outcome.rows_read)}: {outcome.imported:,} imported, "
             f"{outcome.duplicates:,} duplicate{pluralize(outcome.duplicates)}, {outcome.rejected:,} refused."
         )
+
+
+def outcome_lines(outcome: ImportOutcome, *, has_error_file: bool, has_doubt_file: bool) -> Iterator[str]:
+    """Yield what to say of the rows and cells of an import; what stands in a file is only counted."""
+    yield from () if has_error_file else outcome.first_reasons
+    yield from (f"{count:,} × {kind}" for kind, count in outcome.reason_counts.most_common())
+    yield from () if has_doubt_file else (f"{doubt} Kept as a custom field." for doubt in outcome.first_doubts)
+    yield from (f"{count:,} × {kind} Kept as a custom field." for kind, count in outcome.doubt_counts.most_common())
+    yield from outcome.notices
+    yield from (f"Question: {question}" for question in outcome.questions)
 
 
 def split_value_key(text: str) -> tuple[str, str]:
