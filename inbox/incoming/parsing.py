@@ -138,10 +138,9 @@ def parse_email(raw: bytes) -> ParsedEmail:
     content = read_content(message)
     text, html = render_bodies(content)
     files = tuple(add_invitation(one) for one in (*content.files, *overlong_bodies(text, html)))
-    text = text if text.strip() else first_comment(files)
+    stored_text = (text if text.strip() else first_comment(files))[:MAX_TEXT_LENGTH]
     from_name, from_email = parse_sender(head)
     (reply_name, reply_to), *more = parse_addresses(head, "reply-to") or [("", "")]
-    stored_text = text[:MAX_TEXT_LENGTH]
     return ParsedEmail(
         message_id=parse_identifier(head, "message-id") or synthetic_identifier(raw),
         in_reply_to=parse_identifier(head, "in-reply-to"),
