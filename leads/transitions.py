@@ -360,7 +360,7 @@ def add_task(task: Task, *, by: Actor | User) -> None:
         # The database checks the constraints anyway, with the same messages.
         task.full_clean(validate_constraints=False)
         task.save(force_insert=True)
-    due = f", due {task.due_on:%d %b %Y}" if task.due_on else ""
+    due = f", due {task.due_on:%-d %b %Y}" if task.due_on else ""
     record(task, "created", by=by, timeline_owner=timeline_owner, summary=f"Task: {task.title}{due}")
 
 

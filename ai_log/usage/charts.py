@@ -140,7 +140,7 @@ def build_chart(
     ]
     # Newest first, without empty rows.
     rows = [(period, cells) for period, cells in reversed(rows) if any(cells)]
-    data = json.dumps({"labels": [f"{at:%d %b}" for at in period_dates], "datasets": datasets})
+    data = json.dumps({"labels": [f"{at:%-d %b}" for at in period_dates], "datasets": datasets})
     return Chart(metric.title, metric.description, names, rows, data, chart_options(metric.unit))
 
 

@@ -74,7 +74,7 @@ def load_usage(
     cells, notes = sum_calls(calls_in_period.order_by("-created_at", "-id")[:limit]), []
     if sum(cell.sums.calls for cell in group_by_dimension(cells)["day"]) == limit:
         oldest = min(cell.day for cell in cells)
-        notes.append(f"Only the newest {limit:,} calls are included, those since {oldest:%d %b %Y}.")
+        notes.append(f"Only the newest {limit:,} calls are included, those since {oldest:%-d %b %Y}.")
     decisions = load_decisions(user, first, last, calls, limit)
     if len(decisions) == limit:
         notes.append(f"Only the newest {limit:,} decisions are included.")
@@ -154,7 +154,7 @@ def period_start(day: date, per: str) -> date:
 
 
 def period_label(at: date, per: str) -> str:
-    return f"week of {at:%d %b %Y}" if per == "week" else f"{at:%a, %d %b %Y}"
+    return f"week of {at:%-d %b %Y}" if per == "week" else f"{at:%a, %-d %b %Y}"
 
 
 def format_seconds(seconds: float | None) -> str:

@@ -227,4 +227,4 @@ class Message(Record):
         return tuple(dict.fromkeys(one for one in (self.from_email, *self.to_emails, *self.cc_emails) if one))
 
     def __str__(self) -> str:
-        return self.subject or self.snippet or f"{self.get_direction_display()} {self.sent_at:%d %b %Y}"
+        return self.subject or self.snippet or f"{self.get_direction_display()} {self.sent_at:%-d %b %Y}"
