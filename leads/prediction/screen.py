@@ -86,6 +86,7 @@ class PredictionModelAdmin(ReadOnlyMixin, RecordAdmin):
     row_template = "leads/prediction_row.html"
     page_template = "leads/prediction_page.html"
     list_defer = ("card",)
+    empty_text = "No model yet. The first one is trained within a week, or by manage.py train_prediction."
     columns = (
         Column("Version"),
         Column("Method"),
