@@ -30,6 +30,8 @@ class CrmSite(UnfoldAdminSite):
 
     index_template = "crm/dashboard.html"
     enable_nav_sidebar = True
+    # The menu would link to the page that the user is on already.
+    site_url = None
 
     def get_urls(self) -> list[Any]:
         """Return the admin's own addresses and those of the plain views that the settings name.
