@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import models
+from django.utils import timezone
 
 from crm.models import User
 
@@ -71,13 +72,17 @@ def field_differences(
 
 
 def display_value(field: models.Field, value: Any) -> Any:
-    """Return `value` for display: a record's name, a choice's label, a formatted number or boolean."""
+    """Return `value` for display: a record's name, a choice's label, a date, number or boolean as text."""
     if value is None or isinstance(value, dict | list):
         return value
     if field.is_relation:
         return str(field.related_model._base_manager.filter(pk=value).first() or "deleted")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return "Yes" if value else "No"
+    if isinstance(value, datetime):
+        return f"{timezone.localtime(value):%-d %b %Y, %H:%M}"
+    if isinstance(value, date):
+        return f"{value:%-d %b %Y}"
     if isinstance(value, int | float | Decimal):
         return str(value)
     return dict(field.flatchoices).get(value, value)
