@@ -119,7 +119,8 @@ class PredictionModelAdmin(ReadOnlyMixin, RecordAdmin):
             "features": features_by_spread(row.card.get("features", {}))[:MAX_FEATURES_SHOWN],
             "effect": model_effect(row),
             "standings": PredictionFeature.objects.for_screen() if is_newest(row) else [],
-            "stages": [(labels.get(code, code), one) for code, one in stages.items()],
+            # JSONB keeps no order: the stages stand as on the board, those that no longer exist last.
+            "stages": [(labels.get(code, code), stages[code]) for code in {**labels, **stages} if code in stages],
             "can_edit": False,
         }
 
