@@ -8,6 +8,9 @@ from typing import Any
 DATE_PATTERN = r"\d{4}-\d{2}-\d{2}"
 TIME_PATTERN = r"T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?"
 WRITTEN_DATE = re.compile(rf"(?<![\w-]){DATE_PATTERN}(?:{TIME_PATTERN})?(?![\w-])")
+# A date as our own sentences write it: 2 Nov 2026.
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+SENTENCE_DATE = re.compile(rf"(?<![\w-])(\d{{1,2}}) ({'|'.join(MONTHS)}) (\d{{4}})(?![\w-])")
 
 
 def shift_all_dates(value: Any, days: int, zone: tzinfo) -> Any:
@@ -16,7 +19,8 @@ def shift_all_dates(value: Any, days: int, zone: tzinfo) -> Any:
     A time keeps its hour: 09:12 with any offset becomes 09:12 in `zone`.
     """
     if isinstance(value, str):
-        return WRITTEN_DATE.sub(lambda match: _shift_date(match[0], days, zone), value)
+        shifted = WRITTEN_DATE.sub(lambda match: _shift_date(match[0], days, zone), value)
+        return SENTENCE_DATE.sub(lambda match: _shift_sentence_date(match, days), shifted)
     if isinstance(value, dict):
         return {key: shift_all_dates(inner, days, zone) for key, inner in value.items()}
     if isinstance(value, list):
@@ -33,3 +37,11 @@ def _shift_date(text: str, days: int, zone: tzinfo) -> str:
         return text  # only looks like a date, or is out of range
 
     return local_time.replace(tzinfo=zone).isoformat()
+
+
+def _shift_sentence_date(match: re.Match[str], days: int) -> str:
+    try:
+        moved = date(int(match[3]), MONTHS.index(match[2]) + 1, int(match[1])) + timedelta(days=days)
+    except (ValueError, OverflowError):
+        return match[0]
+    return f"{moved.day} {MONTHS[moved.month - 1]} {moved.year}"

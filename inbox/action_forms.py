@@ -10,6 +10,7 @@ from crm.exceptions import InvalidInput
 from crm.models import Client, User
 from crm.records import transitions as record_transitions
 from crm.screens.action_forms import ActionForm
+from crm.text.cleaning import ensure_full_stop
 from inbox import transitions
 from inbox.models import THREAD_TRANSITIONS, Direction, Message, Thread, ThreadStatus
 from inbox.transitions.split_join import message_count_label
@@ -132,7 +133,7 @@ class LinkThread(ActionForm):
         if len(targets) != 1:
             raise InvalidInput("Choose a lead or a client to link the conversation to.")
         transitions.link(record, **targets, by=by)
-        return f"“{record}” linked to {record.lead if 'lead' in targets else record.client}."
+        return ensure_full_stop(f"“{record}” linked to {record.lead if 'lead' in targets else record.client}")
 
 
 class UnlinkThread(ActionForm):

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from crm.models import ActivityLog, ActorType, Client
 from crm.records.timeline import Position, SourcePage, TimelineLine, rows_before
+from crm.text.cleaning import shorten
 from inbox.models import Direction, Message, Thread, ThreadSource
 from inbox.thread_state import DELIVERED_STATES
 from leads.models import Lead
@@ -59,7 +60,7 @@ def line_of(message: Message, logged_by: str) -> TimelineLine:
         actor_type=ActorType.USER if is_ours else ActorType.EXTERNAL,
         actor_name=logged_by or sender_name(message),
         summary=describe_message(message),
-        excerpt=message.summary[:MAX_EXCERPT_LENGTH] or message.snippet,
+        excerpt=shorten(message.summary, MAX_EXCERPT_LENGTH) or message.snippet,
         url=f"{reverse('admin:inbox_thread_change', args=[message.thread_id])}#m-{message.pk}",
     )
 

@@ -7,6 +7,7 @@ from django import forms
 from crm.models import User
 from crm.records import transitions as record_transitions
 from crm.screens.action_forms import ActionForm
+from crm.text.cleaning import ensure_full_stop
 from leads import transitions
 from leads.models import Lead, LeadStatus, LossReason, Task, TaskStatus, Tier
 
@@ -157,7 +158,7 @@ class AddLeadTag(ActionForm):
 
     def perform(self, record: Lead, by: User) -> str:
         transitions.add_tag(record, self.cleaned_data["tag"], by=by)
-        return f"Tag added to {record}."
+        return ensure_full_stop(f"Tag added to {record}")
 
 
 class ChangeTaskStatus(ActionForm):

@@ -62,7 +62,7 @@ class SupportTicketAdmin(RecordAdmin):
     )
     columns = (
         Column("Ticket"),
-        Column("Client"),
+        Column("Customer"),
         Column("Priority"),
         Column("Status"),
         Column("Assignee"),

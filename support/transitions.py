@@ -39,7 +39,7 @@ def open_ticket(ticket: SupportTicket, *, by: Actor | User) -> None:
         ticket.resolve_due_at = ticket.resolve_due_at or resolution_due
         ticket.save(force_insert=True)
     ticket.refresh_from_db()
-    record(ticket, "opened", timeline_owner=ticket.customer, by=by, summary=f"Ticket {ticket} opened")
+    record(ticket, "opened", timeline_owner=ticket.customer, by=by, summary=f"Ticket “{ticket}” opened")
 
 
 def set_status(ticket: SupportTicket, to: TicketStatus, *, by: Actor | User, **changes: Any) -> None:
@@ -70,7 +70,7 @@ def start_work(ticket: SupportTicket, *, by: Actor | User) -> None:
     if ticket.assigned_to_id is None and actor.user is not None:
         SupportTicket.objects.filter(pk=ticket.pk, assigned_to=None).update(assigned_to=actor.user)
         ticket.refresh_from_db()
-    record(ticket, "started", timeline_owner=ticket.customer, by=by, summary=f"Ticket {ticket} started")
+    record(ticket, "started", timeline_owner=ticket.customer, by=by, summary=f"Ticket “{ticket}” started")
 
 
 @transaction.atomic
@@ -84,7 +84,7 @@ def escalate(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
     if not why:
         raise InvalidInput("Enter a reason for escalating the ticket.")
     set_status(ticket, TicketStatus.ESCALATED, by=by, escalated_at=timezone.now())
-    record(ticket, "escalated", timeline_owner=ticket.customer, by=by, summary=f"Ticket {ticket} escalated: {why}")
+    record(ticket, "escalated", timeline_owner=ticket.customer, by=by, summary=f"Ticket “{ticket}” escalated: {why}")
 
 
 @transaction.atomic
@@ -101,7 +101,7 @@ def resolve(ticket: SupportTicket, *, summary: str, by: Actor | User) -> None:
     now = timezone.now()
     set_status(ticket, TicketStatus.RESOLVED, by=by, resolution_summary=summary, resolved_at=now)
     record_first_response(ticket, now)
-    record(ticket, "resolved", timeline_owner=ticket.customer, by=by, summary=f"Ticket {ticket} resolved: {summary}")
+    record(ticket, "resolved", timeline_owner=ticket.customer, by=by, summary=f"Ticket “{ticket}” resolved: {summary}")
 
 
 @transaction.atomic
@@ -136,7 +136,7 @@ def reopen(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
         "reopened",
         timeline_owner=ticket.customer,
         by=by,
-        summary=f"Ticket {ticket} reopened: {why}\n{describe_promises(locked, resolution_due)}",
+        summary=f"Ticket “{ticket}” reopened: {why}\n{describe_promises(locked, resolution_due)}",
         **{name: at.isoformat() for name in PROMISE_FIELDS if (at := getattr(locked, name))},
     )
 
@@ -179,7 +179,7 @@ def set_priority(ticket: SupportTicket, priority: str, *, by: Actor | User) -> N
         due_dates["first_response_due_at"] = first_response_due
     SupportTicket.everything.filter(pk=ticket.pk).update(priority=priority, **due_dates)
     ticket.refresh_from_db()
-    summary_text = f"Ticket {ticket}: priority {locked.priority} → {priority}"
+    summary_text = f"Ticket “{ticket}”: priority {locked.priority} → {priority}"
     record(
         ticket,
         "prioritised",
@@ -257,5 +257,5 @@ def rate_ticket(ticket: SupportTicket, satisfaction: int, *, by: Actor | User) -
         "rated",
         timeline_owner=ticket.customer,
         by=by,
-        summary=f"Ticket {ticket}: satisfaction {satisfaction} of 5",
+        summary=f"Ticket “{ticket}”: satisfaction {satisfaction} of 5",
     )

@@ -72,13 +72,13 @@ def field_differences(
 
 
 def display_value(field: models.Field, value: Any) -> Any:
-    """Return `value` for display: a record's name, a choice's label, a formatted number, boolean or date."""
+    """Return `value` for display: a record's name, a choice's label, a date, number or boolean as text."""
     if value is None or isinstance(value, dict | list):
         return value
     if field.is_relation:
         return str(field.related_model._base_manager.filter(pk=value).first() or "deleted")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return "Yes" if value else "No"
     if isinstance(value, int | float | Decimal):
         return str(value)
     if isinstance(value, date):

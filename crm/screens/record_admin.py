@@ -70,6 +70,7 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
     list_defer: ClassVar[tuple[str, ...]] = ()
     list_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     search_label: ClassVar[str] = "Search"
+    empty_text: ClassVar[str] = "Nothing here yet."
     list_per_page = 50
     formfield_overrides = {
         models.TextField: {"form_class": MultilineField, "widget": UnfoldAdminTextareaWidget},

@@ -30,6 +30,8 @@ class CrmSite(UnfoldAdminSite):
 
     index_template = "crm/dashboard.html"
     enable_nav_sidebar = True
+    # The menu would link to the page that the user is on already.
+    site_url = None
 
     def get_urls(self) -> list[Any]:
         """Return the admin's own addresses and those of the plain views that the settings name.
@@ -61,11 +63,13 @@ class CrmSite(UnfoldAdminSite):
         now = timezone.now()
         figures = [import_string(name)(request.user, now) for name in settings.TODAY_FIGURES]
         panels = [import_string(name)(request.user, now) for name in settings.TODAY_PANELS]
+        numbered = [(place, panel) for place, panel in enumerate(filter(None, panels)) if not panel.is_wide]
         context = {
             **self.each_context(request),
             "title": "Today",
             "figures": [figure for figure in figures if figure is not None],
-            "panels": [panel for panel in panels if panel is not None],
+            "wide_panels": [panel for panel in panels if panel is not None and panel.is_wide],
+            "panel_columns": [column for column in (numbered[::2], numbered[1::2]) if column],
             **(extra_context or {}),
         }
         request.current_app = self.name

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from django import template
+from django.apps import apps
 from django.db.models.options import Options
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -151,8 +152,22 @@ def list_link(table: str) -> str:
 @register.simple_tag
 def record_link(table: str, pk: Any) -> str:
     """Return a link to the record of `table` with key `pk`."""
+    name = table_name(table, 1)
     try:
         url = reverse(f"admin:{table.replace('.', '_')}_change", args=[pk])
     except NoReverseMatch:
+        return name
+    return format_html('<a href="{}">{}</a>', url, name)
+
+
+@register.filter
+def table_name(table: str, count: int = 2) -> str:
+    """Return the name of the records of `table`: "support.supportticket" as "tickets", or "ticket" for a `count` of 1.
+
+    A log may name a table that no longer exists: then its label is returned.
+    """
+    try:
+        options = apps.get_model(table)._meta
+    except (LookupError, ValueError):
         return table
-    return format_html('<a href="{}">{}</a>', url, table.split(".")[-1])
+    return str(options.verbose_name if count == 1 else options.verbose_name_plural)

@@ -18,6 +18,7 @@ from django.conf import settings
 from inscriptis import get_text
 from inscriptis.model.config import ParserConfig
 
+from crm.text.cleaning import shorten
 from crm.text.email_bodies.quotes import own_text
 from inbox.incoming.mime.addresses import MAX_DISPLAY_NAME_LENGTH, parse_addresses, parse_nameless
 from inbox.incoming.mime.headers import HeaderLines, first_header, read_headers, remove_unstorable, single_line
@@ -303,7 +304,7 @@ def extract_part_types(message: MimeMessage) -> frozenset[str]:
 
 def make_snippet(text: str) -> str:
     """Return the first words of `text`, for a list."""
-    return " ".join(text[:MAX_SNIPPET_SOURCE].split())[:MAX_SNIPPET_LENGTH]
+    return shorten(" ".join(text[:MAX_SNIPPET_SOURCE].split()), MAX_SNIPPET_LENGTH)
 
 
 def normalize_subject(subject: str) -> str:

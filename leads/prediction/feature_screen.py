@@ -8,6 +8,7 @@ from django import forms
 
 from crm.models import User
 from crm.screens.action_forms import ActionForm
+from crm.screens.json_forms.schema import choice_label
 from leads.models import FeatureStanding, PredictionFeature, PredictionModel
 from leads.prediction.feature_transitions import decide_features
 from leads.prediction.snapshots import CUSTOM_PREFIX
@@ -33,7 +34,7 @@ class ConfirmFeatures(ActionForm):
             self.fields[field_name(feature)] = forms.ChoiceField(
                 choices=ANSWER_CHOICES,
                 required=False,
-                label=str(feature),
+                label=choice_label(feature),
                 initial=suggested_answer(feature),
                 help_text=" ".join(facts_about(feature)),
             )

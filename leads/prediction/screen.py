@@ -19,6 +19,7 @@ from leads.models import Lead, LeadStatus, PredictionFeature, PredictionModel, R
 from leads.prediction.feature_screen import ConfirmFeatures, model_effect
 from leads.prediction.scorecard import Reason, reasons
 from leads.prediction.snapshots import CUSTOM_PREFIX
+from leads.prediction.training import MIN_CLOSED_LEADS
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION, TRAIN_TASK, activate_prediction_model
 from leads.prediction.weekly_change import WeeklyChange, weekly_change
 
@@ -86,6 +87,7 @@ class PredictionModelAdmin(ReadOnlyMixin, RecordAdmin):
     row_template = "leads/prediction_row.html"
     page_template = "leads/prediction_page.html"
     list_defer = ("card",)
+    empty_text = f"No model yet. Training runs every week, once {MIN_CLOSED_LEADS} leads are closed."
     columns = (
         Column("Version"),
         Column("Method"),
@@ -117,7 +119,8 @@ class PredictionModelAdmin(ReadOnlyMixin, RecordAdmin):
             "features": features_by_spread(row.card.get("features", {}))[:MAX_FEATURES_SHOWN],
             "effect": model_effect(row),
             "standings": PredictionFeature.objects.for_screen() if is_newest(row) else [],
-            "stages": [(labels.get(code, code), one) for code, one in stages.items()],
+            # JSONB keeps no order: the stages stand as on the board, those that no longer exist last.
+            "stages": [(labels.get(code, code), stages[code]) for code in {**labels, **stages} if code in stages],
             "can_edit": False,
         }
 

@@ -231,13 +231,23 @@ def signal_contribution(signal: dict[str, Any], policy: ScoringPolicy, at: datet
         half_life_days=half_life,
         age_days=age,
         contribution=weight * 0.5 ** (age / half_life),
-        detail=", ".join(
-            str(signal[key]) if key == "note" else f"{key}: {signal[key]}" for key in DETAIL_KEYS if key in signal
-        ),
+        detail=", ".join(detail_text(signal["type"], key, signal[key]) for key in DETAIL_KEYS if key in signal),
         message=parse_uuid(signal.get("source")),
         interaction=parse_uuid(signal.get("interaction")),
         source_link=source_link(signal.get("source")),
     )
+
+
+def detail_text(signal_type: str, key: str, detail: Any) -> str:
+    """Return a detail of a signal for reading: "$70,000" for a budget, "80 %" for a fit, "2 in all", or the note."""
+    if not is_real_number(detail):
+        return str(detail)
+    number = f"{detail:,.10g}"
+    if key == "count":
+        return f"{number} in all"
+    if signal_type == "budget_mentioned":
+        return f"${number}"
+    return f"{detail:.0%}".replace("%", " %") if signal_type == "fit" else number
 
 
 def validate_signal(signal: Any, now: datetime) -> dict[str, Any]:

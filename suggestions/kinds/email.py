@@ -146,7 +146,7 @@ class EmailKind(Kind):
         sender = by or default_sender(suggestion)
         draft = cls.draft(payload, suggestion, sender)
         name, from_address, reply_to = outbox.sender_headers(sender, cls.mailbox(suggestion))
-        lines = [("From", f"{name} <{from_address}>"), ("Answers go to", reply_to), ("To", ", ".join(draft.to))]
+        lines = [("From", f"{name} <{from_address}>"), ("Reply-to", reply_to), ("To", ", ".join(draft.to))]
         lines += [("Subject", clean_header(draft.subject, "subject")), ("Text", outbox.check_body(draft.full_text))]
         lines += [
             ("Attached", f"{file.name} ({len(file.data):,} bytes)")

@@ -128,8 +128,9 @@ class FollowUpKind(Kind):
         days = DUE_IN[payload.urgency].days
         due = f"in {days} days" if days else "today"
         drafted = f", and draft the {next_step_label(payload)}" if can_draft(payload, suggestion) else ""
-        who = active_owner(suggestion) or "no one yet"
-        return f"Create task “{task_title(payload, suggestion)}” for {who}, due {due}{drafted}."
+        owner = active_owner(suggestion)
+        assigned = f" for {owner}" if owner else ", unassigned"
+        return f"Create task “{task_title(payload, suggestion)}”{assigned}, due {due}{drafted}."
 
     @classmethod
     def execute(cls, payload: FollowUpPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class ReplyKind(EmailKind):
     def sentence(cls, payload: ReplyPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         thread = (labels or LabelCache()).record_label("thread", payload.thread)
         verb = "Reply" if payload.body else "Write a reply"
-        return f"{verb} to the last sender in “{thread}”."
+        return f"{verb} in “{thread}”."
 
     @classmethod
     def urgency(cls, payload: ReplyPayload) -> int:

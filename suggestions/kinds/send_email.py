@@ -66,7 +66,7 @@ class SendEmailKind(EmailKind):
 
     @classmethod
     def sentence(cls, payload: SendEmailPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
-        return f"Send “{payload.subject}” to {', '.join(payload.to) or 'no one yet'}."
+        return f"Send “{payload.subject}” to {', '.join(payload.to) or 'no recipient yet'}."
 
     @classmethod
     def draft(

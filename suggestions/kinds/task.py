@@ -60,7 +60,8 @@ class TaskKind(Kind):
         who = (
             (labels or LabelCache()).label("staff", payload.assignee) if payload.assignee else active_owner(suggestion)
         )
-        return f"Create task “{payload.title}” for {who or 'no one yet'}{due}."
+        assigned = f" for {who}" if who else ", unassigned"
+        return f"Create task “{payload.title}”{assigned}{due}."
 
     @classmethod
     def execute(cls, payload: TaskPayload, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class RejectCode(models.TextChoices):
     WRONG_PERSON = "WRONG_PERSON", "The wrong person"
     BAD_TIMING = "BAD_TIMING", "The wrong time"
     BAD_WORDING = "BAD_WORDING", "Badly worded"
-    SUSPICIOUS = "SUSPICIOUS", "Looks like a trick"
+    SUSPICIOUS = "SUSPICIOUS", "Suspicious"
     SUPERSEDED = "SUPERSEDED", "Replaced by a newer one"
     OTHER = "OTHER", "Something else"
 

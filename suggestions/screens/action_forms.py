@@ -10,6 +10,7 @@ from crm.exceptions import ActionRefused, IllegalTransition
 from crm.models import User
 from crm.records.local_time import format_moment, format_short_moment
 from crm.screens.action_forms import ActionForm
+from crm.text.cleaning import ensure_full_stop
 from suggestions import transitions
 from suggestions.choices import LabelCache
 from suggestions.kinds import KINDS
@@ -183,7 +184,7 @@ class Submit(ContentDecisionForm):
 
     def decide(self, record: Suggestion, by: User) -> str:
         transitions.submit(record, self.content, by=by)
-        return f"Submitted for approval: {record}."
+        return ensure_full_stop(f"Submitted for approval: {record}")
 
 
 class Reject(DecisionForm):
@@ -232,7 +233,7 @@ class Reject(DecisionForm):
         was_draft = record.status == SuggestionStatus.DRAFT
         code = data["code"] or RejectCode.OTHER
         transitions.reject(record, reason=data["reason"], code=code, version=data["version"], by=by)
-        return f"{'Discarded' if was_draft else 'Rejected'}: {record}."
+        return ensure_full_stop(f"{'Discarded' if was_draft else 'Rejected'}: {record}")
 
 
 class Snooze(DecisionForm):
@@ -265,7 +266,7 @@ class Snooze(DecisionForm):
     def decide(self, record: Suggestion, by: User) -> str:
         data = self.cleaned_data
         transitions.snooze(record, data["at"] or self.snooze_times[data["until"]], by=by)
-        return f"Snoozed until {format_moment(record.snoozed_until)}: {record}."
+        return ensure_full_stop(f"Snoozed until {format_moment(record.snoozed_until)}: {record}")
 
 
 def snooze_times(now: datetime) -> dict[str, datetime]:
@@ -295,7 +296,7 @@ class PutBack(DecisionForm):
 
     def decide(self, record: Suggestion, by: User) -> str:
         transitions.restore_rejected(record, by=by)
-        return f"Back in the queue: {record}."
+        return ensure_full_stop(f"Back in the queue: {record}")
 
 
 class Undo(DecisionForm):
@@ -310,7 +311,7 @@ class Undo(DecisionForm):
 
     def decide(self, record: Suggestion, by: User) -> str:
         transitions.undo(record, by=by)
-        return f"Undone. Back in the queue: {record}."
+        return ensure_full_stop(f"Undone. Back in the queue: {record}")
 
 
 class ReportOutcome(DecisionForm):
@@ -334,7 +335,7 @@ class ConfirmDelivered(ReportOutcome):
 
     def decide(self, record: Suggestion, by: User) -> str:
         transitions.settle_unknown_outcome(record, happened=True, by=by)
-        return f"Marked as delivered: {record}."
+        return ensure_full_stop(f"Marked as delivered: {record}")
 
 
 class RetryUndelivered(ReportOutcome):
@@ -348,4 +349,4 @@ class RetryUndelivered(ReportOutcome):
         transitions.settle_unknown_outcome(record, happened=False, by=by)
         if record.status == SuggestionStatus.FAILED:
             raise ApprovedButFailed(f"The retry failed: {record.error_message}")
-        return f"Sent again: {record}."
+        return ensure_full_stop(f"Sent again: {record}")

@@ -15,6 +15,7 @@ from django.urls import reverse
 from crm.exceptions import ActionRefused
 from crm.models import Client, User
 from crm.screens.pickers import RecordChoiceField
+from crm.text.cleaning import ensure_full_stop
 from inbox.models import Thread
 from leads.models import Lead
 from suggestions import transitions
@@ -141,7 +142,7 @@ def propose_view(request: HttpRequest, site: admin.AdminSite) -> HttpResponse:
     form = ProposeForm(sent, type=type, user=request.user, initial=records_from_query(query_params, request.user))
     as_draft = "as_draft" in request.POST
     if form.is_bound and form.is_valid() and (suggestion := form.propose(as_draft=as_draft)):
-        messages.success(request, f"{'Saved as a draft' if as_draft else 'Proposed'}: {suggestion}.")
+        messages.success(request, ensure_full_stop(f"{'Saved as a draft' if as_draft else 'Proposed'}: {suggestion}"))
         return HttpResponseRedirect(reverse("admin:suggestions_suggestion_change", args=[suggestion.pk]))
     query_params.pop("type")
     context |= {

@@ -67,7 +67,7 @@ def cancel_or_undo(decision: Decision) -> str:
     if execution.state == ExecutionState.QUEUED:
         kind.withdraw(execution)
         set_state(execution, ExecutionState.CANCELLED, finished_at=timezone.now())
-        return f"Cancelled before it happened: {suggestion.get_type_display().lower()}"
+        return f"Approval undone: {kind.sentence(decision.parse_approved(), suggestion)}"
     if execution.state == ExecutionState.SUCCEEDED:
         kind.undo(suggestion, by=decision.actor)
         set_state(execution, ExecutionState.UNDONE)

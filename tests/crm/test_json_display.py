@@ -4,6 +4,7 @@ import pytest
 from django.template.loader import get_template
 
 from crm.screens.json_forms.display import describe_value, flatten_value, value_changes, value_text
+from crm.screens.json_forms.inputs import build_input
 
 DRIVER = {
     "type": "object",
@@ -96,3 +97,20 @@ def test_changes_name_what_differs():
     ]
     assert value_changes([], ["x"], None, "tags") == [("tags", "", "x")]
     assert value_changes({}, CAR, AUTO, "auto data")[0] == ("auto data · VIN", "", "1HGCM82633A004352")
+
+
+@pytest.mark.parametrize(
+    ("choice", "label"),
+    [
+        ("in person", "In person"),
+        ("sms", "SMS"),
+        ("brick_veneer", "Brick veneer"),
+        ("eBay", "eBay"),
+        ("rv", "RV"),
+        (5, "5"),
+    ],
+)
+def test_choice_is_shown_as_a_label(choice, label):
+    schema = {"enum": [choice]}
+    assert build_input(schema).widget.choices[1:] == [(str(choice), label)]
+    assert describe_value(choice, schema).text == label

@@ -5,6 +5,7 @@ import re
 import pytest
 from django.contrib import admin
 from django.db import connection
+from django.template.loader import get_template
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -33,6 +34,13 @@ def test_odd_parameters_never_break_a_list(ada, label):
     known = [*screen.filterset_class.base_filters, "after", "before", "order", "cf.a", "p", "all", "e", "show", "edit"]
     for text in ("a\x00b", "'\"%_\\<\u202e", "1e999999999", "0001-01-01", "me"):
         assert page.get(url(label), dict.fromkeys(known, text)).status_code == 200, text
+
+
+@pytest.mark.parametrize("label", SCREENS)
+def test_cells_on_a_phone_have_the_headings_of_the_table(label):
+    screen = SCREENS[label]
+    cell_labels = re.findall(r'data-l="([^"]*)"', get_template(screen.row_template).template.source)
+    assert set(cell_labels) <= {column.label for column in screen.columns}
 
 
 @pytest.mark.parametrize("label", SCREENS)

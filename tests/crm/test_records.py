@@ -1,7 +1,7 @@
 """Transitions of any record, and their history."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.contrib.messages import get_messages
@@ -14,7 +14,7 @@ from ai_log.models import AIInteraction
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors_as_invalid_input
 from crm.models import ActivityLog, ActorType, Client, ContactClient, Project, User
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
-from crm.records.history import load_history
+from crm.records.history import display_value, load_history
 from crm.records.transitions import add_note, assign, create, permission_name, purge, restore, soft_delete
 from leads.models import ContactLead, Lead, LeadStatus, Task
 from leads.transitions import add_tag, change_status
@@ -509,7 +509,16 @@ def test_history_page_shows_owner_names_and_booleans(as_max, ann, max):
     link = ContactClient.objects.create(client=make_client(), contact=contact, is_primary=True)
     ContactClient.objects.filter(pk=link.pk).update(is_primary=False)
     link.refresh_from_db()
-    assert load_history(link)[0].fields == [("is primary", "yes", "no")]
+    assert load_history(link)[0].fields == [("is primary", "Yes", "No")]
+
+
+def test_history_writes_dates_like_every_page():
+    lead = make_lead(expected_close_date=date(2026, 3, 5))
+    Lead.objects.filter(pk=lead.pk).update(expected_close_date=None, closed_at=None)
+    lead.refresh_from_db()
+    assert load_history(lead)[0].fields == [("expected close date", "5 Mar 2026", None)]
+    moment = datetime(2026, 3, 5, 9, 7, tzinfo=UTC)
+    assert display_value(Lead._meta.get_field("closed_at"), moment) == "5 Mar 2026, 09:07"
 
 
 # Creating

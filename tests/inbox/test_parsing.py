@@ -12,6 +12,7 @@ from inbox.incoming.parsing import (
     MAX_REFERENCES,
     NotAnEmail,
     ParsedEmail,
+    make_snippet,
     normalize_subject,
     parse_email,
 )
@@ -210,3 +211,8 @@ def test_overlong_message_id_is_hashed_consistently():
 def test_snippet_excludes_quoted_text():
     body = "Yes, please.\r\n\r\nOn 2 Nov 2026, at 10:00, Ann <ann@agency.example> wrote:\r\n> Shall I?\r\n"
     assert parse_email(raw_email("From: a@example.com", body=body)).snippet == "Yes, please."
+
+
+def test_cut_snippet_ends_with_an_ellipsis():
+    assert make_snippet("word " * 39) == "word " * 38 + "word"
+    assert make_snippet("word " * 100) == "word " * 39 + "word…"

@@ -64,7 +64,7 @@ REASONS = [
     ("I want to cancel the policy and get a refund.", "says “cancel”, “refund”"),
     ("We are not happy with the service.", "says “not happy”"),
     ("Please call me as soon as possible, it is about the truck.", "says “as soon as possible”"),
-    ("Please send me the certificate for the warehouse.", "no word weighs either way"),
+    ("Please send me the certificate for the warehouse.", "no positive or negative words"),
     ("Nobody called me and this is the third time.", "says “nobody called”, “third time”"),
 ]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -16,7 +16,13 @@ from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import ActivityLog
 from crm.records.activity import SYSTEM_ACTOR
 from leads.models import Lead, LeadStatus, ScoringPolicy
-from leads.scoring.explanation import DEFAULT_SIGNAL_WEIGHTS, break_down_score, score_explanation, validate_signal
+from leads.scoring.explanation import (
+    DEFAULT_SIGNAL_WEIGHTS,
+    break_down_score,
+    detail_text,
+    score_explanation,
+    validate_signal,
+)
 from leads.scoring.rescoring import preview_tier_changes, rescore_all_leads, rescore_leads
 from leads.transitions import activate_policy, add_signals, change_status, create_policy_version, set_tier_override
 from tests.cast import make_lead, page_text
@@ -320,3 +326,20 @@ def test_lead_with_100000_signals_is_scored_and_page_is_truncated(as_max):
 def test_valid_signal_fields_are_kept():
     signal = validate_signal(make_signal(count=3, value=12.5, note="By phone."), timezone.now())
     assert (signal["count"], signal["value"], signal["note"]) == (3, 12.5, "By phone.")
+
+
+@pytest.mark.parametrize(
+    ("signal_type", "key", "detail", "text"),
+    [
+        ("budget_mentioned", "value", 70000, "$70,000"),
+        ("budget_mentioned", "value", 1234.5, "$1,234.5"),
+        ("fit", "value", 1.0, "100 %"),
+        ("fit", "value", 0.75, "75 %"),
+        ("multiple_stakeholders", "count", 2, "2 in all"),
+        ("urgency_detected", "value", 3, "3"),
+        ("fit", "note", "Auto for an individual", "Auto for an individual"),
+        ("fit", "value", {"a": 1}, "{'a': 1}"),
+    ],
+)
+def test_detail_of_a_signal_is_written_for_reading(signal_type, key, detail, text):
+    assert detail_text(signal_type, key, detail) == text

@@ -15,7 +15,7 @@ def test_proposed_suggestion_is_pending_and_on_lead_timeline(db):
     suggestion = make_suggestion()
     assert suggestion.status == SuggestionStatus.PENDING
     line = ActivityLog.objects.on_timeline_of(suggestion.lead).get(target_id=suggestion.pk)
-    assert line.summary == "Create task “Call back” for no one yet."
+    assert line.summary == "Create task “Call back”, unassigned."
 
 
 def test_content_is_normalised(db):

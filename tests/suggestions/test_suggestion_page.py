@@ -41,7 +41,7 @@ def test_page_shows_action_reason_and_evidence(as_max):
     suggestion = make_complete_suggestion()
     shown = page_text(as_max.get(page_url(suggestion)))
     for words in (
-        "Create task “Call back” for no one yet.",
+        "Create task “Call back”, unassigned.",
         "They asked for it.",
         "“go ahead”",
         "83 %",

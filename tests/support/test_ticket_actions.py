@@ -29,7 +29,7 @@ def test_opened_ticket_has_number_creator_and_due_times(ann):
     assert ticket.number > 1_000
     assert ticket.created_by == "Ann"
     assert (ticket.first_response_due_at, ticket.resolve_due_at) == compute_due_times("urgent", ticket.created_at)
-    assert ActivityLog.objects.on_timeline_of(ticket.client)[0].summary == f"Ticket {ticket} opened"
+    assert ActivityLog.objects.on_timeline_of(ticket.client)[0].summary == f"Ticket “{ticket}” opened"
 
 
 def test_ticket_numbers_are_unique(ann):

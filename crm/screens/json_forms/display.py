@@ -9,7 +9,7 @@ from typing import Any, Self
 from django.utils.dateparse import parse_date, parse_datetime
 
 from crm.records.local_time import format_day, format_moment, in_agency_zone
-from crm.screens.json_forms.schema import VERSION_KEY, Schema, ordered_properties, property_label
+from crm.screens.json_forms.schema import VERSION_KEY, Schema, choice_label, ordered_properties, property_label
 
 ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 CURRENCY_UNITS = frozenset("$€£¥")
@@ -60,7 +60,7 @@ def value_text(value: Any, schema: Schema) -> str:
         return with_unit(number_text(value, is_money=schema.get("unit") in CURRENCY_UNITS), schema.get("unit", ""))
     if isinstance(value, list):
         return ", ".join(value_text(one, schema.get("items", {})) for one in value)
-    return moment_text(str(value))
+    return choice_label(value) if value in schema.get("enum", ()) else moment_text(str(value))
 
 
 def number_text(value: float, *, is_money: bool) -> str:

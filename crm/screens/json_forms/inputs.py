@@ -17,7 +17,13 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 
 from crm.records.local_time import in_agency_zone
-from crm.screens.json_forms.schema import Schema, is_datetime_list, json_value_text, ordered_properties
+from crm.screens.json_forms.schema import (
+    Schema,
+    choice_label,
+    is_datetime_list,
+    json_value_text,
+    ordered_properties,
+)
 from crm.text.cleaning import normalize_line_ends
 from crm.text.numbers import parse_typed_number
 from crm.text.vins import normalize_vin
@@ -327,7 +333,7 @@ def build_input(
     field_class = input_class(schema)
     help_text = schema.get("description", "")
     if choices is None and "enum" in schema:
-        choices = {str(value): str(value) for value in schema["enum"]}
+        choices = {str(value): choice_label(value) for value in schema["enum"]}
     if choices is not None:
         blank = None if is_required else schema.get("blank", NO_CHOICE_LABEL)
         widget: forms.Widget = forms.Select(choices=select_options(choices, value, blank))

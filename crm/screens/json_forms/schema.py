@@ -17,6 +17,7 @@ from typing import Any
 Schema = dict[str, Any]
 # The version of the schema that saved data was written under.
 VERSION_KEY = "schema_version"
+MAX_ABBREVIATION_LENGTH, VOWELS = 4, frozenset("aeiouy")
 
 
 def ordered_properties(schema: Schema) -> dict[str, Schema]:
@@ -31,6 +32,15 @@ def ordered_properties(schema: Schema) -> dict[str, Schema]:
 def property_label(key: str, schema: Schema) -> str:
     """Return the title of a property, or its key as words."""
     return schema.get("title") or key.replace("_", " ").strip().capitalize()
+
+
+def choice_label(value: Any) -> str:
+    """Return a choice of an `enum` for reading: "in person" as "In person", "sms" as "SMS", "eBay" as it is."""
+    text = str(value).replace("_", " ").strip()
+    if text != text.lower():
+        return text
+    is_abbreviation = len(text) <= MAX_ABBREVIATION_LENGTH and text.isalpha() and not set(text) & VOWELS
+    return text.upper() if is_abbreviation else text[:1].upper() + text[1:]
 
 
 def is_object(schema: Schema) -> bool:

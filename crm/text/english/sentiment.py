@@ -188,7 +188,9 @@ def detect_sentiment(text: str) -> SentimentResult | None:
         return SentimentResult(POSITIVE, explain_sentiment(sentences, 1))
     if compound <= -SENTIMENT_THRESHOLD:
         return SentimentResult(NEGATIVE, explain_sentiment(sentences, -1))
-    return SentimentResult(NEUTRAL, "its words balance out" if any(sentences) else "no word weighs either way")
+    return SentimentResult(
+        NEUTRAL, "positive and negative words cancel out" if any(sentences) else "no positive or negative words"
+    )
 
 
 def normalize_score(sentence: list[tuple[str, float]]) -> float:

@@ -140,7 +140,7 @@ def test_long_thread_subject_is_truncated_in_summary(ann):
     Thread.objects.filter(pk=suggestion.thread_id).update(subject="Z" * 500)
     kind = KINDS["REPLY"]
     said = kind.sentence(kind.parse_content(suggestion.suggested_content), suggestion)
-    assert said == f"Reply to the last sender in “{'Z' * 119}…”."
+    assert said == f"Reply in “{'Z' * 119}…”."
 
 
 def test_reply_goes_to_merged_thread(smtp_sink, thread, ann):

@@ -56,7 +56,7 @@ def test_approved_email_is_delivered_once(smtp_sink, lead, ann):
     text = mail.get_body(("plain",)).get_content()
     assert text == shown["Text"] + "\n" == "Dear Dr. Lee Lead,\n\nhere it is.\n\nAnn\n"
     assert (mail["From"], mail["To"]) == (shown["From"], shown["To"])
-    assert mail["Reply-To"] == f"Ann <{shown['Answers go to']}>"
+    assert mail["Reply-To"] == f"Ann <{shown['Reply-to']}>"
     message = Message.objects.get()
     assert mail["Message-ID"] == message.message_id
     assert suggestion.status == SuggestionStatus.APPROVED
