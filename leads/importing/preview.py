@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -142,7 +143,7 @@ def read_samples(reader: LeadReader, rows: list[CsvRow]) -> tuple[dict[str, str]
         if len(samples) < SAMPLE_ROW_COUNT:
             samples.append(
                 {
-                    name: str(value)
+                    name: f"{value:f}" if isinstance(value, Decimal) else str(value)
                     for name, value, default in zip(LEAD_COLUMNS, values, reader.defaults, strict=True)
                     if name not in TECHNICAL_COLUMNS and value != default and value not in EMPTY_JSON
                 }
