@@ -72,15 +72,21 @@ MATCH_KEYS_SQL = """
      WHERE record_key <> '' AND leads.deleted_at IS NULL
            AND (%(is_chosen)s OR lower(leads.contact_name) = lower(imported.contact_name))
 """
-# An import gives its activities the IDs of its leads, which begin with the time: the primary key finds them.
-MATCH_FORMER_IMPORT_SQL = """
-    INSERT INTO imported_matches
-    SELECT imported.number, 'file', 0, leads.id, NULL
+# An import gives its activities the IDs of its leads, which begin with the time: the primary key finds them. They get a
+# table of their own with statistics, because the planner cannot guess their number.
+COLLECT_FORMER_ROWS_SQL = """
+    CREATE TEMPORARY TABLE formerly_imported ON COMMIT DROP AS
+    SELECT (log.metadata ->> 'line')::bigint AS line, log.target_id AS lead_id
       FROM unnest(%(imports)s::text[], %(firsts)s::uuid[], %(lasts)s::uuid[]) AS former (import, first, last)
       JOIN activity_logs AS log ON log.id BETWEEN former.first AND former.last
-      JOIN imported_rows AS imported ON imported.line = (log.metadata ->> 'line')::bigint
-      JOIN leads ON leads.id = log.target_id AND leads.deleted_at IS NULL
-     WHERE log.target_type = 'leads.lead' AND log.metadata ->> 'import' = former.import
+     WHERE log.target_type = 'leads.lead' AND log.metadata ->> 'import' = former.import;
+    ANALYZE formerly_imported
+"""
+MATCH_FORMER_ROWS_SQL = """
+    INSERT INTO imported_matches
+    SELECT imported.number, 'file', 0, leads.id, NULL
+      FROM formerly_imported JOIN imported_rows AS imported USING (line)
+      JOIN leads ON leads.id = lead_id AND leads.deleted_at IS NULL
 """
 # Within the file: %(same)s is what the rows share. Closed rows may repeat: they are several deals of a customer.
 MATCH_WITHIN_FILE_SQL = """
@@ -179,13 +185,14 @@ def find_duplicates(
         cursor.execute(MATCH_KEYS_SQL, {"key": key, "is_chosen": is_key_chosen})
     if former:
         cursor.execute(
-            MATCH_FORMER_IMPORT_SQL,
+            COLLECT_FORMER_ROWS_SQL,
             {
                 "imports": [name for name, _ in former],
                 "firsts": [lowest_id_at(moment - MAX_IMPORT_DURATION) for _, moment in former],
                 "lasts": [lowest_id_at(moment + ID_RESOLUTION) for _, moment in former],
             },
         )
+        cursor.execute(MATCH_FORMER_ROWS_SQL)
     match_phones(cursor, key, region)
     for reason, rank, filled, same, condition in WITHIN_FILE:
         cursor.execute(

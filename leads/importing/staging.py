@@ -13,7 +13,10 @@ STAGING_CHUNK_SIZE = 50_000
 LEAD_COLUMN_NAMES = ", ".join(Lead._meta.get_field(field).column for field in LEAD_COLUMNS)
 
 # Temporary tables are not written to the WAL, and disappear with the transaction.
-DROP_STAGING_SQL = "DROP TABLE IF EXISTS pg_temp.imported_rows, pg_temp.imported_matches, pg_temp.imported_duplicates"
+DROP_STAGING_SQL = """
+    DROP TABLE IF EXISTS pg_temp.imported_rows, pg_temp.imported_matches, pg_temp.imported_duplicates,
+                         pg_temp.formerly_imported
+"""
 CREATE_STAGING_SQL = f"""
     CREATE TEMPORARY TABLE imported_rows ON COMMIT DROP AS
     SELECT 0::bigint AS number, 0::bigint AS line, ''::text AS cells, ''::text AS phone_key, ''::text AS record_key,

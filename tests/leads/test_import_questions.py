@@ -154,7 +154,7 @@ def test_letters_that_two_encodings_explain_are_asked(write_file):
 
 
 def test_preview_holds_mapping_reasons_and_sample_rows(write_file, max):
-    path = write_file("Name,Owner,Shoe size,Value\nAnn,max,42,1.5\nBob,max,43,2.5\nCid,,,\nDora,,,\n")
+    path = write_file("Name,Owner,Shoe size,Value\nAnn,max,42,1.5\nBob,max,43,50\nCid,,,\nDora,,,\n")
     preview = import_leads(path, by=SYSTEM_ACTOR, dry_run=True, column_fields={"Shoe size": "notes"}).preview
     assert {one.field: (one.source, one.reason) for one in preview.mappings} == {
         "contact_name": ("Name", "by its name"),
@@ -163,7 +163,7 @@ def test_preview_holds_mapping_reasons_and_sample_rows(write_file, max):
         "estimated_value": ("Value", "by its name"),
     }
     assert [sample["contact_name"] for sample in preview.samples] == ["Ann", "Bob", "Cid"]
-    assert preview.samples[0]["estimated_value"] == "1.5"
+    assert [sample.get("estimated_value") for sample in preview.samples] == ["1.5", "50", None]
 
 
 def test_command_asks_and_takes_the_answers(write_file):
