@@ -133,8 +133,7 @@ def parse_email(raw: bytes) -> ParsedEmail:
     if len(raw) > MAX_EMAIL_BYTES:
         raise NotAnEmail(f"The email has {len(raw):,} bytes; the limit is {MAX_EMAIL_BYTES:,} bytes.")
     message = email.message_from_bytes(mend_source(raw))
-    head = read_headers(message)
-    if not head:
+    if not (head := read_headers(message)):
         raise NotAnEmail("The file is not an email: it has no headers.")
     content = read_content(message)
     text, html = render_bodies(content)

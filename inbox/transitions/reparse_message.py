@@ -34,6 +34,7 @@ def reparse_message(message: Message, own_addresses: frozenset[str]) -> bool:
     thread = Thread.everything.select_for_update().get(pk=message.thread_id)
     was = [getattr(message, name) for name in REREAD_COLUMNS]
     identifiers = message.in_reply_to, message.references
+    misread = set(external_participants(message, own_addresses))
     owners = OwnerLookup(set(mail.participants) - own_addresses)
     message.nature = classify_message(mail, own_addresses, owners.owners_by_address)
     copy_content(message, mail)
@@ -43,8 +44,9 @@ def reparse_message(message: Message, own_addresses: frozenset[str]) -> bool:
     if was == [getattr(message, name) for name in REREAD_COLUMNS]:
         return False
     message.save(update_fields=[*REREAD_COLUMNS, "updated_at"])
+    misread -= {person for one in thread.messages.defer("body_text", "body_html") for person in one.participants}
     people = [*thread.participant_emails, *external_participants(message, own_addresses)]
-    thread.participant_emails = list(dict.fromkeys(people))[:MAX_PARTICIPANTS]
+    thread.participant_emails = [one for one in dict.fromkeys(people) if one not in misread][:MAX_PARTICIPANTS]
     forget_sentiment_of(thread, message)
     recount_threads([thread])
     store_threads([thread])

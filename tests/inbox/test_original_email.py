@@ -58,11 +58,12 @@ def test_missing_original_gives_a_sentence(box, as_max):
 def test_email_is_read_again(box):
     message = receive(box, RAW, origin="a")
     Message.objects.update(body_text="misread", from_email="", from_name="", subject="?")
-    Thread.objects.update(participant_emails=[])
+    Message.objects.update(from_email="misread@x.example")
+    Thread.objects.update(participant_emails=["misread@x.example", "eve@example.com"])
     assert reread() == "1 email read again: 1 changed, 0 could not be read.\n"
     message.refresh_from_db()
     assert (message.body_text.strip(), message.from_email, message.subject) == ("Body of a", LEE, "Roof")
-    assert Thread.objects.get().participant_emails == [LEE]
+    assert Thread.objects.get().participant_emails == ["eve@example.com", LEE]
     assert reread() == "1 email read again: 0 changed, 0 could not be read.\n"
 
 
