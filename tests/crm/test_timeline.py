@@ -250,7 +250,7 @@ def test_ticket_of_a_lead_is_on_the_timeline_of_the_lead(ann):
     ticket = make_ticket(client=None, lead=lead, subject="Wrong form")
     add_ticket_note(ticket, "Sent the right one.", internal=True, by=ann)
     text = "\n".join(summaries(ann, lead))
-    assert "Wrong form opened" in text and "Sent the right one." in text
+    assert "Wrong form” opened" in text and "Sent the right one." in text
 
 
 def test_ticket_page_hides_the_activity_of_a_hidden_customer(as_ann, bob):
