@@ -16,7 +16,7 @@ from ai_log.models import AIInteraction
 from ai_log.usage.screen import resolve_period
 from crm.exceptions import InvalidInput, NotPermitted
 from crm.middleware import ReaderTimeMiddleware
-from crm.models import User
+from crm.models import ActivityLog, User
 from crm.records import local_time
 from crm.records.transitions import save_preferences
 from crm.screens.json_forms.display import value_text
@@ -26,11 +26,11 @@ from inbox.drafts.replies import quote_message
 from inbox.email_templates.placeholders import sender_values
 from leads.filters import LeadFilter
 from leads.models import Lead, Task, TaskStatus
-from suggestions.kinds import schedule_call
+from suggestions.kinds import KINDS, schedule_call
 from suggestions.kinds.follow_up import next_call_times
 from support.dashboard import tickets_due_figure
 from support.models import SupportTicket
-from tests.cast import browser, make_lead, make_ticket, make_user, page_text
+from tests.cast import browser, make_lead, make_suggestion, make_ticket, make_user, page_text
 
 AFTERNOON = datetime(2026, 11, 3, 14, 5, 9)
 # In New York it is still the evening of the 29th, in Tokyo the morning of the 30th.
@@ -134,6 +134,16 @@ def test_texts_for_recipients_keep_the_agencys_time(read_in_tokyo):
     assert sender_values(None)["today"] == "29 November 2026"
     assert schedule_call.format_time(NOW) == "Sun 29 Nov 2026, 18:00 EST"
     assert schedule_call.event_times(NOW, 30)[0].tzinfo == ZoneInfo("America/New_York")
+
+
+@pytest.mark.django_db
+def test_log_keeps_the_agencys_formats(read_in_tokyo):
+    suggestion = make_suggestion(lead=make_lead(), suggested_content={"title": "Call", "dueOn": "2026-12-01"})
+    entry = ActivityLog.objects.filter(verb="proposed").get()
+    assert entry.summary.endswith("due 1 Dec 2026.")
+    kind = KINDS[suggestion.type]
+    sentence = kind.sentence(kind.parse_content(suggestion.suggested_content), suggestion)
+    assert sentence.endswith("due Dec 1, 2026.")
 
 
 @pytest.mark.django_db
