@@ -84,8 +84,8 @@ def open_report(
 ) -> Iterator[ImportReport]:
     """Open a report on the import of `path` that writes skipped rows to the file `errors`, if given.
 
-    Cells that did not fit go to the file `doubts_path`, one cell a row. They do not stand in the error file, whose rows
-    can be imported again: the leads of these cells are imported already.
+    Cells that did not fit go to the file `doubts_path`, one cell a row. The error file holds rows to import again, and
+    the leads of these cells are imported already.
 
     Raises:
         InvalidInput: a file cannot be written, or is the imported file itself.

@@ -2,6 +2,7 @@
 
 import random
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,6 +13,7 @@ from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import ActivityLog
 from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.arrival import split_columns
+from leads.importing.transitions import import_leads
 from leads.models import FeatureStanding, Lead, LeadSnapshot, PredictionFeature, PredictionModel, Rung
 from leads.prediction import training
 from leads.prediction.feature_transitions import decide_features
@@ -241,3 +243,8 @@ class TestImport:
         with pytest.raises(CommandError, match="in --known and in --later"):
             call_command("import_leads", path, known=["Last Call"], later=["Last Call"])
         assert not PredictionFeature.objects.exists()
+
+    def test_answers_need_their_permission_before_a_row_is_read(self, ann, tmp_path, monkeypatch):
+        monkeypatch.setattr("leads.importing.transitions.import_rows", None)
+        with pytest.raises(NotPermitted, match="may not confirm features"):
+            import_leads(Path(write_file(tmp_path / "crm.csv", HEADERS["as given"])), by=ann, known=["Lead Origin"])
