@@ -12,6 +12,7 @@ from django.utils import timezone
 from crm.models import Client, Contact, ContactClient, Project
 from crm.screens import filter_sheet
 from crm.screens.record_admin import RecordAdmin
+from crm.templatetags.crm import table_name
 from inbox.models import Message
 from inbox.transitions import add_to_thread
 from leads.models import ContactLead, Lead, Task
@@ -178,3 +179,11 @@ def test_agent_sees_own_and_unassigned_records_only(as_ann, ann, bob):
     for row in (Client.objects.get(name="His client"), Contact.objects.get(name="His stakeholder")):
         for rest in ("change/", "change/?edit=1", "history/", "do/note/"):
             assert as_ann.get(f"{url(row._meta.label_lower)}{row.pk}/{rest}").status_code in {302, 404}, (row, rest)
+
+
+@pytest.mark.parametrize(
+    ("table", "count", "name"),
+    [("support.supportticket", 2, "tickets"), ("inbox.thread", 1, "conversation"), ("gone.table", 1, "gone.table")],
+)
+def test_tables_are_named_in_words(table, count, name):
+    assert table_name(table, count) == name
