@@ -59,6 +59,7 @@ def test_thanks_and_acknowledgements_close(body):
         "Thanks, we accept",
         "Thanks for nothing",
         "Thanks. Interested",
+        "Thanks. Expensive",
         "Thanks, Monday",
         "Understood. Too expensive.",
         "Thanks!!! I think",
