@@ -110,7 +110,7 @@ def test_labels_and_choices_come_from_payload():
     fields = build_content_inputs(CallPayload, CONTENT, LabelCache())
     assert fields["content.until"].label == "Valid until"
     assert fields["content.meetingType"].label == "Meeting type"
-    assert fields["content.meetingType"].widget.choices == [("", "—"), ("phone", "phone"), ("video", "video")]
+    assert fields["content.meetingType"].widget.choices == [("", "—"), ("phone", "Phone"), ("video", "Video")]
     assert fields["content.to"].help_text == "One address a line."
     assert isinstance(fields["content.body"].widget, forms.Textarea)
     assert fields["content.until"].widget.input_type == "date"
