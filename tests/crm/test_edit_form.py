@@ -785,7 +785,7 @@ def test_date_time_list_has_an_input_for_each_and_spare_ones():
 def test_choices_are_labelled_and_a_removed_one_stays():
     field = build_input({"type": "string", "blank": "No one"}, "ann", choices={"bob": "Bob"})
     assert field.widget.choices == [("", "No one"), ("ann", "ann (no longer offered)"), ("bob", "Bob")]
-    assert build_input({"enum": ["a"]}, is_required=True).widget.choices == [("a", "a")]
+    assert build_input({"enum": ["a"]}, is_required=True).widget.choices == [("a", "A")]
 
 
 def test_boolean_with_a_default_is_a_checkbox():
