@@ -31,8 +31,15 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the long tests: the last ones are shared out among the processes, so that all end together."""
-    items.sort(key=lambda item: item.get_closest_marker("storm") is None)
+    """Begin with the long tests: the last ones are shared out among the processes, so that all end together.
+
+    Each process begins with its own part of the list, so the browser's tests stand where the second part begins.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("storm") is None and "end_to_end" not in item.path.parts)
+    in_browser = [item for item in items if item.get_closest_marker("browser")]
+    others = [item for item in items if not item.get_closest_marker("browser")]
+    middle = len(items) // 3
+    items[:] = [*others[:middle], *in_browser, *others[middle:]]
 
 
 @pytest.fixture(scope="session")
