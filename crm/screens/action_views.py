@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.text import capfirst
 
 from crm.exceptions import ActionRefused
 from crm.records import transitions
@@ -175,6 +176,6 @@ def make_deleted_row_action(model: type[models.Model], action: str, action_label
         def perform(self, record: models.Model, by: Any) -> str:
             getattr(transitions, action)(record, by=by)
             done = "restored" if action == "restore" else "permanently deleted"
-            return f"{str(model._meta.verbose_name).capitalize()} {done}."
+            return f"{capfirst(model._meta.verbose_name)} {done}."
 
     return DeletedRowAction

@@ -8,6 +8,7 @@ import django_filters
 from django import forms
 from django.db import models
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from crm.models import User
 from crm.records.base import lower_tags
@@ -72,7 +73,7 @@ class RelatedRecordFilter(django_filters.UUIDFilter):
 
     def __init__(self, model: type[models.Model], **kwargs: Any) -> None:
         self.related_model = model  # a FilterSet sets `model` on its filters
-        super().__init__(widget=forms.HiddenInput, label=str(model._meta.verbose_name).capitalize(), **kwargs)
+        super().__init__(widget=forms.HiddenInput, label=capfirst(model._meta.verbose_name), **kwargs)
 
     def filter(self, qs: models.QuerySet, value: Any) -> models.QuerySet:
         if value is None:

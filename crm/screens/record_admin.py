@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.module_loading import import_string
+from django.utils.text import capfirst
 from django.views.decorators.http import require_safe
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
@@ -129,7 +130,7 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
             request.POST = drop_invalid_keys(request.POST)
-        extra = {"title": str(self.opts.verbose_name_plural).capitalize(), **(extra_context or {})}
+        extra = {"title": capfirst(self.opts.verbose_name_plural), **(extra_context or {})}
         return super().changelist_view(request, extra)
 
     def filters_view(self, request: HttpRequest) -> HttpResponse:

@@ -11,7 +11,7 @@ TEMPLATES = [
         "Your insurance, {{first_name}}",
         """Hello {{first_name}},
 
-thank you for getting in touch with {{agency_name}}. My name is {{sender_name}}, and I look after your request from here on.
+Thank you for getting in touch with {{agency_name}}. My name is {{sender_name}}, and I look after your request from here on.
 
 To find the cover that fits you, I would like to ask you a few questions. It takes about fifteen minutes by phone. When would suit you this week?
 
@@ -43,7 +43,7 @@ Kind regards,
         "Your policy is up for renewal",
         """Hello {{first_name}},
 
-your policy will soon be up for renewal. Before it renews, I would like to make sure that it still fits.
+Your policy will soon be up for renewal. Before it renews, I would like to make sure that it still fits.
 
 Has anything changed over the past year: a new driver or vehicle, work on the house, a new address, new valuables? Each of these can change what you need, and what you pay.
 
@@ -59,7 +59,7 @@ Kind regards,
         "Shall we talk?",
         """Hello {{first_name}},
 
-some things are settled faster in a conversation than by mail. Could we talk for twenty minutes, by phone or here at our office, about where you stand and what you would like covered?
+Some things are settled faster in a conversation than by email. Could we talk for twenty minutes, by phone or here at our office, about where you stand and what you would like covered?
 
 Please send me two or three times that suit you, and I will confirm one of them.
 
@@ -73,7 +73,7 @@ Kind regards,
         "Our proposal for {{lead_name}}",
         """Hello {{first_name}},
 
-attached is our proposal. On one page it says what is covered, what it costs, and until when the offer holds.
+Attached is our proposal. On one page it says what is covered, what it costs, and until when the offer holds.
 
 Please read the limits and deductibles first: they matter more than the price. If you would like to go ahead, answer this mail and I will prepare the application.
 
@@ -87,7 +87,7 @@ Kind regards,
         "What we still need from you",
         """Hello {{first_name}},
 
-to finish your application I still need a few documents:
+To finish your application I still need a few documents:
 
 - the declarations page of your current policy
 - a copy of your driving licence or business registration
@@ -105,7 +105,7 @@ Kind regards,
         "May we quote for you again?",
         """Hello {{first_name}},
 
-some time ago we talked about your insurance, and you decided otherwise. I hope it has worked out well for you.
+Some time ago we talked about your insurance, and you decided otherwise. I hope it has worked out well for you.
 
 Prices and conditions have moved since then. If you like, I will compare your present policy with what we can offer today. It costs you nothing but a copy of the declarations page.
 

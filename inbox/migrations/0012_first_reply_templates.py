@@ -10,38 +10,38 @@ TEMPLATES = [
         "Reply: go ahead",
         "ACCEPTANCE",
         "Your go-ahead",
-        "thank you for your message. I am glad that you want to go ahead.\n\n[[next step, and what you need from them]]"
+        "Thank you for your message. I am glad that you want to go ahead.\n\n[[next step, and what you need from them]]"
         "\n\n[[questions and answers]]",
     ),
     (
         "Reply: decline",
         "DECLINE",
         "Your decision",
-        "thank you for your message, and for telling me how you have decided.\n\n[[questions and answers]]",
+        "Thank you for your message, and for telling me how you have decided.\n\n[[questions and answers]]",
     ),
     (
         "Reply: questions",
         "QUESTION",
         "Your questions",
-        "thank you for your message.\n\n[[questions and answers]]",
+        "Thank you for your message.\n\n[[questions and answers]]",
     ),
     (
         "Reply: document",
         "DOCUMENT",
         "The document you asked for",
-        "thank you for your message.\n\n[[questions and answers]]",
+        "Thank you for your message.\n\n[[questions and answers]]",
     ),
     (
         "Reply: objection",
         "OBJECTION",
         "Your concern",
-        "thank you for saying so openly.\n\n[[questions and answers]]\n\n[[what you can offer]]",
+        "Thank you for saying so openly.\n\n[[questions and answers]]\n\n[[what you can offer]]",
     ),
     (
         "Reply: call",
         "APPOINTMENT",
         "Our call",
-        "thank you for your message. I am happy to talk.\n\n[[day and time]]\n\n[[questions and answers]]",
+        "Thank you for your message. I am happy to talk.\n\n[[day and time]]\n\n[[questions and answers]]",
     ),
 ]
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from django.utils import timezone
+from django.utils.text import capfirst
 from pydantic import AwareDatetime, Field, field_serializer, field_validator, model_validator
 
 from crm.exceptions import InvalidInput, errors_as_invalid_input
@@ -151,7 +152,7 @@ def book_meeting(payload: ScheduleCallPayload, suggestion: Suggestion, *, by: Ac
     start = payload.suggestedTimes[0]
     thread = Thread(
         source=ThreadSource.MEETING,
-        subject=f"{upper_first(payload.meeting_name)}, {format_time(start)}",
+        subject=f"{capfirst(payload.meeting_name)}, {format_time(start)}",
         lead=suggestion.lead,
         client=suggestion.client,
         project=suggestion.project,
@@ -177,10 +178,6 @@ def known_addresses(suggestion: Suggestion) -> list[str]:
     target = suggestion.lead or suggestion.client
     found = getattr(target, "contact_email", None) or getattr(target, "email", None)
     return [found] if found else []
-
-
-def upper_first(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def format_time(at: datetime) -> str:
@@ -247,7 +244,7 @@ def build_invitation(payload: ScheduleCallPayload, suggestion: Suggestion, sende
     event.add("dtstamp", suggestion.reviewed_at or suggestion.created_at)
     event.add("dtstart", start)
     event.add("dtend", end)
-    event.add("summary", f"{upper_first(payload.meeting_name)} with {name}")
+    event.add("summary", f"{capfirst(payload.meeting_name)} with {name}")
     event.add("status", "CONFIRMED")
     if where := meeting_place(payload, suggestion):
         event.add("location", where)
