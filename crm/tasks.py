@@ -5,8 +5,10 @@ import logging
 from django.conf import settings
 from django.core.management import call_command
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import JobContext
-from procrastinate.jobs import Status
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
 
 logger = logging.getLogger(__name__)
 
@@ -22,14 +24,20 @@ async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
     manager = context.app.job_manager
     stalled_timeout = settings.PROCRASTINATE_WORKER_DEFAULTS["stalled_worker_timeout"]
     for job in await manager.get_stalled_jobs(seconds_since_heartbeat=stalled_timeout):
-        if job.attempts < MAX_ATTEMPTS:
-            logger.warning("The worker running %s died. The job is queued again.", job.call_string)
-            await manager.retry_job(job)
-        else:
-            logger.error(
-                "The worker running %s died %s times. The job is marked as failed.", job.call_string, job.attempts
-            )
-            await manager.finish_job(job, status=Status.FAILED, delete_job=False)
+        try:
+            await rescue_job(manager, job)
+        except ConnectorException:  # it ended after all; the others must not wait for it
+            logger.exception("The job %s could not be rescued.", job.call_string)
+
+
+async def rescue_job(manager: JobManager, job: Job) -> None:
+    """Queue `job` again; mark it as failed if too many workers died of it."""
+    if job.attempts < MAX_ATTEMPTS:
+        logger.warning("The worker running %s died. The job is queued again.", job.call_string)
+        await manager.retry_job(job)
+    else:
+        logger.error("The worker running %s died %s times. The job is marked as failed.", job.call_string, job.attempts)
+        await manager.finish_job(job, status=Status.FAILED, delete_job=False)
 
 
 @app.periodic(cron="20 3 * * *")

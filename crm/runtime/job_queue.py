@@ -1,10 +1,12 @@
-"""Queue jobs within the transaction that requests them."""
+"""Queue jobs within the transaction that requests them, and queue them again after a failure or a crash."""
 
 import logging
+from typing import Any
 
 from django.db import transaction
-from procrastinate.exceptions import AlreadyEnqueued
-from procrastinate.jobs import JobDeferrer
+from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
+from procrastinate.jobs import Job, JobDeferrer, Status
+from procrastinate.manager import JobManager
 
 logger = logging.getLogger(__name__)
 
@@ -16,3 +18,18 @@ def enqueue(task: JobDeferrer, **arguments: str | int | bool | list[str]) -> Non
             task.defer(**arguments)
     except AlreadyEnqueued:
         logger.debug("A job with this lock is already waiting: %s.", task.job.queueing_lock)
+
+
+class WorkerJobManager(JobManager):
+    """The jobs of a worker, of which one to be retried gives way to a waiting one with the same queueing lock.
+
+    The waiting job does the same work. The library refuses the retry, and would leave the first job running for ever:
+    with its lock, the waiting one would never begin.
+    """
+
+    async def retry_job(self, job: Job, *arguments: Any, **options: Any) -> None:
+        try:
+            await super().retry_job(job, *arguments, **options)
+        except UniqueViolation:
+            logger.info("Not retried, because a job with the same work is waiting: %s.", job.call_string)
+            await self.finish_job(job, status=Status.ABORTED, delete_job=False)

@@ -18,6 +18,8 @@ from procrastinate.contrib.django import DjangoApp, app, connector_params
 from procrastinate.exceptions import ConnectorException
 from procrastinate.psycopg_connector import PsycopgConnector
 
+from crm.runtime.job_queue import WorkerJobManager
+
 logger = logging.getLogger(__name__)
 
 CONNECTION_ERRORS = (ConnectorException, psycopg.OperationalError, OperationalError)
@@ -96,6 +98,7 @@ def _make_worker_app(concurrency: int) -> DjangoApp:
         worker_defaults=settings.PROCRASTINATE_WORKER_DEFAULTS,
         periodic_defaults=settings.PROCRASTINATE_PERIODIC_DEFAULTS,
     )
+    worker_app.job_manager = WorkerJobManager(connector)
     worker_app.tasks = app.tasks
     worker_app.periodic_registry = app.periodic_registry
     return worker_app

@@ -24,6 +24,13 @@ def defers_and_fails():
         raise ZeroDivisionError
 
 
+@app.task(name="tests.queues_its_successor", retry=1)
+def queues_its_successor(is_first):
+    if is_first:
+        app.configure_task("tests.queues_its_successor", lock="same", queueing_lock="same").defer(is_first=False)
+        raise ZeroDivisionError
+
+
 @app.task(name="tests.is_told_to_stop")
 def is_told_to_stop():
     os.kill(os.getpid(), signal.SIGTERM)

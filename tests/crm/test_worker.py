@@ -34,7 +34,7 @@ def execute_sql(sql, *values):
 
 
 def make_stalled_job(lock, *, attempts=0, silent_for=timedelta(hours=1)):
-    job = clear_sessions.configure(queueing_lock=lock).defer(timestamp=1)
+    job = clear_sessions.configure(lock=lock, queueing_lock=lock).defer(timestamp=1)
     [[worker]] = execute_sql(
         "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (%s) RETURNING id",
         timezone.now() - silent_for,
@@ -62,10 +62,18 @@ def test_jobs_of_dead_workers_are_rescued_and_rollback_removes_a_deferred_job():
     stalled = make_stalled_job("stalled")
     deadly = make_stalled_job("kills its worker", attempts=MAX_ATTEMPTS)
     alive = make_stalled_job("of a live worker", silent_for=timedelta(0))
+    # The work of one was queued again before its worker died, and the successor waits for its lock.
+    replaced, same = make_stalled_job("waits"), clear_sessions.configure(lock="waits", queueing_lock="waits")
+    successor = ProcrastinateJob.objects.filter(pk=same.defer(timestamp=1))
+    # One fails while such a successor waits.
+    failing = app.configure_task("tests.queues_its_successor", lock="same", queueing_lock="same").defer(is_first=True)
     app.configure_task("tests.defers_and_fails").defer()
     rescue_stalled_jobs.defer(timestamp=1)
     assert "deferred" in run_worker_until_empty()
     assert [job.get().status for job in (stalled, deadly, alive)] == ["succeeded", "failed", "doing"]
+    assert [job.get().status for job in (replaced, successor)] == ["aborted", "succeeded"]
+    [first, second] = ProcrastinateJob.objects.filter(task_name="tests.queues_its_successor").order_by("pk")
+    assert (first.pk, first.status, second.status) == (failing, "aborted", "succeeded")
     assert ProcrastinateJob.objects.get(task_name="tests.defers_and_fails").status == "failed"
     assert not ProcrastinateJob.objects.filter(task_name="tests.does_nothing").exists()
 
