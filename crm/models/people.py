@@ -52,6 +52,7 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         db_table = "users"
+        permissions = [("export_records", "Can export lists as files")]
         constraints = [
             models.CheckConstraint(
                 name="users_time_zone_valid",
