@@ -30,6 +30,7 @@ from crm.screens.export import ExportColumn, ListExport
 from crm.screens.json_forms.display import describe_value
 from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, Tab
+from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
 from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
@@ -79,7 +80,7 @@ class ContactInline(LinkInline):
 
 
 @admin.register(Client)
-class ClientAdmin(RecordAdmin):
+class ClientAdmin(MergeViewsMixin, RecordAdmin):
     form = ClientForm
     filterset_class = ClientFilter
     search_label = "Search by name, email or phone"
@@ -142,7 +143,7 @@ class ClientAdmin(RecordAdmin):
 
 
 @admin.register(Contact)
-class ContactAdmin(RecordAdmin):
+class ContactAdmin(MergeViewsMixin, RecordAdmin):
     form = ContactForm
     filterset_class = ContactFilter
     search_label = "Search by name, email, phone or title"

@@ -18,6 +18,7 @@ from crm.screens.export import ExportColumn, ListExport, visible_name
 from crm.screens.json_forms.display import ValueNode, describe_value
 from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, Tab
+from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import Order
 from crm.screens.pickers import LinkInline
 from crm.screens.record_admin import RecordAdmin
@@ -73,7 +74,7 @@ class StakeholderInline(LinkInline):
 
 
 @admin.register(Lead)
-class LeadAdmin(RecordAdmin):
+class LeadAdmin(MergeViewsMixin, RecordAdmin):
     form = LeadForm
     filterset_class = LeadFilter
     search_label = "Search by name, email, company, phone or VIN"
