@@ -10,6 +10,7 @@ from crm.models import ActivityLog
 from leads.models import Task
 from suggestions.models import Level, Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, discard_changes, reject, restore_rejected, undo
+from suggestions.transitions.propose import withdraw_without_consent
 from suggestions.transitions.state import NEXT_BEST_ACTION_AGENT
 from tests.cast import browser, make_lead, make_suggestion, make_user
 from tests.suggestions.full_suggestion import break_next_task
@@ -119,6 +120,20 @@ def test_model_is_not_asked_about_changed_suggestion(max):
     waiting = set(suggestions_to_improve(timezone.now()).values_list("pk", flat=True))
     assert unchanged.pk in waiting
     assert changed.pk not in waiting
+
+
+def test_consent_is_checked_against_changed_content(max):
+    """A call by phone that a person made a video call needs no consent to be phoned."""
+    suggestion = make_suggestion(SuggestionType.SCHEDULE_CALL)
+    codes = tuple(finding["code"] for finding in suggestion.findings)
+    approve(suggestion, by=max, content=suggestion.suggested_content | {"channel": "video"}, confirmed=codes)
+    undo(suggestion, by=max)
+    lead = suggestion.lead
+    lead.communications = {"phone": {"do_not_contact": True}}
+    lead.save()
+    assert withdraw_without_consent(lead, by=NEXT_BEST_ACTION_AGENT) == 0
+    discard_changes(suggestion, by=max)
+    assert withdraw_without_consent(lead, by=NEXT_BEST_ACTION_AGENT) == 1
 
 
 def test_draft_on_lead_page_says_that_changes_are_filled_in(as_max, max):
