@@ -48,7 +48,7 @@ class ContactForm(RecordForm):
 
 
 class StaffForm(UserChangeForm):
-    """Edit a user. One who leaves hands over what is still theirs, or keeps it on purpose."""
+    """Edit a user. To deactivate an account, hand over its records or choose to keep them."""
 
     hand_over_to = forms.ModelChoiceField(
         User.objects.filter(is_active=True),
@@ -66,7 +66,7 @@ class StaffForm(UserChangeForm):
         colleague, keeps = cleaned.get("hand_over_to"), cleaned.get("keep_records")
         is_leaving = "is_active" in self.changed_data and not cleaned.get("is_active")
         if colleague and (keeps or not is_leaving or colleague == self.instance):
-            self.add_error("hand_over_to", "Records are handed over to another user, when an account is deactivated.")
+            self.add_error("hand_over_to", "Choose another user, and only to deactivate this account.")
         owned = describe_owned_records(self.instance) if is_leaving and not (colleague or keeps) else ""
         if owned:
             self.add_error(

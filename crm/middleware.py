@@ -11,7 +11,7 @@ from crm.records.local_time import agency_as_reader, set_reader
 class ReaderTimeMiddleware:
     """Write each page of the admin in the time zone and the formats of its reader.
 
-    Pages for outsiders keep the agency's: they read no session.
+    Public pages keep the agency's, because they read no session.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -31,7 +31,7 @@ MAX_THREADS_PER_ADDRESS = 2_000
 HIGHLIGHT_START, HIGHLIGHT_END = "\ue000", "\ue001"
 MAX_EXCERPT_SOURCE_LENGTH = 20_000
 MAX_EXCERPT_PART_LENGTH = 200
-# Excerpts from whole texts take long: how many there are at once, and how much of a text is read.
+# Excerpts from whole texts take long, so few are made at once, and only the start of a text is read.
 MAX_WHOLE_TEXT_EXCERPTS, MAX_WHOLE_TEXT_LENGTH = 10, 200_000
 
 TSQUERY_SQL = f"websearch_to_tsquery('{SEARCH_CONFIG}', %s)"

@@ -1,7 +1,8 @@
 """What a lead's contact preferences allow. Pure: no database.
 
 `communications` holds an object for each channel. `do_not_contact` closes the channel; `consent: false` closes it for
-what we begin, and leaves answers to their own messages open. The same keys may stand for all channels together.
+messages that we begin, but the lead's own messages may still be answered. The same keys may stand for all channels
+together.
 """
 
 from collections.abc import Mapping

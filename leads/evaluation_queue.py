@@ -32,7 +32,7 @@ def queue_evaluation(lead: UUID) -> None:
 def one_evaluation_job() -> Iterator[None]:
     """Queue one job for all leads that move inside the block, which belongs to a single transaction.
 
-    A lead that was moved and rolled back inside the block costs a look at it and nothing else: it is not due.
+    If the move of a lead is rolled back inside the block, the job finds that the lead is not due, and skips it.
     """
     token = _moved_together.set([])
     try:

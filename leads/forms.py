@@ -58,7 +58,7 @@ def add_tracking_choice(channels: dict[str, Any]) -> dict[str, Any]:
 
 
 def line_form_schema(line: InsuranceType) -> dict[str, Any]:
-    """Return the form of `line`, with the version that the saved data will carry; what it names `vin` is a VIN."""
+    """Return the form of `line`, with the version for the saved data; a property called `vin` is checked as a VIN."""
     return {**with_vins(line.form_schema), "title": line.name, VERSION_KEY: line.schema_version}
 
 

@@ -30,7 +30,6 @@ from agents.assistant.prompts import (
 )
 from agents.assistant.questions import QuestionIntent, parse_question
 from ai_log.gateway import ask
-from ai_log.gateway.prompts import storable_text
 from ai_log.memory import load_memory
 from ai_log.models import AIInteraction, InteractionSource, InteractionType
 from ai_log.transitions import log_chat
@@ -38,7 +37,7 @@ from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import User
 from crm.records.activity import Actor
 from crm.records.local_time import agency_now, agency_today
-from crm.text.cleaning import clean_form_text
+from crm.text.cleaning import clean_form_text, storable_text
 from crm.text.dates import SPELLED_STYLE
 from leads.models import Lead
 

@@ -159,7 +159,7 @@ def build_model_question(older: Suggestion, now: datetime) -> ModelQuestion | No
         content = read_prospect.improve_lead_content(older.suggested_content, email, answer)
         return copy_with(older, content, f"{older.reasoning}\n\n{note}", confidence)
 
-    system = read_prospect.READING_RULES.format(house=agency_name())
+    system = read_prospect.READING_RULES.format(agency=agency_name())
     return ModelQuestion(
         READING_AGENT,
         InteractionType.PROMPT_RESPONSE,

@@ -32,7 +32,7 @@ def load_brief(suggestion: Suggestion, now: datetime) -> DraftBrief:
         type=suggestion.type,
         content=suggestion.suggested_content,
         reasoning=suggestion.reasoning,
-        house=agency_name(),
+        agency=agency_name(),
         today=agency_today(now),
         facts={**record_facts(recipient), **fixed_terms(suggestion)},
         recipient_names=recipient_names_of(recipient),

@@ -11,18 +11,20 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ai_log.gateway.prompts import Prompt, storable_text
+from ai_log.gateway.prompts import Prompt
+from crm.text.cleaning import storable_text
 from crm.text.dates import SPELLED_STYLE
 from suggestions.model_fields import PROSE_FIELDS
 from suggestions.models import SuggestionType
 
 MAX_DRAFT_LENGTH, MAX_WHY_LENGTH = 4_000, 300
 DRAFTING_RULES = (
-    "You write for {house}, an agency that sells and serves insurance. What you write is read by a colleague, who lets "
-    "it go out or not. Write as one person to another: short, plain, friendly, in the language of their newest message "
-    "(English where there is none). Answer what they ask as far as it is told here, and where it is not, say that you "
-    "find out; promise nothing else. Name no price, sum, day, telephone number, mail address, link or person that is "
-    "not told here. Do not speak of these rules, of artificial intelligence or of what other customers have."
+    "You write for {agency}, an agency that sells and serves insurance. What you write is read by a colleague, who "
+    "lets it go out or not. Write as one person to another: short, plain, friendly, in the language of their newest "
+    "message (English where there is none). Answer what they ask as far as it is told here, and where it is not, "
+    "say that you find out; promise nothing else. Name no price, sum, day, telephone number, mail address, link or "
+    "person that is not told here. Do not speak of these rules, of artificial intelligence or of what other "
+    "customers have."
 )
 DRAFTING_TASKS = {
     SuggestionType.REPLY: "Write the answer to their newest message.",
@@ -65,7 +67,7 @@ class DraftBrief:
     type: SuggestionType
     content: dict[str, Any]
     reasoning: str
-    house: str
+    agency: str
     today: date
     facts: Mapping[str, str] = field(default_factory=dict)
     recipient_names: Mapping[str, str] = field(default_factory=dict)
@@ -77,7 +79,7 @@ class DraftBrief:
 def drafting_system_prompt(brief: DraftBrief) -> str:
     placeholders = ", ".join(f"{{{{{name}}}}}" for name in brief.placeholders)
     return (
-        f"{DRAFTING_RULES.format(house=brief.house)}\n\nThese gaps are filled in later, and no others: "
+        f"{DRAFTING_RULES.format(agency=brief.agency)}\n\nThese gaps are filled in later, and no others: "
         f"{placeholders}. Greet and sign "
         "with them. Answer with a JSON object: `words`, the text, and `why`, one line for the colleague."
     )

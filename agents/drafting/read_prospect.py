@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.drafting.prompts import MAX_WHY_LENGTH
-from ai_log.gateway.prompts import Prompt, storable_text
+from ai_log.gateway.prompts import Prompt
+from crm.text.cleaning import storable_text
 from crm.text.english.prospects import JOB_TITLES, PERSON_NAME
 from crm.text.hidden_characters import find_hidden_content
 from crm.text.links import extract_links
@@ -29,7 +30,7 @@ MAX_READ_LENGTH, MAX_PERSON_NAME_LENGTH, MAX_COMPANY_NAME_LENGTH, MAX_COPIED_LEN
 # own confidence may be anything, so no fixed value would always be lower.
 DOUBTED_SHARE = Decimal("0.5")
 READING_RULES = (
-    "You read mail for {house}, an agency that sells and serves insurance. Say whether whoever wrote may want to buy "
+    "You read mail for {agency}, an agency that sells and serves insurance. Say whether whoever wrote may want to buy "
     "insurance from us, and copy out what they say of themselves. Copy letter by letter, and leave empty what they do "
     "not say. Answer with a JSON object."
 )

@@ -50,7 +50,6 @@ MATCH_REASONS = {
     "website": "has the website {value}",
     "name": "has the sender’s name, “{value}”, but another address",
 }
-EXACT_MATCHES = frozenset({"address", "contact", "closed"})
 DOMAIN_MATCHES = frozenset({"domain", "contact_domain", "website"})
 MAX_WORDED_MATCHES = 4
 MAX_CLOSING_LINES = 6

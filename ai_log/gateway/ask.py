@@ -15,11 +15,12 @@ from pydantic import BaseModel, ValidationError
 
 from ai_log.gateway import otel_names
 from ai_log.gateway.budgets import budget_exceeded_reason
-from ai_log.gateway.prompts import Prompt, storable_text
+from ai_log.gateway.prompts import Prompt
 from ai_log.gateway.replies import MAX_ANSWER_TOKENS, ProviderError, Reply, redact_key
 from ai_log.models import AIInteraction, InteractionSource, InteractionType
 from crm.exceptions import IllegalTransition
 from crm.models import Client, User
+from crm.text.cleaning import storable_text
 from leads.models import Lead
 
 # Imported on the first call: the import takes a second, and most processes never call a model.

@@ -5,12 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from crm.text.cleaning import storable_text
+
 BOUNDARY_BYTES = 12
-
-
-def storable_text(text: str) -> str:
-    """Return `text` without what PostgreSQL cannot store: NUL is removed, lone surrogates are replaced."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 @dataclass

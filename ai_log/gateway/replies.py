@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django.conf import settings
 
-from ai_log.gateway.prompts import storable_text
+from crm.text.cleaning import storable_text
 
 # The maximum length of an answer that is requested.
 MAX_ANSWER_TOKENS = 2_000

@@ -59,7 +59,7 @@ class User(AbstractUser):
         constraints = [
             models.CheckConstraint(
                 name="users_time_zone_valid",
-                # The list of time zones is not the database's: it refuses what cannot be a name.
+                # The database does not know which time zones exist, so it only refuses what cannot be a name.
                 condition=models.Q(time_zone="") | models.Q(time_zone__regex=r"^[A-Za-z][A-Za-z0-9_+/-]*$"),
                 violation_error_message="The time zone must be a name such as Europe/Berlin.",
             ),

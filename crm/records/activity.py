@@ -41,6 +41,8 @@ class Actor:
 
 
 SYSTEM_ACTOR = Actor(ActorType.SYSTEM, name="The program")
+# Stands for a user with a deleted account, and has no permission.
+DELETED_USER = Actor(ActorType.USER, name="A former colleague")
 
 
 def record(target: models.Model, verb: str, **entry_fields: Any) -> ActivityLog:

@@ -148,7 +148,7 @@ def tags_field() -> ArrayField:
 
 
 def lower_tags(field: str) -> models.Func:
-    """Return the tags in lower case, by a function of the database: case makes no other tag."""
+    """Return the tags in lower case, by a function of the database: tags that differ only in case are equal."""
     return models.Func(models.F(field), function="lower_tags", output_field=ArrayField(models.TextField()))
 
 

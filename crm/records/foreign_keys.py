@@ -20,7 +20,7 @@ ACTIONS = {
     models.RESTRICT: "a",
     models.DO_NOTHING: "a",
 }
-# A function of our own may refuse, so the database refuses always.
+# Our own functions may refuse a deletion, so the database always does.
 OWN_FUNCTION = "r"
 ACTION_SQL = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT", "r": "RESTRICT", "a": "NO ACTION"}
 FOREIGN_KEYS_SQL = """

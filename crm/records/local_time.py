@@ -41,7 +41,7 @@ def agency_today(now: datetime | None = None) -> date:
 
 
 def in_agency_zone(moment: datetime) -> datetime:
-    """Return `moment`; without a time zone it is meant in the agency's."""
+    """Return `moment`; one without a time zone is read as the agency's time."""
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment, agency_zone())
 
 

@@ -21,7 +21,7 @@ def enqueue(task: JobDeferrer, **arguments: str | int | bool | list[str]) -> Non
 
 
 class WorkerJobManager(JobManager):
-    """The jobs of a worker, of which one to be retried gives way to a waiting one with the same queueing lock.
+    """The jobs of a worker. A job to be retried gives way to a waiting one with the same queueing lock.
 
     The waiting job does the same work. The library refuses the retry, and would leave the first job running for ever:
     with its lock, the waiting one would never begin.

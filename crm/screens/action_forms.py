@@ -1,5 +1,6 @@
 """An action as a form: what it asks for, which permission it needs, and the transition it calls."""
 
+from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -7,6 +8,7 @@ from django import forms
 from django.contrib import messages
 from django.db import models
 from django.db.models.options import Options
+from django.forms.forms import DeclarativeFieldsMetaclass
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
@@ -18,7 +20,11 @@ MAX_ERROR_MESSAGES = 5
 MAX_LISTED_ITEMS = 50
 
 
-class ActionForm(forms.Form):
+class ActionFormType(DeclarativeFieldsMetaclass, ABCMeta):
+    """Lets a form have abstract methods."""
+
+
+class ActionForm(forms.Form, metaclass=ActionFormType):
     """Asks for what a transition needs and calls it. Subclasses declare fields and `perform`."""
 
     verb: ClassVar[str]
@@ -45,9 +51,9 @@ class ActionForm(forms.Form):
     def is_available(cls, record: models.Model, user: User) -> bool:
         return user.has_perm(cls.permission) and cls.is_applicable(record)
 
+    @abstractmethod
     def perform(self, record: models.Model, by: User) -> str:
         """Call the transition and return the confirmation."""
-        raise NotImplementedError
 
     def bulk_summary(self, count: int, opts: Options) -> str:
         """Return the confirmation for `count` records of the model of `opts`, such as "8 leads reassigned."."""

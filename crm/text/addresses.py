@@ -80,17 +80,17 @@ def clean_addresses(texts: Iterable[str]) -> list[str]:
     return list(found.values())
 
 
-def clean_header(text: str, what: str) -> str:
-    """Return `text` as the one line of a header; messages call the header `what`.
+def clean_header(text: str, name: str) -> str:
+    """Return `text` as the one line of a header; `name` is what an error calls it.
 
     Raises:
         InvalidInput: it contains a line break or an invisible character, or is too long.
     """
     text = text.strip()
     if has_hidden_characters(text):
-        raise InvalidInput(f"The {what} contains a line break or an invisible character: “{printable_excerpt(text)}”.")
+        raise InvalidInput(f"The {name} contains a line break or an invisible character: “{printable_excerpt(text)}”.")
     if len(text) > MAX_HEADER_LENGTH:
-        raise InvalidInput(f"The {what} is longer than {MAX_HEADER_LENGTH} characters.")
+        raise InvalidInput(f"The {name} is longer than {MAX_HEADER_LENGTH} characters.")
     return text
 
 

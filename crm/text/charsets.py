@@ -1,4 +1,4 @@
-"""Decodes bytes that an outsider wrote. No letter disappears: what cannot be read becomes "\ufffd".
+"""Decodes bytes from outside. No letter disappears: what cannot be read becomes "\ufffd".
 
 The declared character set is tried first, then UTF-8, then Windows-1252. Programs that declare a small set often write
 its superset, so the superset is used in its place.
@@ -60,14 +60,14 @@ C1_CONTROLS = re.compile("[\x80-\x9f]")
 C1_LETTERS = {code: bytes([code]).decode("cp1252", "ignore") or UNREADABLE_MARK for code in range(0x80, 0xA0)}
 
 
-def decode_undecodable(error: UnicodeError) -> tuple[str, int]:
+def decode_as_windows_1252(error: UnicodeError) -> tuple[str, int]:
     """Decode the bytes that are not UTF-8 as Windows-1252, and mark those that are neither."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
 
 
-codecs.register_error("windows_1252", decode_undecodable)
+codecs.register_error("windows_1252", decode_as_windows_1252)
 
 
 def decode_text(data: bytes, declared: str = "", *, is_html: bool = False) -> str:

@@ -8,6 +8,11 @@ def strip_nul(text: str) -> str:
     return text.replace("\x00", "")
 
 
+def storable_text(text: str) -> str:
+    """Return `text` without what PostgreSQL cannot store: NUL is removed, lone surrogates are replaced."""
+    return strip_nul(text).encode("utf-8", "replace").decode()
+
+
 def normalize_line_ends(text: str) -> str:
     r"""Return `text` with plain line ends: browsers send "\r\n"."""
     return text.replace("\r\n", "\n")

@@ -13,9 +13,11 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import idna
+from django.core.validators import URLValidator
 
 from crm.text.cleaning import collect_texts
 
+validate_web_url = URLValidator(schemes=["http", "https"])
 WEB_SCHEMES = frozenset({"http", "https"})
 SHORTENER_NAMES = """
     adf.ly bit.do bit.ly bitly.com buff.ly cutt.ly goo.gl is.gd lnkd.in ow.ly rb.gy rebrand.ly s.id shorturl.at

@@ -14,14 +14,14 @@ MONEY_AMOUNT_PATTERN = re.compile(
     re.IGNORECASE,
 )
 ANY_NUMBER_PATTERN = re.compile(rf"(?P<number>{NUMBER_REGEX})(?:\s?(?P<times>{MULTIPLIER_REGEX}))?", re.IGNORECASE)
+# How many times the number each word stands for; `MULTIPLIER_REGEX` has those that people write in a sentence.
 MULTIPLIER_FACTORS = {
-    "k": 1_000,
-    "thousand": 1_000,
-    "m": 10**6,
-    "mio": 10**6,
-    "million": 10**6,
-    "bn": 10**9,
-    "billion": 10**9,
+    # Not “mil”: a thousand in Spanish, a million in English.
+    **dict.fromkeys(("k", "tsd", "thousand", "tys", "mille"), 1_000),
+    **dict.fromkeys(("lakh", "lakhs", "lac", "lacs"), 10**5),
+    **dict.fromkeys(("cr", "crore", "crores"), 10**7),
+    **dict.fromkeys(("m", "mm", "mn", "mio", "mln", "million", "millions", "millionen", "millones", "milioni"), 10**6),
+    **dict.fromkeys(("b", "bn", "mrd", "mld", "billion", "billions", "milliarden", "milliards"), 10**9),
 }
 # A number that someone types where a number is asked for: "$1,200", "1.200,50 €", "1.2M". What has two readings, such
 # as "1,20", is left out.
@@ -36,7 +36,7 @@ MAX_TYPED_NUMBER_LENGTH = 60
 
 
 def parse_typed_number(text: str) -> Decimal | None:
-    """Return the number that `text` is as a whole; None if it is none, or could be two."""
+    """Return the number in `text`; None if there is other text too, or if it can be read in two ways."""
     match = TYPED_NUMBER_PATTERN.fullmatch(text.strip()) if len(text) <= MAX_TYPED_NUMBER_LENGTH else None
     if match is None or (match["sign"] and match["inner_sign"]):
         return None

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 
 def unique_tags(tags: Iterable[str]) -> list[str]:
-    """Return `tags` without blanks and repetitions, in the case of their first use. Case makes no other tag."""
+    """Return `tags` without blanks and repetitions, as first written. Tags that differ only in case are equal."""
     first_spellings: dict[str, str] = {}
     for tag in tags:
         if tag := tag.strip():

@@ -26,7 +26,6 @@ PLACEHOLDER_MEANINGS = {
     "agency_name": "The name of our agency",
     "today": "The date of approval, such as 3 November 2026",
 }
-SENDER_PLACEHOLDERS = frozenset({"sender_name", "sender_email"})
 PLACEHOLDER_PATTERN = re.compile(r"\{\{([^{}]*)\}\}")
 GAP_PATTERN = re.compile(r"\[\[([^\[\]\n]{1,100})\]\]")
 MAX_SHOWN_PLACEHOLDER_LENGTH, MAX_SHOWN_PLACEHOLDERS = 40, 5

@@ -17,7 +17,7 @@ from inbox.models import Message
 DATE_UNKNOWN = "date_unknown"
 MAX_COMPARED_LENGTH = 2_000
 # A message that was stored so soon after its date may have claimed a date in the future.
-PROMPTLY = timedelta(minutes=5)
+MAX_STORING_DELAY = timedelta(minutes=5)
 NOT_A_LETTER = re.compile(r"[\W_]+")
 
 
@@ -36,7 +36,7 @@ class MessageDate:
         if sent_at.replace(microsecond=0) == self.sent_at.replace(microsecond=0):
             return True
         # A date in the future was stored as the time of the arrival.
-        if self.stored_at is None or self.stored_at - self.sent_at > PROMPTLY:
+        if self.stored_at is None or self.stored_at - self.sent_at > MAX_STORING_DELAY:
             return False
         return self.sent_at < sent_at <= self.stored_at + MAX_CLOCK_ERROR
 

@@ -102,7 +102,7 @@ def is_report(mail: ParsedEmail, headers: dict[str, str]) -> bool:
 
 
 def has_empty_envelope(headers: dict[str, str]) -> bool:
-    """Return whether the envelope had no sender, as that of every notice about another email."""
+    """Return whether the envelope names no sender, as with notices about another email."""
     return headers.get("return-path", "").strip() in {"<>", "<mailer-daemon>"} or is_daemon(
         headers.get("return-path", "")
     )
@@ -137,7 +137,7 @@ def is_marked_spam(headers: dict[str, str]) -> bool:
 
 
 def is_automatic(mail: ParsedEmail, headers: dict[str, str]) -> bool:
-    """Return whether a program answered, reported or notified. Many forms call what they send generated, too."""
+    """Return whether a program answered, reported or notified. Many web forms mark their emails as generated, too."""
     submitted = headers.get("auto-submitted", "no").split(";")[0].strip()
     if mail.form_address:
         return submitted == "auto-replied"

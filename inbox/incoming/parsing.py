@@ -18,10 +18,10 @@ from django.conf import settings
 from inscriptis import get_text
 from inscriptis.model.config import ParserConfig
 
-from crm.text.cleaning import shorten
+from crm.text.cleaning import shorten, storable_text
 from crm.text.email_bodies.quotes import own_text
 from inbox.incoming.mime.addresses import MAX_DISPLAY_NAME_LENGTH, parse_addresses, parse_nameless
-from inbox.incoming.mime.headers import HeaderLines, first_header, read_headers, remove_unstorable, single_line
+from inbox.incoming.mime.headers import HeaderLines, first_header, read_headers, single_line
 from inbox.incoming.mime.invitations import is_calendar, read_invitation
 from inbox.incoming.mime.parts import MAX_FILES, EmailContent, EmailFile, join_texts, read_content
 from inbox.incoming.mime.source import media_type, mend_source
@@ -256,7 +256,7 @@ def render_bodies(content: EmailContent) -> tuple[str, str]:
     """Return the whole text and the HTML of `content`. Where a passage is only HTML, its text is derived from it."""
     texts = (one.plain if one.plain.strip() else html_to_text(one.html[:MAX_HTML_LENGTH]) for one in content.passages)
     html = "".join(one.as_html for one in content.passages) if any(one.html for one in content.passages) else ""
-    return remove_unstorable(join_texts(texts)), remove_unstorable(html)
+    return storable_text(join_texts(texts)), storable_text(html)
 
 
 def overlong_bodies(text: str, html: str) -> list[EmailFile]:

@@ -9,16 +9,12 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from crm.models import ActorType
-from crm.records.activity import Actor, record
+from crm.records.activity import DELETED_USER, Actor, record
 from crm.runtime.delivery import Delivery
 from inbox.models import EmailDelivery, EmailOrigin, Message
 from inbox.outgoing.outbox import SEND_PERMISSION
 from inbox.thread_state import timeline_owner_of
 from inbox.transitions import lock_thread
-
-# The sender has no account any more: such a sender may do nothing.
-DELETED_SENDER = Actor(ActorType.USER, name="A former colleague")
 
 
 class DeliveryOwner:
@@ -78,7 +74,7 @@ def register_owner(origin: str, owner: type[DeliveryOwner]) -> None:
 
 
 def sender_of(delivery: EmailDelivery) -> Actor:
-    return Actor.of(delivery.ordered_by) if delivery.ordered_by else DELETED_SENDER
+    return Actor.of(delivery.ordered_by) if delivery.ordered_by else DELETED_USER
 
 
 def describe_email(message: Message) -> str:

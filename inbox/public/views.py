@@ -56,7 +56,7 @@ def proposal_page(request: HttpRequest, token: str) -> HttpResponse:
         return render_public_page("inbox/no_proposal.html", status=404)
     message, entry = match
     if request.method != "POST":
-        context = {"message": message, "file": entry, "house": agency_sender()[0]}
+        context = {"message": message, "file": entry, "agency": agency_sender()[0]}
         return render_public_page("inbox/proposal.html", context)
     try:
         document = read_attachment(entry)

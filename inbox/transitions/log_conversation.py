@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -18,7 +17,7 @@ from crm.models import Client, User
 from crm.records.activity import Actor, record
 from crm.text.addresses import clean_address
 from crm.text.cleaning import strip_nul
-from crm.text.links import link_host
+from crm.text.links import link_host, validate_web_url
 from inbox.attachments import MAX_ATTACHMENT_BYTES, store_received_file
 from inbox.incoming.mime.parts import EmailFile
 from inbox.models import Direction, Message, MessageState, Thread, ThreadStatus
@@ -30,7 +29,6 @@ from leads.models import Lead
 MAX_LOGGED_SUMMARY_LENGTH, MAX_TRANSCRIPT_LENGTH, MAX_LOGGED_NAME_LENGTH, MAX_URL_LENGTH = 5_000, 200_000, 200, 2_000
 MAX_CALL_SECONDS = 24 * 60 * 60
 MAX_LOGGED_PARTICIPANTS = 50
-WEB_URL_VALIDATOR = URLValidator(schemes=["http", "https"])
 
 
 @dataclass(frozen=True)
@@ -137,7 +135,7 @@ def check_web_url(url: str, label: str) -> str:
     url = check_length(url, MAX_URL_LENGTH, "web address")
     try:
         if url:
-            WEB_URL_VALIDATOR(url)
+            validate_web_url(url)
     except ValidationError:
         raise InvalidInput(f"The address of the {label} must begin with http:// or https://.") from None
     return url

@@ -1,4 +1,4 @@
-"""Read the stored source of a received email again, after the parser has learned something."""
+"""Read the stored source of a received email again, such as after a change of the parser."""
 
 from django.db import transaction
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator, validate_email
+from django.core.validators import validate_email
 
+from crm.text.links import validate_web_url
 from crm.text.phones import phone_digits
 from crm.text.tags import unique_tags
 from leads.importing.exceptions import InvalidCell
@@ -22,7 +23,7 @@ EMPTY_CELL_TEXTS = frozenset(
     {"null", "(null)", r"\n", "n/a", "na", "#n/a", "none", "nan", "-", "--", "?", "(none)", "(blank)", "(empty)"}
     | {"undefined", "not set", "(not set)", "no value", "(no value)", "keine", "k.a.", "k. a.", "sin valor", "aucun"}
 )
-# How a pick list writes that nothing was picked; never a value, in free text neither.
+# How a pick list writes that nothing was picked; never a value, not even in free text.
 NOTHING_PICKED_PATTERN = re.compile(r"-{1,3} ?(none|keine|aucune?|ninguno|select|please select) ?-{1,3}", re.IGNORECASE)
 MIN_IMPORTED_PHONE_DIGITS = 3
 # A part of a cell with fewer digits is no phone number of its own: an extension, or a group of digits.
@@ -30,18 +31,16 @@ MIN_SEPARATE_PHONE_DIGITS = 6
 SPREADSHEET_NUMBER = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)
 PHONE_PREFIX = re.compile(r"(?:'|p:|tel:|phone:)\s*", re.IGNORECASE)
 PHONE_SEPARATOR = re.compile(r"\s*(?::::|[;|,\n]|\s/\s|\bor\b|\boder\b)\s*")
-# A number that a table calculation has stored with decimals: 14155552671.0.
+# A phone number that a spreadsheet has stored with decimals: 14155552671.0.
 FLOAT_PHONE = re.compile(r"\+?\d{7,15}\.0")
 EMAIL_SEPARATOR = re.compile(r"[\s,;|<>()\[\]\"'/]+|:::")
 LIST_ENDS, MAX_LIST_LENGTH = ("[]", "{}", '""'), 10_000
 NAMED_ADDRESS = re.compile(r"\s*\"?([^<>()@;\"]+?)\"?\s*[<(]\s*([^<>()\s]+@[^<>()\s]+)\s*[>)]")
 TAG_SEPARATOR = re.compile(r":::|[;|,\n]")
 
-url_validator = URLValidator(schemes=["http", "https"])
-
 
 class Partial(NamedTuple):
-    """A value that does not hold all of its cell, so the text of the cell is kept as well."""
+    """A value from a part of its cell; the text of the whole cell is kept as well."""
 
     value: Any
 
@@ -49,6 +48,14 @@ class Partial(NamedTuple):
 def normalize_name(name: str) -> str:
     """Return `name` in lower case, without spaces and punctuation, for comparison."""
     return re.sub(r"[\W_]+", "", name.casefold())
+
+
+def is_email_address(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def is_empty_cell(text: str) -> bool:
@@ -96,16 +103,12 @@ class EmailParser:
         return Partial(addresses[0])
 
     def is_address(self, text: str) -> bool:
-        try:
-            validate_email(text)
-        except ValidationError:
-            return False
-        return len(text) <= self.max_length
+        return len(text) <= self.max_length and is_email_address(text)
 
 
 @dataclass(frozen=True)
 class PhoneParser:
-    """Parse a phone number, the first of several; it keeps the way it is written."""
+    """Parse a phone number, the first of several, and keep it as it is written."""
 
     max_length: int
 
@@ -139,7 +142,7 @@ class WebsiteParser:
         if len(text) > self.max_length:
             raise InvalidCell(f"is longer than {self.max_length} characters")
         try:
-            url_validator(text)
+            validate_web_url(text)
         except ValidationError:
             raise InvalidCell("is not a web address") from None
         return text

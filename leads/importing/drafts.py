@@ -1,4 +1,4 @@
-"""A lead in the making: the values read so far, and what of its row has to be kept beside them."""
+"""One row of an import on its way to a lead: the values read so far, and the texts to keep beside them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ class RowDraft:
     """The values of `LEAD_COLUMNS` for one row.
 
     `origins` holds the column that filled a field, `kept` the columns that become custom fields although they
-    have a field, `used` the custom columns that filled a field after all. `texts` are kept texts that stand in no
+    have a field, `used` the custom columns that filled a field after all. `texts` are kept texts without a
     column, and `doubts` the cells that did not fit: label, text and what is wrong.
     """
 
@@ -35,10 +35,6 @@ class RowDraft:
 
     def set(self, name: str, value: Any) -> None:
         self.values[COLUMN_INDEX[name]] = value
-
-    def is_default(self, name: str) -> bool:
-        place = COLUMN_INDEX[name]
-        return self.values[place] == self.defaults[place]
 
     def keep_text(self, name: str, label: str, text: str) -> None:
         """Keep the text that a field was read from as a custom field too."""

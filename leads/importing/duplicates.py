@@ -1,4 +1,4 @@
-"""Find the rows of an import that are leads already, or that stand twice in the file.
+"""Find the rows of an import that already exist as leads, or occur twice in the file.
 
 A row is compared by its address, its phone number in any notation, name and company, and the identifier of the other
 system. An open row is compared with open leads, because a closed lead of the same customer is an earlier deal. A
@@ -130,7 +130,7 @@ MAX_IMPORT_DURATION, ID_RESOLUTION = timedelta(days=1), timedelta(milliseconds=2
 
 
 class DuplicateRow(NamedTuple):
-    """A row that is a lead already (`lead_id`), or an earlier row of the file (`first_line`)."""
+    """A row that already exists as a lead (`lead_id`), or as an earlier row of the file (`first_line`)."""
 
     line: int
     rule: str
@@ -146,7 +146,7 @@ class DuplicateRow(NamedTuple):
     @property
     def kind(self) -> str:
         if self.rule == "file":
-            return "Duplicate: the same row of this file is a lead already."
+            return "Duplicate: this row of the file was imported before."
         other = "an earlier row" if self.lead_id is None else "a lead"
         shared = {
             "address": "address",

@@ -59,4 +59,6 @@ class QuestionsUnanswered(InvalidInput):
     def __init__(self, questions: Sequence[Question]) -> None:
         self.questions = tuple(questions)
         lines = "\n".join(f"  {question}" for question in self.questions)
-        super().__init__(f"Nothing was imported, because cells have two readings. Choose one of each:\n{lines}")
+        super().__init__(
+            f"Nothing was imported, because some cells can be read in two ways. Answer each question:\n{lines}"
+        )

@@ -2,11 +2,8 @@
 
 import re
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
-
 from crm.records.local_time import agency_today
-from leads.importing.cells import split_named_address
+from leads.importing.cells import is_email_address, split_named_address
 from leads.importing.columns import ImportPlan
 from leads.importing.drafts import RowDraft
 from leads.importing.exceptions import RowRejected
@@ -72,7 +69,7 @@ class LeadRules:
             return
         name, address = split_named_address(text)
         address = address or text
-        if not is_address(address):
+        if not is_email_address(address):
             return
         draft.set("contact_name", name)
         if not draft.get("contact_email"):
@@ -137,11 +134,3 @@ class LeadRules:
         for name in ("loss_reason", "loss_notes"):
             if draft.get(name):
                 draft.withdraw(name, self.labels.get(name, name), "is about a loss, but the stage is not a lost one")
-
-
-def is_address(text: str) -> bool:
-    try:
-        validate_email(text)
-    except ValidationError:
-        return False
-    return True

@@ -115,7 +115,7 @@ def open_writer(kind: str, path: Path, target: Path | None) -> Iterator[Any | No
 
 
 def closing_notice(undated: int) -> tuple[str, ...]:
-    """Return what to say of `undated` rows: closed leads without a day of closing."""
+    """Return the sentence about `undated` rows: closed leads without a day of closing."""
     if not undated:
         return ()
     rows = "1 closed lead has" if undated == 1 else f"{undated:,} closed leads have"

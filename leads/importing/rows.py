@@ -50,7 +50,7 @@ OVERFLOW_FIELDS = {"source_type": "source_detail", "loss_reason": "loss_notes"}
 # A number that JSON returns exactly as it was written, without losing a sign, a zero or a digit.
 EXACT_NUMBER_PATTERN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{0,14}[1-9])?")
 MAX_EXACT_DIGITS = 15
-# A doubt about these fields is no reason to stop an import: the text is kept.
+# A doubt about these fields does not stop an import: the text is kept.
 UNASKED_FIELDS = frozenset({"created_at"})
 MAX_QUOTED_CHARACTERS = 60
 MAX_QUOTED_DOUBTS = 10

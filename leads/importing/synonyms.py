@@ -6,21 +6,17 @@ Facebook and LinkedIn, and the agency systems Applied Epic, AMS360, EZLynx and H
 Italian, Dutch, Portuguese and Polish. They are compared without case, accents, spaces and punctuation.
 """
 
-import unicodedata
 from functools import lru_cache
 
+from crm.text.letters import plain_letters
 from leads.importing.cells import normalize_name
-
-# Letters that do not decompose into a plain letter and an accent.
-PLAIN_LETTERS = str.maketrans({"ł": "l", "ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "ı": "i"})
 
 
 # A file repeats its few sources and stages in every row.
 @lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """Return `name` in lower case, without accents, spaces and punctuation, for comparison."""
-    decomposed = unicodedata.normalize("NFKD", name.casefold().translate(PLAIN_LETTERS))
-    return normalize_name("".join(char for char in decomposed if not unicodedata.combining(char)))
+    return normalize_name(plain_letters(name))
 
 
 def to_words(text: str) -> tuple[str, ...]:

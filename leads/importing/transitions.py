@@ -84,7 +84,7 @@ def check_preview(
     dry_run: bool,
     tell: ProgressCallback,
 ) -> None:
-    """Tell what the import will do, and stop one that `actor` may not do or that leaves questions open."""
+    """Report what the import will do, and refuse one that `actor` may not do or that leaves questions open."""
     if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
         actor.require_permission("leads.reassign_lead", "assign leads to their owners")
     if arrival.answers:

@@ -138,7 +138,7 @@ class PredictionFeatureQuerySet(RecordQuerySet):
 
 @with_row_audit(exclude=["gain", "evidence", "filled", "measured_at"])
 class PredictionFeature(Record):
-    """A feature of leads: whether it was known at arrival, who said so, and what training measured of it."""
+    """A feature of leads: whether it was known at arrival, who decided that, and what training measured."""
 
     name = models.CharField(max_length=220, unique=True)
     standing = models.CharField(
@@ -151,7 +151,7 @@ class PredictionFeature(Record):
     decided_at = models.DateTimeField(null=True, blank=True)
     # What the feature would add to the AUC on the newest leads; unknown for features that are used.
     gain = models.FloatField(null=True, blank=True)
-    # Sentences that speak for a recording after arrival.
+    # Sentences that suggest a recording after arrival.
     evidence = json_field(list)
     filled = models.PositiveIntegerField(default=0, db_default=0)
     measured_at = models.DateTimeField(null=True, blank=True)

@@ -8,11 +8,11 @@ import re
 from typing import Any
 
 from crm.text.freemail import FREE_MAIL_DOMAINS
+from leads.consent import CHANNELS
 from leads.models import Lead, Source
 
 MAX_VALUE_LENGTH, MAX_NAME_LENGTH, MAX_CUSTOM_FIELDS = 80, 200, 1_000
 CUSTOM_PREFIX = "custom: "
-CHANNELS = ("email", "phone", "sms")
 # An import without a column for the source writes the name of its file there.
 FILE_NAME_PATTERN = re.compile(r"\.[a-z]{2,4}$", re.IGNORECASE)
 # The features that a field of a lead determines.

@@ -40,7 +40,7 @@ from suggestions.models.autonomy import MAX_UNDO_SECONDS
 from suggestions.screens.presenters import TYPE_ICONS
 
 VIEW_PERMISSION = "suggestions.view_autonomysetting"
-FOR_AGENCY, FOR_ME = "house", "me"
+FOR_AGENCY, FOR_ME = "agency", "me"
 AGENCY_LEVEL = ""
 
 

@@ -135,11 +135,6 @@ def load_all_trust() -> list[AgentTrust]:
     return list(query_trust(ALL_PAIRS_SQL))
 
 
-def trusted_agents(type: str) -> list[AgentTrust]:
-    """Return the agents that have earned a higher level for `type`."""
-    return [trust for trust in load_all_trust() if trust.type == type and trust.is_earned]
-
-
 def query_trust(pairs: str, **names: str) -> Iterable[AgentTrust]:
     since = timezone.now() - timedelta(days=TRUST_DAYS)
     parameters = {"superseded": RejectCode.SUPERSEDED.value, "since": since, **names}

@@ -220,11 +220,6 @@ class Kind(ABC):
         return payload
 
     @classmethod
-    def execute(cls, payload: Any, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
-        """Execute it in the caller's transaction; return the result as JSON. Not for outward kinds."""
-        raise NotImplementedError
-
-    @classmethod
     def follow_ons(cls, payload: Any, suggestion: Suggestion, result: dict[str, Any]) -> list[FollowOn]:
         """Return what to propose after an execution with this `result`.
 
@@ -260,6 +255,15 @@ class Kind(ABC):
             ActionRefused: it can no longer be undone.
         """
         raise IllegalTransition(cls.irreversible_reason or "This cannot be undone.")
+
+
+class LocalKind(Kind):
+    """A type that changes only our own database."""
+
+    @classmethod
+    @abstractmethod
+    def execute(cls, payload: Any, suggestion: Suggestion, *, by: Actor) -> dict[str, Any]:
+        """Execute it in the caller's transaction; return the result as JSON."""
 
 
 class OutwardKind(Kind):

@@ -10,7 +10,7 @@ from crm.records.activity import Actor
 from leads.models import Lead, LeadStageHistory, LeadStatus, StageCategory
 from leads.transitions import change_status, check_stage_change, loss_fields
 from suggestions.choices import LabelCache
-from suggestions.kinds.base import Kind, Payload
+from suggestions.kinds.base import LocalKind, Payload
 from suggestions.models import Suggestion, SuggestionType
 
 
@@ -25,7 +25,7 @@ class ChangeStatusPayload(Payload):
     lossNotes: str = Field(default="", max_length=2_000, title="Loss notes", json_schema_extra={"widget": "textarea"})
 
 
-class ChangeStatusKind(Kind):
+class ChangeStatusKind(LocalKind):
     type = SuggestionType.CHANGE_STATUS
     Payload = ChangeStatusPayload
     permission, action_phrase = "leads.change_lead", "change the stage of a lead"

@@ -4,22 +4,21 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator, validate_email
+from django.core.validators import validate_email
 from pydantic import Field, field_validator
 
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.records.activity import SYSTEM_ACTOR, Actor
 from crm.records.transitions import soft_delete
+from crm.text.links import validate_web_url
 from inbox.models import ThreadSource
 from inbox.transitions import link, unlink
 from leads.models import InsuranceType, Lead, Source
 from leads.transitions import create_lead
 from suggestions.choices import LabelCache
-from suggestions.kinds.base import Kind, Payload
+from suggestions.kinds.base import LocalKind, Payload
 from suggestions.kinds.undo_checks import check_lead_untouched
 from suggestions.models import Suggestion, SuggestionType
-
-validate_web_address = URLValidator(schemes=["http", "https"])
 
 
 class CreateLeadPayload(Payload):
@@ -52,7 +51,7 @@ class CreateLeadPayload(Payload):
     @classmethod
     def check_website(cls, value: str) -> str:
         if value:
-            run_validator(value, validate_web_address, "This must be a web address, such as https://example.com.")
+            run_validator(value, validate_web_url, "This must be a web address, such as https://example.com.")
         return value
 
     @field_validator("sourceType")
@@ -70,7 +69,7 @@ def run_validator(value: str, validate: Any, sentence: str) -> None:
         raise ValueError(sentence) from error
 
 
-class CreateLeadKind(Kind):
+class CreateLeadKind(LocalKind):
     type = SuggestionType.CREATE_LEAD
     Payload = CreateLeadPayload
     permission, action_phrase = "leads.add_lead", "add a lead"

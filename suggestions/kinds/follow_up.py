@@ -17,7 +17,7 @@ from inbox.models.email_template import EmailTemplate, TemplateCategory
 from leads.models import Task
 from leads.transitions import add_task
 from suggestions.choices import NEXT_STEP_TYPES, LabelCache
-from suggestions.kinds.base import FollowOn, Kind, Payload
+from suggestions.kinds.base import FollowOn, LocalKind, Payload
 from suggestions.kinds.send_proposal import PROPOSAL_SENT_STAGE
 from suggestions.kinds.task import active_owner
 from suggestions.kinds.undo_checks import delete_untouched_task
@@ -99,7 +99,7 @@ class FollowUpPayload(Payload):
         return "medium" if value == "normal" else value
 
 
-class FollowUpKind(Kind):
+class FollowUpKind(LocalKind):
     type = SuggestionType.FOLLOW_UP
     Payload = FollowUpPayload
     permission, action_phrase = "leads.add_task", "add a task"

@@ -15,7 +15,7 @@ from inbox.models import Thread
 from inbox.transitions import link, unlink
 from leads.models import Lead
 from suggestions.choices import LabelCache
-from suggestions.kinds.base import Kind, Payload
+from suggestions.kinds.base import LocalKind, Payload
 from suggestions.models import APPROVED_STATUSES, Suggestion, SuggestionType
 
 LINK_VERBS = ("linked", "unlinked")
@@ -54,7 +54,7 @@ class LinkThreadPayload(Payload):
         return self.insteadOfLead if self.lead else self.insteadOfClient
 
 
-class LinkThreadKind(Kind):
+class LinkThreadKind(LocalKind):
     type = SuggestionType.LINK_THREAD
     Payload = LinkThreadPayload
     permission, action_phrase = "inbox.change_thread", "link a conversation"

@@ -10,7 +10,7 @@ from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import ActivityLog
 from crm.records.activity import Actor
 from suggestions.choices import LabelCache
-from suggestions.kinds.base import Kind, Payload
+from suggestions.kinds.base import LocalKind, Payload
 from suggestions.models import Suggestion, SuggestionType
 from support.models import SupportTicket, TicketStatus
 from support.transitions import resolve, undo_resolution
@@ -23,7 +23,7 @@ class ResolveTicketPayload(Payload):
     )
 
 
-class ResolveTicketKind(Kind):
+class ResolveTicketKind(LocalKind):
     type = SuggestionType.RESOLVE_TICKET
     Payload = ResolveTicketPayload
     permission, action_phrase = "support.resolve_supportticket", "change the status of a ticket"

@@ -91,7 +91,7 @@ class ScheduleCallKind(EmailKind):
     @classmethod
     def guard(cls, payload: ScheduleCallPayload, suggestion: Suggestion) -> None:
         now = timezone.now()
-        if past := [format_time(at) for at in payload.suggestedTimes if at <= now]:
+        if past := [format_meeting_time(at) for at in payload.suggestedTimes if at <= now]:
             raise InvalidInput(f"{past[0]} is past: suggest times in the future.")
         if len(set(payload.suggestedTimes)) != len(payload.suggestedTimes):
             raise InvalidInput("The same time is suggested twice.")
@@ -112,7 +112,7 @@ class ScheduleCallKind(EmailKind):
     @classmethod
     def sentence(cls, payload: ScheduleCallPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         target = suggestion.lead or suggestion.client or "the lead"
-        at = format_time(payload.suggestedTimes[0])
+        at = format_meeting_time(payload.suggestedTimes[0])
         by = "" if payload.meeting_name.endswith(MEETING_LABELS[payload.channel]) else f" ({payload.channel})"
         return f"Invite {target} to a {payload.meeting_name}{by} of {payload.duration} minutes on {at}."
 
@@ -126,7 +126,7 @@ class ScheduleCallKind(EmailKind):
         cls, payload: ScheduleCallPayload, suggestion: Suggestion, sender: User | None, *, is_final: bool = True
     ) -> EmailDraft:
         to, target = recipient_addresses(suggestion), require_recipient(suggestion)
-        at = format_time(payload.suggestedTimes[0])
+        at = format_meeting_time(payload.suggestedTimes[0])
         return EmailDraft(
             to=to,
             subject=f"Invitation: {payload.meeting_name}, {at}",
@@ -152,7 +152,7 @@ def book_meeting(payload: ScheduleCallPayload, suggestion: Suggestion, *, by: Ac
     start = payload.suggestedTimes[0]
     thread = Thread(
         source=ThreadSource.MEETING,
-        subject=f"{capfirst(payload.meeting_name)}, {format_time(start)}",
+        subject=f"{capfirst(payload.meeting_name)}, {format_meeting_time(start)}",
         lead=suggestion.lead,
         client=suggestion.client,
         project=suggestion.project,
@@ -180,7 +180,7 @@ def known_addresses(suggestion: Suggestion) -> list[str]:
     return [found] if found else []
 
 
-def format_time(at: datetime) -> str:
+def format_meeting_time(at: datetime) -> str:
     """Return `Tue 1 Dec 2026, 15:00 CET`, in the agency's time zone, because the recipient reads the same."""
     local = agency_time(at)
     return f"{local:%a} {format_agency_moment(at)} {local:%Z}"
@@ -206,13 +206,13 @@ def invitation_text(
     parts = [
         f"Hello {values['first_name'] or values['lead_name']},",
         message,
-        f"When: {format_time(payload.suggestedTimes[0])}\nHow long: {payload.duration} minutes"
+        f"When: {format_meeting_time(payload.suggestedTimes[0])}\nHow long: {payload.duration} minutes"
         + (f"\nWhere: {where}" if where else ""),
     ]
     if other_times := payload.suggestedTimes[1:]:
         parts.append(
             "If that does not suit you, these times would, too:\n"
-            + "\n".join(f"- {format_time(at)}" for at in other_times)
+            + "\n".join(f"- {format_meeting_time(at)}" for at in other_times)
         )
     return "\n\n".join([*parts, email_signature(sender)])
 

@@ -13,7 +13,7 @@ from crm.records.transitions import describe_record
 from leads.models import Task
 from leads.transitions import add_task
 from suggestions.choices import LabelCache
-from suggestions.kinds.base import Kind, Payload
+from suggestions.kinds.base import LocalKind, Payload
 from suggestions.kinds.undo_checks import delete_untouched_task
 from suggestions.models import Suggestion, SuggestionType
 
@@ -32,7 +32,7 @@ class TaskPayload(Payload):
     )
 
 
-class TaskKind(Kind):
+class TaskKind(LocalKind):
     type = SuggestionType.TASK
     Payload = TaskPayload
     permission, action_phrase = "leads.add_task", "add a task"

@@ -14,35 +14,17 @@ from suggestions.models.types import SuggestionType
 
 
 class ExecutionState(models.TextChoices):
+    # An email stays queued until its delivery is settled.
     QUEUED = "QUEUED", "Queued"
     RUNNING = "RUNNING", "Running"
     SUCCEEDED = "SUCCEEDED", "Done"
     FAILED = "FAILED", "Failed"
+    # A person settles it, or the Sent folder of the mailbox does.
     UNKNOWN = "UNKNOWN", "Delivery unconfirmed"
     CANCELLED = "CANCELLED", "Cancelled"
     UNDONE = "UNDONE", "Undone"
 
 
-EXECUTION_TRANSITIONS = {
-    # An email stays QUEUED until its delivery is settled.
-    ExecutionState.QUEUED: {
-        ExecutionState.RUNNING,
-        ExecutionState.SUCCEEDED,
-        ExecutionState.FAILED,
-        ExecutionState.UNKNOWN,
-        ExecutionState.CANCELLED,
-    },
-    # Back to QUEUED where nothing happened.
-    ExecutionState.RUNNING: {
-        ExecutionState.SUCCEEDED,
-        ExecutionState.FAILED,
-        ExecutionState.UNKNOWN,
-        ExecutionState.QUEUED,
-    },
-    # A person settles it, or the Sent folder of the mailbox does.
-    ExecutionState.UNKNOWN: {ExecutionState.SUCCEEDED, ExecutionState.FAILED},
-    ExecutionState.SUCCEEDED: {ExecutionState.UNDONE},
-}
 # A suggestion has at most one attempt in these states: it may happen, may have happened, or has happened.
 LIVE_STATES = (ExecutionState.QUEUED, ExecutionState.RUNNING, ExecutionState.SUCCEEDED, ExecutionState.UNKNOWN)
 IN_PROGRESS_STATES = (ExecutionState.QUEUED, ExecutionState.RUNNING)

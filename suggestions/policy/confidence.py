@@ -1,7 +1,7 @@
 """The confidence of a suggestion by rules: what such suggestions turned out to be worth.
 
-For an agent, a type and a rule it is the share that people approved unchanged among the latest they decided. A few
-decisions say little, so the share is drawn to the middle as if `PRIOR_DECISIONS` more had been divided equally.
+For an agent, a type and a rule it is the share that people approved unchanged among the latest they decided. The
+share of a few decisions is uncertain, so it is shrunk to the middle as if half of `PRIOR_DECISIONS` more were approved.
 """
 
 from collections.abc import Iterable

@@ -1,5 +1,6 @@
 """The action forms with which people decide about suggestions."""
 
+from abc import abstractmethod
 from datetime import datetime, time, timedelta
 from typing import Any, ClassVar
 
@@ -56,8 +57,9 @@ class DecisionForm(ActionForm):
             raise
         return message if self.record is not None else f"{record}: {message}"
 
+    @abstractmethod
     def decide(self, record: Suggestion, by: User) -> str:
-        raise NotImplementedError
+        """Call the transition and return the confirmation."""
 
 
 class FindingCodesField(forms.MultipleChoiceField):
@@ -341,7 +343,6 @@ class ReportOutcome(DecisionForm):
     """Report the outcome of an execution with unconfirmed delivery."""
 
     needs_kind_permission = True
-    happened: ClassVar[bool]
 
     @classmethod
     def is_applicable(cls, record: Suggestion) -> bool:
@@ -351,7 +352,7 @@ class ReportOutcome(DecisionForm):
 class ConfirmDelivered(ReportOutcome):
     """Confirm the delivery, so that it is never retried."""
 
-    verb, label, icon = "it-did-go-out", "Mark as delivered", "mark_email_read"
+    verb, label, icon = "mark-delivered", "Mark as delivered", "mark_email_read"
     explanation = (
         "Confirm this once you have seen it at the recipient. It is recorded as delivered and never sent again."
     )
@@ -364,7 +365,7 @@ class ConfirmDelivered(ReportOutcome):
 class RetryUndelivered(ReportOutcome):
     """Report that it was not delivered, and send it again."""
 
-    verb, label, icon = "it-did-not", "Send again", "forward_to_inbox"
+    verb, label, icon = "send-again", "Send again", "forward_to_inbox"
     danger = True
     explanation = "It is sent again at once. If the first one arrived after all, the recipient gets it twice."
 

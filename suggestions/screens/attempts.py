@@ -6,10 +6,10 @@ from datetime import datetime
 from django.db.models import Prefetch
 from django.utils import timezone
 
+from crm.records.activity import DELETED_USER
 from suggestions.kinds import KINDS
 from suggestions.models import APPROVED_STATUSES, UNDECIDED_STATUSES, ExecutionState, Suggestion, SuggestionExecution
 from suggestions.models.execution import EXECUTION_STATE_COLOURS
-from suggestions.transitions.state import DELETED_USER
 
 EXECUTIONS_PREFETCH = Prefetch("executions", SuggestionExecution.objects.select_related("ordered_by"))
 # More attempts than this do not help a reader.
@@ -24,10 +24,6 @@ class Attempt:
     colour: str
     # The approver, or "automatic".
     by: str
-
-    @property
-    def is_due_later(self) -> bool:
-        return self.execution.state == ExecutionState.QUEUED and self.execution.run_after > timezone.now()
 
 
 def load_executions(row: Suggestion) -> list[SuggestionExecution]:

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from crm.exceptions import ActionRefused, IllegalTransition
 from crm.models import ActorType, User
-from crm.records.activity import Actor
+from crm.records.activity import DELETED_USER, Actor
 from crm.records.base import Record
 from crm.records.local_time import format_moment
 from inbox.models import Message
@@ -32,8 +32,6 @@ POLICY_ACTOR = Actor(ActorType.SYSTEM, name="Policy")
 # Our own agents: rules, whose wording a model may improve.
 NEXT_BEST_ACTION_AGENT = Actor(ActorType.SYSTEM, name="Next best action")
 TRIAGE_AGENT = Actor(ActorType.SYSTEM, name="Triage")
-# For an approver without an account any more: may do nothing.
-DELETED_USER = Actor(ActorType.USER, name="A former colleague")
 
 # The fields of a suggestion that is not decided yet.
 CLEARED_DECISION = {

@@ -80,7 +80,7 @@ def addresses(max) -> dict[str, str]:
         "mailbox form": f"/inbox/mailbox/{mailbox.pk}/change/?edit=1",
         "set aside": f"/inbox/setaside/{aside.pk}/change/",
         "approvals": "/suggestions/suggestion/",
-        "autonomy": "/suggestions/autonomysetting/?for=house",
+        "autonomy": "/suggestions/autonomysetting/?for=agency",
         "suggestion": f"/suggestions/suggestion/{suggestion.pk}/change/",
         "tickets": "/support/supportticket/",
         "ticket": f"/support/supportticket/{ticket.pk}/change/",

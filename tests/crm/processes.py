@@ -151,15 +151,12 @@ def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS)
     return False
 
 
-def test_database_url(name: str | None = None) -> str:
+def current_database_url(name: str | None = None) -> str:
     """Return DATABASE_URL for this test's database, or another one on its server."""
     its = connection.settings_dict
     name = name or its["NAME"]
     host, user, password = (quote(str(its[key]), safe="") for key in ("HOST", "USER", "PASSWORD"))
     return f"postgresql://{user}:{password}@{host}:{its['PORT'] or 5432}/{name}"
-
-
-test_database_url.__test__ = False
 
 
 def free_port() -> int:

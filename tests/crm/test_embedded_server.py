@@ -184,10 +184,13 @@ def test_killing_everything_is_recovered(place, start_user):
 
 @pytest.mark.parametrize("left", ["", "{our_pid}\n", "no number\n"])
 def test_stale_pid_file_is_ignored(place, start_user, left):
-    place.data.exists() or wait_for_line(start_user(), "READY")
-    kill_server(place) if cluster.accepts_connections(place) else None
+    first = start_user()
+    wait_for_line(first, "READY")
+    first.communicate()
+    assert wait_until(lambda: is_stopped(place))
     (place.data / "postmaster.pid").write_text(left.format(our_pid=os.getpid()))
     wait_for_line(start_user(), "READY")
+    assert run_sql(place, "SELECT 1") == [(1,)]
 
 
 def test_user_arriving_during_shutdown_gets_a_running_server(place, start_user):

@@ -7,7 +7,7 @@ from django.db.backends.signals import connection_created
 
 from crm.runtime import checks
 from crm.runtime.startup_errors import DatabaseUnusable
-from tests.crm.processes import manage, manage_here, test_database_url
+from tests.crm.processes import current_database_url, manage, manage_here
 from tests.template_database import connected_to
 
 
@@ -15,9 +15,9 @@ from tests.template_database import connected_to
 def old_database(django_db_setup):
     """The name of a database in which a migration was applied that is not on disk."""
     name = f"{connection.settings_dict['NAME']}_of_another_version"  # the test processes share one server
-    with psycopg.connect(test_database_url("postgres"), autocommit=True) as server:
+    with psycopg.connect(current_database_url("postgres"), autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}")
-        with psycopg.connect(test_database_url(name)) as old:
+        with psycopg.connect(current_database_url(name)) as old:
             old.execute("CREATE TABLE django_migrations (id int, app text, name text)")
             old.execute("INSERT INTO django_migrations VALUES (1, 'auth', '0001_gone'), (2, 'leads', '0001_records')")
         yield name
@@ -39,7 +39,7 @@ REFUSAL = (
 
 
 def test_serve_refuses_database_of_another_version(old_database):
-    ended = manage("serve", DATABASE_URL=test_database_url(old_database))
+    ended = manage("serve", DATABASE_URL=current_database_url(old_database))
     assert (ended.returncode, ended.stdout) == (1, REFUSAL)
 
 
@@ -64,5 +64,8 @@ def test_embedded_database_of_another_version_says_what_to_move(transactional_db
     assert str(caught.value).endswith(f" Move it away (mv {folder} {folder}.old) and run make demo again.")
 
 
-def test_current_database_is_accepted(db):
+@pytest.mark.usefixtures("db", "first_connection")
+def test_current_database_is_accepted_and_checked_only_once():
     checks.require_known_migrations(None, connection)
+    assert connection.is_usable()
+    assert not connection_created.disconnect(dispatch_uid=checks.KNOWN_MIGRATIONS_UID), "it is checked again"

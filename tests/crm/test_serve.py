@@ -12,12 +12,12 @@ import pytest
 from tests.crm.processes import (
     PATIENCE_SECONDS,
     children_of,
+    current_database_url,
     free_port,
     is_dead,
     manage_here,
     running,
     send_email,
-    test_database_url,
     wait_for_line,
     wait_until,
 )
@@ -34,7 +34,7 @@ def port():
 @pytest.fixture
 def variables(tmp_path, port):
     """The variables of a separate CRM: the test's database, and nothing of the checkout."""
-    return {"DATABASE_URL": test_database_url(), "DATA_DIR": str(tmp_path), "PORT": str(port)}
+    return {"DATABASE_URL": current_database_url(), "DATA_DIR": str(tmp_path), "PORT": str(port)}
 
 
 NO_CATCHER = {"EMAIL_URL": "smtp://127.0.0.1:9", "MAIL_FROM": "Agency <office@agency.example>"}

@@ -16,7 +16,7 @@ from procrastinate.exceptions import ConnectorException
 from crm.runtime import checks, workers
 from crm.runtime.startup_errors import DatabaseUnusable
 from crm.tasks import MAX_ATTEMPTS, clear_sessions, delete_old_jobs, rescue_stalled_jobs
-from tests.crm.processes import PATIENCE_SECONDS, manage, running, test_database_url, wait_for_line, wait_until
+from tests.crm.processes import PATIENCE_SECONDS, current_database_url, manage, running, wait_for_line, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +48,7 @@ def run_worker(*arguments):
     """Run a worker that knows the jobs of these tests; return its output."""
     # In a child process, because the browser tests leave an event loop running in this one.
     command = ("-m", "tests.crm.jobs_for_tests", *arguments)
-    with running(*command, DATABASE_URL=test_database_url()) as worker:
+    with running(*command, DATABASE_URL=current_database_url()) as worker:
         said, _ = worker.communicate(timeout=PATIENCE_SECONDS)
         assert worker.returncode == 0, said
         return said
@@ -101,7 +101,7 @@ def test_stopping_worker_finishes_its_job():
 def closed_database():
     """During the block the database drops and refuses all connections, like a restarting server."""
     name = connection.settings_dict["NAME"]
-    with psycopg.connect(test_database_url("postgres"), autocommit=True) as server:
+    with psycopg.connect(current_database_url("postgres"), autocommit=True) as server:
         server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
         try:
@@ -116,7 +116,7 @@ def periodic_jobs_are_deferred():
 
 
 def test_worker_survives_database_restart():
-    with running("manage.py", "worker", DATABASE_URL=test_database_url()) as worker:
+    with running("manage.py", "worker", DATABASE_URL=current_database_url()) as worker:
         wait_for_line(worker, "Working on every queue")
         assert wait_until(periodic_jobs_are_deferred)
         execute_sql("TRUNCATE procrastinate_periodic_defers")

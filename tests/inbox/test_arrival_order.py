@@ -23,7 +23,6 @@ SLOW = settings(max_examples=examples(60), deadline=None, suppress_health_check=
 # One of each kind, so that two leads never share a thread: its owner would depend on which arrived first.
 LEADS = {f"{name}@example.com": name for name in ("lee", "kim")}
 MAX_EMAILS = 7
-WRITTEN_TABLES = ("threads", "messages", "thread_keys", "message_words", "set_aside_mails", "leads", "activity_logs")
 
 
 @st.composite

@@ -9,7 +9,7 @@ import pytest
 from inbox.imap.folder_state import folder_state
 from inbox.models import FolderMail, Message
 from tests import dovecot
-from tests.crm.processes import running, test_database_url
+from tests.crm.processes import current_database_url, running
 from tests.inbox.imap_mailboxes import ANN, connect, make_email, poll
 
 pytestmark = [dovecot.requires_dovecot, pytest.mark.django_db(transaction=True), pytest.mark.storm]
@@ -28,7 +28,7 @@ print("done", flush=True)
 
 def start_fetching(box):
     """Start a process that fetches from `box`."""
-    return running("-c", VISIT, str(box.pk), DATABASE_URL=test_database_url(), DJANGO_SETTINGS_MODULE="crm.settings")
+    return running("-c", VISIT, str(box.pk), DATABASE_URL=current_database_url(), DJANGO_SETTINGS_MODULE="crm.settings")
 
 
 def make_filled_mailbox(server):

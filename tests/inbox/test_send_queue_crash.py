@@ -15,7 +15,7 @@ from crm.models import ActivityLog
 from inbox.models import EmailDelivery, Message, MessageState
 from inbox.outgoing import send_queue
 from tests.cast import make_lead, make_thread
-from tests.crm.processes import running, test_database_url, wait_for_line
+from tests.crm.processes import current_database_url, running, wait_for_line
 from tests.inbox.draft_fixtures import add_incoming_email, run_send_job, send_draft
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storm]
@@ -37,7 +37,7 @@ for pk in EmailDelivery.objects.filter(finished_at=None).order_by("?").values_li
 def start_delivery(settings):
     """A process that will deliver what is due."""
     variables = {"EMAIL_URL": f"smtp://127.0.0.1:{settings.EMAIL_PORT}", "MAIL_FROM": settings.DEFAULT_FROM_EMAIL}
-    variables |= {"DATABASE_URL": test_database_url(), "DJANGO_SETTINGS_MODULE": "crm.settings"}
+    variables |= {"DATABASE_URL": current_database_url(), "DJANGO_SETTINGS_MODULE": "crm.settings"}
     return running("-c", DELIVER, **variables)
 
 

@@ -8,7 +8,7 @@ from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.duplicates import LOCK_IMPORTS_SQL
 from leads.importing.transitions import import_leads
 from leads.models import Lead, LeadStageHistory
-from tests.crm.processes import running, test_database_url, wait_for_line, wait_until
+from tests.crm.processes import current_database_url, running, wait_for_line, wait_until
 
 # Imports leads, and stops after inserting them, before the commit.
 CHILD = """
@@ -38,7 +38,7 @@ def lock_is_free() -> bool:
 def test_killed_import_leaves_nothing_and_can_be_repeated(db, tmp_path):
     path = tmp_path / "people.csv"
     path.write_text("name,email\n" + "".join(f"Name {n},n{n}@x.example\n" for n in range(2000)))
-    variables = {"DATABASE_URL": test_database_url(), "DJANGO_SETTINGS_MODULE": "crm.settings"}
+    variables = {"DATABASE_URL": current_database_url(), "DJANGO_SETTINGS_MODULE": "crm.settings"}
     with running("-c", CHILD, str(path), **variables) as child:
         assert "2,000 leads imported" in wait_for_line(child, "leads imported")
         assert not lock_is_free(), "a second import should wait for the first"

@@ -101,12 +101,12 @@ def test_invalid_row_does_not_block_other_rows(as_ann):
 
 
 def test_editing_others_autonomy_needs_permission(as_ann, as_max, ann, max):
-    assert not rows(as_ann, **{"for": "house"})["TASK"].can_edit
-    save(as_ann, "house", TASK__level="off")
+    assert not rows(as_ann, **{"for": "agency"})["TASK"].can_edit
+    save(as_ann, "agency", TASK__level="off")
     assert not AutonomySetting.objects.exists()
     assert as_ann.get(URL, {"for": str(max.pk)}).status_code == 404
     assert as_max.get(URL, {"for": "nobody"}).status_code == 404
-    save(as_max, "house", TASK__level="off")
+    save(as_max, "agency", TASK__level="off")
     save(as_max, str(ann.pk), TASK__level="suggest")
     assert {(row.user, row.level) for row in AutonomySetting.objects.all()} == {(None, "off"), (ann, "suggest")}
 

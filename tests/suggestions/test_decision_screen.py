@@ -160,14 +160,14 @@ def test_uncertain_delivery_is_settled_by_a_person(as_max, max, monkeypatch):
     suggestion = make_card()
     approve_and_deliver(suggestion, max)
     shown = as_max.get(page(suggestion))
-    assert set(shown.context["forms"]) == {"it-did-go-out", "it-did-not"}
+    assert set(shown.context["forms"]) == {"mark-delivered", "send-again"}
     assert "Delivery unconfirmed" in text(shown)
     assert "Cut off in the middle." in text(shown)
-    as_max.post(action_url(suggestion, "it-did-go-out"))
+    as_max.post(action_url(suggestion, "mark-delivered"))
     suggestion.refresh_from_db()
     assert suggestion.status == SuggestionStatus.APPROVED
     assert suggestion.executed_at
-    again = as_max.post(action_url(suggestion, "it-did-not"))
+    again = as_max.post(action_url(suggestion, "send-again"))
     assert "known already" in text(again)
     assert suggestion.executions.count() == 1
 
@@ -176,7 +176,7 @@ def test_uncertain_delivery_settled_as_lost_is_sent_again(as_max, max, monkeypat
     use_post_kind(monkeypatch, Delivery(DeliveryOutcome.UNCONFIRMED, "Cut off."))
     suggestion = make_card()
     approve_and_deliver(suggestion, max)
-    as_max.post(action_url(suggestion, "it-did-not"))
+    as_max.post(action_url(suggestion, "send-again"))
     states = list(suggestion.executions.order_by("attempt").values_list("state", flat=True))
     assert states == [ExecutionState.FAILED, ExecutionState.QUEUED]
     assert "2 attempts" in text(as_max.get(page(suggestion)))
@@ -246,7 +246,7 @@ def test_bulk_approve_reports_each_result(as_max):
     assert all(f"Create task “Task {name}”" in told for name in "ab")
 
 
-@pytest.mark.parametrize("verb", ["approve", "reject", "undo", "submit", "put-back", "it-did-go-out", "it-did-not"])
+@pytest.mark.parametrize("verb", ["approve", "reject", "undo", "submit", "put-back", "mark-delivered", "send-again"])
 def test_get_request_decides_nothing(as_max, verb):
     suggestion = make_suggestion()
     as_max.get(action_url(suggestion, verb))

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from suggestions.autonomy.trust import load_all_trust, load_trust, trusted_agents
+from suggestions.autonomy.trust import load_all_trust, load_trust
 from suggestions.models import Suggestion, SuggestionType
 from suggestions.transitions import approve, reject, undo
 from tests.suggestions.trust_history import make_decided_suggestions, make_proposal
@@ -33,7 +33,6 @@ def scout_trust():
 def test_trust_needs_fifty_decisions_nearly_all_approved(max, counts, earned):
     make_decided_suggestions(max, **counts)
     assert scout_trust().is_earned is earned
-    assert bool(trusted_agents(SuggestionType.TASK)) is earned
 
 
 def test_missing_conditions_are_listed(max):

@@ -1,4 +1,4 @@
-"""What is wrong with the values of a schema, each with the place where it stands."""
+"""Find the errors in the values of a JSON schema, each with its path."""
 
 from collections.abc import Iterator
 from typing import Any

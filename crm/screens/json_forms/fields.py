@@ -154,7 +154,7 @@ def attach_errors(inputs: list[dict[str, Any]], errors: dict[str, str]) -> None:
 
 
 def input_suffix(schema: Schema, raw: Any, path: ValuePath) -> str:
-    """Return how the name of the input ends in which the value at `path` was typed; empty rows have a number, too."""
+    """Return the suffix of the name of the input for the value at `path`; empty rows are numbered, too."""
     suffix = ""
     for step in path:
         if is_object_list(schema) and isinstance(step, int):

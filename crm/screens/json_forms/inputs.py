@@ -154,7 +154,7 @@ class YesNoInput(TextInput):
 
 
 class DateTimeInput(TextInput):
-    """A date and time in the reader's time zone; one without a zone is meant in the agency's."""
+    """A date and time in the reader's time zone; one without a zone is read as the agency's."""
 
     def parse(self, text: str) -> Any:
         try:

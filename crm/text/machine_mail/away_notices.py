@@ -7,7 +7,7 @@ the answered email follows it, or where the text reads like a notice, too.
 import re
 
 MAX_NOTICE_LENGTH = 1_500
-# Titles that say themselves that a program wrote them …
+# Titles that only programs write …
 AUTOMATIC_TITLES = (
     r"auto(?:matic|mated)?[- ]?(?:reply|response|responder|respons(?:e|ding)?)|autoreply|autorespon\w*"
     r"|(?:out[- ]of[- ](?:the )?office|vacation) (?:auto[- ]?)?(?:reply|response|auto[- ]?responder)"
@@ -80,7 +80,7 @@ RETURN = re.compile(
 
 
 def is_automatic_subject(subject: str) -> bool:
-    """Return whether `subject` says itself that a program wrote it, alone or before the subject it answers."""
+    """Return whether `subject` is one that only programs write, alone or before the answered subject."""
     return bool(AUTOMATIC_SUBJECT.search(subject))
 
 

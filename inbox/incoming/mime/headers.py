@@ -5,6 +5,7 @@ import re
 from email.message import Message as MimeMessage
 
 from crm.text.charsets import decode_text
+from crm.text.cleaning import storable_text
 
 # Whitespace may stand within an encoded word, because some programs fold it there.
 ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bq])\?(.{0,2000}?)\?=", re.IGNORECASE | re.DOTALL)
@@ -74,9 +75,4 @@ def decode_word(encoding: str, payload: str) -> bytes:
 
 def single_line(text: str) -> str:
     """Return `text` on one line, without characters that the database cannot store."""
-    return LINE_BREAKS.sub(" ", text if text.isascii() else remove_unstorable(text)).strip()
-
-
-def remove_unstorable(text: str) -> str:
-    """Return `text` without characters that the database cannot store."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+    return LINE_BREAKS.sub(" ", text if text.isascii() else storable_text(text)).strip()

@@ -7,8 +7,9 @@ from typing import Any
 from icalendar import Calendar, Event
 
 from crm.text.charsets import decode_text
+from crm.text.cleaning import storable_text
 from inbox.incoming.mime.addresses import is_address
-from inbox.incoming.mime.headers import remove_unstorable, single_line
+from inbox.incoming.mime.headers import single_line
 from inbox.incoming.mime.parts import CALENDAR_TYPES, EmailFile
 
 MAX_CALENDAR_BYTES, MAX_TEXT_LENGTH, MAX_COMMENT_LENGTH, MAX_ATTENDEES = 500_000, 300, 4_000, 50
@@ -97,7 +98,7 @@ def end_of(event: Event) -> str:
 
 
 def long_text(value: Any) -> str:
-    return remove_unstorable("\n".join(map(str, as_list(value))))[:MAX_COMMENT_LENGTH]
+    return storable_text("\n".join(map(str, as_list(value))))[:MAX_COMMENT_LENGTH]
 
 
 def as_list(value: Any) -> list[Any]:

@@ -10,18 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from crm.text.numbers import MULTIPLIER_FACTORS
 from leads.importing.exceptions import AmbiguousCell, InvalidCell
 
 DECIMAL_MARKS = (".", ",")
-# How many times the number a suffix stands for, in lower case.
-MULTIPLIERS = {
-    # Not “mil”: a thousand in Spanish, a million in English.
-    **dict.fromkeys(("k", "tsd", "thousand", "tys", "mille"), 1_000),
-    **dict.fromkeys(("lakh", "lakhs", "lac", "lacs"), 10**5),
-    **dict.fromkeys(("cr", "crore", "crores"), 10**7),
-    **dict.fromkeys(("m", "mm", "mn", "mio", "mln", "million", "millions", "millionen", "millones", "milioni"), 10**6),
-    **dict.fromkeys(("b", "bn", "mrd", "mld", "billion", "billions", "milliarden", "milliards"), 10**9),
-}
 # Currencies that people write with letters that are no ISO code.
 LOCAL_CURRENCIES = frozenset(
     {"zł", "kč", "kr", "ft", "lei", "lv", "rs", "fr", "sfr", "us", "a", "c", "ca", "au", "r", "rp"}
@@ -96,8 +88,8 @@ def split_amount(text: str) -> Amount:
         raise InvalidCell("is not a number")
     currencies, multiplier = set(symbols), 1
     before, after = match["before"].rstrip("."), [word.rstrip(".") for word in match["after"].split()]
-    if after and after[0].lower() in MULTIPLIERS:
-        multiplier = MULTIPLIERS[after.pop(0).lower()]
+    if after and after[0].lower() in MULTIPLIER_FACTORS:
+        multiplier = MULTIPLIER_FACTORS[after.pop(0).lower()]
     for word in filter(None, [before, *after]):
         if not (word.lower() in LOCAL_CURRENCIES or (len(word) == 3 and word.isascii() and word.isupper())):
             raise InvalidCell("is not a number")
@@ -108,7 +100,7 @@ def split_amount(text: str) -> Amount:
     return Amount(is_negative, match["number"].strip(), multiplier, frozenset(currencies))
 
 
-def parse_number(text: str, mark: str) -> Decimal:
+def parse_cell_number(text: str, mark: str) -> Decimal:
     """Return the number in `text`. `mark` decides what a cell with two readings means; empty is undecided.
 
     Raises:
@@ -162,7 +154,7 @@ class AmountParser:
     mark: str = "."
 
     def __call__(self, text: str) -> Decimal:
-        value = parse_number(text, self.mark).normalize()
+        value = parse_cell_number(text, self.mark).normalize()
         if value < 0:
             raise InvalidCell("is negative")
         if -value.as_tuple().exponent > self.places:
@@ -183,7 +175,7 @@ class FractionParser:
         percent = text.endswith("%")
         text = text.rstrip("% ")
         # A fraction is never grouped by thousands, so its only mark is the decimal one.
-        value = parse_number(text, next((mark for mark in DECIMAL_MARKS if mark in text), "."))
+        value = parse_cell_number(text, next((mark for mark in DECIMAL_MARKS if mark in text), "."))
         value = value / 100 if percent else value
         if not 0 <= value <= 1:
             raise InvalidCell("is not between 0 and 1")

@@ -135,7 +135,7 @@ class DateParser:
 class MomentParser(DateParser):
     """Parse a date with its time of day, if it has one, as a moment; without a zone, the time is that of the agency.
 
-    Midnight is no time of day: programs write a date so. A time that cannot be read leaves the date.
+    Midnight does not count as a time, because programs add it to dates. If the time cannot be read, the date is kept.
     """
 
     def __call__(self, text: str) -> date | datetime | Partial:

@@ -40,7 +40,7 @@ DATE_FIELDS = ("expected_close_date", "closed_at", "created_at")
 
 @dataclass(frozen=True)
 class Notation:
-    """How a person says that the file writes numbers and dates; empty if it is not said.
+    """The notation of numbers and dates that a person chose for a file; empty where undecided.
 
     `decimal` is the decimal mark, `dates` is dmy or mdy.
     """

@@ -96,7 +96,7 @@ class Command(BaseCommand):
             dest="values",
             metavar="COLUMN:TEXT=VALUE",
             type=pair_type(lambda text: text.rpartition("="), "column:text=value"),
-            help="Read this text of this column as this value of ours; without a value, as nothing.",
+            help="Import TEXT in COLUMN as VALUE; without a value, leave the field empty.",
         )
         parser.add_argument(
             "--decimal",
@@ -173,7 +173,7 @@ class Command(BaseCommand):
 
 
 def outcome_lines(outcome: ImportOutcome, *, has_error_file: bool, has_doubt_file: bool) -> Iterator[str]:
-    """Yield what to say of the rows and cells of an import; what stands in a file is only counted."""
+    """Yield the report on rows and cells of an import; those written to a file are only counted."""
     yield from () if has_error_file else outcome.first_reasons
     yield from (f"{count:,} × {kind}" for kind, count in outcome.reason_counts.most_common())
     yield from () if has_doubt_file else (f"{doubt} Kept as a custom field." for doubt in outcome.first_doubts)

@@ -1,6 +1,7 @@
 """Whatever is put into the content of whatever type is refused with a sentence, or shown as what it is."""
 
 from contextlib import suppress
+from inspect import isabstract
 from typing import Any
 
 import pytest
@@ -49,6 +50,11 @@ def refusal_message(type: str, content: Any) -> str:
     assert "Traceback" not in sentence
     assert 0 < len(sentence) < 3_000
     return sentence
+
+
+@pytest.mark.parametrize("type", KINDS)
+def test_kind_defines_every_abstract_method(type):
+    assert not isabstract(KINDS[type])
 
 
 @pytest.mark.parametrize("type", KINDS)
