@@ -259,7 +259,7 @@ class ThreadAdmin(PickingPages, RecordAdmin):
         }
 
     def load_timeline(self, request: HttpRequest, row: Thread, before: Position | None) -> TimelinePage:
-        return load_target_timeline(row, before)
+        return load_target_timeline(request.user, row, before)
 
     def messages_page(self, request: HttpRequest, row: Thread) -> Page:
         try:

@@ -243,7 +243,7 @@ class LeadAdmin(MergeViewsMixin, RecordAdmin):
             "probability_explanation": probability_explanation(row),
             "stale_days": stale_days(row),
             "stakeholders": stakeholders.select_related("contact").order_by("-is_primary", "id"),
-            "tasks": row.tasks.order_by("status", "due_on")[:MAX_TASKS_ON_PAGE],
+            "tasks": row.tasks.visible_to(request.user).order_by("status", "due_on")[:MAX_TASKS_ON_PAGE],
             "stage_history": row.stage_history.select_related("from_status", "to_status", "by").order_by("-at", "-id")[
                 :20
             ],

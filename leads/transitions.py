@@ -137,9 +137,10 @@ def check_stage_change(lead: Lead, status: LeadStatus, expected: str) -> None:
     if lead.converted_at is not None and status.category != StageCategory.WON:
         raise IllegalTransition(f"The {describe_record(lead)} was converted to a client and must stay won.")
     if status.is_open and not lead.is_open and lead.contact_email:
-        duplicate = Lead.objects.open().filter(contact_email__iexact=lead.contact_email).exclude(pk=lead.pk).first()
-        if duplicate:
-            raise IllegalTransition(f"Another open lead has the same email address: {duplicate}.")
+        others = Lead.objects.open().filter(contact_email__iexact=lead.contact_email).exclude(pk=lead.pk)
+        if others.exists():
+            # It is not named, because the reader may not be allowed to see it.
+            raise IllegalTransition(f"Another open lead has the same email address, {lead.contact_email}.")
 
 
 def loss_fields(status: LeadStatus, loss_reason: str, loss_notes: str) -> dict[str, str]:

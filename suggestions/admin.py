@@ -265,7 +265,7 @@ class SuggestionAdmin(RecordAdmin):
         context = super().page_context(request, row)
         forms = {form.verb: form for form in context["page_actions"]}
         content_form = find_content_form(forms)
-        names = content_form.names if content_form else LabelCache()
+        names = content_form.names if content_form else LabelCache(request.user)
         following = self.next_in_queue(request, QueryDict(), row)
         back = request.POST.get("next") or request.GET.get("next", "")
         return {
@@ -280,7 +280,7 @@ class SuggestionAdmin(RecordAdmin):
         }
 
     def load_timeline(self, request: HttpRequest, row: Suggestion, before: Position | None) -> TimelinePage:
-        return load_target_timeline(row, before)
+        return load_target_timeline(request.user, row, before)
 
     def action_view(self, request, pk, verb):
         """Show the form of an action on the page of the suggestion itself."""

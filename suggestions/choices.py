@@ -7,6 +7,7 @@ from django.db.models import Model
 from django.utils.text import Truncator
 
 from crm.models import Client, User
+from crm.records.base import Record
 from inbox.models import Thread
 from inbox.models.email_template import EmailTemplate
 from leads.models import InsuranceType, Lead, LeadStatus, LossReason, Source
@@ -74,7 +75,9 @@ NAMED_RECORD_MODELS: dict[str, type[Model]] = {
 class LabelCache:
     """The labels of every source by value, each read once for a whole screen."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: User | None = None) -> None:
+        # Who reads the labels; a record that this user may not see is not named.
+        self.user = user
         self.choices: dict[str, dict[str, str]] = {}
         self.record_labels: dict[tuple[str, str], str] = {}
 
@@ -93,5 +96,10 @@ class LabelCache:
         if key_pair not in self.record_labels:
             found = NAMED_RECORD_MODELS[kind].everything.filter(pk=key).first()
             missing_label = f"a {NAMED_RECORD_MODELS[kind]._meta.verbose_name} that no longer exists"
-            self.record_labels[key_pair] = Truncator(found).chars(MAX_RECORD_NAME_LENGTH) if found else missing_label
+            self.record_labels[key_pair] = self.name_of(found) if found else missing_label
         return self.record_labels[key_pair]
+
+    def name_of(self, record: Record) -> str:
+        """Return the name of `record` as the reader may see it, short enough for a sentence."""
+        name = str(record) if self.user is None else record.name_for(self.user)
+        return Truncator(name).chars(MAX_RECORD_NAME_LENGTH)

@@ -1,6 +1,7 @@
 """The screens of tickets."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,6 +9,7 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
+from unfold.widgets import BASE_INPUT_CLASSES
 
 from crm.models import Client, User
 from crm.records.local_time import in_agency_zone
@@ -30,7 +32,7 @@ from support.action_forms import (
     StartTicket,
     TakeTicket,
 )
-from support.filters import TicketFilter
+from support.filters import DatalistInput, TicketFilter, recent_issue_types
 from support.forms import TicketForm
 from support.models import DUE_ORDER, UNSHOWN_LEAD_FIELDS, SupportTicket, TicketQuerySet, TicketStatus
 from support.similar_tickets import find_similar_resolved
@@ -155,6 +157,13 @@ class SupportTicketAdmin(RecordAdmin):
         kwargs["queryset"] = rows.filter(is_active=True) if staff else rows.visible_to(request.user)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **kwargs: Any) -> Any:
+        """Suggest the issue types of the tickets that the user may see."""
+        if db_field.name == "issue_type":
+            options, attrs = partial(recent_issue_types, request.user), {"class": " ".join(BASE_INPUT_CLASSES)}
+            kwargs["widget"] = DatalistInput(options, {**attrs, "maxlength": 80})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def create_record(self, request: HttpRequest, row: SupportTicket) -> None:
         open_ticket(row, by=request.user)
 
@@ -180,7 +189,7 @@ class SupportTicketAdmin(RecordAdmin):
         }
 
     def load_timeline(self, request: HttpRequest, row: SupportTicket, before: Position | None) -> TimelinePage:
-        return load_target_timeline(row, before)
+        return load_target_timeline(request.user, row, before)
 
     def recent_activity(self, request: HttpRequest, row: SupportTicket) -> list[TimelineLine]:
         """Return the newest lines on the timeline of the customer; none if the user may not see the customer."""

@@ -1,13 +1,14 @@
 """The filters of tickets, shared by the list, saved views and commands."""
 
 import re
+from functools import partial
 from typing import Any
 
 import django_filters
 from django import forms
 from django.utils import timezone
 
-from crm.models import Client
+from crm.models import Client, User
 from crm.screens.filters import LiveRowsFilter, RelatedRecordFilter, filter_by_owner, owner_choices, split_search_terms
 from leads.models import Lead
 from support.models import SupportTicket, TicketPriority, TicketQuerySet, TicketStatus
@@ -33,10 +34,10 @@ class DatalistInput(forms.TextInput):
         return {**context, "options": self.options()}
 
 
-def recent_issue_types() -> list[str]:
-    """Return the issue types of the newest tickets."""
-    newest = SupportTicket.objects.order_by("-created_at", "-id").values_list("issue_type", flat=True)[:500]
-    return sorted({kind for kind in newest if kind})
+def recent_issue_types(user: User) -> list[str]:
+    """Return the issue types of the newest tickets that `user` may see."""
+    newest = SupportTicket.objects.visible_to(user).order_by("-created_at", "-id")
+    return sorted({kind for kind in newest.values_list("issue_type", flat=True)[:500] if kind})
 
 
 class TicketFilter(LiveRowsFilter):
@@ -49,7 +50,7 @@ class TicketFilter(LiveRowsFilter):
     )
     priority = django_filters.ChoiceFilter(label="Priority", choices=TicketPriority.choices)
     issue_type = django_filters.CharFilter(
-        lookup_expr="iexact", label="Issue type", max_length=80, widget=DatalistInput(recent_issue_types)
+        lookup_expr="iexact", label="Issue type", max_length=80, widget=DatalistInput(list)
     )
     assignee = django_filters.ChoiceFilter(method="filter_owner", label="Assignee", choices=owner_choices)
     late = django_filters.BooleanFilter(
@@ -61,6 +62,11 @@ class TicketFilter(LiveRowsFilter):
     class Meta:
         model = SupportTicket
         fields: list[str] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.request is not None:
+            self.form.fields["issue_type"].widget.options = partial(recent_issue_types, self.request.user)
 
     @property
     def searches_all_tabs(self) -> bool:

@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from unfold.widgets import BASE_INPUT_CLASSES
-
 from crm.screens.record_forms import RecordForm
-from support.filters import DatalistInput, recent_issue_types
 from support.models import SupportTicket
 
 FIELD_LABELS = {
@@ -23,9 +20,6 @@ class TicketForm(RecordForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "issue_type" in self.fields:
-            field = self.fields["issue_type"]
-            field.widget = DatalistInput(recent_issue_types, {"class": " ".join(BASE_INPUT_CLASSES), "maxlength": 80})
         for name, label in FIELD_LABELS.items():
             if name in self.fields:
                 self.fields[name].label = label

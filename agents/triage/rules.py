@@ -51,7 +51,6 @@ MATCH_REASONS = {
     "name": "has the sender’s name, “{value}”, but another address",
 }
 DOMAIN_MATCHES = frozenset({"domain", "contact_domain", "website"})
-MAX_WORDED_MATCHES = 4
 MAX_CLOSING_LINES = 6
 
 
@@ -141,8 +140,9 @@ def is_ambiguous(best: list[Match]) -> bool:
 
 def build_link_proposal(unlinked_thread: UnlinkedThread, best: list[Match]) -> TriageProposal:
     """Propose to link the thread to the first of `best`, which are equally likely."""
-    first, more = best[0], len(best) - MAX_WORDED_MATCHES
-    reasons = [match.reason for match in best[:MAX_WORDED_MATCHES]]
+    # Who may see the suggestion may see the first one; the others may belong to other owners, so they are not named.
+    first, more = best[0], len(best) - 1
+    reasons = [first.reason]
     if more > 0:
         reasons.append(f"{more} more {'matches' if more == 1 else 'match'} as well.")
     return TriageProposal(

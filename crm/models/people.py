@@ -85,8 +85,7 @@ class ClientType(models.TextChoices):
 
 
 class ClientQuerySet(RecordQuerySet):
-    def visible_to(self, user: Any) -> "ClientQuerySet":
-        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user))
+    owner_path = "assigned_to"
 
 
 @with_row_audit(exclude=["search_text"])
@@ -266,8 +265,7 @@ class ProjectStatus(models.TextChoices):
 
 
 class ProjectQuerySet(RecordQuerySet):
-    def visible_to(self, user: Any) -> "ProjectQuerySet":
-        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user, "client__assigned_to"))
+    owner_path = "client__assigned_to"
 
 
 @with_row_audit()

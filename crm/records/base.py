@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pghistory
 import pgtrigger
@@ -24,6 +24,9 @@ NON_OBJECT_PATH = 'strict $[*] ? (@.type() <> "object")'
 class RecordQuerySet(models.QuerySet):
     """The QuerySet of all records."""
 
+    # The path to the owner: rows of other owners are hidden. Empty where another rule applies, or everyone sees all.
+    owner_path: ClassVar[str] = ""
+
     def live(self) -> "RecordQuerySet":
         return self.filter(deleted_at__isnull=True)
 
@@ -31,8 +34,10 @@ class RecordQuerySet(models.QuerySet):
         return self.filter(deleted_at__isnull=False)
 
     def visible_to(self, user: Any) -> "RecordQuerySet":
-        """Return the rows that `user` may see; tables with owners override this."""
-        return self
+        """Return the rows that `user` may see; tables with another rule than an owner override this."""
+        if not self.owner_path or can_see_everyone(user):
+            return self
+        return self.filter(owned_by_or_unassigned(user, self.owner_path))
 
     def update(self, **kwargs: Any) -> int:
         """Update like Django, and set `updated_at`."""
@@ -68,6 +73,19 @@ class Record(models.Model):
     @property
     def is_deleted(self) -> bool:
         return self.deleted_at is not None
+
+    def is_visible_to(self, user: Any) -> bool:
+        """Whether `visible_to(user)` has this row; without a statement where its own column names the owner."""
+        rows = type(self).everything.all()
+        if can_see_everyone(user):
+            return True
+        if rows.owner_path and "__" not in rows.owner_path:
+            return getattr(self, f"{rows.owner_path}_id") in {None, user.pk}
+        return rows.visible_to(user).filter(pk=self.pk).exists()
+
+    def name_for(self, user: Any) -> str:
+        """Return the name of this record, which a user who may not open it does not read."""
+        return str(self) if self.is_visible_to(user) else f"Another owner’s {self._meta.verbose_name}"
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
         """As Django's, which sends three statements for each check: while all checks hold, three answer for all."""

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import models
 
 from crm.models import User
+from crm.records.base import Record
 from crm.records.local_time import format_day, format_moment
 
 MAX_HISTORY_CHANGES = 100
@@ -27,10 +28,13 @@ class Change:
     fields: list[tuple[str, Any, Any]]
 
 
-def load_history(row: models.Model, json_changes: JsonChanges | None = None) -> list[Change]:
+def load_history(
+    row: models.Model, json_changes: JsonChanges | None = None, *, reader: User | None = None
+) -> list[Change]:
     """Return the changes of `row`, newest first. The audit stores old rows, so each is compared with the next.
 
     `json_changes` tells what changed inside a JSON column; without it, the whole values are shown.
+    A record that `reader` may not see is not named.
     """
     if not hasattr(row, "events"):  # a table without an audit
         return []
@@ -45,7 +49,7 @@ def load_history(row: models.Model, json_changes: JsonChanges | None = None) -> 
                 at=event.pgh_created_at,
                 changed_by=names.get(str(context.get("user")), "The program"),
                 source=context.get("url") or context.get("command") or "",
-                fields=field_differences(event, newer, json_changes),
+                fields=field_differences(event, newer, json_changes, reader),
             )
         )
         newer = event
@@ -53,7 +57,7 @@ def load_history(row: models.Model, json_changes: JsonChanges | None = None) -> 
 
 
 def field_differences(
-    old: models.Model, new: models.Model, json_changes: JsonChanges | None = None
+    old: models.Model, new: models.Model, json_changes: JsonChanges | None = None, reader: User | None = None
 ) -> list[tuple[str, Any, Any]]:
     """Return the fields that differ between two states of a row, as display values."""
     differences = []
@@ -67,16 +71,18 @@ def field_differences(
         if json_changes and (isinstance(old_value, dict | list) or isinstance(new_value, dict | list)):
             differences += json_changes(field.name, label, old_value, new_value)
         else:
-            differences.append((label, display_value(field, old_value), display_value(field, new_value)))
+            shown = (display_value(field, value, reader) for value in (old_value, new_value))
+            differences.append((label, *shown))
     return differences
 
 
-def display_value(field: models.Field, value: Any) -> Any:
+def display_value(field: models.Field, value: Any, reader: User | None = None) -> Any:
     """Return `value` for display: a record's name, a choice's label, a date, number or boolean as text."""
     if value is None or isinstance(value, dict | list):
         return value
     if field.is_relation:
-        return str(field.related_model._base_manager.filter(pk=value).first() or "deleted")
+        row = field.related_model._base_manager.filter(pk=value).first()
+        return row.name_for(reader) if reader is not None and isinstance(row, Record) else str(row or "deleted")
     if isinstance(value, bool):
         return "Yes" if value else "No"
     if isinstance(value, int | float | Decimal):

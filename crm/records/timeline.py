@@ -143,22 +143,28 @@ def line_of(entry: ActivityLog) -> TimelineLine:
 
 
 def visible_entries(user: Any, record: models.Model, entries: Iterable[ActivityLog]) -> list[ActivityLog]:
-    """Return those of `entries` with a target that `user` may see, in one statement. The reader sees `record` itself.
+    """Return those of `entries` that name only records that `user` may see, in one statement.
 
-    A purged target is shown only to users who see the records of every owner.
+    The reader sees `record` itself. A purged target is shown only to users who see the records of every owner.
     """
     own = (record._meta.label_lower, record.pk)
     entries, targets = list(entries), {}
     for entry in entries:
-        if (entry.target_type, entry.target_id) != own:
-            targets.setdefault(entry.target_type, set()).add(entry.target_id)
+        for label, key in places_of(entry) - {own}:
+            targets.setdefault(label, set()).add(key)
     readable = {label: keys for label, keys in targets.items() if may_view_table(user, label)}
     if can_see_everyone(user):
         visible = set().union(*readable.values())
     else:
         rows = [visible_rows(user, label, keys) for label, keys in readable.items()]
         visible = set(rows[0].union(*rows[1:])) if rows else set()
-    return [one for one in entries if one.target_id in visible or (one.target_type, one.target_id) == own]
+    return [one for one in entries if all(place == own or place[1] in visible for place in places_of(one))]
+
+
+def places_of(entry: ActivityLog) -> set[tuple[str, UUID]]:
+    """Return the type and key of the target of `entry`, and of the owner of its timeline if the metadata names it."""
+    target, about = (entry.target_type, entry.target_id), (entry.about_type, entry.about_id)
+    return {target, about} if str(entry.about_id) in entry.metadata.values() else {target}
 
 
 def may_view_table(user: Any, label: str) -> bool:
@@ -177,9 +183,9 @@ def visible_rows(user: Any, label: str, keys: set[UUID]) -> models.QuerySet:
 
 
 def load_target_timeline(
-    record: models.Model, before: Position | None = None, size: int = TIMELINE_LENGTH
+    user: Any, record: models.Model, before: Position | None = None, size: int = TIMELINE_LENGTH
 ) -> TimelinePage:
-    """Return a page of what was done to `record` itself, on whatever timeline it stands."""
+    """Return a page of what was done to `record` itself, on whatever timeline, as far as `user` may see it."""
     entries = ActivityLog.objects.for_target(record).select_related("actor")
     rows, older = rows_before(entries, before, at="occurred_at", size=size)
-    return TimelinePage([line_of(row) for row in rows], older)
+    return TimelinePage([line_of(row) for row in visible_entries(user, record, rows)], older)

@@ -24,7 +24,7 @@ from crm.exceptions import ActionRefused, IllegalTransition, errors_as_invalid_i
 from crm.models import ActivityLog
 from crm.records import transitions
 from crm.records.history import load_history
-from crm.records.timeline import Position, TimelinePage, load_timeline
+from crm.records.timeline import Position, TimelinePage, load_timeline, visible_entries
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import ActionViewsMixin, drop_invalid_keys, is_soft_deleted
 from crm.screens.export import ExportViewMixin
@@ -299,13 +299,15 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         row = self.get_visible_object(request, object_id)
+        json_changes = partial(json_column_changes, self.json_schemas(row))
+        entries = ActivityLog.objects.for_target(row).select_related("actor")
         context = {
             **self.admin_site.each_context(request),
             "title": f"History of {row}",
             "opts": self.opts,
             "original": row,
-            "timeline": ActivityLog.objects.for_target(row).select_related("actor")[:200],
-            "changes": load_history(row, partial(json_column_changes, self.json_schemas(row))),
+            "timeline": visible_entries(request.user, row, entries[:200]),
+            "changes": load_history(row, json_changes, reader=request.user),
             "back": self.page_url(row),
             **(extra_context or {}),
         }

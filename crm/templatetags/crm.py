@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from crm.records import local_time
+from crm.records.base import Record
 from crm.screens.json_forms.display import ValueNode, describe_value
 from crm.text.links import is_web_link
 
@@ -27,6 +28,29 @@ UNASSIGNED = format_html('<span class="quiet">{}</span>', "Unassigned")
 def icon(name: str) -> str:
     """Return a Material Symbols icon, hidden from screen readers."""
     return format_html('<span class="material-symbols-outlined" aria-hidden="true">{}</span>', name)
+
+
+@register.filter
+def is_visible_to(record: Record | None, user: Any) -> bool:
+    """Whether there is such a record and `user` may see it."""
+    return record is not None and record.is_visible_to(user)
+
+
+@register.filter
+def name_for(record: Record, user: Any) -> str:
+    """Return the name of `record`, if `user` may see it."""
+    return record.name_for(user)
+
+
+@register.simple_tag(takes_context=True)
+def visible_link(context: template.Context, record: Record, css_class: str = "") -> str:
+    """Return a link to the page of `record`; for a reader who may not see it, only that it is another owner's."""
+    user, meta = context["request"].user, record._meta
+    name, classes = record.name_for(user), format_html(' class="{}"', css_class) if css_class else ""
+    if not record.is_visible_to(user):
+        return format_html('<span class="{}">{}</span>', f"quiet {css_class}".strip(), name)
+    url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[record.pk])
+    return format_html('<a{} href="{}">{}</a>', classes, url, name)
 
 
 @register.simple_tag

@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -14,11 +13,9 @@ from crm.records.base import (
     LiveManager,
     Record,
     RecordQuerySet,
-    can_see_everyone,
     choices_check,
     json_field,
     json_type_check,
-    owned_by_or_unassigned,
     range_check,
     with_row_audit,
 )
@@ -63,8 +60,7 @@ UNAUDITED_FIELDS = ("credentials", "sync_state", "last_synced_at", "next_sync_at
 class MailboxQuerySet(RecordQuerySet):
     """Named sets of mailboxes."""
 
-    def visible_to(self, user: Any) -> "MailboxQuerySet":
-        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user, "owner"))
+    owner_path = "owner"
 
     def connected(self) -> "MailboxQuerySet":
         """Return the active mailboxes with a server and a password."""
@@ -295,8 +291,7 @@ FOLDER_ORIGIN = re.compile(r"(.+) #(\d+) of \d+")
 class SetAsideQuerySet(RecordQuerySet):
     """Named sets of emails set aside."""
 
-    def visible_to(self, user: Any) -> "SetAsideQuerySet":
-        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user, "mailbox__owner"))
+    owner_path = "mailbox__owner"
 
 
 class SetAside(Record):

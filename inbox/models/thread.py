@@ -1,7 +1,6 @@
 """Threads: stored conversations on any channel."""
 
 from datetime import datetime
-from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -13,11 +12,9 @@ from crm.records.base import (
     LiveManager,
     Record,
     RecordQuerySet,
-    can_see_everyone,
     choices_check,
     json_field,
     json_type_check,
-    owned_by_or_unassigned,
     search_field,
     search_index,
     with_row_audit,
@@ -75,10 +72,7 @@ MERGED_INTO_KEY, MAX_MERGE_HOPS = "part_of", 20
 class ThreadQuerySet(RecordQuerySet):
     """Named sets of threads."""
 
-    def visible_to(self, user: Any) -> "ThreadQuerySet":
-        if can_see_everyone(user):
-            return self
-        return self.filter(owned_by_or_unassigned(user, "owner"))
+    owner_path = "owner"
 
     def needs_reply(self) -> "ThreadQuerySet":
         """Return open threads with an unanswered message from outside, longest wait first."""

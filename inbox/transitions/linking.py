@@ -35,8 +35,9 @@ def link(thread: Thread, *, lead: Lead | None = None, client: Client | None = No
     if lead is not None:
         update_contact_dates([thread])
         queue_processing([thread])  # its messages are read for this lead
-    summary = f"Conversation “{thread}” linked to {target}" + (f" instead of {was}" if was else "")
     metadata = {field: str(target.pk), "was": str(was.pk) if was else None}
+    # The former one is not named, because a reader of the timeline may not be allowed to see it.
+    summary = f"Conversation “{thread}” linked to {target}"
     record(thread, "linked", timeline_owner=target, by=by, summary=summary, **metadata)
 
 
@@ -57,11 +58,15 @@ def unlink(thread: Thread, linked_record: Lead | Client | None = None, *, by: Ac
         raise IllegalTransition(f"The conversation “{thread}” is {problem}.")
     Thread.everything.filter(pk=thread.pk).update(**dict.fromkeys(removed_links))
     thread.refresh_from_db()
-    summary = (
-        f"Conversation “{thread}” is no longer linked to {' and '.join(str(one) for one in removed_links.values())}"
-    )
-    for timeline_owner in removed_links.values():
-        record(thread, "unlinked", timeline_owner=timeline_owner, by=by, summary=summary)
+    for one in removed_links.values():
+        record_unlinked(thread, one, by=by)
+
+
+def record_unlinked(thread: Thread, former: Lead | Client, *, by: Actor | User) -> None:
+    """Record the end of a link on the timeline of `former`, which alone is named: the reader may not see others."""
+    summary = f"Conversation “{thread}” is no longer linked to {former}"
+    metadata = {former._meta.model_name: str(former.pk)}
+    record(thread, "unlinked", timeline_owner=former, by=by, summary=summary, **metadata)
 
 
 def require_visible(target: Lead | Client, actor: Actor) -> Lead | Client:

@@ -1,12 +1,11 @@
 """The sort orders of leads, and the named sets of leads."""
 
 from datetime import datetime
-from typing import Any
 
 from django.db import models
 from django.db.models.functions import Coalesce
 
-from crm.records.base import RecordQuerySet, can_see_everyone, owned_by_or_unassigned
+from crm.records.base import RecordQuerySet
 from leads.models.lead_choices import Tier
 
 # Sort order of the tiers. Unscored leads come last.
@@ -27,9 +26,7 @@ VALUE_SORT_KEY = Coalesce("estimated_value", models.Value(-1), output_field=mode
 class LeadQuerySet(RecordQuerySet):
     """Named sets of leads."""
 
-    def visible_to(self, user: Any) -> "LeadQuerySet":
-        """Return the leads `user` may see: own and unassigned ones, or all for a user who may see every owner."""
-        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user))
+    owner_path = "assigned_to"
 
     def open(self) -> "LeadQuerySet":
         return self.filter(closed_at__isnull=True)

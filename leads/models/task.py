@@ -1,7 +1,6 @@
 """Tasks."""
 
 from datetime import date
-from typing import Any
 
 from django.db import models
 from django.db.models.functions import Coalesce
@@ -11,10 +10,8 @@ from crm.records.base import (
     LiveManager,
     Record,
     RecordQuerySet,
-    can_see_everyone,
     choices_check,
     not_blank_check,
-    owned_by_or_unassigned,
     with_row_audit,
 )
 from crm.records.local_time import agency_today
@@ -36,8 +33,7 @@ DUE_SORT_KEY = Coalesce("due_on", models.Value(date.max, models.DateField()))
 
 
 class TaskQuerySet(RecordQuerySet):
-    def visible_to(self, user: Any) -> "TaskQuerySet":
-        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user, "assignee"))
+    owner_path = "assignee"
 
     def unfinished(self) -> "TaskQuerySet":
         return self.filter(status__in=UNFINISHED_STATUSES)

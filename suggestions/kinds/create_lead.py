@@ -86,16 +86,14 @@ class CreateLeadKind(LocalKind):
     def guard(cls, payload: CreateLeadPayload, suggestion: Suggestion) -> None:
         thread = suggestion.thread
         if suggestion.lead is not None:
-            raise IllegalTransition(f"This suggestion has a lead already: {suggestion.lead}.")
+            raise IllegalTransition("This suggestion has a lead already.")
         if thread is not None and thread.is_deleted:
             raise IllegalTransition(f"The conversation “{thread}” is deleted; restore it first.")
         if thread is not None and thread.lead is not None:
-            raise IllegalTransition(f"The conversation “{thread}” belongs to a lead already: {thread.lead}.")
-        existing = (
-            payload.contactEmail and Lead.objects.open().filter(contact_email__iexact=payload.contactEmail).first()
-        )
-        if existing:
-            raise IllegalTransition(f"Another open lead already has this address: {existing}.")
+            raise IllegalTransition("The conversation belongs to a lead already.")
+        if payload.contactEmail and Lead.objects.open().filter(contact_email__iexact=payload.contactEmail).exists():
+            # It is not named, because the reader may not be allowed to see it.
+            raise IllegalTransition(f"Another open lead already has the address {payload.contactEmail}.")
         find_insurance_line(payload)
 
     @classmethod
@@ -106,7 +104,8 @@ class CreateLeadKind(LocalKind):
     def sentence(cls, payload: CreateLeadPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
         who = payload.contactName + (f" of {payload.companyName}" if payload.companyName else "")
         email_text = f" ({payload.contactEmail})" if payload.contactEmail else ""
-        linked = f" and link the conversation “{suggestion.thread}” to it" if suggestion.thread else ""
+        labels, thread = labels or LabelCache(), suggestion.thread
+        linked = f" and link the conversation “{labels.name_of(thread)}” to it" if thread else ""
         return f"Create a lead for {who}{email_text}{linked}."
 
     @classmethod

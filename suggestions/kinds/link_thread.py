@@ -80,14 +80,15 @@ class LinkThreadKind(LocalKind):
 
     @classmethod
     def guard(cls, payload: LinkThreadPayload, suggestion: Suggestion) -> None:
-        thread, target = require_thread(payload), require_target(payload)
+        thread = require_thread(payload)
+        require_target(payload)
         if suggestion.thread_id != thread.pk or getattr(suggestion, f"{payload.field}_id") != payload.target:
             raise InvalidInput("It links the conversation that it is about to the lead or client that it is about.")
         now = getattr(thread, f"{payload.field}_id")
         if now == payload.target and suggestion.status in APPROVED_STATUSES:
             return  # linked in the meantime, by a person or by triage, as approved
         if now == payload.target:
-            raise IllegalTransition(f"The conversation “{thread}” is already linked to {target}.")
+            raise IllegalTransition(f"The conversation “{thread}” is already linked to this {payload.field}.")
         if now != payload.instead_of:
             raise IllegalTransition(f"{describe_current_link(payload, thread)} Look again.")
 
@@ -100,7 +101,7 @@ class LinkThreadKind(LocalKind):
         labels = labels or LabelCache()
         thread = record_name(suggestion, "thread", payload.thread, labels)
         target = record_name(suggestion, payload.field, payload.target, labels)
-        instead = f" instead of {labels.record_label(payload.field, payload.instead_of)}" if payload.instead_of else ""
+        instead = f" instead of {former_link(payload, labels)}" if payload.instead_of else ""
         return ensure_full_stop(f"Link the conversation “{thread}” to {target}{instead}")
 
     @classmethod
@@ -148,15 +149,21 @@ def key_text(key: UUID | None) -> str | None:
 def record_name(suggestion: Suggestion, field: str, key: UUID, labels: LabelCache) -> str:
     """Return the name of the record, without a query if it is a record of the suggestion."""
     return (
-        str(getattr(suggestion, field))
+        labels.name_of(getattr(suggestion, field))
         if getattr(suggestion, f"{field}_id") == key
         else labels.record_label(field, key)
     )
 
 
+def former_link(payload: LinkThreadPayload, labels: LabelCache) -> str:
+    """Return the name of the record to unlink; the log, which is not written for one reader, does not name it."""
+    return f"another {payload.field}" if labels.user is None else labels.record_label(payload.field, payload.instead_of)
+
+
 def describe_current_link(payload: LinkThreadPayload, thread: Thread) -> str:
-    now = getattr(thread, payload.field)
-    return f"The conversation “{thread}” is linked to {now or f'no {payload.field}'} since this was suggested."
+    link = f"another {payload.field}" if getattr(thread, f"{payload.field}_id") else f"no {payload.field}"
+    # The reader may not be allowed to see the thread, nor what it is linked to.
+    return f"The conversation is linked to {link} since this was suggested."
 
 
 def require_thread(payload: LinkThreadPayload) -> Thread:

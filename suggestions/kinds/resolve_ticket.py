@@ -56,8 +56,8 @@ class ResolveTicketKind(LocalKind):
 
     @classmethod
     def sentence(cls, payload: ResolveTicketPayload, suggestion: Suggestion, labels: LabelCache | None = None) -> str:
-        is_loaded = suggestion.ticket_id == payload.ticket
-        ticket = suggestion.ticket if is_loaded else (labels or LabelCache()).record_label("ticket", payload.ticket)
+        labels, is_loaded = labels or LabelCache(), suggestion.ticket_id == payload.ticket
+        ticket = labels.name_of(suggestion.ticket) if is_loaded else labels.record_label("ticket", payload.ticket)
         return f"Resolve ticket {ticket}: {payload.summary}"
 
     @classmethod

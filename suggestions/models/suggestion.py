@@ -12,11 +12,9 @@ from crm.records.base import (
     LiveManager,
     Record,
     RecordQuerySet,
-    can_see_everyone,
     choices_check,
     json_field,
     json_type_check,
-    owned_by_or_unassigned,
     range_check,
     with_row_audit,
 )
@@ -87,10 +85,7 @@ class RejectCode(models.TextChoices):
 class SuggestionQuerySet(RecordQuerySet):
     """Named sets of suggestions."""
 
-    def visible_to(self, user: Any) -> "SuggestionQuerySet":
-        if can_see_everyone(user):
-            return self
-        return self.filter(owned_by_or_unassigned(user, "owner"))
+    owner_path = "owner"
 
     def awaiting_decision(self, now: datetime) -> "SuggestionQuerySet":
         """Return the suggestions that wait for a decision now: pending, not snoozed, not expired."""

@@ -79,7 +79,7 @@ class ContentDecisionForm(DecisionForm):
         kwargs.pop("initial", None)
         super().__init__(*args, **kwargs)
         # A list has loaded labels already.
-        self.names = getattr(self.record, "names", None) or LabelCache()
+        self.names = getattr(self.record, "names", None) or LabelCache(self.user)
         self.kind = KINDS.get(self.record.type) if self.record else None
         self.original_content: dict[str, Any] = {}
         self.content: dict[str, Any] | None = None

@@ -64,7 +64,7 @@ def approvals_panel(user: User, now: datetime) -> Panel | None:
     rows = rows.select_related("lead__assigned_to", "client__assigned_to", "thread", "ticket").defer(
         "evidence", "result"
     )
-    names = LabelCache()
+    names = LabelCache(user)
     shown = [build_suggestion_line(row, names, user) for row in rows[:MAX_APPROVALS_SHOWN]]
     return Panel("Waiting for you", "suggestions/dashboard.html", shown, url=queue_url())
 

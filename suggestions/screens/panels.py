@@ -65,7 +65,7 @@ def suggestions_panel(request: HttpRequest, name: str, record: Any) -> Panel | N
     rows = Suggestion.objects.visible_to(user).filter(**{name: record})
     rows = rows.select_related("lead__assigned_to", "client__assigned_to", "thread", "ticket", "reviewed_by")
     rows = rows.defer("evidence").order_by("-created_at", "-id").prefetch_related(EXECUTIONS_PREFETCH)
-    names = LabelCache()
+    names = LabelCache(user)
     lines = [
         build_suggestion_line(row, names, user)
         for row in rows.filter(status__in=DECIDABLE_STATUSES)[:MAX_PANEL_SUGGESTIONS]

@@ -32,7 +32,7 @@ class ApprovalsChangeList(KeysetChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.names = LabelCache()
+        self.names = LabelCache(request.user)
         select_url = urlencode([*self.active_params(ORDER_PARAM, AFTER_PARAM, BEFORE_PARAM), (SELECTED_PARAM, "")])
         for row in self.page.rows:
             row.select_url = f"?{select_url}{row.pk}"

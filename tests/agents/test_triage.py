@@ -173,10 +173,8 @@ def test_two_matching_clients_are_a_rule_of_their_own(mailbox):
     mail(mailbox)
     triage_queued()
     assert proposed().rule == "client by address, one of several"
-    assert proposed().reasoning == (
-        "The client Second has the address nora@newbread.example. The client First has the address"
-        " nora@newbread.example."
-    )
+    # The other one may be another owner's, so it is not named.
+    assert proposed().reasoning == ("The client Second has the address nora@newbread.example. 1 more matches as well.")
 
 
 @pytest.mark.parametrize(
@@ -240,8 +238,8 @@ def test_exact_address_beats_domain_even_for_closed_lead(mailbox, max):
         make_lead(contact_email="nora@newbread.example", status_id="CLOSED_UNQUALIFIED")
     mail(mailbox)
     triage_queued()
-    closed = "has the address nora@newbread.example, and is closed."
-    assert [one.endswith(closed[:-1]) for one in proposed().reasoning.rstrip(".").split(". ")] == [True, True]
+    closed = "has the address nora@newbread.example, and is closed. 1 more matches as well."
+    assert proposed().reasoning.endswith(closed)
     assert proposed().lead.status_id == "CLOSED_UNQUALIFIED"
 
 

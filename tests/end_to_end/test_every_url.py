@@ -20,11 +20,11 @@ from crm.models import Project, SavedView, User
 from crm.records.activity import SYSTEM_ACTOR, record
 from crm.records.transitions import permission_name
 from crm.screens.record_admin import RecordAdmin
-from inbox.models import Draft, Mailbox, SetAside
+from inbox.models import Draft, Mailbox, SetAside, Thread
 from inbox.models.email_template import EmailTemplate
 from inbox.outgoing.outbox import SEND_PERMISSION
-from leads.models import ContactLead, InsuranceType, LeadStatus, PredictionModel, ScoringPolicy, Task
-from suggestions.models import AutonomySetting
+from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task
+from suggestions.models import AutonomySetting, Suggestion
 from tests.cast import (
     browser,
     make_client,
@@ -35,6 +35,7 @@ from tests.cast import (
     make_ticket,
     make_user,
 )
+from tests.end_to_end.hidden_records import PLANTED, make_hidden_records, make_referring_records
 
 pytestmark = pytest.mark.django_db
 ROLES = ["anonymous", "stranger", "viewer", "agent", "manager", "schema admin", "administrator"]
@@ -47,6 +48,7 @@ OUTSIDE = {"public_picture": 200, "public_proposal": 404}
 OPEN_TO_ALL = {"login", "logout", "jsi18n", *OUTSIDE}
 NOT_WALKED = {"view_on_site"}  # redirects to pages outside the admin; there are none
 BIN = {"restore", "purge"}
+TELLING_PAGES = {"change", "history", "timeline", "ask", "preview"}
 # The URL parameters besides the key of the record.
 REST = {"place": 0, "conversation": UUID("01990000-0000-7000-8000-000000000001")}
 # Pages of a record that need more than the permission to view it.
@@ -148,6 +150,12 @@ def of_pattern(name: str, wanted: list[str], rows: dict[str, Any]) -> Iterator[A
         yield Address(reverse(f"admin:{name}", args=[row.pk, *more]), name, row)
 
 
+def words_in(answer: HttpResponse) -> set[str]:
+    """Return the planted words that a page shows."""
+    content = answer.getvalue() if answer.streaming else answer.content
+    return set(PLANTED.findall(content.decode(errors="replace")))
+
+
 def make_role_user(role: str) -> User | None:
     if role == "anonymous":
         return None
@@ -231,6 +239,35 @@ def test_every_url_respects_roles_and_never_fails(world, role):
             walk.post(address, FORM_DATA)
         # Each user's own.
         assert snapshot("saved_views") == {table: before[table] for table in before if table != "saved_views"}
+
+
+def test_agent_reads_nothing_of_a_colleagues_records(world, ann, bob):
+    hidden = make_hidden_records(bob)
+    page, leaks = browser(ann), set()
+    for address in telling_addresses({**world, **hidden}, make_referring_records(ann, bob, hidden)):
+        if address.page != "do":  # a refused action shows the same page
+            leaks |= {(address.name, word) for word in words_in(page.get(address.url))}
+        if address.page in {"do", "add"}:
+            with transaction.atomic():
+                answer = page.post(address.url, FORM_DATA)
+                leaks |= {(f"POST {address.name}", word) for word in words_in(answer)}
+                transaction.set_rollback(True)
+    owners_page = reverse("admin:leads_lead_change", args=[hidden[Lead].pk])
+    assert words_in(browser(bob).get(owners_page)), "the words are planted"
+    assert not leaks, "\n".join(f"{name}: {word}" for name, word in sorted(leaks))
+
+
+def telling_addresses(world: dict[type, Any], rows: list[Any]) -> Iterator[Address]:
+    """Return the pages of no record and of each record in `world`, and all URLs of `rows` that show what they hold."""
+    for address in addresses(world):
+        is_of_record = address.row is not None and str(address.row.pk) in address.url
+        if address.name not in OPEN_TO_ALL and (not is_of_record or address.page == "change"):
+            yield address
+    for row in rows:
+        pages = TELLING_PAGES | ({"do"} if isinstance(row, Suggestion | Thread) else set())
+        for address in addresses({**world, type(row): row}):
+            if str(row.pk) in address.url and address.page in pages:
+                yield address
 
 
 def test_every_record_screen_pages_by_key():

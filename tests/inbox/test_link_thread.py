@@ -25,11 +25,13 @@ def test_linking_thread_is_logged_on_lead_timeline(ann):
     assert (line.verb, line.target_id, line.metadata["lead"]) == ("linked", thread.pk, str(lead.pk))
 
 
-def test_relinking_logs_previous_client(ann):
+def test_relinking_logs_key_of_previous_client_but_not_its_name(ann):
     first, second = make_client(name="First"), make_client(name="Second")
     thread = make_thread(client=first)
     link(thread, client=second, by=ann)
-    assert ActivityLog.objects.for_target(thread)[0].summary.endswith("linked to Second instead of First")
+    entry = ActivityLog.objects.for_target(thread)[0]
+    assert entry.summary.endswith("linked to Second")
+    assert entry.metadata["was"] == str(first.pk)
 
 
 def test_thread_can_have_lead_and_client(ann):

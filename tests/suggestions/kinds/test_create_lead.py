@@ -102,14 +102,15 @@ def test_inactive_insurance_type_is_refused(db):
         make_suggestion(NEW, suggested_content=EVERYTHING)
 
 
-def test_duplicate_address_is_refused_with_lead_name(db):
+def test_duplicate_address_is_refused_without_naming_the_lead(db):
     make_lead(contact_name="Nora Old", contact_email="NORA@example.com")
-    with pytest.raises(IllegalTransition, match="already has this address: Nora Old"):
+    with pytest.raises(IllegalTransition, match="already has the address") as refusal:
         make_suggestion(NEW, suggested_content=EVERYTHING)
+    assert "Nora Old" not in str(refusal.value)
 
 
 def test_thread_with_a_lead_is_refused(db):
-    with pytest.raises(IllegalTransition, match="belongs to a lead already: Lee"):
+    with pytest.raises(IllegalTransition, match="belongs to a lead already"):
         make_suggestion(NEW, thread=make_thread(lead=make_lead(contact_name="Lee")))
 
 
@@ -119,7 +120,7 @@ def test_duplicate_lead_before_execution_fails(ann):
     make_lead(contact_name="Nora Twin", contact_email="nora@example.com")
     assert resume_and_run(suggestion, execution).state == "FAILED"
     assert suggestion.status == SuggestionStatus.FAILED
-    assert suggestion.error_message == "Another open lead already has this address: Nora Twin."
+    assert suggestion.error_message.startswith("Another open lead already has the address ")
     assert Lead.objects.count() == 1
 
 

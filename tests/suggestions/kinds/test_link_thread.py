@@ -81,14 +81,14 @@ def test_changing_the_target_on_approval_is_refused(ann):
 
 def test_already_linked_thread_is_refused(db):
     lead = make_lead(contact_name="Lee")
-    with pytest.raises(IllegalTransition, match="already linked to Lee"):
+    with pytest.raises(IllegalTransition, match="already linked to this lead"):
         make_suggestion(LINK, thread=make_thread(lead=lead), lead=lead)
 
 
 def test_thread_linked_elsewhere_before_approval_asks_again(ann):
     suggestion, other = make_suggestion(LINK), make_lead(contact_name="Olga")
     link(suggestion.thread, lead=other, by=SYSTEM_ACTOR)
-    with pytest.raises(StaleSuggestion, match="is linked to Olga since this was suggested"):
+    with pytest.raises(StaleSuggestion, match="is linked to another lead since this was suggested"):
         approve(suggestion, by=ann)
     approve(suggestion, by=ann, as_of=timezone.now())
     suggestion.thread.refresh_from_db()
@@ -103,7 +103,7 @@ def test_thread_linked_elsewhere_before_execution_fails(ann):
     execution = approve_while_paused(suggestion, ann)
     link(suggestion.thread, lead=other, by=SYSTEM_ACTOR)
     assert resume_and_run(suggestion, execution).state == "FAILED"
-    assert "is linked to Olga since this was suggested. Look again." in suggestion.error_message
+    assert "is linked to another lead since this was suggested. Look again." in suggestion.error_message
 
 
 def test_thread_linked_to_same_lead_before_execution_succeeds(ann):
@@ -144,7 +144,7 @@ def test_undo_is_refused_after_relinking(ann):
     suggestion = make_suggestion(LINK)
     approve(suggestion, by=ann)
     link(suggestion.thread, lead=make_lead(contact_name="Olga"), by=SYSTEM_ACTOR)
-    with pytest.raises(IllegalTransition, match="is linked to Olga"):
+    with pytest.raises(IllegalTransition, match="is linked to another lead"):
         undo(suggestion, by=ann)
 
 
