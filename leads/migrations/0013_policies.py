@@ -480,7 +480,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="policy",
             index=models.Index(
-                models.F("expires_on"),
+                django.db.models.functions.comparison.Coalesce(
+                    "expires_on", models.Value(datetime.date(9999, 12, 31), models.DateField())
+                ),
                 models.F("id"),
                 condition=models.Q(("deleted_at__isnull", True), ("status__in", ("BOUND", "ACTIVE"))),
                 name="policies_running",

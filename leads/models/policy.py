@@ -46,6 +46,16 @@ TRANSITIONS = {
     # When the renewal is cancelled.
     PolicyStatus.RENEWED: {PolicyStatus.ACTIVE},
 }
+STATUS_COLOURS = {
+    PolicyStatus.QUOTED: "blue",
+    PolicyStatus.BOUND: "teal",
+    PolicyStatus.ACTIVE: "green",
+    PolicyStatus.LAPSED: "red",
+    PolicyStatus.CANCELLED: "grey",
+    PolicyStatus.RENEWED: "grey",
+}
+# A policy that is entered was sold already, or is only a quote.
+FIRST_STATUSES = (PolicyStatus.QUOTED, PolicyStatus.BOUND, PolicyStatus.ACTIVE)
 # Those that expire without a renewal.
 RUNNING_STATUSES = (PolicyStatus.BOUND, PolicyStatus.ACTIVE)
 RUNNING_POLICIES = LIVE & models.Q(status__in=RUNNING_STATUSES)
@@ -91,11 +101,17 @@ class PolicyQuerySet(RecordQuerySet):
 
     def expiring(self, today: date, days: int = RENEWAL_WINDOW_DAYS) -> "PolicyQuerySet":
         """Return the running policies that expire from `today` until `days` later, without a renewal."""
-        return self.running().filter(expires_on__gte=today, expires_on__lte=today + timedelta(days=days))
+        return self.running().expiring_between(today, today + timedelta(days=days))
+
+    def expiring_between(self, first: date | None, last: date | None) -> "PolicyQuerySet":
+        """Return the policies that expire from `first` to `last`, compared by the sort key, so that its index serves."""
+        rows = self.alias(_expiry=EXPIRY_SORT_KEY)
+        rows = rows if first is None else rows.filter(_expiry__gte=first)
+        return rows if last is None else rows.filter(_expiry__lte=last)
 
     def expired(self, today: date) -> "PolicyQuerySet":
         """Return the running policies that expired before `today` without a renewal."""
-        return self.running().filter(expires_on__lt=today)
+        return self.running().expiring_between(None, today - timedelta(days=1))
 
 
 @with_row_audit(exclude=["search_text"])
@@ -197,7 +213,7 @@ class Policy(Record):
         indexes = [
             models.Index(EXPIRY_SORT_KEY, "id", condition=LIVE, name="policies_by_expiry"),
             models.Index("status", EXPIRY_SORT_KEY, "id", condition=LIVE, name="policies_status"),
-            models.Index("expires_on", "id", condition=RUNNING_POLICIES, name="policies_running"),
+            models.Index(EXPIRY_SORT_KEY, "id", condition=RUNNING_POLICIES, name="policies_running"),
             models.Index(PREMIUM_SORT_KEY.desc(), models.F("id").desc(), condition=LIVE, name="policies_premium"),
             models.Index(models.F("id").desc(), condition=~LIVE, name="policies_deleted"),
             search_index("policies"),
@@ -205,6 +221,10 @@ class Policy(Record):
 
     def __str__(self) -> str:
         return " · ".join(part for part in (str(self.insurance_type), self.carrier, self.number) if part)
+
+    @property
+    def colour(self) -> str:
+        return STATUS_COLOURS[self.status]
 
     @property
     def state(self) -> str:
