@@ -24,6 +24,7 @@ from crm.records.base import (
 from crm.records.local_time import agency_today
 from leads.models.insurance_type import InsuranceType
 from leads.models.lead import Lead
+from leads.policies.terms import days_until
 
 RENEWAL_WINDOW_DAYS = 60
 
@@ -104,7 +105,7 @@ class PolicyQuerySet(RecordQuerySet):
         return self.running().expiring_between(today, today + timedelta(days=days))
 
     def expiring_between(self, first: date | None, last: date | None) -> "PolicyQuerySet":
-        """Return the policies that expire from `first` to `last`, compared by the sort key, so that its index serves."""
+        """Return the policies that expire from `first` to `last`, by the sort key, which indexes serve."""
         rows = self.alias(_expiry=EXPIRY_SORT_KEY)
         rows = rows if first is None else rows.filter(_expiry__gte=first)
         return rows if last is None else rows.filter(_expiry__lte=last)
@@ -129,7 +130,6 @@ class Policy(Record):
         choices=PolicyStatus,
         default=PolicyStatus.QUOTED,
         db_default=PolicyStatus.QUOTED,
-        editable=False,
     )
     premium = models.DecimalField(
         max_digits=12, decimal_places=2, null=True, blank=True, help_text="For the whole term of the policy."
@@ -230,6 +230,11 @@ class Policy(Record):
     def state(self) -> str:
         """Return the status in words, to be used in a sentence."""
         return self.get_status_display().lower()
+
+    @property
+    def expiry_text(self) -> str:
+        """Return when the policy expires or expired, such as "in 12 days"; empty without a date."""
+        return days_until(self.expires_on, agency_today()) if self.expires_on else ""
 
     @property
     def days_left(self) -> int | None:

@@ -206,7 +206,8 @@ def move(policy: Policy, status: PolicyStatus, *, by: Actor | User, note: str = 
     for name, value in {"status": status, **changes}.items():
         setattr(locked, name, value)
     with errors_as_invalid_input():
-        locked.full_clean()
+        if changes:  # of the status alone, the database decides
+            locked.full_clean()
         locked.save(update_fields=["status", *changes, "updated_at"])
     policy.refresh_from_db()
     reason = f" ({note})" if note else ""
