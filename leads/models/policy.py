@@ -44,7 +44,7 @@ TRANSITIONS = {
     PolicyStatus.ACTIVE: {PolicyStatus.LAPSED, PolicyStatus.CANCELLED, PolicyStatus.RENEWED},
     PolicyStatus.LAPSED: {PolicyStatus.RENEWED},
     PolicyStatus.CANCELLED: set(),
-    # When the renewal is cancelled.
+    # When the renewal is cancelled or deleted.
     PolicyStatus.RENEWED: {PolicyStatus.ACTIVE},
 }
 STATUS_COLOURS = {
@@ -230,6 +230,11 @@ class Policy(Record):
     def state(self) -> str:
         """Return the status in words, to be used in a sentence."""
         return self.get_status_display().lower()
+
+    def current_renewal(self) -> "Policy | None":
+        """Return the policy of the next term, unless it was cancelled or deleted."""
+        renewals = self.renewals.filter(deleted_at=None).exclude(status=PolicyStatus.CANCELLED)
+        return renewals.select_related("insurance_type").first()
 
     @property
     def expiry_text(self) -> str:

@@ -87,6 +87,20 @@ class RenewPolicy(PolicyAction):
         return format_html('Renewed. <a href="{}">Open the quote for the next term</a>', url)
 
 
+class ReactivatePolicy(PolicyAction):
+    """Make a policy active again whose renewal was deleted."""
+
+    verb, label, icon, target = "reactivate", "Make active again", "undo", PolicyStatus.ACTIVE
+
+    @classmethod
+    def is_applicable(cls, record: Policy) -> bool:
+        return record.status == PolicyStatus.RENEWED and record.current_renewal() is None
+
+    def perform(self, record: Policy, by: User) -> str:
+        transitions.reactivate(record, by=by)
+        return f"{record} is active again."
+
+
 class OpenRenewalLead(ActionForm):
     """Add a lead for the renewal, in place of a follow-up."""
 

@@ -21,6 +21,7 @@ from leads.policies.action_forms import (
     CancelPolicy,
     LapsePolicy,
     OpenRenewalLead,
+    ReactivatePolicy,
     RenewPolicy,
 )
 from leads.policies.filters import EXPIRING, PolicyFilter
@@ -81,6 +82,7 @@ class PolicyAdmin(RecordAdmin):
         BindPolicy,
         ActivatePolicy,
         RenewPolicy,
+        ReactivatePolicy,
         OpenRenewalLead,
         LapsePolicy,
         AddPolicyNote,

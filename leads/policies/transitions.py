@@ -67,7 +67,7 @@ def activate(policy: Policy, *, by: Actor | User, number: str | None = None) -> 
     number = policy.number if number is None else number.strip()
     if not number:
         raise InvalidInput("Enter the policy number before activating the policy.")
-    move(policy, PolicyStatus.ACTIVE, by=by, number=number)
+    move(policy, PolicyStatus.ACTIVE, by=by, source=PolicyStatus.BOUND, number=number)
 
 
 @transaction.atomic
@@ -141,6 +141,20 @@ def renew(policy: Policy, *, by: Actor | User, premium: Any = None) -> Policy:
 
 
 @transaction.atomic
+def reactivate(policy: Policy, *, by: Actor | User) -> None:
+    """Make a renewed policy active again, after its renewal was deleted.
+
+    Raises:
+        NotPermitted: `by` may not change policies.
+        IllegalTransition: the policy is not renewed, its renewal still exists, or it is deleted.
+    """
+    renewal = policy.current_renewal()
+    if renewal is not None:
+        raise IllegalTransition(f"The {describe_record(policy)} was renewed by {renewal}: cancel that quote instead.")
+    move(policy, PolicyStatus.ACTIVE, by=by, source=PolicyStatus.RENEWED, note="its renewal was deleted")
+
+
+@transaction.atomic
 def open_renewal_lead(policy: Policy, *, by: Actor | User) -> Lead:
     """Add and return a lead for the renewal of `policy`, with the contact details of its client.
 
@@ -193,14 +207,26 @@ def lapse_expired(today: date, *, most: int = MAX_LAPSED_PER_TRANSACTION) -> int
     return len(rows)
 
 
-def move(policy: Policy, status: PolicyStatus, *, by: Actor | User, note: str = "", **changes: Any) -> None:
-    """Move `policy` to `status`, with `changes` of other columns, and record it on the timeline of its client."""
+def move(
+    policy: Policy,
+    status: PolicyStatus,
+    *,
+    by: Actor | User,
+    source: PolicyStatus | None = None,
+    note: str = "",
+    **changes: Any,
+) -> None:
+    """Move `policy` to `status`, with `changes` of other columns, and record it on the timeline of its client.
+
+    `source` is the only status to come from; by default, each that `TRANSITIONS` names.
+    """
     Actor.of(by).require_permission("leads.change_policy", f"mark a policy as {status.label.lower()}")
     locked = lock_policy(policy)
-    if status not in TRANSITIONS[locked.status]:
+    sources = [one for one, targets in TRANSITIONS.items() if status in targets and source in (None, one)]
+    if locked.status not in sources:
         raise IllegalTransition(
             f"The {describe_record(policy)} is {locked.state}; "
-            f"only a policy that is {any_of(sources_of(status))} can become {status.label.lower()}."
+            f"only a policy that is {any_of(one.label.lower() for one in sources)} can become {status.label.lower()}."
         )
     was = PolicyStatus(locked.status)
     for name, value in {"status": status, **changes}.items():
@@ -225,10 +251,6 @@ def lock_policy(policy: Policy) -> Policy:
     if locked.is_deleted:
         raise IllegalTransition(f"The {describe_record(policy)} is deleted; restore it first.")
     return locked
-
-
-def sources_of(status: PolicyStatus) -> Iterable[str]:
-    return [str(source.label).lower() for source, targets in TRANSITIONS.items() if status in targets]
 
 
 def any_of(words: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ from leads.policies.transitions import (
     lapse_expired,
     move,
     open_renewal_lead,
+    reactivate,
     renew,
 )
 from leads.tasks import lapse_expired_policies
@@ -88,6 +89,12 @@ def test_only_the_transitions_of_the_table_are_possible(was, status):
             move(policy, status, by=SYSTEM_ACTOR, **changes)
 
 
+@pytest.mark.parametrize(("change", "was"), [(activate, "RENEWED"), (reactivate, "BOUND")])
+def test_each_way_to_an_active_policy_has_one_source(alice, change, was):
+    with pytest.raises(IllegalTransition, match=f"is {was.lower()}; only a policy that is"):
+        change(make_policy(status=was), by=alice)
+
+
 def test_viewer_changes_no_policy():
     viewer, policy = make_user("vera", "viewer"), make_policy()
     for change in (
@@ -152,6 +159,17 @@ def test_cancelled_renewal_makes_the_last_policy_active_again(alice):
     policy = make_policy()
     cancel(renew(policy, by=alice), reason="NOT_TAKEN", cancelled_on=agency_today(), by=alice)
     policy.refresh_from_db()
+    assert policy.status == "ACTIVE"
+    assert renew(policy, by=alice).renewed_from == policy
+
+
+def test_policy_is_active_again_after_its_renewal_was_deleted(alice):
+    policy = make_policy()
+    renewal = renew(policy, by=alice)
+    with pytest.raises(IllegalTransition, match="cancel that quote instead"):
+        reactivate(policy, by=alice)
+    soft_delete(renewal, by=SYSTEM_ACTOR)
+    reactivate(policy, by=alice)
     assert policy.status == "ACTIVE"
     assert renew(policy, by=alice).renewed_from == policy
 
