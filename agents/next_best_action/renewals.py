@@ -1,14 +1,14 @@
 """Policies that expire soon: propose the follow-up for their client, once for each policy and expiry date."""
 
 import logging
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from django.db import transaction
 
 from crm.exceptions import ActionRefused
 from crm.models import Client
-from crm.records.local_time import agency_style, agency_today
+from crm.records.local_time import agency_style, agency_today, start_of_agency_day
 from leads.consent import closed_channels
 from leads.models import Lead, Policy
 from leads.models.policy import PolicyQuerySet
@@ -82,6 +82,8 @@ def propose_renewal(policy: Policy, closed: frozenset[str]) -> bool:
         rule=RENEWAL_RULE,
         reasoning=renewal_reason(policy),
         dedupe_key=renewal_key(policy),
+        # It is proposed once, so it waits as long as the policy runs.
+        expires_at=start_of_agency_day(policy.expires_on + timedelta(days=1)),
     )
     try:
         with transaction.atomic():

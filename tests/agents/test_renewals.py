@@ -1,11 +1,13 @@
 """A policy that expires soon proposes a follow-up for its client, once."""
 
+from datetime import timedelta
+
 import pytest
 
 from agents.next_best_action.renewals import propose_renewals
 from agents.tasks import propose_renewals as nightly_job
 from crm.records.activity import SYSTEM_ACTOR
-from crm.records.local_time import agency_style
+from crm.records.local_time import agency_style, agency_today
 from crm.records.transitions import soft_delete
 from leads.models import Lead, Policy
 from leads.policies.transitions import cancel, open_renewal_lead, renew
@@ -34,6 +36,7 @@ def test_follow_up_drafts_an_email_about_the_expiry():
     day = agency_style().long_day(policy.expires_on)
     assert (suggestion.type, suggestion.status, suggestion.client) == ("FOLLOW_UP", "PENDING", policy.client)
     assert suggestion.reasoning == f"The policy Auto · Harbor Mutual · HM-9 expires on {day}."
+    assert agency_today(suggestion.expires_at) == policy.expires_on + timedelta(days=1)
     content = suggestion.suggested_content
     assert (content["suggestedAction"], content["urgency"]) == ("SEND_EMAIL", "low")
     assert f"your auto policy HM-9 with Harbor Mutual expires on {day}." in content["message"]
