@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from ai_log.action_forms import RateAnswer
-from ai_log.export import export_view
+from ai_log.export import LOG_EXPORT
 from ai_log.filters import AIInteractionFilter
 from ai_log.gateway.otel_names import CHAT_TURN, SYSTEM_INSTRUCTIONS, UNTRUSTED_SPANS
 from ai_log.gateway.prompts import split_untrusted_spans
@@ -57,6 +57,7 @@ class AIInteractionAdmin(ReadOnlyMixin, RecordAdmin):
         Tab("Failed", {"failed": "true"}, lambda rows, user: rows.exclude(error_message="")),
     )
     page_actions = (RateAnswer,)
+    list_export = LOG_EXPORT
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         return AIInteraction.objects.visible_to(request.user)
@@ -65,7 +66,6 @@ class AIInteractionAdmin(ReadOnlyMixin, RecordAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("totals/", wrap(usage_view), {"site": self.admin_site}, name="ai_log_aiinteraction_totals"),
-            path("csv/", wrap(export_view), name="ai_log_aiinteraction_csv"),
             *super().get_urls(),
         ]
 

@@ -26,9 +26,11 @@ from crm.records.handover import hand_over
 from crm.records.local_time import format_moment
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import safe_next_url
+from crm.screens.export import ExportColumn, ListExport
 from crm.screens.json_forms.display import describe_value
 from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, Tab
+from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
 from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
@@ -78,7 +80,7 @@ class ContactInline(LinkInline):
 
 
 @admin.register(Client)
-class ClientAdmin(RecordAdmin):
+class ClientAdmin(MergeViewsMixin, RecordAdmin):
     form = ClientForm
     filterset_class = ClientFilter
     search_label = "Search by name, email or phone"
@@ -97,6 +99,24 @@ class ClientAdmin(RecordAdmin):
     orders = {"name": Order("By name", ORDER_BY_NAME, descending=False), "newest": Order("Newest first", ORDER_BY_ID)}
     tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_client"))
     page_actions = (AddClientNote, AssignClient)
+    list_export = ListExport(
+        (
+            ExportColumn("Name", "name"),
+            ExportColumn("Type", "client_type"),
+            ExportColumn("Email", "email"),
+            ExportColumn("Phone", "phone"),
+            *(
+                ExportColumn(question["title"], lambda client, key=key: client.address.get(key))
+                for key, question in ADDRESS_SCHEMA["properties"].items()
+            ),
+            ExportColumn("Assigned to", "assigned_to__username"),
+            ExportColumn("Created at", "created_at"),
+            ExportColumn("Tags", "tags"),
+            ExportColumn("Notes", "notes"),
+        ),
+        prepare=lambda clients, user: clients.select_related("assigned_to").defer("search_text"),
+        has_custom_fields=True,
+    )
     bulk_actions = (AssignClient,)
     inlines = (ContactInline,)
     fieldsets = (
@@ -123,7 +143,7 @@ class ClientAdmin(RecordAdmin):
 
 
 @admin.register(Contact)
-class ContactAdmin(RecordAdmin):
+class ContactAdmin(MergeViewsMixin, RecordAdmin):
     form = ContactForm
     filterset_class = ContactFilter
     search_label = "Search by name, email, phone or title"
@@ -134,6 +154,18 @@ class ContactAdmin(RecordAdmin):
     orders = {"name": Order("By name", ORDER_BY_NAME, descending=False), "newest": Order("Newest first", ORDER_BY_ID)}
     tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_contact"))
     page_actions = (AddContactNote,)
+    list_export = ListExport(
+        (
+            ExportColumn("Name", "name"),
+            ExportColumn("Title", "title"),
+            ExportColumn("Email", "email"),
+            ExportColumn("Phone", "phone"),
+            ExportColumn("Created at", "created_at"),
+            ExportColumn("Tags", "tags"),
+        ),
+        prepare=lambda contacts, user: contacts.defer("search_text"),
+        has_custom_fields=True,
+    )
     fieldsets = (
         (None, {"fields": (("name", "title"), ("email", "phone"), "tags", "loaded_digest")}),
         ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),

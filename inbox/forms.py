@@ -14,7 +14,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from crm.screens.record_forms import RecordForm
+from crm.screens.record_forms import LocalDateTimeField, RecordForm
 from inbox.attachments import MAX_ATTACHMENT_BYTES
 from inbox.models import Direction, Thread, ThreadSource
 from inbox.transitions import ConversationDetails
@@ -37,7 +37,7 @@ class LogForm(forms.ModelForm):
         label="Direction",
         widget=UnfoldAdminSelectWidget,
     )
-    at = forms.DateTimeField(label="When", input_formats=[MINUTE_FORMAT, "%Y-%m-%d %H:%M"])
+    at = LocalDateTimeField(label="When", input_formats=[MINUTE_FORMAT, "%Y-%m-%d %H:%M"])
     body = forms.CharField(
         label="Notes",
         required=False,

@@ -13,9 +13,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
+from crm.models import Client
+from crm.screens.export import ExportColumn, ListExport, visible_name
 from crm.screens.json_forms.display import ValueNode, describe_value
 from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, Tab
+from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import Order
 from crm.screens.pickers import LinkInline
 from crm.screens.record_admin import RecordAdmin
@@ -33,6 +36,7 @@ from leads.action_forms import (
     SetTierOverride,
 )
 from leads.board import board_context, move_card
+from leads.exporting.columns import LEAD_EXPORT
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
 from leads.forms import (
     SHOW_LINE,
@@ -82,11 +86,12 @@ class StakeholderInline(LinkInline):
 
 
 @admin.register(Lead)
-class LeadAdmin(RecordAdmin):
+class LeadAdmin(MergeViewsMixin, RecordAdmin):
     form = LeadForm
     filterset_class = LeadFilter
     search_label = "Search by name, email, company, phone or VIN"
     list_links = (("leads_lead_board", "view_kanban", "Board"),)
+    list_export = LEAD_EXPORT
     row_template = "leads/row.html"
     page_template = "leads/page.html"
     list_select_related = ("status", "insurance_type", "assigned_to")
@@ -291,6 +296,21 @@ class TaskAdmin(RecordAdmin):
     )
     page_actions = (CompleteTask, ChangeTaskStatus)
     bulk_actions = (ChangeTaskStatus,)
+    list_export = ListExport(
+        (
+            ExportColumn("Title", "title"),
+            ExportColumn("Description", "description"),
+            ExportColumn("Status", "status"),
+            ExportColumn("Due on", "due_on"),
+            ExportColumn("Assignee", "assignee__username"),
+            ExportColumn("Lead", "lead_name"),
+            ExportColumn("Client", "client_name"),
+        ),
+        prepare=lambda tasks, user: tasks.select_related("assignee").annotate(
+            lead_name=visible_name(Lead, "lead", "contact_name", user),
+            client_name=visible_name(Client, "client", "name", user),
+        ),
+    )
     autocomplete_fields = ("lead", "client", "project")
     fields = ("title", "description", ("due_on", "assignee"), "lead", "client", "project", "loaded_digest")
 

@@ -33,6 +33,7 @@ from suggestions.screens.action_forms import (
     Snooze,
     Submit,
     Undo,
+    UseOriginal,
 )
 from suggestions.screens.attempts import scheduled_at
 from suggestions.screens.dashboard import waiting_view
@@ -60,6 +61,7 @@ RELATION_NAMES = (
 LARGE_COLUMNS = (
     "suggested_content",
     "approved_content",
+    "edited_content",
     "evidence",
     "result",
     "reasoning",
@@ -71,7 +73,7 @@ LARGE_COLUMNS = (
 LAST_DECIDED_SESSION_KEY = "suggestions.screens.ai_log_outcomes"
 UNDO_OFFER_PERIOD = timedelta(hours=1)
 # After these actions the suggestion stays on the screen, because it needs another decision.
-VERBS_STAYING_ON_RECORD = {PutBack.verb, Undo.verb, Submit.verb}
+VERBS_STAYING_ON_RECORD = {PutBack.verb, Undo.verb, UseOriginal.verb, Submit.verb}
 
 
 def find_content_form(forms: dict[str, ActionForm]) -> ContentDecisionForm | None:
@@ -134,7 +136,7 @@ class SuggestionAdmin(RecordAdmin):
         *(build_state_tab(name) for name in QUEUE_STATES),
         Tab("Deleted", {"deleted": "true"}, None, "suggestions.restore_suggestion", order=ARCHIVE_ORDER),
     )
-    page_actions = (Approve, Submit, Reject, Snooze, PutBack, Undo, ConfirmDelivered, RetryUndelivered)
+    page_actions = (Approve, Submit, Reject, Snooze, PutBack, Undo, UseOriginal, ConfirmDelivered, RetryUndelivered)
     bulk_actions = (Approve, Reject, Snooze)
 
     # A suggestion is proposed and decided, but never edited.

@@ -9,14 +9,16 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 
-from crm.models import User
+from crm.models import Client, User
 from crm.records.local_time import in_agency_zone
 from crm.records.timeline import Position, TimelineLine, TimelinePage, load_target_timeline, load_timeline
+from crm.screens.export import ExportColumn, ListExport, visible_name
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin
 from inbox.message_view import DisplayedMessage, display_message, load_message_page
 from inbox.models import Thread
+from leads.models import Lead
 from support.action_forms import (
     AssignTicket,
     EscalateTicket,
@@ -103,6 +105,34 @@ class SupportTicketAdmin(RecordAdmin):
         EscalateTicket,
     )
     bulk_actions = (StartTicket, TakeTicket, AssignTicket, PrioritiseTicket, EscalateTicket)
+    list_export = ListExport(
+        (
+            ExportColumn("Number", "number"),
+            ExportColumn("Client", "client_name"),
+            ExportColumn("Lead", "lead_name"),
+            ExportColumn("Subject", "subject"),
+            ExportColumn("Issue type", "issue_type"),
+            ExportColumn("Description", "issue_description"),
+            ExportColumn("Priority", "priority"),
+            ExportColumn("Status", "status"),
+            ExportColumn("Assigned to", "assigned_to__username"),
+            ExportColumn("Created by", "created_by"),
+            ExportColumn("Created at", "created_at"),
+            ExportColumn("Due", "resolve_due_at"),
+            ExportColumn("First response", "first_responded_at"),
+            ExportColumn("Resolved at", "resolved_at"),
+            ExportColumn("Resolution", "resolution_summary"),
+            ExportColumn("Satisfaction", "satisfaction"),
+        ),
+        prepare=lambda tickets, user: (
+            tickets.select_related("assigned_to")
+            .defer("search_text", "notes")
+            .annotate(
+                client_name=visible_name(Client, "client", "name", user),
+                lead_name=visible_name(Lead, "lead", "contact_name", user),
+            )
+        ),
+    )
     autocomplete_fields = ("client", "lead", "thread")
 
     def get_fields(self, request: HttpRequest, obj: SupportTicket | None = None) -> tuple[Any, ...]:

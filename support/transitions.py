@@ -141,6 +141,34 @@ def reopen(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
     )
 
 
+@transaction.atomic
+def undo_resolution(ticket: SupportTicket, to: TicketStatus, *, by: Actor | User) -> None:
+    """Take back the resolution of `ticket`, as if it had not been resolved: it is `to` again, with its due times.
+
+    A first response that only the resolution was goes too.
+
+    Raises:
+        IllegalTransition: the ticket is not resolved.
+    """
+    locked = SupportTicket.everything.select_for_update().get(pk=ticket.pk)
+    by_resolution = locked.first_responded_at is not None and locked.first_responded_at == locked.resolved_at
+    set_status(
+        ticket,
+        TicketStatus.OPEN,
+        by=by,
+        resolved_at=None,
+        resolution_summary="",
+        satisfaction=None,
+        first_responded_at=None if by_resolution else locked.first_responded_at,
+    )
+    if to in (TicketStatus.IN_PROGRESS, TicketStatus.ESCALATED):
+        set_status(ticket, to, by=by)
+    note = f"Its resolution was undone.\nPrevious resolution: {locked.resolution_summary}"
+    append_note(ticket, note, internal=True, by=by)
+    summary = f"Resolution of ticket “{ticket}” undone"
+    record(ticket, "resolution undone", timeline_owner=ticket.customer, by=by, summary=summary)
+
+
 def last_opened_at(ticket: SupportTicket) -> datetime:
     """Return when `ticket` was opened, or reopened for the last time."""
     reopened = ActivityLog.objects.for_target(ticket).filter(verb="reopened").first()

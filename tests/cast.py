@@ -4,7 +4,7 @@ import itertools
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -31,6 +31,11 @@ def make_user(username: str, role: str | None = None, **kw: Any) -> User:
     if role:
         user.groups.add(Group.objects.get(name=role))
     return user
+
+
+def allow_export(user: User) -> None:
+    """Let `user` export lists, which only managers and administrators may by themselves."""
+    user.user_permissions.add(Permission.objects.get(codename="export_records"))
 
 
 def browser(user: User | None) -> Browser:

@@ -66,9 +66,9 @@ class ModelQuestion:
 
 
 def suggestions_to_improve(now: datetime) -> SuggestionQuerySet:
-    """Return the waiting suggestions that rules wrote and no model was asked about."""
+    """Return the waiting suggestions that rules wrote, no model was asked about and no person changed."""
     return Suggestion.objects.awaiting_decision(now).filter(
-        **RULE_WORDED_FILTER, type__in=MODEL_WRITTEN_FIELDS, model_asked_at=None
+        **RULE_WORDED_FILTER, type__in=MODEL_WRITTEN_FIELDS, model_asked_at=None, edited_content__isnull=True
     )
 
 

@@ -25,8 +25,9 @@ MAX_READ_LENGTH, MAX_PERSON_NAME_LENGTH, MAX_COMPANY_NAME_LENGTH, MAX_COPIED_LEN
     300,
     7,
 )
-# The confidence that remains if a model, with a quote, says that the sender is no prospect.
-DOUBTED_CONFIDENCE = Decimal("0.50")
+# The share of the confidence that remains if a model, with a quote, says that the sender is no prospect. The rule's
+# own confidence may be anything, so no fixed value would always be lower.
+DOUBTED_SHARE = Decimal("0.5")
 READING_RULES = (
     "You read mail for {house}, an agency that sells and serves insurance. Say whether whoever wrote may want to buy "
     "insurance from us, and copy out what they say of themselves. Copy letter by letter, and leave empty what they do "
@@ -114,9 +115,8 @@ def adjust_confidence(
         return confidence, f"A model takes them for a prospect, too: {why}"
     if not is_quoted_from(answer.quote, email):
         return confidence, "A model takes them for no prospect, and has no sentence of theirs to show it."
-    return (
-        None if confidence is None else min(confidence, DOUBTED_CONFIDENCE)
-    ), f"A model takes them for no prospect: {why}"
+    doubted = None if confidence is None else (confidence * DOUBTED_SHARE).quantize(Decimal("0.01"))
+    return doubted, f"A model takes them for no prospect: {why}"
 
 
 def is_quoted_from(words: str, email: ProspectEmail) -> bool:

@@ -20,6 +20,9 @@ from crm.records.base import (
     distinct_tags_check,
     json_field,
     json_type_check,
+    merged_into_field,
+    merged_into_index,
+    merged_is_deleted_check,
     no_empty_tag_check,
     not_blank_check,
     owned_by_or_unassigned,
@@ -52,6 +55,7 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         db_table = "users"
+        permissions = [("export_records", "Can export lists as files")]
         constraints = [
             models.CheckConstraint(
                 name="users_time_zone_valid",
@@ -107,6 +111,7 @@ class Client(Record):
     )
     tags = tags_field()
     custom_fields = json_field(dict)
+    merged_into = merged_into_field()
     search_text = people_search_field("name", "email", "phone", digits_only("phone"))
 
     objects = LiveManager.from_queryset(ClientQuerySet)()
@@ -118,6 +123,7 @@ class Client(Record):
             ("see_everyone", "Can see the records of every owner"),
             ("reassign_client", "Can reassign a client to another owner"),
             ("restore_client", "Can restore a deleted client"),
+            ("merge_client", "Can merge clients and undo it"),
             ("purge_client", "Can permanently delete a client"),
         ]
         constraints = [
@@ -127,10 +133,12 @@ class Client(Record):
             json_type_check("clients", "custom_fields", "object"),
             no_empty_tag_check("clients"),
             distinct_tags_check("clients"),
+            merged_is_deleted_check("clients"),
         ]
         indexes = [
             models.Index(Lower("email"), condition=LIVE, name="clients_email"),
             models.Index("name", "id", condition=LIVE, name="clients_by_name"),
+            merged_into_index("clients"),
             tags_index("clients"),
             GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="clients_custom_fields"),
             search_index("clients"),
@@ -168,6 +176,7 @@ class Contact(Record):
     title = models.CharField(max_length=120, blank=True, default="", db_default="")
     tags = tags_field()
     custom_fields = json_field(dict)
+    merged_into = merged_into_field()
     search_text = people_search_field("name", "email", "phone", digits_only("phone"), "title")
 
     objects = LiveManager.from_queryset(ContactQuerySet)()
@@ -177,6 +186,7 @@ class Contact(Record):
         db_table = "contacts"
         permissions = [
             ("restore_contact", "Can restore a deleted contact"),
+            ("merge_contact", "Can merge contacts and undo it"),
             ("purge_contact", "Can permanently delete a contact"),
         ]
         constraints = [
@@ -184,6 +194,7 @@ class Contact(Record):
             json_type_check("contacts", "custom_fields", "object"),
             no_empty_tag_check("contacts"),
             distinct_tags_check("contacts"),
+            merged_is_deleted_check("contacts"),
             models.UniqueConstraint(
                 Lower("email"),
                 condition=LIVE & ~models.Q(email=""),
@@ -193,6 +204,7 @@ class Contact(Record):
         ]
         indexes = [
             models.Index("name", "id", condition=LIVE, name="contacts_by_name"),
+            merged_into_index("contacts"),
             tags_index("contacts"),
             GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="contacts_custom_fields"),
             search_index("contacts"),

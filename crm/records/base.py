@@ -105,6 +105,34 @@ class Record(models.Model):
             return True
 
 
+def merged_into_field() -> models.ForeignKey:
+    """Return the column of a merged record that names the record it was merged into."""
+    return models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="merged_records",
+        db_index=False,
+    )
+
+
+def merged_into_index(table: str) -> models.Index:
+    condition = models.Q(merged_into__isnull=False)
+    return models.Index("merged_into", condition=condition, name=f"{table}_merged_into")
+
+
+def merged_is_deleted_check(table: str) -> models.CheckConstraint:
+    """Return a check that a merged record is deleted, and merged into another record."""
+    is_other = ~models.Q(merged_into=models.F("id"))
+    return models.CheckConstraint(
+        name=f"{table}_merged_is_deleted",
+        condition=models.Q(merged_into__isnull=True) | models.Q(deleted_at__isnull=False) & is_other,
+        violation_error_message="This record was merged into another one. Undo the merge to restore it.",
+    )
+
+
 def json_field(empty: type[dict] | type[list], **kwargs: Any) -> models.JSONField:
     """Return a JSONB column that is never null and defaults to `{}` or `[]`, for raw SQL as well."""
     return models.JSONField(default=empty, blank=True, db_default=models.Value(empty(), models.JSONField()), **kwargs)

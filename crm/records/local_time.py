@@ -8,7 +8,7 @@ are the agency's.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -88,6 +88,14 @@ def time_zone_of(user: Any) -> tzinfo:
         return ZoneInfo(name) if name else agency_zone()
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return agency_zone()
+
+
+def explain_missing_time(typed: datetime) -> str:
+    """Return why `typed`, without a time zone, is no time of the reader's: the clocks skip it. Empty if it is one."""
+    moment = typed.replace(tzinfo=timezone.get_current_timezone())
+    if moment.astimezone(UTC).astimezone(moment.tzinfo).replace(tzinfo=None) == typed.replace(fold=0):
+        return ""
+    return f"The clocks go forward on {format_day(typed)}: there is no {format_time(typed)}. Enter another time."
 
 
 def reader_style() -> DateStyle:

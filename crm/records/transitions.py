@@ -18,6 +18,9 @@ from crm.text.cleaning import strip_nul
 
 MAX_TIMELINE_NOTE_LENGTH = 10_000
 MAX_VIEW_QUERY_LENGTH = 2_000
+MAX_LOGGED_FILTER_LENGTH = 100
+# Held by users who may take the rows of a list away as a file.
+EXPORT_PERMISSION = "crm.export_records"
 
 
 def permission_name(record_or_model: models.Model | type[models.Model], verb: str) -> str:
@@ -242,3 +245,14 @@ def delete_saved_view(view: SavedView, *, by: User) -> None:
     """
     if SavedView.objects.filter(pk=view.pk, owner=by).update(deleted_at=Now()) != 1:
         raise IllegalTransition("This view belongs to another user or is already deleted.")
+
+
+def record_export(rows: str, filters: dict[str, str], *, by: User) -> None:
+    """Log that `by` exports `rows`, such as “12 clients”. Call it before the first row leaves.
+
+    Raises:
+        NotPermitted: the user lacks the permission to export.
+    """
+    Actor.of(by).require_permission(EXPORT_PERMISSION, "export lists")
+    chosen = ", ".join(f"{name}={value[:MAX_LOGGED_FILTER_LENGTH]}" for name, value in filters.items())
+    record(by, "exported", by=by, summary=f"Exported {rows}{f' ({chosen})' if chosen else ''}.", filters=filters)

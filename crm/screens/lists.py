@@ -66,7 +66,7 @@ class KeysetChangeList(ChangeList):
     own_params = LIST_PARAMS
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> models.QuerySet:
-        self.get = request.GET
+        self.get, self.request = request.GET, request
         self.filterset = self.model_admin.filterset_class(request.GET, self.root_queryset, request=request)
         queryset = self.filterset.qs
         self.has_filters = self.has_active_filters = False
@@ -123,6 +123,12 @@ class KeysetChangeList(ChangeList):
         """Return the links above the list (page, icon, label), which may depend on the user."""
         get_links_for_user = getattr(self.model_admin, "get_list_links", None)
         return get_links_for_user(request) if get_links_for_user else self.model_admin.list_links
+
+    def export_url(self) -> str:
+        """Return the address that exports these rows in this order; empty if the user may not."""
+        if not self.result_list or not self.model_admin.can_export(self.request):
+            return ""
+        return "export/?" + urlencode([*self.active_params(), (ORDER_PARAM, self.order_name)])
 
     def has_filters_beyond_tab(self) -> bool:
         """Whether any filter is in force besides the tab's own."""

@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.module_loading import import_string
 from django.utils.text import capfirst
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -27,6 +27,7 @@ from crm.records.history import load_history
 from crm.records.timeline import Position, TimelinePage, load_timeline
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import ActionViewsMixin, drop_invalid_keys, is_soft_deleted
+from crm.screens.export import ExportViewMixin
 from crm.screens.filter_sheet import build_filter_sheet
 from crm.screens.json_forms.display import json_column_changes
 from crm.screens.json_forms.schema import Schema
@@ -58,7 +59,7 @@ class ReadOnlyMixin:
         return ()
 
 
-class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
+class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelAdmin):
     """The admin of a record: rows by permission and visibility, actions through transitions."""
 
     form = RecordForm
@@ -145,7 +146,9 @@ class RecordAdmin(ActionViewsMixin, VisibleChoicesMixin, ModelAdmin):
     def get_urls(self) -> list[Any]:
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         wrap = self.admin_site.admin_view
+        export = path("export/", wrap(require_POST(self.export_view)), name=f"{name}_export")
         return [
+            *([export] if self.list_export else ()),
             path("<uuid:pk>/do/<slug:verb>/", wrap(self.action_view), name=f"{name}_do"),
             path("<uuid:pk>/timeline/", wrap(require_safe(self.timeline_view)), name=f"{name}_timeline"),
             path("filters/", wrap(require_safe(self.filters_view)), name=f"{name}_filters"),

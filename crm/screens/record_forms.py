@@ -6,7 +6,9 @@ from typing import Any
 
 from django import forms
 from django.db import models
+from django.utils import timezone
 
+from crm.records.local_time import explain_missing_time
 from crm.text.cleaning import normalize_line_ends
 from crm.text.numbers import parse_typed_number
 
@@ -47,6 +49,24 @@ class MultilineField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return super().has_changed(normalize_line_ends(initial or ""), normalize_line_ends(data or ""))
+
+
+class LocalDateTimeField(forms.DateTimeField):
+    """A date and time in the reader's time zone: of a repeated hour the first; a time that the clocks skip is refused.
+
+    Django refuses both with one sentence that names neither reason nor remedy.
+    """
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except forms.ValidationError as error:
+            if error.code != "ambiguous_timezone":
+                raise
+            typed = error.params["datetime"]
+        if missing := explain_missing_time(typed):
+            raise forms.ValidationError(missing)
+        return timezone.make_aware(typed)
 
 
 class TypedDecimalField(forms.DecimalField):

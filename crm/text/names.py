@@ -29,6 +29,7 @@ TITLE_WORDS = """
     mademoiselle me maître docteur pr sr sra srta señor señora señorita don doña doctora dra lic sig sigra signor
     signora signorina dott dottssa avv arch geom rag dhr mevr mw mevrouw meneer de heer drs ir snr senhor senhora exmo
     exma pan pani pán paní mgr ph d herra rouva fru fröken frøken bay bayan г-н г-жа господин госпожа
+    judge justice pastor herrn frl
 """
 HONORIFICS = frozenset(TITLE_WORDS.split()) - {"de", "d"}
 # Without a dot these may be a name as well: Don, Gen, Mag.
@@ -41,7 +42,9 @@ COMPANY_NAME_WORDS = """
     inc incorporated corp corporation co company llc llp lp ltd limited plc gmbh mbh ag kg ohg ug gbr ev se sa sas sarl
     srl spa bv nv oy oyj ab as aps sp zoo kft pty pte sons bros brothers partners group holding holdings agency
     insurance services solutions associates enterprises industries trust bank church school university foundation
-    association club estate family team office department sales support info billing accounting customer the
+    association club estate trustee family team office department sales support info billing accounting
+    accounts payable receivable admin reception helpdesk customer the familie eheleute ehepaar firma praxis kanzlei
+    famille cabinet familia empresa famiglia ditta studio família familj
 """
 COMPANY_WORDS = frozenset(COMPANY_NAME_WORDS.split())
 # Before a family name; a name that begins with one has no first name.

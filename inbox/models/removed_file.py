@@ -1,12 +1,12 @@
-"""Files of messages that were purged."""
+"""Files of purged messages and of drafts."""
 
 from django.db import models
 
 
 class RemovedFile(models.Model):
-    """A file that a purged message had, or a part of one. A job deletes it if no other message has it.
+    """A file that a purged message or a draft had, or a part of one. A job deletes it if nothing else has it.
 
-    Written by the database trigger `messages_list_removed_files`.
+    Written by the database triggers `messages_list_removed_files` and `drafts_list_removed_files`.
     """
 
     path = models.CharField(max_length=500)

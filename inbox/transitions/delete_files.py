@@ -1,4 +1,4 @@
-"""Delete the stored files of purged messages."""
+"""Delete the stored files of purged messages and of drafts."""
 
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
@@ -12,7 +12,7 @@ MAX_DELETED_FILES = 500
 
 @transaction.atomic
 def delete_removed_files() -> int:
-    """Delete files of purged messages that no other message has; return how many were considered.
+    """Delete files of purged messages and of drafts that nothing else has; return how many were considered.
 
     A crash in between repeats the rest: to delete a file again changes nothing.
     """
@@ -34,7 +34,7 @@ def delete_attachment(path: str) -> None:
     """Delete the attachment stored at `path`, unless a message or a draft has it."""
     entry = [{"stored": path}]
     in_use = Message.everything.filter(attachments__contains=entry).exclude(attachments=[]).exists()
-    if not in_use and not Draft.objects.filter(attachments__contains=entry).exists():
+    if not in_use and not Draft.everything.filter(attachments__contains=entry).exists():
         default_storage.delete(path)
 
 

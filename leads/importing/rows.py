@@ -16,6 +16,7 @@ from django.utils import timezone
 from uuid_utils import uuid7
 
 from crm.text.phones import phone_key
+from crm.text.spreadsheet_cells import unescape_formula
 from leads.importing.cells import CellParser, Partial, is_empty_cell, is_nothing_picked
 from leads.importing.columns import (
     CONSENT_FIELDS,
@@ -41,6 +42,8 @@ REPEATED_FIELDS = frozenset(
     {"client_type", "source_type", "assigned_to", "status", "insurance_type", "loss_reason", "tags"}
     | {"expected_close_date", "closed_at", "created_at", *CONSENT_FIELDS}
 )
+# The first characters of a cell that a spreadsheet keeps from being read as a formula or a number.
+FORMULA_MARKS = "='"
 MAX_REMEMBERED_TEXTS = 4096
 # Where the text of a cell goes that is no value of its field, unless the file fills that field itself.
 OVERFLOW_FIELDS = {"source_type": "source_detail", "loss_reason": "loss_notes"}
@@ -152,8 +155,8 @@ class LeadReader:
             text = source(draft.cells, draft.number).strip()
             if not text:
                 continue
-            if text[0] == "=":
-                text = formula_text(text)
+            if text[0] in FORMULA_MARKS:
+                text = unescape_formula(text)
             if is_nothing_picked(text) or (not step.is_free_text and is_empty_cell(text)):
                 continue
             if self.read_cell(draft, step, index, text) and not self.reads_on(draft, step):
@@ -333,11 +336,6 @@ class StepBuilder:
         )
 
 
-def formula_text(text: str) -> str:
-    """Return the text in a formula such as ="00123", which keeps a spreadsheet from reading it as a number."""
-    return text[2:-1].strip() or text if text[:2] == '="' and text[-1] == '"' else text
-
-
 def cell_source(index: int) -> TextSource:
     return lambda cells, number: cells[index]
 
@@ -372,6 +370,8 @@ def custom_fields_json(columns: list[tuple[int, str]], header: list[str], draft:
     members = []
     for index, key in columns:
         text = draft.cells[index].strip()
+        if text[:1] == "'":
+            text = unescape_formula(text)
         if text and not is_nothing_picked(text):
             members.append(key + (text if is_exact_number(text) else encode_json(text)))
     taken = {header[index] for index, _ in columns} if draft.texts else set()

@@ -21,7 +21,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("crm", "0005_user_time_zone_and_formats"),
-        ("leads", "0012_arrival_of_earlier_snapshots"),
+        ("leads", "0013_merged_leads"),
         ("pghistory", "0007_auto_20250421_0444"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -24,6 +24,9 @@ from crm.records.base import (
     json_field,
     json_type_check,
     jsonpath_exists,
+    merged_into_field,
+    merged_into_index,
+    merged_is_deleted_check,
     no_empty_tag_check,
     not_blank_check,
     people_search_field,
@@ -172,6 +175,7 @@ class Lead(Record):
     communications = json_field(dict)
     tags = tags_field()
     custom_fields = json_field(dict)
+    merged_into = merged_into_field()
     search_text = people_search_field(
         "contact_name",
         "contact_email",
@@ -190,6 +194,7 @@ class Lead(Record):
         permissions = [
             ("reassign_lead", "Can reassign a lead"),
             ("restore_lead", "Can restore a deleted lead"),
+            ("merge_lead", "Can merge leads and undo it"),
             ("purge_lead", "Can permanently delete a lead"),
         ]
         triggers = [
@@ -251,6 +256,7 @@ class Lead(Record):
             json_type_check("leads", "custom_fields", "object"),
             no_empty_tag_check("leads"),
             distinct_tags_check("leads"),
+            merged_is_deleted_check("leads"),
             models.UniqueConstraint(
                 Lower("contact_email"),
                 condition=OPEN_LEADS & ~models.Q(contact_email=""),
@@ -335,6 +341,7 @@ class Lead(Record):
                 name="leads_closed",
             ),
             models.Index(models.F("deleted_at").desc(), models.F("id").desc(), condition=~LIVE, name="leads_deleted"),
+            merged_into_index("leads"),
             tags_index("leads"),
             GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="leads_custom_fields"),
             GinIndex(OpClass("auto_data", name="jsonb_path_ops"), condition=LIVE, name="leads_auto_data"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import User
@@ -79,6 +79,15 @@ class Payload(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def null_is_left_out(cls, content: Any) -> Any:
+        """Take null in an optional field as left out: some programs write every field."""
+        if not isinstance(content, dict):
+            return content
+        optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        return {name: value for name, value in content.items() if value is not None or name not in optional}
 
     @field_validator("*", mode="before")
     @classmethod

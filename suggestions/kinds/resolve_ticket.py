@@ -13,7 +13,7 @@ from suggestions.choices import LabelCache
 from suggestions.kinds.base import Kind, Payload
 from suggestions.models import Suggestion, SuggestionType
 from support.models import SupportTicket, TicketStatus
-from support.transitions import reopen, resolve
+from support.transitions import resolve, undo_resolution
 
 
 class ResolveTicketPayload(Payload):
@@ -89,7 +89,8 @@ class ResolveTicketKind(Kind):
             return
         if ticket.resolution_summary != payload.summary:
             raise IllegalTransition(f"Ticket #{ticket.number} has been resolved otherwise since: reopen it by hand.")
-        reopen(ticket, why="Its resolution was undone.", by=by)
+        was = next((status for status in TicketStatus if status.label == suggestion.result["was"]), TicketStatus.OPEN)
+        undo_resolution(ticket, was, by=by)
 
 
 def require_ticket(payload: ResolveTicketPayload) -> SupportTicket:

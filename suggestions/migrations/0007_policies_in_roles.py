@@ -39,5 +39,5 @@ def policy_permissions(apps: StateApps) -> dict:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("suggestions", "0006_reject_code_labels"), ("leads", "0013_policies")]
+    dependencies = [("suggestions", "0009_edited_content"), ("leads", "0013_policies")]
     operations = [migrations.RunPython(add, remove)]

@@ -185,6 +185,8 @@ class Suggestion(Record):
     )
     suggested_content = json_field(dict)
     approved_content = models.JSONField(null=True, blank=True)
+    # What a person approved with changes, after the approval was undone: the form offers it again.
+    edited_content = models.JSONField(null=True, blank=True)
     reviewed_by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     reviewed_at = models.DateTimeField(null=True, blank=True)
     review_note = models.TextField(blank=True, default="", db_default="")
@@ -245,6 +247,7 @@ class Suggestion(Record):
             ),
             json_type_check("suggestions", "evidence", "array"),
             json_type_check("suggestions", "suggested_content", "object"),
+            json_type_check("suggestions", "edited_content", "object"),
             json_type_check("suggestions", "findings", "array"),
             json_type_check("suggestions", "acknowledged", "array"),
             models.CheckConstraint(

@@ -10,6 +10,7 @@ from crm.exceptions import ActionRefused, IllegalTransition
 from crm.models import User
 from crm.records.local_time import format_moment, format_short_moment
 from crm.screens.action_forms import ActionForm
+from crm.screens.record_forms import LocalDateTimeField
 from crm.text.cleaning import ensure_full_stop
 from suggestions import transitions
 from suggestions.choices import LabelCache
@@ -83,10 +84,17 @@ class ContentDecisionForm(DecisionForm):
         if self.kind:
             self.original_content = transitions.content_to_decide(self.record)
             inputs = build_content_inputs(self.kind.Payload, self.original_content, self.names)
-            if self.is_bound:  # the inputs hold what was typed; the screen marks differences from this value
-                for field in inputs.values():
-                    field.widget.attrs["data-was"] = field.initial
+            if self.is_bound or self.record.edited_content is not None:
+                self.mark_differences(inputs)
             self.fields.update(inputs)
+
+    def mark_differences(self, inputs: dict[str, forms.Field]) -> None:
+        """Let the screen mark where `inputs`, which hold what a person typed, differ from what was proposed."""
+        was = inputs
+        if self.record.edited_content is not None:
+            was = build_content_inputs(self.kind.Payload, self.record.suggested_content, self.names)
+        for name, field in inputs.items():
+            field.widget.attrs["data-was"] = was[name].initial if name in was else ""
 
     def content_fields(self) -> list[forms.BoundField]:
         """Return the inputs of the content alone."""
@@ -236,6 +244,21 @@ class Reject(DecisionForm):
         return ensure_full_stop(f"{'Discarded' if was_draft else 'Rejected'}: {record}")
 
 
+class UseOriginal(DecisionForm):
+    """Offer the proposed content again, in place of what a person had changed before an undo."""
+
+    verb, label, icon = "use-original", "Use the original", "history"
+
+    @classmethod
+    def is_applicable(cls, record: Suggestion) -> bool:
+        waits = record.status == SuggestionStatus.PENDING and not transitions.is_expired(record, timezone.now())
+        return waits and record.edited_content is not None
+
+    def decide(self, record: Suggestion, by: User) -> str:
+        transitions.discard_changes(record, by=by)
+        return ensure_full_stop(f"The original is back: {record}")
+
+
 class Snooze(DecisionForm):
     """Hide a suggestion until a later time."""
 
@@ -243,7 +266,7 @@ class Snooze(DecisionForm):
     past_tense = "snoozed"
 
     until = forms.ChoiceField(label="Snooze until")
-    at = forms.DateTimeField(
+    at = LocalDateTimeField(
         required=False,
         label="Or at",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),

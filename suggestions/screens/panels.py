@@ -14,7 +14,7 @@ from suggestions.choices import LabelCache
 from suggestions.models import APPROVED_STATUSES, Level, Suggestion, SuggestionStatus
 from suggestions.screens.action_forms import Approve, Undo
 from suggestions.screens.attempts import EXECUTIONS_PREFETCH
-from suggestions.screens.presenters import SuggestionLine, build_suggestion_line
+from suggestions.screens.presenters import EarlierChanges, SuggestionLine, build_suggestion_line, earlier_changes
 from suggestions.transitions import DECIDABLE_STATUSES, PROPOSE_PERMISSION
 from support.models import SupportTicket
 
@@ -55,6 +55,7 @@ class InlineDraft:
     row: Suggestion
     sentence: str
     form: Approve
+    earlier_changes: EarlierChanges | None
 
 
 def suggestions_panel(request: HttpRequest, name: str, record: Any) -> Panel | None:
@@ -95,7 +96,7 @@ def build_inline_draft(line: SuggestionLine, names: LabelCache, user: User) -> I
     line.row.names = names
     form = Approve(user=user, record=line.row, auto_id=f"id_{line.row.pk}_%s")
     form.url = reverse("admin:suggestions_suggestion_do", args=[line.row.pk, Approve.verb])
-    return InlineDraft(line.row, line.sentence, form)
+    return InlineDraft(line.row, line.sentence, form, earlier_changes(line.row, user, names))
 
 
 def decided_line(row: Suggestion, names: LabelCache, user: User) -> dict[str, Any]:

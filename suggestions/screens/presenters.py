@@ -15,9 +15,10 @@ from suggestions.autonomy.kill_switch import find_pause
 from suggestions.choices import LabelCache
 from suggestions.kinds import KINDS
 from suggestions.models import OPEN_STATUSES, Suggestion, SuggestionStatus, SuggestionType
-from suggestions.screens.attempts import build_attempts, is_delivery_unconfirmed, scheduled_at
+from suggestions.screens.attempts import build_attempts, is_delivery_unconfirmed, load_executions, scheduled_at
 from suggestions.screens.content_form import content_label, humanize_field_name, readable_fields, readonly_fields
 from suggestions.screens.evidence import EvidenceSources, change_page_url, concerns_same_record
+from suggestions.transitions.state import DELETED_USER
 
 MAX_RELATED = 5
 UNSUPPORTED_TYPE_NOTICE = "This type cannot be executed yet. Do it yourself, or reject it."
@@ -107,8 +108,8 @@ def parts_to_write(row: Suggestion) -> list[str]:
 
 
 def current_content(row: Suggestion) -> Any:
-    """Return the approved content, or the proposed one before a decision."""
-    return row.suggested_content if row.approved_content is None else row.approved_content
+    """Return the approved content, or before a decision the one to decide about."""
+    return transitions.content_to_decide(row) if row.approved_content is None else row.approved_content
 
 
 def describe_suggestion(row: Suggestion, content: Any, names: LabelCache) -> tuple[str, str]:
@@ -139,21 +140,39 @@ def readonly_content(row: Suggestion, names: LabelCache) -> list[tuple[str, Any]
 
 @dataclass(frozen=True)
 class FieldChange:
-    """A field that the approver changed."""
+    """A field that a person changed."""
 
     label: str
     was: Any
     now: Any
 
 
-def changed_fields(row: Suggestion, names: LabelCache) -> list[FieldChange]:
-    """Return the fields that the approver changed."""
-    if row.approved_content is None:
+def changed_fields(row: Suggestion, content: Any, names: LabelCache) -> list[FieldChange]:
+    """Return the fields in which `content`, if there is one, differs from the proposed content."""
+    if content is None:
         return []
     was = dict(readable_content(row, row.suggested_content, names))
-    now = dict(readable_content(row, row.approved_content, names))
+    now = dict(readable_content(row, content, names))
     labels = list(dict.fromkeys([*was, *now]))
     return [FieldChange(label, was.get(label), now.get(label)) for label in labels if was.get(label) != now.get(label)]
+
+
+@dataclass(frozen=True)
+class EarlierChanges:
+    """What a person had changed before the approval was undone; the form holds it again."""
+
+    fields: list[FieldChange]
+    # "Your", or whose they are.
+    whose: str
+
+
+def earlier_changes(row: Suggestion, user: User, names: LabelCache) -> EarlierChanges | None:
+    """Return the changes that the form of `row` holds; None if it holds what was proposed."""
+    if row.status != SuggestionStatus.PENDING or row.edited_content is None:
+        return None
+    approver = next((execution.ordered_by for execution in load_executions(row) if not execution.by_policy), None)
+    whose = "Your" if approver == user else f"{approver or DELETED_USER}’s"
+    return EarlierChanges(changed_fields(row, row.edited_content, names), whose)
 
 
 def readable_result(row: Suggestion) -> list[tuple[str, str, str]]:
@@ -183,7 +202,7 @@ def related_suggestions(row: Suggestion, user: User) -> list[Suggestion]:
         return []
     same = {"lead": row.lead_id} if row.lead_id else {"client": row.client_id}
     rows = Suggestion.objects.visible_to(user).filter(**same).exclude(pk=row.pk).select_related("lead")
-    heavy = ("suggested_content", "approved_content", "evidence", "result", "reasoning")
+    heavy = ("suggested_content", "approved_content", "edited_content", "evidence", "result", "reasoning")
     return list(rows.order_by("-created_at", "-id").defer(*heavy)[:MAX_RELATED])
 
 
@@ -274,7 +293,8 @@ def suggestion_context(row: Suggestion, user: User, names: LabelCache, *, alone:
         "colour": STATUS_COLOURS.get(row.status, "grey"),
         "content": readable_content(row, current_content(row), names),
         "fixed": readonly_content(row, names),
-        "changes": changed_fields(row, names),
+        "changes": changed_fields(row, row.approved_content, names),
+        "earlier_changes": earlier_changes(row, user, names),
         "evidence": sources.evidence(row),
         "thread": sources.threads.get(str(row.thread_id)),
         "newer_message": sources.newer_message,

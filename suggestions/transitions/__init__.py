@@ -1,7 +1,14 @@
 """The transitions of a suggestion: proposing, deciding, executing, undoing."""
 
 from suggestions.models import DECIDABLE_STATUSES
-from suggestions.transitions.decide import UnconfirmedFindings, approve, reject, restore_rejected, snooze
+from suggestions.transitions.decide import (
+    UnconfirmedFindings,
+    approve,
+    discard_changes,
+    reject,
+    restore_rejected,
+    snooze,
+)
 from suggestions.transitions.execute import enqueue_execution
 from suggestions.transitions.follow_on import propose_follow_ons
 from suggestions.transitions.outward import run_execution
@@ -31,6 +38,7 @@ __all__ = [
     "approve",
     "content_digest",
     "content_to_decide",
+    "discard_changes",
     "enqueue_execution",
     "get_kind",
     "idempotency_key",

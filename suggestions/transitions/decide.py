@@ -32,6 +32,7 @@ from suggestions.transitions.state import (
     approved_status,
     content_digest,
     content_to_decide,
+    content_to_offer_again,
     explain_not_decidable,
     is_expired,
     lock_suggestion,
@@ -239,6 +240,7 @@ def restore_rejected(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
             version=suggestion.version + 1,
             expires_at=None,
             approved_content=None,
+            edited_content=content_to_offer_again(suggestion),
             content_hash="",
             acknowledged=[],
             error_message="",
@@ -249,6 +251,28 @@ def restore_rejected(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
         raise IllegalTransition(f"Only a rejected suggestion can be put back; this one is {current}.")
     summary = f"Put back: {suggestion.get_type_display().lower()}"
     record(suggestion, "put back", timeline_owner=timeline_owner(suggestion), by=by, summary=summary)
+    return suggestion
+
+
+@transaction.atomic
+def discard_changes(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
+    """Offer the proposed content of a waiting `suggestion` again, in place of what a person had changed.
+
+    Raises:
+        NotPermitted: `by` may not decide.
+        IllegalTransition: it is not waiting, or nothing was changed.
+    """
+    Actor.of(by).require_permission(DECIDE_PERMISSION, "decide suggestions")
+    now = timezone.now()
+    lock_suggestion(suggestion)
+    if suggestion.is_deleted or suggestion.status != SuggestionStatus.PENDING or is_expired(suggestion, now):
+        raise IllegalTransition(explain_not_decidable(suggestion, now))
+    if suggestion.edited_content is None:
+        raise IllegalTransition("The suggestion already shows the original.")
+    Suggestion.objects.filter(pk=suggestion.pk).update(edited_content=None, version=suggestion.version + 1)
+    suggestion.refresh_from_db()
+    summary = f"Changes discarded: {suggestion.get_type_display().lower()}"
+    record(suggestion, "changes discarded", timeline_owner=timeline_owner(suggestion), by=by, summary=summary)
     return suggestion
 
 

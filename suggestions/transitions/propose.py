@@ -26,6 +26,7 @@ from suggestions.transitions.state import (
     POLICY_ACTOR,
     Decision,
     content_digest,
+    content_to_decide,
     get_kind,
     lock_suggestion,
     timeline_owner,
@@ -176,7 +177,7 @@ def withdraw_without_consent(lead: Lead, *, by: Actor) -> int:
         one.lead = lead
         try:
             kind = get_kind(one)
-            check_consent(kind, kind.parse_content(one.suggested_content), one)
+            check_consent(kind, kind.parse_content(content_to_decide(one)), one)
         except ContactNotPermitted as refusal:
             supersede(one, by=by, reason=str(refusal))
             count += 1

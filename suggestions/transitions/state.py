@@ -9,7 +9,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from crm.exceptions import IllegalTransition, InvalidInput
+from crm.exceptions import ActionRefused, IllegalTransition
 from crm.models import ActorType, User
 from crm.records.activity import Actor
 from crm.records.base import Record
@@ -157,17 +157,25 @@ def timeline_owner(suggestion: Suggestion) -> Record:
 
 
 def content_to_decide(suggestion: Suggestion) -> dict[str, Any]:
-    """Return the content to decide about: after a failure the content that was approved."""
+    """Return the content to decide about: after a failure or an undo, what was approved with changes."""
     if suggestion.status == SuggestionStatus.FAILED and suggestion.approved_content is not None:
         return suggestion.approved_content
-    return suggestion.suggested_content
+    return suggestion.suggested_content if suggestion.edited_content is None else suggestion.edited_content
+
+
+def content_to_offer_again(suggestion: Suggestion) -> dict[str, Any] | None:
+    """Return a person's changed content, which a decision that is taken back must not lose; None if there is none."""
+    approved = suggestion.approved_content
+    if approved is None:
+        return suggestion.edited_content
+    return approved if was_modified(suggestion, approved) else None
 
 
 def was_modified(suggestion: Suggestion, approved: dict[str, Any]) -> bool:
     """Return whether `approved` differs from the suggested content."""
     try:
         original = get_kind(suggestion).parse_content(suggestion.suggested_content).model_dump(mode="json")
-    except InvalidInput:
+    except ActionRefused:
         return True
     return approved != original
 

@@ -16,6 +16,7 @@ from suggestions.transitions.state import (
     CLEARED_DECISION,
     Decision,
     approved_status,
+    content_to_offer_again,
     find_live_execution,
     is_approved,
     open_decision,
@@ -28,7 +29,7 @@ from suggestions.transitions.state import (
 def undo(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
     """Undo an approval: what has not begun is cancelled, what is done is undone where that is possible.
 
-    The suggestion then waits for a decision again.
+    The suggestion then waits for a decision again, and offers what the approver had changed.
 
     Raises:
         NotPermitted: `by` may not decide, or may not do what would be undone.
@@ -42,9 +43,10 @@ def undo(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
     if execution is None:
         raise IllegalTransition("Nothing was executed: there is nothing to undo.")
     actor, was_auto_approved = decision.actor, is_auto_approved(suggestion)
+    edited = content_to_offer_again(suggestion)
     summary = cancel_or_undo(decision.with_execution(execution))
     hold_reason = {"held_because": [f"{actor} took it back."]} if was_auto_approved else {}
-    reopen_suggestion(suggestion, **CLEARED_DECISION, **hold_reason)
+    reopen_suggestion(suggestion, **CLEARED_DECISION, edited_content=edited, **hold_reason)
     record(
         suggestion,
         "undone",

@@ -2,18 +2,22 @@
 
 import csv
 import io
+from dataclasses import replace
 from decimal import Decimal
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from ai_log import export, lists
+from ai_log import lists
+from ai_log.admin import AIInteractionAdmin
+from ai_log.export import LOG_EXPORT
 from ai_log.models import AIInteraction
-from tests.cast import make_lead, make_suggestion
+from tests.cast import allow_export, make_lead, make_suggestion
 
 pytestmark = pytest.mark.django_db
-LIST, FILE = "/ai_log/aiinteraction/", "/ai_log/aiinteraction/csv/"
+LIST, FILE = "/ai_log/aiinteraction/", "/ai_log/aiinteraction/export/"
 
 
 def make_interaction(**kw) -> AIInteraction:
@@ -21,7 +25,7 @@ def make_interaction(**kw) -> AIInteraction:
 
 
 def exported_rows(page, **params) -> list[dict[str, str]]:
-    response = page.get(FILE, params)
+    response = page.post(f"{FILE}?{urlencode(params)}")
     assert response.status_code == 200
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     text = b"".join(response.streaming_content).decode("utf-8-sig")
@@ -40,7 +44,7 @@ def test_export_contains_filtered_calls_newest_first(as_max, max):
     make_suggestion(lead=lead, interaction=new)
     first, second = exported_rows(as_max, agent="reader")
     assert first["Link"] == f"http://testserver{LIST}{new.pk}/change/"
-    assert (first["Lead"], first["Requested by"], first["Error"]) == ("Lee · Roofs", "Max", "Late")
+    assert (first["Lead"], first["Company"], first["Requested by"], first["Error"]) == ("Lee", "Roofs", "Max", "Late")
     assert (first["Input tokens"], first["Output tokens"], first["Cost (USD)"]) == ("7", "", "")
     assert first["Suggestions"] == "Task: Waiting"
     assert (second["Answer"], second["Cost (USD)"]) == (old.ai_response, "0.000120")
@@ -60,7 +64,8 @@ def test_long_text_is_truncated(as_max):
     assert len(exported_rows(as_max)[0]["Question"]) == 32_000
 
 
-def test_agent_exports_visible_calls_only(as_ann, bob):
+def test_agent_exports_visible_calls_only(as_ann, ann, bob):
+    allow_export(ann)
     make_interaction(lead=make_lead(assigned_to=bob))
     free = make_interaction()
     assert [str(free.pk) in row["Link"] for row in exported_rows(as_ann)] == [True]
@@ -69,17 +74,17 @@ def test_agent_exports_visible_calls_only(as_ann, bob):
 @pytest.mark.parametrize("params", [{"since": "soon"}, {"type": "Nonsense"}, {"lead": "x"}])
 def test_invalid_filter_exports_nothing(as_max, params):
     make_interaction()
-    response = as_max.get(FILE, params, follow=True)
-    assert "The list was not exported, because a filter is invalid." in response.content.decode()
+    response = as_max.post(f"{FILE}?{urlencode(params)}", follow=True)
+    assert "The list was not exported." in response.content.decode()
 
 
 def test_too_many_rows_are_refused(as_max, monkeypatch):
-    monkeypatch.setattr(export, "MAX_EXPORT_ROWS", 2)
+    monkeypatch.setattr(AIInteractionAdmin, "list_export", replace(LOG_EXPORT, max_rows=2))
     for _ in range(3):
         make_interaction(agent="reader")
     make_interaction(agent="other")
-    response = as_max.get(FILE, {"agent": "reader"}, follow=True)
-    assert "A file can hold at most 2 calls" in response.content.decode()
+    response = as_max.post(f"{FILE}?agent=reader", follow=True)
+    assert "A file holds at most 2 AI interactions" in response.content.decode()
     assert len(exported_rows(as_max, agent="other")) == 1
 
 

@@ -289,6 +289,7 @@ READ_LOCAL_TIMES = {
     "crm/records/local_time.py",
     "crm/screens/filters.py",
     "crm/screens/json_forms/inputs.py",
+    "crm/screens/record_forms.py",
     "crm/templatetags/crm.py",
     "inbox/forms.py",
     "inbox/message_view.py",

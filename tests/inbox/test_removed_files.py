@@ -1,16 +1,22 @@
 """Purging a message deletes its source and its files, unless another message has them."""
 
+from datetime import timedelta
+
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
 from crm.exceptions import IllegalTransition
 from crm.records.transitions import purge, soft_delete
 from inbox.attachments import read_attachment
+from inbox.drafts.transitions import attach, delete_old_drafts, detach, discard
 from inbox.imap.sync import purged_dates, was_purged
 from inbox.incoming.arrivals import Arrival
 from inbox.incoming.sources import read_source
 from inbox.incoming.transitions import receive_many
 from inbox.models import Draft, Message, RemovedFile, Thread
 from inbox.transitions import delete_removed_files
+from tests.cast import make_thread
 from tests.inbox.raw_emails import raw_email
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +74,29 @@ def test_file_in_a_draft_stays(box, settings, ada):
     purge_thread_of(message, ada)
     delete_removed_files()
     assert files(settings) == ["incoming"]
+
+
+def test_files_of_a_draft_go_with_it(settings, ada):
+    """A discarded draft keeps its files until it is purged, and a file that was sent stays."""
+    draft = Draft.objects.create(author=ada, to="lee@example.com", subject="Quote", body="Here.")
+    names = ("removed.txt", "sent.txt", "discarded.txt")
+    draft = attach(draft, [SimpleUploadedFile(name, name.encode()) for name in names], by=ada)
+    paths = {entry["name"]: settings.MEDIA_ROOT / entry["stored"] for entry in draft.attachments}
+    removed, sent, discarded = draft.attachments
+    draft = detach(draft, removed["sha256"], by=ada)
+    assert delete_removed_files() == 3
+    assert [path.exists() for path in paths.values()] == [False, True, True]
+    Message.objects.create(
+        thread=make_thread(), direction="out", state="SENT", sent_at=timezone.now(), attachments=[sent]
+    )
+    discard(draft, by=ada)
+    # A purged message had the same file.
+    RemovedFile.objects.create(path=discarded["stored"])
+    delete_removed_files()
+    assert [path.exists() for path in paths.values()] == [False, True, True]
+    assert delete_old_drafts(timezone.now() + timedelta(days=1)) == 1
+    assert delete_removed_files() == 2
+    assert [path.exists() for path in paths.values()] == [False, True, False]
 
 
 def test_deleted_message_keeps_its_files_until_it_is_purged(box, ada):

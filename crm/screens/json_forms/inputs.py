@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 
-from crm.records.local_time import in_agency_zone
+from crm.records.local_time import explain_missing_time, in_agency_zone
 from crm.screens.json_forms.schema import (
     Schema,
     choice_label,
@@ -163,7 +163,11 @@ class DateTimeInput(TextInput):
             moment = None
         if moment is None:
             return text.strip() or None
-        return (moment if timezone.is_aware(moment) else timezone.make_aware(moment)).isoformat()
+        if timezone.is_aware(moment):
+            return moment.isoformat()
+        if missing := explain_missing_time(moment):
+            raise ValidationError(missing)
+        return timezone.make_aware(moment).isoformat()
 
     def to_input(self, value: Any) -> str:
         moment = parse_datetime(value) if isinstance(value, str) else value

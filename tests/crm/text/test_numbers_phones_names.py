@@ -99,6 +99,9 @@ def test_single_names_and_the_limit():
             ["Doe & Sons", "Doe Holdings LLC", "Acme, Inc.", "The Doe Family", "Doe GmbH", "Estate of Jane Doe"],
         ),
         ("", ["J. Doe", "J.D. Doe", "J Doe", "JD Doe", "JD DOE", "Doe, J.", "DOE Jane", "Don Doe", "Smith, Mr."]),
+        ("", ["Accounts Payable", "Accounts Receivable", "Studio Rossi", "Familie Doe", "Eheleute Doe", "Praxis Doe"]),
+        ("", ["Hon. Judge Doe", "Judge Doe", "Pastor Doe", "Herrn Doe"]),
+        ("Klaus", ["Herrn Klaus Klein", "Pastor Klaus Klein"]),
         ("", ["van der Berg", "de la Cruz", "Mr. van der Berg", "Sra. de la Cruz"]),
     ],
 )

@@ -52,6 +52,22 @@ def refusal_message(type: str, content: Any) -> str:
 
 
 @pytest.mark.parametrize("type", KINDS)
+def test_null_in_an_optional_field_is_left_out(db, type):
+    content = valid_content(type)
+    for name, field in KINDS[type].Payload.model_fields.items():
+        if field.is_required():
+            assert f"{name}: " in refusal_message(type, content | {name: None})
+            continue
+        left_out = {key: value for key, value in content.items() if key != name}
+        try:
+            payload = KINDS[type].parse_content(left_out)
+        except InvalidContent as refusal:  # of two optional fields one is needed
+            assert refusal_message(type, content | {name: None}) == str(refusal)
+        else:
+            assert KINDS[type].parse_content(content | {name: None}) == payload
+
+
+@pytest.mark.parametrize("type", KINDS)
 def test_non_object_content_is_refused(db, type):
     before = Suggestion.objects.count()
     for content in (None, 7, "a text", [], [{"title": "x"}], True):

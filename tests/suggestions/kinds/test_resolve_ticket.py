@@ -1,5 +1,7 @@
 """A ticket is closed with what solved it, once, and opened again."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.utils import timezone
 
@@ -93,6 +95,27 @@ def test_undo_reopens_ticket_with_note(ann):
     ticket = SupportTicket.objects.get()
     assert (ticket.status, ticket.resolution_summary) == (TicketStatus.OPEN, "")
     assert "Its resolution was undone." in ticket.notes[-1]["body"]
+
+
+@pytest.mark.parametrize("was", [TicketStatus.OPEN, TicketStatus.IN_PROGRESS, TicketStatus.ESCALATED])
+@pytest.mark.parametrize("responded_at", [None, datetime(2026, 1, 2, 9, tzinfo=UTC)])
+def test_undo_restores_status_and_times(ann, was, responded_at):
+    """A resolution that was a mistake must not give a late ticket new due times."""
+    ticket = make_ticket()
+    times = {
+        "first_response_due_at": datetime(2026, 1, 2, 10, tzinfo=UTC),
+        "resolve_due_at": datetime(2026, 1, 5, 10, tzinfo=UTC),
+        "escalated_at": datetime(2026, 1, 6, 10, tzinfo=UTC) if was == TicketStatus.ESCALATED else None,
+        "first_responded_at": responded_at,
+    }
+    SupportTicket.objects.update(status=was, **times)
+    suggestion = make_suggestion(RESOLVE, ticket=SupportTicket.objects.get())
+    approve(suggestion, by=ann)
+    assert SupportTicket.objects.get().first_responded_at is not None
+    undo(suggestion, by=ann)
+    ticket.refresh_from_db()
+    assert (ticket.status, ticket.resolved_at) == (was, None)
+    assert {name: getattr(ticket, name) for name in times} == times
 
 
 def test_undo_keeps_already_reopened_ticket(ann):

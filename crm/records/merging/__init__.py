@@ -1,0 +1,1 @@
+"""Two records of a table become one, and two again."""

@@ -1,0 +1,24 @@
+"""Text in the cells of a spreadsheet: an apostrophe in front keeps it from running as a formula."""
+
+# A cell holds at most 32,767 characters; this leaves room for the apostrophe.
+MAX_CELL_LENGTH = 32_000
+# Spreadsheets run text that begins with one of these as a formula.
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def looks_like_formula(text: str) -> bool:
+    """Whether `text` begins like a formula, apart from spaces and apostrophes."""
+    return text.lstrip(" '").startswith(FORMULA_PREFIXES)
+
+
+def escape_formula(text: str) -> str:
+    """Return `text`, at most as long as a cell, with an apostrophe in front if it looks like a formula."""
+    text = text[:MAX_CELL_LENGTH]
+    return f"'{text}" if looks_like_formula(text) else text
+
+
+def unescape_formula(text: str) -> str:
+    """Return the text that `escape_formula` was given, and what a formula such as ="00123" shows."""
+    if text[:1] == "'" and looks_like_formula(text):
+        return text[1:]
+    return text[2:-1].strip() or text if text[:2] == '="' and text[-1] == '"' else text
