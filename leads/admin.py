@@ -35,7 +35,6 @@ from leads.action_forms import (
 from leads.board import board_context, move_card
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
 from leads.forms import (
-    COLUMN_BY_LINE,
     SHOW_LINE,
     InsuranceTypeForm,
     LeadForm,
@@ -44,6 +43,7 @@ from leads.forms import (
     lead_schemas,
 )
 from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task, Tier
+from leads.models.insurance_type import COLUMN_BY_LINE
 from leads.models.lead_queryset import LAST_CONTACT_SORT_KEY, PRIORITY_SORT_KEYS, VALUE_SORT_KEY
 from leads.models.task import DUE_SORT_KEY
 from leads.prediction.screen import PredictionModelAdmin, probability_explanation

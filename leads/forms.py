@@ -14,6 +14,7 @@ from crm.screens.json_forms.schema import VERSION_KEY, without_keys
 from crm.screens.record_forms import RecordForm
 from leads.line_schema_editor import QUESTION_TABLE_SCHEMA, questions_from_schema, schema_from_questions
 from leads.models import InsuranceType, Lead
+from leads.models.insurance_type import COLUMN_BY_LINE
 
 TEXT_SCHEMA = {"type": "string", "maxLength": 200}
 CHANNEL_SCHEMA = {
@@ -73,9 +74,6 @@ def with_vins(schema: dict[str, Any]) -> dict[str, Any]:
         for key, inner in schema["properties"].items()
     }
     return {**schema, "properties": properties}
-
-
-COLUMN_BY_LINE = {"auto": "auto_data", "home": "home_data"}
 
 
 SHOW_LINE = "_show_line"

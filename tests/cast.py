@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from crm.models import Client, Contact, User
 from crm.records.activity import SYSTEM_ACTOR
+from crm.records.local_time import agency_today
 from inbox.models import Direction, Message, Thread, ThreadSource
 from inbox.transitions import add_to_thread
-from leads.models import InsuranceType, Lead
+from leads.models import InsuranceType, Lead, Policy, PolicyStatus
 from leads.transitions import create_lead
 from suggestions.models import Suggestion, SuggestionType
 from suggestions.transitions import propose
@@ -60,6 +61,23 @@ def make_lead(**kw: Any) -> Lead:
 def make_client(**kw: Any) -> Client:
     kw.setdefault("name", f"Clement Client {next(numbers)}")
     return Client.objects.create(**kw)
+
+
+def make_policy(**kw: Any) -> Policy:
+    """Create an active policy that expires in 30 days; `line` may be a code, `days_left` the days until it expires."""
+    today = agency_today()
+    expires_on = kw.setdefault("expires_on", today + timedelta(days=kw.pop("days_left", 30)))
+    defaults = {
+        "status": PolicyStatus.ACTIVE,
+        "carrier": "Harbor Mutual",
+        "number": f"HM-{next(numbers)}",
+        "premium": 1_200,
+        "effective_on": expires_on and expires_on - timedelta(days=365),
+    }
+    kw["insurance_type"] = InsuranceType.objects.get(code=kw.pop("line", "auto"))
+    if "client" not in kw:
+        kw["client"] = make_client()
+    return Policy.objects.create(**{**defaults, **kw})
 
 
 def make_contact(**kw: Any) -> Contact:

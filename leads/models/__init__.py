@@ -1,9 +1,10 @@
-"""The models of leads, stages, lines of insurance, stakeholders, tasks, scoring and prediction."""
+"""The models of leads, stages, lines of insurance, stakeholders, tasks, policies, scoring and prediction."""
 
 from leads.models.import_batch import ImportBatch
 from leads.models.insurance_type import InsuranceType
 from leads.models.lead import Lead
 from leads.models.lead_choices import LossReason, Source, Tier
+from leads.models.policy import BillingPeriod, CancellationReason, Policy, PolicyStatus
 from leads.models.prediction import FeatureStanding, LeadSnapshot, PredictionFeature, PredictionModel, Rung
 from leads.models.scoring_policy import ScoringPolicy, TierChange
 from leads.models.stage import OPEN_CATEGORIES, LeadStageHistory, LeadStatus, StageCategory
@@ -12,6 +13,8 @@ from leads.models.task import Task, TaskStatus
 
 __all__ = [
     "OPEN_CATEGORIES",
+    "BillingPeriod",
+    "CancellationReason",
     "StageCategory",
     "ContactLead",
     "FeatureStanding",
@@ -22,6 +25,8 @@ __all__ = [
     "LeadStageHistory",
     "LeadStatus",
     "LossReason",
+    "Policy",
+    "PolicyStatus",
     "PredictionFeature",
     "PredictionModel",
     "Rung",

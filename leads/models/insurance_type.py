@@ -18,6 +18,9 @@ from crm.runtime.lazy_module import LazyModule
 # Only a form needs it, and every command would wait for its import.
 jsonschema = LazyModule("jsonschema")
 
+# The columns of leads for the data of these lines; the data of the other lines share one.
+COLUMN_BY_LINE = {"auto": "auto_data", "home": "home_data"}
+
 
 class InsuranceTypeManager(LiveManager.from_queryset(RecordQuerySet)):
     def get_by_natural_key(self, code: str) -> "InsuranceType":

@@ -9,6 +9,7 @@ class Source(models.TextChoices):
     EVENT = "EVENT", "Event"
     IMPORT = "IMPORT", "Import"
     EMAIL = "EMAIL", "Email"
+    RENEWAL = "RENEWAL", "Renewal"
     OTHER = "OTHER", "Other"
 
 

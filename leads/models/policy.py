@@ -1,0 +1,219 @@
+"""Insurance policies of clients."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import models
+from django.db.models.functions import Coalesce
+
+from crm.models.people import Client
+from crm.records.base import (
+    LIVE,
+    LiveManager,
+    Record,
+    RecordQuerySet,
+    can_see_everyone,
+    choices_check,
+    json_field,
+    json_type_check,
+    owned_by_or_unassigned,
+    search_field,
+    search_index,
+    with_row_audit,
+)
+from crm.records.local_time import agency_today
+from leads.models.insurance_type import InsuranceType
+from leads.models.lead import Lead
+
+RENEWAL_WINDOW_DAYS = 60
+
+
+class PolicyStatus(models.TextChoices):
+    QUOTED = "QUOTED", "Quoted"
+    BOUND = "BOUND", "Bound"
+    ACTIVE = "ACTIVE", "Active"
+    LAPSED = "LAPSED", "Lapsed"
+    CANCELLED = "CANCELLED", "Cancelled"
+    RENEWED = "RENEWED", "Renewed"
+
+
+TRANSITIONS = {
+    PolicyStatus.QUOTED: {PolicyStatus.BOUND, PolicyStatus.CANCELLED},
+    PolicyStatus.BOUND: {PolicyStatus.ACTIVE, PolicyStatus.LAPSED, PolicyStatus.CANCELLED},
+    PolicyStatus.ACTIVE: {PolicyStatus.LAPSED, PolicyStatus.CANCELLED, PolicyStatus.RENEWED},
+    PolicyStatus.LAPSED: {PolicyStatus.RENEWED},
+    PolicyStatus.CANCELLED: set(),
+    # When the renewal is cancelled.
+    PolicyStatus.RENEWED: {PolicyStatus.ACTIVE},
+}
+# Those that expire without a renewal.
+RUNNING_STATUSES = (PolicyStatus.BOUND, PolicyStatus.ACTIVE)
+RUNNING_POLICIES = LIVE & models.Q(status__in=RUNNING_STATUSES)
+# A quote may lack its price and its dates, and so may a quote that was not taken.
+UNPRICED_STATUSES = (PolicyStatus.QUOTED, PolicyStatus.CANCELLED)
+
+
+class BillingPeriod(models.TextChoices):
+    MONTHLY = "MONTHLY", "Monthly"
+    QUARTERLY = "QUARTERLY", "Quarterly"
+    SEMIANNUAL = "SEMIANNUAL", "Every six months"
+    ANNUAL = "ANNUAL", "Yearly"
+
+
+class CancellationReason(models.TextChoices):
+    NOT_TAKEN = "NOT_TAKEN", "Quote not taken"
+    CLIENT_REQUEST = "CLIENT_REQUEST", "Client's request"
+    NON_PAYMENT = "NON_PAYMENT", "Premium not paid"
+    REPLACED = "REPLACED", "Replaced by another policy"
+    RISK_GONE = "RISK_GONE", "Sold or closed"
+    CARRIER = "CARRIER", "Cancelled by the carrier"
+    OTHER = "OTHER", "Other"
+
+
+# Policies without an end come last.
+EXPIRY_SORT_KEY = Coalesce("expires_on", models.Value(date.max, models.DateField()))
+PREMIUM_SORT_KEY = Coalesce("premium", models.Value(-1), output_field=models.DecimalField())
+
+
+class PolicyQuerySet(RecordQuerySet):
+    """Named sets of policies."""
+
+    def visible_to(self, user: Any) -> "PolicyQuerySet":
+        """Return the policies of the clients that `user` may see."""
+        return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user, "client__assigned_to"))
+
+    def active(self) -> "PolicyQuerySet":
+        return self.filter(status=PolicyStatus.ACTIVE)
+
+    def running(self) -> "PolicyQuerySet":
+        """Return the policies that are bound or active, which expire unless they are renewed."""
+        return self.filter(status__in=RUNNING_STATUSES)
+
+    def expiring(self, today: date, days: int = RENEWAL_WINDOW_DAYS) -> "PolicyQuerySet":
+        """Return the running policies that expire from `today` until `days` later, without a renewal."""
+        return self.running().filter(expires_on__gte=today, expires_on__lte=today + timedelta(days=days))
+
+    def expired(self, today: date) -> "PolicyQuerySet":
+        """Return the running policies that expired before `today` without a renewal."""
+        return self.running().filter(expires_on__lt=today)
+
+
+@with_row_audit(exclude=["search_text"])
+class Policy(Record):
+    """An insurance policy of a client, from the quote on."""
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="policies")
+    insurance_type = models.ForeignKey(
+        InsuranceType, on_delete=models.PROTECT, related_name="policies", verbose_name="line"
+    )
+    carrier = models.CharField(max_length=120, blank=True, default="", db_default="")
+    number = models.CharField("policy number", max_length=60, blank=True, default="", db_default="")
+    status = models.CharField(
+        max_length=10,
+        choices=PolicyStatus,
+        default=PolicyStatus.QUOTED,
+        db_default=PolicyStatus.QUOTED,
+        editable=False,
+    )
+    premium = models.DecimalField(
+        max_digits=12, decimal_places=2, null=True, blank=True, help_text="For the whole term of the policy."
+    )
+    billing_period = models.CharField(
+        max_length=10, choices=BillingPeriod, default=BillingPeriod.ANNUAL, db_default=BillingPeriod.ANNUAL
+    )
+    effective_on = models.DateField("effective", null=True, blank=True)
+    expires_on = models.DateField("expires", null=True, blank=True)
+    lead = models.ForeignKey(Lead, null=True, blank=True, on_delete=models.SET_NULL, related_name="policies")
+    data = json_field(dict)
+    renewal_lead = models.ForeignKey(
+        Lead, null=True, blank=True, on_delete=models.SET_NULL, related_name="renewing_policies", editable=False
+    )
+    renewed_from = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="renewals", editable=False
+    )
+    cancelled_on = models.DateField(null=True, blank=True, editable=False)
+    cancellation_reason = models.CharField(
+        max_length=20, choices=CancellationReason, blank=True, default="", db_default="", editable=False
+    )
+    search_text = search_field("number", "carrier")
+
+    objects = LiveManager.from_queryset(PolicyQuerySet)()
+    everything = models.Manager.from_queryset(PolicyQuerySet)()
+
+    class Meta(Record.Meta):
+        db_table = "policies"
+        verbose_name_plural = "policies"
+        permissions = [
+            ("restore_policy", "Can restore a deleted policy"),
+            ("purge_policy", "Can permanently delete a policy"),
+        ]
+        constraints = [
+            choices_check("policies", "status", PolicyStatus),
+            choices_check("policies", "billing_period", BillingPeriod),
+            json_type_check("policies", "data", "object"),
+            models.CheckConstraint(
+                name="policies_premium_not_negative",
+                condition=models.Q(premium__gte=0) | models.Q(premium__isnull=True),
+                violation_error_message="The premium must not be negative.",
+            ),
+            models.CheckConstraint(
+                name="policies_dates_in_order",
+                condition=models.Q(expires_on__gt=models.F("effective_on"))
+                | models.Q(expires_on__isnull=True)
+                | models.Q(effective_on__isnull=True),
+                violation_error_message="The policy must expire after it takes effect.",
+            ),
+            models.CheckConstraint(
+                name="policies_terms_complete",
+                condition=models.Q(status__in=UNPRICED_STATUSES)
+                | (
+                    ~models.Q(carrier="")
+                    & models.Q(premium__isnull=False, effective_on__isnull=False, expires_on__isnull=False)
+                ),
+                violation_error_message="Only a quote may lack its carrier, premium, effective or expiry date.",
+            ),
+            models.CheckConstraint(
+                name="policies_cancelled_with_reason",
+                condition=models.Q(
+                    status=PolicyStatus.CANCELLED,
+                    cancelled_on__isnull=False,
+                    cancellation_reason__in=CancellationReason.values,
+                )
+                | (~models.Q(status=PolicyStatus.CANCELLED) & models.Q(cancelled_on=None, cancellation_reason="")),
+                violation_error_message="A cancelled policy, and no other, has a cancellation date and a reason.",
+            ),
+            models.CheckConstraint(
+                name="policies_not_own_renewal",
+                condition=models.Q(renewed_from__isnull=True) | ~models.Q(renewed_from=models.F("id")),
+                violation_error_message="A policy cannot be its own renewal.",
+            ),
+            models.UniqueConstraint(
+                "renewed_from",
+                condition=LIVE & ~models.Q(status=PolicyStatus.CANCELLED),
+                name="policies_one_renewal",
+                violation_error_message="The policy already has a renewal.",
+            ),
+        ]
+        indexes = [
+            models.Index(EXPIRY_SORT_KEY, "id", condition=LIVE, name="policies_by_expiry"),
+            models.Index("status", EXPIRY_SORT_KEY, "id", condition=LIVE, name="policies_status"),
+            models.Index("expires_on", "id", condition=RUNNING_POLICIES, name="policies_running"),
+            models.Index(PREMIUM_SORT_KEY.desc(), models.F("id").desc(), condition=LIVE, name="policies_premium"),
+            models.Index(models.F("id").desc(), condition=~LIVE, name="policies_deleted"),
+            search_index("policies"),
+        ]
+
+    def __str__(self) -> str:
+        return " · ".join(part for part in (str(self.insurance_type), self.carrier, self.number) if part)
+
+    @property
+    def state(self) -> str:
+        """Return the status in words, to be used in a sentence."""
+        return self.get_status_display().lower()
+
+    @property
+    def days_left(self) -> int | None:
+        """Return the days until a running policy expires; negative when it has expired, None for any other policy."""
+        if self.status not in RUNNING_STATUSES or self.expires_on is None:
+            return None
+        return (self.expires_on - agency_today()).days
