@@ -237,7 +237,7 @@ RECORD_SECTIONS = {
 # What apps to the right add to a timeline when it is read.
 TIMELINE_SOURCES = {
     "leads.lead": ["leads.timeline.score_lines", "inbox.timeline.message_lines"],
-    "crm.client": ["inbox.timeline.message_lines"],
+    "crm.client": ["leads.timeline.former_lead_lines", "inbox.timeline.message_lines"],
 }
 
 # Pages of their own, most of them made by the apps to the right.

@@ -1,14 +1,17 @@
-"""The changes of tier and score on the timeline of a lead."""
+"""The changes of tier and score on the timeline of a lead, and the timeline of a lead on that of its client."""
 
 from decimal import Decimal
+from heapq import merge
 from typing import Any
 from uuid import UUID
 
-from crm.models import ActorType
-from crm.records.timeline import Position, SourcePage, TimelineLine
+from crm.models import ActorType, Client
+from crm.records.timeline import Position, SourcePage, TimelineLine, activity_lines
 from leads.models import Lead, TierChange
 
 SCORING_NAME = "Scoring"
+MAX_FORMER_LEADS = 10
+CONVERSION_VERBS = frozenset({"converted", "conversion undone"})
 
 
 def score_lines(user: Any, lead: Lead, before: Position | None, size: int) -> SourcePage:
@@ -46,3 +49,15 @@ def describe_change(change: TierChange) -> str:
 def arrow(was: str | Decimal | None, now: str | Decimal | None) -> str:
     target = "none" if now is None else str(now)
     return f"{was} → {target}" if was is not None else target
+
+
+def former_lead_lines(user: Any, client: Client, before: Position | None, size: int) -> SourcePage:
+    """Return the entries of the activity log about the leads that became `client`, as far as `user` may see them."""
+    leads = Lead.objects.visible_to(user).filter(converted_to_client=client).order_by("-converted_at")
+    if not user.has_perm("leads.view_lead"):
+        return SourcePage([])
+    pages = [activity_lines(user, lead, before, size) for lead in leads[:MAX_FORMER_LEADS]]
+    complete_to = max((page.complete_to for page in pages if page.complete_to), default=None)
+    lines = merge(*(page.lines for page in pages), key=lambda line: line.position, reverse=True)
+    # The client's own log says that it was converted.
+    return SourcePage([line for line in lines if line.verb not in CONVERSION_VERBS], complete_to)

@@ -28,6 +28,8 @@ CONVERT_PERMISSION = "leads.change_lead"
 class Changes:
     """What a conversion does, collected for its row."""
 
+    lead_before: dict[str, Any]
+    is_new_client: bool
     made: list[models.Model] = field(default_factory=list)
     linked: list[LinkedRows] = field(default_factory=list)
     client_before: dict[str, Any] = field(default_factory=dict)
@@ -72,12 +74,8 @@ def convert(
     actor = Actor.of(by)
     actor.require_permission(CONVERT_PERMISSION, "convert a lead")
     locked = lock_lead(lead)
-    if locked.status_id != lead.status_id:
-        raise IllegalTransition(
-            f"The {describe_record(lead)} has been moved to {locked.status.label} in the meantime. Reload the page."
-        )
-    is_new_client, changes, before = client._state.adding, Changes(), lead_state(locked)
-    if is_new_client:
+    changes = Changes(lead_before=lead_state(locked), is_new_client=client._state.adding)
+    if changes.is_new_client:
         create(client, by=by)
     else:
         client = take_over_details(lock_client(client, actor), locked, changes)
@@ -91,15 +89,19 @@ def convert(
     record(lead, "converted", by=by, summary=f"Converted to the {describe_record(client)}", client=str(client.pk))
     record(lead, "converted", timeline_owner=client, by=by, summary=f"Converted from the {describe_record(lead)}")
     # Last, with a later date than all that belongs to it: what comes after it is other work.
+    return save_conversion(lead, client, changes, actor)
+
+
+def save_conversion(lead: Lead, client: Client, changes: Changes, actor: Actor) -> LeadConversion:
     return LeadConversion.objects.create(
         lead=lead,
         client=client,
-        is_new_client=is_new_client,
+        is_new_client=changes.is_new_client,
         converted_at=timezone.now(),
         converted_by=actor.user,
         made=[{"model": row._meta.label_lower, "id": str(row.pk)} for row in changes.made],
         linked=changes.linked,
-        lead_before=before,
+        lead_before=changes.lead_before,
         lead_after=lead_state(lead),
         client_before=changes.client_before,
         client_after=changes.client_after,
@@ -110,13 +112,17 @@ def lock_lead(lead: Lead) -> Lead:
     """Lock and return the row of `lead`, which can be converted.
 
     Raises:
-        IllegalTransition: it is deleted, or converted already.
+        IllegalTransition: it is deleted, converted already, or moved since it was read.
     """
     locked = Lead.everything.select_for_update().filter(pk=lead.pk).first()
     if locked is None or locked.is_deleted:
         raise IllegalTransition(f"The {describe_record(lead)} is deleted; restore it first.")
     if locked.converted_at is not None:
         raise IllegalTransition(f"The {describe_record(lead)} is already converted to a client.")
+    if locked.status_id != lead.status_id:
+        raise IllegalTransition(
+            f"The {describe_record(lead)} has been moved to {locked.status.label} in the meantime. Reload the page."
+        )
     return locked
 
 
