@@ -1,17 +1,17 @@
 """The changes of tier and score on the timeline of a lead, and the timeline of a lead on that of its client."""
 
 from decimal import Decimal
-from heapq import merge
 from typing import Any
 from uuid import UUID
 
-from crm.models import ActorType, Client
-from crm.records.timeline import Position, SourcePage, TimelineLine, activity_lines
+from crm.models import ActivityLog, ActorType, Client
+from crm.records.timeline import Position, SourcePage, TimelineLine, rows_before, visible_entries
+from crm.records.timeline import line_of as line_of_entry
 from leads.models import Lead, TierChange
 
 SCORING_NAME = "Scoring"
 MAX_FORMER_LEADS = 10
-CONVERSION_VERBS = frozenset({"converted", "conversion undone"})
+CONVERSION_VERBS = ("converted", "conversion undone")
 
 
 def score_lines(user: Any, lead: Lead, before: Position | None, size: int) -> SourcePage:
@@ -53,11 +53,14 @@ def arrow(was: str | Decimal | None, now: str | Decimal | None) -> str:
 
 def former_lead_lines(user: Any, client: Client, before: Position | None, size: int) -> SourcePage:
     """Return the entries of the activity log about the leads that became `client`, as far as `user` may see them."""
-    leads = Lead.objects.visible_to(user).filter(converted_to_client=client).order_by("-converted_at")
     if not user.has_perm("leads.view_lead"):
         return SourcePage([])
-    pages = [activity_lines(user, lead, before, size) for lead in leads[:MAX_FORMER_LEADS]]
-    complete_to = max((page.complete_to for page in pages if page.complete_to), default=None)
-    lines = merge(*(page.lines for page in pages), key=lambda line: line.position, reverse=True)
+    leads = Lead.objects.visible_to(user).filter(converted_to_client=client).order_by("-converted_at")
+    keys = list(leads.values_list("pk", flat=True)[:MAX_FORMER_LEADS])
+    if not keys:
+        return SourcePage([])
+    entries = ActivityLog.objects.filter(about_type=Lead._meta.label_lower, about_id__in=keys)
     # The client's own log says that it was converted.
-    return SourcePage([line for line in lines if line.verb not in CONVERSION_VERBS], complete_to)
+    entries = entries.exclude(verb__in=CONVERSION_VERBS).select_related("actor").order_by("-occurred_at", "-id")
+    rows, complete_to = rows_before(entries, before, at="occurred_at", size=size)
+    return SourcePage([line_of_entry(row) for row in visible_entries(user, client, rows)], complete_to)
