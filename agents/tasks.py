@@ -8,7 +8,7 @@ from procrastinate.contrib.django import app
 
 from agents import process_threads
 from agents.drafting import improve_draft
-from agents.next_best_action import evaluate_leads
+from agents.next_best_action import evaluate_leads, renewals
 from inbox.incoming.processing_queue import PROCESS_THREADS_JOB
 from leads.evaluation_queue import EVALUATE_LEADS_JOB
 
@@ -33,6 +33,13 @@ def evaluate_moved_leads(leads: list[str]) -> None:
 def evaluate_due_leads(timestamp: int) -> None:
     """Propose the next best action about new leads and those whose silence has become too long."""
     evaluate_leads.evaluate_due_leads()
+
+
+@app.periodic(cron="50 2 * * *")
+@app.task(name="agents.propose_renewals", queueing_lock="agents.propose_renewals")
+def propose_renewals(timestamp: int) -> None:
+    """Propose the follow-up about policies that expire soon."""
+    renewals.propose_renewals()
 
 
 @app.periodic(cron="7 * * * *")

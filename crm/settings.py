@@ -219,10 +219,12 @@ RECORD_SECTIONS = {
         "agents.assistant.screen.ask_panel",
         "suggestions.screens.panels.lead_suggestions_panel",
         "inbox.panels.lead_conversations",
+        "leads.panels.lead_policies_panel",
         "support.panels.lead_tickets_panel",
         "ai_log.panels.lead_interactions_panel",
     ],
     "crm.client": [
+        "leads.panels.client_policies_panel",
         "leads.panels.client_leads_panel",
         "inbox.panels.client_conversations",
         "support.panels.client_tickets_panel",
@@ -238,6 +240,7 @@ RECORD_SECTIONS = {
 TIMELINE_SOURCES = {
     "leads.lead": ["leads.timeline.score_lines", "inbox.timeline.message_lines"],
     "crm.client": ["leads.timeline.former_lead_lines", "inbox.timeline.message_lines"],
+    "leads.policy": ["leads.policies.timeline.status_lines"],
 }
 
 # Pages of their own, most of them made by the apps to the right.

@@ -45,10 +45,21 @@ from leads.forms import (
     chosen_line,
     lead_schemas,
 )
-from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task, Tier
+from leads.models import (
+    ContactLead,
+    InsuranceType,
+    Lead,
+    LeadStatus,
+    Policy,
+    PredictionModel,
+    ScoringPolicy,
+    Task,
+    Tier,
+)
 from leads.models.insurance_type import COLUMN_BY_LINE
 from leads.models.lead_queryset import LAST_CONTACT_SORT_KEY, PRIORITY_SORT_KEYS, VALUE_SORT_KEY
 from leads.models.task import DUE_SORT_KEY
+from leads.policies.screen import PolicyAdmin
 from leads.prediction.screen import PredictionModelAdmin, probability_explanation
 from leads.scoring.explanation import score_explanation
 from leads.scoring.screen import ScoringPolicyAdmin
@@ -59,6 +70,7 @@ MAX_TASKS_ON_PAGE = 20
 LINE_COLUMNS = frozenset({*COLUMN_BY_LINE.values(), "line_data"})
 
 
+admin.site.register(Policy, PolicyAdmin)
 admin.site.register(ScoringPolicy, ScoringPolicyAdmin)
 admin.site.register(PredictionModel, PredictionModelAdmin)
 

@@ -150,8 +150,8 @@ class LeadForm(RecordForm):
         return SchemaField({"type": "object", "properties": schemas}, label="Other lines")
 
 
-class UncheckedLeadForm(LeadForm):
-    """The form as it was filled in, to be shown again without being checked or saved."""
+class UncheckedFormMixin:
+    """For a form with a choice of the line: as it was filled in, to be shown again without being checked or saved."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -162,6 +162,10 @@ class UncheckedLeadForm(LeadForm):
 
     def is_valid(self) -> bool:
         return False
+
+
+class UncheckedLeadForm(UncheckedFormMixin, LeadForm):
+    """The form as it was filled in, with the fields of the line that was chosen."""
 
 
 class QuestionsField(SchemaField):

@@ -1,10 +1,13 @@
-"""The panels of leads and tasks on the pages of clients and contacts."""
+"""The panels of leads, tasks and policies on the pages of clients and contacts."""
 
+from django.db.models import Q
 from django.http import HttpRequest
+from django.urls import reverse
 
 from crm.models import Client, Contact
 from crm.screens.panels import Panel
-from leads.models import Lead, Task
+from leads.models import Lead, Policy, Task
+from leads.models.policy import EXPIRY_SORT_KEY
 
 MAX_PANEL_ROWS = 20
 
@@ -17,6 +20,31 @@ def client_leads_panel(request: HttpRequest, client: Client) -> Panel | None:
     tasks = Task.objects.visible_to(request.user).filter(client=client).unfinished().order_by("due_on", "id")
     content = {"leads": list(leads[:MAX_PANEL_ROWS]), "tasks": list(tasks[:MAX_PANEL_ROWS])}
     return Panel("Leads and tasks", "leads/client_panel.html", content, in_side_column=True)
+
+
+def client_policies_panel(request: HttpRequest, client: Client) -> Panel | None:
+    """Return the policies of this client, the one that runs longest first, with a button that adds one."""
+    if not request.user.has_perm("leads.view_policy"):
+        return None
+    policies = Policy.objects.filter(client=client).select_related("insurance_type")
+    can_add = request.user.has_perm("leads.add_policy") and not client.is_deleted
+    return Panel(
+        "Policies",
+        "leads/policies/panel.html",
+        list(policies.order_by(EXPIRY_SORT_KEY.desc(), "-id")[:MAX_PANEL_ROWS]),
+        url=f"{reverse('admin:leads_policy_add')}?client={client.pk}" if can_add else "",
+        link_label="Add policy",
+        button_icon="add_moderator" if can_add else "",
+    )
+
+
+def lead_policies_panel(request: HttpRequest, lead: Lead) -> Panel | None:
+    """Return the policies that this lead became, and those whose renewal it is; None if there is none."""
+    if not request.user.has_perm("leads.view_policy"):
+        return None
+    policies = Policy.objects.visible_to(request.user).filter(Q(lead=lead) | Q(renewal_lead=lead))
+    rows = list(policies.select_related("insurance_type").order_by("-id")[:MAX_PANEL_ROWS])
+    return Panel("Policies", "leads/policies/panel.html", rows, in_side_column=True) if rows else None
 
 
 def contact_leads_panel(request: HttpRequest, contact: Contact) -> Panel | None:

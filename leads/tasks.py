@@ -1,4 +1,4 @@
-"""Periodic jobs: score all leads, update probabilities, train the prediction model."""
+"""Periodic jobs: lapse policies, score all leads, update probabilities, train the prediction model."""
 
 import logging
 from datetime import timedelta
@@ -8,7 +8,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from crm.records.local_time import agency_today
 from leads.models import PredictionModel, ScoringPolicy, TierChange
+from leads.policies.transitions import lapse_expired
 from leads.prediction.transitions import PREDICT_ALL_TASK, TRAIN_TASK, update_all_probabilities
 from leads.scoring.field_signals import sync_all_field_signals
 from leads.scoring.rescoring import rescore_all_leads
@@ -16,6 +18,7 @@ from leads.transitions import SCORE_ALL_TASK
 
 logger = logging.getLogger(__name__)
 
+LAPSE_POLICIES_TASK = "leads.lapse_policies"
 TIER_CHANGE_RETENTION = timedelta(days=365)
 
 
@@ -29,6 +32,15 @@ def score_all_leads(timestamp: int) -> None:
     for _ in rescore_all_leads(policy, now):
         pass
     TierChange.objects.filter(at__lt=now - TIER_CHANGE_RETENTION).delete()
+
+
+@app.periodic(cron="20 2 * * *")
+@app.task(name=LAPSE_POLICIES_TASK, lock=LAPSE_POLICIES_TASK)
+def lapse_expired_policies(timestamp: int) -> None:
+    """Mark the policies that expired without a renewal as lapsed."""
+    today = agency_today()
+    while lapse_expired(today):
+        pass
 
 
 @app.periodic(cron="10 3 * * *")

@@ -73,7 +73,6 @@ class Migration(migrations.Migration):
                         ],
                         db_default="QUOTED",
                         default="QUOTED",
-                        editable=False,
                         max_length=10,
                     ),
                 ),
@@ -208,7 +207,6 @@ class Migration(migrations.Migration):
                         ],
                         db_default="QUOTED",
                         default="QUOTED",
-                        editable=False,
                         max_length=10,
                     ),
                 ),
@@ -480,7 +478,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="policy",
             index=models.Index(
-                models.F("expires_on"),
+                django.db.models.functions.comparison.Coalesce(
+                    "expires_on", models.Value(datetime.date(9999, 12, 31), models.DateField())
+                ),
                 models.F("id"),
                 condition=models.Q(("deleted_at__isnull", True), ("status__in", ("BOUND", "ACTIVE"))),
                 name="policies_running",

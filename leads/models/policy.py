@@ -24,6 +24,7 @@ from crm.records.base import (
 from crm.records.local_time import agency_today
 from leads.models.insurance_type import InsuranceType
 from leads.models.lead import Lead
+from leads.policies.terms import days_until
 
 RENEWAL_WINDOW_DAYS = 60
 
@@ -46,6 +47,16 @@ TRANSITIONS = {
     # When the renewal is cancelled.
     PolicyStatus.RENEWED: {PolicyStatus.ACTIVE},
 }
+STATUS_COLOURS = {
+    PolicyStatus.QUOTED: "blue",
+    PolicyStatus.BOUND: "teal",
+    PolicyStatus.ACTIVE: "green",
+    PolicyStatus.LAPSED: "red",
+    PolicyStatus.CANCELLED: "grey",
+    PolicyStatus.RENEWED: "grey",
+}
+# A policy that is entered was sold already, or is only a quote.
+FIRST_STATUSES = (PolicyStatus.QUOTED, PolicyStatus.BOUND, PolicyStatus.ACTIVE)
 # Those that expire without a renewal.
 RUNNING_STATUSES = (PolicyStatus.BOUND, PolicyStatus.ACTIVE)
 RUNNING_POLICIES = LIVE & models.Q(status__in=RUNNING_STATUSES)
@@ -91,11 +102,17 @@ class PolicyQuerySet(RecordQuerySet):
 
     def expiring(self, today: date, days: int = RENEWAL_WINDOW_DAYS) -> "PolicyQuerySet":
         """Return the running policies that expire from `today` until `days` later, without a renewal."""
-        return self.running().filter(expires_on__gte=today, expires_on__lte=today + timedelta(days=days))
+        return self.running().expiring_between(today, today + timedelta(days=days))
+
+    def expiring_between(self, first: date | None, last: date | None) -> "PolicyQuerySet":
+        """Return the policies that expire from `first` to `last`, by the sort key, which indexes serve."""
+        rows = self.alias(_expiry=EXPIRY_SORT_KEY)
+        rows = rows if first is None else rows.filter(_expiry__gte=first)
+        return rows if last is None else rows.filter(_expiry__lte=last)
 
     def expired(self, today: date) -> "PolicyQuerySet":
         """Return the running policies that expired before `today` without a renewal."""
-        return self.running().filter(expires_on__lt=today)
+        return self.running().expiring_between(None, today - timedelta(days=1))
 
 
 @with_row_audit(exclude=["search_text"])
@@ -113,7 +130,6 @@ class Policy(Record):
         choices=PolicyStatus,
         default=PolicyStatus.QUOTED,
         db_default=PolicyStatus.QUOTED,
-        editable=False,
     )
     premium = models.DecimalField(
         max_digits=12, decimal_places=2, null=True, blank=True, help_text="For the whole term of the policy."
@@ -197,7 +213,7 @@ class Policy(Record):
         indexes = [
             models.Index(EXPIRY_SORT_KEY, "id", condition=LIVE, name="policies_by_expiry"),
             models.Index("status", EXPIRY_SORT_KEY, "id", condition=LIVE, name="policies_status"),
-            models.Index("expires_on", "id", condition=RUNNING_POLICIES, name="policies_running"),
+            models.Index(EXPIRY_SORT_KEY, "id", condition=RUNNING_POLICIES, name="policies_running"),
             models.Index(PREMIUM_SORT_KEY.desc(), models.F("id").desc(), condition=LIVE, name="policies_premium"),
             models.Index(models.F("id").desc(), condition=~LIVE, name="policies_deleted"),
             search_index("policies"),
@@ -207,9 +223,18 @@ class Policy(Record):
         return " · ".join(part for part in (str(self.insurance_type), self.carrier, self.number) if part)
 
     @property
+    def colour(self) -> str:
+        return STATUS_COLOURS[self.status]
+
+    @property
     def state(self) -> str:
         """Return the status in words, to be used in a sentence."""
         return self.get_status_display().lower()
+
+    @property
+    def expiry_text(self) -> str:
+        """Return when the policy expires or expired, such as "in 12 days"; empty without a date."""
+        return days_until(self.expires_on, agency_today()) if self.expires_on else ""
 
     @property
     def days_left(self) -> int | None:

@@ -13,7 +13,7 @@ from crm.records.local_time import agency_style, agency_today
 from crm.records.transitions import describe_record
 from leads.models import CancellationReason, Lead, Policy, PolicyStatus, Source
 from leads.models.insurance_type import COLUMN_BY_LINE
-from leads.models.policy import TRANSITIONS
+from leads.models.policy import FIRST_STATUSES, TRANSITIONS
 from leads.policies.terms import next_term
 from leads.transitions import create_lead
 
@@ -27,10 +27,12 @@ def create_policy(policy: Policy, *, by: Actor | User) -> None:
 
     Raises:
         NotPermitted: `by` may not add policies.
-        IllegalTransition: the client is deleted.
+        IllegalTransition: the client is deleted, or the policy does not begin as quoted, bound or active.
         InvalidInput: a field is invalid or a constraint is violated.
     """
     Actor.of(by).require_permission("leads.add_policy", "add a policy")
+    if policy.status not in FIRST_STATUSES:
+        raise IllegalTransition(f"A new policy is {any_of(status.label.lower() for status in FIRST_STATUSES)}.")
     client = Client.everything.select_for_update().get(pk=policy.client_id)
     if client.is_deleted:
         raise IllegalTransition(f"The {describe_record(client)} is deleted; restore it first.")
@@ -204,7 +206,8 @@ def move(policy: Policy, status: PolicyStatus, *, by: Actor | User, note: str = 
     for name, value in {"status": status, **changes}.items():
         setattr(locked, name, value)
     with errors_as_invalid_input():
-        locked.full_clean()
+        if changes:  # of the status alone, the database decides
+            locked.full_clean()
         locked.save(update_fields=["status", *changes, "updated_at"])
     policy.refresh_from_db()
     reason = f" ({note})" if note else ""

@@ -1,31 +1,43 @@
-"""Whether the lead of a suggestion may be contacted as the suggestion wants to."""
+"""Whether the lead or client of a suggestion may be contacted as the suggestion wants to."""
 
 from typing import Any
 
 from crm.exceptions import IllegalTransition
 from leads.consent import CHANNEL_LABELS, closed_channels
+from leads.models import Lead
 from suggestions.kinds import Kind
 from suggestions.models import Suggestion
 
 
 class ContactNotPermitted(IllegalTransition):
-    """The lead has opted out of a channel that the suggestion uses."""
+    """The lead or client has opted out of a channel that the suggestion uses."""
 
 
 def check_consent(kind: type[Kind], payload: Any, suggestion: Suggestion) -> None:
-    """Refuse a suggestion that uses a channel its lead has opted out of.
+    """Refuse a suggestion that uses a channel its lead or client has opted out of.
 
     Raises:
         ContactNotPermitted: the message names the channel.
     """
     channels = kind.contact_channels(payload)
-    lead = suggestion.lead
-    if not channels or lead is None:
+    if not channels:
         return
-    closed = channels & closed_channels(lead.communications, is_answer=kind.answers_a_message)
+    closed: set[str] = set()
+    for preferences in contact_preferences(suggestion):
+        closed |= channels & closed_channels(preferences, is_answer=kind.answers_a_message)
     if closed:
         names = " or ".join(CHANNEL_LABELS[name] for name in sorted(closed))
-        raise ContactNotPermitted(f"{lead} does not want to be contacted by {names}.")
+        raise ContactNotPermitted(f"{suggestion.lead or suggestion.client} does not want to be contacted by {names}.")
+
+
+def contact_preferences(suggestion: Suggestion) -> list[dict[str, Any]]:
+    """Return the preferences of the lead, or those that the client of the suggestion gave as a lead."""
+    if suggestion.lead is not None:
+        return [suggestion.lead.communications]
+    if suggestion.client_id is None:
+        return []
+    leads = Lead.everything.filter(converted_to_client=suggestion.client_id)
+    return list(leads.values_list("communications", flat=True))
 
 
 def check_possible(kind: type[Kind], payload: Any, suggestion: Suggestion) -> None:

@@ -18,13 +18,14 @@ from django.utils import timezone
 from crm.models import User
 from demo.seeding import ai_log, conversations, suggestions, tickets
 from demo.seeding.draws import Chunk, create_sql_functions
-from demo.seeding.leads import clients, history, leads, stakeholders, tasks, timeline
+from demo.seeding.leads import clients, history, leads, policies, stakeholders, tasks, timeline
 from demo.seeding.staff import create_staff
 
 # In this order, because each step may refer to the rows of earlier steps.
 SEED_STEPS: dict[str, Callable[[CursorWrapper, Chunk], int]] = {
     "clients": clients.insert_clients,
     "leads": leads.insert_leads,
+    "policies": policies.insert_policies,
     "projects": clients.insert_projects,
     "moves": history.insert_stage_moves,
     "contacts": stakeholders.insert_contacts,
@@ -51,7 +52,7 @@ PARALLEL_CHUNKS = 2
 class Command(BaseCommand):
     """Seed leads in chunks. Each chunk is one transaction with all related rows, so a killed run leaves no halves."""
 
-    help = "Add generated leads with clients, conversations, tasks and suggestions. Run it again to add more."
+    help = "Add generated leads with clients, policies, conversations, tasks and suggestions. Run it again to add more."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--leads", type=int, required=True, help="Number of leads to add.")

@@ -1,0 +1,42 @@
+"""The form of policies, with the fields of their line."""
+
+from typing import Any
+
+from crm.screens.json_forms.fields import SchemaField, replace_fields
+from crm.screens.record_forms import RecordForm
+from leads.forms import SHOW_LINE_BUTTON, UncheckedFormMixin, chosen_line, line_form_schema
+from leads.models import InsuranceType, Policy
+from leads.models.policy import FIRST_STATUSES
+
+
+class PolicyForm(RecordForm):
+    """Edit a policy; the status of a saved one changes by the actions of its page."""
+
+    class Meta:
+        model = Policy
+        fields = "__all__"
+
+    class Media:
+        js = ("leads/line_fields.js",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "status" in self.fields:
+            self.fields["status"].choices = [(status.value, status.label) for status in FIRST_STATUSES]
+        if "insurance_type" in self.fields:
+            self.fields["insurance_type"].help_text = SHOW_LINE_BUTTON
+        line = self.line()
+        if line is None:
+            self.fields.pop("data", None)
+        else:
+            replace_fields(self, {"data": SchemaField(line_form_schema(line), label=line.name)})
+
+    def line(self) -> InsuranceType | None:
+        """Return the line of the policy, or the one that is chosen in the form of a new policy."""
+        if self.instance.insurance_type_id:
+            return self.instance.insurance_type
+        return chosen_line(self.data, self.initial, InsuranceType.objects.all())
+
+
+class UncheckedPolicyForm(UncheckedFormMixin, PolicyForm):
+    """The form as it was filled in, with the fields of the line that was chosen."""

@@ -1,0 +1,140 @@
+"""The screens of policies: list, page and form."""
+
+from typing import Any
+
+from django.db import models
+from django.http import HttpRequest
+
+from crm.records.local_time import agency_today
+from crm.screens.json_forms.display import describe_value
+from crm.screens.json_forms.schema import Schema
+from crm.screens.lists import Column, Tab
+from crm.screens.paging import Order
+from crm.screens.record_admin import RecordAdmin
+from leads.forms import SHOW_LINE, chosen_line, line_form_schema
+from leads.models import InsuranceType, Lead, Policy, PolicyStatus
+from leads.models.policy import EXPIRY_SORT_KEY, PREMIUM_SORT_KEY
+from leads.policies.action_forms import (
+    ActivatePolicy,
+    AddPolicyNote,
+    BindPolicy,
+    CancelPolicy,
+    LapsePolicy,
+    OpenRenewalLead,
+    RenewPolicy,
+)
+from leads.policies.filters import EXPIRING, PolicyFilter
+from leads.policies.forms import PolicyForm, UncheckedPolicyForm
+from leads.policies.transitions import create_policy
+
+ID_SORT_KEY = {"id": models.F("id")}
+MAX_RENEWALS_ON_PAGE = 20
+
+
+def expiring_rows(rows: models.QuerySet, user: Any) -> models.QuerySet:
+    return rows.live().expiring(agency_today())
+
+
+def status_tab(status: PolicyStatus, label: str) -> Tab:
+    return Tab(label, {"status": status.value}, lambda rows, user: rows.live().filter(status=status))
+
+
+class PolicyAdmin(RecordAdmin):
+    form = PolicyForm
+    filterset_class = PolicyFilter
+    search_label = "Search by policy number or carrier"
+    row_template = "leads/policies/row.html"
+    page_template = "leads/policies/page.html"
+    list_select_related = ("client__assigned_to", "insurance_type")
+    list_defer = (
+        "data",
+        "search_text",
+        "client__notes",
+        "client__address",
+        "client__custom_fields",
+        "client__search_text",
+        "insurance_type__description",
+        "insurance_type__form_schema",
+    )
+    columns = (
+        Column("Policy"),
+        Column("Client"),
+        Column("Status"),
+        Column("Expires", "expiry"),
+        Column("Premium", "premium", "num"),
+        Column("Owner"),
+    )
+    orders = {
+        "expiry": Order("Next to expire first", {"expiry": EXPIRY_SORT_KEY, **ID_SORT_KEY}, descending=False),
+        "premium": Order("Highest premium first", {"premium": PREMIUM_SORT_KEY, **ID_SORT_KEY}),
+        "newest": Order("Newest first", ID_SORT_KEY),
+    }
+    tabs = (
+        Tab("All"),
+        Tab(f"Expiring in {EXPIRING} days", {"expiring": EXPIRING}, expiring_rows),
+        status_tab(PolicyStatus.QUOTED, "Quotes"),
+        status_tab(PolicyStatus.ACTIVE, "Active"),
+        status_tab(PolicyStatus.LAPSED, "Lapsed"),
+        Tab("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted(), "leads.restore_policy"),
+    )
+    page_actions = (
+        BindPolicy,
+        ActivatePolicy,
+        RenewPolicy,
+        OpenRenewalLead,
+        LapsePolicy,
+        AddPolicyNote,
+        CancelPolicy,
+    )
+    autocomplete_fields = ("client", "lead")
+    fieldsets = (
+        (
+            "Policy",
+            {
+                "fields": (
+                    ("client", "insurance_type"),
+                    ("carrier", "number"),
+                    ("premium", "billing_period"),
+                    ("effective_on", "expires_on"),
+                    ("status", "lead"),
+                    "loaded_digest",
+                )
+            },
+        ),
+        ("Coverage", {"fields": ("data",)}),
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Policy | None = None) -> Any:
+        """Show the fields of the line once it is chosen, and the status of a new policy only."""
+        policy, coverage = super().get_fieldsets(request, obj)
+        line = obj or chosen_line(request.POST, request.GET, InsuranceType.objects.only("code"))
+        if obj:
+            rows = [("lead",) if row == ("status", "lead") else row for row in policy[1]["fields"]]
+            policy = (policy[0], {**policy[1], "fields": rows})
+        return [policy, coverage] if line else [policy]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Policy | None = None) -> tuple[str, ...]:
+        return ("client", "insurance_type") if obj else ()
+
+    def get_form(self, request: HttpRequest, obj: Policy | None = None, change: bool = False, **kwargs: Any) -> Any:
+        if SHOW_LINE in request.POST:
+            kwargs["form"] = UncheckedPolicyForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def create_record(self, request: HttpRequest, row: Policy) -> None:
+        create_policy(row, by=request.user)
+
+    def json_schemas(self, row: Policy) -> dict[str, Schema]:
+        return {"data": line_form_schema(row.insurance_type)}
+
+    def page_context(self, request: HttpRequest, row: Policy) -> dict[str, Any]:
+        own, leads = row.renewals.select_related("insurance_type"), Lead.objects.visible_to(request.user)
+        previous = Policy.objects.select_related("insurance_type").filter(pk=row.renewed_from_id).first()
+        return {
+            **super().page_context(request, row),
+            "coverage": describe_value(row.data, line_form_schema(row.insurance_type)),
+            "previous_policy": previous,
+            "renewals": own.filter(deleted_at=None).order_by("-id")[:MAX_RENEWALS_ON_PAGE],
+            "lead": leads.filter(pk=row.lead_id).first() if row.lead_id else None,
+            "renewal_lead": leads.filter(pk=row.renewal_lead_id).first() if row.renewal_lead_id else None,
+        }
