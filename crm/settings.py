@@ -239,7 +239,7 @@ RECORD_SECTIONS = {
 # What apps to the right add to a timeline when it is read.
 TIMELINE_SOURCES = {
     "leads.lead": ["leads.timeline.score_lines", "inbox.timeline.message_lines"],
-    "crm.client": ["inbox.timeline.message_lines"],
+    "crm.client": ["leads.timeline.former_lead_lines", "inbox.timeline.message_lines"],
     "leads.policy": ["leads.policies.timeline.status_lines"],
 }
 

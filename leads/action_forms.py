@@ -3,13 +3,15 @@
 from typing import Any
 
 from django import forms
+from django.urls import reverse
+from django.utils.html import format_html
 
 from crm.models import User
 from crm.records import transitions as record_transitions
 from crm.screens.action_forms import ActionForm
 from crm.text.cleaning import ensure_full_stop
 from leads import transitions
-from leads.models import Lead, LeadStatus, LossReason, Task, TaskStatus, Tier
+from leads.models import Lead, LeadStatus, LossReason, StageCategory, Task, TaskStatus, Tier
 
 
 def assignable_users() -> Any:
@@ -27,12 +29,28 @@ class ChangeLeadStage(ActionForm):
         choices=[("", "—"), *LossReason.choices], required=False, help_text="Required for a lost lead."
     )
     loss_notes = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}), max_length=5_000)
+    without_client = forms.BooleanField(required=False, label="Close as won without converting to a client")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Read once, although a template goes through the choices several times. `list` alone would count them first.
         stage = self.fields["stage"]
         stage.choices = list(iter(stage.choices))
+
+    def clean(self) -> dict[str, Any]:
+        """Ask before a lead is closed as won without a client."""
+        cleaned = super().clean()
+        stage, is_client = cleaned.get("stage"), self.record is not None and self.record.converted_at is not None
+        if stage and stage.category == StageCategory.WON and not is_client and not cleaned.get("without_client"):
+            self.add_error("without_client", self.conversion_advice())
+        return cleaned
+
+    def conversion_advice(self) -> str:
+        if self.record is None:
+            return "Won leads are converted one by one. Select this box to close these leads without clients."
+        url = reverse("admin:leads_lead_convert", args=[self.record.pk])
+        advice = '<a href="{}">Convert the lead to a client</a>, or select this box to close it without one.'
+        return format_html(advice, url)
 
     @property
     def past_tense(self) -> str:

@@ -1,6 +1,7 @@
 """The screens of leads, stages, lines and tasks."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.options import InlineModelAdmin
@@ -36,6 +37,8 @@ from leads.action_forms import (
     SetTierOverride,
 )
 from leads.board import board_context, move_card
+from leads.conversion.forms import UndoConversion
+from leads.conversion.screen import conversion_page
 from leads.exporting.columns import LEAD_EXPORT
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
 from leads.forms import (
@@ -142,6 +145,7 @@ class LeadAdmin(MergeViewsMixin, RecordAdmin):
         AddLeadNote,
         AddLeadTask,
         AddLeadTag,
+        UndoConversion,
     )
     bulk_actions = (
         ChangeLeadStage,
@@ -182,6 +186,7 @@ class LeadAdmin(MergeViewsMixin, RecordAdmin):
         return [
             path("board/", wrap(require_safe(self.board)), name="leads_lead_board"),
             path("board/move/", wrap(require_POST(self.board_move)), name="leads_lead_board_move"),
+            path("<uuid:pk>/convert/", wrap(self.convert), name="leads_lead_convert"),
             *super().get_urls(),
         ]
 
@@ -195,6 +200,12 @@ class LeadAdmin(MergeViewsMixin, RecordAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         return move_card(request, request.user)
+
+    def convert(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        row = self.get_visible_object(request, pk)
+        if not self.has_change_permission(request, row):
+            raise PermissionDenied
+        return conversion_page(request, self.admin_site.each_context(request), row)
 
     def create_record(self, request: HttpRequest, row: Lead) -> None:
         row.assigned_to = row.assigned_to or request.user

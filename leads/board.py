@@ -89,7 +89,7 @@ def board_context(request: HttpRequest) -> dict[str, Any]:
 def move_card(request: HttpRequest, user: User) -> HttpResponse:
     """Handle a dropped card: the request names `lead`, `stage`, and the cards now `before` and `after` it.
 
-    On success the JSON response holds `totals`, the headings of the open columns. It holds `ask` (the URL of a form) if
+    On success the JSON response holds `totals`, the headings of the open columns. It holds `ask` (the URL of a page) if
     the stage needs more input, or `error` (a message, with status 409) if the move is refused.
     """
     try:
@@ -97,6 +97,8 @@ def move_card(request: HttpRequest, user: User) -> HttpResponse:
         if stage.category == StageCategory.LOST:
             form_url = reverse("admin:leads_lead_do", args=[lead.pk, "stage"])
             return JsonResponse({"ask": f"{form_url}?stage={stage.pk}"})
+        if stage.category == StageCategory.WON:
+            return JsonResponse({"ask": reverse("admin:leads_lead_convert", args=[lead.pk])})
         if lead.status_id != stage.pk:
             change_status(lead, stage, by=user, expected=request.POST.get("from") or None)
         if stage.is_open and (before or after):

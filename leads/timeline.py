@@ -1,14 +1,17 @@
-"""The changes of tier and score on the timeline of a lead."""
+"""The changes of tier and score on the timeline of a lead, and the timeline of a lead on that of its client."""
 
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from crm.models import ActorType
-from crm.records.timeline import Position, SourcePage, TimelineLine
+from crm.models import ActivityLog, ActorType, Client
+from crm.records.timeline import Position, SourcePage, TimelineLine, rows_before, visible_entries
+from crm.records.timeline import line_of as line_of_entry
 from leads.models import Lead, TierChange
 
 SCORING_NAME = "Scoring"
+MAX_FORMER_LEADS = 10
+CONVERSION_VERBS = ("converted", "conversion undone")
 
 
 def score_lines(user: Any, lead: Lead, before: Position | None, size: int) -> SourcePage:
@@ -46,3 +49,18 @@ def describe_change(change: TierChange) -> str:
 def arrow(was: str | Decimal | None, now: str | Decimal | None) -> str:
     target = "none" if now is None else str(now)
     return f"{was} → {target}" if was is not None else target
+
+
+def former_lead_lines(user: Any, client: Client, before: Position | None, size: int) -> SourcePage:
+    """Return the entries of the activity log about the leads that became `client`, as far as `user` may see them."""
+    if not user.has_perm("leads.view_lead"):
+        return SourcePage([])
+    leads = Lead.objects.visible_to(user).filter(converted_to_client=client).order_by("-converted_at")
+    keys = list(leads.values_list("pk", flat=True)[:MAX_FORMER_LEADS])
+    if not keys:
+        return SourcePage([])
+    entries = ActivityLog.objects.filter(about_type=Lead._meta.label_lower, about_id__in=keys)
+    # The client's own log says that it was converted.
+    entries = entries.exclude(verb__in=CONVERSION_VERBS).select_related("actor").order_by("-occurred_at", "-id")
+    rows, complete_to = rows_before(entries, before, at="occurred_at", size=size)
+    return SourcePage([line_of_entry(row) for row in visible_entries(user, client, rows)], complete_to)

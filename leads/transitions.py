@@ -90,7 +90,8 @@ def change_status(
     actor = Actor.of(by)
     actor.require_permission("leads.change_lead", "change the stage of a lead")
     expected = expected or lead.status_id
-    locked = Lead.everything.select_for_update(of=("self",)).select_related("status").get(pk=lead.pk)
+    # Without a join: PostgreSQL finds no row after a wait for a transaction that changed the joined column.
+    locked = Lead.everything.select_for_update().get(pk=lead.pk)
     check_stage_change(locked, status, expected)
     was, changes = locked.status, loss_fields(status, loss_reason, loss_notes)
     move_to_stage(lead, status, changes)
@@ -135,7 +136,8 @@ def check_stage_change(lead: Lead, status: LeadStatus, expected: str) -> None:
             f"The {describe_record(lead)} has been moved to {lead.status.label} in the meantime. Reload the page."
         )
     if lead.converted_at is not None and status.category != StageCategory.WON:
-        raise IllegalTransition(f"The {describe_record(lead)} was converted to a client and must stay won.")
+        lead_name = describe_record(lead)
+        raise IllegalTransition(f"The {lead_name} was converted to a client and must stay won: undo the conversion.")
     if status.is_open and not lead.is_open and lead.contact_email:
         others = Lead.objects.open().filter(contact_email__iexact=lead.contact_email).exclude(pk=lead.pk)
         if others.exists():

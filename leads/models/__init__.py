@@ -1,5 +1,6 @@
 """The models of leads, stages, lines of insurance, stakeholders, tasks, policies, scoring and prediction."""
 
+from leads.models.conversion import LeadConversion
 from leads.models.import_batch import ImportBatch
 from leads.models.insurance_type import InsuranceType
 from leads.models.lead import Lead
@@ -21,6 +22,7 @@ __all__ = [
     "ImportBatch",
     "InsuranceType",
     "Lead",
+    "LeadConversion",
     "LeadSnapshot",
     "LeadStageHistory",
     "LeadStatus",

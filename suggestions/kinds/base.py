@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
@@ -58,6 +58,13 @@ ERROR_SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than_equal": lambda found: f"This must be at least {found['ge']}.",
     "value_error": lambda found: str(found["error"]),
 }
+
+
+class NextStep(NamedTuple):
+    """A page that follows an executed suggestion."""
+
+    label: str
+    url: str
 
 
 class InvalidContent(InvalidInput):
@@ -212,6 +219,11 @@ class Kind(ABC):
     @classmethod
     def change_since_proposed(cls, payload: Any, suggestion: Suggestion) -> tuple[datetime, str] | None:
         """Return when something it is based on changed since the proposal, and what; None if nothing did."""
+        return None
+
+    @classmethod
+    def next_step(cls, suggestion: Suggestion) -> NextStep | None:
+        """Return what a person does next after this suggestion was executed; None if nothing follows."""
         return None
 
     @classmethod

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.urls import reverse
 from pydantic import Field
 
 from crm.exceptions import IllegalTransition, InvalidInput
@@ -10,7 +11,7 @@ from crm.records.activity import Actor
 from leads.models import Lead, LeadStageHistory, LeadStatus, StageCategory
 from leads.transitions import change_status, check_stage_change, loss_fields
 from suggestions.choices import LabelCache
-from suggestions.kinds.base import LocalKind, Payload
+from suggestions.kinds.base import LocalKind, NextStep, Payload
 from suggestions.models import Suggestion, SuggestionType
 
 
@@ -55,6 +56,12 @@ class ChangeStatusKind(LocalKind):
             expected=payload.fromStatus,
         )
         return {"lead": str(lead.pk), "was": payload.fromStatus, "now": payload.status}
+
+    @classmethod
+    def next_step(cls, suggestion: Suggestion) -> NextStep | None:
+        won = Lead.objects.filter(pk=suggestion.lead_id, status__category=StageCategory.WON, converted_at=None)
+        url = reverse("admin:leads_lead_convert", args=[suggestion.lead_id])
+        return NextStep("Convert to client", url) if won.exists() else None
 
     @classmethod
     def change_since_proposed(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> tuple[datetime, str] | None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.utils import timezone
+from django.utils.html import format_html
 
 from crm.exceptions import ActionRefused, IllegalTransition
 from crm.models import User
@@ -178,7 +179,9 @@ class Approve(ContentDecisionForm):
             raise ApprovedButFailed(f"Approved, but the execution failed: {record.error_message}")
         message = "Approved" if record.status == SuggestionStatus.APPROVED else "Approved with changes"
         kind = transitions.get_kind(record)
-        return f"{message}. {kind.sentence(kind.parse_content(record.approved_content), record)}"
+        message = f"{message}. {kind.sentence(kind.parse_content(record.approved_content), record)}"
+        next_step = kind.next_step(record) if self.record is not None else None
+        return format_html('{} <a href="{}">{}</a>', message, next_step.url, next_step.label) if next_step else message
 
 
 class Submit(ContentDecisionForm):

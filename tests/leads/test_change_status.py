@@ -1,5 +1,7 @@
 """Tests of moving a lead to another stage."""
 
+import threading
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 
@@ -65,6 +67,30 @@ def test_stale_lead_is_not_moved_again(ann, bob):
     change_status(lead, stage("ACTIVE"), by=ann)
     with pytest.raises(IllegalTransition, match="has been moved to Active in the meantime"):
         change_status(stale, stage("PROPOSAL_SENT"), by=bob)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_second_of_two_simultaneous_moves_is_refused():
+    lead = make_lead()
+    both_read, outcomes = threading.Barrier(2), []
+
+    def move(code: str) -> None:
+        mine = Lead.objects.get(pk=lead.pk)
+        both_read.wait()
+        try:
+            change_status(mine, stage(code), by=SYSTEM_ACTOR)
+            outcomes.append("moved")
+        except IllegalTransition as error:
+            outcomes.append(str(error))
+        finally:
+            connection.close()
+
+    movers = [threading.Thread(target=move, args=[code]) for code in ("ACTIVE", "PROPOSAL_SENT")]
+    for mover in movers:
+        mover.start()
+    for mover in movers:
+        mover.join()
+    assert sorted(outcomes)[1] == "moved" and "in the meantime" in sorted(outcomes)[0]
 
 
 def test_deleted_lead_cannot_change_stage(max):
