@@ -43,6 +43,7 @@ from leads.forms import (
     chosen_line,
     lead_schemas,
 )
+from leads.importing.batches.transitions import IMPORT_PERMISSION
 from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task, Tier
 from leads.models.lead_queryset import LAST_CONTACT_SORT_KEY, PRIORITY_SORT_KEYS, VALUE_SORT_KEY
 from leads.models.task import DUE_SORT_KEY
@@ -74,7 +75,6 @@ class LeadAdmin(RecordAdmin):
     form = LeadForm
     filterset_class = LeadFilter
     search_label = "Search by name, email, company, phone or VIN"
-    list_links = (("leads_lead_board", "view_kanban", "Board"),)
     row_template = "leads/row.html"
     page_template = "leads/page.html"
     list_select_related = ("status", "insurance_type", "assigned_to")
@@ -167,6 +167,12 @@ class LeadAdmin(RecordAdmin):
             path("board/move/", wrap(require_POST(self.board_move)), name="leads_lead_board_move"),
             *super().get_urls(),
         ]
+
+    def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
+        links = [("leads_lead_board", "view_kanban", "Board")]
+        if request.user.has_perm(IMPORT_PERMISSION):
+            links.append(("leads_importbatch_changelist", "upload", "Import"))
+        return links
 
     def board(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):

@@ -1,6 +1,6 @@
 """The models of leads, stages, lines of insurance, stakeholders, tasks, scoring and prediction."""
 
-from leads.models.import_batch import ImportBatch
+from leads.models.import_batch import ImportBatch, ImportState
 from leads.models.insurance_type import InsuranceType
 from leads.models.lead import Lead
 from leads.models.lead_choices import LossReason, Source, Tier
@@ -16,6 +16,7 @@ __all__ = [
     "ContactLead",
     "FeatureStanding",
     "ImportBatch",
+    "ImportState",
     "InsuranceType",
     "Lead",
     "LeadSnapshot",
