@@ -21,6 +21,7 @@ class ImportState(models.TextChoices):
     DONE = "DONE", "Imported"
     FAILED = "FAILED", "Failed"
     CANCELLED = "CANCELLED", "Cancelled"
+    UNDOING = "UNDOING", "Undoing"
     UNDONE = "UNDONE", "Undone"
 
 
@@ -33,11 +34,14 @@ TRANSITIONS = {
     ImportState.RUNNING: {ImportState.DONE, ImportState.FAILED, ImportState.CANCELLED},
     ImportState.FAILED: {ImportState.UPLOADED, ImportState.CHECKING, ImportState.CANCELLED},
     ImportState.CANCELLED: {ImportState.UPLOADED, ImportState.CHECKING},
-    ImportState.DONE: {ImportState.UNDONE},
-    ImportState.UNDONE: set(),
+    ImportState.DONE: {ImportState.UNDOING},
+    # An undoing that fails leaves all leads, so the import is as it was.
+    ImportState.UNDOING: {ImportState.UNDONE, ImportState.DONE},
+    # What people have worked on stays, and can be undone later.
+    ImportState.UNDONE: {ImportState.UNDOING},
 }
 # A job works on the batch, or is about to.
-BUSY_STATES = frozenset({ImportState.CHECKING, ImportState.QUEUED, ImportState.RUNNING})
+BUSY_STATES = frozenset({ImportState.CHECKING, ImportState.QUEUED, ImportState.RUNNING, ImportState.UNDOING})
 # Columns and answers can be changed.
 EDITABLE_STATES = frozenset({ImportState.UPLOADED, ImportState.CHECKED, ImportState.FAILED, ImportState.CANCELLED})
 STATE_COLOURS = {
@@ -48,6 +52,7 @@ STATE_COLOURS = {
     ImportState.DONE: "green",
     ImportState.FAILED: "red",
     ImportState.CANCELLED: "amber",
+    ImportState.UNDOING: "blue",
 }
 
 
@@ -90,13 +95,15 @@ class ImportBatch(models.Model):
     class Meta:
         db_table = "import_batches"
         verbose_name, verbose_name_plural = "import", "imports"
+        base_manager_name = "objects"
         default_permissions = ("view", "add")
+        permissions = [("undo_importbatch", "Can undo an import")]
         constraints = [
             choices_check("import_batches", "state", ImportState),
             *(json_type_check("import_batches", name, "object") for name in ("reading", "options", "outcome")),
             models.CheckConstraint(
                 name="import_batches_done_is_dated",
-                condition=~models.Q(state__in=[ImportState.DONE, ImportState.UNDONE])
+                condition=~models.Q(state__in=[ImportState.DONE, ImportState.UNDOING, ImportState.UNDONE])
                 | models.Q(imported_at__isnull=False),
                 violation_error_message="A finished import needs the time at which it was imported.",
             ),
@@ -117,6 +124,14 @@ class ImportBatch(models.Model):
     @property
     def is_editable(self) -> bool:
         return self.state in EDITABLE_STATES and bool(self.file_path)
+
+    @property
+    def is_cancellable(self) -> bool:
+        return ImportState.CANCELLED in TRANSITIONS[ImportState(self.state)] and self.state != ImportState.FAILED
+
+    @property
+    def is_undoable(self) -> bool:
+        return self.state in (ImportState.DONE, ImportState.UNDONE) and self.lead_count > 0
 
     @property
     def colour(self) -> str:

@@ -1,4 +1,4 @@
-"""Agents and managers may import leads; viewers may read what imports did."""
+"""Agents and managers may import leads and undo imports; viewers may read what imports did."""
 
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
@@ -7,10 +7,10 @@ from django.db.migrations.state import StateApps
 
 ROLES = {
     "viewer": ("view_importbatch",),
-    "agent": ("view_importbatch", "add_importbatch"),
-    "manager": ("view_importbatch", "add_importbatch"),
+    "agent": ("view_importbatch", "add_importbatch", "undo_importbatch"),
+    "manager": ("view_importbatch", "add_importbatch", "undo_importbatch"),
     "schema admin": ("view_importbatch",),
-    "administrator": ("view_importbatch", "add_importbatch"),
+    "administrator": ("view_importbatch", "add_importbatch", "undo_importbatch"),
 }
 
 
@@ -27,7 +27,7 @@ def grant(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 def revoke(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     permissions = apps.get_model("auth", "Permission").objects.filter(
-        content_type__app_label="leads", codename__in=("view_importbatch", "add_importbatch")
+        content_type__app_label="leads", codename__in={name for names in ROLES.values() for name in names}
     )
     for role in apps.get_model("auth", "Group").objects.filter(name__in=ROLES):
         role.permissions.remove(*permissions)

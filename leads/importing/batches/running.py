@@ -1,4 +1,4 @@
-"""Check or import a batch in a job: one job a batch, with progress that others see, stopped when it is cancelled.
+"""Check, import or undo a batch in a job: one job a batch, with progress that others see, stopped when it is cancelled.
 
 An import is one transaction, so what it writes about its progress would be invisible until the end. A second
 connection writes it, and reads whether the import was cancelled. It also holds a lock while the job lives: a job that
@@ -17,6 +17,7 @@ from crm.exceptions import ActionRefused, IllegalTransition
 from crm.records.activity import Actor
 from leads.importing.batches.files import open_stored_file, result_path
 from leads.importing.batches.transitions import claim_run, save_check, save_failure
+from leads.importing.batches.undo import undo_import
 from leads.importing.exceptions import BatchLocked, ImportCancelled
 from leads.importing.preview import ImportOptions
 from leads.importing.transitions import ImportRun, file_hash, run_import
@@ -66,7 +67,7 @@ def monitored(key: UUID) -> Iterator[BatchMonitor]:
 
 
 def run_batch(key: UUID) -> None:
-    """Check or import the batch with this key, as its state says.
+    """Check, import or undo the batch with this key, as its state says.
 
     Raises:
         BatchLocked: another job works on it; try again later.
@@ -85,17 +86,20 @@ def run_batch(key: UUID) -> None:
         except ActionRefused as error:
             save_failure(batch, str(error))
         except Exception:
-            save_failure(batch, "Nothing was imported, because of an error in the program. The log has the details.")
+            save_failure(batch, "Nothing was changed, because of an error in the program. The log has the details.")
             raise
 
 
 def run_claimed(batch: ImportBatch, monitor: BatchMonitor) -> None:
-    """Check or import `batch`.
+    """Check, import or undo `batch`.
 
     Raises:
         ImportCancelled: it was cancelled.
         ActionRefused: the file cannot be imported.
     """
+    if batch.state == ImportState.UNDOING:
+        undo_import(batch)
+        return
     if batch.imported_by is None:
         raise IllegalTransition("The user who uploaded this file no longer exists. Upload it again.")
     file = open_stored_file(batch)

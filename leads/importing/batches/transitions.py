@@ -194,7 +194,7 @@ def cancel_import(batch: ImportBatch, *, by: User) -> None:
 
 
 def claim_run(key: UUID) -> ImportBatch | None:
-    """Return the batch that a job shall check or import; None if there is nothing to do (any more).
+    """Return the batch that a job shall check, import or undo; None if there is nothing to do (any more).
 
     A job that follows a crash finds the batch as the crash left it, and does all of the work again.
     """
@@ -210,9 +210,10 @@ def save_check(batch: ImportBatch, outcome: ImportOutcome) -> None:
 
 
 def save_failure(batch: ImportBatch, message: str) -> None:
-    """Save why a check or an import stopped, unless it was cancelled meanwhile."""
+    """Save why a job stopped, unless it was cancelled meanwhile. An import that could not be undone is as before."""
+    state = ImportState.DONE if batch.state == ImportState.UNDOING else ImportState.FAILED
     rows = ImportBatch.objects.filter(pk=batch.pk, state__in=BUSY_STATES)
-    rows.update(state=ImportState.FAILED, error_message=message)
+    rows.update(state=state, error_message=message)
 
 
 def delete_old_files(before: datetime) -> int:

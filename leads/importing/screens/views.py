@@ -27,6 +27,7 @@ from leads.importing.batches.transitions import (
     save_options,
     upload_file,
 )
+from leads.importing.batches.undo import UNDO_PERMISSION, kept_leads, queue_undo
 from leads.importing.files.reading import CsvFile
 from leads.importing.preview import ImportOptions, preview_import
 from leads.importing.screens.forms import (
@@ -47,7 +48,7 @@ BATCHES_PER_PAGE = 50
 SAMPLE_ROWS_SHOWN, SAMPLE_COLUMNS_SHOWN = 3, 30
 EXAMPLE_KINDS = {"new": "New", "duplicate": "Duplicates", "rejected": "Refused"}
 COUNT_NAMES = {"new": "imported", "duplicate": "duplicates", "rejected": "rejected"}
-COMMANDS = {"check": queue_check, "import": queue_import, "cancel": cancel_import}
+COMMANDS = {"check": queue_check, "import": queue_import, "cancel": cancel_import, "undo": queue_undo}
 
 
 def import_urls(site: AdminSite) -> list[URLPattern]:
@@ -153,6 +154,8 @@ def import_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse
         kind=kind,
         examples=outcome.get("examples", {}).get(kind, []),
         questions=[{**question, "key": question_key(question)} for question in outcome.get("questions", [])],
+        kept=kept_leads(batch, request.user),
+        can_undo=request.user.has_perm(UNDO_PERMISSION) and batch.is_undoable,
         has_errors=bool(outcome.get("duplicates") or outcome.get("rejected")) and bool(batch.file_path),
         has_doubts=bool(outcome.get("doubts")) and bool(batch.file_path),
     )
