@@ -246,6 +246,7 @@ TIMELINE_SOURCES = {
 # Pages of their own, most of them made by the apps to the right.
 SITE_PAGES = [
     "crm.screens.own_settings.own_settings_urls",
+    "leads.importing.screens.views.import_urls",
     "agents.assistant.screen.chat_urls",
     "suggestions.autonomy.screen.autonomy_urls",
 ]

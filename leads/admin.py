@@ -49,6 +49,7 @@ from leads.forms import (
     chosen_line,
     lead_schemas,
 )
+from leads.importing.batches.transitions import IMPORT_PERMISSION
 from leads.models import (
     ContactLead,
     InsuranceType,
@@ -93,7 +94,6 @@ class LeadAdmin(MergeViewsMixin, RecordAdmin):
     form = LeadForm
     filterset_class = LeadFilter
     search_label = "Search by name, email, company, phone or VIN"
-    list_links = (("leads_lead_board", "view_kanban", "Board"),)
     list_export = LEAD_EXPORT
     row_template = "leads/row.html"
     page_template = "leads/page.html"
@@ -189,6 +189,12 @@ class LeadAdmin(MergeViewsMixin, RecordAdmin):
             path("<uuid:pk>/convert/", wrap(self.convert), name="leads_lead_convert"),
             *super().get_urls(),
         ]
+
+    def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
+        links = [("leads_lead_board", "view_kanban", "Board")]
+        if request.user.has_perm(IMPORT_PERMISSION):
+            links.append(("leads_importbatch_changelist", "upload", "Import"))
+        return links
 
     def board(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):

@@ -13,10 +13,11 @@ from crm.screens.filters import (
     DayFilter,
     LiveRowsFilter,
     RecordFilter,
+    RelatedRecordFilter,
     filter_by_owner,
     owner_choices,
 )
-from leads.models import InsuranceType, Lead, LeadStatus, Source, Task, TaskStatus, Tier
+from leads.models import ImportBatch, InsuranceType, Lead, LeadStatus, Source, Task, TaskStatus, Tier
 
 NO_TIER = "none"
 VALUE_FILTER_OPTIONS = {"min_value": 0, "max_value": 10**10, "decimal_places": 2}
@@ -46,6 +47,7 @@ class LeadFilter(RecordFilter):
     owner = django_filters.ChoiceFilter(method="filter_owner", label="Owner", choices=owner_choices)
     line = django_filters.ChoiceFilter(method="filter_by_line", label="Line", choices=line_choices)
     source = django_filters.ChoiceFilter(field_name="source_type", label="Source", choices=Source.choices)
+    import_batch = RelatedRecordFilter(ImportBatch)
     state = django_filters.ChoiceFilter(
         method="keep_all_rows",
         label="Open or closed",

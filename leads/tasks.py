@@ -1,14 +1,19 @@
-"""Periodic jobs: lapse policies, score all leads, update probabilities, train the prediction model."""
+"""Jobs: score leads, update probabilities, train the prediction model, lapse policies, import uploaded files."""
 
 import logging
 from datetime import timedelta
 from io import StringIO
+from uuid import UUID
 
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from crm.records.local_time import agency_today
+from leads.importing.batches.running import run_batch
+from leads.importing.batches.transitions import RUN_IMPORT_TASK, delete_old_files
+from leads.importing.exceptions import BatchLocked
 from leads.models import PredictionModel, ScoringPolicy, TierChange
 from leads.policies.transitions import lapse_expired
 from leads.prediction.transitions import PREDICT_ALL_TASK, TRAIN_TASK, update_all_probabilities
@@ -20,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 LAPSE_POLICIES_TASK = "leads.lapse_policies"
 TIER_CHANGE_RETENTION = timedelta(days=365)
+IMPORT_FILE_RETENTION = timedelta(days=30)
+# A cancelled import takes a moment to stop; until then it keeps its lock.
+IMPORT_RETRY = RetryStrategy(max_attempts=60, wait=10, retry_exceptions=[BatchLocked])
 
 
 @app.periodic(cron="40 2 * * *")
@@ -62,3 +70,17 @@ def retrain_prediction_model(timestamp: int) -> None:
         call_command("train_prediction", stdout=StringIO())
     except CommandError as error:
         logger.info("The prediction model was not trained: %s", error)
+
+
+@app.task(name=RUN_IMPORT_TASK, retry=IMPORT_RETRY)
+def run_import_batch(batch: str) -> None:
+    """Check or import an uploaded file."""
+    run_batch(UUID(batch))
+
+
+@app.periodic(cron="20 4 * * *")
+@app.task(name="leads.delete_import_files", queueing_lock="leads.delete_import_files")
+def delete_import_files(timestamp: int) -> None:
+    """Delete the files of old imports; the imports stay."""
+    while delete_old_files(timezone.now() - IMPORT_FILE_RETENTION):
+        pass

@@ -128,6 +128,7 @@ UNFOLD = {
                     navigation_item(
                         "Prediction", "insights", "leads_predictionmodel_changelist", "leads.view_predictionmodel"
                     ),
+                    navigation_item("Imports", "upload", "leads_importbatch_changelist", "leads.view_importbatch"),
                     navigation_item("Mailboxes", "mail", "inbox_mailbox_changelist", "inbox.view_mailbox"),
                     navigation_item(
                         "Email templates",

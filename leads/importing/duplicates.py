@@ -13,7 +13,9 @@ from uuid import UUID
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from crm.models import User
 from crm.text.phones import phone_key
+from leads.models import Lead
 from leads.models.lead import PHONE_TAIL_LENGTH, PHONE_TAIL_SQL
 
 # The lock makes the second of two simultaneous imports compare its rows with the leads of the first.
@@ -142,6 +144,8 @@ class DuplicateRow(NamedTuple):
     lead_id: UUID | None
     first_line: int | None
     cells: str
+    # Whether the person who imports may open the lead.
+    is_visible: bool = True
 
     @property
     def kind(self) -> str:
@@ -158,7 +162,8 @@ class DuplicateRow(NamedTuple):
 
     @property
     def reason(self) -> str:
-        other = f"line {self.first_line}" if self.lead_id is None else f"the lead {self.lead_id}"
+        lead = f"the lead {self.lead_id}" if self.is_visible else "a lead that you may not open"
+        other = f"line {self.first_line}" if self.lead_id is None else lead
         shared = {
             "address": f"the address {self.address}",
             "phone": f"the phone number {self.phone}",
@@ -222,9 +227,17 @@ def match_phones(cursor: CursorWrapper, key: str, region: str) -> None:
                     copy.write_row((number, "phone", 3, lead))
 
 
-def duplicate_rows() -> Iterator[DuplicateRow]:
-    """Yield the duplicates in the order of the file."""
+def duplicate_rows(user: User | None) -> Iterator[DuplicateRow]:
+    """Yield the duplicates in the order of the file, marked if `user` may not open their lead; None may open all."""
     with connection.chunked_cursor() as cursor:
         cursor.execute(SELECT_DUPLICATES_SQL)
         while batch := cursor.fetchmany(1000):
-            yield from map(DuplicateRow._make, batch)
+            rows = [DuplicateRow(*columns) for columns in batch]
+            yield from rows if user is None else mark_invisible(rows, user)
+
+
+def mark_invisible(rows: list[DuplicateRow], user: User) -> Iterator[DuplicateRow]:
+    leads = {row.lead_id for row in rows if row.lead_id}
+    visible = set(Lead.objects.visible_to(user).filter(pk__in=leads).values_list("pk", flat=True))
+    for row in rows:
+        yield row if row.lead_id is None or row.lead_id in visible else row._replace(is_visible=False)

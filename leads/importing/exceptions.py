@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crm.exceptions import InvalidInput
+from crm.exceptions import IllegalTransition, InvalidInput
 
 
 class InvalidCell(Exception):
@@ -62,3 +62,14 @@ class QuestionsUnanswered(InvalidInput):
         super().__init__(
             f"Nothing was imported, because some cells can be read in two ways. Answer each question:\n{lines}"
         )
+
+
+class ImportCancelled(IllegalTransition):
+    """A person cancelled the import while it ran."""
+
+    def __init__(self) -> None:
+        super().__init__("Nothing was imported, because the import was cancelled.")
+
+
+class BatchLocked(Exception):
+    """Another job works on the import, or on its way to notice that it was cancelled."""

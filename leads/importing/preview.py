@@ -30,13 +30,45 @@ EMPTY_JSON = ("{}", "[]")
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What a person decided about a file. See `import_leads`."""
+    """What a person decided about a file.
+
+    `column_fields` maps columns to fields ("": a custom field), `field_templates` fields to texts with `{Column}` and
+    `{row}`, `values` texts of a column to ours. `notation` says how numbers and dates are written, `key` which column
+    identifies a row. Predictions use `known` columns, filled in at arrival, not `later` ones.
+    """
 
     column_fields: Mapping[str, str] = field(default_factory=dict)
     field_templates: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[tuple[str, str], str] = field(default_factory=dict)
     notation: Notation = UNDECIDED
     key: str = ""
+    known: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the options as JSON, in which a pair of column and text cannot be a key."""
+        return {
+            "column_fields": dict(self.column_fields),
+            "field_templates": dict(self.field_templates),
+            "values": [[column, text, value] for (column, text), value in self.values.items()],
+            "decimal": self.notation.decimal,
+            "dates": self.notation.dates,
+            "key": self.key,
+            "known": [*self.known],
+            "later": [*self.later],
+        }
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> "ImportOptions":
+        return cls(
+            saved.get("column_fields", {}),
+            saved.get("field_templates", {}),
+            {(column, text): value for column, text, value in saved.get("values", [])},
+            Notation(saved.get("decimal", ""), saved.get("dates", "")),
+            saved.get("key", ""),
+            tuple(saved.get("known", ())),
+            tuple(saved.get("later", ())),
+        )
 
 
 @dataclass(frozen=True)

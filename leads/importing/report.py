@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from leads.importing.files.reading import CsvRow
 from leads.importing.preview import ImportPreview
 from leads.importing.rows import Doubts
 
-MAX_QUOTED_REASONS = 10
+MAX_QUOTED_REASONS, MAX_EXAMPLES, MAX_LISTED_KINDS = 10, 100, 50
 DOUBT_COLUMNS = ["line", "column", "text", "reason"]
 
 
@@ -26,7 +26,8 @@ class ImportOutcome:
     """The counts of an import: rows read = imported + duplicates + rejected.
 
     `reason_counts` counts the rows by reason; `first_reasons` quotes the first ones, with their lines.
-    `doubt_counts` and `first_doubts` do the same for cells that did not fit their field and were kept as custom fields.
+    `doubt_counts` and `first_doubts` do the same for cells that did not fit their field and were kept as custom fields;
+    `doubted_texts` counts them by column and text.
     `notices` are sentences on what the file left to the import. `questions` are what a dry run found that has two
     readings, `former_imports` the earlier imports of the same file.
     """
@@ -39,10 +40,36 @@ class ImportOutcome:
     first_reasons: list[str]
     doubt_counts: Counter[str]
     first_doubts: list[str]
+    doubted_texts: Counter[tuple[str, str]]
     notices: tuple[str, ...]
     questions: tuple[Question, ...]
     preview: ImportPreview
     former_imports: tuple[str, ...]
+    # The first rows of each kind: line, and what to say of the row.
+    new_examples: list[tuple[int, str]]
+    duplicate_examples: list[tuple[int, str]]
+    rejected_examples: list[tuple[int, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the screen of an import shows, as JSON of a bounded size."""
+        return {
+            "rows_read": self.rows_read,
+            "imported": self.imported,
+            "duplicates": self.duplicates,
+            "rejected": self.rejected,
+            "reason_counts": self.reason_counts.most_common(MAX_LISTED_KINDS),
+            "doubt_counts": self.doubt_counts.most_common(MAX_LISTED_KINDS),
+            "doubts": self.doubt_counts.total(),
+            "doubted_texts": [[column, text, n] for (column, text), n in self.doubted_texts.most_common()],
+            "notices": [*self.notices],
+            "questions": [asdict(question) for question in self.questions],
+            "former_imports": [*self.former_imports],
+            "examples": {
+                "new": self.new_examples,
+                "duplicate": self.duplicate_examples,
+                "rejected": self.rejected_examples,
+            },
+        }
 
 
 class ImportReport:
@@ -51,6 +78,8 @@ class ImportReport:
     def __init__(self, header: list[str], writer: Any | None) -> None:
         self.reason_counts: Counter[str] = Counter()
         self.first_reasons: list[str] = []
+        self.rejected_examples: list[tuple[int, str]] = []
+        self.duplicate_examples: list[tuple[int, str]] = []
         self.rejected = 0
         self.writer = writer
         # An error file that is imported again already has these columns; do not add them twice.
@@ -64,10 +93,14 @@ class ImportReport:
 
     def add_rejected(self, row: CsvRow, rejection: RowRejected) -> None:
         self.rejected += 1
+        if len(self.rejected_examples) < MAX_EXAMPLES:
+            self.rejected_examples.append((row.line, str(rejection)))
         self._add_reason(row.line, str(rejection), rejection.kind, row.cells)
 
     def add_duplicate(self, duplicate: DuplicateRow) -> None:
         cells = json.loads(duplicate.cells) if self.writer else []
+        if len(self.duplicate_examples) < MAX_EXAMPLES:
+            self.duplicate_examples.append((duplicate.line, duplicate.reason))
         self._add_reason(duplicate.line, duplicate.reason, duplicate.kind, cells)
 
     def _add_reason(self, line: int, reason: str, kind: str, cells: list[str]) -> None:
@@ -119,4 +152,4 @@ def closing_notice(undated: int) -> tuple[str, ...]:
     if not undated:
         return ()
     rows = "1 closed lead has" if undated == 1 else f"{undated:,} closed leads have"
-    return (f"{rows} no day of closing in the file, so today counts. Name its column with --map COLUMN=closed_at.",)
+    return (f"{rows} no day of closing in the file, so today counts. Map the column with that day to closed_at.",)

@@ -53,7 +53,7 @@ MAX_EXACT_DIGITS = 15
 # A doubt about these fields does not stop an import: the text is kept.
 UNASKED_FIELDS = frozenset({"created_at"})
 MAX_QUOTED_CHARACTERS = 60
-MAX_QUOTED_DOUBTS = 10
+MAX_QUOTED_DOUBTS, MAX_DOUBTED_TEXTS = 10, 500
 
 encode_json = JSONEncoder(ensure_ascii=False).encode
 TextSource = Callable[[list[str], int], str]
@@ -89,6 +89,8 @@ class Doubts:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.first: list[str] = []
+        # The first different texts, by the name of their column, so that a person can choose a value for each.
+        self.texts: Counter[tuple[str, str]] = Counter()
         # Takes each doubt as a row of a file: line, column, text, reason.
         self.write_row: Callable[[Sequence[Any]], Any] | None = None
 
@@ -96,6 +98,8 @@ class Doubts:
         if self.write_row:
             self.write_row([line, label, text, why])
         self.counts[f"{label} {why}."] += 1
+        if (label, text) in self.texts or len(self.texts) < MAX_DOUBTED_TEXTS:
+            self.texts[label, text] += 1
         if len(self.first) < MAX_QUOTED_DOUBTS:
             self.first.append(f"line {line}: {quote_cell(label, text, why)}")
 

@@ -49,8 +49,8 @@ IMPORTED_VALUES_SQL = LEAD_COLUMN_NAMES.replace("created_at", "coalesce(created_
     "signals", IMPORTED_SIGNALS_SQL
 )
 INSERT_IMPORTED_LEADS_SQL = f"""
-    INSERT INTO leads (updated_at, last_activity_at, rank, {LEAD_COLUMN_NAMES})
-    SELECT %(at)s, %(at)s, -extract(epoch FROM %(at)s::timestamptz), {IMPORTED_VALUES_SQL} {NEW_ROWS_SQL}
+    INSERT INTO leads (updated_at, last_activity_at, import_batch_id, rank, {LEAD_COLUMN_NAMES})
+    SELECT %(at)s, %(at)s, %(batch)s, -extract(epoch FROM %(at)s::timestamptz), {IMPORTED_VALUES_SQL} {NEW_ROWS_SQL}
 """
 # A new lead has one row in each of these tables, so the row takes the ID of the lead, which is ordered by time.
 INSERT_IMPORTED_HISTORY_SQL = f"""
@@ -64,6 +64,14 @@ INSERT_IMPORTED_ACTIVITY_SQL = f"""
            'leads.lead', id, 'leads.lead', id,
            %(metadata)s::jsonb || jsonb_build_object('status', status_id, 'line', line),
            %(at)s, %(at)s {NEW_ROWS_SQL}
+"""
+
+SELECT_NEW_EXAMPLES_SQL = """
+    SELECT line, concat_ws(' · ', contact_name, nullif(company_name, ''), nullif(contact_email, ''),
+                           nullif(contact_phone, ''), lead_statuses.label)
+      FROM imported_rows JOIN lead_statuses ON code = status_id
+     WHERE NOT EXISTS (SELECT FROM imported_duplicates AS duplicate WHERE duplicate.number = imported_rows.number)
+     ORDER BY number LIMIT %s
 """
 
 
@@ -82,6 +90,11 @@ class StagingTable:
             for row in rows:
                 copy.write_row(row)
         self.cursor.execute(INDEX_ROWS_SQL)
+
+    def new_examples(self, count: int) -> list[tuple[int, str]]:
+        """Return line and description of the first `count` rows that are no duplicates."""
+        self.cursor.execute(SELECT_NEW_EXAMPLES_SQL, [count])
+        return self.cursor.fetchall()
 
     def insert(self, last: int, **values: Any) -> Iterator[int]:
         """Insert the rows up to number `last` as leads, except duplicates. Yield the number of leads of each chunk.

@@ -3,34 +3,57 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 from django.template.defaultfilters import pluralize
+from django.utils import timezone
 from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
 
 from crm.exceptions import IllegalTransition, InvalidInput, constraint_message
 from crm.models import User
 from crm.records.activity import Actor
+from crm.records.base import can_see_everyone
 from crm.runtime.job_queue import enqueue
 from leads.importing.arrival import ArrivalAnswers
 from leads.importing.columns import ImportPlan
 from leads.importing.drafts import COLUMN_INDEX
 from leads.importing.duplicates import duplicate_rows, find_duplicates
-from leads.importing.exceptions import QuestionsUnanswered, RowRejected
+from leads.importing.exceptions import ImportCancelled, QuestionsUnanswered, RowRejected
 from leads.importing.files.reading import CsvFile, open_csv
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
-from leads.importing.report import ImportOutcome, ImportReport, closing_notice, open_report
+from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, closing_notice, open_report
 from leads.importing.rows import LeadReader, encode_json
 from leads.importing.staging import STAGING_CHUNK_SIZE, StagingTable
 from leads.importing.values.parsers import UNDECIDED, Notation
-from leads.models import ImportBatch, ScoringPolicy
+from leads.models import ImportBatch, ImportState, ScoringPolicy
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION, PREDICT_ALL_TASK
 from leads.transitions import SCORE_ALL_TASK
 
 ProgressCallback = Callable[[str], None]
+# How often the caller hears how many rows are read. It may stop the import then.
+ROWS_BETWEEN_COUNTS = 5_000
+
+
+@dataclass(frozen=True)
+class ImportRun:
+    """One run through a file.
+
+    Skipped rows go to the file `errors`, cells that do not fit to the file `doubts`, messages on the progress to `tell`
+    and numbers of rows to `count`, which may raise an exception to stop the run. A dry run changes nothing.
+    """
+
+    file: CsvFile
+    actor: Actor
+    batch: ImportBatch
+    errors: Path | None = None
+    doubts: Path | None = None
+    dry_run: bool = False
+    tell: ProgressCallback = lambda sentence: None
+    count: Callable[[int], None] = lambda rows: None
 
 
 def import_leads(
@@ -52,81 +75,79 @@ def import_leads(
 ) -> ImportOutcome:
     """Create a lead for every valid row of the CSV file at `path`, in one transaction.
 
-    `column_fields` maps columns to fields ("": a custom field), `field_templates` fields to texts with `{Column}` and
-    `{row}`, `values` texts of a column to ours. `notation` says how numbers and dates are written, `key` which column
-    identifies a row. Predictions use `known` columns, filled in at arrival, not `later` ones. Skipped rows go to the
-    file `errors`, cells that do not fit to the file `doubts`, messages on the progress to `tell`.
+    The options are those of `ImportOptions`, the files those of `ImportRun`.
 
-    Raises:
-        NotPermitted: `by` may not add leads, or the file names owners and `by` may not assign leads.
-        InvalidInput: the file cannot be read as CSV, or a column, field or value does not exist.
-        QuestionsUnanswered: cells have two readings, and no option decides; a dry run returns the questions instead.
-        IllegalTransition: the rows conflict with a change made during the import.
+    Raises: as `run_import`; InvalidInput also if the file cannot be read as CSV.
     """
     actor = Actor.of(by)
     actor.require_permission("leads.add_lead", "import leads")
-    options = ImportOptions(column_fields or {}, field_templates or {}, values or {}, notation, key)
-    preview, reader = preview_import(open_csv(path, encoding), options)
-    arrival = ArrivalAnswers.from_columns(reader.plan, known, later)
-    check_preview(preview, reader, arrival, actor=actor, dry_run=dry_run, tell=tell)
-    with open_report(preview.file.header, path, errors, reader.doubts, doubts) as report, all_or_nothing(path):
-        outcome = import_rows(preview.file, reader, preview, report, actor=actor, dry_run=dry_run, tell=tell)
-        save_answers(arrival, path, actor=actor, dry_run=dry_run, tell=tell)
+    options = ImportOptions(
+        column_fields or {}, field_templates or {}, values or {}, notation, key, tuple(known), tuple(later)
+    )
+    file = open_csv(path, encoding)
+    batch = ImportBatch(
+        state=ImportState.RUNNING,
+        file_name=printable_file_name(path.name),
+        file_hash=file_hash(path),
+        file_size=path.stat().st_size,
+        reading=file.to_json(),
+        options=options.to_json(),
+        imported_by=actor.user,
+    )
+    return run_import(ImportRun(file, actor, batch, errors, doubts, dry_run, tell), options)
+
+
+def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
+    """Read the whole file of `run`, and create its leads unless this is a dry run.
+
+    Raises:
+        NotPermitted: the actor may not add leads, or the file names owners and the actor may not assign leads.
+        InvalidInput: a column, field or value does not exist.
+        QuestionsUnanswered: cells have two readings, and no option decides; a dry run returns the questions instead.
+        IllegalTransition: the rows conflict with a change made during the import, or the import was cancelled.
+    """
+    run.actor.require_permission("leads.add_lead", "import leads")
+    preview, reader = preview_import(run.file, options)
+    arrival = ArrivalAnswers.from_columns(reader.plan, options.known, options.later)
+    check_preview(run, preview, reader, arrival)
+    path = run.file.path
+    with open_report(run.file.header, path, run.errors, reader.doubts, run.doubts) as report, all_or_nothing(path):
+        outcome = import_rows(run, reader, preview, report)
+        for sentence in arrival.describe():
+            run.tell(sentence)
+        if not run.dry_run:
+            arrival.save(by=run.actor, source=run.batch.file_name)
+            finish_batch(run.batch, outcome)
     return outcome
 
 
-def check_preview(
-    preview: ImportPreview,
-    reader: LeadReader,
-    arrival: ArrivalAnswers,
-    *,
-    actor: Actor,
-    dry_run: bool,
-    tell: ProgressCallback,
-) -> None:
-    """Report what the import will do, and refuse one that `actor` may not do or that leaves questions open."""
+def check_preview(run: ImportRun, preview: ImportPreview, reader: LeadReader, arrival: ArrivalAnswers) -> None:
+    """Report what the import will do, and refuse one that the actor may not do or that leaves questions open."""
     if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
-        actor.require_permission("leads.reassign_lead", "assign leads to their owners")
+        run.actor.require_permission("leads.reassign_lead", "assign leads to their owners")
     if arrival.answers:
-        actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
+        run.actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
     for sentence in preview.describe():
-        tell(sentence)
-    if preview.questions and not dry_run:
+        run.tell(sentence)
+    if preview.questions and not run.dry_run:
         raise QuestionsUnanswered(preview.questions)
 
 
-def save_answers(arrival: ArrivalAnswers, path: Path, *, actor: Actor, dry_run: bool, tell: ProgressCallback) -> None:
-    """Record which columns were known at arrival, and tell what the staged rows say of the others."""
-    for sentence in arrival.describe():
-        tell(sentence)
-    if not dry_run:
-        arrival.save(by=actor, source=printable_file_name(path.name))
-
-
-def import_rows(
-    file: CsvFile,
-    reader: LeadReader,
-    preview: ImportPreview,
-    report: ImportReport,
-    *,
-    actor: Actor,
-    dry_run: bool,
-    tell: ProgressCallback,
-) -> ImportOutcome:
-    """Stage the rows of `file`, find the duplicates, and insert the new leads."""
-    former = former_imports(file.path, tell)
+def import_rows(run: ImportRun, reader: LeadReader, preview: ImportPreview, report: ImportReport) -> ImportOutcome:
+    """Stage the rows of the file, find the duplicates, and insert the new leads."""
+    former = former_imports(run)
     with connection.cursor() as cursor:
-        staging = StagingTable(cursor)
-        progress = ImportProgress(tell)
-        staging.copy(staging_rows(file, reader, report, progress))
+        staging, progress = StagingTable(cursor), ImportProgress(run)
+        staging.copy(staging_rows(run.file, reader, report, progress))
         questions = tuple({*preview.questions, *reader.questions})
-        if questions and not dry_run:
+        if questions and not run.dry_run:
             raise QuestionsUnanswered(questions)
         duplicates = find_row_duplicates(cursor, reader, former)
-        for duplicate in duplicate_rows():
+        for duplicate in duplicate_rows(run.actor.user):
             report.add_duplicate(duplicate)
+        examples = staging.new_examples(MAX_EXAMPLES)
         new = progress.rows - report.rejected - duplicates
-        imported = new if dry_run else insert_new_leads(staging, progress.rows, file.path, actor=actor, tell=tell)
+        imported = new if run.dry_run else insert_new_leads(staging, progress.rows, run)
     if imported != new:
         raise RuntimeError(f"Expected to insert {new} leads, but inserted {imported}.")
     return ImportOutcome(
@@ -138,10 +159,14 @@ def import_rows(
         first_reasons=report.first_reasons,
         doubt_counts=reader.doubts.counts,
         first_doubts=reader.doubts.first,
+        doubted_texts=reader.doubts.texts,
         notices=closing_notice(reader.rules.undated_closings),
         questions=questions,
         preview=preview,
-        former_imports=tuple(map(str, former)),
+        former_imports=tuple(describe_former(former, run.actor.user)),
+        new_examples=examples,
+        duplicate_examples=report.duplicate_examples,
+        rejected_examples=report.rejected_examples,
     )
 
 
@@ -156,13 +181,23 @@ def find_row_duplicates(cursor: Any, reader: LeadReader, former: list[ImportBatc
     )
 
 
-def former_imports(path: Path, tell: ProgressCallback) -> list[ImportBatch]:
+def former_imports(run: ImportRun) -> list[ImportBatch]:
     """Return the earlier imports of a file with the same contents, the newest first, and name them."""
-    batches = ImportBatch.objects.filter(file_hash=file_hash(path), lead_count__gt=0)
+    batches = ImportBatch.objects.filter(file_hash=run.batch.file_hash, lead_count__gt=0)
     former = list(batches.select_related("imported_by").order_by("-imported_at")[:10])
-    for batch in former:
-        tell(f"This file is known: {batch}.")
+    for description in describe_former(former, run.actor.user):
+        run.tell(f"This file is known: {description}.")
     return former
+
+
+def describe_former(former: list[ImportBatch], user: User | None) -> list[str]:
+    """Return each earlier import in words; those that `user` may not see have no name. None may see all."""
+    return [
+        str(batch)
+        if user is None or batch.imported_by_id == user.pk or can_see_everyone(user)
+        else "an import by a colleague"
+        for batch in former
+    ]
 
 
 def file_hash(path: Path) -> str:
@@ -171,16 +206,18 @@ def file_hash(path: Path) -> str:
 
 
 class ImportProgress:
-    """Count the rows read, and report the count after each chunk."""
+    """Count the rows read, and report the count from time to time."""
 
-    def __init__(self, tell: ProgressCallback) -> None:
+    def __init__(self, run: ImportRun) -> None:
         self.rows = 0
-        self._tell = tell
+        self._run = run
 
     def count(self) -> int:
         self.rows += 1
+        if self.rows % ROWS_BETWEEN_COUNTS == 0:
+            self._run.count(self.rows)
         if self.rows % STAGING_CHUNK_SIZE == 0:
-            self._tell(f"{self.rows:,} rows read")
+            self._run.tell(f"{self.rows:,} rows read")
         return self.rows
 
 
@@ -200,30 +237,49 @@ def staging_rows(
         yield [number, row.line, cells, reader.phone_key(values), reader.record_key(row), is_open, *values]
 
 
-def insert_new_leads(staging: StagingTable, rows: int, path: Path, *, actor: Actor, tell: ProgressCallback) -> int:
+def insert_new_leads(staging: StagingTable, rows: int, run: ImportRun) -> int:
     """Insert the staged rows as leads with their history, enqueue scoring, and return the number of leads."""
-    batch = ImportBatch(
-        file_name=printable_file_name(path.name), file_hash=file_hash(path), lead_count=0, imported_by=actor.user
-    )
+    batch, actor = run.batch, run.actor
+    batch.imported_at = timezone.now()
+    if batch._state.adding:
+        batch.save(force_insert=True)
     metadata = {"file": batch.file_name, "import": str(batch.pk)}
-    created = 0
     for inserted in staging.insert(
         rows,
         at=batch.imported_at,
+        batch=batch.pk,
         user=actor.user.pk if actor.user else None,
         actor_type=actor.type.value,
         file=batch.file_name,
         weights=Jsonb(ScoringPolicy.objects.active().weights),
         metadata=Jsonb({"name": actor.name, **metadata} if actor.name else metadata),
     ):
-        created += inserted
-        tell(f"{created:,} lead{pluralize(created)} imported")
-    batch.lead_count = created
-    batch.save(force_insert=True)
-    if created:
+        batch.lead_count += inserted
+        run.count(rows)
+        run.tell(f"{batch.lead_count:,} lead{pluralize(batch.lead_count)} imported")
+    if batch.lead_count:
         enqueue(app.configure_task(SCORE_ALL_TASK, queueing_lock=SCORE_ALL_TASK), timestamp=0)
         enqueue(app.configure_task(PREDICT_ALL_TASK, queueing_lock=PREDICT_ALL_TASK), timestamp=0)
-    return created
+    return batch.lead_count
+
+
+def finish_batch(batch: ImportBatch, outcome: ImportOutcome) -> None:
+    """Mark `batch` as done in the transaction that created its leads, unless it was cancelled meanwhile.
+
+    Raises:
+        ImportCancelled: it was cancelled; the caller's transaction must not be committed.
+    """
+    done = {
+        "state": ImportState.DONE,
+        "imported_at": batch.imported_at,
+        "lead_count": batch.lead_count,
+        "rows_done": outcome.rows_read,
+        "outcome": outcome.to_json(),
+        "error_message": "",
+    }
+    if ImportBatch.objects.filter(pk=batch.pk, state=ImportState.RUNNING).update(**done) != 1:
+        raise ImportCancelled
+    batch.refresh_from_db()
 
 
 @contextmanager

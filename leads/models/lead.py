@@ -89,6 +89,7 @@ def newest_on_top() -> float:
         "next_look_at",
         "rank",
         "search_text",
+        "import_batch",
     ]
 )
 class Lead(Record):
@@ -106,6 +107,17 @@ class Lead(Record):
         "source", max_length=10, choices=Source, default=Source.OTHER, db_default=Source.OTHER
     )
     source_detail = models.CharField(max_length=200, blank=True, default="", db_default="")
+    # The import that made the lead.
+    import_batch = models.ForeignKey(
+        "leads.ImportBatch",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="leads",
+        db_index=False,
+        verbose_name="import",
+    )
     assigned_to = models.ForeignKey(
         "crm.User",
         null=True,
@@ -265,6 +277,9 @@ class Lead(Record):
             ),
         ]
         indexes = [
+            models.Index(
+                fields=["import_batch", "id"], condition=models.Q(import_batch__isnull=False), name="leads_by_import"
+            ),
             # Incoming email is matched with a company by the domain of its website.
             models.Index(
                 Lower("company_website"), condition=LIVE & ~models.Q(company_website=""), name="leads_by_website"

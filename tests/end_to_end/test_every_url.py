@@ -23,7 +23,7 @@ from crm.screens.record_admin import RecordAdmin
 from inbox.models import Draft, Mailbox, SetAside, Thread
 from inbox.models.email_template import EmailTemplate
 from inbox.outgoing.outbox import SEND_PERMISSION
-from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task
+from leads.models import ContactLead, ImportBatch, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task
 from suggestions.models import AutonomySetting, Suggestion
 from tests.cast import (
     browser,
@@ -99,6 +99,7 @@ def world() -> dict[type, Any]:
         SetAside.objects.create(mailbox=mailbox, origin="box#1", reason="It has no header.", size=3, raw=b"abc"),
         ScoringPolicy.objects.create(version=2, note="Another opinion.", weights={}),
         Draft.objects.create(author=make_user("writer"), lead=lead, subject="Begun"),
+        ImportBatch.objects.create(file_name="people.csv", file_hash="0" * 64, file_path="imports/1/people.csv"),
         PredictionModel.objects.create(
             version=1, rung="STAGES", card={"base": 0.5, "stages": {}}, leads=100, won=50, verdict="The first."
         ),

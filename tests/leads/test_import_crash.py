@@ -1,13 +1,17 @@
 """Test of an import that is killed."""
 
 import pytest
+from django.core.files.base import ContentFile
 from django.db import connection
 
 from crm.models import ActivityLog
 from crm.records.activity import SYSTEM_ACTOR
+from leads.importing.batches.running import run_batch
+from leads.importing.batches.transitions import queue_check, queue_import, upload_file
 from leads.importing.duplicates import LOCK_IMPORTS_SQL
+from leads.importing.exceptions import BatchLocked
 from leads.importing.transitions import import_leads
-from leads.models import Lead, LeadStageHistory
+from leads.models import ImportState, Lead, LeadStageHistory
 from tests.crm.processes import current_database_url, running, wait_for_line, wait_until
 
 # Imports leads, and stops after inserting them, before the commit.
@@ -25,6 +29,22 @@ def tell(sentence):
         time.sleep(60)
 
 import_leads(Path(sys.argv[1]), by=SYSTEM_ACTOR, tell=tell)
+"""
+
+# Runs the job of a batch, and stops after inserting its leads, before the commit.
+JOB = """
+import sys, time
+import django
+django.setup()
+from leads.importing import transitions
+from leads.importing.batches.running import run_batch
+
+def stop(batch, outcome):
+    print("leads inserted", flush=True)
+    time.sleep(60)
+
+transitions.finish_batch = stop
+run_batch(sys.argv[1])
 """
 
 
@@ -49,3 +69,32 @@ def test_killed_import_leaves_nothing_and_can_be_repeated(db, tmp_path):
     assert not LeadStageHistory.everything.exists()
     assert not ActivityLog.objects.exists()
     assert import_leads(path, by=SYSTEM_ACTOR).imported == 2000
+
+
+@pytest.mark.storm
+@pytest.mark.django_db(transaction=True)
+def test_killed_job_leaves_nothing_and_the_next_one_imports(settings, tmp_path, ann):
+    settings.MEDIA_ROOT = tmp_path / "files"
+    content = "name,email\n" + "".join(f"Name {n},n{n}@x.example\n" for n in range(2000))
+    batch = upload_file("people.csv", ContentFile(content.encode()), by=ann)
+    queue_check(batch, by=ann)
+    run_batch(batch.pk)
+    batch.refresh_from_db()
+    queue_import(batch, by=ann)
+    variables = {
+        "DATABASE_URL": current_database_url(),
+        "DJANGO_SETTINGS_MODULE": "crm.settings",
+        "DATA_DIR": str(tmp_path),
+    }
+    with running("-c", JOB, str(batch.pk), **variables) as child:
+        wait_for_line(child, "leads inserted")
+        with pytest.raises(BatchLocked):
+            run_batch(batch.pk)
+        child.kill()
+        child.wait()
+    assert wait_until(lock_is_free)
+    batch.refresh_from_db()
+    assert (batch.state, Lead.everything.count()) == (ImportState.RUNNING, 0)
+    run_batch(batch.pk)
+    batch.refresh_from_db()
+    assert (batch.state, batch.lead_count, Lead.objects.count()) == (ImportState.DONE, 2000, 2000)

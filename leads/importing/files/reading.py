@@ -8,9 +8,9 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from crm.exceptions import InvalidInput
 from leads.importing.files.decoding import BLOCK_SIZE, BROKEN_BYTES_HANDLER, detect_encodings
@@ -77,6 +77,26 @@ class CsvFile:
     header: list[str]
     other_encodings: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """Return how the file is read, so that a later request need not detect it again."""
+        dialect = [self.dialect.delimiter, self.dialect.quote, self.dialect.escape]
+        return {
+            "encoding": self.encoding,
+            "other_encodings": [*self.other_encodings],
+            "dialect": dialect,
+            "header": self.header,
+        }
+
+    @classmethod
+    def from_json(cls, path: Path, reading: dict[str, Any]) -> "CsvFile":
+        return cls(
+            path,
+            reading["encoding"],
+            Dialect(*reading["dialect"]),
+            reading["header"],
+            tuple(reading["other_encodings"]),
+        )
+
     def rows(self) -> Iterator[CsvRow]:
         """Yield every row below the column names, except blank ones."""
         rows = self._all_rows()
@@ -98,8 +118,10 @@ class CsvFile:
             yield from read_rows(text, self.dialect)
 
 
-def open_csv(path: Path, encoding: str | None = None) -> CsvFile:
+def open_csv(path: Path, encoding: str | None = None, delimiter: str = "") -> CsvFile:
     """Detect the encoding, the dialect and the column names of the file at `path`.
+
+    An `encoding` or a `delimiter` that a person chose is not detected.
 
     Raises:
         InvalidInput: the file cannot be read, is empty or not text, or its first row does not name columns.
@@ -111,6 +133,7 @@ def open_csv(path: Path, encoding: str | None = None) -> CsvFile:
     try:
         with open_csv_text(path, encoding) as text:
             dialect = detect_dialect(text.read(BLOCK_SIZE))
+            dialect = replace(dialect, delimiter=delimiter) if delimiter else dialect
             text.seek(0)
             first = next(read_rows(text, dialect), None)
     except OSError as error:

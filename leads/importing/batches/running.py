@@ -1,0 +1,113 @@
+"""Check, import or undo a batch in a job: one job a batch, with progress that others see, stopped when it is cancelled.
+
+An import is one transaction, so what it writes about its progress would be invisible until the end. A second
+connection writes it, and reads whether the import was cancelled. It also holds a lock while the job lives: a job that
+starts twice does nothing the second time, and one that follows a crash finds the lock free.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from crm.exceptions import ActionRefused, IllegalTransition
+from crm.records.activity import Actor
+from leads.importing.batches.files import open_stored_file, result_path
+from leads.importing.batches.transitions import claim_run, save_check, save_failure
+from leads.importing.batches.undo import undo_import
+from leads.importing.exceptions import BatchLocked, ImportCancelled
+from leads.importing.preview import ImportOptions
+from leads.importing.transitions import ImportRun, file_hash, run_import
+from leads.models import ImportBatch, ImportState
+
+logger = logging.getLogger(__name__)
+
+LOCK_BATCH_SQL = "SELECT pg_try_advisory_lock(hashtext('leads.importing.batches'), hashtext(%s))"
+SAVE_PROGRESS_SQL = "UPDATE import_batches SET rows_done = %s WHERE id = %s AND state IN ('CHECKING', 'RUNNING')"
+READ_STATE_SQL = "SELECT state FROM import_batches WHERE id = %s"
+
+
+class BatchMonitor:
+    """The second connection of a job."""
+
+    def __init__(self, key: UUID, own_connection: BaseDatabaseWrapper) -> None:
+        self.key, self.connection, self.state = key, own_connection, ""
+
+    def lock(self) -> bool:
+        """Return whether no other job works on the batch."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(LOCK_BATCH_SQL, [str(self.key)])
+            return cursor.fetchone()[0]
+
+    def count(self, rows: int) -> None:
+        """Save how many rows are read.
+
+        Raises:
+            ImportCancelled: the batch was cancelled. It may even be checked again since.
+        """
+        with self.connection.cursor() as cursor:
+            cursor.execute(SAVE_PROGRESS_SQL, [rows, self.key])
+            cursor.execute(READ_STATE_SQL, [self.key])
+            row = cursor.fetchone()
+        if row and row[0] != self.state:
+            raise ImportCancelled
+
+
+@contextmanager
+def monitored(key: UUID) -> Iterator[BatchMonitor]:
+    """Open the second connection of a job. Closing it releases the lock, as the end of the process does."""
+    own_connection = connection.copy()
+    try:
+        yield BatchMonitor(key, own_connection)
+    finally:
+        own_connection.close()
+
+
+def run_batch(key: UUID) -> None:
+    """Check, import or undo the batch with this key, as its state says.
+
+    Raises:
+        BatchLocked: another job works on it; try again later.
+    """
+    with monitored(key) as monitor:
+        if not monitor.lock():
+            raise BatchLocked
+        batch = claim_run(key)
+        if batch is None:
+            return
+        monitor.state = batch.state
+        try:
+            run_claimed(batch, monitor)
+        except ImportCancelled:
+            logger.info("The import %s was cancelled.", key)
+        except ActionRefused as error:
+            save_failure(batch, str(error))
+        except Exception:
+            save_failure(batch, "Nothing was changed, because of an error in the program. The log has the details.")
+            raise
+
+
+def run_claimed(batch: ImportBatch, monitor: BatchMonitor) -> None:
+    """Check, import or undo `batch`.
+
+    Raises:
+        ImportCancelled: it was cancelled.
+        ActionRefused: the file cannot be imported.
+    """
+    if batch.state == ImportState.UNDOING:
+        undo_import(batch)
+        return
+    if batch.imported_by is None:
+        raise IllegalTransition("The user who uploaded this file no longer exists. Upload it again.")
+    file = open_stored_file(batch)
+    if file_hash(file.path) != batch.file_hash:
+        raise IllegalTransition("The stored file has changed since it was uploaded. Upload it again.")
+    options, actor = ImportOptions.from_json(batch.options), Actor.of(batch.imported_by)
+    if batch.state == ImportState.CHECKING:
+        save_check(batch, run_import(ImportRun(file, actor, batch, dry_run=True, count=monitor.count), options))
+        return
+    errors, doubts = (result_path(batch, kind) for kind in ("errors", "doubts"))
+    run_import(ImportRun(file, actor, batch, errors, doubts, count=monitor.count), options)

@@ -1,0 +1,229 @@
+"""The steps of an import on the screen: upload, change, check, import, cancel. A job does what takes long."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.files.base import File
+from django.db import transaction
+from procrastinate.contrib.django import app
+
+from crm.exceptions import ActionRefused, IllegalTransition, InvalidInput
+from crm.models import User
+from crm.records.activity import Actor
+from crm.runtime.job_queue import enqueue
+from leads.importing.arrival import ArrivalAnswers
+from leads.importing.batches.files import delete_stored_files, open_stored_file, store_file, stored_path
+from leads.importing.files.reading import open_csv
+from leads.importing.preview import ImportOptions, preview_import, printable_file_name
+from leads.importing.report import ImportOutcome
+from leads.importing.transitions import file_hash
+from leads.models import ImportBatch, ImportState
+from leads.models.import_batch import BUSY_STATES, EDITABLE_STATES, TRANSITIONS
+from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
+
+IMPORT_PERMISSION = "leads.add_importbatch"
+RUN_IMPORT_TASK = "leads.run_import"
+MAX_DELETED_BATCHES = 100
+
+
+def require_import_permission(by: User) -> None:
+    """Refuse users who may not import leads."""
+    actor = Actor.of(by)
+    actor.require_permission(IMPORT_PERMISSION, "import files")
+    actor.require_permission("leads.add_lead", "import leads")
+
+
+def upload_file(name: str, content: File, *, by: User) -> ImportBatch:
+    """Store an uploaded file, and return its new import.
+
+    Raises:
+        NotPermitted: `by` may not import leads.
+        InvalidInput: the file is empty, is no CSV file, or its first row does not name columns.
+    """
+    require_import_permission(by)
+    batch = ImportBatch(file_name=printable_file_name(name), imported_by=by)
+    if not content.size:
+        raise InvalidInput(f"{batch.file_name} is empty.")
+    batch.file_size, batch.file_path = content.size, store_file(batch, content)
+    try:
+        path = stored_path(batch)
+        batch.file_hash, file = file_hash(path), open_csv(path)
+        batch.reading = file.to_json()
+        # A guess from the header, which also refuses a first row without column names.
+        batch.save(force_insert=True)
+    except ActionRefused:
+        delete_stored_files(batch.file_path)
+        raise
+    return batch
+
+
+def move(batch: ImportBatch, state: ImportState, sources: Iterable[str] = tuple(ImportState), **changes: Any) -> None:
+    """Change the state of `batch`, if it is in one of `sources` from which this is allowed.
+
+    Raises:
+        IllegalTransition: it is in another state.
+    """
+    allowed = [source for source in sources if state in TRANSITIONS[ImportState(source)]]
+    if ImportBatch.objects.filter(pk=batch.pk, state__in=allowed).update(state=state, **changes) != 1:
+        batch.refresh_from_db()
+        raise IllegalTransition(
+            f"The import of {batch.file_name} is {batch.get_state_display().lower()} now, so this is not possible."
+        )
+    batch.refresh_from_db()
+
+
+@transaction.atomic
+def change_file_reading(batch: ImportBatch, *, encoding: str, delimiter: str, by: User) -> None:
+    """Read the file in another encoding or with another separator. Other column names need new decisions.
+
+    Raises:
+        IllegalTransition: a job works on the import, or it is finished.
+        InvalidInput: the file cannot be read so.
+    """
+    require_import_permission(by)
+    require_editable(batch)
+    file = open_csv(stored_path(batch), encoding or None, delimiter)
+    if encoding == batch.reading.get("encoding") and delimiter == batch.reading["dialect"][0]:
+        return
+    reading = file.to_json()
+    options = batch.options if reading["header"] == batch.reading.get("header") else {}
+    save_decisions(batch, reading=reading, options=options)
+
+
+@transaction.atomic
+def save_options(batch: ImportBatch, options: ImportOptions, *, by: User) -> None:
+    """Save what a person decided about the file of `batch`.
+
+    Raises:
+        NotPermitted: `by` may not assign leads, or may not confirm features of the prediction.
+        IllegalTransition: a job works on the import, or it is finished.
+        InvalidInput: a column, field or value does not exist, or a field has two sources.
+    """
+    require_import_permission(by)
+    require_editable(batch)
+    _, reader = preview_import(open_stored_file(batch), options)
+    actor = Actor.of(by)
+    if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
+        actor.require_permission("leads.reassign_lead", "assign leads to their owners")
+    if ArrivalAnswers.from_columns(reader.plan, options.known, options.later).answers:
+        actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
+    save_decisions(batch, options=options.to_json())
+
+
+def require_editable(batch: ImportBatch) -> None:
+    if not batch.is_editable:
+        raise IllegalTransition(f"The import of {batch.file_name} can no longer be changed. Upload the file again.")
+
+
+def save_decisions(batch: ImportBatch, **changes: Any) -> None:
+    """Save decisions about an import that no job works on; the last check no longer counts."""
+    rows = ImportBatch.objects.filter(pk=batch.pk, state__in=EDITABLE_STATES)
+    if rows.update(state=ImportState.UPLOADED, outcome={}, error_message="", rows_done=0, **changes) != 1:
+        raise IllegalTransition(f"The import of {batch.file_name} can no longer be changed. Reload the page.")
+    batch.refresh_from_db()
+
+
+def answer_questions(batch: ImportBatch, answers: dict[str, str], *, by: User) -> None:
+    """Save answers to what the check asked: `decimal`, `dates`, and `column:text` for a stage.
+
+    Raises: as `save_options`.
+    """
+    options = ImportOptions.from_json(batch.options)
+    values = dict(options.values)
+    for question in batch.outcome.get("questions", []):
+        if question["kind"] == "value" and (answer := answers.get(question_key(question))):
+            values[question["column"], question["example"]] = answer
+    notation = replace(
+        options.notation,
+        decimal=answers.get("decimal") or options.notation.decimal,
+        dates=answers.get("dates") or options.notation.dates,
+    )
+    if encoding := answers.get("encoding"):
+        change_file_reading(batch, encoding=encoding, delimiter=batch.reading["dialect"][0], by=by)
+    save_options(batch, replace(options, values=values, notation=notation), by=by)
+
+
+def question_key(question: dict[str, Any]) -> str:
+    """Return the name under which the answer to `question` is given."""
+    return f"{question['column']}:{question['example']}" if question["kind"] == "value" else question["kind"]
+
+
+@transaction.atomic
+def queue_check(batch: ImportBatch, *, by: User) -> None:
+    """Let a job read every row and say what the import would do.
+
+    Raises:
+        IllegalTransition: a job works on the import already, or it is finished.
+    """
+    require_import_permission(by)
+    stored_path(batch)
+    move(batch, ImportState.CHECKING, rows_done=0, outcome={}, error_message="")
+    queue_run(batch)
+
+
+@transaction.atomic
+def queue_import(batch: ImportBatch, *, by: User) -> None:
+    """Let a job import the file of a checked batch.
+
+    Raises:
+        IllegalTransition: it is not checked, or questions are open.
+    """
+    require_import_permission(by)
+    if batch.outcome.get("questions"):
+        raise IllegalTransition("Answer the questions first.")
+    move(batch, ImportState.QUEUED, rows_done=0, error_message="")
+    queue_run(batch)
+
+
+def queue_run(batch: ImportBatch) -> None:
+    enqueue(app.configure_task(RUN_IMPORT_TASK, queueing_lock=f"import {batch.pk}"), batch=str(batch.pk))
+
+
+@transaction.atomic
+def cancel_import(batch: ImportBatch, *, by: User) -> None:
+    """Cancel an import that is not finished. One that is running stops, and nothing of it stays.
+
+    Raises:
+        IllegalTransition: it is finished.
+    """
+    require_import_permission(by)
+    move(batch, ImportState.CANCELLED, error_message="")
+
+
+def claim_run(key: UUID) -> ImportBatch | None:
+    """Return the batch that a job shall check, import or undo; None if there is nothing to do (any more).
+
+    A job that follows a crash finds the batch as the crash left it, and does all of the work again.
+    """
+    ImportBatch.objects.filter(pk=key, state=ImportState.QUEUED).update(state=ImportState.RUNNING)
+    runnable = BUSY_STATES - {ImportState.QUEUED}
+    return ImportBatch.objects.select_related("imported_by").filter(pk=key, state__in=runnable).first()
+
+
+def save_check(batch: ImportBatch, outcome: ImportOutcome) -> None:
+    """Save what a check found, unless it was cancelled meanwhile."""
+    rows = ImportBatch.objects.filter(pk=batch.pk, state=ImportState.CHECKING)
+    rows.update(state=ImportState.CHECKED, outcome=outcome.to_json(), rows_done=outcome.rows_read)
+
+
+def save_failure(batch: ImportBatch, message: str) -> None:
+    """Save why a job stopped, unless it was cancelled meanwhile. An import that could not be undone is as before."""
+    state = ImportState.DONE if batch.state == ImportState.UNDOING else ImportState.FAILED
+    rows = ImportBatch.objects.filter(pk=batch.pk, state__in=BUSY_STATES)
+    rows.update(state=state, error_message=message)
+
+
+def delete_old_files(before: datetime) -> int:
+    """Delete the files of imports uploaded before `before` that no job works on. Return their number.
+
+    The import stays, with its counts. A crash in between repeats the rest.
+    """
+    rows = ImportBatch.objects.filter(created_at__lt=before).exclude(file_path="").exclude(state__in=BUSY_STATES)
+    batches = list(rows.order_by("pk")[:MAX_DELETED_BATCHES])
+    for batch in batches:
+        delete_stored_files(batch.file_path)
+        ImportBatch.objects.filter(pk=batch.pk).update(file_path="")
+    return len(batches)

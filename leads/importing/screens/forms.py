@@ -1,0 +1,210 @@
+"""The forms of an import: the upload, how the file is read, the field of each column, the value of each text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+
+from leads.importing.columns import CONSENT_FIELDS, IMPORTABLE_FIELDS, NAME_PARTS, ImportPlan
+from leads.importing.files.reading import CsvFile
+from leads.importing.preview import ImportOptions
+from leads.models import Lead
+
+ENCODINGS = (
+    ("utf-8", "UTF-8"),
+    ("utf-16", "UTF-16"),
+    ("cp1252", "Western European (Windows-1252)"),
+    ("iso8859_15", "Western European (ISO 8859-15)"),
+    ("cp1250", "Central European (Windows-1250)"),
+    ("iso8859_2", "Central European (ISO 8859-2)"),
+    ("cp1251", "Cyrillic (Windows-1251)"),
+    ("cp1253", "Greek (Windows-1253)"),
+    ("cp1254", "Turkish (Windows-1254)"),
+    ("mac_roman", "Mac Roman"),
+)
+DELIMITER_CHOICES = ((",", "Comma"), (";", "Semicolon"), ("\t", "Tab"), ("|", "Vertical bar"))
+FIELD_LABELS = {
+    "contact_name": "Full name",
+    "company_website": "Website",
+    "client_type": "Person or business",
+    "tier_override": "Tier",
+    "created_at": "Created on",
+    "closed_at": "Closed on",
+    "do_not_contact": "Do not contact",
+    "do_not_email": "Do not email",
+    "do_not_call": "Do not call",
+    "do_not_text": "Do not text",
+    "sms_consent": "SMS consent",
+}
+CUSTOM, GUESSED = "", "?"
+NOT_ANSWERED, KNOWN, LATER = "", "known", "later"
+# A form has at most 1,000 inputs.
+MAX_MAPPED_COLUMNS = 300
+MAX_PASTED_LENGTH = 1_000_000
+TEMPLATE_FIELDS = {"contact_name": "Name", "tags": "Tags", "notes": "Notes"}
+
+
+def field_label(name: str) -> str:
+    """Return the label of a field of a lead, or of a part of one."""
+    if name in FIELD_LABELS:
+        return FIELD_LABELS[name]
+    if name in IMPORTABLE_FIELDS:
+        return str(Lead._meta.get_field(name).verbose_name).capitalize()
+    return name.replace("_", " ").capitalize()
+
+
+def target_choices() -> list[tuple[str, Any]]:
+    """Return the fields that a column can fill, in groups."""
+    return [
+        (CUSTOM, "Custom field"),
+        ("Lead", [(name, field_label(name)) for name in (*NAME_PARTS, *IMPORTABLE_FIELDS)]),
+        ("Consent", [(name, field_label(name)) for name in CONSENT_FIELDS]),
+    ]
+
+
+class UploadForm(forms.Form):
+    """A file, or rows pasted from a spreadsheet."""
+
+    file = forms.FileField(
+        label="CSV file",
+        required=False,
+        help_text="Any encoding and separator. The first row names the columns.",
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
+    )
+    rows = forms.CharField(
+        label="Or paste rows",
+        required=False,
+        max_length=MAX_PASTED_LENGTH,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="Copied from a spreadsheet, with the column names first.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        has_rows = bool((cleaned.get("rows") or "").strip())
+        if not self.errors and bool(cleaned.get("file")) == has_rows:
+            raise forms.ValidationError("Choose a file or paste rows, one of the two.")
+        return cleaned
+
+
+class ReadingForm(forms.Form):
+    """The encoding and the separator of a file."""
+
+    encoding = forms.ChoiceField(label="Encoding")
+    delimiter = forms.ChoiceField(label="Columns separated by", choices=DELIMITER_CHOICES)
+
+    def __init__(self, *args: Any, file: CsvFile, **kwargs: Any) -> None:
+        initial = {"encoding": file.encoding, "delimiter": file.dialect.delimiter}
+        super().__init__(*args, initial=initial, **kwargs)
+        known = dict(ENCODINGS)
+        found = {name: known.get(name, name) for name in (file.encoding, *file.other_encodings)}
+        self.fields["encoding"].choices = [*found.items(), *(one for one in ENCODINGS if one[0] not in found)]
+        if file.dialect.delimiter not in dict(DELIMITER_CHOICES):
+            self.fields["delimiter"].choices = [
+                (file.dialect.delimiter, file.dialect.delimiter),
+                *DELIMITER_CHOICES,
+            ]
+
+
+class ColumnsForm(forms.Form):
+    """The field of each column, and whether the column was known when the lead arrived."""
+
+    key = forms.ChoiceField(
+        label="Column that identifies a row",
+        required=False,
+        help_text="An ID of the other system. A row with the same ID is a duplicate.",
+    )
+
+    def __init__(
+        self, *args: Any, header: list[str], plan: ImportPlan | None, options: ImportOptions, asks_arrival: bool
+    ) -> None:
+        super().__init__(*args)
+        self.header, self.options = header[:MAX_MAPPED_COLUMNS], options
+        self.initial_targets = initial_targets(header, plan)
+        choices = target_choices()
+        for index, name in enumerate(self.header):
+            self.fields[f"field_{index}"] = forms.ChoiceField(
+                label=f"Field of {name}", choices=choices, required=False, initial=self.initial_targets[index]
+            )
+            if asks_arrival:
+                self.fields[f"arrival_{index}"] = forms.ChoiceField(
+                    label=f"Was {name} known at arrival?",
+                    choices=[(NOT_ANSWERED, "Not answered"), (KNOWN, "Known"), (LATER, "Recorded later")],
+                    required=False,
+                    initial=arrival_answer(name, options),
+                )
+        self.fields["key"].choices = [("", "Found by the program"), *((name, name) for name in self.header)]
+        self.fields["key"].initial = options.key
+        for name, label in TEMPLATE_FIELDS.items():
+            self.fields[f"all_{name}"] = forms.CharField(
+                label=f"{label} of every lead",
+                required=False,
+                max_length=200,
+                initial=options.field_templates.get(name, ""),
+            )
+
+    def column_fields(self) -> dict[str, str]:
+        """Return the fields that a person chose: those that differ from the guess, and earlier choices."""
+        chosen = dict(self.options.column_fields)
+        for index, name in enumerate(self.header):
+            target = self.cleaned_data[f"field_{index}"]
+            if target != self.initial_targets[index]:
+                chosen[name] = target
+        return chosen
+
+    def chosen_options(self) -> ImportOptions:
+        """Return the options with what the form says."""
+        data = self.cleaned_data
+        arrivals = {name: data.get(f"arrival_{index}") for index, name in enumerate(self.header)}
+        options = self.options
+        return ImportOptions(
+            self.column_fields(),
+            {name: text for name in TEMPLATE_FIELDS if (text := data[f"all_{name}"])},
+            options.values,
+            options.notation,
+            data["key"],
+            tuple(name for name, answer in arrivals.items() if answer == KNOWN),
+            tuple(name for name, answer in arrivals.items() if answer == LATER),
+        )
+
+
+def initial_targets(header: list[str], plan: ImportPlan | None) -> list[str]:
+    """Return the field of each column in `plan`; without one, every column is a custom field."""
+    targets = [CUSTOM] * len(header)
+    for name in {**plan.columns, **plan.alternatives} if plan else ():
+        for index in plan.columns_of(name):
+            targets[index] = name
+    return targets
+
+
+def arrival_answer(column: str, options: ImportOptions) -> str:
+    if column in options.known:
+        return KNOWN
+    return LATER if column in options.later else NOT_ANSWERED
+
+
+class ValuesForm(forms.Form):
+    """Our value for each text of a column with a list of values."""
+
+    def __init__(self, *args: Any, rows: list[Any], saved: Mapping[tuple[str, str], str]) -> None:
+        super().__init__(*args)
+        self.rows, self.saved = rows, saved
+        for place, row in enumerate(rows):
+            self.fields[f"value_{place}"] = forms.ChoiceField(
+                label=f"{row.column}: {row.text}",
+                required=False,
+                initial=saved.get((row.column, row.text), GUESSED),
+                choices=[(GUESSED, row.automatic_label), ("", "Leave empty"), *row.choices],
+            )
+
+    def chosen_values(self) -> dict[tuple[str, str], str]:
+        """Return the values of all texts; those of columns that the form does not show stay."""
+        values = dict(self.saved)
+        for place, row in enumerate(self.rows):
+            chosen = self.cleaned_data[f"value_{place}"]
+            if chosen == GUESSED:
+                values.pop((row.column, row.text), None)
+            else:
+                values[row.column, row.text] = chosen
+        return values

@@ -1,0 +1,305 @@
+"""The pages of an import: upload, file, columns, values, preview, progress and result."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
+from django.core.files.base import ContentFile
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from crm.exceptions import ActionRefused, InvalidInput
+from crm.models import User
+from leads.importing.batches.files import RESULT_FILES, open_result, open_stored_file
+from leads.importing.batches.transitions import (
+    IMPORT_PERMISSION,
+    answer_questions,
+    cancel_import,
+    change_file_reading,
+    question_key,
+    queue_check,
+    queue_import,
+    save_options,
+    upload_file,
+)
+from leads.importing.batches.undo import UNDO_PERMISSION, kept_leads, queue_undo
+from leads.importing.files.reading import CsvFile
+from leads.importing.preview import ImportOptions, preview_import
+from leads.importing.screens.forms import (
+    MAX_MAPPED_COLUMNS,
+    TEMPLATE_FIELDS,
+    ColumnsForm,
+    ReadingForm,
+    UploadForm,
+    ValuesForm,
+)
+from leads.importing.screens.value_rows import load_value_rows
+from leads.models import ImportBatch
+from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
+
+VIEW_PERMISSION = "leads.view_importbatch"
+PASTED_NAME = "Pasted rows.csv"
+BATCHES_PER_PAGE = 50
+SAMPLE_ROWS_SHOWN, SAMPLE_COLUMNS_SHOWN = 3, 30
+EXAMPLE_KINDS = {"new": "New", "duplicate": "Duplicates", "rejected": "Refused"}
+COUNT_NAMES = {"new": "imported", "duplicate": "duplicates", "rejected": "rejected"}
+COMMANDS = {"check": queue_check, "import": queue_import, "cancel": cancel_import, "undo": queue_undo}
+
+
+def import_urls(site: AdminSite) -> list[URLPattern]:
+    """Return the addresses of the pages of imports."""
+    name, wrap, keys = "leads_importbatch", site.admin_view, {"site": site}
+    one = "leads/import/<uuid:pk>/"
+    return [
+        path("leads/import/", wrap(imports_view), keys, name=f"{name}_changelist"),
+        path(one, wrap(import_view), keys, name=f"{name}_change"),
+        path(f"{one}file/", wrap(file_view), keys, name=f"{name}_file"),
+        path(f"{one}columns/", wrap(columns_view), keys, name=f"{name}_columns"),
+        path(f"{one}values/", wrap(values_view), keys, name=f"{name}_values"),
+        *(path(f"{one}{kind}/", wrap(result_view), {"kind": kind}, name=f"{name}_{kind}") for kind in RESULT_FILES),
+    ]
+
+
+def check_can_view(user: User) -> None:
+    if not user.has_perm(VIEW_PERMISSION):
+        raise PermissionDenied
+
+
+def can_import(user: User) -> bool:
+    return user.has_perm(IMPORT_PERMISSION) and user.has_perm("leads.add_lead")
+
+
+def load_batch(request: HttpRequest, pk: UUID) -> ImportBatch:
+    """Return the import of the page, if the user may see it. Only those who may import can send a form."""
+    check_can_view(request.user)
+    if request.method == "POST" and not can_import(request.user):
+        raise PermissionDenied
+    visible = ImportBatch.objects.visible_to(request.user).select_related("imported_by")
+    return get_object_or_404(visible, pk=pk)
+
+
+def page_url(name: str, batch: ImportBatch) -> str:
+    return reverse(f"admin:leads_importbatch_{name}", args=[batch.pk])
+
+
+def render_page(
+    request: HttpRequest, site: AdminSite, template: str, batch: ImportBatch | None, **context: Any
+) -> HttpResponse:
+    title = f"Import of {batch.file_name}" if batch else "Import leads"
+    shared = {
+        **site.each_context(request),
+        "title": title,
+        "opts": ImportBatch._meta,
+        "batch": batch,
+        "step": "" if template == "page" else template,
+        "can_import": can_import(request.user),
+    }
+    return TemplateResponse(request, f"leads/imports/{template}.html", {**shared, **context})
+
+
+def imports_view(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """List imports, the newest first, and take in a new file."""
+    check_can_view(request.user)
+    if request.method == "POST" and not can_import(request.user):
+        raise PermissionDenied
+    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
+    if form.is_bound and form.is_valid():
+        file = form.cleaned_data["file"]
+        name, content = (file.name, file) if file else (PASTED_NAME, ContentFile(form.cleaned_data["rows"].encode()))
+        try:
+            batch = upload_file(name, content, by=request.user)
+            return HttpResponseRedirect(page_url("file", batch))
+        except ActionRefused as error:
+            form.add_error(None, str(error))
+    batches = ImportBatch.objects.visible_to(request.user).select_related("imported_by")
+    batches = batches.defer("reading", "options", "outcome").order_by("-pk")
+    if (before := parse_key(request.GET.get("before", ""))) is not None:
+        batches = batches.filter(pk__lt=before)
+    page = list(batches[: BATCHES_PER_PAGE + 1])
+    older = page[BATCHES_PER_PAGE - 1].pk if len(page) > BATCHES_PER_PAGE else None
+    return render_page(request, site, "list", None, form=form, batches=page[:BATCHES_PER_PAGE], older=older)
+
+
+def parse_key(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def import_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse:
+    """Show how far an import is and what it found; check, import, answer or cancel."""
+    batch = load_batch(request, pk)
+    if request.method == "POST":
+        try:
+            do_command(request, batch)
+        except ActionRefused as error:
+            messages.error(request, str(error))
+        return HttpResponseRedirect(page_url("change", batch))
+    kind = request.GET.get("show", "new")
+    kind = kind if kind in EXAMPLE_KINDS else "new"
+    outcome = batch.outcome
+    tabs = [(name, label, outcome.get(COUNT_NAMES[name], 0)) for name, label in EXAMPLE_KINDS.items()]
+    return render_page(
+        request,
+        site,
+        "page",
+        batch,
+        tabs=tabs,
+        kind=kind,
+        examples=outcome.get("examples", {}).get(kind, []),
+        questions=[{**question, "key": question_key(question)} for question in outcome.get("questions", [])],
+        kept=kept_leads(batch, request.user),
+        can_undo=request.user.has_perm(UNDO_PERMISSION) and batch.is_undoable,
+        has_errors=bool(outcome.get("duplicates") or outcome.get("rejected")) and bool(batch.file_path),
+        has_doubts=bool(outcome.get("doubts")) and bool(batch.file_path),
+    )
+
+
+def do_command(request: HttpRequest, batch: ImportBatch) -> None:
+    """Do what the pressed button says.
+
+    Raises:
+        ActionRefused: the import is not in the state for it.
+    """
+    command = request.POST.get("do", "")
+    if command == "answer":
+        answer_questions(batch, {key: request.POST[key] for key in request.POST}, by=request.user)
+        queue_check(batch, by=request.user)
+    elif command in COMMANDS:
+        COMMANDS[command](batch, by=request.user)
+    else:
+        raise InvalidInput("Choose what to do with the import.")
+
+
+def file_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse:
+    """Show how the file is read, with its first rows, and change its encoding or separator."""
+    batch = load_batch(request, pk)
+    file = stored_file(request, batch)
+    if file is None:
+        return HttpResponseRedirect(page_url("change", batch))
+    form = ReadingForm(request.POST if request.method == "POST" else None, file=file)
+    if form.is_bound and form.is_valid():
+        try:
+            change_file_reading(batch, **form.cleaned_data, by=request.user)
+            return HttpResponseRedirect(page_url("file" if "show" in request.POST else "columns", batch))
+        except ActionRefused as error:
+            form.add_error(None, str(error))
+    rows = [row.cells[:SAMPLE_COLUMNS_SHOWN] for row in file.sample()[:SAMPLE_ROWS_SHOWN]]
+    header = file.header[:SAMPLE_COLUMNS_SHOWN]
+    more = len(file.header) - len(header)
+    return render_page(request, site, "file", batch, form=form, header=header, rows=rows, more=more)
+
+
+def stored_file(request: HttpRequest, batch: ImportBatch) -> CsvFile | None:
+    """Return the file of an import that can still be changed; else None, with a message."""
+    if batch.is_editable:
+        try:
+            return open_stored_file(batch)
+        except ActionRefused as error:
+            messages.error(request, str(error))
+            return None
+    messages.info(request, "This import can no longer be changed.")
+    return None
+
+
+@dataclass(frozen=True)
+class ColumnRow:
+    """A column of the file on the page that maps columns."""
+
+    name: str
+    samples: list[str]
+    reason: str
+    field: Any
+    arrival: Any
+
+
+def columns_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse:
+    """Map the columns of the file to fields."""
+    batch = load_batch(request, pk)
+    file = stored_file(request, batch)
+    if file is None:
+        return HttpResponseRedirect(page_url("change", batch))
+    options = ImportOptions.from_json(batch.options)
+    plan, refusal = guess_plan(file, options)
+    asks_arrival = request.user.has_perm(ACTIVATE_MODEL_PERMISSION)
+    posted = request.POST if request.method == "POST" else None
+    form = ColumnsForm(posted, header=file.header, plan=plan, options=options, asks_arrival=asks_arrival)
+    if posted is not None and form.is_valid():
+        try:
+            save_options(batch, form.chosen_options(), by=request.user)
+            return HttpResponseRedirect(page_url("values", batch))
+        except ActionRefused as error:
+            form.add_error(None, str(error))
+    return render_page(
+        request,
+        site,
+        "columns",
+        batch,
+        form=form,
+        columns=column_rows(file, form, plan.reasons if plan else {}),
+        refusal="" if form.errors else refusal,
+        asks_arrival=asks_arrival,
+        templates=[form[f"all_{name}"] for name in TEMPLATE_FIELDS],
+        more=max(0, len(file.header) - MAX_MAPPED_COLUMNS),
+    )
+
+
+def guess_plan(file: CsvFile, options: ImportOptions) -> tuple[Any, str]:
+    """Return the plan for `file`, or None and why there is none."""
+    try:
+        return preview_import(file, options)[1].plan, ""
+    except ActionRefused as error:
+        return None, str(error)
+
+
+def column_rows(file: CsvFile, form: ColumnsForm, reasons: Any) -> list[ColumnRow]:
+    sample = file.sample()
+    rows = []
+    for index, name in enumerate(form.header):
+        cells = (row.cells[index].strip() for row in sample if index < len(row.cells))
+        texts = list(dict.fromkeys(filter(None, cells)))[:SAMPLE_ROWS_SHOWN]
+        arrival = form[f"arrival_{index}"] if f"arrival_{index}" in form.fields else None
+        rows.append(ColumnRow(name, texts, reasons.get(index, ""), form[f"field_{index}"], arrival))
+    return rows
+
+
+def values_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse:
+    """Map the texts of stages, sources, owners and so on to our values."""
+    batch = load_batch(request, pk)
+    file = stored_file(request, batch)
+    if file is None:
+        return HttpResponseRedirect(page_url("change", batch))
+    options = ImportOptions.from_json(batch.options)
+    try:
+        rows = load_value_rows(batch, file, replace(options, values={}))
+    except ActionRefused as error:
+        messages.error(request, str(error))
+        return HttpResponseRedirect(page_url("columns", batch))
+    posted = request.POST if request.method == "POST" else None
+    form = ValuesForm(posted, rows=rows, saved=options.values)
+    if posted is not None and form.is_valid():
+        try:
+            save_options(batch, replace(options, values=form.chosen_values()), by=request.user)
+            queue_check(batch, by=request.user)
+            return HttpResponseRedirect(page_url("change", batch))
+        except ActionRefused as error:
+            form.add_error(None, str(error))
+    pairs = [(row, form[f"value_{place}"]) for place, row in enumerate(rows)]
+    return render_page(request, site, "values", batch, form=form, rows=pairs)
+
+
+def result_view(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
+    """Return a result file of an import: the skipped rows, or the cells that did not fit."""
+    batch = load_batch(request, pk)
+    if request.method == "POST":
+        raise Http404
+    file = open_result(batch, kind)
+    if file is None:
+        raise Http404("This import has no such file, or it was deleted.")
+    return FileResponse(file, as_attachment=True, filename=f"{batch.file_name}, {RESULT_FILES[kind]}")
