@@ -9,7 +9,7 @@ from ai_log.usage.rollup import calls_between, group_by_dimension, load_cells, s
 from crm.models import User
 from crm.records.base import can_see_everyone
 from crm.records.local_time import agency_today
-from crm.screens.dashboard import DashboardFigure
+from crm.screens.panels import DashboardFigure
 
 MAX_CALLS_READ = 10_000
 TENTH_OF_A_CENT = Decimal("0.001")

@@ -5,9 +5,8 @@ from datetime import datetime
 from django.urls import reverse
 
 from crm.models import User
-from crm.screens.dashboard import DashboardFigure
 from crm.screens.paging import capped_count
-from crm.screens.panels import Panel
+from crm.screens.panels import DashboardFigure, Panel
 from inbox.filters import with_unsent_messages
 from inbox.models import Thread
 

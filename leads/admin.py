@@ -36,7 +36,6 @@ from leads.action_forms import (
     DeleteLead,
     SetTierOverride,
 )
-from leads.board import board_context, move_card
 from leads.conversion.forms import UndoConversion
 from leads.conversion.screen import conversion_page
 from leads.exporting.columns import LEAD_EXPORT
@@ -68,6 +67,7 @@ from leads.policies.screen import PolicyAdmin
 from leads.prediction.screen import PredictionModelAdmin, probability_explanation
 from leads.scoring.explanation import score_explanation
 from leads.scoring.screen import ScoringPolicyAdmin
+from leads.screens.board import board_context, move_card
 from leads.transitions import add_task, create_lead, refresh_field_signals
 
 ID_SORT_KEY = {"id": models.F("id")}

@@ -12,9 +12,9 @@ from unfold.widgets import UnfoldAdminURLInputWidget
 from crm.screens.json_forms.fields import NamedValuesField, SchemaField, make_tags_field, replace_fields
 from crm.screens.json_forms.schema import VERSION_KEY, without_keys
 from crm.screens.record_forms import RecordForm
-from leads.line_schema_editor import QUESTION_TABLE_SCHEMA, questions_from_schema, schema_from_questions
 from leads.models import InsuranceType, Lead
 from leads.models.insurance_type import COLUMN_BY_LINE
+from leads.screens.line_schema_editor import QUESTION_TABLE_SCHEMA, questions_from_schema, schema_from_questions
 
 TEXT_SCHEMA = {"type": "string", "maxLength": 200}
 CHANNEL_SCHEMA = {

@@ -6,9 +6,8 @@ from django.urls import reverse
 
 from crm.models import User
 from crm.records.local_time import agency_today, agency_zone
-from crm.screens.dashboard import DashboardFigure
 from crm.screens.paging import capped_count, format_capped_count
-from crm.screens.panels import Panel
+from crm.screens.panels import DashboardFigure, Panel
 from support.models import UNSHOWN_LEAD_FIELDS, SupportTicket
 
 MAX_DUE_SHOWN = 6

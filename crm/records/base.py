@@ -261,12 +261,16 @@ def range_check(table: str, field: str, low: Any, high: Any, *, null: bool = Tru
     )
 
 
-def json_type_check(table: str, field: str, kind: str) -> models.CheckConstraint:
-    """Return a check that JSON `field` is of `kind` ("object" or "array")."""
+def json_type_check(table: str, field: str, kind: str, *, or_null: bool = False) -> models.CheckConstraint:
+    """Return a check that JSON `field` is of `kind` ("object" or "array"), or also null."""
     json_type = models.Func(models.F(field), function="jsonb_typeof", output_field=models.TextField())
+    condition = models.Q(Exact(json_type, models.Value(kind)))
+    if or_null:
+        # Before a row is saved, Django checks an empty column as JSON's null.
+        condition |= models.Q(Exact(json_type, models.Value("null")))
     return models.CheckConstraint(
         name=f"{table}_{field}_{kind}",
-        condition=models.Q(Exact(json_type, models.Value(kind))),
+        condition=condition,
         violation_error_message=f"The {field.replace('_', ' ')} must be a JSON {kind}.",
     )
 

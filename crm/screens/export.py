@@ -42,7 +42,8 @@ class ExportColumn:
     heading: str
     value: str | Callable[[Any], Any]
 
-    def read(self, row: Any) -> Any:
+    def cell_value(self, row: Any) -> Any:
+        """Return the value for `row`: the label of a choice, None if a related row is missing."""
         if callable(self.value):
             return self.value(row)
         *path, name = self.value.split("__")
@@ -90,7 +91,7 @@ def csv_lines(
     # Excel recognises UTF-8 only by the byte order mark.
     yield "\ufeff" + write([escape_formula(column.heading) for column in columns])
     for row in export.prepare(rows, user)[: export.max_rows].iterator(EXPORT_CHUNK_SIZE):
-        yield write([export_cell(column.read(row)) for column in columns])
+        yield write([export_cell(column.cell_value(row)) for column in columns])
 
 
 def custom_field_columns(export: ListExport, rows: QuerySet) -> list[ExportColumn]:

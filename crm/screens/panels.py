@@ -1,7 +1,12 @@
-"""Panels: the parts of a page that another app adds. The settings name them, so no app imports to its right."""
+"""Panels and dashboard figures: the parts of a page that another app adds.
+
+The settings name them, so no app imports to its right.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
+
+from crm.screens.paging import format_capped_count
 
 
 @dataclass(frozen=True)
@@ -20,3 +25,17 @@ class Panel:
     link_label: str = "All"
     is_wide: bool = False
     button_icon: str = ""
+
+
+@dataclass(frozen=True)
+class DashboardFigure:
+    """A number of the day, and the address of the list behind it."""
+
+    label: str
+    value: str
+    url: str
+    note: str = ""
+
+    @classmethod
+    def from_count(cls, label: str, count: int, url: str, note: str = "") -> "DashboardFigure":
+        return cls(label, format_capped_count(count), url, note)

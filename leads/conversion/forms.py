@@ -45,7 +45,7 @@ class ConvertForm(forms.Form):
             del self.fields["write_welcome"]
 
     @property
-    def chosen(self) -> str:
+    def client_key(self) -> str:
         """Return the value of the chosen client: its key, or `NEW_CLIENT`."""
         return str(self["client"].value())
 

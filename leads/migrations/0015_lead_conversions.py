@@ -167,7 +167,7 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(
                         models.F("lead"),
                         condition=models.Q(("undone_at__isnull", True)),
-                        name="lead_conversions_one_standing",
+                        name="lead_conversions_one_at_a_time",
                         violation_error_message="This lead is already converted to a client.",
                     ),
                     models.CheckConstraint(

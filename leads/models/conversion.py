@@ -16,13 +16,13 @@ UNDO_PERIOD = timedelta(days=1)
 
 
 class LeadConversionQuerySet(models.QuerySet):
-    def standing(self) -> "LeadConversionQuerySet":
+    def not_undone(self) -> "LeadConversionQuerySet":
         """Return the conversions that were not undone."""
         return self.filter(undone_at=None)
 
     def undoable(self, now: datetime) -> "LeadConversionQuerySet":
         """Return the conversions that can still be undone at `now`, unless later work stands in the way."""
-        return self.standing().filter(converted_at__gt=now - UNDO_PERIOD)
+        return self.not_undone().filter(converted_at__gt=now - UNDO_PERIOD)
 
 
 class LeadConversion(models.Model):
@@ -62,7 +62,7 @@ class LeadConversion(models.Model):
             models.UniqueConstraint(
                 "lead",
                 condition=models.Q(undone_at__isnull=True),
-                name="lead_conversions_one_standing",
+                name="lead_conversions_one_at_a_time",
                 violation_error_message="This lead is already converted to a client.",
             ),
             models.CheckConstraint(

@@ -6,6 +6,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from crm.records.local_time import agency_today
+from crm.screens.export import ExportColumn, ListExport
 from crm.screens.json_forms.display import describe_value
 from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, Tab
@@ -30,6 +31,17 @@ from leads.policies.transitions import create_policy
 
 ID_SORT_KEY = {"id": models.F("id")}
 MAX_RENEWALS_ON_PAGE = 20
+# Large columns that neither a row of the list nor a line of its export holds.
+UNSHOWN_COLUMNS = (
+    "data",
+    "search_text",
+    "client__notes",
+    "client__address",
+    "client__custom_fields",
+    "client__search_text",
+    "insurance_type__description",
+    "insurance_type__form_schema",
+)
 
 
 def expiring_rows(rows: models.QuerySet, user: Any) -> models.QuerySet:
@@ -47,16 +59,7 @@ class PolicyAdmin(RecordAdmin):
     row_template = "leads/policies/row.html"
     page_template = "leads/policies/page.html"
     list_select_related = ("client__assigned_to", "insurance_type")
-    list_defer = (
-        "data",
-        "search_text",
-        "client__notes",
-        "client__address",
-        "client__custom_fields",
-        "client__search_text",
-        "insurance_type__description",
-        "insurance_type__form_schema",
-    )
+    list_defer = UNSHOWN_COLUMNS
     columns = (
         Column("Policy"),
         Column("Client"),
@@ -87,6 +90,23 @@ class PolicyAdmin(RecordAdmin):
         LapsePolicy,
         AddPolicyNote,
         CancelPolicy,
+    )
+    list_export = ListExport(
+        (
+            ExportColumn("Client", "client__name"),
+            ExportColumn("Line", "insurance_type__name"),
+            ExportColumn("Carrier", "carrier"),
+            ExportColumn("Number", "number"),
+            ExportColumn("Status", "status"),
+            ExportColumn("Premium", "premium"),
+            ExportColumn("Billing period", "billing_period"),
+            ExportColumn("Effective on", "effective_on"),
+            ExportColumn("Expires on", "expires_on"),
+            ExportColumn("Owner", "client__assigned_to__username"),
+        ),
+        prepare=lambda policies, user: policies.select_related("client__assigned_to", "insurance_type").defer(
+            *UNSHOWN_COLUMNS
+        ),
     )
     autocomplete_fields = ("client", "lead")
     fieldsets = (

@@ -76,6 +76,14 @@ class Migration(migrations.Migration):
                         ),
                         models.Value("object"),
                     )
+                )
+                | models.Q(
+                    django.db.models.lookups.Exact(
+                        models.Func(
+                            models.F("edited_content"), function="jsonb_typeof", output_field=models.TextField()
+                        ),
+                        models.Value("null"),
+                    )
                 ),
                 name="suggestions_edited_content_object",
                 violation_error_message="The edited content must be a JSON object.",

@@ -242,7 +242,7 @@ class Suggestion(Record):
             ),
             json_type_check("suggestions", "evidence", "array"),
             json_type_check("suggestions", "suggested_content", "object"),
-            json_type_check("suggestions", "edited_content", "object"),
+            json_type_check("suggestions", "edited_content", "object", or_null=True),
             json_type_check("suggestions", "findings", "array"),
             json_type_check("suggestions", "acknowledged", "array"),
             models.CheckConstraint(

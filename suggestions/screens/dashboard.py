@@ -9,9 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from crm.models import User
-from crm.screens.dashboard import DashboardFigure
 from crm.screens.paging import capped_count
-from crm.screens.panels import Panel
+from crm.screens.panels import DashboardFigure, Panel
 from suggestions.choices import LabelCache
 from suggestions.models import UNDECIDED_STATUSES, Suggestion, SuggestionStatus
 from suggestions.screens.presenters import build_suggestion_line

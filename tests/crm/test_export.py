@@ -17,10 +17,10 @@ from crm.screens import export
 from crm.text.spreadsheet_cells import FORMULA_PREFIXES, escape_formula, unescape_formula
 from leads.models import Task
 from leads.transitions import add_task
-from tests.cast import allow_export, browser, make_client, make_contact, make_lead, make_ticket
+from tests.cast import allow_export, browser, make_client, make_contact, make_lead, make_policy, make_ticket
 
 pytestmark = pytest.mark.django_db
-LISTS = ("/crm/client/", "/crm/contact/", "/leads/lead/", "/leads/task/", "/support/supportticket/")
+LISTS = ("/crm/client/", "/crm/contact/", "/leads/lead/", "/leads/policy/", "/leads/task/", "/support/supportticket/")
 
 
 def exported_rows(page, list_url: str, **params) -> list[dict[str, str]]:
@@ -116,8 +116,14 @@ def test_lead_columns_show_labels(as_max, ann):
 
 @pytest.mark.parametrize("list_url", LISTS)
 def test_query_count_is_constant(as_max, list_url):
-    make = {"/crm/client/": make_client, "/crm/contact/": make_contact, "/leads/lead/": make_lead}.get(list_url)
-    make = make or (make_ticket if "ticket" in list_url else make_task)
+    make = {
+        "/crm/client/": make_client,
+        "/crm/contact/": make_contact,
+        "/leads/lead/": make_lead,
+        "/leads/policy/": make_policy,
+        "/leads/task/": make_task,
+        "/support/supportticket/": make_ticket,
+    }[list_url]
     make()
     with CaptureQueriesContext(connection) as one:
         assert len(exported_rows(as_max, list_url)) == 1

@@ -132,7 +132,7 @@ def test_texts_for_recipients_keep_the_agencys_time(read_in_tokyo):
     message = SimpleNamespace(body_text="Hello", sent_at=NOW, from_email="lee@example.com")
     assert quote_message(message).startswith("On 29 November 2026 at 18:00, lee@example.com wrote:")
     assert sender_values(None)["today"] == "29 November 2026"
-    assert schedule_call.format_time(NOW) == "Sun 29 Nov 2026, 18:00 EST"
+    assert schedule_call.format_meeting_time(NOW) == "Sun 29 Nov 2026, 18:00 EST"
     assert schedule_call.event_times(NOW, 30)[0].tzinfo == ZoneInfo("America/New_York")
 
 

@@ -3,8 +3,8 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from leads.line_schema_editor import question_kind, questions_from_schema, schema_from_questions
 from leads.models import InsuranceType
+from leads.screens.line_schema_editor import question_kind, questions_from_schema, schema_from_questions
 from tests.cast import browser, make_user
 
 pytestmark = pytest.mark.django_db

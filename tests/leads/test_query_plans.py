@@ -85,6 +85,7 @@ QUERIES = {
     "leads_closed": lambda user, line: live().closed().order_by("-closed_at", "-id")[:50],
     "leads_deleted": lambda user, line: Lead.everything.deleted().order_by("-deleted_at", "-id")[:50],
     "leads_merged_into": lambda user, line: Lead.everything.filter(merged_into="01990000-0000-7000-8000-000000000001"),
+    "leads_by_import": lambda user, line: Lead.everything.filter(import_batch="01990000-0000-7000-8000-000000000001"),
     "leads_tags": lambda user, line: live().alias(t=lower_tags("tags")).filter(t__overlap=["tag5", "tag6"]),
     "leads_custom_fields": lambda user, line: live().filter(custom_fields__contains={"key": 77}),
     "leads_auto_data": lambda user, line: live().filter(auto_data__contains={"vin": "VIN77"}),

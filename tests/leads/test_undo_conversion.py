@@ -77,7 +77,7 @@ def test_lead_can_be_converted_again_after_undo(ann):
     undo_conversion(convert(lead, client_from_lead(lead), by=ann), by=ann)
     lead.refresh_from_db()
     convert(lead, make_client(), by=ann)
-    assert LeadConversion.objects.standing().count() == 1 and LeadConversion.objects.count() == 2
+    assert LeadConversion.objects.not_undone().count() == 1 and LeadConversion.objects.count() == 2
 
 
 def test_conversion_is_undone_once_and_within_a_day(ann):

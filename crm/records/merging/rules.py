@@ -103,7 +103,7 @@ def merged_values(winner: models.Model, loser: models.Model, choices: dict[str, 
         if side not in sides.get(name, ()):
             raise InvalidInput("The records have changed since they were compared. Compare them again.")
     values = {
-        name: chosen(getattr(winner, name), getattr(loser, name), choices.get(name))
+        name: pick_value(getattr(winner, name), getattr(loser, name), choices.get(name))
         for name in (*rules.fields, *rules.texts)
     }
     for name in rules.objects:
@@ -113,7 +113,8 @@ def merged_values(winner: models.Model, loser: models.Model, choices: dict[str, 
     return values
 
 
-def chosen(winner: Any, loser: Any, side: str | None) -> Any:
+def pick_value(winner: Any, loser: Any, side: str | None) -> Any:
+    """Return the value of `side`; without one the winner's, or the loser's where the winner's is blank."""
     if side == BOTH:
         return f"{winner}\n\n{loser}"
     if side == LOSER or is_blank(winner) and not is_blank(loser):
@@ -128,7 +129,7 @@ def united_object(path: tuple[str, ...], winner: dict, loser: dict, choices: dic
         if isinstance(one, dict) and isinstance(other, dict):
             united[key] = united_object((*path, key), one, other, choices)
         else:
-            united[key] = chosen(one, other, choices.get(PATH_SEPARATOR.join((*path, key))))
+            united[key] = pick_value(one, other, choices.get(PATH_SEPARATOR.join((*path, key))))
     return united
 
 

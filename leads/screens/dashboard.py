@@ -9,9 +9,8 @@ from django.urls import reverse
 
 from crm.models import User
 from crm.records.local_time import agency_today
-from crm.screens.dashboard import DashboardFigure
 from crm.screens.paging import capped_count
-from crm.screens.panels import Panel
+from crm.screens.panels import DashboardFigure, Panel
 from leads.models import OPEN_CATEGORIES, Lead, LeadStatus, Task, Tier
 from leads.models.lead_queryset import PRIORITY_SORT_KEYS
 
