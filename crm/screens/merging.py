@@ -55,10 +55,19 @@ class MergeViewsMixin:
 
     def page_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Lead from the address of a merged record to the record it was merged into."""
-        if self.has_view_permission(request) and (winner := self.find_winner(request, object_id)):
+        try:
+            page = super().page_view(request, object_id)
+        except Http404:
+            # Only those who may restore records still see a merged one.
+            page = None
+        if page is not None and page.context_data["row"].merged_into_id is None:
+            return page
+        if winner := self.find_winner(request, object_id):
             messages.info(request, f"This {self.opts.verbose_name} was merged into {winner}.")
             return HttpResponseRedirect(self.page_url(winner))
-        return super().page_view(request, object_id)
+        if page is None:
+            raise Http404(f"There is no such {self.opts.verbose_name}.")
+        return page
 
     def find_winner(self, request: HttpRequest, object_id: str) -> models.Model | None:
         """Return the record that the given one was merged into, if the user may see it."""
