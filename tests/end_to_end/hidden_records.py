@@ -13,10 +13,10 @@ from crm.models import Client, ContactClient, Project, SavedView, User
 from crm.records.activity import SYSTEM_ACTOR, record
 from inbox.models import Direction, Draft, Mailbox, Message, SetAside, Thread
 from inbox.transitions import add_to_thread, link, unlink
-from leads.models import ContactLead, Lead, Task
+from leads.models import ContactLead, ImportBatch, Lead, Policy, Task
 from suggestions.models import Suggestion, SuggestionType
 from support.models import SupportTicket
-from tests.cast import make_client, make_contact, make_lead, make_suggestion, make_thread, make_ticket
+from tests.cast import make_client, make_contact, make_lead, make_policy, make_suggestion, make_thread, make_ticket
 
 PLANTED = re.compile(r"zorq\w*", re.IGNORECASE)
 # Codes and keys of the program, not texts of a person; the database computes `search_text`.
@@ -32,6 +32,13 @@ JSON_TEXTS = {
     "findings": lambda word: [{"code": "x", "sentence": word, "asks": True}],
     "held_because": lambda word: [word],
     "custom_fields": lambda word: {"field": word},
+    "address": lambda word: {"city": word},
+    "auto_data": lambda word: {"field": word},
+    "home_data": lambda word: {"field": word},
+    "line_data": lambda word: {"umbrella": {"field": word}},
+    "additional_insureds": lambda word: [{"name": word}],
+    "data": lambda word: {"field": word},
+    "edited_content": lambda word: {"title": word},
 }
 
 
@@ -93,6 +100,8 @@ def make_hidden_records(owner: User) -> dict[type, Any]:
         SetAside.objects.create(mailbox=mailbox, origin="x", reason="x", size=3, raw=b"abc"),
         Draft.objects.create(author=owner, lead=lead),
         SavedView.objects.create(name="x", table="leads.lead", owner=owner),
+        make_policy(client=client, lead=lead),
+        ImportBatch.objects.create(file_name="x", file_hash="x", imported_by=owner),
     ]
     for row in rows:
         plant(row)
@@ -120,6 +129,8 @@ def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -
     return [
         lead,
         make_lead(assigned_to=reader, converted_to_client=hidden[Client], converted_at=timezone.now()),
+        make_lead(assigned_to=reader, import_batch=hidden[ImportBatch]),
+        *referring_policies(lead, client, hidden),
         client,
         contact,
         *referring_threads(lead, reader, hidden),
@@ -133,6 +144,16 @@ def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -
         Draft.objects.create(author=reader, client=hidden[Client]),
         Draft.objects.create(author=reader, thread=hidden[Thread], reply_to=hidden[Message]),
     ]
+
+
+def referring_policies(lead: Lead, client: Client, hidden: dict[type, Any]) -> Iterator[Policy]:
+    """Yield a policy of `client` that came from a hidden lead, beside one of a hidden client that came from `lead`.
+
+    The hidden lead also became `client`, whose timeline reaches back to it.
+    """
+    Lead.everything.filter(pk=hidden[Lead].pk).update(converted_to_client=client, converted_at=timezone.now())
+    yield make_policy(client=client, lead=hidden[Lead], renewal_lead=hidden[Lead])
+    plant(make_policy(client=hidden[Client], lead=lead, renewal_lead=lead))
 
 
 def referring_threads(lead: Lead, reader: User, hidden: dict[type, Any]) -> Iterator[Thread]:
