@@ -18,6 +18,8 @@ from suggestions.models import Suggestion, SuggestionType
 from support.models import SupportTicket
 from tests.cast import make_client, make_contact, make_lead, make_policy, make_suggestion, make_thread, make_ticket
 
+# A page shows what was searched for, so this part of a planted word is not one itself.
+PLANTED_PART = "orq_"
 PLANTED = re.compile(r"zorq\w*", re.IGNORECASE)
 # Codes and keys of the program, not texts of a person; the database computes `search_text`.
 NOT_TEXT = {

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
@@ -19,6 +20,7 @@ from ai_log.models import AIInteraction
 from crm.models import Project, SavedView, User
 from crm.records.activity import SYSTEM_ACTOR, record
 from crm.records.transitions import permission_name
+from crm.screens.filters import RelatedRecordFilter
 from crm.screens.record_admin import RecordAdmin
 from inbox.models import Draft, Mailbox, SetAside, Thread
 from inbox.models.email_template import EmailTemplate
@@ -26,6 +28,7 @@ from inbox.outgoing.outbox import SEND_PERMISSION
 from leads.models import ContactLead, ImportBatch, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task
 from suggestions.models import AutonomySetting, Suggestion
 from tests.cast import (
+    allow_export,
     browser,
     make_client,
     make_contact,
@@ -36,7 +39,7 @@ from tests.cast import (
     make_ticket,
     make_user,
 )
-from tests.end_to_end.hidden_records import PLANTED, make_hidden_records, make_referring_records
+from tests.end_to_end.hidden_records import PLANTED, PLANTED_PART, make_hidden_records, make_referring_records
 
 pytestmark = pytest.mark.django_db
 ROLES = ["anonymous", "stranger", "viewer", "agent", "manager", "schema admin", "administrator"]
@@ -255,9 +258,38 @@ def test_agent_reads_nothing_of_a_colleagues_records(world, ann, bob):
                 answer = page.post(address.url, FORM_DATA)
                 leaks |= {(f"POST {address.name}", word) for word in words_in(answer)}
                 transaction.set_rollback(True)
+    allow_export(ann)
+    for url in probing_urls(hidden):
+        leaks |= {(url.split("=")[0], word) for word in words_in(page.get(url))}
+    for url in export_urls():
+        leaks |= {(url, word) for word in words_in(page.post(url))}
     owners_page = reverse("admin:leads_lead_change", args=[hidden[Lead].pk])
     assert words_in(browser(bob).get(owners_page)), "the words are planted"
     assert not leaks, "\n".join(f"{name}: {word}" for name, word in sorted(leaks))
+
+
+def probing_urls(hidden: dict[type, Any]) -> Iterator[str]:
+    """Return each list with each tab, a search for hidden words and filters by hidden records, and prefilled forms."""
+    keys = urlencode({model._meta.model_name: row.pk for model, row in hidden.items()})
+    for model, screen in admin.site._registry.items():
+        if not isinstance(screen, RecordAdmin):
+            continue
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        yield f"{reverse(f'{name}_add')}?{keys}"
+        queries = [*(tab.params for tab in screen.tabs), {"q": PLANTED_PART}]
+        for field, each in screen.filterset_class.base_filters.items():
+            if isinstance(each, RelatedRecordFilter):
+                queries.append({field: hidden[each.related_model].pk})
+        for query in queries:
+            yield f"{reverse(f'{name}_changelist')}?{urlencode(query)}"
+        for field in screen.autocomplete_fields:
+            picker = {"app_label": model._meta.app_label, "model_name": model._meta.model_name, "field_name": field}
+            yield f"{reverse('admin:autocomplete')}?{urlencode({**picker, 'term': PLANTED_PART})}"
+
+
+def export_urls() -> list[str]:
+    screens = [screen for screen in admin.site._registry.values() if getattr(screen, "list_export", None)]
+    return [f"{screen.list_url()}export/" for screen in screens]
 
 
 def telling_addresses(world: dict[type, Any], rows: list[Any]) -> Iterator[Address]:
