@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.utils.text import slugify
+from django.utils.text import capfirst, slugify
 
 from agents.assistant.facts import MAX_FIELD_FACTS, Fact, FactSource, flatten_fields, format_date
 from agents.assistant.questions import Topic, keywords_of
@@ -118,7 +118,7 @@ def probability_facts(lead: Lead) -> Iterator[Fact]:
         text = f"Of {prediction.stage['n']} closed leads that reached this stage, {prediction.stage['won']} were won."
         yield Fact(Topic.PROBABILITY, text, source, is_internal=True)
     for reason in prediction.reasons[:MAX_PROBABILITY_REASONS]:
-        text = f"{reason.feature.capitalize()}, {reason.value_text}, changes the log odds by {reason.points:+.2f}."
+        text = f"{capfirst(reason.feature)}, {reason.value_text}, changes the log odds by {reason.points:+.2f}."
         yield Fact(Topic.PROBABILITY, text, source)
 
 

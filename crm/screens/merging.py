@@ -9,6 +9,7 @@ from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.text import capfirst
 
 from crm.exceptions import ActionRefused
 from crm.models import Merge, User
@@ -103,7 +104,7 @@ class MergeViewsMixin:
             except ActionRefused as error:
                 messages.error(request, str(error))
             else:
-                messages.success(request, f"{describe_record(loser).capitalize()} merged into {winner}.")
+                messages.success(request, f"{capfirst(describe_record(loser))} merged into {winner}.")
                 return HttpResponseRedirect(self.page_url(winner))
         context = {
             **self.admin_site.each_context(request),

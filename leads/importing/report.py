@@ -152,4 +152,4 @@ def closing_notice(undated: int) -> tuple[str, ...]:
     if not undated:
         return ()
     rows = "1 closed lead has" if undated == 1 else f"{undated:,} closed leads have"
-    return (f"{rows} no day of closing in the file, so today counts. Map the column with that day to closed_at.",)
+    return (f"{rows} no day of closing in the file, so today counts. Map the column with that day to “closed at”.",)

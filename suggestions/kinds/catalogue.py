@@ -3,6 +3,8 @@
 import sys
 from typing import Any
 
+from django.utils.text import capfirst
+
 from suggestions.kinds import Kind, offered_kinds
 from suggestions.models import SuggestionType
 
@@ -25,7 +27,7 @@ def content_schema(kind: type[Kind]) -> dict[str, Any]:
 def describe_kind(kind: type[Kind]) -> str:
     """Return the first line of the docstring of the module of `kind`, without the type."""
     words = (sys.modules[kind.__module__].__doc__ or "").strip()
-    return words.partition("\n")[0].removeprefix(f"{kind.type}: ").capitalize()
+    return capfirst(words.partition("\n")[0].removeprefix(f"{kind.type}: "))
 
 
 def catalogue_entry(kind: type[Kind]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def test_the_pages_merge_two_leads_and_undo_it(as_max):
     assert "1 task" in comparison
     data = {"other": loser.pk, "choice:contact_name": "loser", "choice:contact_email": "winner"}
     answer = as_max.post(page(winner, "merge"), data, follow=True)
-    assert "merged into" in page_text(answer)
+    assert "Lead “Mary Moore” merged into Mary Moor" in page_text(answer)
     winner.refresh_from_db()
     assert winner.contact_name == "Mary Moore"
     Lead.objects.filter(pk=winner.pk).update(contact_phone="555 0100")

@@ -29,7 +29,7 @@ FIELD_LABELS = {
     "client_type": "Person or business",
     "tier_override": "Tier",
     "created_at": "Created on",
-    "closed_at": "Closed on",
+    "closed_at": "Closed at",
     "do_not_contact": "Do not contact",
     "do_not_email": "Do not email",
     "do_not_call": "Do not call",
