@@ -14,7 +14,7 @@ from bench.databases import scratch_database
 from bench.table import format_verdict, render_table
 from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.transitions import import_leads
-from leads.models import Lead
+from leads.models import ImportBatch, Lead
 
 # The target: how many times longer than the COPY an import may take.
 MAX_RATIO = 4.0
@@ -40,8 +40,11 @@ def run(repeat: int, rows: int = ROWS) -> bool:
         with scratch_database():
             our_seconds = time_import(source, rows)
             save_leads(copied)
+            batch = ImportBatch.objects.get()
         peak = peak_megabytes()
         with scratch_database():
+            # The leads name their import.
+            batch.save(force_insert=True)
             copy_seconds = time_copy(copied)
     ratio = our_seconds / copy_seconds
     missed = [] if ratio <= MAX_RATIO else [f"{ratio:.2f} times the COPY"]
