@@ -5,12 +5,13 @@ from django import forms
 from django.db import models
 
 from crm.models import ActivityLog, ActorType, Client, ClientType, Contact, Project, ProjectStatus, SavedView
-from crm.screens.filters import LiveRowsFilter, RecordFilter, filter_by_owner, owner_choices
+from crm.screens.filters import LiveRowsFilter, RecordFilter, filter_by_owner, import_filter, owner_choices
 
 
 class ClientFilter(RecordFilter):
     type = django_filters.ChoiceFilter(field_name="client_type", choices=ClientType.choices, label="Type")
     owner = django_filters.ChoiceFilter(method="filter_owner", label="Owner", choices=owner_choices)
+    import_batch = import_filter()
 
     class Meta:
         model = Client
@@ -21,6 +22,8 @@ class ClientFilter(RecordFilter):
 
 
 class ContactFilter(RecordFilter):
+    import_batch = import_filter()
+
     class Meta:
         model = Contact
         fields: list[str] = []

@@ -5,10 +5,12 @@ from typing import Any
 
 from django import forms
 
-from leads.importing.columns import CONSENT_FIELDS, IMPORTABLE_FIELDS, NAME_PARTS, ImportPlan
+from leads.importing.columns import ImportPlan
 from leads.importing.files.reading import CsvFile
 from leads.importing.preview import ImportOptions
-from leads.models import Lead
+from leads.importing.tables.base import ImportTable
+from leads.importing.tables.fields import NAME_PARTS
+from leads.importing.tables.guess import TableGuess
 
 ENCODINGS = (
     ("utf-8", "UTF-8"),
@@ -23,43 +25,21 @@ ENCODINGS = (
     ("mac_roman", "Mac Roman"),
 )
 DELIMITER_CHOICES = ((",", "Comma"), (";", "Semicolon"), ("\t", "Tab"), ("|", "Vertical bar"))
-FIELD_LABELS = {
-    "contact_name": "Full name",
-    "company_website": "Website",
-    "client_type": "Person or business",
-    "tier_override": "Tier",
-    "created_at": "Created on",
-    "closed_at": "Closed at",
-    "do_not_contact": "Do not contact",
-    "do_not_email": "Do not email",
-    "do_not_call": "Do not call",
-    "do_not_text": "Do not text",
-    "sms_consent": "SMS consent",
-}
 CUSTOM, GUESSED = "", "?"
 NOT_ANSWERED, KNOWN, LATER = "", "known", "later"
 # A form has at most 1,000 inputs.
 MAX_MAPPED_COLUMNS = 300
 MAX_PASTED_LENGTH = 1_000_000
-TEMPLATE_FIELDS = {"contact_name": "Name", "tags": "Tags", "notes": "Notes"}
 
 
-def field_label(name: str) -> str:
-    """Return the label of a field of a lead, or of a part of one."""
-    if name in FIELD_LABELS:
-        return FIELD_LABELS[name]
-    if name in IMPORTABLE_FIELDS:
-        return str(Lead._meta.get_field(name).verbose_name).capitalize()
-    return name.replace("_", " ").capitalize()
-
-
-def target_choices() -> list[tuple[str, Any]]:
+def target_choices(table: ImportTable) -> list[tuple[str, Any]]:
     """Return the fields that a column can fill, in groups."""
-    return [
-        (CUSTOM, "Custom field"),
-        ("Lead", [(name, field_label(name)) for name in (*NAME_PARTS, *IMPORTABLE_FIELDS)]),
-        ("Consent", [(name, field_label(name)) for name in CONSENT_FIELDS]),
-    ]
+    fields = table.fields
+    names = (*(NAME_PARTS if fields.full_name else ()), *fields.fields)
+    choices = [(CUSTOM, "Custom field"), (table.name.label, [(name, table.label_of(name)) for name in names])]
+    if fields.consent:
+        choices.append(("Consent", [(name, table.label_of(name)) for name in fields.consent]))
+    return choices
 
 
 class UploadForm(forms.Form):
@@ -107,6 +87,19 @@ class ReadingForm(forms.Form):
             ]
 
 
+class TableForm(forms.Form):
+    """What the rows of a file are."""
+
+    table = forms.ChoiceField(label="What is in the file?", required=False)
+
+    def __init__(self, *args: Any, guess: TableGuess, tables: list[ImportTable], chosen: str, **kwargs: Any) -> None:
+        super().__init__(*args, initial={"table": chosen}, **kwargs)
+        self.fields["table"].choices = [(table.name.value, table.name.label) for table in tables]
+        if guess.reason:
+            label = guess.table.name.label
+            self.fields["table"].help_text = f"{label}, as it seems from {guess.reason}."
+
+
 class ColumnsForm(forms.Form):
     """The field of each column, and whether the column was known when the lead arrived."""
 
@@ -117,12 +110,19 @@ class ColumnsForm(forms.Form):
     )
 
     def __init__(
-        self, *args: Any, header: list[str], plan: ImportPlan | None, options: ImportOptions, asks_arrival: bool
+        self,
+        *args: Any,
+        table: ImportTable,
+        header: list[str],
+        plan: ImportPlan | None,
+        options: ImportOptions,
+        asks_arrival: bool,
     ) -> None:
         super().__init__(*args)
+        self.templates = table.templates
         self.header, self.options = header[:MAX_MAPPED_COLUMNS], options
         self.initial_targets = initial_targets(header, plan)
-        choices = target_choices()
+        choices = target_choices(table)
         for index, name in enumerate(self.header):
             self.fields[f"field_{index}"] = forms.ChoiceField(
                 label=f"Field of {name}", choices=choices, required=False, initial=self.initial_targets[index]
@@ -136,9 +136,9 @@ class ColumnsForm(forms.Form):
                 )
         self.fields["key"].choices = [("", "Found by the program"), *((name, name) for name in self.header)]
         self.fields["key"].initial = options.key
-        for name, label in TEMPLATE_FIELDS.items():
+        for name, label in self.templates.items():
             self.fields[f"all_{name}"] = forms.CharField(
-                label=f"{label} of every lead",
+                label=f"{label} of every {table.fields.noun}",
                 required=False,
                 max_length=200,
                 initial=options.field_templates.get(name, ""),
@@ -160,7 +160,7 @@ class ColumnsForm(forms.Form):
         options = self.options
         return ImportOptions(
             self.column_fields(),
-            {name: text for name in TEMPLATE_FIELDS if (text := data[f"all_{name}"])},
+            {name: text for name in self.templates if (text := data[f"all_{name}"])},
             options.values,
             options.notation,
             data["key"],
