@@ -1,6 +1,6 @@
 """What an import will do with a file, before it does it: the mapping, the open questions, and sample rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -12,8 +12,7 @@ from crm.models import User
 from leads.importing.cells import ChoiceParser, normalize_name
 from leads.importing.columns import ImportPlan, column_index, plan_import
 from leads.importing.exceptions import InvalidCell, Question, RowRejected
-from leads.importing.files.decoding import differing_lines
-from leads.importing.files.reading import CsvFile, CsvRow
+from leads.importing.files.tables import TableFile, TableRow
 from leads.importing.rows import RowReader
 from leads.importing.tables.base import ImportTable
 from leads.importing.values.amounts import AmountParser
@@ -34,7 +33,8 @@ class ImportOptions:
 
     `column_fields` maps columns to fields ("": a custom field), `field_templates` fields to texts with `{Column}` and
     `{row}`, `values` texts of a column to ours. `notation` says how numbers and dates are written, `key` which column
-    identifies a row. Predictions use `known` columns, filled in at arrival, not `later` ones.
+    identifies a row. Predictions use `known` columns, filled in at arrival, not `later` ones. `create_clients` makes
+    the clients that rows name and nobody has.
     """
 
     column_fields: Mapping[str, str] = field(default_factory=dict)
@@ -42,8 +42,9 @@ class ImportOptions:
     values: Mapping[tuple[str, str], str] = field(default_factory=dict)
     notation: Notation = UNDECIDED
     key: str = ""
-    known: tuple[str, ...] = ()
-    later: tuple[str, ...] = ()
+    known: Sequence[str] = ()
+    later: Sequence[str] = ()
+    create_clients: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as JSON, in which a pair of column and text cannot be a key."""
@@ -56,6 +57,7 @@ class ImportOptions:
             "key": self.key,
             "known": [*self.known],
             "later": [*self.later],
+            "create_clients": self.create_clients,
         }
 
     @classmethod
@@ -68,6 +70,7 @@ class ImportOptions:
             saved.get("key", ""),
             tuple(saved.get("known", ())),
             tuple(saved.get("later", ())),
+            saved.get("create_clients", False),
         )
 
 
@@ -89,7 +92,7 @@ class FieldMapping:
 class ImportPreview:
     """What an import will do with a file. `samples` are the first rows, each as texts by field."""
 
-    file: CsvFile
+    file: TableFile
     mappings: tuple[FieldMapping, ...]
     custom_columns: tuple[str, ...]
     key_column: str
@@ -98,8 +101,8 @@ class ImportPreview:
     samples: tuple[dict[str, str], ...]
 
     def describe(self) -> Iterator[str]:
-        """Yield lines that describe the encoding, the source of each field, the custom fields and sample rows."""
-        yield f"{self.file.path.name}: {self.file.encoding}, columns separated by {self.file.dialect}"
+        """Yield lines that describe the file, the source of each field, the custom fields and sample rows."""
+        yield f"{self.file.path.name}: {self.file}"
         for mapping in self.mappings:
             yield f"  {mapping}"
         if self.custom_columns:
@@ -113,7 +116,7 @@ class ImportPreview:
             yield f"  row {number}: {', '.join(f'{name} = {text}' for name, text in sample.items())}"
 
 
-def preview_import(file: CsvFile, options: ImportOptions, table: ImportTable) -> tuple[ImportPreview, RowReader]:
+def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) -> tuple[ImportPreview, RowReader]:
     """Plan the import of `file` into `table` from its first rows, and return the preview with a reader for all rows.
 
     Raises:
@@ -139,8 +142,7 @@ def preview_import(file: CsvFile, options: ImportOptions, table: ImportTable) ->
     reader_args = {"table": table, "source_detail": source, "notation": notation, "values": values}
     trial = RowReader(plan, context, sample, **reader_args)
     samples = read_samples(trial, first_rows)
-    encodings = [file.encoding, *file.other_encodings]
-    encoding_samples = tuple(differing_lines(file.path, encodings, SAMPLE_ROW_COUNT)) if file.other_encodings else ()
+    encoding_samples = tuple(file.encoding_samples(SAMPLE_ROW_COUNT))
     preview = ImportPreview(
         file,
         tuple(field_mappings(plan, trial)),
@@ -162,7 +164,7 @@ def encoding_questions(samples: tuple[dict[str, str], ...]) -> Iterator[Question
         )
 
 
-def read_samples(reader: RowReader, rows: list[CsvRow]) -> tuple[dict[str, str], ...]:
+def read_samples(reader: RowReader, rows: list[TableRow]) -> tuple[dict[str, str], ...]:
     """Read all of `rows`, so that their questions are met, and return the first leads as texts by field."""
     samples = []
     for number, row in enumerate(rows, start=1):

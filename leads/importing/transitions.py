@@ -1,7 +1,7 @@
 """Import a file in one transaction: all rows that can be taken in, or none."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +19,14 @@ from crm.records.base import can_see_everyone
 from crm.runtime.job_queue import enqueue
 from leads.importing.arrival import ArrivalAnswers
 from leads.importing.exceptions import ImportCancelled, QuestionsUnanswered, RowRejected
-from leads.importing.files.reading import CsvFile, open_csv
+from leads.importing.files.opening import open_table
+from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
 from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, open_report
 from leads.importing.rows import RowReader, encode_json
 from leads.importing.staging import STAGING_CHUNK_SIZE, StagingTable
 from leads.importing.tables.base import ImportTable, StagedImport
 from leads.importing.tables.registry import table_named
-from leads.importing.values.parsers import UNDECIDED, Notation
 from leads.models import ImportBatch, ImportedTable, ImportState
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
@@ -43,7 +43,7 @@ class ImportRun:
     and numbers of rows to `count`, which may raise an exception to stop the run. A dry run changes nothing.
     """
 
-    file: CsvFile
+    file: TableFile
     actor: Actor
     batch: ImportBatch
     errors: Path | None = None
@@ -62,30 +62,22 @@ def import_leads(
     *,
     by: Actor | User,
     table: str = ImportedTable.LEADS,
-    column_fields: Mapping[str, str] | None = None,
-    field_templates: Mapping[str, str] | None = None,
-    values: Mapping[tuple[str, str], str] | None = None,
-    notation: Notation = UNDECIDED,
-    key: str = "",
     errors: Path | None = None,
     doubts: Path | None = None,
     encoding: str | None = None,
+    sheet: str = "",
     dry_run: bool = False,
-    known: Iterable[str] = (),
-    later: Iterable[str] = (),
     tell: ProgressCallback = lambda sentence: None,
+    **decisions: Any,
 ) -> ImportOutcome:
-    """Create a record of `table` for every valid row of the CSV file at `path`, in one transaction.
+    """Create a record of `table` for every valid row of the file at `path`, in one transaction.
 
-    The options are those of `ImportOptions`, the files those of `ImportRun`.
+    `decisions` are the fields of `ImportOptions`, the files those of `ImportRun`.
 
-    Raises: as `run_import`; InvalidInput also if the file cannot be read as CSV.
+    Raises: as `run_import`; InvalidInput also if the file cannot be read.
     """
-    actor = Actor.of(by)
-    options = ImportOptions(
-        column_fields or {}, field_templates or {}, values or {}, notation, key, tuple(known), tuple(later)
-    )
-    file = open_csv(path, encoding)
+    actor, options = Actor.of(by), ImportOptions(**decisions)
+    file = open_table(path, encoding=encoding, sheet=sheet)
     batch = ImportBatch(
         state=ImportState.RUNNING,
         table=table,
@@ -113,7 +105,7 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
     arrival = ArrivalAnswers.of(run.table, reader.plan, options.known, options.later)
     check_preview(run, preview, reader, arrival)
     path = run.file.path
-    with open_report(run.file.header, path, run.errors, reader.doubts, run.doubts) as report, all_or_nothing(path):
+    with open_report(run.file, run.errors, reader.doubts, run.doubts) as report, all_or_nothing(path):
         outcome = import_rows(run, reader, preview, report)
         for sentence in arrival.describe():
             run.tell(sentence)
@@ -161,7 +153,7 @@ def import_rows(run: ImportRun, reader: RowReader, preview: ImportPreview, repor
         doubt_counts=reader.doubts.counts,
         first_doubts=reader.doubts.first,
         doubted_texts=reader.doubts.texts,
-        notices=(*reader.rules.notices(), *table.notices(staged)),
+        notices=(*reader.rules.notices(), *table.notices(staged), *run.file.notices()),
         questions=questions,
         preview=preview,
         former_imports=tuple(describe_former(former, run.actor.user)),
@@ -215,6 +207,13 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hash_blocks(blocks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()
+
+
 class ImportProgress:
     """Count the rows read, and report the count from time to time."""
 
@@ -232,7 +231,7 @@ class ImportProgress:
 
 
 def staging_rows(
-    file: CsvFile, reader: RowReader, report: ImportReport, progress: ImportProgress
+    file: TableFile, reader: RowReader, report: ImportReport, progress: ImportProgress
 ) -> Iterator[list[Any]]:
     """Yield each valid row in the format of the staging table, and report the rejected ones."""
     for row in file.rows():
@@ -261,6 +260,7 @@ def insert_new_records(staging: StagingTable, rows: int, run: ImportRun, staged:
         user=actor.user.pk if actor.user else None,
         actor_type=actor.type.value,
         file=batch.file_name,
+        row_word=run.file.row_word,
         metadata=Jsonb({"name": actor.name, **metadata} if actor.name else metadata),
         **table.insert_values(),
     ):

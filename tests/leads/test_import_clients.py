@@ -1,5 +1,7 @@
 """Tests of importing a file of clients."""
 
+from uuid import uuid4
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -98,7 +100,7 @@ def test_importing_clients_needs_its_permissions(vera, max):
 def test_file_becomes_clients_on_the_screen(max):
     visitor = browser(max)
     file = SimpleUploadedFile("book.csv", CLIENTS.encode())
-    visitor.post(reverse("admin:leads_importbatch_changelist"), {"file": file})
+    visitor.post(reverse("admin:leads_importbatch_changelist"), {"file": file, "key": uuid4()})
     batch = ImportBatch.objects.get()
     assert batch.table == "clients", "guessed from the columns"
     pages = {
@@ -126,7 +128,7 @@ def test_chosen_table_needs_new_decisions(max):
     visitor = browser(max)
     visitor.post(
         reverse("admin:leads_importbatch_changelist"),
-        {"file": SimpleUploadedFile("x.csv", b"Name,Stage\nAnn,Active\n")},
+        {"file": SimpleUploadedFile("x.csv", b"Name,Stage\nAnn,Active\n"), "key": uuid4()},
     )
     batch = ImportBatch.objects.get()
     assert batch.table == "leads"

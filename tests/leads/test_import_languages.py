@@ -7,7 +7,7 @@ import pytest
 
 from leads.importing.columns import plan_import
 from leads.importing.drafts import STAGED_LEAD_COLUMNS
-from leads.importing.files.reading import CsvRow
+from leads.importing.files.tables import TableRow
 from leads.importing.rows import RowReader
 from leads.importing.tables.leads import LEADS
 from tests.leads.test_import_rows import CONTEXT
@@ -56,7 +56,7 @@ def read_file(header: str, row: str) -> dict:
     plan = plan_import(names, [cells], LEADS.cell_matcher(CONTEXT), column_fields={}, field_templates={})
     assert plan.unused_columns() == []
     reader = RowReader(plan, CONTEXT, [cells], table=LEADS, source_detail="crm.csv")
-    return dict(zip(STAGED_LEAD_COLUMNS, reader.read_row(1, CsvRow(2, cells)), strict=True))
+    return dict(zip(STAGED_LEAD_COLUMNS, reader.read_row(1, TableRow(2, cells)), strict=True))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

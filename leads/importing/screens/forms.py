@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.core.files.base import ContentFile, File
 
 from leads.importing.columns import ImportPlan
 from leads.importing.files.reading import CsvFile
+from leads.importing.files.sheets import SheetFile
 from leads.importing.preview import ImportOptions
 from leads.importing.tables.base import ImportTable
 from leads.importing.tables.fields import NAME_PARTS
@@ -30,6 +32,7 @@ NOT_ANSWERED, KNOWN, LATER = "", "known", "later"
 # A form has at most 1,000 inputs.
 MAX_MAPPED_COLUMNS = 300
 MAX_PASTED_LENGTH = 1_000_000
+PASTED_NAME = "Pasted rows.csv"
 
 
 def target_choices(table: ImportTable) -> list[tuple[str, Any]]:
@@ -46,10 +49,10 @@ class UploadForm(forms.Form):
     """A file, or rows pasted from a spreadsheet."""
 
     file = forms.FileField(
-        label="CSV file",
+        label="CSV or Excel file",
         required=False,
-        help_text="Any encoding and separator. The first row names the columns.",
-        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
+        help_text="CSV in any encoding, or XLSX. The first row names the columns.",
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx,.xlsm,text/csv"}),
     )
     rows = forms.CharField(
         label="Or paste rows",
@@ -66,6 +69,11 @@ class UploadForm(forms.Form):
         if not self.errors and bool(cleaned.get("file")) == has_rows:
             raise forms.ValidationError("Choose a file or paste rows, one of the two.")
         return cleaned
+
+    def name_and_content(self) -> tuple[str, File]:
+        if file := self.cleaned_data["file"]:
+            return file.name, file
+        return PASTED_NAME, ContentFile(self.cleaned_data["rows"].encode())
 
 
 class ReadingForm(forms.Form):
@@ -98,6 +106,18 @@ class TableForm(forms.Form):
         if guess.reason:
             label = guess.table.name.label
             self.fields["table"].help_text = f"{label}, as it seems from {guess.reason}."
+
+
+class SheetForm(forms.Form):
+    """The sheet of a workbook."""
+
+    sheet = forms.ChoiceField(label="Sheet")
+
+    def __init__(self, *args: Any, file: SheetFile, **kwargs: Any) -> None:
+        super().__init__(*args, initial={"sheet": file.sheet}, **kwargs)
+        self.fields["sheet"].choices = [
+            (name, f"{name} (hidden)" if is_hidden else name) for name, is_hidden in file.sheets
+        ]
 
 
 class ColumnsForm(forms.Form):

@@ -36,9 +36,11 @@ class SkippedRow(Protocol):
     line: int
     # The row as JSON, for the error file.
     cells: str
-    # The same sentence for all rows with this problem, and the sentence that quotes the row.
+    # The same sentence for all rows with this problem.
     kind: str
-    reason: str
+
+    def reason(self, row_word: str) -> str:
+        """Return why the row is set aside; `row_word` is what its file calls a row."""
 
 
 @dataclass(frozen=True)

@@ -67,3 +67,48 @@ CLIENT_SIGNS = frozenset(
     )
 )
 CLIENT_KEYS = to_words(f"{CLIENT_IDS} externalid recordid uniqueid uuid guid id")
+
+# In a file of contacts or policies, the client is another record than the row.
+CLIENT_NAMES = """clientname customername insuredname namedinsured accountname account client customer insured
+    policyholder policyholdername nameofinsured kundenname kunde versicherungsnehmer nomduclient client souscripteur
+    nombredelcliente cliente tomador asegurado nomecliente contraente assicurato klantnaam klant verzekeringnemer
+    nomedocliente segurado klient nazwaklienta ubezpieczony"""
+CLIENT_EMAILS = """clientemail customeremail insuredemail accountemail clientemailaddress emailduclient
+    correodelcliente emailcliente klantemail emailklienta"""
+CLIENT_PHONES = "clientphone customerphone insuredphone accountphone clientphonenumber"
+OTHERS_WORDS = frozenset(to_words(f"{CLIENT_NAMES} {CLIENT_EMAILS} {CLIENT_PHONES}"))
+
+
+def without_clients(names: str) -> str:
+    """Return names of columns without those that name a client."""
+    return " ".join(name for name in names.split() if name not in OTHERS_WORDS)
+
+
+REFERENCED_CLIENT = {
+    "client_key": CLIENT_IDS,
+    "client_email": CLIENT_EMAILS,
+    "client_name": f"{CLIENT_NAMES} {COMPANY}",
+    "client_phone": CLIENT_PHONES,
+}
+CONTACT_SYNONYMS = {
+    **REFERENCED_CLIENT,
+    **{part: without_clients(names) for part, names in PERSON_NAMES.items()},
+    "lead_key": LEAD_IDS,
+    "lead_email": "leademail prospectemail",
+    "lead_name": "leadname prospectname dealname opportunityname",
+    "name": without_clients(NAME),
+    "email": without_clients(EMAIL),
+    "phone": without_clients(PHONE),
+    "title": """title jobtitle position jobposition function titel position funktion stellung berufsbezeichnung poste
+        fonction intitulepuesto cargo puesto qualifica ruolo functie functietitel stanowisko""",
+    "role": "role contactrole buyingrole contacttype rolle rol ruolo rola funcao",
+    "is_primary": """primary isprimary primarycontact maincontact ismain default hauptkontakt hauptansprechpartner
+        principal contactoprincipal contattoprincipale hoofdcontact glownykontakt""",
+    "tags": TAGS,
+    "created_at": FIELD_SYNONYMS["created_at"],
+}
+CONTACT_AMBIGUOUS = {"created_at": AMBIGUOUS_SYNONYMS["created_at"]}
+CONTACT_KEYS = to_words(f"{CONTACT_IDS} externalid recordid uniqueid uuid guid id")
+CONTACT_SIGNS = frozenset(
+    to_words(f"{CONTACT_IDS} {CONTACT_SYNONYMS['title']} contactrole primarycontact isprimary {LEAD_IDS} {CLIENT_IDS}")
+)

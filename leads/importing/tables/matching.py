@@ -38,7 +38,8 @@ MATCH_WITHIN_FILE_SQL = """
                first_value(record_key) OVER same AS first_key
           FROM imported_rows WHERE {filled}
         WINDOW same AS (PARTITION BY {group} ORDER BY number)
-    ) AS imported WHERE number <> first AND (record_key = '' OR first_key = '' OR record_key = first_key)
+    ) AS imported WHERE number <> first AND (record_key = '' OR first_key = ''
+                                                    OR record_key = first_key OR {ignores_key})
 """
 SELECT_PHONE_CANDIDATES_SQL = f"""
     SELECT number, phone_key, existing.id, existing.phone, imported.phone
@@ -92,13 +93,14 @@ class RecordRule:
 
 @dataclass(frozen=True)
 class FileRule:
-    """Rows of the file that share `group` are one record, unless their identifiers differ."""
+    """Rows of the file that share `group` are one record, unless their identifiers differ (and are not ignored)."""
 
     rule: str
     rank: int
     group: str
     shared: str
     filled: str
+    ignores_key: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,10 @@ class DuplicateOfRecord(NamedTuple):
         other = "an earlier row" if self.record_id is None else f"a {self.noun}"
         return f"Duplicate: {other} has the same {RULE_WORDS[self.rule]}."
 
-    @property
-    def reason(self) -> str:
+    def reason(self, row_word: str) -> str:
+        """Return why the row is a duplicate; `row_word` is what its file calls a row."""
         known = f"the {self.noun} {self.record_id}" if self.is_visible else f"a {self.noun} that you may not open"
-        other = f"line {self.first_line}" if self.record_id is None else known
+        other = f"{row_word} {self.first_line}" if self.record_id is None else known
         if self.rule == "file":
             return f"Duplicate: {other} already has this row of the same file."
         return f"Duplicate: {other} already has the {RULE_WORDS[self.rule]} {self.shared}."

@@ -19,7 +19,7 @@ INSERT_ACTIVITY_SQL = """
 INSERT_IMPORTED_SQL = """
     INSERT INTO imported_records (record_id, record_type, batch_id) SELECT id, '{label}', %(batch)s {rows}
 """
-FILE_AND_LINE_SQL = "format('Imported from %%s, line %%s', %(file)s::text, line)"
+FILE_AND_LINE_SQL = "format('Imported from %%s, %%s %%s', %(file)s::text, %(row_word)s::text, line)"
 
 
 def insert_records(model: type[models.Model], columns: Iterable[str], values: Mapping[str, str]) -> str:

@@ -45,13 +45,15 @@ OBSTACLE_SQL = "SELECT id FROM {table} WHERE id = ANY(%(records)s) AND ({conditi
 class UndoRule:
     """Which records of `model` an import made, and what shows that people have worked on them.
 
-    `made_by_program` are relations whose rows are no work. `side` says on which side of the activity log the record
+    `made_by_program` are relations whose rows are no work, `own_rows` those with one row of the import, which has the
+    key of the record. `side` says on which side of the activity log the record
     stands: about its own timeline, or as the target on that of another record.
     """
 
     model: type[models.Model]
     made: str = MADE_BY_IMPORT_SQL
     made_by_program: frozenset[str] = frozenset({"events"})
+    own_rows: frozenset[str] = frozenset()
     side: str = "about"
 
     @property
@@ -67,7 +69,8 @@ class UndoRule:
                 other = connection.ops.quote_name(relation.related_model._meta.db_table)
                 column = connection.ops.quote_name(relation.field.column)
                 noun = str(relation.related_model._meta.verbose_name)
-                yield noun, f"EXISTS (SELECT FROM {other} AS other WHERE other.{column} = {table}.id)"
+                own = f"AND other.id <> {table}.id" if relation.get_accessor_name() in self.own_rows else ""
+                yield noun, f"EXISTS (SELECT FROM {other} AS other WHERE other.{column} = {table}.id {own})"
 
 
 def delete_unused(cursor: CursorWrapper, rule: UndoRule, batch: ImportBatch) -> int:
