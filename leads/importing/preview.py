@@ -140,6 +140,7 @@ def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) 
     check_values(plan, values, context, table)
     source, notation = printable_file_name(file.path.name), options.notation
     reader_args = {"table": table, "source_detail": source, "notation": notation, "values": values}
+    reader_args["creates_clients"] = options.create_clients
     trial = RowReader(plan, context, sample, **reader_args)
     samples = read_samples(trial, first_rows)
     encoding_samples = tuple(file.encoding_samples(SAMPLE_ROW_COUNT))

@@ -14,7 +14,7 @@ from leads.importing.columns import ERROR_COLUMNS
 from leads.importing.exceptions import Question, RowRejected
 from leads.importing.files.tables import TableFile, TableRow
 from leads.importing.preview import ImportPreview
-from leads.importing.rows import Doubts
+from leads.importing.questions import Doubts
 from leads.importing.tables.base import SkippedRow
 
 MAX_QUOTED_REASONS, MAX_EXAMPLES, MAX_LISTED_KINDS = 10, 100, 50

@@ -5,8 +5,7 @@ the report says so. Nothing of a row is dropped.
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -25,7 +24,7 @@ from leads.importing.columns import (
 from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.exceptions import AmbiguousCell, InvalidCell, RowRejected
 from leads.importing.files.tables import FORBIDDEN_CHARACTERS, TableRow, make_column_names
-from leads.importing.questions import OpenQuestions
+from leads.importing.questions import Doubts, OpenQuestions, quote_cell
 from leads.importing.tables.base import ImportTable
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
 from leads.importing.values.stages import Renamed
@@ -41,15 +40,8 @@ EXACT_NUMBER_PATTERN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{0,14}[1-9])?"
 MAX_EXACT_DIGITS = 15
 # A doubt about these fields does not stop an import: the text is kept.
 UNASKED_FIELDS = frozenset({"created_at"})
-MAX_QUOTED_CHARACTERS = 60
-MAX_QUOTED_DOUBTS, MAX_DOUBTED_TEXTS = 10, 500
 
 TextSource = Callable[[list[str], int], str]
-
-
-def quote_cell(label: str, text: str, why: str) -> str:
-    excerpt = text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}…"
-    return f"{label} “{excerpt}” {why}."
 
 
 class FieldStep(NamedTuple):
@@ -71,29 +63,6 @@ class FieldStep(NamedTuple):
     is_free_text: bool
 
 
-class Doubts:
-    """The cells that did not fit their field and are kept as text: counted by kind, the first ones quoted."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.first: list[str] = []
-        # The first different texts, by the name of their column, so that a person can choose a value for each.
-        self.texts: Counter[tuple[str, str]] = Counter()
-        # Takes each doubt as a row of a file: line, column, text, reason.
-        self.write_row: Callable[[Sequence[Any]], Any] | None = None
-        # Names the place of a line, as the file does.
-        self.place: Callable[[int], str] = "line {}".format
-
-    def add(self, line: int, label: str, text: str, why: str) -> None:
-        if self.write_row:
-            self.write_row([line, label, text, why])
-        self.counts[f"{label} {why}."] += 1
-        if (label, text) in self.texts or len(self.texts) < MAX_DOUBTED_TEXTS:
-            self.texts[label, text] += 1
-        if len(self.first) < MAX_QUOTED_DOUBTS:
-            self.first.append(f"{self.place(line)}: {quote_cell(label, text, why)}")
-
-
 class RowReader:
     """Convert the rows of one file into records of `table` according to an import plan."""
 
@@ -107,8 +76,9 @@ class RowReader:
         source_detail: str,
         notation: Notation = UNDECIDED,
         values: dict[int, dict[str, str]] | None = None,
+        creates_clients: bool = False,
     ) -> None:
-        self.context, self.table = context, table
+        self.context, self.table, self.creates_clients = context, table, creates_clients
         self.plan, self.header = plan, plan.header
         self.rules, self.doubts, self.questions = table.make_rules(plan, context), Doubts(), OpenQuestions()
         self.steps = StepBuilder(table, plan, context, sample, notation, values or {}).steps()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
@@ -132,7 +133,7 @@ def import_rows(run: ImportRun, reader: RowReader, preview: ImportPreview, repor
     former, table = former_imports(run), run.table
     with connection.cursor() as cursor:
         staging, progress = StagingTable(cursor, table), ImportProgress(run)
-        staged = StagedImport(cursor, run.batch, run.actor, reader.plan, reader.context.phone_region, former=former)
+        staged = stage_import(cursor, run, reader, former)
         staging.copy(staging_rows(run.file, reader, report, progress))
         questions = tuple({*preview.questions, *reader.questions})
         if questions and not run.dry_run:
@@ -153,13 +154,27 @@ def import_rows(run: ImportRun, reader: RowReader, preview: ImportPreview, repor
         doubt_counts=reader.doubts.counts,
         first_doubts=reader.doubts.first,
         doubted_texts=reader.doubts.texts,
-        notices=(*reader.rules.notices(), *table.notices(staged), *run.file.notices()),
+        notices=(*reader.rules.notices(), *table.notices(), *run.file.notices()),
         questions=questions,
         preview=preview,
         former_imports=tuple(describe_former(former, run.actor.user)),
         new_examples=examples,
         duplicate_examples=report.duplicate_examples,
         rejected_examples=report.rejected_examples,
+    )
+
+
+def stage_import(cursor: CursorWrapper, run: ImportRun, reader: RowReader, former: list[ImportBatch]) -> StagedImport:
+    """Return what the table of an import needs to know of it."""
+    return StagedImport(
+        cursor,
+        run.batch,
+        run.actor,
+        reader.plan,
+        reader.context.phone_region,
+        reader.doubts,
+        creates_clients=reader.creates_clients,
+        former=former,
     )
 
 

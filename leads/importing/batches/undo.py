@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
 from django.db import connection, models, transaction
 
 from crm.exceptions import IllegalTransition
@@ -57,18 +58,30 @@ def undo_import(batch: ImportBatch) -> int:
     table = table_named(batch.table)
     with connection.cursor() as cursor:
         deleted = table.undo(cursor, batch)
-    left = table.records_of(batch)
-    examples = list(left.order_by("id").values_list("pk", flat=True)[:MAX_KEPT_EXAMPLES])
-    obstacles = find_obstacles(table.undo_rules[0], examples)
-    outcome = {**batch.outcome, "kept": {str(pk): obstacles[pk] for pk in examples}}
-    move(batch, ImportState.UNDONE, [ImportState.UNDOING], record_count=left.count(), outcome=outcome)
+    kept, count = {}, 0
+    for rule in table.undo_rules:
+        left = table.records_of(batch, rule.model)
+        examples = list(left.order_by("id").values_list("pk", flat=True)[:MAX_KEPT_EXAMPLES])
+        count += left.count()
+        if examples:
+            obstacles = find_obstacles(rule, examples)
+            kept[rule.model._meta.label_lower] = {str(pk): obstacles[pk] for pk in examples}
+    move(
+        batch,
+        ImportState.UNDONE,
+        [ImportState.UNDOING],
+        record_count=count,
+        outcome={**batch.outcome, "kept": kept},
+    )
     return deleted
 
 
 def kept_records(batch: ImportBatch, user: Any) -> list[KeptRecord]:
     """Return the first records that an undoing left, as far as `user` may see them."""
-    kept, model = batch.outcome.get("kept"), table_named(batch.table).model
-    if not kept or not user.has_perm(permission_name(model, "view")):
-        return []
-    visible = model.everything.visible_to(user).filter(pk__in=list(kept)).order_by("id")
-    return [KeptRecord(row, ", ".join(kept[str(row.pk)])) for row in visible]
+    kept = []
+    for label, obstacles in batch.outcome.get("kept", {}).items():
+        model = apps.get_model(label)
+        if user.has_perm(permission_name(model, "view")):
+            visible = model.everything.visible_to(user).filter(pk__in=list(obstacles)).order_by("id")
+            kept += [KeptRecord(row, ", ".join(obstacles[str(row.pk)])) for row in visible]
+    return kept

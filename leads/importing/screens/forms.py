@@ -120,6 +120,16 @@ class SheetForm(forms.Form):
         ]
 
 
+def create_clients_field(options: ImportOptions) -> forms.BooleanField:
+    """Return the question whether clients that rows name are made with them."""
+    return forms.BooleanField(
+        label="Create clients that do not exist",
+        required=False,
+        initial=options.create_clients,
+        help_text="From the name of the client in the row. Without it, such rows are refused.",
+    )
+
+
 class ColumnsForm(forms.Form):
     """The field of each column, and whether the column was known when the lead arrived."""
 
@@ -156,6 +166,8 @@ class ColumnsForm(forms.Form):
                 )
         self.fields["key"].choices = [("", "Found by the program"), *((name, name) for name in self.header)]
         self.fields["key"].initial = options.key
+        if table.can_create_clients:
+            self.fields["create_clients"] = create_clients_field(options)
         for name, label in self.templates.items():
             self.fields[f"all_{name}"] = forms.CharField(
                 label=f"{label} of every {table.fields.noun}",
@@ -186,6 +198,7 @@ class ColumnsForm(forms.Form):
             data["key"],
             tuple(name for name, answer in arrivals.items() if answer == KNOWN),
             tuple(name for name, answer in arrivals.items() if answer == LATER),
+            data.get("create_clients", False),
         )
 
 

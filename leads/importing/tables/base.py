@@ -14,6 +14,7 @@ from crm.records.activity import Actor
 from leads.importing.cells import CellParser
 from leads.importing.columns import CellsMatchField, ImportPlan
 from leads.importing.drafts import RowDraft
+from leads.importing.questions import Doubts
 from leads.importing.tables.fields import TableFields
 from leads.importing.tables.undo import UndoRule, delete_unused
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, can_parse
@@ -52,6 +53,7 @@ class StagedImport:
     actor: Actor
     plan: ImportPlan
     phone_region: str
+    doubts: Doubts
     creates_clients: bool = False
     # Earlier imports of the same file.
     former: list[ImportBatch] = field(default_factory=list)
@@ -164,14 +166,14 @@ class ImportTable(ABC):
     def duplicate_rows(self, user: User | None) -> Iterator[SkippedRow]:
         """Yield the duplicates in the order of the file, as far as `user` may know them."""
 
-    def notices(self, staged: StagedImport) -> tuple[str, ...]:
+    def notices(self) -> tuple[str, ...]:
         """Return sentences about what the import makes beside the records."""
         return ()
 
-    def records_of(self, batch: ImportBatch) -> models.QuerySet:
-        """Return the records of `batch` that are left, deleted ones too."""
-        made = ImportedRecord.objects.filter(batch=batch, record_type=self.model._meta.label_lower)
-        return self.model._base_manager.filter(pk__in=made.values("record_id"))
+    def records_of(self, batch: ImportBatch, model: type[models.Model]) -> models.QuerySet:
+        """Return the records of `model` that `batch` made and that are left, deleted ones too."""
+        made = ImportedRecord.objects.filter(batch=batch, record_type=model._meta.label_lower)
+        return model._base_manager.filter(pk__in=made.values("record_id"))
 
     def insert_values(self) -> dict[str, Any]:
         """Return the parameters that the statements of this table need beside the shared ones."""
@@ -189,4 +191,4 @@ def default_value(model: type[models.Model], name: str) -> Any:
         value = column.get_default()
         return getattr(value, "value", value)
     # The moment of the import, which the database knows.
-    return None if column.null or name == "created_at" else ""
+    return None if column.null or column.is_relation or name == "created_at" else ""

@@ -100,17 +100,17 @@ class ClientRules:
         return ()
 
 
-def name_by_company(draft: RowDraft, name_label: str, company_label: str) -> None:
+def name_by_company(draft: RowDraft, name_label: str, company_label: str, field: str = "name") -> None:
     """Name the client by its company, unless the row says that it is a person. The other name is kept as text."""
-    company, name = draft.get("company_name"), draft.get("name")
+    company, name = draft.get("company_name"), draft.get(field)
     if not company:
         return
     if draft.get("client_type") == ClientType.INDIVIDUAL and name:
         draft.keep_text("company_name", company_label, company)
         return
     if name and name != company:
-        draft.keep_text("name", name_label, name)
-    draft.set("name", company)
+        draft.keep_text(field, name_label, name)
+    draft.set(field, company)
     draft.set("client_type", ClientType.BUSINESS.value)
 
 

@@ -112,3 +112,56 @@ CONTACT_KEYS = to_words(f"{CONTACT_IDS} externalid recordid uniqueid uuid guid i
 CONTACT_SIGNS = frozenset(
     to_words(f"{CONTACT_IDS} {CONTACT_SYNONYMS['title']} contactrole primarycontact isprimary {LEAD_IDS} {CLIENT_IDS}")
 )
+
+POLICY_SYNONYMS = {
+    "previous_number": """previouspolicynumber priorpolicynumber previouspolicy priorpolicy renewalof renewedfrom
+        expiringpolicynumber expiringpolicy oldpolicynumber replacespolicy vorvertrag vorgangerpolice vorherigepolice
+        policeprecedente numerodepoliceprecedente polizaanterior numerodepolizaanterior polizzaprecedente vorigepolis
+        apoliceanterior poprzedniapolisa""",
+    "policy_number": """policynumber policyno policynum policy number contractnumber policyref policenumber
+        versicherungsnummer policennummer vertragsnummer versicherungsscheinnummer policenummer numerodepolice
+        numeropolice numerodecontrat numerodepoliza numeropoliza poliza numeropolizza numerodipolizza polisnummer
+        numerodaapolice apolice numerpolisy polisa""",
+    **REFERENCED_CLIENT,
+    **PERSON_NAMES,
+    "client_email": f"{CLIENT_EMAILS} {EMAIL}",
+    "client_phone": f"{CLIENT_PHONES} {PHONE}",
+    "client_name": f"{CLIENT_NAMES} {without_clients(NAME)}",
+    "company_name": COMPANY,
+    "insurance_type": f"{LINE} policytypename linename",
+    "carrier": """carrier carriername insurer insurancecompany company issuingcompany writingcompany underwriter
+        companycode versicherer versicherungsgesellschaft gesellschaft assureur compagnie compagniedassurance
+        aseguradora compania compagnia compagniaassicurativa verzekeraar maatschappij seguradora ubezpieczyciel
+        towarzystwo""",
+    "status": "policystatus status state policystate vertragsstatus statut estado stato situacao stan statuspolisy",
+    "premium": """premium writtenpremium annualpremium totalpremium policypremium annualizedpremium termpremium amount
+        pramie beitrag jahrespramie jahresbeitrag bruttobeitrag prime primeannuelle cotisation prima primaanual
+        primatotal
+        premio premioannuo premie jaarpremie premioanual skladka skladkaroczna""",
+    "billing_period": """billingperiod billingfrequency paymentfrequency paymentplan payplan billing billingplan
+        frequency premiumfrequency zahlungsweise zahlweise zahlungsrhythmus fractionnement periodicite periodicidad
+        formadepago frazionamento betaaltermijn periodicidade czestotliwosc""",
+    "effective_on": """effectiveon effectivedate effective eff effdate startdate start policyeffectivedate
+        inceptiondate inception termeffectivedate from policystart begindate beginn versicherungsbeginn vertragsbeginn
+        datedeffet debut datedebut fechadeefecto fechadeinicio inicio vigenciadesde dataeffetto decorrenza
+        ingangsdatum iniciodevigencia datainicio datarozpoczecia""",
+    "expires_on": """expireson expirationdate expiration expirydate expiry exp expdate enddate end
+        policyexpirationdate termexpirationdate renewaldate to policyend ablauf ablaufdatum versicherungsende
+        vertragsende echeance dateecheance dateecheanceprincipale fin fechadevencimiento vencimiento fechafin
+        vigenciahasta datascadenza scadenza vervaldatum einddatum fimdevigencia datafim datazakonczenia""",
+    "cancelled_on": """cancelledon canceldate cancellationdate canceleddate cancelleddate dateofcancellation
+        terminationdate stornodatum kundigungsdatum dateresiliation fechadecancelacion datadisdetta opzegdatum
+        datadecancelamento""",
+    "cancellation_reason": """cancellationreason cancelreason reasonforcancellation stornogrund kundigungsgrund
+        motifresiliation motivodecancelacion motivodisdetta opzegreden""",
+}
+POLICY_AMBIGUOUS: dict[str, str] = {}
+POLICY_KEYS = to_words("policyid externalid recordid uniqueid uuid guid")
+POLICY_SIGNS = frozenset(
+    to_words(
+        " ".join(
+            POLICY_SYNONYMS[name]
+            for name in ("previous_number", "policy_number", "carrier", "effective_on", "expires_on", "billing_period")
+        )
+    )
+) - frozenset(to_words("company number start end from to state"))

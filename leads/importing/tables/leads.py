@@ -116,7 +116,7 @@ class LeadTable(ImportTable):
     def insert_values(self) -> dict[str, Any]:
         return {"weights": Jsonb(ScoringPolicy.objects.active().weights)}
 
-    def records_of(self, batch: ImportBatch) -> models.QuerySet:
+    def records_of(self, batch: ImportBatch, model: type[models.Model]) -> models.QuerySet:
         return Lead.everything.filter(import_batch=batch)
 
 

@@ -20,7 +20,7 @@ CREATE_MATCHES_SQL = """
 """
 MATCH_RECORDS_SQL = """
     INSERT INTO imported_matches
-    SELECT number, {rank}, '{rule}', {shared}, existing.id, NULL
+    SELECT imported.number, {rank}, '{rule}', {shared}, existing.id, NULL
       FROM imported_rows AS imported JOIN {table} AS existing ON {same}
      WHERE existing.deleted_at IS NULL AND {filled}
 """

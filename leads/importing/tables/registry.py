@@ -3,9 +3,11 @@
 from crm.models import User
 from leads.importing.tables.base import ImportTable
 from leads.importing.tables.clients import CLIENTS
+from leads.importing.tables.contacts import CONTACTS
 from leads.importing.tables.leads import LEADS
+from leads.importing.tables.policies import POLICIES
 
-TABLES: dict[str, ImportTable] = {table.name.value: table for table in (LEADS, CLIENTS)}
+TABLES: dict[str, ImportTable] = {table.name.value: table for table in (LEADS, CLIENTS, CONTACTS, POLICIES)}
 
 
 def table_named(name: str) -> ImportTable:

@@ -13,6 +13,8 @@ from uuid import UUID
 from django.db import connection, models
 from django.db.backends.utils import CursorWrapper
 
+from crm.models import ActivityLog
+from crm.records.references import allow_changes
 from leads.models import ImportBatch
 
 # The line of the import itself has the ID of the record.
@@ -31,12 +33,22 @@ DELETE_SQL = """
     DELETE FROM {table} USING undone_records AS undone
      WHERE {table}.id = undone.id AND {table}.updated_at = undone.updated_at
 """
+KEEP_REFERENCED_SQL = """
+    DELETE FROM undone_records AS undone WHERE EXISTS (
+        SELECT FROM {table} AS other WHERE other.{column} = undone.id
+           AND NOT EXISTS (SELECT FROM undone_records AS deleted WHERE deleted.id = other.id))
+"""
 MADE_BY_IMPORT_SQL = """
     {table}.id IN (SELECT record_id FROM imported_records WHERE batch_id = %(batch)s AND record_type = '{label}')
 """
 FORGET_SQL = """
     DELETE FROM imported_records USING undone_records AS undone
      WHERE record_id = undone.id AND NOT EXISTS (SELECT FROM {table} WHERE {table}.id = undone.id)
+"""
+# On the timeline of another record, the line of a record that is gone would stay.
+FORGET_LINES_SQL = """
+    DELETE FROM activity_logs USING undone_records AS undone
+     WHERE activity_logs.id = undone.id AND NOT EXISTS (SELECT FROM {table} WHERE {table}.id = undone.id)
 """
 OBSTACLE_SQL = "SELECT id FROM {table} WHERE id = ANY(%(records)s) AND ({condition})"
 
@@ -60,17 +72,23 @@ class UndoRule:
     def names(self) -> dict[str, str]:
         return {"table": self.model._meta.db_table, "label": self.model._meta.label_lower, "side": self.side}
 
+    def relations(self, *, to_self: bool) -> Iterator[models.ForeignObjectRel]:
+        """Yield the relations whose rows are work, within the table or from other tables."""
+        for relation in self.model._meta.related_objects:
+            is_work = relation.get_accessor_name() not in self.made_by_program and relation.field.concrete
+            if is_work and (relation.related_model is self.model) == to_self:
+                yield relation
+
     def obstacles(self) -> Iterator[tuple[str, str]]:
         """Yield what shows that a record was worked on: words and condition."""
         table = self.names["table"]
         yield "later work on it", WORKED_ON_SQL.format(**self.names)
-        for relation in self.model._meta.related_objects:
-            if relation.get_accessor_name() not in self.made_by_program and relation.field.concrete:
-                other = connection.ops.quote_name(relation.related_model._meta.db_table)
-                column = connection.ops.quote_name(relation.field.column)
-                noun = str(relation.related_model._meta.verbose_name)
-                own = f"AND other.id <> {table}.id" if relation.get_accessor_name() in self.own_rows else ""
-                yield noun, f"EXISTS (SELECT FROM {other} AS other WHERE other.{column} = {table}.id {own})"
+        for relation in self.relations(to_self=False):
+            other = connection.ops.quote_name(relation.related_model._meta.db_table)
+            column = connection.ops.quote_name(relation.field.column)
+            noun = str(relation.related_model._meta.verbose_name)
+            own = f"AND other.id <> {table}.id" if relation.get_accessor_name() in self.own_rows else ""
+            yield noun, f"EXISTS (SELECT FROM {other} AS other WHERE other.{column} = {table}.id {own})"
 
 
 def delete_unused(cursor: CursorWrapper, rule: UndoRule, batch: ImportBatch) -> int:
@@ -80,11 +98,25 @@ def delete_unused(cursor: CursorWrapper, rule: UndoRule, batch: ImportBatch) -> 
     made = rule.made.format(**rule.names)
     statement = COLLECT_SQL.format(made=made, worked_on=worked_on, **rule.names)
     cursor.execute(statement, {"batch": batch.pk})
+    keep_referenced(cursor, rule)
     cursor.execute(DELETE_SQL.format(**rule.names))
     deleted = cursor.rowcount
+    if rule.side == "target":
+        with allow_changes({ActivityLog}):
+            cursor.execute(FORGET_LINES_SQL.format(**rule.names))
     if rule.made == MADE_BY_IMPORT_SQL:
         cursor.execute(FORGET_SQL.format(**rule.names))
     return deleted
+
+
+def keep_referenced(cursor: CursorWrapper, rule: UndoRule) -> None:
+    """Keep the records to which another record of the table refers that stays: the policy before a kept renewal."""
+    for relation in rule.relations(to_self=True):
+        column = connection.ops.quote_name(relation.field.column)
+        statement = KEEP_REFERENCED_SQL.format(column=column, **rule.names)
+        cursor.execute(statement)
+        while cursor.rowcount:
+            cursor.execute(statement)
 
 
 def find_obstacles(rule: UndoRule, records: list[UUID]) -> dict[UUID, list[str]]:
@@ -97,4 +129,4 @@ def find_obstacles(rule: UndoRule, records: list[UUID]) -> dict[UUID, list[str]]
             for (pk,) in cursor.fetchall():
                 if words not in found[pk]:
                     found[pk].append(words)
-    return found
+    return {pk: obstacles or [f"{rule.model._meta.verbose_name} that stays"] for pk, obstacles in found.items()}
