@@ -53,6 +53,7 @@ class ActivityFilter(django_filters.FilterSet):
     who = django_filters.ChoiceFilter(method="filter_actor", label="Who", choices=owner_choices)
     kind = django_filters.ChoiceFilter(field_name="actor_type", choices=ActorType.choices, label="Actor type")
     verb = django_filters.CharFilter(label="Verb", max_length=60)
+    import_batch = import_filter()
 
     class Meta:
         model = ActivityLog

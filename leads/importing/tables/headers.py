@@ -165,3 +165,37 @@ POLICY_SIGNS = frozenset(
         )
     )
 ) - frozenset(to_words("company number start end from to state"))
+
+NOTE_SYNONYMS = {
+    "summary": f"""{NOTES} notetext notebody body text content details activitynotes activitydescription fullcomments
+        callnotes texte contenu contenuto tekst inhalt""",
+    "subject": "subject title activitysubject betreff objet asunto oggetto onderwerp assunto temat",
+    "occurred_at": f"""date activitydate notedate loggedat activityat occurredat datetime completedat completeddate
+        duedate startdate when timestamp calldate meetingdate datum data fecha dataattivita
+        {FIELD_SYNONYMS["created_at"]}
+        {AMBIGUOUS_SYNONYMS["created_at"]}""",
+    "author": f"""author writtenby createdby loggedby enteredby by user username noteauthor autor verfasser erstelltvon
+        auteur creepar creadopor creatoda gemaaktdoor criadopor utworzonyprzez {OWNER} owner activityowner""",
+    "kind": """kind type activitytype notetype category activity art typ aktivitat typedactivite tipo tipodeactividad
+        soort""",
+    "client_key": CLIENT_IDS,
+    "client_email": CLIENT_EMAILS,
+    "client_name": f"{CLIENT_NAMES} {COMPANY}",
+    "lead_key": LEAD_IDS,
+    "lead_email": "leademail prospectemail",
+    "lead_name": "leadname prospectname dealname opportunityname",
+    "contact_key": CONTACT_IDS,
+    "contact_email": "contactemail personemail",
+    "contact_name": "contactname personname contactfullname",
+    "email": without_clients(EMAIL),
+    "name": f"{without_clients(NAME)} regarding relatedto about record",
+}
+NOTE_AMBIGUOUS: dict[str, str] = {}
+NOTE_KEYS = to_words("noteid activityid taskid eventid callid externalid recordid uniqueid uuid guid id")
+NOTE_SIGNS = frozenset(
+    to_words(
+        """activitydate notedate activitytype notetype loggedby createdby author writtenby noteid activityid notetext
+        notebody subject callnotes activitynotes verfasser erstelltvon betreff auteur autor regarding relatedto
+        activitysubject calldate meetingdate activityowner noteauthor"""
+    )
+)

@@ -22,7 +22,7 @@ MATCH_RECORDS_SQL = """
     INSERT INTO imported_matches
     SELECT imported.number, {rank}, '{rule}', {shared}, existing.id, NULL
       FROM imported_rows AS imported JOIN {table} AS existing ON {same}
-     WHERE existing.deleted_at IS NULL AND {filled}
+     WHERE {live} AND {filled}
 """
 # The key is that of the file; a guessed one needs the same name too, because identifiers repeat between systems.
 KEY_SQL = """existing.custom_fields @> jsonb_build_object(%(key)s::text, imported.custom_fields -> %(key)s)
@@ -54,7 +54,7 @@ MATCH_FORMER_ROWS_SQL = """
     SELECT imported.number, 0, 'file', '', made.record_id, NULL
       FROM imported_records AS made JOIN activity_logs AS log ON log.id = made.record_id
       JOIN imported_rows AS imported ON imported.line = (log.metadata ->> 'line')::bigint
-      JOIN {table} AS existing ON existing.id = made.record_id {live}
+      JOIN {table} AS existing ON existing.id = made.record_id AND {live}
      WHERE made.batch_id = ANY(%(former)s) AND made.record_type = '{label}'
 """
 CREATE_DUPLICATES_SQL = """
@@ -112,6 +112,7 @@ class DuplicateRules:
     file: Sequence[FileRule]
     phone: str = ""
     has_key: bool = True
+    live: str = "existing.deleted_at IS NULL"
 
 
 class DuplicateOfRecord(NamedTuple):
@@ -152,7 +153,7 @@ def find_record_duplicates(staged: StagedImport, rules: DuplicateRules) -> int:
     keys = (RecordRule("key", 1, KEY_SQL, "record_key", "record_key <> ''"),) if rules.has_key and staged.key else ()
     for rule in (*keys, *rules.records):
         names = {"rank": rule.rank, "rule": rule.rule, "same": rule.same, "shared": rule.shared, "filled": rule.filled}
-        cursor.execute(MATCH_RECORDS_SQL.format(table=table, **names), parameters)
+        cursor.execute(MATCH_RECORDS_SQL.format(table=table, live=rules.live, **names), parameters)
     if rules.phone:
         match_phones(staged, rules, parameters)
     match_former_rows(staged, rules)
@@ -167,9 +168,7 @@ def match_former_rows(staged: StagedImport, rules: DuplicateRules) -> None:
     """Find the records that the same rows of an earlier import of the file made."""
     if staged.former:
         meta = rules.model._meta
-        is_record = any(field.name == "deleted_at" for field in meta.fields)
-        live = "AND existing.deleted_at IS NULL" if is_record else ""
-        statement = MATCH_FORMER_ROWS_SQL.format(table=meta.db_table, label=meta.label_lower, live=live)
+        statement = MATCH_FORMER_ROWS_SQL.format(table=meta.db_table, label=meta.label_lower, live=rules.live)
         staged.cursor.execute(statement, {"former": [batch.pk for batch in staged.former]})
 
 

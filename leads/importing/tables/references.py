@@ -56,9 +56,9 @@ SET_REFERENCE_SQL = """
     UPDATE imported_rows AS imported SET {name}_id = best.record_id
       FROM best WHERE imported.number = best.number AND records = 1
 """
-MISSING_SQL = """
-    imported.{name}_id IS NULL AND concat({name}_key, {name}_email, {name}_name) <> ''
-    AND NOT EXISTS (SELECT FROM imported_refusals AS refusal WHERE refusal.number = imported.number)
+UNREFUSED_SQL = "NOT EXISTS (SELECT FROM imported_refusals AS refusal WHERE refusal.number = imported.number)"
+MISSING_SQL = f"""
+    imported.{{name}}_id IS NULL AND concat({{name}}_key, {{name}}_email, {{name}}_name) <> '' AND {UNREFUSED_SQL}
 """
 REFUSE_MISSING_SQL = """
     INSERT INTO imported_refusals
@@ -82,7 +82,8 @@ IDENTITY_SQL = """
          ELSE 'name ' || lower(client_name) END
 """
 SELECT_REFUSALS_SQL = """
-    SELECT line, kind, reason, cells FROM imported_refusals JOIN imported_rows USING (number) ORDER BY number
+    SELECT line, refusal.kind, refusal.reason, cells
+      FROM imported_refusals AS refusal JOIN imported_rows USING (number) ORDER BY number
 """
 REMOVE_REFUSED_SQL = """
     DELETE FROM imported_rows USING imported_refusals AS refusal WHERE imported_rows.number = refusal.number
@@ -154,8 +155,13 @@ class UnresolvedRow(NamedTuple):
         return self.why
 
 
-def resolve_references(staged: StagedImport, references: Sequence[Reference]) -> Iterator[UnresolvedRow]:
-    """Find the records of `references`; yield and remove the rows that lack one of those they name."""
+def resolve_references(
+    staged: StagedImport, references: Sequence[Reference], *, is_one_enough: bool = False
+) -> Iterator[UnresolvedRow]:
+    """Find the records of `references`; yield and remove the rows that lack one of those they name.
+
+    With `is_one_enough`, a row needs one record of any table.
+    """
     staged.cursor.execute(DROP_TABLES_SQL)
     staged.cursor.execute(CREATE_TABLES_SQL)
     for reference in references:
@@ -165,8 +171,20 @@ def resolve_references(staged: StagedImport, references: Sequence[Reference]) ->
         missing = MISSING_SQL.format(**names)
         if reference is CLIENT and staged.creates_clients:
             collect_clients(staged, missing)
-        staged.cursor.execute(REFUSE_MISSING_SQL.format(quoted=reference.quoted, missing=missing, **names))
+        if not is_one_enough:
+            staged.cursor.execute(REFUSE_MISSING_SQL.format(quoted=reference.quoted, missing=missing, **names))
+    if is_one_enough:
+        refuse_without_any(staged, references)
     yield from remove_refused(staged)
+
+
+def refuse_without_any(staged: StagedImport, references: Sequence[Reference]) -> None:
+    """Refuse the rows that none of `references` has found a record for."""
+    *first, last = (reference.name for reference in references)
+    missing = " AND ".join(f"imported.{reference.name}_id IS NULL" for reference in references)
+    quoted = f"coalesce({', '.join(reference.quoted for reference in references)})"
+    noun = f"{', '.join(first)} or {last}" if first else last
+    staged.cursor.execute(REFUSE_MISSING_SQL.format(noun=noun, quoted=quoted, missing=f"{missing} AND {UNREFUSED_SQL}"))
 
 
 def remove_refused(staged: StagedImport) -> Iterator[UnresolvedRow]:

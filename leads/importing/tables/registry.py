@@ -5,9 +5,10 @@ from leads.importing.tables.base import ImportTable
 from leads.importing.tables.clients import CLIENTS
 from leads.importing.tables.contacts import CONTACTS
 from leads.importing.tables.leads import LEADS
+from leads.importing.tables.notes import NOTES
 from leads.importing.tables.policies import POLICIES
 
-TABLES: dict[str, ImportTable] = {table.name.value: table for table in (LEADS, CLIENTS, CONTACTS, POLICIES)}
+TABLES: dict[str, ImportTable] = {table.name.value: table for table in (LEADS, CLIENTS, CONTACTS, POLICIES, NOTES)}
 
 
 def table_named(name: str) -> ImportTable:
