@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from crm.exceptions import InvalidInput
+from leads.importing.exceptions import InvalidImport
 from leads.importing.synonyms import (
     AMBIGUOUS_SYNONYMS,
     BARE_NAMES,
@@ -122,13 +123,19 @@ def plan_import(
         column_index(key, header) if key else find_key(header),
         bool(key),
     )
-    if IDENTIFYING_FIELDS.isdisjoint({*plan.columns, *field_templates}):
-        raise InvalidInput(
-            "No column holds the name of a person, a company, an email address or a phone number. Choose one with "
-            "--map, or build names with --set, for example "
-            f"--set contact_name='Applicant {{row}}'. The columns are: {', '.join(header)}."
-        )
+    check_identifies(plan)
     return plan
+
+
+def check_identifies(plan: ImportPlan) -> None:
+    """Refuse a plan in which nothing names or reaches a person."""
+    if IDENTIFYING_FIELDS.isdisjoint({*plan.columns, *plan.templates}):
+        columns = f"The columns are: {', '.join(plan.header)}."
+        raise InvalidImport(
+            "No column holds the name of a person, a company, an email address or a phone number.",
+            screen=f"Choose the field of one, or enter a name for every lead, such as Applicant {{row}}. {columns}",
+            command=f"Choose one with --map, or build names: --set contact_name='Applicant {{row}}'. {columns}",
+        )
 
 
 def group_by_field(mapped: Mapping[int, str]) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
@@ -252,7 +259,11 @@ def check_single_source(fields: list[str]) -> None:
     for index, name in enumerate(fields):
         is_repeated = name in fields[:index] and name not in CONSENT_FIELDS
         if is_repeated or conflicts_with_name_parts(name, {*fields[:index]}):
-            raise InvalidInput(f"The field {name} has two sources. Remove one of its --map or --set options.")
+            raise InvalidImport(
+                f"The field {name} has two sources.",
+                screen="Choose another field for one of its columns, or clear the text for every lead.",
+                command="Remove one of its --map or --set options.",
+            )
 
 
 def check_header_row(header: list[str], mapped: Mapping[int, str]) -> None:

@@ -12,7 +12,7 @@ from crm.models import User
 from leads.importing.cells import ChoiceParser, normalize_name
 from leads.importing.columns import ImportPlan, column_index, plan_import
 from leads.importing.drafts import LEAD_COLUMNS
-from leads.importing.exceptions import InvalidCell, Question, RowRejected
+from leads.importing.exceptions import InvalidCell, InvalidImport, Question, RowRejected
 from leads.importing.files.decoding import differing_lines
 from leads.importing.files.reading import CsvFile, CsvRow
 from leads.importing.rows import LeadReader
@@ -213,15 +213,17 @@ def check_values(plan: ImportPlan, values: Mapping[int, Mapping[str, str]], cont
     for index, replacements in values.items():
         column = plan.header[index]
         if index not in fields:
-            raise InvalidInput(
-                f"The column “{column}” has no field, so --value changes nothing. Give it one with --map."
+            raise InvalidImport(
+                f"The column “{column}” has no field, so a value for its texts changes nothing.",
+                screen="Choose its field first.",
+                command="Give it one with --map.",
             )
         parse = parser_for_field(fields[index], context, []) if fields[index] in LEAD_COLUMNS else None
         for value in filter(None, replacements.values()):
             try:
                 parse(value) if parse else None
             except InvalidCell as error:
-                raise InvalidInput(f"--value for the column “{column}”: “{value}” {error}.") from error
+                raise InvalidInput(f"The value for “{column}” does not fit: “{value}” {error}.") from error
 
 
 def printable_file_name(name: str) -> str:

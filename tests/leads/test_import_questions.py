@@ -1,6 +1,7 @@
 """Tests of what an import asks instead of guessing, and of what it shows before it runs."""
 
 import io
+import re
 from datetime import date
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def test_cell_with_two_readings_is_asked(write_file, content, question, options)
     path = write_file(content)
     with pytest.raises(QuestionsUnanswered) as stop:
         import_leads(path, by=SYSTEM_ACTOR)
-    assert [str(one) for one in stop.value.questions] == [question]
+    assert [one.command_text for one in stop.value.questions] == [question]
     assert not Lead.objects.exists()
     outcome = import_leads(path, by=SYSTEM_ACTOR, dry_run=True)
     assert [str(one) for one in outcome.questions] == [question]
@@ -66,7 +67,7 @@ def test_other_cells_of_the_column_answer_the_question(write_file):
 
 def test_stage_of_ended_leads_without_an_end_is_asked_and_mapped(write_file):
     path = write_file("Name,Stage\nAnn,Closed - Duplicate\nBob,Proposal\n")
-    with pytest.raises(QuestionsUnanswered, match="Stage: “Closed - Duplicate” is won .*lost"):
+    with pytest.raises(QuestionsUnanswered, match="Stage: “Closed - Duplicate” is won, or lost"):
         import_leads(path, by=SYSTEM_ACTOR)
     values = {("Stage", "closed - duplicate"): "unqualified", ("stage", "Proposal"): "PROPOSAL_SENT"}
     assert import_leads(path, by=SYSTEM_ACTOR, values=values).doubt_counts == {}
@@ -145,8 +146,11 @@ def test_other_alphabets_are_no_latin_text(text):
 
 def test_letters_that_two_encodings_explain_are_asked(write_file):
     path = write_file("name;city\nJan Němec;Plzni\nEva;Brno\n".encode("cp1250"))
-    with pytest.raises(QuestionsUnanswered, match=r"Jan Nìmec.*--encoding cp1252.*Jan Němec.*--encoding cp1250"):
+    with pytest.raises(QuestionsUnanswered) as stop:
         import_leads(path, by=SYSTEM_ACTOR)
+    asked = r"Jan Nìmec.*--encoding cp1252.*Jan Němec.*--encoding cp1250"
+    assert re.search(asked, stop.value.command_text)
+    assert "--" not in str(stop.value), "the screen has no options"
     preview = import_leads(path, by=SYSTEM_ACTOR, dry_run=True).preview
     assert preview.encoding_samples[0]["cp1250"] == "Jan Němec;Plzni"
     import_leads(path, by=SYSTEM_ACTOR, encoding="cp1250")

@@ -13,6 +13,7 @@ from crm.exceptions import ActionRefused
 from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.arrival import split_columns
 from leads.importing.columns import TARGETS
+from leads.importing.exceptions import command_text
 from leads.importing.report import ImportOutcome
 from leads.importing.transitions import import_leads
 from leads.importing.values.amounts import DECIMAL_MARKS
@@ -155,7 +156,7 @@ class Command(BaseCommand):
                 tell=partial(self.stderr.write, style_func=str),
             )
         except ActionRefused as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(command_text(error)) from error
         self.report(outcome, errors, doubts, dry_run=dry_run)
 
     def report(self, outcome: ImportOutcome, errors: Path | None, doubts: Path | None, *, dry_run: bool) -> None:
@@ -179,7 +180,7 @@ def outcome_lines(outcome: ImportOutcome, *, has_error_file: bool, has_doubt_fil
     yield from () if has_doubt_file else (f"{doubt} Kept as a custom field." for doubt in outcome.first_doubts)
     yield from (f"{count:,} × {kind} Kept as a custom field." for kind, count in outcome.doubt_counts.most_common())
     yield from outcome.notices
-    yield from (f"Question: {question}" for question in outcome.questions)
+    yield from (f"Question: {question.command_text}" for question in outcome.questions)
 
 
 def split_value_key(text: str) -> tuple[str, str]:
