@@ -14,6 +14,7 @@ COLUMN_INDEX = {name: index for index, name in enumerate(LEAD_COLUMNS)}
 class RowDraft:
     """The values of `LEAD_COLUMNS` for one row.
 
+    `is_named`, `has_stage` and `has_type` tell a name, a stage and a client type of the row from the default ones.
     `origins` holds the column that filled a field, `kept` the columns that become custom fields although they
     have a field, `used` the custom columns that filled a field after all. `texts` are kept texts without a
     column, and `doubts` the cells that did not fit: label, text and what is wrong.
@@ -29,12 +30,23 @@ class RowDraft:
     texts: list[tuple[str, str]] = field(default_factory=list)
     doubts: list[tuple[str, str, str]] = field(default_factory=list)
     consents: dict[str, dict[str, bool]] = field(default_factory=dict)
+    is_named: bool = False
+    has_stage: bool = False
+    has_type: bool = False
 
     def get(self, name: str) -> Any:
         return self.values[COLUMN_INDEX[name]]
 
     def set(self, name: str, value: Any) -> None:
         self.values[COLUMN_INDEX[name]] = value
+
+    def set_defaults(self) -> None:
+        """Give the row the stage and the client type that it does not have itself."""
+        self.is_named = bool(self.get("contact_name"))
+        self.has_stage, self.has_type = self.get("status") is not None, self.get("client_type") is not None
+        for name, is_given in (("status", self.has_stage), ("client_type", self.has_type)):
+            if not is_given:
+                self.set(name, self.defaults[COLUMN_INDEX[name]])
 
     def keep_text(self, name: str, label: str, text: str) -> None:
         """Keep the text that a field was read from as a custom field too."""

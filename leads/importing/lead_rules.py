@@ -72,6 +72,8 @@ class LeadRules:
         if not is_email_address(address):
             return
         draft.set("contact_name", name)
+        # An address is no name that an update could give to a lead.
+        draft.is_named = name != address
         if not draft.get("contact_email"):
             draft.set("contact_email", address)
         # Further people, or a second address of the same person.

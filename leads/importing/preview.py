@@ -16,6 +16,7 @@ from leads.importing.exceptions import InvalidCell, InvalidImport, Question, Row
 from leads.importing.files.decoding import differing_lines
 from leads.importing.files.reading import CsvFile, CsvRow
 from leads.importing.rows import LeadReader
+from leads.importing.updates.policy import DuplicatePolicy
 from leads.importing.values.amounts import AmountParser
 from leads.importing.values.dates import DateParser
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, make_cell_matcher, parser_for_field
@@ -34,7 +35,8 @@ class ImportOptions:
 
     `column_fields` maps columns to fields ("": a custom field), `field_templates` fields to texts with `{Column}` and
     `{row}`, `values` texts of a column to ours. `notation` says how numbers and dates are written, `key` which column
-    identifies a row. Predictions use `known` columns, filled in at arrival, not `later` ones.
+    identifies a row. Predictions use `known` columns, filled in at arrival, not `later` ones. `duplicates` says what
+    happens with a row that is a lead already.
     """
 
     column_fields: Mapping[str, str] = field(default_factory=dict)
@@ -44,6 +46,12 @@ class ImportOptions:
     key: str = ""
     known: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
+    duplicates: DuplicatePolicy = DuplicatePolicy.SKIP
+
+    def __post_init__(self) -> None:
+        if self.duplicates not in DuplicatePolicy.values:
+            raise InvalidInput(f"“{self.duplicates}” is none of: {', '.join(DuplicatePolicy.values)}.")
+        object.__setattr__(self, "duplicates", DuplicatePolicy(self.duplicates))
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as JSON, in which a pair of column and text cannot be a key."""
@@ -56,6 +64,7 @@ class ImportOptions:
             "key": self.key,
             "known": [*self.known],
             "later": [*self.later],
+            "duplicates": self.duplicates.value,
         }
 
     @classmethod
@@ -68,6 +77,7 @@ class ImportOptions:
             saved.get("key", ""),
             tuple(saved.get("known", ())),
             tuple(saved.get("later", ())),
+            DuplicatePolicy(saved.get("duplicates", DuplicatePolicy.SKIP)),
         )
 
 

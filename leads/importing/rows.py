@@ -91,6 +91,10 @@ class LeadReader:
         self.defaults[COLUMN_INDEX["communications"]] = "{}"
         # The moment of the import, which the database knows.
         self.defaults[COLUMN_INDEX["created_at"]] = None
+        self.unset = [None if name in ("status", "client_type") else self.default_of(name) for name in LEAD_COLUMNS]
+
+    def default_of(self, name: str) -> Any:
+        return self.defaults[COLUMN_INDEX[name]]
 
     def read_row(self, number: int, row: CsvRow) -> list[Any]:
         """Return the values of `LEAD_COLUMNS` for row `number` of the file.
@@ -98,9 +102,17 @@ class LeadReader:
         Raises:
             RowRejected: the row is damaged, or says nothing of a person or a company.
         """
-        draft = RowDraft(self.validate_cells(row), number, self.defaults.copy(), self.defaults)
+        return self.read_draft(number, row).values
+
+    def read_draft(self, number: int, row: CsvRow) -> RowDraft:
+        """Return row `number` of the file with all its values.
+
+        Raises: as `read_row`.
+        """
+        draft = RowDraft(self.validate_cells(row), number, self.unset.copy(), self.defaults)
         for step in self.steps:
             self.fill_field(draft, step)
+        draft.set_defaults()
         self.rules.complete(draft)
         for label, text, why in draft.doubts:
             self.doubts.add(row.line, label, text, why)
@@ -114,7 +126,7 @@ class LeadReader:
         if draft.consents:
             values[COLUMN_INDEX["communications"]] = encode_json(draft.consents)
         values[COLUMN_INDEX["custom_fields"]] = custom_fields_json(self.custom_columns, self.header, draft)
-        return values
+        return draft
 
     def fill_field(self, draft: RowDraft, step: FieldStep) -> None:
         """Set the field of `step` to its first text that fits; keep the texts that do not."""

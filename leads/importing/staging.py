@@ -15,15 +15,17 @@ LEAD_COLUMN_NAMES = ", ".join(Lead._meta.get_field(field).column for field in LE
 # Temporary tables are not written to the WAL, and disappear with the transaction.
 DROP_STAGING_SQL = """
     DROP TABLE IF EXISTS pg_temp.imported_rows, pg_temp.imported_matches, pg_temp.imported_duplicates,
-                         pg_temp.formerly_imported
+                         pg_temp.formerly_imported, pg_temp.imported_targets, pg_temp.imported_updates
 """
 CREATE_STAGING_SQL = f"""
     CREATE TEMPORARY TABLE imported_rows ON COMMIT DROP AS
     SELECT 0::bigint AS number, 0::bigint AS line, ''::text AS cells, ''::text AS phone_key, ''::text AS record_key,
-           true AS is_open, {LEAD_COLUMN_NAMES} FROM leads WITH NO DATA
+           true AS is_open, true AS is_named, true AS has_stage, true AS has_type, {LEAD_COLUMN_NAMES}
+      FROM leads WITH NO DATA
 """
 COPY_ROWS_SQL = f"""
-    COPY imported_rows (number, line, cells, phone_key, record_key, is_open, {LEAD_COLUMN_NAMES}) FROM STDIN
+    COPY imported_rows (number, line, cells, phone_key, record_key, is_open, is_named, has_stage, has_type,
+                        {LEAD_COLUMN_NAMES}) FROM STDIN
 """
 INDEX_ROWS_SQL = "ALTER TABLE imported_rows ADD PRIMARY KEY (number); ANALYZE imported_rows"
 # Without this, foreign keys are checked at commit, too late for a readable error.

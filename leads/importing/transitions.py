@@ -1,15 +1,14 @@
 """Import a file of leads in one transaction."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.db import DataError, IntegrityError, OperationalError, connection, models, transaction
 from django.template.defaultfilters import pluralize
-from django.utils import timezone
 from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
 
@@ -19,16 +18,15 @@ from crm.records.activity import Actor
 from crm.records.base import can_see_everyone
 from crm.runtime.job_queue import enqueue
 from leads.importing.arrival import ArrivalAnswers
-from leads.importing.columns import ImportPlan
 from leads.importing.drafts import COLUMN_INDEX
-from leads.importing.duplicates import duplicate_rows, find_duplicates
-from leads.importing.exceptions import ImportCancelled, QuestionsUnanswered, RowRejected
+from leads.importing.duplicates import duplicate_rows
+from leads.importing.exceptions import ImportCancelled, Question, QuestionsUnanswered, RowRejected
 from leads.importing.files.reading import CsvFile, open_csv
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
 from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, closing_notice, open_report
 from leads.importing.rows import LeadReader, encode_json
 from leads.importing.staging import STAGING_CHUNK_SIZE, StagingTable
-from leads.importing.values.parsers import UNDECIDED, Notation
+from leads.importing.updates.lead_updates import LeadUpdates
 from leads.models import ImportBatch, ImportState, ScoringPolicy
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION, PREDICT_ALL_TASK
 from leads.transitions import SCORE_ALL_TASK
@@ -60,31 +58,22 @@ def import_leads(
     path: Path,
     *,
     by: Actor | User,
-    column_fields: Mapping[str, str] | None = None,
-    field_templates: Mapping[str, str] | None = None,
-    values: Mapping[tuple[str, str], str] | None = None,
-    notation: Notation = UNDECIDED,
-    key: str = "",
     errors: Path | None = None,
     doubts: Path | None = None,
     encoding: str | None = None,
     dry_run: bool = False,
-    known: Iterable[str] = (),
-    later: Iterable[str] = (),
     tell: ProgressCallback = lambda sentence: None,
+    **decisions: Any,
 ) -> ImportOutcome:
     """Create a lead for every valid row of the CSV file at `path`, in one transaction.
 
-    The options are those of `ImportOptions`, the files those of `ImportRun`.
+    The decisions are those of `ImportOptions`, the files those of `ImportRun`.
 
     Raises: as `run_import`; InvalidInput also if the file cannot be read as CSV.
     """
     actor = Actor.of(by)
     actor.require_permission("leads.add_lead", "import leads")
-    options = ImportOptions(
-        column_fields or {}, field_templates or {}, values or {}, notation, key, tuple(known), tuple(later)
-    )
-    file = open_csv(path, encoding)
+    options, file = ImportOptions(**decisions), open_csv(path, encoding)
     batch = ImportBatch(
         state=ImportState.RUNNING,
         file_name=printable_file_name(path.name),
@@ -109,10 +98,10 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
     run.actor.require_permission("leads.add_lead", "import leads")
     preview, reader = preview_import(run.file, options)
     arrival = ArrivalAnswers.from_columns(reader.plan, options.known, options.later)
-    check_preview(run, preview, reader, arrival)
+    check_preview(run, options, preview, reader, arrival)
     path = run.file.path
     with open_report(run.file.header, path, run.errors, reader.doubts, run.doubts) as report, all_or_nothing(path):
-        outcome = import_rows(run, reader, preview, report)
+        outcome = import_rows(run, options, reader, preview, report)
         for sentence in arrival.describe():
             run.tell(sentence)
         if not run.dry_run:
@@ -121,69 +110,88 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
     return outcome
 
 
-def check_preview(run: ImportRun, preview: ImportPreview, reader: LeadReader, arrival: ArrivalAnswers) -> None:
+def check_preview(
+    run: ImportRun, options: ImportOptions, preview: ImportPreview, reader: LeadReader, arrival: ArrivalAnswers
+) -> None:
     """Report what the import will do, and refuse one that the actor may not do or that leaves questions open."""
-    if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
-        run.actor.require_permission("leads.reassign_lead", "assign leads to their owners")
-    if arrival.answers:
-        run.actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
+    require_option_permissions(run.actor, options, reader, arrival)
     for sentence in preview.describe():
         run.tell(sentence)
     if preview.questions and not run.dry_run:
         raise QuestionsUnanswered(preview.questions)
 
 
-def import_rows(run: ImportRun, reader: LeadReader, preview: ImportPreview, report: ImportReport) -> ImportOutcome:
-    """Stage the rows of the file, find the duplicates, and insert the new leads."""
+def require_option_permissions(
+    actor: Actor, options: ImportOptions, reader: LeadReader, arrival: ArrivalAnswers
+) -> None:
+    """Refuse decisions about a file that need a permission of their own.
+
+    Raises:
+        NotPermitted: the actor lacks it.
+    """
+    if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
+        actor.require_permission("leads.reassign_lead", "assign leads to their owners")
+    if arrival.answers:
+        actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
+    if options.duplicates.changes_leads:
+        actor.require_permission("leads.change_lead", "change leads")
+
+
+def import_rows(
+    run: ImportRun, options: ImportOptions, reader: LeadReader, preview: ImportPreview, report: ImportReport
+) -> ImportOutcome:
+    """Stage the rows of the file, find the duplicates, change their leads, and insert the new leads."""
     former = former_imports(run)
     with connection.cursor() as cursor:
         staging, progress = StagingTable(cursor), ImportProgress(run)
         staging.copy(staging_rows(run.file, reader, report, progress))
-        questions = tuple({*preview.questions, *reader.questions})
-        if questions and not run.dry_run:
-            raise QuestionsUnanswered(questions)
-        duplicates = find_row_duplicates(cursor, reader, former)
+        questions = open_questions(run, preview, reader)
+        updates = LeadUpdates(cursor, options.duplicates, reader, run.actor.user)
+        updates.find(former)
         for duplicate in duplicate_rows(run.actor.user):
             report.add_duplicate(duplicate)
-        examples = staging.new_examples(MAX_EXAMPLES)
-        new = progress.rows - report.rejected - duplicates
-        imported = new if run.dry_run else insert_new_leads(staging, progress.rows, run)
+        new = progress.rows - report.rejected - updates.known_rows
+        plan = updates.plan(lock=not run.dry_run)
+        new_examples, updated_examples = staging.new_examples(MAX_EXAMPLES), updates.examples(MAX_EXAMPLES)
+        imported = new if run.dry_run else write_leads(staging, updates, progress.rows, run)
     if imported != new:
         raise RuntimeError(f"Expected to insert {new} leads, but inserted {imported}.")
     return ImportOutcome(
         rows_read=progress.rows,
         imported=imported,
-        duplicates=duplicates,
+        updated=plan.changed,
+        unchanged=updates.targets - plan.changed,
+        duplicates=updates.duplicates,
         rejected=report.rejected,
         reason_counts=report.reason_counts,
         first_reasons=report.first_reasons,
         doubt_counts=reader.doubts.counts,
         first_doubts=reader.doubts.first,
         doubted_texts=reader.doubts.texts,
-        notices=closing_notice(reader.rules.undated_closings),
+        notices=(*closing_notice(reader.rules.undated_closings), *plan.notices),
         questions=questions,
         preview=preview,
         former_imports=tuple(describe_former(former, run.actor.user)),
-        new_examples=examples,
+        new_examples=new_examples,
+        updated_examples=updated_examples,
         duplicate_examples=report.duplicate_examples,
         rejected_examples=report.rejected_examples,
     )
 
 
-def find_row_duplicates(cursor: Any, reader: LeadReader, former: list[ImportBatch]) -> int:
-    plan: ImportPlan = reader.plan
-    return find_duplicates(
-        cursor,
-        key="" if plan.key is None else plan.header[plan.key],
-        is_key_chosen=plan.is_key_chosen,
-        region=reader.context.phone_region,
-        former=[(str(batch.pk), batch.imported_at) for batch in former],
-    )
+def open_questions(run: ImportRun, preview: ImportPreview, reader: LeadReader) -> tuple[Question, ...]:
+    """Return the questions that the whole file leaves open; an import that is no dry run must not have any."""
+    questions = tuple({*preview.questions, *reader.questions})
+    if questions and not run.dry_run:
+        raise QuestionsUnanswered(questions)
+    return questions
 
 
 def former_imports(run: ImportRun) -> list[ImportBatch]:
     """Return the earlier imports of a file with the same contents, the newest first, and name them."""
-    batches = ImportBatch.objects.filter(file_hash=run.batch.file_hash, lead_count__gt=0)
+    batches = ImportBatch.objects.filter(file_hash=run.batch.file_hash).filter(
+        models.Q(lead_count__gt=0) | models.Q(updated_count__gt=0)
+    )
     former = list(batches.select_related("imported_by").order_by("-imported_at")[:10])
     for description in describe_former(former, run.actor.user):
         run.tell(f"This file is known: {description}.")
@@ -228,36 +236,41 @@ def staging_rows(
     for row in file.rows():
         number = progress.count()
         try:
-            values = reader.read_row(number, row)
+            draft = reader.read_draft(number, row)
         except RowRejected as rejection:
             report.add_rejected(row, rejection)
             continue
         cells = encode_json(row.cells) if report.wants_cells else ""
+        values = draft.values
         is_open = values[COLUMN_INDEX["status"]] in reader.context.open_stages
-        yield [number, row.line, cells, reader.phone_key(values), reader.record_key(row), is_open, *values]
+        keys = (reader.phone_key(values), reader.record_key(row))
+        yield [number, row.line, cells, *keys, is_open, draft.is_named, draft.has_stage, draft.has_type, *values]
 
 
-def insert_new_leads(staging: StagingTable, rows: int, run: ImportRun) -> int:
-    """Insert the staged rows as leads with their history, enqueue scoring, and return the number of leads."""
+def write_leads(staging: StagingTable, updates: LeadUpdates, rows: int, run: ImportRun) -> int:
+    """Change the leads of staged rows and insert the others, enqueue scoring, and return the number of new leads."""
     batch, actor = run.batch, run.actor
-    batch.imported_at = timezone.now()
+    batch.imported_at = updates.at
     if batch._state.adding:
         batch.save(force_insert=True)
     metadata = {"file": batch.file_name, "import": str(batch.pk)}
-    for inserted in staging.insert(
-        rows,
-        at=batch.imported_at,
-        batch=batch.pk,
-        user=actor.user.pk if actor.user else None,
-        actor_type=actor.type.value,
-        file=batch.file_name,
-        weights=Jsonb(ScoringPolicy.objects.active().weights),
-        metadata=Jsonb({"name": actor.name, **metadata} if actor.name else metadata),
-    ):
+    values = {
+        "batch": batch.pk,
+        "user": actor.user.pk if actor.user else None,
+        "actor_type": actor.type.value,
+        "file": batch.file_name,
+        "weights": Jsonb(ScoringPolicy.objects.active().weights),
+        "metadata": Jsonb({"name": actor.name, **metadata} if actor.name else metadata),
+    }
+    for updated in updates.apply(rows, **values):
+        batch.updated_count += updated
+        run.count(rows)
+        run.tell(f"{batch.updated_count:,} lead{pluralize(batch.updated_count)} updated")
+    for inserted in staging.insert(rows, at=batch.imported_at, **values):
         batch.lead_count += inserted
         run.count(rows)
         run.tell(f"{batch.lead_count:,} lead{pluralize(batch.lead_count)} imported")
-    if batch.lead_count:
+    if batch.lead_count or batch.updated_count:
         enqueue(app.configure_task(SCORE_ALL_TASK, queueing_lock=SCORE_ALL_TASK), timestamp=0)
         enqueue(app.configure_task(PREDICT_ALL_TASK, queueing_lock=PREDICT_ALL_TASK), timestamp=0)
     return batch.lead_count
@@ -273,6 +286,7 @@ def finish_batch(batch: ImportBatch, outcome: ImportOutcome) -> None:
         "state": ImportState.DONE,
         "imported_at": batch.imported_at,
         "lead_count": batch.lead_count,
+        "updated_count": batch.updated_count,
         "rows_done": outcome.rows_read,
         "outcome": outcome.to_json(),
         "error_message": "",

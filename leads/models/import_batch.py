@@ -86,6 +86,8 @@ class ImportBatch(models.Model):
     error_message = models.TextField(blank=True, default="", db_default="")
     rows_done = models.PositiveBigIntegerField(default=0, db_default=0)
     lead_count = models.PositiveIntegerField(default=0, db_default=0)
+    # The leads that existed before, that it changed, and whose changes are not undone.
+    updated_count = models.PositiveIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(default=timezone.now, db_default=Now())
     imported_at = models.DateTimeField(null=True, blank=True)
     imported_by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
@@ -131,7 +133,7 @@ class ImportBatch(models.Model):
 
     @property
     def is_undoable(self) -> bool:
-        return self.state in (ImportState.DONE, ImportState.UNDONE) and self.lead_count > 0
+        return self.state in (ImportState.DONE, ImportState.UNDONE) and self.lead_count + self.updated_count > 0
 
     @property
     def colour(self) -> str:

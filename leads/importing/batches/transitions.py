@@ -19,10 +19,9 @@ from leads.importing.batches.files import delete_stored_files, open_stored_file,
 from leads.importing.files.reading import open_csv
 from leads.importing.preview import ImportOptions, preview_import, printable_file_name
 from leads.importing.report import ImportOutcome
-from leads.importing.transitions import file_hash
+from leads.importing.transitions import file_hash, require_option_permissions
 from leads.models import ImportBatch, ImportState
 from leads.models.import_batch import BUSY_STATES, EDITABLE_STATES, TRANSITIONS
-from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
 IMPORT_PERMISSION = "leads.add_importbatch"
 RUN_IMPORT_TASK = "leads.run_import"
@@ -98,18 +97,15 @@ def save_options(batch: ImportBatch, options: ImportOptions, *, by: User) -> Non
     """Save what a person decided about the file of `batch`.
 
     Raises:
-        NotPermitted: `by` may not assign leads, or may not confirm features of the prediction.
+        NotPermitted: `by` may not assign or change leads, or may not confirm features of the prediction.
         IllegalTransition: a job works on the import, or it is finished.
         InvalidInput: a column, field or value does not exist, or a field has two sources.
     """
     require_import_permission(by)
     require_editable(batch)
     _, reader = preview_import(open_stored_file(batch), options)
-    actor = Actor.of(by)
-    if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
-        actor.require_permission("leads.reassign_lead", "assign leads to their owners")
-    if ArrivalAnswers.from_columns(reader.plan, options.known, options.later).answers:
-        actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
+    arrival = ArrivalAnswers.from_columns(reader.plan, options.known, options.later)
+    require_option_permissions(Actor.of(by), options, reader, arrival)
     save_decisions(batch, options=options.to_json())
 
 

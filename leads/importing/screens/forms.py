@@ -1,6 +1,7 @@
 """The forms of an import: the upload, how the file is read, the field of each column, the value of each text."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -8,7 +9,8 @@ from django import forms
 from leads.importing.columns import CONSENT_FIELDS, IMPORTABLE_FIELDS, NAME_PARTS, ImportPlan
 from leads.importing.files.reading import CsvFile
 from leads.importing.preview import ImportOptions
-from leads.models import Lead
+from leads.importing.updates.policy import DuplicatePolicy
+from leads.importing.values.labels import field_label
 
 ENCODINGS = (
     ("utf-8", "UTF-8"),
@@ -23,34 +25,12 @@ ENCODINGS = (
     ("mac_roman", "Mac Roman"),
 )
 DELIMITER_CHOICES = ((",", "Comma"), (";", "Semicolon"), ("\t", "Tab"), ("|", "Vertical bar"))
-FIELD_LABELS = {
-    "contact_name": "Full name",
-    "company_website": "Website",
-    "client_type": "Person or business",
-    "tier_override": "Tier",
-    "created_at": "Created on",
-    "closed_at": "Closed at",
-    "do_not_contact": "Do not contact",
-    "do_not_email": "Do not email",
-    "do_not_call": "Do not call",
-    "do_not_text": "Do not text",
-    "sms_consent": "SMS consent",
-}
 CUSTOM, GUESSED = "", "?"
 NOT_ANSWERED, KNOWN, LATER = "", "known", "later"
 # A form has at most 1,000 inputs.
 MAX_MAPPED_COLUMNS = 300
 MAX_PASTED_LENGTH = 1_000_000
 TEMPLATE_FIELDS = {"contact_name": "Name", "tags": "Tags", "notes": "Notes"}
-
-
-def field_label(name: str) -> str:
-    """Return the label of a field of a lead, or of a part of one."""
-    if name in FIELD_LABELS:
-        return FIELD_LABELS[name]
-    if name in IMPORTABLE_FIELDS:
-        return str(Lead._meta.get_field(name).verbose_name).capitalize()
-    return name.replace("_", " ").capitalize()
 
 
 def target_choices() -> list[tuple[str, Any]]:
@@ -136,6 +116,12 @@ class ColumnsForm(forms.Form):
                 )
         self.fields["key"].choices = [("", "Found by the program"), *((name, name) for name in self.header)]
         self.fields["key"].initial = options.key
+        self.fields["duplicates"] = forms.ChoiceField(
+            label="Rows that are leads already",
+            choices=[(policy.value, policy.label) for policy in DuplicatePolicy],
+            required=False,
+            initial=options.duplicates.value,
+        )
         for name, label in TEMPLATE_FIELDS.items():
             self.fields[f"all_{name}"] = forms.CharField(
                 label=f"{label} of every lead",
@@ -157,15 +143,14 @@ class ColumnsForm(forms.Form):
         """Return the options with what the form says."""
         data = self.cleaned_data
         arrivals = {name: data.get(f"arrival_{index}") for index, name in enumerate(self.header)}
-        options = self.options
-        return ImportOptions(
-            self.column_fields(),
-            {name: text for name in TEMPLATE_FIELDS if (text := data[f"all_{name}"])},
-            options.values,
-            options.notation,
-            data["key"],
-            tuple(name for name, answer in arrivals.items() if answer == KNOWN),
-            tuple(name for name, answer in arrivals.items() if answer == LATER),
+        return replace(
+            self.options,
+            column_fields=self.column_fields(),
+            field_templates={name: text for name in TEMPLATE_FIELDS if (text := data[f"all_{name}"])},
+            key=data["key"],
+            known=tuple(name for name, answer in arrivals.items() if answer == KNOWN),
+            later=tuple(name for name, answer in arrivals.items() if answer == LATER),
+            duplicates=data["duplicates"] or self.options.duplicates,
         )
 
 

@@ -27,9 +27,10 @@ from leads.importing.batches.transitions import (
     save_options,
     upload_file,
 )
-from leads.importing.batches.undo import UNDO_PERMISSION, kept_leads, queue_undo
+from leads.importing.batches.undo import UNDO_PERMISSION, kept_changes, kept_leads, queue_undo
 from leads.importing.files.reading import CsvFile
 from leads.importing.preview import ImportOptions, preview_import
+from leads.importing.screens.examples import example_rows, updated_rows
 from leads.importing.screens.forms import (
     MAX_MAPPED_COLUMNS,
     TEMPLATE_FIELDS,
@@ -39,6 +40,7 @@ from leads.importing.screens.forms import (
     ValuesForm,
 )
 from leads.importing.screens.value_rows import load_value_rows
+from leads.importing.updates.policy import DuplicatePolicy
 from leads.models import ImportBatch
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
@@ -46,8 +48,8 @@ VIEW_PERMISSION = "leads.view_importbatch"
 PASTED_NAME = "Pasted rows.csv"
 BATCHES_PER_PAGE = 50
 SAMPLE_ROWS_SHOWN, SAMPLE_COLUMNS_SHOWN = 3, 30
-EXAMPLE_KINDS = {"new": "New", "duplicate": "Duplicates", "rejected": "Refused"}
-COUNT_NAMES = {"new": "imported", "duplicate": "duplicates", "rejected": "rejected"}
+EXAMPLE_KINDS = {"new": "New", "updated": "Updated", "duplicate": "Duplicates", "rejected": "Refused"}
+COUNT_NAMES = {"new": "imported", "updated": "updated", "duplicate": "duplicates", "rejected": "rejected"}
 COMMANDS = {"check": queue_check, "import": queue_import, "cancel": cancel_import, "undo": queue_undo}
 
 
@@ -152,10 +154,13 @@ def import_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse
         batch,
         tabs=tabs,
         kind=kind,
-        examples=outcome.get("examples", {}).get(kind, []),
+        examples=updated_rows(batch, request.user) if kind == "updated" else example_rows(batch, kind, request.user),
+        policy=ImportOptions.from_json(batch.options).duplicates,
+        kept_changes=kept_changes(batch, request.user),
         questions=[{**question, "key": question_key(question)} for question in outcome.get("questions", [])],
         kept=kept_leads(batch, request.user),
         can_undo=request.user.has_perm(UNDO_PERMISSION) and batch.is_undoable,
+        has_work=bool(outcome.get("imported") or outcome.get("updated")),
         has_errors=bool(outcome.get("duplicates") or outcome.get("rejected")) and bool(batch.file_path),
         has_doubts=bool(outcome.get("doubts")) and bool(batch.file_path),
     )
@@ -246,6 +251,7 @@ def columns_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpRespons
         refusal="" if form.errors else refusal,
         asks_arrival=asks_arrival,
         templates=[form[f"all_{name}"] for name in TEMPLATE_FIELDS],
+        policies=[*DuplicatePolicy],
         more=max(0, len(file.header) - MAX_MAPPED_COLUMNS),
     )
 

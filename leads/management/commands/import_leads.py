@@ -16,6 +16,7 @@ from leads.importing.columns import TARGETS
 from leads.importing.exceptions import command_text
 from leads.importing.report import ImportOutcome
 from leads.importing.transitions import import_leads
+from leads.importing.updates.policy import DuplicatePolicy
 from leads.importing.values.amounts import DECIMAL_MARKS
 from leads.importing.values.dates import DATE_ORDERS
 from leads.importing.values.parsers import Notation
@@ -27,6 +28,7 @@ examples:
   manage.py import_leads people.csv --map "Berater=assigned_to" --map "Status=" --set tags=2026
   manage.py import_leads deals.csv --value "Stage:Proposal=PROPOSAL_SENT" --decimal , --dates dmy
   manage.py import_leads claims.csv --set contact_name='Applicant {{row}}' --set notes='From {{policy_state}}'
+  manage.py import_leads export.csv --duplicates update --key "Record ID"
   manage.py import_leads crm.csv --known 'Origin,Country' --later 'Last call'
 
 fields: {", ".join(TARGETS)}
@@ -80,6 +82,12 @@ class Command(BaseCommand):
             help="Set this field of every lead; {Column} stands for a cell of the row, {row} for its number.",
         )
         self.add_answer_arguments(parser)
+        parser.add_argument(
+            "--duplicates",
+            choices=DuplicatePolicy.values,
+            default=DuplicatePolicy.SKIP.value,
+            help="; ".join(f"{policy.value}: {policy.effect}" for policy in DuplicatePolicy),
+        )
         parser.add_argument("--dry-run", action="store_true", help="Check all rows, but change nothing.")
         parser.add_argument("--errors", type=Path, metavar="FILE", help="Write skipped rows to this CSV file.")
         parser.add_argument(
@@ -119,47 +127,27 @@ class Command(BaseCommand):
                 option, action="append", default=[], metavar="COLUMNS", help=f"These columns {meaning}; a,b,c."
             )
 
-    def handle(
-        self,
-        *,
-        file: Path,
-        column_fields: list[tuple[str, str]],
-        field_templates: list[tuple[str, str]],
-        values: list[tuple[str, str]],
-        decimal: str,
-        dates: str,
-        key: str,
-        errors: Path | None,
-        doubts: Path | None,
-        encoding: str | None,
-        known: list[str],
-        later: list[str],
-        dry_run: bool,
-        **options: Any,
-    ) -> None:
+    def handle(self, *, file: Path, errors: Path | None, doubts: Path | None, dry_run: bool, **options: Any) -> None:
         try:
             outcome = import_leads(
                 file,
                 by=SYSTEM_ACTOR,
-                column_fields=to_mapping(column_fields, "--map"),
-                field_templates=to_mapping(field_templates, "--set"),
-                values={split_value_key(name): value for name, value in to_mapping(values, "--value").items()},
-                notation=Notation(decimal, dates),
-                key=key,
                 errors=errors,
                 doubts=doubts,
-                encoding=encoding,
+                encoding=options["encoding"],
                 dry_run=dry_run,
-                known=split_columns(known),
-                later=split_columns(later),
                 # Progress is not an error, so do not colour it like one.
                 tell=partial(self.stderr.write, style_func=str),
+                **read_decisions(options),
             )
         except ActionRefused as error:
             raise CommandError(command_text(error)) from error
-        self.report(outcome, errors, doubts, dry_run=dry_run)
+        changes_leads = DuplicatePolicy(options["duplicates"]).changes_leads
+        self.report(outcome, errors, doubts, dry_run=dry_run, changes_leads=changes_leads)
 
-    def report(self, outcome: ImportOutcome, errors: Path | None, doubts: Path | None, *, dry_run: bool) -> None:
+    def report(
+        self, outcome: ImportOutcome, errors: Path | None, doubts: Path | None, *, dry_run: bool, changes_leads: bool
+    ) -> None:
         for line in outcome_lines(outcome, has_error_file=bool(errors), has_doubt_file=bool(doubts)):
             self.stdout.write(line)
         if errors:
@@ -169,8 +157,24 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{'Dry run: nothing was changed. ' if dry_run else ''}"
             f"Read {outcome.rows_read:,} row{pluralize(outcome.rows_read)}: {outcome.imported:,} imported, "
+            f"{f'{outcome.updated:,} updated, {outcome.unchanged:,} unchanged, ' if changes_leads else ''}"
             f"{outcome.duplicates:,} duplicate{pluralize(outcome.duplicates)}, {outcome.rejected:,} refused."
         )
+
+
+def read_decisions(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what the options decide about the file, as `ImportOptions` takes it."""
+    values = to_mapping(options["values"], "--value")
+    return {
+        "column_fields": to_mapping(options["column_fields"], "--map"),
+        "field_templates": to_mapping(options["field_templates"], "--set"),
+        "values": {split_value_key(name): value for name, value in values.items()},
+        "notation": Notation(options["decimal"], options["dates"]),
+        "key": options["key"],
+        "known": tuple(split_columns(options["known"])),
+        "later": tuple(split_columns(options["later"])),
+        "duplicates": options["duplicates"],
+    }
 
 
 def outcome_lines(outcome: ImportOutcome, *, has_error_file: bool, has_doubt_file: bool) -> Iterator[str]:
