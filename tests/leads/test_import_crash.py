@@ -10,7 +10,7 @@ from leads.importing.batches.running import run_batch
 from leads.importing.batches.transitions import queue_check, queue_import, upload_file
 from leads.importing.duplicates import LOCK_IMPORTS_SQL
 from leads.importing.exceptions import BatchLocked
-from leads.importing.transitions import import_leads
+from leads.importing.transitions import import_file
 from leads.models import ImportState, Lead, LeadStageHistory
 from tests.crm.processes import current_database_url, running, wait_for_line, wait_until
 
@@ -21,14 +21,14 @@ import django
 django.setup()
 from pathlib import Path
 from crm.records.activity import SYSTEM_ACTOR
-from leads.importing.transitions import import_leads
+from leads.importing.transitions import import_file
 
 def tell(sentence):
     if "leads imported" in sentence:
         print(sentence, flush=True)
         time.sleep(60)
 
-import_leads(Path(sys.argv[1]), by=SYSTEM_ACTOR, tell=tell)
+import_file(Path(sys.argv[1]), by=SYSTEM_ACTOR, tell=tell)
 """
 
 # Runs the job of a batch, and stops after inserting its leads, before the commit.
@@ -68,7 +68,7 @@ def test_killed_import_leaves_nothing_and_can_be_repeated(db, tmp_path):
     assert not Lead.everything.exists()
     assert not LeadStageHistory.everything.exists()
     assert not ActivityLog.objects.exists()
-    assert import_leads(path, by=SYSTEM_ACTOR).imported == 2000
+    assert import_file(path, by=SYSTEM_ACTOR).imported == 2000
 
 
 @pytest.mark.storm

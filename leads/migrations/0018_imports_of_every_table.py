@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("leads", "0016_imports_on_a_screen"),
+        ("leads", "0017_updates_by_imports"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
