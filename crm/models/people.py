@@ -23,10 +23,12 @@ from crm.records.base import (
     merged_into_field,
     merged_into_index,
     merged_is_deleted_check,
+    name_key,
     no_empty_tag_check,
     not_blank_check,
     owned_by_or_unassigned,
     people_search_field,
+    phone_tail,
     search_index,
     tags_field,
     tags_index,
@@ -137,6 +139,8 @@ class Client(Record):
         indexes = [
             models.Index(Lower("email"), condition=LIVE, name="clients_email"),
             models.Index("name", "id", condition=LIVE, name="clients_by_name"),
+            models.Index(name_key("name"), condition=LIVE, name="clients_by_name_key"),
+            models.Index(phone_tail("phone"), condition=LIVE & ~models.Q(phone=""), name="clients_by_phone"),
             merged_into_index("clients"),
             tags_index("clients"),
             GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="clients_custom_fields"),
@@ -203,6 +207,8 @@ class Contact(Record):
         ]
         indexes = [
             models.Index("name", "id", condition=LIVE, name="contacts_by_name"),
+            models.Index(name_key("name"), condition=LIVE, name="contacts_by_name_key"),
+            models.Index(phone_tail("phone"), condition=LIVE & ~models.Q(phone=""), name="contacts_by_phone"),
             merged_into_index("contacts"),
             tags_index("contacts"),
             GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="contacts_custom_fields"),
