@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, Streami
 from crm.exceptions import ActionRefused, InvalidInput
 from crm.models import User
 from crm.records import transitions
+from crm.records.consent import closed_channels
 from crm.records.local_time import agency_today
 from crm.screens.filters import unknown_filters
 from crm.screens.lists import LIST_PARAMS, ORDER_PARAM
@@ -53,6 +54,18 @@ class ExportColumn:
                 return None
         label = getattr(row, f"get_{name}_display", None)
         return label() if label else getattr(row, name)
+
+
+def refuses(channel: str) -> Callable[[Any], bool]:
+    """Return a function that tells whether a lead or client must not be contacted on `channel`, even to answer."""
+    return lambda row: channel in closed_channels(row.communications, is_answer=True)
+
+
+REFUSAL_COLUMNS = (
+    ExportColumn("Do not email", refuses("email")),
+    ExportColumn("Do not call", refuses("phone")),
+    ExportColumn("Do not text", refuses("sms")),
+)
 
 
 @dataclass(frozen=True)
