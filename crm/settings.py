@@ -227,6 +227,7 @@ RECORD_SECTIONS = {
     "crm.client": [
         "leads.screens.panels.client_policies_panel",
         "leads.screens.panels.client_leads_panel",
+        "leads.screens.panels.client_line_data_panel",
         "inbox.panels.client_conversations",
         "support.panels.client_tickets_panel",
         "suggestions.screens.panels.client_suggestions_panel",
