@@ -23,7 +23,7 @@ from leads.importing.columns import ImportPlan
 from leads.importing.drafts import COLUMN_INDEX
 from leads.importing.duplicates import duplicate_rows, find_duplicates
 from leads.importing.exceptions import ImportCancelled, QuestionsUnanswered, RowRejected
-from leads.importing.files.opening import open_table
+from leads.importing.files.opening import open_table, refuse_changed_file
 from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
 from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, closing_notice, open_report
@@ -114,7 +114,8 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
     check_preview(run, preview, reader, arrival)
     path = run.file.path
     with open_report(run.file, run.errors, reader.doubts, run.doubts) as report, all_or_nothing(path):
-        outcome = import_rows(run, reader, preview, report)
+        with refuse_changed_file(path):
+            outcome = import_rows(run, reader, preview, report)
         for sentence in arrival.describe():
             run.tell(sentence)
         if not run.dry_run:
