@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
 from crm.models import Client
+from crm.screens.duplicate_warning import DuplicateWarningMixin
 from crm.screens.export import ExportColumn, ListExport, visible_name
 from crm.screens.json_forms.display import ValueNode, describe_value
 from crm.screens.json_forms.schema import Schema
@@ -91,7 +92,7 @@ class StakeholderInline(LinkInline):
 
 
 @admin.register(Lead)
-class LeadAdmin(MergeViewsMixin, RecordAdmin):
+class LeadAdmin(DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = LeadForm
     filterset_class = LeadFilter
     search_label = "Search by name, email, company, phone or VIN"
@@ -195,7 +196,7 @@ class LeadAdmin(MergeViewsMixin, RecordAdmin):
         links = [("leads_lead_board", "view_kanban", "Board")]
         if request.user.has_perm(IMPORT_PERMISSION):
             links.append(("leads_importbatch_changelist", "upload", "Import"))
-        return links
+        return [*links, *super().get_list_links(request)]
 
     def board(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):

@@ -55,6 +55,10 @@ class MergeViewsMixin:
             *super().get_urls(),
         ]
 
+    def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
+        pairs = ("crm_duplicatepair_changelist", "content_copy", "Duplicates")
+        return [*self.list_links, *([pairs] if self.user_can(request, "merge") else [])]
+
     def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
         context = super().page_context(request, row)
         if row.is_deleted or not self.user_can(request, "merge"):

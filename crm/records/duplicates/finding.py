@@ -12,7 +12,7 @@ from django.db.models.functions import Lower
 
 from crm.models import Client, User
 from crm.records.base import Record, name_key, phone_tail
-from crm.records.duplicates.matching import COLUMNS, Identity, Match, compare
+from crm.records.duplicates.matching import COLUMNS, LINKS, Identity, Match, compare, stored_columns
 from crm.records.duplicates.spelling import company_words, likely_keys
 from crm.records.duplicates.spelling import name_key as key_of_name
 from crm.text.phones import PHONE_TAIL_LENGTH
@@ -43,22 +43,31 @@ def find_duplicates(
 
     Args:
         user: only what this user may see; None, for programs, means all records.
-        excluded: the record that `identity` belongs to, if it is stored.
+        excluded: the record that `identity` belongs to, if it is stored; what is linked to it is left out too.
         tables: the tables to search; all of them if empty.
     """
     found: list[tuple[Match, type[Record], Any]] = []
+    linked = {excluded.pk, *linked_keys(excluded)} if excluded is not None else set()
     for model in tables or tuple(COLUMNS):
         rows = visible_rows(model, user)
         if rows is None:
             continue
-        if excluded is not None and isinstance(excluded, model):
-            rows = rows.exclude(pk=excluded.pk)
-        for values in candidate_values(rows, identity):
+        for values in candidate_values(rows.exclude(pk__in=linked) if linked else rows, identity):
             if match := compare(identity, Identity.from_values(model, values)):
                 found.append((match, model, values["pk"]))
     # Sorting keeps the order of equals: the newest row of a table first.
     best = sorted(found, key=lambda one: -one[0].score)[:limit]
     return list(load_duplicates(best))
+
+
+def linked_keys(row: Record) -> set[Any]:
+    """Return the keys of the records that `row` is linked to, such as the contacts of a lead."""
+    keys: set[Any] = set()
+    for table, columns in LINKS.items():
+        if own := columns.get(type(row)):
+            (other,) = set(columns.values()) - {own}
+            keys |= set(table._default_manager.filter(**{own: row.pk}).values_list(other, flat=True))
+    return keys - {None}
 
 
 def visible_rows(model: type[Record], user: User | None) -> models.QuerySet | None:
@@ -72,8 +81,7 @@ def visible_rows(model: type[Record], user: User | None) -> models.QuerySet | No
 
 def candidate_values(rows: models.QuerySet, identity: Identity) -> list[dict[str, Any]]:
     """Return the columns to compare of the rows that share a detail with `identity`, each row once."""
-    columns = COLUMNS[rows.model]
-    fields = ["pk", *(name for name in columns if name)]
+    fields = ["pk", *stored_columns(rows.model)]
     sets = [part.values(*fields) for part in candidate_sets(rows, identity)]
     if not sets:
         return []
