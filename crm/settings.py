@@ -107,6 +107,7 @@ DATABASES = {
     }
 }
 AUTH_USER_MODEL = "crm.User"
+AUTHENTICATION_BACKENDS = ["crm.permissions.OneStatementBackend"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Seconds. A worker without a heartbeat for the longer interval counts as dead, and its jobs are queued again.

@@ -1,4 +1,4 @@
-"""The rules for merging leads."""
+"""The rules for comparing and merging leads."""
 
 from datetime import datetime
 
@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from crm.exceptions import IllegalTransition
 from crm.records.activity import SYSTEM_ACTOR
+from crm.records.duplicates.matching import IdentityColumns, register_identity
 from crm.records.merging.rules import RULES, MergeRules
 from crm.records.transitions import describe_record
 from leads.conversion.transitions import pass_on_refusals
@@ -54,6 +55,7 @@ def register_lead_rules() -> None:
     LEAD_RULES.guards = [refuse_converted_loser]
     LEAD_RULES.refreshers = [refresh_merged_leads]
     RULES[Lead] = LEAD_RULES
+    register_identity(Lead, IdentityColumns("contact_name", "contact_email", "contact_phone", "company_name"))
 
 
 def refuse_converted_loser(winner: Lead, loser: Lead) -> None:

@@ -4,9 +4,10 @@ from django.db.models import QuerySet
 
 from crm.models import User
 from crm.screens.export import REFUSAL_COLUMNS, ExportColumn, ListExport
+from leads.exporting.line_answers import lead_line_columns
 
 UNEXPORTED_COLUMNS = (
-    *("signals", "auto_data", "home_data", "line_data", "additional_insureds", "search_text"),
+    *("signals", "additional_insureds", "search_text"),
     *("status__guidance", "insurance_type__description", "insurance_type__form_schema"),
 )
 
@@ -44,5 +45,6 @@ LEAD_EXPORT = ListExport(
         ExportColumn("Notes", "notes"),
     ),
     prepare=load_leads,
+    find_columns=lead_line_columns,
     has_custom_fields=True,
 )

@@ -7,9 +7,9 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("ai_log", "0002_calls_of_other_programs"),
-        ("crm", "0008_contact_preferences_of_clients"),
+        ("crm", "0009_contact_preferences_of_clients"),
         ("inbox", "0015_files_of_drafts"),
-        ("leads", "0017_preferences_of_converted_leads"),
+        ("leads", "0018_preferences_of_converted_leads"),
         ("suggestions", "0011_import_permissions"),
         ("support", "0002_tickets_of_leads"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -155,6 +155,6 @@ def test_clients_converted_earlier_keep_what_they_refused_as_leads():
     Lead.objects.filter(pk=lead.pk).update(
         converted_to_client=client, converted_at=lead.created_at, communications=NO_EMAIL
     )
-    importlib.import_module("leads.migrations.0017_preferences_of_converted_leads").copy_preferences(apps, None)
+    importlib.import_module("leads.migrations.0018_preferences_of_converted_leads").copy_preferences(apps, None)
     client.refresh_from_db()
     assert client.communications == {**NO_CALLS, **NO_EMAIL}

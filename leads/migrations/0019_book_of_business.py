@@ -23,7 +23,7 @@ $$
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("leads", "0017_preferences_of_converted_leads")]
+    dependencies = [("leads", "0018_preferences_of_converted_leads")]
 
     operations = [
         migrations.RunSQL(CREATE_SQL, "DROP FUNCTION annual_premium(numeric, date, date)"),

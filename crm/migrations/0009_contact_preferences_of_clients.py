@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0007_merges"),
+        ("crm", "0008_duplicates"),
     ]
 
     operations = [

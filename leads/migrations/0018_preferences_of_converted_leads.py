@@ -21,8 +21,8 @@ def copy_preferences(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> Non
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0008_contact_preferences_of_clients"),
-        ("leads", "0016_imports_on_a_screen"),
+        ("crm", "0009_contact_preferences_of_clients"),
+        ("leads", "0017_leads_by_name_key"),
     ]
 
     operations = [migrations.RunPython(copy_preferences, migrations.RunPython.noop)]
