@@ -249,6 +249,7 @@ TIMELINE_SOURCES = {
 SITE_PAGES = [
     "crm.screens.own_settings.own_settings_urls",
     "leads.importing.screens.views.import_urls",
+    "leads.policies.book_screen.book_urls",
     "agents.assistant.screen.chat_urls",
     "suggestions.autonomy.screen.autonomy_urls",
 ]

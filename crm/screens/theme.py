@@ -105,6 +105,7 @@ UNFOLD = {
                 "items": [
                     navigation_item("Clients", "domain", "crm_client_changelist", "crm.view_client"),
                     navigation_item("Policies", "verified_user", "leads_policy_changelist", "leads.view_policy"),
+                    navigation_item("Book of business", "menu_book", "leads_policy_book", "leads.view_policy"),
                     navigation_item("Contacts", "contacts", "crm_contact_changelist", "crm.view_contact"),
                     navigation_item("Duplicates", "content_copy", "crm_duplicatepair_changelist", *MERGE_PERMISSIONS),
                     navigation_item("Projects", "folder_open", "crm_project_changelist", "crm.view_project"),

@@ -37,6 +37,7 @@ UNEXPORTED_COLUMNS = (
     "search_text",
     "client__notes",
     "client__address",
+    "client__communications",
     "client__custom_fields",
     "client__search_text",
     "insurance_type__description",
@@ -100,16 +101,20 @@ class PolicyAdmin(RecordAdmin):
             ExportColumn("Number", "number"),
             ExportColumn("Status", "status"),
             ExportColumn("Premium", "premium"),
+            ExportColumn("Annualised premium", "annual_premium"),
             ExportColumn("Billing period", "billing_period"),
             ExportColumn("Effective on", "effective_on"),
             ExportColumn("Expires on", "expires_on"),
             ExportColumn("Owner", "client__assigned_to__username"),
         ),
-        prepare=lambda policies, user: policies.select_related("client__assigned_to", "insurance_type").defer(
-            *UNEXPORTED_COLUMNS
+        prepare=lambda policies, user: (
+            policies.with_annual_premium()
+            .select_related("client__assigned_to", "insurance_type")
+            .defer(*UNEXPORTED_COLUMNS)
         ),
         find_columns=policy_line_columns,
     )
+    list_links = (("leads_policy_book", "menu_book", "Book of business"),)
     autocomplete_fields = ("client", "lead")
     fieldsets = (
         (
