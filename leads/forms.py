@@ -22,6 +22,7 @@ CHANNEL_SCHEMA = {
     "properties": {
         "consent": {"type": "boolean", "title": "Consent given"},
         "opted_in_at": {**TEXT_SCHEMA, "title": "Consent given on"},
+        "consent_words": {**TEXT_SCHEMA, "title": "Words agreed to"},
         "do_not_contact": {"type": "boolean", "title": "Do not contact"},
     },
 }
