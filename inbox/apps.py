@@ -7,5 +7,6 @@ class InboxConfig(AppConfig):
     verbose_name = "Inbox"
 
     def ready(self) -> None:
-        """Register what recomputes the contact dates of merged leads."""
+        """Register what recomputes the contact dates of merged leads, and how welcome emails are drafted."""
         import_string("inbox.merging.register_contact_dates")()
+        import_string("inbox.drafts.welcome.register_welcome_drafts")()

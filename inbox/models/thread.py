@@ -84,6 +84,15 @@ class ThreadQuerySet(RecordQuerySet):
         """Return open threads with an unanswered message of ours, longest silence first."""
         return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_ACTIVITY, "id")
 
+    def oldest_turns(self) -> dict[str, datetime | None]:
+        """Return since when a thread needs our reply, and since when we wait for theirs; None where none does."""
+        rows = self.order_by().annotate(last_activity=LAST_ACTIVITY)
+        conditions = {
+            "needs_reply": models.Q(status=ThreadStatus.OPEN, last_direction=Direction.IN),
+            "waiting_on_them": models.Q(status=ThreadStatus.OPEN, awaiting_reply=True),
+        }
+        return rows.aggregate(**{key: models.Min("last_activity", filter=one) for key, one in conditions.items()})
+
     def unprocessed(self) -> "ThreadQuerySet":
         """Return the threads of leads, and unlinked ones, that changed since their job last ran, newest first."""
         return self.live().filter(IS_UNPROCESSED).order_by(LAST_ACTIVITY.desc(), "-id")
@@ -241,6 +250,10 @@ class Thread(Record):
 
     def __str__(self) -> str:
         return self.subject or f"{self.get_source_display()} without a subject"
+
+    @property
+    def last_activity_at(self) -> datetime:
+        return self.last_message_at or self.created_at
 
     @property
     def accepts_email(self) -> bool:

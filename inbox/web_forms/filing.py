@@ -16,6 +16,7 @@ from crm.models import Client
 from crm.models.people import ClientType
 from crm.records.activity import Actor, record
 from crm.records.base import Record
+from crm.records.consent import with_consent
 from crm.screens.json_forms.schema import VERSION_KEY
 from crm.text.english.prospects import asks_for_cover
 from crm.text.machine_mail.spam import reads_like_spam
@@ -173,25 +174,23 @@ def compare(name: str, value: str, stored: str) -> str:
     return "" if is_same_phone or value.casefold() == stored.casefold() else DIFFERS
 
 
-def store_consent(owner: Record, submission: Submission, web_form: WebForm, thread: Thread, *, by: Actor) -> None:
-    """Keep that the sender agreed to be emailed, with date and words, unless the lead's settings say something already.
-
-    A client has no settings of its own: the consent stands on the timeline.
-    """
-    is_stored = isinstance(owner, Lead) and add_email_consent(owner, submission.email, web_form.consent_text)
-    kept = "" if is_stored else " The settings were not changed."
+def store_consent(
+    owner: Lead | Client, submission: Submission, web_form: WebForm, thread: Thread, *, by: Actor
+) -> None:
+    """Keep that the sender agreed to be emailed, with date and words, unless the preferences say something already."""
+    is_stored = add_email_consent(owner, submission.email, web_form.consent_text)
+    kept = "" if is_stored else " The contact preferences were not changed."
     summary = f"Agreed in the web form “{web_form}”: “{web_form.consent_text}”{kept}"
     record(thread, "consented", timeline_owner=timeline_owner_of(thread), by=by, summary=summary)
 
 
-def add_email_consent(lead: Lead, address: str, words: str) -> bool:
-    """Write the consent for `address` into the settings of `lead`; return whether nothing else stood there."""
-    locked = Lead.everything.select_for_update().get(pk=lead.pk)
-    channel = locked.communications.get("email", {})
-    is_theirs = bool(address) and locked.contact_email.casefold() == address.casefold()
-    if not is_theirs or not isinstance(channel, dict) or {"consent", "do_not_contact", "opted_out"} & channel.keys():
+def add_email_consent(owner: Lead | Client, address: str, words: str) -> bool:
+    """Write the consent for `address` into the preferences of `owner`; return whether nothing else stood there."""
+    rows = type(owner).everything
+    locked = rows.select_for_update().get(pk=owner.pk)
+    stored_address = locked.contact_email if isinstance(locked, Lead) else locked.email
+    preferences = with_consent(locked.communications, "email", at=timezone.now(), words=words)
+    if not address or stored_address.casefold() != address.casefold() or preferences is None:
         return False
-    consent = {"consent": True, "opted_in_at": timezone.now().isoformat(timespec="seconds"), "consent_words": words}
-    communications = {**locked.communications, "email": {**channel, **consent}}
-    Lead.everything.filter(pk=lead.pk).update(communications=communications)
+    rows.filter(pk=owner.pk).update(communications=preferences)
     return True

@@ -34,6 +34,6 @@ def web_form_permissions(apps: StateApps) -> list:
 class Migration(migrations.Migration):
     dependencies = [
         ("suggestions", "0011_import_permissions"),
-        ("inbox", "0016_web_forms"),
+        ("inbox", "0018_web_forms"),
     ]
     operations = [migrations.RunPython(grant, revoke)]

@@ -197,7 +197,19 @@ def test_consent_changes_no_setting_that_exists():
     post_form(make_web_form(), {**PERSON, "consent": "yes"})
     assert Lead.objects.get().communications == {"email": {"do_not_contact": True}}
     entry = ActivityLog.objects.get(about_id=lead.pk, verb="consented")
-    assert entry.summary.endswith("The settings were not changed.")
+    assert entry.summary.endswith("The contact preferences were not changed.")
+
+
+def test_consent_of_a_client_is_kept_for_its_own_address_only():
+    client = make_client(email="nora@example.com")
+    post_form(make_web_form(), {**PERSON, "consent": "yes"})
+    client.refresh_from_db()
+    assert client.communications["email"]["consent"] is True
+    other = make_client(phone="419 555 0177")
+    sent = {"phone": "(419) 555-0177", "email": "other@example.com", "consent": "yes"}
+    post_form(make_web_form(), {**PERSON, **sent})
+    other.refresh_from_db()
+    assert (other.communications, Thread.objects.filter(client=other).count()) == ({}, 1)
 
 
 def test_form_without_checkbox_takes_no_consent():

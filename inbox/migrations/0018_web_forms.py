@@ -19,7 +19,7 @@ import inbox.models.web_form
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("inbox", "0015_files_of_drafts"),
+        ("inbox", "0017_welcome_template"),
         ("leads", "0016_imports_on_a_screen"),
         ("pghistory", "0007_auto_20250421_0444"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
