@@ -128,6 +128,7 @@ UNFOLD = {
                     ),
                     navigation_item("Imports", "upload", "leads_importbatch_changelist", "leads.view_importbatch"),
                     navigation_item("Mailboxes", "mail", "inbox_mailbox_changelist", "inbox.view_mailbox"),
+                    navigation_item("Web forms", "dynamic_form", "inbox_webform_changelist", "inbox.view_webform"),
                     navigation_item(
                         "Email templates",
                         "draft",

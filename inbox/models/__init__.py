@@ -14,7 +14,7 @@ from inbox.models.mailbox import (
     SetAside,
     ThreadKey,
 )
-from inbox.models.message import OUTGOING_TRANSITIONS, Message, MessageState, Nature
+from inbox.models.message import FORM_ANSWERS_KEY, OUTGOING_TRANSITIONS, Message, MessageState, Nature
 from inbox.models.model_reading import Reading
 from inbox.models.removed_file import RemovedFile
 from inbox.models.search_words import MessageWords
@@ -31,9 +31,21 @@ from inbox.models.thread import (
     ThreadSource,
     ThreadStatus,
 )
+from inbox.models.web_form import (
+    ANY_ORIGIN,
+    RefusalReason,
+    SubmissionOutcome,
+    WebForm,
+    WebFormField,
+    WebFormRate,
+    WebFormRefusal,
+    WebFormSubmission,
+)
 
 __all__ = [
+    "ANY_ORIGIN",
     "EMAIL_SOURCES",
+    "FORM_ANSWERS_KEY",
     "VERBATIM_SOURCES",
     "LAST_ACTIVITY",
     "OUTGOING_TRANSITIONS",
@@ -66,4 +78,11 @@ __all__ = [
     "ThreadQuerySet",
     "ThreadSource",
     "ThreadStatus",
+    "RefusalReason",
+    "SubmissionOutcome",
+    "WebForm",
+    "WebFormField",
+    "WebFormRate",
+    "WebFormRefusal",
+    "WebFormSubmission",
 ]
