@@ -105,6 +105,7 @@ class ClientAdmin(DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     orders = {"name": Order("By name", ORDER_BY_NAME, descending=False), "newest": Order("Newest first", ORDER_BY_ID)}
     tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_client"))
     page_actions = (AddClientNote, AssignClient)
+    is_importable = True
     list_export = ListExport(
         (
             ExportColumn("Name", "name"),
@@ -164,6 +165,7 @@ class ContactAdmin(DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     orders = {"name": Order("By name", ORDER_BY_NAME, descending=False), "newest": Order("Newest first", ORDER_BY_ID)}
     tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_contact"))
     page_actions = (AddContactNote,)
+    is_importable = True
     list_export = ListExport(
         (
             ExportColumn("Name", "name"),

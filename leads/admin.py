@@ -49,7 +49,6 @@ from leads.forms import (
     chosen_line,
     lead_schemas,
 )
-from leads.importing.batches.transitions import IMPORT_PERMISSION
 from leads.models import (
     ContactLead,
     InsuranceType,
@@ -94,6 +93,8 @@ class StakeholderInline(LinkInline):
 @admin.register(Lead)
 class LeadAdmin(DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = LeadForm
+    list_links = (("leads_lead_board", "view_kanban", "Board"),)
+    is_importable = True
     filterset_class = LeadFilter
     search_label = "Search by name, email, company, phone or VIN"
     list_export = LEAD_EXPORT
@@ -191,12 +192,6 @@ class LeadAdmin(DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
             path("<uuid:pk>/convert/", wrap(self.convert), name="leads_lead_convert"),
             *super().get_urls(),
         ]
-
-    def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
-        links = [("leads_lead_board", "view_kanban", "Board")]
-        if request.user.has_perm(IMPORT_PERMISSION):
-            links.append(("leads_importbatch_changelist", "upload", "Import"))
-        return [*links, *super().get_list_links(request)]
 
     def board(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
