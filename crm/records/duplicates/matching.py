@@ -5,6 +5,7 @@ the clients that are offered for a conversion.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -105,11 +106,11 @@ class Identity:
         identity = cls(*texts)
         return replace(identity, company=identity.name, is_company=True) if model is Client else identity
 
-    @property
+    @cached_property
     def email_key(self) -> str:
         return self.email.lower()
 
-    @property
+    @cached_property
     def phone_key(self) -> str:
         return comparable_phone(self.phone, settings.PHONE_REGION)
 
