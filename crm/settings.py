@@ -237,6 +237,7 @@ RECORD_SECTIONS = {
         "ai_log.panels.client_interactions_panel",
     ],
     "crm.contact": ["leads.screens.panels.contact_leads_panel", "inbox.panels.contact_conversations"],
+    "leads.policy": ["inbox.panels.policy_conversations"],
     "inbox.thread": ["suggestions.screens.panels.thread_suggestions_panel"],
     "support.supportticket": ["suggestions.screens.panels.ticket_suggestions_panel"],
 }
