@@ -33,6 +33,7 @@ from crm.screens.lists import Column, Tab
 from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
+from crm.screens.privacy.views import PrivacyViewsMixin
 from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
 
 ORDER_BY_ID = {"id": models.F("id")}
@@ -80,7 +81,7 @@ class ContactInline(LinkInline):
 
 
 @admin.register(Client)
-class ClientAdmin(MergeViewsMixin, RecordAdmin):
+class ClientAdmin(PrivacyViewsMixin, MergeViewsMixin, RecordAdmin):
     form = ClientForm
     filterset_class = ClientFilter
     search_label = "Search by name, email or phone"
@@ -143,7 +144,7 @@ class ClientAdmin(MergeViewsMixin, RecordAdmin):
 
 
 @admin.register(Contact)
-class ContactAdmin(MergeViewsMixin, RecordAdmin):
+class ContactAdmin(PrivacyViewsMixin, MergeViewsMixin, RecordAdmin):
     form = ContactForm
     filterset_class = ContactFilter
     search_label = "Search by name, email, phone or title"

@@ -1,4 +1,4 @@
-"""Maintenance jobs: requeue stalled jobs, delete old ones, clear expired sessions."""
+"""Maintenance jobs: requeue stalled jobs, delete old ones, clear expired sessions, end what the law wanted kept."""
 
 import logging
 
@@ -9,6 +9,9 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
+
+from crm.records.local_time import agency_today
+from crm.records.privacy.transitions import delete_kept_clients
 
 logger = logging.getLogger(__name__)
 
@@ -56,3 +59,10 @@ async def delete_old_jobs(context: JobContext, timestamp: int) -> None:
 def clear_sessions(timestamp: int) -> None:
     """Delete expired sessions."""
     call_command("clearsessions")
+
+
+@app.periodic(cron="30 4 * * *")
+@app.task(name="crm.delete_kept_clients", queueing_lock="crm.delete_kept_clients")
+def delete_clients_kept_for_policies(timestamp: int) -> None:
+    """Delete the clients of erased people once their policies need not be kept any longer."""
+    delete_kept_clients(agency_today())

@@ -7,5 +7,6 @@ class InboxConfig(AppConfig):
     verbose_name = "Inbox"
 
     def ready(self) -> None:
-        """Register what recomputes the contact dates of merged leads."""
+        """Register what recomputes the contact dates of merged leads, and what the inbox says about people."""
         import_string("inbox.merging.register_contact_dates")()
+        import_string("inbox.privacy.tables.register_inbox_tables")()

@@ -22,6 +22,7 @@ from crm.screens.lists import Column, Tab
 from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import Order
 from crm.screens.pickers import LinkInline
+from crm.screens.privacy.views import PrivacyViewsMixin
 from crm.screens.record_admin import RecordAdmin
 from crm.templatetags.crm import humanize_key
 from leads.action_forms import (
@@ -90,7 +91,7 @@ class StakeholderInline(LinkInline):
 
 
 @admin.register(Lead)
-class LeadAdmin(MergeViewsMixin, RecordAdmin):
+class LeadAdmin(PrivacyViewsMixin, MergeViewsMixin, RecordAdmin):
     form = LeadForm
     filterset_class = LeadFilter
     search_label = "Search by name, email, company, phone or VIN"
