@@ -107,6 +107,7 @@ DATABASES = {
     }
 }
 AUTH_USER_MODEL = "crm.User"
+AUTHENTICATION_BACKENDS = ["crm.permissions.OneStatementBackend"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Seconds. A worker without a heartbeat for the longer interval counts as dead, and its jobs are queued again.
@@ -228,6 +229,7 @@ RECORD_SECTIONS = {
     "crm.client": [
         "leads.screens.panels.client_policies_panel",
         "leads.screens.panels.client_leads_panel",
+        "leads.screens.panels.client_line_data_panel",
         "inbox.panels.client_conversations",
         "support.panels.client_tickets_panel",
         "suggestions.screens.panels.client_suggestions_panel",

@@ -11,7 +11,7 @@ from crm.records.local_time import agency_today
 from crm.records.privacy.erasure_rules import CLEANERS, KEEPERS, OBSTACLES, KeptRows, identifying_texts
 from crm.records.privacy.footprint import Footprint
 from crm.records.privacy.person import Person
-from crm.records.privacy.tables import PERSON_TABLES, SAME_PERSON_KEYS, WITHOUT_PERSONS, PersonColumns
+from crm.records.privacy.tables import SAME_PERSON_KEYS, WITHOUT_PERSONS
 from crm.text.cleaning import redact
 from leads.importing.batches.files import delete_stored_files
 from leads.models import ImportBatch, Lead, Policy, PolicyStatus
@@ -25,7 +25,6 @@ IMPORT_TEXTS = ("file_name", "reading", "options", "outcome", "error_message")
 
 def register_lead_tables() -> None:
     """Register the tables; called once at start."""
-    PERSON_TABLES[Lead] = PersonColumns("contact_name", "contact_email", "contact_phone")
     SAME_PERSON_KEYS.append((Lead, "converted_to_client"))
     WITHOUT_PERSONS.update(
         {

@@ -10,8 +10,8 @@ from uuid_utils.compat import uuid7
 class ErasedPerson(models.Model):
     """A person who was erased on request.
 
-    `digests` are the SHA-256 digests of the person's email addresses (lower case) and phone numbers (digits). A new
-    lead with one of them must not be contacted: the trigger `leads_of_erased_people` sees to it.
+    `digests` are those of the person's email addresses and phone numbers. A new lead or client with one of them must
+    not be contacted: triggers see to it (crm/records/privacy/suppression.py).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)

@@ -13,6 +13,8 @@ from django.utils.text import capfirst
 
 from crm.exceptions import ActionRefused
 from crm.models import Merge, User
+from crm.records.duplicates.finding import find_duplicates
+from crm.records.duplicates.matching import Identity
 from crm.records.history import display_value
 from crm.records.merging.rules import BOTH, LOSER, WINNER, Difference, differences, rules_of
 from crm.records.merging.transitions import kept_changes, merge, unmerge
@@ -32,6 +34,13 @@ class ChoiceRow(NamedTuple):
     name: str
     label: str
     options: list[tuple[str, str, bool]]
+
+
+class Candidate(NamedTuple):
+    """A record to merge with, and what tells it from others."""
+
+    row: models.Model
+    facts: list[str]
 
 
 class MergeViewsMixin:
@@ -130,19 +139,22 @@ class MergeViewsMixin:
         return self.get_queryset(request).live().filter(pk=key).exclude(pk=winner.pk).first() if key else None
 
     def candidates_view(self, request: HttpRequest, winner: models.Model) -> HttpResponse:
-        """Show the records that a search finds, at first those with the same name."""
-        words = request.GET.get("q", str(getattr(winner, rules_of(self.model).fields[0])))
-        found, _ = self.get_search_results(request, self.get_queryset(request), words)
+        """Show the records that may be the same, or those that a search finds."""
+        words = request.GET.get("q", "").strip()
         context = {
             **self.admin_site.each_context(request),
             "title": f"Merge {winner} with",
             "opts": self.opts,
             "original": winner,
             "words": words,
-            "candidates": [(row, contact_facts(row)) for row in found.exclude(pk=winner.pk)[:MAX_CANDIDATES]],
+            "candidates": self.search_others(request, winner, words) if words else similar_records(request, winner),
             "back": self.page_url(winner),
         }
         return TemplateResponse(request, "crm/merge_candidates.html", context)
+
+    def search_others(self, request: HttpRequest, winner: models.Model, words: str) -> list[Candidate]:
+        found, _ = self.get_search_results(request, self.get_queryset(request), words)
+        return [Candidate(row, contact_facts(row)) for row in found.exclude(pk=winner.pk)[:MAX_CANDIDATES]]
 
     # Undo
 
@@ -179,6 +191,14 @@ def contact_facts(row: models.Model) -> list[str]:
     """Return the addresses and numbers of `row`, which tell it from others with the same name."""
     names = [name for name in rules_of(type(row)).fields if name.endswith(("email", "phone"))]
     return [value for name in names if (value := getattr(row, name))]
+
+
+def similar_records(request: HttpRequest, winner: models.Model) -> list[Candidate]:
+    """Return the records of the same table that may be the same as `winner`, with the reason."""
+    found = find_duplicates(
+        Identity.of(winner), request.user, excluded=winner, tables=(type(winner),), limit=MAX_CANDIDATES
+    )
+    return [Candidate(one.record, [capfirst(one.description), *contact_facts(one.record)]) for one in found]
 
 
 def posted_choices(request: HttpRequest) -> dict[str, str]:

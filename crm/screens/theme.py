@@ -15,12 +15,7 @@ lazy_url = lazy(cache(reverse), str)
 
 def navigation_item(title: str, icon: str, page: str, permission: str = "", badge: str = "") -> dict[str, Any]:
     """Return an entry of the navigation, shown to users with `permission`."""
-    entry = {"title": title, "icon": icon, "link": lazy_url(f"admin:{page}")}
-    if permission:
-        entry["permission"] = lambda request: request.user.has_perm(permission)
-    if badge:
-        entry["badge"] = badge
-    return entry
+    return {"title": title, "icon": icon, "link": lazy_url(f"admin:{page}"), "permission": permission, "badge": badge}
 
 
 def agency_name(request: HttpRequest) -> str:

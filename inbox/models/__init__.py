@@ -19,6 +19,7 @@ from inbox.models.model_reading import Reading
 from inbox.models.removed_file import RemovedFile
 from inbox.models.search_words import MessageWords
 from inbox.models.thread import (
+    EMAIL_SOURCES,
     LAST_ACTIVITY,
     MERGED_INTO_KEY,
     THREAD_TRANSITIONS,
@@ -32,6 +33,7 @@ from inbox.models.thread import (
 )
 
 __all__ = [
+    "EMAIL_SOURCES",
     "VERBATIM_SOURCES",
     "LAST_ACTIVITY",
     "OUTGOING_TRANSITIONS",

@@ -59,6 +59,8 @@ class Direction(models.TextChoices):
 
 # Channels that keep the other side's own words. The notes of a call or a meeting are ours.
 VERBATIM_SOURCES = (ThreadSource.EMAIL, ThreadSource.SMS, ThreadSource.CHAT, ThreadSource.FORM)
+# Channels that are answered by email: a web form leaves the address of its sender.
+EMAIL_SOURCES = (ThreadSource.EMAIL, ThreadSource.FORM)
 # The time of the last message, or of creation if there is none.
 LAST_ACTIVITY = Coalesce("last_message_at", "created_at")
 IS_UNLINKED = models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True)
@@ -81,6 +83,15 @@ class ThreadQuerySet(RecordQuerySet):
     def waiting_on_them(self) -> "ThreadQuerySet":
         """Return open threads with an unanswered message of ours, longest silence first."""
         return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_ACTIVITY, "id")
+
+    def oldest_turns(self) -> dict[str, datetime | None]:
+        """Return since when a thread needs our reply, and since when we wait for theirs; None where none does."""
+        rows = self.order_by().annotate(last_activity=LAST_ACTIVITY)
+        conditions = {
+            "needs_reply": models.Q(status=ThreadStatus.OPEN, last_direction=Direction.IN),
+            "waiting_on_them": models.Q(status=ThreadStatus.OPEN, awaiting_reply=True),
+        }
+        return rows.aggregate(**{key: models.Min("last_activity", filter=one) for key, one in conditions.items()})
 
     def unprocessed(self) -> "ThreadQuerySet":
         """Return the threads of leads, and unlinked ones, that changed since their job last ran, newest first."""
@@ -239,6 +250,15 @@ class Thread(Record):
 
     def __str__(self) -> str:
         return self.subject or f"{self.get_source_display()} without a subject"
+
+    @property
+    def last_activity_at(self) -> datetime:
+        return self.last_message_at or self.created_at
+
+    @property
+    def accepts_email(self) -> bool:
+        """Whether an email can be written into this thread: a form needs the address of its sender."""
+        return self.source == ThreadSource.EMAIL or (self.source in EMAIL_SOURCES and bool(self.participant_emails))
 
     @property
     def merged_thread(self) -> "Thread":

@@ -13,8 +13,7 @@ from leads.importing.cells import ChoiceParser, normalize_name
 from leads.importing.columns import ImportPlan, column_index, plan_import
 from leads.importing.drafts import LEAD_COLUMNS
 from leads.importing.exceptions import InvalidCell, Question, RowRejected
-from leads.importing.files.decoding import differing_lines
-from leads.importing.files.reading import CsvFile, CsvRow
+from leads.importing.files.tables import TableFile, TableRow
 from leads.importing.rows import LeadReader
 from leads.importing.values.amounts import AmountParser
 from leads.importing.values.dates import DateParser
@@ -89,7 +88,7 @@ class FieldMapping:
 class ImportPreview:
     """What an import will do with a file. `samples` are the first rows, each as texts by field."""
 
-    file: CsvFile
+    file: TableFile
     mappings: tuple[FieldMapping, ...]
     custom_columns: tuple[str, ...]
     key_column: str
@@ -98,8 +97,8 @@ class ImportPreview:
     samples: tuple[dict[str, str], ...]
 
     def describe(self) -> Iterator[str]:
-        """Yield lines that describe the encoding, the source of each field, the custom fields and sample rows."""
-        yield f"{self.file.path.name}: {self.file.encoding}, columns separated by {self.file.dialect}"
+        """Yield lines that describe the file, the source of each field, the custom fields and sample rows."""
+        yield f"{self.file.path.name}: {self.file}"
         for mapping in self.mappings:
             yield f"  {mapping}"
         if self.custom_columns:
@@ -113,7 +112,7 @@ class ImportPreview:
             yield f"  row {number}: {', '.join(f'{name} = {text}' for name, text in sample.items())}"
 
 
-def preview_import(file: CsvFile, options: ImportOptions) -> tuple[ImportPreview, LeadReader]:
+def preview_import(file: TableFile, options: ImportOptions) -> tuple[ImportPreview, LeadReader]:
     """Plan the import of `file` from its first rows, and return the preview with a reader for all rows.
 
     Raises:
@@ -141,8 +140,7 @@ def preview_import(file: CsvFile, options: ImportOptions) -> tuple[ImportPreview
     }
     trial = LeadReader(plan, context, sample, **reader_args)
     samples = read_samples(trial, first_rows)
-    encodings = [file.encoding, *file.other_encodings]
-    encoding_samples = tuple(differing_lines(file.path, encodings, SAMPLE_ROW_COUNT)) if file.other_encodings else ()
+    encoding_samples = tuple(file.encoding_samples(SAMPLE_ROW_COUNT))
     preview = ImportPreview(
         file,
         tuple(field_mappings(plan, trial)),
@@ -164,7 +162,7 @@ def encoding_questions(samples: tuple[dict[str, str], ...]) -> Iterator[Question
         )
 
 
-def read_samples(reader: LeadReader, rows: list[CsvRow]) -> tuple[dict[str, str], ...]:
+def read_samples(reader: LeadReader, rows: list[TableRow]) -> tuple[dict[str, str], ...]:
     """Read all of `rows`, so that their questions are met, and return the first leads as texts by field."""
     samples = []
     for number, row in enumerate(rows, start=1):

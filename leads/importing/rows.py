@@ -28,7 +28,7 @@ from leads.importing.columns import (
 )
 from leads.importing.drafts import COLUMN_INDEX, LEAD_COLUMNS, RowDraft
 from leads.importing.exceptions import AmbiguousCell, InvalidCell, RowRejected
-from leads.importing.files.reading import FORBIDDEN_CHARACTERS, CsvRow, make_column_names
+from leads.importing.files.tables import FORBIDDEN_CHARACTERS, TableRow, make_column_names
 from leads.importing.lead_rules import LeadRules
 from leads.importing.questions import OpenQuestions
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, parser_for_field
@@ -93,6 +93,8 @@ class Doubts:
         self.texts: Counter[tuple[str, str]] = Counter()
         # Takes each doubt as a row of a file: line, column, text, reason.
         self.write_row: Callable[[Sequence[Any]], Any] | None = None
+        # Names the place of a line, as the file does.
+        self.place: Callable[[int], str] = "line {}".format
 
     def add(self, line: int, label: str, text: str, why: str) -> None:
         if self.write_row:
@@ -101,7 +103,7 @@ class Doubts:
         if (label, text) in self.texts or len(self.texts) < MAX_DOUBTED_TEXTS:
             self.texts[label, text] += 1
         if len(self.first) < MAX_QUOTED_DOUBTS:
-            self.first.append(f"line {line}: {quote_cell(label, text, why)}")
+            self.first.append(f"{self.place(line)}: {quote_cell(label, text, why)}")
 
 
 class LeadReader:
@@ -129,7 +131,7 @@ class LeadReader:
         # The moment of the import, which the database knows.
         self.defaults[COLUMN_INDEX["created_at"]] = None
 
-    def read_row(self, number: int, row: CsvRow) -> list[Any]:
+    def read_row(self, number: int, row: TableRow) -> list[Any]:
         """Return the values of `LEAD_COLUMNS` for row `number` of the file.
 
         Raises:
@@ -139,6 +141,9 @@ class LeadReader:
         for step in self.steps:
             self.fill_field(draft, step)
         self.rules.complete(draft)
+        for index, text in row.errors:
+            draft.texts.append((self.header[index], text))
+            draft.doubts.append((self.header[index], text, "is an error of the spreadsheet"))
         for label, text, why in draft.doubts:
             self.doubts.add(row.line, label, text, why)
         values = draft.values
@@ -254,11 +259,11 @@ class LeadReader:
         phone = values[COLUMN_INDEX["contact_phone"]]
         return phone_key(phone, self.context.phone_region) if phone else ""
 
-    def record_key(self, row: CsvRow) -> str:
+    def record_key(self, row: TableRow) -> str:
         """Return the identifier of a row in the other system."""
         return row.cells[self.plan.key].strip() if self.plan.key is not None else ""
 
-    def validate_cells(self, row: CsvRow) -> list[str]:
+    def validate_cells(self, row: TableRow) -> list[str]:
         """Return the cells of `row` after checking their number and their characters."""
         if row.fault:
             raise RowRejected(f"The row {row.fault}.")

@@ -60,7 +60,8 @@ INSERT_IMPORTED_HISTORY_SQL = f"""
 INSERT_IMPORTED_ACTIVITY_SQL = f"""
     INSERT INTO activity_logs (id, actor_type, actor_id, verb, summary, target_type, target_id,
                                about_type, about_id, metadata, occurred_at, created_at)
-    SELECT id, %(actor_type)s, %(user)s, 'created', format('Imported from %%s, line %%s', %(file)s::text, line),
+    SELECT id, %(actor_type)s, %(user)s, 'created',
+           format('Imported from %%s, %%s %%s', %(file)s::text, %(row_word)s::text, line),
            'leads.lead', id, 'leads.lead', id,
            %(metadata)s::jsonb || jsonb_build_object('status', status_id, 'line', line),
            %(at)s, %(at)s {NEW_ROWS_SQL}

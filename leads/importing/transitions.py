@@ -23,7 +23,8 @@ from leads.importing.columns import ImportPlan
 from leads.importing.drafts import COLUMN_INDEX
 from leads.importing.duplicates import duplicate_rows, find_duplicates
 from leads.importing.exceptions import ImportCancelled, QuestionsUnanswered, RowRejected
-from leads.importing.files.reading import CsvFile, open_csv
+from leads.importing.files.opening import open_table
+from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
 from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, closing_notice, open_report
 from leads.importing.rows import LeadReader, encode_json
@@ -46,7 +47,7 @@ class ImportRun:
     and numbers of rows to `count`, which may raise an exception to stop the run. A dry run changes nothing.
     """
 
-    file: CsvFile
+    file: TableFile
     actor: Actor
     batch: ImportBatch
     errors: Path | None = None
@@ -68,23 +69,24 @@ def import_leads(
     errors: Path | None = None,
     doubts: Path | None = None,
     encoding: str | None = None,
+    sheet: str = "",
     dry_run: bool = False,
     known: Iterable[str] = (),
     later: Iterable[str] = (),
     tell: ProgressCallback = lambda sentence: None,
 ) -> ImportOutcome:
-    """Create a lead for every valid row of the CSV file at `path`, in one transaction.
+    """Create a lead for every valid row of the file at `path`, in one transaction.
 
     The options are those of `ImportOptions`, the files those of `ImportRun`.
 
-    Raises: as `run_import`; InvalidInput also if the file cannot be read as CSV.
+    Raises: as `run_import`; InvalidInput also if the file cannot be read.
     """
     actor = Actor.of(by)
     actor.require_permission("leads.add_lead", "import leads")
     options = ImportOptions(
         column_fields or {}, field_templates or {}, values or {}, notation, key, tuple(known), tuple(later)
     )
-    file = open_csv(path, encoding)
+    file = open_table(path, encoding=encoding, sheet=sheet)
     batch = ImportBatch(
         state=ImportState.RUNNING,
         file_name=printable_file_name(path.name),
@@ -111,7 +113,7 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
     arrival = ArrivalAnswers.from_columns(reader.plan, options.known, options.later)
     check_preview(run, preview, reader, arrival)
     path = run.file.path
-    with open_report(run.file.header, path, run.errors, reader.doubts, run.doubts) as report, all_or_nothing(path):
+    with open_report(run.file, run.errors, reader.doubts, run.doubts) as report, all_or_nothing(path):
         outcome = import_rows(run, reader, preview, report)
         for sentence in arrival.describe():
             run.tell(sentence)
@@ -160,7 +162,7 @@ def import_rows(run: ImportRun, reader: LeadReader, preview: ImportPreview, repo
         doubt_counts=reader.doubts.counts,
         first_doubts=reader.doubts.first,
         doubted_texts=reader.doubts.texts,
-        notices=closing_notice(reader.rules.undated_closings),
+        notices=(*closing_notice(reader.rules.undated_closings), *run.file.notices()),
         questions=questions,
         preview=preview,
         former_imports=tuple(describe_former(former, run.actor.user)),
@@ -205,6 +207,13 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hash_blocks(blocks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()
+
+
 class ImportProgress:
     """Count the rows read, and report the count from time to time."""
 
@@ -222,7 +231,7 @@ class ImportProgress:
 
 
 def staging_rows(
-    file: CsvFile, reader: LeadReader, report: ImportReport, progress: ImportProgress
+    file: TableFile, reader: LeadReader, report: ImportReport, progress: ImportProgress
 ) -> Iterator[list[Any]]:
     """Yield each valid row in the format of the staging table, and report the rejected ones."""
     for row in file.rows():
@@ -251,6 +260,7 @@ def insert_new_leads(staging: StagingTable, rows: int, run: ImportRun) -> int:
         user=actor.user.pk if actor.user else None,
         actor_type=actor.type.value,
         file=batch.file_name,
+        row_word=run.file.row_word,
         weights=Jsonb(ScoringPolicy.objects.active().weights),
         metadata=Jsonb({"name": actor.name, **metadata} if actor.name else metadata),
     ):

@@ -29,6 +29,6 @@ def withdraw(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
     dependencies = [
         ("suggestions", "0011_import_permissions"),
-        ("crm", "0008_privacy"),
+        ("crm", "0010_privacy"),
     ]
     operations = [migrations.RunPython(grant, withdraw)]

@@ -7,7 +7,7 @@ import pytest
 
 from leads.importing.columns import plan_import
 from leads.importing.drafts import LEAD_COLUMNS
-from leads.importing.files.reading import CsvRow
+from leads.importing.files.tables import TableRow
 from leads.importing.rows import LeadReader
 from leads.importing.values.parsers import make_cell_matcher
 from tests.leads.test_import_rows import CONTEXT
@@ -56,7 +56,7 @@ def read_file(header: str, row: str) -> dict:
     plan = plan_import(names, [cells], make_cell_matcher(CONTEXT), column_fields={}, field_templates={})
     assert plan.unused_columns() == []
     reader = LeadReader(plan, CONTEXT, [cells], source_detail="crm.csv")
-    return dict(zip(LEAD_COLUMNS, reader.read_row(1, CsvRow(2, cells)), strict=True))
+    return dict(zip(LEAD_COLUMNS, reader.read_row(1, TableRow(2, cells)), strict=True))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

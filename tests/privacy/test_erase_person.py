@@ -13,6 +13,7 @@ from ai_log.models import AIInteraction
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import ActivityLog, Client, Contact, ErasedPerson
 from crm.records.activity import record
+from crm.records.consent import closed_channels
 from crm.records.local_time import agency_today
 from crm.records.privacy.erasure_plan import plan_erasure
 from crm.records.privacy.person import Person, find_same_person
@@ -20,7 +21,6 @@ from crm.records.privacy.transitions import delete_kept_clients, erase
 from crm.text.cleaning import redact
 from inbox.models import Message, PurgedMail, Thread
 from inbox.transitions import delete_removed_files
-from leads.consent import closed_channels
 from leads.models import ImportBatch, Lead, Policy, PolicyStatus, Task
 from tests.cast import (
     browser,
@@ -127,7 +127,7 @@ def test_erased_email_does_not_come_back(person, ada):
     assert not Message.everything.filter(mailbox=box).exists()
 
 
-@pytest.mark.parametrize("same", [{"contact_email": ADDRESS.upper()}, {"contact_phone": "+497315550199"}])
+@pytest.mark.parametrize("same", [{"contact_email": ADDRESS.upper()}, {"contact_phone": "0731/5550199"}])
 def test_new_lead_of_an_erased_person_must_not_be_contacted(person, ada, same):
     erase(person["person"], reason=REASON, by=ada)
     assert not closed_channels(make_lead().communications)
@@ -138,6 +138,13 @@ def test_new_lead_of_an_erased_person_must_not_be_contacted(person, ada, same):
     Lead.objects.filter(pk=lead.pk).update(contact_email=lead.contact_email, notes="x")
     lead.refresh_from_db()
     assert lead.communications == {}
+
+
+def test_new_client_of_an_erased_person_must_not_be_contacted(person, ada):
+    erase(person["person"], reason=REASON, by=ada)
+    client = make_client(email=ADDRESS)
+    client.refresh_from_db()
+    assert closed_channels(client.communications) == {"email", "phone", "sms"}
 
 
 def test_ai_calls_keep_their_numbers_only(person, ada):

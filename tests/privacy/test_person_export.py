@@ -128,7 +128,7 @@ def test_records_of_the_same_person_are_found_with_the_reason(max):
     firms_contact = make_contact(name="By the firm", email="firm@planted.example")
     duplicate = make_lead(contact_name="Duplicate", contact_email="")
     merge(lead, duplicate, {}, by=max)
-    namesake = make_client(name=NAME.upper(), email="x@elsewhere.example")
+    namesake = make_client(name=NAME.upper())
     same_phone = make_contact(name="Flatmate", phone=PHONE.replace(" ", ""))
     make_lead(contact_name="Somebody else")
     found = {one.record: (one.reason, one.is_certain) for one in find_same_person(Lead.objects.get(pk=lead.pk))}
@@ -138,7 +138,7 @@ def test_records_of_the_same_person_are_found_with_the_reason(max):
         firms_contact: ("Same email address: firm@planted.example", True),
         duplicate: ("Merged", True),
         namesake: ("Same name", False),
-        same_phone: (f"Same phone number: {PHONE}", False),
+        same_phone: ("Same phone number", False),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import models
 
 from crm.models import ActivityLog, Client
+from crm.records.consent import CHANNELS
 from crm.records.privacy.footprint import Footprint, chunks
 from crm.records.privacy.person import Person
 from crm.records.references import allow_changes
@@ -56,6 +57,7 @@ ERASED_CLIENT_VALUES = {
     "notes": "",
     "tags": [],
     "custom_fields": {},
+    "communications": {channel: {"do_not_contact": True} for channel in CHANNELS},
     "merged_into": None,
 }
 

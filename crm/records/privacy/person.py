@@ -1,18 +1,18 @@
 """Which records are one person: those with the same address, merged into each other, or converted."""
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.text import capfirst
 
 from crm.records.base import Record
+from crm.records.duplicates.finding import find_duplicates
+from crm.records.duplicates.matching import Identity, Reason
 from crm.records.privacy.tables import PERSON_TABLES, SAME_PERSON_KEYS
-from crm.text.letters import plain_letters
 
-MAX_RECORDS, MAX_SUGGESTED = 200, 20
-MIN_PHONE_DIGITS, COMPARED_PHONE_DIGITS = 7, 9
+MAX_RECORDS, MAX_COMPARED, MAX_SUGGESTED = 200, 5, 20
 
 
 class Person:
@@ -107,15 +107,8 @@ def converted_records(record: Record) -> Iterator[Record]:
 
 
 def possibly_same(person: Person) -> Iterator[RelatedRecord]:
-    """Yield records with the same phone number or the same name."""
-    for model, columns in PERSON_TABLES.items():
-        for phone in person.values("phone"):
-            # The last digits are the same with and without a country code.
-            digits = re.sub(r"\D", "", phone)[-COMPARED_PHONE_DIGITS:]
-            if len(digits) >= MIN_PHONE_DIGITS:
-                for row in model.objects.filter(search_text__contains=digits)[:MAX_SUGGESTED]:
-                    yield RelatedRecord(row, f"Same phone number: {phone}", False)
-        for name in person.values("name"):
-            rows = model.objects.filter(search_text__contains=plain_letters(name).lower())
-            for row in rows.filter(**{f"{columns.name}__iexact": name})[:MAX_SUGGESTED]:
-                yield RelatedRecord(row, "Same name", False)
+    """Yield the live records that may be the same by the rules for duplicates; a shared company is not enough."""
+    for record in person.records[:MAX_COMPARED]:
+        for found in find_duplicates(Identity.of(record), None, excluded=record, limit=MAX_SUGGESTED):
+            if {*found.match.reasons} - {Reason.COMPANY}:
+                yield RelatedRecord(found.record, capfirst(found.description), False)

@@ -10,18 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pghistory.models
 from django.db import models
 
-from crm.models import Client, Contact, Merge
+from crm.models import Merge
+from crm.records.duplicates.matching import COLUMNS
 
 if TYPE_CHECKING:
     from crm.records.privacy.person import Person
-
-
-class PersonColumns(NamedTuple):
-    """The columns of a table of people that identify a person."""
-
-    name: str
-    email: str
-    phone: str
 
 
 class FoundRows(NamedTuple):
@@ -31,10 +24,8 @@ class FoundRows(NamedTuple):
     keys: Iterable[Any]
 
 
-PERSON_TABLES: dict[type[models.Model], PersonColumns] = {
-    Client: PersonColumns("name", "email", "phone"),
-    Contact: PersonColumns("name", "email", "phone"),
-}
+# The tables of people: those that are searched for duplicates.
+PERSON_TABLES = COLUMNS
 # Foreign keys from one table of people to another that mean the same person: Lead.converted_to_client.
 SAME_PERSON_KEYS: list[tuple[type[models.Model], str]] = []
 # Foreign keys that do not make a row the person's, as “app.model.field”: the row has another owner.

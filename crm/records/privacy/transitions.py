@@ -1,7 +1,5 @@
 """Give a person's whole record away, and erase a person."""
 
-import hashlib
-import re
 from datetime import date
 from typing import Any
 
@@ -24,6 +22,7 @@ from crm.records.privacy.erasure_rules import (
 )
 from crm.records.privacy.footprint import chunks
 from crm.records.privacy.person import Person
+from crm.records.privacy.suppression import digests_of
 from crm.records.privacy.tables import audited_table
 
 EXPORT_PERSON_PERMISSION = "crm.export_person"
@@ -105,7 +104,7 @@ def lock_person(person: Person) -> Person:
 
 def remember_digests(plan: ErasurePlan) -> ErasedPerson:
     """Save the digests of the person's addresses, and what is kept until when: a row for each kept client."""
-    digests = sorted({*map(digest_of, plan.person.addresses), *map(digest_of, phone_numbers(plan.person))})
+    digests = digests_of(plan.person.addresses, plan.person.values("phone"))
     kept: dict[Any, date] = {}
     for rows in plan.kept:
         kept |= {key: max(rows.keep_until, kept.get(key, rows.keep_until)) for key in rows.clients}
@@ -113,15 +112,6 @@ def remember_digests(plan: ErasurePlan) -> ErasedPerson:
         return ErasedPerson.objects.create(digests=digests)
     rows = [ErasedPerson(digests=digests, client_id=key, keep_until=until) for key, until in kept.items()]
     return ErasedPerson.objects.bulk_create(rows)[0]
-
-
-def digest_of(text: str) -> str:
-    """Return the digest of an address or number, as the trigger `leads_of_erased_people` computes it."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def phone_numbers(person: Person) -> set[str]:
-    return {digits for phone in person.values("phone") if (digits := re.sub(r"\D", "", phone))}
 
 
 def anonymise_rows(plan: ErasurePlan) -> None:

@@ -11,6 +11,7 @@ from django.db import connection, models
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from crm.models import User
+from crm.records.consent import closed_channels
 
 MAX_EXPORT_ROWS = 10_000_000
 EXPORT_CHUNK_SIZE = 2_000
@@ -42,6 +43,18 @@ class ExportColumn:
                 return None
         label = getattr(row, f"get_{name}_display", None)
         return label() if label else getattr(row, name)
+
+
+def refuses(channel: str) -> Callable[[Any], bool]:
+    """Return a function that tells whether a lead or client must not be contacted on `channel`, even to answer."""
+    return lambda row: channel in closed_channels(row.communications, is_answer=True)
+
+
+REFUSAL_COLUMNS = (
+    ExportColumn("Do not email", refuses("email")),
+    ExportColumn("Do not call", refuses("phone")),
+    ExportColumn("Do not text", refuses("sms")),
+)
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,29 @@ from typing import Any
 from uuid import UUID
 
 from django.core.files.base import File
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from procrastinate.contrib.django import app
 
-from crm.exceptions import ActionRefused, IllegalTransition, InvalidInput
+from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import User
 from crm.records.activity import Actor
 from crm.runtime.job_queue import enqueue
 from leads.importing.arrival import ArrivalAnswers
-from leads.importing.batches.files import delete_stored_files, open_stored_file, store_file, stored_path
-from leads.importing.files.reading import open_csv
+from leads.importing.batches.files import (
+    delete_stored_files,
+    deleted_on_error,
+    open_stored_file,
+    store_file,
+    stored_path,
+)
+from leads.importing.batches.receiving import delete_abandoned_uploads
+from leads.importing.exceptions import RepeatedUpload
+from leads.importing.files.opening import open_table
+from leads.importing.files.sheets import open_sheet_file
+from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, preview_import, printable_file_name
 from leads.importing.report import ImportOutcome
-from leads.importing.transitions import file_hash
+from leads.importing.transitions import hash_blocks
 from leads.models import ImportBatch, ImportState
 from leads.models.import_batch import BUSY_STATES, EDITABLE_STATES, TRANSITIONS
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
@@ -36,28 +46,50 @@ def require_import_permission(by: User) -> None:
     actor.require_permission("leads.add_lead", "import leads")
 
 
-def upload_file(name: str, content: File, *, by: User) -> ImportBatch:
+def upload_file(name: str, content: File, *, by: User, key: UUID | None = None) -> ImportBatch:
     """Store an uploaded file, and return its new import.
+
+    The `key` of the form becomes that of the import, so that a form that is sent twice makes one import.
 
     Raises:
         NotPermitted: `by` may not import leads.
-        InvalidInput: the file is empty, is no CSV file, or its first row does not name columns.
+        InvalidInput: the file is empty, is no table, cannot be stored, or its first row does not name columns.
+        RepeatedUpload: the same form was sent before, with the same file.
     """
     require_import_permission(by)
-    batch = ImportBatch(file_name=printable_file_name(name), imported_by=by)
+    batch = ImportBatch(file_name=printable_file_name(name), imported_by=by, file_size=content.size)
     if not content.size:
         raise InvalidInput(f"{batch.file_name} is empty.")
-    batch.file_size, batch.file_path = content.size, store_file(batch, content)
-    try:
-        path = stored_path(batch)
-        batch.file_hash, file = file_hash(path), open_csv(path)
-        batch.reading = file.to_json()
-        # A guess from the header, which also refuses a first row without column names.
-        batch.save(force_insert=True)
-    except ActionRefused:
-        delete_stored_files(batch.file_path)
-        raise
+    batch.file_hash = getattr(content, "sha256", "") or hash_blocks(content.chunks())
+    if key is not None:
+        refuse_repeated_upload(batch, key)
+        batch.pk = key
+    batch.file_path = store_file(batch, content)
+    with deleted_on_error(batch.file_path):
+        # Also refuses a first row without column names.
+        batch.reading = open_table(stored_path(batch)).to_json()
+        try:
+            with transaction.atomic():
+                batch.save(force_insert=True)
+        except IntegrityError:
+            refuse_repeated_upload(batch, batch.pk)
+            raise
     return batch
+
+
+def refuse_repeated_upload(batch: ImportBatch, key: UUID) -> None:
+    """Refuse the file of `batch` if the form with this `key` has brought a file before.
+
+    Raises:
+        RepeatedUpload: it was the same file.
+        InvalidInput: it was another one.
+    """
+    known = ImportBatch.objects.filter(pk=key).first()
+    if known is None:
+        return
+    if (known.imported_by, known.file_hash) == (batch.imported_by, batch.file_hash):
+        raise RepeatedUpload(known)
+    raise InvalidInput("This form was sent before. Reload the page, and upload the file again.")
 
 
 def move(batch: ImportBatch, state: ImportState, sources: Iterable[str] = tuple(ImportState), **changes: Any) -> None:
@@ -85,9 +117,27 @@ def change_file_reading(batch: ImportBatch, *, encoding: str, delimiter: str, by
     """
     require_import_permission(by)
     require_editable(batch)
-    file = open_csv(stored_path(batch), encoding or None, delimiter)
-    if encoding == batch.reading.get("encoding") and delimiter == batch.reading["dialect"][0]:
-        return
+    file = open_table(stored_path(batch), encoding=encoding, delimiter=delimiter)
+    if encoding != batch.reading.get("encoding") or delimiter != batch.reading["dialect"][0]:
+        save_reading(batch, file)
+
+
+@transaction.atomic
+def change_sheet(batch: ImportBatch, *, sheet: str, by: User) -> None:
+    """Read another sheet of a workbook. Other column names need new decisions.
+
+    Raises:
+        IllegalTransition: a job works on the import, or it is finished.
+        InvalidInput: there is no such sheet, or it is empty.
+    """
+    require_import_permission(by)
+    require_editable(batch)
+    file = open_sheet_file(stored_path(batch), sheet)
+    if file.sheet != batch.reading.get("sheet"):
+        save_reading(batch, file)
+
+
+def save_reading(batch: ImportBatch, file: TableFile) -> None:
     reading = file.to_json()
     options = batch.options if reading["header"] == batch.reading.get("header") else {}
     save_decisions(batch, reading=reading, options=options)
@@ -221,6 +271,7 @@ def delete_old_files(before: datetime) -> int:
 
     The import stays, with its counts. A crash in between repeats the rest.
     """
+    delete_abandoned_uploads(before)
     rows = ImportBatch.objects.filter(created_at__lt=before).exclude(file_path="").exclude(state__in=BUSY_STATES)
     batches = list(rows.order_by("pk")[:MAX_DELETED_BATCHES])
     for batch in batches:

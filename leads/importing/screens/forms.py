@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.core.files.base import ContentFile, File
 
 from leads.importing.columns import CONSENT_FIELDS, IMPORTABLE_FIELDS, NAME_PARTS, ImportPlan
 from leads.importing.files.reading import CsvFile
+from leads.importing.files.sheets import SheetFile
 from leads.importing.preview import ImportOptions
 from leads.models import Lead
 
@@ -41,6 +43,7 @@ NOT_ANSWERED, KNOWN, LATER = "", "known", "later"
 # A form has at most 1,000 inputs.
 MAX_MAPPED_COLUMNS = 300
 MAX_PASTED_LENGTH = 1_000_000
+PASTED_NAME = "Pasted rows.csv"
 TEMPLATE_FIELDS = {"contact_name": "Name", "tags": "Tags", "notes": "Notes"}
 
 
@@ -66,10 +69,10 @@ class UploadForm(forms.Form):
     """A file, or rows pasted from a spreadsheet."""
 
     file = forms.FileField(
-        label="CSV file",
+        label="CSV or Excel file",
         required=False,
-        help_text="Any encoding and separator. The first row names the columns.",
-        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
+        help_text="CSV in any encoding, or XLSX. The first row names the columns.",
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx,.xlsm,text/csv"}),
     )
     rows = forms.CharField(
         label="Or paste rows",
@@ -86,6 +89,11 @@ class UploadForm(forms.Form):
         if not self.errors and bool(cleaned.get("file")) == has_rows:
             raise forms.ValidationError("Choose a file or paste rows, one of the two.")
         return cleaned
+
+    def name_and_content(self) -> tuple[str, File]:
+        if file := self.cleaned_data["file"]:
+            return file.name, file
+        return PASTED_NAME, ContentFile(self.cleaned_data["rows"].encode())
 
 
 class ReadingForm(forms.Form):
@@ -105,6 +113,18 @@ class ReadingForm(forms.Form):
                 (file.dialect.delimiter, file.dialect.delimiter),
                 *DELIMITER_CHOICES,
             ]
+
+
+class SheetForm(forms.Form):
+    """The sheet of a workbook."""
+
+    sheet = forms.ChoiceField(label="Sheet")
+
+    def __init__(self, *args: Any, file: SheetFile, **kwargs: Any) -> None:
+        super().__init__(*args, initial={"sheet": file.sheet}, **kwargs)
+        self.fields["sheet"].choices = [
+            (name, f"{name} (hidden)" if is_hidden else name) for name, is_hidden in file.sheets
+        ]
 
 
 class ColumnsForm(forms.Form):

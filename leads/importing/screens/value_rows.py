@@ -7,7 +7,7 @@ from typing import Any
 from crm.models import ClientType, User
 from leads.importing.cells import Partial, is_empty_cell
 from leads.importing.exceptions import InvalidCell
-from leads.importing.files.reading import CsvFile
+from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, load_import_context, preview_import
 from leads.importing.values.parsers import ImportContext, parser_for_field
 from leads.importing.values.stages import Renamed
@@ -51,7 +51,7 @@ def load_value_choices() -> dict[str, tuple[tuple[str, str], ...]]:
     }
 
 
-def load_value_rows(batch: ImportBatch, file: CsvFile, options: ImportOptions) -> list[ValueRow]:
+def load_value_rows(batch: ImportBatch, file: TableFile, options: ImportOptions) -> list[ValueRow]:
     """Return the texts of the columns with a list of values: those of the first rows, and those that did not fit.
 
     Raises:

@@ -7,20 +7,23 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.core.files.base import ContentFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from uuid_utils.compat import uuid7
 
 from crm.exceptions import ActionRefused, InvalidInput
 from crm.models import User
 from leads.importing.batches.files import RESULT_FILES, open_result, open_stored_file
+from leads.importing.batches.receiving import ReceivingHandler
 from leads.importing.batches.transitions import (
     IMPORT_PERMISSION,
     answer_questions,
     cancel_import,
     change_file_reading,
+    change_sheet,
     question_key,
     queue_check,
     queue_import,
@@ -28,13 +31,16 @@ from leads.importing.batches.transitions import (
     upload_file,
 )
 from leads.importing.batches.undo import UNDO_PERMISSION, kept_leads, queue_undo
-from leads.importing.files.reading import CsvFile
+from leads.importing.exceptions import RepeatedUpload
+from leads.importing.files.sheets import SheetFile
+from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, preview_import
 from leads.importing.screens.forms import (
     MAX_MAPPED_COLUMNS,
     TEMPLATE_FIELDS,
     ColumnsForm,
     ReadingForm,
+    SheetForm,
     UploadForm,
     ValuesForm,
 )
@@ -43,7 +49,6 @@ from leads.models import ImportBatch
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
 VIEW_PERMISSION = "leads.view_importbatch"
-PASTED_NAME = "Pasted rows.csv"
 BATCHES_PER_PAGE = 50
 SAMPLE_ROWS_SHOWN, SAMPLE_COLUMNS_SHOWN = 3, 30
 EXAMPLE_KINDS = {"new": "New", "duplicate": "Duplicates", "rejected": "Refused"}
@@ -102,27 +107,48 @@ def render_page(
     return TemplateResponse(request, f"leads/imports/{template}.html", {**shared, **context})
 
 
+# The handler of the upload must be set before the CSRF check reads the form.
+@csrf_exempt
 def imports_view(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """List imports, the newest first, and take in a new file."""
     check_can_view(request.user)
-    if request.method == "POST" and not can_import(request.user):
+    if request.method != "POST":
+        return render_imports(request, site, UploadForm())
+    if not can_import(request.user):
         raise PermissionDenied
-    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
-    if form.is_bound and form.is_valid():
-        file = form.cleaned_data["file"]
-        name, content = (file.name, file) if file else (PASTED_NAME, ContentFile(form.cleaned_data["rows"].encode()))
-        try:
-            batch = upload_file(name, content, by=request.user)
+    handler = ReceivingHandler(request)
+    request.upload_handlers = [handler]
+    return receive_file(request, site, handler)
+
+
+@csrf_protect
+def receive_file(request: HttpRequest, site: AdminSite, handler: ReceivingHandler) -> HttpResponse:
+    """Make an import of the file or the rows in the form."""
+    form, key = UploadForm(request.POST, request.FILES), parse_key(request.POST.get("key", ""))
+    try:
+        if handler.error or key is None:
+            # The key is the last input of the form.
+            raise InvalidInput(handler.error or "The upload was cut off before its end. Upload the file again.")
+        if form.is_valid():
+            batch = upload_file(*form.name_and_content(), by=request.user, key=key)
             return HttpResponseRedirect(page_url("file", batch))
-        except ActionRefused as error:
-            form.add_error(None, str(error))
+    except RepeatedUpload as error:
+        messages.info(request, str(error))
+        return HttpResponseRedirect(page_url("change", error.batch))
+    except ActionRefused as error:
+        form.add_error(None, str(error))
+    return render_imports(request, site, form)
+
+
+def render_imports(request: HttpRequest, site: AdminSite, form: UploadForm) -> HttpResponse:
     batches = ImportBatch.objects.visible_to(request.user).select_related("imported_by")
     batches = batches.defer("reading", "options", "outcome").order_by("-pk")
     if (before := parse_key(request.GET.get("before", ""))) is not None:
         batches = batches.filter(pk__lt=before)
     page = list(batches[: BATCHES_PER_PAGE + 1])
     older = page[BATCHES_PER_PAGE - 1].pk if len(page) > BATCHES_PER_PAGE else None
-    return render_page(request, site, "list", None, form=form, batches=page[:BATCHES_PER_PAGE], older=older)
+    shown = page[:BATCHES_PER_PAGE]
+    return render_page(request, site, "list", None, form=form, upload_key=uuid7(), batches=shown, older=older)
 
 
 def parse_key(text: str) -> UUID | None:
@@ -154,6 +180,7 @@ def import_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse
         kind=kind,
         examples=outcome.get("examples", {}).get(kind, []),
         questions=[{**question, "key": question_key(question)} for question in outcome.get("questions", [])],
+        row_word="Row" if "sheet" in batch.reading else "Line",
         kept=kept_leads(batch, request.user),
         can_undo=request.user.has_perm(UNDO_PERMISSION) and batch.is_undoable,
         has_errors=bool(outcome.get("duplicates") or outcome.get("rejected")) and bool(batch.file_path),
@@ -178,15 +205,17 @@ def do_command(request: HttpRequest, batch: ImportBatch) -> None:
 
 
 def file_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse:
-    """Show how the file is read, with its first rows, and change its encoding or separator."""
+    """Show how the file is read, with its first rows, and change its encoding and separator, or its sheet."""
     batch = load_batch(request, pk)
     file = stored_file(request, batch)
     if file is None:
         return HttpResponseRedirect(page_url("change", batch))
-    form = ReadingForm(request.POST if request.method == "POST" else None, file=file)
+    is_sheet = isinstance(file, SheetFile)
+    form_class, change = (SheetForm, change_sheet) if is_sheet else (ReadingForm, change_file_reading)
+    form = form_class(request.POST if request.method == "POST" else None, file=file)
     if form.is_bound and form.is_valid():
         try:
-            change_file_reading(batch, **form.cleaned_data, by=request.user)
+            change(batch, **form.cleaned_data, by=request.user)
             return HttpResponseRedirect(page_url("file" if "show" in request.POST else "columns", batch))
         except ActionRefused as error:
             form.add_error(None, str(error))
@@ -196,7 +225,7 @@ def file_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse:
     return render_page(request, site, "file", batch, form=form, header=header, rows=rows, more=more)
 
 
-def stored_file(request: HttpRequest, batch: ImportBatch) -> CsvFile | None:
+def stored_file(request: HttpRequest, batch: ImportBatch) -> TableFile | None:
     """Return the file of an import that can still be changed; else None, with a message."""
     if batch.is_editable:
         try:
@@ -250,7 +279,7 @@ def columns_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpRespons
     )
 
 
-def guess_plan(file: CsvFile, options: ImportOptions) -> tuple[Any, str]:
+def guess_plan(file: TableFile, options: ImportOptions) -> tuple[Any, str]:
     """Return the plan for `file`, or None and why there is none."""
     try:
         return preview_import(file, options)[1].plan, ""
@@ -258,7 +287,7 @@ def guess_plan(file: CsvFile, options: ImportOptions) -> tuple[Any, str]:
         return None, str(error)
 
 
-def column_rows(file: CsvFile, form: ColumnsForm, reasons: Any) -> list[ColumnRow]:
+def column_rows(file: TableFile, form: ColumnsForm, reasons: Any) -> list[ColumnRow]:
     sample = file.sample()
     rows = []
     for index, name in enumerate(form.header):
