@@ -19,11 +19,21 @@ HISTORY_NAME = "earlier versions of rows"
 
 
 class PlannedTable(NamedTuple):
-    """The rows of one table that share a fate, and why they do not go."""
+    """The rows of one table that share a fate, and why they stay; the count is None where it is unknown."""
 
     name: str
-    count: int
+    count: int | None
     reason: str = ""
+
+
+ALWAYS_KEPT = (
+    PlannedTable(
+        "Digests of the addresses and numbers",
+        None,
+        "A new lead or client with one of them is marked “Do not contact”. Fetched emails do not come back.",
+    ),
+    PlannedTable("Other people’s records that mention the person", None, "Search for the name, and decide there."),
+)
 
 
 @dataclass
@@ -72,9 +82,9 @@ class ErasurePlan:
             )
             for rows in self.kept
         ]
-        reason = "They belong to another record, too. Look at them yourself."
+        reason = "Also of another record: open it there to decide. The link to the person is removed."
         shared = [PlannedTable(table_name(model, len(keys)), len(keys), reason) for model, keys in self.shared.items()]
-        return [*kept, *shared]
+        return [*kept, *shared, *ALWAYS_KEPT]
 
     def counts(self) -> dict[str, int]:
         """Return the number of deleted rows by table, for the log."""
