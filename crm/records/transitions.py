@@ -250,7 +250,7 @@ def delete_saved_view(view: SavedView, *, by: User) -> None:
 
 
 def record_export(rows: str, filters: dict[str, str], *, by: User) -> None:
-    """Log that `by` exports `rows`, such as “12 clients”. Call it before the first row leaves.
+    """Log that `by` exports `rows`, such as “12 clients as CSV”. Call it before the first row leaves.
 
     Raises:
         NotPermitted: the user lacks the permission to export.

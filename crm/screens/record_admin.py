@@ -27,7 +27,7 @@ from crm.records.history import load_history
 from crm.records.timeline import Position, TimelinePage, load_timeline, visible_entries
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import ActionViewsMixin, drop_invalid_keys, is_soft_deleted
-from crm.screens.export import ExportViewMixin
+from crm.screens.export.views import ExportViewMixin
 from crm.screens.filter_sheet import build_filter_sheet
 from crm.screens.json_forms.display import json_column_changes
 from crm.screens.json_forms.schema import Schema

@@ -19,7 +19,7 @@ from crm.records.base import can_see_everyone
 from crm.runtime.job_queue import enqueue
 from leads.importing.arrival import ArrivalAnswers
 from leads.importing.exceptions import ImportCancelled, Question, QuestionsUnanswered, RowRejected
-from leads.importing.files.opening import open_table
+from leads.importing.files.opening import open_table, refuse_changed_file
 from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
 from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, open_report
@@ -106,7 +106,8 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
     check_preview(run, options, preview, reader, arrival)
     path = run.file.path
     with open_report(run.file, run.errors, reader.doubts, run.doubts) as report, all_or_nothing(path):
-        outcome = import_rows(run, options, reader, preview, report)
+        with refuse_changed_file(path):
+            outcome = import_rows(run, options, reader, preview, report)
         for sentence in arrival.describe():
             run.tell(sentence)
         if not run.dry_run:

@@ -12,6 +12,7 @@ from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin
+from leads.exporting.line_answers import policy_line_columns
 from leads.forms import SHOW_LINE, chosen_line, line_form_schema
 from leads.models import InsuranceType, Lead, Policy, PolicyStatus
 from leads.models.policy import EXPIRY_SORT_KEY, PREMIUM_SORT_KEY
@@ -32,17 +33,17 @@ from leads.policies.transitions import create_policy
 ID_SORT_KEY = {"id": models.F("id")}
 MAX_RENEWALS_ON_PAGE = 20
 # Large columns that neither a row of the list nor a line of its export holds.
-UNSHOWN_COLUMNS = (
-    "data",
-    "custom_fields",
+UNEXPORTED_COLUMNS = (
     "search_text",
     "client__notes",
     "client__address",
+    "client__communications",
     "client__custom_fields",
     "client__search_text",
     "insurance_type__description",
     "insurance_type__form_schema",
 )
+UNSHOWN_COLUMNS = ("data", "custom_fields", *UNEXPORTED_COLUMNS)
 
 
 def expiring_rows(rows: models.QuerySet, user: Any) -> models.QuerySet:
@@ -101,15 +102,20 @@ class PolicyAdmin(RecordAdmin):
             ExportColumn("Number", "number"),
             ExportColumn("Status", "status"),
             ExportColumn("Premium", "premium"),
+            ExportColumn("Annualised premium", "annual_premium"),
             ExportColumn("Billing period", "billing_period"),
             ExportColumn("Effective on", "effective_on"),
             ExportColumn("Expires on", "expires_on"),
             ExportColumn("Owner", "client__assigned_to__username"),
         ),
-        prepare=lambda policies, user: policies.select_related("client__assigned_to", "insurance_type").defer(
-            *UNSHOWN_COLUMNS
+        prepare=lambda policies, user: (
+            policies.with_annual_premium()
+            .select_related("client__assigned_to", "insurance_type")
+            .defer(*UNEXPORTED_COLUMNS)
         ),
+        find_columns=policy_line_columns,
     )
+    list_links = (("leads_policy_book", "menu_book", "Book of business"),)
     autocomplete_fields = ("client", "lead")
     fieldsets = (
         (

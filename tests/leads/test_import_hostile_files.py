@@ -7,7 +7,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 
 from crm.exceptions import InvalidInput
-from leads.importing.files import xml_stream
+from leads.importing.files import sheet_rows, xml_stream
 from leads.importing.files.opening import open_table
 from leads.importing.files.workbooks import ENCRYPTED_MARK, MAX_TEXTS_SIZE, OLE_SIGNATURE
 from tests.leads.workbook_files import NAMESPACE, sheet_xml, text_cells, write_parts
@@ -81,10 +81,18 @@ def test_xml_that_grows_is_refused(tmp_path, part):
 
 
 def test_endless_text_or_tag_takes_no_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(xml_stream, "MAX_TEXT_LENGTH", 100_000)
     monkeypatch.setattr(xml_stream, "MAX_TAG_LENGTH", 100_000)
+    monkeypatch.setattr(xml_stream, "MAX_TEXT_LENGTH", 100_000)
+    monkeypatch.setattr(sheet_rows, "MAX_TEXT_LENGTH", 100_000)
     noise = "".join(map(str, range(100_000)))
-    for cell, fault in ((text_cells(noise), "a text is too long"), (f'<c x="{noise}"/>', "a tag is too long")):
+    cells = {
+        text_cells(noise): "a text is too long",
+        f'<c x="{noise}"/>': "a tag is too long",
+        text_cells(*["Ann" * 1000] * 200): "row 1 is too long",
+        f"<c><is>{'<t>Ann</t>' * 100_000}</is></c>": "row 1 is too long",
+        text_cells(*["Ann"] * 20_000): "there is no column",
+    }
+    for cell, fault in cells.items():
         assert fault in refusal(write_parts(tmp_path / "leads.xlsx", sheet_xml(cell, text_cells("Ann"))))
 
 

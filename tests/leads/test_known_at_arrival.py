@@ -243,7 +243,7 @@ class TestImport:
         )
         with pytest.raises(CommandError, match="There is no column “Origin”"):
             call_command("import_records", "leads", path, known=["Origin"])
-        with pytest.raises(CommandError, match="in --known and in --later"):
+        with pytest.raises(CommandError, match="cannot be known at arrival and recorded later"):
             call_command("import_records", "leads", path, known=["Last Call"], later=["Last Call"])
         assert not PredictionFeature.objects.exists()
 

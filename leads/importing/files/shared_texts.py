@@ -11,7 +11,7 @@ from typing import IO
 from openpyxl.utils.escape import unescape
 
 from leads.importing.files.workbooks import MAX_TEXTS_SIZE, Workbook
-from leads.importing.files.xml_stream import DamagedXml, XmlStream
+from leads.importing.files.xml_stream import MAX_TEXT_LENGTH, DamagedXml, XmlStream
 
 REMEMBERED_TEXTS = 20_000
 
@@ -21,36 +21,37 @@ def decode_text(text: str) -> str:
     return unescape(text) if "_x" in text else text
 
 
-class SharedTexts:
+class SharedTexts(XmlStream):
     """The shared texts of a workbook by index. They are read as far as needed, in the order of the archive."""
 
     def __init__(self, source: IO[bytes], file: IO[bytes]) -> None:
+        super().__init__(source)
         self._file = file
         self._ends = array("Q", [0])
         self._parts: list[str] = []
         self._phonetics = 0
-        self._stream = XmlStream(source, self._start, self._end)
-        self._blocks = self._stream.parse()
+        self._blocks = self.parse()
         self.get = lru_cache(REMEMBERED_TEXTS)(self._get)
 
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag == "t" and not self._phonetics:
-            self._stream.collect()
+    def start_element(self, tag: str, attributes: dict[str, str]) -> None:
+        self.depth += 1
+        self.texts.clear()
+        if tag == "si":
+            self._parts.clear()
         elif tag == "rPh":
             # How the text is pronounced, in Japanese workbooks.
             self._phonetics += 1
-        elif tag == "si":
-            self._parts.clear()
 
-    def _end(self, tag: str) -> None:
+    def end_element(self, tag: str) -> None:
+        self.depth -= 1
         if tag == "t" and not self._phonetics:
-            self._parts.append(self._stream.take_text())
-        elif tag == "rPh":
-            self._phonetics -= 1
+            self._parts.append("".join(self.texts))
         elif tag == "si":
             data = decode_text("".join(self._parts)).encode("utf-8", "surrogatepass")
             self._file.write(data)
             self._ends.append(self._ends[-1] + len(data))
+        elif tag == "rPh":
+            self._phonetics -= 1
 
     def _get(self, raw: str) -> str:
         """Return the text with the index `raw`.
@@ -62,6 +63,8 @@ class SharedTexts:
         while index >= len(self._ends) - 1:
             if next(self._blocks, self) is self:
                 raise DamagedXml(f"there is no text number {raw[:20]}")
+            if sum(map(len, self._parts)) > MAX_TEXT_LENGTH:
+                raise DamagedXml("a text is too long")
             self._file.flush()
         if index < 0:
             raise DamagedXml(f"there is no text number {raw[:20]}")

@@ -1,10 +1,10 @@
 """Read the rows of a sheet as a stream: the texts of its cells, and what a person should know of them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from string import ascii_letters
+from string import ascii_letters, digits
 from typing import IO, NamedTuple
 
 from openpyxl.utils import column_index_from_string
@@ -12,9 +12,11 @@ from openpyxl.utils import column_index_from_string
 from leads.importing.files.cell_formats import CellFormat, format_number, make_formats
 from leads.importing.files.shared_texts import SharedTexts, decode_text, open_shared_texts
 from leads.importing.files.workbooks import MAX_SHEET_SIZE, Sheet, Workbook
-from leads.importing.files.xml_stream import DamagedXml, XmlStream
+from leads.importing.files.xml_stream import MAX_TEXT_LENGTH, DamagedXml, XmlStream
 
 ISO_MIDNIGHT = re.compile(r"T00:00(:00(\.0+)?)?Z?$")
+# The last column that Excel has, counted from 0.
+MAX_COLUMN = 16_383
 BOOLEANS = {"1": "TRUE", "0": "FALSE", "true": "TRUE", "false": "FALSE"}
 TRUE_VALUES = frozenset({"1", "true"})
 
@@ -39,15 +41,22 @@ class SheetFacts:
     merged_ranges: int = 0
 
 
-class SheetReader:
+class SheetReader(XmlStream):
     """Turn the XML of a sheet into rows. Only what is below `header_row` becomes part of the facts."""
 
     def __init__(
         self, source: IO[bytes], texts: SharedTexts | None, formats: list[CellFormat], header_row: int
     ) -> None:
+        super().__init__(source)
         self.facts, self._header_row = SheetFacts(), header_row
-        self._texts, self._formats = texts, formats
-        self._stream = XmlStream(source, self._start, self._end)
+        # Cells name their format by its place, as text.
+        self._formats = {str(place): number_format for place, number_format in enumerate(formats)}
+        self._text_by_kind: dict[str, Callable[[str], str]] = {
+            "n": lambda value: self._formats.get(self._style, format_number)(value),
+            "s": texts.get if texts else refuse_shared_text,
+            "b": lambda value: BOOLEANS.get(value, value),
+            "d": lambda value: ISO_MIDNIGHT.sub("", value).replace("T", " "),
+        }
         self._rows: list[SheetRow] = []
         self._columns: dict[str, int] = {}
         self._number, self._column = 0, -1
@@ -62,21 +71,23 @@ class SheetReader:
         Raises:
             DamagedXml: the sheet cannot be read.
         """
-        for _ in self._stream.parse():
+        for _ in self.parse():
             yield from self._rows
             self._rows.clear()
+            if len(self._value) + sum(map(len, self._cells.values())) > MAX_TEXT_LENGTH:
+                raise DamagedXml(f"row {self._number} is too long")
 
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+    def start_element(self, tag: str, attributes: dict[str, str]) -> None:
+        self.depth += 1
+        self.texts.clear()
         if tag == "c":
-            self._start_cell(attributes)
-        elif tag == "v" or (tag == "t" and not self._is_phonetic):
-            self._stream.collect()
+            letters = attributes.get("r", "").rstrip(digits)
+            column = self._columns.get(letters)
+            self._column = self._find_column(letters) if column is None else column
+            self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "0")
+            self._value, self._has_formula = "", False
         elif tag == "row":
-            number = attributes.get("r", "")
-            self._number = int(number) if number.isdecimal() else self._number + 1
-            self._column = -1
-            self._cells, self._errors = {}, {}
-            self._is_hidden = attributes.get("hidden") in TRUE_VALUES
+            self._start_row(attributes)
         elif tag == "f":
             self._has_formula = True
         elif tag == "rPh":
@@ -85,15 +96,16 @@ class SheetReader:
             last = attributes.get("ref", "").rpartition(":")[2].lstrip(ascii_letters)
             self.facts.merged_ranges += last.isdecimal() and int(last) > self._header_row
 
-    def _start_cell(self, attributes: dict[str, str]) -> None:
-        letters = attributes.get("r", "").rstrip("0123456789")
-        self._column = self._columns.get(letters) if letters in self._columns else self._find_column(letters)
-        self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "")
-        self._value, self._has_formula = "", False
+    def _start_row(self, attributes: dict[str, str]) -> None:
+        number = attributes.get("r", "")
+        self._number = int(number) if number.isdecimal() else self._number + 1
+        self._column = -1
+        self._cells, self._errors = {}, {}
+        self._is_hidden = attributes.get("hidden") in TRUE_VALUES
 
     def _find_column(self, letters: str) -> int:
         """Return the column with these letters; without them, a cell follows the last one."""
-        if not letters:
+        if not letters and self._column < MAX_COLUMN:
             return self._column + 1
         try:
             self._columns[letters] = column_index_from_string(letters) - 1
@@ -101,14 +113,16 @@ class SheetReader:
             raise DamagedXml(f"there is no column {letters[:20]}") from error
         return self._columns[letters]
 
-    def _end(self, tag: str) -> None:
-        if tag == "v":
-            self._value = self._stream.take_text()
-        elif tag == "c":
-            self._end_cell()
-        elif tag == "t" and not self._is_phonetic:
+    def end_element(self, tag: str) -> None:
+        self.depth -= 1
+        if tag == "v" or (tag == "t" and not self._is_phonetic):
             # A text with several formats has several parts.
-            self._value += self._stream.take_text()
+            self._value += "".join(self.texts)
+        elif tag == "c":
+            if self._value:
+                self._end_cell()
+            elif self._has_formula and self._kind != "str" and self._number > self._header_row:
+                self.facts.missing_values += 1
         elif tag == "row":
             if self._cells or self._errors:
                 self.facts.hidden_rows += self._is_hidden and self._number > self._header_row
@@ -117,30 +131,16 @@ class SheetReader:
             self._is_phonetic = False
 
     def _end_cell(self) -> None:
-        value = self._value
-        if not value:
-            self.facts.missing_values += self._has_formula and self._kind != "str" and self._number > self._header_row
-        elif self._kind == "e":
-            self._errors[self._column] = value
-        else:
-            text = self._cell_text(value)
-            if text and not text.isspace():
-                self._cells[self._column] = text
+        if self._kind == "e":
+            self._errors[self._column] = self._value
+            return
+        text = self._text_by_kind.get(self._kind, decode_text)(self._value)
+        if text and not text.isspace():
+            self._cells[self._column] = text
 
-    def _cell_text(self, value: str) -> str:
-        kind = self._kind
-        if kind == "s":
-            if self._texts is None:
-                raise DamagedXml("its texts are missing")
-            return self._texts.get(value)
-        if kind == "n":
-            style = int(self._style) if self._style.isdecimal() else 0
-            return self._formats[style](value) if style < len(self._formats) else format_number(value)
-        if kind == "b":
-            return BOOLEANS.get(value, value)
-        if kind == "d":
-            return ISO_MIDNIGHT.sub("", value).replace("T", " ")
-        return decode_text(value)
+
+def refuse_shared_text(raw: str) -> str:
+    raise DamagedXml("its texts are missing")
 
 
 @contextmanager

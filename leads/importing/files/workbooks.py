@@ -18,7 +18,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from openpyxl.styles.numbers import BUILTIN_FORMATS
 
 from crm.exceptions import InvalidInput
-from leads.importing.files.xml_stream import DamagedXml, XmlStream
+from leads.importing.files.xml_stream import DamagedXml, ElementStream
 
 # In bytes, unpacked. A million rows of twelve columns have 0.6 GB.
 MAX_SHEET_SIZE, MAX_TEXTS_SIZE, MAX_SMALL_PART_SIZE = 4 * 1024**3, 1024**3, 64 * 1024**2
@@ -75,12 +75,11 @@ class Workbook:
 
     def read_elements(self, name: str) -> Iterator[tuple[str, dict[str, str]]]:
         """Yield tag and attributes of each element of a small part, in their order."""
-        found: list[tuple[str, dict[str, str]]] = []
         with self.open_part(name, MAX_SMALL_PART_SIZE) as part:
-            stream = XmlStream(part, lambda tag, attributes: found.append((tag, attributes)), lambda tag: None)
+            stream = ElementStream(part)
             for _ in stream.parse():
-                yield from found
-                found.clear()
+                yield from stream.elements
+                stream.elements.clear()
 
     def find_sheet(self, name: str) -> Sheet:
         """Return the sheet called `name`.

@@ -1,9 +1,11 @@
 """Read XML of any size in blocks, in memory that does not depend on it.
 
-The parser is the one of the standard library, without entities. openpyxl would keep an element for each row.
+The parser is the one of the standard library, without entities. openpyxl would keep an element for each row, and take
+four times as long.
 """
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import IO
 from xml.parsers import expat
 
@@ -15,76 +17,88 @@ MAX_TAG_LENGTH = 1024 * 1024
 # In characters. A cell of a workbook has at most 32,767.
 MAX_TEXT_LENGTH = 1024 * 1024
 
-StartHandler = Callable[[str, dict[str, str]], None]
-EndHandler = Callable[[str], None]
-
 
 class DamagedXml(Exception):
     """The XML cannot be read, or is made to use up memory."""
 
 
-class XmlStream:
-    """Call `start` and `end` for the elements of `source`, without the prefix of the root in their tags.
+class XmlStream(ABC):
+    """Handle the elements of `source` one by one. Tags are without the prefix of the root.
 
-    While a handler has called `collect`, the text is collected; `take_text` returns it.
+    The handlers count `depth`, and the one of the beginning clears `texts`, which collects the text of an element: they
+    are called for every cell of a workbook, so nothing stands between them and the parser.
     """
 
-    def __init__(self, source: IO[bytes], start: StartHandler, end: EndHandler) -> None:
-        self._source, self._start, self._end = source, start, end
-        self._texts: list[str] = []
-        self._length = self._depth = 0
-        self._prefix: str | None = None
+    def __init__(self, source: IO[bytes]) -> None:
+        self.texts: list[str] = []
+        self.depth = 0
+        self._source = source
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
-        self._parser.StartElementHandler, self._parser.EndElementHandler = self._start_element, self._end_element
+        self._parser.StartElementHandler = self._start_root
+        self._parser.CharacterDataHandler = self.texts.append
         self._parser.StartDoctypeDeclHandler = self._refuse_entities
 
-    def collect(self) -> None:
-        self._texts.clear()
-        self._length = 0
-        self._parser.CharacterDataHandler = self._add_text
+    @abstractmethod
+    def start_element(self, tag: str, attributes: dict[str, str]) -> None:
+        """Handle the beginning of an element."""
 
-    def take_text(self) -> str:
-        self._parser.CharacterDataHandler = None
-        return "".join(self._texts)
+    @abstractmethod
+    def end_element(self, tag: str) -> None:
+        """Handle the end of an element; `texts` holds its text."""
 
     def parse(self) -> Iterator[None]:
         """Read block by block, and yield after each.
 
         Raises:
-            DamagedXml: it is no XML, has entities, or has a tag or a text of a size that no program writes.
+            DamagedXml: it is no XML, has entities, or is larger somewhere than any program writes it.
         """
         fed = 0
         try:
             while block := self._source.read(BLOCK_SIZE):
                 self._parser.Parse(block, False)
                 fed += len(block)
-                if fed - self._parser.CurrentByteIndex > MAX_TAG_LENGTH:
-                    raise DamagedXml("a tag is too long")
+                self._check_memory(fed - self._parser.CurrentByteIndex)
                 yield
             self._parser.Parse(b"", True)
         except expat.ExpatError as error:
             raise DamagedXml(str(error)) from error
         yield
 
-    def _start_element(self, tag: str, attributes: dict[str, str]) -> None:
-        if self._prefix is None:
-            # Some programs write <x:worksheet>, with the prefix on every tag.
-            self._prefix = tag[: tag.rfind(":") + 1]
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise DamagedXml("elements are nested too deeply")
-        self._start(tag.removeprefix(self._prefix), attributes)
-
-    def _end_element(self, tag: str) -> None:
-        self._depth -= 1
-        self._end(tag.removeprefix(self._prefix or ""))
-
-    def _add_text(self, text: str) -> None:
-        self._texts.append(text)
-        self._length += len(text)
-        if self._length > MAX_TEXT_LENGTH:
+    def _check_memory(self, waiting: int) -> None:
+        """Refuse XML that fills the memory with one tag, text or branch. `waiting` bytes are part of an open tag."""
+        if waiting > MAX_TAG_LENGTH:
+            raise DamagedXml("a tag is too long")
+        if sum(map(len, self.texts)) > MAX_TEXT_LENGTH:
             raise DamagedXml("a text is too long")
+        if self.depth > MAX_DEPTH:
+            raise DamagedXml("elements are nested too deeply")
+
+    def _start_root(self, tag: str, attributes: dict[str, str]) -> None:
+        length = tag.rfind(":") + 1
+        if length:
+            # Some programs write <x:worksheet>, with the prefix on every tag.
+            self._parser.StartElementHandler = lambda tag, attributes: self.start_element(tag[length:], attributes)
+            self._parser.EndElementHandler = lambda tag: self.end_element(tag[length:])
+        else:
+            self._parser.StartElementHandler, self._parser.EndElementHandler = self.start_element, self.end_element
+        self.start_element(tag[length:], attributes)
 
     def _refuse_entities(self, *declaration: object) -> None:
         raise DamagedXml("it declares entities")
+
+
+class ElementStream(XmlStream):
+    """The elements of a small part: tag and attributes, as far as they are read."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        super().__init__(source)
+        self.elements: list[tuple[str, dict[str, str]]] = []
+
+    def start_element(self, tag: str, attributes: dict[str, str]) -> None:
+        self.depth += 1
+        self.texts.clear()
+        self.elements.append((tag, attributes))
+
+    def end_element(self, tag: str) -> None:
+        self.depth -= 1

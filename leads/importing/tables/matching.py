@@ -8,9 +8,9 @@ from uuid import UUID
 from django.db import connection, models
 
 from crm.models import User
-from crm.text.phones import phone_key
+from crm.records.base import PHONE_TAIL_SQL
+from crm.text.phones import PHONE_TAIL_LENGTH, phone_key
 from leads.importing.tables.base import StagedImport
-from leads.models.lead import PHONE_TAIL_LENGTH, PHONE_TAIL_SQL
 
 # The lock makes the second of two simultaneous imports compare its rows with the records of the first.
 LOCK_IMPORTS_SQL = "SELECT pg_advisory_xact_lock(hashtext('leads.importing'))"

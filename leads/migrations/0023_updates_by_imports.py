@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("leads", "0016_imports_on_a_screen"),
+        ("leads", "0022_leads_of_erased_people"),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("leads", "0017_updates_by_imports"),
+        ("leads", "0019_book_of_business"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

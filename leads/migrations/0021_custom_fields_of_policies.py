@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("crm", "0007_merges"),
-        ("leads", "0018_imports_of_every_table"),
+        ("leads", "0020_imports_of_every_table"),
     ]
 
     operations = [
