@@ -180,7 +180,8 @@ def import_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse
     kind = request.GET.get("show", "new")
     kind = kind if kind in EXAMPLE_KINDS else "new"
     outcome = batch.outcome
-    tabs = [(name, label, outcome.get(COUNT_NAMES[name], 0)) for name, label in EXAMPLE_KINDS.items()]
+    kinds = {**EXAMPLE_KINDS} if table_named(batch.table).can_update else {**EXAMPLE_KINDS, "updated": ""}
+    tabs = [(name, label, outcome.get(COUNT_NAMES[name], 0)) for name, label in kinds.items() if label]
     return render_page(
         request,
         site,
