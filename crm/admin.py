@@ -20,12 +20,14 @@ from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from crm.exceptions import ActionRefused
 from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilter, SavedViewFilter
 from crm.forms import ADDRESS_SCHEMA, ClientForm, ContactForm, StaffForm
-from crm.models import ActivityLog, Client, Contact, ContactClient, Project, SavedView, User
+from crm.models import ActivityLog, Client, Contact, ContactClient, CustomField, Project, SavedView, User
 from crm.records import transitions
 from crm.records.handover import hand_over
 from crm.records.local_time import format_moment
+from crm.schema.screen import CustomFieldAdmin
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import safe_next_url
+from crm.screens.custom_fields.display import custom_fields_schema
 from crm.screens.export import ExportColumn, ListExport
 from crm.screens.json_forms.display import describe_value
 from crm.screens.json_forms.schema import Schema
@@ -126,7 +128,7 @@ class ClientAdmin(MergeViewsMixin, RecordAdmin):
     )
 
     def json_schemas(self, row: Client) -> dict[str, Schema]:
-        return {"address": ADDRESS_SCHEMA}
+        return {"address": ADDRESS_SCHEMA, "custom_fields": custom_fields_schema("crm.client")}
 
     def create_record(self, request: HttpRequest, row: Client) -> None:
         row.assigned_to = row.assigned_to or request.user
@@ -138,6 +140,7 @@ class ClientAdmin(MergeViewsMixin, RecordAdmin):
             **super().page_context(request, row),
             "contacts": links.select_related("contact").order_by("-is_primary", "id")[:50],
             "address": describe_value(row.address, ADDRESS_SCHEMA),
+            "custom_fields": describe_value(row.custom_fields, custom_fields_schema("crm.client")),
             "projects": row.projects.order_by("-id")[:20],
         }
 
@@ -173,7 +176,14 @@ class ContactAdmin(MergeViewsMixin, RecordAdmin):
 
     def page_context(self, request: HttpRequest, row: Contact) -> dict[str, Any]:
         links = row.client_links.filter(client__in=Client.objects.visible_to(request.user)).select_related("client")
-        return {**super().page_context(request, row), "links": links[:50]}
+        return {
+            **super().page_context(request, row),
+            "links": links[:50],
+            "custom_fields": describe_value(row.custom_fields, custom_fields_schema("crm.contact")),
+        }
+
+    def json_schemas(self, row: Contact) -> dict[str, Schema]:
+        return {"custom_fields": custom_fields_schema("crm.contact")}
 
 
 @admin.register(Project)
@@ -280,6 +290,7 @@ class StaffAdmin(UserAdmin, ModelAdmin):
             messages.success(request, f"{count:,} record{pluralize(count)} handed over to {colleague}.")
 
 
+admin.site.register(CustomField, CustomFieldAdmin)
 admin.site.unregister(Group)
 
 

@@ -1,6 +1,7 @@
-"""Users, clients, contacts, projects, saved views and the activity log."""
+"""Users, clients, contacts, projects, custom fields, saved views and the activity log."""
 
 from crm.models.activity import ActivityLog, ActorType
+from crm.models.custom_field import CustomField, CustomFieldKind, CustomFieldTable
 from crm.models.merge import Merge
 from crm.models.people import Client, ClientType, Contact, ContactClient, Project, ProjectStatus, Role, User
 from crm.models.saved_view import SavedView
@@ -14,6 +15,9 @@ __all__ = [
     "ClientType",
     "Contact",
     "ContactClient",
+    "CustomField",
+    "CustomFieldKind",
+    "CustomFieldTable",
     "LiveManager",
     "Merge",
     "Project",
