@@ -24,6 +24,7 @@ class CustomFieldTable(models.TextChoices):
     LEAD = "leads.lead", "Leads"
     CLIENT = "crm.client", "Clients"
     CONTACT = "crm.contact", "Contacts"
+    POLICY = "leads.policy", "Policies"
 
 
 class CustomFieldKind(models.TextChoices):

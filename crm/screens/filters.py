@@ -6,13 +6,14 @@ from typing import Any
 
 import django_filters
 from django import forms
+from django.apps import apps
 from django.db import models
 from django.utils.text import capfirst
 
 from crm.models import User
 from crm.records.base import lower_tags
 from crm.records.local_time import start_of_agency_day, start_of_reader_day
-from crm.screens.custom_fields.filters import CustomFieldFilters
+from crm.screens.custom_fields.filters import CustomFieldFilterMixin
 from crm.screens.record_forms import TypedDecimalField
 from crm.text.cleaning import strip_nul
 from crm.text.letters import plain_letters
@@ -83,7 +84,36 @@ class RelatedRecordFilter(django_filters.UUIDFilter):
         return qs.filter(**{f"{self.field_name}_id": value})
 
 
-class RecordFilter(django_filters.FilterSet):
+class ListedRecordFilter(django_filters.UUIDFilter):
+    """Rows that a table of links lists under one record, such as the clients that one import made.
+
+    The models are named as `app.Model`, because they are of an app to the right; `key` is the column of the link that
+    holds the key of a row.
+    """
+
+    def __init__(self, model: str, *, links: str, column: str, key: str, **kwargs: Any) -> None:
+        self.listing_model, self.links, self.column, self.key = model, links, column, key
+        super().__init__(widget=forms.HiddenInput, **kwargs)
+
+    def filter(self, qs: models.QuerySet, value: Any) -> models.QuerySet:
+        if value is None:
+            return qs
+        visible = apps.get_model(self.listing_model).objects.visible_to(self.parent.request.user)
+        record = visible.filter(pk=value).first()
+        # The chip above the list shows the record by name.
+        self.parent.form.fields[self.field_name].choices = [(str(value), str(record or "unknown record"))]
+        links = apps.get_model(self.links).objects.filter(**{f"{self.column}_id": value})
+        return qs.filter(pk__in=links.values(self.key))
+
+
+def import_filter() -> ListedRecordFilter:
+    """Return the filter of the rows that one import made."""
+    return ListedRecordFilter(
+        "leads.ImportBatch", links="leads.ImportedRecord", column="batch", key="record_id", label="Import"
+    )
+
+
+class RecordFilter(CustomFieldFilterMixin, django_filters.FilterSet):
     """Search, tags, custom fields and deleted rows, for every table that has them."""
 
     q = django_filters.CharFilter(
@@ -102,15 +132,11 @@ class RecordFilter(django_filters.FilterSet):
     )
     deleted = django_filters.BooleanFilter(method="filter_deleted", label="Deleted", widget=forms.HiddenInput)
 
-    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
-        super().__init__(data, *args, **kwargs)
-        self.custom_fields = CustomFieldFilters(data or {}, self._meta.model._meta.label_lower)
-
     def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
         queryset = super().filter_queryset(queryset)
         if not self.form.cleaned_data.get("deleted"):
             queryset = queryset.filter(deleted_at__isnull=True)
-        return self.custom_fields.filter(queryset)
+        return queryset
 
     def search(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         """Return rows that contain every word; the trigram index serves words of three letters and more."""

@@ -130,6 +130,17 @@ class CustomFieldFilters:
                 yield describe_filter(each, self.sent.get(key, SentFilter()))
 
 
+class CustomFieldFilterMixin:
+    """For a FilterSet of a table with custom fields."""
+
+    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(data, *args, **kwargs)
+        self.custom_fields = CustomFieldFilters(data or {}, self._meta.model._meta.label_lower)
+
+    def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
+        return self.custom_fields.filter(super().filter_queryset(queryset))
+
+
 def value_list(data: Mapping[str, Any], name: str) -> list[str]:
     """Return the values of a parameter that are not empty."""
     values = data.getlist(name) if hasattr(data, "getlist") else [data[name]]

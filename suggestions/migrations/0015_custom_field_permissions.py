@@ -44,7 +44,7 @@ def revoke(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("suggestions", "0011_import_permissions"),
-        ("crm", "0008_custom_fields"),
+        ("suggestions", "0014_privacy_permissions"),
+        ("crm", "0012_custom_fields"),
     ]
     operations = [migrations.RunPython(grant, revoke)]
