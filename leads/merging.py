@@ -7,9 +7,11 @@ from django.utils import timezone
 
 from crm.exceptions import IllegalTransition
 from crm.models import Client, Contact
+from crm.records.activity import SYSTEM_ACTOR
 from crm.records.duplicates.matching import IdentityColumns, register_identity
 from crm.records.merging.rules import RULES, MergeRules
 from crm.records.transitions import describe_record
+from leads.conversion.transitions import pass_on_refusals
 from leads.evaluation_queue import queue_evaluation
 from leads.models import ContactLead, Lead, ScoringPolicy
 from leads.scoring.explanation import parse_signal_timestamp
@@ -32,7 +34,8 @@ LEAD_RULES = MergeRules(
         "expected_close_date",
     ),
     texts=("notes",),
-    objects=("auto_data", "home_data", "line_data", "communications", "custom_fields"),
+    objects=("auto_data", "home_data", "line_data", "custom_fields"),
+    preferences=("communications",),
     lists=("tags", "additional_insureds", "signals"),
     derived=(
         "overall_score",
@@ -84,6 +87,7 @@ def refresh_merged_leads(leads: list[Lead]) -> None:
     sync_field_signals([lead.pk for lead in leads], policy, now)
     for lead in leads:
         refresh_score_and_prediction(lead)
+        pass_on_refusals(lead, by=SYSTEM_ACTOR)
         Lead.everything.filter(pk=lead.pk).update(next_look_at=now)
         queue_evaluation(lead.pk)
 

@@ -75,7 +75,7 @@ class MergeViewsMixin:
 
     def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
         pairs = ("crm_duplicatepair_changelist", "content_copy", "Duplicates")
-        return [*self.list_links, *([pairs] if self.user_can(request, "merge") else [])]
+        return [*super().get_list_links(request), *([pairs] if self.user_can(request, "merge") else [])]
 
     def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
         context = super().page_context(request, row)

@@ -160,10 +160,10 @@ class DuplicateRow(NamedTuple):
         }[self.rule]
         return f"Duplicate: {other} has the same {shared}."
 
-    @property
-    def reason(self) -> str:
+    def reason(self, row_word: str) -> str:
+        """Return why the row is a duplicate; `row_word` is what its file calls a row."""
         lead = f"the lead {self.lead_id}" if self.is_visible else "a lead that you may not open"
-        other = f"line {self.first_line}" if self.lead_id is None else lead
+        other = f"{row_word} {self.first_line}" if self.lead_id is None else lead
         shared = {
             "address": f"the address {self.address}",
             "phone": f"the phone number {self.phone}",

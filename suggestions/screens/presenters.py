@@ -34,6 +34,7 @@ TYPE_ICONS = {
     SuggestionType.SEND_PROPOSAL: "request_quote",
     SuggestionType.CHANGE_STATUS: "flag",
     SuggestionType.CREATE_LEAD: "person_add",
+    SuggestionType.CONVERT_LEAD: "how_to_reg",
     SuggestionType.LINK_THREAD: "link",
     SuggestionType.RESOLVE_TICKET: "support_agent",
 }
@@ -261,7 +262,7 @@ def policy_context(row: Suggestion, user: User) -> dict[str, Any]:
 
 
 def preview_context(row: Suggestion, content: Any, user: User) -> dict[str, Any]:
-    """Return what is hidden in `content`, and the preview of what would be sent."""
+    """Return what is hidden in `content`, and the preview of what would be sent or carried over."""
     kind = KINDS.get(row.type)
     read = list(content.items()) if isinstance(content, dict) else [("content", content)]
     named = [(content_label(kind.Payload if kind else None, name), value) for name, value in read]
@@ -269,10 +270,10 @@ def preview_context(row: Suggestion, content: Any, user: User) -> dict[str, Any]
         "hidden": find_hidden_text(named),
         "links": find_link_targets(named),
         "preview": None,
+        "preview_title": kind.preview_title if kind else "",
         "preview_refused": "",
     }
-    kind = KINDS.get(row.type)
-    if kind is None or not kind.is_outward or row.status not in OPEN_STATUSES or is_delivery_unconfirmed(row):
+    if kind is None or not kind.preview_title or row.status not in OPEN_STATUSES or is_delivery_unconfirmed(row):
         return shown
     try:
         return {**shown, "preview": kind.preview(kind.parse_content(content), row, user)}

@@ -12,7 +12,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0008_duplicates"),
+        ("crm", "0009_contact_preferences_of_clients"),
     ]
 
     operations = [
