@@ -26,6 +26,7 @@ CHANNEL_SCHEMA = {
     "properties": {
         "consent": {"type": "boolean", "title": "Consent given"},
         "opted_in_at": {**SHORT_TEXT_SCHEMA, "title": "Consent given on"},
+        "consent_words": {**SHORT_TEXT_SCHEMA, "title": "Words agreed to"},
         "do_not_contact": {"type": "boolean", "title": "Do not contact"},
     },
 }

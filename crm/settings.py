@@ -151,6 +151,9 @@ PUBLIC_URL = env.web_address("PUBLIC_URL")
 if PUBLIC_URL and ALLOWED_HOSTS and not validate_host(urlsplit(PUBLIC_URL).hostname, ALLOWED_HOSTS):
     raise BadVariable("PUBLIC_URL names a host that is missing from ALLOWED_HOSTS. Add the host there.")
 
+# The header in which the proxy gives the address of a visitor, for the limits of web forms.
+CLIENT_ADDRESS_HEADER = env.header_name("CLIENT_ADDRESS_HEADER")
+
 # Attachments of messages. All web servers and workers must share this folder.
 MEDIA_ROOT = DATA_DIR / "files"
 # Whether the source of each received email is kept there, so that reparse_mail can read it again.

@@ -53,10 +53,11 @@ from inbox.message_view import (
     load_own_images,
     sentiment_reason_for,
 )
-from inbox.models import LAST_ACTIVITY, Direction, Draft, Mailbox, Message, SetAside, Thread, ThreadStatus
+from inbox.models import LAST_ACTIVITY, Direction, Draft, Mailbox, Message, SetAside, Thread, ThreadStatus, WebForm
 from inbox.models.email_template import EmailTemplate
 from inbox.outgoing.outbox import SEND_PERMISSION
 from inbox.transitions import log_conversation
+from inbox.web_forms.screen import WebFormAdmin
 from leads.models import Policy
 
 MAX_RELATED_RECORDS = 10
@@ -75,6 +76,7 @@ admin.site.register(Mailbox, MailboxAdmin)
 admin.site.register(SetAside, SetAsideAdmin)
 admin.site.register(Draft, DraftAdmin)
 admin.site.register(EmailTemplate, EmailTemplateAdmin)
+admin.site.register(WebForm, WebFormAdmin)
 
 
 @admin.register(Thread)

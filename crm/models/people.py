@@ -148,9 +148,9 @@ class Client(Record):
         indexes = [
             models.Index(Lower("email"), condition=LIVE, name="clients_email"),
             models.Index("name", "id", condition=LIVE, name="clients_by_name"),
-            models.Index("name", "id", condition=LIVE & ~models.Q(communications={}), name="clients_with_preferences"),
             models.Index(name_key("name"), condition=LIVE, name="clients_by_name_key"),
             models.Index(phone_tail("phone"), condition=LIVE & ~models.Q(phone=""), name="clients_by_phone"),
+            models.Index("name", "id", condition=LIVE & ~models.Q(communications={}), name="clients_with_preferences"),
             merged_into_index("clients"),
             tags_index("clients"),
             GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="clients_custom_fields"),

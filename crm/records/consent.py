@@ -6,6 +6,7 @@ together.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 CHANNELS = ("email", "phone", "sms")
@@ -31,6 +32,19 @@ def is_closed(preferences: Any, *, is_answer: bool) -> bool:
         return False
     refused = any(preferences.get(key) is True for key in CLOSING_KEYS)
     return refused or (preferences.get("consent") is False and not is_answer)
+
+
+def with_consent(communications: Mapping[str, Any], channel: str, *, at: datetime, words: str) -> dict[str, Any] | None:
+    """Return `communications` with the consent that a person gave at `at` by agreeing to `words`.
+
+    None if the preferences say something about the channel already.
+    """
+    preferences = communications.get(channel, {})
+    is_closed_otherwise = channel in closed_channels(communications)
+    if is_closed_otherwise or not isinstance(preferences, Mapping) or "consent" in preferences:
+        return None
+    consent = {"consent": True, "opted_in_at": at.isoformat(timespec="seconds"), "consent_words": words}
+    return {**communications, channel: {**preferences, **consent}}
 
 
 def closed_channel_labels(communications: Mapping[str, Any]) -> list[str]:

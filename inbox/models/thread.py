@@ -61,6 +61,8 @@ class Direction(models.TextChoices):
 
 # Channels that keep the other side's own words. The notes of a call or a meeting are ours.
 VERBATIM_SOURCES = (ThreadSource.EMAIL, ThreadSource.SMS, ThreadSource.CHAT, ThreadSource.FORM)
+# Channels that are answered by email: a web form leaves the address of its sender.
+EMAIL_SOURCES = (ThreadSource.EMAIL, ThreadSource.FORM)
 # The time of the last message, or of creation if there is none.
 LAST_ACTIVITY = Coalesce("last_message_at", "created_at")
 IS_UNLINKED = models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True)
@@ -270,6 +272,11 @@ class Thread(Record):
     @property
     def last_activity_at(self) -> datetime:
         return self.last_message_at or self.created_at
+
+    @property
+    def accepts_email(self) -> bool:
+        """Whether an email can be written into this thread: a form needs the address of its sender."""
+        return self.source == ThreadSource.EMAIL or (self.source in EMAIL_SOURCES and bool(self.participant_emails))
 
     @property
     def merged_thread(self) -> "Thread":

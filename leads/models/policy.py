@@ -165,6 +165,8 @@ class Policy(Record):
     expires_on = models.DateField("expires", null=True, blank=True)
     lead = models.ForeignKey(Lead, null=True, blank=True, on_delete=models.SET_NULL, related_name="policies")
     data = json_field(dict)
+    # What a file said of the policy that has no column and no question of the line.
+    custom_fields = json_field(dict)
     renewal_lead = models.ForeignKey(
         Lead, null=True, blank=True, on_delete=models.SET_NULL, related_name="renewing_policies", editable=False
     )
@@ -191,6 +193,7 @@ class Policy(Record):
             choices_check("policies", "status", PolicyStatus),
             choices_check("policies", "billing_period", BillingPeriod),
             json_type_check("policies", "data", "object"),
+            json_type_check("policies", "custom_fields", "object"),
             models.CheckConstraint(
                 name="policies_premium_not_negative",
                 condition=models.Q(premium__gte=0) | models.Q(premium__isnull=True),

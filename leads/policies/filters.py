@@ -13,6 +13,7 @@ from crm.screens.filters import (
     LiveRowsFilter,
     RelatedRecordFilter,
     filter_by_owner,
+    import_filter,
     owner_choices,
     split_search_terms,
 )
@@ -46,6 +47,7 @@ class PolicyFilter(LiveRowsFilter):
     premium_min = AmountFilter(field_name="premium", lookup_expr="gte", label="Premium from", **VALUE_FILTER_OPTIONS)
     premium_max = AmountFilter(field_name="premium", lookup_expr="lte", label="Premium to", **VALUE_FILTER_OPTIONS)
     client = RelatedRecordFilter(Client)
+    import_batch = import_filter()
 
     class Meta:
         model = Policy

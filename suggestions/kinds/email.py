@@ -240,9 +240,7 @@ class EmailKind(Kind):
     def existing_thread(cls, suggestion: Suggestion) -> Thread | None:
         """Return the thread of the suggestion, where the email goes into it."""
         thread = suggestion.thread
-        return (
-            thread if cls.uses_existing_thread and thread is not None and thread.source == ThreadSource.EMAIL else None
-        )
+        return thread if cls.uses_existing_thread and thread is not None and thread.accepts_email else None
 
     @classmethod
     def mailbox(cls, suggestion: Suggestion) -> Mailbox | None:

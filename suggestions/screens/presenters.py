@@ -18,6 +18,7 @@ from suggestions.models import OPEN_STATUSES, Suggestion, SuggestionStatus, Sugg
 from suggestions.screens.attempts import build_attempts, is_delivery_unconfirmed, load_executions, scheduled_at
 from suggestions.screens.content_form import content_label, humanize_field_name, readable_fields, readonly_fields
 from suggestions.screens.evidence import EvidenceSources, change_page_url, concerns_same_record
+from suggestions.screens.existing_records import existing_records
 from suggestions.transitions.state import DELETED_USER
 
 MAX_RELATED = 5
@@ -294,6 +295,7 @@ def suggestion_context(row: Suggestion, user: User, names: LabelCache, *, alone:
         "colour": STATUS_COLOURS.get(row.status, "grey"),
         "content": readable_content(row, current_content(row), names),
         "fixed": readonly_content(row, names),
+        "existing_records": existing_records(row, current_content(row), user),
         "changes": changed_fields(row, row.approved_content, names),
         "earlier_changes": earlier_changes(row, user, names),
         "evidence": sources.evidence(row),

@@ -31,6 +31,7 @@ JSON_TEXTS = {
     "evidence": lambda word: [{"quote": word}],
     "notes": lambda word: [{"by": word, "body": word, "internal": True, "at": "2026-01-05T10:00:00Z"}],
     "attachments": lambda word: [{"name": word, "size": 3, "type": "text/plain"}],
+    "media": lambda word: {"form_answers": [{"label": word, "value": word}], "participants": [word]},
     "findings": lambda word: [{"code": "x", "sentence": word, "asks": True}],
     "held_because": lambda word: [word],
     "custom_fields": lambda word: {"field": word},

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("crm", "0009_contact_preferences_of_clients"),
-        ("inbox", "0017_welcome_template"),
+        ("inbox", "0018_web_forms"),
         ("leads", "0019_book_of_business"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

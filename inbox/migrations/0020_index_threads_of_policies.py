@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("inbox", "0018_threads_of_policies")]
+    dependencies = [("inbox", "0019_threads_of_policies")]
 
     operations = [
         AddIndexConcurrently(
