@@ -198,6 +198,8 @@ if PHONE_REGION not in SUPPORTED_REGIONS:
     raise BadVariable(f"PHONE_REGION is “{PHONE_REGION}”. Set it to the two letters of a country, such as US or DE.")
 # Stands above the navigation.
 AGENCY_NAME = env.text("AGENCY_NAME")
+# How long the policies of an erased person are kept after they end.
+POLICY_RETENTION_YEARS = env.count("POLICY_RETENTION_YEARS", 10)
 
 # Panels of shared screens, contributed by apps further right. They are named here to avoid imports to the right.
 TODAY_FIGURES = [

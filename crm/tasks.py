@@ -1,4 +1,4 @@
-"""Maintenance jobs: requeue stalled jobs, delete old ones, clear expired sessions, search for duplicates."""
+"""Maintenance jobs: requeue stalled jobs, delete old ones, clear sessions, find duplicates, end retention periods."""
 
 import logging
 
@@ -12,6 +12,8 @@ from procrastinate.manager import JobManager
 
 from crm.records.duplicates.pairs import find_all_pairs
 from crm.records.duplicates.transitions import FIND_PAIRS_TASK
+from crm.records.local_time import agency_today
+from crm.records.privacy.transitions import delete_kept_clients
 
 logger = logging.getLogger(__name__)
 
@@ -67,3 +69,10 @@ def find_duplicate_pairs(timestamp: int) -> None:
     """Search all leads, clients and contacts for possible duplicates."""
     for _ in find_all_pairs():
         pass
+
+
+@app.periodic(cron="30 4 * * *")
+@app.task(name="crm.delete_kept_clients", queueing_lock="crm.delete_kept_clients")
+def delete_clients_kept_for_policies(timestamp: int) -> None:
+    """Delete the clients of erased people once their policies need not be kept any longer."""
+    delete_kept_clients(agency_today())

@@ -23,6 +23,7 @@ from crm.screens.lists import Column, Tab
 from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import Order
 from crm.screens.pickers import LinkInline
+from crm.screens.privacy.views import PrivacyViewsMixin
 from crm.screens.record_admin import RecordAdmin
 from leads.action_forms import (
     AddLeadNote,
@@ -91,7 +92,7 @@ class StakeholderInline(LinkInline):
 
 
 @admin.register(Lead)
-class LeadAdmin(DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
+class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = LeadForm
     list_links = (("leads_lead_board", "view_kanban", "Board"),)
     is_importable = True
