@@ -4,9 +4,14 @@ import itertools
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import Group, Permission
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.test import Client as Browser
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 
 from crm.models import Client, Contact, User
 from crm.records.activity import SYSTEM_ACTOR
@@ -39,11 +44,24 @@ def allow_export(user: User) -> None:
 
 
 def browser(user: User | None) -> Browser:
-    """Return a test client logged in as `user`."""
+    """Return a test client logged in as `user`; its session is one row, where Django's login takes 15 statements."""
     client = Browser()
     if user is not None:
-        client.force_login(user)
+        client.cookies[settings.SESSION_COOKIE_NAME] = begin_session(user).session_key
     return client
+
+
+def begin_session(user: User) -> Session:
+    """Create the session of a user who has logged in."""
+    store = SessionStore()
+    login = {
+        SESSION_KEY: str(user.pk),
+        BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0],
+        HASH_SESSION_KEY: user.get_session_auth_hash(),
+    }
+    return Session.objects.create(
+        session_key=get_random_string(32), session_data=store.encode(login), expire_date=store.get_expiry_date()
+    )
 
 
 def page_text(response: Any) -> str:
@@ -126,6 +144,7 @@ def make_suggestion(type: str = SuggestionType.TASK, **kw: Any) -> Suggestion:
         SuggestionType.TASK: lambda: {"title": "Call back"},
         SuggestionType.CHANGE_STATUS: lambda: {"status": "ACTIVE", "fromStatus": kw["lead"].status_id},
         SuggestionType.CREATE_LEAD: lambda: {"contactName": "Nora New", "contactEmail": "nora@example.com"},
+        SuggestionType.CONVERT_LEAD: dict,
         SuggestionType.RESOLVE_TICKET: lambda: {"summary": "Sent the card again."},
         SuggestionType.FOLLOW_UP: lambda: {
             "reason": "Silent for a week.",

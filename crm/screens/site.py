@@ -1,11 +1,13 @@
 """The admin site, with the dashboard as its index."""
 
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
@@ -23,6 +25,16 @@ class RecordAutocompleteView(AutocompleteJsonView):
             return answer
         disabled_choice = {"id": "", "text": search_error_text, "disabled": True}
         return JsonResponse({"results": [disabled_choice], "pagination": {"more": False}})
+
+
+@cache
+def first_page_url() -> str:
+    return reverse("admin:index")
+
+
+def allows(request: HttpRequest, entry: dict[str, Any]) -> bool:
+    """Return whether the user may open an entry of the navigation."""
+    return not entry["permissions"] or any(map(request.user.has_perm, entry["permissions"]))
 
 
 class CrmSite(UnfoldAdminSite):
@@ -46,14 +58,33 @@ class CrmSite(UnfoldAdminSite):
         """Return Django's list of all tables, built only if a template reads it: our navigation does not."""
         return SimpleLazyObject(lambda: super(CrmSite, self).get_app_list(request, app_label))
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {**super().each_context(request), "templates": {"navigation": "crm/navigation.html"}}
+
     def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """Return the navigation; each badge is computed once, and an empty one is not drawn."""
-        groups = super().get_sidebar_list(request)
-        for group in groups:
-            for item in group["items"]:
-                if "badge_callback" in item:
-                    item["badge"] = item["badge_callback"] = str(item["badge_callback"])
-        return groups
+        """Return the groups of the navigation, with the entries that the user may open.
+
+        Unfold's own method makes a class for every entry of every page.
+        """
+        groups = [
+            {
+                **group,
+                "items": [self.sidebar_entry(request, entry) for entry in group["items"] if allows(request, entry)],
+            }
+            for group in settings.UNFOLD["SIDEBAR"]["navigation"]
+        ]
+        return [group for group in groups if group["items"]]
+
+    def sidebar_entry(self, request: HttpRequest, entry: dict[str, Any]) -> dict[str, Any]:
+        """Return an entry of the navigation for `crm/navigation.html`; an empty badge is not drawn."""
+        link = str(entry["link"])
+        is_above_page = link != first_page_url() and request.path.startswith(link)
+        return {
+            **entry,
+            "link": link,
+            "active": is_above_page or request.path == link,
+            "badge": import_string(entry["badge"])(request) if entry["badge"] else "",
+        }
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         return RecordAutocompleteView.as_view(admin_site=self)(request)

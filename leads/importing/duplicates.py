@@ -14,9 +14,9 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from crm.models import User
-from crm.text.phones import phone_key
+from crm.records.base import PHONE_TAIL_SQL
+from crm.text.phones import PHONE_TAIL_LENGTH, phone_key
 from leads.models import Lead
-from leads.models.lead import PHONE_TAIL_LENGTH, PHONE_TAIL_SQL
 
 # The lock makes the second of two simultaneous imports compare its rows with the leads of the first.
 LOCK_IMPORTS_SQL = "SELECT pg_advisory_xact_lock(hashtext('leads.importing'))"

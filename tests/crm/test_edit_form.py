@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm.exceptions import IllegalTransition
+from crm.forms import COMMUNICATIONS_SCHEMA
 from crm.models import ActivityLog, Contact
 from crm.records import transitions
 from crm.records.transitions import add_note
@@ -23,7 +24,7 @@ from crm.screens import record_forms
 from crm.screens.json_forms.fields import VERSION_KEY, NamedValuesField, SchemaField
 from crm.screens.json_forms.inputs import build_input
 from crm.screens.json_forms.schema import simplify_schema
-from leads.forms import ADDITIONAL_INSUREDS_SCHEMA, COMMUNICATIONS_SCHEMA
+from leads.forms import ADDITIONAL_INSUREDS_SCHEMA
 from leads.models import ContactLead, InsuranceType, Lead
 from tests.cast import make_client, make_contact, make_lead
 from tests.examples import examples
