@@ -37,8 +37,6 @@ worker: $(VENV)/.runtime ## Run one worker more.
 	@exec $(PY) manage.py worker
 
 test: lint ## Run every check and every test.
-	$(PY) manage.py makemigrations --check --dry-run
-	$(PY) manage.py check
 	@exec $(PY) -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 thorough: $(VENV)/.dev ## Run the property tests with three times as many examples as `make test`.

@@ -40,6 +40,10 @@ def decide_queue(name: str) -> Counter[str]:
         outcomes[OUTCOMES.get(status, f"broken ({status})")] += 1
 
 
-if __name__ == "__main__":
+def main(name: str) -> None:
     with override_settings(**SETTINGS):
-        sys.stdout.write(json.dumps(decide_queue(sys.argv[1])) + "\n")
+        sys.stdout.write(json.dumps(decide_queue(name)) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

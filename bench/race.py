@@ -1,9 +1,12 @@
 """16 users decide one queue of 2,000 suggestions at once: none is decided twice, no error page appears."""
 
 import json
+import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db.models import Count
@@ -32,7 +35,11 @@ def plans() -> None:
     """Do nothing; this benchmark has no single query."""
 
 
-def run_race(people: int, suggestions: int) -> bool:
+def start_racer(name: str) -> subprocess.Popen[str]:
+    return start_python("-m", "bench.queue_decider", name, LOG_LEVEL="ERROR")
+
+
+def run_race(people: int, suggestions: int, start: Callable[[str], Any] = start_racer) -> bool:
     """Let `people` processes decide `suggestions` suggestions; return whether there was no violation."""
     create_suggestions(suggestions)
     names = [f"racer{number}" for number in range(people)]
@@ -40,7 +47,7 @@ def run_race(people: int, suggestions: int) -> bool:
         user = User.objects.create_user(name, is_staff=True)
         user.groups.add(Group.objects.get(name="manager"))
     started = time.monotonic()
-    racers = [start_python("-m", "bench.queue_decider", name, LOG_LEVEL="ERROR") for name in names]
+    racers = [start(name) for name in names]
     answers: Counter[str] = Counter()
     for racer in racers:
         output, _ = racer.communicate()

@@ -20,13 +20,15 @@ from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from crm.exceptions import ActionRefused
 from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilter, SavedViewFilter
 from crm.forms import ADDRESS_SCHEMA, COMMUNICATIONS_SCHEMA, ClientForm, ContactForm, StaffForm
-from crm.models import ActivityLog, Client, Contact, ContactClient, Project, SavedView, User
+from crm.models import ActivityLog, Client, Contact, ContactClient, DuplicatePair, Project, SavedView, User
 from crm.records import transitions
 from crm.records.consent import closed_channel_labels
 from crm.records.handover import hand_over
 from crm.records.local_time import format_moment
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import safe_next_url
+from crm.screens.duplicate_pairs import DuplicatePairAdmin
+from crm.screens.duplicate_warning import DuplicateWarningMixin
 from crm.screens.export import REFUSAL_COLUMNS, ExportColumn, ListExport
 from crm.screens.json_forms.display import describe_value
 from crm.screens.json_forms.schema import Schema
@@ -34,11 +36,15 @@ from crm.screens.lists import Column, Tab
 from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
+from crm.screens.privacy.views import PrivacyViewsMixin
 from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
 
 ORDER_BY_ID = {"id": models.F("id")}
 ORDER_BY_NAME = {"name": models.F("name"), **ORDER_BY_ID}
 DELETED_TAB = ("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted())
+
+
+admin.site.register(DuplicatePair, DuplicatePairAdmin)
 
 
 class AddRecordNote(ActionForm):
@@ -81,7 +87,7 @@ class ContactInline(LinkInline):
 
 
 @admin.register(Client)
-class ClientAdmin(MergeViewsMixin, RecordAdmin):
+class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = ClientForm
     filterset_class = ClientFilter
     search_label = "Search by name, email or phone"
@@ -100,6 +106,7 @@ class ClientAdmin(MergeViewsMixin, RecordAdmin):
     orders = {"name": Order("By name", ORDER_BY_NAME, descending=False), "newest": Order("Newest first", ORDER_BY_ID)}
     tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_client"))
     page_actions = (AddClientNote, AssignClient)
+    is_importable = True
     list_export = ListExport(
         (
             ExportColumn("Name", "name"),
@@ -148,7 +155,7 @@ class ClientAdmin(MergeViewsMixin, RecordAdmin):
 
 
 @admin.register(Contact)
-class ContactAdmin(MergeViewsMixin, RecordAdmin):
+class ContactAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = ContactForm
     filterset_class = ContactFilter
     search_label = "Search by name, email, phone or title"
@@ -159,6 +166,7 @@ class ContactAdmin(MergeViewsMixin, RecordAdmin):
     orders = {"name": Order("By name", ORDER_BY_NAME, descending=False), "newest": Order("Newest first", ORDER_BY_ID)}
     tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_contact"))
     page_actions = (AddContactNote,)
+    is_importable = True
     list_export = ListExport(
         (
             ExportColumn("Name", "name"),

@@ -6,7 +6,7 @@ from django.db import models
 
 from crm.models import ActivityLog, ActorType, Client, ClientType, Contact, Project, ProjectStatus, SavedView
 from crm.records.consent import CHANNEL_LABELS
-from crm.screens.filters import LiveRowsFilter, RecordFilter, filter_by_owner, owner_choices
+from crm.screens.filters import LiveRowsFilter, RecordFilter, filter_by_owner, import_filter, owner_choices
 
 # Whose turn it is in a conversation.
 OUR_TURN, THEIR_TURN = "ours", "theirs"
@@ -20,6 +20,7 @@ class ClientFilter(RecordFilter):
     refuses = django_filters.ChoiceFilter(
         method="filter_refusing", label="Do not contact by", choices=list(CHANNEL_LABELS.items())
     )
+    import_batch = import_filter()
 
     class Meta:
         model = Client
@@ -40,6 +41,8 @@ class ClientFilter(RecordFilter):
 
 
 class ContactFilter(RecordFilter):
+    import_batch = import_filter()
+
     class Meta:
         model = Contact
         fields: list[str] = []
@@ -69,6 +72,7 @@ class ActivityFilter(django_filters.FilterSet):
     who = django_filters.ChoiceFilter(method="filter_actor", label="Who", choices=owner_choices)
     kind = django_filters.ChoiceFilter(field_name="actor_type", choices=ActorType.choices, label="Actor type")
     verb = django_filters.CharFilter(label="Verb", max_length=60)
+    import_batch = import_filter()
 
     class Meta:
         model = ActivityLog

@@ -198,6 +198,8 @@ if PHONE_REGION not in SUPPORTED_REGIONS:
     raise BadVariable(f"PHONE_REGION is “{PHONE_REGION}”. Set it to the two letters of a country, such as US or DE.")
 # Stands above the navigation.
 AGENCY_NAME = env.text("AGENCY_NAME")
+# How long the policies of an erased person are kept after they end.
+POLICY_RETENTION_YEARS = env.count("POLICY_RETENTION_YEARS", 10)
 
 # Panels of shared screens, contributed by apps further right. They are named here to avoid imports to the right.
 TODAY_FIGURES = [
@@ -237,6 +239,7 @@ RECORD_SECTIONS = {
         "ai_log.panels.client_interactions_panel",
     ],
     "crm.contact": ["leads.screens.panels.contact_leads_panel", "inbox.panels.contact_conversations"],
+    "leads.policy": ["inbox.panels.policy_conversations"],
     "inbox.thread": ["suggestions.screens.panels.thread_suggestions_panel"],
     "support.supportticket": ["suggestions.screens.panels.ticket_suggestions_panel"],
 }
@@ -252,6 +255,7 @@ TIMELINE_SOURCES = {
 SITE_PAGES = [
     "crm.screens.own_settings.own_settings_urls",
     "leads.importing.screens.views.import_urls",
+    "leads.policies.book_screen.book_urls",
     "agents.assistant.screen.chat_urls",
     "suggestions.autonomy.screen.autonomy_urls",
 ]

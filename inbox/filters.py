@@ -15,10 +15,10 @@ from crm.screens.filters import (
 )
 from inbox.models import Mailbox, Message, Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
 from inbox.search import SearchResult, filter_by_participant, search_threads, validate_search_text
-from leads.models import Lead
+from leads.models import Lead, Policy
 
 # With one of these parameters the list covers all conversations, not only those that need a reply.
-PARAMS_BEYOND_QUEUE = ("q", "participant", "lead", "client", "mailbox", "sent", "deleted")
+PARAMS_BEYOND_QUEUE = ("q", "participant", "lead", "client", "policy", "mailbox", "sent", "deleted")
 
 
 def unlinked(threads: ThreadQuerySet) -> ThreadQuerySet:
@@ -56,6 +56,7 @@ class ThreadFilter(LiveRowsFilter):
     until = DayFilter(field_name="last_message_at", lookup_expr="lte", label="Last message until")
     lead = RelatedRecordFilter(Lead)
     client = RelatedRecordFilter(Client)
+    policy = RelatedRecordFilter(Policy)
     mailbox = RelatedRecordFilter(Mailbox)
 
     class Meta:

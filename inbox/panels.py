@@ -1,5 +1,6 @@
 """The conversations panel on the pages of leads, clients and contacts."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from inbox.message_view import load_recent_messages
 from inbox.models import LAST_ACTIVITY, Direction, Draft, Thread, ThreadStatus
 from inbox.outgoing.outbox import SEND_PERMISSION
 from inbox.search import filter_by_participant
-from leads.models import Lead
+from leads.models import Lead, Policy
 
 MAX_CONVERSATIONS_SHOWN = 10
 BADGES = {
@@ -32,6 +33,15 @@ def lead_conversations(request: HttpRequest, lead: Lead) -> Panel | None:
 def client_conversations(request: HttpRequest, client: Client) -> Panel | None:
     write = {"client": client.pk} if not client.is_deleted else {}
     return conversations_panel(request, Thread.objects.filter(client=client), {"client": client.pk}, write)
+
+
+def policy_conversations(request: HttpRequest, policy: Policy) -> Panel | None:
+    """Return the conversations about this policy, with a button that starts or opens that of its renewal."""
+    panel = conversations_panel(request, Thread.objects.filter(policy=policy), {"policy": policy.pk}, {})
+    if panel is None or policy.is_deleted or not request.user.has_perm(SEND_PERMISSION):
+        return panel
+    start = reverse("admin:inbox_thread_policy", args=[policy.pk])
+    return replace(panel, content={**panel.content, "start": start})
 
 
 def contact_conversations(request: HttpRequest, contact: Contact) -> Panel | None:
@@ -60,7 +70,7 @@ def conversations_panel(
     if write and request.user.has_perm(SEND_PERMISSION):
         context["write"] = f"{reverse('admin:inbox_draft_add')}?{urlencode(write)}"
         context["drafts"] = own_drafts(request.user, write)
-    may_log = request.user.has_perm("inbox.add_thread") and "participant" not in list_filter
+    may_log = request.user.has_perm("inbox.add_thread") and list_filter.keys() <= {"lead", "client"}
     url = f"{reverse('admin:inbox_thread_add')}?{query}" if may_log else ""
     return Panel(
         "Conversations",

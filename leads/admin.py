@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
 from crm.models import Client
+from crm.screens.duplicate_warning import DuplicateWarningMixin
 from crm.screens.export import ExportColumn, ListExport, visible_name
 from crm.screens.json_forms.display import ValueNode, describe_value
 from crm.screens.json_forms.schema import Schema
@@ -22,6 +23,7 @@ from crm.screens.lists import Column, Tab
 from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import Order
 from crm.screens.pickers import LinkInline
+from crm.screens.privacy.views import PrivacyViewsMixin
 from crm.screens.record_admin import RecordAdmin
 from leads.action_forms import (
     AddLeadNote,
@@ -48,7 +50,6 @@ from leads.forms import (
     chosen_line,
     lead_schemas,
 )
-from leads.importing.batches.transitions import IMPORT_PERMISSION
 from leads.models import (
     ContactLead,
     InsuranceType,
@@ -91,8 +92,10 @@ class StakeholderInline(LinkInline):
 
 
 @admin.register(Lead)
-class LeadAdmin(MergeViewsMixin, RecordAdmin):
+class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = LeadForm
+    list_links = (("leads_lead_board", "view_kanban", "Board"),)
+    is_importable = True
     filterset_class = LeadFilter
     search_label = "Search by name, email, company, phone or VIN"
     list_export = LEAD_EXPORT
@@ -190,12 +193,6 @@ class LeadAdmin(MergeViewsMixin, RecordAdmin):
             path("<uuid:pk>/convert/", wrap(self.convert), name="leads_lead_convert"),
             *super().get_urls(),
         ]
-
-    def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
-        links = [("leads_lead_board", "view_kanban", "Board")]
-        if request.user.has_perm(IMPORT_PERMISSION):
-            links.append(("leads_importbatch_changelist", "upload", "Import"))
-        return links
 
     def board(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):

@@ -33,13 +33,25 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long tests: the last ones are shared out among the processes, so that all end together.
 
-    Each process begins with its own part of the list, so the browser's tests stand where the second part begins.
+    Each of three processes begins with its own third of the list. The first migrates the database, so the others begin
+    with the tests that need none; then the second has the browser's tests.
     """
     items.sort(key=lambda item: item.get_closest_marker("storm") is None and "end_to_end" not in item.path.parts)
     in_browser = [item for item in items if item.get_closest_marker("browser")]
-    others = [item for item in items if not item.get_closest_marker("browser")]
-    middle = len(items) // 3
-    items[:] = [*others[:middle], *in_browser, *others[middle:]]
+    without = [item for item in items if not needs_database(item)]
+    set_apart = {*in_browser, *without}
+    others = [item for item in items if item not in set_apart]
+    third, half = len(items) // 3, len(without) // 2
+    first, others = others[:third], others[third:]
+    second = [*without[:half], *in_browser]
+    while others and len(second) < third:
+        second.append(others.pop(0))
+    items[:] = [*first, *second, *without[half:], *others]
+
+
+def needs_database(item: pytest.Item) -> bool:
+    fixtures = {"db", "transactional_db", "django_db_setup", "live_server"}
+    return bool(item.get_closest_marker("django_db")) or not fixtures.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from crm.exceptions import ActionRefused
 from crm.models import Client
 from crm.records.consent import closed_channels
 from crm.records.local_time import agency_style, agency_today, start_of_agency_day
+from inbox.models import Thread
 from leads.models import Policy
 from leads.models.policy import PolicyQuerySet
 from suggestions.models import UNDECIDED_STATUSES, Suggestion, SuggestionType
@@ -52,8 +53,24 @@ def propose_batch(keys: list[UUID], most: int) -> int:
     policies = list(Policy.objects.filter(pk__in=keys).select_related("client", "insurance_type"))
     policies.sort(key=lambda policy: keys.index(policy.pk))
     proposed = proposed_keys(policies)
+    threads = renewal_threads(policies)
+    move_to_conversations(policies, threads)
     new = [policy for policy in policies if renewal_key(policy) not in proposed][:most]
-    return sum(propose_renewal(policy) for policy in new)
+    return sum(propose_renewal(policy, threads.get(policy.pk)) for policy in new)
+
+
+def renewal_threads(policies: list[Policy]) -> dict[UUID, Thread]:
+    """Return the open conversation about each of `policies` that has one, by the key of the policy."""
+    rows = Thread.objects.of_policies([policy.pk for policy in policies])
+    return {thread.policy_id: thread for thread in reversed(rows)}
+
+
+def move_to_conversations(policies: list[Policy], threads: dict[UUID, Thread]) -> None:
+    """Let the undecided proposals about `policies` with a conversation of their own lead to an email in it."""
+    for policy in policies:
+        if policy.pk in threads:
+            waiting = Suggestion.objects.filter(client=policy.client_id, dedupe_key=renewal_key(policy), thread=None)
+            waiting.filter(status__in=UNDECIDED_STATUSES).update(thread=threads[policy.pk])
 
 
 def proposed_keys(policies: list[Policy]) -> set[str]:
@@ -63,11 +80,12 @@ def proposed_keys(policies: list[Policy]) -> set[str]:
     return set(of_clients.filter(dedupe_key__in=keys).values_list("dedupe_key", flat=True))
 
 
-def propose_renewal(policy: Policy) -> bool:
+def propose_renewal(policy: Policy, thread: Thread | None) -> bool:
     """Propose the follow-up about `policy`; return False if it is refused, for example because its type is off."""
     suggestion = Suggestion(
         type=SuggestionType.FOLLOW_UP,
         client=policy.client,
+        thread=thread,
         suggested_content=renewal_content(policy, policy.client),
         rule=RENEWAL_RULE,
         reasoning=renewal_reason(policy),

@@ -59,7 +59,11 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         db_table = "users"
-        permissions = [("export_records", "Can export lists as files")]
+        permissions = [
+            ("export_records", "Can export lists as files"),
+            ("export_person", "Can export everything about a person"),
+            ("erase_person", "Can erase a person"),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="users_time_zone_valid",

@@ -119,6 +119,11 @@ def format_long_day(value: date) -> str:
     return reader_style().long_day(reader_time(value))
 
 
+def format_month(day: date) -> str:
+    """Return `Nov 2026` as the reader writes it."""
+    return reader_style().month(day)
+
+
 def format_short_day(value: date) -> str:
     """Return `29 Nov` as the reader writes it, for a date or a moment."""
     return reader_style().short_day(reader_time(value))

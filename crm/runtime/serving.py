@@ -84,6 +84,8 @@ class ProcessGroup:
             f"--bind=fd://{listener.fileno()}",
             f"--workers={WEB_PROCESSES}",
             f"--threads={WEB_THREADS}",
+            # The program is loaded once, before the processes divide.
+            "--preload",
         ]
         quiet = ["--log-level=warning", "--no-control-socket"]
         self.start("web server", "gunicorn", "crm.wsgi", *arguments, *quiet, pass_fds=(listener.fileno(),))

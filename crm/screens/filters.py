@@ -6,6 +6,7 @@ from typing import Any
 
 import django_filters
 from django import forms
+from django.apps import apps
 from django.db import models
 from django.utils import timezone
 from django.utils.text import capfirst
@@ -82,6 +83,35 @@ class RelatedRecordFilter(django_filters.UUIDFilter):
         # The chip above the list shows the record by name.
         self.parent.form.fields[self.field_name].choices = [(str(value), str(record or "unknown record"))]
         return qs.filter(**{f"{self.field_name}_id": value})
+
+
+class ListedRecordFilter(django_filters.UUIDFilter):
+    """Rows that a table of links lists under one record, such as the clients that one import made.
+
+    The models are named as `app.Model`, because they are of an app to the right; `key` is the column of the link that
+    holds the key of a row.
+    """
+
+    def __init__(self, model: str, *, links: str, column: str, key: str, **kwargs: Any) -> None:
+        self.listing_model, self.links, self.column, self.key = model, links, column, key
+        super().__init__(widget=forms.HiddenInput, **kwargs)
+
+    def filter(self, qs: models.QuerySet, value: Any) -> models.QuerySet:
+        if value is None:
+            return qs
+        visible = apps.get_model(self.listing_model).objects.visible_to(self.parent.request.user)
+        record = visible.filter(pk=value).first()
+        # The chip above the list shows the record by name.
+        self.parent.form.fields[self.field_name].choices = [(str(value), str(record or "unknown record"))]
+        links = apps.get_model(self.links).objects.filter(**{f"{self.column}_id": value})
+        return qs.filter(pk__in=links.values(self.key))
+
+
+def import_filter() -> ListedRecordFilter:
+    """Return the filter of the rows that one import made."""
+    return ListedRecordFilter(
+        "leads.ImportBatch", links="leads.ImportedRecord", column="batch", key="record_id", label="Import"
+    )
 
 
 class RecordFilter(django_filters.FilterSet):

@@ -121,8 +121,7 @@ class KeysetChangeList(ChangeList):
 
     def get_links(self, request: HttpRequest) -> Iterable[tuple[str, str, str]]:
         """Return the links above the list (page, icon, label), which may depend on the user."""
-        get_links_for_user = getattr(self.model_admin, "get_list_links", None)
-        return get_links_for_user(request) if get_links_for_user else self.model_admin.list_links
+        return self.model_admin.get_list_links(request)
 
     def export_url(self) -> str:
         """Return the address that exports these rows in this order; empty if the user may not."""

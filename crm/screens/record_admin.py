@@ -71,6 +71,8 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
     page_template: ClassVar[str] = ""
     list_defer: ClassVar[tuple[str, ...]] = ()
     list_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
+    # Whether a file can become such records: users who may add them and import files see a link to the imports.
+    is_importable: ClassVar[bool] = False
     search_label: ClassVar[str] = "Search"
     empty_text: ClassVar[str] = "Nothing here yet."
     list_per_page = 50
@@ -87,6 +89,17 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
     compressed_fields = True
 
     # Rows
+
+    def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
+        """Return the links above the list: page, icon and label."""
+        links = [*self.list_links]
+        if (
+            self.is_importable
+            and self.user_can(request, "add")
+            and request.user.has_perm(transitions.IMPORT_PERMISSION)
+        ):
+            links.append(("leads_importbatch_changelist", "upload", "Import"))
+        return links
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         rows = self.model.everything.visible_to(request.user)

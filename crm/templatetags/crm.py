@@ -143,6 +143,12 @@ def money(amount: Decimal | float | None) -> str:
 
 
 @register.filter
+def exact_money(amount: Decimal | None) -> str:
+    """Return an amount in dollars and cents: `$1,240.50`."""
+    return "" if amount is None else f"${amount:,.2f}"
+
+
+@register.filter
 def get_item(mapping: Any, key: str) -> Any:
     return mapping.get(key, "") if hasattr(mapping, "get") else ""
 

@@ -1,6 +1,8 @@
 """Threads: stored conversations on any channel."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -84,6 +86,11 @@ class ThreadQuerySet(RecordQuerySet):
         """Return open threads with an unanswered message of ours, longest silence first."""
         return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_ACTIVITY, "id")
 
+    def of_policies(self, keys: Iterable[UUID]) -> "ThreadQuerySet":
+        """Return the open email threads about the policies `keys`, the latest first."""
+        rows = self.filter(policy__in=keys, status=ThreadStatus.OPEN, source=ThreadSource.EMAIL)
+        return rows.order_by(LAST_ACTIVITY.desc(), "-id")
+
     def oldest_turns(self) -> dict[str, datetime | None]:
         """Return since when a thread needs our reply, and since when we wait for theirs; None where none does."""
         rows = self.order_by().annotate(last_activity=LAST_ACTIVITY)
@@ -130,6 +137,10 @@ class Thread(Record):
     )
     client = models.ForeignKey("crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
     project = models.ForeignKey("crm.Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
+    # The policy that it is about, such as its renewal.
+    policy = models.ForeignKey(
+        "leads.Policy", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads", db_index=False
+    )
     # The user who should reply, if not the owner of the lead or client.
     assigned_to = models.ForeignKey(
         "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
@@ -243,6 +254,13 @@ class Thread(Record):
                 models.F("id").desc(),
                 condition=models.Q(lead__isnull=False),
                 name="threads_of_lead",
+            ),
+            models.Index(
+                "policy",
+                LAST_ACTIVITY.desc(),
+                models.F("id").desc(),
+                condition=models.Q(policy__isnull=False),
+                name="threads_of_policy",
             ),
             GinIndex("participant_emails", condition=LIVE, name="threads_participants"),
             search_index("threads"),

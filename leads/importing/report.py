@@ -11,11 +11,11 @@ from typing import Any
 
 from crm.exceptions import InvalidInput
 from leads.importing.columns import ERROR_COLUMNS
-from leads.importing.duplicates import DuplicateRow
 from leads.importing.exceptions import Question, RowRejected
 from leads.importing.files.tables import TableFile, TableRow
 from leads.importing.preview import ImportPreview
-from leads.importing.rows import Doubts
+from leads.importing.questions import Doubts
+from leads.importing.tables.base import SkippedRow
 
 MAX_QUOTED_REASONS, MAX_EXAMPLES, MAX_LISTED_KINDS = 10, 100, 50
 DOUBT_COLUMNS = ["line", "column", "text", "reason"]
@@ -98,7 +98,16 @@ class ImportReport:
             self.rejected_examples.append((row.line, str(rejection)))
         self._add_reason(row.line, str(rejection), rejection.kind, row.cells)
 
-    def add_duplicate(self, duplicate: DuplicateRow) -> None:
+    def add_unresolved(self, row: SkippedRow) -> None:
+        """Report a row that refers to a record that does not exist, or to several."""
+        self.rejected += 1
+        if len(self.rejected_examples) < MAX_EXAMPLES:
+            self.rejected_examples.append((row.line, row.reason(self.file.row_word)))
+        self._add_reason(
+            row.line, row.reason(self.file.row_word), row.kind, json.loads(row.cells) if self.writer else []
+        )
+
+    def add_duplicate(self, duplicate: SkippedRow) -> None:
         cells = json.loads(duplicate.cells) if self.writer else []
         if len(self.duplicate_examples) < MAX_EXAMPLES:
             self.duplicate_examples.append((duplicate.line, duplicate.reason(self.file.row_word)))
@@ -147,11 +156,3 @@ def open_writer(kind: str, path: Path, target: Path | None) -> Iterator[Any | No
         raise InvalidInput(f"The {kind} {target} cannot be written: {error.strerror}.") from error
     with file:
         yield csv.writer(file)
-
-
-def closing_notice(undated: int) -> tuple[str, ...]:
-    """Return the sentence about `undated` rows: closed leads without a day of closing."""
-    if not undated:
-        return ()
-    rows = "1 closed lead has" if undated == 1 else f"{undated:,} closed leads have"
-    return (f"{rows} no day of closing in the file, so today counts. Map the column with that day to “closed at”.",)

@@ -10,6 +10,10 @@ class Migration(migrations.Migration):
     dependencies = [("leads", "0016_imports_on_a_screen"), ("crm", "0008_duplicates")]
 
     operations = [
+        # The planner takes no figures from a partial index, and would expect half of the table for some names.
+        migrations.RunSQL(
+            "CREATE STATISTICS leads_name_key ON name_key(contact_name) FROM leads", "DROP STATISTICS leads_name_key"
+        ),
         AddIndexConcurrently(
             model_name="lead",
             index=models.Index(

@@ -13,6 +13,7 @@ from crm.screens.filters import (
     LiveRowsFilter,
     RelatedRecordFilter,
     filter_by_owner,
+    import_filter,
     owner_choices,
     split_search_terms,
 )
@@ -37,6 +38,7 @@ class PolicyFilter(LiveRowsFilter):
     expiring = django_filters.ChoiceFilter(
         method="filter_expiring", label="Expiring", choices=[(EXPIRING, f"in {EXPIRING} days, without a renewal")]
     )
+    in_force = django_filters.DateFilter(method="filter_in_force", label="In force on", widget=date_input())
     line = django_filters.ChoiceFilter(method="filter_by_line", label="Line", choices=line_choices)
     carrier = django_filters.CharFilter(lookup_expr="iexact", label="Carrier", max_length=120)
     owner = django_filters.ChoiceFilter(method="filter_owner", label="Owner", choices=owner_choices)
@@ -45,6 +47,7 @@ class PolicyFilter(LiveRowsFilter):
     premium_min = AmountFilter(field_name="premium", lookup_expr="gte", label="Premium from", **VALUE_FILTER_OPTIONS)
     premium_max = AmountFilter(field_name="premium", lookup_expr="lte", label="Premium to", **VALUE_FILTER_OPTIONS)
     client = RelatedRecordFilter(Client)
+    import_batch = import_filter()
 
     class Meta:
         model = Policy
@@ -58,6 +61,9 @@ class PolicyFilter(LiveRowsFilter):
 
     def filter_expiring(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         return queryset.expiring(agency_today(), int(value))
+
+    def filter_in_force(self, queryset: models.QuerySet, name: str, value: date) -> models.QuerySet:
+        return queryset.in_force(value)
 
     def filter_by_line(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         return queryset.filter(insurance_type_id=InsuranceType.objects.filter(code=value).values("pk")[:1])

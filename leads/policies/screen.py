@@ -37,12 +37,13 @@ UNEXPORTED_COLUMNS = (
     "search_text",
     "client__notes",
     "client__address",
+    "client__communications",
     "client__custom_fields",
     "client__search_text",
     "insurance_type__description",
     "insurance_type__form_schema",
 )
-UNSHOWN_COLUMNS = ("data", *UNEXPORTED_COLUMNS)
+UNSHOWN_COLUMNS = ("data", "custom_fields", *UNEXPORTED_COLUMNS)
 
 
 def expiring_rows(rows: models.QuerySet, user: Any) -> models.QuerySet:
@@ -55,6 +56,7 @@ def status_tab(status: PolicyStatus, label: str) -> Tab:
 
 class PolicyAdmin(RecordAdmin):
     form = PolicyForm
+    is_importable = True
     filterset_class = PolicyFilter
     search_label = "Search by policy number or carrier"
     row_template = "leads/policies/row.html"
@@ -100,16 +102,20 @@ class PolicyAdmin(RecordAdmin):
             ExportColumn("Number", "number"),
             ExportColumn("Status", "status"),
             ExportColumn("Premium", "premium"),
+            ExportColumn("Annualised premium", "annual_premium"),
             ExportColumn("Billing period", "billing_period"),
             ExportColumn("Effective on", "effective_on"),
             ExportColumn("Expires on", "expires_on"),
             ExportColumn("Owner", "client__assigned_to__username"),
         ),
-        prepare=lambda policies, user: policies.select_related("client__assigned_to", "insurance_type").defer(
-            *UNEXPORTED_COLUMNS
+        prepare=lambda policies, user: (
+            policies.with_annual_premium()
+            .select_related("client__assigned_to", "insurance_type")
+            .defer(*UNEXPORTED_COLUMNS)
         ),
         find_columns=policy_line_columns,
     )
+    list_links = (("leads_policy_book", "menu_book", "Book of business"),)
     autocomplete_fields = ("client", "lead")
     fieldsets = (
         (
@@ -126,16 +132,17 @@ class PolicyAdmin(RecordAdmin):
             },
         ),
         ("Coverage", {"fields": ("data",)}),
+        ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Policy | None = None) -> Any:
         """Show the fields of the line once it is chosen, and the status of a new policy only."""
-        policy, coverage = super().get_fieldsets(request, obj)
+        policy, coverage, custom = super().get_fieldsets(request, obj)
         line = obj or chosen_line(request.POST, request.GET, InsuranceType.objects.only("code"))
         if obj:
             rows = [("lead",) if row == ("status", "lead") else row for row in policy[1]["fields"]]
             policy = (policy[0], {**policy[1], "fields": rows})
-        return [policy, coverage] if line else [policy]
+        return [policy, coverage, custom] if line else [policy, custom]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Policy | None = None) -> tuple[str, ...]:
         return ("client", "insurance_type") if obj else ()

@@ -71,6 +71,7 @@ class EmailKind(Kind):
     is_outward = sends_email = True
     permission, action_phrase = outbox.SEND_PERMISSION, "send messages"
     undo_window = send_queue.UNDO_WINDOW
+    preview_title = "Email preview"
     irreversible_reason = "An email that was sent cannot be taken back."
     # Whether it goes into the thread of the suggestion, or begins one of its own.
     uses_existing_thread: ClassVar[bool] = True

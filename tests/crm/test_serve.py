@@ -64,6 +64,11 @@ def all_dead(children):
     return all(is_dead(pid) for pid in children)
 
 
+def named(serve, word):
+    """Return the child of `serve` with a word in its command line."""
+    return next(each for each in psutil.Process(serve.pid).children() if word in each.cmdline())
+
+
 def test_serve_answers_alone_beside_another_mail_catcher_and_stops_on_signal(variables, served_here, port):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         catcher_port = taken.getsockname()[1]
@@ -93,9 +98,10 @@ def test_killed_serve_stops_its_children_and_its_mail_catcher(variables, tmp_pat
 
 @pytest.mark.parametrize(("name", "words"), [("worker", "manage"), ("web server", "gunicorn")])
 def test_death_of_one_child_stops_all_and_names_it(variables, name, words):
-    with serving(**variables, **NO_CATCHER) as (serve, children, _):
-        child = next(each for each in psutil.Process(serve.pid).children() if words in each.cmdline())
-        child.kill()
+    with running("manage.py", "serve", **variables, **NO_CATCHER) as serve:
+        assert wait_until(lambda: len(children_of(serve.pid)) >= 2)
+        children = children_of(serve.pid)
+        named(serve, words).kill()
         wait_for_line(serve, f"The {name} ended unexpectedly (exit code -9). All processes are stopped")
         assert serve.wait(PATIENCE_SECONDS) == 1
         assert wait_until(lambda: all_dead(children))

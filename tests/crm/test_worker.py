@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import runpy
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -17,6 +19,7 @@ from crm.runtime import checks, workers
 from crm.runtime.startup_errors import DatabaseUnusable
 from crm.tasks import MAX_ATTEMPTS, clear_sessions, delete_old_jobs, rescue_stalled_jobs
 from tests.crm.processes import PATIENCE_SECONDS, current_database_url, manage, running, wait_for_line, wait_until
+from tests.forking import forked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,11 +50,15 @@ def make_stalled_job(lock, *, attempts=0, silent_for=timedelta(hours=1)):
 def run_worker(*arguments):
     """Run a worker that knows the jobs of these tests; return its output."""
     # In a child process, because the browser tests leave an event loop running in this one.
-    command = ("-m", "tests.crm.jobs_for_tests", *arguments)
-    with running(*command, DATABASE_URL=current_database_url()) as worker:
-        said, _ = worker.communicate(timeout=PATIENCE_SECONDS)
+    with forked(work_on_jobs_of_tests, *arguments) as worker:
+        said, _ = worker.communicate()
         assert worker.returncode == 0, said
         return said
+
+
+def work_on_jobs_of_tests(*arguments):
+    sys.argv = ["worker", *arguments]
+    runpy.run_module("tests.crm.jobs_for_tests", run_name="__main__", alter_sys=True)
 
 
 def run_worker_until_empty():

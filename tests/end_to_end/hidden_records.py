@@ -184,6 +184,8 @@ def referring_suggestions(lead: Lead, hidden: dict[type, Any]) -> Iterator[Sugge
     linked_since = make_suggestion(SuggestionType.LINK_THREAD, lead=make_lead(), thread=make_thread())
     Thread.everything.filter(pk=linked_since.thread_id).update(lead=hidden[Lead])
     yield linked_since
+    existing = {"client": str(hidden[Client].pk)}
+    yield make_suggestion(SuggestionType.CONVERT_LEAD, lead=make_lead(), suggested_content=existing)
     prospect = {"contactName": "Nora", "contactEmail": "known@customer.example"}
     yield make_suggestion(SuggestionType.CREATE_LEAD, thread=make_thread(), suggested_content=prospect)
     make_known = Lead.everything.filter(pk=hidden[Lead].pk)

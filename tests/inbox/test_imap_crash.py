@@ -6,29 +6,23 @@ import time
 
 import pytest
 
+from inbox.imap import sync
 from inbox.imap.folder_state import folder_state
-from inbox.models import FolderMail, Message
+from inbox.imap.polling import poll_mailbox
+from inbox.models import FolderMail, Mailbox, Message
 from tests import dovecot
-from tests.crm.processes import current_database_url, running
+from tests.forking import forked
 from tests.inbox.imap_mailboxes import ANN, connect, make_email, poll
 
 pytestmark = [dovecot.requires_dovecot, pytest.mark.django_db(transaction=True), pytest.mark.storm]
 MAILS = 150
-# Small batches, so that there are many points to kill the process at.
-VISIT = """
-import django, sys, uuid
-django.setup()
-from inbox.imap import sync
-from inbox.imap.polling import poll_mailbox
-sync.BATCH_SIZE = 5
-poll_mailbox(uuid.UUID(sys.argv[1]))
-print("done", flush=True)
-"""
 
 
-def start_fetching(box):
-    """Start a process that fetches from `box`."""
-    return running("-c", VISIT, str(box.pk), DATABASE_URL=current_database_url(), DJANGO_SETTINGS_MODULE="crm.settings")
+def fetch(box: Mailbox) -> None:
+    """Fetch in small batches, so that there are many points to kill the process at."""
+    sync.BATCH_SIZE = 5
+    poll_mailbox(box.pk)
+    print("done")  # noqa: T201
 
 
 def make_filled_mailbox(server):
@@ -41,7 +35,7 @@ def test_killed_sync_resumes_without_loss(server):
     box = make_filled_mailbox(server)
     seen = []
     for _ in range(4):
-        with start_fetching(box) as process:
+        with forked(fetch, box) as process:
             until = time.monotonic() + 60
             while Message.objects.count() < len(seen) * 30 + 10 and time.monotonic() < until:
                 time.sleep(0.02)
@@ -59,7 +53,7 @@ def test_killed_sync_resumes_without_loss(server):
 
 def test_concurrent_syncs_store_each_email_once(server):
     box = make_filled_mailbox(server)
-    with start_fetching(box) as one, start_fetching(box) as other:
+    with forked(fetch, box) as one, forked(fetch, box) as other:
         ends = [process.stdout.read() for process in (one, other)]
     assert ends == ["done\n", "done\n"]
     poll(box)

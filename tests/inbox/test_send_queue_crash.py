@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -15,30 +16,21 @@ from crm.models import ActivityLog
 from inbox.models import EmailDelivery, Message, MessageState
 from inbox.outgoing import send_queue
 from tests.cast import make_lead, make_thread
-from tests.crm.processes import current_database_url, running, wait_for_line
+from tests.crm.processes import wait_for_line
+from tests.forking import forked
 from tests.inbox.draft_fixtures import add_incoming_email, run_send_job, send_draft
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storm]
 EMAILS, KILLS = 16, 4
-# Does what the jobs do, one mail after another; it is ready long before it is let go.
-DELIVER = """
-import django, sys
-django.setup()
-from inbox.outgoing import send_queue
-from inbox.models import EmailDelivery
-EmailDelivery.objects.exists()
-print("ready", flush=True)
-sys.stdin.readline()
-for pk in EmailDelivery.objects.filter(finished_at=None).order_by("?").values_list("pk", flat=True):
-    send_queue.send_queued_email(pk)
-"""
 
 
-def start_delivery(settings):
-    """A process that will deliver what is due."""
-    variables = {"EMAIL_URL": f"smtp://127.0.0.1:{settings.EMAIL_PORT}", "MAIL_FROM": settings.DEFAULT_FROM_EMAIL}
-    variables |= {"DATABASE_URL": current_database_url(), "DJANGO_SETTINGS_MODULE": "crm.settings"}
-    return running("-c", DELIVER, **variables)
+def deliver() -> None:
+    """Do what the jobs do, one email after another; ready long before it is let go."""
+    EmailDelivery.objects.exists()
+    print("ready")  # noqa: T201
+    sys.stdin.readline()
+    for pk in EmailDelivery.objects.filter(finished_at=None).order_by("?").values_list("pk", flat=True):
+        send_queue.send_queued_email(pk)
 
 
 def queue_emails(by) -> None:
@@ -67,7 +59,7 @@ def test_killed_senders_deliver_each_email_once_or_mark_it_uncertain(ann, smtp_s
     queue_emails(ann)
     smtp_sink.fault, drawn, open_before = "slow", random.Random(), EMAILS
     with ExitStack() as stack:
-        crew = [stack.enter_context(start_delivery(settings)) for _ in range(KILLS)]
+        crew = [stack.enter_context(forked(deliver)) for _ in range(KILLS)]
         for number, process in enumerate(crew):
             wait_for_line(process, "ready")
             process.stdin.write("go\n")

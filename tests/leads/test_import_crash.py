@@ -1,51 +1,47 @@
 """Test of an import that is killed."""
 
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
 import pytest
 from django.core.files.base import ContentFile
 from django.db import connection
 
 from crm.models import ActivityLog
 from crm.records.activity import SYSTEM_ACTOR
+from leads.importing import transitions
 from leads.importing.batches.running import run_batch
 from leads.importing.batches.transitions import queue_check, queue_import, upload_file
 from leads.importing.duplicates import LOCK_IMPORTS_SQL
 from leads.importing.exceptions import BatchLocked
 from leads.importing.transitions import import_leads
-from leads.models import ImportState, Lead, LeadStageHistory
-from tests.crm.processes import current_database_url, running, wait_for_line, wait_until
+from leads.models import ImportBatch, ImportState, Lead, LeadStageHistory
+from tests.crm.processes import wait_for_line, wait_until
+from tests.forking import forked
 
-# Imports leads, and stops after inserting them, before the commit.
-CHILD = """
-import sys, time
-import django
-django.setup()
-from pathlib import Path
-from crm.records.activity import SYSTEM_ACTOR
-from leads.importing.transitions import import_leads
 
-def tell(sentence):
-    if "leads imported" in sentence:
-        print(sentence, flush=True)
+def import_and_stop(path: Path) -> None:
+    """Import leads, and stop after inserting them, before the commit."""
+
+    def tell(sentence: str) -> None:
+        if "leads imported" in sentence:
+            print(sentence)  # noqa: T201
+            time.sleep(60)
+
+    import_leads(path, by=SYSTEM_ACTOR, tell=tell)
+
+
+def run_and_stop(key: UUID) -> None:
+    """Run the job of a batch, and stop after inserting its leads, before the commit."""
+
+    def stop(batch: ImportBatch, outcome: Any) -> None:
+        print("leads inserted")  # noqa: T201
         time.sleep(60)
 
-import_leads(Path(sys.argv[1]), by=SYSTEM_ACTOR, tell=tell)
-"""
-
-# Runs the job of a batch, and stops after inserting its leads, before the commit.
-JOB = """
-import sys, time
-import django
-django.setup()
-from leads.importing import transitions
-from leads.importing.batches.running import run_batch
-
-def stop(batch, outcome):
-    print("leads inserted", flush=True)
-    time.sleep(60)
-
-transitions.finish_batch = stop
-run_batch(sys.argv[1])
-"""
+    transitions.finish_batch = stop
+    run_batch(key)
 
 
 def lock_is_free() -> bool:
@@ -58,8 +54,7 @@ def lock_is_free() -> bool:
 def test_killed_import_leaves_nothing_and_can_be_repeated(db, tmp_path):
     path = tmp_path / "people.csv"
     path.write_text("name,email\n" + "".join(f"Name {n},n{n}@x.example\n" for n in range(2000)))
-    variables = {"DATABASE_URL": current_database_url(), "DJANGO_SETTINGS_MODULE": "crm.settings"}
-    with running("-c", CHILD, str(path), **variables) as child:
+    with forked(import_and_stop, path) as child:
         assert "2,000 leads imported" in wait_for_line(child, "leads imported")
         assert not lock_is_free(), "a second import should wait for the first"
         child.kill()
@@ -81,12 +76,7 @@ def test_killed_job_leaves_nothing_and_the_next_one_imports(settings, tmp_path, 
     run_batch(batch.pk)
     batch.refresh_from_db()
     queue_import(batch, by=ann)
-    variables = {
-        "DATABASE_URL": current_database_url(),
-        "DJANGO_SETTINGS_MODULE": "crm.settings",
-        "DATA_DIR": str(tmp_path),
-    }
-    with running("-c", JOB, str(batch.pk), **variables) as child:
+    with forked(run_and_stop, batch.pk) as child:
         wait_for_line(child, "leads inserted")
         with pytest.raises(BatchLocked):
             run_batch(batch.pk)
@@ -97,4 +87,4 @@ def test_killed_job_leaves_nothing_and_the_next_one_imports(settings, tmp_path, 
     assert (batch.state, Lead.everything.count()) == (ImportState.RUNNING, 0)
     run_batch(batch.pk)
     batch.refresh_from_db()
-    assert (batch.state, batch.lead_count, Lead.objects.count()) == (ImportState.DONE, 2000, 2000)
+    assert (batch.state, batch.record_count, Lead.objects.count()) == (ImportState.DONE, 2000, 2000)

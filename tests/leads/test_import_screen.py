@@ -83,7 +83,7 @@ def test_file_becomes_leads_through_every_page(max):
     visitor.post(page("change", batch), {"do": "import"})
     run_jobs(RUN_IMPORT_TASK)
     batch.refresh_from_db()
-    assert (batch.state, batch.lead_count, batch.imported_by) == (ImportState.DONE, 2, max)
+    assert (batch.state, batch.record_count, batch.imported_by) == (ImportState.DONE, 2, max)
     leads = list(Lead.objects.order_by("id"))
     assert [lead.import_batch for lead in leads] == [batch, batch]
     assert [lead.status_id for lead in leads] == ["ACTIVE", "PROPOSAL_SENT"]
@@ -196,7 +196,7 @@ def test_import_cancelled_before_its_end_is_rolled_back(ann, monkeypatch):
     run_jobs(RUN_IMPORT_TASK)
     assert not Lead.objects.exists()
     batch.refresh_from_db()
-    assert batch.lead_count == 0
+    assert batch.record_count == 0
 
 
 def test_finished_import_cannot_be_cancelled_or_run_twice(ann):

@@ -4,15 +4,20 @@ from collections import Counter
 
 import pytest
 
-from bench import race
+from bench import queue_decider, race
 from crm.models import ActivityLog
 from suggestions.models import Suggestion
+from tests.forking import Child
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storm]
 
 
+def start_racer(name: str) -> Child:
+    return Child(queue_decider.main, name)
+
+
 def test_concurrent_deciders_never_decide_twice(capsys):
-    assert race.run_race(people=4, suggestions=40), capsys.readouterr().out
+    assert race.run_race(people=4, suggestions=40, start=start_racer), capsys.readouterr().out
 
 
 def test_double_decision_is_detected_by_the_report(capsys):

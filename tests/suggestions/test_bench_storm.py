@@ -2,17 +2,18 @@
 
 import time
 from contextlib import suppress
-from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 from procrastinate.exceptions import AlreadyEnqueued
 
 from bench import storm
-from bench.child_processes import start_python
 from crm.tasks import rescue_stalled_jobs
 from suggestions.models import SuggestionType
+from tests.forking import Child
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storm]
 
@@ -23,8 +24,11 @@ MOST_ROUNDS, ROUND = 40, 10.0
 SHARE = 2
 
 
-def crew_of(log: Path, variables: dict[str, str]):
-    return [start_python("manage.py", "worker", log=log, LOG_LEVEL="ERROR", **variables) for _ in range(2)]
+def mail_settings(variables: dict[str, str]) -> dict[str, Any]:
+    """Return the settings for the outside servers, which a worker of its own takes from its environment."""
+    port = int(variables["EMAIL_URL"].rpartition(":")[2])
+    forge = {name: variables[name] for name in ("FORGE_URL", "FORGE_TOKEN")}
+    return {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": port, "DEFAULT_FROM_EMAIL": variables["MAIL_FROM"], **forge}
 
 
 def bury_the_dead():
@@ -38,24 +42,21 @@ def bury_the_dead():
 def test_killed_workers_execute_each_suggestion_once(tmp_path, capsys):
     count = EACH * len(SuggestionType)
     weather = storm.StormOptions(suggestions=count)
-    with storm.outside_servers(tmp_path) as variables:
-        forge = {name: variables[name] for name in ("FORGE_URL", "FORGE_TOKEN")}
-        variables["DATA_DIR"] = str(tmp_path)
-        with override_settings(MEDIA_ROOT=tmp_path / "files", **forge):
-            storm.approve_suggestions(count)
-            for _ in range(MOST_ROUNDS):
-                weather.processes = crew_of(tmp_path / "log", variables)
-                left = storm.count_unfinished()
-                enough, deadline = left - 1 - left // SHARE, time.monotonic() + ROUND
-                while storm.count_unfinished() > enough and time.monotonic() < deadline:
-                    time.sleep(0.02)
-                for worker in weather.processes:
-                    storm.kill(worker)
-                    weather.killed += 1
-                if not storm.count_unfinished():
-                    break
-                bury_the_dead()
-            assert storm.report(weather, tmp_path, 0.0), capsys.readouterr().out
+    with storm.outside_servers(tmp_path) as variables, override_settings(**mail_settings(variables)):
+        storm.approve_suggestions(count)
+        for _ in range(MOST_ROUNDS):
+            weather.processes = [Child(call_command, "worker") for _ in range(2)]
+            left = storm.count_unfinished()
+            enough, deadline = left - 1 - left // SHARE, time.monotonic() + ROUND
+            while storm.count_unfinished() > enough and time.monotonic() < deadline:
+                time.sleep(0.02)
+            for worker in weather.processes:
+                storm.kill(worker)
+                weather.killed += 1
+            if not storm.count_unfinished():
+                break
+            bury_the_dead()
+        assert storm.report(weather, tmp_path, 0.0), capsys.readouterr().out
     assert weather.killed >= 4
 
 

@@ -5,13 +5,22 @@ the clients that are offered for a conversion.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import models
 
-from crm.models import Client, Contact
-from crm.records.duplicates.spelling import SAME, SIMILAR, compare_names, edit_distance, is_same_company, person_words
+from crm.models import Client, Contact, ContactClient
+from crm.records.duplicates.spelling import (
+    SAME,
+    SIMILAR,
+    company_words,
+    compare_names,
+    edit_distance,
+    is_same_company,
+    person_words,
+)
 from crm.text.phones import comparable_phone
 
 MAX_ADDRESS_ERRORS, MAX_SCORE = 1, 100
@@ -54,9 +63,24 @@ COLUMNS: dict[type[models.Model], IdentityColumns] = {
 }
 
 
-def register_identity(model: type[models.Model], columns: IdentityColumns) -> None:
+# The rows that make pairs with others; a closed lead of a customer is an earlier deal, not a duplicate.
+PAIRED_ROWS: dict[type[models.Model], models.Q] = {Client: models.Q(), Contact: models.Q()}
+# Tables that link two records, with the column of each: such records are no duplicates of each other.
+LINKS: dict[type[models.Model], dict[type[models.Model], str]] = {
+    ContactClient: {Contact: "contact_id", Client: "client_id"}
+}
+
+
+def register_identity(
+    model: type[models.Model],
+    columns: IdentityColumns,
+    *,
+    paired_rows: models.Q,
+    links: dict[type[models.Model], dict[type[models.Model], str]],
+) -> None:
     """Let the records of another table be compared too; called once at start."""
-    COLUMNS[model] = columns
+    COLUMNS[model], PAIRED_ROWS[model] = columns, paired_rows
+    LINKS.update(links)
 
 
 @dataclass(frozen=True)
@@ -72,8 +96,7 @@ class Identity:
 
     @classmethod
     def of(cls, row: models.Model) -> "Identity":
-        columns = COLUMNS[type(row)]
-        return cls.from_values(type(row), {name: getattr(row, name) for name in columns if name})
+        return cls.from_values(type(row), {name: getattr(row, name) for name in stored_columns(type(row))})
 
     @classmethod
     def from_values(cls, model: type[models.Model], values: dict[str, Any]) -> "Identity":
@@ -83,13 +106,18 @@ class Identity:
         identity = cls(*texts)
         return replace(identity, company=identity.name, is_company=True) if model is Client else identity
 
-    @property
+    @cached_property
     def email_key(self) -> str:
         return self.email.lower()
 
-    @property
+    @cached_property
     def phone_key(self) -> str:
         return comparable_phone(self.phone, settings.PHONE_REGION)
+
+
+def stored_columns(model: type[models.Model]) -> list[str]:
+    """Return the columns of `model` that are compared."""
+    return [name for name in COLUMNS[model] if name]
 
 
 class Match(NamedTuple):
@@ -129,6 +157,20 @@ def shared_details(one: Identity, other: Identity) -> list[Reason]:
         Reason.SIMILAR_EMAIL: names and is_similar_email(one.email_key, other.email_key),
     }
     return [reason for reason, is_shared in tests.items() if is_shared]
+
+
+def shared_values(one: Identity, other: Identity, match: Match) -> list[str]:
+    """Return what the reasons of `match` rest on, as texts."""
+    names = sorted(" ".join(sorted(person_words(side.name))) for side in (one, other))
+    values = {
+        Reason.EMAIL: [one.email_key],
+        Reason.PHONE: [one.phone_key],
+        Reason.NAME: names,
+        Reason.SIMILAR_NAME: names,
+        Reason.COMPANY: sorted(" ".join(company_words(side.company)) for side in (one, other)),
+        Reason.SIMILAR_EMAIL: sorted((one.email_key, other.email_key)),
+    }
+    return [f"{reason}: {value}" for reason in match.reasons for value in values[reason]]
 
 
 def is_similar_email(one: str, other: str) -> bool:

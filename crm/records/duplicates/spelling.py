@@ -6,6 +6,7 @@ does. Vowels, doubled letters, accents and case do not count, and letters that s
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from crm.text.letters import plain_letters
 from crm.text.names import HONORIFICS, SUFFIXES
@@ -59,13 +60,14 @@ def edited_words(word: str) -> Iterator[str]:
             yield head + tail[1] + tail[0] + tail[2:]
 
 
-def person_words(name: str) -> list[str]:
+@lru_cache(maxsize=4_096)
+def person_words(name: str) -> tuple[str, ...]:
     """Return the words of a name in plain letters, without titles, suffixes and the initials of further names."""
     letters = FAMILY_NAME_FIRST.sub(r"\2 \1", plain_letters(name)).replace("'", "")
     words = NOT_A_WORD.sub(" ", letters).split()
     without_titles = [word for word in words if word not in HONORIFICS | SUFFIXES] or words
     full = [word for word in without_titles if len(word) > 1 or word.isdigit()]
-    return full if len(full) > 1 else without_titles
+    return tuple(full if len(full) > 1 else without_titles)
 
 
 def compare_names(one: str, other: str) -> str:

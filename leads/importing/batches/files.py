@@ -77,8 +77,8 @@ def result_path(batch: ImportBatch, kind: str) -> Path:
 
 
 def open_result(batch: ImportBatch, kind: str) -> Any:
-    """Return the open result file of `kind`; None if there is none."""
-    if not batch.file_path:
+    """Return the open result file of `kind`; None if there is none, or if the import did not come to its end."""
+    if not batch.file_path or batch.imported_at is None:
         return None
     path = str(PurePosixPath(batch.file_path).parent / RESULT_FOLDER / RESULT_FILES[kind])
     return default_storage.open(path) if default_storage.exists(path) else None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,36 +17,40 @@ from uuid_utils.compat import uuid7
 
 from crm.exceptions import ActionRefused, InvalidInput
 from crm.models import User
+from crm.records.transitions import IMPORT_PERMISSION, permission_name
 from leads.importing.batches.files import RESULT_FILES, open_result, open_stored_file
 from leads.importing.batches.receiving import ReceivingHandler
 from leads.importing.batches.transitions import (
-    IMPORT_PERMISSION,
     answer_questions,
     cancel_import,
     change_file_reading,
     change_sheet,
+    choose_table,
     question_key,
     queue_check,
     queue_import,
     save_options,
     upload_file,
 )
-from leads.importing.batches.undo import UNDO_PERMISSION, kept_leads, queue_undo
+from leads.importing.batches.undo import UNDO_PERMISSION, kept_records, queue_undo
 from leads.importing.exceptions import RepeatedUpload
 from leads.importing.files.sheets import SheetFile
 from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, preview_import
 from leads.importing.screens.forms import (
     MAX_MAPPED_COLUMNS,
-    TEMPLATE_FIELDS,
     ColumnsForm,
     ReadingForm,
     SheetForm,
+    TableForm,
     UploadForm,
     ValuesForm,
 )
 from leads.importing.screens.value_rows import load_value_rows
-from leads.models import ImportBatch
+from leads.importing.tables.base import ImportTable
+from leads.importing.tables.guess import TableGuess, guess_table
+from leads.importing.tables.registry import importable_tables, table_named
+from leads.models import ImportBatch, ImportedTable
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
 VIEW_PERMISSION = "leads.view_importbatch"
@@ -76,7 +81,7 @@ def check_can_view(user: User) -> None:
 
 
 def can_import(user: User) -> bool:
-    return user.has_perm(IMPORT_PERMISSION) and user.has_perm("leads.add_lead")
+    return user.has_perm(IMPORT_PERMISSION) and bool(importable_tables(user))
 
 
 def load_batch(request: HttpRequest, pk: UUID) -> ImportBatch:
@@ -95,7 +100,7 @@ def page_url(name: str, batch: ImportBatch) -> str:
 def render_page(
     request: HttpRequest, site: AdminSite, template: str, batch: ImportBatch | None, **context: Any
 ) -> HttpResponse:
-    title = f"Import of {batch.file_name}" if batch else "Import leads"
+    title = f"Import of {batch.file_name}" if batch else "Imports"
     shared = {
         **site.each_context(request),
         "title": title,
@@ -143,12 +148,15 @@ def receive_file(request: HttpRequest, site: AdminSite, handler: ReceivingHandle
 def render_imports(request: HttpRequest, site: AdminSite, form: UploadForm) -> HttpResponse:
     batches = ImportBatch.objects.visible_to(request.user).select_related("imported_by")
     batches = batches.defer("reading", "options", "outcome").order_by("-pk")
+    if (table := request.GET.get("table", "")) in ImportedTable.values:
+        batches = batches.filter(table=table)
     if (before := parse_key(request.GET.get("before", ""))) is not None:
         batches = batches.filter(pk__lt=before)
     page = list(batches[: BATCHES_PER_PAGE + 1])
     older = page[BATCHES_PER_PAGE - 1].pk if len(page) > BATCHES_PER_PAGE else None
     shown = page[:BATCHES_PER_PAGE]
-    return render_page(request, site, "list", None, form=form, upload_key=uuid7(), batches=shown, older=older)
+    lists = {"batches": shown, "older": older, "tables": ImportedTable.choices, "table": table}
+    return render_page(request, site, "list", None, form=form, upload_key=uuid7(), **lists)
 
 
 def parse_key(text: str) -> UUID | None:
@@ -181,11 +189,21 @@ def import_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse
         examples=outcome.get("examples", {}).get(kind, []),
         questions=[{**question, "key": question_key(question)} for question in outcome.get("questions", [])],
         row_word="Row" if "sheet" in batch.reading else "Line",
-        kept=kept_leads(batch, request.user),
+        kept=kept_records(batch, request.user),
         can_undo=request.user.has_perm(UNDO_PERMISSION) and batch.is_undoable,
+        list_url=list_url(batch, request.user),
         has_errors=bool(outcome.get("duplicates") or outcome.get("rejected")) and bool(batch.file_path),
         has_doubts=bool(outcome.get("doubts")) and bool(batch.file_path),
     )
+
+
+def list_url(batch: ImportBatch, user: User) -> str:
+    """Return the address of the list of the records of `batch`; empty if there are none for `user` to see."""
+    model = table_named(batch.table).model
+    if not batch.record_count or not user.has_perm(permission_name(model, "view")):
+        return ""
+    page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{page}?{urlencode({'import_batch': batch.pk, **table_named(batch.table).list_params})}"
 
 
 def do_command(request: HttpRequest, batch: ImportBatch) -> None:
@@ -210,11 +228,15 @@ def file_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse:
     file = stored_file(request, batch)
     if file is None:
         return HttpResponseRedirect(page_url("change", batch))
+    posted, tables = request.POST if request.method == "POST" else None, importable_tables(request.user)
     is_sheet = isinstance(file, SheetFile)
     form_class, change = (SheetForm, change_sheet) if is_sheet else (ReadingForm, change_file_reading)
-    form = form_class(request.POST if request.method == "POST" else None, file=file)
-    if form.is_bound and form.is_valid():
+    form = form_class(posted, file=file)
+    guess = guess_table(batch.file_name, file.header, tables) if tables else TableGuess(table_named(batch.table), "")
+    table_form = TableForm(posted, guess=guess, tables=tables, chosen=batch.table)
+    if form.is_bound and form.is_valid() and table_form.is_valid():
         try:
+            choose_table(batch, table_form.cleaned_data["table"] or batch.table, by=request.user)
             change(batch, **form.cleaned_data, by=request.user)
             return HttpResponseRedirect(page_url("file" if "show" in request.POST else "columns", batch))
         except ActionRefused as error:
@@ -222,7 +244,7 @@ def file_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse:
     rows = [row.cells[:SAMPLE_COLUMNS_SHOWN] for row in file.sample()[:SAMPLE_ROWS_SHOWN]]
     header = file.header[:SAMPLE_COLUMNS_SHOWN]
     more = len(file.header) - len(header)
-    return render_page(request, site, "file", batch, form=form, header=header, rows=rows, more=more)
+    return render_page(request, site, "file", batch, forms=[table_form, form], header=header, rows=rows, more=more)
 
 
 def stored_file(request: HttpRequest, batch: ImportBatch) -> TableFile | None:
@@ -254,11 +276,11 @@ def columns_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpRespons
     file = stored_file(request, batch)
     if file is None:
         return HttpResponseRedirect(page_url("change", batch))
-    options = ImportOptions.from_json(batch.options)
-    plan, refusal = guess_plan(file, options)
-    asks_arrival = request.user.has_perm(ACTIVATE_MODEL_PERMISSION)
+    options, table = ImportOptions.from_json(batch.options), table_named(batch.table)
+    plan, refusal = guess_plan(file, options, table)
+    asks_arrival = table.has_stages and request.user.has_perm(ACTIVATE_MODEL_PERMISSION)
     posted = request.POST if request.method == "POST" else None
-    form = ColumnsForm(posted, header=file.header, plan=plan, options=options, asks_arrival=asks_arrival)
+    form = ColumnsForm(posted, table=table, header=file.header, plan=plan, options=options, asks_arrival=asks_arrival)
     if posted is not None and form.is_valid():
         try:
             save_options(batch, form.chosen_options(), by=request.user)
@@ -274,15 +296,15 @@ def columns_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpRespons
         columns=column_rows(file, form, plan.reasons if plan else {}),
         refusal="" if form.errors else refusal,
         asks_arrival=asks_arrival,
-        templates=[form[f"all_{name}"] for name in TEMPLATE_FIELDS],
+        templates=[form[f"all_{name}"] for name in table.templates],
         more=max(0, len(file.header) - MAX_MAPPED_COLUMNS),
     )
 
 
-def guess_plan(file: TableFile, options: ImportOptions) -> tuple[Any, str]:
+def guess_plan(file: TableFile, options: ImportOptions, table: ImportTable) -> tuple[Any, str]:
     """Return the plan for `file`, or None and why there is none."""
     try:
-        return preview_import(file, options)[1].plan, ""
+        return preview_import(file, options, table)[1].plan, ""
     except ActionRefused as error:
         return None, str(error)
 

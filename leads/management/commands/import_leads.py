@@ -11,7 +11,7 @@ from django.template.defaultfilters import pluralize
 from crm.exceptions import ActionRefused
 from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.arrival import split_columns
-from leads.importing.columns import TARGETS
+from leads.importing.columns import LEAD_FIELDS
 from leads.importing.report import ImportOutcome
 from leads.importing.transitions import import_leads
 from leads.importing.values.amounts import DECIMAL_MARKS
@@ -28,7 +28,7 @@ examples:
   manage.py import_leads claims.csv --set contact_name='Applicant {{row}}' --set notes='From {{policy_state}}'
   manage.py import_leads crm.csv --known 'Origin,Country' --later 'Last call'
 
-fields: {", ".join(TARGETS)}
+fields: {", ".join(LEAD_FIELDS.targets)}
 """
 
 

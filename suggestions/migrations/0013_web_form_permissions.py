@@ -33,7 +33,7 @@ def web_form_permissions(apps: StateApps) -> list:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("suggestions", "0011_import_permissions"),
+        ("suggestions", "0012_conversions"),
         ("inbox", "0018_web_forms"),
     ]
     operations = [migrations.RunPython(grant, revoke)]
