@@ -8,7 +8,7 @@ from procrastinate.contrib.django import app
 
 from agents import process_threads
 from agents.drafting import improve_draft
-from agents.next_best_action import evaluate_leads, renewals
+from agents.next_best_action import conversions, evaluate_leads, renewals
 from inbox.incoming.processing_queue import PROCESS_THREADS_JOB
 from leads.evaluation_queue import EVALUATE_LEADS_JOB
 
@@ -24,8 +24,10 @@ def process_changed_threads(threads: list[str]) -> None:
 
 @app.task(name=EVALUATE_LEADS_JOB, retry=RETRY)
 def evaluate_moved_leads(leads: list[str]) -> None:
-    """Propose the next best action about leads that moved to another stage."""
-    evaluate_leads.evaluate_changed_leads(map(UUID, leads))
+    """Propose the next best action about leads that moved to another stage, and the conversion of won ones."""
+    keys = [UUID(lead) for lead in leads]
+    evaluate_leads.evaluate_changed_leads(keys)
+    conversions.propose_conversions(keys)
 
 
 @app.periodic(cron="* * * * *")

@@ -21,6 +21,7 @@ from bench import (
     scoring,
     storm,
     suggestion_latency,
+    undoing,
 )
 from bench.databases import DATABASE_SIZES, drop_database
 from bench.measure import PageFailed
@@ -37,6 +38,7 @@ TABLES = {
     "log": log_list,
     "scoring": scoring,
     "import": importing,
+    "undo": undoing,
     "message": message,
     "latency": suggestion_latency,
     "nightly": nightly,

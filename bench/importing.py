@@ -63,21 +63,21 @@ def plans() -> None:
     """Do nothing; an import compares all of its rows by design."""
 
 
-def write_file(path: Path, rows: int) -> None:
-    """Write `rows` different people with a few values that an export usually has."""
+def write_file(path: Path, rows: int, domain: str = "example") -> None:
+    """Write `rows` different people, of one domain, with a few values that an export usually has."""
     draw = random.Random(5)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
         for n in range(rows):
-            writer.writerow(make_row(n, draw))
+            writer.writerow(make_row(n, draw, domain))
 
 
-def make_row(n: int, draw: random.Random) -> list[str]:
+def make_row(n: int, draw: random.Random, domain: str) -> list[str]:
     return [
         f"First{n % 5000}",
-        f"Last{n}",
-        f"person{n}@company{n % 20_000}.example",
+        f"Last{n}{domain}",
+        f"person{n}@company{n % 20_000}.{domain}",
         f"+1 {200 + n % 700} {200 + n // 700 % 700} {n % 10_000:04}",
         f"Company {n % 50_000}",
         draw.choice(["Web", "Referral", "Google", "Trade Show"]),

@@ -19,25 +19,34 @@ from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
 from crm.exceptions import ActionRefused
 from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilter, SavedViewFilter
-from crm.forms import ADDRESS_SCHEMA, ClientForm, ContactForm, StaffForm
-from crm.models import ActivityLog, Client, Contact, ContactClient, Project, SavedView, User
+from crm.forms import ADDRESS_SCHEMA, COMMUNICATIONS_SCHEMA, ClientForm, ContactForm, StaffForm
+from crm.models import ActivityLog, Client, Contact, ContactClient, CustomField, DuplicatePair, Project, SavedView, User
 from crm.records import transitions
+from crm.records.consent import closed_channel_labels
 from crm.records.handover import hand_over
 from crm.records.local_time import format_moment
+from crm.schema.screen import CustomFieldAdmin
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import safe_next_url
-from crm.screens.export import ExportColumn, ListExport
+from crm.screens.custom_fields.display import custom_fields_schema
+from crm.screens.duplicate_pairs import DuplicatePairAdmin
+from crm.screens.duplicate_warning import DuplicateWarningMixin
+from crm.screens.export import REFUSAL_COLUMNS, ExportColumn, ListExport
 from crm.screens.json_forms.display import describe_value
 from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, Tab
 from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
+from crm.screens.privacy.views import PrivacyViewsMixin
 from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
 
 ORDER_BY_ID = {"id": models.F("id")}
 ORDER_BY_NAME = {"name": models.F("name"), **ORDER_BY_ID}
 DELETED_TAB = ("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted())
+
+
+admin.site.register(DuplicatePair, DuplicatePairAdmin)
 
 
 class AddRecordNote(ActionForm):
@@ -80,14 +89,14 @@ class ContactInline(LinkInline):
 
 
 @admin.register(Client)
-class ClientAdmin(MergeViewsMixin, RecordAdmin):
+class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = ClientForm
     filterset_class = ClientFilter
     search_label = "Search by name, email or phone"
     row_template = "crm/rows/client.html"
     page_template = "crm/client.html"
     list_select_related = ("assigned_to",)
-    list_defer = ("notes", "address", "custom_fields", "search_text")
+    list_defer = ("notes", "address", "communications", "custom_fields", "search_text")
     columns = (
         Column("Client", "name"),
         Column("Type"),
@@ -99,6 +108,7 @@ class ClientAdmin(MergeViewsMixin, RecordAdmin):
     orders = {"name": Order("By name", ORDER_BY_NAME, descending=False), "newest": Order("Newest first", ORDER_BY_ID)}
     tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_client"))
     page_actions = (AddClientNote, AssignClient)
+    is_importable = True
     list_export = ListExport(
         (
             ExportColumn("Name", "name"),
@@ -111,6 +121,7 @@ class ClientAdmin(MergeViewsMixin, RecordAdmin):
             ),
             ExportColumn("Assigned to", "assigned_to__username"),
             ExportColumn("Created at", "created_at"),
+            *REFUSAL_COLUMNS,
             ExportColumn("Tags", "tags"),
             ExportColumn("Notes", "notes"),
         ),
@@ -122,11 +133,16 @@ class ClientAdmin(MergeViewsMixin, RecordAdmin):
     fieldsets = (
         (None, {"fields": (("name", "client_type"), ("email", "phone"), "notes", "tags", "loaded_digest")}),
         ("Address", {"classes": ("tab",), "fields": ("address",)}),
+        ("Contact preferences", {"classes": ("tab",), "fields": ("communications",)}),
         ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),
     )
 
     def json_schemas(self, row: Client) -> dict[str, Schema]:
-        return {"address": ADDRESS_SCHEMA}
+        return {
+            "address": ADDRESS_SCHEMA,
+            "communications": COMMUNICATIONS_SCHEMA,
+            "custom_fields": custom_fields_schema("crm.client"),
+        }
 
     def create_record(self, request: HttpRequest, row: Client) -> None:
         row.assigned_to = row.assigned_to or request.user
@@ -138,12 +154,15 @@ class ClientAdmin(MergeViewsMixin, RecordAdmin):
             **super().page_context(request, row),
             "contacts": links.select_related("contact").order_by("-is_primary", "id")[:50],
             "address": describe_value(row.address, ADDRESS_SCHEMA),
+            "custom_fields": describe_value(row.custom_fields, custom_fields_schema("crm.client")),
+            "preferences": describe_value(row.communications, COMMUNICATIONS_SCHEMA),
+            "closed_channels": closed_channel_labels(row.communications),
             "projects": row.projects.order_by("-id")[:20],
         }
 
 
 @admin.register(Contact)
-class ContactAdmin(MergeViewsMixin, RecordAdmin):
+class ContactAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = ContactForm
     filterset_class = ContactFilter
     search_label = "Search by name, email, phone or title"
@@ -154,6 +173,7 @@ class ContactAdmin(MergeViewsMixin, RecordAdmin):
     orders = {"name": Order("By name", ORDER_BY_NAME, descending=False), "newest": Order("Newest first", ORDER_BY_ID)}
     tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_contact"))
     page_actions = (AddContactNote,)
+    is_importable = True
     list_export = ListExport(
         (
             ExportColumn("Name", "name"),
@@ -173,7 +193,14 @@ class ContactAdmin(MergeViewsMixin, RecordAdmin):
 
     def page_context(self, request: HttpRequest, row: Contact) -> dict[str, Any]:
         links = row.client_links.filter(client__in=Client.objects.visible_to(request.user)).select_related("client")
-        return {**super().page_context(request, row), "links": links[:50]}
+        return {
+            **super().page_context(request, row),
+            "links": links[:50],
+            "custom_fields": describe_value(row.custom_fields, custom_fields_schema("crm.contact")),
+        }
+
+    def json_schemas(self, row: Contact) -> dict[str, Schema]:
+        return {"custom_fields": custom_fields_schema("crm.contact")}
 
 
 @admin.register(Project)
@@ -280,6 +307,7 @@ class StaffAdmin(UserAdmin, ModelAdmin):
             messages.success(request, f"{count:,} record{pluralize(count)} handed over to {colleague}.")
 
 
+admin.site.register(CustomField, CustomFieldAdmin)
 admin.site.unregister(Group)
 
 

@@ -5,12 +5,22 @@ from django import forms
 from django.db import models
 
 from crm.models import ActivityLog, ActorType, Client, ClientType, Contact, Project, ProjectStatus, SavedView
-from crm.screens.filters import LiveRowsFilter, RecordFilter, filter_by_owner, owner_choices
+from crm.records.consent import CHANNEL_LABELS
+from crm.screens.filters import LiveRowsFilter, RecordFilter, filter_by_owner, import_filter, owner_choices
+
+# Whose turn it is in a conversation.
+OUR_TURN, THEIR_TURN = "ours", "theirs"
+TURN_CHOICES = [(OUR_TURN, "Needs reply"), (THEIR_TURN, "Waiting on them")]
 
 
 class ClientFilter(RecordFilter):
     type = django_filters.ChoiceFilter(field_name="client_type", choices=ClientType.choices, label="Type")
     owner = django_filters.ChoiceFilter(method="filter_owner", label="Owner", choices=owner_choices)
+    turn = django_filters.ChoiceFilter(method="filter_turn", label="Reply", choices=TURN_CHOICES)
+    refuses = django_filters.ChoiceFilter(
+        method="filter_refusing", label="Do not contact by", choices=list(CHANNEL_LABELS.items())
+    )
+    import_batch = import_filter()
 
     class Meta:
         model = Client
@@ -19,8 +29,20 @@ class ClientFilter(RecordFilter):
     def filter_owner(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         return filter_by_owner(queryset, value, self.request)
 
+    def filter_turn(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        """Return the clients with a conversation in which it is our turn, or theirs, that the user may see."""
+        user, model = self.request.user, Client._meta.get_field("threads").related_model
+        threads = model.objects.visible_to(user) if user.has_perm("inbox.view_thread") else model.objects.none()
+        waiting = threads.needs_reply() if value == OUR_TURN else threads.waiting_on_them()
+        return queryset.filter(pk__in=waiting.order_by().filter(client__isnull=False).values("client"))
+
+    def filter_refusing(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        return queryset.refusing(value)
+
 
 class ContactFilter(RecordFilter):
+    import_batch = import_filter()
+
     class Meta:
         model = Contact
         fields: list[str] = []
@@ -50,6 +72,7 @@ class ActivityFilter(django_filters.FilterSet):
     who = django_filters.ChoiceFilter(method="filter_actor", label="Who", choices=owner_choices)
     kind = django_filters.ChoiceFilter(field_name="actor_type", choices=ActorType.choices, label="Actor type")
     verb = django_filters.CharFilter(label="Verb", max_length=60)
+    import_batch = import_filter()
 
     class Meta:
         model = ActivityLog

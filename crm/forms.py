@@ -7,24 +7,47 @@ from unfold.forms import UserChangeForm
 
 from crm.models import Client, Contact, User
 from crm.records.handover import describe_owned_records
-from crm.screens.json_forms.fields import NamedValuesField, SchemaField, make_tags_field, replace_fields
+from crm.screens.custom_fields.form_field import custom_fields_field
+from crm.screens.json_forms.fields import SchemaField, make_tags_field, replace_fields
 from crm.screens.record_forms import RecordForm
 
-ADDRESS_TEXT_SCHEMA = {"type": "string", "maxLength": 200}
+SHORT_TEXT_SCHEMA = {"type": "string", "maxLength": 200}
 ADDRESS_SCHEMA = {
     "type": "object",
     "properties": {
-        "street": {**ADDRESS_TEXT_SCHEMA, "title": "Street"},
-        "city": {**ADDRESS_TEXT_SCHEMA, "title": "City"},
-        "state": {**ADDRESS_TEXT_SCHEMA, "title": "State"},
-        "zip": {**ADDRESS_TEXT_SCHEMA, "title": "ZIP"},
-        "country": {**ADDRESS_TEXT_SCHEMA, "title": "Country"},
+        "street": {**SHORT_TEXT_SCHEMA, "title": "Street"},
+        "city": {**SHORT_TEXT_SCHEMA, "title": "City"},
+        "state": {**SHORT_TEXT_SCHEMA, "title": "State"},
+        "zip": {**SHORT_TEXT_SCHEMA, "title": "ZIP"},
+        "country": {**SHORT_TEXT_SCHEMA, "title": "Country"},
+    },
+}
+CHANNEL_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "consent": {"type": "boolean", "title": "Consent given"},
+        "opted_in_at": {**SHORT_TEXT_SCHEMA, "title": "Consent given on"},
+        "consent_words": {**SHORT_TEXT_SCHEMA, "title": "Words agreed to"},
+        "do_not_contact": {"type": "boolean", "title": "Do not contact"},
+    },
+}
+# The contact preferences of a lead or client; `crm.records.consent` says what they allow.
+COMMUNICATIONS_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "preferred": {"type": "string", "enum": ["email", "phone", "sms", "mail"], "title": "Preferred"},
+        "best_time": {**SHORT_TEXT_SCHEMA, "title": "Best time"},
+        "language": {**SHORT_TEXT_SCHEMA, "title": "Language"},
+        **{
+            channel: {**CHANNEL_SCHEMA, "title": title}
+            for channel, title in (("email", "Email"), ("phone", "Phone"), ("sms", "SMS"))
+        },
     },
 }
 
 
-def shared_fields() -> dict[str, forms.Field]:
-    return {"custom_fields": NamedValuesField(required=False, label="Custom fields"), "tags": make_tags_field()}
+def shared_fields(row: Client | Contact) -> dict[str, forms.Field]:
+    return {"custom_fields": custom_fields_field(row), "tags": make_tags_field()}
 
 
 class ClientForm(RecordForm):
@@ -34,7 +57,11 @@ class ClientForm(RecordForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        replace_fields(self, {"address": SchemaField(ADDRESS_SCHEMA, label="Address"), **shared_fields()})
+        fields = {
+            "address": SchemaField(ADDRESS_SCHEMA, label="Address"),
+            "communications": SchemaField(COMMUNICATIONS_SCHEMA, label="Channels"),
+        }
+        replace_fields(self, {**fields, **shared_fields(self.instance)})
 
 
 class ContactForm(RecordForm):
@@ -44,7 +71,7 @@ class ContactForm(RecordForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        replace_fields(self, shared_fields())
+        replace_fields(self, shared_fields(self.instance))
 
 
 class StaffForm(UserChangeForm):

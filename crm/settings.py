@@ -151,6 +151,9 @@ PUBLIC_URL = env.web_address("PUBLIC_URL")
 if PUBLIC_URL and ALLOWED_HOSTS and not validate_host(urlsplit(PUBLIC_URL).hostname, ALLOWED_HOSTS):
     raise BadVariable("PUBLIC_URL names a host that is missing from ALLOWED_HOSTS. Add the host there.")
 
+# The header in which the proxy gives the address of a visitor, for the limits of web forms.
+CLIENT_ADDRESS_HEADER = env.header_name("CLIENT_ADDRESS_HEADER")
+
 # Attachments of messages. All web servers and workers must share this folder.
 MEDIA_ROOT = DATA_DIR / "files"
 # Whether the source of each received email is kept there, so that reparse_mail can read it again.
@@ -195,6 +198,8 @@ if PHONE_REGION not in SUPPORTED_REGIONS:
     raise BadVariable(f"PHONE_REGION is “{PHONE_REGION}”. Set it to the two letters of a country, such as US or DE.")
 # Stands above the navigation.
 AGENCY_NAME = env.text("AGENCY_NAME")
+# How long the policies of an erased person are kept after they end.
+POLICY_RETENTION_YEARS = env.count("POLICY_RETENTION_YEARS", 10)
 
 # Panels of shared screens, contributed by apps further right. They are named here to avoid imports to the right.
 TODAY_FIGURES = [
@@ -227,12 +232,14 @@ RECORD_SECTIONS = {
     "crm.client": [
         "leads.screens.panels.client_policies_panel",
         "leads.screens.panels.client_leads_panel",
+        "leads.screens.panels.client_line_data_panel",
         "inbox.panels.client_conversations",
         "support.panels.client_tickets_panel",
         "suggestions.screens.panels.client_suggestions_panel",
         "ai_log.panels.client_interactions_panel",
     ],
     "crm.contact": ["leads.screens.panels.contact_leads_panel", "inbox.panels.contact_conversations"],
+    "leads.policy": ["inbox.panels.policy_conversations"],
     "inbox.thread": ["suggestions.screens.panels.thread_suggestions_panel"],
     "support.supportticket": ["suggestions.screens.panels.ticket_suggestions_panel"],
 }
@@ -248,6 +255,7 @@ TIMELINE_SOURCES = {
 SITE_PAGES = [
     "crm.screens.own_settings.own_settings_urls",
     "leads.importing.screens.views.import_urls",
+    "leads.policies.book_screen.book_urls",
     "agents.assistant.screen.chat_urls",
     "suggestions.autonomy.screen.autonomy_urls",
 ]

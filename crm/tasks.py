@@ -1,4 +1,4 @@
-"""Maintenance jobs: requeue stalled jobs, delete old ones, clear expired sessions."""
+"""Maintenance jobs: requeue stalled jobs, delete old ones, clear sessions, find duplicates, end retention periods."""
 
 import logging
 
@@ -9,6 +9,11 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
+
+from crm.records.duplicates.pairs import find_all_pairs
+from crm.records.duplicates.transitions import FIND_PAIRS_TASK
+from crm.records.local_time import agency_today
+from crm.records.privacy.transitions import delete_kept_clients
 
 logger = logging.getLogger(__name__)
 
@@ -56,3 +61,18 @@ async def delete_old_jobs(context: JobContext, timestamp: int) -> None:
 def clear_sessions(timestamp: int) -> None:
     """Delete expired sessions."""
     call_command("clearsessions")
+
+
+@app.periodic(cron="50 1 * * *")
+@app.task(name=FIND_PAIRS_TASK, lock=FIND_PAIRS_TASK, queueing_lock=FIND_PAIRS_TASK)
+def find_duplicate_pairs(timestamp: int) -> None:
+    """Search all leads, clients and contacts for possible duplicates."""
+    for _ in find_all_pairs():
+        pass
+
+
+@app.periodic(cron="30 4 * * *")
+@app.task(name="crm.delete_kept_clients", queueing_lock="crm.delete_kept_clients")
+def delete_clients_kept_for_policies(timestamp: int) -> None:
+    """Delete the clients of erased people once their policies need not be kept any longer."""
+    delete_kept_clients(agency_today())

@@ -4,4 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 
 admin.autodiscover()
-urlpatterns = [path("t/", include("inbox.public.urls")), path("", admin.site.urls)]
+urlpatterns = [
+    path("t/", include("inbox.public.urls")),
+    path("in/", include("inbox.web_forms.urls")),
+    path("", admin.site.urls),
+]

@@ -11,9 +11,10 @@ from django.db import models
 from django.db.models.functions import Coalesce
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.urls import path
+from django.urls import path, reverse
+from django.views.decorators.http import require_POST
 
-from crm.exceptions import IllegalTransition, InvalidInput
+from crm.exceptions import ActionRefused, IllegalTransition, InvalidInput
 from crm.records.timeline import Position, TimelinePage, load_target_timeline
 from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, Column, Tab
 from crm.screens.paging import Order, Page, capped_count
@@ -35,6 +36,7 @@ from inbox.action_forms import (
 )
 from inbox.attachments import read_attachment
 from inbox.drafts.composer import composer_for_thread
+from inbox.drafts.policy_conversation import start_policy_conversation
 from inbox.drafts.screen import DraftAdmin
 from inbox.email_templates.screen import EmailTemplateAdmin
 from inbox.filters import ThreadFilter, unlinked, with_unsent_messages
@@ -51,10 +53,12 @@ from inbox.message_view import (
     load_own_images,
     sentiment_reason_for,
 )
-from inbox.models import LAST_ACTIVITY, Direction, Draft, Mailbox, Message, SetAside, Thread, ThreadStatus
+from inbox.models import LAST_ACTIVITY, Direction, Draft, Mailbox, Message, SetAside, Thread, ThreadStatus, WebForm
 from inbox.models.email_template import EmailTemplate
 from inbox.outgoing.outbox import SEND_PERMISSION
 from inbox.transitions import log_conversation
+from inbox.web_forms.screen import WebFormAdmin
+from leads.models import Policy
 
 MAX_RELATED_RECORDS = 10
 UNREAD_MESSAGES = (
@@ -72,6 +76,7 @@ admin.site.register(Mailbox, MailboxAdmin)
 admin.site.register(SetAside, SetAsideAdmin)
 admin.site.register(Draft, DraftAdmin)
 admin.site.register(EmailTemplate, EmailTemplateAdmin)
+admin.site.register(WebForm, WebFormAdmin)
 
 
 @admin.register(Thread)
@@ -170,13 +175,25 @@ class ThreadAdmin(PickingPages, RecordAdmin):
     def get_urls(self) -> list[Any]:
         show = self.admin_site.admin_view(self.message_view)
         file = self.admin_site.admin_view(self.file_view)
+        about_policy = self.admin_site.admin_view(require_POST(self.policy_view))
         original = self.admin_site.admin_view(self.original_view)
         return [
+            path("policy/<uuid:pk>/", about_policy, name="inbox_thread_policy"),
             path("message/<uuid:pk>/", show, name="inbox_thread_message"),
             path("message/<uuid:pk>/file/<int:place>/", file, name="inbox_thread_file"),
             path("message/<uuid:pk>/original/", original, name="inbox_thread_original"),
             *super().get_urls(),
         ]
+
+    def policy_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Start the conversation about a policy, or open it."""
+        policy = get_object_or_404(Policy.objects.visible_to(request.user), pk=pk)
+        try:
+            thread = start_policy_conversation(policy, by=request.user)
+        except ActionRefused as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(reverse("admin:leads_policy_change", args=[pk]))
+        return HttpResponseRedirect(f"{self.page_url(thread)}#reply")
 
     def message_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Redirect to a message on the page of its thread, for links that know only its key."""

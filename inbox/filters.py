@@ -3,6 +3,7 @@
 import django_filters
 from django.db import models
 
+from crm.filters import OUR_TURN, TURN_CHOICES
 from crm.models import Client
 from crm.screens.filters import (
     MIN_SEARCH_LENGTH,
@@ -14,11 +15,10 @@ from crm.screens.filters import (
 )
 from inbox.models import Mailbox, Message, Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
 from inbox.search import SearchResult, filter_by_participant, search_threads, validate_search_text
-from leads.models import Lead
+from leads.models import Lead, Policy
 
-OUR_TURN, THEIR_TURN = "ours", "theirs"
 # With one of these parameters the list covers all conversations, not only those that need a reply.
-PARAMS_BEYOND_QUEUE = ("q", "participant", "lead", "client", "mailbox", "sent", "deleted")
+PARAMS_BEYOND_QUEUE = ("q", "participant", "lead", "client", "policy", "mailbox", "sent", "deleted")
 
 
 def unlinked(threads: ThreadQuerySet) -> ThreadQuerySet:
@@ -41,11 +41,7 @@ class ThreadFilter(LiveRowsFilter):
         max_length=200,
         validators=[validate_search_text],
     )
-    turn = django_filters.ChoiceFilter(
-        method="filter_turn",
-        label="Reply",
-        choices=[(OUR_TURN, "Needs reply"), (THEIR_TURN, "Waiting on them")],
-    )
+    turn = django_filters.ChoiceFilter(method="filter_turn", label="Reply", choices=TURN_CHOICES)
     status = django_filters.ChoiceFilter(label="Status", choices=ThreadStatus.choices)
     linked = django_filters.ChoiceFilter(
         method="filter_linked", label="Lead or client", choices=[("yes", "Linked"), ("no", "Unlinked")]
@@ -60,6 +56,7 @@ class ThreadFilter(LiveRowsFilter):
     until = DayFilter(field_name="last_message_at", lookup_expr="lte", label="Last message until")
     lead = RelatedRecordFilter(Lead)
     client = RelatedRecordFilter(Client)
+    policy = RelatedRecordFilter(Policy)
     mailbox = RelatedRecordFilter(Mailbox)
 
     class Meta:

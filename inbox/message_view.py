@@ -19,7 +19,7 @@ from crm.text.hidden_characters import strip_hidden_characters
 from crm.text.html.safe_html import SafePage
 from inbox.attachments import read_attachment
 from inbox.incoming.copies import DATE_UNKNOWN
-from inbox.models import Message, Thread
+from inbox.models import FORM_ANSWERS_KEY, Message, Thread
 
 MESSAGES_PER_PAGE = 100
 # The images that are shown in place, and how many bytes of them a message may have.
@@ -83,6 +83,13 @@ class DisplayedMessage:
     def nameless(self) -> list[str]:
         """The recipients without an address, as the email names them."""
         return [strip_hidden_characters(one) for one in text_list(self.message.media, "nameless")]
+
+    @property
+    def form_answers(self) -> list[dict[str, str]]:
+        """What was sent with a web form beside the message: label, value and note."""
+        answers = self.message.media.get(FORM_ANSWERS_KEY)
+        found = [one for one in answers if isinstance(one, dict)] if isinstance(answers, list) else []
+        return [{name: text_value(one, name) for name in ("label", "value", "note")} for one in found]
 
     @property
     def is_undated(self) -> bool:

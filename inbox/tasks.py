@@ -20,6 +20,8 @@ from inbox.lead_signals.reading_queue import READ_THREAD_JOB
 from inbox.models import Mailbox
 from inbox.outgoing import send_queue
 from inbox.transitions import delete_removed_files
+from inbox.web_forms.limits import forget_old_counts
+from inbox.web_forms.transitions import forget_old_refusals
 from leads.ownership import repair_owner_column
 
 # After a bug, or while the database is down.
@@ -45,6 +47,14 @@ def requeue_lost_messages(timestamp: int) -> None:
 def purge_old_drafts(timestamp: int) -> None:
     """Delete drafts that were sent or discarded long ago; what was sent is in its thread."""
     delete_old_drafts(timezone.now() - DRAFT_RETENTION)
+
+
+@app.periodic(cron="40 3 * * *")
+@app.task(name="inbox.forget_web_form_counts", queueing_lock="inbox.forget_web_form_counts")
+def forget_web_form_counts(timestamp: int) -> None:
+    """Delete the counts of web forms that no longer matter: past hours of senders, and old refusals."""
+    forget_old_counts(timezone.now())
+    forget_old_refusals(timezone.now())
 
 
 @app.periodic(cron="*/10 * * * *")

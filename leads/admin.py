@@ -15,6 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
 from crm.models import Client
+from crm.screens.custom_fields.display import custom_fields_schema
+from crm.screens.duplicate_warning import DuplicateWarningMixin
 from crm.screens.export import ExportColumn, ListExport, visible_name
 from crm.screens.json_forms.display import ValueNode, describe_value
 from crm.screens.json_forms.schema import Schema
@@ -22,8 +24,8 @@ from crm.screens.lists import Column, Tab
 from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import Order
 from crm.screens.pickers import LinkInline
+from crm.screens.privacy.views import PrivacyViewsMixin
 from crm.screens.record_admin import RecordAdmin
-from crm.templatetags.crm import humanize_key
 from leads.action_forms import (
     AddLeadNote,
     AddLeadTag,
@@ -38,6 +40,7 @@ from leads.action_forms import (
 )
 from leads.conversion.forms import UndoConversion
 from leads.conversion.screen import conversion_page
+from leads.conversion.transitions import pass_on_refusals
 from leads.exporting.columns import LEAD_EXPORT
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
 from leads.forms import (
@@ -48,7 +51,6 @@ from leads.forms import (
     chosen_line,
     lead_schemas,
 )
-from leads.importing.batches.transitions import IMPORT_PERMISSION
 from leads.models import (
     ContactLead,
     InsuranceType,
@@ -68,6 +70,7 @@ from leads.prediction.screen import PredictionModelAdmin, probability_explanatio
 from leads.scoring.explanation import score_explanation
 from leads.scoring.screen import ScoringPolicyAdmin
 from leads.screens.board import board_context, move_card
+from leads.screens.line_data import line_sections
 from leads.transitions import add_task, create_lead, refresh_field_signals
 
 ID_SORT_KEY = {"id": models.F("id")}
@@ -90,8 +93,10 @@ class StakeholderInline(LinkInline):
 
 
 @admin.register(Lead)
-class LeadAdmin(MergeViewsMixin, RecordAdmin):
+class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = LeadForm
+    list_links = (("leads_lead_board", "view_kanban", "Board"),)
+    is_importable = True
     filterset_class = LeadFilter
     search_label = "Search by name, email, company, phone or VIN"
     list_export = LEAD_EXPORT
@@ -190,12 +195,6 @@ class LeadAdmin(MergeViewsMixin, RecordAdmin):
             *super().get_urls(),
         ]
 
-    def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
-        links = [("leads_lead_board", "view_kanban", "Board")]
-        if request.user.has_perm(IMPORT_PERMISSION):
-            links.append(("leads_importbatch_changelist", "upload", "Import"))
-        return links
-
     def board(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -221,6 +220,8 @@ class LeadAdmin(MergeViewsMixin, RecordAdmin):
         super().save_related(request, form, formsets, change)
         if change:
             refresh_field_signals(form.instance, by=request.user)
+        if change and "communications" in form.changed_data:
+            pass_on_refusals(form.instance, by=request.user)
 
     def get_fieldsets(self, request: HttpRequest, obj: Lead | None = None) -> Any:
         """Keep only the line fields that the lead, or the line chosen in the form, needs."""
@@ -249,19 +250,15 @@ class LeadAdmin(MergeViewsMixin, RecordAdmin):
         return self.inlines if obj else ()
 
     def json_schemas(self, row: Lead) -> dict[str, Schema]:
-        return lead_schemas()
+        return {**lead_schemas(), "custom_fields": custom_fields_schema("leads.lead")}
 
     def detail_sections(self, row: Lead) -> list[tuple[str, ValueNode]]:
         """Return the title and the content of each card with data of a line or of the lead."""
         schemas = self.json_schemas(row)
-        lines = schemas["line_data"]["properties"]
         return [
-            ("Auto", describe_value(row.auto_data, schemas["auto_data"])),
-            ("Home", describe_value(row.home_data, schemas["home_data"])),
-            *((humanize_key(code), describe_value(data, lines.get(code))) for code, data in row.line_data.items()),
-            ("Additional insureds", describe_value(row.additional_insureds, schemas["additional_insureds"])),
+            *((section.title, section.node) for section in line_sections(row, schemas)),
             ("Contact preferences", describe_value(row.communications, schemas["communications"])),
-            ("Custom fields", describe_value(row.custom_fields)),
+            ("Custom fields", describe_value(row.custom_fields, schemas["custom_fields"])),
         ]
 
     def page_context(self, request: HttpRequest, row: Lead) -> dict[str, Any]:

@@ -7,5 +7,6 @@ class LeadsConfig(AppConfig):
     verbose_name = "Sales"
 
     def ready(self) -> None:
-        """Register how leads are merged; the transition is below, in `crm.records.merging`."""
+        """Register how leads are merged, and what they say about people; the transitions are in `crm.records`."""
         import_string("leads.merging.register_lead_rules")()
+        import_string("leads.privacy.register_lead_tables")()

@@ -9,42 +9,24 @@ from django.forms.utils import ErrorDict
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminURLInputWidget
 
-from crm.screens.json_forms.fields import NamedValuesField, SchemaField, make_tags_field, replace_fields
+from crm.forms import COMMUNICATIONS_SCHEMA, SHORT_TEXT_SCHEMA
+from crm.records.consent import NO_TRACKING
+from crm.screens.custom_fields.form_field import custom_fields_field
+from crm.screens.json_forms.fields import SchemaField, make_tags_field, replace_fields
 from crm.screens.json_forms.schema import VERSION_KEY, without_keys
 from crm.screens.record_forms import RecordForm
 from leads.models import InsuranceType, Lead
 from leads.models.insurance_type import COLUMN_BY_LINE
 from leads.screens.line_schema_editor import QUESTION_TABLE_SCHEMA, questions_from_schema, schema_from_questions
 
-TEXT_SCHEMA = {"type": "string", "maxLength": 200}
-CHANNEL_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "consent": {"type": "boolean", "title": "Consent given"},
-        "opted_in_at": {**TEXT_SCHEMA, "title": "Consent given on"},
-        "do_not_contact": {"type": "boolean", "title": "Do not contact"},
-    },
-}
-COMMUNICATIONS_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "preferred": {"type": "string", "enum": ["email", "phone", "sms", "mail"], "title": "Preferred"},
-        "best_time": {**TEXT_SCHEMA, "title": "Best time"},
-        "language": {**TEXT_SCHEMA, "title": "Language"},
-        **{
-            channel: {**CHANNEL_SCHEMA, "title": title}
-            for channel, title in (("email", "Email"), ("phone", "Phone"), ("sms", "SMS"))
-        },
-    },
-}
 NO_TRACKING_SCHEMA = {"type": "boolean", "title": "Do not track email opens"}
 ADDITIONAL_INSUREDS_SCHEMA = {
     "type": "array",
     "items": {
         "type": "object",
         "properties": {
-            "name": {**TEXT_SCHEMA, "title": "Name"},
-            "relation": {**TEXT_SCHEMA, "title": "Relation"},
+            "name": {**SHORT_TEXT_SCHEMA, "title": "Name"},
+            "relation": {**SHORT_TEXT_SCHEMA, "title": "Relation"},
             "born": {"type": "string", "format": "date", "title": "Date of birth"},
         },
     },
@@ -54,7 +36,7 @@ ADDITIONAL_INSUREDS_SCHEMA = {
 def add_tracking_choice(channels: dict[str, Any]) -> dict[str, Any]:
     """Return the schema `channels` with a checkbox that turns off email tracking for the lead."""
     email = channels["properties"]["email"]
-    email_channel = {**email, "properties": {**email["properties"], "no_tracking": NO_TRACKING_SCHEMA}}
+    email_channel = {**email, "properties": {**email["properties"], NO_TRACKING: NO_TRACKING_SCHEMA}}
     return {**channels, "properties": {**channels["properties"], "email": email_channel}}
 
 
@@ -134,7 +116,7 @@ class LeadForm(RecordForm):
                 "line_data": self.other_lines_field(lines),
                 "additional_insureds": SchemaField(ADDITIONAL_INSUREDS_SCHEMA, label="Additional insureds"),
                 "communications": SchemaField(channels, label="Channels"),
-                "custom_fields": NamedValuesField(required=False, label="Custom fields"),
+                "custom_fields": custom_fields_field(self.instance),
                 "tags": make_tags_field(),
             },
         )

@@ -1,14 +1,19 @@
-"""The rules for merging leads."""
+"""The rules for comparing and merging leads."""
 
 from datetime import datetime
 
+from django.db.models import Q
 from django.utils import timezone
 
 from crm.exceptions import IllegalTransition
+from crm.models import Client, Contact
+from crm.records.activity import SYSTEM_ACTOR
+from crm.records.duplicates.matching import IdentityColumns, register_identity
 from crm.records.merging.rules import RULES, MergeRules
 from crm.records.transitions import describe_record
+from leads.conversion.transitions import pass_on_refusals
 from leads.evaluation_queue import queue_evaluation
-from leads.models import Lead, ScoringPolicy
+from leads.models import ContactLead, Lead, ScoringPolicy
 from leads.scoring.explanation import parse_signal_timestamp
 from leads.scoring.field_signals import sync_field_signals
 from leads.transitions import MAX_SIGNALS_PER_LEAD, refresh_score_and_prediction
@@ -29,7 +34,8 @@ LEAD_RULES = MergeRules(
         "expected_close_date",
     ),
     texts=("notes",),
-    objects=("auto_data", "home_data", "line_data", "communications", "custom_fields"),
+    objects=("auto_data", "home_data", "line_data", "custom_fields"),
+    preferences=("communications",),
     lists=("tags", "additional_insureds", "signals"),
     derived=(
         "overall_score",
@@ -51,6 +57,15 @@ def register_lead_rules() -> None:
     LEAD_RULES.guards = [refuse_converted_loser]
     LEAD_RULES.refreshers = [refresh_merged_leads]
     RULES[Lead] = LEAD_RULES
+    register_identity(
+        Lead,
+        IdentityColumns("contact_name", "contact_email", "contact_phone", "company_name"),
+        paired_rows=Q(closed_at__isnull=True),
+        links={
+            ContactLead: {Contact: "contact_id", Lead: "lead_id"},
+            Lead: {Lead: "id", Client: "converted_to_client_id"},
+        },
+    )
 
 
 def refuse_converted_loser(winner: Lead, loser: Lead) -> None:
@@ -72,6 +87,7 @@ def refresh_merged_leads(leads: list[Lead]) -> None:
     sync_field_signals([lead.pk for lead in leads], policy, now)
     for lead in leads:
         refresh_score_and_prediction(lead)
+        pass_on_refusals(lead, by=SYSTEM_ACTOR)
         Lead.everything.filter(pk=lead.pk).update(next_look_at=now)
         queue_evaluation(lead.pk)
 

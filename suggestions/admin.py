@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
 
 from crm.models import Client
 from crm.records.timeline import Position, TimelinePage, load_target_timeline
@@ -37,6 +38,7 @@ from suggestions.screens.action_forms import (
 )
 from suggestions.screens.attempts import scheduled_at
 from suggestions.screens.dashboard import waiting_view
+from suggestions.screens.existing_records import link_instead_view
 from suggestions.screens.presenters import (
     current_content,
     describe_suggestion,
@@ -153,9 +155,17 @@ class SuggestionAdmin(RecordAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("waiting/", wrap(waiting_view), name="suggestions_suggestion_waiting"),
+            path(
+                "<uuid:pk>/link/<slug:table>/<uuid:key>/",
+                wrap(require_POST(self.link_instead)),
+                name="suggestions_suggestion_link_instead",
+            ),
             path("<uuid:pk>/preview/", wrap(self.preview_view), name="suggestions_suggestion_preview"),
             *super().get_urls(),
         ]
+
+    def link_instead(self, request: HttpRequest, pk: UUID, table: str, key: UUID) -> HttpResponse:
+        return link_instead_view(request, self.get_visible_object(request, pk), table, key)
 
     def preview_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Show what the edited content would send; nothing is decided or saved."""

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Model
 from django.utils.text import Truncator
 
-from crm.models import Client, User
+from crm.models import Client, ClientType, User
 from crm.records.base import Record
 from inbox.models import Thread
 from inbox.models.email_template import EmailTemplate
@@ -20,7 +20,14 @@ MAX_RECORD_NAME_LENGTH = 120
 NEXT_STEP_TYPES = tuple(
     type
     for type in SuggestionType
-    if type not in {SuggestionType.FOLLOW_UP, SuggestionType.PR, SuggestionType.CREATE_LEAD, SuggestionType.LINK_THREAD}
+    if type
+    not in {
+        SuggestionType.FOLLOW_UP,
+        SuggestionType.PR,
+        SuggestionType.CREATE_LEAD,
+        SuggestionType.CONVERT_LEAD,
+        SuggestionType.LINK_THREAD,
+    }
 )
 
 
@@ -39,6 +46,10 @@ def loss_reason_choices() -> dict[str, str]:
 
 def lead_source_choices() -> dict[str, str]:
     return dict(Source.choices)
+
+
+def client_type_choices() -> dict[str, str]:
+    return dict(ClientType.choices)
 
 
 def insurance_line_choices() -> dict[str, str]:
@@ -60,6 +71,9 @@ CHOICE_SOURCES: dict[str, Callable[[], dict[str, str]]] = {
     "loss_reasons": loss_reason_choices,
     "lead_sources": lead_source_choices,
     "lines": insurance_line_choices,
+    "client_types": client_type_choices,
+    # Those of one suggestion: `Kind.choices` returns them.
+    "matching_clients": dict,
     "templates": email_template_choices,
     "next_steps": next_step_choices,
 }

@@ -144,6 +144,7 @@ def make_suggestion(type: str = SuggestionType.TASK, **kw: Any) -> Suggestion:
         SuggestionType.TASK: lambda: {"title": "Call back"},
         SuggestionType.CHANGE_STATUS: lambda: {"status": "ACTIVE", "fromStatus": kw["lead"].status_id},
         SuggestionType.CREATE_LEAD: lambda: {"contactName": "Nora New", "contactEmail": "nora@example.com"},
+        SuggestionType.CONVERT_LEAD: dict,
         SuggestionType.RESOLVE_TICKET: lambda: {"summary": "Sent the card again."},
         SuggestionType.FOLLOW_UP: lambda: {
             "reason": "Silent for a week.",

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from inbox.models import Direction, MessageState, ThreadSource
+from inbox.models import EMAIL_SOURCES, Direction, MessageState, ThreadSource
 from inbox.thread_state import VERBATIM_SOURCES
 from leads.models import StageCategory
 from suggestions.models import SuggestionType
@@ -46,8 +46,8 @@ class LeadMessage:
         return self.direction == Direction.IN
 
     @property
-    def is_email(self) -> bool:
-        return self.source == ThreadSource.EMAIL
+    def is_answered_by_email(self) -> bool:
+        return self.source == ThreadSource.EMAIL or (self.source in EMAIL_SOURCES and bool(self.sender))
 
     @property
     def is_in_their_words(self) -> bool:
@@ -132,10 +132,10 @@ class LeadContext:
         return any(one.thread == said.thread or one.source not in VERBATIM_SOURCES for one in later)
 
     def unanswered_emails(self) -> list[LeadMessage]:
-        """Return the newest unanswered email of each thread, newest first. Closing words ask for no answer."""
+        """Return the newest message of each thread that an email should answer, newest first; not closing words."""
         newest: dict[UUID, LeadMessage] = {}
         for one in self.messages:
-            if one.is_inbound and one.is_email and one.is_thread_open and not one.is_closing:
+            if one.is_inbound and one.is_answered_by_email and one.is_thread_open and not one.is_closing:
                 newest.setdefault(one.thread, one)
         return [one for one in newest.values() if not self.is_answered(one)]
 

@@ -11,6 +11,7 @@ from django.db.models.functions import Left, RowNumber
 from django.utils import timezone
 
 from agents.next_best_action.context import UNSENT_STATES, LeadContext, LeadMessage, Stage, WaitingSuggestion
+from crm.records.consent import closed_channels
 from crm.records.local_time import agency_time, agency_today
 from crm.text.english.signals import MAX_ANALYZED_LENGTH
 from inbox.email_templates.placeholders import lead_first_name
@@ -18,7 +19,6 @@ from inbox.incoming.participants import our_addresses
 from inbox.models import Direction, Message, Nature, ThreadStatus
 from inbox.models.email_template import REPLY_CATEGORIES, EmailTemplate, TemplateCategory
 from inbox.thread_state import CONTACT_SOURCES, DELIVERED_STATES
-from leads.consent import closed_channels
 from leads.models import Lead, LeadStageHistory, LeadStatus, Task
 from suggestions.models import UNDECIDED_STATUSES, RejectCode, Suggestion
 

@@ -8,9 +8,10 @@ from django.db import transaction
 
 from crm.exceptions import ActionRefused
 from crm.models import Client
+from crm.records.consent import closed_channels
 from crm.records.local_time import agency_style, agency_today, start_of_agency_day
-from leads.consent import closed_channels
-from leads.models import Lead, Policy
+from inbox.models import Thread
+from leads.models import Policy
 from leads.models.policy import PolicyQuerySet
 from suggestions.models import UNDECIDED_STATUSES, Suggestion, SuggestionType
 from suggestions.transitions.propose import propose, supersede
@@ -52,9 +53,24 @@ def propose_batch(keys: list[UUID], most: int) -> int:
     policies = list(Policy.objects.filter(pk__in=keys).select_related("client", "insurance_type"))
     policies.sort(key=lambda policy: keys.index(policy.pk))
     proposed = proposed_keys(policies)
+    threads = renewal_threads(policies)
+    move_to_conversations(policies, threads)
     new = [policy for policy in policies if renewal_key(policy) not in proposed][:most]
-    closed = load_closed_channels({policy.client_id for policy in new})
-    return sum(propose_renewal(policy, closed.get(policy.client_id, frozenset())) for policy in new)
+    return sum(propose_renewal(policy, threads.get(policy.pk)) for policy in new)
+
+
+def renewal_threads(policies: list[Policy]) -> dict[UUID, Thread]:
+    """Return the open conversation about each of `policies` that has one, by the key of the policy."""
+    rows = Thread.objects.of_policies([policy.pk for policy in policies])
+    return {thread.policy_id: thread for thread in reversed(rows)}
+
+
+def move_to_conversations(policies: list[Policy], threads: dict[UUID, Thread]) -> None:
+    """Let the undecided proposals about `policies` with a conversation of their own lead to an email in it."""
+    for policy in policies:
+        if policy.pk in threads:
+            waiting = Suggestion.objects.filter(client=policy.client_id, dedupe_key=renewal_key(policy), thread=None)
+            waiting.filter(status__in=UNDECIDED_STATUSES).update(thread=threads[policy.pk])
 
 
 def proposed_keys(policies: list[Policy]) -> set[str]:
@@ -64,21 +80,13 @@ def proposed_keys(policies: list[Policy]) -> set[str]:
     return set(of_clients.filter(dedupe_key__in=keys).values_list("dedupe_key", flat=True))
 
 
-def load_closed_channels(clients: set[UUID]) -> dict[UUID, frozenset[str]]:
-    """Return the channels that each of `clients` closed as a lead, by the key of the client."""
-    closed: dict[UUID, frozenset[str]] = {}
-    leads = Lead.everything.filter(converted_to_client__in=clients)
-    for client, communications in leads.values_list("converted_to_client", "communications"):
-        closed[client] = closed.get(client, frozenset()) | closed_channels(communications)
-    return closed
-
-
-def propose_renewal(policy: Policy, closed: frozenset[str]) -> bool:
+def propose_renewal(policy: Policy, thread: Thread | None) -> bool:
     """Propose the follow-up about `policy`; return False if it is refused, for example because its type is off."""
     suggestion = Suggestion(
         type=SuggestionType.FOLLOW_UP,
         client=policy.client,
-        suggested_content=renewal_content(policy, policy.client, closed),
+        thread=thread,
+        suggested_content=renewal_content(policy, policy.client),
         rule=RENEWAL_RULE,
         reasoning=renewal_reason(policy),
         dedupe_key=renewal_key(policy),
@@ -98,9 +106,9 @@ def renewal_key(policy: Policy) -> str:
     return f"{KEY_PREFIX}{policy.pk}:{policy.expires_on.isoformat()}"
 
 
-def renewal_content(policy: Policy, client: Client, closed: frozenset[str]) -> dict[str, str]:
+def renewal_content(policy: Policy, client: Client) -> dict[str, str]:
     """Return a follow-up with a drafted email, or with a task where the client has no address or wants no email."""
-    can_email = bool(client.email) and "email" not in closed
+    can_email = bool(client.email) and "email" not in closed_channels(client.communications)
     return {
         "reason": renewal_reason(policy),
         "suggestedAction": str(SuggestionType.SEND_EMAIL if can_email else SuggestionType.TASK),

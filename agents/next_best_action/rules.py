@@ -35,6 +35,7 @@ from crm.text.english.rules import phrase_pattern
 from crm.text.english.signals import shorten_quote
 from crm.text.links import extract_links
 from crm.text.numbers import extract_amounts
+from inbox.models import ThreadSource
 from inbox.models.email_template import TemplateCategory
 from leads.models import StageCategory, Tier
 from suggestions.models import SuggestionType
@@ -118,7 +119,7 @@ def quote_evidence(message: LeadMessage, *texts: str) -> list[dict[str, Any]]:
 
 
 def reply_actions(context: LeadContext) -> Iterator[NextAction]:
-    """Propose a reply to each unanswered email, addressed to its sender."""
+    """Propose a reply to each unanswered email or form, addressed to its sender."""
     if "email" in context.unanswerable_channels:
         return
     for message in context.unanswered_emails():
@@ -132,12 +133,13 @@ def reply_actions(context: LeadContext) -> Iterator[NextAction]:
         intent = recognize_intent(message.body)
         body = reply_draft(context, message, intent)
         why = f"{INTENT_SENTENCES[intent.name] if intent else 'Needs your reply.'} "
+        noun = "email" if message.source == ThreadSource.EMAIL else "message"
         yield NextAction(
             SuggestionType.REPLY,
             action_dedupe_key(context, SuggestionType.REPLY, message.key),
             {"body": body, "thread": str(message.thread)},
             intent.name if intent and body else NO_DRAFT_RULE,
-            f"{why}Their email of {format_long_date(message.at)} has not been answered.",
+            f"{why}Their {noun} of {format_long_date(message.at)} has not been answered.",
             quote_evidence(message, *quote_questions(message.body)),
             thread=message.thread,
             message=message.key,
@@ -250,7 +252,7 @@ def proposal_actions(context: LeadContext, message: LeadMessage) -> Iterator[Nex
 def quoted_price(context: LeadContext) -> tuple[Decimal, LeadMessage, str] | None:
     """Return the one price in our newest email that names any, and its sentence."""
     for one in context.messages:
-        if one.is_inbound or not one.is_email:
+        if one.is_inbound or not one.is_answered_by_email:
             continue
         named: dict[Decimal, str] = {}
         for sentence in english_sentences(one.body):
@@ -309,7 +311,7 @@ def pause_actions(context: LeadContext) -> Iterator[NextAction]:
 def follow_up_action(context: LeadContext) -> NextAction:
     """Return a follow-up task; a person or a model writes its next step."""
     newest = next((one for one in context.messages if one.state not in UNSENT_STATES), None)
-    thread = next((one.thread for one in context.messages if one.is_email and one.is_thread_open), None)
+    thread = next((one.thread for one in context.messages if one.is_answered_by_email and one.is_thread_open), None)
     since = format_long_date(context.last_contact_at)
     if not context.has_been_contacted:
         rule, reason = "new lead", f"New since {since}, and not contacted yet."

@@ -20,18 +20,22 @@ from crm.records.base import (
     distinct_tags_check,
     json_field,
     json_type_check,
+    jsonpath_exists,
     merged_into_field,
     merged_into_index,
     merged_is_deleted_check,
+    name_key,
     no_empty_tag_check,
     not_blank_check,
     owned_by_or_unassigned,
     people_search_field,
+    phone_tail,
     search_index,
     tags_field,
     tags_index,
     with_row_audit,
 )
+from crm.records.consent import closed_channel_path
 from crm.text.dates import DATE_FORMATS, TIME_FORMATS
 
 
@@ -55,7 +59,11 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         db_table = "users"
-        permissions = [("export_records", "Can export lists as files")]
+        permissions = [
+            ("export_records", "Can export lists as files"),
+            ("export_person", "Can export everything about a person"),
+            ("erase_person", "Can erase a person"),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="users_time_zone_valid",
@@ -87,6 +95,11 @@ class ClientType(models.TextChoices):
 class ClientQuerySet(RecordQuerySet):
     owner_path = "assigned_to"
 
+    def refusing(self, channel: str) -> "ClientQuerySet":
+        """Return the clients who do not want to be contacted by `channel`."""
+        has_preferences = ~models.Q(communications={})  # served by an index
+        return self.filter(has_preferences, jsonpath_exists("communications", closed_channel_path(channel)))
+
 
 @with_row_audit(exclude=["search_text"])
 class Client(Record):
@@ -108,6 +121,7 @@ class Client(Record):
         related_name="clients",
         verbose_name="owner",
     )
+    communications = json_field(dict, verbose_name="contact preferences")
     tags = tags_field()
     custom_fields = json_field(dict)
     merged_into = merged_into_field()
@@ -129,6 +143,7 @@ class Client(Record):
             choices_check("clients", "client_type", ClientType),
             not_blank_check("clients", "name"),
             json_type_check("clients", "address", "object"),
+            json_type_check("clients", "communications", "object"),
             json_type_check("clients", "custom_fields", "object"),
             no_empty_tag_check("clients"),
             distinct_tags_check("clients"),
@@ -137,6 +152,9 @@ class Client(Record):
         indexes = [
             models.Index(Lower("email"), condition=LIVE, name="clients_email"),
             models.Index("name", "id", condition=LIVE, name="clients_by_name"),
+            models.Index(name_key("name"), condition=LIVE, name="clients_by_name_key"),
+            models.Index(phone_tail("phone"), condition=LIVE & ~models.Q(phone=""), name="clients_by_phone"),
+            models.Index("name", "id", condition=LIVE & ~models.Q(communications={}), name="clients_with_preferences"),
             merged_into_index("clients"),
             tags_index("clients"),
             GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="clients_custom_fields"),
@@ -203,6 +221,8 @@ class Contact(Record):
         ]
         indexes = [
             models.Index("name", "id", condition=LIVE, name="contacts_by_name"),
+            models.Index(name_key("name"), condition=LIVE, name="contacts_by_name_key"),
+            models.Index(phone_tail("phone"), condition=LIVE & ~models.Q(phone=""), name="contacts_by_phone"),
             merged_into_index("contacts"),
             tags_index("contacts"),
             GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="contacts_custom_fields"),

@@ -17,10 +17,13 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from crm.records.check_statements import may_violate_a_check
+from crm.text.phones import PHONE_TAIL_LENGTH
 
 LIVE = models.Q(deleted_at__isnull=True)
 # What is not an object in a JSON list. Strict, because a lax path unwraps a list within the list.
 NON_OBJECT_PATH = 'strict $[*] ? (@.type() <> "object")'
+PHONE_EXTENSION_OR_SIGN_REGEX = r"(?:ext|x|#|;).*$|\D"
+PHONE_TAIL_SQL = f"right(regexp_replace({{column}}, '{PHONE_EXTENSION_OR_SIGN_REGEX}', '', 'gi'), {PHONE_TAIL_LENGTH})"
 
 
 class RecordQuerySet(models.QuerySet):
@@ -205,6 +208,18 @@ def digits_only(field: str) -> models.Func:
         function="regexp_replace",
         output_field=models.TextField(),
     )
+
+
+def phone_tail(field: str) -> models.Func:
+    """Return the last digits of a phone number, without an extension."""
+    return models.Func(
+        models.F(field), template=PHONE_TAIL_SQL.format(column="%(expressions)s"), output_field=models.TextField()
+    )
+
+
+def name_key(field: str) -> models.Func:
+    """Return the key of a name, as `crm.records.duplicates.spelling.name_key` does, by a function of the database."""
+    return models.Func(models.F(field), function="name_key", output_field=models.TextField())
 
 
 def search_index(table: str) -> GinIndex:

@@ -45,6 +45,11 @@ def in_agency_zone(moment: datetime) -> datetime:
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment, agency_zone())
 
 
+def start_of_reader_day(day: date) -> datetime:
+    """Return the start of `day` in the reader's time zone."""
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
 def start_of_agency_day(day: date) -> datetime:
     """Return the first moment of `day` in the agency's time zone."""
     return in_agency_zone(datetime.combine(day, time.min))
@@ -117,6 +122,11 @@ def format_day(value: date) -> str:
 def format_long_day(value: date) -> str:
     """Return `29 November 2026` as the reader writes it, for a date or a moment."""
     return reader_style().long_day(reader_time(value))
+
+
+def format_month(day: date) -> str:
+    """Return `Nov 2026` as the reader writes it."""
+    return reader_style().month(day)
 
 
 def format_short_day(value: date) -> str:

@@ -21,6 +21,8 @@ MAX_VIEW_QUERY_LENGTH = 2_000
 MAX_LOGGED_FILTER_LENGTH = 100
 # Held by users who may take the rows of a list away as a file.
 EXPORT_PERMISSION = "crm.export_records"
+# Held by users who may import files. Each table needs the permission to add its records as well.
+IMPORT_PERMISSION = "leads.add_importbatch"
 
 
 def permission_name(record_or_model: models.Model | type[models.Model], verb: str) -> str:
@@ -248,7 +250,7 @@ def delete_saved_view(view: SavedView, *, by: User) -> None:
 
 
 def record_export(rows: str, filters: dict[str, str], *, by: User) -> None:
-    """Log that `by` exports `rows`, such as “12 clients”. Call it before the first row leaves.
+    """Log that `by` exports `rows`, such as “12 clients as CSV”. Call it before the first row leaves.
 
     Raises:
         NotPermitted: the user lacks the permission to export.

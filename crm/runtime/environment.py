@@ -23,6 +23,7 @@ from psycopg.conninfo import make_conninfo
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
 KEY_BYTES = 32
+HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 DECIMAL_NUMBER = re.compile(r"[0-9]{1,7}(\.[0-9]{1,6})?")
 MAX_COUNT_VALUE = 1_000_000
 POSTGRES_SCHEMES = ("postgres://", "postgresql://")
@@ -81,6 +82,13 @@ class Environment:
                 raise BadVariable(f"{name} has “{word.strip()}”. Write a header and a value, such as X-Spam-Flag: yes")
             marks[header] = (*marks.get(header, ()), value)
         return marks
+
+    def header_name(self, name: str) -> str:
+        """Return the name of an HTTP header, such as X-Forwarded-For, or "" if unset."""
+        value = self.text(name)
+        if value and not HEADER_NAME.fullmatch(value):
+            raise BadVariable(f"{name} is {value!r}. Write the name of a header, such as X-Forwarded-For.")
+        return value
 
     def flag(self, name: str, *, default: bool) -> bool:
         """Return a boolean. `environ` would read every unknown word as false."""

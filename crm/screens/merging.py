@@ -13,8 +13,19 @@ from django.utils.text import capfirst
 
 from crm.exceptions import ActionRefused
 from crm.models import Merge, User
+from crm.records.duplicates.finding import find_duplicates
+from crm.records.duplicates.matching import Identity
 from crm.records.history import display_value
-from crm.records.merging.rules import BOTH, LOSER, WINNER, Difference, differences, rules_of
+from crm.records.merging.rules import (
+    BOTH,
+    LOSER,
+    PATH_SEPARATOR,
+    WINNER,
+    Difference,
+    differences,
+    is_blank,
+    rules_of,
+)
 from crm.records.merging.transitions import kept_changes, merge, unmerge
 from crm.records.references import references_to
 from crm.records.timeline import may_view_table
@@ -26,12 +37,28 @@ MAX_MERGE_CHAIN = 20
 CHOICE_PREFIX = "choice:"
 
 
-class ChoiceRow(NamedTuple):
-    """A difference as a row of the page: its label, and a value to choose for each side."""
+class ComparedValue(NamedTuple):
+    """A value of one side; `side` is empty where there is nothing to choose."""
+
+    side: str
+    text: str
+    is_chosen: bool
+
+
+class ComparedRow(NamedTuple):
+    """A field of both records side by side; `further` is the choice of both texts, one after the other."""
 
     name: str
     label: str
-    options: list[tuple[str, str, bool]]
+    values: list[ComparedValue]
+    further: list[ComparedValue]
+
+
+class Candidate(NamedTuple):
+    """A record to merge with, and what tells it from others."""
+
+    row: models.Model
+    facts: list[str]
 
 
 class MergeViewsMixin:
@@ -45,6 +72,10 @@ class MergeViewsMixin:
             path("<uuid:pk>/unmerge/", wrap(self.unmerge_view), name=f"{name}_unmerge"),
             *super().get_urls(),
         ]
+
+    def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
+        pairs = ("crm_duplicatepair_changelist", "content_copy", "Duplicates")
+        return [*super().get_list_links(request), *([pairs] if self.user_can(request, "merge") else [])]
 
     def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
         context = super().page_context(request, row)
@@ -113,7 +144,8 @@ class MergeViewsMixin:
             "original": winner,
             "winner": winner,
             "loser": loser,
-            "rows": [choice_row(winner, one, choices) for one in differences(winner, loser)],
+            "rows": compare_records(winner, loser, choices),
+            "refusal": reason_to_refuse(winner, loser),
             "related": count_references(loser, request.user),
             "back": self.page_url(winner),
             "swap": f"{self.merge_page('merge', loser)}?other={winner.pk}",
@@ -130,19 +162,22 @@ class MergeViewsMixin:
         return self.get_queryset(request).live().filter(pk=key).exclude(pk=winner.pk).first() if key else None
 
     def candidates_view(self, request: HttpRequest, winner: models.Model) -> HttpResponse:
-        """Show the records that a search finds, at first those with the same name."""
-        words = request.GET.get("q", str(getattr(winner, rules_of(self.model).fields[0])))
-        found, _ = self.get_search_results(request, self.get_queryset(request), words)
+        """Show the records that may be the same, or those that a search finds."""
+        words = request.GET.get("q", "").strip()
         context = {
             **self.admin_site.each_context(request),
             "title": f"Merge {winner} with",
             "opts": self.opts,
             "original": winner,
             "words": words,
-            "candidates": [(row, contact_facts(row)) for row in found.exclude(pk=winner.pk)[:MAX_CANDIDATES]],
+            "candidates": self.search_others(request, winner, words) if words else similar_records(request, winner),
             "back": self.page_url(winner),
         }
         return TemplateResponse(request, "crm/merge_candidates.html", context)
+
+    def search_others(self, request: HttpRequest, winner: models.Model, words: str) -> list[Candidate]:
+        found, _ = self.get_search_results(request, self.get_queryset(request), words)
+        return [Candidate(row, contact_facts(row)) for row in found.exclude(pk=winner.pk)[:MAX_CANDIDATES]]
 
     # Undo
 
@@ -181,6 +216,14 @@ def contact_facts(row: models.Model) -> list[str]:
     return [value for name in names if (value := getattr(row, name))]
 
 
+def similar_records(request: HttpRequest, winner: models.Model) -> list[Candidate]:
+    """Return the records of the same table that may be the same as `winner`, with the reason."""
+    found = find_duplicates(
+        Identity.of(winner), request.user, excluded=winner, tables=(type(winner),), limit=MAX_CANDIDATES
+    )
+    return [Candidate(one.record, [capfirst(one.description), *contact_facts(one.record)]) for one in found]
+
+
 def posted_choices(request: HttpRequest) -> dict[str, str]:
     """Return the side that was chosen for each difference; the default is left out."""
     return {
@@ -190,21 +233,78 @@ def posted_choices(request: HttpRequest) -> dict[str, str]:
     }
 
 
-def choice_row(winner: models.Model, difference: Difference, choices: dict[str, str]) -> ChoiceRow:
-    field = winner._meta.get_field(difference.path[0])
-    keys = [humanize_key(key) for key in difference.path[1:]]
-    values = {WINNER: difference.winner, LOSER: difference.loser, BOTH: "Both, one after the other"}
-    chosen_side = choices.get(difference.name, WINNER)
-    options = [(side, display_choice(field, values[side]), side == chosen_side) for side in difference.sides]
-    return ChoiceRow(f"{CHOICE_PREFIX}{difference.name}", ": ".join([field.verbose_name, *keys]), options)
+def compare_records(winner: models.Model, loser: models.Model, choices: dict[str, str]) -> list[ComparedRow]:
+    """Return every field that one of the two has, in the order of the rules; what differs can be chosen."""
+    rules = rules_of(type(winner))
+    found = {one.path: one for one in differences(winner, loser)}
+    paths = [(name,) for name in (*rules.fields, *rules.texts)]
+    for name in rules.objects:
+        paths += value_paths((name,), getattr(winner, name), getattr(loser, name))
+    paths += [(name,) for name in rules.lists]
+    rows = (compared_row(path, winner, loser, found.get(path), choices) for path in paths)
+    return [row for row in rows if any(value.text for value in row.values)]
+
+
+def value_paths(path: tuple[str, ...], *objects: Any) -> list[tuple[str, ...]]:
+    """Return the paths of all values within JSON objects; an object within only one of them is one value."""
+    if not all(isinstance(one, dict) for one in objects):
+        return [path]
+    keys = dict.fromkeys(key for one in objects for key in one)
+    return [found for key in keys for found in value_paths((*path, key), *(one[key] for one in objects if key in one))]
+
+
+def compared_row(
+    path: tuple[str, ...],
+    winner: models.Model,
+    loser: models.Model,
+    difference: Difference | None,
+    choices: dict[str, str],
+) -> ComparedRow:
+    field = winner._meta.get_field(path[0])
+    name = PATH_SEPARATOR.join(path)
+    chosen = choices.get(name, WINNER)
+    sides = difference.sides if difference else ()
+    values = [
+        ComparedValue(side if side in sides else "", display_side(field, row, path), side == chosen)
+        for side, row in ((WINNER, winner), (LOSER, loser))
+    ]
+    further = [ComparedValue(BOTH, "Both, one after the other", chosen == BOTH)] if BOTH in sides else []
+    keys = [humanize_key(key) for key in path[1:]]
+    return ComparedRow(f"{CHOICE_PREFIX}{name}", ": ".join([field.verbose_name, *keys]), values, further)
+
+
+def display_side(field: models.Field, row: models.Model, path: tuple[str, ...]) -> str:
+    value = getattr(row, path[0])
+    for key in path[1:]:
+        value = value.get(key) if isinstance(value, dict) else None
+    return "" if is_blank(value) else display_choice(field, value)
 
 
 def display_choice(field: models.Field, value: Any) -> str:
     if isinstance(value, models.Model):
         return str(value)
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return describe_list(value)
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
     return str(display_value(field, value) if not isinstance(field, models.JSONField) else value)
+
+
+def describe_list(values: list[Any]) -> str:
+    """Return the entries of a list; of objects, which are united, only how many there are."""
+    if any(isinstance(one, dict) for one in values):
+        return f"{len(values):,} {'entry' if len(values) == 1 else 'entries'}"
+    return ", ".join(map(str, values))
+
+
+def reason_to_refuse(winner: models.Model, loser: models.Model) -> str:
+    """Return the sentence with which the merge would be refused, whatever is chosen; empty if it would not."""
+    try:
+        for guard in rules_of(type(winner)).guards:
+            guard(winner, loser)
+    except ActionRefused as error:
+        return str(error)
+    return ""
 
 
 def count_references(row: models.Model, user: User) -> list[str]:

@@ -4,16 +4,27 @@ The settings name them, so no app imports to its right.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from crm.screens.paging import format_capped_count
 
 
 @dataclass(frozen=True)
+class HeadlineBadge:
+    """A badge beside the title of a page: "Needs reply since 29 Nov 2026"."""
+
+    label: str
+    icon: str
+    colour: str
+    since: datetime
+
+
+@dataclass(frozen=True)
 class Panel:
     """A card on a page: `template` sees `content` and `row`; `in_side_column` puts it in the narrow column.
 
-    With a `button_icon` its link is also a button beside the page's actions.
+    With a `button_icon` its link is also a button beside the page's actions. `badges` stand in the headline.
     """
 
     title: str
@@ -25,6 +36,7 @@ class Panel:
     link_label: str = "All"
     is_wide: bool = False
     button_icon: str = ""
+    badges: tuple[HeadlineBadge, ...] = ()
 
 
 @dataclass(frozen=True)

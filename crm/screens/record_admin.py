@@ -27,7 +27,7 @@ from crm.records.history import load_history
 from crm.records.timeline import Position, TimelinePage, load_timeline, visible_entries
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import ActionViewsMixin, drop_invalid_keys, is_soft_deleted
-from crm.screens.export import ExportViewMixin
+from crm.screens.export.views import ExportViewMixin
 from crm.screens.filter_sheet import build_filter_sheet
 from crm.screens.json_forms.display import json_column_changes
 from crm.screens.json_forms.schema import Schema
@@ -71,6 +71,8 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
     page_template: ClassVar[str] = ""
     list_defer: ClassVar[tuple[str, ...]] = ()
     list_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
+    # Whether a file can become such records: users who may add them and import files see a link to the imports.
+    is_importable: ClassVar[bool] = False
     search_label: ClassVar[str] = "Search"
     empty_text: ClassVar[str] = "Nothing here yet."
     list_per_page = 50
@@ -87,6 +89,17 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
     compressed_fields = True
 
     # Rows
+
+    def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
+        """Return the links above the list: page, icon and label."""
+        links = [*self.list_links]
+        if (
+            self.is_importable
+            and self.user_can(request, "add")
+            and request.user.has_perm(transitions.IMPORT_PERMISSION)
+        ):
+            links.append(("leads_importbatch_changelist", "upload", "Import"))
+        return links
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         rows = self.model.everything.visible_to(request.user)

@@ -34,7 +34,7 @@ def first_page_url() -> str:
 
 def allows(request: HttpRequest, entry: dict[str, Any]) -> bool:
     """Return whether the user may open an entry of the navigation."""
-    return not entry["permission"] or request.user.has_perm(entry["permission"])
+    return not entry["permissions"] or any(map(request.user.has_perm, entry["permissions"]))
 
 
 class CrmSite(UnfoldAdminSite):

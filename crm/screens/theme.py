@@ -13,9 +13,9 @@ from django.utils.functional import lazy
 lazy_url = lazy(cache(reverse), str)
 
 
-def navigation_item(title: str, icon: str, page: str, permission: str = "", badge: str = "") -> dict[str, Any]:
-    """Return an entry of the navigation, shown to users with `permission`."""
-    return {"title": title, "icon": icon, "link": lazy_url(f"admin:{page}"), "permission": permission, "badge": badge}
+def navigation_item(title: str, icon: str, page: str, *permissions: str, badge: str = "") -> dict[str, Any]:
+    """Return an entry of the navigation, shown to users with one of `permissions`, or to all if there are none."""
+    return {"title": title, "icon": icon, "link": lazy_url(f"admin:{page}"), "permissions": permissions, "badge": badge}
 
 
 def agency_name(request: HttpRequest) -> str:
@@ -38,6 +38,7 @@ def favicon(request: HttpRequest) -> str:
     return static("crm/favicon.svg")
 
 
+MERGE_PERMISSIONS = ("leads.merge_lead", "crm.merge_client", "crm.merge_contact")
 VIEW_JOBS_PERMISSION = "procrastinate.view_procrastinatejob"
 UNFOLD = {
     "SITE_TITLE": "CRM",
@@ -104,7 +105,9 @@ UNFOLD = {
                 "items": [
                     navigation_item("Clients", "domain", "crm_client_changelist", "crm.view_client"),
                     navigation_item("Policies", "verified_user", "leads_policy_changelist", "leads.view_policy"),
+                    navigation_item("Book of business", "menu_book", "leads_policy_book", "leads.view_policy"),
                     navigation_item("Contacts", "contacts", "crm_contact_changelist", "crm.view_contact"),
+                    navigation_item("Duplicates", "content_copy", "crm_duplicatepair_changelist", *MERGE_PERMISSIONS),
                     navigation_item("Projects", "folder_open", "crm_project_changelist", "crm.view_project"),
                 ],
             },
@@ -119,12 +122,16 @@ UNFOLD = {
                         "leads_insurancetype_changelist",
                         "leads.view_insurancetype",
                     ),
+                    navigation_item(
+                        "Custom fields", "dynamic_form", "crm_customfield_changelist", "crm.view_customfield"
+                    ),
                     navigation_item("Scoring", "speed", "leads_scoringpolicy_changelist", "leads.view_scoringpolicy"),
                     navigation_item(
                         "Prediction", "insights", "leads_predictionmodel_changelist", "leads.view_predictionmodel"
                     ),
                     navigation_item("Imports", "upload", "leads_importbatch_changelist", "leads.view_importbatch"),
                     navigation_item("Mailboxes", "mail", "inbox_mailbox_changelist", "inbox.view_mailbox"),
+                    navigation_item("Web forms", "dynamic_form", "inbox_webform_changelist", "inbox.view_webform"),
                     navigation_item(
                         "Email templates",
                         "draft",

@@ -1,6 +1,10 @@
 """Cleaning and shortening a text, whatever it says."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
+
+REDACTED = "[erased]"
 
 
 def strip_nul(text: str) -> str:
@@ -45,3 +49,19 @@ def collect_texts(value: Any) -> str:
         elif isinstance(one, dict):
             left.extend(part for item in reversed(one.items()) for part in reversed(item))
     return "\n".join(found)
+
+
+def redact(value: Any, texts: Iterable[str]) -> Any:
+    """Return `value`, a text or JSON at any depth, with each of `texts` in any case replaced by “[erased]”."""
+    pattern = re.compile("|".join(map(re.escape, sorted(texts, key=len, reverse=True))) or r"(?!)", re.IGNORECASE)
+    return redact_pattern(value, pattern)
+
+
+def redact_pattern(value: Any, pattern: re.Pattern[str]) -> Any:
+    if isinstance(value, str):
+        return pattern.sub(REDACTED, value)
+    if isinstance(value, list):
+        return [redact_pattern(one, pattern) for one in value]
+    if isinstance(value, dict):
+        return {pattern.sub(REDACTED, key): redact_pattern(one, pattern) for key, one in value.items()}
+    return value

@@ -35,6 +35,12 @@ LONG_DAY_WRITERS: dict[str, Callable[[date], str]] = {
     "D MMM YYYY": lambda day: f"{day.day} {day:%B %Y}",
     "MMM D, YYYY": lambda day: f"{day:%B} {day.day}, {day:%Y}",
 }
+MONTH_WRITERS: dict[str, Callable[[date], str]] = {
+    "D MMM YYYY": lambda day: f"{day:%b %Y}",
+    "MMM D, YYYY": lambda day: f"{day:%b %Y}",
+    "DD.MM.YYYY": lambda day: f"{day.month:02}.{day.year:04}",
+    "YYYY-MM-DD": lambda day: f"{day.year:04}-{day.month:02}",
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,10 @@ class DateStyle:
     def long_day(self, day: date) -> str:
         """Return `29 November 2026`, in the chosen format."""
         return LONG_DAY_WRITERS[self.date_format](day)
+
+    def month(self, day: date) -> str:
+        """Return `Nov 2026`, in the chosen format."""
+        return MONTH_WRITERS[self.date_format](day)
 
     def time(self, moment: datetime, *, with_seconds: bool = False) -> str:
         """Return `14:05` or `2:05 PM`."""

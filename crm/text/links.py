@@ -19,6 +19,7 @@ from crm.text.cleaning import collect_texts
 
 validate_web_url = URLValidator(schemes=["http", "https"])
 WEB_SCHEMES = frozenset({"http", "https"})
+DEFAULT_PORTS = {"http": 80, "https": 443}
 SHORTENER_NAMES = """
     adf.ly bit.do bit.ly bitly.com buff.ly cutt.ly goo.gl is.gd lnkd.in ow.ly rb.gy rebrand.ly s.id shorturl.at
     shorte.st short.io t.co t.ly tiny.cc tinyurl.com tr.im trib.al v.gd wp.me x.co
@@ -96,6 +97,13 @@ def link_host(link: str) -> str:
 
 def normalize_host(host: str) -> str:
     """Return `host` in ASCII and lower case, without "www." and the last dot; empty where no browser accepts it."""
+    plain = ascii_host(host)
+    without_www = plain.removeprefix("www.")
+    return without_www if "." in without_www else plain
+
+
+def ascii_host(host: str) -> str:
+    """Return `host` in ASCII and lower case, without the last dot; empty where no browser accepts it."""
     if is_ip_address(host):
         return host
     try:
@@ -105,10 +113,18 @@ def normalize_host(host: str) -> str:
         return ""
     labels = readable.removesuffix(".").split(".")
     plain = ".".join(label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels)
-    if len(plain) > MAX_HOST_LENGTH or not HOST_PATTERN.fullmatch(plain):
+    return plain if len(plain) <= MAX_HOST_LENGTH and HOST_PATTERN.fullmatch(plain) else ""
+
+
+def web_origin(url: str) -> str:
+    """Return the origin of a web address as browsers write it, such as `https://www.example.com`; empty without one."""
+    parts = split_link(url)
+    host = ascii_host(parts.hostname or "")
+    if not WEB_SCHEME_PATTERN.match(url.strip(CONTROLS_AND_SPACE)) or not host:
         return ""
-    without_www = plain.removeprefix("www.")
-    return without_www if "." in without_www else plain
+    shown_host = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in (None, DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{shown_host}{port}"
 
 
 def is_web_link(url: Any) -> bool:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import phonenumbers
 
 PHONE_MIN_DIGITS, PHONE_MAX_DIGITS = 7, 15
+# Phone numbers are compared by their last digits first, which an index serves, and then in full.
+PHONE_TAIL_LENGTH = 7
+PHONE_EXTENSION_PATTERN = re.compile(r"(?:ext|x|#|;).*$", re.IGNORECASE)
 PHONE_PATTERN = re.compile(r"(?<![\w.,$€£])\+?\(?\d[\d\s().\-/]{5,22}\d(?!\w)")
 # A complete number of North America. It has one reading, so the slow parser need not see it.
 NORTH_AMERICAN_PATTERN = re.compile(r"(\+1[ .-]?)?\(?([2-9][0-9]{2})\)?[ .-]?([0-9]{3})[ .-]?([0-9]{4})")
@@ -33,6 +36,17 @@ def phone_key(text: str, region: str) -> str:
         return ""
     digits = f"{number.country_code}{number.national_number}"
     return digits if len(str(number.national_number)) >= PHONE_MIN_DIGITS else ""
+
+
+def comparable_phone(text: str, region: str) -> str:
+    """Return the digits by which two records have one phone: those of `phone_key`, or all where it is no full number.
+
+    Empty where there are fewer than a number has, or one digit only, which people type where they know no number.
+    """
+    key = phone_key(text, region)
+    digits = key or phone_digits(PHONE_EXTENSION_PATTERN.sub("", text))
+    is_number = len(digits) >= PHONE_MIN_DIGITS and len(set(digits[-PHONE_TAIL_LENGTH:])) > 1
+    return digits if is_number else ""
 
 
 def find_phones(text: str) -> Iterator[re.Match[str]]:

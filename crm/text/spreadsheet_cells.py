@@ -1,6 +1,6 @@
 """Text in the cells of a spreadsheet: an apostrophe in front keeps it from running as a formula."""
 
-# A cell holds at most 32,767 characters; this leaves room for the apostrophe.
+# A cell holds at most 32,767 UTF-16 units; this leaves room for the apostrophe.
 MAX_CELL_LENGTH = 32_000
 # Spreadsheets run text that begins with one of these as a formula.
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -11,10 +11,25 @@ def looks_like_formula(text: str) -> bool:
     return text.lstrip(" '").startswith(FORMULA_PREFIXES)
 
 
+def shorten_for_cell(text: str) -> str:
+    """Return `text`, at most as long as a cell; a letter beyond the basic plane counts twice."""
+    text = text[:MAX_CELL_LENGTH]
+    units = text.encode("utf-16-le", "surrogatepass")
+    return text if len(units) <= 2 * MAX_CELL_LENGTH else units[: 2 * MAX_CELL_LENGTH].decode("utf-16-le", "ignore")
+
+
 def escape_formula(text: str) -> str:
     """Return `text`, at most as long as a cell, with an apostrophe in front if it looks like a formula."""
-    text = text[:MAX_CELL_LENGTH]
+    text = shorten_for_cell(text)
     return f"'{text}" if looks_like_formula(text) else text
+
+
+def keep_apostrophe(text: str) -> str:
+    """Return `text` for a cell that is marked as text, which needs no apostrophe.
+
+    One in the text itself is doubled where `unescape_formula` would drop it.
+    """
+    return f"'{text}" if text[:1] == "'" and looks_like_formula(text) else text
 
 
 def unescape_formula(text: str) -> str:

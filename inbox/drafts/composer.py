@@ -20,7 +20,7 @@ from inbox.drafts.replies import ReplyDefaults, load_reply_defaults
 from inbox.drafts.reply_conflicts import concurrent_drafts, describe_newer_message, find_newer_message
 from inbox.drafts.transitions import MAX_RECIPIENTS_LENGTH, DraftContent, DraftDestination
 from inbox.email_templates import for_composer
-from inbox.models import Draft, Message, Thread, ThreadSource
+from inbox.models import Draft, Message, Thread
 from inbox.outgoing import tracking
 from inbox.outgoing.outbox import MAX_EMAIL_LENGTH, SEND_PERMISSION
 from leads.models import Lead
@@ -151,7 +151,7 @@ def get_visible_record(model: type[Model], pk: UUID | str, user: User) -> Any:
 def composer_for_thread(request: HttpRequest, thread: Thread) -> Composer | None:
     """Return the composer on the page of `thread`: the user's draft or a new reply; None if a reply is not possible."""
     user = request.user
-    if thread.source != ThreadSource.EMAIL or thread.is_deleted or not user.has_perm(SEND_PERMISSION):
+    if not thread.accepts_email or thread.is_deleted or not user.has_perm(SEND_PERMISSION):
         return None
     answer = load_reply_defaults(thread)
     draft = Draft.objects.visible_to(user).filter(thread=thread).select_related("reply_to").first()

@@ -31,6 +31,9 @@ def load_reply_defaults(thread: Thread) -> ReplyDefaults:
     """Return the defaults for replying to the last message of `thread`; if we sent it, to its recipients again."""
     rows = Message.objects.filter(thread=thread, state__in=DELIVERED_STATES).defer("body_html")
     last = rows.filter(nature=Nature.PERSON).order_by("-sent_at", "direction", "-id").first()
+    if last is None and thread.message_count == 0:
+        # The first email of a conversation that was started about something.
+        return ReplyDefaults(unique_addresses(thread.participant_emails), subject=thread.subject)
     if last is None:
         return ReplyDefaults(subject=reply_subject(thread.subject))
     theirs = [last.reply_to or last.from_email, *last.media.get("reply_to", ())]

@@ -148,7 +148,7 @@ def check_destination(draft: Draft, by: User) -> None:
 
     Raises:
         IllegalTransition: the thread is deleted.
-        InvalidInput: the thread is not an email thread, or `by` may not see the thread, lead or client.
+        InvalidInput: no email can be written into the thread, or `by` may not see the thread, lead or client.
     """
     thread = draft.thread
     if thread is None:
@@ -160,8 +160,8 @@ def check_destination(draft: Draft, by: User) -> None:
         raise InvalidInput("This conversation does not exist, or you do not have access to it.")
     if thread.is_deleted:
         raise IllegalTransition(f"The conversation “{thread}” is deleted; restore it first.")
-    if thread.source != ThreadSource.EMAIL:
-        raise InvalidInput("Only an email conversation can be replied to by email. Write a new email instead.")
+    if not thread.accepts_email:
+        raise InvalidInput("This conversation cannot be replied to by email. Write a new email instead.")
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from inbox.thread_state import load_first_messages, recount_threads, timeline_ow
 
 MAX_PARTICIPANTS, MAX_SPLIT_THREADS = 200, 200
 # The related names of records that other apps attach to a thread.
-RELATED_NAMES = ("tickets", "suggestions")
+RELATED_NAMES = ("tickets", "suggestions", "submissions")
 PAIRS_SQL = "unnest(%(gone)s::uuid[], %(kept)s::uuid[]) AS pair (gone, kept)"
 # Several mailboxes may have delivered the same email; a thread keeps it once.
 DELETE_DUPLICATES_SQL = f"""

@@ -14,11 +14,12 @@ from inbox.models.mailbox import (
     SetAside,
     ThreadKey,
 )
-from inbox.models.message import OUTGOING_TRANSITIONS, Message, MessageState, Nature
+from inbox.models.message import FORM_ANSWERS_KEY, OUTGOING_TRANSITIONS, Message, MessageState, Nature
 from inbox.models.model_reading import Reading
 from inbox.models.removed_file import RemovedFile
 from inbox.models.search_words import MessageWords
 from inbox.models.thread import (
+    EMAIL_SOURCES,
     LAST_ACTIVITY,
     MERGED_INTO_KEY,
     THREAD_TRANSITIONS,
@@ -30,8 +31,21 @@ from inbox.models.thread import (
     ThreadSource,
     ThreadStatus,
 )
+from inbox.models.web_form import (
+    ANY_ORIGIN,
+    RefusalReason,
+    SubmissionOutcome,
+    WebForm,
+    WebFormField,
+    WebFormRate,
+    WebFormRefusal,
+    WebFormSubmission,
+)
 
 __all__ = [
+    "ANY_ORIGIN",
+    "EMAIL_SOURCES",
+    "FORM_ANSWERS_KEY",
     "VERBATIM_SOURCES",
     "LAST_ACTIVITY",
     "OUTGOING_TRANSITIONS",
@@ -64,4 +78,11 @@ __all__ = [
     "ThreadQuerySet",
     "ThreadSource",
     "ThreadStatus",
+    "RefusalReason",
+    "SubmissionOutcome",
+    "WebForm",
+    "WebFormField",
+    "WebFormRate",
+    "WebFormRefusal",
+    "WebFormSubmission",
 ]

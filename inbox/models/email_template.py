@@ -16,6 +16,7 @@ class TemplateCategory(models.TextChoices):
     MEETING = "MEETING", "Meeting"
     PROPOSAL = "PROPOSAL", "Proposal"
     RENEWAL = "RENEWAL", "Renewal"
+    WELCOME = "WELCOME", "Welcome"
     SERVICE = "SERVICE", "Service"
     OTHER = "OTHER", "Other"
     # The drafts of replies, by what the customer's email wants.

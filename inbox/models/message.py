@@ -66,6 +66,8 @@ OUTGOING_CHANGED_SQL = """
 
 # A model reads only messages that are newer than this.
 MODEL_READING_WINDOW = timedelta(days=7)
+# The key in `media` of what was sent with a web form beside the message.
+FORM_ANSWERS_KEY = "form_answers"
 # Not delivered, or delivery is unconfirmed: a person must check.
 IS_NOT_SENT = models.Q(state__in=[MessageState.FAILED, MessageState.UNCERTAIN])
 

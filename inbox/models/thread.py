@@ -1,6 +1,8 @@
 """Threads: stored conversations on any channel."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -59,6 +61,8 @@ class Direction(models.TextChoices):
 
 # Channels that keep the other side's own words. The notes of a call or a meeting are ours.
 VERBATIM_SOURCES = (ThreadSource.EMAIL, ThreadSource.SMS, ThreadSource.CHAT, ThreadSource.FORM)
+# Channels that are answered by email: a web form leaves the address of its sender.
+EMAIL_SOURCES = (ThreadSource.EMAIL, ThreadSource.FORM)
 # The time of the last message, or of creation if there is none.
 LAST_ACTIVITY = Coalesce("last_message_at", "created_at")
 IS_UNLINKED = models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True)
@@ -81,6 +85,20 @@ class ThreadQuerySet(RecordQuerySet):
     def waiting_on_them(self) -> "ThreadQuerySet":
         """Return open threads with an unanswered message of ours, longest silence first."""
         return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_ACTIVITY, "id")
+
+    def of_policies(self, keys: Iterable[UUID]) -> "ThreadQuerySet":
+        """Return the open email threads about the policies `keys`, the latest first."""
+        rows = self.filter(policy__in=keys, status=ThreadStatus.OPEN, source=ThreadSource.EMAIL)
+        return rows.order_by(LAST_ACTIVITY.desc(), "-id")
+
+    def oldest_turns(self) -> dict[str, datetime | None]:
+        """Return since when a thread needs our reply, and since when we wait for theirs; None where none does."""
+        rows = self.order_by().annotate(last_activity=LAST_ACTIVITY)
+        conditions = {
+            "needs_reply": models.Q(status=ThreadStatus.OPEN, last_direction=Direction.IN),
+            "waiting_on_them": models.Q(status=ThreadStatus.OPEN, awaiting_reply=True),
+        }
+        return rows.aggregate(**{key: models.Min("last_activity", filter=one) for key, one in conditions.items()})
 
     def unprocessed(self) -> "ThreadQuerySet":
         """Return the threads of leads, and unlinked ones, that changed since their job last ran, newest first."""
@@ -119,6 +137,10 @@ class Thread(Record):
     )
     client = models.ForeignKey("crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
     project = models.ForeignKey("crm.Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads")
+    # The policy that it is about, such as its renewal.
+    policy = models.ForeignKey(
+        "leads.Policy", null=True, blank=True, on_delete=models.SET_NULL, related_name="threads", db_index=False
+    )
     # The user who should reply, if not the owner of the lead or client.
     assigned_to = models.ForeignKey(
         "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
@@ -233,12 +255,28 @@ class Thread(Record):
                 condition=models.Q(lead__isnull=False),
                 name="threads_of_lead",
             ),
+            models.Index(
+                "policy",
+                LAST_ACTIVITY.desc(),
+                models.F("id").desc(),
+                condition=models.Q(policy__isnull=False),
+                name="threads_of_policy",
+            ),
             GinIndex("participant_emails", condition=LIVE, name="threads_participants"),
             search_index("threads"),
         ]
 
     def __str__(self) -> str:
         return self.subject or f"{self.get_source_display()} without a subject"
+
+    @property
+    def last_activity_at(self) -> datetime:
+        return self.last_message_at or self.created_at
+
+    @property
+    def accepts_email(self) -> bool:
+        """Whether an email can be written into this thread: a form needs the address of its sender."""
+        return self.source == ThreadSource.EMAIL or (self.source in EMAIL_SOURCES and bool(self.participant_emails))
 
     @property
     def merged_thread(self) -> "Thread":

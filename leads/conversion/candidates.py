@@ -8,16 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 
 from crm.models import Client, Contact, ContactClient
+from crm.records.base import name_key, phone_tail
+from crm.records.duplicates.matching import Identity
+from crm.records.duplicates.spelling import SAME, compare_names, is_same_company
+from crm.records.duplicates.spelling import name_key as key_of_name
 from crm.text.freemail import business_domain
-from crm.text.letters import plain_letters
-from crm.text.phones import phone_digits, phone_key
+from crm.text.phones import PHONE_TAIL_LENGTH
 from leads.models import Lead
-from leads.models.lead import PHONE_TAIL_LENGTH
 
 MAX_ROWS_PER_RULE = 25
 MAX_CANDIDATES = 8
@@ -71,30 +72,21 @@ def clients_by_address(clients: models.QuerySet[Client], lead: Lead) -> list[Cli
 
 
 def clients_by_phone(clients: models.QuerySet[Client], lead: Lead) -> list[Client]:
-    key = phone_key(lead.contact_phone, settings.PHONE_REGION)
-    tail = (key or phone_digits(lead.contact_phone))[-PHONE_TAIL_LENGTH:]
-    if len(tail) < PHONE_TAIL_LENGTH:
+    key = Identity.of(lead).phone_key
+    if not key:
         return []
-    # The text that is searched ends with the digits of the phone number.
-    rows = clients.filter(search_text__contains=tail)[:MAX_ROWS_PER_RULE]
-    return [row for row in rows if is_same_phone(row.phone, lead.contact_phone, key)]
-
-
-def is_same_phone(phone: str, other: str, other_key: str) -> bool:
-    if other_key:
-        return phone_key(phone, settings.PHONE_REGION) == other_key
-    return phone_digits(phone) == phone_digits(other)
+    rows = clients.alias(tail=phone_tail("phone")).filter(tail=key[-PHONE_TAIL_LENGTH:]).exclude(phone="")
+    return [row for row in rows[:MAX_ROWS_PER_RULE] if Identity.of(row).phone_key == key]
 
 
 def clients_by_name(clients: models.QuerySet[Client], lead: Lead) -> list[Client]:
     """Return the clients named as the company or the person of the lead, without regard to accents and case."""
-    names = {plain_letters(name).strip() for name in (lead.company_name, lead.contact_name)}
+    names = [name for name in (lead.contact_name, lead.company_name) if len(name) >= MIN_NAME_LENGTH]
+    rows = clients.alias(key=name_key("name")).filter(key__in={key_of_name(name) for name in names})
     return [
         row
-        for name in sorted(names)
-        if len(name) >= MIN_NAME_LENGTH
-        for row in clients.filter(search_text__contains=name)[:MAX_ROWS_PER_RULE]
-        if plain_letters(row.name).strip() == name
+        for row in rows[:MAX_ROWS_PER_RULE]
+        if any(compare_names(row.name, name) == SAME or is_same_company(row.name, name) for name in names)
     ]
 
 

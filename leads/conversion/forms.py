@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from crm.exceptions import IllegalTransition
 from crm.models import Client, ClientType, User
+from crm.records.consent import closed_channels
 from crm.screens.action_forms import ActionForm
-from leads.conversion.preview import line_data_of
-from leads.conversion.transitions import CONVERT_PERMISSION, client_from_lead, undo_conversion
+from leads.conversion.transitions import CONVERT_PERMISSION, client_from_lead, policy_from_lead, undo_conversion
+from leads.conversion.welcome import welcome_template_choices
 from leads.models import Lead, LeadConversion, Policy
 
 NEW_CLIENT = "new"
@@ -29,7 +30,9 @@ class ConvertForm(forms.Form):
         label="First project", max_length=200, required=False, help_text="Leave blank for none. Such as “Onboarding”."
     )
     add_policy = forms.BooleanField(required=False)
-    write_welcome = forms.BooleanField(label="Write a welcome email next", required=False)
+    welcome_template = forms.ChoiceField(
+        label="Welcome email", required=False, help_text="Saved as a draft on the page of the client. You send it."
+    )
 
     def __init__(self, *args: Any, lead: Lead, user: User, can_write: bool, **kwargs: Any) -> None:
         self.lead, self.user = lead, user
@@ -41,8 +44,10 @@ class ConvertForm(forms.Form):
             del self.fields["add_policy"]
         else:
             self.fields["add_policy"].label = f"Add a quoted policy: {lead.insurance_type}"
-        if not can_write:
-            del self.fields["write_welcome"]
+        if not can_write or "email" in closed_channels(lead.communications):
+            del self.fields["welcome_template"]
+        else:
+            self.fields["welcome_template"].choices = [("", "None"), *welcome_template_choices()]
 
     @property
     def client_key(self) -> str:
@@ -90,9 +95,7 @@ class ConvertForm(forms.Form):
         """Return an unsaved policy with the quoted line and its data, where it is wanted."""
         if not self.cleaned_data.get("add_policy"):
             return None
-        return Policy(
-            insurance_type=self.lead.insurance_type, data=line_data_of(self.lead), premium=self.lead.estimated_value
-        )
+        return policy_from_lead(self.lead)
 
 
 class UndoConversion(ActionForm):

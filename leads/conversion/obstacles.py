@@ -10,6 +10,7 @@ from crm.models import ActivityLog, Client, User
 from crm.records.references import references_to
 from crm.records.timeline import visible_entries
 from leads.conversion.linked_rows import linkable_tables
+from leads.conversion.welcome import was_edited
 from leads.models import Lead, LeadConversion
 
 MAX_ENTRIES_LISTED = 5
@@ -22,7 +23,11 @@ def find_obstacles(conversion: LeadConversion, client: Client, user: User | None
     `user` is the reader, None for the program: what other people's records say is not told.
     """
     obstacles = list(changed_details(conversion, client))
-    rows = [row for row in made_records(conversion) if row is not None]
+    rows = []
+    for entry, row in made_records(conversion):
+        rows.append(row)
+        if was_edited(entry, row):
+            obstacles.append(f"the {row._meta.verbose_name} was edited")
     if conversion.is_new_client:
         rows.append(client)
     for row in rows:
@@ -30,10 +35,12 @@ def find_obstacles(conversion: LeadConversion, client: Client, user: User | None
     return list(dict.fromkeys(obstacles))
 
 
-def made_records(conversion: LeadConversion) -> Iterator[models.Model | None]:
-    """Yield the records that the conversion added, None for one that is purged."""
+def made_records(conversion: LeadConversion) -> Iterator[tuple[dict[str, Any], models.Model]]:
+    """Yield the records that the conversion added and that were not purged, each after its entry in `made`."""
     for entry in conversion.made:
-        yield apps.get_model(entry["model"])._base_manager.filter(pk=entry["id"]).first()
+        row = apps.get_model(entry["model"])._base_manager.filter(pk=entry["id"]).first()
+        if row is not None:
+            yield entry, row
 
 
 def changed_details(conversion: LeadConversion, client: Client) -> Iterator[str]:

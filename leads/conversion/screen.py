@@ -1,7 +1,6 @@
 """The page on which a lead is converted to a client, or closed as won without one."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -61,18 +60,19 @@ def conversion_page(request: HttpRequest, site_context: dict[str, Any], lead: Le
 
 
 def perform_conversion(request: HttpRequest, form: ConvertForm) -> str:
-    """Convert the lead of a valid `form`. Return the address of the next page: the client, or a new email to it."""
+    """Convert the lead of a valid `form`. Return the address of the next page: the client."""
     conversion = convert(
         form.lead,
         form.make_client(),
         by=request.user,
         project_name=form.cleaned_data["project_name"],
         policy=form.make_policy(),
+        welcome_template=form.cleaned_data.get("welcome_template", ""),
     )
     client = conversion.client
-    messages.success(request, f"{form.lead} is won and converted to the client {client}. You can undo this for a day.")
-    if form.cleaned_data.get("write_welcome"):
-        return f"{reverse('admin:inbox_draft_add')}?{urlencode({'client': client.pk})}"
+    draft = " The welcome email is saved as a draft." if form.cleaned_data.get("welcome_template") else ""
+    notice = f"{form.lead} is won and converted to the client {client}.{draft} You can undo this for a day."
+    messages.success(request, notice)
     return reverse("admin:crm_client_change", args=[client.pk])
 
 

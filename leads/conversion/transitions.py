@@ -3,17 +3,22 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.apps import apps
 from django.db import models, transaction
 from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import Client, ClientType, Contact, ContactClient, Project, User
 from crm.records.activity import Actor, record
+from crm.records.consent import keep_refusals, unite_preferences
 from crm.records.transitions import create, describe_record
 from crm.text.cleaning import strip_nul
 from crm.text.tags import unique_tags
 from leads.conversion.linked_rows import LinkedRows, link_rows, unlink_all, unlink_rows
 from leads.conversion.obstacles import find_obstacles
+from leads.conversion.preview import line_data_of
+from leads.conversion.welcome import describe_made, draft_welcome
+from leads.evaluation_queue import queue_evaluation
 from leads.models import Lead, LeadConversion, LeadStatus, Policy, StageCategory
 from leads.models.conversion import UNDO_PERIOD
 from leads.policies.transitions import create_policy
@@ -46,9 +51,15 @@ def client_from_lead(lead: Lead) -> Client:
         phone=lead.contact_phone,
         notes=lead.notes,
         assigned_to=lead.assigned_to,
+        communications=lead.communications,
         tags=unique_tags(lead.tags),
         custom_fields=lead.custom_fields,
     )
+
+
+def policy_from_lead(lead: Lead) -> Policy:
+    """Return an unsaved policy with the line that was quoted to `lead`, and its data."""
+    return Policy(insurance_type=lead.insurance_type, data=line_data_of(lead), premium=lead.estimated_value)
 
 
 @transaction.atomic
@@ -59,15 +70,18 @@ def convert(
     by: Actor | User,
     project_name: str = "",
     policy: Policy | None = None,
+    welcome_template: str = "",
 ) -> LeadConversion:
     """Convert `lead` to `client`, an existing client or a new one that is not saved yet, and set the lead to won.
 
     What belongs to the lead is linked to the client as well: stakeholders with their roles, conversations, tickets,
-    tasks, suggestions. Tags and custom fields are united; where both have a value, that of the client stays. A
-    `project_name` adds a first project. `policy` is saved as a policy of the client.
+    tasks, suggestions. Tags, custom fields and contact preferences are united; where both have a value, that of the
+    client stays, except that a refusal of either stays. A `project_name` adds a first project. `policy` is saved as a
+    policy of the client. `welcome_template` is the key of a template from which an email to the client is drafted, for
+    `by` or, without a person, for the owner of the lead.
 
     Raises:
-        NotPermitted: `by` may not change leads, or may not add or change clients, projects or policies.
+        NotPermitted: `by` may not change leads, add or change clients, projects or policies, or send messages.
         IllegalTransition: the lead is deleted, converted already, or moved since it was read.
         InvalidInput: the client was deleted or `by` may not see it, or a field is invalid.
     """
@@ -84,12 +98,18 @@ def convert(
     Lead.everything.filter(pk=lead.pk).update(converted_at=timezone.now(), converted_to_client=client)
     lead.refresh_from_db()
     changes.made += link_contacts(lead, client, actor)
-    changes.made += add_first_records(lead, client, project_name, policy, by=by)
+    changes.made += add_first_records(lead, client, project_name, policy, welcome_template, by=by)
     changes.linked = link_rows(lead, client)
-    record(lead, "converted", by=by, summary=f"Converted to the {describe_record(client)}", client=str(client.pk))
-    record(lead, "converted", timeline_owner=client, by=by, summary=f"Converted from the {describe_record(lead)}")
+    record_conversion(lead, client, by=by)
     # Last, with a later date than all that belongs to it: what comes after it is other work.
     return save_conversion(lead, client, changes, actor)
+
+
+def record_conversion(lead: Lead, client: Client, *, by: Actor | User) -> None:
+    """Record the conversion on both timelines, and let the agents look at the lead again."""
+    queue_evaluation(lead.pk)
+    record(lead, "converted", by=by, summary=f"Converted to the {describe_record(client)}", client=str(client.pk))
+    record(lead, "converted", timeline_owner=client, by=by, summary=f"Converted from the {describe_record(lead)}")
 
 
 def save_conversion(lead: Lead, client: Client, changes: Changes, actor: Actor) -> LeadConversion:
@@ -99,7 +119,7 @@ def save_conversion(lead: Lead, client: Client, changes: Changes, actor: Actor) 
         is_new_client=changes.is_new_client,
         converted_at=timezone.now(),
         converted_by=actor.user,
-        made=[{"model": row._meta.label_lower, "id": str(row.pk)} for row in changes.made],
+        made=[describe_made(row) for row in changes.made],
         linked=changes.linked,
         lead_before=changes.lead_before,
         lead_after=lead_state(lead),
@@ -166,10 +186,11 @@ def won_stage() -> LeadStatus:
 
 
 def take_over_details(client: Client, lead: Lead, changes: Changes) -> Client:
-    """Unite tags and custom fields of `client` with those of `lead`, and fill blank contact details."""
+    """Unite tags, custom fields and preferences of `client` with those of `lead`, and fill blank contact details."""
     values = {
         "tags": unique_tags([*client.tags, *lead.tags]),
         "custom_fields": {**lead.custom_fields, **client.custom_fields},
+        "communications": unite_preferences(client.communications, lead.communications),
         **{name: getattr(client, name) or getattr(lead, source) for name, source in FILLED_FIELDS.items()},
     }
     changes.client_after = {name: value for name, value in values.items() if value != getattr(client, name)}
@@ -179,6 +200,18 @@ def take_over_details(client: Client, lead: Lead, changes: Changes) -> Client:
             Client.objects.filter(pk=client.pk).update(**changes.client_after)
         client.refresh_from_db()
     return client
+
+
+@transaction.atomic
+def pass_on_refusals(lead: Lead, *, by: Actor | User) -> None:
+    """Add what a converted `lead` refuses to the contact preferences of its client."""
+    client = Client.everything.select_for_update().filter(pk=lead.converted_to_client_id).first()
+    stricter = keep_refusals(client.communications, lead.communications) if client else None
+    if client is None or stricter == client.communications:
+        return
+    Client.everything.filter(pk=client.pk).update(communications=stricter)
+    summary = f"Contact preferences of the {describe_record(lead)} also hold for the client"
+    record(lead, "refused contact", timeline_owner=client, by=by, summary=summary)
 
 
 def link_contacts(lead: Lead, client: Client, actor: Actor) -> list[models.Model]:
@@ -222,9 +255,9 @@ def add_contact_person(lead: Lead, client: Client, actor: Actor) -> list[models.
 
 
 def add_first_records(
-    lead: Lead, client: Client, project_name: str, policy: Policy | None, *, by: Actor | User
+    lead: Lead, client: Client, project_name: str, policy: Policy | None, welcome_template: str, *, by: Actor | User
 ) -> list[models.Model]:
-    """Add the first project and policy of `client`, where they are wanted."""
+    """Add the first project and policy of `client`, and the draft of a welcome email, where they are wanted."""
     made: list[models.Model] = []
     if name := strip_nul(project_name).strip():
         project = Project(client=client, name=name)
@@ -234,6 +267,8 @@ def add_first_records(
         policy.client, policy.lead = client, lead
         create_policy(policy, by=by)
         made.append(policy)
+    if welcome_template:
+        made.append(draft_welcome(client, welcome_template, Actor.of(by).user or lead.assigned_to))
     return made
 
 
@@ -285,10 +320,8 @@ def check_undo(conversion: LeadConversion, lead: Lead, client: Client, user: Use
 def delete_made(conversion: LeadConversion) -> None:
     """Delete what the conversion added, except the client."""
     now = timezone.now()
-    for model in (ContactClient, Contact, Project, Policy):
-        keys = conversion.made_keys(model)
-        if keys:
-            model.objects.filter(pk__in=keys).update(deleted_at=now)
+    for model in {apps.get_model(entry["model"]) for entry in conversion.made}:
+        model._default_manager.filter(pk__in=conversion.made_keys(model)).update(deleted_at=now)
 
 
 def restore_client(conversion: LeadConversion, client: Client, *, by: Actor | User) -> None:
@@ -317,4 +350,5 @@ def restore_lead(conversion: LeadConversion, lead: Lead, *, by: Actor | User) ->
         restored["signals"] = before["signals"]
     Lead.everything.filter(pk=lead.pk).update(**restored)
     refresh_score_and_prediction(lead)
+    queue_evaluation(lead.pk)
     record(lead, "conversion undone", by=by, summary=f"Conversion to the {describe_record(conversion.client)} undone")

@@ -1,27 +1,19 @@
 """The export of leads. Its headings are those that the import of leads knows, so a file can come back."""
 
-from collections.abc import Callable
-
 from django.db.models import QuerySet
 
 from crm.models import User
-from crm.screens.export import ExportColumn, ListExport
-from leads.consent import closed_channels
-from leads.models import Lead
+from crm.screens.export import REFUSAL_COLUMNS, ExportColumn, ListExport
+from leads.exporting.line_answers import lead_line_columns
 
 UNEXPORTED_COLUMNS = (
-    *("signals", "auto_data", "home_data", "line_data", "additional_insureds", "search_text"),
+    *("signals", "additional_insureds", "search_text"),
     *("status__guidance", "insurance_type__description", "insurance_type__form_schema"),
 )
 
 
 def load_leads(rows: QuerySet, user: User) -> QuerySet:
     return rows.select_related("status", "insurance_type", "assigned_to").defer(*UNEXPORTED_COLUMNS)
-
-
-def refuses(channel: str) -> Callable[[Lead], bool]:
-    """Return a function that tells whether a lead must not be contacted on `channel`, even to answer."""
-    return lambda lead: channel in closed_channels(lead.communications, is_answer=True)
 
 
 LEAD_EXPORT = ListExport(
@@ -48,12 +40,11 @@ LEAD_EXPORT = ListExport(
         ExportColumn("Current score", "overall_score"),
         ExportColumn("Win probability", "predicted_close_probability"),
         ExportColumn("Last contact", "last_contact_at"),
-        ExportColumn("Do not email", refuses("email")),
-        ExportColumn("Do not call", refuses("phone")),
-        ExportColumn("Do not text", refuses("sms")),
+        *REFUSAL_COLUMNS,
         ExportColumn("Tags", "tags"),
         ExportColumn("Notes", "notes"),
     ),
     prepare=load_leads,
+    find_columns=lead_line_columns,
     has_custom_fields=True,
 )

@@ -12,6 +12,7 @@ from crm.models import User
 from crm.records.activity import Actor
 from leads.importing.columns import ImportPlan, column_index
 from leads.importing.rows import OVERFLOW_FIELDS
+from leads.importing.tables.base import ImportTable
 from leads.models import OPEN_CATEGORIES, FeatureStanding, PredictionFeature, StageCategory
 from leads.models.prediction import DECIDED_STANDINGS
 from leads.prediction.bins import single_feature_auc
@@ -42,6 +43,19 @@ class ArrivalAnswers:
     answers: Mapping[str, str]
     # The features of each column that are neither confirmed nor rejected, by the name of the column.
     unconfirmed: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, table: ImportTable, plan: ImportPlan, known: Iterable[str], later: Iterable[str]) -> "ArrivalAnswers":
+        """Return the answers of a user who named columns; predictions are about leads alone.
+
+        Raises:
+            InvalidInput: a column does not exist or is in both lists, or the file holds no leads.
+        """
+        if table.has_stages:
+            return cls.from_columns(plan, known, later)
+        if [*known, *later]:
+            raise InvalidInput("Only columns of leads are known at arrival or later. Remove --known and --later.")
+        return cls({}, {})
 
     @classmethod
     def from_columns(cls, plan: ImportPlan, known: Iterable[str], later: Iterable[str]) -> "ArrivalAnswers":

@@ -1,4 +1,4 @@
-"""Map the columns of a file to the fields of a lead. Pure: no database."""
+"""Map the columns of a file to the fields of a table. Pure: no database."""
 
 import itertools
 import re
@@ -11,12 +11,10 @@ from leads.importing.synonyms import (
     BARE_NAMES,
     FIELD_SYNONYMS,
     RECORD_KEYS,
-    known_headers,
     plain_name,
 )
+from leads.importing.tables.fields import NAME_PARTS, TableFields
 
-# Three columns of a file can make up our one name.
-NAME_PARTS = ("first_name", "middle_name", "last_name")
 IMPORTABLE_FIELDS = (
     *("contact_name", "contact_email", "contact_phone", "company_name", "company_website", "client_type"),
     *("source_type", "source_detail", "assigned_to", "notes", "status", "insurance_type"),
@@ -33,12 +31,41 @@ CONSENT_FIELDS = {
     "phone_consent": (("phone",), "consent"),
     "sms_consent": (("sms",), "consent"),
 }
-TARGETS = (*IMPORTABLE_FIELDS, *NAME_PARTS, *CONSENT_FIELDS)
 # Of several columns for one of these fields, the first cell that is filled and fits counts.
 LIKE_COLUMN_FIELDS = frozenset(
     {"contact_email", "contact_phone", "company_name", "company_website", "closed_at", "status", "assigned_to"}
 )
 IDENTIFYING_FIELDS = frozenset({"contact_name", "contact_email", "contact_phone", "company_name", *NAME_PARTS})
+LEAD_FIELDS = TableFields(
+    noun="lead",
+    fields=IMPORTABLE_FIELDS,
+    synonyms=FIELD_SYNONYMS,
+    ambiguous=AMBIGUOUS_SYNONYMS,
+    keys=RECORD_KEYS,
+    required="the name of a person, a company, an email address or a phone number",
+    full_name="contact_name",
+    identifying=IDENTIFYING_FIELDS,
+    consent=tuple(CONSENT_FIELDS),
+    alike=LIKE_COLUMN_FIELDS,
+    free_text=frozenset({"contact_name", "company_name", "source_detail", "notes", "loss_notes", "tags"}),
+    repeated=frozenset(
+        {"client_type", "source_type", "assigned_to", "status", "insurance_type", "loss_reason", "tags"}
+        | {"expected_close_date", "closed_at", "created_at", *CONSENT_FIELDS}
+    ),
+    labels={
+        "contact_name": "Full name",
+        "company_website": "Website",
+        "client_type": "Person or business",
+        "tier_override": "Tier",
+        "created_at": "Created on",
+        "closed_at": "Closed at",
+        "do_not_contact": "Do not contact",
+        "do_not_email": "Do not email",
+        "do_not_call": "Do not call",
+        "do_not_text": "Do not text",
+        "sms_consent": "SMS consent",
+    },
+)
 # The error file begins with these columns; the import skips them, so that a corrected error file can be imported.
 ERROR_COLUMNS = ["line", "reason"]
 ROW_NUMBER_PLACEHOLDER = "row"
@@ -53,7 +80,7 @@ CellsMatchField = Callable[[str, list[str]], bool]
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """The source of each field of a lead: a column, by its index, or a template.
+    """The source of each field of a record: a column, by its index, or a template.
 
     `alternatives` are further columns of a field, by index, for rows in which its column is empty. `reasons` says
     for each column with a field why it has that field. `key` is the column with the identifiers of the other system.
@@ -66,6 +93,7 @@ class ImportPlan:
     reasons: Mapping[int, str] = field(default_factory=dict)
     key: int | None = None
     is_key_chosen: bool = False
+    fields: TableFields = LEAD_FIELDS
 
     @property
     def custom_columns(self) -> dict[int, str]:
@@ -97,6 +125,7 @@ def plan_import(
     column_fields: Mapping[str, str],
     field_templates: Mapping[str, str],
     key: str = "",
+    fields: TableFields = LEAD_FIELDS,
 ) -> ImportPlan:
     """Decide the source of each field: as `column_fields` and `field_templates` say, else guessed from the names.
 
@@ -106,29 +135,37 @@ def plan_import(
     Raises:
         InvalidInput: a column or field does not exist, a field has two sources, or nothing names or reaches a person.
     """
-    mapped = {column_index(column, header): validate_field(name) for column, name in column_fields.items()}
-    check_header_row(header, mapped)
-    check_single_source([*filter(None, mapped.values()), *map(validate_field, field_templates)])
+    mapped = {column_index(column, header): validate_field(name, fields) for column, name in column_fields.items()}
+    check_header_row(header, mapped, fields)
+    sources = [*filter(None, mapped.values()), *(validate_field(name, fields) for name in field_templates)]
+    check_single_source(sources, fields)
     check_placeholders(field_templates, header)
     chosen, further = group_by_field(mapped)
     unmapped = {index: plain_name(name) for index, name in enumerate(header) if index not in mapped}
-    guesses = ColumnGuesses(unmapped, rows, cells_match, used={*chosen, *field_templates})
+    guesses = ColumnGuesses(unmapped, rows, cells_match, used={*chosen, *field_templates}, fields=fields)
     plan = ImportPlan(
         header,
         {**chosen, **guesses.columns},
         field_templates,
         {**guesses.alternatives, **further},
         {**guesses.reasons, **dict.fromkeys((index for index, name in mapped.items() if name), CHOSEN)},
-        column_index(key, header) if key else find_key(header),
+        column_index(key, header) if key else find_key(header, fields.keys),
         bool(key),
+        fields,
     )
-    if IDENTIFYING_FIELDS.isdisjoint({*plan.columns, *field_templates}):
-        raise InvalidInput(
-            "No column holds the name of a person, a company, an email address or a phone number. Choose one with "
-            "--map, or build names with --set, for example "
-            f"--set contact_name='Applicant {{row}}'. The columns are: {', '.join(header)}."
-        )
+    check_identity(plan)
     return plan
+
+
+def check_identity(plan: ImportPlan) -> None:
+    """Refuse a file with nothing of what identifies a record."""
+    fields = plan.fields
+    if fields.identifying.isdisjoint({*plan.columns, *plan.templates}):
+        example = f", or build names with --set, for example --set {fields.full_name}='Applicant {{row}}'"
+        raise InvalidInput(
+            f"No column holds {fields.required}. Choose one with --map{example if fields.full_name else ''}. "
+            f"The columns are: {', '.join(plan.header)}."
+        )
 
 
 def group_by_field(mapped: Mapping[int, str]) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
@@ -145,22 +182,28 @@ class ColumnGuesses:
     """Guess a column for each field that has none; `unmapped` maps the index of a column to its plain name."""
 
     def __init__(
-        self, unmapped: Mapping[int, str], rows: list[list[str]], cells_match: CellsMatchField, *, used: set[str]
+        self,
+        unmapped: Mapping[int, str],
+        rows: list[list[str]],
+        cells_match: CellsMatchField,
+        *,
+        used: set[str],
+        fields: TableFields = LEAD_FIELDS,
     ) -> None:
-        self.unmapped, self.rows, self.cells_match = unmapped, rows, cells_match
+        self.unmapped, self.rows, self.cells_match, self.fields = unmapped, rows, cells_match, fields
         self.columns: dict[str, int] = {}
         self.alternatives: dict[str, tuple[int, ...]] = {}
         self.reasons: dict[int, str] = {}
-        if used.isdisjoint({"contact_name", *NAME_PARTS}):
+        if fields.full_name and used.isdisjoint({fields.full_name, *NAME_PARTS}):
             self.columns.update(resolve_bare_name(unmapped, rows))
             self.reasons.update(dict.fromkeys(self.columns.values(), NAMED))
-        for target in (*IMPORTABLE_FIELDS, *NAME_PARTS, *CONSENT_FIELDS):
-            if target not in self.columns and not conflicts_with_name_parts(target, {*used, *self.columns}):
+        for target in fields.targets:
+            if target not in self.columns and not fields.conflicts_with_name_parts(target, {*used, *self.columns}):
                 self.guess(target, has_column=target in used)
 
     def guess(self, target: str, *, has_column: bool) -> None:
         """Find the columns of `target`; with `has_column`, only further ones."""
-        is_like = target in LIKE_COLUMN_FIELDS or target in CONSENT_FIELDS
+        is_like = target in self.fields.alike or target in self.fields.consent
         if has_column and not is_like:
             return
         found = list(itertools.islice(self.candidates(target), None if is_like else 1))
@@ -173,11 +216,11 @@ class ColumnGuesses:
         """Yield the columns that can be `target`, the likeliest first."""
         taken = {*self.columns.values(), *itertools.chain.from_iterable(self.alternatives.values())}
         indexes = {name: index for index, name in reversed(self.unmapped.items()) if index not in taken}
-        for name in FIELD_SYNONYMS[target].split():
+        for name in self.fields.synonyms.get(target, "").split():
             if name in indexes:
                 self.reasons.setdefault(indexes[name], NAMED)
                 yield indexes.pop(name)
-        for name in AMBIGUOUS_SYNONYMS.get(target, "").split():
+        for name in self.fields.ambiguous.get(target, "").split():
             if name in indexes and self.cells_match(target, non_blank_cells(self.rows, indexes[name])):
                 self.reasons.setdefault(indexes[name], CELLS_FIT)
                 yield indexes.pop(name)
@@ -205,17 +248,10 @@ def repeats_cells(rows: list[list[str]], whole: int, part: int) -> bool:
     return 2 * sum(piece.strip().casefold() in text.casefold() for text, piece in pairs) > len(pairs)
 
 
-def find_key(header: list[str]) -> int | None:
+def find_key(header: list[str], keys: tuple[str, ...] = RECORD_KEYS) -> int | None:
     """Return the column that identifies a row in the other system, if there is one."""
     names = [plain_name(name) for name in header]
-    return next((names.index(name) for name in RECORD_KEYS if name in names), None)
-
-
-def conflicts_with_name_parts(target: str, used: set[str]) -> bool:
-    """Return whether `target` is the full name and a part of it is used, or the other way round."""
-    if target == "contact_name":
-        return not used.isdisjoint(NAME_PARTS)
-    return target in NAME_PARTS and "contact_name" in used
+    return next((names.index(name) for name in keys if name in names), None)
 
 
 def non_blank_cells(rows: list[list[str]], index: int) -> list[str]:
@@ -235,9 +271,9 @@ def column_index(column: str, header: list[str]) -> int:
     raise InvalidInput(f"There is no column “{column}”. The columns are: {', '.join(header)}.")
 
 
-def validate_field(name: str) -> str:
-    if name and name not in TARGETS:
-        raise InvalidInput(f"A lead has no field “{name}”. The fields are: {', '.join(TARGETS)}.")
+def validate_field(name: str, fields: TableFields = LEAD_FIELDS) -> str:
+    if name and name not in fields.targets:
+        raise InvalidInput(f"A {fields.noun} has no field “{name}”. The fields are: {', '.join(fields.targets)}.")
     return name
 
 
@@ -248,16 +284,16 @@ def check_placeholders(field_templates: Mapping[str, str], header: list[str]) ->
             column_index(name, header)
 
 
-def check_single_source(fields: list[str]) -> None:
-    for index, name in enumerate(fields):
-        is_repeated = name in fields[:index] and name not in CONSENT_FIELDS
-        if is_repeated or conflicts_with_name_parts(name, {*fields[:index]}):
+def check_single_source(names: list[str], fields: TableFields = LEAD_FIELDS) -> None:
+    for index, name in enumerate(names):
+        is_repeated = name in names[:index] and name not in fields.consent
+        if is_repeated or fields.conflicts_with_name_parts(name, {*names[:index]}):
             raise InvalidInput(f"The field {name} has two sources. Remove one of its --map or --set options.")
 
 
-def check_header_row(header: list[str], mapped: Mapping[int, str]) -> None:
+def check_header_row(header: list[str], mapped: Mapping[int, str], fields: TableFields = LEAD_FIELDS) -> None:
     """Refuse a first row that holds data instead of column names."""
-    names = known_headers()
+    names = fields.known_headers
     has_column_names = bool(mapped) or any(plain_name(cell) in names for cell in header)
     data_pattern = (
         EMAIL_OR_URL_PATTERN

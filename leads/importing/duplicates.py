@@ -14,9 +14,9 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from crm.models import User
-from crm.text.phones import phone_key
+from crm.records.base import PHONE_TAIL_SQL
+from crm.text.phones import PHONE_TAIL_LENGTH, phone_key
 from leads.models import Lead
-from leads.models.lead import PHONE_TAIL_LENGTH, PHONE_TAIL_SQL
 
 # The lock makes the second of two simultaneous imports compare its rows with the leads of the first.
 LOCK_IMPORTS_SQL = "SELECT pg_advisory_xact_lock(hashtext('leads.importing'))"
@@ -160,10 +160,10 @@ class DuplicateRow(NamedTuple):
         }[self.rule]
         return f"Duplicate: {other} has the same {shared}."
 
-    @property
-    def reason(self) -> str:
+    def reason(self, row_word: str) -> str:
+        """Return why the row is a duplicate; `row_word` is what its file calls a row."""
         lead = f"the lead {self.lead_id}" if self.is_visible else "a lead that you may not open"
-        other = f"line {self.first_line}" if self.lead_id is None else lead
+        other = f"{row_word} {self.first_line}" if self.lead_id is None else lead
         shared = {
             "address": f"the address {self.address}",
             "phone": f"the phone number {self.phone}",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm.exceptions import IllegalTransition, InvalidInput
+from leads.models import ImportBatch
 
 
 class InvalidCell(Exception):
@@ -69,6 +70,14 @@ class ImportCancelled(IllegalTransition):
 
     def __init__(self) -> None:
         super().__init__("Nothing was imported, because the import was cancelled.")
+
+
+class RepeatedUpload(IllegalTransition):
+    """The form of an upload was sent twice; `batch` is the import of the first time."""
+
+    def __init__(self, batch: ImportBatch) -> None:
+        self.batch = batch
+        super().__init__(f"{batch.file_name} is uploaded already. This is its import.")
 
 
 class BatchLocked(Exception):

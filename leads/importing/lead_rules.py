@@ -1,16 +1,18 @@
 """The rules that hold between the fields of an imported lead. Pure: no database."""
 
 import re
+from decimal import Decimal
+
+from django.utils import timezone
 
 from crm.records.local_time import agency_today
 from leads.importing.cells import is_email_address, split_named_address
 from leads.importing.columns import ImportPlan
-from leads.importing.drafts import RowDraft
+from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.exceptions import RowRejected
 from leads.importing.synonyms import plain_name
 from leads.importing.values.dates import as_moment, local_day
 from leads.importing.values.parsers import ImportContext
-from leads.models import Lead
 
 # A lead without a name is called by the first of these.
 NAME_SUBSTITUTES = ("company_name", "contact_email", "contact_phone")
@@ -25,7 +27,7 @@ TOTAL_PATTERN = re.compile(
     re.IGNORECASE,
 )
 NUMBER_PATTERN = re.compile(r"[-+$€£\s]*\d[\d.,'%\s]*")
-MAX_NAME_LENGTH = Lead._meta.get_field("contact_name").max_length
+MAX_NAME_LENGTH = 200
 
 
 class LeadRules:
@@ -33,6 +35,7 @@ class LeadRules:
 
     def __init__(self, plan: ImportPlan, context: ImportContext) -> None:
         self.context, self.today, self.header = context, agency_today(), plan.header
+        self.started_at = timezone.now().isoformat(timespec="seconds")
         self.labels = {name: plan.header[index] for name, index in plan.columns.items()}
         close_date = plain_name(self.labels.get("expected_close_date", ""))
         self.is_close_date_actual = not EXPECTED_DATE_PATTERN.search(close_date)
@@ -45,46 +48,13 @@ class LeadRules:
         Raises:
             RowRejected: the row says nothing of a person or a company.
         """
-        self.refuse_total(draft)
-        self.split_name_and_address(draft)
-        self.name_the_nameless(draft)
+        refuse_total(draft)
+        split_name_and_address(draft, self.labels.get("contact_name", "contact_name"))
+        name_the_nameless(draft, "contact_name", NAME_SUBSTITUTES)
         self.date_the_closing(draft)
         self.date_the_creation(draft)
         self.check_loss(draft)
-
-    @staticmethod
-    def refuse_total(draft: RowDraft) -> None:
-        """Refuse a row that adds up the rows above: one that says “Total” and has only numbers beside it."""
-        word, _, count = next(filter(str.strip, draft.cells), "").partition(":")
-        if not TOTAL_PATTERN.fullmatch(word.strip()):
-            return
-        _, *others = filter(None, map(str.strip, draft.cells))
-        if all(map(NUMBER_PATTERN.fullmatch, filter(None, [count.strip(), *others]))):
-            raise RowRejected("The row is a total of others, not a person or a company.")
-
-    def split_name_and_address(self, draft: RowDraft) -> None:
-        """Read “Ava Stone (ava@example.com)” as a name and an address, if the row has no other address."""
-        text = draft.get("contact_name")
-        if "@" not in text:
-            return
-        name, address = split_named_address(text)
-        address = address or text
-        if not is_email_address(address):
-            return
-        draft.set("contact_name", name)
-        if not draft.get("contact_email"):
-            draft.set("contact_email", address)
-        # Further people, or a second address of the same person.
-        if text.count("@") > 1 or draft.get("contact_email") != address:
-            draft.keep_text("contact_name", self.labels.get("contact_name", "contact_name"), text)
-
-    def name_the_nameless(self, draft: RowDraft) -> None:
-        if draft.get("contact_name"):
-            return
-        substitute = next((value for name in NAME_SUBSTITUTES if (value := draft.get(name))), "")
-        if not substitute:
-            raise RowRejected("The row has no name, company, address or phone.")
-        draft.set("contact_name", substitute[:MAX_NAME_LENGTH])
+        self.derive(draft)
 
     def date_the_closing(self, draft: RowDraft) -> None:
         """Give a closed lead its day of closing; the date of an open one is when it is expected to close."""
@@ -134,3 +104,69 @@ class LeadRules:
         for name in ("loss_reason", "loss_notes"):
             if draft.get(name):
                 draft.withdraw(name, self.labels.get(name, name), "is about a loss, but the stage is not a lost one")
+
+    def derive(self, draft: RowDraft) -> None:
+        """Set what follows from the values of the row: tier, signals, contact preferences and openness."""
+        score = draft.get("overall_score")
+        draft.set("priority_tier", draft.get("tier_override") or self.context.policy.tier_for_score(score))
+        draft.set("signals", self.imported_score_signals(score))
+        draft.set("is_open", draft.get("status") in self.context.open_stages)
+        if draft.consents:
+            draft.set("communications", encode_json(draft.consents))
+
+    def imported_score_signals(self, score: Decimal | None) -> str:
+        """Return a JSON list with one signal for a `score` from the file, which fades like any other signal."""
+        if score is None:
+            return "[]"
+        return f'[{{"type": "imported_score", "timestamp": "{self.started_at}", "weight": {score}}}]'
+
+    def notices(self) -> tuple[str, ...]:
+        """Return sentences about what the file left to the import."""
+        if not self.undated_closings:
+            return ()
+        undated = self.undated_closings
+        rows = "1 closed lead has" if undated == 1 else f"{undated:,} closed leads have"
+        return (f"{rows} no day of closing in the file, so today counts. Map the column with that day to “closed at”.",)
+
+
+def refuse_total(draft: RowDraft) -> None:
+    """Refuse a row that adds up the rows above: one that says “Total” and has only numbers beside it."""
+    word, _, count = next(filter(str.strip, draft.cells), "").partition(":")
+    if not TOTAL_PATTERN.fullmatch(word.strip()):
+        return
+    _, *others = filter(None, map(str.strip, draft.cells))
+    if all(map(NUMBER_PATTERN.fullmatch, filter(None, [count.strip(), *others]))):
+        raise RowRejected("The row is a total of others, not a person or a company.")
+
+
+def split_name_and_address(
+    draft: RowDraft, label: str, name: str = "contact_name", email: str = "contact_email"
+) -> None:
+    """Read “Ava Stone (ava@example.com)” as a name and an address, if the row has no other address."""
+    text = draft.get(name)
+    if "@" not in text:
+        return
+    person, address = split_named_address(text)
+    address = address or text
+    if not is_email_address(address):
+        return
+    draft.set(name, person)
+    if not draft.get(email):
+        draft.set(email, address)
+    # Further people, or a second address of the same person.
+    if text.count("@") > 1 or draft.get(email) != address:
+        draft.keep_text(name, label, text)
+
+
+def name_the_nameless(draft: RowDraft, name: str, substitutes: tuple[str, ...]) -> None:
+    """Call a record without a name by the first of `substitutes` that the row has.
+
+    Raises:
+        RowRejected: it has none of them.
+    """
+    if draft.get(name):
+        return
+    substitute = next((value for field in substitutes if (value := draft.get(field))), "")
+    if not substitute:
+        raise RowRejected("The row has no name, company, address or phone.")
+    draft.set(name, substitute[:MAX_NAME_LENGTH])

@@ -1,6 +1,6 @@
 """What an import will do with a file, before it does it: the mapping, the open questions, and sample rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -11,20 +11,19 @@ from crm.exceptions import InvalidInput
 from crm.models import User
 from leads.importing.cells import ChoiceParser, normalize_name
 from leads.importing.columns import ImportPlan, column_index, plan_import
-from leads.importing.drafts import LEAD_COLUMNS
 from leads.importing.exceptions import InvalidCell, Question, RowRejected
-from leads.importing.files.decoding import differing_lines
-from leads.importing.files.reading import CsvFile, CsvRow
-from leads.importing.rows import LeadReader
+from leads.importing.files.tables import TableFile, TableRow
+from leads.importing.rows import RowReader
+from leads.importing.tables.base import ImportTable
 from leads.importing.values.amounts import AmountParser
 from leads.importing.values.dates import DateParser
-from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, make_cell_matcher, parser_for_field
+from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
 from leads.importing.values.stages import StageParser
 from leads.models import OPEN_CATEGORIES, InsuranceType, Lead, LeadStatus, ScoringPolicy, StageCategory
 
 SAMPLE_ROW_COUNT = 3
-# Columns of a lead that say nothing in a sample.
-TECHNICAL_COLUMNS = frozenset({"id", "priority_tier", "signals"})
+# Columns that say nothing in a sample.
+TECHNICAL_COLUMNS = frozenset({"id", "priority_tier", "signals", "is_open"})
 EMPTY_JSON = ("{}", "[]")
 
 
@@ -34,7 +33,8 @@ class ImportOptions:
 
     `column_fields` maps columns to fields ("": a custom field), `field_templates` fields to texts with `{Column}` and
     `{row}`, `values` texts of a column to ours. `notation` says how numbers and dates are written, `key` which column
-    identifies a row. Predictions use `known` columns, filled in at arrival, not `later` ones.
+    identifies a row. Predictions use `known` columns, filled in at arrival, not `later` ones. `create_clients` makes
+    the clients that rows name and nobody has.
     """
 
     column_fields: Mapping[str, str] = field(default_factory=dict)
@@ -42,8 +42,9 @@ class ImportOptions:
     values: Mapping[tuple[str, str], str] = field(default_factory=dict)
     notation: Notation = UNDECIDED
     key: str = ""
-    known: tuple[str, ...] = ()
-    later: tuple[str, ...] = ()
+    known: Sequence[str] = ()
+    later: Sequence[str] = ()
+    create_clients: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as JSON, in which a pair of column and text cannot be a key."""
@@ -56,6 +57,7 @@ class ImportOptions:
             "key": self.key,
             "known": [*self.known],
             "later": [*self.later],
+            "create_clients": self.create_clients,
         }
 
     @classmethod
@@ -68,6 +70,7 @@ class ImportOptions:
             saved.get("key", ""),
             tuple(saved.get("known", ())),
             tuple(saved.get("later", ())),
+            saved.get("create_clients", False),
         )
 
 
@@ -89,7 +92,7 @@ class FieldMapping:
 class ImportPreview:
     """What an import will do with a file. `samples` are the first rows, each as texts by field."""
 
-    file: CsvFile
+    file: TableFile
     mappings: tuple[FieldMapping, ...]
     custom_columns: tuple[str, ...]
     key_column: str
@@ -98,8 +101,8 @@ class ImportPreview:
     samples: tuple[dict[str, str], ...]
 
     def describe(self) -> Iterator[str]:
-        """Yield lines that describe the encoding, the source of each field, the custom fields and sample rows."""
-        yield f"{self.file.path.name}: {self.file.encoding}, columns separated by {self.file.dialect}"
+        """Yield lines that describe the file, the source of each field, the custom fields and sample rows."""
+        yield f"{self.file.path.name}: {self.file}"
         for mapping in self.mappings:
             yield f"  {mapping}"
         if self.custom_columns:
@@ -113,8 +116,8 @@ class ImportPreview:
             yield f"  row {number}: {', '.join(f'{name} = {text}' for name, text in sample.items())}"
 
 
-def preview_import(file: CsvFile, options: ImportOptions) -> tuple[ImportPreview, LeadReader]:
-    """Plan the import of `file` from its first rows, and return the preview with a reader for all rows.
+def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) -> tuple[ImportPreview, RowReader]:
+    """Plan the import of `file` into `table` from its first rows, and return the preview with a reader for all rows.
 
     Raises:
         InvalidInput: the file has no rows, or a column, field or value does not exist.
@@ -128,21 +131,19 @@ def preview_import(file: CsvFile, options: ImportOptions) -> tuple[ImportPreview
     plan = plan_import(
         file.header,
         replace_values(sample, values),
-        make_cell_matcher(context),
+        table.cell_matcher(context),
         column_fields=options.column_fields,
         field_templates=options.field_templates,
         key=options.key,
+        fields=table.fields,
     )
-    check_values(plan, values, context)
-    reader_args: dict[str, Any] = {
-        "source_detail": printable_file_name(file.path.name),
-        "notation": options.notation,
-        "values": values,
-    }
-    trial = LeadReader(plan, context, sample, **reader_args)
+    check_values(plan, values, context, table)
+    source, notation = printable_file_name(file.path.name), options.notation
+    reader_args = {"table": table, "source_detail": source, "notation": notation, "values": values}
+    reader_args["creates_clients"] = options.create_clients
+    trial = RowReader(plan, context, sample, **reader_args)
     samples = read_samples(trial, first_rows)
-    encodings = [file.encoding, *file.other_encodings]
-    encoding_samples = tuple(differing_lines(file.path, encodings, SAMPLE_ROW_COUNT)) if file.other_encodings else ()
+    encoding_samples = tuple(file.encoding_samples(SAMPLE_ROW_COUNT))
     preview = ImportPreview(
         file,
         tuple(field_mappings(plan, trial)),
@@ -152,7 +153,7 @@ def preview_import(file: CsvFile, options: ImportOptions) -> tuple[ImportPreview
         encoding_samples,
         samples,
     )
-    return preview, LeadReader(plan, context, sample, **reader_args)
+    return preview, RowReader(plan, context, sample, **reader_args)
 
 
 def encoding_questions(samples: tuple[dict[str, str], ...]) -> Iterator[Question]:
@@ -164,7 +165,7 @@ def encoding_questions(samples: tuple[dict[str, str], ...]) -> Iterator[Question
         )
 
 
-def read_samples(reader: LeadReader, rows: list[CsvRow]) -> tuple[dict[str, str], ...]:
+def read_samples(reader: RowReader, rows: list[TableRow]) -> tuple[dict[str, str], ...]:
     """Read all of `rows`, so that their questions are met, and return the first leads as texts by field."""
     samples = []
     for number, row in enumerate(rows, start=1):
@@ -176,14 +177,14 @@ def read_samples(reader: LeadReader, rows: list[CsvRow]) -> tuple[dict[str, str]
             samples.append(
                 {
                     name: f"{value:f}" if isinstance(value, Decimal) else str(value)
-                    for name, value, default in zip(LEAD_COLUMNS, values, reader.defaults, strict=True)
+                    for name, value, default in zip(reader.table.columns, values, reader.defaults, strict=True)
                     if name not in TECHNICAL_COLUMNS and value != default and value not in EMPTY_JSON
                 }
             )
     return tuple(samples)
 
 
-def field_mappings(plan: ImportPlan, reader: LeadReader) -> Iterator[FieldMapping]:
+def field_mappings(plan: ImportPlan, reader: RowReader) -> Iterator[FieldMapping]:
     for step in reader.steps:
         indexes = plan.columns_of(step.field) or plan.name_parts
         reason = "chosen" if step.field in plan.templates else plan.reasons.get(next(iter(indexes), -1), "")
@@ -207,7 +208,9 @@ def replace_values(rows: list[list[str]], values: Mapping[int, Mapping[str, str]
     ]
 
 
-def check_values(plan: ImportPlan, values: Mapping[int, Mapping[str, str]], context: ImportContext) -> None:
+def check_values(
+    plan: ImportPlan, values: Mapping[int, Mapping[str, str]], context: ImportContext, table: ImportTable
+) -> None:
     """Refuse a replacement in a column without a field, or by a text that is no value of the field."""
     fields = {index: name for name in plan.columns for index in plan.columns_of(name)}
     for index, replacements in values.items():
@@ -216,7 +219,7 @@ def check_values(plan: ImportPlan, values: Mapping[int, Mapping[str, str]], cont
             raise InvalidInput(
                 f"The column “{column}” has no field, so --value changes nothing. Give it one with --map."
             )
-        parse = parser_for_field(fields[index], context, []) if fields[index] in LEAD_COLUMNS else None
+        parse = table.parser(fields[index], context, []) if fields[index] in table.columns else None
         for value in filter(None, replacements.values()):
             try:
                 parse(value) if parse else None

@@ -1,6 +1,8 @@
-"""What a file leaves open: each question with what the answers would make of it. Pure: no database."""
+"""What a file leaves open: questions, with what each answer would make of a cell, and doubts. Pure: no database."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from crm.text.dates import SPELLED_STYLE
 from leads.importing.exceptions import Question
@@ -8,6 +10,8 @@ from leads.importing.values.amounts import DECIMAL_MARKS, number_value, split_am
 from leads.importing.values.dates import DATE_ORDERS, DateParser
 
 MAX_QUESTIONS = 50
+MAX_QUOTED_CHARACTERS = 60
+MAX_QUOTED_DOUBTS, MAX_DOUBTED_TEXTS = 10, 500
 ENDED_STAGE_ANSWERS = (("won", "won"), ("lost", "lost"), ("unqualified", "unqualified"))
 
 
@@ -38,3 +42,31 @@ def make_question(kind: str, column: str, text: str) -> Question:
         answers = tuple((order, SPELLED_STYLE.long_day(DateParser(order)(text))) for order in DATE_ORDERS)
         return Question(kind, column, text, answers, "--dates")
     return Question(kind, column, text, ENDED_STAGE_ANSWERS, f"--value {column}:{text}=")
+
+
+class Doubts:
+    """The cells that did not fit their field and are kept as text: counted by kind, the first ones quoted."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.first: list[str] = []
+        # The first different texts, by the name of their column, so that a person can choose a value for each.
+        self.texts: Counter[tuple[str, str]] = Counter()
+        # Takes each doubt as a row of a file: line, column, text, reason.
+        self.write_row: Callable[[Sequence[Any]], Any] | None = None
+        # Names the place of a line, as the file does.
+        self.place: Callable[[int], str] = "line {}".format
+
+    def add(self, line: int, label: str, text: str, why: str) -> None:
+        if self.write_row:
+            self.write_row([line, label, text, why])
+        self.counts[f"{label} {why}."] += 1
+        if (label, text) in self.texts or len(self.texts) < MAX_DOUBTED_TEXTS:
+            self.texts[label, text] += 1
+        if len(self.first) < MAX_QUOTED_DOUBTS:
+            self.first.append(f"{self.place(line)}: {quote_cell(label, text, why)}")
+
+
+def quote_cell(label: str, text: str, why: str) -> str:
+    excerpt = text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}…"
+    return f"{label} “{excerpt}” {why}."

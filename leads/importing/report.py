@@ -11,11 +11,11 @@ from typing import Any
 
 from crm.exceptions import InvalidInput
 from leads.importing.columns import ERROR_COLUMNS
-from leads.importing.duplicates import DuplicateRow
 from leads.importing.exceptions import Question, RowRejected
-from leads.importing.files.reading import CsvRow
+from leads.importing.files.tables import TableFile, TableRow
 from leads.importing.preview import ImportPreview
-from leads.importing.rows import Doubts
+from leads.importing.questions import Doubts
+from leads.importing.tables.base import SkippedRow
 
 MAX_QUOTED_REASONS, MAX_EXAMPLES, MAX_LISTED_KINDS = 10, 100, 50
 DOUBT_COLUMNS = ["line", "column", "text", "reason"]
@@ -75,7 +75,8 @@ class ImportOutcome:
 class ImportReport:
     """Count the skipped rows, and write them to the error file if there is one."""
 
-    def __init__(self, header: list[str], writer: Any | None) -> None:
+    def __init__(self, file: TableFile, writer: Any | None) -> None:
+        self.file, header = file, file.header
         self.reason_counts: Counter[str] = Counter()
         self.first_reasons: list[str] = []
         self.rejected_examples: list[tuple[int, str]] = []
@@ -91,31 +92,40 @@ class ImportReport:
     def wants_cells(self) -> bool:
         return self.writer is not None
 
-    def add_rejected(self, row: CsvRow, rejection: RowRejected) -> None:
+    def add_rejected(self, row: TableRow, rejection: RowRejected) -> None:
         self.rejected += 1
         if len(self.rejected_examples) < MAX_EXAMPLES:
             self.rejected_examples.append((row.line, str(rejection)))
         self._add_reason(row.line, str(rejection), rejection.kind, row.cells)
 
-    def add_duplicate(self, duplicate: DuplicateRow) -> None:
+    def add_unresolved(self, row: SkippedRow) -> None:
+        """Report a row that refers to a record that does not exist, or to several."""
+        self.rejected += 1
+        if len(self.rejected_examples) < MAX_EXAMPLES:
+            self.rejected_examples.append((row.line, row.reason(self.file.row_word)))
+        self._add_reason(
+            row.line, row.reason(self.file.row_word), row.kind, json.loads(row.cells) if self.writer else []
+        )
+
+    def add_duplicate(self, duplicate: SkippedRow) -> None:
         cells = json.loads(duplicate.cells) if self.writer else []
         if len(self.duplicate_examples) < MAX_EXAMPLES:
-            self.duplicate_examples.append((duplicate.line, duplicate.reason))
-        self._add_reason(duplicate.line, duplicate.reason, duplicate.kind, cells)
+            self.duplicate_examples.append((duplicate.line, duplicate.reason(self.file.row_word)))
+        self._add_reason(duplicate.line, duplicate.reason(self.file.row_word), duplicate.kind, cells)
 
     def _add_reason(self, line: int, reason: str, kind: str, cells: list[str]) -> None:
         self.reason_counts[kind] += 1
         if len(self.first_reasons) < MAX_QUOTED_REASONS:
-            self.first_reasons.append(f"line {line}: {reason}")
+            self.first_reasons.append(f"{self.file.place(line)}: {reason}")
         if self.writer:
             self.writer.writerow([line, reason, *cells[self.offset :]])
 
 
 @contextmanager
 def open_report(
-    header: list[str], path: Path, errors: Path | None, doubts: Doubts, doubts_path: Path | None
+    file: TableFile, errors: Path | None, doubts: Doubts, doubts_path: Path | None
 ) -> Iterator[ImportReport]:
-    """Open a report on the import of `path` that writes skipped rows to the file `errors`, if given.
+    """Open a report on the import of `file` that writes skipped rows to the file `errors`, if given.
 
     Cells that did not fit go to the file `doubts_path`, one cell a row. The error file holds rows to import again, and
     the leads of these cells are imported already.
@@ -123,11 +133,12 @@ def open_report(
     Raises:
         InvalidInput: a file cannot be written, or is the imported file itself.
     """
+    path, doubts.place = file.path, file.place
     with open_writer("error file", path, errors) as writer, open_writer("file of doubts", path, doubts_path) as doubt:
         if doubt:
             doubt.writerow(DOUBT_COLUMNS)
             doubts.write_row = doubt.writerow
-        yield ImportReport(header, writer)
+        yield ImportReport(file, writer)
 
 
 @contextmanager
@@ -145,11 +156,3 @@ def open_writer(kind: str, path: Path, target: Path | None) -> Iterator[Any | No
         raise InvalidInput(f"The {kind} {target} cannot be written: {error.strerror}.") from error
     with file:
         yield csv.writer(file)
-
-
-def closing_notice(undated: int) -> tuple[str, ...]:
-    """Return the sentence about `undated` rows: closed leads without a day of closing."""
-    if not undated:
-        return ()
-    rows = "1 closed lead has" if undated == 1 else f"{undated:,} closed leads have"
-    return (f"{rows} no day of closing in the file, so today counts. Map the column with that day to “closed at”.",)

@@ -1,18 +1,14 @@
-"""Convert one row of a file into the columns of a lead, or reject it with a reason. Pure: no database.
+"""Convert one row of a file into the columns of a record, or reject it with a reason. Pure: no database.
 
 A cell that does not fit its field never costs the row: the field stays empty, the text becomes a custom field, and
 the report says so. Nothing of a row is dropped.
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Callable
 from functools import lru_cache
-from json import JSONEncoder
 from typing import Any, NamedTuple
 
-from django.utils import timezone
 from uuid_utils import uuid7
 
 from crm.text.phones import phone_key
@@ -20,28 +16,20 @@ from crm.text.spreadsheet_cells import unescape_formula
 from leads.importing.cells import CellParser, Partial, is_empty_cell, is_nothing_picked
 from leads.importing.columns import (
     CONSENT_FIELDS,
-    IMPORTABLE_FIELDS,
     ROW_NUMBER_PLACEHOLDER,
     TEMPLATE_PLACEHOLDER_PATTERN,
     ImportPlan,
     non_blank_cells,
 )
-from leads.importing.drafts import COLUMN_INDEX, LEAD_COLUMNS, RowDraft
+from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.exceptions import AmbiguousCell, InvalidCell, RowRejected
-from leads.importing.files.reading import FORBIDDEN_CHARACTERS, CsvRow, make_column_names
-from leads.importing.lead_rules import LeadRules
-from leads.importing.questions import OpenQuestions
-from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, parser_for_field
+from leads.importing.files.tables import FORBIDDEN_CHARACTERS, TableRow, make_column_names
+from leads.importing.questions import Doubts, OpenQuestions, quote_cell
+from leads.importing.tables.base import ImportTable
+from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
 from leads.importing.values.stages import Renamed
-from leads.models import Lead, Source
+from leads.models import Lead
 
-# In these fields a word such as “none” can be the value itself.
-FREE_TEXT_FIELDS = frozenset({"contact_name", "company_name", "source_detail", "notes", "loss_notes", "tags"})
-# Columns of these fields hold few different texts, so each is parsed once.
-REPEATED_FIELDS = frozenset(
-    {"client_type", "source_type", "assigned_to", "status", "insurance_type", "loss_reason", "tags"}
-    | {"expected_close_date", "closed_at", "created_at", *CONSENT_FIELDS}
-)
 # The first characters of a cell that a spreadsheet keeps from being read as a formula or a number.
 FORMULA_MARKS = "='"
 MAX_REMEMBERED_TEXTS = 4096
@@ -52,16 +40,8 @@ EXACT_NUMBER_PATTERN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{0,14}[1-9])?"
 MAX_EXACT_DIGITS = 15
 # A doubt about these fields does not stop an import: the text is kept.
 UNASKED_FIELDS = frozenset({"created_at"})
-MAX_QUOTED_CHARACTERS = 60
-MAX_QUOTED_DOUBTS, MAX_DOUBTED_TEXTS = 10, 500
 
-encode_json = JSONEncoder(ensure_ascii=False).encode
 TextSource = Callable[[list[str], int], str]
-
-
-def quote_cell(label: str, text: str, why: str) -> str:
-    excerpt = text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}…"
-    return f"{label} “{excerpt}” {why}."
 
 
 class FieldStep(NamedTuple):
@@ -83,29 +63,8 @@ class FieldStep(NamedTuple):
     is_free_text: bool
 
 
-class Doubts:
-    """The cells that did not fit their field and are kept as text: counted by kind, the first ones quoted."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.first: list[str] = []
-        # The first different texts, by the name of their column, so that a person can choose a value for each.
-        self.texts: Counter[tuple[str, str]] = Counter()
-        # Takes each doubt as a row of a file: line, column, text, reason.
-        self.write_row: Callable[[Sequence[Any]], Any] | None = None
-
-    def add(self, line: int, label: str, text: str, why: str) -> None:
-        if self.write_row:
-            self.write_row([line, label, text, why])
-        self.counts[f"{label} {why}."] += 1
-        if (label, text) in self.texts or len(self.texts) < MAX_DOUBTED_TEXTS:
-            self.texts[label, text] += 1
-        if len(self.first) < MAX_QUOTED_DOUBTS:
-            self.first.append(f"line {line}: {quote_cell(label, text, why)}")
-
-
-class LeadReader:
-    """Convert the rows of one file into leads according to an import plan."""
+class RowReader:
+    """Convert the rows of one file into records of `table` according to an import plan."""
 
     def __init__(
         self,
@@ -113,45 +72,39 @@ class LeadReader:
         context: ImportContext,
         sample: list[list[str]],
         *,
+        table: ImportTable,
         source_detail: str,
         notation: Notation = UNDECIDED,
         values: dict[int, dict[str, str]] | None = None,
+        creates_clients: bool = False,
     ) -> None:
-        self.context, self.started_at = context, timezone.now().isoformat(timespec="seconds")
+        self.context, self.table, self.creates_clients = context, table, creates_clients
         self.plan, self.header = plan, plan.header
-        self.rules, self.doubts, self.questions = LeadRules(plan, context), Doubts(), OpenQuestions()
-        self.steps = StepBuilder(plan, context, sample, notation, values or {}).steps()
+        self.rules, self.doubts, self.questions = table.make_rules(plan, context), Doubts(), OpenQuestions()
+        self.steps = StepBuilder(table, plan, context, sample, notation, values or {}).steps()
         self.custom_columns = [(index, f"{encode_json(name)}:") for index, name in plan.custom_columns.items()]
-        self.defaults = [default_value(field) for field in LEAD_COLUMNS]
-        self.defaults[COLUMN_INDEX["source_type"]] = Source.IMPORT.value
-        self.defaults[COLUMN_INDEX["source_detail"]] = source_detail
-        self.defaults[COLUMN_INDEX["communications"]] = "{}"
-        # The moment of the import, which the database knows.
-        self.defaults[COLUMN_INDEX["created_at"]] = None
+        self.index, self.defaults = table.index, table.default_values(source_detail)
+        # Of several columns, one that says that a lead is closed counts.
+        self.open_stages = context.open_stages if table.has_stages else frozenset()
 
-    def read_row(self, number: int, row: CsvRow) -> list[Any]:
-        """Return the values of `LEAD_COLUMNS` for row `number` of the file.
+    def read_row(self, number: int, row: TableRow) -> list[Any]:
+        """Return the values of the columns of the table for row `number` of the file.
 
         Raises:
-            RowRejected: the row is damaged, or says nothing of a person or a company.
+            RowRejected: the row is damaged, or lacks what a record needs.
         """
-        draft = RowDraft(self.validate_cells(row), number, self.defaults.copy(), self.defaults)
+        draft = RowDraft(self.validate_cells(row), number, self.defaults.copy(), self.defaults, self.index)
+        draft.set("id", str(uuid7()))
         for step in self.steps:
             self.fill_field(draft, step)
         self.rules.complete(draft)
+        for index, text in row.errors:
+            draft.texts.append((self.header[index], text))
+            draft.doubts.append((self.header[index], text, "is an error of the spreadsheet"))
         for label, text, why in draft.doubts:
             self.doubts.add(row.line, label, text, why)
-        values = draft.values
-        values[COLUMN_INDEX["id"]] = str(uuid7())
-        score = values[COLUMN_INDEX["overall_score"]]
-        values[COLUMN_INDEX["priority_tier"]] = values[
-            COLUMN_INDEX["tier_override"]
-        ] or self.context.policy.tier_for_score(score)
-        values[COLUMN_INDEX["signals"]] = self.imported_score_signals(score)
-        if draft.consents:
-            values[COLUMN_INDEX["communications"]] = encode_json(draft.consents)
-        values[COLUMN_INDEX["custom_fields"]] = custom_fields_json(self.custom_columns, self.header, draft)
-        return values
+        draft.set("custom_fields", custom_fields_json(self.custom_columns, self.header, draft))
+        return draft.values
 
     def fill_field(self, draft: RowDraft, step: FieldStep) -> None:
         """Set the field of `step` to its first text that fits; keep the texts that do not."""
@@ -171,7 +124,7 @@ class LeadReader:
 
         Every refusal of contact counts, and so does a column that says that the lead is closed.
         """
-        is_open = step.field == "status" and draft.get("status") in self.context.open_stages
+        is_open = step.field == "status" and draft.get("status") in self.open_stages
         return is_open or step.field in CONSENT_FIELDS
 
     def read_cell(self, draft: RowDraft, step: FieldStep, index: int, text: str) -> bool:
@@ -205,7 +158,7 @@ class LeadReader:
                 known = draft.consents.setdefault(channel, {})
                 known[key] = (known.get(key, False) or value) if key == "do_not_contact" else value
             return True
-        if step.field == "status" and step.field in draft.origins and value in self.context.open_stages:
+        if step.field == "status" and step.field in draft.origins and value in self.open_stages:
             return False
         draft.set(step.field, value)
         if index >= 0:
@@ -243,22 +196,16 @@ class LeadReader:
         draft.set(step.overflow, " ".join(text.split()))
         return True
 
-    def imported_score_signals(self, score: Decimal | None) -> str:
-        """Return a JSON list with one signal for a `score` from the file, which fades like any other signal."""
-        if score is None:
-            return "[]"
-        return f'[{{"type": "imported_score", "timestamp": "{self.started_at}", "weight": {score}}}]'
-
     def phone_key(self, values: list[Any]) -> str:
         """Return the phone number of a row in a notation that can be compared."""
-        phone = values[COLUMN_INDEX["contact_phone"]]
+        phone = values[self.index[self.table.phone_field]] if self.table.phone_field else ""
         return phone_key(phone, self.context.phone_region) if phone else ""
 
-    def record_key(self, row: CsvRow) -> str:
+    def record_key(self, row: TableRow) -> str:
         """Return the identifier of a row in the other system."""
         return row.cells[self.plan.key].strip() if self.plan.key is not None else ""
 
-    def validate_cells(self, row: CsvRow) -> list[str]:
+    def validate_cells(self, row: TableRow) -> list[str]:
         """Return the cells of `row` after checking their number and their characters."""
         if row.fault:
             raise RowRejected(f"The row {row.fault}.")
@@ -279,31 +226,24 @@ class LeadReader:
         return cells
 
 
-def default_value(field: str) -> Any:
-    """Return the value of `field` for a row that has none."""
-    column = Lead._meta.get_field(field)
-    if column.has_default():
-        value = column.get_default()
-        return getattr(value, "value", value)
-    return None if column.null else ""
-
-
 class StepBuilder:
-    """Build the steps that fill the fields of a lead."""
+    """Build the steps that fill the fields of a record."""
 
     def __init__(
         self,
+        table: ImportTable,
         plan: ImportPlan,
         context: ImportContext,
         sample: list[list[str]],
         notation: Notation,
         values: dict[int, dict[str, str]],
     ) -> None:
-        self.plan, self.context, self.sample, self.notation, self.values = plan, context, sample, notation, values
+        self.table, self.plan, self.context, self.sample = table, plan, context, sample
+        self.notation, self.values = notation, values
         self.filled = {*plan.columns, *plan.templates}
 
     def steps(self) -> list[FieldStep]:
-        return [step for field in (*IMPORTABLE_FIELDS, *CONSENT_FIELDS) if (step := self.step(field))]
+        return [step for field in (*self.plan.fields.fields, *self.plan.fields.consent) if (step := self.step(field))]
 
     def step(self, field: str) -> FieldStep | None:
         """Return the step that fills `field`; None if the file has nothing for it."""
@@ -311,7 +251,7 @@ class StepBuilder:
             template = self.plan.templates[field]
             sources = ((-1, template_source(template, self.plan.header)),)
             return self.make(field, sources, [template], label=field, source=f"“{template}”")
-        if field == "contact_name" and self.plan.name_parts:
+        if field == self.plan.fields.full_name and self.plan.name_parts:
             label = " + ".join(self.plan.header[index] for index in self.plan.name_parts)
             return self.make(field, ((-1, joined_source(self.plan.name_parts)),), [], label=label, source=label)
         indexes = self.plan.columns_of(field)
@@ -327,15 +267,15 @@ class StepBuilder:
     ) -> FieldStep:
         overflow = OVERFLOW_FIELDS.get(field, "")
         values = {text: value for index, _ in sources for text, value in self.values.get(index, {}).items()}
-        parse = parser_for_field(field, self.context, texts, self.notation)
+        parse = self.table.parser(field, self.context, texts, self.notation)
         return FieldStep(
             field,
             sources,
             parse,
-            lru_cache(MAX_REMEMBERED_TEXTS)(parse) if field in REPEATED_FIELDS else parse,
+            lru_cache(MAX_REMEMBERED_TEXTS)(parse) if field in self.plan.fields.repeated else parse,
             values=values,
             overflow="" if overflow in self.filled else overflow,
-            is_free_text=field in FREE_TEXT_FIELDS,
+            is_free_text=field in self.plan.fields.free_text,
             **names,
         )
 

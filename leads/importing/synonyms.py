@@ -265,9 +265,3 @@ SOURCE_SYNONYMS = {
         fiera convegno beurs congres feira targi wydarzenie konferencja""",
     "EMAIL": "email emailmarketing emailcampaign newsletter mailing emailinquiry emailkampagne courriel correo",
 }
-
-
-def known_headers() -> frozenset[str]:
-    """Return all names of columns that the import knows, as `plain_name` writes them."""
-    groups = (*FIELD_SYNONYMS.values(), *AMBIGUOUS_SYNONYMS.values())
-    return frozenset(name for names in groups for name in names.split())

@@ -1,14 +1,14 @@
-"""Import a file of leads in one transaction."""
+"""Import a file in one transaction: all rows that can be taken in, or none."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
-from django.template.defaultfilters import pluralize
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
@@ -19,19 +19,17 @@ from crm.records.activity import Actor
 from crm.records.base import can_see_everyone
 from crm.runtime.job_queue import enqueue
 from leads.importing.arrival import ArrivalAnswers
-from leads.importing.columns import ImportPlan
-from leads.importing.drafts import COLUMN_INDEX
-from leads.importing.duplicates import duplicate_rows, find_duplicates
 from leads.importing.exceptions import ImportCancelled, QuestionsUnanswered, RowRejected
-from leads.importing.files.reading import CsvFile, open_csv
+from leads.importing.files.opening import open_table, refuse_changed_file
+from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
-from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, closing_notice, open_report
-from leads.importing.rows import LeadReader, encode_json
+from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, open_report
+from leads.importing.rows import RowReader, encode_json
 from leads.importing.staging import STAGING_CHUNK_SIZE, StagingTable
-from leads.importing.values.parsers import UNDECIDED, Notation
-from leads.models import ImportBatch, ImportState, ScoringPolicy
-from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION, PREDICT_ALL_TASK
-from leads.transitions import SCORE_ALL_TASK
+from leads.importing.tables.base import ImportTable, StagedImport
+from leads.importing.tables.registry import table_named
+from leads.models import ImportBatch, ImportedTable, ImportState
+from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
 ProgressCallback = Callable[[str], None]
 # How often the caller hears how many rows are read. It may stop the import then.
@@ -46,7 +44,7 @@ class ImportRun:
     and numbers of rows to `count`, which may raise an exception to stop the run. A dry run changes nothing.
     """
 
-    file: CsvFile
+    file: TableFile
     actor: Actor
     batch: ImportBatch
     errors: Path | None = None
@@ -55,38 +53,35 @@ class ImportRun:
     tell: ProgressCallback = lambda sentence: None
     count: Callable[[int], None] = lambda rows: None
 
+    @property
+    def table(self) -> ImportTable:
+        return table_named(self.batch.table)
+
 
 def import_leads(
     path: Path,
     *,
     by: Actor | User,
-    column_fields: Mapping[str, str] | None = None,
-    field_templates: Mapping[str, str] | None = None,
-    values: Mapping[tuple[str, str], str] | None = None,
-    notation: Notation = UNDECIDED,
-    key: str = "",
+    table: str = ImportedTable.LEADS,
     errors: Path | None = None,
     doubts: Path | None = None,
     encoding: str | None = None,
+    sheet: str = "",
     dry_run: bool = False,
-    known: Iterable[str] = (),
-    later: Iterable[str] = (),
     tell: ProgressCallback = lambda sentence: None,
+    **decisions: Any,
 ) -> ImportOutcome:
-    """Create a lead for every valid row of the CSV file at `path`, in one transaction.
+    """Create a record of `table` for every valid row of the file at `path`, in one transaction.
 
-    The options are those of `ImportOptions`, the files those of `ImportRun`.
+    `decisions` are the fields of `ImportOptions`, the files those of `ImportRun`.
 
-    Raises: as `run_import`; InvalidInput also if the file cannot be read as CSV.
+    Raises: as `run_import`; InvalidInput also if the file cannot be read.
     """
-    actor = Actor.of(by)
-    actor.require_permission("leads.add_lead", "import leads")
-    options = ImportOptions(
-        column_fields or {}, field_templates or {}, values or {}, notation, key, tuple(known), tuple(later)
-    )
-    file = open_csv(path, encoding)
+    actor, options = Actor.of(by), ImportOptions(**decisions)
+    file = open_table(path, encoding=encoding, sheet=sheet)
     batch = ImportBatch(
         state=ImportState.RUNNING,
+        table=table,
         file_name=printable_file_name(path.name),
         file_hash=file_hash(path),
         file_size=path.stat().st_size,
@@ -98,21 +93,22 @@ def import_leads(
 
 
 def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
-    """Read the whole file of `run`, and create its leads unless this is a dry run.
+    """Read the whole file of `run`, and create its records unless this is a dry run.
 
     Raises:
-        NotPermitted: the actor may not add leads, or the file names owners and the actor may not assign leads.
+        NotPermitted: the actor may not add such records, or names owners and may not assign records to them.
         InvalidInput: a column, field or value does not exist.
         QuestionsUnanswered: cells have two readings, and no option decides; a dry run returns the questions instead.
         IllegalTransition: the rows conflict with a change made during the import, or the import was cancelled.
     """
-    run.actor.require_permission("leads.add_lead", "import leads")
-    preview, reader = preview_import(run.file, options)
-    arrival = ArrivalAnswers.from_columns(reader.plan, options.known, options.later)
+    run.table.require_permission(run.actor)
+    preview, reader = preview_import(run.file, options, run.table)
+    arrival = ArrivalAnswers.of(run.table, reader.plan, options.known, options.later)
     check_preview(run, preview, reader, arrival)
     path = run.file.path
-    with open_report(run.file.header, path, run.errors, reader.doubts, run.doubts) as report, all_or_nothing(path):
-        outcome = import_rows(run, reader, preview, report)
+    with open_report(run.file, run.errors, reader.doubts, run.doubts) as report, all_or_nothing(path):
+        with refuse_changed_file(path):
+            outcome = import_rows(run, reader, preview, report)
         for sentence in arrival.describe():
             run.tell(sentence)
         if not run.dry_run:
@@ -121,10 +117,10 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
     return outcome
 
 
-def check_preview(run: ImportRun, preview: ImportPreview, reader: LeadReader, arrival: ArrivalAnswers) -> None:
+def check_preview(run: ImportRun, preview: ImportPreview, reader: RowReader, arrival: ArrivalAnswers) -> None:
     """Report what the import will do, and refuse one that the actor may not do or that leaves questions open."""
     if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
-        run.actor.require_permission("leads.reassign_lead", "assign leads to their owners")
+        require_owner_permission(run.table, run.actor)
     if arrival.answers:
         run.actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
     for sentence in preview.describe():
@@ -133,23 +129,22 @@ def check_preview(run: ImportRun, preview: ImportPreview, reader: LeadReader, ar
         raise QuestionsUnanswered(preview.questions)
 
 
-def import_rows(run: ImportRun, reader: LeadReader, preview: ImportPreview, report: ImportReport) -> ImportOutcome:
-    """Stage the rows of the file, find the duplicates, and insert the new leads."""
-    former = former_imports(run)
+def import_rows(run: ImportRun, reader: RowReader, preview: ImportPreview, report: ImportReport) -> ImportOutcome:
+    """Stage the rows of the file, find what they refer to and their duplicates, and insert the new records."""
+    former, table = former_imports(run), run.table
     with connection.cursor() as cursor:
-        staging, progress = StagingTable(cursor), ImportProgress(run)
+        staging, progress = StagingTable(cursor, table), ImportProgress(run)
+        staged = stage_import(cursor, run, reader, former)
         staging.copy(staging_rows(run.file, reader, report, progress))
         questions = tuple({*preview.questions, *reader.questions})
         if questions and not run.dry_run:
             raise QuestionsUnanswered(questions)
-        duplicates = find_row_duplicates(cursor, reader, former)
-        for duplicate in duplicate_rows(run.actor.user):
-            report.add_duplicate(duplicate)
+        duplicates = set_rows_aside(staged, table, report)
         examples = staging.new_examples(MAX_EXAMPLES)
         new = progress.rows - report.rejected - duplicates
-        imported = new if run.dry_run else insert_new_leads(staging, progress.rows, run)
+        imported = new if run.dry_run else insert_new_records(staging, progress.rows, run, staged)
     if imported != new:
-        raise RuntimeError(f"Expected to insert {new} leads, but inserted {imported}.")
+        raise RuntimeError(f"Expected to insert {new} {run.batch.plural}, but inserted {imported}.")
     return ImportOutcome(
         rows_read=progress.rows,
         imported=imported,
@@ -160,7 +155,7 @@ def import_rows(run: ImportRun, reader: LeadReader, preview: ImportPreview, repo
         doubt_counts=reader.doubts.counts,
         first_doubts=reader.doubts.first,
         doubted_texts=reader.doubts.texts,
-        notices=closing_notice(reader.rules.undated_closings),
+        notices=(*reader.rules.notices(), *table.notices(), *run.file.notices()),
         questions=questions,
         preview=preview,
         former_imports=tuple(describe_former(former, run.actor.user)),
@@ -170,20 +165,43 @@ def import_rows(run: ImportRun, reader: LeadReader, preview: ImportPreview, repo
     )
 
 
-def find_row_duplicates(cursor: Any, reader: LeadReader, former: list[ImportBatch]) -> int:
-    plan: ImportPlan = reader.plan
-    return find_duplicates(
+def stage_import(cursor: CursorWrapper, run: ImportRun, reader: RowReader, former: list[ImportBatch]) -> StagedImport:
+    """Return what the table of an import needs to know of it."""
+    return StagedImport(
         cursor,
-        key="" if plan.key is None else plan.header[plan.key],
-        is_key_chosen=plan.is_key_chosen,
-        region=reader.context.phone_region,
-        former=[(str(batch.pk), batch.imported_at) for batch in former],
+        run.batch,
+        run.actor,
+        reader.plan,
+        reader.context.phone_region,
+        reader.doubts,
+        creates_clients=reader.creates_clients,
+        former=former,
     )
+
+
+def set_rows_aside(staged: StagedImport, table: ImportTable, report: ImportReport) -> int:
+    """Report the rows that refer to nothing, and the duplicates. Return the number of duplicates."""
+    for row in table.resolve(staged):
+        report.add_unresolved(row)
+    duplicates = find_row_duplicates(staged, table)
+    for duplicate in table.duplicate_rows(staged.user):
+        report.add_duplicate(duplicate)
+    return duplicates
+
+
+def find_row_duplicates(staged: StagedImport, table: ImportTable) -> int:
+    """Mark the rows that are records already, and return their number."""
+    return table.find_duplicates(staged)
+
+
+def require_owner_permission(table: ImportTable, actor: Actor) -> None:
+    """Refuse an actor who may not assign the records to their owners."""
+    actor.require_permission(table.owner_permission, f"assign {table.name.label.lower()} to their owners")
 
 
 def former_imports(run: ImportRun) -> list[ImportBatch]:
     """Return the earlier imports of a file with the same contents, the newest first, and name them."""
-    batches = ImportBatch.objects.filter(file_hash=run.batch.file_hash, lead_count__gt=0)
+    batches = ImportBatch.objects.filter(file_hash=run.batch.file_hash, table=run.batch.table, record_count__gt=0)
     former = list(batches.select_related("imported_by").order_by("-imported_at")[:10])
     for description in describe_former(former, run.actor.user):
         run.tell(f"This file is known: {description}.")
@@ -205,6 +223,13 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hash_blocks(blocks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()
+
+
 class ImportProgress:
     """Count the rows read, and report the count from time to time."""
 
@@ -222,7 +247,7 @@ class ImportProgress:
 
 
 def staging_rows(
-    file: CsvFile, reader: LeadReader, report: ImportReport, progress: ImportProgress
+    file: TableFile, reader: RowReader, report: ImportReport, progress: ImportProgress
 ) -> Iterator[list[Any]]:
     """Yield each valid row in the format of the staging table, and report the rejected ones."""
     for row in file.rows():
@@ -233,14 +258,14 @@ def staging_rows(
             report.add_rejected(row, rejection)
             continue
         cells = encode_json(row.cells) if report.wants_cells else ""
-        is_open = values[COLUMN_INDEX["status"]] in reader.context.open_stages
-        yield [number, row.line, cells, reader.phone_key(values), reader.record_key(row), is_open, *values]
+        yield [number, row.line, cells, reader.phone_key(values), reader.record_key(row), *values]
 
 
-def insert_new_leads(staging: StagingTable, rows: int, run: ImportRun) -> int:
-    """Insert the staged rows as leads with their history, enqueue scoring, and return the number of leads."""
-    batch, actor = run.batch, run.actor
+def insert_new_records(staging: StagingTable, rows: int, run: ImportRun, staged: StagedImport) -> int:
+    """Insert the staged rows as records with their history, and return the number of records."""
+    batch, actor, table = run.batch, run.actor, run.table
     batch.imported_at = timezone.now()
+    batch.key_column = staged.key
     if batch._state.adding:
         batch.save(force_insert=True)
     metadata = {"file": batch.file_name, "import": str(batch.pk)}
@@ -251,20 +276,20 @@ def insert_new_leads(staging: StagingTable, rows: int, run: ImportRun) -> int:
         user=actor.user.pk if actor.user else None,
         actor_type=actor.type.value,
         file=batch.file_name,
-        weights=Jsonb(ScoringPolicy.objects.active().weights),
+        row_word=run.file.row_word,
         metadata=Jsonb({"name": actor.name, **metadata} if actor.name else metadata),
+        **table.insert_values(),
     ):
-        batch.lead_count += inserted
+        batch.record_count += inserted
         run.count(rows)
-        run.tell(f"{batch.lead_count:,} lead{pluralize(batch.lead_count)} imported")
-    if batch.lead_count:
-        enqueue(app.configure_task(SCORE_ALL_TASK, queueing_lock=SCORE_ALL_TASK), timestamp=0)
-        enqueue(app.configure_task(PREDICT_ALL_TASK, queueing_lock=PREDICT_ALL_TASK), timestamp=0)
-    return batch.lead_count
+        run.tell(f"{batch.described_count} imported")
+    for job in table.jobs if batch.record_count else ():
+        enqueue(app.configure_task(job, queueing_lock=job), timestamp=0)
+    return batch.record_count
 
 
 def finish_batch(batch: ImportBatch, outcome: ImportOutcome) -> None:
-    """Mark `batch` as done in the transaction that created its leads, unless it was cancelled meanwhile.
+    """Mark `batch` as done in the transaction that created its records, unless it was cancelled meanwhile.
 
     Raises:
         ImportCancelled: it was cancelled; the caller's transaction must not be committed.
@@ -272,7 +297,8 @@ def finish_batch(batch: ImportBatch, outcome: ImportOutcome) -> None:
     done = {
         "state": ImportState.DONE,
         "imported_at": batch.imported_at,
-        "lead_count": batch.lead_count,
+        "record_count": batch.record_count,
+        "key_column": batch.key_column,
         "rows_done": outcome.rows_read,
         "outcome": outcome.to_json(),
         "error_message": "",

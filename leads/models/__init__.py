@@ -1,7 +1,7 @@
 """The models of leads, stages, lines of insurance, stakeholders, tasks, policies, scoring and prediction."""
 
 from leads.models.conversion import LeadConversion
-from leads.models.import_batch import ImportBatch, ImportState
+from leads.models.import_batch import ImportBatch, ImportedRecord, ImportedTable, ImportState
 from leads.models.insurance_type import InsuranceType
 from leads.models.lead import Lead
 from leads.models.lead_choices import LossReason, Source, Tier
@@ -21,6 +21,8 @@ __all__ = [
     "FeatureStanding",
     "ImportBatch",
     "ImportState",
+    "ImportedRecord",
+    "ImportedTable",
     "InsuranceType",
     "Lead",
     "LeadConversion",

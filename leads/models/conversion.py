@@ -15,6 +15,11 @@ from leads.models.lead import Lead
 UNDO_PERIOD = timedelta(days=1)
 
 
+def conversion_key(lead: Lead) -> str:
+    """Return the key of the proposal to convert a won `lead`: another one each time that it is won."""
+    return f"convert:{lead.pk}:{lead.closed_at.isoformat() if lead.closed_at else ''}"
+
+
 class LeadConversionQuerySet(models.QuerySet):
     def not_undone(self) -> "LeadConversionQuerySet":
         """Return the conversions that were not undone."""

@@ -25,6 +25,23 @@ class ImportState(models.TextChoices):
     UNDONE = "UNDONE", "Undone"
 
 
+class ImportedTable(models.TextChoices):
+    """What the rows of a file become."""
+
+    LEADS = "leads", "Leads"
+    CLIENTS = "clients", "Clients"
+    CONTACTS = "contacts", "Contacts"
+    POLICIES = "policies", "Policies"
+    NOTES = "notes", "Notes"
+
+
+NOUNS = {
+    ImportedTable.LEADS: ("lead", "leads"),
+    ImportedTable.CLIENTS: ("client", "clients"),
+    ImportedTable.CONTACTS: ("contact", "contacts"),
+    ImportedTable.POLICIES: ("policy", "policies"),
+    ImportedTable.NOTES: ("note", "notes"),
+}
 TRANSITIONS = {
     ImportState.UPLOADED: {ImportState.CHECKING, ImportState.CANCELLED},
     ImportState.CHECKING: {ImportState.CHECKED, ImportState.FAILED, ImportState.CANCELLED},
@@ -65,11 +82,14 @@ class ImportBatchQuerySet(models.QuerySet):
 
 
 class ImportBatch(models.Model):
-    """One import of a file of leads."""
+    """One import of a file: of leads, clients, contacts, policies or notes."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
     state = models.CharField(
         max_length=10, choices=ImportState, default=ImportState.UPLOADED, db_default=ImportState.UPLOADED
+    )
+    table = models.CharField(
+        max_length=10, choices=ImportedTable, default=ImportedTable.LEADS, db_default=ImportedTable.LEADS
     )
     file_name = models.CharField(max_length=200)
     # The SHA-256 of the contents: a file keeps it under another name.
@@ -85,7 +105,9 @@ class ImportBatch(models.Model):
     outcome = json_field(dict)
     error_message = models.TextField(blank=True, default="", db_default="")
     rows_done = models.PositiveBigIntegerField(default=0, db_default=0)
-    lead_count = models.PositiveIntegerField(default=0, db_default=0)
+    record_count = models.PositiveIntegerField(default=0, db_default=0)
+    # The column with the identifiers of the other system, by which a later file refers to these records.
+    key_column = models.CharField(max_length=200, blank=True, default="", db_default="")
     created_at = models.DateTimeField(default=timezone.now, db_default=Now())
     imported_at = models.DateTimeField(null=True, blank=True)
     imported_by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
@@ -100,6 +122,7 @@ class ImportBatch(models.Model):
         permissions = [("undo_importbatch", "Can undo an import")]
         constraints = [
             choices_check("import_batches", "state", ImportState),
+            choices_check("import_batches", "table", ImportedTable),
             *(json_type_check("import_batches", name, "object") for name in ("reading", "options", "outcome")),
             models.CheckConstraint(
                 name="import_batches_done_is_dated",
@@ -113,9 +136,22 @@ class ImportBatch(models.Model):
     def __str__(self) -> str:
         if self.imported_at is None:
             return self.file_name
-        leads = "1 lead" if self.lead_count == 1 else f"{self.lead_count:,} leads"
         by = f" by {self.imported_by}" if self.imported_by else ""
-        return f"{self.file_name}, imported on {format_long_day(self.imported_at)}{by} ({leads})"
+        return f"{self.file_name}, imported on {format_long_day(self.imported_at)}{by} ({self.described_count})"
+
+    @property
+    def noun(self) -> str:
+        """Return what a row of the file becomes, such as “lead”; `plural` for several."""
+        return NOUNS[self.table][0]
+
+    @property
+    def plural(self) -> str:
+        return NOUNS[self.table][1]
+
+    @property
+    def described_count(self) -> str:
+        """Return the number of records that the import made, such as “12 leads”."""
+        return f"{self.record_count:,} {self.noun if self.record_count == 1 else self.plural}"
 
     @property
     def is_busy(self) -> bool:
@@ -131,8 +167,24 @@ class ImportBatch(models.Model):
 
     @property
     def is_undoable(self) -> bool:
-        return self.state in (ImportState.DONE, ImportState.UNDONE) and self.lead_count > 0
+        return self.state in (ImportState.DONE, ImportState.UNDONE) and self.record_count > 0
 
     @property
     def colour(self) -> str:
         return STATE_COLOURS.get(ImportState(self.state), "grey")
+
+
+class ImportedRecord(models.Model):
+    """A record that an import made, of another table than leads, which name their import themselves."""
+
+    record_id = models.UUIDField(primary_key=True, editable=False)
+    # The label of the table, such as `crm.client`. A file of policies can make clients too.
+    record_type = models.CharField(max_length=60)
+    batch = models.ForeignKey(ImportBatch, on_delete=models.CASCADE, related_name="made_records")
+
+    class Meta:
+        db_table = "imported_records"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.record_type} {self.record_id}"

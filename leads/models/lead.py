@@ -27,9 +27,11 @@ from crm.records.base import (
     merged_into_field,
     merged_into_index,
     merged_is_deleted_check,
+    name_key,
     no_empty_tag_check,
     not_blank_check,
     people_search_field,
+    phone_tail,
     range_check,
     search_index,
     tags_field,
@@ -47,18 +49,6 @@ from leads.models.signal_constraints import (
 from leads.models.stage import LeadStatus
 
 OPEN_LEADS = models.Q(deleted_at__isnull=True, closed_at__isnull=True)
-
-# Phone numbers are compared by their last digits first, which an index serves, and then in full.
-PHONE_TAIL_LENGTH = 7
-PHONE_EXTENSION_OR_SIGN_REGEX = r"(?:ext|x|#|;).*$|\D"
-PHONE_TAIL_SQL = f"right(regexp_replace({{column}}, '{PHONE_EXTENSION_OR_SIGN_REGEX}', '', 'gi'), {PHONE_TAIL_LENGTH})"
-
-
-def phone_tail(field: str) -> models.Func:
-    """Return the last digits of a phone number, as `PHONE_TAIL_SQL` does."""
-    return models.Func(
-        models.F(field), template=PHONE_TAIL_SQL.format(column="%(expressions)s"), output_field=models.TextField()
-    )
 
 
 def all_vins(field: str) -> models.Func:
@@ -289,6 +279,7 @@ class Lead(Record):
             models.Index(
                 phone_tail("contact_phone"), condition=LIVE & ~models.Q(contact_phone=""), name="leads_by_phone"
             ),
+            models.Index(name_key("contact_name"), condition=LIVE, name="leads_by_name_key"),
             models.Index(
                 Lower("company_name"),
                 Lower("contact_name"),

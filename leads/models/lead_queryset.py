@@ -7,6 +7,7 @@ from django.db.models.functions import Coalesce
 
 from crm.records.base import RecordQuerySet
 from leads.models.lead_choices import Tier
+from leads.models.stage import StageCategory
 
 # Sort order of the tiers. Unscored leads come last.
 TIER_RANK = {Tier.HOT: 4, Tier.WARM: 3, Tier.COLD: 2, Tier.DORMANT: 1}
@@ -33,6 +34,10 @@ class LeadQuerySet(RecordQuerySet):
 
     def closed(self) -> "LeadQuerySet":
         return self.filter(closed_at__isnull=False)
+
+    def to_convert(self) -> "LeadQuerySet":
+        """Return the leads that are won and not converted to a client."""
+        return self.filter(status__category=StageCategory.WON, converted_at=None)
 
     def of_tier(self, tier: str | None) -> "LeadQuerySet":
         """Return the leads of `tier` (None: unscored). Compares the rank, so that the priority index is used."""

@@ -60,6 +60,8 @@ FIRST_STATUSES = (PolicyStatus.QUOTED, PolicyStatus.BOUND, PolicyStatus.ACTIVE)
 # Those that expire without a renewal.
 RUNNING_STATUSES = (PolicyStatus.BOUND, PolicyStatus.ACTIVE)
 RUNNING_POLICIES = LIVE & models.Q(status__in=RUNNING_STATUSES)
+# Those that cover something until they expire, whatever follows.
+SOLD_STATUSES = (*RUNNING_STATUSES, PolicyStatus.LAPSED, PolicyStatus.RENEWED)
 # A quote may lack its price and its dates, and so may a quote that was not taken.
 UNPRICED_STATUSES = (PolicyStatus.QUOTED, PolicyStatus.CANCELLED)
 
@@ -83,6 +85,14 @@ class CancellationReason(models.TextChoices):
 
 # Policies without an end come last.
 EXPIRY_SORT_KEY = Coalesce("expires_on", models.Value(date.max, models.DateField()))
+# A function of the database: the premium of a term as that of a year, by whole months where it has them, else by days.
+ANNUAL_PREMIUM = models.Func(
+    "premium",
+    "effective_on",
+    "expires_on",
+    function="annual_premium",
+    output_field=models.DecimalField(max_digits=16, decimal_places=2),
+)
 PREMIUM_SORT_KEY = Coalesce("premium", models.Value(-1), output_field=models.DecimalField())
 
 
@@ -109,6 +119,20 @@ class PolicyQuerySet(RecordQuerySet):
         rows = self.alias(_expiry=EXPIRY_SORT_KEY)
         rows = rows if first is None else rows.filter(_expiry__gte=first)
         return rows if last is None else rows.filter(_expiry__lte=last)
+
+    def in_force(self, day: date) -> "PolicyQuerySet":
+        """Return the policies that cover something on `day`, by what is known of them now; quotes do not.
+
+        A policy covers from the day on which it takes effect until the day before it expires or was cancelled.
+        """
+        was_cancelled_later = models.Q(status=PolicyStatus.CANCELLED, cancelled_on__gt=day, premium__isnull=False)
+        was_cancelled_later &= ~models.Q(carrier="") & ~models.Q(cancellation_reason=CancellationReason.NOT_TAKEN)
+        was_sold = models.Q(status__in=SOLD_STATUSES)
+        return self.filter(was_sold | was_cancelled_later, effective_on__lte=day, expires_on__gt=day)
+
+    def with_annual_premium(self) -> "PolicyQuerySet":
+        """Annotate each policy with `annual_premium`; None where its premium or a date is missing."""
+        return self.annotate(annual_premium=ANNUAL_PREMIUM)
 
     def expired(self, today: date) -> "PolicyQuerySet":
         """Return the running policies that expired before `today` without a renewal."""
@@ -141,6 +165,8 @@ class Policy(Record):
     expires_on = models.DateField("expires", null=True, blank=True)
     lead = models.ForeignKey(Lead, null=True, blank=True, on_delete=models.SET_NULL, related_name="policies")
     data = json_field(dict)
+    # What a file said of the policy that has no column and no question of the line.
+    custom_fields = json_field(dict)
     renewal_lead = models.ForeignKey(
         Lead, null=True, blank=True, on_delete=models.SET_NULL, related_name="renewing_policies", editable=False
     )
@@ -167,6 +193,7 @@ class Policy(Record):
             choices_check("policies", "status", PolicyStatus),
             choices_check("policies", "billing_period", BillingPeriod),
             json_type_check("policies", "data", "object"),
+            json_type_check("policies", "custom_fields", "object"),
             models.CheckConstraint(
                 name="policies_premium_not_negative",
                 condition=models.Q(premium__gte=0) | models.Q(premium__isnull=True),
@@ -216,6 +243,16 @@ class Policy(Record):
             models.Index(EXPIRY_SORT_KEY, "id", condition=RUNNING_POLICIES, name="policies_running"),
             models.Index(PREMIUM_SORT_KEY.desc(), models.F("id").desc(), condition=LIVE, name="policies_premium"),
             models.Index(models.F("id").desc(), condition=~LIVE, name="policies_deleted"),
+            # The book of business adds premiums up from the index alone.
+            models.Index(
+                fields=["expires_on", "effective_on"],
+                include=[
+                    *("status", "premium", "carrier", "insurance_type", "client"),
+                    *("cancelled_on", "cancellation_reason"),
+                ],
+                condition=LIVE & ~models.Q(status=PolicyStatus.QUOTED),
+                name="policies_book",
+            ),
             search_index("policies"),
         ]
 

@@ -7,12 +7,14 @@ from django.db import models
 
 from crm.models import Client
 from crm.records.local_time import agency_today
+from crm.screens.custom_fields.filters import CustomFieldFilterMixin
 from crm.screens.filters import (
     MIN_SEARCH_LENGTH,
     AmountFilter,
     LiveRowsFilter,
     RelatedRecordFilter,
     filter_by_owner,
+    import_filter,
     owner_choices,
     split_search_terms,
 )
@@ -23,7 +25,7 @@ from leads.models.policy import RENEWAL_WINDOW_DAYS
 EXPIRING = str(RENEWAL_WINDOW_DAYS)
 
 
-class PolicyFilter(LiveRowsFilter):
+class PolicyFilter(CustomFieldFilterMixin, LiveRowsFilter):
     """Filter policies."""
 
     q = django_filters.CharFilter(
@@ -37,6 +39,7 @@ class PolicyFilter(LiveRowsFilter):
     expiring = django_filters.ChoiceFilter(
         method="filter_expiring", label="Expiring", choices=[(EXPIRING, f"in {EXPIRING} days, without a renewal")]
     )
+    in_force = django_filters.DateFilter(method="filter_in_force", label="In force on", widget=date_input())
     line = django_filters.ChoiceFilter(method="filter_by_line", label="Line", choices=line_choices)
     carrier = django_filters.CharFilter(lookup_expr="iexact", label="Carrier", max_length=120)
     owner = django_filters.ChoiceFilter(method="filter_owner", label="Owner", choices=owner_choices)
@@ -45,6 +48,7 @@ class PolicyFilter(LiveRowsFilter):
     premium_min = AmountFilter(field_name="premium", lookup_expr="gte", label="Premium from", **VALUE_FILTER_OPTIONS)
     premium_max = AmountFilter(field_name="premium", lookup_expr="lte", label="Premium to", **VALUE_FILTER_OPTIONS)
     client = RelatedRecordFilter(Client)
+    import_batch = import_filter()
 
     class Meta:
         model = Policy
@@ -58,6 +62,9 @@ class PolicyFilter(LiveRowsFilter):
 
     def filter_expiring(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         return queryset.expiring(agency_today(), int(value))
+
+    def filter_in_force(self, queryset: models.QuerySet, name: str, value: date) -> models.QuerySet:
+        return queryset.in_force(value)
 
     def filter_by_line(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         return queryset.filter(insurance_type_id=InsuranceType.objects.filter(code=value).values("pk")[:1])

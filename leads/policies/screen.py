@@ -6,12 +6,14 @@ from django.db import models
 from django.http import HttpRequest
 
 from crm.records.local_time import agency_today
+from crm.screens.custom_fields.display import custom_fields_schema
 from crm.screens.export import ExportColumn, ListExport
 from crm.screens.json_forms.display import describe_value
 from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin
+from leads.exporting.line_answers import policy_line_columns
 from leads.forms import SHOW_LINE, chosen_line, line_form_schema
 from leads.models import InsuranceType, Lead, Policy, PolicyStatus
 from leads.models.policy import EXPIRY_SORT_KEY, PREMIUM_SORT_KEY
@@ -32,16 +34,17 @@ from leads.policies.transitions import create_policy
 ID_SORT_KEY = {"id": models.F("id")}
 MAX_RENEWALS_ON_PAGE = 20
 # Large columns that neither a row of the list nor a line of its export holds.
-UNSHOWN_COLUMNS = (
-    "data",
+UNEXPORTED_COLUMNS = (
     "search_text",
     "client__notes",
     "client__address",
+    "client__communications",
     "client__custom_fields",
     "client__search_text",
     "insurance_type__description",
     "insurance_type__form_schema",
 )
+UNSHOWN_COLUMNS = ("data", "custom_fields", *UNEXPORTED_COLUMNS)
 
 
 def expiring_rows(rows: models.QuerySet, user: Any) -> models.QuerySet:
@@ -54,6 +57,7 @@ def status_tab(status: PolicyStatus, label: str) -> Tab:
 
 class PolicyAdmin(RecordAdmin):
     form = PolicyForm
+    is_importable = True
     filterset_class = PolicyFilter
     search_label = "Search by policy number or carrier"
     row_template = "leads/policies/row.html"
@@ -99,15 +103,20 @@ class PolicyAdmin(RecordAdmin):
             ExportColumn("Number", "number"),
             ExportColumn("Status", "status"),
             ExportColumn("Premium", "premium"),
+            ExportColumn("Annualised premium", "annual_premium"),
             ExportColumn("Billing period", "billing_period"),
             ExportColumn("Effective on", "effective_on"),
             ExportColumn("Expires on", "expires_on"),
             ExportColumn("Owner", "client__assigned_to__username"),
         ),
-        prepare=lambda policies, user: policies.select_related("client__assigned_to", "insurance_type").defer(
-            *UNSHOWN_COLUMNS
+        prepare=lambda policies, user: (
+            policies.with_annual_premium()
+            .select_related("client__assigned_to", "insurance_type")
+            .defer(*UNEXPORTED_COLUMNS)
         ),
+        find_columns=policy_line_columns,
     )
+    list_links = (("leads_policy_book", "menu_book", "Book of business"),)
     autocomplete_fields = ("client", "lead")
     fieldsets = (
         (
@@ -124,16 +133,17 @@ class PolicyAdmin(RecordAdmin):
             },
         ),
         ("Coverage", {"fields": ("data",)}),
+        ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Policy | None = None) -> Any:
         """Show the fields of the line once it is chosen, and the status of a new policy only."""
-        policy, coverage = super().get_fieldsets(request, obj)
+        policy, coverage, custom = super().get_fieldsets(request, obj)
         line = obj or chosen_line(request.POST, request.GET, InsuranceType.objects.only("code"))
         if obj:
             rows = [("lead",) if row == ("status", "lead") else row for row in policy[1]["fields"]]
             policy = (policy[0], {**policy[1], "fields": rows})
-        return [policy, coverage] if line else [policy]
+        return [policy, coverage, custom] if line else [policy, custom]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Policy | None = None) -> tuple[str, ...]:
         return ("client", "insurance_type") if obj else ()
@@ -147,7 +157,10 @@ class PolicyAdmin(RecordAdmin):
         create_policy(row, by=request.user)
 
     def json_schemas(self, row: Policy) -> dict[str, Schema]:
-        return {"data": line_form_schema(row.insurance_type)}
+        return {
+            "data": line_form_schema(row.insurance_type),
+            "custom_fields": custom_fields_schema("leads.policy"),
+        }
 
     def page_context(self, request: HttpRequest, row: Policy) -> dict[str, Any]:
         own, leads = row.renewals.select_related("insurance_type"), Lead.objects.visible_to(request.user)
@@ -155,6 +168,7 @@ class PolicyAdmin(RecordAdmin):
         return {
             **super().page_context(request, row),
             "coverage": describe_value(row.data, line_form_schema(row.insurance_type)),
+            "custom_fields": describe_value(row.custom_fields, custom_fields_schema("leads.policy")),
             "previous_policy": previous,
             "renewals": own.filter(deleted_at=None).order_by("-id")[:MAX_RENEWALS_ON_PAGE],
             "lead": leads.filter(pk=row.lead_id).first() if row.lead_id else None,

@@ -179,7 +179,7 @@ def open_renewal_lead(policy: Policy, *, by: Actor | User) -> Lead:
 
 
 def renewal_lead_for(policy: Policy) -> Lead:
-    """Return an unsaved lead of the client of `policy`, with what the policy covers."""
+    """Return an unsaved lead of the client of `policy`, with the client's preferences and what the policy covers."""
     client, column = policy.client, COLUMN_BY_LINE.get(policy.insurance_type.code)
     line_data = {column: policy.data} if column else {"line_data": {policy.insurance_type.code: policy.data}}
     return Lead(
@@ -188,6 +188,7 @@ def renewal_lead_for(policy: Policy) -> Lead:
         contact_phone=client.phone,
         client_type=client.client_type,
         assigned_to=client.assigned_to,
+        communications=client.communications,
         source_type=Source.RENEWAL,
         source_detail=str(policy)[:200],
         insurance_type=policy.insurance_type,

@@ -7,8 +7,8 @@ depends on the outcome, so a model must not learn from it (`leads.prediction.kno
 import re
 from typing import Any
 
+from crm.records.consent import CHANNELS
 from crm.text.freemail import FREE_MAIL_DOMAINS
-from leads.consent import CHANNELS
 from leads.models import Lead, Source
 
 MAX_VALUE_LENGTH, MAX_NAME_LENGTH, MAX_CUSTOM_FIELDS = 80, 200, 1_000

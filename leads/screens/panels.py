@@ -6,10 +6,14 @@ from django.urls import reverse
 
 from crm.models import Client, Contact
 from crm.screens.panels import Panel
+from leads.forms import lead_schemas
 from leads.models import Lead, Policy, Task
+from leads.models.insurance_type import COLUMN_BY_LINE
 from leads.models.policy import EXPIRY_SORT_KEY
+from leads.screens.line_data import line_sections
 
 MAX_PANEL_ROWS = 20
+LINE_COLUMNS = (*COLUMN_BY_LINE.values(), "line_data")
 
 
 def client_leads_panel(request: HttpRequest, client: Client) -> Panel | None:
@@ -20,6 +24,27 @@ def client_leads_panel(request: HttpRequest, client: Client) -> Panel | None:
     tasks = Task.objects.visible_to(request.user).filter(client=client).unfinished().order_by("due_on", "id")
     content = {"leads": list(leads[:MAX_PANEL_ROWS]), "tasks": list(tasks[:MAX_PANEL_ROWS])}
     return Panel("Leads and tasks", "leads/client_panel.html", content, in_side_column=True)
+
+
+def client_line_data_panel(request: HttpRequest, client: Client) -> Panel | None:
+    """Return what the former leads say of lines that became no policy; None if they say nothing."""
+    if not request.user.has_perm("leads.view_lead"):
+        return None
+    former = Lead.objects.visible_to(request.user).filter(converted_to_client=client)
+    leads = list(former.exclude(**{column: {} for column in LINE_COLUMNS}, additional_insureds=[])[:MAX_PANEL_ROWS])
+    if not leads:
+        return None
+    policies = Policy.objects.filter(lead__in=leads).values_list("lead", "insurance_type__code")
+    insured, schemas = set(policies), lead_schemas()
+    content = [
+        (lead, section)
+        for lead in leads
+        for section in line_sections(lead, schemas)
+        if section.node and (lead.pk, section.code) not in insured
+    ]
+    return (
+        Panel("Data of former leads", "leads/line_data_panel.html", content, in_side_column=True) if content else None
+    )
 
 
 def client_policies_panel(request: HttpRequest, client: Client) -> Panel | None:

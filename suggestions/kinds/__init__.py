@@ -2,6 +2,7 @@
 
 from suggestions.kinds.base import FollowOn, Kind, OutwardKind, Payload
 from suggestions.kinds.change_status import ChangeStatusKind
+from suggestions.kinds.convert_lead import ConvertLeadKind
 from suggestions.kinds.create_lead import CreateLeadKind
 from suggestions.kinds.follow_up import FollowUpKind
 from suggestions.kinds.link_thread import LinkThreadKind
@@ -19,6 +20,7 @@ KINDS: dict[str, type[Kind]] = {
         TaskKind,
         ChangeStatusKind,
         CreateLeadKind,
+        ConvertLeadKind,
         LinkThreadKind,
         ResolveTicketKind,
         FollowUpKind,

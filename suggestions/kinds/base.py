@@ -135,6 +135,8 @@ class Kind(ABC):
     # How long it may wait for a decision, and how long it can be undone before it is executed.
     expires_after: ClassVar[timedelta] = timedelta(days=14)
     undo_window: ClassVar[timedelta] = timedelta()
+    # The heading of what `preview` returns; empty if there is nothing to preview.
+    preview_title: ClassVar[str] = ""
     # Why it cannot be undone once it is executed; empty if it can.
     irreversible_reason: ClassVar[str] = ""
 
@@ -178,6 +180,16 @@ class Kind(ABC):
         return []
 
     @classmethod
+    def choices(cls, suggestion: Suggestion, user: User) -> dict[str, dict[str, str]]:
+        """Return the choices of its fields that depend on `suggestion` and its reader, by the name of the source."""
+        return {}
+
+    @classmethod
+    def points_to_check(cls, payload: Any, suggestion: Suggestion) -> list[tuple[str, str]]:
+        """Return what the approver must check in our records, as codes and sentences."""
+        return []
+
+    @classmethod
     def contact_channels(cls, payload: Any) -> frozenset[str]:
         """Return the channels by which it contacts the lead: "email", "phone", "sms"."""
         return frozenset()
@@ -194,10 +206,10 @@ class Kind(ABC):
 
     @classmethod
     def preview(cls, payload: Any, suggestion: Suggestion, by: User | None = None) -> list[tuple[str, str]]:
-        """Return exactly what leaves the agency if `by` approves it, as labels and texts.
+        """Return exactly what leaves the agency, or what else happens, if `by` approves it, as labels and texts.
 
         Raises:
-            ActionRefused: it cannot be sent as it is.
+            ActionRefused: it cannot be sent or done as it is.
         """
         return []
 

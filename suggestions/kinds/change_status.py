@@ -9,9 +9,10 @@ from pydantic import Field
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.records.activity import Actor
 from leads.models import Lead, LeadStageHistory, LeadStatus, StageCategory
+from leads.models.conversion import conversion_key
 from leads.transitions import change_status, check_stage_change, loss_fields
 from suggestions.choices import LabelCache
-from suggestions.kinds.base import LocalKind, NextStep, Payload
+from suggestions.kinds.base import FollowOn, LocalKind, NextStep, Payload
 from suggestions.models import Suggestion, SuggestionType
 
 
@@ -62,6 +63,21 @@ class ChangeStatusKind(LocalKind):
         won = Lead.objects.filter(pk=suggestion.lead_id, status__category=StageCategory.WON, converted_at=None)
         url = reverse("admin:leads_lead_convert", args=[suggestion.lead_id])
         return NextStep("Convert to client", url) if won.exists() else None
+
+    @classmethod
+    def follow_ons(cls, payload: ChangeStatusPayload, suggestion: Suggestion, result: dict[str, Any]) -> list[FollowOn]:
+        """Propose the conversion of a lead that is won."""
+        lead = Lead.objects.to_convert().filter(pk=suggestion.lead_id).first()
+        if lead is None:
+            return []
+        conversion = Suggestion(
+            type=SuggestionType.CONVERT_LEAD,
+            lead=lead,
+            suggested_content={},
+            reasoning=f"{lead} is won and not a client yet.",
+            dedupe_key=conversion_key(lead),
+        )
+        return [FollowOn(conversion, agent=suggestion.agent)]
 
     @classmethod
     def change_since_proposed(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> tuple[datetime, str] | None:

@@ -20,6 +20,9 @@ from suggestions.kinds.base import LocalKind, Payload
 from suggestions.kinds.undo_checks import check_lead_untouched
 from suggestions.models import Suggestion, SuggestionType
 
+# The source of a lead by the channel of its first conversation.
+LEAD_SOURCES = {ThreadSource.EMAIL: Source.EMAIL, ThreadSource.FORM: Source.WEBSITE}
+
 
 class CreateLeadPayload(Payload):
     contactName: str = Field(min_length=1, max_length=200, title="Name")
@@ -77,10 +80,8 @@ class CreateLeadKind(LocalKind):
 
     @classmethod
     def fill_defaults(cls, content: Any, suggestion: Suggestion) -> Any:
-        is_email_thread = suggestion.thread is not None and suggestion.thread.source == ThreadSource.EMAIL
-        return (
-            {"sourceType": Source.EMAIL.value, **content} if is_email_thread and isinstance(content, dict) else content
-        )
+        source = LEAD_SOURCES.get(suggestion.thread.source) if suggestion.thread is not None else None
+        return {"sourceType": source.value, **content} if source and isinstance(content, dict) else content
 
     @classmethod
     def guard(cls, payload: CreateLeadPayload, suggestion: Suggestion) -> None:

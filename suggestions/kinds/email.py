@@ -71,6 +71,7 @@ class EmailKind(Kind):
     is_outward = sends_email = True
     permission, action_phrase = outbox.SEND_PERMISSION, "send messages"
     undo_window = send_queue.UNDO_WINDOW
+    preview_title = "Email preview"
     irreversible_reason = "An email that was sent cannot be taken back."
     # Whether it goes into the thread of the suggestion, or begins one of its own.
     uses_existing_thread: ClassVar[bool] = True
@@ -239,9 +240,7 @@ class EmailKind(Kind):
     def existing_thread(cls, suggestion: Suggestion) -> Thread | None:
         """Return the thread of the suggestion, where the email goes into it."""
         thread = suggestion.thread
-        return (
-            thread if cls.uses_existing_thread and thread is not None and thread.source == ThreadSource.EMAIL else None
-        )
+        return thread if cls.uses_existing_thread and thread is not None and thread.accepts_email else None
 
     @classmethod
     def mailbox(cls, suggestion: Suggestion) -> Mailbox | None:

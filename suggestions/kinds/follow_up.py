@@ -12,7 +12,7 @@ from crm.records.local_time import agency_now, agency_today, in_agency_zone
 from crm.records.transitions import describe_record, soft_delete
 from crm.text.cleaning import shorten
 from inbox.drafts.replies import reply_subject
-from inbox.models import Direction, Message, ThreadSource
+from inbox.models import Direction, Message
 from inbox.models.email_template import EmailTemplate, TemplateCategory
 from leads.models import Task
 from leads.transitions import add_task
@@ -194,7 +194,7 @@ def can_draft(payload: FollowUpPayload, suggestion: Suggestion) -> bool:
 
 def has_email_thread(suggestion: Suggestion) -> bool:
     thread = suggestion.thread
-    return thread is not None and not thread.is_deleted and thread.source == ThreadSource.EMAIL
+    return thread is not None and not thread.is_deleted and thread.accepts_email
 
 
 def contact_address(suggestion: Suggestion) -> str:

@@ -10,7 +10,7 @@ from crm.exceptions import IllegalTransition
 from crm.models import User
 from crm.records.transitions import describe_record
 from inbox.drafts.replies import quote_message, reply_subject
-from inbox.models import Direction, Message, Nature, Thread, ThreadSource
+from inbox.models import Direction, Message, Nature, Thread
 from suggestions.choices import LabelCache
 from suggestions.kinds.base import Payload
 from suggestions.kinds.email import EmailDraft, EmailKind, fill_for_recipient
@@ -89,6 +89,6 @@ def message_to_answer(payload: ReplyPayload, suggestion: Suggestion) -> Message:
         raise IllegalTransition(f"The {describe_record(thread)} is deleted; restore it first.")
     received = Message.objects.filter(thread=thread, direction=Direction.IN).exclude(from_email="")
     last = received.select_related("thread").order_by(PERSONS_FIRST, "-sent_at", "-id").first()
-    if thread.source != ThreadSource.EMAIL or last is None:
+    if not thread.accepts_email or last is None:
         raise IllegalTransition(f"There is no email to answer in “{thread}”.")
     return last

@@ -13,6 +13,7 @@ class SuggestionType(models.TextChoices):
     SEND_PROPOSAL = "SEND_PROPOSAL", "Proposal"
     CHANGE_STATUS = "CHANGE_STATUS", "Stage change"
     CREATE_LEAD = "CREATE_LEAD", "New lead"
+    CONVERT_LEAD = "CONVERT_LEAD", "Conversion"
     LINK_THREAD = "LINK_THREAD", "Link conversation"
     RESOLVE_TICKET = "RESOLVE_TICKET", "Ticket resolution"
 

@@ -3,8 +3,7 @@
 from typing import Any
 
 from crm.exceptions import IllegalTransition
-from leads.consent import CHANNEL_LABELS, closed_channels
-from leads.models import Lead
+from crm.records.consent import CHANNEL_LABELS, closed_channels
 from suggestions.kinds import Kind
 from suggestions.models import Suggestion
 
@@ -31,13 +30,11 @@ def check_consent(kind: type[Kind], payload: Any, suggestion: Suggestion) -> Non
 
 
 def contact_preferences(suggestion: Suggestion) -> list[dict[str, Any]]:
-    """Return the preferences of the lead, or those that the client of the suggestion gave as a lead."""
-    if suggestion.lead is not None:
-        return [suggestion.lead.communications]
-    if suggestion.client_id is None:
-        return []
-    leads = Lead.everything.filter(converted_to_client=suggestion.client_id)
-    return list(leads.values_list("communications", flat=True))
+    """Return the preferences of the lead and the client of the suggestion; a converted lead's are its client's too."""
+    lead, client = suggestion.lead, suggestion.client
+    if lead is not None and lead.converted_to_client is not None:
+        client = lead.converted_to_client
+    return [row.communications for row in (lead, client) if row is not None]
 
 
 def check_possible(kind: type[Kind], payload: Any, suggestion: Suggestion) -> None:

@@ -44,8 +44,9 @@ def find_policy_findings(kind: type[Kind], payload: Any, suggestion: Suggestion)
     recipients = list(dict.fromkeys(kind.recipients(payload, suggestion)))
     text = kind.outgoing_text(payload, suggestion)
     if not recipients and not text:
-        # Nothing is sent: only what its reader in the team would not see matters.
-        return list(hidden_text_findings(payload_text(payload)))
+        # Nothing is sent: what matters is on record, or would not be seen by its reader in the team.
+        points = [PolicyFinding(code, sentence) for code, sentence in kind.points_to_check(payload, suggestion)]
+        return [*points, *hidden_text_findings(payload_text(payload))]
     context = PolicyContext(suggestion, recipients)
     found = [*recipient_findings(recipients, context), *hidden_text_findings(text)]
     text = visible_text(text)

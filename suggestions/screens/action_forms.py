@@ -86,6 +86,7 @@ class ContentDecisionForm(DecisionForm):
         self.content: dict[str, Any] | None = None
         if self.kind:
             self.original_content = transitions.content_to_decide(self.record)
+            self.names.choices.update(self.kind.choices(self.record, self.user))
             inputs = build_content_inputs(self.kind.Payload, self.original_content, self.names)
             if self.is_bound or self.record.edited_content is not None:
                 self.mark_differences(inputs)

@@ -18,6 +18,7 @@ from suggestions.models import OPEN_STATUSES, Suggestion, SuggestionStatus, Sugg
 from suggestions.screens.attempts import build_attempts, is_delivery_unconfirmed, load_executions, scheduled_at
 from suggestions.screens.content_form import content_label, humanize_field_name, readable_fields, readonly_fields
 from suggestions.screens.evidence import EvidenceSources, change_page_url, concerns_same_record
+from suggestions.screens.existing_records import existing_records
 from suggestions.transitions.state import DELETED_USER
 
 MAX_RELATED = 5
@@ -33,6 +34,7 @@ TYPE_ICONS = {
     SuggestionType.SEND_PROPOSAL: "request_quote",
     SuggestionType.CHANGE_STATUS: "flag",
     SuggestionType.CREATE_LEAD: "person_add",
+    SuggestionType.CONVERT_LEAD: "how_to_reg",
     SuggestionType.LINK_THREAD: "link",
     SuggestionType.RESOLVE_TICKET: "support_agent",
 }
@@ -260,7 +262,7 @@ def policy_context(row: Suggestion, user: User) -> dict[str, Any]:
 
 
 def preview_context(row: Suggestion, content: Any, user: User) -> dict[str, Any]:
-    """Return what is hidden in `content`, and the preview of what would be sent."""
+    """Return what is hidden in `content`, and the preview of what would be sent or carried over."""
     kind = KINDS.get(row.type)
     read = list(content.items()) if isinstance(content, dict) else [("content", content)]
     named = [(content_label(kind.Payload if kind else None, name), value) for name, value in read]
@@ -268,10 +270,10 @@ def preview_context(row: Suggestion, content: Any, user: User) -> dict[str, Any]
         "hidden": find_hidden_text(named),
         "links": find_link_targets(named),
         "preview": None,
+        "preview_title": kind.preview_title if kind else "",
         "preview_refused": "",
     }
-    kind = KINDS.get(row.type)
-    if kind is None or not kind.is_outward or row.status not in OPEN_STATUSES or is_delivery_unconfirmed(row):
+    if kind is None or not kind.preview_title or row.status not in OPEN_STATUSES or is_delivery_unconfirmed(row):
         return shown
     try:
         return {**shown, "preview": kind.preview(kind.parse_content(content), row, user)}
@@ -293,6 +295,7 @@ def suggestion_context(row: Suggestion, user: User, names: LabelCache, *, alone:
         "colour": STATUS_COLOURS.get(row.status, "grey"),
         "content": readable_content(row, current_content(row), names),
         "fixed": readonly_content(row, names),
+        "existing_records": existing_records(row, current_content(row), user),
         "changes": changed_fields(row, row.approved_content, names),
         "earlier_changes": earlier_changes(row, user, names),
         "evidence": sources.evidence(row),

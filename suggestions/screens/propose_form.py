@@ -39,6 +39,7 @@ TYPE_DESCRIPTIONS = {
     SuggestionType.SEND_PROPOSAL: "Send a proposal as a PDF.",
     SuggestionType.CHANGE_STATUS: "Move a lead to another stage.",
     SuggestionType.CREATE_LEAD: "Create a lead from a conversation.",
+    SuggestionType.CONVERT_LEAD: "Convert a lead to a client.",
     SuggestionType.LINK_THREAD: "Link a conversation to a lead or client.",
     SuggestionType.RESOLVE_TICKET: "Resolve a ticket with a summary.",
 }
@@ -77,7 +78,9 @@ class ProposeForm(forms.Form):
         for name in self.record_names:
             if user.has_perm(f"{RECORD_MODELS[name]._meta.app_label}.view_{RECORD_MODELS[name]._meta.model_name}"):
                 self.fields[name] = record_picker(name, user)
-        self.fields.update(build_content_inputs(self.kind.Payload, {}, LabelCache()))
+        names = LabelCache()
+        names.choices.update(self.kind.choices(Suggestion(lead_id=self.initial.get("lead")), user))
+        self.fields.update(build_content_inputs(self.kind.Payload, {}, names))
 
     def content_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in self.fields if name.startswith(CONTENT_PREFIX)]

@@ -92,6 +92,14 @@ def test_unanswered_email_suggests_reply_with_quote():
     assert action.reasoning == "They ask a question. Their email of 17 November 2026 has not been answered."
 
 
+def test_web_form_suggests_reply_to_the_address_it_left():
+    mail = their_message(source="FORM")
+    (action,) = next_actions(make_context(mail))
+    assert (action.type, action.message) == ("REPLY", mail.key)
+    assert action.reasoning == "They ask a question. Their message of 17 November 2026 has not been answered."
+    assert action_types(make_context(replace(mail, sender=""))) == []
+
+
 @pytest.mark.parametrize(
     ("body", "rule", "quoted"),
     [

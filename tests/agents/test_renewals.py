@@ -6,27 +6,23 @@ import pytest
 
 from agents.next_best_action.renewals import propose_renewals
 from agents.tasks import propose_renewals as nightly_job
+from crm.models import Client
 from crm.records.activity import SYSTEM_ACTOR
 from crm.records.local_time import agency_style, agency_today
 from crm.records.transitions import soft_delete
-from leads.models import Lead, Policy
+from leads.models import Policy
 from leads.policies.transitions import cancel, open_renewal_lead, renew
 from suggestions.models import Suggestion
 from suggestions.policy.consent import ContactNotPermitted
 from suggestions.transitions import reject, submit
-from tests.cast import make_client, make_lead, make_policy, make_suggestion, make_user
+from tests.cast import make_client, make_policy, make_suggestion, make_user
 
 pytestmark = pytest.mark.django_db
 NO_EMAIL = {"email": {"do_not_contact": True}}
 
 
 def client_with(communications, **kw):
-    """Return a client that a lead with these preferences became."""
-    client, lead = make_client(email="ann@example.com", **kw), make_lead()
-    Lead.objects.filter(pk=lead.pk).update(
-        converted_to_client=client, converted_at=lead.created_at, communications=communications
-    )
-    return client
+    return make_client(email="ann@example.com", communications=communications, **kw)
 
 
 def test_follow_up_drafts_an_email_about_the_expiry():
@@ -95,12 +91,12 @@ def test_client_who_wants_no_email_gets_a_task():
     assert (content["suggestedAction"], content["message"]) == ("TASK", "")
 
 
-def test_email_to_a_client_who_opted_out_as_a_lead_is_refused():
+def test_email_to_a_client_who_opted_out_is_refused():
     with pytest.raises(ContactNotPermitted, match="Clara does not want to be contacted by email"):
         make_suggestion("SEND_EMAIL", client=client_with(NO_EMAIL, name="Clara"))
     draft = make_suggestion("SEND_EMAIL", client=client_with({}))
     Suggestion.objects.filter(pk=draft.pk).update(status="DRAFT")
-    Lead.objects.update(communications=NO_EMAIL)
+    Client.objects.update(communications=NO_EMAIL)
     draft.refresh_from_db()
     with pytest.raises(ContactNotPermitted):
         submit(draft, by=SYSTEM_ACTOR)

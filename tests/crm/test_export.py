@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crm.models import ActivityLog
 from crm.records.activity import SYSTEM_ACTOR
-from crm.screens import export
+from crm.screens.export import columns
 from crm.text.spreadsheet_cells import FORMULA_PREFIXES, escape_formula, unescape_formula
 from leads.models import Task
 from leads.transitions import add_task
@@ -73,7 +73,7 @@ def test_export_is_logged_before_the_rows_leave(as_max, max):
     make_client(tags=["vip"])
     as_max.post("/crm/client/export/?tags=vip")
     entry = ActivityLog.objects.for_target(max).get(verb="exported")
-    assert entry.summary == "Exported 1 client (tags=vip)."
+    assert entry.summary == "Exported 1 client as CSV (tags=vip)."
     assert entry.metadata["filters"] == {"tags": "vip"}
 
 
@@ -96,7 +96,7 @@ def test_custom_fields_are_columns(as_max):
 
 
 def test_too_many_custom_fields_share_a_column(as_max, monkeypatch):
-    monkeypatch.setattr(export, "MAX_CUSTOM_FIELD_COLUMNS", 1)
+    monkeypatch.setattr(columns, "MAX_CUSTOM_FIELD_COLUMNS", 1)
     make_contact(custom_fields={"a": 1, "b": "é"})
     assert exported_rows(as_max, "/crm/contact/")[0]["Custom fields"] == '{"a": 1, "b": "é"}'
 

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from crm.models import Merge
 from crm.records.merging.transitions import merge
+from leads.conversion.transitions import convert
 from leads.models import Lead, Task
 from tests.cast import browser, make_client, make_contact, make_lead, make_user, page_text
 
@@ -36,6 +37,38 @@ def test_the_pages_merge_two_leads_and_undo_it(as_max):
     winner.refresh_from_db()
     assert (winner.contact_name, winner.contact_phone) == ("Mary Moor", "555 0100")
     assert Lead.objects.filter(pk=loser.pk).exists()
+
+
+def test_both_records_are_shown_field_by_field(as_max):
+    winner = make_lead(contact_name="Mary Moor", contact_phone="555 0100", tags=["hot"], notes="Old car.")
+    loser = make_lead(contact_name="Mary Moore", company_name="Moor Ltd", notes="New car.", auto_data={"year": 2020})
+    text = page_text(as_max.get(page(winner, "merge") + f"?other={loser.pk}"))
+    for value in ("Mary Moor", "Mary Moore", "555 0100", "Moor Ltd", "hot", "Old car.", "New car.", "2020"):
+        assert value in text
+    # What differs is chosen; what only one of them has is taken.
+    assert text.count('name="choice:contact_name"') == 2
+    assert text.count('name="choice:notes"') == 3
+    assert 'name="choice:company_name"' not in text
+
+
+def test_merge_of_a_converted_lead_into_another_is_refused_before_anything_is_chosen(as_max, max):
+    winner, loser = make_lead(), make_lead(contact_name="Conny Verted")
+    convert(loser, make_client(name="Conny Verted"), by=max)
+    answer = as_max.get(page(winner, "merge") + f"?other={loser.pk}")
+    assert "was converted to the client Conny Verted. Keep that lead" in page_text(answer)
+    assert '<button class="btn primary">Merge</button>' not in page_text(answer)
+    swapped = page_text(as_max.get(page(loser, "merge") + f"?other={winner.pk}"))
+    assert '<button class="btn primary">Merge</button>' in swapped
+
+
+def test_page_lists_the_records_that_may_be_the_same(as_max):
+    winner = make_lead(contact_name="Mary Moor", contact_phone="(415) 555-0132")
+    same = make_lead(contact_name="M. Moor-Lee", contact_phone="+1 415 555 0132")
+    make_lead(contact_name="Mary Other")
+    text = page_text(as_max.get(page(winner, "merge")))
+    assert "Same phone number" in text
+    assert f"?other={same.pk}" in text
+    assert "Mary Other" not in text
 
 
 @pytest.mark.parametrize("make", [make_lead, make_client, make_contact])

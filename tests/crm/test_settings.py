@@ -59,6 +59,7 @@ BAD = [
     ("AI_MODEL", "some-model", "AI_MODEL and AI_URL belong together. Set both"),
     ("AI_URL", "models.example.com/v1", "AI_URL is not a base URL"),
     ("AI_KEY", "two secret words", "AI_KEY contains whitespace or characters that are not allowed in a token."),
+    ("CLIENT_ADDRESS_HEADER", "X Real IP", "CLIENT_ADDRESS_HEADER is 'X Real IP'. Write the name of a header"),
     ("SPAM_MARKS", "X-Spam-Flag", "SPAM_MARKS has “x-spam-flag”. Write a header and a value"),
     ("AI_TIMEOUT", "0", "AI_TIMEOUT is '0'. Write a number of seconds from 1 to 3600."),
     ("AI_TEMPERATURE", "2.1", "AI_TEMPERATURE is '2.1'. Write a number from 0 to 2."),

@@ -325,7 +325,7 @@ class TestStory(TestCase):
     def test_pending_suggestions_include_snoozed_and_expired(self):
         pending = Suggestion.objects.filter(status=SuggestionStatus.PENDING)
         now = timezone.now()
-        assert Suggestion.objects.awaiting_decision(now).count() == 12
+        assert Suggestion.objects.awaiting_decision(now).count() == 13
         assert pending.filter(snoozed_until__gt=now).count() == 1
         assert pending.filter(expires_at__lt=now).count() == 1
         assert not Suggestion.objects.filter(status="REJECTED", review_note="").exists()

@@ -31,6 +31,7 @@ JSON_TEXTS = {
     "evidence": lambda word: [{"quote": word}],
     "notes": lambda word: [{"by": word, "body": word, "internal": True, "at": "2026-01-05T10:00:00Z"}],
     "attachments": lambda word: [{"name": word, "size": 3, "type": "text/plain"}],
+    "media": lambda word: {"form_answers": [{"label": word, "value": word}], "participants": [word]},
     "findings": lambda word: [{"code": "x", "sentence": word, "asks": True}],
     "held_because": lambda word: [word],
     "custom_fields": lambda word: {"field": word},
@@ -183,6 +184,8 @@ def referring_suggestions(lead: Lead, hidden: dict[type, Any]) -> Iterator[Sugge
     linked_since = make_suggestion(SuggestionType.LINK_THREAD, lead=make_lead(), thread=make_thread())
     Thread.everything.filter(pk=linked_since.thread_id).update(lead=hidden[Lead])
     yield linked_since
+    existing = {"client": str(hidden[Client].pk)}
+    yield make_suggestion(SuggestionType.CONVERT_LEAD, lead=make_lead(), suggested_content=existing)
     prospect = {"contactName": "Nora", "contactEmail": "known@customer.example"}
     yield make_suggestion(SuggestionType.CREATE_LEAD, thread=make_thread(), suggested_content=prospect)
     make_known = Lead.everything.filter(pk=hidden[Lead].pk)

@@ -26,7 +26,7 @@ from crm.records.activity import SYSTEM_ACTOR, record
 from crm.records.transitions import permission_name
 from crm.screens.filters import RelatedRecordFilter
 from crm.screens.record_admin import RecordAdmin
-from inbox.models import Draft, Mailbox, SetAside, Thread
+from inbox.models import Draft, Mailbox, SetAside, Thread, WebForm
 from inbox.models.email_template import EmailTemplate
 from inbox.outgoing.outbox import SEND_PERMISSION
 from leads.models import ContactLead, ImportBatch, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task
@@ -51,8 +51,8 @@ READING_ROLES = {"anonymous", "stranger", "viewer"}
 # What a form may hold.
 FORM_DATA = {"name": "x", "title": "x", "body": "x", "summary": "x", "reason": "x", "stage": "ACTIVE", "tier": "hot"}
 OURS = {"crm", "leads", "ai_log", "inbox", "support", "suggestions"}
-# The public URLs in our emails; the token is unknown.
-OUTSIDE = {"public_picture": 200, "public_proposal": 404}
+# The public URLs of our emails and web forms; the token is unknown.
+OUTSIDE = {"public_picture": 200, "public_proposal": 404, "web_form": 404}
 OPEN_TO_ALL = {"login", "logout", "jsi18n", *OUTSIDE}
 NOT_WALKED = {"view_on_site"}  # redirects to pages outside the admin; there are none
 BIN = {"restore", "purge"}
@@ -106,6 +106,7 @@ def world() -> dict[type, Any]:
         SetAside.objects.create(mailbox=mailbox, origin="box#1", reason="It has no header.", size=3, raw=b"abc"),
         ScoringPolicy.objects.create(version=2, note="Another opinion.", weights={}),
         Draft.objects.create(author=make_user("writer"), lead=lead, subject="Begun"),
+        WebForm.objects.create(name="Quotes", heading="Request a quote"),
         ImportBatch.objects.create(file_name="people.csv", file_hash="0" * 64, file_path="imports/1/people.csv"),
         PredictionModel.objects.create(
             version=1, rung="STAGES", card={"base": 0.5, "stages": {}}, leads=100, won=50, verdict="The first."

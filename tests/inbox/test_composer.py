@@ -50,6 +50,14 @@ def test_reply_goes_to_latest_sender(as_ann, thread):
     assert (form["to"], form["cc"], form["subject"], form["quotes"]) == ("lee@example.com", "", "Re: Question", "on")
 
 
+def test_web_form_is_answered_by_email_if_it_left_an_address(as_ann, lead):
+    thread = make_thread(lead=lead, source="FORM", participant_emails=["lee@example.com"])
+    add_incoming_email(thread)
+    assert composer_form(as_ann, page_of(thread))["to"] == "lee@example.com"
+    logged = make_thread(lead=lead, source="FORM")
+    assert "compose_body" not in as_ann.get(page_of(logged)).content.decode()
+
+
 def test_reply_goes_to_every_reply_to_address(as_ann, thread):
     more = {"reply_to": ["second@example.com"]}
     add_incoming_email(thread, reply_to="desk@example.com", media=more, sent_at=timezone.now())

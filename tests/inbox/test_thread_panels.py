@@ -7,11 +7,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from crm.records.local_time import format_day
 from inbox.dashboard import needs_reply_figure, needs_reply_panel
-from inbox.models import Message
+from inbox.models import Message, Thread
 from inbox.panels import MAX_CONVERSATIONS_SHOWN
 from inbox.transitions import add_to_thread
-from tests.cast import browser, make_client, make_lead, make_thread
+from tests.cast import browser, make_client, make_lead, make_thread, page_text
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -83,3 +84,54 @@ def test_dashboard_lists_owed_replies_longest_wait_first(ann, bob, stranger):
     assert needs_reply_figure(ann, NOW).value == "2"
     assert [thread.subject for thread in needs_reply_panel(ann, NOW).content] == ["Last week", "Yesterday"]
     assert needs_reply_figure(stranger, NOW) is needs_reply_panel(stranger, NOW) is None
+
+
+@pytest.mark.parametrize("owner", ["client", "lead"])
+def test_headline_says_since_when_a_reply_is_due(as_ann, owner):
+    row = make_client() if owner == "client" else make_lead()
+    url = f"/{row._meta.label_lower.replace('.', '/')}/{row.pk}/change/"
+    assert "since" not in headline(as_ann, url)
+    theirs = make_conversation("Ours", days=9, **{owner: row})
+    add_to_thread(
+        Message(thread=theirs, direction="out", state="SENT", body_text="Well?", sent_at=NOW - timedelta(days=8))
+    )
+    assert f"Waiting on them since {format_day(NOW - timedelta(days=8))}" in headline(as_ann, url)
+    make_conversation("Theirs", days=3, **{owner: row}), make_conversation("Newer", days=1, **{owner: row})
+    resolved = make_conversation("Done", days=20, **{owner: row})
+    Thread.objects.filter(pk=resolved.pk).update(status="RESOLVED")
+    oldest = Thread.objects.get(subject="Theirs").last_message_at
+    assert f"Needs reply since {format_day(oldest)}" in headline(as_ann, url)
+
+
+def test_headline_counts_every_conversation_of_a_client_with_one_more_statement(as_ann, bob):
+    client = make_client()
+    make_conversation("Oldest", days=40, client=client)
+    Thread.objects.filter(pk=make_conversation("Hidden", days=90, client=client).pk).update(assigned_to=bob)
+    url = f"/crm/client/{client.pk}/change/"
+    as_ann.get(url)
+    with CaptureQueriesContext(connection) as few:
+        as_ann.get(url)
+    for number in range(MAX_CONVERSATIONS_SHOWN):
+        make_conversation(f"Talk {number}", client=client)
+    with CaptureQueriesContext(connection) as many:
+        page = headline(as_ann, url)
+    oldest = Thread.objects.get(subject="Oldest").last_message_at
+    assert f"Needs reply since {format_day(oldest)}" in page
+    # The count of the panel, and the turns.
+    assert len(many) <= len(few) + 2
+
+
+def headline(page, url) -> str:
+    text = page_text(page.get(url))
+    return text[text.index('<div class="headline">') : text.index('<div class="page-actions">')]
+
+
+def test_client_list_is_filtered_by_whose_turn_it_is(as_ann, bob):
+    make_conversation("Question", client=make_client(name="Owed"))
+    sent = make_conversation("Offer", client=make_client(name="Owing"))
+    add_to_thread(Message(thread=sent, direction="out", state="SENT", body_text="Well?", sent_at=NOW))
+    hidden = make_conversation("Secret", client=make_client(name="Elsewhere"))
+    Thread.objects.filter(pk=hidden.pk).update(assigned_to=bob)
+    for turn, names in {"ours": {"Owed"}, "theirs": {"Owing"}}.items():
+        rows = as_ann.get("/crm/client/", {"turn": turn}).context["cl"].page.rows
+        assert {row.name for row in rows} == names

@@ -3,11 +3,15 @@
 import pytest
 from django.urls import reverse
 
+from crm.exceptions import InvalidInput
 from crm.models import Client, ContactClient, Project
 from crm.records.timeline import load_timeline
 from crm.records.transitions import add_note
+from inbox.drafts.transitions import send
+from inbox.models import Draft
+from inbox.models.email_template import EmailTemplate
 from leads.conversion.candidates import find_client_candidates
-from leads.conversion.transitions import client_from_lead, convert
+from leads.conversion.transitions import client_from_lead, convert, policy_from_lead
 from leads.models import ContactLead, Lead, LeadStatus, Policy
 from tests.cast import browser, make_client, make_contact, make_lead, make_suggestion, make_thread, page_text
 
@@ -66,6 +70,11 @@ def test_page_shows_candidates_and_what_is_carried_over(as_ann, ann):
     assert "Add a quoted policy: Auto" in page
 
 
+def test_page_shows_what_the_lead_refuses(as_ann, ann):
+    lead = make_lead(assigned_to=ann, communications={"phone": {"do_not_contact": True}})
+    assert "<dt>Contact preferences</dt> <dd>No phone</dd>" in page_text(as_ann.get(convert_url(lead)))
+
+
 def test_search_finds_other_clients_that_the_user_may_see(as_ann, ann, bob):
     lead = make_lead(assigned_to=ann)
     make_client(name="Zebra Farm"), make_client(name="Zebra Hidden", assigned_to=bob)
@@ -91,13 +100,43 @@ def test_existing_client_is_chosen(as_ann, ann):
     assert lead.converted_to_client == client
 
 
-def test_welcome_email_is_written_next(as_ann, ann):
+def welcome_data(**changes) -> dict[str, str]:
+    template = EmailTemplate.objects.get(category="WELCOME")
+    data = {"client": "new", "name": "Lee Young", "client_type": "Individual", "email": "l@x.example"}
+    return {**data, "welcome_template": str(template.pk), **changes}
+
+
+def test_welcome_email_is_saved_as_a_draft_on_the_page_of_the_client(as_ann, ann):
+    answer = as_ann.post(convert_url(make_lead(assigned_to=ann)), welcome_data())
+    draft, client = Draft.objects.get(), Client.objects.get()
+    assert (draft.author, draft.client, draft.to) == (ann, client, "l@x.example")
+    assert draft.body.startswith("Hello Lee,") and "{{" not in draft.subject + draft.body
+    page = page_text(as_ann.get(answer.url))
+    assert reverse("admin:inbox_draft_change", args=[draft.pk]) in page
+    assert "The welcome email is saved as a draft." in page
+
+
+def test_placeholder_without_a_value_stays_in_the_welcome_email_and_blocks_sending(as_ann, ann):
+    as_ann.post(convert_url(make_lead(assigned_to=ann)), welcome_data(name="Lee Inc", client_type="Business"))
+    draft = Draft.objects.get()
+    assert "{{first_name}}" in draft.body
+    with pytest.raises(InvalidInput, match="first_name"):
+        send(draft, by=ann)
+
+
+def test_welcome_email_is_refused_without_an_address_or_against_the_clients_will(as_ann, ann):
     lead = make_lead(assigned_to=ann)
-    answer = as_ann.post(
-        convert_url(lead), {"client": "new", "name": "Lee", "write_welcome": "on", "email": "l@x.example"}
-    )
-    page = as_ann.get(answer.url)
-    assert page.status_code == 200 and "l@x.example" in page.content.decode()
+    refusing = make_client(email="c@x.example", communications={"email": {"do_not_contact": True}})
+    for data, sentence in (
+        (welcome_data(email=""), "has no email address"),
+        (welcome_data(client=refusing.pk), "does not want to be contacted by email"),
+    ):
+        answer = as_ann.post(convert_url(lead), data)
+        assert answer.status_code == 422 and sentence in page_text(answer)
+    lead.refresh_from_db()
+    assert lead.converted_at is None and not Draft.objects.exists()
+    Lead.objects.update(communications={"email": {"consent": False}})
+    assert "welcome_template" not in as_ann.get(convert_url(lead)).content.decode()
 
 
 @pytest.mark.parametrize("choice", ["", "x", "00000000-0000-7000-8000-000000000000", "hidden"])
@@ -180,3 +219,18 @@ def test_timeline_of_a_client_reaches_back_to_its_visible_leads(ann, bob):
     summaries = [line.summary for line in load_timeline(ann, client).lines]
     assert "Asked about floods" in summaries and "Secret of Bob" not in summaries
     assert sum(summary.startswith("Converted") for summary in summaries) == 1
+
+
+def test_line_data_without_a_policy_stays_readable_on_the_page_of_the_client(as_ann, ann, bob):
+    lead = make_lead(assigned_to=ann, line="auto", auto_data={"vin": "1HGCM82633A004352"}, home_data={"year": 1987})
+    Lead.objects.filter(pk=lead.pk).update(line_data={"umbrella": {"limit": 5}}, additional_insureds=[{"name": "Ida"}])
+    lead.refresh_from_db()
+    client = convert(lead, client_from_lead(lead), by=ann, policy=policy_from_lead(lead)).client
+    page = page_text(as_ann.get(reverse("admin:crm_client_change", args=[client.pk])))
+    panel = page[page.index("Data of former leads") :]
+    assert "1987" in panel and "Umbrella" in panel and "Ida" in panel
+    assert "1HGCM82633A004352" not in panel
+    assert Policy.objects.get().data == {"vin": "1HGCM82633A004352"}
+    Lead.objects.update(assigned_to=bob)
+    hidden = page_text(as_ann.get(reverse("admin:crm_client_change", args=[client.pk])))
+    assert "1987" not in hidden and "Data of former leads" not in hidden

@@ -1,9 +1,11 @@
 """Tests of exporting leads and importing the file again."""
 
+import csv
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import openpyxl
 import pytest
 from django.core.management import CommandError, call_command
 from hypothesis import given, settings
@@ -11,10 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from crm.records.activity import SYSTEM_ACTOR
+from crm.screens.export import csv_file
+from leads.exporting import line_answers
 from leads.importing.transitions import import_leads
-from leads.models import Lead, Tier
+from leads.models import InsuranceType, Lead, Tier
 from leads.transitions import create_lead
-from tests.cast import allow_export, make_lead, make_user
+from tests.cast import allow_export, make_lead, make_policy, make_user
 from tests.examples import examples
 
 COMPARED_COLUMNS = (
@@ -42,6 +46,24 @@ def test_command_writes_visible_leads(tmp_path, ann, bob, capsys):
 
 
 @pytest.mark.django_db
+def test_command_writes_an_excel_file(tmp_path, max, capsys):
+    make_lead(contact_name="Mine")
+    file = tmp_path / "leads.xlsx"
+    call_command("export_leads", str(file), "--user", "max")
+    assert openpyxl.load_workbook(file).active["A2"].value == "Mine"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.django_db
+def test_command_that_fails_leaves_no_file(tmp_path, max, monkeypatch):
+    make_lead(contact_name="Mine")
+    monkeypatch.setattr(csv_file, "csv_cell", lambda value: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        call_command("export_leads", str(tmp_path / "leads.csv"), "--user", "max")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("options", "refusal"),
     [
@@ -54,6 +76,64 @@ def test_command_refuses_bad_input(tmp_path, ann, max, options, refusal):
     with pytest.raises(CommandError, match=refusal):
         call_command("export_leads", str(tmp_path / "leads.csv"), *options)
     assert list(tmp_path.iterdir()) == []
+
+
+def exported_rows(page, list_url: str) -> list[dict[str, str]]:
+    text = b"".join(page.post(f"{list_url}export/").streaming_content).decode("utf-8-sig")
+    return list(csv.DictReader(StringIO(text, newline="")))
+
+
+@pytest.mark.django_db
+def test_answers_to_the_questions_of_lines_are_columns(as_max):
+    make_lead(
+        contact_name="Amy",
+        auto_data={"vin": "1HGCM82633A004352", "renewal_date": "2026-03-01", "schema_version": 1, "old_key": 5},
+        line_data={"umbrella": {"limit": 1_000_000, "current_carrier": "Harbor"}, "gone_line": {"deck": True}},
+        custom_fields={"Auto: VIN": "mine"},
+    )
+    make_lead(contact_name="Bea", home_data={"pool": False, "claims": [{"cause": "hail", "paid": 12.5}]})
+    make_lead(contact_name="Cid", line_data={"umbrella": "unreadable"}, auto_data={"current_carrier": "Other"})
+    rows = {row["Name"]: row for row in exported_rows(as_max, "/leads/lead/")}
+    amy, bea, cid = rows["Amy"], rows["Bea"], rows["Cid"]
+    assert [heading for heading in amy if ":" in heading] == [
+        *("Auto: VIN", "Auto: Current carrier", "Auto: Renewal date", "Auto: Old key", "Gone line: Deck"),
+        *("Home: Pool", "Home: Claims", "Umbrella: Limit", "Umbrella: Current carrier", "Custom field: Auto: VIN"),
+    ]
+    assert (amy["Auto: VIN"], amy["Auto: Renewal date"], amy["Auto: Old key"]) == (
+        "1HGCM82633A004352",
+        "2026-03-01",
+        "5",
+    )
+    assert (amy["Umbrella: Limit"], amy["Umbrella: Current carrier"]) == ("1000000", "Harbor")
+    assert (amy["Gone line: Deck"], amy["Custom field: Auto: VIN"]) == ("yes", "mine")
+    assert (bea["Home: Pool"], bea["Home: Claims"]) == ("no", '[{"paid": 12.5, "cause": "hail"}]')
+    assert (cid["Umbrella: Limit"], cid["Auto: Current carrier"]) == ("", "Other")
+
+
+@pytest.mark.django_db
+def test_answers_of_policies_are_columns_of_their_line(as_max):
+    make_policy(line="auto", data={"current_carrier": "One"})
+    make_policy(line="home", data={"current_carrier": "Two"})
+    rows = exported_rows(as_max, "/leads/policy/")
+    columns = ("Auto: Current carrier", "Home: Current carrier")
+    assert sorted(tuple(row[name] for name in columns) for row in rows) == [("", "Two"), ("One", "")]
+
+
+@pytest.mark.django_db
+def test_lines_and_questions_with_the_same_name_are_told_apart(as_max):
+    InsuranceType.objects.filter(code="home").update(name="Auto")
+    questions = {"properties": {"a": {"title": "Age"}, "b": {"title": "Age"}}}
+    InsuranceType.objects.filter(code="auto").update(form_schema=questions)
+    make_lead(auto_data={"a": 1, "b": 2}, home_data={"pool": True})
+    (row,) = exported_rows(as_max, "/leads/lead/")
+    assert (row["Auto (auto): Age (a)"], row["Auto (auto): Age (b)"], row["Auto (home): Pool"]) == ("1", "2", "yes")
+
+
+@pytest.mark.django_db
+def test_too_many_questions_share_a_column(as_max, monkeypatch):
+    monkeypatch.setattr(line_answers, "MAX_QUESTION_COLUMNS", 1)
+    make_lead(auto_data={"a": 1, "b": 2})
+    assert exported_rows(as_max, "/leads/lead/")[0]["Auto: Answers"] == '{"a": 1, "b": 2}'
 
 
 class TestRoundTrip(TestCase):

@@ -3,7 +3,7 @@
 import pytest
 
 from crm.exceptions import InvalidInput
-from leads.importing.columns import IMPORTABLE_FIELDS, TARGETS, ImportPlan, plan_import
+from leads.importing.columns import IMPORTABLE_FIELDS, LEAD_FIELDS, ImportPlan, plan_import
 from leads.importing.synonyms import FIELD_SYNONYMS
 
 EXPORTS = {
@@ -130,7 +130,7 @@ def test_columns_of_known_exports_are_recognised(export):
 
 def test_every_field_is_recognised_by_its_own_name():
     assert columns(make_plan([*IMPORTABLE_FIELDS])) == {field: field for field in IMPORTABLE_FIELDS}
-    assert set(FIELD_SYNONYMS) == {*TARGETS}
+    assert set(FIELD_SYNONYMS) == {*LEAD_FIELDS.targets}
 
 
 def test_unknown_column_becomes_custom_field():

@@ -87,4 +87,4 @@ def test_killed_job_leaves_nothing_and_the_next_one_imports(settings, tmp_path, 
     assert (batch.state, Lead.everything.count()) == (ImportState.RUNNING, 0)
     run_batch(batch.pk)
     batch.refresh_from_db()
-    assert (batch.state, batch.lead_count, Lead.objects.count()) == (ImportState.DONE, 2000, 2000)
+    assert (batch.state, batch.record_count, Lead.objects.count()) == (ImportState.DONE, 2000, 2000)

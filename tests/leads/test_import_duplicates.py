@@ -105,7 +105,7 @@ def test_same_file_again_adds_nothing_and_is_named(run, tmp_path):
     content = "Name,Email,Stage\nWon Once,w@x.example,Won\nNo Mail,,New opportunities\n"
     assert len(run(content)[0]) == 2
     (batch,) = ImportBatch.objects.all()
-    assert (batch.file_name, batch.lead_count) == ("people.csv", 2)
+    assert (batch.file_name, batch.record_count) == ("people.csv", 2)
     messages = []
     outcome = import_leads(tmp_path / "people.csv", by=SYSTEM_ACTOR, tell=messages.append)
     assert (outcome.imported, outcome.duplicates) == (0, 2)

@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from leads.importing.columns import plan_import
-from leads.importing.drafts import LEAD_COLUMNS
-from leads.importing.files.reading import CsvRow
-from leads.importing.rows import LeadReader
-from leads.importing.values.parsers import make_cell_matcher
+from leads.importing.drafts import STAGED_LEAD_COLUMNS
+from leads.importing.files.tables import TableRow
+from leads.importing.rows import RowReader
+from leads.importing.tables.leads import LEADS
 from tests.leads.test_import_rows import CONTEXT
 
 LANGUAGES = {
@@ -53,10 +53,10 @@ LANGUAGES = {
 def read_file(header: str, row: str) -> dict:
     """Return the values of the lead in a file with one row."""
     names, cells = header.split(";"), row.split(";")
-    plan = plan_import(names, [cells], make_cell_matcher(CONTEXT), column_fields={}, field_templates={})
+    plan = plan_import(names, [cells], LEADS.cell_matcher(CONTEXT), column_fields={}, field_templates={})
     assert plan.unused_columns() == []
-    reader = LeadReader(plan, CONTEXT, [cells], source_detail="crm.csv")
-    return dict(zip(LEAD_COLUMNS, reader.read_row(1, CsvRow(2, cells)), strict=True))
+    reader = RowReader(plan, CONTEXT, [cells], table=LEADS, source_detail="crm.csv")
+    return dict(zip(STAGED_LEAD_COLUMNS, reader.read_row(1, TableRow(2, cells)), strict=True))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.exceptions import QuestionsUnanswered
 from leads.importing.files.charsets import rank_encodings
-from leads.importing.files.reading import SAMPLE_ROWS
+from leads.importing.files.tables import SAMPLE_ROWS
 from leads.importing.transitions import import_leads
 from leads.importing.values.parsers import Notation
 from leads.models import Lead

@@ -8,11 +8,12 @@ import pytest
 from django.utils import timezone
 
 from leads.importing.cells import ChoiceParser
-from leads.importing.columns import TARGETS, ImportPlan
-from leads.importing.drafts import LEAD_COLUMNS
+from leads.importing.columns import LEAD_FIELDS, ImportPlan
+from leads.importing.drafts import STAGED_LEAD_COLUMNS
 from leads.importing.exceptions import AmbiguousCell, InvalidCell, RowRejected
-from leads.importing.files.reading import CsvRow
-from leads.importing.rows import LeadReader, is_exact_number
+from leads.importing.files.tables import TableRow
+from leads.importing.rows import RowReader, is_exact_number
+from leads.importing.tables.leads import LEADS
 from leads.importing.values.amounts import AmountParser, decimal_mark_of_column
 from leads.importing.values.dates import DateParser, date_order_of_column
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, parser_for_field
@@ -34,20 +35,20 @@ CONTEXT = ImportContext(
 )
 
 
-def make_reader(sets: dict[str, str] | None = None, notation: Notation = UNDECIDED, **row: str) -> LeadReader:
+def make_reader(sets: dict[str, str] | None = None, notation: Notation = UNDECIDED, **row: str) -> RowReader:
     """Return a reader of rows like `row`; columns named like a field map to it, others to custom fields."""
     header = list(row)
-    columns = {name: place for place, name in enumerate(header) if name in TARGETS}
+    columns = {name: place for place, name in enumerate(header) if name in LEAD_FIELDS.targets}
     if "contact_name" not in {*columns, *(sets or {})}:
         sets = {**(sets or {}), "contact_name": "Ann Lee"}
     plan = ImportPlan(header, columns, sets or {})
-    return LeadReader(plan, CONTEXT, [[*row.values()]], source_detail="leads.csv", notation=notation)
+    return RowReader(plan, CONTEXT, [[*row.values()]], table=LEADS, source_detail="leads.csv", notation=notation)
 
 
 def read_row(sets: dict[str, str] | None = None, notation: Notation = UNDECIDED, **row: str) -> dict:
     """Return the values of a lead for a row."""
     reader = make_reader(sets, notation, **row)
-    return dict(zip(LEAD_COLUMNS, reader.read_row(7, CsvRow(2, [*row.values()])), strict=True))
+    return dict(zip(STAGED_LEAD_COLUMNS, reader.read_row(7, TableRow(2, [*row.values()])), strict=True))
 
 
 def refusal_message(**row: str) -> str:
@@ -59,7 +60,7 @@ def refusal_message(**row: str) -> str:
 def doubt_about(**row: str) -> tuple[str, dict]:
     """Return what the report says of the only cell of `row` that does not fit, and the custom fields of the lead."""
     reader = make_reader(**row)
-    lead = dict(zip(LEAD_COLUMNS, reader.read_row(7, CsvRow(2, [*row.values()])), strict=True))
+    lead = dict(zip(STAGED_LEAD_COLUMNS, reader.read_row(7, TableRow(2, [*row.values()])), strict=True))
     (doubt,) = reader.doubts.first
     return doubt.removeprefix("line 2: "), json.loads(lead["custom_fields"])
 
@@ -265,10 +266,10 @@ def test_foreign_name_of_a_value_is_kept():
 def test_first_column_that_is_filled_and_fits_counts():
     header, columns = ["Work", "Home", "Other", "Name"], {"contact_email": 0, "contact_name": 3}
     plan = ImportPlan(header, columns, {}, {"contact_email": (1, 2)})
-    reader = LeadReader(plan, CONTEXT, [], source_detail="")
+    reader = RowReader(plan, CONTEXT, [], table=LEADS, source_detail="")
 
     def read(*cells: str) -> tuple[str, dict]:
-        lead = dict(zip(LEAD_COLUMNS, reader.read_row(1, CsvRow(2, [*cells, "Ann"])), strict=True))
+        lead = dict(zip(STAGED_LEAD_COLUMNS, reader.read_row(1, TableRow(2, [*cells, "Ann"])), strict=True))
         return lead["contact_email"], json.loads(lead["custom_fields"])
 
     assert read("", "h@x.example", "o@x.example") == ("h@x.example", {"Other": "o@x.example"})
@@ -278,10 +279,10 @@ def test_first_column_that_is_filled_and_fits_counts():
 
 def test_any_column_that_says_closed_closes_the_lead():
     plan = ImportPlan(["Stage", "Status", "Name"], {"status": 0, "contact_name": 2}, {}, {"status": (1,)})
-    reader = LeadReader(plan, CONTEXT, [], source_detail="")
+    reader = RowReader(plan, CONTEXT, [], table=LEADS, source_detail="")
 
     def read(*cells: str) -> str:
-        return dict(zip(LEAD_COLUMNS, reader.read_row(1, CsvRow(2, [*cells, "Ann"])), strict=True))["status"]
+        return dict(zip(STAGED_LEAD_COLUMNS, reader.read_row(1, TableRow(2, [*cells, "Ann"])), strict=True))["status"]
 
     assert read("new", "Won") == "CLOSED_WON"
     assert read("lost", "Open") == "CLOSED_LOST"
@@ -290,19 +291,21 @@ def test_any_column_that_says_closed_closes_the_lead():
 
 def test_replaced_value_is_read_and_its_text_kept():
     plan = ImportPlan(["Stage", "Name"], {"status": 0, "contact_name": 1}, {})
-    reader = LeadReader(plan, CONTEXT, [], source_detail="", values={0: {"bound!": "won", "junk": ""}})
-    lead = dict(zip(LEAD_COLUMNS, reader.read_row(1, CsvRow(2, ["Bound!", "Ann"])), strict=True))
+    reader = RowReader(plan, CONTEXT, [], table=LEADS, source_detail="", values={0: {"bound!": "won", "junk": ""}})
+    lead = dict(zip(STAGED_LEAD_COLUMNS, reader.read_row(1, TableRow(2, ["Bound!", "Ann"])), strict=True))
     assert (lead["status"], json.loads(lead["custom_fields"])) == ("CLOSED_WON", {"Stage": "Bound!"})
-    assert reader.read_row(2, CsvRow(3, ["Junk", "Ann"]))[LEAD_COLUMNS.index("status")] == "NEW_OPPORTUNITIES"
+    assert reader.read_row(2, TableRow(3, ["Junk", "Ann"]))[STAGED_LEAD_COLUMNS.index("status")] == "NEW_OPPORTUNITIES"
     assert reader.doubts.first == []
 
 
 def test_row_with_wrong_cell_count_is_refused():
-    reader = LeadReader(ImportPlan(["contact_name", "x"], {"contact_name": 0}, {}), CONTEXT, [], source_detail="")
+    reader = RowReader(
+        ImportPlan(["contact_name", "x"], {"contact_name": 0}, {}), CONTEXT, [], table=LEADS, source_detail=""
+    )
     for cells in (["Ann"], ["Ann", "b", "c"]):
         with pytest.raises(RowRejected, match=f"has {len(cells)} cells? instead of 2"):
-            reader.read_row(1, CsvRow(2, cells))
-    assert reader.read_row(1, CsvRow(2, ["Ann", "b", "", ""]))
+            reader.read_row(1, TableRow(2, cells))
+    assert reader.read_row(1, TableRow(2, ["Ann", "b", "", ""]))
 
 
 def test_loss_reason_needs_lost_stage():
@@ -332,8 +335,8 @@ def test_closing_date_follows_the_stage_of_each_row():
 )
 def test_close_date_of_closed_row_is_when_it_was_closed(header, is_actual):
     plan = ImportPlan([header, "Stage", "Name"], {"expected_close_date": 0, "status": 1, "contact_name": 2}, {})
-    reader = LeadReader(plan, CONTEXT, [], source_detail="")
-    lead = dict(zip(LEAD_COLUMNS, reader.read_row(1, CsvRow(2, ["2023-02-01", "Won", "Ann"])), strict=True))
+    reader = RowReader(plan, CONTEXT, [], table=LEADS, source_detail="")
+    lead = dict(zip(STAGED_LEAD_COLUMNS, reader.read_row(1, TableRow(2, ["2023-02-01", "Won", "Ann"])), strict=True))
     assert bool(lead["closed_at"]) == is_actual
 
 
@@ -432,11 +435,11 @@ def test_date_column_uses_one_day_month_order():
 
 def test_question_shows_both_readings():
     reader = make_reader(estimated_value="1.500")
-    reader.read_row(1, CsvRow(2, ["1.500"]))
+    reader.read_row(1, TableRow(2, ["1.500"]))
     (question,) = reader.questions
     assert str(question) == "estimated_value: “1.500” is 1.5 (--decimal .), or 1,500 (--decimal ,)?"
 
 
 def test_every_field_has_a_parser():
-    for field in LEAD_COLUMNS[1:-4]:
+    for field in STAGED_LEAD_COLUMNS[1:-5]:
         assert callable(parser_for_field(field, CONTEXT, []))

@@ -4,6 +4,7 @@ import csv
 import io
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.core.files.base import ContentFile
@@ -57,7 +58,7 @@ def page(name: str, batch: ImportBatch) -> str:
 def test_file_becomes_leads_through_every_page(max):
     visitor = browser(max)
     file = SimpleUploadedFile("people.csv", PEOPLE.encode())
-    answer = visitor.post(reverse("admin:leads_importbatch_changelist"), {"file": file})
+    answer = visitor.post(reverse("admin:leads_importbatch_changelist"), {"file": file, "key": uuid4()})
     batch = ImportBatch.objects.get()
     assert answer["Location"] == page("file", batch)
     assert "ann@x.example" in page_text(visitor.get(page("file", batch)))
@@ -82,7 +83,7 @@ def test_file_becomes_leads_through_every_page(max):
     visitor.post(page("change", batch), {"do": "import"})
     run_jobs(RUN_IMPORT_TASK)
     batch.refresh_from_db()
-    assert (batch.state, batch.lead_count, batch.imported_by) == (ImportState.DONE, 2, max)
+    assert (batch.state, batch.record_count, batch.imported_by) == (ImportState.DONE, 2, max)
     leads = list(Lead.objects.order_by("id"))
     assert [lead.import_batch for lead in leads] == [batch, batch]
     assert [lead.status_id for lead in leads] == ["ACTIVE", "PROPOSAL_SENT"]
@@ -95,7 +96,7 @@ def test_file_becomes_leads_through_every_page(max):
 
 def test_pasted_rows_are_imported(ann):
     answer = browser(ann).post(
-        reverse("admin:leads_importbatch_changelist"), {"rows": "Name\tEmail\nAnn\tann@x.example\n"}
+        reverse("admin:leads_importbatch_changelist"), {"rows": "Name\tEmail\nAnn\tann@x.example\n", "key": uuid4()}
     )
     batch = ImportBatch.objects.get()
     assert answer["Location"] == page("file", batch)
@@ -114,7 +115,7 @@ def test_pasted_rows_are_imported(ann):
 def test_file_that_is_no_table_is_refused_and_not_kept(ann, fields, sentence):
     if "file" in fields:
         fields = {**fields, "file": SimpleUploadedFile("people.csv", fields["file"].encode())}
-    answer = browser(ann).post(reverse("admin:leads_importbatch_changelist"), fields)
+    answer = browser(ann).post(reverse("admin:leads_importbatch_changelist"), {**fields, "key": uuid4()})
     if fields.get("rows"):
         assert "The submitted file is empty" in page_text(answer)
     else:
@@ -195,7 +196,7 @@ def test_import_cancelled_before_its_end_is_rolled_back(ann, monkeypatch):
     run_jobs(RUN_IMPORT_TASK)
     assert not Lead.objects.exists()
     batch.refresh_from_db()
-    assert batch.lead_count == 0
+    assert batch.record_count == 0
 
 
 def test_finished_import_cannot_be_cancelled_or_run_twice(ann):

@@ -9,11 +9,10 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 
 from crm.models import User
-from crm.records.base import lower_tags
+from crm.records.base import lower_tags, name_key, phone_tail
 from crm.screens.paging import Order, fetch_page
 from leads.admin import LeadAdmin
 from leads.models import InsuranceType, Lead
-from leads.models.lead import phone_tail
 from tests.query_plans import vacuum_analyze
 from tests.table_cleanup import allow_truncate
 
@@ -111,6 +110,9 @@ QUERIES = {
         .annotate(email=models.functions.Lower("contact_email"))
         .filter(email="p7@example.com")
         .exclude(contact_email="")
+    ),
+    "leads_by_name_key": lambda user, line: (
+        live().annotate(key=name_key("contact_name")).filter(key__in=["prsn a", "jn smt"])
     ),
     "leads_by_phone": lambda user, line: (
         live().annotate(tail=phone_tail("contact_phone")).filter(tail="5550177").exclude(contact_phone="")

@@ -8,10 +8,14 @@ from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 
-from crm.exceptions import IllegalTransition, NotPermitted
+from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import Client, Contact, ContactClient, Project
 from crm.records.activity import SYSTEM_ACTOR
 from crm.records.transitions import add_note, create
+from inbox.drafts.transitions import DraftContent, DraftDestination, discard
+from inbox.drafts.transitions import save as save_draft
+from inbox.models import Draft
+from inbox.models.email_template import EmailTemplate
 from leads.conversion import transitions
 from leads.conversion.transitions import client_from_lead, convert, undo_conversion
 from leads.models import ContactLead, InsuranceType, Lead, LeadConversion, LeadStatus, Policy, Task
@@ -186,3 +190,36 @@ def test_killed_undo_leaves_the_conversion_whole(monkeypatch, step):
             undo_conversion(conversion, by=SYSTEM_ACTOR)
     assert live_rows() == before
     assert (Contact.objects.count(), ContactClient.objects.count()) == (1, 1)
+
+
+def welcome_key() -> str:
+    return str(EmailTemplate.objects.get(category="WELCOME").pk)
+
+
+def test_undo_removes_the_draft_of_the_welcome_email(ann):
+    lead = make_lead(assigned_to=ann)
+    before = live_rows()
+    conversion = convert(lead, client_from_lead(lead), by=ann, welcome_template=welcome_key())
+    assert Draft.objects.count() == 1
+    undo_conversion(conversion, by=ann)
+    assert live_rows() == before
+
+
+def test_edited_welcome_email_stands_in_the_way_until_it_is_discarded(ann):
+    lead = make_lead(assigned_to=ann)
+    conversion = convert(lead, client_from_lead(lead), by=ann, welcome_template=welcome_key())
+    draft = Draft.objects.get()
+    edited = DraftContent(to=draft.to, subject=draft.subject, body=draft.body + "P.S.")
+    save_draft(draft.pk, draft.version, edited, DraftDestination(client=draft.client), by=ann)
+    with pytest.raises(IllegalTransition, match="the draft was edited"):
+        undo_conversion(conversion, by=ann)
+    discard(draft, by=ann)
+    undo_conversion(conversion, by=ann)
+    assert not Client.objects.exists()
+
+
+def test_refused_welcome_email_leaves_no_conversion(ann):
+    lead = make_lead(assigned_to=ann)
+    with pytest.raises(InvalidInput, match="template does not exist"):
+        convert(lead, client_from_lead(lead), by=ann, welcome_template=str(lead.pk))
+    assert not Client.objects.exists() and not LeadConversion.objects.exists()

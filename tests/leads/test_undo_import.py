@@ -7,9 +7,9 @@ from django.urls import reverse
 
 from crm.exceptions import IllegalTransition, NotPermitted
 from crm.records.transitions import add_note, soft_delete
-from leads.importing.batches import undo
 from leads.importing.batches.transitions import RUN_IMPORT_TASK, queue_check, queue_import, upload_file
 from leads.importing.batches.undo import queue_undo
+from leads.importing.tables import undo
 from leads.models import ImportBatch, ImportState, Lead, LeadStageHistory, Task
 from leads.tasks import score_all_leads
 from leads.transitions import add_task
@@ -58,7 +58,7 @@ def test_undo_deletes_what_the_import_made_and_nothing_else(ann, batch):
     queue_undo(batch, by=ann)
     assert Lead.objects.count() == 6, "the job does the work"
     run(batch)
-    assert (batch.state, batch.lead_count) == (ImportState.UNDONE, 0)
+    assert (batch.state, batch.record_count) == (ImportState.UNDONE, 0)
     assert [lead.pk for lead in Lead.everything.all()] == [other.pk]
     assert {link.lead_id for link in LeadStageHistory.objects.all()} == {other.pk}
     assert "All leads of this import were deleted" in page_text(
@@ -72,7 +72,7 @@ def test_counts_before_an_import_equal_those_after_its_undoing(ann, batch):
     before = count_rows()
     queue_check(again := upload_file("people.csv", ContentFile(b"Name\nAnn\nBob\n"), by=ann), by=ann)
     queue_import(run(again), by=ann)
-    assert run(again).lead_count == 2
+    assert run(again).record_count == 2
     score_all_leads(timestamp=0)
     assert count_rows() != before
     queue_undo(again, by=ann)
@@ -91,7 +91,7 @@ def test_leads_that_people_worked_on_are_kept_and_listed(ann, max, batch):
     run(batch)
     kept = set(Lead.everything.values_list("contact_name", flat=True))
     assert kept == {"Ann", "Bob", "Cid", "Dora"}
-    assert batch.lead_count == 4
+    assert batch.record_count == 4
     text = page_text(browser(ann).get(reverse("admin:leads_importbatch_change", args=[batch.pk])))
     assert "4 leads of this import were kept" in text
     assert reverse("admin:leads_lead_change", args=[leads["Bob"].pk]) in text
@@ -137,7 +137,7 @@ def test_undo_needs_its_permission_and_a_finished_import(ann, vera, batch):
     unfinished = upload_file("more.csv", ContentFile(b"Name\nFay\n"), by=ann)
     with pytest.raises(IllegalTransition, match="No lead of the import"):
         queue_undo(unfinished, by=ann)
-    ImportBatch.objects.filter(pk=unfinished.pk).update(lead_count=1)
+    ImportBatch.objects.filter(pk=unfinished.pk).update(record_count=1)
     unfinished.refresh_from_db()
     with pytest.raises(IllegalTransition, match="is uploaded now"):
         queue_undo(unfinished, by=ann)

@@ -8,6 +8,7 @@ from django.db import models
 
 from crm.exceptions import InvalidInput
 from crm.models import Client, Contact
+from crm.records.consent import is_refusal, keep_refusals
 from crm.text.tags import unique_tags
 
 WINNER, LOSER, BOTH = "winner", "loser", "both"
@@ -33,6 +34,7 @@ class MergeRules:
     """The merge of the records of one table.
 
     `fields` are chosen one by one, `texts` may also be joined, `objects` are united key by key, `lists` entry by entry.
+    In `preferences` a refusal of either record stays; only the rest is chosen.
     `derived` columns follow from other rows: `refreshers` compute them again. Rows of `excluded_tables` are the
     record's own past and stay with it.
     """
@@ -40,6 +42,7 @@ class MergeRules:
     fields: tuple[str, ...]
     texts: tuple[str, ...] = ()
     objects: tuple[str, ...] = ("custom_fields",)
+    preferences: tuple[str, ...] = ()
     lists: tuple[str, ...] = ("tags",)
     derived: tuple[str, ...] = ()
     excluded_tables: tuple[str, ...] = ()
@@ -52,6 +55,7 @@ RULES: dict[type[models.Model], MergeRules] = {
         fields=("name", "client_type", "email", "phone", "assigned_to"),
         texts=("notes",),
         objects=("address", "custom_fields"),
+        preferences=("communications",),
     ),
     Contact: MergeRules(fields=("name", "title", "email", "phone")),
 }
@@ -79,7 +83,15 @@ def differences(winner: models.Model, loser: models.Model) -> list[Difference]:
             found.append(Difference((name,), one, other, sides))
     for name in rules.objects:
         found += object_differences((name,), getattr(winner, name), getattr(loser, name))
+    for name in rules.preferences:
+        pairs = object_differences((name,), getattr(winner, name), getattr(loser, name))
+        found += [one for one in pairs if not decided_by_refusal(one)]
     return found
+
+
+def decided_by_refusal(difference: Difference) -> bool:
+    key = difference.path[-1]
+    return is_refusal(key, difference.winner) or is_refusal(key, difference.loser)
 
 
 def object_differences(path: tuple[str, ...], winner: dict, loser: dict) -> Iterator[Difference]:
@@ -108,6 +120,9 @@ def merged_values(winner: models.Model, loser: models.Model, choices: dict[str, 
     }
     for name in rules.objects:
         values[name] = united_object((name,), getattr(winner, name), getattr(loser, name), choices)
+    for name in rules.preferences:
+        chosen = united_object((name,), getattr(winner, name), getattr(loser, name), choices)
+        values[name] = keep_refusals(keep_refusals(chosen, getattr(winner, name)), getattr(loser, name))
     for name in rules.lists:
         values[name] = united_list(name, getattr(winner, name), getattr(loser, name))
     return values

@@ -1,13 +1,18 @@
 """The files of an import: the uploaded one, and those with the skipped rows and the cells that did not fit."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
+from uuid import uuid4
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 
-from crm.exceptions import IllegalTransition
-from leads.importing.files.reading import CsvFile
+from crm.exceptions import IllegalTransition, InvalidInput
+from leads.importing.files.opening import table_from_json
+from leads.importing.files.tables import TableFile
 from leads.models import ImportBatch
 
 IMPORT_FOLDER, RESULT_FOLDER = "imports", "result"
@@ -20,8 +25,26 @@ def store_file(batch: ImportBatch, content: File) -> str:
     """Store an uploaded file in a folder of its own, under its own name. Return its path in the storage.
 
     The storage moves or copies the file in blocks, so its size does not matter.
+
+    Raises:
+        InvalidInput: the file cannot be written; nothing of it is left.
     """
-    return default_storage.save(f"{IMPORT_FOLDER}/{batch.pk}/{stored_name(batch.file_name)}", content)
+    path = f"{IMPORT_FOLDER}/{uuid4()}/{stored_name(batch.file_name)}"
+    try:
+        return default_storage.save(path, content)
+    except OSError as error:
+        shutil.rmtree(Path(default_storage.path(path)).parent, ignore_errors=True)
+        raise InvalidInput(f"{batch.file_name} cannot be stored: {error.strerror}. Nothing was kept.") from error
+
+
+@contextmanager
+def deleted_on_error(path: str) -> Iterator[None]:
+    """Delete the stored file at `path` if the block raises an exception."""
+    try:
+        yield
+    except BaseException:
+        delete_stored_files(path)
+        raise
 
 
 def stored_name(name: str) -> str:
@@ -41,9 +64,9 @@ def stored_path(batch: ImportBatch) -> Path:
     return Path(default_storage.path(batch.file_path))
 
 
-def open_stored_file(batch: ImportBatch) -> CsvFile:
+def open_stored_file(batch: ImportBatch) -> TableFile:
     """Return the file of `batch`, read as it was detected or chosen."""
-    return CsvFile.from_json(stored_path(batch), batch.reading)
+    return table_from_json(stored_path(batch), batch.reading)
 
 
 def result_path(batch: ImportBatch, kind: str) -> Path:
@@ -54,8 +77,8 @@ def result_path(batch: ImportBatch, kind: str) -> Path:
 
 
 def open_result(batch: ImportBatch, kind: str) -> Any:
-    """Return the open result file of `kind`; None if there is none."""
-    if not batch.file_path:
+    """Return the open result file of `kind`; None if there is none, or if the import did not come to its end."""
+    if not batch.file_path or batch.imported_at is None:
         return None
     path = str(PurePosixPath(batch.file_path).parent / RESULT_FOLDER / RESULT_FILES[kind])
     return default_storage.open(path) if default_storage.exists(path) else None

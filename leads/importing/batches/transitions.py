@@ -7,57 +7,96 @@ from typing import Any
 from uuid import UUID
 
 from django.core.files.base import File
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from procrastinate.contrib.django import app
 
-from crm.exceptions import ActionRefused, IllegalTransition, InvalidInput
+from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import User
 from crm.records.activity import Actor
+from crm.records.transitions import IMPORT_PERMISSION
 from crm.runtime.job_queue import enqueue
 from leads.importing.arrival import ArrivalAnswers
-from leads.importing.batches.files import delete_stored_files, open_stored_file, store_file, stored_path
-from leads.importing.files.reading import open_csv
+from leads.importing.batches.files import (
+    delete_stored_files,
+    deleted_on_error,
+    open_stored_file,
+    store_file,
+    stored_path,
+)
+from leads.importing.batches.receiving import delete_abandoned_uploads
+from leads.importing.exceptions import RepeatedUpload
+from leads.importing.files.opening import open_table
+from leads.importing.files.sheets import open_sheet_file
+from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, preview_import, printable_file_name
 from leads.importing.report import ImportOutcome
-from leads.importing.transitions import file_hash
+from leads.importing.tables.guess import guess_table
+from leads.importing.tables.registry import TABLES, importable_tables, table_named
+from leads.importing.transitions import hash_blocks, require_owner_permission
 from leads.models import ImportBatch, ImportState
 from leads.models.import_batch import BUSY_STATES, EDITABLE_STATES, TRANSITIONS
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
-IMPORT_PERMISSION = "leads.add_importbatch"
 RUN_IMPORT_TASK = "leads.run_import"
 MAX_DELETED_BATCHES = 100
 
 
-def require_import_permission(by: User) -> None:
-    """Refuse users who may not import leads."""
+def require_import_permission(by: User, table: str = "") -> None:
+    """Refuse users who may not import records of `table`; without one, those who may not import anything."""
     actor = Actor.of(by)
     actor.require_permission(IMPORT_PERMISSION, "import files")
-    actor.require_permission("leads.add_lead", "import leads")
+    if table:
+        table_named(table).require_permission(actor)
+    elif not importable_tables(by):
+        raise NotPermitted(f"{by} may not add the records of a file.")
 
 
-def upload_file(name: str, content: File, *, by: User) -> ImportBatch:
+def upload_file(name: str, content: File, *, by: User, key: UUID | None = None) -> ImportBatch:
     """Store an uploaded file, and return its new import.
 
+    The `key` of the form becomes that of the import, so that a form that is sent twice makes one import.
+
     Raises:
-        NotPermitted: `by` may not import leads.
-        InvalidInput: the file is empty, is no CSV file, or its first row does not name columns.
+        NotPermitted: `by` may not import anything.
+        InvalidInput: the file is empty, is no table, cannot be stored, or its first row does not name columns.
+        RepeatedUpload: the same form was sent before, with the same file.
     """
     require_import_permission(by)
-    batch = ImportBatch(file_name=printable_file_name(name), imported_by=by)
+    batch = ImportBatch(file_name=printable_file_name(name), imported_by=by, file_size=content.size)
     if not content.size:
         raise InvalidInput(f"{batch.file_name} is empty.")
-    batch.file_size, batch.file_path = content.size, store_file(batch, content)
-    try:
-        path = stored_path(batch)
-        batch.file_hash, file = file_hash(path), open_csv(path)
+    batch.file_hash = getattr(content, "sha256", "") or hash_blocks(content.chunks())
+    if key is not None:
+        refuse_repeated_upload(batch, key)
+        batch.pk = key
+    batch.file_path = store_file(batch, content)
+    with deleted_on_error(batch.file_path):
+        # Also refuses a first row without column names.
+        file = open_table(stored_path(batch))
         batch.reading = file.to_json()
-        # A guess from the header, which also refuses a first row without column names.
-        batch.save(force_insert=True)
-    except ActionRefused:
-        delete_stored_files(batch.file_path)
-        raise
+        batch.table = guess_table(batch.file_name, file.header, importable_tables(by)).table.name
+        try:
+            with transaction.atomic():
+                batch.save(force_insert=True)
+        except IntegrityError:
+            refuse_repeated_upload(batch, batch.pk)
+            raise
     return batch
+
+
+def refuse_repeated_upload(batch: ImportBatch, key: UUID) -> None:
+    """Refuse the file of `batch` if the form with this `key` has brought a file before.
+
+    Raises:
+        RepeatedUpload: it was the same file.
+        InvalidInput: it was another one.
+    """
+    known = ImportBatch.objects.filter(pk=key).first()
+    if known is None:
+        return
+    if (known.imported_by, known.file_hash) == (batch.imported_by, batch.file_hash):
+        raise RepeatedUpload(known)
+    raise InvalidInput("This form was sent before. Reload the page, and upload the file again.")
 
 
 def move(batch: ImportBatch, state: ImportState, sources: Iterable[str] = tuple(ImportState), **changes: Any) -> None:
@@ -83,14 +122,49 @@ def change_file_reading(batch: ImportBatch, *, encoding: str, delimiter: str, by
         IllegalTransition: a job works on the import, or it is finished.
         InvalidInput: the file cannot be read so.
     """
-    require_import_permission(by)
+    require_import_permission(by, batch.table)
     require_editable(batch)
-    file = open_csv(stored_path(batch), encoding or None, delimiter)
-    if encoding == batch.reading.get("encoding") and delimiter == batch.reading["dialect"][0]:
-        return
+    file = open_table(stored_path(batch), encoding=encoding, delimiter=delimiter)
+    if encoding != batch.reading.get("encoding") or delimiter != batch.reading["dialect"][0]:
+        save_reading(batch, file)
+
+
+@transaction.atomic
+def change_sheet(batch: ImportBatch, *, sheet: str, by: User) -> None:
+    """Read another sheet of a workbook. Other column names need new decisions.
+
+    Raises:
+        IllegalTransition: a job works on the import, or it is finished.
+        InvalidInput: there is no such sheet, or it is empty.
+    """
+    require_import_permission(by, batch.table)
+    require_editable(batch)
+    file = open_sheet_file(stored_path(batch), sheet)
+    if file.sheet != batch.reading.get("sheet"):
+        save_reading(batch, file)
+
+
+def save_reading(batch: ImportBatch, file: TableFile) -> None:
     reading = file.to_json()
     options = batch.options if reading["header"] == batch.reading.get("header") else {}
     save_decisions(batch, reading=reading, options=options)
+
+
+@transaction.atomic
+def choose_table(batch: ImportBatch, table: str, *, by: User) -> None:
+    """Say what the rows of the file of `batch` are. Another table needs new decisions about the columns.
+
+    Raises:
+        NotPermitted: `by` may not add such records.
+        IllegalTransition: a job works on the import, or it is finished.
+        InvalidInput: there is no such table.
+    """
+    if table not in TABLES:
+        raise InvalidInput(f"Choose what is in the file: {', '.join(one.name.label for one in TABLES.values())}.")
+    require_import_permission(by, table)
+    require_editable(batch)
+    if table != batch.table:
+        save_decisions(batch, table=table, options={})
 
 
 @transaction.atomic
@@ -102,13 +176,14 @@ def save_options(batch: ImportBatch, options: ImportOptions, *, by: User) -> Non
         IllegalTransition: a job works on the import, or it is finished.
         InvalidInput: a column, field or value does not exist, or a field has two sources.
     """
-    require_import_permission(by)
+    require_import_permission(by, batch.table)
     require_editable(batch)
-    _, reader = preview_import(open_stored_file(batch), options)
+    table = table_named(batch.table)
+    _, reader = preview_import(open_stored_file(batch), options, table)
     actor = Actor.of(by)
     if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
-        actor.require_permission("leads.reassign_lead", "assign leads to their owners")
-    if ArrivalAnswers.from_columns(reader.plan, options.known, options.later).answers:
+        require_owner_permission(table, actor)
+    if ArrivalAnswers.of(table, reader.plan, options.known, options.later).answers:
         actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
     save_decisions(batch, options=options.to_json())
 
@@ -158,7 +233,7 @@ def queue_check(batch: ImportBatch, *, by: User) -> None:
     Raises:
         IllegalTransition: a job works on the import already, or it is finished.
     """
-    require_import_permission(by)
+    require_import_permission(by, batch.table)
     stored_path(batch)
     move(batch, ImportState.CHECKING, rows_done=0, outcome={}, error_message="")
     queue_run(batch)
@@ -171,7 +246,7 @@ def queue_import(batch: ImportBatch, *, by: User) -> None:
     Raises:
         IllegalTransition: it is not checked, or questions are open.
     """
-    require_import_permission(by)
+    require_import_permission(by, batch.table)
     if batch.outcome.get("questions"):
         raise IllegalTransition("Answer the questions first.")
     move(batch, ImportState.QUEUED, rows_done=0, error_message="")
@@ -189,7 +264,7 @@ def cancel_import(batch: ImportBatch, *, by: User) -> None:
     Raises:
         IllegalTransition: it is finished.
     """
-    require_import_permission(by)
+    require_import_permission(by, batch.table)
     move(batch, ImportState.CANCELLED, error_message="")
 
 
@@ -221,6 +296,7 @@ def delete_old_files(before: datetime) -> int:
 
     The import stays, with its counts. A crash in between repeats the rest.
     """
+    delete_abandoned_uploads(before)
     rows = ImportBatch.objects.filter(created_at__lt=before).exclude(file_path="").exclude(state__in=BUSY_STATES)
     batches = list(rows.order_by("pk")[:MAX_DELETED_BATCHES])
     for batch in batches:

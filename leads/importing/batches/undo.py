@@ -1,55 +1,48 @@
-"""Undo an import: delete the leads that it made, except those that people have since worked on.
+"""Undo an import: delete the records that it made, except those that people have since worked on."""
 
-People have worked on a lead if they appear on its timeline after the import, if it was converted, or if a task, a
-conversation, a ticket, a draft or a contact belongs to it. What the program did by itself (scores, snapshots,
-suggestions) is no work. The leads are deleted for good, because a deleted lead in the bin would still be in the way.
-"""
-
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
 from django.db import connection, models, transaction
-from django.db.backends.utils import CursorWrapper
 
 from crm.exceptions import IllegalTransition
 from crm.models import User
 from crm.records.activity import Actor, record
+from crm.records.transitions import permission_name
 from leads.importing.batches.transitions import move, queue_run
-from leads.models import ImportBatch, ImportState, Lead
+from leads.importing.tables.registry import table_named
+from leads.importing.tables.undo import find_obstacles
+from leads.models import ImportBatch, ImportState
 
 UNDO_PERMISSION = "leads.undo_importbatch"
 MAX_KEPT_EXAMPLES = 100
-# Rows that the program makes for every lead, by the name of the relation.
-MADE_BY_PROGRAM = frozenset({"stage_history", "snapshot", "tier_changes", "events", "suggestions", "ai_interactions"})
-# The line of the import itself has the ID of the lead.
-WORKED_ON_SQL = """
-    leads.converted_at IS NOT NULL OR leads.deleted_at IS NOT NULL
-    OR EXISTS (SELECT FROM activity_logs AS log WHERE log.about_type = 'leads.lead' AND log.about_id = leads.id
-                  AND log.actor_type = 'user' AND log.id <> leads.id)
-"""
-COLLECT_SQL = """
-    CREATE TEMPORARY TABLE undone_leads ON COMMIT DROP AS
-    SELECT id, updated_at FROM leads WHERE import_batch_id = %(batch)s AND NOT ({worked_on});
-    ANALYZE undone_leads
-"""
-# A lead that somebody changes at the same moment has another `updated_at` by now, and stays.
-DELETE_SQL = """
-    DELETE FROM leads USING undone_leads AS undone
-     WHERE leads.id = undone.id AND leads.updated_at = undone.updated_at
-"""
+
+
+@dataclass(frozen=True)
+class KeptRecord:
+    """A record that an undoing left, and why."""
+
+    record: models.Model
+    obstacles: str
+
+    @property
+    def page(self) -> str:
+        """Return the name of the address of its page."""
+        return f"admin:{self.record._meta.app_label}_{self.record._meta.model_name}_change"
 
 
 @transaction.atomic
 def queue_undo(batch: ImportBatch, *, by: User) -> None:
-    """Let a job delete the leads of `batch` that nobody has worked on.
+    """Let a job delete the records of `batch` that nobody has worked on.
 
     Raises:
         NotPermitted: `by` may not undo imports.
-        IllegalTransition: the import is not finished, or no lead of it is left.
+        IllegalTransition: the import is not finished, or no record of it is left.
     """
     Actor.of(by).require_permission(UNDO_PERMISSION, "undo imports")
-    if not batch.lead_count:
-        raise IllegalTransition(f"No lead of the import of {batch.file_name} is left.")
+    if not batch.record_count:
+        raise IllegalTransition(f"No {batch.noun} of the import of {batch.file_name} is left.")
     move(batch, ImportState.UNDOING, error_message="")
     record(batch, "undone", by=by, summary=f"Undid the import of {batch.file_name}")
     queue_run(batch)
@@ -57,38 +50,38 @@ def queue_undo(batch: ImportBatch, *, by: User) -> None:
 
 @transaction.atomic
 def undo_import(batch: ImportBatch) -> int:
-    """Delete the leads of `batch` that nobody has worked on, and return their number. All of them, or none.
+    """Delete the records of `batch` that nobody has worked on, and return their number. All of them, or none.
 
     Raises:
         IllegalTransition: `batch` is not to be undone (any more).
     """
+    table = table_named(batch.table)
     with connection.cursor() as cursor:
-        deleted = delete_unused_leads(cursor, batch)
-    kept = Lead.everything.filter(import_batch=batch)
-    examples = kept.order_by("id").values_list("pk", flat=True)[:MAX_KEPT_EXAMPLES]
-    outcome = {**batch.outcome, "kept": [str(pk) for pk in examples]}
-    move(batch, ImportState.UNDONE, [ImportState.UNDOING], lead_count=kept.count(), outcome=outcome)
+        deleted = table.undo(cursor, batch)
+    kept, count = {}, 0
+    for rule in table.undo_rules:
+        left = table.records_of(batch, rule.model)
+        examples = list(left.order_by("id").values_list("pk", flat=True)[:MAX_KEPT_EXAMPLES])
+        count += left.count()
+        if examples:
+            obstacles = find_obstacles(rule, examples)
+            kept[rule.model._meta.label_lower] = {str(pk): obstacles[pk] for pk in examples}
+    move(
+        batch,
+        ImportState.UNDONE,
+        [ImportState.UNDOING],
+        record_count=count,
+        outcome={**batch.outcome, "kept": kept},
+    )
     return deleted
 
 
-def delete_unused_leads(cursor: CursorWrapper, batch: ImportBatch) -> int:
-    cursor.execute("DROP TABLE IF EXISTS pg_temp.undone_leads")
-    worked_on = " OR ".join([WORKED_ON_SQL, *relation_conditions()])
-    cursor.execute(COLLECT_SQL.format(worked_on=worked_on), {"batch": batch.pk})
-    cursor.execute(DELETE_SQL)
-    return cursor.rowcount
-
-
-def relation_conditions() -> Iterator[str]:
-    """Yield for each table that points to leads, of whatever app, the condition that a row points to the lead."""
-    for relation in Lead._meta.related_objects:
-        if relation.get_accessor_name() not in MADE_BY_PROGRAM and relation.field.concrete:
-            table = connection.ops.quote_name(relation.related_model._meta.db_table)
-            column = connection.ops.quote_name(relation.field.column)
-            yield f"EXISTS (SELECT FROM {table} AS other WHERE other.{column} = leads.id)"
-
-
-def kept_leads(batch: ImportBatch, user: Any) -> models.QuerySet:
-    """Return the first leads that an undoing left, as far as `user` may see them."""
-    visible = Lead.everything.visible_to(user) if user.has_perm("leads.view_lead") else Lead.everything.none()
-    return visible.filter(pk__in=batch.outcome.get("kept", [])).order_by("id")
+def kept_records(batch: ImportBatch, user: Any) -> list[KeptRecord]:
+    """Return the first records that an undoing left, as far as `user` may see them."""
+    kept = []
+    for label, obstacles in batch.outcome.get("kept", {}).items():
+        model = apps.get_model(label)
+        if user.has_perm(permission_name(model, "view")):
+            visible = model.everything.visible_to(user).filter(pk__in=list(obstacles)).order_by("id")
+            kept += [KeptRecord(row, ", ".join(obstacles[str(row.pk)])) for row in visible]
+    return kept

@@ -14,12 +14,12 @@ from leads.importing.files.charsets import rank_encodings
 BLOCK_SIZE = 64 * 1024
 
 FILE_SIGNATURES = {
-    b"PK\x03\x04": "an Excel workbook or a zip archive",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"%PDF": "a PDF",
     b"\x1f\x8b": "a gzip archive",
     b"SQLite format 3\x00": "an SQLite database",
 }
+# What some programs call an Excel file is a web page or XML.
+MARKUP_PATTERN = re.compile(rb"\s*<(!doctype|html|table|head|meta|\?xml|!--)", re.IGNORECASE)
 # The longer marks come first, because the mark of UTF-32 begins with that of UTF-16.
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -71,6 +71,8 @@ def check_is_text(head: bytes, name: str) -> None:
     for signature, kind in FILE_SIGNATURES.items():
         if head.startswith(signature):
             raise InvalidInput(f"{name} is {kind}, not a CSV file. Open it and save it as CSV.")
+    if MARKUP_PATTERN.match(head.removeprefix(codecs.BOM_UTF8)):
+        raise InvalidInput(f"{name} is a web page or XML, not a table. Open it in Excel and save it as XLSX or CSV.")
     if detect_marked_encoding(head) is None:
         controls = len(head) - len(head.translate(None, CONTROL_BYTES))
         # A few stray control characters only cost their rows; a binary file is full of them.

@@ -3,43 +3,32 @@
 import codecs
 import csv
 import io
-import itertools
 import re
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, ClassVar, TextIO
 
 from crm.exceptions import InvalidInput
-from leads.importing.files.decoding import BLOCK_SIZE, BROKEN_BYTES_HANDLER, detect_encodings
+from leads.importing.files.decoding import BLOCK_SIZE, BROKEN_BYTES_HANDLER, detect_encodings, differing_lines
+from leads.importing.files.tables import TableFile, TableRow, make_column_names
 
 DELIMITERS = ",;\t|"
 # In characters. Limits how much of a file is held in memory.
 MAX_ROW_LENGTH = 1024 * 1024
-SAMPLE_ROWS = 1000
 
 EXCEL_SEPARATOR_PATTERN = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)
 ALL_IN_SINGLE_QUOTES_PATTERN = re.compile(r"'[^']*'([,;\t|]'[^']*')*\s*$")
 # A backslash before a quote that does not end a cell.
 BACKSLASHED_QUOTE_PATTERN = re.compile(r'(?<!\\)\\"(?!["\r\n,;\t|]|$)')
-# The database cannot store a zero byte; the other characters are always damage.
-FORBIDDEN_CHARACTERS = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
 FAULT_MESSAGES = {
     "unexpected end of data": "has an opening quote that is never closed; the file may be cut off",
     "field larger": "has a cell with more than 131,072 characters, or a quote that is never closed",
     "' expected after '": "has text after a closing quote",
 }
-
-
-class CsvRow(NamedTuple):
-    """A row of the file. If it is not valid CSV, its only cell is its text, and `fault` says what is wrong."""
-
-    line: int
-    cells: list[str]
-    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,20 +54,21 @@ class Dialect:
 
 
 @dataclass(frozen=True)
-class CsvFile:
+class CsvFile(TableFile):
     """A CSV file with its encoding, dialect and column names. Its rows can be read any number of times.
 
     `other_encodings` explain its letters as well as `encoding` does, and give other letters.
     """
 
-    path: Path
     encoding: str
     dialect: Dialect
-    header: list[str]
     other_encodings: tuple[str, ...] = ()
+    row_word: ClassVar[str] = "line"
+
+    def __str__(self) -> str:
+        return f"{self.encoding}, columns separated by {self.dialect}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return how the file is read, so that a later request need not detect it again."""
         dialect = [self.dialect.delimiter, self.dialect.quote, self.dialect.escape]
         return {
             "encoding": self.encoding,
@@ -91,29 +81,30 @@ class CsvFile:
     def from_json(cls, path: Path, reading: dict[str, Any]) -> "CsvFile":
         return cls(
             path,
+            reading["header"],
             reading["encoding"],
             Dialect(*reading["dialect"]),
-            reading["header"],
             tuple(reading["other_encodings"]),
         )
 
-    def rows(self) -> Iterator[CsvRow]:
-        """Yield every row below the column names, except blank ones."""
+    def encoding_samples(self, count: int) -> list[dict[str, str]]:
+        if not self.other_encodings:
+            return []
+        return differing_lines(self.path, [self.encoding, *self.other_encodings], count)
+
+    def rows(self) -> Iterator[TableRow]:
         rows = self._all_rows()
         next(rows)
         return map(self._unwrap, rows)
 
-    def sample(self) -> list[CsvRow]:
-        return list(itertools.islice(self.rows(), SAMPLE_ROWS))
-
-    def _unwrap(self, row: CsvRow) -> CsvRow:
+    def _unwrap(self, row: TableRow) -> TableRow:
         """Return the cells of a row that a program has put into quotes as a whole; other rows as they are."""
         if len(row.cells) != 1 or len(self.header) == 1 or row.fault:
             return row
         cells = unwrap_cells(row.cells, self.dialect)
-        return CsvRow(row.line, cells) if len(cells) == len(self.header) else row
+        return TableRow(row.line, cells) if len(cells) == len(self.header) else row
 
-    def _all_rows(self) -> Iterator[CsvRow]:
+    def _all_rows(self) -> Iterator[TableRow]:
         with open_csv_text(self.path, self.encoding) as text:
             yield from read_rows(text, self.dialect)
 
@@ -142,7 +133,7 @@ def open_csv(path: Path, encoding: str | None = None, delimiter: str = "") -> Cs
         raise InvalidInput(f"{path.name} is empty.")
     if first.fault:
         raise InvalidInput(f"The column names of {path.name} cannot be read: line {first.line} {first.fault}.")
-    return CsvFile(path, encoding, dialect, make_column_names(unwrap_cells(first.cells, dialect)), tuple(others))
+    return CsvFile(path, make_column_names(unwrap_cells(first.cells, dialect)), encoding, dialect, tuple(others))
 
 
 def validate_encoding(name: str) -> str:
@@ -200,7 +191,7 @@ class CountedLines:
         return first
 
 
-def read_rows(text: TextIO, dialect: Dialect) -> Iterator[CsvRow]:
+def read_rows(text: TextIO, dialect: Dialect) -> Iterator[TableRow]:
     """Yield every row of `text` that is not blank. A stray quote costs its own line, not those below."""
     lines = CountedLines(text)
     reader = dialect.reader(lines)
@@ -211,12 +202,12 @@ def read_rows(text: TextIO, dialect: Dialect) -> Iterator[CsvRow]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield CsvRow(line, [lines.abandon_row().rstrip("\r\n")], describe_fault(error))
+            yield TableRow(line, [lines.abandon_row().rstrip("\r\n")], describe_fault(error))
             continue
         if line == 1 and EXCEL_SEPARATOR_PATTERN.match(dialect.delimiter.join(cells)):
             continue
         if any(cell and not cell.isspace() for cell in cells):
-            yield CsvRow(line, cells)
+            yield TableRow(line, cells)
 
 
 def describe_fault(error: csv.Error) -> str:
@@ -266,17 +257,3 @@ def rate_dialect(lines: list[str], dialect: Dialect) -> tuple[bool, float, int]:
     if not lengths or lengths[0] < 2:
         return (False, 0.0, 0)
     return (True, round(lengths.count(lengths[0]) / len(lengths), 1), lengths[0])
-
-
-def make_column_names(cells: list[str]) -> list[str]:
-    """Return distinct names for the cells of the first row: `Notes`, `Notes (2)`, `Column 3` for a blank cell."""
-    names: list[str] = []
-    for place, cell in enumerate(cells, start=1):
-        if FORBIDDEN_CHARACTERS.search(cell):
-            raise InvalidInput(f"The name of column {place} has an invalid character: {cell[:40]!r}.")
-        name = base = " ".join(cell.split()) or f"Column {place}"
-        copy = 2
-        while name in names:
-            name, copy = f"{base} ({copy})", copy + 1
-        names.append(name)
-    return names

@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.core.files.base import ContentFile, File
 
-from leads.importing.columns import CONSENT_FIELDS, IMPORTABLE_FIELDS, NAME_PARTS, ImportPlan
+from leads.importing.columns import ImportPlan
 from leads.importing.files.reading import CsvFile
+from leads.importing.files.sheets import SheetFile
 from leads.importing.preview import ImportOptions
-from leads.models import Lead
+from leads.importing.tables.base import ImportTable
+from leads.importing.tables.fields import NAME_PARTS
+from leads.importing.tables.guess import TableGuess
 
 ENCODINGS = (
     ("utf-8", "UTF-8"),
@@ -23,53 +27,32 @@ ENCODINGS = (
     ("mac_roman", "Mac Roman"),
 )
 DELIMITER_CHOICES = ((",", "Comma"), (";", "Semicolon"), ("\t", "Tab"), ("|", "Vertical bar"))
-FIELD_LABELS = {
-    "contact_name": "Full name",
-    "company_website": "Website",
-    "client_type": "Person or business",
-    "tier_override": "Tier",
-    "created_at": "Created on",
-    "closed_at": "Closed at",
-    "do_not_contact": "Do not contact",
-    "do_not_email": "Do not email",
-    "do_not_call": "Do not call",
-    "do_not_text": "Do not text",
-    "sms_consent": "SMS consent",
-}
 CUSTOM, GUESSED = "", "?"
 NOT_ANSWERED, KNOWN, LATER = "", "known", "later"
 # A form has at most 1,000 inputs.
 MAX_MAPPED_COLUMNS = 300
 MAX_PASTED_LENGTH = 1_000_000
-TEMPLATE_FIELDS = {"contact_name": "Name", "tags": "Tags", "notes": "Notes"}
+PASTED_NAME = "Pasted rows.csv"
 
 
-def field_label(name: str) -> str:
-    """Return the label of a field of a lead, or of a part of one."""
-    if name in FIELD_LABELS:
-        return FIELD_LABELS[name]
-    if name in IMPORTABLE_FIELDS:
-        return str(Lead._meta.get_field(name).verbose_name).capitalize()
-    return name.replace("_", " ").capitalize()
-
-
-def target_choices() -> list[tuple[str, Any]]:
+def target_choices(table: ImportTable) -> list[tuple[str, Any]]:
     """Return the fields that a column can fill, in groups."""
-    return [
-        (CUSTOM, "Custom field"),
-        ("Lead", [(name, field_label(name)) for name in (*NAME_PARTS, *IMPORTABLE_FIELDS)]),
-        ("Consent", [(name, field_label(name)) for name in CONSENT_FIELDS]),
-    ]
+    fields = table.fields
+    names = (*(NAME_PARTS if fields.full_name else ()), *fields.fields)
+    choices = [(CUSTOM, "Custom field"), (table.name.label, [(name, table.label_of(name)) for name in names])]
+    if fields.consent:
+        choices.append(("Consent", [(name, table.label_of(name)) for name in fields.consent]))
+    return choices
 
 
 class UploadForm(forms.Form):
     """A file, or rows pasted from a spreadsheet."""
 
     file = forms.FileField(
-        label="CSV file",
+        label="CSV or Excel file",
         required=False,
-        help_text="Any encoding and separator. The first row names the columns.",
-        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
+        help_text="CSV in any encoding, or XLSX. The first row names the columns.",
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx,.xlsm,text/csv"}),
     )
     rows = forms.CharField(
         label="Or paste rows",
@@ -86,6 +69,11 @@ class UploadForm(forms.Form):
         if not self.errors and bool(cleaned.get("file")) == has_rows:
             raise forms.ValidationError("Choose a file or paste rows, one of the two.")
         return cleaned
+
+    def name_and_content(self) -> tuple[str, File]:
+        if file := self.cleaned_data["file"]:
+            return file.name, file
+        return PASTED_NAME, ContentFile(self.cleaned_data["rows"].encode())
 
 
 class ReadingForm(forms.Form):
@@ -107,6 +95,41 @@ class ReadingForm(forms.Form):
             ]
 
 
+class TableForm(forms.Form):
+    """What the rows of a file are."""
+
+    table = forms.ChoiceField(label="What is in the file?", required=False)
+
+    def __init__(self, *args: Any, guess: TableGuess, tables: list[ImportTable], chosen: str, **kwargs: Any) -> None:
+        super().__init__(*args, initial={"table": chosen}, **kwargs)
+        self.fields["table"].choices = [(table.name.value, table.name.label) for table in tables]
+        if guess.reason:
+            label = guess.table.name.label
+            self.fields["table"].help_text = f"{label}, as it seems from {guess.reason}."
+
+
+class SheetForm(forms.Form):
+    """The sheet of a workbook."""
+
+    sheet = forms.ChoiceField(label="Sheet")
+
+    def __init__(self, *args: Any, file: SheetFile, **kwargs: Any) -> None:
+        super().__init__(*args, initial={"sheet": file.sheet}, **kwargs)
+        self.fields["sheet"].choices = [
+            (name, f"{name} (hidden)" if is_hidden else name) for name, is_hidden in file.sheets
+        ]
+
+
+def create_clients_field(options: ImportOptions) -> forms.BooleanField:
+    """Return the question whether clients that rows name are made with them."""
+    return forms.BooleanField(
+        label="Create clients that do not exist",
+        required=False,
+        initial=options.create_clients,
+        help_text="From the name of the client in the row. Without it, such rows are refused.",
+    )
+
+
 class ColumnsForm(forms.Form):
     """The field of each column, and whether the column was known when the lead arrived."""
 
@@ -117,12 +140,19 @@ class ColumnsForm(forms.Form):
     )
 
     def __init__(
-        self, *args: Any, header: list[str], plan: ImportPlan | None, options: ImportOptions, asks_arrival: bool
+        self,
+        *args: Any,
+        table: ImportTable,
+        header: list[str],
+        plan: ImportPlan | None,
+        options: ImportOptions,
+        asks_arrival: bool,
     ) -> None:
         super().__init__(*args)
+        self.templates = table.templates
         self.header, self.options = header[:MAX_MAPPED_COLUMNS], options
         self.initial_targets = initial_targets(header, plan)
-        choices = target_choices()
+        choices = target_choices(table)
         for index, name in enumerate(self.header):
             self.fields[f"field_{index}"] = forms.ChoiceField(
                 label=f"Field of {name}", choices=choices, required=False, initial=self.initial_targets[index]
@@ -136,9 +166,11 @@ class ColumnsForm(forms.Form):
                 )
         self.fields["key"].choices = [("", "Found by the program"), *((name, name) for name in self.header)]
         self.fields["key"].initial = options.key
-        for name, label in TEMPLATE_FIELDS.items():
+        if table.can_create_clients:
+            self.fields["create_clients"] = create_clients_field(options)
+        for name, label in self.templates.items():
             self.fields[f"all_{name}"] = forms.CharField(
-                label=f"{label} of every lead",
+                label=f"{label} of every {table.fields.noun}",
                 required=False,
                 max_length=200,
                 initial=options.field_templates.get(name, ""),
@@ -160,12 +192,13 @@ class ColumnsForm(forms.Form):
         options = self.options
         return ImportOptions(
             self.column_fields(),
-            {name: text for name in TEMPLATE_FIELDS if (text := data[f"all_{name}"])},
+            {name: text for name in self.templates if (text := data[f"all_{name}"])},
             options.values,
             options.notation,
             data["key"],
             tuple(name for name, answer in arrivals.items() if answer == KNOWN),
             tuple(name for name, answer in arrivals.items() if answer == LATER),
+            data.get("create_clients", False),
         )
 
 

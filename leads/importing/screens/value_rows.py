@@ -7,15 +7,14 @@ from typing import Any
 from crm.models import ClientType, User
 from leads.importing.cells import Partial, is_empty_cell
 from leads.importing.exceptions import InvalidCell
-from leads.importing.files.reading import CsvFile
+from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, load_import_context, preview_import
-from leads.importing.values.parsers import ImportContext, parser_for_field
+from leads.importing.tables.base import ImportTable
+from leads.importing.tables.registry import table_named
+from leads.importing.values.parsers import ImportContext
 from leads.importing.values.stages import Renamed
 from leads.models import ImportBatch, InsuranceType, LeadStatus, LossReason, Source, Tier
 
-CHOICE_FIELDS = (
-    *("status", "source_type", "assigned_to", "insurance_type", "client_type", "loss_reason", "tier_override"),
-)
 MAX_TEXTS_PER_COLUMN, MAX_TEXTS = 60, 400
 
 
@@ -51,14 +50,15 @@ def load_value_choices() -> dict[str, tuple[tuple[str, str], ...]]:
     }
 
 
-def load_value_rows(batch: ImportBatch, file: CsvFile, options: ImportOptions) -> list[ValueRow]:
+def load_value_rows(batch: ImportBatch, file: TableFile, options: ImportOptions) -> list[ValueRow]:
     """Return the texts of the columns with a list of values: those of the first rows, and those that did not fit.
 
     Raises:
         InvalidInput: the columns cannot be mapped as the options say.
     """
-    _, reader = preview_import(file, options)
-    fields = {index: name for name in CHOICE_FIELDS for index in reader.plan.columns_of(name)}
+    table = table_named(batch.table)
+    _, reader = preview_import(file, options, table)
+    fields = {index: name for name in table.choice_fields for index in reader.plan.columns_of(name)}
     counts: dict[int, Counter[str]] = {index: Counter() for index in fields}
     for row in file.sample():
         for index in fields:
@@ -71,7 +71,9 @@ def load_value_rows(batch: ImportBatch, file: CsvFile, options: ImportOptions) -
             counts[index][text] = max(counts[index][text], count)
     choices, context = load_value_choices(), load_import_context()
     rows = [
-        ValueRow(file.header[index], name, text, count, read_by_itself(name, text, context, choices), choices[name])
+        ValueRow(
+            file.header[index], name, text, count, read_by_itself(table, name, text, context, choices), choices[name]
+        )
         for index, name in fields.items()
         for text, count in counts[index].most_common(MAX_TEXTS_PER_COLUMN)
     ]
@@ -79,11 +81,11 @@ def load_value_rows(batch: ImportBatch, file: CsvFile, options: ImportOptions) -
 
 
 def read_by_itself(
-    field: str, text: str, context: ImportContext, choices: dict[str, tuple[tuple[str, str], ...]]
+    table: ImportTable, field: str, text: str, context: ImportContext, choices: dict[str, tuple[tuple[str, str], ...]]
 ) -> str:
     """Return the label of the value that the import reads from `text`; empty if there is none."""
     try:
-        value: Any = parser_for_field(field, context, [text])(text)
+        value: Any = table.parser(field, context, [text])(text)
     except InvalidCell:
         return ""
     value = value.value if isinstance(value, Partial | Renamed) else value

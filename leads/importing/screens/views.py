@@ -2,48 +2,58 @@
 
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.core.files.base import ContentFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from uuid_utils.compat import uuid7
 
 from crm.exceptions import ActionRefused, InvalidInput
 from crm.models import User
+from crm.records.transitions import IMPORT_PERMISSION, permission_name
 from leads.importing.batches.files import RESULT_FILES, open_result, open_stored_file
+from leads.importing.batches.receiving import ReceivingHandler
 from leads.importing.batches.transitions import (
-    IMPORT_PERMISSION,
     answer_questions,
     cancel_import,
     change_file_reading,
+    change_sheet,
+    choose_table,
     question_key,
     queue_check,
     queue_import,
     save_options,
     upload_file,
 )
-from leads.importing.batches.undo import UNDO_PERMISSION, kept_leads, queue_undo
-from leads.importing.files.reading import CsvFile
+from leads.importing.batches.undo import UNDO_PERMISSION, kept_records, queue_undo
+from leads.importing.exceptions import RepeatedUpload
+from leads.importing.files.sheets import SheetFile
+from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, preview_import
 from leads.importing.screens.forms import (
     MAX_MAPPED_COLUMNS,
-    TEMPLATE_FIELDS,
     ColumnsForm,
     ReadingForm,
+    SheetForm,
+    TableForm,
     UploadForm,
     ValuesForm,
 )
 from leads.importing.screens.value_rows import load_value_rows
-from leads.models import ImportBatch
+from leads.importing.tables.base import ImportTable
+from leads.importing.tables.guess import TableGuess, guess_table
+from leads.importing.tables.registry import importable_tables, table_named
+from leads.models import ImportBatch, ImportedTable
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
 VIEW_PERMISSION = "leads.view_importbatch"
-PASTED_NAME = "Pasted rows.csv"
 BATCHES_PER_PAGE = 50
 SAMPLE_ROWS_SHOWN, SAMPLE_COLUMNS_SHOWN = 3, 30
 EXAMPLE_KINDS = {"new": "New", "duplicate": "Duplicates", "rejected": "Refused"}
@@ -71,7 +81,7 @@ def check_can_view(user: User) -> None:
 
 
 def can_import(user: User) -> bool:
-    return user.has_perm(IMPORT_PERMISSION) and user.has_perm("leads.add_lead")
+    return user.has_perm(IMPORT_PERMISSION) and bool(importable_tables(user))
 
 
 def load_batch(request: HttpRequest, pk: UUID) -> ImportBatch:
@@ -90,7 +100,7 @@ def page_url(name: str, batch: ImportBatch) -> str:
 def render_page(
     request: HttpRequest, site: AdminSite, template: str, batch: ImportBatch | None, **context: Any
 ) -> HttpResponse:
-    title = f"Import of {batch.file_name}" if batch else "Import leads"
+    title = f"Import of {batch.file_name}" if batch else "Imports"
     shared = {
         **site.each_context(request),
         "title": title,
@@ -102,27 +112,52 @@ def render_page(
     return TemplateResponse(request, f"leads/imports/{template}.html", {**shared, **context})
 
 
+# The handler of the upload must be set before the CSRF check reads the form.
+@csrf_exempt
 def imports_view(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """List imports, the newest first, and take in a new file."""
     check_can_view(request.user)
-    if request.method == "POST" and not can_import(request.user):
+    if request.method != "POST":
+        return render_imports(request, site, UploadForm())
+    if not can_import(request.user):
         raise PermissionDenied
-    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
-    if form.is_bound and form.is_valid():
-        file = form.cleaned_data["file"]
-        name, content = (file.name, file) if file else (PASTED_NAME, ContentFile(form.cleaned_data["rows"].encode()))
-        try:
-            batch = upload_file(name, content, by=request.user)
+    handler = ReceivingHandler(request)
+    request.upload_handlers = [handler]
+    return receive_file(request, site, handler)
+
+
+@csrf_protect
+def receive_file(request: HttpRequest, site: AdminSite, handler: ReceivingHandler) -> HttpResponse:
+    """Make an import of the file or the rows in the form."""
+    form, key = UploadForm(request.POST, request.FILES), parse_key(request.POST.get("key", ""))
+    if handler.error or key is None:
+        # The key is the last input of the form.
+        messages.error(request, handler.error or "The upload was cut off before its end. Upload the file again.")
+        return HttpResponseRedirect(request.path)
+    try:
+        if form.is_valid():
+            batch = upload_file(*form.name_and_content(), by=request.user, key=key)
             return HttpResponseRedirect(page_url("file", batch))
-        except ActionRefused as error:
-            form.add_error(None, str(error))
+    except RepeatedUpload as error:
+        messages.info(request, str(error))
+        return HttpResponseRedirect(page_url("change", error.batch))
+    except ActionRefused as error:
+        form.add_error(None, str(error))
+    return render_imports(request, site, form)
+
+
+def render_imports(request: HttpRequest, site: AdminSite, form: UploadForm) -> HttpResponse:
     batches = ImportBatch.objects.visible_to(request.user).select_related("imported_by")
     batches = batches.defer("reading", "options", "outcome").order_by("-pk")
+    if (table := request.GET.get("table", "")) in ImportedTable.values:
+        batches = batches.filter(table=table)
     if (before := parse_key(request.GET.get("before", ""))) is not None:
         batches = batches.filter(pk__lt=before)
     page = list(batches[: BATCHES_PER_PAGE + 1])
     older = page[BATCHES_PER_PAGE - 1].pk if len(page) > BATCHES_PER_PAGE else None
-    return render_page(request, site, "list", None, form=form, batches=page[:BATCHES_PER_PAGE], older=older)
+    shown = page[:BATCHES_PER_PAGE]
+    lists = {"batches": shown, "older": older, "tables": ImportedTable.choices, "table": table}
+    return render_page(request, site, "list", None, form=form, upload_key=uuid7(), **lists)
 
 
 def parse_key(text: str) -> UUID | None:
@@ -154,11 +189,22 @@ def import_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse
         kind=kind,
         examples=outcome.get("examples", {}).get(kind, []),
         questions=[{**question, "key": question_key(question)} for question in outcome.get("questions", [])],
-        kept=kept_leads(batch, request.user),
+        row_word="Row" if "sheet" in batch.reading else "Line",
+        kept=kept_records(batch, request.user),
         can_undo=request.user.has_perm(UNDO_PERMISSION) and batch.is_undoable,
+        list_url=list_url(batch, request.user),
         has_errors=bool(outcome.get("duplicates") or outcome.get("rejected")) and bool(batch.file_path),
         has_doubts=bool(outcome.get("doubts")) and bool(batch.file_path),
     )
+
+
+def list_url(batch: ImportBatch, user: User) -> str:
+    """Return the address of the list of the records of `batch`; empty if there are none for `user` to see."""
+    model = table_named(batch.table).model
+    if not batch.record_count or not user.has_perm(permission_name(model, "view")):
+        return ""
+    page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{page}?{urlencode({'import_batch': batch.pk, **table_named(batch.table).list_params})}"
 
 
 def do_command(request: HttpRequest, batch: ImportBatch) -> None:
@@ -178,25 +224,31 @@ def do_command(request: HttpRequest, batch: ImportBatch) -> None:
 
 
 def file_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse:
-    """Show how the file is read, with its first rows, and change its encoding or separator."""
+    """Show how the file is read, with its first rows, and change its encoding and separator, or its sheet."""
     batch = load_batch(request, pk)
     file = stored_file(request, batch)
     if file is None:
         return HttpResponseRedirect(page_url("change", batch))
-    form = ReadingForm(request.POST if request.method == "POST" else None, file=file)
-    if form.is_bound and form.is_valid():
+    posted, tables = request.POST if request.method == "POST" else None, importable_tables(request.user)
+    is_sheet = isinstance(file, SheetFile)
+    form_class, change = (SheetForm, change_sheet) if is_sheet else (ReadingForm, change_file_reading)
+    form = form_class(posted, file=file)
+    guess = guess_table(batch.file_name, file.header, tables) if tables else TableGuess(table_named(batch.table), "")
+    table_form = TableForm(posted, guess=guess, tables=tables, chosen=batch.table)
+    if form.is_bound and form.is_valid() and table_form.is_valid():
         try:
-            change_file_reading(batch, **form.cleaned_data, by=request.user)
+            choose_table(batch, table_form.cleaned_data["table"] or batch.table, by=request.user)
+            change(batch, **form.cleaned_data, by=request.user)
             return HttpResponseRedirect(page_url("file" if "show" in request.POST else "columns", batch))
         except ActionRefused as error:
             form.add_error(None, str(error))
     rows = [row.cells[:SAMPLE_COLUMNS_SHOWN] for row in file.sample()[:SAMPLE_ROWS_SHOWN]]
     header = file.header[:SAMPLE_COLUMNS_SHOWN]
     more = len(file.header) - len(header)
-    return render_page(request, site, "file", batch, form=form, header=header, rows=rows, more=more)
+    return render_page(request, site, "file", batch, forms=[table_form, form], header=header, rows=rows, more=more)
 
 
-def stored_file(request: HttpRequest, batch: ImportBatch) -> CsvFile | None:
+def stored_file(request: HttpRequest, batch: ImportBatch) -> TableFile | None:
     """Return the file of an import that can still be changed; else None, with a message."""
     if batch.is_editable:
         try:
@@ -225,11 +277,11 @@ def columns_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpRespons
     file = stored_file(request, batch)
     if file is None:
         return HttpResponseRedirect(page_url("change", batch))
-    options = ImportOptions.from_json(batch.options)
-    plan, refusal = guess_plan(file, options)
-    asks_arrival = request.user.has_perm(ACTIVATE_MODEL_PERMISSION)
+    options, table = ImportOptions.from_json(batch.options), table_named(batch.table)
+    plan, refusal = guess_plan(file, options, table)
+    asks_arrival = table.has_stages and request.user.has_perm(ACTIVATE_MODEL_PERMISSION)
     posted = request.POST if request.method == "POST" else None
-    form = ColumnsForm(posted, header=file.header, plan=plan, options=options, asks_arrival=asks_arrival)
+    form = ColumnsForm(posted, table=table, header=file.header, plan=plan, options=options, asks_arrival=asks_arrival)
     if posted is not None and form.is_valid():
         try:
             save_options(batch, form.chosen_options(), by=request.user)
@@ -245,20 +297,20 @@ def columns_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpRespons
         columns=column_rows(file, form, plan.reasons if plan else {}),
         refusal="" if form.errors else refusal,
         asks_arrival=asks_arrival,
-        templates=[form[f"all_{name}"] for name in TEMPLATE_FIELDS],
+        templates=[form[f"all_{name}"] for name in table.templates],
         more=max(0, len(file.header) - MAX_MAPPED_COLUMNS),
     )
 
 
-def guess_plan(file: CsvFile, options: ImportOptions) -> tuple[Any, str]:
+def guess_plan(file: TableFile, options: ImportOptions, table: ImportTable) -> tuple[Any, str]:
     """Return the plan for `file`, or None and why there is none."""
     try:
-        return preview_import(file, options)[1].plan, ""
+        return preview_import(file, options, table)[1].plan, ""
     except ActionRefused as error:
         return None, str(error)
 
 
-def column_rows(file: CsvFile, form: ColumnsForm, reasons: Any) -> list[ColumnRow]:
+def column_rows(file: TableFile, form: ColumnsForm, reasons: Any) -> list[ColumnRow]:
     sample = file.sample()
     rows = []
     for index, name in enumerate(form.header):

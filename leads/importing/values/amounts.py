@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 
 from crm.text.numbers import MULTIPLIER_FACTORS
 from leads.importing.exceptions import AmbiguousCell, InvalidCell
+from leads.importing.files.tables import NumberText
 
 DECIMAL_MARKS = (".", ",")
 # Currencies that people write with letters that are no ISO code.
@@ -109,6 +110,8 @@ def parse_cell_number(text: str, mark: str) -> Decimal:
     """
     if PLAIN_PATTERN.fullmatch(text):
         return Decimal(text.replace(",", "."))
+    if isinstance(text, NumberText):
+        return read_stored_number(text)
     amount = split_amount(text)
     if amount.has_two_readings and not mark:
         raise AmbiguousCell("can be read in two ways", "decimal")
@@ -118,6 +121,13 @@ def parse_cell_number(text: str, mark: str) -> Decimal:
     if amount.has_two_readings:
         own_mark = mark
     return number_value(amount, own_mark)
+
+
+def read_stored_number(text: NumberText) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise InvalidCell("is not a number") from None
 
 
 def number_value(amount: Amount, mark: str) -> Decimal:
@@ -137,6 +147,8 @@ def decimal_mark_of_column(texts: Iterable[str]) -> str:
     """Return the decimal mark that the `texts` of a column show; empty if they show none or contradict each other."""
     shown = set()
     for text in texts:
+        if isinstance(text, NumberText):
+            continue
         try:
             shown.add(split_amount(text).decimal_mark())
         except InvalidCell:

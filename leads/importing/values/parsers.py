@@ -14,7 +14,7 @@ from leads.importing.cells import (
     WebsiteParser,
     parse_long_text,
 )
-from leads.importing.columns import CONSENT_FIELDS, CellsMatchField
+from leads.importing.columns import CONSENT_FIELDS
 from leads.importing.exceptions import AmbiguousCell, InvalidCell
 from leads.importing.values.amounts import AmountParser, FractionParser, decimal_mark_of_column
 from leads.importing.values.consent import ConsentParser
@@ -95,16 +95,6 @@ def parser_for_field(
         "loss_notes": lambda: parse_long_text,
     }
     return special.get(field, lambda: LineParser(max_length))()
-
-
-def make_cell_matcher(context: ImportContext) -> CellsMatchField:
-    """Return a function that tells whether one of some texts can be a value of a field."""
-
-    def cells_match(field: str, texts: list[str]) -> bool:
-        parse = parser_for_field(field, context, texts)
-        return any(can_parse(parse, text) for text in texts)
-
-    return cells_match
 
 
 def can_parse(parse: CellParser, text: str) -> bool:

@@ -1,8 +1,7 @@
-"""Import a CSV file of leads."""
+"""Import a CSV file or an Excel workbook of leads."""
 
 import argparse
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from django.template.defaultfilters import pluralize
 from crm.exceptions import ActionRefused
 from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.arrival import split_columns
-from leads.importing.columns import TARGETS
+from leads.importing.columns import LEAD_FIELDS
 from leads.importing.report import ImportOutcome
 from leads.importing.transitions import import_leads
 from leads.importing.values.amounts import DECIMAL_MARKS
@@ -23,12 +22,13 @@ EXAMPLES = f"""
 examples:
   manage.py import_leads contacts.csv --dry-run
   manage.py import_leads hubspot.csv --errors skipped.csv
+  manage.py import_leads agency.xlsx --sheet "Leads 2026"
   manage.py import_leads people.csv --map "Berater=assigned_to" --map "Status=" --set tags=2026
   manage.py import_leads deals.csv --value "Stage:Proposal=PROPOSAL_SENT" --decimal , --dates dmy
   manage.py import_leads claims.csv --set contact_name='Applicant {{row}}' --set notes='From {{policy_state}}'
   manage.py import_leads crm.csv --known 'Origin,Country' --later 'Last call'
 
-fields: {", ".join(TARGETS)}
+fields: {", ".join(LEAD_FIELDS.targets)}
 """
 
 
@@ -47,7 +47,7 @@ def pair_type(partition: Callable[[str], tuple[str, str, str]], description: str
 class Command(BaseCommand):
     """Import leads; each row becomes a lead, is a duplicate, or is refused with a reason."""
 
-    help = "Import a CSV file of leads, in any common dialect and encoding, in one transaction."
+    help = "Import leads from CSV in any common dialect and encoding, or from XLSX, in one transaction."
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> argparse.ArgumentParser:
         return super().create_parser(
@@ -59,7 +59,7 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="The CSV file; its first row names the columns.")
+        parser.add_argument("file", type=Path, help="The CSV or XLSX file; its first row names the columns.")
         parser.add_argument(
             "--map",
             action="append",
@@ -85,6 +85,7 @@ class Command(BaseCommand):
             "--doubts", type=Path, metavar="FILE", help="Write cells that did not fit their field to this CSV file."
         )
         parser.add_argument("--encoding", help="Use this encoding instead of the detected one.")
+        parser.add_argument("--sheet", default="", help="Read this sheet of a workbook instead of the first with rows.")
 
     @staticmethod
     def add_answer_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,6 +132,7 @@ class Command(BaseCommand):
         errors: Path | None,
         doubts: Path | None,
         encoding: str | None,
+        sheet: str,
         known: list[str],
         later: list[str],
         dry_run: bool,
@@ -148,15 +150,19 @@ class Command(BaseCommand):
                 errors=errors,
                 doubts=doubts,
                 encoding=encoding,
+                sheet=sheet,
                 dry_run=dry_run,
                 known=split_columns(known),
                 later=split_columns(later),
-                # Progress is not an error, so do not colour it like one.
-                tell=partial(self.stderr.write, style_func=str),
+                tell=self.write_progress,
             )
         except ActionRefused as error:
             raise CommandError(str(error)) from error
         self.report(outcome, errors, doubts, dry_run=dry_run)
+
+    def write_progress(self, sentence: str) -> None:
+        """Write a line of progress. It is no error, so it has no colour."""
+        self.stderr.write(sentence, style_func=str)
 
     def report(self, outcome: ImportOutcome, errors: Path | None, doubts: Path | None, *, dry_run: bool) -> None:
         for line in outcome_lines(outcome, has_error_file=bool(errors), has_doubt_file=bool(doubts)):

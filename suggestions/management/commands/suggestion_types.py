@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from suggestions.catalogue import build_catalogue
 from suggestions.kinds import offered_kinds
-from suggestions.kinds.catalogue import build_catalogue
 
 
 class Command(BaseCommand):

@@ -11,6 +11,7 @@ from crm.text.links import (
     is_ip_address,
     is_web_link,
     link_host,
+    web_origin,
 )
 
 HOSTS = {
@@ -195,3 +196,23 @@ def test_targets_of_the_links_in_a_content_are_listed_once():
         LinkTarget("www.ours.example", "ours.example"),
     ]
     assert len(find_link_targets([("Body", " ".join(f"https://h{n}.example/" for n in range(30)))])) == 20
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://www.Example.com/a?b#c", "https://www.example.com"),
+        ("http://example.com:80", "http://example.com"),
+        ("https://example.com:8443/", "https://example.com:8443"),
+        ("HTTPS://münchen.example", "https://xn--mnchen-3ya.example"),
+        ("http://[::1]:8000/", "http://[::1]:8000"),
+        ("https://ours.example\\@evil.example/", "https://ours.example"),
+        ("example.com", ""),
+        ("null", ""),
+        ("", ""),
+        ("javascript:alert(1)", ""),
+        ("ftp://example.com", ""),
+    ],
+)
+def test_origin_is_written_as_browsers_write_it(url, origin):
+    assert web_origin(url) == origin

@@ -7,8 +7,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from jsonschema import Draft202012Validator
 
+from suggestions.catalogue import SCREEN_HINTS, build_catalogue, catalogue_entry
 from suggestions.kinds import KINDS
-from suggestions.kinds.catalogue import SCREEN_HINTS, build_catalogue, catalogue_entry
 from suggestions.models import SuggestionType
 
 

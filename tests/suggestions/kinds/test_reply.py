@@ -67,6 +67,16 @@ def test_reply_joins_thread_and_quotes_the_email(smtp_sink, thread, ann):
     assert suggestion.result["thread"] == str(thread.pk)
 
 
+def test_reply_to_web_form_is_an_email_in_its_thread(smtp_sink, lead, ann):
+    thread = make_thread(lead=lead, source="FORM", subject="Quote", participant_emails=["lee@example.com"])
+    add_message(thread, "", "How much is it?", timedelta(hours=1))
+    approve_and_send(make_reply(thread), ann)
+    [mail] = smtp_sink.emails
+    assert (mail["To"], mail["In-Reply-To"]) == ("lee@example.com", None)
+    thread.refresh_from_db()
+    assert (thread.message_count, thread.last_direction) == (2, "out")
+
+
 def test_reply_goes_to_latest_sender_only(smtp_sink, thread, ann):
     add_message(thread, "<third@example.com>", "Me too.", timedelta(minutes=1), from_email="sam@example.com")
     approve_and_send(make_reply(thread), ann)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leads.consent import closed_channels
+from crm.records.consent import closed_channels
 
 ALL = {"email", "phone", "sms"}
 

@@ -1,0 +1,1 @@
+"""Records that may be the same person or company."""

@@ -1,0 +1,1 @@
+"""What the CRM holds about one person, across all tables."""

@@ -1,0 +1,65 @@
+"""What the tables say about people. Apps to the right add theirs at start (`<app>/privacy.py`).
+
+Most needs no word here: whatever refers to a record of the person by a foreign key belongs to the person's record, so
+a new table is included by itself. Named are the tables of people, and what a foreign key cannot tell.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pghistory.models
+from django.db import models
+
+from crm.models import Merge
+from crm.records.duplicates.matching import COLUMNS
+
+if TYPE_CHECKING:
+    from crm.records.privacy.person import Person
+
+
+class FoundRows(NamedTuple):
+    """Rows of a table that are about a person, though no foreign key says so."""
+
+    model: type[models.Model]
+    keys: Iterable[Any]
+
+
+# The tables of people: those that are searched for duplicates.
+PERSON_TABLES = COLUMNS
+# Foreign keys from one table of people to another that mean the same person: Lead.converted_to_client.
+SAME_PERSON_KEYS: list[tuple[type[models.Model], str]] = []
+# Foreign keys that do not make a row the person's, as “app.model.field”: the row has another owner.
+UNFOLLOWED_KEYS: set[str] = set()
+# Functions that find rows by something else than a foreign key: `finder(person)`.
+FINDERS: list[Callable[["Person"], Iterable[FoundRows]]] = []
+# Files of a row as (name, blocks of bytes); an unreadable file gives its reason instead of blocks.
+FILE_READERS: dict[type[models.Model], Callable[[Any], Iterable[tuple[str, Iterable[bytes] | str]]]] = {}
+# Columns that no file shows: keys to pages and services. As “app.model.column”.
+SECRET_COLUMNS: set[str] = set()
+# Tables that hold nothing of their own about a person, with the reason. All others are reached by a key or a finder.
+WITHOUT_PERSONS: dict[str, str] = {
+    "crm.user": "Staff.",
+    "crm.savedview": "Views of lists that staff saved.",
+    "crm.customfield": "What the custom fields of a table mean.",
+    "crm.erasedperson": "Digests of addresses, which do not say what they were.",
+}
+
+
+def audited_table(model: type[models.Model]) -> type[models.Model]:
+    """Return the audited table if `model` is a row audit, else `model`."""
+    return model.pgh_tracked_model if issubclass(model, pghistory.models.Event) else model
+
+
+def column_name(model: type[models.Model], field: models.Field) -> str:
+    """Return the name of a column as the sets here have it; a column of the row audit has that of its table."""
+    return f"{audited_table(model)._meta.label_lower}.{field.name}"
+
+
+def find_merges(person: "Person") -> Iterable[FoundRows]:
+    """Find the merges of the person's records, which hold both rows."""
+    for record in person.records:
+        for rows in (Merge.objects.of_loser(record), Merge.objects.of_winner(record)):
+            yield FoundRows(Merge, rows.values_list("pk", flat=True))
+
+
+FINDERS.append(find_merges)

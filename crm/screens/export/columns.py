@@ -1,0 +1,139 @@
+"""What an exported list holds: its columns, the values of its rows, and what the user may see of them."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db import connection, models
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from crm.models import User
+from crm.records.consent import closed_channels
+
+MAX_EXPORT_ROWS = 10_000_000
+EXPORT_CHUNK_SIZE = 2_000
+CUSTOM_FIELDS_HEADING = "Custom fields"
+# More keys than these do not become columns of their own; their values then share one column, as JSON.
+MAX_CUSTOM_FIELD_COLUMNS = 500
+CellValue = str | int | float | Decimal | date | datetime | None
+
+
+@dataclass(frozen=True)
+class ExportColumn:
+    """A column of the file: its heading, and how a row gives its value.
+
+    `value` is the name of an attribute, with `__` before one of a related row, or a function of the row. What a row
+    says of another record is read with `visible_name`.
+    """
+
+    heading: str
+    value: str | Callable[[Any], Any]
+
+    def read_value(self, row: Any) -> Any:
+        """Return the value for `row`: the label of a choice, None if a related row is missing."""
+        if callable(self.value):
+            return self.value(row)
+        *path, name = self.value.split("__")
+        for part in path:
+            row = getattr(row, part)
+            if row is None:
+                return None
+        label = getattr(row, f"get_{name}_display", None)
+        return label() if label else getattr(row, name)
+
+
+def refuses(channel: str) -> Callable[[Any], bool]:
+    """Return a function that tells whether a lead or client must not be contacted on `channel`, even to answer."""
+    return lambda row: channel in closed_channels(row.communications, is_answer=True)
+
+
+REFUSAL_COLUMNS = (
+    ExportColumn("Do not email", refuses("email")),
+    ExportColumn("Do not call", refuses("phone")),
+    ExportColumn("Do not text", refuses("sms")),
+)
+
+
+@dataclass(frozen=True)
+class ListExport:
+    """How a list is exported. `prepare(rows, user)` loads what the columns read, in a bounded number of statements.
+
+    `find_columns(rows)` returns columns that depend on the exported rows. With `has_custom_fields`, each key in
+    `custom_fields` of the rows becomes a column as well; with `has_links`, the last column is the address of the
+    record's page.
+    """
+
+    columns: tuple[ExportColumn, ...]
+    prepare: Callable[[QuerySet, User], QuerySet] = lambda rows, user: rows
+    find_columns: Callable[[QuerySet], Iterable[ExportColumn]] = lambda rows: ()
+    has_custom_fields: bool = False
+    has_links: bool = False
+    max_rows: int = MAX_EXPORT_ROWS
+
+
+class ExportTable(NamedTuple):
+    """The headings of a file, and the values of its rows in their order, read in chunks."""
+
+    headings: list[str]
+    rows: Iterator[list[CellValue]]
+
+
+def export_table(
+    export: ListExport, rows: QuerySet, user: User, page_url: Callable[[Any], str] | None = None
+) -> ExportTable:
+    """Return `rows` as a table for `user`; `page_url` returns the address of a row's page."""
+    columns = [*export.columns, *export.find_columns(rows)]
+    if export.has_custom_fields:
+        columns += custom_field_columns(rows, {column.heading.casefold() for column in columns})
+    if page_url and export.has_links:
+        columns.append(ExportColumn("Link", page_url))
+    records = export.prepare(rows, user)[: export.max_rows].iterator(EXPORT_CHUNK_SIZE)
+    values = ([cell_value(column.read_value(record)) for column in columns] for record in records)
+    return ExportTable([column.heading for column in columns], values)
+
+
+def custom_field_columns(rows: QuerySet, taken: set[str]) -> list[ExportColumn]:
+    """Return a column for each key of the custom fields of `rows`, by name; one for all if there are too many.
+
+    A key with the heading of another column is called “Custom field: key”.
+    """
+    keys = custom_field_keys(rows)
+    if len(keys) > MAX_CUSTOM_FIELD_COLUMNS:
+        return [ExportColumn(CUSTOM_FIELDS_HEADING, lambda row: row.custom_fields or None)]
+    headings = (f"Custom field: {key}" if key.casefold() in taken else key for key in keys)
+    return [
+        ExportColumn(heading, lambda row, key=key: row.custom_fields.get(key))
+        for heading, key in zip(headings, keys, strict=True)
+    ]
+
+
+def custom_field_keys(rows: QuerySet) -> list[str]:
+    """Return the keys of the custom fields of `rows` in alphabetical order, at most one more than can be columns."""
+    inner = rows.order_by().values("custom_fields").exclude(custom_fields={})
+    sql, params = inner.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT DISTINCT key FROM ({sql}) AS exported, jsonb_object_keys(exported.custom_fields) AS key "
+            f"ORDER BY key LIMIT {MAX_CUSTOM_FIELD_COLUMNS + 1}",
+            params,
+        )
+        return [key for (key,) in cursor.fetchall()]
+
+
+def visible_name(model: type[models.Model], column: str, field: str, user: User) -> Subquery:
+    """Return the expression for `field` of the record that `column` refers to: null if `user` may not see it."""
+    return Subquery(model.objects.visible_to(user).filter(pk=OuterRef(column)).values(field)[:1])
+
+
+def cell_value(value: Any) -> CellValue:
+    """Return what a cell holds of `value`: yes and no, lists by commas, other JSON as JSON, else as it is."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or isinstance(value, int | float | Decimal | date):
+        return value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)

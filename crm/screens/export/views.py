@@ -1,0 +1,125 @@
+"""The view that exports a list: the filters and the order of the screen, and what the user may see."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.utils.text import capfirst
+
+from crm.exceptions import ActionRefused, InvalidInput
+from crm.records import transitions
+from crm.records.local_time import agency_today
+from crm.screens.export.columns import ExportTable, ListExport, export_table
+from crm.screens.export.csv_file import csv_chunks
+from crm.screens.export.xlsx_file import MAX_SHEET_ROWS, xlsx_chunks
+from crm.screens.filters import unknown_filters
+from crm.screens.lists import LIST_PARAMS, ORDER_PARAM
+from crm.screens.paging import capped_count
+
+FORMAT_PARAM = "format"
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """A format of the file. `write(table, title, row_count)` yields its bytes."""
+
+    label: str
+    content_type: str
+    write: Callable[[ExportTable, str, int], Iterator[bytes]]
+    max_rows: int | None = None
+
+
+class ExportedFile(NamedTuple):
+    """The bytes of a file, which are made as they are read, and the number of its rows."""
+
+    chunks: Iterator[bytes]
+    row_count: int
+
+
+CSV, XLSX = "csv", "xlsx"
+FILE_FORMATS = {
+    CSV: FileFormat("CSV", "text/csv; charset=utf-8", lambda table, title, row_count: csv_chunks(table)),
+    XLSX: FileFormat(
+        "Excel",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        xlsx_chunks,
+        MAX_SHEET_ROWS,
+    ),
+}
+
+
+class ExportViewMixin:
+    """For the admin class of a record: the view that exports its list, if `list_export` says how."""
+
+    list_export: ClassVar[ListExport | None] = None
+
+    def can_export(self, request: HttpRequest) -> bool:
+        return self.list_export is not None and request.user.has_perm(transitions.EXPORT_PERMISSION)
+
+    def export_view(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+        """Send the filtered list as a file; refuse filters and orders that cannot be used, and too many rows."""
+        if not self.can_export(request) or not self.has_view_permission(request):
+            raise PermissionDenied
+        extension = request.POST.get(FORMAT_PARAM, CSV)
+        try:
+            exported = self.export_file(request, extension, lambda row: request.build_absolute_uri(self.page_url(row)))
+        except ActionRefused as error:
+            messages.error(request, f"The list was not exported. {error}")
+            return HttpResponseRedirect(f"{self.list_url()}?{request.GET.urlencode()}")
+        file = StreamingHttpResponse(exported.chunks, content_type=FILE_FORMATS[extension].content_type)
+        name = str(self.opts.verbose_name_plural).lower().replace(" ", "-")
+        file["Content-Disposition"] = f'attachment; filename="{name}-{agency_today()}.{extension}"'
+        file["Cache-Control"] = "no-store"
+        return file
+
+    def export_file(
+        self, request: HttpRequest, extension: str, page_url: Callable[[Any], str] | None = None
+    ) -> ExportedFile:
+        """Log the export of the list that `request.GET` describes, and return the file.
+
+        Raises:
+            InvalidInput: a filter, the order or the format is invalid, or there are too many rows.
+            NotPermitted: the user lacks the permission to export.
+        """
+        if extension not in FILE_FORMATS:
+            raise InvalidInput(f"“{extension[:10]}” is no format of an exported file. Choose csv or xlsx.")
+        file_format, rows = FILE_FORMATS[extension], self.exported_rows(request)
+        number = self.count_exported(rows, file_format)
+        filters = {name: value for name, value in request.GET.items() if value}
+        noun = str(self.opts.verbose_name if number == 1 else self.opts.verbose_name_plural)
+        transitions.record_export(f"{number:,} {noun} as {file_format.label}", filters, by=request.user)
+        table = export_table(self.list_export, rows, request.user, page_url)
+        chunks = file_format.write(table, capfirst(str(self.opts.verbose_name_plural)), number)
+        return ExportedFile(chunks, number)
+
+    def exported_rows(self, request: HttpRequest) -> Any:
+        """Return the rows that `request.GET` describes, in its order.
+
+        Raises:
+            InvalidInput: a filter or the order is unknown or invalid.
+        """
+        filterset = self.filterset_class(request.GET, self.get_queryset(request), request=request)
+        order = self.orders.get(request.GET.get(ORDER_PARAM) or next(iter(self.orders)))
+        invalid = [*filterset.form.errors, *unknown_filters(filterset, LIST_PARAMS), *([] if order else [ORDER_PARAM])]
+        if invalid:
+            raise InvalidInput(f"The filter “{invalid[0][:40]}” is unknown or invalid. Correct it first.")
+        return order.sort(order.annotate_keys(filterset.qs))
+
+    def count_exported(self, rows: Any, file_format: FileFormat) -> int:
+        """Return the number of `rows`.
+
+        Raises:
+            InvalidInput: they are more than a file of this format holds.
+        """
+        limit = min(self.list_export.max_rows, file_format.max_rows or self.list_export.max_rows)
+        number, plural = capped_count(rows, limit), str(self.opts.verbose_name_plural)
+        if number <= limit:
+            return number
+        if limit < self.list_export.max_rows:
+            raise InvalidInput(
+                f"An {file_format.label} file holds at most {limit:,} {plural}. Export them as CSV, or filter the list."
+            )
+        raise InvalidInput(f"A file holds at most {limit:,} {plural}. Filter the list first.")

@@ -1,0 +1,1 @@
+"""Public web forms: what a visitor sends becomes a conversation with a lead or client."""

@@ -1,0 +1,212 @@
+"""Contacts as a table of an import: people of a client or of a lead."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from crm.models import Client, ClientType, Contact, Role, User
+from leads.importing.cells import CellParser, LineParser
+from leads.importing.columns import ImportPlan
+from leads.importing.drafts import RowDraft
+from leads.importing.lead_rules import name_the_nameless, refuse_total, split_name_and_address
+from leads.importing.staging import NEW_ROWS_SQL
+from leads.importing.tables.base import ImportTable, SkippedRow, StagedImport
+from leads.importing.tables.clients import date_the_creation
+from leads.importing.tables.fields import TableFields
+from leads.importing.tables.headers import CONTACT_AMBIGUOUS, CONTACT_KEYS, CONTACT_SIGNS, CONTACT_SYNONYMS
+from leads.importing.tables.matching import (
+    OTHER_KEY_SQL,
+    DuplicateRules,
+    FileRule,
+    RecordRule,
+    find_record_duplicates,
+    record_duplicates,
+)
+from leads.importing.tables.parsers import column_parser
+from leads.importing.tables.references import (
+    CLIENT,
+    CREATE_CLIENT_STATEMENTS,
+    LEAD,
+    created_clients_notice,
+    resolve_references,
+)
+from leads.importing.tables.statements import insert_activity, insert_imported, insert_records
+from leads.importing.tables.undo import UndoRule
+from leads.importing.values.consent import ConsentParser
+from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
+from leads.importing.values.stages import choice_parser
+from leads.models import ImportedTable
+
+REFERENCE_FIELDS = ("client_key", "client_email", "client_name", "lead_key", "lead_email", "lead_name")
+CONTACT_COLUMNS = ("id", "name", "email", "phone", "title", "tags", "created_at", "custom_fields")
+STAGED_COLUMNS = {
+    **dict.fromkeys((*REFERENCE_FIELDS, "client_phone", "client_type", "role"), "text"),
+    "client_id": "uuid",
+    "lead_id": "uuid",
+    "is_primary": "boolean",
+}
+ROLE_PARSER = choice_parser(
+    Role,
+    main=Role.PRIMARY,
+    owner=Role.DECISION_MAKER,
+    decider=Role.DECISION_MAKER,
+    entscheider=Role.DECISION_MAKER,
+    decideur=Role.DECISION_MAKER,
+    billing=Role.FINANCIAL,
+    finance=Role.FINANCIAL,
+    accounting=Role.FINANCIAL,
+    buchhaltung=Role.FINANCIAL,
+    user=Role.END_USER,
+    employee=Role.END_USER,
+)
+SAME_CLIENT_SQL = """
+    EXISTS (SELECT FROM contact_clients AS link WHERE link.contact_id = existing.id AND link.deleted_at IS NULL
+               AND link.client_id = imported.client_id)
+"""
+OTHER_EMAIL_SQL = "(imported.email <> '' AND existing.email <> '' AND lower(imported.email) <> lower(existing.email))"
+CONTACT_DUPLICATES = DuplicateRules(
+    Contact,
+    records=(
+        # Two contacts cannot share an address, whatever else differs.
+        RecordRule(
+            "email", 2, "lower(existing.email) = lower(imported.email)", "imported.email", "imported.email <> ''"
+        ),
+        RecordRule(
+            "name",
+            4,
+            f"lower(existing.name) = lower(imported.name) AND {SAME_CLIENT_SQL} AND NOT {OTHER_KEY_SQL} "
+            f"AND NOT {OTHER_EMAIL_SQL}",
+            "imported.name",
+        ),
+    ),
+    phone=f"lower(existing.name) = lower(imported.name) AND NOT {OTHER_KEY_SQL} AND NOT {OTHER_EMAIL_SQL}",
+    file=(
+        FileRule("key", 1, "record_key", "record_key", "record_key <> ''"),
+        FileRule("email", 2, "lower(email)", "email", "email <> ''", ignores_key=True),
+        FileRule("name", 4, "lower(name), client_id, lead_id, lower(email)", "name", "true"),
+    ),
+)
+# A client has one primary contact: the one that it has, else the first of the file.
+KEEP_PRIMARY_SQL = """
+    UPDATE imported_rows AS imported SET is_primary = false
+     WHERE is_primary AND (
+        EXISTS (SELECT FROM contact_{name}s AS link
+                 WHERE link.{name}_id = imported.{name}_id AND link.is_primary AND link.deleted_at IS NULL)
+        OR EXISTS (SELECT FROM imported_rows AS earlier
+                    WHERE earlier.{name}_id = imported.{name}_id AND earlier.is_primary
+                      AND earlier.number < imported.number))
+"""
+# The link takes the ID of the contact: undoing the import tells it from the links that people made.
+INSERT_LINKS_SQL = """
+    INSERT INTO contact_{name}s (id, contact_id, {name}_id, role, is_primary, created_at, updated_at)
+    SELECT id, id, {name}_id, role, is_primary, %(at)s, %(at)s {rows}
+"""
+
+
+LINKED_ROWS_SQL = {
+    name: NEW_ROWS_SQL.replace("WHERE", f"WHERE {name}_id IS NOT NULL AND", 1) for name in ("client", "lead")
+}
+
+
+class ContactRules:
+    """Complete the contacts of one import."""
+
+    def __init__(self, plan: ImportPlan, context: ImportContext) -> None:
+        self.labels = {name: plan.header[index] for name, index in plan.columns.items()}
+
+    def complete(self, draft: RowDraft) -> None:
+        refuse_total(draft)
+        split_name_and_address(draft, self.labels.get("name", "name"), "name", "email")
+        name_the_nameless(draft, "name", ("email", "phone"))
+        date_the_creation(draft, self.labels.get("created_at", "created_at"))
+
+    def notices(self) -> tuple[str, ...]:
+        return ()
+
+
+class ContactTable(ImportTable):
+    """Rows that become contacts."""
+
+    name = ImportedTable.CONTACTS
+    model = Contact
+    fields = TableFields(
+        noun="contact",
+        fields=(
+            *REFERENCE_FIELDS,
+            *("client_phone", "name", "email", "phone", "title", "role", "is_primary", "tags", "created_at"),
+        ),
+        synonyms=CONTACT_SYNONYMS,
+        ambiguous=CONTACT_AMBIGUOUS,
+        keys=CONTACT_KEYS,
+        required="the name of a person, an email address or a phone number",
+        full_name="name",
+        identifying=frozenset({"name", "first_name", "last_name", "email", "phone"}),
+        alike=frozenset({"email", "phone", "client_name"}),
+        free_text=frozenset({"name", "title", "client_name", "lead_name", "tags"}),
+        repeated=frozenset({"title", "role", "is_primary", "tags", "created_at", "client_name"}),
+        labels={
+            "client_key": "Client: identifier",
+            "client_email": "Client: address",
+            "client_name": "Client: name",
+            "client_phone": "Client: phone",
+            "lead_key": "Lead: identifier",
+            "lead_email": "Lead: address",
+            "lead_name": "Lead: name",
+            "name": "Full name",
+            "is_primary": "Primary contact",
+            "created_at": "Created on",
+        },
+    )
+    columns = (*CONTACT_COLUMNS, *STAGED_COLUMNS)
+    staged = STAGED_COLUMNS
+    phone_field = "phone"
+    signs = CONTACT_SIGNS
+    templates = {"name": "Name", "tags": "Tags"}
+    choice_fields = ("role",)
+    can_create_clients = True
+    example = "concat_ws(' · ', imported_rows.name, nullif(imported_rows.email, ''), nullif(title, ''), client_name)"
+    statements_before = CREATE_CLIENT_STATEMENTS
+    insert_statements = (
+        insert_records(Contact, CONTACT_COLUMNS, {}),
+        *(INSERT_LINKS_SQL.format(name=name, rows=rows) for name, rows in LINKED_ROWS_SQL.items()),
+        insert_activity(Contact),
+        insert_imported(Contact),
+    )
+    undo_rules = (UndoRule(Contact, own_rows=frozenset({"client_links", "lead_links"})), UndoRule(Client))
+
+    def default_values(self, source_detail: str) -> list[Any]:
+        values = super().default_values(source_detail)
+        texts = dict.fromkeys((*REFERENCE_FIELDS, "client_phone"), "")
+        own = {**texts, "client_type": ClientType.BUSINESS.value, "role": Role.OTHER.value, "is_primary": False}
+        for name, value in own.items():
+            values[self.index[name]] = value
+        return values
+
+    def make_rules(self, plan: ImportPlan, context: ImportContext) -> ContactRules:
+        return ContactRules(plan, context)
+
+    def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
+        if name in ("role", "is_primary"):
+            return ROLE_PARSER if name == "role" else ConsentParser(is_refusal=False)
+        if name in self.staged:
+            part = name.rpartition("_")[2]
+            if part == "key":
+                return LineParser(200)
+            return column_parser(Client._meta.get_field(part), context, texts, notation)
+        return column_parser(Contact._meta.get_field(name), context, texts, notation)
+
+    def resolve(self, staged: StagedImport) -> Iterator[SkippedRow]:
+        yield from resolve_references(staged, (CLIENT, LEAD))
+
+    def find_duplicates(self, staged: StagedImport) -> int:
+        for name in ("client", "lead"):
+            staged.cursor.execute(KEEP_PRIMARY_SQL.format(name=name))
+        return find_record_duplicates(staged, CONTACT_DUPLICATES)
+
+    def duplicate_rows(self, user: User | None) -> Iterator[SkippedRow]:
+        return record_duplicates(CONTACT_DUPLICATES, self.fields.noun, user)
+
+    def notices(self) -> tuple[str, ...]:
+        return created_clients_notice()
+
+
+CONTACTS = ContactTable()

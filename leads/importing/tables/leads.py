@@ -1,0 +1,123 @@
+"""Leads as a table of an import: stages, scores, signals and consent are theirs alone."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import models
+from psycopg.types.json import Jsonb
+
+from crm.models import User
+from leads.importing.cells import CellParser
+from leads.importing.columns import LEAD_FIELDS, ImportPlan
+from leads.importing.drafts import LEAD_COLUMNS, STAGED_LEAD_COLUMNS
+from leads.importing.duplicates import DuplicateRow, duplicate_rows, find_duplicates
+from leads.importing.lead_rules import LeadRules
+from leads.importing.staging import NEW_ROWS_SQL
+from leads.importing.tables.base import ImportTable, StagedImport
+from leads.importing.tables.headers import LEAD_SIGNS
+from leads.importing.tables.undo import UndoRule
+from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, parser_for_field
+from leads.models import ImportBatch, ImportedTable, Lead, ScoringPolicy, Source
+from leads.prediction.transitions import PREDICT_ALL_TASK
+from leads.transitions import SCORE_ALL_TASK
+
+LEAD_COLUMN_NAMES = ", ".join(Lead._meta.get_field(field).column for field in LEAD_COLUMNS)
+# A file holds no answers to the form of a line, so a lead can only fit a line without questions. The subquery finds
+# these lines once, not for every row.
+IMPORTED_SIGNALS_SQL = """
+    CASE WHEN source_type = 'REFERRAL' OR insurance_type_id IN (
+             SELECT line.id FROM insurance_types AS line, unnest('{Individual,Business}'::text[]) AS type,
+                    lead_fit(type, line.id, 'any', '', '{}', '{}', '{}', '{}') AS fit WHERE fit.share IS NOT NULL)
+         THEN signals || lead_field_signals(
+             %(weights)s, %(at)s, coalesce(created_at, %(at)s), source_type, client_type, insurance_type_id,
+             contact_email, contact_phone, communications, '{}', '{}', '{}')
+         ELSE signals END
+"""
+IMPORTED_VALUES_SQL = LEAD_COLUMN_NAMES.replace("created_at", "coalesce(created_at, %(at)s)").replace(
+    "signals", IMPORTED_SIGNALS_SQL
+)
+INSERT_LEADS_SQL = f"""
+    INSERT INTO leads (updated_at, last_activity_at, import_batch_id, rank, {LEAD_COLUMN_NAMES})
+    SELECT %(at)s, %(at)s, %(batch)s, -extract(epoch FROM %(at)s::timestamptz), {IMPORTED_VALUES_SQL} {NEW_ROWS_SQL}
+"""
+# A new lead has one row in each of these tables, so the row takes the ID of the lead, which is ordered by time.
+INSERT_HISTORY_SQL = f"""
+    INSERT INTO lead_stage_history (id, lead_id, to_status_id, at, by_id)
+    SELECT id, id, status_id, %(at)s, %(user)s {NEW_ROWS_SQL}
+"""
+INSERT_ACTIVITY_SQL = f"""
+    INSERT INTO activity_logs (id, actor_type, actor_id, verb, summary, target_type, target_id,
+                               about_type, about_id, metadata, occurred_at, created_at)
+    SELECT id, %(actor_type)s, %(user)s, 'created',
+           format('Imported from %%s, %%s %%s', %(file)s::text, %(row_word)s::text, line),
+           'leads.lead', id, 'leads.lead', id,
+           %(metadata)s::jsonb || jsonb_build_object('status', status_id, 'line', line),
+           %(at)s, %(at)s {NEW_ROWS_SQL}
+"""
+UNDO_LEADS = UndoRule(
+    Lead,
+    made="leads.import_batch_id = %(batch)s",
+    # Rows that the program makes for every lead, by the name of the relation.
+    made_by_program=frozenset(
+        {"stage_history", "snapshot", "tier_changes", "events", "suggestions", "ai_interactions"}
+    ),
+)
+
+
+class LeadTable(ImportTable):
+    """Rows that become leads."""
+
+    name = ImportedTable.LEADS
+    model = Lead
+    fields = LEAD_FIELDS
+    columns = STAGED_LEAD_COLUMNS
+    staged = {"is_open": "boolean"}
+    phone_field = "contact_phone"
+    owner_permission = "leads.reassign_lead"
+    has_stages = True
+    signs = LEAD_SIGNS
+    templates = {"contact_name": "Name", "tags": "Tags", "notes": "Notes"}
+    choice_fields = (
+        *("status", "source_type", "assigned_to", "insurance_type", "client_type", "loss_reason", "tier_override"),
+    )
+    example = """concat_ws(' · ', contact_name, nullif(company_name, ''), nullif(contact_email, ''),
+                           nullif(contact_phone, ''), lead_statuses.label)"""
+    example_join = "JOIN lead_statuses ON code = status_id"
+    list_params = {"state": "all"}
+    jobs = (SCORE_ALL_TASK, PREDICT_ALL_TASK)
+    undo_rules = (UNDO_LEADS,)
+    insert_statements = (INSERT_LEADS_SQL, INSERT_HISTORY_SQL, INSERT_ACTIVITY_SQL)
+
+    def default_values(self, source_detail: str) -> list[Any]:
+        values = super().default_values(source_detail)
+        own = {"source_type": Source.IMPORT.value, "source_detail": source_detail, "communications": "{}"}
+        for name, value in own.items():
+            values[self.index[name]] = value
+        return values
+
+    def make_rules(self, plan: ImportPlan, context: ImportContext) -> LeadRules:
+        return LeadRules(plan, context)
+
+    def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
+        return parser_for_field(name, context, texts, notation)
+
+    def find_duplicates(self, staged: StagedImport) -> int:
+        return find_duplicates(
+            staged.cursor,
+            key=staged.key,
+            is_key_chosen=staged.plan.is_key_chosen,
+            region=staged.phone_region,
+            former=[(str(batch.pk), batch.imported_at) for batch in staged.former],
+        )
+
+    def duplicate_rows(self, user: User | None) -> Iterator[DuplicateRow]:
+        return duplicate_rows(user)
+
+    def insert_values(self) -> dict[str, Any]:
+        return {"weights": Jsonb(ScoringPolicy.objects.active().weights)}
+
+    def records_of(self, batch: ImportBatch, model: type[models.Model]) -> models.QuerySet:
+        return Lead.everything.filter(import_batch=batch)
+
+
+LEADS = LeadTable()

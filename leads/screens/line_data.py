@@ -1,0 +1,30 @@
+"""What a lead says of the things to be insured, by line, for its page and that of its client."""
+
+from typing import Any, NamedTuple
+
+from crm.screens.json_forms.display import ValueNode, describe_value
+from crm.screens.json_forms.schema import Schema
+from crm.templatetags.crm import humanize_key
+from leads.models import Lead
+from leads.models.insurance_type import COLUMN_BY_LINE
+
+ADDITIONAL_INSUREDS = "additional_insureds"
+
+
+class LineSection(NamedTuple):
+    """The data of one line: its code, its title, and the values."""
+
+    code: str
+    title: str
+    node: ValueNode
+
+
+def line_sections(lead: Lead, schemas: dict[str, Schema]) -> list[LineSection]:
+    """Return the data of each line of `lead`, and its additional insureds; `schemas` are those of its columns."""
+    lines: dict[str, Any] = schemas["line_data"]["properties"]
+    values = [
+        *((code, getattr(lead, column), schemas[column]) for code, column in COLUMN_BY_LINE.items()),
+        *((code, data, lines.get(code)) for code, data in lead.line_data.items()),
+        (ADDITIONAL_INSUREDS, lead.additional_insureds, schemas[ADDITIONAL_INSUREDS]),
+    ]
+    return [LineSection(code, humanize_key(code), describe_value(data, schema)) for code, data, schema in values]

@@ -1,0 +1,164 @@
+"""Tests of an import that is killed, cancelled, or robbed of its file at any point: whole, or not at all."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.db import connection
+from django.urls import reverse
+
+from crm.models import ActivityLog
+from leads.importing import staging, transitions
+from leads.importing.batches import running, undo
+from leads.importing.batches.files import stored_path
+from leads.importing.batches.running import run_batch
+from leads.importing.batches.transitions import cancel_import, queue_check, queue_import, upload_file
+from leads.importing.batches.undo import queue_undo
+from leads.models import ImportBatch, ImportState, Lead, LeadStageHistory
+from tests.cast import browser
+from tests.crm.processes import wait_until
+
+CONTENT = "Name,Email\n" + "".join(f"Name {n},n{n}@x.example\n" for n in range(100)) + "\x01,\n"
+# Where a job is killed: the module, the function, and whether it had returned by then.
+IMPORT_POINTS = [
+    (running, "claim_run", True),
+    (running, "file_hash", False),
+    (transitions, "preview_import", True),
+    (transitions, "StagingTable", True),
+    (transitions.ImportProgress, "count", False),
+    (transitions, "find_row_duplicates", False),
+    (staging.StagingTable, "new_examples", True),
+    (transitions, "enqueue", True),
+    (transitions, "finish_batch", False),
+    (transitions, "finish_batch", True),
+]
+UNDO_POINTS = [
+    (running, "claim_run", True),
+    (running, "undo_import", False),
+    (undo, "relation_conditions", False),
+    (undo, "delete_unused_leads", True),
+    (undo, "move", False),
+    (undo, "move", True),
+]
+AFTER_COMMIT = (running, "run_claimed", True)
+
+
+def run_killed(batch: ImportBatch, owner: Any, name: str, after: bool) -> None:
+    """Run the job of `batch` in a process that is killed at the call of `name`, or right after it."""
+    connection.close()
+    process = os.fork()
+    if not process:
+        try:
+            kill_process_at(owner, name, after)
+            run_batch(batch.pk)
+        finally:
+            os._exit(1)
+    status = os.waitpid(process, 0)[1]
+    assert os.WIFSIGNALED(status), f"the job was not killed at {name}"
+    assert wait_until(lambda: not other_sessions()), "the database still works for a dead process"
+    batch.refresh_from_db()
+
+
+def kill_process_at(owner: Any, name: str, after: bool) -> None:
+    whole = getattr(owner, name)
+
+    def killed(*args: Any, **kwargs: Any) -> None:
+        if after:
+            whole(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, name, killed)
+
+
+def other_sessions() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        )
+        return cursor.fetchone()[0]
+
+
+def count_rows() -> tuple[int, ...]:
+    lines = ActivityLog.objects.filter(target_type="leads.lead").count()
+    return (Lead.everything.count(), LeadStageHistory.objects.count(), lines)
+
+
+def checked_batch(by) -> ImportBatch:
+    batch = upload_file("people.csv", ContentFile(CONTENT.encode()), by=by)
+    queue_check(batch, by=by)
+    run_batch(batch.pk)
+    batch.refresh_from_db()
+    return batch
+
+
+@pytest.mark.storm
+@pytest.mark.django_db(transaction=True)
+def test_job_killed_at_any_point_has_done_all_or_nothing(max):
+    batch = checked_batch(max)
+    queue_import(batch, by=max)
+    for point in IMPORT_POINTS:
+        run_killed(batch, *point)
+        assert (batch.state, count_rows()) == (ImportState.RUNNING, (0, 0, 0)), point
+    run_killed(batch, *AFTER_COMMIT)
+    assert (batch.state, batch.lead_count, count_rows()) == (ImportState.DONE, 100, (100, 100, 100))
+    run_batch(batch.pk)
+    assert count_rows() == (100, 100, 100), "a job that comes again finds nothing to do"
+    queue_undo(batch, by=max)
+    for point in UNDO_POINTS:
+        run_killed(batch, *point)
+        assert (batch.state, count_rows()) == (ImportState.UNDOING, (100, 100, 100)), point
+    run_killed(batch, *AFTER_COMMIT)
+    assert (batch.state, batch.lead_count, count_rows()[:2]) == (ImportState.UNDONE, 0, (0, 0))
+
+
+@pytest.fixture
+def at_row(monkeypatch) -> Callable[[Callable[[], Any]], None]:
+    """Return a function that does something when a job has read the second row."""
+    monkeypatch.setattr(transitions, "ROWS_BETWEEN_COUNTS", 2)
+
+    count = running.BatchMonitor.count
+
+    def set_action(act: Callable[[], Any]) -> None:
+        actions = [act]
+
+        def act_once(monitor: running.BatchMonitor, rows: int) -> None:
+            while actions:
+                actions.pop()()
+            count(monitor, rows)
+
+        monkeypatch.setattr(running.BatchMonitor, "count", act_once)
+
+    return set_action
+
+
+@pytest.mark.django_db(transaction=True)
+def test_check_or_import_cancelled_while_it_reads_leaves_nothing(ann, at_row):
+    batch = checked_batch(ann)
+    for queue in (queue_check, queue_import):
+        queue(batch, by=ann)
+        at_row(lambda: cancel_import(ImportBatch.objects.get(), by=ann))
+        run_batch(batch.pk)
+        batch.refresh_from_db()
+        assert (batch.state, batch.outcome, count_rows()) == (ImportState.CANCELLED, {}, (0, 0, 0))
+        queue_check(batch, by=ann)
+        run_batch(batch.pk)
+        batch.refresh_from_db()
+    result = reverse("admin:leads_importbatch_errors", args=[batch.pk])
+    assert browser(ann).get(result).status_code == 404, "the skipped rows of half an import"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("change", [lambda path: path.write_text("Name\nEve\n"), Path.unlink, Path.touch])
+def test_file_changed_while_it_is_read_is_not_imported(ann, at_row, change):
+    batch = checked_batch(ann)
+    queue_import(batch, by=ann)
+    at_row(lambda: change(stored_path(batch)))
+    run_batch(batch.pk)
+    batch.refresh_from_db()
+    assert (batch.state, count_rows()) == (ImportState.FAILED, (0, 0, 0))
+    assert batch.error_message == "people.csv was changed while it was read, so nothing was imported."

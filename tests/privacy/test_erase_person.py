@@ -1,0 +1,242 @@
+"""Tests of erasing a person."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection, models
+
+from ai_log.models import AIInteraction
+from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
+from crm.models import ActivityLog, Client, Contact, ErasedPerson
+from crm.records.activity import record
+from crm.records.consent import closed_channels
+from crm.records.local_time import agency_today
+from crm.records.privacy.erasure_plan import plan_erasure
+from crm.records.privacy.person import Person, find_same_person
+from crm.records.privacy.transitions import delete_kept_clients, erase
+from crm.text.cleaning import redact
+from inbox.models import Message, PurgedMail, Thread
+from inbox.transitions import delete_removed_files
+from leads.models import ImportBatch, Lead, Policy, PolicyStatus, Task
+from tests.cast import (
+    browser,
+    make_client,
+    make_contact,
+    make_lead,
+    make_policy,
+    make_suggestion,
+    make_thread,
+    page_text,
+)
+from tests.privacy.person_records import ADDRESS, ATTACHMENT, NAME, PHONE, make_outsider, make_person
+
+pytestmark = pytest.mark.django_db
+REASON = "Request of 3 November"
+# What the page says stays: the policy that is kept has its number and carrier.
+KEPT_COLUMNS = {"policies.number", "policies.carrier", "policies.search_text"}
+
+
+@pytest.fixture
+def person(ann):
+    rows = make_person(ann)
+    Policy.everything.filter(pk=rows[Policy].pk).update(status=PolicyStatus.LAPSED, expires_on=agency_today())
+    certain = [one.record for one in find_same_person(rows[Lead]) if one.is_certain]
+    assert len(certain) == 3
+    return {**rows, "person": Person([rows[Lead], *certain])}
+
+
+def columns_with(*texts: str) -> set[str]:
+    """Return the columns of all tables in which one of `texts` stands, as “table.column”."""
+    found = set()
+    with connection.cursor() as cursor:
+        for model in apps.get_models(include_auto_created=True):
+            if not model._meta.managed or model._meta.proxy:
+                continue
+            for field in model._meta.concrete_fields:
+                column, table = connection.ops.quote_name(field.column), model._meta.db_table
+                text = f"encode({column}, 'escape')" if isinstance(field, models.BinaryField) else f"{column}::text"
+                cursor.execute(
+                    f'SELECT 1 FROM "{table}" WHERE {text} ILIKE ANY(%s) LIMIT 1', [[f"%{one}%" for one in texts]]
+                )
+                if cursor.fetchone():
+                    found.add(f"{table}.{field.column}")
+    return found
+
+
+def test_nothing_about_the_person_is_left_except_what_the_page_says(person, ada, settings):
+    outsider = make_outsider()
+    batch = ImportBatch.objects.get(pk=person[ImportBatch].pk)
+    path = default_storage.save("imports/x/people.csv", ContentFile(f"{NAME},{ADDRESS}".encode()))
+    ImportBatch.objects.filter(pk=batch.pk).update(file_path=path, outcome={"examples": [{"name": NAME}]})
+    record(ada, "exported", by=ada, summary=f"Exported 1 lead (q={ADDRESS}).", filters={"q": ADDRESS})
+    planted = (NAME, ADDRESS, PHONE, "zorq")
+    assert len(columns_with(*planted)) > 60
+    erase(person["person"], reason=REASON, by=ada)
+    left = columns_with(*planted)
+    own = {"mailboxes", "saved_views", "import_batches", "saved_views_history", "mailboxes_history"}
+    assert {column for column in left if column.split(".")[0] not in own} - KEPT_COLUMNS == set()
+    assert columns_with(NAME, ADDRESS, PHONE) == set()
+    assert Lead.objects.get().pk == outsider[Lead].pk and Thread.objects.get().pk == outsider[Thread].pk
+    while delete_removed_files():
+        pass
+    stored = b"".join(one.read_bytes() for one in settings.MEDIA_ROOT.rglob("*") if one.is_file())
+    assert ATTACHMENT not in stored and b"zorq" not in stored
+    erased = ErasedPerson.objects.get()
+    entry = ActivityLog.objects.for_target(erased).get()
+    assert (entry.actor, entry.summary) == (ada, f"Erased a person on request: {REASON}")
+    assert entry.metadata["rows"]["leads"] == 2
+
+
+def test_kept_policy_loses_the_person_and_goes_when_its_time_is_over(person, ada):
+    erase(person["person"], reason=REASON, by=ada)
+    policy = Policy.objects.select_related("client").get()
+    assert (policy.client.name, policy.client.email, policy.data, policy.lead) == ("Erased person", "", {}, None)
+    assert (policy.number, policy.premium) == (person[Policy].number, person[Policy].premium)
+    kept = ErasedPerson.objects.get()
+    years = settings.POLICY_RETENTION_YEARS
+    assert (kept.client, kept.keep_until) == (policy.client, date(agency_today().year + years, 12, 31))
+    assert delete_kept_clients(kept.keep_until) == 0
+    assert delete_kept_clients(kept.keep_until + timedelta(days=1)) == 1
+    assert not Policy.everything.exists() and not Client.everything.exists()
+    assert delete_kept_clients(kept.keep_until + timedelta(days=1)) == 0
+
+
+def test_kept_client_with_a_name_again_stays(person, ada):
+    erase(person["person"], reason=REASON, by=ada)
+    Client.objects.update(name="Dana again")
+    assert delete_kept_clients(date.max) == 0
+    assert Client.objects.get().name == "Dana again"
+
+
+def test_policy_beyond_its_retention_is_deleted(person, ada, settings):
+    settings.POLICY_RETENTION_YEARS = 0
+    ended = agency_today() - timedelta(days=400)
+    Policy.everything.update(expires_on=ended, effective_on=ended - timedelta(days=365))
+    erase(person["person"], reason=REASON, by=ada)
+    assert not Policy.everything.exists() and not Client.everything.exists()
+
+
+def test_erased_email_does_not_come_back(person, ada):
+    box = person["received"].mailbox
+    erase(person["person"], reason=REASON, by=ada)
+    assert PurgedMail.objects.filter(mailbox=box).exists()
+    assert not Message.everything.filter(mailbox=box).exists()
+
+
+@pytest.mark.parametrize("same", [{"contact_email": ADDRESS.upper()}, {"contact_phone": "0731/5550199"}])
+def test_new_lead_of_an_erased_person_must_not_be_contacted(person, ada, same):
+    erase(person["person"], reason=REASON, by=ada)
+    assert not closed_channels(make_lead().communications)
+    lead = make_lead(communications={"email": {"consent": True}}, **same)
+    lead.refresh_from_db()
+    assert closed_channels(lead.communications) == {"email", "phone", "sms"}
+    Lead.objects.filter(pk=lead.pk).update(communications={})
+    Lead.objects.filter(pk=lead.pk).update(contact_email=lead.contact_email, notes="x")
+    lead.refresh_from_db()
+    assert lead.communications == {}
+
+
+def test_new_client_of_an_erased_person_must_not_be_contacted(person, ada):
+    erase(person["person"], reason=REASON, by=ada)
+    client = make_client(email=ADDRESS)
+    client.refresh_from_db()
+    assert closed_channels(client.communications) == {"email", "phone", "sms"}
+
+
+def test_ai_calls_keep_their_numbers_only(person, ada):
+    AIInteraction.objects.create(type="Chat", source="Agent UI", content=f"Who is {ADDRESS}?", prompt_tokens=7)
+    erase(person["person"], reason=REASON, by=ada)
+    assert {(one.content, one.lead, one.client) for one in AIInteraction.objects.all()} == {("", None, None)}
+    assert AIInteraction.objects.filter(prompt_tokens=7).exists()
+
+
+def test_row_of_two_people_stays_with_the_other(ada):
+    lead, other = make_lead(contact_name=NAME, contact_email=ADDRESS), make_client(name="Other")
+    shared = make_thread(lead=lead, client=other, participant_emails=[ADDRESS])
+    task = Task.objects.create(title="Both", lead=lead, client=other)
+    own = make_thread(lead=lead)
+    plan = plan_erasure(Person([lead]))
+    assert (plan.shared[Thread], plan.shared[Task]) == ({shared.pk}, {task.pk})
+    erase(Person([lead]), reason=REASON, by=ada)
+    assert {thread.pk for thread in Thread.everything.all()} == {shared.pk}
+    task.refresh_from_db()
+    assert (task.lead, task.client) == (None, other) and own.pk not in Thread.everything.values_list("pk", flat=True)
+
+
+def test_linked_contact_of_a_client_is_another_person(ada):
+    client, contact = make_client(name=NAME), make_contact()
+    contact.client_links.create(client=client)
+    erase(Person([client]), reason=REASON, by=ada)
+    assert Contact.objects.get() == contact and not contact.client_links.exists()
+
+
+def test_obstacles_are_named_and_nothing_is_erased(person, ada, ann):
+    Policy.everything.update(status=PolicyStatus.ACTIVE)
+    Message.everything.filter(pk=person[Message].pk).update(direction="out", state="QUEUED")
+    ImportBatch.objects.update(state="RUNNING")
+    approved = make_suggestion(lead=person[Lead])
+    approved.executions.create(attempt=1, idempotency_key="x")
+    sentences = plan_erasure(person["person"]).obstacles
+    assert [sentence.split(" ", 2)[:2] for sentence in sorted(sentences)] == [
+        *(["1", "email"], ["An", "approved"], ["The", "import"], ["The", "policy"])
+    ]
+    with pytest.raises(IllegalTransition):
+        erase(person["person"], reason=REASON, by=ada)
+    assert Lead.objects.filter(pk=person[Lead].pk).exists() and not ErasedPerson.objects.exists()
+
+
+def test_erasure_that_fails_leaves_everything(person, ada, monkeypatch):
+    before = columns_with(NAME)
+    monkeypatch.setattr("crm.records.privacy.transitions.delete_row_audit", lambda plan: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        erase(person["person"], reason=REASON, by=ada)
+    assert columns_with(NAME) == before
+
+
+def test_second_erasure_is_told_that_the_person_is_gone(person, ada):
+    erase(person["person"], reason=REASON, by=ada)
+    with pytest.raises(IllegalTransition, match="One of these records is gone"):
+        erase(person["person"], reason=REASON, by=ada)
+    assert ErasedPerson.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "refusal"), [("no", "5 to 1,000"), (f"{NAME.lower()} asked", "Do not name"), ("x" * 1_001, "5 to 1,000")]
+)
+def test_reason_is_checked(ada, reason, refusal):
+    lead = make_lead(contact_name=NAME)
+    with pytest.raises(InvalidInput, match=refusal):
+        erase(Person([lead]), reason=reason, by=ada)
+
+
+def test_erasure_needs_the_permission_and_every_owner(max, ann):
+    lead = make_lead()
+    with pytest.raises(NotPermitted):
+        erase(Person([lead]), reason=REASON, by=max)
+    assert browser(max).post(f"/leads/lead/{lead.pk}/privacy/erase/").status_code == 403
+    assert "Review the erasure" not in browser(max).get(f"/leads/lead/{lead.pk}/privacy/").content.decode()
+
+
+def test_page_shows_the_plan_asks_for_the_name_and_erases(ada):
+    lead = make_lead(contact_name=NAME, contact_email=ADDRESS)
+    make_policy(client=make_client(name=NAME, email=ADDRESS), status=PolicyStatus.LAPSED)
+    page, url = browser(ada), f"/leads/lead/{lead.pk}/privacy/"
+    assert "Review the erasure" in page_text(page.get(url))
+    chosen = {"record": [f"crm.client:{Client.objects.get().pk}"]}
+    review = page_text(page.post(f"{url}erase/", chosen))
+    assert "Contracts are kept by law" in review and "Policy" in review and "Who did what and when stays" in review
+    wrong = page.post(f"{url}erase/", {**chosen, "confirmation": "Somebody", "reason": REASON})
+    assert wrong.status_code == 422 and f"To confirm, type the name “{NAME}”." in page_text(wrong)
+    done = page.post(f"{url}erase/", {**chosen, "confirmation": f" {NAME.lower()} ", "reason": REASON}, follow=True)
+    assert "The person is erased." in page_text(done)
+    assert not Lead.everything.exists() and Client.objects.get().name == "Erased person"
+
+
+def test_redaction_reaches_every_depth():
+    value = {"Dana X": [{"a": "by DANA X."}, 3, None]}
+    assert redact(value, ["dana x"]) == {"[erased]": [{"a": "by [erased]."}, 3, None]}
+    assert redact("text", []) == "text"
