@@ -40,6 +40,7 @@ SECRET_COLUMNS: set[str] = set()
 WITHOUT_PERSONS: dict[str, str] = {
     "crm.user": "Staff.",
     "crm.savedview": "Views of lists that staff saved.",
+    "crm.customfield": "What the custom fields of a table mean.",
     "crm.erasedperson": "Digests of addresses, which do not say what they were.",
 }
 
