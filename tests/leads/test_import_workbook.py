@@ -94,7 +94,7 @@ def test_sheet_is_chosen_and_becomes_leads(max, workbook):
 def test_command_reads_the_chosen_sheet_and_names_its_rows(tmp_path, workbook, capsys):
     path = tmp_path / "leads.xlsx"
     path.write_bytes(workbook)
-    call_command("import_leads", path, sheet="leads", dry_run=True)
+    call_command("import_records", "leads", path, sheet="leads", dry_run=True)
     said = capsys.readouterr()
     assert "leads.xlsx: sheet Leads" in said.err
     assert "sheet Leads, row 3: Duplicate: row 2 already has the address ANN@x.example." in said.out
@@ -105,7 +105,7 @@ def test_command_reads_the_chosen_sheet_and_names_its_rows(tmp_path, workbook, c
 def test_error_of_a_formula_is_a_doubt_and_kept(tmp_path, capsys):
     row = text_cells("Ann", "ann@x.example") + '<c t="e"><f>NA()</f><v>#N/A</v></c>'
     path = write_parts(tmp_path / "leads.xlsx", sheet_xml(text_cells("Name", "Email", "Amount"), row))
-    call_command("import_leads", path)
+    call_command("import_records", "leads", path)
     lead = Lead.objects.get()
     assert (lead.estimated_value, lead.custom_fields) == (None, {"Amount": "#N/A"})
     assert "Amount “#N/A” is an error of the spreadsheet. Kept as a custom field." in capsys.readouterr().out
