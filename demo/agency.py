@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import ActivityLog, User
+from crm.records.duplicates.pairs import find_all_pairs
 from crm.records.local_time import agency_zone, start_of_agency_day
 from demo.shift_dates import shift_all_dates
 from leads.models import ScoringPolicy
@@ -61,6 +62,8 @@ def load_demo(today: date) -> int:
     for _ in sync_all_field_signals(policy, eve):
         pass
     for _ in rescore_all_leads(policy, eve):
+        pass
+    for _ in find_all_pairs(eve):
         pass
     return count
 

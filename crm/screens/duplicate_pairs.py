@@ -100,14 +100,14 @@ class DuplicatePairList(KeysetChangeList):
             pair.merge_label, pair.merge_url = merge_link(pair)
 
     def notice(self) -> str:
-        return "Most likely pairs first. A search runs every night."
+        return "Most likely pairs first. New ones are found every night."
 
 
 class DuplicatePairAdmin(ReadOnlyMixin, RecordAdmin):
     form = forms.ModelForm
     filterset_class = DuplicatePairFilter
     search_label = "Search by name, email or phone"
-    empty_text = "No possible duplicates. Press Search again after changes."
+    empty_text = "No possible duplicates. Press Find duplicates after changes."
     row_template = "crm/rows/duplicate_pair.html"
     change_list_template = "crm/duplicate_pairs.html"
     list_select_related = ("dismissed_by",)

@@ -285,6 +285,8 @@ def display_choice(field: models.Field, value: Any) -> str:
         return str(value)
     if isinstance(value, list):
         return describe_list(value)
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
     return str(display_value(field, value) if not isinstance(field, models.JSONField) else value)
 
 

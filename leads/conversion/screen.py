@@ -1,6 +1,7 @@
 """The page on which a lead is converted to a client, or closed as won without one."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -36,6 +37,7 @@ def conversion_page(request: HttpRequest, site_context: dict[str, Any], lead: Le
         lead=lead,
         user=request.user,
         can_write=request.user.has_perm(SEND_PERMISSION),
+        initial={"client": str(client.pk)} if (client := named_client(request)) else {},
     )
     if form.is_bound and form.is_valid():
         try:
@@ -85,9 +87,21 @@ def close_without_client(request: HttpRequest, lead: Lead, lead_url: str) -> Htt
     return HttpResponseRedirect(lead_url)
 
 
+def named_client(request: HttpRequest) -> Client | None:
+    """Return the client that the address names, as the list of possible duplicates does, if the user may see it."""
+    try:
+        key = UUID(request.GET.get("client", ""))
+    except ValueError:
+        return None
+    return Client.objects.visible_to(request.user).filter(pk=key).first()
+
+
 def load_choices(request: HttpRequest, lead: Lead, query: str) -> list[ClientCandidate]:
     """Return the clients that match the lead, and those that `query` finds."""
     candidates = find_client_candidates(request.user, lead)
+    named = named_client(request)
+    if named and named.pk not in {one.client.pk for one in candidates}:
+        candidates.insert(0, ClientCandidate(named, ("possible duplicate",)))
     if len(query) < MIN_SEARCH_LENGTH:
         return candidates
     listed = {one.client.pk for one in candidates}

@@ -1,5 +1,7 @@
 """The pairs of possible duplicates: how they are found, decided and vanish."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import connection
@@ -161,6 +163,8 @@ def test_list_shows_both_records_the_reason_and_what_to_do(max_):
     assert f'href="/leads/lead/{one.pk}/merge/?other={other.pk}"' in text
     assert f'href="/leads/lead/{lead.pk}/convert/?client={client.pk}"' in text
     assert "<mark>(415) 555-0101</mark>" in text
+    conversion = page_text(page.get(f"/leads/lead/{lead.pk}/convert/?client={client.pk}"))
+    assert re.search(rf'value="{client.pk}"\s+checked', conversion)
     assert "Ann Lee" in page_text(page.get(f"/leads/lead/{one.pk}/merge/?other={other.pk}"))
     for table in ("leads/lead", "crm/client", "crm/contact"):
         assert f'href="{LIST}"' in page_text(page.get(f"/{table}/"))

@@ -159,7 +159,7 @@ def test_file_on_a_full_disk_is_refused_and_nothing_is_kept(ann, monkeypatch):
     # As `write` of the file; the class looks it up there.
     monkeypatch.setattr(ReceivedFile, "write", fail, raising=False)
     file = SimpleUploadedFile("leads.csv", b"Name\nAnn\n")
-    text = page_text(browser(ann).post(reverse(LIST), {"file": file, "key": uuid4()}))
+    text = page_text(browser(ann).post(reverse(LIST), {"file": file, "key": uuid4()}, follow=True))
     assert "leads.csv was not uploaded, because the disk of the server is full. Nothing was kept." in text
     assert not ImportBatch.objects.exists()
     assert stored_files() == []
@@ -178,7 +178,8 @@ def test_file_that_cannot_be_stored_is_refused_and_nothing_is_kept(ann, monkeypa
 
 def test_upload_without_the_end_of_its_form_is_refused(ann):
     file = SimpleUploadedFile("leads.csv", b"Name\nAnn\n")
-    assert "The upload was cut off before its end" in page_text(browser(ann).post(reverse(LIST), {"file": file}))
+    answer = browser(ann).post(reverse(LIST), {"file": file}, follow=True)
+    assert "The upload was cut off before its end" in page_text(answer)
     assert not ImportBatch.objects.exists()
     assert stored_files() == []
 

@@ -132,10 +132,11 @@ def imports_view(request: HttpRequest, site: AdminSite) -> HttpResponse:
 def receive_file(request: HttpRequest, site: AdminSite, handler: ReceivingHandler) -> HttpResponse:
     """Make an import of the file or the rows in the form."""
     form, key = UploadForm(request.POST, request.FILES), parse_key(request.POST.get("key", ""))
+    if handler.error or key is None:
+        # The key is the last input of the form.
+        messages.error(request, handler.error or "The upload was cut off before its end. Upload the file again.")
+        return HttpResponseRedirect(request.path)
     try:
-        if handler.error or key is None:
-            # The key is the last input of the form.
-            raise InvalidInput(handler.error or "The upload was cut off before its end. Upload the file again.")
         if form.is_valid():
             batch = upload_file(*form.name_and_content(), by=request.user, key=key)
             return HttpResponseRedirect(page_url("file", batch))
