@@ -110,6 +110,7 @@ def test_renewals_are_linked_within_the_file_and_to_policies_that_exist(max):
     batch = undo(ImportBatch.objects.get(), by=max)
     last.refresh_from_db()
     assert (batch.record_count, Policy.objects.get(), last.status) == (0, last, PolicyStatus.LAPSED)
+    assert not ActivityLog.objects.on_timeline_of(ava).filter(metadata__has_key="import").exists()
 
 
 def test_policy_renewed_already_gets_no_second_renewal(max):
