@@ -21,7 +21,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from ai_log.models import AIInteraction
-from crm.models import Project, SavedView, User
+from crm.models import Client, CustomField, DuplicatePair, Project, SavedView, User
 from crm.records.activity import SYSTEM_ACTOR, record
 from crm.records.transitions import permission_name
 from crm.screens.filters import RelatedRecordFilter
@@ -58,7 +58,8 @@ NOT_WALKED = {"view_on_site"}  # redirects to pages outside the admin; there are
 BIN = {"restore", "purge"}
 TELLING_PAGES = {"change", "history", "timeline", "ask", "preview"}
 # The URL parameters besides the key of the record.
-REST = {"place": 0, "conversation": UUID("01990000-0000-7000-8000-000000000001")}
+ANY_KEY = UUID("01990000-0000-7000-8000-000000000001")
+REST = {"place": 0, "conversation": ANY_KEY, "table": "lead", "key": ANY_KEY}
 # Pages of a record that need more than the permission to view it.
 ASKING = {"leads_lead_ask", "leads_lead_ask_conversation"}
 
@@ -107,6 +108,8 @@ def world() -> dict[type, Any]:
         ScoringPolicy.objects.create(version=2, note="Another opinion.", weights={}),
         Draft.objects.create(author=make_user("writer"), lead=lead, subject="Begun"),
         WebForm.objects.create(name="Quotes", heading="Request a quote"),
+        make_pair(client, lead),
+        CustomField.objects.create(table="leads.lead", key="region", label="Region", kind="text"),
         ImportBatch.objects.create(file_name="people.csv", file_hash="0" * 64, file_path="imports/1/people.csv"),
         PredictionModel.objects.create(
             version=1, rung="STAGES", card={"base": 0.5, "stages": {}}, leads=100, won=50, verdict="The first."
@@ -114,6 +117,13 @@ def world() -> dict[type, Any]:
     ]
     ContactLead.objects.create(lead=lead, contact=rows[2])
     return {type(row): row for row in rows}
+
+
+def make_pair(client: Client, lead: Lead) -> DuplicatePair:
+    """Create a pair of possible duplicates."""
+    keys = {"first_table": "crm.client", "first_id": client.pk, "second_table": "leads.lead", "second_id": lead.pk}
+    digests = dict.fromkeys(("first_digest", "second_digest", "shared_digest"), "0" * 32)
+    return DuplicatePair.objects.create(**keys, **digests, reasons=["name"], score=30)
 
 
 def job() -> ProcrastinateJob:

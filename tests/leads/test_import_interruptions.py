@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.files.base import ContentFile
@@ -18,11 +19,11 @@ from leads.importing.batches.files import stored_path
 from leads.importing.batches.running import run_batch
 from leads.importing.batches.transitions import cancel_import, queue_check, queue_import, upload_file
 from leads.importing.batches.undo import queue_undo
-from leads.importing.tables import base
-from leads.importing.tables.undo import UndoRule
+from leads.importing.tables import undo as tables_undo
 from leads.models import ImportBatch, ImportState, Lead, LeadStageHistory
 from tests.cast import browser
 from tests.crm.processes import wait_until
+from tests.forking import forked
 
 CONTENT = "Name,Email\n" + "".join(f"Name {n},n{n}@x.example\n" for n in range(100)) + "\x01,\n"
 # Where a job is killed: the module, the function, and whether it had returned by then.
@@ -41,8 +42,9 @@ IMPORT_POINTS = [
 UNDO_POINTS = [
     (running, "claim_run", True),
     (running, "undo_import", False),
-    (UndoRule, "obstacles", False),
-    (base, "delete_unused", True),
+    (tables_undo, "keep_referenced", False),
+    (tables_undo, "keep_referenced", True),
+    (undo, "table_named", True),
     (undo, "move", False),
     (undo, "move", True),
 ]
@@ -51,21 +53,14 @@ AFTER_COMMIT = (running, "run_claimed", True)
 
 def run_killed(batch: ImportBatch, owner: Any, name: str, after: bool) -> None:
     """Run the job of `batch` in a process that is killed at the call of `name`, or right after it."""
-    connection.close()
-    process = os.fork()
-    if not process:
-        try:
-            kill_process_at(owner, name, after)
-            run_batch(batch.pk)
-        finally:
-            os._exit(1)
-    status = os.waitpid(process, 0)[1]
-    assert os.WIFSIGNALED(status), f"the job was not killed at {name}"
+    with forked(run_job_killed_at, batch.pk, owner, name, after) as child:
+        said, _ = child.communicate()
+    assert child.returncode == -signal.SIGKILL, f"the job was not killed at {name}: {said}"
     assert wait_until(lambda: not other_sessions()), "the database still works for a dead process"
     batch.refresh_from_db()
 
 
-def kill_process_at(owner: Any, name: str, after: bool) -> None:
+def run_job_killed_at(key: UUID, owner: Any, name: str, after: bool) -> None:
     whole = getattr(owner, name)
 
     def killed(*args: Any, **kwargs: Any) -> None:
@@ -74,6 +69,7 @@ def kill_process_at(owner: Any, name: str, after: bool) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     setattr(owner, name, killed)
+    run_batch(key)
 
 
 def other_sessions() -> int:
