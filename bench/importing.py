@@ -13,7 +13,7 @@ from django.db import connection
 from bench.databases import scratch_database
 from bench.table import format_verdict, render_table
 from crm.records.activity import SYSTEM_ACTOR
-from leads.importing.transitions import import_leads
+from leads.importing.transitions import import_file
 from leads.models import ImportBatch, Lead
 
 # The target: how many times longer than the COPY an import may take.
@@ -35,7 +35,7 @@ def run(repeat: int, rows: int = ROWS) -> bool:
         write_file(source, rows)
         write_file(small, rows // 10)
         with scratch_database():
-            import_leads(small, by=SYSTEM_ACTOR)
+            import_file(small, by=SYSTEM_ACTOR)
         small_peak = peak_megabytes()
         with scratch_database():
             our_seconds = time_import(source, rows)
@@ -52,7 +52,7 @@ def run(repeat: int, rows: int = ROWS) -> bool:
     sys.stdout.write(f"Importing {rows:,} leads; {peak} MB peak, {small_peak} MB for a tenth of the rows.\n\n")
     table = [
         ["COPY into leads", f"{copy_seconds:.1f} s", f"{rows / copy_seconds:,.0f}", ""],
-        ["import_leads", f"{our_seconds:.1f} s", f"{rows / our_seconds:,.0f}", f"{ratio:.2f}"],
+        ["import_file", f"{our_seconds:.1f} s", f"{rows / our_seconds:,.0f}", f"{ratio:.2f}"],
     ]
     sys.stdout.write(render_table(["", "time", "rows/s", "ratio"], table))
     sys.stdout.write(f"{format_verdict(missed)}\n")
@@ -94,7 +94,7 @@ def make_row(n: int, draw: random.Random, domain: str) -> list[str]:
 def time_import(path: Path, rows: int) -> float:
     """Return the seconds of an import that must take in every row."""
     started = time.monotonic()
-    outcome = import_leads(path, by=SYSTEM_ACTOR)
+    outcome = import_file(path, by=SYSTEM_ACTOR)
     seconds = time.monotonic() - started
     if outcome.imported != rows:
         raise RuntimeError(f"Expected {rows:,} leads, but {outcome.imported:,} were imported.")

@@ -14,7 +14,7 @@ from bench.importing import peak_megabytes, write_file
 from bench.table import format_verdict, render_table
 from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.batches.undo import undo_import
-from leads.importing.transitions import import_leads
+from leads.importing.transitions import import_file
 from leads.models import ImportBatch, ImportState, Lead
 
 # The target: how many times longer than the DELETE an undoing may take.
@@ -59,7 +59,7 @@ def import_rows(folder: Path, rows: int) -> ImportBatch:
     """Import two files of `rows` leads, and return the first import, about to be undone."""
     for name in ("first.csv", "second.csv"):
         write_file(folder / name, rows, domain=name.removesuffix(".csv"))
-        import_leads(folder / name, by=SYSTEM_ACTOR)
+        import_file(folder / name, by=SYSTEM_ACTOR)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     batch = ImportBatch.objects.earliest("imported_at")

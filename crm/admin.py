@@ -20,13 +20,15 @@ from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from crm.exceptions import ActionRefused
 from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilter, SavedViewFilter
 from crm.forms import ADDRESS_SCHEMA, COMMUNICATIONS_SCHEMA, ClientForm, ContactForm, StaffForm
-from crm.models import ActivityLog, Client, Contact, ContactClient, DuplicatePair, Project, SavedView, User
+from crm.models import ActivityLog, Client, Contact, ContactClient, CustomField, DuplicatePair, Project, SavedView, User
 from crm.records import transitions
 from crm.records.consent import closed_channel_labels
 from crm.records.handover import hand_over
 from crm.records.local_time import format_moment
+from crm.schema.screen import CustomFieldAdmin
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import safe_next_url
+from crm.screens.custom_fields.display import custom_fields_schema
 from crm.screens.duplicate_pairs import DuplicatePairAdmin
 from crm.screens.duplicate_warning import DuplicateWarningMixin
 from crm.screens.export import REFUSAL_COLUMNS, ExportColumn, ListExport
@@ -136,7 +138,11 @@ class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Rec
     )
 
     def json_schemas(self, row: Client) -> dict[str, Schema]:
-        return {"address": ADDRESS_SCHEMA, "communications": COMMUNICATIONS_SCHEMA}
+        return {
+            "address": ADDRESS_SCHEMA,
+            "communications": COMMUNICATIONS_SCHEMA,
+            "custom_fields": custom_fields_schema("crm.client"),
+        }
 
     def create_record(self, request: HttpRequest, row: Client) -> None:
         row.assigned_to = row.assigned_to or request.user
@@ -148,6 +154,7 @@ class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Rec
             **super().page_context(request, row),
             "contacts": links.select_related("contact").order_by("-is_primary", "id")[:50],
             "address": describe_value(row.address, ADDRESS_SCHEMA),
+            "custom_fields": describe_value(row.custom_fields, custom_fields_schema("crm.client")),
             "preferences": describe_value(row.communications, COMMUNICATIONS_SCHEMA),
             "closed_channels": closed_channel_labels(row.communications),
             "projects": row.projects.order_by("-id")[:20],
@@ -186,7 +193,14 @@ class ContactAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Re
 
     def page_context(self, request: HttpRequest, row: Contact) -> dict[str, Any]:
         links = row.client_links.filter(client__in=Client.objects.visible_to(request.user)).select_related("client")
-        return {**super().page_context(request, row), "links": links[:50]}
+        return {
+            **super().page_context(request, row),
+            "links": links[:50],
+            "custom_fields": describe_value(row.custom_fields, custom_fields_schema("crm.contact")),
+        }
+
+    def json_schemas(self, row: Contact) -> dict[str, Schema]:
+        return {"custom_fields": custom_fields_schema("crm.contact")}
 
 
 @admin.register(Project)
@@ -293,6 +307,7 @@ class StaffAdmin(UserAdmin, ModelAdmin):
             messages.success(request, f"{count:,} record{pluralize(count)} handed over to {colleague}.")
 
 
+admin.site.register(CustomField, CustomFieldAdmin)
 admin.site.unregister(Group)
 
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
 from crm.models import Client
+from crm.screens.custom_fields.display import custom_fields_schema
 from crm.screens.duplicate_warning import DuplicateWarningMixin
 from crm.screens.export import ExportColumn, ListExport, visible_name
 from crm.screens.json_forms.display import ValueNode, describe_value
@@ -249,7 +250,7 @@ class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Recor
         return self.inlines if obj else ()
 
     def json_schemas(self, row: Lead) -> dict[str, Schema]:
-        return lead_schemas()
+        return {**lead_schemas(), "custom_fields": custom_fields_schema("leads.lead")}
 
     def detail_sections(self, row: Lead) -> list[tuple[str, ValueNode]]:
         """Return the title and the content of each card with data of a line or of the lead."""
@@ -257,7 +258,7 @@ class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Recor
         return [
             *((section.title, section.node) for section in line_sections(row, schemas)),
             ("Contact preferences", describe_value(row.communications, schemas["communications"])),
-            ("Custom fields", describe_value(row.custom_fields)),
+            ("Custom fields", describe_value(row.custom_fields, schemas["custom_fields"])),
         ]
 
     def page_context(self, request: HttpRequest, row: Lead) -> dict[str, Any]:

@@ -38,8 +38,6 @@ def date_input() -> forms.DateInput:
 class LeadFilter(RecordFilter):
     """Filter leads. Without `state`, a list shows the open leads and a search shows all."""
 
-    has_custom_fields = True
-
     tier = django_filters.ChoiceFilter(
         method="filter_by_tier", label="Tier", choices=[*Tier.choices, (NO_TIER, "Not scored")]
     )

@@ -11,11 +11,11 @@ from crm.records.local_time import agency_today
 from crm.records.privacy.erasure_rules import CLEANERS, KEEPERS, OBSTACLES, KeptRows, identifying_texts
 from crm.records.privacy.footprint import Footprint
 from crm.records.privacy.person import Person
-from crm.records.privacy.tables import SAME_PERSON_KEYS, WITHOUT_PERSONS
+from crm.records.privacy.tables import NAMED_ROWS, SAME_PERSON_KEYS, WITHOUT_PERSONS, NamedRow
 from crm.text.cleaning import redact
 from leads.importing.batches.files import delete_stored_files
 from leads.models import ImportBatch, Lead, Policy, PolicyStatus
-from leads.models.import_batch import BUSY_STATES
+from leads.models.import_batch import BUSY_STATES, ImportedRecord
 
 RUNNING_STATUSES = (PolicyStatus.BOUND, PolicyStatus.ACTIVE)
 ENDED_STATUSES = (PolicyStatus.LAPSED, PolicyStatus.CANCELLED, PolicyStatus.RENEWED)
@@ -25,6 +25,7 @@ IMPORT_TEXTS = ("file_name", "reading", "options", "outcome", "error_message")
 
 def register_lead_tables() -> None:
     """Register the tables; called once at start."""
+    NAMED_ROWS.append(NamedRow(ImportedRecord, "record_type", "record_id"))
     SAME_PERSON_KEYS.append((Lead, "converted_to_client"))
     WITHOUT_PERSONS.update(
         {
@@ -59,7 +60,7 @@ def kept_policies(footprint: Footprint) -> KeptRows | None:
     if not kept:
         return None
     keys, clients = ({pair[place] for pair in kept} for place in (0, 1))
-    reason = "Contracts are kept by law: carrier, number, dates and premium stay, the answers about the risk go."
+    reason = "Contracts are kept by law: carrier, number, dates and premium stay, all other answers go."
     return KeptRows(Policy, keys, clients, max(kept.values()), reason, clear_policies)
 
 
@@ -69,7 +70,7 @@ def retention_end(expires_on: date | None) -> date:
 
 
 def clear_policies(keys: set[Any]) -> None:
-    Policy.everything.filter(pk__in=keys).update(data={}, lead=None, renewal_lead=None)
+    Policy.everything.filter(pk__in=keys).update(data={}, custom_fields={}, lead=None, renewal_lead=None)
 
 
 def imports_of(footprint: Footprint) -> Iterable[ImportBatch]:

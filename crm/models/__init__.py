@@ -1,6 +1,7 @@
-"""Users, clients, contacts, projects, saved views, merges, erased people and the activity log."""
+"""Users, clients, contacts, projects, custom fields, saved views, merges, erased people and the activity log."""
 
 from crm.models.activity import ActivityLog, ActorType
+from crm.models.custom_field import CustomField, CustomFieldKind, CustomFieldTable
 from crm.models.duplicate_pair import DuplicatePair
 from crm.models.erased_person import ErasedPerson
 from crm.models.merge import Merge
@@ -16,6 +17,9 @@ __all__ = [
     "ClientType",
     "Contact",
     "ContactClient",
+    "CustomField",
+    "CustomFieldKind",
+    "CustomFieldTable",
     "DuplicatePair",
     "ErasedPerson",
     "LiveManager",

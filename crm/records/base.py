@@ -9,13 +9,14 @@ import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import GinIndex, OpClass
-from django.core.exceptions import FieldError, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import models, router
 from django.db.models.functions import Coalesce, Concat, Lower, Now
 from django.db.models.lookups import Exact, IsNull
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from crm.records.check_statements import may_violate_a_check
 from crm.text.phones import PHONE_TAIL_LENGTH
 
 LIVE = models.Q(deleted_at__isnull=True)
@@ -94,7 +95,7 @@ class Record(models.Model):
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
         """As Django's, which sends three statements for each check: while all checks hold, three answer for all."""
         using = router.db_for_write(type(self), instance=self)
-        needs_each_check = self._may_violate_a_check(exclude, using)
+        needs_each_check = may_violate_a_check(self, exclude or (), using)
         errors: dict[str, list[ValidationError]] = {}
         for constraint in self._meta.constraints:
             if isinstance(constraint, models.CheckConstraint) and not needs_each_check:
@@ -108,23 +109,6 @@ class Record(models.Model):
                     errors = error.update_error_dict(errors)
         if errors:
             raise ValidationError(errors)
-
-    def _may_violate_a_check(self, exclude: Collection[str] | None, using: str) -> bool:
-        """Whether a check fails, or cannot be evaluated; checks of excluded fields do not count."""
-        values = self._get_field_expression_map(meta=self._meta, exclude=exclude)
-        checks = [item for item in self._meta.constraints if isinstance(item, models.CheckConstraint)]
-        conditions = [models.Q(check.condition) for check in checks]
-        # In a check, as in PostgreSQL's, NULL passes.
-        given = [each for each in conditions if each.referenced_base_fields <= values.keys()]
-        all_hold = models.Q(*given)
-        # The statement has an expression for each value, needed or not.
-        values = {name: values[name] for each in given for name in each.referenced_base_fields}
-        violated = ~models.Q(Coalesce(all_hold, True, output_field=models.BooleanField()))
-        try:
-            # A condition that the database cannot evaluate counts as true here.
-            return bool(all_hold) and violated.check(values, using=using)
-        except FieldError:
-            return True
 
 
 def merged_into_field() -> models.ForeignKey:

@@ -45,6 +45,11 @@ def in_agency_zone(moment: datetime) -> datetime:
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment, agency_zone())
 
 
+def start_of_reader_day(day: date) -> datetime:
+    """Return the start of `day` in the reader's time zone."""
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
 def start_of_agency_day(day: date) -> datetime:
     """Return the first moment of `day` in the agency's time zone."""
     return in_agency_zone(datetime.combine(day, time.min))

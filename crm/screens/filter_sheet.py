@@ -11,21 +11,23 @@ SAMPLED_ROW_COUNT, MAX_FIELD_NAMES = 1_000, 200
 
 def build_filter_sheet(filterset: FilterSet) -> dict[str, Any]:
     """Return the fields of the sheet with their present values, and the known names of custom fields."""
-    has_custom_fields = getattr(filterset, "has_custom_fields", False)
+    custom_fields = getattr(filterset, "custom_fields", None)
     return {
         "fields": [field for field in filterset.form.visible_fields() if field.name != "q"],
         "search": filterset.data.get("q", ""),
-        "has_custom_fields": has_custom_fields,
-        "custom_filters": getattr(filterset, "custom_filters", {}),
-        "known_names": known_custom_field_names(filterset.queryset) if has_custom_fields else [],
+        "has_custom_fields": custom_fields is not None,
+        "custom_inputs": list(custom_fields.inputs()) if custom_fields else [],
+        "plain_values": custom_fields.plain_values if custom_fields else {},
+        "undefined_keys": undefined_keys(filterset) if custom_fields else [],
     }
 
 
-def known_custom_field_names(rows: models.QuerySet) -> list[str]:
-    """Return the names of custom fields in the newest `SAMPLED_ROW_COUNT` rows of the table."""
+def undefined_keys(filterset: FilterSet) -> list[str]:
+    """Return the keys of custom fields in the newest `SAMPLED_ROW_COUNT` rows that have no definition."""
+    rows = filterset.queryset
     newest = rows.model._base_manager.order_by("-pk").values("pk")[:SAMPLED_ROW_COUNT]
     key = models.Func(
         "custom_fields", function="jsonb_object_keys", output_field=models.TextField(), set_returning=True
     )
     keys = rows.filter(pk__in=newest, deleted_at__isnull=True).order_by().values_list(key, flat=True)
-    return sorted(keys.distinct()[:MAX_FIELD_NAMES])
+    return sorted(set(keys.distinct()[:MAX_FIELD_NAMES]) - filterset.custom_fields.fields.keys())

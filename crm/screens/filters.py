@@ -1,19 +1,19 @@
 """Filters that any list can use: search, tags, custom fields, owner, days, one related record."""
 
 from collections.abc import Collection
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import django_filters
 from django import forms
 from django.apps import apps
 from django.db import models
-from django.utils import timezone
 from django.utils.text import capfirst
 
 from crm.models import User
 from crm.records.base import lower_tags
-from crm.records.local_time import start_of_agency_day
+from crm.records.local_time import start_of_agency_day, start_of_reader_day
+from crm.screens.custom_fields.filters import CustomFieldFilterMixin
 from crm.screens.record_forms import TypedDecimalField
 from crm.text.cleaning import strip_nul
 from crm.text.letters import plain_letters
@@ -22,7 +22,6 @@ from crm.text.tags import unique_tags
 
 MIN_SEARCH_LENGTH = 3
 PHONE_SEARCH_DIGITS = 10
-CUSTOM_FIELD_PREFIX = "cf."
 MAX_UNKNOWN_FILTERS = 5
 MIN_FILTER_DATE, MAX_FILTER_DATE = date(1900, 1, 1), date(2200, 1, 1)
 
@@ -59,7 +58,7 @@ class DayFilter(django_filters.DateFilter):
         return qs.filter(**{f"{self.field_name}__lt": self.start_of_day(day + timedelta(days=1))})
 
     def start_of_day(self, day: date) -> datetime:
-        return timezone.make_aware(datetime.combine(day, time.min))
+        return start_of_reader_day(day)
 
 
 class AgencyDayFilter(DayFilter):
@@ -114,14 +113,8 @@ def import_filter() -> ListedRecordFilter:
     )
 
 
-class RecordFilter(django_filters.FilterSet):
-    """Search, tags, custom fields and deleted rows, for every table that has them.
-
-    The parameter `cf.<key>=<value>` filters a custom field; a value that reads as a number, true or false also
-    matches that.
-    """
-
-    has_custom_fields = True
+class RecordFilter(CustomFieldFilterMixin, django_filters.FilterSet):
+    """Search, tags, custom fields and deleted rows, for every table that has them."""
 
     q = django_filters.CharFilter(
         method="search",
@@ -139,19 +132,10 @@ class RecordFilter(django_filters.FilterSet):
     )
     deleted = django_filters.BooleanFilter(method="filter_deleted", label="Deleted", widget=forms.HiddenInput)
 
-    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
-        super().__init__(data, *args, **kwargs)
-        data = data or {}
-        custom_keys = [key for key in data if key.startswith(CUSTOM_FIELD_PREFIX)]
-        requested = {strip_nul(key.removeprefix(CUSTOM_FIELD_PREFIX)): strip_nul(data[key]) for key in custom_keys}
-        self.custom_filters = {key: value for key, value in requested.items() if key and value}
-
     def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
         queryset = super().filter_queryset(queryset)
         if not self.form.cleaned_data.get("deleted"):
             queryset = queryset.filter(deleted_at__isnull=True)
-        for key, value in self.custom_filters.items():
-            queryset = queryset.filter(custom_field_matches(key, value))
         return queryset
 
     def search(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
@@ -203,20 +187,6 @@ def people_search_terms(text: str) -> list[str]:
     return split_search_terms(" ".join(names))
 
 
-def custom_field_matches(key: str, value: str) -> models.Q:
-    """Return the condition that custom field `key` is `value`, as text, number or boolean."""
-    condition = models.Q(custom_fields__contains={key: value})
-    if value in {"true", "false"}:
-        condition |= models.Q(custom_fields__contains={key: value == "true"})
-    try:
-        number: int | float = int(value) if value.lstrip("-").isdigit() else float(value)
-    except (ValueError, OverflowError):
-        return condition
-    if number - number == 0:  # neither infinite nor "not a number"
-        condition |= models.Q(custom_fields__contains={key: number})
-    return condition
-
-
 class LiveRowsFilter(django_filters.FilterSet):
     """For a small table: live rows, or the deleted ones with `deleted`."""
 
@@ -234,11 +204,11 @@ class LiveRowsFilter(django_filters.FilterSet):
 def unknown_filters(filterset: django_filters.FilterSet, own_params: Collection[str] = ()) -> list[str]:
     """Return the parameters of `filterset` with a value that name no filter; `own_params` belong to the page."""
     known = {*filterset.form.fields, *own_params}
-    has_custom_fields = hasattr(filterset, "custom_filters")
+    custom_fields = getattr(filterset, "custom_fields", None)
     return [
         name
         for name, value in filterset.data.items()
-        if value and name not in known and not (has_custom_fields and name.startswith(CUSTOM_FIELD_PREFIX))
+        if value and name not in known and not (custom_fields and name in custom_fields.data)
     ]
 
 

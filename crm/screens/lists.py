@@ -3,21 +3,20 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from django.contrib import messages
 from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, PAGE_VAR
 from django.db import models
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest
 from unfold.views import ChangeList
 
 from crm.exceptions import InvalidInput
-from crm.models import SavedView, User
+from crm.models import CustomField, SavedView, User
 from crm.screens.filter_sheet import build_filter_sheet
-from crm.screens.filters import CUSTOM_FIELD_PREFIX, describe_unknown_filters
+from crm.screens.filters import describe_unknown_filters
 from crm.screens.paging import CappedCount, Order, Page, capped_count, capped_counts, exact_count, fetch_page
-from crm.text.cleaning import strip_nul
 
 AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, COUNT_PARAM, COUNT_ALL, FILTER_SHEET_PARAM = (
     "after",
@@ -75,11 +74,19 @@ class KeysetChangeList(ChangeList):
         for name, errors in self.filterset.form.errors.items():
             label = self.filterset.form.fields[name].label if name in self.filterset.form.fields else name
             messages.error(request, f"{label}: {' '.join(errors)} This filter was left out.")
-        for sentence in describe_unknown_filters(self.filterset, self.own_params):
+        custom_fields = getattr(self.filterset, "custom_fields", None)
+        custom_errors = custom_fields.errors.values() if custom_fields else ()
+        for sentence in [*custom_errors, *describe_unknown_filters(self.filterset, self.own_params)]:
             messages.error(request, sentence)
         if self.model_admin.list_select_related:
             queryset = queryset.select_related(*self.model_admin.list_select_related)
-        return queryset.defer(*self.model_admin.list_defer)
+        shown = {"custom_fields"} if self.custom_columns() else set()
+        return queryset.defer(*(name for name in self.model_admin.list_defer if name not in shown))
+
+    def custom_columns(self) -> list[CustomField]:
+        """Return the custom fields that are columns of this list."""
+        custom_fields = getattr(self.filterset, "custom_fields", None)
+        return [field for field in custom_fields.fields.values() if field.is_on_list] if custom_fields else []
 
     def get_results(self, request: HttpRequest) -> None:
         orders = self.available_orders()
@@ -202,7 +209,8 @@ class KeysetChangeList(ChangeList):
         """Return the filters in force, and the parameters in `extra_names`, as pairs for a link."""
         return [
             (key, value)
-            for key, value in self.get.items()
+            for key, values in self.get.lists()
+            for value in (values if self.is_custom_filter(key) else values[-1:])
             if value and ((key in extra_names and self.is_valid_param(key, value)) or self.is_active_filter(key))
         ]
 
@@ -215,18 +223,23 @@ class KeysetChangeList(ChangeList):
         form = self.filterset.form
         if key in form.fields:
             return key not in form.errors
-        custom_filters = getattr(self.filterset, "custom_filters", {})
-        return (
-            key.startswith(CUSTOM_FIELD_PREFIX) and strip_nul(key.removeprefix(CUSTOM_FIELD_PREFIX)) in custom_filters
-        )
+        custom_fields = getattr(self.filterset, "custom_fields", None)
+        return custom_fields is not None and custom_fields.is_active(key)
+
+    def is_custom_filter(self, key: str) -> bool:
+        """Whether the parameter `key` is part of a filter by a custom field, which may have several values."""
+        custom_fields = getattr(self.filterset, "custom_fields", None)
+        return custom_fields is not None and key in custom_fields.data
 
     def chips(self) -> list[dict[str, str]]:
         """Return label and value of each filter in force, with the link that removes it."""
-        chips, tab = [], self.current_tab()
+        chips, tab, described = [], self.current_tab(), {"tags_mode"}
         for key, value in self.active_params():
-            if key == "tags_mode" or (tab and key in tab.params):
+            if key in described or (tab and key in tab.params):
                 continue
-            remaining_params = [(k, v) for k, v in self.active_params(ORDER_PARAM) if k != key]
+            own_params = self.filterset.custom_fields.parameters_of(key) if self.is_custom_filter(key) else {key}
+            described |= own_params
+            remaining_params = [(k, v) for k, v in self.active_params(ORDER_PARAM) if k not in own_params]
             chips.append(
                 {
                     "label": self.filter_label(key),
@@ -237,12 +250,14 @@ class KeysetChangeList(ChangeList):
         return chips
 
     def filter_label(self, key: str) -> str:
-        if key.startswith(CUSTOM_FIELD_PREFIX):
-            return key.removeprefix(CUSTOM_FIELD_PREFIX)
+        if self.is_custom_filter(key):
+            return self.filterset.custom_fields.label(key)
         form_field = self.filterset.form.fields.get(key)
         return str(form_field.label) if form_field is not None else key
 
     def filter_value(self, key: str, value: str) -> str:
+        if self.is_custom_filter(key):
+            return self.filterset.custom_fields.describe(key)
         form_field = self.filterset.form.fields.get(key)
         for code, label in getattr(form_field, "choices", ()):
             if str(code) == value:
@@ -259,7 +274,7 @@ class KeysetChangeList(ChangeList):
                 "current": bool(column.order) and column.order == self.order_name,
                 "url": "?" + urlencode([*active_params, (ORDER_PARAM, column.order)]) if column.order else "",
             }
-            for column in self.model_admin.columns
+            for column in (*self.model_admin.columns, *(Column(field.label) for field in self.custom_columns()))
         ]
 
     def orders(self) -> list[dict[str, Any]]:
@@ -300,4 +315,4 @@ class KeysetChangeList(ChangeList):
     def current_view(self) -> SavedView | None:
         """Return the saved view with the same filters and order, if there is one."""
         here = sorted(self.active_params(ORDER_PARAM))
-        return next((view for view in self.views if sorted(QueryDict(view.query).items()) == here), None)
+        return next((view for view in self.views if sorted(parse_qsl(view.query)) == here), None)

@@ -14,8 +14,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 
+from crm.models import CustomField
 from crm.records import local_time
 from crm.records.base import Record
+from crm.screens.custom_fields.display import cell_texts
 from crm.screens.json_forms.display import ValueNode, describe_value
 from crm.text.links import is_web_link
 
@@ -163,6 +165,12 @@ def humanize_key(key: str) -> str:
 def json_node(value: Any) -> ValueNode:
     """Return JSON without a schema for `crm/json_value.html`."""
     return describe_value(value)
+
+
+@register.filter
+def custom_cells(fields: list[CustomField], row: Record) -> list[tuple[str, str]]:
+    """Return the label and the text of each custom field in `fields` for `row`."""
+    return cell_texts(row, fields)
 
 
 @register.filter

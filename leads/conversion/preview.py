@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from django.utils.text import capfirst
 
+from crm.records.consent import closed_channel_labels
 from crm.screens.paging import capped_count, format_capped_count
 from crm.templatetags.crm import humanize_key
 from leads.conversion.linked_rows import rows_to_link
@@ -25,6 +26,7 @@ def preview_conversion(user: Any, lead: Lead) -> list[PreviewLine]:
     lines = [PreviewLine("Contacts", contacts_text(lead)), *(row_lines(user, lead))]
     lines.append(PreviewLine("Tags", ", ".join(lead.tags)))
     lines.append(PreviewLine("Custom fields", ", ".join(humanize_key(key) for key in sorted(lead.custom_fields))))
+    lines.append(PreviewLine("Contact preferences", ", ".join(closed_channel_labels(lead.communications))))
     return [line for line in lines if line.text]
 
 

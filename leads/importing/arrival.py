@@ -11,8 +11,9 @@ from crm.exceptions import InvalidInput
 from crm.models import User
 from crm.records.activity import Actor
 from leads.importing.columns import ImportPlan, column_index
-from leads.importing.rows import OVERFLOW_FIELDS
+from leads.importing.exceptions import InvalidImport
 from leads.importing.tables.base import ImportTable
+from leads.importing.values.steps import OVERFLOW_FIELDS
 from leads.models import OPEN_CATEGORIES, FeatureStanding, PredictionFeature, StageCategory
 from leads.models.prediction import DECIDED_STANDINGS
 from leads.prediction.bins import single_feature_auc
@@ -69,7 +70,11 @@ class ArrivalAnswers:
             for name in columns:
                 index = column_index(name, plan.header)
                 if standing_by_index.setdefault(index, standing) != standing:
-                    raise InvalidInput(f"The column “{name}” is in --known and in --later. Remove one of them.")
+                    raise InvalidImport(
+                        f"The column “{name}” cannot be known at arrival and recorded later.",
+                        screen="Choose one of them.",
+                        command="Remove it from --known or from --later.",
+                    )
         answers: dict[str, str] = {}
         for index, standing in standing_by_index.items():
             for feature in features_of_column(plan, index):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from crm.exceptions import InvalidInput
+from leads.importing.exceptions import InvalidImport
 from leads.importing.synonyms import (
     AMBIGUOUS_SYNONYMS,
     BARE_NAMES,
@@ -159,12 +160,15 @@ def plan_import(
 
 def check_identity(plan: ImportPlan) -> None:
     """Refuse a file with nothing of what identifies a record."""
-    fields = plan.fields
+    fields, columns = plan.fields, f"The columns are: {', '.join(plan.header)}."
     if fields.identifying.isdisjoint({*plan.columns, *plan.templates}):
-        example = f", or build names with --set, for example --set {fields.full_name}='Applicant {{row}}'"
-        raise InvalidInput(
-            f"No column holds {fields.required}. Choose one with --map{example if fields.full_name else ''}. "
-            f"The columns are: {', '.join(plan.header)}."
+        name, noun = fields.full_name, fields.noun
+        enter = f", or enter a name for every {noun}, such as Applicant {{row}}" if name else ""
+        build = f", or build names: --set {name}='Applicant {{row}}'" if name else ""
+        raise InvalidImport(
+            f"No column holds {fields.required}.",
+            screen=f"Choose the field of one{enter}. {columns}",
+            command=f"Choose one with --map{build}. {columns}",
         )
 
 
@@ -288,7 +292,11 @@ def check_single_source(names: list[str], fields: TableFields = LEAD_FIELDS) -> 
     for index, name in enumerate(names):
         is_repeated = name in names[:index] and name not in fields.consent
         if is_repeated or fields.conflicts_with_name_parts(name, {*names[:index]}):
-            raise InvalidInput(f"The field {name} has two sources. Remove one of its --map or --set options.")
+            raise InvalidImport(
+                f"The field {name} has two sources.",
+                screen=f"Choose another field for one of its columns, or clear the text for every {fields.noun}.",
+                command="Remove one of its --map or --set options.",
+            )
 
 
 def check_header_row(header: list[str], mapped: Mapping[int, str], fields: TableFields = LEAD_FIELDS) -> None:

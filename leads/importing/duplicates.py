@@ -2,10 +2,12 @@
 
 A row is compared by its address, its phone number in any notation, name and company, and the identifier of the other
 system. An open row is compared with open leads, because a closed lead of the same customer is an earlier deal. A
-closed row is the same deal only if stage, day of closing and value agree too.
+closed row is the same deal only if stage, day of closing and value agree too; if the import changes leads, it can also
+be the end of an open lead that existed on its day of closing.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -22,14 +24,20 @@ from leads.models import Lead
 LOCK_IMPORTS_SQL = "SELECT pg_advisory_xact_lock(hashtext('leads.importing'))"
 CREATE_MATCHES_SQL = """
     CREATE TEMPORARY TABLE imported_matches
-        (number bigint, reason text, rank int, lead_id uuid, first_line bigint) ON COMMIT DROP
+        (number bigint, reason text, rank int, lead_id uuid, first_line bigint) ON COMMIT DROP;
+    -- The rows that may change a lead; empty if the import skips duplicates.
+    CREATE TEMPORARY TABLE imported_targets
+        (number bigint PRIMARY KEY, lead_id uuid, other_lead_id uuid, other_reason text, fate text, first_line bigint)
+        ON COMMIT DROP
 """
 # The rows of `imported_rows` and the leads that may be the same sale.
 SAME_SALE_SQL = """
     leads.deleted_at IS NULL AND CASE WHEN imported.is_open THEN leads.closed_at IS NULL
         ELSE leads.status_id = imported.status_id
              AND (imported.closed_at IS NULL OR leads.closed_at::date = imported.closed_at::date)
-             AND leads.estimated_value IS NOT DISTINCT FROM imported.estimated_value END
+             AND leads.estimated_value IS NOT DISTINCT FROM imported.estimated_value
+             OR %(ends_open)s AND leads.closed_at IS NULL
+                AND leads.created_at::date <= coalesce(imported.closed_at, now())::date END
 """
 # An identifier of the other system that differs makes two records, whatever else agrees.
 OTHER_KEY_SQL = """
@@ -71,6 +79,8 @@ MATCH_KEYS_SQL = """
     SELECT number, 'key', 1, leads.id, NULL
       FROM imported_rows AS imported JOIN leads
            ON leads.custom_fields @> jsonb_build_object(%(key)s::text, imported.custom_fields -> %(key)s)
+              -- A number may be stored as a text.
+              OR leads.custom_fields @> jsonb_build_object(%(key)s::text, record_key)
      WHERE record_key <> '' AND leads.deleted_at IS NULL
            AND (%(is_chosen)s OR lower(leads.contact_name) = lower(imported.contact_name))
 """
@@ -115,6 +125,15 @@ WITHIN_FILE = (
         f"{SAME_KEY_SQL} AND {ONE_ADDRESS_SQL}",
     ),
 )
+# A closed row can be the end of an open lead. It is not if the same deal is a closed lead already.
+DELETE_WEAKER_MATCHES_SQL = """
+    DELETE FROM imported_matches AS weaker
+     USING imported_rows AS imported, leads
+     WHERE imported.number = weaker.number AND NOT imported.is_open AND leads.id = weaker.lead_id
+       AND leads.closed_at IS NULL
+       AND EXISTS (SELECT FROM imported_matches AS other JOIN leads AS closed ON closed.id = other.lead_id
+                    WHERE other.number = weaker.number AND closed.closed_at IS NOT NULL)
+"""
 CREATE_DUPLICATES_SQL = """
     CREATE TEMPORARY TABLE imported_duplicates ON COMMIT DROP AS
     SELECT DISTINCT ON (number) number, reason, lead_id, first_line
@@ -123,9 +142,11 @@ CREATE_DUPLICATES_SQL = """
     ANALYZE imported_duplicates
 """
 SELECT_DUPLICATES_SQL = """
-    SELECT line, reason, contact_email, contact_phone, contact_name, company_name, record_key, lead_id, first_line,
-           cells
-      FROM imported_duplicates JOIN imported_rows USING (number) ORDER BY number
+    SELECT line, reason, contact_email, contact_phone, contact_name, company_name, record_key, duplicate.lead_id,
+           coalesce(target.first_line, duplicate.first_line), cells, fate, other_lead_id, other_reason
+      FROM imported_duplicates AS duplicate JOIN imported_rows USING (number)
+      LEFT JOIN imported_targets AS target USING (number)
+     WHERE fate IS DISTINCT FROM 'update' ORDER BY number
 """
 PHONE_CHUNK_SIZE = 10_000
 MAX_IMPORT_DURATION, ID_RESOLUTION = timedelta(days=1), timedelta(milliseconds=2)
@@ -144,11 +165,22 @@ class DuplicateRow(NamedTuple):
     lead_id: UUID | None
     first_line: int | None
     cells: str
-    # Whether the person who imports may open the lead.
-    is_visible: bool = True
+    # Why the row does not change its lead, if the import changes leads, and the second lead that fits.
+    fate: str | None = None
+    other_lead_id: UUID | None = None
+    other_rule: str | None = None
+    # The leads of the row that the importer may not open.
+    hidden_leads: frozenset[UUID] = frozenset()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the row fits two leads, so that only a person can tell which one it is."""
+        return self.fate == "two leads"
 
     @property
     def kind(self) -> str:
+        if self.fate in KINDS_BY_FATE:
+            return KINDS_BY_FATE[self.fate]
         if self.rule == "file":
             return "Duplicate: this row of the file was imported before."
         other = "an earlier row" if self.lead_id is None else "a lead"
@@ -161,49 +193,86 @@ class DuplicateRow(NamedTuple):
         return f"Duplicate: {other} has the same {shared}."
 
     def reason(self, row_word: str) -> str:
-        """Return why the row is a duplicate; `row_word` is what its file calls a row."""
-        lead = f"the lead {self.lead_id}" if self.is_visible else "a lead that you may not open"
-        other = f"{row_word} {self.first_line}" if self.lead_id is None else lead
-        shared = {
+        """Return why the row is set aside; `row_word` is what its file calls a row."""
+        if self.is_refused:
+            first, second = self.describe(self.lead_id, self.rule), self.describe(self.other_lead_id, self.other_rule)
+            return f"Two leads fit the row: {first}, and {second}. Merge them, or import the row without one of these."
+        if self.fate == "repeated":
+            return f"Duplicate: {row_word} {self.first_line} is the same lead and changes it already."
+        if self.fate == "other owner":
+            return (
+                f"Duplicate: {self.describe(self.lead_id, self.rule)}. It belongs to another owner and is not changed."
+            )
+        if self.lead_id is None:
+            return f"Duplicate: {row_word} {self.first_line} already has {self.shared(self.rule)}."
+        return f"Duplicate: {self.describe(self.lead_id, self.rule)}."
+
+    def describe(self, lead: UUID | None, rule: str | None) -> str:
+        name = "a lead that you may not open" if lead in self.hidden_leads else f"the lead {lead}"
+        return f"{name} already has {self.shared(rule)}"
+
+    def shared(self, rule: str | None) -> str:
+        return {
             "address": f"the address {self.address}",
             "phone": f"the phone number {self.phone}",
             "name": f"the name {self.name} and the company {self.company}",
             "key": f"the identifier {self.record_key}",
             "file": "this row of the same file",
-        }[self.rule]
-        return f"Duplicate: {other} already has {shared}."
+        }[rule or ""]
 
 
-def find_duplicates(
-    cursor: CursorWrapper, *, key: str, is_key_chosen: bool, region: str, former: list[tuple[str, Any]]
-) -> int:
-    """Compare the staged rows with each other and with the leads. Return the number of duplicates.
+KINDS_BY_FATE = {
+    "two leads": "Two leads fit the row.",
+    "repeated": "Duplicate: an earlier row changes the same lead.",
+    "other owner": "Duplicate: the lead belongs to another owner.",
+}
 
-    `key` is the column with the identifiers of the other system, or empty. `former` are earlier imports of the same
-    file: identifier and time.
+
+@dataclass(frozen=True)
+class DuplicateSearch:
+    """How an import finds the leads that its rows are.
+
+    `key` is the custom field with the identifiers of the other system, or empty. `former` are earlier imports of the
+    same file: identifier and time. With `ends_open`, a closed row can be the end of an open lead.
     """
+
+    key: str
+    is_key_chosen: bool
+    region: str
+    former: list[tuple[str, Any]]
+    ends_open: bool = False
+
+
+def find_duplicates(cursor: CursorWrapper, search: DuplicateSearch) -> None:
+    """Compare the staged rows with each other and with the leads, and list the duplicates."""
+    values = {"key": search.key, "is_chosen": search.is_key_chosen, "ends_open": search.ends_open}
     cursor.execute(LOCK_IMPORTS_SQL)
     cursor.execute(CREATE_MATCHES_SQL)
-    cursor.execute(MATCH_ADDRESSES_SQL, {"key": key})
-    cursor.execute(MATCH_NAMES_SQL, {"key": key})
-    if key:
-        cursor.execute(MATCH_KEYS_SQL, {"key": key, "is_chosen": is_key_chosen})
-    if former:
+    cursor.execute(MATCH_ADDRESSES_SQL, values)
+    cursor.execute(MATCH_NAMES_SQL, values)
+    if search.key:
+        cursor.execute(MATCH_KEYS_SQL, values)
+    if search.former:
         cursor.execute(
             COLLECT_FORMER_ROWS_SQL,
             {
-                "imports": [name for name, _ in former],
-                "firsts": [lowest_id_at(moment - MAX_IMPORT_DURATION) for _, moment in former],
-                "lasts": [lowest_id_at(moment + ID_RESOLUTION) for _, moment in former],
+                "imports": [name for name, _ in search.former],
+                "firsts": [lowest_id_at(moment - MAX_IMPORT_DURATION) for _, moment in search.former],
+                "lasts": [lowest_id_at(moment + ID_RESOLUTION) for _, moment in search.former],
             },
         )
         cursor.execute(MATCH_FORMER_ROWS_SQL)
-    match_phones(cursor, key, region)
+    match_phones(cursor, values, search.region)
+    if search.ends_open:
+        cursor.execute(DELETE_WEAKER_MATCHES_SQL)
     for reason, rank, filled, same, condition in WITHIN_FILE:
         cursor.execute(
             MATCH_WITHIN_FILE_SQL.format(reason=reason, rank=rank, filled=filled, same=same, condition=condition)
         )
     cursor.execute(CREATE_DUPLICATES_SQL)
+
+
+def count_duplicates(cursor: CursorWrapper) -> int:
     cursor.execute("SELECT count(*) FROM imported_duplicates")
     return cursor.fetchone()[0]
 
@@ -213,13 +282,13 @@ def lowest_id_at(moment: datetime) -> UUID:
     return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
-def match_phones(cursor: CursorWrapper, key: str, region: str) -> None:
+def match_phones(cursor: CursorWrapper, values: dict[str, Any], region: str) -> None:
     """Find the leads with the phone number of a row.
 
     The index finds numbers with the same last digits; whether they are the same number depends on their countries.
     """
     with connection.chunked_cursor() as candidates:
-        candidates.execute(SELECT_PHONE_CANDIDATES_SQL, {"key": key})
+        candidates.execute(SELECT_PHONE_CANDIDATES_SQL, values)
         while batch := candidates.fetchmany(PHONE_CHUNK_SIZE):
             same = [(number, lead) for number, known, lead, phone in batch if phone_key(phone, region) == known]
             with connection.wrap_database_errors, cursor.copy(COPY_PHONE_MATCHES_SQL) as copy:
@@ -237,7 +306,7 @@ def duplicate_rows(user: User | None) -> Iterator[DuplicateRow]:
 
 
 def mark_invisible(rows: list[DuplicateRow], user: User) -> Iterator[DuplicateRow]:
-    leads = {row.lead_id for row in rows if row.lead_id}
-    visible = set(Lead.objects.visible_to(user).filter(pk__in=leads).values_list("pk", flat=True))
+    leads = {lead for row in rows for lead in (row.lead_id, row.other_lead_id) if lead}
+    hidden = frozenset(leads) - set(Lead.objects.visible_to(user).filter(pk__in=leads).values_list("pk", flat=True))
     for row in rows:
-        yield row if row.lead_id is None or row.lead_id in visible else row._replace(is_visible=False)
+        yield row._replace(hidden_leads=hidden) if hidden else row

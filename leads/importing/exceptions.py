@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crm.exceptions import IllegalTransition, InvalidInput
+from crm.exceptions import ActionRefused, IllegalTransition, InvalidInput
 from leads.models import ImportBatch
 
 
@@ -35,11 +35,27 @@ class RowRejected(Exception):
         self.kind = kind or reason
 
 
+class InvalidImport(InvalidInput):
+    """Something that a person decided about a file cannot be.
+
+    `screen` and `command` say what to do: in words of the screen, and with the options of the command.
+    """
+
+    def __init__(self, problem: str, *, screen: str, command: str) -> None:
+        self.command_text = f"{problem} {command}"
+        super().__init__(f"{problem} {screen}")
+
+
+def command_text(error: ActionRefused) -> str:
+    """Return the message of `error` for a person who uses the command."""
+    return getattr(error, "command_text", str(error))
+
+
 @dataclass(frozen=True)
 class Question:
     """Something about a file that only a person can decide.
 
-    `answers` maps each possible answer to what it would make of `example`.
+    `answers` maps each possible answer to what it would make of `example`. The command answers with `option`.
     """
 
     kind: str
@@ -49,9 +65,16 @@ class Question:
     option: str
 
     def __str__(self) -> str:
-        readings = ", or ".join(f"{reading} ({self.option} {answer})" for answer, reading in self.answers)
+        return self.describe([reading for _, reading in self.answers])
+
+    @property
+    def command_text(self) -> str:
+        """The question with the options that answer it."""
+        return self.describe([f"{reading} ({self.option} {answer})" for answer, reading in self.answers])
+
+    def describe(self, readings: Sequence[str]) -> str:
         where = f"{self.column}: " if self.column else ""
-        return f"{where}“{self.example}” is {readings}?"
+        return f"{where}“{self.example}” is {', or '.join(readings)}?"
 
 
 class QuestionsUnanswered(InvalidInput):
@@ -59,10 +82,16 @@ class QuestionsUnanswered(InvalidInput):
 
     def __init__(self, questions: Sequence[Question]) -> None:
         self.questions = tuple(questions)
-        lines = "\n".join(f"  {question}" for question in self.questions)
-        super().__init__(
-            f"Nothing was imported, because some cells can be read in two ways. Answer each question:\n{lines}"
-        )
+        super().__init__(self.describe([str(question) for question in self.questions]))
+
+    @property
+    def command_text(self) -> str:
+        return self.describe([question.command_text for question in self.questions])
+
+    @staticmethod
+    def describe(questions: Sequence[str]) -> str:
+        lines = "\n".join(f"  {question}" for question in questions)
+        return f"Nothing was imported, because some cells can be read in two ways. Answer each question:\n{lines}"
 
 
 class ImportCancelled(IllegalTransition):

@@ -48,6 +48,7 @@ class LeadRules:
         Raises:
             RowRejected: the row says nothing of a person or a company.
         """
+        draft.set_defaults()
         refuse_total(draft)
         split_name_and_address(draft, self.labels.get("contact_name", "contact_name"))
         name_the_nameless(draft, "contact_name", NAME_SUBSTITUTES)
@@ -111,6 +112,8 @@ class LeadRules:
         draft.set("priority_tier", draft.get("tier_override") or self.context.policy.tier_for_score(score))
         draft.set("signals", self.imported_score_signals(score))
         draft.set("is_open", draft.get("status") in self.context.open_stages)
+        for name in ("is_named", "has_stage", "has_type"):
+            draft.set(name, getattr(draft, name))
         if draft.consents:
             draft.set("communications", encode_json(draft.consents))
 
@@ -151,6 +154,8 @@ def split_name_and_address(
     if not is_email_address(address):
         return
     draft.set(name, person)
+    # An address is no name that an update could give to a record.
+    draft.is_named = person != address
     if not draft.get(email):
         draft.set(email, address)
     # Further people, or a second address of the same person.

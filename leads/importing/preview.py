@@ -11,10 +11,12 @@ from crm.exceptions import InvalidInput
 from crm.models import User
 from leads.importing.cells import ChoiceParser, normalize_name
 from leads.importing.columns import ImportPlan, column_index, plan_import
-from leads.importing.exceptions import InvalidCell, Question, RowRejected
+from leads.importing.drafts import LEAD_MARKS
+from leads.importing.exceptions import InvalidCell, InvalidImport, Question, RowRejected
 from leads.importing.files.tables import TableFile, TableRow
 from leads.importing.rows import RowReader
 from leads.importing.tables.base import ImportTable
+from leads.importing.updates.policy import DuplicatePolicy
 from leads.importing.values.amounts import AmountParser
 from leads.importing.values.dates import DateParser
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
@@ -23,7 +25,7 @@ from leads.models import OPEN_CATEGORIES, InsuranceType, Lead, LeadStatus, Scori
 
 SAMPLE_ROW_COUNT = 3
 # Columns that say nothing in a sample.
-TECHNICAL_COLUMNS = frozenset({"id", "priority_tier", "signals", "is_open"})
+TECHNICAL_COLUMNS = frozenset({"id", "priority_tier", "signals", *LEAD_MARKS})
 EMPTY_JSON = ("{}", "[]")
 
 
@@ -33,8 +35,8 @@ class ImportOptions:
 
     `column_fields` maps columns to fields ("": a custom field), `field_templates` fields to texts with `{Column}` and
     `{row}`, `values` texts of a column to ours. `notation` says how numbers and dates are written, `key` which column
-    identifies a row. Predictions use `known` columns, filled in at arrival, not `later` ones. `create_clients` makes
-    the clients that rows name and nobody has.
+    identifies a row. Predictions use `known` columns, filled in at arrival, not `later` ones. `duplicates` says what
+    happens with a row that is a lead already, `create_clients` makes the clients that rows name and nobody has.
     """
 
     column_fields: Mapping[str, str] = field(default_factory=dict)
@@ -44,7 +46,13 @@ class ImportOptions:
     key: str = ""
     known: Sequence[str] = ()
     later: Sequence[str] = ()
+    duplicates: DuplicatePolicy = DuplicatePolicy.SKIP
     create_clients: bool = False
+
+    def __post_init__(self) -> None:
+        if self.duplicates not in DuplicatePolicy.values:
+            raise InvalidInput(f"“{self.duplicates}” is none of: {', '.join(DuplicatePolicy.values)}.")
+        object.__setattr__(self, "duplicates", DuplicatePolicy(self.duplicates))
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as JSON, in which a pair of column and text cannot be a key."""
@@ -57,6 +65,7 @@ class ImportOptions:
             "key": self.key,
             "known": [*self.known],
             "later": [*self.later],
+            "duplicates": self.duplicates.value,
             "create_clients": self.create_clients,
         }
 
@@ -70,6 +79,7 @@ class ImportOptions:
             saved.get("key", ""),
             tuple(saved.get("known", ())),
             tuple(saved.get("later", ())),
+            DuplicatePolicy(saved.get("duplicates", DuplicatePolicy.SKIP)),
             saved.get("create_clients", False),
         )
 
@@ -216,15 +226,17 @@ def check_values(
     for index, replacements in values.items():
         column = plan.header[index]
         if index not in fields:
-            raise InvalidInput(
-                f"The column “{column}” has no field, so --value changes nothing. Give it one with --map."
+            raise InvalidImport(
+                f"The column “{column}” has no field, so a value for its texts changes nothing.",
+                screen="Choose its field first.",
+                command="Give it one with --map.",
             )
         parse = table.parser(fields[index], context, []) if fields[index] in table.columns else None
         for value in filter(None, replacements.values()):
             try:
                 parse(value) if parse else None
             except InvalidCell as error:
-                raise InvalidInput(f"--value for the column “{column}”: “{value}” {error}.") from error
+                raise InvalidInput(f"The value for “{column}” does not fit: “{value}” {error}.") from error
 
 
 def printable_file_name(name: str) -> str:

@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ DOUBT_COLUMNS = ["line", "column", "text", "reason"]
 
 @dataclass(frozen=True)
 class ImportOutcome:
-    """The counts of an import: rows read = imported + duplicates + rejected.
+    """The counts of an import: rows read = imported + updated + unchanged + duplicates + rejected.
 
     `reason_counts` counts the rows by reason; `first_reasons` quotes the first ones, with their lines.
     `doubt_counts` and `first_doubts` do the same for cells that did not fit their field and were kept as custom fields;
@@ -49,12 +49,19 @@ class ImportOutcome:
     new_examples: list[tuple[int, str]]
     duplicate_examples: list[tuple[int, str]]
     rejected_examples: list[tuple[int, str]]
+    # Rows of leads that exist: those that the import changes, and those that say nothing else.
+    updated: int = 0
+    unchanged: int = 0
+    # Line, ID of the lead, and its changes as `ImportChange.changes`.
+    updated_examples: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return what the screen of an import shows, as JSON of a bounded size."""
         return {
             "rows_read": self.rows_read,
             "imported": self.imported,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
             "duplicates": self.duplicates,
             "rejected": self.rejected,
             "reason_counts": self.reason_counts.most_common(MAX_LISTED_KINDS),
@@ -66,6 +73,7 @@ class ImportOutcome:
             "former_imports": [*self.former_imports],
             "examples": {
                 "new": self.new_examples,
+                "updated": self.updated_examples,
                 "duplicate": self.duplicate_examples,
                 "rejected": self.rejected_examples,
             },
@@ -100,18 +108,19 @@ class ImportReport:
 
     def add_unresolved(self, row: SkippedRow) -> None:
         """Report a row that refers to a record that does not exist, or to several."""
+        self._add_row(row, self.rejected_examples)
         self.rejected += 1
-        if len(self.rejected_examples) < MAX_EXAMPLES:
-            self.rejected_examples.append((row.line, row.reason(self.file.row_word)))
-        self._add_reason(
-            row.line, row.reason(self.file.row_word), row.kind, json.loads(row.cells) if self.writer else []
-        )
 
     def add_duplicate(self, duplicate: SkippedRow) -> None:
-        cells = json.loads(duplicate.cells) if self.writer else []
-        if len(self.duplicate_examples) < MAX_EXAMPLES:
-            self.duplicate_examples.append((duplicate.line, duplicate.reason(self.file.row_word)))
-        self._add_reason(duplicate.line, duplicate.reason(self.file.row_word), duplicate.kind, cells)
+        """Count a row that is a record or an earlier row, or fits two leads, which refuses it."""
+        self.rejected += duplicate.is_refused
+        self._add_row(duplicate, self.rejected_examples if duplicate.is_refused else self.duplicate_examples)
+
+    def _add_row(self, row: SkippedRow, examples: list[tuple[int, str]]) -> None:
+        reason = row.reason(self.file.row_word)
+        if len(examples) < MAX_EXAMPLES:
+            examples.append((row.line, reason))
+        self._add_reason(row.line, reason, row.kind, json.loads(row.cells) if self.writer else [])
 
     def _add_reason(self, line: int, reason: str, kind: str, cells: list[str]) -> None:
         self.reason_counts[kind] += 1

@@ -5,22 +5,14 @@ the report says so. Nothing of a row is dropped.
 """
 
 import re
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from uuid_utils import uuid7
 
 from crm.text.phones import phone_key
 from crm.text.spreadsheet_cells import unescape_formula
-from leads.importing.cells import CellParser, Partial, is_empty_cell, is_nothing_picked
-from leads.importing.columns import (
-    CONSENT_FIELDS,
-    ROW_NUMBER_PLACEHOLDER,
-    TEMPLATE_PLACEHOLDER_PATTERN,
-    ImportPlan,
-    non_blank_cells,
-)
+from leads.importing.cells import Partial, is_empty_cell, is_nothing_picked
+from leads.importing.columns import CONSENT_FIELDS, ImportPlan
 from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.exceptions import AmbiguousCell, InvalidCell, RowRejected
 from leads.importing.files.tables import FORBIDDEN_CHARACTERS, TableRow, make_column_names
@@ -28,39 +20,16 @@ from leads.importing.questions import Doubts, OpenQuestions, quote_cell
 from leads.importing.tables.base import ImportTable
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
 from leads.importing.values.stages import Renamed
+from leads.importing.values.steps import FieldStep, StepBuilder
 from leads.models import Lead
 
 # The first characters of a cell that a spreadsheet keeps from being read as a formula or a number.
 FORMULA_MARKS = "='"
-MAX_REMEMBERED_TEXTS = 4096
-# Where the text of a cell goes that is no value of its field, unless the file fills that field itself.
-OVERFLOW_FIELDS = {"source_type": "source_detail", "loss_reason": "loss_notes"}
 # A number that JSON returns exactly as it was written, without losing a sign, a zero or a digit.
 EXACT_NUMBER_PATTERN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{0,14}[1-9])?")
 MAX_EXACT_DIGITS = 15
 # A doubt about these fields does not stop an import: the text is kept.
 UNASKED_FIELDS = frozenset({"created_at"})
-
-TextSource = Callable[[list[str], int], str]
-
-
-class FieldStep(NamedTuple):
-    """How one field gets its value: from the first of its sources that is filled and fits.
-
-    A source is the index of a column (-1: none) and a function that returns the text. `values` replaces texts before
-    `read` parses them. In free text, a word such as “none” is kept.
-    """
-
-    field: str
-    sources: tuple[tuple[int, TextSource], ...]
-    parse: CellParser
-    # `parse`, which remembers the texts of a column that repeats them.
-    read: CellParser
-    label: str
-    source: str
-    values: dict[str, str]
-    overflow: str
-    is_free_text: bool
 
 
 class RowReader:
@@ -84,8 +53,13 @@ class RowReader:
         self.steps = StepBuilder(table, plan, context, sample, notation, values or {}).steps()
         self.custom_columns = [(index, f"{encode_json(name)}:") for index, name in plan.custom_columns.items()]
         self.index, self.defaults = table.index, table.default_values(source_detail)
+        # What a row has before its cells are read.
+        self.unset = [None if name in table.unset else self.default_of(name) for name in table.columns]
         # Of several columns, one that says that a lead is closed counts.
         self.open_stages = context.open_stages if table.has_stages else frozenset()
+
+    def default_of(self, name: str) -> Any:
+        return self.defaults[self.index[name]]
 
     def read_row(self, number: int, row: TableRow) -> list[Any]:
         """Return the values of the columns of the table for row `number` of the file.
@@ -93,7 +67,7 @@ class RowReader:
         Raises:
             RowRejected: the row is damaged, or lacks what a record needs.
         """
-        draft = RowDraft(self.validate_cells(row), number, self.defaults.copy(), self.defaults, self.index)
+        draft = RowDraft(self.validate_cells(row), number, self.unset.copy(), self.defaults, self.index)
         draft.set("id", str(uuid7()))
         for step in self.steps:
             self.fill_field(draft, step)
@@ -137,7 +111,8 @@ class RowReader:
         except InvalidCell as error:
             if isinstance(error, AmbiguousCell):
                 if step.field in UNASKED_FIELDS:
-                    return self.keep_invalid(draft, step, index, text, InvalidCell(f"{error}; choose with --dates"))
+                    why = f"{error}; choose the order of day and month"
+                    return self.keep_invalid(draft, step, index, text, InvalidCell(why))
                 self.questions.add(error.kind, self.header[index] if index >= 0 else step.field, text)
             return self.keep_invalid(draft, step, index, text, error)
         plain_value = value.value if isinstance(value, Partial | Renamed) else value
@@ -224,82 +199,6 @@ class RowReader:
             label, why = self.header[index], "contains a control character, or bytes that are invalid in this encoding"
             raise RowRejected(quote_cell(label, FORBIDDEN_CHARACTERS.sub("\ufffd", cell), why), f"{label} {why}.")
         return cells
-
-
-class StepBuilder:
-    """Build the steps that fill the fields of a record."""
-
-    def __init__(
-        self,
-        table: ImportTable,
-        plan: ImportPlan,
-        context: ImportContext,
-        sample: list[list[str]],
-        notation: Notation,
-        values: dict[int, dict[str, str]],
-    ) -> None:
-        self.table, self.plan, self.context, self.sample = table, plan, context, sample
-        self.notation, self.values = notation, values
-        self.filled = {*plan.columns, *plan.templates}
-
-    def steps(self) -> list[FieldStep]:
-        return [step for field in (*self.plan.fields.fields, *self.plan.fields.consent) if (step := self.step(field))]
-
-    def step(self, field: str) -> FieldStep | None:
-        """Return the step that fills `field`; None if the file has nothing for it."""
-        if field in self.plan.templates:
-            template = self.plan.templates[field]
-            sources = ((-1, template_source(template, self.plan.header)),)
-            return self.make(field, sources, [template], label=field, source=f"“{template}”")
-        if field == self.plan.fields.full_name and self.plan.name_parts:
-            label = " + ".join(self.plan.header[index] for index in self.plan.name_parts)
-            return self.make(field, ((-1, joined_source(self.plan.name_parts)),), [], label=label, source=label)
-        indexes = self.plan.columns_of(field)
-        if not indexes:
-            return None
-        names = [self.plan.header[index] for index in indexes]
-        sources = tuple((index, cell_source(index)) for index in indexes)
-        texts = [text for index in indexes for text in non_blank_cells(self.sample, index)]
-        return self.make(field, sources, texts, label=names[0], source=", else ".join(names))
-
-    def make(
-        self, field: str, sources: tuple[tuple[int, TextSource], ...], texts: list[str], **names: str
-    ) -> FieldStep:
-        overflow = OVERFLOW_FIELDS.get(field, "")
-        values = {text: value for index, _ in sources for text, value in self.values.get(index, {}).items()}
-        parse = self.table.parser(field, self.context, texts, self.notation)
-        return FieldStep(
-            field,
-            sources,
-            parse,
-            lru_cache(MAX_REMEMBERED_TEXTS)(parse) if field in self.plan.fields.repeated else parse,
-            values=values,
-            overflow="" if overflow in self.filled else overflow,
-            is_free_text=field in self.plan.fields.free_text,
-            **names,
-        )
-
-
-def cell_source(index: int) -> TextSource:
-    return lambda cells, number: cells[index]
-
-
-def joined_source(indexes: list[int]) -> TextSource:
-    return lambda cells, number: " ".join([cells[index] for index in indexes])
-
-
-def template_source(template: str, header: list[str]) -> TextSource:
-    """Return a source that fills `template`: `{Column}` becomes the cell of that column, `{row}` the row number."""
-    indexes = {name.casefold(): index for index, name in enumerate(header)}
-
-    def text(cells: list[str], number: int) -> str:
-        def cell(match: re.Match[str]) -> str:
-            name = " ".join(match[1].split())
-            return str(number) if name == ROW_NUMBER_PLACEHOLDER else cells[indexes[name.casefold()]].strip()
-
-        return TEMPLATE_PLACEHOLDER_PATTERN.sub(cell, template)
-
-    return text
 
 
 def custom_fields_json(columns: list[tuple[int, str]], header: list[str], draft: RowDraft) -> str:

@@ -13,7 +13,7 @@ STAGING_CHUNK_SIZE = 50_000
 # Temporary tables are not written to the WAL, and disappear with the transaction.
 DROP_STAGING_SQL = """
     DROP TABLE IF EXISTS pg_temp.imported_rows, pg_temp.imported_matches, pg_temp.imported_duplicates,
-                         pg_temp.formerly_imported
+                         pg_temp.formerly_imported, pg_temp.imported_targets, pg_temp.imported_updates
 """
 CREATE_STAGING_SQL = """
     CREATE TEMPORARY TABLE imported_rows ON COMMIT DROP AS

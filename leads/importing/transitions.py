@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.db import DataError, IntegrityError, OperationalError, connection, models, transaction
 from django.db.backends.utils import CursorWrapper
-from django.utils import timezone
 from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
 
@@ -19,14 +18,14 @@ from crm.records.activity import Actor
 from crm.records.base import can_see_everyone
 from crm.runtime.job_queue import enqueue
 from leads.importing.arrival import ArrivalAnswers
-from leads.importing.exceptions import ImportCancelled, QuestionsUnanswered, RowRejected
+from leads.importing.exceptions import ImportCancelled, Question, QuestionsUnanswered, RowRejected
 from leads.importing.files.opening import open_table, refuse_changed_file
 from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
 from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, open_report
 from leads.importing.rows import RowReader, encode_json
 from leads.importing.staging import STAGING_CHUNK_SIZE, StagingTable
-from leads.importing.tables.base import ImportTable, StagedImport
+from leads.importing.tables.base import ImportTable, KnownRows, StagedImport
 from leads.importing.tables.registry import table_named
 from leads.models import ImportBatch, ImportedTable, ImportState
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
@@ -58,7 +57,7 @@ class ImportRun:
         return table_named(self.batch.table)
 
 
-def import_leads(
+def import_file(
     path: Path,
     *,
     by: Actor | User,
@@ -73,7 +72,7 @@ def import_leads(
 ) -> ImportOutcome:
     """Create a record of `table` for every valid row of the file at `path`, in one transaction.
 
-    `decisions` are the fields of `ImportOptions`, the files those of `ImportRun`.
+    The decisions are those of `ImportOptions`, the files those of `ImportRun`.
 
     Raises: as `run_import`; InvalidInput also if the file cannot be read.
     """
@@ -104,11 +103,11 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
     run.table.require_permission(run.actor)
     preview, reader = preview_import(run.file, options, run.table)
     arrival = ArrivalAnswers.of(run.table, reader.plan, options.known, options.later)
-    check_preview(run, preview, reader, arrival)
+    check_preview(run, options, preview, reader, arrival)
     path = run.file.path
     with open_report(run.file, run.errors, reader.doubts, run.doubts) as report, all_or_nothing(path):
         with refuse_changed_file(path):
-            outcome = import_rows(run, reader, preview, report)
+            outcome = import_rows(run, options, reader, preview, report)
         for sentence in arrival.describe():
             run.tell(sentence)
         if not run.dry_run:
@@ -117,52 +116,86 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
     return outcome
 
 
-def check_preview(run: ImportRun, preview: ImportPreview, reader: RowReader, arrival: ArrivalAnswers) -> None:
+def check_preview(
+    run: ImportRun, options: ImportOptions, preview: ImportPreview, reader: RowReader, arrival: ArrivalAnswers
+) -> None:
     """Report what the import will do, and refuse one that the actor may not do or that leaves questions open."""
-    if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
-        require_owner_permission(run.table, run.actor)
-    if arrival.answers:
-        run.actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
+    require_option_permissions(run.actor, options, reader, arrival)
     for sentence in preview.describe():
         run.tell(sentence)
     if preview.questions and not run.dry_run:
         raise QuestionsUnanswered(preview.questions)
 
 
-def import_rows(run: ImportRun, reader: RowReader, preview: ImportPreview, report: ImportReport) -> ImportOutcome:
-    """Stage the rows of the file, find what they refer to and their duplicates, and insert the new records."""
+def require_option_permissions(
+    actor: Actor, options: ImportOptions, reader: RowReader, arrival: ArrivalAnswers
+) -> None:
+    """Refuse decisions about a file that need a permission of their own, or that its table does not know.
+
+    Raises:
+        NotPermitted: the actor lacks it.
+        InvalidInput: only leads can be changed by a file.
+    """
+    table = reader.table
+    if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
+        actor.require_permission(table.owner_permission, f"assign {table.name.label.lower()} to their owners")
+    if arrival.answers:
+        actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
+    if options.duplicates.changes_leads:
+        if not table.can_update:
+            raise InvalidInput(f"Only leads can be changed by a file. {table.name.label} that exist are left out.")
+        actor.require_permission("leads.change_lead", "change leads")
+    if options.create_clients:
+        actor.require_permission("crm.add_client", "create clients")
+
+
+def import_rows(
+    run: ImportRun, options: ImportOptions, reader: RowReader, preview: ImportPreview, report: ImportReport
+) -> ImportOutcome:
+    """Stage the rows of the file, set aside those that are no new records, change leads, and insert the others."""
     former, table = former_imports(run), run.table
     with connection.cursor() as cursor:
         staging, progress = StagingTable(cursor, table), ImportProgress(run)
         staged = stage_import(cursor, run, reader, former)
         staging.copy(staging_rows(run.file, reader, report, progress))
-        questions = tuple({*preview.questions, *reader.questions})
-        if questions and not run.dry_run:
-            raise QuestionsUnanswered(questions)
-        duplicates = set_rows_aside(staged, table, report)
-        examples = staging.new_examples(MAX_EXAMPLES)
-        new = progress.rows - report.rejected - duplicates
-        imported = new if run.dry_run else insert_new_records(staging, progress.rows, run, staged)
+        questions = open_questions(run, preview, reader)
+        known = table.make_known_rows(staged, options.duplicates, reader)
+        set_rows_aside(staged, table, known, report)
+        new = progress.rows - report.rejected - known.known_rows
+        plan = known.plan(lock=not run.dry_run)
+        new_examples, updated_examples = staging.new_examples(MAX_EXAMPLES), known.examples(MAX_EXAMPLES)
+        imported = new if run.dry_run else write_records(staging, known, progress.rows, run, staged)
     if imported != new:
         raise RuntimeError(f"Expected to insert {new} {run.batch.plural}, but inserted {imported}.")
     return ImportOutcome(
         rows_read=progress.rows,
         imported=imported,
-        duplicates=duplicates,
+        updated=plan.changed,
+        unchanged=known.targets - plan.changed,
+        duplicates=known.duplicates,
         rejected=report.rejected,
         reason_counts=report.reason_counts,
         first_reasons=report.first_reasons,
         doubt_counts=reader.doubts.counts,
         first_doubts=reader.doubts.first,
         doubted_texts=reader.doubts.texts,
-        notices=(*reader.rules.notices(), *table.notices(), *run.file.notices()),
+        notices=(*reader.rules.notices(), *table.notices(), *plan.notices, *run.file.notices()),
         questions=questions,
         preview=preview,
         former_imports=tuple(describe_former(former, run.actor.user)),
-        new_examples=examples,
+        new_examples=new_examples,
+        updated_examples=updated_examples,
         duplicate_examples=report.duplicate_examples,
         rejected_examples=report.rejected_examples,
     )
+
+
+def open_questions(run: ImportRun, preview: ImportPreview, reader: RowReader) -> tuple[Question, ...]:
+    """Return the questions that the whole file leaves open; an import that is no dry run must not have any."""
+    questions = tuple({*preview.questions, *reader.questions})
+    if questions and not run.dry_run:
+        raise QuestionsUnanswered(questions)
+    return questions
 
 
 def stage_import(cursor: CursorWrapper, run: ImportRun, reader: RowReader, former: list[ImportBatch]) -> StagedImport:
@@ -179,29 +212,20 @@ def stage_import(cursor: CursorWrapper, run: ImportRun, reader: RowReader, forme
     )
 
 
-def set_rows_aside(staged: StagedImport, table: ImportTable, report: ImportReport) -> int:
-    """Report the rows that refer to nothing, and the duplicates. Return the number of duplicates."""
+def set_rows_aside(staged: StagedImport, table: ImportTable, known: KnownRows, report: ImportReport) -> None:
+    """Report the rows that refer to nothing, and those that are records or earlier rows already."""
     for row in table.resolve(staged):
         report.add_unresolved(row)
-    duplicates = find_row_duplicates(staged, table)
+    known.find()
     for duplicate in table.duplicate_rows(staged.user):
         report.add_duplicate(duplicate)
-    return duplicates
-
-
-def find_row_duplicates(staged: StagedImport, table: ImportTable) -> int:
-    """Mark the rows that are records already, and return their number."""
-    return table.find_duplicates(staged)
-
-
-def require_owner_permission(table: ImportTable, actor: Actor) -> None:
-    """Refuse an actor who may not assign the records to their owners."""
-    actor.require_permission(table.owner_permission, f"assign {table.name.label.lower()} to their owners")
 
 
 def former_imports(run: ImportRun) -> list[ImportBatch]:
     """Return the earlier imports of a file with the same contents, the newest first, and name them."""
-    batches = ImportBatch.objects.filter(file_hash=run.batch.file_hash, table=run.batch.table, record_count__gt=0)
+    batches = ImportBatch.objects.filter(file_hash=run.batch.file_hash, table=run.batch.table).filter(
+        models.Q(record_count__gt=0) | models.Q(updated_count__gt=0)
+    )
     former = list(batches.select_related("imported_by").order_by("-imported_at")[:10])
     for description in describe_former(former, run.actor.user):
         run.tell(f"This file is known: {description}.")
@@ -261,29 +285,31 @@ def staging_rows(
         yield [number, row.line, cells, reader.phone_key(values), reader.record_key(row), *values]
 
 
-def insert_new_records(staging: StagingTable, rows: int, run: ImportRun, staged: StagedImport) -> int:
-    """Insert the staged rows as records with their history, and return the number of records."""
+def write_records(staging: StagingTable, known: KnownRows, rows: int, run: ImportRun, staged: StagedImport) -> int:
+    """Change the leads of staged rows, insert the other rows as records, and return the number of new records."""
     batch, actor, table = run.batch, run.actor, run.table
-    batch.imported_at = timezone.now()
-    batch.key_column = staged.key
+    batch.imported_at, batch.key_column = known.at, staged.key
     if batch._state.adding:
         batch.save(force_insert=True)
     metadata = {"file": batch.file_name, "import": str(batch.pk)}
-    for inserted in staging.insert(
-        rows,
-        at=batch.imported_at,
-        batch=batch.pk,
-        user=actor.user.pk if actor.user else None,
-        actor_type=actor.type.value,
-        file=batch.file_name,
-        row_word=run.file.row_word,
-        metadata=Jsonb({"name": actor.name, **metadata} if actor.name else metadata),
+    values = {
+        "batch": batch.pk,
+        "user": actor.user.pk if actor.user else None,
+        "actor_type": actor.type.value,
+        "file": batch.file_name,
+        "row_word": run.file.row_word,
+        "metadata": Jsonb({"name": actor.name, **metadata} if actor.name else metadata),
         **table.insert_values(),
-    ):
+    }
+    for updated in known.apply(rows, **values):
+        batch.updated_count += updated
+        run.count(rows)
+        run.tell(f"{batch.updated_count:,} updated")
+    for inserted in staging.insert(rows, at=batch.imported_at, **values):
         batch.record_count += inserted
         run.count(rows)
         run.tell(f"{batch.described_count} imported")
-    for job in table.jobs if batch.record_count else ():
+    for job in table.jobs if batch.record_count or batch.updated_count else ():
         enqueue(app.configure_task(job, queueing_lock=job), timestamp=0)
     return batch.record_count
 
@@ -298,6 +324,7 @@ def finish_batch(batch: ImportBatch, outcome: ImportOutcome) -> None:
         "state": ImportState.DONE,
         "imported_at": batch.imported_at,
         "record_count": batch.record_count,
+        "updated_count": batch.updated_count,
         "key_column": batch.key_column,
         "rows_done": outcome.rows_read,
         "outcome": outcome.to_json(),

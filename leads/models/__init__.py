@@ -2,6 +2,7 @@
 
 from leads.models.conversion import LeadConversion
 from leads.models.import_batch import ImportBatch, ImportedRecord, ImportedTable, ImportState
+from leads.models.import_change import ImportChange
 from leads.models.insurance_type import InsuranceType
 from leads.models.lead import Lead
 from leads.models.lead_choices import LossReason, Source, Tier
@@ -20,6 +21,7 @@ __all__ = [
     "ContactLead",
     "FeatureStanding",
     "ImportBatch",
+    "ImportChange",
     "ImportState",
     "ImportedRecord",
     "ImportedTable",

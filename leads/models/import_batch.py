@@ -106,6 +106,8 @@ class ImportBatch(models.Model):
     error_message = models.TextField(blank=True, default="", db_default="")
     rows_done = models.PositiveBigIntegerField(default=0, db_default=0)
     record_count = models.PositiveIntegerField(default=0, db_default=0)
+    # The leads that existed before, that it changed, and whose changes are not undone.
+    updated_count = models.PositiveIntegerField(default=0, db_default=0)
     # The column with the identifiers of the other system, by which a later file refers to these records.
     key_column = models.CharField(max_length=200, blank=True, default="", db_default="")
     created_at = models.DateTimeField(default=timezone.now, db_default=Now())
@@ -167,7 +169,7 @@ class ImportBatch(models.Model):
 
     @property
     def is_undoable(self) -> bool:
-        return self.state in (ImportState.DONE, ImportState.UNDONE) and self.record_count > 0
+        return self.state in (ImportState.DONE, ImportState.UNDONE) and self.record_count + self.updated_count > 0
 
     @property
     def colour(self) -> str:

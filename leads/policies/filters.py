@@ -7,6 +7,7 @@ from django.db import models
 
 from crm.models import Client
 from crm.records.local_time import agency_today
+from crm.screens.custom_fields.filters import CustomFieldFilterMixin
 from crm.screens.filters import (
     MIN_SEARCH_LENGTH,
     AmountFilter,
@@ -24,7 +25,7 @@ from leads.models.policy import RENEWAL_WINDOW_DAYS
 EXPIRING = str(RENEWAL_WINDOW_DAYS)
 
 
-class PolicyFilter(LiveRowsFilter):
+class PolicyFilter(CustomFieldFilterMixin, LiveRowsFilter):
     """Filter policies."""
 
     q = django_filters.CharFilter(

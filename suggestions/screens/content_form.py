@@ -10,8 +10,9 @@ from uuid import UUID
 from django import forms
 
 from crm.records.local_time import format_day, format_moment, in_agency_zone
-from crm.screens.json_forms.inputs import TextInput, build_inputs
+from crm.screens.json_forms.inputs import build_inputs
 from crm.screens.json_forms.schema import Schema, is_datetime_list, is_object_list, simplify_schema
+from crm.screens.json_forms.text_inputs import TextInput
 from suggestions.choices import LabelCache
 from suggestions.kinds import Payload
 

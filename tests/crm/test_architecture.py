@@ -287,8 +287,7 @@ WRITE_DATES = {"crm/text/dates.py", "crm/records/local_time.py", "crm/runtime/ma
 # Screens that read or offer a local time; everything else means the agency's.
 READ_LOCAL_TIMES = {
     "crm/records/local_time.py",
-    "crm/screens/filters.py",
-    "crm/screens/json_forms/inputs.py",
+    "crm/screens/json_forms/text_inputs.py",
     "crm/screens/record_forms.py",
     "crm/templatetags/crm.py",
     "inbox/forms.py",

@@ -86,7 +86,8 @@ def test_conversion_passes_refusals_on_to_a_new_client():
 
 
 def test_conversion_to_an_existing_client_keeps_the_stricter_and_undo_restores_it():
-    client = make_client(communications={**NO_CALLS, "email": {"consent": True, "opted_in_at": "May"}})
+    email = {"consent": True, "opted_in_at": "May", "do_not_contact": False}
+    client = make_client(communications={**NO_CALLS, "email": email})
     before = dict(client.communications)
     conversion = convert(make_lead(communications={**NO_EMAIL, "best_time": "9 am"}), client, by=SYSTEM_ACTOR)
     client.refresh_from_db()

@@ -150,7 +150,7 @@ def test_refused_save_keeps_typed_values(as_max, monkeypatch):
         "notes": "typed\r\nin lines",
         "tags": "a, b",
         "auto_data.make": "Saab",
-        "custom_fields.0.value": "south",
+        "custom_fields~other.0.value": "south",
         "contact_links-0-role": "technical",
     }
     form = link_data(form_values(as_max, lead), {"contact": contact.pk, "role": "other"}) | typed
@@ -450,7 +450,7 @@ def test_refused_form_shows_typed_values_and_changes_nothing(as_max):
         "auto_data.drivers.2.born": "never",
         "line_data.life.smoker": "perhaps",
         "additional_insureds.0.born": "never",
-        "custom_fields.0.value": "lonely",
+        "custom_fields~other.0.value": "lonely",
         "tags": "red,,blue",
         "notes": "typed\r\nin lines",
     }
@@ -478,7 +478,7 @@ def test_typed_value_is_converted_to_number_or_boolean():
 def test_unchanged_custom_value_keeps_its_type(as_max):
     lead = make_lead(custom_fields=CUSTOM)
     form = form_values(as_max, lead)
-    names = {value: key for key, value in form.items() if re.fullmatch(r"custom_fields\.[0-9]+\.key", key)}
+    names = {value: key for key, value in form.items() if re.fullmatch(r"custom_fields~other\.[0-9]+\.key", key)}
 
     def value(name: str) -> str:
         return names[name].replace(".key", ".value")
@@ -505,7 +505,7 @@ def test_invalid_custom_field_is_refused(as_max, pairs, sentence):
     lead = make_lead()
     data = {}
     for number, (key, text) in enumerate(pairs):
-        data |= {f"custom_fields.{number}.key": key, f"custom_fields.{number}.value": text}
+        data |= {f"custom_fields~other.{number}.key": key, f"custom_fields~other.{number}.value": text}
     said = save(as_max, lead, {**form_values(as_max, lead), **data})
     assert sentence in " ".join(said)
     assert reload(lead).custom_fields == {}
@@ -513,8 +513,12 @@ def test_invalid_custom_field_is_refused(as_max, pairs, sentence):
 
 def test_custom_fields_are_added_without_null_bytes(as_max):
     lead = make_lead(custom_fields={"old": 1})
-    data = {"custom_fields.1.key": "n\x00ew", "custom_fields.1.value": "a\x00b", "custom_fields.9.key": "far"}
-    data |= {"custom_fields.9.value": "x" * 5_000}
+    data = {
+        "custom_fields~other.1.key": "n\x00ew",
+        "custom_fields~other.1.value": "a\x00b",
+        "custom_fields~other.9.key": "far",
+    }
+    data |= {"custom_fields~other.9.value": "x" * 5_000}
     assert save(as_max, lead, {**form_values(as_max, lead), **data}) == []
     assert reload(lead).custom_fields == {"old": 1, "new": "ab", "far": "x" * 5_000}
 
@@ -681,7 +685,7 @@ NAMES = [
     "auto_data.drivers.0.name",
     "communications.preferred",
     "additional_insureds.0.born",
-    "custom_fields.0.key",
+    "custom_fields~other.0.key",
     "contact_links-TOTAL_FORMS",
     "contact_links-INITIAL_FORMS",
 ]
@@ -730,7 +734,7 @@ def test_empty_form_and_hidden_columns_change_nothing(as_max, max):
         "auto_data.nothing": "x",
         "auto_data.drivers.x.name": "x",
         "custom_fields.x.key": "x",
-        "custom_fields.5000.key": "x",
+        "custom_fields~other.5000.key": "x",
     }
     assert save(as_max, lead, {**form_values(as_max, lead), **extra}) == []
     now = reload(lead)

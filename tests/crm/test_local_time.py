@@ -20,7 +20,7 @@ from crm.models import ActivityLog, User
 from crm.records import local_time
 from crm.records.transitions import save_preferences
 from crm.screens.json_forms.display import value_text
-from crm.screens.json_forms.inputs import DateTimeInput
+from crm.screens.json_forms.text_inputs import DateTimeInput
 from crm.text.dates import DATE_FORMATS, DJANGO_DATE_FORMATS, DJANGO_TIME_FORMATS, TIME_FORMATS, DateStyle
 from inbox.drafts.replies import quote_message
 from inbox.email_templates.placeholders import sender_values

@@ -11,7 +11,7 @@ from crm.records.activity import SYSTEM_ACTOR, Actor
 from leads.importing.batches.transitions import RUN_IMPORT_TASK
 from leads.importing.batches.undo import queue_undo
 from leads.importing.report import ImportOutcome
-from leads.importing.transitions import import_leads
+from leads.importing.transitions import import_file
 from leads.models import ImportBatch
 from tests.queued_jobs import run_jobs
 
@@ -21,7 +21,7 @@ def import_text(table: str, content: str, *, by: Actor | User = SYSTEM_ACTOR, **
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"{table}.csv")
         path.write_text(content)
-        return import_leads(path, by=by, table=table, **options)
+        return import_file(path, by=by, table=table, **options)
 
 
 def import_with_errors(table: str, content: str, **options: Any) -> tuple[ImportOutcome, list[list[str]]]:

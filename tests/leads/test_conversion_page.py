@@ -70,6 +70,11 @@ def test_page_shows_candidates_and_what_is_carried_over(as_ann, ann):
     assert "Add a quoted policy: Auto" in page
 
 
+def test_page_shows_what_the_lead_refuses(as_ann, ann):
+    lead = make_lead(assigned_to=ann, communications={"phone": {"do_not_contact": True}})
+    assert "<dt>Contact preferences</dt> <dd>No phone</dd>" in page_text(as_ann.get(convert_url(lead)))
+
+
 def test_search_finds_other_clients_that_the_user_may_see(as_ann, ann, bob):
     lead = make_lead(assigned_to=ann)
     make_client(name="Zebra Farm"), make_client(name="Zebra Hidden", assigned_to=bob)

@@ -15,7 +15,7 @@ from hypothesis.extra.django import TestCase
 from crm.records.activity import SYSTEM_ACTOR
 from crm.screens.export import csv_file
 from leads.exporting import line_answers
-from leads.importing.transitions import import_leads
+from leads.importing.transitions import import_file
 from leads.models import InsuranceType, Lead, Tier
 from leads.transitions import create_lead
 from tests.cast import allow_export, make_lead, make_policy, make_user
@@ -169,7 +169,7 @@ class TestRoundTrip(TestCase):
             file = Path(folder) / "leads.csv"
             call_command("export_leads", str(file), "--user", "max", stdout=StringIO())
             Lead.everything.all().delete()
-            import_leads(file, by=SYSTEM_ACTOR)
+            import_file(file, by=SYSTEM_ACTOR)
         assert compared_rows() == before
 
 

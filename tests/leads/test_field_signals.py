@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from crm.models.people import Role
 from crm.records.activity import SYSTEM_ACTOR
-from leads.importing.transitions import import_leads
+from leads.importing.transitions import import_file
 from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, ScoringPolicy, Source
 from leads.scoring.explanation import break_down_score
 from leads.scoring.field_signals import sync_all_field_signals
@@ -165,7 +165,7 @@ def test_import_adds_field_signals(tmp_path):
         "Both,a@example.com,Referral,Auto\nFit,b@example.com,Website,Auto\nAsked,c@example.com,Website,Home\n"
     )
     InsuranceType.objects.filter(code="auto").update(form_schema={})
-    assert import_leads(path, by=SYSTEM_ACTOR).imported == 5
+    assert import_file(path, by=SYSTEM_ACTOR).imported == 5
     signals_by_name = {lead.contact_name: lead.signals for lead in Lead.objects.all()}
     assert {name: [one["type"] for one in signals] for name, signals in signals_by_name.items()} == {
         "Ref One": ["referral"],

@@ -16,7 +16,7 @@ from leads.importing.batches.running import run_batch
 from leads.importing.batches.transitions import queue_check, queue_import, upload_file
 from leads.importing.duplicates import LOCK_IMPORTS_SQL
 from leads.importing.exceptions import BatchLocked
-from leads.importing.transitions import import_leads
+from leads.importing.transitions import import_file
 from leads.models import ImportBatch, ImportState, Lead, LeadStageHistory
 from tests.crm.processes import wait_for_line, wait_until
 from tests.forking import forked
@@ -30,7 +30,7 @@ def import_and_stop(path: Path) -> None:
             print(sentence)  # noqa: T201
             time.sleep(60)
 
-    import_leads(path, by=SYSTEM_ACTOR, tell=tell)
+    import_file(path, by=SYSTEM_ACTOR, tell=tell)
 
 
 def run_and_stop(key: UUID) -> None:
@@ -63,7 +63,7 @@ def test_killed_import_leaves_nothing_and_can_be_repeated(db, tmp_path):
     assert not Lead.everything.exists()
     assert not LeadStageHistory.everything.exists()
     assert not ActivityLog.objects.exists()
-    assert import_leads(path, by=SYSTEM_ACTOR).imported == 2000
+    assert import_file(path, by=SYSTEM_ACTOR).imported == 2000
 
 
 @pytest.mark.storm

@@ -6,7 +6,7 @@ import pytest
 
 from crm.records.activity import SYSTEM_ACTOR
 from crm.text.phones import phone_key
-from leads.importing.transitions import import_leads
+from leads.importing.transitions import import_file
 from leads.models import ImportBatch, Lead
 from tests.cast import make_lead
 
@@ -21,7 +21,7 @@ def run(tmp_path):
         path: Path = tmp_path / name
         path.write_text(content)
         before = set(Lead.objects.values_list("pk", flat=True))
-        outcome = import_leads(path, by=SYSTEM_ACTOR, **options)
+        outcome = import_file(path, by=SYSTEM_ACTOR, **options)
         new = Lead.objects.exclude(pk__in=before).order_by("id").values_list("contact_name", flat=True)
         return list(new), sorted({kind.rpartition(" the same ")[2].rstrip(".") for kind in outcome.reason_counts})
 
@@ -107,7 +107,7 @@ def test_same_file_again_adds_nothing_and_is_named(run, tmp_path):
     (batch,) = ImportBatch.objects.all()
     assert (batch.file_name, batch.record_count) == ("people.csv", 2)
     messages = []
-    outcome = import_leads(tmp_path / "people.csv", by=SYSTEM_ACTOR, tell=messages.append)
+    outcome = import_file(tmp_path / "people.csv", by=SYSTEM_ACTOR, tell=messages.append)
     assert (outcome.imported, outcome.duplicates) == (0, 2)
     assert outcome.former_imports == (str(batch),)
     assert any(message.startswith("This file is known: people.csv, imported on ") for message in messages)
@@ -116,6 +116,6 @@ def test_same_file_again_adds_nothing_and_is_named(run, tmp_path):
 
 def test_dry_run_of_a_known_file_names_it(run, tmp_path):
     run("Name\nAnn\n")
-    assert import_leads(tmp_path / "people.csv", by=SYSTEM_ACTOR, dry_run=True).former_imports
+    assert import_file(tmp_path / "people.csv", by=SYSTEM_ACTOR, dry_run=True).former_imports
     Lead.objects.all().delete()
     assert run("Name\nAnn\n")[0] == ["Ann"]

@@ -7,7 +7,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 
 from crm.exceptions import InvalidInput
-from leads.importing.files import sheet_rows, xml_stream
+from leads.importing.files import sheet_rows, workbooks, xml_stream
+from leads.importing.files.decoding import BLOCK_SIZE
 from leads.importing.files.opening import open_table
 from leads.importing.files.workbooks import ENCRYPTED_MARK, MAX_TEXTS_SIZE, OLE_SIGNATURE
 from tests.leads.workbook_files import NAMESPACE, sheet_xml, text_cells, write_parts
@@ -70,7 +71,7 @@ def test_archive_that_is_cut_off_or_altered_is_damaged(tmp_path):
         {"sheet": f"{LAUGHS}{ROWS}"},
         {"sheet": ROWS, "texts": f'{LAUGHS}<sst xmlns="{NAMESPACE}"><si><t>&b;</t></si></sst>', "uses_texts": True},
         {"sheet": ROWS, "styles": f'{LAUGHS}<styleSheet xmlns="{NAMESPACE}"/>'},
-        {"sheet": sheet_xml("<c>" * 200)},
+        {"sheet": sheet_xml("<c>" * 200 + " " * BLOCK_SIZE + "</c>" * 200, text_cells("Ann"))},
     ],
     ids=["entities in the sheet", "entities in the texts", "entities in the styles", "nested elements"],
 )
@@ -125,3 +126,9 @@ def set_declared_size(path, name: str, size: int) -> None:
     entry = data.rindex(b"PK\x01\x02", 0, data.rindex(name.encode()))
     struct.pack_into("<I", data, entry + 24, size)
     path.write_bytes(data)
+
+
+def test_directory_of_a_million_parts_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(workbooks, "MAX_DIRECTORY_SIZE", 100_000)
+    path = zip_of(tmp_path / "leads.xlsx", **{f"xl/worksheets/sheet{number}.xml": "" for number in range(2000)})
+    assert "is damaged and cannot be read as a workbook (the directory is too large)" in refusal(path)

@@ -18,6 +18,8 @@ from leads.importing.batches.files import stored_path
 from leads.importing.batches.running import run_batch
 from leads.importing.batches.transitions import cancel_import, queue_check, queue_import, upload_file
 from leads.importing.batches.undo import queue_undo
+from leads.importing.tables import base
+from leads.importing.tables.undo import UndoRule
 from leads.models import ImportBatch, ImportState, Lead, LeadStageHistory
 from tests.cast import browser
 from tests.crm.processes import wait_until
@@ -30,7 +32,7 @@ IMPORT_POINTS = [
     (transitions, "preview_import", True),
     (transitions, "StagingTable", True),
     (transitions.ImportProgress, "count", False),
-    (transitions, "find_row_duplicates", False),
+    (transitions, "set_rows_aside", False),
     (staging.StagingTable, "new_examples", True),
     (transitions, "enqueue", True),
     (transitions, "finish_batch", False),
@@ -39,8 +41,8 @@ IMPORT_POINTS = [
 UNDO_POINTS = [
     (running, "claim_run", True),
     (running, "undo_import", False),
-    (undo, "relation_conditions", False),
-    (undo, "delete_unused_leads", True),
+    (UndoRule, "obstacles", False),
+    (base, "delete_unused", True),
     (undo, "move", False),
     (undo, "move", True),
 ]
@@ -105,7 +107,7 @@ def test_job_killed_at_any_point_has_done_all_or_nothing(max):
         run_killed(batch, *point)
         assert (batch.state, count_rows()) == (ImportState.RUNNING, (0, 0, 0)), point
     run_killed(batch, *AFTER_COMMIT)
-    assert (batch.state, batch.lead_count, count_rows()) == (ImportState.DONE, 100, (100, 100, 100))
+    assert (batch.state, batch.record_count, count_rows()) == (ImportState.DONE, 100, (100, 100, 100))
     run_batch(batch.pk)
     assert count_rows() == (100, 100, 100), "a job that comes again finds nothing to do"
     queue_undo(batch, by=max)
@@ -113,7 +115,7 @@ def test_job_killed_at_any_point_has_done_all_or_nothing(max):
         run_killed(batch, *point)
         assert (batch.state, count_rows()) == (ImportState.UNDOING, (100, 100, 100)), point
     run_killed(batch, *AFTER_COMMIT)
-    assert (batch.state, batch.lead_count, count_rows()[:2]) == (ImportState.UNDONE, 0, (0, 0))
+    assert (batch.state, batch.record_count, count_rows()[:2]) == (ImportState.UNDONE, 0, (0, 0))
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def test_creation_in_the_other_system_is_the_creation_of_the_lead():
     [
         ({"created_at": "2999-01-05"}, "is in the future"),
         ({"created_at": "2024-01-05", "status": "won", "closed_at": "2023-01-05"}, "is after the day of closing"),
-        ({"created_at": "02/10/2024"}, "can be read in two ways; choose with --dates"),
+        ({"created_at": "02/10/2024"}, "can be read in two ways; choose the order of day and month"),
     ],
 )
 def test_doubtful_creation_is_kept_as_text_and_asks_nothing(row, why):

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from crm.records.activity import SYSTEM_ACTOR
-from leads.importing.transitions import import_leads
+from leads.importing.transitions import import_file
 from leads.models import Lead
 
 DATA = settings.BASE_DIR.parent / "shared" / "data"
@@ -33,14 +33,14 @@ pytestmark = [
 @pytest.mark.parametrize("name", FILES)
 def test_every_row_of_public_files_is_accounted_for(name):
     names, *expected = FILES[name]
-    outcome = import_leads(LEADS / name, by=SYSTEM_ACTOR, field_templates=names)
+    outcome = import_file(LEADS / name, by=SYSTEM_ACTOR, field_templates=names)
     assert [outcome.rows_read, outcome.imported, outcome.duplicates, outcome.rejected] == expected
     assert Lead.objects.count() == outcome.imported
 
 
 def test_unknown_columns_are_kept_exactly():
     path = LEADS / "insurance_claims_300.csv"
-    import_leads(path, by=SYSTEM_ACTOR, field_templates=APPLICANT)
+    import_file(path, by=SYSTEM_ACTOR, field_templates=APPLICANT)
     with path.open(newline="") as file:
         source = list(csv.DictReader(file))
     for lead, row in zip(Lead.objects.order_by("id"), source, strict=True):
@@ -49,7 +49,7 @@ def test_unknown_columns_are_kept_exactly():
 
 
 def test_sales_pipeline_stages_and_dates_are_recognised():
-    outcome = import_leads(
+    outcome = import_file(
         LEADS / "maven_sales_pipeline.csv", by=SYSTEM_ACTOR, field_templates={"contact_name": "{account}"}
     )
     assert list(outcome.reason_counts.values()) == [1425]
@@ -65,7 +65,7 @@ def naughty() -> list[str]:
 
 def test_naughty_strings_are_stored_or_refused(tmp_path):
     path = write(tmp_path / "naughty.csv", ["who", "what"], [[f"Name {n}", text] for n, text in enumerate(naughty())])
-    outcome = import_leads(path, by=SYSTEM_ACTOR, column_fields={"who": "contact_name", "what": "notes"})
+    outcome = import_file(path, by=SYSTEM_ACTOR, column_fields={"who": "contact_name", "what": "notes"})
     assert (outcome.rows_read, outcome.rows_read) == (len(naughty()), outcome.imported + outcome.rejected)
     assert all("contains a control character" in kind for kind in outcome.reason_counts)
     for lead in Lead.objects.order_by("id"):
@@ -82,7 +82,7 @@ def test_naughty_strings_break_no_field(tmp_path, field):
     header = ["who", "what"] if field else ["who", "<b>'\"; DROP TABLE leads; --"]
     path = write(tmp_path / "naughty.csv", header, [["Ann", text] for text in naughty()])
     column_fields = {"what": field} if field == "contact_name" else {"who": "contact_name", header[1]: field}
-    outcome = import_leads(path, by=SYSTEM_ACTOR, column_fields=column_fields, errors=tmp_path / "errors.csv")
+    outcome = import_file(path, by=SYSTEM_ACTOR, column_fields=column_fields, errors=tmp_path / "errors.csv")
     assert outcome.rows_read == len(naughty()) == outcome.imported + outcome.rejected + outcome.duplicates
     assert Lead.objects.count() == outcome.imported
 
@@ -90,7 +90,7 @@ def test_naughty_strings_break_no_field(tmp_path, field):
 @pytest.mark.parametrize("path", SPECTRUM, ids=lambda path: path.stem)
 def test_corner_cases_are_imported_row_by_row(path):
     rows = len(json.loads((path.parent.parent / "json" / f"{path.stem}.json").read_text()))
-    outcome = import_leads(path, by=SYSTEM_ACTOR, field_templates={"contact_name": "Person {row}"})
+    outcome = import_file(path, by=SYSTEM_ACTOR, field_templates={"contact_name": "Person {row}"})
     assert (
         outcome.imported + outcome.rejected == outcome.rows_read == (1 if path.stem == "location_coordinates" else rows)
     )

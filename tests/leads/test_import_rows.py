@@ -437,7 +437,8 @@ def test_question_shows_both_readings():
     reader = make_reader(estimated_value="1.500")
     reader.read_row(1, TableRow(2, ["1.500"]))
     (question,) = reader.questions
-    assert str(question) == "estimated_value: “1.500” is 1.5 (--decimal .), or 1,500 (--decimal ,)?"
+    assert str(question) == "estimated_value: “1.500” is 1.5, or 1,500?"
+    assert question.command_text == "estimated_value: “1.500” is 1.5 (--decimal .), or 1,500 (--decimal ,)?"
 
 
 def test_every_field_has_a_parser():

@@ -186,13 +186,13 @@ def test_cancelled_import_makes_nothing_and_can_be_checked_again(ann):
 def test_import_cancelled_before_its_end_is_rolled_back(ann, monkeypatch):
     batch = check(upload("Name\nAnn\n", by=ann), by=ann)
     queue_import(batch, by=ann)
-    find_row_duplicates = transitions.find_row_duplicates
+    set_rows_aside = transitions.set_rows_aside
 
     def cancel_meanwhile(*arguments):
         cancel_import(batch, by=ann)
-        return find_row_duplicates(*arguments)
+        return set_rows_aside(*arguments)
 
-    monkeypatch.setattr(transitions, "find_row_duplicates", cancel_meanwhile)
+    monkeypatch.setattr(transitions, "set_rows_aside", cancel_meanwhile)
     run_jobs(RUN_IMPORT_TASK)
     assert not Lead.objects.exists()
     batch.refresh_from_db()

@@ -94,7 +94,7 @@ def test_sheet_is_chosen_and_becomes_leads(max, workbook):
 def test_command_reads_the_chosen_sheet_and_names_its_rows(tmp_path, workbook, capsys):
     path = tmp_path / "leads.xlsx"
     path.write_bytes(workbook)
-    call_command("import_leads", path, sheet="leads", dry_run=True)
+    call_command("import_records", "leads", path, sheet="leads", dry_run=True)
     said = capsys.readouterr()
     assert "leads.xlsx: sheet Leads" in said.err
     assert "sheet Leads, row 3: Duplicate: row 2 already has the address ANN@x.example." in said.out
@@ -105,7 +105,7 @@ def test_command_reads_the_chosen_sheet_and_names_its_rows(tmp_path, workbook, c
 def test_error_of_a_formula_is_a_doubt_and_kept(tmp_path, capsys):
     row = text_cells("Ann", "ann@x.example") + '<c t="e"><f>NA()</f><v>#N/A</v></c>'
     path = write_parts(tmp_path / "leads.xlsx", sheet_xml(text_cells("Name", "Email", "Amount"), row))
-    call_command("import_leads", path)
+    call_command("import_records", "leads", path)
     lead = Lead.objects.get()
     assert (lead.estimated_value, lead.custom_fields) == (None, {"Amount": "#N/A"})
     assert "Amount “#N/A” is an error of the spreadsheet. Kept as a custom field." in capsys.readouterr().out
@@ -159,7 +159,7 @@ def test_file_on_a_full_disk_is_refused_and_nothing_is_kept(ann, monkeypatch):
     # As `write` of the file; the class looks it up there.
     monkeypatch.setattr(ReceivedFile, "write", fail, raising=False)
     file = SimpleUploadedFile("leads.csv", b"Name\nAnn\n")
-    text = page_text(browser(ann).post(reverse(LIST), {"file": file, "key": uuid4()}))
+    text = page_text(browser(ann).post(reverse(LIST), {"file": file, "key": uuid4()}, follow=True))
     assert "leads.csv was not uploaded, because the disk of the server is full. Nothing was kept." in text
     assert not ImportBatch.objects.exists()
     assert stored_files() == []
@@ -178,7 +178,8 @@ def test_file_that_cannot_be_stored_is_refused_and_nothing_is_kept(ann, monkeypa
 
 def test_upload_without_the_end_of_its_form_is_refused(ann):
     file = SimpleUploadedFile("leads.csv", b"Name\nAnn\n")
-    assert "The upload was cut off before its end" in page_text(browser(ann).post(reverse(LIST), {"file": file}))
+    answer = browser(ann).post(reverse(LIST), {"file": file}, follow=True)
+    assert "The upload was cut off before its end" in page_text(answer)
     assert not ImportBatch.objects.exists()
     assert stored_files() == []
 

@@ -13,7 +13,7 @@ from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import ActivityLog
 from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.arrival import split_columns
-from leads.importing.transitions import import_leads
+from leads.importing.transitions import import_file
 from leads.models import FeatureStanding, Lead, LeadSnapshot, PredictionFeature, PredictionModel, Rung
 from leads.prediction import training
 from leads.prediction.feature_transitions import decide_features
@@ -203,7 +203,8 @@ class TestImport:
     def test_spelling_of_headers_changes_nothing(self, header, tmp_path):
         origin, call, quality = header
         call_command(
-            "import_leads",
+            "import_records",
+            "leads",
             write_file(tmp_path / "crm.csv", header),
             known=[origin],
             later=[f"{call},{quality}"],
@@ -218,7 +219,7 @@ class TestImport:
 
     def test_answer_for_a_source_covers_the_texts_that_become_its_detail(self, tmp_path):
         path = write_file(tmp_path / "crm.csv", ("Herkunft", "Letzter Anruf", "Einschätzung"))
-        call_command("import_leads", path, known=["Herkunft"], stdout=StringIO(), stderr=StringIO())
+        call_command("import_records", "leads", path, known=["Herkunft"], stdout=StringIO(), stderr=StringIO())
         assert standing_of("source") == standing_of("source detail") == KNOWN
         model = train_model(by=SYSTEM_ACTOR)
         assert set(model.card["features"]) <= {"source", "source detail"}
@@ -228,7 +229,7 @@ class TestImport:
     def test_without_answers_no_column_is_used_and_evidence_is_told(self, header, tmp_path):
         told = StringIO()
         path = write_file(tmp_path / "crm.csv", header)
-        call_command("import_leads", path, stdout=StringIO(), stderr=told)
+        call_command("import_records", "leads", path, stdout=StringIO(), stderr=told)
         assert f"(--known, or --later if recorded after arrival): {', '.join(header)}." in told.getvalue()
         assert f"{header[2]}: probably recorded later. Predicts the outcome almost alone" in told.getvalue()
         assert f"{header[0]}: probably" not in told.getvalue()
@@ -237,14 +238,16 @@ class TestImport:
 
     def test_dry_run_and_wrong_columns_change_nothing(self, tmp_path):
         path = write_file(tmp_path / "crm.csv", HEADERS["as given"])
-        call_command("import_leads", path, known=["Lead Origin"], dry_run=True, stdout=StringIO(), stderr=StringIO())
+        call_command(
+            "import_records", "leads", path, known=["Lead Origin"], dry_run=True, stdout=StringIO(), stderr=StringIO()
+        )
         with pytest.raises(CommandError, match="There is no column “Origin”"):
-            call_command("import_leads", path, known=["Origin"])
-        with pytest.raises(CommandError, match="in --known and in --later"):
-            call_command("import_leads", path, known=["Last Call"], later=["Last Call"])
+            call_command("import_records", "leads", path, known=["Origin"])
+        with pytest.raises(CommandError, match="cannot be known at arrival and recorded later"):
+            call_command("import_records", "leads", path, known=["Last Call"], later=["Last Call"])
         assert not PredictionFeature.objects.exists()
 
     def test_answers_need_their_permission_before_a_row_is_read(self, ann, tmp_path, monkeypatch):
         monkeypatch.setattr("leads.importing.transitions.import_rows", None)
         with pytest.raises(NotPermitted, match="may not confirm features"):
-            import_leads(Path(write_file(tmp_path / "crm.csv", HEADERS["as given"])), by=ann, known=["Lead Origin"])
+            import_file(Path(write_file(tmp_path / "crm.csv", HEADERS["as given"])), by=ann, known=["Lead Origin"])

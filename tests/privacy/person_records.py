@@ -5,13 +5,15 @@ from typing import Any
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
-from crm.models import Client, Contact, User
+from crm.models import Client, Contact, DuplicatePair, User
 from crm.records.activity import SYSTEM_ACTOR, record
 from crm.records.merging.transitions import merge
 from inbox.incoming.arrivals import Arrival
 from inbox.incoming.transitions import receive_many
 from inbox.models import EmailDelivery, Mailbox, Message, Provider, Reading, SetAside, Thread
+from inbox.models.web_form import WebForm
 from leads.models import ImportBatch, Lead, LeadConversion, TierChange
+from leads.models.import_batch import ImportedRecord
 from suggestions.models import Suggestion, SuggestionExecution
 from tests.cast import make_lead, make_thread
 from tests.end_to_end.hidden_records import make_hidden_records
@@ -42,6 +44,13 @@ def make_person(owner: User) -> dict[type, Any]:
     EmailDelivery.objects.create(message=rows[Message], run_after=timezone.now())
     SetAside.objects.filter(pk=rows[SetAside].pk).update(raw=f"From: {ADDRESS}\n\nzorq_set_aside_raw".encode())
     Message.everything.filter(pk=rows[Message].pk).update(token="zorq_secret_token")
+    form = WebForm.objects.create(name="Website", heading="Ask us")
+    form.submissions.create(thread=rows[Thread], content_digest="x", outcome="NEW_LEAD")
+    form.refusals.create(reason="FIELDS", day=timezone.now().date(), last_message=f"{ADDRESS.upper()} is too long.")
+    ImportedRecord.objects.create(record_id=client.pk, record_type="crm.client", batch=rows[ImportBatch])
+    DuplicatePair.objects.create(
+        first_table="crm.client", first_id=client.pk, second_table="leads.lead", second_id=lead.pk, score=60, reasons=[]
+    )
     record(lead, "noted", by=owner, summary=f"Called {NAME} at {PHONE}")
     return {**rows, "received": receive_email(f"{NAME} <{ADDRESS}>")}
 

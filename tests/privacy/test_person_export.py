@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import models
 
 from ai_log.models import AIInteraction
-from crm.models import ActivityLog, Client, Contact, Merge
+from crm.models import ActivityLog, Client, Contact, DuplicatePair, Merge
 from crm.records.merging.transitions import merge
 from crm.records.privacy import tables
 from crm.records.privacy.footprint import reachable_models, trace
@@ -17,6 +17,7 @@ from crm.records.privacy.person import Person, find_same_person
 from crm.screens.privacy.archive import plain_file_name, shown_columns
 from inbox.models import Message, SetAside, Thread
 from leads.models import Lead
+from leads.models.import_batch import ImportedRecord
 from support.models import SupportTicket
 from tests.cast import browser, make_client, make_contact, make_lead, make_thread, make_ticket, page_text
 from tests.crm.test_architecture import our_models
@@ -25,7 +26,7 @@ from tests.privacy.person_records import ADDRESS, ATTACHMENT, NAME, PHONE, make_
 
 pytestmark = pytest.mark.django_db
 # Tables that a finder reaches.
-FOUND = {ActivityLog, Merge, SetAside}
+FOUND = {ActivityLog, DuplicatePair, ImportedRecord, Merge, SetAside}
 
 
 def privacy_url(record) -> str:

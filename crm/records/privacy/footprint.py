@@ -2,19 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from typing import Any
-from uuid import UUID
 
 from django.apps import apps
 from django.db import models
 
-from crm.models import ActivityLog
-from crm.records.base import Record
 from crm.records.privacy.person import Person
 from crm.records.privacy.tables import (
     FINDERS,
+    NAMED_ROWS,
     PERSON_TABLES,
     UNFOLLOWED_KEYS,
     WITHOUT_PERSONS,
+    NamedRow,
     audited_table,
     column_name,
 )
@@ -43,17 +42,18 @@ def trace(person: Person, *, without: Footprint | None = None) -> Footprint:
             for chunk in chunks(keys):
                 rows = field.model._base_manager.filter(**{f"{field.name}__in": chunk})
                 add_rows(footprint, queue, field.model, rows.values_list("pk", flat=True), left_out)
-    footprint[ActivityLog] = set(activity_of(footprint))
+    for name in NAMED_ROWS:
+        footprint.setdefault(name.model, set()).update(rows_that_name(footprint, name))
     return footprint
 
 
-def activity_of(footprint: Footprint) -> Iterator[UUID]:
-    """Yield the keys of the lines of the activity log about the rows of `footprint`, and on their timelines."""
+def rows_that_name(footprint: Footprint, name: NamedRow) -> Iterator[Any]:
+    """Yield the keys of the rows that name a row of `footprint` in the columns of `name`."""
     for model, keys in list(footprint.items()):
-        label = model._meta.label_lower
-        for chunk in chunks(keys) if issubclass(model, Record) else ():
-            for place in ({"about_type": label, "about_id__in": chunk}, {"target_type": label, "target_id__in": chunk}):
-                yield from ActivityLog.objects.filter(**place).values_list("pk", flat=True)
+        if isinstance(model._meta.pk, models.UUIDField) and audited_table(model) is model:
+            for chunk in chunks(keys):
+                place = {name.table_column: model._meta.label_lower, f"{name.key_column}__in": chunk}
+                yield from name.model._base_manager.filter(**place).values_list("pk", flat=True)
 
 
 def add_rows(

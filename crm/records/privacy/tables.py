@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pghistory.models
 from django.db import models
 
-from crm.models import Merge
+from crm.models import ActivityLog, DuplicatePair, Merge
 from crm.records.duplicates.matching import COLUMNS
 
 if TYPE_CHECKING:
@@ -24,10 +24,27 @@ class FoundRows(NamedTuple):
     keys: Iterable[Any]
 
 
+class NamedRow(NamedTuple):
+    """Two columns of `model` that name a row of any table: the label of the table, and the key."""
+
+    model: type[models.Model]
+    table_column: str
+    key_column: str
+
+
 # The tables of people: those that are searched for duplicates.
 PERSON_TABLES = COLUMNS
 # Foreign keys from one table of people to another that mean the same person: Lead.converted_to_client.
 SAME_PERSON_KEYS: list[tuple[type[models.Model], str]] = []
+# Columns that name a row by its table and its key, without a foreign key.
+NAMED_ROWS: list[NamedRow] = [
+    NamedRow(ActivityLog, "about_type", "about_id"),
+    NamedRow(ActivityLog, "target_type", "target_id"),
+    NamedRow(Merge, "table", "winner_id"),
+    NamedRow(Merge, "table", "loser_id"),
+    NamedRow(DuplicatePair, "first_table", "first_id"),
+    NamedRow(DuplicatePair, "second_table", "second_id"),
+]
 # Foreign keys that do not make a row the person's, as “app.model.field”: the row has another owner.
 UNFOLLOWED_KEYS: set[str] = set()
 # Functions that find rows by something else than a foreign key: `finder(person)`.
@@ -40,6 +57,7 @@ SECRET_COLUMNS: set[str] = set()
 WITHOUT_PERSONS: dict[str, str] = {
     "crm.user": "Staff.",
     "crm.savedview": "Views of lists that staff saved.",
+    "crm.customfield": "What the custom fields of a table mean.",
     "crm.erasedperson": "Digests of addresses, which do not say what they were.",
 }
 
@@ -52,13 +70,3 @@ def audited_table(model: type[models.Model]) -> type[models.Model]:
 def column_name(model: type[models.Model], field: models.Field) -> str:
     """Return the name of a column as the sets here have it; a column of the row audit has that of its table."""
     return f"{audited_table(model)._meta.label_lower}.{field.name}"
-
-
-def find_merges(person: "Person") -> Iterable[FoundRows]:
-    """Find the merges of the person's records, which hold both rows."""
-    for record in person.records:
-        for rows in (Merge.objects.of_loser(record), Merge.objects.of_winner(record)):
-            yield FoundRows(Merge, rows.values_list("pk", flat=True))
-
-
-FINDERS.append(find_merges)

@@ -60,7 +60,8 @@ def value_text(value: Any, schema: Schema) -> str:
         return with_unit(number_text(value, is_money=schema.get("unit") in CURRENCY_UNITS), schema.get("unit", ""))
     if isinstance(value, list):
         return ", ".join(value_text(one, schema.get("items", {})) for one in value)
-    return choice_label(value) if value in schema.get("enum", ()) else moment_text(str(value))
+    is_choice = value in schema.get("enum", ()) or value in schema.get("labels", ())
+    return choice_label(value, schema) if is_choice else moment_text(str(value))
 
 
 def number_text(value: float, *, is_money: bool) -> str:

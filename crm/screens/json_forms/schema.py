@@ -4,6 +4,7 @@ Besides the standard keys, a schema may hold hints for people's forms:
 
 - `widget`: "textarea" for long text, "lines" for a list with one entry a line, "json" for JSON as text
 - `choices`: the name of a source of choices, which the caller looks up
+- `labels`: the label of each choice of an `enum`
 - `blank`: the label of the empty choice
 - `unit`: what the number counts, such as "$" or "miles"
 - `readonly`: the value is shown and has no input
@@ -34,8 +35,11 @@ def property_label(key: str, schema: Schema) -> str:
     return schema.get("title") or key.replace("_", " ").strip().capitalize()
 
 
-def choice_label(value: Any) -> str:
-    """Return a choice of an `enum` for reading: "in person" as "In person", "sms" as "SMS", "eBay" as it is."""
+def choice_label(value: Any, schema: Schema | None = None) -> str:
+    """Return a choice of an `enum` for reading: by `labels`, or "in person" as "In person", "sms" as "SMS"."""
+    labels = (schema or {}).get("labels", {})
+    if value in labels:
+        return labels[value]
     text = str(value).replace("_", " ").strip()
     if text != text.lower():
         return text
@@ -50,6 +54,10 @@ def is_object(schema: Schema) -> bool:
 
 def is_object_list(schema: Schema) -> bool:
     return schema.get("type") == "array" and schema.get("items", {}).get("type") == "object"
+
+
+def is_choice_list(schema: Schema) -> bool:
+    return schema.get("type") == "array" and "enum" in schema.get("items", {})
 
 
 def is_datetime_list(schema: Schema) -> bool:

@@ -35,6 +35,11 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("form[method=get]").forEach((form) => form.addEventListener("submit", () => {
     const key = form.querySelector("[data-cf-key]"), value = form.querySelector("[data-cf-value]");
     if (key && key.value && value.value) value.name = `cf.${key.value}`;
+    // A comparison without a value asks nothing, except for emptiness.
+    form.querySelectorAll("[data-comparison]").forEach((comparison) => {
+      const inputs = [...comparison.parentElement.querySelectorAll("input, select")].filter((input) => input !== comparison);
+      if (!["empty", "filled"].includes(comparison.value) && inputs.every((input) => !input.value)) comparison.disabled = true;
+    });
     [...form.elements].forEach((field) => { if (field.name && field.value === "") field.disabled = true; });
   }));
 

@@ -32,10 +32,9 @@ from leads.importing.preview import ImportOptions, preview_import, printable_fil
 from leads.importing.report import ImportOutcome
 from leads.importing.tables.guess import guess_table
 from leads.importing.tables.registry import TABLES, importable_tables, table_named
-from leads.importing.transitions import hash_blocks, require_owner_permission
+from leads.importing.transitions import hash_blocks, require_option_permissions
 from leads.models import ImportBatch, ImportState
 from leads.models.import_batch import BUSY_STATES, EDITABLE_STATES, TRANSITIONS
-from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
 RUN_IMPORT_TASK = "leads.run_import"
 MAX_DELETED_BATCHES = 100
@@ -172,7 +171,7 @@ def save_options(batch: ImportBatch, options: ImportOptions, *, by: User) -> Non
     """Save what a person decided about the file of `batch`.
 
     Raises:
-        NotPermitted: `by` may not assign leads, or may not confirm features of the prediction.
+        NotPermitted: `by` may not assign or change leads, or may not confirm features of the prediction.
         IllegalTransition: a job works on the import, or it is finished.
         InvalidInput: a column, field or value does not exist, or a field has two sources.
     """
@@ -180,11 +179,8 @@ def save_options(batch: ImportBatch, options: ImportOptions, *, by: User) -> Non
     require_editable(batch)
     table = table_named(batch.table)
     _, reader = preview_import(open_stored_file(batch), options, table)
-    actor = Actor.of(by)
-    if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
-        require_owner_permission(table, actor)
-    if ArrivalAnswers.of(table, reader.plan, options.known, options.later).answers:
-        actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
+    arrival = ArrivalAnswers.of(table, reader.plan, options.known, options.later)
+    require_option_permissions(Actor.of(by), options, reader, arrival)
     save_decisions(batch, options=options.to_json())
 
 

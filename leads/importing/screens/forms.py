@@ -1,6 +1,7 @@
 """The forms of an import: the upload, how the file is read, the field of each column, the value of each text."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -13,6 +14,7 @@ from leads.importing.preview import ImportOptions
 from leads.importing.tables.base import ImportTable
 from leads.importing.tables.fields import NAME_PARTS
 from leads.importing.tables.guess import TableGuess
+from leads.importing.updates.policy import DuplicatePolicy
 
 ENCODINGS = (
     ("utf-8", "UTF-8"),
@@ -130,6 +132,16 @@ def create_clients_field(options: ImportOptions) -> forms.BooleanField:
     )
 
 
+def duplicates_field(options: ImportOptions) -> forms.ChoiceField:
+    """Return the question what happens with rows that are leads already."""
+    return forms.ChoiceField(
+        label="Rows that are leads already",
+        choices=[(policy.value, policy.label) for policy in DuplicatePolicy],
+        required=False,
+        initial=options.duplicates.value,
+    )
+
+
 class ColumnsForm(forms.Form):
     """The field of each column, and whether the column was known when the lead arrived."""
 
@@ -168,6 +180,8 @@ class ColumnsForm(forms.Form):
         self.fields["key"].initial = options.key
         if table.can_create_clients:
             self.fields["create_clients"] = create_clients_field(options)
+        if table.can_update:
+            self.fields["duplicates"] = duplicates_field(options)
         for name, label in self.templates.items():
             self.fields[f"all_{name}"] = forms.CharField(
                 label=f"{label} of every {table.fields.noun}",
@@ -189,16 +203,15 @@ class ColumnsForm(forms.Form):
         """Return the options with what the form says."""
         data = self.cleaned_data
         arrivals = {name: data.get(f"arrival_{index}") for index, name in enumerate(self.header)}
-        options = self.options
-        return ImportOptions(
-            self.column_fields(),
-            {name: text for name in self.templates if (text := data[f"all_{name}"])},
-            options.values,
-            options.notation,
-            data["key"],
-            tuple(name for name, answer in arrivals.items() if answer == KNOWN),
-            tuple(name for name, answer in arrivals.items() if answer == LATER),
-            data.get("create_clients", False),
+        return replace(
+            self.options,
+            column_fields=self.column_fields(),
+            field_templates={name: text for name in self.templates if (text := data[f"all_{name}"])},
+            key=data["key"],
+            known=tuple(name for name, answer in arrivals.items() if answer == KNOWN),
+            later=tuple(name for name, answer in arrivals.items() if answer == LATER),
+            duplicates=data.get("duplicates") or self.options.duplicates,
+            create_clients=data.get("create_clients", False),
         )
 
 

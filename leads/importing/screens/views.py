@@ -32,11 +32,12 @@ from leads.importing.batches.transitions import (
     save_options,
     upload_file,
 )
-from leads.importing.batches.undo import UNDO_PERMISSION, kept_records, queue_undo
+from leads.importing.batches.undo import UNDO_PERMISSION, kept_changes, kept_records, queue_undo
 from leads.importing.exceptions import RepeatedUpload
 from leads.importing.files.sheets import SheetFile
 from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, preview_import
+from leads.importing.screens.examples import example_rows, updated_rows
 from leads.importing.screens.forms import (
     MAX_MAPPED_COLUMNS,
     ColumnsForm,
@@ -50,14 +51,15 @@ from leads.importing.screens.value_rows import load_value_rows
 from leads.importing.tables.base import ImportTable
 from leads.importing.tables.guess import TableGuess, guess_table
 from leads.importing.tables.registry import importable_tables, table_named
+from leads.importing.updates.policy import DuplicatePolicy
 from leads.models import ImportBatch, ImportedTable
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
 VIEW_PERMISSION = "leads.view_importbatch"
 BATCHES_PER_PAGE = 50
 SAMPLE_ROWS_SHOWN, SAMPLE_COLUMNS_SHOWN = 3, 30
-EXAMPLE_KINDS = {"new": "New", "duplicate": "Duplicates", "rejected": "Refused"}
-COUNT_NAMES = {"new": "imported", "duplicate": "duplicates", "rejected": "rejected"}
+EXAMPLE_KINDS = {"new": "New", "updated": "Updated", "duplicate": "Duplicates", "rejected": "Refused"}
+COUNT_NAMES = {"new": "imported", "updated": "updated", "duplicate": "duplicates", "rejected": "rejected"}
 COMMANDS = {"check": queue_check, "import": queue_import, "cancel": cancel_import, "undo": queue_undo}
 
 
@@ -130,10 +132,11 @@ def imports_view(request: HttpRequest, site: AdminSite) -> HttpResponse:
 def receive_file(request: HttpRequest, site: AdminSite, handler: ReceivingHandler) -> HttpResponse:
     """Make an import of the file or the rows in the form."""
     form, key = UploadForm(request.POST, request.FILES), parse_key(request.POST.get("key", ""))
+    if handler.error or key is None:
+        # The key is the last input of the form.
+        messages.error(request, handler.error or "The upload was cut off before its end. Upload the file again.")
+        return HttpResponseRedirect(request.path)
     try:
-        if handler.error or key is None:
-            # The key is the last input of the form.
-            raise InvalidInput(handler.error or "The upload was cut off before its end. Upload the file again.")
         if form.is_valid():
             batch = upload_file(*form.name_and_content(), by=request.user, key=key)
             return HttpResponseRedirect(page_url("file", batch))
@@ -178,7 +181,8 @@ def import_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse
     kind = request.GET.get("show", "new")
     kind = kind if kind in EXAMPLE_KINDS else "new"
     outcome = batch.outcome
-    tabs = [(name, label, outcome.get(COUNT_NAMES[name], 0)) for name, label in EXAMPLE_KINDS.items()]
+    kinds = {**EXAMPLE_KINDS} if table_named(batch.table).can_update else {**EXAMPLE_KINDS, "updated": ""}
+    tabs = [(name, label, outcome.get(COUNT_NAMES[name], 0)) for name, label in kinds.items() if label]
     return render_page(
         request,
         site,
@@ -186,12 +190,15 @@ def import_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse
         batch,
         tabs=tabs,
         kind=kind,
-        examples=outcome.get("examples", {}).get(kind, []),
+        examples=updated_rows(batch, request.user) if kind == "updated" else example_rows(batch, kind, request.user),
+        policy=ImportOptions.from_json(batch.options).duplicates,
+        kept_changes=kept_changes(batch, request.user),
         questions=[{**question, "key": question_key(question)} for question in outcome.get("questions", [])],
         row_word="Row" if "sheet" in batch.reading else "Line",
         kept=kept_records(batch, request.user),
         can_undo=request.user.has_perm(UNDO_PERMISSION) and batch.is_undoable,
         list_url=list_url(batch, request.user),
+        has_work=bool(outcome.get("imported") or outcome.get("updated")),
         has_errors=bool(outcome.get("duplicates") or outcome.get("rejected")) and bool(batch.file_path),
         has_doubts=bool(outcome.get("doubts")) and bool(batch.file_path),
     )
@@ -297,6 +304,7 @@ def columns_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpRespons
         refusal="" if form.errors else refusal,
         asks_arrival=asks_arrival,
         templates=[form[f"all_{name}"] for name in table.templates],
+        policies=[*DuplicatePolicy],
         more=max(0, len(file.header) - MAX_MAPPED_COLUMNS),
     )
 

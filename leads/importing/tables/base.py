@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
 
 from django.db import models
 from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
 
 from crm.models import User
 from crm.records.activity import Actor
@@ -17,6 +19,8 @@ from leads.importing.drafts import RowDraft
 from leads.importing.questions import Doubts
 from leads.importing.tables.fields import TableFields
 from leads.importing.tables.undo import UndoRule, delete_unused
+from leads.importing.updates.planning import UpdatePlan
+from leads.importing.updates.policy import DuplicatePolicy
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, can_parse
 from leads.models import ImportBatch, ImportedRecord, ImportedTable
 
@@ -37,6 +41,8 @@ class SkippedRow(Protocol):
     line: int
     # The row as JSON, for the error file.
     cells: str
+    # Whether the row is wrong, not only a record already.
+    is_refused: bool
     # The same sentence for all rows with this problem.
     kind: str
 
@@ -68,6 +74,53 @@ class StagedImport:
         return self.actor.user
 
 
+class KnownRows(Protocol):
+    """The rows of an import that are records already, and what becomes of these."""
+
+    at: datetime
+    # The number of these rows, without those that are refused, and of those that may change their record.
+    known_rows: int
+    targets: int
+    duplicates: int
+
+    def find(self) -> None:
+        """Find the records and the earlier rows that the rows of the file are."""
+
+    def plan(self, *, lock: bool) -> UpdatePlan:
+        """Plan the changes of the records; with `lock`, nobody else changes these until the end."""
+
+    def examples(self, count: int) -> list[tuple[int, str, dict[str, Any]]]:
+        """Return line, record and changes of the first `count` rows that change a record."""
+
+    def apply(self, rows: int, **values: Any) -> Iterator[int]:
+        """Write the planned changes of all `rows`. Yield the number of records of each chunk."""
+
+
+class SkippedKnownRows:
+    """The rows of an import that are records already, and leave these as they are."""
+
+    targets = 0
+
+    def __init__(self, table: "ImportTable", staged: StagedImport) -> None:
+        self.table, self.staged, self.at, self.known_rows = table, staged, timezone.now(), 0
+
+    @property
+    def duplicates(self) -> int:
+        return self.known_rows
+
+    def find(self) -> None:
+        self.known_rows = self.table.find_duplicates(self.staged)
+
+    def plan(self, *, lock: bool) -> UpdatePlan:
+        return UpdatePlan(0, ())
+
+    def examples(self, count: int) -> list[tuple[int, str, dict[str, Any]]]:
+        return []
+
+    def apply(self, rows: int, **values: Any) -> Iterator[int]:
+        yield from ()
+
+
 class ImportTable(ABC):
     """How rows of a file become records of `model`.
 
@@ -82,6 +135,10 @@ class ImportTable(ABC):
     phone_field = ""
     owner_permission = ""
     has_stages = False
+    # Whether a file can change records that exist.
+    can_update = False
+    # The columns that a row has only if a cell says something; its rules fill them.
+    unset: frozenset[str] = frozenset()
     # Names of columns, as `plain_name` writes them, that show that a file is of this table.
     signs: frozenset[str] = frozenset()
     # The texts that a person can give to every record: field and label.
@@ -158,9 +215,13 @@ class ImportTable(ABC):
         """Find the records that the rows refer to; yield and remove the rows that refer to nothing, or to several."""
         return iter(())
 
-    @abstractmethod
+    def make_known_rows(self, staged: StagedImport, policy: DuplicatePolicy, reader: Any) -> KnownRows:
+        """Return the rows that are records already, yet to be found; `policy` says what becomes of these."""
+        return SkippedKnownRows(self, staged)
+
     def find_duplicates(self, staged: StagedImport) -> int:
         """Fill `imported_duplicates` with the rows that are records already. Return their number."""
+        raise NotImplementedError
 
     @abstractmethod
     def duplicate_rows(self, user: User | None) -> Iterator[SkippedRow]:

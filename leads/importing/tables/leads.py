@@ -9,13 +9,15 @@ from psycopg.types.json import Jsonb
 from crm.models import User
 from leads.importing.cells import CellParser
 from leads.importing.columns import LEAD_FIELDS, ImportPlan
-from leads.importing.drafts import LEAD_COLUMNS, STAGED_LEAD_COLUMNS
-from leads.importing.duplicates import DuplicateRow, duplicate_rows, find_duplicates
+from leads.importing.drafts import LEAD_COLUMNS, LEAD_MARKS, STAGED_LEAD_COLUMNS
+from leads.importing.duplicates import DuplicateRow, duplicate_rows
 from leads.importing.lead_rules import LeadRules
 from leads.importing.staging import NEW_ROWS_SQL
 from leads.importing.tables.base import ImportTable, StagedImport
 from leads.importing.tables.headers import LEAD_SIGNS
 from leads.importing.tables.undo import UndoRule
+from leads.importing.updates.lead_updates import LeadUpdates
+from leads.importing.updates.policy import DuplicatePolicy
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, parser_for_field
 from leads.models import ImportBatch, ImportedTable, Lead, ScoringPolicy, Source
 from leads.prediction.transitions import PREDICT_ALL_TASK
@@ -71,7 +73,9 @@ class LeadTable(ImportTable):
     model = Lead
     fields = LEAD_FIELDS
     columns = STAGED_LEAD_COLUMNS
-    staged = {"is_open": "boolean"}
+    staged = dict.fromkeys(LEAD_MARKS, "boolean")
+    unset = frozenset({"status", "client_type"})
+    can_update = True
     phone_field = "contact_phone"
     owner_permission = "leads.reassign_lead"
     has_stages = True
@@ -101,14 +105,8 @@ class LeadTable(ImportTable):
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
         return parser_for_field(name, context, texts, notation)
 
-    def find_duplicates(self, staged: StagedImport) -> int:
-        return find_duplicates(
-            staged.cursor,
-            key=staged.key,
-            is_key_chosen=staged.plan.is_key_chosen,
-            region=staged.phone_region,
-            former=[(str(batch.pk), batch.imported_at) for batch in staged.former],
-        )
+    def make_known_rows(self, staged: StagedImport, policy: DuplicatePolicy, reader: Any) -> LeadUpdates:
+        return LeadUpdates(staged, policy, reader)
 
     def duplicate_rows(self, user: User | None) -> Iterator[DuplicateRow]:
         return duplicate_rows(user)

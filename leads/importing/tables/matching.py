@@ -127,6 +127,7 @@ class DuplicateOfRecord(NamedTuple):
     noun: str = ""
     # Whether the person who imports may open the record.
     is_visible: bool = True
+    is_refused: bool = False
 
     @property
     def kind(self) -> str:

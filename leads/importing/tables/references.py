@@ -149,6 +149,7 @@ class UnresolvedRow(NamedTuple):
     kind: str
     why: str
     cells: str
+    is_refused: bool = True
 
     def reason(self, row_word: str) -> str:
         """Return why the row is set aside."""

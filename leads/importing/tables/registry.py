@@ -6,7 +6,7 @@ from leads.importing.tables.clients import CLIENTS
 from leads.importing.tables.contacts import CONTACTS
 from leads.importing.tables.leads import LEADS
 from leads.importing.tables.notes import NOTES
-from leads.importing.tables.policies import POLICIES
+from leads.importing.tables.policies.table import POLICIES
 
 TABLES: dict[str, ImportTable] = {table.name.value: table for table in (LEADS, CLIENTS, CONTACTS, POLICIES, NOTES)}
 

@@ -17,11 +17,13 @@ from crm.models import ActivityLog
 from crm.records.references import allow_changes
 from leads.models import ImportBatch
 
-# The line of the import itself has the ID of the record.
+# The line of the import itself has the ID of the record. What other imports did shows in their own records and changes,
+# except notes, which are lines.
 WORKED_ON_SQL = """
     {table}.deleted_at IS NOT NULL
     OR EXISTS (SELECT FROM activity_logs AS log WHERE log.{side}_type = '{label}' AND log.{side}_id = {table}.id
-                  AND log.actor_type = 'user' AND log.id <> {table}.id)
+                  AND log.actor_type = 'user' AND log.id <> {table}.id
+                  AND (log.verb = 'noted' OR NOT log.metadata ? 'import'))
 """
 COLLECT_SQL = """
     CREATE TEMPORARY TABLE undone_records ON COMMIT DROP AS

@@ -9,7 +9,7 @@ from icalendar import Calendar, Event
 
 from crm.exceptions import InvalidInput
 from crm.records.local_time import agency_time
-from crm.screens.json_forms.inputs import DateTimeListInput
+from crm.screens.json_forms.list_inputs import DateTimeListInput
 from inbox.models import Thread
 from suggestions.kinds import KINDS
 from suggestions.kinds.schedule_call import ScheduleCallPayload, event_times

@@ -25,14 +25,14 @@ from leads.importing.tables.matching import (
     record_duplicates,
 )
 from leads.importing.tables.parsers import column_parser
-from leads.importing.tables.policy_values import BILLING_PARSER, REASON_PARSER, STATUS_PARSER, line_parser
+from leads.importing.tables.policies.renewals import RENEW_STATEMENTS, link_renewals, remember_renewed, restore_renewed
+from leads.importing.tables.policies.values import BILLING_PARSER, REASON_PARSER, STATUS_PARSER, line_parser
 from leads.importing.tables.references import (
     CLIENT,
     CREATE_CLIENT_STATEMENTS,
     created_clients_notice,
     resolve_references,
 )
-from leads.importing.tables.renewals import RENEW_STATEMENTS, link_renewals, remember_renewed, restore_renewed
 from leads.importing.tables.statements import insert_activity, insert_imported, insert_records
 from leads.importing.tables.undo import UndoRule
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation

@@ -1,4 +1,4 @@
-"""Import a CSV file or an Excel workbook of leads."""
+"""Import a CSV file or an Excel workbook of leads, clients, contacts, policies or notes."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -11,24 +11,30 @@ from django.template.defaultfilters import pluralize
 from crm.exceptions import ActionRefused
 from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.arrival import split_columns
-from leads.importing.columns import LEAD_FIELDS
+from leads.importing.exceptions import command_text
 from leads.importing.report import ImportOutcome
-from leads.importing.transitions import import_leads
+from leads.importing.tables.registry import TABLES
+from leads.importing.transitions import import_file
+from leads.importing.updates.policy import DuplicatePolicy
 from leads.importing.values.amounts import DECIMAL_MARKS
 from leads.importing.values.dates import DATE_ORDERS
 from leads.importing.values.parsers import Notation
 
+FIELDS = "\n".join(f"fields of {name}: {', '.join(table.fields.targets)}" for name, table in TABLES.items())
 EXAMPLES = f"""
 examples:
-  manage.py import_leads contacts.csv --dry-run
-  manage.py import_leads hubspot.csv --errors skipped.csv
-  manage.py import_leads agency.xlsx --sheet "Leads 2026"
-  manage.py import_leads people.csv --map "Berater=assigned_to" --map "Status=" --set tags=2026
-  manage.py import_leads deals.csv --value "Stage:Proposal=PROPOSAL_SENT" --decimal , --dates dmy
-  manage.py import_leads claims.csv --set contact_name='Applicant {{row}}' --set notes='From {{policy_state}}'
-  manage.py import_leads crm.csv --known 'Origin,Country' --later 'Last call'
+  manage.py import_records leads contacts.csv --dry-run
+  manage.py import_records leads hubspot.csv --errors skipped.csv
+  manage.py import_records leads people.csv --map "Berater=assigned_to" --map "Status=" --set tags=2026
+  manage.py import_records leads deals.csv --value "Stage:Proposal=PROPOSAL_SENT" --decimal , --dates dmy
+  manage.py import_records leads claims.csv --set contact_name='Applicant {{row}}' --set notes='From {{policy_state}}'
+  manage.py import_records leads export.csv --duplicates update --key "Record ID"
+  manage.py import_records leads crm.csv --known 'Origin,Country' --later 'Last call'
+  manage.py import_records leads agency.xlsx --sheet "Leads 2026"
+  manage.py import_records clients clients.csv
+  manage.py import_records policies policies.csv --create-clients
 
-fields: {", ".join(LEAD_FIELDS.targets)}
+{FIELDS}
 """
 
 
@@ -45,9 +51,9 @@ def pair_type(partition: Callable[[str], tuple[str, str, str]], description: str
 
 
 class Command(BaseCommand):
-    """Import leads; each row becomes a lead, is a duplicate, or is refused with a reason."""
+    """Import records; each row becomes a record, is a duplicate, or is refused with a reason."""
 
-    help = "Import leads from CSV in any common dialect and encoding, or from XLSX, in one transaction."
+    help = "Import records from CSV in any common dialect and encoding, or from XLSX, in one transaction."
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> argparse.ArgumentParser:
         return super().create_parser(
@@ -59,6 +65,7 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("table", choices=[*TABLES], help="What the rows of the file become.")
         parser.add_argument("file", type=Path, help="The CSV or XLSX file; its first row names the columns.")
         parser.add_argument(
             "--map",
@@ -76,9 +83,15 @@ class Command(BaseCommand):
             dest="field_templates",
             metavar="FIELD=TEXT",
             type=pair_type(lambda text: text.partition("="), "field=text"),
-            help="Set this field of every lead; {Column} stands for a cell of the row, {row} for its number.",
+            help="Set this field of every record; {Column} stands for a cell of the row, {row} for its number.",
         )
         self.add_answer_arguments(parser)
+        parser.add_argument(
+            "--duplicates",
+            choices=DuplicatePolicy.values,
+            default=DuplicatePolicy.SKIP.value,
+            help="; ".join(f"{policy.value}: {policy.effect}" for policy in DuplicatePolicy),
+        )
         parser.add_argument("--dry-run", action="store_true", help="Check all rows, but change nothing.")
         parser.add_argument("--errors", type=Path, metavar="FILE", help="Write skipped rows to this CSV file.")
         parser.add_argument(
@@ -86,6 +99,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--encoding", help="Use this encoding instead of the detected one.")
         parser.add_argument("--sheet", default="", help="Read this sheet of a workbook instead of the first with rows.")
+        parser.add_argument(
+            "--create-clients", action="store_true", help="Create the clients that rows name and that do not exist."
+        )
 
     @staticmethod
     def add_answer_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,52 +135,32 @@ class Command(BaseCommand):
                 option, action="append", default=[], metavar="COLUMNS", help=f"These columns {meaning}; a,b,c."
             )
 
-    def handle(
-        self,
-        *,
-        file: Path,
-        column_fields: list[tuple[str, str]],
-        field_templates: list[tuple[str, str]],
-        values: list[tuple[str, str]],
-        decimal: str,
-        dates: str,
-        key: str,
-        errors: Path | None,
-        doubts: Path | None,
-        encoding: str | None,
-        sheet: str,
-        known: list[str],
-        later: list[str],
-        dry_run: bool,
-        **options: Any,
-    ) -> None:
+    def handle(self, *, file: Path, errors: Path | None, doubts: Path | None, dry_run: bool, **options: Any) -> None:
         try:
-            outcome = import_leads(
+            outcome = import_file(
                 file,
                 by=SYSTEM_ACTOR,
-                column_fields=to_mapping(column_fields, "--map"),
-                field_templates=to_mapping(field_templates, "--set"),
-                values={split_value_key(name): value for name, value in to_mapping(values, "--value").items()},
-                notation=Notation(decimal, dates),
-                key=key,
+                table=options["table"],
                 errors=errors,
                 doubts=doubts,
-                encoding=encoding,
-                sheet=sheet,
+                encoding=options["encoding"],
+                sheet=options["sheet"],
                 dry_run=dry_run,
-                known=split_columns(known),
-                later=split_columns(later),
                 tell=self.write_progress,
+                **read_decisions(options),
             )
         except ActionRefused as error:
-            raise CommandError(str(error)) from error
-        self.report(outcome, errors, doubts, dry_run=dry_run)
+            raise CommandError(command_text(error)) from error
+        changes_leads = DuplicatePolicy(options["duplicates"]).changes_leads
+        self.report(outcome, errors, doubts, dry_run=dry_run, changes_leads=changes_leads)
 
     def write_progress(self, sentence: str) -> None:
         """Write a line of progress. It is no error, so it has no colour."""
         self.stderr.write(sentence, style_func=str)
 
-    def report(self, outcome: ImportOutcome, errors: Path | None, doubts: Path | None, *, dry_run: bool) -> None:
+    def report(
+        self, outcome: ImportOutcome, errors: Path | None, doubts: Path | None, *, dry_run: bool, changes_leads: bool
+    ) -> None:
         for line in outcome_lines(outcome, has_error_file=bool(errors), has_doubt_file=bool(doubts)):
             self.stdout.write(line)
         if errors:
@@ -174,8 +170,25 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{'Dry run: nothing was changed. ' if dry_run else ''}"
             f"Read {outcome.rows_read:,} row{pluralize(outcome.rows_read)}: {outcome.imported:,} imported, "
+            f"{f'{outcome.updated:,} updated, {outcome.unchanged:,} unchanged, ' if changes_leads else ''}"
             f"{outcome.duplicates:,} duplicate{pluralize(outcome.duplicates)}, {outcome.rejected:,} refused."
         )
+
+
+def read_decisions(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what the options decide about the file, as `ImportOptions` takes it."""
+    values = to_mapping(options["values"], "--value")
+    return {
+        "column_fields": to_mapping(options["column_fields"], "--map"),
+        "field_templates": to_mapping(options["field_templates"], "--set"),
+        "values": {split_value_key(name): value for name, value in values.items()},
+        "notation": Notation(options["decimal"], options["dates"]),
+        "key": options["key"],
+        "known": tuple(split_columns(options["known"])),
+        "later": tuple(split_columns(options["later"])),
+        "duplicates": options["duplicates"],
+        "create_clients": options["create_clients"],
+    }
 
 
 def outcome_lines(outcome: ImportOutcome, *, has_error_file: bool, has_doubt_file: bool) -> Iterator[str]:
@@ -185,7 +198,7 @@ def outcome_lines(outcome: ImportOutcome, *, has_error_file: bool, has_doubt_fil
     yield from () if has_doubt_file else (f"{doubt} Kept as a custom field." for doubt in outcome.first_doubts)
     yield from (f"{count:,} × {kind} Kept as a custom field." for kind, count in outcome.doubt_counts.most_common())
     yield from outcome.notices
-    yield from (f"Question: {question}" for question in outcome.questions)
+    yield from (f"Question: {question.command_text}" for question in outcome.questions)
 
 
 def split_value_key(text: str) -> tuple[str, str]:

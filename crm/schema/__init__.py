@@ -1,0 +1,1 @@
+"""The schema that staff change: definitions of custom fields."""

@@ -1,0 +1,134 @@
+"""The form of a custom field's definition."""
+
+import re
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from crm.models import CustomField
+from crm.models.custom_field import KINDS_WITH_CHOICES, MAX_KEY_LENGTH
+from crm.records.custom_field_schemas import value_schema
+from crm.screens.json_forms.errors import find_errors
+from crm.screens.json_forms.fields import SchemaField, replace_fields
+from crm.screens.json_forms.inputs import build_input
+from crm.screens.record_forms import RecordForm
+from crm.text.letters import plain_letters
+
+MAX_CHOICES = 100
+CHOICE_TABLE_SCHEMA = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "propertyOrder": ["label", "value", "retired"],
+        "properties": {
+            "label": {"type": "string", "maxLength": 100, "title": "Choice"},
+            "value": {"type": "string", "maxLength": 100, "title": "Stored as (the choice, if empty)"},
+            "retired": {"type": "boolean", "title": "Retired"},
+        },
+    },
+}
+
+
+def key_from_label(label: str) -> str:
+    """Return a key for a field called `label`: "Referral source" becomes "referral_source"."""
+    return re.sub(r"[^\w]+", "_", plain_letters(label)).strip("_")[:MAX_KEY_LENGTH]
+
+
+class ChoicesField(SchemaField):
+    """The choices of a field, as a table. The value under which a choice is stored stays as it is."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(CHOICE_TABLE_SCHEMA, **kwargs)
+
+    def clean(self, value: Any) -> list[dict[str, Any]]:
+        rows = super().clean(value)
+        choices = []
+        for row in rows:
+            label, stored = row.get("label", "").strip(), row.get("value", "").strip()
+            if not (label or stored):
+                raise ValidationError("Enter the name of each choice.")
+            choices.append({"value": stored or label, "label": label or stored, "retired": bool(row.get("retired"))})
+        if len(choices) > MAX_CHOICES:
+            raise ValidationError(f"A field can have at most {MAX_CHOICES} choices; these are {len(choices)}.")
+        for part in ("value", "label"):
+            texts = [choice[part].casefold() for choice in choices]
+            if twice := next((choice[part] for choice in choices if texts.count(choice[part].casefold()) > 1), ""):
+                raise ValidationError(f"The choice “{twice}” is there twice.")
+        return choices
+
+
+class CustomFieldForm(RecordForm):
+    """Define a custom field. Table, key and kind are chosen once."""
+
+    default_text = forms.CharField(
+        label="Default",
+        required=False,
+        max_length=500,
+        help_text="What a new record begins with: text, a number, a date such as 2027-03-31, yes or no, a choice.",
+    )
+
+    class Meta:
+        model = CustomField
+        fields = (
+            "table",
+            "label",
+            "key",
+            "kind",
+            "help_text",
+            "choices",
+            "is_required",
+            "is_on_list",
+            "is_filterable",
+            "position",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "key" in self.fields:
+            self.fields["key"].required = False
+            self.fields["key"].help_text = "Made from the label if empty. It cannot be changed later."
+        replace_fields(self, {"choices": ChoicesField(label="Choices")})
+        self.initial.setdefault("default_text", default_as_text(self.instance))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if "key" in self.fields and not cleaned.get("key") and cleaned.get("label"):
+            cleaned["key"] = key_from_label(cleaned["label"])
+            if not cleaned["key"]:
+                self.add_error("key", "Enter a key: the label has no letters to make one from.")
+        kind = cleaned.get("kind") or self.instance.kind
+        if kind in KINDS_WITH_CHOICES and not cleaned.get("choices") and "choices" not in self.errors:
+            self.add_error("choices", "Enter the choices.")
+        return cleaned
+
+    def _post_clean(self) -> None:
+        super()._post_clean()
+        if not self.errors:
+            self.read_default()
+
+    def read_default(self) -> None:
+        """Take the typed default as a value of the field."""
+        text = self.cleaned_data.get("default_text", "").strip()
+        schema = value_schema(self.instance)
+        words = {"yes": "true", "no": "false"} if schema.get("type") == "boolean" else {}
+        value = build_input(schema).parse(words.get(text.casefold(), text)) if text else None
+        errors = [message for _, message in find_errors(schema, value, None)] if text else []
+        if errors:
+            self.add_error("default_text", errors)
+        self.instance.default_value = value
+
+    @property
+    def changed_data(self) -> list[str]:
+        """Name the column of the default, so that it is saved."""
+        changed = super().changed_data
+        return [*changed, "default_value"] if "default_text" in changed else changed
+
+
+def default_as_text(field: CustomField) -> str:
+    """Return the default of `field` as it is typed."""
+    if field.default_value is None:
+        return ""
+    if isinstance(field.default_value, bool):
+        return "yes" if field.default_value else "no"
+    return str(build_input(value_schema(field)).to_input(field.default_value))

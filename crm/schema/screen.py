@@ -1,0 +1,143 @@
+"""The screens of custom fields: the definitions, and the keys that have none."""
+
+from typing import Any
+
+import django_filters
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.views.decorators.http import require_safe
+
+from crm.models import CustomField, CustomFieldKind, CustomFieldTable, User
+from crm.records.custom_field_schemas import value_schema
+from crm.schema.forms import CHOICE_TABLE_SCHEMA, CustomFieldForm
+from crm.schema.transitions import RETIRE_PERMISSION, bring_field_back, retire_field
+from crm.schema.undefined_keys import SAMPLED_ROW_COUNT, find_undefined_keys
+from crm.screens.action_forms import ActionForm
+from crm.screens.filters import LiveRowsFilter
+from crm.screens.json_forms.display import describe_value
+from crm.screens.json_forms.schema import Schema
+from crm.screens.lists import Column, Tab
+from crm.screens.paging import Order
+from crm.screens.record_admin import RecordAdmin
+
+FIXED_FIELDS = ("table", "key", "kind")
+
+
+class CustomFieldFilter(LiveRowsFilter):
+    q = django_filters.CharFilter(field_name="label", lookup_expr="icontains", label="Search", max_length=80)
+    table = django_filters.ChoiceFilter(choices=CustomFieldTable.choices, label="Table")
+    kind = django_filters.ChoiceFilter(choices=CustomFieldKind.choices, label="Kind")
+
+    class Meta:
+        model = CustomField
+        fields: list[str] = []
+
+
+class RetireField(ActionForm):
+    """Retire a custom field; its values stay."""
+
+    verb, label, permission, icon = "retire", "Retire", RETIRE_PERMISSION, "visibility_off"
+    past_tense = "retired"
+
+    @classmethod
+    def is_applicable(cls, record: CustomField) -> bool:
+        return record.is_active and not record.is_deleted
+
+    def perform(self, record: CustomField, by: User) -> str:
+        retire_field(record, by=by)
+        return f"“{record}” is retired. Its values are kept."
+
+
+class BringFieldBack(ActionForm):
+    """Bring a retired custom field back."""
+
+    verb, label, permission, icon = "bring-back", "Bring back", RETIRE_PERMISSION, "visibility"
+
+    @classmethod
+    def is_applicable(cls, record: CustomField) -> bool:
+        return not record.is_active and not record.is_deleted
+
+    def perform(self, record: CustomField, by: User) -> str:
+        bring_field_back(record, by=by)
+        return f"“{record}” is back in forms and lists."
+
+
+class CustomFieldAdmin(RecordAdmin):
+    form = CustomFieldForm
+    filterset_class = CustomFieldFilter
+    search_label = "Search fields"
+    row_template = "crm/rows/custom_field.html"
+    page_template = "crm/custom_field.html"
+    columns = (
+        Column("Field"),
+        Column("Table"),
+        Column("Kind"),
+        Column("Stored as"),
+        Column("Shown"),
+        Column("State"),
+    )
+    orders = {
+        "table": Order(
+            "By table",
+            {name: models.F(name) for name in ("table", "position", "label", "id")},
+            descending=False,
+        )
+    }
+    tabs = (
+        Tab("All"),
+        *(
+            Tab(label, {"table": table}, lambda rows, user, table=table: rows.live().filter(table=table))
+            for table, label in CustomFieldTable.choices
+        ),
+        Tab("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted(), "crm.restore_customfield"),
+    )
+    page_actions = (RetireField, BringFieldBack)
+    empty_text = "No custom fields yet."
+    fields = (
+        ("table", "kind"),
+        ("label", "key"),
+        "help_text",
+        "choices",
+        "default_text",
+        ("is_required", "is_on_list", "is_filterable"),
+        "position",
+        "loaded_digest",
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: CustomField | None = None) -> tuple[str, ...]:
+        return FIXED_FIELDS if obj else ()
+
+    def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
+        link = ("crm_customfield_undefined", "help_center", "Values without a field")
+        return [link] if self.has_add_permission(request) else []
+
+    def json_schemas(self, row: CustomField) -> dict[str, Schema]:
+        return {"choices": CHOICE_TABLE_SCHEMA}
+
+    def page_context(self, request: HttpRequest, row: CustomField) -> dict[str, Any]:
+        default = describe_value(row.default_value, value_schema(row)) if row.default_value is not None else None
+        return {**super().page_context(request, row), "default": default}
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(require_safe(self.undefined_keys_view))
+        return [path("undefined/", view, name="crm_customfield_undefined"), *super().get_urls()]
+
+    def undefined_keys_view(self, request: HttpRequest) -> HttpResponse:
+        """List the keys in use that have no definition, each with a link that defines it.
+
+        The names come from records of every owner, so only users who define fields read them.
+        """
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        tables = [(table.label, find_undefined_keys(table)) for table in CustomFieldTable]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Values without a field",
+            "opts": self.opts,
+            "tables": tables,
+            "sampled_row_count": SAMPLED_ROW_COUNT,
+        }
+        return TemplateResponse(request, "crm/undefined_keys.html", context)

@@ -1,0 +1,73 @@
+"""Keys of custom fields that have values and no definition: from imports, other programs, deleted definitions."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.apps import apps
+from django.db import connection
+from django.utils.text import capfirst
+
+from crm.models import CustomField, CustomFieldKind, CustomFieldTable
+
+# Reading every row of a large table takes too long for a page, so the newest are read; the page says so.
+SAMPLED_ROW_COUNT, MAX_KEYS = 10_000, 200
+COUNT_SQL = """
+SELECT key, count(*),
+       count(*) FILTER (WHERE jsonb_typeof(value) = 'number'),
+       count(*) FILTER (WHERE jsonb_typeof(value) = 'boolean'),
+       count(*) FILTER (WHERE text ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$'),
+       count(*) FILTER (WHERE text ~* '^https?://[^[:space:]]+$'),
+       count(*) FILTER (WHERE text ~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$'),
+       max(length(text))
+FROM (SELECT custom_fields FROM {table} WHERE deleted_at IS NULL ORDER BY id DESC LIMIT %s) AS newest,
+     jsonb_each(newest.custom_fields), LATERAL (SELECT value #>> '{{}}' AS text) AS plain
+WHERE key <> ALL (%s)
+GROUP BY key ORDER BY 2 DESC, key LIMIT %s
+"""
+KINDS_IN_ORDER = (
+    CustomFieldKind.NUMBER,
+    CustomFieldKind.YES_NO,
+    CustomFieldKind.DATE,
+    CustomFieldKind.LINK,
+    CustomFieldKind.EMAIL,
+)
+SHORT_TEXT_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class UndefinedKey:
+    """A key without a definition, in how many of the sampled rows it has a value, and the kind that fits them all."""
+
+    table: CustomFieldTable
+    key: str
+    row_count: int
+    kind: CustomFieldKind
+
+    @property
+    def label(self) -> str:
+        return capfirst(self.key.replace("_", " ").strip())
+
+    @property
+    def definition_query(self) -> str:
+        """The query string of the form that defines this key."""
+        return urlencode({"table": self.table, "key": self.key, "label": self.label, "kind": self.kind})
+
+
+def find_undefined_keys(table: CustomFieldTable) -> list[UndefinedKey]:
+    """Return the undefined keys in the newest rows of `table`, the most used first."""
+    defined = list(CustomField.objects.filter(table=table).values_list("key", flat=True))
+    sql = COUNT_SQL.format(table=connection.ops.quote_name(apps.get_model(table.value)._meta.db_table))
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [SAMPLED_ROW_COUNT, defined, MAX_KEYS])
+        return [
+            UndefinedKey(table, row[0], row[1], guess_kind(row[1], row[2:-1], row[-1])) for row in cursor.fetchall()
+        ]
+
+
+def guess_kind(count: int, fitting_counts: tuple[int, ...], longest: Any) -> CustomFieldKind:
+    """Return the kind that fits all `count` values, given how many fit each of `KINDS_IN_ORDER`."""
+    for kind, fitting in zip(KINDS_IN_ORDER, fitting_counts, strict=True):
+        if fitting == count:
+            return kind
+    return CustomFieldKind.TEXT if (longest or 0) <= SHORT_TEXT_LENGTH else CustomFieldKind.LONG_TEXT

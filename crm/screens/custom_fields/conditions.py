@@ -1,0 +1,224 @@
+"""What can be asked of a custom field, as conditions on the column `custom_fields`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.db import models
+from django.db.models import Q, Value
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Cast, Collate
+from django.db.models.lookups import Exact, GreaterThanOrEqual, IContains, LessThan, LessThanOrEqual, Regex
+from django.utils.dateparse import parse_date
+
+from crm.exceptions import InvalidInput
+from crm.models import CustomField, CustomFieldKind
+from crm.records.local_time import start_of_reader_day
+from crm.text.numbers import parse_typed_number
+
+COLUMN = "custom_fields"
+MAX_QUOTED_LENGTH = 40
+MIN_DATE, MAX_DATE = date(1900, 1, 1), date(2200, 1, 1)
+ISO_DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+NO_VALUES: tuple[Any, ...] = (None, "", [])
+
+EQUALITY = {"is": "is", "not": "is not"}
+EMPTINESS = {"empty": "is empty", "filled": "is not empty"}
+TEXT_OPERATORS = {"contains": "contains", **EQUALITY, **EMPTINESS}
+RANGE_OPERATORS = {"is": "is", "from": "from", "to": "up to", "between": "between", "not": "is not", **EMPTINESS}
+# The first operator of a kind is the one of a filter that names none.
+OPERATORS_BY_KIND: dict[str, dict[str, str]] = {
+    **{kind.value: {**EQUALITY, "contains": "contains", **EMPTINESS} for kind in CustomFieldKind},
+    CustomFieldKind.NUMBER.value: RANGE_OPERATORS,
+    CustomFieldKind.MONEY.value: RANGE_OPERATORS,
+    CustomFieldKind.DATE.value: RANGE_OPERATORS,
+    CustomFieldKind.DATE_TIME.value: {**RANGE_OPERATORS, "is": "on", "not": "not on"},
+    CustomFieldKind.YES_NO.value: {**EQUALITY, **EMPTINESS},
+    CustomFieldKind.CHOICE.value: {"is": "is", "any": "is any of", "not": "is not", **EMPTINESS},
+    CustomFieldKind.CHOICES.value: {"any": "has any of", "all": "has all of", "not": "has none of", **EMPTINESS},
+}
+
+
+@dataclass(frozen=True)
+class FieldCondition:
+    """A question about one field: an operator and its values, still as text. "between" has two values."""
+
+    field: CustomField
+    operator: str
+    values: tuple[str, ...] = ()
+
+    def to_q(self) -> Q:
+        """Return the condition on rows.
+
+        Raises:
+            InvalidInput: the operator does not fit the kind of the field, or a value cannot be read.
+        """
+        key, kind = self.field.key, self.field.kind
+        if self.operator not in OPERATORS_BY_KIND[kind]:
+            raise InvalidInput(f"“{self.operator[:MAX_QUOTED_LENGTH]}” is no comparison for “{self.field}”.")
+        if self.operator in EMPTINESS:
+            return is_empty(key) if self.operator == "empty" else ~is_empty(key)
+        if not self.values or (self.operator == "between" and len(self.values) != 2):
+            raise InvalidInput(f"Enter {'both values' if self.operator == 'between' else 'a value'}.")
+        return CONDITION_BY_KIND.get(kind, text_condition)(self)
+
+    def describe(self) -> str:
+        """Return the operator and the values for reading."""
+        labels = {"true": "yes", "false": "no"} if self.field.kind == CustomFieldKind.YES_NO else {}
+        labels = self.field.choice_labels() if self.field.has_choices else labels
+        names = [labels.get(value, value) for value in self.values]
+        if self.operator in EMPTINESS:
+            names = []
+        text = (" and " if self.operator == "between" else ", ").join(names)
+        return f"{OPERATORS_BY_KIND[self.field.kind].get(self.operator, self.operator)} {text}".strip()
+
+
+def equals(key: str, value: Any) -> Q:
+    """Return the rows whose `key` is `value`; of a list, those that have it. The GIN index of the column serves it."""
+    return Q(**{f"{COLUMN}__contains": {key: value}})
+
+
+def is_empty(key: str) -> Q:
+    """Return the rows without `key`, or with nothing in it."""
+    stored = KeyTransform(key, COLUMN)
+    blank = [Q(Exact(stored, Value(value, models.JSONField()))) for value in NO_VALUES]
+    return ~Q(**{f"{COLUMN}__has_key": key}) | blank[0] | blank[1] | blank[2]
+
+
+def text_equals(key: str, value: str) -> Q:
+    """Return the rows whose `key` is `value` as text, number or boolean."""
+    condition = equals(key, value)
+    if value in {"true", "false"}:
+        condition |= equals(key, value == "true")
+    try:
+        number: int | float = int(value) if value.lstrip("-").isdigit() else float(value)
+    except (ValueError, OverflowError):
+        return condition
+    if number - number == 0:  # neither infinite nor "not a number"
+        condition |= equals(key, number)
+    return condition
+
+
+def text_condition(condition: FieldCondition) -> Q:
+    key, value = condition.field.key, condition.values[0]
+    if condition.operator == "contains":
+        return Q(IContains(KeyTextTransform(key, COLUMN), value))
+    return text_equals(key, value) if condition.operator == "is" else ~text_equals(key, value)
+
+
+def yes_no_condition(condition: FieldCondition) -> Q:
+    key, value = condition.field.key, condition.values[0]
+    if value not in {"true", "false"}:
+        raise InvalidInput(f"“{value[:MAX_QUOTED_LENGTH]}” is neither yes nor no.")
+    return equals(key, value == "true") if condition.operator == "is" else ~equals(key, value == "true")
+
+
+def choice_condition(condition: FieldCondition) -> Q:
+    """A choice that the definition does not have is no error: rows may have it from an import."""
+    is_list = condition.field.kind == CustomFieldKind.CHOICES
+    each = [equals(condition.field.key, [value] if is_list else value) for value in condition.values]
+    if condition.operator == "all":
+        return Q(*each)
+    any_of_them = Q(*each, _connector=Q.OR)
+    return ~any_of_them if condition.operator == "not" else any_of_them
+
+
+def number_condition(condition: FieldCondition) -> Q:
+    stored = KeyTransform(condition.field.key, COLUMN)
+    json_type = models.Func(stored, function="jsonb_typeof", output_field=models.TextField())
+    # Text that is no number, and text that only looks like one, counts as no number and is never an error.
+    number = models.Case(
+        models.When(Exact(json_type, Value("number")), then=Cast(stored, NumericField())), output_field=NumericField()
+    )
+    return range_condition(condition, number, [read_number(value) for value in condition.values])
+
+
+def date_condition(condition: FieldCondition) -> Q:
+    dates = [read_date(value).isoformat() for value in condition.values]
+    return range_condition(condition, iso_text(condition.field.key), dates)
+
+
+def date_time_condition(condition: FieldCondition) -> Q:
+    """Compare with whole days of the reader."""
+    days = [read_date(value) for value in condition.values]
+    first, last = start_of_day_text(days[0]), start_of_day_text(days[-1] + timedelta(days=1))
+    stored = iso_text(condition.field.key)
+    since, until = Q(GreaterThanOrEqual(stored, Value(first))), Q(LessThan(stored, Value(last)))
+    if condition.operator == "not":
+        return ~(since & until) | is_empty(condition.field.key)
+    return {"from": since, "to": until}.get(condition.operator, since & until)
+
+
+def range_condition(condition: FieldCondition, stored: Any, values: list[Any]) -> Q:
+    """Return the rows whose value, as `stored` reads it, is within the range of the condition."""
+    bounds = [Value(value, output_field=stored.output_field) for value in values]
+    if condition.operator in EQUALITY:
+        value = values[0] if isinstance(values[0], str) else plain_number(values[0])
+        same = equals(condition.field.key, value)
+        return same if condition.operator == "is" else ~same
+    since, until = Q(GreaterThanOrEqual(stored, bounds[0])), Q(LessThanOrEqual(stored, bounds[-1]))
+    return {"from": since, "to": until, "between": since & until}[condition.operator]
+
+
+class NumericField(models.DecimalField):
+    """PostgreSQL's numeric without a limit to its digits."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_digits": None, "decimal_places": None, **kwargs})
+
+    def db_type(self, connection: Any) -> str:
+        return "numeric"
+
+    cast_db_type = db_type
+
+
+def iso_text(key: str) -> models.Case:
+    """Return the ISO date or time under `key`, in an order of its own whatever the database's; null for other text."""
+    text = KeyTextTransform(key, COLUMN)
+    return models.Case(
+        models.When(Regex(text, Value(ISO_DATE_PATTERN)), then=Collate(text, "C")), output_field=models.TextField()
+    )
+
+
+def plain_number(number: Any) -> int | float:
+    """Return `number` as JSON stores it."""
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
+def read_number(text: str) -> Any:
+    number = parse_typed_number(text)
+    if number is None:
+        raise InvalidInput(f"“{text[:MAX_QUOTED_LENGTH]}” is not a number.")
+    return number
+
+
+def read_date(text: str) -> date:
+    try:
+        day = parse_date(text.strip())
+    except ValueError:
+        day = None
+    if day is None:
+        raise InvalidInput(f"“{text[:MAX_QUOTED_LENGTH]}” is not a date.")
+    return min(max(day, MIN_DATE), MAX_DATE)
+
+
+def start_of_day_text(day: date) -> str:
+    """Return the start of the reader's `day` as `utc_text` stores it."""
+    return utc_text(start_of_reader_day(day))
+
+
+def utc_text(moment: datetime) -> str:
+    """Return `moment` as custom fields store it: in UTC, so that the order of the texts is that of the times."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+CONDITION_BY_KIND: dict[str, Callable[[FieldCondition], Q]] = {
+    CustomFieldKind.NUMBER.value: number_condition,
+    CustomFieldKind.MONEY.value: number_condition,
+    CustomFieldKind.DATE.value: date_condition,
+    CustomFieldKind.DATE_TIME.value: date_time_condition,
+    CustomFieldKind.YES_NO.value: yes_no_condition,
+    CustomFieldKind.CHOICE.value: choice_condition,
+    CustomFieldKind.CHOICES.value: choice_condition,
+}

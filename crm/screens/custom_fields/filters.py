@@ -1,0 +1,176 @@
+"""Filters of a list by custom fields.
+
+`cf.<key>=<value>` filters by a value; `cf.<key>~op=<operator>` chooses another comparison, and `cf.<key>~to=<value>`
+is the end of "between". A key without a definition can only be compared for equality.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from django.db import models
+
+from crm.exceptions import InvalidInput
+from crm.models import CustomField, CustomFieldKind
+from crm.screens.custom_fields.conditions import (
+    EMPTINESS,
+    OPERATORS_BY_KIND,
+    FieldCondition,
+    text_equals,
+)
+from crm.text.cleaning import strip_nul
+
+PREFIX, OPERATOR_SUFFIX, END_SUFFIX = "cf.", "~op", "~to"
+YES_NO_LABELS = {"true": "Yes", "false": "No"}
+INPUT_TYPES = {
+    CustomFieldKind.DATE.value: "date",
+    CustomFieldKind.DATE_TIME.value: "date",
+}
+
+
+@dataclass
+class SentFilter:
+    """What the address says of one key."""
+
+    values: list[str] = field(default_factory=list)
+    end: str = ""
+    operator: str = ""
+
+
+class CustomFieldFilters:
+    """The filters by custom fields in `data`, the parameters of the list of `table` (a model label)."""
+
+    def __init__(self, data: Mapping[str, Any], table: str) -> None:
+        self.table = table
+        self.data = {name: value_list(data, name) for name in data if name.startswith(PREFIX)}
+        self.errors: dict[str, str] = {}
+
+    @cached_property
+    def fields(self) -> dict[str, CustomField]:
+        """The defined fields of the table by key."""
+        return {each.key: each for each in CustomField.objects.of_table(self.table)}
+
+    @cached_property
+    def sent(self) -> dict[str, SentFilter]:
+        """What the address says, by key."""
+        by_key: dict[str, SentFilter] = {}
+        for name, values in self.data.items():
+            key, suffix = self.split_name(name)
+            one = by_key.setdefault(key, SentFilter())
+            if suffix == OPERATOR_SUFFIX:
+                one.operator = values[-1] if values else ""
+            elif suffix == END_SUFFIX:
+                one.end = values[-1] if values else ""
+            else:
+                one.values = values
+        return by_key
+
+    def split_name(self, name: str) -> tuple[str, str]:
+        """Return the key and the suffix in the name of a parameter; a defined key may itself end like a suffix."""
+        key = strip_nul(name.removeprefix(PREFIX))
+        for suffix in (OPERATOR_SUFFIX, END_SUFFIX):
+            if key.endswith(suffix) and key not in self.fields and key.removesuffix(suffix) in self.fields:
+                return key.removesuffix(suffix), suffix
+        return key, ""
+
+    @cached_property
+    def conditions(self) -> dict[str, FieldCondition]:
+        """The questions about defined fields, by key; one without a value asks nothing."""
+        return {
+            key: condition
+            for key, one in self.sent.items()
+            if key in self.fields and (condition := make_condition(self.fields[key], one))
+        }
+
+    @cached_property
+    def plain_values(self) -> dict[str, str]:
+        """The values asked of keys without a definition."""
+        pairs = ((key, one.values[-1] if one.values else "") for key, one in self.sent.items())
+        return {key: value for key, value in pairs if key and value and key not in self.fields}
+
+    def filter(self, queryset: models.QuerySet) -> models.QuerySet:
+        """Return the rows that meet every condition; one that cannot be read is left out and listed in `errors`."""
+        if not self.data:
+            return queryset
+        for key, value in self.plain_values.items():
+            queryset = queryset.filter(text_equals(key, value))
+        for key, condition in self.conditions.items():
+            try:
+                queryset = queryset.filter(condition.to_q())
+            except InvalidInput as error:
+                self.errors[key] = f"{condition.field}: {error} This filter was left out."
+        return queryset
+
+    def is_active(self, name: str) -> bool:
+        """Whether the parameter `name` is part of a filter in force."""
+        if name not in self.data:
+            return False
+        key, _ = self.split_name(name)
+        return key in self.plain_values or (key in self.conditions and key not in self.errors)
+
+    def label(self, name: str) -> str:
+        key, _ = self.split_name(name)
+        return self.fields[key].label if key in self.fields else key
+
+    def describe(self, name: str) -> str:
+        """Return the filter that the parameter `name` belongs to, for reading."""
+        key, _ = self.split_name(name)
+        return self.conditions[key].describe() if key in self.conditions else self.plain_values.get(key, "")
+
+    def parameters_of(self, name: str) -> set[str]:
+        """Return the parameters of the same filter as `name`."""
+        key, _ = self.split_name(name)
+        return {other for other in self.data if self.split_name(other)[0] == key}
+
+    def inputs(self) -> Iterator[dict[str, Any]]:
+        """Yield what the filter sheet needs to draw the inputs of each field that is offered as a filter."""
+        for key, each in self.fields.items():
+            if each.is_filterable or key in self.conditions:
+                yield describe_filter(each, self.sent.get(key, SentFilter()))
+
+
+class CustomFieldFilterMixin:
+    """For a FilterSet of a table with custom fields."""
+
+    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(data, *args, **kwargs)
+        self.custom_fields = CustomFieldFilters(data or {}, self._meta.model._meta.label_lower)
+
+    def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
+        return self.custom_fields.filter(super().filter_queryset(queryset))
+
+
+def value_list(data: Mapping[str, Any], name: str) -> list[str]:
+    """Return the values of a parameter that are not empty."""
+    values = data.getlist(name) if hasattr(data, "getlist") else [data[name]]
+    return [text for value in values if (text := strip_nul(str(value)).strip())]
+
+
+def make_condition(defined: CustomField, sent: SentFilter) -> FieldCondition | None:
+    """Return what is asked of a field; None if there is no value to compare with."""
+    operator = sent.operator or next(iter(OPERATORS_BY_KIND[defined.kind]))
+    if operator in EMPTINESS:
+        return FieldCondition(defined, operator)
+    if operator == "between":
+        values = tuple(filter(None, [*sent.values[-1:], sent.end]))
+        return FieldCondition(defined, operator, values) if values else None
+    return FieldCondition(defined, operator, tuple(sent.values)) if sent.values else None
+
+
+def describe_filter(defined: CustomField, sent: SentFilter) -> dict[str, Any]:
+    operators = OPERATORS_BY_KIND[defined.kind]
+    choices = YES_NO_LABELS if defined.kind == CustomFieldKind.YES_NO else defined.choice_labels()
+    return {
+        "name": f"{PREFIX}{defined.key}",
+        "label": defined.label,
+        "operators": operators,
+        "operator": sent.operator or next(iter(operators)),
+        "choices": choices,
+        "is_multiple": defined.has_choices,
+        "values": sent.values,
+        "value": sent.values[-1] if sent.values else "",
+        "has_end": "between" in operators,
+        "end": sent.end,
+        "input_type": INPUT_TYPES.get(defined.kind, "text"),
+    }

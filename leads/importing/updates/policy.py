@@ -1,0 +1,27 @@
+"""What happens with a row that is a lead already. Pure: no database."""
+
+from django.db.models import TextChoices
+
+
+class DuplicatePolicy(TextChoices):
+    """What an import does with a row that is a lead already."""
+
+    SKIP = "skip", "Skip the row"
+    UPDATE = "update", "Update the lead"
+    FILL = "fill", "Fill empty fields"
+
+    @property
+    def effect(self) -> str:
+        """What the policy does, in a sentence."""
+        return POLICY_EFFECTS[self]
+
+    @property
+    def changes_leads(self) -> bool:
+        return self != DuplicatePolicy.SKIP
+
+
+POLICY_EFFECTS = {
+    DuplicatePolicy.SKIP: "The lead stays as it is. The row goes to the file with the skipped rows.",
+    DuplicatePolicy.UPDATE: "Where the file has a value, it replaces the one of the lead. Tags are added.",
+    DuplicatePolicy.FILL: "Only fields without a value are filled. Tags are added.",
+}
