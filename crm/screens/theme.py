@@ -123,7 +123,7 @@ UNFOLD = {
                         "leads.view_insurancetype",
                     ),
                     navigation_item(
-                        "Custom fields", "dynamic_form", "crm_customfield_changelist", "crm.view_customfield"
+                        "Custom fields", "list_alt", "crm_customfield_changelist", "crm.view_customfield"
                     ),
                     navigation_item("Scoring", "speed", "leads_scoringpolicy_changelist", "leads.view_scoringpolicy"),
                     navigation_item(
