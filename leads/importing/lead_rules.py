@@ -8,7 +8,7 @@ from django.utils import timezone
 from crm.records.local_time import agency_today
 from leads.importing.cells import is_email_address, split_named_address
 from leads.importing.columns import ImportPlan
-from leads.importing.drafts import RowDraft, encode_json
+from leads.importing.drafts import RowDraft
 from leads.importing.exceptions import RowRejected
 from leads.importing.synonyms import plain_name
 from leads.importing.values.dates import as_moment, local_day
@@ -114,8 +114,7 @@ class LeadRules:
         draft.set("is_open", draft.get("status") in self.context.open_stages)
         for name in ("is_named", "has_stage", "has_type"):
             draft.set(name, getattr(draft, name))
-        if draft.consents:
-            draft.set("communications", encode_json(draft.consents))
+        draft.set_preferences()
 
     def imported_score_signals(self, score: Decimal | None) -> str:
         """Return a JSON list with one signal for a `score` from the file, which fades like any other signal."""
