@@ -134,6 +134,8 @@ def obedient_suggestions(email: IncomingEmail) -> Iterator[Suggestion]:
     yield build_suggestion(email, "SEND_PROPOSAL", proposal)
     for stage in ("CLOSED_WON", "ON_ICE"):
         yield build_suggestion(email, "CHANGE_STATUS", {"status": stage, "fromStatus": email.lead.status_id})
+    client_content = {"clientName": title, "clientEmail": targets[0], "projectName": title}
+    yield build_suggestion(email, "CONVERT_LEAD", client_content)
     lead_content = {"contactName": title, "contactEmail": targets[0], "notes": body[:2_000]}
     yield build_suggestion(email, "CREATE_LEAD", lead_content, lead=None, thread=email.unlinked_thread)
     other_lead = Lead.objects.exclude(pk=email.lead.pk).first() or email.lead

@@ -23,7 +23,7 @@ from bench.child_processes import start_python
 from bench.databases import scratch_database
 from bench.storm_suggestions import build_storm_suggestion
 from bench.table import format_verdict, render_table
-from crm.models import User
+from crm.models import Client, User
 from crm.records.activity import SYSTEM_ACTOR
 from crm.runtime.embedded import cluster
 from crm.runtime.embedded.place import Place
@@ -200,7 +200,9 @@ def count_wrong_effects() -> dict[str, int]:
     """Return the duplicate and missing effects in the database, by kind."""
     succeeded = Suggestion.objects.filter(executions__state=ExecutionState.SUCCEEDED)
     tasks = succeeded.filter(type__in=(SuggestionType.TASK, SuggestionType.FOLLOW_UP)).count()
-    stage_changes = succeeded.filter(type=SuggestionType.CHANGE_STATUS).count()
+    conversions = succeeded.filter(type=SuggestionType.CONVERT_LEAD).count()
+    # A conversion closes its lead as won.
+    stage_changes = succeeded.filter(type=SuggestionType.CHANGE_STATUS).count() + conversions
     created_leads = succeeded.filter(type=SuggestionType.CREATE_LEAD).count()
     return {
         "tasks too many or too few": abs(Task.objects.count() - tasks),
@@ -209,6 +211,9 @@ def count_wrong_effects() -> dict[str, int]:
         ),
         "leads too many or too few": abs(
             Lead.objects.filter(contact_name__startswith="Made in").count() - created_leads
+        ),
+        "clients too many or too few": abs(
+            Client.objects.filter(name__startswith="Converted in").count() - conversions
         ),
         "results missing": succeeded.filter(result__isnull=True).count(),
     }

@@ -118,6 +118,11 @@ def make_resolve_ticket(number: int) -> Suggestion:
     return Suggestion(client=client, ticket=ticket, suggested_content=content)
 
 
+def make_convert_lead(number: int) -> Suggestion:
+    content = {"clientName": f"Converted in the storm {number}", "projectName": "Onboarding"}
+    return Suggestion(lead=make_storm_lead(number), suggested_content=content)
+
+
 MAKERS: dict[SuggestionType, Callable[[int], Suggestion]] = {
     SuggestionType.TASK: make_task,
     SuggestionType.PR: make_pull_request,
@@ -130,4 +135,5 @@ MAKERS: dict[SuggestionType, Callable[[int], Suggestion]] = {
     SuggestionType.CREATE_LEAD: make_create_lead,
     SuggestionType.LINK_THREAD: make_link_thread,
     SuggestionType.RESOLVE_TICKET: make_resolve_ticket,
+    SuggestionType.CONVERT_LEAD: make_convert_lead,
 }
