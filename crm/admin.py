@@ -29,8 +29,8 @@ from crm.schema.screen import CustomFieldAdmin
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import safe_next_url
 from crm.screens.custom_fields.display import custom_fields_schema
-from crm.screens.duplicate_pairs import DuplicatePairAdmin
-from crm.screens.duplicate_warning import DuplicateWarningMixin
+from crm.screens.duplicates.pairs import DuplicatePairAdmin
+from crm.screens.duplicates.warning import DuplicateWarningMixin
 from crm.screens.export import REFUSAL_COLUMNS, ExportColumn, ListExport
 from crm.screens.json_forms.display import describe_value
 from crm.screens.json_forms.schema import Schema

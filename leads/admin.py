@@ -16,7 +16,7 @@ from unfold.admin import ModelAdmin
 
 from crm.models import Client
 from crm.screens.custom_fields.display import custom_fields_schema
-from crm.screens.duplicate_warning import DuplicateWarningMixin
+from crm.screens.duplicates.warning import DuplicateWarningMixin
 from crm.screens.export import ExportColumn, ListExport, visible_name
 from crm.screens.json_forms.display import ValueNode, describe_value
 from crm.screens.json_forms.schema import Schema

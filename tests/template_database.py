@@ -15,6 +15,7 @@ SOURCES = (
     "*/models.py",
     "*/models/*.py",
     "crm/records/*.py",
+    "crm/records/privacy/suppression.py",
     "leads/ownership.py",
     "requirements.txt",
 )

@@ -11,6 +11,8 @@ from typing import Any
 
 CHANNELS = ("email", "phone", "sms")
 CHANNEL_LABELS = {"email": "email", "phone": "phone", "sms": "text message"}
+# What a screen says of a channel that must not be used.
+CLOSED_LABELS = {name: f"No {label}" for name, label in CHANNEL_LABELS.items()}
 CLOSING_KEYS = ("do_not_contact", "opted_out")
 # Short forms that an import may leave beside the channels.
 CLOSING_SHORTCUTS = {"do_not_call": "phone", "do_not_email": "email", "do_not_text": "sms"}
@@ -50,7 +52,7 @@ def with_consent(communications: Mapping[str, Any], channel: str, *, at: datetim
 def closed_channel_labels(communications: Mapping[str, Any]) -> list[str]:
     """Return what a screen says of the channels that must not be used: "No email", "No text message"."""
     closed = closed_channels(communications)
-    return [f"No {CHANNEL_LABELS[channel]}" for channel in CHANNELS if channel in closed]
+    return [CLOSED_LABELS[channel] for channel in CHANNELS if channel in closed]
 
 
 def closed_channel_path(channel: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from crm.models import CustomField
 from crm.models.custom_field import KINDS_WITH_CHOICES, MAX_KEY_LENGTH
@@ -18,6 +19,7 @@ from crm.text.letters import plain_letters
 MAX_CHOICES = 100
 CHOICE_TABLE_SCHEMA = {
     "type": "array",
+    "spareRows": 6,
     "items": {
         "type": "object",
         "propertyOrder": ["label", "value", "retired"],
@@ -65,6 +67,7 @@ class CustomFieldForm(RecordForm):
         label="Default",
         required=False,
         max_length=500,
+        widget=UnfoldAdminTextInputWidget,
         help_text="What a new record begins with: text, a number, a date such as 2027-03-31, yes or no, a choice.",
     )
 

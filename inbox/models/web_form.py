@@ -254,7 +254,7 @@ class RefusalReason(models.TextChoices):
 
 
 class WebFormRefusal(models.Model):
-    """x."""
+    """How many messages a form refused on a day, for one reason. Of a refused message only our sentence is kept."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
     web_form = models.ForeignKey(WebForm, on_delete=models.CASCADE, related_name="refusals", db_index=False)

@@ -42,6 +42,13 @@ CONSENT_FIELDS = {
     "phone_consent": (("phone",), "consent"),
     "sms_consent": (("sms",), "consent"),
 }
+CONSENT_LABELS = {
+    "do_not_contact": "Do not contact",
+    "do_not_email": "Do not email",
+    "do_not_call": "Do not call",
+    "do_not_text": "Do not text",
+    "sms_consent": "SMS consent",
+}
 # Several columns of these fields are united.
 JOINED_FIELDS = frozenset({"tags"})
 # Of several columns for one of these fields, the first cell that is filled and fits counts.
@@ -72,11 +79,7 @@ LEAD_FIELDS = TableFields(
         "tier_override": "Tier",
         "created_at": "Created on",
         "closed_at": "Closed at",
-        "do_not_contact": "Do not contact",
-        "do_not_email": "Do not email",
-        "do_not_call": "Do not call",
-        "do_not_text": "Do not text",
-        "sms_consent": "SMS consent",
+        **CONSENT_LABELS,
     },
 )
 # The error file begins with these columns; the import skips them, so that a corrected error file can be imported.

@@ -60,6 +60,11 @@ class RowDraft:
             if not is_given:
                 self.set(name, self.defaults[self.index[name]])
 
+    def set_preferences(self) -> None:
+        """Give the record the contact preferences that the row says."""
+        if self.consents:
+            self.set("communications", encode_json(self.consents))
+
     def keep_text(self, name: str, label: str, text: str) -> None:
         """Keep the text that a field was read from as a custom field too."""
         if name in self.origins:

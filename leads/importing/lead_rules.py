@@ -116,8 +116,7 @@ class LeadRules:
             draft.set(name, getattr(draft, name))
         if draft.answers:
             draft.set("line_answers", encode_json(draft.answers))
-        if draft.consents:
-            draft.set("communications", encode_json(draft.consents))
+        draft.set_preferences()
 
     def imported_score_signals(self, score: Decimal | None) -> str:
         """Return a JSON list with one signal for a `score` from the file, which fades like any other signal."""

@@ -45,6 +45,7 @@ def card(max, monkeypatch) -> Suggestion:
     use_post_kind(monkeypatch, Delivery(DeliveryOutcome.DELIVERED))
     shown = classmethod(lambda cls, payload, suggestion, by=None: [("Card", f"Dear Lee, {payload.body}")])
     monkeypatch.setattr(PostKind, "preview", shown)
+    monkeypatch.setattr(PostKind, "preview_title", "What is posted")
     return make_suggestion("PR", suggested_content={"body": "Hello"})
 
 

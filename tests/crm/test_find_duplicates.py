@@ -95,7 +95,7 @@ def test_phone_is_found_in_any_notation(db, typed):
 
 
 @pytest.mark.parametrize("typed", ["0000000000", "000", "n/a", "", "+44 415 555 0132"])
-def test_what_is_no_number_or_of_another_country_matches_no_phone(db, typed):
+def test_text_without_a_number_and_foreign_number_match_no_phone(db, typed):
     make_lead(contact_phone=SMITH["phone"])
     make_lead(contact_phone="0000000000")
     assert find(phone=typed) == []

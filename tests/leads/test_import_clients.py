@@ -10,13 +10,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from crm.exceptions import NotPermitted
-from crm.models import ActivityLog, Client, ClientType
+from crm.models import ActivityLog, Client, ClientType, Contact
+from crm.records.consent import closed_channels
 from crm.records.transitions import add_note
 from leads.importing.batches.transitions import RUN_IMPORT_TASK
 from leads.importing.tables.guess import guess_table
 from leads.importing.tables.registry import TABLES
 from leads.models import ImportBatch, ImportedRecord, ImportState
-from tests.cast import browser, make_client, make_policy, make_user, page_text
+from tests.cast import allow_export, browser, make_client, make_policy, make_user, page_text
 from tests.leads.import_files import counts, import_text, import_with_errors, undo
 from tests.queued_jobs import run_jobs
 
@@ -185,3 +186,76 @@ def test_statements_of_an_import_do_not_grow_with_its_rows():
         return len(queries)
 
     assert statements(1) == statements(50)
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "communications"),
+    [
+        ("Do not email,Do not call,Do not text", "yes,no,", {"email": True, "phone": False}),
+        ("Email Opt Out,DNC,SMS Opt Out", "1,x,TRUE", {"email": True, "phone": True, "sms": True}),
+        ("Unsubscribed", "2024-01-02 10:00", {"email": True}),
+        ("Subscription Status", "Unsubscribed", {"email": True}),
+        ("Keine E-Mails,Kontaktsperre", "nein,ja", {"email": True, "phone": True, "sms": True}),
+        ("Do not contact,Phone consent", ",", {}),
+    ],
+)
+def test_refusals_become_contact_preferences(header, cells, communications):
+    import_text("clients", f"Name,{header}\nAva Stone,{cells}\n")
+    ava = Client.objects.get()
+    assert ava.communications == {name: {"do_not_contact": value} for name, value in communications.items()}
+    assert ava.custom_fields == {}
+
+
+def test_unclear_refusal_is_kept_as_text_and_reported():
+    outcome = import_text("clients", "Name,Email consent,Do not call\nAva Stone,no,ask her husband\n")
+    ava = Client.objects.get()
+    assert (ava.communications, ava.custom_fields) == (
+        {"email": {"consent": False}},
+        {"Do not call": "ask her husband"},
+    )
+    assert any("is neither yes nor no" in kind for kind in outcome.doubt_counts)
+
+
+def test_preview_says_whom_not_to_contact(max):
+    visitor = browser(max)
+    file = SimpleUploadedFile("clients.csv", b"Client ID,Name,Email Opt Out,DNC\n1,Ava Stone,yes,no\n2,Ben Oak,no,\n")
+    visitor.post(reverse("admin:leads_importbatch_changelist"), {"file": file, "key": uuid4()})
+    batch = ImportBatch.objects.get()
+    text = page_text(visitor.get(reverse("admin:leads_importbatch_columns", args=[batch.pk])))
+    assert "Do not email" in text and "Do not call" in text
+    page = reverse("admin:leads_importbatch_change", args=[batch.pk])
+    visitor.post(page, {"do": "check"})
+    run_jobs(RUN_IMPORT_TASK)
+    text = page_text(visitor.get(page))
+    assert "Ava Stone · Individual · No email" in text and "Ben Oak · Individual" in text
+    assert text.count("No email") == 1 and "No phone" not in text
+
+
+def test_exported_clients_come_back_with_their_preferences(max):
+    allow_export(max)
+    refusals = {"Ava": {"email": {"do_not_contact": True}}, "Ben": {}, "Cid": {"phone": {"opted_out": True}}}
+    refusals["Dan"] = {"do_not_contact": True}
+    for name, communications in refusals.items():
+        make_client(name=name, email=f"{name}@x.example", communications=communications)
+    before = {client.name: closed_channels(client.communications, is_answer=True) for client in Client.objects.all()}
+    file = b"".join(browser(max).post("/crm/client/export/?order=name").streaming_content).decode("utf-8-sig")
+    Client.objects.all().delete()
+    assert counts(import_text("clients", file, by=max)) == (4, 4, 0, 0)
+    after = {client.name: closed_channels(client.communications, is_answer=True) for client in Client.objects.all()}
+    assert after == before
+    assert not any(client.custom_fields for client in Client.objects.all())
+
+
+def test_refusals_of_contacts_stay_custom_fields():
+    import_text("contacts", "Name,Client,Do not email\nAva Stone,Acme,yes\n", create_clients=True)
+    assert Contact.objects.get().custom_fields == {"Do not email": "yes"}
+    assert Client.objects.get().communications == {}
+
+
+def test_undone_import_takes_the_preferences_with_it(max):
+    import_text("clients", "Name,Do not email\nAva Stone,yes\n", by=max)
+    assert Client.objects.refusing("email").count() == 1
+    undo(ImportBatch.objects.get(), by=max)
+    assert Client.everything.count() == 0
+    assert counts(import_text("clients", "Name,Do not email\nAva Stone,yes\n", by=max))[:2] == (1, 1)
+    assert Client.objects.refusing("email").count() == 1

@@ -186,7 +186,7 @@ def describe_input(schema: Schema, value: Any, name: str, label: str, *, in_tabl
     if is_object(schema):
         return {**context, "kind": "object", "inputs": list(describe_properties(schema, value, name))}
     if is_object_list(schema):
-        return {**context, "kind": "rows", **describe_rows(schema["items"], value, name)}
+        return {**context, "kind": "rows", **describe_rows(schema, value, name)}
     field = build_input(schema, value)
     text = field.to_input(value)
     attrs = {"id": f"id_{name}", **({"aria-label": label} if in_table else {})}
@@ -201,10 +201,11 @@ def describe_input(schema: Schema, value: Any, name: str, label: str, *, in_tabl
 
 def describe_rows(schema: Schema, value: Any, name: str) -> dict[str, Any]:
     """Return the table of a list of objects, with spare rows after the last row that has input."""
+    spare_row_count, schema = schema.get("spareRows", SPARE_ROW_COUNT), schema["items"]
     filled_rows = object_rows(value)
     while filled_rows and not has_input(filled_rows[-1]):
         filled_rows.pop()
-    rows = [*filled_rows, *({} for _ in range(SPARE_ROW_COUNT))]
+    rows = [*filled_rows, *({} for _ in range(spare_row_count))]
     return {
         "heads": [input_label(key, inner) for key, inner in ordered_properties(schema).items()],
         "rows": [

@@ -7,6 +7,7 @@ Besides the standard keys, a schema may hold hints for people's forms:
 - `labels`: the label of each choice of an `enum`
 - `blank`: the label of the empty choice
 - `unit`: what the number counts, such as "$" or "miles"
+- `spareRows`: how many empty rows a table offers for new entries
 - `readonly`: the value is shown and has no input
 - `propertyOrder`: the order of the properties, where the schema is stored as JSONB
 """

@@ -5,9 +5,10 @@ from typing import Any
 
 from crm.forms import ADDRESS_SCHEMA
 from crm.models import Client, ClientType, User
+from crm.records.consent import CLOSED_LABELS, closed_channel_path
 from crm.records.local_time import agency_today
 from leads.importing.cells import CellParser, LineParser
-from leads.importing.columns import ImportPlan
+from leads.importing.columns import CONSENT_FIELDS, CONSENT_LABELS, ImportPlan
 from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.lead_rules import name_the_nameless, refuse_total, split_name_and_address
 from leads.importing.tables.base import ImportTable, SkippedRow, StagedImport
@@ -25,7 +26,7 @@ from leads.importing.tables.parsers import column_parser
 from leads.importing.tables.statements import insert_activity, insert_imported, insert_records
 from leads.importing.tables.undo import UndoRule
 from leads.importing.values.dates import as_moment, local_day
-from leads.importing.values.parsers import CLIENT_TYPE_PARSER, UNDECIDED, ImportContext, Notation
+from leads.importing.values.parsers import CLIENT_TYPE_PARSER, UNDECIDED, ImportContext, Notation, consent_parser
 from leads.models import ImportedTable
 
 ADDRESS_LENGTHS: Mapping[str, int] = {
@@ -33,7 +34,7 @@ ADDRESS_LENGTHS: Mapping[str, int] = {
 }
 CLIENT_COLUMNS = (
     *("id", "name", "client_type", "email", "phone", "address", "notes", "assigned_to", "tags"),
-    *("created_at", "custom_fields"),
+    *("created_at", "communications", "custom_fields"),
 )
 OTHER_ADDRESS_SQL = """
     (imported.email <> '' AND existing.email <> '' AND lower(imported.email) <> lower(existing.email))
@@ -43,6 +44,10 @@ SAME_PLACE_SQL = """
     (imported.client_type = 'Business' AND existing.client_type = 'Business'
      OR imported.street <> '' AND lower(imported.street) = lower(existing.address ->> 'street'))
 """
+CLOSED_LABELS_SQL = ", ".join(
+    f"CASE WHEN communications @? '{closed_channel_path(channel)}' THEN '{label}' END"
+    for channel, label in CLOSED_LABELS.items()
+)
 CLIENT_DUPLICATES = DuplicateRules(
     Client,
     records=(
@@ -92,6 +97,7 @@ class ClientRules:
         date_the_creation(draft, self.label("created_at"))
         parts = {name: text for name in ADDRESS_LENGTHS if (text := draft.get(name))}
         draft.set("address", encode_json(parts))
+        draft.set_preferences()
 
     def label(self, name: str) -> str:
         return self.labels.get(name, name)
@@ -142,15 +148,19 @@ class ClientTable(ImportTable):
         required="the name of a person, a company, an email address or a phone number",
         full_name="name",
         identifying=frozenset({"name", "company_name", "first_name", "last_name", "email", "phone"}),
+        consent=tuple(CONSENT_FIELDS),
         alike=frozenset({"email", "phone", "company_name", "street"}),
         free_text=frozenset({"name", "company_name", "street", "city", "notes", "tags"}),
-        repeated=frozenset({"client_type", "city", "state", "zip", "country", "assigned_to", "tags", "created_at"}),
+        repeated=frozenset(
+            {"client_type", "city", "state", "zip", "country", "assigned_to", "tags", "created_at", *CONSENT_FIELDS}
+        ),
         labels={
             "name": "Full name",
             "client_type": "Person or business",
             "assigned_to": "Owner",
             "created_at": "Created on",
             "zip": "ZIP",
+            **CONSENT_LABELS,
         },
     )
     columns = (*CLIENT_COLUMNS, "company_name", *ADDRESS_LENGTHS)
@@ -160,7 +170,8 @@ class ClientTable(ImportTable):
     signs = CLIENT_SIGNS
     templates = {"name": "Name", "tags": "Tags", "notes": "Notes"}
     choice_fields = ("client_type", "assigned_to")
-    example = "concat_ws(' · ', name, nullif(email, ''), nullif(phone, ''), nullif(city, ''), client_type)"
+    example = f"""concat_ws(' · ', name, nullif(email, ''), nullif(phone, ''), nullif(city, ''), client_type,
+                            {CLOSED_LABELS_SQL})"""
     insert_statements = (
         insert_records(Client, CLIENT_COLUMNS, {}),
         insert_activity(Client),
@@ -173,7 +184,8 @@ class ClientTable(ImportTable):
         for name in self.staged:
             values[self.index[name]] = ""
         # A row without a type is that of a person, unless it has a company.
-        values[self.index["client_type"]], values[self.index["address"]] = "", "{}"
+        values[self.index["client_type"]] = ""
+        values[self.index["address"]] = values[self.index["communications"]] = "{}"
         return values
 
     def make_rules(self, plan: ImportPlan, context: ImportContext) -> ClientRules:
@@ -182,6 +194,8 @@ class ClientTable(ImportTable):
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
         if name == "client_type":
             return CLIENT_TYPE_PARSER
+        if name in CONSENT_FIELDS:
+            return consent_parser(name)
         if name in self.staged:
             return LineParser(ADDRESS_LENGTHS.get(name, 200))
         return column_parser(Client._meta.get_field(name), context, texts, notation)

@@ -3,6 +3,7 @@
 The languages and programs are those of `synonyms`, whose names of people, addresses, phones and owners are used again.
 """
 
+from leads.importing.columns import CONSENT_FIELDS
 from leads.importing.synonyms import AMBIGUOUS_SYNONYMS, FIELD_SYNONYMS, to_words
 
 PERSON_NAMES = {name: FIELD_SYNONYMS[name] for name in ("first_name", "middle_name", "last_name")}
@@ -43,8 +44,10 @@ CLIENT_SYNONYMS = {
     "tags": TAGS,
     "notes": NOTES,
     "created_at": CREATED,
+    **{name: FIELD_SYNONYMS[name] for name in CONSENT_FIELDS},
 }
 CLIENT_AMBIGUOUS = {
+    **{name: AMBIGUOUS_SYNONYMS[name] for name in CONSENT_FIELDS if name in AMBIGUOUS_SYNONYMS},
     "client_type": AMBIGUOUS_SYNONYMS["client_type"],
     "assigned_to": AMBIGUOUS_OWNER,
     "created_at": AMBIGUOUS_SYNONYMS["created_at"],

@@ -73,7 +73,7 @@ def parser_for_field(
 ) -> CellParser:
     """Return the parser for cells of `field`; `texts` are samples that show how the column writes dates and numbers."""
     if field in CONSENT_FIELDS:
-        return ConsentParser(is_refusal=CONSENT_FIELDS[field][1] == "do_not_contact")
+        return consent_parser(field)
     if field in context.questions:
         return context.questions[field].parser(texts, notation.decimal, notation.dates)
     model_field = Lead._meta.get_field(field)
@@ -100,6 +100,11 @@ def parser_for_field(
         "loss_notes": lambda: parse_long_text,
     }
     return special.get(field, lambda: LineParser(max_length))()
+
+
+def consent_parser(field: str) -> ConsentParser:
+    """Return the parser for one of the fields that become contact preferences."""
+    return ConsentParser(is_refusal=CONSENT_FIELDS[field][1] == "do_not_contact")
 
 
 def can_parse(parse: CellParser, text: str) -> bool:
