@@ -169,6 +169,10 @@ def test_questions_with_the_same_name_come_back_by_their_keys(tmp_path, max):
     import_file(file, by=SYSTEM_ACTOR)
     data = Lead.objects.get().auto_data
     assert (data["a"], data["b"]) == (1, 2)
+    file.write_text("Name,Auto: Age\nBea,3\n")
+    import_file(file, by=SYSTEM_ACTOR)
+    bea = Lead.objects.get(contact_name="Bea")
+    assert (bea.auto_data, bea.custom_fields) == ({}, {"Auto: Age": 3}), "either question could be meant"
 
 
 class TestRoundTrip(TestCase):

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 from django.urls import reverse
@@ -13,7 +14,7 @@ from leads.importing.preview import ImportOptions
 from leads.importing.saved_mappings.transitions import apply_mapping, delete_mapping, rename_mapping, save_mapping
 from leads.importing.values.parsers import Notation
 from leads.models import ImportBatch, ImportedTable, ImportMapping, Lead
-from tests.cast import browser, page_text
+from tests.cast import browser, make_user, page_text
 
 pytestmark = pytest.mark.django_db
 OPTIONS = ImportOptions(
@@ -122,6 +123,15 @@ def test_mapping_is_offered_for_files_of_its_table_only(max, mapping):
         ("Our CRM", "leads"),
     ]
     assert "Our CRM (7 of 7 columns)" in page_text(visitor.get(page))
+
+
+def test_mappings_page_shows_those_of_tables_that_the_user_may_import(mapping):
+    user = make_user("importer", None)
+    for codename in ("add_importbatch", "view_importbatch", "add_client"):
+        user.user_permissions.add(Permission.objects.get(codename=codename))
+    ImportMapping.objects.create(name="Clients of the branch", table=ImportedTable.CLIENTS, header=["Name"])
+    text = page_text(browser(user).get(reverse("admin:leads_importbatch_mappings")))
+    assert "Clients of the branch" in text and "Our CRM" not in text
 
 
 def test_mapping_name_must_be_free_and_filled_and_needs_permission(ann, vera, mapping):
