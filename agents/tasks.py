@@ -11,6 +11,8 @@ from agents.drafting import improve_draft
 from agents.next_best_action import conversions, evaluate_leads, renewals
 from inbox.incoming.processing_queue import PROCESS_THREADS_JOB
 from leads.evaluation_queue import EVALUATE_LEADS_JOB
+from suggestions.transitions.propose import withdraw_refused_by_clients
+from suggestions.transitions.state import NEXT_BEST_ACTION_AGENT
 
 # After a bug, or while the database is down.
 RETRY = RetryStrategy(max_attempts=5, exponential_wait=2)
@@ -35,6 +37,13 @@ def evaluate_moved_leads(leads: list[str]) -> None:
 def evaluate_due_leads(timestamp: int) -> None:
     """Propose the next best action about new leads and those whose silence has become too long."""
     evaluate_leads.evaluate_due_leads()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="agents.withdraw_refused", queueing_lock="agents.withdraw_refused")
+def withdraw_refused(timestamp: int) -> None:
+    """Withdraw the waiting suggestions that the contact preferences of a client forbid since they changed."""
+    withdraw_refused_by_clients(by=NEXT_BEST_ACTION_AGENT)
 
 
 @app.periodic(cron="50 2 * * *")

@@ -13,7 +13,7 @@ from crm.records.local_time import agency_style, agency_today, start_of_agency_d
 from inbox.models import Thread
 from leads.models import Policy
 from leads.models.policy import PolicyQuerySet
-from suggestions.models import UNDECIDED_STATUSES, Suggestion, SuggestionType
+from suggestions.models import UNDECIDED_STATUSES, RejectCode, Suggestion, SuggestionType
 from suggestions.transitions.propose import propose, supersede
 from suggestions.transitions.state import NEXT_BEST_ACTION_AGENT
 
@@ -74,9 +74,10 @@ def move_to_conversations(policies: list[Policy], threads: dict[UUID, Thread]) -
 
 
 def proposed_keys(policies: list[Policy]) -> set[str]:
-    """Return the keys of `policies` that were ever proposed, whatever was decided."""
+    """Return the keys of `policies` that were proposed, whatever was decided, unless the proposal was withdrawn."""
     keys = [renewal_key(policy) for policy in policies]
     of_clients = Suggestion.everything.filter(client__in={policy.client_id for policy in policies})
+    of_clients = of_clients.exclude(reject_code=RejectCode.SUPERSEDED)
     return set(of_clients.filter(dedupe_key__in=keys).values_list("dedupe_key", flat=True))
 
 

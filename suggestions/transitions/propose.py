@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from crm.exceptions import ActionRefused, IllegalTransition, errors_as_invalid_input
@@ -172,18 +173,57 @@ def check_lead_limit(suggestion: Suggestion, *, replacing: Suggestion | None) ->
 def withdraw_without_consent(lead: Lead, *, by: Actor) -> int:
     """Withdraw the open suggestions that use a channel `lead` has opted out of; return how many."""
     count = 0
-    rows = Suggestion.objects.select_for_update(of=("self",)).filter(lead=lead.pk, status__in=OPEN_STATUSES)
-    for one in rows:
+    for one in lock_open(Suggestion.objects.filter(lead=lead.pk)):
         one.lead = lead
-        try:
-            kind = get_kind(one)
-            check_consent(kind, kind.parse_content(content_to_decide(one)), one)
-        except ContactNotPermitted as refusal:
-            supersede(one, by=by, reason=str(refusal))
-            count += 1
-        except ActionRefused:  # its content is not valid any more, so it cannot be approved
-            continue
+        count += withdraw_if_refused(one, by=by)
     return count
+
+
+def withdraw_refused_by_clients(*, by: Actor) -> int:
+    """Withdraw the open suggestions that use a channel their client has opted out of; return how many.
+
+    All are read in one statement; only those that are refused are locked, and read again.
+    """
+    count = 0
+    for key in [one.pk for one in open_with_client_preferences() if find_refusal(one)]:
+        with transaction.atomic():
+            for one in lock_open(Suggestion.objects.filter(pk=key)):
+                count += withdraw_if_refused(one, by=by)
+    return count
+
+
+def open_with_client_preferences() -> QuerySet[Suggestion]:
+    """Return the open suggestions for clients with contact preferences; a converted lead's are for its client too."""
+    with_preferences = Q()
+    for path in ("client", "lead__converted_to_client"):
+        has_client = Q(**{f"{path}__isnull": False})
+        with_preferences |= has_client & ~Q(**{f"{path}__communications": {}})
+    rows = Suggestion.objects.filter(with_preferences, status__in=OPEN_STATUSES)
+    return rows.select_related("client", "lead__converted_to_client")
+
+
+def lock_open(suggestions: QuerySet[Suggestion]) -> QuerySet[Suggestion]:
+    return suggestions.select_for_update(of=("self",)).filter(status__in=OPEN_STATUSES)
+
+
+def withdraw_if_refused(suggestion: Suggestion, *, by: Actor) -> bool:
+    """Withdraw `suggestion`, which is locked, if contact preferences forbid it; return whether they do."""
+    refusal = find_refusal(suggestion)
+    if refusal:
+        supersede(suggestion, by=by, reason=refusal)
+    return bool(refusal)
+
+
+def find_refusal(suggestion: Suggestion) -> str:
+    """Return why contact preferences forbid `suggestion`; empty if they do not."""
+    try:
+        kind = get_kind(suggestion)
+        check_consent(kind, kind.parse_content(content_to_decide(suggestion)), suggestion)
+    except ContactNotPermitted as refusal:
+        return str(refusal)
+    except ActionRefused:  # its content is not valid any more, so it cannot be approved
+        return ""
+    return ""
 
 
 def supersede(existing: Suggestion, *, by: Actor, reason: str = "") -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from agents.next_best_action.renewals import propose_renewals
 from agents.tasks import propose_renewals as nightly_job
+from agents.tasks import withdraw_refused
 from crm.models import Client
 from crm.records.activity import SYSTEM_ACTOR
 from crm.records.local_time import agency_style, agency_today
@@ -89,6 +90,17 @@ def test_client_who_wants_no_email_gets_a_task():
     propose_renewals()
     content = Suggestion.objects.get().suggested_content
     assert (content["suggestedAction"], content["message"]) == ("TASK", "")
+
+
+def test_client_who_opts_out_of_email_later_gets_a_task_instead():
+    policy = make_policy(client=client_with({}))
+    propose_renewals()
+    Client.objects.update(communications=NO_EMAIL)
+    withdraw_refused(0)
+    assert [propose_renewals(), propose_renewals()] == [1, 0]
+    email, task = Suggestion.objects.filter(client=policy.client).order_by("id")
+    assert (email.status, email.reject_code) == ("REJECTED", "SUPERSEDED")
+    assert (task.status, task.suggested_content["suggestedAction"]) == ("PENDING", "TASK")
 
 
 def test_email_to_a_client_who_opted_out_is_refused():

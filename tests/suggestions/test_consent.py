@@ -1,12 +1,18 @@
 """What a lead's contact preferences forbid is not proposed, not approved and not sent."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from agents.tasks import withdraw_refused
+from crm.models import ActivityLog, Client
+from crm.records.activity import SYSTEM_ACTOR
+from leads.conversion.transitions import client_from_lead, convert
 from leads.models import Lead
 from suggestions.models import Suggestion, SuggestionExecution
 from suggestions.policy.consent import ContactNotPermitted
 from suggestions.transitions import submit
-from tests.cast import make_lead, make_suggestion
+from tests.cast import make_client, make_lead, make_suggestion
 from tests.suggestions.email_execution import approve_confirming_all, run_latest_execution
 
 NO_EMAIL = {"email": {"do_not_contact": True}}
@@ -73,3 +79,56 @@ def test_changed_preferences_make_the_lead_due(db):
     Lead.objects.filter(pk=lead.pk).update(communications=NO_EMAIL)
     lead.refresh_from_db()
     assert lead.next_look_at is not None
+
+
+def test_suggestion_that_a_client_forbids_later_is_withdrawn(db):
+    client, other = (make_client(name=name, email=f"{name}@x.example") for name in ("Nora", "Otto"))
+    email, call, task = (make_suggestion(type, client=client) for type in ("SEND_EMAIL", "SCHEDULE_CALL", "TASK"))
+    of_other = make_suggestion("SEND_EMAIL", client=other)
+    withdraw_refused(0)
+    Client.objects.filter(pk=client.pk).update(communications=NO_CALLS)
+    withdraw_refused(0)
+    assert statuses(email, call, task, of_other) == ["PENDING", "REJECTED", "PENDING", "PENDING"]
+    assert (call.reject_code, call.review_note) == ("SUPERSEDED", "Nora does not want to be contacted by phone.")
+    line = ActivityLog.objects.on_timeline_of(client).get(verb="superseded")
+    assert line.summary.endswith("Nora does not want to be contacted by phone.")
+    Client.objects.filter(pk=client.pk).update(communications=NO_EMAIL)
+    withdraw_refused(0)
+    assert statuses(email, task, of_other) == ["REJECTED", "PENDING", "PENDING"]
+
+
+def test_suggestion_that_the_client_of_a_converted_lead_forbids_is_withdrawn(db):
+    lead = make_lead()
+    client = convert(lead, client_from_lead(lead), by=SYSTEM_ACTOR).client
+    suggestion = make_suggestion("SEND_EMAIL", lead=lead)
+    withdraw_refused(0)
+    assert statuses(suggestion) == ["PENDING"]
+    Client.objects.filter(pk=client.pk).update(communications=NO_EMAIL)
+    withdraw_refused(0)
+    assert statuses(suggestion) == ["REJECTED"]
+
+
+def test_answer_that_a_client_still_allows_is_not_withdrawn(db):
+    client = make_client(email="lee@example.com")
+    answer, email = make_suggestion("REPLY", client=client), make_suggestion("SEND_EMAIL", client=client)
+    Client.objects.update(communications={"email": {"consent": False}})
+    withdraw_refused(0)
+    assert statuses(answer, email) == ["PENDING", "REJECTED"]
+
+
+def test_looking_for_refused_suggestions_is_one_statement_however_many_wait(db):
+    client = make_client(email="lee@example.com", communications=NO_CALLS)
+    for count in (1, 20):
+        for _ in range(count):
+            make_suggestion("SEND_EMAIL", client=client)
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            withdraw_refused(0)
+        assert len(queries) == 1
+
+
+def statuses(*suggestions: Suggestion) -> list[str]:
+    for one in suggestions:
+        one.refresh_from_db()
+    return [one.status for one in suggestions]
