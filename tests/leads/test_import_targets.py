@@ -12,6 +12,7 @@ from leads.importing.batches.transitions import upload_file
 from leads.importing.transitions import import_file
 from leads.models import ImportBatch, InsuranceType, Lead
 from tests.cast import browser, make_lead, page_text
+from tests.leads.import_files import undo
 
 pytestmark = pytest.mark.django_db
 VIN = "1HGCM82633A004352"
@@ -50,7 +51,7 @@ def test_columns_answer_the_questions_of_lines(run):
     assert outcome.doubt_counts.total() == 4
 
 
-def test_answers_of_other_lines_stand_under_their_code_and_updates_unite_them(run):
+def test_updates_unite_answers_of_every_line_and_their_undo_restores_them(run, max):
     line = InsuranceType.objects.get(code="umbrella")
     key = next(name for name, one in line.form_schema["properties"].items() if one.get("type") == "number")
     lead = make_lead(
@@ -63,6 +64,9 @@ def test_answers_of_other_lines_stand_under_their_code_and_updates_unite_them(ru
     assert lead.line_data == {"umbrella": {"x": 1, key: 500, "schema_version": line.schema_version}}
     assert (lead.auto_data["vin"], lead.auto_data["make"]) == (VIN, "Ford")
     assert run(rows, column_fields=fields, duplicates="update", name="again.csv").unchanged == 1
+    undo(ImportBatch.objects.get(updated_count=1), by=max)
+    lead.refresh_from_db()
+    assert (lead.auto_data, lead.line_data) == ({"vin": VIN}, {"umbrella": {"x": 1}})
 
 
 def test_lead_with_answers_fits_its_line(run):
