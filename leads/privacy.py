@@ -32,6 +32,7 @@ def register_lead_tables() -> None:
             "leads.insurancetype": "Lines of insurance.",
             "leads.leadstatus": "Stages.",
             "leads.importbatch": "A file of many people, deleted after 30 days. A lead names its import.",
+            "leads.importmapping": "Mappings of columns that staff saved.",
             "leads.predictionmodel": "Counts over all leads.",
             "leads.predictionfeature": "Counts over all leads.",
             "leads.scoringpolicy": "Weights of signals.",

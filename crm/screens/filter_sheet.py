@@ -23,11 +23,15 @@ def build_filter_sheet(filterset: FilterSet) -> dict[str, Any]:
 
 
 def undefined_keys(filterset: FilterSet) -> list[str]:
-    """Return the keys of custom fields in the newest `SAMPLED_ROW_COUNT` rows that have no definition."""
-    rows = filterset.queryset
+    """Return the keys of custom fields in the newest rows that have no definition."""
+    return sorted(sampled_keys(filterset.queryset) - filterset.custom_fields.fields.keys())
+
+
+def sampled_keys(rows: models.QuerySet) -> set[str]:
+    """Return the keys of custom fields in those of `rows` that are among the newest `SAMPLED_ROW_COUNT`."""
     newest = rows.model._base_manager.order_by("-pk").values("pk")[:SAMPLED_ROW_COUNT]
     key = models.Func(
         "custom_fields", function="jsonb_object_keys", output_field=models.TextField(), set_returning=True
     )
     keys = rows.filter(pk__in=newest, deleted_at__isnull=True).order_by().values_list(key, flat=True)
-    return sorted(set(keys.distinct()[:MAX_FIELD_NAMES]) - filterset.custom_fields.fields.keys())
+    return set(keys.distinct()[:MAX_FIELD_NAMES])

@@ -2,8 +2,9 @@
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from crm.exceptions import InvalidInput
 from leads.importing.exceptions import InvalidImport
@@ -14,7 +15,16 @@ from leads.importing.synonyms import (
     RECORD_KEYS,
     plain_name,
 )
-from leads.importing.tables.fields import NAME_PARTS, TableFields
+from leads.importing.tables.fields import (
+    CUSTOM_PREFIX,
+    LEFT_OUT,
+    NAME_PARTS,
+    TableFields,
+    custom_key,
+    is_field,
+    validate_field,
+    validate_target,
+)
 
 IMPORTABLE_FIELDS = (
     *("contact_name", "contact_email", "contact_phone", "company_name", "company_website", "client_type"),
@@ -39,6 +49,8 @@ CONSENT_LABELS = {
     "do_not_text": "Do not text",
     "sms_consent": "SMS consent",
 }
+# Several columns of these fields are united.
+JOINED_FIELDS = frozenset({"tags"})
 # Of several columns for one of these fields, the first cell that is filled and fits counts.
 LIKE_COLUMN_FIELDS = frozenset(
     {"contact_email", "contact_phone", "company_name", "company_website", "closed_at", "status", "assigned_to"}
@@ -98,13 +110,22 @@ class ImportPlan:
     key: int | None = None
     is_key_chosen: bool = False
     fields: TableFields = LEAD_FIELDS
+    # The names that a person gave to custom fields, by column, and the columns that a person leaves out.
+    custom_names: Mapping[int, str] = field(default_factory=dict)
+    left_out: frozenset[int] = frozenset()
 
     @property
     def custom_columns(self) -> dict[int, str]:
-        """Return the columns without a field, by index: each becomes a custom field with the name of the column."""
+        """Return the columns without a field, by index, with the name of the custom field that each becomes."""
         error_columns = range(len(ERROR_COLUMNS)) if self.header[: len(ERROR_COLUMNS)] == ERROR_COLUMNS else ()
-        used = {*self.columns.values(), *error_columns}
-        return {index: name for index, name in enumerate(self.header) if index not in used}
+        used = {*self.columns.values(), *error_columns, *self.left_out}
+        names = {index: name for index, name in enumerate(self.header) if index not in used}
+        return {index: self.custom_names.get(index, name) for index, name in names.items()}
+
+    @property
+    def key_field(self) -> str:
+        """The custom field with the identifiers of the other system; empty if there is none."""
+        return "" if self.key is None else self.custom_names.get(self.key, self.header[self.key])
 
     def unused_columns(self) -> list[str]:
         """Return the names of the columns that become custom fields in every row."""
@@ -130,23 +151,22 @@ def plan_import(
     field_templates: Mapping[str, str],
     key: str = "",
     fields: TableFields = LEAD_FIELDS,
+    questions: Mapping[str, str] = MappingProxyType({}),
 ) -> ImportPlan:
     """Decide the source of each field: as `column_fields` and `field_templates` say, else guessed from the names.
 
-    `column_fields` maps a column to a field, or to "" to keep it as a custom field. `field_templates` maps a field
-    to a template. `rows` are the first rows of the file. `key` names the column that identifies a row.
+    `column_fields` maps a column to a field, to a question of a line, to "" or `custom:name` to keep it as a custom
+    field, or to "-" to leave it out. `field_templates` maps a field to a template. `key` names the column that
+    identifies a row. `rows` are the first rows of the file. `questions` maps the headings of questions to them.
 
     Raises:
         InvalidInput: a column or field does not exist, a field has two sources, or nothing names or reaches a person.
     """
-    mapped = {column_index(column, header): validate_field(name, fields) for column, name in column_fields.items()}
-    check_header_row(header, mapped, fields)
-    sources = [*filter(None, mapped.values()), *(validate_field(name, fields) for name in field_templates)]
-    check_single_source(sources, fields)
-    check_placeholders(field_templates, header)
-    chosen, further = group_by_field(mapped)
-    unmapped = {index: plain_name(name) for index, name in enumerate(header) if index not in mapped}
-    guesses = ColumnGuesses(unmapped, rows, cells_match, used={*chosen, *field_templates}, fields=fields)
+    mapped = validate_columns(column_fields, field_templates, header, fields, questions.values())
+    chosen, further = group_by_field({index: name for index, name in mapped.items() if is_field(name)})
+    asked = find_questions(header, questions, used={*mapped, *chosen})
+    unmapped = {index: plain_name(name) for index, name in enumerate(header) if index not in {*mapped, *asked}}
+    guesses = ColumnGuesses(unmapped, rows, cells_match, used={*chosen, *field_templates}, asked=asked, fields=fields)
     plan = ImportPlan(
         header,
         {**chosen, **guesses.columns},
@@ -156,9 +176,57 @@ def plan_import(
         column_index(key, header) if key else find_key(header, fields.keys),
         bool(key),
         fields,
+        {index: custom_key(name) for index, name in mapped.items() if name.startswith(CUSTOM_PREFIX)},
+        frozenset(index for index, name in mapped.items() if name == LEFT_OUT),
     )
     check_identity(plan)
+    check_custom_names(plan)
     return plan
+
+
+def validate_columns(
+    column_fields: Mapping[str, str],
+    field_templates: Mapping[str, str],
+    header: list[str],
+    fields: TableFields,
+    questions: Collection[str],
+) -> dict[int, str]:
+    """Return the target of each chosen column, by index.
+
+    Raises:
+        InvalidInput: a column or field does not exist, or a field has two sources.
+    """
+    mapped = {
+        column_index(column, header): validate_target(name, fields, questions) for column, name in column_fields.items()
+    }
+    check_header_row(header, mapped, fields)
+    templates = [validate_field(name, fields) for name in field_templates]
+    check_single_source([*filter(is_field, mapped.values()), *templates], fields)
+    check_placeholders(field_templates, header)
+    return mapped
+
+
+def find_questions(header: list[str], questions: Mapping[str, str], used: set[int | str]) -> dict[int, str]:
+    """Return the questions that columns have as their heading, by index, except `used` columns and questions."""
+    asked: dict[int, str] = {}
+    taken = {*used}
+    for index, name in enumerate(header):
+        target = questions.get(" ".join(name.split()).casefold())
+        if target and taken.isdisjoint((index, target)):
+            asked[index] = target
+            taken.add(target)
+    return asked
+
+
+def check_custom_names(plan: ImportPlan) -> None:
+    """Refuse two columns that would become one custom field, and an identifier that is left out."""
+    columns = plan.custom_columns
+    names = [*columns.values()]
+    if repeated := next((name for name in plan.custom_names.values() if names.count(name) > 1), None):
+        pair = " and ".join(f"“{plan.header[index]}”" for index, name in columns.items() if name == repeated)
+        raise InvalidInput(f"The columns {pair} would become one custom field, “{repeated}”. Give them two names.")
+    if plan.is_key_chosen and plan.key in plan.left_out:
+        raise InvalidInput(f"The column “{plan.header[plan.key]}” identifies a row, so it cannot be left out.")
 
 
 def check_identity(plan: ImportPlan) -> None:
@@ -186,7 +254,10 @@ def group_by_field(mapped: Mapping[int, str]) -> tuple[dict[str, int], dict[str,
 
 
 class ColumnGuesses:
-    """Guess a column for each field that has none; `unmapped` maps the index of a column to its plain name."""
+    """Guess a column for each field that has none.
+
+    `unmapped` maps the index of a column to its plain name, `asked` that of a column to the question that it answers.
+    """
 
     def __init__(
         self,
@@ -195,12 +266,13 @@ class ColumnGuesses:
         cells_match: CellsMatchField,
         *,
         used: set[str],
+        asked: Mapping[int, str],
         fields: TableFields = LEAD_FIELDS,
     ) -> None:
         self.unmapped, self.rows, self.cells_match, self.fields = unmapped, rows, cells_match, fields
-        self.columns: dict[str, int] = {}
+        self.columns: dict[str, int] = {target: index for index, target in asked.items()}
         self.alternatives: dict[str, tuple[int, ...]] = {}
-        self.reasons: dict[int, str] = {}
+        self.reasons: dict[int, str] = dict.fromkeys(asked, NAMED)
         if fields.full_name and used.isdisjoint({fields.full_name, *NAME_PARTS}):
             self.columns.update(resolve_bare_name(unmapped, rows))
             self.reasons.update(dict.fromkeys(self.columns.values(), NAMED))
@@ -278,12 +350,6 @@ def column_index(column: str, header: list[str]) -> int:
     raise InvalidInput(f"There is no column “{column}”. The columns are: {', '.join(header)}.")
 
 
-def validate_field(name: str, fields: TableFields = LEAD_FIELDS) -> str:
-    if name and name not in fields.targets:
-        raise InvalidInput(f"A {fields.noun} has no field “{name}”. The fields are: {', '.join(fields.targets)}.")
-    return name
-
-
 def check_placeholders(field_templates: Mapping[str, str], header: list[str]) -> None:
     """Refuse a template that names a column that does not exist."""
     for name in itertools.chain.from_iterable(map(TEMPLATE_PLACEHOLDER_PATTERN.findall, field_templates.values())):
@@ -293,11 +359,11 @@ def check_placeholders(field_templates: Mapping[str, str], header: list[str]) ->
 
 def check_single_source(names: list[str], fields: TableFields = LEAD_FIELDS) -> None:
     for index, name in enumerate(names):
-        is_repeated = name in names[:index] and name not in fields.consent
+        is_repeated = name in names[:index] and name not in fields.consent and name not in JOINED_FIELDS
         if is_repeated or fields.conflicts_with_name_parts(name, {*names[:index]}):
             raise InvalidImport(
                 f"The field {name} has two sources.",
-                screen=f"Choose another field for one of its columns, or clear the text for every {fields.noun}.",
+                screen=f"Choose another field for one of its columns, or leave the text for every {fields.noun} empty.",
                 command="Remove one of its --map or --set options.",
             )
 

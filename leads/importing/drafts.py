@@ -9,9 +9,10 @@ from leads.importing.columns import IMPORTABLE_FIELDS
 
 # The columns of a lead that an import fills, in the order of the values of a row.
 LEAD_COLUMNS = ("id", *IMPORTABLE_FIELDS, "priority_tier", "signals", "communications", "custom_fields")
-# Beside the columns of a lead, a row is marked as that of an open lead, and by what it says itself.
+# Beside the columns of a lead, a row is marked as that of an open lead, and by what it says itself. Its answers to the
+# questions of lines are JSON.
 LEAD_MARKS = ("is_open", "is_named", "has_stage", "has_type")
-STAGED_LEAD_COLUMNS = (*LEAD_COLUMNS, *LEAD_MARKS)
+STAGED_LEAD_COLUMNS = (*LEAD_COLUMNS, *LEAD_MARKS, "line_answers")
 COLUMN_INDEX = {name: index for index, name in enumerate(STAGED_LEAD_COLUMNS)}
 
 
@@ -22,6 +23,7 @@ encode_json = JSONEncoder(ensure_ascii=False).encode
 class RowDraft:
     """The values of the columns of a table for one row; `index` has the place of each column.
 
+    `answers` holds the answers to the questions of lines, by line and key.
     `is_named`, `has_stage` and `has_type` tell a name, a stage and a client type of the row from the default ones.
     `origins` holds the column that filled a field, `kept` the columns that become custom fields although they
     have a field, `used` the custom columns that filled a field after all. `texts` are kept texts without a
@@ -39,6 +41,7 @@ class RowDraft:
     texts: list[tuple[str, str]] = field(default_factory=list)
     doubts: list[tuple[str, str, str]] = field(default_factory=list)
     consents: dict[str, dict[str, bool]] = field(default_factory=dict)
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     is_named: bool = False
     has_stage: bool = False
     has_type: bool = False

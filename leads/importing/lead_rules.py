@@ -8,7 +8,7 @@ from django.utils import timezone
 from crm.records.local_time import agency_today
 from leads.importing.cells import is_email_address, split_named_address
 from leads.importing.columns import ImportPlan
-from leads.importing.drafts import RowDraft
+from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.exceptions import RowRejected
 from leads.importing.synonyms import plain_name
 from leads.importing.values.dates import as_moment, local_day
@@ -107,13 +107,15 @@ class LeadRules:
                 draft.withdraw(name, self.labels.get(name, name), "is about a loss, but the stage is not a lost one")
 
     def derive(self, draft: RowDraft) -> None:
-        """Set what follows from the values of the row: tier, signals, contact preferences and openness."""
+        """Set what follows from the values of the row: tier, signals, contact preferences, answers and openness."""
         score = draft.get("overall_score")
         draft.set("priority_tier", draft.get("tier_override") or self.context.policy.tier_for_score(score))
         draft.set("signals", self.imported_score_signals(score))
         draft.set("is_open", draft.get("status") in self.context.open_stages)
         for name in ("is_named", "has_stage", "has_type"):
             draft.set(name, getattr(draft, name))
+        if draft.answers:
+            draft.set("line_answers", encode_json(draft.answers))
         draft.set_preferences()
 
     def imported_score_signals(self, score: Decimal | None) -> str:

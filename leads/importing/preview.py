@@ -19,6 +19,7 @@ from leads.importing.tables.base import ImportTable
 from leads.importing.updates.policy import DuplicatePolicy
 from leads.importing.values.amounts import AmountParser
 from leads.importing.values.dates import DateParser
+from leads.importing.values.line_questions import LineQuestion, answerable_questions, question_headings
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
 from leads.importing.values.stages import StageParser
 from leads.models import OPEN_CATEGORIES, InsuranceType, Lead, LeadStatus, ScoringPolicy, StageCategory
@@ -146,6 +147,7 @@ def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) 
         field_templates=options.field_templates,
         key=options.key,
         fields=table.fields,
+        questions=question_headings(context.questions) if table.has_line_questions else {},
     )
     check_values(plan, values, context, table)
     source, notation = printable_file_name(file.path.name), options.notation
@@ -158,7 +160,7 @@ def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) 
         file,
         tuple(field_mappings(plan, trial)),
         tuple(plan.unused_columns()),
-        "" if plan.key is None else plan.header[plan.key],
+        plan.key_field,
         (*encoding_questions(encoding_samples), *trial.questions),
         encoding_samples,
         samples,
@@ -231,7 +233,8 @@ def check_values(
                 screen="Choose its field first.",
                 command="Give it one with --map.",
             )
-        parse = table.parser(fields[index], context, []) if fields[index] in table.columns else None
+        has_parser = fields[index] in table.columns or fields[index] in context.questions
+        parse = table.parser(fields[index], context, []) if has_parser else None
         for value in filter(None, replacements.values()):
             try:
                 parse(value) if parse else None
@@ -266,7 +269,18 @@ def load_import_context() -> ImportContext:
         lost_stages=frozenset(stage.pk for stage in stages if stage.category == StageCategory.LOST),
         policy=ScoringPolicy.objects.active(),
         phone_region=settings.PHONE_REGION,
+        questions=answerable_questions(lines),
     )
+
+
+def load_questions() -> dict[str, LineQuestion]:
+    """Return the questions of the active lines, by target."""
+    return answerable_questions(InsuranceType.objects.filter(is_active=True).order_by("name"))
+
+
+def known_targets(table: ImportTable) -> frozenset[str]:
+    """Return the fields and questions that a column can fill in `table`."""
+    return frozenset(table.fields.targets) | frozenset(load_questions() if table.has_line_questions else ())
 
 
 def user_ids_by_name() -> dict[str, Any]:

@@ -9,10 +9,12 @@ from typing import Any
 
 from uuid_utils import uuid7
 
+from crm.screens.json_forms.schema import VERSION_KEY
 from crm.text.phones import phone_key
 from crm.text.spreadsheet_cells import unescape_formula
+from crm.text.tags import unique_tags
 from leads.importing.cells import Partial, is_empty_cell, is_nothing_picked
-from leads.importing.columns import CONSENT_FIELDS, ImportPlan
+from leads.importing.columns import CONSENT_FIELDS, JOINED_FIELDS, ImportPlan
 from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.exceptions import AmbiguousCell, InvalidCell, RowRejected
 from leads.importing.files.tables import FORBIDDEN_CHARACTERS, TableRow, make_column_names
@@ -96,10 +98,10 @@ class RowReader:
     def reads_on(self, draft: RowDraft, step: FieldStep) -> bool:
         """Return whether further columns count although one has filled the field.
 
-        Every refusal of contact counts, and so does a column that says that the lead is closed.
+        Every refusal of contact and every tag counts, and so does a column that says that the lead is closed.
         """
         is_open = step.field == "status" and draft.get("status") in self.open_stages
-        return is_open or step.field in CONSENT_FIELDS
+        return is_open or step.field in CONSENT_FIELDS or step.field in JOINED_FIELDS
 
     def read_cell(self, draft: RowDraft, step: FieldStep, index: int, text: str) -> bool:
         """Set the field of `step` to the value of `text`. Return whether it has one."""
@@ -135,6 +137,11 @@ class RowReader:
             return True
         if step.field == "status" and step.field in draft.origins and value in self.open_stages:
             return False
+        if question := self.context.questions.get(step.field):
+            draft.answers.setdefault(question.line, {VERSION_KEY: question.version})[question.key] = value
+            return True
+        if step.field in JOINED_FIELDS:
+            value = unique_tags([*draft.get(step.field), *value])
         draft.set(step.field, value)
         if index >= 0:
             draft.origins[step.field] = index

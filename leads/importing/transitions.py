@@ -24,6 +24,7 @@ from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
 from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, open_report
 from leads.importing.rows import RowReader, encode_json
+from leads.importing.saved_mappings.loading import options_with_mapping
 from leads.importing.staging import STAGING_CHUNK_SIZE, StagingTable
 from leads.importing.tables.base import ImportTable, KnownRows, StagedImport
 from leads.importing.tables.registry import table_named
@@ -68,16 +69,20 @@ def import_file(
     sheet: str = "",
     dry_run: bool = False,
     tell: ProgressCallback = lambda sentence: None,
+    mapping: str = "",
     **decisions: Any,
 ) -> ImportOutcome:
     """Create a record of `table` for every valid row of the file at `path`, in one transaction.
 
-    The decisions are those of `ImportOptions`, the files those of `ImportRun`.
+    The decisions are those of `ImportOptions`, the files those of `ImportRun`. `mapping` is the name of a saved
+    mapping; the decisions come before it.
 
-    Raises: as `run_import`; InvalidInput also if the file cannot be read.
+    Raises: as `run_import`; InvalidInput also if the file cannot be read, or there is no such mapping.
     """
     actor, options = Actor.of(by), ImportOptions(**decisions)
     file = open_table(path, encoding=encoding, sheet=sheet)
+    if mapping:
+        options = options_with_mapping(mapping, decisions, table_named(table), file.header, tell)
     batch = ImportBatch(
         state=ImportState.RUNNING,
         table=table,

@@ -1,7 +1,7 @@
 """The models of leads, stages, lines of insurance, stakeholders, tasks, policies, scoring and prediction."""
 
 from leads.models.conversion import LeadConversion
-from leads.models.import_batch import ImportBatch, ImportedRecord, ImportedTable, ImportState
+from leads.models.import_batch import ImportBatch, ImportedRecord, ImportedTable, ImportMapping, ImportState
 from leads.models.import_change import ImportChange
 from leads.models.insurance_type import InsuranceType
 from leads.models.lead import Lead
@@ -22,6 +22,7 @@ __all__ = [
     "FeatureStanding",
     "ImportBatch",
     "ImportChange",
+    "ImportMapping",
     "ImportState",
     "ImportedRecord",
     "ImportedTable",

@@ -1,14 +1,14 @@
-"""Imports of files: the file, what a person decided about it, how far the import is, and what came of it."""
+"""Imports of files: the file, what a person decided about it, its progress and its outcome; saved mappings."""
 
 from typing import Any
 
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from crm.records.base import can_see_everyone, choices_check, json_field, json_type_check
+from crm.records.base import can_see_everyone, choices_check, json_field, json_type_check, not_blank_check
 from crm.records.local_time import format_long_day
 
 
@@ -190,3 +190,39 @@ class ImportedRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.record_type} {self.record_id}"
+
+
+class ImportMapping(models.Model):
+    """The columns of a file and what a person decided about them, under a name. All who import share it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
+    name = models.CharField(max_length=100)
+    table = models.CharField(
+        max_length=10, choices=ImportedTable, default=ImportedTable.LEADS, db_default=ImportedTable.LEADS
+    )
+    # The names of the columns of the file for which it was saved.
+    header = json_field(list)
+    # The decisions, as `ImportBatch.options`.
+    options = json_field(dict)
+    saved_at = models.DateTimeField(default=timezone.now, db_default=Now())
+    saved_by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        db_table = "import_mappings"
+        verbose_name = "import mapping"
+        default_permissions = ()
+        constraints = [
+            not_blank_check("import_mappings", "name"),
+            choices_check("import_mappings", "table", ImportedTable),
+            json_type_check("import_mappings", "header", "array"),
+            json_type_check("import_mappings", "options", "object"),
+            models.UniqueConstraint(
+                Lower("name"),
+                "table",
+                name="import_mappings_name_unique",
+                violation_error_message="There is a mapping with this name already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

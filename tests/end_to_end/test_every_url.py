@@ -29,7 +29,17 @@ from crm.screens.record_admin import RecordAdmin
 from inbox.models import Draft, Mailbox, SetAside, Thread, WebForm
 from inbox.models.email_template import EmailTemplate
 from inbox.outgoing.outbox import SEND_PERMISSION
-from leads.models import ContactLead, ImportBatch, InsuranceType, Lead, LeadStatus, PredictionModel, ScoringPolicy, Task
+from leads.models import (
+    ContactLead,
+    ImportBatch,
+    ImportMapping,
+    InsuranceType,
+    Lead,
+    LeadStatus,
+    PredictionModel,
+    ScoringPolicy,
+    Task,
+)
 from suggestions.models import AutonomySetting, Suggestion
 from tests.cast import (
     allow_export,
@@ -111,6 +121,7 @@ def world() -> dict[type, Any]:
         make_pair(client, lead),
         CustomField.objects.create(table="leads.lead", key="region", label="Region", kind="text"),
         ImportBatch.objects.create(file_name="people.csv", file_hash="0" * 64, file_path="imports/1/people.csv"),
+        ImportMapping.objects.create(name="Our CRM", header=["Name", "Email"]),
         PredictionModel.objects.create(
             version=1, rung="STAGES", card={"base": 0.5, "stages": {}}, leads=100, won=50, verdict="The first."
         ),

@@ -136,6 +136,45 @@ def test_too_many_questions_share_a_column(as_max, monkeypatch):
     assert exported_rows(as_max, "/leads/lead/")[0]["Auto: Answers"] == '{"a": 1, "b": 2}'
 
 
+@pytest.mark.django_db
+def test_imported_export_brings_the_answers_to_the_questions_of_lines_back(tmp_path, max):
+    answers = {"vin": "1HGCM82633A004352", "use": "commute", "annual_mileage": 12_000, "renewal_date": "2027-03-31"}
+    make_lead(
+        contact_name="Amy",
+        contact_email="amy@example.com",
+        auto_data={**answers, "schema_version": 1},
+        home_data={"pool": False, "claims": [{"cause": "hail"}]},
+        line_data={"umbrella": {"limit": 1_000_000}},
+    )
+    file = tmp_path / "leads.csv"
+    call_command("export_leads", str(file), "--user", "max", stdout=StringIO())
+    Lead.everything.all().delete()
+    import_file(file, by=SYSTEM_ACTOR)
+    lead = Lead.objects.get()
+    versions = {line.code: {"schema_version": line.schema_version} for line in InsuranceType.objects.all()}
+    assert lead.auto_data == answers | versions["auto"]
+    assert lead.home_data == {"pool": False} | versions["home"]
+    assert lead.line_data == {"umbrella": {"limit": 1_000_000} | versions["umbrella"]}
+    assert [key for key in lead.custom_fields if ":" in key] == ["Home: Claims"], "lists are kept as text"
+
+
+@pytest.mark.django_db
+def test_questions_with_the_same_name_come_back_by_their_keys(tmp_path, max):
+    questions = {"properties": {"a": {"title": "Age", "type": "number"}, "b": {"title": "Age", "type": "number"}}}
+    InsuranceType.objects.filter(code="auto").update(form_schema=questions)
+    make_lead(auto_data={"a": 1, "b": 2})
+    file = tmp_path / "leads.csv"
+    call_command("export_leads", str(file), "--user", "max", stdout=StringIO())
+    Lead.everything.all().delete()
+    import_file(file, by=SYSTEM_ACTOR)
+    data = Lead.objects.get().auto_data
+    assert (data["a"], data["b"]) == (1, 2)
+    file.write_text("Name,Auto: Age\nBea,3\n")
+    import_file(file, by=SYSTEM_ACTOR)
+    bea = Lead.objects.get(contact_name="Bea")
+    assert (bea.auto_data, bea.custom_fields) == ({}, {"Auto: Age": 3}), "either question could be meant"
+
+
 class TestRoundTrip(TestCase):
     @settings(deadline=None, max_examples=examples(45))
     @given(

@@ -8,9 +8,12 @@ from uuid import UUID
 
 from crm.models import User
 from crm.records.history import display_value
+from crm.screens.json_forms.schema import VERSION_KEY
 from crm.templatetags.crm import humanize_key
+from leads.importing.preview import load_questions
 from leads.importing.values.labels import changed_column_labels
 from leads.models import ImportBatch, InsuranceType, Lead, LeadStatus
+from leads.models.insurance_type import COLUMN_BY_LINE
 
 LEAD_PATTERN = re.compile(r"the lead ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 HIDDEN_LEAD = "a lead that you may not open"
@@ -67,7 +70,7 @@ class ChangeWords:
     """Puts the changes of `ImportChange` into words."""
 
     def __init__(self) -> None:
-        self.labels = changed_column_labels()
+        self.labels, self.questions = changed_column_labels(), load_questions()
         self.names: dict[str, dict[str, str]] = {
             "status_id": {stage.pk: stage.label for stage in LeadStatus.objects.all()},
             "insurance_type_id": {str(line.pk): line.name for line in InsuranceType.everything.all()},
@@ -88,11 +91,16 @@ class ChangeWords:
         if column == "tags":
             return [(label, "", f"+ {', '.join(change)}")]
         if isinstance(change, dict):
-            return [
-                (key if column == "custom_fields" else f"{label}, {humanize_key(key)}", *map(self.json_text, pair))
-                for key, pair in change.items()
-            ]
+            pairs = ((key, pair) for key, pair in change.items() if key != VERSION_KEY)
+            return [(self.key_label(column, key), *map(self.json_text, pair)) for key, pair in pairs]
         return [(label, *(self.text(column, value) for value in change))]
+
+    def key_label(self, column: str, key: str) -> str:
+        """Return the label of a key of a JSON column."""
+        line = next((code for code, name in COLUMN_BY_LINE.items() if name == column), "")
+        if question := self.questions.get(f"{line}.{key}"):
+            return question.label
+        return key if column == "custom_fields" else f"{self.labels[column]}: {humanize_key(key)}"
 
     def text(self, column: str, value: Any) -> str:
         if value in (None, ""):
@@ -108,6 +116,7 @@ class ChangeWords:
             pairs = (
                 f"{humanize_key(key)}: {'yes' if one is True else 'no' if one is False else one}"
                 for key, one in value.items()
+                if key != VERSION_KEY
             )
             return shortened(", ".join(pairs))
         return "" if value is None else shortened(str(value))

@@ -1,6 +1,6 @@
 """The forms of an import: the upload, how the file is read, the field of each column, the value of each text."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +12,12 @@ from leads.importing.files.reading import CsvFile
 from leads.importing.files.sheets import SheetFile
 from leads.importing.preview import ImportOptions
 from leads.importing.tables.base import ImportTable
-from leads.importing.tables.fields import NAME_PARTS
+from leads.importing.tables.fields import CUSTOM_PREFIX, LEFT_OUT, MAX_CUSTOM_KEY_LENGTH, NAME_PARTS
 from leads.importing.tables.guess import TableGuess
 from leads.importing.updates.policy import DuplicatePolicy
+from leads.importing.values.dates import DAY_FIRST, MONTH_FIRST
+from leads.importing.values.line_questions import LineQuestion
+from leads.importing.values.parsers import Notation
 
 ENCODINGS = (
     ("utf-8", "UTF-8"),
@@ -37,14 +40,18 @@ MAX_PASTED_LENGTH = 1_000_000
 PASTED_NAME = "Pasted rows.csv"
 
 
-def target_choices(table: ImportTable) -> list[tuple[str, Any]]:
-    """Return the fields that a column can fill, in groups."""
+def target_choices(table: ImportTable, questions: Iterable[LineQuestion]) -> list[tuple[str, Any]]:
+    """Return the fields and the questions of lines that a column can fill, in groups."""
     fields = table.fields
     names = (*(NAME_PARTS if fields.full_name else ()), *fields.fields)
-    choices = [(CUSTOM, "Custom field"), (table.name.label, [(name, table.label_of(name)) for name in names])]
+    choices: list[tuple[str, Any]] = [(CUSTOM, "Custom field"), (LEFT_OUT, "Leave out")]
+    choices.append((table.name.label, [(name, table.label_of(name)) for name in names]))
     if fields.consent:
         choices.append(("Consent", [(name, table.label_of(name)) for name in fields.consent]))
-    return choices
+    by_line: dict[str, list[tuple[str, str]]] = {}
+    for question in questions:
+        by_line.setdefault(question.line_name, []).append((question.target, question.label))
+    return [*choices, *by_line.items()]
 
 
 class UploadForm(forms.Form):
@@ -150,6 +157,16 @@ class ColumnsForm(forms.Form):
         required=False,
         help_text="An ID of the other system. A row with the same ID is a duplicate.",
     )
+    decimal = forms.ChoiceField(
+        label="Decimal mark",
+        choices=[("", "As each column shows"), (".", "Point: 1,500.25"), (",", "Comma: 1.500,25")],
+        required=False,
+    )
+    dates = forms.ChoiceField(
+        label="Dates",
+        choices=[("", "As each column shows"), (DAY_FIRST, "Day before month"), (MONTH_FIRST, "Month before day")],
+        required=False,
+    )
 
     def __init__(
         self,
@@ -158,36 +175,50 @@ class ColumnsForm(forms.Form):
         header: list[str],
         plan: ImportPlan | None,
         options: ImportOptions,
+        questions: Iterable[LineQuestion],
         asks_arrival: bool,
     ) -> None:
-        super().__init__(*args)
+        notation = options.notation
+        super().__init__(*args, initial={"key": options.key, "decimal": notation.decimal, "dates": notation.dates})
         self.templates = table.templates
-        self.header, self.options = header[:MAX_MAPPED_COLUMNS], options
+        self.header, self.options, self.asks_arrival = header[:MAX_MAPPED_COLUMNS], options, asks_arrival
         self.initial_targets = initial_targets(header, plan)
-        choices = target_choices(table)
+        choices = target_choices(table, questions)
         for index, name in enumerate(self.header):
-            self.fields[f"field_{index}"] = forms.ChoiceField(
-                label=f"Field of {name}", choices=choices, required=False, initial=self.initial_targets[index]
-            )
-            if asks_arrival:
-                self.fields[f"arrival_{index}"] = forms.ChoiceField(
-                    label=f"Was {name} known at arrival?",
-                    choices=[(NOT_ANSWERED, "Not answered"), (KNOWN, "Known"), (LATER, "Recorded later")],
-                    required=False,
-                    initial=arrival_answer(name, options),
-                )
+            self.add_column(index, name, choices)
         self.fields["key"].choices = [("", "Found by the program"), *((name, name) for name in self.header)]
-        self.fields["key"].initial = options.key
         if table.can_create_clients:
             self.fields["create_clients"] = create_clients_field(options)
         if table.can_update:
             self.fields["duplicates"] = duplicates_field(options)
         for name, label in self.templates.items():
-            self.fields[f"all_{name}"] = forms.CharField(
-                label=f"{label} of every {table.fields.noun}",
+            self.add_template(name, f"{label} of every {table.fields.noun}")
+
+    def add_template(self, name: str, label: str) -> None:
+        """Add the input of a text that every record gets."""
+        self.fields[f"all_{name}"] = forms.CharField(
+            label=label, required=False, max_length=200, initial=self.options.field_templates.get(name, "")
+        )
+
+    def add_column(self, index: int, name: str, choices: list[tuple[str, Any]]) -> None:
+        """Add the inputs of one column."""
+        target = self.initial_targets[index]
+        self.fields[f"field_{index}"] = forms.ChoiceField(
+            label=f"Field of {name}", choices=choices, required=False, initial=field_of(target)
+        )
+        self.fields[f"name_{index}"] = forms.CharField(
+            label=f"Name of the custom field for {name}",
+            required=False,
+            max_length=MAX_CUSTOM_KEY_LENGTH,
+            initial=name_of(target),
+            widget=forms.TextInput(attrs={"placeholder": name, "class": "custom-name", "list": "custom-names"}),
+        )
+        if self.asks_arrival:
+            self.fields[f"arrival_{index}"] = forms.ChoiceField(
+                label=f"Was {name} known at arrival?",
+                choices=[(NOT_ANSWERED, "Not answered"), (KNOWN, "Known"), (LATER, "Recorded later")],
                 required=False,
-                max_length=200,
-                initial=options.field_templates.get(name, ""),
+                initial=arrival_answer(name, self.options),
             )
 
     def column_fields(self) -> dict[str, str]:
@@ -195,6 +226,9 @@ class ColumnsForm(forms.Form):
         chosen = dict(self.options.column_fields)
         for index, name in enumerate(self.header):
             target = self.cleaned_data[f"field_{index}"]
+            custom_name = self.cleaned_data[f"name_{index}"]
+            if target == CUSTOM and custom_name and custom_name != name:
+                target = f"{CUSTOM_PREFIX}{custom_name}"
             if target != self.initial_targets[index]:
                 chosen[name] = target
         return chosen
@@ -207,6 +241,7 @@ class ColumnsForm(forms.Form):
             self.options,
             column_fields=self.column_fields(),
             field_templates={name: text for name in self.templates if (text := data[f"all_{name}"])},
+            notation=Notation(data["decimal"], data["dates"]),
             key=data["key"],
             known=tuple(name for name, answer in arrivals.items() if answer == KNOWN),
             later=tuple(name for name, answer in arrivals.items() if answer == LATER),
@@ -218,10 +253,22 @@ class ColumnsForm(forms.Form):
 def initial_targets(header: list[str], plan: ImportPlan | None) -> list[str]:
     """Return the field of each column in `plan`; without one, every column is a custom field."""
     targets = [CUSTOM] * len(header)
+    for index, name in plan.custom_names.items() if plan else ():
+        targets[index] = f"{CUSTOM_PREFIX}{name}"
+    for index in plan.left_out if plan else ():
+        targets[index] = LEFT_OUT
     for name in {**plan.columns, **plan.alternatives} if plan else ():
         for index in plan.columns_of(name):
             targets[index] = name
     return targets
+
+
+def field_of(target: str) -> str:
+    return CUSTOM if target.startswith(CUSTOM_PREFIX) else target
+
+
+def name_of(target: str) -> str:
+    return target.removeprefix(CUSTOM_PREFIX) if target.startswith(CUSTOM_PREFIX) else ""
 
 
 def arrival_answer(column: str, options: ImportOptions) -> str:

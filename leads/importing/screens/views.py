@@ -16,8 +16,9 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from uuid_utils.compat import uuid7
 
 from crm.exceptions import ActionRefused, InvalidInput
-from crm.models import User
+from crm.models import CustomField, User
 from crm.records.transitions import IMPORT_PERMISSION, permission_name
+from crm.screens.filter_sheet import sampled_keys
 from leads.importing.batches.files import RESULT_FILES, open_result, open_stored_file
 from leads.importing.batches.receiving import ReceivingHandler
 from leads.importing.batches.transitions import (
@@ -36,7 +37,7 @@ from leads.importing.batches.undo import UNDO_PERMISSION, kept_changes, kept_rec
 from leads.importing.exceptions import RepeatedUpload
 from leads.importing.files.sheets import SheetFile
 from leads.importing.files.tables import TableFile
-from leads.importing.preview import ImportOptions, preview_import
+from leads.importing.preview import ImportOptions, load_questions, preview_import
 from leads.importing.screens.examples import example_rows, updated_rows
 from leads.importing.screens.forms import (
     MAX_MAPPED_COLUMNS,
@@ -47,6 +48,7 @@ from leads.importing.screens.forms import (
     UploadForm,
     ValuesForm,
 )
+from leads.importing.screens.mappings import mapping_offers, mapping_urls
 from leads.importing.screens.value_rows import load_value_rows
 from leads.importing.tables.base import ImportTable
 from leads.importing.tables.guess import TableGuess, guess_table
@@ -73,6 +75,7 @@ def import_urls(site: AdminSite) -> list[URLPattern]:
         path(f"{one}file/", wrap(file_view), keys, name=f"{name}_file"),
         path(f"{one}columns/", wrap(columns_view), keys, name=f"{name}_columns"),
         path(f"{one}values/", wrap(values_view), keys, name=f"{name}_values"),
+        *mapping_urls(site),
         *(path(f"{one}{kind}/", wrap(result_view), {"kind": kind}, name=f"{name}_{kind}") for kind in RESULT_FILES),
     ]
 
@@ -274,6 +277,7 @@ class ColumnRow:
     samples: list[str]
     reason: str
     field: Any
+    custom_name: Any
     arrival: Any
 
 
@@ -285,9 +289,11 @@ def columns_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpRespons
         return HttpResponseRedirect(page_url("change", batch))
     options, table = ImportOptions.from_json(batch.options), table_named(batch.table)
     plan, refusal = guess_plan(file, options, table)
-    asks_arrival = table.has_stages and request.user.has_perm(ACTIVATE_MODEL_PERMISSION)
+    chosen = {"table": table, "header": file.header, "plan": plan, "options": options}
+    chosen["asks_arrival"] = table.has_stages and request.user.has_perm(ACTIVATE_MODEL_PERMISSION)
+    chosen["questions"] = load_questions().values() if table.has_line_questions else ()
     posted = request.POST if request.method == "POST" else None
-    form = ColumnsForm(posted, table=table, header=file.header, plan=plan, options=options, asks_arrival=asks_arrival)
+    form = ColumnsForm(posted, **chosen)
     if posted is not None and form.is_valid():
         try:
             save_options(batch, form.chosen_options(), by=request.user)
@@ -302,11 +308,21 @@ def columns_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpRespons
         form=form,
         columns=column_rows(file, form, plan.reasons if plan else {}),
         refusal="" if form.errors else refusal,
-        asks_arrival=asks_arrival,
         templates=[form[f"all_{name}"] for name in table.templates],
+        notations=[form["decimal"], form["dates"]],
         policies=[*DuplicatePolicy],
+        custom_names=custom_names(table, request.user),
+        mappings=mapping_offers(batch.table, file.header),
         more=max(0, len(file.header) - MAX_MAPPED_COLUMNS),
     )
+
+
+def custom_names(table: ImportTable, user: User) -> list[str]:
+    """Return the keys of the custom fields of `table`: the defined ones, and those of records that `user` may see."""
+    if not hasattr(table.model, "custom_fields"):
+        return []
+    defined = CustomField.objects.filter(table=table.model._meta.label_lower, is_active=True)
+    return sorted({*defined.values_list("key", flat=True), *sampled_keys(table.model.objects.visible_to(user))})
 
 
 def guess_plan(file: TableFile, options: ImportOptions, table: ImportTable) -> tuple[Any, str]:
@@ -324,7 +340,8 @@ def column_rows(file: TableFile, form: ColumnsForm, reasons: Any) -> list[Column
         cells = (row.cells[index].strip() for row in sample if index < len(row.cells))
         texts = list(dict.fromkeys(filter(None, cells)))[:SAMPLE_ROWS_SHOWN]
         arrival = form[f"arrival_{index}"] if f"arrival_{index}" in form.fields else None
-        rows.append(ColumnRow(name, texts, reasons.get(index, ""), form[f"field_{index}"], arrival))
+        inputs = (form[f"field_{index}"], form[f"name_{index}"], arrival)
+        rows.append(ColumnRow(name, texts, reasons.get(index, ""), *inputs))
     return rows
 
 

@@ -66,8 +66,8 @@ class StagedImport:
 
     @property
     def key(self) -> str:
-        """Return the column with the identifiers of the other system; empty if there is none."""
-        return "" if self.plan.key is None else self.plan.header[self.plan.key]
+        """Return the custom field with the identifiers of the other system; empty if there is none."""
+        return self.plan.key_field
 
     @property
     def user(self) -> User | None:
@@ -135,6 +135,8 @@ class ImportTable(ABC):
     phone_field = ""
     owner_permission = ""
     has_stages = False
+    # Whether columns can answer the questions of lines.
+    has_line_questions = False
     # Whether a file can change records that exist.
     can_update = False
     # The columns that a row has only if a cell says something; its rules fill them.

@@ -1,9 +1,13 @@
 """The fields that a row of a file can fill in a table, and what other systems call them. Pure: no database."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from crm.exceptions import InvalidInput
+
+# A column that is no field: left out, or a custom field with a name of its own.
+LEFT_OUT, CUSTOM_PREFIX, MAX_CUSTOM_KEY_LENGTH = "-", "custom:", 100
 # Three columns of a file can make up one name.
 NAME_PARTS = ("first_name", "middle_name", "last_name")
 
@@ -50,3 +54,31 @@ class TableFields:
         if target == self.full_name:
             return not used.isdisjoint(NAME_PARTS)
         return target in NAME_PARTS and self.full_name in used
+
+
+def is_field(target: str) -> bool:
+    """Return whether the target of a column is a field or a question, and not a custom field or nothing."""
+    return bool(target) and target != LEFT_OUT and not target.startswith(CUSTOM_PREFIX)
+
+
+def custom_key(target: str) -> str:
+    return " ".join(target.removeprefix(CUSTOM_PREFIX).split())
+
+
+def validate_target(name: str, fields: TableFields, questions: Collection[str]) -> str:
+    """Return the target of a column.
+
+    Raises:
+        InvalidInput: there is no such field, or the name of the custom field is empty or too long.
+    """
+    if name.startswith(CUSTOM_PREFIX) and not 1 <= len(custom_key(name)) <= MAX_CUSTOM_KEY_LENGTH:
+        raise InvalidInput(
+            f"The name of a custom field has 1 to {MAX_CUSTOM_KEY_LENGTH} characters, not {len(custom_key(name))}."
+        )
+    return validate_field(name, fields) if is_field(name) and name not in questions else name
+
+
+def validate_field(name: str, fields: TableFields) -> str:
+    if name and name not in fields.targets:
+        raise InvalidInput(f"A {fields.noun} has no field “{name}”. The fields are: {', '.join(fields.targets)}.")
+    return name

@@ -24,23 +24,32 @@ from leads.prediction.transitions import PREDICT_ALL_TASK
 from leads.transitions import SCORE_ALL_TASK
 
 LEAD_COLUMN_NAMES = ", ".join(Lead._meta.get_field(field).column for field in LEAD_COLUMNS)
-# A file holds no answers to the form of a line, so a lead can only fit a line without questions. The subquery finds
-# these lines once, not for every row.
+# Lines with a column of their own, and the others.
+ANSWERS_SQL = """
+    SELECT coalesce(line_answers -> 'auto', '{}') AS auto_answers,
+           coalesce(line_answers -> 'home', '{}') AS home_answers,
+           coalesce(line_answers - 'auto' - 'home', '{}') AS other_answers
+"""
+# Without answers to the questions of a line, a lead can only fit a line without questions. The subquery finds these
+# lines once, not for every row.
 IMPORTED_SIGNALS_SQL = """
-    CASE WHEN source_type = 'REFERRAL' OR insurance_type_id IN (
+    CASE WHEN source_type = 'REFERRAL' OR line_answers IS NOT NULL OR insurance_type_id IN (
              SELECT line.id FROM insurance_types AS line, unnest('{Individual,Business}'::text[]) AS type,
                     lead_fit(type, line.id, 'any', '', '{}', '{}', '{}', '{}') AS fit WHERE fit.share IS NOT NULL)
          THEN signals || lead_field_signals(
              %(weights)s, %(at)s, coalesce(created_at, %(at)s), source_type, client_type, insurance_type_id,
-             contact_email, contact_phone, communications, '{}', '{}', '{}')
+             contact_email, contact_phone, communications, auto_answers, home_answers, other_answers)
          ELSE signals END
 """
 IMPORTED_VALUES_SQL = LEAD_COLUMN_NAMES.replace("created_at", "coalesce(created_at, %(at)s)").replace(
     "signals", IMPORTED_SIGNALS_SQL
 )
 INSERT_LEADS_SQL = f"""
-    INSERT INTO leads (updated_at, last_activity_at, import_batch_id, rank, {LEAD_COLUMN_NAMES})
-    SELECT %(at)s, %(at)s, %(batch)s, -extract(epoch FROM %(at)s::timestamptz), {IMPORTED_VALUES_SQL} {NEW_ROWS_SQL}
+    INSERT INTO leads (updated_at, last_activity_at, import_batch_id, rank, auto_data, home_data, line_data,
+                       {LEAD_COLUMN_NAMES})
+    SELECT %(at)s, %(at)s, %(batch)s, -extract(epoch FROM %(at)s::timestamptz),
+           auto_answers, home_answers, other_answers, {IMPORTED_VALUES_SQL}
+    {NEW_ROWS_SQL.replace("FROM imported_rows", f"FROM imported_rows, LATERAL ({ANSWERS_SQL}) AS answers", 1)}
 """
 # A new lead has one row in each of these tables, so the row takes the ID of the lead, which is ordered by time.
 INSERT_HISTORY_SQL = f"""
@@ -73,12 +82,13 @@ class LeadTable(ImportTable):
     model = Lead
     fields = LEAD_FIELDS
     columns = STAGED_LEAD_COLUMNS
-    staged = dict.fromkeys(LEAD_MARKS, "boolean")
+    staged = {**dict.fromkeys(LEAD_MARKS, "boolean"), "line_answers": "jsonb"}
     unset = frozenset({"status", "client_type"})
     can_update = True
     phone_field = "contact_phone"
     owner_permission = "leads.reassign_lead"
     has_stages = True
+    has_line_questions = True
     signs = LEAD_SIGNS
     templates = {"contact_name": "Name", "tags": "Tags", "notes": "Notes"}
     choice_fields = (

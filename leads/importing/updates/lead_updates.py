@@ -31,6 +31,7 @@ class LeadUpdates:
             at=self.at,
             source_detail=reader.default_of("source_detail"),
             lost=sorted(reader.context.lost_stages),
+            has_answers=any(target in reader.context.questions for target in reader.plan.columns),
         )
 
     def find(self) -> None:

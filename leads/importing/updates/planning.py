@@ -11,7 +11,8 @@ from leads.importing.updates.policy import DuplicatePolicy
 # In the expressions, `imported` is the row of the file, `leads` the lead, and `stage.moves` whether its stage moves.
 TEXT_COLUMNS = ("company_name", "company_website", "notes")
 NULLABLE_COLUMNS = ("assigned_to_id", "insurance_type_id", "estimated_value", "expected_close_date")
-OBJECT_COLUMNS = ("communications", "custom_fields")
+ANSWER_COLUMNS = ("auto_data", "home_data", "line_data")
+OBJECT_COLUMNS = ("communications", "custom_fields", *ANSWER_COLUMNS)
 # The tier follows the tier that a person chose.
 DERIVED_COLUMNS = {"priority_tier": "tier_override"}
 # Does the file say what the row's default does not?
@@ -111,6 +112,25 @@ def shared_expressions() -> dict[str, str]:
     }
 
 
+def answer_expressions(policy: DuplicatePolicy) -> dict[str, str]:
+    """Return the new answers to the questions of lines: answers of the file win, or fill what is not answered."""
+
+    def united(own: str, file: str) -> str:
+        own, file = f"coalesce({own}, '{{}}')", f"coalesce({file}, '{{}}')"
+        return f"{own} || {file}" if policy == DuplicatePolicy.UPDATE else f"{file} || {own}"
+
+    others = f"""
+        CASE WHEN imported.line_answers IS NULL THEN leads.line_data ELSE leads.line_data || (
+            SELECT coalesce(jsonb_object_agg(line, {united("leads.line_data -> line", "answers")}), '{{}}')
+              FROM jsonb_each(imported.line_answers - 'auto' - 'home') AS file (line, answers)) END
+    """
+    return {
+        "auto_data": united("leads.auto_data", "imported.line_answers -> 'auto'"),
+        "home_data": united("leads.home_data", "imported.line_answers -> 'home'"),
+        "line_data": others,
+    }
+
+
 EXPRESSIONS = {DuplicatePolicy.UPDATE: update_expressions(), DuplicatePolicy.FILL: fill_expressions()}
 STAGE_SQL = {DuplicatePolicy.UPDATE: STAGE_MOVES_SQL, DuplicatePolicy.FILL: "false"}
 
@@ -199,11 +219,18 @@ class UpdatePlanner:
     """Plan the changes of the leads that the rows of a file fit, in the table `imported_updates`."""
 
     def __init__(
-        self, cursor: CursorWrapper, policy: DuplicatePolicy, *, at: datetime, source_detail: str, lost: list[str]
+        self,
+        cursor: CursorWrapper,
+        policy: DuplicatePolicy,
+        *,
+        at: datetime,
+        source_detail: str,
+        lost: list[str],
+        has_answers: bool = False,
     ) -> None:
         self.cursor, self.policy = cursor, policy
         self.values = {"at": at, "source_detail": source_detail, "lost": lost}
-        self.expressions = EXPRESSIONS.get(policy, {})
+        self.expressions = EXPRESSIONS.get(policy, {}) | (answer_expressions(policy) if has_answers else {})
 
     def plan(self) -> UpdatePlan:
         """Compute all changes, without writing any."""

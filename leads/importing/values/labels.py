@@ -20,4 +20,7 @@ def changed_column_labels() -> dict[str, str]:
         **{column: field_label(name) for column, name in fields.items()},
         "communications": "Consent",
         "custom_fields": "Custom fields",
+        "auto_data": "Auto",
+        "home_data": "Home",
+        "line_data": "Other lines",
     }

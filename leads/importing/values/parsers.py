@@ -1,7 +1,7 @@
 """Choose the parser for each field of a lead. Pure: no database."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crm.models import ClientType
 from leads.importing.cells import (
@@ -19,6 +19,7 @@ from leads.importing.exceptions import AmbiguousCell, InvalidCell
 from leads.importing.values.amounts import AmountParser, FractionParser, decimal_mark_of_column
 from leads.importing.values.consent import ConsentParser
 from leads.importing.values.dates import MomentParser, date_order_of_column
+from leads.importing.values.line_questions import LineQuestion
 from leads.importing.values.stages import StageParser, choice_parser, parse_source
 from leads.models import Lead, LossReason, ScoringPolicy, Tier
 
@@ -63,6 +64,8 @@ class ImportContext:
     lost_stages: frozenset[str]
     policy: ScoringPolicy
     phone_region: str = "US"
+    # The questions of the lines, by their targets such as `auto.vin`.
+    questions: Mapping[str, LineQuestion] = field(default_factory=dict)
 
 
 def parser_for_field(
@@ -71,6 +74,8 @@ def parser_for_field(
     """Return the parser for cells of `field`; `texts` are samples that show how the column writes dates and numbers."""
     if field in CONSENT_FIELDS:
         return consent_parser(field)
+    if field in context.questions:
+        return context.questions[field].parser(texts, notation.decimal, notation.dates)
     model_field = Lead._meta.get_field(field)
     max_length = getattr(model_field, "max_length", None) or 0
     special: Mapping[str, Callable[[], CellParser]] = {

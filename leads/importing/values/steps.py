@@ -58,7 +58,8 @@ class StepBuilder:
         self.filled = {*plan.columns, *plan.templates}
 
     def steps(self) -> list[FieldStep]:
-        return [step for field in (*self.plan.fields.fields, *self.plan.fields.consent) if (step := self.step(field))]
+        fields, questions = self.plan.fields, [name for name in self.plan.columns if name in self.context.questions]
+        return [step for field in (*fields.fields, *fields.consent, *questions) if (step := self.step(field))]
 
     def step(self, field: str) -> FieldStep | None:
         """Return the step that fills `field`; None if the file has nothing for it."""

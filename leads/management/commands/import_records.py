@@ -74,7 +74,8 @@ class Command(BaseCommand):
             dest="column_fields",
             metavar="COLUMN=FIELD",
             type=pair_type(lambda text: text.rpartition("="), "column=field"),
-            help="Import this column into this field; without a field, keep it as a custom field.",
+            help="Import this column into this field or question of a line, such as auto.vin. Without a field, or with "
+            "custom:NAME, keep it as a custom field; with -, leave it out.",
         )
         parser.add_argument(
             "--set",
@@ -89,7 +90,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--duplicates",
             choices=DuplicatePolicy.values,
-            default=DuplicatePolicy.SKIP.value,
+            default="",
             help="; ".join(f"{policy.value}: {policy.effect}" for policy in DuplicatePolicy),
         )
         parser.add_argument("--dry-run", action="store_true", help="Check all rows, but change nothing.")
@@ -106,6 +107,9 @@ class Command(BaseCommand):
     @staticmethod
     def add_answer_arguments(parser: argparse.ArgumentParser) -> None:
         """Add the options that answer what a file leaves open."""
+        parser.add_argument(
+            "--mapping", default="", metavar="NAME", help="Decide as this saved mapping says; other options come first."
+        )
         parser.add_argument(
             "--value",
             action="append",
@@ -147,20 +151,18 @@ class Command(BaseCommand):
                 sheet=options["sheet"],
                 dry_run=dry_run,
                 tell=self.write_progress,
+                mapping=options["mapping"],
                 **read_decisions(options),
             )
         except ActionRefused as error:
             raise CommandError(command_text(error)) from error
-        changes_leads = DuplicatePolicy(options["duplicates"]).changes_leads
-        self.report(outcome, errors, doubts, dry_run=dry_run, changes_leads=changes_leads)
+        self.report(outcome, errors, doubts, dry_run=dry_run)
 
     def write_progress(self, sentence: str) -> None:
         """Write a line of progress. It is no error, so it has no colour."""
         self.stderr.write(sentence, style_func=str)
 
-    def report(
-        self, outcome: ImportOutcome, errors: Path | None, doubts: Path | None, *, dry_run: bool, changes_leads: bool
-    ) -> None:
+    def report(self, outcome: ImportOutcome, errors: Path | None, doubts: Path | None, *, dry_run: bool) -> None:
         for line in outcome_lines(outcome, has_error_file=bool(errors), has_doubt_file=bool(doubts)):
             self.stdout.write(line)
         if errors:
@@ -170,7 +172,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{'Dry run: nothing was changed. ' if dry_run else ''}"
             f"Read {outcome.rows_read:,} row{pluralize(outcome.rows_read)}: {outcome.imported:,} imported, "
-            f"{f'{outcome.updated:,} updated, {outcome.unchanged:,} unchanged, ' if changes_leads else ''}"
+            f"{known_rows(outcome)}"
             f"{outcome.duplicates:,} duplicate{pluralize(outcome.duplicates)}, {outcome.rejected:,} refused."
         )
 
@@ -186,9 +188,16 @@ def read_decisions(options: dict[str, Any]) -> dict[str, Any]:
         "key": options["key"],
         "known": tuple(split_columns(options["known"])),
         "later": tuple(split_columns(options["later"])),
-        "duplicates": options["duplicates"],
+        **({"duplicates": options["duplicates"]} if options["duplicates"] else {}),
         "create_clients": options["create_clients"],
     }
+
+
+def known_rows(outcome: ImportOutcome) -> str:
+    """Return the counts of rows that are leads already and were not skipped; empty if there are none."""
+    if not outcome.updated + outcome.unchanged:
+        return ""
+    return f"{outcome.updated:,} updated, {outcome.unchanged:,} unchanged, "
 
 
 def outcome_lines(outcome: ImportOutcome, *, has_error_file: bool, has_doubt_file: bool) -> Iterator[str]:
