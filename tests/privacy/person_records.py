@@ -12,7 +12,7 @@ from inbox.incoming.arrivals import Arrival
 from inbox.incoming.transitions import receive_many
 from inbox.models import EmailDelivery, Mailbox, Message, Provider, Reading, SetAside, Thread
 from inbox.models.web_form import WebForm
-from leads.models import ImportBatch, Lead, LeadConversion, TierChange
+from leads.models import ImportBatch, ImportChange, Lead, LeadConversion, TierChange
 from leads.models.import_batch import ImportedRecord
 from suggestions.models import Suggestion, SuggestionExecution
 from tests.cast import make_lead, make_thread
@@ -48,6 +48,9 @@ def make_person(owner: User) -> dict[type, Any]:
     form.submissions.create(thread=rows[Thread], content_digest="x", outcome="NEW_LEAD")
     form.refusals.create(reason="FIELDS", day=timezone.now().date(), last_message=f"{ADDRESS.upper()} is too long.")
     ImportedRecord.objects.create(record_id=client.pk, record_type="crm.client", batch=rows[ImportBatch])
+    ImportChange.objects.create(
+        batch=rows[ImportBatch], lead=lead, line=2, changes={"notes": ["", f"zorq_changed by {NAME}"]}
+    )
     DuplicatePair.objects.create(
         first_table="crm.client", first_id=client.pk, second_table="leads.lead", second_id=lead.pk, score=60, reasons=[]
     )
