@@ -31,7 +31,7 @@ from crm.screens.action_views import safe_next_url
 from crm.screens.custom_fields.display import custom_fields_schema
 from crm.screens.duplicates.pairs import DuplicatePairAdmin
 from crm.screens.duplicates.warning import DuplicateWarningMixin
-from crm.screens.export import REFUSAL_COLUMNS, ExportColumn, ListExport
+from crm.screens.export import PREFERENCE_COLUMNS, ExportColumn, ListExport
 from crm.screens.json_forms.display import describe_value
 from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, Tab
@@ -121,7 +121,7 @@ class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Rec
             ),
             ExportColumn("Assigned to", "assigned_to__username"),
             ExportColumn("Created at", "created_at"),
-            *REFUSAL_COLUMNS,
+            *PREFERENCE_COLUMNS,
             ExportColumn("Tags", "tags"),
             ExportColumn("Notes", "notes"),
         ),

@@ -3,7 +3,7 @@
 from django.db.models import QuerySet
 
 from crm.models import User
-from crm.screens.export import REFUSAL_COLUMNS, ExportColumn, ListExport
+from crm.screens.export import PREFERENCE_COLUMNS, ExportColumn, ListExport
 from leads.exporting.line_answers import lead_line_columns
 
 UNEXPORTED_COLUMNS = (
@@ -40,7 +40,7 @@ LEAD_EXPORT = ListExport(
         ExportColumn("Current score", "overall_score"),
         ExportColumn("Win probability", "predicted_close_probability"),
         ExportColumn("Last contact", "last_contact_at"),
-        *REFUSAL_COLUMNS,
+        *PREFERENCE_COLUMNS,
         ExportColumn("Tags", "tags"),
         ExportColumn("Notes", "notes"),
     ),

@@ -231,18 +231,30 @@ def test_preview_says_whom_not_to_contact(max):
     assert text.count("No email") == 1 and "No phone" not in text
 
 
+def closed_channels_by_name():
+    """Return the channels that are closed to an answer, and those closed to an email of ours, by client."""
+    return {
+        client.name: [closed_channels(client.communications, is_answer=is_answer) for is_answer in (True, False)]
+        for client in Client.objects.all()
+    }
+
+
 def test_exported_clients_come_back_with_their_preferences(max):
     allow_export(max)
     refusals = {"Ava": {"email": {"do_not_contact": True}}, "Ben": {}, "Cid": {"phone": {"opted_out": True}}}
-    refusals["Dan"] = {"do_not_contact": True}
+    refusals |= {
+        "Dan": {"do_not_contact": True},
+        "Eve": {"email": {"consent": False}},
+        "Flo": {"sms": {"consent": True}},
+    }
     for name, communications in refusals.items():
         make_client(name=name, email=f"{name}@x.example", communications=communications)
-    before = {client.name: closed_channels(client.communications, is_answer=True) for client in Client.objects.all()}
+    before = closed_channels_by_name()
     file = b"".join(browser(max).post("/crm/client/export/?order=name").streaming_content).decode("utf-8-sig")
     Client.objects.all().delete()
-    assert counts(import_text("clients", file, by=max)) == (4, 4, 0, 0)
-    after = {client.name: closed_channels(client.communications, is_answer=True) for client in Client.objects.all()}
-    assert after == before
+    assert counts(import_text("clients", file, by=max)) == (6, 6, 0, 0)
+    assert closed_channels_by_name() == before
+    assert Client.objects.get(name="Flo").communications == {"sms": {"consent": True}}
     assert not any(client.custom_fields for client in Client.objects.all())
 
 

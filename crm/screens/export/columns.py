@@ -45,15 +45,26 @@ class ExportColumn:
         return label() if label else getattr(row, name)
 
 
-def refuses(channel: str) -> Callable[[Any], bool]:
-    """Return a function that tells whether a lead or client must not be contacted on `channel`, even to answer."""
-    return lambda row: channel in closed_channels(row.communications, is_answer=True)
+def refuses(channel: str) -> Callable[[Any], bool | None]:
+    """Return a function that tells whether a lead or client must not be contacted on `channel`, even to answer.
+
+    Blank where nothing forbids it: a "no" would come back from an import as a permission.
+    """
+    return lambda row: channel in closed_channels(row.communications, is_answer=True) or None
 
 
-REFUSAL_COLUMNS = (
+def consents(channel: str) -> Callable[[Any], bool | None]:
+    """Return a function that tells what a lead or client said about consent; None if nothing."""
+    return lambda row: (row.communications.get(channel) or {}).get("consent")
+
+
+PREFERENCE_COLUMNS = (
     ExportColumn("Do not email", refuses("email")),
     ExportColumn("Do not call", refuses("phone")),
     ExportColumn("Do not text", refuses("sms")),
+    ExportColumn("Email consent", consents("email")),
+    ExportColumn("Phone consent", consents("phone")),
+    ExportColumn("SMS consent", consents("sms")),
 )
 
 
