@@ -113,7 +113,8 @@ def test_renumbered_folder_is_not_fetched_again(server, monkeypatch):
     state = folder_state(poll(box), "INBOX")
     assert state.uidvalidity != was.uidvalidity
     assert (Message.objects.count(), SetAside.objects.count(), len(fetched)) == (4, 1, 2)
-    assert SetAside.objects.get().origin_label == "INBOX, email 4"
+    # The server numbers what arrived within one second in an order of its own.
+    assert SetAside.objects.get().origin_label in {f"INBOX, email {uid}" for uid in fetched}
     assert FolderMail.objects.count() == 5
 
 
