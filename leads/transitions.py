@@ -138,8 +138,8 @@ def check_stage_change(lead: Lead, status: LeadStatus, expected: str) -> None:
     if lead.converted_at is not None and status.category != StageCategory.WON:
         lead_name = describe_record(lead)
         raise IllegalTransition(f"The {lead_name} was converted to a client and must stay won: undo the conversion.")
-    if status.is_open and not lead.is_open and lead.contact_email:
-        others = Lead.objects.open().filter(contact_email__iexact=lead.contact_email).exclude(pk=lead.pk)
+    if status.is_open and not lead.is_open:
+        others = Lead.objects.open().with_addresses([lead.contact_email]).exclude(pk=lead.pk)
         if others.exists():
             # It is not named, because the reader may not be allowed to see it.
             raise IllegalTransition(f"Another open lead has the same email address, {lead.contact_email}.")

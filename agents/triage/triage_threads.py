@@ -4,12 +4,9 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import reduce
-from operator import or_
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -105,17 +102,12 @@ def load_unlinked_thread(
 
 def match_by_address(addresses: list[str]) -> Iterator[Match]:
     """Yield the clients and leads with one of `addresses`, their own or a contact's, the newest first."""
-    addresses = [one for one in addresses if one]  # an empty address belongs to no one
-    if not addresses:
-        return
-    clients = Client.objects.annotate(low=Lower("email")).filter(low__in=addresses)
-    # The index of addresses holds open leads only; the search index finds closed ones too.
-    address_filter = reduce(or_, (Q(search_text__contains=one, contact_email__iexact=one) for one in addresses))
-    leads = Lead.objects.annotate(low=Lower("contact_email")).filter(address_filter).select_related("status")
-    yield from (Match("client", one.pk, str(one), "address", one.low) for one in clients.order_by("-pk")[:MAX_MATCHES])
-    for one in leads.order_by("-pk")[:MAX_MATCHES]:
-        yield Match("lead", one.pk, str(one), "address" if one.is_open else "closed", one.low)
-    contacts = Contact.objects.exclude(email="").annotate(low=Lower("email")).filter(low__in=addresses)
+    clients = Client.objects.with_addresses(addresses).order_by("-pk")
+    leads = Lead.objects.with_addresses(addresses).select_related("status").order_by("-pk")
+    yield from (Match("client", one.pk, str(one), "address", one.email.lower()) for one in clients[:MAX_MATCHES])
+    for one in leads[:MAX_MATCHES]:
+        yield Match("lead", one.pk, str(one), "address" if one.is_open else "closed", one.contact_email.lower())
+    contacts = Contact.objects.with_addresses(addresses).annotate(low=Lower("email"))
     yield from match_through_contacts(dict(contacts.values_list("pk", "low")), "contact")
 
 

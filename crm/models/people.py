@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from crm.records.base import (
     LIVE,
     LiveManager,
+    PeopleQuerySet,
     Record,
     RecordQuerySet,
     can_see_everyone,
@@ -92,7 +93,7 @@ class ClientType(models.TextChoices):
     BUSINESS = "Business"
 
 
-class ClientQuerySet(RecordQuerySet):
+class ClientQuerySet(PeopleQuerySet):
     owner_path = "assigned_to"
 
     def refusing(self, channel: str) -> "ClientQuerySet":
@@ -165,7 +166,7 @@ class Client(Record):
         return self.name
 
 
-class ContactQuerySet(RecordQuerySet):
+class ContactQuerySet(PeopleQuerySet):
     def visible_to(self, user: Any) -> "ContactQuerySet":
         """Return contacts without a client or lead, and those with a visible client or lead."""
         if can_see_everyone(user):

@@ -50,6 +50,21 @@ class RecordQuerySet(models.QuerySet):
         return super().update(**kwargs)
 
 
+class PeopleQuerySet(RecordQuerySet):
+    """The QuerySet of tables of people, which hold one email address each."""
+
+    email_field: ClassVar[str] = "email"
+
+    def with_addresses(self, addresses: Iterable[str]) -> "PeopleQuerySet":
+        """Return the rows with one of `addresses`, in upper or lower case. An empty address belongs to no one.
+
+        The indexes leave empty addresses out. So does the query, or it would read the whole table.
+        """
+        keys = {address.lower() for address in addresses if address}
+        rows = self.alias(address_key=Lower(self.email_field)).filter(address_key__in=keys)
+        return rows.exclude(**{self.email_field: ""})
+
+
 class LiveManager(models.Manager.from_queryset(RecordQuerySet)):
     """A manager of rows that are not soft-deleted."""
 

@@ -72,12 +72,9 @@ class OwnerLookup:
         addresses = {one for one in addresses if one}
         if not addresses:
             return
-        clients = Client.objects.exclude(email="").alias(low=Lower("email")).filter(low__in=addresses)
-        # The indexes leave out empty addresses, so only a query that excludes them can use the indexes.
-        contacts = Contact.objects.exclude(email="").alias(low=Lower("email")).filter(low__in=addresses)
+        clients, contacts = Client.objects.with_addresses(addresses), Contact.objects.with_addresses(addresses)
         through = ContactClient.objects.filter(contact__in=list(contacts), client__deleted_at=None)
-        leads = Lead.objects.open().exclude(contact_email="").alias(low=Lower("contact_email"))
-        leads = leads.filter(low__in=addresses)
+        leads = Lead.objects.open().with_addresses(addresses)
         for client in clients:
             self.add_owner(client.email, client)
         for row in through.select_related("contact", "client"):

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Lower
 from django.http import HttpRequest
 
 from crm.filters import ClientFilter
@@ -63,17 +62,14 @@ def match_participants(
     thread: Thread, clients: QuerySet[Client], leads: QuerySet[Lead]
 ) -> tuple[QuerySet[Client], QuerySet[Lead]]:
     """Return the clients and open leads with a participant's address, their own or that of a contact."""
-    addresses = [address.lower() for address in thread.participant_emails if address]
-    contacts = Contact.objects.alias(lower_email=Lower("email")).filter(lower_email__in=addresses).values("pk")
+    addresses = thread.participant_emails
+    contacts = Contact.objects.with_addresses(addresses).values("pk")
     # Lists, so that the database looks each key up by its index instead of joining whole tables.
     their_clients = list(ContactClient.objects.filter(contact__in=contacts).values_list("client", flat=True))
     their_leads = list(ContactLead.objects.filter(contact__in=contacts).values_list("lead", flat=True))
-    return (
-        clients.alias(lower_email=Lower("email")).filter(Q(lower_email__in=addresses) | Q(pk__in=their_clients)),
-        leads.open()
-        .alias(lower_email=Lower("contact_email"))
-        .filter(Q(lower_email__in=addresses) | Q(pk__in=their_leads)),
-    )
+    their_clients += Client.objects.with_addresses(addresses).values_list("pk", flat=True)
+    their_leads += Lead.objects.open().with_addresses(addresses).values_list("pk", flat=True)
+    return clients.filter(pk__in=their_clients), leads.open().filter(pk__in=their_leads)
 
 
 def find_joinable_threads(request: HttpRequest, thread: Thread, query: str) -> list[Thread]:

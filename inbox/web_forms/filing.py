@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from django.db.models.functions import Lower
 from django.utils import timezone
 
 from crm.exceptions import errors_as_invalid_input
@@ -109,8 +108,7 @@ def create_lead_of_sender(web_form: WebForm, submission: Submission, *, by: Acto
 
 def is_address_taken(address: str) -> bool:
     """Return whether an open lead has `address`."""
-    rows = Lead.objects.open().exclude(contact_email="").alias(low=Lower("contact_email"))
-    return bool(address) and rows.filter(low=address.lower()).exists()
+    return Lead.objects.open().with_addresses([address]).exists()
 
 
 def line_columns(web_form: WebForm, submission: Submission) -> dict[str, Any]:

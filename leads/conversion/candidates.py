@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import models
-from django.db.models.functions import Lower
 
 from crm.models import Client, Contact, ContactClient
 from crm.records.base import name_key, phone_tail
@@ -60,14 +59,11 @@ def find_client_candidates(user: Any, lead: Lead) -> list[ClientCandidate]:
 def clients_by_address(clients: models.QuerySet[Client], lead: Lead) -> list[Client]:
     """Return the clients with an address of the lead or of a stakeholder, their own or that of a contact."""
     stakeholders = Contact.objects.filter(lead_links__lead=lead, lead_links__deleted_at=None).exclude(email="")
-    addresses = {address.lower() for address in (lead.contact_email, *stakeholders.values_list("email", flat=True))}
-    addresses.discard("")
-    if not addresses:
-        return []
-    contacts = Contact.objects.alias(lower=Lower("email")).filter(lower__in=addresses).exclude(email="")
+    addresses = [lead.contact_email, *stakeholders.values_list("email", flat=True)]
+    contacts = Contact.objects.with_addresses(addresses)
     links = ContactClient.objects.filter(contact__in=list(contacts.values_list("pk", flat=True)[:MAX_ROWS_PER_RULE]))
     linked = list(links.values_list("client", flat=True)[:MAX_ROWS_PER_RULE])
-    own = clients.alias(lower=Lower("email")).filter(lower__in=addresses)
+    own = clients.with_addresses(addresses)
     return [*own[:MAX_ROWS_PER_RULE], *clients.filter(pk__in=linked).exclude(pk__in=own.values("pk"))]
 
 

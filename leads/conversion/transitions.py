@@ -243,7 +243,7 @@ def add_contact_person(lead: Lead, client: Client, actor: Actor) -> list[models.
 
     A contact with the same address that the user may not see is left alone.
     """
-    same = Contact.objects.filter(email__iexact=lead.contact_email) if lead.contact_email else Contact.objects.none()
+    same = Contact.objects.with_addresses([lead.contact_email])
     contact = same.first()
     if contact and actor.user is not None and not same.visible_to(actor.user).exists():
         return []

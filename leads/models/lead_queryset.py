@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import models
 from django.db.models.functions import Coalesce
 
-from crm.records.base import RecordQuerySet
+from crm.records.base import PeopleQuerySet
 from leads.models.lead_choices import Tier
 from leads.models.stage import StageCategory
 
@@ -24,10 +24,11 @@ LAST_CONTACT_SORT_KEY = Coalesce("last_contact_at", "created_at")
 VALUE_SORT_KEY = Coalesce("estimated_value", models.Value(-1), output_field=models.DecimalField())
 
 
-class LeadQuerySet(RecordQuerySet):
+class LeadQuerySet(PeopleQuerySet):
     """Named sets of leads."""
 
     owner_path = "assigned_to"
+    email_field = "contact_email"
 
     def open(self) -> "LeadQuerySet":
         return self.filter(closed_at__isnull=True)

@@ -92,7 +92,7 @@ class CreateLeadKind(LocalKind):
             raise IllegalTransition(f"The conversation “{thread}” is deleted; restore it first.")
         if thread is not None and thread.lead is not None:
             raise IllegalTransition("The conversation belongs to a lead already.")
-        if payload.contactEmail and Lead.objects.open().filter(contact_email__iexact=payload.contactEmail).exists():
+        if Lead.objects.open().with_addresses([payload.contactEmail]).exists():
             # It is not named, because the reader may not be allowed to see it.
             raise IllegalTransition(f"Another open lead already has the address {payload.contactEmail}.")
         find_insurance_line(payload)

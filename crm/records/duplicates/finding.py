@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.search import TrigramSimilarity
 from django.db import models
-from django.db.models.functions import Greatest, Lower
+from django.db.models.functions import Greatest
 from django.db.models.lookups import Exact, GreaterThan
 
 from crm.models import Client, User
@@ -98,8 +98,7 @@ def candidate_values(rows: models.QuerySet, identity: Identity) -> list[dict[str
 def candidate_sets(rows: models.QuerySet, identity: Identity) -> Iterator[models.QuerySet]:
     columns = COLUMNS[rows.model]
     if identity.email_key:
-        same = rows.alias(email_key=Lower(columns.email)).filter(email_key=identity.email_key)
-        yield same.exclude(**{columns.email: ""})[:MAX_ROWS_PER_DETAIL]
+        yield rows.with_addresses([identity.email_key])[:MAX_ROWS_PER_DETAIL]
     if identity.phone_key:
         tail = identity.phone_key[-PHONE_TAIL_LENGTH:]
         same = rows.alias(phone_tail=phone_tail(columns.phone)).filter(phone_tail=tail)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from django.db import models
-from django.db.models.functions import Lower
 from django.utils.text import capfirst
 
 from crm.records.base import Record
@@ -89,11 +88,9 @@ def certainly_same(record: Record) -> Iterator[RelatedRecord]:
 
 def records_with_address(address: str) -> Iterator[Record]:
     """Yield the records of all tables of people with `address`, in any case. Indexes have those of live rows."""
-    for model, columns in PERSON_TABLES.items():
+    for model in PERSON_TABLES:
         for rows in (model.objects.all(), model.everything.deleted()):
-            yield from rows.alias(lower_address=Lower(columns.email)).filter(lower_address=address.lower())[
-                :MAX_RECORDS
-            ]
+            yield from rows.with_addresses([address])[:MAX_RECORDS]
 
 
 def converted_records(record: Record) -> Iterator[Record]:
