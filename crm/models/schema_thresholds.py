@@ -1,10 +1,8 @@
 """The thresholds of the advice on keys: one row, which a schema admin edits with a reason."""
 
 from django.db import models
-from django.db.models.functions import Now
-from django.utils import timezone
 
-from crm.records.base import not_blank_check, range_check
+from crm.records.base import Record, not_blank_check, range_check, with_row_audit
 
 # The lowest and the highest value of each threshold.
 THRESHOLD_RANGES: dict[str, tuple[int, int]] = {
@@ -20,13 +18,13 @@ THRESHOLD_RANGES: dict[str, tuple[int, int]] = {
     "retire_filled_percent": (0, 100),
     "unused_days": (7, 730),
 }
-ONLY_KEY = 1
 
 
-class SchemaThresholds(models.Model):
-    """When a key deserves an index, a column or a table of its own, and when it can be retired."""
+@with_row_audit()
+class SchemaThresholds(Record):
+    """When a key deserves an index, a column or a table of its own, and when it can be retired. There is one row."""
 
-    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY_KEY, db_default=ONLY_KEY, editable=False)
+    is_only = models.BooleanField(default=True, db_default=True, editable=False)
     window_days = models.PositiveSmallIntegerField(
         "days counted", default=30, db_default=30, help_text="Uses of so many days count."
     )
@@ -66,20 +64,23 @@ class SchemaThresholds(models.Model):
     unused_days = models.PositiveSmallIntegerField(
         "days without use", default=90, db_default=90, help_text="Then a key or an index counts as unused."
     )
-    reason = models.TextField(help_text="Why the thresholds are as they are.")
-    changed_by = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    changed_at = models.DateTimeField(default=timezone.now, db_default=Now())
+    reason = models.TextField(help_text="Why the thresholds are changed.")
 
-    class Meta:
+    class Meta(Record.Meta):
         db_table = "schema_thresholds"
         default_permissions = ("view", "change")
         verbose_name = "thresholds of the schema advice"
         verbose_name_plural = "thresholds of the schema advice"
         constraints = [
-            models.CheckConstraint(
+            models.UniqueConstraint(
+                "is_only",
                 name="schema_thresholds_one_row",
-                condition=models.Q(id=ONLY_KEY),
                 violation_error_message="There is one row of thresholds.",
+            ),
+            models.CheckConstraint(
+                name="schema_thresholds_stays",
+                condition=models.Q(is_only=True, deleted_at__isnull=True),
+                violation_error_message="The thresholds can be changed, but not deleted.",
             ),
             not_blank_check("schema_thresholds", "reason"),
             *(range_check("schema_thresholds", name, *bounds, null=False) for name, bounds in THRESHOLD_RANGES.items()),
