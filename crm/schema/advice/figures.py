@@ -70,7 +70,7 @@ def load_advice(rows: Iterable[FieldStatistic], thresholds: SchemaThresholds | N
 
 
 def load_thresholds() -> SchemaThresholds:
-    return SchemaThresholds.objects.get()
+    return SchemaThresholds.objects.get(is_only=True)
 
 
 def load_indexes(tables: Iterable[str]) -> dict[str, TableIndexes]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Max, Min
 
 from crm.models import FieldStatistic, FieldUsage, FieldUse
+from crm.records.local_time import agency_today
 
 REPORTED_DAYS = 30
 Place = tuple[str, str, str]
@@ -62,6 +63,16 @@ def load_usage(rows: Iterable[FieldStatistic], today: date, days: int = REPORTED
     for table, column, key, day in of_these.values_list("table", "column", "key").annotate(Max("day")):
         reports[table, column, key].last_used_on = day
     return {place: reports[place] for place in places}
+
+
+def last_written_on(row: FieldStatistic) -> date | None:
+    """Return the day on which the key was last written, as far as known: by a form or an import, or in a new record.
+
+    What another program writes into a record that exists is not seen.
+    """
+    of_key = FieldUsage.objects.filter(table=row.table, column=row.column, key=row.key, edited__gt=0)
+    days = [of_key.aggregate(Max("day"))["day__max"], row.newest_record_at and agency_today(row.newest_record_at)]
+    return max((day for day in days if day is not None), default=None)
 
 
 def counting_began() -> date | None:
