@@ -11,7 +11,7 @@ from crm.records.base import Record, choices_check, json_field, json_type_check,
 
 
 class ScannedTable(models.TextChoices):
-    """The tables with JSON columns whose keys are counted and scanned, by model label."""
+    """The tables with JSON columns where keys are counted and scanned, by model label."""
 
     LEAD = "leads.lead", "Leads"
     CLIENT = "crm.client", "Clients"

@@ -68,6 +68,9 @@ class UsageBuffer:
         self._uses: dict[UsedKey, Uses] = {}
         self._oldest = 0.0
 
+    def __len__(self) -> int:
+        return len(self._uses)
+
     def add(self, use: str, table: str, column: str, keys: Iterable[str], person: UUID | None) -> None:
         day = agency_today()
         with self._lock:
@@ -91,7 +94,7 @@ class UsageBuffer:
         return uses
 
     def forget(self) -> None:
-        """Begin anew in a forked child, whose parent writes what it has counted."""
+        """Begin anew in a forked child: its parent writes the counts."""
         self._lock, self._uses = threading.Lock(), {}
 
     def is_due(self) -> bool:

@@ -1,5 +1,6 @@
 """Uses of the keys of JSON columns: counted by screens, exports and imports, written in batches."""
 
+import os
 from io import StringIO
 
 import pytest
@@ -13,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from crm.models import CustomField, FieldUsage, FieldUse
 from crm.records import field_usage
-from crm.records.field_usage import UsageBuffer, buffer, count_use, write_counts, write_if_due
+from crm.records.field_usage import UsageBuffer, buffer, count_use, write_at_exit, write_counts, write_if_due
 from crm.records.json_keys import MAX_PATH_LENGTH, changed_key_paths, key_path, key_paths, path_steps
 from crm.screens.paging import Order
 from tests.cast import browser, make_client, make_lead, make_user
@@ -151,8 +152,28 @@ def test_tables_without_a_scan_and_keys_beyond_the_limit_are_not_counted(monkeyp
 
 
 @pytest.mark.django_db
-def test_what_the_database_refuses_is_dropped_with_a_warning(caplog):
+def test_counts_refused_by_the_database_are_dropped_with_a_warning(caplog):
     buffer.add("shown", "no.table", "custom_fields", ["a"], None)
     write_counts()
     assert "1 keys were not counted" in caplog.text
     assert not FieldUsage.objects.exists()
+
+
+@pytest.mark.django_db
+def test_last_batch_is_written_when_the_process_ends(monkeypatch):
+    count_use(FieldUse.SHOWN, "crm.client", "custom_fields", ["a"])
+    monkeypatch.setattr(buffer, "max_age", 30)
+    write_at_exit()
+    assert FieldUsage.objects.get().shown == 1
+
+
+def test_forked_child_leaves_the_counts_to_its_parent():
+    count_use(FieldUse.SHOWN, "crm.client", "custom_fields", ["a"])
+    assert len(buffer) == 1
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, str(len(buffer)).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert (os.read(read, 9), len(buffer)) == (b"0", 1)

@@ -98,7 +98,8 @@ def test_undefined_key_can_be_defined_and_requested(theo):
     page = theo.get(f"{LIST}{row.pk}/change/")
     assert "/crm/customfield/add/?table=crm.client&amp;key=a.b" in page_text(page)
     with mock.patch.object(screen, "reverse", return_value="/request/"):
-        assert screen.request_url(row, "stay") == ""
+        assert [screen.request_url(row, decision) for decision in ("stay", "gin", "retire")] == [""] * 3
+        assert screen.request_url(make_statistic(column="address"), screen.Decision.INDEX) == ""
         wanted = "/request/?table=crm.client&column=custom_fields&key=a.b&decision=index"
         assert screen.request_url(row, screen.Decision.INDEX) == wanted
 

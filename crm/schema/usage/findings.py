@@ -65,7 +65,7 @@ def plain_name(key: str) -> str:
 
 
 def similar_pairs(names: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    """Yield the pairs of paths whose plain names are equal or misspelt; `names` maps each path to its plain name."""
+    """Yield the pairs of paths with equal or misspelt plain names; `names` maps each path to its plain name."""
     by_name: defaultdict[str, list[str]] = defaultdict(list)
     for path, name in names.items():
         if name:

@@ -36,6 +36,9 @@ FINDINGS = {"conflict": "Conflicting kinds", "near": "Nearly the same name", "un
 # The page of the advice lists the keys with a decision to make, the most used first.
 MAX_ADVISED_KEYS = 500
 REQUEST_URL = "admin:crm_schemachange_request"
+# A GIN index is one of a whole column, and a field is retired on its own page.
+REQUESTED_DECISIONS = frozenset({Decision.INDEX, Decision.COLUMN, Decision.TABLE})
+REQUESTED_COLUMNS = frozenset({"custom_fields", "auto_data", "home_data", "line_data", "data"})
 
 
 def recent_uses() -> models.QuerySet:
@@ -244,7 +247,8 @@ def kind_bars(row: FieldStatistic, defined: CustomField | None) -> list[tuple[st
 
 def request_url(row: FieldStatistic, decision: Decision) -> str:
     """Return the address of the form that requests what is advised; empty while there is no such form."""
-    if decision == Decision.STAY:
+    is_requestable = row.table in CustomFieldTable and row.column in REQUESTED_COLUMNS
+    if decision not in REQUESTED_DECISIONS or not is_requestable:
         return ""
     try:
         url = reverse(REQUEST_URL)
