@@ -1,9 +1,13 @@
 """What is known of each key of a JSON column: how it is used, what it holds, and which indexes are read."""
 
+from collections.abc import Iterable
+from hashlib import md5
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import MD5, Now
+from django.db.models.lookups import Exact
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -47,6 +51,18 @@ class ValueKind(models.TextChoices):
     EMPTY = "empty", "Empty"
 
 
+class FieldUsageQuerySet(models.QuerySet):
+    def of_keys(self, tables: Iterable[str], keys: Iterable[str]) -> "FieldUsageQuerySet":
+        """Return the uses of `keys` in `tables`. The index has digests of the keys."""
+        digests = {md5(key.encode(), usedforsecurity=False).hexdigest() for key in keys}
+        return self.alias(digest=MD5("key")).filter(table__in=set(tables), digest__in=digests)
+
+    def of_outer_key(self) -> "FieldUsageQuerySet":
+        """Return the uses of the key that the row of the outer query names, for a subquery."""
+        same_key = Exact(MD5("key"), MD5(models.OuterRef("key")))
+        return self.filter(same_key, table=models.OuterRef("table"), column=models.OuterRef("column")).order_by()
+
+
 class FieldUsage(models.Model):
     """How often a key was used on one day, and by which users."""
 
@@ -67,6 +83,8 @@ class FieldUsage(models.Model):
         default=list,
         db_default=models.Value([], ArrayField(models.UUIDField())),
     )
+
+    objects = models.Manager.from_queryset(FieldUsageQuerySet)()
 
     class Meta:
         db_table = "field_usages"

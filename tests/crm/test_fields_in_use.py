@@ -20,6 +20,7 @@ from crm.records.local_time import agency_today
 from crm.schema.usage import screen, statements
 from crm.schema.usage.sparkline import draw
 from tests.cast import browser, make_client, make_user, page_text
+from tests.query_plans import has_seq_scan, plan_nodes
 from tests.queued_jobs import queued_jobs
 
 pytestmark = pytest.mark.django_db
@@ -194,3 +195,22 @@ def test_sparkline_reaches_from_the_first_day_to_today():
     line = draw([0, 5, 10])
     assert line.points == "2.0,18.0 45.0,10.0 88.0,2.0"
     assert draw([0] * 30).summary == "0 in 30 days, at most 0 a day"
+
+
+def test_uses_are_read_from_the_index():
+    """A column may have hundreds of keys with a row a day each."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO field_usages ("table", "column", key, day, filtered)
+            SELECT 'crm.client', 'custom_fields', 'key_' || k, CURRENT_DATE - d, 1
+              FROM generate_series(1, 300) k, generate_series(0, 30) d"""
+        )
+        cursor.execute("ANALYZE field_usages")
+    keys = [make_statistic(f"key_{number}") for number in range(20)]
+    (condition,) = {
+        node["Index Cond"]
+        for node in plan_nodes(FieldStatistic.objects.annotate(used=screen.uses_key()).values("used"))
+        if node.get("Index Name") == "field_usages_once"
+    }
+    assert "md5(" in condition
+    assert not has_seq_scan(FieldUsage.objects.of_keys(["crm.client"], [row.key for row in keys]))

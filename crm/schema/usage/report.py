@@ -57,7 +57,7 @@ def load_usage(rows: Iterable[FieldStatistic], today: date, days: int = REPORTED
     """Return the report of each key of `rows`, in two statements."""
     places, first = {place_of(row) for row in rows}, today - timedelta(days=days - 1)
     reports: dict[Place, UsageReport] = defaultdict(lambda: UsageReport(days))
-    of_these = FieldUsage.objects.filter(table__in={one[0] for one in places}, key__in={one[2] for one in places})
+    of_these = FieldUsage.objects.of_keys((one[0] for one in places), (one[2] for one in places))
     for row in of_these.filter(day__gte=first, day__lte=today):
         reports[place_of(row)].add(row, first)
     for table, column, key, day in of_these.values_list("table", "column", "key").annotate(Max("day")):
@@ -70,7 +70,7 @@ def last_written_on(row: FieldStatistic) -> date | None:
 
     What another program writes into a record that exists is not seen.
     """
-    of_key = FieldUsage.objects.filter(table=row.table, column=row.column, key=row.key, edited__gt=0)
+    of_key = FieldUsage.objects.of_keys([row.table], [row.key]).filter(column=row.column, edited__gt=0)
     days = [of_key.aggregate(Max("day"))["day__max"], row.newest_record_at and agency_today(row.newest_record_at)]
     return max((day for day in days if day is not None), default=None)
 

@@ -142,12 +142,7 @@ def scan_level(
     sampled = count_kinds(cursor, sources, SAMPLE, "true")
     estimate_distinct(cursor, sources, sampled, sample)
     if full:
-        name = f"{connection.ops.quote_name(model._meta.db_table)} AS t"
-        counted = count_kinds(cursor, sources, name, "t.deleted_at IS NULL")
-        for place, one in counted.items():
-            guess = sampled[place].distinct_count if place in sampled else one.filled_count
-            one.distinct_count = min(guess, one.filled_count)
-        return list(counted.values())
+        return count_all_rows(cursor, model, sources, sampled)
     if not sample.is_whole:
         bound_errors(cursor, sources, sampled, sample)
         for one in sampled.values():
@@ -155,12 +150,39 @@ def scan_level(
     return list(sampled.values())
 
 
+def count_all_rows(
+    cursor: CursorWrapper,
+    model: type[models.Model],
+    sources: list[Source],
+    sampled: dict[tuple[int, str], KeyCounts],
+) -> list[KeyCounts]:
+    """Return the keys in `sources`, counted in all rows, with the estimates of distinct values from the sample.
+
+    Places that are empty in the sample are read by a statement of their own, which passes over their empty values.
+    """
+    name, live = f"{connection.ops.quote_name(model._meta.db_table)} AS t", "t.deleted_at IS NULL"
+    met = {number for number, _ in sampled}
+    often = [source for number, source in enumerate(sources) if number in met]
+    seldom = [source for number, source in enumerate(sources) if number not in met]
+    found: list[KeyCounts] = []
+    if often:
+        found += count_kinds(cursor, often, name, live).values()
+    if seldom:
+        params: list[str] = []
+        is_filled = " OR ".join(source.filled_sql(params) for source in seldom)
+        found += count_kinds(cursor, seldom, name, f"{live} AND ({is_filled})", params).values()
+    guesses = {(one.column, one.steps): one.distinct_count for one in sampled.values()}
+    for one in found:
+        one.distinct_count = min(guesses.get((one.column, one.steps), one.filled_count), one.filled_count)
+    return found
+
+
 def count_kinds(
-    cursor: CursorWrapper, sources: list[Source], rows: str, condition: str
+    cursor: CursorWrapper, sources: list[Source], rows: str, condition: str, condition_params: Iterable[str] = ()
 ) -> dict[tuple[int, str], KeyCounts]:
     """Return the keys in `rows` by the number of the source and the key."""
     statement, params = kinds_statement(sources, rows, condition)
-    cursor.execute(f"{statement} ORDER BY 4 DESC LIMIT {MAX_COUNTED}", params)
+    cursor.execute(f"{statement} ORDER BY 4 DESC LIMIT {MAX_COUNTED}", [*params, *condition_params])
     found: dict[tuple[int, str], KeyCounts] = {}
     for number, key, kind, count, longest, newest in cursor.fetchall():
         if key not in IGNORED_KEYS:

@@ -57,6 +57,10 @@ class Source:
                 params.append(step)
         return f"({value})"
 
+    def filled_sql(self, params: list[str]) -> str:
+        """Return the condition for rows with something in this place."""
+        return f"{self.value_sql(params)} NOT IN ('{{}}', '[]')"
+
     def entries_sql(self, number: int, params: list[str]) -> str:
         """Return the keys and values of the row `t` in this place; a key of several records in a list counts once."""
         if ELEMENTS not in self.steps:

@@ -44,8 +44,7 @@ REQUESTED_COLUMNS = frozenset({"custom_fields", "auto_data", "home_data", "line_
 def recent_uses() -> models.QuerySet:
     """Return the counts of the last 30 days of the key of the outer row."""
     first = Cast(Now(), models.DateField()) - models.Value(REPORTED_DAYS, models.IntegerField())
-    key = {name: models.OuterRef(name) for name in ("table", "column", "key")}
-    return FieldUsage.objects.filter(GreaterThan(models.F("day"), first), **key).order_by()
+    return FieldUsage.objects.of_outer_key().filter(GreaterThan(models.F("day"), first))
 
 
 def uses_key() -> models.Expression:
