@@ -31,7 +31,7 @@ from tests.examples import examples
 from tests.form_parser import read_form
 
 pytestmark = pytest.mark.django_db
-LINES = importlib.import_module("leads.migrations.0003_stages_and_lines").LINES
+LINES = importlib.import_module("leads.migrations.0004_seeded_rows").LINES
 SCHEMAS = {code: schema for code, *_, schema in LINES}
 EDIT_CONFLICT = "Another user changed this record after you opened it."
 

@@ -1,10 +1,11 @@
-"""The stages and lines of insurance that every agency starts with. Staff change them as rows."""
+"""The stages, lines of insurance and scoring policy that every agency starts with. Staff change them as rows."""
 
 from typing import Any
 
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
+from django.utils import timezone
 
 STAGES = [
     # code, label, category, colour, stale after days, guidance
@@ -34,7 +35,7 @@ STAGES = [
 TEXT = {"type": "string", "maxLength": 200}
 LONG = {"type": "string", "maxLength": 5000}
 DATE = {"type": "string", "format": "date"}
-MONEY = {"type": "number", "minimum": 0}
+MONEY = {"type": "number", "minimum": 0, "unit": "$"}
 COUNT = {"type": "integer", "minimum": 0}
 BIRTH_DATE = {**DATE, "title": "Date of birth"}
 YEAR = {"type": "integer", "minimum": 1800, "maximum": 2100}
@@ -75,7 +76,7 @@ LINES = [
         form(
             **VEHICLE,
             use=choice("commute", "pleasure", "business"),
-            annual_mileage=COUNT,
+            annual_mileage={**COUNT, "unit": "miles"},
             **CURRENT,
             drivers=rows(
                 name=TEXT, born=BIRTH_DATE, licence_state=TEXT, accidents_5y={**COUNT, "title": "Accidents in 5 years"}
@@ -224,6 +225,25 @@ LINES = [
         ),
     ),
 ]
+WEIGHTS = {  # signal: weight, half-life in days
+    "email_opened": (0.10, 14),
+    "replied_quickly": (0.20, 30),
+    "multiple_stakeholders": (0.15, 60),
+    "budget_mentioned": (0.25, 60),
+    "decision_maker": (0.20, 90),
+    "clear_requirements": (0.15, 60),
+    "urgency_detected": (0.20, 14),
+    "follow_up_requested": (0.15, 30),
+    "meeting_scheduled": (0.25, 30),
+    "proposal_viewed": (0.20, 21),
+    "referral": (0.15, 120),
+    "fit": (0.10, 180),
+    "competitor_mentioned": (-0.10, 60),
+    "price_sensitive": (-0.10, 60),
+    "just_exploring": (-0.15, 45),
+    "going_cold": (-0.15, 30),
+    "bounced": (-0.20, 90),
+}
 
 
 def seed(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
@@ -247,8 +267,15 @@ def seed(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
             description=description,
             form_schema=schema,
         )
+    apps.get_model("leads", "ScoringPolicy").objects.create(
+        version=1,
+        note="Default weights, half-lives and tiers.",
+        weights={name: {"weight": weight, "half_life_days": days} for name, (weight, days) in WEIGHTS.items()},
+        is_active=True,
+        activated_at=timezone.now(),
+    )
 
 
 class Migration(migrations.Migration):
-    dependencies = [("leads", "0002_functions")]
-    operations = [migrations.RunPython(seed, migrations.RunPython.noop)]
+    dependencies = [("leads", "0003_triggers_and_statistics")]
+    operations = [migrations.RunPython(seed)]
