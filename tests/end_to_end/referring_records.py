@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.core.files.base import ContentFile
 from django.db import models
 from django.utils import timezone
 
@@ -14,13 +15,15 @@ from crm.records.duplicates.pairs import find_all_pairs
 from crm.records.merging.transitions import merge, unmerge
 from crm.records.transitions import create
 from inbox.models import (
+    Direction,
     Draft,
     Mailbox,
     Message,
     Thread,
 )
-from inbox.transitions import link, unlink
+from inbox.transitions import add_to_thread, link, unlink
 from leads.conversion.transitions import client_from_lead, convert, undo_conversion
+from leads.importing.batches.transitions import upload_file
 from leads.models import (
     ContactLead,
     ImportBatch,
@@ -31,7 +34,7 @@ from leads.models import (
 from suggestions.models import Suggestion, SuggestionType
 from support.models import SupportTicket
 from tests.cast import make_client, make_contact, make_lead, make_policy, make_suggestion, make_thread, make_ticket
-from tests.end_to_end.planting import plant
+from tests.end_to_end.planting import plant, refusals_ignored
 
 SHARED_PHONE = "+49 731 5550142"
 
@@ -50,6 +53,7 @@ def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -
         hidden_task = Task.objects.create(title="x", assignee=owner, **{target._meta.model_name: target})
         plant(hidden_task)
         record(hidden_task, "created", by=owner, summary="zorq_activity_task", timeline_owner=target)
+    make_hidden_records_around(lead, client, owner, hidden)
     return [
         lead,
         *referring_conversions(lead, reader, owner, hidden),
@@ -58,17 +62,41 @@ def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -
         client,
         contact,
         *referring_threads(lead, reader, hidden),
-        *referring_suggestions(lead, hidden),
+        *referring_suggestions(lead, owner, hidden),
         Task.objects.create(title="Call", lead=hidden[Lead], assignee=reader),
         Task.objects.create(title="Call", client=hidden[Client], project=hidden[Project], assignee=reader),
         make_ticket(client=hidden[Client], lead=hidden[Lead], thread=hidden[Thread], assigned_to=reader),
-        make_ticket(client=None, lead=hidden[Lead], assigned_to=reader),
         make_ticket(client=client, lead=hidden[Lead], thread=hidden[Thread]),
+        ticket_like_a_hidden_one(reader, owner, hidden),
         Draft.objects.create(author=reader, lead=hidden[Lead]),
         Draft.objects.create(author=reader, client=hidden[Client]),
         Draft.objects.create(author=reader, thread=hidden[Thread], reply_to=hidden[Message]),
         *referring_imports(reader, hidden),
     ]
+
+
+def make_hidden_records_around(lead: Lead, client: Client, owner: User, hidden: dict[type, Any]) -> None:
+    """Create records that belong to `lead` or `client` too, and that only `owner` may open."""
+    both = {"lead": lead, "client": hidden[Client]}
+    thread = make_thread(lead=hidden[Lead], client=client)
+    message = {"direction": Direction.IN, "from_email": "x@hidden.example", "body_text": "x"}
+    message = add_to_thread(Message(thread=thread, sent_at=timezone.now(), **message))
+    own_thread = make_thread(lead=lead)
+    rows = [
+        *(thread, message),
+        make_suggestion(lead=hidden[Lead], client=client, thread=own_thread),
+        make_ticket(**both, assigned_to=owner, thread=own_thread),
+        Draft.objects.create(author=owner, lead=lead),
+        Draft.objects.create(author=owner, thread=own_thread),
+        AIInteraction.objects.create(**both, type="Chat", source="Agent UI"),
+    ]
+    with refusals_ignored():
+        for row in rows:
+            plant(row)
+    Thread.everything.filter(pk=thread.pk).update(participant_emails=["shared@customer.example"])
+    # The dashboard shows the most urgent ones.
+    Lead.everything.filter(pk=hidden[Lead].pk).update(priority_tier="hot", overall_score=1)
+    Suggestion.everything.filter(pk=hidden[Suggestion].pk).update(priority=30_000)
 
 
 def referring_policies(lead: Lead, client: Client, hidden: dict[type, Any]) -> Iterator[Policy]:
@@ -92,7 +120,7 @@ def referring_threads(lead: Lead, reader: User, hidden: dict[type, Any]) -> Iter
     yield unlinked
 
 
-def referring_suggestions(lead: Lead, hidden: dict[type, Any]) -> Iterator[Suggestion]:
+def referring_suggestions(lead: Lead, owner: User, hidden: dict[type, Any]) -> Iterator[Suggestion]:
     """Yield suggestions about `lead`, a shared thread and a prospect that name hidden records."""
     links = {"thread": hidden[Thread], "client": hidden[Client], "ticket": hidden[SupportTicket]}
     interaction = AIInteraction.objects.create(
@@ -110,8 +138,8 @@ def referring_suggestions(lead: Lead, hidden: dict[type, Any]) -> Iterator[Sugge
     yield make_suggestion(SuggestionType.CONVERT_LEAD, lead=make_lead(), suggested_content=existing)
     prospect = {"contactName": "Nora", "contactEmail": "known@customer.example"}
     yield make_suggestion(SuggestionType.CREATE_LEAD, thread=make_thread(), suggested_content=prospect)
-    make_known = Lead.everything.filter(pk=hidden[Lead].pk)
-    make_known.update(contact_email="known@customer.example")
+    known = plant(make_lead(assigned_to=owner))
+    Lead.everything.filter(pk=known.pk).update(contact_email="known@customer.example")
 
 
 def referring_conversions(lead: Lead, reader: User, owner: User, hidden: dict[type, Any]) -> Iterator[Lead]:
@@ -143,8 +171,19 @@ def referring_merges(lead: Lead, reader: User, owner: User) -> Iterator[Lead]:
     lead.refresh_from_db()
 
 
+def ticket_like_a_hidden_one(reader: User, owner: User, hidden: dict[type, Any]) -> SupportTicket:
+    """Return a ticket with the issue type of a resolved hidden one."""
+    resolved = plant(make_ticket(client=hidden[Client], assigned_to=owner))
+    own = make_ticket(client=None, lead=hidden[Lead], assigned_to=reader, issue_type="Billing")
+    SupportTicket.everything.filter(pk=resolved.pk).update(
+        issue_type=own.issue_type, status="Resolved", resolved_at=timezone.now()
+    )
+    return own
+
+
 def referring_imports(reader: User, hidden: dict[type, Any]) -> Iterator[ImportBatch]:
-    """Yield imports that found hidden records, changed them, and left them when they were undone."""
+    """Yield an import with a file, and imports that found hidden records, changed them, and left them when undone."""
+    yield upload_file("own.csv", ContentFile(b"Name,Email,Region\nNora New,nora@new.example,North\n"), by=reader)
     lead, client = str(hidden[Lead].pk), str(hidden[Client].pk)
     examples = {
         "duplicate": [[2, f"Duplicate: the lead {lead} already has the address x@y.example."]],
@@ -152,7 +191,7 @@ def referring_imports(reader: User, hidden: dict[type, Any]) -> Iterator[ImportB
     }
     kept = {"leads.lead": {lead: ["task"]}, "crm.client": {client: ["later work on it"]}}
     outcome = {"examples": examples, "imported": 1, "kept": kept, "kept_changes": [[lead, ["notes"]]]}
-    for state in ("DONE", "UNDONE"):
+    for state in ("CHECKED", "UNDONE"):
         numbers = {"record_count": 1, "updated_count": 1, "imported_at": timezone.now()}
         yield ImportBatch.objects.create(
             file_name="own.csv", file_hash="y", imported_by=reader, state=state, outcome=outcome, **numbers

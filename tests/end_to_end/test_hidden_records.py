@@ -19,12 +19,13 @@ from crm.records.duplicates.matching import COLUMNS
 from crm.screens.duplicates.warning import DuplicateWarningMixin
 from crm.screens.filters import RelatedRecordFilter
 from crm.screens.record_admin import RecordAdmin
+from inbox.models import EmailTemplate
 from leads.importing.screens.views import EXAMPLE_KINDS
 from leads.models import ImportBatch, Lead
 from suggestions.models import Suggestion
 from suggestions.screens.action_forms import Approve
 from tests.cast import browser
-from tests.end_to_end.addresses import OPEN_TO_ALL, Address, addresses, make_world, recalled
+from tests.end_to_end.addresses import ANY_KEY, OPEN_TO_ALL, Address, addresses, make_world, recalled
 from tests.end_to_end.hidden_records import make_hidden_records
 from tests.end_to_end.planting import PLANTED, PLANTED_PART, columns_without_words
 from tests.end_to_end.referring_records import make_referring_records
@@ -59,7 +60,8 @@ def test_agent_reads_nothing_of_a_colleagues_records(ann, bob):
             if address.page != "do":  # a refused action shows the same page
                 search.get(address.url, address.name)
             if is_posted(address, referring):
-                search.post(address.url, {**FORM_DATA, **hidden_keys(hidden, address)}, address.name)
+                url = address.url.replace(str(ANY_KEY), str(hidden[Lead].pk))
+                search.post(url, {**FORM_DATA, **hidden_keys(hidden, address)}, address.name)
         for url in probing_urls(hidden, referring):
             search.get(url, url)
         for url in export_urls():
@@ -128,6 +130,8 @@ def probing_urls(hidden: dict[Any, Any], rows: list[Any]) -> Iterator[str]:
             yield from form_probes(model, screen, hidden)
     for row in rows:
         yield from record_probes(row, rows, hidden)
+    template = EmailTemplate.objects.first()
+    yield f"{page_url(EmailTemplate, 'change', template.pk)}?lead={hidden[Lead].pk}"
 
 
 def list_probes(model: type[models.Model], screen: RecordAdmin, hidden: dict[Any, Any]) -> Iterator[str]:
