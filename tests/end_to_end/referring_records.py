@@ -62,7 +62,7 @@ def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -
         client,
         contact,
         *referring_threads(lead, reader, hidden),
-        *referring_suggestions(lead, owner, hidden),
+        *referring_suggestions(lead, client, owner, hidden),
         Task.objects.create(title="Call", lead=hidden[Lead], assignee=reader),
         Task.objects.create(title="Call", client=hidden[Client], project=hidden[Project], assignee=reader),
         make_ticket(client=hidden[Client], lead=hidden[Lead], thread=hidden[Thread], assigned_to=reader),
@@ -86,7 +86,7 @@ def make_hidden_records_around(lead: Lead, client: Client, owner: User, hidden: 
         *(thread, message),
         make_suggestion(lead=hidden[Lead], client=client, thread=own_thread),
         make_ticket(**both, assigned_to=owner, thread=own_thread),
-        Draft.objects.create(author=owner, lead=lead),
+        Draft.objects.create(author=owner, client=client),
         Draft.objects.create(author=owner, thread=own_thread),
         AIInteraction.objects.create(**both, type="Chat", source="Agent UI"),
     ]
@@ -120,13 +120,14 @@ def referring_threads(lead: Lead, reader: User, hidden: dict[type, Any]) -> Iter
     yield unlinked
 
 
-def referring_suggestions(lead: Lead, owner: User, hidden: dict[type, Any]) -> Iterator[Suggestion]:
+def referring_suggestions(lead: Lead, client: Client, owner: User, hidden: dict[type, Any]) -> Iterator[Suggestion]:
     """Yield suggestions about `lead`, a shared thread and a prospect that name hidden records."""
     links = {"thread": hidden[Thread], "client": hidden[Client], "ticket": hidden[SupportTicket]}
     interaction = AIInteraction.objects.create(
         lead=hidden[Lead], type="Chat", source="Agent UI", content="zorq_prompt", ai_response="zorq_answer"
     )
     yield make_suggestion(lead=lead, **links, message=hidden[Message], project=hidden[Project], interaction=interaction)
+    yield make_suggestion(client=client)
     evidence = [{"source": "lead", "id": str(hidden[Lead].pk), "quote": "x"}]
     yield make_suggestion(SuggestionType.CHANGE_STATUS, lead=lead, evidence=evidence)
     instead = make_thread(lead=hidden[Lead])
@@ -190,7 +191,8 @@ def referring_imports(reader: User, hidden: dict[type, Any]) -> Iterator[ImportB
         "updated": [[3, lead, {"notes": ["", "zorq_import_change"]}]],
     }
     kept = {"leads.lead": {lead: ["task"]}, "crm.client": {client: ["later work on it"]}}
-    outcome = {"examples": examples, "imported": 1, "kept": kept, "kept_changes": [[lead, ["notes"]]]}
+    counts = {"rows_read": 3, "imported": 1, "duplicates": 1, "updated": 1}
+    outcome = {"examples": examples, "kept": kept, "kept_changes": [[lead, ["notes"]]], **counts}
     for state in ("CHECKED", "UNDONE"):
         numbers = {"record_count": 1, "updated_count": 1, "imported_at": timezone.now()}
         yield ImportBatch.objects.create(

@@ -8,18 +8,19 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db import models, transaction
 from django.http import HttpResponse
 from django.urls import reverse
 
-from crm.models import User
+from crm.models import Client, Contact, User
 from crm.records.duplicates.matching import COLUMNS
 from crm.screens.duplicates.warning import DuplicateWarningMixin
-from crm.screens.filters import RelatedRecordFilter
+from crm.screens.filters import ListedRecordFilter, RelatedRecordFilter
 from crm.screens.record_admin import RecordAdmin
-from inbox.models import EmailTemplate
+from inbox.models import Draft, EmailTemplate, Thread
 from leads.importing.screens.views import EXAMPLE_KINDS
 from leads.models import ImportBatch, Lead
 from suggestions.models import Suggestion
@@ -34,7 +35,11 @@ pytestmark = pytest.mark.django_db
 # What a form may hold.
 FORM_DATA = {"name": "x", "title": "x", "body": "x", "summary": "x", "reason": "x", "stage": "ACTIVE", "tier": "hot"}
 # Pages that show something when a form is sent, though nothing is saved.
-POSTED_PAGES = {"do", "add", "merge", "convert", "unmerge", "preview", "instead"}
+POSTED_PAGES = {
+    *("do", "add", "merge", "convert", "unmerge", "preview", "instead"),
+    *("move", "policy", "outgoing", "mapping", "conversation"),
+}
+QUESTION = "Which tasks, tickets, emails and suggestions are open? Who is the client?"
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +66,8 @@ def test_agent_reads_nothing_of_a_colleagues_records(ann, bob):
                 search.get(address.url, address.name)
             if is_posted(address, referring):
                 url = address.url.replace(str(ANY_KEY), str(hidden[Lead].pk))
-                search.post(url, {**FORM_DATA, **hidden_keys(hidden, address)}, address.name)
+                data = {**FORM_DATA, **hidden_keys(hidden, address), "question": QUESTION, "key": str(ANY_KEY)}
+                search.post(url, data, address.name, follow=address.page == "conversation")
         for url in probing_urls(hidden, referring):
             search.get(url, url)
         for url in export_urls():
@@ -81,9 +87,9 @@ class WordSearch:
     def get(self, url: str, name: str) -> None:
         self.read(self.page.get(url), name)
 
-    def post(self, url: str, data: dict[str, Any], name: str) -> None:
+    def post(self, url: str, data: dict[str, Any], name: str, *, follow: bool = False) -> None:
         with transaction.atomic():
-            self.read(self.page.post(url, data), f"POST {name}")
+            self.read(self.page.post(url, data, follow=follow), f"POST {name}")
             transaction.set_rollback(True)
 
     def read(self, answer: HttpResponse, name: str) -> None:
@@ -130,6 +136,9 @@ def probing_urls(hidden: dict[Any, Any], rows: list[Any]) -> Iterator[str]:
             yield from form_probes(model, screen, hidden)
     for row in rows:
         yield from record_probes(row, rows, hidden)
+    for model in (Lead, Client, Contact, Thread):
+        yield f"{page_url(Draft, 'add')}?{model._meta.model_name}={hidden[model].pk}"
+        yield f"{page_url(Suggestion, 'add')}?type=TASK&{model._meta.model_name}={hidden[model].pk}"
     template = EmailTemplate.objects.first()
     yield f"{page_url(EmailTemplate, 'change', template.pk)}?lead={hidden[Lead].pk}"
 
@@ -140,6 +149,8 @@ def list_probes(model: type[models.Model], screen: RecordAdmin, hidden: dict[Any
     for field, each in screen.filterset_class.base_filters.items():
         if isinstance(each, RelatedRecordFilter):
             queries.append({field: hidden[each.related_model].pk})
+        if isinstance(each, ListedRecordFilter):
+            queries.append({field: hidden[apps.get_model(each.listing_model)].pk})
     yield from (f"{page_url(model, 'changelist')}?{urlencode(query)}" for query in queries)
 
 
@@ -173,6 +184,9 @@ def record_probes(row: Any, rows: list[Any], hidden: dict[Any, Any]) -> Iterator
             yield f"{page_url(type(row), 'merge', row.pk)}?other={other.pk}"
     if isinstance(row, Lead):
         yield f"{page_url(Lead, 'convert', row.pk)}?q={PLANTED_PART}"
+        yield f"{page_url(Lead, 'convert', row.pk)}?client={hidden[Client].pk}"
+    if isinstance(row, Thread):
+        yield from (f"{page_url(Thread, 'do', row.pk, verb)}?q={PLANTED_PART}" for verb in ("link", "join"))
 
 
 def export_urls() -> list[str]:
