@@ -7,6 +7,7 @@ from django.core.files.base import ContentFile
 from django.db import models
 from django.utils import timezone
 
+from agents.assistant.chats import ASSISTANT_AGENT
 from ai_log.models import AIInteraction
 from crm.models import Client, ContactClient, Project, User
 from crm.records.activity import SYSTEM_ACTOR, record
@@ -34,6 +35,7 @@ from leads.models import (
 from suggestions.models import Suggestion, SuggestionType
 from support.models import SupportTicket
 from tests.cast import make_client, make_contact, make_lead, make_policy, make_suggestion, make_thread, make_ticket
+from tests.end_to_end.addresses import ANY_KEY
 from tests.end_to_end.planting import plant, refusals_ignored
 
 SHARED_PHONE = "+49 731 5550142"
@@ -89,6 +91,8 @@ def make_hidden_records_around(lead: Lead, client: Client, owner: User, hidden: 
         Draft.objects.create(author=owner, client=client),
         Draft.objects.create(author=owner, thread=own_thread),
         AIInteraction.objects.create(**both, type="Chat", source="Agent UI"),
+        AIInteraction.objects.create(lead=lead, asked_by=owner, agent=ASSISTANT_AGENT, conversation_id=ANY_KEY),
+        AIInteraction.objects.create(type="PromptResponse", source="Backend Middleware"),
     ]
     with refusals_ignored():
         for row in rows:
