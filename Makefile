@@ -25,9 +25,10 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
+# The system checks are left to `serve`.
 demo: $(VENV)/.runtime ## Run the whole CRM with demo data: database, one worker, web server (PORT=8000).
-	@$(PY) manage.py migrate --verbosity 0
-	@$(PY) manage.py demo
+	@$(PY) manage.py migrate --verbosity 0 --skip-checks
+	@$(PY) manage.py demo --skip-checks
 	@exec $(PY) manage.py serve
 
 run: $(VENV)/.runtime ## Run the web server only.

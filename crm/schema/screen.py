@@ -129,13 +129,10 @@ class CustomFieldAdmin(RecordAdmin):
         return [path("undefined/", view, name="crm_customfield_undefined"), *super().get_urls()]
 
     def undefined_keys_view(self, request: HttpRequest) -> HttpResponse:
-        """List the keys in use that have no definition, each with a link that defines it.
-
-        The names come from records of every owner, so only users who define fields read them.
-        """
+        """List the keys without a definition in records that the user may see, each with a link that defines it."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        tables = [(table.label, find_undefined_keys(table)) for table in CustomFieldTable]
+        tables = [(table.label, find_undefined_keys(table, request.user)) for table in CustomFieldTable]
         context = {
             **self.admin_site.each_context(request),
             "title": "Values without a field",
