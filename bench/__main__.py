@@ -22,6 +22,7 @@ from bench import (
     storm,
     suggestion_latency,
     undoing,
+    usage,
 )
 from bench.databases import DATABASE_SIZES, drop_database
 from bench.measure import PageFailed
@@ -42,6 +43,7 @@ TABLES = {
     "message": message,
     "latency": suggestion_latency,
     "nightly": nightly,
+    "usage": usage,
 }
 # As in production, as far as one process without a proxy allows.
 SETTINGS = {"DEBUG": False, "ALLOWED_HOSTS": ["testserver"], "ROOT_URLCONF": "bench.urls"}

@@ -211,6 +211,7 @@ TODAY_FIGURES = [
     "leads.screens.dashboard.tasks_due_figure",
     "suggestions.screens.dashboard.acceptance_figure",
     "ai_log.dashboard.ai_spend_figure",
+    "crm.schema.usage.dashboard.conflicting_fields_figure",
 ]
 TODAY_PANELS = [
     "leads.screens.dashboard.pipeline_panel",

@@ -1,9 +1,10 @@
-"""Maintenance jobs: requeue stalled jobs, delete old ones, clear sessions, find duplicates, end retention periods."""
+"""Maintenance jobs: stalled and old jobs, sessions, duplicates, scans of JSON columns, retention periods."""
 
 import logging
 
 from django.conf import settings
 from django.core.management import call_command
+from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import JobContext
@@ -14,6 +15,7 @@ from crm.records.duplicates.pairs import find_all_pairs
 from crm.records.duplicates.transitions import FIND_PAIRS_TASK
 from crm.records.local_time import agency_today
 from crm.records.privacy.transitions import delete_kept_clients
+from crm.schema.usage.transitions import SCAN_TASK, scan_tables
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +70,14 @@ def clear_sessions(timestamp: int) -> None:
 def find_duplicate_pairs(timestamp: int) -> None:
     """Search all leads, clients and contacts for possible duplicates."""
     for _ in find_all_pairs():
+        pass
+
+
+@app.periodic(cron="10 4 * * *")
+@app.task(name=SCAN_TASK, lock=SCAN_TASK, queueing_lock=SCAN_TASK)
+def scan_json_columns(timestamp: int) -> None:
+    """Scan the keys of the JSON columns, large tables by a sample."""
+    for _ in scan_tables(timezone.now()):
         pass
 
 

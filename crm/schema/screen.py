@@ -112,7 +112,10 @@ class CustomFieldAdmin(RecordAdmin):
 
     def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
         link = ("crm_customfield_undefined", "help_center", "Values without a field")
-        return [link] if self.has_add_permission(request) else []
+        links = [link] if self.has_add_permission(request) else []
+        if request.user.has_perm("crm.view_fieldstatistic"):
+            links.append(("crm_fieldstatistic_changelist", "data_usage", "Fields in use"))
+        return links
 
     def json_schemas(self, row: CustomField) -> dict[str, Schema]:
         return {"choices": CHOICE_TABLE_SCHEMA}

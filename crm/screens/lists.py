@@ -13,7 +13,9 @@ from django.http import HttpRequest
 from unfold.views import ChangeList
 
 from crm.exceptions import InvalidInput
-from crm.models import CustomField, SavedView, User
+from crm.models import CustomField, FieldUse, SavedView, User
+from crm.records.field_usage import count_use
+from crm.records.json_keys import key_path
 from crm.screens.filter_sheet import build_filter_sheet
 from crm.screens.filters import describe_unknown_filters
 from crm.screens.paging import CappedCount, Order, Page, capped_count, capped_counts, exact_count, fetch_page
@@ -101,10 +103,19 @@ class KeysetChangeList(ChangeList):
         self.result_count = self.full_result_count = self.result_total.number
         self.show_full_result_count = self.can_show_all = False
         self.multi_page = bool(self.page.next or self.page.previous)
+        self.count_uses(orders[self.order_name], request.user)
         self.paginator = self.formset = None
         self.views = list(
             SavedView.objects.visible_to(request.user).filter(table=self.opts.label_lower).order_by("name", "id")[:50]
         )
+
+    def count_uses(self, order: Order, user: User) -> None:
+        """Count the keys of JSON columns that this page shows as columns or sorts by."""
+        table = self.opts.label_lower
+        if columns := self.custom_columns():
+            count_use(FieldUse.SHOWN, table, "custom_fields", (key_path(column.key) for column in columns), user)
+        for column, key in order.json_keys():
+            count_use(FieldUse.SORTED, table, column, [key], user)
 
     def available_orders(self) -> dict[str, Order]:
         """Return the orders that this list offers, the default first."""

@@ -1,6 +1,6 @@
 """Keyset paging: every page costs the same, and no list is counted or sorted whole."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,10 +8,12 @@ from django.core.exceptions import EmptyResultSet, ValidationError
 from django.core.paginator import Paginator
 from django.core.signing import BadSignature, Signer
 from django.db import OperationalError, connection, models, transaction
+from django.db.models.fields.json import KeyTransform
 from django.utils.functional import cached_property
 from psycopg.errors import QueryCanceled
 
 from crm.exceptions import InvalidInput
+from crm.records.json_keys import key_path
 
 COUNT_LIMIT = 10_000
 COUNT_TIMEOUT_SECONDS = 5
@@ -33,6 +35,10 @@ class Order:
     def signer(self) -> Signer:
         """Return the signer of this order's cursors, which refuses foreign cursors and those of other orders."""
         return Signer(salt=f"crm.screens.paging:{'-' if self.descending else ''}{','.join(self.keys)}")
+
+    def json_keys(self) -> list[tuple[str, str]]:
+        """Return the column and the path of each key of a JSON column that this order sorts by."""
+        return [pair for expression in self.keys.values() for pair in find_json_keys(expression)]
 
     def annotate_keys(self, queryset: models.QuerySet) -> models.QuerySet:
         return queryset.annotate(**{f"_key_{name}": expression for name, expression in self.keys.items()})
@@ -83,6 +89,19 @@ class Order:
         except (BadSignature, UnicodeEncodeError) as error:
             raise InvalidInput("That page no longer exists.") from error
         return offset, values
+
+
+def find_json_keys(expression: Any) -> Iterator[tuple[str, str]]:
+    """Yield the column and the path of each key of a JSON column inside an unresolved `expression`."""
+    steps, inner = [], expression
+    while isinstance(inner, KeyTransform):
+        steps.insert(0, inner.key_name)
+        (inner,) = inner.get_source_expressions()
+    if steps and isinstance(inner, models.F):
+        yield inner.name, key_path(*steps)
+    elif hasattr(inner, "get_source_expressions"):
+        for source in inner.get_source_expressions():
+            yield from find_json_keys(source)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from crm.exceptions import ActionRefused, IllegalTransition, errors_as_invalid_input
 from crm.models import ActivityLog
 from crm.records import transitions
+from crm.records.field_usage import count_created, count_edited, count_shown
 from crm.records.history import load_history
 from crm.records.timeline import Position, TimelinePage, load_timeline, visible_entries
 from crm.screens.action_forms import ActionForm
@@ -200,6 +201,11 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
             request.error = str(error)
             return super().changeform_view(request, object_id, form_url, extra_context)
 
+    def render_change_form(self, request: HttpRequest, context: Any, obj: Any = None, **kwargs: Any) -> HttpResponse:
+        if obj is not None and request.method == "GET":
+            count_shown(obj, request.user)
+        return super().render_change_form(request, context, obj=obj, **kwargs)
+
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form, save_error = super().get_form(request, obj, change, **kwargs), getattr(request, "error", "")
         return make_form_with_error(form, save_error) if save_error else form
@@ -208,6 +214,7 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
         if not self.has_view_permission(request):
             raise PermissionDenied
         row = self.get_visible_object(request, object_id)
+        count_shown(row, request.user)
         context = {**self.admin_site.each_context(request), **self.page_context(request, row)}
         return TemplateResponse(request, self.page_template, context)
 
@@ -262,6 +269,7 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
     def save_model(self, request: HttpRequest, obj: models.Model, form: forms.ModelForm, change: bool) -> None:
         if not change:
             self.create_record(request, obj)
+            count_created(obj, request.user)
             return
         columns = [field.name for field in self.opts.concrete_fields if field.name in form.changed_data]
         if not columns:
@@ -271,6 +279,7 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
         with errors_as_invalid_input():
             obj.save(update_fields=[*columns, "updated_at"])
         transitions.record_edit(obj, columns, by=request.user)
+        count_edited(obj, {name: form.initial.get(name) for name in columns}, request.user)
 
     def save_formset(self, request: HttpRequest, form: forms.ModelForm, formset: Any, change: bool) -> None:
         """Save the links of a record: each change is logged on its timeline, and a removed link is soft-deleted."""

@@ -12,8 +12,11 @@ from typing import Any
 from django.db import models
 
 from crm.exceptions import InvalidInput
-from crm.models import CustomField, CustomFieldKind
+from crm.models import CustomField, CustomFieldKind, FieldUse
+from crm.records.field_usage import count_use
+from crm.records.json_keys import key_path
 from crm.screens.custom_fields.conditions import (
+    COLUMN,
     EMPTINESS,
     OPERATORS_BY_KIND,
     FieldCondition,
@@ -102,6 +105,10 @@ class CustomFieldFilters:
                 self.errors[key] = f"{condition.field}: {error} This filter was left out."
         return queryset
 
+    def keys_in_force(self) -> set[str]:
+        """Return the keys of the filters in force; valid after `filter`."""
+        return {*self.plain_values, *self.conditions} - self.errors.keys()
+
     def is_active(self, name: str) -> bool:
         """Whether the parameter `name` is part of a filter in force."""
         if name not in self.data:
@@ -138,7 +145,11 @@ class CustomFieldFilterMixin:
         self.custom_fields = CustomFieldFilters(data or {}, self._meta.model._meta.label_lower)
 
     def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
-        return self.custom_fields.filter(super().filter_queryset(queryset))
+        queryset = self.custom_fields.filter(super().filter_queryset(queryset))
+        if keys := self.custom_fields.keys_in_force():
+            user = getattr(self.request, "user", None)
+            count_use(FieldUse.FILTERED, self.custom_fields.table, COLUMN, map(key_path, keys), user)
+        return queryset
 
 
 def value_list(data: Mapping[str, Any], name: str) -> list[str]:
