@@ -20,11 +20,23 @@ from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from crm.exceptions import ActionRefused
 from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilter, SavedViewFilter
 from crm.forms import ADDRESS_SCHEMA, COMMUNICATIONS_SCHEMA, ClientForm, ContactForm, StaffForm
-from crm.models import ActivityLog, Client, Contact, ContactClient, CustomField, DuplicatePair, Project, SavedView, User
+from crm.models import (
+    ActivityLog,
+    Client,
+    Contact,
+    ContactClient,
+    CustomField,
+    DuplicatePair,
+    Project,
+    SavedView,
+    SchemaChange,
+    User,
+)
 from crm.records import transitions
 from crm.records.consent import closed_channel_labels
 from crm.records.handover import hand_over
 from crm.records.local_time import format_moment
+from crm.schema.requests.screen import SchemaChangeAdmin
 from crm.schema.screen import CustomFieldAdmin
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import safe_next_url
@@ -308,6 +320,7 @@ class StaffAdmin(UserAdmin, ModelAdmin):
 
 
 admin.site.register(CustomField, CustomFieldAdmin)
+admin.site.register(SchemaChange, SchemaChangeAdmin)
 admin.site.unregister(Group)
 
 

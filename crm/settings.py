@@ -219,6 +219,7 @@ TODAY_PANELS = [
     "leads.screens.dashboard.hot_leads_panel",
     "support.dashboard.tickets_due_panel",
     "leads.screens.dashboard.my_tasks_panel",
+    "crm.schema.requests.panels.requests_panel",
 ]
 RECORD_SECTIONS = {
     "leads.lead": [
@@ -239,6 +240,7 @@ RECORD_SECTIONS = {
         "ai_log.panels.client_interactions_panel",
     ],
     "crm.contact": ["leads.screens.panels.contact_leads_panel", "inbox.panels.contact_conversations"],
+    "crm.customfield": ["crm.schema.requests.panels.field_requests_panel"],
     "leads.policy": ["inbox.panels.policy_conversations"],
     "inbox.thread": ["suggestions.screens.panels.thread_suggestions_panel"],
     "support.supportticket": ["suggestions.screens.panels.ticket_suggestions_panel"],

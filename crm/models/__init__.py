@@ -1,4 +1,4 @@
-"""Users, clients, contacts, projects, custom fields, saved views, merges, erased people and the activity log."""
+"""Users, people, projects, custom fields, schema requests, saved views, merges, erased people and the activity log."""
 
 from crm.models.activity import ActivityLog, ActorType
 from crm.models.custom_field import CustomField, CustomFieldKind, CustomFieldTable
@@ -7,6 +7,7 @@ from crm.models.erased_person import ErasedPerson
 from crm.models.merge import Merge
 from crm.models.people import Client, ClientType, Contact, ContactClient, Project, ProjectStatus, Role, User
 from crm.models.saved_view import SavedView
+from crm.models.schema_change import SchemaChange, SchemaChangeState, SchemaDecision
 from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet
 
 __all__ = [
@@ -30,5 +31,8 @@ __all__ = [
     "RecordQuerySet",
     "Role",
     "SavedView",
+    "SchemaChange",
+    "SchemaChangeState",
+    "SchemaDecision",
     "User",
 ]

@@ -111,8 +111,12 @@ class CustomFieldAdmin(RecordAdmin):
         return FIXED_FIELDS if obj else ()
 
     def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
-        link = ("crm_customfield_undefined", "help_center", "Values without a field")
-        return [link] if self.has_add_permission(request) else []
+        links = []
+        if request.user.has_perm("crm.view_schemachange"):
+            links.append(("crm_schemachange_changelist", "gavel", "Schema requests"))
+        if self.has_add_permission(request):
+            links.append(("crm_customfield_undefined", "help_center", "Values without a field"))
+        return links
 
     def json_schemas(self, row: CustomField) -> dict[str, Schema]:
         return {"choices": CHOICE_TABLE_SCHEMA}

@@ -21,7 +21,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from ai_log.models import AIInteraction
-from crm.models import Client, CustomField, DuplicatePair, Project, SavedView, User
+from crm.models import Client, CustomField, DuplicatePair, Project, SavedView, SchemaChange, User
 from crm.records.activity import SYSTEM_ACTOR, record
 from crm.records.transitions import permission_name
 from crm.screens.filters import RelatedRecordFilter
@@ -120,6 +120,9 @@ def world() -> dict[type, Any]:
         WebForm.objects.create(name="Quotes", heading="Request a quote"),
         make_pair(client, lead),
         CustomField.objects.create(table="leads.lead", key="region", label="Region", kind="text"),
+        SchemaChange.objects.create(
+            table="leads.lead", key="region", proposed="index", why="Slow.", expected_use="Daily."
+        ),
         ImportBatch.objects.create(file_name="people.csv", file_hash="0" * 64, file_path="imports/1/people.csv"),
         ImportMapping.objects.create(name="Our CRM", header=["Name", "Email"]),
         PredictionModel.objects.create(

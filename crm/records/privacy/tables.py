@@ -58,6 +58,7 @@ WITHOUT_PERSONS: dict[str, str] = {
     "crm.user": "Staff.",
     "crm.savedview": "Views of lists that staff saved.",
     "crm.customfield": "What the custom fields of a table mean.",
+    "crm.schemachange": "Requests of staff about the keys of JSON columns.",
     "crm.erasedperson": "Digests of addresses, which do not say what they were.",
 }
 
