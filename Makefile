@@ -26,8 +26,8 @@ help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 demo: $(VENV)/.runtime ## Run the whole CRM with demo data: database, one worker, web server (PORT=8000).
-	@$(PY) manage.py migrate --verbosity 0
-	@$(PY) manage.py demo
+	@$(PY) manage.py migrate --verbosity 0 --skip-checks
+	@$(PY) manage.py demo --skip-checks
 	@exec $(PY) manage.py serve
 
 run: $(VENV)/.runtime ## Run the web server only.

@@ -8,7 +8,7 @@ from procrastinate.contrib.django import app
 
 from agents import process_threads
 from agents.drafting import improve_draft
-from agents.next_best_action import conversions, evaluate_leads, renewals
+from agents.next_best_action import conversions, evaluate_leads, renewals, withdrawals
 from inbox.incoming.processing_queue import PROCESS_THREADS_JOB
 from leads.evaluation_queue import EVALUATE_LEADS_JOB
 from suggestions.transitions.propose import withdraw_refused_by_clients
@@ -26,8 +26,9 @@ def process_changed_threads(threads: list[str]) -> None:
 
 @app.task(name=EVALUATE_LEADS_JOB, retry=RETRY)
 def evaluate_moved_leads(leads: list[str]) -> None:
-    """Propose the next best action about leads that moved to another stage, and the conversion of won ones."""
+    """Propose the next best action about leads that moved, and the conversion of won ones; withdraw overtaken moves."""
     keys = [UUID(lead) for lead in leads]
+    withdrawals.withdraw_overtaken_moves(keys)
     evaluate_leads.evaluate_changed_leads(keys)
     conversions.propose_conversions(keys)
 

@@ -51,7 +51,7 @@ from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
 from crm.screens.privacy.views import PrivacyViewsMixin
-from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
+from crm.screens.record_admin import CountedDeletionMixin, ReadOnlyMixin, RecordAdmin
 
 ORDER_BY_ID = {"id": models.F("id")}
 ORDER_BY_NAME = {"name": models.F("name"), **ORDER_BY_ID}
@@ -304,7 +304,7 @@ class SavedViewAdmin(RecordAdmin):
 
 
 @admin.register(User)
-class StaffAdmin(UserAdmin, ModelAdmin):
+class StaffAdmin(CountedDeletionMixin, UserAdmin, ModelAdmin):
     form = StaffForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -325,7 +325,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RoleAdmin(GroupAdmin, ModelAdmin):
+class RoleAdmin(CountedDeletionMixin, GroupAdmin, ModelAdmin):
     """Roles: groups of permissions."""
 
 

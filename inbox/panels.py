@@ -17,6 +17,7 @@ from inbox.models import LAST_ACTIVITY, Direction, Draft, Thread, ThreadStatus
 from inbox.outgoing.outbox import SEND_PERMISSION
 from inbox.search import filter_by_participant
 from leads.models import Lead, Policy
+from leads.models.policy import RENEWABLE_STATUSES
 
 MAX_CONVERSATIONS_SHOWN = 10
 BADGES = {
@@ -38,7 +39,8 @@ def client_conversations(request: HttpRequest, client: Client) -> Panel | None:
 def policy_conversations(request: HttpRequest, policy: Policy) -> Panel | None:
     """Return the conversations about this policy, with a button that starts or opens that of its renewal."""
     panel = conversations_panel(request, Thread.objects.filter(policy=policy), {"policy": policy.pk}, {})
-    if panel is None or policy.is_deleted or not request.user.has_perm(SEND_PERMISSION):
+    may_start = policy.status in RENEWABLE_STATUSES and request.user.has_perm(SEND_PERMISSION)
+    if panel is None or policy.is_deleted or not may_start:
         return panel
     start = reverse("admin:inbox_thread_policy", args=[policy.pk])
     return replace(panel, content={**panel.content, "start": start})

@@ -75,13 +75,15 @@ def sender_name(message: Message) -> str:
 
 
 def describe_message(message: Message) -> str:
-    """Return such as "Email received: Your quote" or "Email sent to lee@example.com: Your quote"."""
-    label = ThreadSource(message.thread.source).label
-    title = message.subject or message.thread.subject
-    if message.direction == Direction.OUT:
+    """Return such as "Email received: A", "Email sent to lee@example.com: B" or "Outgoing call: C"."""
+    source = message.thread.source
+    label, title = ThreadSource(source).label, message.subject or message.thread.subject
+    if source == ThreadSource.CALL:
+        label = "Outgoing call" if message.direction == Direction.OUT else "Incoming call"
+    elif message.direction == Direction.OUT:
         others = len(message.to_emails) - MAX_RECIPIENTS_SHOWN
         recipients = ", ".join(message.to_emails[:MAX_RECIPIENTS_SHOWN]) + (f" and {others} more" if others > 0 else "")
         label += f" sent to {recipients}" if recipients else " sent"
-    elif message.thread.source not in (ThreadSource.NOTE, ThreadSource.DOCUMENT):
+    elif source not in (ThreadSource.NOTE, ThreadSource.DOCUMENT):
         label += " received"
     return f"{label}: {title}" if title else label

@@ -24,6 +24,11 @@ class ChangeLeadStage(ActionForm):
     verb, label, permission, icon = "stage", "Change stage", "leads.change_lead", "flag"
     primary = True
 
+    @classmethod
+    def is_applicable(cls, record: Lead) -> bool:
+        # A converted lead stays won until the conversion is undone.
+        return record.converted_at is None
+
     stage = forms.ModelChoiceField(LeadStatus.objects.all(), label="To stage", empty_label=None)
     loss_reason = forms.ChoiceField(
         choices=[("", "—"), *LossReason.choices], required=False, help_text="Required for a lost lead."
@@ -40,8 +45,8 @@ class ChangeLeadStage(ActionForm):
     def clean(self) -> dict[str, Any]:
         """Ask before a lead is closed as won without a client."""
         cleaned = super().clean()
-        stage, is_client = cleaned.get("stage"), self.record is not None and self.record.converted_at is not None
-        if stage and stage.category == StageCategory.WON and not is_client and not cleaned.get("without_client"):
+        stage = cleaned.get("stage")
+        if stage and stage.category == StageCategory.WON and not cleaned.get("without_client"):
             self.add_error("without_client", self.conversion_advice())
         return cleaned
 

@@ -25,7 +25,7 @@ from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import Order
 from crm.screens.pickers import LinkInline
 from crm.screens.privacy.views import PrivacyViewsMixin
-from crm.screens.record_admin import RecordAdmin
+from crm.screens.record_admin import CountedDeletionMixin, RecordAdmin
 from leads.action_forms import (
     AddLeadNote,
     AddLeadTag,
@@ -333,7 +333,7 @@ class TaskAdmin(RecordAdmin):
 
 
 @admin.register(LeadStatus)
-class LeadStatusAdmin(ModelAdmin):
+class LeadStatusAdmin(CountedDeletionMixin, ModelAdmin):
     list_display = ("label", "code", "category", "position", "colour", "stale_after_days")
     ordering = ("position",)
 
@@ -346,7 +346,7 @@ class LeadStatusAdmin(ModelAdmin):
 
 
 @admin.register(InsuranceType)
-class InsuranceTypeAdmin(ModelAdmin):
+class InsuranceTypeAdmin(CountedDeletionMixin, ModelAdmin):
     form = InsuranceTypeForm
     list_display = ("name", "code", "is_personal", "is_commercial", "is_active", "schema_version")
     ordering = ("name",)

@@ -2,8 +2,7 @@
 
 With the owner on the row itself, a list of an agent's own rows reads one table in the order of its index, without
 a join. The owner is the owner of the lead, else of the client. Rows of `ASSIGNABLE_TABLES` can have an assignee of
-their own, who comes first. Migrations call `follow` and `follow_assigned`, so the SQL they return must not change;
-a new rule needs a new function.
+their own, who comes first. Migrations call `follow`, so the SQL that it returns must not change.
 """
 
 from django.db import connection
@@ -25,7 +24,7 @@ CREATE_OWNER_TRIGGERS_SQL = """
         NEW.owner_id := {of_new};
         RETURN NEW;
     END $$;
-    CREATE TRIGGER {table}_take_owner BEFORE INSERT OR UPDATE OF lead_id, client_id ON {table}
+    CREATE TRIGGER {table}_take_owner BEFORE INSERT OR UPDATE OF {columns} ON {table}
         FOR EACH ROW EXECUTE FUNCTION {table}_take_owner();
 
     CREATE FUNCTION {table}_follow_owner() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -44,64 +43,24 @@ CREATE_OWNER_TRIGGERS_SQL = """
         FOR EACH ROW WHEN (OLD.assigned_to_id IS DISTINCT FROM NEW.assigned_to_id)
         EXECUTE FUNCTION {table}_follow_owner();
 """
-# Replaces the rule in both functions, and fires the trigger of the table itself for `columns`.
-REPLACE_OWNER_TRIGGERS_SQL = """
-    CREATE OR REPLACE FUNCTION {table}_take_owner() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        NEW.owner_id := {of_new};
-        RETURN NEW;
-    END $$;
-    DROP TRIGGER {table}_take_owner ON {table};
-    CREATE TRIGGER {table}_take_owner BEFORE INSERT OR UPDATE OF {columns} ON {table}
-        FOR EACH ROW EXECUTE FUNCTION {table}_take_owner();
-    CREATE OR REPLACE FUNCTION {table}_follow_owner() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        IF TG_TABLE_NAME = 'leads' THEN
-            UPDATE {table} SET owner_id = {of_row} WHERE lead_id = NEW.id;
-        ELSE
-            UPDATE {table} SET owner_id = {of_row} WHERE client_id = NEW.id;
-        END IF;
-        RETURN NULL;
-    END $$;
-"""
-DROP_OWNER_TRIGGERS_SQL = """
-    DROP TRIGGER {table}_follow_owner ON clients;
-    DROP TRIGGER {table}_follow_owner ON leads;
-    DROP FUNCTION {table}_follow_owner();
-    DROP TRIGGER {table}_take_owner ON {table};
-    DROP FUNCTION {table}_take_owner();
-"""
 REPAIR_OWNERS_SQL = "UPDATE {table} SET owner_id = {of_row} WHERE owner_id IS DISTINCT FROM {of_row}"
 
 
+def owner_sql(table: str, row: str) -> str:
+    """Return the expression of the owner of a row of `table`, which is `row` in the statement."""
+    return (ASSIGNABLE_OWNER_SQL if table in ASSIGNABLE_TABLES else OWNER_SQL).format(row=row)
+
+
 def follow(table: str) -> str:
-    """Return SQL that keeps `owner_id` of `table` equal to the owner of its lead or client."""
+    """Return SQL that keeps the owner of each row of `table`: its assignee, else that of its lead or client."""
+    columns = "lead_id, client_id, assigned_to_id" if table in ASSIGNABLE_TABLES else "lead_id, client_id"
     return CREATE_OWNER_TRIGGERS_SQL.format(
-        table=table, of_new=OWNER_SQL.format(row="NEW"), of_row=OWNER_SQL.format(row=table)
+        table=table, columns=columns, of_new=owner_sql(table, "NEW"), of_row=owner_sql(table, table)
     )
-
-
-def follow_assigned(table: str) -> str:
-    """Return SQL that makes the assignee of a row its owner; `follow` must have run for `table` before."""
-    of_new, of_row = ASSIGNABLE_OWNER_SQL.format(row="NEW"), ASSIGNABLE_OWNER_SQL.format(row=table)
-    columns = "lead_id, client_id, assigned_to_id"
-    return REPLACE_OWNER_TRIGGERS_SQL.format(table=table, of_new=of_new, of_row=of_row, columns=columns)
-
-
-def leave_assigned(table: str) -> str:
-    """Return SQL that undoes `follow_assigned`."""
-    of_new, of_row = OWNER_SQL.format(row="NEW"), OWNER_SQL.format(row=table)
-    return REPLACE_OWNER_TRIGGERS_SQL.format(table=table, of_new=of_new, of_row=of_row, columns="lead_id, client_id")
-
-
-def leave(table: str) -> str:
-    """Return SQL that undoes `follow`."""
-    return DROP_OWNER_TRIGGERS_SQL.format(table=table)
 
 
 def repair_owner_column(table: str) -> int:
     """Correct the rows that were written while their lead changed its owner. Return how many there were."""
-    rule = ASSIGNABLE_OWNER_SQL if table in ASSIGNABLE_TABLES else OWNER_SQL
     with connection.cursor() as cursor:
-        cursor.execute(REPAIR_OWNERS_SQL.format(table=table, of_row=rule.format(row=table)))
+        cursor.execute(REPAIR_OWNERS_SQL.format(table=table, of_row=owner_sql(table, table)))
         return cursor.rowcount

@@ -16,8 +16,8 @@ from crm.text.cleaning import redact
 from leads.importing.batches.files import delete_stored_files
 from leads.models import ImportBatch, Lead, Policy, PolicyStatus
 from leads.models.import_batch import BUSY_STATES, ImportedRecord
+from leads.models.policy import RUNNING_STATUSES
 
-RUNNING_STATUSES = (PolicyStatus.BOUND, PolicyStatus.ACTIVE)
 ENDED_STATUSES = (PolicyStatus.LAPSED, PolicyStatus.CANCELLED, PolicyStatus.RENEWED)
 MAX_NAMED_POLICIES = 20
 IMPORT_TEXTS = ("file_name", "reading", "options", "outcome", "error_message")

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from django.db import transaction
 
+from agents.next_best_action.withdrawals import withdraw_settled
 from crm.exceptions import ActionRefused
 from leads.models import Lead
 from leads.models.conversion import conversion_key
-from suggestions.models import UNDECIDED_STATUSES, Suggestion, SuggestionType
-from suggestions.transitions.propose import propose, supersede
+from suggestions.models import Suggestion, SuggestionType
+from suggestions.transitions.propose import propose
 from suggestions.transitions.state import NEXT_BEST_ACTION_AGENT
 
 logger = logging.getLogger(__name__)
@@ -27,19 +28,10 @@ def propose_conversions(keys: Iterable[UUID]) -> int:
     won = list(Lead.objects.to_convert().filter(pk__in=keys).order_by("pk"))
     wanted = {conversion_key(lead) for lead in won}
     conversions = Suggestion.everything.filter(lead__in=keys, type=SuggestionType.CONVERT_LEAD)
-    withdraw_settled(conversions.exclude(dedupe_key__in=wanted).values_list("pk", flat=True))
+    settled = conversions.exclude(dedupe_key__in=wanted).values_list("pk", flat=True)
+    withdraw_settled(settled, reason="The lead needs no conversion any more.")
     proposed = set(conversions.filter(dedupe_key__in=wanted).values_list("dedupe_key", flat=True))
     return sum(propose_conversion(lead) for lead in won if conversion_key(lead) not in proposed)
-
-
-def withdraw_settled(keys: Iterable[UUID]) -> None:
-    """Withdraw those of the proposals `keys` that the program made and nobody has decided."""
-    for key in keys:
-        with transaction.atomic():
-            waiting = Suggestion.objects.select_for_update(of=("self",)).filter(pk=key, status__in=UNDECIDED_STATUSES)
-            one = waiting.filter(proposed_by=None).first()
-            if one is not None:
-                supersede(one, by=NEXT_BEST_ACTION_AGENT, reason="The lead needs no conversion any more.")
 
 
 def propose_conversion(lead: Lead) -> bool:

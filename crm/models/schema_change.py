@@ -6,7 +6,7 @@ import pgtrigger
 from django.contrib.postgres.functions import RandomUUID
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db import models
-from django.db.models.functions import MD5, Now
+from django.db.models.functions import MD5, Coalesce, Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -115,6 +115,15 @@ class SchemaChangeQuerySet(models.QuerySet):
         return self.exclude(state__in=[*UNDECIDED_STATES, State.APPLIED])
 
 
+def with_promotion(fields: models.QuerySet) -> models.QuerySet:
+    """Return custom fields with `promotion`: the decision in force for the key, empty if there is none."""
+    applied = SchemaChange.objects.applied().filter(
+        column=JsonColumn.CUSTOM_FIELDS, **{name: models.OuterRef(name) for name in ("table", "key", "kind")}
+    )
+    decision = models.Subquery(applied.values("decision")[:1])
+    return fields.annotate(promotion=Coalesce(decision, models.Value("")))
+
+
 # A user account that is deleted leaves the decision as it is, so the decider may become null.
 SECOND_DECISION = pgtrigger.Condition(
     "OLD.decision IS NOT NULL AND (NEW.decision, NEW.decision_reason, NEW.decided_at, NEW.kind)"
@@ -220,7 +229,7 @@ class SchemaChange(models.Model):
             models.CheckConstraint(
                 name="schema_changes_state_fits_decision",
                 condition=models.Q(state__in=UNDECIDED_STATES, decision__isnull=True)
-                | models.Q(state=State.DECIDED, decision__isnull=False)
+                | models.Q(state=State.DECIDED) & ~models.Q(decision__in=sorted(APPLIED_BY_JOB))
                 | models.Q(decision__in=sorted(APPLIED_BY_JOB))
                 & ~models.Q(kind="")
                 & ~models.Q(state__in=[*UNDECIDED_STATES, State.DECIDED]),

@@ -11,6 +11,7 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 
 from crm.models import CustomField, CustomFieldKind, CustomFieldTable, User
+from crm.models.schema_change import with_promotion
 from crm.records.custom_field_schemas import value_schema
 from crm.schema.forms import CHOICE_TABLE_SCHEMA, CustomFieldForm
 from crm.schema.transitions import RETIRE_PERMISSION, bring_field_back, retire_field
@@ -107,6 +108,9 @@ class CustomFieldAdmin(RecordAdmin):
         "loaded_digest",
     )
 
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        return with_promotion(super().get_queryset(request))
+
     def get_readonly_fields(self, request: HttpRequest, obj: CustomField | None = None) -> tuple[str, ...]:
         return FIXED_FIELDS if obj else ()
 
@@ -130,13 +134,10 @@ class CustomFieldAdmin(RecordAdmin):
         return [path("undefined/", view, name="crm_customfield_undefined"), *super().get_urls()]
 
     def undefined_keys_view(self, request: HttpRequest) -> HttpResponse:
-        """List the keys in use that have no definition, each with a link that defines it.
-
-        The names come from records of every owner, so only users who define fields read them.
-        """
+        """List the keys without a definition in records that the user may see, each with a link that defines it."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        tables = [(table.label, find_undefined_keys(table)) for table in CustomFieldTable]
+        tables = [(table.label, find_undefined_keys(table, request.user)) for table in CustomFieldTable]
         context = {
             **self.admin_site.each_context(request),
             "title": "Values without a field",

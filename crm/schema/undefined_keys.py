@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db import connection
 from django.utils.text import capfirst
 
-from crm.models import CustomField, CustomFieldKind, CustomFieldTable
+from crm.models import CustomField, CustomFieldKind, CustomFieldTable, User
 
 # Reading every row of a large table takes too long for a page, so the newest are read; the page says so.
 SAMPLED_ROW_COUNT, MAX_KEYS = 10_000, 200
@@ -20,7 +20,7 @@ SELECT key, count(*),
        count(*) FILTER (WHERE text ~* '^https?://[^[:space:]]+$'),
        count(*) FILTER (WHERE text ~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$'),
        max(length(text))
-FROM (SELECT custom_fields FROM {table} WHERE deleted_at IS NULL ORDER BY id DESC LIMIT %s) AS newest,
+FROM ({newest}) AS newest,
      jsonb_each(newest.custom_fields), LATERAL (SELECT value #>> '{{}}' AS text) AS plain
 WHERE key <> ALL (%s)
 GROUP BY key ORDER BY 2 DESC, key LIMIT %s
@@ -54,12 +54,13 @@ class UndefinedKey:
         return urlencode({"table": self.table, "key": self.key, "label": self.label, "kind": self.kind})
 
 
-def find_undefined_keys(table: CustomFieldTable) -> list[UndefinedKey]:
-    """Return the undefined keys in the newest rows of `table`, the most used first."""
+def find_undefined_keys(table: CustomFieldTable, user: User) -> list[UndefinedKey]:
+    """Return the undefined keys in the newest rows of `table` that `user` may see, the most used first."""
     defined = list(CustomField.objects.filter(table=table).values_list("key", flat=True))
-    sql = COUNT_SQL.format(table=connection.ops.quote_name(apps.get_model(table.value)._meta.db_table))
+    rows = apps.get_model(table.value).objects.visible_to(user).order_by("-id")
+    newest, params = rows.values("custom_fields")[:SAMPLED_ROW_COUNT].query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(sql, [SAMPLED_ROW_COUNT, defined, MAX_KEYS])
+        cursor.execute(COUNT_SQL.format(newest=newest), [*params, defined, MAX_KEYS])
         return [
             UndefinedKey(table, row[0], row[1], guess_kind(row[1], row[2:-1], row[-1])) for row in cursor.fetchall()
         ]

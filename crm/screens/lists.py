@@ -14,6 +14,7 @@ from unfold.views import ChangeList
 
 from crm.exceptions import InvalidInput
 from crm.models import CustomField, SavedView, User
+from crm.screens.custom_fields.filters import order_name
 from crm.screens.filter_sheet import build_filter_sheet
 from crm.screens.filters import describe_unknown_filters
 from crm.screens.paging import CappedCount, Order, Page, capped_count, capped_counts, exact_count, fetch_page
@@ -108,7 +109,7 @@ class KeysetChangeList(ChangeList):
 
     def available_orders(self) -> dict[str, Order]:
         """Return the orders that this list offers, the default first."""
-        return self.model_admin.orders
+        return self.model_admin.list_orders(self.filterset)
 
     def notice(self) -> str:
         """Return a note about the rows in one sentence; empty if there is none."""
@@ -274,8 +275,14 @@ class KeysetChangeList(ChangeList):
                 "current": bool(column.order) and column.order == self.order_name,
                 "url": "?" + urlencode([*active_params, (ORDER_PARAM, column.order)]) if column.order else "",
             }
-            for column in (*self.model_admin.columns, *(Column(field.label) for field in self.custom_columns()))
+            for column in (*self.model_admin.columns, *self.custom_headings())
         ]
+
+    def custom_headings(self) -> list[Column]:
+        """Return the headings of the custom fields; one with an index sorts."""
+        orders = self.available_orders()
+        names = [(field, order_name(field)) for field in self.custom_columns()]
+        return [Column(field.label, name if name in orders else "") for field, name in names]
 
     def orders(self) -> list[dict[str, Any]]:
         return [

@@ -26,10 +26,10 @@ class ConstraintCheckedForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
             current_pk = getattr(self.instance, f"{name}_id", None)
-            if current_pk and isinstance(
-                field, forms.ModelChoiceField
-            ):  # the present value stays valid, visible or not
+            if current_pk and isinstance(field, forms.ModelChoiceField):
+                # The present value stays valid, visible or not.
                 field.queryset |= field.queryset.model._base_manager.filter(pk=current_pk)
+                field.present_key = current_pk
 
     def validate_unique(self) -> None:
         """Check also constraints with a condition on a column outside the form, which Django leaves out."""

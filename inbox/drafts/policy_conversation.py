@@ -10,6 +10,7 @@ from crm.text.addresses import agency_sender
 from inbox.models import Mailbox, Thread, ThreadSource
 from inbox.outgoing.outbox import SEND_PERMISSION
 from leads.models import Policy
+from leads.models.policy import RENEWABLE_STATUSES
 
 MAX_THREAD_SUBJECT_LENGTH = 500
 
@@ -20,7 +21,8 @@ def start_policy_conversation(policy: Policy, *, by: User) -> Thread:
 
     Raises:
         NotPermitted: `by` may not send messages.
-        IllegalTransition: the policy or its client is deleted, or `by` may not see it.
+        IllegalTransition: the policy or its client is deleted, the policy is a quote, cancelled or renewed, or `by` may
+            not see it.
     """
     Actor.of(by).require_permission(SEND_PERMISSION, "start a conversation")
     # Locked, so that two at once get one conversation.
@@ -30,6 +32,8 @@ def start_policy_conversation(policy: Policy, *, by: User) -> Thread:
     for row in (locked, locked.client):
         if row.is_deleted:
             raise IllegalTransition(f"The {describe_record(row)} is deleted; restore it first.")
+    if locked.status not in RENEWABLE_STATUSES:
+        raise IllegalTransition(f"The {describe_record(locked)} is {locked.get_status_display().lower()}: no renewal.")
     existing = Thread.objects.of_policies([locked.pk]).first()
     return existing or create_policy_thread(locked, by)
 

@@ -1,4 +1,4 @@
-"""Functions of the database for leads: the score, and the signals from the fields of a lead."""
+"""Functions of the database for leads and policies: the score, the signals from the fields of a lead, the premium."""
 
 from django.db import migrations
 
@@ -95,33 +95,29 @@ BEGIN
     RETURN signals;
 END $$
 """
-
-# The planner has no statistics on expressions unless they are declared; it must know how many leads each tier has.
-STATISTICS = """
-CREATE STATISTICS leads_urgency ON (
-    CASE WHEN priority_tier::text = 'hot' THEN 4 WHEN priority_tier::text = 'warm' THEN 3
-         WHEN priority_tier::text = 'cold' THEN 2 WHEN priority_tier::text = 'dormant' THEN 1 ELSE 0 END
-) FROM leads;
-CREATE STATISTICS leads_vin_values ON (upper(auto_data ->> 'vin')) FROM leads;
+# One expression without a subquery, so that PostgreSQL puts it in place of the call.
+MONTHS = (
+    "((extract(year FROM expires_on) - extract(year FROM effective_on)) * 12"
+    " + extract(month FROM expires_on) - extract(month FROM effective_on))"
+)
+ANNUAL_PREMIUM = f"""
+CREATE FUNCTION annual_premium(premium numeric, effective_on date, expires_on date) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN {MONTHS} > 0 AND (effective_on + make_interval(months => {MONTHS}::integer))::date = expires_on
+        THEN round(premium * 12 / {MONTHS}, 2)
+        ELSE round(premium * 365 / nullif(expires_on - effective_on, 0), 2)
+    END
+$$
 """
 
 
-def function(sql: str, signature: str) -> migrations.RunSQL:
-    return migrations.RunSQL(sql, f"DROP FUNCTION {signature}")
-
-
 class Migration(migrations.Migration):
-    dependencies = [("leads", "0001_initial")]
+    dependencies = [("leads", "0001_tables")]
     operations = [
-        function(SCORE, "lead_score(jsonb, jsonb, float8, timestamptz)"),
-        function(SIGNAL, "lead_signal(jsonb, text, timestamptz, text, text)"),
-        function(FIT, "lead_fit(text, uuid, text, text, jsonb, jsonb, jsonb, jsonb)"),
-        function(
-            FIELDS,
-            "lead_field_signals(jsonb, timestamptz, timestamptz, text, text, uuid, text, text, jsonb, jsonb, jsonb,"
-            " jsonb)",
-        ),
-        migrations.RunSQL(
-            STATISTICS, "DROP STATISTICS IF EXISTS leads_urgency; DROP STATISTICS IF EXISTS leads_vin_values"
-        ),
+        migrations.RunSQL(SCORE),
+        migrations.RunSQL(SIGNAL),
+        migrations.RunSQL(FIT),
+        migrations.RunSQL(FIELDS),
+        migrations.RunSQL(ANNUAL_PREMIUM),
     ]

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from crm.runtime.lazy_module import LazyModule
 from leads.models import FeatureStanding, Lead, LeadSnapshot
 from leads.prediction.bins import single_feature_auc
-from leads.prediction.fitting import feature_gains
 from leads.prediction.known_at_arrival import (
     Snapshot,
     count_changes,
@@ -18,6 +18,8 @@ from leads.prediction.known_at_arrival import (
 from leads.prediction.scorecard import Card
 from leads.prediction.snapshots import build_features_of_leads
 
+# Only a training needs scikit-learn, and every command would wait for its import.
+fitting = LazyModule("leads.prediction.fitting")
 MIN_GAIN_REPORTED = 0.0005
 # Bounds the time of a training: the most recent closed leads, open leads, and the features filled in most often.
 MAX_MEASURED_LEADS, MAX_COMPARED_LEADS, MAX_MEASURED_FEATURES = 10_000, 2_000, 300
@@ -32,7 +34,7 @@ def measure_features(
     names = [name for name, _ in filled.most_common(MAX_MEASURED_FEATURES)]
     unconfirmed = set(names_with(standings, FeatureStanding.UNCONFIRMED)) & set(names)
     others = rows_with(recent, unconfirmed)
-    gains = feature_gains(usable_rows(recent, standings), outcomes, judged_card, others) if unconfirmed else {}
+    gains = fitting.feature_gains(usable_rows(recent, standings), outcomes, judged_card, others) if unconfirmed else {}
     evidence = gather_evidence(recent, outcomes, [name for name in names if standings[name] != FeatureStanding.PROVEN])
     return {
         name: {

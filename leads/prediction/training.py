@@ -1,4 +1,4 @@
-"""Train a prediction model on closed leads. Only the training command imports this module: scikit-learn is large."""
+"""Train a prediction model on closed leads."""
 
 from typing import Any
 from uuid import UUID
@@ -8,12 +8,12 @@ from django.db import transaction
 from crm.exceptions import IllegalTransition
 from crm.models import User
 from crm.records.activity import Actor, record
+from crm.runtime.lazy_module import LazyModule
 from leads.models import LeadSnapshot, PredictionFeature, PredictionModel, Rung
 from leads.models.prediction import COUNTED_STANDINGS
 from leads.prediction.evaluation import evaluate_predictions
 from leads.prediction.feature_measures import measure_features, reasons_not_used
 from leads.prediction.feature_transitions import save_measurements
-from leads.prediction.fitting import fit_scorecard, judged_start
 from leads.prediction.known_at_arrival import Snapshot, current_standings, names_with, usable_rows
 from leads.prediction.scorecard import probability
 from leads.prediction.snapshots import closed_leads
@@ -25,6 +25,8 @@ from leads.prediction.transitions import (
     uncounted_features,
 )
 
+# Only a training needs scikit-learn, and every command would wait for its import.
+fitting = LazyModule("leads.prediction.fitting")
 # Below the first there is no prediction; a scorecard needs the second and the third.
 MIN_CLOSED_LEADS, MIN_LEADS_FOR_SCORECARD, MIN_WON_LEADS = 100, 1_000, 120
 MAX_TRAINING_LEADS = 50_000
@@ -62,7 +64,7 @@ def learn_from_leads(leads: list[UUID], won: list[bool]) -> tuple[dict[str, Any]
     snapshots = load_snapshots(leads)
     standings = current_standings(snapshots, PredictionFeature.objects.decided_standings())
     usable = names_with(standings, *COUNTED_STANDINGS)
-    result = fit_scorecard(usable_rows(snapshots, standings), won, usable)
+    result = fitting.fit_scorecard(usable_rows(snapshots, standings), won, usable)
     measurements = measure_features(snapshots, won, standings, result.judged_card)
     save_measurements(measurements)
     refused = reasons_not_used(standings, measurements, result.card)
@@ -90,7 +92,7 @@ def load_snapshots(leads: list[UUID]) -> list[Snapshot]:
 
 def baseline_brier(won: list[bool]) -> float:
     """Return the mean square error on the newest leads of predicting the earlier win rate for each."""
-    start = judged_start(won)
+    start = fitting.judged_start(won)
     share = sum(won[:start]) / start
     return evaluate_predictions([share] * (len(won) - start), won[start:])["brier"]
 
@@ -127,7 +129,7 @@ def compare_with_champion(
     if candidate["rung"] == Rung.STAGES:
         return True, "The win rates are up to date."
     # The card in use has seen the newest leads, so the one that was judged without its newest leads is compared.
-    newest, card = slice(judged_start(leads), None), champion.judged_card or champion.card
+    newest, card = slice(fitting.judged_start(leads), None), champion.judged_card or champion.card
     rows = usable_rows(load_snapshots(leads[newest]), PredictionFeature.objects.standings())
     predicted = [probability(card, row) for row in rows]
     old, new = evaluate_predictions(predicted, won[newest])["brier"], candidate["evaluation"]["brier"]

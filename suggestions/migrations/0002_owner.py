@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from leads.ownership import follow, leave
+from leads.ownership import follow
 
 # What the planner cannot know unless it is told to look: how many of those that wait belong to each owner.
 STATISTICS = """
@@ -12,8 +12,5 @@ ALTER STATISTICS suggestions_owners_by_status SET STATISTICS 500;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("suggestions", "0001_initial"), ("leads", "0001_initial"), ("crm", "0001_initial")]
-    operations = [
-        migrations.RunSQL(follow("suggestions"), leave("suggestions")),
-        migrations.RunSQL(STATISTICS, "DROP STATISTICS IF EXISTS suggestions_owners_by_status"),
-    ]
+    dependencies = [("suggestions", "0001_tables")]
+    operations = [migrations.RunSQL(follow("suggestions")), migrations.RunSQL(STATISTICS)]

@@ -8,24 +8,25 @@ from django.db.migrations.state import StateApps
 APPS = ("crm", "leads", "ai_log", "inbox", "support", "suggestions", "auth", "procrastinate")
 WORK = {  # what is worked with every day, by app
     "crm": ("client", "contact", "contactclient", "project"),
-    "leads": ("lead", "contactlead", "task"),
+    "leads": ("lead", "contactlead", "task", "policy"),
     "inbox": ("thread",),
     "support": ("supportticket",),
 }
 RESTORABLE = {
     "crm": ("client", "contact", "project"),
-    "leads": ("lead", "task"),
+    "leads": ("lead", "task", "policy"),
     "inbox": ("thread",),
     "support": ("supportticket",),
 }
 READ = {
     **WORK,
-    "crm": (*WORK["crm"], "savedview", "activitylog", "user"),
+    "crm": (*WORK["crm"], "savedview", "activitylog", "user", "customfield"),
     "leads": (
         *WORK["leads"],
         "leadstatus",
         "insurancetype",
         "leadstagehistory",
+        "importbatch",
         "scoringpolicy",
         "predictionmodel",
     ),
@@ -37,6 +38,13 @@ SCORING = {
     ("leads", "add_scoringpolicy"),
     ("leads", "activate_scoringpolicy"),
     ("leads", "activate_predictionmodel"),
+}
+CUSTOM_FIELDS = {
+    ("crm", "add_customfield"),
+    ("crm", "change_customfield"),
+    ("crm", "delete_customfield"),
+    ("crm", "restore_customfield"),
+    ("crm", "retire_customfield"),
 }
 
 
@@ -60,6 +68,8 @@ AGENT = (
         ("crm", "delete_contactclient"),
         ("leads", "delete_contactlead"),
         ("leads", "delete_task"),
+        ("leads", "add_importbatch"),
+        ("leads", "undo_importbatch"),
         ("ai_log", "rate_aiinteraction"),
         ("support", "resolve_supportticket"),
         ("inbox", "send_message"),
@@ -71,15 +81,23 @@ AGENT = (
 MANAGER = (
     AGENT
     | SCORING
+    | CUSTOM_FIELDS
     | each(WORK, "delete")
     | each(RESTORABLE, "restore")
     | each({"inbox": ("mailbox", "emailtemplate")}, "add", "change", "delete", "restore")
+    # The addresses of web forms are no business of the other roles.
+    | each({"inbox": ("webform",)}, "view", "add", "change", "delete", "restore")
     | each({"inbox": ("setaside",)}, "view", "change", "delete", "restore")
     | {
         ("crm", "see_everyone"),
         ("crm", "share_savedview"),
         ("crm", "reassign_client"),
+        ("crm", "merge_client"),
+        ("crm", "merge_contact"),
+        ("crm", "export_records"),
+        ("crm", "export_person"),
         ("leads", "reassign_lead"),
+        ("leads", "merge_lead"),
         ("support", "reassign_supportticket"),
         ("inbox", "reassign_thread"),
         ("suggestions", "pause_execution"),
@@ -89,7 +107,9 @@ MANAGER = (
         ("suggestions", "restore_suggestion"),
     }
 )
-SCHEMA_ADMIN = VIEWER | SCORING | each({"leads": ("leadstatus", "insurancetype")}, "add", "change", "delete")
+SCHEMA_ADMIN = (
+    VIEWER | SCORING | CUSTOM_FIELDS | each({"leads": ("leadstatus", "insurancetype")}, "add", "change", "delete")
+)
 ROLES = {"viewer": VIEWER, "agent": AGENT, "manager": MANAGER, "schema admin": SCHEMA_ADMIN}
 EVERYTHING = "administrator"
 
@@ -107,14 +127,10 @@ def create(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     group.objects.create(name=EVERYTHING).permissions.set(p for (app, _), p in known.items() if app in APPS)
 
 
-def remove(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    apps.get_model("auth", "Group").objects.filter(name__in=[*ROLES, EVERYTHING]).delete()
-
-
 class Migration(migrations.Migration):
     dependencies = [
         ("suggestions", "0002_owner"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("procrastinate", "0041_post_retry_failed_job"),
     ]
-    operations = [migrations.RunPython(create, remove)]
+    operations = [migrations.RunPython(create)]

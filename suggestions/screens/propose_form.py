@@ -137,7 +137,8 @@ def propose_view(request: HttpRequest, site: admin.AdminSite) -> HttpResponse:
     if not request.user.has_perm(transitions.PROPOSE_PERMISSION):
         raise PermissionDenied
     type, query_params = request.GET.get("type", ""), request.GET.dict()
-    context = {**site.each_context(request), "title": "Suggest", "opts": Suggestion._meta}
+    title = suggest_title(type, query_params, request.user)
+    context = {**site.each_context(request), "title": title, "opts": Suggestion._meta}
     if type not in offered_kinds():
         context["types"] = type_links(query_params)
         return TemplateResponse(request, "suggestions/suggest.html", context)
@@ -148,12 +149,16 @@ def propose_view(request: HttpRequest, site: admin.AdminSite) -> HttpResponse:
         messages.success(request, ensure_full_stop(f"{'Saved as a draft' if as_draft else 'Proposed'}: {suggestion}"))
         return HttpResponseRedirect(reverse("admin:suggestions_suggestion_change", args=[suggestion.pk]))
     query_params.pop("type")
-    context |= {
-        "form": form,
-        "title": f"Suggest: {SuggestionType(type).label}",
-        "others": f"?{urlencode(query_params)}",
-    }
+    context |= {"form": form, "others": f"?{urlencode(query_params)}"}
     return TemplateResponse(request, "suggestions/suggest.html", context, status=422 if form.is_bound else 200)
+
+
+def suggest_title(type: str, query_params: dict[str, Any], user: User) -> str:
+    """Return such as "Suggest: Email for Lee Inc", with the record that the address names and `user` may see."""
+    title = f"Suggest: {SuggestionType(type).label}" if type in offered_kinds() else "Suggest"
+    rows = (find_visible_record(name, query_params.get(name), user) for name in reversed(RECORD_MODELS))
+    about = next((row for row in rows if row is not None), None)
+    return f"{title} for {about}" if about else title
 
 
 def type_links(query_params: dict[str, Any]) -> list[dict[str, Any]]:

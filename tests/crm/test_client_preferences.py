@@ -1,12 +1,10 @@
 """What a client wants no contact by: on the page, in the filter, in the export, after a conversion and a merge."""
 
 import csv
-import importlib
 import io
 import json
 
 import pytest
-from django.apps import apps
 from django.db import IntegrityError, transaction
 
 from crm.models import ActivityLog, Client
@@ -152,13 +150,3 @@ def test_merge_keeps_the_refusals_of_both_without_asking(max, make):
     unmerge(done, by=max)
     winner.refresh_from_db()
     assert winner.communications == {"email": {"do_not_contact": False, "consent": True}, "language": "en"}
-
-
-def test_clients_converted_earlier_keep_what_they_refused_as_leads():
-    client, lead = make_client(communications=NO_CALLS), make_lead()
-    Lead.objects.filter(pk=lead.pk).update(
-        converted_to_client=client, converted_at=lead.created_at, communications=NO_EMAIL
-    )
-    importlib.import_module("leads.migrations.0018_preferences_of_converted_leads").copy_preferences(apps, None)
-    client.refresh_from_db()
-    assert client.communications == {**NO_CALLS, **NO_EMAIL}

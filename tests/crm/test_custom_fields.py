@@ -314,12 +314,19 @@ def test_agent_reads_definitions_and_changes_none(as_ann):
 # Keys without a definition
 
 
-def test_undefined_keys_are_counted_with_the_kind_that_fits_all_values():
+def test_undefined_keys_are_those_of_visible_records(ann, bob, max):
+    make_client(custom_fields={"own": 1}, assigned_to=ann)
+    make_client(custom_fields={"hidden": 1}, assigned_to=bob)
+    assert [one.key for one in find_undefined_keys(CustomFieldTable.CLIENT, ann)] == ["own"]
+    assert {one.key for one in find_undefined_keys(CustomFieldTable.CLIENT, max)} == {"own", "hidden"}
+
+
+def test_undefined_keys_are_counted_with_the_kind_that_fits_all_values(max):
     make_field(key="defined")
     values = {"n": 5, "b": True, "d": "2026-01-02", "u": "https://x.example", "m": "a@b.example", "t": "text"}
     make_client(custom_fields={**values, "defined": 1})
     make_client(custom_fields={"n": "five", "b": False})
-    found = {one.key: (one.row_count, one.kind.value) for one in find_undefined_keys(CustomFieldTable.CLIENT)}
+    found = {one.key: (one.row_count, one.kind.value) for one in find_undefined_keys(CustomFieldTable.CLIENT, max)}
     assert found == {
         "n": (2, "text"),
         "b": (2, "yes_no"),

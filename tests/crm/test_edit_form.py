@@ -25,13 +25,13 @@ from crm.screens.json_forms.fields import VERSION_KEY, NamedValuesField, SchemaF
 from crm.screens.json_forms.inputs import build_input
 from crm.screens.json_forms.schema import simplify_schema
 from leads.forms import ADDITIONAL_INSUREDS_SCHEMA
-from leads.models import ContactLead, InsuranceType, Lead
-from tests.cast import make_client, make_contact, make_lead
+from leads.models import ContactLead, InsuranceType, Lead, Task
+from tests.cast import browser, make_client, make_contact, make_lead
 from tests.examples import examples
 from tests.form_parser import read_form
 
 pytestmark = pytest.mark.django_db
-LINES = importlib.import_module("leads.migrations.0003_stages_and_lines").LINES
+LINES = importlib.import_module("leads.migrations.0004_seeded_rows").LINES
 SCHEMAS = {code: schema for code, *_, schema in LINES}
 EDIT_CONFLICT = "Another user changed this record after you opened it."
 
@@ -828,3 +828,18 @@ def test_schema_description_is_the_help_text(as_max):
     line.form_schema["properties"]["garage"] = {"type": "string", "description": "Where it stands at night"}
     line.save()
     assert "Where it stands at night" in as_max.get(url(make_lead(line="auto"))).content.decode()
+
+
+def test_form_does_not_name_the_present_record_of_another_owner(as_ann, ann, bob):
+    lead, client = make_lead(assigned_to=bob), make_client(assigned_to=ann)
+    task = Task.objects.create(title="Call", lead=lead, client=client, assignee=ann)
+    page = as_ann.get(url(task)).content.decode()
+    assert "Another owner’s lead" in page and str(client) in page
+    assert str(lead) not in page
+    assert f'value="{lead.pk}"' in page, "saving the form keeps it"
+
+
+def test_page_that_deletes_a_line_counts_leads_and_does_not_name_them(ada, bob):
+    lead = make_lead(assigned_to=bob, line="auto")
+    page = browser(ada).get(f"/leads/insurancetype/{lead.insurance_type_id}/delete/").content.decode()
+    assert "Lead: 1" in page and str(lead) not in page

@@ -19,7 +19,7 @@ def old_database(django_db_setup):
         server.execute(f"CREATE DATABASE {name}")
         with psycopg.connect(current_database_url(name)) as old:
             old.execute("CREATE TABLE django_migrations (id int, app text, name text)")
-            old.execute("INSERT INTO django_migrations VALUES (1, 'auth', '0001_gone'), (2, 'leads', '0001_records')")
+            old.execute("INSERT INTO django_migrations VALUES (1, 'auth', '0001_gone'), (2, 'leads', '0001_initial')")
         yield name
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -34,7 +34,7 @@ def first_connection():
 
 REFUSAL = (
     "The database of DATABASE_URL was made by another version of the CRM: it has the migration "
-    "leads.0001_records, which this version lacks. Use a new, empty database.\n"
+    "leads.0001_initial, which this version lacks. Use a new, empty database.\n"
 )
 
 

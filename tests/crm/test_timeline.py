@@ -64,7 +64,7 @@ def test_logged_call_is_one_line_by_the_person_who_logged_it(ann):
     )
     lines = [line for line in load_timeline(ann, lead).lines if "Renewal" in line.summary]
     assert [line.actor_name for line in lines] == [str(ann)]
-    assert lines[0].summary.startswith("Call received: Renewal")
+    assert lines[0].summary.startswith("Incoming call: Renewal")
 
 
 def test_tier_and_score_changes_are_on_the_timeline(ann):

@@ -1,84 +1,61 @@
 """The records of a colleague with a planted word in every text column, and those of a reader that refer to them."""
 
-import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
-from crm.models import Client, ContactClient, Project, SavedView, User
+from crm.models import Client, ContactClient, DuplicatePair, Project, SavedView, User
 from crm.records.activity import SYSTEM_ACTOR, record
-from inbox.models import Direction, Draft, Mailbox, Message, SetAside, Thread
+from crm.records.merging.transitions import merge
+from inbox.models import (
+    Direction,
+    Draft,
+    EmailDelivery,
+    FolderMail,
+    Mailbox,
+    Message,
+    Reading,
+    SetAside,
+    Thread,
+    ThreadKey,
+)
+from inbox.models.web_form import WebForm
 from inbox.transitions import add_to_thread, link, unlink
-from leads.models import ContactLead, ImportBatch, Lead, Policy, Task
-from suggestions.models import Suggestion, SuggestionType
+from leads.models import (
+    ContactLead,
+    ImportBatch,
+    ImportChange,
+    Lead,
+    LeadConversion,
+    Policy,
+    Task,
+    TierChange,
+)
+from leads.models.import_batch import ImportedRecord
+from suggestions.models import Suggestion, SuggestionExecution, SuggestionType
+from suggestions.transitions import approve
 from support.models import SupportTicket
 from tests.cast import make_client, make_contact, make_lead, make_policy, make_suggestion, make_thread, make_ticket
-
-# A page shows what was searched for, so this part of a planted word is not one itself.
-PLANTED_PART = "orq_"
-PLANTED = re.compile(r"zorq\w*", re.IGNORECASE)
-# Codes and keys of the program, not texts of a person; the database computes `search_text`.
-NOT_TEXT = {
-    *("search_text", "table", "query", "agent", "rule", "dedupe_key", "content_hash", "variant", "token", "file_hash"),
-    *("model_used", "ai_model_version", "source_digest", "source_path", "message_id", "conversation_id", "credentials"),
-    *("status", "created_by"),
-}
-JSON_TEXTS = {
-    "evidence": lambda word: [{"quote": word}],
-    "notes": lambda word: [{"by": word, "body": word, "internal": True, "at": "2026-01-05T10:00:00Z"}],
-    "attachments": lambda word: [{"name": word, "size": 3, "type": "text/plain"}],
-    "media": lambda word: {"form_answers": [{"label": word, "value": word}], "participants": [word]},
-    "findings": lambda word: [{"code": "x", "sentence": word, "asks": True}],
-    "held_because": lambda word: [word],
-    "custom_fields": lambda word: {"field": word},
-    "address": lambda word: {"city": word},
-    "auto_data": lambda word: {"field": word},
-    "home_data": lambda word: {"field": word},
-    "line_data": lambda word: {"umbrella": {"field": word}},
-    "additional_insureds": lambda word: [{"name": word}],
-    "data": lambda word: {"field": word},
-    "edited_content": lambda word: {"title": word},
-}
+from tests.end_to_end.planting import plant, planted_rows
 
 
-def plant(row: models.Model) -> models.Model:
-    """Put a word of its own into every text column of `row`."""
-    words = planted_values(type(row))
-    type(row)._base_manager.filter(pk=row.pk).update(**words)
-    row.refresh_from_db()
-    return row
+def make_hidden_records(owner: User) -> dict[Any, Any]:
+    """Return one record of `owner` for each table with owners, by table; every text of every row is planted."""
+    with planted_rows():
+        rows = {type(row): row for row in make_records(owner)}
+        for row in make_derived_rows(owner, rows):
+            rows[type(row)] = row
+    for row in rows.values():
+        row.refresh_from_db()
+    return rows
 
 
-def planted_values(model: type[models.Model]) -> dict[str, Any]:
-    """Return a text with a word of its own for every text column of `model`."""
-    found = {
-        field.name: planted_value(field, f"zorq_{model._meta.model_name}_{field.name}")
-        for field in model._meta.concrete_fields
-    }
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def planted_value(field: models.Field, word: str) -> Any:
-    """Return the value with `word` for `field`; None if it holds no text."""
-    if field.name in NOT_TEXT or field.choices:
-        return None
-    if isinstance(field, models.JSONField):
-        return JSON_TEXTS[field.name](word) if field.name in JSON_TEXTS else None
-    if isinstance(field, ArrayField):
-        return [f"{word}@hidden.example" if "email" in field.name else word]
-    if isinstance(field, models.EmailField) or field.name.endswith("_email"):
-        return f"{word}@hidden.example"
-    if isinstance(field, models.URLField):
-        return f"https://{word.replace('_', '-')}.example"
-    return word[: field.max_length] if isinstance(field, models.CharField | models.TextField) else None
-
-
-def make_hidden_records(owner: User) -> dict[type, Any]:
-    """Return one record of `owner` for each table with owners, every text of which is planted."""
+def make_records(owner: User) -> list[Any]:
+    """Return the records of `owner` that people work with."""
     lead = make_lead(assigned_to=owner, line="auto")
     client = make_client(assigned_to=owner)
     contact = make_contact()
@@ -89,32 +66,42 @@ def make_hidden_records(owner: User) -> dict[type, Any]:
     message = {"direction": Direction.IN, "from_email": "x@hidden.example", "body_text": "x"}
     message = add_to_thread(Message(thread=thread, sent_at=timezone.now(), **message))
     ticket = make_ticket(client=client, thread=thread, assigned_to=owner)
-    rows = [
-        lead,
-        client,
-        contact,
-        mailbox,
-        thread,
-        Message.objects.get(thread=thread),
-        ticket,
+    batch = ImportBatch.objects.create(file_name="x", file_hash="x", imported_by=owner)
+    Lead.everything.filter(pk=lead.pk).update(import_batch=batch)
+    for target in (lead, client, contact, thread, ticket):
+        record(target, "noted", by=owner, summary="x")
+    return [
+        *(lead, client, contact, mailbox, thread, message, ticket, batch),
         Project.objects.create(client=client, name="x"),
         Task.objects.create(title="x", lead=lead, assignee=owner),
-        make_suggestion(lead=lead, thread=thread, ticket=ticket, suggested_content={"title": "zorq_suggestion_title"}),
+        make_suggestion(lead=lead, thread=thread, ticket=ticket, edited_content={}),
         SetAside.objects.create(mailbox=mailbox, origin="x", reason="x", size=3, raw=b"abc"),
         Draft.objects.create(author=owner, lead=lead),
         SavedView.objects.create(name="x", table="leads.lead", owner=owner),
         make_policy(client=client, lead=lead),
-        ImportBatch.objects.create(file_name="x", file_hash="x", imported_by=owner),
+        AIInteraction.objects.create(lead=lead, type="Chat", source="Agent UI"),
     ]
-    for row in rows:
-        plant(row)
-    # The database refuses to change these texts.
-    rows.append(
-        AIInteraction.objects.create(lead=lead, type="Chat", source="Agent UI", **planted_values(AIInteraction))
-    )
-    for target in (lead, client, contact, thread, ticket):
-        record(target, "noted", by=owner, summary=f"zorq_activity_{target._meta.model_name}")
-    return {type(row): row for row in rows}
+
+
+def make_derived_rows(owner: User, rows: dict[type, Any]) -> Iterator[Any]:
+    """Yield a row of each table that the program writes about the records in `rows`."""
+    lead, client, message = rows[Lead], rows[Client], rows[Message]
+    batch, mailbox = rows[ImportBatch], rows[Mailbox]
+    merge(lead, make_lead(assigned_to=owner, contact_email=""), {}, by=SYSTEM_ACTOR)
+    yield LeadConversion.objects.create(lead=lead, client=client, converted_by=owner)
+    yield TierChange.objects.create(lead=lead, now="hot", at=timezone.now())
+    approved = approve(make_suggestion(lead=lead), by=SYSTEM_ACTOR)
+    yield SuggestionExecution.objects.create(suggestion=approved, attempt=2, state="FAILED", error="x")
+    yield Reading.objects.create(message=message, interaction=rows[AIInteraction], signs=[])
+    yield EmailDelivery.objects.create(message=message, run_after=timezone.now() + timedelta(days=1))
+    yield ThreadKey.objects.create(mailbox=mailbox, key="x", thread=rows[Thread])
+    yield FolderMail.objects.create(mailbox=mailbox, folder="x", uidvalidity=1, uid=1)
+    form = WebForm.objects.create(name="Website", heading="Ask us")
+    yield form.submissions.create(thread=rows[Thread], content_digest="x", outcome="NEW_LEAD")
+    yield ImportedRecord.objects.create(record_id=client.pk, record_type="crm.client", batch=batch)
+    yield ImportChange.objects.create(batch=batch, lead=lead, line=2, changes={})
+    sides = {"first_table": "crm.client", "first_id": client.pk, "second_table": "leads.lead", "second_id": lead.pk}
+    yield DuplicatePair.objects.create(**sides, score=60, reasons=[])
 
 
 def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -> list[models.Model]:

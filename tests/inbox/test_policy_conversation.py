@@ -13,6 +13,7 @@ from crm.records.transitions import soft_delete
 from inbox.drafts.policy_conversation import start_policy_conversation
 from inbox.models import Message, Thread
 from inbox.transitions import add_to_thread, change_thread_status
+from leads.models import Policy
 from suggestions.models import Suggestion
 from suggestions.transitions import approve
 from tests.cast import browser, make_client, make_policy, page_text
@@ -84,6 +85,13 @@ def test_conversation_needs_permission_a_visible_policy_and_live_records(ann, bo
     with pytest.raises(IllegalTransition, match="is deleted; restore it first"):
         start_policy_conversation(policy, by=ann)
     assert not Thread.objects.exists()
+
+
+def test_quote_has_no_renewal_conversation(as_ann, ann, policy):
+    Policy.objects.filter(pk=policy.pk).update(status="QUOTED")
+    assert start_url(policy) not in as_ann.get(page_url(policy)).content.decode()
+    with pytest.raises(IllegalTransition, match="is quoted: no renewal"):
+        start_policy_conversation(policy, by=ann)
 
 
 def test_purged_policy_leaves_its_conversation(ann, policy):

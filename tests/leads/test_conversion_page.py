@@ -205,6 +205,8 @@ def test_lead_page_offers_conversion_and_then_its_undo(as_ann, ann):
     convert(lead, client_from_lead(lead), by=ann)
     page = page_text(as_ann.get(url))
     assert convert_url(lead) not in page and "Undo conversion" in page
+    # It stays won until then.
+    assert stage_url(lead) not in page and LeadStatus.objects.get(pk="CLOSED_WON").guidance not in page
     as_ann.post(reverse("admin:leads_lead_do", args=[lead.pk, "unconvert"]))
     lead.refresh_from_db()
     assert lead.is_open and not Client.objects.exists()

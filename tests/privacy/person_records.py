@@ -4,17 +4,14 @@ from typing import Any
 
 from django.utils import timezone
 
-from ai_log.models import AIInteraction
-from crm.models import Client, Contact, DuplicatePair, User
-from crm.records.activity import SYSTEM_ACTOR, record
-from crm.records.merging.transitions import merge
+from crm.models import Client, Contact, User
+from crm.records.activity import record
 from inbox.incoming.arrivals import Arrival
 from inbox.incoming.transitions import receive_many
-from inbox.models import EmailDelivery, Mailbox, Message, Provider, Reading, SetAside, Thread
-from inbox.models.web_form import WebForm
-from leads.models import ImportBatch, ImportChange, Lead, LeadConversion, TierChange
-from leads.models.import_batch import ImportedRecord
-from suggestions.models import Suggestion, SuggestionExecution
+from inbox.models import Mailbox, Message, Provider, SetAside, Thread
+from inbox.models.web_form import WebFormSubmission
+from leads.models import ImportChange, Lead
+from suggestions.models import SuggestionExecution
 from tests.cast import make_lead, make_thread
 from tests.end_to_end.hidden_records import make_hidden_records
 from tests.inbox.raw_emails import raw_email
@@ -33,28 +30,16 @@ def make_person(owner: User) -> dict[type, Any]:
     Contact.everything.filter(pk=contact.pk).update(name=NAME, email=ADDRESS, phone=PHONE)
     for row in (lead, client, contact):
         row.refresh_from_db()
-    Lead.everything.filter(pk=lead.pk).update(import_batch=rows[ImportBatch])
-    merge(lead, make_lead(contact_name=NAME, contact_email="", notes="zorq_duplicate"), {}, by=SYSTEM_ACTOR)
-    LeadConversion.objects.create(lead=lead, client=client, converted_by=owner)
-    TierChange.objects.create(lead=lead, now="hot", at=timezone.now())
-    SuggestionExecution.objects.create(
-        suggestion=rows[Suggestion], attempt=1, state="FAILED", idempotency_key="zorq_secret_key", error="zorq_error"
-    )
-    Reading.objects.create(message=rows[Message], interaction=rows[AIInteraction], signs=[])
-    EmailDelivery.objects.create(message=rows[Message], run_after=timezone.now())
-    SetAside.objects.filter(pk=rows[SetAside].pk).update(raw=f"From: {ADDRESS}\n\nzorq_set_aside_raw".encode())
+    SuggestionExecution.objects.filter(suggestion__lead=lead).update(idempotency_key="zorq_secret_key")
     Message.everything.filter(pk=rows[Message].pk).update(token="zorq_secret_token")
-    form = WebForm.objects.create(name="Website", heading="Ask us")
-    form.submissions.create(thread=rows[Thread], content_digest="x", outcome="NEW_LEAD")
+    SetAside.objects.filter(pk=rows[SetAside].pk).update(raw=f"From: {ADDRESS}\n\nzorq_set_aside_raw".encode())
+    form = rows[WebFormSubmission].web_form
     form.refusals.create(reason="FIELDS", day=timezone.now().date(), last_message=f"{ADDRESS.upper()} is too long.")
-    ImportedRecord.objects.create(record_id=client.pk, record_type="crm.client", batch=rows[ImportBatch])
-    ImportChange.objects.create(
-        batch=rows[ImportBatch], lead=lead, line=2, changes={"notes": ["", f"zorq_changed by {NAME}"]}
-    )
-    DuplicatePair.objects.create(
-        first_table="crm.client", first_id=client.pk, second_table="leads.lead", second_id=lead.pk, score=60, reasons=[]
-    )
+    changes = {"notes": ["", f"zorq_changed by {NAME}"]}
+    ImportChange.objects.filter(pk=rows[ImportChange].pk).update(changes=changes)
     record(lead, "noted", by=owner, summary=f"Called {NAME} at {PHONE}")
+    for row in rows.values():
+        row.refresh_from_db()
     return {**rows, "received": receive_email(f"{NAME} <{ADDRESS}>")}
 
 

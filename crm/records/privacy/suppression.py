@@ -30,19 +30,11 @@ CREATE_SQL = """
         FOR EACH ROW WHEN (NEW.{email} <> '' OR NEW.{phone} <> '')
         EXECUTE FUNCTION {table}_of_erased_people();
 """
-DROP_SQL = """
-    DROP TRIGGER {table}_of_erased_people ON {table};
-    DROP FUNCTION {table}_of_erased_people();
-"""
 
 
 def suppress(table: str, email: str, phone: str) -> str:
     """Return the SQL for the trigger of a table with the columns `email`, `phone` and `communications`."""
     return CREATE_SQL.format(table=table, email=email, phone=phone)
-
-
-def stop_suppressing(table: str) -> str:
-    return DROP_SQL.format(table=table)
 
 
 def digests_of(addresses: list[str], phones: list[str]) -> list[str]:

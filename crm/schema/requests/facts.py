@@ -5,22 +5,17 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db import connection
 
-from crm.models import CustomField, SchemaChange
+from crm.models import CustomField, SchemaChange, User
 from crm.schema.undefined_keys import SAMPLED_ROW_COUNT
 
-COUNT_SQL = """
-SELECT count(*), count(*) FILTER (WHERE {column} ? %s)
-FROM (SELECT {column} FROM {table} WHERE deleted_at IS NULL ORDER BY id DESC LIMIT %s) AS newest
-"""
-ROWS_SQL = "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = %s::regclass"
+COUNT_SQL = "SELECT count(*), count(*) FILTER (WHERE {column} ? %s) FROM ({newest}) AS newest"
 
 
 @dataclass(frozen=True)
 class KeyFacts:
-    """What the newest rows say about a key; `table_rows` is the database's estimate."""
+    """The definition of a key, and how many of the newest records that the reader may see have a value."""
 
     field: CustomField | None
-    table_rows: int
     sampled_rows: int
     filled_rows: int
 
@@ -34,13 +29,11 @@ def find_field(change: SchemaChange) -> CustomField | None:
     return CustomField.objects.filter(table=change.table, key=change.key).first()
 
 
-def load_facts(change: SchemaChange) -> KeyFacts:
-    """Return the facts about the key of `change`, from a bounded number of rows."""
-    quote = connection.ops.quote_name
-    table = quote(apps.get_model(change.table)._meta.db_table)
+def load_facts(change: SchemaChange, user: User) -> KeyFacts:
+    """Return the facts about the key of `change`, from a bounded number of rows that `user` may see."""
+    rows = apps.get_model(change.table).objects.visible_to(user).order_by("-id")
+    newest, params = rows.values(change.column)[:SAMPLED_ROW_COUNT].query.sql_with_params()
+    sql = COUNT_SQL.format(column=connection.ops.quote_name(change.column), newest=newest)
     with connection.cursor() as cursor:
-        cursor.execute(COUNT_SQL.format(table=table, column=quote(change.column)), [change.key, SAMPLED_ROW_COUNT])
-        sampled, filled = cursor.fetchone()
-        cursor.execute(ROWS_SQL, [table])
-        (rows,) = cursor.fetchone()
-    return KeyFacts(find_field(change), max(rows, sampled), sampled, filled)
+        cursor.execute(sql, [change.key, *params])
+        return KeyFacts(find_field(change), *cursor.fetchone())

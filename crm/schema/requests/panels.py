@@ -8,7 +8,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from crm.models import CustomField, SchemaChange, User
-from crm.schema.requests.transitions import DECIDE_PERMISSION, REQUEST_PERMISSION
+from crm.schema.promotion.transitions import DECIDE_PERMISSION
+from crm.schema.requests.transitions import REQUEST_PERMISSION
 from crm.screens.panels import Panel
 
 VIEW_PERMISSION = "crm.view_schemachange"

@@ -8,10 +8,19 @@ from django.db import models
 from django.http import HttpRequest
 from django.urls import path
 
-from crm.models import CustomFieldTable, SchemaChange, SchemaDecision
-from crm.schema.requests.facts import find_field, load_facts
-from crm.schema.requests.forms import DecideRequest, RequestForm, WithdrawRequest
-from crm.schema.requests.transitions import DECIDE_PERMISSION, request_change
+from crm.models import CustomFieldTable, SchemaChange, SchemaChangeState, SchemaDecision
+from crm.schema.promotion.indexes import PromotedKey, total_size
+from crm.schema.requests.facts import load_facts
+from crm.schema.requests.forms import (
+    DecideRequest,
+    PauseChange,
+    RepairChange,
+    RequestForm,
+    ResumeChange,
+    UndoChange,
+    WithdrawRequest,
+)
+from crm.schema.requests.transitions import request_change
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin
@@ -71,7 +80,7 @@ class SchemaChangeAdmin(RecordAdmin):
         Tab("Applied", {"show": "applied"}, lambda rows, user: rows.applied()),
         Tab("All", {"show": "all"}, None),
     )
-    page_actions = (DecideRequest, WithdrawRequest)
+    page_actions = (DecideRequest, WithdrawRequest, PauseChange, ResumeChange, RepairChange, UndoChange)
     list_links = (("crm_customfield_changelist", "list_alt", "Custom fields"),)
     empty_text = "No requests here."
     fields = (("table", "column"), "key", "proposed", "why", "expected_use", "loaded_digest")
@@ -101,7 +110,10 @@ class SchemaChangeAdmin(RecordAdmin):
         request_change(row, by=request.user)
 
     def page_context(self, request: HttpRequest, row: SchemaChange) -> dict[str, Any]:
-        # The figures are of the records of every owner, which those who decide may see.
-        facts = load_facts(row) if request.user.has_perm(DECIDE_PERMISSION) else None
-        field = facts.field if facts else find_field(row)
-        return {**super().page_context(request, row), "facts": facts, "field": field}
+        indexes = PromotedKey.of(row).indexes if row.state == SchemaChangeState.APPLIED else ()
+        context = {
+            "facts": load_facts(row, request.user),
+            "indexes": indexes,
+            "index_size": total_size(indexes) if indexes else 0,
+        }
+        return {**super().page_context(request, row), **context}

@@ -7,11 +7,14 @@ from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import SchemaChange, SchemaChangeState, SchemaDecision, User
-from crm.models.schema_change import MAX_REASON_LENGTH
+from crm.models.schema_change import APPLIED_BY_JOB, MAX_REASON_LENGTH, JsonColumn
 from crm.records.activity import Actor, record
+from crm.schema.promotion.transitions import DECIDE_PERMISSION, queue_run
+from crm.schema.requests.facts import find_field
+from crm.screens.custom_fields.sort_keys import SORT_KEYS
 from crm.text.cleaning import strip_nul
 
-REQUEST_PERMISSION, DECIDE_PERMISSION = "crm.add_schemachange", "crm.decide_schemachange"
+REQUEST_PERMISSION = "crm.add_schemachange"
 
 
 @transaction.atomic
@@ -50,9 +53,11 @@ def withdraw_request(change: SchemaChange, *, by: Actor | User) -> None:
 def decide_request(change: SchemaChange, *, decision: str, reason: str, by: Actor | User) -> None:
     """Decide an open request, with a reason that the requester reads.
 
+    An index is built by a job, which is queued here.
+
     Raises:
         NotPermitted: `by` may not decide requests.
-        InvalidInput: the decision is unknown, or the reason is missing or too long.
+        InvalidInput: the decision is unknown or cannot be carried out, or the reason is missing or too long.
         IllegalTransition: the request is decided or withdrawn already.
     """
     actor, reason = Actor.of(by), strip_nul(reason).strip()
@@ -66,8 +71,29 @@ def decide_request(change: SchemaChange, *, decision: str, reason: str, by: Acto
             f"The reason can have at most {MAX_REASON_LENGTH:,} characters; this one has {len(reason):,}."
         )
     decided = {"decision": decision, "decision_reason": reason, "decided_by": actor.user, "decided_at": timezone.now()}
-    close_request(change, SchemaChangeState.DECIDED, **decided)
+    if decision in APPLIED_BY_JOB:
+        close_request(change, SchemaChangeState.QUEUED, kind=indexed_kind(change), **decided)
+        queue_run(change)
+    else:
+        close_request(change, SchemaChangeState.DECIDED, **decided)
     record(change, "decided", by=by, summary=f"Decided: {change.get_decision_display()}. {reason}")
+
+
+def indexed_kind(change: SchemaChange) -> str:
+    """Return the kind by which an index compares the values of the key.
+
+    Raises:
+        InvalidInput: the key is no custom field, or an index would not help its kind.
+        IllegalTransition: it has an index already.
+    """
+    field = find_field(change)
+    if field is None or change.column != JsonColumn.CUSTOM_FIELDS:
+        raise InvalidInput(f"Define “{change.key[:60]}” as a custom field first: its kind says how values compare.")
+    if field.kind not in SORT_KEYS:
+        raise InvalidInput("The filters of several choices use the index of the whole column already.")
+    if SchemaChange.objects.applied().filter(table=change.table, column=change.column, key=change.key).exists():
+        raise IllegalTransition(f"“{change.key[:60]}” has an index already.")
+    return field.kind
 
 
 def close_request(change: SchemaChange, state: SchemaChangeState, **changes: Any) -> None:

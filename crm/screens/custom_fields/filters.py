@@ -7,18 +7,22 @@ is the end of "between". A key without a definition can only be compared for equ
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 from django.db import models
 
 from crm.exceptions import InvalidInput
 from crm.models import CustomField, CustomFieldKind
+from crm.models.schema_change import with_promotion
 from crm.screens.custom_fields.conditions import (
     EMPTINESS,
     OPERATORS_BY_KIND,
     FieldCondition,
     text_equals,
 )
+from crm.screens.custom_fields.sort_keys import sort_key
+from crm.screens.paging import Order
 from crm.text.cleaning import strip_nul
 
 PREFIX, OPERATOR_SUFFIX, END_SUFFIX = "cf.", "~op", "~to"
@@ -49,7 +53,7 @@ class CustomFieldFilters:
     @cached_property
     def fields(self) -> dict[str, CustomField]:
         """The defined fields of the table by key."""
-        return {each.key: each for each in CustomField.objects.of_table(self.table)}
+        return {each.key: each for each in with_promotion(CustomField.objects.of_table(self.table))}
 
     @cached_property
     def sent(self) -> dict[str, SentFilter]:
@@ -88,6 +92,15 @@ class CustomFieldFilters:
         """The values asked of keys without a definition."""
         pairs = ((key, one.values[-1] if one.values else "") for key, one in self.sent.items())
         return {key: value for key, value in pairs if key and value and key not in self.fields}
+
+    @cached_property
+    def orders(self) -> dict[str, Order]:
+        """The orders by the fields that have an index, by the name that the address gives them."""
+        return {
+            order_name(each): Order(f"By {each.label}", {order_key(each): sort_key(each), "id": models.F("id")})
+            for each in self.fields.values()
+            if each.promotion
+        }
 
     def filter(self, queryset: models.QuerySet) -> models.QuerySet:
         """Return the rows that meet every condition; one that cannot be read is left out and listed in `errors`."""
@@ -139,6 +152,16 @@ class CustomFieldFilterMixin:
 
     def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
         return self.custom_fields.filter(super().filter_queryset(queryset))
+
+
+def order_name(field: CustomField) -> str:
+    """Return the name of the order by `field` in the address of a list."""
+    return f"{PREFIX}{field.key}"
+
+
+def order_key(field: CustomField) -> str:
+    """Return the name of the sort key in an Order; a key may hold characters that no name of a column may."""
+    return "cf_" + sha256(field.key.encode()).hexdigest()[:16]
 
 
 def value_list(data: Mapping[str, Any], name: str) -> list[str]:

@@ -11,11 +11,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from math import isfinite
 
-from openpyxl.styles.numbers import STRIP_RE, is_date_format, is_timedelta_format
-from openpyxl.utils.datetime import MAC_EPOCH, WINDOWS_EPOCH, from_excel
-
+from crm.runtime.lazy_module import LazyModule
 from leads.importing.files.tables import NumberText
 
+# Only an import of a workbook needs it, and every command would wait for its import.
+number_formats, excel_dates = LazyModule("openpyxl.styles.numbers"), LazyModule("openpyxl.utils.datetime")
 CellFormat = Callable[[str], str]
 # Excel counts with this many digits; what follows them is a rounding error.
 SIGNIFICANT_DIGITS = 15
@@ -34,9 +34,9 @@ def make_formats(codes: list[str], *, counts_from_1904: bool) -> list[CellFormat
 
 
 def make_format(code: str, *, counts_from_1904: bool) -> CellFormat:
-    if is_date_format(code):
-        return date_format(code, MAC_EPOCH if counts_from_1904 else WINDOWS_EPOCH)
-    section = STRIP_RE.sub("", code.split(";")[0]).strip()
+    if number_formats.is_date_format(code):
+        return date_format(code, excel_dates.MAC_EPOCH if counts_from_1904 else excel_dates.WINDOWS_EPOCH)
+    section = number_formats.STRIP_RE.sub("", code.split(";")[0]).strip()
     if PADDED_PATTERN.fullmatch(section):
         return lambda raw: format_number(raw).zfill(len(section))
     if match := DECIMALS_PATTERN.fullmatch(section.replace("#,##0", "0")):
@@ -74,13 +74,13 @@ def date_format(code: str, epoch: datetime) -> CellFormat:
 
     Raises nothing: a number that is no date remains one.
     """
-    is_duration = is_timedelta_format(code)
-    has_clock = bool(CLOCK_PATTERN.search(STRIP_RE.sub("", code.split(";")[0])))
+    is_duration = number_formats.is_timedelta_format(code)
+    has_clock = bool(CLOCK_PATTERN.search(number_formats.STRIP_RE.sub("", code.split(";")[0])))
 
     @lru_cache(REMEMBERED_DATES)
     def format_date(raw: str) -> str:
         try:
-            value = from_excel(float(raw), epoch, timedelta=is_duration)
+            value = excel_dates.from_excel(float(raw), epoch, timedelta=is_duration)
         except (ValueError, OverflowError):
             return format_number(raw)
         if isinstance(value, timedelta):

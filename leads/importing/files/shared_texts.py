@@ -8,17 +8,18 @@ from functools import lru_cache
 from tempfile import TemporaryFile
 from typing import IO
 
-from openpyxl.utils.escape import unescape
-
+from crm.runtime.lazy_module import LazyModule
 from leads.importing.files.workbooks import MAX_TEXTS_SIZE, Workbook
 from leads.importing.files.xml_stream import MAX_TEXT_LENGTH, DamagedXml, XmlStream
 
+# Only an import of a workbook needs it, and every command would wait for its import.
+escapes = LazyModule("openpyxl.utils.escape")
 REMEMBERED_TEXTS = 20_000
 
 
 def decode_text(text: str) -> str:
     """Return `text` with the characters that XML cannot hold: Excel writes a line break as “_x000D_”."""
-    return unescape(text) if "_x" in text else text
+    return escapes.unescape(text) if "_x" in text else text
 
 
 class SharedTexts(XmlStream):

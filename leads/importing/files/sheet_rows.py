@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from string import ascii_letters, digits
 from typing import IO, NamedTuple
 
-from openpyxl.utils import column_index_from_string
-
+from crm.runtime.lazy_module import LazyModule
 from leads.importing.files.cell_formats import CellFormat, format_number, make_formats
 from leads.importing.files.shared_texts import SharedTexts, decode_text, open_shared_texts
 from leads.importing.files.workbooks import MAX_SHEET_SIZE, Sheet, Workbook
 from leads.importing.files.xml_stream import MAX_TEXT_LENGTH, DamagedXml, XmlStream
 
+# Only an import of a workbook needs it, and every command would wait for its import.
+openpyxl_utils = LazyModule("openpyxl.utils")
 ISO_MIDNIGHT = re.compile(r"T00:00(:00(\.0+)?)?Z?$")
 # The last column that Excel has, counted from 0.
 MAX_COLUMN = 16_383
@@ -108,7 +109,7 @@ class SheetReader(XmlStream):
         if not letters and self._column < MAX_COLUMN:
             return self._column + 1
         try:
-            self._columns[letters] = column_index_from_string(letters) - 1
+            self._columns[letters] = openpyxl_utils.column_index_from_string(letters) - 1
         except ValueError as error:
             raise DamagedXml(f"there is no column {letters[:20]}") from error
         return self._columns[letters]

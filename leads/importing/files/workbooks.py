@@ -15,11 +15,12 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import unquote
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from openpyxl.styles.numbers import BUILTIN_FORMATS
-
 from crm.exceptions import InvalidInput
+from crm.runtime.lazy_module import LazyModule
 from leads.importing.files.xml_stream import DamagedXml, ElementStream
 
+# Only an import of a workbook needs it, and every command would wait for its import.
+number_formats = LazyModule("openpyxl.styles.numbers")
 # In bytes, unpacked. A million rows of twelve columns have 0.6 GB.
 MAX_SHEET_SIZE, MAX_TEXTS_SIZE, MAX_SMALL_PART_SIZE = 4 * 1024**3, 1024**3, 64 * 1024**2
 # Sheets are packed to a tenth; a part that is packed to less than this is made to fill a disk.
@@ -191,7 +192,7 @@ def add_sheet(workbook: Workbook, attributes: dict[str, str], targets: dict[str,
 
 def read_formats(workbook: Workbook, part: str) -> list[str]:
     """Return the number format of each cell style, in the order in which cells refer to them."""
-    codes: dict[str, str] = {str(number): code for number, code in BUILTIN_FORMATS.items()}
+    codes: dict[str, str] = {str(number): code for number, code in number_formats.BUILTIN_FORMATS.items()}
     formats, is_cell_style = [], False
     for tag, attributes in workbook.read_elements(part):
         if tag == "numFmt":

@@ -4,6 +4,7 @@ import pytest
 from django.utils import timezone
 
 from agents.next_best_action.conversions import propose_conversions
+from agents.tasks import evaluate_moved_leads
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import Client, Project
 from crm.records.activity import SYSTEM_ACTOR
@@ -13,6 +14,7 @@ from leads.models import Lead, LeadConversion, LeadStatus, Policy
 from leads.transitions import change_status
 from suggestions.models import AutonomySetting, Level, Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, reject, undo
+from suggestions.transitions.propose import propose
 from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread, page_text
 
 pytestmark = pytest.mark.django_db
@@ -141,6 +143,20 @@ def test_lead_won_by_hand_is_proposed_once_and_withdrawn_when_converted(ann):
     propose_conversions([lead.pk])
     suggestion.refresh_from_db()
     assert suggestion.reject_code == "SUPERSEDED"
+
+
+def test_move_of_the_program_is_withdrawn_once_the_lead_has_left_its_stage(ann):
+    lead, other = make_lead(assigned_to=ann, status_id="ACTIVE"), make_lead(assigned_to=ann, status_id="ACTIVE")
+    content = {"status": "PROPOSAL_SENT", "fromStatus": "ACTIVE"}
+    overtaken = make_suggestion("CHANGE_STATUS", lead=lead, suggested_content=content)
+    by_person = propose(Suggestion(type="CHANGE_STATUS", lead=lead, suggested_content=content), by=ann)
+    current = make_suggestion("CHANGE_STATUS", lead=other, suggested_content=content)
+    convert(lead, client_from_lead(lead), by=ann)
+    evaluate_moved_leads([str(lead.pk), str(other.pk)])
+    for one in (overtaken, by_person, current):
+        one.refresh_from_db()
+    assert (overtaken.reject_code, overtaken.review_note) == ("SUPERSEDED", "The lead has moved to Won.")
+    assert (by_person.status, current.status) == ("PENDING", "PENDING")
 
 
 def test_rejected_conversion_is_not_proposed_again(ann):

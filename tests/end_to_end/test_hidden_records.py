@@ -1,0 +1,160 @@
+"""No page, file or fragment shows a word of a record that its reader may not open."""
+
+import io
+import logging
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db import models, transaction
+from django.http import HttpResponse
+from django.urls import reverse
+
+from crm.models import User
+from crm.records.duplicates.matching import COLUMNS
+from crm.screens.duplicates.warning import DuplicateWarningMixin
+from crm.screens.filters import RelatedRecordFilter
+from crm.screens.record_admin import RecordAdmin
+from leads.models import Lead
+from tests.cast import browser
+from tests.end_to_end.addresses import OPEN_TO_ALL, Address, addresses, make_world, recalled
+from tests.end_to_end.hidden_records import make_hidden_records, make_referring_records
+from tests.end_to_end.planting import PLANTED, PLANTED_PART, columns_without_words
+
+pytestmark = pytest.mark.django_db
+# What a form may hold.
+FORM_DATA = {"name": "x", "title": "x", "body": "x", "summary": "x", "reason": "x", "stage": "ACTIVE", "tier": "hot"}
+# Pages that show something when a form is sent, though nothing is saved.
+POSTED_PAGES = {"do", "add", "merge", "convert", "unmerge", "preview", "instead"}
+
+
+@pytest.fixture(autouse=True)
+def quiet_refusals(caplog) -> None:
+    """Leave out Django's log of refused requests, each with a traceback."""
+    caplog.set_level(logging.CRITICAL, logger="django.request")
+
+
+def test_every_column_of_a_colleagues_records_has_a_planted_word(bob):
+    """A new table needs a row in `make_hidden_records`, or is named as one of everyone."""
+    make_hidden_records(bob)
+    assert columns_without_words() == []
+
+
+def test_agent_reads_nothing_of_a_colleagues_records(ann, bob):
+    """The agent has every permission but that to see the records of every owner, so that every page opens."""
+    ann.user_permissions.set(Permission.objects.exclude(codename="see_everyone"))
+    world, hidden = make_world(), make_hidden_records(bob)
+    referring = make_referring_records(ann, bob, hidden)
+    search = WordSearch(ann)
+    with recalled(ann):
+        for address in every_address({**world, **hidden, User: bob}, referring):
+            if address.page != "do":  # a refused action shows the same page
+                search.get(address.url, address.name)
+            if address.page in POSTED_PAGES:
+                search.post(address.url, {**FORM_DATA, **hidden_keys(hidden, address)}, address.name)
+        for url in probing_urls(hidden, referring):
+            search.get(url, url)
+        for url in export_urls():
+            for extension in ("csv", "xlsx"):
+                search.post(url, {"format": extension}, url)
+    owners_page = page_url(Lead, "change", hidden[Lead].pk)
+    assert words_in(browser(bob).get(owners_page)), "the words are planted"
+    assert not search.leaks, "\n".join(sorted(search.leaks))
+
+
+class WordSearch:
+    """Requests of one user, and the planted words in the answers."""
+
+    def __init__(self, user: User) -> None:
+        self.page, self.leaks = browser(user), set()
+
+    def get(self, url: str, name: str) -> None:
+        self.read(self.page.get(url), name)
+
+    def post(self, url: str, data: dict[str, Any], name: str) -> None:
+        with transaction.atomic():
+            self.read(self.page.post(url, data), f"POST {name}")
+            transaction.set_rollback(True)
+
+    def read(self, answer: HttpResponse, name: str) -> None:
+        assert answer.status_code < 500, name
+        self.leaks |= {f"{name}: {word}" for word in words_in(answer)}
+
+
+def words_in(answer: HttpResponse) -> set[str]:
+    """Return the planted words that a page or file shows."""
+    content = answer.getvalue() if answer.streaming else answer.content
+    if content.startswith(b"PK"):
+        archive = zipfile.ZipFile(io.BytesIO(content))
+        content = b" ".join(archive.read(name) for name in archive.namelist())
+    return set(PLANTED.findall(content.decode(errors="replace")))
+
+
+def every_address(world: dict[Any, Any], rows: list[Any]) -> Iterator[Address]:
+    """Yield every address with the records of `world` as keys, and with `rows`."""
+    yield from (address for address in addresses(world) if address.name not in OPEN_TO_ALL)
+    for row in rows:
+        yield from (address for address in addresses({**world, type(row): row}) if str(row.pk) in address.url)
+
+
+def hidden_keys(hidden: dict[Any, Any], address: Address) -> dict[str, Any]:
+    """Return the keys of hidden records under the names that forms have for them."""
+    keys = {model._meta.model_name: row.pk for model, row in hidden.items()}
+    other = hidden.get(type(address.row))
+    return {**keys, "other": other.pk} if other is not None else keys
+
+
+def probing_urls(hidden: dict[Any, Any], rows: list[Any]) -> Iterator[str]:
+    """Yield addresses that ask for hidden words and hidden records."""
+    yield f"{reverse('admin:search')}?{urlencode({'s': PLANTED_PART, 'q': PLANTED_PART})}"
+    for model, screen in admin.site._registry.items():
+        if isinstance(screen, RecordAdmin):
+            yield from list_probes(model, screen, hidden)
+            yield from form_probes(model, screen, hidden)
+    for row in rows:
+        yield from record_probes(row, hidden)
+
+
+def list_probes(model: type[models.Model], screen: RecordAdmin, hidden: dict[Any, Any]) -> Iterator[str]:
+    """Yield the list with each tab, with a search for hidden words, and filtered by hidden records."""
+    queries = [*(tab.params for tab in screen.tabs), {"q": PLANTED_PART}]
+    for field, each in screen.filterset_class.base_filters.items():
+        if isinstance(each, RelatedRecordFilter):
+            queries.append({field: hidden[each.related_model].pk})
+    yield from (f"{page_url(model, 'changelist')}?{urlencode(query)}" for query in queries)
+
+
+def form_probes(model: type[models.Model], screen: RecordAdmin, hidden: dict[Any, Any]) -> Iterator[str]:
+    """Yield the form filled with hidden records, its pickers, and what it asks while a hidden name is typed."""
+    keys = {other._meta.model_name: row.pk for other, row in hidden.items()}
+    yield f"{page_url(model, 'add')}?{urlencode(keys)}"
+    for field in screen.autocomplete_fields:
+        picker = {"app_label": model._meta.app_label, "model_name": model._meta.model_name, "field_name": field}
+        yield f"{reverse('admin:autocomplete')}?{urlencode({**picker, 'term': PLANTED_PART})}"
+    for other in COLUMNS if isinstance(screen, DuplicateWarningMixin) else ():
+        pairs = zip(COLUMNS[model], COLUMNS[other], strict=True)
+        typed = {own: getattr(hidden[other], name) for own, name in pairs if own and name}
+        yield f"{page_url(model, 'duplicates')}?{urlencode(typed)}"
+
+
+def page_url(model: type[models.Model], page: str, *keys: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=keys)
+
+
+def record_probes(row: Any, hidden: dict[Any, Any]) -> Iterator[str]:
+    """Yield the pages of `row` that take a search or the key of another record."""
+    yield f"{page_url(type(row), 'change', row.pk)}?edit"
+    if type(row) in COLUMNS:
+        yield f"{page_url(type(row), 'merge', row.pk)}?q={PLANTED_PART}"
+        yield f"{page_url(type(row), 'merge', row.pk)}?other={hidden[type(row)].pk}"
+    if isinstance(row, Lead):
+        yield f"{page_url(Lead, 'convert', row.pk)}?q={PLANTED_PART}"
+
+
+def export_urls() -> list[str]:
+    screens = [screen for screen in admin.site._registry.values() if getattr(screen, "list_export", None)]
+    return [f"{screen.list_url()}export/" for screen in screens]
