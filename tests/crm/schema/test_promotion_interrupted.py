@@ -12,7 +12,7 @@ from crm.models import Client, SchemaChange
 from crm.schema.promotion import monitor as monitor_module
 from crm.schema.promotion import patience, running
 from crm.schema.promotion.exceptions import ChangeLocked
-from crm.schema.promotion.indexes import KeyIndex
+from crm.schema.promotion.indexes import KeyIndex, PromotedKey
 from crm.schema.promotion.monitor import change_lock
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import (
@@ -63,6 +63,11 @@ def short_pauses(monkeypatch):
 
 def step_of(cursor, change: SchemaChange) -> str:
     cursor.execute("SELECT step FROM schema_changes WHERE id = %s", [change.pk])
+    return cursor.fetchone()[0]
+
+
+def index_key(cursor, change: SchemaChange) -> int:
+    cursor.execute("SELECT to_regclass(%s)::oid", [PromotedKey.of(change).indexes[0].name])
     return cursor.fetchone()[0]
 
 
@@ -180,9 +185,11 @@ def test_build_of_a_killed_process_goes_on_and_the_next_job_waits_for_it(monkeyp
         with job(change) as errors:
             wait_until(lambda: any(seen))
             assert waiting_builder(cursor) == builder
+            built = index_key(cursor, change)
             slow.close()
-    assert errors == []
-    assert (state_of(change), is_valid(change)) == ("APPLIED", [True])
+        assert errors == []
+        assert (state_of(change), is_valid(change)) == ("APPLIED", [True])
+        assert index_key(cursor, change) == built, "what the killed process began was thrown away"
 
 
 def test_ended_session_is_tried_again_and_its_invalid_index_removed():
@@ -229,7 +236,8 @@ def test_long_transaction_delays_the_build_and_does_not_fail_it(monkeypatch):
 
 
 @pytest.mark.parametrize(("stop", "ending"), [(pause_change, "PAUSED"), (undo_change, "UNDONE")])
-def test_build_that_a_person_stops_leaves_no_index(ada, stop, ending):
+def test_build_that_a_person_stops_leaves_no_index(ada, stop, ending, monkeypatch):
+    monkeypatch.setattr(patience, "FIRST_LOCK_TIMEOUT_MS", 60_000)
     change = decided_index(make_field(kind="number"))
     with other_session() as cursor, ExitStack() as slow:
         slow.enter_context(open_transaction())
