@@ -179,6 +179,9 @@ AI_DAILY_CALLS_EACH = env.count("AI_DAILY_CALLS_EACH", 200)
 AI_DAILY_DOLLARS = env.number("AI_DAILY_DOLLARS", "20", maximum=1_000_000)
 AI_DAILY_DOLLARS_EACH = env.number("AI_DAILY_DOLLARS_EACH", "5", maximum=1_000_000)
 
+# Seconds after which a filtered list is stopped, with a sentence instead of rows.
+LIST_TIMEOUT = env.seconds("LIST_TIMEOUT", 10)
+
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 

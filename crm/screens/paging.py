@@ -1,6 +1,7 @@
 """Keyset paging: every page costs the same, and no list is counted or sorted whole."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -150,18 +151,37 @@ def format_capped_count(count: int) -> str:
     return str(CappedCount(count))
 
 
+class QueryTooSlow(Exception):
+    """A statement took longer than it may, and was stopped."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Stop each statement in the block that takes longer than `seconds`.
+
+    Raises:
+        QueryTooSlow: one was stopped.
+    """
+    is_nested = connection.in_atomic_block
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = {round(seconds * 1_000)}")
+            yield
+            if is_nested:  # else it ends with the transaction
+                cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise QueryTooSlow from error
+        raise
+
+
 def exact_count(queryset: models.QuerySet) -> int | None:
     """Return the number of rows, or None if counting takes longer than `COUNT_TIMEOUT_SECONDS`."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = '{COUNT_TIMEOUT_SECONDS}s'")
-            row_count = queryset.order_by().count()
-            cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            return None
-        raise
-    return row_count
+        with time_limit(COUNT_TIMEOUT_SECONDS):
+            return queryset.order_by().count()
+    except QueryTooSlow:
+        return None
 
 
 class CappedPaginator(Paginator):

@@ -10,6 +10,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
+from django.apps import apps
 from django.db import models
 
 from crm.exceptions import InvalidInput
@@ -21,10 +22,18 @@ from crm.screens.custom_fields.conditions import (
     FieldCondition,
     text_equals,
 )
+from crm.screens.custom_fields.filter_plans import (
+    SMALL_TABLE_ROWS,
+    FilterPlan,
+    estimate_table_rows,
+    plan_filter,
+)
 from crm.screens.custom_fields.sort_keys import sort_key
 from crm.screens.paging import Order
 from crm.text.cleaning import strip_nul
 
+# Each takes a statement; more filters than these are rare.
+MAX_PLANS = 3
 PREFIX, OPERATOR_SUFFIX, END_SUFFIX = "cf.", "~op", "~to"
 YES_NO_LABELS = {"true": "Yes", "false": "No"}
 INPUT_TYPES = {
@@ -49,6 +58,7 @@ class CustomFieldFilters:
         self.table = table
         self.data = {name: value_list(data, name) for name in data if name.startswith(PREFIX)}
         self.errors: dict[str, str] = {}
+        self.plans: dict[str, FilterPlan] = {}
 
     @cached_property
     def fields(self) -> dict[str, CustomField]:
@@ -131,6 +141,25 @@ class CustomFieldFilters:
         key, _ = self.split_name(name)
         return self.conditions[key].describe() if key in self.conditions else self.plain_values.get(key, "")
 
+    @cached_property
+    def table_rows(self) -> int:
+        """The estimated number of rows of the table."""
+        return estimate_table_rows(apps.get_model(self.table))
+
+    def plan(self, name: str) -> FilterPlan | None:
+        """Return how the filter that the parameter `name` belongs to finds its rows.
+
+        None where it does not matter, because the table is small, and beyond the first few filters.
+        """
+        key, _ = self.split_name(name)
+        if key in self.plans or len(self.plans) >= MAX_PLANS:
+            return self.plans.get(key)
+        if self.table_rows < SMALL_TABLE_ROWS:
+            return FilterPlan(True, self.table_rows) if key in self.fields and self.fields[key].promotion else None
+        condition = self.conditions[key].to_q() if key in self.conditions else text_equals(key, self.plain_values[key])
+        self.plans[key] = plan_filter(apps.get_model(self.table), condition, self.table_rows)
+        return self.plans[key]
+
     def parameters_of(self, name: str) -> set[str]:
         """Return the parameters of the same filter as `name`."""
         key, _ = self.split_name(name)
@@ -195,5 +224,6 @@ def describe_filter(defined: CustomField, sent: SentFilter) -> dict[str, Any]:
         "value": sent.values[-1] if sent.values else "",
         "has_end": "between" in operators,
         "end": sent.end,
+        "is_indexed": bool(defined.promotion),
         "input_type": INPUT_TYPES.get(defined.kind, "text"),
     }
