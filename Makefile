@@ -25,6 +25,7 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
+# The system checks are left to `serve`.
 demo: $(VENV)/.runtime ## Run the whole CRM with demo data: database, one worker, web server (PORT=8000).
 	@$(PY) manage.py migrate --verbosity 0 --skip-checks
 	@$(PY) manage.py demo --skip-checks

@@ -71,11 +71,18 @@ RETURN NEW;
 
 class AIInteractionQuerySet(models.QuerySet):
     def visible_to(self, user: Any) -> "AIInteractionQuerySet":
-        """Return interactions about leads and clients that `user` may see, and those about neither."""
+        """Return the interactions of `user`, and those of the program, about leads and clients that `user` may see.
+
+        A colleague is answered with what the colleague may see. What a call about neither a lead nor a client read,
+        such as an email of a mailbox, is not known here.
+        """
         if can_see_everyone(user):
             return self
+        by_program = models.Q(asked_by=None) & ~models.Q(lead=None, client=None)
         return self.filter(
-            owned_by_or_unassigned(user, "lead__assigned_to"), owned_by_or_unassigned(user, "client__assigned_to")
+            models.Q(asked_by=user) | by_program,
+            owned_by_or_unassigned(user, "lead__assigned_to"),
+            owned_by_or_unassigned(user, "client__assigned_to"),
         )
 
     def sent_to_model(self) -> "AIInteractionQuerySet":

@@ -72,8 +72,7 @@ def refuse_converted_loser(winner: Lead, loser: Lead) -> None:
     """Refuse a merge that would lose the client a lead was converted to."""
     if loser.converted_to_client_id and loser.converted_to_client_id != winner.converted_to_client_id:
         raise IllegalTransition(
-            f"The {describe_record(loser)} was converted to the client {loser.converted_to_client}. "
-            "Keep that lead, and merge the other one into it."
+            f"The {describe_record(loser)} was converted to a client. Keep that lead, and merge the other one into it."
         )
 
 

@@ -7,6 +7,7 @@ changes of a score. A page costs a bounded number of statements, however long th
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from heapq import merge
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -18,10 +19,12 @@ from django.utils.dateparse import parse_datetime
 from django.utils.module_loading import import_string
 
 from crm.models import ActivityLog
-from crm.records.base import can_see_everyone
+from crm.records.base import Record, can_see_everyone
 from crm.records.transitions import permission_name
 
 TIMELINE_LENGTH = 50
+# The names in metadata of another record of the target's own table.
+OTHERS_OF_SAME_TABLE = frozenset({"other", "winner", "loser"})
 
 
 class Position(NamedTuple):
@@ -162,9 +165,23 @@ def visible_entries(user: Any, record: models.Model, entries: Iterable[ActivityL
 
 
 def places_of(entry: ActivityLog) -> set[tuple[str, UUID]]:
-    """Return the type and key of the target of `entry`, and of the owner of its timeline if the metadata names it."""
-    target, about = (entry.target_type, entry.target_id), (entry.about_type, entry.about_id)
-    return {target, about} if str(entry.about_id) in entry.metadata.values() else {target}
+    """Return the type and key of each record that `entry` names: its target, and those in the metadata.
+
+    The metadata have the key of a record under the name of its table, such as `client`, or under a name that says how
+    it belongs to the target, which is of the same table.
+    """
+    places, tables = {(entry.target_type, entry.target_id)}, record_tables()
+    for name, value in entry.metadata.items():
+        label = entry.target_type if name in OTHERS_OF_SAME_TABLE else tables.get(name)
+        if label is not None and value:
+            places.add((label, UUID(value)))
+    return places
+
+
+@cache
+def record_tables() -> dict[str, str]:
+    """Return the labels of the tables of records by their names in metadata."""
+    return {model._meta.model_name: model._meta.label_lower for model in apps.get_models() if issubclass(model, Record)}
 
 
 def may_view_table(user: Any, label: str) -> bool:

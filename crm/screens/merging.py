@@ -189,13 +189,14 @@ class MergeViewsMixin:
         latest = Merge.objects.in_force().of_winner(winner).select_related("merged_by").order_by("-pk").first()
         if latest is None:
             raise Http404("There is no merge to undo.")
+        loser_name = self.loser_name(request, latest)
         if request.method == "POST":
             try:
                 unmerge(latest, by=request.user)
             except ActionRefused as error:
                 messages.error(request, str(error))
             else:
-                messages.success(request, f"{latest.row_name('loser')} and {winner} are two records again.")
+                messages.success(request, f"{loser_name} and {winner} are two records again.")
             return HttpResponseRedirect(self.page_url(winner))
         context = {
             **self.admin_site.each_context(request),
@@ -203,11 +204,18 @@ class MergeViewsMixin:
             "opts": self.opts,
             "original": winner,
             "merge": latest,
-            "loser_name": latest.row_name("loser"),
+            "loser_name": loser_name,
             "kept": [field.verbose_name for field in kept_changes(latest, winner)],
             "back": self.page_url(winner),
         }
         return TemplateResponse(request, "crm/unmerge.html", context)
+
+    def loser_name(self, request: HttpRequest, made: Merge) -> str:
+        """Return the name that the loser had, if the user may open it."""
+        loser = self.model.everything.filter(pk=made.loser_id).first()
+        if loser is None:
+            return f"A purged {self.opts.verbose_name}"
+        return made.row_name("loser") if loser.is_visible_to(request.user) else loser.name_for(request.user)
 
 
 def contact_facts(row: models.Model) -> list[str]:

@@ -47,7 +47,7 @@ from crm.screens.record_forms import (
 class CountedDeletionMixin:
     """For an admin class with Django's page that deletes: rows that refer to the row are counted, not named.
 
-    They may belong to an owner whose records the reader may not see, and be too many for a page.
+    The reader may not be allowed to see them, and they may be too many for a page.
     """
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict[str, int], set, list[str]]:

@@ -31,7 +31,7 @@ def find_obstacles(conversion: LeadConversion, client: Client, user: User | None
     if conversion.is_new_client:
         rows.append(client)
     for row in rows:
-        obstacles += [*later_entries(conversion, row, user), *later_rows(conversion, row)]
+        obstacles += [*later_entries(conversion, row, user), *later_rows(conversion, row, user)]
     return list(dict.fromkeys(obstacles))
 
 
@@ -66,8 +66,11 @@ def later_entries(conversion: LeadConversion, row: models.Model, user: User | No
             yield HIDDEN_WORK
 
 
-def later_rows(conversion: LeadConversion, row: models.Model) -> Iterator[str]:
-    """Yield the number of records that refer to `row`, by table, except those that the conversion put there."""
+def later_rows(conversion: LeadConversion, row: models.Model, user: User | None) -> Iterator[str]:
+    """Yield the number of records that refer to `row`, by table, except those that the conversion put there.
+
+    Records that `user` may not see are not counted.
+    """
     linkable = {table.model: table.lead.name for table in linkable_tables()}
     for model, field in references_to(type(row), excluded={LeadConversion._meta.db_table}):
         others = model._default_manager.filter(**{field.name: row}).exclude(pk__in=conversion.made_keys(model))
@@ -76,8 +79,12 @@ def later_rows(conversion: LeadConversion, row: models.Model) -> Iterator[str]:
         elif model in linkable:
             # These go back to the lead.
             others = others.exclude(models.Q(**{linkable[model]: conversion.lead_id}))
-        if count := others.count():
-            yield number_of(count, model)
+        count = others.count()
+        visible = others.visible_to(user).count() if user and count and hasattr(others, "visible_to") else count
+        if visible:
+            yield number_of(visible, model)
+        if visible < count:
+            yield HIDDEN_WORK
 
 
 def number_of(count: int, model: type[models.Model]) -> str:

@@ -309,8 +309,8 @@ def check_undo(conversion: LeadConversion, lead: Lead, client: Client, user: Use
     if timezone.now() - conversion.converted_at > UNDO_PERIOD:
         raise IllegalTransition("A conversion can be undone within a day. Delete or correct the records instead.")
     if lead.is_deleted or client.is_deleted:
-        deleted = lead if lead.is_deleted else client
-        raise IllegalTransition(f"The {describe_record(deleted)} is deleted; restore it first.")
+        deleted = "lead" if lead.is_deleted else "client"
+        raise IllegalTransition(f"The {deleted} is deleted; restore it first.")
     if lead.converted_to_client_id != client.pk:
         raise IllegalTransition(f"The {describe_record(lead)} belongs to another client by now.")
     if obstacles := find_obstacles(conversion, client, user):
@@ -351,4 +351,6 @@ def restore_lead(conversion: LeadConversion, lead: Lead, *, by: Actor | User) ->
     Lead.everything.filter(pk=lead.pk).update(**restored)
     refresh_score_and_prediction(lead)
     queue_evaluation(lead.pk)
-    record(lead, "conversion undone", by=by, summary=f"Conversion to the {describe_record(conversion.client)} undone")
+    client = conversion.client
+    summary = f"Conversion to the {describe_record(client)} undone"
+    record(lead, "conversion undone", by=by, summary=summary, client=str(client.pk))

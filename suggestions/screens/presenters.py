@@ -193,7 +193,8 @@ def visible_interaction(row: Suggestion, user: User) -> AIInteraction | None:
     """Return the model call that `row` came from, if `user` may see it."""
     if row.interaction is None or not user.has_perm("ai_log.view_aiinteraction"):
         return None
-    if concerns_same_record(row.interaction, row):
+    is_known = bool(row.interaction.lead_id or row.interaction.client_id) and row.interaction.asked_by_id is None
+    if is_known and concerns_same_record(row.interaction, row):
         return row.interaction
     return AIInteraction.objects.visible_to(user).filter(pk=row.interaction_id).first()
 

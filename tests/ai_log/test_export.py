@@ -67,8 +67,10 @@ def test_long_text_is_truncated(as_max):
 def test_agent_exports_visible_calls_only(as_ann, ann, bob):
     allow_export(ann)
     make_interaction(lead=make_lead(assigned_to=bob))
-    free = make_interaction()
-    assert [str(free.pk) in row["Link"] for row in exported_rows(as_ann)] == [True]
+    make_interaction(lead=make_lead(assigned_to=ann), asked_by=bob)
+    make_interaction()
+    seen = make_interaction(lead=make_lead())
+    assert [str(seen.pk) in row["Link"] for row in exported_rows(as_ann)] == [True]
 
 
 @pytest.mark.parametrize("params", [{"since": "soon"}, {"type": "Nonsense"}, {"lead": "x"}])

@@ -28,6 +28,10 @@ SUGGESTION_READS = {
     "suggestions.transitions.state",
 }
 PROPOSING_INTERFACE = {"suggestions.transitions.propose"}
+# What takes long to import, and the modules that do so. `LazyModule` or a path of a setting loads them on first use,
+# because every command and every process of the server would wait.
+SLOW_LIBRARIES = {"fpdf", "httpx", "httpx2", "jsonschema", "numpy", "openpyxl", "pydantic_ai", "scipy", "sklearn"}
+LAZY_MODULES = {"ai_log.gateway.provider", "leads.prediction.fitting", "suggestions.proposal_pdf"}
 DRAWERS = {"services", "selectors", "utils", "helpers", "common", "managers", "signals", "constants"}
 
 
@@ -117,6 +121,30 @@ def test_forbidden_room_import_is_detected(tmp_path, settings):
     found = {name: forbidden_room_imports(tmp_path / "crm" / name) for name in ("text/x.py", "records/x.py")}
     assert found == {"text/x.py": ["crm/text/x.py:2 imports crm.records.base"], "records/x.py": []}
     assert len(forbidden_room_imports(tmp_path / "crm" / "exceptions.py")) == 3
+
+
+def slow_imports(path: Path) -> list[str]:
+    if place(path).removesuffix(".py").replace("/", ".") in LAZY_MODULES:
+        return []
+    return [
+        f"{place(path)}:{line} imports {name}"
+        for line, name in imports(path)
+        if name.split(".")[0] in SLOW_LIBRARIES or name in LAZY_MODULES
+    ]
+
+
+def test_slow_libraries_are_imported_on_first_use():
+    assert sum((slow_imports(path) for path in modules()), []) == []
+
+
+def test_slow_import_is_detected(tmp_path, settings):
+    settings.BASE_DIR = tmp_path
+    path, lazy = tmp_path / "leads" / "prediction" / "x.py", tmp_path / "leads" / "prediction" / "fitting.py"
+    path.parent.mkdir(parents=True)
+    lazy.write_text("import numpy as np\n")
+    path.write_text("from openpyxl.utils import get_column_letter\nfrom leads.prediction.fitting import auc\n")
+    assert [line.split(" imports ")[1] for line in slow_imports(path)] == ["openpyxl.utils", "leads.prediction.fitting"]
+    assert slow_imports(lazy) == []
 
 
 def forbidden_suggestion_imports(path: Path) -> list[str]:

@@ -220,7 +220,7 @@ def test_a_merged_record_is_not_restored_from_the_bin_alone(max):
 def test_a_converted_lead_is_not_merged_away(max):
     winner, loser = make_lead(), make_lead(status_id="CLOSED_WON")
     Lead.objects.filter(pk=loser.pk).update(converted_at=timezone.now(), converted_to_client=make_client())
-    with pytest.raises(IllegalTransition, match="was converted to the client"):
+    with pytest.raises(IllegalTransition, match="was converted to a client"):
         merge(winner, loser, {}, by=max)
 
 

@@ -11,10 +11,12 @@ from django.utils import timezone
 
 from crm.models import ActivityLog
 from crm.records.activity import SYSTEM_ACTOR, record
+from crm.records.merging.transitions import merge, unmerge
 from crm.records.timeline import Position, load_timeline
 from inbox.models import Direction, Message, MessageState, Nature, ThreadSource
 from inbox.transitions import add_to_thread
 from inbox.transitions.log_conversation import log_conversation
+from leads.conversion.transitions import convert, undo_conversion
 from leads.models import Lead, ScoringPolicy, Task, TierChange
 from leads.scoring.rescoring import rescore_all_leads
 from leads.timeline import describe_change
@@ -259,3 +261,13 @@ def test_ticket_page_hides_the_activity_of_a_hidden_customer(as_ann, bob):
     ticket = make_ticket(client=client, subject="Anyone may take it")
     page = as_ann.get(f"/support/supportticket/{ticket.pk}/change/").content.decode()
     assert "Anyone may take it" in page and "Private note" not in page
+
+
+def test_line_that_names_a_hidden_record_is_not_shown(ann, bob, max):
+    lead, client = make_lead(assigned_to=ann), make_client(name="Hidden & Sons", assigned_to=bob)
+    undo_conversion(convert(lead, client, by=SYSTEM_ACTOR), by=SYSTEM_ACTOR)
+    other = make_lead(contact_name="Olga Other", contact_email="", assigned_to=bob)
+    unmerge(merge(lead, other, {}, by=SYSTEM_ACTOR), by=SYSTEM_ACTOR)
+    for name, count in (("Hidden & Sons", 2), ("Olga Other", 2)):
+        assert sum(name in line for line in summaries(max, lead)) == count
+        assert sum(name in line for line in summaries(ann, lead)) == 0

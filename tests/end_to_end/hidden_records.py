@@ -1,10 +1,9 @@
-"""The records of a colleague with a planted word in every text column, and those of a reader that refer to them."""
+"""The records of a colleague with a planted word in every text column."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.db import models
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
@@ -24,23 +23,21 @@ from inbox.models import (
     ThreadKey,
 )
 from inbox.models.web_form import WebForm
-from inbox.transitions import add_to_thread, link, unlink
+from inbox.transitions import add_to_thread
 from leads.models import (
     ContactLead,
     ImportBatch,
     ImportChange,
     Lead,
     LeadConversion,
-    Policy,
     Task,
     TierChange,
 )
 from leads.models.import_batch import ImportedRecord
-from suggestions.models import Suggestion, SuggestionExecution, SuggestionType
+from suggestions.models import SuggestionExecution
 from suggestions.transitions import approve
-from support.models import SupportTicket
 from tests.cast import make_client, make_contact, make_lead, make_policy, make_suggestion, make_thread, make_ticket
-from tests.end_to_end.planting import plant, planted_rows
+from tests.end_to_end.planting import planted_rows
 
 
 def make_hidden_records(owner: User) -> dict[Any, Any]:
@@ -102,78 +99,3 @@ def make_derived_rows(owner: User, rows: dict[type, Any]) -> Iterator[Any]:
     yield ImportChange.objects.create(batch=batch, lead=lead, line=2, changes={})
     sides = {"first_table": "crm.client", "first_id": client.pk, "second_table": "leads.lead", "second_id": lead.pk}
     yield DuplicatePair.objects.create(**sides, score=60, reasons=[])
-
-
-def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -> list[models.Model]:
-    """Return records that `reader` may see and that refer to records of `owner` which `reader` may not see."""
-    lead = make_lead(assigned_to=reader)
-    client, contact = make_client(assigned_to=reader), make_contact(email="shared@customer.example")
-    for one in (lead, hidden[Lead]):
-        ContactLead.objects.create(lead=one, contact=contact)
-    for one in (client, hidden[Client]):
-        ContactClient.objects.create(client=one, contact=contact)
-    for target in (lead, client):
-        hidden_task = Task.objects.create(title="x", assignee=owner, **{target._meta.model_name: target})
-        plant(hidden_task)
-        record(hidden_task, "created", by=owner, summary="zorq_activity_task", timeline_owner=target)
-    return [
-        lead,
-        make_lead(assigned_to=reader, converted_to_client=hidden[Client], converted_at=timezone.now()),
-        make_lead(assigned_to=reader, import_batch=hidden[ImportBatch]),
-        *referring_policies(lead, client, hidden),
-        client,
-        contact,
-        *referring_threads(lead, reader, hidden),
-        *referring_suggestions(lead, hidden),
-        Task.objects.create(title="Call", lead=hidden[Lead], assignee=reader),
-        Task.objects.create(title="Call", client=hidden[Client], project=hidden[Project], assignee=reader),
-        make_ticket(client=hidden[Client], lead=hidden[Lead], thread=hidden[Thread], assigned_to=reader),
-        make_ticket(client=None, lead=hidden[Lead], assigned_to=reader),
-        make_ticket(client=client, lead=hidden[Lead], thread=hidden[Thread]),
-        Draft.objects.create(author=reader, lead=hidden[Lead]),
-        Draft.objects.create(author=reader, client=hidden[Client]),
-        Draft.objects.create(author=reader, thread=hidden[Thread], reply_to=hidden[Message]),
-    ]
-
-
-def referring_policies(lead: Lead, client: Client, hidden: dict[type, Any]) -> Iterator[Policy]:
-    """Yield a policy of `client` that came from a hidden lead, beside one of a hidden client that came from `lead`.
-
-    The hidden lead also became `client`, whose timeline reaches back to it.
-    """
-    Lead.everything.filter(pk=hidden[Lead].pk).update(converted_to_client=client, converted_at=timezone.now())
-    yield make_policy(client=client, lead=hidden[Lead], renewal_lead=hidden[Lead])
-    plant(make_policy(client=hidden[Client], lead=lead, renewal_lead=lead))
-
-
-def referring_threads(lead: Lead, reader: User, hidden: dict[type, Any]) -> Iterator[Thread]:
-    """Yield a thread that also belongs to a hidden client, and an unlinked one that was linked to a hidden lead."""
-    yield make_thread(lead=lead, client=hidden[Client], project=hidden[Project], mailbox=hidden[Mailbox])
-    unlinked = make_thread(mailbox=None)
-    link(unlinked, lead=hidden[Lead], by=SYSTEM_ACTOR)
-    link(unlinked, client=hidden[Client], by=SYSTEM_ACTOR)
-    unlink(unlinked, by=SYSTEM_ACTOR)
-    Thread.everything.filter(pk=unlinked.pk).update(participant_emails=["shared@customer.example"])
-    yield unlinked
-
-
-def referring_suggestions(lead: Lead, hidden: dict[type, Any]) -> Iterator[Suggestion]:
-    """Yield suggestions about `lead`, a shared thread and a prospect that name hidden records."""
-    links = {"thread": hidden[Thread], "client": hidden[Client], "ticket": hidden[SupportTicket]}
-    interaction = AIInteraction.objects.create(
-        lead=hidden[Lead], type="Chat", source="Agent UI", content="zorq_prompt", ai_response="zorq_answer"
-    )
-    yield make_suggestion(lead=lead, **links, message=hidden[Message], project=hidden[Project], interaction=interaction)
-    evidence = [{"source": "lead", "id": str(hidden[Lead].pk), "quote": "x"}]
-    yield make_suggestion(SuggestionType.CHANGE_STATUS, lead=lead, evidence=evidence)
-    instead = make_thread(lead=hidden[Lead])
-    yield make_suggestion(SuggestionType.LINK_THREAD, lead=lead, thread=instead)
-    linked_since = make_suggestion(SuggestionType.LINK_THREAD, lead=make_lead(), thread=make_thread())
-    Thread.everything.filter(pk=linked_since.thread_id).update(lead=hidden[Lead])
-    yield linked_since
-    existing = {"client": str(hidden[Client].pk)}
-    yield make_suggestion(SuggestionType.CONVERT_LEAD, lead=make_lead(), suggested_content=existing)
-    prospect = {"contactName": "Nora", "contactEmail": "known@customer.example"}
-    yield make_suggestion(SuggestionType.CREATE_LEAD, thread=make_thread(), suggested_content=prospect)
-    make_known = Lead.everything.filter(pk=hidden[Lead].pk)
-    make_known.update(contact_email="known@customer.example")

@@ -8,28 +8,38 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db import models, transaction
 from django.http import HttpResponse
 from django.urls import reverse
 
-from crm.models import User
+from crm.models import Client, Contact, User
 from crm.records.duplicates.matching import COLUMNS
 from crm.screens.duplicates.warning import DuplicateWarningMixin
-from crm.screens.filters import RelatedRecordFilter
+from crm.screens.filters import ListedRecordFilter, RelatedRecordFilter
 from crm.screens.record_admin import RecordAdmin
-from leads.models import Lead
+from inbox.models import Draft, EmailTemplate, Thread
+from leads.importing.screens.views import EXAMPLE_KINDS
+from leads.models import ImportBatch, Lead
+from suggestions.models import Suggestion
+from suggestions.screens.action_forms import Approve
 from tests.cast import browser
-from tests.end_to_end.addresses import OPEN_TO_ALL, Address, addresses, make_world, recalled
-from tests.end_to_end.hidden_records import make_hidden_records, make_referring_records
+from tests.end_to_end.addresses import ANY_KEY, OPEN_TO_ALL, Address, addresses, make_world, recalled
+from tests.end_to_end.hidden_records import make_hidden_records
 from tests.end_to_end.planting import PLANTED, PLANTED_PART, columns_without_words
+from tests.end_to_end.referring_records import make_referring_records
 
 pytestmark = pytest.mark.django_db
 # What a form may hold.
 FORM_DATA = {"name": "x", "title": "x", "body": "x", "summary": "x", "reason": "x", "stage": "ACTIVE", "tier": "hot"}
 # Pages that show something when a form is sent, though nothing is saved.
-POSTED_PAGES = {"do", "add", "merge", "convert", "unmerge", "preview", "instead"}
+POSTED_PAGES = {
+    *("do", "add", "merge", "convert", "unmerge", "preview", "instead"),
+    *("move", "policy", "outgoing", "mapping", "conversation"),
+}
+QUESTION = "Which tasks, tickets, emails and suggestions are open? Who is the client?"
 
 
 @pytest.fixture(autouse=True)
@@ -54,8 +64,10 @@ def test_agent_reads_nothing_of_a_colleagues_records(ann, bob):
         for address in every_address({**world, **hidden, User: bob}, referring):
             if address.page != "do":  # a refused action shows the same page
                 search.get(address.url, address.name)
-            if address.page in POSTED_PAGES:
-                search.post(address.url, {**FORM_DATA, **hidden_keys(hidden, address)}, address.name)
+            if is_posted(address, referring):
+                url = address.url.replace(str(ANY_KEY), str(hidden[Lead].pk))
+                data = {**FORM_DATA, **hidden_keys(hidden, address), "question": QUESTION, "key": str(ANY_KEY)}
+                search.post(url, data, address.name, follow=address.page == "conversation")
         for url in probing_urls(hidden, referring):
             search.get(url, url)
         for url in export_urls():
@@ -75,9 +87,9 @@ class WordSearch:
     def get(self, url: str, name: str) -> None:
         self.read(self.page.get(url), name)
 
-    def post(self, url: str, data: dict[str, Any], name: str) -> None:
+    def post(self, url: str, data: dict[str, Any], name: str, *, follow: bool = False) -> None:
         with transaction.atomic():
-            self.read(self.page.post(url, data), f"POST {name}")
+            self.read(self.page.post(url, data, follow=follow), f"POST {name}")
             transaction.set_rollback(True)
 
     def read(self, answer: HttpResponse, name: str) -> None:
@@ -101,6 +113,13 @@ def every_address(world: dict[Any, Any], rows: list[Any]) -> Iterator[Address]:
         yield from (address for address in addresses({**world, type(row): row}) if str(row.pk) in address.url)
 
 
+def is_posted(address: Address, rows: list[Any]) -> bool:
+    """Whether a form is sent to `address`: of suggestions, each but that which approves only for one of `rows`."""
+    if not isinstance(address.row, Suggestion) or address.page != "do" or address.verb == Approve.verb:
+        return address.page in POSTED_PAGES
+    return address.row == next(row for row in rows if isinstance(row, Suggestion))
+
+
 def hidden_keys(hidden: dict[Any, Any], address: Address) -> dict[str, Any]:
     """Return the keys of hidden records under the names that forms have for them."""
     keys = {model._meta.model_name: row.pk for model, row in hidden.items()}
@@ -116,7 +135,12 @@ def probing_urls(hidden: dict[Any, Any], rows: list[Any]) -> Iterator[str]:
             yield from list_probes(model, screen, hidden)
             yield from form_probes(model, screen, hidden)
     for row in rows:
-        yield from record_probes(row, hidden)
+        yield from record_probes(row, rows, hidden)
+    for model in (Lead, Client, Contact, Thread):
+        yield f"{page_url(Draft, 'add')}?{model._meta.model_name}={hidden[model].pk}"
+        yield f"{page_url(Suggestion, 'add')}?type=TASK&{model._meta.model_name}={hidden[model].pk}"
+    template = EmailTemplate.objects.first()
+    yield f"{page_url(EmailTemplate, 'change', template.pk)}?lead={hidden[Lead].pk}"
 
 
 def list_probes(model: type[models.Model], screen: RecordAdmin, hidden: dict[Any, Any]) -> Iterator[str]:
@@ -125,6 +149,8 @@ def list_probes(model: type[models.Model], screen: RecordAdmin, hidden: dict[Any
     for field, each in screen.filterset_class.base_filters.items():
         if isinstance(each, RelatedRecordFilter):
             queries.append({field: hidden[each.related_model].pk})
+        if isinstance(each, ListedRecordFilter):
+            queries.append({field: hidden[apps.get_model(each.listing_model)].pk})
     yield from (f"{page_url(model, 'changelist')}?{urlencode(query)}" for query in queries)
 
 
@@ -145,14 +171,22 @@ def page_url(model: type[models.Model], page: str, *keys: Any) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=keys)
 
 
-def record_probes(row: Any, hidden: dict[Any, Any]) -> Iterator[str]:
+def record_probes(row: Any, rows: list[Any], hidden: dict[Any, Any]) -> Iterator[str]:
     """Yield the pages of `row` that take a search or the key of another record."""
+    if isinstance(row, ImportBatch):
+        yield from (f"{page_url(ImportBatch, 'change', row.pk)}?show={kind}" for kind in EXAMPLE_KINDS)
+        return
     yield f"{page_url(type(row), 'change', row.pk)}?edit"
     if type(row) in COLUMNS:
         yield f"{page_url(type(row), 'merge', row.pk)}?q={PLANTED_PART}"
-        yield f"{page_url(type(row), 'merge', row.pk)}?other={hidden[type(row)].pk}"
+        others = [one for one in rows if type(one) is type(row) and one.pk != row.pk]
+        for other in (hidden[type(row)], *others[:1]):
+            yield f"{page_url(type(row), 'merge', row.pk)}?other={other.pk}"
     if isinstance(row, Lead):
         yield f"{page_url(Lead, 'convert', row.pk)}?q={PLANTED_PART}"
+        yield f"{page_url(Lead, 'convert', row.pk)}?client={hidden[Client].pk}"
+    if isinstance(row, Thread):
+        yield from (f"{page_url(Thread, 'do', row.pk, verb)}?q={PLANTED_PART}" for verb in ("link", "join"))
 
 
 def export_urls() -> list[str]:

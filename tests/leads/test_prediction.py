@@ -12,11 +12,11 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from crm.exceptions import IllegalTransition, NotPermitted
 from crm.records.activity import SYSTEM_ACTOR
+from crm.runtime.lazy_module import LazyModule
 from leads import tasks
 from leads.models import Lead, LeadSnapshot, LeadStageHistory, LeadStatus, PredictionModel, Rung
 from leads.prediction.bins import MAX_FEATURES
 from leads.prediction.evaluation import auc, evaluate_predictions
-from leads.prediction.fitting import fit_scorecard
 from leads.prediction.scorecard import UNPROVEN, probability, reasons
 from leads.prediction.snapshots import build_features_of_leads
 from leads.prediction.training import train_model
@@ -24,6 +24,7 @@ from leads.prediction.transitions import activate_prediction_model, update_all_p
 from leads.transitions import change_status, create_lead
 from tests.cast import make_lead, page_text
 
+fitting = LazyModule("leads.prediction.fitting")  # no other test waits for scikit-learn
 CARD = {
     "intercept": 0.0,
     "features": {
@@ -115,7 +116,7 @@ def draw_rows(count=5_000, seed=7):
 
 class TestFit:
     def test_fit_learns_and_is_calibrated(self):
-        result = fit_scorecard(*draw_rows())
+        result = fitting.fit_scorecard(*draw_rows())
         assert result.evaluation["n"] == 1_000
         assert result.evaluation["auc"] > 0.72
         assert result.evaluation["calibration_error"] < 0.06
@@ -126,7 +127,7 @@ class TestFit:
         for at in range(1_600, 2_000):
             if at % 2:
                 rows[at]["source"], won[at] = "partner", True
-        result = fit_scorecard(rows, won)
+        result = fitting.fit_scorecard(rows, won)
         assert "partner" not in result.judged_card["features"]["source"]["points"]
         assert result.card["features"]["source"]["points"]["partner"] > 0.5
         judged = [probability(result.judged_card, row) for row in rows[1_600:]]
@@ -135,7 +136,7 @@ class TestFit:
     def test_names_do_not_change_the_card(self):
         rows, won = draw_rows(1_500)
         renamed = [{f"{name[::-1]} X": value for name, value in reversed(row.items())} for row in rows]
-        first, second = fit_scorecard(rows, won), fit_scorecard(renamed, won)
+        first, second = fitting.fit_scorecard(rows, won), fitting.fit_scorecard(renamed, won)
         assert first.evaluation == second.evaluation
         assert {f"{name[::-1]} X": one for name, one in first.card["features"].items()} == second.card["features"]
 
@@ -144,14 +145,14 @@ class TestFit:
         draw = random.Random(2)
         for row in rows:
             row.update({f"a{n}": draw.choice("xy") for n in range(70)})
-        features = fit_scorecard(rows, won).card["features"]
+        features = fitting.fit_scorecard(rows, won).card["features"]
         assert len(features) == MAX_FEATURES and {"size", "source"} <= set(features)
 
     def test_fit_follows_drift_of_win_rate(self):
         rows, won = draw_rows(3_000)
         draw = random.Random(5)
         won = won[:1_500] + [one and draw.random() < 0.4 for one in won[1_500:]]
-        result = fit_scorecard(rows, won).evaluation
+        result = fitting.fit_scorecard(rows, won).evaluation
         expected = sum(part["n"] * part["predicted"] for part in result["deciles"]) / result["n"]
         assert abs(expected - result["won"] / result["n"]) < 0.08
 

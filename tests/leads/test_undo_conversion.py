@@ -161,6 +161,7 @@ def test_work_that_the_reader_may_not_open_is_not_told(ann, bob):
     with pytest.raises(IllegalTransition) as refusal:
         undo_conversion(conversion, by=ann)
     assert "Secret" not in str(refusal.value) and "cannot open" in str(refusal.value)
+    assert "1 task" not in str(refusal.value), "what is hidden is not counted either"
 
 
 def test_undo_needs_permission(vera, ann):

@@ -93,7 +93,8 @@ def unmerge(merge: Merge, *, by: Actor | User) -> list[MovedRows]:
     remaining = restore_references(merge.moved, source=loser, target=winner)
     summary = f"Undid the merge of {describe_record(loser)} into {describe_record(winner)}"
     for row in (winner, loser):
-        record(row, "unmerged", by=by, summary=summary)
+        other = loser if row is winner else winner
+        record(row, "unmerged", by=by, summary=summary, other=str(other.pk))
     with errors_as_invalid_input():
         write_row(winner, winner_row, current[0])
         write_row(loser, loser_row, current[1])
@@ -119,7 +120,7 @@ def lock_live(model: type[Record], rows: Iterable[Record], actor: Actor) -> list
         if known is None:
             raise IllegalTransition(f"The {describe_record(row)} is gone, or you do not have access to it.")
         if known.merged_into_id:
-            raise IllegalTransition(f"The {describe_record(row)} is already merged into {known.merged_into}.")
+            raise IllegalTransition(f"The {describe_record(row)} is already merged into another one.")
         if known.is_deleted:
             raise IllegalTransition(f"The {describe_record(row)} is deleted; restore it first.")
     return [found[key] for key in keys]
@@ -144,11 +145,11 @@ def reason_not_undoable(merge: Merge, winner: Record, loser: Record) -> str:
     if Merge.objects.filter(pk=merge.pk, undone_at__isnull=False).exists() or loser.merged_into_id != winner.pk:
         return "This merge has already been undone."
     if winner.merged_into_id:
-        return f"The {describe_record(winner)} was itself merged into {winner.merged_into}. Undo that merge first."
+        return f"The {describe_record(winner)} was itself merged into another one. Undo that merge first."
     if winner.is_deleted:
         return f"The {describe_record(winner)} is deleted; restore it first."
-    later = Merge.objects.in_force().of_winner(winner).filter(pk__gt=merge.pk).order_by("-pk").first()
-    return f"{later.row_name('loser')} was merged later. Undo that merge first." if later else ""
+    later = Merge.objects.in_force().of_winner(winner).filter(pk__gt=merge.pk).exists()
+    return "Another record was merged later. Undo that merge first." if later else ""
 
 
 def store_values(winner: Record, values: dict[str, Any]) -> None:

@@ -199,13 +199,15 @@ def test_answer_excludes_records_user_cannot_see(ann, bob):
     assert "You do not have permission to see conversations." in shown
 
 
-def test_colleagues_chat_is_readable_but_cannot_be_continued(ann, bob):
+def test_colleagues_chat_is_read_by_managers_but_cannot_be_continued(ann, bob, max):
     lead = make_lead()
     ask(ann, lead, "Who is it?")
-    assert "Conversation by Ann" in page(bob, lead)
-    answer = ask(bob, lead, "And why?", key=KEYS[1])
-    assert answer.status_code == 422
-    assert "is a colleague" in answer.content.decode()
+    assert "Conversation by Ann" in page(max, lead)
+    assert "Conversation by Ann" not in page(bob, lead), "the answer is what Ann may see"
+    for colleague in (max, bob):
+        answer = ask(colleague, lead, "And why?", key=KEYS[1])
+        assert answer.status_code == 422
+        assert "is a colleague" in answer.content.decode()
     other = make_lead()
     assert "about something else" in ask(ann, other, "Who is it?", key=KEYS[2]).content.decode()
     assert AIInteraction.objects.count() == 1

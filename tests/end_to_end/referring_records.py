@@ -1,0 +1,212 @@
+"""Records of a reader that refer to records of a colleague which the reader may not open."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.files.base import ContentFile
+from django.db import models
+from django.utils import timezone
+
+from agents.assistant.chats import ASSISTANT_AGENT
+from ai_log.models import AIInteraction
+from crm.models import Client, ContactClient, Project, User
+from crm.records.activity import SYSTEM_ACTOR, record
+from crm.records.duplicates.matching import COLUMNS
+from crm.records.duplicates.pairs import find_all_pairs
+from crm.records.merging.transitions import merge, unmerge
+from crm.records.transitions import create
+from inbox.models import (
+    Direction,
+    Draft,
+    Mailbox,
+    Message,
+    Thread,
+)
+from inbox.transitions import add_to_thread, link, unlink
+from leads.conversion.transitions import client_from_lead, convert, undo_conversion
+from leads.importing.batches.transitions import upload_file
+from leads.models import (
+    ContactLead,
+    ImportBatch,
+    Lead,
+    Policy,
+    Task,
+)
+from suggestions.models import Suggestion, SuggestionType
+from support.models import SupportTicket
+from tests.cast import make_client, make_contact, make_lead, make_policy, make_suggestion, make_thread, make_ticket
+from tests.end_to_end.addresses import ANY_KEY
+from tests.end_to_end.planting import plant, refusals_ignored
+
+SHARED_PHONE = "+49 731 5550142"
+
+
+def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -> list[models.Model]:
+    """Return records that `reader` may see and that refer to records of `owner` which `reader` may not see."""
+    lead = make_lead(assigned_to=reader, line="auto", import_batch=hidden[ImportBatch], contact_phone=SHARED_PHONE)
+    client = make_client(assigned_to=reader, phone=SHARED_PHONE)
+    contact = make_contact(email="shared@customer.example", phone=SHARED_PHONE)
+    find_duplicates_of_hidden(hidden)
+    for one in (lead, hidden[Lead]):
+        ContactLead.objects.create(lead=one, contact=contact)
+    for one in (client, hidden[Client]):
+        ContactClient.objects.create(client=one, contact=contact)
+    for target in (lead, client):
+        hidden_task = Task.objects.create(title="x", assignee=owner, **{target._meta.model_name: target})
+        plant(hidden_task)
+        record(hidden_task, "created", by=owner, summary="zorq_activity_task", timeline_owner=target)
+    make_hidden_records_around(lead, client, owner, hidden)
+    return [
+        lead,
+        *referring_conversions(lead, reader, owner, hidden),
+        *referring_merges(lead, reader, owner),
+        *referring_policies(lead, client, hidden),
+        client,
+        contact,
+        *referring_threads(lead, reader, hidden),
+        *referring_suggestions(lead, client, owner, hidden),
+        Task.objects.create(title="Call", lead=hidden[Lead], assignee=reader),
+        Task.objects.create(title="Call", client=hidden[Client], project=hidden[Project], assignee=reader),
+        make_ticket(client=hidden[Client], lead=hidden[Lead], thread=hidden[Thread], assigned_to=reader),
+        make_ticket(client=client, lead=hidden[Lead], thread=hidden[Thread]),
+        ticket_like_a_hidden_one(reader, owner, hidden),
+        Draft.objects.create(author=reader, lead=hidden[Lead]),
+        Draft.objects.create(author=reader, client=hidden[Client]),
+        Draft.objects.create(author=reader, thread=hidden[Thread], reply_to=hidden[Message]),
+        *referring_imports(reader, hidden),
+    ]
+
+
+def make_hidden_records_around(lead: Lead, client: Client, owner: User, hidden: dict[type, Any]) -> None:
+    """Create records that belong to `lead` or `client` too, and that only `owner` may open."""
+    both = {"lead": lead, "client": hidden[Client]}
+    thread = make_thread(lead=hidden[Lead], client=client)
+    message = {"direction": Direction.IN, "from_email": "x@hidden.example", "body_text": "x"}
+    message = add_to_thread(Message(thread=thread, sent_at=timezone.now(), **message))
+    own_thread = make_thread(lead=lead)
+    rows = [
+        *(thread, message),
+        make_suggestion(lead=hidden[Lead], client=client, thread=own_thread),
+        make_ticket(**both, assigned_to=owner, thread=own_thread),
+        Draft.objects.create(author=owner, client=client),
+        Draft.objects.create(author=owner, thread=own_thread),
+        AIInteraction.objects.create(**both, type="Chat", source="Agent UI"),
+        AIInteraction.objects.create(lead=lead, asked_by=owner, agent=ASSISTANT_AGENT, conversation_id=ANY_KEY),
+        AIInteraction.objects.create(type="PromptResponse", source="Backend Middleware"),
+    ]
+    with refusals_ignored():
+        for row in rows:
+            plant(row)
+    Thread.everything.filter(pk=thread.pk).update(participant_emails=["shared@customer.example"])
+    # The dashboard shows the most urgent ones.
+    Lead.everything.filter(pk=hidden[Lead].pk).update(priority_tier="hot", overall_score=1)
+    Suggestion.everything.filter(pk=hidden[Suggestion].pk).update(priority=30_000)
+
+
+def referring_policies(lead: Lead, client: Client, hidden: dict[type, Any]) -> Iterator[Policy]:
+    """Yield a policy of `client` that came from a hidden lead, beside one of a hidden client that came from `lead`.
+
+    The hidden lead also became `client`, whose timeline reaches back to it.
+    """
+    Lead.everything.filter(pk=hidden[Lead].pk).update(converted_to_client=client, converted_at=timezone.now())
+    yield make_policy(client=client, lead=hidden[Lead], renewal_lead=hidden[Lead])
+    plant(make_policy(client=hidden[Client], lead=lead, renewal_lead=lead))
+
+
+def referring_threads(lead: Lead, reader: User, hidden: dict[type, Any]) -> Iterator[Thread]:
+    """Yield a thread that also belongs to a hidden client, and an unlinked one that was linked to a hidden lead."""
+    yield make_thread(lead=lead, client=hidden[Client], project=hidden[Project], mailbox=hidden[Mailbox])
+    unlinked = make_thread(mailbox=None)
+    link(unlinked, lead=hidden[Lead], by=SYSTEM_ACTOR)
+    link(unlinked, client=hidden[Client], by=SYSTEM_ACTOR)
+    unlink(unlinked, by=SYSTEM_ACTOR)
+    Thread.everything.filter(pk=unlinked.pk).update(participant_emails=["shared@customer.example"])
+    yield unlinked
+
+
+def referring_suggestions(lead: Lead, client: Client, owner: User, hidden: dict[type, Any]) -> Iterator[Suggestion]:
+    """Yield suggestions about `lead`, a shared thread and a prospect that name hidden records."""
+    links = {"thread": hidden[Thread], "client": hidden[Client], "ticket": hidden[SupportTicket]}
+    interaction = AIInteraction.objects.create(
+        lead=hidden[Lead], type="Chat", source="Agent UI", content="zorq_prompt", ai_response="zorq_answer"
+    )
+    yield make_suggestion(lead=lead, **links, message=hidden[Message], project=hidden[Project], interaction=interaction)
+    yield make_suggestion(client=client)
+    evidence = [{"source": "lead", "id": str(hidden[Lead].pk), "quote": "x"}]
+    yield make_suggestion(SuggestionType.CHANGE_STATUS, lead=lead, evidence=evidence)
+    instead = make_thread(lead=hidden[Lead])
+    yield make_suggestion(SuggestionType.LINK_THREAD, lead=lead, thread=instead)
+    linked_since = make_suggestion(SuggestionType.LINK_THREAD, lead=make_lead(), thread=make_thread())
+    Thread.everything.filter(pk=linked_since.thread_id).update(lead=hidden[Lead])
+    yield linked_since
+    existing = {"client": str(hidden[Client].pk)}
+    yield make_suggestion(SuggestionType.CONVERT_LEAD, lead=make_lead(), suggested_content=existing)
+    prospect = {"contactName": "Nora", "contactEmail": "known@customer.example"}
+    yield make_suggestion(SuggestionType.CREATE_LEAD, thread=make_thread(), suggested_content=prospect)
+    known = plant(make_lead(assigned_to=owner))
+    Lead.everything.filter(pk=known.pk).update(contact_email="known@customer.example")
+
+
+def referring_conversions(lead: Lead, reader: User, owner: User, hidden: dict[type, Any]) -> Iterator[Lead]:
+    """Yield a lead that became a hidden client, and one with hidden work on its client. `lead` became one before."""
+    undo_conversion(convert(lead, hidden[Client], by=SYSTEM_ACTOR), by=SYSTEM_ACTOR)
+    lead.refresh_from_db()
+    converted, worked_on = (make_lead(assigned_to=reader, line="auto") for _ in range(2))
+    convert(converted, hidden[Client], by=SYSTEM_ACTOR)
+    yield converted
+    client = convert(worked_on, client_from_lead(worked_on), by=SYSTEM_ACTOR).client
+    hidden_lead = make_lead(assigned_to=owner, converted_to_client=client, converted_at=timezone.now())
+    hidden_task = Task(title="zorq_created", client=client, assignee=owner)
+    create(hidden_task, by=owner, timeline_owner=client)
+    for row in (hidden_lead, hidden_task):
+        plant(row)
+    yield worked_on
+
+
+def referring_merges(lead: Lead, reader: User, owner: User) -> Iterator[Lead]:
+    """Yield a lead that was merged into a hidden one. A hidden lead was merged into `lead` for a while."""
+    winner, other = (
+        make_lead(assigned_to=owner, contact_name=f"zorq_merged_{name}", contact_email="")
+        for name in ("winner", "other")
+    )
+    loser = make_lead(assigned_to=reader)
+    merge(winner, loser, {}, by=SYSTEM_ACTOR)
+    yield loser
+    unmerge(merge(lead, other, {}, by=SYSTEM_ACTOR), by=SYSTEM_ACTOR)
+    lead.refresh_from_db()
+
+
+def ticket_like_a_hidden_one(reader: User, owner: User, hidden: dict[type, Any]) -> SupportTicket:
+    """Return a ticket with the issue type of a resolved hidden one."""
+    resolved = plant(make_ticket(client=hidden[Client], assigned_to=owner))
+    own = make_ticket(client=None, lead=hidden[Lead], assigned_to=reader, issue_type="Billing")
+    SupportTicket.everything.filter(pk=resolved.pk).update(
+        issue_type=own.issue_type, status="Resolved", resolved_at=timezone.now()
+    )
+    return own
+
+
+def referring_imports(reader: User, hidden: dict[type, Any]) -> Iterator[ImportBatch]:
+    """Yield an import with a file, and imports that found hidden records, changed them, and left them when undone."""
+    yield upload_file("own.csv", ContentFile(b"Name,Email,Region\nNora New,nora@new.example,North\n"), by=reader)
+    lead, client = str(hidden[Lead].pk), str(hidden[Client].pk)
+    examples = {
+        "duplicate": [[2, f"Duplicate: the lead {lead} already has the address x@y.example."]],
+        "updated": [[3, lead, {"notes": ["", "zorq_import_change"]}]],
+    }
+    kept = {"leads.lead": {lead: ["task"]}, "crm.client": {client: ["later work on it"]}}
+    counts = {"rows_read": 3, "imported": 1, "duplicates": 1, "updated": 1}
+    outcome = {"examples": examples, "kept": kept, "kept_changes": [[lead, ["notes"]]], **counts}
+    for state in ("CHECKED", "UNDONE"):
+        numbers = {"record_count": 1, "updated_count": 1, "imported_at": timezone.now()}
+        yield ImportBatch.objects.create(
+            file_name="own.csv", file_hash="y", imported_by=reader, state=state, outcome=outcome, **numbers
+        )
+
+
+def find_duplicates_of_hidden(hidden: dict[type, Any]) -> None:
+    """Give hidden records the phone number that the reader's have, and find the pairs."""
+    for model, columns in COLUMNS.items():
+        model._base_manager.filter(pk=hidden[model].pk).update(**{columns.phone: SHARED_PHONE})
+    for _ in find_all_pairs():
+        pass
