@@ -4,11 +4,12 @@ import json
 from datetime import datetime
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from crm.exceptions import InvalidInput
 from crm.models import CustomField, CustomFieldKind, CustomFieldTable, SchemaChange, SchemaChangeState, SchemaDecision
 from crm.models.schema_change import UNDECIDED_STATES, JsonColumn
+from crm.runtime.lazy_module import LazyModule
+
+jsonschema = LazyModule("jsonschema")
 
 FORMAT = 1
 FIELD_COLUMNS = (
@@ -128,8 +129,8 @@ def read_text(text: str) -> Contents:
         contents = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"The file is not JSON: {error}.") from error
-    validator = Draft202012Validator(FILE_SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
-    for error in validator.iter_errors(contents):
+    validator = jsonschema.Draft202012Validator
+    for error in validator(FILE_SCHEMA, format_checker=validator.FORMAT_CHECKER).iter_errors(contents):
         place = "/".join(map(str, error.absolute_path)) or "the file"
         raise InvalidInput(f"{place}: {error.message[:300]}.")
     for change in contents["changes"]:
