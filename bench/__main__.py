@@ -17,6 +17,7 @@ from bench import (
     mail,
     message,
     nightly,
+    promotion,
     race,
     scoring,
     storm,
@@ -44,6 +45,7 @@ TABLES = {
     "latency": suggestion_latency,
     "nightly": nightly,
     "usage": usage,
+    "promotion": promotion,
 }
 # As in production, as far as one process without a proxy allows.
 SETTINGS = {"DEBUG": False, "ALLOWED_HOSTS": ["testserver"], "ROOT_URLCONF": "bench.urls"}

@@ -30,6 +30,7 @@ from crm.models import (
     FieldStatistic,
     Project,
     SavedView,
+    SchemaChange,
     SchemaThresholds,
     User,
 )
@@ -38,6 +39,7 @@ from crm.records.consent import closed_channel_labels
 from crm.records.handover import hand_over
 from crm.records.local_time import format_moment
 from crm.schema.advice.screen import SchemaThresholdsAdmin
+from crm.schema.requests.screen import SchemaChangeAdmin
 from crm.schema.screen import CustomFieldAdmin
 from crm.schema.usage.screen import FieldStatisticAdmin
 from crm.screens.action_forms import ActionForm
@@ -324,6 +326,7 @@ class StaffAdmin(CountedDeletionMixin, UserAdmin, ModelAdmin):
 admin.site.register(CustomField, CustomFieldAdmin)
 admin.site.register(FieldStatistic, FieldStatisticAdmin)
 admin.site.register(SchemaThresholds, SchemaThresholdsAdmin)
+admin.site.register(SchemaChange, SchemaChangeAdmin)
 admin.site.unregister(Group)
 
 

@@ -1,4 +1,4 @@
-"""Users, clients, contacts, projects, custom fields and their use, saved views, merges and the activity log."""
+"""Users, people, projects, custom fields, their use and schema requests, saved views, merges and the activity log."""
 
 from crm.models.activity import ActivityLog, ActorType
 from crm.models.custom_field import CustomField, CustomFieldKind, CustomFieldTable
@@ -8,6 +8,7 @@ from crm.models.field_usage import FieldStatistic, FieldUsage, FieldUse, IndexUs
 from crm.models.merge import Merge
 from crm.models.people import Client, ClientType, Contact, ContactClient, Project, ProjectStatus, Role, User
 from crm.models.saved_view import SavedView
+from crm.models.schema_change import SchemaChange, SchemaChangeState, SchemaDecision
 from crm.models.schema_thresholds import SchemaThresholds
 from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet
 
@@ -37,6 +38,9 @@ __all__ = [
     "Role",
     "SavedView",
     "ScannedTable",
+    "SchemaChange",
+    "SchemaChangeState",
+    "SchemaDecision",
     "SchemaThresholds",
     "User",
     "ValueKind",

@@ -1,6 +1,7 @@
 """Keyset paging: every page costs the same, and no list is counted or sorted whole."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from psycopg.errors import QueryCanceled
 
 from crm.exceptions import InvalidInput
 from crm.records.json_keys import key_path
+from crm.screens.custom_fields.sort_keys import SORT_KEY_FUNCTIONS
 
 COUNT_LIMIT = 10_000
 COUNT_TIMEOUT_SECONDS = 5
@@ -99,6 +101,9 @@ def find_json_keys(expression: Any) -> Iterator[tuple[str, str]]:
         (inner,) = inner.get_source_expressions()
     if steps and isinstance(inner, models.F):
         yield inner.name, key_path(*steps)
+    elif getattr(inner, "function", None) in SORT_KEY_FUNCTIONS:
+        column, key = inner.get_source_expressions()
+        yield column.name, key_path(key.value)
     elif hasattr(inner, "get_source_expressions"):
         for source in inner.get_source_expressions():
             yield from find_json_keys(source)
@@ -169,18 +174,37 @@ def format_capped_count(count: int) -> str:
     return str(CappedCount(count))
 
 
+class QueryTooSlow(Exception):
+    """A statement took longer than it may, and was stopped."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Stop each statement in the block that takes longer than `seconds`.
+
+    Raises:
+        QueryTooSlow: one was stopped.
+    """
+    is_nested = connection.in_atomic_block
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = {round(seconds * 1_000)}")
+            yield
+            if is_nested:  # else it ends with the transaction
+                cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise QueryTooSlow from error
+        raise
+
+
 def exact_count(queryset: models.QuerySet) -> int | None:
     """Return the number of rows, or None if counting takes longer than `COUNT_TIMEOUT_SECONDS`."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = '{COUNT_TIMEOUT_SECONDS}s'")
-            row_count = queryset.order_by().count()
-            cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            return None
-        raise
-    return row_count
+        with time_limit(COUNT_TIMEOUT_SECONDS):
+            return queryset.order_by().count()
+    except QueryTooSlow:
+        return None
 
 
 class CappedPaginator(Paginator):

@@ -151,6 +151,11 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
 
     # The list
 
+    def list_orders(self, filterset: Any) -> dict[str, Order]:
+        """Return the orders of the list, the default first: those declared, and those by indexed custom fields."""
+        custom_fields = getattr(filterset, "custom_fields", None)
+        return {**self.orders, **(custom_fields.orders if custom_fields else {})}
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList
 

@@ -89,7 +89,7 @@ def test_page_of_a_key_shows_kinds_uses_advice_and_near_keys(theo):
     assert "Text that reads as a number conflict" in " ".join(text.split()) or "conflict" in text
     assert f"/crm/fieldstatistic/{other.pk}/change/" in text
     assert "By 2 people." in text and "Measure cost and gain" in text
-    assert "Request" not in text, "the form for requests is not there yet"
+    assert "/crm/schemachange/request/?table=crm.client&amp;column=custom_fields&amp;key=size" in text
     assert SECRET not in text
     assert "Measure cost and gain" not in page_text(theo.get(f"{LIST}{other.pk}/change/"))
 
@@ -98,11 +98,13 @@ def test_undefined_key_can_be_defined_and_requested(theo):
     row = make_statistic('"a.b"')
     page = theo.get(f"{LIST}{row.pk}/change/")
     assert "/crm/customfield/add/?table=crm.client&amp;key=a.b" in page_text(page)
-    with mock.patch.object(screen, "reverse", return_value="/request/"):
-        assert [screen.request_url(row, decision) for decision in ("stay", "gin", "retire")] == [""] * 3
-        assert screen.request_url(make_statistic(column="address"), screen.Decision.INDEX) == ""
-        wanted = "/request/?table=crm.client&column=custom_fields&key=a.b&decision=index"
-        assert screen.request_url(row, screen.Decision.INDEX) == wanted
+    request, index = page.wsgi_request, screen.Decision.INDEX
+    assert [screen.request_url(request, row, decision) for decision in ("stay", "gin", "retire")] == [""] * 3
+    assert screen.request_url(request, make_statistic(column="address"), index) == ""
+    wanted = "/crm/schemachange/request/?table=crm.client&column=custom_fields&key=a.b&decision=index"
+    assert screen.request_url(request, row, index) == wanted
+    request.user = make_user("plain")
+    assert screen.request_url(request, row, index) == ""
 
 
 def test_measuring_from_the_page_keeps_the_outcome(theo):

@@ -23,6 +23,7 @@ from crm.models import (
     FieldStatistic,
     Project,
     SavedView,
+    SchemaChange,
     SchemaThresholds,
     User,
 )
@@ -123,6 +124,9 @@ def make_world() -> dict[type, Any]:
         SchemaThresholds.objects.get(),
         make_pair(client, lead),
         CustomField.objects.create(table="leads.lead", key="region", label="Region", kind="text"),
+        SchemaChange.objects.create(
+            table="leads.lead", key="region", proposed="index", why="Slow.", expected_use="Daily."
+        ),
         ImportBatch.objects.create(file_name="people.csv", file_hash="0" * 64, file_path="imports/1/people.csv"),
         ImportMapping.objects.create(name="Our CRM", header=["Name", "Email"]),
         PredictionModel.objects.create(

@@ -62,6 +62,7 @@ WITHOUT_PERSONS: dict[str, str] = {
     "crm.fieldstatistic": "Names and counts of the keys of JSON columns, without values.",
     "crm.indexusage": "How often indexes are read.",
     "crm.schemathresholds": "When a key deserves an index or a column.",
+    "crm.schemachange": "Requests of staff about the keys of JSON columns.",
     "crm.erasedperson": "Digests of addresses, which do not say what they were.",
 }
 

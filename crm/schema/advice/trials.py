@@ -12,9 +12,8 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from crm.models import FieldStatistic, ValueKind
-from crm.records.json_keys import path_steps
+from crm.records.json_keys import ISO_DATE_PATTERN, path_steps
 from crm.schema.advice.rules import COMPARED_KINDS, Decision, KeyFigures
-from crm.screens.custom_fields.conditions import ISO_DATE_PATTERN
 
 SAMPLE_ROWS, WRITTEN_ROWS = 20_000, 2_000
 TIMEOUT_MILLISECONDS = 30_000

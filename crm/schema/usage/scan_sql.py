@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from crm.models import ValueKind
-from crm.records.json_keys import ELEMENTS
-from crm.screens.custom_fields.conditions import ISO_DATE_PATTERN
+from crm.records.json_keys import ELEMENTS, ISO_DATE_PATTERN
 
 # The kinds by their numbers in the statements, which group numbers faster than texts.
 KINDS = [*ValueKind]

@@ -11,15 +11,17 @@ from django.db.models.functions import Cast, Coalesce, Now
 from django.db.models.lookups import GreaterThan
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, path, reverse
+from django.urls import path, reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from crm.exceptions import ActionRefused
 from crm.models import CustomField, CustomFieldTable, FieldStatistic, FieldUsage, FieldUse, ScannedTable, User
+from crm.models.schema_change import COLUMNS_BY_TABLE
 from crm.records.json_keys import path_steps
 from crm.schema.advice.figures import AdvisedKey, load_advice, load_thresholds, unused_indexes
 from crm.schema.advice.rules import Decision
 from crm.schema.advice.transitions import measure
+from crm.schema.requests.transitions import REQUEST_PERMISSION
 from crm.schema.usage.findings import unfitting_kinds
 from crm.schema.usage.report import REPORTED_DAYS, last_written_on
 from crm.schema.usage.scan import describe_kinds
@@ -35,10 +37,8 @@ from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
 FINDINGS = {"conflict": "Conflicting kinds", "near": "Nearly the same name", "unused": "Not used in 30 days"}
 # The page of the advice lists the keys with a decision to make, the most used first.
 MAX_ADVISED_KEYS = 500
-REQUEST_URL = "admin:crm_schemachange_request"
 # A GIN index is one of a whole column, and a field is retired on its own page.
 REQUESTED_DECISIONS = frozenset({Decision.INDEX, Decision.COLUMN, Decision.TABLE})
-REQUESTED_COLUMNS = frozenset({"custom_fields", "auto_data", "home_data", "line_data", "data"})
 
 
 def recent_uses() -> models.QuerySet:
@@ -208,7 +208,7 @@ class FieldStatisticAdmin(ReadOnlyMixin, RecordAdmin):
             "uses": [(use.label, one.usage.totals[use], draw(use_days(one, use))) for use in FieldUse],
             "near": FieldStatistic.objects.filter(table=row.table, column=row.column, key__in=row.near_keys),
             "last_written_on": last_written_on(row),
-            "request_url": request_url(row, one.advice.decision),
+            "request_url": request_url(request, row, one.advice.decision),
             "request_label": Decision(one.advice.decision).label,
             "tried": Decision(row.trial["decision"]) if row.trial else None,
         }
@@ -244,16 +244,12 @@ def kind_bars(row: FieldStatistic, defined: CustomField | None) -> list[tuple[st
     return [(labels[kind], count, 100 * count / total, kind in conflicting) for kind, count in pairs]
 
 
-def request_url(row: FieldStatistic, decision: Decision) -> str:
-    """Return the address of the form that requests what is advised; empty while there is no such form."""
-    is_requestable = row.table in CustomFieldTable and row.column in REQUESTED_COLUMNS
-    if decision not in REQUESTED_DECISIONS or not is_requestable:
-        return ""
-    try:
-        url = reverse(REQUEST_URL)
-    except NoReverseMatch:
+def request_url(request: HttpRequest, row: FieldStatistic, decision: Decision) -> str:
+    """Return the address of the form that requests what is advised; empty if it cannot be, or not by this user."""
+    is_requestable = row.column in COLUMNS_BY_TABLE.get(row.table, ()) and decision in REQUESTED_DECISIONS
+    if not is_requestable or not request.user.has_perm(REQUEST_PERMISSION):
         return ""
     steps = path_steps(row.key)
     key = steps[0] if len(steps) == 1 else row.key
     query = {"table": row.table, "column": row.column, "key": key, "decision": decision.value}
-    return f"{url}?{urlencode(query)}"
+    return f"{reverse('admin:crm_schemachange_request')}?{urlencode(query)}"
