@@ -9,7 +9,7 @@ from django.template.loader import get_template
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from crm.models import Client, Contact, ContactClient, Project, SchemaThresholds
+from crm.models import Client, Contact, ContactClient, Project
 from crm.screens import filter_sheet
 from crm.screens.record_admin import RecordAdmin
 from crm.templatetags.crm import table_name
@@ -19,11 +19,8 @@ from leads.models import ContactLead, Lead, Task
 from tests.cast import browser, make_client, make_contact, make_lead, make_suggestion, make_thread, make_ticket
 
 pytestmark = pytest.mark.django_db
-# The table of the thresholds has one row, and no list.
 SCREENS = {
-    model._meta.label_lower: screen
-    for model, screen in admin.site._registry.items()
-    if isinstance(screen, RecordAdmin) and model is not SchemaThresholds
+    model._meta.label_lower: screen for model, screen in admin.site._registry.items() if isinstance(screen, RecordAdmin)
 }
 SCRIPT = "<script>alert('x')</script>"
 

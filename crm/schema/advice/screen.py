@@ -4,12 +4,12 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest
 
 from crm.models import SchemaThresholds
 from crm.models.schema_thresholds import THRESHOLD_RANGES
-from crm.schema.advice.figures import load_thresholds
 from crm.screens.filters import LiveRowsFilter
+from crm.screens.lists import Column
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin
 from crm.screens.record_forms import RecordForm
@@ -43,7 +43,14 @@ class SchemaThresholdsFilter(LiveRowsFilter):
 class SchemaThresholdsAdmin(RecordAdmin):
     form = SchemaThresholdsForm
     filterset_class = SchemaThresholdsFilter
+    row_template = "crm/rows/schema_thresholds.html"
     page_template = "crm/schema_thresholds.html"
+    columns = (
+        Column("Thresholds"),
+        Column("Index from", "", "num"),
+        Column("Column from", "", "num"),
+        Column("Reason"),
+    )
     orders = {"only": Order("The only row", {"id": models.F("id")})}
     fields = (
         ("window_days", "min_rows"),
@@ -60,12 +67,6 @@ class SchemaThresholdsAdmin(RecordAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Open the only row."""
-        if not self.has_view_or_change_permission(request):
-            return super().changelist_view(request, extra_context)
-        return HttpResponseRedirect(self.page_url(load_thresholds()))
 
     def page_context(self, request: HttpRequest, row: SchemaThresholds) -> dict[str, Any]:
         fields = [self.opts.get_field(name) for name in THRESHOLD_RANGES]
