@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 
-from crm.models import CustomField, SchemaChange, User
+from crm.models import CustomField, SchemaChange, SchemaChangeState, User
 from crm.schema.promotion.transitions import DECIDE_PERMISSION
 from crm.schema.requests.transitions import REQUEST_PERMISSION
 from crm.screens.panels import Panel
@@ -42,7 +42,12 @@ def requests_panel(user: User, now: datetime) -> Panel | None:
         return None
     shown = Q(requested_by=user, decided_at__gte=now - DECISIONS_SHOWN_FOR)
     if user.has_perm(DECIDE_PERMISSION):
-        shown |= Q(pk__in=SchemaChange.objects.open().values("pk"))
-    rows = SchemaChange.objects.filter(shown).select_related("requested_by").order_by("-id")[:MAX_PANEL_ROWS]
+        shown |= Q(state=SchemaChangeState.OPEN)
+    rows = (
+        SchemaChange.objects.visible_to(user)
+        .filter(shown)
+        .select_related("requested_by")
+        .order_by("-id")[:MAX_PANEL_ROWS]
+    )
     url = reverse("admin:crm_schemachange_changelist")
     return Panel("Schema requests", "crm/schema_change_panel.html", list(rows), url=url) if rows else None

@@ -1,6 +1,7 @@
 """Schema requests: proposed by staff, decided once with a reason, seen by the requester."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
@@ -129,6 +130,8 @@ def test_request_about_a_key_without_a_definition_is_for_those_who_see_every_own
     visible = {user: set(SchemaChange.objects.visible_to(user)) for user in (ann, bob, theo)}
     assert visible == {ann: {undefined, defined}, bob: {defined}, theo: {undefined, defined}}
     assert browser(bob).get(f"{LIST}{undefined.pk}/change/").status_code == 404
+    bob.user_permissions.add(Permission.objects.get(codename="decide_schemachange"))
+    assert "level" in page_text(browser(bob).get("/")) and "secret" not in page_text(browser(bob).get("/"))
 
 
 def test_field_shows_its_requests_and_leads_to_the_form(ann):
