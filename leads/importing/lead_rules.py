@@ -11,6 +11,7 @@ from leads.importing.columns import ImportPlan
 from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.exceptions import RowRejected
 from leads.importing.synonyms import plain_name
+from leads.importing.tables.base import RowRules
 from leads.importing.values.dates import as_moment, local_day
 from leads.importing.values.parsers import ImportContext
 
@@ -30,13 +31,13 @@ NUMBER_PATTERN = re.compile(r"[-+$€£\s]*\d[\d.,'%\s]*")
 MAX_NAME_LENGTH = 200
 
 
-class LeadRules:
+class LeadRules(RowRules):
     """Complete the leads of one import, and resolve contradictions between their fields."""
 
     def __init__(self, plan: ImportPlan, context: ImportContext) -> None:
-        self.context, self.today, self.header = context, agency_today(), plan.header
+        super().__init__(plan, context)
+        self.today, self.header = agency_today(), plan.header
         self.started_at = timezone.now().isoformat(timespec="seconds")
-        self.labels = {name: plan.header[index] for name, index in plan.columns.items()}
         close_date = plain_name(self.labels.get("expected_close_date", ""))
         self.is_close_date_actual = not EXPECTED_DATE_PATTERN.search(close_date)
         # The rows of closed leads without a day of closing. The database dates them today.
@@ -50,7 +51,7 @@ class LeadRules:
         """
         draft.set_defaults()
         refuse_total(draft)
-        split_name_and_address(draft, self.labels.get("contact_name", "contact_name"))
+        split_name_and_address(draft, self.label("contact_name"))
         name_the_nameless(draft, "contact_name", NAME_SUBSTITUTES)
         self.date_the_closing(draft)
         self.date_the_creation(draft)
@@ -60,7 +61,7 @@ class LeadRules:
     def date_the_closing(self, draft: RowDraft) -> None:
         """Give a closed lead its day of closing; the date of an open one is when it is expected to close."""
         closed, expected = draft.get("closed_at"), draft.get("expected_close_date")
-        label = self.labels.get("closed_at", "closed_at")
+        label = self.label("closed_at")
         if expected:
             draft.set("expected_close_date", local_day(expected))
         if draft.get("status") in self.context.open_stages:
@@ -90,7 +91,7 @@ class LeadRules:
         created, closed = draft.get("created_at"), draft.get("closed_at")
         if not created:
             return
-        label = self.labels.get("created_at", "created_at")
+        label = self.label("created_at")
         if local_day(created) > self.today:
             draft.withdraw("created_at", label, "is in the future")
         elif closed and local_day(closed) < local_day(created):
@@ -104,7 +105,7 @@ class LeadRules:
             return
         for name in ("loss_reason", "loss_notes"):
             if draft.get(name):
-                draft.withdraw(name, self.labels.get(name, name), "is about a loss, but the stage is not a lost one")
+                draft.withdraw(name, self.label(name), "is about a loss, but the stage is not a lost one")
 
     def derive(self, draft: RowDraft) -> None:
         """Set what follows from the values of the row: tier, signals, contact preferences, answers and openness."""

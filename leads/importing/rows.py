@@ -51,7 +51,7 @@ class RowReader:
     ) -> None:
         self.context, self.table, self.creates_clients = context, table, creates_clients
         self.plan, self.header = plan, plan.header
-        self.rules, self.doubts, self.questions = table.make_rules(plan, context), Doubts(), OpenQuestions()
+        self.rules, self.doubts, self.questions = table.rules(plan, context), Doubts(), OpenQuestions()
         self.steps = StepBuilder(table, plan, context, sample, notation, values or {}).steps()
         self.custom_columns = [(index, f"{encode_json(name)}:") for index, name in plan.custom_columns.items()]
         self.index, self.defaults = table.index, table.default_values(source_detail)
@@ -122,7 +122,7 @@ class RowReader:
             return False
         has_overflow = isinstance(value, Renamed) and self.add_overflow(draft, step, text)
         if (plain_value is not value or replaced is not text) and not has_overflow:
-            self.keep(draft, index, step.label, text)
+            self.keep_as_custom_field(draft, index, step.label, text)
         elif index >= 0:
             draft.used.add(index)
         return True
@@ -154,14 +154,14 @@ class RowReader:
             return True
         if step.field == "status" and step.field in draft.origins:
             return False
-        self.keep(draft, index, step.label, text)
+        self.keep_as_custom_field(draft, index, step.label, text)
         draft.doubts.append((step.label, text, str(error)))
         if error.usable:
             self.set_value(draft, step, index, error.usable)
         return bool(error.usable)
 
     @staticmethod
-    def keep(draft: RowDraft, index: int, label: str, text: str) -> None:
+    def keep_as_custom_field(draft: RowDraft, index: int, label: str, text: str) -> None:
         if index >= 0:
             draft.kept.add(index)
         else:

@@ -26,8 +26,11 @@ from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, op
 from leads.importing.rows import RowReader, encode_json
 from leads.importing.saved_mappings.loading import options_with_mapping
 from leads.importing.staging import STAGING_CHUNK_SIZE, StagingTable
-from leads.importing.tables.base import ImportTable, KnownRows, StagedImport
+from leads.importing.tables.base import ImportTable
+from leads.importing.tables.matching import duplicate_rows
 from leads.importing.tables.registry import table_named
+from leads.importing.tables.staged import StagedImport
+from leads.importing.updates.known_rows import KnownRows
 from leads.models import ImportBatch, ImportedTable, ImportState
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
@@ -146,10 +149,10 @@ def require_option_permissions(
         actor.require_permission(table.owner_permission, f"assign {table.name.label.lower()} to their owners")
     if arrival.answers:
         actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
-    if options.duplicates.changes_leads:
-        if not table.can_update:
-            raise InvalidInput(f"Only leads can be changed by a file. {table.name.label} that exist are left out.")
-        actor.require_permission("leads.change_lead", "change leads")
+    if options.duplicates.changes_records:
+        if table.updates is None:
+            raise InvalidInput(f"{table.name.label} that exist cannot be changed by a file. They are left out.")
+        actor.require_permission(table.change_permission, f"change {table.name.label.lower()}")
     if options.create_clients:
         actor.require_permission("crm.add_client", "create clients")
 
@@ -157,16 +160,16 @@ def require_option_permissions(
 def import_rows(
     run: ImportRun, options: ImportOptions, reader: RowReader, preview: ImportPreview, report: ImportReport
 ) -> ImportOutcome:
-    """Stage the rows of the file, set aside those that are no new records, change leads, and insert the others."""
+    """Stage the rows of the file, set aside those that are no new records, change records, and insert the others."""
     former, table = former_imports(run), run.table
     with connection.cursor() as cursor:
         staging, progress = StagingTable(cursor, table), ImportProgress(run)
         staged = stage_import(cursor, run, reader, former)
         staging.copy(staging_rows(run.file, reader, report, progress))
         questions = open_questions(run, preview, reader)
-        known = table.make_known_rows(staged, options.duplicates, reader)
+        known = KnownRows(table, staged, options.duplicates, reader)
         set_rows_aside(staged, table, known, report)
-        new = progress.rows - report.rejected - known.known_rows
+        new = progress.rows - report.rejected - known.rows
         plan = known.plan(lock=not run.dry_run)
         new_examples, updated_examples = staging.new_examples(MAX_EXAMPLES), known.examples(MAX_EXAMPLES)
         imported = new if run.dry_run else write_records(staging, known, progress.rows, run, staged)
@@ -222,7 +225,7 @@ def set_rows_aside(staged: StagedImport, table: ImportTable, known: KnownRows, r
     for row in table.resolve(staged):
         report.add_unresolved(row)
     known.find()
-    for duplicate in table.duplicate_rows(staged.user):
+    for duplicate in duplicate_rows(table.duplicates, staged.user):
         report.add_duplicate(duplicate)
 
 
@@ -291,7 +294,7 @@ def staging_rows(
 
 
 def write_records(staging: StagingTable, known: KnownRows, rows: int, run: ImportRun, staged: StagedImport) -> int:
-    """Change the leads of staged rows, insert the other rows as records, and return the number of new records."""
+    """Change the records of staged rows, insert the other rows as records, and return the number of new records."""
     batch, actor, table = run.batch, run.actor, run.table
     batch.imported_at, batch.key_column = known.at, staged.key
     if batch._state.adding:

@@ -1,27 +1,20 @@
 """Clients as a table of an import."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from crm.forms import ADDRESS_SCHEMA
-from crm.models import Client, ClientType, User
+from crm.models import Client, ClientType
 from crm.records.consent import CLOSED_LABELS, closed_channel_path
 from crm.records.local_time import agency_today
 from leads.importing.cells import CellParser, LineParser
-from leads.importing.columns import CONSENT_FIELDS, CONSENT_LABELS, ImportPlan
+from leads.importing.columns import CONSENT_FIELDS, CONSENT_LABELS
 from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.lead_rules import name_the_nameless, refuse_total, split_name_and_address
-from leads.importing.tables.base import ImportTable, SkippedRow, StagedImport
+from leads.importing.tables.base import ImportTable, RowRules
 from leads.importing.tables.fields import TableFields
 from leads.importing.tables.headers import CLIENT_AMBIGUOUS, CLIENT_KEYS, CLIENT_SIGNS, CLIENT_SYNONYMS
-from leads.importing.tables.matching import (
-    OTHER_KEY_SQL,
-    DuplicateRules,
-    FileRule,
-    RecordRule,
-    find_record_duplicates,
-    record_duplicates,
-)
+from leads.importing.tables.matching import OTHER_KEY_SQL, DuplicateRules, FileRule, RecordRule
 from leads.importing.tables.parsers import column_parser
 from leads.importing.tables.statements import insert_activity, insert_imported, insert_records
 from leads.importing.tables.undo import UndoRule
@@ -49,6 +42,7 @@ CLOSED_LABELS_SQL = ", ".join(
     for channel, label in CLOSED_LABELS.items()
 )
 CLIENT_DUPLICATES = DuplicateRules(
+    ImportedTable.CLIENTS,
     Client,
     records=(
         RecordRule(
@@ -82,11 +76,8 @@ CLIENT_DUPLICATES = DuplicateRules(
 )
 
 
-class ClientRules:
+class ClientRules(RowRules):
     """Complete the clients of one import."""
-
-    def __init__(self, plan: ImportPlan, context: ImportContext) -> None:
-        self.labels = {name: plan.header[index] for name, index in plan.columns.items()}
 
     def complete(self, draft: RowDraft) -> None:
         refuse_total(draft)
@@ -98,12 +89,6 @@ class ClientRules:
         parts = {name: text for name in ADDRESS_LENGTHS if (text := draft.get(name))}
         draft.set("address", encode_json(parts))
         draft.set_preferences()
-
-    def label(self, name: str) -> str:
-        return self.labels.get(name, name)
-
-    def notices(self) -> tuple[str, ...]:
-        return ()
 
 
 def name_by_company(draft: RowDraft, name_label: str, company_label: str, field: str = "name") -> None:
@@ -165,6 +150,8 @@ class ClientTable(ImportTable):
     )
     columns = (*CLIENT_COLUMNS, "company_name", *ADDRESS_LENGTHS)
     staged = dict.fromkeys(("company_name", *ADDRESS_LENGTHS), "text")
+    rules = ClientRules
+    duplicates = CLIENT_DUPLICATES
     phone_field = "phone"
     owner_permission = "crm.reassign_client"
     signs = CLIENT_SIGNS
@@ -188,9 +175,6 @@ class ClientTable(ImportTable):
         values[self.index["address"]] = values[self.index["communications"]] = "{}"
         return values
 
-    def make_rules(self, plan: ImportPlan, context: ImportContext) -> ClientRules:
-        return ClientRules(plan, context)
-
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
         if name == "client_type":
             return CLIENT_TYPE_PARSER
@@ -199,12 +183,6 @@ class ClientTable(ImportTable):
         if name in self.staged:
             return LineParser(ADDRESS_LENGTHS.get(name, 200))
         return column_parser(Client._meta.get_field(name), context, texts, notation)
-
-    def find_duplicates(self, staged: StagedImport) -> int:
-        return find_record_duplicates(staged, CLIENT_DUPLICATES)
-
-    def duplicate_rows(self, user: User | None) -> Iterator[SkippedRow]:
-        return record_duplicates(CLIENT_DUPLICATES, self.fields.noun, user)
 
 
 CLIENTS = ClientTable()

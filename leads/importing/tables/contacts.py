@@ -3,24 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from crm.models import Client, ClientType, Contact, Role, User
+from crm.models import Client, ClientType, Contact, Role
 from leads.importing.cells import CellParser, LineParser
-from leads.importing.columns import ImportPlan
 from leads.importing.drafts import RowDraft
 from leads.importing.lead_rules import name_the_nameless, refuse_total, split_name_and_address
 from leads.importing.staging import NEW_ROWS_SQL
-from leads.importing.tables.base import ImportTable, SkippedRow, StagedImport
+from leads.importing.tables.base import ImportTable, RowRules, SkippedRow
 from leads.importing.tables.clients import date_the_creation
 from leads.importing.tables.fields import TableFields
 from leads.importing.tables.headers import CONTACT_AMBIGUOUS, CONTACT_KEYS, CONTACT_SIGNS, CONTACT_SYNONYMS
-from leads.importing.tables.matching import (
-    OTHER_KEY_SQL,
-    DuplicateRules,
-    FileRule,
-    RecordRule,
-    find_record_duplicates,
-    record_duplicates,
-)
+from leads.importing.tables.matching import OTHER_KEY_SQL, DuplicateRules, FileRule, RecordRule
 from leads.importing.tables.parsers import column_parser
 from leads.importing.tables.references import (
     CLIENT,
@@ -29,6 +21,7 @@ from leads.importing.tables.references import (
     created_clients_notice,
     resolve_references,
 )
+from leads.importing.tables.staged import StagedImport
 from leads.importing.tables.statements import insert_activity, insert_imported, insert_records
 from leads.importing.tables.undo import UndoRule
 from leads.importing.values.consent import ConsentParser
@@ -64,6 +57,7 @@ SAME_CLIENT_SQL = """
 """
 OTHER_EMAIL_SQL = "(imported.email <> '' AND existing.email <> '' AND lower(imported.email) <> lower(existing.email))"
 CONTACT_DUPLICATES = DuplicateRules(
+    ImportedTable.CONTACTS,
     Contact,
     records=(
         # Two contacts cannot share an address, whatever else differs.
@@ -81,7 +75,7 @@ CONTACT_DUPLICATES = DuplicateRules(
     phone=f"lower(existing.name) = lower(imported.name) AND NOT {OTHER_KEY_SQL} AND NOT {OTHER_EMAIL_SQL}",
     file=(
         FileRule("key", 1, "record_key", "record_key", "record_key <> ''"),
-        FileRule("email", 2, "lower(email)", "email", "email <> ''", ignores_key=True),
+        FileRule("email", 2, "lower(email)", "email", "email <> ''", "true"),
         FileRule("name", 4, "lower(name), client_id, lead_id, lower(email)", "name", "true"),
     ),
 )
@@ -107,20 +101,14 @@ LINKED_ROWS_SQL = {
 }
 
 
-class ContactRules:
+class ContactRules(RowRules):
     """Complete the contacts of one import."""
-
-    def __init__(self, plan: ImportPlan, context: ImportContext) -> None:
-        self.labels = {name: plan.header[index] for name, index in plan.columns.items()}
 
     def complete(self, draft: RowDraft) -> None:
         refuse_total(draft)
-        split_name_and_address(draft, self.labels.get("name", "name"), "name", "email")
+        split_name_and_address(draft, self.label("name"), "name", "email")
         name_the_nameless(draft, "name", ("email", "phone"))
-        date_the_creation(draft, self.labels.get("created_at", "created_at"))
-
-    def notices(self) -> tuple[str, ...]:
-        return ()
+        date_the_creation(draft, self.label("created_at"))
 
 
 class ContactTable(ImportTable):
@@ -158,6 +146,9 @@ class ContactTable(ImportTable):
     )
     columns = (*CONTACT_COLUMNS, *STAGED_COLUMNS)
     staged = STAGED_COLUMNS
+    rules = ContactRules
+    duplicates = CONTACT_DUPLICATES
+    preparing_statements = tuple(KEEP_PRIMARY_SQL.format(name=name) for name in ("client", "lead"))
     phone_field = "phone"
     signs = CONTACT_SIGNS
     templates = {"name": "Name", "tags": "Tags"}
@@ -181,9 +172,6 @@ class ContactTable(ImportTable):
             values[self.index[name]] = value
         return values
 
-    def make_rules(self, plan: ImportPlan, context: ImportContext) -> ContactRules:
-        return ContactRules(plan, context)
-
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
         if name in ("role", "is_primary"):
             return ROLE_PARSER if name == "role" else ConsentParser(is_refusal=False)
@@ -196,14 +184,6 @@ class ContactTable(ImportTable):
 
     def resolve(self, staged: StagedImport) -> Iterator[SkippedRow]:
         yield from resolve_references(staged, (CLIENT, LEAD))
-
-    def find_duplicates(self, staged: StagedImport) -> int:
-        for name in ("client", "lead"):
-            staged.cursor.execute(KEEP_PRIMARY_SQL.format(name=name))
-        return find_record_duplicates(staged, CONTACT_DUPLICATES)
-
-    def duplicate_rows(self, user: User | None) -> Iterator[SkippedRow]:
-        return record_duplicates(CONTACT_DUPLICATES, self.fields.noun, user)
 
     def notices(self) -> tuple[str, ...]:
         return created_clients_notice()

@@ -12,7 +12,7 @@ from django.db import connection, models
 
 from crm.models import Client, Contact, User
 from leads.importing.staging import NO_DUPLICATE_SQL
-from leads.importing.tables.base import StagedImport
+from leads.importing.tables.staged import StagedImport
 from leads.models import ImportBatch, ImportedTable, Lead
 
 DROP_TABLES_SQL = """

@@ -6,24 +6,18 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
-from crm.models import Client, ClientType, User
+from crm.models import Client, ClientType
 from crm.records.local_time import agency_today
 from leads.importing.cells import CellParser, LineParser
 from leads.importing.columns import ImportPlan
 from leads.importing.drafts import RowDraft
 from leads.importing.exceptions import RowRejected
 from leads.importing.lead_rules import refuse_total
-from leads.importing.tables.base import ImportTable, SkippedRow, StagedImport
+from leads.importing.tables.base import ImportTable, RowRules, SkippedRow
 from leads.importing.tables.clients import name_by_company
 from leads.importing.tables.fields import TableFields
 from leads.importing.tables.headers import POLICY_AMBIGUOUS, POLICY_KEYS, POLICY_SIGNS, POLICY_SYNONYMS
-from leads.importing.tables.matching import (
-    DuplicateRules,
-    FileRule,
-    RecordRule,
-    find_record_duplicates,
-    record_duplicates,
-)
+from leads.importing.tables.matching import DuplicateRules, FileRule, RecordRule
 from leads.importing.tables.parsers import column_parser
 from leads.importing.tables.policies.renewals import RENEW_STATEMENTS, link_renewals, remember_renewed, restore_renewed
 from leads.importing.tables.policies.values import BILLING_PARSER, REASON_PARSER, STATUS_PARSER, line_parser
@@ -33,6 +27,7 @@ from leads.importing.tables.references import (
     created_clients_notice,
     resolve_references,
 )
+from leads.importing.tables.staged import StagedImport
 from leads.importing.tables.statements import insert_activity, insert_imported, insert_records
 from leads.importing.tables.undo import UndoRule
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
@@ -47,6 +42,7 @@ POLICY_COLUMNS = (
 STAGED_COLUMNS = dict.fromkeys((*CLIENT_FIELDS, "client_type", "policy_number", "previous_number"), "text")
 TERMS = {"carrier": "carrier", "premium": "premium", "effective_on": "effective date", "expires_on": "expiry date"}
 POLICY_DUPLICATES = DuplicateRules(
+    ImportedTable.POLICIES,
     Policy,
     records=(
         RecordRule(
@@ -76,7 +72,7 @@ POLICY_DUPLICATES = DuplicateRules(
             "policy_number = '' AND effective_on IS NOT NULL",
         ),
     ),
-    has_key=False,
+    key="",
 )
 POLICY_SUMMARY_SQL = """
     format('Policy %%s: %%s', lower(status), concat_ws(' · ',
@@ -85,11 +81,11 @@ POLICY_SUMMARY_SQL = """
 """
 
 
-class PolicyRules:
+class PolicyRules(RowRules):
     """Complete the policies of one import."""
 
     def __init__(self, plan: ImportPlan, context: ImportContext) -> None:
-        self.labels = {name: plan.header[index] for name, index in plan.columns.items()}
+        super().__init__(plan, context)
         self.today = agency_today()
         # The rows without a status, and the cancelled ones without a day or a reason.
         self.unstated, self.undated = 0, 0
@@ -106,9 +102,6 @@ class PolicyRules:
         self.check_dates(draft)
         self.set_status(draft)
         self.check_terms(draft)
-
-    def label(self, name: str) -> str:
-        return self.labels.get(name, name)
 
     def missing_line(self, draft: RowDraft) -> str:
         label = self.label("insurance_type")
@@ -198,6 +191,8 @@ class PolicyTable(ImportTable):
     )
     columns = (*POLICY_COLUMNS, *STAGED_COLUMNS)
     staged = STAGED_COLUMNS
+    rules = PolicyRules
+    duplicates = POLICY_DUPLICATES
     signs = POLICY_SIGNS
     templates = {"carrier": "Carrier"}
     choice_fields = ("insurance_type", "status", "billing_period", "cancellation_reason")
@@ -222,9 +217,6 @@ class PolicyTable(ImportTable):
         values[self.index["billing_period"]] = BillingPeriod.ANNUAL.value
         return values
 
-    def make_rules(self, plan: ImportPlan, context: ImportContext) -> PolicyRules:
-        return PolicyRules(plan, context)
-
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
         choices = {
             "status": STATUS_PARSER,
@@ -244,13 +236,8 @@ class PolicyTable(ImportTable):
     def resolve(self, staged: StagedImport) -> Iterator[SkippedRow]:
         yield from resolve_references(staged, (CLIENT,))
 
-    def find_duplicates(self, staged: StagedImport) -> int:
-        duplicates = find_record_duplicates(staged, POLICY_DUPLICATES)
-        link_renewals(staged)
-        return duplicates
-
-    def duplicate_rows(self, user: User | None) -> Iterator[SkippedRow]:
-        return record_duplicates(POLICY_DUPLICATES, self.fields.noun, user)
+    def link_rows(self, staged: StagedImport) -> int:
+        return link_renewals(staged)
 
     def notices(self) -> tuple[str, ...]:
         return created_clients_notice()

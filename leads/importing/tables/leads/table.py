@@ -1,23 +1,20 @@
 """Leads as a table of an import: stages, scores, signals and consent are theirs alone."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.db import models
 from psycopg.types.json import Jsonb
 
-from crm.models import User
 from leads.importing.cells import CellParser
-from leads.importing.columns import LEAD_FIELDS, ImportPlan
+from leads.importing.columns import LEAD_FIELDS
 from leads.importing.drafts import LEAD_COLUMNS, LEAD_MARKS, STAGED_LEAD_COLUMNS
-from leads.importing.duplicates import DuplicateRow, duplicate_rows
 from leads.importing.lead_rules import LeadRules
 from leads.importing.staging import NEW_ROWS_SQL
-from leads.importing.tables.base import ImportTable, StagedImport
+from leads.importing.tables.base import ImportTable
 from leads.importing.tables.headers import LEAD_SIGNS
+from leads.importing.tables.leads.duplicates import LEAD_DUPLICATES
+from leads.importing.tables.leads.updates import FREE_OTHER_DEALS_SQL, LEAD_UPDATES
 from leads.importing.tables.undo import UndoRule
-from leads.importing.updates.lead_updates import LeadUpdates
-from leads.importing.updates.policy import DuplicatePolicy
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, parser_for_field
 from leads.models import ImportBatch, ImportedTable, Lead, ScoringPolicy, Source
 from leads.prediction.transitions import PREDICT_ALL_TASK
@@ -84,7 +81,10 @@ class LeadTable(ImportTable):
     columns = STAGED_LEAD_COLUMNS
     staged = {**dict.fromkeys(LEAD_MARKS, "boolean"), "line_answers": "jsonb"}
     unset = frozenset({"status", "client_type"})
-    can_update = True
+    rules = LeadRules
+    duplicates = LEAD_DUPLICATES
+    updates = LEAD_UPDATES
+    free_rows = FREE_OTHER_DEALS_SQL
     phone_field = "contact_phone"
     owner_permission = "leads.reassign_lead"
     has_stages = True
@@ -109,17 +109,15 @@ class LeadTable(ImportTable):
             values[self.index[name]] = value
         return values
 
-    def make_rules(self, plan: ImportPlan, context: ImportContext) -> LeadRules:
-        return LeadRules(plan, context)
-
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
         return parser_for_field(name, context, texts, notation)
 
-    def make_known_rows(self, staged: StagedImport, policy: DuplicatePolicy, reader: Any) -> LeadUpdates:
-        return LeadUpdates(staged, policy, reader)
+    def update_values(self, reader: Any) -> dict[str, Any]:
+        return {"source_detail": reader.default_of("source_detail"), "lost": sorted(reader.context.lost_stages)}
 
-    def duplicate_rows(self, user: User | None) -> Iterator[DuplicateRow]:
-        return duplicate_rows(user)
+    @property
+    def change_labels(self) -> dict[str, str]:
+        return {**super().change_labels, "auto_data": "Auto", "home_data": "Home", "line_data": "Other lines"}
 
     def insert_values(self) -> dict[str, Any]:
         return {"weights": Jsonb(ScoringPolicy.objects.active().weights)}
