@@ -26,7 +26,7 @@ from leads.models import OPEN_CATEGORIES, InsuranceType, Lead, LeadStatus, Scori
 
 SAMPLE_ROW_COUNT = 3
 # Columns that say nothing in a sample.
-TECHNICAL_COLUMNS = frozenset({"id", "priority_tier", "signals", *LEAD_MARKS})
+TECHNICAL_COLUMNS = frozenset({"id", "priority_tier", "signals", *LEAD_MARKS, "has_status"})
 EMPTY_JSON = ("{}", "[]")
 
 

@@ -24,6 +24,20 @@ from leads.importing.tables.references import (
 from leads.importing.tables.staged import StagedImport
 from leads.importing.tables.statements import insert_activity, insert_imported, insert_records
 from leads.importing.tables.undo import UndoRule
+from leads.importing.updates.rules import (
+    TAGS_SQL,
+    Correction,
+    UpdateRules,
+    filling_keys,
+    filling_text,
+    keep_unique_address,
+    replacing_address,
+    replacing_keys,
+    replacing_name,
+    replacing_phone,
+    replacing_text,
+    replacing_value,
+)
 from leads.importing.values.consent import ConsentParser
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
 from leads.importing.values.stages import choice_parser
@@ -35,7 +49,7 @@ STAGED_COLUMNS = {
     **dict.fromkeys((*REFERENCE_FIELDS, "client_phone", "client_type", "role"), "text"),
     "client_id": "uuid",
     "lead_id": "uuid",
-    "is_primary": "boolean",
+    **dict.fromkeys(("is_primary", "is_named"), "boolean"),
 }
 ROLE_PARSER = choice_parser(
     Role,
@@ -101,12 +115,45 @@ LINKED_ROWS_SQL = {
 }
 
 
+OTHER_CONTACT_SQL = """
+    EXISTS (SELECT FROM contacts AS other WHERE lower(other.email) = lower(changes -> 'email' ->> 0)
+               AND other.email <> '' AND other.id <> existing.id AND other.deleted_at IS NULL)
+"""
+CONTACT_UPDATES = UpdateRules(
+    Contact,
+    update={
+        "name": replacing_name("name"),
+        "email": replacing_address("email"),
+        "phone": replacing_phone("phone"),
+        "title": replacing_text("title"),
+        "created_at": replacing_value("created_at"),
+        "custom_fields": replacing_keys("custom_fields"),
+        "tags": TAGS_SQL,
+    },
+    fill={
+        **{name: filling_text(name) for name in ("email", "phone", "title")},
+        "custom_fields": filling_keys("custom_fields"),
+        "tags": TAGS_SQL,
+    },
+    corrections=(
+        Correction(
+            keep_unique_address(Contact, "email", "{row}.deleted_at IS NULL", "true"),
+            "keeps its address",
+            "another contact has that of the file.",
+        ),
+    ),
+    blocked=((f"changes ? 'email' AND {OTHER_CONTACT_SQL}", ("email",)),),
+)
+
+
 class ContactRules(RowRules):
     """Complete the contacts of one import."""
 
     def complete(self, draft: RowDraft) -> None:
         refuse_total(draft)
+        draft.is_named = bool(draft.get("name"))
         split_name_and_address(draft, self.label("name"), "name", "email")
+        draft.set("is_named", draft.is_named)
         name_the_nameless(draft, "name", ("email", "phone"))
         date_the_creation(draft, self.label("created_at"))
 
@@ -148,6 +195,7 @@ class ContactTable(ImportTable):
     staged = STAGED_COLUMNS
     rules = ContactRules
     duplicates = CONTACT_DUPLICATES
+    updates = CONTACT_UPDATES
     preparing_statements = tuple(KEEP_PRIMARY_SQL.format(name=name) for name in ("client", "lead"))
     phone_field = "phone"
     signs = CONTACT_SIGNS

@@ -17,9 +17,10 @@ from leads.importing.tables.base import ImportTable, RowRules, SkippedRow
 from leads.importing.tables.clients import name_by_company
 from leads.importing.tables.fields import TableFields
 from leads.importing.tables.headers import POLICY_AMBIGUOUS, POLICY_KEYS, POLICY_SIGNS, POLICY_SYNONYMS
-from leads.importing.tables.matching import DuplicateRules, FileRule, RecordRule
+from leads.importing.tables.matching import KEY_SQL, DuplicateRules, FileRule, RecordRule
 from leads.importing.tables.parsers import column_parser
 from leads.importing.tables.policies.renewals import RENEW_STATEMENTS, link_renewals, remember_renewed, restore_renewed
+from leads.importing.tables.policies.updates import POLICY_UPDATES
 from leads.importing.tables.policies.values import BILLING_PARSER, REASON_PARSER, STATUS_PARSER, line_parser
 from leads.importing.tables.references import (
     CLIENT,
@@ -39,12 +40,33 @@ POLICY_COLUMNS = (
     *("id", "client", "insurance_type", "carrier", "status", "premium", "billing_period", "effective_on"),
     *("expires_on", "cancelled_on", "cancellation_reason", "renewed_from", "custom_fields"),
 )
-STAGED_COLUMNS = dict.fromkeys((*CLIENT_FIELDS, "client_type", "policy_number", "previous_number"), "text")
+STAGED_TEXTS = (*CLIENT_FIELDS, "client_type", "policy_number", "previous_number")
+STAGED_COLUMNS = {**dict.fromkeys(STAGED_TEXTS, "text"), "has_status": "boolean"}
+# What a policy has if its row does not say it.
+ASSUMED_VALUES = {
+    "number": "policy_number",
+    "created_at": "%(at)s",
+    "billing_period": f"coalesce(nullif(billing_period, ''), '{BillingPeriod.ANNUAL.value}')",
+    "cancelled_on": "CASE WHEN status = 'CANCELLED' THEN coalesce(cancelled_on, least(expires_on, %(today)s)) END",
+    "cancellation_reason": (
+        f"CASE WHEN status = 'CANCELLED' AND cancellation_reason = '' THEN '{CancellationReason.OTHER.value}' "
+        "ELSE cancellation_reason END"
+    ),
+}
 TERMS = {"carrier": "carrier", "premium": "premium", "effective_on": "effective date", "expires_on": "expiry date"}
 POLICY_DUPLICATES = DuplicateRules(
     ImportedTable.POLICIES,
     Policy,
     records=(
+        # The terms of a policy can share an identifier, and a policy stays with its client.
+        RecordRule(
+            "key",
+            1,
+            f"existing.client_id = imported.client_id AND {KEY_SQL} "
+            "AND (%(is_chosen)s OR existing.effective_on IS NOT DISTINCT FROM imported.effective_on)",
+            "record_key",
+            "record_key <> ''",
+        ),
         RecordRule(
             "number",
             2,
@@ -63,6 +85,7 @@ POLICY_DUPLICATES = DuplicateRules(
         ),
     ),
     file=(
+        FileRule("key", 1, "client_id, record_key, effective_on", "record_key", "record_key <> ''"),
         FileRule("number", 2, "client_id, lower(policy_number), effective_on", "policy_number", "policy_number <> ''"),
         FileRule(
             "term",
@@ -118,6 +141,7 @@ class PolicyRules(RowRules):
 
     def set_status(self, draft: RowDraft) -> None:
         """Set the status by the dates where the row says none, and what a cancelled policy needs."""
+        draft.set("has_status", bool(draft.get("status")))
         if not draft.get("status"):
             self.unstated += 1
             draft.set("status", status_by_dates(draft, self.today))
@@ -127,8 +151,6 @@ class PolicyRules(RowRules):
                     draft.withdraw(name, self.label(name), "is about a cancellation, but the policy is not cancelled")
             return
         self.undated += not (draft.get("cancelled_on") and draft.get("cancellation_reason"))
-        draft.set("cancelled_on", draft.get("cancelled_on") or min(draft.get("expires_on") or self.today, self.today))
-        draft.set("cancellation_reason", draft.get("cancellation_reason") or CancellationReason.OTHER.value)
 
     def check_terms(self, draft: RowDraft) -> None:
         status = PolicyStatus(draft.get("status"))
@@ -193,6 +215,7 @@ class PolicyTable(ImportTable):
     staged = STAGED_COLUMNS
     rules = PolicyRules
     duplicates = POLICY_DUPLICATES
+    updates = POLICY_UPDATES
     signs = POLICY_SIGNS
     templates = {"carrier": "Carrier"}
     choice_fields = ("insurance_type", "status", "billing_period", "cancellation_reason")
@@ -203,7 +226,7 @@ class PolicyTable(ImportTable):
     # A renewal can come in an earlier chunk than the policy that it renews.
     statements_before = (*CREATE_CLIENT_STATEMENTS, "SET CONSTRAINTS ALL DEFERRED")
     insert_statements = (
-        insert_records(Policy, ("number", *POLICY_COLUMNS), {"number": "policy_number", "created_at": "%(at)s"}),
+        insert_records(Policy, ("number", *POLICY_COLUMNS), ASSUMED_VALUES),
         insert_activity(Policy, POLICY_SUMMARY_SQL, about="'crm.client', client_id"),
         insert_imported(Policy),
     )
@@ -212,9 +235,8 @@ class PolicyTable(ImportTable):
 
     def default_values(self, source_detail: str) -> list[Any]:
         values = super().default_values(source_detail)
-        for name in (*STAGED_COLUMNS, "status"):
+        for name in (*STAGED_TEXTS, "status", "billing_period"):
             values[self.index[name]] = ""
-        values[self.index["billing_period"]] = BillingPeriod.ANNUAL.value
         return values
 
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
@@ -235,6 +257,16 @@ class PolicyTable(ImportTable):
 
     def resolve(self, staged: StagedImport) -> Iterator[SkippedRow]:
         yield from resolve_references(staged, (CLIENT,))
+
+    def insert_values(self) -> dict[str, Any]:
+        return {"today": agency_today()}
+
+    def update_values(self, reader: Any) -> dict[str, Any]:
+        return self.insert_values()
+
+    @property
+    def change_labels(self) -> dict[str, str]:
+        return {**super().change_labels, "number": self.label_of("policy_number")}
 
     def link_rows(self, staged: StagedImport) -> int:
         return link_renewals(staged)
