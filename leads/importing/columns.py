@@ -152,19 +152,23 @@ def plan_import(
     key: str = "",
     fields: TableFields = LEAD_FIELDS,
     questions: Mapping[str, str] = MappingProxyType({}),
+    history: Mapping[str, str] = MappingProxyType({}),
 ) -> ImportPlan:
     """Decide the source of each field: as `column_fields` and `field_templates` say, else guessed from the names.
 
     `column_fields` maps a column to a field, to a question of a line, to "" or `custom:name` to keep it as a custom
     field, or to "-" to leave it out. `field_templates` maps a field to a template. `key` names the column that
-    identifies a row. `rows` are the first rows of the file. `questions` maps the headings of questions to them.
+    identifies a row. `rows` are the first rows of the file. `questions` maps the headings of questions to them,
+    `history` the names of columns, as `plain_name` writes them, to what these say of the past of a lead.
 
     Raises:
         InvalidInput: a column or field does not exist, a field has two sources, or nothing names or reaches a person.
     """
-    mapped = validate_columns(column_fields, field_templates, header, fields, questions.values())
+    asked_targets = {*questions.values(), *history.values()}
+    mapped = validate_columns(column_fields, field_templates, header, fields, asked_targets)
     chosen, further = group_by_field({index: name for index, name in mapped.items() if is_field(name)})
     asked = find_questions(header, questions, used={*mapped, *chosen})
+    asked |= find_history(header, history, rows, cells_match, used={*mapped, *chosen, *asked})
     unmapped = {index: plain_name(name) for index, name in enumerate(header) if index not in {*mapped, *asked}}
     guesses = ColumnGuesses(unmapped, rows, cells_match, used={*chosen, *field_templates}, asked=asked, fields=fields)
     plan = ImportPlan(
@@ -216,6 +220,26 @@ def find_questions(header: list[str], questions: Mapping[str, str], used: set[in
             asked[index] = target
             taken.add(target)
     return asked
+
+
+def find_history(
+    header: list[str],
+    history: Mapping[str, str],
+    rows: list[list[str]],
+    cells_match: CellsMatchField,
+    *,
+    used: set[int | str],
+) -> dict[int, str]:
+    """Return what columns say of the past of a lead, by index, except `used` columns and targets. Their cells fit."""
+    names = {index: plain_name(name) for index, name in enumerate(header)}
+    found: dict[int, str] = {}
+    for index, name in names.items():
+        target = history.get(name, "")
+        if target and used.isdisjoint((index, target)) and target not in found.values():
+            texts = non_blank_cells(rows, index)
+            if texts and cells_match(target, texts):
+                found[index] = target
+    return found
 
 
 def check_custom_names(plan: ImportPlan) -> None:

@@ -12,6 +12,7 @@ from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.exceptions import RowRejected
 from leads.importing.synonyms import plain_name
 from leads.importing.tables.base import RowRules
+from leads.importing.tables.leads.past import PastReader
 from leads.importing.values.dates import as_moment, local_day
 from leads.importing.values.parsers import ImportContext
 
@@ -19,8 +20,6 @@ from leads.importing.values.parsers import ImportContext
 NAME_SUBSTITUTES = ("company_name", "contact_email", "contact_phone")
 # A date that was only expected is not the day a lead was closed.
 EXPECTED_DATE_PATTERN = re.compile("expect|^est|estim|target|forecast|erwart|voraus|prevu|previst")
-# The day of the last change of stage is the day of closing of a closed lead; of an open one it says nothing.
-STAGE_CHANGE_PATTERN = re.compile("chang")
 # How reports call the row below the last one: “Total”, “Grand Total: 300”, “Summe”.
 TOTAL_PATTERN = re.compile(
     r"(grand |sub-?)?totals?( records| rows| count)?|record count|(gesamt)?summe|gesamt|total général|somme|suma"
@@ -42,6 +41,7 @@ class LeadRules(RowRules):
         self.is_close_date_actual = not EXPECTED_DATE_PATTERN.search(close_date)
         # The rows of closed leads without a day of closing. The database dates them today.
         self.undated_closings = 0
+        self.past = PastReader(plan, context)
 
     def complete(self, draft: RowDraft) -> None:
         """Apply all rules to `draft`.
@@ -53,7 +53,9 @@ class LeadRules(RowRules):
         refuse_total(draft)
         split_name_and_address(draft, self.label("contact_name"))
         name_the_nameless(draft, "contact_name", NAME_SUBSTITUTES)
+        past = self.past.close(draft)
         self.date_the_closing(draft)
+        self.past.write_moves(draft, past)
         self.date_the_creation(draft)
         self.check_loss(draft)
         self.derive(draft)
@@ -67,8 +69,6 @@ class LeadRules(RowRules):
         if draft.get("status") in self.context.open_stages:
             if closed and expected:
                 draft.withdraw("closed_at", label, "is a closing date, but the stage is an open one")
-            elif closed and self.is_stage_change(draft):
-                draft.keep_text("closed_at", label, str(closed))
             elif closed:
                 draft.set("expected_close_date", local_day(closed))
             draft.set("closed_at", None)
@@ -80,11 +80,6 @@ class LeadRules(RowRules):
             closed = expected
         draft.set("closed_at", as_moment(closed) if closed else None)
         self.undated_closings += closed is None
-
-    def is_stage_change(self, draft: RowDraft) -> bool:
-        """Return whether the day of closing is that of the last change of stage."""
-        index = draft.origins.get("closed_at")
-        return index is not None and bool(STAGE_CHANGE_PATTERN.search(plain_name(self.header[index])))
 
     def date_the_creation(self, draft: RowDraft) -> None:
         """Give a lead the moment when the other system created it, unless the row contradicts it."""

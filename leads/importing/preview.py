@@ -19,8 +19,9 @@ from leads.importing.tables.base import ImportTable
 from leads.importing.updates.policy import DuplicatePolicy
 from leads.importing.values.amounts import AmountParser
 from leads.importing.values.dates import DateParser
-from leads.importing.values.line_questions import LineQuestion, answerable_questions, question_headings
-from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
+from leads.importing.values.line_questions import answerable_questions, question_headings
+from leads.importing.values.parsers import UNDECIDED, AskedColumn, ImportContext, Notation
+from leads.importing.values.stage_history import history_columns, history_headings
 from leads.importing.values.stages import StageParser
 from leads.models import OPEN_CATEGORIES, InsuranceType, Lead, LeadStatus, ScoringPolicy, StageCategory
 
@@ -148,6 +149,7 @@ def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) 
         key=options.key,
         fields=table.fields,
         questions=question_headings(context.questions) if table.has_line_questions else {},
+        history=history_headings(context.questions) if table.has_stages else {},
     )
     check_values(plan, values, context, table)
     source, notation = printable_file_name(file.path.name), options.notation
@@ -254,10 +256,11 @@ def load_import_context() -> ImportContext:
     labels = ", ".join(stage.label for stage in stages)
     lines = list(InsuranceType.objects.filter(is_active=True).order_by("name"))
     names = ", ".join(line.name for line in lines)
+    first_stages = {stage.category: stage.pk for stage in reversed(stages)}
     return ImportContext(
         stage=StageParser(
             {normalize_name(name): stage.pk for stage in stages for name in (stage.label, stage.pk)},
-            {stage.category: stage.pk for stage in reversed(stages)},
+            first_stages,
             f"is not a stage. The stages are: {labels}",
         ),
         line=ChoiceParser(
@@ -267,15 +270,18 @@ def load_import_context() -> ImportContext:
         owner=ChoiceParser(user_ids_by_name(), "is not the name of an active user"),
         open_stages=frozenset(stage.pk for stage in stages if stage.category in OPEN_CATEGORIES),
         lost_stages=frozenset(stage.pk for stage in stages if stage.category == StageCategory.LOST),
+        won_stages=frozenset(stage.pk for stage in stages if stage.category == StageCategory.WON),
+        first_stages=first_stages,
         policy=ScoringPolicy.objects.active(),
         phone_region=settings.PHONE_REGION,
-        questions=answerable_questions(lines),
+        questions=answerable_questions(lines) | history_columns(stages),
     )
 
 
-def load_questions() -> dict[str, LineQuestion]:
-    """Return the questions of the active lines, by target."""
-    return answerable_questions(InsuranceType.objects.filter(is_active=True).order_by("name"))
+def load_questions() -> dict[str, AskedColumn]:
+    """Return the questions of the active lines and what a column can say of the past of a lead, by target."""
+    lines = InsuranceType.objects.filter(is_active=True).order_by("name")
+    return answerable_questions(lines) | history_columns(LeadStatus.objects.order_by("position"))
 
 
 def known_targets(table: ImportTable) -> frozenset[str]:

@@ -14,6 +14,7 @@ from leads.importing.updates.applying import apply_updates
 from leads.importing.updates.planning import UpdatePlan, UpdatePlanner
 from leads.importing.updates.policy import DuplicatePolicy
 from leads.importing.updates.targets import TargetCounts, find_targets
+from leads.importing.values.line_questions import LineQuestion
 from leads.models.import_batch import NOUNS
 
 SELECT_EXAMPLES_SQL = "SELECT line, record_id::text, changes::text FROM imported_updates ORDER BY number LIMIT %s"
@@ -35,7 +36,9 @@ class KnownRows:
                 policy,
                 nouns=NOUNS[table.name],
                 values={"at": self.at, **table.update_values(reader)},
-                has_answers=any(target in reader.context.questions for target in reader.plan.columns),
+                has_answers=any(
+                    isinstance(reader.context.questions.get(target), LineQuestion) for target in reader.plan.columns
+                ),
             )
 
     def find(self) -> None:

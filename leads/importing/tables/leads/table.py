@@ -9,7 +9,7 @@ from leads.importing.cells import CellParser
 from leads.importing.columns import LEAD_FIELDS
 from leads.importing.drafts import LEAD_COLUMNS, LEAD_MARKS, STAGED_LEAD_COLUMNS
 from leads.importing.lead_rules import LeadRules
-from leads.importing.staging import NEW_ROWS_SQL
+from leads.importing.staging import NEW_ROWS_SQL, NO_DUPLICATE_SQL
 from leads.importing.tables.base import ImportTable
 from leads.importing.tables.headers import LEAD_SIGNS
 from leads.importing.tables.leads.duplicates import LEAD_DUPLICATES
@@ -49,9 +49,21 @@ INSERT_LEADS_SQL = f"""
     {NEW_ROWS_SQL.replace("FROM imported_rows", f"FROM imported_rows, LATERAL ({ANSWERS_SQL}) AS answers", 1)}
 """
 # A new lead has one row in each of these tables, so the row takes the ID of the lead, which is ordered by time.
-INSERT_HISTORY_SQL = f"""
+# Of a closed lead the day is known on which it entered its stage; who moved it is not.
+INSERT_STAGES_SQL = f"""
     INSERT INTO lead_stage_history (id, lead_id, to_status_id, at, by_id)
-    SELECT id, id, status_id, %(at)s, %(user)s {NEW_ROWS_SQL}
+    SELECT id, id, status_id, coalesce(closed_at, %(at)s), CASE WHEN closed_at IS NULL THEN %(user)s::uuid END
+    {NEW_ROWS_SQL.replace("WHERE", "WHERE stage_moves IS NULL AND", 1)}
+"""
+INSERT_MOVES_SQL = f"""
+    INSERT INTO lead_stage_history (lead_id, from_status_id, to_status_id, at, by_id)
+    SELECT id, lag(stage) OVER (PARTITION BY id ORDER BY place), stage, coalesce(moved_at, %(at)s),
+           CASE WHEN moved_at IS NULL THEN %(user)s::uuid END
+      FROM (SELECT id, place, move ->> 0 AS stage, (move ->> 1)::timestamptz AS moved_at
+              FROM imported_rows, jsonb_array_elements(stage_moves) WITH ORDINALITY AS one (move, place)
+             WHERE number > %(after)s AND number <= %(upto)s
+               AND stage_moves IS NOT NULL AND {NO_DUPLICATE_SQL}) AS moves
+     ORDER BY id, place
 """
 INSERT_ACTIVITY_SQL = f"""
     INSERT INTO activity_logs (id, actor_type, actor_id, verb, summary, target_type, target_id,
@@ -79,7 +91,7 @@ class LeadTable(ImportTable):
     model = Lead
     fields = LEAD_FIELDS
     columns = STAGED_LEAD_COLUMNS
-    staged = {**dict.fromkeys(LEAD_MARKS, "boolean"), "line_answers": "jsonb"}
+    staged = {**dict.fromkeys(LEAD_MARKS, "boolean"), **dict.fromkeys(("line_answers", "stage_moves"), "jsonb")}
     unset = frozenset({"status", "client_type"})
     rules = LeadRules
     duplicates = LEAD_DUPLICATES
@@ -100,7 +112,7 @@ class LeadTable(ImportTable):
     list_params = {"state": "all"}
     jobs = (SCORE_ALL_TASK, PREDICT_ALL_TASK)
     undo_rules = (UNDO_LEADS,)
-    insert_statements = (INSERT_LEADS_SQL, INSERT_HISTORY_SQL, INSERT_ACTIVITY_SQL)
+    insert_statements = (INSERT_LEADS_SQL, INSERT_STAGES_SQL, INSERT_MOVES_SQL, INSERT_ACTIVITY_SQL)
 
     def default_values(self, source_detail: str) -> list[Any]:
         values = super().default_values(source_detail)

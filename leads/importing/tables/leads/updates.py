@@ -244,6 +244,11 @@ LEAD_UPDATES = UpdateRules(
             fill_why="only empty fields are filled.",
         ),
         KEPT_REFUSAL,
+        KeptValue(
+            "jsonb_array_length(imported.stage_moves) > 1",
+            "keeps its own stage history",
+            "only new leads get that of the file.",
+        ),
     ),
     assignments={"": ACTIVITY_SQL, "status_id": RANK_SQL},
     statements=(INSERT_MOVES_SQL, INSERT_MOVE_LINES_SQL),
