@@ -134,6 +134,9 @@ class RowReader:
             for channel in channels:
                 known = draft.consents.setdefault(channel, {})
                 known[key] = (known.get(key, False) or value) if key == "do_not_contact" else value
+            if self.table.can_create_clients and index >= 0:
+                # The preferences are those of a client that the row may create. The record itself keeps the text.
+                draft.kept.add(index)
             return True
         if step.field == "status" and step.field in draft.origins and value in self.open_stages:
             return False

@@ -116,8 +116,9 @@ def test_closed_lead_without_history_entered_its_stage_on_the_day_of_closing(max
 
 
 def test_column_called_won_with_amounts_is_no_answer():
-    import_text("leads", "Name,Won,Closed\nAnn,5000,2025-03-01\n")
+    outcome = import_text("leads", "Name,Won,Closed\nAnn,5000,2025-03-01\n")
     lead = Lead.objects.get()
+    assert not outcome.doubt_counts
     assert (lead.status_id, lead.custom_fields) == ("NEW_OPPORTUNITIES", {"Won": 5000, "Closed": "2025-03-01"})
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from crm.models import Client, ClientType, Contact, Role
 from leads.importing.cells import CellParser, LineParser
+from leads.importing.columns import CONSENT_FIELDS, CONSENT_LABELS
 from leads.importing.drafts import RowDraft
 from leads.importing.lead_rules import name_the_nameless, refuse_total, split_name_and_address
 from leads.importing.staging import NEW_ROWS_SQL
@@ -39,7 +40,7 @@ from leads.importing.updates.rules import (
     replacing_value,
 )
 from leads.importing.values.consent import ConsentParser
-from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
+from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, consent_parser
 from leads.importing.values.stages import choice_parser
 from leads.models import ImportedTable
 
@@ -50,6 +51,7 @@ STAGED_COLUMNS = {
     "client_id": "uuid",
     "lead_id": "uuid",
     **dict.fromkeys(("is_primary", "is_named"), "boolean"),
+    "communications": "jsonb",
 }
 ROLE_PARSER = choice_parser(
     Role,
@@ -156,6 +158,7 @@ class ContactRules(RowRules):
         draft.set("is_named", draft.is_named)
         name_the_nameless(draft, "name", ("email", "phone"))
         date_the_creation(draft, self.label("created_at"))
+        draft.set_preferences()
 
 
 class ContactTable(ImportTable):
@@ -175,9 +178,10 @@ class ContactTable(ImportTable):
         required="the name of a person, an email address or a phone number",
         full_name="name",
         identifying=frozenset({"name", "first_name", "last_name", "email", "phone"}),
+        consent=tuple(CONSENT_FIELDS),
         alike=frozenset({"email", "phone", "client_name"}),
         free_text=frozenset({"name", "title", "client_name", "lead_name", "tags"}),
-        repeated=frozenset({"title", "role", "is_primary", "tags", "created_at", "client_name"}),
+        repeated=frozenset({"title", "role", "is_primary", "tags", "created_at", "client_name", *CONSENT_FIELDS}),
         labels={
             "client_key": "Client: identifier",
             "client_email": "Client: address",
@@ -189,6 +193,7 @@ class ContactTable(ImportTable):
             "name": "Full name",
             "is_primary": "Primary contact",
             "created_at": "Created on",
+            **CONSENT_LABELS,
         },
     )
     columns = (*CONTACT_COLUMNS, *STAGED_COLUMNS)
@@ -215,12 +220,20 @@ class ContactTable(ImportTable):
     def default_values(self, source_detail: str) -> list[Any]:
         values = super().default_values(source_detail)
         texts = dict.fromkeys((*REFERENCE_FIELDS, "client_phone"), "")
-        own = {**texts, "client_type": ClientType.BUSINESS.value, "role": Role.OTHER.value, "is_primary": False}
+        own = {
+            **texts,
+            "communications": "{}",
+            "client_type": ClientType.BUSINESS.value,
+            "role": Role.OTHER.value,
+            "is_primary": False,
+        }
         for name, value in own.items():
             values[self.index[name]] = value
         return values
 
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
+        if name in CONSENT_FIELDS:
+            return consent_parser(name)
         if name in ("role", "is_primary"):
             return ROLE_PARSER if name == "role" else ConsentParser(is_refusal=False)
         if name in self.staged:

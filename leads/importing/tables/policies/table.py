@@ -9,7 +9,7 @@ from django.db.backends.utils import CursorWrapper
 from crm.models import Client, ClientType
 from crm.records.local_time import agency_today
 from leads.importing.cells import CellParser, LineParser
-from leads.importing.columns import ImportPlan
+from leads.importing.columns import CONSENT_FIELDS, CONSENT_LABELS, ImportPlan
 from leads.importing.drafts import RowDraft
 from leads.importing.exceptions import RowRejected
 from leads.importing.lead_rules import refuse_total
@@ -31,7 +31,7 @@ from leads.importing.tables.references import (
 from leads.importing.tables.staged import StagedImport
 from leads.importing.tables.statements import insert_activity, insert_imported, insert_records
 from leads.importing.tables.undo import UndoRule
-from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
+from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, consent_parser
 from leads.models import BillingPeriod, CancellationReason, ImportBatch, ImportedTable, Policy, PolicyStatus
 from leads.models.policy import UNPRICED_STATUSES
 
@@ -41,7 +41,7 @@ POLICY_COLUMNS = (
     *("expires_on", "cancelled_on", "cancellation_reason", "renewed_from", "custom_fields"),
 )
 STAGED_TEXTS = (*CLIENT_FIELDS, "client_type", "policy_number", "previous_number")
-STAGED_COLUMNS = {**dict.fromkeys(STAGED_TEXTS, "text"), "has_status": "boolean"}
+STAGED_COLUMNS = {**dict.fromkeys(STAGED_TEXTS, "text"), "has_status": "boolean", "communications": "jsonb"}
 # What a policy has if its row does not say it.
 ASSUMED_VALUES = {
     "number": "policy_number",
@@ -123,6 +123,7 @@ class PolicyRules(RowRules):
         if not draft.get("insurance_type"):
             raise RowRejected(self.missing_line(draft), "The row has no line of insurance that is known.")
         self.check_dates(draft)
+        draft.set_preferences()
         self.set_status(draft)
         self.check_terms(draft)
 
@@ -195,11 +196,12 @@ class PolicyTable(ImportTable):
         required="the client of a policy: an identifier, an address or a name",
         full_name="client_name",
         identifying=frozenset({*CLIENT_FIELDS, "first_name", "last_name"}),
+        consent=tuple(CONSENT_FIELDS),
         alike=frozenset({"client_email", "client_phone", "company_name"}),
         free_text=frozenset({"client_name", "company_name", "carrier"}),
         repeated=frozenset(
             {"insurance_type", "carrier", "status", "billing_period", "effective_on", "expires_on"}
-            | {"cancelled_on", "cancellation_reason"}
+            | {"cancelled_on", "cancellation_reason", *CONSENT_FIELDS}
         ),
         labels={
             "client_key": "Client: identifier",
@@ -209,6 +211,7 @@ class PolicyTable(ImportTable):
             "client_phone": "Client: phone",
             "previous_number": "Previous policy number",
             "cancelled_on": "Cancelled on",
+            **CONSENT_LABELS,
         },
     )
     columns = (*POLICY_COLUMNS, *STAGED_COLUMNS)
@@ -237,6 +240,7 @@ class PolicyTable(ImportTable):
         values = super().default_values(source_detail)
         for name in (*STAGED_TEXTS, "status", "billing_period"):
             values[self.index[name]] = ""
+        values[self.index["communications"]] = "{}"
         return values
 
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
@@ -248,6 +252,8 @@ class PolicyTable(ImportTable):
         }
         if name in choices:
             return choices[name]
+        if name in CONSENT_FIELDS:
+            return consent_parser(name)
         if name in ("policy_number", "previous_number"):
             return LineParser(Policy._meta.get_field("number").max_length)
         if name in CLIENT_FIELDS:
