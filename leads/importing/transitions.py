@@ -1,7 +1,7 @@
 """Import a file in one transaction: all rows that can be taken in, or none."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from leads.importing.files.opening import open_table, refuse_changed_file
 from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
 from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, open_report
-from leads.importing.rows import RowReader, encode_json
+from leads.importing.rows import RowReader
 from leads.importing.saved_mappings.loading import options_with_mapping
 from leads.importing.staging import STAGING_CHUNK_SIZE, StagingTable
 from leads.importing.tables.base import ImportTable
@@ -43,14 +43,14 @@ ROWS_BETWEEN_COUNTS = 5_000
 class ImportRun:
     """One run through a file.
 
-    Skipped rows go to the file `errors`, cells that do not fit to the file `doubts`, messages on the progress to `tell`
-    and numbers of rows to `count`, which may raise an exception to stop the run. A dry run changes nothing.
+    Skipped rows go to each of the files `errors`, cells that do not fit to the file `doubts`, messages on the progress
+    to `tell` and numbers of rows to `count`, which may raise an exception to stop the run. A dry run changes nothing.
     """
 
     file: TableFile
     actor: Actor
     batch: ImportBatch
-    errors: Path | None = None
+    errors: Sequence[Path] = ()
     doubts: Path | None = None
     dry_run: bool = False
     tell: ProgressCallback = lambda sentence: None
@@ -77,7 +77,8 @@ def import_file(
 ) -> ImportOutcome:
     """Create a record of `table` for every valid row of the file at `path`, in one transaction.
 
-    The decisions are those of `ImportOptions`, the files those of `ImportRun`. `mapping` is the name of a saved
+    The decisions are those of `ImportOptions`, `doubts` that of `ImportRun`. Skipped rows go to the file `errors`, a
+    workbook if its name ends with .xlsx. `mapping` is the name of a saved
     mapping; the decisions come before it.
 
     Raises: as `run_import`; InvalidInput also if the file cannot be read, or there is no such mapping.
@@ -96,7 +97,8 @@ def import_file(
         options=options.to_json(),
         imported_by=actor.user,
     )
-    return run_import(ImportRun(file, actor, batch, errors, doubts, dry_run, tell), options)
+    skipped = (errors,) if errors else ()
+    return run_import(ImportRun(file, actor, batch, skipped, doubts, dry_run, tell), options)
 
 
 def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
@@ -289,7 +291,7 @@ def staging_rows(
         except RowRejected as rejection:
             report.add_rejected(row, rejection)
             continue
-        cells = encode_json(row.cells) if report.wants_cells else ""
+        cells = file.encode_cells(row.cells) if report.wants_cells else ""
         yield [number, row.line, cells, reader.phone_key(values), reader.record_key(row), *values]
 
 

@@ -204,6 +204,7 @@ def import_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse
         list_url=list_url(batch, request.user),
         has_work=bool(outcome.get("imported") or outcome.get("updated")),
         has_errors=bool(outcome.get("duplicates") or outcome.get("rejected")) and bool(batch.file_path),
+        is_workbook="sheet" in batch.reading,
         has_doubts=bool(outcome.get("doubts")) and bool(batch.file_path),
     )
 
