@@ -175,7 +175,7 @@ def test_two_uploads_of_one_form_at_once_make_one_import(ann, monkeypatch):
     """The second one overtakes the first while it reads the file."""
     key, open_table = uuid4(), transitions.open_table
 
-    def overtake(path):
+    def overtake(path, **options):
         monkeypatch.setattr(transitions, "open_table", open_table)
         transitions.upload_file("leads.csv", ContentFile(b"Name\nAnn\n"), by=ann, key=key)
         return open_table(path)
@@ -234,3 +234,25 @@ def test_abandoned_upload_is_deleted_with_old_files():
     assert stored_files() == ["half"]
     delete_old_files(timezone.now() + timedelta(minutes=1))
     assert stored_files() == []
+
+
+def test_upload_reads_the_beginning_of_a_large_file_and_the_job_finds_its_encoding(max, monkeypatch):
+    monkeypatch.setattr(transitions, "SAMPLE_SIZE", 1_000)
+    rows = "".join(f"Person {number},p{number}@x.example\n" for number in range(3_000))
+    content = f"Name,Email\n{rows}Peña Muñoz,m@x.example\n".encode("cp1252")
+    batch = transitions.upload_file("people.csv", ContentFile(content), by=max)
+    assert (batch.reading["encoding"], batch.reading["is_sampled"]) == ("utf-8", True)
+    queue_check(batch, by=max)
+    run_jobs(RUN_IMPORT_TASK)
+    batch.refresh_from_db()
+    assert (batch.reading["encoding"], batch.reading["is_sampled"]) == ("cp1252", False)
+    assert (batch.outcome["imported"], batch.outcome["rejected"]) == (3_001, 0)
+    transitions.change_file_reading(batch, encoding="cp1250", delimiter=",", by=max)
+    assert (batch.reading["encoding"], batch.reading["is_sampled"]) == ("cp1250", False), "a choice of a person stays"
+
+
+def test_sample_of_very_long_rows_is_short(tmp_path):
+    path = tmp_path / "long.csv"
+    cell = "x" * 100_000
+    path.write_text("Name," + ",".join(f"C{n}" for n in range(9)) + "\n" + f"Ann{f',{cell}' * 9}\n" * 100)
+    assert len(open_table(path).sample()) == 12

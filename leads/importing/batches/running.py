@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from crm.exceptions import ActionRefused, IllegalTransition
 from crm.records.activity import Actor
 from leads.importing.batches.files import open_stored_file, result_path
-from leads.importing.batches.transitions import claim_run, save_check, save_failure
+from leads.importing.batches.transitions import claim_run, save_check, save_failure, settle_encoding
 from leads.importing.batches.undo import undo_import
 from leads.importing.exceptions import BatchLocked, ImportCancelled
 from leads.importing.files.sheets import SheetFile
@@ -103,6 +103,7 @@ def run_claimed(batch: ImportBatch, monitor: BatchMonitor) -> None:
         return
     if batch.imported_by is None:
         raise IllegalTransition("The user who uploaded this file no longer exists. Upload it again.")
+    settle_encoding(batch)
     file = open_stored_file(batch)
     if file_hash(file.path) != batch.file_hash:
         raise IllegalTransition("The stored file has changed since it was uploaded. Upload it again.")

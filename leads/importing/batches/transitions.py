@@ -25,6 +25,7 @@ from leads.importing.batches.files import (
 )
 from leads.importing.batches.receiving import delete_abandoned_uploads
 from leads.importing.exceptions import RepeatedUpload
+from leads.importing.files.decoding import SAMPLE_SIZE
 from leads.importing.files.opening import open_table
 from leads.importing.files.sheets import open_sheet_file
 from leads.importing.files.tables import TableFile
@@ -71,7 +72,7 @@ def upload_file(name: str, content: File, *, by: User, key: UUID | None = None) 
     batch.file_path = store_file(batch, content)
     with deleted_on_error(batch.file_path):
         # Also refuses a first row without column names.
-        file = open_table(stored_path(batch))
+        file = open_table(stored_path(batch), limit=SAMPLE_SIZE)
         batch.reading = file.to_json()
         batch.table = guess_table(batch.file_name, file.header, importable_tables(by)).table.name
         try:
@@ -272,6 +273,14 @@ def claim_run(key: UUID) -> ImportBatch | None:
     ImportBatch.objects.filter(pk=key, state=ImportState.QUEUED).update(state=ImportState.RUNNING)
     runnable = BUSY_STATES - {ImportState.QUEUED}
     return ImportBatch.objects.select_related("imported_by").filter(pk=key, state__in=runnable).first()
+
+
+def settle_encoding(batch: ImportBatch) -> None:
+    """Detect the encoding of the whole file of `batch`, if only its beginning has shown it; a job has the time."""
+    if batch.reading.get("is_sampled"):
+        file = open_table(stored_path(batch), delimiter=batch.reading["dialect"][0])
+        batch.reading = {**file.to_json(), "header": batch.reading["header"], "dialect": batch.reading["dialect"]}
+        ImportBatch.objects.filter(pk=batch.pk).update(reading=batch.reading)
 
 
 def save_check(batch: ImportBatch, outcome: ImportOutcome) -> None:

@@ -14,8 +14,12 @@ from leads.importing.files.workbooks import OLE_SIGNATURE, is_workbook, refuse_o
 SIGNATURE_LENGTH = 8
 
 
-def open_table(path: Path, *, encoding: str | None = None, delimiter: str = "", sheet: str = "") -> TableFile:
+def open_table(
+    path: Path, *, encoding: str | None = None, delimiter: str = "", sheet: str = "", limit: int | None = None
+) -> TableFile:
     """Detect how the file at `path` is read. What a person chose is not detected: encoding, delimiter, sheet.
+
+    With a `limit`, the first so many bytes of a CSV file show its encoding.
 
     Raises:
         InvalidInput: the file cannot be read, is empty or no table, or a choice does not fit it.
@@ -30,7 +34,7 @@ def open_table(path: Path, *, encoding: str | None = None, delimiter: str = "", 
     if not is_workbook(head):
         if sheet:
             raise InvalidInput(f"{path.name} is no workbook, so it has no sheet “{sheet}”.")
-        return open_csv(path, encoding, delimiter)
+        return open_csv(path, encoding, delimiter, limit)
     if encoding or delimiter:
         raise InvalidInput(f"{path.name} is a workbook: it has no encoding and no separator to choose.")
     return open_sheet_file(path, sheet)

@@ -12,6 +12,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 from crm.exceptions import InvalidInput
 
 SAMPLE_ROWS = 1000
+# In characters.
+MAX_SAMPLE_LENGTH = 10_000_000
 # Every column without a field becomes a custom field of every lead.
 MAX_COLUMNS = 2000
 # The database cannot store a zero byte; the other characters are always damage.
@@ -75,7 +77,14 @@ class TableFile(ABC):
         """Return how the file is read, in words."""
 
     def sample(self) -> list[TableRow]:
-        return list(itertools.islice(self.rows(), SAMPLE_ROWS))
+        """Return the first rows: at most `SAMPLE_ROWS`, and fewer if they are very long."""
+        rows, length = [], 0
+        for row in itertools.islice(self.rows(), SAMPLE_ROWS):
+            rows.append(row)
+            length += sum(map(len, row.cells))
+            if length > MAX_SAMPLE_LENGTH:
+                break
+        return rows
 
     def encode_cells(self, cells: list[str]) -> str:
         """Return the cells of a row as JSON, for the file with the skipped rows."""
