@@ -8,9 +8,11 @@ from typing import Any
 from django.conf import settings
 
 from crm.exceptions import InvalidInput
-from crm.models import User
+from crm.models import CustomField, User
 from leads.importing.cells import ChoiceParser, normalize_name
+from leads.importing.column_guesses import KnownHeadings
 from leads.importing.columns import ImportPlan, column_index, plan_import
+from leads.importing.custom_fields import CustomFields
 from leads.importing.drafts import LEAD_MARKS
 from leads.importing.exceptions import InvalidCell, InvalidImport, Question, RowRejected
 from leads.importing.files.tables import TableFile, TableRow
@@ -138,7 +140,7 @@ def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) 
     if not first_rows:
         raise InvalidInput(f"{file.path.name} has column names but no rows.")
     sample = [row.cells for row in first_rows if not row.fault]
-    context = load_import_context()
+    context, custom_fields = load_import_context(), load_custom_fields(table)
     values = values_by_column(options.values, file.header)
     plan = plan_import(
         file.header,
@@ -148,13 +150,12 @@ def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) 
         field_templates=options.field_templates,
         key=options.key,
         fields=table.fields,
-        questions=question_headings(context.questions) if table.has_line_questions else {},
-        history=history_headings(context.questions) if table.has_stages else {},
+        headings=known_headings(table, context, custom_fields),
     )
     check_values(plan, values, context, table)
     source, notation = printable_file_name(file.path.name), options.notation
     reader_args = {"table": table, "source_detail": source, "notation": notation, "values": values}
-    reader_args["creates_clients"] = options.create_clients
+    reader_args |= {"creates_clients": options.create_clients, "custom_fields": custom_fields}
     trial = RowReader(plan, context, sample, **reader_args)
     samples = read_samples(trial, first_rows)
     encoding_samples = tuple(file.encoding_samples(SAMPLE_ROW_COUNT))
@@ -168,6 +169,15 @@ def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) 
         samples,
     )
     return preview, RowReader(plan, context, sample, **reader_args)
+
+
+def known_headings(table: ImportTable, context: ImportContext, custom_fields: CustomFields) -> KnownHeadings:
+    """Return the names of columns that are questions, the past or custom fields of the records of `table`."""
+    return KnownHeadings(
+        question_headings(context.questions) if table.has_line_questions else {},
+        history_headings(context.questions) if table.has_stages else {},
+        custom_fields.key_of,
+    )
 
 
 def encoding_questions(samples: tuple[dict[str, str], ...]) -> Iterator[Question]:
@@ -276,6 +286,11 @@ def load_import_context() -> ImportContext:
         phone_region=settings.PHONE_REGION,
         questions=answerable_questions(lines) | history_columns(stages),
     )
+
+
+def load_custom_fields(table: ImportTable) -> CustomFields:
+    """Return the custom fields in use of the records of `table`."""
+    return CustomFields.of(CustomField.objects.of_table(table.model._meta.label_lower))
 
 
 def load_questions() -> dict[str, AskedColumn]:

@@ -11,7 +11,8 @@ from django.db.backends.utils import CursorWrapper
 from crm.models import User
 from crm.records.activity import Actor
 from leads.importing.cells import CellParser
-from leads.importing.columns import CellsMatchField, ImportPlan
+from leads.importing.column_guesses import CellsMatchField
+from leads.importing.columns import ImportPlan
 from leads.importing.drafts import RowDraft
 from leads.importing.tables.fields import TableFields
 from leads.importing.tables.matching import DuplicateRules
