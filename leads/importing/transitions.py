@@ -1,13 +1,22 @@
 """Import a file in one transaction: all rows that can be taken in, or none."""
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.db import DataError, IntegrityError, OperationalError, connection, models, transaction
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+    models,
+    transaction,
+)
 from django.db.backends.utils import CursorWrapper
 from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
@@ -19,7 +28,7 @@ from crm.records.base import can_see_everyone
 from crm.runtime.job_queue import enqueue
 from leads.importing.arrival import ArrivalAnswers
 from leads.importing.exceptions import ImportCancelled, Question, QuestionsUnanswered, RowRejected
-from leads.importing.files.opening import open_table, refuse_changed_file
+from leads.importing.files.opening import file_hash, open_table, refuse_changed_file
 from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
 from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, open_report
@@ -35,8 +44,10 @@ from leads.models import ImportBatch, ImportedTable, ImportState
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
 ProgressCallback = Callable[[str], None]
-# How often the caller hears how many rows are read. It may stop the import then.
+# How often the caller hears how many rows are read; it may stop the import then.
 ROWS_BETWEEN_COUNTS = 5_000
+# Codes of PostgreSQL: a lost connection, and a server that stops.
+CONNECTION_LOSSES = ("08", "57P0")
 
 
 @dataclass(frozen=True)
@@ -115,7 +126,7 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
     arrival = ArrivalAnswers.of(run.table, reader.plan, options.known, options.later)
     check_preview(run, options, preview, reader, arrival)
     path = run.file.path
-    with open_report(run.file, run.errors, reader.doubts, run.doubts) as report, all_or_nothing(path):
+    with open_report(run.file, run.errors, reader.doubts, run.doubts) as report, all_or_nothing(run):
         with refuse_changed_file(path):
             outcome = import_rows(run, options, reader, preview, report)
         for sentence in arrival.describe():
@@ -252,18 +263,6 @@ def describe_former(former: list[ImportBatch], user: User | None) -> list[str]:
     ]
 
 
-def file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def hash_blocks(blocks: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for block in blocks:
-        digest.update(block)
-    return digest.hexdigest()
-
-
 class ImportProgress:
     """Count the rows read, and report the count from time to time."""
 
@@ -346,8 +345,12 @@ def finish_batch(batch: ImportBatch, outcome: ImportOutcome) -> None:
 
 
 @contextmanager
-def all_or_nothing(path: Path) -> Iterator[None]:
-    """Run the block in one transaction, and turn database and file errors into readable exceptions."""
+def all_or_nothing(run: ImportRun) -> Iterator[None]:
+    """Run the block in one transaction, and turn database and file errors into readable exceptions.
+
+    A connection that is lost at the very end raises nothing if the import was saved all the same.
+    """
+    path = run.file.path
     try:
         with transaction.atomic():
             yield
@@ -356,8 +359,42 @@ def all_or_nothing(path: Path) -> Iterator[None]:
             f"{constraint_message(error)} The database changed while {path.name} was read, so nothing was "
             "imported. Import the file again."
         ) from error
-    except (DataError, OperationalError) as error:
-        raise InvalidInput(f"Nothing was imported, because the database stopped the import: {error}") from error
+    except (OperationalError, InterfaceError, InternalError) as error:
+        if not is_connection_loss(error):
+            raise InvalidInput(stopped_sentence(error)) from error
+        if not is_saved(run.batch):
+            raise InvalidInput(
+                "Nothing was imported, because the connection to the database was lost. Import the file again."
+            ) from error
+    except DataError as error:
+        raise InvalidInput(stopped_sentence(error)) from error
     except OSError as error:
         where = error.filename or path
         raise InvalidInput(f"Nothing was imported: {error.strerror} ({where}).") from error
+
+
+def is_connection_loss(error: DatabaseError) -> bool:
+    """Return whether the server ended the session, or could not be reached any more."""
+    code = getattr(error.__cause__, "sqlstate", None)
+    return code is None or code.startswith(CONNECTION_LOSSES)
+
+
+def stopped_sentence(error: DatabaseError) -> str:
+    """Return why the database stopped an import: its message without the statement that it was executing."""
+    return f"Nothing was imported, because the database stopped the import: {str(error).splitlines()[0].rstrip('.')}."
+
+
+def is_saved(batch: ImportBatch) -> bool:
+    """Return whether the import of `batch` is complete, over a new connection.
+
+    Raises:
+        InvalidInput: there is still no connection.
+    """
+    connection.close()
+    try:
+        return ImportBatch.objects.filter(pk=batch.pk, state=ImportState.DONE).exists()
+    except (OperationalError, InterfaceError) as error:
+        raise InvalidInput(
+            "The connection to the database was lost, so it is not known whether the file was imported. Look at the "
+            "list of imports first."
+        ) from error

@@ -19,9 +19,10 @@ from leads.importing.batches.files import open_stored_file, result_path
 from leads.importing.batches.transitions import claim_run, save_check, save_failure, settle_encoding
 from leads.importing.batches.undo import undo_import
 from leads.importing.exceptions import BatchLocked, ImportCancelled
+from leads.importing.files.opening import file_hash
 from leads.importing.files.sheets import SheetFile
 from leads.importing.preview import ImportOptions
-from leads.importing.transitions import ImportRun, file_hash, run_import
+from leads.importing.transitions import ImportRun, run_import
 from leads.models import ImportBatch, ImportState
 
 logger = logging.getLogger(__name__)

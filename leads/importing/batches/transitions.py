@@ -26,14 +26,14 @@ from leads.importing.batches.files import (
 from leads.importing.batches.receiving import delete_abandoned_uploads
 from leads.importing.exceptions import RepeatedUpload
 from leads.importing.files.decoding import SAMPLE_SIZE
-from leads.importing.files.opening import open_table
+from leads.importing.files.opening import hash_blocks, open_table
 from leads.importing.files.sheets import open_sheet_file
 from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, preview_import, printable_file_name
 from leads.importing.report import ImportOutcome
 from leads.importing.tables.guess import guess_table
 from leads.importing.tables.registry import TABLES, importable_tables, table_named
-from leads.importing.transitions import hash_blocks, require_option_permissions
+from leads.importing.transitions import require_option_permissions
 from leads.models import ImportBatch, ImportState
 from leads.models.import_batch import BUSY_STATES, EDITABLE_STATES, TRANSITIONS
 

@@ -1,6 +1,7 @@
 """Open a file of any supported kind as a table. Its contents decide what it is, not its name."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,3 +68,15 @@ def file_state(path: Path) -> tuple[int, ...]:
 def table_from_json(path: Path, reading: dict[str, Any]) -> TableFile:
     """Return the file at `path`, read as it was before."""
     return (SheetFile if "sheet" in reading else CsvFile).from_json(path, reading)
+
+
+def file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_blocks(blocks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()
