@@ -50,7 +50,7 @@ class CustomFields:
         return self.headings.get(plain.casefold()) or (plain if plain != name else "")
 
     def parser(self, key: str, texts: list[str], notation: Notation) -> CellParser | None:
-        """Return the parser of the cells of the field `key`, whose values JSON can hold; None if it is not defined.
+        """Return the parser of cells of the field `key`, which returns JSON values; None if it is not defined.
 
         `texts` are samples that show how the column writes numbers and dates.
         """
@@ -63,7 +63,7 @@ class CustomFields:
             return lambda text: read_choice(field, text)
         if field.kind == CustomFieldKind.DATE_TIME:
             parse = MomentParser(notation.dates or date_order_of_column(texts))
-            return lambda text: as_moment(whole(parse(text))).isoformat()
+            return lambda text: as_moment(full_value(parse(text))).isoformat()
         if field.kind in PARSED_KINDS:
             question = LineQuestion("", key, "", field.label, value_schema(field), 0)
             return question.parser(texts, notation.decimal, notation.dates)
@@ -73,7 +73,7 @@ class CustomFields:
 NO_CUSTOM_FIELDS = CustomFields.of(())
 
 
-def whole(value: Any) -> Any:
+def full_value(value: Any) -> Any:
     return value.value if isinstance(value, Partial) else value
 
 

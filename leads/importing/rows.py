@@ -58,7 +58,7 @@ class RowReader:
         self.rules, self.doubts, self.questions = table.rules(plan, context), Doubts(), OpenQuestions()
         self.steps = StepBuilder(table, plan, context, sample, notation, values or {}).steps()
         self.custom_columns = [(index, f"{encode_json(name)}:") for index, name in plan.custom_columns.items()]
-        # The columns whose custom fields are defined.
+        # The parsers of defined custom fields, by column.
         self.custom_parsers = {
             index: parse
             for index, key in plan.custom_columns.items()

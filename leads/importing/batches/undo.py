@@ -43,7 +43,7 @@ class KeptRecord:
 
 @transaction.atomic
 def queue_undo(batch: ImportBatch, *, by: User) -> None:
-    """Let a job delete the records of `batch` that nobody has worked on, and restore those that it changed.
+    """Let a job delete the records of `batch` without later work on them, and restore those that it changed.
 
     Raises:
         NotPermitted: `by` may not undo imports.

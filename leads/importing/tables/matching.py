@@ -134,8 +134,8 @@ class FileRule:
 class DuplicateRules:
     """When a row is a record of `model` already.
 
-    `phone` is the further condition for the same phone number, `key` that for the same identifier in a column that
-    nobody chose; without it, identifiers are not compared. `refine` deletes matches that others make invalid, where
+    `phone` is the further condition for the same phone number, `key` that for the same identifier in a guessed
+    column; without it, identifiers are not compared. `refine` deletes matches that others make invalid, where
     the import changes records.
     """
 

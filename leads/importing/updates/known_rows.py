@@ -62,7 +62,7 @@ class KnownRows:
         return self.rows - self.targets
 
     def plan(self, *, lock: bool) -> UpdatePlan:
-        """Plan the changes of the records; with `lock`, nobody else changes these until the end."""
+        """Plan the changes of the records; with `lock`, they stay as they are until the end."""
         if not self.targets:
             return UpdatePlan(0, ())
         plan = self.planner.plan()

@@ -74,8 +74,8 @@ class UpdateRules:
     `answers` are further ones for files with answers to the questions of lines. `objects` are the JSON columns, which
     change key by key, `derived` the columns that follow from another and are not listed. `moves` says by policy whether
     the stage moves. `assignments` are set with a column that changes, or always (""). `statements` follow each chunk.
-    `about` is the record whose timeline tells of the change: label and key. `blocked` are conditions under which
-    columns keep the value of the import when it is undone.
+    `about` is the record that has the line about the change on its timeline: label and key. `blocked` are conditions
+    under which columns keep the value of the import when it is undone.
     """
 
     model: type[models.Model]
@@ -117,7 +117,7 @@ class UpdateRules:
         return self.moves.get(policy, "false")
 
     def blocked_columns(self) -> str:
-        """Return SQL for the columns of a change whose earlier value is no longer possible."""
+        """Return SQL for the columns of a change that cannot get their earlier value back."""
         lost = ((lost_reference(column), [column.column]) for column in self.references())
         cases = [
             f"CASE WHEN {condition} THEN '{{{','.join(columns)}}}'::text[] ELSE '{{}}' END"
