@@ -110,13 +110,18 @@ def write_changed_file(path: Path, rows: int) -> None:
 def time_changes(path: Path, rows: int) -> dict[str, float]:
     """Return the seconds of the UPDATE in SQL, and of imports that update and that fill; each is rolled back."""
     write_changed_file(path, rows)
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
-    return {
-        "COPY and UPDATE": time_rolled_back(lambda: update_plainly(path), rows),
-        "import_file, update": time_rolled_back(lambda: import_changes(path, DuplicatePolicy.UPDATE), rows),
-        "import_file, fill": time_rolled_back(lambda: import_changes(path, DuplicatePolicy.FILL), rows),
+    sides = {
+        "COPY and UPDATE": lambda: update_plainly(path),
+        "import_file, update": lambda: import_changes(path, DuplicatePolicy.UPDATE),
+        "import_file, fill": lambda: import_changes(path, DuplicatePolicy.FILL),
     }
+    seconds = {}
+    for name, change in sides.items():
+        with connection.cursor() as cursor:
+            # What was rolled back takes room until then.
+            cursor.execute("VACUUM ANALYZE")
+        seconds[name] = time_rolled_back(change, rows)
+    return seconds
 
 
 def update_plainly(path: Path) -> int:
