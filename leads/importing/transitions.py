@@ -122,9 +122,6 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
     path = run.file.path
     report_files = open_report(run.file, run.errors, reader.doubts, run.doubts)
     with report_files as report, all_or_nothing(run.batch, path):
-        open_report(run.file, run.errors, reader.doubts, run.doubts) as report,
-        all_or_nothing(run.batch, run.file.path),
-    ):
         with refuse_changed_file(path):
             outcome = import_rows(run, options, reader, preview, report)
         for sentence in arrival.describe():
