@@ -16,6 +16,8 @@ from tests.smtp_server import SmtpSink, mail_server
 from tests.table_cleanup import restore_seed_rows, save_seed_rows
 from tests.template_database import migrated_database
 
+# Nothing that is loaded to collect the tests is garbage.
+gc.disable()
 # Tests read the screens of the admin while they are collected, before any URL is.
 admin.autodiscover()
 # Python's defaults are 700, 10 and 10; the youngest objects are collected less often here.
@@ -24,8 +26,8 @@ GC_THRESHOLDS = (20_000, 20, 20)
 
 def pytest_collection_finish() -> None:
     """Exempt what is loaded by now from garbage collection: every full collection would walk all of it."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(*GC_THRESHOLDS)
 
 

@@ -1,6 +1,7 @@
 """The rules of the house that a program can read."""
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import connection, models
 from django.db.models.constraints import BaseConstraint
+
+from crm.runtime.lazy_module import LazyModule
 
 LAYERS = ["crm", "leads", "ai_log", "inbox", "support", "suggestions", "agents", "demo"]
 LONGEST_FUNCTION, LONGEST_MODULE = 40, 400
@@ -145,6 +148,13 @@ def test_slow_import_is_detected(tmp_path, settings):
     path.write_text("from openpyxl.utils import get_column_letter\nfrom leads.prediction.fitting import auc\n")
     assert [line.split(" imports ")[1] for line in slow_imports(path)] == ["openpyxl.utils", "leads.prediction.fitting"]
     assert slow_imports(lazy) == []
+
+
+def test_inspecting_a_lazy_module_does_not_load_it():
+    module = LazyModule("crm.does_not_exist")
+    assert inspect.unwrap(module) is module
+    with pytest.raises(ModuleNotFoundError):
+        _ = module.anything
 
 
 def forbidden_suggestion_imports(path: Path) -> list[str]:
