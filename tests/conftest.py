@@ -179,10 +179,11 @@ def smtp_sink(settings) -> Iterator[SmtpSink]:
 
 
 @pytest.fixture(scope="session")
-def file_folders(tmp_path_factory) -> Iterator[Path]:
+def file_folders(tmp_path_factory, django_test_environment) -> Iterator[Iterator[Path]]:
     """Paths of folders, a new one for each test; few tests store a file, so none is made before that."""
     root = tmp_path_factory.mktemp("files")
-    return (root / str(number) for number in itertools.count())
+    with override_settings(MEDIA_ROOT=root / "shared"):  # for what tests of a module share
+        yield (root / str(number) for number in itertools.count())
 
 
 @pytest.fixture(autouse=True)
