@@ -15,9 +15,9 @@ from crm.screens.custom_fields.form_field import custom_fields_field
 from crm.screens.json_forms.fields import SchemaField, make_tags_field, replace_fields
 from crm.screens.json_forms.schema import VERSION_KEY, without_keys
 from crm.screens.record_forms import RecordForm
+from leads.lines.questions import asked_questions
 from leads.models import InsuranceType, Lead
 from leads.models.insurance_type import COLUMN_BY_LINE
-from leads.screens.line_schema_editor import QUESTION_TABLE_SCHEMA, questions_from_schema, schema_from_questions
 
 NO_TRACKING_SCHEMA = {"type": "boolean", "title": "Do not track email opens"}
 ADDITIONAL_INSUREDS_SCHEMA = {
@@ -41,7 +41,15 @@ def add_tracking_choice(channels: dict[str, Any]) -> dict[str, Any]:
 
 
 def line_form_schema(line: InsuranceType) -> dict[str, Any]:
-    """Return the form of `line`, with the version for the saved data; a property called `vin` is checked as a VIN."""
+    """Return the questions that `line` asks, for inputs, with the version for the saved data.
+
+    A property called `vin` is checked as a VIN.
+    """
+    return asked_questions(line_schema(line))
+
+
+def line_schema(line: InsuranceType) -> dict[str, Any]:
+    """Return the form of `line`, retired questions included: their answers are still shown."""
     return {**with_vins(line.form_schema), "title": line.name, VERSION_KEY: line.schema_version}
 
 
@@ -75,7 +83,7 @@ def chosen_line(
 
 def lead_schemas() -> dict[str, dict[str, Any]]:
     """Return the schema of each JSON column of a lead that has one."""
-    lines = {line.code: line_form_schema(line) for line in InsuranceType.objects.all()}
+    lines = {line.code: line_schema(line) for line in InsuranceType.objects.all()}
     return {
         **{column: lines.get(code, {}) for code, column in COLUMN_BY_LINE.items()},
         "line_data": {"type": "object", "properties": lines},
@@ -148,28 +156,3 @@ class UncheckedFormMixin:
 
 class UncheckedLeadForm(UncheckedFormMixin, LeadForm):
     """The form as it was filled in, with the fields of the line that was chosen."""
-
-
-class QuestionsField(SchemaField):
-    """Edit the form of a line as a table of questions."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(QUESTION_TABLE_SCHEMA, **kwargs)
-
-    def prepare_value(self, value: Any) -> Any:
-        return questions_from_schema(value) if isinstance(value, dict) else value
-
-    def clean(self, value: Any) -> dict[str, Any]:
-        return schema_from_questions(super().clean(value), self.saved_value or {})
-
-
-class InsuranceTypeForm(forms.ModelForm):
-    """Edit a line; a changed form becomes its next version."""
-
-    class Meta:
-        model = InsuranceType
-        fields = ("name", "code", "is_personal", "is_commercial", "description", "form_schema", "is_active")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        replace_fields(self, {"form_schema": QuestionsField(label="Questions")})
