@@ -13,9 +13,8 @@ from crm.forms import COMMUNICATIONS_SCHEMA, SHORT_TEXT_SCHEMA
 from crm.records.consent import NO_TRACKING
 from crm.screens.custom_fields.form_field import custom_fields_field
 from crm.screens.json_forms.fields import SchemaField, make_tags_field, replace_fields
-from crm.screens.json_forms.schema import VERSION_KEY, without_keys
 from crm.screens.record_forms import RecordForm
-from leads.lines.questions import asked_questions
+from leads.lines.form_schemas import line_form_schema, line_schema
 from leads.models import InsuranceType, Lead
 from leads.models.insurance_type import COLUMN_BY_LINE
 
@@ -38,32 +37,6 @@ def add_tracking_choice(channels: dict[str, Any]) -> dict[str, Any]:
     email = channels["properties"]["email"]
     email_channel = {**email, "properties": {**email["properties"], NO_TRACKING: NO_TRACKING_SCHEMA}}
     return {**channels, "properties": {**channels["properties"], "email": email_channel}}
-
-
-def line_form_schema(line: InsuranceType) -> dict[str, Any]:
-    """Return the questions that `line` asks, for inputs, with the version for the saved data.
-
-    A property called `vin` is checked as a VIN.
-    """
-    return asked_questions(line_schema(line))
-
-
-def line_schema(line: InsuranceType) -> dict[str, Any]:
-    """Return the form of `line`, retired questions included: their answers are still shown."""
-    return {**with_vins(line.form_schema), "title": line.name, VERSION_KEY: line.schema_version}
-
-
-def with_vins(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return `schema` with the format `vin` for each property `vin`, in place of a pattern."""
-    if "items" in schema:
-        return {**schema, "items": with_vins(schema["items"])}
-    if "properties" not in schema:
-        return schema
-    properties = {
-        key: {**without_keys(inner, "pattern"), "format": "vin"} if key == "vin" else with_vins(inner)
-        for key, inner in schema["properties"].items()
-    }
-    return {**schema, "properties": properties}
 
 
 SHOW_LINE = "_show_line"

@@ -12,7 +12,6 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from crm.models import CustomFieldKind
 from crm.schema.forms import ChoicesField, key_from_label
 from crm.screens.json_forms.schema import Schema
 from leads.lines.form_rules import MAX_FORM_LENGTH, form_problem, key_problem
@@ -27,7 +26,7 @@ from leads.lines.questions import (
     of_kind,
     put_question,
     questions_of,
-    with_choices,
+    with_choices_of_kind,
     with_hints,
 )
 from leads.models import InsuranceType
@@ -138,12 +137,6 @@ class QuestionForm(forms.Form):
             schema["title"] = cleaned["label"]
         key = question.key if question else cleaned["key"]
         return put_question(self.form_before, Question(key, schema, self.group, cleaned["is_required"]))
-
-
-def with_choices_of_kind(schema: Schema, kind: str, rows: list[dict[str, Any]]) -> Schema:
-    if kind == CustomFieldKind.CHOICES:
-        return {**schema, "items": with_choices(schema["items"], rows)}
-    return with_choices(schema, rows) if kind == CustomFieldKind.CHOICE else schema
 
 
 def question_initial(question: Question) -> dict[str, Any]:

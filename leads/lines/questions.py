@@ -144,6 +144,13 @@ def with_choices(schema: Schema, rows: list[dict[str, Any]]) -> Schema:
     return {**kept, "type": "string", "enum": [row["value"] for row in rows], **hints}
 
 
+def with_choices_of_kind(schema: Schema, kind: str, rows: list[dict[str, Any]]) -> Schema:
+    """Return `schema` of `kind` with the choices in `rows`; unchanged if the kind has none."""
+    if kind == CustomFieldKind.CHOICES:
+        return {**schema, "items": with_choices(schema["items"], rows)}
+    return with_choices(schema, rows) if kind == CustomFieldKind.CHOICE else schema
+
+
 def of_kind(schema: Schema, kind: str) -> Schema:
     """Return `schema` as a question of `kind`; keywords that no kind sets stay."""
     if kind == kind_of(schema):

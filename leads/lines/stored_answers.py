@@ -63,16 +63,14 @@ def stored_values(line: InsuranceType, group: str, key: str) -> Iterator[tuple[A
         yield from ((json.loads(value), count) for value, count in cursor)
 
 
-def answer_batches(
-    source: AnswerSource, batch_size: int, extra: str = "", after: UUID | None = None
-) -> Iterator[list[tuple[UUID, Any]]]:
+def answer_batches(source: AnswerSource, batch_size: int) -> Iterator[list[tuple[UUID, Any]]]:
     """Yield the IDs and answers of all rows of `source` in batches, in the order of their IDs."""
-    after = after or UUID(int=0)
+    after = UUID(int=0)
     while True:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"""SELECT id, {source.answers} FROM {source.table}
-                WHERE id > %(after)s AND {source.condition} {extra} ORDER BY id LIMIT {batch_size}""",
+                WHERE id > %(after)s AND {source.condition} ORDER BY id LIMIT {batch_size}""",
                 {**source.params, "after": after},
             )
             rows = [(pk, json.loads(answers)) for pk, answers in cursor.fetchall()]

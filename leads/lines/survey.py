@@ -8,6 +8,7 @@ from django.db import connection
 
 from crm.screens.json_forms.schema import VERSION_KEY
 from leads.lines.answers import FormCheck
+from leads.lines.form_schemas import line_schema
 from leads.lines.questions import all_questions
 from leads.lines.stored_answers import answer_sources
 from leads.models import InsuranceType
@@ -40,7 +41,7 @@ class Survey:
 
 def survey_answers(line: InsuranceType) -> Survey:
     """Read the newest records of each table that answer the questions of `line`."""
-    survey, check = Survey(labels=question_labels(line)), FormCheck(line.form_schema)
+    survey, check = Survey(labels=question_labels(line)), FormCheck(line_schema(line))
     for source in answer_sources(line):
         with connection.cursor() as cursor:
             cursor.execute(

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 from procrastinate.contrib.django import app
@@ -16,6 +17,7 @@ from crm.runtime.job_queue import enqueue
 from crm.screens.json_forms.schema import VERSION_KEY, Schema, json_value_text
 from leads.lines.answers import AnswerCheck, FormCheck, convert_answer
 from leads.lines.form_rules import form_problem
+from leads.lines.form_schemas import line_schema
 from leads.lines.questions import CHOICE_KINDS, GROUP, Question, all_questions, shape_of
 from leads.lines.stored_answers import AnswerSource, answer_batches, answer_sources, stored_values
 from leads.models import InsuranceType
@@ -158,41 +160,39 @@ def start_upgrade(line: InsuranceType, *, by: Actor | User) -> None:
 def upgrade_answers(code: str) -> int:
     """Bring every stored answer of a line to the version of its form; return the number of changed records.
 
-    A batch is a transaction, and a record of the present version is left out: a run after a kill goes on where the
+    A batch is a transaction, and a record that needs no change is not written: a run after a kill goes on where the
     last one ended. Conversions lose nothing, so the same upgrade takes them back once the question has its old kind.
     """
     line, changed = InsuranceType.objects.filter(code=code).first(), 0
     for source in answer_sources(line) if line else ():
-        behind = f"AND jsonb_typeof({source.answers}) = 'object' AND {behind_sql(source)}"
-        params = {**source.params, "version": line.schema_version}
-        for rows in answer_batches(source._replace(params=params), UPGRADE_BATCH_SIZE, behind):
+        for rows in answer_batches(source, UPGRADE_BATCH_SIZE):
             changed += upgrade_batch(source, rows, line)
     return changed
 
 
-def behind_sql(source: AnswerSource) -> str:
-    return f"{source.answers} -> '{VERSION_KEY}' IS DISTINCT FROM to_jsonb(%(version)s::int)"
-
-
 @transaction.atomic
-def upgrade_batch(source: AnswerSource, rows: list, line: InsuranceType) -> int:
-    """Write the upgraded answers of `rows`; a record that was changed since it was read is left as it is."""
-    check = FormCheck(line.form_schema)
-    upgraded = [{**check.convert(answers), VERSION_KEY: line.schema_version} for _, answers in rows]
+def upgrade_batch(source: AnswerSource, rows: list[tuple[UUID, Any]], line: InsuranceType) -> int:
+    """Write the upgraded answers of `rows`; return the number of written records.
+
+    A record that was changed since it was read is left as it is.
+    """
+    check = FormCheck(line_schema(line))
+    upgraded = [
+        (pk, json.dumps(answers), after)
+        for pk, answers in rows
+        if isinstance(answers, dict)
+        and (after := json.dumps({**check.convert(answers), VERSION_KEY: line.schema_version})) != json.dumps(answers)
+    ]
     with connection.cursor() as cursor:
-        # A change of the form in the meantime has a job of its own.
+        # A change of the form in the meantime has an upgrade of its own.
         cursor.execute("SELECT schema_version FROM insurance_types WHERE id = %s FOR SHARE", [line.pk])
-        if cursor.fetchone() != (line.schema_version,):
+        if not upgraded or cursor.fetchone() != (line.schema_version,):
             return 0
+        ids, before, after = zip(*upgraded, strict=True)
         cursor.execute(
             f"""UPDATE {source.table} SET {source.column} = {source.written.format("upgraded.after")}
             FROM unnest(%(ids)s::uuid[], %(before)s::jsonb[], %(after)s::jsonb[]) AS upgraded (row_id, before, after)
             WHERE {source.table}.id = upgraded.row_id AND {source.answers} = upgraded.before""",
-            {
-                **source.params,
-                "ids": [pk for pk, _ in rows],
-                "before": [json.dumps(answers) for _, answers in rows],
-                "after": [json.dumps(answers) for answers in upgraded],
-            },
+            {**source.params, "ids": list(ids), "before": list(before), "after": list(after)},
         )
         return cursor.rowcount
