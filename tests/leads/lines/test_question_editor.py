@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from leads.importing.values.line_questions import answerable_questions
 from leads.lines.form_rules import form_problem
 from leads.lines.forms import QuestionForm, question_initial
 from leads.lines.questions import (
@@ -260,7 +261,10 @@ def test_required_question_asks_once_another_is_answered(as_max):
 def test_retired_question_leaves_forms_and_keeps_its_answer(as_max):
     editor = Editor("umbrella")
     lead = make_lead(line="umbrella", line_data={"umbrella": {"limit": 5, "vehicles": 2}})
+    assert "umbrella.vehicles" in answerable_questions([editor.line])
     editor.press("retire", ".vehicles")
+    editor.line.refresh_from_db()
+    assert "umbrella.vehicles" not in answerable_questions([editor.line])
     page = page_text(as_max.get(f"/leads/lead/{lead.pk}/change/?edit=1"))
     assert "line_data.umbrella.limit" in page and "line_data.umbrella.vehicles" not in page
     assert "Vehicles" in page_text(as_max.get(f"/leads/lead/{lead.pk}/change/"))
