@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from leads.importing.values.line_questions import answerable_questions
 from leads.lines.form_rules import form_problem
@@ -240,6 +241,23 @@ def test_only_those_who_may_change_lines_edit_questions():
     for name in ("question", "json", "records"):
         assert viewer.get(f"/leads/insurancetype/{line.pk}/{name}/").status_code == 403
     assert viewer.post(f"/leads/insurancetype/{line.pk}/questions/", {"retire": ".born"}).status_code == 403
+
+
+def test_refusal_quotes_no_answer_to_a_user_who_sees_only_their_own_records(ann):
+    make_lead(line="life", line_data={"life": {"beneficiary": "Secret Aunt"}})
+    ann.user_permissions.add(Permission.objects.get(codename="change_insurancetype"))
+    editor = Editor("life")
+    editor.browser = browser(ann)
+    page = editor.change("beneficiary", kind="number")
+    assert "1 stored answer would not fit." in page and "Secret" not in page
+    assert editor.browser.get(f"{editor.base}records/").status_code == 403
+
+
+def test_preview_shows_the_question_and_saves_nothing():
+    editor = Editor("life")
+    before = editor.form
+    page = editor.send({"label": "Hobby", "kind": "text", "section": "Leisure", "preview": "1"})
+    assert 'name="preview.hobby"' in page and '<h3 class="wide">Leisure</h3>' in page and editor.form == before
 
 
 def test_required_question_asks_once_another_is_answered(as_max):
