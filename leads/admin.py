@@ -45,12 +45,12 @@ from leads.exporting.columns import LEAD_EXPORT
 from leads.filters import NO_TIER, LeadFilter, TaskFilter
 from leads.forms import (
     SHOW_LINE,
-    InsuranceTypeForm,
     LeadForm,
     UncheckedLeadForm,
     chosen_line,
     lead_schemas,
 )
+from leads.lines.screen import InsuranceTypeAdmin
 from leads.models import (
     ContactLead,
     InsuranceType,
@@ -78,6 +78,7 @@ MAX_TASKS_ON_PAGE = 20
 LINE_COLUMNS = frozenset({*COLUMN_BY_LINE.values(), "line_data"})
 
 
+admin.site.register(InsuranceType, InsuranceTypeAdmin)
 admin.site.register(Policy, PolicyAdmin)
 admin.site.register(ScoringPolicy, ScoringPolicyAdmin)
 admin.site.register(PredictionModel, PredictionModelAdmin)
@@ -343,13 +344,3 @@ class LeadStatusAdmin(CountedDeletionMixin, ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: LeadStatus | None = None) -> tuple[str, ...]:
         return ("code",) if obj else ()
-
-
-@admin.register(InsuranceType)
-class InsuranceTypeAdmin(CountedDeletionMixin, ModelAdmin):
-    form = InsuranceTypeForm
-    list_display = ("name", "code", "is_personal", "is_commercial", "is_active", "schema_version")
-    ordering = ("name",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: InsuranceType | None = None) -> tuple[str, ...]:
-        return ("code", "schema_version") if obj else ("schema_version",)

@@ -13,11 +13,10 @@ from crm.forms import COMMUNICATIONS_SCHEMA, SHORT_TEXT_SCHEMA
 from crm.records.consent import NO_TRACKING
 from crm.screens.custom_fields.form_field import custom_fields_field
 from crm.screens.json_forms.fields import SchemaField, make_tags_field, replace_fields
-from crm.screens.json_forms.schema import VERSION_KEY, without_keys
 from crm.screens.record_forms import RecordForm
+from leads.lines.form_schemas import line_form_schema, line_schema
 from leads.models import InsuranceType, Lead
 from leads.models.insurance_type import COLUMN_BY_LINE
-from leads.screens.line_schema_editor import QUESTION_TABLE_SCHEMA, questions_from_schema, schema_from_questions
 
 NO_TRACKING_SCHEMA = {"type": "boolean", "title": "Do not track email opens"}
 ADDITIONAL_INSUREDS_SCHEMA = {
@@ -40,24 +39,6 @@ def add_tracking_choice(channels: dict[str, Any]) -> dict[str, Any]:
     return {**channels, "properties": {**channels["properties"], "email": email_channel}}
 
 
-def line_form_schema(line: InsuranceType) -> dict[str, Any]:
-    """Return the form of `line`, with the version for the saved data; a property called `vin` is checked as a VIN."""
-    return {**with_vins(line.form_schema), "title": line.name, VERSION_KEY: line.schema_version}
-
-
-def with_vins(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return `schema` with the format `vin` for each property `vin`, in place of a pattern."""
-    if "items" in schema:
-        return {**schema, "items": with_vins(schema["items"])}
-    if "properties" not in schema:
-        return schema
-    properties = {
-        key: {**without_keys(inner, "pattern"), "format": "vin"} if key == "vin" else with_vins(inner)
-        for key, inner in schema["properties"].items()
-    }
-    return {**schema, "properties": properties}
-
-
 SHOW_LINE = "_show_line"
 # The script of the form presses it as soon as a line is chosen.
 SHOW_LINE_BUTTON = format_html(
@@ -75,7 +56,7 @@ def chosen_line(
 
 def lead_schemas() -> dict[str, dict[str, Any]]:
     """Return the schema of each JSON column of a lead that has one."""
-    lines = {line.code: line_form_schema(line) for line in InsuranceType.objects.all()}
+    lines = {line.code: line_schema(line) for line in InsuranceType.objects.all()}
     return {
         **{column: lines.get(code, {}) for code, column in COLUMN_BY_LINE.items()},
         "line_data": {"type": "object", "properties": lines},
@@ -148,28 +129,3 @@ class UncheckedFormMixin:
 
 class UncheckedLeadForm(UncheckedFormMixin, LeadForm):
     """The form as it was filled in, with the fields of the line that was chosen."""
-
-
-class QuestionsField(SchemaField):
-    """Edit the form of a line as a table of questions."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(QUESTION_TABLE_SCHEMA, **kwargs)
-
-    def prepare_value(self, value: Any) -> Any:
-        return questions_from_schema(value) if isinstance(value, dict) else value
-
-    def clean(self, value: Any) -> dict[str, Any]:
-        return schema_from_questions(super().clean(value), self.saved_value or {})
-
-
-class InsuranceTypeForm(forms.ModelForm):
-    """Edit a line; a changed form becomes its next version."""
-
-    class Meta:
-        model = InsuranceType
-        fields = ("name", "code", "is_personal", "is_commercial", "description", "form_schema", "is_active")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        replace_fields(self, {"form_schema": QuestionsField(label="Questions")})

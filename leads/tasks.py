@@ -14,6 +14,7 @@ from crm.records.local_time import agency_today
 from leads.importing.batches.running import run_batch
 from leads.importing.batches.transitions import RUN_IMPORT_TASK, delete_old_files
 from leads.importing.exceptions import BatchLocked
+from leads.lines.transitions import UPGRADE_TASK, upgrade_answers
 from leads.models import PredictionModel, ScoringPolicy, TierChange
 from leads.policies.transitions import lapse_expired
 from leads.prediction.transitions import PREDICT_ALL_TASK, TRAIN_TASK, update_all_probabilities
@@ -76,6 +77,12 @@ def retrain_prediction_model(timestamp: int) -> None:
 def run_import_batch(batch: str) -> None:
     """Check or import an uploaded file."""
     run_batch(UUID(batch))
+
+
+@app.task(name=UPGRADE_TASK)
+def upgrade_line(line: str) -> None:
+    """Bring the stored answers of a line to the version of its form."""
+    upgrade_answers(line)
 
 
 @app.periodic(cron="20 4 * * *")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from hashlib import md5
+from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
@@ -11,7 +12,16 @@ from django.db.models.lookups import Exact
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from crm.records.base import Record, choices_check, json_field, json_type_check, not_blank_check
+from crm.records.base import (
+    LiveManager,
+    Record,
+    RecordQuerySet,
+    can_see_everyone,
+    choices_check,
+    json_field,
+    json_type_check,
+    not_blank_check,
+)
 
 
 class ScannedTable(models.TextChoices):
@@ -108,6 +118,12 @@ class FieldUsage(models.Model):
         return f"uses of {self.key} on {self.day}"
 
 
+class FieldStatisticQuerySet(RecordQuerySet):
+    def visible_to(self, user: Any) -> "FieldStatisticQuerySet":
+        """Return all to users who see the records of every owner: the names of the keys come from those records."""
+        return self if can_see_everyone(user) else self.none()
+
+
 class FieldStatistic(Record):
     """What the last scan found in a key. Counts of a sample are projected onto the whole table."""
 
@@ -134,6 +150,9 @@ class FieldStatistic(Record):
     # What a trial of the advised index cost and gained (`crm.schema.advice.trials`), and when.
     trial = json_field(dict)
     tried_at = models.DateTimeField(null=True, blank=True)
+
+    objects = LiveManager.from_queryset(FieldStatisticQuerySet)()
+    everything = models.Manager.from_queryset(FieldStatisticQuerySet)()
 
     class Meta(Record.Meta):
         db_table = "field_statistics"

@@ -17,8 +17,8 @@ from crm.text.addresses import clean_address
 from crm.text.hidden_characters import strip_hidden_characters, visible_text
 from crm.text.phones import PHONE_MAX_DIGITS, PHONE_MIN_DIGITS, phone_digits
 from inbox.models import WebForm, WebFormField
-from leads.forms import line_form_schema
 from leads.importing.values.consent import YES_WORDS
+from leads.lines.form_schemas import line_form_schema
 
 NAME, CONSENT = "name", "consent"
 # Bots fill in every field; people do not see this one.

@@ -14,10 +14,7 @@ from crm.records.base import (
     with_row_audit,
 )
 from crm.records.json_keys import key_path
-from crm.runtime.lazy_module import LazyModule
-
-# Only a form needs it, and every command would wait for its import.
-jsonschema = LazyModule("jsonschema")
+from leads.lines.form_rules import form_problem
 
 # The columns of leads for the data of these lines; the data of the other lines share one.
 COLUMN_BY_LINE = {"auto": "auto_data", "home": "home_data"}
@@ -61,7 +58,12 @@ class InsuranceType(Record):
                 operation=pgtrigger.Update,
                 when=pgtrigger.Before,
                 condition=pgtrigger.AnyChange("form_schema"),
-                func="NEW.schema_version = OLD.schema_version + 1; RETURN NEW;",
+                # Another label, order or help text leaves the answers as they are, and the version.
+                func="""
+                    IF form_shape(NEW.form_schema) IS DISTINCT FROM form_shape(OLD.form_schema) THEN
+                        NEW.schema_version = OLD.schema_version + 1;
+                    END IF;
+                    RETURN NEW;""",
             )
         ]
         constraints = [
@@ -76,7 +78,5 @@ class InsuranceType(Record):
         return (self.code,)
 
     def clean(self) -> None:
-        try:
-            jsonschema.Draft202012Validator.check_schema(self.form_schema)
-        except jsonschema.SchemaError as error:
-            raise ValidationError({"form_schema": f"This is not a valid JSON Schema: {error.message}"}) from error
+        if problem := form_problem(self.form_schema):
+            raise ValidationError({"form_schema": problem})

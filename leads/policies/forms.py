@@ -5,7 +5,8 @@ from typing import Any
 from crm.screens.custom_fields.form_field import custom_fields_field
 from crm.screens.json_forms.fields import SchemaField, replace_fields
 from crm.screens.record_forms import RecordForm
-from leads.forms import SHOW_LINE_BUTTON, UncheckedFormMixin, chosen_line, line_form_schema
+from leads.forms import SHOW_LINE_BUTTON, UncheckedFormMixin, chosen_line
+from leads.lines.form_schemas import line_form_schema
 from leads.models import InsuranceType, Policy
 from leads.models.policy import FIRST_STATUSES
 

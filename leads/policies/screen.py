@@ -14,7 +14,8 @@ from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin
 from leads.exporting.line_answers import policy_line_columns
-from leads.forms import SHOW_LINE, chosen_line, line_form_schema
+from leads.forms import SHOW_LINE, chosen_line
+from leads.lines.form_schemas import line_schema
 from leads.models import InsuranceType, Lead, Policy, PolicyStatus
 from leads.models.policy import EXPIRY_SORT_KEY, PREMIUM_SORT_KEY
 from leads.policies.action_forms import (
@@ -30,6 +31,7 @@ from leads.policies.action_forms import (
 from leads.policies.filters import EXPIRING, PolicyFilter
 from leads.policies.forms import PolicyForm, UncheckedPolicyForm
 from leads.policies.transitions import create_policy
+from leads.screens.line_data import describe_line_data
 
 ID_SORT_KEY = {"id": models.F("id")}
 MAX_RENEWALS_ON_PAGE = 20
@@ -158,7 +160,7 @@ class PolicyAdmin(RecordAdmin):
 
     def json_schemas(self, row: Policy) -> dict[str, Schema]:
         return {
-            "data": line_form_schema(row.insurance_type),
+            "data": line_schema(row.insurance_type),
             "custom_fields": custom_fields_schema("leads.policy"),
         }
 
@@ -167,7 +169,7 @@ class PolicyAdmin(RecordAdmin):
         previous = Policy.objects.select_related("insurance_type").filter(pk=row.renewed_from_id).first()
         return {
             **super().page_context(request, row),
-            "coverage": describe_value(row.data, line_form_schema(row.insurance_type)),
+            "coverage": describe_line_data(row.data, line_schema(row.insurance_type)),
             "custom_fields": describe_value(row.custom_fields, custom_fields_schema("leads.policy")),
             "previous_policy": previous,
             "renewals": own.filter(deleted_at=None).order_by("-id")[:MAX_RENEWALS_ON_PAGE],

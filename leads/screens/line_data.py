@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from crm.screens.json_forms.display import ValueNode, describe_value
-from crm.screens.json_forms.schema import Schema
+from crm.screens.json_forms.schema import VERSION_KEY, Schema
 from crm.templatetags.crm import humanize_key
 from leads.models import Lead
 from leads.models.insurance_type import COLUMN_BY_LINE
@@ -27,4 +27,17 @@ def line_sections(lead: Lead, schemas: dict[str, Schema]) -> list[LineSection]:
         *((code, data, lines.get(code)) for code, data in lead.line_data.items()),
         (ADDITIONAL_INSUREDS, lead.additional_insureds, schemas[ADDITIONAL_INSUREDS]),
     ]
-    return [LineSection(code, humanize_key(code), describe_value(data, schema)) for code, data, schema in values]
+    return [
+        LineSection(code, (schema or {}).get("title") or humanize_key(code), describe_line_data(data, schema))
+        for code, data, schema in values
+    ]
+
+
+def describe_line_data(data: Any, schema: Schema | None) -> ValueNode:
+    """Return the answers to a line's questions for reading; answers of an older form say so."""
+    node, version = describe_value(data, schema), (schema or {}).get(VERSION_KEY)
+    if not node.parts or version is None or data.get(VERSION_KEY) == version:
+        return node
+    written = f"version {data[VERSION_KEY]}" if VERSION_KEY in data else "no version"
+    note = ValueNode(text=f"Written under {written}; the form is at version {version}")
+    return ValueNode(parts=[*node.parts, ("Form", note)])

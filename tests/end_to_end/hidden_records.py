@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
-from crm.models import Client, ContactClient, DuplicatePair, Project, SavedView, SchemaChange, User
+from crm.models import Client, ContactClient, DuplicatePair, FieldStatistic, Project, SavedView, SchemaChange, User
 from crm.records.activity import SYSTEM_ACTOR, record
 from crm.records.merging.transitions import merge
 from inbox.models import (
@@ -76,6 +76,9 @@ def make_records(owner: User) -> list[Any]:
         Draft.objects.create(author=owner, lead=lead),
         SavedView.objects.create(name="x", table="leads.lead", owner=owner),
         make_decided_request(owner),
+        FieldStatistic.objects.create(
+            table="leads.lead", column="custom_fields", key="x", row_count=9, filled_count=1, near_keys=["x"]
+        ),
         make_policy(client=client, lead=lead),
         AIInteraction.objects.create(lead=lead, type="Chat", source="Agent UI"),
     ]

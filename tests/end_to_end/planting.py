@@ -22,6 +22,7 @@ PLANTED_BYTES = b"zorq_bytes"
 # Tables of the agency: no row belongs to one owner.
 OF_EVERYONE = {
     *("crm.user", "crm.customfield", "crm.erasedperson", "ai_log.callday"),
+    *("crm.fieldusage", "crm.indexusage", "crm.schemathresholds"),
     *("leads.insurancetype", "leads.leadstatus", "leads.scoringpolicy", "leads.importmapping"),
     *("leads.predictionmodel", "leads.predictionfeature"),
     *("inbox.emailtemplate", "inbox.webform", "inbox.webformrate", "inbox.webformrefusal", "inbox.removedfile"),
@@ -30,6 +31,7 @@ OF_EVERYONE = {
 # Columns with codes, keys and digests of the program, not with texts of a person.
 NOT_TEXT = {
     *("pgh_label", "table", "target_type", "about_type", "record_type", "first_table", "second_table", "reasons"),
+    *("column", "kinds", "trial"),
     *("first_digest", "second_digest", "shared_digest", "digest", "content_digest", "source_digest", "content_hash"),
     *("file_hash", "file_path", "source_path", "credentials", "token", "variant", "references", "verb", "status"),
     *("agent", "rule", "model_used", "ai_model_version", "conversation_id"),

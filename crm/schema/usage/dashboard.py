@@ -14,5 +14,5 @@ def conflicting_fields_figure(user: User, now: datetime) -> DashboardFigure | No
     if not user.has_perm("crm.view_fieldstatistic"):
         return None
     url = reverse("admin:crm_fieldstatistic_changelist") + "?finding=conflict"
-    count = capped_count(FieldStatistic.objects.filter(has_conflict=True))
+    count = capped_count(FieldStatistic.objects.visible_to(user).filter(has_conflict=True))
     return DashboardFigure.from_count("Fields with conflicting values", count, url)

@@ -176,7 +176,11 @@ class FieldStatisticAdmin(ReadOnlyMixin, RecordAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         thresholds = load_thresholds()
-        rows = FieldStatistic.objects.annotate(used=uses_key()).order_by("-used", "-filled_count", "id")
+        rows = (
+            FieldStatistic.objects.visible_to(request.user)
+            .annotate(used=uses_key())
+            .order_by("-used", "-filled_count", "id")
+        )
         advised = load_advice(rows[:MAX_ADVISED_KEYS], thresholds)
         for one in advised:
             describe_key(one.statistic, one)

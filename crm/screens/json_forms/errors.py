@@ -26,11 +26,18 @@ def find_errors(schema: Schema, value: Any, saved_value: Any) -> Iterator[tuple[
     """Yield the path and the message of each error of `value`; a VIN that was saved before is not checked again."""
     validator = jsonschema.Draft202012Validator
     for error in validator(schema, format_checker=format_checker()).iter_errors(value):
-        yield tuple(error.absolute_path), schema_error_message(error)
+        yield (*error.absolute_path, *missing_key(error)), schema_error_message(error)
     saved_vins = {vin for _, vin, _ in find_vins(schema, saved_value)}
     for path, vin, year in find_vins(schema, value):
         if vin not in saved_vins and (message := vin_error(vin, year)):
             yield path, f"“{vin[:MAX_QUOTED_LENGTH]}”: {message}"
+
+
+def missing_key(error: Any) -> list[str]:
+    """Return the key that `error` misses: the validator reports it at the object around it."""
+    if error.validator != "required":
+        return []
+    return [key for key in error.validator_value if error.message == f"{key!r} is a required property"]
 
 
 @cache
@@ -117,6 +124,7 @@ def schema_error_message(error: Any) -> str:
     """Return a validator's error in plain words."""
     text = str(error.instance)[:MAX_QUOTED_LENGTH]
     sentences = {
+        "required": lambda: "enter an answer.",
         "type": lambda: describe_type_error(error, text),
         "enum": lambda: f"choose one of {', '.join(map(str, error.validator_value))}.",
         "minimum": lambda: f"at least {error.validator_value}.",

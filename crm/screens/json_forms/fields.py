@@ -170,9 +170,10 @@ def input_suffix(schema: Schema, raw: Any, path: ValuePath) -> str:
 
 def describe_properties(schema: Schema, value: Any, name: str, *, in_table: bool = False) -> Iterator[dict[str, Any]]:
     """Yield what the template needs to draw the input of each property of `schema`."""
-    value = value if isinstance(value, dict) else {}
+    value, required = value if isinstance(value, dict) else {}, schema.get("required", [])
     for key, inner in ordered_properties(schema).items():
-        yield describe_input(inner, value.get(key), f"{name}.{key}", input_label(key, inner), in_table=in_table)
+        described = describe_input(inner, value.get(key), f"{name}.{key}", input_label(key, inner), in_table=in_table)
+        yield {**described, "is_required": key in required, "section": inner.get("section", "")}
 
 
 def input_label(key: str, schema: Schema) -> str:
@@ -207,7 +208,10 @@ def describe_rows(schema: Schema, value: Any, name: str) -> dict[str, Any]:
         filled_rows.pop()
     rows = [*filled_rows, *({} for _ in range(spare_row_count))]
     return {
-        "heads": [input_label(key, inner) for key, inner in ordered_properties(schema).items()],
+        "heads": [
+            input_label(key, inner) + (" *" if key in schema.get("required", []) else "")
+            for key, inner in ordered_properties(schema).items()
+        ],
         "rows": [
             list(describe_properties(schema, row, f"{name}.{index}", in_table=True)) for index, row in enumerate(rows)
         ],
@@ -225,7 +229,8 @@ class SchemaField(forms.Field):
 
     def clean(self, value: Any) -> Any:
         typed_value = parse_inputs(self.schema, value)
-        errors = list(find_errors(self.schema, typed_value, self.saved_value))
+        # A required question asks for an answer once another is answered: what was never asked is not missing.
+        errors = list(find_errors(self.schema, typed_value, self.saved_value)) if typed_value else []
         self.widget.errors = [(input_suffix(self.schema, value, path), message) for path, message in errors]
         if errors:
             raise ValidationError([f"{value_path_label(self.schema, path)}: {message}" for path, message in errors])

@@ -23,6 +23,7 @@ from crm.screens.json_forms.schema import (
     choice_label,
     is_choice_list,
     is_datetime_list,
+    offered_choices,
     ordered_properties,
 )
 from crm.screens.json_forms.text_inputs import (
@@ -130,7 +131,7 @@ def build_input(
     field_class = input_class(schema)
     help_text = schema.get("description", "")
     if choices is None and "enum" in schema:
-        choices = {str(value): choice_label(value, schema) for value in schema["enum"]}
+        choices = {str(value): choice_label(value, schema) for value in offered_choices(schema)}
     if choices is not None:
         blank = None if is_required else schema.get("blank", NO_CHOICE_LABEL)
         widget: forms.Widget = forms.Select(choices=select_options(choices, value, blank))

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.html import format_html, format_html_join
 
-from crm.screens.json_forms.schema import Schema, choice_label
+from crm.screens.json_forms.schema import Schema, choice_label, offered_choices
 from crm.screens.json_forms.text_inputs import DateTimeInput, TextInput, datetime_input_type, make_textarea
 
 MIN_DATETIMES, MAX_DATETIMES = 3, 10
@@ -84,7 +84,7 @@ class ChoiceListInput(LineListInput):
     def make_widget(cls, schema: Schema, value: Any, attrs: dict[str, Any]) -> forms.Widget:
         items = schema["items"]
         saved = [one for one in value or [] if isinstance(one, str)] if isinstance(value, list) else []
-        codes = dict.fromkeys([*items["enum"], *saved])
+        codes = dict.fromkeys([*offered_choices(items), *saved])
         return ChoiceListWidget(choices=[(code, choice_label(code, items)) for code in codes])
 
 

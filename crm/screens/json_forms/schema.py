@@ -5,6 +5,8 @@ Besides the standard keys, a schema may hold hints for people's forms:
 - `widget`: "textarea" for long text, "lines" for a list with one entry a line, "json" for JSON as text
 - `choices`: the name of a source of choices, which the caller looks up
 - `labels`: the label of each choice of an `enum`
+- `retiredChoices`: choices of an `enum` that are valid and no longer offered
+- `section`: the heading above the input; inputs of one section stand together
 - `blank`: the label of the empty choice
 - `unit`: what the number counts, such as "$" or "miles"
 - `spareRows`: how many empty rows a table offers for new entries
@@ -46,6 +48,11 @@ def choice_label(value: Any, schema: Schema | None = None) -> str:
         return text
     is_abbreviation = len(text) <= MAX_ABBREVIATION_LENGTH and text.isalpha() and not set(text) & VOWELS
     return text.upper() if is_abbreviation else text[:1].upper() + text[1:]
+
+
+def offered_choices(schema: Schema) -> list[Any]:
+    """Return the choices of an `enum` without the retired ones."""
+    return [value for value in schema["enum"] if value not in schema.get("retiredChoices", ())]
 
 
 def is_object(schema: Schema) -> bool:

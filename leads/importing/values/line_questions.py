@@ -61,7 +61,7 @@ def answerable_questions(lines: Iterable[InsuranceType]) -> dict[str, LineQuesti
         LineQuestion(line.code, key, line.name, property_label(key, schema), schema, line.schema_version)
         for line in lines
         for key, schema in ordered_properties(line.form_schema).items()
-        if schema.get("type", "string") in SCALAR_TYPES
+        if schema.get("type", "string") in SCALAR_TYPES and not schema.get("retired")
     ]
     return {question.target: question for question in questions}
 

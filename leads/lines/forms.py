@@ -1,0 +1,178 @@
+"""The forms of a line: its name and use, one of its questions, and its whole form as JSON."""
+
+import json
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
+
+from crm.schema.forms import ChoicesField, key_from_label
+from crm.screens.json_forms.schema import Schema
+from leads.lines.form_rules import MAX_FORM_LENGTH, form_problem, key_problem
+from leads.lines.questions import (
+    CHOICE_KINDS,
+    GROUP,
+    OTHER,
+    QUESTION_KINDS,
+    UNIT_KINDS,
+    Question,
+    find_question,
+    of_kind,
+    put_question,
+    questions_of,
+    with_choices_of_kind,
+    with_hints,
+)
+from leads.models import InsuranceType
+
+
+class InsuranceTypeForm(forms.ModelForm):
+    """Name a line and say where it is used. Its questions have pages of their own."""
+
+    class Meta:
+        model = InsuranceType
+        fields = ("name", "code", "is_personal", "is_commercial", "description", "is_active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "code" in self.fields:
+            self.fields["code"].required = False
+            self.fields["code"].help_text = "Made from the name if empty. It cannot be changed later."
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if "code" in self.fields and "code" not in self.errors and not cleaned.get("code") and cleaned.get("name"):
+            cleaned["code"] = key_from_label(cleaned["name"])[:40]
+            if not cleaned["code"].isascii() or not cleaned["code"]:
+                self.add_error("code", "Enter a code: the name has no plain letters to make one from.")
+        return cleaned
+
+
+class QuestionForm(forms.Form):
+    """Add a question to a form or to its repeated group, or change one. The key is chosen once."""
+
+    label = forms.CharField(label="Question", max_length=100, widget=UnfoldAdminTextInputWidget)
+    key = forms.CharField(
+        label="Key",
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Made from the question if empty. Answers are stored under it, and it cannot be changed later.",
+    )
+    kind = forms.ChoiceField(label="Kind", widget=UnfoldAdminSelectWidget)
+    unit = forms.CharField(
+        label="Unit of a number",
+        max_length=20,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Such as miles. Money has its own kind.",
+    )
+    description = forms.CharField(label="Help text", max_length=200, required=False, widget=UnfoldAdminTextInputWidget)
+    section = forms.CharField(
+        label="Section",
+        max_length=80,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="A heading above the questions of one section, which stand together.",
+    )
+    is_required = forms.BooleanField(
+        label="Required",
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text="Once another question of the line is answered.",
+    )
+
+    def __init__(self, data: Any, form: Schema, group: str, question: Question | None) -> None:
+        self.form_before, self.group, self.question = form, group, question
+        super().__init__(data, initial=question_initial(question) if question else {"kind": "text"})
+        kind = question.kind if question else ""
+        if kind != GROUP:
+            self.fields["choices"] = ChoicesField(label="Choices")
+        if kind == GROUP or group:
+            del self.fields["section"]
+        self.fields["kind"].choices = [
+            (value, label) for value, label in QUESTION_KINDS.items() if value != GROUP or not (question or group)
+        ]
+        if kind in {GROUP, OTHER}:
+            for name in {"kind", "unit", "choices"} & set(self.fields):
+                del self.fields[name]
+        if question:
+            del self.fields["key"]
+
+    def clean_key(self) -> str:
+        key = self.cleaned_data["key"].strip() or key_from_label(self.cleaned_data.get("label", ""))
+        if not key:
+            raise ValidationError("Enter a key: the question has no letters to make one from.")
+        if problem := key_problem(key):
+            raise ValidationError(problem)
+        if key in {question.key for question in questions_of(self.form_before, self.group)}:
+            raise ValidationError(f"The key “{key}” is used already. Choose another one, or bring its question back.")
+        return key
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if cleaned.get("kind") in CHOICE_KINDS and not cleaned.get("choices") and "choices" not in self.errors:
+            self.add_error("choices", "Enter the choices.")
+        if cleaned.get("choices") and cleaned.get("kind") and cleaned["kind"] not in CHOICE_KINDS:
+            self.add_error("choices", "Only the kinds “Choice” and “Several choices” have choices. Empty the rows.")
+        return cleaned
+
+    def changed_form(self) -> Schema:
+        """Return the line's form with this question; the form is valid."""
+        cleaned, question = self.cleaned_data, self.question
+        schema = dict(question.schema) if question else {}
+        if kind := cleaned.get("kind"):
+            schema = of_kind(schema, kind)
+            schema = with_choices_of_kind(schema, kind, cleaned.get("choices", []))
+            if kind in UNIT_KINDS:
+                schema = with_hints(schema, unit=cleaned["unit"].strip())
+        hints = {name: cleaned[name].strip() for name in ("description", "section") if name in cleaned}
+        schema = with_hints(schema, **hints)
+        if question is None or cleaned["label"] != question.label:
+            schema["title"] = cleaned["label"]
+        key = question.key if question else cleaned["key"]
+        return put_question(self.form_before, Question(key, schema, self.group, cleaned["is_required"]))
+
+
+def question_initial(question: Question) -> dict[str, Any]:
+    return {
+        "label": question.label,
+        "kind": question.kind,
+        "unit": question.schema.get("unit", ""),
+        "description": question.schema.get("description", ""),
+        "section": question.section,
+        "is_required": question.is_required,
+        "choices": question.choices if question.kind in CHOICE_KINDS else [],
+    }
+
+
+class FormAsJson(forms.Form):
+    """The whole form of a line as a JSON Schema."""
+
+    text = forms.CharField(
+        label="JSON Schema", max_length=MAX_FORM_LENGTH, widget=UnfoldAdminTextareaWidget(attrs={"rows": 30})
+    )
+
+    def clean_text(self) -> Schema:
+        try:
+            form = json.loads(self.cleaned_data["text"])
+        except RecursionError as error:
+            raise ValidationError("The form is nested too many levels deep.") from error
+        except ValueError as error:
+            raise ValidationError(f"This is not JSON: {error}") from error
+        if problem := form_problem(form):
+            raise ValidationError(problem)
+        return form
+
+
+def existing_question(form: Schema, group: str, key: str) -> Question | None:
+    """Return the question with `key`, None for a new one; KeyError if there is no such group or question."""
+    if key:
+        return find_question(form, group, key)
+    questions_of(form, group)
+    return None
