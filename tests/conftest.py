@@ -13,6 +13,7 @@ from django.test import TransactionTestCase, override_settings, signals
 from pydantic_ai import models as pydantic_ai_models
 
 from crm.models import User
+from crm.records.field_usage import buffer
 from tests.cast import browser, make_user
 from tests.smtp_server import SmtpSink, mail_server
 from tests.table_cleanup import restore_seed_rows, save_seed_rows
@@ -20,6 +21,10 @@ from tests.template_database import migrated_database
 
 # Nothing that is loaded to collect the tests is garbage.
 gc.disable()
+
+# Tests of the counts of uses write them themselves.
+buffer.max_age = float("inf")
+
 # Tests read the screens of the admin while they are collected, before any URL is.
 admin.autodiscover()
 # Python's defaults are 700, 10 and 10; the youngest objects are collected less often here.

@@ -9,11 +9,12 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils.dateparse import parse_date, parse_datetime
 
+from crm.records.json_keys import key_path
 from crm.records.local_time import in_agency_zone
 from crm.screens.export import ExportColumn
 from crm.screens.json_forms.schema import VERSION_KEY, Schema, ordered_properties, property_label
 from leads.models import InsuranceType, Lead, Policy
-from leads.models.insurance_type import COLUMN_BY_LINE
+from leads.models.insurance_type import COLUMN_BY_LINE, answer_key
 
 # With more questions than these, the answers of a line share one column, as JSON.
 MAX_QUESTION_COLUMNS = 1_000
@@ -49,13 +50,13 @@ def lead_line_columns(leads: QuerySet) -> list[ExportColumn]:
     """Return a column for each question that one of `leads` answers, line by line."""
     own_columns = "".join(f"SELECT '{code}', exported.{column} UNION ALL\n" for code, column in COLUMN_BY_LINE.items())
     keys = answered_keys(LEAD_KEYS_SQL, leads.values(*LINE_OF_ANSWERS, "line_data"), own_columns=own_columns)
-    return list(question_columns(keys, lead_answers))
+    return list(question_columns(keys, lead_answers, answer_key))
 
 
 def policy_line_columns(policies: QuerySet) -> list[ExportColumn]:
     """Return a column for each question that one of `policies` answers, line by line."""
     keys = answered_keys(POLICY_KEYS_SQL, policies.values("insurance_type_id", "data"))
-    return list(question_columns(keys, policy_answers))
+    return list(question_columns(keys, policy_answers, policy_answer_key))
 
 
 def lead_answers(lead: Lead, line: str) -> Any:
@@ -66,6 +67,10 @@ def policy_answers(policy: Policy, line: str) -> Any:
     return policy.data if policy.insurance_type.code == line else None
 
 
+def policy_answer_key(line: str, key: str) -> tuple[str, str]:
+    return "data", key_path(key)
+
+
 def answered_keys(statement: str, rows: QuerySet, **parts: str) -> set[tuple[str, str]]:
     """Return the pairs of a line's code and a question's key that `rows` have."""
     sql, params = rows.order_by().query.sql_with_params()
@@ -74,8 +79,15 @@ def answered_keys(statement: str, rows: QuerySet, **parts: str) -> set[tuple[str
         return {(code, key) for code, key in cursor.fetchall() if key != VERSION_KEY}
 
 
-def question_columns(keys: set[tuple[str, str]], read_answers: Callable[[Any, str], Any]) -> Iterator[ExportColumn]:
-    """Yield the columns of `keys`; `read_answers(row, line)` returns the answers of a row for a line."""
+def question_columns(
+    keys: set[tuple[str, str]],
+    read_answers: Callable[[Any, str], Any],
+    json_key: Callable[[str, str], tuple[str, str]],
+) -> Iterator[ExportColumn]:
+    """Yield the columns of `keys`.
+
+    `read_answers(row, line)` returns the answers of a row for a line, and `json_key(line, key)` where an answer stands.
+    """
     lines = {line.code: line for line in InsuranceType.everything.all()}
     names = unique_names([(code, lines[code].name if code in lines else "") for code in {code for code, _ in keys}])
     for code in sorted(names, key=lambda code: (names[code].casefold(), code)):
@@ -87,7 +99,8 @@ def question_columns(keys: set[tuple[str, str]], read_answers: Callable[[Any, st
         labels = unique_names([(question.key, property_label(question.key, question.schema)) for question in questions])
         for question in questions:
             heading = f"{names[code]}: {labels[question.key]}"
-            yield ExportColumn(heading, lambda row, one=question: read_answer(read_answers(row, one.line), one))
+            source = json_key(code, question.key)
+            yield ExportColumn(heading, lambda row, one=question: read_answer(read_answers(row, one.line), one), source)
 
 
 def line_questions(code: str, keys: set[str], schema: Schema) -> list[Question]:

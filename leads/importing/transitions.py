@@ -13,9 +13,11 @@ from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
 
 from crm.exceptions import IllegalTransition, InvalidInput, constraint_message
-from crm.models import User
+from crm.models import FieldUse, User
 from crm.records.activity import Actor
 from crm.records.base import can_see_everyone
+from crm.records.field_usage import count_use, write_counts
+from crm.records.json_keys import key_path
 from crm.runtime.job_queue import enqueue
 from leads.importing.arrival import ArrivalAnswers
 from leads.importing.exceptions import ImportCancelled, Question, QuestionsUnanswered, RowRejected
@@ -29,6 +31,7 @@ from leads.importing.staging import STAGING_CHUNK_SIZE, StagingTable
 from leads.importing.tables.base import ImportTable, KnownRows, StagedImport
 from leads.importing.tables.registry import table_named
 from leads.models import ImportBatch, ImportedTable, ImportState
+from leads.models.insurance_type import answer_key
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
 ProgressCallback = Callable[[str], None]
@@ -118,7 +121,22 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
         if not run.dry_run:
             arrival.save(by=run.actor, source=run.batch.file_name)
             finish_batch(run.batch, outcome)
+    if not run.dry_run:
+        count_imported_keys(run, reader)
     return outcome
+
+
+def count_imported_keys(run: ImportRun, reader: RowReader) -> None:
+    """Count that the actor filled the custom fields and the answers that columns of the file became."""
+    table, user = run.table.model._meta.label_lower, run.actor.user
+    names = (key_path(name) for name in reader.plan.custom_columns.values())
+    count_use(FieldUse.EDITED, table, "custom_fields", names, user)
+    for target in reader.plan.columns:
+        if question := reader.context.questions.get(target):
+            column, key = answer_key(question.line, question.key)
+            count_use(FieldUse.EDITED, table, column, [key], user)
+    # A worker answers no requests, so it writes at once.
+    write_counts()
 
 
 def check_preview(

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from django.db import connection, models
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from crm.models import User
+from crm.models import FieldUse, User
 from crm.records.consent import closed_channels
+from crm.records.field_usage import count_use
+from crm.records.json_keys import key_path
 
 MAX_EXPORT_ROWS = 10_000_000
 EXPORT_CHUNK_SIZE = 2_000
@@ -26,11 +28,13 @@ class ExportColumn:
     """A column of the file: its heading, and how a row gives its value.
 
     `value` is the name of an attribute, with `__` before one of a related row, or a function of the row. What a row
-    says of another record is read with `visible_name`.
+    says of another record is read with `visible_name`. `json_key` names the JSON column and the path of the key that
+    the value is read from, if it is.
     """
 
     heading: str
     value: str | Callable[[Any], Any]
+    json_key: tuple[str, str] | None = None
 
     def read_value(self, row: Any) -> Any:
         """Return the value for `row`: the label of a choice, None if a related row is missing."""
@@ -101,6 +105,8 @@ def export_table(
         columns += custom_field_columns(rows, {column.heading.casefold() for column in columns})
     if page_url and export.has_links:
         columns.append(ExportColumn("Link", page_url))
+    for column, key in filter(None, (column.json_key for column in columns)):
+        count_use(FieldUse.EXPORTED, rows.model._meta.label_lower, column, [key], user)
     records = export.prepare(rows, user)[: export.max_rows].iterator(EXPORT_CHUNK_SIZE)
     values = ([cell_value(column.read_value(record)) for column in columns] for record in records)
     return ExportTable([column.heading for column in columns], values)
@@ -116,7 +122,7 @@ def custom_field_columns(rows: QuerySet, taken: set[str]) -> list[ExportColumn]:
         return [ExportColumn(CUSTOM_FIELDS_HEADING, lambda row: row.custom_fields or None)]
     headings = (f"Custom field: {key}" if key.casefold() in taken else key for key in keys)
     return [
-        ExportColumn(heading, lambda row, key=key: row.custom_fields.get(key))
+        ExportColumn(heading, lambda row, key=key: row.custom_fields.get(key), ("custom_fields", key_path(key)))
         for heading, key in zip(headings, keys, strict=True)
     ]
 
