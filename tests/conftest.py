@@ -19,12 +19,10 @@ from tests.smtp_server import SmtpSink, mail_server
 from tests.table_cleanup import restore_seed_rows, save_seed_rows
 from tests.template_database import migrated_database
 
-# Nothing that is loaded to collect the tests is garbage.
-gc.disable()
-
 # Tests of the counts of uses write them themselves.
 buffer.max_age = float("inf")
-
+# Nothing that is loaded to collect the tests is garbage.
+gc.disable()
 # Tests read the screens of the admin while they are collected, before any URL is.
 admin.autodiscover()
 # Python's defaults are 700, 10 and 10; the youngest objects are collected less often here.

@@ -1,7 +1,6 @@
 """The answers to the questions of lines, as columns of an exported file: “Auto: Annual mileage”."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from crm.records.json_keys import key_path
 from crm.records.local_time import in_agency_zone
 from crm.screens.export import ExportColumn
+from crm.screens.export.columns import unique_names
 from crm.screens.json_forms.schema import VERSION_KEY, Schema, ordered_properties, property_label
 from leads.models import InsuranceType, Lead, Policy
 from leads.models.insurance_type import COLUMN_BY_LINE, answer_key
@@ -89,14 +89,15 @@ def question_columns(
     `read_answers(row, line)` returns the answers of a row for a line, and `json_key(line, key)` where an answer stands.
     """
     lines = {line.code: line for line in InsuranceType.everything.all()}
-    names = unique_names([(code, lines[code].name if code in lines else "") for code in {code for code, _ in keys}])
+    codes = {code for code, _ in keys}
+    names = unique_names({code: lines[code].name if code in lines else property_label(code, {}) for code in codes})
     for code in sorted(names, key=lambda code: (names[code].casefold(), code)):
         schema = lines[code].form_schema if code in lines else {}
         questions = line_questions(code, {key for line, key in keys if line == code}, schema)
         if len(keys) > MAX_QUESTION_COLUMNS:
             yield ExportColumn(f"{names[code]}: {ANSWERS_HEADING}", lambda row, code=code: read_answers(row, code))
             continue
-        labels = unique_names([(question.key, property_label(question.key, question.schema)) for question in questions])
+        labels = unique_names({question.key: property_label(question.key, question.schema) for question in questions})
         for question in questions:
             heading = f"{names[code]}: {labels[question.key]}"
             source = json_key(code, question.key)
@@ -110,13 +111,6 @@ def line_questions(code: str, keys: set[str], schema: Schema) -> list[Question]:
         Question(code, key, known.get(key, {}))
         for key in [*(key for key in known if key in keys), *sorted(keys - known.keys())]
     ]
-
-
-def unique_names(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return a name for each key: the given one, with the key in brackets if another has the same."""
-    named = {key: name or property_label(key, {}) for key, name in pairs}
-    used = Counter(name.casefold() for name in named.values())
-    return {key: f"{name} ({key})" if used[name.casefold()] > 1 else name for key, name in named.items()}
 
 
 def read_answer(answers: Any, question: Question) -> Any:
